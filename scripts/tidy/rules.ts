@@ -24,7 +24,7 @@ const FOLDER_IMPORTS: Readonly<Record<string, readonly string[]>> = {
   core: [],
   'subscriptions/state': ['core'],
   storage: ['core', 'subscriptions/state'],
-  identity: ['core', 'storage'],
+  identity: ['core'],
   presence: ['core'],
   outgoing: ['core', 'subscriptions/state'],
   operate: ['core'],

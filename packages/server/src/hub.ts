@@ -103,7 +103,7 @@ export async function openHub(
   const { log } = storage;
   // The log's lock on the data folder covers the identity store too.
   const identity = await openOrClose([storage, outgoing], () =>
-    openIdentity(config.data, config.identity, clock, logger),
+    openIdentity(storage.identity, config.identity, clock, logger),
   );
   const access = config.access === 'rules' ? new AccessPolicy(config.rules, config.defaults) : undefined;
   const site = createSite(config.identity.site, { clock, chance: random.fraction, logger });
@@ -135,7 +135,7 @@ export async function openHub(
   const wheel = new TimingWheel();
   const presence = openPresence(config, () => storage.openPresence(), { publisher, log, clock, wheel, logger });
   sessions.listen(presence);
-  const engine = await openOrClose([presence, storage, identity, site, outgoing], () =>
+  const engine = await openOrClose([presence, identity, storage, site, outgoing], () =>
     createSubscriptionEngine(config, {
       storage,
       feed,

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { openIdentity, type Identity } from '../../../../packages/server/src/identity/identity.ts';
 import { ALL_SCOPES } from '../../../../packages/server/src/core/access/scopes.ts';
-import { IDENTITY_FILE } from '../../../../packages/server/src/storage/sqlite/identity/identity-store.ts';
+import { IDENTITY_FILE } from '../../../../packages/server/src/storage/sqlite/identity/identity-file.ts';
+import { openIdentityStore } from '../../../../packages/server/src/storage/sqlite/identity/sqlite-identity-store.ts';
 import type { Life } from './life.ts';
 
 const TURNS = 8;
@@ -89,5 +90,12 @@ function newestOf({ secrets }: { readonly secrets: readonly { readonly createdMs
 function open(folder: string): Identity {
   const settings = { keysMax: 1000, revocationsKeptSeconds: 3600, revocationsMax: 1000, auditEntriesMax: 1000 };
   const clock = { nowMs: () => TIME_MS, monotonicMs: () => performance.now() };
-  return openIdentity(folder, settings, clock, { info: () => undefined, error: () => undefined });
+  const logger = { info: () => undefined, error: () => undefined };
+  const store = openIdentityStore({ folder, auditEntriesMax: settings.auditEntriesMax, logger });
+  try {
+    return openIdentity(store, settings, clock, logger);
+  } catch (error) {
+    store.close();
+    throw error;
+  }
 }

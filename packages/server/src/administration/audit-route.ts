@@ -1,4 +1,4 @@
-import type { AuditEntry } from '../identity/audit.ts';
+import type { AuditEntry } from '../core/access/identity-store.ts';
 import { invalidParameter, integerParameter } from '../streams/events-query.ts';
 import type { Route } from '../http/route.ts';
 import type { AdministrationParts } from './administration-parts.ts';

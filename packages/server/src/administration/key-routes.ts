@@ -1,5 +1,5 @@
 import { PolycastError } from '@polycast/protocol';
-import type { KeyRow } from '../identity/key-table.ts';
+import type { StoredKey } from '../core/access/identity-store.ts';
 import type { KeyOptions, CreatedKey } from '../identity/api-keys.ts';
 import { scopesProblem } from '../core/access/scopes.ts';
 import type { Grants } from '../core/access/principal.ts';
@@ -110,7 +110,7 @@ function expiry(nowMs: number): Validator<number | undefined> {
   };
 }
 
-function keyJson({ id, name, scopes: good, createdMs, expiresMs, lastUsedMs, secrets }: KeyRow): object {
+function keyJson({ id, name, scopes: good, createdMs, expiresMs, lastUsedMs, secrets }: StoredKey): object {
   return {
     id,
     name,

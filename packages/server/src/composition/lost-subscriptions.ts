@@ -1,5 +1,6 @@
 import type { SubscriptionService } from '../subscriptions/state/ports.ts';
-import type { AuditEntry, AuditLog } from '../identity/audit.ts';
+import type { AuditEntry } from '../core/access/identity-store.ts';
+import type { AuditLog } from '../identity/audit.ts';
 
 export interface LostSubscriptionsDependencies {
   readonly data: string;

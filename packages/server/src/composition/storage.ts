@@ -5,10 +5,18 @@ import { openStorage, type Storage } from '../storage/open-storage.ts';
 
 /** Opens the storage of the configuration. */
 export function openConfiguredStorage(
-  { data, limits, subscriptions }: Config,
+  { data, limits, subscriptions, identity }: Config,
   { clock, random }: World,
   logger: StorageLogger,
 ): Promise<Storage> {
   const { attemptsKept: keptMax, attemptsKeptMax: allMax } = subscriptions;
-  return openStorage({ data, channelsMax: limits.channelsMax, attempts: { keptMax, allMax }, clock, random, logger });
+  return openStorage({
+    data,
+    channelsMax: limits.channelsMax,
+    attempts: { keptMax, allMax },
+    auditEntriesMax: identity.auditEntriesMax,
+    clock,
+    random,
+    logger,
+  });
 }

@@ -5,8 +5,9 @@ import type { Grants, Principal } from '../core/access/principal.ts';
 import { keyHash, keyIdOf, createKeyText } from './key-text.ts';
 import { issuedBeforeNowMs } from './revocation-list.ts';
 import { ALL_SCOPES, scopeTexts, scopesProblem } from '../core/access/scopes.ts';
-import { IDENTITY_FILE } from '../storage/sqlite/identity/identity-store.ts';
-import { identityFolder, openTestIdentity, OPERATOR, START_MS } from './testing.ts';
+import { IDENTITY_FILE } from '../storage/sqlite/identity/identity-file.ts';
+import { openTestIdentity, OPERATOR, START_MS } from '../testing/test-identity.ts';
+import { temporaryFolder } from '../testing/temporary-folder.ts';
 
 const SHOP: Grants = { publish: ['orders.>'], subscribe: ['orders.*'] };
 const wishes = (scopes: Grants = SHOP, expiresMs?: number) => ({ name: 'shop', scopes, expiresMs });
@@ -175,7 +176,7 @@ describe('rotation', () => {
   });
 
   test('an overlap goes on across a restart, and ends in time though nobody was there', () => {
-    const folder = identityFolder();
+    const folder = temporaryFolder();
     const before = openTestIdentity(folder);
     const first = before.keys.create(wishes(), OPERATOR);
     const second = before.keys.rotate(first.key.id, 60_000, OPERATOR);
@@ -191,7 +192,7 @@ describe('rotation', () => {
 
 describe('keys are kept', () => {
   test('with all that is known of them', () => {
-    const folder = identityFolder();
+    const folder = temporaryFolder();
     const before = openTestIdentity(folder);
     const { key, text } = before.keys.create(wishes(SHOP, START_MS + 1e9), OPERATOR);
     before.close();
@@ -203,7 +204,7 @@ describe('keys are kept', () => {
   });
 
   test('and when they were last used, at most a minute behind', () => {
-    const folder = identityFolder();
+    const folder = temporaryFolder();
     const { keys, clock, close } = openTestIdentity(folder);
     const { key, text } = keys.create(wishes(), OPERATOR);
     keys.maintain(START_MS);
@@ -219,14 +220,14 @@ describe('keys are kept', () => {
   });
 
   test('up to as many as are allowed', () => {
-    const { keys } = openTestIdentity(':memory:', { keysMax: 2 });
+    const { keys } = openTestIdentity(undefined, { keysMax: 2 });
     keys.create(wishes(), OPERATOR);
     keys.create(wishes(), OPERATOR);
     expect(() => keys.create(wishes(), OPERATOR)).toThrow(expect.objectContaining({ code: 'overloaded' }));
   });
 
   test('a revoked one is gone at once and for good, with its sessions', async () => {
-    const folder = identityFolder();
+    const folder = temporaryFolder();
     const { keys, ended, close } = openTestIdentity(folder);
     const { key, text } = keys.create(wishes(), OPERATOR);
     const revoking = keys.revoke(key.id, OPERATOR);
@@ -239,7 +240,7 @@ describe('keys are kept', () => {
   });
 
   test('one that the disk does not take is gone, stays asked for until it is stored, and comes back from no restart', async () => {
-    const folder = identityFolder();
+    const folder = temporaryFolder();
     const { keys, logged, audit, maintain: upkeep, close } = openTestIdentity(folder);
     const [first, second] = [keys.create(wishes(), OPERATOR), keys.create(wishes(), OPERATOR)];
     using other = new DatabaseSync(join(folder, IDENTITY_FILE));
@@ -271,7 +272,7 @@ describe('keys are kept', () => {
   });
 
   test('what the hub could not store before it ended is said', async () => {
-    const folder = identityFolder();
+    const folder = temporaryFolder();
     const { keys, errors, close } = openTestIdentity(folder);
     const { key } = keys.create(wishes(), OPERATOR);
     await keys.whenDurable();
@@ -283,7 +284,7 @@ describe('keys are kept', () => {
   });
 
   test('a key that the disk refuses is logged as none', () => {
-    const folder = identityFolder();
+    const folder = temporaryFolder();
     const { keys, logged } = openTestIdentity(folder);
     using other = new DatabaseSync(join(folder, IDENTITY_FILE));
     other.exec("CREATE TRIGGER full BEFORE UPDATE ON committed BEGIN SELECT RAISE(ABORT, 'no room'); END");
@@ -346,7 +347,7 @@ describe('whoever came with a key that is not what it was', () => {
 
 describe('the first key', () => {
   test('is made once for a folder, and good for everything', () => {
-    const folder = identityFolder();
+    const folder = temporaryFolder();
     const first = openTestIdentity(folder);
     const text = first.keys.createFirst();
     expect(first.keys.identify({ token: text })).toMatchObject({ grants: ALL_SCOPES });
@@ -356,7 +357,7 @@ describe('the first key', () => {
   });
 
   test('does not come back when all keys were revoked', () => {
-    const folder = identityFolder();
+    const folder = temporaryFolder();
     const first = openTestIdentity(folder);
     first.keys.createFirst();
     for (const { id } of first.keys.list()) first.keys.revoke(id, OPERATOR);

@@ -4,10 +4,9 @@ import type { Actor, Clock, Credentials } from '../core/ports.ts';
 import { ANONYMOUS, type Grants, type Principal, type Revocation } from '../core/access/principal.ts';
 import type { AuditLog } from './audit.ts';
 import type { Identifier } from './authority.ts';
-import { KeyTable, type KeyRow, type SecretRow } from './key-table.ts';
 import { KEY_PREFIX, keyHash, keyIdOf, createKeyText } from './key-text.ts';
 import { ALL_SCOPES, scopeTexts } from '../core/access/scopes.ts';
-import type { IdentityStore } from '../storage/sqlite/identity/identity-store.ts';
+import type { IdentityStore, StoredIdentity, StoredKey, StoredSecret } from '../core/access/identity-store.ts';
 
 /** The settings of a new or a changed key. */
 export interface KeyOptions {
@@ -19,7 +18,7 @@ export interface KeyOptions {
 
 /** A key and its text. The hub cannot show the text again, because it stores the hash only. */
 export interface CreatedKey {
-  readonly key: KeyRow;
+  readonly key: StoredKey;
   readonly text: string;
 }
 
@@ -50,7 +49,6 @@ export class ApiKeys implements Identifier {
   /** Requests that presented a key, by outcome. */
   readonly stats: { accepted: number; refused: number } = { accepted: 0, refused: 0 };
   readonly #parts: ApiKeysParts;
-  readonly #table: KeyTable;
   readonly #keys = new Map<string, LiveKey>();
   /**
    * Revoked keys that the file still contains, by id. The promise resolves when the file has
@@ -59,12 +57,14 @@ export class ApiKeys implements Identifier {
   readonly #pendingRevocations = new Map<string, Promise<void>>();
   readonly #recentlyUsed = new Set<LiveKey>();
   #lastUsedWrittenMs = -Infinity;
+  #hasEverHadKeys: boolean;
 
-  constructor(parts: ApiKeysParts) {
+  /** @param stored the keys that the store had at its opening */
+  constructor(parts: ApiKeysParts, stored: Pick<StoredIdentity, 'keys' | 'hasEverHadKeys'>) {
     this.#parts = parts;
-    this.#table = new KeyTable(parts.store.database);
-    for (const row of this.#table.load()) this.#keys.set(row.id, new LiveKey(row));
-    parts.audit.keyName = (id) => this.#keys.get(id)?.row.name;
+    this.#hasEverHadKeys = stored.hasEverHadKeys;
+    for (const key of stored.keys) this.#keys.set(key.id, new LiveKey(key));
+    parts.audit.keyName = (id) => this.#keys.get(id)?.stored.name;
   }
 
   /**
@@ -84,16 +84,16 @@ export class ApiKeys implements Identifier {
   }
 
   /** All keys, the oldest first. */
-  list(): readonly KeyRow[] {
-    return [...this.#keys.values()].map(({ row }) => row);
+  list(): readonly StoredKey[] {
+    return [...this.#keys.values()].map(({ stored }) => stored);
   }
 
   get count(): number {
     return this.#keys.size;
   }
 
-  get(id: string): KeyRow | undefined {
-    return this.#keys.get(id)?.row;
+  get(id: string): StoredKey | undefined {
+    return this.#keys.get(id)?.stored;
   }
 
   /** The principal of a key, for explanations of its rights. */
@@ -111,9 +111,9 @@ export class ApiKeys implements Identifier {
     const createdMs = this.#parts.clock.nowMs();
     const { id, text } = createKeyText();
     const secrets = [{ hash: keyHash(text), createdMs, expiresMs: undefined }];
-    const row: KeyRow = { id, name, scopes, createdMs, expiresMs, lastUsedMs: undefined, secrets };
-    this.#put(row, 'key.created', by);
-    return { key: row, text };
+    const stored: StoredKey = { id, name, scopes, createdMs, expiresMs, lastUsedMs: undefined, secrets };
+    this.#put(stored, 'key.created', by);
+    return { key: stored, text };
   }
 
   /**
@@ -121,7 +121,7 @@ export class ApiKeys implements Identifier {
    * ever had a key.
    */
   createFirst(): string | undefined {
-    if (this.#keys.size > 0 || this.#table.hasEverHadKeys()) return undefined;
+    if (this.#keys.size > 0 || this.#hasEverHadKeys) return undefined;
     return this.create({ name: 'first', scopes: ALL_SCOPES, expiresMs: undefined }, { kind: 'hub' }).text;
   }
 
@@ -138,13 +138,13 @@ export class ApiKeys implements Identifier {
     const { clock, revokedBefore } = this.#parts;
     const createdMs = Math.max(clock.nowMs(), live.newest.createdMs + 1, revokedBefore(id));
     const { text } = createKeyText(id);
-    const secrets: SecretRow[] = [{ hash: keyHash(text), createdMs, expiresMs: undefined }];
+    const secrets: StoredSecret[] = [{ hash: keyHash(text), createdMs, expiresMs: undefined }];
     if (overlapMs > 0) secrets.push({ ...live.newest, expiresMs: this.#parts.clock.nowMs() + overlapMs });
-    const row = { ...live.row, secrets };
-    this.#put(row, 'key.rotated', by, { overlapSeconds: overlapMs / 1000 });
+    const stored = { ...live.stored, secrets };
+    this.#put(stored, 'key.rotated', by, { overlapSeconds: overlapMs / 1000 });
     // Ends the sessions of secrets that the key no longer has.
     this.#parts.onEnded({ key: id, issuedBeforeMs: secrets.at(-1)?.createdMs ?? createdMs });
-    return { key: row, text };
+    return { key: stored, text };
   }
 
   /**
@@ -152,13 +152,13 @@ export class ApiKeys implements Identifier {
    * with the new settings.
    * @returns undefined when there is no such key
    */
-  change(id: string, changes: Partial<KeyOptions>, by: Actor): KeyRow | undefined {
+  change(id: string, changes: Partial<KeyOptions>, by: Actor): StoredKey | undefined {
     const live = this.#keys.get(id);
     if (live === undefined) return undefined;
-    const row = { ...live.row, ...changes };
-    this.#put(row, 'key.changed', by);
+    const stored = { ...live.stored, ...changes };
+    this.#put(stored, 'key.changed', by);
     if ('scopes' in changes || 'expiresMs' in changes) this.#parts.onEnded({ key: id, issuedBeforeMs: Infinity });
-    return row;
+    return stored;
   }
 
   /**
@@ -171,18 +171,15 @@ export class ApiKeys implements Identifier {
     const live = this.#keys.get(id);
     if (live === undefined) return this.#revokeAgain(id);
     const { store, audit } = this.#parts;
-    const { name } = live.row;
+    const { name } = live.stored;
     // Compose the audit entry before the deletion: the key may have revoked itself, and the entry
     // needs its name.
-    const writeEntry = audit.done({ action: 'key.revoked', subject: id, by, detail: { name } });
+    const entry = audit.done({ action: 'key.revoked', subject: id, by, detail: { name } });
     this.#keys.delete(id);
     this.#recentlyUsed.delete(live);
     this.#parts.onEnded({ key: id, issuedBeforeMs: Infinity });
     const stored = store.writeInForce(
-      () => {
-        this.#table.delete(id);
-        writeEntry();
-      },
+      () => [{ kind: 'key_removed', id }, entry],
       () => void this.#pendingRevocations.delete(id),
     );
     this.#pendingRevocations.set(id, stored);
@@ -196,12 +193,7 @@ export class ApiKeys implements Identifier {
    * as "no such key".
    */
   #revokeAgain(id: string): Promise<void> | undefined {
-    const { store } = this.#parts;
-    return this.#pendingRevocations.get(id)?.catch(async () => {
-      await store.whenWritable();
-      await store.settle();
-      await store.whenDurable();
-    });
+    return this.#pendingRevocations.get(id)?.catch(() => this.#parts.store.retryWrites());
   }
 
   /** @throws PolycastError `unauthorized`, `token_expired` */
@@ -240,12 +232,12 @@ export class ApiKeys implements Identifier {
    */
   maintain(nowMs: number): void {
     for (const live of this.#keys.values()) {
-      const [, old] = live.row.secrets;
+      const [, old] = live.stored.secrets;
       if (old?.expiresMs === undefined || old.expiresMs > nowMs) continue;
-      const row = { ...live.row, secrets: [live.newest] };
-      this.#keys.set(live.row.id, new LiveKey(row));
-      this.#parts.onEnded({ key: row.id, issuedBeforeMs: live.newest.createdMs });
-      this.#parts.store.write(() => this.#table.put(row));
+      const stored = { ...live.stored, secrets: [live.newest] };
+      this.#keys.set(live.stored.id, new LiveKey(stored));
+      this.#parts.onEnded({ key: stored.id, issuedBeforeMs: live.newest.createdMs });
+      this.#parts.store.write([{ kind: 'key', key: stored }]);
     }
     if (nowMs - this.#lastUsedWrittenMs >= LAST_USED_WRITE_INTERVAL_MS) this.writeLastUsed(nowMs);
   }
@@ -254,9 +246,9 @@ export class ApiKeys implements Identifier {
   writeLastUsed(nowMs: number): void {
     this.#lastUsedWrittenMs = nowMs;
     if (this.#recentlyUsed.size === 0) return;
-    this.#parts.store.write(() => {
-      for (const { row, usedMs } of this.#recentlyUsed) this.#table.setLastUsed(row.id, usedMs);
-    });
+    this.#parts.store.write(
+      Array.from(this.#recentlyUsed, ({ stored, usedMs }) => ({ kind: 'key_used', id: stored.id, lastUsedMs: usedMs })),
+    );
     this.#recentlyUsed.clear();
   }
 
@@ -265,19 +257,17 @@ export class ApiKeys implements Identifier {
     return new PolycastError(code, detail);
   }
 
-  #put(row: KeyRow, action: string, by: Actor, detail: Readonly<Record<string, unknown>> = {}): void {
-    this.#parts.store.write(() => {
-      this.#table.put(row);
-      const { name, scopes, expiresMs } = row;
-      const expires = expiresMs === undefined ? undefined : new Date(expiresMs).toISOString();
-      this.#parts.audit.write({
-        action,
-        subject: row.id,
-        by,
-        detail: { name, scopes: scopeTexts(scopes), expires, ...detail },
-      });
+  #put(stored: StoredKey, action: string, by: Actor, detail: Readonly<Record<string, unknown>> = {}): void {
+    const { id, name, scopes, expiresMs } = stored;
+    const expires = expiresMs === undefined ? undefined : new Date(expiresMs).toISOString();
+    this.#parts.audit.write([{ kind: 'key', key: stored }], {
+      action,
+      subject: id,
+      by,
+      detail: { name, scopes: scopeTexts(scopes), expires, ...detail },
     });
-    this.#keys.set(row.id, new LiveKey(row));
+    this.#hasEverHadKeys = true;
+    this.#keys.set(id, new LiveKey(stored));
   }
 }
 
@@ -288,22 +278,22 @@ const LAST_USED_WRITE_INTERVAL_MS = 60_000;
  * it.
  */
 class LiveKey {
-  readonly secrets: readonly { readonly row: SecretRow; readonly principal: Principal }[];
-  readonly #row: KeyRow;
+  readonly secrets: readonly { readonly stored: StoredSecret; readonly principal: Principal }[];
+  readonly #stored: StoredKey;
   #usedMs: number | undefined;
 
-  constructor(row: KeyRow) {
-    this.#row = row;
-    this.#usedMs = row.lastUsedMs;
-    this.secrets = row.secrets.map((secret) => ({ row: secret, principal: principalOf(row, secret) }));
+  constructor(stored: StoredKey) {
+    this.#stored = stored;
+    this.#usedMs = stored.lastUsedMs;
+    this.secrets = stored.secrets.map((secret) => ({ stored: secret, principal: principalOf(stored, secret) }));
   }
 
-  get row(): KeyRow {
-    return { ...this.#row, lastUsedMs: this.#usedMs };
+  get stored(): StoredKey {
+    return { ...this.#stored, lastUsedMs: this.#usedMs };
   }
 
-  get newest(): SecretRow {
-    return this.#row.secrets[0] as SecretRow;
+  get newest(): StoredSecret {
+    return this.#stored.secrets[0] as StoredSecret;
   }
 
   get usedMs(): number {
@@ -315,7 +305,7 @@ class LiveKey {
   }
 }
 
-function principalOf({ id, scopes, expiresMs = Infinity }: KeyRow, secret: SecretRow): Principal {
+function principalOf({ id, scopes, expiresMs = Infinity }: StoredKey, secret: StoredSecret): Principal {
   return {
     ...ANONYMOUS,
     kind: 'server',
@@ -340,8 +330,8 @@ function matchingSecret(
   let found: LiveKey['secrets'][number] | undefined;
   if (live === undefined) timingSafeEqual(hash, NO_HASH);
   for (const secret of live?.secrets ?? []) {
-    const isEqual = timingSafeEqual(hash, secret.row.hash);
-    if (isEqual && nowMs < (secret.row.expiresMs ?? Infinity)) found = secret;
+    const isEqual = timingSafeEqual(hash, secret.stored.hash);
+    if (isEqual && nowMs < (secret.stored.expiresMs ?? Infinity)) found = secret;
   }
   return found;
 }

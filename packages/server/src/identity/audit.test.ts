@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { ALL_SCOPES } from '../core/access/scopes.ts';
-import { identityFolder, openTestIdentity, OPERATOR, START_MS } from './testing.ts';
+import { openTestIdentity, OPERATOR, START_MS } from '../testing/test-identity.ts';
+import { temporaryFolder } from '../testing/temporary-folder.ts';
 
 test('says who did what to whom, when, and from where', () => {
   const { keys, audit, logged } = openTestIdentity();
@@ -47,7 +48,7 @@ test('holds no secret', () => {
 });
 
 test('keeps the newest, page by page, also across a restart', () => {
-  const folder = identityFolder();
+  const folder = temporaryFolder();
   const { audit, close } = openTestIdentity(folder, { auditEntriesMax: 5 });
   for (let index = 1; index <= 12; index++) audit.record({ action: 'test.done', subject: String(index), by: OPERATOR });
   close();

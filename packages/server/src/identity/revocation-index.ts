@@ -1,14 +1,6 @@
-export type StoredRevocationKind = 'user' | 'token' | 'key';
+import type { StoredRevocation } from '../core/access/identity-store.ts';
 
-export interface RevocationEntry {
-  /** Credentials that were issued before this moment are revoked. Milliseconds since 1970. */
-  readonly issuedBeforeMs: number;
-  /**
-   * The entry is needed until this moment: no credentials that it revokes live longer. Milliseconds
-   * since 1970.
-   */
-  readonly keptUntilMs: number;
-}
+export type RevocationEntry = Pick<StoredRevocation, 'issuedBeforeMs' | 'keptUntilMs'>;
 
 /**
  * The revocations of one kind, by name: for example of users, or of tokens. Their number is

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { ANONYMOUS, type Principal } from '../core/access/principal.ts';
-import { IDENTITY_FILE } from '../storage/sqlite/identity/identity-store.ts';
-import { identityFolder, openTestIdentity, OPERATOR, START_MS } from './testing.ts';
+import { IDENTITY_FILE } from '../storage/sqlite/identity/identity-file.ts';
+import { openTestIdentity, OPERATOR, START_MS } from '../testing/test-identity.ts';
+import { temporaryFolder } from '../testing/temporary-folder.ts';
 
 const ANNA: Principal = { ...ANONYMOUS, kind: 'user', user: 'anna', token: 't-1', issuedMs: START_MS - 1000 };
 const SHOP: Principal = { ...ANONYMOUS, kind: 'server', key: 'k-1', issuedMs: START_MS - 1000 };
@@ -50,7 +51,7 @@ test('a later one takes back more, an earlier one nothing', async () => {
 });
 
 test('they hold after a restart', async () => {
-  const folder = identityFolder();
+  const folder = temporaryFolder();
   const before = openTestIdentity(folder);
   await before.revocations.revoke({ kind: 'user', name: 'anna', issuedBeforeMs: START_MS }, OPERATOR);
   before.close();
@@ -68,7 +69,7 @@ test('a session is ended, and nothing is kept of it', async () => {
 });
 
 test('each is forgotten once nothing lives any more that it could mean', async () => {
-  const folder = identityFolder();
+  const folder = temporaryFolder();
   const { revocations, clock, close, maintain: upkeep } = openTestIdentity(folder, { revocationsKeptSeconds: 7200 });
   await revocations.revoke({ kind: 'user', name: 'anna', issuedBeforeMs: START_MS }, OPERATOR);
   clock.timeMs = START_MS + 7_200_000;
@@ -82,7 +83,7 @@ test('each is forgotten once nothing lives any more that it could mean', async (
 });
 
 test('when there are too many by name, the oldest give way to a date for all, and nothing comes back', async () => {
-  const folder = identityFolder();
+  const folder = temporaryFolder();
   const { revocations, clock, close } = openTestIdentity(folder, { revocationsMax: 2 });
   const revoke = (name: string): Promise<void> =>
     revocations.revoke({ kind: 'user', name, issuedBeforeMs: clock.timeMs }, OPERATOR);
@@ -128,7 +129,7 @@ test('whatever is revoked, in any order, with any bound, across restarts: it doe
       fc.array(step, { maxLength: 20 }),
       fc.integer({ min: 1, max: 4 }),
       async (steps, revocationsMax) => {
-        const folder = identityFolder();
+        const folder = temporaryFolder();
         const truth = new Map<string, number>();
         let identity = openTestIdentity(folder, { revocationsMax });
         for (const each of [...steps, 'restart' as const]) {
@@ -153,7 +154,7 @@ test('whatever is revoked, in any order, with any bound, across restarts: it doe
 });
 
 test('one that the disk does not take is in force, and is written as soon as it can be', async () => {
-  const folder = identityFolder();
+  const folder = temporaryFolder();
   const { revocations, ended, maintain: upkeep, close } = openTestIdentity(folder);
   using other = new DatabaseSync(join(folder, IDENTITY_FILE));
   other.exec("CREATE TRIGGER full BEFORE INSERT ON revocation BEGIN SELECT RAISE(ABORT, 'no room'); END");
@@ -173,7 +174,7 @@ test('one that the disk does not take is in force, and is written as soon as it 
 });
 
 test('a crowd that is revoked at once is on the disk after one commit, and none of it is forgotten', async () => {
-  const folder = identityFolder();
+  const folder = temporaryFolder();
   const { revocations, close } = openTestIdentity(folder);
   await revocations.revoke({ kind: 'user', name: 'first', issuedBeforeMs: START_MS }, OPERATOR);
   const revoke = (name: string): Promise<void> =>

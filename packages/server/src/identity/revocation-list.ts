@@ -1,12 +1,11 @@
-import type { StatementSync } from 'node:sqlite';
 import type { Actor, Clock } from '../core/ports.ts';
 import type { Principal, Revocation } from '../core/access/principal.ts';
 import type { AuditLog } from './audit.ts';
 import type { Revocations } from './authority.ts';
-import { RevocationIndex, type StoredRevocationKind } from './revocation-index.ts';
-import { invalidRowError, type IdentityStore } from '../storage/sqlite/identity/identity-store.ts';
+import { RevocationIndex } from './revocation-index.ts';
+import type { IdentityChange, IdentityStore, StoredRevocation } from '../core/access/identity-store.ts';
 
-export type RevocationKind = StoredRevocationKind | 'session';
+export type RevocationKind = StoredRevocation['kind'] | 'session';
 
 /** A revocation of all credentials of one name that were issued before a moment. */
 export interface RevocationRequest {
@@ -49,14 +48,11 @@ export class RevocationList implements Revocations {
   /** Revocations since the start, by kind. */
   readonly made: Record<RevocationKind | 'signer', number> = { user: 0, token: 0, key: 0, session: 0, signer: 0 };
   readonly #parts: RevocationListParts;
-  readonly #byKind: Readonly<Record<StoredRevocationKind, RevocationIndex>>;
-  readonly #put: StatementSync;
-  readonly #delete: StatementSync;
-  readonly #prune: StatementSync;
+  readonly #byKind: Readonly<Record<StoredRevocation['kind'], RevocationIndex>>;
   #listener: (revocation: Revocation) => void = () => undefined;
 
-  constructor(parts: RevocationListParts) {
-    const { database } = parts.store;
+  /** @param stored the revocations that the store had at its opening */
+  constructor(parts: RevocationListParts, stored: readonly StoredRevocation[]) {
     const { countMax } = parts;
     this.#parts = parts;
     // Keys are few, and they may be old: a floor would revoke the old ones. So they have no bound.
@@ -65,11 +61,10 @@ export class RevocationList implements Revocations {
       token: new RevocationIndex(countMax),
       key: new RevocationIndex(Infinity),
     };
-    this.#put = database.prepare('INSERT OR REPLACE INTO revocation VALUES (?, ?, ?, ?)');
-    this.#delete = database.prepare('DELETE FROM revocation WHERE kind = ? AND name = ?');
-    this.#prune = database.prepare('DELETE FROM revocation WHERE kept_until_ms < ?');
-    const rows = database.prepare('SELECT * FROM revocation ORDER BY kept_until_ms').all();
-    for (const row of rows) this.#load(row as unknown as Row);
+    for (const { kind, name, ...entry } of stored) {
+      if (name === FLOOR) this.#byKind[kind].floor = entry;
+      else this.#byKind[kind].put(name, entry);
+    }
   }
 
   /** The number of stored revocations. */
@@ -115,14 +110,11 @@ export class RevocationList implements Revocations {
    */
   async revoke({ kind, name, issuedBeforeMs }: RevocationRequest, by: Actor): Promise<void> {
     const { store, audit } = this.#parts;
-    const write = kind === 'session' ? undefined : this.#add(kind, name, issuedBeforeMs);
+    const changes = kind === 'session' ? () => [] : this.#add(kind, name, issuedBeforeMs);
     this.endSessions({ [kind]: name, issuedBeforeMs });
     const detail = { kind, issuedBefore: new Date(issuedBeforeMs).toISOString() };
-    const writeEntry = audit.done({ action: 'revocation.made', subject: name, by, detail });
-    await store.writeInForce(() => {
-      write?.();
-      writeEntry();
-    });
+    const entry = audit.done({ action: 'revocation.made', subject: name, by, detail });
+    await store.writeInForce(() => [...changes(), entry]);
   }
 
   /**
@@ -137,31 +129,24 @@ export class RevocationList implements Revocations {
   /** Deletes revocations that no unexpired credentials depend on. */
   prune(nowMs: number): void {
     for (const index of Object.values(this.#byKind)) index.prune(nowMs);
-    this.#parts.store.write(() => this.#prune.run(nowMs));
+    this.#parts.store.write([{ kind: 'revocations_pruned', beforeMs: nowMs }]);
   }
 
-  /** Adds a revocation in memory. The returned function writes it to the disk. */
-  #add(kind: StoredRevocationKind, name: string, issuedBeforeMs: number): () => void {
+  /** Adds a revocation in memory. The returned function gives the changes for the store. */
+  #add(kind: StoredRevocation['kind'], name: string, issuedBeforeMs: number): () => readonly IdentityChange[] {
     const { clock, keptMs } = this.#parts;
     const index = this.#byKind[kind];
     const evicted = index.put(name, { issuedBeforeMs, keptUntilMs: clock.nowMs() + keptMs });
     // Write the present value: a late write of an older revocation must not replace a newer one.
     return () => {
-      if (evicted.length > 0) this.#put.run(kind, FLOOR, index.floor.issuedBeforeMs, index.floor.keptUntilMs);
-      for (const each of [...evicted, name]) {
+      const changes = [...evicted, name].map((each): IdentityChange => {
         const entry = index.get(each);
-        if (entry === undefined) this.#delete.run(kind, each);
-        else this.#put.run(kind, each, entry.issuedBeforeMs, entry.keptUntilMs);
-      }
+        if (entry === undefined) return { kind: 'revocation_removed', of: kind, name: each };
+        return { kind: 'revocation', revocation: { kind, name: each, ...entry } };
+      });
+      if (evicted.length === 0) return changes;
+      return [{ kind: 'revocation', revocation: { kind, name: FLOOR, ...index.floor } }, ...changes];
     };
-  }
-
-  #load({ kind, name, issued_before_ms: issuedBeforeMs, kept_until_ms: keptUntilMs }: Row): void {
-    if (!Number.isSafeInteger(issuedBeforeMs) || !Number.isSafeInteger(keptUntilMs))
-      throw invalidRowError('a revocation that is none');
-    const index = this.#byKind[kind];
-    if (name === FLOOR) index.floor = { issuedBeforeMs, keptUntilMs };
-    else index.put(name, { issuedBeforeMs, keptUntilMs });
   }
 }
 
@@ -169,10 +154,3 @@ const KINDS = ['user', 'token', 'key', 'session', 'signer'] as const;
 
 /** The name of the floor's row. No user, token or key has this name. */
 const FLOOR = '';
-
-interface Row {
-  readonly kind: StoredRevocationKind;
-  readonly name: string;
-  readonly issued_before_ms: number;
-  readonly kept_until_ms: number;
-}

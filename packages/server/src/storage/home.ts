@@ -1,3 +1,4 @@
+import type { IdentityStore } from '../core/access/identity-store.ts';
 import type { Clock, Log, Random } from '../core/ports.ts';
 import type { PresenceStore } from '../core/presence/presence-store.ts';
 import type { InFlightJournal } from '../subscriptions/state/in-flight-journal.ts';
@@ -8,6 +9,7 @@ export interface StorageOptions {
   /** The setting `data`: the path of a folder, or `:memory:`. */
   readonly data: string;
   readonly channelsMax: number;
+  readonly auditEntriesMax: number;
   readonly attempts: Pick<AttemptBounds, 'keptMax' | 'allMax'>;
   /** The name of a new epoch is derived from time and chance. */
   readonly clock: Pick<Clock, 'nowMs'>;
@@ -30,6 +32,7 @@ export interface StorageLogger {
 export interface Home {
   openLog(options: StorageOptions): Promise<Log>;
   openSubscriptions(options: StorageOptions): Promise<SubscriptionStore>;
+  openIdentity(options: StorageOptions): IdentityStore;
   openPresence(options: StorageOptions, epoch: string): PresenceStore;
   openInFlightJournal(options: StorageOptions): InFlightJournal;
 }

@@ -1,3 +1,4 @@
+import type { IdentityStore } from '../core/access/identity-store.ts';
 import type { Log } from '../core/ports.ts';
 import type { PresenceStore } from '../core/presence/presence-store.ts';
 import type { InFlightJournal } from '../subscriptions/state/in-flight-journal.ts';
@@ -10,6 +11,7 @@ import { sqliteHome } from './sqlite/sqlite-home.ts';
 export interface Storage {
   readonly log: Log;
   readonly subscriptions: SubscriptionStore;
+  readonly identity: IdentityStore;
   readonly inFlightJournal: InFlightJournal;
   /** Call it only where presence is used: the folder of another hub must not get its file. */
   openPresence(): PresenceStore;
@@ -32,6 +34,8 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     open.push(log);
     const subscriptions = await home.openSubscriptions(options);
     open.push(subscriptions);
+    const identity = home.openIdentity(options);
+    open.push(identity);
     const inFlightJournal = home.openInFlightJournal(options);
     open.push(inFlightJournal);
     const openPresence = (): PresenceStore => {
@@ -39,7 +43,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
       open.push(presence);
       return presence;
     };
-    return { log, subscriptions, inFlightJournal, openPresence, close };
+    return { log, subscriptions, identity, inFlightJournal, openPresence, close };
   } catch (error) {
     await close();
     throw error;

@@ -1,5 +1,6 @@
 import { NO_JOURNAL } from '../../subscriptions/state/in-flight-journal.ts';
 import type { Home } from '../home.ts';
+import { createMemoryIdentityStore } from './memory-identity-store.ts';
 import { createMemoryLog } from './memory-log.ts';
 import { createMemoryPresenceStore } from './memory-presence-store.ts';
 import { createMemorySubscriptionStore } from './memory-subscription-store.ts';
@@ -9,6 +10,7 @@ export const memoryHome: Home = {
   openLog: async ({ channelsMax, clock, random }) =>
     createMemoryLog({ channelsMax, nowMs: () => clock.nowMs(), chance: () => random.fraction() }),
   openSubscriptions: async () => createMemorySubscriptionStore(),
+  openIdentity: ({ auditEntriesMax }) => createMemoryIdentityStore(auditEntriesMax),
   openPresence: (_options, epoch) => createMemoryPresenceStore(epoch),
   openInFlightJournal: () => NO_JOURNAL,
 };

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Home, StorageOptions } from '../home.ts';
+import { openIdentityStore } from './identity/sqlite-identity-store.ts';
 import { IN_FLIGHT_FILE, openInFlightJournal } from './in-flight-journal-file.ts';
 import { openSqliteLog } from './log/sqlite-log.ts';
 import { openPresenceStore } from './presence/sqlite-presence-store.ts';
@@ -21,6 +22,8 @@ export const sqliteHome: Home = {
       bounds,
       onUnavailable: (error) => logger.error({ error: String(error) }, 'subscription store: write failed, retrying'),
     }),
+
+  openIdentity: ({ data: folder, auditEntriesMax, logger }) => openIdentityStore({ folder, auditEntriesMax, logger }),
 
   openPresence: ({ data: folder }, epoch) => openPresenceStore(folder, epoch),
 

@@ -1,9 +1,8 @@
 import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import type { Config } from '../../../config/parse.ts';
-import type { AuditEntry } from '../../../identity/audit.ts';
+import type { AuditEntry, StoredKey } from '../../../core/access/identity-store.ts';
 import type { Identity } from '../../../identity/identity.ts';
-import type { KeyRow } from '../../../identity/key-table.ts';
 import type { RevocationKind } from '../../../identity/revocation-list.ts';
 import type { Grants } from '../../../core/access/principal.ts';
 import type { Input } from '../../command.ts';
@@ -132,15 +131,17 @@ async function withLocalKeyAdmin<Result>(
     await import('../../../storage/sqlite/log/data-folder.ts');
   const { DataFolderError } = await import('../../../core/data-folder-error.ts');
   const { openIdentity } = await import('../../../identity/identity.ts');
+  const { openIdentityStore } = await import('../../../storage/sqlite/identity/sqlite-identity-store.ts');
   try {
     const lock = lockFolder(filesOf(data));
     try {
       const clock = { nowMs: Date.now, monotonicMs: () => performance.now() };
-      const identity = openIdentity(data, settings, clock, { info: () => undefined, error: () => undefined });
+      const logger = { info: () => undefined, error: () => undefined };
+      const store = openIdentityStore({ folder: data, auditEntriesMax: settings.auditEntriesMax, logger });
       try {
-        return await work(new LocalKeyAdmin(identity));
+        return await work(new LocalKeyAdmin(openIdentity(store, settings, clock, logger)));
       } finally {
-        identity.close();
+        store.close();
       }
     } finally {
       lock.release();
@@ -199,7 +200,7 @@ class LocalKeyAdmin implements KeyAdmin {
   }
 }
 
-function keyView({ id, name, scopes, createdMs, expiresMs, lastUsedMs, secrets }: KeyRow): KeyView {
+function keyView({ id, name, scopes, createdMs, expiresMs, lastUsedMs, secrets }: StoredKey): KeyView {
   const text = (timeMs: number | undefined): string | null =>
     timeMs === undefined ? null : new Date(timeMs).toISOString();
   const overlapUntil = text(secrets[1]?.expiresMs);

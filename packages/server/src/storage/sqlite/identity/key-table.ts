@@ -1,26 +1,8 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { Grants } from '../core/access/principal.ts';
-import { scopesProblem } from '../core/access/scopes.ts';
-import { invalidRowError } from '../storage/sqlite/identity/identity-store.ts';
-
-/** A key as the store has it. Of its text the store has only the SHA-256 hash. */
-export interface KeyRow {
-  readonly id: string;
-  readonly name: string;
-  readonly scopes: Grants;
-  readonly createdMs: number;
-  /** Milliseconds since 1970. `undefined`: the key never expires. */
-  readonly expiresMs: number | undefined;
-  readonly lastUsedMs: number | undefined;
-  /** One or two secrets, the newest first. The second one is valid until its overlap ends. */
-  readonly secrets: readonly SecretRow[];
-}
-
-export interface SecretRow {
-  readonly hash: Uint8Array;
-  readonly createdMs: number;
-  readonly expiresMs: number | undefined;
-}
+import type { StoredKey, StoredSecret } from '../../../core/access/identity-store.ts';
+import type { Grants } from '../../../core/access/principal.ts';
+import { scopesProblem } from '../../../core/access/scopes.ts';
+import { invalidRowError } from './identity-file.ts';
 
 /** The table of keys in the identity store. */
 export class KeyTable {
@@ -46,7 +28,7 @@ export class KeyTable {
   }
 
   /** @throws DataFolderError when a row is one that no version of the hub writes */
-  load(): KeyRow[] {
+  load(): StoredKey[] {
     const secrets = Map.groupBy(
       this.#database.prepare('SELECT * FROM secret ORDER BY created_ms DESC').all(),
       ({ key }) => key as string,
@@ -58,7 +40,7 @@ export class KeyTable {
   }
 
   /** Writes a key with all of its secrets. */
-  put({ id, name, scopes, createdMs, expiresMs, lastUsedMs, secrets }: KeyRow): void {
+  put({ id, name, scopes, createdMs, expiresMs, lastUsedMs, secrets }: StoredKey): void {
     this.#put.run(id, name, JSON.stringify(scopes), createdMs, expiresMs ?? null, lastUsedMs ?? null);
     this.#rememberHadKeys.run();
     this.#deleteSecrets.run(id);
@@ -79,7 +61,7 @@ export class KeyTable {
   }
 }
 
-function readKey(row: Readonly<Record<string, unknown>>, secrets: readonly SecretRow[]): KeyRow {
+function readKey(row: Readonly<Record<string, unknown>>, secrets: readonly StoredSecret[]): StoredKey {
   const { id, name, scopes: text, created_ms, expires_ms, last_used_ms } = row as Record<string, never>;
   const scopes = readScopes(text as unknown as string);
   if (scopes === undefined || secrets.length === 0)
@@ -95,7 +77,7 @@ function readKey(row: Readonly<Record<string, unknown>>, secrets: readonly Secre
   };
 }
 
-function readSecret({ hash, created_ms, expires_ms }: Readonly<Record<string, unknown>>): SecretRow {
+function readSecret({ hash, created_ms, expires_ms }: Readonly<Record<string, unknown>>): StoredSecret {
   return {
     hash: hash as Uint8Array,
     createdMs: created_ms as number,

@@ -2,13 +2,14 @@ import { spawnSync } from 'node:child_process';
 import { rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { ANONYMOUS } from '../core/access/principal.ts';
-import { ALL_SCOPES } from '../core/access/scopes.ts';
-import { identityFolder, openTestIdentity, OPERATOR, START_MS } from './testing.ts';
+import { ANONYMOUS } from '../../../core/access/principal.ts';
+import { ALL_SCOPES } from '../../../core/access/scopes.ts';
+import { openTestIdentity, OPERATOR, START_MS } from '../../../testing/test-identity.ts';
+import { temporaryFolder } from '../../../testing/temporary-folder.ts';
 
 /** A folder on a disk of a few megabytes; `undefined` if the test cannot mount one. */
 function smallDisk(): string | undefined {
-  const folder = identityFolder();
+  const folder = temporaryFolder();
   if (process.platform !== 'linux' || spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'none', folder]).status !== 0)
     return undefined;
   onTestFinished(() => void spawnSync('umount', ['-l', folder]));

@@ -1,12 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { IdentityStoreSettings } from '../core/access/identity-settings.ts';
 import type { Clock } from '../core/ports.ts';
 import type { Revocation } from '../core/access/principal.ts';
-import type { AuditEntry } from './audit.ts';
-import { openIdentity, type Identity } from './identity.ts';
+import type { AuditEntry } from '../core/access/identity-store.ts';
+import { openIdentity, type Identity } from '../identity/identity.ts';
+import { createMemoryIdentityStore } from '../storage/memory/memory-identity-store.ts';
+import { openIdentityStore } from '../storage/sqlite/identity/sqlite-identity-store.ts';
 
 /** An identity store with a clock that the test sets. */
 export interface TestIdentity extends Identity {
@@ -26,9 +25,9 @@ const SETTINGS: IdentityStoreSettings = {
 
 export const START_MS: number = Date.parse('2026-11-20T12:00:00Z');
 
-/** Opens a store that closes when the test ends. */
+/** Opens the store in a folder, or a new one in memory. It closes when the test ends. */
 export function openTestIdentity(
-  data = ':memory:',
+  folder?: string,
   settings: Partial<IdentityStoreSettings> = {},
   timeMs: number = START_MS,
 ): TestIdentity {
@@ -44,7 +43,13 @@ export function openTestIdentity(
     error: (fields: object, message: string) =>
       void errors.push(String((fields as { error?: unknown }).error ?? message)),
   };
-  const identity = openIdentity(data, { ...SETTINGS, ...settings }, clock, logger);
+  const { auditEntriesMax } = { ...SETTINGS, ...settings };
+  const store =
+    folder === undefined
+      ? createMemoryIdentityStore(auditEntriesMax)
+      : openIdentityStore({ folder, auditEntriesMax, logger });
+  onTestFinished(() => store.close());
+  const identity = openIdentity(store, { ...SETTINGS, ...settings }, clock, logger);
   onTestFinished(() => identity.close());
   const ended: Revocation[] = [];
   identity.revocations.onRevoked((revocation) => void ended.push(revocation));
@@ -52,10 +57,3 @@ export function openTestIdentity(
 }
 
 export const OPERATOR: AuditEntry['by'] = { kind: 'operator', user: 'root' };
-
-/** Creates a folder that is deleted after the test. */
-export function identityFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'polycast-identity-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}

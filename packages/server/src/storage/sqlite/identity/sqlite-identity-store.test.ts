@@ -4,12 +4,14 @@ import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
 import { DataFolderError } from '../../../core/data-folder-error.ts';
 import { ALL_SCOPES } from '../../../core/access/scopes.ts';
-import { IDENTITY_FILE, openIdentityStore } from './identity-store.ts';
-import { identityFolder, openTestIdentity, OPERATOR } from '../../../identity/testing.ts';
+import { IDENTITY_FILE } from './identity-file.ts';
+import { openIdentityStore } from './sqlite-identity-store.ts';
+import { openTestIdentity, OPERATOR } from '../../../testing/test-identity.ts';
+import { temporaryFolder } from '../../../testing/temporary-folder.ts';
 
 /** A folder with a key in its file. The file is closed. */
 function filled(): { readonly folder: string; readonly file: string; readonly key: string } {
-  const folder = identityFolder();
+  const folder = temporaryFolder();
   const identity = openTestIdentity(folder);
   const { text } = identity.keys.create({ name: 'shop', scopes: ALL_SCOPES, expiresMs: undefined }, OPERATOR);
   identity.close();
@@ -37,7 +39,7 @@ test('nobody but the own user may read it', () => {
 });
 
 test('nothing of a key but its hash is on the disk, not even in the write-ahead log', () => {
-  const folder = identityFolder();
+  const folder = temporaryFolder();
   const identity = openTestIdentity(folder);
   const { text } = identity.keys.create({ name: 'shop', scopes: ALL_SCOPES, expiresMs: undefined }, OPERATOR);
   identity.keys.identify({ token: text });
@@ -55,7 +57,7 @@ test('a file that is no database is refused, and left as it is', () => {
 });
 
 test("another program's database is refused", () => {
-  const folder = identityFolder();
+  const folder = temporaryFolder();
   change(join(folder, IDENTITY_FILE), 'CREATE TABLE users (name TEXT)');
   expect(refusalOf(folder)).toMatchObject({ reason: 'corrupt' });
 });
@@ -89,19 +91,29 @@ test('a hash of another length cannot even be written', () => {
   expect(() => change(file, "UPDATE secret SET hash = x'00'")).toThrow(/CHECK/);
 });
 
-test('what fails within is undone as a whole', () => {
-  const store = openIdentityStore(':memory:');
-  const failing = (): void => {
-    store.database.exec("INSERT INTO note VALUES ('a')");
-    throw new Error('no');
-  };
-  expect(() => store.write(failing)).toThrow('no');
-  expect(store.database.prepare('SELECT * FROM note').all()).toEqual([]);
+test('of changes that fail together none is stored', () => {
+  const store = openIdentityStore({
+    folder: temporaryFolder(),
+    auditEntriesMax: 10,
+    logger: { error: () => undefined },
+  });
+  const entry = { timeMs: 1, action: 'test.done', subject: 'a', by: OPERATOR, detail: {} };
+  const secret = { hash: new Uint8Array(31), createdMs: 1, expiresMs: undefined };
+  const dates = { createdMs: 1, expiresMs: undefined, lastUsedMs: undefined };
+  const key = { id: 'a', name: 'a', scopes: ALL_SCOPES, ...dates, secrets: [secret] };
+  expect(() =>
+    store.write([
+      { kind: 'audit', entry },
+      { kind: 'key', key },
+    ]),
+  ).toThrow(/CHECK/);
+  expect(store.auditPage(Infinity, 10)).toEqual([]);
+  expect(store.load()).toMatchObject({ keys: [], hasEverHadKeys: false });
   store.close();
 });
 
 test('while the write-ahead log is moved a new key waits for it; a revoked one is refused at once, and written later', async () => {
-  const folder = identityFolder();
+  const folder = temporaryFolder();
   const identity = openTestIdentity(folder);
   const wishes = { name: 'shop', scopes: ALL_SCOPES, expiresMs: undefined };
   const old = identity.keys.create(wishes, OPERATOR);

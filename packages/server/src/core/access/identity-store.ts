@@ -1,0 +1,145 @@
+import type { Actor } from '../ports.ts';
+import type { Grants } from './principal.ts';
+
+/** An API key as it is stored: of its text the store has only the SHA-256 hash. */
+export interface StoredKey {
+  readonly id: string;
+  readonly name: string;
+  readonly scopes: Grants;
+  readonly createdMs: number;
+  /** Milliseconds since 1970. `undefined`: the key never expires. */
+  readonly expiresMs: number | undefined;
+  readonly lastUsedMs: number | undefined;
+  /** One or two secrets, the newest first. The second one is valid until its overlap ends. */
+  readonly secrets: readonly StoredSecret[];
+}
+
+export interface StoredSecret {
+  readonly hash: Uint8Array;
+  readonly createdMs: number;
+  readonly expiresMs: number | undefined;
+}
+
+/** Credentials of this name that were issued before a moment are invalid. */
+export interface StoredRevocation {
+  readonly kind: 'user' | 'token' | 'key';
+  readonly name: string;
+  /** Milliseconds since 1970. */
+  readonly issuedBeforeMs: number;
+  /**
+   * The revocation is needed until this moment: no credentials that it revokes live longer.
+   * Milliseconds since 1970.
+   */
+  readonly keptUntilMs: number;
+}
+
+/**
+ * One entry of the audit log. Example:
+ * `{"id":7,"action":"key.created","subject":"<key id>","by":{"kind":"operator","user":"root"}}`.
+ */
+export interface AuditEntry extends NewAuditEntry {
+  /** Rises with every entry. The store never gives an id twice. */
+  readonly id: number;
+}
+
+export interface NewAuditEntry {
+  readonly timeMs: number;
+  readonly action: string;
+  readonly subject: string;
+  /** The actor. `name` is the name that its key had at the time. */
+  readonly by: Actor & { readonly name?: string };
+  readonly detail: Readonly<Record<string, unknown>>;
+}
+
+/** The stored state at opening. */
+export interface StoredIdentity {
+  /** The oldest first. */
+  readonly keys: readonly StoredKey[];
+  /** Whether there has ever been a key. */
+  readonly hasEverHadKeys: boolean;
+  /** Those that are needed for the shortest time first. */
+  readonly revocations: readonly StoredRevocation[];
+  /** Acknowledged changes are missing: the data is older than the last acknowledgement. */
+  readonly hasLostCommits: boolean;
+}
+
+export type IdentityChange =
+  /** A new key, or a new version of it with all its secrets. The time of last use stays. */
+  | { readonly kind: 'key'; readonly key: StoredKey }
+  | { readonly kind: 'key_used'; readonly id: string; readonly lastUsedMs: number }
+  | { readonly kind: 'key_removed'; readonly id: string }
+  | { readonly kind: 'revocation'; readonly revocation: StoredRevocation }
+  | { readonly kind: 'revocation_removed'; readonly of: StoredRevocation['kind']; readonly name: string }
+  /** Removes all revocations that were needed until a moment before this one. */
+  | { readonly kind: 'revocations_pruned'; readonly beforeMs: number }
+  | { readonly kind: 'audit'; readonly entry: NewAuditEntry };
+
+/**
+ * The stored data of identity: keys, revocations and the audit log. Requests are answered from
+ * memory, so the store is read once and written seldom.
+ *
+ * A change is in force when it has taken effect in memory, before it is stored. Example: a
+ * revocation rejects a user's requests even while the disk is full.
+ *
+ * - Atomic: the changes of one call, in the order of the list. The oldest audit entries above the
+ *   bound are deleted in the same transaction.
+ * - Durable: `write` when `whenDurable` resolves, the others when their promise does.
+ * - Eventual: nothing within one hub. In a home that several hubs share, a hub may see the keys and
+ *   revocations of another one late. It has to ask for the newest state before it refuses an
+ *   unknown key, and revocations are broadcast as well.
+ * - Owner: any hub may write any key or revocation, and the order of the home decides. One hub
+ *   prunes. The first key must be created on condition that there was none.
+ *
+ * Implementations: `storage/sqlite/identity`, `storage/memory/memory-identity-store.ts`. One
+ * contract suite in `storage/contract` tests them all.
+ */
+export interface IdentityStore {
+  /** Read once, before the first write. @throws DataFolderError for a row of another program */
+  load(): StoredIdentity;
+  /**
+   * Writes all changes or none. They are durable once `whenDurable` has resolved, and no request is
+   * answered before that.
+   * @throws PolycastError `log_full`, `log_unavailable` when the disk does not accept them
+   */
+  write(changes: readonly IdentityChange[]): void;
+  /**
+   * Writes together with the other changes of about that time. A crowd that logs out at once waits
+   * for one write of the disk. `changes` is called when they are written.
+   */
+  writeSoon(changes: () => readonly IdentityChange[]): Promise<void>;
+  /**
+   * Like `writeSoon`, for changes that are in force and must not be undone. If the disk does not
+   * accept them, `maintain`, `retryWrites` and `close` try again. `changes` is called for each try:
+   * a late write of an older state must not replace a newer one.
+   * @param onStored called once the changes are durable, however late, and never before this
+   * method has returned
+   * @throws PolycastError `log_full`, `log_unavailable`: rejects when the disk does not accept them
+   * at first
+   */
+  writeInForce(changes: () => readonly IdentityChange[], onStored?: () => void): Promise<void>;
+  /**
+   * Tries again to write the changes that are in force and not stored. Resolves once all earlier
+   * changes are durable.
+   * @throws PolycastError `log_full`, `log_unavailable`
+   */
+  retryWrites(): Promise<void>;
+  /**
+   * Resolves when `write` finds no lock. Await it before a write that a request waits for. Then
+   * repeat every check that was made before.
+   */
+  whenWritable(): Promise<void>;
+  /**
+   * Resolves once all earlier writes are durable.
+   * @throws PolycastError `log_unavailable` when the disk does not accept them
+   */
+  whenDurable(): Promise<void>;
+  /** Returns at most `limit` entries with ids below `before`, the newest first. */
+  auditPage(before: number, limit: number): readonly AuditEntry[];
+  /**
+   * To be called about once a second: tries unstored changes again, calls `writes`, and works on
+   * the file. Does nothing while a thread works on the file. Throws what `writes` throws.
+   */
+  maintain(writes: () => void): void;
+  /** Writes what is pending, then closes. Changes that the disk does not accept are logged. */
+  close(): void;
+}

@@ -1,0 +1,220 @@
+import { describe, expect, onTestFinished, test } from 'vitest';
+import type {
+  AuditEntry,
+  IdentityChange,
+  IdentityStore,
+  NewAuditEntry,
+  StoredKey,
+  StoredRevocation,
+} from '../../core/access/identity-store.ts';
+import { ALL_SCOPES } from '../../core/access/scopes.ts';
+import { temporaryFolder } from '../../testing/temporary-folder.ts';
+import { createMemoryIdentity, createMemoryIdentityStore } from '../memory/memory-identity-store.ts';
+import { openIdentityStore } from '../sqlite/identity/sqlite-identity-store.ts';
+
+/** Tests for the contract of `IdentityStore`. A home gives a store that can be opened again. */
+const HOMES: Readonly<Record<string, () => () => IdentityStore>> = {
+  memory: () => {
+    const identity = createMemoryIdentity();
+    return () => createMemoryIdentityStore(AUDIT_ENTRIES_MAX, identity);
+  },
+  sqlite: () => {
+    const folder = temporaryFolder();
+    const logger = { error: (fields: object) => expect.unreachable(JSON.stringify(fields)) };
+    return () => openIdentityStore({ folder, auditEntriesMax: AUDIT_ENTRIES_MAX, logger });
+  },
+};
+
+const AUDIT_ENTRIES_MAX = 5;
+/** An error of the closed store, or of its closed file. */
+const REFUSAL = /clos|not open/;
+
+function keyOf(id: string, parts: Partial<StoredKey> = {}): StoredKey {
+  return {
+    id,
+    name: 'shop',
+    scopes: ALL_SCOPES,
+    createdMs: 1_000,
+    expiresMs: undefined,
+    lastUsedMs: undefined,
+    secrets: [secretOf(1, 1_000)],
+    ...parts,
+  };
+}
+
+function secretOf(byte: number, createdMs: number, expiresMs?: number): StoredKey['secrets'][number] {
+  return { hash: new Uint8Array(32).fill(byte), createdMs, expiresMs };
+}
+
+function put(key: StoredKey): IdentityChange {
+  return { kind: 'key', key };
+}
+
+function revocationOf(name: string, keptUntilMs: number, parts: Partial<StoredRevocation> = {}): StoredRevocation {
+  return { kind: 'user', name, issuedBeforeMs: 500, keptUntilMs, ...parts };
+}
+
+function revoke(...of: Parameters<typeof revocationOf>): IdentityChange {
+  return { kind: 'revocation', revocation: revocationOf(...of) };
+}
+
+function audit(subject: string, parts: Partial<NewAuditEntry> = {}): IdentityChange {
+  return {
+    kind: 'audit',
+    entry: { timeMs: 7, action: 'test.done', subject, by: { kind: 'hub' }, detail: {}, ...parts },
+  };
+}
+
+function subjects(entries: readonly AuditEntry[]): string {
+  return entries.map(({ subject }) => subject).join('');
+}
+
+describe.each(Object.keys(HOMES))('%s', (name) => {
+  /** Each opening closes the store that was open before. */
+  function opener(): () => IdentityStore {
+    const open = HOMES[name]?.() as () => IdentityStore;
+    const opened: IdentityStore[] = [];
+    const close = (): void => opened.forEach((store) => store.close());
+    onTestFinished(close);
+    return () => {
+      close();
+      opened.push(open());
+      return opened.at(-1) as IdentityStore;
+    };
+  }
+
+  test('a new store is empty', () => {
+    const store = opener()();
+    expect(store.load()).toEqual({ keys: [], hasEverHadKeys: false, revocations: [], hasLostCommits: false });
+    expect(store.auditPage(Infinity, 10)).toEqual([]);
+  });
+
+  test('keys are there after a reopening, the oldest first, with the newest secret first', () => {
+    const open = opener();
+    const secrets = [secretOf(2, 3_000), secretOf(1, 1_000, 9_000)];
+    const rotated = keyOf('b', { name: 'ünï', expiresMs: 5_000, scopes: { publish: ['a.>'] }, secrets });
+    open().write([put(keyOf('c', { createdMs: 2_000 })), put(keyOf('b')), put(keyOf('a')), put(rotated)]);
+    const { keys, hasEverHadKeys, hasLostCommits } = open().load();
+    expect(keys).toEqual([keyOf('a'), rotated, keyOf('c', { createdMs: 2_000 })]);
+    expect([hasEverHadKeys, hasLostCommits]).toEqual([true, false]);
+  });
+
+  test('a new version of a key leaves its last use as it was', () => {
+    const open = opener();
+    const store = open();
+    store.write([put(keyOf('a'))]);
+    store.write([
+      { kind: 'key_used', id: 'a', lastUsedMs: 4_000 },
+      { kind: 'key_used', id: 'unknown', lastUsedMs: 4_000 },
+    ]);
+    store.write([put(keyOf('a', { name: 'other' }))]);
+    expect(open().load().keys).toEqual([keyOf('a', { name: 'other', lastUsedMs: 4_000 })]);
+  });
+
+  test('a removed key is gone, but there has been one', () => {
+    const open = opener();
+    open().write([put(keyOf('a')), { kind: 'key_removed', id: 'a' }]);
+    expect(open().load()).toMatchObject({ keys: [], hasEverHadKeys: true });
+  });
+
+  test('revocations by kind and name: the last word holds', () => {
+    const open = opener();
+    open().write([
+      revoke('ann', 30),
+      revoke('ann', 10, { kind: 'token' }),
+      revoke('ann', 20, { issuedBeforeMs: 600 }),
+      revoke('', 40),
+      revoke('bob', 30, { kind: 'key' }),
+      { kind: 'revocation_removed', of: 'key', name: 'bob' },
+      { kind: 'revocation_removed', of: 'key', name: 'ann' },
+    ]);
+    expect(open().load().revocations).toEqual([
+      revocationOf('ann', 10, { kind: 'token' }),
+      revocationOf('ann', 20, { issuedBeforeMs: 600 }),
+      revocationOf('', 40),
+    ]);
+  });
+
+  test('revocations that nothing needs any more are pruned', () => {
+    const open = opener();
+    open().write([revoke('ann', 10), revoke('bob', 11), { kind: 'revocations_pruned', beforeMs: 11 }]);
+    expect(open().load().revocations).toEqual([revocationOf('bob', 11)]);
+  });
+
+  test('the newest audit entries remain, in pages, and no id is given twice', () => {
+    const open = opener();
+    const store = open();
+    store.write([...'abcd'].map((subject) => audit(subject)));
+    store.write([...'efgh'].map((subject) => audit(subject)));
+    expect(subjects(store.auditPage(Infinity, 3))).toBe('hgf');
+    expect(subjects(store.auditPage(store.auditPage(Infinity, 3)[2]?.id as number, 3))).toBe('ed');
+    const last = store.auditPage(Infinity, 1)[0]?.id as number;
+    const again = open();
+    again.write([audit('i', { by: { kind: 'operator', user: 'root', name: 'x' }, detail: { a: [1], b: undefined } })]);
+    expect(again.auditPage(Infinity, 1)).toEqual([
+      {
+        id: last + 1,
+        timeMs: 7,
+        action: 'test.done',
+        subject: 'i',
+        by: { kind: 'operator', user: 'root', name: 'x' },
+        detail: { a: [1] },
+      },
+    ]);
+    expect(again.auditPage(last - 3, 10)).toEqual([]);
+  });
+
+  test('changes that are written soon are in the order of the calls, and durable when they resolve', async () => {
+    const open = opener();
+    const store = open();
+    const writing = Promise.all([...'abc'].map((subject) => store.writeSoon(() => [audit(subject)])));
+    expect(subjects(store.auditPage(Infinity, 10))).toBe('cba');
+    await writing;
+    await store.whenDurable();
+    expect(subjects(open().auditPage(Infinity, 10))).toBe('cba');
+  });
+
+  test('changes in force are reported once they are durable, after the call has returned', async () => {
+    const open = opener();
+    const store = open();
+    const calls: string[] = [];
+    const written = store.writeInForce(
+      () => [revoke('ann', 10), audit('a')],
+      () => void calls.push('stored'),
+    );
+    calls.push('returned');
+    await written.then(() => calls.push('resolved'));
+    expect(calls).toEqual(['returned', 'stored', 'resolved']);
+    await store.retryWrites();
+    const again = open();
+    expect(again.load().revocations).toEqual([revocationOf('ann', 10)]);
+    expect(subjects(again.auditPage(Infinity, 10))).toBe('a');
+  });
+
+  test('what waits at the end is written', async () => {
+    const open = opener();
+    const store = open();
+    const written = [store.writeSoon(() => [audit('a')]), store.writeInForce(() => [audit('b')])];
+    expect(subjects(open().auditPage(Infinity, 10))).toBe('ba');
+    await Promise.all(written);
+  });
+
+  test('its maintenance makes the writes of its caller, and throws what they throw', async () => {
+    const store = opener()();
+    await store.whenWritable();
+    store.maintain(() => store.write([audit('a')]));
+    expect(subjects(store.auditPage(Infinity, 10))).toBe('a');
+    const failing = (): never => {
+      throw new Error('no');
+    };
+    expect(() => store.maintain(failing)).toThrow('no');
+  });
+
+  test('after its end it refuses changes', async () => {
+    const store = opener()();
+    store.close();
+    expect(() => store.write([audit('a')])).toThrow(REFUSAL);
+    await expect(store.writeSoon(() => [audit('a')])).rejects.toThrow(REFUSAL);
+    await expect(store.writeInForce(() => [audit('a')])).rejects.toThrow(REFUSAL);
+  });
+});

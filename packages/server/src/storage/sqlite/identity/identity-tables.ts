@@ -1,0 +1,50 @@
+import type { DatabaseSync } from 'node:sqlite';
+import type { AuditEntry, IdentityChange, StoredIdentity } from '../../../core/access/identity-store.ts';
+import { AuditTable } from './audit-table.ts';
+import { KeyTable } from './key-table.ts';
+import { RevocationTable } from './revocation-table.ts';
+
+/** The tables of the identity store. Its caller begins and ends the transactions. */
+export class IdentityTables {
+  readonly #keys: KeyTable;
+  readonly #revocations: RevocationTable;
+  readonly #audit: AuditTable;
+
+  constructor(database: DatabaseSync, auditEntriesMax: number) {
+    this.#keys = new KeyTable(database);
+    this.#revocations = new RevocationTable(database);
+    this.#audit = new AuditTable(database, auditEntriesMax);
+  }
+
+  /** @throws DataFolderError when a row is one that no version of the hub writes */
+  load(): Omit<StoredIdentity, 'hasLostCommits'> {
+    return {
+      keys: this.#keys.load(),
+      hasEverHadKeys: this.#keys.hasEverHadKeys(),
+      revocations: this.#revocations.load(),
+    };
+  }
+
+  auditPage(before: number, limit: number): readonly AuditEntry[] {
+    return this.#audit.page(before, limit);
+  }
+
+  apply(change: IdentityChange): void {
+    switch (change.kind) {
+      case 'key':
+        return this.#keys.put(change.key);
+      case 'key_used':
+        return this.#keys.setLastUsed(change.id, change.lastUsedMs);
+      case 'key_removed':
+        return this.#keys.delete(change.id);
+      case 'revocation':
+        return this.#revocations.put(change.revocation);
+      case 'revocation_removed':
+        return this.#revocations.delete(change.of, change.name);
+      case 'revocations_pruned':
+        return this.#revocations.prune(change.beforeMs);
+      case 'audit':
+        return this.#audit.insert(change.entry);
+    }
+  }
+}
