@@ -1,6 +1,7 @@
 import type { Feed } from '../core/feed.ts';
 import type { Clock, Log, Random } from '../core/ports.ts';
 import type { Publisher } from '../core/publish.ts';
+import { SUBSCRIPTION_STATES } from './state/definition.ts';
 import type { Dialects, VerificationResult } from './state/dialect.ts';
 import type { Sender, SubscriptionService } from './state/ports.ts';
 import type { StoreChange, StoredSubscription, SubscriptionStore } from './state/subscription-store.ts';
@@ -63,8 +64,6 @@ const SWEEP_INTERVAL_MS = 60_000;
 const SWEEP_POSITIONS = 10_000;
 /** How long `close` waits for requests in flight. */
 const CLOSE_TIME_MS = 5000;
-
-const STATES = ['pending', 'active', 'paused', 'suspended', 'ended'] as const;
 
 export interface SubscriptionEngineMetrics {
   readonly states: Readonly<
@@ -180,7 +179,7 @@ export class SubscriptionEngine {
     const { clock, log, store } = this.#parts;
     const nowMs = clock.nowMs();
     const states: Record<string, { count: number; lagEventsMax: number; lagMsMax: number }> = {};
-    for (const state of STATES) states[state] = { count: 0, lagEventsMax: 0, lagMsMax: 0 };
+    for (const state of SUBSCRIPTION_STATES) states[state] = { count: 0, lagEventsMax: 0, lagMsMax: 0 };
     for (const consumer of this.#registry.all()) {
       const stateMetrics = states[consumer.status.state];
       if (stateMetrics === undefined) continue;

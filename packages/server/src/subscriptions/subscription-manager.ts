@@ -2,7 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { PolycastError } from '@polycast/protocol';
 import type { Actor, Clock, Log, StoredRecord } from '../core/ports.ts';
 import { relationOf } from '../core/access/pattern-relation.ts';
-import type { DialectName, SubscriptionDefinition, WebhookDelivery } from './state/definition.ts';
+import {
+  withDelivery,
+  type DialectName,
+  type SubscriptionDefinition,
+  type WebhookDelivery,
+} from './state/definition.ts';
 import type { Dialects } from './state/dialect.ts';
 import type {
   Attempt,
@@ -81,8 +86,9 @@ export class SubscriptionManager implements SubscriptionService {
     if (registry.size + this.#asking >= settings.subscriptionsMax)
       throw new PolycastError('subscription_limit', undefined, { retryAfterMs: 60_000 });
     this.#assertStoreAvailable();
-    const definition = { id: createId(), version: 1, createdMs: nowMs, changedMs: nowMs, ...options };
-    const { delivery } = definition;
+    const { delivery } = options;
+    const common = { id: createId(), version: 1, createdMs: nowMs, changedMs: nowMs, ...options };
+    const definition = withDelivery(common, delivery);
     const verification = delivery.kind === 'pull' ? undefined : dialects.get(delivery.dialect).verification;
     let isActive = isTrusted || verification === undefined;
     if (!isActive && verification?.isWithinCreation === true) {
@@ -258,7 +264,8 @@ export class SubscriptionManager implements SubscriptionService {
     const isMoved = changes.delivery !== undefined && urlOf(changes.delivery) !== urlOf(before.delivery);
     const changedMs = clock.nowMs();
     const narrowedMs = isNarrowed(before.channels, changes.channels) ? changedMs : before.narrowedMs;
-    const definition = { ...before, ...changes, version: before.version + 1, changedMs, narrowedMs };
+    const common = { ...before, ...changes, version: before.version + 1, changedMs, narrowedMs };
+    const definition = withDelivery(common, changes.delivery ?? before.delivery);
     const checkpointChanges = checkpoints.checkpoint(consumer);
     // A new order restarts from the checkpoint. The second checkpoint gives rows to events that
     // were handed out just now.

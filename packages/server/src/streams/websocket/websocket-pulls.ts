@@ -1,5 +1,4 @@
 import { formatTime, parseCursor, PolycastError, type PullMessage, type Ref } from '@polycast/protocol';
-import type { PullDelivery } from '../../subscriptions/state/definition.ts';
 import type {
   LeasedEvent,
   LeaseOutcome,
@@ -168,7 +167,9 @@ export class WebSocketPulls {
   async #extend({ definition }: Subscription, { members }: PullOperation): Promise<PullResult> {
     const leases = leasesMember(members);
     const leaseSeconds = this.#leaseSeconds(members);
-    const leaseMs = leaseSeconds === undefined ? (definition.delivery as PullDelivery).leaseMs : leaseSeconds * 1000;
+    const { delivery } = definition;
+    const defaultMs = delivery.kind === 'pull' ? delivery.leaseMs : 0;
+    const leaseMs = leaseSeconds === undefined ? defaultMs : leaseSeconds * 1000;
     const outcomes = this.#pullConsumer.extend(definition.id, leases, leaseMs);
     return { ...leaseResult(leases, outcomes), leaseEnds: formatTime(this.#services.clock.nowMs() + leaseMs) };
   }

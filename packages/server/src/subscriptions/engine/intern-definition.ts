@@ -1,4 +1,4 @@
-import type { SubscriptionDefinition } from '../state/definition.ts';
+import type { Delivery, SubscriptionDefinition } from '../state/definition.ts';
 
 /**
  * Bounds of each pool, in values and characters. Further or longer values are not shared; long ones
@@ -12,21 +12,20 @@ const KEY_LENGTH_MAX = 200;
  * the same owner and retry delays, and neither headers nor metadata. An idle subscription needs
  * little more memory than its definition.
  */
-export function internDefinition(definition: SubscriptionDefinition): SubscriptionDefinition {
+export function internDefinition<Definition extends SubscriptionDefinition>(definition: Definition): Definition {
   const { owner, metadata, delivery } = definition;
   return {
     ...definition,
     owner: owners.intern(owner),
     metadata: texts.intern(metadata),
-    delivery:
-      delivery.kind === 'pull'
-        ? delivery
-        : {
-            ...delivery,
-            headers: texts.intern(delivery.headers),
-            retryDelaysMs: delays.intern(delivery.retryDelaysMs),
-          },
+    delivery: internDelivery(delivery),
   };
+}
+
+function internDelivery(delivery: Delivery): Delivery {
+  if (delivery.kind === 'pull') return delivery;
+  const { headers, retryDelaysMs } = delivery;
+  return { ...delivery, headers: texts.intern(headers), retryDelaysMs: delays.intern(retryDelaysMs) };
 }
 
 /** Shares equal values of one shape. The values are immutable, as all parts of a definition are. */

@@ -1,4 +1,5 @@
 import type { Clock, Random } from '../../core/ports.ts';
+import type { StatusReason } from '../state/definition.ts';
 import type { SubscriptionStore } from '../state/subscription-store.ts';
 import type { SubscriptionSettings } from '../state/settings.ts';
 import { transition, type LifecycleInput, type LifecycleStep } from '../state/lifecycle.ts';
@@ -18,14 +19,18 @@ export interface LifecycleParts {
 }
 
 /** The lifecycle event of each reason, where it has one. */
-const EVENT_OF_REASON: Readonly<Partial<Record<string, LifecycleEvent>>> = {
+const EVENT_OF_REASON: Readonly<Record<StatusReason, LifecycleEvent | undefined>> = {
+  created: undefined,
   verified: 'verified',
+  refused: 'ended',
+  moved: undefined,
+  paused: undefined,
+  resumed: 'resumed',
   failing: 'suspended',
   healed: 'resumed',
-  resumed: 'resumed',
   gone: 'ended',
-  refused: 'ended',
   lease_over: 'ended',
+  removed: undefined,
 };
 
 /** Fewer failures than this cause no suspension, whatever time has passed since the first one. */

@@ -1,5 +1,5 @@
 import { matches } from '@polycast/protocol';
-import type { SubscriptionDefinition } from '../state/definition.ts';
+import { SUBSCRIPTION_STATES, type SubscriptionDefinition } from '../state/definition.ts';
 import type { Subscription, SubscriptionChanges } from '../state/ports.ts';
 import type { AuthorizedRequest } from '../../auth/authorized-request.ts';
 import { checkPattern, invalidParameter, integerParameter } from '../../streams/events-query.ts';
@@ -20,7 +20,6 @@ import { etagHeader, subscriptionJson } from './bodies/subscription-json.ts';
 
 const LIMIT_DEFAULT = 100;
 const LIMIT_MAX = 100;
-const STATES = ['pending', 'active', 'paused', 'suspended', 'ended'];
 
 /** Routes that create, read, change and remove subscriptions (PROTOCOL.md section 14.1). */
 export function resourceRoutes(parts: SubscriptionParts): readonly Route[] {
@@ -75,8 +74,8 @@ function list(parts: SubscriptionParts, request: AuthorizedRequest): void {
   const values = singleParameters(query, ['limit', 'after', 'state', 'channel', 'key']);
   const limit = integerParameter(values, 'limit', 1, LIMIT_MAX) ?? LIMIT_DEFAULT;
   const state = values.get('state');
-  if (state !== undefined && !STATES.includes(state))
-    throw invalidParameter('state', `must be one of ${STATES.join(', ')}`);
+  if (state !== undefined && !SUBSCRIPTION_STATES.some((known) => known === state))
+    throw invalidParameter('state', `must be one of ${SUBSCRIPTION_STATES.join(', ')}`);
   const channel = values.get('channel');
   if (channel !== undefined) checkPattern(channel);
   const key = values.get('key');

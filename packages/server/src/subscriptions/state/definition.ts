@@ -63,11 +63,10 @@ export interface PullDelivery {
   readonly deliveriesMax: number;
 }
 
-/**
- * The definition of a subscription: what its owner asked for. Only requests such as PATCH change
- * it, each with a new version.
- */
-export interface SubscriptionDefinition {
+export type Delivery = WebhookDelivery | PullDelivery;
+
+/** The members that the definitions of both kinds have. */
+export interface CommonDefinition {
   /** `sub_` and 16 characters of base32. */
   readonly id: string;
   /** 1 at creation; also its ETag. */
@@ -94,7 +93,6 @@ export interface SubscriptionDefinition {
   readonly ratePerSecond: number | undefined;
   /** Webhook: concurrent requests. Pull: concurrent leases. */
   readonly concurrencyMax: number;
-  readonly delivery: WebhookDelivery | PullDelivery;
   /**
    * When it ends by itself, in milliseconds since 1970; `undefined`: never. WebSub's leases use it.
    */
@@ -107,14 +105,34 @@ export interface SubscriptionDefinition {
   readonly idempotency: { readonly key: string; readonly fingerprint: string } | undefined;
 }
 
+export interface WebhookDefinition extends CommonDefinition {
+  readonly delivery: WebhookDelivery;
+}
+
+export interface PullDefinition extends CommonDefinition {
+  readonly delivery: PullDelivery;
+}
+
+/**
+ * The definition of a subscription: what its owner asked for. Only requests such as PATCH change
+ * it, each with a new version. Its kind never changes.
+ */
+export type SubscriptionDefinition = WebhookDefinition | PullDefinition;
+
+/** Whether a definition is of a webhook. It narrows the type, which `delivery.kind` does not. */
+export function isWebhook(definition: SubscriptionDefinition): definition is WebhookDefinition {
+  return definition.delivery.kind === 'webhook';
+}
+
+/** A definition of the kind that its delivery has. */
+export function withDelivery(common: CommonDefinition, delivery: Delivery): SubscriptionDefinition {
+  return delivery.kind === 'webhook' ? { ...common, delivery } : { ...common, delivery };
+}
+
 /** The status of a subscription: its state and its progress, as stored in the data folder. */
 export interface SubscriptionStatus {
   readonly state: SubscriptionState;
-  /**
-   * The reason of the state, from the table in PROTOCOL.md section 14.2: `created`, `verified`,
-   * `failing`, `gone`, `paused`…
-   */
-  readonly reason: string;
+  readonly reason: StatusReason;
   readonly sinceMs: number;
   /** Every matching event up to here is done, or has an `OpenEvent`. */
   readonly cursor: Position;
@@ -145,7 +163,24 @@ export interface LostPosition {
   readonly position: Position;
 }
 
-export type SubscriptionState = 'pending' | 'active' | 'paused' | 'suspended' | 'ended';
+export const SUBSCRIPTION_STATES = ['pending', 'active', 'paused', 'suspended', 'ended'] as const;
+export type SubscriptionState = (typeof SUBSCRIPTION_STATES)[number];
+
+/** The reasons of states, from the table in PROTOCOL.md section 14.2. */
+export const STATUS_REASONS = [
+  'created',
+  'verified',
+  'refused',
+  'moved',
+  'paused',
+  'resumed',
+  'failing',
+  'healed',
+  'gone',
+  'lease_over',
+  'removed',
+] as const;
+export type StatusReason = (typeof STATUS_REASONS)[number];
 
 /**
  * A stored open event: in flight, waiting for its next attempt, or leased. Its payload stays in the

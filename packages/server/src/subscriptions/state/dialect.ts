@@ -5,7 +5,7 @@
  */
 
 import type { StoredRecord } from '../../core/ports.ts';
-import type { BodyFormat, DialectName, Secret, SubscriptionDefinition, WebhookDelivery } from './definition.ts';
+import type { BodyFormat, DialectName, Secret, WebhookDefinition, WebhookDelivery } from './definition.ts';
 import type { SendRequest, SendResult } from './ports.ts';
 
 /** A dialect, as one object. `dialects/registry.ts` lists them. */
@@ -47,7 +47,7 @@ export interface Dialect {
   /** The public facts about a secret, as the API shows them: its kind, its public key, its end. */
   describeSecret(secret: Secret): object;
   /** The request that informs an endpoint when an operator removes its subscription, if any. */
-  removalNotice(delivery: WebhookDelivery, metadata: SubscriptionDefinition['metadata']): SendRequest | undefined;
+  removalNotice(delivery: WebhookDelivery, metadata: WebhookDefinition['metadata']): SendRequest | undefined;
 }
 
 export interface VerificationMethod {
@@ -60,9 +60,7 @@ export interface VerificationMethod {
 }
 
 /** The subscription whose endpoint is verified. */
-export type VerificationTarget = Pick<SubscriptionDefinition, 'id' | 'ratePerSecond'> & {
-  readonly delivery: WebhookDelivery;
-};
+export type VerificationTarget = Pick<WebhookDefinition, 'id' | 'ratePerSecond' | 'delivery'>;
 
 export interface VerificationContext {
   /** Host name by which the hub identifies itself to endpoints. */

@@ -1,4 +1,4 @@
-import type { SubscriptionState } from './definition.ts';
+import type { StatusReason, SubscriptionState } from './definition.ts';
 
 /**
  * An input of the lifecycle: an event that may change a subscription's state (PROTOCOL.md section
@@ -35,20 +35,6 @@ export type LifecycleStep =
   | 'no_change'
   | 'verify'
   | 'conflict';
-
-/** The `reason` of a state, in the protocol. */
-export type StatusReason =
-  | 'created'
-  | 'verified'
-  | 'refused'
-  | 'moved'
-  | 'paused'
-  | 'resumed'
-  | 'failing'
-  | 'healed'
-  | 'gone'
-  | 'lease_over'
-  | 'removed';
 
 /** Inputs with the same step from every state but `ended`. */
 const FROM_ANY_STATE = {

@@ -6,11 +6,21 @@
 
 import type { PolycastError } from '@polycast/protocol';
 import type { Actor, Position, StoredRecord } from '../../core/ports.ts';
-import type { DialectName, LostPosition, SubscriptionDefinition, SubscriptionStatus } from './definition.ts';
+import type {
+  DialectName,
+  LostPosition,
+  SubscriptionDefinition,
+  SubscriptionStatus,
+  WebhookDefinition,
+} from './definition.ts';
 
 export interface Subscription {
   readonly definition: SubscriptionDefinition;
   readonly status: SubscriptionStatus;
+}
+
+export interface WebhookSubscription extends Subscription {
+  readonly definition: WebhookDefinition;
 }
 
 /** A definition without the members that the hub sets. */

@@ -10,8 +10,7 @@ import {
   type ShownSubscription,
 } from './subscription-command.ts';
 import { attemptLine, showSubscription, subscriptionLine } from './format.ts';
-
-const STATES = ['pending', 'active', 'paused', 'suspended', 'ended'];
+import { SUBSCRIPTION_STATES } from '../../../subscriptions/state/definition.ts';
 
 export const subscriptionsList: Command = subscriptionCommand({
   word: 'list',
@@ -20,7 +19,7 @@ export const subscriptionsList: Command = subscriptionCommand({
   argumentsMin: 0,
   argumentsMax: 0,
   options: {
-    state: { value: 'STATE', choices: STATES, doc: 'Only those in this state.' },
+    state: { value: 'STATE', choices: SUBSCRIPTION_STATES, doc: 'Only those in this state.' },
     channel: { value: 'CHANNEL', doc: 'Only those that mean this channel.' },
     'made-by': { value: 'KEYID', doc: 'Only those that the key of this id has made.' },
     json: { doc: 'Prints each as JSON, one a line.' },

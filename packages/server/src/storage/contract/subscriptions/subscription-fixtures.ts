@@ -1,11 +1,11 @@
-import type { OpenEvent, SubscriptionDefinition, SubscriptionStatus } from '../../../subscriptions/state/definition.ts';
+import type { OpenEvent, PullDefinition, SubscriptionStatus } from '../../../subscriptions/state/definition.ts';
 import type { Attempt, DeadLetter } from '../../../subscriptions/state/ports.ts';
 import type { StoreChange } from '../../../subscriptions/state/subscription-store.ts';
 
 /** The epoch of the log that the samples belong to. */
 export const EPOCH = '00tmf894vq';
 
-export function definition(id: string, parts: Partial<SubscriptionDefinition> = {}): SubscriptionDefinition {
+export function definition(id: string, parts: Partial<PullDefinition> = {}): PullDefinition {
   return {
     id,
     version: 1,

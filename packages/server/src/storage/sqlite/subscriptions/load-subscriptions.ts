@@ -1,8 +1,10 @@
-import type {
-  LostPosition,
-  OpenEvent,
-  SubscriptionDefinition,
-  SubscriptionState,
+import {
+  STATUS_REASONS,
+  type LostPosition,
+  type OpenEvent,
+  type StatusReason,
+  type SubscriptionDefinition,
+  type SubscriptionState,
 } from '../../../subscriptions/state/definition.ts';
 import type { Replay } from '../../../subscriptions/state/ports.ts';
 import type { StoredSubscription } from '../../../subscriptions/state/subscription-store.ts';
@@ -21,11 +23,11 @@ export function loadSubscriptions(
   limit: number,
 ): readonly StoredSubscription[] {
   return (statements.subscriptions.all(after, limit) as unknown as SubscriptionRow[]).map((row) => {
-    const { id, state, reason, sinceMs, cursor, failingSinceMs, restUntilMs, lostEpoch, lostAfter, held } = row;
+    const { id, state, sinceMs, cursor, failingSinceMs, restUntilMs, lostEpoch, lostAfter, held } = row;
     if (state === null) throw invalidRowError(databaseFile, `${id} without saying where it stands`);
     const status = {
       state,
-      reason,
+      reason: parseReason(databaseFile, row),
       sinceMs,
       cursor,
       failingSinceMs: failingSinceMs ?? undefined,
@@ -53,6 +55,12 @@ function replayOf({ done, channel, lostEpoch, lostAfter, ...replay }: ReplayRow)
 
 function lostPositionOf(epoch: string | null, position: number | null): LostPosition | undefined {
   return epoch === null ? undefined : { epoch, position: position ?? 0 };
+}
+
+function parseReason(databaseFile: DatabaseFile, { id, reason }: SubscriptionRow): StatusReason {
+  const known = STATUS_REASONS.find((each) => each === reason);
+  if (known === undefined) throw invalidRowError(databaseFile, `${id} with an unknown reason of its state`);
+  return known;
 }
 
 function parseDefinition(databaseFile: DatabaseFile, { id, definition }: SubscriptionRow): SubscriptionDefinition {

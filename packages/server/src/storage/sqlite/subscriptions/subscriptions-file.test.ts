@@ -70,6 +70,7 @@ test('a file of a newer version is refused', async () => {
 test.each([
   ["UPDATE definition SET definition = '{'", 'a definition that is no JSON'],
   ['DELETE FROM standing', 'a subscription that stands nowhere'],
+  ["UPDATE standing SET reason = 'bored'", 'an unknown reason of a state'],
 ])('rows that no version has written are refused: %s (%s)', async (statement) => {
   const { folder, file } = await filled();
   change(file, statement);

@@ -1,6 +1,6 @@
 import type { EventTypes } from '../../../core/events/event-types.ts';
-import type { WebhookDelivery } from '../../state/definition.ts';
-import type { Subscription } from '../../state/ports.ts';
+import { isWebhook, type WebhookDelivery } from '../../state/definition.ts';
+import type { Subscription, WebhookSubscription } from '../../state/ports.ts';
 import type { AuthorizedRequest } from '../../../auth/authorized-request.ts';
 import { checkPattern, invalidParameter, parseQueryPairs, tooManyChannels } from '../../../streams/events-query.ts';
 import { MemberReader } from '../../../http/body/json-body.ts';
@@ -66,6 +66,7 @@ async function createHook(parts: HookParts, request: AuthorizedRequest): Promise
   if (existing !== undefined) return request.respondJson(200, hookJson(existing), locationOf(existing));
   const { key, user } = request.principal;
   const secret = createSecret('hmac');
+  const delivery = deliveryOf(parts, hook, secret);
   const { subscription } = await subscriptions.create(
     {
       ...DEFAULTS,
@@ -75,13 +76,14 @@ async function createHook(parts: HookParts, request: AuthorizedRequest): Promise
         events: (hook.events.length > 0 ? hook.events : selection.channels).join(' ').slice(0, METADATA_LENGTH_MAX),
       },
       concurrencyMax: parts.settings.concurrency,
-      delivery: deliveryOf(parts, hook, secret),
+      delivery,
       cursor: services.feed.head,
       isTrusted: isTrustedEndpoint(hook.targetUrl),
     },
     request.actor,
   );
-  request.respondJson(201, { ...hookJson(subscription), secret }, locationOf(subscription));
+  const created = hookJson({ ...subscription, definition: { ...subscription.definition, delivery } });
+  request.respondJson(201, { ...created, secret }, locationOf(subscription));
 }
 
 /**
@@ -92,8 +94,9 @@ async function removeHooks(parts: HookParts, request: AuthorizedRequest): Promis
   const { targetUrl, events } = parseHookSelector(members);
   const selection =
     events === undefined ? undefined : eventSelection({ events, channels: undefined }, parts.eventTypes);
-  const isSelected = (one: Subscription): boolean =>
-    webhookOf(one).url === targetUrl && (selection === undefined || isSameSelection(selection, one.definition));
+  const isSelected = (one: WebhookSubscription): boolean =>
+    one.definition.delivery.url === targetUrl &&
+    (selection === undefined || isSameSelection(selection, one.definition));
   const hooks = hooksOf(parts, request, isSelected, LIST_MAX);
   if (hooks.length === 0) throw noSuchHook();
   for (const { definition } of hooks) await parts.subscriptions.remove(definition.id, request.actor);
@@ -128,7 +131,7 @@ function deliveryOf({ settings }: HookParts, { targetUrl, format }: HookRequest,
   };
 }
 
-function hookOf(parts: HookParts, { parameters: { id = '' }, principal }: AuthorizedRequest): Subscription {
+function hookOf(parts: HookParts, { parameters: { id = '' }, principal }: AuthorizedRequest): WebhookSubscription {
   const subscription = parts.subscriptions.get(id);
   if (subscription === undefined || !isHook(subscription) || !maySee(parts.services, principal, subscription))
     throw noSuchHook();
@@ -138,20 +141,21 @@ function hookOf(parts: HookParts, { parameters: { id = '' }, principal }: Author
 function hooksOf(
   { services, subscriptions }: HookParts,
   { principal }: AuthorizedRequest,
-  isSelected: (subscription: Subscription) => boolean,
+  isSelected: (hook: WebhookSubscription) => boolean,
   limit: number,
-): readonly Subscription[] {
+): readonly WebhookSubscription[] {
   const predicate = (one: Subscription): boolean =>
     isHook(one) && one.status.state !== 'ended' && isSelected(one) && maySee(services, principal, one);
-  return subscriptions.list({ after: '', limit, predicate });
+  return subscriptions.list({ after: '', limit, predicate }).filter(isHook);
 }
 
-function isHook({ definition: { delivery } }: Subscription): boolean {
-  return delivery.kind === 'webhook' && delivery.dialect === restHooks.name;
+function isHook(subscription: Subscription): subscription is WebhookSubscription {
+  const { definition } = subscription;
+  return isWebhook(definition) && definition.delivery.dialect === restHooks.name;
 }
 
-function isSameHook({ definition }: Subscription, hook: HookRequest, selection: EventSelection): boolean {
-  const delivery = definition.delivery as WebhookDelivery;
+function isSameHook({ definition }: WebhookSubscription, hook: HookRequest, selection: EventSelection): boolean {
+  const { delivery } = definition;
   return delivery.url === hook.targetUrl && delivery.format === hook.format && isSameSelection(selection, definition);
 }
 
@@ -163,20 +167,16 @@ function areSame(some: readonly string[], others: readonly string[]): boolean {
   return some.length === others.length && some.every((each) => others.includes(each));
 }
 
-function webhookOf({ definition }: Subscription): WebhookDelivery {
-  return definition.delivery as WebhookDelivery;
-}
-
 /** The JSON of a hook, with the member names of the request. */
-function hookJson({ definition, status }: Subscription): object {
-  const { id, channels, types, createdMs } = definition;
+function hookJson({ definition, status }: WebhookSubscription): object {
+  const { id, channels, types, createdMs, delivery } = definition;
   const events = types ?? channels;
   return {
     id,
-    target_url: webhookOf({ definition, status }).url,
+    target_url: delivery.url,
     event: events.length === 1 ? events[0] : events,
     channels,
-    format: webhookOf({ definition, status }).format,
+    format: delivery.format,
     state: status.state,
     created: timestampOrNull(createdMs),
   };

@@ -1,5 +1,6 @@
 import type { Clock } from '../../../core/ports.ts';
-import type { Subscription, SubscriptionService } from '../../state/ports.ts';
+import { isWebhook } from '../../state/definition.ts';
+import type { Subscription, SubscriptionService, WebhookSubscription } from '../../state/ports.ts';
 import { webSub } from './dialect.ts';
 
 /** Shortest time between two scans of all subscriptions, because anyone can cause one. */
@@ -46,17 +47,14 @@ export class SubscriberCount {
   }
 
   /** The newest subscription of the host with the most subscriptions. */
-  newestOnLargestHost(): Subscription | undefined {
+  newestOnLargestHost(): WebhookSubscription | undefined {
     this.#refresh();
     let largest = '';
     for (const [host, count] of this.#hosts) if (count > (this.#hosts.get(largest) ?? 0)) largest = host;
-    const all = this.#subscriptions.list({
-      after: '',
-      limit: Infinity,
-      predicate: (each) => isLiveWebSub(each) && hostOf(each) === largest,
-    });
-    const [first] = all;
-    return all.reduce((newest, each) => (isNewer(each, newest) ? each : newest), first as Subscription);
+    let newest: WebhookSubscription | undefined;
+    for (const each of this.#list((one) => hostOf(one) === largest))
+      if (newest === undefined || each.definition.createdMs > newest.definition.createdMs) newest = each;
+    return newest;
   }
 
   /**
@@ -87,18 +85,23 @@ export class SubscriberCount {
     const nowMs = this.#clock.monotonicMs();
     if (nowMs - this.#refreshedMs < AGE_MAX_MS) return;
     this.#refreshedMs = nowMs;
-    const isCounted = (each: Subscription): boolean => isLiveWebSub(each) && !this.#reserved.has(reservedAs(each));
-    const all = this.#subscriptions.list({ after: '', limit: Infinity, predicate: isCounted });
+    const all = this.#list((each) => !this.#reserved.has(reservedAs(each)));
     this.#count = all.length;
     this.#channels = new Set(all.flatMap(({ definition }) => definition.channels));
     this.#hosts = new Map();
     for (const each of all) this.#hosts.set(hostOf(each), (this.#hosts.get(hostOf(each)) ?? 0) + 1);
   }
+
+  #list(isSelected: (subscription: WebhookSubscription) => boolean): readonly WebhookSubscription[] {
+    const predicate = (each: Subscription): boolean => isLiveWebSub(each) && isSelected(each);
+    return this.#subscriptions.list({ after: '', limit: Infinity, predicate }).filter(isLiveWebSub);
+  }
 }
 
 /** Whether a subscription is a WebSub subscription that has not ended. */
-export function isLiveWebSub({ definition: { delivery }, status }: Subscription): boolean {
-  return delivery.kind === 'webhook' && delivery.dialect === webSub.name && status.state !== 'ended';
+export function isLiveWebSub(subscription: Subscription): subscription is WebhookSubscription {
+  const { definition, status } = subscription;
+  return isWebhook(definition) && definition.delivery.dialect === webSub.name && status.state !== 'ended';
 }
 
 /** Host name of a callback. All ports of a host count as one host. */
@@ -106,18 +109,14 @@ export function hostnameOf(callback: string): string {
   return URL.parse(callback)?.hostname ?? '';
 }
 
-function hostOf({ definition: { delivery } }: Subscription): string {
-  return delivery.kind === 'webhook' ? hostnameOf(delivery.url) : '';
+function hostOf({ definition: { delivery } }: WebhookSubscription): string {
+  return hostnameOf(delivery.url);
 }
 
 function nameOf(channel: string, callback: string): string {
   return `${channel} ${callback}`;
 }
 
-function reservedAs({ definition: { channels, delivery } }: Subscription): string {
-  return nameOf(channels[0] ?? '', delivery.kind === 'webhook' ? delivery.url : '');
-}
-
-function isNewer({ definition: one }: Subscription, { definition: other }: Subscription): boolean {
-  return one.createdMs > other.createdMs;
+function reservedAs({ definition: { channels, delivery } }: WebhookSubscription): string {
+  return nameOf(channels[0] ?? '', delivery.url);
 }

@@ -4,7 +4,7 @@ import type { MemoryUsage } from '../../../core/primitives/byte-budget.ts';
 import { detachedCopy } from '../../../core/interests/interest.ts';
 import { ANONYMOUS } from '../../../core/access/principal.ts';
 import type { WebhookDelivery } from '../../state/definition.ts';
-import type { Sender, Subscription, SubscriptionService } from '../../state/ports.ts';
+import type { Sender, Subscription, SubscriptionService, WebhookSubscription } from '../../state/ports.ts';
 import type { SubscriptionSettings } from '../../state/settings.ts';
 import type { WebSubSettings } from './settings.ts';
 import { TokenBuckets } from '../../../core/primitives/token-buckets.ts';
@@ -111,14 +111,14 @@ export class WebSubHub {
     let after = '';
     for (;;) {
       const page = subscriptions.list({ after, limit: 100, predicate: isLiveWebSub });
-      for (const { definition } of page) {
+      for (const { definition } of page.filter(isLiveWebSub)) {
         const [channel = ''] = definition.channels;
         const url = definition.metadata['topic'] ?? '';
         const isExternal = topicOf(url, [], settings.topics) !== undefined;
         const topic = { url, channel, isExternal };
         const refused = await this.#refusal(topic).catch(() => undefined);
         if (refused === undefined) continue;
-        const callback = (definition.delivery as WebhookDelivery).url;
+        const callback = definition.delivery.url;
         const deny = (): Promise<void> => this.#deny(topic, callback, refused);
         if (!this.#queue.add(`${channel} ${callback}`, 2 * (url.length + callback.length), deny)) await deny();
       }
@@ -240,16 +240,16 @@ export class WebSubHub {
     const evictedTopic = { url: metadata['topic'] ?? '', channel, isExternal: false };
     await this.#deny(
       evictedTopic,
-      (delivery as WebhookDelivery).url,
+      delivery.url,
       'Its host has the most subscriptions, and another host has none left.',
     );
   }
 
-  #evictionCandidate(countOnHost: number): Subscription | undefined {
+  #evictionCandidate(countOnHost: number): WebhookSubscription | undefined {
     const { subscriberCount } = this.#parts;
     const newest = subscriberCount.newestOnLargestHost();
     if (newest === undefined) return undefined;
-    const { url } = newest.definition.delivery as WebhookDelivery;
+    const { url } = newest.definition.delivery;
     return subscriberCount.countOnHost(hostnameOf(url)) > countOnHost + 1 ? newest : undefined;
   }
 
