@@ -1,8 +1,25 @@
 import type { Revocation } from '../core/access/principal.ts';
+import type { Authority } from '../core/ports.ts';
 import type { RevokedReason, Session, Sessions } from './sessions.ts';
 
 /** Sessions that are ended in one turn of the event loop. Deliveries run between the turns. */
 const BATCH_MAX = 256;
+
+/** The number of sessions that revocations have ended. */
+export interface RevokedSessions {
+  readonly count: number;
+}
+
+/** From now on, ends the sessions whose credentials are revoked. */
+export function disconnectOnRevocation(authority: Authority, sessions: Sessions): RevokedSessions {
+  const revoked = { count: 0 };
+  authority.onRevoked((revocation) => {
+    // From here on, the user is let in again only by a new answer of the site.
+    if (revocation.user !== undefined) authority.forgetUser?.(revocation.user);
+    revoked.count += disconnectRevoked(sessions, revocation);
+  });
+  return revoked;
+}
 
 /**
  * Ends all sessions that a revocation matches (PROTOCOL.md section 13.4), one batch per turn of the

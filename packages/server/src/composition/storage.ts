@@ -1,16 +1,12 @@
-import type { Config } from '../config/parse.ts';
-import type { World } from '../operate/world.ts';
-import type { StorageLogger } from '../storage/home.ts';
 import { openStorage, type Storage } from '../storage/open-storage.ts';
+import type { HubBase } from './base.ts';
 
 /** Opens the storage of the configuration. */
-export function openConfiguredStorage(
-  { data, limits, subscriptions, identity }: Config,
-  { clock, random }: World,
-  logger: StorageLogger,
-): Promise<Storage> {
+export async function openConfiguredStorage({ config, world, logger, shutdown }: HubBase): Promise<Storage> {
+  const { data, limits, subscriptions, identity } = config;
   const { attemptsKept: keptMax, attemptsKeptMax: allMax } = subscriptions;
-  return openStorage({
+  const { clock, random } = world;
+  const storage = await openStorage({
     data,
     channelsMax: limits.channelsMax,
     attempts: { keptMax, allMax },
@@ -19,4 +15,8 @@ export function openConfiguredStorage(
     random,
     logger,
   });
+  shutdown.add('log', () => storage.log.close());
+  // Whatever no part has taken over.
+  shutdown.add('storage', () => storage.close());
+  return storage;
 }

@@ -28,6 +28,8 @@ export interface Metrics {
   observeCommit(durationMs: number): void;
   /** From the start of a request to an endpoint to the end of its response, milliseconds. */
   observeWebhook(durationMs: number): void;
+  /** Puts the counts of other parts on the page, before the histograms. Called once. */
+  register(definitions: readonly MetricDefinition[]): void;
   text(): Promise<string>;
   readonly contentType: string;
 }
@@ -42,49 +44,53 @@ const WEBHOOK_BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0
  * Creates the `/metrics` page. Counts on the hot path are plain numbers, read only when the page is
  * requested.
  */
-export function createMetrics(definitions: readonly MetricDefinition[]): Metrics {
+export function createMetrics(): Metrics {
   const registry = new Registry();
-  const registers = [registry];
-  for (const definition of definitions) {
-    const { name, help, kind } = definition;
-    const { labels: labelNames, rows } = 'rows' in definition ? definition : asRows(definition);
-    const collect = function (this: Gauge | Counter): void {
-      this.reset();
-      for (const [values, count] of rows()) {
-        const labels = Object.fromEntries(labelNames.map((label, index) => [label, values[index] ?? '']));
-        if (this instanceof Gauge) this.set(labels, count);
-        else this.inc(labels, count);
-      }
-    };
-    const options = { name, help, labelNames: [...labelNames], registers, collect };
-    if (kind === 'gauge') new Gauge(options);
-    else new Counter(options);
-  }
   const publishToWrite = new Histogram({
     name: 'polycast_publish_to_write_seconds',
     help: 'Time from the acceptance of an event to the end of its writes to live readers.',
     buckets: LATENCY_BUCKETS_SECONDS,
-    registers,
+    registers: [],
   });
   const commit = new Histogram({
     name: 'polycast_commit_seconds',
     help: 'Time from an append until the event is durable, as the publisher waits for it.',
     buckets: LATENCY_BUCKETS_SECONDS,
-    registers,
+    registers: [],
   });
   const webhook = new Histogram({
     name: 'polycast_webhook_seconds',
     help: 'Time from the start of a request to an endpoint to the end of its answer, or to its failure.',
     buckets: WEBHOOK_BUCKETS_SECONDS,
-    registers,
+    registers: [],
   });
   return {
     observePublishToWrite: (durationMs) => publishToWrite.observe(durationMs / 1000),
     observeCommit: (durationMs) => commit.observe(durationMs / 1000),
     observeWebhook: (durationMs) => webhook.observe(durationMs / 1000),
+    register(definitions) {
+      for (const definition of definitions) register(definition, registry);
+      for (const histogram of [publishToWrite, commit, webhook]) registry.registerMetric(histogram);
+    },
     text: () => registry.metrics(),
     contentType: registry.contentType,
   };
+}
+
+function register(definition: MetricDefinition, registry: Registry): void {
+  const { name, help, kind } = definition;
+  const { labels: labelNames, rows } = 'rows' in definition ? definition : asRows(definition);
+  const collect = function (this: Gauge | Counter): void {
+    this.reset();
+    for (const [values, count] of rows()) {
+      const labels = Object.fromEntries(labelNames.map((label, index) => [label, values[index] ?? '']));
+      if (this instanceof Gauge) this.set(labels, count);
+      else this.inc(labels, count);
+    }
+  };
+  const options = { name, help, labelNames: [...labelNames], registers: [registry], collect };
+  if (kind === 'gauge') new Gauge(options);
+  else new Counter(options);
 }
 
 function asRows({ label, read }: SingleMetric): Pick<LabelledMetric, 'labels' | 'rows'> {

@@ -1,0 +1,40 @@
+import { transportCounts } from '@polycast/protocol';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Config } from '../config/parse.ts';
+import { TimingWheel } from '../core/primitives/timing-wheel.ts';
+import type { TransportStats } from '../http/services.ts';
+import { createLogger } from '../operate/logger.ts';
+import { createMetrics, type Metrics } from '../operate/metrics.ts';
+import type { World } from '../operate/world.ts';
+import { Shutdown } from './shutdown.ts';
+
+/** What all parts of a hub are composed with. It exists before the first of them. */
+export interface HubBase {
+  readonly config: Config;
+  readonly world: World;
+  readonly logger: ReturnType<typeof createLogger>;
+  readonly metrics: Metrics;
+  /** The timers of sessions, presence and connections. */
+  readonly wheel: TimingWheel;
+  /** The transports count here; the webhooks read it to give way to live events. */
+  readonly stats: TransportStats;
+  readonly shutdown: Shutdown;
+}
+
+export function createBase(config: Config, world: World): HubBase {
+  return {
+    config,
+    world,
+    logger: createLogger(config.logging.level, config.logging.format),
+    metrics: createMetrics(),
+    wheel: new TimingWheel(),
+    stats: { deliveries: transportCounts(), gaps: 0, stalled: 0 },
+    shutdown: new Shutdown(),
+  };
+}
+
+/** The version of the package. */
+export const VERSION: string = (
+  JSON.parse(readFileSync(fileURLToPath(new URL('../../package.json', import.meta.url)), 'utf8')) as { version: string }
+).version;

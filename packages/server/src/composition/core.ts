@@ -1,0 +1,57 @@
+import { createHash } from 'node:crypto';
+import { eventTypesOf } from '../config/event-schema.ts';
+import { ChannelRules } from '../core/access/channel-rules.ts';
+import { withSystemRules } from '../core/access/system-rules.ts';
+import type { EventTypes } from '../core/events/event-types.ts';
+import { Feed } from '../core/feed.ts';
+import type { Log } from '../core/ports.ts';
+import { Publisher } from '../core/publish.ts';
+import { createBodyEncoder } from '../storage/shared/body-encoder.ts';
+import type { HubBase } from './base.ts';
+import { channelRule, channelSettings, clientRate } from './channel-rules.ts';
+
+/** The path of an event between publishers and readers. */
+export interface CorePart {
+  readonly log: Log;
+  readonly rules: ChannelRules;
+  readonly eventTypes: EventTypes;
+  readonly feed: Feed;
+  readonly publisher: Publisher;
+}
+
+/**
+ * Memory for the interests of readers. The bound has room for several ordinary interests per
+ * possible connection.
+ */
+const INTERESTS_BYTES_MIN = 64 * 1024 * 1024;
+const INTEREST_BYTES_PER_CONNECTION = 8192;
+
+export function createCore({ config, world: { clock }, metrics }: HubBase, log: Log): CorePart {
+  const { delivery, limits } = config;
+  const rules = new ChannelRules(withSystemRules(config.rules.map(channelRule)), channelSettings(config.defaults));
+  const feed = new Feed(log, {
+    tailBytesMax: delivery.tailBytesMax,
+    batchBytesMax: delivery.batchBytesMax,
+    pollBytesMax: delivery.pollBytesMax,
+    logReadsConcurrentMax: delivery.logReadsConcurrentMax,
+    interestsBytesMax: INTERESTS_BYTES_MIN + limits.connectionsMax * INTEREST_BYTES_PER_CONNECTION,
+    isLatestOnly: (channel) => rules.settingsFor(channel).retain === 'latest',
+    isStored: (channel) => rules.settingsFor(channel).retain === 'history',
+    allocate: (bytes) => Buffer.allocUnsafeSlow(bytes),
+    onDelivered: (records) => {
+      const [first] = records;
+      if (first !== undefined) metrics.observePublishToWrite(clock.nowMs() - first.timeMs);
+    },
+  });
+  const eventTypes = eventTypesOf(config.eventTypes);
+  const publisher = new Publisher(log, rules, clock, {
+    eventTypes,
+    clientChannelsMax: Math.floor((limits.channelsMax * limits.clientChannelsPercent) / 100),
+    queueBytesMax: limits.appendQueueBytesMax,
+    encode: createBodyEncoder(),
+    fingerprint: (text) => createHash('sha256').update(text).digest('base64url'),
+    onAppended: (durationMs) => metrics.observeCommit(durationMs),
+    clientRate: clientRate(config),
+  });
+  return { log, rules, eventTypes, feed, publisher };
+}

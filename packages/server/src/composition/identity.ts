@@ -1,0 +1,63 @@
+import { AccessPolicy } from '../core/access/access-policy.ts';
+import type { Authority } from '../core/ports.ts';
+import { createAuthority } from '../identity/authority.ts';
+import { openIdentity, type Identity } from '../identity/identity.ts';
+import { createOpenAuthority } from '../identity/open-authority.ts';
+import { createSite, type Site } from '../identity/site/site.ts';
+import { createTokens, type Tokens } from '../identity/tokens/tokens.ts';
+import type { GuardedFetch } from '../outgoing/guarded-fetch.ts';
+import type { Storage } from '../storage/open-storage.ts';
+import type { HubBase } from './base.ts';
+
+/** Who a client is, and what it may do. */
+export interface IdentityPart {
+  /** Keys, revocations and the audit log. */
+  readonly store: Identity;
+  readonly tokens: Tokens;
+  readonly site: Site;
+  /** `undefined` without access control. */
+  readonly access: AccessPolicy | undefined;
+  /** Joins all of them. Without access control every client may do everything. */
+  readonly authority: Authority;
+}
+
+export function openIdentityPart(
+  { config, world, logger, shutdown }: HubBase,
+  storage: Storage,
+  { guardedFetch }: { readonly guardedFetch: GuardedFetch },
+): IdentityPart {
+  const { clock, random } = world;
+  const store = openIdentity(storage.identity, config.identity, clock, logger);
+  shutdown.add('identity', () => store.close());
+  const tokens = createTokens(config.identity, {
+    clock,
+    logger,
+    environment: process.env,
+    fetchDocument: documentFetcher(guardedFetch),
+  });
+  tokens.onWithdrawn((signer) => store.revocations.endSessions({ signer, issuedBeforeMs: Infinity }));
+  const site = createSite(config.identity.site, { clock, chance: random.fraction, logger });
+  shutdown.add('site', () => site.close());
+  const access = config.access === 'rules' ? new AccessPolicy(config.rules, config.defaults) : undefined;
+  const identifiers = [store.keys, ...tokens.identifiers, ...site.identifiers];
+  const { revocations } = store;
+  const authority =
+    access === undefined
+      ? createOpenAuthority({ identifiers, revocations })
+      : createAuthority({ access, identifiers, revocations, channelAuthorizer: site.channelAuthorizer });
+  return { store, tokens, site, access, authority };
+}
+
+/**
+ * Fetches a document of another party. It must come by TLS, with the status 200 and without
+ * redirects.
+ */
+function documentFetcher(
+  guardedFetch: GuardedFetch,
+): (url: string, bounds: { timeoutMs: number; bytesMax: number }) => Promise<Buffer> {
+  return async (url, bounds) => {
+    const { status, body } = await guardedFetch.fetch(url, { ...bounds, tlsOnly: true });
+    if (status !== 200) throw new Error(`it was answered ${status}`);
+    return body;
+  };
+}

@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest';
+import { Shutdown, type ShutdownStage } from './shutdown.ts';
+
+test('parts close by their stage, whatever the order of opening, and one after the other', async () => {
+  const shutdown = new Shutdown();
+  const steps: string[] = [];
+  const add = (stage: ShutdownStage, name: string): void =>
+    shutdown.add(stage, async () => {
+      steps.push(`${name} begins`);
+      await Promise.resolve();
+      steps.push(`${name} ends`);
+    });
+  add('identity', 'keys');
+  add('log', 'log');
+  add('tasks', 'retention');
+  add('tasks', 'scrub');
+  await shutdown.close();
+  expect(steps).toEqual(['retention', 'scrub', 'log', 'keys'].flatMap((name) => [`${name} begins`, `${name} ends`]));
+});
+
+test('closing twice closes each part once, and both calls wait for it', async () => {
+  const shutdown = new Shutdown();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let closed = 0;
+  shutdown.add('log', () => {
+    closed++;
+    return promise;
+  });
+  const closings = Promise.all([shutdown.close(), shutdown.close()]);
+  expect(shutdown.state).toBe('draining');
+  resolve();
+  await closings;
+  expect(closed).toBe(1);
+  expect(shutdown.state).toBe('closed');
+});
+
+test('a hub that drains is no longer open, and a closed one stays closed', async () => {
+  const shutdown = new Shutdown();
+  shutdown.drain();
+  expect(shutdown.state).toBe('draining');
+  await shutdown.close();
+  shutdown.drain();
+  expect(shutdown.state).toBe('closed');
+});

@@ -1,0 +1,59 @@
+/**
+ * The stages of closing, in their order. Each part closes before the parts that it needs.
+ * Example: the subscriptions close before the log, because they record the outcomes of their
+ * requests in flight. The sockets close after the log, so that publishes in flight are answered.
+ */
+const STAGES = [
+  'requests',
+  'announcements',
+  'tasks',
+  'connections',
+  'dialects',
+  'subscriptions',
+  'presence',
+  'log',
+  'sockets',
+  'outgoing',
+  'site',
+  'identity',
+  'storage',
+] as const;
+
+export type ShutdownStage = (typeof STAGES)[number];
+
+/**
+ * The state of a hub and how it ends. Each part registers its closing when it opens, so a hub that
+ * is only half opened closes what it has.
+ */
+export class Shutdown {
+  #state: 'open' | 'draining' | 'closed' = 'open';
+  readonly #closers: { readonly stage: ShutdownStage; close(): void | Promise<void> }[] = [];
+  #closing: Promise<void> | undefined;
+
+  /** `draining` from the start of a drain or of the closing, `closed` after the closing. */
+  get state(): 'open' | 'draining' | 'closed' {
+    return this.#state;
+  }
+
+  /** Registers the closing of a part. Within a stage, parts close in the order of registration. */
+  add(stage: ShutdownStage, close: () => void | Promise<void>): void {
+    this.#closers.push({ stage, close });
+  }
+
+  drain(): void {
+    if (this.#state === 'open') this.#state = 'draining';
+  }
+
+  /** Closes all parts, once. */
+  close(): Promise<void> {
+    this.#closing ??= this.#closeStages();
+    return this.#closing;
+  }
+
+  async #closeStages(): Promise<void> {
+    this.drain();
+    for (const stage of STAGES)
+      for (const closer of this.#closers.filter((each) => each.stage === stage)) await closer.close();
+    this.#state = 'closed';
+  }
+}

@@ -1,0 +1,57 @@
+import type { ChannelRules } from '../core/access/channel-rules.ts';
+import type { Feed } from '../core/feed.ts';
+import type { Log } from '../core/ports.ts';
+import { TICK_MS } from '../core/primitives/timing-wheel.ts';
+import { RetentionTask } from '../operate/retention-task.ts';
+import { ScrubTask } from '../operate/scrub-task.ts';
+import type { HubBase } from './base.ts';
+import type { IdentityPart } from './identity.ts';
+
+/** The work that a hub does by itself, at intervals. */
+export interface Tasks {
+  /** Starts the removal of old events and the scrub of the log. The timers run already. */
+  start(): void;
+}
+
+/**
+ * The interval of identity maintenance: a secret may outlive the end of its overlap by this time.
+ */
+const IDENTITY_UPKEEP_MS = 1000;
+
+export function openTasks(
+  { config: { storage }, world: { clock, speed }, logger, wheel, shutdown }: HubBase,
+  { log, feed, rules }: { readonly log: Log; readonly feed: Feed; readonly rules: ChannelRules },
+  identity: Pick<IdentityPart, 'store' | 'tokens'>,
+): Tasks {
+  const retention = new RetentionTask({
+    log,
+    cache: feed,
+    rules,
+    clock,
+    intervalMs: storage.retentionIntervalMs,
+    onError: (error) => logger.error({ error: String(error) }, 'retention: removal of expired events failed, retrying'),
+  });
+  shutdown.add('tasks', () => retention.close());
+  const scrub = new ScrubTask({
+    log,
+    clock,
+    bytesPerSecond: storage.scrubBytesPerSecond,
+    onError: (error) => logger.error({ error: String(error) }, 'log: scrub failed, retrying'),
+  });
+  shutdown.add('tasks', () => scrub.close());
+  const timers = [
+    setInterval(() => wheel.advance(), TICK_MS / speed),
+    setInterval(() => {
+      identity.store.maintain();
+      identity.tokens.maintain();
+    }, IDENTITY_UPKEEP_MS / speed),
+  ];
+  for (const timer of timers) timer.unref();
+  shutdown.add('tasks', () => timers.forEach((timer) => clearInterval(timer)));
+  return {
+    start() {
+      retention.start();
+      scrub.start();
+    },
+  };
+}
