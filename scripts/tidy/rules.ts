@@ -35,8 +35,8 @@ const FOLDER_IMPORTS: Readonly<Record<string, readonly string[]>> = {
   subscriptions: ['core', 'subscriptions/state', ...HTTP_FOLDERS],
   // Routes of operators: keys, revocations, audit.
   administration: ['core', ...HTTP_FOLDERS, 'identity'],
-  composition: EVERY_SERVICE,
-  'hub.ts': [...EVERY_SERVICE, 'administration', 'composition'],
+  composition: [...EVERY_SERVICE, 'administration'],
+  'hub.ts': ['composition', 'config', 'operate', 'auth', 'http'],
   'main.ts': [...EVERY_SERVICE, 'hub.ts'],
   cli: [...EVERY_SERVICE, 'main.ts'],
   // Helpers of tests start whole hubs.
