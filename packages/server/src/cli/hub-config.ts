@@ -1,4 +1,4 @@
-import type { Config } from '../config/config.ts';
+import type { Config } from '../config/parse.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import type { Tree } from '../config/tree.ts';
 import type { Input, OptionSpec } from './command.ts';

@@ -1,38 +1,49 @@
-import type { Config, RuleSettings } from '../config/parse.ts';
+import type { Config } from '../config/parse.ts';
 import { USER_TOKEN } from '../core/access/pattern-relation.ts';
 import type { ChannelSettings, Rule } from '../core/access/channel-rules.ts';
 
 /**
- * Converts settings of the configuration to those of the core: `null` becomes `undefined` (no
- * bound), ages become milliseconds.
+ * Converts the defaults of the configuration to settings of the core: `null` becomes `undefined`
+ * (no bound), ages become milliseconds.
  */
-export function channelSettings(settings: RuleSettings): ChannelSettings {
-  return channelRule({ pattern: '>', ...settings }) as unknown as ChannelSettings;
+export function channelSettings(defaults: Config['defaults']): ChannelSettings {
+  const { publishRatePerSecond: rate, publishBurst, userPublishRatePerSecond: userRate, userPublishBurst } = defaults;
+  return {
+    retain: defaults.retain,
+    historyCountMax: defaults.historyCountMax ?? undefined,
+    historyBytesMax: defaults.historyBytesMax ?? undefined,
+    historyAgeMaxMs: milliseconds(defaults.historyAgeMaxSeconds),
+    eventBytesMax: defaults.eventBytesMax,
+    publishRatePerSecond: rate ?? undefined,
+    publishBurst: publishBurst ?? Math.max(1, rate ?? 1),
+    userPublishRatePerSecond: userRate ?? undefined,
+    userPublishBurst: userPublishBurst ?? defaultBurst(userRate),
+    eventTypeCheck: defaults.eventTypeCheck,
+  };
 }
 
 /** Converts a rule of the configuration. A setting that it does not have stays absent. */
-export function channelRule({
-  pattern,
-  ...set
-}: { readonly pattern: string } & {
-  readonly [Setting in keyof RuleSettings]?: RuleSettings[Setting] | undefined;
-}): Rule {
-  const rule: Record<string, unknown> = { pattern: pattern.replace(USER_TOKEN, '*') };
-  if (set.retain !== undefined) rule['retain'] = set.retain;
-  if (set.historyCountMax !== undefined) rule['historyCountMax'] = set.historyCountMax ?? undefined;
-  if (set.historyBytesMax !== undefined) rule['historyBytesMax'] = set.historyBytesMax ?? undefined;
-  if (set.historyAgeMaxSeconds !== undefined)
-    rule['historyAgeMaxMs'] = set.historyAgeMaxSeconds === null ? undefined : set.historyAgeMaxSeconds * 1000;
-  if (set.eventBytesMax !== undefined) rule['eventBytesMax'] = set.eventBytesMax;
-  if (set.publishRatePerSecond !== undefined) rule['publishRatePerSecond'] = set.publishRatePerSecond ?? undefined;
-  if (set.publishBurst !== undefined)
-    rule['publishBurst'] = set.publishBurst ?? Math.max(1, set.publishRatePerSecond ?? 1);
-  if (set.userPublishRatePerSecond !== undefined)
-    rule['userPublishRatePerSecond'] = set.userPublishRatePerSecond ?? undefined;
-  if (typeof set.userPublishBurst === 'number' || set.userPublishRatePerSecond !== undefined)
-    rule['userPublishBurst'] = set.userPublishBurst ?? defaultBurst(set.userPublishRatePerSecond);
-  if (set.eventTypeCheck !== undefined) rule['eventTypeCheck'] = set.eventTypeCheck;
-  return rule as Rule;
+export function channelRule({ pattern, ...set }: Config['rules'][number]): Rule {
+  const { publishRatePerSecond: rate, publishBurst, userPublishRatePerSecond: userRate, userPublishBurst } = set;
+  return {
+    pattern: pattern.replace(USER_TOKEN, '*'),
+    ...(set.retain !== undefined && { retain: set.retain }),
+    ...(set.historyCountMax !== undefined && { historyCountMax: set.historyCountMax ?? undefined }),
+    ...(set.historyBytesMax !== undefined && { historyBytesMax: set.historyBytesMax ?? undefined }),
+    ...(set.historyAgeMaxSeconds !== undefined && { historyAgeMaxMs: milliseconds(set.historyAgeMaxSeconds) }),
+    ...(set.eventBytesMax !== undefined && { eventBytesMax: set.eventBytesMax }),
+    ...(rate !== undefined && { publishRatePerSecond: rate ?? undefined }),
+    ...(publishBurst !== undefined && { publishBurst: publishBurst ?? Math.max(1, rate ?? 1) }),
+    ...(userRate !== undefined && { userPublishRatePerSecond: userRate ?? undefined }),
+    ...((typeof userPublishBurst === 'number' || userRate !== undefined) && {
+      userPublishBurst: userPublishBurst ?? defaultBurst(userRate),
+    }),
+    ...(set.eventTypeCheck !== undefined && { eventTypeCheck: set.eventTypeCheck }),
+  };
+}
+
+function milliseconds(seconds: number | null): number | undefined {
+  return seconds === null ? undefined : seconds * 1000;
 }
 
 /** The default burst: the events of two seconds. */

@@ -1,5 +1,5 @@
 import * as yaml from 'yaml';
-import type { Config } from './config.ts';
+import type { Config } from './settings/config-schema.ts';
 import { FIELDS, type FieldReference } from './reference.ts';
 
 const COLUMNS_MAX = 110;

@@ -1,5 +1,5 @@
 import { isHubChannel } from '../core/access/system-channels.ts';
-import type { Config } from './config.ts';
+import type { Config } from './settings/config-schema.ts';
 import { isLoopback, parseListen } from './listen.ts';
 import { isNetwork } from './network.ts';
 import type { ConfigProblem } from './config-error.ts';

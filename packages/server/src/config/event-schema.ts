@@ -3,10 +3,18 @@ import type { FormatsPlugin } from 'ajv-formats';
 import { createRequire } from 'node:module';
 import type safeRegex from 'safe-regex2';
 import { EventTypes, type SchemaCheck } from '../core/events/event-types.ts';
-import type { EventTypeConfig } from './config.ts';
+
+/** A type of event. `schema` and `sample` are JSON; both are optional. */
+export interface EventTypeSettings {
+  readonly name: string;
+  readonly description: string;
+  readonly channels: readonly string[];
+  readonly schema?: object | boolean | undefined;
+  readonly sample?: unknown;
+}
 
 /** Builds the catalogue of the configured event types. */
-export function eventTypesOf(configured: readonly EventTypeConfig[]): EventTypes {
+export function eventTypesOf(configured: readonly EventTypeSettings[]): EventTypes {
   const types = configured.map(({ name, description, channels, schema, sample }) => ({
     name,
     description,

@@ -1,13 +1,12 @@
 import type * as z from 'zod';
-import type { Config } from './config.ts';
 import { ConfigError, type ConfigProblem } from './config-error.ts';
 import { checkConsistency } from './consistency.ts';
 import { closestMatch } from '../core/primitives/closest-match.ts';
 import { FIELDS, KNOWN_PATHS } from './reference.ts';
 import { RULE_KEYS } from './settings/rules.ts';
-import { configSchema } from './settings/config-schema.ts';
+import { configSchema, type Config } from './settings/config-schema.ts';
 
-export type * from './config.ts';
+export type { Config } from './settings/config-schema.ts';
 export { ConfigError, type ConfigProblem } from './config-error.ts';
 
 /** A configuration with every field at its default. */

@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { ConfigError, type ConfigProblem } from './config-error.ts';
-import type { TlsConfig } from './config.ts';
+import type { Config } from './settings/config-schema.ts';
 
 /**
  * Reads the certificate and its key, if there are any.
  * @throws ConfigError when a file cannot be read or is invalid, or when the two do not belong
  * together
  */
-export function checkTlsFiles({ certificateFile, keyFile }: Pick<TlsConfig, 'certificateFile' | 'keyFile'>): void {
+export function checkTlsFiles({ certificateFile, keyFile }: Pick<Config['tls'], 'certificateFile' | 'keyFile'>): void {
   if (certificateFile === null || keyFile === null) return;
   const problems: ConfigProblem[] = [];
   const cert = readOrReport('tls.certificateFile', certificateFile, problems);

@@ -1,5 +1,4 @@
 import * as z from 'zod';
-import type { Config } from '../config.ts';
 import { eventTypes } from './event-types.ts';
 import { choiceField, field, integerField } from './field.ts';
 import { access } from './grantees.ts';
@@ -115,68 +114,76 @@ const lab = {
 };
 
 /** The whole configuration, field by field, in the order of the reference. */
-export const configSchema: z.ZodType<Config, unknown> & { readonly shape: Readonly<Record<string, z.core.$ZodType>> } =
-  z.strictObject({
-    listen: field(z.string().default('127.0.0.1:8080'), {
-      form: 'host:port, an IPv6 address in brackets',
-      doc: 'Where the hub listens. Port 0 takes any free one.',
-      why: 'A hub without access control belongs to this machine alone until somebody says otherwise.',
-    }),
-    publicUrl: field(
-      z
-        .string()
-        .refine(
-          (text) => isBareUrl(text) && !text.endsWith('/'),
-          'must be an http or https URL without user, query, fragment and last slash',
-        )
-        .nullable()
-        .default(null),
-      {
-        form: 'URL (`https://events.example`, `https://shop.example/hub`), or null',
-        doc: 'Where others reach this hub. WebSub topics and their `Link` headers are told by it.',
-        why: 'What a request names as its host is right as long as nothing stands before the hub that changes it.',
-      },
-    ),
-    data: field(z.string().min(1).default('./polycast-data'), {
-      form: 'path of a folder, or `:memory:`',
-      doc: 'Where the log is kept. `:memory:` keeps nothing across restarts. One hub a folder.',
-      why: 'Beside the place where it was started, where it is found again.',
-    }),
-    access: choiceField(['rules', 'loopback', 'open'], 'rules', {
-      doc: '`rules`: `defaults` and `rules` say who may do what, and a server needs a key. `loopback`: no access control, and so only loopback addresses may be listened on, and only names of the loopback and of `publicUrl` are answered. `open`: no access control on any address: whoever reaches the port may read and publish everything.',
-      why: 'Closed until a rule opens it: openness must be said aloud. `polycast dev` uses `loopback`.',
-    }),
-    tls: z.strictObject(tls).prefault({}),
-    allowedOrigins: field(z.array(z.string()).default([]), {
-      form: 'list of origins (`https://shop.example`, `https://*.shop.example` for all sub-domains), or `["*"]`',
-      doc: "Pages of these origins may read and publish from a browser, also with their visitors' cookies; those of `*`, all the others, without. Pages that the hub's own address serves always may.",
-      why: 'Same origin only: otherwise any page that somebody visits could talk to a hub on their machine.',
-    }),
-    localPages: choiceField(['none', 'loopback', 'files'], 'none', {
-      doc: "Pages of the same machine that are allowed beside `allowedOrigins`. `loopback`: those of `localhost`, `*.localhost`, `127.0.0.1` and `[::1]` at any port, with their visitors' cookies. `files`: these, and pages opened from a file, which may read and publish events and nothing else. Only with a loopback `listen`. `polycast dev` uses `files`.",
-      why: 'A page opened from a file looks like a sandboxed frame of any web site (origin `null`): that is for development alone. `loopback` keeps such frames out.',
-    }),
-    trustedProxies: field(z.array(z.string()).max(100).default([]), {
-      form: 'list of addresses and networks (`10.0.0.0/8`, `fd00::/8`, `192.0.2.7`), at most 100',
-      doc: "Proxies whose word on the client's address is taken: of the addresses that `forwardedHeader` lists, the last one that is no trusted proxy.",
-      why: 'None: what a header says about an address, its sender can make up.',
-    }),
-    forwardedHeader: choiceField(['x-forwarded-for', 'forwarded'], 'x-forwarded-for', {
-      doc: 'The header in which `trustedProxies` say it. The other one is not looked at: a proxy passes on what it does not know.',
-      why: 'nginx, HAProxy, Traefik and the load balancers of the clouds all speak it.',
-    }),
-    defaults: z.strictObject({ ...ruleSettings, ...access }).prefault({}),
-    rules,
-    eventTypes,
-    identity: z.strictObject(identity).prefault({}),
-    outgoing: z.strictObject(outgoing).prefault({}),
-    presence: z.strictObject(presence).prefault({}),
-    subscriptions: z.strictObject(subscriptions).prefault({}),
-    websub: z.strictObject(websub).prefault({}),
-    delivery: z.strictObject(delivery).prefault({}),
-    limits: z.strictObject(limits).prefault({}),
-    storage: z.strictObject(storage).prefault({}),
-    drain: z.strictObject(drain).prefault({}),
-    logging: z.strictObject(logging).prefault({}),
-    lab: z.strictObject(lab).prefault({}),
-  });
+export const configSchema = z.strictObject({
+  listen: field(z.string().default('127.0.0.1:8080'), {
+    form: 'host:port, an IPv6 address in brackets',
+    doc: 'Where the hub listens. Port 0 takes any free one.',
+    why: 'A hub without access control belongs to this machine alone until somebody says otherwise.',
+  }),
+  publicUrl: field(
+    z
+      .string()
+      .refine(
+        (text) => isBareUrl(text) && !text.endsWith('/'),
+        'must be an http or https URL without user, query, fragment and last slash',
+      )
+      .nullable()
+      .default(null),
+    {
+      form: 'URL (`https://events.example`, `https://shop.example/hub`), or null',
+      doc: 'Where others reach this hub. WebSub topics and their `Link` headers are told by it.',
+      why: 'What a request names as its host is right as long as nothing stands before the hub that changes it.',
+    },
+  ),
+  data: field(z.string().min(1).default('./polycast-data'), {
+    form: 'path of a folder, or `:memory:`',
+    doc: 'Where the log is kept. `:memory:` keeps nothing across restarts. One hub a folder.',
+    why: 'Beside the place where it was started, where it is found again.',
+  }),
+  access: choiceField(['rules', 'loopback', 'open'], 'rules', {
+    doc: '`rules`: `defaults` and `rules` say who may do what, and a server needs a key. `loopback`: no access control, and so only loopback addresses may be listened on, and only names of the loopback and of `publicUrl` are answered. `open`: no access control on any address: whoever reaches the port may read and publish everything.',
+    why: 'Closed until a rule opens it: openness must be said aloud. `polycast dev` uses `loopback`.',
+  }),
+  tls: z.strictObject(tls).prefault({}),
+  allowedOrigins: field(z.array(z.string()).default([]), {
+    form: 'list of origins (`https://shop.example`, `https://*.shop.example` for all sub-domains), or `["*"]`',
+    doc: "Pages of these origins may read and publish from a browser, also with their visitors' cookies; those of `*`, all the others, without. Pages that the hub's own address serves always may.",
+    why: 'Same origin only: otherwise any page that somebody visits could talk to a hub on their machine.',
+  }),
+  localPages: choiceField(['none', 'loopback', 'files'], 'none', {
+    doc: "Pages of the same machine that are allowed beside `allowedOrigins`. `loopback`: those of `localhost`, `*.localhost`, `127.0.0.1` and `[::1]` at any port, with their visitors' cookies. `files`: these, and pages opened from a file, which may read and publish events and nothing else. Only with a loopback `listen`. `polycast dev` uses `files`.",
+    why: 'A page opened from a file looks like a sandboxed frame of any web site (origin `null`): that is for development alone. `loopback` keeps such frames out.',
+  }),
+  trustedProxies: field(z.array(z.string()).max(100).default([]), {
+    form: 'list of addresses and networks (`10.0.0.0/8`, `fd00::/8`, `192.0.2.7`), at most 100',
+    doc: "Proxies whose word on the client's address is taken: of the addresses that `forwardedHeader` lists, the last one that is no trusted proxy.",
+    why: 'None: what a header says about an address, its sender can make up.',
+  }),
+  forwardedHeader: choiceField(['x-forwarded-for', 'forwarded'], 'x-forwarded-for', {
+    doc: 'The header in which `trustedProxies` say it. The other one is not looked at: a proxy passes on what it does not know.',
+    why: 'nginx, HAProxy, Traefik and the load balancers of the clouds all speak it.',
+  }),
+  defaults: z.strictObject({ ...ruleSettings, ...access }).prefault({}),
+  rules,
+  eventTypes,
+  identity: z.strictObject(identity).prefault({}),
+  outgoing: z.strictObject(outgoing).prefault({}),
+  presence: z.strictObject(presence).prefault({}),
+  subscriptions: z.strictObject(subscriptions).prefault({}),
+  websub: z.strictObject(websub).prefault({}),
+  delivery: z.strictObject(delivery).prefault({}),
+  limits: z.strictObject(limits).prefault({}),
+  storage: z.strictObject(storage).prefault({}),
+  drain: z.strictObject(drain).prefault({}),
+  logging: z.strictObject(logging).prefault({}),
+  lab: z.strictObject(lab).prefault({}),
+});
+
+/**
+ * The configuration of a hub, complete and checked. Each field is declared once, above or in the
+ * files beside: its type, bounds, default and the reason for it. The reference, the environment
+ * variables and `--help` follow from the declaration.
+ */
+export type Config = Immutable<z.output<typeof configSchema>>;
+
+type Immutable<Value> = unknown extends Value ? Value : { readonly [Name in keyof Value]: Immutable<Value[Name]> };

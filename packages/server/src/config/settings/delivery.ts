@@ -1,12 +1,10 @@
-import type * as z from 'zod';
-import type { DeliveryConfig } from '../config.ts';
 import { integerField } from './field.ts';
 
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
 
 /** The settings of `delivery`: how events reach readers. */
-export const delivery: Readonly<Record<keyof DeliveryConfig, z.ZodDefault<z.ZodNumber>>> = {
+export const delivery = {
   heartbeatMs: integerField(
     { unit: 'milliseconds', min: 1000, max: 3_600_000, default: 25_000 },
     {

@@ -1,20 +1,20 @@
 import { isPattern, TYPE_LENGTH_MAX } from '@polycast/protocol';
 import * as z from 'zod';
 import { compileSchema } from '../event-schema.ts';
-import type { EventTypeConfig } from '../config.ts';
 import { field } from './field.ts';
 
 const SAMPLE_LENGTH_MAX = 64 * 1024;
 
-const json = z.json().optional();
+/** JSON, whose type is not looked at. */
+const json: z.ZodType<unknown> = z.json();
 
 const eventType = z
   .strictObject({
     name: z.string().min(1).max(TYPE_LENGTH_MAX),
     description: z.string().max(2000).default(''),
     channels: z.array(z.string().refine(isPattern, 'must be a channel or a pattern')).min(1).max(20).default(['>']),
-    schema: z.union([z.boolean(), z.record(z.string(), z.json())]).optional(),
-    sample: json,
+    schema: z.union([z.boolean(), z.record(z.string(), json)]).optional(),
+    sample: json.optional(),
   })
   .superRefine(checkSchema);
 
@@ -37,7 +37,7 @@ function checkSchema({ schema, sample }: z.infer<typeof eventType>, context: z.R
 }
 
 /** The catalogue of event types (PROTOCOL.md section 14.9). */
-export const eventTypes: z.ZodDefault<z.ZodType<readonly EventTypeConfig[], unknown>> = field(
+export const eventTypes = field(
   z
     .array(eventType)
     .max(1000)
@@ -48,4 +48,4 @@ export const eventTypes: z.ZodDefault<z.ZodType<readonly EventTypeConfig[], unkn
     doc: 'The types of events that are published here, as `GET /v1/event-types` shows them, and as REST Hooks offer them. `name` is what events have as their `type`. `channels` (`[">"]`): where they are published. `schema`: JSON Schema of their data, 2020-12 or draft-07, at most 64 KiB, without references to elsewhere; a rule with `eventTypeCheck` holds publishers to it. `sample`: data such as theirs, which tests and REST Hooks are given.',
     why: 'Who subscribes a webhook wants to know what will come. None: the hub carries whatever is published.',
   },
-) as never;
+);

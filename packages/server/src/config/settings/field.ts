@@ -47,11 +47,22 @@ export function integerOrNullField(
 /** One of a few words. */
 export function choiceField<const Word extends string>(
   words: readonly Word[],
-  value: NoInfer<Word>,
+  value: NoInfer<z.core.util.NoUndefined<Word>>,
   texts: FieldTexts,
-): z.ZodDefault<z.ZodEnum<{ [Each in Word]: Each }>> {
-  const schema = z.enum(words).default(value as never) as z.ZodDefault<z.ZodEnum<{ [Each in Word]: Each }>>;
-  return schema.register(documented, { form: words.map((word) => `\`${word}\``).join(' or '), ...texts });
+): z.ZodDefault<z.ZodLiteral<Word>> {
+  return field(z.literal(words).default(value), {
+    form: words.map((word) => `\`${word}\``).join(' or '),
+    ...texts,
+  });
+}
+
+/** The same fields without their defaults: each may be left out. */
+export function optionalFields<Shape extends Readonly<Record<string, z.ZodDefault<z.ZodType>>>>(
+  shape: Shape,
+): { [Name in keyof Shape]: z.ZodOptional<ReturnType<Shape[Name]['unwrap']>> } {
+  const fields: Record<string, z.ZodOptional<z.ZodType>> = {};
+  for (const [name, schema] of Object.entries(shape)) fields[name] = schema.unwrap().optional();
+  return fields as { [Name in keyof Shape]: z.ZodOptional<ReturnType<Shape[Name]['unwrap']>> };
 }
 
 /** Any other schema, with its form in words. */

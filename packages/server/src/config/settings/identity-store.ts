@@ -1,9 +1,7 @@
-import type * as z from 'zod';
-import type { IdentityStoreSettings } from '../../core/access/identity-settings.ts';
 import { integerField } from './field.ts';
 
 /** Fields of `identity`: the bounds of the hub's own identity data. */
-export const identityStore: Readonly<Record<keyof IdentityStoreSettings, z.ZodDefault<z.ZodNumber>>> = {
+export const identityStore = {
   keysMax: integerField(
     { unit: 'keys', min: 1, max: 100_000, default: 1000 },
     {

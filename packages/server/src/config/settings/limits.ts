@@ -1,14 +1,10 @@
-import type * as z from 'zod';
-import type { LimitsConfig } from '../config.ts';
 import { integerField, integerOrNullField } from './field.ts';
 
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
 
 /** The settings of `limits`: bounds on the resources of clients and publishers. */
-export const limits: {
-  readonly [Name in keyof LimitsConfig]: z.ZodDefault<z.ZodType<LimitsConfig[Name], unknown>>;
-} = {
+export const limits = {
   connectionsMax: integerField(
     { unit: 'connections', min: 1, max: 10_000_000, default: 50_000 },
     {

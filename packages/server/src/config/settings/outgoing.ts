@@ -1,6 +1,5 @@
 import { isIP, isIPv4, isIPv6 } from 'node:net';
 import * as z from 'zod';
-import type { OutgoingConfig } from '../config.ts';
 import { choiceField, field, integerField } from './field.ts';
 
 const destinations = (): z.ZodDefault<z.ZodArray<z.ZodString>> =>
@@ -17,9 +16,7 @@ const destinations = (): z.ZodDefault<z.ZodArray<z.ZodString>> =>
     .default([]);
 
 /** The settings of `outgoing`. */
-export const outgoing: {
-  readonly [Name in keyof OutgoingConfig]: z.ZodDefault<z.ZodType<OutgoingConfig[Name], unknown>>;
-} = {
+export const outgoing = {
   allow: field(destinations(), {
     form: 'list of at most 1,000 names, addresses or CIDR blocks, each with `:PORT` or without',
     doc: 'What may be reached although it is not public, such as `10.0.0.0/8`, `idp.corp.example` or `10.1.2.3:8080`; also by plain http. Without a port: on those of `outgoing.ports`. What `outgoing.deny` names stays closed.',

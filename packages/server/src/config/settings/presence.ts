@@ -5,11 +5,7 @@ import { field, integerField } from './field.ts';
  * The settings of `presence` (PROTOCOL.md section 13.6). Presence is on for the channels of rules
  * that set `presence`.
  */
-export const presence: Readonly<
-  Record<'graceSeconds' | 'pollSeconds' | 'listedMax', z.ZodDefault<z.ZodNumber>> & {
-    systemEvents: z.ZodDefault<z.ZodBoolean>;
-  }
-> = {
+export const presence = {
   graceSeconds: integerField(
     { unit: 'seconds', min: 1, max: 3600, default: 15 },
     {

@@ -1,6 +1,5 @@
 import * as z from 'zod';
-import type { RuleConfig, RuleSettings } from '../config.ts';
-import { choiceField, field, integerField, integerOrNullField } from './field.ts';
+import { choiceField, field, integerField, integerOrNullField, optionalFields } from './field.ts';
 import { access, isRulePattern } from './grantees.ts';
 
 const MIB = 1024 * 1024;
@@ -8,9 +7,7 @@ const GIB = 1024 * MIB;
 const DAY_SECONDS = 86_400;
 
 /** The settings of a channel: fields of `defaults`, and of each rule. */
-export const ruleSettings: {
-  readonly [Name in keyof RuleSettings]: z.ZodDefault<z.ZodType<RuleSettings[Name], unknown>>;
-} = {
+export const ruleSettings = {
   retain: choiceField(['history', 'latest', 'none'], 'history', {
     doc: 'What a channel keeps: its `history` as far as the bounds below allow, only its `latest` event, or `none` beyond what is in memory.',
     why: 'A consumer that comes back gets what it missed only if that was kept.',
@@ -91,16 +88,7 @@ const rule = z.strictObject({
       why: 'Required: a rule for everything is `>`, or better `defaults`.',
     },
   ),
-  retain: ruleSettings.retain.unwrap().optional(),
-  historyCountMax: ruleSettings.historyCountMax.unwrap().optional(),
-  historyAgeMaxSeconds: ruleSettings.historyAgeMaxSeconds.unwrap().optional(),
-  historyBytesMax: ruleSettings.historyBytesMax.unwrap().optional(),
-  eventBytesMax: ruleSettings.eventBytesMax.unwrap().optional(),
-  publishRatePerSecond: ruleSettings.publishRatePerSecond.unwrap().optional(),
-  publishBurst: ruleSettings.publishBurst.unwrap().optional(),
-  userPublishRatePerSecond: ruleSettings.userPublishRatePerSecond.unwrap().optional(),
-  userPublishBurst: ruleSettings.userPublishBurst.unwrap().optional(),
-  eventTypeCheck: ruleSettings.eventTypeCheck.unwrap().optional(),
+  ...optionalFields(ruleSettings),
   ...access,
 });
 
@@ -108,7 +96,7 @@ const rule = z.strictObject({
 export const RULE_KEYS: readonly string[] = Object.keys(rule.shape);
 
 /** The settings of `rules`. */
-export const rules: z.ZodType<readonly RuleConfig[], unknown> = field(z.array(rule).max(1000).default([]), {
+export const rules = field(z.array(rule).max(1000).default([]), {
   form: 'list of `{pattern, …}` with any of the settings of `defaults`, at most 1,000',
   doc: 'Each setting of a channel comes from the first rule in the list that covers it and sets it, else from `defaults`.',
   why: 'None is needed to begin.',

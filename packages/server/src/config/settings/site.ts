@@ -1,5 +1,4 @@
 import * as z from 'zod';
-import type { SiteSettings } from '../../core/access/identity-settings.ts';
 import { field, integerField } from './field.ts';
 
 const MIB = 1024 * 1024;
@@ -152,7 +151,7 @@ const fields = {
 };
 
 /** The settings of `identity.site`. */
-export const site: z.ZodPrefault<z.ZodType<SiteSettings, unknown>> = z.strictObject(fields).prefault({});
+export const site = z.strictObject(fields).prefault({});
 
 function isSiteUrl(text: string): boolean {
   const parsed = URL.parse(text);

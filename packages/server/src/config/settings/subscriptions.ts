@@ -1,5 +1,4 @@
 import * as z from 'zod';
-import type { SubscriptionSettings } from '../../subscriptions/state/settings.ts';
 import { field, integerField } from './field.ts';
 
 const MINUTE_SECONDS = 60;
@@ -7,9 +6,7 @@ const HOUR_SECONDS = 60 * MINUTE_SECONDS;
 const DAY_SECONDS = 24 * HOUR_SECONDS;
 
 /** The settings of `subscriptions` (PROTOCOL.md section 14). */
-export const subscriptions: {
-  readonly [Name in keyof SubscriptionSettings]: z.ZodDefault<z.ZodType<SubscriptionSettings[Name], unknown>>;
-} = {
+export const subscriptions = {
   subscriptionsMax: integerField(
     { unit: 'subscriptions', min: 1, max: 1_000_000, default: 50_000 },
     {

@@ -1,13 +1,10 @@
 import * as z from 'zod';
-import type { WebSubSettings } from '../../subscriptions/dialects/websub/settings.ts';
 import { choiceField, field, integerField } from './field.ts';
 
 const DAY_SECONDS = 86_400;
 
 /** The settings of `websub` (PROTOCOL.md section 14.7). */
-export const websub: {
-  readonly [Name in keyof WebSubSettings]: z.ZodDefault<z.ZodType<WebSubSettings[Name], unknown>>;
-} = {
+export const websub = {
   enabled: field(z.boolean().default(true), {
     form: '`true` or `false`',
     doc: 'Answers `POST /v1/websub`: whoever may subscribe without saying who they are may have channels delivered to a callback.',
