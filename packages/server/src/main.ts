@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises';
-import { formatListen, parseListen, type ListenAddress } from './config/listen.ts';
+import { formatListen, parseListen, trustsLoopback, type ListenAddress } from './config/listen.ts';
 import type { Config } from './config/parse.ts';
 import { openHub, type Hub, type HubParts } from './hub.ts';
 import { createLab, type Lab } from './lab/lab.ts';
@@ -36,7 +36,7 @@ class HubWithLab implements Hub {
   constructor(config: Config, parts: Pick<HubParts, 'refused'>) {
     this.#parts = parts;
     // With access rules, a visitor of the page must not get the identity of a user of the site.
-    if (config.access === 'loopback') this.#login = new LabLogin();
+    if (trustsLoopback(config)) this.#login = new LabLogin();
     this.#config = this.#login === undefined ? config : withLabUsers(config, this.#login);
   }
 

@@ -6,10 +6,10 @@ import type { Session, SessionListener, Sessions } from './sessions.ts';
 
 export interface ConnectionQuotaLimits {
   /** Streams and waiting polls at once; `null` for no limit. */
-  readonly perUserMax: number | null;
-  readonly perAddressMax: number | null;
-  /** The limit for public addresses, if `perAddressMax` is `null`. */
-  readonly perPublicAddressMax?: number | null;
+  readonly connectionsPerUserMax: number | null;
+  readonly connectionsPerAddressMax: number | null;
+  /** The limit for public addresses, if `connectionsPerAddressMax` is `null`. */
+  readonly connectionsPerPublicAddressMax: number | null;
 }
 
 /**
@@ -29,8 +29,8 @@ export class ConnectionQuota implements SessionListener {
 
   /** Whether sessions have to store their client's address. */
   get countsAddresses(): boolean {
-    const { perAddressMax, perPublicAddressMax = null } = this.#limits;
-    return perAddressMax !== null || perPublicAddressMax !== null;
+    const { connectionsPerAddressMax, connectionsPerPublicAddressMax } = this.#limits;
+    return connectionsPerAddressMax !== null || connectionsPerPublicAddressMax !== null;
   }
 
   /**
@@ -40,7 +40,7 @@ export class ConnectionQuota implements SessionListener {
   admit(principal: Principal, address: string | undefined): void {
     if (!isCounted(principal)) return;
     const { user } = principal;
-    const { perUserMax } = this.#limits;
+    const { connectionsPerUserMax: perUserMax } = this.#limits;
     if (perUserMax !== null && user !== undefined && this.#sessions.countOfUser(user) >= perUserMax)
       throw tooManyConnections('user', perUserMax);
     if (address === undefined) return;
@@ -51,7 +51,8 @@ export class ConnectionQuota implements SessionListener {
   }
 
   #limitFor(address: string): number | null {
-    const { perAddressMax, perPublicAddressMax = null } = this.#limits;
+    const { connectionsPerAddressMax: perAddressMax, connectionsPerPublicAddressMax: perPublicAddressMax } =
+      this.#limits;
     return perAddressMax ?? (perPublicAddressMax !== null && isPublic(address) ? perPublicAddressMax : null);
   }
 

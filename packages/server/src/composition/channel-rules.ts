@@ -1,6 +1,6 @@
 import type { Config } from '../config/parse.ts';
 import { USER_TOKEN } from '../core/access/pattern-relation.ts';
-import type { ChannelSettings, Rule } from '../core/access/channel-rules.ts';
+import { defaultBurst, type ChannelSettings, type Rule } from '../core/access/channel-rules.ts';
 
 /**
  * Converts the defaults of the configuration to settings of the core: `null` becomes `undefined`
@@ -44,15 +44,4 @@ export function channelRule({ pattern, ...set }: Config['rules'][number]): Rule 
 
 function milliseconds(seconds: number | null): number | undefined {
   return seconds === null ? undefined : seconds * 1000;
-}
-
-/** The default burst: the events of two seconds. */
-function defaultBurst(perSecond: number | null | undefined): number {
-  return Math.max(1, 2 * (perSecond ?? 1));
-}
-
-/** The rate at which one user or address may publish over all channels. */
-export function clientRate({ limits }: Config): { readonly perSecond: number; readonly burst: number } | undefined {
-  const { clientPublishRatePerSecond: perSecond, clientPublishBurst } = limits;
-  return perSecond === null ? undefined : { perSecond, burst: clientPublishBurst ?? defaultBurst(perSecond) };
 }

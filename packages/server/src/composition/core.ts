@@ -8,7 +8,7 @@ import type { Log } from '../core/ports.ts';
 import { Publisher } from '../core/publish.ts';
 import { createBodyEncoder } from '../storage/shared/body-encoder.ts';
 import type { HubBase } from './base.ts';
-import { channelRule, channelSettings, clientRate } from './channel-rules.ts';
+import { channelRule, channelSettings } from './channel-rules.ts';
 
 /** The path of an event between publishers and readers. */
 export interface CorePart {
@@ -30,10 +30,7 @@ export function createCore({ config, world: { clock }, metrics }: HubBase, log: 
   const { delivery, limits } = config;
   const rules = new ChannelRules(withSystemRules(config.rules.map(channelRule)), channelSettings(config.defaults));
   const feed = new Feed(log, {
-    tailBytesMax: delivery.tailBytesMax,
-    batchBytesMax: delivery.batchBytesMax,
-    pollBytesMax: delivery.pollBytesMax,
-    logReadsConcurrentMax: delivery.logReadsConcurrentMax,
+    ...delivery,
     interestsBytesMax: INTERESTS_BYTES_MIN + limits.connectionsMax * INTEREST_BYTES_PER_CONNECTION,
     isLatestOnly: (channel) => rules.settingsFor(channel).retain === 'latest',
     isStored: (channel) => rules.settingsFor(channel).retain === 'history',
@@ -45,13 +42,11 @@ export function createCore({ config, world: { clock }, metrics }: HubBase, log: 
   });
   const eventTypes = eventTypesOf(config.eventTypes);
   const publisher = new Publisher(log, rules, clock, {
+    ...limits,
     eventTypes,
-    clientChannelsMax: Math.floor((limits.channelsMax * limits.clientChannelsPercent) / 100),
-    queueBytesMax: limits.appendQueueBytesMax,
     encode: createBodyEncoder(),
     fingerprint: (text) => createHash('sha256').update(text).digest('base64url'),
     onAppended: (durationMs) => metrics.observeCommit(durationMs),
-    clientRate: clientRate(config),
   });
   return { log, rules, eventTypes, feed, publisher };
 }

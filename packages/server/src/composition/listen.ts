@@ -1,5 +1,5 @@
 import type { Server } from 'node:http';
-import type { Server as TlsServer } from 'node:https';
+import { Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { parseListen } from '../config/listen.ts';
 import type { Config } from '../config/parse.ts';
@@ -35,8 +35,8 @@ export function watchCertificate(
   services: Services,
 ): TlsCertificate | undefined {
   const files = certificateFiles(tls);
-  if (files === undefined || pair === undefined) return undefined;
-  const certificate = new TlsCertificate(server as unknown as TlsServer, files, pair, services.logger);
+  if (files === undefined || pair === undefined || !(server instanceof TlsServer)) return undefined;
+  const certificate = new TlsCertificate(server, files, pair, services.logger);
   certificate.watch(services.wheel, tls.reloadIntervalMs);
   return certificate;
 }

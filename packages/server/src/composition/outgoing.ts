@@ -1,3 +1,4 @@
+import { trustsLoopback } from '../config/listen.ts';
 import { createGuardedFetch, type GuardedFetch } from '../outgoing/guarded-fetch.ts';
 import { createSender, type ClosableSender } from '../outgoing/sender.ts';
 import { VERSION, type HubBase } from './base.ts';
@@ -13,7 +14,7 @@ export interface Outgoing {
 export function openOutgoing({ config, logger, shutdown }: HubBase): Outgoing {
   const options = {
     ...config.outgoing,
-    loopback: config.access === 'loopback',
+    loopback: trustsLoopback(config),
     onClientError: (error: unknown): void =>
       logger.error({ error: errorText(error) }, 'outgoing: the HTTP client threw an error; the request has failed'),
   };

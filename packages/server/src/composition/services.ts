@@ -66,15 +66,14 @@ export function createServices(
     pull: { subscriptions: engine.subscriptions, leaseSecondsMax: config.subscriptions.leaseMaxSeconds },
     originPolicy: new OriginPolicy(config.allowedOrigins, identity.site.headers, config.localPages),
     cacheHeaders: new CacheHeaders(random, {
+      ...config.delivery,
       credentialHeaders: identity.site.headers,
-      pageMaxAgeSeconds: config.delivery.pageMaxAgeSeconds,
     }),
     trustedProxies: new TrustedProxies(trustedProxies, config.forwardedHeader),
     connectionQuota: new ConnectionQuota(sessions, {
-      perUserMax: limits.connectionsPerUserMax,
-      perAddressMax: limits.connectionsPerAddressMax,
+      ...limits,
       // Without trusted proxies the address is that of the connection, which has its own limit.
-      perPublicAddressMax: trustedProxies.length > 0 ? limits.connectionsPerPublicAddressMax : null,
+      connectionsPerPublicAddressMax: trustedProxies.length > 0 ? limits.connectionsPerPublicAddressMax : null,
     }),
     // A client may always send one body.
     bodyBudget: new ByteBudget(limits.bodiesBytesMax, Math.max(limits.clientBodiesBytesMax, limits.bodyBytesMax)),

@@ -1,3 +1,4 @@
+import { trustsLoopback } from '../config/listen.ts';
 import type { Config } from '../config/parse.ts';
 import type { EventTypes } from '../core/events/event-types.ts';
 import type { Audit } from '../core/ports.ts';
@@ -27,7 +28,7 @@ export function subscriptionParts(
     settings: config.subscriptions,
     dialects: DIALECTS,
     sender: engine.sender,
-    isTrustedEndpoint: createEndpointTrust(config.subscriptions.trustedEndpoints, config.access === 'loopback'),
+    isTrustedEndpoint: createEndpointTrust(config.subscriptions.trustedEndpoints, trustsLoopback(config)),
     sampleOf: (type) => eventTypes.get(type)?.sample,
   };
 }

@@ -24,18 +24,18 @@ export function openTasks(
   identity: Pick<IdentityPart, 'store' | 'tokens'>,
 ): Tasks {
   const retention = new RetentionTask({
+    ...storage,
     log,
     cache: feed,
     rules,
     clock,
-    intervalMs: storage.retentionIntervalMs,
     onError: (error) => logger.error({ error: String(error) }, 'retention: removal of expired events failed, retrying'),
   });
   shutdown.add('tasks', () => retention.close());
   const scrub = new ScrubTask({
+    ...storage,
     log,
     clock,
-    bytesPerSecond: storage.scrubBytesPerSecond,
     onError: (error) => logger.error({ error: String(error) }, 'log: scrub failed, retrying'),
   });
   shutdown.add('tasks', () => scrub.close());

@@ -1,6 +1,6 @@
 import { isHubChannel } from '../core/access/system-channels.ts';
 import type { Config } from './settings/config-schema.ts';
-import { isLoopback, parseListen } from './listen.ts';
+import { isLoopback, parseListen, trustsLoopback } from './listen.ts';
 import { isNetwork } from './network.ts';
 import type { ConfigProblem } from './config-error.ts';
 
@@ -35,7 +35,7 @@ function checkListen({ listen, access }: Config): ConfigProblem[] {
       { path: 'listen', message: `"${listen}" is not host:port, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::1]:8080` },
     ];
   }
-  if (access !== 'loopback' || isLoopback(address.host)) return [];
+  if (!trustsLoopback({ access }) || isLoopback(address.host)) return [];
   const message =
     `${address.host} can be reached from other machines, and there is no access control (access: loopback); ` +
     'listen on 127.0.0.1, or set access: open to let whoever reaches the port read and publish everything';

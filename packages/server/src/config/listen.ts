@@ -36,3 +36,11 @@ export function isLoopback(host: string): boolean {
   if (family === 4) return host.startsWith('127.');
   return family === 6 && new URL(`http://[${host}]`).hostname === '[::1]';
 }
+
+/**
+ * Whether the hub trusts everything on this machine: it has no access control, and only this
+ * machine can reach it.
+ */
+export function trustsLoopback({ access }: { readonly access: 'rules' | 'loopback' | 'open' }): boolean {
+  return access === 'loopback';
+}

@@ -20,7 +20,7 @@ const SETTINGS: ChannelSettings = {
 function publisherOf(log: Log, settings: Partial<ChannelSettings> = {}, queueBytesMax = 10_000): Publisher {
   const clock = { nowMs: () => 1_800_000_000_000, monotonicMs: () => 0 };
   const options = {
-    queueBytesMax,
+    appendQueueBytesMax: queueBytesMax,
     encode: (text: string) => new TextEncoder().encode(text),
     fingerprint: (text: string) => text,
     onAppended: () => undefined,

@@ -3,7 +3,7 @@ import { cursorOfTag } from './events/entity-tag.ts';
 import type { EventTypes } from './events/event-types.ts';
 import { ANY_POSITION } from './events/latest.ts';
 import type { AppendOutcome, Clock, Log, NewRecord, Position } from './ports.ts';
-import type { ChannelSettings, ChannelRules } from './access/channel-rules.ts';
+import { defaultBurst, type ChannelSettings, type ChannelRules } from './access/channel-rules.ts';
 import { TokenBuckets } from './primitives/token-buckets.ts';
 
 /** One event as a transport has parsed it. Its names and types are valid. */
@@ -67,7 +67,7 @@ export interface PublisherOptions {
   /**
    * Bytes of accepted events that are not yet durable, at most. An empty queue accepts any append.
    */
-  readonly queueBytesMax: number;
+  readonly appendQueueBytesMax: number;
   /** Encodes as UTF-8. */
   readonly encode: (text: string) => Uint8Array;
   /** A digest without known collisions. */
@@ -76,16 +76,14 @@ export interface PublisherOptions {
   readonly onAppended: (durationMs: number) => void;
   /** The catalogue of event types, for channels with a rule that checks events against it. */
   readonly eventTypes?: Pick<EventTypes, 'refusal'>;
-  /**
-   * Number of channels from which on clients cannot create another one. The rest, up to the log's
-   * own limit, is for servers. `undefined`: no limit.
-   */
-  readonly clientChannelsMax?: number | undefined;
-  /**
-   * Events a second that each client may publish over all channels, and the burst. `undefined`: no
-   * limit.
-   */
-  readonly clientRate?: { readonly perSecond: number; readonly burst: number } | undefined;
+  /** The log's limit of channels. Without it clients may create any number. */
+  readonly channelsMax?: number;
+  /** The share of the channels that clients may use. The rest is for servers. */
+  readonly clientChannelsPercent?: number;
+  /** Events a second that each client may publish over all channels. `null`: no limit. */
+  readonly clientPublishRatePerSecond?: number | null;
+  /** The burst of this rate. `null`: the events of two seconds. */
+  readonly clientPublishBurst?: number | null;
 }
 
 /** Counters since the publisher was created. */
@@ -107,6 +105,10 @@ export class Publisher {
   readonly #rules: ChannelRules;
   readonly #clock: Clock;
   readonly #options: PublisherOptions;
+  /** The number of channels from which on clients cannot create another one. */
+  readonly #clientChannelsMax: number;
+  readonly #clientRate: number | undefined;
+  readonly #clientBurst: number;
   readonly #buckets = new TokenBuckets();
   #queuedBytes = 0;
   /** The number of channels in the log, at most `CHANNEL_COUNT_MAX_AGE_MS` old. */
@@ -119,6 +121,10 @@ export class Publisher {
     this.#rules = rules;
     this.#clock = clock;
     this.#options = options;
+    const { channelsMax = Infinity, clientChannelsPercent = 100 } = options;
+    this.#clientChannelsMax = Math.floor((channelsMax * clientChannelsPercent) / 100);
+    this.#clientRate = options.clientPublishRatePerSecond ?? undefined;
+    this.#clientBurst = options.clientPublishBurst ?? defaultBurst(this.#clientRate);
   }
 
   get queuedBytes(): number {
@@ -159,7 +165,7 @@ export class Publisher {
   }
 
   #append(records: readonly PreparedRecord[], bytes: number): Promise<readonly PublishResult[]> {
-    if (this.#queuedBytes > 0 && this.#queuedBytes + bytes > this.#options.queueBytesMax) {
+    if (this.#queuedBytes > 0 && this.#queuedBytes + bytes > this.#options.appendQueueBytesMax) {
       this.stats.refused += records.length;
       return Promise.resolve(
         repeatError(
@@ -235,13 +241,12 @@ export class Publisher {
    * publishing.
    */
   #isFullForClients(): boolean {
-    const { clientChannelsMax } = this.#options;
-    if (clientChannelsMax === undefined) return false;
+    if (this.#clientChannelsMax === Infinity) return false;
     if (this.#channelsAtMs + CHANNEL_COUNT_MAX_AGE_MS <= this.#clock.monotonicMs()) {
       this.#channelsAtMs = this.#clock.monotonicMs();
       this.#channels = this.#log.stats()['channels'] ?? 0;
     }
-    return this.#channels >= clientChannelsMax;
+    return this.#channels >= this.#clientChannelsMax;
   }
 
   /** The position for `ifMatch`. For a cursor of another log: a position that no event has. */
@@ -267,10 +272,11 @@ export class Publisher {
    */
   #rateLimit(channel: string, settings: ChannelSettings, client: string | undefined): PolycastError | undefined {
     if (client !== undefined) {
-      const { clientRate } = this.#options;
       const { userPublishRatePerSecond, userPublishBurst } = settings;
       const limited =
-        (clientRate && this.#takeToken(client, clientRate.perSecond, clientRate.burst, 'A client may publish')) ??
+        (this.#clientRate === undefined
+          ? undefined
+          : this.#takeToken(client, this.#clientRate, this.#clientBurst, 'A client may publish')) ??
         (userPublishRatePerSecond === undefined
           ? undefined
           : this.#takeToken(

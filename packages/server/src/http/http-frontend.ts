@@ -37,9 +37,10 @@ export interface HttpSettings {
   readonly headersTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
   readonly connectionsMax: number;
-  readonly unreadResponsesBytesMax: number;
+  /** Bytes of responses that clients have not read yet. */
+  readonly answersBytesMax: number;
   readonly socketsPerAddressMax: number | null;
-  readonly socketsPerPublicAddressMax: number | null;
+  readonly connectionsPerPublicAddressMax: number | null;
   /** Refuse requests whose `Host` is not a loopback name. */
   readonly loopbackHostsOnly: boolean;
   /** The hub's public name, which is accepted as well. */
@@ -109,11 +110,11 @@ export class HttpFrontend {
       };
       this.#router.add(route, stored);
     }
-    this.unreadResponses = new UnreadResponses(services, settings.unreadResponsesBytesMax);
+    this.unreadResponses = new UnreadResponses(services, settings.answersBytesMax);
     this.server = createHttpServer(settings);
     this.server.maxConnections = settings.connectionsMax + REFUSED_CONNECTIONS_MAX;
-    const { socketsPerAddressMax, socketsPerPublicAddressMax } = settings;
-    const countMax = socketsPerAddressMax ?? socketsPerPublicAddressMax;
+    const { socketsPerAddressMax, connectionsPerPublicAddressMax } = settings;
+    const countMax = socketsPerAddressMax ?? connectionsPerPublicAddressMax;
     if (countMax !== null) {
       const limit = new SocketLimit(countMax, services.trustedProxies, socketsPerAddressMax === null);
       this.#socketLimit = limit;

@@ -21,7 +21,7 @@ export interface RetentionParts {
   readonly rules: ChannelRules;
   readonly clock: Clock;
   /** From the end of one sweep to the next. */
-  readonly intervalMs: number;
+  readonly retentionIntervalMs: number;
   /** Receives the error that ended a sweep early. The next sweep starts as usual. */
   readonly onError: (error: unknown) => void;
 }
@@ -46,7 +46,7 @@ export class RetentionTask {
         .then(() => {
           if (!this.#closed) this.start();
         });
-    }, this.#parts.intervalMs);
+    }, this.#parts.retentionIntervalMs);
     this.#timer.unref();
   }
 

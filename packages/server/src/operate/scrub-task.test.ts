@@ -26,7 +26,7 @@ test('a flipped bit is said before anybody reads that far', async () => {
   const task = new ScrubTask({
     log,
     clock: { nowMs: () => Date.now(), monotonicMs: () => performance.now() },
-    bytesPerSecond: 100_000_000,
+    scrubBytesPerSecond: 100_000_000,
     onError: failed,
     firstPassAfterMs: 0,
   });
@@ -53,7 +53,7 @@ test('it reads no faster than it may', async () => {
       },
     },
     clock: { nowMs: () => Date.now(), monotonicMs: () => Date.now() },
-    bytesPerSecond: 2_000,
+    scrubBytesPerSecond: 2_000,
     onError: () => undefined,
     firstPassAfterMs: 1_000,
   });

@@ -13,7 +13,7 @@ const PASS_PAUSE_MIN_MS = 60_000;
 export interface ScrubParts {
   readonly log: Pick<Log, 'check' | 'state'>;
   readonly clock: Clock;
-  readonly bytesPerSecond: number;
+  readonly scrubBytesPerSecond: number;
   /** Receives the error that ended a pass early. The next pass starts as usual. */
   readonly onError: (error: unknown) => void;
   readonly firstPassAfterMs?: number;
@@ -35,8 +35,8 @@ export class ScrubTask {
   }
 
   start(): void {
-    const { log, bytesPerSecond, firstPassAfterMs = FIRST_PASS_AFTER_MS } = this.#parts;
-    if (log.check !== undefined && bytesPerSecond > 0)
+    const { log, scrubBytesPerSecond, firstPassAfterMs = FIRST_PASS_AFTER_MS } = this.#parts;
+    if (log.check !== undefined && scrubBytesPerSecond > 0)
       this.#schedule(() => this.#step(0, this.#nowMs), firstPassAfterMs);
   }
 
@@ -60,12 +60,12 @@ export class ScrubTask {
   }
 
   async #step(after: Position, startedMs: number): Promise<void> {
-    const { log, bytesPerSecond, onError: failed } = this.#parts;
+    const { log, scrubBytesPerSecond, onError: failed } = this.#parts;
     const { head } = log.state;
     try {
       const { reached = head, bytes = 0 } = (await log.check?.(after)) ?? {};
       if (reached < head) {
-        const pauseMs = Math.max(STEP_PAUSE_MIN_MS, (bytes * 1000) / bytesPerSecond);
+        const pauseMs = Math.max(STEP_PAUSE_MIN_MS, (bytes * 1000) / scrubBytesPerSecond);
         return this.#schedule(() => this.#step(reached, startedMs), pauseMs);
       }
     } catch (error) {

@@ -40,7 +40,7 @@ function begin({
   const warnings: string[] = [];
   const encode = (text: string): Uint8Array => Buffer.from(text);
   const publisher = new Publisher(log, new ChannelRules(withSystemRules([]), DEFAULTS), clock, {
-    queueBytesMax: 1e6,
+    appendQueueBytesMax: 1e6,
     encode,
     fingerprint: (text) => text,
     onAppended: () => undefined,

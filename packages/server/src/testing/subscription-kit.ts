@@ -95,7 +95,7 @@ export async function openSubscriptionKit({
     onDelivered: () => undefined,
   });
   const publisher = new Publisher(log, rules, world.clock, {
-    queueBytesMax: 1e9,
+    appendQueueBytesMax: 1e9,
     encode: createBodyEncoder(),
     fingerprint: (text) => text,
     onAppended: () => undefined,

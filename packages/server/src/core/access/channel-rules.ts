@@ -26,6 +26,11 @@ export type Rule = { readonly pattern: string } & {
   readonly [Setting in keyof ChannelSettings]?: ChannelSettings[Setting];
 };
 
+/** The default burst of a rate: the events of two seconds. */
+export function defaultBurst(perSecond: number | null | undefined): number {
+  return Math.max(1, 2 * (perSecond ?? 1));
+}
+
 /** Bytes: some 30,000 channels with names of ordinary length. */
 const SETTINGS_CACHE_BYTES_MAX = 8 * 1024 * 1024;
 /** Memory of a channel's settings. */
