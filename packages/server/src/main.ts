@@ -1,10 +1,9 @@
-import { rm } from 'node:fs/promises';
 import { formatListen, parseListen, trustsLoopback, type ListenAddress } from './config/listen.ts';
 import type { Config } from './config/parse.ts';
 import { openHub, type Hub, type HubParts } from './hub.ts';
 import { createLab, type Lab } from './lab/lab.ts';
 import { LabLogin, TOWN_CHANNEL } from './lab/login.ts';
-import { dataFolderFiles } from './storage/sqlite/log/data-folder.ts';
+import { wipeLog } from './storage/data-folder.ts';
 import { builtFile } from './operate/built-file.ts';
 import type { RequestHandler, Route } from './http/route.ts';
 
@@ -135,10 +134,3 @@ const redirectToLab: RequestHandler = (_request, response) => {
   response.writeHead(302, { Location: '/lab', 'Content-Length': 0 });
   response.end();
 };
-
-/** Removes the log's files from a data folder. All other files remain. */
-async function wipeLog(data: string): Promise<void> {
-  if (data === ':memory:') return;
-  const { database, generation } = dataFolderFiles(data);
-  for (const file of [database, `${database}-wal`, `${database}-shm`, generation]) await rm(file, { force: true });
-}

@@ -16,7 +16,7 @@ export async function openConfiguredStorage({ config, world, logger, shutdown }:
     logger,
   });
   shutdown.add('log', () => storage.log.close());
-  // Whatever no part has taken over.
+  // Last, for the lock: from then on another process may open the data folder.
   shutdown.add('storage', () => storage.close());
   return storage;
 }

@@ -26,10 +26,15 @@ export interface StorageLogger {
  * A home is a place where data can live. Example: `data: ./polycast-data` chooses the home
  * `storage/sqlite`, a folder with SQLite files. `data: :memory:` chooses `storage/memory`.
  *
- * The log opens first: it locks the place. The journal opens last: the next process reads an open
- * journal as a sign of a crash.
+ * The journal opens last: the next process reads an open journal as a sign of a crash.
  */
 export interface Home {
+  /**
+   * Locks the place for this process, and creates it if needed.
+   * @returns ends the lock
+   * @throws DataFolderError
+   */
+  lock(options: StorageOptions): () => void;
   openLog(options: StorageOptions): Promise<Log>;
   openSubscriptions(options: StorageOptions): Promise<SubscriptionStore>;
   openIdentity(options: StorageOptions): IdentityStore;

@@ -3,9 +3,8 @@ import type { Log } from '../core/ports.ts';
 import type { PresenceStore } from '../core/presence/presence-store.ts';
 import type { InFlightJournal } from '../subscriptions/state/in-flight-journal.ts';
 import type { SubscriptionStore } from '../subscriptions/state/subscription-store.ts';
-import type { Home, StorageOptions } from './home.ts';
-import { memoryHome } from './memory/memory-home.ts';
-import { sqliteHome } from './sqlite/sqlite-home.ts';
+import type { StorageOptions } from './home.ts';
+import { homeOf } from './homes.ts';
 
 /** All data of a hub, as ports. Only this folder knows where the data lives. */
 export interface Storage {
@@ -15,7 +14,10 @@ export interface Storage {
   readonly inFlightJournal: InFlightJournal;
   /** Call it only where presence is used: the folder of another hub must not get its file. */
   openPresence(): PresenceStore;
-  /** Closes the ports that are still open. Their users may have closed some of them before. */
+  /**
+   * Closes the ports that are still open, and ends the lock last. Their users may have closed some
+   * of them before.
+   */
   close(): Promise<void>;
 }
 
@@ -26,10 +28,13 @@ export interface Storage {
 export async function openStorage(options: StorageOptions): Promise<Storage> {
   const home = homeOf(options.data);
   const open: { close(): void | Promise<void> }[] = [];
-  const close = async (): Promise<void> => {
+  const closeAll = async (): Promise<void> => {
     for (const port of open.toReversed()) await port.close();
   };
+  let closing: Promise<void> | undefined;
+  const close = (): Promise<void> => (closing ??= closeAll());
   try {
+    open.push({ close: home.lock(options) });
     const log = await home.openLog(options);
     open.push(log);
     const subscriptions = await home.openSubscriptions(options);
@@ -48,8 +53,4 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     await close();
     throw error;
   }
-}
-
-function homeOf(data: string): Home {
-  return data === ':memory:' ? memoryHome : sqliteHome;
 }

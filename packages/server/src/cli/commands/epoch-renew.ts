@@ -20,11 +20,12 @@ export const epochRenew: Command = {
   ],
   async run(input, { out, style }) {
     const { config } = await hubConfig(input);
-    if (config.data === ':memory:') throw usageError(epochRenew, 'a log in memory begins a new epoch at each start');
-    if (!existsSync(config.data))
-      throw new CliError('failed', `there is no data folder at ${config.data}`, 'Name it with --data FOLDER');
-    const { renewEpoch } = await import('../../storage/sqlite/log/renew-epoch.ts');
-    out(`${style('green', 'renewed')}: the epoch of ${config.data} is now ${renewEpoch(config.data)}`);
+    const { dataFolderOf, renewFolderEpoch } = await import('../../storage/data-folder.ts');
+    const folder = dataFolderOf(config.data);
+    if (folder === undefined) throw usageError(epochRenew, 'a log in memory begins a new epoch at each start');
+    if (!existsSync(folder))
+      throw new CliError('failed', `there is no data folder at ${folder}`, 'Name it with --data FOLDER');
+    out(`${style('green', 'renewed')}: the epoch of ${folder} is now ${renewFolderEpoch(folder)}`);
     return 'done';
   },
 };

@@ -1,15 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { temporaryFolder } from '../../testing/temporary-folder.ts';
+import { testStorageOptions } from '../../testing/test-storage.ts';
+import { HOMES } from '../homes.ts';
 import { logContract } from './log/log-contract.ts';
-import { createMemoryLog } from '../memory/memory-log.ts';
-import { openSqliteLog } from '../sqlite/log/sqlite-log.ts';
 
-logContract('memory', (options) => Promise.resolve(createMemoryLog(options)));
-
-logContract('sqlite', async (options) => {
-  const folder = await mkdtemp(join(tmpdir(), 'polycast-log-'));
-  onTestFinished(() => rm(folder, { recursive: true }));
-  return openSqliteLog({ folder, ...options });
-});
+for (const [name, home] of Object.entries(HOMES))
+  logContract(name, (options) => home.openLog(testStorageOptions(temporaryFolder(), options)));

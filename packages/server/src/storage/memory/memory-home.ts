@@ -7,6 +7,8 @@ import { createMemorySubscriptionStore } from './memory-subscription-store.ts';
 
 /** The memory of this process. The data ends with the process. */
 export const memoryHome: Home = {
+  /** No other process can reach the memory. */
+  lock: () => () => undefined,
   openLog: async ({ channelsMax, clock, random }) =>
     createMemoryLog({ channelsMax, nowMs: () => clock.nowMs(), chance: () => random.fraction() }),
   openSubscriptions: async () => createMemorySubscriptionStore(),

@@ -1,17 +1,18 @@
 import { join } from 'node:path';
-import type { Home, StorageOptions } from '../home.ts';
+import type { Home, StorageLogger } from '../home.ts';
+import { lockDataFolder } from './data-folder.ts';
 import { openIdentityStore } from './identity/sqlite-identity-store.ts';
 import { IN_FLIGHT_FILE, openInFlightJournal } from './in-flight-journal-file.ts';
 import { openSqliteLog } from './log/sqlite-log.ts';
 import { openPresenceStore } from './presence/sqlite-presence-store.ts';
-import { restrictDataFolder } from './private-files.ts';
+import type { ExposedPath } from './private-files.ts';
 import { openSubscriptionStore } from './subscriptions/sqlite-subscription-store.ts';
 
-/** A folder with SQLite files. The log creates the folder and locks it. */
+/** A folder with SQLite files. */
 export const sqliteHome: Home = {
-  openLog(options) {
-    reportExposedPaths(options);
-    const { data: folder, channelsMax, clock, random, logger } = options;
+  lock: ({ data: folder, logger }) => lockDataFolder(folder, (exposed) => reportExposed(exposed, logger)).release,
+
+  openLog({ data: folder, channelsMax, clock, random, logger }) {
     const nowMs = (): number => clock.nowMs();
     return openSqliteLog({ folder, channelsMax, nowMs, chance: () => random.fraction(), logger });
   },
@@ -36,13 +37,11 @@ export const sqliteHome: Home = {
     ),
 };
 
-/** Removes other users' access to an existing folder, and reports what they could access. */
-function reportExposedPaths({ data: folder, logger }: StorageOptions): void {
-  for (const { path, mode, isRestricted } of restrictDataFolder(folder))
-    logger.warn(
-      { path, mode },
-      isRestricted
-        ? 'data folder: other users had access, removed'
-        : 'data folder: other users have access, and removing it failed',
-    );
+function reportExposed({ path, mode, isRestricted }: ExposedPath, logger: StorageLogger): void {
+  logger.warn(
+    { path, mode },
+    isRestricted
+      ? 'data folder: other users had access, removed'
+      : 'data folder: other users have access, and removing it failed',
+  );
 }

@@ -124,33 +124,24 @@ async function withLocalKeyAdmin<Result>(
   { data, identity: settings }: Config,
   work: (admin: KeyAdmin) => Promise<Result>,
 ): Promise<Result> {
-  if (data === ':memory:')
-    throw new CliError('usage', 'keys in memory belong to a hub that runs', 'Name it: --url URL --key KEY');
-  if (!existsSync(data)) throw new CliError('failed', `there is no data folder at ${data}`, DATA_FOLDER_HINT);
-  const { dataFolderFiles: filesOf, lockDataFolder: lockFolder } =
-    await import('../../../storage/sqlite/log/data-folder.ts');
+  const { dataFolderOf, withIdentityStore } = await import('../../../storage/data-folder.ts');
   const { DataFolderError } = await import('../../../core/data-folder-error.ts');
   const { openIdentity } = await import('../../../identity/identity.ts');
-  const { openIdentityStore } = await import('../../../storage/sqlite/identity/sqlite-identity-store.ts');
+  const folder = dataFolderOf(data);
+  if (folder === undefined)
+    throw new CliError('usage', 'keys in memory belong to a hub that runs', 'Name it: --url URL --key KEY');
+  if (!existsSync(folder)) throw new CliError('failed', `there is no data folder at ${folder}`, DATA_FOLDER_HINT);
+  const clock = { nowMs: Date.now, monotonicMs: () => performance.now() };
+  const logger = { info: () => undefined, error: () => undefined };
   try {
-    const lock = lockFolder(filesOf(data));
-    try {
-      const clock = { nowMs: Date.now, monotonicMs: () => performance.now() };
-      const logger = { info: () => undefined, error: () => undefined };
-      const store = openIdentityStore({ folder: data, auditEntriesMax: settings.auditEntriesMax, logger });
-      try {
-        return await work(new LocalKeyAdmin(openIdentity(store, settings, clock, logger)));
-      } finally {
-        store.close();
-      }
-    } finally {
-      lock.release();
-    }
+    return await withIdentityStore(folder, settings.auditEntriesMax, (store) =>
+      work(new LocalKeyAdmin(openIdentity(store, settings, clock, logger))),
+    );
   } catch (error) {
     if (error instanceof DataFolderError && error.reason === 'in_use')
       throw new CliError(
         'failed',
-        `the hub of the data folder ${data} runs`,
+        `the hub of the data folder ${folder} runs`,
         'Work at it: --url URL --key KEY (or POLYCAST_URL and POLYCAST_KEY)',
       );
     throw error;

@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { AppendOutcome, Log } from '../../../core/ports.ts';
 import { queryAll, positionOf, readPages, record } from '../../contract/log/log-fixtures.ts';
+import { lockDataFolder } from '../data-folder.ts';
 import { openSqliteLog } from './sqlite-log.ts';
 
 const DISK_MB = 12;
@@ -34,11 +35,15 @@ describe.skipIf(mounted === undefined)('a disk that is full', () => {
   afterAll(unmount);
   beforeEach(() => resize(DISK_MB));
 
+  /** Locks the folder as a hub does: a full disk must not prevent that. */
   async function open(name: string): Promise<Log> {
-    const log = await openSqliteLog({ folder: join(disk, name) });
+    const folder = join(disk, name);
+    const lock = lockDataFolder(folder);
+    const log = await openSqliteLog({ folder });
     onTestFinished(async () => {
       await log.close();
-      rmSync(join(disk, name), { recursive: true });
+      lock.release();
+      rmSync(folder, { recursive: true });
     });
     return log;
   }
@@ -94,6 +99,7 @@ describe.skipIf(mounted === undefined)('a disk that is full', () => {
 
   test('does not keep a log from being opened and read', async () => {
     const folder = join(disk, 'opening');
+    mkdirSync(folder);
     const first = await openSqliteLog({ folder });
     await first.append([record('a'), record('b')]);
     const { epoch, head } = first.state;

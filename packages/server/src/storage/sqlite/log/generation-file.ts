@@ -2,8 +2,8 @@ import { statSync } from 'node:fs';
 import { createEpoch } from '@polycast/protocol';
 import type { Position } from '../../../core/ports.ts';
 import { readMark } from '../committed-mark.ts';
-import type { DataFolderFiles } from './data-folder.ts';
-import { readFileIfAny, replaceFile } from './data-folder.ts';
+import { readFileIfAny, replaceFile } from '../data-folder.ts';
+import type { LogFiles } from './log-files.ts';
 
 /**
  * Detects that a log was restored. A copy of the folder, or of the database alone, must not
@@ -41,7 +41,7 @@ export type DatabaseMismatch = 'copied' | 'older' | 'lost_commits';
 
 /** Returns `undefined` for the database that was last written in this folder. */
 export function mismatchOf(
-  files: DataFolderFiles,
+  files: LogFiles,
   { generation, inode, newest }: DatabaseIdentity,
 ): DatabaseMismatch | undefined {
   const file = readGenerationFile(files);
@@ -53,16 +53,16 @@ export function mismatchOf(
 }
 
 /** Runs before the database takes this generation. */
-export function announceGeneration(files: DataFolderFiles, generation: number): void {
+export function announceGeneration(files: LogFiles, generation: number): void {
   writeGenerationFile(files, { generation, settled: false });
 }
 
 /** Runs after the database has taken this generation. */
-export function settleGeneration(files: DataFolderFiles, generation: number): void {
+export function settleGeneration(files: LogFiles, generation: number): void {
   writeGenerationFile(files, { generation, settled: true });
 }
 
-export function inodeOf({ database }: DataFolderFiles): string {
+export function inodeOf({ database }: LogFiles): string {
   return String(statSync(database, { bigint: true }).ino);
 }
 
@@ -73,11 +73,11 @@ export function epochAfter(old: string, nowMs: number, chance: number): string {
   return epoch;
 }
 
-function readGenerationFile({ generation: path }: DataFolderFiles): GenerationFile | undefined {
+function readGenerationFile({ generation: path }: LogFiles): GenerationFile | undefined {
   const match = /^\{"generation":(\d+),"settled":(true|false)\}\n$/.exec(readFileIfAny(path) ?? '');
   return match === null ? undefined : { generation: Number(match[1]), settled: match[2] === 'true' };
 }
 
-function writeGenerationFile({ generation: path }: DataFolderFiles, value: GenerationFile): void {
+function writeGenerationFile({ generation: path }: LogFiles, value: GenerationFile): void {
   replaceFile(path, JSON.stringify(value) + '\n');
 }

@@ -4,11 +4,12 @@ import type { Position } from '../../../core/ports.ts';
 import { errorCodeOf } from '../failure.ts';
 import { ChannelDirectory } from '../../shared/channel-directory.ts';
 import type { ChannelEntry } from '../../shared/channel-directory.ts';
-import { DataFolderError } from '../../shared/errors.ts';
+import { DataFolderError } from '../../../core/data-folder-error.ts';
 import { ChannelPrefixes } from '../../shared/channel-prefixes.ts';
 import { channelChecksumOf } from './checksum.ts';
-import type { DataFolderFiles } from './data-folder.ts';
-import { wrapAccessErrors, fileBytes } from './data-folder.ts';
+import { wrapAccessErrors } from '../data-folder.ts';
+import { fileBytes } from '../file-bytes.ts';
+import type { LogFiles } from './log-files.ts';
 import { checkFormat, migrate, pragma } from './schema.ts';
 import { makePrivateFile } from '../private-files.ts';
 import { announceGeneration, mismatchOf, epochAfter, inodeOf, settleGeneration } from './generation-file.ts';
@@ -53,7 +54,7 @@ const SQLITE_NOTADB = 26;
  * Opens the writer's connection. Rejects a database that is damaged, foreign or too new.
  * @throws DataFolderError
  */
-export function openDatabase(files: DataFolderFiles): DatabaseSync {
+export function openDatabase(files: LogFiles): DatabaseSync {
   return wrapCorruptionErrors(files, () => {
     checkMagic(files);
     makePrivateFile(files.database);
@@ -72,7 +73,7 @@ export function openDatabase(files: DataFolderFiles): DatabaseSync {
 }
 
 /** Another connection to a database that was opened before. */
-export function reopenDatabase(files: DataFolderFiles): DatabaseSync {
+export function reopenDatabase(files: LogFiles): DatabaseSync {
   const database = new DatabaseSync(files.database, CONNECTION);
   try {
     applyPragmas(database);
@@ -115,11 +116,7 @@ export function newestStored(database: DatabaseSync): Position {
 }
 
 /** Why the database is not the one that was last written in this folder. Undefined if it is. */
-export function detectMismatch(
-  database: DatabaseSync,
-  files: DataFolderFiles,
-  state: StateRow,
-): DatabaseMismatch | undefined {
+export function detectMismatch(database: DatabaseSync, files: LogFiles, state: StateRow): DatabaseMismatch | undefined {
   return mismatchOf(files, { ...state, newest: newestStored(database) });
 }
 
@@ -130,7 +127,7 @@ export function detectMismatch(
  */
 export function beginGeneration(
   database: DatabaseSync,
-  files: DataFolderFiles,
+  files: LogFiles,
   options: { nowMs: number; chance: number; renew: boolean },
 ): StateRow & { readonly mismatch: DatabaseMismatch | undefined } {
   const old = readState(database);
@@ -167,6 +164,17 @@ export function beginGeneration(
     );
   settleGeneration(files, state.generation);
   return { ...state, mismatch };
+}
+
+/**
+ * Gives the log of a closed data folder a new epoch. It is for a restore that the log cannot
+ * detect, such as a snapshot of the whole disk. Every older cursor gets a gap.
+ * @returns the new epoch
+ * @throws DataFolderError
+ */
+export function renewEpoch(files: LogFiles): string {
+  using database = openDatabase(files);
+  return beginGeneration(database, files, { nowMs: Date.now(), chance: Math.random(), renew: true }).epoch;
 }
 
 /** Reads the rows of all channels, and adds the events that are not indexed yet. */
@@ -249,7 +257,7 @@ export function applyAppend(entry: ChannelEntry, position: Position, timeMs: num
 }
 
 /** Turns SQLite's errors about a damaged file into a DataFolderError with advice. */
-export function wrapCorruptionErrors<Result>(files: DataFolderFiles, run: () => Result): Result {
+export function wrapCorruptionErrors<Result>(files: LogFiles, run: () => Result): Result {
   return wrapAccessErrors(files.folder, () => {
     try {
       return run();
@@ -265,7 +273,7 @@ export function wrapCorruptionErrors<Result>(files: DataFolderFiles, run: () => 
  * open: closing the file drops the process's locks on it. A power cut while the write-ahead log is
  * moved may leave a first page of zeros. The write-ahead log has that page, so SQLite decides.
  */
-function checkMagic(files: DataFolderFiles): void {
+function checkMagic(files: LogFiles): void {
   if (fileBytes(files.database) === 0) return;
   const head = Buffer.alloc(MAGIC.length);
   const descriptor = openSync(files.database, 'r');
@@ -281,7 +289,7 @@ function checkMagic(files: DataFolderFiles): void {
  * A torn file is shorter than its own count of pages, once it has everything from the write-ahead
  * log. A check of every page takes a second for each million events. So only small files get one.
  */
-function checkIntegrity(database: DatabaseSync, files: DataFolderFiles): void {
+function checkIntegrity(database: DatabaseSync, files: LogFiles): void {
   const isCheckpointComplete = tryFullCheckpoint(database);
   const expected = pragma(database, 'page_count') * pragma(database, 'page_size');
   const found = fileBytes(files.database);
@@ -309,7 +317,7 @@ function tryFullCheckpoint(database: DatabaseSync): boolean {
   }
 }
 
-function corruptError(files: DataFolderFiles, problem: string): DataFolderError {
+function corruptError(files: LogFiles, problem: string): DataFolderError {
   return new DataFolderError(
     'corrupt',
     `The log ${files.database} is damaged: ${problem}. Nothing has been changed. Put a backup in its place, or move the data folder ` +

@@ -32,7 +32,7 @@ import type { DatabaseMismatch } from './generation-file.ts';
 import { WriterCounters } from './writer/writer-counters.ts';
 
 export interface SqliteLogOptions {
-  /** The data folder. Created if it does not exist. */
+  /** A data folder that this process has locked. */
   readonly folder: string;
   readonly channelsMax?: number;
   /** Wall clock, in milliseconds since 1970. The name of the epoch is derived from it. */
@@ -54,7 +54,7 @@ const PROBE_INTERVAL_MS = 250;
 /**
  * Opens the log in a data folder. SQLite runs in two threads: one writes and one reads. Neither
  * blocks the event loop or the other thread.
- * @throws DataFolderError when the folder is in use, damaged, too new, or inaccessible
+ * @throws DataFolderError when the log is damaged, too new, or inaccessible
  */
 export async function openSqliteLog({
   folder,

@@ -4,7 +4,7 @@ import type { Position, ReadPage, ReadQuery, StoredRecord } from '../../../../co
 import { ChannelIndex } from './channel-index.ts';
 import { checksumOf } from '../checksum.ts';
 import { DamagedEventError, isCorruption } from '../corruption.ts';
-import { dataFolderFiles } from '../data-folder.ts';
+import { logFiles } from '../log-files.ts';
 import type { CheckedPage } from '../messages.ts';
 import { EVENT_COLUMNS, Salvage } from './salvage.ts';
 import type { EventRow } from './salvage.ts';
@@ -40,7 +40,7 @@ export class LogReader {
   readonly #uncheckedThrough: Position;
 
   constructor(folder: string) {
-    this.#database = new DatabaseSync(dataFolderFiles(folder).database, { readOnly: true, timeout: 1_000 });
+    this.#database = new DatabaseSync(logFiles(folder).database, { readOnly: true, timeout: 1_000 });
     this.#database.exec('PRAGMA cache_size = -32768; PRAGMA query_only = 1');
     this.#begin = this.#database.prepare('BEGIN');
     // Not COMMIT: it would repeat the error of a damaged page. Nothing was written.

@@ -11,8 +11,8 @@ import { KEY_LIFETIME_MS, TRIM_EVENTS_MAX } from '../../../shared/log-limits.ts'
 import { decodeBatch } from '../batch-codec.ts';
 import { CommittedMark } from '../../committed-mark.ts';
 import { WriterConnection } from './writer-connection.ts';
-import { dataFolderFiles, fileBytes, lockDataFolder } from '../data-folder.ts';
-import type { DataFolderFiles, DataFolderLock } from '../data-folder.ts';
+import { fileBytes } from '../../file-bytes.ts';
+import { logFiles, type LogFiles } from '../log-files.ts';
 import { ChannelTable } from './channel-table.ts';
 import type { Committed, OpenedLog, Trimmed, WriterOptions } from '../messages.ts';
 import {
@@ -51,8 +51,7 @@ const HOUSEKEEPING_FAILURES_MAX = 8;
 
 /** The only writer of a log. It runs in a thread of its own, where it may wait for the disk. */
 export class LogWriter {
-  readonly #files: DataFolderFiles;
-  readonly #lock: DataFolderLock;
+  readonly #files: LogFiles;
   readonly #options: WriterOptions;
   readonly #committedMark: CommittedMark;
   #connection: WriterConnection;
@@ -76,22 +75,16 @@ export class LogWriter {
   /** @throws DataFolderError */
   constructor(options: WriterOptions) {
     this.#options = options;
-    this.#files = dataFolderFiles(options.folder);
-    this.#lock = lockDataFolder(this.#files);
+    this.#files = logFiles(options.folder);
     this.#committedMark = new CommittedMark(this.#files.committedMark);
-    try {
-      this.#connection = new WriterConnection(openDatabase(this.#files));
-      this.#state = wrapCorruptionErrors(this.#files, () => this.#beginIfWritable());
-      this.#channelTable = wrapCorruptionErrors(this.#files, () => new ChannelTable(this.#connection, this.#state));
-      this.#reservedThrough = this.#state.reservedThrough;
-      this.#next = this.#state.reservedThrough + 1;
-      this.#hasFailed = this.#unavailable !== undefined;
-      this.#measureFiles();
-      this.#countChannels();
-    } catch (error) {
-      this.#lock.release();
-      throw error;
-    }
+    this.#connection = new WriterConnection(openDatabase(this.#files));
+    this.#state = wrapCorruptionErrors(this.#files, () => this.#beginIfWritable());
+    this.#channelTable = wrapCorruptionErrors(this.#files, () => new ChannelTable(this.#connection, this.#state));
+    this.#reservedThrough = this.#state.reservedThrough;
+    this.#next = this.#state.reservedThrough + 1;
+    this.#hasFailed = this.#unavailable !== undefined;
+    this.#measureFiles();
+    this.#countChannels();
   }
 
   /** The state at opening, and whether the log can be written at the moment. */
@@ -193,7 +186,6 @@ export class LogWriter {
     } finally {
       this.#connection.close();
       this.#committedMark.close();
-      this.#lock.release();
     }
   }
 

@@ -1,73 +1,58 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, statSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { errorCodeOf, isFull } from '../failure.ts';
-import { makePrivateFile, makePrivateFolder, restrictDataFolder, PRIVATE_FILE_MODE } from '../private-files.ts';
-import { DataFolderError } from '../../shared/errors.ts';
+import { errorCodeOf, isFull } from './failure.ts';
+import {
+  makePrivateFile,
+  makePrivateFolder,
+  restrictDataFolder,
+  PRIVATE_FILE_MODE,
+  type ExposedPath,
+} from './private-files.ts';
+import { DataFolderError } from '../../core/data-folder-error.ts';
 
-/** The paths of the log's files in a data folder. */
-export interface DataFolderFiles {
-  readonly folder: string;
-  /** The log's database. SQLite adds `-wal` and `-shm` files beside it. */
-  readonly database: string;
-  /**
-   * An empty database that is locked while the folder is open. Only SQLite may open it (see
-   * `lockDataFolder`).
-   */
-  readonly lock: string;
-  /** The process that holds the lock. Only error messages use it. */
-  readonly owner: string;
-  /** The database's generation, stored outside the database: see `generation-file.ts`. */
-  readonly generation: string;
-  /**
-   * The newest committed position, stored outside the database: see
-   * `storage/sqlite/committed-mark.ts`.
-   */
-  readonly committedMark: string;
-}
-
-export function dataFolderFiles(folder: string): DataFolderFiles {
-  return {
-    folder,
-    database: join(folder, 'log.db'),
-    lock: join(folder, 'lock.db'),
-    owner: join(folder, 'owner.json'),
-    generation: join(folder, 'generation.json'),
-    committedMark: join(folder, 'committed.json'),
-  };
-}
+/** An empty database that is locked while the folder is open. Only SQLite may open it. */
+const LOCK_FILE = 'lock.db';
+/** The process that holds the lock. Only error messages use it. */
+const OWNER_FILE = 'owner.json';
 
 export interface DataFolderLock {
   release(): void;
 }
 
 /**
- * Locks the folder for this process, and creates it if needed.
+ * Locks the folder for this process, and creates it if needed. Removes other users' access to it.
  *
  * The kernel holds the lock for SQLite on a file of its own. The lock ends with the process,
  * however that ends, so there is no stale lock. No other code in this process may open and close
  * that file. POSIX drops a process's locks on a file when any of its descriptors closes.
+ * @param onExposed called for the folder and each file in it that other users could access
  * @throws DataFolderError `in_use`, with the id of the other process, or `inaccessible`
  */
-export function lockDataFolder(files: DataFolderFiles): DataFolderLock {
-  const lock = wrapAccessErrors(files.folder, () => {
-    makeFolder(files.folder);
-    restrictDataFolder(files.folder);
-    makePrivateFile(files.lock);
-    return new DatabaseSync(files.lock, { timeout: 0 });
+export function lockDataFolder(
+  folder: string,
+  onExposed: (exposed: ExposedPath) => void = () => undefined,
+): DataFolderLock {
+  const owner = join(folder, OWNER_FILE);
+  const lock = wrapAccessErrors(folder, () => {
+    makeFolder(folder);
+    restrictDataFolder(folder).forEach(onExposed);
+    const file = join(folder, LOCK_FILE);
+    makePrivateFile(file);
+    return new DatabaseSync(file, { timeout: 0 });
   });
   try {
     // Nothing is ever written to this database, so its journal needs no file. A full disk has no
     // room for one.
     lock.exec('PRAGMA journal_mode = MEMORY; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
-    replaceFile(files.owner, JSON.stringify({ pid: process.pid, since: new Date().toISOString() }) + '\n');
+    replaceFile(owner, JSON.stringify({ pid: process.pid, since: new Date().toISOString() }) + '\n');
   } catch (error) {
     const busy = errorCodeOf(error) === SQLITE_BUSY;
     const full = isFull(error) && lock.isTransaction;
     // A full disk must not prevent reading. The lock holds without the owner's file.
     if (full) return { release: () => lock.close() };
     lock.close();
-    throw busy ? inUseError(files) : inaccessibleError(files.folder, error);
+    throw busy ? inUseError(folder, owner) : inaccessibleError(folder, error);
   }
   return { release: () => lock.close() };
 }
@@ -125,14 +110,9 @@ export function readFileIfAny(file: string): string | undefined {
   }
 }
 
-/** Bytes of a file; 0 when there is none. */
-export function fileBytes(file: string): number {
-  return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
-}
-
 const SQLITE_BUSY = 5;
 
-function inUseError({ folder, owner }: DataFolderFiles): DataFolderError {
+function inUseError(folder: string, owner: string): DataFolderError {
   const pid = /"pid":(\d+)/.exec(readFileIfAny(owner) ?? '')?.[1];
   const who = pid === undefined ? 'another process' : `the process ${pid}`;
   return new DataFolderError(
