@@ -53,6 +53,24 @@ const violations: readonly [name: string, path: string, source: string, message:
     /the lifecycle alone/,
   ],
   [
+    'identity writes SQL',
+    'packages/server/src/identity/audit.ts',
+    "import { DatabaseSync } from 'node:sqlite'; new DatabaseSync('a');",
+    /only storage\/ knows the homes/,
+  ],
+  [
+    'the composition opens a home by itself',
+    'packages/server/src/composition/storage.ts',
+    "import { createMemoryLog } from '../storage/memory/memory-log.ts'; createMemoryLog();",
+    /only storage\/ knows the homes/,
+  ],
+  [
+    'a command asks whether data is in memory',
+    'packages/server/src/cli/commands/config.ts',
+    "export const isInMemory = (data: string): boolean => data === ':memory:';",
+    /tests for ':memory:'/,
+  ],
+  [
     'a handler reads a body by itself',
     'packages/server/src/publishing/publish-routes.ts',
     "import { readBody } from '../http/body/request-body.ts'; readBody(1);",
@@ -127,11 +145,7 @@ const harmless: readonly [name: string, path: string, source: string][] = [
     'export const at = (order: { process: number }): number => order.process;',
   ],
   ['pure arithmetic', 'packages/server/src/core/tail.ts', 'export const most = Math.max(1, 2);'],
-  [
-    'main composing all',
-    'packages/server/src/main.ts',
-    "import './storage/memory/memory-log.ts'; import './core/tail.ts';",
-  ],
+  ['main composing all', 'packages/server/src/main.ts', "import './storage/open-storage.ts'; import './core/tail.ts';"],
   ['a test that starts everything', 'packages/server/src/storage/memory/memory-log.test.ts', "import '../main.ts';"],
 ];
 

@@ -108,6 +108,7 @@ export function check(modules: readonly Module[], entries: ReadonlySet<string>):
       ...impureUses(module),
       ...forbiddenImports(module),
       ...removals(module),
+      ...dataHomes(module),
       ...unauthorized(module),
       ...cacheHeaders(module),
       ...countedMemos(module),
@@ -177,6 +178,16 @@ function otherCallers({ path, members }: Module): Finding[] {
   return Object.entries(ONE_CALLER)
     .filter(([method, { caller }]) => members.has(method) && path !== caller)
     .map(([method, { reason }]) => ({ path, message: `calls ${method}: ${reason}` }));
+}
+
+/** The other folders get ports from `openStorage`, and cannot tell one home of data from another. */
+function dataHomes({ path, imports, texts }: Module): Finding[] {
+  if (!path.startsWith(SERVER) || folderOf(path) === 'storage' || /\/testing[/.]/.test(path)) return [];
+  const homes = imports.filter((specifier) => /^node:sqlite$|\/storage\/(?:sqlite|memory|homes\.ts)/.test(specifier));
+  const findings = homes.map((specifier) => ({ path, message: `imports ${specifier}: only storage/ knows the homes` }));
+  if (folderOf(path) !== 'config' && texts.has(':memory:'))
+    findings.push({ path, message: "tests for ':memory:': storage/data-folder.ts says whether data has a folder" });
+  return findings;
 }
 
 function removals({ path, members }: Module): Finding[] {

@@ -33,7 +33,7 @@ export function createMemoryState(): MemoryState {
   return { epoch: undefined, subscriptions: new Map() };
 }
 
-/** A subscription store without a disk: for `data: ':memory:'`, and for tests. */
+/** A subscription store without a disk. */
 export function createMemorySubscriptionStore(
   state: MemoryState = createMemoryState(),
   bounds: AttemptBounds = ATTEMPT_BOUNDS,

@@ -19,7 +19,6 @@ export class BackgroundSync {
   #nextSync: Promise<void> | undefined;
   #checkpointer: Worker | undefined;
 
-  /** @param file a path, or `:memory:` */
   constructor(file: string) {
     this.#file = file;
   }
@@ -39,7 +38,6 @@ export class BackgroundSync {
 
   /** Resolves once all earlier commits are durable. Rejects when the disk does not accept them. */
   sync(): Promise<void> {
-    if (this.#file === ':memory:') return Promise.resolve();
     if (this.#currentSync === undefined) return this.#start();
     // The sync in flight may not include the newest commit.
     this.#nextSync ??= this.#currentSync
@@ -53,7 +51,7 @@ export class BackgroundSync {
 
   /** Starts to move the write-ahead log if it has grown. To be called regularly. */
   checkpointIfNeeded(): void {
-    if (this.#file === ':memory:' || this.#checkpointer !== undefined) return;
+    if (this.#checkpointer !== undefined) return;
     const { size } = statSync(`${this.#file}-wal`, { throwIfNoEntry: false }) ?? { size: 0 };
     if (size <= WAL_BYTES_MAX) return;
     const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'));

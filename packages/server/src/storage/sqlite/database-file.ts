@@ -6,7 +6,6 @@ import { makePrivateFile, makePrivateFolder } from './private-files.ts';
 
 /** A SQLite file of the hub in the data folder. */
 export interface DatabaseFile {
-  /** Its path, or `:memory:`. */
   readonly file: string;
   /** Four letters of ASCII. Distinguishes the file from another program's. */
   readonly applicationId: number;
@@ -29,10 +28,8 @@ export interface DatabaseFile {
 export function openDatabaseFile(databaseFile: DatabaseFile): DatabaseSync {
   const { file } = databaseFile;
   return wrapCorruptionErrors(databaseFile, () => {
-    if (file !== ':memory:') {
-      makePrivateFolder(dirname(file));
-      makePrivateFile(file);
-    }
+    makePrivateFolder(dirname(file));
+    makePrivateFile(file);
     const database = new DatabaseSync(file, CONNECTION);
     try {
       checkFormat(database, databaseFile);
