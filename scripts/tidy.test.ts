@@ -47,6 +47,12 @@ const violations: readonly [name: string, path: string, source: string, message:
     /names Cache-Control/,
   ],
   [
+    'the engine of subscriptions knows a kind',
+    'packages/server/src/subscriptions/engine/dead-letters.ts',
+    "export * from '../webhook/webhook-consumer.ts';",
+    /subscriptions\/engine must not import subscriptions\/webhook/,
+  ],
+  [
     'a dispatcher replaces the status of a subscription',
     'packages/server/src/subscriptions/webhook/webhook-dispatcher.ts',
     'consumer.replaceStatus({});',

@@ -17,12 +17,19 @@ const IMPURE_IN_CORE = [...IMPURE, 'Date'];
 const SERVER = 'packages/server/src/';
 /** The four folders of HTTP. They still import each other; ARCHITECTURE.md says in which direction. */
 const HTTP_FOLDERS = ['http', 'auth', 'streams', 'publishing'];
-const SUBSCRIPTION_FOLDERS = ['subscriptions', 'subscriptions/state'];
+/** What each folder inside `subscriptions` may import from. The others there put these together. */
+const SUBSCRIPTION_WALLS: Readonly<Record<string, readonly string[]>> = {
+  'subscriptions/state': ['core'],
+  'subscriptions/engine': ['core', 'subscriptions/state'],
+  'subscriptions/webhook': ['core', 'subscriptions/state', 'subscriptions/engine'],
+  'subscriptions/pull': ['core', 'subscriptions/state', 'subscriptions/engine'],
+};
+const SUBSCRIPTION_FOLDERS = ['subscriptions', ...Object.keys(SUBSCRIPTION_WALLS)];
 const SERVICES = ['storage', 'identity', 'outgoing', 'presence', 'operate', 'lab', 'config'];
 const EVERY_SERVICE = ['core', ...HTTP_FOLDERS, ...SUBSCRIPTION_FOLDERS, ...SERVICES];
 const FOLDER_IMPORTS: Readonly<Record<string, readonly string[]>> = {
   core: [],
-  'subscriptions/state': ['core'],
+  ...SUBSCRIPTION_WALLS,
   storage: ['core', 'subscriptions/state'],
   identity: ['core'],
   presence: ['core'],
@@ -32,7 +39,7 @@ const FOLDER_IMPORTS: Readonly<Record<string, readonly string[]>> = {
   // Settings of subscriptions are declared beside them.
   config: ['core', ...SUBSCRIPTION_FOLDERS],
   ...Object.fromEntries(HTTP_FOLDERS.map((folder) => [folder, ['core', 'subscriptions/state', ...HTTP_FOLDERS]])),
-  subscriptions: ['core', 'subscriptions/state', ...HTTP_FOLDERS],
+  subscriptions: ['core', ...SUBSCRIPTION_FOLDERS, ...HTTP_FOLDERS],
   // Routes of operators: keys, revocations, audit.
   administration: ['core', ...HTTP_FOLDERS, 'identity'],
   composition: [...EVERY_SERVICE, 'administration'],
@@ -263,8 +270,9 @@ function isTest(path: string): boolean {
 }
 
 function folderOf(path: string): string {
-  const folder = path.slice(SERVER.length).split('/')[0] as string;
-  return path.startsWith(`${SERVER}subscriptions/state/`) ? 'subscriptions/state' : folder;
+  const [folder = '', inner] = path.slice(SERVER.length).split('/');
+  const walled = `${folder}/${inner}`;
+  return SUBSCRIPTION_WALLS[walled] === undefined ? folder : walled;
 }
 
 function packageOf(path: string): { name: string; folder: string } | undefined {

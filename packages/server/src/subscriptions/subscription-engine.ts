@@ -1,7 +1,7 @@
 import type { Feed } from '../core/feed.ts';
 import type { Clock, Log, Random } from '../core/ports.ts';
 import type { Publisher } from '../core/publish.ts';
-import { SUBSCRIPTION_STATES } from './state/definition.ts';
+import { isWebhook, SUBSCRIPTION_STATES } from './state/definition.ts';
 import type { Dialects, VerificationResult } from './state/dialect.ts';
 import type { Sender, SubscriptionService } from './state/ports.ts';
 import type { StoreChange, StoredSubscription, SubscriptionStore } from './state/subscription-store.ts';
@@ -13,13 +13,15 @@ import { Expirations } from './engine/expirations.ts';
 import type { InFlightJournal } from './state/in-flight-journal.ts';
 import type { WebhookMetrics } from './webhook/outcome-handler.ts';
 import { LagCounter } from './engine/lag-counter.ts';
-import { DurableConsumer, type Executor, type DurableConsumerParts } from './engine/durable-consumer.ts';
+import type { DurableConsumer, DurableConsumerParts } from './engine/durable-consumer.ts';
 import { CheckpointScheduler } from './engine/checkpoint-scheduler.ts';
 import { LeaseManager, type PullMetrics } from './pull/lease-manager.ts';
 import { CrashQuarantine } from './webhook/crash-quarantine.ts';
 import { Semaphore } from '../core/primitives/semaphore.ts';
-import { SubscriptionRegistry } from './engine/subscription-registry.ts';
-import { Replays } from './engine/replays.ts';
+import { PullConsumer } from './pull/pull-consumer.ts';
+import { SubscriptionRegistry, type SubscriptionConsumer } from './subscription-registry.ts';
+import { Replays } from './webhook/replays.ts';
+import { WebhookConsumer } from './webhook/webhook-consumer.ts';
 import { Lifecycle } from './engine/subscription-lifecycle.ts';
 import { createLifecyclePublisher } from './engine/lifecycle-events.ts';
 import { sendTestDelivery } from './webhook/test-delivery.ts';
@@ -95,6 +97,7 @@ export class SubscriptionEngine {
   readonly #verification: EndpointVerification;
   readonly #expirations: Expirations;
   readonly #quarantine: CrashQuarantine;
+  readonly #counter: LagCounter;
   readonly #consumerParts: DurableConsumerParts;
   #sweepTimer: NodeJS.Timeout | undefined;
   readonly subscriptions: SubscriptionService;
@@ -111,14 +114,13 @@ export class SubscriptionEngine {
     const checkpoints = new CheckpointScheduler(store);
     this.#checkpoints = checkpoints;
     const counter = new LagCounter((consumer) => checkpoints.markDirty(consumer));
+    this.#counter = counter;
     this.#consumerParts = { feed, clock, reads: new Semaphore(READS_CONCURRENT_MAX), counter };
     const publishLifecycleEvent = createLifecyclePublisher(parts);
     const deadLetters = new DeadLetters({
       ...parts,
       epoch,
-      checkpoints,
       publishLifecycleEvent,
-      executorOf: (consumer) => this.#executorOf(consumer),
     });
     this.#deadLetters = deadLetters;
     const lifecycle = new Lifecycle({
@@ -132,33 +134,34 @@ export class SubscriptionEngine {
     const nextAttempt = (): number => ++attemptNumber;
     const quarantine = new CrashQuarantine({ ...parts, onReleased: (consumer) => this.#onReleased(consumer) });
     this.#quarantine = quarantine;
-    this.#dispatcher = new WebhookDispatcher({
-      ...parts,
-      quarantine,
-      epoch,
-      checkpoints,
-      lifecycle,
-      deadLetters,
-      nextAttempt,
-    });
-    this.#leaseManager = new LeaseManager({ ...parts, checkpoints, deadLetters, find: (id) => registry.get(id) });
-    this.#replays = new Replays({ consumerParts: this.#consumerParts, executor: this.#dispatcher, store });
-    this.#expirations = new Expirations(clock, speed, (consumer) => void lifecycle.apply(consumer, 'lease_over'));
-    this.#verification = new EndpointVerification({
+    const verification = new EndpointVerification({
       ...parts,
       quarantine,
       epoch,
       nextAttempt,
       onResult: (consumer, result) => this.#onVerified(consumer, result),
     });
+    this.#verification = verification;
+    this.#dispatcher = new WebhookDispatcher({
+      ...parts,
+      quarantine,
+      verification,
+      epoch,
+      checkpoints,
+      lifecycle,
+      deadLetters,
+      nextAttempt,
+    });
+    this.#leaseManager = new LeaseManager({ ...parts, checkpoints, deadLetters, find: (id) => registry.pull(id) });
+    this.#replays = new Replays({ consumerParts: this.#consumerParts, executor: this.#dispatcher, store });
+    this.#expirations = new Expirations(clock, speed, (consumer) => void lifecycle.apply(consumer, 'lease_over'));
     this.subscriptions = new SubscriptionManager({
       ...parts,
       registry,
-      checkpoints,
       lifecycle,
       pullConsumer: this.#leaseManager,
       replays: this.#replays,
-      verification: this.#verification,
+      verification,
       deadLetters,
       createConsumer: (subscription) =>
         this.#createConsumer({ ...subscription, open: [], deadLetters: 0, replays: [] }),
@@ -210,9 +213,10 @@ export class SubscriptionEngine {
         isOtherLog ? this.#moveToNewLog(stored, store.epoch as string, changes) : stored,
       );
       this.#registry.add(consumer);
-      if (!isOtherLog) this.#replays.restore(consumer, stored.replays);
+      if (!isOtherLog && stored.replays.length > 0)
+        this.#replays.restore(this.#registry.webhook(consumer.id), stored.replays);
     }
-    this.#quarantine.start((id) => this.#registry.get(id));
+    this.#quarantine.start((id) => this.#registry.findWebhook(id));
     for (const consumer of this.#registry.all()) this.#onStatusChanged(consumer);
     if (changes.length > 0) store.enqueue(changes);
     this.#sweepTimer = setInterval(() => this.#checkpointQuiet(), SWEEP_INTERVAL_MS / this.#parts.speed);
@@ -222,7 +226,7 @@ export class SubscriptionEngine {
   /** Waits for requests in flight, writes a checkpoint of every consumer, and closes the store. */
   async close(): Promise<void> {
     this.#leaseManager.close();
-    this.#consumerParts.counter.close();
+    this.#counter.close();
     this.#verification.close();
     this.#expirations.close();
     clearInterval(this.#sweepTimer);
@@ -244,46 +248,42 @@ export class SubscriptionEngine {
         this.#checkpoints.markDirty(consumer);
   }
 
-  #createConsumer(stored: StoredSubscription): DurableConsumer {
-    return new DurableConsumer(this.#consumerParts, stored, isPull(stored) ? this.#leaseManager : this.#dispatcher);
-  }
-
-  #executorOf(consumer: DurableConsumer): Executor {
-    return isPull(consumer) ? this.#leaseManager : this.#dispatcher;
+  /** Each kind of subscription has its consumer and its executor. */
+  #createConsumer(stored: StoredSubscription): SubscriptionConsumer {
+    const { definition } = stored;
+    return isWebhook(definition)
+      ? new WebhookConsumer(this.#consumerParts, definition, stored, this.#dispatcher)
+      : new PullConsumer(this.#consumerParts, definition, stored, this.#leaseManager);
   }
 
   /** Applies a change of state to all parts. */
   #onStatusChanged(consumer: DurableConsumer): void {
     const { state } = consumer.status;
     this.#expirations.schedule(consumer);
-    if (state === 'pending') this.#verification.start(consumer);
-    else this.#verification.forget(consumer);
-    this.#executorOf(consumer).onStatusChanged(consumer);
+    consumer.executor.onStatusChanged(consumer);
     if (state === 'active' || state === 'suspended') consumer.join();
     else consumer.leave();
     if (state === 'active') this.#replays.schedule(consumer);
   }
 
   /** The crash quarantine has ended for a consumer: requests to it may start. */
-  #onReleased(consumer: DurableConsumer): void {
+  #onReleased(consumer: WebhookConsumer): void {
     this.#verification.onReleased(consumer);
-    this.#executorOf(consumer).schedule(consumer);
+    consumer.schedule();
     this.#replays.schedule(consumer);
   }
 
   #onRedefined(consumer: DurableConsumer): void {
     this.#expirations.schedule(consumer);
-    this.#executorOf(consumer).onRedefined(consumer);
+    consumer.executor.onRedefined(consumer);
   }
 
   #remove(consumer: DurableConsumer): void {
     consumer.leave();
-    this.#consumerParts.counter.forget(consumer);
-    this.#quarantine.remove(consumer);
+    this.#counter.forget(consumer);
     this.#expirations.cancel(consumer);
-    this.#verification.forget(consumer);
     this.#replays.forget(consumer);
-    this.#executorOf(consumer).remove(consumer);
+    consumer.executor.remove(consumer);
     this.#lifecycle.forget(consumer);
   }
 
@@ -327,8 +327,4 @@ export class SubscriptionEngine {
     changes.push({ kind: 'status', subscription, status });
     return { ...stored, status, open: [], replays: [] };
   }
-}
-
-function isPull({ definition }: Pick<StoredSubscription, 'definition'>): boolean {
-  return definition.delivery.kind === 'pull';
 }

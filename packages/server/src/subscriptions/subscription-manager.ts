@@ -3,9 +3,11 @@ import { PolycastError } from '@polycast/protocol';
 import type { Actor, Clock, Log, StoredRecord } from '../core/ports.ts';
 import { relationOf } from '../core/access/pattern-relation.ts';
 import {
+  isWebhook,
   withDelivery,
   type DialectName,
   type SubscriptionDefinition,
+  type WebhookDefinition,
   type WebhookDelivery,
 } from './state/definition.ts';
 import type { Dialects } from './state/dialect.ts';
@@ -16,7 +18,7 @@ import type {
   DeadLettersQuery,
   EventPosition,
   NewSubscription,
-  PullConsumer,
+  PullService,
   Replay,
   ReplayRequest,
   Sample,
@@ -28,12 +30,13 @@ import type {
 import type { SubscriptionStore } from './state/subscription-store.ts';
 import type { SubscriptionSettings } from './state/settings.ts';
 import { transition } from './state/lifecycle.ts';
+import { notActiveError } from './state/refusals.ts';
 import { deliveryStatusOf } from './state/delivery-status.ts';
 import type { DeadLetters } from './engine/dead-letters.ts';
 import type { DurableConsumer } from './engine/durable-consumer.ts';
-import type { CheckpointScheduler } from './engine/checkpoint-scheduler.ts';
-import type { SubscriptionRegistry } from './engine/subscription-registry.ts';
-import type { Replays } from './engine/replays.ts';
+import type { SubscriptionConsumer, SubscriptionRegistry } from './subscription-registry.ts';
+import type { Replays } from './webhook/replays.ts';
+import type { WebhookConsumer } from './webhook/webhook-consumer.ts';
 import type { Lifecycle } from './engine/subscription-lifecycle.ts';
 import type { EndpointVerification } from './webhook/endpoint-verification.ts';
 
@@ -42,7 +45,6 @@ export interface SubscriptionManagerParts {
   readonly dialects: Dialects;
   readonly registry: SubscriptionRegistry;
   readonly store: SubscriptionStore;
-  readonly checkpoints: CheckpointScheduler;
   readonly lifecycle: Lifecycle;
   readonly log: Log;
   readonly clock: Clock;
@@ -50,14 +52,14 @@ export interface SubscriptionManagerParts {
   readonly verification: EndpointVerification;
   readonly deadLetters: DeadLetters;
   readonly settings: SubscriptionSettings;
-  readonly pullConsumer: PullConsumer;
-  readonly createConsumer: (subscription: Subscription) => DurableConsumer;
+  readonly pullConsumer: PullService;
+  readonly createConsumer: (subscription: Subscription) => SubscriptionConsumer;
   /** Starts a new consumer, or removes one for good. */
-  readonly startConsumer: (consumer: DurableConsumer) => void;
-  readonly removeConsumer: (consumer: DurableConsumer) => void;
+  readonly startConsumer: (consumer: SubscriptionConsumer) => void;
+  readonly removeConsumer: (consumer: SubscriptionConsumer) => void;
   /** Called after a change of the definition. */
   readonly onRedefined: (consumer: DurableConsumer) => void;
-  readonly sendTestDelivery: (consumer: DurableConsumer, sample: Sample) => Promise<Attempt>;
+  readonly sendTestDelivery: (consumer: WebhookConsumer, sample: Sample) => Promise<Attempt>;
 }
 
 /** How long an idempotency key returns the same subscription. */
@@ -66,7 +68,7 @@ const IDEMPOTENCY_WINDOW_MS = 86_400_000;
 /** Implements the operations on durable subscriptions for HTTP routes. */
 export class SubscriptionManager implements SubscriptionService {
   readonly #parts: SubscriptionManagerParts;
-  readonly pullConsumer: PullConsumer;
+  readonly pullConsumer: PullService;
   /** Number of subscriptions that wait for their endpoint's verification during `create`. */
   #asking = 0;
 
@@ -86,17 +88,17 @@ export class SubscriptionManager implements SubscriptionService {
     if (registry.size + this.#asking >= settings.subscriptionsMax)
       throw new PolycastError('subscription_limit', undefined, { retryAfterMs: 60_000 });
     this.#assertStoreAvailable();
-    const { delivery } = options;
     const common = { id: createId(), version: 1, createdMs: nowMs, changedMs: nowMs, ...options };
-    const definition = withDelivery(common, delivery);
-    const verification = delivery.kind === 'pull' ? undefined : dialects.get(delivery.dialect).verification;
+    const definition = withDelivery(common, options.delivery);
+    const webhook = isWebhook(definition) ? definition : undefined;
+    const verification = webhook && dialects.get(webhook.delivery.dialect).verification;
     let isActive = isTrusted || verification === undefined;
-    if (!isActive && verification?.isWithinCreation === true) {
+    if (webhook !== undefined && !isActive && verification?.isWithinCreation === true) {
       // The verification takes as long as the endpoint takes. Its place within the limit is
       // reserved meanwhile.
       this.#asking++;
       try {
-        await this.#verifyAtCreation(definition);
+        await this.#verifyAtCreation(webhook);
         isActive = true;
       } finally {
         this.#asking--;
@@ -140,7 +142,7 @@ export class SubscriptionManager implements SubscriptionService {
     version: number | undefined,
     _by: Actor,
   ): Promise<Subscription> {
-    const consumer = this.#consumer(id);
+    const consumer = this.#parts.registry.existing(id);
     const current = consumer.definition;
     if (version !== undefined && version !== current.version) throw new PolycastError('precondition_failed');
     return this.#redefine(consumer, changes);
@@ -155,7 +157,7 @@ export class SubscriptionManager implements SubscriptionService {
   }
 
   async remove(id: string, _by: Actor): Promise<void> {
-    const consumer = this.#consumer(id);
+    const consumer = this.#parts.registry.existing(id);
     const { lifecycle, registry, store, removeConsumer } = this.#parts;
     this.#assertStoreAvailable();
     lifecycle.apply(consumer, 'remove');
@@ -165,14 +167,14 @@ export class SubscriptionManager implements SubscriptionService {
   }
 
   async test(id: string, sample: Sample, _by: Actor): Promise<Attempt> {
-    const consumer = this.#webhookConsumer(id);
-    if (transition(consumer.status.state, 'test') === 'conflict') throw notActiveError(consumer);
+    const consumer = this.#parts.registry.webhook(id);
+    if (transition(consumer.status.state, 'test') === 'conflict') throw notActive(consumer);
     return this.#parts.sendTestDelivery(consumer, sample);
   }
 
   async rotateSecret(id: string, secret: string, overlapMs: number, _by: Actor): Promise<Subscription> {
-    const consumer = this.#webhookConsumer(id);
-    const delivery = consumer.definition.delivery as WebhookDelivery;
+    const consumer = this.#parts.registry.webhook(id);
+    const { delivery } = consumer;
     const [newest] = delivery.secrets;
     const endsMs = this.#parts.clock.nowMs() + overlapMs;
     const secrets = [{ text: secret, endsMs: undefined }, ...(newest === undefined ? [] : [{ ...newest, endsMs }])];
@@ -181,37 +183,37 @@ export class SubscriptionManager implements SubscriptionService {
   }
 
   async replay(id: string, request: ReplayRequest, _by: Actor): Promise<Replay> {
-    const consumer = this.#webhookConsumer(id);
+    const consumer = this.#parts.registry.webhook(id);
     const { state } = consumer.status;
-    if (state === 'ended' || state === 'pending') throw notActiveError(consumer);
+    if (state === 'ended' || state === 'pending') throw notActive(consumer);
     this.#assertStoreAvailable();
     return this.#parts.replays.start(consumer, request);
   }
 
   replays(id: string): readonly Replay[] {
-    return this.#parts.replays.list(this.#consumer(id));
+    return this.#parts.replays.list(this.#parts.registry.existing(id));
   }
 
   attempts(
     id: string,
     query: { readonly before: number; readonly limit: number; readonly event?: EventPosition },
   ): Promise<readonly Attempt[]> {
-    return this.#parts.store.attempts({ subscription: this.#consumer(id).id, ...query });
+    return this.#parts.store.attempts({ subscription: this.#parts.registry.existing(id).id, ...query });
   }
 
   deadLetters(id: string, query: DeadLettersQuery): Promise<readonly DeadLetter[]> {
-    return this.#parts.store.deadLetters(this.#consumer(id).id, query);
+    return this.#parts.store.deadLetters(this.#parts.registry.existing(id).id, query);
   }
 
   async retryDeadLetters(id: string, event: EventPosition | undefined, _by: Actor): Promise<number> {
-    const consumer = this.#consumer(id);
-    if (consumer.status.state === 'ended') throw notActiveError(consumer);
+    const consumer = this.#parts.registry.existing(id);
+    if (consumer.status.state === 'ended') throw notActive(consumer);
     this.#assertStoreAvailable();
     return this.#parts.deadLetters.retry(consumer, event);
   }
 
   async discardDeadLetters(id: string, event: EventPosition | undefined, _by: Actor): Promise<number> {
-    const consumer = this.#consumer(id);
+    const consumer = this.#parts.registry.existing(id);
     this.#assertStoreAvailable();
     return this.#parts.deadLetters.discard(consumer, event);
   }
@@ -221,13 +223,13 @@ export class SubscriptionManager implements SubscriptionService {
   }
 
   deliveryStatus(id: string, record: StoredRecord): DeliveryStatus | undefined {
-    const consumer = this.#consumer(id);
+    const consumer = this.#parts.registry.existing(id);
     if (!consumer.matches(record)) return undefined;
     return deliveryStatusOf(consumer.position, consumer.hasTracker ? consumer.tracker : undefined, record);
   }
 
   backlog(id: string): Backlog {
-    const consumer = this.#consumer(id);
+    const consumer = this.#parts.registry.existing(id);
     const { inFlight, failing, waiting } = consumer.openCounts;
     const { head } = this.#parts.log.state;
     const lagEvents = consumer.lagEvents(head);
@@ -243,22 +245,22 @@ export class SubscriptionManager implements SubscriptionService {
   }
 
   async #transition(id: string, input: 'pause' | 'resume'): Promise<Subscription> {
-    const consumer = this.#consumer(id);
-    const { lifecycle, verification, store, checkpoints } = this.#parts;
+    const consumer = this.#parts.registry.existing(id);
+    const { lifecycle, verification, store } = this.#parts;
     this.#assertStoreAvailable();
     const step = lifecycle.apply(consumer, input);
-    if (step === 'conflict') throw notActiveError(consumer);
+    if (step === 'conflict') throw notActive(consumer);
     if (step === 'verify') {
       await verification.verifyNow(consumer);
       // It may have been removed during the verification.
-      this.#consumer(id);
+      this.#parts.registry.existing(id);
     }
-    await store.write(checkpoints.checkpoint(consumer));
+    await store.write(consumer.checkpoint());
     return consumer.subscription;
   }
 
   async #redefine(consumer: DurableConsumer, { isTrusted, ...changes }: SubscriptionChanges): Promise<Subscription> {
-    const { clock, checkpoints, registry, store, onRedefined, lifecycle } = this.#parts;
+    const { clock, registry, store, onRedefined, lifecycle } = this.#parts;
     this.#assertStoreAvailable();
     const before = consumer.definition;
     const isMoved = changes.delivery !== undefined && urlOf(changes.delivery) !== urlOf(before.delivery);
@@ -266,12 +268,12 @@ export class SubscriptionManager implements SubscriptionService {
     const narrowedMs = isNarrowed(before.channels, changes.channels) ? changedMs : before.narrowedMs;
     const common = { ...before, ...changes, version: before.version + 1, changedMs, narrowedMs };
     const definition = withDelivery(common, changes.delivery ?? before.delivery);
-    const checkpointChanges = checkpoints.checkpoint(consumer);
+    const checkpointChanges = consumer.checkpoint();
     // A new order restarts from the checkpoint. The second checkpoint gives rows to events that
     // were handed out just now.
-    if (definition.ordering !== before.ordering) checkpointChanges.push(...checkpoints.checkpoint(consumer));
+    if (definition.ordering !== before.ordering) checkpointChanges.push(...consumer.checkpoint());
     consumer.redefine(definition);
-    registry.reindex(consumer, before);
+    registry.reindex(consumer.id, before);
     onRedefined(consumer);
     if (isMoved && isTrusted !== true) lifecycle.apply(consumer, 'moved');
     await store.write([...checkpointChanges, { kind: 'definition', definition }]);
@@ -282,14 +284,17 @@ export class SubscriptionManager implements SubscriptionService {
    * The subscription of an earlier equal request with the same key.
    * @throws PolycastError `idempotency_key_reused` for a different request
    */
-  #findRepeated(options: Pick<NewSubscription, 'owner' | 'idempotency'>, nowMs: number): DurableConsumer | undefined {
+  #findRepeated(
+    options: Pick<NewSubscription, 'owner' | 'idempotency'>,
+    nowMs: number,
+  ): SubscriptionConsumer | undefined {
     const consumer = this.#parts.registry.findByIdempotencyKey(options);
     if (consumer === undefined || nowMs - consumer.definition.createdMs >= IDEMPOTENCY_WINDOW_MS) return undefined;
     if (consumer.definition.idempotency?.fingerprint === options.idempotency?.fingerprint) return consumer;
     throw new PolycastError('idempotency_key_reused');
   }
 
-  async #writeNew(consumer: DurableConsumer): Promise<void> {
+  async #writeNew(consumer: SubscriptionConsumer): Promise<void> {
     const { registry, store } = this.#parts;
     const { id, definition, status } = consumer;
     // Registered before the write, so that a concurrent equal request does not create a second one.
@@ -305,26 +310,14 @@ export class SubscriptionManager implements SubscriptionService {
     }
   }
 
-  #consumer(id: string): DurableConsumer {
-    const consumer = this.#parts.registry.get(id);
-    if (consumer === undefined) throw new PolycastError('not_found', 'There is no such subscription.');
-    return consumer;
-  }
-
-  #webhookConsumer(id: string): DurableConsumer {
-    const consumer = this.#consumer(id);
-    if (consumer.definition.delivery.kind === 'webhook') return consumer;
-    throw new PolycastError('subscription_not_active', 'It is for pulling: no endpoint is sent anything.');
-  }
-
   /** Age of the oldest event that is not done, in milliseconds, as far as memory knows. */
-  #lagMs(consumer: DurableConsumer): number {
+  #lagMs(consumer: SubscriptionConsumer): number {
     const oldestMs = consumer.oldestMs();
     return oldestMs === Infinity ? 0 : Math.max(0, this.#parts.clock.nowMs() - oldestMs);
   }
 
   /** @throws PolycastError `endpoint_refused` */
-  async #verifyAtCreation(definition: SubscriptionDefinition): Promise<void> {
+  async #verifyAtCreation(definition: WebhookDefinition): Promise<void> {
     const { verdict: result, attempt } = await this.#parts.verification.verifyOnce(definition);
     if (result.isVerified) return;
     throw new PolycastError('endpoint_refused', `The endpoint has not consented: ${result.detail}.`, {
@@ -349,9 +342,8 @@ export function urlOf(delivery: SubscriptionDefinition['delivery']): string | un
   return delivery.kind === 'webhook' ? delivery.url : undefined;
 }
 
-function notActiveError({ status: { state } }: DurableConsumer): PolycastError {
-  const why = state === 'pending' ? 'Its endpoint has not consented yet.' : `It is ${state}.`;
-  return new PolycastError('subscription_not_active', why, { state });
+function notActive({ status: { state } }: SubscriptionConsumer): PolycastError {
+  return notActiveError(state, state === 'pending' ? 'Its endpoint has not consented yet.' : undefined);
 }
 
 /** Attempts of one event by all subscriptions, at most. */

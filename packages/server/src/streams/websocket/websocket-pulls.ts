@@ -2,10 +2,11 @@ import { formatTime, parseCursor, PolycastError, type PullMessage, type Ref } fr
 import type {
   LeasedEvent,
   LeaseOutcome,
-  PullConsumer,
   PullOptions,
+  PullService,
   Subscription,
 } from '../../subscriptions/state/ports.ts';
+import { noSuchSubscription } from '../../subscriptions/state/refusals.ts';
 import { leasedEventFrames } from '../leased-events.ts';
 import { authorize, checkScope, checkCredentials } from '../../auth/permission.ts';
 import { toPolycastError } from '../../http/respond.ts';
@@ -89,7 +90,7 @@ export class WebSocketPulls {
     for (const pull of this.#pulls.values()) this.#remove(pull);
   }
 
-  get #pullConsumer(): PullConsumer {
+  get #pullConsumer(): PullService {
     return (this.#services.pull as NonNullable<Services['pull']>).subscriptions.pullConsumer;
   }
 
@@ -278,7 +279,7 @@ export class WebSocketPulls {
     const maySee =
       subscription !== undefined &&
       authority.hasScope(principal, 'subscriptions', subscription.definition.channels).allowed;
-    if (!maySee) throw new PolycastError('not_found', 'There is no such subscription.');
+    if (!maySee) throw noSuchSubscription();
     return subscription;
   }
 }

@@ -1,4 +1,4 @@
-import type { StoreChange, SubscriptionStore } from '../state/subscription-store.ts';
+import type { SubscriptionStore } from '../state/subscription-store.ts';
 import type { DurableConsumer } from './durable-consumer.ts';
 
 /** Time between checkpoints, in milliseconds. */
@@ -22,30 +22,6 @@ export class CheckpointScheduler {
     this.#timer ??= setTimeout(this.#onTimer, CHECKPOINT_INTERVAL_MS);
   }
 
-  /** The changes of a consumer since its last checkpoint. */
-  checkpoint(consumer: DurableConsumer): StoreChange[] {
-    const changes: StoreChange[] = [];
-    const subscription = consumer.id;
-    const cursor = consumer.hasTracker ? consumer.tracker.checkpoint(subscription, changes) : consumer.position;
-    const { replayOf } = consumer;
-    consumer.clearReportedLoss();
-    if (replayOf !== undefined) {
-      const isDone = consumer.hasReachedReplayEnd && (!consumer.hasTracker || consumer.tracker.size === 0);
-      const reached = Math.min(cursor, replayOf.replay.through);
-      replayOf.replay = { ...replayOf.replay, lost: consumer.status.lost, reached, isDone };
-      changes.push(
-        isDone
-          ? { kind: 'replay_gone', subscription, id: replayOf.replay.id }
-          : { kind: 'replay', subscription, replay: replayOf.replay },
-      );
-      return changes;
-    }
-    consumer.onCheckpoint(cursor);
-    const held = consumer.hasTracker ? consumer.tracker.countBehindStored() : 0;
-    changes.push({ kind: 'status', subscription, status: held > 0 ? { ...consumer.status, held } : consumer.status });
-    return changes;
-  }
-
   forget(consumer: DurableConsumer): void {
     this.#dirty.delete(consumer);
   }
@@ -57,11 +33,8 @@ export class CheckpointScheduler {
     const dirty = [...this.#dirty];
     this.#dirty.clear();
     for (const consumer of dirty) {
-      this.#store.enqueue(this.checkpoint(consumer));
-      // An open event holds back the cursor. The next checkpoint gives that event a row of its own.
-      const checkpointed = consumer.replayOf?.replay.reached ?? consumer.status.cursor;
-      if (consumer.hasTracker && consumer.replayOf === undefined && checkpointed < consumer.tracker.position)
-        this.markDirty(consumer);
+      this.#store.enqueue(consumer.checkpoint());
+      if (consumer.needsCheckpoint) this.markDirty(consumer);
       else consumer.releaseMemory();
     }
   }

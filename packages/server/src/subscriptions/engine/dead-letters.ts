@@ -5,18 +5,15 @@ import type { StoreChange, SubscriptionStore } from '../state/subscription-store
 import type { AckTracker } from '../state/ack-tracker.ts';
 import type { SubscriptionSettings } from '../state/settings.ts';
 import { gapOf, isGap } from './gap.ts';
-import type { DurableConsumer, Executor } from './durable-consumer.ts';
-import type { CheckpointScheduler } from './checkpoint-scheduler.ts';
+import type { DurableConsumer } from './durable-consumer.ts';
 import type { PublishLifecycleEvent } from './lifecycle-events.ts';
 
 export interface DeadLettersParts {
   /** Epoch of the present log. */
   readonly epoch: string;
   readonly store: SubscriptionStore;
-  readonly checkpoints: CheckpointScheduler;
   readonly settings: SubscriptionSettings;
   readonly publishLifecycleEvent: PublishLifecycleEvent;
-  readonly executorOf: (consumer: DurableConsumer) => Executor;
   readonly logger: { warn(fields: object, message: string): void };
 }
 
@@ -51,7 +48,7 @@ export class DeadLetters {
     detail: string,
     nowMs: number,
   ): void {
-    const { epoch, store, checkpoints, publishLifecycleEvent } = this.#parts;
+    const { epoch, store, publishLifecycleEvent } = this.#parts;
     const { primary } = consumer;
     const { position, channel, attempts, record } = lane;
     tracker.narrow(lane, 1);
@@ -69,7 +66,7 @@ export class DeadLetters {
     const deadLetter = { epoch, position, channel, attempts, sinceMs: nowMs, outcome, detail };
     store.enqueue([
       { kind: 'dead_letter', deadLetter: { subscription: primary.id, ...deadLetter } },
-      ...checkpoints.checkpoint(consumer),
+      ...consumer.checkpoint(),
     ]);
     publishLifecycleEvent(primary.id, 'dead-letter', {
       event: encodeCursor(epoch, position),
@@ -171,7 +168,7 @@ export class DeadLetters {
       return isTaken;
     });
     await this.#remove(consumer, reopened);
-    this.#parts.executorOf(consumer).schedule(consumer);
+    consumer.schedule();
     return reopened.length;
   }
 
@@ -188,7 +185,7 @@ export class DeadLetters {
       epoch,
       position,
     }));
-    await this.#parts.store.write([...changes, ...this.#parts.checkpoints.checkpoint(consumer)]);
+    await this.#parts.store.write([...changes, ...consumer.checkpoint()]);
     return deadLetters.length;
   }
 }

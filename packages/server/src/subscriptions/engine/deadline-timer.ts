@@ -1,12 +1,11 @@
 import type { Clock } from '../../core/ports.ts';
 import { DueHeap, type DueItem } from '../state/due-heap.ts';
-import type { DurableConsumer } from './durable-consumer.ts';
 
 /** Longest delay that `setTimeout` accepts, rounded down. */
 const TIMER_MAX_MS = 2_000_000_000;
 
 /** One timer for many items: calls `onDue` for each item when it is due. */
-export class DeadlineTimer<Item extends DueItem = DurableConsumer> {
+export class DeadlineTimer<Item extends DueItem> {
   readonly #clock: Clock;
   readonly #speed: number;
   readonly #onDue: (item: Item) => void;

@@ -1,68 +1,32 @@
-import type { Feed } from '../../core/feed.ts';
-import type { Interest, Wakeable } from '../../core/interests/interest.ts';
-import type { Clock, Position, StoredRecord } from '../../core/ports.ts';
-import type { Semaphore } from '../../core/primitives/semaphore.ts';
-import type { RecordPage } from '../../core/record-reader.ts';
-import type { SubscriptionDefinition, SubscriptionStatus } from '../state/definition.ts';
-import type { DueItem } from '../state/due-heap.ts';
-import { compileFilter, type Filter } from '../state/filter.ts';
-import type { OpenCounts } from '../state/lane-counts.ts';
-import type { Lane } from '../state/lane.ts';
-import type { EndpointLimiter } from '../state/endpoint-limiter.ts';
-import type { Replay, Subscription } from '../state/ports.ts';
-import type { StoredSubscription } from '../state/subscription-store.ts';
+import type { Wakeable } from '../../core/interests/interest.ts';
+import type { Position, StoredRecord } from '../../core/ports.ts';
 import { AckTracker } from '../state/ack-tracker.ts';
-import { PendingEventCounter, type CountScope } from './pending-event-counter.ts';
-import { createEpochGap, GAP_TYPE, createLossGap } from './gap.ts';
-import type { LagCounter } from './lag-counter.ts';
-import { PAGE_BYTES_MAX, READ_RETRY_MS, readLanes } from './lane-reads.ts';
-import { parseRecord } from './parse-record.ts';
+import type { Ordering, SubscriptionDefinition, SubscriptionStatus } from '../state/definition.ts';
+import type { DueItem } from '../state/due-heap.ts';
+import type { OpenCounts } from '../state/lane-counts.ts';
+import type { Subscription } from '../state/ports.ts';
+import type { StoreChange, StoredSubscription } from '../state/subscription-store.ts';
+import { EventIntake, type EventIntakeParts } from './event-intake.ts';
+import { EventSelection } from './event-selection.ts';
+import type { Executor } from './executor.ts';
+import { createEpochGap } from './gap.ts';
 import { internDefinition } from './intern-definition.ts';
+import { readLanes } from './lane-reads.ts';
+import type { ReportedLoss } from './reported-loss.ts';
 
 /** The parts that all durable consumers share. */
-export interface DurableConsumerParts {
-  readonly feed: Feed;
-  readonly clock: Clock;
-  readonly reads: Semaphore;
+export interface DurableConsumerParts extends EventIntakeParts {
   /** Counts pending events that memory alone cannot count. */
-  readonly counter: LagCounter;
-}
-
-/**
- * Makes a consumer a replay: it delivers past events of `consumer` once more, beside the live
- * deliveries (PROTOCOL.md section 14.4).
- */
-export interface ReplayOf {
-  readonly consumer: DurableConsumer;
-  replay: Replay;
-}
-
-/**
- * Hands out the events of consumers of one kind. Example: the webhook dispatcher sends those of
- * webhooks, and the lease manager leases those of pull subscriptions.
- */
-export interface Executor {
-  /**
-   * A consumer may have something to do. The call only queues it, because callers are in the middle
-   * of other work.
-   */
-  schedule(consumer: DurableConsumer): void;
-  /**
-   * Like `schedule`, for a wake by published events. An interest wakes its newest consumer first.
-   */
-  scheduleWoken(consumer: DurableConsumer): void;
-  /** The subscription has another state. */
-  onStatusChanged(consumer: DurableConsumer): void;
-  /** The subscription has another definition. */
-  onRedefined(consumer: DurableConsumer): void;
-  /** The subscription is removed: hands out nothing more. */
-  remove(consumer: DurableConsumer): void;
+  readonly counter: { enqueue(consumer: DurableConsumer): void };
 }
 
 /** Bytes of events that one consumer has in memory, at most; one event is always allowed. */
 const BUFFERED_BYTES_MAX = 1024 * 1024;
 /** Events in one page. */
 const PAGE_COUNT_MAX = 256;
+
+/** Where a consumer starts: what the store has of it, besides its definition. */
+export type StoredProgress = Pick<StoredSubscription, 'status' | 'open' | 'deadLetters'>;
 
 /**
  * One durable subscription at work. It is a position in the log and an interest. Published events
@@ -74,79 +38,49 @@ const PAGE_COUNT_MAX = 256;
  * - *Live*: it has taken up every event to the head. Its position then moves with the head.
  * - *Quiet*: it has no open events and none to take up. Without a tracker, it costs its position
  *   alone.
- * - *Replay*: a second consumer of the same subscription that delivers past events again.
+ *
+ * Each kind is a class of its own, which adds what its executor needs: `WebhookConsumer` and
+ * `PullConsumer`.
  */
-export class DurableConsumer implements Wakeable, DueItem {
+export abstract class DurableConsumer<Definition extends SubscriptionDefinition = SubscriptionDefinition>
+  implements Wakeable, DueItem
+{
   readonly #parts: DurableConsumerParts;
-  readonly #executor: Executor;
-  readonly #replayThrough: Position;
-  /** Set for a replay: the consumer that it belongs to, and the replay. */
-  readonly replayOf: ReplayOf | undefined;
-  #definition: SubscriptionDefinition;
+  readonly executor: Executor<DurableConsumer>;
+  #definition: Definition;
   #status: SubscriptionStatus;
-  #interest: Interest;
-  #filter: Filter | undefined;
+  readonly #intake: EventIntake;
   #tracker: AckTracker | undefined;
   /** The position while there is no tracker: every event up to here is done. */
   #position: Position;
   /** True after the consumer has taken up every event to the head of that moment. */
   #isLive = false;
-  /** The position through which loss has been reported, or need not be. */
-  #gapReportedThrough: Position;
-  readonly #pendingEvents = new PendingEventCounter();
-  /**
-   * Like `#gapReportedThrough`, for damaged events. A consumer that starts at the earliest event is
-   * informed of these too.
-   */
-  #corruptionReportedThrough: Position = 0;
-  /** Increases when the current read is no longer wanted. */
-  #readGeneration = 0;
-  #isReading = false;
-  /**
-   * Lower bound for the publish time of events not taken up, in milliseconds since 1970. It is the
-   * publish time of the last event taken up, or the moment when the consumer was last live or
-   * began.
-   */
-  #lastTakenMs: number;
   #isJoined = false;
+  /** `DeadLetters` counts them. */
   deadLetterCount: number;
-  /** For a webhook: the limits of its endpoint, and the number of its requests in flight. */
-  limiter: EndpointLimiter | undefined;
-  inFlight = 0;
-  /** The replays of this consumer; they share its limiter. */
-  replayConsumers: readonly DurableConsumer[] | undefined;
-  /** For a suspended endpoint: when the next probe is sent, and the lane that is the probe. */
-  nextProbeMs = 0;
-  probeLane: Lane | undefined;
-  /** When the first event of a partial batch began to wait; 0 while none waits. */
-  batchStartedMs = 0;
-  /** True when it could have started more requests, but had to leave them to live deliveries. */
-  isThrottled = false;
-  /** True while it is in a queue of its executor. */
-  isQueued = false;
-  /** True while it is in the queue of consumers with healthy endpoints. */
-  isQueuedHealthy = false;
   index = -1;
   dueMs = 0;
   heapIndex = -1;
 
-  constructor(parts: DurableConsumerParts, stored: StoredSubscription, executor: Executor, replayOf?: ReplayOf) {
+  constructor(
+    parts: DurableConsumerParts,
+    definition: Definition,
+    { status, open, deadLetters }: StoredProgress,
+    executor: Executor<DurableConsumer>,
+    end: Position = Infinity,
+  ) {
     this.#parts = parts;
-    this.#executor = executor;
-    this.replayOf = replayOf;
-    this.#replayThrough = replayOf?.replay.through ?? Infinity;
-    this.#definition = internDefinition(stored.definition);
-    const { held } = stored.status;
-    this.#status = held === undefined ? stored.status : { ...stored.status, held: undefined };
-    this.deadLetterCount = stored.deadLetters;
-    this.#position = stored.status.cursor;
-    this.#lastTakenMs = parts.clock.nowMs();
+    this.executor = executor;
+    this.#definition = internDefinition(definition);
+    const { held } = status;
+    this.#status = held === undefined ? status : { ...status, held: undefined };
+    this.deadLetterCount = deadLetters;
+    this.#position = status.cursor;
     // A consumer that starts at position 0 asks for the events that exist, so earlier loss is no
     // gap for it. A consumer of a lost log is an exception.
-    this.#gapReportedThrough = this.#position === 0 && this.#status.lost === undefined ? parts.feed.head : 0;
-    this.#interest = this.#interestOf(stored.definition);
-    this.#filter = filterOf(stored.definition);
-    if (stored.open.length > 0) this.tracker.restore(stored.open, held);
+    const informedThrough = this.#position === 0 && status.lost === undefined ? parts.feed.head : 0;
+    this.#intake = new EventIntake(parts, new EventSelection(parts.feed, definition), informedThrough, end);
+    if (open.length > 0) this.tracker.restore(open, held);
     this.#enqueueLostGap();
   }
 
@@ -154,7 +88,7 @@ export class DurableConsumer implements Wakeable, DueItem {
     return this.#definition.id;
   }
 
-  get definition(): SubscriptionDefinition {
+  get definition(): Definition {
     return this.#definition;
   }
 
@@ -171,11 +105,6 @@ export class DurableConsumer implements Wakeable, DueItem {
     this.#status = status;
   }
 
-  /** A checkpoint has this cursor. */
-  onCheckpoint(cursor: Position): void {
-    if (cursor !== this.#status.cursor) this.#status = { ...this.#status, cursor };
-  }
-
   get isActive(): boolean {
     return this.status.state === 'active';
   }
@@ -187,18 +116,18 @@ export class DurableConsumer implements Wakeable, DueItem {
 
   /** The subscription's own consumer; for a replay, the one it belongs to. */
   get primary(): DurableConsumer {
-    return this.replayOf?.consumer ?? this;
+    return this;
   }
 
-  /** True when every event of the replay's range has been taken up. */
-  get hasReachedReplayEnd(): boolean {
-    return this.position >= this.#replayThrough;
+  /** True when a consumer with an end, a replay, has taken up every event. */
+  get hasReachedEnd(): boolean {
+    return this.position >= this.#intake.end;
   }
 
   /** As a reader: the position through which every event has been taken up. */
   get position(): Position {
     const position = this.#tracker?.position ?? this.#position;
-    return this.#isLive && this.replayOf === undefined ? Math.max(position, this.#parts.feed.head) : position;
+    return this.#isLive ? Math.max(position, Math.min(this.#parts.feed.head, this.#intake.end)) : position;
   }
 
   /** True when it is at the head of the log, as far as it knows. */
@@ -207,13 +136,17 @@ export class DurableConsumer implements Wakeable, DueItem {
   }
 
   get isReading(): boolean {
-    return this.#isReading;
+    return this.#intake.isReading;
   }
 
   /** Created on first use; `releaseMemory` drops it. */
   get tracker(): AckTracker {
-    this.#tracker ??= new AckTracker(this.#definition.ordering, this.#position, this.replayOf === undefined);
+    this.#tracker ??= this.createTracker(this.#definition.ordering, this.#position);
     return this.#tracker;
+  }
+
+  protected createTracker(ordering: Ordering, position: Position): AckTracker {
+    return new AckTracker(ordering, position);
   }
 
   get hasTracker(): boolean {
@@ -226,20 +159,19 @@ export class DurableConsumer implements Wakeable, DueItem {
    */
   oldestMs(): number {
     const { feed } = this.#parts;
-    const unknownMs = Math.min(this.#lastTakenMs, this.status.failingSinceMs ?? Infinity);
+    const { lastTakenMs, selection } = this.#intake;
+    const unknownMs = Math.min(lastTakenMs, this.status.failingSinceMs ?? Infinity);
     const oldestMs = this.#tracker?.oldestMs(unknownMs) ?? Infinity;
     if (oldestMs < Infinity || this.#isLive || this.position >= feed.head) return oldestMs;
     // A pull subscription without a worker may never have read the log.
     const isQuiet = this.#isJoined && this.isQuiet();
-    const empty = this.#pendingEvents.emptyThrough(this.#countScope, this.position);
-    return isQuiet || feed.isQuiet(this.#interest, empty) === true ? Infinity : this.#lastTakenMs;
+    const empty = this.#intake.emptyThrough(this.position);
+    return isQuiet || feed.isQuiet(selection.interest, empty) === true ? Infinity : lastTakenMs;
   }
 
-  /**
-   * Damage up to here has been reported for all channels, so a lane need not report it for its own.
-   */
-  get corruptionReportedThrough(): Position {
-    return this.#corruptionReportedThrough;
+  /** The loss that it has been informed of. */
+  get reportedLoss(): ReportedLoss {
+    return this.#intake.reportedLoss;
   }
 
   /** Number of open events. */
@@ -253,14 +185,14 @@ export class DurableConsumer implements Wakeable, DueItem {
    */
   lagEvents(head: Position): number {
     const { inFlight, failing, waiting } = this.openCounts;
-    const pendingCount = this.#pendingEvents.count(this.#countScope, this.position, head);
+    const pendingCount = this.#intake.countPending(this.position, head);
     if (this.needsCounting) this.#parts.counter.enqueue(this);
     return inFlight + failing + waiting + pendingCount;
   }
 
   /** True when only `countPending` can tell the number of pending events. */
   get needsCounting(): boolean {
-    return this.position < this.#parts.feed.head && this.#pendingEvents.needsRead(this.#countScope, this.position);
+    return this.#intake.needsCounting(this.position);
   }
 
   /**
@@ -268,63 +200,60 @@ export class DurableConsumer implements Wakeable, DueItem {
    */
   async countPending(): Promise<void> {
     const { reads, feed } = this.#parts;
-    await reads.run(() => this.#pendingEvents.countPage(this.#countScope, this.position));
-    if (!this.#isJoined || this.#isLive || this.#tracker !== undefined || this.replayOf !== undefined) return;
+    await reads.run(() => this.#intake.countPage(this.position));
+    if (!this.#isJoined || this.#isLive || this.#tracker !== undefined) return;
     const before = this.#position;
-    this.#position = Math.min(feed.head, this.#pendingEvents.emptyThrough(this.#countScope, before));
-    this.#pendingEvents.onTaken(0, before, this.#position);
+    this.#position = Math.min(feed.head, this.#intake.emptyThrough(before));
+    this.#intake.onTaken(0, before, this.#position);
     this.isQuiet();
+  }
+
+  /** Asks its executor for a turn. */
+  schedule(): void {
+    this.executor.schedule(this);
   }
 
   /** Joins its interest, so that published events wake it. */
   join(): void {
     if (this.#isJoined) return;
     this.#isJoined = true;
-    this.#parts.feed.join(this.#interest, this);
-    this.#executor.schedule(this);
+    this.#parts.feed.join(this.#intake.selection.interest, this);
+    this.schedule();
   }
 
   leave(): void {
     if (!this.#isJoined) return;
     this.#freezePosition();
     this.#isJoined = false;
-    this.#parts.feed.leave(this.#interest, this);
+    this.#parts.feed.leave(this.#intake.selection.interest, this);
   }
 
   wake(from: Position): void {
     if (this.#isLive) {
       this.#isLive = false;
-      this.#lastTakenMs = this.#parts.clock.nowMs();
+      this.#intake.onBehind();
       if (this.#tracker !== undefined) this.#tracker.enqueue(NO_RECORDS, from);
       else if (from > this.#position) this.#position = from;
     }
-    this.#executor.scheduleWoken(this);
+    this.executor.scheduleWoken(this);
   }
 
   /**
    * Applies a new definition. Events already taken up stay. The caller makes a checkpoint just
    * before, because a change of order restarts from it.
    */
-  redefine(definition: SubscriptionDefinition): void {
+  redefine(definition: Definition): void {
+    const { feed } = this.#parts;
     this.#freezePosition();
-    const before = this.#definition;
+    const { ordering } = this.#definition;
+    const { interest } = this.#intake.selection;
+    const selection = new EventSelection(feed, definition);
     this.#definition = internDefinition(definition);
-    this.#filter = filterOf(definition);
-    this.#readGeneration++;
-    this.#isReading = false;
-    if (before.ordering !== definition.ordering) this.#reorder();
-    const interest = this.#interestOf(definition);
-    if (interest === this.#interest) return;
-    const isJoined = this.#isJoined;
-    if (isJoined) this.#parts.feed.leave(this.#interest, this);
-    this.#interest = interest;
-    if (isJoined) this.#parts.feed.join(interest, this);
-  }
-
-  /** Forgets the lost log when the gap that reports it has been delivered. */
-  clearReportedLoss(): void {
-    if (this.#status.lost === undefined || this.#tracker?.isBlockedByGap === true) return;
-    this.#status = { ...this.#status, lost: undefined };
+    this.#intake.select(selection);
+    if (ordering !== definition.ordering) this.#reorder();
+    if (!this.#isJoined || interest === selection.interest) return;
+    feed.leave(interest, this);
+    feed.join(selection.interest, this);
   }
 
   /**
@@ -334,21 +263,20 @@ export class DurableConsumer implements Wakeable, DueItem {
   fill(bufferedMax: number, openMax: number): void {
     const { tracker } = this;
     this.readLanes();
-    while (!this.#isReading && !this.#isLive) {
+    const intake = this.#intake;
+    while (!intake.isReading && !this.#isLive) {
       if (tracker.isBlockedByGap || tracker.bufferedCount >= bufferedMax || tracker.bufferedBytes >= BUFFERED_BYTES_MAX)
         return;
       if (tracker.waiting >= openMax) return;
-      if (this.hasReachedReplayEnd) break;
-      const countMax = Math.min(PAGE_COUNT_MAX, bufferedMax);
-      const page = this.#parts.feed.nextRecords(this.#interest, tracker.position, countMax, PAGE_BYTES_MAX);
-      if (page === 'behind') return this.#read(tracker, countMax);
-      if (page !== undefined) this.#enqueuePage(tracker, page);
-      else {
+      if (this.hasReachedEnd) break;
+      if (!intake.takeUp(tracker, Math.min(PAGE_COUNT_MAX, bufferedMax), this)) {
         this.#isLive = true;
-        tracker.enqueue(NO_RECORDS, Math.min(this.#parts.feed.head, this.#replayThrough));
+        tracker.enqueue(NO_RECORDS, Math.min(this.#parts.feed.head, intake.end));
       }
+      // No event of this log is read before the gap of a lost log has been delivered.
+      if (intake.isReading) this.#clearReportedLoss();
     }
-    if (this.hasReachedReplayEnd) this.#isLive = true;
+    if (this.hasReachedEnd) this.#isLive = true;
   }
 
   /**
@@ -356,10 +284,10 @@ export class DurableConsumer implements Wakeable, DueItem {
    * time. They then cost their position alone.
    */
   isQuiet(): boolean {
-    if (this.#tracker !== undefined || this.replayOf !== undefined) return false;
+    if (this.#tracker !== undefined) return false;
     const { feed } = this.#parts;
     if (!this.#isLive) {
-      if (feed.isQuiet(this.#interest, this.#position) !== true) return false;
+      if (feed.isQuiet(this.#intake.selection.interest, this.#position) !== true) return false;
       this.#position = Math.max(this.#position, feed.head);
       this.#isLive = true;
     }
@@ -368,37 +296,65 @@ export class DurableConsumer implements Wakeable, DueItem {
 
   /** Reads the pages that its lanes need. */
   readLanes(): void {
-    readLanes(this.#parts, this.#executor, this);
+    readLanes(this.#parts, this);
   }
 
   /** Drops the tracker of an idle consumer. */
   releaseMemory(): void {
-    if (this.#tracker === undefined || !this.#tracker.isIdle || this.#isReading) return;
+    if (this.#tracker === undefined || !this.#tracker.isIdle || this.isReading) return;
     this.#position = this.#tracker.position;
     this.#tracker = undefined;
   }
 
-  /** Whether the subscription matches an event, by interest and filter. */
+  /** The changes of the store since the last checkpoint. */
+  checkpoint(): StoreChange[] {
+    const changes: StoreChange[] = [];
+    const cursor = this.checkpointOpenEvents(changes);
+    if (cursor !== this.#status.cursor) this.#status = { ...this.#status, cursor };
+    const held = this.#tracker?.countBehindStored() ?? 0;
+    const status = held > 0 ? { ...this.#status, held } : this.#status;
+    changes.push({ kind: 'status', subscription: this.id, status });
+    return changes;
+  }
+
+  /** Appends the changes of its open events. Returns the cursor of this checkpoint. */
+  protected checkpointOpenEvents(changes: StoreChange[]): Position {
+    const cursor = this.#tracker?.checkpoint(this.id, changes) ?? this.position;
+    this.#clearReportedLoss();
+    return cursor;
+  }
+
+  /**
+   * True when an open event held back the cursor of the last checkpoint. The next one gives that
+   * event a row of its own.
+   */
+  get needsCheckpoint(): boolean {
+    return this.#tracker !== undefined && this.#status.cursor < this.#tracker.position;
+  }
+
+  /** Whether the subscription matches an event, by channel, type and filter. */
   matches(record: StoredRecord): boolean {
-    return this.#interest.matches(record) && this.#passesFilter(record);
+    return this.#intake.selection.matches(record);
   }
 
   /**
    * Whether a channel is one of the subscription's present channels. The hub sends no event of
    * another channel: a change, a new endpoint or a pull is authorized for the present channels
-   * alone. A gap of all channels has no channel of its own.
+   * alone.
    */
   hasChannel(channel: string): boolean {
-    return channel === GAP_TYPE || this.primary.#interest.covers(channel);
+    return this.#intake.selection.hasChannel(channel);
   }
 
   /** The records that pass the filter. The caller has matched their channel and type already. */
   matching(records: readonly StoredRecord[]): readonly StoredRecord[] {
-    return this.#filter === undefined ? records : records.filter((record) => this.#passesFilter(record));
+    return this.#intake.selection.matching(records);
   }
 
-  #passesFilter(record: StoredRecord): boolean {
-    return this.#filter === undefined || this.#filter(parseRecord(record));
+  /** Forgets the lost log when the gap that reports it has been delivered. */
+  #clearReportedLoss(): void {
+    if (this.#status.lost === undefined || this.#tracker?.isBlockedByGap === true) return;
+    this.#status = { ...this.#status, lost: undefined };
   }
 
   /** Stores the position of a live consumer, before anything about its reading changes. */
@@ -406,7 +362,7 @@ export class DurableConsumer implements Wakeable, DueItem {
     if (!this.#isLive) return;
     const { head } = this.#parts.feed;
     this.#isLive = false;
-    this.#lastTakenMs = this.#parts.clock.nowMs();
+    this.#intake.onBehind();
     if (this.#tracker !== undefined) this.#tracker.enqueue(NO_RECORDS, head);
     else this.#position = Math.max(this.#position, head);
   }
@@ -417,8 +373,7 @@ export class DurableConsumer implements Wakeable, DueItem {
     const { cursor } = this.#tracker;
     // The log is read again from the cursor. An undelivered gap is stored nowhere else, and events
     // that were in memory alone may be lost meanwhile.
-    this.#gapReportedThrough = Math.min(this.#gapReportedThrough, cursor);
-    this.#corruptionReportedThrough = Math.min(this.#corruptionReportedThrough, cursor);
+    this.#intake.reportedLoss.restartAt(cursor);
     this.#tracker = this.#tracker.withOrdering(this.#definition.ordering);
     this.#enqueueLostGap();
   }
@@ -430,79 +385,7 @@ export class DurableConsumer implements Wakeable, DueItem {
     const { feed, clock } = this.#parts;
     this.tracker.enqueueGap(createEpochGap(lost, feed.epoch, cursor, clock.nowMs()));
   }
-
-  #read(tracker: AckTracker, countMax: number): void {
-    const { feed, reads } = this.#parts;
-    const generation = this.#readGeneration;
-    const after = tracker.position;
-    // No event of this log is read before the gap of the lost log has been delivered.
-    this.clearReportedLoss();
-    this.#isReading = true;
-    const onPage = (page: RecordPage): void => {
-      if (this.#readGeneration !== generation) return;
-      this.#isReading = false;
-      this.#enqueuePage(tracker, page);
-      this.#executor.schedule(this);
-    };
-    const onError = (): void => {
-      if (this.#readGeneration !== generation) return;
-      setTimeout(() => {
-        if (this.#readGeneration !== generation) return;
-        this.#isReading = false;
-        this.#executor.schedule(this);
-      }, READ_RETRY_MS).unref();
-    };
-    const read = (): Promise<RecordPage> =>
-      feed.readRecords(this.#interest, after, Math.min(feed.head, this.#replayThrough), countMax, PAGE_BYTES_MAX);
-    reads.run(read).then(onPage, onError);
-  }
-
-  /** Takes up a gap first; then the page is read again. */
-  #enqueuePage(tracker: AckTracker, page: RecordPage): void {
-    const after = tracker.position;
-    if (!this.#hasUnreportedGap(page, after)) return this.#enqueueRecords(tracker, page);
-    const isDamage = page.gapReason === 'corrupt';
-    if (isDamage) this.#corruptionReportedThrough = page.gapThrough;
-    this.#gapReportedThrough = isDamage ? Math.max(this.#gapReportedThrough, page.gapThrough) : page.gapThrough;
-    const { feed, clock } = this.#parts;
-    tracker.enqueueGap(createLossGap(feed.epoch, after, page.gapThrough, page.gapReason, clock.nowMs()));
-  }
-
-  /** Whether a page that starts after a position has a loss that has not been reported. */
-  #hasUnreportedGap({ gapThrough, gapReason }: RecordPage, after: Position): boolean {
-    return (
-      gapThrough > Math.max(after, gapReason === 'corrupt' ? this.#corruptionReportedThrough : this.#gapReportedThrough)
-    );
-  }
-
-  #enqueueRecords(tracker: AckTracker, { records, reached }: RecordPage): void {
-    const matching =
-      reached <= this.#replayThrough ? records : records.filter(({ position }) => position <= this.#replayThrough);
-    const accepted = this.matching(matching);
-    this.#pendingEvents.onTaken(accepted.length, tracker.position, reached);
-    tracker.enqueue(accepted, Math.min(reached, this.#replayThrough));
-    this.#lastTakenMs = matching.at(-1)?.timeMs ?? this.#lastTakenMs;
-  }
-
-  get #countScope(): CountScope {
-    return {
-      feed: this.#parts.feed,
-      interest: this.#interest,
-      filter: this.#filter,
-      matching: (records) => this.matching(records),
-      hasUnreportedGap: (page, after) => this.#hasUnreportedGap(page, after),
-    };
-  }
-
-  #interestOf({ channels, types }: SubscriptionDefinition): Interest {
-    const channel = this.replayOf?.replay.channel;
-    return this.#parts.feed.interest(channel === undefined ? channels : [channel], types);
-  }
 }
 
 const NO_RECORDS: readonly StoredRecord[] = [];
 const NOTHING_OPEN: OpenCounts = { inFlight: 0, failing: 0, waiting: 0 };
-
-function filterOf({ filter }: SubscriptionDefinition): Filter | undefined {
-  return filter === undefined ? undefined : compileFilter(filter);
-}

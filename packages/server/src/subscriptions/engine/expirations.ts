@@ -12,7 +12,7 @@ export class Expirations {
   readonly #expirations = new Map<DurableConsumer, Expiration>();
 
   constructor(clock: Clock, speed: number, onExpired: (consumer: DurableConsumer) => void) {
-    this.#timer = new DeadlineTimer<Expiration>(clock, speed, ({ line: consumer }) => {
+    this.#timer = new DeadlineTimer<Expiration>(clock, speed, ({ consumer }) => {
       this.#expirations.delete(consumer);
       onExpired(consumer);
     });
@@ -23,8 +23,7 @@ export class Expirations {
     const { endsMs } = consumer.definition;
     if (endsMs === undefined || consumer.status.state === 'ended') return this.cancel(consumer);
     let expiration = this.#expirations.get(consumer);
-    if (expiration === undefined)
-      this.#expirations.set(consumer, (expiration = { line: consumer, dueMs: 0, heapIndex: -1 }));
+    if (expiration === undefined) this.#expirations.set(consumer, (expiration = { consumer, dueMs: 0, heapIndex: -1 }));
     this.#timer.set(expiration, endsMs);
   }
 
@@ -41,5 +40,5 @@ export class Expirations {
 }
 
 interface Expiration extends DueItem {
-  readonly line: DurableConsumer;
+  readonly consumer: DurableConsumer;
 }

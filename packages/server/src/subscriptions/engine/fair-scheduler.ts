@@ -1,5 +1,4 @@
 import { Queue } from '../../core/primitives/queue.ts';
-import type { DurableConsumer } from './durable-consumer.ts';
 
 /**
  * Requests that start in one turn of the event loop. The bound leaves time for live readers, and
@@ -15,8 +14,18 @@ const UNPROVEN_FRACTION = 0.75;
 /** While healthy consumers wait too, one pick in this many is for an unproven one. */
 const UNPROVEN_TURN_INTERVAL = 4;
 
-/** Starts up to `quantum` requests of a consumer and returns their number. */
-type Serve = (consumer: DurableConsumer, quantum: number) => number;
+/** What takes turns, such as a webhook. The scheduler writes the two flags. */
+export interface FairlyScheduled {
+  /** True while its last delivery succeeded. */
+  readonly isHealthy: boolean;
+  /** True while it is in a queue of the scheduler. */
+  isQueued: boolean;
+  /** True while it is in the queue of healthy entries. */
+  isQueuedHealthy: boolean;
+}
+
+/** Starts up to `quantum` requests of an entry and returns their number. */
+type Serve<Entry> = (entry: Entry, quantum: number) => number;
 
 /**
  * Chooses the consumer that may start requests next, within the bound on requests in flight.
@@ -28,14 +37,14 @@ type Serve = (consumer: DurableConsumer, quantum: number) => number;
  * Of the consumers that one event wakes, the oldest comes first. A client therefore gains no
  * advantage from many subscriptions.
  */
-export class FairScheduler {
+export class FairScheduler<Entry extends FairlyScheduled> {
   readonly #requestsMax: number;
   readonly #unprovenMax: number;
-  readonly #serve: Serve;
+  readonly #serve: Serve<Entry>;
   /** Consumers woken since the last turn, the newest first. */
-  #woken: DurableConsumer[] = [];
-  readonly #healthy = new Queue<DurableConsumer>();
-  readonly #unproven = new Queue<DurableConsumer>();
+  #woken: Entry[] = [];
+  readonly #healthy = new Queue<Entry>();
+  readonly #unproven = new Queue<Entry>();
   readonly #idleListeners: (() => void)[] = [];
   #inFlight = 0;
   #unprovenInFlight = 0;
@@ -43,7 +52,7 @@ export class FairScheduler {
   #isClosed = false;
   #picks = 0;
 
-  constructor(requestsMax: number, serve: Serve) {
+  constructor(requestsMax: number, serve: Serve<Entry>) {
     this.#requestsMax = requestsMax;
     this.#unprovenMax = Math.max(1, Math.floor(requestsMax * UNPROVEN_FRACTION));
     this.#serve = serve;
@@ -54,9 +63,9 @@ export class FairScheduler {
   }
 
   /** Queues a consumer. Its turn finds out if it has anything to do. */
-  schedule(consumer: DurableConsumer): void {
-    if (!this.#markQueued(consumer)) return;
-    this.#queueOf(consumer).push(consumer);
+  schedule(entry: Entry): void {
+    if (!this.#markQueued(entry)) return;
+    this.#queueOf(entry).push(entry);
     this.#scheduleTurn();
   }
 
@@ -64,9 +73,9 @@ export class FairScheduler {
    * Like `schedule`, for consumers that an event wakes. They are woken from the newest to the
    * oldest.
    */
-  scheduleWoken(consumer: DurableConsumer): void {
-    if (!this.#markQueued(consumer)) return;
-    this.#woken.push(consumer);
+  scheduleWoken(entry: Entry): void {
+    if (!this.#markQueued(entry)) return;
+    this.#woken.push(entry);
     this.#scheduleTurn();
   }
 
@@ -104,17 +113,17 @@ export class FairScheduler {
   }
 
   /** False when it is in the right queue already. */
-  #markQueued(consumer: DurableConsumer): boolean {
-    const isHealthy = consumer.primary.limiter?.isHealthy === true;
+  #markQueued(entry: Entry): boolean {
+    const isHealthy = entry.isHealthy;
     // A consumer that was queued as unproven moves to the healthy queue once its endpoint is
     // healthy.
-    if (this.#isClosed || (consumer.isQueued && (consumer.isQueuedHealthy || !isHealthy))) return false;
-    consumer.isQueued = true;
-    consumer.isQueuedHealthy = isHealthy;
+    if (this.#isClosed || (entry.isQueued && (entry.isQueuedHealthy || !isHealthy))) return false;
+    entry.isQueued = true;
+    entry.isQueuedHealthy = isHealthy;
     return true;
   }
 
-  #queueOf({ isQueuedHealthy }: DurableConsumer): Queue<DurableConsumer> {
+  #queueOf({ isQueuedHealthy }: Entry): Queue<Entry> {
     return isQueuedHealthy ? this.#healthy : this.#unproven;
   }
 
@@ -122,8 +131,7 @@ export class FairScheduler {
     const woken = this.#woken;
     if (woken.length === 0) return;
     this.#woken = [];
-    for (let consumer = woken.pop(); consumer !== undefined; consumer = woken.pop())
-      this.#queueOf(consumer).push(consumer);
+    for (let entry = woken.pop(); entry !== undefined; entry = woken.pop()) this.#queueOf(entry).push(entry);
   }
 
   get #hasQueued(): boolean {
@@ -141,18 +149,18 @@ export class FairScheduler {
     this.#enqueueWoken();
     let left = SENDS_PER_TURN;
     for (let looked = 0; left > 0 && looked < CONSUMERS_PER_TURN; looked++) {
-      const consumer = this.#next();
-      if (consumer === undefined) return;
+      const entry = this.#next();
+      if (entry === undefined) return;
       // It was in both queues and has had its turn.
-      if (!consumer.isQueued) continue;
-      consumer.isQueued = false;
-      left -= this.#serve(consumer, Math.min(left, QUANTUM, this.#requestsMax - this.#inFlight));
+      if (!entry.isQueued) continue;
+      entry.isQueued = false;
+      left -= this.#serve(entry, Math.min(left, QUANTUM, this.#requestsMax - this.#inFlight));
     }
     if (!this.#isClosed && this.#hasQueued) this.#scheduleTurn();
   };
 
   /** The next consumer that may start requests; most picks are healthy ones. */
-  #next(): DurableConsumer | undefined {
+  #next(): Entry | undefined {
     if (this.#isClosed || this.#inFlight >= this.#requestsMax) return undefined;
     const mayServeUnproven = this.#unproven.length > 0 && this.#unprovenInFlight < this.#unprovenMax;
     if (mayServeUnproven && (this.#healthy.length === 0 || ++this.#picks % UNPROVEN_TURN_INTERVAL === 0))

@@ -1,8 +1,28 @@
+import type { Feed } from '../../core/feed.ts';
+import type { Clock, StoredRecord } from '../../core/ports.ts';
+import type { Semaphore } from '../../core/primitives/semaphore.ts';
 import type { RecordPage } from '../../core/record-reader.ts';
 import type { Lane } from '../state/lane.ts';
 import type { AckTracker } from '../state/ack-tracker.ts';
 import { createLossGap } from './gap.ts';
-import type { DurableConsumer, Executor, DurableConsumerParts } from './durable-consumer.ts';
+import type { ReportedLoss } from './reported-loss.ts';
+
+/** The consumer whose lanes are read. */
+export interface LaneOwner {
+  readonly tracker: AckTracker;
+  readonly definition: { readonly types: readonly string[] | undefined };
+  readonly reportedLoss: ReportedLoss;
+  /** The records that pass its filter. */
+  matching(records: readonly StoredRecord[]): readonly StoredRecord[];
+  /** Called after a read of the log. */
+  schedule(): void;
+}
+
+interface LaneReadParts {
+  readonly feed: Feed;
+  readonly clock: Clock;
+  readonly reads: Semaphore;
+}
 
 /** Bytes of events in one page. */
 export const PAGE_BYTES_MAX: number = 256 * 1024;
@@ -13,19 +33,13 @@ export const READ_RETRY_MS = 1000;
  * Reads the pages that lanes need: from memory at once, else from the log. The executor is notified
  * after a read of the log.
  */
-export function readLanes(parts: DurableConsumerParts, executor: Executor, consumer: DurableConsumer): void {
-  const { tracker } = consumer;
+export function readLanes(parts: LaneReadParts, owner: LaneOwner): void {
+  const { tracker } = owner;
   for (let lane = tracker.nextToRead(); lane !== undefined; lane = tracker.nextToRead())
-    readLane(parts, executor, consumer, tracker, lane);
+    readLane(parts, owner, tracker, lane);
 }
 
-function readLane(
-  { feed, reads, clock }: DurableConsumerParts,
-  executor: Executor,
-  consumer: DurableConsumer,
-  tracker: AckTracker,
-  lane: Lane,
-): void {
+function readLane({ feed, reads, clock }: LaneReadParts, owner: LaneOwner, tracker: AckTracker, lane: Lane): void {
   const { after, through, countMax } = tracker.pageOf(lane);
   const { channel } = lane;
   const isHead = !lane.isHeadDone;
@@ -37,19 +51,19 @@ function readLane(
   const onPage = ({ records, reached, gapThrough, gapReason }: RecordPage): void => {
     const { epoch } = feed;
     // Events of the channel that retention has deleted become a gap at their place.
-    const isReported = gapReason === 'corrupt' && gapThrough <= consumer.corruptionReportedThrough;
+    const isReported = gapReason === 'corrupt' && gapThrough <= owner.reportedLoss.corruptThrough;
     const gap =
       !isHead && !isReported && gapThrough > after
         ? createLossGap(epoch, after, gapThrough, gapReason, clock.nowMs(), channel)
         : undefined;
-    if (!tracker.onPageRead(lane, isHead ? records : consumer.matching(records), reached, gap))
+    if (!tracker.onPageRead(lane, isHead ? records : owner.matching(records), reached, gap))
       tracker.replaceHead(lane, createLossGap(epoch, after, lane.position, gapReason, clock.nowMs(), channel));
-    executor.schedule(consumer);
+    owner.schedule();
   };
   const onError = (): void => {
     tracker.onReadFailed(lane, clock.nowMs() + READ_RETRY_MS);
-    executor.schedule(consumer);
+    owner.schedule();
   };
-  const interest = feed.interest([channel], isHead ? undefined : consumer.definition.types);
+  const interest = feed.interest([channel], isHead ? undefined : owner.definition.types);
   reads.run(() => feed.readRecords(interest, after, through, countMax, PAGE_BYTES_MAX)).then(onPage, onError);
 }

@@ -1,18 +1,16 @@
 import type { Feed } from '../../core/feed.ts';
 import type { Interest } from '../../core/interests/interest.ts';
-import type { Position, StoredRecord } from '../../core/ports.ts';
-import type { RecordPage } from '../../core/record-reader.ts';
+import type { Position } from '../../core/ports.ts';
 import type { Filter } from '../state/filter.ts';
+import type { EventSelection } from './event-selection.ts';
 import { PAGE_BYTES_MAX } from './lane-reads.ts';
+import type { ReportedLoss } from './reported-loss.ts';
 
-/** The events to count: those that match an interest and pass a filter. */
+/** What is counted: the selected events that the consumer has not taken up. */
 export interface CountScope {
   readonly feed: Feed;
-  readonly interest: Interest;
-  readonly filter: Filter | undefined;
-  matching(records: readonly StoredRecord[]): readonly StoredRecord[];
-  /** Whether a page that starts after a position has a loss that has not been reported. */
-  hasUnreportedGap(page: RecordPage, after: Position): boolean;
+  readonly selection: EventSelection;
+  readonly reportedLoss: ReportedLoss;
 }
 
 /** Events in one page. */
@@ -43,7 +41,8 @@ export class PendingEventCounter {
   /** The number of pending events, or an upper bound while `needsRead` is true. */
   count(scope: CountScope, after: Position, head: Position): number {
     if (after >= head) return 0;
-    const { feed, interest, filter } = scope;
+    const { feed } = scope;
+    const { interest, filter } = scope.selection;
     this.#reset(scope, after);
     const more = feed.countAfter(interest, this.#through);
     if (more === undefined) return this.#count + Math.max(0, head - this.#through);
@@ -55,7 +54,8 @@ export class PendingEventCounter {
 
   /** Whether there are events that only `countPage` can count. */
   needsRead(scope: CountScope, after: Position): boolean {
-    const { feed, interest, filter } = scope;
+    const { feed } = scope;
+    const { interest, filter } = scope.selection;
     this.#reset(scope, after);
     if (this.#through >= feed.head || this.#count >= EVENTS_COUNTED_MAX) return false;
     const more = feed.countAfter(interest, this.#through);
@@ -64,7 +64,8 @@ export class PendingEventCounter {
 
   /** Counts one more page, from memory or from the log. */
   async countPage(scope: CountScope, after: Position): Promise<void> {
-    const { feed, interest } = scope;
+    const { feed, selection } = scope;
+    const { interest } = selection;
     this.#reset(scope, after);
     const from = this.#through;
     const inMemory = feed.nextRecords(interest, from, PAGE_COUNT, PAGE_BYTES_MAX);
@@ -76,8 +77,8 @@ export class PendingEventCounter {
       inMemory === 'behind' ? await feed.readRecords(interest, from, feed.head, PAGE_COUNT, PAGE_BYTES_MAX) : inMemory;
     // The consumer has taken up some of them during the read, so the count has started again.
     if (this.#through !== from || this.#hasChanged(scope)) return;
-    this.#count += scope.matching(page.records).length;
-    this.#hasGap ||= scope.hasUnreportedGap(page, from);
+    this.#count += selection.matching(page.records).length;
+    this.#hasGap ||= scope.reportedLoss.hasUnreported(page, from);
     this.#through = Math.max(from, page.reached);
   }
 
@@ -98,14 +99,14 @@ export class PendingEventCounter {
 
   #reset(scope: CountScope, after: Position): void {
     if (this.#after === after && !this.#hasChanged(scope)) return;
-    this.#interest = scope.interest;
-    this.#filter = scope.filter;
+    this.#interest = scope.selection.interest;
+    this.#filter = scope.selection.filter;
     this.#after = this.#through = after;
     this.#count = 0;
     this.#hasGap = false;
   }
 
-  #hasChanged({ interest, filter }: CountScope): boolean {
-    return this.#interest !== interest || this.#filter !== filter;
+  #hasChanged({ selection }: CountScope): boolean {
+    return this.#interest !== selection.interest || this.#filter !== selection.filter;
   }
 }

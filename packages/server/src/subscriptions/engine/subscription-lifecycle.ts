@@ -55,7 +55,7 @@ export class Lifecycle {
   apply(consumer: DurableConsumer, input: LifecycleInput): LifecycleStep {
     const step = transition(consumer.status.state, input);
     if (typeof step === 'string') return step;
-    const { clock, store, checkpoints, publishLifecycleEvent, onStatusChanged } = this.#parts;
+    const { clock, store, publishLifecycleEvent, onStatusChanged } = this.#parts;
     const previous = consumer.status;
     const status = { ...previous, ...step, sinceMs: clock.nowMs() };
     consumer.replaceStatus(
@@ -63,7 +63,7 @@ export class Lifecycle {
     );
     this.#failing.delete(consumer);
     onStatusChanged(consumer);
-    store.enqueue(checkpoints.checkpoint(consumer));
+    store.enqueue(consumer.checkpoint());
     const event = EVENT_OF_REASON[step.reason];
     if (event !== undefined)
       publishLifecycleEvent(consumer.id, event, {

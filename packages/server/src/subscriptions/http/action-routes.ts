@@ -15,6 +15,7 @@ import {
 import { channelOf, startCheck } from './bodies/definition-body.ts';
 import { readSecret } from './bodies/delivery-body.ts';
 import { startPosition } from './bodies/subscription-body.ts';
+import { notActiveError } from '../state/refusals.ts';
 import type { SubscriptionParts } from './parts.ts';
 import { positionAt } from '../state/position-at.ts';
 import { checkIfMatch } from './preconditions.ts';
@@ -163,8 +164,4 @@ function replayAfter(parts: SubscriptionParts): Validator<string> {
       throw new PolycastError('invalid_cursor', 'A cursor or "earliest" is expected.', { parameter: 'after' });
     return check(value);
   };
-}
-
-function notActiveError(state: string, detail: string): PolycastError {
-  return new PolycastError('subscription_not_active', detail, { state });
 }

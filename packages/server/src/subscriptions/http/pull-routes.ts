@@ -1,4 +1,4 @@
-import { parseCursor, PolycastError } from '@polycast/protocol';
+import { parseCursor } from '@polycast/protocol';
 import type { Position } from '../../core/ports.ts';
 import type { LeasedEvent, LeaseOutcome, PullOptions } from '../state/ports.ts';
 import type { AuthorizedRequest } from '../../auth/authorized-request.ts';
@@ -8,6 +8,7 @@ import { invalidBody, integer, type Validator } from '../../http/body/json-body.
 import { leasedEventsJson } from '../../streams/leased-events.ts';
 import { timestampOrNull } from '../../http/timestamp-text.ts';
 import { authorizeDelivery, subscriptionRoute, type CurrentSubscription } from './subscription-access.ts';
+import { notForPullingError } from '../state/refusals.ts';
 import type { SubscriptionParts } from './parts.ts';
 import { WaitingPull } from './waiting-pull.ts';
 
@@ -126,8 +127,7 @@ async function extend(
   const leases = members.required('leases', leaseList);
   const leaseSeconds = members.optional('leaseSeconds', integer(1, settings.leaseMaxSeconds));
   members.rejectUnknown();
-  if (definition.delivery.kind !== 'pull')
-    throw new PolycastError('subscription_not_active', 'It is not for pulling: the hub calls a webhook.');
+  if (definition.delivery.kind !== 'pull') throw notForPullingError();
   const leaseMs = leaseSeconds === undefined ? definition.delivery.leaseMs : leaseSeconds * 1000;
   const outcomes = subscriptions.pullConsumer.extend(definition.id, leases, leaseMs);
   const leaseEnds = timestampOrNull(services.clock.nowMs() + leaseMs);

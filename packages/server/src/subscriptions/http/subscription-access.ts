@@ -7,6 +7,7 @@ import { authorizeHistory } from '../../auth/history-permission.ts';
 import { authorize, checkScope } from '../../auth/permission.ts';
 import type { RouteAddress, AuthorizedRoute, Route } from '../../http/route.ts';
 import type { Services } from '../../http/services.ts';
+import { noSuchSubscription } from '../state/refusals.ts';
 import type { SubscriptionParts } from './parts.ts';
 
 /** A route for callers with the scope `subscriptions`, for any channels. */
@@ -51,8 +52,7 @@ function visibleSubscription(
   request: AuthorizedRequest,
 ): Subscription {
   const subscription = subscriptions.get(request.parameters['id'] ?? '');
-  if (subscription === undefined || !maySee(services, request.principal, subscription))
-    throw new PolycastError('not_found', 'There is no such subscription.');
+  if (subscription === undefined || !maySee(services, request.principal, subscription)) throw noSuchSubscription();
   return subscription;
 }
 

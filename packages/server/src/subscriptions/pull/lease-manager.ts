@@ -1,15 +1,15 @@
 import { PolycastError } from '@polycast/protocol';
 import type { Clock, Position, Random } from '../../core/ports.ts';
-import type { PullDelivery } from '../state/definition.ts';
 import type { Lane } from '../state/lane.ts';
-import type { LeasedEvent, LeaseOutcome, PullConsumer, PullOptions } from '../state/ports.ts';
+import type { LeasedEvent, LeaseOutcome, PullOptions, PullService } from '../state/ports.ts';
+import { notActiveError } from '../state/refusals.ts';
 import type { SubscriptionStore } from '../state/subscription-store.ts';
 import type { SubscriptionSettings } from '../state/settings.ts';
 import { DeadlineTimer } from '../engine/deadline-timer.ts';
 import type { DeadLetters } from '../engine/dead-letters.ts';
-import type { DurableConsumer, Executor } from '../engine/durable-consumer.ts';
+import type { Executor } from '../engine/executor.ts';
 import type { CheckpointScheduler } from '../engine/checkpoint-scheduler.ts';
-import { PullQueue, type Waiter } from './pull-queue.ts';
+import { PullQueue, type PullConsumer, type Waiter } from './pull-consumer.ts';
 
 export interface LeaseManagerParts {
   readonly store: SubscriptionStore;
@@ -19,8 +19,11 @@ export interface LeaseManagerParts {
   /** How many times faster the clock runs than real time. */
   readonly speed: number;
   readonly settings: SubscriptionSettings;
-  /** The consumer of a subscription's id; `undefined` if there is none. */
-  readonly find: (subscription: string) => DurableConsumer | undefined;
+  /**
+   * The consumer of a subscription's id.
+   * @throws PolycastError `not_found`, `subscription_not_active`
+   */
+  readonly find: (subscription: string) => PullConsumer;
   readonly deadLetters: DeadLetters;
 }
 
@@ -43,11 +46,11 @@ const STORE_RETRY_MS = 100;
  *
  * A subscription without leases and without waiting workers uses no resources here.
  */
-export class LeaseManager implements PullConsumer, Executor {
+export class LeaseManager implements PullService, Executor<PullConsumer> {
   readonly #parts: LeaseManagerParts;
-  readonly #queues = new Map<DurableConsumer, PullQueue>();
-  readonly #timer: DeadlineTimer;
-  #readyConsumers: DurableConsumer[] = [];
+  readonly #queues = new Set<PullQueue>();
+  readonly #timer: DeadlineTimer<PullConsumer>;
+  #readyConsumers: PullConsumer[] = [];
   #isScheduled = false;
   #isClosed = false;
   readonly metrics: PullMetrics = {
@@ -71,8 +74,8 @@ export class LeaseManager implements PullConsumer, Executor {
   }
 
   async pull(subscription: string, options: PullOptions, signal: AbortSignal): Promise<readonly LeasedEvent[]> {
-    const consumer = this.#consumer(subscription);
-    if (!consumer.isActive) throw notActiveError(consumer);
+    const consumer = this.#parts.find(subscription);
+    if (!consumer.isActive) throw notActiveError(consumer.status.state);
     const queue = this.#queueOf(consumer);
     // Workers that already wait come first.
     const events = queue.waiters.size > 0 ? NO_EVENTS : this.#lease(queue, options);
@@ -82,7 +85,7 @@ export class LeaseManager implements PullConsumer, Executor {
   }
 
   watch(subscription: string, onClosed: (error: PolycastError) => void): () => void {
-    const queue = this.#queueOf(this.#consumer(subscription));
+    const queue = this.#queueOf(this.#parts.find(subscription));
     queue.watchers.add(onClosed);
     return () => {
       queue.watchers.delete(onClosed);
@@ -98,7 +101,7 @@ export class LeaseManager implements PullConsumer, Executor {
   }
 
   acknowledgeThrough(subscription: string, position: Position): number {
-    const consumer = this.#consumer(subscription);
+    const consumer = this.#parts.find(subscription);
     const lanes = this.#queueOf(consumer).reclaimThrough(position);
     for (const lane of lanes) consumer.tracker.complete(lane);
     this.metrics.acknowledged += lanes.length;
@@ -120,7 +123,7 @@ export class LeaseManager implements PullConsumer, Executor {
   }
 
   extend(subscription: string, leases: readonly string[], leaseMs: number): readonly LeaseOutcome[] {
-    const consumer = this.#consumer(subscription);
+    const consumer = this.#parts.find(subscription);
     const queue = this.#queueOf(consumer);
     const endsMs = this.#parts.clock.nowMs() + leaseMs;
     const outcomes = leases.map((lease): LeaseOutcome => {
@@ -137,7 +140,7 @@ export class LeaseManager implements PullConsumer, Executor {
    * The order of wake-ups does not matter: each consumer has its own workers and waits for no
    * other.
    */
-  scheduleWoken(consumer: DurableConsumer): void {
+  scheduleWoken(consumer: PullConsumer): void {
     this.schedule(consumer);
   }
 
@@ -145,8 +148,8 @@ export class LeaseManager implements PullConsumer, Executor {
    * Queues a consumer for the next turn, as it may have events for waiting workers or expired
    * leases. Only adds it to a list.
    */
-  schedule(consumer: DurableConsumer): void {
-    if (consumer.isQueued || (!consumer.hasTracker && !this.#queues.has(consumer))) return;
+  schedule(consumer: PullConsumer): void {
+    if (consumer.isQueued || (!consumer.hasTracker && consumer.queue === undefined)) return;
     consumer.isQueued = true;
     this.#readyConsumers.push(consumer);
     if (this.#isScheduled) return;
@@ -155,29 +158,30 @@ export class LeaseManager implements PullConsumer, Executor {
   }
 
   /** Waiting workers of a subscription that is no longer active get an error on its turn. */
-  onStatusChanged(consumer: DurableConsumer): void {
+  onStatusChanged(consumer: PullConsumer): void {
     this.schedule(consumer);
   }
 
-  onRedefined(consumer: DurableConsumer): void {
-    this.#queues.get(consumer)?.onRedefined();
+  onRedefined(consumer: PullConsumer): void {
+    consumer.queue?.onRedefined();
     this.schedule(consumer);
   }
 
   /** Rejects the waiting workers. */
-  remove(consumer: DurableConsumer): void {
+  remove(consumer: PullConsumer): void {
     this.#timer.remove(consumer);
     this.#parts.checkpoints.forget(consumer);
-    const queue = this.#queues.get(consumer);
-    this.#queues.delete(consumer);
-    if (queue !== undefined) rejectAll(queue, new PolycastError('not_found', 'The subscription was removed.'));
+    const { queue } = consumer;
+    if (queue === undefined) return;
+    this.#forget(queue);
+    rejectAll(queue, new PolycastError('not_found', 'The subscription was removed.'));
   }
 
   /** Ends all waits. From then on each pull returns only the events that are ready. */
   close(): void {
     this.#isClosed = true;
     this.#timer.close();
-    for (const { waiters } of this.#queues.values()) for (const waiter of waiters) waiter.resolve(NO_EVENTS);
+    for (const { waiters } of this.#queues) for (const waiter of waiters) waiter.resolve(NO_EVENTS);
   }
 
   readonly #runTurn = (): void => {
@@ -190,9 +194,9 @@ export class LeaseManager implements PullConsumer, Executor {
     }
   };
 
-  #serve(consumer: DurableConsumer): void {
+  #serve(consumer: PullConsumer): void {
     const queue = this.#queueOf(consumer);
-    if (!consumer.isActive) rejectAll(queue, notActiveError(consumer));
+    if (!consumer.isActive) rejectAll(queue, notActiveError(consumer.status.state));
     this.#advance(queue);
     for (const waiter of queue.waiters) {
       const events = this.#lease(queue, waiter.options);
@@ -270,8 +274,13 @@ export class LeaseManager implements PullConsumer, Executor {
 
   /** Deletes the queue if it has no state to keep. */
   #forgetIfIdle(queue: PullQueue): readonly LeasedEvent[] {
-    if (queue.isIdle) this.#queues.delete(queue.consumer);
+    if (queue.isIdle) this.#forget(queue);
     return NO_EVENTS;
+  }
+
+  #forget(queue: PullQueue): void {
+    if (queue.consumer.queue === queue) queue.consumer.queue = undefined;
+    this.#queues.delete(queue);
   }
 
   /** Ends expired leases and makes lanes ready whose time has come. */
@@ -292,9 +301,9 @@ export class LeaseManager implements PullConsumer, Executor {
   #forEachLease(
     subscription: string,
     leases: readonly string[],
-    act: (consumer: DurableConsumer, lane: Lane) => void,
+    act: (consumer: PullConsumer, lane: Lane) => void,
   ): LeaseOutcome[] {
-    const consumer = this.#consumer(subscription);
+    const consumer = this.#parts.find(subscription);
     const queue = this.#queueOf(consumer);
     const outcomes = leases.map((lease): LeaseOutcome => {
       const lane = queue.reclaim(lease);
@@ -309,31 +318,23 @@ export class LeaseManager implements PullConsumer, Executor {
   /**
    * Schedules another delivery at `dueMs`, or adds a dead letter after `deliveriesMax` deliveries.
    */
-  #redeliver(consumer: DurableConsumer, lane: Lane, dueMs: number, reason: string): void {
-    const { deliveriesMax } = consumer.definition.delivery as PullDelivery;
+  #redeliver(consumer: PullConsumer, lane: Lane, dueMs: number, reason: string): void {
+    const { deliveriesMax } = consumer.delivery;
     if (lane.attempts < deliveriesMax) return consumer.tracker.retry(lane, dueMs);
     const detail = `It was given out ${lane.attempts} times and never acknowledged; in the end it was ${reason}.`;
     this.#parts.deadLetters.add(consumer, consumer.tracker, lane, 'deliveries', detail, this.#parts.clock.nowMs());
   }
 
-  #onChanged(consumer: DurableConsumer): void {
+  #onChanged(consumer: PullConsumer): void {
     this.#parts.checkpoints.markDirty(consumer);
     this.schedule(consumer);
   }
 
-  #consumer(subscription: string): DurableConsumer {
-    const consumer = this.#parts.find(subscription);
-    if (consumer === undefined) throw new PolycastError('not_found', 'There is no such subscription.');
-    if (consumer.definition.delivery.kind !== 'pull')
-      throw new PolycastError('subscription_not_active', 'It is not for pulling: the hub calls a webhook.');
-    return consumer;
-  }
-
-  #queueOf(consumer: DurableConsumer): PullQueue {
-    let queue = this.#queues.get(consumer);
+  #queueOf(consumer: PullConsumer): PullQueue {
+    let { queue } = consumer;
     if (queue === undefined) {
-      queue = new PullQueue(consumer);
-      this.#queues.set(consumer, queue);
+      consumer.queue = queue = new PullQueue(consumer);
+      this.#queues.add(queue);
     }
     return queue;
   }
@@ -354,8 +355,4 @@ function createLeaseId(random: LeaseManagerParts['random']): string {
   let name = random.token();
   while (name.startsWith('-')) name = random.token();
   return name;
-}
-
-function notActiveError({ status }: DurableConsumer): PolycastError {
-  return new PolycastError('subscription_not_active', `It is ${status.state}.`, { state: status.state });
 }

@@ -1,6 +1,6 @@
 /**
  * The ports of durable subscriptions. `http/`, `dialects/` and the streams call
- * `SubscriptionService` and `PullConsumer`. `SubscriptionManager` and `LeaseManager` implement
+ * `SubscriptionService` and `PullService`. `SubscriptionManager` and `LeaseManager` implement
  * these two. The engine itself calls `Sender`, and `SubscriptionStore` of `subscription-store.ts`.
  */
 
@@ -126,7 +126,7 @@ export interface SubscriptionService {
   /** The pending events of a subscription, and its lag. */
   backlog(id: string): Backlog;
   /** Pull subscriptions, for workers. */
-  readonly pullConsumer: PullConsumer;
+  readonly pullConsumer: PullService;
 }
 
 /** How far a subscription is with an event. A done event has no more details here. */
@@ -295,7 +295,7 @@ export interface DeadLetter {
 }
 
 /** Operations of workers on pull subscriptions (PROTOCOL.md section 14.6). */
-export interface PullConsumer {
+export interface PullService {
   /**
    * Returns up to `countMax` events, each with a lease. Waits for the first event until the signal,
    * and at most `waitMs` (Infinity: without a limit). May return none.

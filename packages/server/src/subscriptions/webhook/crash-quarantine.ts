@@ -1,5 +1,5 @@
 import type { InFlightJournal, CrashSuspect } from '../state/in-flight-journal.ts';
-import type { DurableConsumer } from '../engine/durable-consumer.ts';
+import type { WebhookConsumer } from './webhook-consumer.ts';
 
 /**
  * The crash quarantine holds back subscriptions that had requests in flight when the process died
@@ -16,7 +16,7 @@ export interface CrashQuarantineParts {
   /** How many times faster the clock runs than real time. */
   readonly speed: number;
   /** Called when a consumer may be tried. */
-  readonly onReleased: (consumer: DurableConsumer) => void;
+  readonly onReleased: (consumer: WebhookConsumer) => void;
   readonly logger: {
     info(fields: object, message: string): void;
     warn(fields: object, message: string): void;
@@ -38,7 +38,7 @@ const TRIAL_MS_MAX = 70_000;
 const RECORDING_MS_MAX = 600_000;
 
 interface QuarantinedConsumer {
-  readonly consumer: DurableConsumer;
+  readonly consumer: WebhookConsumer;
   readonly suspect: CrashSuspect;
   /** Positions that were in flight at the crash and have not been tried since. */
   readonly untried: Set<number>;
@@ -46,10 +46,10 @@ interface QuarantinedConsumer {
 
 export class CrashQuarantine {
   readonly #parts: CrashQuarantineParts;
-  readonly #quarantined = new Map<DurableConsumer, QuarantinedConsumer>();
-  readonly #released = new Set<DurableConsumer>();
+  readonly #quarantined = new Map<WebhookConsumer, QuarantinedConsumer>();
+  readonly #released = new Set<WebhookConsumer>();
   readonly #timers = new Set<NodeJS.Timeout>();
-  #onTrial: DurableConsumer | undefined;
+  #onTrial: WebhookConsumer | undefined;
   #startedMs = 0;
   /** Completed requests of the consumer on trial. */
   #completions = 0;
@@ -66,7 +66,7 @@ export class CrashQuarantine {
   /**
    * Quarantines the suspects. Call it before the first request. `find` gives the consumer of an id.
    */
-  start(find: (id: string) => DurableConsumer | undefined): void {
+  start(find: (id: string) => WebhookConsumer | undefined): void {
     const { inFlightJournal, logger } = this.#parts;
     this.#startedMs = performance.now();
     for (const [id, suspect] of inFlightJournal.suspects) {
@@ -80,7 +80,7 @@ export class CrashQuarantine {
       logger.warn(
         {
           subscription: id,
-          host: hostOf(consumer),
+          host: URL.parse(consumer.delivery.url)?.host,
           positions: positions.slice(0, NAMED_MAX),
           crashes,
           holdMs: holdMs(suspect),
@@ -96,17 +96,17 @@ export class CrashQuarantine {
   }
 
   /** Whether no request may be sent for this consumer yet. */
-  isHeld(primary: DurableConsumer): boolean {
+  isHeld(primary: WebhookConsumer): boolean {
     return this.#quarantined.has(primary) && !this.#released.has(primary);
   }
 
   /** Number of requests that a consumer may begin: one at a time during its trial. */
-  allowedRequests(primary: DurableConsumer, available: number): number {
-    return this.#quarantined.has(primary) ? Math.min(available, 1 - primary.inFlight) : available;
+  allowedRequests(primary: WebhookConsumer, available: number): number {
+    return this.#quarantined.has(primary) ? Math.min(available, 1 - primary.endpoint.inFlight) : available;
   }
 
   /** Called when a request was answered or failed, with its positions; 0 for a verification. */
-  onCompleted(primary: DurableConsumer, positions: Iterable<number>): void {
+  onCompleted(primary: WebhookConsumer, positions: Iterable<number>): void {
     const quarantined = this.#quarantined.get(primary);
     if (quarantined === undefined || !this.#released.has(primary)) return;
     for (const position of positions) quarantined.untried.delete(position);
@@ -120,7 +120,7 @@ export class CrashQuarantine {
   }
 
   /** Clears a suspect. */
-  remove(consumer: DurableConsumer): void {
+  remove(consumer: WebhookConsumer): void {
     if (!this.#quarantined.delete(consumer)) return;
     const wasReleased = this.#released.delete(consumer);
     this.#parts.inFlightJournal.clearSuspect(consumer.id);
@@ -175,8 +175,4 @@ const COMPLETIONS_MAX = 64;
 
 function holdMs({ crashes }: CrashSuspect): number {
   return Math.min(HOLD_MS_MAX, HOLD_MS * HOLD_FACTOR ** Math.max(0, crashes - 1));
-}
-
-function hostOf({ definition: { delivery } }: DurableConsumer): string | undefined {
-  return delivery.kind === 'webhook' ? URL.parse(delivery.url)?.host : undefined;
 }

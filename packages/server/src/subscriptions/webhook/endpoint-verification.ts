@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { PolycastError } from '@polycast/protocol';
 import type { Clock, Random } from '../../core/ports.ts';
-import type { SubscriptionDefinition, WebhookDelivery } from '../state/definition.ts';
+import type { WebhookDefinition } from '../state/definition.ts';
 import type { Dialects, VerificationRequest, VerificationResult } from '../state/dialect.ts';
 import type { DueItem } from '../state/due-heap.ts';
 import type { Attempt, Sender, SendResult } from '../state/ports.ts';
@@ -12,6 +12,7 @@ import { DeadlineTimer } from '../engine/deadline-timer.ts';
 import { attemptWithoutEvent } from './attempt-record.ts';
 import type { InFlightJournal } from '../state/in-flight-journal.ts';
 import type { DurableConsumer } from '../engine/durable-consumer.ts';
+import type { WebhookConsumer } from './webhook-consumer.ts';
 import type { CrashQuarantine } from './crash-quarantine.ts';
 import { classify } from './outcome.ts';
 
@@ -30,7 +31,7 @@ export interface EndpointVerificationParts {
   readonly speed: number;
   readonly nextAttempt: () => number;
   /** Resolves once the status of the subscription shows the result. */
-  readonly onResult: (consumer: DurableConsumer, result: VerificationResult) => Promise<void>;
+  readonly onResult: (consumer: WebhookConsumer, result: VerificationResult) => Promise<void>;
 }
 
 /**
@@ -62,7 +63,7 @@ export class EndpointVerification {
   }
 
   /** Sends a verification request now and repeats it until it succeeds or the retries end. */
-  start(consumer: DurableConsumer): void {
+  start(consumer: WebhookConsumer): void {
     this.forget(consumer);
     const pending: PendingVerification = {
       consumer,
@@ -77,7 +78,7 @@ export class EndpointVerification {
   }
 
   /** Sends the first request if the quarantine has delayed it. */
-  onReleased(consumer: DurableConsumer): void {
+  onReleased(consumer: WebhookConsumer): void {
     const pending = this.#pending.get(consumer);
     if (pending?.inFlight === undefined && pending?.attempts === 0) this.#verify(pending);
   }
@@ -100,7 +101,7 @@ export class EndpointVerification {
     await pending.inFlight;
   }
 
-  forget(consumer: DurableConsumer): void {
+  forget(consumer: WebhookConsumer): void {
     const pending = this.#pending.get(consumer);
     if (pending === undefined) return;
     this.#timer.remove(pending);
@@ -109,7 +110,7 @@ export class EndpointVerification {
 
   /** Sends one verification request within a caller's request, without retries. */
   async verifyOnce(
-    definition: SubscriptionDefinition,
+    definition: WebhookDefinition,
   ): Promise<{ readonly verdict: VerificationResult; readonly attempt: Attempt }> {
     return this.#exchange(definition);
   }
@@ -130,7 +131,7 @@ export class EndpointVerification {
           retryAfterMs: tooSoonMs,
         },
       );
-    const { host } = new URL((consumer.definition.delivery as WebhookDelivery).url);
+    const { host } = new URL(consumer.delivery.url);
     const retryAfterMs = this.#hostBuckets.take(host, HOST_REQUESTS_PER_SECOND, HOST_REQUESTS_PER_SECOND, nowMs);
     if (retryAfterMs > 0)
       throw new PolycastError('rate_limited', 'Too many endpoints of its host are asked.', { retryAfterMs });
@@ -159,11 +160,11 @@ export class EndpointVerification {
   }
 
   async #exchange(
-    definition: SubscriptionDefinition,
+    definition: WebhookDefinition,
     attemptNumber = 1,
   ): Promise<{ readonly verdict: VerificationResult; readonly attempt: Attempt }> {
     const { epoch, sender, clock, nextAttempt, inFlightJournal } = this.#parts;
-    const { timeoutMs } = definition.delivery as WebhookDelivery;
+    const { timeoutMs } = definition.delivery;
     const startedMs = clock.nowMs();
     const { evaluate, ...request } = this.#requestFor(definition, startedMs);
     const journalSlot = inFlightJournal.onStarted(definition.id, 0);
@@ -184,13 +185,12 @@ export class EndpointVerification {
     return { verdict: result, attempt };
   }
 
-  #requestFor({ id, delivery, ratePerSecond }: SubscriptionDefinition, nowMs: number): VerificationRequest {
+  #requestFor({ id, delivery, ratePerSecond }: WebhookDefinition, nowMs: number): VerificationRequest {
     const { dialects, origin } = this.#parts;
-    const webhook = delivery as WebhookDelivery;
-    const { verification } = dialects.get(webhook.dialect);
+    const { verification } = dialects.get(delivery.dialect);
     if (verification === undefined)
-      throw new Error(`an endpoint of ${webhook.dialect} is verified before its creation`);
-    return verification.request({ id, ratePerSecond, delivery: webhook }, { origin, nowMs, randomText });
+      throw new Error(`an endpoint of ${delivery.dialect} is verified before its creation`);
+    return verification.request({ id, ratePerSecond, delivery }, { origin, nowMs, randomText });
   }
 }
 
@@ -199,7 +199,7 @@ function randomText(byteCount: number): string {
 }
 
 interface PendingVerification extends DueItem {
-  readonly consumer: DurableConsumer;
+  readonly consumer: WebhookConsumer;
   attempts: number;
   /** Time of the last request on the monotonic clock. */
   requestedMs: number;

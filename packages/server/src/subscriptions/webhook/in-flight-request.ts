@@ -2,11 +2,11 @@ import type { StoredRecord } from '../../core/ports.ts';
 import type { Lane } from '../state/lane.ts';
 import type { SendRequest } from '../state/ports.ts';
 import type { AckTracker } from '../state/ack-tracker.ts';
-import type { DurableConsumer } from '../engine/durable-consumer.ts';
+import type { WebhookConsumer } from './webhook-consumer.ts';
 
 /** A request in flight. */
 export interface InFlightRequest {
-  readonly consumer: DurableConsumer;
+  readonly consumer: WebhookConsumer;
   readonly tracker: AckTracker;
   /** One lane, or the lanes that share the request as a batch. */
   readonly lanes: readonly Lane[];

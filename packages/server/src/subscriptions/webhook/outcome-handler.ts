@@ -1,5 +1,4 @@
 import type { Random } from '../../core/ports.ts';
-import type { WebhookDelivery } from '../state/definition.ts';
 import type { AttemptOutcome, SendResult } from '../state/ports.ts';
 import type { SubscriptionStore } from '../state/subscription-store.ts';
 import { retryDelayMs, withJitter } from '../state/retry.ts';
@@ -8,7 +7,6 @@ import { attemptOf } from './attempt-record.ts';
 import type { DeadLetters } from '../engine/dead-letters.ts';
 import type { InFlightRequest } from './in-flight-request.ts';
 import type { CheckpointScheduler } from '../engine/checkpoint-scheduler.ts';
-import { limiterOf } from './limiter-of.ts';
 import type { Lifecycle } from '../engine/subscription-lifecycle.ts';
 import { classify, type Classification } from './outcome.ts';
 
@@ -64,7 +62,7 @@ export class OutcomeHandler {
 
   #onDelivered({ consumer, tracker, lanes }: InFlightRequest, nowMs: number): void {
     const { primary } = consumer;
-    const limiter = limiterOf(primary, nowMs);
+    const limiter = consumer.limiter(nowMs);
     const wasFailing = limiter.isFailing;
     for (const lane of lanes) tracker.complete(lane);
     limiter.onSuccess(nowMs);
@@ -79,7 +77,7 @@ export class OutcomeHandler {
     const { consumer, tracker, lanes, startedMs, isProbe } = inFlightRequest;
     const { random, lifecycle, settings, deadLetters } = this.#parts;
     const { primary } = consumer;
-    const { retryDelaysMs } = consumer.definition.delivery as WebhookDelivery;
+    const { retryDelaysMs } = consumer.delivery;
     const { outcome, retryAfterMs } = classification;
     if (outcome === 'gone') {
       for (const lane of lanes) tracker.retryUncounted(lane, nowMs);
@@ -92,9 +90,9 @@ export class OutcomeHandler {
     }
     const failingSinceMs = lifecycle.markFailing(primary, startedMs);
     const feedback = classification.feedback as 'rejected' | 'overloaded';
-    limiterOf(primary, nowMs).onFailure(feedback, startedMs, nowMs, failingSinceMs, retryAfterMs);
+    consumer.limiter(nowMs).onFailure(feedback, startedMs, nowMs, failingSinceMs, retryAfterMs);
     if (feedback === 'overloaded' && retryAfterMs !== undefined) lifecycle.backOff(primary, nowMs + retryAfterMs);
-    primary.nextProbeMs = nowMs + withJitter(settings.probeSeconds * 1000, random.fraction());
+    consumer.endpoint.nextProbeMs = nowMs + withJitter(settings.probeSeconds * 1000, random.fraction());
     for (const lane of lanes) {
       const delayMs = retryDelayMs(retryDelaysMs, lane.attempts, random.fraction(), retryAfterMs);
       if (isProbe) tracker.retryUncounted(lane, Math.max(lane.dueMs, nowMs + PROBE_RETRY_MS));

@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { formatTime } from '@polycast/protocol';
 import type { Clock, StoredRecord } from '../../core/ports.ts';
-import type { WebhookDelivery } from '../state/definition.ts';
 import type { Dialects } from '../state/dialect.ts';
 import type { Attempt, Sample, Sender } from '../state/ports.ts';
 import type { SubscriptionStore } from '../state/subscription-store.ts';
 import { attemptWithoutEvent } from './attempt-record.ts';
-import type { DurableConsumer } from '../engine/durable-consumer.ts';
+import type { WebhookConsumer } from './webhook-consumer.ts';
 import { classify } from './outcome.ts';
 import { webhookRequest } from './request/webhook-request.ts';
 
@@ -25,7 +24,7 @@ export interface TestDeliveryParts {
  */
 export async function sendTestDelivery(
   { epoch, sender, dialects, store, clock, nextAttempt }: TestDeliveryParts,
-  consumer: DurableConsumer,
+  consumer: WebhookConsumer,
   { channel, type, data }: Sample,
 ): Promise<Attempt> {
   const startedMs = clock.nowMs();
@@ -34,7 +33,7 @@ export async function sendTestDelivery(
   const record: StoredRecord = { position: 0, channel, type, timeMs: startedMs, body };
   // Each sample has a new id, because receivers skip ids that they know.
   const id = `test_${randomBytes(12).toString('base64url')}`;
-  const delivery = consumer.definition.delivery as WebhookDelivery;
+  const { delivery } = consumer;
   const request = webhookRequest(dialects.get(delivery.dialect), delivery, [record], epoch, startedMs, id);
   const sent = await sender.send(request);
   const { outcome } = classify(sent, clock.nowMs());

@@ -14,8 +14,9 @@ import type { InFlightRequest } from './in-flight-request.ts';
 import type { InFlightJournal } from '../state/in-flight-journal.ts';
 import { isGap } from '../engine/gap.ts';
 import { OutcomeHandler, type WebhookMetrics, type OutcomeHandlerParts } from './outcome-handler.ts';
-import type { DurableConsumer, Executor } from '../engine/durable-consumer.ts';
-import { limiterOf } from './limiter-of.ts';
+import type { Executor } from '../engine/executor.ts';
+import type { WebhookConsumer } from './webhook-consumer.ts';
+import type { EndpointVerification } from './endpoint-verification.ts';
 import type { CrashQuarantine } from './crash-quarantine.ts';
 import { FairScheduler } from '../engine/fair-scheduler.ts';
 
@@ -25,6 +26,7 @@ export interface WebhookDispatcherParts extends OutcomeHandlerParts {
   readonly clock: Clock;
   readonly inFlightJournal: InFlightJournal;
   readonly quarantine: CrashQuarantine;
+  readonly verification: EndpointVerification;
   /** How many times faster the clock runs than real time. */
   readonly speed: number;
   /** Total number of events written to live consumers. */
@@ -36,8 +38,6 @@ export interface WebhookDispatcherParts extends OutcomeHandlerParts {
 const BUFFERED_PER_REQUEST = 8;
 /** Most open events while every request to the endpoint fails: enough to detect its recovery. */
 const FAILING_OPEN_MAX = 16;
-/** Most open events of a replay. They are in memory only. */
-const REPLAY_OPEN_MAX = 256;
 /** Delay before a throttled consumer is served again. */
 const THROTTLED_RETRY_MS = 5;
 /** Delay before an overloaded store is checked again. */
@@ -52,10 +52,10 @@ const STORE_RETRY_MS = 100;
  * suspended endpoint gets one probe about every `settings.probeSeconds`, and the first success
  * resumes it.
  */
-export class WebhookDispatcher implements Executor {
+export class WebhookDispatcher implements Executor<WebhookConsumer> {
   readonly #parts: WebhookDispatcherParts;
-  readonly #scheduler: FairScheduler;
-  readonly #timer: DeadlineTimer;
+  readonly #scheduler: FairScheduler<WebhookConsumer>;
+  readonly #timer: DeadlineTimer<WebhookConsumer>;
   readonly #backfillThrottle: BackfillThrottle;
   readonly #outcomeHandler: OutcomeHandler;
 
@@ -82,39 +82,44 @@ export class WebhookDispatcher implements Executor {
   }
 
   /** Adds the consumer to the queue. `#serve` decides about its requests when its turn comes. */
-  schedule(consumer: DurableConsumer): void {
+  schedule(consumer: WebhookConsumer): void {
     this.#scheduler.schedule(consumer);
   }
 
-  scheduleWoken(consumer: DurableConsumer): void {
+  scheduleWoken(consumer: WebhookConsumer): void {
     this.#scheduler.scheduleWoken(consumer);
   }
 
   /**
    * Removes a consumer: no further request begins. Results of requests in flight no longer count.
    */
-  remove(consumer: DurableConsumer): void {
+  remove(consumer: WebhookConsumer): void {
+    const { quarantine, verification, checkpoints } = this.#parts;
+    quarantine.remove(consumer);
+    verification.forget(consumer);
     this.#timer.remove(consumer);
-    this.#parts.checkpoints.forget(consumer);
+    checkpoints.forget(consumer);
   }
 
   /**
-   * A subscription that was verified or resumed starts with a new limiter. After a successful probe
+   * The endpoint of a pending subscription is verified. A subscription that was verified or resumed starts with a new limiter. After a successful probe
    * the limiter stays, and its rate rises slowly. A suspended subscription sends one probe at a
    * time, about every `settings.probeSeconds`.
    */
-  onStatusChanged(consumer: DurableConsumer): void {
+  onStatusChanged(consumer: WebhookConsumer): void {
     const { state, reason } = consumer.status;
-    if (state === 'active' && reason !== 'healed') consumer.limiter = undefined;
+    if (state === 'pending') this.#parts.verification.start(consumer);
+    else this.#parts.verification.forget(consumer);
+    if (state === 'active' && reason !== 'healed') consumer.resetLimiter();
     if (state !== 'suspended') return;
     const { clock, random, settings } = this.#parts;
-    consumer.nextProbeMs = clock.nowMs() + withJitter(settings.probeSeconds * 1000, random.fraction());
+    consumer.endpoint.nextProbeMs = clock.nowMs() + withJitter(settings.probeSeconds * 1000, random.fraction());
     this.schedule(consumer);
   }
 
   /** The endpoint or its limits may be others, so the limiter starts anew. */
-  onRedefined(consumer: DurableConsumer): void {
-    consumer.limiter = undefined;
+  onRedefined(consumer: WebhookConsumer): void {
+    consumer.resetLimiter();
     this.#parts.lifecycle.clearBackoff(consumer);
     this.schedule(consumer);
   }
@@ -126,45 +131,40 @@ export class WebhookDispatcher implements Executor {
   }
 
   /** Begins the requests that the limits allow for a consumer. Returns their number. */
-  #serve(consumer: DurableConsumer, quantum: number): number {
+  #serve(consumer: WebhookConsumer, quantum: number): number {
     const { primary } = consumer;
     const { quarantine } = this.#parts;
     if (quarantine.size > 0 && quarantine.isHeld(primary)) return 0;
     const nowMs = this.#parts.clock.nowMs();
-    if (primary.status.state === 'suspended') return consumer === primary ? this.#sendProbe(consumer, nowMs) : 0;
+    if (primary.status.state === 'suspended') return consumer.sendsProbes ? this.#sendProbe(consumer, nowMs) : 0;
     if (!primary.isActive || consumer.isQuiet()) return 0;
-    const limiter = limiterOf(primary, nowMs);
-    const { tracker } = consumer;
+    const limiter = consumer.limiter(nowMs);
+    const { tracker, endpoint } = consumer;
     tracker.advance(nowMs);
     const quantumMax = quarantine.size > 0 ? quarantine.allowedRequests(primary, quantum) : quantum;
     const available = this.#parts.store.isOverloaded
       ? 0
-      : Math.min(quantumMax, limiter.availableSlots(primary.inFlight, nowMs));
+      : Math.min(quantumMax, limiter.availableSlots(endpoint.inFlight, nowMs));
     const started = available > 0 ? this.#startRequests(consumer, tracker, limiter, available, nowMs) : 0;
     if (available <= 0) consumer.readLanes();
     this.#scheduleNext(consumer, tracker, limiter, started === quantum, nowMs);
     // One event may wake thousands of consumers that have nothing to send, or that have just begun.
-    if (started === 0 && consumer.isLive && consumer === primary) consumer.releaseMemory();
-    // A replay may reach its end without a response to wait for.
-    if (consumer.replayOf?.replay.isDone === false && consumer.hasReachedReplayEnd && tracker.size === 0)
-      this.#parts.checkpoints.markDirty(consumer);
+    if (started === 0 && consumer.isLive) consumer.releaseMemory();
+    if (consumer.isNewlyDone) this.#parts.checkpoints.markDirty(consumer);
     return started;
   }
 
   #startRequests(
-    consumer: DurableConsumer,
+    consumer: WebhookConsumer,
     tracker: AckTracker,
     limiter: EndpointLimiter,
     available: number,
     nowMs: number,
   ): number {
     const { settings } = this.#parts;
-    const { batch } = consumer.definition.delivery as WebhookDelivery;
+    const { batch } = consumer.delivery;
     const bufferedMax = Math.max(limiter.concurrency * BUFFERED_PER_REQUEST, (batch?.countMax ?? 0) * 2);
-    const openMax = Math.min(
-      settings.openEventsMax,
-      limiter.isFailing ? FAILING_OPEN_MAX : consumer === consumer.primary ? Infinity : REPLAY_OPEN_MAX,
-    );
+    const openMax = Math.min(settings.openEventsMax, limiter.isFailing ? FAILING_OPEN_MAX : consumer.openMax);
     consumer.fill(bufferedMax, openMax);
     const startedMs = performance.now();
     // A live consumer sends at once. A consumer that is behind yields to live consumers.
@@ -183,7 +183,7 @@ export class WebhookDispatcher implements Executor {
     if (isBehind) this.#backfillThrottle.onStarted(started, performance.now() - startedMs);
     if (allowed < available) consumer.isThrottled = true;
     // The open events are at their bound, and none of them is due. One of them probes the endpoint.
-    if (started === 0 && limiter.isFailing && consumer.inFlight === 0 && tracker.waiting >= openMax) {
+    if (started === 0 && limiter.isFailing && consumer.endpoint.inFlight === 0 && tracker.waiting >= openMax) {
       consumer.probeLane = tracker.takeProbe();
       consumer.readLanes();
     }
@@ -192,7 +192,7 @@ export class WebhookDispatcher implements Executor {
 
   /** The lanes of the next batch, if it is full or its first event has waited for `waitMs`. */
   #collectBatch(
-    consumer: DurableConsumer,
+    consumer: WebhookConsumer,
     tracker: AckTracker,
     { countMax, waitMs }: NonNullable<WebhookDelivery['batch']>,
     nowMs: number,
@@ -215,11 +215,12 @@ export class WebhookDispatcher implements Executor {
   }
 
   /** Sends the oldest event to a suspended endpoint, as a probe. Begins one request at most. */
-  #sendProbe(consumer: DurableConsumer, nowMs: number): number {
-    if (consumer.inFlight > 0) return 0;
-    if (this.#parts.store.isOverloaded) consumer.nextProbeMs = Math.max(consumer.nextProbeMs, nowMs + STORE_RETRY_MS);
-    if (nowMs < consumer.nextProbeMs) {
-      this.#timer.set(consumer, consumer.nextProbeMs);
+  #sendProbe(consumer: WebhookConsumer, nowMs: number): number {
+    const { endpoint } = consumer;
+    if (endpoint.inFlight > 0) return 0;
+    if (this.#parts.store.isOverloaded) endpoint.nextProbeMs = Math.max(endpoint.nextProbeMs, nowMs + STORE_RETRY_MS);
+    if (nowMs < endpoint.nextProbeMs) {
+      this.#timer.set(consumer, endpoint.nextProbeMs);
       return 0;
     }
     const { tracker } = consumer;
@@ -241,22 +242,20 @@ export class WebhookDispatcher implements Executor {
 
   /** Sets the time of the next turn, in case no response and no new event causes one earlier. */
   #scheduleNext(
-    consumer: DurableConsumer,
+    consumer: WebhookConsumer,
     tracker: AckTracker,
     limiter: EndpointLimiter,
     isQuantumUsed: boolean,
     nowMs: number,
   ): void {
-    const { inFlight } = consumer.primary;
+    const { inFlight } = consumer.endpoint;
     if (isQuantumUsed && limiter.availableSlots(inFlight, nowMs) > 0) return this.schedule(consumer);
     const mayTake = !consumer.isLive && !consumer.isReading && !tracker.isBlockedByGap;
     const hasMore = tracker.hasReady || (mayTake && tracker.waiting < this.#parts.settings.openEventsMax);
     let nextMs = Math.max(tracker.nextMs, limiter.backoffUntilMs);
     if (hasMore) nextMs = Math.min(nextMs, limiter.nextAvailableMs(inFlight, nowMs));
-    if (consumer.batchStartedMs > 0) {
-      const { batch } = consumer.definition.delivery as WebhookDelivery;
-      nextMs = Math.min(nextMs, consumer.batchStartedMs + (batch?.waitMs ?? 0));
-    }
+    if (consumer.batchStartedMs > 0)
+      nextMs = Math.min(nextMs, consumer.batchStartedMs + (consumer.delivery.batch?.waitMs ?? 0));
     // The throttle and the store send no notice when they accept work again, so this polls them.
     if (consumer.isThrottled || (hasMore && this.#parts.store.isOverloaded)) nextMs = Math.min(nextMs, nowMs);
     // The consumer could not use its turn at this moment. Another turn needs some other change
@@ -266,14 +265,14 @@ export class WebhookDispatcher implements Executor {
     this.#timer.set(consumer, nextMs <= nowMs ? nowMs + retryAfterMs : nextMs);
   }
 
-  #startRequest(consumer: DurableConsumer, tracker: AckTracker, lanes: readonly Lane[], nowMs: number): void {
+  #startRequest(consumer: WebhookConsumer, tracker: AckTracker, lanes: readonly Lane[], nowMs: number): void {
     const { sender, dialects, epoch, checkpoints, inFlightJournal } = this.#parts;
     const { primary } = consumer;
     if (!lanes.every(({ channel }) => consumer.hasChannel(channel)))
       return this.#leaveOut(consumer, tracker, lanes, nowMs);
-    const limiter = limiterOf(primary, nowMs);
+    const limiter = consumer.limiter(nowMs);
     const records = handedOutRecords(tracker, lanes);
-    const delivery = consumer.definition.delivery as WebhookDelivery;
+    const { delivery } = consumer;
     const dialect = dialects.get(delivery.dialect);
     if (!dialect.reportsGaps && records.every(isGap)) {
       for (const lane of lanes) tracker.complete(lane);
@@ -299,7 +298,7 @@ export class WebhookDispatcher implements Executor {
       isProbe,
       journalSlot,
     };
-    primary.inFlight++;
+    consumer.endpoint.inFlight++;
     this.#scheduler.onStarted(isUnproven);
     limiter.consumeTokens(records.length);
     sender.send(request).then((sent) => this.#onCompleted(inFlightRequest, sent));
@@ -309,7 +308,7 @@ export class WebhookDispatcher implements Executor {
    * Sends no event of a channel that the subscription no longer has: its lane becomes a dead
    * letter, or is skipped in a replay. Other lanes go on in a request of their own.
    */
-  #leaveOut(line: DurableConsumer, progress: AckTracker, lanes: readonly Lane[], nowMs: number): void {
+  #leaveOut(line: WebhookConsumer, progress: AckTracker, lanes: readonly Lane[], nowMs: number): void {
     const { deadLetters, checkpoints: notes } = this.#parts;
     const others = lanes.filter(({ channel }) => line.hasChannel(channel));
     for (const lane of lanes) {
@@ -327,7 +326,7 @@ export class WebhookDispatcher implements Executor {
    * nothing. Other lanes go on in a request of their own.
    */
   #deadLetterUnsendable(
-    consumer: DurableConsumer,
+    consumer: WebhookConsumer,
     tracker: AckTracker,
     lanes: readonly Lane[],
     { broken, error }: UnsendableLanes,
@@ -348,7 +347,7 @@ export class WebhookDispatcher implements Executor {
 
   #onCompleted(inFlightRequest: InFlightRequest, sent: SendResult): void {
     const { consumer, isUnproven, journalSlot, records } = inFlightRequest;
-    const { primary } = consumer;
+    const { primary, endpoint } = consumer;
     const { inFlightJournal, quarantine } = this.#parts;
     inFlightJournal.onEnded(journalSlot);
     if (quarantine.size > 0)
@@ -356,14 +355,14 @@ export class WebhookDispatcher implements Executor {
         primary,
         records.map(({ position }) => position),
       );
-    primary.inFlight--;
+    endpoint.inFlight--;
     this.#scheduler.onCompleted(isUnproven);
     this.#outcomeHandler.onCompleted(inFlightRequest, sent, this.#parts.clock.nowMs());
     // A completed request frees a slot. Other consumers of the subscription are scheduled first, so
     // that they take turns.
     if (primary !== consumer) this.schedule(primary);
-    if (primary.replayConsumers !== undefined)
-      for (const replay of primary.replayConsumers) if (replay !== consumer) this.schedule(replay);
+    if (endpoint.replays !== undefined)
+      for (const replay of endpoint.replays) if (replay !== consumer) this.schedule(replay);
     this.schedule(consumer);
     this.#scheduler.resume();
   }

@@ -1,12 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { PolycastError } from '@polycast/protocol';
 import type { Replay, ReplayRequest } from '../state/ports.ts';
-import type { StoredSubscription, SubscriptionStore } from '../state/subscription-store.ts';
-import { DurableConsumer, type Executor, type DurableConsumerParts } from './durable-consumer.ts';
+import type { SubscriptionStore } from '../state/subscription-store.ts';
+import type { DurableConsumer, DurableConsumerParts } from '../engine/durable-consumer.ts';
+import type { Executor } from '../engine/executor.ts';
+import { ReplayConsumer } from './replay-consumer.ts';
+import type { WebhookConsumer } from './webhook-consumer.ts';
 
 export interface ReplaysParts {
   readonly consumerParts: DurableConsumerParts;
-  readonly executor: Executor;
+  readonly executor: Executor<WebhookConsumer>;
   readonly store: SubscriptionStore;
 }
 
@@ -23,21 +26,21 @@ const DONE_SHOWN_MAX = 20;
  */
 export class Replays {
   readonly #parts: ReplaysParts;
-  readonly #consumers = new Map<DurableConsumer, DurableConsumer[]>();
+  readonly #consumers = new Map<DurableConsumer, ReplayConsumer[]>();
   /** Number of replays that are being written; they count towards the limit. */
-  readonly #beginning = new Map<DurableConsumer, number>();
+  readonly #beginning = new Map<WebhookConsumer, number>();
 
   constructor(parts: ReplaysParts) {
     this.#parts = parts;
   }
 
   /** Continues the replays that were not done. */
-  restore(consumer: DurableConsumer, replays: readonly Replay[]): void {
+  restore(consumer: WebhookConsumer, replays: readonly Replay[]): void {
     for (const replay of replays) this.#add(consumer, replay);
   }
 
   /** @throws PolycastError `overloaded`, and errors of the store */
-  async start(consumer: DurableConsumer, { after, channel, lost }: ReplayRequest): Promise<Replay> {
+  async start(consumer: WebhookConsumer, { after, channel, lost }: ReplayRequest): Promise<Replay> {
     const inProgress = this.list(consumer).filter(({ isDone }) => !isDone);
     if (inProgress.length + (this.#beginning.get(consumer) ?? 0) >= REPLAYS_MAX)
       throw new PolycastError('overloaded', `${REPLAYS_MAX} replays of it are under way.`, { retryAfterMs: 60_000 });
@@ -55,20 +58,18 @@ export class Replays {
       }
     }
     const replayConsumer = this.#add(consumer, replay);
-    if (!replay.isDone) this.#parts.executor.schedule(replayConsumer);
+    if (!replay.isDone) replayConsumer.schedule();
     return replay;
   }
 
   /** The newest is the last. */
   list(consumer: DurableConsumer): readonly Replay[] {
-    return (this.#consumers.get(consumer) ?? []).flatMap(({ replayOf }) =>
-      replayOf === undefined ? [] : [replayOf.replay],
-    );
+    return (this.#consumers.get(consumer) ?? []).map(({ replay }) => replay);
   }
 
   /** Schedules the replays of a subscription. */
   schedule(consumer: DurableConsumer): void {
-    for (const replay of this.#consumers.get(consumer) ?? []) this.#parts.executor.schedule(replay);
+    for (const replay of this.#consumers.get(consumer) ?? []) replay.schedule();
   }
 
   forget(consumer: DurableConsumer): void {
@@ -76,34 +77,24 @@ export class Replays {
     this.#consumers.delete(consumer);
   }
 
-  #takePlace(line: DurableConsumer, count: 1 | -1): void {
-    const taken = (this.#beginning.get(line) ?? 0) + count;
-    if (taken === 0) this.#beginning.delete(line);
-    else this.#beginning.set(line, taken);
+  #takePlace(consumer: WebhookConsumer, count: 1 | -1): void {
+    const taken = (this.#beginning.get(consumer) ?? 0) + count;
+    if (taken === 0) this.#beginning.delete(consumer);
+    else this.#beginning.set(consumer, taken);
   }
 
-  #add(consumer: DurableConsumer, replay: Replay): DurableConsumer {
-    const { definition, status } = consumer;
-    const stored: StoredSubscription = {
-      definition,
-      status: { ...status, cursor: replay.reached, lost: replay.lost },
-      open: [],
-      deadLetters: 0,
-      replays: [],
-    };
-    const replayConsumer = new DurableConsumer(this.#parts.consumerParts, stored, this.#parts.executor, {
-      consumer,
-      replay,
-    });
+  #add(consumer: WebhookConsumer, replay: Replay): ReplayConsumer {
+    const { consumerParts, executor } = this.#parts;
+    const replayConsumer = new ReplayConsumer(consumerParts, consumer, replay, executor);
     const consumers = this.#consumers.get(consumer) ?? [];
     const inProgress = [...consumers.filter(isInProgress), replayConsumer];
     const done = consumers.filter((each) => !isInProgress(each));
     this.#consumers.set(consumer, [...done.slice(1 - DONE_SHOWN_MAX), ...inProgress]);
-    consumer.replayConsumers = inProgress;
+    consumer.endpoint.replays = inProgress;
     return replayConsumer;
   }
 }
 
-function isInProgress({ replayOf }: DurableConsumer): boolean {
-  return replayOf?.replay.isDone === false;
+function isInProgress({ replay }: ReplayConsumer): boolean {
+  return !replay.isDone;
 }

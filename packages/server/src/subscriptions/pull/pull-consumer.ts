@@ -1,10 +1,10 @@
 import type { PolycastError } from '@polycast/protocol';
 import type { Position, StoredRecord } from '../../core/ports.ts';
-import type { PullDelivery } from '../state/definition.ts';
+import type { PullDefinition, PullDelivery } from '../state/definition.ts';
 import type { Lane } from '../state/lane.ts';
 import type { LeasedEvent, PullOptions } from '../state/ports.ts';
 import type { AckTracker } from '../state/ack-tracker.ts';
-import type { DurableConsumer } from '../engine/durable-consumer.ts';
+import { DurableConsumer } from '../engine/durable-consumer.ts';
 import { RateLimiter } from './rate-limiter.ts';
 
 /** A pull request of a worker that waits for events. */
@@ -19,9 +19,21 @@ export interface Waiter {
 /** Most events in memory that are not leased. The consumer also bounds their bytes. */
 const BUFFERED_MAX = 1024;
 
+/** A pull subscription at work: a durable consumer whose events are leased to workers. */
+export class PullConsumer extends DurableConsumer<PullDefinition> {
+  /** The lease manager sets it; `undefined` while there are neither leases nor waiting workers. */
+  queue: PullQueue | undefined;
+  /** True while it waits for its turn at the lease manager. */
+  isQueued = false;
+
+  get delivery(): PullDelivery {
+    return this.definition.delivery;
+  }
+}
+
 /** The leases of one pull subscription, and the workers that wait for its events. */
 export class PullQueue {
-  readonly consumer: DurableConsumer;
+  readonly consumer: PullConsumer;
   /** In the order of arrival. */
   readonly waiters: Set<Waiter> = new Set();
   /**
@@ -34,7 +46,7 @@ export class PullQueue {
   #tracker: AckTracker | undefined;
   #rateLimiter: RateLimiter;
 
-  constructor(consumer: DurableConsumer) {
+  constructor(consumer: PullConsumer) {
     this.consumer = consumer;
     this.#rateLimiter = new RateLimiter(consumer.definition.ratePerSecond);
   }
@@ -76,7 +88,7 @@ export class PullQueue {
       definition.concurrencyMax - tracker.inFlight,
       this.#rateLimiter.available(nowMs),
     );
-    const endsMs = nowMs + (leaseMs ?? (definition.delivery as PullDelivery).leaseMs);
+    const endsMs = nowMs + (leaseMs ?? definition.delivery.leaseMs);
     const events: LeasedEvent[] = [];
     let bytes = 0;
     while (events.length < countAllowed && bytes < bytesMax) {

@@ -1,16 +1,21 @@
-import type { DialectName, SubscriptionDefinition } from '../state/definition.ts';
-import type { Dialects } from '../state/dialect.ts';
-import type { Subscription } from '../state/ports.ts';
-import type { DurableConsumer } from './durable-consumer.ts';
+import type { DialectName, SubscriptionDefinition } from './state/definition.ts';
+import type { Dialects } from './state/dialect.ts';
+import type { Subscription } from './state/ports.ts';
+import { noSuchSubscription, notForPullingError, notForSendingError } from './state/refusals.ts';
+import { PullConsumer } from './pull/pull-consumer.ts';
+import { WebhookConsumer } from './webhook/webhook-consumer.ts';
+
+/** The consumer of a subscription, of either kind. */
+export type SubscriptionConsumer = WebhookConsumer | PullConsumer;
 
 /** All subscriptions, with indexes to find one. */
 export class SubscriptionRegistry {
   readonly #dialects: Dialects;
-  readonly #consumers = new Map<string, DurableConsumer>();
+  readonly #consumers = new Map<string, SubscriptionConsumer>();
   /** Sorted when `#isSorted`. */
   #ids: string[] = [];
   #isSorted = true;
-  readonly #byKey = new Map<string, DurableConsumer>();
+  readonly #byKey = new Map<string, SubscriptionConsumer>();
 
   constructor(dialects: Dialects) {
     this.#dialects = dialects;
@@ -20,15 +25,41 @@ export class SubscriptionRegistry {
     return this.#consumers.size;
   }
 
-  get(id: string): DurableConsumer | undefined {
+  get(id: string): SubscriptionConsumer | undefined {
     return this.#consumers.get(id);
   }
 
-  all(): Iterable<DurableConsumer> {
+  /** @throws PolycastError `not_found` */
+  existing(id: string): SubscriptionConsumer {
+    const consumer = this.#consumers.get(id);
+    if (consumer === undefined) throw noSuchSubscription();
+    return consumer;
+  }
+
+  /** @throws PolycastError `not_found`; `subscription_not_active` for a pull subscription */
+  webhook(id: string): WebhookConsumer {
+    const consumer = this.existing(id);
+    if (consumer instanceof WebhookConsumer) return consumer;
+    throw notForSendingError();
+  }
+
+  findWebhook(id: string): WebhookConsumer | undefined {
+    const consumer = this.#consumers.get(id);
+    return consumer instanceof WebhookConsumer ? consumer : undefined;
+  }
+
+  /** @throws PolycastError `not_found`; `subscription_not_active` for a webhook */
+  pull(id: string): PullConsumer {
+    const consumer = this.existing(id);
+    if (consumer instanceof PullConsumer) return consumer;
+    throw notForPullingError();
+  }
+
+  all(): Iterable<SubscriptionConsumer> {
     return this.#consumers.values();
   }
 
-  add(consumer: DurableConsumer): void {
+  add(consumer: SubscriptionConsumer): void {
     const last = this.#ids[this.#ids.length - 1];
     if (last !== undefined && last > consumer.id) this.#isSorted = false;
     this.#ids.push(consumer.id);
@@ -37,12 +68,13 @@ export class SubscriptionRegistry {
   }
 
   /** Updates the indexes after a change of the definition. */
-  reindex(consumer: DurableConsumer, before: SubscriptionDefinition): void {
+  reindex(id: string, before: SubscriptionDefinition): void {
+    const consumer = this.existing(id);
     this.#removeKeys(consumer, before);
     for (const key of this.#indexKeysOf(consumer.definition)) this.#byKey.set(key, consumer);
   }
 
-  remove(consumer: DurableConsumer): void {
+  remove(consumer: SubscriptionConsumer): void {
     if (!this.#consumers.delete(consumer.id)) return;
     this.#removeKeys(consumer, consumer.definition);
     this.#sort();
@@ -50,7 +82,7 @@ export class SubscriptionRegistry {
   }
 
   /** The subscription with a URL and a channel, for a dialect that is keyed by them. */
-  find(dialect: DialectName, url: string, channel: string): DurableConsumer | undefined {
+  find(dialect: DialectName, url: string, channel: string): SubscriptionConsumer | undefined {
     return this.#byKey.get(endpointIndexKey(dialect, url, channel));
   }
 
@@ -58,7 +90,7 @@ export class SubscriptionRegistry {
   findByIdempotencyKey({
     owner,
     idempotency,
-  }: Pick<SubscriptionDefinition, 'owner' | 'idempotency'>): DurableConsumer | undefined {
+  }: Pick<SubscriptionDefinition, 'owner' | 'idempotency'>): SubscriptionConsumer | undefined {
     return idempotency === undefined ? undefined : this.#byKey.get(idempotencyIndexKey(owner, idempotency.key));
   }
 
@@ -72,7 +104,7 @@ export class SubscriptionRegistry {
     return found;
   }
 
-  #removeKeys(consumer: DurableConsumer, definition: SubscriptionDefinition): void {
+  #removeKeys(consumer: SubscriptionConsumer, definition: SubscriptionDefinition): void {
     for (const key of this.#indexKeysOf(definition)) if (this.#byKey.get(key) === consumer) this.#byKey.delete(key);
   }
 
