@@ -51,7 +51,7 @@ export class DeadLetters {
     const { epoch, store, publishLifecycleEvent } = this.#parts;
     const { primary } = consumer;
     const { position, channel, attempts, record } = lane;
-    tracker.narrow(lane, 1);
+    lane.narrow(1);
     tracker.complete(lane);
     // A lost event becomes no dead letter. Its undelivered gap is announced instead.
     if (record !== undefined && isGap(record))
@@ -146,7 +146,7 @@ export class DeadLetters {
 
   /** Number of dead letters that may be opened now. */
   #availableOf({ tracker }: DurableConsumer): number {
-    return this.#parts.settings.openEventsMax - tracker.waiting - tracker.inFlight - tracker.countAside();
+    return this.#parts.settings.openEventsMax - tracker.waiting - tracker.inFlight - tracker.lanes.countAside();
   }
 
   #page(consumer: DurableConsumer, after: EventPosition | undefined, limit: number): Promise<readonly DeadLetter[]> {

@@ -161,7 +161,7 @@ export abstract class DurableConsumer<Definition extends SubscriptionDefinition 
     const { feed } = this.#parts;
     const { lastTakenMs, selection } = this.#intake;
     const unknownMs = Math.min(lastTakenMs, this.status.failingSinceMs ?? Infinity);
-    const oldestMs = this.#tracker?.oldestMs(unknownMs) ?? Infinity;
+    const oldestMs = this.#tracker?.lanes.oldestMs(unknownMs) ?? Infinity;
     if (oldestMs < Infinity || this.#isLive || this.position >= feed.head) return oldestMs;
     // A pull subscription without a worker may never have read the log.
     const isQuiet = this.#isJoined && this.isQuiet();

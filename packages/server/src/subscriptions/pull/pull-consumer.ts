@@ -128,7 +128,7 @@ export class PullQueue {
   get hasReadsInFlight(): boolean {
     const { consumer } = this;
     if (consumer.isReading) return true;
-    if (consumer.hasTracker) for (const { phase } of consumer.tracker.lanes()) if (phase === 'reading') return true;
+    if (consumer.hasTracker) for (const { phase } of consumer.tracker.lanes.all()) if (phase === 'reading') return true;
     return false;
   }
 
@@ -164,7 +164,7 @@ export class PullQueue {
       this.#tracker = tracker;
       this.#leases.clear();
       if (tracker !== undefined)
-        for (const lane of tracker.lanes()) if (lane.lease !== undefined) this.#leases.set(lane.lease, lane);
+        for (const lane of tracker.lanes.all()) if (lane.lease !== undefined) this.#leases.set(lane.lease, lane);
     }
     return this.#leases;
   }

@@ -1,14 +1,15 @@
 import type { Position, StoredRecord } from '../../core/ports.ts';
 import type { OpenEvent, Ordering } from './definition.ts';
-import { RestoredEvents } from './restored-events.ts';
+import type { RestoredEvents } from './restored-events.ts';
 import { BufferedEvents } from './buffered-events.ts';
 import { Lane, NO_POSITION, type LanePage } from './lane.ts';
 import { countBehindStoredLanes, openCounts, UncountedBacklog, type OpenCounts } from './lane-counts.ts';
 import { LaneSchedule } from './lane-schedule.ts';
-import { markStored, storedEvent } from './lane-persistence.ts';
+import { LaneSet, type OpenLanes } from './lane-set.ts';
+import { storedEvent } from './lane-persistence.ts';
+import { restoreLanes } from './restore-lanes.ts';
 import { Checkpoint } from './checkpoint.ts';
 import type { StoreChange } from './subscription-store.ts';
-import type { Queue } from '../../core/primitives/queue.ts';
 
 /** Events of one lane that stay in memory behind the head when the tracker frees memory. */
 const LANE_COUNT_KEPT = 2;
@@ -40,8 +41,7 @@ const LANE_COUNT_KEPT = 2;
 export class AckTracker {
   readonly #ordering: Ordering;
   readonly #checkpoint: Checkpoint;
-  readonly #lanes = new Set<Lane>();
-  readonly #byChannel = new Map<string, Lane>();
+  readonly #lanes = new LaneSet();
   readonly #schedule = new LaneSchedule();
   readonly #buffered = new BufferedEvents();
   readonly #uncounted = new UncountedBacklog();
@@ -78,11 +78,6 @@ export class AckTracker {
     return this.#schedule.waiting;
   }
 
-  /** Lanes with at least one open event. */
-  get size(): number {
-    return this.#lanes.size;
-  }
-
   /** The cursor of the last checkpoint. */
   get cursor(): Position {
     return this.#checkpoint.cursor;
@@ -110,17 +105,13 @@ export class AckTracker {
     return this.#schedule.hasReady;
   }
 
-  get hasToRead(): boolean {
-    return this.#schedule.hasToRead;
-  }
-
   /** When `advance` next finds a due lane, in milliseconds since 1970; Infinity for never. */
   get nextMs(): number {
     return this.#schedule.nextMs;
   }
 
-  /** In no particular order. */
-  lanes(): Iterable<Lane> {
+  /** The lanes with at least one open event. */
+  get lanes(): OpenLanes {
     return this.#lanes;
   }
 
@@ -130,20 +121,15 @@ export class AckTracker {
    * @param held number of events behind these events, from `SubscriptionStatus.held`
    */
   restore(events: readonly OpenEvent[], held = 0): void {
-    for (const event of events.toSorted((one, other) => one.position - other.position)) {
-      if (event.position > this.#position) (this.#restoredEvents ??= new RestoredEvents()).add(event);
-      const before = this.#byChannel.get(event.channel);
-      // A channel may have two open events: the head of its lane, and a dead letter that is
-      // retried. Older stores do not mark the dead letter. The earlier event is the head of the
-      // lane if it has a backlog, else the later one is.
-      const isAside = event.isAside === true || (before !== undefined && before.backlogAfter !== NO_POSITION);
-      if (!isAside && before !== undefined) this.#removeFromChannel(before);
-      this.#restoreLane(event, isAside);
-    }
-    for (const { channel, position, isAside } of this.#lanes) {
-      const lane = isAside ? this.#byChannel.get(channel) : undefined;
-      if (lane !== undefined && lane.position < position) lane.addAside(position);
-    }
+    const target = {
+      lanes: this.#lanes,
+      schedule: this.#schedule,
+      uncounted: this.#uncounted,
+      position: this.#position,
+      isOrdered: this.#isOrdered,
+    };
+    this.#restoredEvents = restoreLanes(events, target);
+    for (const { phase } of this.#lanes.all()) if (phase === 'in_flight') this.#inFlight++;
     this.#uncounted.setCount(held);
   }
 
@@ -182,20 +168,12 @@ export class AckTracker {
    */
   enqueueAside(channel: string, position: Position): boolean {
     if (position > this.#position) return false;
-    for (const other of this.#lanes) if (other.contains(channel, position)) return false;
+    if (this.#lanes.contains(channel, position)) return false;
     const lane = this.#addLane(channel, position, undefined, true);
     lane.phase = 'reading';
     lane.isRetried = true;
     this.#schedule.enqueue(lane);
     return true;
-  }
-
-  /** Number of retried events that neither wait nor are handed out. Visits every lane, O(n). */
-  countAside(): number {
-    let count = 0;
-    for (const { isRetried, phase } of this.#lanes)
-      if (isRetried && (phase === 'ready' || phase === 'reading')) count++;
-    return count;
   }
 
   /** Makes due lanes ready, and reports each lane whose lease has ended. */
@@ -224,20 +202,9 @@ export class AckTracker {
     return lane;
   }
 
-  /**
-   * The publish time of the oldest open event, in milliseconds since 1970; Infinity when none is
-   * open. Visits every lane, O(n).
-   * @param unknownMs used for events from before a restart that have not been read again
-   */
-  oldestMs(unknownMs: number): number {
-    let oldestMs = Infinity;
-    for (const { timeMs } of this.#lanes) oldestMs = Math.min(oldestMs, timeMs > 0 ? timeMs : unknownMs);
-    return oldestMs;
-  }
-
   /** Number of open events, with gaps that are still to be delivered. Visits every lane, O(n). */
   countOpen(): OpenCounts {
-    return openCounts(this.#lanes, this.#uncounted);
+    return openCounts(this.#lanes.all(), this.#uncounted);
   }
 
   /**
@@ -245,7 +212,7 @@ export class AckTracker {
    * this number, so that it is known after a crash.
    */
   countBehindStored(): number {
-    return countBehindStoredLanes(this.#lanes, this.#uncounted);
+    return countBehindStoredLanes(this.#lanes.all(), this.#uncounted);
   }
 
   /** Number of events that may be handed out now, counted up to `countMax`. */
@@ -256,13 +223,6 @@ export class AckTracker {
   /** Makes the oldest waiting lane ready before its time, as a probe of a suspended endpoint. */
   takeProbe(): Lane | undefined {
     return this.#schedule.takeProbe();
-  }
-
-  /** Appends to `into` the events that were handed out together. */
-  collectHandedOut(lane: Lane, into: StoredRecord[]): void {
-    into.push(lane.record as StoredRecord);
-    for (let index = 0; index < lane.handedOutCount - 1; index++)
-      into.push((lane.queue as Queue<StoredRecord>).at(index));
   }
 
   /** The events that were handed out are done: delivered or given up on. */
@@ -276,11 +236,6 @@ export class AckTracker {
     }
     lane.gapAfter = NO_POSITION;
     this.#advanceLane(lane);
-  }
-
-  /** Reduces the number of events that `next` handed out together. */
-  narrow(lane: Lane, count: number): void {
-    if (lane.phase === 'in_flight') lane.handedOutCount = Math.max(1, Math.min(lane.handedOutCount, count));
   }
 
   /** The delivery failed. The head is tried again at `dueMs`; the events behind it leave memory. */
@@ -346,16 +301,7 @@ export class AckTracker {
     // event. In that case the gap uses the position of the last done event before it.
     const isPositionUsed = gap !== undefined && lane.asidePositions?.has(gap.position) === true;
     const { position } = lane;
-    if (gap !== undefined) {
-      lane.gapAfter = lane.backlogAfter;
-      lane.enqueue(gap, this.#buffered);
-    }
-    lane.backlogAfter = reached >= Math.min(this.#position, lane.backlogThrough) ? NO_POSITION : reached;
-    const { asidePositions } = lane;
-    const behind =
-      asidePositions === undefined ? records : records.filter(({ position }) => !asidePositions.has(position));
-    this.#uncounted.onRead(lane, behind.length);
-    for (const record of behind) lane.enqueue(record, this.#buffered);
+    this.#uncounted.onRead(lane, lane.enqueueBacklog(records, reached, this.#position, gap, this.#buffered));
     this.#advanceLane(lane);
     if (isPositionUsed) lane.position = position;
     return true;
@@ -385,7 +331,8 @@ export class AckTracker {
   freeMemory(): boolean {
     const before = this.#buffered.count;
     if (this.#isOrdered)
-      for (const lane of this.#lanes) lane.unbuffer(Math.max(LANE_COUNT_KEPT, lane.handedOutCount - 1), this.#buffered);
+      for (const lane of this.#lanes.all())
+        lane.unbuffer(Math.max(LANE_COUNT_KEPT, lane.handedOutCount - 1), this.#buffered);
     return this.#buffered.count < before;
   }
 
@@ -396,17 +343,12 @@ export class AckTracker {
    * @returns the cursor of this checkpoint
    */
   checkpoint(subscription: string, changes: StoreChange[]): Position {
-    return this.#checkpoint.update(this.#lanes, this.#gap, this.#position, subscription, changes);
+    return this.#checkpoint.update(this.#lanes.all(), this.#gap, this.#position, subscription, changes);
   }
 
   /** The events that were open at the last checkpoint. */
   storedEvents(): OpenEvent[] {
-    const events: OpenEvent[] = [];
-    for (const lane of this.#lanes) {
-      const event = storedEvent(lane);
-      if (event !== undefined) events.push(event);
-    }
-    return events;
+    return [...this.#lanes.all()].map(storedEvent).filter((event) => event !== undefined);
   }
 
   get #isOrdered(): boolean {
@@ -415,51 +357,20 @@ export class AckTracker {
 
   #enqueue(record: StoredRecord): void {
     if (this.#restoredEvents?.consume(record) === true)
-      return this.#byChannel.get(record.channel)?.addAside(record.position);
-    const lane = this.#isOrdered ? this.#byChannel.get(record.channel) : undefined;
+      return this.#lanes.ofChannel(record.channel)?.addAside(record.position);
+    const lane = this.#isOrdered ? this.#lanes.ofChannel(record.channel) : undefined;
     if (lane === undefined) {
       this.#schedule.enqueue(this.#addLane(record.channel, record.position, record, !this.#isOrdered));
       return;
     }
-    // An event behind a backlog, or behind a failing event, stays in the log until its turn comes.
-    if (lane.backlogAfter !== NO_POSITION) lane.backlogCount++;
-    else if (lane.phase === 'waiting' || lane.phase === 'reading') {
-      lane.backlogAfter = record.position - 1;
-      lane.backlogCount = 1;
-    } else lane.enqueue(record, this.#buffered);
+    lane.append(record, this.#buffered);
   }
 
   #addLane(channel: string, position: Position, record: StoredRecord | undefined, isAside: boolean): Lane {
     const lane = new Lane(channel, position, record, isAside);
     this.#lanes.add(lane);
-    if (!isAside) this.#byChannel.set(channel, lane);
     if (record !== undefined) this.#buffered.add(record);
     return lane;
-  }
-
-  #restoreLane(event: OpenEvent, isAside: boolean): void {
-    const lane = this.#addLane(event.channel, event.position, undefined, isAside);
-    lane.attempts = event.attempts;
-    lane.lease = event.lease;
-    const { heldAfter = NO_POSITION } = event;
-    // Held events have been passed by the cursor. A `heldAfter` before the head marks a gap.
-    const isGap = heldAfter !== NO_POSITION && heldAfter < event.position;
-    const after = isGap ? event.position : heldAfter;
-    lane.backlogAfter = after < this.#position ? after : NO_POSITION;
-    if (lane.backlogAfter !== NO_POSITION) this.#uncounted.addLane(lane);
-    // Without an order, each new event has a lane of its own.
-    if (!this.#isOrdered) lane.backlogThrough = this.#position;
-    if (isGap) lane.gapAfter = heldAfter;
-    if (isGap && event.lease === undefined) lane.rereadAfter(heldAfter);
-    markStored(lane, event);
-    if (event.lease === undefined) return this.#schedule.waitUntil(lane, event.dueMs);
-    lane.phase = 'in_flight';
-    this.#inFlight++;
-    this.#schedule.setLeaseEnd(lane, event.dueMs);
-  }
-
-  #removeFromChannel(lane: Lane): void {
-    if (this.#byChannel.get(lane.channel) === lane) this.#byChannel.delete(lane.channel);
   }
 
   /** False when the lane is not handed out: its outcome has been processed already. */
@@ -479,7 +390,6 @@ export class AckTracker {
 
   #removeLane(lane: Lane): void {
     this.#lanes.delete(lane);
-    if (!lane.isAside) this.#removeFromChannel(lane);
     if (lane === this.#gap) this.#gap = undefined;
     this.#checkpoint.onLaneDone(lane);
   }

@@ -16,7 +16,7 @@ export function deliveryStatusOf(
 ): DeliveryStatus {
   if (position > reached) return UNTRIED;
   if (tracker === undefined) return DONE;
-  for (const lane of tracker.lanes()) {
+  for (const lane of tracker.lanes.all()) {
     if (lane.channel !== channel || lane.phase === 'done') continue;
     if (lane.position === position && !lane.isHeadDone) return statusOfHead(lane);
     // Events behind the head of the lane, in memory or in the log alone.

@@ -22,10 +22,6 @@ export class LaneSchedule {
     return this.#ready.length > 0;
   }
 
-  get hasToRead(): boolean {
-    return this.#toRead.length > 0;
-  }
-
   /** When `advance` next finds a due lane, in milliseconds since 1970; Infinity for never. */
   get nextMs(): number {
     return this.#due.nextMs;

@@ -161,6 +161,52 @@ export class Lane implements DueItem {
     queue.truncate(countKept);
   }
 
+  /** Appends an event that was read from the log to the end of the lane. */
+  append(record: StoredRecord, buffered: BufferedEvents): void {
+    // An event behind a backlog, or behind a failing event, stays in the log until its turn comes.
+    if (this.backlogAfter !== NO_POSITION) this.backlogCount++;
+    else if (this.phase === 'waiting' || this.phase === 'reading') {
+      this.backlogAfter = record.position - 1;
+      this.backlogCount = 1;
+    } else this.enqueue(record, buffered);
+  }
+
+  /**
+   * Takes the page of its backlog through `reached` into memory, behind a gap if there is one.
+   * @param through the tracker's position
+   * @returns the number of events
+   */
+  enqueueBacklog(
+    records: readonly StoredRecord[],
+    reached: Position,
+    through: Position,
+    gap: StoredRecord | undefined,
+    buffered: BufferedEvents,
+  ): number {
+    if (gap !== undefined) {
+      this.gapAfter = this.backlogAfter;
+      this.enqueue(gap, buffered);
+    }
+    this.backlogAfter = reached >= Math.min(through, this.backlogThrough) ? NO_POSITION : reached;
+    const { asidePositions } = this;
+    const behind =
+      asidePositions === undefined ? records : records.filter(({ position }) => !asidePositions.has(position));
+    for (const record of behind) this.enqueue(record, buffered);
+    return behind.length;
+  }
+
+  /** Appends to `into` the events that were handed out together. */
+  collectHandedOut(into: StoredRecord[]): void {
+    into.push(this.record as StoredRecord);
+    for (let index = 0; index < this.handedOutCount - 1; index++)
+      into.push((this.queue as Queue<StoredRecord>).at(index));
+  }
+
+  /** Reduces the number of events that were handed out together. */
+  narrow(count: number): void {
+    if (this.phase === 'in_flight') this.handedOutCount = Math.max(1, Math.min(this.handedOutCount, count));
+  }
+
   /** Whether the event is the head or is behind it. */
   contains(channel: string, position: Position): boolean {
     if (this.position === position) return true;

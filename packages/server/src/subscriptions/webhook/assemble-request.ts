@@ -3,7 +3,6 @@ import type { WebhookDelivery } from '../state/definition.ts';
 import type { Dialect } from '../state/dialect.ts';
 import type { Lane } from '../state/lane.ts';
 import type { SendRequest } from '../state/ports.ts';
-import type { AckTracker } from '../state/ack-tracker.ts';
 import { webhookRequest } from './request/webhook-request.ts';
 
 /** A request, or the lanes whose first event fits into no request. */
@@ -22,7 +21,6 @@ export interface UnsendableLanes {
 export function assembleRequest(
   dialect: Dialect,
   delivery: WebhookDelivery,
-  tracker: AckTracker,
   lanes: readonly Lane[],
   records: readonly StoredRecord[],
   epoch: string,
@@ -32,20 +30,20 @@ export function assembleRequest(
     return { request: webhookRequest(dialect, delivery, records, epoch, nowMs) };
   } catch (error) {
     const broken = lanes.filter((lane) => {
-      const events = handedOutRecords(tracker, [lane]);
+      const events = handedOutRecords([lane]);
       const faultAt = events.findIndex((event) => !canBeSent(dialect, delivery, event, epoch, nowMs));
-      if (faultAt > 0) tracker.narrow(lane, faultAt);
+      if (faultAt > 0) lane.narrow(faultAt);
       return faultAt === 0;
     });
-    const isNarrowed = handedOutRecords(tracker, lanes).length < records.length;
+    const isNarrowed = handedOutRecords(lanes).length < records.length;
     return { broken: broken.length > 0 || isNarrowed ? broken : lanes, error };
   }
 }
 
 /** The events that the lanes hand out, in log order. */
-export function handedOutRecords(tracker: AckTracker, lanes: readonly Lane[]): StoredRecord[] {
+export function handedOutRecords(lanes: readonly Lane[]): StoredRecord[] {
   const records: StoredRecord[] = [];
-  for (const lane of lanes) tracker.collectHandedOut(lane, records);
+  for (const lane of lanes) lane.collectHandedOut(records);
   return lanes.length > 1 ? records.sort((first, second) => first.position - second.position) : records;
 }
 

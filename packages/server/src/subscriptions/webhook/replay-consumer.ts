@@ -89,6 +89,6 @@ export class ReplayConsumer extends WebhookConsumer {
   }
 
   get #isDone(): boolean {
-    return this.hasReachedEnd && (!this.hasTracker || this.tracker.size === 0);
+    return this.hasReachedEnd && (!this.hasTracker || this.tracker.lanes.size === 0);
   }
 }

@@ -271,7 +271,7 @@ export class WebhookDispatcher implements Executor<WebhookConsumer> {
     if (!lanes.every(({ channel }) => consumer.hasChannel(channel)))
       return this.#leaveOut(consumer, tracker, lanes, nowMs);
     const limiter = consumer.limiter(nowMs);
-    const records = handedOutRecords(tracker, lanes);
+    const records = handedOutRecords(lanes);
     const { delivery } = consumer;
     const dialect = dialects.get(delivery.dialect);
     if (!dialect.reportsGaps && records.every(isGap)) {
@@ -282,7 +282,7 @@ export class WebhookDispatcher implements Executor<WebhookConsumer> {
     const [first] = lanes;
     const isProbe = first === consumer.probeLane;
     consumer.probeLane = undefined;
-    const assembled = assembleRequest(dialect, delivery, tracker, lanes, records, epoch, nowMs);
+    const assembled = assembleRequest(dialect, delivery, lanes, records, epoch, nowMs);
     if ('broken' in assembled) return this.#deadLetterUnsendable(consumer, tracker, lanes, assembled, nowMs);
     const { request } = assembled;
     const isUnproven = !limiter.isHealthy;

@@ -88,7 +88,7 @@ export class AckTrackerWorld {
   }
 
   get isIdle(): boolean {
-    return this.#tracker.size === 0 && this.#tracker.position === this.#head;
+    return this.#tracker.lanes.size === 0 && this.#tracker.position === this.#head;
   }
 
   publish(channel: string, hole: number): void {
@@ -288,7 +288,7 @@ export class AckTrackerWorld {
     this.#inFlightLanes = [];
     this.#pendingReads = [];
     this.#isExact = false;
-    for (const lane of this.#tracker.lanes()) {
+    for (const lane of this.#tracker.lanes.all()) {
       if (lane.phase === 'in_flight') this.#inFlightLanes.push(lane);
       if (lane.isAside) this.#unordered.add(lane.position);
     }
@@ -337,7 +337,8 @@ export class AckTrackerWorld {
     const open = this.#log.filter((event) => isOpen(event.position)).length;
     if (this.#isExact && counted !== open) throw new Violation(`${open} are open, and ${counted} are counted`);
     if (open > 0 && counted === 0) throw new Violation(`${open} are open, and none are counted`);
-    if (this.#tracker.size === 0 && counted > 0) throw new Violation(`${counted} are counted, and nothing is open`);
+    if (this.#tracker.lanes.size === 0 && counted > 0)
+      throw new Violation(`${counted} are counted, and nothing is open`);
   }
 
   /** A tracker that starts from the disk now would skip no event. */
@@ -361,7 +362,7 @@ export class AckTrackerWorld {
     if (lane.record === undefined && lane.gapAfter >= 0) return [this.#gap(lane.gapAfter, position, channel)];
     if (lane.record === undefined) return [{ position, channel, type: undefined, timeMs: 1, body: BODY }];
     const things: WorldRecord[] = [];
-    this.#tracker.collectHandedOut(lane, things);
+    lane.collectHandedOut(things);
     return things as [WorldRecord, ...WorldRecord[]];
   }
 
