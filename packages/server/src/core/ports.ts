@@ -174,8 +174,19 @@ export interface CheckedRange {
 }
 
 /**
- * The one ordered log. Implementations: `storage/sqlite/log`, `storage/memory/memory-log.ts`. One
- * contract suite in `storage/contract` tests them all.
+ * The one ordered log.
+ *
+ * - Atomic: one `append` is appended as a whole or rejected. The order of the log decides each
+ *   outcome: `ifLatest`, idempotency keys and the limit of channels.
+ * - Durable: an event is visible only when it is durable, to the followers before its publisher.
+ * - Eventual: nothing within one hub. In a home that several hubs share, positions are equal at all
+ *   hubs, but the view of one hub may be behind, and its `head` with it. Such a home must let a hub
+ *   wait for a position. Its rejected append may still be stored later, its epoch may change while
+ *   it is open, and `follow` must report trims of other hubs.
+ * - Owner: any hub appends, and the home gives the order. One hub at a time trims.
+ *
+ * Implementations: `storage/sqlite/log`, `storage/memory/memory-log.ts`. One contract suite in
+ * `storage/contract` tests them all.
  */
 export interface Log {
   readonly state: LogState;

@@ -3,8 +3,19 @@ import type { OpenEvent, SubscriptionDefinition, SubscriptionStatus } from './de
 import type { Attempt, DeadLetter, DeadLettersQuery, EventPosition, Replay, Subscription } from './ports.ts';
 
 /**
- * The store of subscriptions, in the data folder beside the log, with its own schema. It ignores a
- * change to a subscription that was removed or never existed.
+ * The store of subscriptions, beside the log. It ignores a change to a subscription that was
+ * removed or never existed.
+ *
+ * - Atomic: the changes of one `write` or `enqueue`. All calls keep their order.
+ * - Durable: `write` when it resolves, `enqueue` within about a second. A crash may take enqueued
+ *   changes back, and their events are delivered again.
+ * - Eventual: attempts, and the lag that other hubs see, in a home that several hubs share.
+ * - Owner: exactly one hub writes the status, open events, replays, dead letters and attempts of a
+ *   subscription. Any hub may write its definition or remove it. A shared home must ignore changes
+ *   of a hub whose ownership has ended.
+ *
+ * Implementations: `storage/sqlite/subscriptions`, `storage/memory/memory-subscription-store.ts`.
+ * One contract suite in `storage/contract` tests them all.
  */
 export interface SubscriptionStore {
   /** Epoch of the log that the stored positions are of; `undefined` in a new store. */
