@@ -2,9 +2,8 @@ import { PolycastError } from '@polycast/protocol';
 import { join } from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { AuditEntry, IdentityChange, IdentityStore, StoredIdentity } from '../../../core/access/identity-store.ts';
-import { CommittedMark, readMark } from '../committed-mark.ts';
+import { CommitCounter } from '../commit-counter.ts';
 import { isFull } from '../failure.ts';
-import { BackgroundSync } from '../background-sync.ts';
 import { openDatabaseFile } from '../database-file.ts';
 import { IDENTITY_FILE, identityFile, invalidRowError, MARK_FILE } from './identity-file.ts';
 import { IdentityTables } from './identity-tables.ts';
@@ -37,38 +36,28 @@ class SqliteIdentityStore implements IdentityStore {
   readonly #options: SqliteIdentityStoreOptions;
   readonly #database: DatabaseSync;
   readonly #tables: IdentityTables;
-  readonly #backgroundSync: BackgroundSync;
+  readonly #commits: CommitCounter;
   #pending: PendingWrite[] = [];
   /** Changes that are in force and not stored yet. */
   #unwritten: PendingWrite[] = [];
   #timer: NodeJS.Timeout | undefined;
   #lastCommitMs = -Infinity;
-  /** The write-ahead log was removed, or an older file was put in its place. */
-  readonly #hasLostCommits: boolean;
   readonly #incrementCommitCount: StatementSync;
-  readonly #committedMark: CommittedMark;
-  #commitCount: number;
-  #syncedCount: number;
 
   constructor(database: DatabaseSync, file: string, options: SqliteIdentityStoreOptions) {
     const { folder, auditEntriesMax, logger } = options;
     this.#options = options;
     this.#database = database;
     this.#tables = new IdentityTables(database, auditEntriesMax);
-    this.#backgroundSync = new BackgroundSync(file);
     this.#incrementCommitCount = database.prepare('UPDATE committed SET count = count + 1');
     const row = database.prepare('SELECT count FROM committed').get() as { count: number } | undefined;
     if (row === undefined) throw invalidRowError('no count of its transactions');
-    this.#commitCount = this.#syncedCount = row.count;
-    const mark = join(folder, MARK_FILE);
-    this.#hasLostCommits = (readMark(mark)?.through ?? 0) > row.count;
-    if (this.#hasLostCommits) logger.error({ data: folder }, LOST_COMMITS_MESSAGE);
-    this.#committedMark = new CommittedMark(mark);
-    this.#committedMark.begin({ generation: 0, through: row.count });
+    this.#commits = new CommitCounter(file, join(folder, MARK_FILE), row.count);
+    if (this.#commits.hasLostCommits) logger.error({ data: folder }, LOST_COMMITS_MESSAGE);
   }
 
   load(): StoredIdentity {
-    return { ...this.#tables.load(), hasLostCommits: this.#hasLostCommits };
+    return { ...this.#tables.load(), hasLostCommits: this.#commits.hasLostCommits };
   }
 
   write(changes: readonly IdentityChange[]): void {
@@ -78,7 +67,7 @@ class SqliteIdentityStore implements IdentityStore {
       for (const change of changes) this.#tables.apply(change);
       this.#incrementCommitCount.run();
       database.exec('COMMIT');
-      this.#commitCount++;
+      this.#commits.count();
     } catch (error) {
       if (database.isOpen && database.isTransaction) database.exec('ROLLBACK');
       throw writeError(error);
@@ -86,17 +75,15 @@ class SqliteIdentityStore implements IdentityStore {
   }
 
   async whenDurable(): Promise<void> {
-    const committed = this.#commitCount;
     try {
-      await this.#backgroundSync.sync();
-      this.#onSynced(committed);
+      await this.#commits.sync();
     } catch (error) {
       throw new PolycastError('log_unavailable', `${IDENTITY_FILE} cannot be written: ${(error as Error).message}.`);
     }
   }
 
   whenWritable(): Promise<void> {
-    return this.#backgroundSync.whenIdle();
+    return this.#commits.backgroundSync.whenIdle();
   }
 
   writeSoon(changes: () => readonly IdentityChange[]): Promise<void> {
@@ -115,11 +102,11 @@ class SqliteIdentityStore implements IdentityStore {
 
   maintain(writes: () => void): void {
     // The next call does this work.
-    if (this.#backgroundSync.isCheckpointing) return;
+    if (this.#commits.backgroundSync.isCheckpointing) return;
     // The changes are in force already, and their callers have had an answer.
     void this.#writeUnwritten().catch(() => undefined);
     writes();
-    this.#backgroundSync.checkpointIfNeeded();
+    this.#commits.backgroundSync.checkpointIfNeeded();
   }
 
   auditPage(before: number, limit: number): readonly AuditEntry[] {
@@ -155,7 +142,7 @@ class SqliteIdentityStore implements IdentityStore {
   #writePending(isLast = false): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (this.#backgroundSync.isCheckpointing && !isLast) {
+    if (this.#commits.backgroundSync.isCheckpointing && !isLast) {
       this.#timer = setTimeout(() => this.#writePending(), COMMIT_INTERVAL_MS);
       return;
     }
@@ -202,18 +189,10 @@ class SqliteIdentityStore implements IdentityStore {
     const { folder, logger } = this.#options;
     const count = this.#unwritten.length;
     if (count > 0) logger.error({ data: folder, count }, LOST_REVOCATIONS);
-    void this.#backgroundSync.close();
+    this.#commits.beforeClose();
     // SQLite syncs everything when the last connection closes.
     this.#database.close();
-    this.#onSynced(this.#commitCount);
-    this.#committedMark.close();
-  }
-
-  /** Marks durable commits only, so a mark never claims more than was acknowledged. */
-  #onSynced(committed: number): void {
-    if (committed <= this.#syncedCount) return;
-    this.#syncedCount = committed;
-    this.#committedMark.update(committed);
+    this.#commits.afterClose();
   }
 }
 

@@ -1,22 +1,18 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Position } from '../../../core/ports.ts';
 import type { StoredPresence, StoredPresenceChannel } from '../../../core/presence/presence-types.ts';
 import type { PresenceChange, PresenceUser } from '../../../core/presence/presence-events.ts';
 import type { PresenceStore } from '../../../core/presence/presence-store.ts';
 import { BackgroundSync } from '../background-sync.ts';
-import { makePrivateFile } from '../private-files.ts';
+import { openDatabaseFile } from '../database-file.ts';
 
 /** The file's name in the data folder. */
 const PRESENCE_FILE = 'presence.sqlite';
-/**
- * A file of another version is discarded. Presence is rebuilt from the events that the log still
- * has.
- */
-const VERSION = 1;
-
-const SCHEMA = `
+/** The steps from each schema version to the next. */
+const MIGRATIONS = [
+  `
   CREATE TABLE member (
     channel TEXT NOT NULL,
     user TEXT NOT NULL,
@@ -39,8 +35,8 @@ const SCHEMA = `
     position INTEGER NOT NULL,
     users_sequence INTEGER NOT NULL,
     channels_sequence INTEGER NOT NULL
-  ) STRICT;
-  PRAGMA user_version = ${VERSION};`;
+  ) STRICT`,
+];
 
 /** One small database beside the log. */
 class SqlitePresenceStore implements PresenceStore {
@@ -157,35 +153,34 @@ class SqlitePresenceStore implements PresenceStore {
 
 /**
  * Opens the store of a data folder that this process has locked. A file that is damaged, or of
- * another version, is replaced by an empty one.
+ * another version, is replaced by an empty one: presence is rebuilt from the events that the log
+ * still has.
  * @param epoch the epoch of the log beside it
  */
 export function openPresenceStore(folder: string, epoch: string): PresenceStore {
-  const path = join(folder, PRESENCE_FILE);
+  const file = join(folder, PRESENCE_FILE);
   try {
-    return new SqlitePresenceStore(openPresenceDatabase(path), path, epoch);
+    return new SqlitePresenceStore(openPresenceDatabase(file), file, epoch);
   } catch {
-    for (const suffix of ['', '-wal', '-shm']) rmSync(path + suffix, { force: true });
-    return new SqlitePresenceStore(openPresenceDatabase(path), path, epoch);
+    for (const suffix of ['', '-wal', '-shm']) rmSync(file + suffix, { force: true });
+    return new SqlitePresenceStore(openPresenceDatabase(file), file, epoch);
   }
 }
 
-function openPresenceDatabase(path: string): DatabaseSync {
-  // Presence is private: only the hub's own user may read the file.
-  makePrivateFile(path);
-  const database = new DatabaseSync(path);
-  try {
+function openPresenceDatabase(file: string): DatabaseSync {
+  const database = openDatabaseFile({
+    file,
+    // Its files never had an id.
+    applicationId: 0,
+    migrations: MIGRATIONS,
     // No commit waits for the disk. A power loss may take commits back, but the log still has their
     // events.
-    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0');
-    const { user_version: version } = database.prepare('PRAGMA user_version').get() as { user_version: number };
-    if (version === 0) database.exec(SCHEMA);
-    else if (version !== VERSION) throw new Error(`version ${version}`);
-    return database;
-  } catch (error) {
-    database.close();
-    throw error;
-  }
+    pragmas: 'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0',
+    repair: '',
+  });
+  // The event loop must not wait for the thread of `BackgroundSync`.
+  database.exec('PRAGMA busy_timeout = 0');
+  return database;
 }
 
 const STATEMENTS = {

@@ -1,13 +1,14 @@
+import { dirname, join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import type { Attempt, DeadLetter, DeadLettersQuery } from '../../../subscriptions/state/ports.ts';
 import type { StoreChange, StoredSubscription } from '../../../subscriptions/state/subscription-store.ts';
 import { UnavailableError } from '../failure.ts';
 import { openDatabaseFile, wrapCorruptionErrors, reopenDatabaseFile, type DatabaseFile } from '../database-file.ts';
 import { AttemptTable } from './attempt-table.ts';
-import { CommitCounter } from './commit-counter.ts';
+import { CommitCounter } from '../commit-counter.ts';
 import { loadSubscriptions, invalidRowError } from './load-subscriptions.ts';
 import type { Applied, AttemptsQuery, OpenedStore, StoreThreadOptions } from './messages.ts';
-import { APPLICATION_ID, MIGRATIONS, PRAGMAS, REPAIR } from './schema.ts';
+import { APPLICATION_ID, MARK_FILE, MIGRATIONS, PRAGMAS, REPAIR } from './schema.ts';
 import { prepare, type Statements } from './statements.ts';
 import { fileBytes } from '../file-bytes.ts';
 
@@ -47,7 +48,7 @@ export class SubscriptionWriter {
     const epoch = this.#statements.epoch.get() as { epoch: string } | undefined;
     this.#commitCounter = wrapCorruptionErrors(
       this.#databaseFile,
-      () => new CommitCounter(options.file, this.#readCount()),
+      () => new CommitCounter(options.file, join(dirname(options.file), MARK_FILE), this.#readCount()),
     );
     const { hasLostCommits } = this.#commitCounter;
     this.opened = { epoch: epoch?.epoch, lastAttempt: this.#attempts.lastNumber, hasLostCommits };
@@ -70,7 +71,8 @@ export class SubscriptionWriter {
       this.#attempts.prune();
       this.#statements.countUp.run();
       this.#statements.commit.run();
-      this.#commitCounter.onCommit(isAwaited);
+      if (isAwaited) this.#commitCounter.countDurable();
+      else this.#commitCounter.countAndSyncSoon();
     } catch (error) {
       this.#hasFailed = true;
       this.#rollBack();
