@@ -1,8 +1,28 @@
 import type { PollResponse, Problem } from '@polycast/protocol';
 import { unlessAborted } from './sleep.ts';
 import type { Ending, OpenRequest } from './machine/state.ts';
-import { refusesToken } from './errors.ts';
-import type { Tokens } from './connection/tokens.ts';
+import { refusesToken, type PolycastError } from './errors.ts';
+
+/**
+ * The reason for a call of `getToken`. `refused`: the last token has expired, was never valid, or
+ * was revoked.
+ */
+export type TokenReason = 'first' | 'expiring' | 'refused';
+
+/** The connection's credentials: one token for all its requests. */
+export interface Tokens {
+  /** Called each time that the application's `getToken` throws or times out. */
+  onError?: (error: PolycastError) => void;
+  /**
+   * The current token. Calls `getToken` when there is none, or when the hub refused it. Rejects
+   * with EndedError when `getToken` fails.
+   * @param why `expiring`: asks for another token before the current one expires; until it arrives,
+   * the current one stays in use
+   */
+  get(why?: TokenReason): Promise<string | undefined>;
+  /** Reports that the hub refused this token. Returns whether there is a way to get another one. */
+  refuse(token: string | undefined): boolean;
+}
 
 /** The functions of the platform; the caller can replace each one. */
 export interface Platform {

@@ -1,5 +1,5 @@
 import type { PolycastEvent } from '@polycast/protocol';
-import type { Connection } from './connection/connection.ts';
+import type { Connection } from './connection/interface.ts';
 import { backoffMs } from './machine/backoff.ts';
 import { sleep } from './sleep.ts';
 import type { Subscription } from './connection/subscription.ts';

@@ -1,6 +1,7 @@
 import { randomId } from '../random-id.ts';
 import type { HubContext, Platform } from '../http.ts';
-import { createConnection, type Connection } from './connection.ts';
+import { createConnection } from './connection.ts';
+import type { Connection } from './interface.ts';
 import type { ConnectOptions } from './options.ts';
 import { createTokens } from './tokens.ts';
 

@@ -1,5 +1,6 @@
 import type { ClientMessage, PolycastEvent, ServerMessage } from '@polycast/protocol';
-import type { Connection } from './connection.ts';
+import type { Connection } from './interface.ts';
+import type { TokenReason } from '../http.ts';
 import type { MachineSettings, OpenRequest, TransportName } from '../machine/state.ts';
 
 /** An object with the three methods of `sessionStorage`. */
@@ -87,12 +88,6 @@ export interface ConnectOptions extends TimingOptions {
 }
 
 type Token = string | null | undefined;
-
-/**
- * The reason for a call of `getToken`. `refused`: the last token has expired, was never valid, or
- * was revoked.
- */
-export type TokenReason = 'first' | 'expiring' | 'refused';
 
 /** The way in which tabs share a connection. */
 export interface TabSharing {

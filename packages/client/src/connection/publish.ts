@@ -3,7 +3,6 @@ import { randomId } from '../random-id.ts';
 import { sleep } from '../sleep.ts';
 import { PolycastError, clientProblem } from '../errors.ts';
 import { backoffMs } from '../machine/backoff.ts';
-import type { Settings } from './options.ts';
 import { EndedError, endingOf, sendRequest, refusedEnding, withToken, type HubContext } from '../http.ts';
 import type { Answer } from '../transports/transport.ts';
 
@@ -42,7 +41,7 @@ export type SendOperation = (
 export interface PublisherOptions {
   readonly hub: HubContext;
   readonly sendOperation: SendOperation;
-  readonly settings: Settings;
+  readonly settings: { readonly publishTimeoutMs: number; readonly backoffBaseMs: number };
   /** Aborts when the connection is closed. */
   readonly signal: AbortSignal;
 }

@@ -1,22 +1,7 @@
 import { PolycastError, clientProblem } from '../errors.ts';
-import { EndedError, refusedEnding } from '../http.ts';
-import type { ConnectOptions, TokenReason } from './options.ts';
+import { EndedError, refusedEnding, type TokenReason, type Tokens } from '../http.ts';
+import type { ConnectOptions } from './options.ts';
 import { unlessAborted } from '../sleep.ts';
-
-/** The connection's credentials: one token for all its requests. */
-export interface Tokens {
-  /** Called each time that the application's `getToken` throws or times out. */
-  onError?: (error: PolycastError) => void;
-  /**
-   * The current token. Calls `getToken` when there is none, or when the hub refused it. Rejects
-   * with EndedError when `getToken` fails.
-   * @param why `expiring`: asks for another token before the current one expires; until it arrives,
-   * the current one stays in use
-   */
-  get(why?: TokenReason): Promise<string | undefined>;
-  /** Reports that the hub refused this token. Returns whether there is a way to get another one. */
-  refuse(token: string | undefined): boolean;
-}
 
 const TOKEN_TIMEOUT_MS = 10_000;
 

@@ -1,6 +1,6 @@
 import type { ClientMessage, Gap, PolycastEvent } from '@polycast/protocol';
 import type { PolycastError } from '../errors.ts';
-import type { Connection } from '../connection/connection.ts';
+import type { Connection } from '../connection/interface.ts';
 import type { OpenRequest } from '../machine/state.ts';
 import type { Subscription } from '../connection/subscription.ts';
 import { aborted, sessionName, TAB_HEARTBEAT_MS, withLock, type TabMessage } from './tab-messages.ts';

@@ -1,5 +1,5 @@
 import type { PolycastEvent } from '@polycast/protocol';
-import type { Terminal } from './terminal.ts';
+import { printable, type Terminal } from './terminal.ts';
 
 /** An event on one line for people: `12:01:02.123 orders.42 order.baked {"state":"baked"}`. */
 export function eventLine(event: PolycastEvent, style: Terminal['style']): string {
@@ -20,12 +20,4 @@ function dataText({ data, data_base64: base64, datacontenttype }: PolycastEvent)
   if (base64 === undefined) return printable(JSON.stringify(data));
   const bytes = Buffer.from(base64, 'base64').length;
   return `(${bytes.toLocaleString('en-US')} bytes of ${printable(datacontenttype ?? 'application/octet-stream')})`;
-}
-
-/** Escapes control characters, so that a publisher's text cannot control the terminal. */
-export function printable(text: string): string {
-  return text.replaceAll(/[\p{Cc}\u2028\u2029\u202A-\u202E\u2066-\u2069]/gu, (character) => {
-    const code = (character.codePointAt(0) as number).toString(16).padStart(4, '0');
-    return `\\u${code}`;
-  });
 }

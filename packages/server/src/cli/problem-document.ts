@@ -1,5 +1,5 @@
 import { problem, type Problem } from '@polycast/protocol';
-import { printable } from './event-format.ts';
+import { printable } from './terminal.ts';
 
 /** The problem document of an answer. Another text, such as a proxy's page, becomes a problem. */
 export function readProblem(text: string, status: number): Problem {

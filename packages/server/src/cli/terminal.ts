@@ -1,5 +1,4 @@
 import { styleText } from 'node:util';
-import { printable } from './event-format.ts';
 
 type Style = Parameters<typeof styleText>[0];
 
@@ -67,4 +66,12 @@ export function createTerminal(out: NodeJS.WriteStream, err: NodeJS.WriteStream)
     style: (style, text) => styleText(style, text, { stream: out }),
     noticeStyle: (style, text) => styleText(style, text, { stream: err }),
   };
+}
+
+/** Escapes control characters, so that a publisher's text cannot control the terminal. */
+export function printable(text: string): string {
+  return text.replaceAll(/[\p{Cc}\u2028\u2029\u202A-\u202E\u2066-\u2069]/gu, (character) => {
+    const code = (character.codePointAt(0) as number).toString(16).padStart(4, '0');
+    return `\\u${code}`;
+  });
 }

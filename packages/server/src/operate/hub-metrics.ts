@@ -43,24 +43,22 @@ interface SiteStats {
 }
 
 /** All metrics of a hub, by their published names. */
-export function hubMetrics({
-  log,
-  feed,
-  publisher,
-  deliveries,
-  sessions,
-  transport,
-  http2,
-  certificate,
-  site,
-  presence,
-  identity,
-  subscriptions,
-  refusals,
-  socketsRefused,
-  held,
-  memory,
-}: MetricSources): readonly MetricDefinition[] {
+export function hubMetrics(sources: MetricSources): readonly MetricDefinition[] {
+  return [
+    ...publishMetrics(sources),
+    ...tailMetrics(sources),
+    ...presenceMetrics(sources),
+    ...readerMetrics(sources),
+    ...connectionMetrics(sources),
+    ...siteMetrics(sources),
+    ...identityMetrics(sources.identity),
+    ...subscriptionMetrics(sources.subscriptions),
+    ...resourceMetrics(sources),
+  ];
+}
+
+/** Events on their way in and out. */
+function publishMetrics({ publisher, deliveries, sessions, transport }: MetricSources): readonly MetricDefinition[] {
   return [
     counter('polycast_published_events_total', 'Events that became durable.', () => publisher.stats.published),
     counter('polycast_published_bytes_total', 'Bytes of the events that became durable.', () => publisher.stats.bytes),
@@ -95,6 +93,12 @@ export function hubMetrics({
       'Sessions closed because the client did not read for `delivery.stalledTimeoutMs`.',
       () => transport.stalled,
     ),
+  ];
+}
+
+/** The log, the tail in memory, and what waits to be written. */
+function tailMetrics({ feed, log, publisher }: MetricSources): readonly MetricDefinition[] {
+  return [
     counter('polycast_log_reads_total', 'Pages read from the log on disk for consumers.', () => feed.stats.logReads),
     counter('polycast_tail_hits_total', 'Batches served from the tail in memory.', () => feed.stats.tailHits),
     counter('polycast_wakes_total', 'Wake-ups of readers for new events.', () => feed.stats.wakes),
@@ -109,6 +113,11 @@ export function hubMetrics({
       'Bytes of events that are accepted and not yet durable.',
       () => publisher.queuedBytes,
     ),
+  ];
+}
+
+function presenceMetrics({ presence }: MetricSources): readonly MetricDefinition[] {
+  return [
     gauge(
       'polycast_presence_channels',
       'Channels with presence that have at least one member.',
@@ -120,6 +129,11 @@ export function hubMetrics({
       () => presence().published,
     ),
     gauge('polycast_presence_untold', 'Presence events that wait to be published.', () => presence().pending),
+  ];
+}
+
+function readerMetrics({ feed, log }: MetricSources): readonly MetricDefinition[] {
+  return [
     gauge('polycast_readers', 'Consumers that read from the log or the tail.', () => feed.lag().readers),
     gauge(
       'polycast_cursor_lag_events_max',
@@ -133,6 +147,11 @@ export function hubMetrics({
       label: 'figure',
       read: () => log.stats(),
     },
+  ];
+}
+
+function connectionMetrics({ http2, certificate }: MetricSources): readonly MetricDefinition[] {
+  return [
     {
       name: 'polycast_http2',
       help: 'Open HTTP/2 connections and their open streams.',
@@ -157,6 +176,11 @@ export function hubMetrics({
       'Expiry time of the certificate in use, in seconds since 1970; 0 without TLS.',
       () => Math.floor((certificate()?.expiresMs ?? 0) / 1000),
     ),
+  ];
+}
+
+function siteMetrics({ site }: MetricSources): readonly MetricDefinition[] {
+  return [
     {
       name: 'polycast_site_questions_total',
       help: 'Requests to the identity site: sent and failed. During failures: answered from the cache (`graced`), or not at all (`unavailable`).',
@@ -172,8 +196,12 @@ export function hubMetrics({
       '1 while requests to the identity site are paused after failures, otherwise 0.',
       () => (site().isFailing ? 1 : 0),
     ),
-    ...identityMetrics(identity),
-    ...subscriptionMetrics(subscriptions),
+  ];
+}
+
+/** What clients take, and what was refused to them. */
+function resourceMetrics({ refusals, socketsRefused, held, memory }: MetricSources): readonly MetricDefinition[] {
+  return [
     {
       name: 'polycast_refusals_total',
       help: 'Refused requests, operations and published items, by code and route.',

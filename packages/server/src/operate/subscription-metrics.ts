@@ -30,6 +30,36 @@ export interface SubscriptionStats {
 
 /** The metrics of subscriptions, by their published names. */
 export function subscriptionMetrics(read: () => SubscriptionStats): readonly MetricDefinition[] {
+  return [
+    ...stateMetrics(read),
+    ...webhookMetrics(read),
+    {
+      name: 'polycast_pulled_events_total',
+      help: 'Events of pull subscriptions: leased, leased again, acknowledged, released, and leases that expired.',
+      kind: 'counter',
+      label: 'what',
+      read: () => {
+        const { leased, redelivered, acknowledged, released, leasesOver } = read().pulls;
+        return { leased, redelivered, acknowledged, released, lease_over: leasesOver };
+      },
+    },
+    {
+      name: 'polycast_dead_letters_total',
+      help: 'Events that became dead letters.',
+      kind: 'counter',
+      read: () => ({ '': read().deadLetters }),
+    },
+    {
+      name: 'polycast_subscription_store',
+      help: 'Statistics of the subscription storage.',
+      kind: 'gauge',
+      label: 'figure',
+      read: () => read().store,
+    },
+  ];
+}
+
+function stateMetrics(read: () => SubscriptionStats): readonly MetricDefinition[] {
   const byState =
     (field: 'count' | 'lagEventsMax' | 'lagMsMax', unit = 1) =>
     (): Record<string, number> =>
@@ -56,6 +86,11 @@ export function subscriptionMetrics(read: () => SubscriptionStats): readonly Met
       label: 'state',
       read: byState('lagMsMax', 1000),
     },
+  ];
+}
+
+function webhookMetrics(read: () => SubscriptionStats): readonly MetricDefinition[] {
+  return [
     {
       name: 'polycast_webhook_requests_total',
       help: 'Webhook requests, by outcome.',
@@ -96,29 +131,6 @@ export function subscriptionMetrics(read: () => SubscriptionStats): readonly Met
       help: 'Webhook requests that wait for a connection because a limit on connections is reached.',
       kind: 'gauge',
       read: () => ({ '': read().webhooks.connections.waiting }),
-    },
-    {
-      name: 'polycast_pulled_events_total',
-      help: 'Events of pull subscriptions: leased, leased again, acknowledged, released, and leases that expired.',
-      kind: 'counter',
-      label: 'what',
-      read: () => {
-        const { leased, redelivered, acknowledged, released, leasesOver } = read().pulls;
-        return { leased, redelivered, acknowledged, released, lease_over: leasesOver };
-      },
-    },
-    {
-      name: 'polycast_dead_letters_total',
-      help: 'Events that became dead letters.',
-      kind: 'counter',
-      read: () => ({ '': read().deadLetters }),
-    },
-    {
-      name: 'polycast_subscription_store',
-      help: 'Statistics of the subscription storage.',
-      kind: 'gauge',
-      label: 'figure',
-      read: () => read().store,
     },
   ];
 }

@@ -4,7 +4,7 @@ import type { Sender } from '../subscriptions/state/ports.ts';
 import { closedEarlyError, peerOf, reportOutcome, type Connector } from './connector.ts';
 import { containErrors } from './contain.ts';
 import { FairQueue } from '../core/primitives/fair-queue.ts';
-import type { Exchange } from './exchange.ts';
+import type { Connection, Exchange, Host } from './exchange.ts';
 import { OutgoingError } from './outgoing-error.ts';
 
 /** The bounds on open connections. */
@@ -229,21 +229,3 @@ const CLIENT_OPTIONS = {
   keepAliveMaxTimeout: 60_000,
   maxHeaderSize: HEADER_BYTES_MAX,
 } as const;
-
-interface Host {
-  readonly origin: string;
-  /** Idle connections. The one that was used last comes last. */
-  readonly idle: Connection[];
-  readonly waiting: FairQueue<Exchange>;
-  count: number;
-}
-
-/** An undici client with one connection. It reconnects after the peer closed the connection. */
-export interface Connection {
-  readonly host: Host;
-  client: Client;
-  exchange: Exchange | undefined;
-  /** Whether the connection has carried an exchange. */
-  isUsed: boolean;
-  isPrivateAddress: boolean;
-}

@@ -1,7 +1,7 @@
-import type { Dispatcher } from 'undici';
+import type { Client, Dispatcher } from 'undici';
 import type { SendRequest, SendResult, RecordedResponse, Timing } from '../subscriptions/state/ports.ts';
 import type { WheelTimer } from '../core/primitives/timing-wheel.ts';
-import type { Connection } from './connection-pool.ts';
+import type { FairQueue } from '../core/primitives/fair-queue.ts';
 import type { EstablishedConnection } from './connector.ts';
 import { exchangeFailure, OutgoingError } from './outgoing-error.ts';
 
@@ -11,6 +11,25 @@ export interface Target {
   readonly origin: string;
   readonly host: string;
   readonly path: string;
+}
+
+/** A host and port, with its connections and the exchanges that wait for one. */
+export interface Host {
+  readonly origin: string;
+  /** Idle connections. The one that was used last comes last. */
+  readonly idle: Connection[];
+  readonly waiting: FairQueue<Exchange>;
+  count: number;
+}
+
+/** An undici client with one connection. It reconnects after the peer closed the connection. */
+export interface Connection {
+  readonly host: Host;
+  client: Client;
+  exchange: Exchange | undefined;
+  /** Whether the connection has carried an exchange. */
+  isUsed: boolean;
+  isPrivateAddress: boolean;
 }
 
 /** Callbacks of an exchange. */

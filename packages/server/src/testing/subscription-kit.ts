@@ -73,51 +73,8 @@ export async function openSubscriptionKit({
   world?: World;
 } = {}): Promise<SubscriptionKit> {
   const { log, state } = persisted;
-  const rules = new ChannelRules([], {
-    retain: 'history',
-    historyCountMax: undefined,
-    historyAgeMaxMs: undefined,
-    historyBytesMax: undefined,
-    eventBytesMax: 1_000_000,
-    publishRatePerSecond: undefined,
-    publishBurst: 1,
-    userPublishRatePerSecond: undefined,
-    userPublishBurst: 1,
-  });
-  const feed = new Feed(log, {
-    tailBytesMax: 1_000_000,
-    batchBytesMax: 65_536,
-    pollBytesMax: 65_536,
-    logReadsConcurrentMax: 8,
-    isLatestOnly: () => false,
-    isStored: () => true,
-    allocate: (bytes) => new Uint8Array(bytes),
-    onDelivered: () => undefined,
-  });
-  const publisher = new Publisher(log, rules, world.clock, {
-    appendQueueBytesMax: 1e9,
-    encode: createBodyEncoder(),
-    fingerprint: (text) => text,
-    onAppended: () => undefined,
-  });
-  const sender = createSender({
-    allow: [],
-    deny: [],
-    ports: [80],
-    loopback: true,
-    httpsOnly: false,
-    userAgent: 'test',
-    nameServers: [],
-    proxy: null,
-    proxyConnectTo: 'address',
-    connectionsMax: 10_000,
-    connectionsPerHostMax: 256,
-    onClientError: (error) => {
-      throw error;
-    },
-  });
+  const { feed, publisher } = createCore(log, world);
   const store = createMemorySubscriptionStore(state);
-  const logger = { info: () => undefined, warn: () => undefined };
   const engine = new SubscriptionEngine({
     log,
     feed,
@@ -125,9 +82,9 @@ export async function openSubscriptionKit({
     ...world,
     store,
     dialects: DIALECTS,
-    sender,
+    sender: createLoopbackSender(),
     inFlightJournal: NO_JOURNAL,
-    logger,
+    logger: { info: () => undefined, warn: () => undefined },
     origin: 'hub.test',
     answered: () => undefined,
     liveEvents: () => 0,
@@ -156,6 +113,57 @@ export async function openSubscriptionKit({
     },
     close,
   };
+}
+
+/** The path of an event without limits that a test would reach. */
+function createCore(log: Log, world: World): { readonly feed: Feed; readonly publisher: Publisher } {
+  const rules = new ChannelRules([], {
+    retain: 'history',
+    historyCountMax: undefined,
+    historyAgeMaxMs: undefined,
+    historyBytesMax: undefined,
+    eventBytesMax: 1_000_000,
+    publishRatePerSecond: undefined,
+    publishBurst: 1,
+    userPublishRatePerSecond: undefined,
+    userPublishBurst: 1,
+  });
+  const feed = new Feed(log, {
+    tailBytesMax: 1_000_000,
+    batchBytesMax: 65_536,
+    pollBytesMax: 65_536,
+    logReadsConcurrentMax: 8,
+    isLatestOnly: () => false,
+    isStored: () => true,
+    allocate: (bytes) => new Uint8Array(bytes),
+    onDelivered: () => undefined,
+  });
+  const publisher = new Publisher(log, rules, world.clock, {
+    appendQueueBytesMax: 1e9,
+    encode: createBodyEncoder(),
+    fingerprint: (text) => text,
+    onAppended: () => undefined,
+  });
+  return { feed, publisher };
+}
+
+function createLoopbackSender(): ReturnType<typeof createSender> {
+  return createSender({
+    allow: [],
+    deny: [],
+    ports: [80],
+    loopback: true,
+    httpsOnly: false,
+    userAgent: 'test',
+    nameServers: [],
+    proxy: null,
+    proxyConnectTo: 'address',
+    connectionsMax: 10_000,
+    connectionsPerHostMax: 256,
+    onClientError: (error) => {
+      throw error;
+    },
+  });
 }
 
 export interface Received {

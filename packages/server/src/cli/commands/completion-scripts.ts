@@ -1,4 +1,11 @@
-import type { CompletableCommand } from './completion.ts';
+import type { OptionSpec } from '../command.ts';
+
+/** The parts of a command that the scripts use. */
+export interface CompletableCommand {
+  readonly words: readonly string[];
+  readonly summary: string;
+  readonly options: readonly (OptionSpec & { readonly name: string })[];
+}
 
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof SHELLS)[number];

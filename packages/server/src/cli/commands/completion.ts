@@ -1,5 +1,5 @@
-import { HELP_OPTION, type Command, type OptionSpec } from '../command.ts';
-import { completionScript, SHELLS, type Shell } from './completion-scripts.ts';
+import { HELP_OPTION, type Command } from '../command.ts';
+import { completionScript, SHELLS, type CompletableCommand, type Shell } from './completion-scripts.ts';
 import { CliError } from '../exit-codes.ts';
 
 /** Makes the command that prints a shell's completion script for the given commands and itself. */
@@ -25,13 +25,6 @@ export function completionCommand(others: readonly Command[]): Command {
     },
   };
   return completion;
-}
-
-/** The parts of a command that the scripts use. */
-export interface CompletableCommand {
-  readonly words: readonly string[];
-  readonly summary: string;
-  readonly options: readonly (OptionSpec & { readonly name: string })[];
 }
 
 function describe({ name, summary, options }: Command): CompletableCommand {

@@ -1,13 +1,21 @@
 import type { Framing, GapReason } from '@polycast/protocol';
-import type { Interest } from '../interests/interest.ts';
 import type { Position, StoredRecord } from '../ports.ts';
+
+/** The interest that batches are made for, as far as they know it. */
+export interface BatchOwner {
+  /** The cached batches, the most recently used last. */
+  readonly batches: CachedBatch[];
+  /** Only an indexed interest learns of new events, and so can have cached batches. */
+  readonly isIndexed: boolean;
+  mayHaveNewEvents(after: Position): boolean | undefined;
+}
 
 /**
  * The next events for every reader at one position, framed and joined once. Example: 500 readers of
  * `news` at position 90 share one batch.
  */
 export interface Batch {
-  readonly interest: Interest;
+  readonly interest: BatchOwner;
   readonly framing: Framing;
   /** A batch for readers at this position. */
   readonly from: Position;
@@ -86,7 +94,7 @@ export class BatchCache {
    * A cached batch that is still complete for its reader: it was truncated, or no matching event
    * came since.
    */
-  find(interest: Interest, framing: Framing, from: Position, countMax: number, head: Position): Batch | undefined {
+  find(interest: BatchOwner, framing: Framing, from: Position, countMax: number, head: Position): Batch | undefined {
     const { batches } = interest;
     for (let index = batches.length - 1; index >= 0; index--) {
       const cached = batches[index] as CachedBatch;
@@ -119,7 +127,7 @@ export class BatchCache {
   }
 
   /** Evicts all batches of an interest. */
-  evictInterest({ batches }: Interest): void {
+  evictInterest({ batches }: BatchOwner): void {
     for (const cached of batches.toReversed()) this.#evict(cached);
   }
 

@@ -1,12 +1,18 @@
 import { PolycastError } from '@polycast/protocol';
+import type { TokenAlgorithm } from '../../core/access/identity-settings.ts';
 import { parseStrictObject, type JsonObject } from './strict-json.ts';
-import type { TokenHeader, TokenHeaders } from './token-headers.ts';
 
 /**
  * The bound on a token, in characters: such a token fits into a request's headers beside the
  * others.
  */
 export const TOKEN_LENGTH_MAX = 8192;
+
+/** The members of a token's header that select its key. The header has no other effect. */
+export interface TokenHeader {
+  readonly algorithm: TokenAlgorithm;
+  readonly kid: string | undefined;
+}
 
 /**
  * The parts of a token (RFC 7515, section 7.1): `header.payload.signature`. Nothing in it is
@@ -25,8 +31,11 @@ export function looksLikeToken(text: string): boolean {
   return text.includes('.');
 }
 
-/** @throws PolycastError `unauthorized` */
-export function parseCompact(token: string, headers: TokenHeaders): CompactToken {
+/**
+ * @param headers parses the first part
+ * @throws PolycastError `unauthorized`
+ */
+export function parseCompact(token: string, headers: { read(text: string): TokenHeader }): CompactToken {
   if (token.length > TOKEN_LENGTH_MAX)
     throw invalidTokenError(`The token is longer than ${TOKEN_LENGTH_MAX} characters.`);
   const [, headerText, payloadText, signatureText] = COMPACT_TOKEN.exec(token) ?? [];

@@ -1,13 +1,6 @@
-import type { TokenAlgorithm } from '../../core/access/identity-settings.ts';
 import { algorithmNamed } from './algorithms.ts';
-import { invalidTokenError } from './compact-token.ts';
+import { invalidTokenError, type TokenHeader } from './compact-token.ts';
 import { parseStrictObject } from './strict-json.ts';
-
-/** The members of a token's header that select its key. The header has no other effect. */
-export interface TokenHeader {
-  readonly algorithm: TokenAlgorithm;
-  readonly kid: string | undefined;
-}
 
 /**
  * The bounds of the memo. An issuer's tokens have one header for each of its keys. Headers that a

@@ -1,6 +1,5 @@
 import { usageError, type Command, type Input } from '../../command.ts';
-import { printable } from '../../event-format.ts';
-import type { Terminal } from '../../terminal.ts';
+import { printable, type Terminal } from '../../terminal.ts';
 import {
   EXAMPLE_ID,
   JSON_OPTION,

@@ -1,6 +1,5 @@
 import type { Input } from '../../command.ts';
-import { printable } from '../../event-format.ts';
-import type { Terminal } from '../../terminal.ts';
+import { printable, type Terminal } from '../../terminal.ts';
 import type { ShownAttempt, ShownSubscription } from './subscription-command.ts';
 
 /** The line of a subscription in a list. */

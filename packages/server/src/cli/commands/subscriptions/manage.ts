@@ -1,5 +1,5 @@
 import { usageError, type Command } from '../../command.ts';
-import { printable } from '../../event-format.ts';
+import { printable } from '../../terminal.ts';
 import {
   receiverSecret,
   EXAMPLE_ID,
