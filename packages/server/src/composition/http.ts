@@ -10,7 +10,8 @@ import { healthRoutes } from '../operate/health-routes.ts';
 import type { GuardedFetch } from '../outgoing/guarded-fetch.ts';
 import { subscriptionRoutes } from '../subscriptions/http/routes.ts';
 import { VERSION, type HubBase } from './base.ts';
-import { openDialects, type Dialects } from './dialects.ts';
+import type { DialectService } from '../subscriptions/dialects/dialect-service.ts';
+import { openDialects } from './dialects.ts';
 import { watchCertificate } from './listen.ts';
 import { createServices, type ServiceParts } from './services.ts';
 import { subscriptionParts } from './subscription-parts.ts';
@@ -19,7 +20,7 @@ import { httpSettings } from './transport-settings.ts';
 /** The part of a hub that answers requests. */
 export interface HttpPart {
   readonly services: Services;
-  readonly dialects: Dialects;
+  readonly dialects: DialectService;
   readonly frontend: HttpFrontend;
   /** `undefined` without TLS. */
   readonly certificate: TlsCertificate | undefined;
@@ -39,7 +40,7 @@ export async function openHttp(base: HubBase, needs: HttpNeeds): Promise<HttpPar
   const services = createServices(base, needs);
   const { audit } = identity.store;
   const parts = subscriptionParts(config, { services, engine, audit, eventTypes });
-  const dialects = openDialects(config, { parts, engine, eventTypes, outgoing: guardedFetch, audit });
+  const dialects = openDialects(config, { parts, engine, outgoing: guardedFetch, audit });
   shutdown.add('dialects', () => dialects.close());
   const settings = await httpSettings(config);
   const frontend = new HttpFrontend(services, settings, [

@@ -5,8 +5,8 @@ import type { Audit } from '../core/ports.ts';
 import type { SubscriptionEngine } from '../subscriptions/subscription-engine.ts';
 import { auditedService } from '../subscriptions/audited-service.ts';
 import type { SubscriptionParts } from '../subscriptions/http/parts.ts';
-import { createEndpointTrust } from '../subscriptions/http/trusted-endpoints.ts';
 import { DIALECTS } from '../subscriptions/dialects/registry.ts';
+import { OriginList } from '../http/headers/origin-list.ts';
 import type { Services } from '../http/services.ts';
 
 /** The parts of a hub that the HTTP API of subscriptions needs. */
@@ -29,6 +29,22 @@ export function subscriptionParts(
     dialects: DIALECTS,
     sender: engine.sender,
     isTrustedEndpoint: createEndpointTrust(config.subscriptions.trustedEndpoints, trustsLoopback(config)),
-    sampleOf: (type) => eventTypes.get(type)?.sample,
+    eventTypes,
   };
 }
+
+/**
+ * Decides which endpoints need no verification (`subscriptions.trustedEndpoints`).
+ * @param loopback whether endpoints on this machine are trusted: true if the hub is reachable only
+ * from here
+ */
+function createEndpointTrust(trustedEndpoints: readonly string[], loopback: boolean): (url: string) => boolean {
+  const origins = new OriginList(trustedEndpoints);
+  return (text) => {
+    const url = URL.parse(text);
+    if (url === null) return false;
+    return origins.allowsAny || origins.includes(url.origin) || (loopback && LOOPBACK.test(url.hostname));
+  };
+}
+
+const LOOPBACK = /^(?:(?:.+\.)?localhost|127(?:\.\d{1,3}){3}|\[::1\])\.?$/;

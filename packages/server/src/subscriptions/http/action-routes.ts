@@ -8,6 +8,7 @@ import { invalidBody, nonEmptyText, timestamp, integer, type Validator } from '.
 import { singleParameters } from '../../http/single-parameters.ts';
 import {
   authorizeDelivery,
+  checkIfMatch,
   checkUnchanged,
   subscriptionRoute,
   type CurrentSubscription,
@@ -18,7 +19,6 @@ import { startPosition } from './bodies/subscription-body.ts';
 import { notActiveError } from '../state/refusals.ts';
 import type { SubscriptionParts } from './parts.ts';
 import { positionAt } from '../state/position-at.ts';
-import { checkIfMatch } from './preconditions.ts';
 import { attemptJson, etagHeader, replayJson, subscriptionJson } from './bodies/subscription-json.ts';
 
 /** Default time for which the previous secret also signs: one day. */
@@ -74,7 +74,7 @@ async function test(parts: SubscriptionParts, request: AuthorizedRequest, curren
     throw invalidBody('type', 'is none of the subscription');
   if (definition.delivery.kind === 'pull') throw notActiveError(status.state, 'Nothing is sent to workers: they pull.');
   if (status.state === 'ended') throw notActiveError('ended', 'It has ended.');
-  const known = type === undefined ? undefined : parts.sampleOf(type);
+  const known = type === undefined ? undefined : parts.eventTypes.get(type)?.sample;
   // The caller decides the content that the endpoint receives, so it needs the permission to
   // publish, although the sample is marked.
   if (given !== undefined) await request.authorize('publish', [channel]);

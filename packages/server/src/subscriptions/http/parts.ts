@@ -1,3 +1,4 @@
+import type { EventTypes } from '../../core/events/event-types.ts';
 import type { Dialects } from '../state/dialect.ts';
 import type { Sender, SubscriptionService } from '../state/ports.ts';
 import type { SubscriptionSettings } from '../state/settings.ts';
@@ -13,6 +14,5 @@ export interface SubscriptionParts {
   readonly sender: Pick<Sender, 'send' | 'urlProblem'>;
   /** Whether the endpoint needs no verification. */
   readonly isTrustedEndpoint: (url: string) => boolean;
-  /** Sample data of an event type, as JSON; `undefined` if there is none. */
-  readonly sampleOf: (type: string) => string | undefined;
+  readonly eventTypes: EventTypes;
 }

@@ -8,6 +8,7 @@ import { idempotencyKeyHeader } from '../../publishing/publish-routes.ts';
 import { singleParameters } from '../../http/single-parameters.ts';
 import {
   authorizeDelivery,
+  checkIfMatch,
   scopedRoute,
   maySee,
   subscriptionRoute,
@@ -15,7 +16,6 @@ import {
 } from './subscription-access.ts';
 import { startPosition, parseChanges, parseCreation } from './bodies/subscription-body.ts';
 import type { SubscriptionParts } from './parts.ts';
-import { checkIfMatch } from './preconditions.ts';
 import { etagHeader, subscriptionJson } from './bodies/subscription-json.ts';
 
 const LIMIT_DEFAULT = 100;

@@ -8,6 +8,7 @@ import { authorize, checkScope } from '../../auth/permission.ts';
 import type { RouteAddress, AuthorizedRoute, Route } from '../../http/route.ts';
 import type { Services } from '../../http/services.ts';
 import { noSuchSubscription } from '../state/refusals.ts';
+import { etagOf } from './bodies/subscription-json.ts';
 import type { SubscriptionParts } from './parts.ts';
 
 /** A route for callers with the scope `subscriptions`, for any channels. */
@@ -30,6 +31,20 @@ export type CurrentSubscription = () => Subscription;
 export function checkUnchanged(current: CurrentSubscription, { definition }: Pick<Subscription, 'definition'>): void {
   if (current().definition.version !== definition.version)
     throw new PolycastError('precondition_failed', 'The subscription was changed at the same time.');
+}
+
+/**
+ * Checks `If-Match` (PROTOCOL.md section 14.1). It accepts an ETag without quotes. Returns whether
+ * the header named the version.
+ * @throws PolycastError `precondition_failed`
+ */
+export function checkIfMatch(request: AuthorizedRequest, subscription: Subscription): boolean {
+  const header = request.header('if-match')?.trim();
+  if (header === undefined || header === '*') return false;
+  const etag = etagOf(subscription);
+  const named = header.split(',').map((tag) => tag.trim());
+  if (named.some((tag) => tag === etag || `"${tag}"` === etag)) return true;
+  throw new PolycastError('precondition_failed');
 }
 
 /** A scoped route for the subscription of the path, if the caller may see it. */

@@ -1,4 +1,3 @@
-import type { EventTypes } from '../../../core/events/event-types.ts';
 import { isWebhook, type WebhookDelivery } from '../../state/definition.ts';
 import type { Subscription, WebhookSubscription } from '../../state/ports.ts';
 import type { AuthorizedRequest } from '../../../auth/authorized-request.ts';
@@ -11,6 +10,7 @@ import { authorizeDelivery, scopedRoute, maySee } from '../../http/subscription-
 import { urlCheck } from '../../http/bodies/delivery-body.ts';
 import type { SubscriptionParts } from '../../http/parts.ts';
 import { createSecret } from '../../webhook/request/secrets.ts';
+import type { DialectDependencies, DialectService } from '../dialect-service.ts';
 import { restHooks } from './dialect.ts';
 import {
   parseHookSelector,
@@ -23,16 +23,22 @@ import {
 } from './hook-body.ts';
 import { samplesOf } from './samples.ts';
 
-export interface HookParts extends SubscriptionParts {
-  readonly eventTypes: EventTypes;
-}
-
 const LIST_MAX = 1000;
+
+/** REST Hooks have routes, and no background work. */
+export function openRestHooks({ parts }: DialectDependencies): DialectService {
+  return {
+    routes: hooksRoutes(parts),
+    memoryUsage: {},
+    start: () => undefined,
+    close: () => Promise.resolve(),
+  };
+}
 
 /**
  * The routes under `/v1/hooks`: subscriptions for clients of REST Hooks (PROTOCOL.md section 14.8).
  */
-export function hooksRoutes(parts: HookParts): readonly Route[] {
+function hooksRoutes(parts: SubscriptionParts): readonly Route[] {
   return [
     scopedRoute('POST', '/v1/hooks', (request) => createHook(parts, request)),
     scopedRoute('GET', '/v1/hooks', (request) => {
@@ -54,7 +60,7 @@ export function hooksRoutes(parts: HookParts): readonly Route[] {
   ];
 }
 
-async function createHook(parts: HookParts, request: AuthorizedRequest): Promise<void> {
+async function createHook(parts: SubscriptionParts, request: AuthorizedRequest): Promise<void> {
   const { services, subscriptions, eventTypes, isTrustedEndpoint } = parts;
   const hook = parseHookRequest(await request.members(), urlCheck(parts));
   const selection = newEventSelection(hook, eventTypes);
@@ -89,7 +95,7 @@ async function createHook(parts: HookParts, request: AuthorizedRequest): Promise
 /**
  * Removes hooks by URL and events, because a client may remember only the members of its request.
  */
-async function removeHooks(parts: HookParts, request: AuthorizedRequest): Promise<void> {
+async function removeHooks(parts: SubscriptionParts, request: AuthorizedRequest): Promise<void> {
   const members = request.query === '' ? await request.members() : membersIn(request.query);
   const { targetUrl, events } = parseHookSelector(members);
   const selection =
@@ -117,7 +123,11 @@ function membersIn(query: string): MemberReader {
   return new MemberReader(Object.fromEntries(values));
 }
 
-function deliveryOf({ settings }: HookParts, { targetUrl, format }: HookRequest, secret: string): WebhookDelivery {
+function deliveryOf(
+  { settings }: SubscriptionParts,
+  { targetUrl, format }: HookRequest,
+  secret: string,
+): WebhookDelivery {
   return {
     kind: 'webhook',
     url: targetUrl,
@@ -131,7 +141,10 @@ function deliveryOf({ settings }: HookParts, { targetUrl, format }: HookRequest,
   };
 }
 
-function hookOf(parts: HookParts, { parameters: { id = '' }, principal }: AuthorizedRequest): WebhookSubscription {
+function hookOf(
+  parts: SubscriptionParts,
+  { parameters: { id = '' }, principal }: AuthorizedRequest,
+): WebhookSubscription {
   const subscription = parts.subscriptions.get(id);
   if (subscription === undefined || !isHook(subscription) || !maySee(parts.services, principal, subscription))
     throw noSuchHook();
@@ -139,7 +152,7 @@ function hookOf(parts: HookParts, { parameters: { id = '' }, principal }: Author
 }
 
 function hooksOf(
-  { services, subscriptions }: HookParts,
+  { services, subscriptions }: SubscriptionParts,
   { principal }: AuthorizedRequest,
   isSelected: (hook: WebhookSubscription) => boolean,
   limit: number,

@@ -6,20 +6,12 @@ import { ticksOf, type TimingWheel } from '../../../core/primitives/timing-wheel
 import { eventContent } from '../../../publishing/publish-content.ts';
 import { Deadline } from '../../../http/body/request-body.ts';
 import { isJson, parseMediaType } from '../../../http/body/media-type.ts';
+import type { FetchDocument } from '../dialect-service.ts';
 import { KeyedQueue } from './keyed-queue.ts';
 import type { Topic } from './topics.ts';
 
-/**
- * Fetches a whole document and its `Content-Type`. Rejects if the document is unavailable or too
- * large.
- */
-export type FetchTopic = (
-  url: string,
-  bounds: { readonly timeoutMs: number; readonly bytesMax: number },
-) => Promise<{ readonly status: number; readonly contentType: string | undefined; readonly body: Buffer }>;
-
 export interface ExternalTopicsParts {
-  readonly fetchTopic: FetchTopic;
+  readonly fetchDocument: FetchDocument;
   readonly publisher: { publishOne(request: PublishRequest): Promise<PublishResult> };
   readonly clock: Clock;
   readonly wheel: TimingWheel;
@@ -108,12 +100,12 @@ export class ExternalTopics {
   }
 
   async #fetchAndPublish({ url, channel }: Topic): Promise<void> {
-    const { fetchTopic, publisher, newest } = this.#parts;
+    const { fetchDocument, publisher, newest } = this.#parts;
     const {
       status,
       contentType: contentTypeHeader,
       body,
-    } = await fetchTopic(url, {
+    } = await fetchDocument(url, {
       timeoutMs: TIMEOUT_MS,
       bytesMax: DOCUMENT_BYTES_MAX,
     });

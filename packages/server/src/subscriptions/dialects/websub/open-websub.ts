@@ -1,43 +1,22 @@
-import type { MemoryUsage } from '../../../core/primitives/byte-budget.ts';
 import { newestReadable } from '../../../core/newest-event.ts';
-import type { Sender, SubscriptionService } from '../../state/ports.ts';
-import type { WebSubSettings } from './settings.ts';
-import type { Route } from '../../../http/route.ts';
-import type { Services } from '../../../http/services.ts';
 import { storedContent } from '../../../streams/stored-content.ts';
+import type { DialectDependencies, DialectService } from '../dialect-service.ts';
 import { SubscriberCount } from './subscriber-count.ts';
-import { ExternalTopics, type FetchTopic } from './external-topics.ts';
+import { ExternalTopics } from './external-topics.ts';
 import { websubRoutes } from './routes.ts';
-import { WebSubHub, type WebSubHubParts } from './websub-hub.ts';
+import { WebSubHub } from './websub-hub.ts';
 
-export interface WebSubNeeds {
-  readonly services: Services;
-  readonly subscriptions: SubscriptionService;
-  readonly sender: Sender;
-  readonly settings: WebSubSettings;
-  readonly webhookDefaults: WebSubHubParts['webhookDefaults'];
-  readonly fetchTopic: FetchTopic;
-}
-
-/** Creates the WebSub hub and its parts. `routes` is empty if WebSub is disabled. */
+/** Creates the WebSub hub and its parts. There are no routes if WebSub is disabled. */
 export function openWebSub({
-  services,
-  subscriptions,
-  sender,
-  settings,
-  webhookDefaults: deliveries,
-  fetchTopic,
-}: WebSubNeeds): {
-  readonly routes: readonly Route[];
-  /** The bounded queues, for the memory metrics. */
-  readonly held: Readonly<Record<'websub_requests' | 'websub_pings', MemoryUsage>>;
-  start(): void;
-  close(): Promise<void>;
-} {
+  parts: { services, sender, settings: webhookDefaults },
+  openSubscriptions: subscriptions,
+  settings: { websub: settings },
+  fetchDocument,
+}: DialectDependencies): DialectService {
   const { feed, publisher, authority, clock, random, wheel, logger } = services;
   const subscriberCount = new SubscriberCount(subscriptions, clock);
   const externalTopics = new ExternalTopics({
-    fetchTopic,
+    fetchDocument,
     publisher,
     clock,
     wheel,
@@ -50,7 +29,6 @@ export function openWebSub({
       return record === undefined || damagedThrough > 0 ? undefined : storedContent(record.body);
     },
   });
-  const head = (): number => feed.head;
   const hub = new WebSubHub({
     subscriptions,
     sender,
@@ -60,20 +38,13 @@ export function openWebSub({
     externalTopics,
     subscriberCount,
     settings,
-    webhookDefaults: deliveries,
+    webhookDefaults,
     logger,
-    head,
+    head: () => feed.head,
   });
   return {
     routes: settings.enabled ? websubRoutes(hub, services.settings.publicUrl) : [],
-    held: {
-      get websub_requests() {
-        return hub.waiting;
-      },
-      get websub_pings() {
-        return externalTopics.waiting;
-      },
-    },
+    memoryUsage: { websub_requests: hub.waiting, websub_pings: externalTopics.waiting },
     start: () =>
       void hub
         .endForbidden()

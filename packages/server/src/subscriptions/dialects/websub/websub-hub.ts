@@ -20,7 +20,7 @@ import { denial, isConfirmed, verificationRequest } from './callback-verificatio
 /** Dependencies of the WebSub hub. */
 export interface WebSubHubParts {
   readonly subscriptions: SubscriptionService;
-  readonly sender: Sender;
+  readonly sender: Pick<Sender, 'send' | 'urlProblem'>;
   readonly authority: Authority;
   readonly clock: Clock;
   readonly random: Random;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { AuditRecord } from '../core/ports.ts';
-import { rateLimitedAudit } from './rate-limited-audit.ts';
+import { rateLimitedAudit } from './audited-service.ts';
 
 test('of what anybody does a part is written down, and how much more there was', () => {
   const notes: AuditRecord[] = [];

@@ -1,0 +1,22 @@
+import type { DialectDependencies, DialectService } from './dialect-service.ts';
+import { openRestHooks } from './rest-hooks/routes.ts';
+import { openWebSub } from './websub/open-websub.ts';
+
+/**
+ * The dialects with a service. They are no part of `registry.ts`, because the command line loads
+ * that list without any HTTP.
+ */
+const OPENERS: readonly ((dependencies: DialectDependencies) => DialectService)[] = [openRestHooks, openWebSub];
+
+/** Opens the services of all dialects, as one. */
+export function openDialectServices(dependencies: DialectDependencies): DialectService {
+  const services = OPENERS.map((open) => open(dependencies));
+  return {
+    routes: services.flatMap(({ routes }) => routes),
+    memoryUsage: Object.fromEntries(services.flatMap(({ memoryUsage }) => Object.entries(memoryUsage))),
+    start: () => services.forEach((service) => service.start()),
+    close: async () => {
+      await Promise.all(services.map((service) => service.close()));
+    },
+  };
+}
