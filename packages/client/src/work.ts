@@ -67,8 +67,8 @@ const LEASE_SECONDS = 30;
  */
 export function work(url: string | URL, subscription: string, handler: JobHandler, options: WorkOptions = {}): Work {
   const { key, concurrency = CONCURRENCY, leaseSeconds = LEASE_SECONDS, signal, onError = console.error } = options;
-  if (!(concurrency >= 1)) throw new RangeError(`a worker cannot handle ${concurrency} events at once`);
-  if (!(leaseSeconds >= 1)) throw new RangeError(`no lease lasts ${leaseSeconds} s`);
+  if (!(concurrency >= 1)) throw new RangeError(`a worker cannot handle ${concurrency} events concurrently`);
+  if (!(leaseSeconds >= 1)) throw new RangeError(`${leaseSeconds} s is not a valid lease`);
   const common = { url, subscription, key, leaseSeconds };
   const api =
     options.transport === 'websocket'

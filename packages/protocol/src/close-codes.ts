@@ -14,7 +14,7 @@ export const CLOSE_CODES: Readonly<Record<CloseCode, CloseCodeInfo>> = {
   1000: { reason: 'done', clientAction: 'stop' },
   1001: { reason: 'going away', clientAction: 'reconnect' },
   1002: { reason: 'protocol error', clientAction: 'stop' },
-  1003: { reason: 'binary messages are not understood', clientAction: 'stop' },
+  1003: { reason: 'binary messages are not supported', clientAction: 'stop' },
   1006: { reason: 'connection lost', clientAction: 'reconnect' },
   1007: { reason: 'not valid UTF-8', clientAction: 'stop' },
   1009: { reason: 'message too large', clientAction: 'stop' },
@@ -24,7 +24,7 @@ export const CLOSE_CODES: Readonly<Record<CloseCode, CloseCodeInfo>> = {
   4400: { reason: 'too many invalid messages', clientAction: 'stop' },
   4401: { reason: 'unauthorized', clientAction: 'stop' },
   4403: { reason: 'forbidden', clientAction: 'stop' },
-  4408: { reason: 'read nothing, or asked for nothing, for too long', clientAction: 'reconnect' },
+  4408: { reason: 'idle or not reading for too long', clientAction: 'reconnect' },
   4429: { reason: 'too many messages', clientAction: 'back-off' },
 };
 

@@ -80,7 +80,7 @@ function scanMembers(scanner: JsonScanner, envelope: Envelope, extraMembersAllow
     if (!scanner.consume(58)) throw jsonError(scanner);
     const bit = memberBit(name);
     if (bit !== 0 && (seenMembers & bit) !== 0)
-      throw new PolycastError('duplicate_member', `"${name}" is given twice.`, { member: name });
+      throw new PolycastError('duplicate_member', `"${name}" occurs twice.`, { member: name });
     seenMembers |= bit;
     scanMember(scanner, envelope, name, extraMembersAllowed);
   } while (scanner.consume(44));
@@ -125,7 +125,7 @@ function scanExtraMember(scanner: JsonScanner, envelope: Envelope, name: string)
   // The caller reads the members `op` and `ref` itself.
   if (memberBit(name) !== 0) return;
   if (envelope.extraMembers?.has(name) === true)
-    throw new PolycastError('duplicate_member', `"${name}" is given twice.`, { member: name });
+    throw new PolycastError('duplicate_member', `"${name}" occurs twice.`, { member: name });
   (envelope.extraMembers ??= new Map()).set(name, scanner.text.slice(start, scanner.index));
 }
 
@@ -157,7 +157,7 @@ function scanString(scanner: JsonScanner, name: string): string {
   if (!scanner.skipString()) throw jsonError(scanner);
   const value = decodeStringToken(scanner.text.slice(start, scanner.index));
   if (!value.isWellFormed())
-    throw new PolycastError('invalid_event', `"${name}" holds half a surrogate pair.`, { member: name });
+    throw new PolycastError('invalid_event', `"${name}" contains half a surrogate pair.`, { member: name });
   return value;
 }
 

@@ -37,9 +37,9 @@ export interface Gap {
 
 /** Each reason of a gap, with its text (PROTOCOL.md section 2.3). */
 export const GAP_REASONS = {
-  retention: 'a rule removed them',
-  epoch: 'the log that they were in is not this one',
-  corrupt: 'they are damaged on the hub’s disk',
+  retention: 'retention removed them',
+  epoch: 'they belong to an earlier log',
+  corrupt: 'they are damaged on the disk of the hub',
 } as const;
 
 export type GapReason = keyof typeof GAP_REASONS;

@@ -102,13 +102,13 @@ describe('a token that is signed with', () => {
 });
 
 test.each<[what: string, signer: TokenSigner, error: RegExp]>([
-  ['nothing', {}, /either a secret or a key/],
-  ['both', { secret: SECRET, key: pem(PAIRS.ES256.privateKey) }, /either a secret or a key/],
+  ['nothing', {}, /either a secret or a private key/],
+  ['both', { secret: SECRET, key: pem(PAIRS.ES256.privateKey) }, /either a secret or a private key/],
   ['a short secret', { secret: 'x' }, /1 bytes/],
   ['a public key', { key: PAIRS.ES256.publicKey }, /private key/],
-  ['another curve', { key: generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey }, /hubs take/],
-  ['a short RSA key', { key: generateKeyPairSync('rsa', { modulusLength: 1024 }).privateKey }, /hubs take/],
-  ['a time that is over', { secret: SECRET, expiresInSeconds: 0 }, /no time/],
+  ['another curve', { key: generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey }, /hubs accept/],
+  ['a short RSA key', { key: generateKeyPairSync('rsa', { modulusLength: 1024 }).privateKey }, /hubs accept/],
+  ['a time that is over', { secret: SECRET, expiresInSeconds: 0 }, /not a valid lifetime/],
 ])('a token is not signed with %s', (_what, signer, error) => {
   expect(() => signToken({ user: 'ann' }, signer)).toThrow(error);
 });

@@ -67,7 +67,7 @@ export function signToken(subject: TokenSubject, signer: TokenSigner): string {
 
 function claimsOf({ user, info, subscribe, publish, claims }: TokenSubject, signer: TokenSigner): object {
   const { issuer, audience, expiresInSeconds = EXPIRES_IN_SECONDS, tokenId } = signer;
-  if (!(expiresInSeconds > 0)) throw new RangeError(`${expiresInSeconds} is no time that a token could be good for`);
+  if (!(expiresInSeconds > 0)) throw new RangeError(`${expiresInSeconds} is not a valid lifetime of a token`);
   const nowSeconds = Math.floor(Date.now() / 1000);
   return {
     ...claims,
@@ -85,7 +85,7 @@ function claimsOf({ user, info, subscribe, publish, claims }: TokenSubject, sign
 
 function keyOf({ secret, key }: TokenSigner): { readonly algorithm: Algorithm; readonly key: KeyObject } {
   if ((secret === undefined) === (key === undefined))
-    throw new TypeError('a token is signed with either a secret or a key');
+    throw new TypeError('give either a secret or a private key to sign the token');
   if (secret !== undefined) return { algorithm: 'HS256', key: secretKey(secret) };
   const keyObject = privateKey(key as NonNullable<TokenSigner['key']>);
   return { algorithm: algorithmOf(keyObject), key: keyObject };
@@ -94,7 +94,7 @@ function keyOf({ secret, key }: TokenSigner): { readonly algorithm: Algorithm; r
 function secretKey(secret: string | Uint8Array): KeyObject {
   const bytes = Buffer.from(secret);
   if (bytes.length < SECRET_BYTES_MIN)
-    throw new TypeError(`the secret has ${bytes.length} bytes; hubs take ${SECRET_BYTES_MIN} and more`);
+    throw new TypeError(`the secret has ${bytes.length} bytes; hubs require at least ${SECRET_BYTES_MIN}`);
   return createSecretKey(bytes);
 }
 
@@ -104,11 +104,11 @@ function privateKey(key: NonNullable<TokenSigner['key']>): KeyObject {
 }
 
 function algorithmOf({ type, asymmetricKeyType, asymmetricKeyDetails }: KeyObject): Algorithm {
-  if (type !== 'private') throw new TypeError('a token is signed with a private key');
+  if (type !== 'private') throw new TypeError('a token must be signed with a private key');
   if (asymmetricKeyType === 'rsa' && (asymmetricKeyDetails?.modulusLength ?? 0) >= RSA_BITS_MIN) return 'RS256';
   if (asymmetricKeyType === 'ec' && asymmetricKeyDetails?.namedCurve === 'prime256v1') return 'ES256';
   if (asymmetricKeyType === 'ed25519') return 'EdDSA';
-  throw new TypeError(`hubs take keys for RSA of ${RSA_BITS_MIN} bits and more, P-256 and Ed25519`);
+  throw new TypeError(`hubs accept RSA keys of at least ${RSA_BITS_MIN} bits, P-256 and Ed25519`);
 }
 
 function signatureOf(signed: string, algorithm: Algorithm, key: KeyObject): Buffer {

@@ -24,11 +24,14 @@ export function eventsOf(body: Uint8Array, headers: HeaderSource, { id }: { read
 function envelope(value: Record<string, unknown> | null): PolycastEvent {
   if (typeof value?.['id'] === 'string' && typeof value['channel'] === 'string')
     return value as unknown as PolycastEvent;
-  throw new WebhookError('invalid_body', 'the body holds no event: of a batch the format `data` does not tell enough');
+  throw new WebhookError(
+    'invalid_body',
+    'the body contains no event: with the format `data`, a batch does not have the members of events',
+  );
 }
 
 function fromCloudEvent(value: Record<string, unknown> | null): PolycastEvent {
-  if (typeof value?.['id'] !== 'string') throw new WebhookError('invalid_body', 'the body holds no CloudEvent');
+  if (typeof value?.['id'] !== 'string') throw new WebhookError('invalid_body', 'the body contains no CloudEvent');
   const { id, cursor, channel, subject, type, time, datacontenttype, data, data_base64, ...cloudevent } = value;
   return {
     // An event that was published as a CloudEvent has the id of its publisher.
@@ -74,7 +77,7 @@ function jsonOf(body: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
   } catch {
-    throw new WebhookError('invalid_body', 'the body is not the JSON that it is said to be');
+    throw new WebhookError('invalid_body', 'the body is not valid JSON, as its media type requires');
   }
 }
 

@@ -37,7 +37,7 @@ export function signedHeaders(headers: HeaderSource): SignedHeaders {
   if (!/^\d{1,12}$/.test(timestamp))
     throw new WebhookError(
       'invalid_header',
-      `webhook-timestamp is "${timestamp.slice(0, 40)}", and no number of seconds`,
+      `webhook-timestamp is "${timestamp.slice(0, 40)}", which is not a number of seconds`,
     );
   // Several headers of the name are joined by commas.
   return { id, timestamp, signatures: signature.split(/,? +/).slice(0, SIGNATURES_MAX) };

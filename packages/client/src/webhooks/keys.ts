@@ -21,12 +21,12 @@ const PUBLIC_KEY_BYTES = 32;
  */
 export function readSecret(text: string): Secret {
   const [, prefix, encoded = ''] = /^(wh[a-z]+_)?(.*)$/s.exec(text.trim()) as RegExpExecArray;
-  if (prefix === 'whsk_') throw new TypeError('whsk_… is the sender’s own key; receivers are given whpk_…');
+  if (prefix === 'whsk_') throw new TypeError('whsk_… is the private key of the sender; receivers need whpk_…');
   const bytes = decodeBase64(encoded);
-  if (bytes === undefined || bytes.length === 0) throw new TypeError('a secret is whsec_ or whpk_ and base64');
+  if (bytes === undefined || bytes.length === 0) throw new TypeError('a secret must be whsec_ or whpk_ and base64');
   if (prefix !== 'whpk_') return { scheme: 'v1', bytes };
   if (bytes.length !== PUBLIC_KEY_BYTES)
-    throw new TypeError(`whpk_… holds ${bytes.length} bytes; a key for Ed25519 has ${PUBLIC_KEY_BYTES}`);
+    throw new TypeError(`whpk_… contains ${bytes.length} bytes; an Ed25519 key has ${PUBLIC_KEY_BYTES}`);
   return { scheme: 'v1a', bytes };
 }
 

@@ -43,7 +43,7 @@ async function rawBody(request: NodeRequest, bytesMax: number): Promise<Uint8Arr
   if (request.readableEnded === true || body !== undefined)
     throw new WebhookError(
       'body_parsed',
-      'the body was parsed before it could be verified: mount the receiver before express.json(), or behind express.raw()',
+      'the body was parsed before it could be verified: mount the receiver before express.json() or after express.raw()',
     );
   return readBody(request, bytesMax);
 }
@@ -64,7 +64,7 @@ function readBody(request: NodeRequest, bytesMax: number): Promise<Uint8Array> {
     }
   });
   request.on('end', () => resolve(pieces.toBytes()));
-  const onBroken = (): void => reject(new WebhookError('invalid_body', 'the request broke off'));
+  const onBroken = (): void => reject(new WebhookError('invalid_body', 'the request was aborted'));
   request.on('error', onBroken);
   request.on('close', onBroken);
   return promise;

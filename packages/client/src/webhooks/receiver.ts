@@ -115,7 +115,7 @@ export class ReceiverCore {
     const id = event.type === 'polycast.gap' ? `gap ${event.id}` : event.id;
     const state = (await seen?.begin(id, leaseSeconds)) ?? 'new';
     if (state === 'done') return undefined;
-    if (state === 'busy') return answerOf(409, 'another attempt is being handled', retryAfter(BUSY_SECONDS));
+    if (state === 'busy') return answerOf(409, 'another attempt is in progress', retryAfter(BUSY_SECONDS));
     try {
       await this.#handler(event, delivery);
     } catch (error) {
@@ -149,7 +149,7 @@ export class AnswerWith extends Error {
 
   constructor(status: number, retryAfterSeconds?: number) {
     super(`answered with ${status}`);
-    if (!(status >= 400 && status <= 599)) throw new RangeError(`${status} is no answer to a webhook that has failed`);
+    if (!(status >= 400 && status <= 599)) throw new RangeError(`${status} is not a valid status for a failed webhook`);
     this.status = status;
     this.retryAfterSeconds = retryAfterSeconds;
   }

@@ -43,7 +43,7 @@ const TOLERANCE_SECONDS = 300;
 export function createVerifier(options: VerifierOptions): Verifier {
   const { secrets, toleranceSeconds = TOLERANCE_SECONDS, now = Date.now } = options;
   const list = (typeof secrets === 'string' ? [secrets] : secrets).map(readSecret);
-  if (list.length === 0) throw new TypeError('without a secret nothing can be verified');
+  if (list.length === 0) throw new TypeError('verification needs a secret');
   let keys: Promise<readonly VerificationKey[]> | undefined;
   return async (body, headers) => {
     keys ??= Promise.all(list.map(importKey));
@@ -78,11 +78,11 @@ async function findMatchingKey(
       if (bytes !== undefined && (await crypto.subtle.verify(key.algorithm, key, bytes, content))) return index;
     }
   }
-  if (tried) throw new WebhookError('wrong_signature', 'no secret here gives the signature that came');
+  if (tried) throw new WebhookError('wrong_signature', 'the signature matches none of the given secrets');
   const schemes = [...new Set(keys.map(({ scheme }) => scheme))].join(' and ');
   throw new WebhookError(
     'no_signature',
-    `webhook-signature holds nothing of the scheme ${schemes}, for which there is a secret`,
+    `webhook-signature contains no signature of the scheme ${schemes}, for which a secret is given`,
   );
 }
 

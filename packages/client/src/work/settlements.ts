@@ -82,7 +82,7 @@ export class LeaseEndedError extends Error {
   readonly count: number;
 
   constructor(count: number) {
-    super(`${count} events were handled after their leases had ended, and will be handled again`);
+    super(`the leases of ${count} events ended before their handlers did; the events will be delivered again`);
     this.count = count;
   }
 }

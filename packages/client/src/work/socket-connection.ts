@@ -39,7 +39,7 @@ export class SocketConnection {
   private constructor(options: SocketConnectionOptions) {
     this.#options = options;
     this.#socket = new options.WebSocket(options.url, SUBPROTOCOL);
-    this.#silence = setTimeout(() => this.#end('the hub has fallen silent'), this.#silenceMs);
+    this.#silence = setTimeout(() => this.#end('the hub stopped sending'), this.#silenceMs);
     this.#socket.onmessage = ({ data }: MessageEvent<string>) => this.#receive(data);
     this.#socket.onclose = ({ code, reason }) => this.#end(`closed with ${code} ${reason}`);
     // The `close` event gives the details.
@@ -67,7 +67,7 @@ export class SocketConnection {
   request(message: ClientMessage): Promise<SocketAnswer> {
     const ref = ++this.#refs;
     const waiting = Promise.withResolvers<SocketAnswer>();
-    if (this.#isClosed) waiting.reject(new EndedError('the connection is gone'));
+    if (this.#isClosed) waiting.reject(new EndedError('the connection is closed'));
     else {
       this.#pendingAnswers.set(ref, waiting);
       this.#socket.send(JSON.stringify({ ...message, ref }));
@@ -83,7 +83,7 @@ export class SocketConnection {
 
   #receive(data: string): void {
     clearTimeout(this.#silence);
-    this.#silence = setTimeout(() => this.#end('the hub has fallen silent'), this.#silenceMs);
+    this.#silence = setTimeout(() => this.#end('the hub stopped sending'), this.#silenceMs);
     let message: ServerMessage | PolycastEvent;
     try {
       message = JSON.parse(data) as typeof message;

@@ -37,7 +37,7 @@ export class RetryIn extends Error {
   readonly seconds: number;
 
   constructor(seconds: number) {
-    super(`again in ${seconds} s`);
+    super(`next attempt in ${seconds} s`);
     this.seconds = seconds;
   }
 }

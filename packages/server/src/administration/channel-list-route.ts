@@ -45,7 +45,7 @@ function authorizeList(services: Services, principal: Principal, match: string):
   if (services.authority.hasScope(principal, 'admin').allowed) return;
   if (principal.kind === 'server') return checkScope(services, principal, 'subscribe', [match]);
   const code = principal.kind === 'anonymous' ? 'unauthorized' : 'forbidden';
-  const detail = `This asks for a key with the scope subscribe for ${match}.`;
+  const detail = `This requires a key with the scope subscribe for ${match}.`;
   throw new AccessError({ allowed: false, code, detail }, { principal, action: 'subscribe', channel: match });
 }
 

@@ -45,15 +45,15 @@ function principalOf({ keys }: AdministrationParts, values: ReadonlyMap<string, 
   const user = values.get('user');
   const key = values.get('key');
   const claims = values.get('claims');
-  if (claims !== undefined && user === undefined) throw invalidParameter('claims', 'are those of a "user"');
+  if (claims !== undefined && user === undefined) throw invalidParameter('claims', 'require a "user"');
   if (key !== undefined) {
     if (user !== undefined) throw invalidParameter('key', 'and "user" exclude each other');
     const principal = keys.principalOf(key);
-    if (principal === undefined) throw new PolycastError('not_found', 'There is no such key.');
+    if (principal === undefined) throw new PolycastError('not_found', 'The key does not exist.');
     return principal;
   }
   if (user === undefined) return ANONYMOUS;
-  if (!isUser(user)) throw invalidParameter('user', 'is no name of a user: 1 to 128 characters');
+  if (!isUser(user)) throw invalidParameter('user', 'is not a valid name of a user: 1 to 128 characters');
   return userPrincipal(user, claimsOf(claims ?? '{}'));
 }
 

@@ -32,7 +32,7 @@ export function keyRoutes(administration: AdministrationParts): readonly Route[]
       // Without access control every caller could create a key. The key would stay valid after
       // access control is switched on.
       if (administration.access === undefined)
-        throw new PolycastError('forbidden', 'Without access control there are no keys to be had; set access: rules.');
+        throw new PolycastError('forbidden', 'A hub without access control has no keys. Set access: rules.');
       return handle(request);
     },
   });
@@ -92,7 +92,7 @@ function parseKeyChanges(members: MemberReader, nowMs: number): Partial<KeyOptio
     ...(newScopes !== undefined && { scopes: newScopes }),
   };
   if (Object.keys(options).length === 0)
-    throw invalidBody('name', 'is missing, and so are "scopes" and "expires": nothing would change');
+    throw invalidBody('name', 'is missing, and so are "scopes" and "expires": the request changes nothing');
   return options as Partial<KeyOptions>;
 }
 
@@ -106,7 +106,7 @@ function expiry(nowMs: number): Validator<number | undefined> {
   return (value) => {
     if (value === null) return { value: undefined };
     const checked = timestamp(value);
-    return 'value' in checked && checked.value <= nowMs ? { wrong: 'has passed already' } : checked;
+    return 'value' in checked && checked.value <= nowMs ? { wrong: 'is in the past' } : checked;
   };
 }
 
@@ -138,5 +138,5 @@ function orNotFound<Value>(value: Value | undefined): Value {
 }
 
 function noSuchKey(): PolycastError {
-  return new PolycastError('not_found', 'There is no such key.');
+  return new PolycastError('not_found', 'The key does not exist.');
 }

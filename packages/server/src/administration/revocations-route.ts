@@ -24,7 +24,7 @@ export function revocationsRoute(administration: AdministrationParts): Route {
       members.rejectUnknown();
       // Otherwise the hub would store a revocation of a key that never existed.
       if (order.kind === 'key' && keys.get(order.name) === undefined)
-        throw new PolycastError('not_found', 'There is no such key.');
+        throw new PolycastError('not_found', 'The key does not exist.');
       await revocations.revoke(order, request.actor);
       request.respondJson(201, { [order.kind]: order.name, issuedBefore: timestampOrNull(order.issuedBeforeMs) });
     },
@@ -46,6 +46,6 @@ function parseSubject(members: MemberReader): { readonly kind: RevocationKind; r
 function parseIssuedBefore(members: MemberReader, clock: Clock): number {
   const givenMs = members.optional('issuedBefore', timestamp);
   if (givenMs === undefined) return issuedBeforeNowMs(clock);
-  if (givenMs > clock.nowMs() + CLOCK_SKEW_MS) throw invalidBody('issuedBefore', 'is yet to come');
+  if (givenMs > clock.nowMs() + CLOCK_SKEW_MS) throw invalidBody('issuedBefore', 'is in the future');
   return givenMs;
 }

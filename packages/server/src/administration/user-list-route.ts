@@ -19,7 +19,7 @@ export function userListRoute({ services }: AdministrationParts): Route {
     handle(request) {
       const values = singleParameters(request.query, ['online', 'limit', 'after']);
       if (values.get('online') !== 'true')
-        throw invalidParameter('online', 'must be true: the hub knows only the users who are online');
+        throw invalidParameter('online', 'must be true, because the hub lists only users who are online');
       const limit = integerParameter(values, 'limit', 1, LIMIT_MAX) ?? LIMIT_DEFAULT;
       const found = firstAfter(onlineUsers(services), values.get('after') ?? '', limit + 1);
       const page = found.slice(0, limit);

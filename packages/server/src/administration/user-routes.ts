@@ -84,7 +84,7 @@ function userOf({ parameters: { user = '' } }: AuthorizedRequest): string {
   if (isUser(user)) return user;
   throw new PolycastError(
     'invalid_parameter',
-    'A user is a text of 1 to 128 characters, none of them a control character.',
+    'The name of a user must have 1 to 128 characters and no control characters.',
     {
       parameter: 'user',
     },

@@ -82,7 +82,7 @@ function isCounted({ kind }: Principal): boolean {
 }
 
 function tooManyConnections(subject: string, limit: number): PolycastError {
-  return new PolycastError('too_many_connections', `One ${subject} may have ${limit} connections at once.`, {
+  return new PolycastError('too_many_connections', `One ${subject} may have ${limit} open connections.`, {
     limit,
     retryAfterMs: 5000,
   });

@@ -81,7 +81,7 @@ export function authorizeAnyChannel({ authority }: Services, principal: Principa
   const decision = {
     allowed: false,
     code,
-    detail: 'There is no channel for which this is allowed.',
+    detail: 'The credentials allow this for no channel.',
     by: 'the rules',
   } as const;
   throw new AccessError(decision, { principal, action, channel: undefined });
@@ -123,7 +123,7 @@ export class AccessError extends PolycastError {
 
   constructor({ code, detail, by, needs }: DeniedDecision, wanted: AccessRequest) {
     const isDisclosed = wanted.principal.kind === 'server' && by !== undefined;
-    super(code, isDisclosed && needs !== undefined ? `${detail} It takes ${needs}, by ${by}.` : detail, {
+    super(code, isDisclosed && needs !== undefined ? `${detail} It requires ${needs}, by ${by}.` : detail, {
       ...(wanted.channel === undefined ? {} : { channel: wanted.channel }),
       ...(isDisclosed ? { rule: by } : {}),
     });

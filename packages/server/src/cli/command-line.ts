@@ -44,7 +44,7 @@ function findCommand(argv: readonly string[]): Command {
   const names = commands.map(({ name }) => name);
   const suggestion = closestMatch(`${first} ${second}`.trim(), names) ?? closestMatch(first, names);
   const suggestionText = suggestion === undefined ? '' : `; did you mean polycast ${suggestion}?`;
-  throw new CliError('usage', `"${first}" is no command${suggestionText}`, 'See polycast --help');
+  throw new CliError('usage', `"${first}" is not a command${suggestionText}`, 'See polycast --help');
 }
 
 /** @param words the possible values of `second` */
@@ -56,7 +56,7 @@ function incomplete(first: string, second: string, words: readonly string[]): Cl
   const suggestion = closestMatch(second, words);
   const suggestionText =
     suggestion === undefined ? `: polycast ${first} takes ${all}` : `; did you mean polycast ${first} ${suggestion}?`;
-  return new CliError('usage', `"${first} ${second}" is no command${suggestionText}`, hint);
+  return new CliError('usage', `"${first} ${second}" is not a command${suggestionText}`, hint);
 }
 
 /** The commands of two words that begin with this one. */
@@ -83,7 +83,7 @@ function report(error: unknown, { notice, noticeStyle }: Terminal): ExitName {
     return error.exit;
   }
   if (error instanceof ConfigError) {
-    notice(`${label} the configuration is not right`);
+    notice(`${label} the configuration is not valid`);
     for (const line of error.message.split('\n')) notice(`  ${line}`);
     return 'configuration';
   }
@@ -95,6 +95,6 @@ function report(error: unknown, { notice, noticeStyle }: Terminal): ExitName {
     notice(`${label} ${error.message}`);
     return 'failed';
   }
-  notice(`${label} an internal mistake: ${error instanceof Error ? error.stack : String(error)}`);
+  notice(`${label} internal error: ${error instanceof Error ? error.stack : String(error)}`);
   return 'internal';
 }

@@ -68,12 +68,14 @@ export function readInput(command: Command, argv: readonly string[]): Input {
   const { argumentsMin, argumentsMax } = command;
   if (!help && (positionals.length < argumentsMin || positionals.length > argumentsMax)) {
     const problem =
-      positionals.length < argumentsMin ? 'something is missing' : `"${positionals[argumentsMax]}" is too much`;
+      positionals.length < argumentsMin
+        ? 'an argument is missing'
+        : `unexpected argument "${positionals[argumentsMax]}"`;
     const [example] = command.examples;
     throw new CliError(
       'usage',
       `${problem}: polycast ${command.name} ${command.usage}`.trimEnd(),
-      ...(example === undefined ? [] : [`Such as: ${example.command}`]),
+      ...(example === undefined ? [] : [`Example: ${example.command}`]),
       seeHelp(command),
     );
   }
@@ -87,7 +89,7 @@ export function readInput(command: Command, argv: readonly string[]): Input {
       if (text === undefined) return undefined;
       const value = Number(text);
       if (/^\d+$/.test(text) && value >= min) return value;
-      throw usageError(command, `--${option} ${text}: a whole number of at least ${min} is wanted`);
+      throw usageError(command, `--${option} ${text}: must be a whole number of at least ${min}`);
     },
   };
 }
@@ -150,7 +152,7 @@ function checkOption(
       : undefined;
     throw usageError(
       command,
-      `${rawName} is not known here${suggestion === undefined ? '' : `; did you mean --${suggestion}?`}`,
+      `unknown option ${rawName}${suggestion === undefined ? '' : `; did you mean --${suggestion}?`}`,
     );
   }
   if (spec.value === undefined && value !== undefined) throw usageError(command, `${rawName} takes no value`);
@@ -161,7 +163,7 @@ function checkOption(
     const words = spec.choices.join(', ');
     throw usageError(
       command,
-      `${rawName} ${value}: one of ${words} is wanted${suggestion === undefined ? '' : `; did you mean ${suggestion}?`}`,
+      `${rawName} ${value}: must be one of ${words}${suggestion === undefined ? '' : `; did you mean ${suggestion}?`}`,
     );
   }
 }

@@ -1,12 +1,12 @@
 /** The exit codes of the CLI; 69, 70 and 78 are from BSD's sysexits. */
 export const EXIT_CODES: Readonly<Record<ExitName, { readonly code: number; readonly meaning: string }>> = {
   done: { code: 0, meaning: 'Done.' },
-  failed: { code: 1, meaning: 'The hub refused it, or it failed; the message says why.' },
-  usage: { code: 2, meaning: 'The command line is not right.' },
+  failed: { code: 1, meaning: 'The hub refused the request, or it failed; the message says why.' },
+  usage: { code: 2, meaning: 'The command line is not valid.' },
   unreachable: { code: 69, meaning: 'No hub answers at the address.' },
-  internal: { code: 70, meaning: 'A mistake in Polycast itself; please report it with the message.' },
-  configuration: { code: 78, meaning: 'The configuration is not right; every problem is listed.' },
-  interrupted: { code: 130, meaning: 'Stopped by Ctrl-C before it was done.' },
+  internal: { code: 70, meaning: 'An error in Polycast itself. Please report it with the message.' },
+  configuration: { code: 78, meaning: 'The configuration is not valid. The message lists every problem.' },
+  interrupted: { code: 130, meaning: 'Stopped by Ctrl-C before the end.' },
 };
 
 export type ExitName = 'done' | 'failed' | 'usage' | 'unreachable' | 'internal' | 'configuration' | 'interrupted';

@@ -16,16 +16,16 @@ export function generalHelp(commands: readonly Command[], { style }: Terminal): 
     '',
     style('bold', 'Begin with'),
     ...exampleLines({ command: 'polycast dev', description: 'a hub on this machine' }, style),
+    ...exampleLines({ command: "polycast follow 'orders.>'", description: 'show events, in a second terminal' }, style),
     ...exampleLines(
-      { command: "polycast follow 'orders.>'", description: 'see what comes, in a second terminal' },
-      style,
-    ),
-    ...exampleLines(
-      { command: `polycast publish orders.42 '{"state":"baked"}'`, description: 'publish, in a third' },
+      {
+        command: `polycast publish orders.42 '{"state":"baked"}'`,
+        description: 'publish an event, in a third terminal',
+      },
       style,
     ),
     '',
-    style('dim', pasteable('polycast <command> --help tells more; polycast --version the version.')),
+    style('dim', pasteable('polycast <command> --help shows more; polycast --version shows the version.')),
   ].join('\n');
 }
 
@@ -42,7 +42,7 @@ export function groupHelp(commands: readonly Command[], { style }: Terminal): st
     style('bold', 'Examples'),
     ...commands.flatMap(({ examples: [first] }) => (first === undefined ? [] : exampleLines(first, style))),
     '',
-    style('dim', 'Each tells more with --help.'),
+    style('dim', 'Each shows more with --help.'),
   ].join('\n');
 }
 
@@ -68,7 +68,7 @@ export function commandHelp(command: Command, { style }: Terminal): string {
       'dim',
       `Exit codes: ${Object.values(EXIT_CODES)
         .map(({ code }) => code)
-        .join(', ')}; docs/reference/cli.md says what they mean.`,
+        .join(', ')}; docs/reference/cli.md explains them.`,
     ),
   ].join('\n');
 }

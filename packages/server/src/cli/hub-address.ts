@@ -8,14 +8,14 @@ export const DEFAULT_URL = 'http://127.0.0.1:8080';
 const URL_OPTION: OptionSpec = {
   value: 'URL',
   short: 'u',
-  doc: `The hub (or POLYCAST_URL); ${DEFAULT_URL} unless given.`,
+  doc: `The URL of the hub (or POLYCAST_URL); ${DEFAULT_URL} by default.`,
 };
 
 /** The credentials, for every command that talks to a hub. */
 export const KEY_OPTION: OptionSpec = {
   value: 'KEY',
   short: 'k',
-  doc: `The key that the hub knows you by; ${SECRET_FORMS_HELP} (or POLYCAST_KEY): neither can be seen by other users of this machine. A token will do as well.`,
+  doc: `A key or a token; ${SECRET_FORMS_HELP} (or POLYCAST_KEY). Other users of this machine can see neither.`,
 };
 
 /** The options of a command that talks to a hub. */
@@ -41,7 +41,7 @@ function hubKey(input: Input): string | undefined {
   const key = (given === undefined ? process.env['POLYCAST_KEY'] : resolveSecret(given))?.trim();
   if (key === undefined || key === '') return undefined;
   if (/^[\x21-\x7e]+$/.test(key)) return key;
-  throw new CliError('usage', 'the key holds what no key can hold: spaces, or other than ASCII characters');
+  throw new CliError('usage', 'the key contains spaces or other characters than ASCII');
 }
 
 /** The headers of each request. */
@@ -57,7 +57,7 @@ function hubUrl(input: Input): string {
   const text = input.text('url') ?? process.env['POLYCAST_URL'] ?? DEFAULT_URL;
   const url = URL.parse(withScheme(text, '127.0.0.1'));
   if (url === null || !/^https?:$/.test(url.protocol) || url.search !== '' || url.hash !== '') {
-    throw new CliError('usage', `${text} is no address of a hub`, `Write it like ${DEFAULT_URL}`);
+    throw new CliError('usage', `${text} is not the URL of a hub`, `Write it like ${DEFAULT_URL}`);
   }
   return url.href.replace(/\/+$/, '');
 }
@@ -75,7 +75,7 @@ export function withScheme(text: string, localHost: string): string {
 
 /** The hint for a client that is refused and has sent no key. */
 export function keyHint({ key }: HubAddress, code: string | undefined): string | undefined {
-  return code === 'unauthorized' && key === undefined ? 'Say who you are with --key or POLYCAST_KEY' : undefined;
+  return code === 'unauthorized' && key === undefined ? 'Give a key with --key or POLYCAST_KEY' : undefined;
 }
 
 /** The error of a connection that failed or broke. */
@@ -85,15 +85,15 @@ export function unreachable(url: string, error: unknown): CliError {
   if (code !== undefined && UNTRUSTED.test(code))
     return new CliError(
       'unreachable',
-      `${url} answers, with a certificate that is not trusted (${code})`,
-      'Name the certificate of who has signed it: NODE_EXTRA_CA_CERTS=ca.pem polycast …',
+      `the certificate of ${url} is not trusted (${code})`,
+      'Give the certificate of its authority: NODE_EXTRA_CA_CERTS=ca.pem polycast …',
     );
   if (code !== undefined && NO_TLS.test(code))
-    return new CliError('unreachable', `${url} answers, and not by TLS (${code})`, 'Name it by http, not https');
+    return new CliError('unreachable', `${url} does not use TLS (${code})`, 'Use http instead of https');
   return new CliError(
     'unreachable',
     `no hub answers at ${url} (${code ?? message})`,
-    'Start one with polycast dev, or name another with --url or POLYCAST_URL',
+    'Start one with polycast dev, or name another one with --url or POLYCAST_URL',
   );
 }
 

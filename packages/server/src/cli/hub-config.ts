@@ -6,11 +6,15 @@ import type { Input, OptionSpec } from './command.ts';
 /** The options of every command that needs a hub's configuration. */
 export const HUB_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   config: { value: 'FILE', short: 'c', doc: 'The configuration, a YAML file (or POLYCAST_CONFIG).' },
-  listen: { value: 'HOST:PORT', short: 'l', doc: 'Where to listen, instead of `listen` of the configuration.' },
+  listen: {
+    value: 'HOST:PORT',
+    short: 'l',
+    doc: 'The address to listen on, instead of `listen` of the configuration.',
+  },
   data: {
     value: 'FOLDER',
     short: 'd',
-    doc: 'Where the log is kept, or :memory:, instead of `data` of the configuration.',
+    doc: 'The data folder or :memory:, instead of `data` of the configuration.',
   },
   set: { value: 'PATH=VALUE', multiple: true, doc: 'Sets any field: --set delivery.heartbeatMs=10000. Repeatable.' },
 };

@@ -10,7 +10,7 @@ import { commands } from './commands.ts';
 import { pasteable } from './pasteable.ts';
 import { CLOSED_PORT, runCli, runInside, temporaryFolder } from './testing.ts';
 
-test('without a command it tells which there are', async () => {
+test('without a command it tells list dead letters', async () => {
   const { code, out, err } = await runInside([]);
   expect({ code, err }).toEqual({ code: 0, err: '' });
   for (const { name, summary } of commands) expect(out.replaceAll(/ +/g, ' ')).toContain(`\n ${name} ${summary}\n`);
@@ -36,36 +36,40 @@ test('the version is that of the package', async () => {
 });
 
 const mistakes: readonly [name: string, args: readonly string[], message: RegExp][] = [
-  ['an unknown command', ['publsh'], /"publsh" is no command; did you mean polycast publish\?/],
-  ['an unknown command with arguments', ['publsh', 'a'], /"publsh" is no command; did you mean polycast publish\?/],
+  ['an unknown command', ['publsh'], /"publsh" is not a command; did you mean polycast publish\?/],
+  ['an unknown command with arguments', ['publsh', 'a'], /"publsh" is not a command; did you mean polycast publish\?/],
   ['half a command', ['config'], /polycast config needs one more word: check, print/],
   ['half a command, and an option', ['config', '--json'], /polycast config needs one more word: check, print/],
-  ['half of it unknown', ['config', 'x'], /"config x" is no command: polycast config takes check, print/],
-  ['half of it nearly right', ['config', 'chek'], /"config chek" is no command; did you mean polycast config check\?/],
-  ['a first word nearly right', ['confg', 'check'], /"confg" is no command; did you mean polycast config check\?/],
-  ['an unknown option', ['publish', 'a', '1', '--tyep', 'x'], /--tyep is not known here; did you mean --type\?/],
+  ['half of it unknown', ['config', 'x'], /"config x" is not a command: polycast config takes check, print/],
+  [
+    'half of it nearly right',
+    ['config', 'chek'],
+    /"config chek" is not a command; did you mean polycast config check\?/,
+  ],
+  ['a first word nearly right', ['confg', 'check'], /"confg" is not a command; did you mean polycast config check\?/],
+  ['an unknown option', ['publish', 'a', '1', '--tyep', 'x'], /unknown option --tyep; did you mean --type\?/],
   [
     'a port, as others have it',
     ['dev', '--port', '9000'],
-    /--port is not known here; did you mean --listen 127\.0\.0\.1:PORT\?/,
+    /unknown option --port; did you mean --listen 127\.0\.0\.1:PORT\?/,
   ],
   ['a port of a hub', ['publish', 'a', '1', '--port=1'], /did you mean --url http:\/\/HOST:PORT\?/],
   ['an option without its value', ['publish', 'a', '1', '--type'], /--type needs a value: --type TYPE/],
   ['a value for a switch', ['publish', 'a', '1', '--json=x'], /--json takes no value/],
-  ['an argument too many', ['serve', 'now'], /"now" is too much: polycast serve/],
+  ['an argument too many', ['serve', 'now'], /unexpected argument "now": polycast serve/],
   [
     'an argument too many, as without quotes',
     ['publish', 'a', 'b', 'c'],
-    /\nSuch as: npx polycast publish orders\.42 '\{"state"/,
+    /\nExample: npx polycast publish orders\.42 '\{"state"/,
   ],
-  ['arguments for options', ['access', 'explain', 'a'], /\nSuch as: npx polycast access explain --/],
-  ['an argument too few', ['completion'], /something is missing: polycast completion <shell>/],
-  ['a channel that is none', ['publish', 'a..b', '1'], /"a..b" is no channel/],
-  ['JSON that is none', ['publish', 'a', '{x'], /begins like JSON and is none/],
+  ['arguments for options', ['access', 'explain', 'a'], /\nExample: npx polycast access explain --/],
+  ['an argument too few', ['completion'], /an argument is missing: polycast completion <shell>/],
+  ['a channel that is none', ['publish', 'a..b', '1'], /"a..b" is not a channel/],
+  ['JSON that is none', ['publish', 'a', '{x'], /begins like JSON but is not valid JSON/],
   ['no channel at all', ['publish'], /name a channel, or a --file/],
   ['data beside a file', ['publish', 'a', '1', '--file', 'x'], /exclude each other/],
-  ['an address that is none', ['publish', 'a', '1', '--url', 'ftp://x'], /ftp:\/\/x is no address of a hub/],
-  ['a shell that is none', ['completion', 'csh'], /"csh" is no known shell: bash, zsh, fish/],
+  ['an address that is none', ['publish', 'a', '1', '--url', 'ftp://x'], /ftp:\/\/x is not the URL of a hub/],
+  ['a shell that is none', ['completion', 'csh'], /"csh" is not a known shell: bash, zsh, fish/],
 ];
 
 test.each(mistakes)('%s is told, and ends with 2', async (_name, args, message) => {
@@ -131,10 +135,7 @@ test('a hub whose certificate is not trusted, or that speaks no TLS, is said to 
     createTlsServer({ key: readFileSync(key), cert: readFileSync(certificate) }),
     createServer((_request, response) => response.end()),
   ];
-  const answers = [
-    /answers, with a certificate that is not trusted \(\w+\)\n.*NODE_EXTRA_CA_CERTS/,
-    /answers, and not by TLS/,
-  ];
+  const answers = [/the certificate of \S+ is not trusted \(\w+\)\n.*NODE_EXTRA_CA_CERTS/, /does not use TLS/];
   for (const [index, server] of servers.entries()) {
     onTestFinished(() => void server.close());
     await once(server.listen(0, '127.0.0.1'), 'listening');
@@ -157,7 +158,7 @@ test('what answers and is no hub is not taken for one that has failed', async ()
   const { port } = server.address() as AddressInfo;
   const { code, err } = await runCli(['publish', 'a', '1', '--url', String(port)]);
   expect(code).toBe(1);
-  expect(err).toContain('This is no answer of a hub; is the address right? It was 403: go away');
+  expect(err).toContain('This is not the response of a hub. Is the URL correct? The response was 403: go away');
 });
 
 test('a file that is not there ends with 1', async () => {

@@ -9,8 +9,12 @@ export function readProblem(text: string, status: number): Problem {
   } catch {
     // Not from a hub: a problem is made below.
   }
-  const title = 'This is no answer of a hub; is the address right?';
-  return { ...problem('internal_error', `It was ${status}: ${printable(text.slice(0, 200))}`), title, status };
+  const title = 'This is not the response of a hub. Is the URL correct?';
+  return {
+    ...problem('internal_error', `The response was ${status}: ${printable(text.slice(0, 200))}`),
+    title,
+    status,
+  };
 }
 
 /** One line for people: title, detail and the code to look up. */

@@ -57,7 +57,7 @@ function documentFetcher(
 ): (url: string, bounds: { timeoutMs: number; bytesMax: number }) => Promise<Buffer> {
   return async (url, bounds) => {
     const { status, body } = await guardedFetch.fetch(url, { ...bounds, tlsOnly: true });
-    if (status !== 200) throw new Error(`it was answered ${status}`);
+    if (status !== 200) throw new Error(`the response was ${status}`);
     return body;
   };
 }

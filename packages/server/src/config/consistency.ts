@@ -32,13 +32,13 @@ function checkListen({ listen, access }: Config): ConfigProblem[] {
   const address = parseListen(listen);
   if (address === undefined) {
     return [
-      { path: 'listen', message: `"${listen}" is not host:port, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::1]:8080` },
+      { path: 'listen', message: `"${listen}" is not host:port such as 127.0.0.1:8080, 0.0.0.0:8080 or [::1]:8080` },
     ];
   }
   if (!trustsLoopback({ access }) || isLoopback(address.host)) return [];
   const message =
-    `${address.host} can be reached from other machines, and there is no access control (access: loopback); ` +
-    'listen on 127.0.0.1, or set access: open to let whoever reaches the port read and publish everything';
+    `${address.host} is reachable from other machines, and there is no access control (access: loopback); ` +
+    'listen on 127.0.0.1, or set access: open to let everyone who reaches the port read and publish everything';
   return [{ path: 'listen', message }];
 }
 
@@ -46,13 +46,13 @@ function checkListen({ listen, access }: Config): ConfigProblem[] {
 function checkLocalPages({ localPages, listen }: Config): ConfigProblem[] {
   const { host } = parseListen(listen) ?? {};
   if (localPages === 'none' || host === undefined || isLoopback(host)) return [];
-  return [{ path: 'localPages', message: `must be none: ${host} can be reached from other machines` }];
+  return [{ path: 'localPages', message: `must be none, because ${host} is reachable from other machines` }];
 }
 
 function checkTls({ tls }: Config): ConfigProblem[] {
   if ((tls.certificateFile === null) === (tls.keyFile === null)) return [];
   const missing = tls.keyFile === null ? 'keyFile' : 'certificateFile';
-  return [{ path: `tls.${missing}`, message: 'must be set too: TLS needs a certificate and its key' }];
+  return [{ path: `tls.${missing}`, message: 'must also be set: TLS needs a certificate and its key' }];
 }
 
 function checkOrigins({ allowedOrigins, subscriptions: { trustedEndpoints } }: Config): ConfigProblem[] {
@@ -79,7 +79,12 @@ function checkProxies({ trustedProxies }: Config): ConfigProblem[] {
   return trustedProxies.flatMap((network, index) =>
     isNetwork(network)
       ? []
-      : [{ path: `trustedProxies.${index}`, message: `"${network}" is no address and no network such as 10.0.0.0/8` }],
+      : [
+          {
+            path: `trustedProxies.${index}`,
+            message: `"${network}" is neither an address nor a network such as 10.0.0.0/8`,
+          },
+        ],
   );
 }
 
@@ -97,12 +102,12 @@ function isOrigin(pattern: string): boolean {
 function checkSite({ identity: { site }, access, defaults, rules }: Config): ConfigProblem[] {
   const problems: ConfigProblem[] = [];
   if (site.loginUrl !== null && site.cookies.length + site.headers.length === 0) {
-    const message = 'must name what the site is shown (or identity.site.headers must), as there is a loginUrl';
+    const message = 'must not be empty together with identity.site.headers, because loginUrl is set';
     problems.push({ path: 'identity.site.cookies', message });
   }
   const asks = [defaults, ...rules].some((rule) => ACTIONS.some((action) => rule[action]?.includes('site') === true));
   if (access === 'rules' && asks && site.consentUrl === null)
-    problems.push({ path: 'identity.site.consentUrl', message: 'must be set: a rule says `site`' });
+    problems.push({ path: 'identity.site.consentUrl', message: 'must be set, because a rule uses `site`' });
   return problems;
 }
 
@@ -113,7 +118,7 @@ function checkPresence({ rules }: Config): ConfigProblem[] {
       ? [
           {
             path: `rules.${index}.retain`,
-            message: `must be history for ${pattern}: the hub's own events are told from there`,
+            message: `must be history for ${pattern}: the hub publishes its own events there`,
           },
         ]
       : [],
@@ -143,7 +148,7 @@ function checkSubscriptions({ subscriptions }: Config): ConfigProblem[] {
 function checkTokens({ identity: { tokens, revocationsKeptSeconds } }: Config): ConfigProblem[] {
   return tokens.flatMap(({ lifetimeMaxSeconds, leewaySeconds }, index) => {
     if (lifetimeMaxSeconds + 2 * leewaySeconds <= revocationsKeptSeconds) return [];
-    const message = `must be less than identity.revocationsKeptSeconds (${revocationsKeptSeconds}) by twice the leeway: a token that outlives its revocation would be good again`;
+    const message = `must be less than identity.revocationsKeptSeconds (${revocationsKeptSeconds}) by twice the leeway: a token that outlives its revocation would be valid again`;
     return [{ path: `identity.tokens.${index}.lifetimeMaxSeconds`, message }];
   });
 }
@@ -164,7 +169,7 @@ function checkSizes({ defaults, rules, limits }: Config): ConfigProblem[] {
     .map(({ path }) => ({
       path: `${path}.eventBytesMax`,
       message:
-        'must not be more than limits.bodyBytesMax and limits.appendQueueBytesMax: such an event could never be published',
+        'must not be more than limits.bodyBytesMax and limits.appendQueueBytesMax, because such an event could never be published',
     }));
   return [...bodies, ...events];
 }

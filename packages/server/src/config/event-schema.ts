@@ -49,11 +49,11 @@ export function compileSchema(schema: object | boolean): SchemaCheck {
       if (validate(value) === true) return undefined;
     } catch {
       // A schema with an endless reference to itself.
-      return { pointer: undefined, message: 'The data cannot be checked' };
+      return { pointer: undefined, message: 'The hub cannot check the data' };
     }
     const [error] = validate.errors ?? [];
     const at = error?.instancePath ?? '';
-    return { pointer: at, message: `${jsonPath(at)} ${error?.message ?? 'is not as its schema says'}` };
+    return { pointer: at, message: `${jsonPath(at)} ${error?.message ?? 'does not match its schema'}` };
   };
   if (typeof schema === 'object') compiledSchemas.set(schema, check);
   return check;
@@ -102,7 +102,7 @@ function checkSchemaBounds(schema: unknown): void {
   if (JSON.stringify(schema).length > SCHEMA_LENGTH_MAX)
     throw new Error(`it has more than ${SCHEMA_LENGTH_MAX} characters`);
   for (const [name, value] of allMembers(schema)) {
-    if (name === '$async') throw new Error('"$async" is not known here');
+    if (name === '$async') throw new Error('"$async" is not supported');
     if (name === 'pattern' && typeof value === 'string') checkPatternIsSafe(value);
     if (name === 'patternProperties' && typeof value === 'object' && value !== null)
       for (const pattern of Object.keys(value)) checkPatternIsSafe(pattern);
@@ -111,7 +111,8 @@ function checkSchemaBounds(schema: unknown): void {
 
 function checkPatternIsSafe(pattern: string): void {
   const { default: isSafe } = require('safe-regex2') as { default: typeof safeRegex };
-  if (!isSafe(pattern)) throw new Error(`the pattern ${JSON.stringify(pattern)} could take for ever on some texts`);
+  if (!isSafe(pattern))
+    throw new Error(`the pattern ${JSON.stringify(pattern)} could take exponential time on some texts`);
 }
 
 function* allMembers(value: unknown): Generator<readonly [string, unknown]> {

@@ -77,7 +77,7 @@ test('all problems are told at once, each with its line and the nearest known na
   const told = problems({ file: path, environment: { POLYCAST_LISTN: 'x', POLYCAST_DRAIN_TIME_MS: 'soon' } });
   expect(told.replaceAll(/\/0\.\d+/g, 'hub')).toMatchInlineSnapshot(`
     "POLYCAST_LISTN: sets no known field; did you mean POLYCAST_LISTEN?
-    rules.0.pattern: must be a channel pattern: tokens of A-Z a-z 0-9 _ - joined by dots, \`*\` for one, a last \`>\` for the rest, \`{user}\` for the name of the user who asks (hub.yaml:6)
+    rules.0.pattern: must be a channel pattern: tokens of A-Z a-z 0-9 _ - joined by dots, \`*\` for one token, a last \`>\` for the rest, \`{user}\` for the name of the user (hub.yaml:6)
     rules.0.retains: is not a known field; did you mean \`retain\`? (hub.yaml:7)
     limits.connectionsMax: must be whole number of connections, 1 to 10,000,000; it is "many" (hub.yaml:4)
     limits.bodyByteMax: is not a known field; did you mean \`limits.bodyBytesMax\`? (hub.yaml:3)
@@ -98,12 +98,12 @@ test('variables that Kubernetes sets for a service named polycast are passed ove
 test('a file that is missing, no YAML, or holds no fields is refused with words', () => {
   expect(problems({ file: join(folder, 'missing.yaml') })).toMatch(/cannot be read: ENOENT/);
   expect(problems({ file: file('a: [1\nb: 2\n') })).toMatch(/yaml:2: /);
-  expect(problems({ file: file('- a\n') })).toMatch(/must hold fields/);
+  expect(problems({ file: file('- a\n') })).toMatch(/must contain fields/);
   expect(problems({ file: file('') })).toBe('no problem');
 });
 
 test('a setting of another form is refused', () => {
-  expect(problems({ settings: ['listen'] })).toMatch(/write it as path=value/);
+  expect(problems({ settings: ['listen'] })).toMatch(/must be path=value/);
   expect(problems({ settings: ['lissten=127.0.0.1:1'] })).toMatch(/did you mean `listen`\?/);
 });
 

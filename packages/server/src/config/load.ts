@@ -71,7 +71,7 @@ class Layers {
   addSetting(setting: string): void {
     const [path = '', ...value] = setting.split('=');
     if (path !== '' && value.length > 0) return this.#set(path, value.join('='), `--set ${path}`);
-    const message = `--set ${setting}: write it as path=value, such as delivery.heartbeatMs=10000`;
+    const message = `--set ${setting}: must be path=value, such as delivery.heartbeatMs=10000`;
     this.#problems.push({ path: '', message });
   }
 

@@ -56,8 +56,8 @@ test.each(['8080', ':8080', 'a:b', '::1:80', '[::1]', '[localhost]:1', '127.0.0.
 );
 
 test('TLS needs both of its files', () => {
-  expect(problems({ tls: { certificateFile: 'a.pem' } })[0]).toMatch(/^tls\.keyFile: must be set too/);
-  expect(problems({ tls: { keyFile: 'a.pem' } })[0]).toMatch(/^tls\.certificateFile: must be set too/);
+  expect(problems({ tls: { certificateFile: 'a.pem' } })[0]).toMatch(/^tls\.keyFile: must also be set/);
+  expect(problems({ tls: { keyFile: 'a.pem' } })[0]).toMatch(/^tls\.certificateFile: must also be set/);
   expect(problems({ tls: { certificateFile: 'a.pem', keyFile: 'b.pem' } })).toEqual([]);
 });
 
@@ -115,7 +115,7 @@ test('a member of a list that is missing, or of another kind, is told in plain w
 
 test('pages of the same machine are allowed only where no other machine can ask', () => {
   expect(() => parseConfig({ access: 'open', listen: '0.0.0.0:80', localPages: 'loopback' })).toThrow(
-    /localPages: must be none: 0\.0\.0\.0 can be reached/,
+    /localPages: must be none, because 0\.0\.0\.0 is reachable/,
   );
   expect(parseConfig({ localPages: 'files' }).localPages).toBe('files');
 });

@@ -77,6 +77,6 @@ function unknownKey(path: readonly string[], key: string): string {
   const inRule = path[0] === 'rules';
   const suggestion = inRule ? closestMatch(key, RULE_KEYS) : closestMatch([...path, key].join('.'), KNOWN_PATHS);
   return suggestion === undefined
-    ? 'is not a known field; `polycast config reference` lists them all'
+    ? 'is not a known field; `polycast config reference` lists all fields'
     : `is not a known field; did you mean \`${suggestion}\`?`;
 }

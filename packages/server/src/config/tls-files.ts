@@ -16,11 +16,11 @@ export function checkTlsFiles({ certificateFile, keyFile }: Pick<Config['tls'], 
   if (problems.length === 0) {
     tryUse(
       'tls.certificateFile',
-      `${certificateFile} holds no certificate in PEM`,
+      `${certificateFile} contains no certificate in PEM`,
       () => createSecureContext({ cert }),
       problems,
     );
-    tryUse('tls.keyFile', `${keyFile} holds no private key in PEM`, () => createSecureContext({ key }), problems);
+    tryUse('tls.keyFile', `${keyFile} contains no private key in PEM`, () => createSecureContext({ key }), problems);
   }
   if (problems.length === 0) {
     tryUse(

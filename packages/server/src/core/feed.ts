@@ -128,9 +128,13 @@ export class Feed {
   checkCapacity(interest: Interest): void {
     const { interestsBytesMax = Infinity } = this.#options;
     if (interest.readers.length > 0 || this.#interests.liveBytes + interest.bytes <= interestsBytesMax) return;
-    throw new PolycastError('overloaded', 'Readers have more different channels and patterns than there is room for.', {
-      retryAfterMs: 5000,
-    });
+    throw new PolycastError(
+      'overloaded',
+      'The hub has reached its limit of different channels and patterns of readers.',
+      {
+        retryAfterMs: 5000,
+      },
+    );
   }
 
   join(interest: Interest, reader: Wakeable): void {

@@ -37,7 +37,7 @@ export class LogReader {
     try {
       return await this.#semaphore.run(() => {
         // All callers may have gone while the read was in the queue.
-        if (!isWanted()) throw new PolycastError('overloaded', 'Nobody waits for this read any more.');
+        if (!isWanted()) throw new PolycastError('overloaded', 'The read was cancelled.');
         this.#stats.logReads++;
         return this.#log.read(query);
       });

@@ -170,7 +170,9 @@ export class Publisher {
       return Promise.resolve(
         repeatError(
           records.length,
-          new PolycastError('overloaded', 'More is being published than the disk can take.', { retryAfterMs: 1000 }),
+          new PolycastError('overloaded', 'Events are published faster than the disk can store them.', {
+            retryAfterMs: 1000,
+          }),
         ),
       );
     }
@@ -216,7 +218,7 @@ export class Publisher {
     if (body.length > settings.eventBytesMax) {
       return new PolycastError(
         'event_too_large',
-        `The event has ${body.length} bytes; ${channel} takes ${settings.eventBytesMax}.`,
+        `The event has ${body.length} bytes; ${channel} accepts ${settings.eventBytesMax}.`,
         { limit: settings.eventBytesMax },
       );
     }
@@ -283,7 +285,7 @@ export class Publisher {
               `${client}\n${channel}`,
               userPublishRatePerSecond,
               userPublishBurst,
-              `${channel} takes of one user`,
+              `${channel} accepts from one user`,
             ));
       if (limited !== undefined) return limited;
     }
@@ -324,7 +326,7 @@ export class Publisher {
         return this.#refusedResult(channelLimitError());
       case 'key_limit':
         return this.#refusedResult(
-          new PolycastError('overloaded', 'The hub remembers as many idempotency keys as it may.', {
+          new PolycastError('overloaded', 'The hub has reached its limit of stored idempotency keys.', {
             retryAfterMs: 60_000,
           }),
         );

@@ -24,7 +24,7 @@ export function resolveStart(after: string | undefined, { epoch, epochStart, hea
   if (after === 'earliest') return { position: 0, gap: undefined, suppressGapThrough: head };
   const cursor = parseCursor(after);
   if (cursor === undefined)
-    throw new PolycastError('invalid_cursor', 'A cursor, "earliest" or "now" is expected.', { parameter: name });
+    throw new PolycastError('invalid_cursor', 'It must be a cursor, "earliest" or "now".', { parameter: name });
   if (cursor.epoch === epoch && cursor.position <= head)
     return { position: cursor.position, gap: undefined, suppressGapThrough: 0 };
   const position = cursor.epoch === epoch ? head : epochStart;

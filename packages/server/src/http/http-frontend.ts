@@ -139,7 +139,7 @@ export class HttpFrontend {
       (request: IncomingMessage, stream: Duplex, head: Buffer) => void this.#handleUpgrade(request, stream, head),
     );
     this.server.on('connect', (request: IncomingMessage, stream: Duplex) =>
-      refuseConnectionRequest(request, stream, new PolycastError('method_not_allowed', 'This is no proxy.')),
+      refuseConnectionRequest(request, stream, new PolycastError('method_not_allowed', 'The hub is not a proxy.')),
     );
     // A server may ignore an unknown expectation (RFC 9110 section 10.1.1).
     this.server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) =>
@@ -178,7 +178,7 @@ export class HttpFrontend {
       if (count > connectionsMax)
         this.#refuseConnection(
           socket,
-          new PolycastError('overloaded', 'The hub has as many connections as it may.', { retryAfterMs: 5000 }),
+          new PolycastError('overloaded', 'The hub has reached its limit of connections.', { retryAfterMs: 5000 }),
         );
     });
   }
@@ -196,7 +196,7 @@ export class HttpFrontend {
   #checkHost({ headers: { host } }: IncomingMessage): void {
     if (host === undefined || host === this.#lastAcceptedHost) return;
     const isAllowed = LOOPBACK_HOST.test(host) || host.toLowerCase().replace(/:\d+$/, '') === this.#publicHost;
-    if (!isAllowed) throw new PolycastError('host_not_allowed', `It does not answer as ${host.slice(0, 100)}.`);
+    if (!isAllowed) throw new PolycastError('host_not_allowed', `The request names ${host.slice(0, 100)}.`);
     this.#lastAcceptedHost = detachedCopy(host);
   }
 
@@ -318,7 +318,11 @@ export class HttpFrontend {
       return refuseConnectionRequest(request, stream, new PolycastError('pipelined_request'));
     // After an incomplete body Node passes a stream that is not the socket.
     if (stream !== socket || announcesBody(request))
-      return refuseConnectionRequest(request, stream, new PolycastError('invalid_request', 'An upgrade has no body.'));
+      return refuseConnectionRequest(
+        request,
+        stream,
+        new PolycastError('invalid_request', 'An upgrade must not have a body.'),
+      );
     stopTracking(socket);
     try {
       if (this.#hasRefusals) this.#checkConnectionLimit(request);
@@ -371,8 +375,9 @@ function http2Settings(settings: HttpSettings): ConstructorParameters<typeof Htt
 
 function originNotAllowed({ headers: { origin } }: IncomingMessage): PolycastError {
   if (origin === undefined)
-    return new PolycastError('origin_not_allowed', 'A page of another site, which does not say of which.');
-  const detail = origin === 'null' ? 'A file, or a sandboxed frame.' : `allowedOrigins does not list ${origin}.`;
+    return new PolycastError('origin_not_allowed', 'The page belongs to another site and has no Origin header.');
+  const detail =
+    origin === 'null' ? 'The page is a file or a sandboxed frame.' : `allowedOrigins does not contain ${origin}.`;
   return new PolycastError('origin_not_allowed', detail);
 }
 

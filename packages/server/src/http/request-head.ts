@@ -11,10 +11,10 @@ export function checkRequestHead(request: IncomingMessage): void {
   const { headers, rawHeaders, url = '/' } = request;
   if (headers.host === undefined) {
     if (request.httpVersionMinor > 0) throw new PolycastError('invalid_header', 'Host is missing.');
-  } else if (hasTwoHosts(rawHeaders)) throw new PolycastError('invalid_header', 'Host is given twice.');
+  } else if (hasTwoHosts(rawHeaders)) throw new PolycastError('invalid_header', 'Host occurs twice.');
   const coding = headers['transfer-encoding'];
   if (coding !== undefined && coding.toLowerCase() !== 'chunked')
-    throw new PolycastError('unsupported_transfer_coding', `Not understood: ${coding.slice(0, 100)}.`);
+    throw new PolycastError('unsupported_transfer_coding', `Not supported: ${coding.slice(0, 100)}.`);
   if (url.charCodeAt(0) !== SLASH && url !== '*') applyAbsoluteTarget(request, url);
   if (!url.startsWith(COMMON_PREFIX) && url.includes('%')) request.url = decodeUnreserved(request.url as string);
 }
@@ -67,7 +67,7 @@ function countHostHeaders(rawHeaders: readonly string[]): number {
 function applyAbsoluteTarget(request: IncomingMessage, url: string): void {
   const [, authority, target] = /^https?:\/\/([^/?#@]+)([^#]*)$/i.exec(url) ?? [];
   if (authority === undefined || target === undefined)
-    throw new PolycastError('invalid_request', 'The address is neither a path nor one of http or https.');
+    throw new PolycastError('invalid_request', 'The target is neither a path nor an http or https URL.');
   request.headers.host = authority;
   request.url = target.startsWith('/') ? target : `/${target}`;
 }

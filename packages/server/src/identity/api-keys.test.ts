@@ -379,17 +379,17 @@ describe('scopes', () => {
     ['admin', /object/],
     [['admin'], /object/],
     [{}, /must name/],
-    [{ everything: ['>'] }, /none of/],
+    [{ everything: ['>'] }, /not one of/],
     [{ publish: [] }, /list/],
     [{ publish: '>' }, /list/],
-    [{ publish: ['a..b'] }, /neither/],
-    [{ publish: [1] }, /neither/],
-    [{ publish: ['orders.{user}'] }, /neither/],
+    [{ publish: ['a..b'] }, /must contain channels and patterns only/],
+    [{ publish: [1] }, /must contain channels and patterns only/],
+    [{ publish: ['orders.{user}'] }, /must contain channels and patterns only/],
     [{ admin: ['orders.>'] }, /whole hub/],
     [{ admin: ['>', '>'] }, /whole hub/],
     [{ users: ['42'] }, /whole hub/],
     [{ publish: Array.from({ length: 101 }, () => 'a') }, /list/],
-    [JSON.parse('{"__proto__": [">"]}'), /none of/],
+    [JSON.parse('{"__proto__": [">"]}'), /not one of/],
   ])('%j is refused', (value, why) => {
     expect(scopesProblem(value)).toMatch(why);
   });

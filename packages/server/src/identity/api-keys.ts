@@ -105,7 +105,7 @@ export class ApiKeys implements Identifier {
   create({ name, scopes, expiresMs }: KeyOptions, by: Actor): CreatedKey {
     const { countMax } = this.#parts;
     if (this.#keys.size >= countMax)
-      throw new PolycastError('overloaded', `There are ${countMax} keys, as many as identity.keysMax allows.`, {
+      throw new PolycastError('overloaded', `The hub has ${countMax} keys, the limit of identity.keysMax.`, {
         limit: countMax,
       });
     const createdMs = this.#parts.clock.nowMs();

@@ -78,5 +78,5 @@ const SUBJECT_MAX = 256;
 const DETAIL_MAX = 2048;
 
 function boundedDetail(detail: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  return JSON.stringify(detail).length <= DETAIL_MAX ? detail : { omitted: 'longer than is kept' };
+  return JSON.stringify(detail).length <= DETAIL_MAX ? detail : { omitted: 'too long to store' };
 }

@@ -62,7 +62,7 @@ export function createAuthority({ access, identifiers, revocations, channelAutho
           return principal instanceof Promise ? principal.then(assertStillValid) : assertStillValid(principal);
       }
       if (credentials.token === undefined) return ANONYMOUS;
-      throw new PolycastError('unauthorized', 'The token is of no kind that is known here.');
+      throw new PolycastError('unauthorized', 'The token is of an unknown kind.');
     },
     decide(principal, action, pattern) {
       const answer = access.decide(principal, action, pattern);
@@ -103,8 +103,8 @@ const ALLOWED: AuthorityDecision = { allowed: true };
 const ACTION_PHRASES: Readonly<Record<Action, string>> = {
   subscribe: 'Subscribing to',
   publish: 'Publishing to',
-  history: 'Looking back on',
-  presence: 'Seeing who is on',
+  history: 'Reading the history of',
+  presence: 'Reading the presence of',
 };
 
 function needsOf(answer: Exclude<ReturnType<AccessPolicy['decide']>, { kind: 'yes' }>): string {
@@ -118,13 +118,13 @@ function permits(principal: Principal, scope: Scope, channels: readonly string[]
   if (patterns === undefined)
     return denied(
       principal,
-      `This asks for a key with the scope ${scope}.`,
+      `This requires a key with the scope ${scope}.`,
       'the scopes of the key',
       scopeNamed(scope),
     );
   const missing = channels.find((channel) => !patterns.some((pattern) => relationOf(pattern, channel) === 'covers'));
   if (missing === undefined) return ALLOWED;
-  const detail = `This asks for a key with the scope ${scope} for ${missing}.`;
+  const detail = `This requires a key with the scope ${scope} for ${missing}.`;
   return denied(principal, detail, 'the scopes of the key', `${scopeNamed(scope)} for ${missing}`);
 }
 

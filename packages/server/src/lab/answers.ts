@@ -9,7 +9,7 @@ import { PolycastError } from '@polycast/protocol';
 export function assertOwnPage(request: IncomingMessage): void {
   const host = request.headers.host ?? '';
   if (!/^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/.test(host))
-    throw new PolycastError('forbidden', 'The Lab answers on loopback names only.');
+    throw new PolycastError('forbidden', 'The Lab accepts requests for loopback names only.');
   const { origin } = request.headers;
   if (origin !== undefined && origin !== `http://${host}`) throw new PolycastError('origin_not_allowed');
 }

@@ -115,7 +115,7 @@ async function route(state: LabState, request: IncomingMessage, response: Server
     throw new PolycastError(['lanes', 'hub', 'login'].includes(name) ? 'method_not_allowed' : 'not_found');
   // Another site's form can post text without a CORS preflight, but not JSON.
   if (request.headers['content-type'] !== 'application/json')
-    throw new PolycastError('unsupported_media_type', 'Post application/json.');
+    throw new PolycastError('unsupported_media_type', 'Send application/json.');
   const { login } = state.options;
   if (name === 'login' && login !== undefined) return answerJson(response, 200, await login.login(request, nowMs()));
   request.resume();
@@ -160,7 +160,7 @@ function watchWire(state: LabState, request: IncomingMessage, response: ServerRe
   const after = request.headers['last-event-id'] ?? new URLSearchParams(request.url?.split('?')[1]).get('after');
   const last = after ? Number(after) : Number.NaN;
   if (!state.log.watch(response, Number.isSafeInteger(last) ? last : undefined))
-    throw new PolycastError('overloaded', 'Too many pages watch the wire.');
+    throw new PolycastError('overloaded', 'Too many pages show the network traffic.');
 }
 
 /** `/lab/api/lanes/{lane or all}/{fault}?for=<ms>`. `for=0` ends the fault. */
@@ -187,7 +187,7 @@ function changeHub(state: LabState, action: string | undefined): void {
   const { restartHub, wipeLog } = state.options.actions;
   const change = action === 'restart' ? restartHub : action === 'wipe' ? wipeLog : undefined;
   if (change === undefined) throw new PolycastError('not_found');
-  if (state.isHubBusy) throw new PolycastError('overloaded', 'The hub is being restarted already.');
+  if (state.isHubBusy) throw new PolycastError('overloaded', 'The hub is already restarting.');
   state.isHubBusy = true;
   recordHubChange(state, action === 'restart' ? 'restarting' : 'wiping');
   // Wait until the answer to this request has been sent: the hub that closes also carries the

@@ -211,7 +211,7 @@ export class ConnectionPool {
 }
 
 function closingError(): OutgoingError {
-  return new OutgoingError('connection', 'the hub is going away');
+  return new OutgoingError('connection', 'the hub is shutting down');
 }
 
 /** The bound on the headers of an answer. */

@@ -80,7 +80,7 @@ export class Connector {
   readonly forUndici: buildConnector.connector = (options, callback) => {
     const connecting = this.connect(peerOf(options));
     const timer = setTimeout(
-      () => connecting.cancel(new OutgoingError('connection', 'it took too long')),
+      () => connecting.cancel(new OutgoingError('connection', 'it timed out')),
       CONNECT_TIMEOUT_MS,
     );
     void reportOutcome(connecting, (error, connected) => {
@@ -256,7 +256,7 @@ async function addressesOf(peer: Peer, resolve: ResolveName): Promise<readonly s
   try {
     return (await resolve(hostname)).map(({ address }) => address);
   } catch (error) {
-    throw unknownNameError(peer, 'is not known', error);
+    throw unknownNameError(peer, 'does not exist', error);
   }
 }
 
@@ -270,7 +270,7 @@ function waitForEvent(socket: Socket, event: 'connect' | 'secureConnect'): Promi
 
 /** The peer accepted the connection and closed it before any request. */
 export function closedEarlyError(hostname: string): OutgoingError {
-  return new OutgoingError('connection', `${hostname} could not be reached, or went away`);
+  return new OutgoingError('connection', `${hostname} is not reachable, or it closed the connection`);
 }
 
 /**

@@ -146,7 +146,7 @@ export class Exchange implements Dispatcher.DispatchHandler, WheelTimer {
   /** The deadline has passed. */
   onTimer(): void {
     const { timeoutMs } = this.request;
-    const state = this.#status === 0 ? 'did not answer' : `answered ${this.#status}, and was not done`;
+    const state = this.#status === 0 ? 'did not answer' : `answered ${this.#status}, but did not complete the response`;
     this.abort(new OutgoingError('timeout', `${this.target.host} ${state} within ${timeoutMs} ms`));
   }
 
@@ -158,7 +158,7 @@ export class Exchange implements Dispatcher.DispatchHandler, WheelTimer {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
-    if (this.#isSettled) controller.abort(new OutgoingError('timeout', 'it was given up before it was sent'));
+    if (this.#isSettled) controller.abort(new OutgoingError('timeout', 'it was cancelled before it was sent'));
   }
 
   /** The first bytes of an answer have arrived. It may be an interim answer. */

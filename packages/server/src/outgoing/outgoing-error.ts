@@ -5,7 +5,7 @@ import { errors } from 'undici';
  * about the internal network.
  */
 export type OutgoingFailure =
-  /** Not an http or https URL, or it has a user name or a password. */
+  /** Not an http or https URL, or it contains a user name or a password. */
   | 'url'
   /** The request cannot be written as HTTP. */
   | 'request'
@@ -40,10 +40,10 @@ export function connectionFailure(error: unknown, host: string): OutgoingError {
   if (error instanceof OutgoingError) return error;
   const { code = '' } = error as NodeJS.ErrnoException;
   if (CERTIFICATE_ERROR.test(code))
-    return new OutgoingError('certificate', `${host} has no certificate that is trusted here`, error);
+    return new OutgoingError('certificate', `the certificate of ${host} is not trusted`, error);
   if (TLS_ERROR.test(code))
     return new OutgoingError('certificate', `${host} and the hub could not agree on TLS`, error);
-  return new OutgoingError('connection', `${host} could not be reached, or went away`, error);
+  return new OutgoingError('connection', `${host} is not reachable, or it closed the connection`, error);
 }
 
 /** Converts an error of an exchange. */
@@ -51,7 +51,7 @@ export function exchangeFailure(error: unknown, host: string): OutgoingError {
   if (error instanceof errors.HTTPParserError || error instanceof errors.HeadersOverflowError)
     return new OutgoingError('answer', `${host} did not answer as HTTP`, error);
   if (error instanceof errors.ResponseContentLengthMismatchError)
-    return new OutgoingError('answer', `${host} did not send what it announced`, error);
+    return new OutgoingError('answer', `${host} did not send the announced body`, error);
   if (error instanceof errors.InvalidArgumentError || error instanceof errors.NotSupportedError)
     return new OutgoingError('request', `the request to ${host} cannot be written as HTTP`, error);
   return connectionFailure(error, host);

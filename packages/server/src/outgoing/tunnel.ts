@@ -66,7 +66,7 @@ function readHead(socket: Socket): Promise<number> {
     let head = Buffer.alloc(0);
     const fail = (): void => {
       stop();
-      reject(new OutgoingError('connection', 'the proxy could not be reached, or went away'));
+      reject(new OutgoingError('connection', 'the proxy is not reachable, or it closed the connection'));
     };
     const read = (): void => {
       for (let piece = socket.read() as Buffer | null; piece !== null; piece = socket.read() as Buffer | null) {

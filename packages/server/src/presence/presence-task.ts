@@ -119,16 +119,18 @@ export class PresenceTask implements WheelTimer, PresenceView {
 
   async snapshot(channel: string): Promise<PresenceSnapshot & { readonly position: Position }> {
     if (!this.#isTracked(channel))
-      throw new PolycastError('not_found', `No rule sets "presence" for ${channel}, so it is not kept.`);
+      throw new PolycastError('not_found', `No rule sets "presence" for ${channel}, so the hub keeps none.`);
     while (this.#publishing !== undefined) await this.#publishing;
     if (this.#pending.length > 0)
-      throw new PolycastError('log_unavailable', 'What has changed cannot be told now.', { retryAfterMs: RETRY_MS });
+      throw new PolycastError('log_unavailable', 'The presence changes cannot be published at the moment.', {
+        retryAfterMs: RETRY_MS,
+      });
     return { ...this.#presence.snapshot(channel), position: this.#parts.log.state.head };
   }
 
   checkCapacity({ user, key }: Principal, channels: readonly string[]): void {
     if (key !== undefined || this.#presence.hasCapacity(this.#trackedChannelsOf(channels), user)) return;
-    throw new PolycastError('overloaded', 'More members are in channels that keep presence than there is room for.', {
+    throw new PolycastError('overloaded', 'The hub has reached its limit of presence members.', {
       retryAfterMs: 5000,
     });
   }

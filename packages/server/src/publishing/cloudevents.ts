@@ -82,11 +82,11 @@ export function binaryCloudEvent(
 export function arrayElements(text: string, elementsMax: number): string[] {
   const elements: string[] = [];
   elementScanner.reset(text);
-  if (!elementScanner.consume(91)) throw new PolycastError('invalid_event', 'A JSON array is expected.');
+  if (!elementScanner.consume(91)) throw new PolycastError('invalid_event', 'The body must be a JSON array.');
   if (!elementScanner.consume(93)) {
     do {
       if (elements.length >= elementsMax)
-        throw new PolycastError('batch_too_large', `At most ${elementsMax} events.`, { limit: elementsMax });
+        throw new PolycastError('batch_too_large', `The limit is ${elementsMax} events.`, { limit: elementsMax });
       elementScanner.peek();
       const start = elementScanner.index;
       if (!elementScanner.skipValue()) throw jsonError(elementScanner);
@@ -164,7 +164,7 @@ function channelOf(attributes: ReadonlyMap<string, string>, channel: string | un
     if (name === 'channel' && token !== undefined)
       throw new PolycastError('invalid_channel', 'The attribute "channel" is not a channel name.');
   }
-  throw new PolycastError('channel_missing', 'Neither "channel" nor "subject" names one.');
+  throw new PolycastError('channel_missing', 'Neither "channel" nor "subject" names a channel.');
 }
 
 function requiredAttribute(attributes: ReadonlyMap<string, string>, name: string): string {
@@ -234,7 +234,7 @@ function addAttribute(attributes: Map<string, string>, name: string, token: stri
       `${JSON.stringify(name.slice(0, 64))} is not the name of a CloudEvents attribute.`,
       { member: name.slice(0, 64) },
     );
-  if (attributes.has(name)) throw new PolycastError('duplicate_member', `"${name}" is given twice.`, { member: name });
+  if (attributes.has(name)) throw new PolycastError('duplicate_member', `"${name}" occurs twice.`, { member: name });
   if (attributes.size >= ATTRIBUTES_MAX)
     throw new PolycastError('invalid_event', `At most ${ATTRIBUTES_MAX} attributes.`);
   if (token === 'null') return;

@@ -131,7 +131,7 @@ class LineSplitter {
       return this.#discard();
     }
     if (!this.#budget.reserve(bytes.length))
-      throw new PolycastError('overloaded', 'Too many bodies are being sent at once.', { retryAfterMs: 1000 });
+      throw new PolycastError('overloaded', 'Too many bodies are in transfer.', { retryAfterMs: 1000 });
     this.#budgetBytes += bytes.length;
     this.#partial.append(bytes);
   }
@@ -139,7 +139,7 @@ class LineSplitter {
   #finishLine(bytes: Buffer): string | PolycastError {
     this.#append(bytes);
     const line = this.#isTooLong
-      ? new PolycastError('event_too_large', `A line has at most ${this.#lineBytesMax} bytes.`, {
+      ? new PolycastError('event_too_large', `A line may have at most ${this.#lineBytesMax} bytes.`, {
           limit: this.#lineBytesMax,
         })
       : lineText(this.#partial.take());

@@ -64,7 +64,7 @@ export async function publishEvents(services: Services, request: AuthorizedReque
   if (essence === 'application/json') return publishJson(services, publisher, key);
   throw new PolycastError(
     'unsupported_media_type',
-    'Send application/json, application/x-ndjson or a CloudEvent; or the bare data to /v1/channels/{channel}/events.',
+    'Send application/json, application/x-ndjson or a CloudEvent. Send only the data to /v1/channels/{channel}/events.',
   );
 }
 
@@ -171,7 +171,7 @@ export function idempotencyKeyHeader(request: AuthorizedRequest): string | undef
  */
 function rejectIdempotencyKey(key: string | undefined): void {
   if (key === undefined) return;
-  const why = 'idempotency-key: a CloudEvent has its key already, which is its source and id.';
+  const why = 'idempotency-key: the source and id of a CloudEvent are its key already.';
   throw new PolycastError('invalid_header', why, { header: 'idempotency-key' });
 }
 

@@ -122,11 +122,11 @@ function parseAddressedEvent(
   const userJson = envelope.extraMembers?.get('user');
   const several = envelope.extraMembers?.get('users');
   if ((userJson === undefined) === (several === undefined))
-    throw invalid('user', 'Give either "user" or "users", and no "channel".');
+    throw invalid('user', 'Give "user" or "users", and no "channel".');
   if (userJson !== undefined) return forUser(envelope, privateChannel(checkUser(JSON.parse(userJson), 'user')), key);
   const users = checkUsers(JSON.parse(several as string), limits);
   if (users.length * envelope.data.length > limits.length) throw batchTooLarge(limits);
-  if (envelope.ifMatch !== undefined) throw invalid('ifMatch', '"ifMatch" is about one user\'s newest event.');
+  if (envelope.ifMatch !== undefined) throw invalid('ifMatch', '"ifMatch" requires exactly one user.');
   const groupKey = envelope.idempotencyKey ?? key;
   return users.map((user) => {
     const idempotencyKey = groupKey === undefined ? undefined : `${groupKey}#${userToken(user)}`;
@@ -139,7 +139,7 @@ function forUser(
   channel: string,
   key: string | undefined,
 ): PublishRequest {
-  if (named !== undefined) throw invalid('channel', 'What goes to a user goes to no channel.');
+  if (named !== undefined) throw invalid('channel', 'An event for a user must not name a channel.');
   return { channel, type, content: `"data":${data}`, idempotencyKey: idempotencyKey ?? key, ifMatch };
 }
 
@@ -154,7 +154,7 @@ function checkUsers(value: unknown, limits: ExpansionLimits): readonly string[] 
   if (!Array.isArray(value) || value.length === 0) throw invalid('users', '"users" must be a list of users.');
   if (value.length > limits.events) throw batchTooLarge(limits);
   const users = value.map((user) => checkUser(user, 'users'));
-  if (new Set(users).size < users.length) throw invalid('users', '"users" names one twice.');
+  if (new Set(users).size < users.length) throw invalid('users', '"users" names a user twice.');
   return users;
 }
 
@@ -192,11 +192,11 @@ function invalid(member: string, detail: string): PolycastError {
 }
 
 function batchTooLarge({ events, length }: ExpansionLimits): PolycastError {
-  const detail = `At most ${events} events, with ${length} characters of data in all, are taken at once.`;
+  const detail = `One request may have at most ${events} events with ${length} characters of data in total.`;
   return new PolycastError('batch_too_large', detail, { limit: events });
 }
 
 const LEFT_BRACKET = 91;
 const NO_MEMBERS: ReadonlySet<string> = new Set();
 const ADDRESS_MEMBERS: ReadonlySet<string> = new Set(['user', 'users']);
-const NO_USER = 'A user is a text of 1 to 128 characters, none of them a control character.';
+const NO_USER = 'The name of a user must have 1 to 128 characters and no control characters.';

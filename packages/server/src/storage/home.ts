@@ -6,7 +6,7 @@ import type { SubscriptionStore } from '../subscriptions/state/subscription-stor
 import type { AttemptBounds } from './shared/attempt-bounds.ts';
 
 export interface StorageOptions {
-  /** The setting `data`: the path of a folder, or `:memory:`. */
+  /** The setting `data`: the path of a folder or `:memory:`. */
   readonly data: string;
   readonly channelsMax: number;
   readonly auditEntriesMax: number;

@@ -73,7 +73,7 @@ function authorizeReading(
 function checkResumeCursor(text: string, isParameter: boolean): void {
   if (text === 'now' || text === 'earliest' || parseCursor(text) !== undefined) return;
   const where = isParameter ? { parameter: 'lastEventId' } : { header: 'last-event-id' };
-  throw new PolycastError('invalid_cursor', 'A cursor, "earliest" or "now" is expected.', where);
+  throw new PolycastError('invalid_cursor', 'It must be a cursor, "earliest" or "now".', where);
 }
 
 /**
@@ -82,7 +82,11 @@ function checkResumeCursor(text: string, isParameter: boolean): void {
  */
 export function resolveOwnChannel({ user }: Principal, channels: readonly string[]): readonly string[] {
   if (!channels.includes(OWN_CHANNEL_ALIAS)) return channels;
-  if (user === undefined) throw new PolycastError('unauthorized', `${OWN_CHANNEL_ALIAS} is the channel of a user.`);
+  if (user === undefined)
+    throw new PolycastError(
+      'unauthorized',
+      `${OWN_CHANNEL_ALIAS} is the private channel of a user, and the caller is not a user.`,
+    );
   return [...new Set(channels.map((channel) => (channel === OWN_CHANNEL_ALIAS ? privateChannel(user) : channel)))];
 }
 

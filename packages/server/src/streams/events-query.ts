@@ -112,12 +112,12 @@ export class EventsQueryParser {
           throw tooManyChannels(this.#channelsMax);
       } else if (name === 'type') types.push(value);
       else if (!SINGLE_PARAMETERS.has(name))
-        throw invalidParameter(name.slice(0, 64), 'is not a parameter of this address');
-      else if (single.has(name)) throw invalidParameter(name, 'may be given once');
+        throw invalidParameter(name.slice(0, 64), 'is not a parameter of this resource');
+      else if (single.has(name)) throw invalidParameter(name, 'may occur only once');
       else single.set(name, value);
     }
     checkPatternTokens(channels, this.#channelsMax);
-    if (types.length > TYPES_MAX) throw invalidParameter('type', `may be given ${TYPES_MAX} times`);
+    if (types.length > TYPES_MAX) throw invalidParameter('type', `may occur at most ${TYPES_MAX} times`);
     const after = single.get('after');
     const history = integerParameter(single, 'history', 1, HISTORY_MAX);
     if (after !== undefined && history !== undefined)
@@ -198,7 +198,7 @@ export function checkPatternTokens(patterns: readonly string[], channelsMax: num
   for (const pattern of patterns) if (hasWildcard(pattern)) tokens += pattern.split('.').length;
   const limit = channelsMax * TOKENS_PER_PATTERN;
   if (tokens > limit)
-    throw new PolycastError('too_many_channels', `The patterns of one consumer may have ${limit} tokens in all.`, {
+    throw new PolycastError('too_many_channels', `The patterns of one consumer may have ${limit} tokens in total.`, {
       limit,
     });
 }
@@ -211,7 +211,7 @@ function parsePresence(presence: string | undefined): boolean {
 }
 
 export function tooManyChannels(limit: number): PolycastError {
-  return new PolycastError('too_many_channels', `At most ${limit} channels and patterns.`, { limit });
+  return new PolycastError('too_many_channels', `The limit is ${limit} channels and patterns.`, { limit });
 }
 
 export function invalidParameter(parameter: string, reason: string): PolycastError {

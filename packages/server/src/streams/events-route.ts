@@ -25,7 +25,7 @@ export function readEvents(
   // hold much memory.
   if (connection !== undefined) connection.lastQuery = isCacheable(query) ? query : undefined;
   if (query.channels.length === 0)
-    throw new PolycastError('channel_missing', 'Name at least one ?channel=.', { parameter: 'channel' });
+    throw new PolycastError('channel_missing', 'Add at least one ?channel=.', { parameter: 'channel' });
   const isStream = wantsStream(request.headers.accept) && request.method === 'GET';
   const principal = authorizeQuery(services, request, query);
   if (principal instanceof Promise)
@@ -105,7 +105,7 @@ function wantsStream(accept: string | undefined): boolean {
   if (accept === 'text/event-stream') return true;
   const type = preferredType(accept, MEDIA_TYPES);
   if (type !== undefined) return type === 'text/event-stream';
-  throw new PolycastError('not_acceptable', 'application/json and text/event-stream can be had here.');
+  throw new PolycastError('not_acceptable', 'The hub can send application/json or text/event-stream.');
 }
 
 /** The wait of `Prefer: wait=S` (RFC 7240 section 4.3), reduced to the maximum. */

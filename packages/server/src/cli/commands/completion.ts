@@ -19,7 +19,7 @@ export function completionCommand(others: readonly Command[]): Command {
     async run(input, { out }) {
       const [shell] = input.arguments;
       if (!SHELLS.includes(shell as Shell))
-        throw new CliError('usage', `"${shell}" is no known shell: ${SHELLS.join(', ')}`);
+        throw new CliError('usage', `"${shell}" is not a known shell: ${SHELLS.join(', ')}`);
       out(completionScript(shell as Shell, [...others, completion].map(describe)));
       return 'done';
     },

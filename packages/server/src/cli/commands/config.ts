@@ -3,7 +3,7 @@ import { HUB_OPTIONS, hubConfig } from '../hub-config.ts';
 
 export const configCheck: Command = {
   name: 'config check',
-  summary: 'Says whether a configuration is right, and every problem if not.',
+  summary: 'Checks a configuration and lists every problem.',
   usage: '',
   argumentsMin: 0,
   argumentsMax: 0,
@@ -12,21 +12,19 @@ export const configCheck: Command = {
   async run(input, { out, style }) {
     const { origins } = await hubConfig(input);
     const { FIELDS } = await import('../../config/reference.ts');
-    out(`${style('green', 'right')}: ${origins.size} of ${FIELDS.length} fields set, the others at their defaults`);
+    out(`${style('green', 'valid')}: ${origins.size} of ${FIELDS.length} fields set, the others have their defaults`);
     return 'done';
   },
 };
 
 export const configPrint: Command = {
   name: 'config print',
-  summary: 'Prints the configuration that a hub would have, and where each field was set.',
+  summary: 'Prints the effective configuration, and where each field was set.',
   usage: '',
   argumentsMin: 0,
   argumentsMax: 0,
   options: HUB_OPTIONS,
-  examples: [
-    { command: 'POLYCAST_DRAIN_TIME_MS=0 polycast config print', description: 'with what the environment changes' },
-  ],
+  examples: [{ command: 'POLYCAST_DRAIN_TIME_MS=0 polycast config print', description: 'including the environment' }],
   async run(input, { out }) {
     const { config, origins } = await hubConfig(input);
     const { configWithOrigins } = await import('../../config/annotated.ts');
@@ -37,12 +35,12 @@ export const configPrint: Command = {
 
 export const configReference: Command = {
   name: 'config reference',
-  summary: 'Prints every field with its default and what it means, as a file to begin with.',
+  summary: 'Prints every field with its default and description, as a file to start from.',
   usage: '',
   argumentsMin: 0,
   argumentsMax: 0,
   options: {},
-  examples: [{ command: 'polycast config reference > polycast.yaml', description: 'a file to change' }],
+  examples: [{ command: 'polycast config reference > polycast.yaml', description: 'a file to edit' }],
   async run(_input, { out }) {
     const { annotatedConfig } = await import('../../config/annotated.ts');
     out(annotatedConfig().trimEnd());

@@ -90,7 +90,7 @@ function printEvents(
       terminal.notice(
         terminal.noticeStyle(
           'dim',
-          pasteable(`to go on: polycast follow ${patterns.map(quoted).join(' ')} --after ${lastId}`),
+          pasteable(`to continue: polycast follow ${patterns.map(quoted).join(' ')} --after ${lastId}`),
         ),
       );
     resolve('done');
@@ -115,15 +115,13 @@ function reportState(
   { notice, noticeStyle }: Terminal,
 ): CliError | undefined {
   if (state === 'open') notice(noticeStyle('dim', `following by ${transport}`));
-  if (state === 'waiting') notice(noticeStyle('yellow', `${why ?? 'the connection is lost'}; trying again`));
+  if (state === 'waiting') notice(noticeStyle('yellow', `${why ?? 'connection lost'}; retrying`));
   if (state !== 'closed' || (error === undefined && why === undefined)) return undefined;
-  return error === undefined ? new CliError('failed', `the connection has ended: ${why}`) : refusedError(error, hub);
+  return error === undefined ? new CliError('failed', `connection closed: ${why}`) : refusedError(error, hub);
 }
 
 function reportGap({ from, to, reason }: Gap, { notice, noticeStyle }: Terminal): void {
-  notice(
-    noticeStyle('yellow', `gap: events after ${from} up to ${to} cannot be delivered, since ${GAP_REASONS[reason]}`),
-  );
+  notice(noticeStyle('yellow', `gap: events after ${from} up to ${to} cannot be delivered: ${GAP_REASONS[reason]}`));
 }
 
 function refusedError(error: unknown, hub: HubAddress): CliError {

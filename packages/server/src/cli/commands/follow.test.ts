@@ -110,7 +110,7 @@ test('Ctrl-C ends it with 0 and says how to go on', async () => {
   cli.child.kill('SIGINT');
   const { code, err } = await cli.ended;
   expect(code).toBe(0);
-  expect(err).toContain(`to go on: npx polycast follow 'a.*' --after ${id}`);
+  expect(err).toContain(`to continue: npx polycast follow 'a.*' --after ${id}`);
 });
 
 test('a cursor from before the log began anew is met with a gap, and it goes on', async () => {
@@ -120,7 +120,7 @@ test('a cursor from before the log began anew is met with a gap, and it goes on'
   // previous log.
   const [before, hub] = ids[0] < ids[1] ? [ids[0], hubs[1]] : [ids[1], hubs[0]];
   const cli = startCli(['follow', 'a', '--after', before, '--url', hub.url, '--count', '1', '--json']);
-  await cli.errMatches(/gap: events after .* the log that they were in is not this one/);
+  await cli.errMatches(/gap: events after .* they belong to an earlier log/);
   await publish(hub, 'a', 2);
   expect((await cli.ended).out).toContain('"data":2');
 });
@@ -150,13 +150,13 @@ test('the reader of its output may go first', async () => {
 });
 
 test.each([
-  [['follow'], /something is missing: polycast follow/],
+  [['follow'], /an argument is missing: polycast follow/],
   [['follow', 'a..b'], /neither a channel nor a pattern/],
   [['follow', 'a', '--transport', 'webscket'], /did you mean websocket\?/],
-  [['follow', 'a', '--after', 'x'], /a cursor, earliest or now is wanted/],
+  [['follow', 'a', '--after', 'x'], /must be a cursor, earliest or now/],
   [['follow', 'a', '--after', 'now', '--history', '1'], /exclude each other/],
   [['follow', 'a', '--history', '1001'], /at most 1000/],
-  [['follow', 'a', '--count', 'many'], /a whole number of at least 1 is wanted/],
+  [['follow', 'a', '--count', 'many'], /must be a whole number of at least 1/],
 ])('%j is told what is wrong', async (args, message) => {
   const { code, err } = await runInside(args);
   expect(code).toBe(2);

@@ -9,12 +9,12 @@ const CHANNELS_MAX = 100;
 
 export const follow: Command = {
   name: 'follow',
-  summary: 'Shows events as they come.',
+  summary: 'Shows events as they arrive.',
   usage: '<channel or pattern…>',
   argumentsMin: 1,
   argumentsMax: CHANNELS_MAX,
   details:
-    'Keeps its place across lost connections and other transports, and says so when events can no longer be delivered. In patterns * stands for one token and a last > for one or more; quote them. @me is what is sent to the user whose token --key is. Ends with Ctrl-C, and then says where to go on.',
+    'It resumes after a lost connection, also on another transport, and reports a gap if events can no longer be delivered. In patterns, * matches one token and a final > matches one or more; quote them. @me is the private channel of the user whose token is --key. Press Ctrl-C to stop; the command then prints how to continue.',
   options: {
     ...HUB_ADDRESS_OPTIONS,
     transport: {
@@ -27,23 +27,23 @@ export const follow: Command = {
     after: {
       value: 'CURSOR',
       short: 'a',
-      doc: 'Begin after this cursor, with earliest (all that is kept) or with now.',
+      doc: 'Begin after this cursor, with earliest (all stored events) or with now.',
     },
     history: { value: 'N', short: 'n', doc: `Begin with the last N events, at most ${HISTORY_MAX}.` },
-    type: { value: 'TYPE', multiple: true, doc: 'Only events of this type; repeatable.' },
-    count: { value: 'N', doc: 'Ends after N events.' },
-    json: { doc: 'Prints each event as JSON, one a line.' },
-    quiet: { short: 'q', doc: 'Says nothing about the connection.' },
+    type: { value: 'TYPE', multiple: true, doc: 'Only events of this type. Repeatable.' },
+    count: { value: 'N', doc: 'Stops after N events.' },
+    json: { doc: 'Prints each event as one line of JSON.' },
+    quiet: { short: 'q', doc: 'Prints nothing about the connection.' },
   },
   examples: [
-    { command: "polycast follow 'orders.>'", description: 'all orders, from now on' },
+    { command: "polycast follow 'orders.>'", description: 'all orders from now on' },
     { command: 'polycast follow orders.42 --after earliest', description: 'one order, from the beginning' },
     {
       command: "polycast follow '>' --transport sse --json | jq .data",
-      description: 'everything, by Server-Sent Events',
+      description: 'all events, over Server-Sent Events',
     },
-    { command: 'polycast follow @me --key "$token"', description: 'what a user is sent' },
-    { command: 'polycast follow alarms --history 10 --count 10', description: 'the last ten, and no more' },
+    { command: 'polycast follow @me --key "$token"', description: 'the private events of a user' },
+    { command: 'polycast follow alarms --history 10 --count 10', description: 'the last ten events, then stop' },
   ],
   async run(input, terminal) {
     return followHub(hubAddress(input), followOptions(input), terminal);
@@ -59,10 +59,13 @@ function followOptions(input: Input): FollowOptions {
   if (after !== undefined && history !== undefined)
     throw usageError(follow, '--after and --history exclude each other');
   if (after !== undefined && after !== 'earliest' && after !== 'now' && parseCursor(after) === undefined) {
-    throw usageError(follow, `--after ${after}: a cursor, earliest or now is wanted`);
+    throw usageError(follow, `--after ${after}: must be a cursor, earliest or now`);
   }
   if (history !== undefined && history > HISTORY_MAX)
-    throw usageError(follow, `--history ${history}: at most ${HISTORY_MAX} are to be had; --after earliest gives all`);
+    throw usageError(
+      follow,
+      `--history ${history}: must be at most ${HISTORY_MAX}; use --after earliest for all events`,
+    );
   const transports = input.texts('transport') as FollowOptions['transports'];
   return {
     patterns: input.arguments,

@@ -7,8 +7,8 @@ const PAGE_MAX = 1000;
 
 const LIST_OPTIONS = {
   ...HUB_ADDRESS_OPTIONS,
-  limit: { value: 'N', short: 'n', doc: `At most so many; ${LIMIT_DEFAULT} unless given.` },
-  json: { doc: 'Prints each as JSON, one a line.' },
+  limit: { value: 'N', short: 'n', doc: `The maximum number of entries; ${LIMIT_DEFAULT} by default.` },
+  json: { doc: 'Prints each entry as one line of JSON.' },
 } as const;
 
 interface ListedUser {
@@ -29,7 +29,7 @@ export const users: Command = {
   usage: '',
   argumentsMin: 0,
   argumentsMax: 0,
-  details: 'In the order of their names, each with the number of its sessions. By a key with the scope users.',
+  details: 'They are sorted by name, each with the number of sessions. The key needs the scope users.',
   options: LIST_OPTIONS,
   examples: [{ command: 'polycast users --limit 10', description: 'the first ten' }],
   async run(input, { out, notice }) {
@@ -39,21 +39,21 @@ export const users: Command = {
       if (input.flag('json')) out(JSON.stringify(each));
       else out(`${each.user}  ${each.sessions === 0 ? 'polls' : each.sessions}`);
     }
-    if (count === 0) notice('Nobody is online.');
+    if (count === 0) notice('No user is online.');
     return 'done';
   },
 };
 
 export const channels: Command = {
   name: 'channels',
-  summary: 'Lists the channels that there are.',
+  summary: 'Lists the channels of the hub.',
   usage: '[PATTERN]',
   argumentsMin: 0,
   argumentsMax: 1,
   details:
-    'In the order of their names, each with the number of events that it keeps and the id of the newest. By a key with the scope subscribe for the pattern, or admin.',
+    'They are sorted by name, each with the number of stored events and the id of the newest. The key needs the scope subscribe for the pattern, or admin.',
   options: LIST_OPTIONS,
-  examples: [{ command: "polycast channels 'orders.>'", description: 'those below orders' }],
+  examples: [{ command: "polycast channels 'orders.>'", description: 'the channels below orders' }],
   async run(input, { out, notice }) {
     const match = input.arguments[0] ?? '>';
     let count = 0;
@@ -62,7 +62,7 @@ export const channels: Command = {
       if (input.flag('json')) out(JSON.stringify(each));
       else out(`${each.channel}  ${each.events}  ${each.latest ?? '-'}`);
     }
-    if (count === 0) notice('There are none.');
+    if (count === 0) notice('No entries.');
     return 'done';
   },
 };

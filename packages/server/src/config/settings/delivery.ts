@@ -8,64 +8,64 @@ export const delivery = {
   heartbeatMs: integerField(
     { unit: 'milliseconds', min: 1000, max: 3_600_000, default: 25_000 },
     {
-      doc: 'A stream on which nothing was sent for this long gets a heartbeat.',
-      why: 'Below the 30 s after which the most impatient proxies and mobile networks cut a silent connection.',
+      doc: 'The hub sends a heartbeat on a stream that was silent for this long.',
+      why: 'Less than the 30 s after which the strictest proxies and mobile networks cut a silent connection.',
     },
   ),
   reconnectMs: integerField(
     { unit: 'milliseconds', min: 100, max: 600_000, default: 2000 },
     {
-      doc: 'What SSE streams announce as `retry:`: how long a client waits before it comes back.',
-      why: 'Short enough that a person hardly notices, long enough that a restart is over when the first ones come back.',
+      doc: 'The `retry:` of event streams: how long a client waits before it reconnects.',
+      why: 'Short enough that a person hardly notices, and long enough for a restart to be over.',
     },
   ),
   tailBytesMax: integerField(
     { unit: 'bytes', min: 64 * 1024, max: 64 * GIB, default: 16 * MIB },
     {
-      doc: 'How much of the newest events is held in memory. Readers within it never touch the disk; those behind it read the log.',
-      why: 'At 256 bytes an event it holds some 60,000: every reconnect storm of a busy hub. More would be paid for by every hub, and what is older is read from the disk once for all who want it.',
+      doc: 'The memory for the newest events (the tail). Readers within the tail need no disk reads; readers behind it read the log.',
+      why: 'About 60,000 events of 256 bytes, enough for the reconnects of a busy hub. Every hub would pay for more, and one disk read serves all readers of older events.',
     },
   ),
   batchBytesMax: integerField(
     { unit: 'bytes', min: 4096, max: 16 * MIB, default: 64 * 1024 },
     {
-      doc: 'How much is written to one connection at once; the next batch follows when its socket has taken this one. At least one event always goes.',
-      why: 'One write of 64 KiB costs little more than one of 16; more would only wait in memory in front of a slow socket, and a thousand of those may each wait at another place.',
+      doc: 'The size of one batch for a connection. The next batch follows when the socket has accepted this one. A batch has at least one event.',
+      why: 'One write of 64 KiB costs little more than one of 16 KiB. More would only wait in memory in front of slow sockets, and a thousand of them may each hold a different batch.',
     },
   ),
   stalledTimeoutMs: integerField(
     { unit: 'milliseconds', min: 1000, max: 86_400_000, default: 600_000 },
     {
-      doc: 'A connection that takes nothing for this long while something waits for it is closed (WebSocket: 4408). It loses nothing: it comes back with its cursor.',
-      why: 'A stalled reader costs a socket and no queue, so patience is cheap: ten minutes outlast a tunnel, a lift and a suspended tab.',
+      doc: 'The hub closes a connection that reads nothing for this long while data waits for it (WebSocket: 4408). The client loses nothing: it reconnects with its cursor.',
+      why: 'A stalled reader costs a socket and no queue, so a long time is cheap. Ten minutes outlast a tunnel, a lift and a suspended tab.',
     },
   ),
   pollBytesMax: integerField(
     { unit: 'bytes', min: 4096, max: 64 * MIB, default: MIB },
     {
-      doc: "The events of one poll's answer hold at most this many bytes; the next poll gets more at once (PROTOCOL.md section 5.4).",
-      why: 'A thousand events of 1 KiB, the largest `limit`, fit; beyond that a page only delays its first event.',
+      doc: "The limit for the events of one poll's response. The next poll gets more at once (PROTOCOL.md section 5.4).",
+      why: 'A thousand events of 1 KiB fit, and `limit` allows no more. A larger page only delays its first event.',
     },
   ),
   pollWaitMaxSeconds: integerField(
     { unit: 'seconds', min: 1, max: 60, default: 60 },
     {
-      doc: 'The longest `wait=` of a long poll; a longer one is refused, as PROTOCOL.md section 4 says.',
-      why: 'Common proxies give up on a silent answer after 60 s.',
+      doc: 'The longest `wait=` of a long poll. The hub refuses a longer one (PROTOCOL.md section 4).',
+      why: 'Common proxies abort a silent response after 60 s.',
     },
   ),
   pageMaxAgeSeconds: integerField(
     { unit: 'seconds', min: 0, max: 86_400, default: 10 },
     {
-      doc: 'How long caches may share a full page of events between two cursors, on channels that anyone may read (PROTOCOL.md section 5.6). `0`: they share none.',
-      why: 'A crowd that comes back together is answered by the cache. What retention removes, or a new rule closes, is in caches for as long and no longer.',
+      doc: 'How long caches may store a full page of events between two cursors, on channels that anyone may read (PROTOCOL.md section 5.6). `0`: not at all.',
+      why: 'The cache serves many clients that reconnect together. Events that retention removes, or a new rule closes, stay in caches for this long at most.',
     },
   ),
   logReadsConcurrentMax: integerField(
     { unit: 'reads', min: 1, max: 1024, default: 8 },
     {
-      doc: 'At most this many reads of the log are at work at once; the others wait in order. Identical ones are done once.',
-      why: 'More at once do not make a disk faster, but each holds a page in memory and delays the others.',
+      doc: 'The maximum number of concurrent reads of the log. Further reads wait in order. The hub performs identical reads once.',
+      why: 'More concurrent reads do not make a disk faster, but each holds a page in memory and delays the others.',
     },
   ),
 };

@@ -68,12 +68,14 @@ describe('configured event types', () => {
   });
 
   it('come to an end on a schema that does not', () => {
-    expect(refusal({ allOf: [{ $ref: '#' }] }, 1)).toBe('The data cannot be checked.');
+    expect(refusal({ allOf: [{ $ref: '#' }] }, 1)).toBe('The hub cannot check the data.');
   });
 
   it('are refused with what is wrong', () => {
-    expect(problemsOf({ name: 'a' }, { name: 'a' })).toMatch(/two of the same name/);
-    expect(problemsOf({ name: 'a', schema: { type: 'strange' } })).toMatch(/eventTypes.0.schema: is no JSON Schema/);
+    expect(problemsOf({ name: 'a' }, { name: 'a' })).toMatch(/two event types with the same name/);
+    expect(problemsOf({ name: 'a', schema: { type: 'strange' } })).toMatch(
+      /eventTypes.0.schema: is not a usable JSON Schema/,
+    );
     expect(problemsOf({ name: 'a', schema: { propertys: {} } })).toMatch(/unknown keyword: "propertys"/);
     expect(problemsOf({ name: 'a', schema: { format: 'strange' } })).toMatch(/unknown format/);
     expect(problemsOf({ name: 'a', schema: { $ref: 'https://elsewhere.example/s.json' } })).toMatch(
@@ -82,9 +84,11 @@ describe('configured event types', () => {
     expect(problemsOf({ name: 'a', schema: { $schema: 'http://json-schema.org/draft-04/schema#' } })).toMatch(
       /"\$schema" must be/,
     );
-    expect(problemsOf({ name: 'a', schema: { $async: true } })).toMatch(/"\$async" is not known/);
-    expect(problemsOf({ name: 'a', schema: { pattern: '^(a+)+$' } })).toMatch(/could take for ever/);
-    expect(problemsOf({ name: 'a', schema: { patternProperties: { '^(a+)+$': {} } } })).toMatch(/could take for ever/);
+    expect(problemsOf({ name: 'a', schema: { $async: true } })).toMatch(/"\$async" is not supported/);
+    expect(problemsOf({ name: 'a', schema: { pattern: '^(a+)+$' } })).toMatch(/could take exponential time/);
+    expect(problemsOf({ name: 'a', schema: { patternProperties: { '^(a+)+$': {} } } })).toMatch(
+      /could take exponential time/,
+    );
     expect(problemsOf({ name: 'a', schema: { description: 'x'.repeat(65_536) } })).toMatch(
       /more than 65536 characters/,
     );

@@ -32,7 +32,7 @@ function checkSchema({ schema, sample }: z.infer<typeof eventType>, context: z.R
     if (sample === undefined) compileSchema(schema);
     if (violation !== undefined) addIssue('sample', `does not fit its schema: ${violation}`);
   } catch (error) {
-    addIssue('schema', `is no JSON Schema that can be used: ${(error as Error).message}`);
+    addIssue('schema', `is not a usable JSON Schema: ${(error as Error).message}`);
   }
 }
 
@@ -41,11 +41,14 @@ export const eventTypes = field(
   z
     .array(eventType)
     .max(1000)
-    .refine((list) => new Set(list.map(({ name }) => name)).size === list.length, 'must not have two of the same name')
+    .refine(
+      (list) => new Set(list.map(({ name }) => name)).size === list.length,
+      'must not contain two event types with the same name',
+    )
     .default([]),
   {
-    form: 'list of at most 1,000 event types: `{name, description, channels, schema, sample}`',
-    doc: 'The types of events that are published here, as `GET /v1/event-types` shows them, and as REST Hooks offer them. `name` is what events have as their `type`. `channels` (`[">"]`): where they are published. `schema`: JSON Schema of their data, 2020-12 or draft-07, at most 64 KiB, without references to elsewhere; a rule with `eventTypeCheck` holds publishers to it. `sample`: data such as theirs, which tests and REST Hooks are given.',
-    why: 'Who subscribes a webhook wants to know what will come. None: the hub carries whatever is published.',
+    form: 'list of at most 1,000 event types `{name, description, channels, schema, sample}`',
+    doc: 'The catalogue of event types, shown by `GET /v1/event-types` and offered to REST Hooks. `name` is the `type` of the events. `channels` (`[">"]`): the channels they are published to. `schema`: the JSON Schema of their data, 2020-12 or draft-07, at most 64 KiB, without external references. A rule with `eventTypeCheck` enforces it. `sample`: sample data for tests and REST Hooks.',
+    why: 'A catalogue tells webhook subscribers what to expect. Without one, the hub accepts events of any type.',
   },
 );

@@ -39,7 +39,7 @@ export function integerOrNullField(
   const { unit, min, max } = options;
   const schema = z.int().min(min).max(max).nullable().default(options.default);
   return schema.register(documented, {
-    form: `whole number of ${unit}, ${grouped(min)} to ${grouped(max)}, or null: no bound`,
+    form: `whole number of ${unit}, ${grouped(min)} to ${grouped(max)}, or null for no limit`,
     ...words,
   });
 }

@@ -23,7 +23,7 @@ function grantees(doc: string, why: string): Grantees {
 }
 
 const FORM =
-  '`anyone`, `users`, `owner` (the user whose name stands where the pattern has `{user}`), `server` (with a key), `site` (it is asked), `{claim: NAME, value: VALUE}`, or a list of these, of which any will do';
+  '`anyone`, `users`, `owner` (the user named at `{user}` in the pattern), `server` (a caller with a key), `site` (the hub asks the site), `{claim: NAME, value: VALUE}`, or a list of these, of which one must apply';
 
 /**
  * The grantees of each action on a channel. An action that is not set is left to the next rule that
@@ -31,20 +31,20 @@ const FORM =
  */
 export const access: Readonly<Record<'subscribe' | 'publish' | 'history' | 'presence', Grantees>> = {
   subscribe: grantees(
-    'Who may read the channel. Not set in any rule nor here: `server`.',
-    'Closed: what nobody has thought of is read by nobody.',
+    'Who may read the channel. If neither a rule nor this sets it: `server`.',
+    'Closed, so that no channel is readable by oversight.',
   ),
   publish: grantees(
-    'Who may publish to the channel. Not set in any rule nor here: `server`.',
-    "Publishers are the site's servers until a rule says otherwise.",
+    'Who may publish to the channel. If neither a rule nor this sets it: `server`.',
+    "The site's servers publish, until a rule allows others.",
   ),
   history: grantees(
-    'Who may read what was published before they came: `history=`, `after=earliest`, `/history`. Not set: who may subscribe. A cursor goes on where it was, by `subscribe` alone.',
-    'Who may hear what comes may as a rule know what was.',
+    'Who may read events published before they connected: `history=`, `after=earliest`, `/history`. If not set: everyone who may subscribe. Resuming from a cursor needs `subscribe` only.',
+    'Those who may read new events may usually read old ones too.',
   ),
   presence: grantees(
-    'Who may see who is there. Where this is set, presence is kept for the channel; not set: it is not.',
-    'Presence costs memory and events, and tells who reads what.',
+    'Who may read the presence of the channel. The hub keeps presence only for channels where this is set.',
+    'Presence costs memory and events, and shows who reads which channel.',
   ),
 };
 

@@ -8,169 +8,169 @@ export const limits = {
   connectionsMax: integerField(
     { unit: 'connections', min: 1, max: 10_000_000, default: 50_000 },
     {
-      doc: 'Beyond this many, new connections get `503 overloaded` and are closed.',
-      why: 'Some 300 MB at 6 kB for each idle one. Raise it together with `ulimit -n`; the hub also refuses gracefully when that runs out.',
+      doc: 'The maximum number of connections. Further ones get `503 overloaded` and are closed.',
+      why: 'About 300 MB, at 6 kB for each idle connection. Raise it together with `ulimit -n`. The hub also refuses in an orderly way when that limit is reached.',
     },
   ),
   connectionsPerUserMax: integerOrNullField(
     { unit: 'connections', min: 1, max: 10_000_000, default: 100 },
     {
-      doc: 'How many streams and waiting polls one user may have at once; one more gets `429 too_many_connections`. Servers with a key are not meant.',
-      why: 'A person with three devices and thirty tabs is well below it; a script that leaks connections is not.',
+      doc: 'The maximum number of concurrent streams and waiting polls of one user. One more gets `429 too_many_connections`. Servers with a key are exempt.',
+      why: 'A person with three devices and thirty tabs is well below it, and a script that leaks connections is not.',
     },
   ),
   connectionsPerAddressMax: integerOrNullField(
     { unit: 'connections', min: 1, max: 10_000_000, default: null },
     {
-      doc: 'How many streams and waiting polls may come from one address (IPv6: from one /64) at once; one more gets `429 too_many_connections`. Servers with a key are not meant. Behind a proxy, set `trustedProxies` first.',
-      why: 'No limit: a whole office, or a mobile network, is one address, and so is a proxy that is not named in `trustedProxies`.',
+      doc: 'The maximum number of concurrent streams and waiting polls from one address (IPv6: one /64). One more gets `429 too_many_connections`. Servers with a key are exempt. Behind a proxy, set `trustedProxies` first.',
+      why: 'No limit, because an office or a mobile network has one address, and so has a proxy that is not in `trustedProxies`.',
     },
   ),
   socketsPerAddressMax: integerOrNullField(
     { unit: 'connections', min: 1, max: 10_000_000, default: null },
     {
-      doc: 'How many TCP connections one address (IPv6: one /64) may have at once, whether or not a request has come on them. On the next 16 the first request gets `429 too_many_connections`; those beyond are closed at once. Proxies of `trustedProxies` are not meant.',
-      why: 'No limit, as for `connectionsPerAddressMax`. Where it is set, leave room: a browser holds up to six, one that polls keeps them between its requests, and servers with a key come from addresses too.',
+      doc: 'The maximum number of TCP connections of one address (IPv6: one /64), with or without a request. On the next 16 connections, the first request gets `429 too_many_connections`; the hub closes further ones at once. Proxies in `trustedProxies` are exempt.',
+      why: 'No limit, as for `connectionsPerAddressMax`. If you set it, leave room: a browser holds up to six connections, also between polls, and servers with a key count too.',
     },
   ),
   connectionsPerPublicAddressMax: integerOrNullField(
     { unit: 'connections', min: 1, max: 10_000_000, default: 5000 },
     {
-      doc: 'How many TCP connections one public address (IPv6: one /64) may have at once where `limits.socketsPerAddressMax` says nothing. Behind `trustedProxies`, how many streams and waiting polls, where `limits.connectionsPerAddressMax` says nothing. Loopback, private and link-local addresses are not meant, nor are trusted proxies. Beyond it `429 too_many_connections`.',
-      why: 'A tenth of `limits.connectionsMax`: ten addresses are needed to fill the hub, and an office of a thousand desks does not meet it. Addresses that are not public belong to proxies, containers and load tests. Raise it where mobile networks put many users behind one address; null for no limit.',
+      doc: 'The maximum number of TCP connections of one public address (IPv6: one /64) if `limits.socketsPerAddressMax` is not set. Behind `trustedProxies`, the maximum number of streams and waiting polls if `limits.connectionsPerAddressMax` is not set. Loopback, private and link-local addresses and trusted proxies are exempt. Beyond it: `429 too_many_connections`.',
+      why: 'A tenth of `limits.connectionsMax`: it takes ten addresses to fill the hub, and an office of a thousand people stays below. Private addresses belong to proxies, containers and load tests. Raise it where mobile networks put many users behind one address; null means no limit.',
     },
   ),
   webSocketEntryTimeoutMs: integerField(
     { unit: 'milliseconds', min: 250, max: 3_600_000, default: 30_000 },
     {
-      doc: 'How long a WebSocket may do without a channel as long as nobody knows whose it is. Then it is closed with 4408. Saying who it is, subscribing, or publishing is enough.',
-      why: 'A client that connects to say who it is does so within a round trip or two; what stays silent for half a minute only takes up room.',
+      doc: 'How long a WebSocket without known identity may stay open without a channel. Then the hub closes it with 4408. Authentication, a subscription or a publish is enough to stay open.',
+      why: 'A client that connects to authenticate does so within a round trip or two. One that stays silent for half a minute only takes room.',
     },
   ),
   clientPublishRatePerSecond: integerOrNullField(
     { unit: 'events per second and client', min: 1, max: 1e9, default: 100 },
     {
-      doc: 'How many events one user may publish in a second on all channels together, in the long run; one address, where anyone may. Beyond it: `429 rate_limited`. Servers with a key are not meant.',
+      doc: 'The maximum long-term rate of events that one user may publish on all channels together; where anyone may publish, it applies per address. Beyond it: `429 rate_limited`. Servers with a key are exempt.',
       why: 'Five channels at the full `userPublishRatePerSecond`.',
     },
   ),
   clientPublishBurst: integerOrNullField(
     { unit: 'events', min: 1, max: 1e9, default: null },
     {
-      doc: 'How many at once before `limits.clientPublishRatePerSecond` holds them back; null means as many as in two seconds.',
+      doc: 'The maximum burst above `limits.clientPublishRatePerSecond`. null: as many events as in two seconds.',
       why: 'As for `userPublishBurst`.',
     },
   ),
   headerBytesMax: integerField(
     { unit: 'bytes', min: 2048, max: MIB, default: 16_384 },
     {
-      doc: 'Request line and headers together; beyond it `431 headers_too_large`.',
-      why: "Node's own default, and room for the cookies that a page's other services set.",
+      doc: 'The maximum size of the request line and headers together. Beyond it: `431 headers_too_large`.',
+      why: "Node's own default. It leaves room for the cookies of a page's other services.",
     },
   ),
   headersTimeoutMs: integerField(
     { unit: 'milliseconds', min: 100, max: 600_000, default: 10_000 },
     {
-      doc: 'The headers must have come within this time; else `408 request_timeout`, and the connection is closed.',
-      why: 'A slow phone needs one or two seconds; who needs more than ten is holding the door open.',
+      doc: 'The headers must arrive within this time. Otherwise the hub sends `408 request_timeout` and closes the connection.',
+      why: 'A slow phone needs one or two seconds. A client that needs more than ten is probably an attack.',
     },
   ),
   bodyBytesMax: integerField(
     { unit: 'bytes', min: 1024, max: GIB, default: 16 * MIB },
     {
-      doc: 'The longest body that is read as a whole; beyond it `413 body_too_large`. NDJSON is read line by line and has no such limit.',
-      why: 'A batch of 10,000 events of 1.6 KiB. Larger loads belong into NDJSON, which needs no memory.',
+      doc: 'The maximum size of a body that the hub reads as a whole. Beyond it: `413 body_too_large`. The hub reads NDJSON line by line, without this limit.',
+      why: 'A batch of 10,000 events of 1.6 KiB. Send larger loads as NDJSON, which needs no memory.',
     },
   ),
   bodiesBytesMax: integerField(
     { unit: 'bytes', min: 1024, max: 1024 * GIB, default: 256 * MIB },
     {
-      doc: 'What all bodies together may hold that are being read and have not come in one piece; beyond it `503 overloaded`.',
-      why: 'Sixteen of the longest at once. Without it, whoever opens many connections and never ends their bodies fills the memory.',
+      doc: 'The memory for all bodies that are being read and did not arrive in one piece. Beyond it: `503 overloaded`.',
+      why: 'Sixteen of the longest bodies at once. Without it, a client with many connections and unfinished bodies could fill the memory.',
     },
   ),
   clientBodiesBytesMax: integerField(
     { unit: 'bytes', min: 1024, max: 1024 * GIB, default: 32 * MIB },
     {
-      doc: 'What the bodies of one user, or of one address of whom nobody is known, may hold of `limits.bodiesBytesMax`; beyond it `503 overloaded`. All users and addresses together may hold three quarters. Servers with a key are not meant.',
-      why: 'Two of the longest bodies. Sixteen that nobody ends would else keep everybody from sending for as long as `limits.bodyTimeoutMs`.',
+      doc: 'The share of `limits.bodiesBytesMax` for one user, or for one address without a known user. Beyond it: `503 overloaded`. All users and addresses together may use three quarters. Servers with a key are exempt.',
+      why: 'Two of the longest bodies. Otherwise sixteen unfinished bodies could block all senders for `limits.bodyTimeoutMs`.',
     },
   ),
   answersBytesMax: integerField(
     { unit: 'bytes', min: 64 * 1024, max: 1024 * GIB, default: 256 * MIB },
     {
-      doc: 'What all answers together may hold that their clients have asked for and do not take: polls, pages, documents. Beyond it the client with the most of them loses its oldest, and that connection; it asks again with its cursor. One that is not taken within `delivery.stalledTimeoutMs` ends in the same way.',
-      why: '256 of the longest polls, or 16,000 of an ordinary length, and as many as one likes that are read as they come. Without it, whoever asks and does not read fills the memory.',
+      doc: 'The memory for all responses that clients have requested and do not read: polls, pages, documents. Beyond it, the client with the most of them loses its oldest response and that connection, and asks again with its cursor. A response that is not read within `delivery.stalledTimeoutMs` ends in the same way.',
+      why: '256 of the longest polls, or 16,000 of ordinary length. Responses that are read at once do not count. Without it, a client that requests and does not read could fill the memory.',
     },
   ),
   bodyTimeoutMs: integerField(
     { unit: 'milliseconds', min: 100, max: 3_600_000, default: 30_000 },
     {
-      doc: 'A body that is read as a whole must have come within this time, and an NDJSON body may pause no longer; else `408 request_timeout`.',
-      why: '16 MiB in 30 s is 4.5 Mbit/s; a publisher in a data centre needs a fraction of that.',
+      doc: 'A body that the hub reads as a whole must arrive within this time, and an NDJSON body may not pause for longer. Otherwise: `408 request_timeout`.',
+      why: '16 MiB in 30 s is 4.5 Mbit/s. A publisher in a data centre needs a fraction of that time.',
     },
   ),
   keepAliveTimeoutMs: integerField(
     { unit: 'milliseconds', min: 1000, max: 3_600_000, default: 65_000 },
     {
-      doc: 'An idle connection is kept for the next request for this long.',
-      why: 'Longer than the 60 s of nginx and the common load balancers, so that they close first and never send into a closing connection.',
+      doc: 'How long the hub keeps an idle connection open for the next request.',
+      why: 'Longer than the 60 s of nginx and the common load balancers. They close first and never send into a closing connection.',
     },
   ),
   http2StreamsMax: integerField(
     { unit: 'streams', min: 1, max: 100_000, default: 100 },
     {
-      doc: 'Open streams of one HTTP/2 connection; those beyond it are refused (`REFUSED_STREAM`). All open streams together are at most `limits.connectionsMax`.',
-      why: "RFC 9113 advises no less. A page has no use for more, and an attacker's connection costs a hundred streams at most.",
+      doc: 'The maximum number of open streams of one HTTP/2 connection. The hub refuses further ones (`REFUSED_STREAM`). All open streams together are limited by `limits.connectionsMax`.',
+      why: 'RFC 9113 recommends at least 100. A page needs no more, and the connection of an attacker costs at most a hundred streams.',
     },
   ),
   http2ResetsPerSecondMax: integerField(
     { unit: 'streams a second', min: 1, max: 1_000_000, default: 50 },
     {
-      doc: 'How many of its streams an HTTP/2 client may take back, and ten times as many at once; then its connection is closed.',
-      why: 'A page that leaves takes back all its streams at once, and not again. Opening streams only to take them back is an attack (CVE-2023-44487).',
+      doc: 'How many of its streams an HTTP/2 client may cancel, with a burst of ten times as many. Beyond it the hub closes the connection.',
+      why: 'A page that closes cancels all its streams once. Opening streams only to cancel them is an attack (CVE-2023-44487).',
     },
   ),
   channelsPerConsumerMax: integerField(
     { unit: 'channels and patterns', min: 1, max: 10_000, default: 100 },
     {
-      doc: 'How many channels and patterns one consumer may have; beyond it `400 too_many_channels`.',
-      why: 'PROTOCOL.md section 4 promises 100. Who needs more wants a pattern.',
+      doc: 'The maximum number of channels and patterns of one consumer. Beyond it: `400 too_many_channels`.',
+      why: 'PROTOCOL.md section 4 promises 100. For more channels, use a pattern.',
     },
   ),
   batchEventsMax: integerField(
     { unit: 'events', min: 1, max: 1_000_000, default: 10_000 },
     {
-      doc: 'How many events one JSON array may hold; beyond it `413 batch_too_large`.',
-      why: 'PROTOCOL.md section 8.1 promises 10,000. More belongs into NDJSON.',
+      doc: 'The maximum number of events in one JSON array. Beyond it: `413 batch_too_large`.',
+      why: 'PROTOCOL.md section 8.1 promises 10,000. Send more as NDJSON.',
     },
   ),
   messageBytesMax: integerField(
     { unit: 'bytes', min: 1024, max: 16 * MIB, default: 262_144 },
     {
-      doc: 'The longest WebSocket message of a client; beyond it close code 1009.',
+      doc: 'The maximum size of a WebSocket message from a client. Beyond it: close code 1009.',
       why: 'PROTOCOL.md section 7.5 promises 256 KiB.',
     },
   ),
   channelsMax: integerField(
     { unit: 'channels', min: 1, max: 1_000_000_000, default: 1_000_000 },
     {
-      doc: 'How many channels the log may hold; publishing to another gets `503 channel_limit`. A channel whose events are all gone counts no more.',
-      why: 'A channel for each order or user of a large product; a bound, because each costs a row and its name is chosen by publishers.',
+      doc: 'The maximum number of channels in the log. Publishing to another one gets `503 channel_limit`. A channel without events no longer counts.',
+      why: 'One channel per order or user of a large product. A limit is necessary because each channel costs a row and publishers choose its name.',
     },
   ),
   clientChannelsPercent: integerField(
     { unit: 'percent', min: 0, max: 100, default: 80 },
     {
-      doc: 'Clients (users, and whoever nobody knows) may begin a new channel while the log has fewer than this part of `limits.channelsMax`; then they get `503 channel_limit`. Servers with a key may use them all.',
-      why: 'A fifth stays for servers: a client that invents names cannot keep them from publishing. 100 where servers begin no channels of their own.',
+      doc: 'Clients (users and anonymous callers) may create a channel while the log has fewer than this percentage of `limits.channelsMax`. After that they get `503 channel_limit`. Servers with a key may use all channels.',
+      why: 'A fifth remains for servers, so a client that invents names cannot stop them from publishing. Use 100 where servers create no channels.',
     },
   ),
   appendQueueBytesMax: integerField(
     { unit: 'bytes', min: 64 * 1024, max: 16 * GIB, default: 64 * MIB },
     {
-      doc: 'How many bytes of events may be accepted and not yet durable; publishing beyond it gets `503 overloaded`. NDJSON is read more slowly instead.',
-      why: 'Seconds of work for a slow disk; what waits longer than that should be told so.',
+      doc: 'The maximum size of events that are accepted and not yet durable. Publishing beyond it gets `503 overloaded`; NDJSON bodies are read more slowly instead.',
+      why: 'Seconds of work for a slow disk. A publisher that would wait longer should receive an error.',
     },
   ),
 };

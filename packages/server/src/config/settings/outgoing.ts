@@ -19,23 +19,23 @@ const destinations = (): z.ZodDefault<z.ZodArray<z.ZodString>> =>
 export const outgoing = {
   allow: field(destinations(), {
     form: 'list of at most 1,000 names, addresses or CIDR blocks, each with `:PORT` or without',
-    doc: 'What may be reached although it is not public, such as `10.0.0.0/8`, `idp.corp.example` or `10.1.2.3:8080`; also by plain http. Without a port: on those of `outgoing.ports`. What `outgoing.deny` names stays closed.',
-    why: 'Addresses that others name must not lead into your own network; what is meant to be reached there is few and known.',
+    doc: 'Private destinations that the hub may reach, such as `10.0.0.0/8`, `idp.corp.example` or `10.1.2.3:8080`, also by plain http. Entries without a port apply to `outgoing.ports`. `outgoing.deny` takes precedence.',
+    why: 'URLs from others must not lead into your own network. The few destinations that are allowed there are known.',
   }),
   deny: field(destinations(), {
     form: 'list of at most 1,000 names, addresses or CIDR blocks, each with `:PORT` or without',
-    doc: 'What is never reached, though it be public or allowed.',
-    why: 'All that is not public is closed already.',
+    doc: 'Destinations that the hub never reaches, even if they are public or in `outgoing.allow`.',
+    why: 'All private addresses are excluded already.',
   }),
   httpsOnly: field(z.boolean().default(false), {
     form: '`true` or `false`',
-    doc: 'Webhooks go by https alone, except to hosts that `outgoing.allow` names.',
-    why: 'Many receivers inside a company have no certificate; what they get is signed, though not secret on the way.',
+    doc: 'Webhooks must use https, except for hosts in `outgoing.allow`.',
+    why: 'Many receivers inside a company have no certificate. Their requests are signed, but not encrypted.',
   }),
   ports: field(z.array(z.int().min(1).max(65_535)).min(1).max(100).default([80, 443, 8443]), {
     form: 'list of 1 to 100 ports',
-    doc: 'The ports that requests of the hub may go to.',
-    why: 'The web is served on these; on others stand databases and mail servers, which an HTTP request can confuse.',
+    doc: 'The ports to which the hub may send requests.',
+    why: 'Web servers use these ports. Databases and mail servers, which an HTTP request can confuse, use others.',
   }),
   nameServers: field(
     z
@@ -44,8 +44,8 @@ export const outgoing = {
       .default([]),
     {
       form: 'list of at most 10 addresses, each with `:PORT` or without',
-      doc: 'The name servers that are asked for the addresses of hosts. Without any: those of the system, and then its `hosts` file.',
-      why: 'The system knows its own.',
+      doc: 'The name servers for host names. If empty: those of the system, including its `hosts` file.',
+      why: 'The system has its own configuration.',
     },
   ),
   proxy: field(
@@ -56,27 +56,27 @@ export const outgoing = {
       .nullable()
       .default(null),
     {
-      form: 'URL, or null',
-      doc: 'The HTTP proxy by which public addresses are reached, with CONNECT; a user name and a password in it are sent as Basic. What is not public is always reached directly. Names are looked up and their addresses checked before the proxy is asked.',
-      why: 'Most hubs reach the Internet directly.',
+      form: 'URL or null',
+      doc: 'The HTTP proxy (CONNECT) for requests to public addresses. A user name and password in the URL are sent as Basic credentials. Requests to private addresses never use the proxy. The hub resolves names and checks their addresses before it uses the proxy.',
+      why: 'Most hubs have direct access to the Internet.',
     },
   ),
   proxyConnectTo: choiceField(['address', 'name'], 'address', {
-    doc: 'What the proxy is asked for: the `address` that was checked, or the `name`, which the proxy looks up itself, for those that decide by names. With `name` nothing here can tell what the proxy finds: it must refuse private addresses itself.',
-    why: 'Only so does the connection go where the hub has looked.',
+    doc: 'What the hub sends to the proxy: the checked `address`, or the `name`, which the proxy resolves itself, for proxies that filter by name. With `name` the hub cannot check the result, so the proxy must refuse private addresses.',
+    why: 'Only then does the connection go to the address that the hub has checked.',
   }),
   connectionsMax: integerField(
     { unit: 'connections', min: 1, max: 100_000, default: 10_000 },
     {
-      doc: 'How many connections webhooks may have at once; what is idle is closed for one that is needed, then requests wait.',
-      why: 'As many as `subscriptions.requestsMax`, so that endpoints that hang leave room for the others; each connection is a file handle and some 30 kB with TLS.',
+      doc: 'The maximum number of connections for webhooks. At the limit the hub closes idle connections first; then requests wait.',
+      why: 'The same as `subscriptions.requestsMax`, so that endpoints that hang leave room for the others. A connection costs a file handle and, with TLS, about 30 kB.',
     },
   ),
   connectionsPerHostMax: integerField(
     { unit: 'connections per host and port', min: 1, max: 10_000, default: 256 },
     {
-      doc: 'How many of them may go to one host and port. Beyond it requests wait, the URLs of the host by turns.',
-      why: 'A provider that many customers share sees one hub as one client, and one host must not take the room of all.',
+      doc: 'The maximum number of these connections per host and port. At the limit requests wait, and the URLs of the host take turns.',
+      why: 'A provider with many customers sees the hub as one client, and one host must not use all connections.',
     },
   ),
 };

@@ -9,27 +9,27 @@ export const presence = {
   graceSeconds: integerField(
     { unit: 'seconds', min: 1, max: 3600, default: 15 },
     {
-      doc: 'Others are told that a user has left, or has other connections than before, only after it has been so for this long.',
-      why: 'A page that is loaded anew, a change of transport, a lift, and a hub that is restarted (`drain.timeMs` and a few seconds) are no leaving.',
+      doc: "The hub reports that a user has left, or that the user's connections have changed, only after this time.",
+      why: 'A reloaded page, a change of transport, a lift and a restart of the hub (`drain.timeMs` and a few seconds) do not count as leaving.',
     },
   ),
   pollSeconds: integerField(
     { unit: 'seconds', min: 1, max: 3600, default: 60 },
     {
-      doc: 'After a short poll its user counts as connected for this long; then `presence.graceSeconds` begin. A long poll counts while it waits.',
-      why: 'Twice the 30 s at which common pages poll.',
+      doc: 'A user counts as connected for this long after a short poll; then `presence.graceSeconds` begins. A long poll counts while it waits.',
+      why: 'Twice the usual polling interval of 30 s.',
     },
   ),
   listedMax: integerField(
     { unit: 'users', min: 1, max: 10_000, default: 1000 },
     {
-      doc: 'Of a channel with more users than this only counts are told, once in `presence.graceSeconds`; with three quarters of it users are listed again.',
-      why: 'Each who comes is told to all who look on, so that a crowd costs its square; and nobody reads a list of a thousand.',
+      doc: 'For a channel with more users than this, the hub reports counts only, once per `presence.graceSeconds`. Below three quarters of it, the hub lists users again.',
+      why: 'Each arrival is sent to all observers, so the cost grows with the square of the users; and nobody reads a list of a thousand.',
     },
   ),
   systemEvents: field(z.boolean().default(false), {
     form: '`true` or `false`',
-    doc: 'Publishes who comes online and goes offline on `polycast.users.online` and `polycast.users.offline`, and, where presence is kept, which channels become occupied and vacated on `polycast.channels.occupied` and `polycast.channels.vacated`.',
-    why: 'Two events for each visit of each user, which a hub without a reader for them need not store.',
+    doc: 'Publishes an event on `polycast.users.online` or `polycast.users.offline` when a user goes online or offline. For channels with presence, publishes one on `polycast.channels.occupied` or `polycast.channels.vacated` when the first member joins or the last leaves.',
+    why: 'Two events per visit of a user, which a hub need not store if nothing reads them.',
   }),
 };

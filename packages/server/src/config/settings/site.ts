@@ -22,19 +22,19 @@ const names = (): z.ZodDefault<z.ZodArray<z.ZodString>> => z.array(z.string().re
 
 const fields = {
   loginUrl: field(url(), {
-    form: 'URL, or null',
-    doc: "Where the site is asked who somebody is, by the cookies and headers named below: `POST`, answered by `{user, ttlSeconds, …}` or `{user: null}` (PROTOCOL.md section 13.3). A request that brings none of these is anonymous, and the site isn't asked.",
-    why: 'The hub knows of no site until it is told.',
+    form: 'URL or null',
+    doc: 'The URL at which the hub asks the site to identify a user by the cookies and headers named below: `POST`, answered with `{user, ttlSeconds, …}` or `{user: null}` (PROTOCOL.md section 13.3). A request without any of these is anonymous, and the hub does not ask the site.',
+    why: 'The hub has no site by default.',
   }),
   consentUrl: field(url(), {
-    form: 'URL, or null',
-    doc: 'Where the site is asked whether a user may do something with a channel, wherever a rule says `site`: `POST`, answered by `{allowed, ttlSeconds}`. Without it, `site` in a rule lets nobody in.',
-    why: 'Rules are enough for most sites.',
+    form: 'URL or null',
+    doc: 'The URL at which the hub asks the site to authorize an action on a channel, for rules with `site`: `POST`, answered with `{allowed, ttlSeconds}`. Without it, `site` in a rule allows no one.',
+    why: 'Rules are sufficient for most sites.',
   }),
   cookies: field(names(), {
     form: 'list of at most 20 names of cookies',
-    doc: 'The cookies that the site is shown. Those of pages whose origin is not allowed are never looked at.',
-    why: "None: a cookie is a key to somebody's account, and goes only where it is told to go.",
+    doc: 'The cookies that the hub passes to the site. The hub never reads cookies of pages whose origin is not allowed.',
+    why: 'None, because a cookie gives access to an account. The hub passes it on only if you configure it.',
   }),
   headers: field(
     names().refine(
@@ -43,14 +43,14 @@ const fields = {
     ),
     {
       form: 'list of at most 20 names of headers',
-      doc: 'The request headers that the site is shown, for clients that bring no cookie. `Authorization` of a kind that browsers send by themselves (`Basic`) is not shown for a page.',
-      why: 'None, as for cookies.',
+      doc: 'The request headers that the hub passes to the site, for clients without cookies. For a page, the hub does not pass on an `Authorization` of a kind that browsers send by themselves (`Basic`).',
+      why: 'None, for the same reason as for cookies.',
     },
   ),
   perAddress: field(z.boolean().default(false), {
     form: '`true` or `false`',
-    doc: "Whether an answer holds only for the client's address. The site is always told the address; without this, its answer holds for the same credentials from any other address as well.",
-    why: 'Phones change their address on the way, and would be asked about again each time.',
+    doc: 'Whether an answer of the site is valid only for the address of the client. The site always receives the address. If this is false, the answer is valid for the same credentials from any address.',
+    why: 'Phones change their address often, and each change would cost a request to the site.',
   }),
   secret: field(
     z
@@ -59,93 +59,93 @@ const fields = {
       .nullable()
       .default(null),
     {
-      form: 'text of 16 to 500 printable characters without spaces, or null',
-      doc: 'Sent along as the header `Polycast-Secret`, by which the site knows that it is the hub that asks.',
-      why: 'Set it wherever the URL can be reached by others; nothing but the site can say what it is.',
+      form: 'text of 16 to 500 printable characters without spaces or null',
+      doc: 'The value of the header `Polycast-Secret`, by which the site recognises requests of the hub.',
+      why: 'The site chooses it. Set it wherever others can reach the URL.',
     },
   ),
   timeoutMs: integerField(
     { unit: 'milliseconds', min: 50, max: 60_000, default: 3000 },
     {
-      doc: 'How long the site may take for an answer, from the connection to its last byte. Then it has failed.',
-      why: 'A login page that takes longer than three seconds is down as far as its users can tell.',
+      doc: 'The timeout for an answer of the site, from the connection to the last byte. Beyond it the request has failed.',
+      why: 'For its users, a login page that takes longer than three seconds is down.',
     },
   ),
   concurrentMax: integerField(
     { unit: 'requests', min: 1, max: 1000, default: 16 },
     {
-      doc: 'At most this many requests are under way at each of the two URLs. The others wait; equal ones are one.',
-      why: 'A small PHP site has 5 to 50 workers, and its own visitors need them too.',
+      doc: 'The maximum number of concurrent requests to each of the two URLs. Further requests wait. The hub sends identical ones once.',
+      why: 'A small PHP site has 5 to 50 workers, and its own visitors also need them.',
     },
   ),
   queueMax: integerField(
     { unit: 'questions', min: 0, max: 1_000_000, default: 10_000 },
     {
-      doc: 'How many questions may wait for their turn. Beyond it: `503 identity_unavailable`.',
-      why: 'After a restart of the hub all who are there come at once; a question that waits holds its cookies, some 2 kB.',
+      doc: 'The maximum number of waiting requests to the site. Beyond it: `503 identity_unavailable`.',
+      why: 'After a restart of the hub all clients reconnect at once. A waiting request holds its cookies, about 2 kB.',
     },
   ),
   queueBytesMax: integerField(
     { unit: 'bytes', min: 64 * 1024, max: 4 * GIB, default: 64 * MIB },
     {
-      doc: 'How much the questions that wait may hold at each of the two URLs. Beyond it the client with the most of them loses its newest, or the new one gets `503 identity_unavailable`.',
-      why: 'Room for 10,000 questions of 2 kB, each with the request that it came in; cookies and headers may have several kB each, and anybody can send such.',
+      doc: 'The memory for waiting requests to each of the two URLs. Beyond it, the newest request of the client with the most of them, or the new request, gets `503 identity_unavailable`.',
+      why: "Enough for 10,000 waiting requests of 2 kB, each with the client's request. Anyone can send cookies and headers of several kB.",
     },
   ),
   queueTimeoutMs: integerField(
     { unit: 'milliseconds', min: 50, max: 600_000, default: 10_000 },
     {
-      doc: 'A question that has not had its turn after this long is given up: `503 identity_unavailable`.',
-      why: 'Clients give up by themselves at about that time; they come back with `Retry-After`.',
+      doc: 'The longest time that a request to the site may wait for its turn. Beyond it: `503 identity_unavailable`.',
+      why: 'Clients give up after about that time. They try again after `Retry-After`.',
     },
   ),
   cacheEntriesMax: integerField(
     { unit: 'answers', min: 1, max: 10_000_000, default: 50_000 },
     {
-      doc: 'How many answers of a kind (users; nobodies; yes; no) are remembered. Beyond it the oldest that was not used lately goes.',
-      why: 'One for each of the connections that the hub takes by default; some 1 kB each.',
+      doc: 'The maximum number of cached answers of each kind: known users, unknown credentials, allowed, refused. Beyond it the hub drops the oldest that was not used recently.',
+      why: 'One for each connection of `limits.connectionsMax`, at about 1 kB.',
     },
   ),
   ttlSecondsMax: integerField(
     { unit: 'seconds', min: 1, max: 86_400, default: 3600 },
     {
-      doc: 'An answer holds for the `ttlSeconds` that the site says, and no longer than this.',
-      why: "A site's slip of the pen must not keep somebody logged in for a month.",
+      doc: 'An answer is valid for the `ttlSeconds` of the site, but at most for this long.',
+      why: 'A typing mistake of the site must not keep a user logged in for a month.',
     },
   ),
   consentSecondsMin: integerField(
     { unit: 'seconds', min: 1, max: 3600, default: 5 },
     {
-      doc: 'While a stream lasts, the site is asked again whether its user may go on with a channel, each time the `ttlSeconds` of its answer are over, but not sooner than this after the last time.',
-      why: 'A site that says 0, so as to be asked each time, means each request; ten thousand open streams would otherwise ask without end.',
+      doc: 'During a stream, the hub asks the site again for authorization of each channel when the `ttlSeconds` of the last answer have passed, but not sooner than this after the last request.',
+      why: 'A site that answers 0 wants to be asked for every request. Without this limit, ten thousand open streams would ask without end.',
     },
   ),
   refusalSeconds: integerField(
     { unit: 'seconds', min: 0, max: 3600, default: 3 },
     {
-      doc: 'That somebody is nobody, or may not, is remembered for this long, or for `ttlSeconds` if that is less.',
-      why: 'Long enough that a client which tries again and again does not reach the site, short enough for whoever logs in now.',
+      doc: 'How long the hub caches that credentials are unknown or that an action is refused, or for `ttlSeconds` if that is shorter.',
+      why: 'Long enough to keep a client that retries all the time away from the site, and short enough for a user who logs in.',
     },
   ),
   graceSeconds: integerField(
     { unit: 'seconds', min: 0, max: 86_400, default: 300 },
     {
-      doc: 'While the site fails, users it has named, and what it has allowed, hold this long beyond their time. Others get `503 identity_unavailable`.',
-      why: 'A deployment or a restart of the database is over in five minutes, and nobody who was there needs to notice.',
+      doc: 'While the site fails, cached answers that name a user or allow an action stay valid for this much longer. Other requests get `503 identity_unavailable`.',
+      why: 'A deployment or a restart of the database is over in five minutes, and connected users do not notice.',
     },
   ),
   failuresMax: integerField(
     { unit: 'failures in a row', min: 1, max: 1000, default: 5 },
     {
-      doc: 'After this many the site is left alone for `retryAfterSeconds`, if a question fails too that it has answered before; then one question tries it again.',
-      why: 'One may be chance; a site that is down should find no crowd at its door when it comes back.',
+      doc: 'After this many, and if a request that succeeded before fails too, the hub pauses requests to the site for `retryAfterSeconds`. Then one request tests the site.',
+      why: 'One failure may be chance. A site that recovers should not receive all waiting requests at once.',
     },
   ),
   retryAfterSeconds: integerField(
     { unit: 'seconds', min: 1, max: 600, default: 5 },
     {
-      doc: 'How long a site that fails is left alone, and what `Retry-After` says meanwhile.',
-      why: 'Short for a person who waits, long for a machine.',
+      doc: 'How long the hub pauses requests to a failing site. It is also the `Retry-After` during the pause.',
+      why: 'Short for a person who waits, and long for a machine.',
     },
   ),
 };

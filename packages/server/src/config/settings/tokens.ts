@@ -28,7 +28,7 @@ const key = z
   })
   .refine(hasOneSource, {
     message:
-      'must have one of secret, secretFile, secretEnvironment (for HS256), publicKey, publicKeyFile, publicKeyEnvironment (for the others)',
+      'must have one of secret, secretFile, secretEnvironment (for HS256), publicKey, publicKeyFile, publicKeyEnvironment (for the other algorithms)',
   });
 
 function hasOneSource(value: TokenKeySettings): boolean {
@@ -65,7 +65,7 @@ const issuer = z
       'must have keys, jwksUrl, or an https URL as its issuer, which publishes /.well-known/openid-configuration',
   })
   .refine(({ algorithms, keys }) => algorithms === undefined || keys === undefined, {
-    message: 'algorithms is for jwksUrl; keys have their own',
+    message: 'algorithms requires jwksUrl; each of keys has its own algorithm',
   });
 
 /**
@@ -85,13 +85,13 @@ export const tokens = {
       .max(20)
       .refine(
         (list) => new Set(list.map((each) => each.issuer)).size === list.length,
-        'must not have two of the same issuer',
+        'must not contain two entries with the same issuer',
       )
       .default([]),
     {
       form: 'list of at most 20 issuers: `{issuer, audience, keys or jwksUrl or neither, algorithms, userClaim, leewaySeconds, lifetimeMaxSeconds}`',
-      doc: 'Whose signed tokens (JWT) are believed, by which keys. `issuer` is what `iss` must be; the one without takes what no other does. `audience` (one or a list): a token must be meant for one of these. `keys`: at most 20 of `{algorithm, kid}` and, for HS256, `secret`, `secretFile` or `secretEnvironment` (32 bytes or more); for RS256, ES256 and EdDSA `publicKey` (PEM, or a JWK), `publicKeyFile` or `publicKeyEnvironment`. `jwksUrl`: where they are fetched instead, of the `algorithms` given (all but HS256). With neither, `issuer` must be an https URL: its keys are where its `/.well-known/openid-configuration` says (`jwks_uri`). `userClaim` (`sub`) names the user. `leewaySeconds` (5, 0 to 600): how far clocks may be apart. `lifetimeMaxSeconds` (604,800, a week; up to 366 days, and with both leeways less than `identity.revocationsKeptSeconds`): a token that is good for longer is refused.',
-      why: "No one's tokens are believed until the hub is told whose. Five seconds are more than clocks that are kept are apart; a revocation must be remembered for as long as tokens live, and a week is longer than any should.",
+      doc: 'The issuers of signed tokens (JWT) that the hub trusts, and their keys. `issuer` is the required `iss`; the entry without one applies to tokens that match no other entry. `audience` (one or a list): a token must name one of these. `keys`: at most 20 of `{algorithm, kid}` and, for HS256, `secret`, `secretFile` or `secretEnvironment` (32 bytes or more); for RS256, ES256 and EdDSA `publicKey` (PEM or JWK), `publicKeyFile` or `publicKeyEnvironment`. `jwksUrl`: the URL to fetch keys from instead, for the `algorithms` given (all but HS256). With neither, `issuer` must be an https URL whose `/.well-known/openid-configuration` names the keys (`jwks_uri`). `userClaim` (`sub`) names the user. `leewaySeconds` (5, 0 to 600): the tolerated difference between clocks. `lifetimeMaxSeconds` (604,800, a week; up to 366 days, and with both leeways less than `identity.revocationsKeptSeconds`): the hub refuses a token with a longer lifetime.',
+      why: 'The hub trusts no issuer by default. Synchronised clocks differ by less than five seconds. The hub must store a revocation for as long as tokens live, and a week is longer than any token should live.',
     },
   ),
   tokenCookie: field(
@@ -101,44 +101,44 @@ export const tokens = {
       .nullable()
       .default(null),
     {
-      form: 'name of a cookie, or null',
-      doc: 'The cookie that a token may come in, from pages of allowed origins only. `Authorization` and `token=` go before it.',
-      why: 'A hub beside a site of the same domain needs it; others should not look into cookies.',
+      form: 'name of a cookie or null',
+      doc: 'The cookie that may contain a token, from pages of allowed origins only. `Authorization` and `token=` take precedence.',
+      why: 'Only a hub in the same domain as its site needs it. Other hubs should not read cookies.',
     },
   ),
   tokensCachedMax: integerField(
     { unit: 'tokens', min: 0, max: 10_000_000, default: 20_000 },
     {
-      doc: 'How many tokens that were verified are remembered, by a hash, until they expire; the one not used for longest goes first. Coming back with one of these costs no verification.',
-      why: 'A crowd that reconnects brings the tokens it had; some 0.4 kB each.',
+      doc: 'The maximum number of verified tokens in the cache, stored as a hash until they expire. The least recently used is dropped first. A cached token needs no new verification.',
+      why: 'Clients that reconnect present the same tokens. An entry takes about 0.4 kB.',
     },
   ),
   jwksRefreshSeconds: integerField(
     { unit: 'seconds', min: 10, max: DAY_SECONDS, default: 600 },
     {
-      doc: 'Keys that were fetched from a `jwksUrl` are fetched anew, in the background, after this long; a key that is gone is trusted no more from then on.',
-      why: 'Ten minutes is how long a key that was stolen and withdrawn may still be used.',
+      doc: 'How often the hub fetches the keys of a `jwksUrl` again, in the background. It stops trusting keys that are no longer listed.',
+      why: 'A stolen key remains usable for at most ten minutes after its withdrawal.',
     },
   ),
   jwksKeptSeconds: integerField(
     { unit: 'seconds', min: 10, max: 30 * DAY_SECONDS, default: DAY_SECONDS },
     {
-      doc: 'While a `jwksUrl` does not answer as it should, its keys of before are trusted for this long; then `503 identity_unavailable`.',
-      why: "A day outlasts an issuer's worst outage; keys that nobody has vouched for in longer should not let anybody in.",
+      doc: 'While fetches of a `jwksUrl` fail, the hub trusts the last fetched keys for this long. After that: `503 identity_unavailable`.',
+      why: 'A day outlasts the worst outage of an issuer. Keys that have been unconfirmed for longer should not grant access.',
     },
   ),
   jwksCooldownSeconds: integerField(
     { unit: 'seconds', min: 1, max: 3600, default: 30 },
     {
-      doc: 'A token with an unknown `kid` has the keys fetched anew, but no sooner than this after the last time.',
-      why: 'A new key is known at once as a rule, and whoever makes up names for keys cannot make the hub call more than twice a minute.',
+      doc: 'A token with an unknown `kid` makes the hub fetch the keys again, but not sooner than this after the last fetch.',
+      why: 'A new key is usually known at once, and a client that invents key ids causes at most two fetches a minute.',
     },
   ),
   jwksTimeoutMs: integerField(
     { unit: 'milliseconds', min: 100, max: 60_000, default: 5000 },
     {
-      doc: 'How long fetching keys may take, from the name look-up to the last byte. At most 64 KiB with 100 keys are taken.',
-      why: 'Keys are a few kB that stand ready; who has waited five seconds would rather be told to come back.',
+      doc: 'The timeout of a fetch of keys, from the name lookup to the last byte. The response may have at most 64 KiB and 100 keys.',
+      why: 'A key set is a small static document. After five seconds, a client is better served by an error.',
     },
   ),
 };

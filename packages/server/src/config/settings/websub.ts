@@ -7,71 +7,71 @@ const DAY_SECONDS = 86_400;
 export const websub = {
   enabled: field(z.boolean().default(true), {
     form: '`true` or `false`',
-    doc: 'Answers `POST /v1/websub`: whoever may subscribe without saying who they are may have channels delivered to a callback.',
-    why: 'Only what a rule opens to anyone can be had by it; and callbacks are asked first.',
+    doc: 'Enables `POST /v1/websub`: channels that anonymous callers may read can be delivered to a callback.',
+    why: 'It delivers only channels that a rule opens to anyone, and the hub verifies callbacks first.',
   }),
   subscriptionsMax: integerField(
     { unit: 'subscriptions', min: 1, max: 1_000_000, default: 10_000 },
     {
-      doc: 'How many WebSub subscriptions there may be; another is denied. They count among `subscriptions.subscriptionsMax` as well.',
-      why: 'A fifth of all: whoever asks is anybody, and must not take the place of your own webhooks.',
+      doc: 'The maximum number of WebSub subscriptions. The hub denies further ones. They also count towards `subscriptions.subscriptionsMax`.',
+      why: 'A fifth of all subscriptions. Anonymous subscribers must not displace your own webhooks.',
     },
   ),
   subscriptionsPerHostMax: integerField(
     { unit: 'subscriptions', min: 1, max: 1_000_000, default: 50 },
     {
-      doc: 'How many WebSub subscriptions may have callbacks on one host name, on whatever port; another is denied.',
-      why: 'One publish is one request to each of them: a reader of feeds needs a few, and somebody who is to be bombarded asked for none.',
+      doc: 'The maximum number of WebSub subscriptions with callbacks on one host name, on any port. The hub denies further ones.',
+      why: 'A publish causes one request to each of them. A feed reader needs a few, and the victim of an attack wants none.',
     },
   ),
   subscriptionsPerClientMax: integerField(
     { unit: 'subscriptions a day', min: 1, max: 1_000_000, default: 100 },
     {
-      doc: 'How many new WebSub subscriptions one client may ask for in a day, all at once or not; then it gets `429 rate_limited`. Renewing and ending one is always possible.',
-      why: 'A hundred days to take all places, which last thirty at most.',
+      doc: 'The maximum number of new WebSub subscriptions that one client may request in a day. Beyond it: `429 rate_limited`. Renewing and ending a subscription is always possible.',
+      why: 'It takes a hundred days to fill all places, and a subscription lasts at most thirty.',
     },
   ),
   leaseSeconds: integerField(
     { unit: 'seconds', min: 1, max: 365 * DAY_SECONDS, default: 10 * DAY_SECONDS },
     {
-      doc: 'How long a WebSub subscription lasts whose subscriber does not say; then it ends, unless it was renewed.',
-      why: "Ten days, as WebSub proposes: a subscriber's long weekend does not end it, and one that is gone is not called for long.",
+      doc: 'The lease of a WebSub subscription if its subscriber requests none. It ends then, unless the subscriber renews it.',
+      why: "Ten days, as WebSub recommends. It survives a subscriber's long weekend, and the hub does not call a dead callback for long.",
     },
   ),
   leaseMinSeconds: integerField(
     { unit: 'seconds', min: 1, max: 365 * DAY_SECONDS, default: 60 },
     {
-      doc: 'A shorter lease is made as long as this.',
-      why: 'Each renewal is a question to the callback.',
+      doc: 'The hub extends shorter leases to this.',
+      why: 'Each renewal costs a request to the callback.',
     },
   ),
   leaseMaxSeconds: integerField(
     { unit: 'seconds', min: 1, max: 365 * DAY_SECONDS, default: 30 * DAY_SECONDS },
     {
-      doc: 'A longer lease is made as short as this.',
-      why: 'Whoever has not asked for a month may have forgotten.',
+      doc: 'The hub shortens longer leases to this.',
+      why: 'A subscriber that has not renewed for a month may have forgotten the subscription.',
     },
   ),
   algorithm: choiceField(['sha256', 'sha384', 'sha512'], 'sha256', {
-    doc: 'The HMAC that `X-Hub-Signature` is made with, where a subscriber gave a secret and asks for no other (`hub.algorithm`). Those that speak PubSubHubbub 0.3 get SHA-1.',
-    why: 'Every subscriber of today knows it.',
+    doc: 'The HMAC of `X-Hub-Signature` for subscribers with a secret that request no other (`hub.algorithm`). Subscribers that use PubSubHubbub 0.3 get SHA-1.',
+    why: 'Every current subscriber supports it.',
   }),
   topics: field(
     z
-      .array(z.string().refine(isBareUrl, 'must be an http or https URL without user, query and fragment'))
+      .array(z.string().refine(isBareUrl, 'must be an http or https URL without user name, query or fragment'))
       .max(1000)
       .default([]),
     {
       form: 'list of at most 1,000 URLs',
-      doc: 'Whose topics this hub is for, besides its own channels: of other sites, all at or below these URLs. They are fetched when their publisher says that they have changed (`hub.mode=publish`), and may be subscribed to by anyone.',
-      why: 'None: a hub that fetches whatever it is told to is of use to others.',
+      doc: 'External topics that this hub serves besides its own channels: all URLs at or below these. The hub fetches a topic when its publisher reports a change (`hub.mode=publish`). Anyone may subscribe to them.',
+      why: 'None, because attackers could abuse a hub that fetches any URL.',
     },
   ),
   fetchIntervalSeconds: integerField(
     { unit: 'seconds', min: 1, max: DAY_SECONDS, default: 10 },
     {
-      doc: 'A foreign topic is fetched no more often than once in so long; what is told in the meantime is looked at afterwards.',
-      why: 'Anybody may say that a topic has changed.',
+      doc: 'The minimum interval between two fetches of an external topic. The hub handles reports in between with the next fetch.',
+      why: 'Anybody may report a change of a topic.',
     },
   ),
 };

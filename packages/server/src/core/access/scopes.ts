@@ -29,13 +29,13 @@ export function scopesProblem(value: unknown): string | undefined {
   if (entries.length === 0) return `must name one of ${SCOPES.join(', ')}`;
   for (const [scope, patterns] of entries) {
     if (!(SCOPES as readonly string[]).includes(scope))
-      return `"${scope.slice(0, 64)}" is none of ${SCOPES.join(', ')}`;
+      return `"${scope.slice(0, 64)}" is not one of ${SCOPES.join(', ')}`;
     if (!Array.isArray(patterns) || patterns.length === 0 || patterns.length > PATTERNS_MAX)
       return `${scope} must be a list of 1 to ${PATTERNS_MAX} patterns`;
     if (patterns.some((pattern) => typeof pattern !== 'string' || !isPattern(pattern)))
-      return `${scope} holds what is neither a channel nor a pattern`;
+      return `${scope} must contain channels and patterns only`;
     if ((scope === 'users' || scope === 'admin') && (patterns.length !== 1 || patterns[0] !== '>'))
-      return `${scope} is for the whole hub: [">"]`;
+      return `${scope} must be [">"], because it applies to the whole hub`;
   }
   return undefined;
 }

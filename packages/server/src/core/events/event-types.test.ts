@@ -36,7 +36,7 @@ describe('what is published and the catalogue of event types', () => {
   it('must be of a known type, where the rule says so', () => {
     expect(refused('known', ORDER.name, '"data":1')).toBeUndefined();
     expect(refused('known', 'order.seen', '"data":"text"')).toBeUndefined();
-    expect(refused('known', 'unheard.of', '"data":1')).toBe('event_invalid: There is no such type of event.');
+    expect(refused('known', 'unheard.of', '"data":1')).toBe('event_invalid: The event type does not exist.');
     expect(refused('known', undefined, '"data":1')).toBe('event_invalid: Events of orders.1 must say their type.');
   });
 
@@ -44,7 +44,7 @@ describe('what is published and the catalogue of event types', () => {
     const content = (data: string) => `"datacontenttype":"application/vnd.order+json","cloudevent":{"id":"1"},${data}`;
     expect(refused('schema', ORDER.name, content('"data":7'))).toBeUndefined();
     expect(refused('schema', ORDER.name, content('"data":"7"'))).toMatch(/must be number/);
-    expect(refused('schema', ORDER.name, content('"data_base64":"Nw=="'))).toMatch(/is bytes/);
+    expect(refused('schema', ORDER.name, content('"data_base64":"Nw=="'))).toMatch(/is binary/);
   });
 
   it('is told where it does not fit, if that is in its data', () => {
@@ -55,6 +55,6 @@ describe('what is published and the catalogue of event types', () => {
 
   it("leaves the hub's own events alone, and not those to users", () => {
     expect(refused('known', undefined, '"data":1', 'polycast.users.online')).toBeUndefined();
-    expect(refused('known', undefined, '"data":1', 'polycast.private.7')).toMatch(/must say their type/);
+    expect(refused('known', undefined, '"data":1', 'polycast.private.7')).toMatch(/must have a type/);
   });
 });

@@ -61,8 +61,8 @@ export class EventTypes {
     if (type === undefined || !this.#types.has(type)) {
       if (mode === 'schema') return undefined;
       return type === undefined
-        ? new PolycastError('event_invalid', `Events of ${channel} must say their type.`)
-        : new PolycastError('event_invalid', 'There is no such type of event.');
+        ? new PolycastError('event_invalid', `Events of ${channel} must have a type.`)
+        : new PolycastError('event_invalid', 'The event type does not exist.');
     }
     const check = this.#checks.get(type);
     if (check === undefined) return undefined;
@@ -74,4 +74,4 @@ export class EventTypes {
   }
 }
 
-const BINARY_DATA: SchemaViolation = { pointer: undefined, message: 'The data is bytes, and its schema is for JSON' };
+const BINARY_DATA: SchemaViolation = { pointer: undefined, message: 'The data is binary, and its schema is for JSON' };

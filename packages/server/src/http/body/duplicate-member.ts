@@ -13,7 +13,7 @@ export function checkUniqueMembers(json: string): void {
   const name = findDuplicate(json);
   if (name === undefined) return;
   const member = name.slice(0, NAME_SHOWN_LENGTH);
-  throw new PolycastError('duplicate_member', `${JSON.stringify(member)} is given twice.`, { member });
+  throw new PolycastError('duplicate_member', `${JSON.stringify(member)} occurs twice.`, { member });
 }
 
 const NAME_SHOWN_LENGTH = 64;

@@ -45,7 +45,7 @@ export class MemberReader {
 
   /** @throws PolycastError `invalid_body` */
   rejectUnknown(): void {
-    for (const name of this.#values.keys()) throw invalidBody(this.#path + name.slice(0, 64), 'is not known here');
+    for (const name of this.#values.keys()) throw invalidBody(this.#path + name.slice(0, 64), 'is unknown');
   }
 }
 
@@ -62,7 +62,7 @@ export function parseObject(bytes: Buffer, contentType: string | undefined): Rea
   checkUtf8Json(mediaType);
   const value = parseJson(decodeUtf8(bytes));
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new PolycastError('invalid_body', 'It must be an object.');
+    throw new PolycastError('invalid_body', 'The body must be a JSON object.');
   return value as Readonly<Record<string, unknown>>;
 }
 
@@ -74,7 +74,7 @@ export function nonEmptyText(lengthMax: number): Validator<string> {
     // oxlint-disable-next-line no-control-regex
     isWellFormedText(value, lengthMax) && value !== '' && !/[\u0000-\u001f\u007f]/.test(value)
       ? { value }
-      : { wrong: `must be a text of 1 to ${lengthMax} characters` };
+      : { wrong: `must be a string of 1 to ${lengthMax} characters` };
 }
 
 /**

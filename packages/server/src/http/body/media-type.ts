@@ -27,7 +27,7 @@ export function parseMediaType(header: string | undefined): MediaType | undefine
  */
 export function checkUtf8Json({ charset }: MediaType): void {
   if (isUtf8Charset(charset)) return;
-  throw new PolycastError('unsupported_media_type', 'JSON has to be in UTF-8.');
+  throw new PolycastError('unsupported_media_type', 'JSON must be in UTF-8.');
 }
 
 function isUtf8Charset(charset: string | undefined): boolean {

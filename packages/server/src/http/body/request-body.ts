@@ -106,7 +106,7 @@ class BodyReader implements WheelTimer {
 
   /** Handles `close`, which every request emits. It is an error only before the end of the body. */
   abort(): void {
-    if (!this.#done) this.#fail(new PolycastError('invalid_request', 'The body broke off.'));
+    if (!this.#done) this.#fail(new PolycastError('invalid_request', 'The body ended early.'));
   }
 
   finish(): void {
@@ -180,7 +180,7 @@ export function decodeUtf8(bytes: Uint8Array): string {
 export function checkContentEncoding(headers: IncomingHttpHeaders): void {
   const coding = headers['content-encoding'];
   if (coding !== undefined && coding !== 'identity')
-    throw new PolycastError('unsupported_media_type', 'Bodies with a Content-Encoding are not taken.');
+    throw new PolycastError('unsupported_media_type', 'The hub accepts no bodies with a Content-Encoding.');
 }
 
 /** Calls back once at its time on the wheel. */
@@ -200,9 +200,9 @@ export class Deadline implements WheelTimer {
 }
 
 function tooManyBodies(): PolycastError {
-  return new PolycastError('overloaded', 'Too many bodies are being sent at once.', { retryAfterMs: 1000 });
+  return new PolycastError('overloaded', 'Too many bodies are in transfer.', { retryAfterMs: 1000 });
 }
 
 function bodyTooLarge(limit: number): PolycastError {
-  return new PolycastError('body_too_large', `At most ${limit} bytes are taken.`, { limit });
+  return new PolycastError('body_too_large', `The limit is ${limit} bytes.`, { limit });
 }

@@ -111,13 +111,14 @@ export class Http2Connections implements Http2Owner {
   onStream(exchange: Exchange): void {
     try {
       if (this.#streams > this.#settings.streamsTotalMax)
-        throw new PolycastError('overloaded', 'The hub has as many streams as it may.', { retryAfterMs: 5000 });
+        throw new PolycastError('overloaded', 'The hub has reached its limit of streams.', { retryAfterMs: 5000 });
       const { headers } = exchange.request;
       this.#checkHeaderSize(exchange.request);
-      if (headers.host === undefined) throw new PolycastError('invalid_header', 'The authority is missing.');
+      if (headers.host === undefined) throw new PolycastError('invalid_header', 'The :authority is missing.');
       if (headers[':authority'] !== undefined && headers.host !== headers[':authority'])
-        throw new PolycastError('invalid_header', 'Host is not the authority.');
-      if (exchange.request.method === 'CONNECT') throw new PolycastError('method_not_allowed', 'This is no proxy.');
+        throw new PolycastError('invalid_header', 'Host differs from :authority.');
+      if (exchange.request.method === 'CONNECT')
+        throw new PolycastError('method_not_allowed', 'The hub is not a proxy.');
       if (headers.expect === '100-continue') exchange.response.writeContinue();
     } catch (error) {
       return respondProblem(exchange.response, toPolycastError(error));

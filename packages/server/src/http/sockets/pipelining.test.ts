@@ -67,7 +67,7 @@ test.each([
   const client = new Client(port, upgrade(body));
   await expect.poll(() => client.closed).toBe(true);
   expect(client.statuses).toEqual([400]);
-  expect(client.text).toContain('An upgrade has no body.');
+  expect(client.text).toContain('An upgrade must not have a body.');
 });
 
 test('a body that turns out to be no HTTP is refused itself, and nothing is written into an answer that has begun', async () => {

@@ -49,7 +49,7 @@ export class SocketLimit {
   refusalOf(socket: Socket): PolycastError | undefined {
     const name = this.#countedAddress(socket);
     if (name === undefined || (this.#countByAddress.get(name) ?? 0) <= this.#countMax) return undefined;
-    return new PolycastError('too_many_connections', `One address may have ${this.#countMax} connections at once.`, {
+    return new PolycastError('too_many_connections', `One address may have ${this.#countMax} open connections.`, {
       limit: this.#countMax,
       retryAfterMs: 5000,
     });

@@ -72,7 +72,7 @@ export class SiteLogin implements Identifier {
   async #renewed(principal: Principal, { key, body }: LookupRequest): Promise<Principal> {
     const renewed = await this.#lookup.renew(key, () => body, principal.expiresMs);
     // The user logged out, or another user logged in. The session was opened for the first one.
-    if (renewed.user !== principal.user) throw new PolycastError('unauthorized', 'The site knows this user no more.');
+    if (renewed.user !== principal.user) throw new PolycastError('unauthorized', 'The site no longer knows this user.');
     return this.#rememberRequest(renewed, key, () => body, false);
   }
 

@@ -97,7 +97,7 @@ function readObject(text: string, members: ReadonlySet<string>): Readonly<Record
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw malformedAnswer('it is not a JSON object');
   const unknown = Object.keys(value).find((name) => !members.has(name));
-  if (unknown !== undefined) throw malformedAnswer(`${JSON.stringify(unknown.slice(0, 100))} is not known here`);
+  if (unknown !== undefined) throw malformedAnswer(`${JSON.stringify(unknown.slice(0, 100))} is unknown`);
   return value as Readonly<Record<string, unknown>>;
 }
 
@@ -106,7 +106,7 @@ function readUser(value: unknown): string {
   const user = Number.isSafeInteger(value) ? String(value) : value;
   if (typeof user === 'string' && isUser(user)) return user;
   throw malformedAnswer(
-    '"user" must be a text of 1 to 128 characters without control characters, a whole number or null',
+    '"user" must be a string of 1 to 128 characters without control characters, a whole number or null',
   );
 }
 
@@ -157,5 +157,5 @@ function readPatterns(name: string, value: unknown): readonly string[] {
 }
 
 function malformedAnswer(problem: string): SiteFailure {
-  return new SiteFailure(`its answer cannot be understood: ${problem}`);
+  return new SiteFailure(`its answer is not valid: ${problem}`);
 }

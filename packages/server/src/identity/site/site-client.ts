@@ -110,7 +110,7 @@ function headersFailure(headers: Dispatcher.ResponseData['headers']): SiteFailur
 }
 
 function tooLongFailure(): SiteFailure {
-  return new SiteFailure(`its answer is longer than ${SITE_ANSWER_BYTES_MAX} bytes`);
+  return new SiteFailure(`its answer exceeds ${SITE_ANSWER_BYTES_MAX} bytes`);
 }
 
 /** The failure for the log: a category, and nothing of the request's content. */
@@ -118,10 +118,10 @@ function toSiteFailure(error: unknown): SiteFailure {
   if (error instanceof SiteFailure) return error;
   if (error instanceof errors.ResponseExceededMaxSizeError) return tooLongFailure();
   if (error instanceof errors.HeadersOverflowError)
-    return new SiteFailure(`the headers of its answer are longer than ${HEADER_BYTES_MAX} bytes`);
+    return new SiteFailure(`the headers of its answer exceed ${HEADER_BYTES_MAX} bytes`);
   const code = codeOf(error);
   const isOf = code !== undefined && SITE_FAULT_CODES.test(code) ? 'site' : 'either';
-  return new SiteFailure(code === undefined ? 'it cannot be reached' : `it cannot be reached (${code})`, isOf);
+  return new SiteFailure(code === undefined ? 'it is not reachable' : `it is not reachable (${code})`, isOf);
 }
 
 /** Codes of errors without a connection. The question cannot be at fault. */

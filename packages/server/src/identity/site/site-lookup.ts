@@ -327,7 +327,7 @@ export class SiteLookup<Value extends NonNullable<unknown>> {
   #unavailable(): PolycastError {
     const { retryAfterMs } = this.#settings;
     const left = this.#breaker.kind === 'open' ? this.#breaker.untilMs - this.#parts.clock.monotonicMs() : 0;
-    return new PolycastError('identity_unavailable', 'The site that knows does not answer now.', {
+    return new PolycastError('identity_unavailable', 'The identity site does not answer at the moment.', {
       retryAfterMs: Math.ceil(Math.max(left, retryAfterMs) + this.#parts.chance() * retryAfterMs),
     });
   }

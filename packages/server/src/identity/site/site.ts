@@ -126,7 +126,10 @@ function createChannelEndpoint(url: string, settings: SiteSettings, parts: SiteP
 }
 
 function unexpectedStatus(status: number): SiteFailure {
-  return new SiteFailure(`it answered ${status}`, REQUEST_FAULT_STATUSES.has(status) ? 'question' : 'either');
+  return new SiteFailure(
+    `it answered with status ${status}`,
+    REQUEST_FAULT_STATUSES.has(status) ? 'question' : 'either',
+  );
 }
 
 /** Statuses that blame the request: malformed, too large, too long. */

@@ -19,7 +19,7 @@ const RSA_EXPONENT_MAX = 2n ** 32n;
 export const SCHEMES: Readonly<Record<TokenAlgorithm, SignatureScheme>> = {
   HS256: {
     keyProblem: (key) => {
-      if (key.type !== 'secret') return 'HS256 asks for a secret';
+      if (key.type !== 'secret') return 'HS256 requires a secret';
       const bytes = key.symmetricKeySize ?? 0;
       return bytes < SECRET_BYTES_MIN
         ? `a secret of ${bytes} bytes is too short: at least ${SECRET_BYTES_MIN}`
@@ -38,7 +38,7 @@ export const SCHEMES: Readonly<Record<TokenAlgorithm, SignatureScheme>> = {
     keyProblem: (key) =>
       key.type === 'public' && key.asymmetricKeyType === 'ec' && key.asymmetricKeyDetails?.namedCurve === 'prime256v1'
         ? undefined
-        : 'ES256 asks for a public key on the curve P-256',
+        : 'ES256 requires a public key on the curve P-256',
     verify: (signed, signature, key) =>
       signature.length === 64 && verify('sha256', signed, { key, dsaEncoding: 'ieee-p1363' }, signature),
   },
@@ -46,7 +46,7 @@ export const SCHEMES: Readonly<Record<TokenAlgorithm, SignatureScheme>> = {
     keyProblem: (key) =>
       key.type === 'public' && key.asymmetricKeyType === 'ed25519'
         ? undefined
-        : 'EdDSA asks for a public key on Ed25519',
+        : 'EdDSA requires a public key on Ed25519',
     verify: (signed, signature, key) => signature.length === 64 && verify(null, signed, key, signature),
   },
 };
@@ -61,11 +61,11 @@ export function algorithmNamed(name: unknown): TokenAlgorithm | undefined {
 }
 
 function rsaKeyProblem(key: KeyObject): string | undefined {
-  if (key.type !== 'public' || key.asymmetricKeyType !== 'rsa') return 'RS256 asks for a public key for RSA';
+  if (key.type !== 'public' || key.asymmetricKeyType !== 'rsa') return 'RS256 requires a public RSA key';
   const { modulusLength = 0, publicExponent = 0n } = key.asymmetricKeyDetails ?? {};
   if (modulusLength < RSA_BITS_MIN || modulusLength > RSA_BITS_MAX)
-    return `an RSA key of ${modulusLength} bits is not taken: ${RSA_BITS_MIN} to ${RSA_BITS_MAX}`;
+    return `an RSA key of ${modulusLength} bits is not supported: ${RSA_BITS_MIN} to ${RSA_BITS_MAX}`;
   return publicExponent < 3n || publicExponent % 2n === 0n || publicExponent > RSA_EXPONENT_MAX
-    ? `an RSA key with the exponent ${publicExponent} is not taken`
+    ? `an RSA key with the exponent ${publicExponent} is not supported`
     : undefined;
 }

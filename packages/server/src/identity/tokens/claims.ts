@@ -28,7 +28,7 @@ export function principalFromClaims(claims: JsonObject, rules: ClaimRules, signe
   const { issuedMs, expiresMs } = timesOf(claims, rules, nowMs);
   const { iss: _iss, aud: _aud, exp: _exp, nbf: _nbf, iat: _iat, jti, info, polycast, ...rest } = claims;
   if (jti !== undefined && (typeof jti !== 'string' || jti === '' || jti.length > NAME_LENGTH_MAX))
-    throw invalidTokenError(`The token's jti is not a text of 1 to ${NAME_LENGTH_MAX} characters.`);
+    throw invalidTokenError(`The token's jti is not a string of 1 to ${NAME_LENGTH_MAX} characters.`);
   const { [rules.userClaim]: user, ...others } = rest;
   return {
     kind: 'user',
@@ -50,11 +50,11 @@ const NAME_LENGTH_MAX = 255;
 const PATTERNS_MAX = 100;
 
 function checkIssuerAndAudience({ iss, aud }: JsonObject, { issuer, audiences }: ClaimRules): void {
-  if (issuer !== undefined && iss !== issuer) throw invalidTokenError('The token is of another issuer.');
+  if (issuer !== undefined && iss !== issuer) throw invalidTokenError('The token has another issuer.');
   if (aud === undefined && audiences.length === 0) return;
   const tokenAudiences: readonly unknown[] = Array.isArray(aud) ? aud : [aud];
   if (!tokenAudiences.some((audience) => typeof audience === 'string' && audiences.includes(audience)))
-    throw invalidTokenError('The token is not meant for this hub: its aud is another.');
+    throw invalidTokenError('The token is not for this hub: its aud differs.');
 }
 
 function timesOf(
@@ -63,7 +63,7 @@ function timesOf(
   nowMs: number,
 ): { readonly issuedMs: number; readonly expiresMs: number } {
   const end = timeIn(claims, 'exp');
-  if (end === undefined) throw invalidTokenError('The token has no exp: it would be good for ever.');
+  if (end === undefined) throw invalidTokenError('The token has no exp, so it would never expire.');
   const expiresMs = end + leewayMs;
   if (nowMs >= expiresMs) throw new PolycastError('token_expired', `The token expired at ${timeText(end)}.`);
   const begin = timeIn(claims, 'nbf');
@@ -71,11 +71,9 @@ function timesOf(
     throw invalidTokenError(`The token is not valid before ${timeText(begin)}.`);
   const issuedMs = timeIn(claims, 'iat');
   if (issuedMs !== undefined && nowMs + leewayMs < issuedMs)
-    throw invalidTokenError('The token says that it was given out in the future.');
+    throw invalidTokenError('The token was issued in the future.');
   if (end - (issuedMs ?? nowMs) > lifetimeMaxMs + leewayMs)
-    throw invalidTokenError(
-      `The token is good for longer than ${lifetimeMaxMs / 1000} s, the most that is taken here.`,
-    );
+    throw invalidTokenError(`The token is valid for longer than ${lifetimeMaxMs / 1000} s, the limit of this hub.`);
   return { issuedMs: issuedMs ?? 0, expiresMs };
 }
 
@@ -84,7 +82,7 @@ function timeIn(claims: JsonObject, name: 'exp' | 'nbf' | 'iat'): number | undef
   const seconds = claims[name];
   if (seconds === undefined) return undefined;
   if (typeof seconds !== 'number' || seconds < 0 || seconds > SECONDS_MAX)
-    throw invalidTokenError(`The token's ${name} is no time in seconds.`);
+    throw invalidTokenError(`The token's ${name} is not a time in seconds.`);
   return seconds * 1000;
 }
 
@@ -99,12 +97,12 @@ function timeText(timeMs: number): string {
 function userIn(value: unknown, claim: string): string {
   const user = Number.isSafeInteger(value) ? String(value) : value;
   if (typeof user === 'string' && isUser(user)) return user;
-  throw invalidTokenError(`The token names no user: ${claim} is not a text of 1 to 128 characters.`);
+  throw invalidTokenError(`The token names no user: ${claim} is not a string of 1 to 128 characters.`);
 }
 
 function grantsIn(polycast: unknown): Grants {
   if (polycast === undefined) return NO_GRANTS;
-  if (!isObject(polycast)) throw invalidTokenError("The token's polycast is no object.");
+  if (!isObject(polycast)) throw invalidTokenError("The token's polycast is not an object.");
   const { subscribe, publish, ...unknown } = polycast;
   const [name] = Object.keys(unknown);
   if (name !== undefined)
@@ -120,5 +118,7 @@ const NO_GRANTS: Grants = {};
 function patternsIn(value: unknown, name: string): readonly string[] {
   const isList = Array.isArray(value) && value.length <= PATTERNS_MAX;
   if (isList && value.every((pattern) => typeof pattern === 'string' && isPattern(pattern))) return value as string[];
-  throw invalidTokenError(`The token's polycast.${name} is no list of at most ${PATTERNS_MAX} channels and patterns.`);
+  throw invalidTokenError(
+    `The token's polycast.${name} is not a list of at most ${PATTERNS_MAX} channels and patterns.`,
+  );
 }

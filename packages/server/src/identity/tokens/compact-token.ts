@@ -40,11 +40,10 @@ export function parseCompact(token: string, headers: { read(text: string): Token
     throw invalidTokenError(`The token is longer than ${TOKEN_LENGTH_MAX} characters.`);
   const [, headerText, payloadText, signatureText] = COMPACT_TOKEN.exec(token) ?? [];
   if (headerText === undefined || payloadText === undefined || signatureText === undefined)
-    throw invalidTokenError('The token is not of three parts in base64url, joined by dots.');
+    throw invalidTokenError('The token does not consist of three parts in base64url, joined by dots.');
   const header = headers.read(headerText);
   const payload = parseStrictObject(Buffer.from(payloadText, 'base64url'));
-  if (payload === undefined)
-    throw invalidTokenError("The token's claims are not a JSON object, each member given once.");
+  if (payload === undefined) throw invalidTokenError("The token's claims are not a JSON object with unique members.");
   return {
     header,
     payload,

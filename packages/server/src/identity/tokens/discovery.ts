@@ -55,10 +55,10 @@ function jwksUrlIn(bytes: Buffer, issuer: string): string {
   try {
     description = JSON.parse(bytes.toString());
   } catch {
-    throw new Error('its openid-configuration is no JSON');
+    throw new Error('its openid-configuration is not JSON');
   }
   if (typeof description !== 'object' || description === null)
-    throw new Error('its openid-configuration is no JSON object');
+    throw new Error('its openid-configuration is not a JSON object');
   const { issuer: named, jwks_uri: url } = description as Readonly<Record<string, unknown>>;
   if (named !== issuer) throw new Error('its openid-configuration names another issuer');
   const parsed = typeof url === 'string' ? URL.parse(url) : null;

@@ -107,9 +107,13 @@ export class JwksSource implements KeySource {
 
   #unavailable(): PolycastError {
     const retryAfterMs = Math.max(1000, this.#options.cooldownMs - this.#age(this.#lastAttemptMs));
-    return new PolycastError('identity_unavailable', "The keys of the token's issuer cannot be had now.", {
-      retryAfterMs,
-    });
+    return new PolycastError(
+      'identity_unavailable',
+      "The keys of the token's issuer are not available at the moment.",
+      {
+        retryAfterMs,
+      },
+    );
   }
 
   /**

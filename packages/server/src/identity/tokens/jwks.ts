@@ -15,8 +15,8 @@ export const JWKS_BYTES_MAX = 65_536;
 export function keysInSet(document: Buffer, algorithms: readonly PublicAlgorithm[]): readonly VerificationKey[] {
   const set = parseStrictObject(document);
   const keys = set?.['keys'];
-  if (!Array.isArray(keys)) throw new Error('it is no JWK Set');
-  if (keys.length > JWKS_KEYS_MAX) throw new Error(`it holds ${keys.length} keys; at most ${JWKS_KEYS_MAX} are taken`);
+  if (!Array.isArray(keys)) throw new Error('it is not a JWK Set');
+  if (keys.length > JWKS_KEYS_MAX) throw new Error(`it contains ${keys.length} keys; the limit is ${JWKS_KEYS_MAX}`);
   return keys.flatMap((jwk: unknown) => (isObject(jwk) ? (keyIn(jwk, algorithms) ?? []) : []));
 }
 

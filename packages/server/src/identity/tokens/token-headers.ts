@@ -30,13 +30,13 @@ export class TokenHeaders {
 
 function headerIn(text: string): TokenHeader {
   const header = parseStrictObject(Buffer.from(text, 'base64url'));
-  if (header === undefined) throw invalidTokenError("The token's header is not a JSON object, each member given once.");
+  if (header === undefined) throw invalidTokenError("The token's header is not a JSON object with unique members.");
   const algorithm = algorithmNamed(header['alg']);
-  if (algorithm === undefined) throw invalidTokenError("The token's alg is none of HS256, RS256, ES256 and EdDSA.");
+  if (algorithm === undefined) throw invalidTokenError("The token's alg is not one of HS256, RS256, ES256 and EdDSA.");
   // RFC 7515, section 4.1.11: a token with an unsupported critical extension is invalid.
   if ('crit' in header)
-    throw invalidTokenError("The token's header has crit, and nothing that is critical is understood here.");
+    throw invalidTokenError("The token's header has crit, and the hub supports no critical extensions.");
   const { kid } = header;
-  if (kid !== undefined && typeof kid !== 'string') throw invalidTokenError("The token's kid is no text.");
+  if (kid !== undefined && typeof kid !== 'string') throw invalidTokenError("The token's kid is not a string.");
   return { algorithm, kid };
 }

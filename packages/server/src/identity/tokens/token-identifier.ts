@@ -86,7 +86,7 @@ export function createTokenIdentifier({ issuers, clock, cachedMax, stats }: Toke
 function issuerOf({ payload }: CompactToken, byName: ReadonlyMap<string | undefined, TokenIssuer>): TokenIssuer {
   const { iss } = payload;
   const issuer = (typeof iss === 'string' ? byName.get(iss) : undefined) ?? byName.get(undefined);
-  if (issuer === undefined) throw invalidTokenError('The token is of an issuer that is not known here.');
+  if (issuer === undefined) throw invalidTokenError('The hub does not know the issuer of the token.');
   return issuer;
 }
 
@@ -103,8 +103,8 @@ function verifyingKey(
     throw invalidTokenError(`The token's issuer has no key for ${algorithm}${named}.`);
   }
   if (keys.length > KEYS_TRIED_MAX)
-    throw invalidTokenError('More keys than are tried may have signed the token: give it a kid.');
+    throw invalidTokenError('Too many keys of the issuer could match the token. Add a kid to the token.');
   const signer = keys.find(({ key }) => SCHEMES[algorithm].verify(signed, signature, key));
-  if (signer === undefined) throw invalidTokenError("The token's signature is not its issuer's.");
+  if (signer === undefined) throw invalidTokenError("The token's signature is not valid.");
   return signer;
 }

@@ -73,7 +73,7 @@ export function keyFromJwk(jwk: JsonObject): KeyObject {
     if (typeof jwk['k'] !== 'string') throw new Error('the JWK has no k');
     return createSecretKey(jwk['k'], 'base64url');
   }
-  if ('d' in jwk) throw new Error('it is a private key; the hub verifies and needs the public one alone');
+  if ('d' in jwk) throw new Error('it is a private key; the hub only verifies and needs the public key');
   return createPublicKey({ key: jwk as webcrypto.JsonWebKey, format: 'jwk' });
 }
 
@@ -81,12 +81,12 @@ function keyFromText(algorithm: TokenAlgorithm, text: string): KeyObject {
   const isPem = text.includes('-----BEGIN ');
   if (algorithm === 'HS256') {
     // An attacker who knows a public key could sign with it as the secret.
-    if (isPem) throw new Error('it is in PEM, and HS256 asks for a secret');
+    if (isPem) throw new Error('it is in PEM, but HS256 requires a secret');
     return createSecretKey(Buffer.from(text));
   }
   if (!isPem) throw new Error('it is neither PEM nor a JWK');
   if (text.includes('PRIVATE KEY-----'))
-    throw new Error('it is a private key; the hub verifies and needs the public one alone');
+    throw new Error('it is a private key; the hub only verifies and needs the public key');
   return createPublicKey(text);
 }
 

@@ -27,7 +27,7 @@ export const ADMINISTRATION_OPERATIONS: readonly Operation[] = [
     bodies: [jsonContent(ref('KeyChanges'), 'What is to change.')],
     answers: [response(200, 'Changed.', KEY)],
   }),
-  route('DELETE', '/v1/keys/{id}', 'revokeKey', 'Revokes a key: at once, and for good.', {
+  route('DELETE', '/v1/keys/{id}', 'revokeKey', 'Revokes a key at once and permanently.', {
     doc: 'Its sessions end. `503 log_full` or `log_unavailable`: it is revoked, and not stored yet. The hub stores it as soon as the disk takes it; ask again until `204` or `404` to know that it has.',
     parameters: [ID],
     answers: [response(204, 'Revoked.')],
@@ -39,7 +39,7 @@ export const ADMINISTRATION_OPERATIONS: readonly Operation[] = [
     isBodyOptional: true,
     answers: [response(200, 'Rotated.', MADE)],
   }),
-  route('POST', '/v1/revocations', 'revoke', 'Takes back what a user, a token, a key or a session was given.', {
+  route('POST', '/v1/revocations', 'revoke', 'Revokes the credentials of a user, a token, a key or a session.', {
     section: '13.4',
     doc: 'It holds within a second on all connections, and after a restart.',
     bodies: [jsonContent(ref('NewRevocation'), 'Whose, and what was given out before when.')],
@@ -90,9 +90,9 @@ export const ADMINISTRATION_OPERATIONS: readonly Operation[] = [
     'GET',
     '/v1/access/explain',
     'explainAccess',
-    'Says whether somebody may do something, and which rule decides.',
+    'Shows whether a caller may perform an action, and which rule decides.',
     {
-      doc: 'One of `subscribe`, `publish`, `history` and `presence`. Without `user` and `key`: for somebody without credentials.',
+      doc: 'One of `subscribe`, `publish`, `history` and `presence`. Without `user` and `key`: for an anonymous caller.',
       parameters: [
         queryParameter('user', { type: 'string' }, 'A user.'),
         queryParameter('claims', { type: 'string' }, 'What the site says of the user: a JSON object.'),

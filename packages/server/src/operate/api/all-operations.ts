@@ -129,7 +129,7 @@ const readEvents: Operation = {
       name: 'type',
       in: 'query',
       schema: { ...list({ type: 'string' }), maxItems: 20 },
-      doc: 'Only events of this type; repeatable.',
+      doc: 'Only events of this type. Repeatable.',
     },
     { ...LIMIT, doc: 'Polls: at most this many events in the answer.' },
     { ...WAIT, doc: 'Polls: hold the answer for up to this many seconds until there is an event.' },

@@ -37,7 +37,7 @@ export const SUBSCRIPTION_OPERATIONS: readonly Operation[] = [
     'POST',
     '/v1/subscriptions',
     'createSubscription',
-    'Creates a durable subscription: a webhook, or a queue to pull from.',
+    'Creates a durable subscription: a webhook or a pull queue.',
     {
       doc: 'A webhook whose endpoint is not trusted is `pending` until that has consented.',
       parameters: [
@@ -78,10 +78,10 @@ export const SUBSCRIPTION_OPERATIONS: readonly Operation[] = [
       queryParameter(
         'state',
         { enum: ['pending', 'active', 'paused', 'suspended', 'ended'] },
-        'Only those in this state.',
+        'Only subscriptions in this state.',
       ),
-      queryParameter('channel', ref('Pattern'), 'Only those that mean this channel.'),
-      queryParameter('key', { type: 'string' }, 'Only those that the key of this id has made.'),
+      queryParameter('channel', ref('Pattern'), 'Only subscriptions that match this channel.'),
+      queryParameter('key', { type: 'string' }, 'Only subscriptions created by the key with this id.'),
     ],
     answers: [page('subscriptions', 'Subscription', { type: ['string', 'null'] })],
     errors: ['invalid_parameter', 'invalid_pattern'],
@@ -97,16 +97,16 @@ export const SUBSCRIPTION_OPERATIONS: readonly Operation[] = [
     answers: [{ ...response(200, 'Changed.', SHOWN), headers: ETAG }],
     errors: ['invalid_filter', 'invalid_pattern', 'too_many_channels', 'endpoint_refused', 'precondition_failed'],
   }),
-  route('DELETE', PATH, 'removeSubscription', 'Ends a subscription, and forgets it with all that hangs on it.', {
+  route('DELETE', PATH, 'removeSubscription', 'Deletes a subscription with its attempts and dead letters.', {
     parameters: [ID, IF_MATCH],
     answers: [response(204, 'Removed.')],
     errors: ['precondition_failed'],
   }),
-  action('pause', 'pauseSubscription', 'Stops its deliveries; what comes waits in the log.', {
+  action('pause', 'pauseSubscription', 'Pauses deliveries. New events wait in the log.', {
     answers: [response(200, 'Paused.', SHOWN)],
     errors: ['subscription_not_active'],
   }),
-  action('resume', 'resumeSubscription', 'Goes on where it stopped; of one that is pending, asks its endpoint again.', {
+  action('resume', 'resumeSubscription', 'Resumes deliveries. For a pending subscription, repeats the verification.', {
     doc: 'A `pending` one is answered with what its endpoint said: `active`, still `pending`, or `ended`; its newest attempt says why. Not sooner than 5 s after the question before: `429 rate_limited`.',
     answers: [response(200, 'Active; or as its endpoint has it, of which it was asked.', SHOWN)],
     errors: ['subscription_not_active', 'rate_limited'],

@@ -8,11 +8,11 @@ import { OutgoingError } from '../outgoing-error.ts';
 export function parseTarget(url: string, { tlsOnly }: { readonly tlsOnly: boolean }, destinations: Destinations): URL {
   const target = URL.parse(url);
   if (target === null || (target.protocol !== 'http:' && target.protocol !== 'https:'))
-    throw new OutgoingError('url', 'it is no http or https URL');
+    throw new OutgoingError('url', 'it is not an http or https URL');
   if (target.username !== '' || target.password !== '')
-    throw new OutgoingError('url', 'it has a user name or a password');
+    throw new OutgoingError('url', 'it contains a user name or a password');
   const isOpen = target.protocol === 'https:' || !tlsOnly || destinations.trusts(target.hostname, portOf(target));
-  if (!isOpen) throw new OutgoingError('url', 'it must be https: whoever is on the way could change what is sent');
+  if (!isOpen) throw new OutgoingError('url', 'it must be https, because others could change requests on the way');
   return target;
 }
 

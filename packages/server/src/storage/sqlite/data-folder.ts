@@ -117,7 +117,7 @@ function inUseError(folder: string, owner: string): DataFolderError {
   const who = pid === undefined ? 'another process' : `the process ${pid}`;
   return new DataFolderError(
     'in_use',
-    `The data folder ${folder} is in use by ${who}. Stop that one first, or choose another data folder.`,
+    `The data folder ${folder} is in use by ${who}. Stop that process first, or choose another data folder.`,
   );
 }
 
@@ -125,6 +125,6 @@ function inaccessibleError(folder: string, error: unknown): DataFolderError {
   const reason = error instanceof Error ? error.message : String(error);
   return new DataFolderError(
     'inaccessible',
-    `The data folder ${folder} cannot be used: ${reason}. Check that it exists or can be made, and that this user may write there.`,
+    `The data folder ${folder} cannot be used: ${reason}. Check that it exists or can be created, and that this user may write to it.`,
   );
 }

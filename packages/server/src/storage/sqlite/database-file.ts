@@ -74,7 +74,7 @@ function checkFormat(database: DatabaseSync, { file, applicationId, migrations, 
   const found = pragma(database, 'application_id');
   const { count } = database.prepare('SELECT count(*) AS count FROM sqlite_schema').get() as { count: number };
   if (found !== applicationId && (found !== 0 || version !== 0 || count > 0))
-    throw new DataFolderError('corrupt', `${file} is a database, but not this one of Polycast. ${repair}`);
+    throw new DataFolderError('corrupt', `${file} is a database, but not the expected one of Polycast. ${repair}`);
   if (version <= migrations.length) return;
   throw new DataFolderError(
     'newer_schema',

@@ -75,7 +75,7 @@ export class Thread<Body extends object> {
   #fail(error: Error): void {
     this.#failure ??= new PolycastError(
       'log_unavailable',
-      `A thread that writes to the data folder has failed, and whether this was stored is not known: ${error.message}`,
+      `A thread that writes to the data folder has failed. Whether this change was stored is unknown: ${error.message}`,
     );
     for (const { reject } of this.#pending.values()) reject(this.#failure);
     this.#pending.clear();

@@ -2,7 +2,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { openAuthenticatedHub, sessionCount } from '../../testing/authenticated-hub.ts';
 
 const QUICK = { limits: { webSocketEntryTimeoutMs: 5000 } };
-const IDLE = { code: 4408, reason: 'read nothing, or asked for nothing, for too long' };
+const IDLE = { code: 4408, reason: 'idle or not reading for too long' };
 
 describe('a WebSocket of nobody known, without a channel', () => {
   test('is closed when its time is over, whatever else it asks', async () => {

@@ -162,7 +162,10 @@ export class WebSocketOperations {
     // Counts as failed until it succeeds. So of many `auth` messages sent at once, only this many
     // are checked.
     if (++this.#authFailures > AUTH_FAILURES_MAX)
-      throw new PolycastError('unauthorized', `At most ${AUTH_FAILURES_MAX} tries are looked at.`);
+      throw new PolycastError(
+        'unauthorized',
+        `A connection may fail to authenticate at most ${AUTH_FAILURES_MAX} times.`,
+      );
     const { token } = operation.members;
     if (typeof token !== 'string') throw invalidMember('token', 'must be a string');
     const session = this.#session;
@@ -171,7 +174,7 @@ export class WebSocketOperations {
       // Runs in order: of two `auth` messages sent at once, the second is compared with the
       // principal that the first one set.
       if (!isSamePrincipal(session.principal, principal))
-        throw new PolycastError('forbidden', 'The connection belongs to another user: open a new one.');
+        throw new PolycastError('forbidden', 'The connection belongs to another user. Open a new connection.');
       if (isUnidentified(session.principal)) this.#services.connectionQuota.admit(principal, undefined);
     });
     this.#authFailures = 0;

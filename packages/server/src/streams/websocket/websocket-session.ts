@@ -76,15 +76,15 @@ export interface Handshake {
 export function readHandshake({ headers, method }: IncomingMessage): Handshake {
   const key = headers['sec-websocket-key'];
   if (method !== 'GET' || headers.upgrade?.toLowerCase() !== 'websocket')
-    throw new PolycastError('invalid_header', 'Only an upgrade to "websocket" is known here.');
+    throw new PolycastError('invalid_header', 'The hub supports only an upgrade to "websocket".');
   if (headers['sec-websocket-version'] !== '13')
-    throw new PolycastError('upgrade_required', 'Version 13 is spoken here.');
+    throw new PolycastError('upgrade_required', 'The hub supports version 13.');
   if (key === undefined || !/^[A-Za-z0-9+/]{22}==$/.test(key))
     throw new PolycastError('invalid_header', 'Sec-WebSocket-Key is missing or not 16 bytes.');
   const offered = headers['sec-websocket-protocol'];
   if (offered === undefined) return { key, subprotocol: undefined };
   if (offered.split(',').some((name) => name.trim() === SUBPROTOCOL)) return { key, subprotocol: SUBPROTOCOL };
-  throw new PolycastError('unsupported_subprotocol', `${SUBPROTOCOL} is spoken here.`);
+  throw new PolycastError('unsupported_subprotocol', `The hub supports ${SUBPROTOCOL}.`);
 }
 
 export function openWebSocket(

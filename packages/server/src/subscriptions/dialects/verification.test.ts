@@ -47,7 +47,7 @@ describe.each(all)('the question by %s', (_kind, question, right) => {
   test.each([301, 302, 307, 404, 500])('is not by status %d, with the right answer', (status) => {
     expect(question.evaluate(answered({ ...right, status }))).toEqual({
       isVerified: false,
-      detail: `it answered ${status}`,
+      detail: `it answered with status ${status}`,
     });
   });
 

@@ -98,11 +98,11 @@ export class DeadLetters {
   async retry(consumer: DurableConsumer, event: EventPosition | undefined): Promise<number> {
     const { epoch } = this.#parts;
     if (event !== undefined && event.epoch !== epoch)
-      throw new PolycastError('not_found', 'The log that it was in is no more: it can be discarded, and not retried.');
+      throw new PolycastError('not_found', 'Its log no longer exists, so it can be discarded but not retried.');
     if (event !== undefined) {
       const deadLetters = await this.#find(consumer, event);
       if (deadLetters.some(({ channel }) => !consumer.hasChannel(channel)))
-        throw new PolycastError('not_found', `${CHANNEL_REMOVED} The event can be discarded, and not retried.`);
+        throw new PolycastError('not_found', `${CHANNEL_REMOVED} The event can be discarded but not retried.`);
       return this.#redeliver(consumer, deadLetters);
     }
     let retried = 0;

@@ -112,5 +112,5 @@ async function findDeadLetter(
   const event = parseEventId(parts, parameters['event'] ?? '');
   const deadLetter = await deadLetterAt(parts, current().definition.id, event);
   if (deadLetter !== undefined && mayKnowChannel(parts.services, principal, deadLetter.channel)) return deadLetter;
-  throw new PolycastError('not_found', 'There is no such dead letter.');
+  throw new PolycastError('not_found', 'The dead letter does not exist.');
 }

@@ -12,7 +12,7 @@ export function parseEventId({ services }: SubscriptionParts, text: string): Eve
   const { epoch, head } = services.log.state;
   const cursor = parseCursor(text);
   if (cursor !== undefined && (cursor.epoch !== epoch || cursor.position <= head)) return cursor;
-  throw new PolycastError('invalid_cursor', 'The id of an event is expected.');
+  throw new PolycastError('invalid_cursor', 'It must be the id of an event.');
 }
 
 /**

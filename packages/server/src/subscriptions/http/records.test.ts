@@ -163,7 +163,7 @@ describe('dead letters', () => {
           attempts: 1,
           since: expect.any(String),
           outcome: 'refused_status',
-          detail: 'It answered 500.',
+          detail: 'The endpoint answered with status 500.',
         },
         expect.objectContaining({ event: events[1], channel: 'a.b' }),
       ],
@@ -264,7 +264,7 @@ describe('a replay', () => {
     const { body } = await hub.ask('POST', `${await webhook(hub, await openEndpoint())}/replay`, {
       after: 'gibberish',
     });
-    expect(body).toMatchObject({ parameter: 'after', detail: 'A cursor or "earliest" is expected.' });
+    expect(body).toMatchObject({ parameter: 'after', detail: 'It must be a cursor or "earliest".' });
   });
 
   test.each<[body: object, code: string, member: string | undefined]>([

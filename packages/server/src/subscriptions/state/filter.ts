@@ -39,12 +39,14 @@ const PREDICATES: Readonly<Record<string, (value: unknown) => ValuePredicate | s
   greaterOrEqual: (value) => comparison(value, (found, bound) => found >= bound),
   oneOf(value) {
     if (!Array.isArray(value) || value.length === 0 || value.length > CHOICES_MAX || !value.every(isScalar))
-      return `a list of 1 to ${CHOICES_MAX} texts, numbers, booleans or null is expected`;
+      return `the value must be a list of 1 to ${CHOICES_MAX} strings, numbers, booleans or null`;
     const choices = new Set<unknown>(value);
     return (found) => choices.has(found);
   },
   startsWith: (value) =>
-    isText(value) ? (found) => typeof found === 'string' && found.startsWith(value) : `a text ${TEXT_RULE} is expected`,
+    isText(value)
+      ? (found) => typeof found === 'string' && found.startsWith(value)
+      : `the value must be a string ${TEXT_RULE}`,
   contains(value) {
     if (!isScalar(value)) return SCALAR_RULE;
     return (found) =>
@@ -55,14 +57,14 @@ const PREDICATES: Readonly<Record<string, (value: unknown) => ValuePredicate | s
 };
 
 const TEXT_RULE = `of at most ${TEXT_LENGTH_MAX} characters`;
-const SCALAR_RULE = `a text ${TEXT_RULE}, a number, a boolean or null is expected`;
+const SCALAR_RULE = `the value must be a string ${TEXT_RULE}, a number, a boolean or null`;
 
 /** Compares two numbers or two texts; false for other types. */
 function comparison(
   bound: unknown,
   compare: (found: string | number, bound: string | number) => boolean,
 ): ValuePredicate | string {
-  if (typeof bound !== 'number' && typeof bound !== 'string') return 'a number or a text is expected';
+  if (typeof bound !== 'number' && typeof bound !== 'string') return 'the value must be a number or a string';
   if (!isScalar(bound)) return SCALAR_RULE;
   const kind = typeof bound;
   return (found) => typeof found === kind && compare(found as string | number, bound);
@@ -73,7 +75,7 @@ class Compiler {
 
   /** @param at JSON pointer of this part within the whole filter */
   compile(part: unknown, at: string, depth: number): Filter {
-    if (depth > DEPTH_MAX) throw invalid(at, `it is more than ${DEPTH_MAX} deep`);
+    if (depth > DEPTH_MAX) throw invalid(at, `it is nested more than ${DEPTH_MAX} deep`);
     if (++this.#operators > OPERATORS_MAX) throw invalid(at, `it has more than ${OPERATORS_MAX} operators`);
     const [name, operand] = operatorOf(part, at);
     const within = `${at}/${name}`;
@@ -91,7 +93,7 @@ class Compiler {
   }
 
   #compileAll(operand: unknown, at: string, depth: number): readonly Filter[] {
-    if (!Array.isArray(operand) || operand.length === 0) throw invalid(at, 'a list of filters is expected');
+    if (!Array.isArray(operand) || operand.length === 0) throw invalid(at, 'the value must be a list of filters');
     return operand.map((part, index) => this.compile(part, `${at}/${index}`, depth + 1));
   }
 }
@@ -106,10 +108,10 @@ function someOf(parts: readonly Filter[]): Filter {
 
 function operatorOf(part: unknown, at: string): [name: string, operand: unknown] {
   if (typeof part !== 'object' || part === null || Array.isArray(part))
-    throw invalid(at, 'an object with one operator is expected, such as {"equals": ["/data/status", "paid"]}');
+    throw invalid(at, 'the filter must be an object with one operator, such as {"equals": ["/data/status", "paid"]}');
   const entries = Object.entries(part);
   const [first] = entries;
-  if (first === undefined || entries.length > 1) throw invalid(at, 'exactly one operator is expected');
+  if (first === undefined || entries.length > 1) throw invalid(at, 'the filter must have exactly one operator');
   if (!OPERATORS.includes(first[0])) throw invalid(at, `the operator must be one of ${OPERATORS.join(', ')}`);
   return first;
 }
@@ -118,7 +120,7 @@ const OPERATORS: readonly string[] = ['all', 'any', 'not', 'present', ...Object.
 
 function pointerFilter(name: string, operand: unknown, at: string): Filter {
   if (!Array.isArray(operand) || operand.length !== 2)
-    throw invalid(at, 'a list of a JSON pointer and a value is expected');
+    throw invalid(at, 'the operand must be a list of a JSON pointer and a value');
   const [pointer, value] = operand as readonly unknown[];
   const find = compilePointer(pointer, `${at}/0`);
   const test = (PREDICATES[name] as (typeof PREDICATES)[string])(value);
@@ -129,7 +131,10 @@ function pointerFilter(name: string, operand: unknown, at: string): Filter {
 /** Looks up a JSON pointer (RFC 6901); `undefined` when it finds nothing. */
 function compilePointer(pointer: unknown, at: string): (event: unknown) => unknown {
   if (typeof pointer !== 'string' || pointer.length > POINTER_LENGTH_MAX || !POINTER.test(pointer))
-    throw invalid(at, `a JSON pointer of at most ${POINTER_LENGTH_MAX} characters is expected, such as /data/status`);
+    throw invalid(
+      at,
+      `the operand must be a JSON pointer of at most ${POINTER_LENGTH_MAX} characters, such as /data/status`,
+    );
   const tokens = pointer.split('/').slice(1).map(unescaped);
   if (tokens.length > POINTER_TOKENS_MAX) throw invalid(at, `the pointer has more than ${POINTER_TOKENS_MAX} tokens`);
   return (event) => {
@@ -167,7 +172,7 @@ function isText(value: unknown): value is string {
 
 function invalid(at: string, why: string): PolycastError {
   const place = at.slice(0, POINTER_LENGTH_MAX);
-  return new PolycastError('invalid_filter', `${place === '' ? 'Of the filter' : `At ${place}`} ${why}.`, {
+  return new PolycastError('invalid_filter', `${place === '' ? 'In the filter' : `At ${place}`}, ${why}.`, {
     at: place,
   });
 }

@@ -126,7 +126,7 @@ export class EndpointVerification {
     if (tooSoonMs > 0)
       throw new PolycastError(
         'rate_limited',
-        `Its endpoint was asked less than ${REQUEST_INTERVAL_MS_MIN / 1000} s ago.`,
+        `The last verification of the endpoint was less than ${REQUEST_INTERVAL_MS_MIN / 1000} s ago.`,
         {
           retryAfterMs: tooSoonMs,
         },
@@ -134,7 +134,7 @@ export class EndpointVerification {
     const { host } = new URL(consumer.delivery.url);
     const retryAfterMs = this.#hostBuckets.take(host, HOST_REQUESTS_PER_SECOND, HOST_REQUESTS_PER_SECOND, nowMs);
     if (retryAfterMs > 0)
-      throw new PolycastError('rate_limited', 'Too many endpoints of its host are asked.', { retryAfterMs });
+      throw new PolycastError('rate_limited', 'Too many endpoints of the host are being verified.', { retryAfterMs });
   }
 
   #verify(pending: PendingVerification): void {

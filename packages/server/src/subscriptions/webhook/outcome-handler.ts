@@ -118,5 +118,7 @@ export class OutcomeHandler {
  * address (PROTOCOL.md section 14.3).
  */
 function detailOf({ detail, answer, isPrivateAddress }: SendResult): string {
-  return detail === '' && answer !== undefined && !isPrivateAddress ? `It answered ${answer.status}.` : detail;
+  return detail === '' && answer !== undefined && !isPrivateAddress
+    ? `The endpoint answered with status ${answer.status}.`
+    : detail;
 }

@@ -43,7 +43,9 @@ export class Replays {
   async start(consumer: WebhookConsumer, { after, channel, lost }: ReplayRequest): Promise<Replay> {
     const inProgress = this.list(consumer).filter(({ isDone }) => !isDone);
     if (inProgress.length + (this.#beginning.get(consumer) ?? 0) >= REPLAYS_MAX)
-      throw new PolycastError('overloaded', `${REPLAYS_MAX} replays of it are under way.`, { retryAfterMs: 60_000 });
+      throw new PolycastError('overloaded', `${REPLAYS_MAX} replays of the subscription are in progress.`, {
+        retryAfterMs: 60_000,
+      });
     // The live deliveries send every event after this position.
     const through = consumer.position;
     const id = `rpl_${randomBytes(9).toString('hex')}`;

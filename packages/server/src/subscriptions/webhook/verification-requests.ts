@@ -8,7 +8,7 @@ export function evaluateResponse(
 ): VerificationResult {
   const { answer } = sent;
   if (answer === undefined) return notVerified(sent.detail);
-  if (answer.status < 200 || answer.status > 299) return notVerified(`it answered ${answer.status}`);
+  if (answer.status < 200 || answer.status > 299) return notVerified(`it answered with status ${answer.status}`);
   const outcome = check(answer);
   return outcome === true ? { isVerified: true, ratePerMinute: undefined } : notVerified(outcome);
 }

@@ -338,7 +338,14 @@ export class WebhookDispatcher implements Executor<WebhookConsumer> {
       'webhooks: building a request failed, the event becomes a dead letter',
     );
     for (const lane of broken)
-      deadLetters.add(consumer, tracker, lane, 'request', `No request can be made of it: ${String(error)}`, nowMs);
+      deadLetters.add(
+        consumer,
+        tracker,
+        lane,
+        'request',
+        `The hub cannot build a request for this event: ${String(error)}`,
+        nowMs,
+      );
     const others = lanes.filter((lane) => !broken.includes(lane));
     if (others.length > 0) return this.#startRequest(consumer, tracker, others, nowMs);
     checkpoints.markDirty(consumer);

@@ -20,22 +20,22 @@ const ACTION_PHRASES: Readonly<Record<Action, string>> = {
 
 export const accessExplain: Command = {
   name: 'access explain',
-  summary: 'Says whether somebody may do something, and which rule decides.',
+  summary: 'Shows whether a caller may perform an action, and which rule decides.',
   usage: '',
   argumentsMin: 0,
   argumentsMax: 0,
   details:
-    'By the configuration alone; with --url as a hub sees it, which knows its keys, asks the site where a rule leaves it to the site, and tells of revocations. Without --user and --for-key: for somebody without credentials. Ends with 0 for yes and 1 for no.',
+    'Without --url it evaluates the configuration only. With --url a running hub answers: it knows its keys, asks the site for rules with `site`, and includes revocations. Without --user and --for-key it evaluates an anonymous caller. Exits with 0 if the action is allowed, and with 1 if not.',
   options: {
-    user: { value: 'USER', doc: 'A user of the site.' },
-    claims: { value: 'JSON', doc: `What the site says of the user: '{"role":"editor"}'.` },
-    'for-key': { value: 'ID', doc: 'A key, by its id; only at a hub.' },
-    subscribe: { value: 'CHANNEL', doc: 'May they subscribe? A channel, a pattern, or @me.' },
-    publish: { value: 'CHANNEL', doc: 'May they publish?' },
-    history: { value: 'CHANNEL', doc: 'May they read what was published before they came?' },
-    presence: { value: 'CHANNEL', doc: 'May they see who is there?' },
+    user: { value: 'USER', doc: 'The name of a user of the site.' },
+    claims: { value: 'JSON', doc: `The claims of the user, as the site gives them: '{"role":"editor"}'.` },
+    'for-key': { value: 'ID', doc: 'The id of a key; only with --url.' },
+    subscribe: { value: 'CHANNEL', doc: 'Test subscribing to a channel, a pattern, or @me.' },
+    publish: { value: 'CHANNEL', doc: 'Test publishing to a channel.' },
+    history: { value: 'CHANNEL', doc: 'Test reading the history of a channel.' },
+    presence: { value: 'CHANNEL', doc: 'Test reading the presence of a channel.' },
     ...KEY_ADMIN_OPTIONS,
-    json: { doc: 'Prints the answer as JSON.' },
+    json: { doc: 'Prints the result as JSON.' },
   },
   examples: [
     {
@@ -60,11 +60,12 @@ export const accessExplain: Command = {
           : answer.allowed
             ? style('green', 'yes:')
             : style('red', 'no:');
-      const needs = answer.needs === undefined ? '' : `; it takes ${answer.needs}`;
+      const needs = answer.needs === undefined ? '' : `; it requires ${answer.needs}`;
       out(
         `${verdict} ${principalText(input)} ${verbFor(answer.allowed)} ${ACTION_PHRASES[action]} ${answer.channel}, by ${answer.by}${needs}`,
       );
-      if (answer.revokedBefore !== undefined) out(`What the user was given before ${answer.revokedBefore} is revoked.`);
+      if (answer.revokedBefore !== undefined)
+        out(`Credentials of the user issued before ${answer.revokedBefore} are revoked.`);
     }
     return answer.allowed === false ? 'failed' : 'done';
   },
@@ -79,11 +80,10 @@ interface AccessAnswer {
 }
 
 async function byConfiguration(input: Input, action: Action, channel: string): Promise<AccessAnswer> {
-  if (input.text('for-key') !== undefined)
-    throw usageError(accessExplain, '--for-key is for a hub that runs: name it with --url');
+  if (input.text('for-key') !== undefined) throw usageError(accessExplain, '--for-key needs a running hub: add --url');
   const { config } = await hubConfig(input);
   if (config.access !== 'rules')
-    return { allowed: true, channel, by: `access: ${config.access}, which controls nothing` };
+    return { allowed: true, channel, by: `access: ${config.access}, so there is no access control` };
   return explain(new AccessPolicy(config.rules, config.defaults), principalOf(input), action, channel);
 }
 
@@ -101,7 +101,7 @@ async function atHub(input: Input, action: Action, channel: string): Promise<Acc
 function requestedAction(input: Input): { readonly action: Action; readonly channel: string } {
   const [action, ...others] = ACTIONS.filter((each) => input.text(each) !== undefined);
   if (action === undefined || others.length > 0)
-    throw usageError(accessExplain, `one of ${ACTIONS.map((each) => `--${each}`).join(', ')} is wanted`);
+    throw usageError(accessExplain, `give one of ${ACTIONS.map((each) => `--${each}`).join(', ')}`);
   const channel = input.text(action) as string;
   if (!isPattern(channel) && !(channel === OWN_CHANNEL_ALIAS && input.text('user') !== undefined))
     throw usageError(accessExplain, `"${channel}" is neither a channel nor a pattern: orders.42, orders.*, orders.>`);
@@ -112,10 +112,10 @@ function principalOf(input: Input): Principal {
   const user = input.text('user');
   const claims = input.text('claims');
   if (user === undefined) {
-    if (claims !== undefined) throw usageError(accessExplain, '--claims are those of a --user');
+    if (claims !== undefined) throw usageError(accessExplain, '--claims needs --user');
     return ANONYMOUS;
   }
-  if (!isUser(user)) throw usageError(accessExplain, `--user ${user}: 1 to 128 characters are wanted`);
+  if (!isUser(user)) throw usageError(accessExplain, `--user ${user}: must have 1 to 128 characters`);
   return userPrincipal(user, claimsOf(claims ?? '{}'));
 }
 
@@ -126,14 +126,14 @@ function claimsOf(text: string): Readonly<Record<string, unknown>> {
   } catch {
     // The error follows below.
   }
-  throw usageError(accessExplain, `--claims ${text}: a JSON object is wanted`);
+  throw usageError(accessExplain, `--claims ${text}: must be a JSON object`);
 }
 
 function principalText(input: Input): string {
   const user = input.text('user');
   const key = input.text('for-key');
   if (user !== undefined) return `user ${user}`;
-  return key === undefined ? 'somebody without credentials' : `key ${key}`;
+  return key === undefined ? 'an anonymous caller' : `key ${key}`;
 }
 
 function verbFor(allowed: boolean | undefined): string {

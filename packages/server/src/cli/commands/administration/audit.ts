@@ -7,18 +7,22 @@ const LIMIT_MAX = 1000;
 
 export const audit: Command = {
   name: 'audit',
-  summary: 'Shows who did what to a hub, the newest last.',
+  summary: 'Shows the audit log of a hub, newest last.',
   usage: '',
   argumentsMin: 0,
   argumentsMax: 0,
   details:
-    'Keys made, rotated and revoked, users revoked and disconnected, and the like. With --url of a hub that runs, by a key with the scope admin; without it of the data folder of a hub that does not.',
+    'The log contains created, rotated and revoked keys, revoked and disconnected users, and similar actions. With --url it reads from a running hub and needs a key with the scope admin. Without --url it reads the data folder of a stopped hub.',
   options: {
     ...KEY_ADMIN_OPTIONS,
-    limit: { value: 'N', short: 'n', doc: `The last N, at most ${LIMIT_MAX}; ${LIMIT_DEFAULT} unless given.` },
-    json: { doc: 'Prints each entry as JSON, one a line.' },
+    limit: {
+      value: 'N',
+      short: 'n',
+      doc: `The number of newest entries, at most ${LIMIT_MAX}; ${LIMIT_DEFAULT} by default.`,
+    },
+    json: { doc: 'Prints each entry as one line of JSON.' },
   },
-  examples: [{ command: 'polycast audit --limit 10', description: 'the last ten' }],
+  examples: [{ command: 'polycast audit --limit 10', description: 'the newest ten' }],
   async run(input, { out, style }) {
     const limit = input.number('limit', 1) ?? LIMIT_DEFAULT;
     if (limit > LIMIT_MAX) throw usageError(audit, `--limit ${limit}: at most ${LIMIT_MAX}`);
@@ -36,6 +40,6 @@ export const audit: Command = {
 };
 
 function actorText({ by: { kind, key, name, user, address } }: AuditEntryView): string {
-  const actor = key === undefined ? (user ?? '') : `${key} (${name ?? 'gone'})`;
+  const actor = key === undefined ? (user ?? '') : `${key} (${name ?? 'deleted'})`;
   return [kind, actor, address === undefined ? '' : `from ${address}`].filter((part) => part !== '').join(' ');
 }

@@ -146,7 +146,7 @@ describe('keys, at a hub that runs', () => {
       first.key,
     ]);
     expect(explained.out).toMatch(
-      /^yes: user 42 may subscribe to polycast\.private\.42, by the private channel\nWhat the user was given before .* is revoked\.\n$/,
+      /^yes: user 42 may subscribe to polycast\.private\.42, by the private channel\nCredentials of the user issued before .* are revoked\.\n$/,
     );
   });
 

@@ -3,14 +3,14 @@ import { runInside } from '../../testing.ts';
 
 describe('a command line that is not right', () => {
   test.each([
-    [['keys', 'create', 'a'], 'good for'],
+    [['keys', 'create', 'a'], 'at least one scope'],
     [['keys', 'create', 'a', '--publish', 'a..b'], 'neither'],
     [['keys', 'create', '', '--admin'], 'name'],
     [['keys', 'create', 'a', '--admin', '--expires', 'soon', '--data', '.'], '90d'],
-    [['keys', 'create', 'a', '--admin', '--expires', '2020-01-01', '--data', '.'], 'to come'],
+    [['keys', 'create', 'a', '--admin', '--expires', '2020-01-01', '--data', '.'], 'future time'],
     [['keys', 'rotate', 'a', '--overlap', '9999999'], 'at most'],
     [['keys'], 'keys needs one more word: list, create'],
-    [['revoke', 'everybody', '42'], 'none of'],
+    [['revoke', 'everybody', '42'], 'not one of'],
     [['access', 'explain', '--user', '42'], 'one of'],
     [['access', 'explain', '--subscribe', 'a', '--publish', 'a'], 'one of'],
     [['access', 'explain', '--subscribe', 'a..b'], 'neither'],
@@ -41,17 +41,17 @@ describe('access explain, by the configuration alone', () => {
     [
       ['--subscribe', 'orders.7'],
       1,
-      'no: somebody without credentials may not subscribe to orders.7, by rule 1 (orders.*); it takes a user',
+      'no: an anonymous caller may not subscribe to orders.7, by rule 1 (orders.*); it requires a user',
     ],
     [
       ['--user', '42', '--publish', 'orders.7'],
       1,
-      'no: user 42 may not publish to orders.7, by the defaults; it takes a server with a key',
+      'no: user 42 may not publish to orders.7, by the defaults; it requires a server with a key',
     ],
     [
       ['--user', '42', '--history', 'inbox.7.a'],
       1,
-      'no: user 42 may not read what was on inbox.7.a, by rule 2 (inbox.{user}.>); it takes the user named in the channel',
+      'no: user 42 may not read what was on inbox.7.a, by rule 2 (inbox.{user}.>); it requires the user named in the channel',
     ],
     [
       ['--user', 'a b', '--subscribe', '@me'],
@@ -61,7 +61,7 @@ describe('access explain, by the configuration alone', () => {
     [
       ['--user', '42', '--subscribe', 'ask.a'],
       0,
-      "it depends: user 42 might subscribe to ask.a, by rule 3 (ask.>); it takes the site's consent",
+      "it depends: user 42 might subscribe to ask.a, by rule 3 (ask.>); it requires the site's consent",
     ],
   ])('%j', async (args, code, line) => {
     expect(await runInside(['access', 'explain', '--set', rules, '--set', site, ...args])).toEqual({
@@ -73,8 +73,6 @@ describe('access explain, by the configuration alone', () => {
 
   test('without access control everybody may, and it is said why', async () => {
     const { out } = await runInside(['access', 'explain', '--set', 'access=loopback', '--publish', 'a']);
-    expect(out).toBe(
-      'yes: somebody without credentials may publish to a, by access: loopback, which controls nothing\n',
-    );
+    expect(out).toBe('yes: an anonymous caller may publish to a, by access: loopback, so there is no access control\n');
   });
 });

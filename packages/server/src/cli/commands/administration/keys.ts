@@ -14,7 +14,7 @@ export const KEY_ADMIN_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   ...HUB_ADDRESS_OPTIONS,
   url: {
     ...HUB_ADDRESS_OPTIONS.url,
-    doc: 'The hub that runs (or POLYCAST_URL). Without one, or with --data or --config, the data folder of a hub that does not is worked on.',
+    doc: 'A running hub (or POLYCAST_URL). Without it, or with --data or --config, the command uses the data folder of a stopped hub.',
   },
   config,
   data,
@@ -22,7 +22,7 @@ export const KEY_ADMIN_OPTIONS: Readonly<Record<string, OptionSpec>> = {
 };
 const JSON_OPTION: OptionSpec = { doc: 'Prints JSON.' };
 const KEY_ADMIN_DETAILS =
-  'With --url at a hub that runs, by a key with the scope admin; without it in the data folder of a hub that does not.';
+  'With --url it uses a running hub and needs a key with the scope admin. Without --url it uses the data folder of a stopped hub.';
 
 export const keysList: Command = {
   name: 'keys list',
@@ -30,19 +30,19 @@ export const keysList: Command = {
   usage: '',
   argumentsMin: 0,
   argumentsMax: 0,
-  details: `${KEY_ADMIN_DETAILS} The keys themselves are not kept and cannot be shown.`,
+  details: `${KEY_ADMIN_DETAILS} The hub does not store the secrets and cannot show them.`,
   options: { ...KEY_ADMIN_OPTIONS, json: JSON_OPTION },
   examples: [
     {
       command: 'polycast keys list --url http://127.0.0.1:8080',
-      description: 'of a hub that runs, with POLYCAST_KEY set',
+      description: 'keys of a running hub, with POLYCAST_KEY set',
     },
-    { command: 'polycast keys list --data /var/lib/polycast', description: 'of one that does not' },
+    { command: 'polycast keys list --data /var/lib/polycast', description: 'keys of a stopped hub' },
   ],
   async run(input, terminal) {
     const keys = await withKeyAdmin(input, (admin) => admin.list());
     if (input.flag('json')) terminal.out(JSON.stringify(keys));
-    else if (keys.length === 0) terminal.notice('There are none.');
+    else if (keys.length === 0) terminal.notice('No entries.');
     else for (const line of table(keys)) terminal.out(line);
     return 'done';
   },
@@ -50,25 +50,33 @@ export const keysList: Command = {
 
 export const keysCreate: Command = {
   name: 'keys create',
-  summary: 'Creates a key for a server, and prints it once.',
+  summary: 'Creates a key for a server and prints it once.',
   usage: '<name>',
   argumentsMin: 1,
   argumentsMax: 1,
-  details: `${KEY_ADMIN_DETAILS} Whoever has --admin can make keys for everything.`,
+  details: `${KEY_ADMIN_DETAILS} A key with --admin can create keys with any scope.`,
   options: {
     ...KEY_ADMIN_OPTIONS,
-    publish: { value: 'PATTERN', multiple: true, doc: "It may publish to these channels; '>' is all. Repeatable." },
-    subscribe: { value: 'PATTERN', multiple: true, doc: 'It may read these channels, and their history. Repeatable.' },
+    publish: {
+      value: 'PATTERN',
+      multiple: true,
+      doc: "The key may publish to these channels; '>' means all. Repeatable.",
+    },
+    subscribe: {
+      value: 'PATTERN',
+      multiple: true,
+      doc: 'The key may read these channels and their history. Repeatable.',
+    },
     subscriptions: {
       value: 'PATTERN',
       multiple: true,
-      doc: "It may manage durable subscriptions to these channels; '>' is all. What is delivered, it has to be able to read. Repeatable.",
+      doc: "The key may manage durable subscriptions to these channels; '>' means all. It also needs --subscribe for the delivered channels. Repeatable.",
     },
-    users: { doc: 'It may ask about users, disconnect them, and have the site asked about them again.' },
-    admin: { doc: 'It may manage keys, revoke, read the audit log, and what --users may.' },
+    users: { doc: 'The key may read, disconnect and reauthorize users.' },
+    admin: { doc: 'The key may manage keys, revoke credentials and read the audit log. Includes --users.' },
     expires: {
       value: 'WHEN',
-      doc: 'After so long (90d, 12h, 30m) or at a time (2027-01-31T12:00:00Z); never unless given.',
+      doc: 'The expiry, as a duration (90d, 12h, 30m) or a time (2027-01-31T12:00:00Z); never by default.',
     },
     json: JSON_OPTION,
   },
@@ -79,7 +87,7 @@ export const keysCreate: Command = {
     },
     {
       command: "polycast keys create hooks --subscriptions 'orders.>' --subscribe 'orders.>'",
-      description: 'for a backend that has events delivered',
+      description: 'for a backend that receives events',
     },
     {
       command: "polycast keys create site --publish 'polycast.private.>' --users",
@@ -101,18 +109,18 @@ export const keysCreate: Command = {
 
 export const keysRotate: Command = {
   name: 'keys rotate',
-  summary: 'Gives a key a new secret, and prints it once.',
+  summary: 'Creates a new secret for a key and prints it once.',
   usage: '<id>',
   argumentsMin: 1,
   argumentsMax: 1,
-  details: `${KEY_ADMIN_DETAILS} The old secret stays good for a day, so that servers can be given the new one at leisure. A key that has leaked is rotated with --overlap 0.`,
+  details: `${KEY_ADMIN_DETAILS} The old secret stays valid for a day, so that you have time to install the new one. Use --overlap 0 for a key that has leaked.`,
   options: {
     ...KEY_ADMIN_OPTIONS,
-    overlap: { value: 'SECONDS', doc: 'How long the old secret stays good; 86400 unless given, at most 2592000.' },
+    overlap: { value: 'SECONDS', doc: 'How long the old secret stays valid; 86400 by default, at most 2592000.' },
     json: JSON_OPTION,
   },
   examples: [
-    { command: 'polycast keys rotate Ab3dEf6hIj9l', description: 'with a day to change over' },
+    { command: 'polycast keys rotate Ab3dEf6hIj9l', description: 'the old secret stays valid for a day' },
     { command: 'polycast keys rotate Ab3dEf6hIj9l --overlap 0', description: 'at once' },
   ],
   async run(input, terminal) {
@@ -123,23 +131,21 @@ export const keysRotate: Command = {
     const created = await withKeyAdmin(input, (admin) => admin.rotate(id, overlapSeconds));
     const until =
       created.overlapUntil === null
-        ? 'the old one is good no more'
-        : `the old one is good until ${created.overlapUntil}`;
+        ? 'the old secret is no longer valid'
+        : `the old secret is valid until ${created.overlapUntil}`;
     return show(created, input, terminal, `rotated ${created.id} (${created.name}); ${until}`);
   },
 };
 
 export const keysRevoke: Command = {
   name: 'keys revoke',
-  summary: 'Revokes a key: at once, and for good.',
+  summary: 'Revokes a key at once and permanently.',
   usage: '<id>',
   argumentsMin: 1,
   argumentsMax: 1,
-  details: `${KEY_ADMIN_DETAILS} Connections of the key end within a second.`,
+  details: `${KEY_ADMIN_DETAILS} The hub closes connections of the key within a second.`,
   options: KEY_ADMIN_OPTIONS,
-  examples: [
-    { command: 'polycast keys revoke Ab3dEf6hIj9l', description: 'by its id, as polycast keys list shows it' },
-  ],
+  examples: [{ command: 'polycast keys revoke Ab3dEf6hIj9l', description: 'by its id, shown by polycast keys list' }],
   async run(input, { out, style }) {
     const id = idOf(input);
     await withKeyAdmin(input, (admin) => admin.revoke(id));
@@ -157,7 +163,7 @@ function scopesOf(input: Input): Grants {
     ...(input.flag('admin') && { admin: ['>'] }),
   };
   if (Object.keys(scopes).length === 0)
-    throw usageError(keysCreate, "say what it is good for: --publish 'orders.>', --subscribe, --users, …");
+    throw usageError(keysCreate, "give at least one scope: --publish 'orders.>', --subscribe, --users, …");
   const wrong = scopesProblem(scopes);
   if (wrong !== undefined) throw usageError(keysCreate, wrong);
   return scopes;
@@ -168,7 +174,7 @@ function show(created: KeyView, input: Input, { out, notice, noticeStyle }: Term
   if (input.flag('json')) out(JSON.stringify(created));
   else {
     notice(`${noticeStyle('green', what)}: ${scopeTexts(created.scopes).join(', ')}`);
-    notice(noticeStyle('dim', 'The key, shown this once:'));
+    notice(noticeStyle('dim', 'The key, shown only once:'));
     out(created.key ?? '');
   }
   return 'done';
@@ -210,9 +216,6 @@ function expiryOf(input: Input): string | null {
   const [, count, unit = ''] = /^(\d{1,6})([mhd])$/.exec(text) ?? [];
   const timeMs = count === undefined ? Date.parse(text) : Date.now() + Number(count) * (UNITS[unit] ?? 0);
   if (Number.isNaN(timeMs) || timeMs <= Date.now())
-    throw new CliError(
-      'usage',
-      `--expires ${text}: a time to come is wanted, such as 90d, 12h or 2027-01-31T12:00:00Z`,
-    );
+    throw new CliError('usage', `--expires ${text}: must be a future time such as 90d, 12h or 2027-01-31T12:00:00Z`);
   return new Date(timeMs).toISOString();
 }

@@ -6,21 +6,21 @@ const KINDS: readonly RevocationKind[] = ['user', 'token', 'key', 'session'];
 
 export const revoke: Command = {
   name: 'revoke',
-  summary: 'Takes back what a user, a token, a key or a session was given.',
+  summary: 'Revokes the credentials of a user, a token, a key or a session.',
   usage: `<${KINDS.join('|')}> <name>`,
   argumentsMin: 2,
   argumentsMax: 2,
   details:
-    'What was given out until now is refused from now on, also after a restart, and its connections end within a second; what is given out later is good again. A key is rather revoked for good by polycast keys revoke. With --url at a hub that runs, by a key with the scope admin; without it in the data folder of a hub that does not.',
+    'The hub refuses credentials issued until now, also after a restart, and closes their connections within a second. Credentials issued later are valid. To revoke a key permanently, use polycast keys revoke. With --url it uses a running hub and needs a key with the scope admin. Without --url it uses the data folder of a stopped hub.',
   options: KEY_ADMIN_OPTIONS,
   examples: [
-    { command: 'polycast revoke user 42', description: 'all of a user' },
+    { command: 'polycast revoke user 42', description: 'all credentials of a user' },
     { command: 'polycast revoke token 3f2a9c', description: 'one token, by its jti' },
   ],
   async run(input, { out, style }) {
     const [kind = '', name = ''] = input.arguments;
     const known = KINDS.find((each) => each === kind);
-    if (known === undefined) throw usageError(revoke, `"${kind}" is none of ${KINDS.join(', ')}`);
+    if (known === undefined) throw usageError(revoke, `"${kind}" is not one of ${KINDS.join(', ')}`);
     // oxlint-disable-next-line no-control-regex
     if (name === '' || name.length > 256 || /[\u0000-\u001f\u007f]/.test(name))
       throw usageError(revoke, 'a name has 1 to 256 characters');

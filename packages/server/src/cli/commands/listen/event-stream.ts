@@ -67,7 +67,7 @@ async function readStream(
   signal: AbortSignal,
 ): Promise<void> {
   const silence = new AbortController();
-  const timer = setTimeout(() => silence.abort(new Error('the hub has fallen silent')), SILENCE_MS);
+  const timer = setTimeout(() => silence.abort(new Error('the hub stopped sending')), SILENCE_MS);
   try {
     const response = await fetch(addressOf(hub, options, position.after), {
       headers: { ...authorization(hub), accept: 'text/event-stream' },

@@ -48,7 +48,7 @@ export async function forwardEvents(hub: HubAddress, options: ListenOptions, ter
         },
         gap: (gap) => reportGap(gap, terminal),
         open: createGreeting(options, terminal),
-        lost: (why) => terminal.notice(terminal.noticeStyle('yellow', `${why}; trying again`)),
+        lost: (why) => terminal.notice(terminal.noticeStyle('yellow', `${why}; retrying`)),
       },
       stopping.signal,
     );
@@ -57,7 +57,9 @@ export async function forwardEvents(hub: HubAddress, options: ListenOptions, ter
     keys.close();
   }
   if (deliveryQueue.completedThrough !== undefined && count < options.countMax)
-    terminal.notice(terminal.noticeStyle('dim', `to go on: the same with --after ${deliveryQueue.completedThrough}`));
+    terminal.notice(
+      terminal.noticeStyle('dim', `to continue: the same command with --after ${deliveryQueue.completedThrough}`),
+    );
   return 'done';
 }
 
@@ -74,9 +76,11 @@ function createGreeting(options: ListenOptions, { notice, noticeStyle }: Termina
     const { patterns, forward, secrets, isSecretNew } = options;
     notice(`listening for ${patterns.join(' ')}${forward === undefined ? '' : `; forwarding to ${forward}`}`);
     if (isSecretNew)
-      notice(`signed with ${noticeStyle('cyan', (secrets[0] as Secret).text)}, made for this time; --secret keeps one`);
+      notice(
+        `signed with ${noticeStyle('cyan', (secrets[0] as Secret).text)}, a temporary secret; use --secret to keep one`,
+      );
     if (forward !== undefined)
-      notice(noticeStyle('dim', 'The letter before a delivery sends it again; Ctrl-C ends it.'));
+      notice(noticeStyle('dim', 'Press the letter before a delivery to send it again, and Ctrl-C to stop.'));
   };
 }
 
@@ -162,7 +166,5 @@ function deliveryRecord({ event, attempts }: Delivery, request: LocalRequest, an
 }
 
 function reportGap({ from, to, reason }: Gap, { notice, noticeStyle }: Terminal): void {
-  notice(
-    noticeStyle('yellow', `gap: events after ${from} up to ${to} cannot be delivered, since ${GAP_REASONS[reason]}`),
-  );
+  notice(noticeStyle('yellow', `gap: events after ${from} up to ${to} cannot be delivered: ${GAP_REASONS[reason]}`));
 }

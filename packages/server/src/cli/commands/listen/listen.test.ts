@@ -118,7 +118,7 @@ test('one channel waits for its own events, not for those of others', async () =
   await cli.outMatches(/^b .* a baked 204/m);
   expect(site.events.map(({ data }) => data)).toEqual(['slow', 'beside it', 'behind it']);
   cli.child.kill('SIGINT');
-  expect((await cli.ended).err).toContain(`to go on: the same with --after ${id}`);
+  expect((await cli.ended).err).toContain(`to continue: the same command with --after ${id}`);
 });
 
 test('a request that is shown is one that webhook verify takes', async () => {
@@ -164,7 +164,7 @@ test('what is shown in full while it is passed on is alone on standard output, o
   expect(err).toMatch(/^b .* a baked 204 in/m);
   expect(await verified(out)).toMatchObject({
     out: expect.stringMatching(/^valid: /),
-    err: 'There are more requests in it: this is about the first.\n',
+    err: 'The file contains several requests. The command checks the first.\n',
   });
 });
 
@@ -237,22 +237,25 @@ test('it outlives a restart of the hub and misses nothing', async () => {
 
 test.each([
   [['listen', 'a..b'], /neither a channel nor a pattern/],
-  [['listen', '--forward', 'http://'], /an address like/],
-  [['listen', '--forward', 'ftp://localhost:3000/'], /an address like/],
-  [['listen', '--forward', '/hook'], /an address like/],
-  [['listen', '--forward', '99999'], /an address like/],
-  [['listen', '--forward', 'http:///hook'], /an address like/],
-  [['listen', '--forward', 'mailto:ann@shop.example'], /an address like/],
-  [['listen', '--forward', ''], /an address like/],
-  [['listen', '--secret', 'whsec_AAAA'], /a secret is whsec_ and 24 to 64 bytes/],
+  [['listen', '--forward', 'http://'], /must be a URL such as/],
+  [['listen', '--forward', 'ftp://localhost:3000/'], /must be a URL such as/],
+  [['listen', '--forward', '/hook'], /must be a URL such as/],
+  [['listen', '--forward', '99999'], /must be a URL such as/],
+  [['listen', '--forward', 'http:///hook'], /must be a URL such as/],
+  [['listen', '--forward', 'mailto:ann@shop.example'], /must be a URL such as/],
+  [['listen', '--forward', ''], /must be a URL such as/],
+  [['listen', '--secret', 'whsec_AAAA'], /a secret must be whsec_ and 24 to 64 bytes/],
   [['listen', '--after', 'x'], /a cursor, earliest or now/],
-  [['listen', '--filter', "{'equals'"], /--filter: JSON is wanted, such as \{"equals":/],
+  [['listen', '--filter', "{'equals'"], /--filter: must be JSON such as \{"equals":/],
   [['listen', '--filter', '{"equal":["/data/a",1]}'], /--filter: .*the operator must be one of all, any/],
-  [['listen', '--filter', '{"all":[{"equals":["data/a",1]}]}'], /--filter: At \/all\/0\/equals\/0 a JSON pointer/],
-  [['listen', '--header', 'x-tenant'], /--header x-tenant: NAME: TEXT is wanted/],
+  [
+    ['listen', '--filter', '{"all":[{"equals":["data/a",1]}]}'],
+    /--filter: At \/all\/0\/equals\/0, the operand must be a JSON pointer/,
+  ],
+  [['listen', '--header', 'x-tenant'], /--header x-tenant: must be NAME: TEXT/],
   [['listen', '--header', 'Host: shop.example'], /--header may not set host/],
   [['listen', '--header', 'Webhook-Id: 1'], /--header may not set webhook-id/],
-  [['listen', '--header', 'x: ü'], /--header must have a text of at most 4096 characters of ASCII for x/],
+  [['listen', '--header', 'x: ü'], /--header must have a string of at most 4096 ASCII characters for x/],
   [['listen', '--header', 'X-A: 1', '--header', 'x-a: 2'], /--header has x-a twice/],
   [['subscriptions', 'create', 'a', '--pull', '--header', 'X: 1', '--header', 'X: 2'], /--header has X twice/],
   [['subscriptions', 'create', 'a', '--pull', '--metadata', 'a=1', '--metadata', 'a=2'], /--metadata has a twice/],

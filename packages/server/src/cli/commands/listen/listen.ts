@@ -15,20 +15,20 @@ const CHANNELS_MAX = 100;
 
 export const listen: Command = {
   name: 'listen',
-  summary: 'Receives webhooks on this machine, without a tunnel.',
+  summary: 'Receives webhooks on this machine without a tunnel.',
   usage: '[channel or pattern…]',
   argumentsMin: 0,
   argumentsMax: CHANNELS_MAX,
   details:
-    'Reads the hub’s stream and posts each event to an address of your own, signed as the hub signs; shows each delivery and its answer. What fails is not tried again by itself: the letter before a delivery sends it again. Each channel’s events go one after the other. All channels are meant unless some are named; in patterns * stands for one token and a last > for one or more.',
+    'It reads the hub’s event stream, posts each event to a local URL with the signature of a webhook, and shows each delivery with its response. It does not retry failed deliveries by itself: press the letter before a delivery to send it again. It sends the events of each channel one after the other. Without arguments it reads all channels. In patterns, * matches one token and a final > matches one or more.',
   options: {
     ...HUB_ADDRESS_OPTIONS,
-    forward: { value: 'URL', short: 'f', doc: 'Where to post; without it requests are only shown.' },
+    forward: { value: 'URL', short: 'f', doc: 'The URL to post to. Without it the requests are only shown.' },
     secret: {
       value: 'SECRET',
       short: 's',
       multiple: true,
-      doc: `What to sign with, whsec_… or whsk_…; two as during a rotation; ${SECRET_FORMS_HELP} (or POLYCAST_WEBHOOK_SECRET). One is made unless given.`,
+      doc: `The secret for signatures, whsec_… or whsk_…; two for a rotation; ${SECRET_FORMS_HELP} (or POLYCAST_WEBHOOK_SECRET). By default the command creates one.`,
     },
     format: {
       value: 'FORMAT',
@@ -38,38 +38,38 @@ export const listen: Command = {
     header: {
       value: "'NAME: TEXT'",
       multiple: true,
-      doc: "Sent along with each request, as a subscription's headers are; repeatable.",
+      doc: "A header of each request, as with a subscription's headers. Repeatable.",
     },
     print: {
       short: 'p',
-      doc: 'Shows requests in full, as webhook verify reads them; answers go to standard error then.',
+      doc: 'Prints complete requests, in the form that webhook verify reads. Responses then go to standard error.',
     },
     after: {
       value: 'CURSOR',
       short: 'a',
-      doc: 'Begin after this cursor, with earliest (all that is kept) or with now.',
+      doc: 'Begin after this cursor, with earliest (all stored events) or with now.',
     },
-    type: { value: 'TYPE', multiple: true, doc: 'Only events of this type; repeatable.' },
+    type: { value: 'TYPE', multiple: true, doc: 'Only events of this type. Repeatable.' },
     filter: {
       value: 'JSON',
-      doc: 'Only events that pass, as a subscription has it: {"equals":["/data/status","paid"]}.',
+      doc: 'Only events that match this filter, as with a subscription: {"equals":["/data/status","paid"]}.',
     },
-    count: { value: 'N', doc: 'Ends after N events.' },
-    json: { doc: 'Prints each delivery as JSON, one a line.' },
+    count: { value: 'N', doc: 'Stops after N events.' },
+    json: { doc: 'Prints each delivery as one line of JSON.' },
   },
   examples: [
     {
       command: "polycast listen 'orders.>' --forward http://localhost:3000/hook",
-      description: 'orders, to the site on this machine',
+      description: 'orders, to a site on this machine',
     },
     {
       command: 'polycast listen --forward localhost:3000/hook --after earliest',
-      description: 'everything that the hub still has',
+      description: 'all events that the hub has stored',
     },
-    { command: "polycast listen 'orders.>' --print", description: 'what would be sent' },
+    { command: "polycast listen 'orders.>' --print", description: 'print the requests' },
     {
       command: `polycast listen 'orders.>' -f 3000 --filter '{"greater":["/data/total",10]}' --header 'X-Tenant: 42'`,
-      description: 'as a subscription with this filter and header would',
+      description: 'like a subscription with this filter and header',
     },
   ],
   async run(input, terminal) {
@@ -83,7 +83,7 @@ function listenOptions(input: Input): ListenOptions {
     throw usageError(listen, `"${wrong}" is neither a channel nor a pattern: orders.42, orders.*, orders.>`);
   const after = input.text('after');
   if (after !== undefined && after !== 'earliest' && after !== 'now' && parseCursor(after) === undefined)
-    throw usageError(listen, `--after ${after}: a cursor, earliest or now is wanted`);
+    throw usageError(listen, `--after ${after}: must be a cursor, earliest or now`);
   const forward = forwardUrl(input);
   return {
     patterns: input.arguments.length === 0 ? ['>'] : input.arguments,
@@ -109,7 +109,7 @@ function forwardUrl(input: Input): string | undefined {
   // password.
   const isAddress = url !== null && /^https?:$/.test(url.protocol) && !/^https?:\/{3}/.test(address);
   if (isAddress && url.username === '' && url.password === '') return url.href;
-  throw usageError(listen, `--forward ${text}: an address like http://localhost:3000/hook is wanted`);
+  throw usageError(listen, `--forward ${text}: must be a URL such as http://localhost:3000/hook`);
 }
 
 /** The filter, checked as the hub checks it. */

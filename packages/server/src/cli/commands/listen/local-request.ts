@@ -80,7 +80,7 @@ export async function send({ url, headers, body }: LocalRequest): Promise<LocalA
     return result({ status: response.status, why: '', text: await readBeginning(response) });
   } catch (error) {
     const cause = ((error as { cause?: unknown }).cause ?? error) as NodeJS.ErrnoException;
-    const why = signal.aborted ? `no answer within ${TIMEOUT_MS / 1000} s` : (cause.code ?? cause.message);
+    const why = signal.aborted ? `no response within ${TIMEOUT_MS / 1000} s` : (cause.code ?? cause.message);
     return result({ status: undefined, why, text: '' });
   }
 }

@@ -96,8 +96,8 @@ function readAnswer(request: http.ClientRequest, hub: HubAddress, report: Publis
 function brokenError(report: PublishReport, error: unknown, key: string | undefined): CliError {
   const retryHint =
     key === undefined
-      ? 'With --idempotency-key KEY on the first try, the same command could be given again without publishing anything twice'
-      : 'Give the same command again: with its --idempotency-key nothing is published twice';
+      ? 'With --idempotency-key KEY from the beginning, you could repeat the command without publishing any event twice'
+      : 'Repeat the same command: because of its --idempotency-key no event is published twice';
   return new CliError(
     'unreachable',
     `the connection broke after ${report.results} results (${(error as Error).message})`,

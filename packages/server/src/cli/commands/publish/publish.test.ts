@@ -137,7 +137,7 @@ test.each(['', '\n'])('standard input of %j is no event, unless that is meant', 
   const { url } = await startTestHub();
   const { code, err } = await runCli(['publish', 'a', '--url', url], { stdin });
   expect(code).toBe(2);
-  expect(err).toContain('there is no data: standard input is empty\nGive it as an argument, or pipe it in');
+  expect(err).toContain('there is no data: standard input is empty\nPass it as an argument, or pipe it');
   expect(await eventsOf(url)).toEqual([]);
   expect((await runCli(['publish', 'a', '--text', '--url', url], { stdin })).code).toBe(0);
   expect(await eventsOf(url)).toMatchObject([{ data: '' }]);

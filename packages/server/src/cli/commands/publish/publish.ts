@@ -8,30 +8,33 @@ import { readStandardInput } from '../../standard-input.ts';
 
 export const publish: Command = {
   name: 'publish',
-  summary: 'Publishes one event, or a stream of them.',
+  summary: 'Publishes one event, or a stream of events.',
   usage: '[channel] [data]',
   argumentsMin: 0,
   argumentsMax: 2,
   details:
-    'Data that is JSON is published as it stands, other text as a JSON string; without data it is read from standard input. With --file each line is one event: an object with channel and data or, when a channel is named, the data alone.',
+    'It publishes JSON data unchanged, and other text as a JSON string. Without data it reads standard input. With --file each line is one event: an object with channel and data, or only the data if a channel is given.',
   options: {
     ...HUB_ADDRESS_OPTIONS,
-    type: { value: 'TYPE', short: 't', doc: "The event's type: what happened." },
-    file: { value: 'FILE', short: 'f', doc: 'Publishes each line of an NDJSON file; - is standard input.' },
+    type: { value: 'TYPE', short: 't', doc: 'The type of the event.' },
+    file: { value: 'FILE', short: 'f', doc: 'Publishes each line of an NDJSON file; - means standard input.' },
     text: { doc: 'Publishes the data as text, even if it looks like JSON.' },
-    'content-type': { value: 'TYPE', doc: 'Publishes the data as bytes of this media type.' },
-    'idempotency-key': { value: 'KEY', doc: 'The same again within 24 h publishes nothing twice.' },
-    'if-match': { value: 'CURSOR', doc: "Only if this is the id of the channel's newest event." },
-    json: { doc: "Prints the hub's answers as JSON, one a line." },
-    quiet: { short: 'q', doc: 'Prints nothing but what went wrong.' },
+    'content-type': { value: 'TYPE', doc: 'Publishes the data as bytes with this media type.' },
+    'idempotency-key': {
+      value: 'KEY',
+      doc: 'Repeating the command with the same key within 24 h publishes no event twice.',
+    },
+    'if-match': { value: 'CURSOR', doc: "Publishes only if this is the id of the channel's newest event." },
+    json: { doc: 'Prints each result of the hub as one line of JSON.' },
+    quiet: { short: 'q', doc: 'Prints errors only.' },
   },
   examples: [
     { command: `polycast publish orders.42 '{"state":"baked"}' --type order.baked`, description: 'one event' },
-    { command: 'date | polycast publish clock', description: 'what another program says' },
+    { command: 'date | polycast publish clock', description: 'the output of another program' },
     { command: 'polycast publish --file events.ndjson', description: 'a file of {"channel":…,"data":…} lines' },
     {
       command: 'tail -f app.log.json | polycast publish logs.app --file -',
-      description: 'each line as it comes, to one channel',
+      description: 'each new line, to one channel',
     },
     { command: 'polycast publish images.cat --content-type image/png < cat.png', description: 'bytes' },
   ],
@@ -40,7 +43,7 @@ export const publish: Command = {
     if (channel !== undefined && !isChannel(channel)) {
       throw usageError(
         publish,
-        `"${channel}" is no channel: tokens of A-Z a-z 0-9 _ - joined by dots, such as orders.42`,
+        `"${channel}" is not a channel: use tokens of A-Z a-z 0-9 _ - joined by dots, such as orders.42`,
       );
     }
     const file = input.text('file');
@@ -79,12 +82,13 @@ function mode(input: Input): 'json' | 'quiet' | 'people' {
 function checkFileOptions(input: Input, data: string | undefined): void {
   if (data !== undefined) throw usageError(publish, 'data and --file exclude each other');
   for (const option of ['content-type', 'if-match'] as const) {
-    if (input.text(option) !== undefined) throw usageError(publish, `--${option} is for one event, not for a --file`);
+    if (input.text(option) !== undefined)
+      throw usageError(publish, `--${option} applies to one event and cannot be combined with --file`);
   }
-  if (input.flag('text')) throw usageError(publish, '--text is for one event, not for a --file');
+  if (input.flag('text')) throw usageError(publish, '--text applies to one event and cannot be combined with --file');
 }
 
-const DATA_HINT = 'Give it as an argument, or pipe it in: date | polycast publish clock';
+const DATA_HINT = 'Pass it as an argument, or pipe it: date | polycast publish clock';
 
 /** @throws CliError `usage` for empty input: it is more often a failed pipe than an event */
 async function readData(input: Input): Promise<Buffer> {
@@ -94,7 +98,7 @@ async function readData(input: Input): Promise<Buffer> {
   throw new CliError(
     'usage',
     'there is no data: standard input is empty',
-    `${DATA_HINT}; with --text an empty text is published`,
+    `${DATA_HINT}; use --text to publish an empty text`,
   );
 }
 
@@ -105,7 +109,11 @@ function encodeData(data: Buffer, input: Input): { readonly body: Buffer; readon
   const text = data.toString('utf8').replace(/\r?\n$/, '');
   if (!input.flag('text') && isJson(text)) return { body: Buffer.from(text), contentType: 'application/json' };
   if (!input.flag('text') && /^\s*[[{"]/.test(text)) {
-    throw new CliError('usage', 'the data begins like JSON and is none', 'Mend it, or publish it as it is with --text');
+    throw new CliError(
+      'usage',
+      'the data begins like JSON but is not valid JSON',
+      'Correct it, or publish it as text with --text',
+    );
   }
   return { body: Buffer.from(JSON.stringify(text)), contentType: 'application/json' };
 }

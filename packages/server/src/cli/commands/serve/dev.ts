@@ -23,17 +23,17 @@ const PRESET = {
 
 export const dev: Command = {
   name: 'dev',
-  summary: 'Runs a hub on this machine, with the Lab, to try and to develop with.',
+  summary: 'Runs a hub with the Lab on this machine, for development.',
   usage: '',
   argumentsMin: 0,
   argumentsMax: 0,
   details:
-    'Listens on 127.0.0.1:8080, or on the next free port when that is taken and none was asked for. Events are kept in ./polycast-data.',
+    'It listens on 127.0.0.1:8080. If that port is in use, and --listen is not given, it takes the next free port. It stores events in ./polycast-data.',
   options: HUB_OPTIONS,
   examples: [
     { command: 'polycast dev', description: 'on http://127.0.0.1:8080, or the next free port' },
     { command: 'polycast dev --data :memory:', description: 'keep nothing' },
-    { command: 'polycast dev --listen 127.0.0.1:9000', description: 'on this port or not at all' },
+    { command: 'polycast dev --listen 127.0.0.1:9000', description: 'only on this port' },
   ],
   async run(input, terminal) {
     const { config, origins } = await hubConfig(input, PRESET);
@@ -47,11 +47,11 @@ export const dev: Command = {
 
 function greet({ url }: Hub, { data, lab }: Config, { out, style }: Terminal): void {
   const lines = [
-    ...(lab.enabled ? [`Watch it work     ${style('cyan', `${url}/lab`)}`] : []),
+    ...(lab.enabled ? [`The Lab           ${style('cyan', `${url}/lab`)}`] : []),
     `Follow            ${style('cyan', `curl -N -H 'Accept: text/event-stream' '${url}/v1/events?channel=orders.>'`)}`,
     `Publish           ${style('cyan', `curl ${url}/v1/channels/orders.42/events -H 'Content-Type: application/json' -d '{"state":"baked"}'`)}`,
     `Webhooks here     ${style('cyan', pasteable(`polycast listen 'orders.>' --forward http://localhost:3000/hook${urlOption(url)}`))}`,
-    style('dim', `Events are kept in ${data}. Ctrl-C ends it.`),
+    style('dim', `Events are stored in ${data}. Press Ctrl-C to stop.`),
   ];
   for (const line of lines) out(`  ${line}`);
 }

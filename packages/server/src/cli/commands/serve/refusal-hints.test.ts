@@ -63,5 +63,5 @@ test('of many at once a few are told, and how many more there were', () => {
   pass(1000);
   tell(REFUSAL);
   expect(lines).toHaveLength(12);
-  expect(lines[10]).toContain('(and 95 more before)');
+  expect(lines[10]).toContain('(and 95 more)');
 });

@@ -25,7 +25,7 @@ export function createRefusalHints(
     lastMs = currentMs;
     if (budget < 1) return void suppressedCount++;
     budget--;
-    const more = suppressedCount === 0 ? '' : ` (and ${suppressedCount} more before)`;
+    const more = suppressedCount === 0 ? '' : ` (and ${suppressedCount} more)`;
     suppressedCount = 0;
     notice(
       `${noticeStyle('yellow', `refused ${refusal.status} ${refusal.code}`)}  ${refusal.route}${describeRefusal(refusal)}${more}`,
@@ -77,7 +77,7 @@ function forCredentials(code: 'unauthorized' | 'forbidden'): string | undefined 
 const SCOPES: ReadonlySet<string> = new Set(['subscriptions', 'users', 'admin']);
 
 function forAction(action: string, channel: string, needs: string | undefined): string {
-  if (SCOPES.has(action)) return `a key with the scope ${action}: polycast keys create`;
-  const needed = needs === undefined ? '' : ` (it takes ${needs})`;
+  if (SCOPES.has(action)) return `use a key with the scope ${action}: polycast keys create`;
+  const needed = needs === undefined ? '' : ` (it requires ${needs})`;
   return `rules: [{ pattern: "${channel}", ${action}: [anyone] }], or users, owner, …${needed}`;
 }

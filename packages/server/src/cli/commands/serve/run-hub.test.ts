@@ -12,7 +12,7 @@ test('serve says first where it listens, and works there', async () => {
 test('dev says where the Lab is and what to try, and what it says works', async () => {
   const { cli, url } = await startHubProcess(['dev', '--listen', '127.0.0.1:0', '--data', ':memory:']);
   expect(cli.out()).toMatch(/^Polycast listening on /);
-  await cli.outMatches(/Ctrl-C ends it/);
+  await cli.outMatches(/Press Ctrl-C to stop/);
   expect(cli.out()).toContain(`${url}/lab`);
   const [, body = ''] = (await cli.outMatches(/-d '([^']+)'/)) as unknown as [string, string];
   const published = await fetch(`${url}/v1/channels/orders.42/events`, {
@@ -37,7 +37,7 @@ test('a port that was asked for and is taken ends it with 1', async () => {
   const { url } = await startHubProcess();
   const { code, err } = await runCli(['dev', '--data', ':memory:', '--listen', new URL(url).host]);
   expect(code).toBe(1);
-  expect(err).toContain(`${new URL(url).host} is taken by another program`);
+  expect(err).toContain(`another program uses ${new URL(url).host}`);
 });
 
 test('a data folder that another hub has open ends it with 1 and the number of its process', async () => {
@@ -52,7 +52,7 @@ test('a data folder that another hub has open ends it with 1 and the number of i
 test('without access control it does not listen for others, unless that is said aloud', async () => {
   const { code, err } = await runCli([...SERVE_OPEN, '--listen', '0.0.0.0:0', '--data', ':memory:']);
   expect(code).toBe(78);
-  expect(err).toMatch(/can be reached from other machines.*set access: open/);
+  expect(err).toMatch(/is reachable from other machines.*set access: open/);
 });
 
 test.each(['SIGTERM', 'SIGINT'] as const)('%s sends everyone away and ends it with 0', async (signal) => {
@@ -101,7 +101,7 @@ test('a second signal ends it at once', async () => {
   ]);
   const stream = await fetch(`${url}/v1/events?channel=a`, { headers: { accept: 'text/event-stream' } });
   cli.child.kill('SIGTERM');
-  await cli.errMatches(/sending everyone away/);
+  await cli.errMatches(/closing all sessions/);
   cli.child.kill('SIGTERM');
   expect((await cli.ended).code).toBe(130);
   await stream.text().catch(() => undefined);

@@ -34,7 +34,7 @@ export async function runHub(
   greet?.(hub);
   if (config.tls.certificateFile !== null) signals.onHangUp(() => void hub.reloadCertificate());
   const signal = await signals.stop;
-  terminal.notice(`${signal}: sending everyone away within ${config.drain.timeMs} ms; once more ends it at once`);
+  terminal.notice(`${signal}: closing all sessions within ${config.drain.timeMs} ms; repeat to stop at once`);
   await hub.drain();
   await hub.close();
   return 'done';
@@ -63,16 +63,17 @@ function startError(error: unknown, listen: string): unknown {
   if (code === 'EADDRINUSE') {
     return new CliError(
       'failed',
-      `${listen} is taken by another program`,
-      'Listen elsewhere: --listen HOST:PORT (port 0 takes any free one)',
+      `another program uses ${listen}`,
+      'Use --listen HOST:PORT (port 0 selects a free port)',
     );
   }
-  if (code === 'EACCES') return new CliError('failed', `${listen} may not be listened on: ${(error as Error).message}`);
+  if (code === 'EACCES')
+    return new CliError('failed', `permission to listen on ${listen} is denied: ${(error as Error).message}`);
   if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
     return new CliError(
       'failed',
-      `${listen} is no address of this machine`,
-      'All addresses are 0.0.0.0:PORT or [::]:PORT',
+      `${listen} is not an address of this machine`,
+      'For all addresses, use 0.0.0.0:PORT or [::]:PORT',
     );
   }
   return error;

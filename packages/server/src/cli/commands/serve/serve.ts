@@ -6,16 +6,16 @@ import type { Terminal } from '../../terminal.ts';
 
 export const serve: Command = {
   name: 'serve',
-  summary: 'Runs a hub as configured.',
+  summary: 'Runs a hub.',
   usage: '',
   argumentsMin: 0,
   argumentsMax: 0,
   details:
-    'The configuration comes from a YAML file, from POLYCAST_* variables and from flags; flags go before variables, variables before the file. SIGTERM, SIGINT and SIGQUIT send all sessions away over drain.timeMs and end the hub; a second one ends it at once. SIGHUP reads the TLS certificate again; other signals are ignored, with a line that says so.',
+    'The configuration comes from a YAML file, from POLYCAST_* variables and from flags. Flags override variables, and variables override the file. SIGTERM, SIGINT and SIGQUIT close all sessions over drain.timeMs and stop the hub; a second one stops it at once. SIGHUP reloads the TLS certificate. The hub ignores other signals and logs a line.',
   options: HUB_OPTIONS,
   examples: [
-    { command: 'polycast serve --config polycast.yaml', description: 'as the file says' },
-    { command: 'POLYCAST_DATA=/var/lib/polycast polycast serve', description: 'by the environment' },
+    { command: 'polycast serve --config polycast.yaml', description: 'with a configuration file' },
+    { command: 'POLYCAST_DATA=/var/lib/polycast polycast serve', description: 'with environment variables' },
     {
       command: 'polycast serve --listen 0.0.0.0:8080 --set access=open',
       description: 'for a whole network, without access control',
@@ -34,14 +34,16 @@ export const serve: Command = {
 function showFirstKey(key: string | undefined, { out, style }: Terminal): void {
   if (key === undefined) return;
   out('');
-  out(style('bold', 'The first key, good for everything. It is shown this once; keep it where your secrets are:'));
+  out(style('bold', 'The first key, with all permissions. It is shown only once. Store it with your other secrets:'));
   out('');
   out(key);
   out('');
   out(
     style(
       'dim',
-      pasteable('Use it as POLYCAST_KEY, or as Authorization: Bearer. Keys for less: polycast keys create --help'),
+      pasteable(
+        'Use it as POLYCAST_KEY, or as Authorization: Bearer. For keys with fewer permissions: polycast keys create --help',
+      ),
     ),
   );
 }

@@ -34,13 +34,13 @@ export function installSignalHandlers(terminal: Terminal): Signals {
   };
   for (const signal of STOPPING) process.on(signal, end);
   for (const signal of IGNORED)
-    process.on(signal, () => terminal.notice(`${signal} ignored: SIGTERM and SIGINT end the hub in order`));
+    process.on(signal, () => terminal.notice(`${signal} ignored: use SIGTERM or SIGINT to stop the hub`));
   process.on('SIGHUP', () => {
     if (reload !== undefined) return reload();
     // The terminal is closed, and its user has left.
     if (terminal.isInteractive && !isStopping) return end('SIGHUP');
     terminal.notice(
-      'SIGHUP ignored: there is no certificate to read again, and all else of the configuration takes a restart',
+      'SIGHUP ignored: there is no certificate to reload, and other changes of the configuration need a restart',
     );
   });
   ignoreBrokenPipes();

@@ -22,30 +22,33 @@ const CHANNELS_MAX = 1000;
 
 export const subscriptionsCreate: Command = subscriptionCommand({
   word: 'create',
-  summary: 'Creates a durable subscription: a webhook, or a queue to pull from.',
+  summary: 'Creates a durable subscription: a webhook or a pull queue.',
   usage: '<pattern…>',
   argumentsMin: 1,
   argumentsMax: CHANNELS_MAX,
   details:
-    'Prints its id and, of a webhook, the secret that requests are signed with, which is never shown again; with --ed25519 the public key.',
+    'It prints the id and, for a webhook, the signing secret, which is shown only once. With --ed25519 it prints the public key.',
   options: {
-    webhook: { value: 'URL', short: 'w', doc: 'The endpoint that events are sent to.' },
-    pull: { doc: 'Workers ask for events: polycast subscriptions pull.' },
-    start: { value: 'CURSOR', doc: 'Begins after this cursor, with the earliest that is kept, or now.' },
+    webhook: { value: 'URL', short: 'w', doc: 'Send the events to this endpoint.' },
+    pull: { doc: 'Let workers pull the events: polycast subscriptions pull.' },
+    start: { value: 'CURSOR', doc: 'Begins after this cursor, with the earliest stored event, or now.' },
     dialect: {
       value: 'DIALECT',
       choices: DIALECTS.creatableNames,
-      doc: 'Webhook: how it consents, and its format.',
+      doc: 'Webhook: the dialect, which defines the verification and the format.',
     },
     ...SECRET_OPTIONS,
     ...DEFINITION_OPTIONS,
-    'idempotency-key': { value: 'KEY', doc: 'The same key gives the same subscription again, for 24 hours.' },
+    'idempotency-key': {
+      value: 'KEY',
+      doc: 'Repeating the command with the same key within 24 hours returns the same subscription.',
+    },
     json: JSON_OPTION,
   },
   examples: [
     {
       command: "polycast subscriptions create 'orders.>' --webhook https://shop.example/hook",
-      description: 'to have events sent',
+      description: 'a webhook',
     },
     { command: "polycast subscriptions create 'jobs.>' --pull --lease 60", description: 'a queue for workers' },
   ],
@@ -54,7 +57,7 @@ export const subscriptionsCreate: Command = subscriptionCommand({
     const isPull = input.flag('pull');
     if ((url === undefined) === !isPull) {
       const both = isPull ? ', not both' : '';
-      throw usageError(subscriptionsCreate, `say how it is delivered: --webhook URL, or --pull${both}`);
+      throw usageError(subscriptionsCreate, `choose a delivery: --webhook URL or --pull${both}`);
     }
     const kind = url === undefined ? 'pull' : 'webhook';
     const delivery = {
@@ -78,13 +81,13 @@ export const subscriptionsCreate: Command = subscriptionCommand({
     else {
       const { id, state, delivery: createdDelivery } = created;
       const secret = receiverSecret(createdDelivery);
-      const what = secret === undefined ? 'its id' : `its id, and ${secret.what}`;
+      const what = secret === undefined ? 'its id' : `its id and ${secret.what}`;
       terminal.notice(`${terminal.noticeStyle('green', 'created')}, ${state}: ${what}`);
       terminal.out(id);
       if (secret !== undefined) terminal.out(secret.text);
       if (state === 'pending')
         terminal.notice(
-          `Its endpoint is asked whether it wants the events; "subscriptions attempts" shows what it answers, "subscriptions resume" asks it again.`,
+          `The hub verifies the endpoint first. "subscriptions attempts" shows its answer, and "subscriptions resume" repeats the verification.`,
         );
     }
     return 'done';
@@ -95,18 +98,18 @@ export const subscriptionsChange: Command = subscriptionCommand({
   word: 'change',
   summary: 'Changes a subscription.',
   ...ONE_ID_ARGUMENT,
-  details: 'What is not given stays as it is.',
+  details: 'Options that are not given stay unchanged.',
   options: {
-    channel: { value: 'PATTERN', multiple: true, doc: 'The channels that it is for from now on; repeatable.' },
+    channel: { value: 'PATTERN', multiple: true, doc: 'The new channels; repeatable.' },
     webhook: { value: 'URL', short: 'w', doc: 'Another endpoint.' },
     ...DEFINITION_OPTIONS,
-    'if-match': { value: 'N', doc: 'Only if it still has this version, the ETag that the hub told.' },
+    'if-match': { value: 'N', doc: 'Changes it only if its ETag is still this one.' },
     json: JSON_OPTION,
   },
   examples: [
     {
       command: 'polycast subscriptions change sub_0t24qj92dx0000a1 --rate 50 --description "The warehouse"',
-      description: 'slower, and with a name',
+      description: 'a lower rate and a description',
     },
   ],
   async run(request, input, terminal) {
@@ -117,7 +120,7 @@ export const subscriptionsChange: Command = subscriptionCommand({
       ...definitionOf(subscriptionsChange, input),
       ...(Object.keys(delivery).length > 0 && { delivery }),
     };
-    if (Object.keys(body).length === 0) throw usageError(subscriptionsChange, 'say what is to change');
+    if (Object.keys(body).length === 0) throw usageError(subscriptionsChange, 'give at least one option to change');
     const version = input.number('if-match', 1);
     const headers = version === undefined ? {} : { 'if-match': `"${version}"` };
     const changed = (await request('PATCH', subscriptionPath(input), body, headers)) as ShownSubscription;

@@ -11,32 +11,33 @@ import {
 
 export const subscriptionsDeadLetters: Command = subscriptionCommand({
   word: 'dead-letters',
-  summary: 'Lists the events that were given up on; shows one, tries them again, forgets them.',
+  summary: 'Lists, shows, retries or discards dead letters.',
   usage: '<id> [event]',
   argumentsMin: 1,
   argumentsMax: 2,
   options: {
-    retry: { doc: 'Tries the event again, or with --all every one.' },
-    discard: { doc: 'Forgets the event, or with --all every one.' },
-    all: { doc: 'With --retry or --discard: all there are.' },
+    retry: { doc: 'Retries the event, or with --all every dead letter.' },
+    discard: { doc: 'Discards the event, or with --all every dead letter.' },
+    all: { doc: 'With --retry or --discard: all dead letters.' },
     json: JSON_OPTION,
   },
   examples: [
-    { command: `polycast subscriptions dead-letters ${EXAMPLE_ID}`, description: 'which there are' },
+    { command: `polycast subscriptions dead-letters ${EXAMPLE_ID}`, description: 'list dead letters' },
     {
       command: `polycast subscriptions dead-letters ${EXAMPLE_ID} 0t24qj92dx-00000001006`,
-      description: 'one, with what was published',
+      description: 'show one with its event',
     },
     {
       command: `polycast subscriptions dead-letters ${EXAMPLE_ID} --retry --all`,
-      description: 'all of them once more',
+      description: 'retry all',
     },
   ],
   async run(request, input, terminal) {
     const isRetry = input.flag('retry');
-    if (isRetry && input.flag('discard')) throw usageError(subscriptionsDeadLetters, '--retry or --discard, not both');
+    if (isRetry && input.flag('discard'))
+      throw usageError(subscriptionsDeadLetters, 'give --retry or --discard, not both');
     if (!isRetry && !input.flag('discard') && input.flag('all'))
-      throw usageError(subscriptionsDeadLetters, '--all is for --retry or --discard');
+      throw usageError(subscriptionsDeadLetters, '--all needs --retry or --discard');
     if (isRetry || input.flag('discard')) await dispose(request, input, terminal, isRetry);
     else if (input.arguments[1] === undefined) await list(request, input, terminal);
     else terminal.out(JSON.stringify(await request('GET', subscriptionPath(input, `/dead-letters${eventOf(input)}`))));
@@ -47,10 +48,7 @@ export const subscriptionsDeadLetters: Command = subscriptionCommand({
 async function dispose(request: HubRequester, input: Input, { out, style }: Terminal, isRetry: boolean): Promise<void> {
   const isOne = input.arguments[1] !== undefined;
   if (isOne === input.flag('all'))
-    throw usageError(
-      subscriptionsDeadLetters,
-      `say which: the id of an event, or --all of them${isOne ? ', not both' : ''}`,
-    );
+    throw usageError(subscriptionsDeadLetters, `give the id of an event or --all${isOne ? ', not both' : ''}`);
   const path = subscriptionPath(input, `/dead-letters${eventOf(input)}`);
   const answer = isRetry ? await request('POST', `${path}/retry`) : await request('DELETE', path);
   const { retried, discarded } = answer as { retried?: number; discarded?: number };
@@ -71,13 +69,13 @@ async function list(request: HubRequester, input: Input, { out, notice, style }:
       if (input.flag('json')) out(JSON.stringify(deadLetter));
       else
         out(
-          `${style('cyan', event)}  ${channel}  ${style('red', outcome)} after ${attempts} ${attempts === 1 ? 'try' : 'tries'}  ${style('dim', `${since} ${printable(detail)}`)}`.trimEnd(),
+          `${style('cyan', event)}  ${channel}  ${style('red', outcome)} after ${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}  ${style('dim', `${since} ${printable(detail)}`)}`.trimEnd(),
         );
     }
     count += page.deadLetters.length;
     after = page.next;
   }
-  if (count === 0) notice('There are none.');
+  if (count === 0) notice('No entries.');
 }
 
 function eventOf({ arguments: [, event] }: Input): string {

@@ -4,39 +4,39 @@ import { usageError, type Command, type Input, type OptionSpec } from '../../com
 
 /** The options of a subscription, for its creation and its change. */
 export const DEFINITION_OPTIONS: Readonly<Record<string, OptionSpec>> = {
-  type: { value: 'TYPE', short: 't', multiple: true, doc: 'Only events of this type; repeatable.' },
-  filter: { value: 'JSON', doc: 'Only events that pass: {"equals":["/data/status","paid"]}.' },
+  type: { value: 'TYPE', short: 't', multiple: true, doc: 'Only events of this type. Repeatable.' },
+  filter: { value: 'JSON', doc: 'Only events that match this filter: {"equals":["/data/status","paid"]}.' },
   ordering: {
     value: 'ORDERING',
     choices: ['per-channel', 'none'],
-    doc: "per-channel: a channel's events one at a time, in order; none: as they come.",
+    doc: 'per-channel: the events of a channel one at a time, in order; none: without order.',
   },
-  rate: { value: 'N', doc: 'At most so many events in a second.' },
-  concurrency: { value: 'N', doc: 'So many requests at once; of a pull, events leased at once.' },
-  description: { value: 'TEXT', doc: 'What it is for.' },
-  metadata: { value: 'NAME=TEXT', multiple: true, doc: 'A note of your own; repeatable.' },
-  expires: { value: 'TIME', doc: 'It ends then: 2027-01-31T12:00:00Z.' },
+  rate: { value: 'N', doc: 'The maximum rate of events per second.' },
+  concurrency: { value: 'N', doc: 'The maximum number of concurrent requests; for pull, of leased events.' },
+  description: { value: 'TEXT', doc: 'A description of the subscription.' },
+  metadata: { value: 'NAME=TEXT', multiple: true, doc: 'A metadata entry; repeatable.' },
+  expires: { value: 'TIME', doc: 'The time when it ends: 2027-01-31T12:00:00Z.' },
   format: {
     value: 'FORMAT',
     choices: BODY_FORMATS,
-    doc: 'Webhook: what is sent; event unless given.',
+    doc: 'Webhook: the content of a request; event by default.',
   },
-  header: { value: "'NAME: TEXT'", multiple: true, doc: 'Webhook: sent along with each request; repeatable.' },
-  batch: { value: 'N', doc: 'Webhook: up to so many events in a request.' },
-  'batch-wait': { value: 'MS', doc: 'Webhook: how long the first event of a batch waits for others.' },
-  timeout: { value: 'MS', doc: 'Webhook: for the whole exchange.' },
-  retries: { value: 'S,S,…', doc: 'Webhook: seconds from one attempt to the next; none: one attempt alone.' },
-  lease: { value: 'SECONDS', doc: 'Pull: how long a worker has.' },
-  deliveries: { value: 'N', doc: 'Pull: an event that was leased so often is a dead letter.' },
+  header: { value: "'NAME: TEXT'", multiple: true, doc: 'Webhook: a header of each request; repeatable.' },
+  batch: { value: 'N', doc: 'Webhook: the maximum number of events in a request.' },
+  'batch-wait': { value: 'MS', doc: 'Webhook: how long the first event of a batch waits for more.' },
+  timeout: { value: 'MS', doc: 'Webhook: the timeout of a whole request.' },
+  retries: { value: 'S,S,…', doc: 'Webhook: the delays between attempts, in seconds; none: no retries.' },
+  lease: { value: 'SECONDS', doc: 'Pull: the duration of a lease.' },
+  deliveries: { value: 'N', doc: 'Pull: the number of leases after which an event is a dead letter.' },
 };
 
 /** The options of a webhook's signing secret. */
 export const SECRET_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   secret: {
     value: 'SECRET',
-    doc: `A secret of your own, whsec_… or whsk_…; ${SECRET_FORMS_HELP}, which other users of this machine cannot see. The hub makes one unless given.`,
+    doc: `Your own secret, whsec_… or whsk_…; ${SECRET_FORMS_HELP}, which other users of this machine cannot see. By default the hub creates one.`,
   },
-  ed25519: { doc: 'The hub makes a key pair, and tells the public key.' },
+  ed25519: { doc: 'The hub creates a key pair and returns the public key.' },
 };
 
 /**
@@ -66,7 +66,7 @@ export function deliveryOf(command: Command, input: Input): object {
   const headers = pairsOf(command, input, 'header', ': ');
   const countMax = input.number('batch', 1);
   const waitMs = input.number('batch-wait', 0);
-  if (waitMs !== undefined && countMax === undefined) throw usageError(command, '--batch-wait is for a --batch');
+  if (waitMs !== undefined && countMax === undefined) throw usageError(command, '--batch-wait needs --batch');
   return {
     ...optionalMember('format', input.text('format')),
     ...optionalMember('headers', headers),
@@ -97,7 +97,7 @@ function retriesOf(command: Command, text: string | undefined): readonly number[
   if (text === 'none' || text === '') return [];
   const seconds = text.split(',').map((each) => (/^\s*\d{1,9}\s*$/.test(each) ? Number(each) : Number.NaN));
   if (!seconds.every((each) => each >= 1))
-    throw usageError(command, `--retries ${text}: seconds from 1 on are wanted, such as 5,60,3600, or none`);
+    throw usageError(command, `--retries ${text}: must be seconds of at least 1, such as 5,60,3600, or none`);
   return seconds;
 }
 
@@ -114,7 +114,7 @@ export function pairsOf(
   const pairs = new Map<string, string>();
   for (const text of input.texts(option)) {
     const at = text.indexOf(separator.trim());
-    if (at <= 0) throw usageError(command, `--${option} ${text}: NAME${separator}TEXT is wanted`);
+    if (at <= 0) throw usageError(command, `--${option} ${text}: must be NAME${separator}TEXT`);
     const name = text.slice(0, at).trim();
     if (pairs.has(name)) throw usageError(command, `--${option} has ${name} twice`);
     pairs.set(name, text.slice(at + 1).trim());
@@ -131,6 +131,6 @@ export function filterOf(command: Command, input: Input): unknown {
   try {
     return text === undefined ? undefined : (JSON.parse(text) as unknown);
   } catch {
-    throw usageError(command, '--filter: JSON is wanted, such as {"equals":["/data/status","paid"]}');
+    throw usageError(command, '--filter: must be JSON such as {"equals":["/data/status","paid"]}');
   }
 }

@@ -40,7 +40,7 @@ export function attemptLine(attempt: ShownAttempt, { style }: Terminal): string 
   return [
     style('dim', started),
     what,
-    `try ${attempt.attempt}`,
+    `attempt ${attempt.attempt}`,
     style(outcome === 'delivered' ? 'green' : 'red', `${outcome}${status}`),
     `${timing.totalMs} ms`,
     style('dim', printable(detail)),

@@ -14,18 +14,21 @@ import { SUBSCRIPTION_STATES } from '../../../subscriptions/state/definition.ts'
 
 export const subscriptionsList: Command = subscriptionCommand({
   word: 'list',
-  summary: 'Lists subscriptions, with how they do.',
+  summary: 'Lists subscriptions with their state and backlog.',
   usage: '',
   argumentsMin: 0,
   argumentsMax: 0,
   options: {
-    state: { value: 'STATE', choices: SUBSCRIPTION_STATES, doc: 'Only those in this state.' },
-    channel: { value: 'CHANNEL', doc: 'Only those that mean this channel.' },
-    'made-by': { value: 'KEYID', doc: 'Only those that the key of this id has made.' },
-    json: { doc: 'Prints each as JSON, one a line.' },
+    state: { value: 'STATE', choices: SUBSCRIPTION_STATES, doc: 'Only subscriptions in this state.' },
+    channel: { value: 'CHANNEL', doc: 'Only subscriptions that match this channel.' },
+    'made-by': { value: 'KEYID', doc: 'Only subscriptions created by the key with this id.' },
+    json: { doc: 'Prints each entry as one line of JSON.' },
   },
   examples: [
-    { command: 'polycast subscriptions list --state suspended', description: 'those whose endpoint only fails' },
+    {
+      command: 'polycast subscriptions list --state suspended',
+      description: 'subscriptions whose endpoint keeps failing',
+    },
   ],
   async run(request, input, terminal) {
     let after: string | null = '';
@@ -43,7 +46,7 @@ export const subscriptionsList: Command = subscriptionCommand({
       count += page.subscriptions.length;
       after = page.next;
     }
-    if (count === 0) terminal.notice('There are none.');
+    if (count === 0) terminal.notice('No entries.');
     return 'done';
   },
 });
@@ -55,7 +58,7 @@ interface Page {
 
 export const subscriptionsShow: Command = subscriptionCommand({
   word: 'show',
-  summary: 'Shows a subscription: what it is for, where it stands, how far behind it is.',
+  summary: 'Shows the definition, state and backlog of a subscription.',
   ...ONE_ID_ARGUMENT,
   options: { json: JSON_OPTION },
   examples: [{ command: `polycast subscriptions show ${EXAMPLE_ID}`, description: 'one' }],
@@ -67,14 +70,14 @@ export const subscriptionsShow: Command = subscriptionCommand({
 
 export const subscriptionsAttempts: Command = subscriptionCommand({
   word: 'attempts',
-  summary: 'Shows what was tried and what came of it, the newest last.',
+  summary: 'Shows delivery attempts and their outcomes, newest last.',
   ...ONE_ID_ARGUMENT,
   options: {
-    limit: { value: 'N', short: 'n', doc: 'The last N, at most 100; 50 unless given.' },
-    event: { value: 'ID', doc: 'Only those of this event.' },
-    json: { doc: 'Prints each as JSON, one a line: with request, answer and timing.' },
+    limit: { value: 'N', short: 'n', doc: 'The number of newest attempts, at most 100; 50 by default.' },
+    event: { value: 'ID', doc: 'Only attempts of this event.' },
+    json: { doc: 'Prints each attempt as one line of JSON, with request, response and timing.' },
   },
-  examples: [{ command: `polycast subscriptions attempts ${EXAMPLE_ID} -n 10`, description: 'the last ten' }],
+  examples: [{ command: `polycast subscriptions attempts ${EXAMPLE_ID} -n 10`, description: 'the newest ten' }],
   async run(request, input, terminal) {
     const query = queryString({ limit: input.number('limit', 1), event: input.text('event') });
     const { attempts } = (await request('GET', subscriptionPath(input, `/attempts${query}`))) as {
@@ -82,27 +85,25 @@ export const subscriptionsAttempts: Command = subscriptionCommand({
     };
     for (const attempt of attempts.toReversed())
       terminal.out(input.flag('json') ? JSON.stringify(attempt) : attemptLine(attempt, terminal));
-    if (attempts.length === 0) terminal.notice('There are none.');
+    if (attempts.length === 0) terminal.notice('No entries.');
     return 'done';
   },
 });
 
 export const subscriptionsTrace: Command = subscriptionCommand({
   word: 'trace',
-  summary: 'Shows who got an event, when, and after how many tries.',
+  summary: 'Shows to which subscriptions an event was delivered, when, and after how many attempts.',
   usage: '<event>',
   argumentsMin: 1,
   argumentsMax: 1,
   options: { json: JSON_OPTION },
-  examples: [
-    { command: 'polycast subscriptions trace 0t24qj92dx-00000001006', description: "an event's way, by its id" },
-  ],
+  examples: [{ command: 'polycast subscriptions trace 0t24qj92dx-00000001006', description: 'by the id of the event' }],
   async run(request, input, terminal) {
     const [event = ''] = input.arguments;
     const trace = (await request('GET', `events/${encodeURIComponent(event)}/deliveries`)) as Trace;
     const { out, style, notice } = terminal;
     if (input.flag('json')) out(JSON.stringify(trace));
-    else if (trace.deliveries.length === 0) notice('Nobody means it, of the subscriptions that there are.');
+    else if (trace.deliveries.length === 0) notice('No subscription matches this event.');
     else
       for (const delivery of trace.deliveries) {
         const { subscription, state } = delivery;
@@ -116,8 +117,8 @@ export const subscriptionsTrace: Command = subscriptionCommand({
 
 function triesText({ state, tries }: TracedDelivery): string {
   if (tries === null || tries === 0) return '';
-  if (state === 'leased') return tries === 1 ? '  given out once' : `  given out ${tries} times`;
-  return tries === 1 ? '  after 1 try' : `  after ${tries} tries`;
+  if (state === 'leased') return tries === 1 ? '  leased once' : `  leased ${tries} times`;
+  return tries === 1 ? '  after 1 try' : `  after ${tries} attempts`;
 }
 
 function timesText({ state, last, due }: TracedDelivery): string {

@@ -15,7 +15,7 @@ import { optionalMember, SECRET_OPTIONS, secretOf } from './definition-options.t
 
 export const subscriptionsPause: Command = subscriptionCommand({
   word: 'pause',
-  summary: 'Stops its deliveries; what comes waits in the log.',
+  summary: 'Pauses deliveries. New events wait in the log.',
   ...ONE_ID_ARGUMENT,
   options: {},
   examples: [{ command: `polycast subscriptions pause ${EXAMPLE_ID}`, description: 'one' }],
@@ -28,15 +28,15 @@ export const subscriptionsPause: Command = subscriptionCommand({
 
 export const subscriptionsResume: Command = subscriptionCommand({
   word: 'resume',
-  summary: 'Goes on where it stopped; of one that is pending, asks its endpoint again.',
+  summary: 'Resumes deliveries. For a pending subscription, repeats the verification.',
   ...ONE_ID_ARGUMENT,
   details:
-    'An endpoint that has not consented yet is asked now, not sooner than 5 seconds after the question before. Ends with 1 when it still has not, and says what it answered.',
+    'The hub verifies a pending endpoint at once, but not sooner than 5 seconds after the last verification. If that fails, the command prints the answer and exits with 1.',
   options: {},
   examples: [
     {
       command: `polycast subscriptions resume ${EXAMPLE_ID}`,
-      description: 'after a pause, or once the endpoint is ready',
+      description: 'after a pause, or when the endpoint is ready',
     },
   ],
   async run(request, input, { out, notice, style }) {
@@ -48,14 +48,14 @@ export const subscriptionsResume: Command = subscriptionCommand({
       attempts: ShownAttempt[];
     };
     for (const { detail, outcome } of attempts)
-      notice(`the endpoint has not consented: ${printable(detail === '' ? outcome : detail)}`);
+      notice(`the verification of the endpoint failed: ${printable(detail === '' ? outcome : detail)}`);
     return 'failed';
   },
 });
 
 export const subscriptionsDelete: Command = subscriptionCommand({
   word: 'delete',
-  summary: 'Ends a subscription, and forgets it with all that hangs on it.',
+  summary: 'Deletes a subscription with its attempts and dead letters.',
   ...ONE_ID_ARGUMENT,
   options: {},
   examples: [{ command: `polycast subscriptions delete ${EXAMPLE_ID}`, description: 'for good' }],
@@ -68,19 +68,17 @@ export const subscriptionsDelete: Command = subscriptionCommand({
 
 export const subscriptionsTest: Command = subscriptionCommand({
   word: 'test',
-  summary: 'Sends a sample to a webhook at once, and shows how that went.',
+  summary: 'Sends a sample event to a webhook at once and shows the outcome.',
   usage: '<id> [data]',
   argumentsMin: 1,
   argumentsMax: 2,
-  details: 'Ends with 1 when it was not delivered.',
+  details: 'Exits with 1 if the sample was not delivered.',
   options: {
-    channel: { value: 'CHANNEL', doc: 'Of which channel it is said to be.' },
-    type: { value: 'TYPE', short: 't', doc: 'Of which type it is said to be.' },
-    json: { doc: 'Prints the attempt as JSON: with request, answer and timing.' },
+    channel: { value: 'CHANNEL', doc: 'The channel of the sample.' },
+    type: { value: 'TYPE', short: 't', doc: 'The type of the sample.' },
+    json: { doc: 'Prints the attempt as JSON, with request, response and timing.' },
   },
-  examples: [
-    { command: `polycast subscriptions test ${EXAMPLE_ID} '{"total":5}'`, description: 'with data of your own' },
-  ],
+  examples: [{ command: `polycast subscriptions test ${EXAMPLE_ID} '{"total":5}'`, description: 'with your own data' }],
   async run(request, input, terminal) {
     const [, data] = input.arguments;
     const body = {
@@ -105,12 +103,12 @@ function dataOf(text: string): unknown {
 
 export const subscriptionsRotateSecret: Command = subscriptionCommand({
   word: 'rotate-secret',
-  summary: 'Gives a webhook a new secret, and prints it once.',
+  summary: 'Creates a new secret for a webhook and prints it once.',
   ...ONE_ID_ARGUMENT,
-  details: 'For a day requests carry the signatures of both, so that receivers can be given the new one at leisure.',
+  details: 'Requests carry signatures with both secrets for a day, so that you have time to install the new one.',
   options: {
     ...SECRET_OPTIONS,
-    overlap: { value: 'SECONDS', doc: 'How long the old secret signs too; 86400 unless given, at most 2592000.' },
+    overlap: { value: 'SECONDS', doc: 'How long the old secret also signs; 86400 by default, at most 2592000.' },
     json: JSON_OPTION,
   },
   examples: [
@@ -122,9 +120,7 @@ export const subscriptionsRotateSecret: Command = subscriptionCommand({
     if (input.flag('json')) terminal.out(JSON.stringify(rotated));
     else {
       const secret = receiverSecret(rotated.delivery);
-      terminal.notice(
-        `${terminal.noticeStyle('green', 'rotated')}: ${secret?.what ?? 'the secret is the one that was given'}`,
-      );
+      terminal.notice(`${terminal.noticeStyle('green', 'rotated')}: ${secret?.what ?? 'the secret is the given one'}`);
       if (secret !== undefined) terminal.out(secret.text);
     }
     return 'done';
@@ -133,25 +129,25 @@ export const subscriptionsRotateSecret: Command = subscriptionCommand({
 
 export const subscriptionsReplay: Command = subscriptionCommand({
   word: 'replay',
-  summary: 'Delivers once more what the log has, beside what comes; or lists the replays that go on.',
+  summary: 'Delivers stored events again, in addition to new ones. Or lists replays in progress.',
   ...ONE_ID_ARGUMENT,
   options: {
-    after: { value: 'CURSOR', doc: 'What came after this cursor, or earliest.' },
-    since: { value: 'TIME', doc: 'What came since then: 2027-01-31T12:00:00Z.' },
-    channel: { value: 'CHANNEL', doc: 'Of one channel alone.' },
+    after: { value: 'CURSOR', doc: 'Events after this cursor, or earliest.' },
+    since: { value: 'TIME', doc: 'Events since this time: 2027-01-31T12:00:00Z.' },
+    channel: { value: 'CHANNEL', doc: 'Only events of this channel.' },
     json: JSON_OPTION,
   },
   examples: [
     {
       command: `polycast subscriptions replay ${EXAMPLE_ID} --since 2027-01-31T12:00:00Z`,
-      description: 'from then on',
+      description: 'events since that time',
     },
-    { command: `polycast subscriptions replay ${EXAMPLE_ID}`, description: 'those that go on' },
+    { command: `polycast subscriptions replay ${EXAMPLE_ID}`, description: 'list replays in progress' },
   ],
   async run(request, input, { out, notice, style }) {
     const [after, since] = [input.text('after'), input.text('since')];
     if (after !== undefined && since !== undefined)
-      throw usageError(subscriptionsReplay, '--after or --since, not both');
+      throw usageError(subscriptionsReplay, 'give --after or --since, not both');
     const body = {
       ...optionalMember('after', after),
       ...optionalMember('since', since),
@@ -159,16 +155,16 @@ export const subscriptionsReplay: Command = subscriptionCommand({
     };
     const isList = after === undefined && since === undefined;
     if (isList && input.text('channel') !== undefined)
-      throw usageError(subscriptionsReplay, '--channel is for a replay: say from where, --after or --since');
+      throw usageError(subscriptionsReplay, '--channel needs --after or --since');
     const replays = isList
       ? ((await request('GET', subscriptionPath(input, '/replays'))) as { replays: Replay[] }).replays
       : [(await request('POST', subscriptionPath(input, '/replay'), body)) as Replay];
     for (const replay of replays) {
       const { id, reached, through, done } = replay;
-      const how = done ? style('green', 'done') : `has come to ${reached} of ${through}`;
+      const how = done ? style('green', 'done') : `has reached ${reached} of ${through}`;
       out(input.flag('json') ? JSON.stringify(replay) : `${style('cyan', id)}  ${how}`);
     }
-    if (replays.length === 0) notice('There are none.');
+    if (replays.length === 0) notice('No entries.');
     return 'done';
   },
 });

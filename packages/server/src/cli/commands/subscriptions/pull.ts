@@ -14,18 +14,18 @@ const LEASES_MAX = 1000;
 
 export const subscriptionsPull: Command = subscriptionCommand({
   word: 'pull',
-  summary: 'Takes events from a queue, each with a lease; prints one a line.',
+  summary: 'Pulls events from a queue, each with a lease, and prints one per line.',
   ...ONE_ID_ARGUMENT,
   details:
-    'Until its lease ends nobody else is given an event; then, or with polycast subscriptions nack, it is given out again.',
+    'No other worker receives an event until its lease ends. After that, or after polycast subscriptions nack, the hub delivers it again.',
   options: {
-    count: { value: 'N', short: 'n', doc: 'Up to so many, at most 1000; 10 unless given.' },
-    wait: { value: 'SECONDS', doc: 'Waits so long for the first one, at most 60.' },
-    lease: { value: 'SECONDS', doc: 'How long each lease is.' },
-    ack: { doc: 'Acknowledges them as soon as they are printed.' },
+    count: { value: 'N', short: 'n', doc: 'The maximum number of events, at most 1000; 10 by default.' },
+    wait: { value: 'SECONDS', doc: 'How long to wait for the first event, at most 60.' },
+    lease: { value: 'SECONDS', doc: 'The duration of each lease.' },
+    ack: { doc: 'Acknowledges the events as soon as they are printed.' },
   },
   examples: [
-    { command: `polycast subscriptions pull ${EXAMPLE_ID} -n 1 --wait 30`, description: 'the next one, when it comes' },
+    { command: `polycast subscriptions pull ${EXAMPLE_ID} -n 1 --wait 30`, description: 'wait for the next event' },
   ],
   async run(request, input, terminal) {
     const body = {
@@ -37,7 +37,7 @@ export const subscriptionsPull: Command = subscriptionCommand({
       events: { lease: string }[];
     };
     for (const event of events) terminal.out(JSON.stringify(event));
-    if (events.length === 0) terminal.notice('There is nothing.');
+    if (events.length === 0) terminal.notice('No events.');
     else if (input.flag('ack'))
       await request('POST', subscriptionPath(input, '/ack'), { leases: events.map(({ lease }) => lease) });
     return 'done';
@@ -46,38 +46,41 @@ export const subscriptionsPull: Command = subscriptionCommand({
 
 export const subscriptionsAck: Command = settleCommand({
   word: 'ack',
-  summary: 'Acknowledges events that were pulled: they are done.',
+  summary: 'Acknowledges pulled events.',
   usage: '<id> [lease…]',
   argumentsMin: 1,
-  options: { through: { value: 'EVENT', doc: 'All that are leased up to and with this event, whoever has them.' } },
-  examples: [{ command: `polycast subscriptions ack ${EXAMPLE_ID} 4f6c1e9a`, description: 'one, by its lease' }],
+  options: { through: { value: 'EVENT', doc: 'All leased events up to and including this one, of all workers.' } },
+  examples: [{ command: `polycast subscriptions ack ${EXAMPLE_ID} 4f6c1e9a`, description: 'one event, by its lease' }],
   body(input) {
     const through = input.text('through');
     const leases = input.arguments.slice(1);
     if ((through === undefined) === (leases.length === 0))
-      throw usageError(subscriptionsAck, 'say which: their leases, or --through an event');
+      throw usageError(subscriptionsAck, 'give leases, or --through with the id of an event');
     return through === undefined ? { leases } : { through };
   },
 });
 
 export const subscriptionsNack: Command = settleCommand({
   word: 'nack',
-  summary: 'Gives back events that were pulled: they are given out again.',
+  summary: 'Releases pulled events. The hub delivers them again.',
   usage: '<id> <lease…>',
   argumentsMin: 2,
-  options: { delay: { value: 'SECONDS', doc: 'Not before so long; at once unless given.' } },
+  options: { delay: { value: 'SECONDS', doc: 'The delay before the next delivery; none by default.' } },
   examples: [{ command: `polycast subscriptions nack ${EXAMPLE_ID} 4f6c1e9a --delay 60`, description: 'in a minute' }],
   body: (input) => ({ leases: input.arguments.slice(1), ...optionalMember('delaySeconds', input.number('delay', 0)) }),
 });
 
 export const subscriptionsExtend: Command = settleCommand({
   word: 'extend',
-  summary: 'Has leases end later.',
+  summary: 'Extends leases.',
   usage: '<id> <lease…>',
   argumentsMin: 2,
-  options: { lease: { value: 'SECONDS', doc: 'So long from now; as the subscription has it unless given.' } },
+  options: { lease: { value: 'SECONDS', doc: 'The new duration from now; by default that of the subscription.' } },
   examples: [
-    { command: `polycast subscriptions extend ${EXAMPLE_ID} 4f6c1e9a --lease 300`, description: 'five minutes more' },
+    {
+      command: `polycast subscriptions extend ${EXAMPLE_ID} 4f6c1e9a --lease 300`,
+      description: 'by five minutes from now',
+    },
   ],
   body: (input) => ({ leases: input.arguments.slice(1), ...optionalMember('leaseSeconds', input.number('lease', 1)) }),
 });
@@ -93,7 +96,7 @@ function settleCommand({ body, options, ...command }: SettleCommandOptions): Com
   return subscriptionCommand({
     ...command,
     argumentsMax: LEASES_MAX + 1,
-    details: 'Ends with 1 when a lease was not held any more.',
+    details: 'Exits with 1 if a lease was no longer held.',
     options: { ...options, json: JSON_OPTION },
     async run(request, input, terminal) {
       const answer = await request('POST', subscriptionPath(input, `/${command.word}`), body(input));

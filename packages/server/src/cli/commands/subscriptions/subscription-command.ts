@@ -33,7 +33,7 @@ export interface ShownDelivery {
 export function receiverSecret({ secret, secrets = [] }: ShownDelivery): { what: string; text: string } | undefined {
   const publicKey = secrets[0]?.publicKey;
   if (publicKey !== undefined) return { what: 'the public key, for its receivers', text: publicKey };
-  return secret === undefined ? undefined : { what: 'the secret, shown this once', text: secret };
+  return secret === undefined ? undefined : { what: 'the secret, shown only once', text: secret };
 }
 
 export interface ShownAttempt {
@@ -64,7 +64,7 @@ export const ONE_ID_ARGUMENT: Pick<Command, 'usage' | 'argumentsMin' | 'argument
 };
 
 export const JSON_OPTION: OptionSpec = { doc: 'Prints JSON.' };
-const SCOPE_DETAILS = 'It takes a key with the scope subscriptions, where the hub has access control.';
+const SCOPE_DETAILS = 'It needs a key with the scope subscriptions if the hub has access control.';
 
 /** Makes a command for subscriptions, which sends requests to a running hub. */
 export function subscriptionCommand(
@@ -116,7 +116,7 @@ const OPTION_OF: Readonly<Record<string, string>> = {
 
 function optionHint(member: unknown, options: Command['options']): string | undefined {
   const option = typeof member === 'string' ? OPTION_OF[member] : undefined;
-  return option !== undefined && Object.hasOwn(options, option) ? `Here that is --${option}` : undefined;
+  return option !== undefined && Object.hasOwn(options, option) ? `On the command line this is --${option}` : undefined;
 }
 
 /** @param path below `/v1/` */

@@ -19,7 +19,7 @@ describe('a webhook on the command line', () => {
     const [id = '', secret = ''] = created.out.split('\n');
     expect([id, secret]).toEqual([expect.stringMatching(/^sub_/), expect.stringMatching(/^whsec_/)]);
     expect((await run('list')).out).toBe(`${id}  active     ${endpoint.url}  orders.>\n`);
-    expect((await run('list', '--state', 'paused')).err).toContain('none');
+    expect((await run('list', '--state', 'paused')).err).toContain('No entries');
     const shown = await run('show', id);
     expect(shown.out).toMatch(/^state +active$/m);
     expect(shown.out).not.toContain('whsec_');
@@ -32,23 +32,26 @@ describe('a webhook on the command line', () => {
       delivery: { headers: { 'x-tenant': '…' }, format: 'data' },
     });
     expect(await run('change', id, '--rate', '7', '--if-match', '1')).toMatchObject({ code: 1 });
-    expect((await run('test', id, '{"total":11}')).out).toMatch(/sample  try 1  delivered 200/);
+    expect((await run('test', id, '{"total":11}')).out).toMatch(/sample  attempt 1  delivered 200/);
     expect(endpoint.received[0]).toMatchObject({ body: '{"test":true,"total":11}', headers: { 'x-tenant': '42' } });
     expect((await run('pause', id)).out).toBe(`paused ${id}\n`);
     const { id: event } = (await hub.ask('POST', '/v1/events', { channel: 'orders.1', data: { total: 12 } })).body;
     expect((await run('resume', id)).out).toBe(`active ${id}\n`);
     await until(() => expect(endpoint.received).toHaveLength(2));
     await until(async () =>
-      expect((await run('attempts', id, '--event', String(event))).out).toMatch(/try 1  delivered 200/),
+      expect((await run('attempts', id, '--event', String(event))).out).toMatch(/attempt 1  delivered 200/),
     );
-    expect((await run('trace', String(event))).out).toContain(`${id}  delivered  after 1 try`);
+    expect((await run('trace', String(event))).out).toContain(`${id}  delivered  after 1 attempt`);
     const rotated = await run('rotate-secret', id, '--overlap', '0');
     expect(rotated.out).toMatch(/^whsec_/);
     expect(rotated.out.trim()).not.toBe(secret);
     expect((await run('replay', id, '--after', 'earliest')).code).toBe(0);
     await until(() => expect(endpoint.received).toHaveLength(3));
     expect((await run('delete', id)).out).toBe(`deleted ${id}\n`);
-    expect(await run('show', id)).toMatchObject({ code: 1, err: expect.stringContaining('no such subscription') });
+    expect(await run('show', id)).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('subscription does not exist'),
+    });
   });
 
   test('whose endpoint was not ready is asked again by resume, which says what it answered', async () => {
@@ -60,7 +63,9 @@ describe('a webhook on the command line', () => {
     const hub = await openSubscriptionHub({ access: 'open', outgoing: { allow: [new URL(endpoint.url).host] } }, 100);
     const run = at(hub);
     const created = await run('create', 'a', '-w', endpoint.url);
-    expect(created.err).toMatch(/created, pending: its id, .*\n.*asked whether it wants.*subscriptions resume/s);
+    expect(created.err).toMatch(
+      /created, pending: its id and .*\n.*verifies the endpoint first.*subscriptions resume/s,
+    );
     const id = created.out.split('\n')[0] as string;
     const resume = async (): Promise<CliResult> => {
       let result = await run('resume', id);
@@ -73,9 +78,9 @@ describe('a webhook on the command line', () => {
     expect(await resume()).toMatchObject({
       code: 1,
       out: `pending ${id}\n`,
-      err: expect.stringContaining('has not consented: it did not return the challenge'),
+      err: expect.stringContaining('verification of the endpoint failed: it did not return the challenge'),
     });
-    expect((await run('attempts', id)).out).toMatch(/question  try \d  answer  /);
+    expect((await run('attempts', id)).out).toMatch(/question  attempt \d  answer  /);
     isReady = true;
     expect(await resume()).toMatchObject({ code: 0, out: `active ${id}\n` });
   });
@@ -128,7 +133,7 @@ test('a queue on the command line is pulled from; what was published is printed 
   expect(leases).toHaveLength(2);
   expect((await run('extend', id, ...leases, '--lease', '300')).out).toBe('2\n');
   const { event } = JSON.parse(pulled[0] as string) as { event: { id: string } };
-  const leased = new RegExp(`^${id}  leased  given out once  20\\S+Z, until 20\\S+Z\n$`);
+  const leased = new RegExp(`^${id}  leased  leased once  20\\S+Z, until 20\\S+Z\n$`);
   expect((await run('trace', event.id)).out).toMatch(leased);
   expect((await run('ack', id, leases[0] as string)).out).toBe('1\n');
   expect((await run('trace', event.id)).out).toBe(`${id}  done\n`);
@@ -138,7 +143,7 @@ test('a queue on the command line is pulled from; what was published is printed 
   });
   expect((await run('nack', id, leases[1] as string)).code).toBe(0);
   expect((await run('pull', id, '--ack')).out).toContain('"two"');
-  expect((await run('pull', id)).err).toContain('nothing');
+  expect((await run('pull', id)).err).toContain('No events');
 });
 
 test('a queue is acknowledged up to an event, whoever has what is before it', async () => {
@@ -158,7 +163,7 @@ test('what the log has is delivered once more, all of it or of one channel, and 
   const endpoint = await openEndpoint();
   const run = at(hub);
   const id = (await run('create', 'a.>', '-w', endpoint.url)).out.split('\n')[0] as string;
-  expect((await run('replay', id)).err).toContain('none');
+  expect((await run('replay', id)).err).toContain('No entries');
   const first = await hub.publish('a.1', 1);
   for (const [channel, data] of [
     ['a.2', 2],
@@ -185,14 +190,14 @@ describe('a command line that is not right', () => {
     [['create', 'a', '-w', 'x', '--retries', 'soon'], '5,60'],
     [['create', 'a', '-w', 'x', '--header', 'none'], '--header'],
     [['create', 'a', '-w', 'x', '--batch-wait', '5'], '--batch'],
-    [['change', 'sub_1'], 'what is to change'],
+    [['change', 'sub_1'], 'at least one option to change'],
     [['test', 'sub_1', '{'], 'JSON'],
     [['replay', 'sub_1', '--after', 'x', '--since', 'y'], 'not both'],
-    [['replay', 'sub_1', '--channel', 'x'], 'from where'],
+    [['replay', 'sub_1', '--channel', 'x'], '--channel needs --after or --since'],
     [['dead-letters', 'sub_1', '--retry', '--discard'], 'not both'],
-    [['dead-letters', 'sub_1', 'event', '--retry', '--all'], 'say which'],
-    [['ack', 'sub_1'], 'say which'],
-    [['ack', 'sub_1', 'x', '--through', 'y'], 'say which'],
+    [['dead-letters', 'sub_1', 'event', '--retry', '--all'], 'not both'],
+    [['ack', 'sub_1'], 'give leases'],
+    [['ack', 'sub_1', 'x', '--through', 'y'], 'give leases'],
   ])('%j', async (args, why) => {
     const { code, err } = await runInside(['subscriptions', ...args, '--url', 'http://127.0.0.1:9']);
     expect(err).toContain(why);
@@ -202,11 +207,14 @@ describe('a command line that is not right', () => {
 
 describe('what is wrong is told in the words of the command line', () => {
   test.each([
-    [['create', 'a', '--pull', '-w', 'http://127.0.0.1:9/'], /--webhook URL, or --pull, not both/],
-    [['create', 'a', '-w', 'http://127.0.0.1:9/', '--retries', '0'], /--retries 0: seconds from 1 on are wanted.*none/],
-    [['dead-letters', 'sub_x', '--all'], /--all is for --retry or --discard/],
-    [['dead-letters', 'sub_x', 'event', '--retry', '--all'], /the id of an event, or --all of them, not both/],
-    [['dead-letters', 'sub_x', 'event', '--retry', '--discard'], /--retry or --discard, not both/],
+    [['create', 'a', '--pull', '-w', 'http://127.0.0.1:9/'], /--webhook URL or --pull, not both/],
+    [
+      ['create', 'a', '-w', 'http://127.0.0.1:9/', '--retries', '0'],
+      /--retries 0: must be seconds of at least 1.*none/,
+    ],
+    [['dead-letters', 'sub_x', '--all'], /--all needs --retry or --discard/],
+    [['dead-letters', 'sub_x', 'event', '--retry', '--all'], /the id of an event or --all, not both/],
+    [['dead-letters', 'sub_x', 'event', '--retry', '--discard'], /give --retry or --discard, not both/],
   ])('%j', async (args, message) => {
     expect(await runInside(['subscriptions', ...args])).toMatchObject({ code: 2, err: expect.stringMatching(message) });
   });
@@ -216,12 +224,16 @@ describe('what is wrong is told in the words of the command line', () => {
     const endpoint = await openEndpoint();
     const run = at(hub);
     const queue = await run('create', 'a', '--pull', '--timeout', '10');
-    expect(queue.err).toMatch(/"delivery.timeoutMs" is of a webhook, and this is a pull\..*\n.*that is --timeout/s);
+    expect(queue.err).toMatch(
+      /"delivery.timeoutMs" belongs to a webhook, and this is a pull\..*\n.*this is --timeout/s,
+    );
     const webhook = await run('create', 'a', '-w', endpoint.url, '--lease', '10');
-    expect(webhook.err).toMatch(/"delivery.leaseSeconds" is of a pull, and this is a webhook\..*\n.*that is --lease/s);
+    expect(webhook.err).toMatch(
+      /"delivery.leaseSeconds" belongs to a pull, and this is a webhook\..*\n.*this is --lease/s,
+    );
     const secret = await run('create', 'a', '-w', endpoint.url, '--secret', 'x');
     expect(secret.err).toMatch(/"delivery.secret" must be whsec_/);
     const id = (await run('create', 'a', '--pull')).out.trim();
-    expect((await run('pull', id, '--wait', '61')).err).toMatch(/"waitSeconds" must be.*\n.*that is --wait/s);
+    expect((await run('pull', id, '--wait', '61')).err).toMatch(/"waitSeconds" must be.*\n.*this is --wait/s);
   });
 });

@@ -19,7 +19,7 @@ export async function readCapturedRequest(input: Input): Promise<CaptureResult> 
   const [name = '-'] = input.arguments;
   const file =
     name === '-'
-      ? await readStandardInput('Name a file, or pipe it in: polycast webhook verify request.http --secret whsec_…')
+      ? await readStandardInput('Give a file, or pipe one in: polycast webhook verify request.http --secret whsec_…')
       : await read(name);
   const whole = parseRawRequest(file);
   const headersFile = input.text('headers');

@@ -26,7 +26,7 @@ export function bodyVariants(body: Buffer): Variant<Buffer>[] {
     [text.trim(), 'the body has spaces around it that were not signed'],
     [Buffer.from(text, 'latin1'), 'the body was read as Latin-1 and written as UTF-8'],
     ...jsonVariants(text),
-    ['', 'the signature is of an empty body: it was read by something else before it was checked or signed'],
+    ['', 'the signature is of an empty body: other code consumed the body before the check or the signature'],
   ];
   return variants
     .map(([value, problem]) => ({ value: Buffer.from(value), problem }))
@@ -42,18 +42,18 @@ function jsonVariants(text: string): [value: string, problem: string][] {
     return [];
   }
   const rewritten = (how: string): string =>
-    `the body was parsed and written anew after it was signed; what was signed is ${how}`;
+    `the body was parsed and serialised again after it was signed; the signed body is ${how}`;
   const compact = JSON.stringify(value);
   const spaced = JSON.stringify(value, undefined, 1)
     .replaceAll(/\n */g, ' ')
     .replaceAll(/([[{]) | ([\]}])/g, '$1$2');
   return [
     [compact, rewritten('the same JSON without spaces')],
-    [asciiOnly(compact), rewritten('the same JSON without spaces, and with \\u for what is not ASCII')],
+    [asciiOnly(compact), rewritten('the same JSON without spaces, and with \\u for other characters than ASCII')],
     [spaced, rewritten('the same JSON with a space after each comma and colon')],
     [
       asciiOnly(spaced),
-      rewritten('the same JSON with a space after each comma and colon, and with \\u for what is not ASCII'),
+      rewritten('the same JSON with a space after each comma and colon, and with \\u for other characters than ASCII'),
     ],
     [asciiOnly(compact).replaceAll('/', '\\/'), rewritten('the same JSON as PHP writes it')],
     [JSON.stringify(value, undefined, 2), rewritten('the same JSON indented by two spaces')],
@@ -63,7 +63,7 @@ function jsonVariants(text: string): [value: string, problem: string][] {
     ...(typeof value === 'string'
       ? [[value, 'the body was turned into a JSON string after it was signed'] as [string, string]]
       : []),
-    [JSON.stringify(text), 'what was signed is the body as a JSON string: it was encoded twice'],
+    [JSON.stringify(text), 'the signed body is a JSON string of this body: it was encoded twice'],
   ];
 }
 
@@ -87,7 +87,7 @@ export function idVariants(id: string, body: Buffer): Variant<string>[] {
   const others: string[][] = [
     ...inside,
     [id.trim(), 'webhook-id has spaces around it that were not signed'],
-    ['', `the id is wrong: it was signed with none, and webhook-id is ${id}`],
+    ['', `the id is wrong: it was signed without an id, and webhook-id is ${id}`],
     [id.toLowerCase(), 'the id is wrong: it was signed in lower case'],
     [id.replace(/^(?:msg|evt)_/, ''), `the id is wrong: it was signed without the prefix of ${id}`],
     [`msg_${id}`, `the id is wrong: it was signed as msg_${id}`],

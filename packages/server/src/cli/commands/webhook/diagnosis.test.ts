@@ -44,29 +44,29 @@ test('of ed25519 as well', () => {
   const request = kept({ signature: `v1a,${sign(null, content, privateKey).toString('base64')}` });
   expect(said(request, [`whpk_${raw}`])).toBe('valid: signed 5 s ago');
   expect(said(request, [`whsk_${seed}`])).toBe('valid: signed 5 s ago');
-  expect(said(request)).toContain('the public key, whpk_…, is wanted');
-  expect(said(kept(), [`whpk_${raw}`])).toContain('the secret, whsec_…, is wanted');
+  expect(said(request)).toContain('use the public key, whpk_…');
+  expect(said(kept(), [`whpk_${raw}`])).toContain('use the secret, whsec_…');
   expect(said({ ...request, body: Buffer.from(`${BODY}\n`) }, [`whpk_${raw}`])).toContain('line break at its end');
 });
 
 describe('the clock', () => {
   test.each([
-    [301, /the signature is right, but its time is 5 min ago, and 300 s are tolerated\nIt was held up/],
+    [301, /the signature is correct, but its time is 5 min ago, and 300 s are tolerated\nIt was delayed/],
     [-301, /5 min from now.*\nThe clocks differ/],
-    [7230, /2 h ago.*\nThat is the distance between two time zones/],
-    [-19_800, /6 h from now.*\nThat is the distance between two time zones/],
-    [40 * 86_400, /40 days ago.*\nIt was held up/],
+    [7230, /2 h ago.*\nThis is the distance between two time zones/],
+    [-19_800, /6 h from now.*\nThis is the distance between two time zones/],
+    [40 * 86_400, /40 days ago.*\nIt was delayed/],
   ])('%i s off', (seconds, message) => expect(said(kept(), [SECRET], seconds)).toMatch(message));
 });
 
 describe('the form of the secret', () => {
   const content = `${ID}.${SENT_SECONDS}.${BODY}`;
   test.each([
-    ['its text', hmac(SECRET.slice(6), content), SECRET, /secret’s text was taken for the key/],
-    ['all of its text', hmac(SECRET, content), SECRET, /with its whsec_ and all/],
+    ['its text', hmac(SECRET.slice(6), content), SECRET, /text of the secret was used as the key/],
+    ['all of its text', hmac(SECRET, content), SECRET, /whole secret with its whsec_/],
     ['with a line break', hmac(`${SECRET}\n`, content), SECRET, /with the line break at its end/],
     ['with quotes', hmac(`"${SECRET}"`, content), `"${SECRET}"`, /with the quotes or spaces around it/],
-    ['hexadecimal', hmac(BYTES, content), BYTES.toString('hex'), /taken for hexadecimal/],
+    ['hexadecimal', hmac(BYTES, content), BYTES.toString('hex'), /decoded as hexadecimal/],
   ])('%s', (_what, signature, secret, message) => expect(said(kept({ signature }), [secret])).toMatch(message));
 });
 
@@ -95,7 +95,7 @@ describe('the body', () => {
 
   test('beside a wrong form of the secret', () => {
     const signature = hmac(SECRET, `${ID}.${SENT_SECONDS}.${BODY}`);
-    expect(said(kept({ body: `${BODY}\n`, signature }))).toMatch(/whsec_ and all.*\n.*line break/);
+    expect(said(kept({ body: `${BODY}\n`, signature }))).toMatch(/whole secret with its whsec_.*\n.*line break/);
   });
 });
 
@@ -121,10 +121,10 @@ describe('the id and the time', () => {
     [
       'signed milliseconds',
       { timestamp: `${SENT_SECONDS}000`, signature: hmac(BYTES, `${ID}.${SENT_SECONDS}000.${BODY}`) },
-      /should be in seconds since 1970, and is signed so/,
+      /should be in seconds since 1970/,
     ],
-    ['the body alone', { signature: hmac(BYTES, BODY) }, /of the body alone/],
-    ['no id', { signature: hmac(BYTES, `${SENT_SECONDS}.${BODY}`) }, /the id is left out/],
+    ['the body alone', { signature: hmac(BYTES, BODY) }, /covers only the body/],
+    ['no id', { signature: hmac(BYTES, `${SENT_SECONDS}.${BODY}`) }, /without the id/],
     ['no header', { id: undefined, signature: ' ' }, /webhook-id is missing\nthe header webhook-signature is missing/],
   ])('%s', (_what, changes, message) => expect(said({ ...kept(), ...changes })).toMatch(message));
 });
@@ -134,7 +134,7 @@ describe('how the signature is written', () => {
   test.each([
     [`sha256=${digest.toString('hex')}`, /hexadecimal/],
     [`v1,${digest.toString('hex')}`, /hexadecimal/],
-    [digest.toString('base64'), /no scheme before it/],
+    [digest.toString('base64'), /has no scheme/],
     ['v1,', /it should be v1, or v1a, and base64/],
   ])('%s', (signature, message) => expect(said(kept({ signature }))).toMatch(message));
 });
@@ -143,6 +143,6 @@ test('where nothing fits it says what this secret would have given', () => {
   const other = `whsec_${Buffer.alloc(32, 1).toString('base64')}`;
   const request = kept();
   expect(said(request, [other])).toContain(
-    `With this secret it would be ${new Webhook(other).sign(ID, new Date(SENT_SECONDS * 1000), BODY)}`,
+    `With this secret the signature is ${new Webhook(other).sign(ID, new Date(SENT_SECONDS * 1000), BODY)}`,
   );
 });

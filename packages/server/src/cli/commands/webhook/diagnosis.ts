@@ -55,7 +55,7 @@ export function diagnose(
   const problems = [form.problem, content.problem, fitting.problem].filter((text) => text !== '');
   if (problems.length > 0) return invalid(...problems);
   if (!/^\d{1,12}$/.test(timestamp))
-    return invalid(`webhook-timestamp is ${timestamp}: it should be in seconds since 1970, and is signed so`);
+    return invalid(`webhook-timestamp is ${timestamp}: it should be in seconds since 1970`);
   return checkTimestamp(
     Number(timestamp),
     nowMs,
@@ -108,10 +108,10 @@ function signedContents({
     { bytes: of(id, timestamp, body), problem: '' },
     ...changed(bodyVariants(body), (value) => of(id, timestamp, value)),
     ...changed(idVariants(id, body), (value) => of(value, timestamp, body)),
-    { bytes: body, problem: 'it is a signature of the body alone: it must be of id.timestamp.body' },
+    { bytes: body, problem: 'the signature covers only the body: it must cover id.timestamp.body' },
     {
       bytes: Buffer.concat([Buffer.from(`${timestamp}.`), body]),
-      problem: 'it is a signature of timestamp.body: the id is left out',
+      problem: 'the signature covers timestamp.body, without the id',
     },
     ...changed(timestampVariants(timestamp, body.length), (value) => of(id, value, body)),
   ];
@@ -132,7 +132,7 @@ function hmac(key: Buffer, content: Buffer): Buffer {
 function signaturesOf(header: string): Signature[] {
   return header.split(/,? +/).flatMap((part) => {
     const [, scheme = '', text = ''] = /^(?:(v1a?),)?(.*)$/s.exec(part.trim()) as RegExpExecArray;
-    const name = scheme === '' ? 'it has no scheme before it: it should begin with v1, or v1a,' : '';
+    const name = scheme === '' ? 'the signature has no scheme: it should begin with v1, or v1a,' : '';
     const bare = text.replace(/^sha256=/, '');
     const hex = /^(?:[0-9a-f]{64}|[0-9a-f]{128})$/i.test(bare)
       ? [
@@ -163,9 +163,9 @@ function checkTimestamp(timestampSeconds: number, nowMs: number, toleranceSecond
   const when = ageSeconds < 0 ? `${distance} from now` : `${distance} ago`;
   if (Math.abs(ageSeconds) <= toleranceSeconds) return { isValid: true, lines: [`valid: signed ${when}${which}`] };
   return invalid(
-    `the signature is right${which}, but its time is ${when}, and ${toleranceSeconds} s are tolerated`,
+    `the signature is correct${which}, but its time is ${when}, and ${toleranceSeconds} s are tolerated`,
     clockHint(ageSeconds),
-    'For a request that was kept, name the time when it came: --at 2026-11-20T12:00:00Z',
+    'For a recorded request, give the time of its arrival: --at 2026-11-20T12:00:00Z',
   );
 }
 
@@ -174,10 +174,10 @@ const QUARTER_SECONDS = 900;
 function clockHint(ageSeconds: number): string {
   const quarters = Math.round(ageSeconds / QUARTER_SECONDS);
   const isZone = Math.abs(ageSeconds - quarters * QUARTER_SECONDS) < 90 && Math.abs(quarters) <= 56 && quarters !== 0;
-  if (isZone) return 'That is the distance between two time zones: one of the clocks takes its local time for UTC';
+  if (isZone) return 'This is the distance between two time zones: one of the clocks uses local time as UTC';
   return ageSeconds > 0
-    ? 'It was held up on the way, or sent again by somebody else, or the clocks differ'
-    : 'The clocks differ: signatures are not made in advance';
+    ? 'It was delayed, or somebody replayed it, or the clocks differ'
+    : 'The clocks differ: the hub does not sign in advance';
 }
 
 function explainMismatch(
@@ -189,17 +189,17 @@ function explainMismatch(
   const sent = new Set(signatures.map(({ scheme }) => scheme).filter((scheme) => scheme !== ''));
   if (sent.size > 0 && ![...sent].some((scheme) => schemes.has(scheme as 'v1'))) {
     return sent.has('v1a')
-      ? invalid('it is signed with ed25519 (v1a), and the secret is for HMAC: the public key, whpk_…, is wanted')
-      : invalid('it is signed with HMAC (v1), and the key is for ed25519: the secret, whsec_…, is wanted');
+      ? invalid('it is signed with ed25519 (v1a), and the secret is for HMAC: use the public key, whpk_…')
+      : invalid('it is signed with HMAC (v1), and the key is for ed25519: use the secret, whsec_…');
   }
   const hmacForm = forms.find(({ scheme, problem }) => scheme === 'v1' && problem === '');
   const content = Buffer.concat([Buffer.from(`${id}.${timestamp}.`), body]);
   return invalid(
-    'no secret that was given fits, in whatever form, nor any change to body, id or time that is known here',
-    'It is signed with another secret (of another subscription, or from before a rotation), or its body is another one',
+    'no given secret matches, in any form, with any known change of the body, the id or the time',
+    'It was signed with another secret (of another subscription, or from before a rotation), or the body has changed',
     ...(hmacForm === undefined
       ? []
-      : [`With this secret it would be v1,${hmac(hmacForm.key as Buffer, content).toString('base64')}`]),
+      : [`With this secret the signature is v1,${hmac(hmacForm.key as Buffer, content).toString('base64')}`]),
   );
 }
 

@@ -27,11 +27,11 @@ export function wrongSecret(given: string): string | undefined {
   const { length } = Buffer.from(base64, 'base64');
   const found = `there are ${length}`;
   if (prefix === 'whsec_' && (length < SHARED_BYTES_MIN || length > SHARED_BYTES_MAX))
-    return `a secret is whsec_ and ${SHARED_BYTES_MIN} to ${SHARED_BYTES_MAX} bytes in base64; ${found}`;
+    return `a secret must be whsec_ and ${SHARED_BYTES_MIN} to ${SHARED_BYTES_MAX} bytes in base64; ${found}`;
   if (prefix === 'whpk_' && length !== ED25519_BYTES)
-    return `a public key is whpk_ and ${ED25519_BYTES} bytes in base64; ${found}`;
+    return `a public key must be whpk_ and ${ED25519_BYTES} bytes in base64; ${found}`;
   if (prefix === 'whsk_' && length !== ED25519_BYTES && length !== 2 * ED25519_BYTES)
-    return `a key is whsk_ and ${ED25519_BYTES} or ${2 * ED25519_BYTES} bytes in base64; ${found}`;
+    return `a key must be whsk_ and ${ED25519_BYTES} or ${2 * ED25519_BYTES} bytes in base64; ${found}`;
   return undefined;
 }
 
@@ -47,19 +47,19 @@ export function keyInterpretations(given: string): KeyInterpretation[] {
     form(Buffer.from(bare, 'base64'), ''),
     form(
       Buffer.from(bare),
-      'the secret’s text was taken for the key: what follows whsec_ is base64, and its bytes are the key',
+      'the text of the secret was used as the key: the part after whsec_ is base64, and the decoded bytes are the key',
     ),
     form(
       Buffer.from(text),
-      'the secret was taken for the key with its whsec_ and all: what follows that is base64, and its bytes are the key',
+      'the whole secret with its whsec_ was used as the key: the part after whsec_ is base64, and the decoded bytes are the key',
     ),
-    form(Buffer.from(`${text}\n`), 'the secret was taken for the key with the line break at its end'),
+    form(Buffer.from(`${text}\n`), 'the secret was used as the key with the line break at its end'),
     ...(/^(?:[0-9a-f]{2})+$/i.test(bare)
-      ? [form(Buffer.from(bare, 'hex'), 'the secret was taken for hexadecimal: it is base64')]
+      ? [form(Buffer.from(bare, 'hex'), 'the secret was decoded as hexadecimal: it is base64')]
       : []),
     ...(given === text
       ? []
-      : [form(Buffer.from(given), 'the secret was taken for the key with the quotes or spaces around it')]),
+      : [form(Buffer.from(given), 'the secret was used as the key with the quotes or spaces around it')]),
   ];
 }
 

@@ -60,13 +60,13 @@ test('body and headers are read from two files, as of the time when they came', 
   expect((await runInside([...args, '--at', '2026-11-20T12:00:05Z'])).out).toBe('valid: signed 5 s ago\n');
   const { code, out } = await runInside(args);
   expect(code).toBe(1);
-  expect(out).toMatch(/^not valid: the signature is right, but its time is/);
+  expect(out).toMatch(/^not valid: the signature is correct, but its time is/);
   expect((await runInside([...args, '--at', '2026-11-20T12:00:05Z', '--id', 'b'])).out).toContain(
     'signed for a, which the body has',
   );
 });
 
-test('a body comes by standard input, and the secret by the environment', async () => {
+test('a body comes by standard input, and the secret with environment variables', async () => {
   const [id, timestamp, signature] = head().map((line) => line.replace(/^.*?: /, '')) as [string, string, string];
   const { code, out } = await runCli(
     ['webhook', 'verify', '--id', id, '--timestamp', timestamp, '--signature', signature],
@@ -80,12 +80,15 @@ test('a body comes by standard input, and the secret by the environment', async 
 });
 
 test.each([
-  [['webhook', 'verify', import.meta.filename], /name the secret/],
+  [['webhook', 'verify', import.meta.filename], /give the secret/],
   [['webhook', 'verify', 'none'], /none cannot be read/],
-  [['webhook', 'verify', import.meta.filename, '--secret', 'whsec_AAAA'], /a secret is whsec_ and 24 to 64 bytes/],
-  [['webhook', 'verify', import.meta.filename, '-s', SECRET, '-s', 'whpk_AAAA'], /a public key is whpk_ and 32 bytes/],
+  [['webhook', 'verify', import.meta.filename, '--secret', 'whsec_AAAA'], /a secret must be whsec_ and 24 to 64 bytes/],
+  [
+    ['webhook', 'verify', import.meta.filename, '-s', SECRET, '-s', 'whpk_AAAA'],
+    /a public key must be whpk_ and 32 bytes/,
+  ],
   [['webhook', 'verify', '/no/such/file', '--secret', SECRET], /cannot be read/],
-  [['webhook', 'verify', 'none', '--secret', SECRET, '--at', 'noon'], /a time like/],
+  [['webhook', 'verify', 'none', '--secret', SECRET, '--at', 'noon'], /must be a time such as/],
 ])('%j is told what is wrong', async (args, message) => {
   const { code, err } = await runInside(args);
   expect(code).toBe(2);

@@ -8,40 +8,43 @@ const TOLERANCE_SECONDS = 300;
 
 export const webhookVerify: Command = {
   name: 'webhook verify',
-  summary: 'Checks the signature of a webhook, and says what is wrong with it.',
+  summary: 'Checks the signature of a webhook and explains what is wrong with it.',
   usage: '[file]',
   argumentsMin: 0,
   argumentsMax: 1,
   details:
-    'The file is a whole HTTP request as it came, or its body, byte for byte; without one it is read from standard input. Whatever does not fit is tried in other forms: of the secret, the body, the id, the time; so the answer names what was changed. Nothing is sent anywhere.',
+    'The file is a complete HTTP request, or its body, byte for byte. Without a file the command reads standard input. If the signature does not match, it tries variants of the secret, the body, the id and the time, to find what was changed. It sends nothing over the network.',
   options: {
     secret: {
       value: 'SECRET',
       short: 's',
       multiple: true,
-      doc: `whsec_… or whpk_…, repeatable; ${SECRET_FORMS_HELP} (or POLYCAST_WEBHOOK_SECRET): neither can be seen by other users of this machine.`,
+      doc: `whsec_… or whpk_…, repeatable; ${SECRET_FORMS_HELP} (or POLYCAST_WEBHOOK_SECRET). Other users of this machine can see neither.`,
     },
-    headers: { value: 'FILE', doc: 'A file of the headers, a line each: Name: value.' },
+    headers: { value: 'FILE', doc: 'A file with the headers, one per line: Name: value.' },
     id: { value: 'ID', doc: 'The header webhook-id.' },
     timestamp: { value: 'SECONDS', doc: 'The header webhook-timestamp.' },
     signature: { value: 'LIST', doc: 'The header webhook-signature.' },
-    at: { value: 'TIME', doc: 'When it came, such as 2026-11-20T12:00:00Z; now unless given.' },
-    tolerance: { value: 'SECONDS', doc: `How far its time may be from that; ${TOLERANCE_SECONDS} unless given.` },
+    at: { value: 'TIME', doc: 'The time of its arrival, such as 2026-11-20T12:00:00Z; now by default.' },
+    tolerance: {
+      value: 'SECONDS',
+      doc: `The tolerated difference between that and its timestamp; ${TOLERANCE_SECONDS} by default.`,
+    },
   },
   examples: [
     {
       command: 'polycast webhook verify request.http --secret whsec_…',
-      description: 'a request that was kept as it came',
+      description: 'a complete recorded request',
     },
     {
       command: 'polycast webhook verify body.json --headers headers.txt --at 2026-11-20T12:00:00Z',
-      description: 'its body and headers, as of then',
+      description: 'body and headers, at the time of arrival',
     },
   ],
   async run(input, terminal) {
     const at = input.text('at');
     const nowMs = at === undefined ? Date.now() : Date.parse(at);
-    if (Number.isNaN(nowMs)) throw usageError(webhookVerify, `--at ${at}: a time like 2026-11-20T12:00:00Z is wanted`);
+    if (Number.isNaN(nowMs)) throw usageError(webhookVerify, `--at ${at}: must be a time such as 2026-11-20T12:00:00Z`);
     // The file is read first, so that a wrong file name is reported before a missing secret.
     const { request, hasMore } = await readCapturedRequest(input);
     const secrets = secretsOf(input);
@@ -49,7 +52,7 @@ export const webhookVerify: Command = {
     const { isValid, lines } = diagnose(request, secrets, { nowMs, toleranceSeconds });
     for (const [index, line] of lines.entries())
       terminal.out(index === 0 ? terminal.style(isValid ? 'green' : 'red', line) : line);
-    if (hasMore) terminal.notice('There are more requests in it: this is about the first.');
+    if (hasMore) terminal.notice('The file contains several requests. The command checks the first.');
     return isValid ? 'done' : 'failed';
   },
 };
@@ -58,7 +61,7 @@ function secretsOf(input: Input): readonly string[] {
   const given = input.texts('secret').map(resolveSecret);
   const secrets = given.length > 0 ? given : (process.env['POLYCAST_WEBHOOK_SECRET']?.split(/\s+/) ?? []);
   if (!secrets.some((secret) => secret.trim() !== ''))
-    throw usageError(webhookVerify, 'name the secret with --secret, or by POLYCAST_WEBHOOK_SECRET');
+    throw usageError(webhookVerify, 'give the secret with --secret or POLYCAST_WEBHOOK_SECRET');
   const wrong = secrets.map(wrongSecret).find((message) => message !== undefined);
   if (wrong !== undefined) throw usageError(webhookVerify, wrong);
   return secrets;

@@ -58,8 +58,7 @@ const MIGRATIONS: readonly string[] = [
    INSERT INTO committed VALUES (0, 0);`,
 ];
 
-const REPAIR =
-  'Nothing has been changed. Put a backup in its place; or move it away, and the keys in it are good no more.';
+const REPAIR = 'Nothing has been changed. Restore a backup, or move the file away; then its keys are no longer valid.';
 
 /** The identity file of a data folder. */
 export function identityFile(folder: string): DatabaseFile {

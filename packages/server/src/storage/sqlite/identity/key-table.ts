@@ -64,8 +64,7 @@ export class KeyTable {
 function readKey(row: Readonly<Record<string, unknown>>, secrets: readonly StoredSecret[]): StoredKey {
   const { id, name, scopes: text, created_ms, expires_ms, last_used_ms } = row as Record<string, never>;
   const scopes = readScopes(text as unknown as string);
-  if (scopes === undefined || secrets.length === 0)
-    throw invalidRowError(`a key that is none: ${String(id).slice(0, 64)}`);
+  if (scopes === undefined || secrets.length === 0) throw invalidRowError(`an invalid key: ${String(id).slice(0, 64)}`);
   return {
     id: id as unknown as string,
     name: name as unknown as string,

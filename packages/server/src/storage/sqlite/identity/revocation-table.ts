@@ -24,7 +24,7 @@ export class RevocationTable {
     const rows = this.#all.all() as unknown as StoredRevocation[];
     for (const { issuedBeforeMs, keptUntilMs } of rows)
       if (!Number.isSafeInteger(issuedBeforeMs) || !Number.isSafeInteger(keptUntilMs))
-        throw invalidRowError('a revocation that is none');
+        throw invalidRowError('an invalid revocation');
     return rows;
   }
 

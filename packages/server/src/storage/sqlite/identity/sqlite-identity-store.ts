@@ -228,6 +228,6 @@ function inForce(error: unknown): unknown {
   if (!(error instanceof PolycastError)) return error;
   return new PolycastError(
     error.code,
-    'It is in force; it is stored once the disk takes it, and lost if the hub ends before.',
+    'The change is in force. The hub stores it when the disk accepts it, and loses it if it stops before.',
   );
 }

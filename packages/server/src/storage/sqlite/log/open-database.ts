@@ -203,7 +203,7 @@ export function loadChannels(database: DatabaseSync, indexedThrough: Position): 
     const [position, id, timeMs, bytes] = row as [number, number, number, number];
     const entry = byId.get(id);
     if (entry === undefined)
-      throw Object.assign(new Error(`event ${position} is of no channel`), { errcode: SQLITE_CORRUPT });
+      throw Object.assign(new Error(`event ${position} has no channel`), { errcode: SQLITE_CORRUPT });
     applyAppend(entry, position, timeMs, bytes);
     dirty.add(entry);
     pending++;
@@ -227,7 +227,7 @@ type ChannelRow = readonly [
 function channelOf(row: ChannelRow): ChannelEntry {
   const [id, name, checksum] = row;
   if (checksum !== null && checksum !== channelChecksumOf(id, name))
-    throw Object.assign(new Error(`channel ${id} is not what was stored`), { errcode: SQLITE_CORRUPT });
+    throw Object.assign(new Error(`channel ${id} differs from what was stored`), { errcode: SQLITE_CORRUPT });
   return {
     id,
     name,
@@ -282,7 +282,7 @@ function checkMagic(files: LogFiles): void {
   const isZeroed = fileBytes(files.database) >= PAGE_BYTES_MIN && head.every((byte) => byte === 0);
   if (isZeroed && fileBytes(`${files.database}-wal`) > 0) return;
   if (length < MAGIC.length || head.toString('latin1') !== MAGIC)
-    throw corruptError(files, 'it does not begin as a database does');
+    throw corruptError(files, 'it does not begin like a database');
 }
 
 /**
@@ -320,7 +320,7 @@ function tryFullCheckpoint(database: DatabaseSync): boolean {
 function corruptError(files: LogFiles, problem: string): DataFolderError {
   return new DataFolderError(
     'corrupt',
-    `The log ${files.database} is damaged: ${problem}. Nothing has been changed. Put a backup in its place, or move the data folder ` +
+    `The log ${files.database} is damaged: ${problem}. Nothing has been changed. Restore a backup, or move the data folder ` +
       `away to start with an empty log; "sqlite3 log.db .recover" may save what is in it.`,
   );
 }

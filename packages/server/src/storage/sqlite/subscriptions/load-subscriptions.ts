@@ -24,7 +24,7 @@ export function loadSubscriptions(
 ): readonly StoredSubscription[] {
   return (statements.subscriptions.all(after, limit) as unknown as SubscriptionRow[]).map((row) => {
     const { id, state, sinceMs, cursor, failingSinceMs, restUntilMs, lostEpoch, lostAfter, held } = row;
-    if (state === null) throw invalidRowError(databaseFile, `${id} without saying where it stands`);
+    if (state === null) throw invalidRowError(databaseFile, `${id} without its checkpoint`);
     const status = {
       state,
       reason: parseReason(databaseFile, row),
@@ -67,7 +67,7 @@ function parseDefinition(databaseFile: DatabaseFile, { id, definition }: Subscri
   try {
     return JSON.parse(definition) as SubscriptionDefinition;
   } catch {
-    throw invalidRowError(databaseFile, `a definition of ${id} that is no JSON`);
+    throw invalidRowError(databaseFile, `a definition of ${id} that is not JSON`);
   }
 }
 

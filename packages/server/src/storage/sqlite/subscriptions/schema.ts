@@ -7,8 +7,8 @@ export const MARK_FILE = 'subscriptions-committed.json';
 export const APPLICATION_ID = 0x706c7362;
 
 export const REPAIR: string =
-  'Nothing has been changed. Put a backup in its place, and subscriptions go on from where they stood then; or move it away, and ' +
-  'subscriptions have to be made anew.';
+  'Nothing has been changed. Restore a backup, and subscriptions continue from its checkpoints. Or move the file away, and ' +
+  'create the subscriptions again.';
 
 /**
  * Awaited changes have to survive a power loss. Checkpoints may be lost in one, since deliveries

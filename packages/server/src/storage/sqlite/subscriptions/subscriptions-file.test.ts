@@ -40,7 +40,7 @@ test('a file that is no database is refused with what to do about it, and left a
   writeFileSync(file, 'something else that is longer than a page of nothing at all');
   await expect(openSubscriptionStore({ folder })).rejects.toMatchObject({
     reason: 'corrupt',
-    message: expect.stringMatching(/subscriptions\.sqlite is damaged.*Put a backup in its place/) as string,
+    message: expect.stringMatching(/subscriptions\.sqlite is damaged.*Restore a backup/) as string,
   });
   expect(readFileSync(file, 'utf8')).toMatch(/^something else/);
 });

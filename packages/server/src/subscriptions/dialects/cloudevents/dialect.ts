@@ -43,10 +43,10 @@ function handshake(
       if (!isAllowed) return notVerified('its WebHook-Allowed-Origin does not name this hub');
       const given = headers['webhook-allowed-rate'];
       // An endpoint that receives a requested rate must answer with an allowed rate.
-      if (given === undefined && ratePerSecond !== undefined) return notVerified('it named no WebHook-Allowed-Rate');
+      if (given === undefined && ratePerSecond !== undefined) return notVerified('it sent no WebHook-Allowed-Rate');
       if (given === undefined || given === '*') return { isVerified: true, ratePerMinute: undefined };
       if (!/^[1-9]\d{0,8}$/.test(given))
-        return notVerified('its WebHook-Allowed-Rate is no number of requests per minute');
+        return notVerified('its WebHook-Allowed-Rate is not a number of requests per minute');
       return { isVerified: true, ratePerMinute: Number(given) };
     },
   };

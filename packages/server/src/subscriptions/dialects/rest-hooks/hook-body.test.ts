@@ -77,9 +77,9 @@ describe('what a hook means', () => {
   });
 
   it('is neither both nor none', () => {
-    expect(() => meaning(['order.paid', 'news'])).toThrow(/must be types of events/);
-    expect(() => meaning(['no channel'])).toThrow(/must be types of events/);
-    expect(() => meaning(['news'], ['weather'])).toThrow(/must be types of events/);
+    expect(() => meaning(['order.paid', 'news'])).toThrow(/must be event types/);
+    expect(() => meaning(['no channel'])).toThrow(/must be event types/);
+    expect(() => meaning(['news'], ['weather'])).toThrow(/must be event types/);
   });
 });
 

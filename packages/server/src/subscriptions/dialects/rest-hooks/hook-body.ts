@@ -99,7 +99,7 @@ function unknownEvent(event: string, { all }: EventTypes): PolycastError {
     NEAREST_MAX,
   );
   const suggestion = names.length === 0 ? '' : ` Did you mean ${names.join(' or ')}?`;
-  const detail = `There is no type of events called ${JSON.stringify(event)} (GET /v1/event-types).${suggestion}`;
+  const detail = `The event type ${JSON.stringify(event)} does not exist (GET /v1/event-types).${suggestion}`;
   return new PolycastError('invalid_body', detail, { member: 'event', nearest: names });
 }
 
@@ -123,7 +123,7 @@ export function eventSelection(
   }
   const unknown = events.find((event) => types.get(event) === undefined && !isPattern(event));
   if (unknown !== undefined || known.length > 0 || channels !== undefined)
-    throw invalidBody('event', 'must be types of events (GET /v1/event-types), or channels');
+    throw invalidBody('event', 'must be event types (GET /v1/event-types) or channels');
   return { channels: events, types: undefined };
 }
 
@@ -152,12 +152,12 @@ const list: Validator<readonly string[]> = (value) => {
   const isRight = texts.length > 0 && texts.length <= EVENTS_MAX && texts.every((text) => 'value' in event(text));
   return isRight
     ? { value: [...new Set(texts as string[])] }
-    : { wrong: `must be a text of 1 to 200 characters, or a list of 1 to ${EVENTS_MAX}` };
+    : { wrong: `must be a string of 1 to 200 characters, or a list of 1 to ${EVENTS_MAX}` };
 };
 
 const event = nonEmptyText(200);
 
 /** @throws PolycastError `not_found` */
 export function noSuchHook(): PolycastError {
-  return new PolycastError('not_found', 'There is no such hook.');
+  return new PolycastError('not_found', 'The hook does not exist.');
 }

@@ -117,7 +117,7 @@ async function removeHooks(parts: SubscriptionParts, request: AuthorizedRequest)
 function membersIn(query: string): MemberReader {
   const values = new Map<string, string>();
   for (const [name, value] of parseQueryPairs(query)) {
-    if (values.has(name)) throw invalidParameter(name.slice(0, 64), 'may be given once');
+    if (values.has(name)) throw invalidParameter(name.slice(0, 64), 'may occur only once');
     values.set(name, value);
   }
   return new MemberReader(Object.fromEntries(values));

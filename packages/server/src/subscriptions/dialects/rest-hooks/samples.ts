@@ -21,7 +21,7 @@ export async function samplesOf(
 ): Promise<readonly unknown[]> {
   const type = eventTypes.get(event);
   if (type !== undefined) return type.sample === undefined ? [] : [JSON.parse(type.sample) as unknown];
-  if (!isPattern(event)) throw invalidParameter('event', 'must be a type of events, or a channel');
+  if (!isPattern(event)) throw invalidParameter('event', 'must be an event type or a channel');
   await authorize(services, principal, 'subscribe', [event]);
   await authorize(services, principal, 'history', [event]);
   const { feed } = services;

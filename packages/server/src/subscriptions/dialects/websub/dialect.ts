@@ -4,8 +4,8 @@ import type { Dialect } from '../../state/dialect.ts';
 import { expiryText } from '../../webhook/request/secrets.ts';
 import { denial } from './callback-verification.ts';
 
-const TERM = 'is as the WebSub subscriber has asked for';
-const CONVENTION = 'is as WebSub has it';
+const TERM = 'is defined by the WebSub subscriber';
+const CONVENTION = 'is defined by WebSub';
 
 /**
  * WebSub (PROTOCOL.md section 14.7). A subscriber receives only the content of the topic, so no
@@ -25,7 +25,7 @@ export const webSub: Dialect = {
     expires: TERM,
   },
   fixedDeliveryMembers: { format: CONVENTION, headers: CONVENTION, batch: CONVENTION },
-  rotationRefusal: "A WebSub secret is the subscriber's.",
+  rotationRefusal: 'A WebSub secret belongs to its subscriber.',
   reservedHeaders: /^(?:x-hub-.*|link)$/,
   reportsGaps: false,
   verification: undefined,

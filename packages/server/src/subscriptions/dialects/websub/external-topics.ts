@@ -112,7 +112,7 @@ export class ExternalTopics {
     if (this.#queue.isClosed) return;
     // The media type comes from another site, and the hub sends it in a header.
     const contentType = writableMediaType(contentTypeHeader);
-    if (status !== 200) throw new Error(`it was answered ${status}`);
+    if (status !== 200) throw new Error(`the response was ${status}`);
     const known = await newest(channel);
     if (known !== undefined && known.mediaType === contentType && body.equals(known.bytes)) return;
     const content = exactContent(body, contentType);

@@ -95,7 +95,7 @@ describe('a request to the WebSub hub', () => {
   it('is refused where a parameter is given twice', () => {
     const form = new URLSearchParams(WISH);
     form.append('hub.callback', 'https://victim.example/');
-    expect(() => hubRequestOf(form)).toThrow('hub.callback may be given once.');
+    expect(() => hubRequestOf(form)).toThrow('hub.callback may occur only once.');
   });
 
   it('takes a secret of 199 bytes', () => {

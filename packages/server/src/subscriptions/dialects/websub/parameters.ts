@@ -81,7 +81,7 @@ function pinged(form: URLSearchParams): readonly PingedTopic[] {
       if (!topics.has(url)) topics.set(url, { name, url: detachedCopy(urlOf(name, url)) });
   const [first] = topics.values();
   if (first === undefined) throw invalid('hub.topic', 'is missing, and so is hub.url');
-  if (topics.size > TOPICS_MAX) throw invalid(first.name, `is given more than ${TOPICS_MAX} times`);
+  if (topics.size > TOPICS_MAX) throw invalid(first.name, `occurs more than ${TOPICS_MAX} times`);
   return [...topics.values()];
 }
 
@@ -130,7 +130,7 @@ function tokenOf(text: string | undefined): string | undefined {
 
 function single(form: URLSearchParams, name: string): string | undefined {
   const values = form.getAll(name);
-  if (values.length > 1) throw invalid(name, 'may be given once');
+  if (values.length > 1) throw invalid(name, 'may occur only once');
   const [value] = values;
   // A substring keeps the whole string in memory. Here that is a body whose length the sender
   // chooses.

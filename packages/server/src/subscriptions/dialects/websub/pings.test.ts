@@ -87,7 +87,7 @@ describe('a topic of another site', () => {
     expect(await ask({ topic: `${site.url}/feeds/1` })).toBe(400);
     expect(await ask({ topic: topic('polycast.websub.x') })).toBe(202);
     await waitUntil(() => subscriber.denials.length === 1);
-    expect(subscriber.denials[0]).toMatchObject({ reason: 'This hub is not for this topic.' });
+    expect(subscriber.denials[0]).toMatchObject({ reason: 'The hub does not serve this topic.' });
   });
 });
 

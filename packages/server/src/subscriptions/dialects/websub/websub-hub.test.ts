@@ -221,7 +221,7 @@ describe('denial (WebSub section 5.2)', () => {
     await subscribe();
     await ask({ callback: subscriber.callback('/second') });
     await waitUntil(() => subscriber.denials.length === 1);
-    expect(subscriber.denials[0]).toMatchObject({ reason: 'The hub has as many subscribers as it may have.' });
+    expect(subscriber.denials[0]).toMatchObject({ reason: 'The hub has reached its limit of subscribers.' });
     await subscribe({ lease_seconds: '100' });
   });
 
@@ -230,7 +230,9 @@ describe('denial (WebSub section 5.2)', () => {
     await subscribe();
     await ask({ callback: subscriber.callback('/second') });
     await waitUntil(() => subscriber.denials.length === 1);
-    expect(subscriber.denials[0]).toMatchObject({ reason: 'The hub cannot take it on now; ask again later.' });
+    expect(subscriber.denials[0]).toMatchObject({
+      reason: 'The hub cannot accept the subscription at the moment. Try again later.',
+    });
   });
 });
 

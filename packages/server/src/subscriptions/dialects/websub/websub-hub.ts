@@ -98,7 +98,7 @@ export class WebSubHub {
     const hubUrl = detachedCopy(`${bases[0]}/v1/websub`);
     const pending: PendingRequest = { request, topic, hubUrl, by, head: this.#parts.head() };
     if (!this.#queue.add(`${topic.channel} ${request.callback}`, bytesOf(pending), () => this.#process(pending)))
-      throw new PolycastError('overloaded', 'Too many requests wait to be verified.', { retryAfterMs: 5000 });
+      throw new PolycastError('overloaded', 'Too many requests wait for their verification.', { retryAfterMs: 5000 });
     return 'intent';
   }
 
@@ -163,7 +163,9 @@ export class WebSubHub {
       // it that no events will come.
       const { callback, topic } = pending.request;
       this.#parts.logger.info({ error: String(error), callback, topic }, 'websub: subscription request failed');
-      await this.#parts.sender.send(denial(topic, callback, 'The hub cannot take it on now; ask again later.'));
+      await this.#parts.sender.send(
+        denial(topic, callback, 'The hub cannot accept the subscription at the moment. Try again later.'),
+      );
     }
   }
 
@@ -219,10 +221,10 @@ export class WebSubHub {
     const { settings, subscriberCount } = this.#parts;
     const countOnHost = subscriberCount.countOnHost(hostnameOf(request.callback));
     if (countOnHost >= settings.subscriptionsPerHostMax)
-      return 'This host has as many subscriptions as one host may have.';
+      return 'The host of the callback has reached its limit of subscriptions.';
     if (subscriberCount.count < settings.subscriptionsMax || this.#evictionCandidate(countOnHost) !== undefined)
       return undefined;
-    return 'The hub has as many subscribers as it may have.';
+    return 'The hub has reached its limit of subscribers.';
   }
 
   /**
@@ -241,7 +243,7 @@ export class WebSubHub {
     await this.#deny(
       evictedTopic,
       delivery.url,
-      'Its host has the most subscriptions, and another host has none left.',
+      'The host of the callback has the most subscriptions, and another host needs the place.',
     );
   }
 
@@ -265,7 +267,7 @@ export class WebSubHub {
    */
   async #refusal({ channel, isExternal }: Topic): Promise<string | undefined> {
     if (isExternal) return undefined;
-    if (channel.startsWith(EXTERNAL_CHANNEL_PREFIX)) return 'This hub is not for this topic.';
+    if (channel.startsWith(EXTERNAL_CHANNEL_PREFIX)) return 'The hub does not serve this topic.';
     const decision = await this.#parts.authority.decide(ANONYMOUS, 'subscribe', channel);
     if (decision.allowed) return undefined;
     // An unavailable identity service is no refusal, so no subscription ends.
@@ -331,7 +333,7 @@ export class WebSubHub {
     const max = settings.subscriptionsPerClientMax;
     const retryAfterMs = this.#newOfClients.take(client, max / DAY_SECONDS, max, clock.monotonicMs());
     if (retryAfterMs > 0)
-      throw new PolycastError('rate_limited', `${max} new subscriptions a day are taken of one client.`, {
+      throw new PolycastError('rate_limited', `The limit is ${max} new subscriptions per client and day.`, {
         retryAfterMs,
       });
   }
@@ -344,7 +346,7 @@ export class WebSubHub {
       this.#parts.clock.monotonicMs(),
     );
     if (retryAfterMs > 0)
-      throw new PolycastError('rate_limited', `${perSecond} requests a second are taken.`, { retryAfterMs });
+      throw new PolycastError('rate_limited', `The limit is ${perSecond} requests a second.`, { retryAfterMs });
   }
 }
 

@@ -101,7 +101,7 @@ const types: Validator<readonly string[]> = (value) =>
   value.length <= TYPES_MAX &&
   value.every((type) => isWellFormedText(type, TYPE_LENGTH_MAX) && type !== '')
     ? { value: [...new Set(value as string[])] }
-    : { wrong: `must be a list of 1 to ${TYPES_MAX} texts of 1 to ${TYPE_LENGTH_MAX} characters` };
+    : { wrong: `must be a list of 1 to ${TYPES_MAX} strings of 1 to ${TYPE_LENGTH_MAX} characters` };
 
 const filter: Validator<unknown> = (value) => {
   compileFilter(value);
@@ -114,13 +114,13 @@ const ordering: Validator<SubscriptionDefinition['ordering']> = (value) =>
 const description: Validator<string> = (value) =>
   isWellFormedText(value, DESCRIPTION_LENGTH_MAX)
     ? { value }
-    : { wrong: `must be a text of at most ${DESCRIPTION_LENGTH_MAX} characters` };
+    : { wrong: `must be a string of at most ${DESCRIPTION_LENGTH_MAX} characters` };
 
 const metadata: Validator<Readonly<Record<string, string>>> = (value) =>
   isObject(value) && Object.entries(value).length <= METADATA_MAX && Object.entries(value).every(isMetadataEntry)
     ? { value: value as Record<string, string> }
     : {
-        wrong: `must be an object of at most ${METADATA_MAX} texts of at most ${METADATA_LENGTH_MAX} characters, with names of 1 to 64 of A-Z a-z 0-9 _ . -`,
+        wrong: `must be an object of at most ${METADATA_MAX} strings of at most ${METADATA_LENGTH_MAX} characters, with names of 1 to 64 of A-Z a-z 0-9 _ . -`,
       };
 
 function isMetadataEntry([name, text]: readonly [string, unknown]): boolean {
@@ -130,6 +130,6 @@ function isMetadataEntry([name, text]: readonly [string, unknown]): boolean {
 function futureTime(nowMs: number): Validator<number> {
   return (value) => {
     const checked = timestamp(value);
-    return 'value' in checked && checked.value <= nowMs ? { wrong: 'must be a time to come' } : checked;
+    return 'value' in checked && checked.value <= nowMs ? { wrong: 'must be a future time' } : checked;
   };
 }

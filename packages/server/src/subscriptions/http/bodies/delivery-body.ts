@@ -64,7 +64,7 @@ export function readSecret(members: MemberReader): Secret {
   const own = members.optional('secret', secretText);
   const signature = members.optional('signature', oneOf('hmac', 'ed25519'));
   if (own !== undefined && signature !== undefined && own.startsWith('whsk_') !== (signature === 'ed25519'))
-    throw invalidBody('signature', 'is not what the secret is for');
+    throw invalidBody('signature', 'does not match the secret');
   return { text: own ?? createSecret(signature ?? 'hmac'), endsMs: undefined };
 }
 
@@ -142,7 +142,7 @@ function rejectOtherKind(members: MemberReader, kind: 'webhook' | 'pull'): void 
   const other = kind === 'pull' ? 'webhook' : 'pull';
   for (const name of members.remainingNames)
     if (MEMBERS_OF_KIND[other].includes(name))
-      throw invalidBody(`delivery.${name}`, `is of a ${other}, and this is a ${kind}`);
+      throw invalidBody(`delivery.${name}`, `belongs to a ${other}, and this is a ${kind}`);
   members.rejectUnknown();
 }
 
@@ -165,7 +165,7 @@ export function urlCheck({ sender }: SubscriptionParts): Validator<string> {
 }
 
 function unchanged<Value extends string>(before: Value): Validator<Value> {
-  return (value) => (value === before ? { value: before } : { wrong: `is ${before} and stays so` });
+  return (value) => (value === before ? { value: before } : { wrong: `is ${before} and cannot change` });
 }
 
 const batch: Validator<WebhookDelivery['batch']> = (value) => {

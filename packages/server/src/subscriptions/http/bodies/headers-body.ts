@@ -25,7 +25,7 @@ export function headers(
     for (const [given, text] of entries) {
       const name = given.toLowerCase();
       if (text === HIDDEN_VALUE && before?.[name] === undefined)
-        return { wrong: `has no value to keep for ${name}: of another origin none is kept` };
+        return { wrong: `has no value for ${name}: the hub keeps none for another origin` };
       const wrong = headerProblem(dialects, name, accepted, text === HIDDEN_VALUE ? before?.[name] : text);
       if (wrong !== undefined) return { wrong };
       accepted.set(name, text === HIDDEN_VALUE ? (before?.[name] as string) : (text as string));

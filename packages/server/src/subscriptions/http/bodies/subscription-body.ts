@@ -80,7 +80,7 @@ export function parseChanges(
     ...(delivery?.kind === 'webhook' && { isTrusted: parts.isTrustedEndpoint(delivery.url) }),
   };
   if (Object.keys(changes).length === 0)
-    throw invalidBody('channels', 'is missing, and so is all else: nothing would change');
+    throw invalidBody('channels', 'is missing, and so are all others: the request changes nothing');
   return changes;
 }
 

@@ -77,7 +77,7 @@ export function signingKey(secret: string): SigningKey {
   if (known !== undefined) return known;
   const parsed = parseSecret(secret);
   if (parsed === undefined)
-    throw new TypeError('a secret is whsec_ and 24 to 64 bytes, or whsk_ and an ed25519 key, in base64');
+    throw new TypeError('a secret must be whsec_ and 24 to 64 bytes, or whsk_ and an ed25519 key, in base64');
   const { isShared, bytes } = parsed;
   const key = { key: isShared ? createSecretKey(bytes) : privateKey(bytes.subarray(0, SEED_BYTES)), isShared };
   if (keys.size >= KEYS_MAX) keys.clear();
