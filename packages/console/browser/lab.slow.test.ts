@@ -3,8 +3,8 @@ import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { costTable, orderAtStep, openLab, slide, startBrowser, startDevHub } from './lab-page.ts';
 import type { DevHub, LabPage } from './lab-page.ts';
 
-const PACE = 'Kitchen goes on every';
-const INTERVAL = 'Short poll asks every';
+const PACE = 'Time between two states';
+const INTERVAL = 'Short polling interval';
 const ALL_OF_IT = ['7 of 7', '7 of 7', '7 of 7', '7 of 7', '7 of 7'];
 
 let hub: DevHub;
@@ -35,7 +35,7 @@ test('a pizza is ordered by keyboard alone, and all five lanes deliver', async (
   // One request each for the streams; a request an event for the long poll, and one that waits; a call an event for the webhook.
   expect(lines.slice(1).map(({ requests }) => requests)).toEqual([8, 1, 1, 7]);
   expect(lines.slice(1).map(({ wasted }) => wasted)).toEqual([0, 0, 0, 0]);
-  expect(await page.locator('.unseen[aria-live]').textContent()).toContain('WebSocket knew');
+  expect(await page.locator('.unseen[aria-live]').textContent()).toContain('WebSocket received');
   expect(errors).toEqual([]);
 });
 
@@ -89,7 +89,7 @@ test('one lane stalls; the others go on, and it catches up when bytes move again
   await slide(page, PACE, 'Home');
   await order(page);
   await orderAtStep(page, 2);
-  const lane = page.getByRole('group', { name: 'Make trouble for WebSocket' });
+  const lane = page.getByRole('group', { name: 'Faults for WebSocket' });
   await lane.getByRole('button', { name: 'Stall' }).press('Enter');
   await page.waitForFunction(() => document.querySelectorAll('.lane-row .pizza-7').length === 4);
   expect(await page.locator('.lane-row .pizza-7').count()).toBe(4);
@@ -107,7 +107,7 @@ test.each([
     await slide(page, PACE, 'Home');
     await order(page);
     await orderAtStep(page, 2);
-    const lane = page.getByRole('group', { name: 'Make trouble for Webhook' });
+    const lane = page.getByRole('group', { name: 'Faults for Webhook' });
     await lane.getByRole('button', { name: trouble }).press('Enter');
     await page.waitForFunction((selector) => document.querySelectorAll(selector).length >= 2, seen);
     expect(await page.locator('.wait').count()).toBeGreaterThan(0);
@@ -127,10 +127,7 @@ test.each([
 test('a receiver that is slow holds up nobody but itself', async () => {
   const { page } = await lab();
   await slide(page, PACE, 'Home');
-  await page
-    .getByRole('group', { name: 'Make trouble for Webhook' })
-    .getByRole('button', { name: 'Slow' })
-    .press('Enter');
+  await page.getByRole('group', { name: 'Faults for Webhook' }).getByRole('button', { name: 'Slow' }).press('Enter');
   await page.waitForSelector('.band-busy');
   await page.waitForFunction(() => document.querySelectorAll('.lane-row .pizza-7').length === 4);
   expect((await costTable(page)).map(({ events }) => events)).toEqual(ALL_OF_IT);
@@ -178,18 +175,18 @@ test('news reaches both users, a letter one, on whichever transport, and both se
   await page.waitForFunction(() => document.querySelectorAll('.seat-open').length === 2);
   await expectText(present(one), 'Ada', 'Bo');
   await expectText(present(other), 'Ada', 'Bo');
-  const text = page.getByRole('textbox', { name: 'Your backend says' });
+  const text = page.getByRole('textbox', { name: 'Your backend publishes' });
   await text.fill('To all of you');
-  await page.getByRole('button', { name: 'News to all' }).press('Enter');
+  await page.getByRole('button', { name: 'News to everyone' }).press('Enter');
   await text.fill('To you alone');
-  await page.getByRole('button', { name: 'Letter to Bo' }).press('Enter');
+  await page.getByRole('button', { name: 'Private message to Bo' }).press('Enter');
   await expectText(received(other), 'To all of you', 'To you alone');
   await expectText(received(one), 'To all of you');
   for (const transport of ['short-poll', 'long-poll', 'websocket']) {
     await page.getByRole('combobox', { name: 'One browser: transport' }).selectOption(transport);
     await page.waitForFunction(() => document.querySelectorAll('.seat-open').length === 2);
     await text.fill(`By ${transport}`);
-    await page.getByRole('button', { name: 'Letter to Ada' }).press('Enter');
+    await page.getByRole('button', { name: 'Private message to Ada' }).press('Enter');
     await expectText(received(one), `By ${transport}`);
   }
   expect(await received(one).textContent()).not.toContain('To you alone');
@@ -203,15 +200,15 @@ test('a user on two devices has the letter on both, and is one user with two con
   await other.getByRole('radio', { name: 'Ada' }).focus();
   await page.keyboard.press('ArrowLeft');
   await expectText(one, 'Ada on 2 connections');
-  await page.getByRole('textbox', { name: 'Your backend says' }).fill('Wherever you are');
-  await page.getByRole('button', { name: 'Letter to Ada' }).press('Enter');
+  await page.getByRole('textbox', { name: 'Your backend publishes' }).fill('Wherever you are');
+  await page.getByRole('button', { name: 'Private message to Ada' }).press('Enter');
   await expectText(received(one), 'Wherever you are');
   await page.keyboard.press('Tab');
   await other.getByRole('radio', { name: 'Ada' }).focus();
   await page.keyboard.press('ArrowLeft');
-  await expectText(other, 'Log in', 'News comes here');
-  await page.getByRole('button', { name: 'Letter to Ada' }).press('Enter');
-  await page.getByRole('button', { name: 'News to all' }).press('Enter');
+  await expectText(other, 'Log in', 'Public news appears here');
+  await page.getByRole('button', { name: 'Private message to Ada' }).press('Enter');
+  await page.getByRole('button', { name: 'News to everyone' }).press('Enter');
   await expectText(received(other), 'Wherever you are');
   expect(await received(other).locator('.item-letter').count()).toBe(0);
   expect(errors).toEqual([]);
@@ -220,7 +217,7 @@ test('a user on two devices has the letter on both, and is one user with two con
 test('what a user says comes to all with the name that the hub gives, also while the hub is restarted', async () => {
   const { page } = await lab();
   const [one, other] = seats(page);
-  const say = one.getByRole('textbox', { name: 'One browser: say to all' });
+  const say = one.getByRole('textbox', { name: 'One browser: send to everyone' });
   await say.fill('Is it ready yet?');
   await say.press('Enter');
   await expectText(received(other), 'AdaIs it ready yet?');

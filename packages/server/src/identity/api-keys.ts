@@ -126,7 +126,7 @@ export class ApiKeys implements Identifier {
   }
 
   /**
-   * Gives a key a new secret. The old secret remains valid for `overlapMs`. A still older one, from
+   * Creates a new secret for a key. The old secret remains valid for `overlapMs`. A still older one, from
    * an earlier overlap, ends now.
    * @returns undefined when there is no such key
    */

@@ -25,7 +25,7 @@ export interface EventsQuery {
   readonly limit: number;
   readonly waitSeconds: number | undefined;
   readonly token: string | undefined;
-  /** The client's own name for itself, which outlives its connections. */
+  /** A name that the client chooses, the same over all its connections. */
   readonly client: string | undefined;
   /** Leave out the events that this client published. */
   readonly excludesSelf: boolean;

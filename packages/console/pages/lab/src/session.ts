@@ -107,7 +107,7 @@ export class Session {
   async injectFault(trouble: FaultCommand): Promise<void> {
     if (!this.running) {
       this.#pendingFault = trouble;
-      this.#announce('An order is placed first; the trouble comes while it is being made.');
+      this.#announce('The Lab places an order first, and applies the fault during that order.');
       await this.placeOrder();
       return;
     }

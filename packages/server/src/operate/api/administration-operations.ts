@@ -2,66 +2,66 @@ import { response, jsonContent, operation, queryParameter, type OperationDetails
 import type { Parameter, Operation } from './operation.ts';
 import { list, ref } from './schemas.ts';
 
-const ID: Parameter = { name: 'id', in: 'path', schema: { type: 'string' }, required: true, doc: "The key's id." };
+const ID: Parameter = { name: 'id', in: 'path', schema: { type: 'string' }, required: true, doc: 'The id of the key.' };
 const KEY = jsonContent(ref('Key'), 'The key, without its secret.');
-const MADE = jsonContent(ref('MadeKey'), 'The key. `key` is its text, shown here and never again.');
+const MADE = jsonContent(ref('MadeKey'), 'The key. `key` is its text, shown only here.');
 
 /** Keys, revocations, the audit log and explanations (PROTOCOL.md sections 13.1 and 13.4). */
 export const ADMINISTRATION_OPERATIONS: readonly Operation[] = [
-  route('GET', '/v1/keys', 'listKeys', 'Lists the keys, the oldest first.', {
+  route('GET', '/v1/keys', 'listKeys', 'Lists the keys, oldest first.', {
     answers: [
       response(200, 'All keys.', jsonContent({ type: 'object', properties: { keys: list(ref('Key')) } }, 'The keys.')),
     ],
   }),
   route('POST', '/v1/keys', 'createKey', 'Creates a key for a server.', {
-    bodies: [jsonContent(ref('NewKey'), 'What it is to be good for.')],
+    bodies: [jsonContent(ref('NewKey'), 'The name, scopes and expiry of the key.')],
     answers: [{ ...response(201, 'Created.', MADE), headers: { Location: 'Its address.' } }],
   }),
-  route('GET', '/v1/keys/{id}', 'readKey', 'Reads one key.', {
+  route('GET', '/v1/keys/{id}', 'readKey', 'Reads a key.', {
     parameters: [ID],
     answers: [response(200, 'The key.', KEY)],
   }),
-  route('PATCH', '/v1/keys/{id}', 'changeKey', "Changes a key's name, scopes or expiry.", {
-    doc: 'With other scopes or another expiry its sessions end, and come back as what it is now.',
+  route('PATCH', '/v1/keys/{id}', 'changeKey', 'Changes the name, scopes or expiry of a key.', {
+    doc: 'With other scopes or another expiry, the hub closes the sessions of the key. They can reconnect with the new permissions.',
     parameters: [ID],
-    bodies: [jsonContent(ref('KeyChanges'), 'What is to change.')],
+    bodies: [jsonContent(ref('KeyChanges'), 'The members to change.')],
     answers: [response(200, 'Changed.', KEY)],
   }),
   route('DELETE', '/v1/keys/{id}', 'revokeKey', 'Revokes a key at once and permanently.', {
-    doc: 'Its sessions end. `503 log_full` or `log_unavailable`: it is revoked, and not stored yet. The hub stores it as soon as the disk takes it; ask again until `204` or `404` to know that it has.',
+    doc: 'The hub closes the sessions of the key. `503 log_full` or `log_unavailable`: the key is revoked, but the revocation is not stored yet. The hub stores it when the disk accepts it. Repeat the request until `204` or `404` to be sure.',
     parameters: [ID],
     answers: [response(204, 'Revoked.')],
   }),
-  route('POST', '/v1/keys/{id}/rotate', 'rotateKey', 'Gives a key a new secret.', {
-    doc: 'The old secret stays good for `overlapSeconds`; one from a rotation before ends at once.',
+  route('POST', '/v1/keys/{id}/rotate', 'rotateKey', 'Creates a new secret for a key.', {
+    doc: 'The old secret stays valid for `overlapSeconds`. A secret from an earlier rotation expires at once.',
     parameters: [ID],
-    bodies: [jsonContent(ref('Rotation'), 'May be left out.')],
+    bodies: [jsonContent(ref('Rotation'), 'Optional.')],
     isBodyOptional: true,
     answers: [response(200, 'Rotated.', MADE)],
   }),
   route('POST', '/v1/revocations', 'revoke', 'Revokes the credentials of a user, a token, a key or a session.', {
     section: '13.4',
-    doc: 'It holds within a second on all connections, and after a restart.',
-    bodies: [jsonContent(ref('NewRevocation'), 'Whose, and what was given out before when.')],
-    answers: [response(201, 'Revoked.', jsonContent({ type: 'object' }, 'What was revoked, and `issuedBefore`.'))],
+    doc: 'It takes effect within a second on all connections, and survives a restart.',
+    bodies: [jsonContent(ref('NewRevocation'), 'The subject, and the time before which its credentials were issued.')],
+    answers: [response(201, 'Revoked.', jsonContent({ type: 'object' }, 'The revoked subject, and `issuedBefore`.'))],
     errors: ['not_found'],
   }),
-  route('GET', '/v1/channels', 'listChannels', 'Lists the channels that there are, in the order of their names.', {
+  route('GET', '/v1/channels', 'listChannels', 'Lists the channels, sorted by name.', {
     section: '10.3',
-    doc: 'The key needs the scope `subscribe` for all that `match` covers, or `admin`. A page may hold fewer channels than asked for, or none, and still have a next one.',
+    doc: 'The key needs the scope `subscribe` for all channels that `match` covers, or `admin`. A page may have fewer channels than requested, or none, and still a next page.',
     parameters: [
-      queryParameter('match', { ...ref('Pattern'), default: '>' }, 'Only channels that this pattern covers.'),
+      queryParameter('match', { ...ref('Pattern'), default: '>' }, 'Only channels that match this pattern.'),
       queryParameter(
         'limit',
         { type: 'integer', minimum: 1, maximum: 1000, default: 100 },
         'At most this many channels.',
       ),
-      queryParameter('after', { type: 'string' }, '`next` of the page before.'),
+      queryParameter('after', { type: 'string' }, '`next` of the previous page.'),
     ],
     answers: [response(200, 'A page.', jsonContent(ref('ChannelList'), '`next` is the `after` of the next page.'))],
     errors: ['invalid_parameter', 'invalid_pattern', 'log_unavailable'],
   }),
-  route('GET', '/v1/audit', 'readAudit', 'Reads who did what to the hub, the newest first.', {
+  route('GET', '/v1/audit', 'readAudit', 'Reads the audit log, newest first.', {
     parameters: [
       queryParameter(
         'limit',
@@ -71,7 +71,7 @@ export const ADMINISTRATION_OPERATIONS: readonly Operation[] = [
       queryParameter(
         'before',
         { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
-        '`next` of the page before.',
+        '`next` of the previous page.',
       ),
     ],
     answers: [
@@ -95,7 +95,7 @@ export const ADMINISTRATION_OPERATIONS: readonly Operation[] = [
       doc: 'One of `subscribe`, `publish`, `history` and `presence`. Without `user` and `key`: for an anonymous caller.',
       parameters: [
         queryParameter('user', { type: 'string' }, 'A user.'),
-        queryParameter('claims', { type: 'string' }, 'What the site says of the user: a JSON object.'),
+        queryParameter('claims', { type: 'string' }, 'The claims of the user, as the site gives them: a JSON object.'),
         queryParameter('key', { type: 'string' }, "A key's id."),
         ...['subscribe', 'publish', 'history', 'presence'].map((action) =>
           queryParameter(
@@ -105,7 +105,7 @@ export const ADMINISTRATION_OPERATIONS: readonly Operation[] = [
           ),
         ),
       ],
-      answers: [response(200, 'Yes or no, and why.', jsonContent(ref('Explanation'), 'The answer.'))],
+      answers: [response(200, 'The decision and its reason.', jsonContent(ref('Explanation'), 'The answer.'))],
       errors: ['invalid_parameter', 'invalid_pattern', 'not_found'],
     },
   ),

@@ -11,14 +11,14 @@ const TOKEN: Parameter = {
   name: 'token',
   in: 'query',
   schema: { type: 'string' },
-  doc: 'Credentials, for clients that can set no header; never logged.',
+  doc: 'Credentials, for clients that cannot set headers. The hub never logs them.',
 };
 const CHANNEL: Parameter = { name: 'channel', in: 'path', schema: ref('Channel'), required: true, doc: 'The channel.' };
 const WAIT: Parameter = {
   name: 'wait',
   in: 'query',
   schema: { type: 'integer', minimum: 0, maximum: 60 },
-  doc: 'Hold the answer for up to this many seconds until there is something new.',
+  doc: 'The longest time to wait for a change, in seconds.',
 };
 const LIMIT: Parameter = {
   name: 'limit',
@@ -30,20 +30,20 @@ const IF_NONE_MATCH: Parameter = {
   name: 'If-None-Match',
   in: 'header',
   schema: { type: 'string' },
-  doc: 'The `ETag` of the last answer: `304` while nothing has changed.',
+  doc: 'The `ETag` of the last response. The response is `304` if nothing has changed.',
 };
 const IDEMPOTENCY_KEY: Parameter = {
   name: 'Idempotency-Key',
   in: 'header',
   schema: { type: 'string', minLength: 1, maxLength: 255 },
-  doc: 'For 24 hours the same key gets the first answer again; for several events it stands for `key#0`, `key#1`, ….',
+  doc: 'For 24 hours, a request with the same key gets the first response again. For several events it stands for `key#0`, `key#1`, ….',
 };
 
 const TYPE: Parameter = {
   name: 'Polycast-Type',
   in: 'header',
   schema: { type: 'string', minLength: 1, maxLength: 200 },
-  doc: "The event's type.",
+  doc: 'The type of the event.',
 };
 
 const READ_ERRORS: readonly ErrorCode[] = [
@@ -94,8 +94,8 @@ const PUBLISH_ERRORS: readonly ErrorCode[] = [
   'overloaded',
   'draining',
 ];
-const REPLAYED = { 'Idempotency-Replayed': '`true` when the key was used before and nothing was published now.' };
-const LINKS = '`rel="hub"` and `rel="self"`, as WebSub asks for.';
+const REPLAYED = { 'Idempotency-Replayed': '`true` if the key was used before and this request published nothing.' };
+const LINKS = '`rel="hub"` and `rel="self"`, as WebSub requires.';
 
 const readEvents: Operation = {
   method: 'GET',
@@ -104,26 +104,26 @@ const readEvents: Operation = {
   allowsAnonymous: true,
   summary: 'Reads events: short poll, long poll, Server-Sent Events or WebSocket.',
   section: '4',
-  doc: 'The form follows from the request: `Upgrade: websocket` with the subprotocol `polycast.v1` or none, else `Accept`. Without an `Accept` it is a poll.',
+  doc: 'The request selects the transport: `Upgrade: websocket` with the subprotocol `polycast.v1` or none, otherwise `Accept`. Without `Accept` it is a poll.',
   parameters: [
     {
       name: 'channel',
       in: 'query',
       schema: { ...list(ref('Pattern')), minItems: 1, maxItems: 100 },
       required: true,
-      doc: 'A channel or pattern; repeatable. A WebSocket may leave it out and subscribe later.',
+      doc: 'A channel or pattern; repeatable. Optional for a WebSocket, which can subscribe later.',
     },
     {
       name: 'after',
       in: 'query',
       schema: { anyOf: [ref('Cursor'), { enum: ['earliest', 'now'] }], default: 'now' },
-      doc: 'Begin after this cursor, with all that is kept, or with what comes.',
+      doc: 'Begin after this cursor, with `earliest` (all stored events) or with `now`.',
     },
     {
       name: 'history',
       in: 'query',
       schema: { type: 'integer', minimum: 1, maximum: 1000 },
-      doc: 'Begin with the last N events; not together with `after`.',
+      doc: 'Begin with the last N events. Cannot be combined with `after`.',
     },
     {
       name: 'type',
@@ -131,20 +131,20 @@ const readEvents: Operation = {
       schema: { ...list({ type: 'string' }), maxItems: 20 },
       doc: 'Only events of this type. Repeatable.',
     },
-    { ...LIMIT, doc: 'Polls: at most this many events in the answer.' },
-    { ...WAIT, doc: 'Polls: hold the answer for up to this many seconds until there is an event.' },
+    { ...LIMIT, doc: 'Polls: the maximum number of events in the response.' },
+    { ...WAIT, doc: 'Polls: the longest time to wait for an event, in seconds.' },
     TOKEN,
     {
       name: 'client',
       in: 'query',
       schema: { type: 'string', pattern: '^[A-Za-z0-9_-]{1,64}$' },
-      doc: "The client's own name for itself, which outlives its connections.",
+      doc: 'A name that the client chooses, the same over all its connections.',
     },
     {
       name: 'exclude',
       in: 'query',
       schema: { enum: ['self'] },
-      doc: '`self`: without what this client has published itself.',
+      doc: '`self`: without events that this client has published.',
     },
     {
       name: 'presence',
@@ -156,13 +156,13 @@ const readEvents: Operation = {
       name: 'lastEventId',
       in: 'query',
       schema: ref('Cursor'),
-      doc: 'The header `Last-Event-ID`, for clients that can set no header; the header goes before it.',
+      doc: 'The same as the header `Last-Event-ID`, for clients that cannot set headers. The header takes precedence.',
     },
     {
       name: 'Last-Event-ID',
       in: 'header',
       schema: ref('Cursor'),
-      doc: 'Server-Sent Events: where to go on; goes before `lastEventId`, `after` and `history`.',
+      doc: 'Server-Sent Events: the cursor to resume from. Takes precedence over `lastEventId`, `after` and `history`.',
     },
     {
       name: 'Prefer',
@@ -176,22 +176,22 @@ const readEvents: Operation = {
   answers: [
     {
       status: 200,
-      doc: 'Events, at once, when there are some or when the wait is over; or a stream.',
+      doc: 'Events: at once if there are some, otherwise when the wait ends. Or an event stream.',
       contents: [
         { mediaType: 'application/json', schema: ref('Poll'), doc: 'A poll.' },
         {
           mediaType: 'text/event-stream',
           schema: { type: 'string' },
-          doc: 'A stream of events (PROTOCOL.md section 6).',
+          doc: 'An event stream (PROTOCOL.md section 6).',
         },
       ],
       headers: {
-        ETag: 'Of a poll, for `If-None-Match`.',
-        'Preference-Applied': '`wait=S` when the preference was taken.',
+        ETag: 'For polls: the value for `If-None-Match`.',
+        'Preference-Applied': '`wait=S` if the hub applied the preference.',
       },
     },
     { status: 101, doc: 'A WebSocket (PROTOCOL.md section 7).', contents: [] },
-    { status: 304, doc: 'Nothing has changed since the answer with that `ETag`.', contents: [] },
+    { status: 304, doc: 'Nothing has changed since the response with that `ETag`.', contents: [] },
   ],
   errors: [
     ...READ_ERRORS,
@@ -214,7 +214,7 @@ const publishEvents: Operation = {
   allowsAnonymous: true,
   summary: 'Publishes one event, a list, a stream of lines, or CloudEvents.',
   section: '8.1',
-  doc: 'The answer comes once the event is durable. In a list or a stream each item has its own result; one that is refused does not hold up the others. With `ce-` headers the body is the data of a CloudEvent in binary mode.',
+  doc: 'The hub responds when the event is durable. In a list or a stream each item has its own result, and a refused item does not affect the others. With `ce-` headers the body is the data of a CloudEvent in binary mode.',
   parameters: [IDEMPOTENCY_KEY],
   bodies: [
     {
@@ -222,7 +222,7 @@ const publishEvents: Operation = {
       schema: { oneOf: [ref('NewEvent'), { ...list(ref('NewEvent')), maxItems: 10_000 }] },
       doc: 'One event, or at most 10,000.',
     },
-    { mediaType: 'application/x-ndjson', schema: { type: 'string' }, doc: 'An event a line, any number.' },
+    { mediaType: 'application/x-ndjson', schema: { type: 'string' }, doc: 'One event per line, any number.' },
     { mediaType: 'application/cloudevents+json', schema: ref('CloudEvent'), doc: 'A CloudEvent.' },
     { mediaType: 'application/cloudevents-batch+json', schema: list(ref('CloudEvent')), doc: 'CloudEvents.' },
   ],
@@ -230,13 +230,13 @@ const publishEvents: Operation = {
     publishedResponse(),
     {
       status: 200,
-      doc: 'A result for each item, in order.',
+      doc: 'One result per item, in order.',
       contents: [
         { mediaType: 'application/json', schema: list(ref('Result')), doc: 'For a list.' },
         {
           mediaType: 'application/x-ndjson',
           schema: { type: 'string' },
-          doc: 'For a stream: a result a line, sent while the body is read.',
+          doc: 'For a stream: one result per line, sent while the hub reads the body.',
         },
       ],
     },
@@ -249,9 +249,9 @@ const publishToChannel: Operation = {
   path: '/v1/channels/{channel}/events',
   name: 'publishToChannel',
   allowsAnonymous: true,
-  summary: 'Publishes the body as it is, of any media type.',
+  summary: 'Publishes the body unchanged, with any media type.',
   section: '8.3',
-  doc: 'JSON becomes the `data` of the event, text a string, everything else `data_base64`.',
+  doc: 'JSON becomes the `data` of the event, text becomes a string, and everything else becomes `data_base64`.',
   parameters: [
     CHANNEL,
     TYPE,
@@ -260,13 +260,13 @@ const publishToChannel: Operation = {
       name: 'If-Match',
       in: 'header',
       schema: { type: 'string' },
-      doc: "Only if this cursor, or one of a list, is the id of the channel's newest event; `*`: only if it has one.",
+      doc: "Publishes only if this cursor, or one of a list, is the id of the channel's newest event; `*`: only if the channel has an event.",
     },
     {
       name: 'If-None-Match',
       in: 'header',
       schema: { type: 'string', enum: ['*'] },
-      doc: 'Only if the channel has no event.',
+      doc: 'Publishes only if the channel has no event.',
     },
   ],
   bodies: [{ mediaType: 'application/json', schema: {}, doc: 'Any JSON.' }, BYTES, ANY_DATA],
@@ -279,26 +279,26 @@ const readChannel: Operation = {
   path: '/v1/channels/{channel}',
   name: 'readChannel',
   allowsAnonymous: true,
-  summary: "Reads the newest event's data as it was published.",
+  summary: 'Reads the data of the newest event, as it was published.',
   section: '10.1',
-  doc: 'With `If-None-Match` and `wait` it is a blocking query: the answer comes once there is a newer event.',
+  doc: 'With `If-None-Match` and `wait` it is a blocking query: the hub responds when there is a newer event.',
   parameters: [CHANNEL, WAIT, IF_NONE_MATCH, TOKEN],
   bodies: [],
   answers: [
     {
       status: 200,
-      doc: 'The data, in its own media type.',
+      doc: 'The data, with its own media type.',
       // Bytes come first: generated clients do not know ranges of media types, and use the first
       // type for all.
       contents: [BYTES, ANY_DATA],
       headers: {
-        ETag: "The event's id.",
-        'Polycast-Type': "The event's type.",
-        'Last-Modified': 'When the hub accepted it.',
+        ETag: 'The id of the event.',
+        'Polycast-Type': 'The type of the event.',
+        'Last-Modified': 'The time at which the hub accepted the event.',
         Link: LINKS,
       },
     },
-    { status: 304, doc: 'There is no newer event.', contents: [] },
+    { status: 304, doc: 'The channel has no newer event.', contents: [] },
   ],
   errors: [...READ_CHANNEL_ERRORS, 'channel_empty', 'event_damaged', 'too_many_connections', 'overloaded'],
 };
@@ -308,9 +308,9 @@ const readHistory: Operation = {
   path: '/v1/channels/{channel}/history',
   name: 'readHistory',
   allowsAnonymous: true,
-  summary: 'Reads what the channel keeps, page by page, in both directions.',
+  summary: 'Reads the stored events of a channel, page by page, in both directions.',
   section: '10.2',
-  doc: 'Without `before` and `after` it is the newest page.',
+  doc: 'Without `before` and `after` it returns the newest page.',
   parameters: [
     CHANNEL,
     LIMIT,
@@ -318,13 +318,13 @@ const readHistory: Operation = {
       name: 'before',
       in: 'query',
       schema: ref('Cursor'),
-      doc: 'The page that ends before this cursor: `previous` of the page after it.',
+      doc: 'The page that ends before this cursor: `previous` of the following page.',
     },
     {
       name: 'after',
       in: 'query',
       schema: ref('Cursor'),
-      doc: 'The page that begins after this cursor: `next` of the page before it.',
+      doc: 'The page that begins after this cursor: `next` of the preceding page.',
     },
     TOKEN,
   ],
@@ -333,7 +333,7 @@ const readHistory: Operation = {
     {
       status: 200,
       doc: 'A page.',
-      contents: [{ mediaType: 'application/json', schema: ref('History'), doc: 'The events, the oldest first.' }],
+      contents: [{ mediaType: 'application/json', schema: ref('History'), doc: 'The events, oldest first.' }],
       headers: { Link: '`rel="prev"` and `rel="next"`.' },
     },
   ],
@@ -341,12 +341,12 @@ const readHistory: Operation = {
 };
 
 const operatorOperations: readonly Operation[] = [
-  operatorOperation('/healthz', 'health', 'Whether the process works.', 'application/json'),
+  operatorOperation('/healthz', 'health', 'Tells whether the process works.', 'application/json'),
   {
-    ...operatorOperation('/readyz', 'ready', 'Whether it takes work.', 'application/json'),
-    doc: '`503` while it starts, drains or cannot write its log; `why` says which.',
+    ...operatorOperation('/readyz', 'ready', 'Tells whether the hub accepts work.', 'application/json'),
+    doc: '`503` while the hub starts, drains or cannot write its log. `why` is the reason.',
   },
-  operatorOperation('/metrics', 'metrics', 'What it does, for Prometheus.', 'text/plain'),
+  operatorOperation('/metrics', 'metrics', 'Metrics for Prometheus.', 'text/plain'),
   operatorOperation('/openapi.json', 'openApi', 'This description.', 'application/json'),
 ];
 
@@ -365,8 +365,8 @@ export const OPERATIONS: readonly Operation[] = [
 ];
 
 function publishedResponse(): ResponseDescription {
-  const content: Content = { mediaType: 'application/json', schema: ref('Published'), doc: 'What was published.' };
-  return { status: 201, doc: 'Published, and durable.', contents: [content], headers: REPLAYED };
+  const content: Content = { mediaType: 'application/json', schema: ref('Published'), doc: 'The published data.' };
+  return { status: 201, doc: 'The event is durable.', contents: [content], headers: REPLAYED };
 }
 
 function operatorOperation(path: string, name: string, summary: string, mediaType: string): Operation {

@@ -2,9 +2,15 @@ import { response, jsonContent, operation, queryParameter, type OperationDetails
 import type { Parameter, Operation } from './operation.ts';
 import { list, ref } from './schemas.ts';
 
-const ID: Parameter = { name: 'id', in: 'path', schema: { type: 'string' }, required: true, doc: "The hook's id." };
+const ID: Parameter = {
+  name: 'id',
+  in: 'path',
+  schema: { type: 'string' },
+  required: true,
+  doc: 'The id of the hook.',
+};
 const HOOK = jsonContent(ref('Hook'), 'The hook.');
-const MADE = jsonContent(ref('Hook'), 'The hook. `secret` is shown here and never again.');
+const MADE = jsonContent(ref('Hook'), 'The hook. `secret` is shown only here.');
 const REMOVED = response(
   200,
   'Ended.',
@@ -21,12 +27,12 @@ export const DIALECT_OPERATIONS: readonly Operation[] = [
     method: 'POST',
     path: '/v1/websub',
     name: 'askWebSub',
-    summary: 'The WebSub hub: subscribes, unsubscribes, and hears from publishers.',
+    summary: 'The WebSub hub: subscribes, unsubscribes, and accepts pings of publishers.',
     section: '14.7',
-    doc: 'Anybody may ask; the callback is asked before anything comes of it, and is told when it cannot be had.',
+    doc: 'Anybody may send a request. The hub verifies the callback first, and notifies it of a denial.',
     parameters: [],
-    bodies: [{ mediaType: 'application/x-www-form-urlencoded', schema: ref('HubRequest'), doc: 'What is asked for.' }],
-    answers: [response(202, 'The callback will be asked.'), response(204, 'Taken note of (`publish`).')],
+    bodies: [{ mediaType: 'application/x-www-form-urlencoded', schema: ref('HubRequest'), doc: 'The request.' }],
+    answers: [response(202, 'The hub will verify the callback.'), response(204, 'The ping is accepted (`publish`).')],
     errors: [
       'invalid_body',
       'invalid_utf8',
@@ -40,12 +46,12 @@ export const DIALECT_OPERATIONS: readonly Operation[] = [
       'draining',
     ],
   },
-  route('POST', '/v1/hooks', 'createHook', 'Subscribes an address to an event, as REST Hooks have it.', {
-    doc: 'The address is asked within the call, unless it is trusted. Members have other names as well, as common clients send them.',
-    bodies: [jsonContent(ref('NewHook'), 'Where to, and what.')],
+  route('POST', '/v1/hooks', 'createHook', 'Subscribes a URL to an event, as REST Hooks define it.', {
+    doc: 'The hub verifies the URL during the request, unless it is trusted. Members have alternative names, as common clients send them.',
+    bodies: [jsonContent(ref('NewHook'), 'The URL and the event.')],
     answers: [
       { ...response(201, 'Created.', MADE), headers: { Location: 'Its address.' } },
-      { ...response(200, 'There is one already.', HOOK), headers: { Location: 'Its address.' } },
+      { ...response(200, 'The hook already exists.', HOOK), headers: { Location: 'Its address.' } },
     ],
     errors: ['invalid_pattern', 'too_many_channels', 'endpoint_refused', 'subscription_limit'],
   }),
@@ -55,20 +61,22 @@ export const DIALECT_OPERATIONS: readonly Operation[] = [
     ],
     errors: ['invalid_parameter'],
   }),
-  route('DELETE', '/v1/hooks', 'deleteHooks', 'Ends the hooks to an address.', {
-    doc: 'With a query the body is not looked at: both may stand there instead.',
+  route('DELETE', '/v1/hooks', 'deleteHooks', 'Deletes the hooks to a URL.', {
+    doc: 'Both members may be in the query instead. The hub then ignores the body.',
     parameters: [
-      queryParameter('target_url', { type: 'string', format: 'uri' }, 'Where they lead.'),
-      queryParameter('event', EVENT, 'Only those for this event.'),
+      queryParameter('target_url', { type: 'string', format: 'uri' }, 'The URL of the hooks.'),
+      queryParameter('event', EVENT, 'Only hooks for this event.'),
     ],
-    bodies: [jsonContent(ref('HookChoice'), 'Unless the query says it.')],
+    bodies: [jsonContent(ref('HookChoice'), 'Not needed if the query names the hooks.')],
     isBodyOptional: true,
     answers: [REMOVED],
     errors: ['invalid_parameter', 'not_found'],
   }),
-  route('GET', '/v1/hooks/samples', 'readHookSamples', 'Shows what a hook of an event would be sent.', {
-    parameters: [{ ...queryParameter('event', EVENT, 'A type of events, or a channel.'), required: true }],
-    answers: [response(200, 'Samples.', jsonContent({ type: 'array', items: {} }, 'Data; empty where none is known.'))],
+  route('GET', '/v1/hooks/samples', 'readHookSamples', 'Returns sample data of an event.', {
+    parameters: [{ ...queryParameter('event', EVENT, 'An event type or a channel.'), required: true }],
+    answers: [
+      response(200, 'Samples.', jsonContent({ type: 'array', items: {} }, 'Sample data; empty if there is none.')),
+    ],
     errors: ['invalid_parameter'],
   }),
   route('GET', '/v1/hooks/{id}', 'readHook', 'Reads a hook.', {
@@ -79,13 +87,16 @@ export const DIALECT_OPERATIONS: readonly Operation[] = [
     parameters: [ID],
     answers: [REMOVED],
   }),
-  route('GET', '/v1/event-types', 'listEventTypes', 'Lists the types of events that are published here.', {
+  route('GET', '/v1/event-types', 'listEventTypes', 'Lists the event types of the hub.', {
     section: '14.9',
     answers: [
       response(
         200,
         'The catalogue.',
-        jsonContent({ type: 'object', properties: { eventTypes: list(ref('EventType')) } }, 'As it is configured.'),
+        jsonContent(
+          { type: 'object', properties: { eventTypes: list(ref('EventType')) } },
+          'The configured event types.',
+        ),
       ),
     ],
     errors: ['invalid_parameter'],

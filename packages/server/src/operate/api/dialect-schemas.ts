@@ -10,7 +10,7 @@ const FORMAT: JsonSchema = { enum: ['data', 'event', 'cloudevents'], default: 'd
 export const DIALECT_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   HubRequest: {
     type: 'object',
-    description: 'WebSub section 5.1; for `publish`, `hub.url` or `hub.topic`, which may be repeated.',
+    description: 'WebSub section 5.1. `publish` needs `hub.url` or `hub.topic`, which may be repeated.',
     required: ['hub.mode'],
     properties: {
       'hub.mode': { enum: ['subscribe', 'unsubscribe', 'publish'] },
@@ -28,10 +28,10 @@ export const DIALECT_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     required: ['target_url', 'event'],
     properties: {
       target_url: WEB_URL,
-      event: { ...EVENTS, description: 'Types of events, or channels and patterns.' },
+      event: { ...EVENTS, description: 'Event types, or channels and patterns.' },
       channels: {
         ...CHANNELS,
-        description: 'Of the channels that events of these types are published to, only these.',
+        description: 'Only these channels, among those of the event types.',
       },
       format: FORMAT,
     },
@@ -39,7 +39,7 @@ export const DIALECT_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   HookChoice: {
     type: 'object',
     required: ['target_url'],
-    properties: { target_url: WEB_URL, event: { ...EVENTS, description: 'Only those for this event.' } },
+    properties: { target_url: WEB_URL, event: { ...EVENTS, description: 'Only hooks for this event.' } },
   },
   Hook: {
     type: 'object',
@@ -52,7 +52,7 @@ export const DIALECT_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
       format: FORMAT,
       state: { enum: ['pending', 'active', 'paused', 'suspended', 'ended'] },
       created: { type: 'string', format: 'date-time' },
-      secret: { type: 'string', description: 'What deliveries are signed with.' },
+      secret: { type: 'string', description: 'The secret for the signatures of deliveries.' },
     },
   },
   EventType: {
@@ -62,8 +62,8 @@ export const DIALECT_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
       name: EVENT,
       description: { type: 'string' },
       channels: CHANNELS,
-      schema: { description: 'JSON Schema of the data; `null`: anything.' },
-      sample: { description: 'Data such as theirs; `null` when there is none.' },
+      schema: { description: 'JSON Schema of the data; `null`: any data.' },
+      sample: { description: 'Sample data; `null` if there is none.' },
     },
   },
 };

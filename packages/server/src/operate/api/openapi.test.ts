@@ -36,7 +36,7 @@ interface Body {
 test('defaults are said in words: clients would send them, and could not leave them out', () => {
   expect(JSON.stringify(SCHEMAS)).toContain('"default":"per-channel"');
   expect(JSON.stringify(document)).not.toContain('"default":');
-  expect(JSON.stringify(document)).toContain('Unless given: `per-channel`.');
+  expect(JSON.stringify(document)).toContain('Default: `per-channel`.');
 });
 
 test('operations have names of their own, and the parameters of their paths', () => {

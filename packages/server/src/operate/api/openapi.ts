@@ -16,7 +16,7 @@ function describeDefaults(document: JsonSchema): JsonSchema {
   return JSON.parse(JSON.stringify(document), (_key, value: unknown) => {
     if (typeof value !== 'object' || value === null || !('default' in value)) return value;
     const { default: defaultValue, description, ...schema } = value as JsonSchema;
-    const words = `Unless given: \`${typeof defaultValue === 'string' ? defaultValue : JSON.stringify(defaultValue)}\`.`;
+    const words = `Default: \`${typeof defaultValue === 'string' ? defaultValue : JSON.stringify(defaultValue)}\`.`;
     return { ...schema, description: description === undefined ? words : `${String(description)} ${words}` };
   }) as JsonSchema;
 }
@@ -98,7 +98,7 @@ export const COMMON_ERRORS: readonly ErrorCode[] = [
 function requestBody({ bodies: [first, ...others], isBodyOptional = false }: Operation): JsonSchema {
   const description = others.map(({ mediaType, doc }) => `\`${mediaType}\`: ${doc}`).join(' ');
   return {
-    ...(others.length > 0 && { description: `Taken as well: ${description}` }),
+    ...(others.length > 0 && { description: `Also accepted: ${description}` }),
     required: !isBodyOptional,
     content: contents(first === undefined ? [] : [first]),
   };
@@ -114,7 +114,7 @@ const SECURITY_SCHEMES: JsonSchema = {
     type: 'apiKey',
     in: 'query',
     name: 'token',
-    description: 'The same, for clients that can set no header; never logged.',
+    description: 'The same, for clients that cannot set headers. The hub never logs it.',
   },
 };
 
@@ -130,10 +130,10 @@ function securityOf({ errors, parameters, allowsAnonymous: isForAnyone = false }
 
 const TAGS: readonly JsonSchema[] = [
   { name: 'events', description: 'Publishing and reading.' },
-  { name: 'users', description: 'Users, and who is there.' },
-  { name: 'subscriptions', description: 'Durable subscriptions, in all their dialects.' },
-  { name: 'administration', description: 'Keys, revocations, the audit log.' },
-  { name: 'operations', description: 'How the hub is.' },
+  { name: 'users', description: 'Users and presence.' },
+  { name: 'subscriptions', description: 'Durable subscriptions in all dialects.' },
+  { name: 'administration', description: 'Keys, revocations and the audit log.' },
+  { name: 'operations', description: 'Health and metrics.' },
 ];
 
 /** The tag, by the section of PROTOCOL.md. */

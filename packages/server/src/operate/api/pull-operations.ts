@@ -7,7 +7,7 @@ const ID: Parameter = {
   in: 'path',
   schema: { type: 'string' },
   required: true,
-  doc: "The subscription's id.",
+  doc: 'The id of the subscription.',
 };
 const SECONDS: JsonSchema = { type: 'integer', minimum: 1 };
 const LEASES: JsonSchema = {
@@ -17,13 +17,13 @@ const LEASES: JsonSchema = {
   maxItems: 1000,
 };
 const COUNTED: Readonly<Record<string, JsonSchema>> = {
-  count: { type: 'integer', minimum: 0, description: 'Leases that it went well with.' },
-  notHeld: { type: 'array', items: { type: 'string' }, description: 'Those that have ended, or never were.' },
+  count: { type: 'integer', minimum: 0, description: 'Leases for which the operation succeeded.' },
+  notHeld: { type: 'array', items: { type: 'string' }, description: 'Leases that have ended or never existed.' },
 };
 
 /** Pull subscriptions (PROTOCOL.md section 14.6). */
 export const PULL_OPERATIONS: readonly Operation[] = [
-  action('pull', 'pullEvents', 'Gives a worker events, each with a lease, and waits for the first one if asked to.', {
+  action('pull', 'pullEvents', 'Returns events to a worker, each with a lease. Can wait for the first event.', {
     isBodyOptional: true,
     body: jsonContent(
       {
@@ -31,34 +31,34 @@ export const PULL_OPERATIONS: readonly Operation[] = [
         properties: {
           count: { type: 'integer', minimum: 1, maximum: 1000, default: 10 },
           waitSeconds: { type: 'integer', minimum: 0, maximum: 60, default: 0 },
-          leaseSeconds: { ...SECONDS, description: 'As the subscription has it, unless given.' },
+          leaseSeconds: { ...SECONDS, description: 'The default is that of the subscription.' },
         },
         additionalProperties: false,
       },
-      'May be left out.',
+      'Optional.',
     ),
     answer: jsonContent(
       { type: 'object', properties: { events: list(ref('LeasedEvent')) } },
-      'The events; there may be none.',
+      'The events; the list may be empty.',
     ),
     errors: ['subscription_not_active', 'too_many_connections'],
   }),
-  action('ack', 'acknowledgeEvents', 'Says that events are done.', {
+  action('ack', 'acknowledgeEvents', 'Acknowledges events.', {
     body: jsonContent(
       {
         type: 'object',
         properties: {
           leases: LEASES,
-          through: { ...ref('Cursor'), description: 'All that is leased up to and with this event.' },
+          through: { ...ref('Cursor'), description: 'All leased events up to and including this one.' },
         },
         additionalProperties: false,
       },
-      'One of the two.',
+      'One of the two members.',
     ),
     answer: jsonContent({ type: 'object', properties: COUNTED }, 'How many.'),
     errors: ['subscription_not_active'],
   }),
-  action('nack', 'giveBackEvents', 'Gives events back: they are given out again.', {
+  action('nack', 'giveBackEvents', 'Releases events. The hub delivers them again.', {
     body: jsonContent(
       {
         type: 'object',
@@ -66,12 +66,12 @@ export const PULL_OPERATIONS: readonly Operation[] = [
         required: ['leases'],
         additionalProperties: false,
       },
-      'Which, and when they may be given out again.',
+      'The leases, and the delay before the next delivery.',
     ),
     answer: jsonContent({ type: 'object', properties: COUNTED }, 'How many.'),
     errors: ['subscription_not_active'],
   }),
-  action('extend', 'extendLeases', 'Has leases end later, or sooner.', {
+  action('extend', 'extendLeases', 'Extends or shortens leases.', {
     body: jsonContent(
       {
         type: 'object',
@@ -79,11 +79,11 @@ export const PULL_OPERATIONS: readonly Operation[] = [
         required: ['leases'],
         additionalProperties: false,
       },
-      'Which, and how long from now.',
+      'The leases and their new duration from now.',
     ),
     answer: jsonContent(
       { type: 'object', properties: { ...COUNTED, leaseEnds: { type: 'string', format: 'date-time' } } },
-      'How many, and until when.',
+      'The number of leases and their new end.',
     ),
     errors: ['subscription_not_active'],
   }),

@@ -5,7 +5,7 @@ import { SUBSCRIPTION_SCHEMAS } from './subscription-schemas.ts';
 
 const USER: JsonSchema = { type: 'string', minLength: 1, maxLength: 128 };
 const ADDRESSED_EVENT_COMMON: Readonly<Record<string, JsonSchema>> = {
-  data: { description: 'Any JSON value; kept character for character.' },
+  data: { description: 'Any JSON value. The hub keeps it character for character.' },
   type: { type: 'string', minLength: 1, maxLength: 200 },
   idempotencyKey: { type: 'string', minLength: 1, maxLength: 255 },
 };
@@ -13,7 +13,7 @@ const ADDRESSED_EVENT: Readonly<Record<string, JsonSchema>> = {
   ...ADDRESSED_EVENT_COMMON,
   ifMatch: {
     $ref: '#/components/schemas/Cursor',
-    description: "Only if this is the id of the newest event of the user's private channel.",
+    description: "Publishes only if this is the id of the newest event of the user's private channel.",
   },
 };
 
@@ -38,7 +38,7 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   Cursor: {
     type: 'string',
     pattern: '^[0-9a-hjkmnp-tv-z]{10}-[0-9a-hjkmnp-tv-z]{11}$',
-    description: 'A place in the log (PROTOCOL.md section 2). Opaque: store it, send it back.',
+    description: 'A place in the log (PROTOCOL.md section 2). Opaque: store it and send it back.',
     examples: ['0t24qj92dx-00000000010'],
   },
   Channel: {
@@ -58,19 +58,19 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   },
   Event: object(
     {
-      id: { ...ref('Cursor'), description: 'The cursor just after this event.' },
+      id: { ...ref('Cursor'), description: 'The cursor directly after this event.' },
       channel: ref('Channel'),
       type: { type: 'string', minLength: 1, maxLength: 200 },
-      time: { type: 'string', format: 'date-time', description: 'When the hub accepted it.' },
+      time: { type: 'string', format: 'date-time', description: 'The time at which the hub accepted the event.' },
       user: { type: 'string' },
       origin: { type: 'string' },
-      datacontenttype: { type: 'string', description: 'The media type of the data, when it is not JSON.' },
-      cloudevent: { type: 'object', description: 'Attributes of a CloudEvent that have no other place here.' },
+      datacontenttype: { type: 'string', description: 'The media type of the data, if it is not JSON.' },
+      cloudevent: { type: 'object', description: 'Other attributes of a CloudEvent.' },
       data: { description: 'Any JSON value, or the text that was published.' },
       data_base64: {
         type: 'string',
         contentEncoding: 'base64',
-        description: 'Instead of `data`, when bytes were published.',
+        description: 'Instead of `data`, if bytes were published.',
       },
     },
     ['id', 'channel', 'time'],
@@ -78,7 +78,7 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   Gap: object(
     { from: ref('Cursor'), to: ref('Cursor'), reason: { enum: Object.keys(GAP_REASONS) } },
     ['from', 'to', 'reason'],
-    'Events after `from`, up to and with `to`, can no longer be delivered (PROTOCOL.md section 2.3).',
+    'The hub can no longer deliver the events after `from`, up to and including `to` (PROTOCOL.md section 2.3).',
   ),
   Poll: object(
     {
@@ -87,33 +87,33 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
       gaps: list(ref('Gap')),
       more: {
         type: 'boolean',
-        description: '`true`: a part of the log was looked through, and there is more of it: ask again at once.',
+        description: '`true`: the hub has searched only a part of the log. Poll again at once.',
       },
     },
     ['events', 'cursor', 'gaps'],
-    'The next poll asks with `after` = `cursor`.',
+    'The `after` of the next poll.',
   ),
   History: object(
     {
       events: list(ref('Event')),
-      previous: { anyOf: [ref('Cursor'), { type: 'null' }], description: 'The `before` of the page before this one.' },
-      next: { anyOf: [ref('Cursor'), { type: 'null' }], description: 'The `after` of the page after this one.' },
+      previous: { anyOf: [ref('Cursor'), { type: 'null' }], description: 'The `before` of the preceding page.' },
+      next: { anyOf: [ref('Cursor'), { type: 'null' }], description: 'The `after` of the following page.' },
       gaps: list(ref('Gap')),
     },
     ['events', 'previous', 'next', 'gaps'],
-    'The oldest event first.',
+    'Oldest event first.',
   ),
   NewEvent: {
     ...object(
       {
         channel: ref('Channel'),
-        data: { description: 'Any JSON value; kept character for character.' },
+        data: { description: 'Any JSON value. The hub keeps it character for character.' },
         type: { type: 'string', minLength: 1, maxLength: 200 },
         idempotencyKey: { type: 'string', minLength: 1, maxLength: 255 },
         ifMatch: {
           oneOf: [ref('Cursor'), { type: 'string', enum: ['none', '*'] }],
           description:
-            "Only if this is the id of the channel's newest event; `none`: only if it has none; `*`: only if it has one.",
+            "Publishes only if this is the id of the channel's newest event; `none`: only if it has no event; `*`: only if it has an event.",
         },
       },
       ['channel', 'data'],
@@ -126,7 +126,7 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     'The event is durable.',
   ),
   Result: { oneOf: [ref('Published'), object({ error: ref('Problem') }, ['error'])] },
-  Results: object({ results: list(ref('Result')) }, ['results'], 'One for each user, in order.'),
+  Results: object({ results: list(ref('Result')) }, ['results'], 'One result per user, in order.'),
   Letter: { ...object(ADDRESSED_EVENT, ['data']), additionalProperties: false },
   LetterToUser: { ...object({ ...ADDRESSED_EVENT, user: USER }, ['data', 'user']), additionalProperties: false },
   LetterToUsers: {
@@ -143,8 +143,8 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
         object(
           {
             user: USER,
-            sessions: { type: 'integer', description: 'Its sessions; 0 of a user who has polled lately.' },
-            info: { description: 'What the site shows of the user.' },
+            sessions: { type: 'integer', description: 'The number of sessions; 0 for a user who polled recently.' },
+            info: { description: 'Information of the site about the user.' },
           },
           ['user', 'sessions'],
         ),
@@ -159,10 +159,10 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
         object(
           {
             channel: ref('Channel'),
-            events: { type: 'integer', description: 'Events that are kept.' },
-            bytes: { type: 'integer', description: 'Of their JSON.' },
-            oldest: { type: ['string', 'null'], description: 'When the oldest of them was accepted.' },
-            latest: { type: ['string', 'null'], description: 'The id of the newest of them.' },
+            events: { type: 'integer', description: 'The number of stored events.' },
+            bytes: { type: 'integer', description: 'The size of their JSON.' },
+            oldest: { type: ['string', 'null'], description: 'The time of the oldest stored event.' },
+            latest: { type: ['string', 'null'], description: 'The id of the newest stored event.' },
           },
           ['channel', 'events', 'bytes', 'oldest', 'latest'],
         ),
@@ -174,8 +174,8 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   User: object(
     {
       user: USER,
-      online: { type: 'boolean', description: 'Connected, or has polled lately.' },
-      info: { description: 'What the site shows of the user.' },
+      online: { type: 'boolean', description: 'The user is connected, or has polled recently.' },
+      info: { description: 'Information of the site about the user.' },
       sessions: list(
         object(
           {
@@ -183,8 +183,8 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
             transport: { enum: SESSION_TRANSPORTS },
             since: { type: 'string', format: 'date-time' },
             channels: { type: 'integer' },
-            cursor: { ...ref('Cursor'), description: 'All up to here has been given to it.' },
-            behind: { type: 'integer', description: 'By how many positions of the log that is behind.' },
+            cursor: { ...ref('Cursor'), description: 'The position up to which the session has received events.' },
+            behind: { type: 'integer', description: 'The distance to the head of the log, in positions.' },
             address: { type: 'string' },
           },
           ['session', 'transport', 'since', 'channels', 'cursor', 'behind', 'address'],
@@ -196,15 +196,15 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   Presence: object(
     {
       channel: ref('Channel'),
-      cursor: { ...ref('Cursor'), description: 'At which this is true.' },
-      listed: { type: 'boolean', description: 'Whether members are told of, or only counts.' },
+      cursor: { ...ref('Cursor'), description: 'The cursor at which the list is valid.' },
+      listed: { type: 'boolean', description: 'Whether presence events name members or only counts.' },
       users: { type: 'integer' },
-      anonymous: { type: 'integer', description: 'Sessions of nobody known.' },
+      anonymous: { type: 'integer', description: 'Anonymous sessions.' },
       members: list(
         object(
           {
             user: USER,
-            info: { description: 'What the site shows of the user.' },
+            info: { description: 'Information of the site about the user.' },
             sessions: { type: 'integer' },
             since: { type: 'string', format: 'date-time' },
           },
@@ -229,7 +229,7 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
         data_base64: { type: 'string', contentEncoding: 'base64' },
       },
       ['specversion', 'id', 'source', 'type'],
-      'CloudEvents 1.0 in the JSON format; the channel is `channel`, else `subject` (PROTOCOL.md section 8.5).',
+      'CloudEvents 1.0 in the JSON format. The channel is `channel`, otherwise `subject` (PROTOCOL.md section 8.5).',
     ),
     additionalProperties: true,
   },
@@ -254,11 +254,15 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
       scopes: ref('Scopes'),
       created: { type: 'string', format: 'date-time' },
       expires: { type: ['string', 'null'], format: 'date-time' },
-      lastUsed: { type: ['string', 'null'], format: 'date-time', description: 'After a crash up to a minute old.' },
+      lastUsed: {
+        type: ['string', 'null'],
+        format: 'date-time',
+        description: 'After a crash it may be up to a minute old.',
+      },
       overlapUntil: {
         type: ['string', 'null'],
         format: 'date-time',
-        description: 'While a rotation lasts: until when the old secret is good.',
+        description: 'During a rotation: the time until which the old secret is valid.',
       },
     },
     ['id', 'name', 'scopes', 'created', 'expires', 'lastUsed', 'overlapUntil'],
@@ -276,10 +280,10 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     ...object(
       {
         user: { type: 'string' },
-        token: { type: 'string', description: 'Its id, `jti`.' },
+        token: { type: 'string', description: 'The id of the token, `jti`.' },
         key: { type: 'string', description: 'Its id.' },
-        session: { type: 'string', description: 'The one in `ready`.' },
-        issuedBefore: { type: 'string', format: 'date-time', description: 'Now, unless given.' },
+        session: { type: 'string', description: 'The session id of `ready`.' },
+        issuedBefore: { type: 'string', format: 'date-time', description: 'The default is now.' },
       },
       [],
       'One of `user`, `token`, `key` and `session`.',
@@ -304,11 +308,11 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
       channel: { type: 'string' },
       as: { type: 'object' },
       by: { type: 'string', description: 'The rule that decided.' },
-      needs: { type: 'string', description: 'What would have been needed.' },
+      needs: { type: 'string', description: 'The missing permission.' },
       revokedBefore: {
         type: 'string',
         format: 'date-time',
-        description: 'What the user was given before then is refused, whatever the rules say.',
+        description: 'The hub refuses credentials of the user issued before this time, regardless of the rules.',
       },
     },
     ['allowed', 'action', 'channel', 'as', 'by'],
@@ -320,9 +324,9 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
       type: { type: 'string', format: 'uri' },
       title: { type: 'string' },
       status: { type: 'integer' },
-      code: { type: 'string', description: 'Stable; clients decide by it.' },
+      code: { type: 'string', description: 'Stable. Clients base decisions on it.' },
       detail: { type: 'string' },
-      retryable: { type: 'boolean', description: 'Whether the same request can succeed later.' },
+      retryable: { type: 'boolean', description: 'Whether the same request can succeed later without a change.' },
     },
     ['type', 'title', 'status', 'code', 'retryable'],
     'RFC 9457.',

@@ -33,27 +33,27 @@ const SUBSCRIPTION_OPTIONS: Readonly<Record<string, JsonSchema>> = {
   },
   filter: {
     anyOf: [{ $ref: '#/components/schemas/Filter' }, { type: 'null' }],
-    description: 'Only events that pass it.',
+    description: 'Only events that match the filter.',
   },
   ordering: {
     enum: ['per-channel', 'none'],
     default: 'per-channel',
     description: "`per-channel`: a channel's events one at a time, in order.",
   },
-  ratePerSecond: { type: ['integer', 'null'], minimum: 1, maximum: 1_000_000, description: '`null`: no bound.' },
+  ratePerSecond: { type: ['integer', 'null'], minimum: 1, maximum: 1_000_000, description: '`null`: no limit.' },
   concurrencyMax: {
     type: ['integer', 'null'],
     minimum: 1,
-    description: 'Requests at once; of a pull, events leased at once.',
+    description: 'The maximum number of concurrent requests; for pull, of leased events.',
   },
   description: { type: ['string', 'null'], maxLength: 500 },
   metadata: {
     type: ['object', 'null'],
     maxProperties: 20,
     additionalProperties: { type: 'string', maxLength: 500 },
-    description: "The owner's own notes.",
+    description: 'Metadata of the owner.',
   },
-  expires: { ...TIME_OR_NULL, description: 'It ends then; `null`: never.' },
+  expires: { ...TIME_OR_NULL, description: 'The time when the subscription ends; `null`: never.' },
 };
 
 /** The options of a webhook's delivery. */
@@ -65,7 +65,7 @@ const WEBHOOK: Readonly<Record<string, JsonSchema>> = {
     type: 'object',
     maxProperties: 20,
     additionalProperties: { type: 'string', maxLength: 4096 },
-    description: 'Sent along with each request. Values that carry credentials are shown as `…`.',
+    description: 'Headers of each request. Values that contain credentials are shown as `…`.',
   },
   batch: {
     type: ['object', 'null'],
@@ -75,9 +75,9 @@ const WEBHOOK: Readonly<Record<string, JsonSchema>> = {
     },
     required: ['countMax'],
     additionalProperties: false,
-    description: 'Up to so many events in a request, as a JSON array; so long the first waits for others.',
+    description: 'Up to `countMax` events in a request, as a JSON array. The first event waits this long for more.',
   },
-  timeoutMs: { type: 'integer', minimum: 100, description: 'For the whole exchange.' },
+  timeoutMs: { type: 'integer', minimum: 100, description: 'The timeout of a whole request.' },
   retryDelaysSeconds: { type: 'array', items: { type: 'integer', minimum: 1, maximum: 604_800 }, maxItems: 30 },
 };
 const PULL: Readonly<Record<string, JsonSchema>> = {
@@ -88,9 +88,10 @@ const PULL: Readonly<Record<string, JsonSchema>> = {
 const SECRET: Readonly<Record<string, JsonSchema>> = {
   secret: {
     type: 'string',
-    description: '`whsec_` and 24 to 64 bytes in base64, or `whsk_` and an ed25519 key; made by the hub unless given.',
+    description:
+      '`whsec_` and 24 to 64 bytes in base64, or `whsk_` and an ed25519 key. By default the hub creates one.',
   },
-  signature: { enum: ['hmac', 'ed25519'], default: 'hmac', description: 'What the hub makes.' },
+  signature: { enum: ['hmac', 'ed25519'], default: 'hmac', description: 'The kind of secret that the hub creates.' },
 };
 
 /** The schemas of durable subscriptions (PROTOCOL.md section 14.1). */
@@ -112,7 +113,11 @@ export const SUBSCRIPTION_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     {
       ...SUBSCRIPTION_OPTIONS,
       delivery: { oneOf: [ref('NewWebhookDelivery'), ref('NewPullDelivery')] },
-      start: { anyOf: [CURSOR, { enum: ['earliest', 'now'] }], default: 'now', description: 'Where it begins.' },
+      start: {
+        anyOf: [CURSOR, { enum: ['earliest', 'now'] }],
+        default: 'now',
+        description: 'The start of the subscription.',
+      },
     },
     ['channels', 'delivery'],
   ),
@@ -122,18 +127,18 @@ export const SUBSCRIPTION_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
       delivery: {
         type: 'object',
         properties: { ...withoutDefaults(WEBHOOK), ...PULL, kind: { enum: ['webhook', 'pull'] } },
-        description: 'Its members that are to be replaced; the kind and the dialect stay.',
+        description: 'The members to replace. The kind and the dialect cannot change.',
       },
     },
     [],
-    'Any of its members; `null` stands for what holds unless something is given.',
+    'Any of the members; `null` restores the default.',
   ),
   WebhookDelivery: {
     type: 'object',
     properties: {
       ...WEBHOOK,
       dialect: { enum: ['standard', 'cloudevents', 'rest-hooks', 'websub'] },
-      secret: { type: 'string', description: 'When it is new: shown here and never again.' },
+      secret: { type: 'string', description: 'Only for a new secret; shown only here.' },
       secrets: {
         type: 'array',
         items: {
@@ -144,7 +149,7 @@ export const SUBSCRIPTION_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
             expires: TIME_OR_NULL,
           },
         },
-        description: 'What requests are signed with at present.',
+        description: 'The current signature scheme.',
       },
     },
     required: ['kind'],
@@ -155,23 +160,23 @@ export const SUBSCRIPTION_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     properties: {
       id: { type: 'string', pattern: '^sub_[0-9a-z]{16}$' },
       state: { enum: ['pending', 'active', 'paused', 'suspended', 'ended'] },
-      reason: { type: 'string', description: 'Why (PROTOCOL.md section 14.2).' },
+      reason: { type: 'string', description: 'The reason (PROTOCOL.md section 14.2).' },
       since: TIME,
       ...SUBSCRIPTION_OPTIONS,
       delivery: { oneOf: [ref('WebhookDelivery'), ref('PullDelivery')] },
-      cursor: { ...CURSOR, description: 'All up to here is done, or counted in `backlog`.' },
+      cursor: { ...CURSOR, description: 'All events up to here are done, or counted in `backlog`.' },
       backlog: {
         type: 'object',
         properties: {
-          inFlight: { ...COUNT, description: 'Events under way, or leased.' },
+          inFlight: { ...COUNT, description: 'Events in flight or leased.' },
           failing: { ...COUNT, description: 'Events that wait for another attempt.' },
-          waiting: { ...COUNT, description: 'Events that are taken up, and wait for others or for their turn.' },
-          deadLetters: { ...COUNT, description: 'Events given up on.' },
-          lagMs: { type: 'number', minimum: 0, description: 'How old the oldest event is that is not done.' },
+          waiting: { ...COUNT, description: 'Events that wait for other events or for their turn.' },
+          deadLetters: { ...COUNT, description: 'Dead letters.' },
+          lagMs: { type: 'number', minimum: 0, description: 'The age of the oldest event that is not done.' },
           lagEvents: {
             ...COUNT,
             description:
-              'Events that are not done: under way, failing, waiting, and those after `cursor` that it matches and has not taken up. Those that are not in memory are counted once somebody has asked; until then, and beyond 100,000, their positions count.',
+              'Events that are not done: in flight, failing, waiting, and matching events after `cursor`. The hub counts events that are not in memory after the first request. Until then, and beyond 100,000, it counts positions.',
           },
           lagPositions: { ...COUNT, description: 'Positions of the log from `cursor` to its head.' },
         },
@@ -188,9 +193,9 @@ export const SUBSCRIPTION_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
       number: { type: 'integer', minimum: 1 },
       subscription: { type: 'string' },
       event: { anyOf: [CURSOR, { type: 'null' }], description: '`null` for samples, verifications and gaps.' },
-      gap: { type: 'boolean', description: 'It told that events are lost, by itself or in a batch.' },
-      count: { ...COUNT, description: 'How many events it was of; `event` is the first.' },
-      attempt: { type: 'integer', minimum: 1, description: '1 for the first.' },
+      gap: { type: 'boolean', description: 'Whether the request reported lost events, alone or in a batch.' },
+      count: { ...COUNT, description: 'The number of events in the request; `event` is the first.' },
+      attempt: { type: 'integer', minimum: 1, description: '1 for the first attempt.' },
       started: TIME,
       outcome: { enum: OUTCOMES },
       detail: { type: 'string' },
@@ -216,7 +221,7 @@ export const SUBSCRIPTION_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
           firstByteMs: MS_OR_NULL,
           totalMs: { type: 'number', minimum: 0 },
         },
-        description: 'Where the time went; `null` for what did not happen.',
+        description: 'The duration of each phase; `null` for a phase that did not happen.',
       },
     },
   },
@@ -232,7 +237,7 @@ export const SUBSCRIPTION_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
       payload: {
         anyOf: [{ $ref: '#/components/schemas/Event' }, { type: 'null' }],
         description:
-          'When it is read alone: the event, or `null` when retention has removed it, or its log is no more.',
+          'Only if read alone: the event, or `null` if retention has removed it or its log no longer exists.',
       },
     },
   },
@@ -261,11 +266,12 @@ export const SUBSCRIPTION_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
             tries: {
               type: ['integer', 'null'],
               minimum: 0,
-              description: '`null` where that is not kept: of a pull that is done, and of a webhook without attempts.',
+              description:
+                '`null` if it is not stored: for an acknowledged pull, and for a webhook without stored attempts.',
             },
             first: TIME_OR_NULL,
             last: TIME_OR_NULL,
-            due: { ...TIME_OR_NULL, description: 'When its lease ends, or it is tried again.' },
+            due: { ...TIME_OR_NULL, description: 'The end of the lease, or the time of the next attempt.' },
             attempts: { type: 'array', items: { $ref: '#/components/schemas/Attempt' } },
           },
         },
@@ -279,7 +285,7 @@ export const SUBSCRIPTION_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
       channel: { $ref: '#/components/schemas/Channel' },
     },
     [],
-    'One of `after` and `since`.',
+    'Either `after` or `since`.',
   ),
   NewSecret: closedObject(
     { ...SECRET, overlapSeconds: { type: 'integer', minimum: 0, maximum: 2_592_000, default: 86_400 } },
@@ -291,9 +297,9 @@ export const SUBSCRIPTION_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
       lease: {
         type: 'string',
         pattern: '^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$',
-        description: 'What to acknowledge it by.',
+        description: 'The id for the acknowledgement.',
       },
-      delivery: { type: 'integer', minimum: 1, description: '1 for the first time.' },
+      delivery: { type: 'integer', minimum: 1, description: '1 for the first delivery.' },
       leaseEnds: TIME,
       event: { $ref: '#/components/schemas/Event' },
     },

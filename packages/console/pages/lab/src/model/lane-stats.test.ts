@@ -68,10 +68,10 @@ test('the axis shows all of an order, and each of its times within it', () => {
 test('a verdict says what the numbers say', () => {
   const numbers = { wasted: 4, bytesUp: 1000, bytesDown: 500, worstDelayMs: 900, seen: 6 };
   expect(summaryOf('Short polling', { ...numbers, requests: 10, medianDelayMs: 512, lost: 1 })).toBe(
-    'Short polling knew 512 ms after the kitchen, with 10 requests, 4 of them for nothing, and 1.5 kB. It was told that 1 event could not be delivered any more.',
+    'Short polling received events with a delay of 512 ms (median), with 10 requests, 4 of them without an event, and 1.5 kB. A gap reported 1 event that could not be delivered.',
   );
   expect(summaryOf('WebSocket', { ...numbers, requests: 1, wasted: 0, medianDelayMs: undefined, lost: 0 })).toBe(
-    'WebSocket saw nothing.',
+    'WebSocket received no events.',
   );
 });
 

@@ -3,12 +3,11 @@ import { bytesText, countText, durationText } from './format.ts';
 
 /** A sentence about one lane's numbers, made of nothing but those numbers. */
 export function summaryOf(title: string, stats: LaneStats): string {
-  if (stats.medianDelayMs === undefined) return `${title} saw nothing.`;
+  if (stats.medianDelayMs === undefined) return `${title} received no events.`;
   const requestsText =
     stats.wasted === 0
       ? `${countText(stats.requests, 'request')}, none wasted`
-      : `${countText(stats.requests, 'request')}, ${stats.wasted} of them for nothing`;
-  const lost =
-    stats.lost === 0 ? '' : ` It was told that ${countText(stats.lost, 'event')} could not be delivered any more.`;
-  return `${title} knew ${durationText(stats.medianDelayMs)} after the kitchen, with ${requestsText}, and ${bytesText(stats.bytesUp + stats.bytesDown)}.${lost}`;
+      : `${countText(stats.requests, 'request')}, ${stats.wasted} of them without an event`;
+  const lost = stats.lost === 0 ? '' : ` A gap reported ${countText(stats.lost, 'event')} that could not be delivered.`;
+  return `${title} received events with a delay of ${durationText(stats.medianDelayMs)} (median), with ${requestsText}, and ${bytesText(stats.bytesUp + stats.bytesDown)}.${lost}`;
 }

@@ -20,7 +20,7 @@ export function Chart({ session }: { session: Session }): VNode {
   const axis = timeAxis(order?.startedAtMs ?? now, now, ended);
   const [strip, stripWidth] = useWidth();
   return (
-    <section class={ended ? 'chart ended' : 'chart'} aria-label="What happens on the wires">
+    <section class={ended ? 'chart ended' : 'chart'} aria-label="Network traffic of each transport">
       <KitchenRow session={session} axis={axis} now={now} strip={strip} stripWidth={stripWidth} />
       {LANES.map((lane) => (
         <LaneRow key={lane.name} lane={lane} session={session} axis={axis} now={now} stripWidth={stripWidth} />
@@ -55,7 +55,7 @@ function KitchenRow({ session, axis, now, strip, stripWidth }: KitchenRowProps):
             </span>
           ))}
         {order === undefined && (
-          <span class="hint">Order a pizza: each of its states is published here, and each request appears below.</span>
+          <span class="hint">Order a pizza. Its states are published here, and each request appears below.</span>
         )}
         {order?.publications.map(({ step, sentAtMs, acceptedAtMs }) => (
           <span
@@ -108,13 +108,13 @@ function Legend(): VNode {
   return (
     <ul class="legend">
       <li>
-        <i class="bar news" /> a request that brought news
+        <i class="bar news" /> a request with events
       </li>
       <li>
         <i class="bar open" /> held open
       </li>
       <li>
-        <i class="bar nothing" /> for nothing
+        <i class="bar nothing" /> without events
       </li>
       <li>
         <i class="bar failed" /> failed
@@ -123,7 +123,7 @@ function Legend(): VNode {
         <i class="refusal" /> refused
       </li>
       <li>
-        <i class="number seen">1</i> the event is known, its tail the delay
+        <i class="number seen">1</i> the event is received; its tail is the delay
       </li>
     </ul>
   );

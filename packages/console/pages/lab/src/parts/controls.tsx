@@ -12,25 +12,25 @@ export function Controls({ session }: { session: Session }): VNode {
   const wide = useWide();
   return (
     <details class="controls" open={wide}>
-      <summary>Settings and trouble</summary>
+      <summary>Settings and faults</summary>
       <div class="controls-body">
         <div class="sliders">
           <Slider
-            label="Short poll asks every"
+            label="Short polling interval"
             values={INTERVALS_MS}
             value={settings.intervalMs}
             text={secondsText}
             onChange={(intervalMs) => session.change({ intervalMs })}
           />
           <Slider
-            label="Long poll is held up to"
+            label="Longest wait of a long poll"
             values={WAITS_SECONDS}
             value={settings.waitSeconds}
             text={(seconds) => `${seconds} s`}
             onChange={(waitSeconds) => session.change({ waitSeconds })}
           />
           <Slider
-            label="Kitchen goes on every"
+            label="Time between two states"
             values={PACES_MS}
             value={settings.stepMs}
             text={secondsText}
@@ -86,8 +86,8 @@ function FaultButtons({ session }: { session: Session }): VNode {
   const dialog = useRef<HTMLDialogElement>(null);
   const { actions } = session.config;
   return (
-    <div class="troubles" role="group" aria-label="Make trouble on all wires">
-      <p>Make trouble on all wires</p>
+    <div class="troubles" role="group" aria-label="Faults on all connections">
+      <p>Faults on all connections</p>
       <div class="trouble-buttons">
         <button
           type="button"
@@ -129,8 +129,8 @@ function FaultButtons({ session }: { session: Session }): VNode {
         <form method="dialog">
           <h2 id="wipe-title">Wipe the log?</h2>
           <p>
-            All events of this hub are deleted, not only those of the Lab. The clients come back with cursors of a log
-            that is no more, and each is told of the gap.
+            This deletes all events of this hub, not only those of the Lab. The clients then reconnect with cursors of a
+            deleted log, and each receives a gap.
           </p>
           <div class="dialog-buttons">
             <button type="submit" class="quiet">

@@ -18,7 +18,7 @@ export function CostTable({ session }: { session: Session }): VNode {
     <section class="bill" aria-labelledby="bill-title">
       <div class="section-head">
         <h2 id="bill-title">The bill</h2>
-        <p>Who knew when, and at what cost{ended ? '' : '. It is made out when the pizza is delivered'}.</p>
+        <p>Delay and cost of each transport{ended ? '' : '. The table appears when the pizza is delivered'}.</p>
       </div>
       {order !== undefined && (
         <div class="table-frame" role="region" aria-labelledby="bill-title" tabIndex={0}>
@@ -26,10 +26,10 @@ export function CostTable({ session }: { session: Session }): VNode {
             <thead>
               <tr>
                 <th scope="col">Transport</th>
-                <th scope="col">Knew after (median)</th>
+                <th scope="col">Delay (median)</th>
                 <th scope="col">At worst</th>
                 <th scope="col">Requests</th>
-                <th scope="col">For nothing</th>
+                <th scope="col">Without events</th>
                 <th scope="col">Bytes up</th>
                 <th scope="col">Bytes down</th>
                 <th scope="col">Events</th>

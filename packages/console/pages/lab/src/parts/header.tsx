@@ -4,9 +4,9 @@ import { applyTheme, storedTheme, THEMES } from '../theme.ts';
 import type { FeedState } from '../wire-feed.ts';
 
 const FEED_WORDS: Readonly<Record<FeedState, string>> = {
-  connecting: 'looking for the hub',
-  open: 'hub is up',
-  lost: 'hub is away',
+  connecting: 'connecting to the hub',
+  open: 'hub is online',
+  lost: 'hub is offline',
 };
 
 export function Header({ feed }: { feed: FeedState }): VNode {

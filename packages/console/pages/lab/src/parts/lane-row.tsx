@@ -24,7 +24,10 @@ export function LaneRow({ lane, session, axis, now, stripWidth }: LaneRowProps):
   return (
     <article class="row lane-row" aria-labelledby={`lane-${lane.name}`}>
       <div class="lane-head">
-        <div class="lane-pizza" title={step === 0 ? 'It knows of nothing yet.' : `It knows: ${STEPS[step - 1]?.title}`}>
+        <div
+          class="lane-pizza"
+          title={step === 0 ? 'No event received yet.' : `Last event received: ${STEPS[step - 1]?.title}`}
+        >
           <Pizza step={step} small />
         </div>
         <h2 id={`lane-${lane.name}`}>{lane.title}</h2>
@@ -39,7 +42,7 @@ export function LaneRow({ lane, session, axis, now, stripWidth }: LaneRowProps):
 
 function LaneFaultButtons({ lane, session }: { lane: Lane; session: Session }): VNode {
   return (
-    <div class="lane-troubles" role="group" aria-label={`Make trouble for ${lane.title}`}>
+    <div class="lane-troubles" role="group" aria-label={`Faults for ${lane.title}`}>
       {lane.faults.map(({ fault, label }) => (
         <button
           key={fault}

@@ -13,9 +13,9 @@ export function Stage({ session }: { session: Session }): VNode {
       <div class="pitch">
         <h1>Is it ready yet?</h1>
         <p class="lede">
-          On the web only the browser may speak first. So when something changes on the server, and your pizza goes into
-          the oven, how does your browser find out? Order one, and watch four answers to that question side by side, and
-          a fifth for other servers, which the hub calls.
+          On the web only the browser can send the first message. So when something changes on the server, and your
+          pizza goes into the oven, how does your browser find out? Order one, and watch four answers side by side, and
+          a fifth for other servers, to which the hub sends requests.
         </p>
         <div class="order-line">
           <button
@@ -26,7 +26,7 @@ export function Stage({ session }: { session: Session }): VNode {
           >
             {running ? 'Cancel the order' : order === undefined ? 'Order a pizza' : 'Order another pizza'}
           </button>
-          <p class="honest">Real requests to the real hub, through wires that count every byte.</p>
+          <p class="honest">Real requests to the real hub, through proxies that count every byte.</p>
         </div>
       </div>
       <Ticket order={order} running={running} />

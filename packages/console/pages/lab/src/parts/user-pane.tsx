@@ -93,7 +93,9 @@ function Items({ items, people, isNobody }: { items: readonly Item[]; people: Pe
   }, [items]);
   return (
     <div class="items" ref={list} role="log" aria-label="Received" tabIndex={0}>
-      {items.length === 0 && <p class="empty">{isNobody ? 'News comes here, and no letters.' : 'Nothing yet.'}</p>}
+      {items.length === 0 && (
+        <p class="empty">{isNobody ? 'Public news appears here, but no private messages.' : 'Nothing yet.'}</p>
+      )}
       <ol>
         {items.map(({ id, kind, user, text }) => (
           <li key={id} class={`item item-${kind}`}>
@@ -123,8 +125,8 @@ function MessageForm({ session }: { session: UserSession }): VNode {
         value={text}
         maxLength={200}
         disabled={isNobody}
-        aria-label={`${session.title}: say to all`}
-        placeholder={isNobody ? 'Log in to speak' : 'Say something to all'}
+        aria-label={`${session.title}: send to everyone`}
+        placeholder={isNobody ? 'Log in to send' : 'Send a message to everyone'}
         onInput={(event) => setText(event.currentTarget.value)}
       />
       <button type="submit" disabled={isNobody}>

@@ -20,7 +20,10 @@ export function UsersDemo({ people }: { people: LabConfig['people'] }): VNode {
     <section class="town" aria-labelledby="town-title">
       <div class="section-head">
         <h2 id="town-title">Who gets what</h2>
-        <p>Two browsers, each logged in as somebody. News is for all; a letter is for one, wherever they are.</p>
+        <p>
+          Two browsers, each with its own login. News goes to everyone; a private message goes to one user on all
+          devices.
+        </p>
       </div>
       <Backend people={people} />
       <div class="seats">
@@ -41,7 +44,7 @@ function Backend({ people }: { people: LabConfig['people'] }): VNode {
   const send = async (to: PersonName | undefined): Promise<void> => {
     try {
       await (to === undefined ? publishNews(text) : sendPrivateMessage(to, text));
-      setSent(to === undefined ? 'News is out.' : 'The letter is on its way.');
+      setSent(to === undefined ? 'The news is published.' : 'The private message is published.');
     } catch (error) {
       setSent(String(error));
     }
@@ -56,7 +59,7 @@ function Backend({ people }: { people: LabConfig['people'] }): VNode {
       }}
     >
       <label class="backend-text">
-        <span>Your backend says</span>
+        <span>Your backend publishes</span>
         <input
           type="text"
           value={text}
@@ -69,7 +72,7 @@ function Backend({ people }: { people: LabConfig['people'] }): VNode {
         <button type="submit">News to all</button>
         {people.map(({ name, title }) => (
           <button key={name} type="button" disabled={text === ''} onClick={() => void send(name)}>
-            Letter to {title}
+            Private message to {title}
           </button>
         ))}
       </div>

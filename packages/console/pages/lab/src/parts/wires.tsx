@@ -27,8 +27,8 @@ export function Wires({ session }: { session: Session }): VNode {
         </fieldset>
         <p>
           {view === 'wire'
-            ? 'What is said on each wire, as it passes: by browser and hub, and, of the webhook, by hub and receiver.'
-            : 'All that runs in each lane, with nothing but what browsers bring along.'}
+            ? 'The bytes of each connection, live: between browser and hub and, for the webhook, between hub and receiver.'
+            : 'The complete code of each transport, which uses only what browsers have.'}
         </p>
       </div>
       <div class="panes">
