@@ -16,7 +16,7 @@ interface Pulled {
 const EVENTS = 60;
 const DAMAGED = 31;
 
-test('whoever comes to a damaged event gets one gap on every transport, and everything else', async () => {
+test('a reader of a damaged event receives one gap on every transport, and all other events', async () => {
   const data = temporaryFolder('damaged');
   const first = await startHubProcess({ data });
   const queue = await subscribe(first.url, { channels: ['a'], start: 'earliest', delivery: { kind: 'pull' } });

@@ -9,7 +9,7 @@ import { until } from '../kit/wait.ts';
 
 const canLimit = spawnSync('prlimit', ['--version']).status === 0;
 
-test('writes that fail stop publishers with 503 and nobody else, and all goes on when they succeed', async ({
+test('failing writes stop only publishers, with 503, and publishing continues when writes succeed', async ({
   skip,
 }) => {
   skip(!canLimit, 'prlimit makes the writes fail');

@@ -10,7 +10,7 @@ import { until } from '../kit/wait.ts';
 /** Each time it is held back for longer, as it was in flight when the hub died. */
 const KILLS = 3;
 
-test('that the log was wiped is told although the hub is killed again and again before anybody hears it', async () => {
+test('a wiped log is reported although the hub is killed repeatedly before any report', async () => {
   const data = temporaryFolder('lost-log-kill');
   let isUp = true;
   const endpoint = await Endpoint.open(() => (isUp ? 204 : 500));

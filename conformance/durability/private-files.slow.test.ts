@@ -12,7 +12,7 @@ const CONFIG = {
   rules: [{ pattern: 'room.>', presence: 'anyone' }],
 };
 
-test('nobody but its own user can read what a hub keeps, in a folder that was there before', async () => {
+test('only the user of the hub can read its files, in an existing folder', async () => {
   const data = join(temporaryFolder('private'), 'data');
   mkdirSync(data);
   chmodSync(data, 0o755);

@@ -36,9 +36,7 @@ const CASES: readonly (Question & { readonly file: string; readonly status: numb
   },
 ];
 
-test('while the disk takes its time nobody else waits, and what must be on the disk is not answered before', async ({
-  skip,
-}) => {
+test('a slow disk delays only the answers that need durable data, and none of them comes early', async ({ skip }) => {
   skip(!canShim, 'there is no compiler');
   const data = temporaryFolder('slow-sync');
   const disk = shimDisk(data);

@@ -88,7 +88,7 @@ describe('a client that goes after each byte', () => {
     expect([...kinds].filter((kind) => kind !== 'line' && kind !== 'acknowledged')).toEqual([]);
   });
 
-  test('of the answer: what it was told of is there', async () => {
+  test('of the answer: the events it names are stored', async () => {
     for (const [kind, request] of Object.entries(REQUESTS)) {
       // A long poll has no answer before something comes.
       const whole = kind === 'long poll' ? 1 : ANSWER_BYTES_MAX;

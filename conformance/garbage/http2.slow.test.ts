@@ -163,7 +163,7 @@ describe('attacks on HTTP/2', () => {
     await raw.closes();
   });
 
-  test('streams beyond the limit are refused, and whoever knows it or goes on loses the connection', async () => {
+  test('streams beyond the limit are refused, and a client that knows the limit or continues loses the connection', async () => {
     const open = (id: number): Buffer => get(id, '/v1/events?channel=a', { accept: 'text/event-stream' });
     const isFull = ({ text }: RawHttp2): boolean => text.split('polycast.ready').length - 1 === STREAMS_MAX;
     const early = await rawHttp2(hub.url, { acknowledgesSettings: false });

@@ -13,7 +13,7 @@ let patterns = 0;
 let hub: HubProcess;
 afterEach(() => hub.end('SIGKILL'));
 
-test('a thousand polls of a hundred patterns that nobody else has leave nothing behind', async () => {
+test('a thousand polls of a hundred unique patterns leave no memory behind', async () => {
   hub = await startHubProcess({ environment: WITH_INSPECTOR });
   await polls(100);
   const before = await Heap.residentBytes(hub);

@@ -67,7 +67,7 @@ describe('clients that take their time', () => {
     raw.destroy();
   });
 
-  test('half a body, and then nobody', async () => {
+  test('half a body, and then silence', async () => {
     for (const [target, type] of [
       ['/v1/events', 'application/json'],
       ['/v1/events', 'application/x-ndjson'],

@@ -79,7 +79,7 @@ describe.each(ATTACKERS)('$name', (attacker) => {
     expect(answers.filter(({ headers }) => headers.etag !== undefined)).toEqual([]);
   });
 
-  test('finds nobody out: a channel that is there is refused as one that is not', async () => {
+  test('reveals no channel: an existing channel is refused like a missing one', async () => {
     const shape = async (path: string): Promise<unknown> => {
       const { status, text } = await requestAs(attacker, path);
       return [status, text.replaceAll(/polycast\.private\.\w+/g, 'it')];
@@ -102,7 +102,7 @@ test('its owner does read it so, where the way is one', async () => {
   ]);
 });
 
-test('what asks nobody tells of nobody', async () => {
+test('a route without authentication reveals no user', async () => {
   const open = Object.entries(ROUTES).filter(
     ([route, { permission }]) => permission === 'nothing' && route.startsWith('GET '),
   );

@@ -84,7 +84,7 @@ test('10,000 connections at once with 2,000 cookies: 2,000 calls, never more at 
   expect(world.site.connections).toBeLessThanOrEqual(CONCURRENT_MAX);
 });
 
-test('a site that hangs: whoever was there stays, all others are told when to come back, and nobody else notices', async () => {
+test('a site that hangs: connected users stay, others receive Retry-After, and no other request is delayed', async () => {
   const world = await kit(answersBySession(300), { timeoutMs: 1000 });
   const known = open(world, 'user-ada');
   await known.receives(/polycast\.ready/);
@@ -141,7 +141,7 @@ test('a site that sends a gigabyte each time: nothing of it is kept', async () =
   expect(sentBytes / 500).toBeLessThan(16 * MIB);
 });
 
-test('a site that lies now and then lets in whom it names in the right form, and nobody else', async () => {
+test('a site with some invalid answers lets in only the users of its valid answers', async () => {
   const lies: readonly Behaviour[] = [
     () => ({ user: 'eve', ttlSeconds: -1 }),
     (_asked, response) => void response.end('{"user":"eve"'),

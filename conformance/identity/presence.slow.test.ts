@@ -97,7 +97,7 @@ describe('who comes and goes', () => {
     expect(await snapshotOf()).toMatchObject({ users: 0, members: [] });
   });
 
-  test('is told of those who poll, though they are never connected for long', async () => {
+  test('lists users who poll, although they are never connected for long', async () => {
     hub = await startUsersHub(CONFIG);
     const onlooker = watchPresence(`polycast.presence.${ROOM}`);
     const ask = () => hub.request('GET', `/v1/events?channel=${ROOM}`, undefined, { token: hub.token('ann') });
@@ -145,7 +145,7 @@ describe('who comes and goes', () => {
     expect(wordsOf(onlooker).slice(3).toSorted()).toEqual(['leave ann', 'offline ann', 'vacated']);
   });
 
-  test('of a crowd only the number is told', async () => {
+  test('reports only counts for a crowd', async () => {
     hub = await startUsersHub(CONFIG);
     const onlooker = watchPresence(`polycast.presence.${ROOM}`);
     const manyUsers = Array.from({ length: 25 }, (_, index) => enter(`user${index}`));
@@ -159,7 +159,7 @@ describe('who comes and goes', () => {
     expect(usersIn(snapshot)).toEqual(Array.from({ length: 15 }, (_, index) => `user${index}`).toSorted());
   });
 
-  test('those whom nobody knows are counted', async () => {
+  test('counts anonymous sessions', async () => {
     hub = await startUsersHub(CONFIG);
     const visitors = ['sse', 'websocket', 'long-poll'] as const;
     for (const transport of visitors) hub.follow(transport, { channels: [ROOM], after: 'now' });
@@ -185,7 +185,7 @@ describe('who comes and goes', () => {
     expect(wordsOf(onlooker).filter((word) => word.startsWith('online'))).toEqual(['online ann']);
   });
 
-  test('is told to those alone who may know, and kept only where a rule says so', async () => {
+  test('is visible only with permission, and kept only where a rule sets it', async () => {
     hub = await startUsersHub({ ...CONFIG, rules: [...CONFIG.rules, { pattern: 'hall.>', subscribe: 'anyone' }] });
     const status = async (path: string, token?: string): Promise<number> =>
       (await call(hub.url + path, token === undefined ? {} : { headers: { Authorization: `Bearer ${token}` } })).status;
@@ -258,7 +258,7 @@ describe('after a restart', () => {
     expect(onlooker.gaps).toEqual([]);
   });
 
-  test('of a hub that is told to end, nobody has left', async () => {
+  test('a hub that drains reports no leave events', async () => {
     const data = temporaryFolder('presence');
     const config = { ...CONFIG, drain: { timeMs: 1500 } };
     hub = await startUsersHub(config, { data });
@@ -275,7 +275,7 @@ describe('after a restart', () => {
     expect(usersIn(await snapshotOf())).toEqual(['ann', 'bob', 'cyd']);
   });
 
-  test('by kill -9 at any moment, again and again, what was told adds up to what is so', async () => {
+  test('after kill -9 at any moment, the published events add up to the snapshot', async () => {
     const data = temporaryFolder('presence');
     const chance = seededChance();
     hub = await startUsersHub(CONFIG, { data });

@@ -33,7 +33,7 @@ async function arrived(user: string, followers: readonly Follower[]): Promise<vo
 
 describe('a letter', () => {
   test.each(['7', 'ann@shop.example', 'Zoë/Ω 1', '-x', 'a.b'])(
-    'reaches all devices of %s on all transports, and nobody else',
+    'reaches all devices of %s on all transports, and no other user',
     async (user) => {
       const mine = TRANSPORTS.map((transport) => hub.follow(transport, { channels: ['@me'], after: 'now', user }));
       const others = TRANSPORTS.map((transport) =>
@@ -78,7 +78,7 @@ describe('a letter', () => {
     expect(datas(fresh).slice(-3)).toEqual(sent);
   });
 
-  test('is read by nobody else, whatever they name', async () => {
+  test('is readable by no other user, with any channel name', async () => {
     const { channel } = (await hub.request('POST', '/v1/users/ann/events', { data: 1 })).json<{ channel: string }>();
     const shown = { token: hub.token('bob') };
     for (const name of [
@@ -201,7 +201,7 @@ describe('many at once', () => {
 });
 
 describe('a user', () => {
-  test('is online on each transport, and how is told', async () => {
+  test('is online on each transport, with the details of each session', async () => {
     const streams = (['long-poll', 'sse', 'websocket'] as const).map((transport) =>
       hub.follow(transport, { channels: ['@me', 'polycast.private.shown'], after: 'now', user: 'shown' }),
     );

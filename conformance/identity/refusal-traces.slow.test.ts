@@ -62,7 +62,7 @@ test.each([
   });
 });
 
-test('a server is told the rule', async () => {
+test('a server learns the rule', async () => {
   const reply = await call(world.hub.url + READ, {
     headers: { Authorization: `Bearer ${world.issuer.key('narrow')}` },
   });

@@ -70,7 +70,7 @@ describe('where two come in', () => {
     });
   });
 
-  test('on a WebSocket that is open as one user nobody else can take over', async () => {
+  test('a WebSocket of one user cannot change to another user', async () => {
     const operation = { op: 'auth', token: token('8') };
     expect(await operate(world.hub.url, { token: token('7') }, operation)).not.toBe('allowed');
   });

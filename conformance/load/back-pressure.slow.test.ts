@@ -21,7 +21,7 @@ let hub: HubProcess;
 afterEach(() => hub.end('SIGKILL'));
 
 describe('readers that do not read', () => {
-  test('cost bounded memory, are kept, hold nobody up, and get everything when they read on', async () => {
+  test('cost bounded memory, stay connected, delay no other client, and receive everything when they continue to read', async () => {
     hub = await startHubProcess({
       data: temporaryFolder('stalled'),
       config: { delivery: { tailBytesMax: TAIL_BYTES } },
@@ -48,7 +48,7 @@ describe('readers that do not read', () => {
     await Promise.all(good.map((follower) => follower.stop()));
   });
 
-  test('are told of a gap when retention has overtaken them', async () => {
+  test('receive a gap when retention has overtaken them', async () => {
     const config = {
       defaults: { historyCountMax: 100 },
       storage: { retentionIntervalMs: 20 },

@@ -119,7 +119,7 @@ describe('compression, HEAD and OPTIONS (sections 4.3 and 5.5)', () => {
     expect(JSON.parse(decode[encoding](page.bytes).toString())).toHaveProperty('events');
   });
 
-  test('small answers, and those whom nothing suits, get none', async () => {
+  test('small answers, and clients without a common coding, get no compression', async () => {
     expect(
       (await get('/v1/events?channel=none', { 'Accept-Encoding': 'br' })).headers['content-encoding'],
     ).toBeUndefined();

@@ -21,7 +21,7 @@ beforeEach(async () => {
 });
 afterEach(() => hub.end('SIGKILL'));
 
-describe('a hub that is told to end', () => {
+describe('a hub that receives SIGTERM', () => {
   test('tells every session, each in its own way', async () => {
     const { id } = await publish(hub.url, { channel: 'a', data: 1 });
     const sse = await Promise.all(
@@ -127,7 +127,7 @@ describe('a hub that is told to end', () => {
     await endsWell();
   });
 
-  test('ends in bounded time whoever does not read, does not stop sending, or does not finish', async () => {
+  test('ends in bounded time clients that do not read, do not stop sending, or do not finish', async () => {
     const stalled = [
       await ask('GET /v1/events?channel=a', 'Accept: text/event-stream\r\n'),
       await rawWebSocket(hub.url, '/v1/events?channel=a'),

@@ -167,7 +167,7 @@ describe('curl', () => {
 });
 
 describe('the connection', () => {
-  test('is told to go elsewhere when the hub drains: streams with words, held polls with their answer', async () => {
+  test('receives the drain announcement: streams a message, waiting polls their answer', async () => {
     const draining = await startHubProcess({ config: SETTINGS });
     onTestFinished(() => void draining.end('SIGKILL'));
     const one = client(draining.url);

@@ -218,7 +218,7 @@ describe('lines (section 8.1)', () => {
   });
 });
 
-test('an array has a result each, and what is refused holds up nobody', async () => {
+test('an array has one result per item, and refused items do not affect the others', async () => {
   const reply = await post([
     { channel: 'mixed', data: 1 },
     { channel: '*', data: 1 },

@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => hub.end('SIGKILL'));
 
-test('plain HTTP on the same port is turned away and harms nobody', async () => {
+test('plain HTTP on the same port is refused and affects no other connection', async () => {
   const raw = await rawSocket(hub.url);
   raw.send('GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n');
   await raw.closes();

@@ -52,7 +52,7 @@ describe.each(CACHES)('$name', ({ name, isInstalled, isProxy, start }) => {
   afterAll(() => cache?.close());
 
   test.skipIf(!isInstalled).each(Object.keys(WAYS))(
-    'gives what one user was sent to nobody else, known by %s',
+    'serves the response for one user to no other user, identified by %s',
     async (way) => {
       const as = WAYS[way] as (user: string) => Readonly<Record<string, string>>;
       await hub.request('POST', '/v1/events', { channel: 'chat.a', data: 'said among users' });

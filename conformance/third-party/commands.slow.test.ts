@@ -50,7 +50,7 @@ describe('curl', () => {
     child.kill();
   });
 
-  test('polls, holds the line, publishes, and is told what is wrong', () => {
+  test('polls, holds a stream, publishes, and reports errors', () => {
     const events = `${hub.url}/v1/events`;
     expect(
       curl(['--data', '{"channel":"shell","data":1}', '--header', 'Content-Type: application/json', events]),

@@ -123,7 +123,7 @@ describe.each(CLIENTS)('$language: $name', ({ language, name }) => {
     }
   });
 
-  test('is told once of the drain and of the new epoch', ({ skip }) => {
+  test('receives the drain and the new epoch once', ({ skip }) => {
     skip(missing() !== undefined, missing());
     const { shown } = client();
     expect([count(shown, 'polycast.draining'), count(shown, 'polycast.gap')]).toEqual([1, 1]);

@@ -142,7 +142,7 @@ test('what is published while the browser is offline is sent when it is back, on
   expect(await untilSeen(page, 4)).toEqual([1, 2, 3, 4]);
 });
 
-test('who is there is told in a page, of users with tokens, as they come', async () => {
+test('a page shows the presence of users with tokens, live', async () => {
   const rules = [{ pattern: 'room', subscribe: 'users', presence: 'users' }];
   const strict = await hubForTest({ settings: ['access=rules', `rules=${JSON.stringify(rules)}`, ...TOKEN_SETTINGS] });
   const proxy = await startProxy(strict.url);

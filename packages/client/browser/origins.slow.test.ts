@@ -49,7 +49,7 @@ test('a sandboxed frame, whose origin is that of a file, gets at events of `dev`
 });
 
 test.each([{}, { token: 'x'.repeat(20) }, { credentials: 'include' }])(
-  'a page that `serve` does not allow is told so by the SDK, which tries no more: %j',
+  'the SDK reports a page that `serve` does not allow, and stops: %j',
   async (options) => {
     const script = `import * as client from '${served.url}/client.js'; Object.assign(window, { client })`;
     const page = await open(`http://localhost:${await serve(`<script type="module">${script}</script>`)}/`);

@@ -64,7 +64,7 @@ test.each(['websocket', 'sse', 'long-poll'] as const)(
   },
 );
 
-test('who is there is told at first as a whole, and then by each change', async () => {
+test('presence begins with a snapshot and continues with each change', async () => {
   const ada = await enter('room.a', 'ada', { info: { name: 'Ada' } });
   const moments = follow(ada, 'room.a');
   await until(() => moments.at(-1)?.members.length === 1);
@@ -106,7 +106,7 @@ test('where it may not be seen who is there, the iteration says so', async () =>
   await expect(refused).rejects.toMatchObject({ code: 'forbidden', problem: { channel: 'dark.a' } });
 });
 
-test('a channel that has too many to name is told in counts, and named again when there are fewer', () => {
+test('a channel with too many members reports counts, and members again when there are fewer', () => {
   const member = (user: string): PresentUser => ({ user, sessions: 1, since: '2026-01-01T00:00:00.000Z' });
   const room = createPresenceState({ members: [member('ada')], listed: true, users: 1, anonymous: 0 });
   const apply = (type: string, data: unknown): Presence =>

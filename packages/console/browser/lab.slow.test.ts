@@ -124,7 +124,7 @@ test.each([
   },
 );
 
-test('a receiver that is slow holds up nobody but itself', async () => {
+test('a slow receiver delays only itself', async () => {
   const { page } = await lab();
   await slide(page, PACE, 'Home');
   await page.getByRole('group', { name: 'Faults for Webhook' }).getByRole('button', { name: 'Slow' }).press('Enter');
@@ -154,7 +154,7 @@ test('trouble that is asked for while no pizza is made comes with the next one',
   expect(await page.locator('.band-restart').count()).toBe(5);
 });
 
-test('a wiped log is no silent loss: whoever had not read it all is told of the gap', async () => {
+test('a wiped log is no silent loss: readers with unread events receive a gap', async () => {
   const { page, errors } = await lab();
   await slide(page, PACE, 'Home');
   await slide(page, INTERVAL, 'End');
@@ -194,7 +194,7 @@ test('news reaches both users, a letter one, on whichever transport, and both se
   expect(errors).toEqual([]);
 });
 
-test('a user on two devices has the letter on both, and is one user with two connections; nobody has none', async () => {
+test('a user on two devices receives the message on both, and is one user with two connections; an anonymous one receives none', async () => {
   const { page, errors } = await lab();
   const [one, other] = seats(page);
   await other.getByRole('radio', { name: 'Ada' }).focus();

@@ -114,7 +114,7 @@ test('a handler that returns a promise is given the next event when it is done',
   expect(seen).toEqual(numbers(30));
 });
 
-test('a handler that throws is told of, and the next event comes', async () => {
+test('a handler that throws is reported, and the next event arrives', async () => {
   const channel = newChannel();
   const connection = connectForTest(hub.url);
   const errors: unknown[] = [];
@@ -242,7 +242,7 @@ test('it moves back up as soon as a better transport delivers, in mid-stream, wi
   expect(transports).toEqual(['sse', 'websocket']);
 });
 
-test('what can no longer be delivered is told as a gap, to the subscription and the connection', async () => {
+test('lost events are reported as a gap, to the subscription and the connection', async () => {
   const channel = newChannel();
   const lost = await hubForTest();
   const proxy = await startProxy(lost.url);

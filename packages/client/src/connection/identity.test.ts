@@ -213,7 +213,7 @@ test('a getToken that fails is asked again, later each time, and then all goes o
   expect(errors).toEqual(Array.from({ length: 3 }, () => [reportedErrors, undefined]));
 });
 
-test('a getToken that never settles is given up, told with its cause, and asked again, later each time', async () => {
+test('a getToken that never settles times out, is reported with its cause, and is called again with backoff', async () => {
   const signals: AbortSignal[] = [];
   const errors: unknown[] = [];
   const whys: unknown[] = [];
@@ -282,7 +282,7 @@ test('a program that has closed its connection ends, whatever getToken does', as
   expect(code).toBe(0);
 });
 
-test('a getToken that fails is told where it is asked before the token expires, and with tabs to the tab that has it', async () => {
+test('a getToken that fails before the expiry is reported; with tabs, in the tab that has it', async () => {
   let failures = 0;
   const connection = connectForTest(hub.url, {
     share: { join: () => ({ open: () => ({ send() {}, close() {} }), end() {} }) },
@@ -297,7 +297,7 @@ test('a getToken that fails is told where it is asked before the token expires, 
   await until(() => failures > 0);
 });
 
-test('who is nobody is nobody: what is open to anyone is read without a token', async () => {
+test('without a token, open channels are readable anonymously', async () => {
   const connection = connectForTest(hub.url, { getToken: () => undefined });
   await connection.subscribe('news.a', () => undefined).joined;
   connection.on('error', () => undefined);
@@ -331,7 +331,7 @@ test.each(TRANSPORTS)(
 );
 
 test.each(TRANSPORTS)(
-  'whom the site shows out is told so at once over %s, and comes back only with what was given out since',
+  'a disconnected user is told at once over %s, and reconnects only with newer credentials',
   async (transport) => {
     const open = await hubForTest({ settings: TOKEN_SETTINGS });
     const reasons: TokenReason[] = [];

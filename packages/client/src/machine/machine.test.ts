@@ -158,7 +158,7 @@ test.each(['websocket', 'sse', 'short-poll'] as const)(
   },
 );
 
-test('what retention removes meanwhile is told as a gap to whoever would have had it', () => {
+test('events that retention removes meanwhile are reported as a gap to the subscriptions that match them', () => {
   const trim = named('trim', (hub, count: number) => {
     hub.trimmedThrough = Math.max(hub.trimmedThrough, hub.log.length - count);
   });

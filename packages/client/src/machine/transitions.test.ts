@@ -242,7 +242,7 @@ test('a token that is refused is asked for once more, and the second refusal is 
   expect(hub.state.phase.kind).toBe('closed');
 });
 
-test('credentials that expire are renewed in good time, and the stream that takes operations is told', () => {
+test('expiring credentials are renewed in time, and a stream with operations receives them', () => {
   const hub = begin({ tokenRenewable: true });
   open(hub);
   hub.input({ kind: 'expiring', attempt: newest(hub) });
@@ -414,7 +414,7 @@ test('a network that changes is met by a new stream beside the old one, which go
   hub.checkComplete();
 });
 
-test('a gap is told once, to those that it concerns', () => {
+test('a gap is reported once, to the subscriptions concerned', () => {
   const hub = begin();
   open(hub);
   hub.publish('a');

@@ -148,7 +148,7 @@ describe('a backend publishes', () => {
     });
   });
 
-  test('nothing without a key, and is told why', async () => {
+  test('nothing without a key, with the reason', async () => {
     const error = await createPublisher(hub.url)
       .publish('news', 1)
       .catch((reason: unknown) => reason);

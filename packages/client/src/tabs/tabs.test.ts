@@ -40,7 +40,7 @@ test('five tabs hold one connection, and each sees every event', async () => {
   expect(proxy.requests.filter((request) => request.startsWith('UPGRADE'))).toHaveLength(1);
 });
 
-test('when the tab that leads closes, the next takes over, and nobody misses anything', async () => {
+test('when the leading tab closes, the next takes over, and no tab misses an event', async () => {
   const proxy = await startProxy(hub.url);
   const tabs = await openTabs(proxy.url, 'tabs.next', 4);
   let last = 0;

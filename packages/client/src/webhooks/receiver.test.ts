@@ -146,7 +146,7 @@ describe.each(HOSTS)('behind %s', (_name, host) => {
     expect(answers[2]?.headers.get('retry-after')).toBe('7');
   });
 
-  test('the hub is told that its events are wanted', async () => {
+  test('the verification of the hub succeeds', async () => {
     const { send, events } = await received();
     const question = event(0, { type: 'polycast.verify', data: { challenge: 'abc' } });
     const answer = await send(signed(JSON.stringify(question)));
@@ -305,7 +305,7 @@ test('other methods are refused', async () => {
   expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'POST, OPTIONS']);
 });
 
-test('a body that Express has parsed before is told of as the mistake that it is', async () => {
+test('a body that Express has parsed before is reported as this mistake', async () => {
   const errors: unknown[] = [];
   const receiver = createReceiver({ secrets: SECRET, onError: (error) => errors.push(error) }, () => undefined);
   const app = express();
@@ -316,7 +316,7 @@ test('a body that Express has parsed before is told of as the mistake that it is
   expect(errors).toMatchObject([{ code: 'body_parsed' }]);
 });
 
-test('a request that breaks off does not reach the handler, and hurts nobody', async () => {
+test('an aborted request does not reach the handler, and affects no other request', async () => {
   const codes: unknown[] = [];
   const told = Promise.withResolvers<void>();
   const onError = (error: unknown): void => {

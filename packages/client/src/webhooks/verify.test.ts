@@ -75,7 +75,7 @@ test('what other libraries sign is taken, and nothing that differs from it in on
   );
 });
 
-test('while a key is changed either is enough, and it is told which', async () => {
+test('during a rotation either key is sufficient, and the result names it', async () => {
   const both = createVerifier(at(SENT_MS, [OTHER_SECRET, VECTOR.secret]));
   expect((await both(VECTOR.body, headers())).secretIndex).toBe(1);
   // The hub signs with both.

@@ -83,7 +83,7 @@ describe.each(['http', 'websocket'] as const)('over %s', (transport) => {
     expect(most).toBe(3);
   });
 
-  test('what a handler throws is told, and its event comes again, as soon as it says', async () => {
+  test('an error of a handler is reported, and its event comes again after the requested delay', async () => {
     const hub = await hubForTest();
     const id = await subscribe(hub);
     const deliveries: number[] = [];
@@ -184,7 +184,7 @@ describe.each(['http', 'websocket'] as const)('over %s', (transport) => {
     });
   });
 
-  test('a hub that goes away is waited for, and what was done meanwhile is told to the next', async () => {
+  test('the worker waits for a hub that goes away, and acknowledges finished events to the next', async () => {
     const { mkdtempSync, rmSync } = await import('node:fs');
     const folder = mkdtempSync(`/tmp/polycast-work-${randomUUID().slice(0, 8)}`);
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }));

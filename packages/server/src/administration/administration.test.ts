@@ -119,7 +119,7 @@ describe('keys', () => {
   });
 });
 
-describe('whoever has no admin key', () => {
+describe('a caller without an admin key', () => {
   const ROUTES: readonly (readonly [string, string, object | undefined])[] = [
     ['GET', '/v1/keys', undefined],
     ['POST', '/v1/keys', { name: 'a', scopes: { admin: ['>'] } }],
@@ -179,7 +179,7 @@ describe('whoever has no admin key', () => {
     }
   });
 
-  test('the methods of an address are told', async () => {
+  test('the answer names the methods of a resource', async () => {
     const desk = await openDesk();
     expect((await desk.request('OPTIONS', '/v1/keys/x')).headers.get('allow')).toBe(
       'GET, HEAD, PATCH, DELETE, OPTIONS',

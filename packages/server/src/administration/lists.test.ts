@@ -70,7 +70,7 @@ describe('channels', () => {
     expect(queries).toHaveLength(2);
   });
 
-  test('one request looks at so many names, and says where to go on', async () => {
+  test('one request examines a bounded number of names, and returns a next', async () => {
     const names = Array.from({ length: 12_000 }, (_, index) => `a.${String(index).padStart(5, '0')}.x`);
     const { log } = await logOf([...names, 'a.99999.y']);
     const first = await listChannels(log, 'a.*.y', '', 10);

@@ -126,7 +126,7 @@ describe('connections', () => {
     expect(await from('2001:db8:0:1::2')).toBe(200);
   });
 
-  test('are bounded by public address unless it is said otherwise, and not by those of proxies that nobody named', async () => {
+  test('are bounded by public address by default, and not by those of unlisted proxies', async () => {
     const hub = await openAuthenticatedHub({
       limits: { connectionsPerPublicAddressMax: 1 },
       trustedProxies: ['127.0.0.0/8'],

@@ -24,7 +24,7 @@ describe.each([
   ['the origins that are listed', ['https://*.shop.example'], 403],
   ['all, of which some are listed', ['*', 'https://*.shop.example'], 401],
 ] as const)('with %s', (_name, allowed, foreignPost) => {
-  test('a listed page speaks for its visitor, a foreign one for nobody', async () => {
+  test('a listed page acts for its visitor, a foreign one is anonymous', async () => {
     const hub = await open(allowed);
     const own = await ask(hub, 'GET', '/v1/events?channel=inbox.ann', { Origin: LISTED });
     expect(own.status).toBe(200);
@@ -55,7 +55,7 @@ describe.each([
     expect(await publish(json)).toBe(201);
   });
 
-  test('a WebSocket of a foreign page is nobody, or is refused', async () => {
+  test('a WebSocket of a foreign page is anonymous, or is refused', async () => {
     const hub = await open(allowed);
     const headers = { Cookie: `session=${hub.token('ann')}` };
     const own = hub.socket('channel=inbox.ann', { origin: LISTED, headers });

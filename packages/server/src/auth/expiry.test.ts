@@ -10,7 +10,7 @@ const SPEED = 16;
 const POLL_SPEED = 4;
 
 describe('when a standing ends', () => {
-  test('an event stream is warned, told why, and ended; the next request is refused', async () => {
+  test('an event stream receives a warning and a reason, and ends; the next request is refused', async () => {
     const hub = await openAuthenticatedHub({}, SPEED);
     const token = hub.token('ann', 60);
     const stream = await hub.follow('channel=news.a', token);

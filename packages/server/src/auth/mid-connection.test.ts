@@ -2,7 +2,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { openAuthenticatedHub, sessionCount } from '../testing/authenticated-hub.ts';
 
 describe('auth in mid-connection', () => {
-  test('whoever came without credentials says who it is, and then subscribes', async () => {
+  test('an anonymous client authenticates, and then subscribes', async () => {
     const hub = await openAuthenticatedHub();
     const socket = hub.socket('');
     expect(await socket.request({ op: 'subscribe', channels: ['inbox.ann'] })).toMatchObject({

@@ -57,7 +57,7 @@ test('an event stream ends when the site no longer allows one of its channels, l
   expect(other.hasEnded).toBe(false);
 });
 
-test('a WebSocket loses that channel alone, is told, and is asked about the others further on', async () => {
+test('a WebSocket loses only that channel, receives a message, and stays subject to reauthorization for the others', async () => {
   const { hub, allowed, asked } = await kit(10);
   const socket = hub.socket(`channel=orders.1&channel=news&token=${hub.token('ann')}`);
   expect(await socket.request({ op: 'subscribe', channels: ['orders.2'] })).toMatchObject({ ok: true });

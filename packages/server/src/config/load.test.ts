@@ -70,7 +70,7 @@ test('a rule may leave settings out and set them to null', () => {
   expect(config.rules[0]).toEqual({ pattern: 'a.*', historyCountMax: null });
 });
 
-test('all problems are told at once, each with its line and the nearest known name', () => {
+test('all problems are reported together, each with its line and the nearest known name', () => {
   const path = file(
     'heartbeatMs: 5\nlimits:\n  bodyByteMax: 3\n  connectionsMax: many\nrules:\n  - pattern: a..b\n    retains: x\n',
   );

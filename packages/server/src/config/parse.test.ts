@@ -80,7 +80,7 @@ test('an event that could never be published is no limit', () => {
   ]);
 });
 
-test('wrong kinds, ranges and words are told by field', () => {
+test('wrong kinds, ranges and words are reported by field', () => {
   expect(
     problems({
       delivery: { heartbeatMs: 1, batchBytesMax: 5000.5, pollWaitMaxSeconds: '60' },
@@ -100,7 +100,7 @@ test('wrong kinds, ranges and words are told by field', () => {
   );
 });
 
-test('a member of a list that is missing, or of another kind, is told in plain words, and a secret is not repeated', () => {
+test('a missing or wrong member of a list is reported in plain words, without repeating a secret', () => {
   const wrong = { rules: [{ subscribe: 'anyone' }, { pattern: 5 }], identity: { tokens: [{ issuer: 4, keys: [] }] } };
   expect(() => parseConfig(wrong)).toThrow(
     expect.objectContaining({

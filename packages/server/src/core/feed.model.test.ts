@@ -76,7 +76,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
-test('every consumer gets every event it means once, in order, or is told of the gap before the hole', async () => {
+test('every consumer receives every matching event once, in order, or a gap before the hole', async () => {
   const sizes = fc.record({
     tailBytesMax: fc.constantFrom(600, 1500, 1e6),
     batchBytesMax: fc.constantFrom(1, 60, 1e5),

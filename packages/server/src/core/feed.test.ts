@@ -88,7 +88,7 @@ test('no more reads of the log are under way than may be, and all are done', asy
   expect(world.log.queries).toHaveLength(10);
 });
 
-test('what nobody has published to is known to be quiet without a look, and found to be so once', async () => {
+test('a channel without publishes is known to be quiet without a read, and is read once', async () => {
   const world = createFeedWorld(createMemoryLog(), SMALL_TAIL);
   const { feed } = world;
   const early = indexed(feed, ['x.*']);
@@ -158,7 +158,7 @@ test('after a restart the newest events are in memory, as far back as they are w
   expect(world.log.queries).toHaveLength(1);
 });
 
-test('what retention has removed is given from memory for a while, and then no more: what it was is told as a gap', async () => {
+test('removed events are delivered from memory for a while, and then reported as a gap', async () => {
   const { log, feed } = createFeedWorld(createMemoryLog());
   await publish(log, ...ten('a'), 'b', 'latest', 'latest');
   const seenBy = (...patterns: readonly string[]): unknown => {
@@ -206,7 +206,7 @@ test('a page that ends before its end is asked for again from there', async () =
   expect(sink.positions).toEqual([2049, 4098, 6147]);
 });
 
-test('each commit is told of once, when those who were live have it', async () => {
+test('each commit is reported once, when live readers have it', async () => {
   const sink = new RecordingSink();
   const seen: unknown[] = [];
   const log = createMemoryLog();

@@ -82,7 +82,7 @@ test('a poll from behind the tail is answered with all there is, not only with w
   expect(sink.positions).toEqual([1, 2, 3, 4]);
 });
 
-test('a reader stops exactly where it was told to, and says so', async () => {
+test('a reader stops exactly at its end, and reports it', async () => {
   const world = createFeedWorld(createMemoryLog(), SMALL);
   await publish(world.log, ...Array<string>(10).fill('a'));
   for (const through of [1, 5, 9, 10]) {
@@ -199,7 +199,7 @@ test('a sink may close its own reader, or others, while they are being woken', a
   expect(world.feed.lag().readers).toBe(3);
 });
 
-test('who begins at the earliest is told of no gap, who comes with a cursor is', async () => {
+test('a reader from the earliest event receives no gap, a reader with a cursor does', async () => {
   const log = createMemoryLog();
   const world = createFeedWorld(log, SMALL);
   await publish(log, 'a', 'a', 'a', 'a', 'b', 'b', 'b', 'b');

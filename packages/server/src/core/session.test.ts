@@ -64,7 +64,7 @@ describe('every phase with every input', () => {
     if (phase === 'leaving') expect(['none', 'close', 'destroy']).toContain(step.effect);
   });
 
-  test('a session that was told to go is gone soon after', () => {
+  test('a session that was asked to leave is closed soon after', () => {
     expect(sessionTransition({ ...open, phase: 'leaving', sentTick: 1 }, 'tick', 5, SETTINGS)).toEqual({
       phase: 'closed',
       effect: 'destroy',

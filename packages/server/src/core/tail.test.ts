@@ -140,7 +140,7 @@ test('what it calls recent has nothing older behind it; of what it does not hold
   expect(recent(start - 1, 0)).toBe(false);
 });
 
-test('what is cut off is given to nobody, and that it was is known for as long as it is not the log that knows', () => {
+test('a trimmed event is delivered to no reader, and the loss is known until the log knows it', () => {
   const step = fc.oneof(
     { weight: 5, arbitrary: fc.constantFrom('a', 'b', 'c.a', 'c.b', 'd') },
     {

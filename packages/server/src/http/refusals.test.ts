@@ -227,7 +227,7 @@ test('a hub for the loopback alone answers to no other name: host_not_allowed', 
   }
 });
 
-test('a fault of our own is 500 internal_error, logged, and told without what it was', async () => {
+test('an internal fault is 500 internal_error, logged, and its details are not sent', async () => {
   const handle = (): never => {
     throw new TypeError('the password is 1234');
   };

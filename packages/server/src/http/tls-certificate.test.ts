@@ -34,7 +34,7 @@ test.each([
   ['an empty one', (files: Files) => writeFileSync(files.key, '')],
   ['none at all', (files: Files) => rmSync(files.key)],
   ["another certificate's key", (files: Files) => copyFileSync(pairs.get('two')?.key as string, files.key)],
-])('%s is told of once, and the old certificate goes on', async (_what, breakIt) => {
+])('%s is logged once, and the old certificate stays in use', async (_what, breakIt) => {
   const { certificate, put, files, dial, logged } = await serve();
   breakIt(files);
   await certificate.reload();

@@ -48,7 +48,7 @@ describe('a key', () => {
     expect(keys.identify({ token: text })).toBe(keys.identify({ token: text }));
   });
 
-  test('leaves other tokens, and nobody, to others', () => {
+  test('leaves other tokens, and anonymous requests, to other authorities', () => {
     const { keys } = openTestIdentity();
     expect(keys.identify({ token: undefined })).toBeUndefined();
     expect(keys.identify({ token: 'eyJhbGciOiJIUzI1NiJ9.e30.x' })).toBeUndefined();
@@ -102,7 +102,7 @@ describe('whoever tries', () => {
     expect(() => keys.identify({ token: mixed })).toThrow(expect.objectContaining({ code: 'unauthorized' }));
   });
 
-  test('an expired key with a wrong secret is not told that it has expired', () => {
+  test('an expired key with a wrong secret does not learn that it has expired', () => {
     const { keys, clock } = openTestIdentity();
     const { key } = keys.create(wishes(SHOP, START_MS + 1000), OPERATOR);
     clock.timeMs = START_MS + 5000;
@@ -144,7 +144,7 @@ describe('rotation', () => {
     expect(keys.identify({ token: second?.text })).toMatchObject({ key: first.key.id });
   });
 
-  test('without overlap the old secret is gone at once, and whoever came with it is sent away', () => {
+  test('without overlap the old secret is invalid at once, and its sessions end', () => {
     const { keys, ended } = openTestIdentity();
     const first = keys.create(wishes(), OPERATOR);
     const second = keys.rotate(first.key.id, 0, OPERATOR);
@@ -175,7 +175,7 @@ describe('rotation', () => {
     expect(keys.identify({ token: third?.text })).toMatchObject({ kind: 'server' });
   });
 
-  test('an overlap goes on across a restart, and ends in time though nobody was there', () => {
+  test('an overlap continues across a restart, and ends in time without requests', () => {
     const folder = temporaryFolder();
     const before = openTestIdentity(folder);
     const first = before.keys.create(wishes(), OPERATOR);
@@ -303,7 +303,7 @@ describe('keys are kept', () => {
   });
 });
 
-describe('whoever came with a key that is not what it was', () => {
+describe('a session of a key that has changed', () => {
   const come = (scopes: Grants = ALL_SCOPES) => {
     const identity = openTestIdentity();
     const { key, text } = identity.keys.create(wishes(scopes), OPERATOR);
@@ -336,7 +336,7 @@ describe('whoever came with a key that is not what it was', () => {
     expect(stands()).toBe(false);
   });
 
-  test('is not taken for whoever comes with the new secret', () => {
+  test('is not confused with a session of the new secret', () => {
     const { keys, id, principal, stands, revocations } = come();
     const rotated = keys.rotate(id, 0, OPERATOR);
     expect(stands()).toBe(false);

@@ -3,7 +3,7 @@ import { ALL_SCOPES } from '../core/access/scopes.ts';
 import { openTestIdentity, OPERATOR, START_MS } from '../testing/test-identity.ts';
 import { temporaryFolder } from '../testing/temporary-folder.ts';
 
-test('says who did what to whom, when, and from where', () => {
+test('records the actor, the action, the subject, the time and the address', () => {
   const { keys, audit, logged } = openTestIdentity();
   const { key } = keys.create({ name: 'boss', scopes: ALL_SCOPES, expiresMs: undefined }, OPERATOR);
   audit.record({
@@ -58,7 +58,7 @@ test('keeps the newest, page by page, also across a restart', () => {
   expect(after.audit.page(first.at(-1)?.id as number, 3).map(({ subject }) => subject)).toEqual(['9', '8']);
 });
 
-test('what is too long is cut, and holds up nobody', () => {
+test('an entry that is too long is cut, and does not block others', () => {
   const { audit } = openTestIdentity();
   audit.record({ action: 'test.done', subject: 'x'.repeat(1000), by: OPERATOR, detail: { text: 'y'.repeat(5000) } });
   const [entry] = audit.page(Infinity, 1);

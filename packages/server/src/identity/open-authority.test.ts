@@ -22,7 +22,7 @@ function withToken(token: string | undefined): Credentials {
 }
 
 test.each([identifier, later])(
-  'whoever shows who they are is known, and everybody may do everything',
+  'a caller with credentials is known, and every caller may do everything',
   async (given) => {
     const authority = createOpenAuthority({ identifiers: [given], revocations: NO_REVOCATIONS });
     expect(await authority.identify(withToken('ada'))).toBe(ADA);
@@ -40,7 +40,7 @@ test('whose credentials were taken back is not let in as somebody else', () => {
   expect(authority.identify(withToken(undefined))).toMatchObject({ user: undefined });
 });
 
-test("the hub's own channels are published to by nobody, with the refusal that rules have for it", () => {
+test("no caller publishes to the hub's own channels; the refusal is that of the rules", () => {
   const authority = createOpenAuthority({ identifiers: [identifier], revocations: NO_REVOCATIONS });
   const everybody = authority.defaultPrincipal as Principal;
   for (const channel of ['polycast.users.online', 'polycast.subscriptions.sub_1', 'polycast.x', 'polycast.private']) {

@@ -28,7 +28,7 @@ test.each(['user', 'token', 'key'] as const)(
   },
 );
 
-test('credentials of which nobody knows when they were given out are meant', async () => {
+test('a revocation covers credentials without a time of issue', async () => {
   const { revocations } = openTestIdentity();
   await revocations.revoke({ kind: 'user', name: 'anna', issuedBeforeMs: START_MS }, OPERATOR);
   expect(revocations.isRevoked({ ...ANNA, issuedMs: 0 })).toBe(true);

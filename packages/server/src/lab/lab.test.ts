@@ -84,7 +84,7 @@ test('a lane can be broken and healed, all can be, and what does not exist canno
   expect((await ask('GET', '/lab/api/lanes/sse/cut')).status).toBe(405);
 });
 
-test('the receiver of the webhook takes what is signed, fails when it is told to, and says what it was handed', async () => {
+test('the webhook receiver accepts signed requests, fails on command, and reports what it received', async () => {
   const { ask, lab, stream } = await open();
   const told = await stream('/lab/api/wire');
   const { secret } = JSON.parse((await ask('GET', '/lab/api/config')).body) as { secret: string };
@@ -124,7 +124,7 @@ test('a receiver that is busy answers late, and at once when it no longer is', a
   expect((await answer).status).toBe(204);
 });
 
-test('the hub is restarted once at a time, and the page is told when it goes and comes', async () => {
+test('the hub restarts once at a time, and the page learns when it goes and comes', async () => {
   const back = Promise.withResolvers<void>();
   const { ask, stream } = await open({ restartHub: () => back.promise });
   const told = await stream('/lab/api/wire');
@@ -136,7 +136,7 @@ test('the hub is restarted once at a time, and the page is told when it goes and
   expect((await ask('POST', '/lab/api/hub/wipe', JSON_HEADERS)).status).toBe(404);
 });
 
-test('a restart that fails is told of as well', async () => {
+test('a failed restart is reported too', async () => {
   const { ask, stream } = await open({ wipeLog: () => Promise.reject(new Error('no')) });
   const told = await stream('/lab/api/wire');
   await ask('POST', '/lab/api/hub/wipe', JSON_HEADERS);
@@ -160,7 +160,7 @@ test('other sites cannot reach it: not by a form, not with their origin, not by 
   expect((await ask('GET', '/lab/api/config', { host: 'rebound.example' })).status).toBe(403);
 });
 
-test('whoever says that they are Ada is given a token that the hub believes; others are given none', async () => {
+test('a login as Ada gets a token that the hub accepts; others get none', async () => {
   const login = new LabLogin();
   const { ask } = await open({}, login);
   const { status, body } = await ask('POST', '/lab/api/login', JSON_HEADERS, '{"user":"ada"}');
@@ -178,7 +178,7 @@ test('whoever says that they are Ada is given a token that the hub believes; oth
   expect((await ask('GET', '/lab/api/login')).status).toBe(405);
 });
 
-test('where rules decide, nobody can log in', async () => {
+test('with access rules, no login is possible', async () => {
   const { ask } = await open();
   expect((await ask('POST', '/lab/api/login', JSON_HEADERS, '{"user":"ada"}')).status).toBe(404);
 });

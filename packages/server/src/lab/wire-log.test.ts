@@ -29,7 +29,7 @@ test('a number of an earlier run, ahead of this log, means from now on', async (
   expect(ids(await page.text(/id: 2\n/))).toEqual([2]);
 });
 
-test('what is too old is gone, and the page is told how much it missed', async () => {
+test('old records are gone, and the page learns how many it missed', async () => {
   const { log, watch } = await served();
   for (let atMs = 1; atMs <= 20_001; atMs++) log.append(record(atMs));
   const page = await watch(1);
@@ -50,7 +50,7 @@ test('a page that does not read falls behind and costs no memory; when it reads 
   expect(ids(await page.text(/id: 3000\n/))).toEqual(Array.from({ length: 3000 }, (_, index) => index + 1));
 });
 
-test('only so many pages watch at once', async () => {
+test('the number of watching pages is bounded', async () => {
   const { watch, status } = await served();
   for (let page = 0; page < 16; page++) await watch();
   expect(await status()).toBe(503);

@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import type { WireRecord } from './records.ts';
 import { Wire } from './wire.ts';
 
-test('bytes pass unchanged, both ways, and each is told of', async () => {
+test('bytes pass unchanged in both directions, and each is reported', async () => {
   const { client, records } = await wired(echo());
   client.write('hello\0\xff', 'latin1');
   expect(await readBytes(client, 7)).toBe('hello\0\xff');

@@ -38,7 +38,7 @@ test('what is taken back, and how many sessions that ends, is counted', async ()
   expect(await metric(hub, 'polycast_revoked_sessions_total')).toBe('2');
 });
 
-test("an issuer's keys are told of by their age, and those that were never had", async () => {
+test("the age of an issuer's keys is a metric, +Inf before the first fetch", async () => {
   const issuer = createServer((_request, response) => response.end('{"keys":[]}')).listen(0, '127.0.0.1');
   await once(issuer, 'listening');
   onTestFinished(() => void issuer.close());

@@ -7,7 +7,7 @@ import { openSubscriptionHub, type Reply } from '../testing/subscription-hub.ts'
  */
 const SPEED = 200;
 
-test('what a rule has removed is told as a gap by every route alike, without a restart', async () => {
+test('events that a rule has removed are reported as a gap by every route, without a restart', async () => {
   const rules = [{ pattern: 'few.>', historyCountMax: 3 }];
   const hub = await openSubscriptionHub({ rules, storage: { retentionIntervalMs: 100 } }, SPEED);
   const ids: string[] = [];

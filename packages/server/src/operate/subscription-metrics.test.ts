@@ -67,7 +67,7 @@ test('requests to endpoints are counted by what came of them, with events, retri
   });
 });
 
-test('requests under way, their connections, and those that wait for one are told; and how long they took', async () => {
+test('metrics show requests in flight, their connections, waiting requests and their duration', async () => {
   const hub = await openSubscriptionHub({ outgoing: { connectionsPerHostMax: 2 } });
   const held: ServerResponse[] = [];
   const endpoint = await openEndpoint((_received, response) => void held.push(response));

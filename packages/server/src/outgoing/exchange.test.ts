@@ -266,7 +266,7 @@ test('an answer to what was not asked is never taken for one to what comes next'
   expect(sent.map(({ answer }) => answer?.body)).toEqual(['1', '2', '3']);
 });
 
-test('a request that cannot be written as HTTP is not sent, and costs nobody else anything', async () => {
+test('a request that cannot be written as HTTP is not sent, and affects no other request', async () => {
   const { url } = await openWebServer((_request, response) => response.end('fine'));
   const sender = testSender({ loopback: true });
   for (const headers of [{ 'x-a': 'a\r\nx-b: c' }, { 'x a': 'b' }, { 'x-a': '€' }, { 'transfer-encoding': 'chunked' }])

@@ -203,7 +203,7 @@ describe('who answers badly is given up', () => {
     );
   });
 
-  test('compressed, though nobody asked for that', async () => {
+  test('compressed without a request for it', async () => {
     const { url } = await openWebServer((_request, response) =>
       response.writeHead(200, { 'Content-Encoding': 'gzip' }).end('x'),
     );
@@ -238,7 +238,7 @@ describe('who answers badly is given up', () => {
 });
 
 describe('over TLS', () => {
-  test('a certificate that nobody vouches for is not taken; one of a trusted authority is, for its own name alone', async () => {
+  test('an untrusted certificate is refused; one of a trusted authority is accepted for its own name only', async () => {
     const folder = temporaryFolder();
     const files = { keyout: join(folder, 'key.pem'), out: join(folder, 'certificate.pem') };
     execFileSync(

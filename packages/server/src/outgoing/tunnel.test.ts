@@ -37,7 +37,7 @@ describe('by a proxy', () => {
     expect(asked[0]?.authority).toBe('[2606:4700::1111]:80');
   });
 
-  test('that decides by names is told the name, after its addresses were looked at', async () => {
+  test('that decides by names receives the name, after its addresses were checked', async () => {
     const { proxy, asked } = await proxyTo(await secureSite());
     const settings = { proxy, proxyConnectTo: 'name', authorities: [OWN.cert] } as const;
     const sender = testSender({ ...settings, resolve: PUBLIC });
@@ -48,7 +48,7 @@ describe('by a proxy', () => {
     expect(asked).toHaveLength(1);
   });
 
-  test('with a password it is told the password, and nobody else is', async () => {
+  test('with a password only the proxy receives the password', async () => {
     const headers: string[] = [];
     const { port } = await openWebServer((request, response) => {
       headers.push(...request.rawHeaders);
@@ -94,7 +94,7 @@ describe('the guard holds before the proxy is asked', () => {
   });
 });
 
-describe('a proxy that fails is told of as such, and what it said is not', () => {
+describe('a failing proxy is reported without its answer', () => {
   test.each<[how: string, said: string]>([
     ['refuses', 'HTTP/1.1 403 Forbidden by rule 7\r\nContent-Length: 6\r\n\r\nsecret'],
     ['wants to know who asks', 'HTTP/1.1 407 Proxy Authentication Required\r\n\r\nsecret'],

@@ -136,7 +136,7 @@ describe('what sessions mean', () => {
     expect((await untilTold(log, 9)).slice(5)).toEqual(['join ann', 'occupied', 'leave ann', 'vacated']);
   });
 
-  test('one that says in mid-connection who it is was nobody known before', async () => {
+  test('a session that authenticates in mid-connection was anonymous before', async () => {
     const { task, log, pass } = begin();
     const before = inRoom(ANONYMOUS);
     task.opened(before);
@@ -155,7 +155,7 @@ describe('what sessions mean', () => {
     expect((await task.snapshot('room.1')).members[0]?.info).toBeUndefined();
   });
 
-  test('of a hub that goes away nobody leaves', async () => {
+  test('no user leaves when the hub drains', async () => {
     const { task, log, pass } = begin();
     task.opened(inRoom(user('ann')));
     await untilTold(log, 3);
@@ -168,7 +168,7 @@ describe('what sessions mean', () => {
 });
 
 describe('while the log does not take it', () => {
-  test('nothing is told and no snapshot given, and then all of it, in order, without what has cancelled out', async () => {
+  test('publishes nothing and no snapshot, and later everything in order, except changes that cancel out', async () => {
     const memory = createMemoryLog({ channelsMax: 1000 });
     let fails = false;
     const log: Log = {
@@ -198,7 +198,7 @@ describe('while the log does not take it', () => {
 });
 
 describe('the store', () => {
-  test('has what was told, and after a restart those who do not come back leave', async () => {
+  test('holds the published state, and after a restart users who do not return leave', async () => {
     const folder = temporaryFolder();
     const { task, log } = begin({ store: openPresenceStore(folder, 'one') });
     await task.start();

@@ -26,7 +26,7 @@ test('what is neither said nor left out is refused', async () => {
 });
 
 /** PROTOCOL.md section 13.6. */
-test('one user is in so many channels and no more: what would be too many is refused, on polls as on streams', async () => {
+test('the channels of one user are bounded: one more is refused, on polls and on streams', async () => {
   const hub = await openAuthenticatedHub({
     rules: [{ pattern: 'room.>', subscribe: ['users'], presence: ['users'] }],
     presence: { pollSeconds: 3600 },

@@ -44,7 +44,7 @@ test('nothing is framed for a client that has gone while it was behind', async (
   expect(await metric(hub, 'polycast_deliveries_total', 'sse')).toBe(delivered);
 });
 
-test('a cursor that is told while new channels catch up is not ahead of them', async () => {
+test('a cursor sent while new channels catch up is not ahead of them', async () => {
   const hub = await open();
   await fill(hub, 'late');
   const client = new WebSocket(`${hub.url.replace('http', 'ws')}/v1/events?channel=live`);

@@ -188,7 +188,7 @@ test('a yes is that of the endpoint that was asked, not of one that it is led to
   expect(subscriptions.get(id)?.status).toMatchObject({ state: 'pending', reason: 'moved' });
 });
 
-test('what retention has removed is told to the endpoint, in its place', async () => {
+test('the endpoint receives a gap of retention in its place', async () => {
   const receiver = await openReceiver();
   const kit = await openSubscriptionKit();
   for (let count = 0; count < 5; count++) await kit.publish('a.1', count);
@@ -206,7 +206,7 @@ test('what retention has removed is told to the endpoint, in its place', async (
   expect(events.map(({ data }) => data)).toEqual([3, 4]);
 });
 
-test('a subscriber of WebSub is told of no gap: it gets contents alone', async () => {
+test('a WebSub subscriber receives contents only, and no gap', async () => {
   const receiver = await openReceiver();
   const kit = await openSubscriptionKit();
   for (let count = 0; count < 5; count++) await kit.publish('a.1', count);

@@ -157,7 +157,7 @@ test.each([
   [['follow', 'a', '--after', 'now', '--history', '1'], /exclude each other/],
   [['follow', 'a', '--history', '1001'], /at most 1000/],
   [['follow', 'a', '--count', 'many'], /must be a whole number of at least 1/],
-])('%j is told what is wrong', async (args, message) => {
+])('%j gets an error that names the mistake', async (args, message) => {
   const { code, err } = await runInside(args);
   expect(code).toBe(2);
   expect(err).toMatch(message);

@@ -52,7 +52,7 @@ test('whatever the rules: no pattern opens a channel that it would not open by i
   );
 });
 
-test("whatever the rules: nobody publishes the hub's own events", () => {
+test("with any rules: no caller publishes the hub's own events", () => {
   fc.assert(
     fc.property(fc.array(rule, { maxLength: 4 }), grants, principal, (rules, defaults, who) => {
       const access = new AccessPolicy(rules, defaults);

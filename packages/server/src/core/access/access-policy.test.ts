@@ -132,7 +132,7 @@ describe('what decisions cost', () => {
   }));
   const access = new AccessPolicy([...rules, { pattern: 'pub.>', subscribe: ['anyone'] }], {});
 
-  test('a wish is compared with the rules of its first token alone, and for anyone once', () => {
+  test('a request is compared only with the rules of its first token, and once for anyone', () => {
     const channels = Array.from({ length: 100 }, (_, index) => `pub.${index}.${'a.'.repeat(80)}a`);
     for (let asked = 0; asked < 50; asked++)
       for (const channel of channels) expect(access.decide(ANONYMOUS, 'subscribe', channel).kind).toBe('yes');

@@ -65,7 +65,7 @@ test('a batch that was all there was is not, once something that is meant has co
   expect(find(cache, a, 9, 20)).toBeDefined();
 });
 
-test('a busy interest lets go of its own batches, and of those first that nobody came back to', () => {
+test('a busy interest drops its own batches, first those that no reader requested again', () => {
   const cache = new BatchCache(1e6);
   const [quiet, busy] = [interest('quiet'), interest('busy')];
   cache.add(batch(quiet, 0));

@@ -47,7 +47,7 @@ describe('what is published and the catalogue of event types', () => {
     expect(refused('schema', ORDER.name, content('"data_base64":"Nw=="'))).toMatch(/is binary/);
   });
 
-  it('is told where it does not fit, if that is in its data', () => {
+  it('is refused with the place of the violation, if it is in the data', () => {
     const at = (content: string) => types.refusal('schema', 'orders.1', ORDER.name, content)?.problem;
     expect(at('"data":"text"')).toMatchObject({ at: '/total' });
     expect(at('"data_base64":"Nw=="')).not.toHaveProperty('at');

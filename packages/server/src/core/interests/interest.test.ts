@@ -55,7 +55,7 @@ test('knows of news only from where it has watched, and while it is in the index
   expect([interest.mayHaveNewEvents(14), interest.mayHaveNewEvents(20)]).toEqual([undefined, undefined]);
 });
 
-test('equal wishes have one name, and different ones have two', () => {
+test('equal interests have one name, and different ones have two', () => {
   const wish = fc.tuple(
     fc.array(pattern, { maxLength: 3 }),
     fc.option(fc.array(fc.string(), { maxLength: 2 }), { nil: undefined }),

@@ -30,7 +30,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('restart' as const) }) },
 );
 
-test('in any order of opening, closing, polling and restarting, what is told adds up to what is so', () => {
+test('in any order of opening, closing, polling and restarting, published changes add up to the state', () => {
   fc.assert(
     fc.property(fc.array(step, { minLength: 20, maxLength: 120 }), (steps) => {
       const world = new PresenceWorld();

@@ -60,7 +60,7 @@ function words(changes: readonly PresenceChange[]): string[] {
 }
 
 describe('who comes and goes', () => {
-  test('is told of at once when they come, and after the grace when they go', () => {
+  test('is published at once for a join, and after the grace period for a leave', () => {
     const { enter, leave, after } = begin();
     enter('ann', { name: 'Ann' });
     expect(after(0)).toEqual([
@@ -81,7 +81,7 @@ describe('who comes and goes', () => {
     expect(after(60_000)).toEqual([]);
   });
 
-  test('is not told of at all when they are gone before it could be told', () => {
+  test('is not published if the user leaves before it could be', () => {
     const { presence, enter, leave, after } = begin();
     enter('ann');
     leave('ann');
@@ -99,7 +99,7 @@ describe('who comes and goes', () => {
     expect(after(60_000)).toEqual([]);
   });
 
-  test('a second device is told of once it has stayed, and its going once it has stayed away', () => {
+  test('a second device is published when it has stayed for the grace period, and likewise its leaving', () => {
     const { enter, leave, after } = begin();
     enter('ann');
     after(0);
@@ -123,7 +123,7 @@ describe('who comes and goes', () => {
     expect(words(told)).toEqual(['join ann 1', 'leave ann']);
   });
 
-  test('whoever goes for good soon after a second device went is given the whole grace', () => {
+  test('a user that leaves soon after a second device left has the whole grace period', () => {
     const { enter, leave, after } = begin();
     enter('ann');
     after(0);
@@ -135,7 +135,7 @@ describe('who comes and goes', () => {
     expect(words(after(1))).toEqual(['leave ann']);
   });
 
-  test('other words about the same user are told, and the same words again are not', () => {
+  test('changed info of a user is published, and the same info is not', () => {
     const { enter, leave, after } = begin();
     enter('ann', { name: 'Ann' });
     after(0);
@@ -176,7 +176,7 @@ describe('those who poll', () => {
   });
 });
 
-describe('those whom nobody knows', () => {
+describe('anonymous sessions', () => {
   test('are counted', () => {
     const { presence, enter, leave, after } = begin();
     enter();
@@ -227,7 +227,7 @@ describe('system events', () => {
     expect(words(after(10_000))).toEqual(['offline bob #3']);
   });
 
-  test('tell which channels are occupied, by users or by nobody known', () => {
+  test('report which channels are occupied, by users or anonymous sessions', () => {
     const { enter, leave, after } = begin({ systemEvents: true });
     enter(undefined);
     expect(words(after(0))).toEqual(['count 0 1 listed', `occupied ${ROOM} #1`]);
@@ -277,7 +277,7 @@ describe('after a restart', () => {
   });
 });
 
-test('a reader that names ever new channels has those beyond a measure told of later, and does not hold up others', () => {
+test('a reader that names ever new channels has further ones published later, and does not delay others', () => {
   const { presence, enter, leave, after } = begin({ newChannelsPerSecond: 10, newChannelsBurst: 20 });
   enter('bob');
   after(0);
@@ -292,7 +292,7 @@ test('a reader that names ever new channels has those beyond a measure told of l
   expect(presence.size).toBe(1);
 });
 
-test('nothing is kept of channels that nobody is in', () => {
+test('nothing is stored for empty channels', () => {
   const { presence, enter, leave, after } = begin({ systemEvents: true, listedMax: 1 });
   for (const user of ['a', 'b', undefined]) enter(user);
   after(0);

@@ -104,7 +104,7 @@ describe('origins', () => {
     expect(new OriginPolicy(allowed).allows(request(origin))).toBe(may),
   );
 
-  test('only those that may are told so, and caches are told that it depends', () => {
+  test('only allowed origins receive the headers, and caches receive Vary', () => {
     expect(new OriginPolicy(['https://a.example']).corsHeaders(request('https://b.example'))).toEqual([
       'Vary',
       'Origin',

@@ -45,7 +45,7 @@ test.each(['/v1/users/42/disconnect', '/v1/keys/nobodys/rotate', '/v1/events'])(
   },
 );
 
-test('of bodies that nobody ends a client has a share, and servers go on', async () => {
+test('a client has a share of unfinished bodies, and servers are not affected', async () => {
   const hub = await hubOf(
     'limits.bodyBytesMax=1000000',
     'limits.bodiesBytesMax=10000000',

@@ -49,7 +49,7 @@ async function asked(hub: AuthenticatedHub, localAddress?: string, secure = fals
   return one.text;
 }
 
-test('connections of one address are counted though nothing is said on them; the next are told, and then closed', async () => {
+test('silent connections of one address count; the next ones are refused, and further ones closed', async () => {
   const hub = await openAuthenticatedHub({ limits: { socketsPerAddressMax: 3 } });
   const lines = await silent(hub, 3);
   const refused = await asked(hub);

@@ -56,7 +56,7 @@ async function held(hub: Hub): Promise<{ bytes: number; bytesMax: number; refuse
   };
 }
 
-test('answers that nobody takes are bounded in bytes: the oldest of the client with the most goes, and others are answered', async () => {
+test('unread answers are bounded in bytes: the client with the most loses its oldest, and others are answered', async () => {
   const hub = await open([`limits.answersBytesMax=${3 * ANSWER_BYTES}`]);
   for (let count = 1; count <= 8; count++) {
     unreading(hub);
@@ -97,7 +97,7 @@ test.each([
   expect((await held(hub)).refused).toBe(0);
 });
 
-test('one that nobody takes for as long as a reader may stall ends its connection', async () => {
+test('an unread answer ends its connection after the stall timeout', async () => {
   const hub = await open(['delivery.stalledTimeoutMs=60000'], 60);
   const client = unreading(hub);
   await expect.poll(async () => (await held(hub)).refused, { timeout: 20_000 }).toBe(1);

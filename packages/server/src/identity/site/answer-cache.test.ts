@@ -66,7 +66,7 @@ test('where one more comes, what was not used lately goes', () => {
   expect(['a', 'b', 'c', 'd'].map((name) => cache.get(name, 0)?.value)).toEqual(['a', undefined, 'c', 'd']);
 });
 
-test('all of a user is forgotten at once, and nobody else', () => {
+test('all answers about one user are dropped at once, and no others', () => {
   const cache = new AnswerCache<string>(10, 0);
   for (const name of ['a', 'b', 'c']) cache.set(name, '7', name, 1000);
   cache.set('d', '8', 'd', 1000);

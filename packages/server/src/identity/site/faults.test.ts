@@ -95,14 +95,14 @@ test('a connection that the site has ended while it was idle is opened anew', as
   expect(backend.requests).toHaveLength(2);
 });
 
-test('a site that is not there lets nobody in', async () => {
+test('an unreachable site lets no user in', async () => {
   const { backend, login, logged: told } = await openSiteKit(answersBySession(60), { failuresMax: 1 });
   await backend.close();
   expect((await refusal(() => login('user-7'))).code).toBe('identity_unavailable');
   expect(told).toEqual([expect.stringContaining('ECONNREFUSED')]);
 });
 
-test('a site whose certificate nobody vouches for is told nothing', async () => {
+test('a site with an untrusted certificate receives nothing', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'polycast-site-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const [key, cert] = [join(folder, 'key.pem'), join(folder, 'certificate.pem')];

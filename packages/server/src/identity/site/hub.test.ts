@@ -82,7 +82,7 @@ test('a cookie is enough on every transport, and says whose private channel it i
   expect(ready).toMatchObject({ op: 'ready' });
 });
 
-test('who is nobody to the site reads what is for anyone, and is asked who it is elsewhere', async () => {
+test('a caller unknown to the site reads open channels, and gets 401 for others', async () => {
   const { get } = await kit(answersBySession(60));
   const guest = { cookie: 'session=guest' };
   expect((await get('/v1/events?channel=news', guest)).status).toBe(200);
@@ -209,7 +209,7 @@ test('when the site disconnects a user, its streams end and nothing that it said
   expect((await get('/v1/events?channel=@me', ADA)).status).toBe(503);
 });
 
-test('whoever logs in again after that is let in, also with the same cookie', async () => {
+test('a user who logs in again after that is let in, also with the same cookie', async () => {
   const world = await kit(answersBySession(60));
   const { backend, get } = world;
   expect((await get('/v1/events?channel=@me', ADA)).status).toBe(200);

@@ -67,7 +67,7 @@ test('what the site has said is known at once, until its time is over', async ()
   await expect.poll(() => backend.requests.length).toBe(2);
 });
 
-test('nobody is asked about again only after a moment', async () => {
+test('unknown credentials are asked about again only after a moment', async () => {
   const { backend, clock, login } = await openSiteKit(answersBySession(60));
   expect(await login('guest')).toEqual(ANONYMOUS);
   expect(login('guest')).toEqual(ANONYMOUS);
@@ -134,7 +134,7 @@ test('a crowd with few cookies costs as many calls, and no more at once than is 
   expect(backend.connections).toBeLessThanOrEqual(4);
 });
 
-test('beyond the queue nobody waits', async () => {
+test('beyond the queue no request waits', async () => {
   let release = (): void => undefined;
   const held = new Promise<void>((resolve) => (release = resolve));
   const { login } = await openSiteKit(

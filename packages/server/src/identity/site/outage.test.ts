@@ -36,7 +36,7 @@ test('on an outage known users stay for the grace, and unknown ones are not let 
   expect(site.stats.isFailing).toBe(false);
 });
 
-test.each([400, 413, 414, 422, 431])('a %s is about the one question, and keeps nobody else out', async (status) => {
+test.each([400, 413, 414, 422, 431])('a %s affects only its own request', async (status) => {
   const {
     backend,
     clock,
@@ -61,7 +61,7 @@ const failsOn = (bad: string): Behaviour => {
     JSON.stringify(asked).includes(bad) ? void response.writeHead(500).end() : well(asked, response);
 };
 
-test('whoever shows the site what it cannot read keeps nobody else out, however often it comes', async () => {
+test('a client whose credentials the site cannot read does not affect others, however often it tries', async () => {
   for (const isAnybodyKnown of [true, false]) {
     const { site, login } = await openSiteKit(failsOn('odd'), { failuresMax: 3 });
     if (isAnybodyKnown) await login('user-0');
@@ -89,7 +89,7 @@ test('nor from many addresses, once somebody is known: what was answered before 
   await expect.poll(() => backend.requests.length).toBe(2 + 12 + 4);
 });
 
-test('before anybody is known, whoever has failed does not take the turn in which the site is tried', async () => {
+test('before the first success, a client that has failed does not take the turn that tests the site', async () => {
   const { clock, login, site } = await openSiteKit(failsOn('odd'), { failuresMax: 3 });
   const attack = (round: number): Promise<PromiseSettledResult<unknown>[]> =>
     Promise.allSettled([8, 9].map(async (host) => login(`odd-${round}-${host}`, { address: `203.0.113.${host}` })));
@@ -187,7 +187,7 @@ test('a site that is back finds one question at its door, not a crowd', async ()
   expect(backend.requests).toHaveLength(4);
 });
 
-test('nobody who has been logged out stays for the grace', async () => {
+test('a user who was logged out does not stay for the grace period', async () => {
   const { backend, site, clock, login } = await openSiteKit(answersBySession(60));
   await login('user-7');
   forget(site, '7');
@@ -251,7 +251,7 @@ test('in an outage a live session is renewed for as long as the grace lasts', as
   expect((await refusal(() => login0?.renew?.(held))).code).toBe('identity_unavailable');
 });
 
-test('in an outage whoever renews gets more than it has, however soon it comes again', async () => {
+test('during an outage a renewal extends the session, however soon it comes again', async () => {
   const { backend, site, clock, login } = await openSiteKit(answersBySession(60), { failuresMax: 1 });
   const [login0] = site.identifiers;
   let held = (await login('user-7')) as Principal;
@@ -265,7 +265,7 @@ test('in an outage whoever renews gets more than it has, however soon it comes a
   }
 });
 
-test('who waits when the hub ends is told so', async () => {
+test('waiting requests fail when the hub closes', async () => {
   const { site, login } = await openSiteKit(() => undefined, { concurrentMax: 1 });
   const asking = [login('user-1'), login('user-2')].map((each) => refusal(() => each));
   await site.close();

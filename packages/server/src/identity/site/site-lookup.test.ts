@@ -102,7 +102,7 @@ class Rig {
   }
 }
 
-test('whatever happens: bounded, asked once, nothing beyond the grace, nothing that was taken back, nobody left waiting', async () => {
+test('with any events: bounded, asked once, nothing beyond the grace period, nothing revoked, no request left waiting', async () => {
   await fc.assert(
     fc.asyncProperty(steps, async (list) => {
       const rig = new Rig();
@@ -165,7 +165,7 @@ test('whatever happens: bounded, asked once, nothing beyond the grace, nothing t
   );
 });
 
-test('who has waited too long for a turn is told so', async () => {
+test('a request that has waited too long for its turn fails', async () => {
   const { inquiry, sent, clock } = new Rig({ concurrentMax: 1 });
   const ask = (name: string): Promise<unknown> =>
     Promise.resolve(inquiry.ask(name, () => name)).catch((error: unknown) => (error as PolycastError).code);
@@ -187,7 +187,7 @@ test('an outage refuses those who wait at once', async () => {
   expect(inquiry.stats.asked).toBe(1);
 });
 
-test('what waits is bounded in bytes: whoever asks the most loses its newest, others find room, and what was taken is given back', async () => {
+test('waiting requests are bounded in bytes: the client with the most loses its newest, others find room, and memory is released', async () => {
   const { inquiry, sent } = new Rig({ concurrentMax: 1, queueMax: 1000, queueBytesMax: 100_000 });
   const long = (name: string): string => `${name} ${'x'.repeat(10_000)}`;
   const ask = async (name: string, client: string): Promise<unknown> =>

@@ -147,7 +147,7 @@ describe('keys by URL', () => {
       'has a secret',
       (_request, response) => response.end(JSON.stringify({ keys: [{ kty: 'oct', k: 'AAAA', kid: 'a' }] })),
     ],
-  ])('of an issuer that %s let nobody in, and nobody else is held up', async (_what, listener) => {
+  ])('of an issuer that %s let no user in, and delay no other request', async (_what, listener) => {
     const { url, port } = await issuer(listener);
     const hub = await hubWith(
       { tokens: [{ issuer: 'hostile', jwksUrl: url }, { keys: KEYS }], jwksTimeoutMs: 200 },

@@ -105,7 +105,7 @@ test.each<[what: string, key: TokenKeySettings, message: RegExp]>([
     { algorithm: 'HS256', secretEnvironment: 'NOT_SET' },
     /secretEnvironment: the variable NOT_SET is not set/,
   ],
-])('%s is refused, and the place is told', (_what, key, message) => {
+])('%s is refused, and the message names the place', (_what, key, message) => {
   expect(problemOf(key)).toMatch(message);
   expect(problemOf(key)).toMatch(/^identity\.tokens\.0\.keys\.0\./);
 });

@@ -25,13 +25,13 @@ describe('a name', () => {
     expect(asked.filter((each) => each === 'A a.example')).toHaveLength(2);
   });
 
-  test('that nobody knows is not found', async () => {
+  test('that does not exist is not found', async () => {
     const { address } = await nameServer(() => 'unknown');
     const sender = testSender({ nameServers: [address] });
     expect(await sender.send(post('https://a.example/'))).toMatchObject({ failure: 'destination' });
   });
 
-  test('that nobody knows is not told from one that leads inside', async () => {
+  test('that does not exist is not distinguishable from a private one', async () => {
     const { address } = await nameServer((name) => (name === 'inside.example' ? ['10.0.0.7'] : 'unknown'));
     const sender = testSender({ nameServers: [address] });
     const told = async (name: string): Promise<object> => {
@@ -90,7 +90,7 @@ describe('a name that changes between look-ups', () => {
 });
 
 describe('slow name servers', () => {
-  test('end with the deadline, and hold up nobody else', async () => {
+  test('end with the deadline, and delay no other lookup', async () => {
     const { port } = await openWebServer((_request, response) => response.end('here'));
     const { address } = await nameServer((name) => (name === 'good.example' ? ['127.0.0.1'] : 'silent'));
     const sender = testSender({ nameServers: [address], allow: [`good.example:${port}`], connectionsMax: 1000 });

@@ -73,7 +73,7 @@ test('slots are used again, and a file of whatever content does no harm', () => 
   expect(statSync(path).size).toBeLessThan(64 * 5);
 });
 
-test('where it cannot be written, that is told once, and requests go out all the same', () => {
+test('a failed write is reported once, and requests are sent regardless', () => {
   const path = join(temporaryFolder(), IN_FLIGHT_FILE);
   mkdirSync(path);
   const errors: unknown[] = [];

@@ -4,7 +4,7 @@ import { openAuthenticatedHub, sessionCount } from '../../testing/authenticated-
 const QUICK = { limits: { webSocketEntryTimeoutMs: 5000 } };
 const IDLE = { code: 4408, reason: 'idle or not reading for too long' };
 
-describe('a WebSocket of nobody known, without a channel', () => {
+describe('an anonymous WebSocket without a channel', () => {
   test('is closed when its time is over, whatever else it asks', async () => {
     // Two seconds: enough for the requests meanwhile, even on a busy machine.
     const hub = await openAuthenticatedHub(QUICK, 2.5);
@@ -54,7 +54,7 @@ describe('a WebSocket of nobody known, without a channel', () => {
   });
 });
 
-describe('whoever says wrongly who they are', () => {
+describe('a client with wrong credentials', () => {
   test('is shown out after the fifth time, with 4401', async () => {
     const hub = await openAuthenticatedHub();
     const socket = hub.socket('channel=news.a');

@@ -141,7 +141,7 @@ test('leases outlive their connection: they are acknowledged on the next one', a
   await until(() => expect(second.deliveries().map(({ event }) => event?.data)).toEqual([2]));
 });
 
-test('a pull that ends without the client is told, with why', async () => {
+test('a pull that the hub ends is reported with its reason', async () => {
   const hub = await openSubscriptionHub();
   const [paused, removed] = [await createQueue(hub), await createQueue(hub)];
   const worker = await connect(hub);
@@ -159,7 +159,7 @@ test('a pull that ends without the client is told, with why', async () => {
   expect(refused).toMatchObject({ ok: false, error: { code: 'subscription_not_active' } });
 });
 
-test('who has used up its credit is told as well that a pull has ended', async () => {
+test('a client without credit also learns that a pull has ended', async () => {
   const hub = await openSubscriptionHub();
   const ends = {
     subscription_not_active: (id: string) => hub.ask('POST', `/v1/subscriptions/${id}/pause`),

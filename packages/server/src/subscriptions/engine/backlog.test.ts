@@ -91,7 +91,7 @@ async function fillLog(kit: SubscriptionKit, channel: string): Promise<void> {
   for (let count = 0; count < 10; count++) await kit.publish(channel, 'x'.repeat(90_000));
 }
 
-test('after a restart the lag of a queue that nobody pulls from counts what it matches, though memory does not reach back', async () => {
+test('after a restart the lag of an idle queue counts matching events that are no longer in memory', async () => {
   const before = await openSubscriptionKit();
   const idle = await openPullQueue(before, { channels: ['print.>'] });
   const some = await openPullQueue(before, { channels: ['jobs.>'] });

@@ -42,7 +42,7 @@ async function withOneDelivered(): Promise<{ receiver: Receiver; kit: Subscripti
 const withAnotherLog = (kit: SubscriptionKit): Promise<SubscriptionKit> =>
   openSubscriptionKit({ persisted: { log: createMemoryLog(), state: kit.state } });
 
-test('that the log is another one is told until it has been heard, however often the hub starts, and once', async () => {
+test('a replaced log is reported until it is acknowledged, across restarts, and once', async () => {
   const { receiver, kit } = await withOneDelivered();
   await kit.close();
 
@@ -67,7 +67,7 @@ test('that the log is another one is told until it has been heard, however often
   expect(eventOf(receiver.received[5] as Received)).toMatchObject({ data: 4 });
 });
 
-test('who is paused meanwhile is told when it goes on, and of logs that came and went in between as well', async () => {
+test('a paused subscription receives the gap when it resumes, also for logs in between', async () => {
   const { receiver, kit, id } = await withOneDelivered();
   await kit.engine.subscriptions.pause(id, OPERATOR);
   await kit.close();
@@ -100,7 +100,7 @@ test('a worker that had it and never acknowledged it is given it again after a r
   expect((await queue.pull(WAITING)).map(leasedOf)).toMatchObject([{ data: 2 }]);
 });
 
-test('another order of events does not forget what is still to be told', async () => {
+test('another ordering keeps the pending gap', async () => {
   const receiver = await openReceiver();
   const kit = await openSubscriptionKit();
   const id = await kit.create(webhook(receiver.url));
@@ -139,7 +139,7 @@ const gapFrom = (kit: SubscriptionKit): object => ({
   data: { from: '00aaaaaaaa-00000000007', to: encodeCursor(kit.feed.epoch, 0), reason: 'epoch' },
 });
 
-test('who begins in a log that is no more is told so first, although the hub starts again in between', async () => {
+test('a subscription with a start in an earlier log receives the gap first, also after a restart', async () => {
   const receiver = await openReceiver();
   receiver.answer = answerWith(500);
   const kit = await openSubscriptionKit();
@@ -155,7 +155,7 @@ test('who begins in a log that is no more is told so first, although the hub sta
   expect(receiver.received.slice(before).map(eventOf)).toMatchObject([gapFrom(next), { data: 1 }, { data: 2 }]);
 });
 
-test('who begins in a log that is no more is told as well what retention has taken of this one', async () => {
+test('a subscription with a start in an earlier log also receives the gap of retention in this one', async () => {
   const receiver = await openReceiver();
   const kit = await openSubscriptionKit();
   for (let count = 0; count < 3; count++) await kit.publish('a.1', count);
@@ -211,30 +211,33 @@ test('attempts keep the ids that were sent, and those of a gap are found by no e
   expect(await subscriptions.trace(first)).toMatchObject([before]);
 });
 
-test.each(['webhook', 'pull'])('a gap that is never taken is no dead letter, but that is told: %s', async (kind) => {
-  const receiver = await openReceiver();
-  receiver.answer = (one, response) => response.writeHead(eventOf(one).type === undefined ? 204 : 500).end();
-  const pull = { kind: 'pull', leaseMs: 1000, deliveriesMax: 1 } as const;
-  const options =
-    kind === 'pull' ? { ...webhook(''), delivery: pull } : webhook(receiver.url, {}, { retryDelaysMs: [] });
-  const kit = await openSubscriptionKit();
-  const id = await kit.create(options);
-  await kit.close();
-  const next = await withAnotherLog(kit);
-  const { subscriptions } = next.engine;
-  await next.publish('a.1', 1);
-  if (kind === 'pull') {
-    const queue = pullQueueOf(next, id);
-    const [gap] = await queue.pull({ ...WAITING, countMax: 1 });
-    subscriptions.pullConsumer.release(id, [gap?.lease ?? ''], 0);
-    expect((await queue.pull({ ...WAITING, countMax: 1 })).map(dataOf)).toEqual([1]);
-  } else await receiver.until(({ length }) => length === 2);
-  expect(await subscriptions.deadLetters(id, { limit: 10 })).toEqual([]);
-  const outcome = kind === 'pull' ? 'deliveries' : 'refused_status';
-  const gap = { from: encodeCursor(kit.feed.epoch, 0), to: encodeCursor(next.feed.epoch, 0), reason: 'epoch' };
-  const data = { subscription: id, gap, channel: 'polycast.gap', attempts: 1, outcome };
-  await vi.waitFor(async () => expect(await lifecycleEventsOf(next)).toMatchObject([{ kind: 'dead-gap', data }]));
-});
+test.each(['webhook', 'pull'])(
+  'a gap that is never acknowledged is no dead letter, but is reported: %s',
+  async (kind) => {
+    const receiver = await openReceiver();
+    receiver.answer = (one, response) => response.writeHead(eventOf(one).type === undefined ? 204 : 500).end();
+    const pull = { kind: 'pull', leaseMs: 1000, deliveriesMax: 1 } as const;
+    const options =
+      kind === 'pull' ? { ...webhook(''), delivery: pull } : webhook(receiver.url, {}, { retryDelaysMs: [] });
+    const kit = await openSubscriptionKit();
+    const id = await kit.create(options);
+    await kit.close();
+    const next = await withAnotherLog(kit);
+    const { subscriptions } = next.engine;
+    await next.publish('a.1', 1);
+    if (kind === 'pull') {
+      const queue = pullQueueOf(next, id);
+      const [gap] = await queue.pull({ ...WAITING, countMax: 1 });
+      subscriptions.pullConsumer.release(id, [gap?.lease ?? ''], 0);
+      expect((await queue.pull({ ...WAITING, countMax: 1 })).map(dataOf)).toEqual([1]);
+    } else await receiver.until(({ length }) => length === 2);
+    expect(await subscriptions.deadLetters(id, { limit: 10 })).toEqual([]);
+    const outcome = kind === 'pull' ? 'deliveries' : 'refused_status';
+    const gap = { from: encodeCursor(kit.feed.epoch, 0), to: encodeCursor(next.feed.epoch, 0), reason: 'epoch' };
+    const data = { subscription: id, gap, channel: 'polycast.gap', attempts: 1, outcome };
+    await vi.waitFor(async () => expect(await lifecycleEventsOf(next)).toMatchObject([{ kind: 'dead-gap', data }]));
+  },
+);
 
 test('of a dead letter that retention has removed a gap is sent when it is retried', async () => {
   const receiver = await openReceiver();

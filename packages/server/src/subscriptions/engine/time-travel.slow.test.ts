@@ -102,7 +102,7 @@ test('an event is tried by the schedule over three days, each time a fifth soone
   });
 });
 
-test('failing is told after a day, suspended after five, and what is back goes on by itself, with all that came', async () => {
+test('a failing event comes after a day, the suspension after five, and a recovered endpoint receives everything', async () => {
   const receiver = await openReceiver();
   let status = 503;
   const taken = answerBy(receiver, () => status);
@@ -159,7 +159,7 @@ test('failing is told after a day, suspended after five, and what is back goes o
 });
 
 test.each(['running', 'started anew'])(
-  'what retention by age took from a suspended endpoint is told to it, in its place: a hub that is %s',
+  'a suspended endpoint receives the gap of retention by age in its place: a hub that is %s',
   async (how) => {
     const receiver = await openReceiver();
     let status = 500;
@@ -201,7 +201,7 @@ test.each(['running', 'started anew'])(
   },
 );
 
-test('what retention took of a channel that was held back is told in its place, and the others have missed nothing', async () => {
+test('a delayed channel receives the gap of retention in its place, and other channels miss nothing', async () => {
   const receiver = await openReceiver();
   let isWell = false;
   const taken: Told[] = [];
@@ -256,7 +256,7 @@ test('a secret that was rotated signs for a day more, and then no longer', async
   expect(receiver.received).toHaveLength(4);
 });
 
-test('a lease of ten days ends then, which is told, and nothing is sent any more', async () => {
+test('a lease of ten days ends, which is reported, and nothing more is sent', async () => {
   const receiver = await openReceiver();
   const taken = answerBy(receiver, () => 204);
   const travel = await openVirtualTime();
@@ -282,7 +282,7 @@ test('a lease of ten days ends then, which is told, and nothing is sent any more
   ]);
 });
 
-test('a lease of a pull ends when it says; after as many as there may be it is a dead letter, which is told', async () => {
+test('a lease of a pull ends in time; after the last one the event is a dead letter, which is reported', async () => {
   const travel = await openVirtualTime();
   const { leaseSeconds, deliveriesMax } = DEFAULTS;
   const delivery = { kind: 'pull', leaseMs: leaseSeconds * SECOND_MS, deliveriesMax } as const;
@@ -306,7 +306,7 @@ test('a lease of a pull ends when it says; after as many as there may be it is a
   ]);
 });
 
-test('an endpoint that consents at the third question is told of as verified; one that never does as ended', async () => {
+test('an endpoint that passes the third verification is reported as verified; one that never does as ended', async () => {
   const receiver = await openReceiver();
   const travel = await openVirtualTime();
   let isWilling = false;

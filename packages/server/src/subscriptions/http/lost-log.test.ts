@@ -92,7 +92,7 @@ test('what was tried of an event of a log that is no more is found by its id', a
   }
 });
 
-test('of an event of a log that nobody remembers there is nothing', async () => {
+test('an event of a forgotten log has no deliveries', async () => {
   const hub = await openSubscriptionHub();
   const { id } = await hub.create({ channels: ['a'], delivery: { kind: 'pull' } });
   const path = `/v1/subscriptions/${String(id)}`;

@@ -259,7 +259,7 @@ describe('a replay', () => {
     expect(none.body['after']).toBe(none.body['through']);
   });
 
-  test('from what is no cursor is not told that it might begin now', async () => {
+  test('with an invalid cursor does not suggest now', async () => {
     const hub = await openSubscriptionHub();
     const { body } = await hub.ask('POST', `${await webhook(hub, await openEndpoint())}/replay`, {
       after: 'gibberish',

@@ -153,7 +153,7 @@ describe('creating a subscription', () => {
     expect((await replay('nonsense')).body).toMatchObject({ code: 'invalid_cursor', parameter: 'after' });
   });
 
-  test('twice with the same key and wishes is creating it once; its secret is not shown again', async () => {
+  test('twice with the same key and body creates it once; its secret is not shown again', async () => {
     const hub = await openSubscriptionHub();
     const delivery = { kind: 'webhook', url: 'http://127.0.0.1:9/' };
     const key = { 'idempotency-key': 'mine' };

@@ -200,7 +200,7 @@ describe('an owner whose endpoint was not ready', () => {
     expect(endpoint.received).toHaveLength(1);
   });
 
-  test('and is gone is told that it has ended; there is nothing left to ask', async () => {
+  test('and is gone shows that it has ended, without a further verification', async () => {
     let isGone = false;
     const { hub, path } = await world(() => (isGone ? 410 : 500), WAITING);
     await expect.poll(async () => (await questions(hub, path)).length, OFTEN).toBe(3);

@@ -140,7 +140,7 @@ test('in per-channel order the next of a channel comes when the one before is do
   expect((await queue.pull({ waitMs: 10_000 })).map((event) => [dataOf(event), event.delivery])).toEqual([['a2', 2]]);
 });
 
-test('whoever waits gets what is published, and of two who wait the first one first', async () => {
+test('a waiting worker receives a published event, and of two the first one first', async () => {
   const kit = await openSubscriptionKit();
   const queue = await openPullQueue(kit);
   const waiting = [queue.pull({ waitMs: Infinity, countMax: 1 }), queue.pull({ waitMs: Infinity })];
@@ -219,7 +219,7 @@ test('in per-channel order a channel that has piled up does not keep the others 
   }
 });
 
-test('leases outlive a restart: nobody else gets the event, and it can be acknowledged', async () => {
+test('leases survive a restart: no other worker gets the event, and it can be acknowledged', async () => {
   const kit = await openSubscriptionKit();
   const queue = await openPullQueue(kit);
   await publishAll(kit, 'jobs.a', 1, 2);
@@ -282,7 +282,7 @@ test('of many workers none gets what another has, and all is done in the end', a
   expect(new Set(taken.values())).toEqual(new Set([1]));
 });
 
-test('what retention has removed is told in its place, with a lease, until that is acknowledged', async () => {
+test('a gap of retention comes in its place, with a lease, until it is acknowledged', async () => {
   const kit = await openSubscriptionKit();
   // Cursor 0 reads whatever is stored. This cursor is a position that existed.
   const position = await kit.publish('jobs.a', 'seen');
@@ -302,7 +302,7 @@ test('what retention has removed is told in its place, with a lease, until that 
   expect((await reopened.pull({ waitMs: 10_000 })).map(dataOf)).toEqual(['kept']);
 });
 
-test('an event that is gone from the log when it is given out again is told as a gap', async () => {
+test('an event that is gone from the log before its next delivery becomes a gap', async () => {
   const kit = await openSubscriptionKit();
   const queue = await openPullQueue(kit, { ordering: 'per-channel' });
   await publishAll(kit, 'jobs.a', 'lost');
@@ -315,7 +315,7 @@ test('an event that is gone from the log when it is given out again is told as a
   expect(`{${Buffer.from(event.body).toString()}`).toContain('"type":"polycast.gap"');
 });
 
-test('a queue that nobody pulls from any more costs nothing here', async () => {
+test('a queue without workers costs nothing here', async () => {
   const kit = await openSubscriptionKit();
   const queue = await openPullQueue(kit);
   await publishAll(kit, 'jobs.a', 1);
@@ -335,7 +335,7 @@ test('what never got to its worker is given out again, and that does not count',
   }
 });
 
-test('a dead letter that is retried comes to whoever waits, and is one again if it is not acknowledged', async () => {
+test('a retried dead letter goes to a waiting worker, and is one again without an acknowledgement', async () => {
   const kit = await openSubscriptionKit();
   const { subscriptions } = kit.engine;
   const queue = await openPullQueue(kit, {
@@ -383,7 +383,7 @@ test('a dead letter that is retried is given out after a restart as well, though
   expect((await reopened.pull()).map(dataOf)).toEqual(['other bad']);
 });
 
-test('with other wishes it goes on: fewer at once, another order, other channels', async () => {
+test('it continues with another definition: lower concurrency, another order, other channels', async () => {
   const kit = await openSubscriptionKit();
   const { subscriptions } = kit.engine;
   const queue = await openPullQueue(kit);

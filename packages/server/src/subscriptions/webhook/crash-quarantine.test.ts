@@ -27,7 +27,7 @@ test('an endpoint that was being asked for its consent when the hub died twice i
   expect((askedMs[1] as number) - startedMs).toBeGreaterThan(HOLD_MS);
 });
 
-test('a suspect that is gone, paused or never sent to holds up nobody for ever', async () => {
+test('a suspect that is gone, paused or never sent to does not block others forever', async () => {
   const taken: string[] = [];
   const { url } = await openWebServer((request, response) => {
     taken.push(request.url ?? '');

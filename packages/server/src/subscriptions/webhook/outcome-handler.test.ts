@@ -121,7 +121,7 @@ test.each([301, 302, 303, 307, 308])('%d is a failure, and not followed', async 
   expect(elsewhere.received).toEqual([]);
 });
 
-test('410 ends it, which is told; nothing more is sent', async () => {
+test('410 ends it, which is reported; nothing more is sent', async () => {
   const receiver = await openReceiver();
   const travel = await openVirtualTime();
   const arrivals = answerFirst(receiver, travel, (response) => response.writeHead(410).end());

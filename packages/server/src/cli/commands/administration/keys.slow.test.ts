@@ -40,7 +40,7 @@ async function stop({ cli }: Served): Promise<void> {
 }
 
 describe('serve', () => {
-  test('makes a first key, which lets its holder in and nobody else', async () => {
+  test('creates a first key, and requests without it are refused', async () => {
     const { url, key } = await serveFirst();
     expect(key).toMatch(KEY);
     const refused = await runCli(['publish', 'a', '1', '--url', url]);

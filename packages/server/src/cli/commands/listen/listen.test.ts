@@ -94,7 +94,7 @@ test('a delivery that failed shows why, and is sent again by its letter', async 
   expect((await cli.ended).code).toBe(0);
 });
 
-test('where nobody listens that is the answer', async () => {
+test('a closed port is shown as the outcome', async () => {
   const hub = await startTestHub();
   const cli = await listening(hub, '--forward', `127.0.0.1:${CLOSED_PORT}`, '--secret', SECRET, '--count', '1');
   await publish(hub, 'a', '1');
@@ -259,7 +259,7 @@ test.each([
   [['listen', '--header', 'X-A: 1', '--header', 'x-a: 2'], /--header has x-a twice/],
   [['subscriptions', 'create', 'a', '--pull', '--header', 'X: 1', '--header', 'X: 2'], /--header has X twice/],
   [['subscriptions', 'create', 'a', '--pull', '--metadata', 'a=1', '--metadata', 'a=2'], /--metadata has a twice/],
-])('%j is told what is wrong', async (args, message) => {
+])('%j gets an error that names the mistake', async (args, message) => {
   const { code, err } = await runInside(args);
   expect(code).toBe(2);
   expect(err).toMatch(message);

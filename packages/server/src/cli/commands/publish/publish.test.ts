@@ -80,7 +80,7 @@ test('a precondition that does not hold tells the newest id', async () => {
   expect(done?.code).toBe(0);
 });
 
-test('a file of lines is published in order; those that are refused are told and counted', async () => {
+test('a file of lines is published in order; refused lines are reported and counted', async () => {
   const { url } = await startTestHub();
   const lines = Array.from({ length: 500 }, (_, index) => `{"channel":"a.${index % 7}","data":${index}}`);
   lines[100] = '{"channel":"a..b","data":1}';

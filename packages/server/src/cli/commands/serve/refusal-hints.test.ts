@@ -50,13 +50,13 @@ test.each([
   expect(lines).toEqual([expect.stringContaining(what), expect.stringContaining(setting)]);
 });
 
-test('what no setting allows is not told', () => {
+test('a refusal that no setting allows prints no hint', () => {
   const { lines, tell } = notes();
   tell({ ...REFUSAL, code: 'invalid_json', status: 400, action: undefined });
   expect(lines).toEqual([]);
 });
 
-test('of many at once a few are told, and how many more there were', () => {
+test('of many refusals a few are printed, and the number of the others', () => {
   const { lines, tell, pass } = notes();
   for (let count = 0; count < 100; count++) tell(REFUSAL);
   expect(lines).toHaveLength(10);

@@ -63,7 +63,7 @@ test.each(['SIGTERM', 'SIGINT'] as const)('%s sends everyone away and ends it wi
   expect((await cli.ended).code).toBe(0);
 });
 
-test('signals that mean something else elsewhere are ignored, and told', async () => {
+test('signals with another meaning elsewhere are ignored, with a message', async () => {
   const { cli, url } = await startHubProcess();
   for (const signal of ['SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGALRM', 'SIGXFSZ', 'SIGPWR'] as const) {
     cli.child.kill(signal);
@@ -78,7 +78,7 @@ test('signals that mean something else elsewhere are ignored, and told', async (
   expect((await cli.ended).code).toBe(0);
 });
 
-test('a hub goes on when nobody reads any more what it prints', async () => {
+test('a hub continues when its output is closed', async () => {
   const { cli, url } = await startHubProcess(['dev', '--listen', '127.0.0.1:0', '--data', ':memory:']);
   cli.child.stdout?.destroy();
   cli.child.stderr?.destroy();

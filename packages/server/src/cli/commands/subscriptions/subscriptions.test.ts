@@ -146,7 +146,7 @@ test('a queue on the command line is pulled from; what was published is printed 
   expect((await run('pull', id)).err).toContain('No events');
 });
 
-test('a queue is acknowledged up to an event, whoever has what is before it', async () => {
+test('a queue is acknowledged up to an event, including leases of other workers', async () => {
   const hub = await openSubscriptionHub();
   const run = at(hub);
   const id = (await run('create', 'jobs', '--pull', '--ordering', 'none', '--lease', '60')).out.trim();
@@ -205,7 +205,7 @@ describe('a command line that is not right', () => {
   });
 });
 
-describe('what is wrong is told in the words of the command line', () => {
+describe('errors use the names of the command line', () => {
   test.each([
     [['create', 'a', '--pull', '-w', 'http://127.0.0.1:9/'], /--webhook URL or --pull, not both/],
     [

@@ -89,7 +89,7 @@ test.each([
   ],
   [['webhook', 'verify', '/no/such/file', '--secret', SECRET], /cannot be read/],
   [['webhook', 'verify', 'none', '--secret', SECRET, '--at', 'noon'], /must be a time such as/],
-])('%j is told what is wrong', async (args, message) => {
+])('%j gets an error that names the mistake', async (args, message) => {
   const { code, err } = await runInside(args);
   expect(code).toBe(2);
   expect(err).toMatch(message);

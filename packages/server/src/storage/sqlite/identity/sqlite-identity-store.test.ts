@@ -33,7 +33,7 @@ function change(file: string, statement: string): void {
   database.exec(statement);
 }
 
-test('nobody but the own user may read it', () => {
+test('only the own user may read it', () => {
   const { file } = filled();
   expect(statSync(file).mode & 0o777).toBe(0o600);
 });

@@ -7,7 +7,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import type { Log, NewRecord, StoredRecord } from '../../../core/ports.ts';
 import { openSqliteLog } from './sqlite-log.ts';
 
-test('a writer that ends is replaced: what it stored without saying so is told, and nothing gets a position twice', async () => {
+test('a crashed writer is replaced: events it stored unacknowledged are delivered, and no position is assigned twice', async () => {
   const { log, writer, followed } = await openWatchedLog();
   const acknowledged: number[] = [];
   for (let n = 0; n < 3; n++) acknowledged.push(await append(log));

@@ -30,7 +30,7 @@ function change(file: string, statement: string): void {
   database.exec(statement);
 }
 
-test('nobody but the own user may read it: it holds what requests are signed with', async () => {
+test('only the own user may read it, because it contains the signing secrets', async () => {
   const { file } = await filled();
   expect(statSync(file).mode & 0o777).toBe(0o600);
 });

@@ -51,7 +51,7 @@ describe('a request to the WebSub hub', () => {
     expect(refused(terms)).not.toBe('');
   });
 
-  it('may have parameters that nobody knows', () => {
+  it('may have unknown parameters', () => {
     expect(read({ 'hub.strange': 'yes', other: 'too' })).toMatchObject({ mode: 'subscribe' });
   });
 

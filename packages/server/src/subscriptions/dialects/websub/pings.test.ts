@@ -13,7 +13,7 @@ describe("publishers' pings", () => {
     expect(await ask({ mode: 'publish', topic: 'https://elsewhere.example/feed' })).toBe(400);
   });
 
-  it('that are refused are told which of their parameters is wrong', async () => {
+  it('that are refused name the wrong parameter', async () => {
     const { hub } = await openWebSubWorld();
     for (const name of ['hub.url', 'hub.topic'])
       for (const topic of ['https://elsewhere.example/feed', 'feed']) {

@@ -17,7 +17,7 @@ describe('discovery (WebSub section 4)', () => {
     expect(asked).toBe(202);
   });
 
-  it('goes before its first event, for who may read it, and for nobody else', async () => {
+  it('is verified before its first event, and only for readable topics', async () => {
     const { subscriber, topic, endpoint, publish, subscribe } = await openWebSubWorld();
     expect(await subscriber.discover(topic('news.empty'))).toEqual({ hub: endpoint, self: topic('news.empty') });
     for (const method of ['GET', 'HEAD']) {
@@ -81,7 +81,7 @@ describe('a request (WebSub section 5.1)', () => {
     ['a pattern as its topic', { topic: 'news.*' }, 400, 'invalid_body'],
     ['a callback within', { callback: 'http://169.254.169.254/latest' }, 422, 'endpoint_refused'],
     ['a callback within, in disguise', { callback: 'http://2130706433/' }, 422, 'endpoint_refused'],
-  ])('is refused with %s, and nobody is asked', async (_what, parameters, status, code) => {
+  ])('is refused with %s, without a verification', async (_what, parameters, status, code) => {
     const { subscriber, topic, endpoint, listSubscriptions: kept } = await openWebSubWorld();
     const form = new URLSearchParams({
       'hub.mode': 'subscribe',
