@@ -320,7 +320,7 @@ export class SubscriptionManager implements SubscriptionService {
   async #verifyAtCreation(definition: WebhookDefinition): Promise<void> {
     const { verdict: result, attempt } = await this.#parts.verification.verifyOnce(definition);
     if (result.isVerified) return;
-    throw new PolycastError('endpoint_refused', `The endpoint has not consented: ${result.detail}.`, {
+    throw new PolycastError('endpoint_refused', `The verification of the endpoint failed: ${result.detail}.`, {
       category: attempt.outcome,
     });
   }
@@ -343,7 +343,7 @@ export function urlOf(delivery: SubscriptionDefinition['delivery']): string | un
 }
 
 function notActive({ status: { state } }: SubscriptionConsumer): PolycastError {
-  return notActiveError(state, state === 'pending' ? 'Its endpoint has not consented yet.' : undefined);
+  return notActiveError(state, state === 'pending' ? 'The endpoint is not verified yet.' : undefined);
 }
 
 /** Attempts of one event by all subscriptions, at most. */

@@ -5,12 +5,12 @@ import { HUB_OPTIONS, hubConfig } from '../hub-config.ts';
 
 export const epochRenew: Command = {
   name: 'epoch renew',
-  summary: 'Gives the log of a stopped hub a new epoch.',
+  summary: 'Sets a new epoch for the log of a stopped hub.',
   usage: '',
   argumentsMin: 0,
   argumentsMax: 0,
   details:
-    'For a data folder that was restored in a way that the hub cannot notice, such as a snapshot of the whole disk. Consumers that come back with a cursor from before get a gap, never a wrong event. No event is removed. The hub must not run.',
+    'Use it after a restore that the hub cannot detect, such as a snapshot of the whole disk. Consumers with an older cursor then receive a gap, and never a wrong event. The command removes no events. The hub must be stopped.',
   options: HUB_OPTIONS,
   examples: [
     {
@@ -22,9 +22,8 @@ export const epochRenew: Command = {
     const { config } = await hubConfig(input);
     const { dataFolderOf, renewFolderEpoch } = await import('../../storage/data-folder.ts');
     const folder = dataFolderOf(config.data);
-    if (folder === undefined) throw usageError(epochRenew, 'a log in memory begins a new epoch at each start');
-    if (!existsSync(folder))
-      throw new CliError('failed', `there is no data folder at ${folder}`, 'Name it with --data FOLDER');
+    if (folder === undefined) throw usageError(epochRenew, 'a log in memory has a new epoch at each start');
+    if (!existsSync(folder)) throw new CliError('failed', `there is no data folder at ${folder}`, 'Use --data FOLDER');
     out(`${style('green', 'renewed')}: the epoch of ${folder} is now ${renewFolderEpoch(folder)}`);
     return 'done';
   },

@@ -110,7 +110,7 @@ export class WebSocketPulls {
     }
     if (credit === 0) return { credit };
     if (existing === undefined && this.#pulls.size >= PULLS_MAX)
-      throw invalidMember('subscription', `is one more than the ${PULLS_MAX} that a connection may pull from`);
+      throw invalidMember('subscription', `exceeds the ${PULLS_MAX} subscriptions that a connection may pull from`);
     const pull = existing ?? this.#open(id, version);
     pull.credit = credit;
     pull.leaseMs = leaseSeconds === undefined ? undefined : leaseSeconds * 1000;

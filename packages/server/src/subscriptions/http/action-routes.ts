@@ -71,9 +71,10 @@ async function test(parts: SubscriptionParts, request: AuthorizedRequest, curren
   members.rejectUnknown();
   checkCovered(definition, channel);
   if (type !== undefined && definition.types?.includes(type) === false)
-    throw invalidBody('type', 'is none of the subscription');
-  if (definition.delivery.kind === 'pull') throw notActiveError(status.state, 'Nothing is sent to workers: they pull.');
-  if (status.state === 'ended') throw notActiveError('ended', 'It has ended.');
+    throw invalidBody('type', 'is not a channel of the subscription');
+  if (definition.delivery.kind === 'pull')
+    throw notActiveError(status.state, 'A pull subscription has no endpoint to test.');
+  if (status.state === 'ended') throw notActiveError('ended', 'The subscription has ended.');
   const known = type === undefined ? undefined : parts.eventTypes.get(type)?.sample;
   // The caller decides the content that the endpoint receives, so it needs the permission to
   // publish, although the sample is marked.
@@ -89,7 +90,7 @@ async function test(parts: SubscriptionParts, request: AuthorizedRequest, curren
 /** @throws PolycastError `invalid_body` */
 function checkCovered({ channels }: SubscriptionDefinition, channel: string): void {
   if (!channels.some((pattern) => relationOf(pattern, channel) === 'covers'))
-    throw invalidBody('channel', 'is none of the subscription');
+    throw invalidBody('channel', 'is not a channel of the subscription');
 }
 
 /** The first channel of the subscription, with `sample` in the place of each wildcard. */
@@ -110,7 +111,7 @@ async function rotate(
   const secret = readSecret(members);
   const overlapSeconds = members.optional('overlapSeconds', integer(0, OVERLAP_SECONDS_MAX)) ?? OVERLAP_SECONDS;
   members.rejectUnknown();
-  if (definition.delivery.kind === 'pull') throw notActiveError(status.state, 'Only webhooks are signed.');
+  if (definition.delivery.kind === 'pull') throw notActiveError(status.state, 'Only webhooks have a secret.');
   const { rotationRefusal } = parts.dialects.get(definition.delivery.dialect);
   if (rotationRefusal !== undefined) throw notActiveError(status.state, rotationRefusal);
   const rotated = await parts.subscriptions.rotateSecret(
@@ -161,7 +162,7 @@ function replayAfter(parts: SubscriptionParts): Validator<string> {
   return (value) => {
     if (value === 'now') return { wrong: 'must be a cursor or earliest' };
     if (typeof value === 'string' && value !== 'earliest' && parseCursor(value) === undefined)
-      throw new PolycastError('invalid_cursor', 'A cursor or "earliest" is expected.', { parameter: 'after' });
+      throw new PolycastError('invalid_cursor', 'It must be a cursor or "earliest".', { parameter: 'after' });
     return check(value);
   };
 }

@@ -321,7 +321,7 @@ export class LeaseManager implements PullService, Executor<PullConsumer> {
   #redeliver(consumer: PullConsumer, lane: Lane, dueMs: number, reason: string): void {
     const { deliveriesMax } = consumer.delivery;
     if (lane.attempts < deliveriesMax) return consumer.tracker.retry(lane, dueMs);
-    const detail = `It was given out ${lane.attempts} times and never acknowledged; in the end it was ${reason}.`;
+    const detail = `It was leased ${lane.attempts} times and never acknowledged; the last lease was ${reason}.`;
     this.#parts.deadLetters.add(consumer, consumer.tracker, lane, 'deliveries', detail, this.#parts.clock.nowMs());
   }
 

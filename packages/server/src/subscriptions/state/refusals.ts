@@ -3,17 +3,17 @@ import type { SubscriptionState } from './definition.ts';
 
 /** The refusals of requests about a subscription: each sentence stands here alone. */
 export function noSuchSubscription(): PolycastError {
-  return new PolycastError('not_found', 'There is no such subscription.');
+  return new PolycastError('not_found', 'The subscription does not exist.');
 }
 
-export function notActiveError(state: SubscriptionState, detail = `It is ${state}.`): PolycastError {
+export function notActiveError(state: SubscriptionState, detail = `The subscription is ${state}.`): PolycastError {
   return new PolycastError('subscription_not_active', detail, { state });
 }
 
 export function notForPullingError(): PolycastError {
-  return new PolycastError('subscription_not_active', 'It is not for pulling: the hub calls a webhook.');
+  return new PolycastError('subscription_not_active', 'The subscription is a webhook and cannot be pulled.');
 }
 
 export function notForSendingError(): PolycastError {
-  return new PolycastError('subscription_not_active', 'It is for pulling: no endpoint is sent anything.');
+  return new PolycastError('subscription_not_active', 'The subscription is a pull subscription and has no endpoint.');
 }

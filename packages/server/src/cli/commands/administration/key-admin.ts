@@ -78,7 +78,7 @@ export function isHubNamed(input: Input): boolean {
   const isUrlGiven = input.text('url') !== undefined;
   const given = ['config', 'data', 'set'].find((option) => input.texts(option).length > 0);
   if (isUrlGiven && given !== undefined)
-    throw new CliError('usage', `--url is a hub that runs, --${given} is for one that does not: give one of them`);
+    throw new CliError('usage', `--url names a running hub and --${given} a stopped one: give only one of them`);
   return isUrlGiven || (given === undefined && process.env['POLYCAST_URL'] !== undefined);
 }
 
@@ -129,7 +129,7 @@ async function withLocalKeyAdmin<Result>(
   const { openIdentity } = await import('../../../identity/identity.ts');
   const folder = dataFolderOf(data);
   if (folder === undefined)
-    throw new CliError('usage', 'keys in memory belong to a hub that runs', 'Name it: --url URL --key KEY');
+    throw new CliError('usage', 'only a running hub has keys in memory', 'Use --url URL --key KEY');
   if (!existsSync(folder)) throw new CliError('failed', `there is no data folder at ${folder}`, DATA_FOLDER_HINT);
   const clock = { nowMs: Date.now, monotonicMs: () => performance.now() };
   const logger = { info: () => undefined, error: () => undefined };
@@ -142,13 +142,13 @@ async function withLocalKeyAdmin<Result>(
       throw new CliError(
         'failed',
         `the hub of the data folder ${folder} runs`,
-        'Work at it: --url URL --key KEY (or POLYCAST_URL and POLYCAST_KEY)',
+        'Use --url URL --key KEY (or POLYCAST_URL and POLYCAST_KEY)',
       );
     throw error;
   }
 }
 
-const DATA_FOLDER_HINT = 'Name it with --data FOLDER; or name a hub that runs, with --url URL --key KEY';
+const DATA_FOLDER_HINT = 'Use --data FOLDER, or name a running hub with --url URL --key KEY';
 
 class LocalKeyAdmin implements KeyAdmin {
   readonly #identity: Identity;
