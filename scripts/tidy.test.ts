@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { FIELDS } from '../packages/server/src/config/reference.ts';
 import { parseModule, readModules } from './tidy/modules.ts';
 import { check } from './tidy/rules.ts';
+import { checkStructure } from './tidy/structure.ts';
 import { tidy } from './tidy.ts';
 
 test('the repository is tidy', () => {
@@ -168,4 +169,45 @@ test('a file that nothing reaches is found, a worker named by its URL is not', (
   ];
   const found = check(modules, new Set(['packages/server/src/main.ts']));
   expect(found.map(({ path }) => path)).toEqual(['packages/server/src/storage/forgotten.ts']);
+});
+
+test('files that import each other are found, also through a third one and by types alone', () => {
+  const modules = [
+    parseModule('packages/client/src/a.ts', "import './b.ts';"),
+    parseModule('packages/client/src/b.ts', "import type { C } from './c.ts'; export type B = C;"),
+    parseModule('packages/client/src/c.ts', "export type * from './a.ts';"),
+    parseModule('packages/client/src/d.ts', "import './a.ts';"),
+  ];
+  expect(checkStructure(modules)).toEqual([
+    {
+      path: 'packages/client/src/a.ts',
+      message: 'imports itself: packages/client/src/b.ts -> packages/client/src/c.ts -> packages/client/src/a.ts',
+    },
+  ]);
+});
+
+test('a function of more than 80 lines is found; those that are declared in it have their own', () => {
+  const lines = (count: number): string => '\n'.repeat(count);
+  const inner = `function inner() {${lines(70)}}`;
+  const found = (source: string): readonly number[] =>
+    checkStructure([parseModule('bench/run.ts', source)]).map(({ message }) =>
+      Number(/of (\d+) lines/.exec(message)?.[1]),
+    );
+  expect(found(`export function outer() {${lines(79)}}`)).toEqual([]);
+  expect(found(`export const outer = () => {${lines(80)}};`)).toEqual([81]);
+  expect(found(`export function outer() {${lines(20)}${inner}${lines(20)}}`)).toEqual([]);
+  expect(found(`export function outer() {${lines(60)}${inner}${lines(60)}}`)).toEqual([120]);
+});
+
+test('a folder of more than 25 sources is found, and tests do not count', () => {
+  const files = (count: number, end: string): ReturnType<typeof parseModule>[] =>
+    Array.from({ length: count }, (_, index) => parseModule(`simulation/n${index}${end}`, ''));
+  expect(checkStructure([...files(25, '.ts'), ...files(5, '.test.ts')])).toEqual([]);
+  expect(checkStructure(files(26, '.ts')).map(({ path }) => path)).toEqual(['simulation']);
+});
+
+test('lines of code are counted without blank ones and comments', () => {
+  const source =
+    "/** A comment\n * of two lines. */\nexport const a = 1; // here\n\n// alone\nexport const b = '//';\n";
+  expect(parseModule('scripts/a.ts', source).codeLines).toBe(2);
 });

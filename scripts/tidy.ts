@@ -2,18 +2,29 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { readModules } from './tidy/modules.ts';
 import { check, longFiles, type Finding } from './tidy/rules.ts';
+import { checkStructure } from './tidy/structure.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const LINES_MAX = 400;
 
-/** Checks the walls of the house (ARCHITECTURE.md): who imports whom, what the core may use, what nobody uses. */
+/** Folders beside the packages whose shape is checked too. */
+const OTHER_FOLDERS = ['bench', 'conformance', 'scripts', 'simulation'];
+
+/**
+ * Checks the walls of the house (ARCHITECTURE.md): who imports whom, what the core may use, what nobody uses; and its shape: cycles, long
+ * functions, crowded folders.
+ */
 export function tidy(root: string = ROOT): {
   readonly findings: readonly Finding[];
   readonly long: readonly Finding[];
 } {
   const packages = readdirSync(join(root, 'packages')).map((name) => `packages/${name}`);
   const modules = readModules(root, packages);
-  return { findings: check(modules, entryPoints(root, packages)), long: longFiles(modules, LINES_MAX) };
+  const others = readModules(root, OTHER_FOLDERS);
+  return {
+    findings: [...check(modules, entryPoints(root, packages)), ...checkStructure([...modules, ...others])],
+    long: longFiles(modules, LINES_MAX),
+  };
 }
 
 /** What a package's `package.json` names as `exports` and `bin`, and the pages that its HTML loads. */

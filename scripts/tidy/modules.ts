@@ -15,6 +15,17 @@ export interface Module {
   /** Its string literals. */
   readonly texts: ReadonlySet<string>;
   readonly lines: number;
+  /** Lines without blank ones and comments. */
+  readonly codeLines: number;
+  readonly functions: readonly FunctionSize[];
+}
+
+/** A function, method or arrow function. */
+export interface FunctionSize {
+  /** Where it begins, from 1. */
+  readonly line: number;
+  /** Its lines, without those of the functions declared in it. */
+  readonly lines: number;
 }
 
 interface Node {
@@ -34,7 +45,7 @@ export function readModules(root: string, folders: readonly string[]): Module[] 
 
 /** Takes one file apart. */
 export function parseModule(path: string, source: string): Module {
-  const { module, program, errors } = parseSync(path, source);
+  const { module, program, comments, errors } = parseSync(path, source);
   if (errors.length > 0) throw new Error(`${path}: ${errors[0]?.message}`);
   const statics = [
     ...module.staticImports.map(({ moduleRequest }) => moduleRequest.value),
@@ -49,12 +60,58 @@ export function parseModule(path: string, source: string): Module {
   const texts = new Set<string>();
   collectNames(program as unknown as Node, { names, members, texts });
   const imports = [...new Set([...statics, ...dynamics, ...urls])];
-  return { path, imports, names, members, texts, lines: source.split('\n').length };
+  return {
+    path,
+    imports,
+    names,
+    members,
+    texts,
+    lines: source.split('\n').length,
+    codeLines: codeLinesOf(source, comments),
+    functions: functionsOf(program as unknown as Node, source),
+  };
 }
 
 /** The path of a relative import's file; `undefined` for what comes from a package. */
 export function resolveRelative(from: string, specifier: string): string | undefined {
   return specifier.startsWith('.') ? posix.join(posix.dirname(from), specifier) : undefined;
+}
+
+function codeLinesOf(source: string, comments: readonly { readonly start: number; readonly end: number }[]): number {
+  let code = '';
+  let at = 0;
+  for (const { start, end } of comments) {
+    code += source.slice(at, start);
+    at = end;
+  }
+  return (code + source.slice(at)).split('\n').filter((line) => line.trim() !== '').length;
+}
+
+function functionsOf(program: Node, source: string): FunctionSize[] {
+  const found: FunctionSize[] = [];
+  /** Returns the lines of the functions declared below a node. */
+  const visit = (node: Node): number => {
+    let declared = 0;
+    for (const child of childrenOf(node)) declared += visit(child);
+    if (!IS_FUNCTION.test(node.type)) return declared;
+    const [start, end] = [lineAt(source, node['start'] as number), lineAt(source, node['end'] as number)];
+    const all = end - start + 1;
+    found.push({ line: start, lines: all - declared });
+    return node.type === 'FunctionDeclaration' ? all : declared;
+  };
+  visit(program);
+  return found;
+}
+
+const IS_FUNCTION = /^(?:FunctionDeclaration|FunctionExpression|ArrowFunctionExpression)$/;
+
+function lineAt(source: string, offset: number): number {
+  return source.slice(0, offset).split('\n').length;
+}
+
+function childrenOf(node: Node, skipped?: string): Node[] {
+  const keys = (visitorKeys[node.type] ?? []).filter((key) => key !== skipped);
+  return keys.flatMap((key) => [node[key]].flat()).filter(isNode);
 }
 
 function sources(root: string, folder: string): string[] {
@@ -80,10 +137,7 @@ function collectNames(node: Node, into: Collected): void {
   const plainMember = node.type === 'MemberExpression' && node['computed'] === false;
   if (plainMember) addMember(node, names, members);
   const skipped = plainMember ? 'property' : isNamedByKey(node) ? 'key' : undefined;
-  for (const key of visitorKeys[node.type] ?? []) {
-    if (key === skipped) continue;
-    for (const child of [node[key]].flat()) if (isNode(child)) collectNames(child, into);
-  }
+  for (const child of childrenOf(node, skipped)) collectNames(child, into);
 }
 
 function addMember(node: Node, names: Set<string>, members: Set<string>): void {

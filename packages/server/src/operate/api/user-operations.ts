@@ -41,30 +41,40 @@ export function userOperations(
   published: ResponseDescription,
   typeHeader: Parameter,
 ): readonly Operation[] {
-  return [
+  return [READ_PRESENCE, ...userPublishOperations(publishing, key, published, typeHeader), ...ADMINISTRATION];
+}
+
+const READ_PRESENCE: Operation = {
+  method: 'GET',
+  path: '/v1/channels/{channel}/presence',
+  name: 'readPresence',
+  allowsAnonymous: true,
+  summary: 'Reads the presence of a channel.',
+  section: '13.6',
+  doc: 'The response has the cursor at which it is valid. The later events of `polycast.presence.{channel}` bring it up to date.',
+  parameters: [
+    { name: 'channel', in: 'path', schema: ref('Channel'), required: true, doc: 'The channel.' },
     {
-      method: 'GET',
-      path: '/v1/channels/{channel}/presence',
-      name: 'readPresence',
-      allowsAnonymous: true,
-      summary: 'Reads the presence of a channel.',
-      section: '13.6',
-      doc: 'The response has the cursor at which it is valid. The later events of `polycast.presence.{channel}` bring it up to date.',
-      parameters: [
-        { name: 'channel', in: 'path', schema: ref('Channel'), required: true, doc: 'The channel.' },
-        {
-          name: 'token',
-          in: 'query',
-          schema: { type: 'string' },
-          doc: 'Credentials, for clients that cannot set headers. The hub never logs them.',
-        },
-      ],
-      bodies: [],
-      answers: [
-        response(200, 'The presence of the channel.', jsonContent(ref('Presence'), 'The members, or only counts.')),
-      ],
-      errors: ['invalid_channel', 'invalid_parameter', ...READ_ERRORS, 'not_found', 'log_unavailable'],
+      name: 'token',
+      in: 'query',
+      schema: { type: 'string' },
+      doc: 'Credentials, for clients that cannot set headers. The hub never logs them.',
     },
+  ],
+  bodies: [],
+  answers: [
+    response(200, 'The presence of the channel.', jsonContent(ref('Presence'), 'The members, or only counts.')),
+  ],
+  errors: ['invalid_channel', 'invalid_parameter', ...READ_ERRORS, 'not_found', 'log_unavailable'],
+};
+
+function userPublishOperations(
+  publishing: readonly ErrorCode[],
+  key: Parameter,
+  published: ResponseDescription,
+  typeHeader: Parameter,
+): readonly Operation[] {
+  return [
     {
       method: 'POST',
       path: '/v1/users/{user}/events',
@@ -120,83 +130,87 @@ export function userOperations(
       ],
       errors: [...publishing, 'duplicate_member', 'precondition_failed', 'batch_too_large'],
     },
-    {
-      method: 'GET',
-      path: '/v1/users',
-      name: 'listUsers',
-      summary: 'Lists the users who are online, sorted by name.',
-      section: '13.5',
-      doc: 'The key needs the scope `users`.',
-      parameters: [
-        {
-          name: 'online',
-          in: 'query',
-          schema: { const: 'true' },
-          required: true,
-          doc: 'The hub knows only the users who are online.',
-        },
-        {
-          name: 'limit',
-          in: 'query',
-          schema: { type: 'integer', minimum: 1, maximum: 1000, default: 100 },
-          doc: 'At most this many users.',
-        },
-        { name: 'after', in: 'query', schema: { type: 'string' }, doc: '`next` of the previous page.' },
-      ],
-      bodies: [],
-      answers: [response(200, 'A page.', jsonContent(ref('UserList'), '`next` is the `after` of the next page.'))],
-      errors: [...READ_ERRORS, 'invalid_parameter'],
-    },
-    {
-      method: 'GET',
-      path: '/v1/users/{user}',
-      name: 'readUser',
-      summary: 'Reads whether a user is online, with the sessions.',
-      section: '13.5',
-      doc: 'The key needs the scope `users`.',
-      parameters: [USER],
-      bodies: [],
-      answers: [response(200, 'The user. An unknown user is not an error.', jsonContent(ref('User'), 'The user.'))],
-      errors: [...READ_ERRORS, 'invalid_parameter'],
-    },
-    {
-      method: 'POST',
-      path: '/v1/users/{user}/disconnect',
-      name: 'disconnectUser',
-      summary: 'Closes all sessions of a user, for a log-out.',
-      section: '13.5',
-      doc: 'The hub refuses all credentials of the user issued before. The key needs the scope `users`.',
-      parameters: [USER],
-      bodies: [
-        jsonContent(
-          {
-            type: 'object',
-            properties: { reason: { type: 'string', minLength: 1, maxLength: 200 } },
-            additionalProperties: false,
-          },
-          'For the audit log; optional.',
-        ),
-      ],
-      isBodyOptional: true,
-      answers: [
-        response(200, 'Ended.', jsonContent({ type: 'object' }, 'The number of `sessions`, and `issuedBefore`.')),
-      ],
-      errors: [...ADMIN_ERRORS, 'log_full', 'log_unavailable'],
-    },
-    {
-      method: 'POST',
-      path: '/v1/users/{user}/reauthenticate',
-      name: 'reauthenticateUser',
-      summary: 'Makes the hub ask the site again for the identity and the permissions of a user.',
-      section: '13.5',
-      doc: 'The sessions continue with the new answer, or end. The key needs the scope `users`.',
-      parameters: [USER],
-      bodies: [],
-      answers: [response(200, 'Being asked.', jsonContent({ type: 'object' }, 'The number of `sessions`.'))],
-      errors: ADMIN_ERRORS,
-    },
   ];
 }
+
+/** The routes for the site's servers. */
+const ADMINISTRATION: readonly Operation[] = [
+  {
+    method: 'GET',
+    path: '/v1/users',
+    name: 'listUsers',
+    summary: 'Lists the users who are online, sorted by name.',
+    section: '13.5',
+    doc: 'The key needs the scope `users`.',
+    parameters: [
+      {
+        name: 'online',
+        in: 'query',
+        schema: { const: 'true' },
+        required: true,
+        doc: 'The hub knows only the users who are online.',
+      },
+      {
+        name: 'limit',
+        in: 'query',
+        schema: { type: 'integer', minimum: 1, maximum: 1000, default: 100 },
+        doc: 'At most this many users.',
+      },
+      { name: 'after', in: 'query', schema: { type: 'string' }, doc: '`next` of the previous page.' },
+    ],
+    bodies: [],
+    answers: [response(200, 'A page.', jsonContent(ref('UserList'), '`next` is the `after` of the next page.'))],
+    errors: [...READ_ERRORS, 'invalid_parameter'],
+  },
+  {
+    method: 'GET',
+    path: '/v1/users/{user}',
+    name: 'readUser',
+    summary: 'Reads whether a user is online, with the sessions.',
+    section: '13.5',
+    doc: 'The key needs the scope `users`.',
+    parameters: [USER],
+    bodies: [],
+    answers: [response(200, 'The user. An unknown user is not an error.', jsonContent(ref('User'), 'The user.'))],
+    errors: [...READ_ERRORS, 'invalid_parameter'],
+  },
+  {
+    method: 'POST',
+    path: '/v1/users/{user}/disconnect',
+    name: 'disconnectUser',
+    summary: 'Closes all sessions of a user, for a log-out.',
+    section: '13.5',
+    doc: 'The hub refuses all credentials of the user issued before. The key needs the scope `users`.',
+    parameters: [USER],
+    bodies: [
+      jsonContent(
+        {
+          type: 'object',
+          properties: { reason: { type: 'string', minLength: 1, maxLength: 200 } },
+          additionalProperties: false,
+        },
+        'For the audit log; optional.',
+      ),
+    ],
+    isBodyOptional: true,
+    answers: [
+      response(200, 'Ended.', jsonContent({ type: 'object' }, 'The number of `sessions`, and `issuedBefore`.')),
+    ],
+    errors: [...ADMIN_ERRORS, 'log_full', 'log_unavailable'],
+  },
+  {
+    method: 'POST',
+    path: '/v1/users/{user}/reauthenticate',
+    name: 'reauthenticateUser',
+    summary: 'Makes the hub ask the site again for the identity and the permissions of a user.',
+    section: '13.5',
+    doc: 'The sessions continue with the new answer, or end. The key needs the scope `users`.',
+    parameters: [USER],
+    bodies: [],
+    answers: [response(200, 'Being asked.', jsonContent({ type: 'object' }, 'The number of `sessions`.'))],
+    errors: ADMIN_ERRORS,
+  },
+];
 
 function jsonContent(schema: Content['schema'], doc: string): Content {
   return { mediaType: 'application/json', schema, doc };

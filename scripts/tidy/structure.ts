@@ -1,0 +1,80 @@
+import { posix } from 'node:path';
+import { resolveRelative, type Module } from './modules.ts';
+import type { Finding } from './rules.ts';
+
+/** Lines of a function. The functions that are declared in it have their own. */
+const FUNCTION_LINES_MAX = 80;
+/** Sources of one folder. Tests, which stand beside what they test, do not count. */
+const FOLDER_FILES_MAX = 25;
+/** Lines of production code in all packages, without blank lines and comments. */
+const CODE_LINES_MAX = 50_000;
+
+/** Everything in the shape of the sources that no single import shows. */
+export function checkStructure(modules: readonly Module[]): Finding[] {
+  return [...cycles(modules), ...longFunctions(modules), ...crowdedFolders(modules), ...manyLines(modules)];
+}
+
+/** Files that import each other, directly or through others. Imports of types count. */
+function cycles(modules: readonly Module[]): Finding[] {
+  const targets = new Map(
+    modules.map(({ path, imports }) => [
+      path,
+      imports.map((specifier) => resolveRelative(path, specifier)).filter((target) => target !== undefined),
+    ]),
+  );
+  const done = new Set<string>();
+  const trail: string[] = [];
+  const found: Finding[] = [];
+  const visit = (path: string): void => {
+    const start = trail.indexOf(path);
+    if (start >= 0) found.push({ path, message: `imports itself: ${[...trail.slice(start + 1), path].join(' -> ')}` });
+    if (start >= 0 || done.has(path)) return;
+    trail.push(path);
+    targets.get(path)?.forEach(visit);
+    trail.pop();
+    done.add(path);
+  };
+  for (const path of targets.keys()) visit(path);
+  return found;
+}
+
+function longFunctions(modules: readonly Module[]): Finding[] {
+  return modules
+    .filter(({ path }) => !isTested(path))
+    .flatMap(({ path, functions }) =>
+      functions
+        .filter(({ lines }) => lines > FUNCTION_LINES_MAX)
+        .map(({ line, lines }) => ({
+          path,
+          message: `has a function of ${lines} lines at line ${line}: at most ${FUNCTION_LINES_MAX}`,
+        })),
+    );
+}
+
+function crowdedFolders(modules: readonly Module[]): Finding[] {
+  const folders = Map.groupBy(
+    modules.filter(({ path }) => !isTest(path)),
+    ({ path }) => posix.dirname(path),
+  );
+  return [...folders]
+    .filter(([, files]) => files.length > FOLDER_FILES_MAX)
+    .map(([path, { length }]) => ({ path, message: `holds ${length} files: at most ${FOLDER_FILES_MAX}` }));
+}
+
+function manyLines(modules: readonly Module[]): Finding[] {
+  const lines = modules
+    .filter(({ path }) => path.startsWith('packages/') && !isTested(path) && !/\/(?:testing|browser)[/.]/.test(path))
+    .reduce((sum, { codeLines }) => sum + codeLines, 0);
+  return lines <= CODE_LINES_MAX
+    ? []
+    : [{ path: 'packages', message: `hold ${lines} lines of code: at most ${CODE_LINES_MAX}` }];
+}
+
+/** A test, or a suite of tests that each home of a port runs. */
+function isTested(path: string): boolean {
+  return isTest(path) || path.includes('/contract/');
+}
+
+function isTest(path: string): boolean {
+  return /\.test\.tsx?$/.test(path);
+}
