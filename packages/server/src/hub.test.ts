@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { loadConfig } from './config/load.ts';
 import { openHub } from './hub.ts';
@@ -14,4 +17,23 @@ test('what a hub answers is what its description says', async () => {
   onTestFinished(() => hub.close());
   const described = OPERATIONS.map(({ method, path }) => `${method} ${path}`);
   expect(hub.routes.toSorted()).toEqual([...described, ...PAGES].toSorted());
+});
+
+test.each([
+  ['its address is taken', (taken: string) => [`listen=${taken}`], /EADDRINUSE/],
+  [
+    'its certificate is not there',
+    () => ['listen=127.0.0.1:0', 'tls.certificateFile=/none/cert.pem', 'tls.keyFile=/none/key.pem'],
+    /ENOENT/,
+  ],
+])('a hub that cannot open because %s lets go of its data folder', async (_why, settings, error) => {
+  const folder = mkdtempSync(join(tmpdir(), 'polycast-hub-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const configOf = (...more: string[]): ReturnType<typeof loadConfig>['config'] =>
+    loadConfig({ settings: [`data=${folder}`, 'logging.level=silent', 'listen=127.0.0.1:0', ...more] }).config;
+  const other = await openHub(configOf('data=:memory:'));
+  onTestFinished(() => other.close());
+  await expect(openHub(configOf(...settings(`127.0.0.1:${other.port}`)))).rejects.toThrow(error);
+  const hub = await openHub(configOf());
+  await hub.close();
 });
