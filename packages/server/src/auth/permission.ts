@@ -2,6 +2,7 @@ import { PolycastError } from '@polycast/protocol';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { AuthorityDecision } from '../core/ports.ts';
 import type { Action, Principal, Scope } from '../core/access/principal.ts';
+import { AccessError } from './access-error.ts';
 import { RequestCredentials } from './credentials.ts';
 import type { Services } from '../http/services.ts';
 
@@ -100,35 +101,4 @@ export function checkScope(
 ): void {
   const decision = authority.hasScope(principal, scope, channels);
   if (!decision.allowed) throw new AccessError(decision, { principal, action: scope, channel: channels?.join(' ') });
-}
-
-type DeniedDecision = Extract<AuthorityDecision, { readonly allowed: false }>;
-
-/** The caller of a refused request, and the access it requested. */
-export interface AccessRequest {
-  readonly principal: Principal;
-  readonly action: Action | Scope;
-  readonly channel: string | undefined;
-}
-
-/**
- * A refusal of access. It holds the details for operators. Only servers receive the rule: its
- * pattern and the claim that it requires are private. Every caller receives the channel that it
- * named. The channel shows that the request was refused, not the credentials.
- */
-export class AccessError extends PolycastError {
-  readonly request: AccessRequest;
-  readonly rule: string | undefined;
-  readonly needs: string | undefined;
-
-  constructor({ code, detail, by, needs }: DeniedDecision, wanted: AccessRequest) {
-    const isDisclosed = wanted.principal.kind === 'server' && by !== undefined;
-    super(code, isDisclosed && needs !== undefined ? `${detail} It requires ${needs}, by ${by}.` : detail, {
-      ...(wanted.channel === undefined ? {} : { channel: wanted.channel }),
-      ...(isDisclosed ? { rule: by } : {}),
-    });
-    this.request = wanted;
-    this.rule = by;
-    this.needs = needs;
-  }
 }

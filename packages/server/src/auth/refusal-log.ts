@@ -1,6 +1,6 @@
 import { ERRORS, type ErrorCode, type PolycastError } from '@polycast/protocol';
 import type { Principal } from '../core/access/principal.ts';
-import { AccessError } from './permission.ts';
+import { AccessError } from './access-error.ts';
 
 /**
  * A refused request, for operators: the error, the caller and the rule. It holds no token and no
