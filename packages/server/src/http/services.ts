@@ -39,7 +39,7 @@ export interface Services {
 }
 
 export interface PullAccess {
-  readonly subscriptions: Pick<SubscriptionService, 'get' | 'pullConsumer'>;
+  readonly subscriptions: Pick<SubscriptionService, 'get' | 'pullService'>;
   readonly leaseSecondsMax: number;
 }
 

@@ -19,7 +19,7 @@ export function auditedService(service: SubscriptionService, audit: Audit): Subs
     trace: (event) => service.trace(event),
     deliveryStatus: (id, record) => service.deliveryStatus(id, record),
     backlog: (id) => service.backlog(id),
-    pullConsumer: service.pullConsumer,
+    pullService: service.pullService,
     async test(id, sample, by) {
       const attempt = await service.test(id, sample, by);
       const { channel, type } = sample;

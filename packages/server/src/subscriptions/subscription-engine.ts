@@ -159,7 +159,7 @@ export class SubscriptionEngine {
       ...parts,
       registry,
       lifecycle,
-      pullConsumer: this.#leaseManager,
+      pullService: this.#leaseManager,
       replays: this.#replays,
       verification,
       deadLetters,

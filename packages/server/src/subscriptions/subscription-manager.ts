@@ -52,7 +52,7 @@ export interface SubscriptionManagerParts {
   readonly verification: EndpointVerification;
   readonly deadLetters: DeadLetters;
   readonly settings: SubscriptionSettings;
-  readonly pullConsumer: PullService;
+  readonly pullService: PullService;
   readonly createConsumer: (subscription: Subscription) => SubscriptionConsumer;
   /** Starts a new consumer, or removes one for good. */
   readonly startConsumer: (consumer: SubscriptionConsumer) => void;
@@ -68,13 +68,13 @@ const IDEMPOTENCY_WINDOW_MS = 86_400_000;
 /** Implements the operations on durable subscriptions for HTTP routes. */
 export class SubscriptionManager implements SubscriptionService {
   readonly #parts: SubscriptionManagerParts;
-  readonly pullConsumer: PullService;
+  readonly pullService: PullService;
   /** Number of subscriptions that wait for their endpoint's verification during `create`. */
   #asking = 0;
 
   constructor(parts: SubscriptionManagerParts) {
     this.#parts = parts;
-    this.pullConsumer = parts.pullConsumer;
+    this.pullService = parts.pullService;
   }
 
   async create(

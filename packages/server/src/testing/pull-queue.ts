@@ -35,7 +35,7 @@ export async function openPullQueue(kit: SubscriptionKit, parts: Partial<NewSubs
 }
 
 export function pullQueueOf({ engine: deliveries }: SubscriptionKit, id: string): PullQueue {
-  const { pullConsumer: pulls } = deliveries.subscriptions;
+  const { pullService: pulls } = deliveries.subscriptions;
   return {
     id,
     pull: (options = {}, signal = new AbortController().signal) =>

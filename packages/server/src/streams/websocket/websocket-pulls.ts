@@ -90,8 +90,8 @@ export class WebSocketPulls {
     for (const pull of this.#pulls.values()) this.#remove(pull);
   }
 
-  get #pullConsumer(): PullService {
-    return (this.#services.pull as NonNullable<Services['pull']>).subscriptions.pullConsumer;
+  get #pullService(): PullService {
+    return (this.#services.pull as NonNullable<Services['pull']>).subscriptions.pullService;
   }
 
   async #pull(subscription: Subscription, { members }: PullOperation): Promise<PullResult> {
@@ -125,7 +125,7 @@ export class WebSocketPulls {
    */
   #open(id: string, version: number): PullSubscription {
     const pull = new PullSubscription(id, version);
-    pull.unwatch = this.#pullConsumer.watch(id, (error) => {
+    pull.unwatch = this.#pullService.watch(id, (error) => {
       pull.closedBy = error;
       // Events in flight are sent first.
       if (!pull.isRunning) this.#closePull(pull, error);
@@ -146,13 +146,13 @@ export class WebSocketPulls {
     if (through === undefined) {
       const leases = leasesMember(members);
       return {
-        ...leaseResult(leases, this.#pullConsumer.acknowledge(definition.id, leases)),
+        ...leaseResult(leases, this.#pullService.acknowledge(definition.id, leases)),
         ...this.#creditResult(definition.id, credit),
       };
     }
     const cursor = typeof through === 'string' ? parseCursor(through) : undefined;
     if (cursor?.epoch !== this.#services.feed.epoch) throw invalidMember('through', "must be an event's id");
-    const count = this.#pullConsumer.acknowledgeThrough(definition.id, cursor.position);
+    const count = this.#pullService.acknowledgeThrough(definition.id, cursor.position);
     return { count, notHeld: [], ...this.#creditResult(definition.id, credit) };
   }
 
@@ -161,7 +161,7 @@ export class WebSocketPulls {
     const credit = this.#creditToAdd(members);
     const delaySeconds =
       members['delaySeconds'] === undefined ? 0 : integerMember(members, 'delaySeconds', 0, this.#leaseSecondsMax);
-    const outcomes = this.#pullConsumer.release(definition.id, leases, delaySeconds * 1000);
+    const outcomes = this.#pullService.release(definition.id, leases, delaySeconds * 1000);
     return { ...leaseResult(leases, outcomes), ...this.#creditResult(definition.id, credit) };
   }
 
@@ -171,7 +171,7 @@ export class WebSocketPulls {
     const { delivery } = definition;
     const defaultMs = delivery.kind === 'pull' ? delivery.leaseMs : 0;
     const leaseMs = leaseSeconds === undefined ? defaultMs : leaseSeconds * 1000;
-    const outcomes = this.#pullConsumer.extend(definition.id, leases, leaseMs);
+    const outcomes = this.#pullService.extend(definition.id, leases, leaseMs);
     return { ...leaseResult(leases, outcomes), leaseEnds: formatTime(this.#services.clock.nowMs() + leaseMs) };
   }
 
@@ -209,11 +209,11 @@ export class WebSocketPulls {
     const { id, cancellation: calling } = pull;
     try {
       while (pull.credit > 0 && pull.closedBy === undefined && !calling.signal.aborted) {
-        const events = await this.#pullConsumer.pull(id, pull, calling.signal);
+        const events = await this.#pullService.pull(id, pull, calling.signal);
         if (events.length === 0) return;
         const isAllowed =
           this.#session.phase === 'open' && !calling.signal.aborted && (await this.#isStillAllowed(pull));
-        if (!isAllowed) return this.#pullConsumer.returnUndelivered(id, events.map(leaseOf));
+        if (!isAllowed) return this.#pullService.returnUndelivered(id, events.map(leaseOf));
         pull.credit -= Math.min(pull.credit, events.length);
         this.#services.stats.deliveries.websocket += events.length;
         await this.#session.sendAndWait(leasedEventFrames(this.#services.feed.epoch, id, events));

@@ -5,43 +5,41 @@ import { Queue } from '../../core/primitives/queue.ts';
  * for the writes of new connections.
  */
 const SENDS_PER_TURN = 32;
-/** Consumers visited in one turn of the event loop. */
+/** Entries visited in one turn of the event loop. */
 const CONSUMERS_PER_TURN = 256;
-/** Requests that one consumer starts before the next one's turn. */
+/** Requests that one entry starts before the next one's turn. */
 const QUANTUM = 16;
 /** Requests to unproven endpoints, as a fraction of all requests. */
 const UNPROVEN_FRACTION = 0.75;
-/** While healthy consumers wait too, one pick in this many is for an unproven one. */
+/** While healthy entries wait too, one pick in this many is for an unproven one. */
 const UNPROVEN_TURN_INTERVAL = 4;
 
-/** What takes turns, such as a webhook. The scheduler writes the two flags. */
+/** What takes turns, such as a webhook. */
 export interface FairlyScheduled {
   /** True while its last delivery succeeded. */
   readonly isHealthy: boolean;
-  /** True while it is in a queue of the scheduler. */
-  isQueued: boolean;
-  /** True while it is in the queue of healthy entries. */
-  isQueuedHealthy: boolean;
+  /** The queue that it is in; the scheduler alone writes it. */
+  queuedAs: 'healthy' | 'unproven' | undefined;
 }
 
 /** Starts up to `quantum` requests of an entry and returns their number. */
 type Serve<Entry> = (entry: Entry, quantum: number) => number;
 
 /**
- * Chooses the consumer that may start requests next, within the bound on requests in flight.
+ * Chooses the entry that may start requests next, within the bound on requests in flight.
  *
  * An endpoint is *healthy* when its last delivery succeeded, else it is *unproven*. Healthy
  * endpoints have reserved room and most of the turns. Example: with 100 requests in all, up to 75
  * are to unproven endpoints, and every fourth pick is one of those.
  *
- * Of the consumers that one event wakes, the oldest comes first. A client therefore gains no
+ * Of the entries that one event wakes, the oldest comes first. A client therefore gains no
  * advantage from many subscriptions.
  */
 export class FairScheduler<Entry extends FairlyScheduled> {
   readonly #requestsMax: number;
   readonly #unprovenMax: number;
   readonly #serve: Serve<Entry>;
-  /** Consumers woken since the last turn, the newest first. */
+  /** Entries woken since the last turn, the newest first. */
   #woken: Entry[] = [];
   readonly #healthy = new Queue<Entry>();
   readonly #unproven = new Queue<Entry>();
@@ -62,7 +60,7 @@ export class FairScheduler<Entry extends FairlyScheduled> {
     return this.#inFlight;
   }
 
-  /** Queues a consumer. Its turn finds out if it has anything to do. */
+  /** Queues an entry. Its turn finds out if it has anything to do. */
   schedule(entry: Entry): void {
     if (!this.#markQueued(entry)) return;
     this.#queueOf(entry).push(entry);
@@ -70,7 +68,7 @@ export class FairScheduler<Entry extends FairlyScheduled> {
   }
 
   /**
-   * Like `schedule`, for consumers that an event wakes. They are woken from the newest to the
+   * Like `schedule`, for entries that an event wakes. They are woken from the newest to the
    * oldest.
    */
   scheduleWoken(entry: Entry): void {
@@ -114,17 +112,15 @@ export class FairScheduler<Entry extends FairlyScheduled> {
 
   /** False when it is in the right queue already. */
   #markQueued(entry: Entry): boolean {
-    const isHealthy = entry.isHealthy;
-    // A consumer that was queued as unproven moves to the healthy queue once its endpoint is
-    // healthy.
-    if (this.#isClosed || (entry.isQueued && (entry.isQueuedHealthy || !isHealthy))) return false;
-    entry.isQueued = true;
-    entry.isQueuedHealthy = isHealthy;
+    const { isHealthy, queuedAs } = entry;
+    // An entry that was queued as unproven moves to the healthy queue once its endpoint is healthy.
+    if (this.#isClosed || queuedAs === 'healthy' || (queuedAs === 'unproven' && !isHealthy)) return false;
+    entry.queuedAs = isHealthy ? 'healthy' : 'unproven';
     return true;
   }
 
-  #queueOf({ isQueuedHealthy }: Entry): Queue<Entry> {
-    return isQueuedHealthy ? this.#healthy : this.#unproven;
+  #queueOf({ queuedAs }: Entry): Queue<Entry> {
+    return queuedAs === 'healthy' ? this.#healthy : this.#unproven;
   }
 
   #enqueueWoken(): void {
@@ -152,14 +148,14 @@ export class FairScheduler<Entry extends FairlyScheduled> {
       const entry = this.#next();
       if (entry === undefined) return;
       // It was in both queues and has had its turn.
-      if (!entry.isQueued) continue;
-      entry.isQueued = false;
+      if (entry.queuedAs === undefined) continue;
+      entry.queuedAs = undefined;
       left -= this.#serve(entry, Math.min(left, QUANTUM, this.#requestsMax - this.#inFlight));
     }
     if (!this.#isClosed && this.#hasQueued) this.#scheduleTurn();
   };
 
-  /** The next consumer that may start requests; most picks are healthy ones. */
+  /** The next entry that may start requests; most picks are healthy ones. */
   #next(): Entry | undefined {
     if (this.#isClosed || this.#inFlight >= this.#requestsMax) return undefined;
     const mayServeUnproven = this.#unproven.length > 0 && this.#unprovenInFlight < this.#unprovenMax;

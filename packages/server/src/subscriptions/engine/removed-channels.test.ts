@@ -80,7 +80,7 @@ test('retries of all dead letters, asked for at the same time, open no more toge
   for (let count = 0; count < 20; count++) {
     await kit.publish('a', count);
     const events = await queue.pull({ countMax: 1, waitMs: 10_000 });
-    desk.pullConsumer.release(
+    desk.pullService.release(
       queue.id,
       events.map(({ lease }) => lease),
       0,

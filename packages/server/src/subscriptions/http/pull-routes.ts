@@ -51,19 +51,19 @@ async function pull(parts: SubscriptionParts, request: AuthorizedRequest, curren
   const leaseMs = leaseSeconds === undefined ? undefined : leaseSeconds * 1000;
   const options: PullOptions = { countMax, bytesMax, waitMs, leaseMs };
   const events = await (waitMs === 0
-    ? subscriptions.pullConsumer.pull(id, options, NEVER_CANCELLED)
+    ? subscriptions.pullService.pull(id, options, NEVER_CANCELLED)
     : whileWaiting(new WaitingPull(services, request, subscription), ({ signal }) =>
-        subscriptions.pullConsumer.pull(id, options, signal),
+        subscriptions.pullService.pull(id, options, signal),
       ));
   // The client has disconnected, so it did not receive the events.
-  if (request.isClosed) return subscriptions.pullConsumer.returnUndelivered(id, events.map(leaseOf));
+  if (request.isClosed) return subscriptions.pullService.returnUndelivered(id, events.map(leaseOf));
   try {
     request.check();
     if (current().definition.version !== version)
       await authorizeDelivery(services, principal, current().definition.channels, undefined);
     request.check();
   } catch (error) {
-    subscriptions.pullConsumer.returnUndelivered(id, events.map(leaseOf));
+    subscriptions.pullService.returnUndelivered(id, events.map(leaseOf));
     throw error;
   }
   const pieces = [BODY_START, leasedEventsJson(services.feed.epoch, events), BODY_END];
@@ -95,11 +95,11 @@ async function acknowledge(
   if ((leases === undefined) === (through === undefined))
     throw invalidBody('leases', 'or "through" is needed, one of them');
   if (through !== undefined) {
-    const count = subscriptions.pullConsumer.acknowledgeThrough(definition.id, through);
+    const count = subscriptions.pullService.acknowledgeThrough(definition.id, through);
     return request.respondJson(200, { count, notHeld: [] });
   }
   const held = leases as readonly string[];
-  request.respondJson(200, leaseResults(held, subscriptions.pullConsumer.acknowledge(definition.id, held)));
+  request.respondJson(200, leaseResults(held, subscriptions.pullService.acknowledge(definition.id, held)));
 }
 
 async function release(
@@ -112,7 +112,7 @@ async function release(
   const leases = members.required('leases', leaseList);
   const delaySeconds = members.optional('delaySeconds', integer(0, parts.settings.leaseMaxSeconds)) ?? 0;
   members.rejectUnknown();
-  const outcomes = parts.subscriptions.pullConsumer.release(definition.id, leases, delaySeconds * 1000);
+  const outcomes = parts.subscriptions.pullService.release(definition.id, leases, delaySeconds * 1000);
   request.respondJson(200, leaseResults(leases, outcomes));
 }
 
@@ -129,7 +129,7 @@ async function extend(
   members.rejectUnknown();
   if (definition.delivery.kind !== 'pull') throw notForPullingError();
   const leaseMs = leaseSeconds === undefined ? definition.delivery.leaseMs : leaseSeconds * 1000;
-  const outcomes = subscriptions.pullConsumer.extend(definition.id, leases, leaseMs);
+  const outcomes = subscriptions.pullService.extend(definition.id, leases, leaseMs);
   const leaseEnds = timestampOrNull(services.clock.nowMs() + leaseMs);
   request.respondJson(200, { ...leaseResults(leases, outcomes), leaseEnds });
 }

@@ -57,7 +57,7 @@ test('up to here: everything that is leased up to a position is done, by whomeve
   await publishAll(kit, 'jobs.a', 1, 2, 3, 4);
   const events = [...(await queue.pull({ countMax: 2 })), ...(await queue.pull())];
   const { position } = events[2] as LeasedEvent;
-  expect(kit.engine.subscriptions.pullConsumer.acknowledgeThrough(queue.id, position)).toBe(3);
+  expect(kit.engine.subscriptions.pullService.acknowledgeThrough(queue.id, position)).toBe(3);
   expect(queue.acknowledge(...events)).toEqual(['not_held', 'not_held', 'not_held', 'ok']);
 });
 
@@ -85,7 +85,7 @@ test('what is given back is given out again, after the delay and counted', async
   const queue = await openPullQueue(kit);
   await publishAll(kit, 'jobs.a', 1, 2);
   const events = await queue.pull();
-  const { pullConsumer: pulls } = kit.engine.subscriptions;
+  const { pullService: pulls } = kit.engine.subscriptions;
   const [first, second] = events.map(({ lease }) => lease) as [string, string];
   expect(pulls.release(queue.id, [first, 'nobody'], 0)).toEqual(['ok', 'not_held']);
   expect(pulls.release(queue.id, [second], 100_000)).toEqual(['ok']);
@@ -105,7 +105,7 @@ test('what was given back often enough is a dead letter', async () => {
   await publishAll(kit, 'jobs.a', 1);
   for (let delivery = 1; delivery <= 3; delivery++) {
     const [event] = await queue.pull({ waitMs: 10_000 });
-    kit.engine.subscriptions.pullConsumer.release(queue.id, [(event as LeasedEvent).lease], 0);
+    kit.engine.subscriptions.pullService.release(queue.id, [(event as LeasedEvent).lease], 0);
   }
   expect(await queue.pull()).toEqual([]);
   expect(await kit.engine.subscriptions.deadLetters(queue.id, { limit: 10 })).toHaveLength(1);
@@ -118,11 +118,11 @@ test('a lease that is extended is not given to another', async () => {
   await publishAll(kit, 'jobs.a', 1);
   const events = await queue.pull({ leaseMs: 5_000 });
   const leases = events.map(({ lease }) => lease);
-  expect(kit.engine.subscriptions.pullConsumer.extend(queue.id, leases, 3_600_000)).toEqual(['ok']);
+  expect(kit.engine.subscriptions.pullService.extend(queue.id, leases, 3_600_000)).toEqual(['ok']);
   await travel.advance(60_000);
   expect(await queue.pull()).toEqual([]);
   expect(queue.acknowledge(...events)).toEqual(['ok']);
-  expect(kit.engine.subscriptions.pullConsumer.extend(queue.id, leases, 1000)).toEqual(['not_held']);
+  expect(kit.engine.subscriptions.pullService.extend(queue.id, leases, 1000)).toEqual(['not_held']);
 });
 
 test('in per-channel order the next of a channel comes when the one before is done; other channels do not wait', async () => {
@@ -136,7 +136,7 @@ test('in per-channel order the next of a channel comes when the one before is do
   queue.acknowledge(first[0] as LeasedEvent);
   const second = await queue.pull();
   expect(second.map(dataOf)).toEqual(['a2']);
-  kit.engine.subscriptions.pullConsumer.release(queue.id, [(second[0] as LeasedEvent).lease], 0);
+  kit.engine.subscriptions.pullService.release(queue.id, [(second[0] as LeasedEvent).lease], 0);
   expect((await queue.pull({ waitMs: 10_000 })).map((event) => [dataOf(event), event.delivery])).toEqual([['a2', 2]]);
 });
 
@@ -229,7 +229,7 @@ test('leases survive a restart: no other worker gets the event, and it can be ac
   const reopened = pullQueueOf(again, queue.id);
   expect(await reopened.pull()).toEqual([]);
   expect(reopened.acknowledge(first)).toEqual(['ok']);
-  again.engine.subscriptions.pullConsumer.release(queue.id, [second.lease], 0);
+  again.engine.subscriptions.pullService.release(queue.id, [second.lease], 0);
   const events = await reopened.pull({ waitMs: 10_000 });
   expect(events.map((event) => [dataOf(event), event.delivery])).toEqual([[2, 2]]);
 });
@@ -295,7 +295,7 @@ test('a gap of retention comes in its place, with a lease, until it is acknowled
   await publishAll(again, 'jobs.a', 'kept');
   const [gap] = (await reopened.pull({ waitMs: 10_000 })) as [LeasedEvent];
   expect(`{${Buffer.from(gap.body).toString()}`).toContain('"type":"polycast.gap"');
-  again.engine.subscriptions.pullConsumer.release(queue.id, [gap.lease], 0);
+  again.engine.subscriptions.pullService.release(queue.id, [gap.lease], 0);
   const [told] = (await reopened.pull({ waitMs: 10_000 })) as [LeasedEvent];
   expect(told).toMatchObject({ delivery: 2, body: gap.body });
   reopened.acknowledge(told);
@@ -320,7 +320,7 @@ test('a queue without workers costs nothing here', async () => {
   const queue = await openPullQueue(kit);
   await publishAll(kit, 'jobs.a', 1);
   queue.acknowledge(...(await queue.pull()));
-  await vi.waitFor(() => expect((kit.engine.subscriptions.pullConsumer as LeaseManager).queueCount).toBe(0));
+  await vi.waitFor(() => expect((kit.engine.subscriptions.pullService as LeaseManager).queueCount).toBe(0));
 });
 
 test('what never got to its worker is given out again, and that does not count', async () => {
@@ -330,7 +330,7 @@ test('what never got to its worker is given out again, and that does not count',
   for (let times = 0; times < 10; times++) {
     const [event] = (await queue.pull({ waitMs: 10_000 })) as [LeasedEvent];
     expect(event.delivery).toBe(1);
-    kit.engine.subscriptions.pullConsumer.returnUndelivered(queue.id, [event.lease]);
+    kit.engine.subscriptions.pullService.returnUndelivered(queue.id, [event.lease]);
     expect(queue.acknowledge(event)).toEqual(['not_held']);
   }
 });
@@ -346,7 +346,7 @@ test('a retried dead letter goes to a waiting worker, and is one again without a
   const giveBack = async (): Promise<void> => {
     const [event] = (await queue.pull({ waitMs: 10_000 })) as [LeasedEvent];
     expect(dataOf(event)).toBe(1);
-    subscriptions.pullConsumer.release(queue.id, [event.lease], 0);
+    subscriptions.pullService.release(queue.id, [event.lease], 0);
   };
   await giveBack();
   const waiting = giveBack();
@@ -371,7 +371,7 @@ test('a dead letter that is retried is given out after a restart as well, though
   const bad = await queue.pull({ countMax: 2 });
   expect([first, ...bad].map(dataOf)).toEqual([1, 'one bad', 'other bad']);
   const leases = bad.map(({ lease }) => lease);
-  subscriptions.pullConsumer.release(queue.id, leases, 0);
+  subscriptions.pullService.release(queue.id, leases, 0);
   // The cursor is before these events, because event 2 has not been leased.
   expect(await subscriptions.retryDeadLetters(queue.id, undefined, OPERATOR)).toBe(2);
   const events = await queue.pull({ countMax: 2 });

@@ -126,7 +126,7 @@ export interface SubscriptionService {
   /** The pending events of a subscription, and its lag. */
   backlog(id: string): Backlog;
   /** Pull subscriptions, for workers. */
-  readonly pullConsumer: PullService;
+  readonly pullService: PullService;
 }
 
 /** How far a subscription is with an event. A done event has no more details here. */
