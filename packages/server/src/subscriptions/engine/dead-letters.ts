@@ -1,8 +1,8 @@
 import { encodeCursor, PolycastError } from '@polycast/protocol';
-import type { Lane } from '../state/lane.ts';
+import type { Lane } from '../state/lanes/lane.ts';
 import type { DeadLetter, EventPosition } from '../state/ports.ts';
 import type { StoreChange, SubscriptionStore } from '../state/subscription-store.ts';
-import type { AckTracker } from '../state/ack-tracker.ts';
+import type { AckTracker } from '../state/lanes/ack-tracker.ts';
 import type { SubscriptionSettings } from '../state/settings.ts';
 import { gapOf, isGap } from './gap.ts';
 import type { DurableConsumer } from './durable-consumer.ts';

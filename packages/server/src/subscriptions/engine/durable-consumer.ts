@@ -1,9 +1,9 @@
 import type { Wakeable } from '../../core/interests/interest.ts';
 import type { Position, StoredRecord } from '../../core/ports.ts';
-import { AckTracker } from '../state/ack-tracker.ts';
+import { AckTracker } from '../state/lanes/ack-tracker.ts';
 import type { Ordering, SubscriptionDefinition, SubscriptionStatus } from '../state/definition.ts';
 import type { DueItem } from '../state/due-heap.ts';
-import type { OpenCounts } from '../state/lane-counts.ts';
+import type { OpenCounts } from '../state/lanes/lane-counts.ts';
 import type { Subscription } from '../state/ports.ts';
 import type { StoreChange, StoredSubscription } from '../state/subscription-store.ts';
 import { EventIntake, type EventIntakeParts } from './event-intake.ts';

@@ -2,7 +2,7 @@ import type { Feed } from '../../core/feed.ts';
 import type { Clock, Position } from '../../core/ports.ts';
 import type { Semaphore } from '../../core/primitives/semaphore.ts';
 import type { RecordPage } from '../../core/record-reader.ts';
-import type { AckTracker } from '../state/ack-tracker.ts';
+import type { AckTracker } from '../state/lanes/ack-tracker.ts';
 import type { EventSelection } from './event-selection.ts';
 import { PAGE_BYTES_MAX, READ_RETRY_MS } from './lane-reads.ts';
 import { PendingEventCounter, type CountScope } from './pending-event-counter.ts';

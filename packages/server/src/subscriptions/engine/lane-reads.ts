@@ -2,8 +2,8 @@ import type { Feed } from '../../core/feed.ts';
 import type { Clock, StoredRecord } from '../../core/ports.ts';
 import type { Semaphore } from '../../core/primitives/semaphore.ts';
 import type { RecordPage } from '../../core/record-reader.ts';
-import type { Lane } from '../state/lane.ts';
-import type { AckTracker } from '../state/ack-tracker.ts';
+import type { Lane } from '../state/lanes/lane.ts';
+import type { AckTracker } from '../state/lanes/ack-tracker.ts';
 import { createLossGap } from './gap.ts';
 import type { ReportedLoss } from './reported-loss.ts';
 

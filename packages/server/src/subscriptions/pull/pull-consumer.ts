@@ -1,9 +1,9 @@
 import type { PolycastError } from '@polycast/protocol';
 import type { Position, StoredRecord } from '../../core/ports.ts';
 import type { PullDefinition, PullDelivery } from '../state/definition.ts';
-import type { Lane } from '../state/lane.ts';
+import type { Lane } from '../state/lanes/lane.ts';
 import type { LeasedEvent, PullOptions } from '../state/ports.ts';
-import type { AckTracker } from '../state/ack-tracker.ts';
+import type { AckTracker } from '../state/lanes/ack-tracker.ts';
 import { DurableConsumer } from '../engine/durable-consumer.ts';
 import { RateLimiter } from './rate-limiter.ts';
 

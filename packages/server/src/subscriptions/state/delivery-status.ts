@@ -1,7 +1,7 @@
 import type { Position, StoredRecord } from '../../core/ports.ts';
-import { NO_POSITION, type Lane } from './lane.ts';
+import { NO_POSITION, type Lane } from './lanes/lane.ts';
 import type { PendingDeliveryStatus, DeliveryStatus } from './ports.ts';
-import type { AckTracker } from './ack-tracker.ts';
+import type { AckTracker } from './lanes/ack-tracker.ts';
 import type { Queue } from '../../core/primitives/queue.ts';
 
 /**

@@ -1,7 +1,7 @@
 import type { StoredRecord } from '../../core/ports.ts';
 import type { WebhookDelivery } from '../state/definition.ts';
 import type { Dialect } from '../state/dialect.ts';
-import type { Lane } from '../state/lane.ts';
+import type { Lane } from '../state/lanes/lane.ts';
 import type { SendRequest } from '../state/ports.ts';
 import { webhookRequest } from './request/webhook-request.ts';
 

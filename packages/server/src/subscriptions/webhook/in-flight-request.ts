@@ -1,7 +1,7 @@
 import type { StoredRecord } from '../../core/ports.ts';
-import type { Lane } from '../state/lane.ts';
+import type { Lane } from '../state/lanes/lane.ts';
 import type { SendRequest } from '../state/ports.ts';
-import type { AckTracker } from '../state/ack-tracker.ts';
+import type { AckTracker } from '../state/lanes/ack-tracker.ts';
 import type { WebhookConsumer } from './webhook-consumer.ts';
 
 /** A request in flight. */

@@ -1,5 +1,5 @@
 import type { Position } from '../../core/ports.ts';
-import { AckTracker } from '../state/ack-tracker.ts';
+import { AckTracker } from '../state/lanes/ack-tracker.ts';
 import type { Ordering } from '../state/definition.ts';
 import type { Replay } from '../state/ports.ts';
 import type { StoreChange } from '../state/subscription-store.ts';

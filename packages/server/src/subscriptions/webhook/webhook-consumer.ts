@@ -1,6 +1,6 @@
 import type { WebhookDefinition, WebhookDelivery } from '../state/definition.ts';
 import { EndpointLimiter } from '../state/endpoint-limiter.ts';
-import type { Lane } from '../state/lane.ts';
+import type { Lane } from '../state/lanes/lane.ts';
 import { DurableConsumer } from '../engine/durable-consumer.ts';
 import type { FairlyScheduled } from '../engine/fair-scheduler.ts';
 

@@ -1,7 +1,7 @@
-import type { Position, StoredRecord } from '../../../core/ports.ts';
-import type { OpenEvent, Ordering } from '../definition.ts';
+import type { Position, StoredRecord } from '../../../../core/ports.ts';
+import type { OpenEvent, Ordering } from '../../definition.ts';
 import type { Lane } from '../lane.ts';
-import type { StoreChange } from '../subscription-store.ts';
+import type { StoreChange } from '../../subscription-store.ts';
 import { AckTracker } from '../ack-tracker.ts';
 
 /** The model found a broken rule; the message names it. */

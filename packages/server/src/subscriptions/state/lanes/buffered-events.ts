@@ -1,4 +1,4 @@
-import type { StoredRecord } from '../../core/ports.ts';
+import type { StoredRecord } from '../../../core/ports.ts';
 
 /** Counts the events that a tracker has in memory, and their bytes. */
 export class BufferedEvents {

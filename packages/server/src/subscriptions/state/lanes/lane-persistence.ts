@@ -1,6 +1,6 @@
-import type { OpenEvent } from './definition.ts';
+import type { OpenEvent } from '../definition.ts';
 import { NO_POSITION, type Lane } from './lane.ts';
-import type { StoreChange } from './subscription-store.ts';
+import type { StoreChange } from '../subscription-store.ts';
 
 /** Appends the changes that bring the store's row of a lane up to date; none when the row is. */
 export function storeLane(lane: Lane, subscription: string, changes: StoreChange[]): void {

@@ -1,5 +1,5 @@
-import { Queue } from '../../core/primitives/queue.ts';
-import { DueHeap } from './due-heap.ts';
+import { Queue } from '../../../core/primitives/queue.ts';
+import { DueHeap } from '../due-heap.ts';
 import type { Lane } from './lane.ts';
 
 /**

@@ -1,7 +1,7 @@
-import type { Position, StoredRecord } from '../../core/ports.ts';
-import type { DueItem } from './due-heap.ts';
+import type { Position, StoredRecord } from '../../../core/ports.ts';
+import type { DueItem } from '../due-heap.ts';
 import type { BufferedEvents } from './buffered-events.ts';
-import { Queue } from '../../core/primitives/queue.ts';
+import { Queue } from '../../../core/primitives/queue.ts';
 
 /**
  * A lane is a queue of events that are delivered one after the other. In per-channel order it has

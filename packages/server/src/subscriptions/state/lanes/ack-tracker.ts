@@ -1,5 +1,5 @@
-import type { Position, StoredRecord } from '../../core/ports.ts';
-import type { OpenEvent, Ordering } from './definition.ts';
+import type { Position, StoredRecord } from '../../../core/ports.ts';
+import type { OpenEvent, Ordering } from '../definition.ts';
 import type { RestoredEvents } from './restored-events.ts';
 import { BufferedEvents } from './buffered-events.ts';
 import { Lane, NO_POSITION, type LanePage } from './lane.ts';
@@ -9,7 +9,7 @@ import { LaneSet, type OpenLanes } from './lane-set.ts';
 import { storedEvent } from './lane-persistence.ts';
 import { restoreLanes } from './restore-lanes.ts';
 import { Checkpoint } from './checkpoint.ts';
-import type { StoreChange } from './subscription-store.ts';
+import type { StoreChange } from '../subscription-store.ts';
 
 /** Events of one lane that stay in memory behind the head when the tracker frees memory. */
 const LANE_COUNT_KEPT = 2;

@@ -1,5 +1,5 @@
-import type { Position } from '../../core/ports.ts';
-import type { OpenEvent } from './definition.ts';
+import type { Position } from '../../../core/ports.ts';
+import type { OpenEvent } from '../definition.ts';
 import type { UncountedBacklog } from './lane-counts.ts';
 import { markStored } from './lane-persistence.ts';
 import type { LaneSchedule } from './lane-schedule.ts';

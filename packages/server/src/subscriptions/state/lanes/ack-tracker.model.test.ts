@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Ordering } from './definition.ts';
+import type { Ordering } from '../definition.ts';
 import { AckTrackerWorld } from './testing/ack-tracker-world.ts';
 
 const which = fc.nat(20);

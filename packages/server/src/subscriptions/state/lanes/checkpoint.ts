@@ -1,7 +1,7 @@
-import type { Position } from '../../core/ports.ts';
+import type { Position } from '../../../core/ports.ts';
 import { NO_POSITION, type Lane } from './lane.ts';
 import { storeLane, removeStoredLane } from './lane-persistence.ts';
-import type { StoreChange } from './subscription-store.ts';
+import type { StoreChange } from '../subscription-store.ts';
 
 /**
  * A checkpoint is the stored progress of a subscription: its cursor, and a row for each open lane

@@ -1,5 +1,5 @@
-import type { Position, StoredRecord } from '../../core/ports.ts';
-import type { OpenEvent } from './definition.ts';
+import type { Position, StoredRecord } from '../../../core/ports.ts';
+import type { OpenEvent } from '../definition.ts';
 
 /**
  * Open events beyond the stored cursor. A consumer that reads on from the cursor finds each of them

@@ -1,4 +1,4 @@
-import type { Position } from '../../core/ports.ts';
+import type { Position } from '../../../core/ports.ts';
 import type { Lane } from './lane.ts';
 
 /** The lanes of a tracker, as others see them. */
