@@ -46,7 +46,7 @@ export const identifiedSessions: Scenario = {
     const series = await runInterleaved(contenders, options);
     const memory = 'liveKilobytesPerConnection';
     const cpu = 'serverCpuMicrosecondsPerDelivery';
-    const nobody = metricOf(series, 'idle, nobody known', memory);
+    const anonymous = metricOf(series, 'idle, nobody known', memory);
     return {
       settings: {
         connections,
@@ -60,13 +60,13 @@ export const identifiedSessions: Scenario = {
       bars: [
         {
           title: 'memory of an identified, present session beyond an anonymous one',
-          figure: metricOf(series, 'idle, users, present', memory) - nobody,
+          figure: metricOf(series, 'idle, users, present', memory) - anonymous,
           atMost: memoryMoreMax,
           unit: 'kB',
         },
         {
           title: 'memory of an identified session without presence beyond an anonymous one',
-          figure: metricOf(series, 'idle, users', memory) - nobody,
+          figure: metricOf(series, 'idle, users', memory) - anonymous,
           unit: 'kB',
         },
         {

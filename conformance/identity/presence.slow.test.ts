@@ -37,7 +37,7 @@ const snapshotOf = async (channel = ROOM): Promise<Snapshot> =>
 const usersIn = ({ members }: Snapshot): string[] => members.map(({ user }) => user).toSorted();
 
 /** What the events add up to, for somebody who knew this much. */
-function fold(events: readonly Told[], known?: Snapshot): Omit<Snapshot, 'cursor'> {
+function fold(events: readonly PresenceRecord[], known?: Snapshot): Omit<Snapshot, 'cursor'> {
   const members = new Map(known?.members.map((member) => [member.user, member]));
   let counts = { listed: known?.listed ?? true, users: known?.users ?? 0, anonymous: known?.anonymous ?? 0 };
   for (const { type, data } of events) {
@@ -51,15 +51,16 @@ function fold(events: readonly Told[], known?: Snapshot): Omit<Snapshot, 'cursor
   return { ...counts, users: counts.listed ? members.size : counts.users, members: sorted([...members.values()]) };
 }
 
-interface Told {
+interface PresenceRecord {
   readonly channel: string;
   readonly type: string;
   readonly data: unknown;
 }
 
-const toldTo = ({ received }: Follower): Told[] => received.map(({ json }) => JSON.parse(json) as Told);
+const publishedTo = ({ received }: Follower): PresenceRecord[] =>
+  received.map(({ json }) => JSON.parse(json) as PresenceRecord);
 const wordsOf = (follower: Follower): string[] =>
-  toldTo(follower).map(({ type, data }) =>
+  publishedTo(follower).map(({ type, data }) =>
     `${type.slice('polycast.'.length)} ${(data as { user?: string; channel?: string }).user ?? ''}`.trim(),
   );
 
@@ -153,9 +154,9 @@ describe('who comes and goes', () => {
     expect(await snapshotOf()).toMatchObject({ listed: false, members: [] });
     for (const one of manyUsers.slice(15)) await one.stop();
     await until('they are listed again', async () => (await snapshotOf()).listed);
-    await until('that has been told', () => fold(toldTo(onlooker)).users === 15);
+    await until('that has been told', () => fold(publishedTo(onlooker)).users === 15);
     const snapshot = await snapshotOf();
-    expect(fold(toldTo(onlooker)).members).toEqual(sorted(snapshot.members));
+    expect(fold(publishedTo(onlooker)).members).toEqual(sorted(snapshot.members));
     expect(usersIn(snapshot)).toEqual(Array.from({ length: 15 }, (_, index) => `user${index}`).toSorted());
   });
 
@@ -227,7 +228,7 @@ describe('a snapshot', () => {
     for (const snapshot of snapshots) {
       const { events } = (
         await hub.request('GET', `/v1/events?channel=polycast.presence.${ROOM}&limit=1000&after=${snapshot.cursor}`)
-      ).json<{ events: Told[] }>();
+      ).json<{ events: PresenceRecord[] }>();
       expect(fold(events, snapshot).members).toEqual(sorted(last.members));
     }
   });
@@ -251,9 +252,9 @@ describe('after a restart', () => {
     expect(sorted((await snapshotOf()).members)).toEqual(sorted(before.members));
     await until('bob has left', () => wordsOf(onlooker).length === 7);
     expect(wordsOf(onlooker).slice(5).toSorted()).toEqual(['leave bob', 'offline bob']);
-    expect(fold(toldTo(onlooker).filter(({ channel }) => channel.startsWith('polycast.presence.'))).members).toEqual(
-      sorted((await snapshotOf()).members),
-    );
+    expect(
+      fold(publishedTo(onlooker).filter(({ channel }) => channel.startsWith('polycast.presence.'))).members,
+    ).toEqual(sorted((await snapshotOf()).members));
     expect(onlooker.errors).toEqual([]);
     expect(onlooker.gaps).toEqual([]);
   });
@@ -301,7 +302,8 @@ describe('after a restart', () => {
     }
     const last = hub;
     hub = { ...last, end: async () => void (await end(), await Promise.all(started.map((each) => each.end()))) };
-    const inRoom = (): Told[] => toldTo(onlooker).filter(({ channel }) => channel.startsWith('polycast.presence.'));
+    const inRoom = (): PresenceRecord[] =>
+      publishedTo(onlooker).filter(({ channel }) => channel.startsWith('polycast.presence.'));
     const expected = [...here.keys()].toSorted();
     await until('all is told', async () => {
       const snapshot = await snapshotOf();
@@ -318,13 +320,13 @@ describe('after a restart', () => {
     expect(fold(inRoom()).members).toEqual(sorted((await snapshotOf()).members));
     expect(onlooker.gaps).toEqual([]);
     for (const family of ['polycast.users.', 'polycast.channels.']) {
-      const sequences = toldTo(onlooker)
+      const sequences = publishedTo(onlooker)
         .filter(({ channel }) => channel.startsWith(family))
         .map(({ data: told }) => (told as { sequence: number }).sequence);
       expect(sequences).toEqual(sequences.map((_, index) => index + 1));
     }
     const online = new Set<string>();
-    for (const { channel, data: told } of toldTo(onlooker)) {
+    for (const { channel, data: told } of publishedTo(onlooker)) {
       const { user } = told as Member;
       if (channel === 'polycast.users.online') expect(online.size).toBeLessThan(online.add(user).size);
       if (channel === 'polycast.users.offline') expect(online.delete(user)).toBe(true);

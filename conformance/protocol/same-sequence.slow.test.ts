@@ -45,25 +45,25 @@ describe('the same publish script', () => {
     }, 30);
     const script = await publishScript(seeded);
     const lasts = Object.values(FOLLOW_OPTIONS).map((options) => expectedIds(options, script).at(-1) as string);
-    const perWish = (followers: readonly Follower[]): Follower[][] =>
+    const perRequest = (followers: readonly Follower[]): Follower[][] =>
       lasts.map((_last, index) => followers.slice(index * 4, index * 4 + 4));
     const arrive = (followers: readonly Follower[][]): Promise<unknown> =>
       Promise.all(followers.map((of, index) => allHaveReached(lasts[index] as string, of)));
-    await arrive(perWish(live));
+    await arrive(perRequest(live));
     await arrive(moved.map((follower) => [follower]));
     clearInterval(moving);
     const afterwards = Object.values(FOLLOW_OPTIONS).flatMap((options) =>
       TRANSPORTS.map((transport) => new Follower(hub.url, transport, { ...options, after })),
     );
-    await arrive(perWish(afterwards));
+    await arrive(perRequest(afterwards));
     await Promise.all([...live, ...moved, ...afterwards].map((follower) => follower.stop()));
 
     for (const [index, [name, options]] of Object.entries(FOLLOW_OPTIONS).entries()) {
       const message = `${name}, seed ${seeded.seed}`;
       const of = [
-        ...(perWish(live)[index] as Follower[]),
+        ...(perRequest(live)[index] as Follower[]),
         moved[index] as Follower,
-        ...(perWish(afterwards)[index] as Follower[]),
+        ...(perRequest(afterwards)[index] as Follower[]),
       ];
       const bytes = of.map(({ received }) => received.map(({ json }) => json));
       expect(

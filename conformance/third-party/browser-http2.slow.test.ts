@@ -82,7 +82,7 @@ describe.skipIf(!isInstalled)('Chromium over HTTP/2', () => {
   });
 
   test('a WebSocket goes beside it, over HTTP/1.1', async () => {
-    const heard = await page.evaluate(
+    const received = await page.evaluate(
       () =>
         new Promise((resolve, reject) => {
           const socket = new WebSocket(`wss://${location.host}/v1/events?channel=all&after=earliest`, 'polycast.v1');
@@ -93,6 +93,6 @@ describe.skipIf(!isInstalled)('Chromium over HTTP/2', () => {
           };
         }),
     );
-    expect(heard).toBe('all');
+    expect(received).toBe('all');
   });
 });

@@ -62,8 +62,8 @@ describe.each(CACHES)('$name', ({ name, isInstalled, isProxy, start }) => {
         for (let round = 0; round < 2; round++) {
           const ann = await cache.get(path, as('ann'));
           const ben = await cache.get(path, as('ben'));
-          const nobody = await cache.get(path);
-          expect([path, ann.status, ben.status, nobody.status]).toEqual([path, 200, 200, 401]);
+          const anonymous = await cache.get(path);
+          expect([path, ann.status, ben.status, anonymous.status]).toEqual([path, 200, 200, 401]);
           if (path.includes('@me')) expect(ann.text).toContain('a letter for ann');
           expect(ann.text).not.toContain('a letter for ben');
           expect(ben.text).not.toContain('a letter for ann');

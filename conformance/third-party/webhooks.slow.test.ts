@@ -86,8 +86,8 @@ async function subscribed(
   delivery: object,
 ): Promise<{ received: readonly ReceivedHook[]; id: string; secret: string }> {
   const { url, received } = await receiveHooks();
-  const wishes = { channels: [channel], delivery: { kind: 'webhook', url, ...delivery } };
-  const reply = await call(`${hub.url}/v1/subscriptions`, json(wishes));
+  const options = { channels: [channel], delivery: { kind: 'webhook', url, ...delivery } };
+  const reply = await call(`${hub.url}/v1/subscriptions`, json(options));
   expect(reply.status, reply.text).toBe(201);
   const made = reply.json<{ id: string; delivery: { secret: string } }>();
   return { received, id: made.id, secret: made.delivery.secret };

@@ -318,16 +318,16 @@ test('a body that Express has parsed before is reported as this mistake', async 
 
 test('an aborted request does not reach the handler, and affects no other request', async () => {
   const codes: unknown[] = [];
-  const told = Promise.withResolvers<void>();
+  const aborted = Promise.withResolvers<void>();
   const onError = (error: unknown): void => {
     codes.push((error as { code: unknown }).code);
-    told.resolve();
+    aborted.resolve();
   };
   const receiver = createReceiver({ secrets: SECRET, onError }, () => codes.push('handled'));
   const url = await listen((request, response) => void receiver.node(request, response));
   const socket = connect(Number(new URL(url).port), '127.0.0.1');
   socket.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{"id":', () => socket.destroy());
-  await told.promise;
+  await aborted.promise;
   expect(codes).toEqual(['invalid_body']);
 });
 

@@ -3,7 +3,7 @@ import { loadConfig } from '../config/load.ts';
 import { openHub } from '../hub.ts';
 import { AdminClient, type Answer } from './testing.ts';
 
-async function openDesk(...settings: string[]): Promise<AdminClient> {
+async function openAdminKit(...settings: string[]): Promise<AdminClient> {
   const { config } = loadConfig({
     settings: [
       'access=rules',
@@ -23,8 +23,8 @@ const PUBLISH = ['/v1/channels/orders.7/events', '1'] as const;
 
 describe('keys', () => {
   test('are made, listed, changed, rotated and revoked', async () => {
-    const desk = await openDesk();
-    const made = await desk.request('POST', '/v1/keys', {
+    const kit = await openAdminKit();
+    const made = await kit.request('POST', '/v1/keys', {
       name: 'shop',
       scopes: { publish: ['orders.>'] },
       expires: '2099-01-01T00:00:00Z',
@@ -39,36 +39,36 @@ describe('keys', () => {
       expires: '2099-01-01T00:00:00.000Z',
       lastUsed: null,
     });
-    expect((await desk.request('GET', `/v1/keys/${shown.id}`)).body).toEqual(shown);
-    expect((await desk.request('POST', ...PUBLISH, key)).status).toBe(201);
+    expect((await kit.request('GET', `/v1/keys/${shown.id}`)).body).toEqual(shown);
+    expect((await kit.request('POST', ...PUBLISH, key)).status).toBe(201);
 
-    const changed = await desk.request('PATCH', `/v1/keys/${shown.id}`, {
+    const changed = await kit.request('PATCH', `/v1/keys/${shown.id}`, {
       scopes: { publish: ['news.>'] },
       expires: null,
     });
     expect(changed.body).toMatchObject({ name: 'shop', scopes: { publish: ['news.>'] }, expires: null });
-    expect((await desk.request('POST', ...PUBLISH, key)).body).toMatchObject({ code: 'forbidden', rule: 'the key' });
+    expect((await kit.request('POST', ...PUBLISH, key)).body).toMatchObject({ code: 'forbidden', rule: 'the key' });
 
-    const rotated = await desk.request('POST', `/v1/keys/${shown.id}/rotate`, { overlapSeconds: 0 });
+    const rotated = await kit.request('POST', `/v1/keys/${shown.id}/rotate`, { overlapSeconds: 0 });
     expect(rotated.body['key']).not.toBe(key);
-    expect((await desk.request('POST', ...PUBLISH, key)).body).toMatchObject({ code: 'unauthorized' });
-    expect((await desk.request('POST', '/v1/channels/news.1/events', '1', rotated.body['key'] as string)).status).toBe(
+    expect((await kit.request('POST', ...PUBLISH, key)).body).toMatchObject({ code: 'unauthorized' });
+    expect((await kit.request('POST', '/v1/channels/news.1/events', '1', rotated.body['key'] as string)).status).toBe(
       201,
     );
 
-    expect((await desk.request('DELETE', `/v1/keys/${shown.id}`)).status).toBe(204);
-    expect((await desk.request('DELETE', `/v1/keys/${shown.id}`)).body).toMatchObject({ code: 'not_found' });
-    expect((await desk.request('GET', '/v1/keys')).body['keys']).toHaveLength(1);
+    expect((await kit.request('DELETE', `/v1/keys/${shown.id}`)).status).toBe(204);
+    expect((await kit.request('DELETE', `/v1/keys/${shown.id}`)).body).toMatchObject({ code: 'not_found' });
+    expect((await kit.request('GET', '/v1/keys')).body['keys']).toHaveLength(1);
   });
 
   test('a rotation without a body lets the old one be good for a day', async () => {
-    const desk = await openDesk();
-    const { id, text } = await desk.createKey({ publish: ['>'] });
-    const { body } = await desk.request('POST', `/v1/keys/${id}/rotate`);
+    const kit = await openAdminKit();
+    const { id, text } = await kit.createKey({ publish: ['>'] });
+    const { body } = await kit.request('POST', `/v1/keys/${id}/rotate`);
     const untilMs = Date.parse(body['overlapUntil'] as string) - Date.now();
     expect(untilMs).toBeGreaterThan(86_000_000);
     expect(untilMs).toBeLessThanOrEqual(86_400_000);
-    expect((await desk.request('POST', ...PUBLISH, text)).status).toBe(201);
+    expect((await kit.request('POST', ...PUBLISH, text)).status).toBe(201);
   });
 
   test.each<[unknown, string]>([
@@ -85,37 +85,37 @@ describe('keys', () => {
     [{ name: 'a', scopes: { publish: ['>'] }, expires: 4_000_000_000_000 }, 'expires'],
     [{ name: 'a', scopes: { publish: ['>'] }, secret: 'mine' }, 'secret'],
   ])('%j is refused, and said why', async (body, member) => {
-    const desk = await openDesk();
-    expect(await desk.request('POST', '/v1/keys', body)).toMatchObject({
+    const kit = await openAdminKit();
+    expect(await kit.request('POST', '/v1/keys', body)).toMatchObject({
       status: 400,
       body: { code: 'invalid_body', member },
     });
-    expect((await desk.request('GET', '/v1/keys')).body['keys']).toHaveLength(1);
+    expect((await kit.request('GET', '/v1/keys')).body['keys']).toHaveLength(1);
   });
 
   test('a body that is none is refused', async () => {
-    const desk = await openDesk();
-    expect((await desk.request('POST', '/v1/keys', '[]')).body).toMatchObject({ code: 'invalid_body' });
-    expect((await desk.request('POST', '/v1/keys', '{')).body).toMatchObject({ code: 'invalid_json' });
-    expect((await desk.request('POST', '/v1/keys', `{"name":"${'x'.repeat(70_000)}"}`)).body).toMatchObject({
+    const kit = await openAdminKit();
+    expect((await kit.request('POST', '/v1/keys', '[]')).body).toMatchObject({ code: 'invalid_body' });
+    expect((await kit.request('POST', '/v1/keys', '{')).body).toMatchObject({ code: 'invalid_json' });
+    expect((await kit.request('POST', '/v1/keys', `{"name":"${'x'.repeat(70_000)}"}`)).body).toMatchObject({
       code: 'body_too_large',
     });
-    const plain = await desk.request('POST', '/v1/keys', '{}', desk.admin, { 'content-type': 'text/plain' });
+    const plain = await kit.request('POST', '/v1/keys', '{}', kit.admin, { 'content-type': 'text/plain' });
     expect(plain.body).toMatchObject({ code: 'unsupported_media_type' });
   });
 
   test('there are none to be had where there is no access control: they would outlive it', async () => {
-    const desk = await openDesk('access=loopback');
-    expect(desk.hub.firstKey).toBeUndefined();
+    const kit = await openAdminKit('access=loopback');
+    expect(kit.hub.firstKey).toBeUndefined();
     for (const [method, path] of [
       ['GET', '/v1/keys'],
       ['POST', '/v1/keys'],
     ] as const) {
       const body = method === 'POST' ? { name: 'a', scopes: { admin: ['>'] } } : undefined;
-      expect((await desk.request(method, path, body, '')).body).toMatchObject({ code: 'forbidden' });
+      expect((await kit.request(method, path, body, '')).body).toMatchObject({ code: 'forbidden' });
     }
     // A program with a key of another hub, such as production, may use it here as well.
-    expect((await desk.request('POST', ...PUBLISH, 'pck_whatever')).status).toBe(201);
+    expect((await kit.request('POST', ...PUBLISH, 'pck_whatever')).status).toBe(201);
   });
 });
 
@@ -133,37 +133,37 @@ describe('a caller without an admin key', () => {
   ];
 
   test.each(ROUTES)('gets nothing of %s %s, and learns nothing of what there is', async (method, path, body) => {
-    const desk = await openDesk();
-    const { id, text } = await desk.createKey({ publish: ['>'], subscribe: ['>'], subscriptions: ['>'], users: ['>'] });
+    const kit = await openAdminKit();
+    const { id, text } = await kit.createKey({ publish: ['>'], subscribe: ['>'], subscriptions: ['>'], users: ['>'] });
     const real = path.replace('/x', `/${id}`);
-    const none = await desk.request(method, real, body, '');
+    const none = await kit.request(method, real, body, '');
     expect(none).toMatchObject({ status: 401, body: { code: 'unauthorized' } });
-    const less = await desk.request(method, real, body, text);
+    const less = await kit.request(method, real, body, text);
     expect(less).toMatchObject({ status: 403, body: { code: 'forbidden', rule: 'the scopes of the key' } });
-    expect((await desk.request(method, path, body, text)).body).toEqual(less.body);
-    expect((await desk.request('GET', '/v1/keys')).body['keys']).toHaveLength(2);
+    expect((await kit.request(method, path, body, text)).body).toEqual(less.body);
+    expect((await kit.request('GET', '/v1/keys')).body['keys']).toHaveLength(2);
   });
 
   test('but one for users sees to users: asks about them, and shows them out', async () => {
-    const desk = await openDesk();
-    const { id, text } = await desk.createKey({ users: ['>'] });
+    const kit = await openAdminKit();
+    const { id, text } = await kit.createKey({ users: ['>'] });
     const paths = [
       ['GET', '/v1/users/42'],
       ['POST', '/v1/users/42/disconnect'],
       ['POST', '/v1/users/42/reauthenticate'],
     ] as const;
     for (const [method, path] of paths) {
-      expect(await desk.request(method, path, undefined, text)).toMatchObject({ status: 200, body: { user: '42' } });
-      const other = await desk.createKey({ publish: ['>'], subscribe: ['>'], subscriptions: ['>'] });
-      const refused = await desk.request(method, path, undefined, other.text);
+      expect(await kit.request(method, path, undefined, text)).toMatchObject({ status: 200, body: { user: '42' } });
+      const other = await kit.createKey({ publish: ['>'], subscribe: ['>'], subscriptions: ['>'] });
+      const refused = await kit.request(method, path, undefined, other.text);
       expect(refused).toMatchObject({ status: 403, body: { rule: 'the scopes of the key' } });
       expect(refused.body['detail']).toContain('users');
-      expect((await desk.request(method, path, undefined, '')).status).toBe(401);
+      expect((await kit.request(method, path, undefined, '')).status).toBe(401);
     }
-    expect((await desk.request('GET', `/v1/access/explain?key=${id}&subscribe=a`)).body).toMatchObject({
+    expect((await kit.request('GET', `/v1/access/explain?key=${id}&subscribe=a`)).body).toMatchObject({
       allowed: false,
     });
-    const entries = (await desk.request('GET', '/v1/audit')).body['entries'] as readonly {
+    const entries = (await kit.request('GET', '/v1/audit')).body['entries'] as readonly {
       action: string;
       by: object;
     }[];
@@ -171,33 +171,31 @@ describe('a caller without an admin key', () => {
   });
 
   test('a page of another origin cannot make a browser send it', async () => {
-    const desk = await openDesk();
+    const kit = await openAdminKit();
     for (const [method, path, body] of ROUTES) {
       if (method === 'GET') continue;
-      const { status } = await desk.request(method, path, body, desk.admin, { origin: 'https://evil.example' });
+      const { status } = await kit.request(method, path, body, kit.admin, { origin: 'https://evil.example' });
       expect(status, `${method} ${path}`).toBe(403);
     }
   });
 
   test('the answer names the methods of a resource', async () => {
-    const desk = await openDesk();
-    expect((await desk.request('OPTIONS', '/v1/keys/x')).headers.get('allow')).toBe(
-      'GET, HEAD, PATCH, DELETE, OPTIONS',
-    );
-    expect((await desk.request('POST', '/v1/keys/x', {})).body).toMatchObject({ code: 'method_not_allowed' });
+    const kit = await openAdminKit();
+    expect((await kit.request('OPTIONS', '/v1/keys/x')).headers.get('allow')).toBe('GET, HEAD, PATCH, DELETE, OPTIONS');
+    expect((await kit.request('POST', '/v1/keys/x', {})).body).toMatchObject({ code: 'method_not_allowed' });
   });
 });
 
 describe('revocations', () => {
   test('of a key: what it was before is good no more, a rotated one is', async () => {
-    const desk = await openDesk();
-    const { id, text } = await desk.createKey({ publish: ['>'] });
-    const { status, body } = await desk.request('POST', '/v1/revocations', { key: id });
+    const kit = await openAdminKit();
+    const { id, text } = await kit.createKey({ publish: ['>'] });
+    const { status, body } = await kit.request('POST', '/v1/revocations', { key: id });
     expect(status).toBe(201);
     expect(body).toMatchObject({ key: id });
-    expect((await desk.request('POST', ...PUBLISH, text)).body).toMatchObject({ code: 'unauthorized' });
-    const rotated = await desk.request('POST', `/v1/keys/${id}/rotate`);
-    expect((await desk.request('POST', ...PUBLISH, rotated.body['key'] as string)).status).toBe(201);
+    expect((await kit.request('POST', ...PUBLISH, text)).body).toMatchObject({ code: 'unauthorized' });
+    const rotated = await kit.request('POST', `/v1/keys/${id}/rotate`);
+    expect((await kit.request('POST', ...PUBLISH, rotated.body['key'] as string)).status).toBe(201);
   });
 
   test.each<[unknown, string]>([
@@ -210,66 +208,66 @@ describe('revocations', () => {
     [{ user: 'a', issuedBefore: 0 }, 'issuedBefore'],
     [{ user: 'a', until: '2099-01-01T00:00:00Z' }, 'until'],
   ])('%j is refused', async (body, member) => {
-    const desk = await openDesk();
-    expect((await desk.request('POST', '/v1/revocations', body)).body).toMatchObject({ code: 'invalid_body', member });
+    const kit = await openAdminKit();
+    expect((await kit.request('POST', '/v1/revocations', body)).body).toMatchObject({ code: 'invalid_body', member });
   });
 });
 
 describe('explanations', () => {
   const RULES =
     'rules=[{pattern: news.>, subscribe: anyone}, {pattern: "inbox.{user}.>", subscribe: owner}, {pattern: desk.>, subscribe: {claim: role, value: editor}}]';
-  const asks = async (desk: AdminClient, query: string): Promise<Answer['body']> =>
-    (await desk.request('GET', `/v1/access/explain?${query}`)).body;
+  const asks = async (kit: AdminClient, query: string): Promise<Answer['body']> =>
+    (await kit.request('GET', `/v1/access/explain?${query}`)).body;
 
   test('say yes or no, and by which rule', async () => {
-    const desk = await openDesk(RULES);
-    expect(await asks(desk, 'subscribe=news.1')).toMatchObject({
+    const kit = await openAdminKit(RULES);
+    expect(await asks(kit, 'subscribe=news.1')).toMatchObject({
       allowed: true,
       by: 'rule 1 (news.>)',
       as: { kind: 'anonymous' },
     });
-    expect(await asks(desk, 'user=42&subscribe=inbox.42.a')).toMatchObject({
+    expect(await asks(kit, 'user=42&subscribe=inbox.42.a')).toMatchObject({
       allowed: true,
       by: 'rule 2 (inbox.{user}.>)',
     });
-    expect(await asks(desk, 'user=42&subscribe=inbox.7.a')).toMatchObject({
+    expect(await asks(kit, 'user=42&subscribe=inbox.7.a')).toMatchObject({
       allowed: false,
       needs: 'the user named in the channel',
     });
-    expect(await asks(desk, 'user=42&subscribe=desk.a')).toMatchObject({ allowed: false, by: 'rule 3 (desk.>)' });
-    expect(await asks(desk, 'user=42&claims=%7B%22role%22%3A%22editor%22%7D&subscribe=desk.a')).toMatchObject({
+    expect(await asks(kit, 'user=42&subscribe=desk.a')).toMatchObject({ allowed: false, by: 'rule 3 (desk.>)' });
+    expect(await asks(kit, 'user=42&claims=%7B%22role%22%3A%22editor%22%7D&subscribe=desk.a')).toMatchObject({
       allowed: true,
     });
-    expect(await asks(desk, 'user=42&publish=news.1')).toMatchObject({
+    expect(await asks(kit, 'user=42&publish=news.1')).toMatchObject({
       allowed: false,
       by: 'the defaults',
       needs: 'a server with a key',
     });
-    expect(await asks(desk, 'user=42&subscribe=@me')).toMatchObject({ allowed: true, channel: 'polycast.private.42' });
-    const { id } = await desk.createKey({ publish: ['news.*'] });
-    expect(await asks(desk, `key=${id}&publish=news.1`)).toMatchObject({
+    expect(await asks(kit, 'user=42&subscribe=@me')).toMatchObject({ allowed: true, channel: 'polycast.private.42' });
+    const { id } = await kit.createKey({ publish: ['news.*'] });
+    expect(await asks(kit, `key=${id}&publish=news.1`)).toMatchObject({
       allowed: true,
       by: 'the key',
       as: { kind: 'server', key: id },
     });
-    expect(await asks(desk, `key=${id}&subscribe=news.1`)).toMatchObject({
+    expect(await asks(kit, `key=${id}&subscribe=news.1`)).toMatchObject({
       allowed: false,
       needs: 'the scope subscribe for news.1',
     });
   });
 
   test('agree with what happens', async () => {
-    const desk = await openDesk(RULES);
+    const kit = await openAdminKit(RULES);
     for (const channel of ['news.1', 'inbox.42.a', 'other', 'polycast.private.42']) {
-      const { status } = await desk.request('GET', `/v1/events?channel=${channel}`, undefined, '');
-      expect(status === 200, channel).toBe((await asks(desk, `subscribe=${channel}`))['allowed']);
+      const { status } = await kit.request('GET', `/v1/events?channel=${channel}`, undefined, '');
+      expect(status === 200, channel).toBe((await asks(kit, `subscribe=${channel}`))['allowed']);
     }
   });
 
   test('tell that what the user was given before is revoked', async () => {
-    const desk = await openDesk(RULES);
-    const { body } = await desk.request('POST', '/v1/revocations', { user: '42' });
-    expect(await asks(desk, 'user=42&subscribe=news.1')).toMatchObject({
+    const kit = await openAdminKit(RULES);
+    const { body } = await kit.request('POST', '/v1/revocations', { user: '42' });
+    expect(await asks(kit, 'user=42&subscribe=news.1')).toMatchObject({
       allowed: true,
       revokedBefore: body['issuedBefore'],
     });
@@ -284,28 +282,28 @@ describe('explanations', () => {
     ['user=&subscribe=a', 'user'],
     ['channel=a', 'channel'],
   ])('%s is refused', async (query, parameter) => {
-    const desk = await openDesk();
-    expect(await asks(desk, query)).toMatchObject({ code: 'invalid_parameter', parameter });
+    const kit = await openAdminKit();
+    expect(await asks(kit, query)).toMatchObject({ code: 'invalid_parameter', parameter });
   });
 });
 
 test('the audit log tells all of it, page by page', async () => {
-  const desk = await openDesk();
-  const { id } = await desk.createKey({ publish: ['>'] });
-  await desk.request('POST', `/v1/keys/${id}/rotate`);
-  await desk.request('POST', '/v1/revocations', { user: '42' });
-  await desk.request('DELETE', `/v1/keys/${id}`);
-  const first = await desk.request('GET', '/v1/audit?limit=3');
+  const kit = await openAdminKit();
+  const { id } = await kit.createKey({ publish: ['>'] });
+  await kit.request('POST', `/v1/keys/${id}/rotate`);
+  await kit.request('POST', '/v1/revocations', { user: '42' });
+  await kit.request('DELETE', `/v1/keys/${id}`);
+  const first = await kit.request('GET', '/v1/audit?limit=3');
   const actions = (answer: Answer): string[] =>
     (answer.body['entries'] as { action: string }[]).map(({ action }) => action);
   expect(actions(first)).toEqual(['key.revoked', 'revocation.made', 'key.rotated']);
-  const admin = desk.admin.slice(4, 16);
+  const admin = kit.admin.slice(4, 16);
   expect((first.body['entries'] as unknown[])[0]).toMatchObject({
     subject: id,
     by: { kind: 'server', key: admin, name: 'first', address: '127.0.0.1' },
   });
-  const second = await desk.request('GET', `/v1/audit?limit=3&before=${String(first.body['next'])}`);
+  const second = await kit.request('GET', `/v1/audit?limit=3&before=${String(first.body['next'])}`);
   expect(actions(second)).toEqual(['key.created', 'key.created']);
   expect(second.body['next']).toBeNull();
-  expect((await desk.request('GET', '/v1/audit?before=x')).body).toMatchObject({ code: 'invalid_parameter' });
+  expect((await kit.request('GET', '/v1/audit?before=x')).body).toMatchObject({ code: 'invalid_parameter' });
 });

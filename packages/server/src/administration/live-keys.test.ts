@@ -5,7 +5,7 @@ import { loadConfig } from '../config/load.ts';
 import { openHub } from '../hub.ts';
 import { AdminClient } from './testing.ts';
 
-async function openDesk(...settings: string[]): Promise<AdminClient> {
+async function openAdminKit(...settings: string[]): Promise<AdminClient> {
   const { config } = loadConfig({
     settings: [
       'access=rules',
@@ -25,20 +25,20 @@ describe('a key on live connections', () => {
   test.each(['revoked', 'rotated without overlap', 'allowed less'])(
     'that is %s: WebSocket and stream end, and say why',
     async (what) => {
-      const desk = await openDesk();
-      const { id, text } = await desk.createKey({ subscribe: ['>'] });
-      const socket = new WebSocket(`${desk.hub.url.replace('http', 'ws')}/v1/events?channel=a`, {
+      const kit = await openAdminKit();
+      const { id, text } = await kit.createKey({ subscribe: ['>'] });
+      const socket = new WebSocket(`${kit.hub.url.replace('http', 'ws')}/v1/events?channel=a`, {
         headers: { authorization: `Bearer ${text}` },
       });
       await once(socket, 'message');
-      const stream = await fetch(`${desk.hub.url}/v1/events?channel=a`, {
+      const stream = await fetch(`${kit.hub.url}/v1/events?channel=a`, {
         headers: { accept: 'text/event-stream', authorization: `Bearer ${text}` },
       });
       const startedMs = performance.now();
       const closed = once(socket, 'close');
-      if (what === 'revoked') await desk.request('DELETE', `/v1/keys/${id}`);
-      else if (what === 'allowed less') await desk.request('PATCH', `/v1/keys/${id}`, { scopes: { subscribe: ['b'] } });
-      else await desk.request('POST', `/v1/keys/${id}/rotate`, { overlapSeconds: 0 });
+      if (what === 'revoked') await kit.request('DELETE', `/v1/keys/${id}`);
+      else if (what === 'allowed less') await kit.request('PATCH', `/v1/keys/${id}`, { scopes: { subscribe: ['b'] } });
+      else await kit.request('POST', `/v1/keys/${id}/rotate`, { overlapSeconds: 0 });
       expect((await closed)[0]).toBe(4401);
       expect(await stream.text()).toContain('event: polycast.closing');
       // The session ends well before the next heartbeat, which comes after 25 seconds.
@@ -48,8 +48,8 @@ describe('a key on live connections', () => {
 });
 
 describe('a session that was opened with a key', () => {
-  const open = async (desk: AdminClient, key: string): Promise<{ readonly socket: WebSocket; readonly id: string }> => {
-    const socket = new WebSocket(`${desk.hub.url.replace('http', 'ws')}/v1/events?channel=a`, {
+  const open = async (kit: AdminClient, key: string): Promise<{ readonly socket: WebSocket; readonly id: string }> => {
+    const socket = new WebSocket(`${kit.hub.url.replace('http', 'ws')}/v1/events?channel=a`, {
       headers: { authorization: `Bearer ${key}` },
     });
     const [ready] = (await once(socket, 'message')) as [Buffer];
@@ -57,12 +57,12 @@ describe('a session that was opened with a key', () => {
   };
 
   test('goes on while its secret is on the way out, and ends soon after that', async () => {
-    const desk = await openDesk();
-    const { id, text } = await desk.createKey({ subscribe: ['>'] });
-    const old = await open(desk, text);
+    const kit = await openAdminKit();
+    const { id, text } = await kit.createKey({ subscribe: ['>'] });
+    const old = await open(kit, text);
     const closed = once(old.socket, 'close');
-    const rotated = await desk.request('POST', `/v1/keys/${id}/rotate`, { overlapSeconds: 3 });
-    const young = await open(desk, rotated.body['key'] as string);
+    const rotated = await kit.request('POST', `/v1/keys/${id}/rotate`, { overlapSeconds: 3 });
+    const young = await open(kit, rotated.body['key'] as string);
     expect(old.socket.readyState).toBe(WebSocket.OPEN);
     const endsMs = Date.parse(rotated.body['overlapUntil'] as string);
     expect((await closed)[0]).toBe(4401);
@@ -72,24 +72,24 @@ describe('a session that was opened with a key', () => {
   });
 
   test('can be revoked alone; the key is good for another', async () => {
-    const desk = await openDesk();
-    const { text } = await desk.createKey({ subscribe: ['>'] });
-    const [one, other] = [await open(desk, text), await open(desk, text)];
+    const kit = await openAdminKit();
+    const { text } = await kit.createKey({ subscribe: ['>'] });
+    const [one, other] = [await open(kit, text), await open(kit, text)];
     const closed = once(one.socket, 'close');
-    await desk.request('POST', '/v1/revocations', { session: one.id });
+    await kit.request('POST', '/v1/revocations', { session: one.id });
     expect((await closed)[0]).toBe(4401);
     expect(other.socket.readyState).toBe(WebSocket.OPEN);
-    expect((await open(desk, text)).id).not.toBe(one.id);
+    expect((await open(kit, text)).id).not.toBe(one.id);
   });
 
   test('publishes no line of a stream that it is in the middle of, once its key is revoked', async () => {
-    const desk = await openDesk();
-    const { id, text } = await desk.createKey({ publish: ['>'] });
+    const kit = await openAdminKit();
+    const { id, text } = await kit.createKey({ publish: ['>'] });
     const line = Buffer.from('{"channel":"a","data":1}\n');
     const lines = new TransformStream<Uint8Array, Uint8Array>();
     const writer = lines.writable.getWriter();
     void writer.write(line);
-    const response = await fetch(`${desk.hub.url}/v1/events`, {
+    const response = await fetch(`${kit.hub.url}/v1/events`, {
       method: 'POST',
       headers: { authorization: `Bearer ${text}`, 'content-type': 'application/x-ndjson' },
       body: lines.readable,
@@ -98,21 +98,21 @@ describe('a session that was opened with a key', () => {
     const reader = (response.body as ReadableStream<Uint8Array>).getReader();
     const next = async (): Promise<unknown> => JSON.parse(Buffer.from((await reader.read()).value ?? []).toString());
     expect(await next()).toMatchObject({ channel: 'a', id: expect.any(String) });
-    await desk.request('DELETE', `/v1/keys/${id}`);
+    await kit.request('DELETE', `/v1/keys/${id}`);
     void writer.write(line);
     expect(await next()).toMatchObject({ error: { code: 'unauthorized' } });
     void writer.close();
   });
 
   test('a poll that waits is answered when its key is revoked, and the next one refused', async () => {
-    const desk = await openDesk();
-    const { id, text } = await desk.createKey({ subscribe: ['>'] });
-    const waiting = desk.request('GET', '/v1/events?channel=a&wait=50', undefined, text);
-    const held = async (): Promise<string> => (await fetch(`${desk.hub.url}/metrics`)).text();
+    const kit = await openAdminKit();
+    const { id, text } = await kit.createKey({ subscribe: ['>'] });
+    const waiting = kit.request('GET', '/v1/events?channel=a&wait=50', undefined, text);
+    const held = async (): Promise<string> => (await fetch(`${kit.hub.url}/metrics`)).text();
     await expect.poll(held).toMatch(/polycast_sessions\{.*long-poll.*\} 1/);
-    await desk.request('DELETE', `/v1/keys/${id}`);
+    await kit.request('DELETE', `/v1/keys/${id}`);
     expect((await waiting).body).toMatchObject({ events: [], cursor: expect.any(String) });
-    expect((await desk.request('GET', '/v1/events?channel=a&wait=50', undefined, text)).body).toMatchObject({
+    expect((await kit.request('GET', '/v1/events?channel=a&wait=50', undefined, text)).body).toMatchObject({
       code: 'unauthorized',
     });
   });

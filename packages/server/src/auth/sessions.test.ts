@@ -100,13 +100,13 @@ test('whose sessions there are is known, whatever comes, goes and changes hands'
 describe('a listener', () => {
   test('hears of streams and polls that wait, of what changes, and of users who poll', () => {
     const sessions = new Sessions();
-    const heard: string[] = [];
+    const received: string[] = [];
     sessions.listen({
-      opened: ({ id }) => heard.push(`opened ${id}`),
-      closed: ({ id, channels }) => heard.push(`closed ${id} ${channels.join()}`),
+      opened: ({ id }) => received.push(`opened ${id}`),
+      closed: ({ id, channels }) => received.push(`closed ${id} ${channels.join()}`),
       changed: ({ id, channels }, before) =>
-        heard.push(`changed ${id} ${before.channels.join()} to ${channels.join()}`),
-      polled: ({ user }, channels) => heard.push(`polled ${user} ${channels.join()}`),
+        received.push(`changed ${id} ${before.channels.join()} to ${channels.join()}`),
+      polled: ({ user }, channels) => received.push(`polled ${user} ${channels.join()}`),
     });
     const ann: Principal = { ...ANONYMOUS, kind: 'user', user: 'ann' };
     const session = new TestSession('1', ann);
@@ -121,7 +121,7 @@ describe('a listener', () => {
     sessions.polled(ANONYMOUS, ['c']);
     sessions.remove(session);
     sessions.changed(session, { principal: ann, channels: [] });
-    expect(heard).toEqual(['opened 1', 'changed 1 a to a,b', 'polled ann c', 'closed 1 a,b']);
+    expect(received).toEqual(['opened 1', 'changed 1 a to a,b', 'polled ann c', 'closed 1 a,b']);
   });
 });
 

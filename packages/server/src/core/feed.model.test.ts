@@ -8,7 +8,7 @@ import { createFeedWorld, event, drainMicrotasks, type FeedWorld } from './testi
 const CHANNELS = ['a', 'b', 'a.b', 'a.c', 'latest', 'latest.a', 'none', 'none.a'];
 const channel = fc.constantFrom(...CHANNELS);
 const type = fc.constantFrom(undefined, undefined, 'x', 'y');
-const wish: fc.Arbitrary<ConsumerOptions> = fc.record({
+const request: fc.Arbitrary<ConsumerOptions> = fc.record({
   patterns: fc.uniqueArray(fc.constantFrom(...CHANNELS, '>', 'a.*', '*', 'a.>', '*.a', 'latest.>'), {
     minLength: 1,
     maxLength: 3,
@@ -29,13 +29,13 @@ type Step =
     }
   | {
       readonly kind: 'subscribe';
-      readonly wish: ConsumerOptions;
+      readonly request: ConsumerOptions;
       readonly back: number;
       readonly limit: number;
       readonly isBounded: boolean;
       readonly isBlocked: boolean;
     }
-  | { readonly kind: 'change'; readonly which: number; readonly wish: ConsumerOptions }
+  | { readonly kind: 'change'; readonly which: number; readonly request: ConsumerOptions }
   | { readonly kind: 'block' | 'flush' | 'leave'; readonly which: number }
   | { readonly kind: 'trim'; readonly channel: string; readonly countMax: number }
   | { readonly kind: 'forget' | 'hold' | 'release' | 'settle' };
@@ -55,14 +55,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 4,
     arbitrary: fc.record({
       kind: fc.constant('subscribe' as const),
-      wish,
+      request,
       back: fc.constantFrom(0, 0, 1, 3, 8, 1000),
       limit: fc.constantFrom(Infinity, Infinity, Infinity, 1, 2),
       isBounded: fc.constantFrom(false, false, false, true),
       isBlocked: fc.boolean(),
     }),
   },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('change' as const), which, wish }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('change' as const), which, request }) },
   {
     weight: 4,
     arbitrary: fc.record({ kind: fc.constantFrom('block' as const, 'flush' as const, 'flush' as const), which }),
@@ -116,7 +116,7 @@ async function take(
       const made = new ReferenceConsumer(
         world,
         events,
-        next.wish,
+        next.request,
         position,
         next.limit,
         next.isBounded ? feed.head : Infinity,
@@ -141,7 +141,7 @@ async function take(
     case 'settle':
       return drainMicrotasks();
     case 'change':
-      return consumer?.change(next.wish);
+      return consumer?.change(next.request);
     case 'block':
       return consumer?.block();
     case 'flush':

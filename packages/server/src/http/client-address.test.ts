@@ -6,7 +6,7 @@ import { TrustedProxies, type ForwardedHeader } from './client-address.ts';
 
 const TRUSTED = ['10.0.0.0/8', '192.0.2.1', 'fd00::/8', '::1'];
 
-function told(peer: string, value: string | undefined, header: ForwardedHeader = 'x-forwarded-for'): string {
+function addressSeen(peer: string, value: string | undefined, header: ForwardedHeader = 'x-forwarded-for'): string {
   const request = { headers: value === undefined ? {} : { [header]: value } } as unknown as IncomingMessage;
   return new TrustedProxies(TRUSTED, header).clientAddress(peer, request);
 }
@@ -27,13 +27,13 @@ describe('X-Forwarded-For', () => {
     ['IPv4 in the form of IPv6', '::ffff:10.0.0.1', '203.0.113.1', '203.0.113.1'],
     ['an untrusted one in the form of IPv6', '::ffff:198.51.100.1', '203.0.113.1', '198.51.100.1'],
     ['an empty header', '10.0.0.1', '', '10.0.0.1'],
-  ])('%s', (_name, peer, value, address) => expect(told(peer, value)).toBe(address));
+  ])('%s', (_name, peer, value, address) => expect(addressSeen(peer, value)).toBe(address));
 
   test('whatever a client sends, the proxy in front of it has the last word', () => {
     fc.assert(
       fc.property(fc.string({ maxLength: 200 }), (made) => {
-        expect(told('10.0.0.1', `${made}, 203.0.113.1`)).toBe('203.0.113.1');
-        expect(told('10.0.0.1', `${made}, for=203.0.113.1`, 'forwarded')).toBe('203.0.113.1');
+        expect(addressSeen('10.0.0.1', `${made}, 203.0.113.1`)).toBe('203.0.113.1');
+        expect(addressSeen('10.0.0.1', `${made}, for=203.0.113.1`, 'forwarded')).toBe('203.0.113.1');
       }),
     );
   });
@@ -52,7 +52,7 @@ describe('Forwarded', () => {
     ['for=127.0.0.1, for=203.0.113.1;proto=https, for=192.0.2.1', '203.0.113.1'],
     ['for=203.0.113.9, for=_hidden', '10.0.0.1'],
     ['for=203.0.113.9, proto=http', '10.0.0.1'],
-  ])('%s', (value, address) => expect(told('10.0.0.1', value, 'forwarded')).toBe(address));
+  ])('%s', (value, address) => expect(addressSeen('10.0.0.1', value, 'forwarded')).toBe(address));
 });
 
 test.each([

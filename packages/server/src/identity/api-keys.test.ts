@@ -10,7 +10,7 @@ import { openTestIdentity, OPERATOR, START_MS } from '../testing/test-identity.t
 import { temporaryFolder } from '../testing/temporary-folder.ts';
 
 const SHOP: Grants = { publish: ['orders.>'], subscribe: ['orders.*'] };
-const wishes = (scopes: Grants = SHOP, expiresMs?: number) => ({ name: 'shop', scopes, expiresMs });
+const optionsOf = (scopes: Grants = SHOP, expiresMs?: number) => ({ name: 'shop', scopes, expiresMs });
 
 describe('a key', () => {
   test('is of the documented form, and no two are alike', () => {
@@ -31,7 +31,7 @@ describe('a key', () => {
 
   test('names its holder, its scopes and when it was made', () => {
     const { keys } = openTestIdentity();
-    const { key, text } = keys.create(wishes(), OPERATOR);
+    const { key, text } = keys.create(optionsOf(), OPERATOR);
     expect(keys.identify({ token: text })).toMatchObject({
       kind: 'server',
       key: key.id,
@@ -44,7 +44,7 @@ describe('a key', () => {
 
   test('is the same principal for all who come with it', () => {
     const { keys } = openTestIdentity();
-    const { text } = keys.create(wishes(), OPERATOR);
+    const { text } = keys.create(optionsOf(), OPERATOR);
     expect(keys.identify({ token: text })).toBe(keys.identify({ token: text }));
   });
 
@@ -56,7 +56,7 @@ describe('a key', () => {
 
   test('is good no more from the moment at which it expires', () => {
     const { keys, clock } = openTestIdentity();
-    const { text } = keys.create(wishes(SHOP, START_MS + 1000), OPERATOR);
+    const { text } = keys.create(optionsOf(SHOP, START_MS + 1000), OPERATOR);
     clock.timeMs = START_MS + 999;
     expect(keys.identify({ token: text })).toMatchObject({ expiresMs: START_MS + 1000 });
     clock.timeMs = START_MS + 1000;
@@ -67,7 +67,7 @@ describe('a key', () => {
 describe('whoever tries', () => {
   test('another secret for a known id learns no more than for an unknown one', () => {
     const { keys } = openTestIdentity();
-    const { key, text } = keys.create(wishes(SHOP, START_MS + 1000), OPERATOR);
+    const { key, text } = keys.create(optionsOf(SHOP, START_MS + 1000), OPERATOR);
     const tries = [
       createKeyText(key.id).text,
       createKeyText().text,
@@ -96,15 +96,15 @@ describe('whoever tries', () => {
 
   test('one secret with the id of another key is refused', () => {
     const { keys } = openTestIdentity();
-    const one = keys.create(wishes(), OPERATOR);
-    const other = keys.create(wishes(ALL_SCOPES), OPERATOR);
+    const one = keys.create(optionsOf(), OPERATOR);
+    const other = keys.create(optionsOf(ALL_SCOPES), OPERATOR);
     const mixed = `pck_${other.key.id}_${one.text.slice(-32)}`;
     expect(() => keys.identify({ token: mixed })).toThrow(expect.objectContaining({ code: 'unauthorized' }));
   });
 
   test('an expired key with a wrong secret does not learn that it has expired', () => {
     const { keys, clock } = openTestIdentity();
-    const { key } = keys.create(wishes(SHOP, START_MS + 1000), OPERATOR);
+    const { key } = keys.create(optionsOf(SHOP, START_MS + 1000), OPERATOR);
     clock.timeMs = START_MS + 5000;
     expect(() => keys.identify({ token: createKeyText(key.id).text })).toThrow(
       expect.objectContaining({ code: 'unauthorized' }),
@@ -128,7 +128,7 @@ describe('whoever tries', () => {
 describe('rotation', () => {
   test('both secrets are good while it lasts, and the old one ends at its end', () => {
     const { keys, clock, ended } = openTestIdentity();
-    const first = keys.create(wishes(), OPERATOR);
+    const first = keys.create(optionsOf(), OPERATOR);
     clock.timeMs += 10;
     const second = keys.rotate(first.key.id, 60_000, OPERATOR);
     expect(second?.key.id).toBe(first.key.id);
@@ -146,7 +146,7 @@ describe('rotation', () => {
 
   test('without overlap the old secret is invalid at once, and its sessions end', () => {
     const { keys, ended } = openTestIdentity();
-    const first = keys.create(wishes(), OPERATOR);
+    const first = keys.create(optionsOf(), OPERATOR);
     const second = keys.rotate(first.key.id, 0, OPERATOR);
     expect(() => keys.identify({ token: first.text })).toThrow(expect.objectContaining({ code: 'unauthorized' }));
     // The two secrets differ in their dates, although they were created in the same millisecond.
@@ -156,7 +156,7 @@ describe('rotation', () => {
 
   test('of a key that was revoked in this very millisecond gives one that is good', async () => {
     const { keys, revocations, clock } = openTestIdentity();
-    const { key, text } = keys.create(wishes(), OPERATOR);
+    const { key, text } = keys.create(optionsOf(), OPERATOR);
     await revocations.revoke({ kind: 'key', name: key.id, issuedBeforeMs: issuedBeforeNowMs(clock) }, OPERATOR);
     expect(revocations.isRevoked(keys.identify({ token: text }) as Principal)).toBe(true);
     const rotated = keys.rotate(key.id, 1000, OPERATOR);
@@ -167,7 +167,7 @@ describe('rotation', () => {
 
   test('a second rotation ends what the first had left', () => {
     const { keys } = openTestIdentity();
-    const first = keys.create(wishes(), OPERATOR);
+    const first = keys.create(optionsOf(), OPERATOR);
     const second = keys.rotate(first.key.id, 60_000, OPERATOR);
     const third = keys.rotate(first.key.id, 60_000, OPERATOR);
     expect(() => keys.identify({ token: first.text })).toThrow('The key is not valid.');
@@ -178,7 +178,7 @@ describe('rotation', () => {
   test('an overlap continues across a restart, and ends in time without requests', () => {
     const folder = temporaryFolder();
     const before = openTestIdentity(folder);
-    const first = before.keys.create(wishes(), OPERATOR);
+    const first = before.keys.create(optionsOf(), OPERATOR);
     const second = before.keys.rotate(first.key.id, 60_000, OPERATOR);
     before.close();
     const during = openTestIdentity(folder, {}, START_MS + 30_000);
@@ -194,7 +194,7 @@ describe('keys are kept', () => {
   test('with all that is known of them', () => {
     const folder = temporaryFolder();
     const before = openTestIdentity(folder);
-    const { key, text } = before.keys.create(wishes(SHOP, START_MS + 1e9), OPERATOR);
+    const { key, text } = before.keys.create(optionsOf(SHOP, START_MS + 1e9), OPERATOR);
     before.close();
     const after = openTestIdentity(folder, {}, START_MS + 1);
     expect(after.keys.list()).toEqual([
@@ -206,7 +206,7 @@ describe('keys are kept', () => {
   test('and when they were last used, at most a minute behind', () => {
     const folder = temporaryFolder();
     const { keys, clock, close } = openTestIdentity(folder);
-    const { key, text } = keys.create(wishes(), OPERATOR);
+    const { key, text } = keys.create(optionsOf(), OPERATOR);
     keys.maintain(START_MS);
     clock.timeMs = START_MS + 30_000;
     keys.identify({ token: text });
@@ -221,15 +221,15 @@ describe('keys are kept', () => {
 
   test('up to as many as are allowed', () => {
     const { keys } = openTestIdentity(undefined, { keysMax: 2 });
-    keys.create(wishes(), OPERATOR);
-    keys.create(wishes(), OPERATOR);
-    expect(() => keys.create(wishes(), OPERATOR)).toThrow(expect.objectContaining({ code: 'overloaded' }));
+    keys.create(optionsOf(), OPERATOR);
+    keys.create(optionsOf(), OPERATOR);
+    expect(() => keys.create(optionsOf(), OPERATOR)).toThrow(expect.objectContaining({ code: 'overloaded' }));
   });
 
   test('a revoked one is gone at once and for good, with its sessions', async () => {
     const folder = temporaryFolder();
     const { keys, ended, close } = openTestIdentity(folder);
-    const { key, text } = keys.create(wishes(), OPERATOR);
+    const { key, text } = keys.create(optionsOf(), OPERATOR);
     const revoking = keys.revoke(key.id, OPERATOR);
     expect(ended).toEqual([{ key: key.id, issuedBeforeMs: Infinity }]);
     expect(() => keys.identify({ token: text })).toThrow('The key is not valid.');
@@ -242,7 +242,7 @@ describe('keys are kept', () => {
   test('one that the disk does not take is gone, stays asked for until it is stored, and comes back from no restart', async () => {
     const folder = temporaryFolder();
     const { keys, logged, audit, maintain: upkeep, close } = openTestIdentity(folder);
-    const [first, second] = [keys.create(wishes(), OPERATOR), keys.create(wishes(), OPERATOR)];
+    const [first, second] = [keys.create(optionsOf(), OPERATOR), keys.create(optionsOf(), OPERATOR)];
     using other = new DatabaseSync(join(folder, IDENTITY_FILE));
     const fill = (): void =>
       other.exec("CREATE TRIGGER full BEFORE DELETE ON key BEGIN SELECT RAISE(ABORT, 'no room'); END");
@@ -254,7 +254,7 @@ describe('keys are kept', () => {
     expect(keys.get(first.key.id)).toBeUndefined();
     for (let turn = 0; turn < 3; turn++) upkeep();
     // Other changes in the meantime are independent of the failed write.
-    const made = keys.create(wishes(), OPERATOR);
+    const made = keys.create(optionsOf(), OPERATOR);
     await keys.whenDurable();
     other.exec('DROP TRIGGER full');
     await keys.revoke(first.key.id, OPERATOR);
@@ -274,7 +274,7 @@ describe('keys are kept', () => {
   test('what the hub could not store before it ended is said', async () => {
     const folder = temporaryFolder();
     const { keys, errors, close } = openTestIdentity(folder);
-    const { key } = keys.create(wishes(), OPERATOR);
+    const { key } = keys.create(optionsOf(), OPERATOR);
     await keys.whenDurable();
     using other = new DatabaseSync(join(folder, IDENTITY_FILE));
     other.exec("CREATE TRIGGER full BEFORE DELETE ON key BEGIN SELECT RAISE(ABORT, 'no room'); END");
@@ -288,13 +288,13 @@ describe('keys are kept', () => {
     const { keys, logged } = openTestIdentity(folder);
     using other = new DatabaseSync(join(folder, IDENTITY_FILE));
     other.exec("CREATE TRIGGER full BEFORE UPDATE ON committed BEGIN SELECT RAISE(ABORT, 'no room'); END");
-    expect(() => keys.create(wishes(), OPERATOR)).toThrow(/no room/);
+    expect(() => keys.create(optionsOf(), OPERATOR)).toThrow(/no room/);
     expect([keys.list(), logged]).toEqual([[], []]);
   });
 
   test('a key of which less is allowed sends its sessions away; another name does not', () => {
     const { keys, ended } = openTestIdentity();
-    const { key, text } = keys.create(wishes(ALL_SCOPES), OPERATOR);
+    const { key, text } = keys.create(optionsOf(ALL_SCOPES), OPERATOR);
     keys.change(key.id, { name: 'other' }, OPERATOR);
     expect(ended).toEqual([]);
     keys.change(key.id, { scopes: SHOP }, OPERATOR);
@@ -306,7 +306,7 @@ describe('keys are kept', () => {
 describe('a session of a key that has changed', () => {
   const come = (scopes: Grants = ALL_SCOPES) => {
     const identity = openTestIdentity();
-    const { key, text } = identity.keys.create(wishes(scopes), OPERATOR);
+    const { key, text } = identity.keys.create(optionsOf(scopes), OPERATOR);
     const principal = identity.keys.identify({ token: text }) as Principal;
     return { ...identity, id: key.id, principal, stands: () => !identity.revocations.isRevoked(principal) };
   };
@@ -367,7 +367,7 @@ describe('the first key', () => {
 
   test('is not made where somebody has made one beforehand', () => {
     const { keys } = openTestIdentity();
-    keys.create(wishes(), OPERATOR);
+    keys.create(optionsOf(), OPERATOR);
     expect(keys.createFirst()).toBeUndefined();
   });
 });

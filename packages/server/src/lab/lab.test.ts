@@ -86,7 +86,7 @@ test('a lane can be broken and healed, all can be, and what does not exist canno
 
 test('the webhook receiver accepts signed requests, fails on command, and reports what it received', async () => {
   const { ask, lab, stream } = await open();
-  const told = await stream('/lab/api/wire');
+  const untilRecorded = await stream('/lab/api/wire');
   const { secret } = JSON.parse((await ask('GET', '/lab/api/config')).body) as { secret: string };
   const port = lab.lanes.find(({ name }) => name === 'webhook')?.port;
   const post = async (sign: Webhook): Promise<number> => {
@@ -103,12 +103,12 @@ test('the webhook receiver accepts signed requests, fails on command, and report
   expect(await post(new Webhook(secret))).toBe(500);
   await ask('POST', '/lab/api/lanes/webhook/failing?for=0', JSON_HEADERS);
   expect(await post(new Webhook(secret))).toBe(204);
-  await told(/"kind":"received","lane":"webhook","channel":"lab.orders.1","data":{"step":"oven"}/);
+  await untilRecorded(/"kind":"received","lane":"webhook","channel":"lab.orders.1","data":{"step":"oven"}/);
 });
 
 test('a receiver that is busy answers late, and at once when it no longer is', async () => {
   const { ask, lab, stream } = await open();
-  const told = await stream('/lab/api/wire');
+  const untilRecorded = await stream('/lab/api/wire');
   const { secret } = JSON.parse((await ask('GET', '/lab/api/config')).body) as { secret: string };
   const port = lab.lanes.find(({ name }) => name === 'webhook')?.port;
   await ask('POST', '/lab/api/lanes/webhook/busy?for=60000', JSON_HEADERS);
@@ -119,7 +119,7 @@ test('a receiver that is busy answers late, and at once when it no longer is', a
     'webhook-signature': new Webhook(secret).sign('a', new Date(), body),
   };
   const answer = fetch(`http://127.0.0.1:${port}/`, { method: 'POST', headers, body });
-  await told(/"direction":"up"/);
+  await untilRecorded(/"direction":"up"/);
   await ask('POST', '/lab/api/lanes/webhook/busy?for=0', JSON_HEADERS);
   expect((await answer).status).toBe(204);
 });
@@ -127,28 +127,28 @@ test('a receiver that is busy answers late, and at once when it no longer is', a
 test('the hub restarts once at a time, and the page learns when it goes and comes', async () => {
   const back = Promise.withResolvers<void>();
   const { ask, stream } = await open({ restartHub: () => back.promise });
-  const told = await stream('/lab/api/wire');
+  const untilRecorded = await stream('/lab/api/wire');
   expect((await ask('POST', '/lab/api/hub/restart', JSON_HEADERS)).status).toBe(204);
-  await told(/"restarting"/);
+  await untilRecorded(/"restarting"/);
   expect((await ask('POST', '/lab/api/hub/restart', JSON_HEADERS)).status).toBe(503);
   back.resolve();
-  await told(/"back"/);
+  await untilRecorded(/"back"/);
   expect((await ask('POST', '/lab/api/hub/wipe', JSON_HEADERS)).status).toBe(404);
 });
 
 test('a failed restart is reported too', async () => {
   const { ask, stream } = await open({ wipeLog: () => Promise.reject(new Error('no')) });
-  const told = await stream('/lab/api/wire');
+  const untilRecorded = await stream('/lab/api/wire');
   await ask('POST', '/lab/api/hub/wipe', JSON_HEADERS);
-  await told(/"failed"/);
+  await untilRecorded(/"failed"/);
 });
 
 test('closing ends what is open through it, as often as it is called', async () => {
   const { lab, stream } = await open();
-  const told = await stream('/lab/api/wire');
+  const untilRecorded = await stream('/lab/api/wire');
   await Promise.all([lab.close(), lab.close()]);
   await lab.close();
-  await told(/retry/);
+  await untilRecorded(/retry/);
 });
 
 test('other sites cannot reach it: not by a form, not with their origin, not by a name of their own', async () => {

@@ -81,7 +81,7 @@ function begin({
 const user = (name: string, info?: unknown): Principal => ({ ...ANONYMOUS, kind: 'user', user: name, info });
 const inRoom = (principal: Principal, channels = ['room.1']) => ({ principal, channels });
 
-async function told(log: Log): Promise<string[]> {
+async function publishedEvents(log: Log): Promise<string[]> {
   const page = await log.read({
     patterns: ['polycast.>'],
     types: undefined,
@@ -97,9 +97,9 @@ async function told(log: Log): Promise<string[]> {
   });
 }
 
-async function untilTold(log: Log, count: number): Promise<string[]> {
-  await expect.poll(async () => (await told(log)).length).toBe(count);
-  return told(log);
+async function untilPublished(log: Log, count: number): Promise<string[]> {
+  await expect.poll(async () => (await publishedEvents(log)).length).toBe(count);
+  return publishedEvents(log);
 }
 
 function storeIn(folder: string, epoch = 'one'): PresenceStore {
@@ -114,7 +114,7 @@ describe('what sessions mean', () => {
     task.opened(inRoom(user('ann'), ['room.*', 'polycast.private.ann', 'elsewhere']));
     task.opened(inRoom({ ...ANONYMOUS, kind: 'server', key: 'k1' }));
     task.opened(inRoom(user('bob')));
-    expect(await untilTold(log, 4)).toEqual(['online ann', 'online bob', 'join bob', 'occupied']);
+    expect(await untilPublished(log, 4)).toEqual(['online ann', 'online bob', 'join bob', 'occupied']);
     expect((await task.snapshot('room.1')).users).toBe(1);
   });
 
@@ -129,41 +129,41 @@ describe('what sessions mean', () => {
     const { task, log, pass } = begin();
     const before = inRoom(user('ann'), ['room.1', 'room.2']);
     task.opened(before);
-    await untilTold(log, 5);
+    await untilPublished(log, 5);
     task.changed(inRoom(before.principal, ['room.2', 'room.3']), before);
-    await untilTold(log, 7);
+    await untilPublished(log, 7);
     pass(1000);
-    expect((await untilTold(log, 9)).slice(5)).toEqual(['join ann', 'occupied', 'leave ann', 'vacated']);
+    expect((await untilPublished(log, 9)).slice(5)).toEqual(['join ann', 'occupied', 'leave ann', 'vacated']);
   });
 
   test('a session that authenticates in mid-connection was anonymous before', async () => {
     const { task, log, pass } = begin();
     const before = inRoom(ANONYMOUS);
     task.opened(before);
-    await untilTold(log, 2);
+    await untilPublished(log, 2);
     task.changed(inRoom(user('ann')), before);
-    await untilTold(log, 4);
+    await untilPublished(log, 4);
     pass(1000);
-    expect(await untilTold(log, 5)).toEqual(['count', 'occupied', 'online ann', 'join ann', 'count']);
+    expect(await untilPublished(log, 5)).toEqual(['count', 'occupied', 'online ann', 'join ann', 'count']);
     expect(await task.snapshot('room.1')).toMatchObject({ users: 1, anonymous: 0 });
   });
 
   test('words about a user that are too long are not shown', async () => {
     const { task, log } = begin();
     task.opened(inRoom(user('ann', { text: 'x'.repeat(5000) })));
-    await untilTold(log, 3);
+    await untilPublished(log, 3);
     expect((await task.snapshot('room.1')).members[0]?.info).toBeUndefined();
   });
 
   test('no user leaves when the hub drains', async () => {
     const { task, log, pass } = begin();
     task.opened(inRoom(user('ann')));
-    await untilTold(log, 3);
+    await untilPublished(log, 3);
     task.freeze();
     task.closed(inRoom(user('ann')));
     pass(5000);
     await task.close();
-    expect(await told(log)).toHaveLength(3);
+    expect(await publishedEvents(log)).toHaveLength(3);
   });
 });
 
@@ -180,7 +180,7 @@ describe('while the log does not take it', () => {
     };
     const { task, pass, warnings } = begin({ log });
     task.opened(inRoom(user('ann')));
-    await untilTold(log, 3);
+    await untilPublished(log, 3);
     fails = true;
     task.opened(inRoom(user('bob')));
     await expect.poll(() => warnings).toContain('presence: publishing failed, retrying');
@@ -192,7 +192,7 @@ describe('while the log does not take it', () => {
     pass(5000);
     fails = false;
     pass(1000);
-    expect((await untilTold(log, 5)).slice(3)).toEqual(['online bob', 'join bob']);
+    expect((await untilPublished(log, 5)).slice(3)).toEqual(['online bob', 'join bob']);
     expect((await task.snapshot('room.1')).users).toBe(2);
   });
 });
@@ -204,7 +204,7 @@ describe('the store', () => {
     await task.start();
     task.opened(inRoom(user('ann', { name: 'Ann' })));
     task.opened(inRoom(user('bob')));
-    await untilTold(log, 5);
+    await untilPublished(log, 5);
     await task.close();
     const again = begin({ log, store: storeIn(folder) });
     await again.task.start();
@@ -214,7 +214,7 @@ describe('the store', () => {
       ['bob', undefined],
     ]);
     again.pass(1250);
-    expect((await untilTold(log, 7)).slice(5).toSorted()).toEqual(['leave bob', 'offline bob']);
+    expect((await untilPublished(log, 7)).slice(5).toSorted()).toEqual(['leave bob', 'offline bob']);
   });
 
   test('that lacks what the log has is brought up to it', async () => {
@@ -222,7 +222,7 @@ describe('the store', () => {
     const { task, log } = begin();
     task.opened(inRoom(user('ann')));
     task.opened(inRoom(ANONYMOUS));
-    await untilTold(log, 4);
+    await untilPublished(log, 4);
     // The hub is killed before the first write of its store.
     const store = storeIn(folder);
     const again = begin({ log, store });
@@ -242,19 +242,19 @@ describe('the store', () => {
     const store = storeIn(folder);
     let fails = true;
     const failing = Object.assign(Object.create(store) as PresenceStore, {
-      apply: (...told: Parameters<PresenceStore['apply']>) => {
+      apply: (...publishedEvents: Parameters<PresenceStore['apply']>) => {
         if (fails) throw new Error('disk I/O error');
-        store.apply(...told);
+        store.apply(...publishedEvents);
       },
     });
     Object.defineProperty(failing, 'position', { get: () => store.position });
     const { task, log, warnings } = begin({ store: failing });
     task.opened(inRoom(user('ann')));
-    await untilTold(log, 3);
+    await untilPublished(log, 3);
     await expect.poll(() => warnings).toHaveLength(1);
     fails = false;
     task.opened(inRoom(user('bob')));
-    await untilTold(log, 5);
+    await untilPublished(log, 5);
     await expect.poll(() => store.position).toBe(log.state.head);
     expect(store.load().online).toEqual(['ann', 'bob']);
   });

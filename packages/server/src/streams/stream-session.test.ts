@@ -50,20 +50,20 @@ test('a cursor sent while new channels catch up is not ahead of them', async () 
   const client = new WebSocket(`${hub.url.replace('http', 'ws')}/v1/events?channel=live`);
   onTestFinished(() => client.terminate());
   const ids: string[] = [];
-  let told: string | undefined;
+  let pingCursor: string | undefined;
   const idsAfter: string[] = [];
   client.on('message', (data: Buffer) => {
     const { op, id, cursor } = JSON.parse(data.toString()) as { op?: string; id?: string; cursor?: string };
     if (op === 'ready') client.send(JSON.stringify({ op: 'subscribe', channels: ['late'], after: 'earliest' }));
-    if (op === 'ping') told = cursor;
+    if (op === 'ping') pingCursor = cursor;
     if (id === undefined) return;
     if (ids.push(id) === 1) client.send(JSON.stringify({ op: 'ping' }));
-    if (told !== undefined) idsAfter.push(id);
+    if (pingCursor !== undefined) idsAfter.push(id);
   });
   await vi.waitFor(() => expect(ids).toHaveLength(EVENTS), { timeout: 10_000 });
   expect(idsAfter.length).toBeGreaterThan(0);
-  expect(told).toBeDefined();
-  expect(idsAfter.every((id) => id > (told as string))).toBe(true);
+  expect(pingCursor).toBeDefined();
+  expect(idsAfter.every((id) => id > (pingCursor as string))).toBe(true);
 });
 
 test('subscribing to what the session has already says from where that is delivered: from where it is', async () => {

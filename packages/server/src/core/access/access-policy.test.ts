@@ -83,8 +83,8 @@ describe('who may do what', () => {
     [{ ...user('42'), grants: { subscribe: ['polycast.private.43'] } }, 'subscribe', 'polycast.private.43', 'yes'],
     [{ ...user('42'), grants: { publish: ['polycast.private.>'] } }, 'publish', 'polycast.private.43', 'yes'],
     [server({ subscribe: ['>'] }), 'subscribe', 'polycast.private.43', 'yes'],
-  ])('%o: %s %s: %s', (principal, action, wish, kind) => {
-    expect(RULES.decide(principal, action, wish).kind).toBe(kind);
+  ])('%o: %s %s: %s', (principal, action, target, kind) => {
+    expect(RULES.decide(principal, action, target).kind).toBe(kind);
   });
 
   test('a refusal names the rule and what it asks for', () => {

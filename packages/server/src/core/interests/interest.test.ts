@@ -56,13 +56,13 @@ test('knows of news only from where it has watched, and while it is in the index
 });
 
 test('equal interests have one name, and different ones have two', () => {
-  const wish = fc.tuple(
+  const options = fc.tuple(
     fc.array(pattern, { maxLength: 3 }),
     fc.option(fc.array(fc.string(), { maxLength: 2 }), { nil: undefined }),
     fc.array(pattern, { maxLength: 2 }),
   );
   fc.assert(
-    fc.property(wish, wish, (one, other) => {
+    fc.property(options, options, (one, other) => {
       const isEqual =
         JSON.stringify([one[0], one[1] ?? null, one[2]]) === JSON.stringify([other[0], other[1] ?? null, other[2]]);
       expect(interestKey(...one) === interestKey(...other)).toBe(isEqual);

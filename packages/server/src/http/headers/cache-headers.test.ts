@@ -52,8 +52,8 @@ test.each([
   expect(other).toMatchObject({ status: 200 });
   expect(other.etag).not.toBe(first.etag);
   expect(other.text).not.toContain('for ann alone');
-  const nobody = await ask(hub, path, undefined, { 'if-none-match': first.etag });
-  expect([200, 401]).toContain(nobody.status);
+  const anonymous = await ask(hub, path, undefined, { 'if-none-match': first.etag });
+  expect([200, 401]).toContain(anonymous.status);
 });
 
 test('every route that answers GET says what caches may do with it, and with private answers they may do nothing', async () => {
@@ -68,8 +68,8 @@ test('every route that answers GET says what caches may do with it, and with pri
     const query = path === '/v1/events' ? '?channel=chat.a' : '';
     for (const credentials of [token, undefined]) {
       const { status, control, vary } = await ask(hub, path + query, credentials);
-      const isOfNobody = !path.startsWith('/v1/');
-      if (control === 'no-store' || isOfNobody) continue;
+      const isOfAnonymous = !path.startsWith('/v1/');
+      if (control === 'no-store' || isOfAnonymous) continue;
       expect({ path, status, control }).toMatchObject({ control: 'private, no-cache' });
       expect(vary).toEqual(expect.arrayContaining(['Cookie', 'Authorization']));
     }

@@ -73,13 +73,13 @@ const FAULTS: Readonly<Record<string, Behaviour>> = {
 };
 
 test.each(Object.entries(FAULTS))('a site that %s lets nobody in', async (_name, behave) => {
-  const { backend, login, site, logged: told } = await openSiteKit(behave, { failuresMax: 1, timeoutMs: 300 });
+  const { backend, login, site, logged } = await openSiteKit(behave, { failuresMax: 1, timeoutMs: 300 });
   const { code, extensions } = await refusal(() => login('user-7'));
   expect(code).toBe('identity_unavailable');
   expect(extensions?.['retryAfterMs']).toBeGreaterThan(0);
   expect(site.stats).toMatchObject({ failed: 1, unavailable: 1, isFailing: true });
-  expect(told).toHaveLength(1);
-  expect(told[0]).not.toContain('user-7');
+  expect(logged).toHaveLength(1);
+  expect(logged[0]).not.toContain('user-7');
   expect(backend.requests.map(({ path }) => path)).not.toContain('/elsewhere');
 });
 
@@ -96,10 +96,10 @@ test('a connection that the site has ended while it was idle is opened anew', as
 });
 
 test('an unreachable site lets no user in', async () => {
-  const { backend, login, logged: told } = await openSiteKit(answersBySession(60), { failuresMax: 1 });
+  const { backend, login, logged } = await openSiteKit(answersBySession(60), { failuresMax: 1 });
   await backend.close();
   expect((await refusal(() => login('user-7'))).code).toBe('identity_unavailable');
-  expect(told).toEqual([expect.stringContaining('ECONNREFUSED')]);
+  expect(logged).toEqual([expect.stringContaining('ECONNREFUSED')]);
 });
 
 test('a site with an untrusted certificate receives nothing', async () => {
@@ -117,8 +117,8 @@ test('a site with an untrusted certificate receives nothing', async () => {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => void server.close());
   const loginUrl = `https://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-  const { login, logged: told } = await openSiteKit(answersBySession(60), { failuresMax: 1, loginUrl });
+  const { login, logged } = await openSiteKit(answersBySession(60), { failuresMax: 1, loginUrl });
   expect((await refusal(() => login('user-7'))).code).toBe('identity_unavailable');
   expect(asked).toBe(0);
-  expect(told).toEqual([expect.stringMatching(/CERT/)]);
+  expect(logged).toEqual([expect.stringMatching(/CERT/)]);
 });

@@ -4,7 +4,7 @@ import { forget, openSiteKit, refusal } from './testing/kit.ts';
 import { answersBySession, type Behaviour } from './testing/site.ts';
 
 test('on an outage known users stay for the grace, and unknown ones are not let in', async () => {
-  const { backend, site, clock, login, logged: told } = await openSiteKit(answersBySession(60));
+  const { backend, site, clock, login, logged } = await openSiteKit(answersBySession(60));
   const before = (await login('user-7')) as Principal;
   backend.behave = (_asked, response) => void response.writeHead(503).end();
   clock.advance(60_000);
@@ -17,7 +17,7 @@ test('on an outage known users stay for the grace, and unknown ones are not let 
   expect(login('user-7')).toBe(graced);
   expect((await refusal(() => login('user-9'))).code).toBe('identity_unavailable');
   expect(backend.requests).toHaveLength(4);
-  expect(told).toEqual([expect.stringMatching(/request failed.*503/), expect.stringMatching(/paused.*503/)]);
+  expect(logged).toEqual([expect.stringMatching(/request failed.*503/), expect.stringMatching(/paused.*503/)]);
   // One question tests the site, which is still down.
   clock.advance(5000);
   expect(((await login('user-7')) as Principal).expiresMs).toBe(before.expiresMs + 10_000);
@@ -31,28 +31,25 @@ test('on an outage known users stay for the grace, and unknown ones are not let 
   clock.advance(10_000);
   expect((await login('user-7'))?.user).toBe('7');
   expect((await login('user-8'))?.user).toBe('8');
-  expect(told.at(-1)).toBe('identity site: requests succeed again');
+  expect(logged.at(-1)).toBe('identity site: requests succeed again');
   expect(site.stats.graced).toBeGreaterThan(0);
   expect(site.stats.isFailing).toBe(false);
 });
 
 test.each([400, 413, 414, 422, 431])('a %s affects only its own request', async (status) => {
-  const {
-    backend,
-    clock,
-    login,
-    logged: told,
-  } = await openSiteKit((_asked, response) => void response.writeHead(status).end());
+  const { backend, clock, login, logged } = await openSiteKit(
+    (_asked, response) => void response.writeHead(status).end(),
+  );
   for (let user = 0; user < 10; user++)
     expect((await refusal(() => login(`user-${user}`))).code).toBe('identity_unavailable');
   expect(backend.requests).toHaveLength(10);
-  expect(told).toEqual([expect.stringContaining(String(status))]);
+  expect(logged).toEqual([expect.stringContaining(String(status))]);
   backend.behave = answersBySession(60);
   expect((await login('user-11'))?.user).toBe('11');
   backend.behave = (_asked, response) => void response.writeHead(status).end();
   clock.advance(60_000);
   await refusal(() => login('user-12'));
-  expect(told).toHaveLength(2);
+  expect(logged).toHaveLength(2);
 });
 
 const failsOn = (bad: string): Behaviour => {

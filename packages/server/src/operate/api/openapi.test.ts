@@ -49,6 +49,6 @@ test('operations have names of their own, and the parameters of their paths', ()
 
 test('every code that an HTTP request can get is documented by an operation', () => {
   const elsewhere: readonly ErrorCode[] = ['invalid_message', 'not_found', 'method_not_allowed'];
-  const told = new Set<string>([...elsewhere, ...COMMON_ERRORS, ...OPERATIONS.flatMap(({ errors }) => errors)]);
-  expect(Object.keys(ERRORS).filter((code) => !told.has(code))).toEqual([]);
+  const documented = new Set<string>([...elsewhere, ...COMMON_ERRORS, ...OPERATIONS.flatMap(({ errors }) => errors)]);
+  expect(Object.keys(ERRORS).filter((code) => !documented.has(code))).toEqual([]);
 });

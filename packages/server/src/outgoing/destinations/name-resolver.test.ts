@@ -34,11 +34,11 @@ describe('a name', () => {
   test('that does not exist is not distinguishable from a private one', async () => {
     const { address } = await nameServer((name) => (name === 'inside.example' ? ['10.0.0.7'] : 'unknown'));
     const sender = testSender({ nameServers: [address] });
-    const told = async (name: string): Promise<object> => {
+    const failureOf = async (name: string): Promise<object> => {
       const { timing: _, ...sent } = await sender.send(post(`https://${name}.example/`));
       return JSON.parse(JSON.stringify(sent).replaceAll(name, 'NAME')) as object;
     };
-    expect(await told('inside')).toEqual(await told('nowhere'));
+    expect(await failureOf('inside')).toEqual(await failureOf('nowhere'));
   });
 
   test('whose server says nothing of one kind is reached by the other', async () => {

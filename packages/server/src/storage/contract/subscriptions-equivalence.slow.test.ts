@@ -82,9 +82,9 @@ test('both homes hold the same, whatever comes in whatever order', async () => {
       try {
         for (const store of [memory, sqlite]) await store.write([...there].flatMap((id) => creationOf(id)));
         for (const { how, changes } of script) {
-          const told = changes.filter((change) => isPossible(change, there));
-          if (how === 'note') for (const store of [memory, sqlite]) store.enqueue(told);
-          else if (how === 'write') await Promise.all([memory, sqlite].map((store) => store.write(told)));
+          const results = changes.filter((change) => isPossible(change, there));
+          if (how === 'note') for (const store of [memory, sqlite]) store.enqueue(results);
+          else if (how === 'write') await Promise.all([memory, sqlite].map((store) => store.write(results)));
           else if (how === 'pause') await sqlite.deadLetters('sub_a', { limit: 1 });
           else {
             await sqlite.close();

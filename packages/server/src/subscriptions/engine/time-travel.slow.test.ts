@@ -22,21 +22,21 @@ import {
 
 const GAP = 'polycast.gap';
 
-interface Told {
+interface LifecycleRecord {
   readonly channel: string;
   readonly type?: string;
   readonly data: unknown;
 }
 
-function told({ body }: Received): Told {
-  return JSON.parse(body) as Told;
+function lifecycleEvents({ body }: Received): LifecycleRecord {
+  return JSON.parse(body) as LifecycleRecord;
 }
 
 /** The receiver answers with a status; returns the events that it accepted. */
-function answerBy(receiver: Receiver, status: () => number): Told[] {
-  const taken: Told[] = [];
+function answerBy(receiver: Receiver, status: () => number): LifecycleRecord[] {
+  const taken: LifecycleRecord[] = [];
   receiver.answer = (received, response) => {
-    if (status() < 300) taken.push(told(received));
+    if (status() < 300) taken.push(lifecycleEvents(received));
     response.writeHead(status()).end();
   };
   return taken;
@@ -184,16 +184,16 @@ test.each(['running', 'started anew'])(
     const { subscriptions } = travel.kit.engine;
     await travel.until(() => subscriptions.get(id)?.status.state === 'active', 1.3 * HOUR_MS);
     await travel.advance(2 * MINUTE_MS, SECOND_MS);
-    const isTold = (one: Published): boolean =>
+    const isReported = (one: Published): boolean =>
       taken.some(({ type, channel, data }) => type !== GAP && channel === one.channel && data === one.data);
     const gaps = gapsOf(travel.kit, taken);
     const isInGap = ({ position, channel }: Published): boolean =>
       gaps.some((gap) => gap.from < position && position <= gap.to && [GAP, channel].includes(gap.channel));
     const wanted = published.filter(({ position }) => !lost.has(position));
-    expect(wanted.filter((one) => !isTold(one) && !isInGap(one))).toEqual([]);
+    expect(wanted.filter((one) => !isReported(one) && !isInGap(one))).toEqual([]);
     // Every event that is still in the log was delivered, and some others were not.
-    expect(wanted.slice(-23).every(isTold)).toBe(true);
-    expect(wanted.every(isTold)).toBe(false);
+    expect(wanted.slice(-23).every(isReported)).toBe(true);
+    expect(wanted.every(isReported)).toBe(false);
     for (const channel of ['a.0', 'a.1', 'a.2']) {
       const inChannel = taken.filter((one) => one.type !== GAP && one.channel === channel).map(({ data }) => data);
       expect(inChannel).toEqual(inChannel.toSorted(byNumber));
@@ -204,9 +204,9 @@ test.each(['running', 'started anew'])(
 test('a delayed channel receives the gap of retention in its place, and other channels miss nothing', async () => {
   const receiver = await openReceiver();
   let isWell = false;
-  const taken: Told[] = [];
+  const taken: LifecycleRecord[] = [];
   receiver.answer = (received, response) => {
-    const one = told(received);
+    const one = lifecycleEvents(received);
     const isTaken = isWell || one.channel !== 'a.bad';
     if (isTaken) taken.push(one);
     response.writeHead(isTaken ? 204 : 500).end();
@@ -311,7 +311,7 @@ test('an endpoint that passes the third verification is reported as verified; on
   const travel = await openVirtualTime();
   let isWilling = false;
   receiver.answer = (received, response) => {
-    const { type, data } = told(received);
+    const { type, data } = lifecycleEvents(received);
     if (type !== 'polycast.verify') return response.writeHead(204).end();
     if (isWilling) response.end((data as { readonly challenge: string }).challenge);
     else response.writeHead(500).end();
@@ -347,7 +347,7 @@ interface Gap {
   readonly to: number;
 }
 
-function gapsOf({ feed }: SubscriptionKit, taken: readonly Told[]): readonly Gap[] {
+function gapsOf({ feed }: SubscriptionKit, taken: readonly LifecycleRecord[]): readonly Gap[] {
   const positionOf = (cursor: string): number => {
     for (let position = 0; position <= feed.head; position++)
       if (encodeCursor(feed.epoch, position) === cursor) return position;

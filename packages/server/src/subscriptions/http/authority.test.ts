@@ -23,8 +23,8 @@ describe('who may have what delivered (PROTOCOL.md section 14.1)', () => {
       403,
       'forbidden',
     ]);
-    const nobody = await hub.ask('POST', '/v1/subscriptions', pull('orders.1'), { authorization: '' });
-    expect([nobody.status, nobody.body['code']]).toEqual([401, 'unauthorized']);
+    const anonymous = await hub.ask('POST', '/v1/subscriptions', pull('orders.1'), { authorization: '' });
+    expect([anonymous.status, anonymous.body['code']]).toEqual([401, 'unauthorized']);
     const made = async (by: string): Promise<unknown> =>
       (await hub.ask('GET', `/v1/subscriptions?key=${by}`)).body['subscriptions'];
     expect(await made(id as string)).toHaveLength(1);
@@ -149,11 +149,11 @@ describe('a test', () => {
     const bodies = endpoint.received
       .map(({ body }) => JSON.parse(body) as unknown)
       .map((body) => (isBatch ? (body as unknown[])[0] : body));
-    const told = bodies.map((body) => {
+    const answers = bodies.map((body) => {
       const { data, channel } = body as { data?: unknown; channel?: string };
       return channel === undefined ? body : data;
     });
-    expect(told).toEqual([
+    expect(answers).toEqual([
       { test: true },
       { test: true, total: 1 },
       { test: true, data: 'a text' },

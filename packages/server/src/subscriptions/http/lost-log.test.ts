@@ -87,8 +87,8 @@ test('what was tried of an event of a log that is no more is found by its id', a
     const { body } = await hub.ask('GET', `${path}/attempts?event=${event}`);
     expect(body).toMatchObject({ attempts: [{ event, outcome: 'refused_status' }] });
     const trace = (await hub.ask('GET', `/v1/events/${event}/deliveries`)).body;
-    const told = { state: 'dead-letter', tries: 1, attempts: [{ event }] };
-    expect(trace).toMatchObject({ event, deliveries: [told] });
+    const expected = { state: 'dead-letter', tries: 1, attempts: [{ event }] };
+    expect(trace).toMatchObject({ event, deliveries: [expected] });
   }
 });
 

@@ -285,21 +285,21 @@ describe('a replay', () => {
 });
 
 describe('the trace of an event', () => {
-  interface Told {
+  interface Traced {
     readonly subscription: string;
     readonly state: string;
     readonly tries: number | null;
     readonly last: string | null;
   }
 
-  async function traced(hub: SubscriptionHub, event: string): Promise<readonly Told[]> {
-    return (await hub.ask('GET', `/v1/events/${event}/deliveries`)).body['deliveries'] as readonly Told[];
+  async function traced(hub: SubscriptionHub, event: string): Promise<readonly Traced[]> {
+    return (await hub.ask('GET', `/v1/events/${event}/deliveries`)).body['deliveries'] as readonly Traced[];
   }
 
   /** Delivery states by the path of the subscription. */
   async function states(hub: SubscriptionHub, event: string): Promise<Readonly<Record<string, string>>> {
-    const told = await traced(hub, event);
-    return Object.fromEntries(told.map(({ subscription, state }) => [`/v1/subscriptions/${subscription}`, state]));
+    const traces = await traced(hub, event);
+    return Object.fromEntries(traces.map(({ subscription, state }) => [`/v1/subscriptions/${subscription}`, state]));
   }
 
   test('tells who got it, when, and after how many tries', async () => {
@@ -330,8 +330,8 @@ describe('the trace of an event', () => {
     const events = [await hub.publish('a', 1), await hub.publish('a.b', 2), await hub.publish('a', 3)];
     for (const event of events) {
       await waitUntil(async () => expect(await states(hub, event)).toEqual({ [path]: 'delivered' }));
-      const [told] = await traced(hub, event);
-      expect(told).toMatchObject({ tries: 1, attempts: [{ event: events[0], count: 3 }] });
+      const [traces] = await traced(hub, event);
+      expect(traces).toMatchObject({ tries: 1, attempts: [{ event: events[0], count: 3 }] });
       expect(await attemptsOf(hub, path, `?event=${event}`)).toHaveLength(1);
     }
   });

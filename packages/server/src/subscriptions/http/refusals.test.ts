@@ -92,11 +92,11 @@ describe('dead letters', () => {
         const wrong = await hub.ask(method, `${path}/dead-letters/${event}${below}`);
         expect([method, wrong.status, wrong.body['code']]).toEqual([method, 400, 'invalid_cursor']);
       }
-      const nobodys = await hub.ask(
+      const anonymousUrls = await hub.ask(
         method,
         `/v1/subscriptions/sub_0000000000000000/dead-letters/${deadLetter}${below}`,
       );
-      expect([method, nobodys.status, nobodys.body['code']]).toEqual([method, 404, 'not_found']);
+      expect([method, anonymousUrls.status, anonymousUrls.body['code']]).toEqual([method, 404, 'not_found']);
     }
     const body = await hub.ask('POST', `${path}/dead-letters/${deadLetter}/retry`, { now: true });
     expect([body.status, body.body['code'], body.body['member']]).toEqual([400, 'invalid_body', 'now']);

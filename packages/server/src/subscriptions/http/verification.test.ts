@@ -93,8 +93,8 @@ describe('an endpoint that has to be asked', () => {
     expect(received.map(typeOf)).toEqual(Array.from({ length: 5 }, () => 'polycast.verify'));
     const resumed = await hub.ask('POST', `${path}/resume`);
     expect([resumed.status, resumed.body['code']]).toEqual([409, 'subscription_not_active']);
-    const told = await hub.ask('GET', `/v1/channels/polycast.subscriptions.${path.split('/').at(-1)}/history`);
-    expect(told.body['events']).toMatchObject([
+    const events = await hub.ask('GET', `/v1/channels/polycast.subscriptions.${path.split('/').at(-1)}/history`);
+    expect(events.body['events']).toMatchObject([
       { type: 'polycast.subscription.ended', data: { state: 'ended', reason: 'refused' } },
     ]);
   });

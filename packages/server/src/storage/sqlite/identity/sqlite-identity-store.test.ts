@@ -115,18 +115,18 @@ test('of changes that fail together none is stored', () => {
 test('while the write-ahead log is moved a new key waits for it; a revoked one is refused at once, and written later', async () => {
   const folder = temporaryFolder();
   const identity = openTestIdentity(folder);
-  const wishes = { name: 'shop', scopes: ALL_SCOPES, expiresMs: undefined };
-  const old = identity.keys.create(wishes, OPERATOR);
+  const options = { name: 'shop', scopes: ALL_SCOPES, expiresMs: undefined };
+  const old = identity.keys.create(options, OPERATOR);
   // Enough bytes for a thread to move them, and the lock that this thread takes now and then.
   const other = new DatabaseSync(join(folder, IDENTITY_FILE));
   other.exec('CREATE TABLE filling (bytes BLOB); INSERT INTO filling VALUES (zeroblob(6000000)); BEGIN IMMEDIATE');
   identity.maintain();
-  expect(() => identity.keys.create(wishes, OPERATOR)).toThrow(/locked/);
+  expect(() => identity.keys.create(options, OPERATOR)).toThrow(/locked/);
   const revoked = identity.keys.revoke(old.key.id, OPERATOR);
   expect(() => identity.keys.identify({ token: old.text })).toThrow('not valid');
   other.close();
   await identity.keys.whenWritable();
-  const made = identity.keys.create(wishes, OPERATOR);
+  const made = identity.keys.create(options, OPERATOR);
   await Promise.all([revoked, identity.keys.whenDurable()]);
   identity.close();
   const again = openTestIdentity(folder);

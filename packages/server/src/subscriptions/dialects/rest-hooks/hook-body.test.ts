@@ -4,7 +4,7 @@ import { MemberReader, nonEmptyText } from '../../../http/body/json-body.ts';
 import { parseHookSelector, eventSelection, parseHookRequest } from './hook-body.ts';
 
 const URL = 'https://hooks.example/1';
-const wishOf = (body: Record<string, unknown>) => parseHookRequest(new MemberReader(body), nonEmptyText(2048));
+const bodyOf = (body: Record<string, unknown>) => parseHookRequest(new MemberReader(body), nonEmptyText(2048));
 const type = (name: string, ...channels: string[]) => ({
   name,
   description: '',
@@ -26,7 +26,7 @@ describe('what a client of REST Hooks asks for', () => {
     ['n8n', { webhookUrl: URL, events: ['order.created'] }],
     ['Power Automate', { callbackUrl: URL, topic: 'order.created' }],
   ])('is understood in the words of %s', (_who, body) => {
-    expect(wishOf(body)).toEqual({
+    expect(bodyOf(body)).toEqual({
       targetUrl: URL,
       events: ['order.created'],
       channels: undefined,
@@ -35,7 +35,7 @@ describe('what a client of REST Hooks asks for', () => {
   });
 
   it('may be several events, some channels and another body', () => {
-    expect(wishOf({ target_url: URL, events: ['a', 'b', 'a'], channel: 'orders.42', format: 'event' })).toEqual({
+    expect(bodyOf({ target_url: URL, events: ['a', 'b', 'a'], channel: 'orders.42', format: 'event' })).toEqual({
       targetUrl: URL,
       events: ['a', 'b'],
       channels: ['orders.42'],
@@ -53,7 +53,7 @@ describe('what a client of REST Hooks asks for', () => {
     [{ target_url: URL, events: Array.from({ length: 21 }, (_, index) => `e${index}`) }, /a list of 1 to 20/],
     [{ target_url: URL, event: 'a', format: 'xml' }, /"format" must be data or event or cloudevents/],
   ])('is refused: %o', (body, message) => {
-    expect(() => wishOf(body)).toThrow(message);
+    expect(() => bodyOf(body)).toThrow(message);
   });
 });
 
