@@ -9,7 +9,7 @@ export function cliPage(): string {
   return page(
     'Command line',
     '`packages/server/src/cli/`',
-    '`polycast <command> --help` says the same on the terminal. Results go to standard output, everything else to standard error. Colours appear only on a terminal; `NO_COLOR=1` turns them off.',
+    '`polycast <command> --help` shows the same on the terminal. Results go to standard output, everything else to standard error. Colours appear only on a terminal; `NO_COLOR=1` turns them off.',
     table(
       ['command', 'does'],
       commands.map(({ name, summary }) => [`[\`polycast ${name}\`](#polycast-${name.replaceAll(' ', '-')})`, summary]),
@@ -26,9 +26,9 @@ export function cliPage(): string {
       [
         [
           code('POLYCAST_URL'),
-          'The hub that `publish`, `follow`, `subscriptions` and the like talk to, unless `--url` is given.',
+          'The hub for `publish`, `follow`, `subscriptions` and similar commands, if `--url` is not given.',
         ],
-        [code('POLYCAST_CONFIG'), 'The configuration file of `serve`, `dev` and `config`, unless `--config` is given.'],
+        [code('POLYCAST_CONFIG'), 'The configuration file of `serve`, `dev` and `config`, if `--config` is not given.'],
         [code('POLYCAST_…'), 'One for each field of the [configuration](configuration.md).'],
       ],
     ),

@@ -8,12 +8,12 @@ export function configurationPage(): string {
   return page(
     'Configuration',
     SOURCE,
-    'A hub is configured by one YAML file (`polycast serve --config polycast.yaml`, or `POLYCAST_CONFIG`), by environment variables and by flags. Flags go before variables, variables before the file. Each field has a variable; any field can be set with `--set path=value`, the value as in YAML. `polycast config check` tells every problem at once, `polycast config print` where each field was set, `polycast config reference` prints a file to begin with.',
-    `What the defaults are and why: [defaults](../defaults.md).`,
+    'A hub is configured by one YAML file (`polycast serve --config polycast.yaml`, or `POLYCAST_CONFIG`), by environment variables and by flags. Flags override variables, and variables override the file. Each field has a variable. You can set any field with `--set path=value`, with the value as in YAML. `polycast config check` lists every problem. `polycast config print` shows where each field was set. `polycast config reference` prints a file to start from.',
+    `The [defaults](../defaults.md) page gives the reason for each default.`,
     '## A small file',
     '```yaml\nlisten: 127.0.0.1:8080\ndata: /var/lib/polycast\nrules:\n  - pattern: prices.>\n    retain: latest\n  - pattern: typing.*\n    retain: none\n```',
     '## Rules',
-    'Each setting of a channel comes from the first rule in the list whose pattern covers it and that sets it, else from `defaults`. A rule has a `pattern` and any of the settings of `defaults`; `null` means no bound.',
+    'The value of each setting comes from the first rule in the list that matches the channel and has the setting, otherwise from `defaults`. A rule has a `pattern` and any of the settings of `defaults`. `null` means no limit.',
     ...sections().flatMap(([name, fields]) => [`## ${name === '' ? 'The hub' : `\`${name}\``}`, ...fields.map(entry)]),
   );
 }
@@ -23,7 +23,7 @@ export function defaultsPage(): string {
   return page(
     'The defaults, and why',
     SOURCE,
-    'Every limit, time and size of a hub has a name, a default and a reason. What each field does and what happens at the limit stands in the [configuration reference](reference/configuration.md).',
+    'Every limit, time and size of a hub has a name, a default and a reason. The [configuration reference](reference/configuration.md) describes each field, and the outcome at its limit.',
     ...sections().flatMap(([name, fields]) => [
       `## ${name === '' ? 'The hub' : `\`${name}\``}`,
       table(

@@ -8,7 +8,7 @@ export function errorsPage(): string {
   return page(
     'Errors',
     '`packages/protocol/src/errors.ts`, `close-codes.ts` and `scripts/reference/error-guidance.ts`',
-    'A refusal is an RFC 9457 problem document, `application/problem+json`; on a WebSocket it is the `error` of an answer. Decide by `code`: it never changes its meaning. `retryable` says whether the same request can succeed later without being changed; then `429` and `503` carry `Retry-After`.',
+    'A refusal is an RFC 9457 problem document, `application/problem+json`; on a WebSocket it is the `error` of an answer. Base decisions on `code`, which never changes its meaning. `retryable` tells whether the same request can succeed later without a change; then `429` and `503` carry `Retry-After`.',
     '```json\n{\n  "type": "https://polycast.dev/errors/invalid_channel",\n  "title": "The channel name is not valid.",\n  "status": 400,\n  "code": "invalid_channel",\n  "detail": "…",\n  "retryable": false\n}\n```',
     table(
       ['code', 'status', 'title', 'retryable'],
@@ -21,7 +21,7 @@ export function errorsPage(): string {
     ),
     ...codes.map(entry),
     '## WebSocket close codes',
-    'The code alone says what to do: *reconnect* with the cursor, at once or after the hint; *back-off*, later; *stop*, not again without a change. A code that is not in the table is met with back-off.',
+    'The code alone determines what a client does: *reconnect* with the cursor, at once or after the hint; *back-off*, reconnect later; *stop*, do not reconnect without a change. Treat other codes as *back-off*.',
     table(
       ['code', 'means', 'then'],
       Object.entries(CLOSE_CODES).map(([number, { reason, clientAction: then }]) => [number, reason, then]),

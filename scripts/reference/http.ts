@@ -16,15 +16,15 @@ export function httpPage(): string {
   return page(
     'HTTP API',
     '`packages/server/src/operate/api/all-operations.ts`',
-    'A running hub serves the same as OpenAPI 3.1 at `/openapi.json`. What the words mean and what must hold is in [PROTOCOL.md](../../PROTOCOL.md), the codes in [errors](errors.md).',
+    'A running hub serves the same content as OpenAPI 3.1 at `/openapi.json`. [PROTOCOL.md](../../PROTOCOL.md) is the normative text, and [errors](errors.md) lists the codes.',
     table(
       ['operation', 'does'],
       OPERATIONS.map((route) => [`[\`${title(route)}\`](#${anchor(route)})`, route.summary]),
     ),
-    'Every path also answers `OPTIONS` with `204` and `Allow`, and those that answer `GET` answer `HEAD` with the same headers and no body.',
+    'Every path also answers `OPTIONS` with `204` and `Allow`. Paths with `GET` answer `HEAD` with the same headers and no body.',
     ...OPERATIONS.map(entry),
     '## Shapes',
-    'What bodies and answers are made of. A member that is not marked "Always" may be left out.',
+    'The schemas of bodies and answers. A member that is not marked "Always" is optional.',
     ...Object.entries(SCHEMAS).map(shape),
   );
 }

@@ -11,7 +11,7 @@ export interface CloseCodeInfo {
 }
 
 export const CLOSE_CODES: Readonly<Record<CloseCode, CloseCodeInfo>> = {
-  1000: { reason: 'done', clientAction: 'stop' },
+  1000: { reason: 'normal closure', clientAction: 'stop' },
   1001: { reason: 'going away', clientAction: 'reconnect' },
   1002: { reason: 'protocol error', clientAction: 'stop' },
   1003: { reason: 'binary messages are not supported', clientAction: 'stop' },
