@@ -79,7 +79,7 @@ test.each([
   ['a flipped bit', flipBit],
   ['a page of other bytes', fillPage],
 ] as const)(
-  'of a channel whose newest event is lost to %s, nothing is said that is to be tried again',
+  'a channel whose newest event is lost to %s gets an answer that is not retryable',
   async (_what, change) => {
     const data = temporaryFolder('damaged-newest');
     const config = { delivery: { tailBytesMax: 65_536 } };

@@ -52,7 +52,7 @@ test.each<{ what: string; lose: (wal: string) => void }>([
   await third.end('SIGTERM');
 });
 
-test('a revocation that was lost with its write-ahead log is said at the start', async () => {
+test('a revocation that was lost with its write-ahead log is reported at the start', async () => {
   const data = join(temporaryFolder('lost-revocation'), 'data');
   const hub = await startHubProcess({ data });
   const reply = await post(`${hub.url}/v1/revocations`, { user: 'ann' });
@@ -72,7 +72,7 @@ test('a revocation that was lost with its write-ahead log is said at the start',
   await third.end('SIGTERM');
 });
 
-test('subscriptions that were lost with their write-ahead log are said, and events are delivered again', async () => {
+test('subscriptions that were lost with their write-ahead log are reported, and events are delivered again', async () => {
   const data = join(temporaryFolder('lost-subscriptions'), 'data');
   const hub = await startHubProcess({ data });
   const address = (id: string): string => `${hub.url}/v1/subscriptions/${id}`;

@@ -80,7 +80,7 @@ describe('clients that take their time', () => {
     expect((await call(`${hub.url}/healthz`)).status).toBe(200);
   });
 
-  test('a connection that asks nothing more is closed when its time is over', async () => {
+  test('an idle connection is closed after its timeout', async () => {
     const raw = await rawSocket(hub.url);
     raw.send(`GET /healthz HTTP/1.1\r\n${HOST}\r\n`);
     await raw.receives(/ok/);
@@ -100,7 +100,7 @@ describe('clients that take their time', () => {
     raw.destroy();
   });
 
-  test('a client that goes on sending on its stream is shown out', async () => {
+  test('a client that continues to send on its stream is disconnected', async () => {
     const raw = await rawSocket(hub.url);
     raw.send(`GET /v1/events?channel=none HTTP/1.1\r\n${HOST}Accept: text/event-stream\r\n\r\n`);
     await raw.receives(/polycast.ready/);

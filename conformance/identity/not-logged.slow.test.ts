@@ -7,7 +7,7 @@ import { startHubProcess } from '../kit/hub-process.ts';
 const MARK = 'mustNotBeLogged';
 
 /** PROTOCOL.md section 4: credentials are never logged, whatever becomes of the request. */
-test('no credentials stand in the log, good, bad or malformed, at any level', async () => {
+test('the log contains no credentials, valid, invalid or malformed, at any level', async () => {
   const hub = await startHubProcess({
     config: {
       access: 'rules',

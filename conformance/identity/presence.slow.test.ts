@@ -112,7 +112,7 @@ describe('who comes and goes', () => {
     await until('ann has left', () => wordsOf(onlooker).includes('leave ann'));
   });
 
-  test('a transport that is changed, and a page that is loaded anew, are silent', async () => {
+  test('a change of transport and a reload cause no presence events', async () => {
     hub = await startUsersHub(CONFIG);
     const onlooker = watchPresence(`polycast.presence.${ROOM}`, 'polycast.users.*', 'polycast.channels.*');
     const ann = enter('ann', 'sse');

@@ -243,7 +243,7 @@ describe('a user', () => {
     },
   );
 
-  test('and what was done about them stands in the audit log', async () => {
+  test('and the audit log contains the actions', async () => {
     await hub.request('POST', '/v1/users/noted/disconnect', { reason: 'fraud' });
     await hub.request('POST', '/v1/users/noted/reauthenticate');
     const { entries } = (await hub.request('GET', '/v1/audit?limit=5')).json<{

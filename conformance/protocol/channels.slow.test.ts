@@ -30,7 +30,7 @@ describe('blocking queries (PROTOCOL.md section 10.1)', () => {
       expect([reply.status, reply.text, reply.headers.etag]).toEqual([200, '3', `"${third.id}"`]);
   });
 
-  test('answer 304 when the time is over, and an empty channel 404', async () => {
+  test('answers 304 after the wait, and 404 for an empty channel', async () => {
     const { id } = await publish(hub.url, { channel: 'still', data: 1 });
     const reply = await get('/v1/channels/still?wait=1', { 'If-None-Match': `"${id}"` });
     expect([reply.status, reply.text, reply.headers.etag]).toEqual([304, '', `"${id}"`]);

@@ -69,7 +69,7 @@ describe('over one connection', () => {
     });
   });
 
-  test('many long answers at once are all given, whole, and hold up no short one', async () => {
+  test('many concurrent long answers arrive complete, and delay no short one', async () => {
     const one = client();
     const text = 'long é '.repeat(28_000);
     await one.publish('long', text);
@@ -183,7 +183,7 @@ describe('the connection', () => {
     expect(one.closed).toBe(true);
   });
 
-  test('is not offered when the configuration says so', async () => {
+  test('is not offered if it is disabled', async () => {
     const plain = await startHubProcess({ config: { ...SETTINGS, tls: { ...SETTINGS.tls, http2: false } } });
     onTestFinished(() => void plain.end('SIGKILL'));
     const options = ['-sk', '--http2', '-w', ' %{http_version}'];

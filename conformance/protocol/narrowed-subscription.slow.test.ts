@@ -122,7 +122,7 @@ describe('a subscription from which a channel was taken, in the hands of a key t
     expect((await attempts(reader))[0]).toMatchObject({ outcome: 'delivered', request: { headers } });
   });
 
-  test('what was given back to a queue is not given out again', async () => {
+  test('an event that was returned to a queue is not delivered again', async () => {
     const world = await openWorld();
     const { admin, reader } = world;
     const { body } = await admin('POST', '/v1/subscriptions', { channels: ['secret.1'], delivery: { kind: 'pull' } });

@@ -8,7 +8,7 @@ const ROOT = join(import.meta.dirname, '../..');
 const PAGE = 'docs/guides/php-site.md';
 const blocks = blocksOf(PAGE, readFileSync(join(ROOT, PAGE), 'utf8'));
 
-test('what the page shows of the PHP example stands in it, line by line', () => {
+test('the page shows lines of the PHP example', () => {
   const files = globSync('examples/php-site/*.php', { cwd: ROOT }).map((name) =>
     readFileSync(join(ROOT, name), 'utf8'),
   );

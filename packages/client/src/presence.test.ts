@@ -98,7 +98,7 @@ test('leaving the loop ends it, and so does closing the connection', async () =>
   await iterated;
 });
 
-test('where it may not be seen who is there, the iteration says so', async () => {
+test('without permission for presence, the iteration reports it', async () => {
   const ada = await enter('room.c', 'ada');
   const refused = (async () => {
     for await (const _ of presence(ada, 'dark.a')) return;

@@ -68,7 +68,7 @@ test('every answer says that it is what it says, and who may load it', async () 
 });
 
 describe('over TLS', () => {
-  test('every answer tells browsers to come by TLS only, when the configuration says so', async () => {
+  test('every answer has Strict-Transport-Security if it is configured', async () => {
     for (const [method, path, headers] of [...secureHub.routes.map(pathOf), ...MORE.slice(0, 9)]) {
       const answer = await ask(secureHub.url, method, path, headers, method === 'POST' ? '{}' : undefined);
       const what = `${method} ${path}: ${answer.statusCode}`;
@@ -81,7 +81,7 @@ describe('over TLS', () => {
     expect(headers['strict-transport-security']).toBeUndefined();
   });
 
-  test('the same is said over HTTP/2', async () => {
+  test('the same holds over HTTP/2', async () => {
     const client = connect(secureHub.url, { rejectUnauthorized: false });
     for (const path of ['/healthz', '/nowhere', '/v1/channels/x', '/v1/events?channel=x']) {
       const stream = client.request({ ':path': path });

@@ -264,7 +264,7 @@ test('lost events are reported as a gap, to the subscription and the connection'
   expect(gaps).toEqual([gap, gap]);
 });
 
-test('a publish whose answer was lost is tried again and published once', async () => {
+test('a publish whose answer was lost is retried and published once', async () => {
   const channel = newChannel();
   const proxy = await startProxy(hub.url);
   const connection = connectForTest(proxy.url, { transports: ['sse'] });

@@ -43,7 +43,7 @@ async function publish(channel: string, data: unknown): Promise<void> {
 }
 
 describe.each(TRANSPORTS)('over %s', (transport) => {
-  test('a token opens what the rules open to users, and stands in no address', async () => {
+  test('a token opens channels for users, and is in no URL', async () => {
     const proxy = await startProxy(hub.url);
     const connection = connectForTest(proxy.url, { transports: [transport], token: tokenOf('ada') });
     const seen: unknown[] = [];
@@ -95,7 +95,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     expect(received).toEqual(['one', 'two']);
   });
 
-  test('a token is renewed before it expires, and nothing is lost or said twice', async () => {
+  test('a token is renewed before it expires, and no event is lost or repeated', async () => {
     const reasons: TokenReason[] = [];
     const connection = connectForTest(hub.url, {
       transports: [transport],

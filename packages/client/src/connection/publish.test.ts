@@ -48,7 +48,7 @@ test('answers that are lost on the way change neither the order nor the number',
   expect(await published('queue.lost')).toEqual(numbers(12));
 });
 
-test('what waits is what it was when it was published, whatever becomes of it', async () => {
+test('a waiting event stays as it was published', async () => {
   const connection = connectForTest(hub.url);
   const data = { count: 1 };
   const publishing = [connection.publish('queue.copied', data)];
@@ -59,7 +59,7 @@ test('what waits is what it was when it was published, whatever becomes of it', 
   expect(await published('queue.copied')).toEqual([{ count: 1 }, { count: 2 }]);
 });
 
-test('one that is refused holds up none of those after it', async () => {
+test('a refused one does not block later ones', async () => {
   const connection = connectForTest(hub.url);
   const refused = connection.publish('not a channel', 1);
   const taken = connection.publish('queue.after', 2);

@@ -110,7 +110,7 @@ test('the same holds where only operations change the channels', () => {
   fc.assert(run(['websocket']), { numRuns: 2000 });
 });
 
-test('the same holds where the stream is opened anew for each change', () => {
+test('the same holds if the stream is reopened for each change', () => {
   fc.assert(run(['sse']), { numRuns: 2000 });
 });
 
@@ -133,7 +133,7 @@ test.each(['websocket', 'sse'] as const)('the same holds while tokens expire and
 });
 
 test.each(['websocket', 'sse', 'short-poll'] as const)(
-  'a channel that may not be had any more ends those who have it, and costs no other an event, over %s',
+  'a channel that is no longer allowed ends its readers, and costs no other reader an event, over %s',
   (transport) => {
     const forbid = named('forbid', (hub) => hub.forbid('c'));
     fc.assert(

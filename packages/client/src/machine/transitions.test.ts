@@ -152,7 +152,7 @@ test('a stream is dead after two heartbeats and the margin without a sign of lif
   expect(hub.state.phase).toMatchObject({ kind: 'waiting', why: 'silent' });
 });
 
-test('back-off doubles with each pause up to its cap, is a random part of that, and begins anew after a stable stream', () => {
+test('back-off doubles up to its cap, is a random part of that, and resets after a stable stream', () => {
   const hub = begin({ transports: ['sse'] });
   const pausesMs: number[] = [];
   for (let failures = 0; failures < 9; failures++) {
@@ -202,7 +202,7 @@ test.each([
   expect(hub.consumers.get(1)?.failed).toBe(true);
 });
 
-test('who is shown out by close code 4401 comes back once to hear why: it may be over, or it is final', () => {
+test('a client closed with 4401 reconnects once to learn the reason: expired, or final', () => {
   const [over, final] = [begin(), begin()];
   for (const hub of [over, final]) {
     open(hub);

@@ -45,7 +45,7 @@ test('lines of one message are joined, the mark at the start of the stream and c
   ]);
 });
 
-test('what is not ended by an empty line is not given out', () => {
+test('a message without its empty line is not delivered', () => {
   expect(parse(bytesOf('data: half\n'))).toEqual([]);
 });
 

@@ -94,7 +94,7 @@ test('a signature of Ed25519 by another implementation', async () => {
   expect(await refusal(verify(VECTOR.body, headers()))).toBe('no_signature');
 });
 
-test('five minutes are tolerated, both ways, or as many as is said', async () => {
+test('five minutes are tolerated in both directions, or the configured time', async () => {
   const check = async (seconds: number, toleranceSeconds?: number): Promise<unknown> =>
     refusal(
       createVerifier({ ...at(SENT_MS + seconds * 1000), ...(toleranceSeconds !== undefined && { toleranceSeconds }) })(

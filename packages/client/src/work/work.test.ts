@@ -60,7 +60,7 @@ describe.each(['http', 'websocket'] as const)('over %s', (transport) => {
     expect(count).toBe(300);
   });
 
-  test('no more are handled at once than is said', async () => {
+  test('the concurrency of handlers is limited as configured', async () => {
     const hub = await hubForTest();
     const id = await subscribe(hub);
     let busy = 0;

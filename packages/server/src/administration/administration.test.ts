@@ -61,7 +61,7 @@ describe('keys', () => {
     expect((await kit.request('GET', '/v1/keys')).body['keys']).toHaveLength(1);
   });
 
-  test('a rotation without a body lets the old one be good for a day', async () => {
+  test('a rotation without a body keeps the old secret valid for a day', async () => {
     const kit = await openAdminKit();
     const { id, text } = await kit.createKey({ publish: ['>'] });
     const { body } = await kit.request('POST', `/v1/keys/${id}/rotate`);
@@ -84,7 +84,7 @@ describe('keys', () => {
     [{ name: 'a', scopes: { publish: ['>'] }, expires: 'tomorrow' }, 'expires'],
     [{ name: 'a', scopes: { publish: ['>'] }, expires: 4_000_000_000_000 }, 'expires'],
     [{ name: 'a', scopes: { publish: ['>'] }, secret: 'mine' }, 'secret'],
-  ])('%j is refused, and said why', async (body, member) => {
+  ])('%j is refused with the reason', async (body, member) => {
     const kit = await openAdminKit();
     expect(await kit.request('POST', '/v1/keys', body)).toMatchObject({
       status: 400,
@@ -187,7 +187,7 @@ describe('a caller without an admin key', () => {
 });
 
 describe('revocations', () => {
-  test('of a key: what it was before is good no more, a rotated one is', async () => {
+  test('of a key: earlier secrets are refused, a rotated one is accepted', async () => {
     const kit = await openAdminKit();
     const { id, text } = await kit.createKey({ publish: ['>'] });
     const { status, body } = await kit.request('POST', '/v1/revocations', { key: id });

@@ -71,7 +71,7 @@ describe('a session that was opened with a key', () => {
     expect(young.socket.readyState).toBe(WebSocket.OPEN);
   });
 
-  test('can be revoked alone; the key is good for another', async () => {
+  test('can be revoked alone; the key is valid for another session', async () => {
     const kit = await openAdminKit();
     const { text } = await kit.createKey({ subscribe: ['>'] });
     const [one, other] = [await open(kit, text), await open(kit, text)];

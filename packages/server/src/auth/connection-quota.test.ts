@@ -141,7 +141,7 @@ describe('connections', () => {
     expect(limits.connectionsPerPublicAddressMax).toBeLessThanOrEqual(limits.connectionsMax / 10);
   });
 
-  test("of servers count neither themselves nor as their address's, also when they say so later", async () => {
+  test('of servers count neither per server nor per address, also after a late authentication', async () => {
     const hub = await openAuthenticatedHub({ limits: { connectionsPerAddressMax: 2 } });
     const servers = Array.from({ length: 5 }, () =>
       hub.socket('', { headers: { Authorization: `Bearer ${hub.firstKey}` } }),

@@ -98,7 +98,7 @@ test('many sessions of a user are asked about once', async () => {
   expect(asked('orders.1')).toBe(1);
 });
 
-test('what holds for no time at all is asked again, though no more often than is said', async () => {
+test('an answer with ttlSeconds 0 is requested again, but only at the configured rate', async () => {
   const { hub, asked } = await kit(0, { consentSecondsMin: 20 });
   const beganMs = performance.now();
   const stream = await hub.follow('channel=orders.1', hub.token('ann', 86_400));
@@ -124,7 +124,7 @@ test('while the site is down its word holds for the grace, and then no longer, o
   await stream.waitForEnd();
 });
 
-test('whose channels are left to no site is never asked about', async () => {
+test('a user without channels for the site is never asked about', async () => {
   const { hub, backend } = await kit(1);
   const stream = await hub.follow('channel=news', hub.token('ann'));
   await hub.publish('news', 'read');

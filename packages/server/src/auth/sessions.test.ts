@@ -56,7 +56,7 @@ function principalOf({ kind, user, key, token, issuedMs }: Described): Principal
   return { ...ANONYMOUS, kind, ...(kind === 'user' ? { user: user ?? 'a' } : {}), key, token, issuedMs };
 }
 
-test('whose sessions there are is known, whatever comes, goes and changes hands', () => {
+test('the sessions of each user are known, after any order of changes', () => {
   const step = fc.record({ what: fc.constantFrom('open', 'close', 'assume'), which: fc.nat(5), principal });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 40 }), revocation, (steps, meant) => {

@@ -124,7 +124,7 @@ test('commands that are shown can be pasted: by npx, or by name where the shell 
   );
 });
 
-test('a hub whose certificate is not trusted, or that speaks no TLS, is said to be there', async () => {
+test('a hub with an untrusted certificate, or without TLS, is reported as reachable', async () => {
   const folder = temporaryFolder();
   const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'certificate.pem')];
   const made = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];

@@ -41,7 +41,7 @@ test.each(['127.0.0.1:0', 'localhost:80', '127.9.9.9:1', '[::1]:8080', '[0:0::1]
 );
 
 test.each(['0.0.0.0:80', '[::]:80', '192.168.0.1:80', 'example.com:80', '[::ffff:127.0.0.1]:80'])(
-  'without access control %s may not, unless that is said aloud',
+  'without access control %s is refused unless it is configured',
   (listen) => {
     expect(problems({ listen, access: 'loopback' })[0]).toMatch(/^listen: .* set access: open/);
     expect(problems({ listen, access: 'open' })).toEqual([]);

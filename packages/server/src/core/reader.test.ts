@@ -115,7 +115,7 @@ test('a gap comes before what is left, and once', async () => {
   expect(sink).toMatchObject({ gaps: [{ from: 0, through: 5 }], positions: [7, 8, 9] });
 });
 
-test('what a gap said of some channels says nothing of those that a reader takes on within it', async () => {
+test('a gap of some channels does not cover channels that a reader adds within it', async () => {
   const world = createFeedWorld(createMemoryLog(), SMALL);
   await publish(world.log, 'c', 'c', 'b', 'a', 'd', 'd', 'd');
   await world.log.trim([{ channel: 'a', countMax: 0 }], 0);
@@ -136,7 +136,7 @@ test('what a gap said of some channels says nothing of those that a reader takes
   ]);
 });
 
-test('a reader that is held stands still where it says, and goes on from there', async () => {
+test('a held reader stops at its reported position, and continues from there', async () => {
   const world = createFeedWorld(createMemoryLog());
   const { reader, sink } = open(world, ['a'], 0);
   reader.start();
@@ -148,7 +148,7 @@ test('a reader that is held stands still where it says, and goes on from there',
   expect(sink.positions).toEqual([1, 3, 4]);
 });
 
-test('a reader that is held while it writes says when it stands', async () => {
+test('a reader that is held during a write reports when it has stopped', async () => {
   const world = createFeedWorld(createMemoryLog());
   const { reader, sink } = open(world, ['a'], 0);
   sink.isBlocked = true;
@@ -172,7 +172,7 @@ test('a reader that is closed while a page is on its way is given nothing', asyn
   expect(world.feed.lag()).toEqual({ readers: 0, behindMax: 0 });
 });
 
-test('a reader whose log cannot be read closes and says why', async () => {
+test('a reader whose log cannot be read closes with the reason', async () => {
   const world = createFeedWorld(createMemoryLog(), SMALL);
   await publish(world.log, 'a', 'a', 'a', 'a');
   await world.log.close();

@@ -22,7 +22,7 @@ describe('an open session', () => {
     expect(sessionTransition({ ...open, blockedTick: 60 }, 'tick', now, SETTINGS)).toEqual(step),
   );
 
-  test('that is drained says so and leaves; that is ended closes', () => {
+  test('that is drained announces it and leaves; that is closed ends', () => {
     expect(sessionTransition(open, 'drain', 60, SETTINGS)).toEqual({
       phase: 'leaving',
       effect: 'send_draining',
@@ -32,7 +32,7 @@ describe('an open session', () => {
   });
 });
 
-describe('a session whose standing ends', () => {
+describe('a session whose credentials expire', () => {
   const expiring: SessionState = { ...open, expiresTick: 130, warnTick: 100 };
 
   test.each([

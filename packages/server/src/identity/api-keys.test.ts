@@ -271,7 +271,7 @@ describe('keys are kept', () => {
     expect(deeds(after.audit.page(Infinity, 10))).toBe(2);
   });
 
-  test('what the hub could not store before it ended is said', async () => {
+  test('changes that the hub could not store before its end are reported', async () => {
     const folder = temporaryFolder();
     const { keys, errors, close } = openTestIdentity(folder);
     const { key } = keys.create(optionsOf(), OPERATOR);
@@ -311,14 +311,14 @@ describe('a session of a key that has changed', () => {
     return { ...identity, id: key.id, principal, stands: () => !identity.revocations.isRevoked(principal) };
   };
 
-  test('stands no more when it is revoked', () => {
+  test('is invalid after a revocation', () => {
     const { keys, id, stands } = come();
     expect(stands()).toBe(true);
     keys.revoke(id, OPERATOR);
     expect(stands()).toBe(false);
   });
 
-  test('stands no more when it may do something else, or until another time', () => {
+  test('is invalid after a change of its scopes or expiry', () => {
     for (const change of [{ scopes: SHOP }, { expiresMs: START_MS }]) {
       const { keys, id, stands } = come();
       keys.change(id, { name: 'another' }, OPERATOR);
@@ -328,7 +328,7 @@ describe('a session of a key that has changed', () => {
     }
   });
 
-  test('stands for as long as its secret does', () => {
+  test('is valid for as long as its secret', () => {
     const { keys, clock, id, stands } = come();
     keys.rotate(id, 1000, OPERATOR);
     expect(stands()).toBe(true);
@@ -346,7 +346,7 @@ describe('a session of a key that has changed', () => {
 });
 
 describe('the first key', () => {
-  test('is made once for a folder, and good for everything', () => {
+  test('is created once per folder, with all permissions', () => {
     const folder = temporaryFolder();
     const first = openTestIdentity(folder);
     const text = first.keys.createFirst();
@@ -365,7 +365,7 @@ describe('the first key', () => {
     expect(openTestIdentity(folder).keys.createFirst()).toBeUndefined();
   });
 
-  test('is not made where somebody has made one beforehand', () => {
+  test('is not created if a key exists', () => {
     const { keys } = openTestIdentity();
     keys.create(optionsOf(), OPERATOR);
     expect(keys.createFirst()).toBeUndefined();

@@ -33,7 +33,7 @@ test.each([identifier, later])(
   },
 );
 
-test('whose credentials were taken back is not let in as somebody else', () => {
+test('a caller with revoked credentials is not let in as another', () => {
   const revocations = { ...NO_REVOCATIONS, isRevoked: ({ user }: Principal) => user === 'ada' };
   const authority = createOpenAuthority({ identifiers: [identifier], revocations });
   expect(() => authority.identify(withToken('ada'))).toThrow(expect.objectContaining({ code: 'unauthorized' }));

@@ -11,7 +11,7 @@ const ANNA: Principal = { ...ANONYMOUS, kind: 'user', user: 'anna', token: 't-1'
 const SHOP: Principal = { ...ANONYMOUS, kind: 'server', key: 'k-1', issuedMs: START_MS - 1000 };
 
 test.each(['user', 'token', 'key'] as const)(
-  'by %s: what was given out before is good no more, what comes later is',
+  'by %s: credentials issued before are refused, later ones are accepted',
   async (kind) => {
     const { revocations, ended } = openTestIdentity();
     // `ApiKeys` checks keys as well. This test is about dates only.
@@ -68,7 +68,7 @@ test('a session is ended, and nothing is kept of it', async () => {
   expect(audit.page(Infinity, 10)).toMatchObject([{ action: 'revocation.made', subject: 's-1' }]);
 });
 
-test('each is forgotten once nothing lives any more that it could mean', async () => {
+test('each is dropped when no session exists that it could match', async () => {
   const folder = temporaryFolder();
   const { revocations, clock, close, maintain: upkeep } = openTestIdentity(folder, { revocationsKeptSeconds: 7200 });
   await revocations.revoke({ kind: 'user', name: 'anna', issuedBeforeMs: START_MS }, OPERATOR);

@@ -80,7 +80,7 @@ test('a fault ends by itself', async () => {
   await exchange(opened(wire.port), 'x');
 });
 
-test('a client that does not read holds up the hub, not the memory', async () => {
+test('a client that does not read stops its publishing, and uses no memory', async () => {
   let written = 0;
   const hub = createServer((socket) => {
     const chunk = Buffer.alloc(64 * 1024);

@@ -25,7 +25,7 @@ test('who is let in and who is not, by tokens and by keys, is counted', async ()
   expect(await metric(hub, 'polycast_keys')).toBe('1');
 });
 
-test('what is taken back, and how many sessions that ends, is counted', async () => {
+test('revocations and the sessions that they end are counted', async () => {
   const hub = await openAuthenticatedHub();
   const sockets = [hub.socket(`channel=chat.a&token=${hub.token('ann')}`), hub.socket(`token=${hub.token('ann')}`)];
   for (const socket of sockets) await socket.waitForMessage({ op: 'ready' });

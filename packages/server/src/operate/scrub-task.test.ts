@@ -8,7 +8,7 @@ import { ScrubTask } from './scrub-task.ts';
 
 const EVENTS = 2_000;
 
-test('a flipped bit is said before anybody reads that far', async () => {
+test('a flipped bit is reported before a reader reaches it', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'polycast-scrub-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const filling = await openSqliteLog({ folder });

@@ -259,7 +259,7 @@ describe('the store', () => {
     expect(store.load().online).toEqual(['ann', 'bob']);
   });
 
-  test('takes nothing over from what others have published there, where everybody may', async () => {
+  test('takes nothing from events of other publishers on an open channel', async () => {
     const { log } = begin();
     const body = (text: string): Uint8Array => Buffer.from(text);
     const record = {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { openAuthenticatedHub } from '../testing/authenticated-hub.ts';
 
 /** PROTOCOL.md sections 4 and 13.6. */
-test('a short poll that says so is no presence, whether there is something new or not', async () => {
+test('a short poll with presence=none does not count as presence, with or without events', async () => {
   const hub = await openAuthenticatedHub({ presence: { pollSeconds: 3600 } }, 1);
   const isOnline = async (): Promise<unknown> =>
     ((await (await hub.administer('GET', '/v1/users/ann')).json()) as { online: boolean }).online;
@@ -16,7 +16,7 @@ test('a short poll that says so is no presence, whether there is something new o
   expect(await isOnline()).toBe(true);
 });
 
-test('what is neither said nor left out is refused', async () => {
+test('an invalid value is refused', async () => {
   const hub = await openAuthenticatedHub();
   const answer = await fetch(`${hub.url}/v1/events?channel=news.a&presence=all`);
   expect([answer.status, await answer.json()]).toMatchObject([

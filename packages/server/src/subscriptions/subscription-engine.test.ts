@@ -222,7 +222,7 @@ test('a WebSub subscriber receives contents only, and no gap', async () => {
   expect(receiver.received.map(({ body }) => body)).toEqual(['3', '4']);
 });
 
-test('a pause holds back what comes, and a subscription whose time is over ends', async () => {
+test('a pause holds new events back, and an expired subscription ends', async () => {
   const receiver = await openReceiver();
   const travel = await openVirtualTime();
   const { kit } = travel;

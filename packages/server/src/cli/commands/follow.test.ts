@@ -113,7 +113,7 @@ test('Ctrl-C ends it with 0 and says how to go on', async () => {
   expect(err).toContain(`to continue: npx polycast follow 'a.*' --after ${id}`);
 });
 
-test('a cursor from before the log began anew is met with a gap, and it goes on', async () => {
+test('a cursor from before a new epoch receives a gap, and reading continues', async () => {
   const hubs = [await startTestHub(), await startTestHub()] as const;
   const ids = [await publish(hubs[0], 'x', 1), await publish(hubs[1], 'x', 1)] as const;
   // Two epochs of nearly the same time may sort either way: the one that sorts first is the

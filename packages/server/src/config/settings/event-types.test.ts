@@ -28,7 +28,7 @@ function refusal(schema: object | boolean, data: unknown): string | undefined {
 }
 
 describe('configured event types', () => {
-  it('are everywhere unless it is said where, and have what was given', () => {
+  it('apply to all channels by default, and have the configured members', () => {
     const types = eventTypesOf(
       parseConfig({ eventTypes: [{ name: 'a' }, { ...ORDER, channels: ['orders.>'] }] }).eventTypes,
     );
@@ -46,7 +46,7 @@ describe('configured event types', () => {
     expect(refusal(ORDER.schema, { total: 1, more: 1 })).toBe('data must NOT have unevaluated properties.');
   });
 
-  it('check data by draft-07 where the schema says so', () => {
+  it('check data by draft-07 if the schema names it', () => {
     const schema = {
       $schema: 'http://json-schema.org/draft-07/schema#',
       items: [{ type: 'string' }],

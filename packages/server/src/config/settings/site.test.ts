@@ -13,7 +13,7 @@ function problems(config: object): string[] {
   return [];
 }
 
-test('a private address may be the site: the operator says so', () => {
+test('the site may have a private address, because the operator configures it', () => {
   expect(parseConfig({ identity: { site: login } }).identity.site).toMatchObject({ ...login, concurrentMax: 16 });
 });
 

@@ -83,7 +83,7 @@ test.each([
   'idp.corp.example',
   '*.corp.example:8443',
   'localhost:3000',
-])('%s may stand in outgoing.allow', (entry) => {
+])('%s is valid in outgoing.allow', (entry) => {
   expect(problems({ outgoing: { allow: [entry], deny: [entry] } })).toEqual([]);
 });
 

@@ -102,7 +102,7 @@ const pattern = fc
 const below = (names: readonly string[]) => names.flatMap((name) => ['a', 'b'].map((next) => `${name}.${next}`));
 const channels = [['a', 'b'], below(['a', 'b']), below(below(['a', 'b'])), below(below(below(['a', 'b'])))].flat();
 
-test('how patterns stand to each other is how their channels do', () => {
+test('the relation of patterns is the relation of their channels', () => {
   fc.assert(
     fc.property(pattern, pattern, (one, other) => {
       const meant = channels.filter((channel) => relationOf(other, channel) === 'covers');

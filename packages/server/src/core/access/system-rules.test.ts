@@ -34,7 +34,7 @@ test("the hub's own events are kept for an hour, whatever holds for everything e
   expect(rules.settingsFor('room.1')).toMatchObject({ retain: 'none', publishRatePerSecond: 2 });
 });
 
-test('a rule for them goes first, wherever it stands', () => {
+test('a rule for them has precedence, at any place in the list', () => {
   const rules = new ChannelRules(
     withSystemRules([
       { pattern: '>', historyAgeMaxMs: 1 },

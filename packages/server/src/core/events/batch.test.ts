@@ -42,7 +42,7 @@ test('joined frames are the frames, one behind the other, in memory of just that
   expect(String.fromCharCode(...joined).match(/"id":"[^"]+"/g)).toHaveLength(3);
 });
 
-test('a batch is found by those who stand where it begins, and want it framed and cut as it is', () => {
+test('a batch is found by readers at its beginning with the same framing and size', () => {
   const cache = new BatchCache(1e6);
   const a = interest('a');
   const kept = batch(a, 5);

@@ -33,7 +33,7 @@ describe('what is published and the catalogue of event types', () => {
     expect(refused('schema', undefined, '"data":"text"')).toBeUndefined();
   });
 
-  it('must be of a known type, where the rule says so', () => {
+  it('must have a known type if the rule sets it', () => {
     expect(refused('known', ORDER.name, '"data":1')).toBeUndefined();
     expect(refused('known', 'order.seen', '"data":"text"')).toBeUndefined();
     expect(refused('known', 'unheard.of', '"data":1')).toBe('event_invalid: The event type does not exist.');

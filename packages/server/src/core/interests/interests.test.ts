@@ -52,7 +52,7 @@ test('those with readers are counted, and stay', () => {
   expect(interests.liveBytes).toBe(0);
 });
 
-test('one that was forgotten while somebody had it in hand is found again once it is joined', () => {
+test('one that was dropped while in use is found again when it is joined', () => {
   const interests = new Interests();
   const interest = interests.getOrCreate(['a.>'], undefined, [], 0);
   for (let number = 0; number < 500; number++) interests.getOrCreate(hundred(number), undefined, [], 0);

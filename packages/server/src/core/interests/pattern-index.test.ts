@@ -12,7 +12,7 @@ const pattern = fc
   )
   .map(([tokens, last]) => [...tokens, last].join('.'));
 
-test('finds exactly those whose patterns cover the channel, whatever was added and removed', () => {
+test('finds exactly the entries whose patterns cover the channel, after any changes', () => {
   fc.assert(
     fc.property(
       fc.array(fc.tuple(pattern, fc.boolean()), { maxLength: 30 }),

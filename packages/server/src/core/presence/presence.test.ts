@@ -89,7 +89,7 @@ describe('who comes and goes', () => {
     expect(presence.nextMs).toBe(Infinity);
   });
 
-  test('a page that is loaded anew while the old one is still there is no news', () => {
+  test('a reloaded page whose old session still exists causes no event', () => {
     const { enter, leave, after } = begin();
     enter('ann');
     after(0);
@@ -257,7 +257,7 @@ describe('after a restart', () => {
     expect(words(after(1))).toEqual(['leave bob', 'offline bob #3']);
   });
 
-  test('a channel that was counted is counted anew', () => {
+  test('a channel is counted again after a change', () => {
     const before = begin({ listedMax: 2 });
     const telling = new PublishedPresence();
     for (const user of ['a', 'b', 'c']) before.enter(user);

@@ -71,15 +71,18 @@ test.each([
   ['POST /v1/users/events', 'application/json'],
   ['POST /v1/channels/closed/events', 'text/plain'],
   ['POST /v1/users/ann/events', 'application/json'],
-])('%s (%s) of somebody who may publish nowhere is refused before its body comes', async (line, contentType) => {
-  const hub = await hubOf('rules=[{pattern: lobby, publish: users}]');
-  const socket = connect(hub.port, '127.0.0.1');
-  onTestFinished(() => void socket.destroy());
-  socket.write(
-    `${line} HTTP/1.1\r\nHost: localhost\r\nContent-Type: ${contentType}\r\nContent-Length: 900000\r\n\r\n{`,
-  );
-  expect(await answerOf(socket)).toMatch(/^HTTP\/1.1 401 /);
-});
+])(
+  '%s (%s) of a caller without any publish permission is refused before its body arrives',
+  async (line, contentType) => {
+    const hub = await hubOf('rules=[{pattern: lobby, publish: users}]');
+    const socket = connect(hub.port, '127.0.0.1');
+    onTestFinished(() => void socket.destroy());
+    socket.write(
+      `${line} HTTP/1.1\r\nHost: localhost\r\nContent-Type: ${contentType}\r\nContent-Length: 900000\r\n\r\n{`,
+    );
+    expect(await answerOf(socket)).toMatch(/^HTTP\/1.1 401 /);
+  },
+);
 
 /** Everybody may publish to `lobby`, unless the settings differ. */
 async function hubOf(...settings: readonly string[]): Promise<Hub> {

@@ -119,7 +119,7 @@ test('an answer that was held, or that begins where a header says, is stored by 
   expect(resumed).toMatchObject({ status: 200, control: 'no-store' });
 });
 
-test('no page is shared where the setting says so', async () => {
+test('no page is shared if the setting is 0', async () => {
   const hub = await openAuthenticatedHub({ ...SETTINGS, delivery: { pageMaxAgeSeconds: 0 } });
   for (let count = 1; count <= 3; count++) await hub.publish('news.a', count);
   const { cursor } = await ask(hub, '/v1/events?channel=news.a&after=earliest&limit=1');

@@ -19,7 +19,7 @@ test.each([
   expect(parseEntityTags(header)).toEqual(tags);
 });
 
-test('a tag is found wherever it stands in a list', () => {
+test('a tag is found at any place in a list', () => {
   const tag = fc.stringMatching(/^[!#-~]{0,30}$/);
   const given = fc.record({
     before: fc.array(tag),

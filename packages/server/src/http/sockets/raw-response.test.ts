@@ -26,7 +26,7 @@ test('answers of 304 follow each other on one connection, in the order of the re
   expect(heads.at(-1)).toContain('Connection: close');
 });
 
-test('publishes on one connection are answered in their order, whatever stands between them', async () => {
+test('publishes on one connection are answered in order, with any requests between them', async () => {
   const { port } = await openTestHub();
   const publish = (channel: string, line = '') =>
     `POST /v1/channels/${channel}/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n${line}Content-Length: 1\r\n\r\n1`;

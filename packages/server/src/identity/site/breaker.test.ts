@@ -11,7 +11,7 @@ function after(breaker: Breaker, ...outcomes: readonly ('answered' | 'failed')[]
   );
 }
 
-test('failures in a row open it, and one answer begins the count anew', () => {
+test('consecutive failures open it, and one answer resets the count', () => {
   expect(after(CLOSED, 'failed', 'failed', 'answered', 'failed', 'failed').kind).toBe('closed');
   expect(after(CLOSED, 'failed', 'failed', 'failed')).toEqual({ kind: 'open', era: 1, untilMs: 1000 });
 });
@@ -31,7 +31,7 @@ test('failures of one client alone do not open it, whatever their number; those 
   expect(failed(failed(failed(CLOSED), 'one', 'sure'), 'one', 'sure').kind).toBe('open');
 });
 
-test('when its time is over one question tries, and decides', () => {
+test('after the pause one request tests the site, and decides', () => {
   const open = after(CLOSED, 'failed', 'failed', 'failed');
   expect([allowsRequest(open, 999), allowsRequest(open, 1000)]).toEqual([false, true]);
   const trying = transition(open, { kind: 'asked', nowMs: 1000 }, SETTINGS);

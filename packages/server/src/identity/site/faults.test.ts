@@ -83,7 +83,7 @@ test.each(Object.entries(FAULTS))('a site that %s lets nobody in', async (_name,
   expect(backend.requests.map(({ path }) => path)).not.toContain('/elsewhere');
 });
 
-test('a connection that the site has ended while it was idle is opened anew', async () => {
+test('a connection that the site closed while idle is opened again', async () => {
   let answered = 0;
   const { backend, login } = await openSiteKit((asked, response) => {
     // Closed after the answer without a notice, as by a server's idle timeout.

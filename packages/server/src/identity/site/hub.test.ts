@@ -71,7 +71,7 @@ async function messageOf(stream: AsyncGenerator<string>, event: string): Promise
   }
 }
 
-test('a cookie is enough on every transport, and says whose private channel it is', async () => {
+test('a cookie is sufficient on every transport, and identifies the private channel', async () => {
   const { hub, get } = await kit(answersBySession(60));
   expect((await get('/v1/events?channel=@me', ADA)).status).toBe(200);
   const stream = await get('/v1/events?channel=@me', { ...ADA, accept: 'text/event-stream' });
@@ -128,7 +128,7 @@ test('a site that is down: 503 and when to come back for those it has not named,
   expect((await get('/v1/events?channel=news')).status).toBe(200);
 });
 
-test('where a rule says so, the site decides on a channel: for readers and publishers', async () => {
+test('with `site` in a rule, the site decides on a channel: for readers and publishers', async () => {
   const { hub, backend, get } = await kit((asked, response) => {
     if (asked.path === '/login') return answersBySession(60)(asked, response);
     const { user, action, channel } = asked.body;
@@ -197,7 +197,7 @@ function tell({ hub }: Kit, path: string): Promise<Response> {
   return fetch(hub.url + path, { method: 'POST', headers: { authorization: `Bearer ${hub.firstKey}` } });
 }
 
-test('when the site disconnects a user, its streams end and nothing that it said of them counts', async () => {
+test('when the site disconnects a user, the streams end and cached answers are dropped', async () => {
   const world = await kit(answersBySession(60));
   const { backend, get } = world;
   const stream = messages(await get('/v1/events?channel=@me', { ...ADA, accept: 'text/event-stream' }));

@@ -55,7 +55,7 @@ test("a request without any of it is not the site's, nor is one with a token", a
   expect(backend.requests).toHaveLength(0);
 });
 
-test('what the site has said is known at once, until its time is over', async () => {
+test('an answer of the site is cached until its time is over', async () => {
   const { backend, clock, login } = await openSiteKit(answersBySession(60));
   const first = await login('user-7');
   expect(login('user-7')).toBe(first);

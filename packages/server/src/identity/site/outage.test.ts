@@ -75,7 +75,7 @@ test('a client whose credentials the site cannot read does not affect others, ho
   }
 });
 
-test('nor from many addresses, once somebody is known: what was answered before decides', async () => {
+test('nor from many addresses after a success: an answered request decides', async () => {
   const { backend, site, login } = await openSiteKit(failsOn('odd'), { failuresMax: 3 });
   await login('user-0');
   for (let round = 0; round < 12; round++)
@@ -105,7 +105,7 @@ test('before the first success, a client that has failed does not take the turn 
   expect((await login('user-2', { address: '192.0.2.9' }))?.user).toBe('2');
 });
 
-test('one whose question waits for its answer keeps no other from trying the site', async () => {
+test('a client whose request waits for its answer does not prevent others from testing the site', async () => {
   const { backend, clock, login, site } = await openSiteKit(failsOn('odd'), { failuresMax: 2 });
   for (const host of [8, 9]) await refusal(() => login(`odd-${host}`, { address: `203.0.113.${host}` }));
   expect(site.stats.isFailing).toBe(true);
@@ -220,7 +220,7 @@ test('a live session is renewed by asking the site again, once for all that shar
   expect(login0?.renew?.({ ...first })).toBeUndefined();
 });
 
-test('a renewal finds out that somebody has logged out, or is another', async () => {
+test('a renewal detects that the user has logged out, or has changed', async () => {
   const { backend, site, login } = await openSiteKit(answersBySession(60));
   const [login0] = site.identifiers;
   const first = (await login('user-7')) as Principal;

@@ -68,7 +68,7 @@ describe('an issuer that is named by its URL alone', () => {
     await rig(`${ISSUER}/`, GOOD).outcome(0, 1);
   });
 
-  test('is asked anew where its keys are when they are there no more', async () => {
+  test('is asked again for the place of its keys when they have moved', async () => {
     const { tokens, documents, clock, outcome } = rig();
     await outcome(1, 0);
     documents.set('https://keys.example/new', documents.get(KEYS));

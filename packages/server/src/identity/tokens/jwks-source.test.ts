@@ -135,7 +135,7 @@ describe('keys that are fetched', () => {
     expect(made.source.find('ES256', 'a')).not.toBeInstanceOf(Promise);
   });
 
-  test('are fetched anew in the background, and those that stay are the same ones', async () => {
+  test('are fetched again in the background, and unchanged keys stay the same objects', async () => {
     const made = rig();
     const [before] = await find(made, 'a');
     made.nowMs += SETTINGS.refreshMs;
@@ -175,7 +175,7 @@ describe('keys that are fetched', () => {
     expect(made.fetches()).toBe(2);
   });
 
-  test('serve on while they cannot be fetched, for as long as is said', async () => {
+  test('stay in use while fetches fail, for the configured time', async () => {
     const made = rig();
     const [key] = (await find(made, 'a')) as [VerificationKey];
     made.answer = () => Promise.reject(new Error('down'));
@@ -195,7 +195,7 @@ describe('keys that are fetched', () => {
     expect(made.source.trusts(key)).toBe(false);
   });
 
-  test('that could never be had are asked for no more often than is said, and are there once they can be', async () => {
+  test('that could never be fetched are requested at the configured rate, and used when available', async () => {
     const made = rig();
     made.answer = () => Promise.reject(new Error('down'));
     for (let asked = 0; asked < 10; asked++) await expect(find(made, 'a')).rejects.toEqual(unavailable());

@@ -17,7 +17,7 @@ test('any object comes back as it was', () => {
   );
 });
 
-test('a member that is given twice, wherever it stands and however it is written, is refused', () => {
+test('a duplicate member is refused, at any depth and in any spelling', () => {
   fc.assert(
     fc.property(
       objects,

@@ -255,7 +255,7 @@ describe('a token is refused', () => {
     });
   });
 
-  test('once it has expired, and said so only if it was ever good', () => {
+  test('after its expiry, with token_expired only if it was valid', () => {
     const expired = { ...GOOD, exp: NOW - 5 };
     expect(refusal(trial([site]), es256(expired)).code).toBe('token_expired');
     expect(

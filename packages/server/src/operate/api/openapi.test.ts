@@ -33,7 +33,7 @@ interface Body {
   readonly content: object;
 }
 
-test('defaults are said in words: clients would send them, and could not leave them out', () => {
+test('defaults are in the descriptions, because clients would send them otherwise', () => {
   expect(JSON.stringify(SCHEMAS)).toContain('"default":"per-channel"');
   expect(JSON.stringify(document)).not.toContain('"default":');
   expect(JSON.stringify(document)).toContain('Default: `per-channel`.');

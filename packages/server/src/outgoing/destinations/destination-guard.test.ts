@@ -172,7 +172,7 @@ describe('a connection is made', () => {
 });
 
 describe('by https alone, when that is set', () => {
-  test('nothing goes by http but to hosts that are opened themselves', async () => {
+  test('http is used only for hosts that are allowed explicitly', async () => {
     const { dial, dialled } = recordingDial();
     const sender = testSender({ dial, httpsOnly: true, allow: ['b.example'], resolve: resolving('1.1.1.1') });
     expect(await sender.send(post('http://a.example/'))).toMatchObject({ failure: 'url' });

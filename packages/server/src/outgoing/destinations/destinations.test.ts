@@ -53,7 +53,7 @@ describe('an entry of the allow list opens', () => {
   });
 });
 
-test('what is denied is closed, whatever else is said of it', () => {
+test('a denied destination is closed, in spite of other settings', () => {
   const all = destinations({
     allow: ['10.0.0.0/8', 'a.example'],
     deny: ['10.0.0.5', 'b.example', '1.1.1.0/24'],

@@ -135,7 +135,7 @@ describe.each(Object.keys(HOMES))('%s', (name) => {
     ]);
   });
 
-  test('revocations that nothing needs any more are pruned', () => {
+  test('unneeded revocations are pruned', () => {
     const open = opener();
     open().write([revoke('ann', 10), revoke('bob', 11), { kind: 'revocations_pruned', beforeMs: 11 }]);
     expect(open().load().revocations).toEqual([revocationOf('bob', 11)]);

@@ -5,7 +5,7 @@ const QUICK = { limits: { webSocketEntryTimeoutMs: 5000 } };
 const IDLE = { code: 4408, reason: 'idle or not reading for too long' };
 
 describe('an anonymous WebSocket without a channel', () => {
-  test('is closed when its time is over, whatever else it asks', async () => {
+  test('is closed after its time, with any further requests', async () => {
     // Two seconds: enough for the requests meanwhile, even on a busy machine.
     const hub = await openAuthenticatedHub(QUICK, 2.5);
     const [silent, pinging] = [hub.socket(''), hub.socket('')];
@@ -55,7 +55,7 @@ describe('an anonymous WebSocket without a channel', () => {
 });
 
 describe('a client with wrong credentials', () => {
-  test('is shown out after the fifth time, with 4401', async () => {
+  test('is closed after the fifth time, with 4401', async () => {
     const hub = await openAuthenticatedHub();
     const socket = hub.socket('channel=news.a');
     for (let time = 0; time < 4; time++)

@@ -111,7 +111,7 @@ test('what is given back comes again; leases are extended', async () => {
   expect(worker.deliveries()[1]).toMatchObject({ delivery: 2, event: { data: 'a' } });
 });
 
-test('without credit nothing comes, and with none any more it stops', async () => {
+test('without credit no event comes, and deliveries stop when it is used up', async () => {
   const hub = await openSubscriptionHub();
   const subscription = await createQueue(hub);
   const [stopped, other] = [await connect(hub), await connect(hub)];

@@ -9,7 +9,7 @@ function recordOf({ feed }: SubscriptionKit, channel: string, position: number):
   return record;
 }
 
-test('how often an event of a queue was given out, and until when, is known after a restart too; since when is not', async () => {
+test('the number of leases of an event and their end are known after a restart; the first time is not', async () => {
   const kit = await openSubscriptionKit();
   const queue = await openPullQueue(kit);
   const position = await kit.publish('jobs.a', 1);

@@ -75,7 +75,7 @@ describe('who may have what delivered (PROTOCOL.md section 14.1)', () => {
     expect(await retry(await hub.key({ subscriptions: ['>'], subscribe: ['orders.>'] }))).toBe(202);
   });
 
-  test('another origin is sent no header that was not given anew, nor shown any', async () => {
+  test('another origin receives only headers that were given again, and learns no other', async () => {
     const [before, after] = [await openEndpoint(), await openEndpoint()];
     const hosts = [before, after].map(({ url }) => new URL(url).host);
     const trustedEndpoints = hosts.map((host) => `http://${host}`);
@@ -119,7 +119,7 @@ describe('who may have what delivered (PROTOCOL.md section 14.1)', () => {
     expect((await hub.ask('GET', `/v1/subscriptions/${String(theirs)}`)).body['state']).toBe('active');
   });
 
-  test('without access control everybody may', async () => {
+  test('without access control every caller is allowed', async () => {
     const hub = await openSubscriptionHub({ access: 'open' });
     expect(await create(hub, 'gibberish', pull('>'))).toEqual([201, {}]);
     expect((await hub.ask('GET', '/v1/subscriptions')).body['subscriptions']).toHaveLength(1);

@@ -78,7 +78,7 @@ describe('an endpoint that is not trusted', () => {
     });
   });
 
-  test('is trusted when the configuration says so', async () => {
+  test('is trusted if it is configured', async () => {
     const hub = await openSubscriptionHub({
       access: 'open',
       outgoing: { allow: ['127.0.0.1:9'] },

@@ -366,7 +366,7 @@ describe('the trace of an event', () => {
     expect(await traced(hub, before)).toEqual([]);
   });
 
-  test('tells of a queue how often an event was given out, when, and until when; of what is done it claims nothing', async () => {
+  test('reports the number, time and end of leases of an event; of a done event it reports nothing', async () => {
     const hub = await openSubscriptionHub();
     const { id } = await hub.create({ channels: ['a'], delivery: { kind: 'pull', leaseSeconds: 60 } });
     const path = `/v1/subscriptions/${String(id)}`;

@@ -258,7 +258,7 @@ describe('changing a subscription', () => {
     await waitUntil(() => expect(bodies()).toEqual(['1', '12']));
   });
 
-  test('is refused once somebody else has changed it', async () => {
+  test('is refused after a change by another caller', async () => {
     const hub = await openSubscriptionHub();
     const { id } = await hub.create(PULL);
     const path = `/v1/subscriptions/${String(id)}`;
@@ -349,7 +349,7 @@ describe('what can be done with a subscription', () => {
     await waitUntil(() => expect(endpoint.received.map(({ body }) => body)).toEqual(['1']));
   });
 
-  test('it is removed, and there is nothing any more', async () => {
+  test('it is removed with everything that belongs to it', async () => {
     const hub = await openSubscriptionHub();
     const endpoint = await openEndpoint();
     const { id } = await hub.create({ channels: ['a'], delivery: { kind: 'webhook', url: endpoint.url } });

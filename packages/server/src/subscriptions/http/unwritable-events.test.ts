@@ -33,7 +33,7 @@ function stored(channel: string, poison: string, index: number): NewRecord {
 }
 
 describe('an event whose media type cannot be written as a header', () => {
-  test('is in a log of a version before: it is read, and delivered in every format, and holds up nothing', async () => {
+  test('is in a log of an earlier version: it is read and delivered in every format, and blocks nothing', async () => {
     const folder = temporaryFolder();
     const log = await openSqliteLog({ folder });
     await log.append(POISONS.map((poison, index) => stored(`old.${index}`, poison, index)));

@@ -145,8 +145,8 @@ async function resumed(hub: SubscriptionHub, path: string): Promise<Readonly<Rec
   return body;
 }
 
-describe('an owner whose endpoint was not ready', () => {
-  test('has it asked at once by resume, whose answer is what came of it', async () => {
+describe('an owner with an endpoint that was not ready', () => {
+  test('resume verifies it at once, and answers with the result', async () => {
     let isReady = false;
     const { hub, path, received } = await world(
       (challenges) => (isReady ? (challenges.at(-1) as string) : 'wrong'),
@@ -229,7 +229,7 @@ describe('an owner whose endpoint was not ready', () => {
   });
 });
 
-describe('an endpoint that has not consented is sent no sample of data that somebody else has chosen', () => {
+describe('an unverified endpoint receives no sample of data that another caller has chosen', () => {
   async function refused(hub: SubscriptionHub, id: unknown): Promise<void> {
     const path = `/v1/subscriptions/${String(id)}`;
     const { status, body } = await hub.ask('POST', `${path}/test`, { data: 'chosen' });

@@ -79,7 +79,7 @@ test('a lease that ends is given to the next, under another name and counted, un
   expect(await queue.pull()).toEqual([]);
 });
 
-test('what is given back is given out again, after the delay and counted', async () => {
+test('a released event is delivered again, after the delay, with a higher count', async () => {
   const travel = await openVirtualTime();
   const { kit } = travel;
   const queue = await openPullQueue(kit);
@@ -150,7 +150,7 @@ test('a waiting worker receives a published event, and of two the first one firs
   expect(second?.map(dataOf)).toEqual([2, 3]);
 });
 
-test('a wait ends with nothing when its time is over, and at once when it is called off', async () => {
+test('a wait ends empty after its time, and at once when it is cancelled', async () => {
   const kit = await openSubscriptionKit({ speed: 1000 });
   const queue = await openPullQueue(kit);
   expect(await queue.pull({ waitMs: 10_000 })).toEqual([]);
@@ -323,7 +323,7 @@ test('a queue without workers costs nothing here', async () => {
   await vi.waitFor(() => expect((kit.engine.subscriptions.pullService as LeaseManager).queueCount).toBe(0));
 });
 
-test('what never got to its worker is given out again, and that does not count', async () => {
+test('an event that did not reach its worker is delivered again, without counting', async () => {
   const kit = await openSubscriptionKit();
   const queue = await openPullQueue(kit);
   await publishAll(kit, 'jobs.a', 1);
@@ -358,7 +358,7 @@ test('a retried dead letter goes to a waiting worker, and is one again without a
   expect(await subscriptions.deadLetters(queue.id, { limit: 10 })).toEqual([]);
 });
 
-test('a dead letter that is retried is given out after a restart as well, though its type is no longer meant', async () => {
+test('a retried dead letter is delivered after a restart too, although its type no longer matches', async () => {
   const kit = await openSubscriptionKit();
   const { subscriptions } = kit.engine;
   const delivery = { kind: 'pull', leaseMs: 30_000, deliveriesMax: 1 } as const;

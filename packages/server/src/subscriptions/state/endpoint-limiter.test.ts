@@ -55,7 +55,7 @@ test('does as it is asked for how long it is to be left alone', () => {
   expect(limiter.backoffUntilMs).toBe(7100);
 });
 
-test('what it was asked for holds, though what was under way goes well', () => {
+test('a requested state stays, although requests in flight succeed', () => {
   const limiter = new EndpointLimiter(16, undefined);
   for (let count = 0; count < 4; count++) limiter.onSuccess(0);
   limiter.onFailure('overloaded', 5, 10, 10, 60_000);
@@ -81,7 +81,7 @@ test('keeps to a rate', () => {
   expect(sent).toBeLessThanOrEqual(505);
 });
 
-test('what was away for long is taken back with care', () => {
+test('an endpoint that recovers after a long time is ramped up slowly', () => {
   const limiter = new EndpointLimiter(1000, undefined);
   limiter.onSuccess(0);
   limiter.onRecovered(0);

@@ -58,7 +58,7 @@ test.each([
   expect(await outcomesOf(travel, id)).toEqual(['slowed_down', 'delivered', 'delivered']);
 });
 
-test('503 with Retry-After is kept to by the whole subscription although the hub starts anew', async () => {
+test('the whole subscription obeys 503 with Retry-After across a restart of the hub', async () => {
   const receiver = await openReceiver();
   const before = await openVirtualTime();
   const arrivals: Arrival[] = answerFirst(receiver, before, (response) =>

@@ -21,7 +21,7 @@ test('a head has its first line and its header, names in lower case', () => {
   expect(head?.kind === 'head' && head.headers.get('accept')).toBe('*/*');
 });
 
-test('bodies end where their length, or their last chunk, says so', () => {
+test('bodies end with their length or their last chunk', () => {
   expect(summary(new HttpReader().feed(COUNTED + CHUNKED))).toEqual([
     'head HTTP/1.1 200 OK',
     'body hello',

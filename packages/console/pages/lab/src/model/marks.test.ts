@@ -5,7 +5,7 @@ import { groupMarks, widthOf } from './marks.ts';
 const group = (places: readonly number[], stripWidth = 400): number[][] =>
   groupMarks(places, stripWidth, (centerPx) => centerPx).map(({ items }) => [...items]);
 
-test('marks that have room stand alone', () => {
+test('marks with enough space are not grouped', () => {
   expect(group([40, 70, 200])).toEqual([[40], [70], [200]]);
 });
 

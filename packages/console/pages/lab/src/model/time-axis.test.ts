@@ -28,7 +28,7 @@ test('fits itself to an order that is done, unless that took less than a second'
   expect(endAt(500)).toBeLessThan(50);
 });
 
-test('what is outside of it stands at its ends', () => {
+test('values outside of it are at its ends', () => {
   const { percent } = timeAxis(FROM_MS, FROM_MS + 20_000, false);
   expect([percent(0), percent(FROM_MS - 1000), percent(FROM_MS + 40_000)]).toEqual([0, 0, 100]);
 });

@@ -177,7 +177,7 @@ describe('keys, at a hub that runs', () => {
   });
 
   test.each([['keys list'], ['publish a 1'], ['follow a']])(
-    'without a key it is said what is missing: %s',
+    'without a key the answer names what is missing: %s',
     async (line) => {
       const { url } = await serveFirst();
       const { code, err } = await runCli([...line.split(' '), '--url', url]);

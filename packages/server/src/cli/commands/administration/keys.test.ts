@@ -26,7 +26,7 @@ describe('a command line that is not right', () => {
     expect(code).toBe(2);
   });
 
-  test('a key is not repeated in what is said of it', async () => {
+  test('a key is not repeated in messages about it', async () => {
     expect((await runInside(['publish', 'a', '1', '--key', 'pck_secret secret'])).err).not.toContain('pck_secret');
   });
 });
@@ -71,7 +71,7 @@ describe('access explain, by the configuration alone', () => {
     });
   });
 
-  test('without access control everybody may, and it is said why', async () => {
+  test('without access control every caller is allowed, with the reason', async () => {
     const { out } = await runInside(['access', 'explain', '--set', 'access=loopback', '--publish', 'a']);
     expect(out).toBe('yes: an anonymous caller may publish to a, by access: loopback, so there is no access control\n');
   });

@@ -73,7 +73,7 @@ test('each event is posted as a signed webhook, and shown with its answer', asyn
   expect(err).not.toContain('signed with');
 });
 
-test('unless one is given it makes a secret, and says so', async () => {
+test('without a given secret it creates one, and prints it', async () => {
   const hub = await startTestHub();
   const cli = startCli(['listen', '--url', hub.url, '--forward', '127.0.0.1:9/', '--count', '1']);
   const [, secret = ''] = await cli.errMatches(/signed with (whsec_\S+),/);
@@ -265,7 +265,7 @@ test.each([
   expect(err).toMatch(message);
 });
 
-test('without a hub it ends and says so', async () => {
+test('without a hub it exits with a message', async () => {
   const { code, err } = await runCli(['listen', '--url', 'http://127.0.0.1:1']);
   expect(code).toBe(69);
   expect(err).toContain('no hub answers');

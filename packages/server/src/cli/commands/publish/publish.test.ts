@@ -22,7 +22,7 @@ async function publishAll(url: string, ...lines: readonly (readonly string[])[])
   return results;
 }
 
-test('data is published as JSON where it is JSON, as a string where it is not, as bytes where that is said', async () => {
+test('data is published as JSON if it is JSON, as a string if not, as bytes on request', async () => {
   const { url } = await startTestHub();
   const results = await publishAll(
     url,

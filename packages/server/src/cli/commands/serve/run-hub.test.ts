@@ -49,7 +49,7 @@ test('a data folder that another hub has open ends it with 1 and the number of i
   expect(err).not.toContain('internal');
 });
 
-test('without access control it does not listen for others, unless that is said aloud', async () => {
+test('without access control it listens on other addresses only if that is explicit', async () => {
   const { code, err } = await runCli([...SERVE_OPEN, '--listen', '0.0.0.0:0', '--data', ':memory:']);
   expect(code).toBe(78);
   expect(err).toMatch(/is reachable from other machines.*set access: open/);

@@ -118,7 +118,7 @@ export const subscriptionsTrace: Command = subscriptionCommand({
 function triesText({ state, tries }: TracedDelivery): string {
   if (tries === null || tries === 0) return '';
   if (state === 'leased') return tries === 1 ? '  leased once' : `  leased ${tries} times`;
-  return tries === 1 ? '  after 1 try' : `  after ${tries} attempts`;
+  return tries === 1 ? '  after 1 attempt' : `  after ${tries} attempts`;
 }
 
 function timesText({ state, last, due }: TracedDelivery): string {

@@ -54,7 +54,7 @@ describe('a webhook on the command line', () => {
     });
   });
 
-  test('whose endpoint was not ready is asked again by resume, which says what it answered', async () => {
+  test('resume verifies an endpoint that was not ready, and prints its answer', async () => {
     let isReady = false;
     const endpoint = await openEndpoint(({ body }, response) => {
       const { data } = JSON.parse(body) as { data: { challenge: string } };
@@ -219,7 +219,7 @@ describe('errors use the names of the command line', () => {
     expect(await runInside(['subscriptions', ...args])).toMatchObject({ code: 2, err: expect.stringMatching(message) });
   });
 
-  test('also where it is the hub that says so', async () => {
+  test('also for errors of the hub', async () => {
     const hub = await openSubscriptionHub();
     const endpoint = await openEndpoint();
     const run = at(hub);

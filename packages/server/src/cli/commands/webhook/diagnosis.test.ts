@@ -30,7 +30,7 @@ function said(request: CapturedRequest, secrets: readonly string[] = [SECRET], a
   return lines.join('\n');
 }
 
-test('what is right is said to be', () => {
+test('a valid signature is reported as valid', () => {
   expect(said(kept())).toBe('valid: signed 5 s ago');
   expect(said(kept(), ['whsec_AAAA', SECRET])).toBe('valid: signed 5 s ago with secret 2');
   expect(said(kept(), [SECRET.slice(6)])).toBe('valid: signed 5 s ago');

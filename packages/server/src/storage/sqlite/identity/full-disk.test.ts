@@ -16,7 +16,7 @@ function smallDisk(): string | undefined {
   return folder;
 }
 
-test('a full disk: what is taken back is in force, what is given is refused; all of it goes on when there is room', async ({
+test('a full disk: revocations are in force, new keys are refused; both continue when there is space', async ({
   skip,
 }) => {
   const folder = smallDisk();

@@ -17,7 +17,7 @@ test("is the hub's alone to read", () => {
   for (const name of readdirSync(folder)) expect([name, statSync(join(folder, name)).mode & 0o077]).toEqual([name, 0]);
 });
 
-test('that is broken is made anew', () => {
+test('that is broken is created again', () => {
   const folder = temporaryFolder();
   writeFileSync(
     join(folder, 'presence.sqlite'),

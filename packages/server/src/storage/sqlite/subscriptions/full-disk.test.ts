@@ -76,7 +76,7 @@ describe.skipIf(mounted === undefined)('a disk that is full', () => {
     expect(stored[0]?.open.map(({ position }) => position)).toEqual([1, 2, 3]);
   });
 
-  test('for very long: more than may wait is said to be behind, until it is written', async () => {
+  test('for very long: beyond the bound the store is reported as behind, until it is written', async () => {
     const folder = join(disk, 'long');
     mkdirSync(folder);
     const store = await openSubscriptionStore({ folder });

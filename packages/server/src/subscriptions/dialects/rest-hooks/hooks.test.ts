@@ -311,7 +311,7 @@ describe('event types', () => {
     });
   });
 
-  it('are what publishers are held to where a rule says so, in every way of publishing', async () => {
+  it('are enforced for publishers where a rule sets it, in every way of publishing', async () => {
     const hub = await hubFor(
       { port: 9 },
       {

@@ -120,7 +120,7 @@ describe('a subscription (WebSub section 5)', () => {
     );
   });
 
-  it('cannot be had, renewed or ended in the name of somebody who did not ask', async () => {
+  it('cannot be created, renewed or ended by another caller', async () => {
     const { subscriber, subscribe, publish, listSubscriptions: kept, endpoint, topic } = await openWebSubWorld();
     await subscribe({ secret: "the subscriber's" });
     const before = await kept();
@@ -231,7 +231,7 @@ describe('a hub that was away', () => {
     expect(isAuthentic(first(subscriber.deliveries), 'kept')).toBe(true);
   });
 
-  it('tells those who may not any more, and forgets them', async () => {
+  it('notifies subscribers that are no longer allowed, and removes them', async () => {
     const { subscriber, listSubscriptions: kept } = await comeBack((world) => world.subscribe(), { rules: [] });
     await waitUntil(() => subscriber.denials.length === 1);
     expect(subscriber.denials[0]).toMatchObject({ reason: 'This topic is not public.' });

@@ -44,7 +44,7 @@ describe('a request to the WebSub hub', () => {
     });
   });
 
-  it('to unsubscribe says nothing of lease, secret or algorithm: what stands there is not looked at', () => {
+  it('to unsubscribe ignores lease, secret and algorithm', () => {
     const terms = { 'hub.lease_seconds': 'abc', 'hub.secret': 'x'.repeat(300), 'hub.algorithm': 'md5' };
     const nothing = { leaseSeconds: undefined, secret: undefined, algorithm: undefined };
     expect(read({ 'hub.mode': 'unsubscribe' }, terms)).toMatchObject(nothing);

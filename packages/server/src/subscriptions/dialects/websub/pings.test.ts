@@ -5,7 +5,7 @@ import type { Delivery } from '../../../testing/websub-subscriber.ts';
 import { waitUntil, openWebSubWorld } from '../../../testing/websub-world.ts';
 
 describe("publishers' pings", () => {
-  it('are taken for channels of this hub, whose events are delivered anyway', async () => {
+  it('are accepted for channels of this hub, whose events are delivered anyway', async () => {
     const { ask, topic } = await openWebSubWorld();
     expect(await ask({ mode: 'publish', topic: undefined, url: topic('news.world') })).toBe(204);
     expect(await ask({ mode: 'publish', topic: topic('news.world') })).toBe(204);
@@ -26,7 +26,7 @@ describe("publishers' pings", () => {
       }
   });
 
-  it("have others' documents fetched and delivered byte for byte, where a setting names them and somebody has subscribed", async () => {
+  it('fetches and delivers external documents byte for byte, if a setting names them and they have subscribers', async () => {
     const site = await publisherSite();
     const { subscriber, subscribe, ask } = await openWebSubWorld(
       {

@@ -116,7 +116,7 @@ describe.each([['>'], ['c.1']])('%s', (pattern) => {
     expect((await log.append([record('c.1')]))[0]?.kind).toBe('appended');
   });
 
-  test('backwards, a hole is passed and said', async () => {
+  test('backwards, a hole is skipped and reported', async () => {
     const { log, file } = await filled();
     await damage(file, 182, garble);
     const page = await log.read({ ...queryAll(log, [pattern]), direction: 'backward' });
