@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { PolycastError } from '@polycast/protocol';
 import { ConfigError } from '../config/config-error.ts';
-import { DataFolderError } from '../storage/shared/errors.ts';
+import { DataFolderError } from '../core/data-folder-error.ts';
 import { closestMatch } from '../core/primitives/closest-match.ts';
 import { readInput, type Command } from './command.ts';
 import { commands } from './commands.ts';

@@ -1,7 +1,8 @@
+import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { DataFolderError } from '../../core/data-folder-error.ts';
-import { errorCodeOf } from './failure.ts';
+import { isUnusable } from './failure.ts';
 import { makePrivateFile, makePrivateFolder } from './private-files.ts';
 
 /** A SQLite file of the hub in the data folder. */
@@ -66,14 +67,12 @@ export function reopenDatabaseFile({ file, pragmas }: DatabaseFile): DatabaseSyn
 }
 
 /** Larger files are not checked at the start, which would take seconds. Reads find their damage. */
-const QUICK_CHECK_BYTES_MAX = 64 * 1024 * 1024;
+export const QUICK_CHECK_BYTES_MAX: number = 64 * 1024 * 1024;
 const CONNECTION = { timeout: 5000, enableForeignKeyConstraints: true };
 
 function checkFormat(database: DatabaseSync, { file, applicationId, migrations, repair }: DatabaseFile): void {
-  const version = pragma(database, 'user_version') as number;
-  const found = pragma(database, 'application_id');
-  const { count } = database.prepare('SELECT count(*) AS count FROM sqlite_schema').get() as { count: number };
-  if (found !== applicationId && (found !== 0 || version !== 0 || count > 0))
+  const version = pragma(database, 'user_version');
+  if (isForeign(database, applicationId))
     throw new DataFolderError('corrupt', `${file} is a database, but not the expected one of Polycast. ${repair}`);
   if (version <= migrations.length) return;
   throw new DataFolderError(
@@ -82,8 +81,20 @@ function checkFormat(database: DatabaseSync, { file, applicationId, migrations, 
   );
 }
 
-function migrate(database: DatabaseSync, { migrations, applicationId }: DatabaseFile): void {
-  const version = pragma(database, 'user_version') as number;
+/** Whether another program has made the database. */
+export function isForeign(database: DatabaseSync, applicationId: number): boolean {
+  const found = pragma(database, 'application_id');
+  if (found === applicationId) return false;
+  const { count } = database.prepare('SELECT count(*) AS count FROM sqlite_schema').get() as { count: number };
+  return found !== 0 || pragma(database, 'user_version') !== 0 || count > 0;
+}
+
+/** Brings an empty or older database to the current schema. Close the database if this throws. */
+export function migrate(
+  database: DatabaseSync,
+  { migrations, applicationId }: Pick<DatabaseFile, 'migrations' | 'applicationId'>,
+): void {
+  const version = pragma(database, 'user_version');
   if (version === migrations.length) return;
   database.exec('BEGIN IMMEDIATE');
   for (const step of migrations.slice(version)) database.exec(step);
@@ -91,22 +102,29 @@ function migrate(database: DatabaseSync, { migrations, applicationId }: Database
 }
 
 function checkIntegrity(database: DatabaseSync, databaseFile: DatabaseFile): void {
-  const bytes = (pragma(database, 'page_count') as number) * (pragma(database, 'page_size') as number);
-  if (bytes > QUICK_CHECK_BYTES_MAX) return;
-  const result = String(pragma(database, 'quick_check(1)'));
-  if (result !== 'ok') throw corruptError(databaseFile, result);
+  if (pragma(database, 'page_count') * pragma(database, 'page_size') > QUICK_CHECK_BYTES_MAX) return;
+  const damage = findDamage(database);
+  if (damage !== undefined) throw corruptError(databaseFile, damage);
 }
 
-function pragma(database: DatabaseSync, name: string): unknown {
-  return Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0];
+/** Reads every page. Returns the first damage. */
+export function findDamage(database: DatabaseSync): string | undefined {
+  const result = String(Object.values(database.prepare('PRAGMA quick_check(1)').get() ?? {})[0]);
+  return result === 'ok' ? undefined : result;
 }
 
-const SQLITE_CORRUPT = 11;
-const SQLITE_NOTADB = 26;
+/** Bytes of a file; 0 when there is none. */
+export function fileBytes(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/** The value of a pragma that is a whole number. */
+export function pragma(database: DatabaseSync, name: string): number {
+  return Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0] as number;
+}
 
 function openingError(error: unknown, databaseFile: DatabaseFile): DataFolderError {
-  const code = errorCodeOf(error);
-  if (code === SQLITE_CORRUPT || code === SQLITE_NOTADB) return corruptError(databaseFile, (error as Error).message);
+  if (isUnusable(error)) return corruptError(databaseFile, (error as Error).message);
   return new DataFolderError('inaccessible', `${databaseFile.file} cannot be used: ${(error as Error).message}`);
 }
 

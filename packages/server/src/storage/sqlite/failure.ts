@@ -35,4 +35,21 @@ export function isFull(error: unknown): boolean {
   return errorCodeOf(error) === SQLITE_FULL || code === 'ENOSPC' || code === 'EDQUOT';
 }
 
+const SQLITE_CORRUPT = 11;
 const SQLITE_FULL = 13;
+const SQLITE_NOTADB = 26;
+
+/** An error like SQLite's for a damaged file, for rows that cannot be true. */
+export function damageError(problem: string): Error {
+  return Object.assign(new Error(problem), { errcode: SQLITE_CORRUPT });
+}
+
+/** Whether SQLite found that the content of a file is damaged. */
+export function isDamage(error: unknown): boolean {
+  return errorCodeOf(error) === SQLITE_CORRUPT;
+}
+
+/** Whether a file is damaged, or no database. */
+export function isUnusable(error: unknown): boolean {
+  return isDamage(error) || errorCodeOf(error) === SQLITE_NOTADB;
+}

@@ -1,7 +1,5 @@
 import type { Position } from '../../../core/ports.ts';
-import { errorCodeOf } from '../failure.ts';
-
-const SQLITE_CORRUPT = 11;
+import { isDamage } from '../failure.ts';
 
 /**
  * The error for an event that should be in a page of the log, and is missing or differs from the
@@ -21,7 +19,7 @@ export class DamagedEventError extends Error {
  * unreachable disk is not damage.
  */
 export function isCorruption(error: unknown): boolean {
-  if (error instanceof DamagedEventError || errorCodeOf(error) === SQLITE_CORRUPT) return true;
+  if (error instanceof DamagedEventError || isDamage(error)) return true;
   // A flipped bit made an integer that does not fit a JavaScript number. The hub stores none.
   return (error as { code?: unknown }).code === 'ERR_OUT_OF_RANGE';
 }

@@ -1,16 +1,16 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import type { Position } from '../../../core/ports.ts';
-import { errorCodeOf } from '../failure.ts';
+import { fileBytes, findDamage, migrate, pragma, QUICK_CHECK_BYTES_MAX } from '../database-file.ts';
+import { damageError, isDamage, isUnusable } from '../failure.ts';
 import { ChannelDirectory } from '../../shared/channel-directory.ts';
 import type { ChannelEntry } from '../../shared/channel-directory.ts';
 import { DataFolderError } from '../../../core/data-folder-error.ts';
 import { ChannelPrefixes } from '../../shared/channel-prefixes.ts';
 import { channelChecksumOf } from './checksum.ts';
 import { wrapAccessErrors } from '../data-folder.ts';
-import { fileBytes } from '../file-bytes.ts';
 import type { LogFiles } from './log-files.ts';
-import { checkFormat, migrate, pragma } from './schema.ts';
+import { APPLICATION_ID, checkFormat, MIGRATIONS } from './schema.ts';
 import { makePrivateFile } from '../private-files.ts';
 import { announceGeneration, mismatchOf, epochAfter, inodeOf, settleGeneration } from './generation-file.ts';
 import type { DatabaseMismatch } from './generation-file.ts';
@@ -41,14 +41,10 @@ export interface LoadedChannels {
   readonly pending: number;
 }
 
-/** Files up to this size are checked page by page at opening: some 100 ms at most. */
-const QUICK_CHECK_BYTES_MAX = 64 * 1024 * 1024;
 const CONNECTION = { timeout: 5_000, enableForeignKeyConstraints: false };
 const MAGIC = 'SQLite format 3\0';
 /** SQLite treats a shorter file as an empty database. */
 const PAGE_BYTES_MIN = 512;
-const SQLITE_CORRUPT = 11;
-const SQLITE_NOTADB = 26;
 
 /**
  * Opens the writer's connection. Rejects a database that is damaged, foreign or too new.
@@ -62,7 +58,7 @@ export function openDatabase(files: LogFiles): DatabaseSync {
     try {
       checkFormat(database, files.database);
       applyPragmas(database);
-      migrate(database);
+      migrate(database, { applicationId: APPLICATION_ID, migrations: MIGRATIONS });
       checkIntegrity(database, files);
       return database;
     } catch (error) {
@@ -202,8 +198,7 @@ export function loadChannels(database: DatabaseSync, indexedThrough: Position): 
   for (const row of tail.iterate(indexedThrough) as Iterable<unknown>) {
     const [position, id, timeMs, bytes] = row as [number, number, number, number];
     const entry = byId.get(id);
-    if (entry === undefined)
-      throw Object.assign(new Error(`event ${position} has no channel`), { errcode: SQLITE_CORRUPT });
+    if (entry === undefined) throw damageError(`event ${position} has no channel`);
     applyAppend(entry, position, timeMs, bytes);
     dirty.add(entry);
     pending++;
@@ -227,7 +222,7 @@ type ChannelRow = readonly [
 function channelOf(row: ChannelRow): ChannelEntry {
   const [id, name, checksum] = row;
   if (checksum !== null && checksum !== channelChecksumOf(id, name))
-    throw Object.assign(new Error(`channel ${id} differs from what was stored`), { errcode: SQLITE_CORRUPT });
+    throw damageError(`channel ${id} differs from what was stored`);
   return {
     id,
     name,
@@ -262,8 +257,7 @@ export function wrapCorruptionErrors<Result>(files: LogFiles, run: () => Result)
     try {
       return run();
     } catch (error) {
-      const code = errorCodeOf(error);
-      throw code === SQLITE_CORRUPT || code === SQLITE_NOTADB ? corruptError(files, (error as Error).message) : error;
+      throw isUnusable(error) ? corruptError(files, (error as Error).message) : error;
     }
   });
 }
@@ -295,8 +289,8 @@ function checkIntegrity(database: DatabaseSync, files: LogFiles): void {
   const found = fileBytes(files.database);
   if (isCheckpointComplete && found < expected) throw corruptError(files, `it has ${found} bytes of ${expected}`);
   if (found > QUICK_CHECK_BYTES_MAX) return;
-  const result = String(Object.values(database.prepare('PRAGMA quick_check(1)').get() ?? {})[0]);
-  if (result !== 'ok') throw corruptError(files, result);
+  const damage = findDamage(database);
+  if (damage !== undefined) throw corruptError(files, damage);
 }
 
 /**
@@ -312,7 +306,7 @@ function tryFullCheckpoint(database: DatabaseSync): boolean {
     };
     return busy === 0 && log === checkpointed;
   } catch (error) {
-    if (errorCodeOf(error) === SQLITE_CORRUPT) throw error;
+    if (isDamage(error)) throw error;
     return false;
   }
 }

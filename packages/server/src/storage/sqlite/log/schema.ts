@@ -1,8 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { DataFolderError } from '../../shared/errors.ts';
+import { DataFolderError } from '../../../core/data-folder-error.ts';
+import { isForeign, pragma } from '../database-file.ts';
 
 /** `poly` in ASCII. Distinguishes the log from another program's SQLite database. */
-const APPLICATION_ID = 0x706f6c79;
+export const APPLICATION_ID = 0x706f6c79;
 
 /**
  * The steps from each schema version to the next. Steps are only ever added: `user_version` in the
@@ -89,10 +90,7 @@ export const MIGRATIONS: readonly string[] = [
 /** Rejects a foreign or newer database before anything is written. @throws DataFolderError */
 export function checkFormat(database: DatabaseSync, file: string): void {
   const version = pragma(database, 'user_version');
-  const applicationId = pragma(database, 'application_id');
-  const isForeign =
-    applicationId !== APPLICATION_ID && (applicationId !== 0 || version !== 0 || tableCount(database) > 0);
-  if (isForeign)
+  if (isForeign(database, APPLICATION_ID))
     throw new DataFolderError(
       'corrupt',
       `${file} is a database, but not one of Polycast. Choose another data folder, or move that file away.`,
@@ -103,27 +101,4 @@ export function checkFormat(database: DatabaseSync, file: string): void {
       `The data folder was written by a newer version of Polycast (schema ${version}; this version knows ${MIGRATIONS.length}). Start that version or a later one, or choose another data folder.`,
     );
   }
-}
-
-/** Brings an empty or older database to the current schema. */
-export function migrate(database: DatabaseSync): void {
-  const version = pragma(database, 'user_version');
-  if (version === MIGRATIONS.length) return;
-  database.exec('BEGIN IMMEDIATE');
-  try {
-    for (const step of MIGRATIONS.slice(version)) database.exec(step);
-    database.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${MIGRATIONS.length}; COMMIT`);
-  } catch (error) {
-    if (database.isTransaction) database.exec('ROLLBACK');
-    throw error;
-  }
-}
-
-/** The value of a pragma that is a whole number. */
-export function pragma(database: DatabaseSync, name: string): number {
-  return Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0] as number;
-}
-
-function tableCount(database: DatabaseSync): number {
-  return (database.prepare('SELECT count(*) AS count FROM sqlite_schema').get() as { count: number }).count;
 }

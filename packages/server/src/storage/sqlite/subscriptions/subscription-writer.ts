@@ -3,14 +3,19 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { Attempt, DeadLetter, DeadLettersQuery } from '../../../subscriptions/state/ports.ts';
 import type { StoreChange, StoredSubscription } from '../../../subscriptions/state/subscription-store.ts';
 import { UnavailableError } from '../failure.ts';
-import { openDatabaseFile, wrapCorruptionErrors, reopenDatabaseFile, type DatabaseFile } from '../database-file.ts';
+import {
+  fileBytes,
+  openDatabaseFile,
+  wrapCorruptionErrors,
+  reopenDatabaseFile,
+  type DatabaseFile,
+} from '../database-file.ts';
 import { AttemptTable } from './attempt-table.ts';
 import { CommitCounter } from '../commit-counter.ts';
 import { loadSubscriptions, invalidRowError } from './load-subscriptions.ts';
 import type { Applied, AttemptsQuery, OpenedStore, StoreThreadOptions } from './messages.ts';
 import { APPLICATION_ID, MARK_FILE, MIGRATIONS, PRAGMAS, REPAIR } from './schema.ts';
 import { prepare, type Statements } from './statements.ts';
-import { fileBytes } from '../file-bytes.ts';
 
 /**
  * The only writer of `subscriptions.sqlite`. It runs in a thread of its own, where it may wait for

@@ -11,7 +11,7 @@ import { KEY_LIFETIME_MS, TRIM_EVENTS_MAX } from '../../../shared/log-limits.ts'
 import { decodeBatch } from '../batch-codec.ts';
 import { CommittedMark } from '../../committed-mark.ts';
 import { WriterConnection } from './writer-connection.ts';
-import { fileBytes } from '../../file-bytes.ts';
+import { fileBytes } from '../../database-file.ts';
 import { logFiles, type LogFiles } from '../log-files.ts';
 import { ChannelTable } from './channel-table.ts';
 import type { Committed, OpenedLog, Trimmed, WriterOptions } from '../messages.ts';

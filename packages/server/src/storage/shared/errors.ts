@@ -1,1 +1,0 @@
-export { DataFolderError, type DataFolderReason } from '../../core/data-folder-error.ts';
