@@ -12,7 +12,7 @@ export interface Storage {
   readonly subscriptions: SubscriptionStore;
   readonly identity: IdentityStore;
   readonly inFlightJournal: InFlightJournal;
-  /** Call it only where presence is used: the folder of another hub must not get its file. */
+  /** Call it once, and only where presence is used: otherwise the folder gets no file for it. */
   openPresence(): PresenceStore;
   /**
    * Closes the ports that are still open, and ends the lock last. Their users may have closed some
