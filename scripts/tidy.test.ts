@@ -4,6 +4,7 @@ import { FIELDS } from '../packages/server/src/config/reference.ts';
 import { parseModule, readModules } from './tidy/modules.ts';
 import { check } from './tidy/rules.ts';
 import { checkStructure } from './tidy/structure.ts';
+import { ownSseParsers } from './tidy/sse-parsers.ts';
 import { tidy } from './tidy.ts';
 
 test('the repository is tidy', () => {
@@ -158,6 +159,15 @@ const harmless: readonly [name: string, path: string, source: string][] = [
 
 test.each(harmless)('it is allowed: %s', (_name, path, source) => {
   expect(check([parseModule(path, source)], new Set([path]))).toEqual([]);
+});
+
+test('a parser of event streams outside the protocol is found', () => {
+  const source = "export const blocks = (text: string): string[] => text.split('\\n\\n');";
+  const found = ownSseParsers([
+    parseModule('conformance/kit/followers.ts', source),
+    parseModule('packages/protocol/src/frames.test.ts', source),
+  ]);
+  expect(found.map(({ path }) => path)).toEqual(['conformance/kit/followers.ts']);
 });
 
 test('a file that nothing reaches is found, a worker named by its URL is not', () => {

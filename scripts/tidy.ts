@@ -3,6 +3,7 @@ import { join, posix } from 'node:path';
 import { readModules } from './tidy/modules.ts';
 import { check, longFiles, type Finding } from './tidy/rules.ts';
 import { checkStructure } from './tidy/structure.ts';
+import { ownSseParsers } from './tidy/sse-parsers.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const LINES_MAX = 400;
@@ -21,10 +22,12 @@ export function tidy(root: string = ROOT): {
   const packages = readdirSync(join(root, 'packages')).map((name) => `packages/${name}`);
   const modules = readModules(root, packages);
   const others = readModules(root, OTHER_FOLDERS);
-  return {
-    findings: [...check(modules, entryPoints(root, packages)), ...checkStructure([...modules, ...others])],
-    long: longFiles(modules, LINES_MAX),
-  };
+  const findings = [
+    ...check(modules, entryPoints(root, packages)),
+    ...checkStructure([...modules, ...others]),
+    ...ownSseParsers([...modules, ...others]),
+  ];
+  return { findings, long: longFiles(modules, LINES_MAX) };
 }
 
 /** What a package's `package.json` names as `exports` and `bin`, and the pages that its HTML loads. */

@@ -138,6 +138,10 @@ const INTERNAL_NAMES = [
     'retryMs',
     'save',
     'consumerQueues',
+    'markJoined',
+    'event',
+    'onIgnored',
+    'messageBytesMax',
   ],
   ...['attempt', 'target', 'waitSeconds', 'answer', 'matcher', 'handler', 'options', 'request'],
   // Credentials.

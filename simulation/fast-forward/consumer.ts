@@ -1,4 +1,5 @@
 import { get, type ClientRequest } from 'node:http';
+import { createSseParser } from '@polycast/protocol';
 import { WebSocket } from 'ws';
 
 /** What one kind of reading gives: events as they are, and gaps. */
@@ -110,16 +111,12 @@ const OPENERS: readonly ((base: string, query: string, listener: ReadListener) =
 
 function openSse(base: string, query: string, listener: ReadListener): Stop {
   const request = get(`${base}/v1/events?${query}`, { headers: { accept: 'text/event-stream' } }, (response) => {
-    let text = '';
-    response.setEncoding('utf8').on('data', (chunk: string) => {
-      text += chunk;
-      for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
-        const block = text.slice(0, end);
-        text = text.slice(end + 2);
-        const data = /^data: (.*)$/m.exec(block)?.[1];
-        if (data === undefined) continue;
-        if (block.includes('event: polycast.gap')) listener.gap((JSON.parse(data) as { to: string }).to);
-        else if (!block.includes('event: ')) listener.event(JSON.parse(data) as Parameters<ReadListener['event']>[0]);
+    const parser = createSseParser();
+    response.on('data', (bytes: Buffer) => {
+      for (const frame of parser.feed(bytes)) {
+        if (frame.kind !== 'message') continue;
+        if (frame.event === 'polycast.gap') listener.gap((JSON.parse(frame.data) as { to: string }).to);
+        if (frame.event === 'message') listener.event(JSON.parse(frame.data) as Parameters<ReadListener['event']>[0]);
       }
     });
   });

@@ -1,6 +1,6 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
-import { TRANSPORTS, type Gap, type TransportName } from '@polycast/protocol';
+import { createSseParser, TRANSPORTS, type Gap, type SseFrame, type TransportName } from '@polycast/protocol';
 import WebSocket from 'ws';
 import { call, query } from '../http.ts';
 import { eventsOf, membersOf, rawEvent, type RawEvent } from '../wire/raw-events.ts';
@@ -189,43 +189,23 @@ function readSse(
     request.on('close', () => resolve());
     request.on('response', (answer) => {
       if (answer.statusCode !== 200 && answer.statusCode !== 503) listener.error(`${answer.statusCode}`);
-      const parser = new SseParser(listener);
-      answer.setEncoding('utf8').on('data', (text: string) => parser.feed(text));
+      const parser = createSseParser({ onIgnored: (line) => void (line.startsWith(':') || listener.error(line)) });
+      answer.on('data', (bytes: Buffer) => {
+        for (const frame of parser.feed(bytes)) sseFrame(frame, listener);
+      });
       answer.on('error', () => undefined);
       answer.on('end', () => listener.ended('end'));
     });
   });
 }
 
-/** Blocks of lines, as the hub writes them: no field comes in two lines. */
-class SseParser {
-  readonly #listener: ReaderListener;
-  #text = '';
-
-  constructor(ears: ReaderListener) {
-    this.#listener = ears;
-  }
-
-  feed(text: string): void {
-    this.#text += text;
-    for (let end = this.#text.indexOf('\n\n'); end >= 0; end = this.#text.indexOf('\n\n')) {
-      this.#block(this.#text.slice(0, end));
-      this.#text = this.#text.slice(end + 2);
-    }
-  }
-
-  #block(block: string): void {
-    const fields = new Map(
-      block.split('\n').map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]),
-    );
-    const name = fields.get('event');
-    const data = fields.get('data');
-    const id = fields.get('id');
-    if (name === 'polycast.gap' && data !== undefined) this.#listener.gap(JSON.parse(data) as Gap);
-    else if (name === 'polycast.draining') this.#listener.ended('draining');
-    else if (name === undefined && data !== undefined) this.#listener.event(rawEvent(data));
-    else if (id !== undefined) this.#listener.cursor(id);
-  }
+function sseFrame(frame: SseFrame, listener: ReaderListener): void {
+  if (frame.kind === 'retry') return;
+  if (frame.kind === 'id') listener.cursor(frame.id);
+  else if (frame.event === 'polycast.gap') listener.gap(JSON.parse(frame.data) as Gap);
+  else if (frame.event === 'polycast.draining') listener.ended('draining');
+  else if (frame.event === 'message') listener.event(rawEvent(frame.data));
+  else if (frame.id !== '') listener.cursor(frame.id);
 }
 
 function readWebSocket(

@@ -1,4 +1,5 @@
 import { connect, type ClientHttp2Session, type ClientHttp2Stream, type IncomingHttpHeaders } from 'node:http2';
+import { createSseParser } from '@polycast/protocol';
 import { until } from '../wait.ts';
 
 export interface Http2Reply {
@@ -74,7 +75,8 @@ export class Http2Response {
 
   /** The `data:` of events without a name: what `onmessage` gets. */
   get events(): readonly string[] {
-    return [...this.text.matchAll(/(?:^|\n\n)id: \S+\ndata: (.*)(?=\n\n)/g)].map(([, data]) => data as string);
+    const frames = createSseParser().feed(Buffer.from(this.text));
+    return frames.flatMap((frame) => (frame.kind === 'message' && frame.event === 'message' ? [frame.data] : []));
   }
 
   receives(text: string): Promise<void> {

@@ -7,5 +7,6 @@ export * from './messages.ts';
 export * from './envelope.ts';
 export * from './frames.ts';
 export * from './json-scanner.ts';
+export * from './sse-parser.ts';
 export * from './time.ts';
 export * from './transports.ts';

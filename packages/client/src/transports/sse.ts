@@ -1,7 +1,6 @@
-import type { PolycastEvent, ServerMessage } from '@polycast/protocol';
+import { createSseParser, type PolycastEvent, type ServerMessage, type SseFrame } from '@polycast/protocol';
 import { eventsUrlOf, EndedError, sendRequest, type RequestContext } from '../http.ts';
 import type { OpenRequest } from '../machine/state.ts';
-import { createSseParser, type SseFrame } from './sse-parser.ts';
 import { readMessage } from './messages.ts';
 import { createReadingTransport, type EmitSignal, type Transport } from './transport.ts';
 
@@ -19,11 +18,12 @@ export function openSse(target: RequestContext, request: OpenRequest, emit: Emit
     if (!response.headers.get('content-type')?.includes('event-stream')) throw new EndedError('no hub');
     const parser = createSseParser();
     const reader = (response.body as ReadableStream<Uint8Array>).getReader();
-    for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) throw new EndedError('ended');
       signal.throwIfAborted();
-      emitFrames(parser.feed(piece.value), emit);
+      emitFrames(parser.feed(value), emit);
     }
-    throw new EndedError('ended');
   });
 }
 

@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { createSseParser } from '@polycast/protocol';
 import { onTestFinished, vi } from 'vitest';
 import WebSocket from 'ws';
 import { parseConfig } from '../config/parse.ts';
@@ -105,8 +106,9 @@ export class EventStreamRecorder {
 
   /** The data of all events so far. */
   get events(): readonly Readonly<Record<string, unknown>>[] {
-    return [...this.text.matchAll(/^id: .*\ndata: (\{"id".*)$/gm)].map(
-      ([, json]) => JSON.parse(json as string) as Record<string, unknown>,
+    const frames = createSseParser().feed(Buffer.from(this.text));
+    return frames.flatMap((frame) =>
+      frame.kind === 'message' && frame.event === 'message' ? [JSON.parse(frame.data) as Record<string, unknown>] : [],
     );
   }
 

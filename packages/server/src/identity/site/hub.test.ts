@@ -1,3 +1,4 @@
+import { createSseParser, type SseFrame } from '@polycast/protocol';
 import { afterEach, expect, test } from 'vitest';
 import WebSocket from 'ws';
 import { parseConfig } from '../../config/parse.ts';
@@ -50,24 +51,18 @@ async function kit(behave: Behaviour, settings: object = {}, speed = 1): Promise
 const down: Behaviour = (_asked, response) => void response.writeHead(500).end();
 const ADA = { cookie: 'session=user-ada' };
 
-/** The messages of an event stream as they arrive. Ends with the stream. */
-async function* messages(response: Response): AsyncGenerator<string> {
-  const decoder = new TextDecoder();
-  let text = '';
-  for await (const bytes of response.body ?? []) {
-    text += decoder.decode(bytes as Uint8Array, { stream: true });
-    const parts = text.split('\n\n');
-    text = parts.pop() ?? '';
-    yield* parts;
-  }
+/** The frames of an event stream as they arrive. Ends with the stream. */
+async function* framesOf(response: Response): AsyncGenerator<SseFrame> {
+  const parser = createSseParser();
+  for await (const bytes of response.body ?? []) yield* parser.feed(bytes as Uint8Array);
 }
 
 /** Reads up to the first message of this event. The stream stays open. */
-async function messageOf(stream: AsyncGenerator<string>, event: string): Promise<string> {
+async function messageOf(stream: AsyncGenerator<SseFrame>, event: string): Promise<string> {
   for (;;) {
     const { done, value } = await stream.next();
     if (done === true) throw new Error(`the stream ended without ${event}`);
-    if (value.includes(`event: ${event}`)) return value;
+    if (value.kind === 'message' && value.event === event) return value.data;
   }
 }
 
@@ -75,7 +70,7 @@ test('a cookie is sufficient on every transport, and identifies the private chan
   const { hub, get } = await kit(answersBySession(60));
   expect((await get('/v1/events?channel=@me', ADA)).status).toBe(200);
   const stream = await get('/v1/events?channel=@me', { ...ADA, accept: 'text/event-stream' });
-  await messageOf(messages(stream), 'polycast.ready');
+  await messageOf(framesOf(stream), 'polycast.ready');
   const socket = new WebSocket(`${hub.url.replace('http', 'ws')}/v1/events?channel=@me`, { headers: ADA });
   opened.push({ close: () => socket.terminate() });
   const ready = await new Promise((resolve) => socket.once('message', (data) => resolve(JSON.parse(String(data)))));
@@ -157,21 +152,20 @@ test('with `site` in a rule, the site decides on a channel: for readers and publ
 
 test('a stream lives on beyond its answers: the site is asked again, and its client hears nothing of it', async () => {
   const { backend, get } = await kit(answersBySession(12), {}, 10);
-  const stream = messages(await get('/v1/events?channel=@me', { ...ADA, accept: 'text/event-stream' }));
+  const stream = framesOf(await get('/v1/events?channel=@me', { ...ADA, accept: 'text/event-stream' }));
   await messageOf(stream, 'polycast.ready');
   await expect.poll(() => backend.requests.length).toBeGreaterThanOrEqual(3);
   backend.behave = () => ({ user: null });
-  const rest: string[] = [];
-  for await (const message of stream) rest.push(message);
-  expect(rest.filter((message) => message.includes('event: '))).toEqual([
-    expect.stringContaining('event: polycast.closing'),
+  const rest: SseFrame[] = [];
+  for await (const frame of stream) if (frame.kind === 'message') rest.push(frame);
+  expect(rest).toEqual([
+    expect.objectContaining({ event: 'polycast.closing', data: expect.stringContaining('unauthorized') }),
   ]);
-  expect(rest.at(-1)).toContain('unauthorized');
 });
 
 test('what the site says on renewal holds, also where it is less than before', async () => {
   const { backend, get } = await kit(() => ({ user: 'ada', claims: { staff: true }, ttlSeconds: 8 }), {}, 10);
-  const stream = messages(await get('/v1/events?channel=staff', { ...ADA, accept: 'text/event-stream' }));
+  const stream = framesOf(await get('/v1/events?channel=staff', { ...ADA, accept: 'text/event-stream' }));
   await messageOf(stream, 'polycast.ready');
   backend.behave = () => ({ user: 'ada', ttlSeconds: 1 });
   expect(await messageOf(stream, 'polycast.closing')).toContain('forbidden');
@@ -183,13 +177,13 @@ test('a stream lives on through an outage of the site, and ends with the grace',
   // Measured before the first question: the site's answer is valid for at least this long from
   // here.
   const beganMs = performance.now();
-  const stream = messages(await get('/v1/events?channel=@me', { ...ADA, accept: 'text/event-stream' }));
+  const stream = framesOf(await get('/v1/events?channel=@me', { ...ADA, accept: 'text/event-stream' }));
   await messageOf(stream, 'polycast.ready');
   backend.behave = down;
-  const rest: string[] = [];
-  for await (const message of stream) rest.push(message);
+  const rest: SseFrame[] = [];
+  for await (const frame of stream) rest.push(frame);
   expect(performance.now() - beganMs).toBeGreaterThan(2400);
-  expect(rest.at(-1)).toContain('event: polycast.closing');
+  expect(rest.at(-1)).toMatchObject({ event: 'polycast.closing' });
 });
 
 /** Sends a request as the site does, with its own key. */
@@ -200,7 +194,7 @@ function tell({ hub }: Kit, path: string): Promise<Response> {
 test('when the site disconnects a user, the streams end and cached answers are dropped', async () => {
   const world = await kit(answersBySession(60));
   const { backend, get } = world;
-  const stream = messages(await get('/v1/events?channel=@me', { ...ADA, accept: 'text/event-stream' }));
+  const stream = framesOf(await get('/v1/events?channel=@me', { ...ADA, accept: 'text/event-stream' }));
   await messageOf(stream, 'polycast.ready');
   backend.behave = down;
   expect((await tell(world, '/v1/users/ada/disconnect')).status).toBe(200);
@@ -222,8 +216,8 @@ test('when the site has a user reauthenticated, a stream goes on with what is ri
   const world = await kit(() => ({ user: 'ada', claims: { staff: true }, ttlSeconds: 60 }));
   const { backend, get } = world;
   const headers = { ...ADA, accept: 'text/event-stream' };
-  const own = messages(await get('/v1/events?channel=@me', headers));
-  const staff = messages(await get('/v1/events?channel=staff', headers));
+  const own = framesOf(await get('/v1/events?channel=@me', headers));
+  const staff = framesOf(await get('/v1/events?channel=staff', headers));
   await Promise.all([messageOf(own, 'polycast.ready'), messageOf(staff, 'polycast.ready')]);
   backend.behave = () => ({ user: 'ada', ttlSeconds: 60 });
   expect((await tell(world, '/v1/users/ada/reauthenticate')).status).toBe(200);

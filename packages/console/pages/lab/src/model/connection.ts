@@ -5,6 +5,7 @@ import type { HttpHead, HttpPart } from './http-reader.ts';
 import { textOf } from './latin1.ts';
 import type { CloseCause, Direction, LaneName } from './records.ts';
 import { responderOf, requesterOf } from './sides.ts';
+import { StreamReader } from './stream-reader.ts';
 
 /** Where a connection's reader puts what it finds. */
 export interface ConnectionSink {
@@ -23,6 +24,7 @@ export class Connection {
   /** Of a request whose head is not complete yet. */
   #bytesUpPending = 0;
   #body = '';
+  #stream = new StreamReader();
 
   constructor(lane: LaneName, sink: ConnectionSink) {
     this.#lane = lane;
@@ -66,7 +68,10 @@ export class Connection {
     if (direction === 'up') this.#begin(head, atMs);
     const exchange = this.#exchange;
     if (exchange === undefined) return;
-    if (direction === 'down') exchange.status = Number(head.startLine.split(' ')[1]);
+    if (direction === 'down') {
+      exchange.status = Number(head.startLine.split(' ')[1]);
+      this.#stream = new StreamReader();
+    }
     this.#body = '';
     const label = direction === 'up' ? 'request' : 'answer';
     this.#sink.addEntry({
@@ -108,35 +113,22 @@ export class Connection {
   }
 
   #readBody(exchange: Exchange, bytes: string, atMs: number): void {
-    this.#body += bytes;
-    if (exchange.kind !== 'stream') return;
-    let from = 0;
-    for (;;) {
-      // A comment is a line of its own: it has no empty line of its own behind it.
-      const separator = this.#body.startsWith(':', from) ? '\n' : '\n\n';
-      const end = this.#body.indexOf(separator, from);
-      if (end < 0) break;
-      this.#readBlock(exchange, this.#body.slice(from, end), end + separator.length - from, atMs);
-      from = end + separator.length;
+    if (exchange.kind !== 'stream') {
+      this.#body += bytes;
+      return;
     }
-    this.#body = this.#body.slice(from);
-  }
-
-  /** One block of an event stream; the browser makes an event of it at its empty line. */
-  #readBlock(exchange: Exchange, block: string, bytes: number, atMs: number): void {
-    const name = /^event: ?(.*)$/m.exec(block)?.[1];
-    const isEvent = name === undefined && /^data:/m.test(block);
-    if (isEvent) exchange.events++;
-    if (name === 'polycast.gap') exchange.gaps++;
-    const label = isEvent ? 'event' : (name ?? (block.startsWith(':') ? 'heartbeat' : 'setting'));
-    this.#addEntry(exchange, 'down', isEvent ? 'event' : 'control', label, textOf(block), bytes, atMs);
+    for (const { kind, label, bytes: block } of this.#stream.feed(bytes)) {
+      if (kind === 'event') exchange.events++;
+      if (label === 'polycast.gap') exchange.gaps++;
+      this.#addEntry(exchange, 'down', kind, label, textOf(block).trim(), block.length, atMs);
+    }
   }
 
   #endOfAnswer(exchange: Exchange, atMs: number): void {
     exchange.endedAtMs = atMs;
     this.#exchange = undefined;
     if (exchange.kind === 'call') return this.#endOfCall(exchange, atMs);
-    if (this.#body === '' || exchange.kind === 'stream') return;
+    if (this.#body === '') return;
     const answer = parsePoll(textOf(this.#body));
     exchange.events = answer.events;
     exchange.gaps = answer.gaps;

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Gap, PolycastEvent } from '@polycast/protocol';
+import { createSseParser, type Gap, type PolycastEvent, type SseFrame } from '@polycast/protocol';
 import { authorization, keyHint, unreachable, type HubAddress } from '../../hub-address.ts';
 import { CliError } from '../../exit-codes.ts';
 import { describeProblem, readProblem } from '../../problem-document.ts';
@@ -75,10 +75,13 @@ async function readStream(
       signal: AbortSignal.any([signal, silence.signal]),
     });
     if (!response.ok) await handleRefusal(response, hub, position);
-    const stream = (response.body as ReadableStream<BufferSource>).pipeThrough(new TextDecoderStream());
-    for await (const frame of parseFrames(stream, () => timer.refresh())) {
-      await dispatchFrame(frame, listener, position);
+    const parser = createSseParser();
+    for await (const bytes of response.body as ReadableStream<Uint8Array>) {
       timer.refresh();
+      for (const frame of parser.feed(bytes)) {
+        await dispatchFrame(frame, listener, position);
+        timer.refresh();
+      }
     }
   } finally {
     clearTimeout(timer);
@@ -99,42 +102,17 @@ async function handleRefusal(response: Response, hub: HubAddress, { hasOpened }:
   throw new CliError('failed', `refused: ${describeProblem(problem)}`, keyHint(hub, problem.code));
 }
 
-interface Frame {
-  readonly name: string;
-  readonly id: string | undefined;
-  readonly data: string | undefined;
-}
-
-/**
- * Parses frames as a hub writes them: lines end with \n, and each frame has one `data:`. A
- * heartbeat may be only a comment, which is not a frame.
- */
-async function* parseFrames(stream: AsyncIterable<string>, onPiece: () => void): AsyncGenerator<Frame> {
-  let rest = '';
-  for await (const piece of stream) {
-    onPiece();
-    const frames = (rest + piece).split('\n\n');
-    rest = frames.pop() as string;
-    for (const frame of frames) {
-      const fields = new Map(
-        frame.split('\n').map((line) => /^(\w*): ?(.*)$/s.exec(line)?.slice(1) as [string, string]),
-      );
-      yield { name: fields.get('event') ?? '', id: fields.get('id'), data: fields.get('data') };
+async function dispatchFrame(frame: SseFrame, listener: EventStreamListener, position: StreamPosition): Promise<void> {
+  if (frame.kind === 'retry') return;
+  if (frame.kind === 'message') {
+    const { event, data } = frame;
+    if (event === 'polycast.ready') {
+      position.hasOpened = true;
+      position.failures = 0;
+      listener.open();
     }
+    if (event === 'polycast.gap') listener.gap(JSON.parse(data) as Gap);
+    if (event === 'message') await listener.event(JSON.parse(data) as PolycastEvent, data);
   }
-}
-
-async function dispatchFrame(
-  { name, id, data }: Frame,
-  listener: EventStreamListener,
-  position: StreamPosition,
-): Promise<void> {
-  if (name === 'polycast.ready') {
-    position.hasOpened = true;
-    position.failures = 0;
-    listener.open();
-  }
-  if (name === 'polycast.gap') listener.gap(JSON.parse(data as string) as Gap);
-  if (name === '' && data !== undefined) await listener.event(JSON.parse(data) as PolycastEvent, data);
-  if (id !== undefined) position.after = id;
+  if (frame.id !== '') position.after = frame.id;
 }
