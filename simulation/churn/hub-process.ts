@@ -3,6 +3,7 @@ import { getHeapStatistics } from 'node:v8';
 import { parseConfig } from '../../packages/server/src/config/parse.ts';
 import { openHub } from '../../packages/server/src/hub.ts';
 import { fastWorld } from '../../packages/server/src/operate/world.ts';
+import { checkInvariants } from '../check-invariants.ts';
 import { SECRET } from './tokens.ts';
 
 const [folder = '', speed = '1', more = '{}'] = process.argv.slice(2);
@@ -17,6 +18,7 @@ const config = parseConfig({
   logging: { level: 'error', format: 'json' },
   ...(JSON.parse(more) as object),
 });
+checkInvariants();
 const hub = await openHub(config, { world: fastWorld(Number(speed)) });
 process.send?.({ port: hub.port });
 process.on('message', (message) => {

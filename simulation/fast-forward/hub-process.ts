@@ -2,6 +2,7 @@
 import { parseConfig } from '../../packages/server/src/config/parse.ts';
 import { openHub } from '../../packages/server/src/hub.ts';
 import { fastWorld } from '../../packages/server/src/operate/world.ts';
+import { checkInvariants } from '../check-invariants.ts';
 import { DEFAULTS, RULES } from './rules.ts';
 
 const [folder = '', speed = '1'] = process.argv.slice(2);
@@ -16,6 +17,7 @@ const config = parseConfig({
   delivery: { tailBytesMax: 4 * 1024 * 1024 },
   logging: { level: 'error', format: 'json' },
 });
+checkInvariants();
 const hub = await openHub(config, { world: fastWorld(Number(speed)) });
 process.send?.({ port: hub.port });
 process.on('message', (message) => {

@@ -86,7 +86,10 @@ test('every consumer receives every matching event once, in order, or a gap befo
       const world = createFeedWorld(createMemoryLog(), sizes);
       const events: PublishedEvent[] = [];
       const consumers: ReferenceConsumer[] = [];
-      for (const next of steps) await take(next, world, events, consumers);
+      for (const next of steps) {
+        await take(next, world, events, consumers);
+        world.feed.assertInvariants();
+      }
       world.log.release();
       for (const consumer of consumers) consumer.flush();
       await drainMicrotasks();

@@ -6,6 +6,7 @@ import { LOG_PAGE_COUNT_MAX, LogReader, gapOf, pageEnd } from './log-reader.ts';
 import type { Log, Position, ReadPage, StoredRecord, TrimOrder } from './ports.ts';
 import { bodySize, RecordReader, type RecordPage } from './record-reader.ts';
 import { Tail, type ChannelTrim } from './tail.ts';
+import { assertSorted } from './primitives/invariant.ts';
 import { SingleFlight, type IsWanted } from './primitives/single-flight.ts';
 
 export interface FeedOptions {
@@ -319,6 +320,17 @@ export class Feed {
     isWanted: IsWanted = always,
   ): Promise<ReadPage> {
     return this.#reads.page(interest, after, through, direction, limit, bytesMax, isWanted);
+  }
+
+  /** Visits the tail, the interests and the cached batches. */
+  assertInvariants(): void {
+    this.#tail.assertInvariants();
+    this.#interests.assertInvariants();
+    this.#cache.assertInvariants();
+    assertSorted(
+      this.#pendingTrims.map(({ applyAtMs }) => applyAtMs),
+      'feed: trims are applied in their order',
+    );
   }
 
   #bytesMax(framing: Framing): number {

@@ -42,6 +42,10 @@ export class RecordDeque {
     this.#first = 0;
   }
 
+  *[Symbol.iterator](): Generator<StoredRecord> {
+    for (let index = 0; index < this.length; index++) yield this.at(index);
+  }
+
   /** The index of the first record after a position; `length` when there is none. */
   indexAfter(position: Position): number {
     let low = this.#first;

@@ -1,5 +1,6 @@
 import type { Interest } from './interests/interest.ts';
 import type { Position, StoredRecord, TrimOrder } from './ports.ts';
+import { assertInvariant, assertRising } from './primitives/invariant.ts';
 import { RecordDeque } from './record-deque.ts';
 
 export interface TailOptions {
@@ -123,6 +124,7 @@ export class Tail {
 
   /** Adds the next event of the log. */
   push(record: StoredRecord): void {
+    assertInvariant(record.position > this.#head, 'tail: events come in the order of the log');
     this.#append(record);
     this.#head = record.position;
     if (this.#bytes > this.#options.bytesMax) this.#evict();
@@ -212,6 +214,47 @@ export class Tail {
   /** The newest event of a single channel, if it is here. */
   newest(interest: Interest): StoredRecord | undefined {
     return this.#channels.get(interest.patterns[0] as string)?.records.newest();
+  }
+
+  /** Visits every event and channel. */
+  assertInvariants(): void {
+    const remaining = new Map<string, StoredRecord[]>();
+    let bytes = 0;
+    for (const record of this.#records) {
+      bytes += record.body.length + RECORD_OVERHEAD_BYTES;
+      const channel = this.#channels.get(record.channel);
+      assertInvariant(channel !== undefined, 'tail: the channel of each event is known');
+      if (record.position > channel.removedThrough) groupInto(remaining, record);
+    }
+    assertInvariant(this.#bytes === bytes, 'tail: the bytes are the sum over all events');
+    assertInvariant(bytes <= this.#options.bytesMax, 'tail: the bytes are bounded');
+    assertRising(
+      [this.#start, ...[...this.#records].map(({ position }) => position), this.#head + 1],
+      'tail: events are in order, after the start, and not after the head',
+    );
+    assertInvariant(this.#unknownChannelsFrom <= this.#start, 'tail: it knows no less than all events after its start');
+    for (const [name, channel] of this.#channels) {
+      this.#assertChannel(channel, remaining.get(name) ?? []);
+      assertInvariant(this.#removedThrough >= channel.removedThrough, 'tail: no removal is after the newest removal');
+    }
+    for (const [name, channel] of this.#quiet) {
+      assertInvariant(channel.records.length === 0, 'tail: a quiet channel has no events');
+      assertInvariant(this.#channels.get(name) === channel, 'tail: a quiet channel is known');
+    }
+  }
+
+  /** @param remaining the channel's events that retention has not removed */
+  #assertChannel({ records, latestOnly, completeFrom }: ChannelTail, remaining: readonly StoredRecord[]): void {
+    const expected = latestOnly ? remaining.slice(-1) : remaining;
+    assertInvariant(
+      records.length === expected.length && expected.every((record, index) => records.at(index) === record),
+      'tail: a channel has its events that were not removed',
+    );
+    const [first] = expected;
+    assertInvariant(
+      first === undefined || completeFrom < first.position,
+      'tail: a channel is complete before its events',
+    );
   }
 
   /**
@@ -305,6 +348,12 @@ export class Tail {
 }
 
 const NO_RECORDS = new RecordDeque();
+
+function groupInto(groups: Map<string, StoredRecord[]>, record: StoredRecord): void {
+  const group = groups.get(record.channel);
+  if (group === undefined) groups.set(record.channel, [record]);
+  else group.push(record);
+}
 
 /** The number of a channel's oldest events that an order removes. */
 function removedCount(records: RecordDeque, { countMax, bytesMax, olderThanMs }: TrimOrder): number {

@@ -1,5 +1,6 @@
 import type { Framing, GapReason } from '@polycast/protocol';
 import type { Position, StoredRecord } from '../ports.ts';
+import { assertInvariant } from '../primitives/invariant.ts';
 
 /** The interest that batches are made for, as far as they know it. */
 export interface BatchOwner {
@@ -136,6 +137,24 @@ export class BatchCache {
     for (const cached of this.#entries) this.#evict(cached);
     this.#entries = [];
     this.#first = 0;
+  }
+
+  /** Visits every batch. */
+  assertInvariants(): void {
+    let count = 0;
+    let bytes = 0;
+    for (const [index, cached] of this.#entries.entries()) {
+      const { batch } = cached;
+      if (batch === undefined) continue;
+      count++;
+      bytes += batch.bytes.length + BATCH_OVERHEAD_BYTES;
+      assertInvariant(index >= this.#first, 'batch cache: entries before the first are empty');
+      assertInvariant(batch.interest.batches.includes(cached), 'batch cache: the interest of a batch has it');
+      assertInvariant(batch.interest.isIndexed, 'batch cache: the interest of a batch learns of new events');
+    }
+    assertInvariant(count === this.#count, 'batch cache: the count is that of its batches');
+    assertInvariant(bytes === this.#bytes, 'batch cache: the bytes are the sum over its batches');
+    assertInvariant(bytes <= this.#bytesMax, 'batch cache: the bytes are bounded');
   }
 
   #evict(cached: CachedBatch): void {

@@ -1,3 +1,4 @@
+import { assertInvariant } from '../primitives/invariant.ts';
 import type { PresenceUser } from './presence-events.ts';
 
 /**
@@ -86,6 +87,24 @@ export class PresenceChannel {
     for (const member of this.users.values()) if (member.announcedSessions > 0) users.push(announcedUser(member));
     this.#listed = users;
     return users;
+  }
+
+  allMembers(): PresenceMember[] {
+    return [...this.users.values(), ...(this.anonymous === undefined ? [] : [this.anonymous])];
+  }
+
+  /** Visits every member. */
+  assertInvariants(): void {
+    let announced = 0;
+    for (const member of this.allMembers()) {
+      assertInvariant(member.presenceChannel === this, 'presence: a member knows its channel');
+      assertInvariant(
+        member.sessions >= 0 && member.announcedSessions + sessionCount(member) > 0,
+        'presence: a member has a session, or had one that was announced',
+      );
+      if (member.user !== undefined && member.announcedSessions > 0) announced++;
+    }
+    assertInvariant(announced === this.announcedUserCount, 'presence: the count is that of the announced users');
   }
 
   /** Drops the cached list, because the announced state of a member has changed. */

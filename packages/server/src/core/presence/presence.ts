@@ -4,6 +4,7 @@ import { PresenceInfoStore } from './presence-info-store.ts';
 import { sessionCount, PresenceChannel, type PresenceMember } from './presence-members.ts';
 import { PresenceAnnouncer } from './presence-announcer.ts';
 import type { StoredPresence, PresenceSettings, PresenceSnapshot, StoredPresenceChannel } from './presence-types.ts';
+import { assertInvariant, assertSorted } from '../primitives/invariant.ts';
 import { TokenBuckets } from '../primitives/token-buckets.ts';
 
 /**
@@ -214,6 +215,31 @@ export class Presence {
       presenceChannel.isOccupied = true;
       this.#scheduleCount(presenceChannel, nowMs);
     }
+  }
+
+  /** Visits every member. */
+  assertInvariants(): void {
+    let bytes = 0;
+    for (const channel of [this.#allUsers, ...this.#channels.values()]) {
+      channel.assertInvariants();
+      for (const { user } of channel.allMembers()) bytes += memberBytes(channel.channel, user);
+    }
+    assertInvariant(bytes === this.#members.bytes, 'presence: the bytes are the sum over all members');
+    this.#members.assertInvariants();
+    for (const member of this.#ready)
+      assertInvariant(!this.#delayed.has(member), 'presence: a member that is ready is not delayed');
+    assertSorted(
+      [...this.#delayed].map(({ announceAtMs }) => announceAtMs),
+      'presence: delayed members are in the order of their times',
+    );
+    assertSorted(
+      [...this.#polled].map(({ polledUntilMs }) => polledUntilMs),
+      'presence: polls are in the order of their ends',
+    );
+    assertSorted(
+      [...this.#delayedChannels].map(({ countAtMs }) => countAtMs),
+      'presence: delayed channels are in the order of their times',
+    );
   }
 
   #restoreChannel({ channel, isListed, users, anonymous, members }: StoredPresenceChannel, nowMs: number): void {

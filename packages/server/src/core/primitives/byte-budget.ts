@@ -1,3 +1,5 @@
+import { assertInvariant } from './invariant.ts';
+
 /** Memory that clients fill, as metrics show it. */
 export interface MemoryUsage {
   readonly bytes: number;
@@ -75,11 +77,24 @@ export class ByteBudget implements MemoryUsage {
 
   release(bytes: number, client: string | undefined): void {
     this.#reserved -= bytes;
+    assertInvariant(this.#reserved >= 0, 'budget: only what was reserved is released');
     if (client === undefined) return;
     this.#reservedByClients -= bytes;
     const remaining = this.reservedBy(client) - bytes;
+    assertInvariant(remaining >= 0, 'budget: a client releases only what it has reserved');
     if (remaining > 0) this.#byClient.set(client, remaining);
     else this.#byClient.delete(client);
+  }
+
+  /** Visits every client. */
+  assertInvariants(): void {
+    let bytes = 0;
+    for (const reserved of this.#byClient.values()) {
+      assertInvariant(reserved > 0, 'budget: a client without bytes has no entry');
+      bytes += reserved;
+    }
+    assertInvariant(bytes === this.#reservedByClients, 'budget: the part of all clients is the sum over them');
+    assertInvariant(bytes <= this.#reserved, 'budget: clients have a part of all bytes');
   }
 }
 

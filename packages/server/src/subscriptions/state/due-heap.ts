@@ -1,3 +1,5 @@
+import { assertInvariant } from '../../core/primitives/invariant.ts';
+
 /** An item of a heap. It knows its own index, so that the heap moves and removes it in O(log n). */
 export interface DueItem {
   /** Milliseconds of any one clock. While the item is in a heap, only `set` may change it. */
@@ -53,6 +55,15 @@ export class DueHeap<Item extends DueItem> {
   /** In no particular order. */
   items(): Iterable<Item> {
     return this.#items;
+  }
+
+  /** Visits every item. */
+  assertInvariants(): void {
+    for (const [index, item] of this.#items.entries()) {
+      assertInvariant(item.heapIndex === index, 'heap: an item knows its index');
+      const parent = this.#items[(index - 1) >>> 1];
+      assertInvariant(index === 0 || (parent as Item).dueMs <= item.dueMs, 'heap: no item is due before its parent');
+    }
   }
 
   #siftUp(item: Item): void {

@@ -44,6 +44,11 @@ export class PresenceWorld {
   readonly #lastPresentMs = new Map<string, number>();
 
   run(step: Step): void {
+    this.#take(step);
+    this.presence.assertInvariants();
+  }
+
+  #take(step: Step): void {
     switch (step.do) {
       case 'open':
         return this.#open(CHANNELS[step.channel] as string, USERS[step.user], step.info === 0 ? undefined : step.info);

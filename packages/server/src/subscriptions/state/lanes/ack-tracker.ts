@@ -10,6 +10,7 @@ import { storedEvent } from './lane-persistence.ts';
 import { restoreLanes } from './restore-lanes.ts';
 import { Checkpoint } from './checkpoint.ts';
 import type { StoreChange } from '../subscription-store.ts';
+import { assertInvariant } from '../../../core/primitives/invariant.ts';
 
 /** Events of one lane that stay in memory behind the head when the tracker frees memory. */
 const LANE_COUNT_KEPT = 2;
@@ -147,7 +148,10 @@ export class AckTracker {
    * Takes up the next events of the log: all matching events after `position`, through `reached`.
    */
   enqueue(records: readonly StoredRecord[], reached: Position): void {
-    for (const record of records) this.#enqueue(record);
+    for (const record of records) {
+      assertInvariant(record.position > this.#position, 'tracker: no event is taken up twice');
+      this.#enqueue(record);
+    }
     if (reached > this.#position) this.#position = reached;
   }
 
@@ -351,6 +355,26 @@ export class AckTracker {
     return [...this.#lanes.all()].map(storedEvent).filter((event) => event !== undefined);
   }
 
+  /** Visits every lane, and every event in memory. */
+  assertInvariants(): void {
+    this.#lanes.assertInvariants();
+    let [inFlight, count, bytes] = [0, 0, 0];
+    for (const lane of this.#lanes.all()) {
+      if (lane.phase === 'in_flight') inFlight++;
+      for (const record of lane.buffered()) {
+        count++;
+        bytes += record.body.length;
+      }
+    }
+    assertInvariant(inFlight === this.#inFlight, 'tracker: the lanes that are handed out are counted');
+    assertInvariant(
+      count === this.#buffered.count && bytes === this.#buffered.bytes,
+      'tracker: the events in memory are counted, and their bytes',
+    );
+    assertInvariant(this.cursor <= this.#position, 'tracker: the stored cursor is not after the position');
+    this.#schedule.assertInvariants(this.#lanes.all());
+  }
+
   get #isOrdered(): boolean {
     return this.#ordering === 'per-channel';
   }
@@ -377,6 +401,7 @@ export class AckTracker {
   #endDelivery(lane: Lane): boolean {
     if (lane.phase !== 'in_flight') return false;
     this.#inFlight--;
+    assertInvariant(this.#inFlight >= 0, 'tracker: each lane that is handed out ends once');
     this.#schedule.clearLeaseEnd(lane);
     return true;
   }

@@ -1,4 +1,5 @@
 import type { StoredRecord } from '../../../core/ports.ts';
+import { assertInvariant } from '../../../core/primitives/invariant.ts';
 
 /** Counts the events that a tracker has in memory, and their bytes. */
 export class BufferedEvents {
@@ -14,5 +15,6 @@ export class BufferedEvents {
     if (record === undefined) return;
     this.count--;
     this.bytes -= record.body.length;
+    assertInvariant(this.count >= 0 && this.bytes >= 0, 'buffered events: only what was added is removed');
   }
 }

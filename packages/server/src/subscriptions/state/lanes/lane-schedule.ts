@@ -1,5 +1,6 @@
 import { Queue } from '../../../core/primitives/queue.ts';
 import { DueHeap } from '../due-heap.ts';
+import { assertInvariant } from '../../../core/primitives/invariant.ts';
 import type { Lane } from './lane.ts';
 
 /**
@@ -92,6 +93,28 @@ export class LaneSchedule {
       count += attempts > 0 ? 1 : 1 + (queue?.length ?? 0);
     }
     return count;
+  }
+
+  /** Visits all of these lanes. */
+  assertInvariants(lanes: Iterable<Lane>): void {
+    let [ready, waiting] = [0, 0];
+    for (const { phase, heapIndex, record } of lanes) {
+      if (phase === 'ready') ready++;
+      if (phase === 'waiting') waiting++;
+      assertInvariant(phase !== 'waiting' || heapIndex >= 0, 'lanes: one that waits is woken at its time');
+      assertInvariant(phase !== 'ready' || record !== undefined, 'lanes: one that is ready has its event');
+      assertInvariant(
+        heapIndex < 0 || phase === 'waiting' || phase === 'in_flight',
+        'lanes: only one that waits, or is leased, has a time',
+      );
+    }
+    assertInvariant(this.#ready.length === ready, 'lanes: each that is ready is in the queue once');
+    assertInvariant(this.#waiting === waiting, 'lanes: the waiting ones are counted');
+    for (let index = 0; index < this.#ready.length; index++)
+      assertInvariant(this.#ready.at(index).phase === 'ready', 'lanes: the queue has those that are ready');
+    for (let index = 0; index < this.#toRead.length; index++)
+      assertInvariant(this.#toRead.at(index).phase === 'reading', 'lanes: those to read are in phase `reading`');
+    this.#due.assertInvariants();
   }
 
   /** The lane is due. A head without a payload is read first. */

@@ -1,4 +1,5 @@
 import type { Position } from '../../../core/ports.ts';
+import { assertInvariant } from '../../../core/primitives/invariant.ts';
 import type { Lane } from './lane.ts';
 
 /** The lanes of a tracker, as others see them. */
@@ -71,5 +72,15 @@ export class LaneSet implements OpenLanes {
     let oldestMs = Infinity;
     for (const { timeMs } of this.#all) oldestMs = Math.min(oldestMs, timeMs > 0 ? timeMs : unknownMs);
     return oldestMs;
+  }
+
+  /** Visits every lane. */
+  assertInvariants(): void {
+    for (const lane of this.#all) lane.assertInvariants();
+    for (const [channel, lane] of this.#byChannel)
+      assertInvariant(
+        this.#all.has(lane) && lane.channel === channel && !lane.isAside,
+        'lanes: that of a channel is open, and is not aside',
+      );
   }
 }

@@ -2,6 +2,7 @@ import type { Position, StoredRecord } from '../../../core/ports.ts';
 import type { DueItem } from '../due-heap.ts';
 import type { BufferedEvents } from './buffered-events.ts';
 import { Queue } from '../../../core/primitives/queue.ts';
+import { assertInvariant, assertRising } from '../../../core/primitives/invariant.ts';
 
 /**
  * A lane is a queue of events that are delivered one after the other. In per-channel order it has
@@ -205,6 +206,28 @@ export class Lane implements DueItem {
   /** Reduces the number of events that were handed out together. */
   narrow(count: number): void {
     if (this.phase === 'in_flight') this.handedOutCount = Math.max(1, Math.min(this.handedOutCount, count));
+  }
+
+  /** The events in memory: the head, if it is, and those behind it. */
+  *buffered(): Generator<StoredRecord> {
+    if (this.record !== undefined) yield this.record;
+    for (let index = 0; index < (this.queue?.length ?? 0); index++) yield (this.queue as Queue<StoredRecord>).at(index);
+  }
+
+  /** Visits every event in memory. */
+  assertInvariants(): void {
+    const { queue, handedOutCount } = this;
+    assertInvariant(this.phase !== 'done', 'lane: one that is done has left its tracker');
+    assertInvariant(
+      handedOutCount === 1 || (this.phase === 'in_flight' && handedOutCount <= 1 + (queue?.length ?? 0)),
+      'lane: only events in memory are handed out together',
+    );
+    assertInvariant(this.attempts >= 0, 'lane: attempts are not negative');
+    assertInvariant(!this.isHeadDone || this.backlogAfter !== NO_POSITION, 'lane: a done head has events behind it');
+    assertRising(
+      [...this.buffered()].map(({ position }) => position),
+      'lane: events are in the order of the log',
+    );
   }
 
   /** Whether the event is the head or is behind it. */

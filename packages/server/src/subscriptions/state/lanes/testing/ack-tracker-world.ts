@@ -330,6 +330,7 @@ export class AckTrackerWorld {
 
   /** The tracker's counts equal the number of events taken up and not done. */
   checkCounts(): void {
+    this.#tracker.assertInvariants();
     const { inFlight, failing, waiting } = this.#tracker.countOpen();
     const counted = inFlight + failing + waiting;
     const { position } = this.#tracker;
