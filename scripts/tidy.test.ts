@@ -4,6 +4,7 @@ import { FIELDS } from '../packages/server/src/config/reference.ts';
 import { parseModule, readModules } from './tidy/modules.ts';
 import { check } from './tidy/rules.ts';
 import { checkStructure } from './tidy/structure.ts';
+import { shortFiles } from './tidy/short-files.ts';
 import { ownSseParsers } from './tidy/sse-parsers.ts';
 import { tidy } from './tidy.ts';
 
@@ -159,6 +160,12 @@ const harmless: readonly [name: string, path: string, source: string][] = [
 
 test.each(harmless)('it is allowed: %s', (_name, path, source) => {
   expect(check([parseModule(path, source)], new Set([path]))).toEqual([]);
+});
+
+test('a short file without a reason is found', () => {
+  const paths = ['core/crumb.ts', 'core/crumb.test.ts', 'core/events/latest.ts', 'storage/x-worker.ts'];
+  const modules = paths.map((path) => parseModule(`packages/server/src/${path}`, 'export const crumb = 1;\n'));
+  expect(shortFiles(modules).map(({ path }) => path)).toEqual(['packages/server/src/core/crumb.ts']);
 });
 
 test('a parser of event streams outside the protocol is found', () => {

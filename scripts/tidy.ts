@@ -3,6 +3,7 @@ import { join, posix } from 'node:path';
 import { readModules } from './tidy/modules.ts';
 import { check, longFiles, type Finding } from './tidy/rules.ts';
 import { checkStructure } from './tidy/structure.ts';
+import { shortFiles } from './tidy/short-files.ts';
 import { ownSseParsers } from './tidy/sse-parsers.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -25,6 +26,7 @@ export function tidy(root: string = ROOT): {
   const findings = [
     ...check(modules, entryPoints(root, packages)),
     ...checkStructure([...modules, ...others]),
+    ...shortFiles(modules),
     ...ownSseParsers([...modules, ...others]),
   ];
   return { findings, long: longFiles(modules, LINES_MAX) };

@@ -32,6 +32,9 @@ const readme: Page = {
   end: '<!-- bench:end -->',
 };
 
+const dataFolder = join(resultsFolder, 'json');
+const chartsFolder = join(resultsFolder, 'charts');
+
 export function writeResult(scenario: Scenario, outcome: Outcome, options: RunOptions, machine: MachineFacts): Result {
   const result: Result = {
     scenario: scenario.name,
@@ -41,15 +44,12 @@ export function writeResult(scenario: Scenario, outcome: Outcome, options: RunOp
     machine,
     ...outcome,
   };
-  mkdirSync(resultsFolder, { recursive: true });
+  for (const folder of [dataFolder, chartsFolder]) mkdirSync(folder, { recursive: true });
   // NaN has no place in JSON and becomes null: not measured.
-  writeFileSync(join(resultsFolder, `${scenario.name}.json`), `${JSON.stringify(result, undefined, 2)}\n`);
+  writeFileSync(join(dataFolder, `${scenario.name}.json`), `${JSON.stringify(result, undefined, 2)}\n`);
   for (const [index, chart] of outcome.charts.entries()) {
     const suffix = index === 0 ? '' : `-${index + 1}`;
-    writeFileSync(
-      join(resultsFolder, `${scenario.name}${suffix}.svg`),
-      chartSvg(scenario.title, chart, outcome.series),
-    );
+    writeFileSync(join(chartsFolder, `${scenario.name}${suffix}.svg`), chartSvg(scenario.title, chart, outcome.series));
   }
   return result;
 }
@@ -85,7 +85,7 @@ function fill({ file, begin, end }: Page, content: string): void {
 }
 
 function readResult(name: string): Result | undefined {
-  const file = join(resultsFolder, `${name}.json`);
+  const file = join(dataFolder, `${name}.json`);
   if (!existsSync(file)) return undefined;
   const result = JSON.parse(readFileSync(file, 'utf8')) as Result;
   return { ...result, bars: result.bars.map((bar) => ({ ...bar, figure: bar.figure ?? Number.NaN })) };
@@ -105,7 +105,9 @@ function section(result: Result): string {
   const lines = [
     `### ${title}`,
     '',
-    ...charts.map((_, index) => `![${title}](../bench/results/${scenario}${index === 0 ? '' : `-${index + 1}`}.svg)`),
+    ...charts.map(
+      (_, index) => `![${title}](../bench/results/charts/${scenario}${index === 0 ? '' : `-${index + 1}`}.svg)`,
+    ),
     '',
     `Load: ${Object.entries(settings)
       .map(([name, value]) => `${name} ${value}`)

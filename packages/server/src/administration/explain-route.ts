@@ -1,10 +1,10 @@
-import { PolycastError } from '@polycast/protocol';
 import { explain, userPrincipal, type Explanation } from '../core/access/explain.ts';
 import { isUser, OWN_CHANNEL_ALIAS } from '../core/access/private-channel.ts';
 import { ANONYMOUS, type Action, type Principal } from '../core/access/principal.ts';
 import { checkPattern, invalidParameter } from '../streams/events-query.ts';
 import type { Route } from '../http/route.ts';
 import type { AdministrationParts } from './administration-parts.ts';
+import { noSuchKey } from './key-routes.ts';
 import { timestampOrNull } from '../http/timestamp-text.ts';
 import { singleParameters } from '../http/single-parameters.ts';
 
@@ -49,7 +49,7 @@ function principalOf({ keys }: AdministrationParts, values: ReadonlyMap<string, 
   if (key !== undefined) {
     if (user !== undefined) throw invalidParameter('key', 'and "user" exclude each other');
     const principal = keys.principalOf(key);
-    if (principal === undefined) throw new PolycastError('not_found', 'The key does not exist.');
+    if (principal === undefined) throw noSuchKey();
     return principal;
   }
   if (user === undefined) return ANONYMOUS;

@@ -137,6 +137,6 @@ function orNotFound<Value>(value: Value | undefined): Value {
   return value;
 }
 
-function noSuchKey(): PolycastError {
+export function noSuchKey(): PolycastError {
   return new PolycastError('not_found', 'The key does not exist.');
 }

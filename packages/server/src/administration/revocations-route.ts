@@ -1,8 +1,8 @@
-import { PolycastError } from '@polycast/protocol';
 import type { Clock } from '../core/ports.ts';
 import { issuedBeforeNowMs, type RevocationKind } from '../identity/revocation-list.ts';
 import type { Route } from '../http/route.ts';
 import type { AdministrationParts } from './administration-parts.ts';
+import { noSuchKey } from './key-routes.ts';
 import { timestampOrNull } from '../http/timestamp-text.ts';
 import { invalidBody, nonEmptyText, timestamp, type MemberReader } from '../http/body/json-body.ts';
 
@@ -23,8 +23,7 @@ export function revocationsRoute(administration: AdministrationParts): Route {
       const order = { ...parseSubject(members), issuedBeforeMs: parseIssuedBefore(members, services.clock) };
       members.rejectUnknown();
       // Otherwise the hub would store a revocation of a key that never existed.
-      if (order.kind === 'key' && keys.get(order.name) === undefined)
-        throw new PolycastError('not_found', 'The key does not exist.');
+      if (order.kind === 'key' && keys.get(order.name) === undefined) throw noSuchKey();
       await revocations.revoke(order, request.actor);
       request.respondJson(201, { [order.kind]: order.name, issuedBefore: timestampOrNull(order.issuedBeforeMs) });
     },

@@ -1,6 +1,6 @@
 import type { Input, OptionSpec } from './command.ts';
 import { CliError } from './exit-codes.ts';
-import { SECRET_FORMS_HELP, resolveSecret } from './secret-argument.ts';
+import { SECRET_FORMS_HELP, resolveSecret } from './input.ts';
 
 export const DEFAULT_URL = 'http://127.0.0.1:8080';
 

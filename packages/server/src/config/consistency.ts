@@ -1,7 +1,7 @@
+import { isIP } from 'node:net';
 import { isHubChannel } from '../core/access/system-channels.ts';
 import type { Config } from './settings/config-schema.ts';
 import { isLoopback, parseListen, trustsLoopback } from './listen.ts';
-import { isNetwork } from './network.ts';
 import type { ConfigProblem } from './config-error.ts';
 
 /** Checks beyond single fields: forms that need a parser, and fields that depend on each other. */
@@ -172,4 +172,12 @@ function checkSizes({ defaults, rules, limits }: Config): ConfigProblem[] {
         'must not be more than limits.bodyBytesMax and limits.appendQueueBytesMax, because such an event could never be published',
     }));
   return [...bodies, ...events];
+}
+
+/** Whether a text is an address, or a network in CIDR notation. */
+function isNetwork(text: string): boolean {
+  const [address = '', bits, ...rest] = text.split('/');
+  const family = isIP(address);
+  if (family === 0 || rest.length > 0) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 6 ? 128 : 32));
 }

@@ -44,45 +44,30 @@ export interface SessionStep {
   readonly nextTicks: number;
 }
 
+type Transition = (state: SessionState, nowTick: number, settings: SessionSettings) => SessionStep;
+
 const CLOSED: SessionStep = { phase: 'closed', effect: 'none', nextTicks: 0 };
 
 /** Every phase with every input. A missing cell does not compile. */
-const TRANSITIONS: Readonly<
-  Record<
-    SessionPhase,
-    Readonly<Record<SessionInput, (state: SessionState, nowTick: number, settings: SessionSettings) => SessionStep>>
-  >
-> = {
+const TRANSITIONS: Readonly<Record<SessionPhase, Readonly<Record<SessionInput, Transition>>>> = {
   open: {
     tick: stepOpen,
-    drain: (_state, _nowTick, { closeTimeoutTicks }) => ({
-      phase: 'leaving',
-      effect: 'send_draining',
-      nextTicks: closeTimeoutTicks,
-    }),
-    end: (_state, _nowTick, { closeTimeoutTicks }) => ({
-      phase: 'leaving',
-      effect: 'close',
-      nextTicks: closeTimeoutTicks,
-    }),
+    drain: leaveWith('send_draining'),
+    end: leaveWith('close'),
     gone: () => CLOSED,
   },
   leaving: {
     tick: () => ({ phase: 'closed', effect: 'destroy', nextTicks: 0 }),
-    drain: (_state, _nowTick, { closeTimeoutTicks }) => ({
-      phase: 'leaving',
-      effect: 'none',
-      nextTicks: closeTimeoutTicks,
-    }),
-    end: (_state, _nowTick, { closeTimeoutTicks }) => ({
-      phase: 'leaving',
-      effect: 'close',
-      nextTicks: closeTimeoutTicks,
-    }),
+    drain: leaveWith('none'),
+    end: leaveWith('close'),
     gone: () => CLOSED,
   },
   closed: { tick: () => CLOSED, drain: () => CLOSED, end: () => CLOSED, gone: () => CLOSED },
 };
+
+function leaveWith(effect: SessionEffect): Transition {
+  return (_state, _nowTick, { closeTimeoutTicks }) => ({ phase: 'leaving', effect, nextTicks: closeTimeoutTicks });
+}
 
 export function sessionTransition(
   state: SessionState,

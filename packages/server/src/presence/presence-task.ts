@@ -4,10 +4,10 @@ import type { Clock, Log, Position, StoredRecord } from '../core/ports.ts';
 import { Presence } from '../core/presence/presence.ts';
 import type { PresenceStore } from '../core/presence/presence-store.ts';
 import type { PresenceSettings, PresenceSnapshot, PresenceView } from '../core/presence/presence-types.ts';
-import { presenceChannel } from '../core/presence/presence-channel.ts';
 import {
   PRESENCE_PATTERNS,
   parsePresenceChange,
+  presenceChannel,
   presenceEvent,
   type PresenceChange,
 } from '../core/presence/presence-events.ts';

@@ -1,6 +1,6 @@
 import { BoundedCache } from '../primitives/bounded-cache.ts';
 import { relationOf, userTokenIn } from './pattern-relation.ts';
-import { PRESENCE_PREFIX } from '../presence/presence-channel.ts';
+import { PRESENCE_PREFIX } from '../presence/presence-events.ts';
 import { SYSTEM_PREFIX } from './system-channels.ts';
 import { privateChannel, PRIVATE_CHANNELS, userToken } from './private-channel.ts';
 import { ANONYMOUS, type Action, type Principal, type Scope } from './principal.ts';

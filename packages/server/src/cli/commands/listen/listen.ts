@@ -1,4 +1,4 @@
-import { SECRET_FORMS_HELP, resolveSecret } from '../../secret-argument.ts';
+import { SECRET_FORMS_HELP, resolveSecret } from '../../input.ts';
 import { randomBytes } from 'node:crypto';
 import { isPattern, parseCursor } from '@polycast/protocol';
 import { DIALECTS } from '../../../subscriptions/dialects/registry.ts';

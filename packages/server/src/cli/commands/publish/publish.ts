@@ -4,7 +4,7 @@ import { CliError } from '../../exit-codes.ts';
 import { HUB_ADDRESS_OPTIONS, hubAddress } from '../../hub-address.ts';
 import { publishOne } from './publish-one.ts';
 import { publishStream } from './publish-stream.ts';
-import { readStandardInput } from '../../standard-input.ts';
+import { readStandardInput } from '../../input.ts';
 
 export const publish: Command = {
   name: 'publish',

@@ -1,5 +1,5 @@
 import { BODY_FORMATS } from '../../../subscriptions/state/definition.ts';
-import { SECRET_FORMS_HELP, resolveSecret } from '../../secret-argument.ts';
+import { SECRET_FORMS_HELP, resolveSecret } from '../../input.ts';
 import { usageError, type Command, type Input, type OptionSpec } from '../../command.ts';
 
 /** The options of a subscription, for its creation and its change. */

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Input } from '../../command.ts';
 import { CliError } from '../../exit-codes.ts';
-import { readStandardInput } from '../../standard-input.ts';
+import { readStandardInput } from '../../input.ts';
 import type { CapturedRequest } from './diagnosis.ts';
 
 interface CaptureResult {

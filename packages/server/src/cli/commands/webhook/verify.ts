@@ -1,4 +1,4 @@
-import { SECRET_FORMS_HELP, resolveSecret } from '../../secret-argument.ts';
+import { SECRET_FORMS_HELP, resolveSecret } from '../../input.ts';
 import { usageError, type Command, type Input } from '../../command.ts';
 import { diagnose } from './diagnosis.ts';
 import { readCapturedRequest } from './captured-request.ts';

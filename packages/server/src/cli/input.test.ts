@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { openSubscriptionHub } from '../testing/subscription-hub.ts';
-import { resolveSecret } from './secret-argument.ts';
+import { resolveSecret } from './input.ts';
 import { runInside } from './testing.ts';
 
 const SECRET = `whsec_${Buffer.alloc(24, 7).toString('base64')}`;
