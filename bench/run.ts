@@ -1,4 +1,5 @@
-// Runs the hub beside its peers, writes bench/results/ and the tables in docs/benchmarks.md, and says which bars hold.
+// Runs the hub beside its peers, writes bench/results/ and the tables in docs/benchmarks.md, and
+// says which bars hold.
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -63,7 +64,8 @@ async function main(): Promise<boolean> {
   const options = { quick: values.quick, repeats, against };
   const changes: ReturnType<typeof changesOf> = [];
 
-  // What this process does itself, such as asking whether a server is ready, must not cost the server's core anything.
+  // What this process does itself, such as asking whether a server is ready, must not cost the
+  // server's core anything.
   outputOf('taskset', '-a', '-c', '-p', String(loadCore), String(process.pid));
   buildLoad();
   const machine = machineFacts();

@@ -5,7 +5,10 @@ import { parseArgs, styleText } from 'node:util';
 
 const ROOT = join(import.meta.dirname, '..');
 
-/** Everything that must hold before a change goes in. `npm test`, and so CI, runs it with `--static` before all tests. */
+/**
+ * Everything that must hold before a change goes in. `npm test`, and so CI, runs it with `--static`
+ * before all tests.
+ */
 interface Step {
   readonly name: string;
   readonly command: readonly [string, ...string[]];

@@ -10,7 +10,10 @@ const STAGE = join(ROOT, '.cache/packages');
 /** With `node:sqlite` as it is needed. */
 const NODE_WANTED = '>=24';
 
-/** A package as it is published: JavaScript instead of TypeScript, and what the hub serves beside it. */
+/**
+ * A package as it is published: JavaScript instead of TypeScript, and what the hub serves beside
+ * it.
+ */
 interface Published {
   readonly folder: string;
   /** Built files by where they stand in the package. */
@@ -59,7 +62,9 @@ async function packOne({ folder, assets = {}, finish }: Published, destination: 
   return join(destination, filename);
 }
 
-/** What each of a package's projects makes: a browser, Node and the core do not know the same types. */
+/**
+ * What each of a package's projects makes: a browser, Node and the core do not know the same types.
+ */
 function emit(source: string, outDir: string): void {
   const projects = globSync('tsconfig*.json', { cwd: source }).filter((name) => name !== 'tsconfig.test.json');
   for (const project of projects.toSorted()) {
@@ -97,7 +102,8 @@ function manifest(source: string): object {
   };
   return {
     ...rest,
-    // Said here alone: in a checkout npm would warn of it on the Node that npm itself runs on, which is not the one that runs the hub.
+    // Said here alone: in a checkout npm would warn of it on the Node that npm itself runs on,
+    // which is not the one that runs the hub.
     engines: { node: NODE_WANTED },
     files: ['dist', 'assets'],
     exports: Object.fromEntries(

@@ -13,8 +13,8 @@ const LINES_MAX = 400;
 const OTHER_FOLDERS = ['bench', 'conformance', 'scripts', 'simulation'];
 
 /**
- * Checks the walls of the house (ARCHITECTURE.md): who imports whom, what the core may use, what nobody uses; and its shape: cycles, long
- * functions, crowded folders.
+ * Checks the walls of the house (ARCHITECTURE.md): imports between folders, what the core may use,
+ * and dead files; and its shape: cycles, long functions, crowded folders, short files.
  */
 export function tidy(root: string = ROOT): {
   readonly findings: readonly Finding[];
@@ -32,7 +32,9 @@ export function tidy(root: string = ROOT): {
   return { findings, long: longFiles(modules, LINES_MAX) };
 }
 
-/** What a package's `package.json` names as `exports` and `bin`, and the pages that its HTML loads. */
+/**
+ * What a package's `package.json` names as `exports` and `bin`, and the pages that its HTML loads.
+ */
 function entryPoints(root: string, packages: readonly string[]): ReadonlySet<string> {
   const entries = packages.flatMap((folder) => {
     const manifest = readFileSync(join(root, folder, 'package.json'), 'utf8');

@@ -6,8 +6,8 @@ import { AckTracker } from '../packages/server/src/subscriptions/state/lanes/ack
 const CALLS_PER_CHECK = 20;
 
 /**
- * From now on the objects of this process check their invariants (`assertInvariants`) while they work. A violation ends
- * the process, and with it the run.
+ * From now on the objects of this process check their invariants (`assertInvariants`) while they
+ * work. A violation ends the process, and with it the run.
  */
 export function checkInvariants(): void {
   checkAfter(Feed.prototype, 'onTrimmed');

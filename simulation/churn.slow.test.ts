@@ -9,13 +9,17 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { tokenOf } from './churn/tokens.ts';
 
 /**
- * The short form of `churn.ts`: what comes once and goes leaves nothing behind but its place in caches, which is bounded. Counted, not
- * timed: each kind of thing comes and goes so many times, all is waited for, and what is live then is held against what was before.
+ * The short form of `churn.ts`: what comes once and goes leaves nothing behind but its place in
+ * caches, which is bounded. Counted, not timed: each kind of thing comes and goes so many times,
+ * all is waited for, and what is live then is held against what was before.
  */
 interface Kind {
   readonly name: string;
   readonly count: number;
-  /** What one of them leaves in caches, and half a kilobyte: a leak of a kilobyte of each is beyond it. */
+  /**
+   * What one of them leaves in caches, and half a kilobyte: a leak of a kilobyte of each is beyond
+   * it.
+   */
   readonly bytesOfEachMax: number;
   readonly come: (number: number) => Promise<void>;
 }
@@ -123,7 +127,10 @@ function webSocket(number: number): Promise<void> {
   });
 }
 
-/** Held for its minute, a tenth of a second here: it asks for what nobody publishes. */
+/**
+ * A long poll of a channel without events: it is held for a minute, which is a tenth of a second
+ * here.
+ */
 function poll(number: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const request = get(`${base}/v1/events?${queryOf(number, 'poll')}&wait=60`, { agent: false }, (response) => {

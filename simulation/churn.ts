@@ -1,7 +1,9 @@
-// Comings and goings: node simulation/churn.ts [--hours 6] [--minutes 6] [--seed N] [--rate EVENTS_PER_SECOND]
-// A real hub on a real folder whose clock runs fast. Each event is the first and last of its channel, each visitor comes once,
-// subscriptions are made and removed, their endpoint fails now and then. It ends with 1 unless memory is flat in its second half, when caches and
-// V8's heaps have their size: the last quarter's median is held against the third's, of what is live after a collection and of what is resident.
+// Comings and goings: node simulation/churn.ts [--hours 6] [--minutes 6] [--seed N] [--rate
+// EVENTS_PER_SECOND] A real hub on a real folder whose clock runs fast. Each event is the first and
+// last of its channel, each visitor comes once, subscriptions are made and removed, their endpoint
+// fails now and then. It ends with 1 unless memory is flat in its second half, when caches and V8's
+// heaps have their size: the last quarter's median is held against the third's, of what is live
+// after a collection and of what is resident.
 import { fork } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -30,8 +32,9 @@ const VISITORS = 120;
 const TURN_MS = 50;
 
 /**
- * Medians: single samples come and go with what is under way. What is live shows a leak: at 10,000 channels an hour, one of half a kilobyte each is
- * beyond it. What is resident follows with V8's and the allocator's habits, so it may waver more; both have a bound of their own as well.
+ * Medians: single samples come and go with what is under way. What is live shows a leak: at 10,000
+ * channels an hour, one of half a kilobyte each is beyond it. What is resident follows with V8's
+ * and the allocator's habits, so it may waver more; both have a bound of their own as well.
  */
 const BOUNDS = {
   heapBytes: { growth: 0.05, noise: 4e6, max: 160e6 },

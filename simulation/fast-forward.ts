@@ -1,6 +1,7 @@
-// A day in minutes: node simulation/fast-forward.ts [--hours 24] [--minutes 10] [--seed N] [--rate EVENTS_PER_SECOND]
-// A real hub on a real folder whose clock runs fast; publishers, and consumers who come and go on all transports. Memory must
-// stay flat, the file within what retention allows, and no consumer may meet a hole that it was not told of.
+// A day in minutes: node simulation/fast-forward.ts [--hours 24] [--minutes 10] [--seed N] [--rate
+// EVENTS_PER_SECOND] A real hub on a real folder whose clock runs fast; publishers, and consumers
+// who come and go on all transports. Memory must stay flat, the file within what retention allows,
+// and no consumer may miss an event without a gap.
 import { fork } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { Agent, request } from 'node:http';
@@ -89,7 +90,10 @@ async function sample(consumers: readonly Consumer[], published: () => number): 
   return samples;
 }
 
-/** Flat: the last third is no higher than the middle one, give or take a tenth and what a collector leaves lying. */
+/**
+ * Flat: the last third is no higher than the middle one, give or take a tenth and what a collector
+ * leaves lying.
+ */
 function judge(samples: readonly Sample[], consumers: readonly Consumer[], published: number): boolean {
   const perSecond = published / (Number(values.hours) * 3600);
   const retainedMax = retainedBytesMax(perSecond, BODY_BYTES);
@@ -130,7 +134,10 @@ function judge(samples: readonly Sample[], consumers: readonly Consumer[], publi
   return verdicts.every(([, holds]) => holds);
 }
 
-/** Publishes arrays of events, each with its channel's count, at a steady rate; one request at a time keeps the counts in order. */
+/**
+ * Publishes arrays of events, each with its channel's count, at a steady rate; one request at a
+ * time keeps the counts in order.
+ */
 function startPublishing(port: number, perSecond: number): { stop(): void; published(): number } {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   const counts = new Map<string, number>();

@@ -1,5 +1,6 @@
-// Before and after: the hub of another checkout and the hub of this one, in turns, in the same scenario. Example:
-// `npm run bench -- burst-sse --against ../before` starts each run twice, once with each program.
+// Before and after: the hub of another checkout and the hub of this one, in turns, in the same
+// scenario. Example: `npm run bench -- burst-sse --against ../before` starts each run twice, once
+// with each program.
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,7 +11,10 @@ import { median } from './statistics.ts';
 
 const FILE = 'before-and-after.md';
 
-/** One figure of one contender: the medians, and the median of the ratios of runs that stood side by side. */
+/**
+ * One figure of one contender: the medians, and the median of the ratios of runs that stood side by
+ * side.
+ */
 interface Change {
   readonly scenario: string;
   readonly contender: string;

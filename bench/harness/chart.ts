@@ -1,4 +1,5 @@
-// Horizontal bars as an SVG that follows the reader's light or dark setting; the thin line spans all runs.
+// Horizontal bars as an SVG that follows the reader's light or dark setting; the thin line spans
+// all runs.
 import { type ChartOf, type Series } from './scenario.ts';
 
 const width = 720;

@@ -1,4 +1,5 @@
-// What a server in Node really holds: its memory right after its garbage has been collected, which a debugger can ask for.
+// What a server in Node really holds: its memory right after its garbage has been collected, which
+// a debugger can ask for.
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PinnedProcess } from './processes.ts';
@@ -16,7 +17,10 @@ const waitsMax = 200;
 /** What one collection lets go of by a callback is gone with the next. */
 const collections = 3;
 
-/** Has a process of Node collect its garbage; it opens its debugger for that, on the loopback, at the first time. */
+/**
+ * Has a process of Node collect its garbage; it opens its debugger for that, on the loopback, at
+ * the first time.
+ */
 export async function collectedMemory(server: PinnedProcess): Promise<CollectedMemory> {
   const socket = new WebSocket(await debuggerOf(server));
   await new Promise((resolve) => socket.addEventListener('open', resolve));

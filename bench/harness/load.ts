@@ -6,7 +6,10 @@ import { benchFolder, workFolder } from './folders.ts';
 import { loadCore, startPinned } from './processes.ts';
 
 export type LoadMode = 'fanout' | 'storm' | 'requests' | 'stream' | 'resume' | 'disk' | 'receive' | 'work';
-/** The line of JSON of one run; `lossSeen` is 1 where something was missing, delivered twice or refused. */
+/**
+ * The line of JSON of one run; `lossSeen` is 1 where something was missing, delivered twice or
+ * refused.
+ */
 export type LoadRun = Record<string, number>;
 
 /** Its command line: `eventBytes: 128` is `--event-bytes 128`; a list repeats the option. */

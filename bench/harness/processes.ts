@@ -120,7 +120,8 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-// From where the kernel takes no port by itself: whoever tries a port of those while nobody listens there may reach itself.
+// From where the kernel takes no port by itself: whoever tries a port of those while nobody listens
+// there may reach itself.
 const unusedPortMin = 20_000;
 const unusedPortMax = 30_000;
 
@@ -131,7 +132,7 @@ export async function freeUnusedPort(): Promise<number> {
   throw new Error('there is no free port');
 }
 
-/** Undefined where somebody else listens. */
+/** Undefined where another program listens. */
 async function listenOnce(wanted: number): Promise<number | undefined> {
   const server = createServer();
   const listening = await new Promise<boolean>((resolve) => {

@@ -1,4 +1,5 @@
-// What a run leaves behind: a data file and a chart for each scenario, and the tables in the page of the docs.
+// What a run leaves behind: a data file and a chart for each scenario, and the tables in the page
+// of the docs.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { chartSvg, readable } from './chart.ts';
@@ -64,14 +65,20 @@ export function printBars(results: readonly Result[]): void {
   }
 }
 
-/** Writes all committed results, those of earlier runs included, into the page about them, and the bars into the README. */
+/**
+ * Writes all committed results, those of earlier runs included, into the page about them, and the
+ * bars into the README.
+ */
 export function writePages(order: readonly Scenario[]): void {
   const results = order.flatMap(({ name }) => readResult(name) ?? []);
   fill(benchmarksPage, [barTable(results), ...results.map(section)].join('\n\n'));
   fill(readme, barTable(results.map((result) => ({ ...result, bars: result.bars.filter(isMain) }))));
 }
 
-/** That nothing was lost is a condition of each figure, not a figure of its own; what has no limit stands on the page of results. */
+/**
+ * That nothing was lost is a condition of each figure, not a figure of its own; what has no limit
+ * stands on the page of results.
+ */
 function isMain({ atLeast, atMost }: Bar): boolean {
   return atMost !== 0 && (atLeast ?? atMost) !== undefined;
 }

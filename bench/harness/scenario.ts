@@ -9,7 +9,9 @@ export interface RunOptions {
   readonly repeats: number;
   /** A look in a minute or two, not a result. */
   readonly quick: boolean;
-  /** Another checkout, whose hub is measured in turns with this one; servers of others are left out. */
+  /**
+   * Another checkout, whose hub is measured in turns with this one; servers of others are left out.
+   */
   readonly against?: string | undefined;
 }
 
@@ -98,7 +100,9 @@ export async function runInterleaved(all: readonly Contender[], options: RunOpti
   return contenders.map(({ name, peer }) => seriesOf(name, peer, runs.get(name) ?? [], skipped.get(name)));
 }
 
-/** Each of the hub's own contenders twice; servers of others tell nothing about a change of the hub. */
+/**
+ * Each of the hub's own contenders twice; servers of others tell nothing about a change of the hub.
+ */
 function beforeAndAfter(contenders: readonly Contender[], checkout: string): Contender[] {
   return contenders
     .filter(({ peer }) => peer === polycast)

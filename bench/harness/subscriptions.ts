@@ -1,4 +1,5 @@
-// Durable subscriptions of a hub under test, made and moved by its API, and the endpoints that their webhooks go to.
+// Durable subscriptions of a hub under test, made and moved by its API, and the endpoints that
+// their webhooks go to.
 import { acceptsConnections, freeUnusedPort } from './processes.ts';
 import { type LoadOptions, type LoadRun, runLoad } from './load.ts';
 import type { RunningHub } from '../peers/polycast.ts';

@@ -13,7 +13,9 @@ export function goBinary(name: string): string {
   return join(binaryFolder, name);
 }
 
-/** Builds it where it is not there yet; undefined when it is, otherwise the reason as a sentence. */
+/**
+ * Builds it where it is not there yet; undefined when it is, otherwise the reason as a sentence.
+ */
 export function goBinaryMissing(name: string, module: string): string | undefined {
   if (existsSync(goBinary(name))) return undefined;
   if (outputOf('go', 'version') === undefined) return 'there is no Go toolchain here to build it';

@@ -1,4 +1,5 @@
-// Mercure's hub (as a module of Caddy): local transport without history, anonymous subscribers, a signed publisher.
+// Mercure's hub (as a module of Caddy): local transport without history, anonymous subscribers, a
+// signed publisher.
 import { createHmac } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -32,10 +32,12 @@ export const nchan: Peer = {
 
 // What is tuned, and why:
 // - access_log off, one worker, epoll with multi_accept: nothing but the work itself;
-// - worker_connections: nginx allocates the table at start, so it does not count against a connection;
+// - worker_connections: nginx allocates the table at start, so it does not count against a
+//   connection;
 // - small header buffers and pools: the least memory for a connection that waits;
 // - keepalive_requests and reset_timedout: publishers keep their connections through a run;
-// - shared memory of 512 MB and a message buffer that holds a whole run, so that nothing is dropped.
+// - shared memory of 512 MB and a message buffer that holds a whole run, so that nothing is
+//   dropped.
 function configuration(port: number, folder: string): string {
   const asRoot = process.getuid?.() === 0 ? 'user root;' : '';
   return `

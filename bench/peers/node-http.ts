@@ -1,5 +1,5 @@
-// Bare node:http: the baseline for requests per second (a POST that parses JSON, a GET that answers 304), and the least
-// that one would write by hand for SSE.
+// Bare node:http: the baseline for requests per second (a POST that parses JSON, a GET that answers
+// 304), and the least that one would write by hand for SSE.
 import { startNodeServer } from './node-server.ts';
 import type { Peer } from './peer.ts';
 

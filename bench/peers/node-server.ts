@@ -1,4 +1,5 @@
-// Peers that are a small server of ours on Node: a file in servers/, told its port by its first argument.
+// Peers that are a small server of ours on Node: a file in servers/, with its port as the first
+// argument.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';

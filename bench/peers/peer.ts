@@ -1,5 +1,5 @@
-// What a server under test looks like to a scenario. Paths, headers and bodies are in the load generator's terms:
-// `{c}` is the channel's number and `{e}` the event's JSON.
+// What a server under test looks like to a scenario. Paths, headers and bodies are in the load
+// generator's terms: `{c}` is the channel's number and `{e}` the event's JSON.
 import type { LoadOptions } from '../harness/load.ts';
 import type { PinnedProcess } from '../harness/processes.ts';
 

@@ -1,4 +1,5 @@
-// The hub with access rules, users who bring a signed token each, and a server's key; with presence or without.
+// The hub with access rules, users who bring a signed token each, and a server's key; with presence
+// or without.
 import { createHmac } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
-// The hub itself, with its defaults: every event durable before it is delivered. The command is named only here.
+// The hub itself, with its defaults: every event durable before it is delivered. The command is
+// named only here.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,7 +16,10 @@ import type { Peer, RunningServer } from './peer.ts';
 
 const readyCheckMs = 2;
 
-/** Where the hub's program is taken from: this repository, or another checkout of it that is measured beside it. */
+/**
+ * Where the hub's program is taken from: this repository, or another checkout of it that is
+ * measured beside it.
+ */
 let checkout = repositoryFolder;
 
 /** Hubs that start while `run` is under way are those of another checkout. */
@@ -83,7 +87,10 @@ export const polycast: Peer = {
   }),
 };
 
-/** Publishes one event after the other and returns their ids, which are also cursors just after them. */
+/**
+ * Publishes one event after the other and returns their ids, which are also cursors just after
+ * them.
+ */
 export async function publishToHub(hub: RunningHub, channel: string, events: number): Promise<string[]> {
   const ids: string[] = [];
   for (let number = 0; number < events; number++) {

@@ -1,4 +1,5 @@
-// The least that one would write by hand with `ws`: a set of sockets for each channel, `send` to each.
+// The least that one would write by hand with `ws`: a set of sockets for each channel, `send` to
+// each.
 import { packageMissing, packageVersion, startNodeServer } from './node-server.ts';
 import type { Peer } from './peer.ts';
 

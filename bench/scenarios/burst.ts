@@ -15,7 +15,8 @@ const events = 240;
 const publishers = 64;
 const eventBytes = 128;
 
-// Servers that run on a just-in-time compiler are cold when they start; none is measured in its first events.
+// Servers that run on a just-in-time compiler are cold when they start; none is measured in its
+// first events.
 const warmUpEvents = 120;
 
 async function burst(transport: Transport, atLeast: number, options: RunOptions): Promise<Outcome> {

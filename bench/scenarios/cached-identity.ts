@@ -1,4 +1,5 @@
-// Opening a stream as somebody whom the site has named before, beside opening it as nobody: on the same hub, by the same rules.
+// Opens a stream as a user whom the site has identified before, and as an anonymous client: on the
+// same hub, by the same rules.
 import { writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -1,4 +1,5 @@
-// What it costs to know who is there: memory of a session, CPU of a delivery, and the time to end one user's sessions.
+// What it costs to know who is there: memory of a session, CPU of a delivery, and the time to end
+// one user's sessions.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { readFileSync } from 'node:fs';
@@ -134,7 +135,10 @@ async function withHub<T>(users: number, presence: boolean, use: (hub: HubWithUs
   }
 }
 
-/** What each connection takes, garbage apart: the two ways leave very different heaps behind when they open. */
+/**
+ * What each connection takes, garbage apart: the two ways leave very different heaps behind when
+ * they open.
+ */
 async function idle(hub: HubWithUsers, users: boolean): Promise<LoadRun> {
   const names = Array.from({ length: connections }, (_each, index) => (users ? `user-${index}` : undefined));
   const first = await openAll(hub, names.slice(0, warmUpConnections));
@@ -150,7 +154,10 @@ async function idle(hub: HubWithUsers, users: boolean): Promise<LoadRun> {
   };
 }
 
-/** Revokes some users among all that are connected, one after the other, and waits for the end of their sessions. */
+/**
+ * Revokes some users among all that are connected, one after the other, and waits for the end of
+ * their sessions.
+ */
 async function revoke(hub: HubWithUsers): Promise<LoadRun> {
   const others = connections - revokedUsers * sessionsEach;
   const rest = await openAll(

@@ -1,7 +1,7 @@
-// One reader, an idle hub: publish to receive, beside the least that any durable server must wait for, which is one
-// fdatasync of a small append on the same disk and one round trip through a bare node:http server. A shared machine's disk
-// and clock speed change by half from one minute to the next: so the least is measured before and after each delivery, and
-// judged round by round.
+// One reader, an idle hub: publish to receive, beside the least that any durable server must wait
+// for, which is one fdatasync of a small append on the same disk and one round trip through a bare
+// node:http server. A shared machine's disk and clock speed change by half from one minute to the
+// next: so the least is measured before and after each delivery, and judged round by round.
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { freshFolder } from '../harness/folders.ts';
@@ -16,7 +16,7 @@ import { polycast } from '../peers/polycast.ts';
 const eventBytes = 128;
 const appendBytes = 8_192;
 const eventsPerSecond = 20;
-// An idle hub is one that has long been running, not one that has just been started: both servers are first kept busy.
+// An idle hub has run for a while: both servers first handle some load.
 const warmUpEventsPerSecond = 500;
 const ratioMax = 1.5;
 

@@ -1,5 +1,5 @@
-// Everybody comes with a token of their own, signed with ES256, that the hub has never seen; beside the verifying alone, on the
-// same core; and then the same ones come again.
+// Everybody comes with a token of their own, signed with ES256, that the hub has never seen; beside
+// the verifying alone, on the same core; and then the same ones come again.
 import { generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -109,7 +109,8 @@ async function measure(
   const bearer = (texts: string): LoadOptions =>
     comers === 'nobody known' ? {} : { subscriberTexts: texts, subscribeHeader: 'Authorization: Bearer {t}' };
   try {
-    // A server that has been running for a while has compiled what it does, and has the memory that it needs.
+    // A server that has been running for a while has compiled what it does, and has the memory that
+    // it needs.
     await load(bearer(others));
     if (comers === 'known tokens') await load(bearer(tokens));
     const run = await load(bearer(tokens));
@@ -170,7 +171,8 @@ export const jwtConnections: Scenario = {
           atMost: 1.15,
           unit: '×',
         },
-        // What holds the first bar back is the connection: this is what is left of it where a server does nothing else.
+        // What holds the first bar back is the connection: this is what is left of it where a
+        // server does nothing else.
         {
           title: 'the same of a server on node:http that opens and verifies, and does nothing else',
           figure: ratioOf(series, 'node:http and ES256', 'ES256 alone', 'perSecond'),

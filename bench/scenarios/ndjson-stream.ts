@@ -1,4 +1,5 @@
-// One request whose body streams events, beside SQLite's own bulk insert of the very rows that the hub then holds.
+// One request whose body streams events, beside SQLite's own bulk insert of the very rows that the
+// hub then holds.
 import { readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { freshFolder, benchFolder } from '../harness/folders.ts';

@@ -1,4 +1,5 @@
-// A job queue: eight workers pull from one subscription, up to 32 events at a time, and acknowledge each lease.
+// A job queue: eight workers pull from one subscription, up to 32 events at a time, and acknowledge
+// each lease.
 import { freshFolder } from '../harness/folders.ts';
 import { type LoadRun, runLoad } from '../harness/load.ts';
 import { metricOf, runInterleaved, type RunOptions, type Scenario } from '../harness/scenario.ts';

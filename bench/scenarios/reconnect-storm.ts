@@ -1,4 +1,5 @@
-// 10,000 SSE clients come back at once, each 50 events behind; time until all of them have all of these.
+// 10,000 SSE clients come back at once, each 50 events behind; time until all of them have all of
+// these.
 import { freshFolder } from '../harness/folders.ts';
 import { nothingLost } from '../harness/fanout.ts';
 import { type LoadOptions, type LoadRun, runLoad } from '../harness/load.ts';
@@ -60,7 +61,10 @@ export const reconnectStorm: Scenario = {
   },
 };
 
-/** With a restart the hub's memory of recent events is empty, as it is in the storm that a deployment causes. */
+/**
+ * With a restart the hub's memory of recent events is empty, as it is in the storm that a
+ * deployment causes.
+ */
 async function stormOnHub(restart: boolean): Promise<LoadRun> {
   const dataFolder = freshFolder('hub');
   let hub: RunningHub = await startHub(dataFolder);

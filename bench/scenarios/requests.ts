@@ -1,4 +1,5 @@
-// Plain requests over 64 keep-alive connections, one at a time on each: publishes and short polls that find nothing.
+// Plain requests over 64 keep-alive connections, one at a time on each: publishes and short polls
+// that find nothing.
 import { type LoadOptions, runLoad } from '../harness/load.ts';
 import {
   type Contender,
@@ -46,7 +47,7 @@ export const publishes: Scenario = {
       [
         publishContender(polycast, '/v1/channels/bench.0/events', 201, options),
         publishContender(nodeHttp, '/publish/0', 201, options),
-        // nchan answers 202 where nobody listens; it keeps the event in memory only.
+        // nchan answers 202 where no client listens; it stores the event in memory only.
         publishContender(nchan, '/publish/0', 202, options),
       ],
       options,

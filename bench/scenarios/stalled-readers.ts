@@ -6,7 +6,8 @@ import { polycast } from '../peers/polycast.ts';
 const readers = 500;
 const stalledReaders = 1_000;
 const eventBytes = 16_384;
-// 500 readers of 64 events a second are 0.5 GB/s over the loopback interface, about half of what a core carries.
+// 500 readers of 64 events a second are 0.5 GB/s over the loopback interface, about half of what a
+// core carries.
 const eventsPerSecond = 64;
 const residentGrowthMaxMegabytes = 64;
 const latencyRatioMax = 2;

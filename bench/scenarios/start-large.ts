@@ -1,4 +1,5 @@
-// A data folder of 1,000,000 events in 10,000 channels: time until ready, then resumes from random cursors.
+// A data folder of 1,000,000 events in 10,000 channels: time until ready, then resumes from random
+// cursors.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freshFolder } from '../harness/folders.ts';
@@ -84,7 +85,8 @@ async function fill(dataFolder: string, pathsFile: string, events: number): Prom
     await hub.process.stop();
   }
   const lines = readFileSync(sampleFile, 'utf8').trim().split('\n');
-  // The last event of a channel has none after it: leave out the samples of the last round through the channels.
+  // The last event of a channel has none after it: leave out the samples of the last round through
+  // the channels.
   const answered = lines.slice(0, Math.floor((events - channels) / sampleEvery));
   const cursors = answered.map((line) => JSON.parse(line) as { id: string; channel: string });
   const paths = shuffled(cursors).map(
@@ -93,7 +95,8 @@ async function fill(dataFolder: string, pathsFile: string, events: number): Prom
   writeFileSync(pathsFile, `${paths.join('\n')}\n`);
 }
 
-// By a fixed step that is prime to the length: the same order in each run, and neighbours in the log far apart.
+// By a fixed step that is prime to the length: the same order in each run, and neighbours in the
+// log far apart.
 function shuffled<T>(items: readonly T[]): T[] {
   const step = 7_919;
   return items.map((_, index) => items[(index * step) % items.length] as T);

@@ -14,7 +14,8 @@ const bytesMax = 2000;
 async function rest(subscriptions: number): Promise<LoadRun> {
   const hub = await startHub(freshFolder('hub'), quietLogging);
   try {
-    // What the first ones bring into being is not theirs; and a heap grows by steps, of which many have to be taken.
+    // What the first ones bring into being is not theirs; and a heap grows by steps, of which many
+    // have to be taken.
     const first = subscriptions / 4;
     await subscribeMany(hub, first, definitionOf);
     const before = await collectedMemory(hub.process);

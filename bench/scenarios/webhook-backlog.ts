@@ -1,4 +1,5 @@
-// A million events wait for an endpoint that was down. It comes back; meanwhile others go on publishing to readers who are live.
+// A million events wait for an endpoint that was down. It comes back; meanwhile others go on
+// publishing to readers who are live.
 import { runFanout } from '../harness/fanout.ts';
 import { freshFolder } from '../harness/folders.ts';
 import { type LoadRun, runLoad } from '../harness/load.ts';

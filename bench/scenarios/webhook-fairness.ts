@@ -1,5 +1,5 @@
-// 10,000 webhooks, each at an address of its own; of 7,000 the endpoints hang, fail or drip. The other 3,000, which are
-// the older, must not notice.
+// 10,000 webhooks, each at an address of its own; of 7,000 the endpoints hang, fail or drip. The
+// other 3,000, which are the older, must not notice.
 import { freshFolder } from '../harness/folders.ts';
 import { type LoadRun, runLoad } from '../harness/load.ts';
 import { ratioOf, metricOf, runInterleaved, type RunOptions, type Scenario } from '../harness/scenario.ts';

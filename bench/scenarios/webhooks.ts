@@ -1,4 +1,5 @@
-// Signed webhooks to one fast endpoint, from a log and with their state kept, beside a bare loop that posts the like.
+// Signed webhooks to one fast endpoint, from a log and with stored state, beside a bare loop that
+// posts equal bodies.
 import { join } from 'node:path';
 import { benchFolder, freshFolder } from '../harness/folders.ts';
 import { type LoadRun, runLoad } from '../harness/load.ts';

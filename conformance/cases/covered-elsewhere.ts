@@ -1,6 +1,9 @@
 import type { ErrorCode } from '@polycast/protocol';
 
-/** What no case can show, because it needs a fault, a configuration or a signal: the test that does, and why. */
+/**
+ * What no case can show, because it needs a fault, a configuration or a signal: the test that does,
+ * and why.
+ */
 export interface CoveredElsewhere {
   /** From the root of the repository. */
   readonly file: string;

@@ -43,7 +43,7 @@ const GAP = {
   data: { from: OLD, to: '<cursor>', reason: 'epoch' },
 };
 
-/** The queue, of which so many events are leased, and so many wait. */
+/** The queue, with the numbers of leased and of waiting events. */
 function showQueue(inFlight: number, waiting: number): Exchange {
   const definition = {
     id: '<text>',
@@ -70,7 +70,7 @@ function showQueue(inFlight: number, waiting: number): Exchange {
   };
 }
 
-/** What is told of an event that the queue has. */
+/** The description of an event in the queue. */
 function traceEvent(event: string, of: object): Exchange {
   const delivery = { subscription: '{queue}', attempts: [], ...of };
   return {
@@ -80,7 +80,7 @@ function traceEvent(event: string, of: object): Exchange {
 }
 
 const LEASED = { state: 'leased', tries: 1, first: '<time>', last: '<time>', due: '<time>' };
-/** How often it was given out, and when, is not kept. */
+/** The number and the times of its deliveries are not stored. */
 const DONE = { state: 'done', tries: null, first: null, last: null, due: null };
 
 /** Section 14.6. */

@@ -18,7 +18,7 @@ const SECRET = 'a secret of at least thirty-two bytes';
 const CONFIG = {
   access: 'rules',
   identity: { tokens: [{ issuer: ISSUER, audience: 'polycast', keys: [{ algorithm: 'HS256', secret: SECRET }] }] },
-  // Nobody who is there has left before the hub is back.
+  // No user who is present counts as gone before the hub is back.
   presence: { systemEvents: true, graceSeconds: 300 },
   rules: [{ pattern: 'room.>', subscribe: 'anyone', publish: 'server', presence: 'anyone' }],
 };

@@ -10,7 +10,7 @@ import { call } from '../kit/http.ts';
 import { startHubProcess } from '../kit/hub-process.ts';
 import { until } from '../kit/wait.ts';
 
-/** Holds every answer back until it is told what to say. */
+/** Holds each answer until the test gives it. */
 async function heldEndpoint(): Promise<{
   readonly url: string;
   readonly held: ServerResponse[];
@@ -104,8 +104,9 @@ function namedIn(log: string): readonly unknown[] {
 }
 
 /**
- * Returns once it is on the disk how far a subscription is. Without lag it is so in memory alone, and a hub that died then would send
- * again what has been answered. A change is durable before it is answered, and so is where the subscription stood before.
+ * Returns once it is on the disk how far a subscription is. Without lag it is so in memory alone,
+ * and a hub that died then would send again what has been answered. A change is durable before it
+ * is answered, and so is where the subscription stood before.
  */
 async function writeDown(hub: string, id: string): Promise<void> {
   const reply = await call(`${hub}/v1/subscriptions/${id}`, {

@@ -88,7 +88,7 @@ test.each([
     // A page has a few events: those of others lie beside it.
     for (let n = 0; n < 40; n++) await publish(first.url, { channel: 'noise', data: `before ${n} ${'x'.repeat(500)}` });
     const newest = await publish(first.url, { channel: 'v', data: 'the newest of v' });
-    // More than is kept in memory.
+    // More than fits into memory.
     for (let n = 0; n < 100; n++)
       await publish(first.url, { channel: 'noise', data: `after ${n} ${'x'.repeat(2000)}` });
     await first.end('SIGTERM');
@@ -101,7 +101,8 @@ test.each([
       for (const query of ['', '?wait=60']) expect((await call(at + query, { headers })).json()).toMatchObject(lost);
     const replace = async (ifMatch: string): Promise<number> =>
       (await call(`${at}/events`, { method: 'POST', headers: { 'If-Match': ifMatch }, body: '1' })).status;
-    // Nobody is told that an older one is the newest, and whoever knows the newest may replace it.
+    // No answer names an older event as the newest, and a publisher that knows the newest can
+    // replace it.
     expect(await replace(`"${older.id}"`)).toBe(412);
     expect(await replace(`"${older.id}", "another"`)).toBe(412);
     expect(await replace(`"${older.id}", "${newest.id}"`)).toBe(201);

@@ -125,7 +125,7 @@ test('a key that is revoked while the disk is full stays revoked after retries a
 
   const again = await startHubProcess({ data, config });
   expect(await Promise.all([first, second, third].map((key) => use(again.url, key)))).toEqual([401, 401, 201]);
-  // Each deed is told once, however often it was tried.
+  // Each action is reported once, whatever the number of attempts.
   expect(hub.log().match(/key\.revoked/g)).toHaveLength(2);
   await again.end('SIGKILL');
 });

@@ -20,7 +20,7 @@ const KILLS = process.env['POLYCAST_HEAVY'] === undefined ? 20 : 200;
 const LIFE_MS_MAX = 600;
 const CHANNELS = ['jobs.1', 'jobs.2', 'jobs.3.a', 'jobs.3.b'];
 const LEASE_SECONDS = 2;
-/** What a lease may seem shorter by to who was told of it late. */
+/** The time by which a lease may seem shorter to a worker that received its answer late. */
 const SLACK_MS = 50;
 
 test(
@@ -56,7 +56,7 @@ test(
     const seenDead = new Set<string>();
     for (let kill = 0; kill < KILLS; kill++) {
       await pause(seeded.below(LIFE_MS_MAX));
-      // What is in the list, as far as it can be asked for, was durable or will be told of again.
+      // Each entry of the list was durable, or will be reported again.
       if (kill % 4 === 3) for (const event of await deadLetters(url, queues.poor)) seenDead.add(event);
       await hub.end('SIGKILL');
       life++;
@@ -108,7 +108,10 @@ test(
 
 const NONE: ReadonlySet<string> = new Set();
 
-/** Pairs of deliveries of one event in one life of the hub, the later of which came while the earlier one was leased. */
+/**
+ * Pairs of deliveries of one event in one life of the hub, the later of which came while the
+ * earlier one was leased.
+ */
 function leasedTwice(deliveries: readonly Delivery[]): string[] {
   const last = new Map<string, Delivery>();
   const found: string[] = [];

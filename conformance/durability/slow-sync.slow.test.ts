@@ -20,7 +20,7 @@ interface Question {
 
 const KEY = { name: 'shop', scopes: { publish: ['>'] } };
 
-/** What is answered only when it is on the disk, by the file that it is kept in. */
+/** The operations that are answered only after a sync, by the file that stores them. */
 const CASES: readonly (Question & { readonly file: string; readonly status: number })[] = [
   { file: 'identity.sqlite', method: 'POST', path: '/v1/revocations', body: { user: 'ada' }, status: 201 },
   { file: 'identity.sqlite', method: 'POST', path: '/v1/keys', body: KEY, status: 201 },

@@ -28,7 +28,7 @@ const LIFE_MS_MAX = 400;
 const CHANNELS = ['work.1', 'work.2', 'work.3.a', 'work.3.b', 'work.4', 'work.5'];
 const RETRIES = Array.from({ length: 30 }, () => 1);
 const LEASE_SECONDS = 2;
-/** There are so many events before the first kill, so that a replay takes its time. */
+/** The number of events before the first kill: enough for a replay to take a while. */
 const EVENTS_MIN = 600;
 /** Kills that come in the midst of a replay, at the least. */
 const KILLS_IN_REPLAYS_MIN = KILLS * 0.75;

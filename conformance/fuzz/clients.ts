@@ -16,7 +16,9 @@ export const runPipeline: FuzzClient = async (hub, seeded) => {
   return bytes.length;
 };
 
-/** A WebSocket session: operations, fragments, control frames and garbage, and one of all endings. */
+/**
+ * A WebSocket session: operations, fragments, control frames and garbage, and one of all endings.
+ */
 export const runWebSocket: FuzzClient = async (hub, seeded) => {
   const raw = await rawConnection(hub);
   const query = seeded.pick(['', '?channel=fuzz.>', '?channel=fuzz&history=5', '?channel=fuzz&after=earliest']);

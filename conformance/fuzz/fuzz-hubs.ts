@@ -60,7 +60,10 @@ export class FuzzHubs {
     for (const hub of this.#hubs) await expectHealthy(hub, seed);
   }
 
-  /** Fills what hubs remember of what was asked for, so that no growth is counted that ends at a bound. */
+  /**
+   * Fills what hubs remember of what was asked for, so that no growth is counted that ends at a
+   * bound.
+   */
   async fill(): Promise<void> {
     await Promise.all(this.#hubs.map((hub) => fill(hub)));
   }
@@ -78,7 +81,10 @@ export function start(config: NonNullable<HubSettings['config']>): Promise<HubPr
   return startHubProcess({ config: { ...small, ...config }, environment: WITH_INSPECTOR });
 }
 
-/** With a quarter of them a hub remembers as many interests as it does without readers, with all of them 8 MiB of queries. */
+/**
+ * With a quarter of them a hub remembers as many interests as it does without readers, with all of
+ * them 8 MiB of queries.
+ */
 const REMEMBERED_POLLS = 9000;
 
 async function fill(hub: HubProcess): Promise<void> {

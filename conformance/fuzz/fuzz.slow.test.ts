@@ -9,7 +9,9 @@ import { SHAPES, type MemoryShape } from './memory-shapes.ts';
 import { TLS_SHAPES } from './tls-shapes.ts';
 import { FuzzHubs, start } from './fuzz-hubs.ts';
 
-/** `POLYCAST_HEAVY=1` runs ten times as many; `node conformance/fuzz/run.ts` as many as one likes. */
+/**
+ * `POLYCAST_HEAVY=1` runs ten times as many; `node conformance/fuzz/run.ts` as many as one likes.
+ */
 const ROUNDS = process.env['POLYCAST_HEAVY'] === undefined ? 15 : 150;
 const GROWTH_BYTES_MAX = 24 * 1024 * 1024;
 

@@ -2,15 +2,24 @@ import { Heap } from '../kit/heap.ts';
 import { residentBytes, type HubProcess } from '../kit/hub-process.ts';
 import { until } from '../kit/wait.ts';
 
-/** What a client sends may take so many times its own size of memory, and no more for longer than a minute. */
+/**
+ * The memory that bytes of a client may take, as a multiple of their number. Only for a minute may
+ * it be more.
+ */
 const MEMORY_FACTOR_MAX = 20;
 /** What a connection takes that sends nothing: sockets, parsers, buffers of Node's own. */
 const CLIENT_BYTES = 64 * 1024;
-/** What a stream of HTTP/2 takes that is open and has sent little: its request, its answer, its place in nghttp2. */
+/**
+ * What a stream of HTTP/2 takes that is open and has sent little: its request, its answer, its
+ * place in nghttp2.
+ */
 const STREAM_BYTES = 12 * 1024;
 /** Noise of a process: code that is compiled late, caches that fill once. */
 const SLACK_BYTES = 8 * 1024 * 1024;
-/** The same of what the system has given it: allocators and the collector keep what was in use a while ago. */
+/**
+ * The same of what the system has given it: allocators and the collector keep what was in use a
+ * while ago.
+ */
 const RESIDENT_SLACK_BYTES = 32 * 1024 * 1024;
 const MINUTE_MS = 60_000;
 
@@ -22,7 +31,10 @@ export interface SentInAll {
   readonly bytes: number;
 }
 
-/** What a hub takes: its live objects and buffers, and all that is resident, OpenSSL's and nghttp2's memory included. */
+/**
+ * What a hub takes: its live objects and buffers, and all that is resident, OpenSSL's and nghttp2's
+ * memory included.
+ */
 interface Taken {
   readonly live: number;
   readonly resident: number;

@@ -3,7 +3,10 @@ import { clientFrame, rawSocket, rawWebSocket } from '../kit/wire/raw-socket.ts'
 import type { Seeded } from '../kit/seeded.ts';
 import { uniquePattern } from './requests.ts';
 
-/** Something that takes much memory where it is not bounded by its bytes. One client sends it, and stays. */
+/**
+ * Something that takes much memory where it is not bounded by its bytes. One client sends it, and
+ * stays.
+ */
 export interface MemoryShape {
   readonly name: string;
   readonly clients: number;
@@ -126,7 +129,10 @@ function patterns(seeded: Seeded): string {
     .join('&');
 }
 
-/** As deep as patterns may be, unlike any other from the first token on, and as short as that allows. */
+/**
+ * As deep as patterns may be, unlike any other from the first token on, and as short as that
+ * allows.
+ */
 function list(seeded: Seeded): string[] {
   return Array.from(
     { length: 60 },

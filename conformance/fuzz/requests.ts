@@ -12,7 +12,9 @@ const BODIES = [
 const TYPES = ['application/json', 'application/x-ndjson', 'text/plain', 'application/cloudevents+json', 'nonsense'];
 const METHODS = ['GET', 'HEAD', 'POST', 'OPTIONS', 'DELETE', 'PATCH', 'PUT', 'TRACE', 'CONNECT', 'PRI', 'SOURCE'];
 
-/** Requests that clients send one behind the other on one connection: good, bad, and cut anywhere. */
+/**
+ * Requests that clients send one behind the other on one connection: good, bad, and cut anywhere.
+ */
 export function pipeline(seeded: Seeded): Buffer {
   const count = 1 + seeded.below(6);
   const bytes = Buffer.concat(Array.from({ length: count }, () => Buffer.from(request(seeded), 'latin1')));
@@ -26,7 +28,10 @@ export function uniquePattern(seeded: Seeded, tokens = 12): string {
   return Array.from({ length: tokens }, (_, at) => (at > 0 && seeded.below(3) === 0 ? '*' : name())).join('.');
 }
 
-/** A poll for channels that no other client asks for, as they are in pipelines: hubs remember it for a while. */
+/**
+ * A poll for channels that no other client asks for, as they are in pipelines: hubs remember it for
+ * a while.
+ */
 export function rarePoll(seeded: Seeded): string {
   return get(`/v1/events?${channels(seeded)}`, '');
 }

@@ -2,7 +2,10 @@ import { parseArgs } from 'node:util';
 import { FuzzHubs, ROUND } from './fuzz-hubs.ts';
 import { regressionSeeds } from './seeds.ts';
 
-/** By then code is compiled and lists have their size; what is remembered of what was asked for is full from the start. */
+/**
+ * By then code is compiled and lists have their size; what is remembered of what was asked for is
+ * full from the start.
+ */
 const ROUNDS_TO_JUDGE = 1000;
 const GROWTH_MB_MAX = 3;
 const ROUNDS_OF_SAMPLE = 20;

@@ -8,10 +8,15 @@ import { sent, type MemoryShape, type Sent } from './memory-shapes.ts';
 /** As many as a connection may have open. */
 const STREAMS = 100;
 const FRAME_BYTES = 16_000;
-/** What `Http2Session` and OpenSSL are sent before a request: a handshake, the preface and settings. */
+/**
+ * What `Http2Session` and OpenSSL are sent before a request: a handshake, the preface and settings.
+ */
 const HANDSHAKE_BYTES = 1000;
 
-/** Shapes of TLS and HTTP/2: most of what they take is in OpenSSL and nghttp2, where no collector counts it. */
+/**
+ * Shapes of TLS and HTTP/2: most of what they take is in OpenSSL and nghttp2, where no collector
+ * counts it.
+ */
 export const TLS_SHAPES: readonly MemoryShape[] = [
   {
     name: 'a connection that begins no handshake',
@@ -139,7 +144,10 @@ function filling(bytes: number): Record<string, string> {
   return { 'x-filling': 'y'.repeat(bytes - 100) };
 }
 
-/** The first bytes of a ClientHello (RFC 8446 section 4.1.2) in one record, which says that it goes on. */
+/**
+ * The first bytes of a ClientHello (RFC 8446 section 4.1.2) in one record, which says that it goes
+ * on.
+ */
 function halfHello(bytes: number): Buffer {
   const record = Buffer.from([0x16, 0x03, 0x01, 0x3f, 0xff]);
   const hello = Buffer.from([0x01, 0x00, 0x3f, 0xfb, 0x03, 0x03]);

@@ -11,7 +11,10 @@ import { until } from '../kit/wait.ts';
 
 const AT_ONCE = 16;
 const MIB = 1024 * 1024;
-/** Enough for the head and the first bytes of the body of each answer; the rest of a stream is more of the same. */
+/**
+ * Enough for the head and the first bytes of the body of each answer; the rest of a stream is more
+ * of the same.
+ */
 const ANSWER_BYTES_MAX = 700;
 const ENDINGS: readonly CloseMode[] = ['end', 'reset'];
 /** What is published whole or not at all: one that was cut short has no end. */
@@ -159,7 +162,10 @@ test('a connection with TLS that is cut at each byte, its handshake among them',
   }
 });
 
-/** Cuts each request before its last byte, at every byte or at every so many; meanwhile somebody publishes. */
+/**
+ * Cuts each request before its last byte, at each byte or in equal steps, while a publisher
+ * publishes.
+ */
 async function cutEach(requests: Readonly<Record<string, string>>, step: number): Promise<void> {
   for (const request of Object.values(requests)) {
     const bytes = Buffer.from(request, 'latin1');
@@ -178,7 +184,7 @@ async function inTurns(count: number, run: (turn: number) => Promise<void>): Pro
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
 }
 
-/** It lives, nobody is served any more, and it has logged no error. */
+/** The hub lives, serves no client any more, and has logged no error. */
 async function expectWell({ url, child, log }: HubProcess): Promise<void> {
   await until('all sessions have ended', async () => {
     const { text } = await call(`${url}/metrics`);
@@ -191,7 +197,10 @@ async function expectWell({ url, child, log }: HubProcess): Promise<void> {
   expect(log()).not.toContain('"level":"error"');
 }
 
-/** Kinds of the events that are there; all of them are whole, and those that were acknowledged are among them. */
+/**
+ * Kinds of the events that are there; all of them are whole, and those that were acknowledged are
+ * among them.
+ */
 async function publishedKinds(url: string): Promise<ReadonlySet<string>> {
   const kinds = new Set<string>();
   const ids = new Set<string>();

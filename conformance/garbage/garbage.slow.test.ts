@@ -26,7 +26,7 @@ beforeAll(async () => {
   canary = new Canary(hub.url);
   ids.set(WEBHOOK, await subscribe({ kind: 'webhook', url: 'http://127.0.0.1:9/' }));
   ids.set(QUEUE, await subscribe({ kind: 'pull' }));
-  // Nobody may get it by a request that is refused.
+  // No refused request may return it.
   await fetch(`${hub.url}/v1/channels/garbage/events`, {
     method: 'POST',
     headers: { 'content-type': 'text/plain' },
@@ -219,7 +219,10 @@ function noise(seeded: Seeded): Buffer {
   }
 }
 
-/** Sends, closes its side, and looks at whatever comes back: no failure of the hub, and problems only of the catalogue. */
+/**
+ * Sends, closes its side, and looks at whatever comes back: no failure of the hub, and problems
+ * only of the catalogue.
+ */
 async function sendNoise(bytes: Buffer, message: string): Promise<void> {
   const raw = await rawSocket(hub.url);
   raw.socket.end(bytes);

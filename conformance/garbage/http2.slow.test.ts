@@ -21,7 +21,10 @@ import { http2Noise } from '../kit/wire/http2-noise.ts';
 import { Seeded } from '../kit/seeded.ts';
 import { pause, until } from '../kit/wait.ts';
 
-/** Attacks on HTTP/2 (PROTOCOL.md section 13.8): each is cut short, and costs neither memory nor anybody else. */
+/**
+ * Attacks on HTTP/2 (PROTOCOL.md section 13.8): each is cut short, and costs neither memory nor
+ * anybody else.
+ */
 const GROWTH_BYTES_MAX = 128 * 1024 * 1024;
 const CALM = 11;
 const REFUSED = 7;
@@ -111,7 +114,7 @@ describe('attacks on HTTP/2', () => {
     await until('the last is answered', () => raw.dataBytes.has(5));
     expect(raw.resets()).toEqual([CALM, CALM]);
     raw.destroy();
-    // Until a client has acknowledged the limit it is told in words.
+    // Until a client has acknowledged the limit, a refusal explains it.
     const early = await rawHttp2(hub.url, { acknowledgesSettings: false });
     early.send(get(1, '/healthz', long(20_000)), get(3, `/healthz?${'x'.repeat(20_000)}`), get(5, '/healthz'));
     await until('the last is answered', () => early.dataBytes.has(5));
@@ -245,7 +248,10 @@ describe('attacks on HTTP/2', () => {
   });
 });
 
-/** Events to deliver, streams of all kinds, and frames that mean something, in no order, with some bytes changed. */
+/**
+ * Events to deliver, streams of all kinds, and frames that mean something, in no order, with some
+ * bytes changed.
+ */
 async function sendNoise(seeded: Seeded): Promise<void> {
   const raw = await rawHttp2(hub.url, {
     replenishesWindow: seeded.below(2) === 0,

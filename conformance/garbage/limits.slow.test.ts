@@ -46,7 +46,7 @@ test('when file descriptors run out the rest is refused, those who are there are
   expect(hub.log()).not.toContain('"level":"error"');
 });
 
-/** So many connections, each with a request; all have been answered or closed. */
+/** Opens this many connections, each with a request. All have been answered or closed. */
 async function ask(count: number, request: string): Promise<readonly RawSocket[]> {
   const raws: RawSocket[] = [];
   for (let opened = 0; opened < count; opened++) {

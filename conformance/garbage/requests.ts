@@ -1,6 +1,9 @@
 import type { ErrorCode } from '@polycast/protocol';
 
-/** Bytes that no client should send, and the code of the refusal; `undefined` where they are harmless and are answered. */
+/**
+ * Bytes that no client should send, and the code of the refusal; `undefined` where they are
+ * harmless and are answered.
+ */
 export interface Garbage {
   readonly name: string;
   readonly bytes: string | Uint8Array;

@@ -14,7 +14,7 @@ beforeAll(async () => {
   world = await startWorld();
 });
 
-/** Who is let in to something, and not to this; and nobody known. */
+/** Callers with access to something else, and an anonymous one. */
 const ATTACKERS = CALLERS.filter(({ name }) =>
   [
     'none',

@@ -6,7 +6,9 @@ import type { Credentials } from './callers.ts';
 import { SESSION_COOKIE } from './kit/site.ts';
 import { TOKEN_COOKIE } from './kit/tokens.ts';
 
-/** What came of it: `allowed`, or the code of the refusal; of `HEAD`, which has no body, the status. */
+/**
+ * What came of it: `allowed`, or the code of the refusal; of `HEAD`, which has no body, the status.
+ */
 export type Outcome = string;
 
 /** What is to be read: channels, from where, and the data by which it is known to have come. */
@@ -110,7 +112,8 @@ export async function request(
   { method, path, body, secret }: { method: string; path: string; body?: unknown; secret?: string },
 ): Promise<Outcome> {
   if (body instanceof URLSearchParams) {
-    // Who sends forms is another site's server: it has no cookies of ours, and with some it would be refused as a form of a page.
+    // Who sends forms is another site's server: it has no cookies of ours, and with some it would
+    // be refused as a form of a page.
     const { token } = credentials;
     const headers = {
       'Content-Type': 'application/x-www-form-urlencoded',
@@ -120,7 +123,8 @@ export async function request(
   }
   const reply = await call(`${hub}${path}`, {
     method,
-    // With a login, what changes something is looked at only if no form can have sent it (PROTOCOL.md section 13.7).
+    // With a login, what changes something is looked at only if no form can have sent it
+    // (PROTOCOL.md section 13.7).
     headers: { ...headersOf(credentials), ...(method === 'GET' ? {} : { 'Content-Type': 'application/json' }) },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });

@@ -16,7 +16,7 @@ export interface Credentials {
 export interface CredentialIssuer {
   /** A token that the hub's issuer signed for a user. */
   token(user: string, claims?: Readonly<Record<string, unknown>>): string;
-  /** A token for user 7 that somebody else signed. */
+  /** A token for user 7, signed with another key. */
   forgedToken(): string;
   /** The text of a key, by the name that the world gave it. */
   key(name: KeyName): string;
@@ -64,7 +64,10 @@ export type CallerName =
 
 export interface Caller {
   readonly name: CallerName;
-  /** `nobody`: not known. `user`, `server`: known. Else the code with which the credentials themselves are refused, wherever they are looked at. */
+  /**
+   * `nobody`: not known. `user`, `server`: known. Else the code with which the credentials
+   * themselves are refused, wherever they are looked at.
+   */
   readonly credentialsStatus: 'nobody' | 'user' | 'server' | ErrorCode;
   /** Who the site knows it as. */
   readonly user?: string;

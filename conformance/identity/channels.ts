@@ -1,6 +1,9 @@
 import type { CallerName } from './callers.ts';
 
-/** A channel of each kind: the rule that opens it, and who may. The hub of the matrix has these rules and no others. */
+/**
+ * A channel of each kind: the rule that opens it, and who may. The hub of the matrix has these
+ * rules and no others.
+ */
 export interface ChannelRow {
   readonly channel: string;
   readonly rule?: Readonly<Record<string, unknown>> & { readonly pattern: string };
@@ -8,7 +11,7 @@ export interface ChannelRow {
   /** Those who may also see what was before they came. */
   readonly history: readonly CallerName[];
   readonly publish: readonly CallerName[];
-  /** Those of whom it cannot be found out at present. */
+  /** Callers about whom the hub cannot ask the site at present. */
   readonly unavailable?: readonly CallerName[];
 }
 
@@ -23,7 +26,10 @@ const LOGINS: readonly CallerName[] = ['login, right user', 'login, other user']
 const USERS: readonly CallerName[] = [...TOKENS, ...LOGINS];
 const SEVEN: readonly CallerName[] = ['token, right user', 'login, right user'];
 const EIGHT: readonly CallerName[] = ['token, other user', 'login, other user'];
-/** `>` in a user's token is all that is the site's; what begins with `polycast.` it would have to name. */
+/**
+ * `>` in a user's token is all that is the site's; what begins with `polycast.` it would have to
+ * name.
+ */
 const ALL_GRANTED: CallerName = 'token, with a grant of everything';
 /** A server's key is decided by its scopes alone, even where anyone may. */
 const KEYS: readonly CallerName[] = ['key with it', 'admin'];
@@ -76,7 +82,8 @@ export const CHANNELS: readonly ChannelRow[] = [
     history: [...SEVEN, ALL_GRANTED, ...KEYS],
     publish: [...SEVEN, ALL_GRANTED, ...KEYS],
   },
-  // About this one the site cannot be asked: those whom nothing else lets in are not let in.
+  // The hub cannot ask the site about this one, so only callers with another permission have
+  // access.
   {
     channel: 'asked.outage',
     subscribe: [ALL_GRANTED, ...KEYS],

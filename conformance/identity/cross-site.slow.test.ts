@@ -14,8 +14,9 @@ import { TOKEN_COOKIE } from './kit/tokens.ts';
 import { startWorld, type TestWorld } from './kit/world.ts';
 
 /**
- * Pages of other origins, in a browser whose user is logged in, try to read in the user's name and to send in it (PROTOCOL.md
- * section 13.7). The cookie travels with what they send: what stops them is the hub.
+ * Pages of other origins, in a browser whose user is logged in, try to read in the user's name and
+ * to send in it (PROTOCOL.md section 13.7). The cookie travels with what they send: what stops them
+ * is the hub.
  */
 const CHROMIUM = process.env['POLYCAST_CHROMIUM'] ?? '/usr/bin/chromium';
 const isInstalled = existsSync(CHROMIUM);
@@ -26,7 +27,10 @@ const CHANNELS = ['inbox.7.letters', 'open.news'];
 interface Setting {
   /** The name that pages call the hub by, … */
   readonly hub: string;
-  /** … that of the allowed page, and those of others; `null` is a sandboxed frame within the allowed page. */
+  /**
+   * … that of the allowed page, and those of others; `null` is a sandboxed frame within the allowed
+   * page.
+   */
   readonly friend: string;
   readonly strangers: Readonly<Record<string, string | null>>;
   readonly cookie: () => Parameters<BrowserContext['addCookies']>[0][number];

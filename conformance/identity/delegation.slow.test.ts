@@ -16,7 +16,9 @@ const MIB = 1024 * 1024;
 const CONNECTIONS = 10_000;
 const COOKIES = 2000;
 const CONCURRENT_MAX = 16;
-/** Nobody is to be sent away only because site, hub and crowd have one machine, and others beside them. */
+/**
+ * No caller may be refused only because site, hub and crowd share a machine with other programs.
+ */
 const PATIENT = { timeoutMs: 30_000, queueTimeoutMs: 120_000 };
 const opened: { close(): unknown }[] = [];
 
@@ -98,8 +100,8 @@ test('a site that hangs: connected users stay, others receive Retry-After, and n
   expect(all.filter(({ status }) => status !== 503)).toHaveLength(0);
   await Promise.all(all.map((raw) => raw.receives(/"code":"identity_unavailable"/)));
   expect(all.every(({ text }) => /\r\nRetry-After: \d+\r\n/i.test(text))).toBe(true);
-  // It is given up once a question that was answered before has failed as well: those that were under way until then, and
-  // those that tried it again.
+  // It is given up once a question that was answered before has failed as well: those that were
+  // under way until then, and those that tried it again.
   expect(world.site.requests.length - asked).toBeLessThanOrEqual(3 * CONCURRENT_MAX);
   const again = open(world, 'user-ada');
   await again.receives(/polycast\.ready/);
@@ -135,7 +137,8 @@ test('a site that sends a gigabyte each time: nothing of it is kept', async () =
   expect(all.filter(({ status }) => status !== 503)).toHaveLength(0);
   expect(world.site.requests).toHaveLength(500);
   expect((await canary.stop()).errors).toEqual([]);
-  // What was read of each before it was given up, 64 KiB and the chunk that was too much, collected or not yet.
+  // What was read of each before it was given up, 64 KiB and the chunk that was too much, collected
+  // or not yet.
   expect(memoryBytes(world) - before).toBeLessThan(128 * MIB);
   // Of 500 gigabytes, what fits into the buffers of the sockets.
   expect(sentBytes / 500).toBeLessThan(16 * MIB);

@@ -17,7 +17,7 @@ export function expected(permission: Permission, way?: string, unavailable: read
   return Object.fromEntries(cells) as Outcomes;
 }
 
-/** The same, with those to whom it is as if there were nothing. */
+/** The same, with the callers who get the answer for a channel that does not exist. */
 export function expectedOfRow({ permission, hiddenFrom = [] }: Pick<RouteRow, 'permission' | 'hiddenFrom'>): Outcomes {
   return { ...expected(permission), ...Object.fromEntries(hiddenFrom.map((name) => [name, 'not_found'])) };
 }
@@ -28,7 +28,7 @@ export function expectedOf(caller: Caller, permission: Permission, way?: string)
   return way === 'HEAD' && outcome !== 'allowed' ? String(ERRORS[outcome].status) : outcome;
 }
 
-/** Who is not known is asked who they are; who is known is told that it is not enough. */
+/** An anonymous caller gets 401, a known one 403. */
 function expectedCode(caller: Caller, permission: Permission): ErrorCode | 'allowed' {
   if (isAllowed(permission, caller)) return 'allowed';
   if (isRefused(caller)) return caller.credentialsStatus;

@@ -5,8 +5,9 @@ import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { rawSocket } from '../kit/wire/raw-socket.ts';
 
 /**
- * What is open because only this machine can reach it can be reached by every page in a browser of this machine, once the page's name has been
- * pointed here (DNS rebinding): so no name is answered but those of the loopback (PROTOCOL.md section 13.7).
+ * What is open because only this machine can reach it can be reached by every page in a browser of
+ * this machine, once the page's name has been pointed here (DNS rebinding): so no name is answered
+ * but those of the loopback (PROTOCOL.md section 13.7).
  */
 const FOREIGN = [
   'evil.example',

@@ -6,7 +6,10 @@ import { OPERATIONS, REQUESTS, ROUTES, type OperationRow } from './rows.ts';
 import { expected, expectedOf, expectedOfRow, isAllowed, type Outcomes } from './expected-outcomes.ts';
 import { operate, PUBLISH_METHODS, READ_METHODS, request, type Outcome } from './access-methods.ts';
 
-/** Every route and operation x each transport x every kind of caller: what came of it is what the tables say. */
+/**
+ * Every route and operation x each transport x every kind of caller: what came of it is what the
+ * tables say.
+ */
 let world: TestWorld;
 
 beforeAll(async () => {
@@ -66,7 +69,7 @@ describe.each(CHANNELS)('$channel', (row: ChannelRow) => {
       publish(world.hub.url, credentials, { channel, data: data(caller) }),
     );
     expect(outcomes).toEqual(expected(row.publish, '', row.unavailable));
-    // Nothing of those who may not has got in, whatever they were told.
+    // No request without permission had an effect, whatever its answer was.
     const path = `/v1/channels/${channel}/history?limit=1000`;
     const reply = await fetch(world.hub.url + path, {
       headers: { Authorization: `Bearer ${world.issuer.key('admin')}` },

@@ -8,8 +8,9 @@ import { startWorld, type TestWorld } from './kit/world.ts';
 import { ROUTES, type PreparedRequest } from './rows.ts';
 
 /**
- * Credentials end while a request is under way: half a body is sent, they end, the rest is sent. Nothing of that may be done. The routes
- * are the hub's own, so that a new one is tried here too, or fails for want of a row.
+ * Credentials end while a request is under way: half a body is sent, they end, the rest is sent.
+ * Nothing of that may be done. The routes are the hub's own, so that a new one is tried here too,
+ * or fails for want of a row.
  */
 let world: TestWorld;
 let routes: readonly string[];
@@ -28,7 +29,7 @@ beforeAll(async () => {
   );
 });
 
-/** Whoever asks is not looked at: nothing can end. */
+/** The caller is not checked, so no permission can end. */
 const ASKS_NOTHING = new Set(['POST /v1/websub']);
 /** Answered without a look at any body. */
 const READS_NO_BODY = new Set([
@@ -39,7 +40,9 @@ const READS_NO_BODY = new Set([
   'DELETE /v1/hooks/{id}',
 ]);
 
-/** Those that the rows have other ways for, or that read a body only when they are asked otherwise. */
+/**
+ * Those that the rows have other ways for, or that read a body only when they are asked otherwise.
+ */
 const BODIES: Readonly<Record<string, PreparedRequest>> = {
   'POST /v1/events': { path: '/v1/events', body: { channel: CHANNEL, data: 1 } },
   'POST /v1/channels/{channel}/events': { path: `/v1/channels/${CHANNEL}/events`, body: { any: 'data' } },

@@ -4,7 +4,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { until } from '../kit/wait.ts';
 import { startPhpSite, type PhpSite } from './kit/php-site.ts';
 
-/** examples/php-site in Chromium: its own login and sessions, the hub beside it. The session cookie is all that the browser has. */
+/**
+ * examples/php-site in Chromium: its own login and sessions, the hub beside it. The session cookie
+ * is all that the browser has.
+ */
 const CHROMIUM = process.env['POLYCAST_CHROMIUM'] ?? '/usr/bin/chromium';
 const isInstalled = existsSync(CHROMIUM) && existsSync('/usr/bin/php');
 const PASSWORDS = { ada: 'lovelace', ben: 'franklin' } as const;
@@ -49,7 +52,7 @@ describe.skipIf(!isInstalled).each(['websocket', 'sse', 'long-poll', 'short-poll
     await answered;
     const startMs = performance.now();
     await until('the first tab is cut off', async () => (await ben.textContent('#state')) !== transport);
-    // Whoever is not told finds out when a wait ends, after 25 seconds.
+    // A client that gets no event finds out when a wait ends, after 25 seconds.
     expect(performance.now() - startMs).toBeLessThan(10_000);
     await until('it has learnt that it may not come back', async () => (await ben.textContent('#state')) === 'closed');
     await second.waitForSelector('#login');

@@ -36,7 +36,7 @@ const snapshotOf = async (channel = ROOM): Promise<Snapshot> =>
   (await hub.request('GET', `/v1/channels/${channel}/presence`)).json<Snapshot>();
 const usersIn = ({ members }: Snapshot): string[] => members.map(({ user }) => user).toSorted();
 
-/** What the events add up to, for somebody who knew this much. */
+/** The state after the events, for a reader that began with this state. */
 function fold(events: readonly PresenceRecord[], known?: Snapshot): Omit<Snapshot, 'cursor'> {
   const members = new Map(known?.members.map((member) => [member.user, member]));
   let counts = { listed: known?.listed ?? true, users: known?.users ?? 0, anonymous: known?.anonymous ?? 0 };
@@ -74,7 +74,7 @@ function sorted(members: readonly Member[]): Member[] {
   return members.toSorted((one, other) => (one.user < other.user ? -1 : 1));
 }
 
-/** Somebody with the key who looks on from the beginning. */
+/** An observer with the key, from the beginning. */
 function watchPresence(...channels: string[]): Follower {
   return hub.follow('websocket', { channels, after: 'earliest', token: hub.key });
 }
@@ -122,7 +122,7 @@ describe('who comes and goes', () => {
       await pause(300);
     }
     await ann.stop();
-    // Whoever comes as the old page goes.
+    // A user who arrives as the old page closes.
     enter('ann', 'websocket');
     await pause(4500);
     expect(wordsOf(onlooker).toSorted()).toEqual(['join ann', 'occupied', 'online ann']);

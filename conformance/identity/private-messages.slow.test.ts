@@ -232,7 +232,7 @@ describe('a user', () => {
       const reply = await hub.request('POST', `/v1/users/${user}/disconnect`, { reason: 'log-out' });
       expect(reply.status).toBe(200);
       await until('it is told to go', () => follower.errors.some((error) => error.startsWith('401')));
-      // Whoever is not told finds out when a wait ends, after 25 seconds.
+      // A client that gets no event finds out when a wait ends, after 25 seconds.
       expect(performance.now() - startMs).toBeLessThan(10_000);
       await follower.stop();
       expect((await userOf(user)).sessions).toEqual([]);

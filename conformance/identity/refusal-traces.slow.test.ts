@@ -8,7 +8,10 @@ import { CALLERS } from './callers.ts';
 import { startWorld, type TestWorld } from './kit/world.ts';
 import { headersOf, operate } from './access-methods.ts';
 
-/** A refusal is counted by code and route, and logged with who, what and by which rule; only servers are told the rule. */
+/**
+ * A refusal is counted by code and route, and logged with caller, action and rule. Only servers
+ * receive the rule.
+ */
 let world: TestWorld;
 
 beforeAll(async () => {

@@ -13,9 +13,10 @@ import {
 } from './kit/world.ts';
 
 /**
- * What each operation asks of its caller. `nothing`: whoever reaches the port may, and no credentials are looked at. `entry`: whoever
- * is not refused for their credentials. `subscribe`, `history`, `publish`: what is asked of a channel, so the row is tried with a
- * channel of each kind. Else those who may are named.
+ * What each operation asks of its caller. `nothing`: whoever reaches the port may, and no
+ * credentials are looked at. `entry`: whoever is not refused for their credentials. `subscribe`,
+ * `history`, `publish`: what is asked of a channel, so the row is tried with a channel of each
+ * kind. Else those who may are named.
  */
 export type Permission = 'nothing' | 'entry' | 'subscribe' | 'history' | 'publish' | readonly CallerName[];
 
@@ -27,7 +28,7 @@ export interface PreparedRequest {
 
 export interface RouteRow {
   readonly permission: Permission;
-  /** To whom it is as if there were nothing: `not_found`. */
+  /** Callers who get `not_found`. */
   readonly hiddenFrom?: readonly CallerName[];
   /** How it is asked for; left out where the routes of channels have ways of their own. */
   readonly request?: (world: TestWorld, caller: Caller) => PreparedRequest | Promise<PreparedRequest>;
@@ -46,10 +47,13 @@ const OTHER_SUBSCRIBERS: readonly CallerName[] = ['key for other subscriptions']
 /** And who may have events delivered besides. */
 const DELIVERED_TO: readonly CallerName[] = ['admin', 'key for these subscriptions and their channels'];
 const PUBLISHERS: readonly CallerName[] = ['admin', 'key with it'];
-/** Of the channel whose presence is kept, for those who may read it. */
+/** Of the channel with presence, for callers who may read it. */
 const MEMBERS: readonly CallerName[] = CHANNELS.find(({ channel }) => channel === 'members.news')?.subscribe ?? [];
 
-/** A row for every operation of `/openapi.json`. What is asked of a channel is tried in all ways of reading or publishing. */
+/**
+ * A row for every operation of `/openapi.json`. What is asked of a channel is tried in all ways of
+ * reading or publishing.
+ */
 export const ROUTES: Readonly<Record<string, RouteRow>> = {
   'GET /v1/events': { permission: 'subscribe' },
   'POST /v1/events': { permission: 'publish' },
@@ -230,7 +234,10 @@ export const REQUESTS: readonly (RouteRow & Required<Pick<RouteRow, 'request'>> 
     request === undefined ? [] : [{ route, request, ...row }],
   );
 
-/** What asks for an operation of a WebSocket, when it is not asked for by a way of reading or publishing. */
+/**
+ * What asks for an operation of a WebSocket, when it is not asked for by a way of reading or
+ * publishing.
+ */
 export interface OperationRow extends Pick<RouteRow, 'permission' | 'hiddenFrom'> {
   readonly operation?: (world: TestWorld) => object | Promise<object>;
 }

@@ -8,7 +8,10 @@ import { requestWithKey, firstKey } from './kit/keys.ts';
 import { ISSUER, signToken } from './kit/tokens.ts';
 
 const SECRET = 'a secret of thirty-two bytes or more';
-/** PROTOCOL.md section 13.4 says a second: that, and what a busy machine needs for it. By themselves they last for 25 seconds and more. */
+/**
+ * PROTOCOL.md section 13.4 says a second: that, and what a busy machine needs for it. By themselves
+ * they last for 25 seconds and more.
+ */
 const REVOKED_WITHIN_MS = 10_000;
 
 async function start(more: Readonly<Record<string, unknown>> = {}): Promise<HubProcess> {

@@ -12,7 +12,10 @@ import {
   type ReadTarget,
 } from './access-methods.ts';
 
-/** A token is the same wherever it comes in (PROTOCOL.md section 13.2); and where several come in, one decides. */
+/**
+ * A token is the same wherever it comes in (PROTOCOL.md section 13.2); and where several come in,
+ * one decides.
+ */
 let world: TestWorld;
 
 beforeAll(async () => {

@@ -1,6 +1,9 @@
 let cleanups: (() => void)[] = [];
 
-/** What a file of tests has started ends with it, and at the latest with its process; without tests, as in a run by hand, with that alone. */
+/**
+ * What a file of tests has started ends with it, and at the latest with its process; without tests,
+ * as in a run by hand, with that alone.
+ */
 if (process.env['VITEST'] !== undefined) (await import('vitest')).afterAll(runCleanups);
 process.on('exit', runCleanups);
 

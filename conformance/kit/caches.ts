@@ -65,7 +65,10 @@ function guideBlocks(about: RegExp): readonly string[] {
     .filter((text) => about.test(text));
 }
 
-/** With all requests looked up in the cache: by its own rules it would pass on those with cookies, whatever the hub says. */
+/**
+ * With all requests looked up in the cache: by its own rules it would pass on those with cookies,
+ * whatever the hub says.
+ */
 async function startVarnish(originPort: number): Promise<Cache> {
   const folder = temporaryFolder('varnish');
   chmodSync(folder, 0o755);
@@ -97,7 +100,10 @@ async function proxy(child: ChildProcess, port: number): Promise<Cache> {
   };
 }
 
-/** The cache of RFC 9111 that Node's `fetch` can be given: as of a proxy, or as of one browser with one user after the other. */
+/**
+ * The cache of RFC 9111 that Node's `fetch` can be given: as of a proxy, or as of one browser with
+ * one user after the other.
+ */
 async function startUndici(originPort: number, type: 'shared' | 'private'): Promise<Cache> {
   const agent = new Agent({ connections: 64 });
   const dispatcher = agent.compose(interceptors.cache({ type }));

@@ -7,7 +7,10 @@ export interface CertificateFiles {
   readonly keyFile: string;
 }
 
-/** A certificate for `localhost` and 127.0.0.1 that signs itself, and its key, in a folder of their own. */
+/**
+ * A certificate for `localhost` and 127.0.0.1 that signs itself, and its key, in a folder of their
+ * own.
+ */
 export function selfSigned(name = 'localhost'): CertificateFiles {
   const folder = temporaryFolder('tls');
   const files = { certificateFile: join(folder, 'certificate.pem'), keyFile: join(folder, 'key.pem') };

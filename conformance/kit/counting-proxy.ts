@@ -2,12 +2,15 @@ import { Agent, createServer, request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { once } from 'node:events';
 
-/** Stands between a cache and the hub, passes all on as it is, and counts the requests that reach the hub. */
+/**
+ * Stands between a cache and the hub, passes all on as it is, and counts the requests that reach
+ * the hub.
+ */
 export interface CountingProxy {
   readonly port: number;
   /** Path and query of each request, in order. */
   readonly paths: string[];
-  /** How long each request is kept before it is passed on. */
+  /** The delay before each request is passed on. */
   delayMs: number;
   close(): void;
 }

@@ -4,7 +4,9 @@ import { residentBytes, type HubProcess } from './hub-process.ts';
 /** The environment of a hub process whose heap is to be looked at. */
 export const WITH_INSPECTOR: Readonly<Record<string, string>> = { NODE_OPTIONS: '--inspect=127.0.0.1:0' };
 
-/** Looks at the memory of a hub over the inspector of its Node: nothing of it is in the hub itself. */
+/**
+ * Looks at the memory of a hub over the inspector of its Node: nothing of it is in the hub itself.
+ */
 export class Heap {
   readonly #socket: WebSocket;
   #requestCount = 0;
@@ -30,7 +32,10 @@ export class Heap {
     return result?.value as number;
   }
 
-  /** What the process has in memory once all garbage of its event loop is collected: a busy machine collects it late. */
+  /**
+   * What the process has in memory once all garbage of its event loop is collected: a busy machine
+   * collects it late.
+   */
   static async residentBytes(hub: HubProcess): Promise<number> {
     const heap = await Heap.of(hub);
     await heap.liveBytes();

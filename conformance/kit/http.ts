@@ -20,7 +20,10 @@ export interface Reply {
   json<Value>(): Value;
 }
 
-/** Sends a request and reads the whole answer. Every call has a connection of its own unless it brings an agent. */
+/**
+ * Sends a request and reads the whole answer. Every call has a connection of its own unless it
+ * brings an agent.
+ */
 export function call(
   url: string,
   { method = 'GET', headers = {}, body, agent, timeoutMs = 70_000 }: Call = {},

@@ -17,7 +17,7 @@ export async function spawnNginx(
   http: (folder: string, port: number) => string,
 ): Promise<{ readonly child: ChildProcess; readonly port: number }> {
   const folder = temporaryFolder('nginx');
-  // Its workers are nobody, who has to find the way to the files.
+  // Its workers run as the user `nobody`, who must be able to read the files.
   chmodSync(folder, 0o755);
   const port = await unusedPort();
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(

@@ -15,9 +15,10 @@ import { tmpdir, userInfo } from 'node:os';
 import { basename, join } from 'node:path';
 
 /**
- * Packages of others, installed by the ordinary client of their registry into a temporary folder that later runs find again. A recipe is
- * a folder of programs with the manifest of their packages, each with its version: `package.json`, `requirements.txt`, `go.mod`, `pom.xml`.
- * The same recipe has the same folder; a changed one is installed anew.
+ * Packages of others, installed by the ordinary client of their registry into a temporary folder
+ * that later runs find again. A recipe is a folder of programs with the manifest of their packages,
+ * each with its version: `package.json`, `requirements.txt`, `go.mod`, `pom.xml`. The same recipe
+ * has the same folder; a changed one is installed anew.
  */
 export interface Recipe {
   /** Of programs and manifest. */
@@ -30,7 +31,10 @@ export interface Recipe {
 
 export type Installed =
   | { readonly folder: string }
-  /** A toolchain or a registry is missing. It is printed, and whoever needs the packages is skipped with it. */
+  /**
+   * A toolchain or a registry is missing. The reason is printed, and the tests that need the
+   * packages are skipped.
+   */
   | { readonly missing: string };
 
 /** Beyond this an installation counts as a registry that cannot be reached. */

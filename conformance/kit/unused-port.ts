@@ -1,12 +1,13 @@
 import { createServer } from 'node:net';
 
-/** Below those from which the kernel takes one for whoever asks for any, or connects to somewhere. */
+/** Below the range from which the kernel takes a port by itself. */
 const PORT_MIN = 20_000;
 const PORTS = 10_000;
 
 /**
- * A port of 127.0.0.1 for a program that has to be told one: it stays free until that listens, however many tests run beside it, and
- * whoever tries it before then is refused, and never connected to itself.
+ * A port of 127.0.0.1 for a program that has to be told one: it stays free until that listens,
+ * however many tests run beside it, and whoever tries it before then is refused, and never
+ * connected to itself.
  */
 export async function unusedPort(): Promise<number> {
   for (let tries = 0; tries < 100; tries++) {

@@ -1,4 +1,7 @@
-/** How long a condition may take to come true before the test gives up on it, in milliseconds: on a machine with much else to do. */
+/**
+ * How long a condition may take to come true before the test gives up on it, in milliseconds: on a
+ * machine with much else to do.
+ */
 const TIMEOUT_MS = 60_000;
 /** How often a condition that nothing announces is looked at. */
 const POLL_INTERVAL_MS = 5;

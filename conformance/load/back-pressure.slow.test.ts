@@ -8,7 +8,10 @@ import { call, publishAll, type Published } from '../kit/http.ts';
 import { closeCodeIn, rawSocket, rawWebSocket, type RawSocket } from '../kit/wire/raw-socket.ts';
 import { until } from '../kit/wait.ts';
 
-/** PROTOCOL.md sections 2.3 and 7.4: a reader that is too slow costs no memory and loses nothing silently. */
+/**
+ * PROTOCOL.md sections 2.3 and 7.4: a reader that is too slow costs no memory and loses nothing
+ * silently.
+ */
 const HEAVY = process.env['POLYCAST_HEAVY'] !== undefined;
 const STALLED = HEAVY ? 1000 : 200;
 const EVENT_BYTES = 8000;
@@ -81,7 +84,8 @@ describe('readers that do not read', () => {
     for (const { socket } of [sse, webSocket]) socket.pause();
     const startMs = performance.now();
     await publishMany(2000);
-    // The last bytes are read as soon as the hub has counted the two as stalled, within the moment it gives them.
+    // The last bytes are read as soon as the hub has counted the two as stalled, within the moment
+    // it gives them.
     await until('both are counted as stalled', async () =>
       /polycast_stalled_total 2/.test((await call(`${hub.url}/metrics`)).text),
     );
@@ -146,7 +150,10 @@ async function publishMany(count: number): Promise<Published> {
   return last as Published;
 }
 
-/** How many events came, and the holes among them that no gap had told of before. All positions are of the one channel. */
+/**
+ * The number of events, and the holes among them that no gap announced. All positions are of the
+ * one channel.
+ */
 function readThrough(text: string): { readonly events: number; readonly unannounced: readonly string[] } {
   const unannounced: string[] = [];
   let events = 0;

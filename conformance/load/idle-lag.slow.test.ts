@@ -21,7 +21,7 @@ test(
     const data = join(temporaryFolder('idle-lag'), 'data');
     const hub = await startHubProcess({ data });
     const pull = { kind: 'pull' };
-    // Nobody is sent anything: nothing matches, or it is paused.
+    // The hub sends nothing: no event matches, or the subscription is paused.
     const webhook = { kind: 'webhook', url: 'http://127.0.0.1:1/' };
     const make = (channels: string, delivery: object, more: object = {}): Promise<string> =>
       subscribe(hub.url, { channels: [channels], delivery, ...more });

@@ -6,10 +6,13 @@ import { startHubProcess } from '../kit/hub-process.ts';
 import { call, type Reply } from '../kit/http.ts';
 import { until } from '../kit/wait.ts';
 
-/** Answers of which nobody can say where they end, on connections that stay open. */
+/** Answers without a known end, on connections that stay open. */
 const ANSWERS = ['HTTP/1.1 200 OK\r\n\r\nok', 'HTTP/1.1 500 No\r\n\r\nok', 'HTTP/1.0 200 OK\r\n\r\nok'];
 
-/** Answers every request with these bytes, holds the connection, and counts those that were given up. */
+/**
+ * Answers every request with these bytes, holds the connection, and counts those that were given
+ * up.
+ */
 async function holdingEndpoint(answer: string): Promise<{ readonly port: number; readonly givenUp: () => number }> {
   let givenUp = 0;
   const sockets = new Set<Socket>();

@@ -23,7 +23,7 @@ describe('blocking queries (PROTOCOL.md section 10.1)', () => {
     await until('all wait', async () =>
       / 20$/m.test(/polycast_sessions{transport="long-poll"}.*/.exec((await get('/metrics')).text)?.[0] ?? ''),
     );
-    // What others publish wakes nobody.
+    // Events of other channels wake no reader.
     await publish(hub.url, { channel: 'prices', data: 0 });
     const third = await publish(hub.url, { channel: 'price', data: 3 });
     for (const reply of await Promise.all(waiting))

@@ -118,7 +118,10 @@ test('headers in binary mode are percent-encoded text', async () => {
   expect(await newest('percent')).toMatchObject({ type: 'café', data: { a: 1 }, cloudevent: { note: '100% "sure"' } });
 });
 
-/** CloudEvents HTTP binding 1.0.2, section 3.1.3.2, and what the Go SDK sends: UTF-8 as it is, and `%` for itself. */
+/**
+ * CloudEvents HTTP binding 1.0.2, section 3.1.3.2, and what the Go SDK sends: UTF-8 as it is, and
+ * `%` for itself.
+ */
 test.each([
   ['"quoted \\"x\\" y"', 'quoted "x" y'],
   ['"50%25"', '50%'],

@@ -4,11 +4,14 @@ import { call, publish, publishAll } from '../kit/http.ts';
 import { closeCodeIn, rawSocket, rawWebSocket, type RawSocket } from '../kit/wire/raw-socket.ts';
 import { until } from '../kit/wait.ts';
 
-/** PROTOCOL.md section 11: on SIGTERM everyone is told, what is in flight is finished, and the process ends in bounded time. */
+/**
+ * PROTOCOL.md section 11: on SIGTERM the hub notifies each client, finishes what is in flight, and
+ * ends in bounded time.
+ */
 const DRAIN_MS = 1000;
 /**
- * The drain, the second that a session may take for its last bytes, and the closing of the log, on a machine that has other things to
- * do. Whoever is waited for is waited for longer.
+ * The drain, the second that a session may take for its last bytes, and the closing of the log, on
+ * a machine that has other things to do. Whoever is waited for is waited for longer.
  */
 const END_MS_MAX = DRAIN_MS + 14_000;
 const HOST = 'Host: localhost\r\n';

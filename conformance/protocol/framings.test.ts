@@ -5,7 +5,10 @@ import { expect, test } from 'vitest';
 import { clientFrame } from '../kit/wire/raw-socket.ts';
 import * as ws from 'ws';
 
-/** What we write is read by the parsers of others, however the network cuts it (PROTOCOL.md sections 6.2 and 7.2). */
+/**
+ * What we write is read by the parsers of others, however the network cuts it (PROTOCOL.md sections
+ * 6.2 and 7.2).
+ */
 const EPOCH = '00tmfk3mp2';
 const { Receiver } = ws as unknown as { readonly Receiver: new (options: object) => NodeJS.WritableStream };
 const data = fc.oneof(
@@ -17,7 +20,7 @@ const data = fc.oneof(
 const events = fc.array(data, { minLength: 1, maxLength: 5 });
 const cuts = fc.array(fc.nat(), { maxLength: 8 });
 
-/** The messages that somebody else's parser finds in the pieces. */
+/** The messages that a third-party parser finds in the pieces. */
 const READ: Readonly<Record<string, (pieces: readonly Buffer[]) => string[]>> = {
   sse(pieces) {
     const messages: string[] = [];

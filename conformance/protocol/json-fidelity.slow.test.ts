@@ -7,7 +7,9 @@ import { eventsOf, type RawEvent } from '../kit/wire/raw-events.ts';
 import { rawWebSocket, clientFrame } from '../kit/wire/raw-socket.ts';
 import { until } from '../kit/wait.ts';
 
-/** PROTOCOL.md section 3.2: what a subscriber gets is what was published, character for character. */
+/**
+ * PROTOCOL.md section 3.2: what a subscriber gets is what was published, character for character.
+ */
 const RUNS = process.env['POLYCAST_HEAVY'] === undefined ? 1500 : 20_000;
 
 /** JSON that a detour over JavaScript's values would change. */
@@ -163,7 +165,10 @@ function withoutLineBreaks(json: string): string {
   return json.replaceAll(/[\r\n][ \t\r\n]*/g, '');
 }
 
-/** Any JSON value in any layout, strings written with and without escapes, numbers with any number of digits. */
+/**
+ * Any JSON value in any layout, strings written with and without escapes, numbers with any number
+ * of digits.
+ */
 function jsonText(): fc.Arbitrary<string> {
   const space = fc.constantFrom('', '', '', ' ', '\n  ', '\r\n', '\t');
   const digits = fc.stringMatching(/^[0-9]{1,25}$/);

@@ -111,7 +111,8 @@ describe('a subscription from which a channel was taken, in the hands of a key t
     await until('it is given up', async () => (await hasLetter()) || taking.received.length > 0);
     expect(await lettersOf(admin, path)).toMatchObject([{ channel: 'secret.1', outcome: 'channel_removed' }]);
     expect(await ordered(world, taking)).toEqual(['an order']);
-    // What it was sent before, and what that has answered, is for those who may know of all channels.
+    // What it was sent before, and what that has answered, is for those who may know of all
+    // channels.
     const attempts = async (ask: Ask): Promise<readonly Answer[]> =>
       (await ask('GET', `${path}/attempts`)).body['attempts'] as readonly Answer[];
     const headers = { 'webhook-id': expect.any(String) as unknown };

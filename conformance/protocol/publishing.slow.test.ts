@@ -16,7 +16,7 @@ const LINES = HEAVY ? 1_000_000 : 100_000;
 const GROWTH_BYTES_MAX = (HEAVY ? 320 : 160) * 1024 * 1024;
 const JSON_TYPE = { 'Content-Type': 'application/json' };
 
-/** A small tail, so that what is measured is what the lines need and not what is kept for readers. */
+/** A small tail, so that the test measures the memory of the lines and not that of the tail. */
 const config = { delivery: { tailBytesMax: 1024 * 1024 } };
 const data = temporaryFolder('publishing');
 let hub: HubProcess;

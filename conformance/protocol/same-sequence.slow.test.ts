@@ -6,7 +6,10 @@ import { call, publish, publishAll, type Published } from '../kit/http.ts';
 import { Seeded } from '../kit/seeded.ts';
 import { until } from '../kit/wait.ts';
 
-/** The same publish script gives the same sequence on every transport (PROTOCOL.md sections 3.3, 5, 6, 7). */
+/**
+ * The same publish script gives the same sequence on every transport (PROTOCOL.md sections 3.3, 5,
+ * 6, 7).
+ */
 const CHANNELS = ['orders.1', 'orders.2', 'orders.2.status', 'news', 'news.local', 'chat'];
 const TYPES = ['created', 'changed', undefined];
 const EVENTS = 600;
@@ -81,7 +84,7 @@ describe('the same publish script', () => {
   test('gives the newest value of a latest channel to all, and to latecomers nothing else', async () => {
     const after = await cursorNow();
     const live = TRANSPORTS.map((transport) => new Follower(hub.url, transport, { channels: ['latest.*'], after }));
-    // One by one, so that what was replaced was once the newest that somebody was given.
+    // One by one, so that a reader received each value before it was replaced.
     const published: Published[] = [];
     for (let n = 0; n < 50; n++) published.push(await publish(hub.url, { channel: `latest.${n % 2}`, data: n }));
     const newest = published.slice(-2).map(({ id }) => id);
@@ -122,7 +125,10 @@ interface Scripted {
   readonly type: string | undefined;
 }
 
-/** Publishes by all means, in an order of chance; what was published, in the order in which it was answered. */
+/**
+ * Publishes by all means, in an order of chance; what was published, in the order in which it was
+ * answered.
+ */
 async function publishScript(seeded: Seeded): Promise<readonly Scripted[]> {
   const ids: string[] = [];
   const events: Omit<Scripted, 'id'>[] = [];
@@ -162,7 +168,7 @@ async function publishScript(seeded: Seeded): Promise<readonly Scripted[]> {
   return ids.map((id, index) => ({ id, ...(events[index] as Omit<Scripted, 'id'>) }));
 }
 
-/** The ids that a wish is to get. */
+/** The ids that a reader with these options must receive. */
 function expectedIds(
   { channels, types }: Omit<FollowOptions, 'after'>,
   script: readonly Scripted[],

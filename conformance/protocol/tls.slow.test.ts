@@ -64,7 +64,7 @@ test('https and wss carry all transports, and the drain', async () => {
   await Promise.all(followers.map((follower) => follower.stop()));
 });
 
-/** Whom a new connection is told that it talks to. */
+/** The name in the certificate that a new connection gets. */
 function nameOf(url: string): Promise<unknown> {
   const { hostname, port } = new URL(url);
   return new Promise((resolve, reject) => {

@@ -1,8 +1,9 @@
 import type { ErrorCode } from '@polycast/protocol';
 
 /**
- * What a server that speaks PROTOCOL.md has to do, as data. Texts hold placeholders: `{name}` stands for what was noted before
- * (`{c}` is a channel that only this case uses); `<cursor:name>` in an expectation stands for any cursor and notes it.
+ * What a server that speaks PROTOCOL.md has to do, as data. Texts hold placeholders: `{name}`
+ * stands for what was noted before (`{c}` is a channel that only this case uses); `<cursor:name>`
+ * in an expectation stands for any cursor and notes it.
  */
 export interface Case {
   readonly name: string;
@@ -31,7 +32,10 @@ export interface Answer {
   readonly status: number;
   /** Each must be there and match; null: it must not be there. */
   readonly headers?: Readonly<Record<string, string | null>>;
-  /** The whole body as text, as a JSON value with placeholders in its strings, or as the code of a problem document. */
+  /**
+   * The whole body as text, as a JSON value with placeholders in its strings, or as the code of a
+   * problem document.
+   */
   readonly text?: string;
   readonly json?: unknown;
   readonly code?: ErrorCode;

@@ -31,7 +31,10 @@ export function matchesText(template: string, text: string, captures: Captures):
   return match !== null;
 }
 
-/** The first place where a JSON value is not as expected; undefined when it is. Members must be the same, in any order. */
+/**
+ * The first place where a JSON value is not as expected; undefined when it is. Members must be the
+ * same, in any order.
+ */
 export function mismatch(expected: unknown, actual: unknown, captures: Captures, path = '$'): string | undefined {
   if (typeof expected === 'string' && (typeof actual === 'string' || typeof actual === 'number')) {
     return matchesText(expected, String(actual), captures)

@@ -5,8 +5,9 @@ import type { Case, Step, Turn } from './case.ts';
 const FOLDER = join(import.meta.dirname, '../transcripts');
 
 /**
- * The golden transcripts: one case a file. The head says `name:`, `sections:` and, if need be, `needs:` and `websocket:`; below, `> ` is
- * what the client sends, `< ` what comes back, `publish ` an event that somebody else publishes, `close ` the end.
+ * The golden transcripts: one case a file. The head says `name:`, `sections:` and, if need be,
+ * `needs:` and `websocket:`; below, `> ` is what the client sends, `< ` what comes back, `publish `
+ * an event that another client publishes, `close ` the end.
  */
 export function readTranscripts(): readonly Case[] {
   return readdirSync(FOLDER)
@@ -31,7 +32,10 @@ function parseTranscript(text: string): Case {
   };
 }
 
-/** A block that begins with `websocket PATH` is a conversation, any other a dialogue on a connection of its own. */
+/**
+ * A block that begins with `websocket PATH` is a conversation, any other a dialogue on a connection
+ * of its own.
+ */
 function stepOf(block: string): Step {
   const lines = block.trimEnd().split('\n');
   const [, path] = /^websocket (\S+)$/.exec(lines[0] ?? '') ?? [];

@@ -6,7 +6,10 @@ import { call, publish } from '../kit/http.ts';
 import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { until } from '../kit/wait.ts';
 
-/** A browser's own HTTP/2 (PROTOCOL.md section 13.8): more event streams than the six connections that HTTP/1.1 has for a host. */
+/**
+ * A browser's own HTTP/2 (PROTOCOL.md section 13.8): more event streams than the six connections
+ * that HTTP/1.1 has for a host.
+ */
 const CHROMIUM = process.env['POLYCAST_CHROMIUM'] ?? '/usr/bin/chromium';
 const isInstalled = existsSync(CHROMIUM);
 const STREAMS = 20;

@@ -8,7 +8,10 @@ import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { publish } from '../kit/http.ts';
 import { until } from '../kit/wait.ts';
 
-/** A real browser's own EventSource, WebSocket and fetch, in a page of another origin (PROTOCOL.md sections 6 and 7). */
+/**
+ * A real browser's own EventSource, WebSocket and fetch, in a page of another origin (PROTOCOL.md
+ * sections 6 and 7).
+ */
 const CHROMIUM = process.env['POLYCAST_CHROMIUM'] ?? '/usr/bin/chromium';
 const isInstalled = existsSync(CHROMIUM);
 const data = temporaryFolder('browser');

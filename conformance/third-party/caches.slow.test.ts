@@ -126,7 +126,8 @@ describe.each(CACHES)('$name', ({ name, isInstalled, isProxy, start }) => {
     const path = `/v1/events?channel=${channel}&wait=30`;
     origin.paths.length = 0;
     const held = Array.from({ length: CLIENTS }, () => cache.get(path));
-    // However many of them the cache sends on, they are held: none is answered before there is something to say.
+    // However many of them the cache sends on, they are held: none is answered before there is
+    // something to say.
     await expect
       .poll(async () =>
         Number(

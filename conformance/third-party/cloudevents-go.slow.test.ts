@@ -4,7 +4,10 @@ import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { call } from '../kit/http.ts';
 import { commandOf, packagesOf, type Program } from './packages.ts';
 
-/** Events of the CloudEvents SDK for Go, which sends attributes in headers as they are: `%`, quotes and UTF-8 bytes. */
+/**
+ * Events of the CloudEvents SDK for Go, which sends attributes in headers as they are: `%`, quotes
+ * and UTF-8 bytes.
+ */
 let hub: HubProcess;
 let program: Program;
 

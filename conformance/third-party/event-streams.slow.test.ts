@@ -11,8 +11,9 @@ import { pause, until } from '../kit/wait.ts';
 import { commandOf, installAll, type Language, type Program } from './packages.ts';
 
 /**
- * Event stream clients of others, each a process of its own, all at one hub through its life: five events, a quiet time with heartbeats,
- * a kill, a drain, a new epoch. Each prints what it hands over to its user; that is what is compared.
+ * Event stream clients of others, each a process of its own, all at one hub through its life: five
+ * events, a quiet time with heartbeats, a kill, a drain, a new epoch. Each prints what it hands
+ * over to its user; that is what is compared.
  */
 const CLIENTS: readonly { readonly language: Language; readonly name: string }[] = [
   ...[

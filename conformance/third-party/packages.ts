@@ -5,8 +5,8 @@ import { install, type Installed, type Recipe } from '../kit/registries.ts';
 export type Language = 'npm' | 'python' | 'go' | 'java';
 
 /**
- * `events CLIENT URL` reads event streams, `sockets CLIENT URL` a WebSocket, `verify` webhooks, `cloudevents URL` publishes; see the programs
- * in each folder.
+ * `events CLIENT URL` reads event streams, `sockets CLIENT URL` a WebSocket, `verify` webhooks,
+ * `cloudevents URL` publishes; see the programs in each folder.
  */
 export type Job = 'events' | 'sockets' | 'verify' | 'cloudevents';
 

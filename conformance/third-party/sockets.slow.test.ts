@@ -8,7 +8,10 @@ import { call, publish } from '../kit/http.ts';
 import { until } from '../kit/wait.ts';
 import { commandOf, installAll, type Language, type Program } from './packages.ts';
 
-/** WebSocket clients and webhook receivers of other languages; those of npm are in `clients` and `webhooks`. */
+/**
+ * WebSocket clients and webhook receivers of other languages; those of npm are in `clients` and
+ * `webhooks`.
+ */
 const programs = new Map<Language, Program>();
 let hub: HubProcess;
 beforeAll(async () => {

@@ -3,7 +3,10 @@ import { build } from 'vite';
 
 const PAGES = ['lab'] as const;
 
-/** Builds each page into `generated/<page>/`, from where the hub serves it. Nothing is fetched from anywhere. */
+/**
+ * Builds each page into `generated/<page>/`, from where the hub serves it. Nothing is fetched from
+ * anywhere.
+ */
 export async function buildConsole(): Promise<void> {
   for (const page of PAGES) await buildPage(page);
 }
@@ -18,7 +21,8 @@ async function buildPage(page: string): Promise<void> {
       outDir: fileURLToPath(new URL(`generated/${page}/`, import.meta.url)),
       emptyOutDir: true,
       target: 'baseline-widely-available',
-      // Inlined assets and the polyfill's injected script would need a laxer Content-Security-Policy.
+      // Inlined assets and the polyfill's injected script would need a laxer
+      // Content-Security-Policy.
       assetsInlineLimit: 0,
       modulePreload: { polyfill: false },
     },

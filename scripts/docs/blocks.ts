@@ -2,13 +2,14 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
- * The code blocks of the pages, and what is to be done with each. A comment on the line above a block says what its
- * language does not:
+ * The code blocks of the pages, and what is to be done with each. A comment on the line above a
+ * block says what its language does not:
  *
  * - `<!-- not run: REASON -->`
  * - `<!-- block: prints -->`: the block before it prints these lines, in this order, among others
- * - `<!-- block: stays -->`: it does not end by itself; what follows is done once the hub has it as a reader
- * - `<!-- block: meanwhile -->`: a block that stays has printed these lines by now
+ * - `<!-- block: stays -->`: it does not end by itself; what follows is done once the hub has it as
+ *   a reader
+ * - `<!-- block: meanwhile -->`: a block that goes on running has printed these lines
  * - `<!-- block: runs -->`: a script that is not only checked but run
  * - `<!-- block: continues -->`: a script that goes on where the page's last one ended
  * - `<!-- block: file NAME -->`: lies in the folder that the page's commands run in
@@ -27,7 +28,10 @@ export interface Block {
   readonly file: string | undefined;
 }
 
-/** The pages whose blocks are held to be right. What is generated from code is checked where it is made. */
+/**
+ * The pages whose blocks are held to be right. What is generated from code is checked where it is
+ * made.
+ */
 const PAGES = [
   'README.md',
   'PROTOCOL.md',

@@ -67,7 +67,10 @@ test('ARCHITECTURE.md lists every folder of the server, and no path that is not 
   expect(folders.filter((folder) => !paths.includes(folder))).toEqual([]);
 });
 
-/** The paths in the tree below the heading "Folders": a line is indented by two spaces for each folder above it. */
+/**
+ * The paths in the tree below the heading "Folders": a line is indented by two spaces for each
+ * folder above it.
+ */
 function pathsOfTree(page: string): string[] {
   const [, tree = ''] = /^## Folders\n\n```text\n([^]*?)\n```$/m.exec(page) ?? [];
   const parents: string[] = [];

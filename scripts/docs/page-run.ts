@@ -9,7 +9,10 @@ const ROOT = join(import.meta.dirname, '../..');
 const SHOWN_HUB = /\b(?:127\.0\.0\.1|localhost):8080\b/g;
 /** Where pages have the hub keep its log, and its copies. */
 const SHOWN_FOLDERS = /\/var\/(?:lib|backups)\/polycast\b/g;
-/** Where pages have sites of their own listen: beside others that run at the same time each gets a port of its own. */
+/**
+ * Where pages have sites of their own listen: beside others that run at the same time each gets a
+ * port of its own.
+ */
 const SHOWN_PORTS = /\b39(?:1[7-9]|20)\b/g;
 const POLL_INTERVAL_MS = 25;
 
@@ -113,7 +116,10 @@ export class PageRun {
     return { child, output: textOf(child.stdout), errorOutput: textOf(child.stderr), ended };
   }
 
-  /** The readers there are once those of blocks that have ended are gone: only then does one more mean a new one. */
+  /**
+   * The readers there are once those of blocks that have ended are gone: only then does one more
+   * mean a new one.
+   */
   async #readersAfterExit(): Promise<number> {
     const running = this.#background.filter(({ child }) => child.exitCode === null).length;
     await this.#until(

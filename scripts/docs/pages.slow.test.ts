@@ -9,7 +9,10 @@ import { parseConfig } from '../../packages/server/src/config/parse.ts';
 import { startHub } from '../../packages/server/src/main.ts';
 import { nameOf, readPages } from './blocks.ts';
 
-/** Every page of HTML that the documentation shows, in a browser, served by a site of another origin than the hub's. */
+/**
+ * Every page of HTML that the documentation shows, in a browser, served by a site of another origin
+ * than the hub's.
+ */
 const pages = [...readPages(join(import.meta.dirname, '../..')).values()]
   .flat()
   .filter(({ language }) => language === 'html')

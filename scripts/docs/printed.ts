@@ -11,8 +11,9 @@ export function withCursors(text: string, cursors: Cursors): string {
 }
 
 /**
- * The first line of `expected` that is not, after those before it, in `printed`; undefined when all are. `…` stands for
- * any text, on a line of its own for any lines. Learns which cursor of this run each cursor of the page is.
+ * The first line of `expected` that is not, after those before it, in `printed`; undefined when all
+ * are. `…` stands for any text, on a line of its own for any lines. Learns which cursor of this run
+ * each cursor of the page is.
  */
 export function missingLine(expected: string, printed: string, cursors: Cursors): string | undefined {
   const lines = printed.split('\n').map((line) => line.trimEnd());

@@ -15,7 +15,7 @@ import { parseConfig } from '../../packages/server/src/config/parse.ts';
 import { startHub, type Hub } from '../../packages/server/src/main.ts';
 import { readPages, type Block } from './blocks.ts';
 
-// Where Debian has it, whoever the tests run as.
+// Where Debian installs it, whatever user runs the tests.
 process.env['PATH'] += ':/usr/sbin';
 
 /** What the deployment guide puts in front of a hub, put in front of one. */
@@ -43,7 +43,10 @@ const NGINX: Proxy = {
   },
 };
 
-/** Debian's, which is the oldest that the guide promises; another one by hand: `POLYCAST_CADDY=/path/to/caddy`. */
+/**
+ * Debian's, which is the oldest that the guide promises; another one by hand:
+ * `POLYCAST_CADDY=/path/to/caddy`.
+ */
 const CADDY_COMMAND = process.env['POLYCAST_CADDY'] ?? 'caddy';
 
 const CADDY: Proxy = {
@@ -189,7 +192,10 @@ function guideFile(): string {
   return blocks.find(({ file }) => file === 'polycast.yaml')?.text ?? '';
 }
 
-/** The guide's, with a port and a folder of its own, and a bound that shows by which address a client is known. */
+/**
+ * The guide's, with a port and a folder of its own, and a bound that shows by which address a
+ * client is known.
+ */
 function guideConfiguration() {
   return parseConfig({
     ...(parse(guideFile()) as object),

@@ -9,7 +9,10 @@ import { parseConfig } from '../../packages/server/src/config/parse.ts';
 import { startHub } from '../../packages/server/src/main.ts';
 import { readPages } from './blocks.ts';
 
-/** What the guide has a backend do in other languages than ours, done against a hub that is configured as the guide says. */
+/**
+ * What the guide has a backend do in other languages than ours, done against a hub that is
+ * configured as the guide says.
+ */
 const blocks = readPages(join(import.meta.dirname, '../..')).get('docs/guides/tokens.md') ?? [];
 const PROGRAMS = [
   { language: 'php', command: 'php', args: [], file: 'token.php' },

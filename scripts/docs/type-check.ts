@@ -5,7 +5,10 @@ import type { Block } from './blocks.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
-/** A script as it is checked and run: what a page of the hub loads from `/client.js` is the client's package. */
+/**
+ * A script as it is checked and run: what a page of the hub loads from `/client.js` is the client's
+ * package.
+ */
 export function scriptsOf(blocks: readonly Block[]): ReadonlyMap<Block, string> {
   const scripts = new Map<Block, string>();
   let last = '';
@@ -24,7 +27,10 @@ function scriptIn({ language, text }: Block): string | undefined {
   return [...text.matchAll(/<script[^>]*>([^]*?)<\/script>/g)].map(([, script]) => script).join('\n');
 }
 
-/** What the compiler has to say of these scripts, each named by the place of its block; '' when all is well. */
+/**
+ * What the compiler has to say of these scripts, each named by the place of its block; '' when all
+ * is well.
+ */
 export function typeCheck(scripts: ReadonlyMap<Block, string>): string {
   const folder = join(ROOT, '.cache/docs/types');
   rmSync(folder, { recursive: true, force: true });
@@ -35,7 +41,7 @@ export function typeCheck(scripts: ReadonlyMap<Block, string>): string {
   }
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(PROJECT));
   const { stdout } = spawnSync('tsc', ['-p', folder], { cwd: ROOT, encoding: 'utf8', env: ENVIRONMENT });
-  // What is wrong with the client itself is told by its own check.
+  // Errors in the client itself are found by its own check.
   return stdout
     .split('\n')
     .filter((line) => line.startsWith('.cache/docs/'))

@@ -9,7 +9,10 @@ import { parseConfig } from '../../packages/server/src/config/parse.ts';
 import { startHub, type Hub } from '../../packages/server/src/main.ts';
 import { readPages } from './blocks.ts';
 
-/** What the guides have receivers and workers do in other languages than ours, done against a real hub. */
+/**
+ * What the guides have receivers and workers do in other languages than ours, done against a real
+ * hub.
+ */
 const pages = readPages(join(import.meta.dirname, '../..'));
 const SECRET = `whsec_${Buffer.alloc(32, 5).toString('base64')}`;
 const RECEIVERS = [
@@ -52,7 +55,7 @@ test('the worker in PHP does what is in the queue', async ({ skip }) => {
   await expect.poll(worker.output).toBe('jobs.a 1\njobs.a 2\n');
 });
 
-/** Where nobody is trusted: every endpoint is asked whether it wants the events. */
+/** A hub that trusts no address: it verifies each endpoint. */
 async function startGuardedHub(port: number): Promise<Hub> {
   const config = {
     listen: '127.0.0.1:0',
@@ -77,7 +80,7 @@ async function ask(hub: Hub, method: string, path: string, body?: object): Promi
   return answer;
 }
 
-/** What an unsigned request gets; nothing while nobody listens. */
+/** The answer to an unsigned request; none while no program listens. */
 async function statusOf(url: string): Promise<number | undefined> {
   return fetch(url, { method: 'POST', body: '{}' }).then(
     ({ status }) => status,

@@ -52,7 +52,10 @@ function link(name: string): string {
   return `[${name}](#shape-${name.toLowerCase()})`;
 }
 
-/** A value that fits a schema: what it says itself, or the plainest. Members that may be left out are there as well. */
+/**
+ * A value that fits a schema: what it says itself, or the plainest. Members that may be left out
+ * are there as well.
+ */
 export function example(schema: JsonSchema, depth = 0): unknown {
   const { $ref, type, examples, default: value, anyOf, oneOf, allOf, enum: words, const: constant } = schema;
   if (Array.isArray(examples)) return examples[0];

@@ -6,7 +6,10 @@ import { parseSync, visitorKeys } from 'oxc-parser';
 export interface Module {
   /** From the root of the repository, with `/`. */
   readonly path: string;
-  /** As written: `./cursor.ts`, `node:fs`, `zod`. Also files named by `new URL('./x.ts', import.meta.url)`. */
+  /**
+   * As written: `./cursor.ts`, `node:fs`, `zod`. Also files named by `new URL('./x.ts',
+   * import.meta.url)`.
+   */
   readonly imports: readonly string[];
   /** Names used and not declared by an import, and the forms `Object.member` of static members. */
   readonly names: ReadonlySet<string>;
@@ -147,7 +150,10 @@ function addMember(node: Node, names: Set<string>, members: Set<string>): void {
   if (object.type === 'Identifier') names.add(`${object['name'] as string}.${property['name'] as string}`);
 }
 
-/** `{ process: 1 }`, `{ readonly process: string }`, `class { process() {} }` name a member, not the global. */
+/**
+ * `{ process: 1 }`, `{ readonly process: string }`, `class { process() {} }` name a member, not the
+ * global.
+ */
 function isNamedByKey(node: Node): boolean {
   const named =
     /^(?:TS)?(?:Abstract)?(?:Property|PropertyDefinition|MethodDefinition|PropertySignature|MethodSignature)$/;

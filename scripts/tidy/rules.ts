@@ -6,7 +6,10 @@ export interface Finding {
   readonly message: string;
 }
 
-/** What I/O, time and chance are called: none of it belongs into the protocol, nor, with all dates, into the core. */
+/**
+ * What I/O, time and chance are called: none of it belongs into the protocol, nor, with all dates,
+ * into the core.
+ */
 const IMPURE: readonly string[] =
   'Buffer process console performance fetch crypto globalThis Date.now Math.random queueMicrotask setTimeout setInterval setImmediate clearTimeout clearInterval'.split(
     ' ',
@@ -15,7 +18,9 @@ const IMPURE_IN_CORE = [...IMPURE, 'Date'];
 
 /** What each folder of the server may import from, besides itself and packages. */
 const SERVER = 'packages/server/src/';
-/** The four folders of HTTP. They still import each other; ARCHITECTURE.md says in which direction. */
+/**
+ * The four folders of HTTP. They still import each other; ARCHITECTURE.md says in which direction.
+ */
 const HTTP_FOLDERS = ['http', 'auth', 'streams', 'publishing'];
 /** What each folder inside `subscriptions` may import from. The others there put these together. */
 const SUBSCRIPTION_WALLS: Readonly<Record<string, readonly string[]>> = {
@@ -68,13 +73,14 @@ const CACHE_HEADERS_ELSEWHERE: ReadonlySet<string> = new Set(
 
 /** Paths between packages that are allowed, each with its reason. */
 const CROSSINGS: Readonly<Record<string, string>> = {
-  // The server tells the Lab's page what goes over the wire; the form of it is the server's, and only types cross.
+  // The server tells the Lab's page what goes over the wire; the form of it is the server's, and
+  // only types cross.
   'packages/console/pages/lab/src/model/records.ts': 'packages/server/src/lab/records.ts',
 };
 
 /**
- * Where listeners are removed that others have added. An `error` event without a listener ends the process, so a socket that is stripped
- * of all of them must get one back in the same call.
+ * Where listeners are removed that others have added. An `error` event without a listener ends the
+ * process, so a socket that is stripped of all of them must get one back in the same call.
  */
 const MAY_REMOVE_ALL_LISTENERS: Readonly<Record<string, string>> = {
   'packages/server/src/http/sockets/error-safe-socket.ts': 'Gives the listener of errors back.',
@@ -82,8 +88,8 @@ const MAY_REMOVE_ALL_LISTENERS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Words that names no longer use: idioms, or words with several meanings (docs/glossary.md has the terms). `lane`, `line` and `letter` stay,
- * each for one thing.
+ * Words that names no longer use: idioms, or words with several meanings (docs/glossary.md has the
+ * terms). `lane`, `line` and `letter` stay, each for one thing.
  */
 const RETIRED_WORDS: ReadonlySet<string> = new Set(
   (
@@ -100,7 +106,10 @@ const ONE_CALLER: Readonly<Record<string, { readonly caller: string; readonly re
   },
 };
 
-/** Memos that are bounded by their number of entries, each with the reason why an entry is short whatever a client chooses. */
+/**
+ * Memos that are bounded by their number of entries, each with the reason why an entry is short
+ * whatever a client chooses.
+ */
 const ENTRY_BOUNDED_MEMOS: Readonly<Record<string, string>> = {
   'packages/server/src/outgoing/destinations/addresses.ts': 'Addresses of name servers and sockets: 45 characters.',
   'packages/server/src/identity/tokens/token-headers.ts': '100 of 512 characters.',
@@ -155,7 +164,7 @@ function cacheHeaders({ path, texts }: Module): Finding[] {
     .map((text) => ({ path, message: `names ${text}: ${CACHE_HEADERS_HOME} makes it, from who asks` }));
 }
 
-/** A map that is emptied at so many entries is as large as its clients make the entries. */
+/** A map that is emptied at a number of entries is as large as its clients make the entries. */
 function countedMemos({ path, names, members }: Module): Finding[] {
   if (!path.startsWith(SERVER) || path.startsWith(`${SERVER}cli/`) || ENTRY_BOUNDED_MEMOS[path] !== undefined)
     return [];
@@ -187,7 +196,9 @@ function otherCallers({ path, members }: Module): Finding[] {
     .map(([method, { reason }]) => ({ path, message: `calls ${method}: ${reason}` }));
 }
 
-/** The other folders get ports from `openStorage`, and cannot tell one home of data from another. */
+/**
+ * The other folders get ports from `openStorage`, and cannot tell one home of data from another.
+ */
 function dataHomes({ path, imports, texts }: Module): Finding[] {
   if (!path.startsWith(SERVER) || folderOf(path) === 'storage' || /\/testing[/.]/.test(path)) return [];
   const homes = imports.filter((specifier) => /^node:sqlite$|\/storage\/(?:sqlite|memory|homes\.ts)/.test(specifier));
@@ -203,8 +214,8 @@ function removals({ path, members }: Module): Finding[] {
 }
 
 /**
- * Handlers get an `AuthorizedRequest` and nothing below it: whoever reads a body, or writes an answer, by themselves would do so without
- * asking again whether the caller still may.
+ * Handlers get an `AuthorizedRequest` and nothing below it: whoever reads a body, or writes an
+ * answer, by themselves would do so without asking again whether the caller still may.
  */
 function unauthorized({ path, imports, names }: Module): Finding[] {
   if (!path.startsWith(SERVER)) return [];

@@ -25,7 +25,6 @@ const SHORT_FILES: Readonly<Record<string, string>> = {
   'packages/client/src/sleep.ts': 'Each entry of the package needs it.',
   'packages/protocol/src/transports.ts': 'The one list of transports.',
   'packages/protocol/src/time.ts': 'The one format of times.',
-  'packages/server/src/auth/disconnect-revoked.ts': 'The one place that ends sessions when credentials are revoked.',
   'packages/server/src/cli/broken-pipe.ts': 'Two answers to one error: commands end, a hub goes on.',
   'packages/server/src/cli/event-format.ts': 'The one form of an event in a terminal.',
   'packages/server/src/cli/problem-document.ts': 'What each command that calls a hub makes of an error.',
@@ -49,7 +48,6 @@ const SHORT_FILES: Readonly<Record<string, string>> = {
   'packages/server/src/storage/shared/attempt-bounds.ts': 'Bounds that each home of subscriptions obeys.',
   'packages/server/src/storage/shared/body-encoder.ts': 'The one way to lay out bodies in memory.',
   'packages/server/src/storage/sqlite/file-bytes.ts': 'The one way to measure a file.',
-  'packages/server/src/storage/sqlite/log/renew-epoch.ts': 'A command of its own on a closed folder.',
   'packages/server/src/streams/websocket/invalid-member.ts': 'The one refusal of a member, for all operations.',
 };
 

@@ -8,7 +8,10 @@ const MAY_FIND_EMPTY_LINES: Readonly<Record<string, string>> = {
   'conformance/protocol/event-stream-chunks.slow.test.ts': 'The bytes of each chunk are what it tests.',
 };
 
-/** Whoever cuts a text at its empty lines has written another parser of event streams, which knows half of their syntax. */
+/**
+ * Code that cuts a text at its empty lines is another parser of event streams, which knows half of
+ * their syntax.
+ */
 export function ownSseParsers(modules: readonly Module[]): Finding[] {
   return modules
     .filter(({ path, texts, members }) => {

@@ -2,7 +2,10 @@ import { createHmac } from 'node:crypto';
 
 export const SECRET = 'a secret of thirty-two bytes or more';
 
-/** A token of the site's for a user, which never expires within a run: hubs refuse those that are good for more than a week. */
+/**
+ * A token of the site's for a user, which never expires within a run: hubs refuse those that are
+ * good for more than a week.
+ */
 export function tokenOf(user: string): string {
   const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
   const now = Math.floor(Date.now() / 1000);

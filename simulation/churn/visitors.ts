@@ -20,7 +20,7 @@ export class Visitors {
     return this.#active.size;
   }
 
-  /** Somebody comes, and goes after a while. */
+  /** A visitor comes, and goes after a while. */
   visit(stayMs: number): void {
     const number = this.count++;
     const user = `user-${number}-${'x'.repeat(number % 40)}`;

@@ -18,8 +18,9 @@ interface ChannelProgress {
 }
 
 /**
- * A consumer that comes and goes with its cursor, over one transport after the other, and notices every hole: each event
- * carries its channel's count, which must go on by one unless a gap was told or the channel keeps less on purpose.
+ * A consumer that comes and goes with its cursor, over one transport after the other, and notices
+ * every hole: each event carries its channel's count, which must rise by one unless a gap came or
+ * the channel stores less on purpose.
  */
 export class Consumer {
   readonly violations: string[] = [];
@@ -31,7 +32,7 @@ export class Consumer {
   readonly #random: () => number;
   readonly #channelProgress = new Map<string, ChannelProgress>();
   #cursor: string | undefined;
-  /** Up to here some events may be missing: it has been told so. */
+  /** A gap has announced that events may be missing up to here. */
   #gapTo = '';
   #stop: Stop | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -88,9 +89,9 @@ export class Consumer {
       this.#channelProgress.set(channel, { next: n + 1, lastId: id });
       return;
     }
-    // What is lost within a gap that was told may still grow while its rest is being read.
+    // More events of a gap may be lost while the rest of it is being read.
     if (n !== progress.next && !(n > progress.next && progress.lastId < this.#gapTo))
-      this.violations.push(`${channel}: ${n} came where ${progress.next} was due, and no gap was told`);
+      this.violations.push(`${channel}: ${n} came where ${progress.next} was due, and no gap came`);
     progress.next = n + 1;
     progress.lastId = id;
   }
@@ -98,7 +99,7 @@ export class Consumer {
   #gap(to: string): void {
     this.gaps++;
     if (to > this.#gapTo) this.#gapTo = to;
-    // What was lost cannot be told channel by channel: all of them may go on anywhere.
+    // A gap does not name the lost events by channel: each channel may go on anywhere.
     this.#channelProgress.clear();
   }
 }

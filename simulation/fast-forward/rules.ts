@@ -1,4 +1,7 @@
-/** The channels of a fast-forward run: every kind of retention there is, by the first token of the name. */
+/**
+ * The channels of a fast-forward run: every kind of retention there is, by the first token of the
+ * name.
+ */
 export const RULES: readonly object[] = [
   { pattern: 'counted.>', historyCountMax: 500 },
   { pattern: 'sized.>', historyBytesMax: 128 * 1024 },
@@ -21,8 +24,8 @@ export const CHANNELS: Readonly<Record<string, number>> = {
 };
 
 /**
- * What the rules let the log hold at the given rate, in bytes of bodies: counts and sizes are bounds themselves, ages are
- * bounds at a rate.
+ * What the rules let the log hold at the given rate, in bytes of bodies: counts and sizes are
+ * bounds themselves, ages are bounds at a rate.
  * @param perSecond events per simulated second over all kinds
  */
 export function retainedBytesMax(perSecond: number, bodyBytes: number): number {

@@ -1,6 +1,7 @@
-// usage: node bare-streams.ts PORT net|http [KEY]
-// What this runtime asks for an event stream, whoever serves it: a connection accepted, its request read (by node:http, or not
-// looked at), the first bytes written past every response, and nothing kept. With a key the ES256 token that comes along is verified.
+// usage: node bare-streams.ts PORT net|http [KEY] What this runtime asks for an event stream,
+// whoever serves it: a connection accepted, its request read (by node:http, or not looked at), the
+// first bytes written past every response, and nothing kept. With a key the ES256 token that comes
+// along is verified.
 import { createPublicKey, verify } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';

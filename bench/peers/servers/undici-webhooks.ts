@@ -1,5 +1,6 @@
-// node undici-webhooks.ts PORT COUNT CONCURRENCY EVENT_BYTES: posts signed bodies of a webhook's form with undici as fast as they
-// are answered, and does nothing else: no log, no state, no retries. It begins when somebody listens.
+// node undici-webhooks.ts PORT COUNT CONCURRENCY EVENT_BYTES: posts signed bodies of a webhook's
+// form with undici as fast as they are answered, and does nothing else: no log, no state, no
+// retries. It begins when the endpoint listens.
 import { createHmac, randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -38,7 +39,7 @@ async function postInTurn(): Promise<void> {
   }
 }
 
-/** As long as an event of the hub with so many bytes of data. */
+/** As long as an event of the hub with this many bytes of data. */
 function bodyOf(id: string, number: number): string {
   const mark = String(number).padStart(16, '0');
   const filling = 'x'.repeat(Math.max(0, Number(eventBytes) - 34));

@@ -1,4 +1,5 @@
-// node verify-tokens.ts FILE KEY SECONDS: verifies the ES256 tokens of a file, one after the other, and does nothing else.
+// node verify-tokens.ts FILE KEY SECONDS: verifies the ES256 tokens of a file, one after the other,
+// and does nothing else.
 import { createPublicKey, verify } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 

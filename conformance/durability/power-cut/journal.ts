@@ -24,8 +24,9 @@ export function parseJournal(bytes: Buffer): readonly Operation[] {
 }
 
 /**
- * What becomes of writes that no sync has covered when the power goes: all are lost, or all are there, or some of them in any order, or the
- * last ones are torn at a sector, or their places are there and hold zeros.
+ * What becomes of writes that no sync has covered when the power goes: all are lost, or all are
+ * there, or some of them in any order, or the last ones are torn at a sector, or their places are
+ * there and hold zeros.
  */
 export const CRASH_OUTCOMES = ['lost', 'kept', 'reordered', 'torn', 'zeroed'] as const;
 export type CrashOutcome = (typeof CRASH_OUTCOMES)[number];
@@ -58,7 +59,7 @@ class FileState {
   }
 }
 
-/** The files as they may be found when the power went after so many operations. */
+/** The possible states of the files after a power cut behind this many operations. */
 export function filesAfter(
   operations: readonly Operation[],
   count: number,

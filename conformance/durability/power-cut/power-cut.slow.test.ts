@@ -11,8 +11,8 @@ import { ACKS_FILE, acksIn, linesOf } from './lives/life.ts';
 
 const LIFE = join(import.meta.dirname, 'life.ts');
 /**
- * So many states and kills of each store in CI, others in each run: together they come to see all. `POLYCAST_SEED` plays a run again,
- * `POWER_CUT=all` takes all of them.
+ * So many states and kills of each store in CI, others in each run: together they come to see all.
+ * `POLYCAST_SEED` plays a run again, `POWER_CUT=all` takes all of them.
  */
 const isComplete = process.env['POWER_CUT'] === 'all';
 const STATES = 30;
@@ -32,7 +32,7 @@ function live(name: string, folder: string, killAt?: number): Buffer {
   return readFileSync(disk.journal);
 }
 
-/** One by chance in each of so many equal parts, or all of them: from 1 on. */
+/** A random one in each of this many equal parts, or all of them: from 1 on. */
 function sample(of: number, count: number, random: Seeded): readonly number[] {
   if (isComplete) return Array.from({ length: of }, (_, index) => index + 1);
   return Array.from({ length: count }, (_, part) => 1 + Math.floor(((part + random.fraction()) * of) / count));

@@ -1,4 +1,6 @@
-/** What a page tries, run in the page itself: each answers with all that the page has learnt by it. */
+/**
+ * What a page tries, run in the page itself: each answers with all that the page has learnt by it.
+ */
 export interface Target {
   readonly hub: string;
   readonly channel: string;

@@ -22,7 +22,7 @@ export interface PhpSite {
 }
 
 export async function startPhpSite(): Promise<PhpSite> {
-  // The hub is told of the site's address before the site is there.
+  // The hub gets the site's address before the site listens.
   const port = await unusedPort();
   const url = `http://127.0.0.1:${port}`;
   const configuration = readFileSync(join(EXAMPLE, 'polycast.yaml'), 'utf8').replaceAll(SHOWN_SITE, url);

@@ -13,7 +13,10 @@ export interface Site {
 
 const USERS: Readonly<Record<string, string>> = { seven: '7', eight: '8' };
 
-/** Who a session belongs to, and whether a user may do something with a channel (PROTOCOL.md section 13.3). */
+/**
+ * Who a session belongs to, and whether a user may do something with a channel (PROTOCOL.md section
+ * 13.3).
+ */
 export async function startSite(): Promise<Site> {
   const server = createServer(async (request, response) => {
     const siteRequest = JSON.parse(await bodyOf(request)) as SiteRequest;

@@ -4,7 +4,10 @@ import { createHmac } from 'node:crypto';
 export const TOKEN_COOKIE = 'hub_token';
 export const ISSUER = 'https://shop.example';
 
-/** A JSON Web Token (RFC 7519) as any backend makes one: HS256, good for ten minutes unless the claims say otherwise. */
+/**
+ * A JSON Web Token (RFC 7519) as any backend makes one: HS256, good for ten minutes unless the
+ * claims say otherwise.
+ */
 export function signToken(secret: string, user: string, claims: Readonly<Record<string, unknown>> = {}): string {
   const nowS = Math.floor(Date.now() / 1000);
   const payload = { iss: ISSUER, aud: 'polycast', sub: user, iat: nowS, exp: nowS + 600, ...claims };

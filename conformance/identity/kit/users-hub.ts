@@ -6,13 +6,16 @@ import { ISSUER, signToken } from './tokens.ts';
 
 const SECRET = 'a secret of at least thirty-two bytes';
 
-/** A hub with users by tokens, a key for everything, and everybody's readers; all of them are ended with it. */
+/**
+ * A hub with users by tokens, a key for everything, and everybody's readers; all of them are ended
+ * with it.
+ */
 export interface UsersHub {
   readonly process: HubProcess;
   readonly url: string;
   readonly key: string;
   token(user: string, claims?: Readonly<Record<string, unknown>>): string;
-  /** A reader on behalf of a user, or of whoever has a token. */
+  /** A reader on behalf of a user, or with a token. */
   follow(transport: Transport, options: FollowOptions & { readonly user?: string }): Follower;
   /** A request with the key, or with other credentials. */
   request(method: string, path: string, body?: unknown, more?: RequestOptions): Promise<Reply>;

@@ -7,7 +7,9 @@ import { requestWithKey, createKey, firstKey } from './keys.ts';
 import { SESSION_COOKIE, startSite } from './site.ts';
 import { ISSUER, signToken, TOKEN_COOKIE } from './tokens.ts';
 
-/** A hub with rules, keys, tokens and a site, and something to read in every channel of the table. */
+/**
+ * A hub with rules, keys, tokens and a site, and something to read in every channel of the table.
+ */
 export interface TestWorld {
   readonly hub: HubProcess;
   readonly issuer: CredentialIssuer;
@@ -27,7 +29,7 @@ export function privateMessageTo(user: string): string {
   return `a letter to ${user}, and to nobody else`;
 }
 
-/** The port of RFC 863, which nobody serves. */
+/** The port of RFC 863, on which no program listens. */
 export const UNUSED_ADDRESS = '127.0.0.1:9';
 
 const SECRET = 'a secret of at least thirty-two bytes';
@@ -43,7 +45,7 @@ export async function startWorld(more: Readonly<Record<string, unknown>> = {}): 
         site: { ...site, cookies: [SESSION_COOKIE], failuresMax: 1000 },
         tokens: [{ issuer: ISSUER, audience: 'polycast', keys: [{ algorithm: 'HS256', secret: SECRET }] }],
       },
-      // Endpoints to try with, where nobody listens.
+      // Endpoints for tests, where no program listens.
       outgoing: { allow: [UNUSED_ADDRESS] },
       subscriptions: { trustedEndpoints: [`http://${UNUSED_ADDRESS}`] },
       ...more,
@@ -93,7 +95,7 @@ async function expire(hub: string, key: string): Promise<string> {
   return key;
 }
 
-/** A key that changes nothing whoever gets at it: for one caller to try something with. */
+/** A key for one unused channel: a caller can try operations on it. */
 export async function keyToTry({ hub, issuer }: TestWorld): Promise<string> {
   const body = { name: 'to try', scopes: { publish: ['nothing'] } };
   const { id } = await requestWithKey<{ id: string }>(hub.url, issuer.key('admin'), 'POST', '/v1/keys', body);
@@ -103,7 +105,10 @@ export async function keyToTry({ hub, issuer }: TestWorld): Promise<string> {
 /** The channel whose subscriptions the callers are tried with. */
 export const DELIVERY_CHANNEL = 'deliveries.try';
 
-/** A webhook for one caller to try something with: its endpoint does not answer, and nothing is tried twice. */
+/**
+ * A webhook for one caller to try something with: its endpoint does not answer, and nothing is
+ * tried twice.
+ */
 export async function subscriptionToTry(
   { hub, issuer }: TestWorld,
   channel: string = DELIVERY_CHANNEL,
@@ -126,7 +131,7 @@ export async function deadLetterToTry(
   world: TestWorld,
 ): Promise<{ readonly subscription: string; readonly event: string }> {
   const admin = world.issuer.key('admin');
-  // Its own, so that it waits for nobody else's events.
+  // Its own, so that it does not wait for events of others.
   const channel = `${DELIVERY_CHANNEL}.letter-${++deadLetterCount}`;
   const subscription = await subscriptionToTry(world, channel);
   const publication = { channel, data: 'tried' };
@@ -150,7 +155,7 @@ export async function hookToTry({
 
 let hookCount = 0;
 
-/** Two events in every channel: the first is what somebody who comes now has missed. */
+/** Two events in every channel: a new reader has missed the first. */
 async function fill(hub: string, admin: string): Promise<ReadonlyMap<string, readonly PublishedEvent[]>> {
   const events = new Map<string, PublishedEvent[]>();
   for (const { channel } of CHANNELS) {

@@ -7,8 +7,8 @@ import * as https from 'node:https';
 const PUBLISH_INTERVAL_MS = 20;
 
 /**
- * Clients that behave, while others do not: a publisher and a reader on each transport. They tell afterwards whether they missed a
- * beat.
+ * Clients that behave, while others do not: a publisher and a reader on each transport. They tell
+ * afterwards whether they missed a beat.
  */
 export class Canary {
   readonly #hub: string;
@@ -30,7 +30,10 @@ export class Canary {
     this.#running = this.#publishUntilStopped();
   }
 
-  /** Stops, and waits until every reader has every event. What went wrong; the longest that a publish took, in milliseconds. */
+  /**
+   * Stops, and waits until every reader has every event. What went wrong; the longest that a
+   * publish took, in milliseconds.
+   */
   async stop(): Promise<{ readonly errors: readonly string[]; readonly slowestMs: number }> {
     this.#stopped = true;
     await this.#running;

@@ -6,7 +6,7 @@ import { call, type Reply } from '../http.ts';
 import type { Publisher } from './publishers.ts';
 import type { Delivery, Worker } from './workers.ts';
 
-/** Every tenth event is one that nobody takes. */
+/** No worker accepts every tenth event. */
 export function isPoison(payload: string): boolean {
   return payload.endsWith('7');
 }
@@ -91,8 +91,8 @@ export function sentEarly(received: readonly ReceivedDelivery[]): string[] {
 }
 
 /**
- * Events that were leased while the one before them in their channel was not done: nobody had begun to acknowledge it, or whoever had it
- * last in that life of the hub had not.
+ * Events that were leased while the one before them in their channel was not done: nobody had begun
+ * to acknowledge it, or whoever had it last in that life of the hub had not.
  */
 export function leasedEarly(deliveries: readonly Delivery[]): string[] {
   const before = predecessors(deliveries);
@@ -121,8 +121,9 @@ function predecessors(seen: readonly { readonly id: string; readonly channel: st
 }
 
 /**
- * The next hub on this folder takes the end of the one before for its first. Else it holds back for seconds whatever was being sent at two
- * ends in a row (PROTOCOL.md section 14.4; `crash-loop` shows that), and lives of less than that would see no webhook at all.
+ * The next hub on this folder takes the end of the one before for its first. Else it holds back for
+ * seconds whatever was being sent at two ends in a row (PROTOCOL.md section 14.4; `crash-loop`
+ * shows that), and lives of less than that would see no webhook at all.
  */
 export function forgetInFlight(data: string): void {
   rmSync(join(data, 'webhooks-in-flight'), { force: true });

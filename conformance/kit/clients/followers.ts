@@ -10,7 +10,7 @@ import { pause } from '../wait.ts';
 export { TRANSPORTS };
 export type Transport = TransportName;
 
-/** What a follower wants. */
+/** The channels that a follower reads, and its start. */
 export interface FollowOptions {
   readonly channels: readonly string[];
   readonly types?: readonly string[];
@@ -20,14 +20,14 @@ export interface FollowOptions {
   readonly token?: string;
 }
 
-/** Comes back after so long when its connection was lost. */
+/** The delay before it reconnects. */
 const RECONNECT_DELAY_MS = 20;
 const POLL_INTERVAL_MS = 10;
 const LIMIT = 100;
 
 /**
- * A reader that keeps its place: on one transport at a time, coming back with its cursor whenever the connection is lost, and
- * able to go over to another transport in mid-stream.
+ * A reader that keeps its place: on one transport at a time, coming back with its cursor whenever
+ * the connection is lost, and able to go over to another transport in mid-stream.
  */
 export class Follower {
   readonly received: RawEvent[] = [];
@@ -47,11 +47,11 @@ export class Follower {
   #generation = 0;
   readonly #running: Promise<void>;
 
-  constructor(hub: string, transport: Transport, wish: FollowOptions) {
+  constructor(hub: string, transport: Transport, options: FollowOptions) {
     this.hub = hub;
     this.#transport = transport;
-    this.#options = wish;
-    this.#cursor = wish.after;
+    this.#options = options;
+    this.#cursor = options.after;
     this.#running = this.#run();
   }
 

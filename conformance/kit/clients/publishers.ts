@@ -13,8 +13,8 @@ export type PublishStyle = 'single' | 'array' | 'lines';
 const RETRY_DELAY_MS = 10;
 
 /**
- * A publisher that means it: it goes on until each of its events is acknowledged, with the same idempotency key each time, through
- * lost connections and hubs that are away.
+ * A publisher that means it: it goes on until each of its events is acknowledged, with the same
+ * idempotency key each time, through lost connections and hubs that are away.
  */
 export class Publisher {
   readonly acknowledged: Acknowledged[] = [];

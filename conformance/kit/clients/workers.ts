@@ -15,7 +15,7 @@ export interface Delivery {
   readonly id: string;
   readonly channel: string;
   readonly payload: string;
-  /** How often it was delivered, as it was told. */
+  /** The number of deliveries, as the hub reported it. */
   readonly delivery: number;
   /** Which life of the hub it was, as the test counts them. */
   readonly life: number;

@@ -1,6 +1,7 @@
 /**
- * What a client of HTTP/1.1 reads of the bytes of an answer, one character a byte: the head, and its body without the framing of chunks
- * (RFC 9112 section 7.1). A chunk that has not come whole is not in it.
+ * What a client of HTTP/1.1 reads of the bytes of an answer, one character a byte: the head, and
+ * its body without the framing of chunks (RFC 9112 section 7.1). A chunk that has not come whole is
+ * not in it.
  * @throws Error when the framing is broken
  */
 export function withoutChunks(answer: string): string {

@@ -3,17 +3,22 @@ import { connect, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
 
-/** How a client goes: the hub gets an end of the stream, or a RST that may overtake what was sent. */
+/**
+ * How a client goes: the hub gets an end of the stream, or a RST that may overtake what was sent.
+ */
 export type CloseMode = 'end' | 'reset';
 
-/** Sends so many bytes to a hub and goes. */
+/** Sends this many bytes to a hub, then closes the connection. */
 export async function sendAndClose(hub: string, bytes: Uint8Array, ending: CloseMode): Promise<void> {
   const socket = await connected(hub);
   await new Promise((resolve) => socket.write(bytes, resolve));
   await close(socket, ending);
 }
 
-/** Sends a request and goes when it has read so many bytes of the answer, and no more. Returns them. */
+/**
+ * Sends a request, reads exactly this many bytes of the answer, then closes the connection. Returns
+ * them.
+ */
 export async function readAndClose(
   hub: string,
   request: Uint8Array,
@@ -46,7 +51,7 @@ export async function readAndClose(
 }
 
 /**
- * Sends a request over TLS and cuts the connection when so many bytes have gone out, those of TLS itself among them.
+ * Sends a request over TLS and cuts the connection after this many bytes, with those of TLS itself.
  * @returns whether all of it went out before the cut
  */
 export async function cutTls(hub: string, request: Uint8Array, count: number, ending: CloseMode): Promise<boolean> {
@@ -61,7 +66,7 @@ export async function cutTls(hub: string, request: Uint8Array, count: number, en
   return isWhole;
 }
 
-/** Carries bytes to a socket until there were so many. */
+/** Passes bytes on to a socket, up to this many. */
 class CutAfter extends Duplex {
   readonly #socket: Socket;
   #left: number;

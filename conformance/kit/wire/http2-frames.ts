@@ -39,7 +39,10 @@ export function frame(type: number, flags: number, stream: number, payload: Uint
   return bytes;
 }
 
-/** Fields in HPACK's plainest form: literal, without indexing, without Huffman (RFC 7541 section 6.2.2). */
+/**
+ * Fields in HPACK's plainest form: literal, without indexing, without Huffman (RFC 7541 section
+ * 6.2.2).
+ */
 export function fieldBlock(fields: Readonly<Record<string, string>> | readonly (readonly [string, string])[]): Buffer {
   const pairs = Array.isArray(fields) ? (fields as readonly (readonly [string, string])[]) : Object.entries(fields);
   return Buffer.concat(pairs.flatMap(([name, value]) => [Buffer.from([0]), text(name), text(value)]));
@@ -165,7 +168,10 @@ export class RawHttp2 {
     return !this.socket.destroyed && this.socket.write(Buffer.concat(pieces));
   }
 
-  /** Sends as fast as the other side takes it, until it closes or there is no more. The number that was sent. */
+  /**
+   * Sends as fast as the other side takes it, until it closes or there is no more. The number that
+   * was sent.
+   */
   async flood(pieces: Iterable<Uint8Array>): Promise<number> {
     let sent = 0;
     for (const piece of pieces) {

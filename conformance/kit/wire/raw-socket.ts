@@ -119,7 +119,9 @@ export function clientFrame(
   return Buffer.concat([header, Buffer.alloc(masked ? 4 : 0), payload]);
 }
 
-/** The close code that a server sent, in bytes read as one character each; undefined before it did. */
+/**
+ * The close code that a server sent, in bytes read as one character each; undefined before it did.
+ */
 export function closeCodeIn(text: string): number | undefined {
   const at = text.lastIndexOf('\u0088');
   return at < 0 || at + 4 > text.length ? undefined : text.charCodeAt(at + 2) * 256 + text.charCodeAt(at + 3);

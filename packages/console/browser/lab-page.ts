@@ -109,7 +109,7 @@ export async function costTable(page: Page): Promise<CostTableRow[]> {
   }));
 }
 
-/** Waits until the kitchen has published so many steps. */
+/** Waits until the kitchen has published this many steps. */
 export async function orderAtStep(page: Page, step: number): Promise<void> {
   await page.waitForFunction((count) => document.querySelectorAll('.ticket li.done').length >= count, step);
 }

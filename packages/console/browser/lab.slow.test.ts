@@ -32,7 +32,8 @@ test('a pizza is ordered by keyboard alone, and all five lanes deliver', async (
     'Webhook',
   ]);
   expect(lines.map(({ events }) => events)).toEqual(ALL_OF_IT);
-  // One request each for the streams; a request an event for the long poll, and one that waits; a call an event for the webhook.
+  // One request each for the streams; a request an event for the long poll, and one that waits; a
+  // call an event for the webhook.
   expect(lines.slice(1).map(({ requests }) => requests)).toEqual([8, 1, 1, 7]);
   expect(lines.slice(1).map(({ wasted }) => wasted)).toEqual([0, 0, 0, 0]);
   expect(await page.locator('.unseen[aria-live]').textContent()).toContain('WebSocket received');
@@ -258,7 +259,10 @@ test('whatever its width, nothing in the page lies on anything else, or leaves i
   }
 });
 
-/** Texts, marks and buttons of the chart that lie on each other, or stand out of the chart. Runs in the page. */
+/**
+ * Texts, marks and buttons of the chart that lie on each other, or stand out of the chart. Runs in
+ * the page.
+ */
 function collisions(): string[] {
   const groups = [
     '.lane-head h2, .lane-head .sentence, .lane-troubles button, .figures',

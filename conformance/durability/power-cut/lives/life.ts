@@ -1,7 +1,10 @@
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** A small life of one of a hub's stores, and what has to be true of the files that it leaves, whenever it ends. */
+/**
+ * A small life of one of a hub's stores, and what has to be true of the files that it leaves,
+ * whenever it ends.
+ */
 export interface Life {
   readonly name: string;
   /** Opens, writes, and acknowledges what is durable, line by line; to its end. */

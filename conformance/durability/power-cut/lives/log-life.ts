@@ -3,8 +3,9 @@ import { openSqliteLog } from '../../../../packages/server/src/storage/sqlite/lo
 import type { Life } from './life.ts';
 
 /**
- * Two openings, commits of one event and of many, values that are replaced, retention, indexing, and a write-ahead log that is moved
- * into the database. Acknowledged is `POSITION N BYTES RETAIN`, N being what was published.
+ * Two openings, commits of one event and of many, values that are replaced, retention, indexing,
+ * and a write-ahead log that is moved into the database. Acknowledged is `POSITION N BYTES RETAIN`,
+ * N being what was published.
  */
 export const logLife: Life = {
   name: 'log',

@@ -14,18 +14,18 @@ import type { Life } from './life.ts';
 
 const IDS = ['sub_a', 'sub_b', 'sub_c'];
 const TURNS = 12;
-/** So many of the newest events of a subscription are open. */
+/** The number of open events of a subscription: its newest. */
 const OPEN = 3;
-/** Every so many is a dead letter. */
+/** One event in this many is a dead letter. */
 const DEAD_EACH = 5;
 /** What is noted is committed by then, without a sync… */
 const NOTED_MS = 120;
-/** …and synced and marked by then: what nobody waits for. */
+/** …and synced and marked by then: changes for which no caller waits. */
 const SYNCED_MS = 1200;
 
 /**
- * Subscriptions that move on, some steps only noted, some waited for, one that is removed, and two openings. Acknowledged are
- * `at ID CURSOR`, `removing ID` before that is begun, `removed ID`.
+ * Subscriptions that move on, some steps only noted, some waited for, one that is removed, and two
+ * openings. Acknowledged are `at ID CURSOR`, `removing ID` before that is begun, `removed ID`.
  */
 export const subscriptionsLife: Life = {
   name: 'subscriptions',

@@ -12,12 +12,14 @@ export interface OrderPublisherOptions {
 }
 
 /**
- * Bakes one pizza: publishes each of its states through the hub's public API, by its main port and not by a lane's wire.
- * A hub that is away is asked again with the same idempotency key, so that nothing is published twice.
+ * Bakes one pizza: publishes each of its states through the hub's public API, by its main port and
+ * not by a lane's wire. A hub that is away is asked again with the same idempotency key, so that
+ * nothing is published twice.
  */
 export async function publishOrder(order: Order, options: OrderPublisherOptions): Promise<void> {
   for (const [index, { name }] of STEPS.entries()) {
-    // A kitchen is no clock, and polls that happened to be in step with it would look better than they are.
+    // A kitchen is no clock, and polls that happened to be in step with it would look better than
+    // they are.
     if (index > 0) await options.pause(options.stepMs() * (0.7 + 0.6 * Math.random()));
     await publish(order, index + 1, name, options);
   }

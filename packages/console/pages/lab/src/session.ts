@@ -23,13 +23,18 @@ export type FaultCommand =
 
 const FAULT_DURATIONS_MS: Readonly<Partial<Record<Fault, number>>> = { cut: 3000, stall: 4000, slow: 6000 };
 
-/** Nobody waits longer than this for lanes that have not seen the last event. */
+/** The longest wait for lanes that have not received the last event. */
 const COMPLETION_MS_MAX = 30_000;
 
-/** When trouble is asked for and no pizza is being made, it comes after this step of the next one. */
+/**
+ * When trouble is asked for and no pizza is being made, it comes after this step of the next one.
+ */
 const FAULT_AFTER_STEP = 3;
 
-/** All that the page knows, and all that it can do. Says so to its listeners when something has changed. */
+/**
+ * All that the page knows, and all that it can do. Says so to its listeners when something has
+ * changed.
+ */
 export class Session {
   readonly wire: WireModel = new WireModel();
   settings: Settings = { intervalMs: 1000, waitSeconds: 20, stepMs: 1500 };
@@ -78,7 +83,8 @@ export class Session {
     this.running = true;
     this.wire.watch(order.channel);
     const { signal } = this.#abort;
-    // What a lane cannot even begin is not waited for: a hub with access control lets nobody subscribe here.
+    // The page does not wait for a lane that could not start: a hub with access control refuses to
+    // subscribe.
     const begun = LANES.map(async (lane) => {
       await Promise.resolve(lane.transport(this.#laneContextOf(lane, order, signal))).catch(() =>
         order.failed.add(lane.name),
@@ -226,7 +232,7 @@ function durationOf(lane: LaneName | 'all', fault: Fault): number {
   return trouble?.durationMs ?? FAULT_DURATIONS_MS[fault] ?? 0;
 }
 
-/** Never resolves once the order is done: whoever waits is not needed any more. */
+/** Never resolves once the order is done: its callers are not needed any more. */
 function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return;

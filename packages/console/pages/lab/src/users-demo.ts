@@ -19,7 +19,9 @@ const DEMO_CHANNEL = 'lab.town';
 /** A seat shows the latest. */
 const ITEMS_MAX = 50;
 
-/** One browser, so to say: somebody who is logged in, or nobody, with a connection of their own by the SDK. */
+/**
+ * The model of one browser: a user who is logged in, or none, with an SDK connection of its own.
+ */
 export class UserSession {
   readonly title: string;
   readonly #changed: () => void;
@@ -43,7 +45,7 @@ export class UserSession {
     return { isOpen: state === 'open', transport };
   }
 
-  /** Somebody else sits down here, or nobody; what was on the screen goes. */
+  /** Another user logs in here, or none; the screen is cleared. */
   login(user: PersonName | undefined): void {
     this.user = user;
     this.items = [];

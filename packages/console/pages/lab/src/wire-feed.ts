@@ -16,8 +16,8 @@ interface FeedOptions {
 }
 
 /**
- * Follows what the hub's side of the wires tells. The hub may be on another machine, behind a tunnel: its times are
- * moved to the page's clock.
+ * Follows what the hub's side of the wires tells. The hub may be on another machine, behind a
+ * tunnel: its times are moved to the page's clock.
  */
 export async function openWireFeed({ onRecord, onState }: FeedOptions): Promise<LabConfig> {
   const config = await readConfig();

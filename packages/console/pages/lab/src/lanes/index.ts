@@ -18,7 +18,7 @@ export interface Lane {
   readonly name: LaneName;
   readonly title: string;
   readonly scheme: 'http' | 'ws';
-  /** How it works, for somebody who has never heard of it. */
+  /** How it works, for a reader who does not know it. */
   readonly sentence: string;
   readonly transport: Transport;
   /** How it may be disturbed. */

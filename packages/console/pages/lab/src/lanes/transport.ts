@@ -1,8 +1,14 @@
 /** What each lane's code is given. The lanes use nothing but what a browser brings along. */
 export interface LaneContext {
-  /** The hub's address with the channel, as this lane reaches it: `http://127.0.0.1:4001/v1/events?channel=…`. */
+  /**
+   * The hub's address with the channel, as this lane reaches it:
+   * `http://127.0.0.1:4001/v1/events?channel=…`.
+   */
   readonly url: string;
-  /** The channel alone, and what a webhook is to be signed with: for the lane in which the hub calls. */
+  /**
+   * The channel alone, and what a webhook is to be signed with: for the lane in which the hub
+   * calls.
+   */
   readonly channel: string;
   readonly secret: string;
   onEvent(event: LabEvent): void;
@@ -11,7 +17,7 @@ export interface LaneContext {
   intervalMs(): number;
   /** How long a long poll may be held, whole seconds; it may change at any time. */
   waitSeconds(): number;
-  /** Resolves after so many milliseconds; never, once the watch is over. */
+  /** Resolves after this many milliseconds; never, once the watch is over. */
   pause(milliseconds: number): Promise<void>;
   /** Aborted when the order is done. */
   readonly signal: AbortSignal;

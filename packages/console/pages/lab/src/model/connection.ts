@@ -9,12 +9,15 @@ import { StreamReader } from './stream-reader.ts';
 
 /** Where a connection's reader puts what it finds. */
 export interface ConnectionSink {
-  /** Undefined when nobody here wants to know of this exchange. */
+  /** Undefined when the page does not show this exchange. */
   begin(exchange: Omit<Exchange, 'number'>): Exchange | undefined;
   addEntry(entry: Omit<WireEntry, 'number'>): void;
 }
 
-/** Reads both directions of one TCP connection: HTTP exchanges one after another, the last of which may become a WebSocket. */
+/**
+ * Reads both directions of one TCP connection: HTTP exchanges one after another, the last of which
+ * may become a WebSocket.
+ */
 export class Connection {
   readonly #lane: LaneName;
   readonly #sink: ConnectionSink;

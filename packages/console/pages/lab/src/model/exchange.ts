@@ -1,8 +1,8 @@
 import type { Direction, LaneName } from './records.ts';
 
 /**
- * One request and all that came of it: a poll and its answer, a stream of events, or a socket and its frames. Times are
- * milliseconds since 1970 by the page's clock.
+ * One request and all that came of it: a poll and its answer, a stream of events, or a socket and
+ * its frames. Times are milliseconds since 1970 by the page's clock.
  */
 export interface Exchange {
   readonly number: number;

@@ -1,4 +1,7 @@
-/** What one direction of an HTTP/1.1 connection says, piece by piece (RFC 9112). Bytes are one a character. */
+/**
+ * What one direction of an HTTP/1.1 connection says, piece by piece (RFC 9112). Bytes are one a
+ * character.
+ */
 export type HttpPart =
   | HttpHead
   | { readonly kind: 'body'; readonly bytes: string }
@@ -17,8 +20,8 @@ export interface HttpHead {
 type State = 'head' | 'length' | 'chunk-size' | 'chunk' | 'chunk-end' | 'trailer' | 'until-close' | 'other';
 
 /**
- * Reads one direction. It is only as strict as a view of well-formed traffic must be: what the hub refuses, the browser
- * does not send.
+ * Reads one direction. It is only as strict as a view of well-formed traffic must be: what the hub
+ * refuses, the browser does not send.
  */
 export class HttpReader {
   #buffer = '';

@@ -7,7 +7,10 @@ import type { LaneWire } from './wire-model.ts';
 /** What a lane has cost, and what it brought. */
 export interface LaneStats {
   readonly requests: number;
-  /** Of these, the ones that are over and brought no news: empty answers, timeouts, preflights, and attempts that failed. */
+  /**
+   * Of these, the ones that are over and brought no news: empty answers, timeouts, preflights, and
+   * attempts that failed.
+   */
   readonly wasted: number;
   readonly bytesUp: number;
   readonly bytesDown: number;
@@ -35,7 +38,9 @@ export function laneStatsOf(order: Order, lane: LaneName, wire: LaneWire): LaneS
   };
 }
 
-/** The events that lie before one that was seen, and were not: order is kept, so they will not come. */
+/**
+ * The missing events before one that was received. Events come in order, so these will not come.
+ */
 function lostBefore(order: Order, lane: LaneName): number {
   const steps = new Set(order.results[lane].received.map(({ step }) => step));
   const last = Math.max(0, ...steps);

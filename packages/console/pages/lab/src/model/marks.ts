@@ -1,4 +1,7 @@
-/** Marks of a lane that would lie on each other are one: it stands where its first is, and has the numbers of all. */
+/**
+ * Marks of a lane that would lie on each other are one: it stands where its first is, and has the
+ * numbers of all.
+ */
 export interface MarkGroup<Item> {
   readonly items: readonly Item[];
   /** Of its middle, in pixels; as far from the strip's ends as it needs to be seen as a whole. */
@@ -11,7 +14,8 @@ const MARK_WIDTH = 26;
 const NUMBER_WIDTH = 13;
 
 /**
- * Groups marks, given in the order of their places. A group that grows may come to touch the one before it, so that is looked at again.
+ * Groups marks, given in the order of their places. A group that grows may come to touch the one
+ * before it, so that is looked at again.
  * @param placeOf in pixels, from 0 to `stripWidth`
  */
 export function groupMarks<Item>(

@@ -1,7 +1,10 @@
 import type { LaneName } from './records.ts';
 import { STEPS } from './steps.ts';
 
-/** A state of the pizza that the kitchen has published. Times are milliseconds since 1970 by the page's clock. */
+/**
+ * A state of the pizza that the kitchen has published. Times are milliseconds since 1970 by the
+ * page's clock.
+ */
 export interface Publication {
   /** 1 to 7. */
   readonly step: number;
@@ -60,7 +63,10 @@ export function lastStep(view: LaneResult): number {
   return Math.max(0, ...view.received.map(({ step }) => step));
 }
 
-/** Publish to seen, milliseconds, for each event that the lane has seen. Never below 0: both are one clock's. */
+/**
+ * Publish to seen, milliseconds, for each event that the lane has seen. Never below 0: both are one
+ * clock's.
+ */
 export function delaysMs(order: Order, lane: LaneName): number[] {
   const sentAtMs = new Map(order.publications.map((publication) => [publication.step, publication.sentAtMs]));
   return order.results[lane].received.flatMap(({ step, receivedAtMs }) => {

@@ -8,7 +8,10 @@ export interface StreamBlock {
   readonly bytes: string;
 }
 
-/** Reads the body of an event stream. Its parser takes single bytes, so that each block's end is known. */
+/**
+ * Reads the body of an event stream. Its parser takes single bytes, so that each block's end is
+ * known.
+ */
 export class StreamReader {
   #bytes = '';
   #blocks: StreamBlock[] = [];

@@ -1,4 +1,7 @@
-/** The axis begins with the order and always shows all of it: it grows with time, and fits itself when the order is done. */
+/**
+ * The axis begins with the order and always shows all of it: it grows with time, and fits itself
+ * when the order is done.
+ */
 export interface TimeAxis {
   readonly fromMs: number;
   /** Where a time is, 0 to 100. */
@@ -9,7 +12,9 @@ export interface TimeAxis {
 
 const SPAN_MS_MIN = 11_000;
 
-/** Shares of the span that stay free at both ends, so that a mark there is whole, with its title. */
+/**
+ * Shares of the span that stay free at both ends, so that a mark there is whole, with its title.
+ */
 const LEAD = 0.02;
 const TRAIL = 0.09;
 const TICK_STEPS_MS = [1_000, 2_000, 5_000, 10_000, 15_000, 30_000, 60_000, 120_000, 300_000];

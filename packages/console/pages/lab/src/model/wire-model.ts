@@ -3,7 +3,7 @@ import { responderOf } from './sides.ts';
 import type { Exchange, WireEntry } from './exchange.ts';
 import type { CloseCause, Fault, LaneName, WireRecord } from './records.ts';
 
-/** What is kept to be shown; beyond it the oldest go. */
+/** The most entries in memory; beyond it the oldest go. */
 const ENTRIES_PER_LANE_MAX = 400;
 const EXCHANGES_PER_LANE_MAX = 1_500;
 
@@ -33,8 +33,8 @@ export interface HubSpan {
 }
 
 /**
- * Makes exchanges out of records. Only what mentions the watched channel is taken up: other tabs use the same wires, and a browser
- * shares its connections between them.
+ * Makes exchanges out of records. Only what mentions the watched channel is taken up: other tabs
+ * use the same wires, and a browser shares its connections between them.
  */
 export class WireModel {
   lanes: Readonly<Record<LaneName, LaneWire>> = emptyLanes();
@@ -54,7 +54,9 @@ export class WireModel {
     this.hubSpans = [];
   }
 
-  /** What comes from now on, such as the ends of what is still open, changes nothing that is shown. */
+  /**
+   * What comes from now on, such as the ends of what is still open, changes nothing that is shown.
+   */
   freeze(): void {
     this.#channel = undefined;
     this.lanes = structuredClone(this.lanes);

@@ -80,7 +80,10 @@ function KitchenRow({ session, axis, now, strip, stripWidth }: KitchenRowProps):
   );
 }
 
-/** What stands at a publication, by its step: its number, and those of the publications whose own would lie on it. */
+/**
+ * What stands at a publication, by its step: its number, and those of the publications whose own
+ * would lie on it.
+ */
 function numbersOf(order: Order | undefined, axis: TimeAxis, stripWidth: number): Map<number, string> {
   const groups = groupMarks(
     order?.publications ?? [],
@@ -100,7 +103,10 @@ function hasRoom(order: Order, step: number, axis: TimeAxis, stripWidth: number)
 
 /** In pixels: of the longest word at a tick, which is not to be cut off by the strip's end. */
 const TICK_WIDTH = 44;
-/** In pixels: of the number before a title with what is left free on both sides, and of a letter of the title. */
+/**
+ * In pixels: of the number before a title with what is left free on both sides, and of a letter of
+ * the title.
+ */
 const NUMBER_WIDTH = 34;
 const LETTER_WIDTH = 7;
 

@@ -43,7 +43,10 @@ export function Controls({ session }: { session: Session }): VNode {
   );
 }
 
-/** On a phone the controls are folded away, so that the lanes are near the button; elsewhere they are always there. */
+/**
+ * On a phone the controls are folded away, so that the lanes are near the button; elsewhere they
+ * are always there.
+ */
 function useWide(): boolean {
   const [query] = useState(() => matchMedia('(min-width: 721px)'));
   const [wide, setWide] = useState(query.matches);

@@ -18,7 +18,9 @@ interface LaneTimelineProps {
   readonly stripWidth: number;
 }
 
-/** A lane's time: a bar for each request, a mark for each event, bands where the wire was broken. */
+/**
+ * A lane's time: a bar for each request, a mark for each event, bands where the wire was broken.
+ */
 export function LaneTimeline({ lane, session, axis, now, stripWidth }: LaneTimelineProps): VNode {
   const { order, wire } = session;
   if (order === undefined) return <div class="strip" />;

@@ -1,6 +1,6 @@
 import type { VNode } from 'preact';
 
-/** A pizza as far as somebody knows of it: `step` 0 (nothing known) to 7 (delivered). */
+/** A pizza in the state that a client knows: `step` 0 (nothing known) to 7 (delivered). */
 export function Pizza({ step, small = false }: { step: number; small?: boolean }): VNode {
   return (
     <svg class={`pizza pizza-${step}`} viewBox="0 0 120 120" aria-hidden="true">

@@ -5,7 +5,10 @@ import { durationText } from '../model/format.ts';
 import type { Session } from '../session.ts';
 import { Pizza } from './pizza.tsx';
 
-/** What this is about, the one button that matters, and the kitchen: the truth that the lanes are to learn of. */
+/**
+ * What this is about, the one button that matters, and the kitchen: the truth that the lanes are to
+ * learn of.
+ */
 export function Stage({ session }: { session: Session }): VNode {
   const { order, running } = session;
   return (

@@ -4,7 +4,7 @@ import type { LabConfig, PersonName } from '../model/records.ts';
 import { publishNews, UsersDemo as TownModel, sendPrivateMessage } from '../users-demo.ts';
 import { UserPane } from './user-pane.tsx';
 
-/** Two users side by side: what all are told, what one is told, and who is there. */
+/** Two users side by side: public messages, private messages, and who is present. */
 export function UsersDemo({ people }: { people: LabConfig['people'] }): VNode {
   const [demo] = useState(() => new TownModel());
   const [, setVersion] = useState(0);
