@@ -113,7 +113,7 @@ export function createConsumerQueue({
     },
     close,
     [Symbol.asyncIterator]() {
-      if (handler !== undefined) throw new TypeError('The subscription has a handler; it cannot be iterated as well.');
+      if (handler !== undefined) throw new TypeError('It has a handler.');
       return { next, return: stop };
     },
   };

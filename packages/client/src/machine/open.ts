@@ -51,7 +51,7 @@ export function openNetwork(draft: Draft, _input: InputOf<'network'>, phase: Ope
 }
 
 export function openDropped(draft: Draft, { channels }: InputOf<'dropped'>): void {
-  const problem = clientProblem('forbidden', 'No longer allowed.');
+  const problem = clientProblem('forbidden', 'Not allowed.');
   for (const subscription of draft.subscriptions)
     if (subscription.channels.some((channel) => channels.includes(channel)))
       failSubscription(draft, subscription.id, problem);

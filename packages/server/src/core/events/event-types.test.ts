@@ -37,7 +37,7 @@ describe('what is published and the catalogue of event types', () => {
     expect(refused('known', ORDER.name, '"data":1')).toBeUndefined();
     expect(refused('known', 'order.seen', '"data":"text"')).toBeUndefined();
     expect(refused('known', 'unheard.of', '"data":1')).toBe('event_invalid: The event type does not exist.');
-    expect(refused('known', undefined, '"data":1')).toBe('event_invalid: Events of orders.1 must say their type.');
+    expect(refused('known', undefined, '"data":1')).toBe('event_invalid: Events of orders.1 must have a type.');
   });
 
   it('is found behind the other members of its content', () => {

@@ -4,7 +4,7 @@ import { runInside } from '../../testing.ts';
 describe('a command line that is not right', () => {
   test.each([
     [['keys', 'create', 'a'], 'at least one scope'],
-    [['keys', 'create', 'a', '--publish', 'a..b'], 'neither'],
+    [['keys', 'create', 'a', '--publish', 'a..b'], 'channels and patterns only'],
     [['keys', 'create', '', '--admin'], 'name'],
     [['keys', 'create', 'a', '--admin', '--expires', 'soon', '--data', '.'], '90d'],
     [['keys', 'create', 'a', '--admin', '--expires', '2020-01-01', '--data', '.'], 'future time'],

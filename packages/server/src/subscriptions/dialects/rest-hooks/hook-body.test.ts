@@ -46,10 +46,10 @@ describe('what a client of REST Hooks asks for', () => {
   it.each([
     [{ event: 'a' }, '"target_url" is missing.'],
     [{ target_url: URL }, '"event" is missing.'],
-    [{ target_url: 7, event: 'a' }, /"target_url" must be a text/],
-    [{ target_url: URL, event: '' }, /"event" must be a text/],
-    [{ target_url: URL, events: [] }, /"events" must be a text/],
-    [{ target_url: URL, events: [7] }, /"events" must be a text/],
+    [{ target_url: 7, event: 'a' }, /"target_url" must be a string/],
+    [{ target_url: URL, event: '' }, /"event" must be a string/],
+    [{ target_url: URL, events: [] }, /"events" must be a string/],
+    [{ target_url: URL, events: [7] }, /"events" must be a string/],
     [{ target_url: URL, events: Array.from({ length: 21 }, (_, index) => `e${index}`) }, /a list of 1 to 20/],
     [{ target_url: URL, event: 'a', format: 'xml' }, /"format" must be data or event or cloudevents/],
   ])('is refused: %o', (body, message) => {

@@ -126,7 +126,7 @@ describe("a publisher's ping", () => {
     // The error names the parameter that the publisher used.
     for (const name of ['hub.url', 'hub.topic']) {
       expect(() => ping(`${name}=news`)).toThrow(`${name} must be an http or https URL`);
-      expect(() => ping(many(name))).toThrow(`${name} is given more than 100 times`);
+      expect(() => ping(many(name))).toThrow(`${name} occurs more than 100 times`);
     }
     expect(() => ping('hub.topic=https://a.example/1&hub.url=news')).toThrow('hub.url must be');
     expect(() => ping('hub.url=https://a.example/1&hub.topic=news')).toThrow('hub.topic must be');
