@@ -5,7 +5,7 @@ import {
   jsonFraming,
   asciiChunk,
   LAST_CHUNK,
-  sseChunkFraming,
+  inChunks,
   sseFraming,
   textFrameHeaderBytes,
   webSocketFraming,
@@ -56,7 +56,7 @@ const READ: Readonly<Record<Framing['name'], (bytes: Buffer) => string[]>> = {
   },
 };
 
-describe.each([sseFraming, sseChunkFraming, webSocketFraming, jsonFraming])('the $name framing', (framing) => {
+describe.each([sseFraming, inChunks(sseFraming), webSocketFraming, jsonFraming])('the $name framing', (framing) => {
   it('holds the events, the same JSON on every transport, in exactly the bytes that it says', () => {
     fc.assert(
       fc.property(events, fc.nat(20), (list, begin) => {
@@ -111,7 +111,7 @@ describe('the header of a text frame (RFC 6455 section 5.2)', () => {
 });
 
 describe('a chunk of HTTP/1.1', () => {
-  const { wrapper: enclosure } = sseChunkFraming;
+  const { wrapper: enclosure } = inChunks(sseFraming);
 
   it.each([1, 9, 10, 15, 16, 255, 256, 65_535, 65_536, 16_777_216])('of %d bytes says its size and ends', (size) => {
     const head = `${size.toString(16)}\r\n`;

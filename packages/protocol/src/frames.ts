@@ -6,7 +6,8 @@ import { encodePosition } from './cursor.ts';
  * JSON: `{"id":"<cursor>",` and then the stored body.
  */
 export interface Framing {
-  readonly name: 'sse' | 'sse-chunk' | 'websocket' | 'json';
+  /** Each framing has a name of its own. */
+  readonly name: string;
   /** The size in bytes of the frame of an event with a body of this size. */
   size(bodyBytes: number): number;
   /** Writes one event at `offset` and returns the offset of the next one. */
@@ -75,8 +76,10 @@ const CHUNK_WRAPPER: FrameWrapper = {
   contentOffset: (bytes) => bytes.indexOf(10) + 1,
 };
 
-/** `sseFraming` with each write as one chunk. */
-export const sseChunkFraming: Framing = { ...sseFraming, name: 'sse-chunk', wrapper: CHUNK_WRAPPER };
+/** A framing with each write as one chunk. */
+export function inChunks(framing: Framing): Framing {
+  return { ...framing, name: `${framing.name}-chunk`, wrapper: CHUNK_WRAPPER };
+}
 
 /** Makes one chunk of a text in ASCII characters. */
 export function asciiChunk(text: string): string {

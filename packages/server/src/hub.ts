@@ -7,13 +7,13 @@ import { reportLostSubscriptions } from './composition/lost-subscriptions.ts';
 import { registerMetrics } from './composition/metric-sources.ts';
 import { openOutgoing } from './composition/outgoing.ts';
 import { runningHub, type Hub } from './composition/running-hub.ts';
-import { openSessions } from './composition/services.ts';
+import { openSessions } from './composition/sessions.ts';
 import { openConfiguredStorage } from './composition/storage.ts';
 import { createSubscriptionEngine } from './composition/subscription-engine.ts';
 import { openTasks } from './composition/tasks.ts';
 import type { Config } from './config/parse.ts';
 import type { Refusal } from './auth/refusal-log.ts';
-import type { Route } from './http/route.ts';
+import type { Route } from './auth/route.ts';
 import { systemWorld, type World } from './operate/world.ts';
 
 export type { Hub } from './composition/running-hub.ts';
@@ -65,7 +65,7 @@ async function open(base: HubBase, { routes = [], ownOrigins = () => [], refused
   const firstKey = identity.access === undefined ? undefined : keys.createFirst();
   await keys.whenDurable();
   tasks.start();
-  http.services.originPolicy.add(ownOrigins(address.url));
+  http.parts.frontend.originPolicy.add(ownOrigins(address.url));
   logger.info({ url: address.url, data: config.data, epoch: log.state.epoch, head: log.state.head }, 'listening');
   return runningHub(base, { ...sessions, http, address, firstKey });
 }

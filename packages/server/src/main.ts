@@ -5,7 +5,8 @@ import { createLab, type Lab } from './lab/lab.ts';
 import { LabLogin, TOWN_CHANNEL } from './lab/login.ts';
 import { wipeLog } from './storage/data-folder.ts';
 import { builtFile } from './operate/built-file.ts';
-import type { RequestHandler, Route } from './http/route.ts';
+import type { Route } from './auth/route.ts';
+import type { RequestHandler } from './http/route.ts';
 
 export type { Hub } from './hub.ts';
 

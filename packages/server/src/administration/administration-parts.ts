@@ -2,11 +2,19 @@ import type { AccessPolicy } from '../core/access/access-policy.ts';
 import type { AuditLog } from '../identity/audit.ts';
 import type { ApiKeys } from '../identity/api-keys.ts';
 import type { RevocationList } from '../identity/revocation-list.ts';
-import type { Services } from '../http/services.ts';
+import type { AuthParts } from '../auth/auth-parts.ts';
+import type { Sessions } from '../auth/sessions.ts';
+import type { Feed } from '../core/feed.ts';
+import type { PresenceView } from '../core/presence/presence-types.ts';
+import type { Log } from '../core/ports.ts';
 
 /** The dependencies of the administration routes. */
 export interface AdministrationParts {
-  readonly services: Services;
+  readonly auth: AuthParts;
+  readonly feed: Feed;
+  readonly log: Log;
+  readonly sessions: Sessions;
+  readonly presence: PresenceView;
   readonly keys: ApiKeys;
   readonly revocations: RevocationList;
   readonly audit: AuditLog;

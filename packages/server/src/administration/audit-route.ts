@@ -1,9 +1,8 @@
+import { integerParameter, invalidParameter, singleParameters } from '../http/query.ts';
 import type { AuditEntry } from '../core/access/identity-store.ts';
-import { invalidParameter, integerParameter } from '../streams/events-query.ts';
-import type { Route } from '../http/route.ts';
+import type { Route } from '../auth/route.ts';
 import type { AdministrationParts } from './administration-parts.ts';
 import { timestampOrNull } from '../http/timestamp-text.ts';
-import { singleParameters } from '../http/single-parameters.ts';
 
 const LIMIT_DEFAULT = 100;
 const LIMIT_MAX = 1000;

@@ -1,12 +1,12 @@
 import { encodeCursor, matches } from '@polycast/protocol';
+import { integerParameter, singleParameters } from '../http/query.ts';
 import type { ChannelState, Log } from '../core/ports.ts';
 import type { Principal } from '../core/access/principal.ts';
-import { checkPattern, integerParameter } from '../streams/events-query.ts';
+import { checkPattern } from '../streams/events-query.ts';
 import { AccessError } from '../auth/access-error.ts';
 import { checkScope } from '../auth/permission.ts';
-import type { Route } from '../http/route.ts';
-import type { Services } from '../http/services.ts';
-import { singleParameters } from '../http/single-parameters.ts';
+import type { Route } from '../auth/route.ts';
+import type { AuthParts } from '../auth/auth-parts.ts';
 import { timestampOrNull } from '../http/timestamp-text.ts';
 import type { AdministrationParts } from './administration-parts.ts';
 
@@ -20,7 +20,7 @@ const PAGE_COUNT = 1000;
  * `GET /v1/channels?match=&limit=&after=` (PROTOCOL.md section 10.3): the channels of the log,
  * ordered by name.
  */
-export function channelListRoute({ services }: AdministrationParts): Route {
+export function channelListRoute({ auth, feed, log }: AdministrationParts): Route {
   return {
     method: 'GET',
     path: '/v1/channels',
@@ -29,9 +29,9 @@ export function channelListRoute({ services }: AdministrationParts): Route {
       const values = singleParameters(request.query, ['match', 'limit', 'after']);
       const match = checkPattern(values.get('match') ?? '>');
       const limit = integerParameter(values, 'limit', 1, LIMIT_MAX) ?? LIMIT_DEFAULT;
-      authorizeList(services, request.principal, match);
-      const { channels, next } = await listChannels(services.log, match, values.get('after') ?? '', limit);
-      const { epoch } = services.feed;
+      authorizeList(auth, request.principal, match);
+      const { channels, next } = await listChannels(log, match, values.get('after') ?? '', limit);
+      const { epoch } = feed;
       request.respondJson(200, { channels: channels.map((state) => channelJson(state, epoch)), next });
     },
   };
@@ -42,9 +42,9 @@ export function channelListRoute({ services }: AdministrationParts): Route {
  * server that may read all channels of the pattern, or have the scope `admin`.
  * @throws AccessError
  */
-function authorizeList(services: Services, principal: Principal, match: string): void {
-  if (services.authority.hasScope(principal, 'admin').allowed) return;
-  if (principal.kind === 'server') return checkScope(services, principal, 'subscribe', [match]);
+function authorizeList(auth: AuthParts, principal: Principal, match: string): void {
+  if (auth.authority.hasScope(principal, 'admin').allowed) return;
+  if (principal.kind === 'server') return checkScope(auth, principal, 'subscribe', [match]);
   const code = principal.kind === 'anonymous' ? 'unauthorized' : 'forbidden';
   const detail = `This requires a key with the scope subscribe for ${match}.`;
   throw new AccessError({ allowed: false, code, detail }, { principal, action: 'subscribe', channel: match });

@@ -1,12 +1,12 @@
+import { invalidParameter, singleParameters } from '../http/query.ts';
 import { explain, userPrincipal, type Explanation } from '../core/access/explain.ts';
 import { isUser, OWN_CHANNEL_ALIAS } from '../core/access/private-channel.ts';
 import { ANONYMOUS, type Action, type Principal } from '../core/access/principal.ts';
-import { checkPattern, invalidParameter } from '../streams/events-query.ts';
-import type { Route } from '../http/route.ts';
+import { checkPattern } from '../streams/events-query.ts';
+import type { Route } from '../auth/route.ts';
 import type { AdministrationParts } from './administration-parts.ts';
 import { noSuchKey } from './key-routes.ts';
 import { timestampOrNull } from '../http/timestamp-text.ts';
-import { singleParameters } from '../http/single-parameters.ts';
 
 const ACTIONS: readonly Action[] = ['subscribe', 'publish', 'history', 'presence'];
 
@@ -28,7 +28,7 @@ export function explainRoute(administration: AdministrationParts): Route {
 
 /** Explains a decision. If a rule leaves the decision to the site, the hub asks the site. */
 async function explainWithSite(
-  { access, services }: AdministrationParts,
+  { access, auth }: AdministrationParts,
   principal: Principal,
   action: Action,
   pattern: string,
@@ -37,7 +37,7 @@ async function explainWithSite(
     return { allowed: true, action, channel: pattern, by: 'no access control', needs: undefined };
   const explanation = explain(access, principal, action, pattern);
   if (explanation.allowed !== undefined) return explanation;
-  const decision = await services.authority.decide(principal, action, explanation.channel);
+  const decision = await auth.authority.decide(principal, action, explanation.channel);
   return { ...explanation, allowed: decision.allowed };
 }
 

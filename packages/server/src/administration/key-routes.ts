@@ -4,7 +4,7 @@ import type { KeyOptions, CreatedKey } from '../identity/api-keys.ts';
 import { scopesProblem } from '../core/access/scopes.ts';
 import type { Grants } from '../core/access/principal.ts';
 import type { AuthorizedRequest } from '../auth/authorized-request.ts';
-import type { AuthorizedRoute, Route } from '../http/route.ts';
+import type { AuthorizedRoute, Route } from '../auth/route.ts';
 import type { AdministrationParts } from './administration-parts.ts';
 import { timestampOrNull } from '../http/timestamp-text.ts';
 import {
@@ -23,7 +23,7 @@ const NAME_LENGTH_MAX = 100;
 
 /** `/v1/keys` (PROTOCOL.md section 13.1). */
 export function keyRoutes(administration: AdministrationParts): readonly Route[] {
-  const { services, keys } = administration;
+  const { auth, keys } = administration;
   const route = (method: Route['method'], path: string, handle: AuthorizedRoute['handle']): Route => ({
     method,
     path,
@@ -39,7 +39,7 @@ export function keyRoutes(administration: AdministrationParts): readonly Route[]
   return [
     route('GET', '/v1/keys', (request) => request.respondJson(200, { keys: keys.list().map(keyJson) })),
     route('POST', '/v1/keys', async (request) => {
-      const options = parseNewKey(await request.members(), services.clock.nowMs());
+      const options = parseNewKey(await request.members(), auth.clock.nowMs());
       await keys.whenWritable();
       const created = keys.create(options, request.actor);
       await keys.whenDurable();
@@ -47,7 +47,7 @@ export function keyRoutes(administration: AdministrationParts): readonly Route[]
     }),
     route('GET', '/v1/keys/:id', (request) => request.respondJson(200, keyJson(orNotFound(keys.get(idOf(request)))))),
     route('PATCH', '/v1/keys/:id', async (request) => {
-      const options = parseKeyChanges(await request.members(), services.clock.nowMs());
+      const options = parseKeyChanges(await request.members(), auth.clock.nowMs());
       await keys.whenWritable();
       const changed = orNotFound(keys.change(idOf(request), options, request.actor));
       await keys.whenDurable();

@@ -1,6 +1,6 @@
 import type { Clock } from '../core/ports.ts';
 import { issuedBeforeNowMs, type RevocationKind } from '../identity/revocation-list.ts';
-import type { Route } from '../http/route.ts';
+import type { Route } from '../auth/route.ts';
 import type { AdministrationParts } from './administration-parts.ts';
 import { noSuchKey } from './key-routes.ts';
 import { timestampOrNull } from '../http/timestamp-text.ts';
@@ -13,14 +13,14 @@ const CLOCK_SKEW_MS = 60_000;
 
 /** `POST /v1/revocations` (PROTOCOL.md section 13.4). */
 export function revocationsRoute(administration: AdministrationParts): Route {
-  const { services, keys, revocations } = administration;
+  const { auth, keys, revocations } = administration;
   return {
     method: 'POST',
     path: '/v1/revocations',
     requires: 'admin',
     async handle(request) {
       const members = await request.members();
-      const order = { ...parseSubject(members), issuedBeforeMs: parseIssuedBefore(members, services.clock) };
+      const order = { ...parseSubject(members), issuedBeforeMs: parseIssuedBefore(members, auth.clock) };
       members.rejectUnknown();
       // Otherwise the hub would store a revocation of a key that never existed.
       if (order.kind === 'key' && keys.get(order.name) === undefined) throw noSuchKey();

@@ -1,4 +1,4 @@
-import type { Route } from '../http/route.ts';
+import type { Route } from '../auth/route.ts';
 import { auditRoute } from './audit-route.ts';
 import { channelListRoute } from './channel-list-route.ts';
 import type { AdministrationParts } from './administration-parts.ts';

@@ -1,7 +1,5 @@
-import { invalidParameter, integerParameter } from '../streams/events-query.ts';
-import type { Route } from '../http/route.ts';
-import type { Services } from '../http/services.ts';
-import { singleParameters } from '../http/single-parameters.ts';
+import { integerParameter, invalidParameter, singleParameters } from '../http/query.ts';
+import type { Route } from '../auth/route.ts';
 import type { AdministrationParts } from './administration-parts.ts';
 
 const LIMIT_DEFAULT = 100;
@@ -11,7 +9,7 @@ const LIMIT_MAX = 1000;
  * `GET /v1/users?online=true&limit=&after=` (PROTOCOL.md section 13.5): the online users, ordered
  * by name.
  */
-export function userListRoute({ services }: AdministrationParts): Route {
+export function userListRoute(parts: AdministrationParts): Route {
   return {
     method: 'GET',
     path: '/v1/users',
@@ -21,10 +19,10 @@ export function userListRoute({ services }: AdministrationParts): Route {
       if (values.get('online') !== 'true')
         throw invalidParameter('online', 'must be true, because the hub lists only users who are online');
       const limit = integerParameter(values, 'limit', 1, LIMIT_MAX) ?? LIMIT_DEFAULT;
-      const found = firstAfter(onlineUsers(services), values.get('after') ?? '', limit + 1);
+      const found = firstAfter(onlineUsers(parts), values.get('after') ?? '', limit + 1);
       const page = found.slice(0, limit);
       request.respondJson(200, {
-        users: page.map((user) => userJson(services, user)),
+        users: page.map((user) => userJson(parts, user)),
         next: found.length > limit ? (page.at(-1) ?? null) : null,
       });
     },
@@ -32,7 +30,7 @@ export function userListRoute({ services }: AdministrationParts): Route {
 }
 
 /** The users with a session, and those that polled recently; some occur twice. */
-function* onlineUsers({ sessions, presence }: Services): Generator<string> {
+function* onlineUsers({ sessions, presence }: AdministrationParts): Generator<string> {
   yield* sessions.users();
   yield* presence.onlineUsers();
 }
@@ -65,7 +63,7 @@ function insertionIndex(name: string, sorted: readonly string[]): number {
   return low;
 }
 
-function userJson({ sessions }: Services, user: string): object {
+function userJson({ sessions }: AdministrationParts, user: string): object {
   const open = sessions.ofUser(user);
   const info = open.find(({ principal }) => principal.info !== undefined)?.principal.info;
   return { user, sessions: open.length, ...(info === undefined ? {} : { info }) };

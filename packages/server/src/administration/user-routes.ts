@@ -1,11 +1,11 @@
 import { encodeCursor, PolycastError } from '@polycast/protocol';
 import { isUser } from '../core/access/private-channel.ts';
 import { issuedBeforeNowMs } from '../identity/revocation-list.ts';
+import type { AuthParts } from '../auth/auth-parts.ts';
 import { renewCredentials } from '../auth/expiry.ts';
 import type { AuthorizedRequest } from '../auth/authorized-request.ts';
-import type { AuthorizedRoute, Route } from '../http/route.ts';
-import type { Session } from '../auth/sessions.ts';
-import { StreamSession } from '../streams/stream-session.ts';
+import type { AuthorizedRoute, Route } from '../auth/route.ts';
+import { isRenewable, type Session } from '../auth/sessions.ts';
 import type { AdministrationParts } from './administration-parts.ts';
 import { timestampOrNull } from '../http/timestamp-text.ts';
 import { nonEmptyText } from '../http/body/json-body.ts';
@@ -14,7 +14,7 @@ const REASON_LENGTH_MAX = 200;
 
 /** `/v1/users/{id}` and the operations on a user (PROTOCOL.md section 13.5). */
 export function userRoutes(administration: AdministrationParts): readonly Route[] {
-  const { services, revocations, audit } = administration;
+  const { auth, sessions: live, revocations, audit } = administration;
   const route = (method: Route['method'], path: string, handle: AuthorizedRoute['handle']): Route => ({
     method,
     path,
@@ -31,8 +31,8 @@ export function userRoutes(administration: AdministrationParts): readonly Route[
       const reason = members.optional('reason', nonEmptyText(REASON_LENGTH_MAX));
       members.rejectUnknown();
       const { actor } = request;
-      const sessions = services.sessions.countOfUser(user);
-      const issuedBeforeMs = issuedBeforeNowMs(services.clock);
+      const sessions = live.countOfUser(user);
+      const issuedBeforeMs = issuedBeforeNowMs(auth.clock);
       await revocations.revoke({ kind: 'user', name: user, issuedBeforeMs }, actor);
       const detail = { sessions, ...(reason === undefined ? {} : { reason }) };
       audit.record({ action: 'user.disconnected', subject: user, by: actor, detail });
@@ -42,9 +42,9 @@ export function userRoutes(administration: AdministrationParts): readonly Route[
       const user = userOf(request);
       (await request.members()).rejectUnknown();
       const { actor } = request;
-      services.authority.forgetUser?.(user);
-      const sessions = services.sessions.ofUser(user);
-      for (const session of sessions) reauthenticateSession(administration, session);
+      auth.authority.forgetUser?.(user);
+      const sessions = live.ofUser(user);
+      for (const session of sessions) reauthenticateSession(auth, session);
       audit.record({ action: 'user.reauthenticated', subject: user, by: actor, detail: { sessions: sessions.length } });
       request.respondJson(200, { user, sessions: sessions.length });
     }),
@@ -55,25 +55,25 @@ export function userRoutes(administration: AdministrationParts): readonly Route[
  * Authenticates a live session again. A stream stays open meanwhile. A poll is answered at once,
  * and its next request is authenticated.
  */
-function reauthenticateSession({ services }: AdministrationParts, session: Session): void {
-  if (session instanceof StreamSession) renewCredentials(services, session, true);
+function reauthenticateSession(auth: AuthParts, session: Session): void {
+  if (isRenewable(session)) renewCredentials(auth, session, true);
   else session.disconnect('unauthorized');
 }
 
-function userJson({ services }: AdministrationParts, user: string): object {
-  const sessions = services.sessions.ofUser(user);
+function userJson({ feed, presence, sessions: live }: AdministrationParts, user: string): object {
+  const sessions = live.ofUser(user);
   const info = sessions.find(({ principal }) => principal.info !== undefined)?.principal.info;
   return {
     user,
-    online: sessions.length > 0 || services.presence.isOnline(user),
+    online: sessions.length > 0 || presence.isOnline(user),
     ...(info === undefined ? {} : { info }),
     sessions: sessions.map((session) => ({
       session: session.id,
       transport: session.transport,
       since: timestampOrNull(session.sinceMs),
       channels: session.channels.length,
-      cursor: encodeCursor(services.feed.epoch, session.position),
-      behind: Math.max(0, services.feed.head - session.position),
+      cursor: encodeCursor(feed.epoch, session.position),
+      behind: Math.max(0, feed.head - session.position),
       address: session.address,
     })),
   };

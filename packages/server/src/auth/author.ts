@@ -2,7 +2,7 @@ import type { Principal } from '../core/access/principal.ts';
 import { authorMembers, type Author } from '../core/publish.ts';
 import type { AuthorizedRequest } from './authorized-request.ts';
 import { addressKey } from '../core/primitives/address-key.ts';
-import { checkClient, parseQueryPairs } from '../streams/events-query.ts';
+import { firstParameter, invalidParameter } from '../http/query.ts';
 
 /**
  * The author of a published event (PROTOCOL.md section 13.7).
@@ -10,7 +10,8 @@ import { checkClient, parseQueryPairs } from '../streams/events-query.ts';
  */
 export function authorOf(request: AuthorizedRequest): Author | undefined {
   const { principal } = request;
-  const client = clientParameter(request.url);
+  const named = firstParameter(request.query, 'client');
+  const client = named === undefined ? undefined : checkClient(named);
   if (principal.kind === 'server' && client === undefined) return undefined;
   return author(principal, client, principal.kind === 'anonymous' ? request.address : '');
 }
@@ -34,11 +35,8 @@ export function ownEventMarker({ kind, user }: Principal, origin: string): strin
   return Buffer.from(authorMembers(kind === 'user' ? user : undefined, origin) as string).toString('latin1');
 }
 
-/** The value of `?client=`, if any. */
-function clientParameter(url: string): string | undefined {
-  const question = url.indexOf('?');
-  if (question < 0) return undefined;
-  for (const [name, value] of parseQueryPairs(url.slice(question + 1)))
-    if (name === 'client') return checkClient(value);
-  return undefined;
+/** @throws PolycastError `invalid_parameter` */
+export function checkClient(client: string): string {
+  if (/^[A-Za-z0-9_-]{1,64}$/.test(client)) return client;
+  throw invalidParameter('client', 'must have 1 to 64 characters of A-Z a-z 0-9 _ -');
 }

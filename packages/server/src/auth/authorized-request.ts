@@ -7,12 +7,12 @@ import { NO_STORE } from '../http/headers/cache-headers.ts';
 import { addressKey } from '../core/primitives/address-key.ts';
 import { clientAddress } from '../http/client-address.ts';
 import { respondCompressed } from '../http/body/compress.ts';
-import { sessionAddress } from '../streams/consumer.ts';
 import { MemberReader, parseObject } from '../http/body/json-body.ts';
 import { authorize, authorizeAnyChannel, checkScope, checkCredentials } from './permission.ts';
-import { readBody } from '../http/body/request-body.ts';
+import type { AuthParts } from './auth-parts.ts';
+import { sessionAddress } from './connection-quota.ts';
+import { readBody, type BodyParts } from '../http/body/request-body.ts';
 import { headerValue, respond, respondEmpty, respondProblem } from '../http/respond.ts';
-import type { Services } from '../http/services.ts';
 
 /**
  * The access that a route requires. `nothing`: the credentials are not read. `entry`: the
@@ -24,9 +24,15 @@ export type RequiredAccess = 'nothing' | 'entry' | Extract<Scope, 'subscriptions
 /** The bound of bodies that are a small JSON object, in bytes. */
 const OBJECT_BYTES_MAX = 64 * 1024;
 
+/** The parts that every request uses. */
+export interface RequestParts {
+  readonly auth: AuthParts;
+  readonly body: BodyParts;
+}
+
 /** The data that all requests of a route share. */
 export interface RouteContext {
-  readonly services: Services;
+  readonly parts: RequestParts;
   /** `POST /v1/keys/{id}`. */
   readonly route: string;
   readonly requires: RequiredAccess;
@@ -79,12 +85,12 @@ export class AuthorizedRequest {
 
   /** The client's address. */
   get address(): string {
-    return clientAddress(this.#context.services, this.#request);
+    return clientAddress(this.#context.parts.auth, this.#request);
   }
 
   /** The client's address, if a session has to store it. */
   get sessionAddress(): string | undefined {
-    return sessionAddress(this.#context.services, this.#request);
+    return sessionAddress(this.#context.parts.auth, this.#request);
   }
 
   get isEncrypted(): boolean {
@@ -128,8 +134,8 @@ export class AuthorizedRequest {
   check(): void {
     const requires = this.#context.requires;
     if (requires === 'nothing') return;
-    checkCredentials(this.#context.services, this.principal);
-    if (requires !== 'entry') checkScope(this.#context.services, this.principal, requires);
+    checkCredentials(this.#context.parts.auth, this.principal);
+    if (requires !== 'entry') checkScope(this.#context.parts.auth, this.principal, requires);
   }
 
   /**
@@ -138,13 +144,13 @@ export class AuthorizedRequest {
    * @throws AccessError
    */
   authorizeAnyChannel(action: Action): void {
-    authorizeAnyChannel(this.#context.services, this.principal, action);
+    authorizeAnyChannel(this.#context.parts.auth, this.principal, action);
   }
 
   /** Records the refusal of one item; the request continues. */
   recordRefusal(error: PolycastError): void {
     const { address, principal } = this;
-    this.#context.services.refusalLog.record(error, { route: this.#context.route, address, principal });
+    this.#context.parts.auth.refusalLog.record(error, { route: this.#context.route, address, principal });
   }
 
   /**
@@ -152,7 +158,7 @@ export class AuthorizedRequest {
    * @throws PolycastError `unauthorized`, `forbidden`, `identity_unavailable`
    */
   authorize(action: Action, patterns: readonly string[]): void | Promise<void> {
-    const allowed = authorize(this.#context.services, this.principal, action, patterns);
+    const allowed = authorize(this.#context.parts.auth, this.principal, action, patterns);
     return allowed === undefined ? undefined : allowed.then(() => this.check());
   }
 
@@ -161,7 +167,7 @@ export class AuthorizedRequest {
    * @throws PolycastError the errors of `readBody` and `check`
    */
   body(bytesMax: number = Infinity): Promise<Buffer> {
-    return readBody(this.#request, this.#context.services, this, bytesMax);
+    return readBody(this.#request, this.#context.parts.body, this, bytesMax);
   }
 
   /**
@@ -219,7 +225,7 @@ export class AuthorizedRequest {
    */
   respondCreated(text: string): void {
     const response = this.#response;
-    if (this.#request.complete && respondCreatedRaw(this.#context.services, response, text)) return;
+    if (this.#request.complete && respondCreatedRaw(this.#context.parts.auth, response, text)) return;
     respond(response, 201, 'application/json', text);
   }
 

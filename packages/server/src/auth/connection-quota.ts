@@ -1,7 +1,8 @@
 import { PolycastError } from '@polycast/protocol';
 import type { Principal } from '../core/access/principal.ts';
 import { addressKey } from '../core/primitives/address-key.ts';
-import { isPublic } from '../http/client-address.ts';
+import type { IncomingMessage } from 'node:http';
+import { clientAddress, isPublic, type TrustedProxies } from '../http/client-address.ts';
 import type { Session, SessionListener, Sessions } from './sessions.ts';
 
 export interface ConnectionQuotaLimits {
@@ -75,6 +76,22 @@ export class ConnectionQuota implements SessionListener {
     if (count > 0) this.#byAddress.set(name, count);
     else this.#byAddress.delete(name);
   }
+}
+
+interface AddressParts {
+  readonly trustedProxies: TrustedProxies;
+  readonly connectionQuota: ConnectionQuota;
+}
+
+/**
+ * The client's address, or `undefined` if the session can read it from its socket. It is needed if
+ * the peer may be a proxy, or the hub limits connections per address. It is also needed for HTTP/2,
+ * because the socket may be closed when the session asks for its address.
+ */
+export function sessionAddress(parts: AddressParts, request: IncomingMessage): string | undefined {
+  const { trustedProxies, connectionQuota } = parts;
+  const isNeeded = trustedProxies.isConfigured || connectionQuota.countsAddresses || request.httpVersionMajor > 1;
+  return isNeeded ? clientAddress(parts, request) : undefined;
 }
 
 function isCounted({ kind }: Principal): boolean {

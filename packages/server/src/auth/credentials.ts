@@ -1,26 +1,26 @@
 import type { IncomingMessage } from 'node:http';
 import type { Credentials } from '../core/ports.ts';
 import { clientAddress } from '../http/client-address.ts';
-import type { Services } from '../http/services.ts';
+import type { AuthParts } from './auth-parts.ts';
 
 /**
  * The credentials of a request: token, cookies and headers. Each is read only when the authority
  * asks for it.
  */
 export class RequestCredentials implements Credentials {
-  readonly #services: Services;
+  readonly #parts: AuthParts;
   readonly #request: IncomingMessage;
   readonly #queryToken: string | undefined;
 
   /** @param queryToken the value of `?token=` */
-  constructor(services: Services, request: IncomingMessage, queryToken: string | undefined) {
-    this.#services = services;
+  constructor(parts: AuthParts, request: IncomingMessage, queryToken: string | undefined) {
+    this.#parts = parts;
     this.#request = request;
     this.#queryToken = queryToken;
   }
 
   get token(): string | undefined {
-    const { tokenCookie } = this.#services.settings;
+    const { tokenCookie } = this.#parts.settings;
     return (
       bearerToken(this.#request.headers.authorization) ??
       this.#queryToken ??
@@ -34,7 +34,7 @@ export class RequestCredentials implements Credentials {
    */
   cookie(name: string): string | undefined {
     const { cookie } = this.#request.headers;
-    if (cookie === undefined || !this.#services.originPolicy.allowsCookies(this.#request)) return undefined;
+    if (cookie === undefined || !this.#parts.originPolicy.allowsCookies(this.#request)) return undefined;
     return cookieValue(cookie, name);
   }
 
@@ -48,7 +48,7 @@ export class RequestCredentials implements Credentials {
   }
 
   get address(): string {
-    return clientAddress(this.#services, this.#request);
+    return clientAddress(this.#parts, this.#request);
   }
 }
 

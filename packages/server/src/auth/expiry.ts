@@ -1,18 +1,18 @@
 import { PolycastError } from '@polycast/protocol';
 import type { Principal } from '../core/access/principal.ts';
 import { TICK_MS } from '../core/primitives/timing-wheel.ts';
+import type { AuthParts } from './auth-parts.ts';
 import { authorize } from './permission.ts';
-import type { Services } from '../http/services.ts';
-import type { StreamSession } from '../streams/stream-session.ts';
+import type { RenewableSession } from './sessions.ts';
 
 /** The ticks of the wheel up to a moment. A moment in the past gives a negative number. */
-export function ticksTo({ clock }: Services, atMs: number): number {
+export function ticksTo({ clock }: AuthParts, atMs: number): number {
   return Math.min(TICKS_MAX, Math.ceil((atMs - clock.nowMs()) / TICK_MS));
 }
 
 /** The ticks of the wheel up to a moment, at least one. */
-export function ticksUntil(services: Services, atMs: number): number {
-  return Math.max(1, ticksTo(services, atMs));
+export function ticksUntil(parts: AuthParts, atMs: number): number {
+  return Math.max(1, ticksTo(parts, atMs));
 }
 
 /**
@@ -20,12 +20,12 @@ export function ticksUntil(services: Services, atMs: number): number {
  * (PROTOCOL.md section 13.4).
  */
 export function expiryTicks(
-  services: Services,
+  parts: AuthParts,
   { expiresMs }: Principal,
 ): { readonly expiresTick: number; readonly warnTick: number } {
   if (expiresMs === Infinity) return NEVER;
-  const { wheel, settings } = services;
-  const lifeTicks = ticksUntil(services, expiresMs);
+  const { wheel, settings } = parts;
+  const lifeTicks = ticksUntil(parts, expiresMs);
   // The warning comes at the earliest in the last quarter of the lifetime. Otherwise a client with
   // short-lived credentials would do nothing but renew them.
   const warningTicks = Math.min(settings.expiryWarningTicks, Math.ceil(lifeTicks / 4));
@@ -42,13 +42,13 @@ const TICKS_MAX = 2 ** 31 - 2 ** 20;
  * client receives a warning. If the renewal finds another user or none, the session ends at once.
  * @param isForced renew before the expiry, and apply the result even if it expires no later
  */
-export function renewCredentials(services: Services, session: StreamSession, isForced: boolean = false): void {
+export function renewCredentials(parts: AuthParts, session: RenewableSession, isForced: boolean = false): void {
   const { principal } = session;
-  const pending = services.authority.renew?.(principal);
+  const pending = parts.authority.renew?.(principal);
   if (pending === undefined) return isForced ? undefined : session.sendExpiring();
   void applyRenewal(session, principal, pending, isForced).catch((error: unknown) => {
     const code = error instanceof PolycastError ? error.code : undefined;
-    if (code === undefined) services.logger.error({ error }, 'sessions: renewal failed');
+    if (code === undefined) parts.logger.error({ error }, 'sessions: renewal failed');
     if (session.principal !== principal) return;
     if (code === 'unauthorized') session.disconnect(code);
     else session.sendExpiring();
@@ -56,7 +56,7 @@ export function renewCredentials(services: Services, session: StreamSession, isF
 }
 
 async function applyRenewal(
-  session: StreamSession,
+  session: RenewableSession,
   principal: Principal,
   pending: Promise<Principal>,
   isForced: boolean,
@@ -75,14 +75,14 @@ async function applyRenewal(
  * @throws PolycastError `identity_unavailable`
  */
 export async function allowedChannels(
-  services: Services,
+  parts: AuthParts,
   principal: Principal,
   channels: readonly string[],
 ): Promise<readonly string[]> {
   const decisions = await Promise.all(
     channels.map(async (channel) => {
       try {
-        await authorize(services, principal, 'subscribe', [channel]);
+        await authorize(parts, principal, 'subscribe', [channel]);
         return true;
       } catch (error) {
         if (error instanceof PolycastError && (error.code === 'forbidden' || error.code === 'unauthorized'))

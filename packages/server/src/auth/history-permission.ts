@@ -1,9 +1,17 @@
 import { PolycastError } from '@polycast/protocol';
-import type { Position, StoredRecord } from '../core/ports.ts';
+import type { Log, Position, StoredRecord } from '../core/ports.ts';
 import type { Principal } from '../core/access/principal.ts';
 import { resolveStart } from '../core/start.ts';
+import type { Feed } from '../core/feed.ts';
+import type { AuthParts } from './auth-parts.ts';
 import { authorize } from './permission.ts';
-import type { Services } from '../http/services.ts';
+
+/** The parts that find out whether a cursor is recent. */
+export interface HistoryParts {
+  readonly auth: AuthParts;
+  readonly feed: Feed;
+  readonly log: Pick<Log, 'state'>;
+}
 
 /** The start that a consumer requests. */
 export interface StartOptions {
@@ -18,17 +26,17 @@ export interface StartOptions {
  * @throws PolycastError `unauthorized`, `forbidden`, `invalid_cursor`
  */
 export function authorizeHistory(
-  services: Services,
+  parts: HistoryParts,
   principal: Principal,
   channels: readonly string[],
   start: StartOptions,
 ): void | Promise<void> {
   const from =
-    start.history !== undefined || start.after === 'earliest' ? WHOLE_LOG : oldStartPosition(services, start.after);
+    start.history !== undefined || start.after === 'earliest' ? WHOLE_LOG : oldStartPosition(parts, start.after);
   if (from === undefined) return undefined;
-  const unlessRecent = (error: unknown): Promise<void> => allowIfRecent(services, from, error);
+  const unlessRecent = (error: unknown): Promise<void> => allowIfRecent(parts, from, error);
   try {
-    const allowed = authorize(services, principal, 'history', channels);
+    const allowed = authorize(parts.auth, principal, 'history', channels);
     return from === WHOLE_LOG ? allowed : allowed?.catch(unlessRecent);
   } catch (error) {
     if (from === WHOLE_LOG) throw error;
@@ -40,20 +48,20 @@ export function authorizeHistory(
 const WHOLE_LOG: Position = -1;
 
 /** The position of a cursor, unless memory shows that it is recent. */
-function oldStartPosition(services: Services, after: string | undefined): Position | undefined {
-  const { feed, log } = services;
+function oldStartPosition(parts: HistoryParts, after: string | undefined): Position | undefined {
+  const { feed, log } = parts;
   if (after === undefined || after === 'now') return undefined;
   const { position } = resolveStart(after, log.state);
-  return feed.isRecent(position, resumeWindowStartMs(services)) ? undefined : position;
+  return feed.isRecent(position, resumeWindowStartMs(parts.auth)) ? undefined : position;
 }
 
 /**
  * Allows a start if the log shows that it is recent. The memory of a busy hub covers only a short
  * time.
  */
-async function allowIfRecent(services: Services, from: Position, refusal: unknown): Promise<void> {
+async function allowIfRecent(parts: HistoryParts, from: Position, refusal: unknown): Promise<void> {
   if (!(refusal instanceof PolycastError) || refusal.code === 'identity_unavailable') throw refusal;
-  const { feed } = services;
+  const { feed } = parts;
   const interest = feed.interest(['>']);
   let next: StoredRecord | undefined;
   // A damaged range is a page without records. The event after it has the time to compare.
@@ -62,9 +70,9 @@ async function allowIfRecent(services: Services, from: Position, refusal: unknow
     [next] = page.records;
     after = page.reached;
   }
-  if (next !== undefined && next.timeMs < resumeWindowStartMs(services)) throw refusal;
+  if (next !== undefined && next.timeMs < resumeWindowStartMs(parts.auth)) throw refusal;
 }
 
-function resumeWindowStartMs({ clock, settings }: Services): number {
+function resumeWindowStartMs({ clock, settings }: AuthParts): number {
   return clock.nowMs() - settings.resumeWindowMs;
 }

@@ -3,19 +3,19 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { AuthorityDecision } from '../core/ports.ts';
 import type { Action, Principal, Scope } from '../core/access/principal.ts';
 import { AccessError } from './access-error.ts';
+import type { AuthParts } from './auth-parts.ts';
 import { RequestCredentials } from './credentials.ts';
-import type { Services } from '../http/services.ts';
 
 /**
  * Identifies the caller of a request.
  * @param token the value of `?token=`
  */
 export function identify(
-  services: Services,
+  parts: AuthParts,
   request: IncomingMessage,
   token: string | undefined,
 ): Principal | Promise<Principal> {
-  const { authority, settings } = services;
+  const { authority, settings } = parts;
   // The fast path: most requests to an open hub, or for public pages.
   if (
     authority.defaultPrincipal !== undefined &&
@@ -23,14 +23,17 @@ export function identify(
     hasNoCredentials(request.headers, settings.credentialHeaders)
   )
     return authority.defaultPrincipal;
-  return authority.identify(new RequestCredentials(services, request, token));
+  return authority.identify(new RequestCredentials(parts, request, token));
 }
 
 /**
  * The error of credentials that have expired or been revoked since the request began; `undefined`
  * if they are still valid.
  */
-export function credentialsError({ authority, clock }: Services, principal: Principal): PolycastError | undefined {
+export function credentialsError(
+  { authority, clock }: Pick<AuthParts, 'authority' | 'clock'>,
+  principal: Principal,
+): PolycastError | undefined {
   if (principal.kind === 'anonymous') return undefined;
   // Reading the clock costs more than the rest of this function. Credentials without an expiry skip
   // it.
@@ -45,8 +48,8 @@ export function credentialsError({ authority, clock }: Services, principal: Prin
  * Checks the credentials again. Call it after every wait, in the turn of the effect.
  * @throws PolycastError `token_expired`, `unauthorized`
  */
-export function checkCredentials(services: Services, principal: Principal): void {
-  const error = credentialsError(services, principal);
+export function checkCredentials(parts: AuthParts, principal: Principal): void {
+  const error = credentialsError(parts, principal);
   if (error !== undefined) throw error;
 }
 
@@ -60,14 +63,14 @@ function hasNoCredentials(headers: IncomingHttpHeaders, credentialHeaders: reado
 
 /** Authorizes each pattern. Throws the first refusal, or rejects with it. */
 export function authorize(
-  services: Services,
+  parts: AuthParts,
   principal: Principal,
   action: Action,
   patterns: readonly string[],
 ): void | Promise<void> {
   let pending: Promise<void>[] | undefined;
   for (const pattern of patterns) {
-    const decision = services.authority.decide(principal, action, pattern);
+    const decision = parts.authority.decide(principal, action, pattern);
     if (decision instanceof Promise)
       (pending ??= []).push(decision.then((later) => throwUnlessAllowed(later, principal, action, pattern)));
     else if (!decision.allowed) throw new AccessError(decision, { principal, action, channel: pattern });
@@ -76,7 +79,7 @@ export function authorize(
 }
 
 /** Refuses a caller that may do this on no channel at all. @throws AccessError */
-export function authorizeAnyChannel({ authority }: Services, principal: Principal, action: Action): void {
+export function authorizeAnyChannel({ authority }: AuthParts, principal: Principal, action: Action): void {
   if (authority.mightAllow?.(principal, action) !== false) return;
   const code = principal.kind === 'anonymous' ? 'unauthorized' : 'forbidden';
   const decision = {
@@ -94,7 +97,7 @@ function throwUnlessAllowed(decision: AuthorityDecision, principal: Principal, a
 
 /** Checks a scope; with channels, the scope has to cover them. @throws AccessError */
 export function checkScope(
-  { authority }: Services,
+  { authority }: AuthParts,
   principal: Principal,
   scope: Scope,
   channels?: readonly string[],

@@ -1,9 +1,8 @@
 import { PolycastError } from '@polycast/protocol';
 import type { WheelTimer } from '../core/primitives/timing-wheel.ts';
+import type { AuthParts } from './auth-parts.ts';
 import { allowedChannels, ticksUntil } from './expiry.ts';
-import type { Services } from '../http/services.ts';
-import type { Session, SessionListener } from './sessions.ts';
-import { StreamSession } from '../streams/stream-session.ts';
+import { isRenewable, type Session, type SessionListener } from './sessions.ts';
 
 /**
  * Asks the site again whether a live session may read its channels, each time the site's last
@@ -11,7 +10,7 @@ import { StreamSession } from '../streams/stream-session.ts';
  * timer.
  */
 export class Reauthorizer implements SessionListener {
-  readonly #services: Services;
+  readonly #parts: AuthParts;
   readonly #intervalTicksMin: number;
   readonly #timers = new Map<Session, ReauthorizationTimer>();
 
@@ -19,8 +18,8 @@ export class Reauthorizer implements SessionListener {
    * @param ticksMin the shortest interval between two checks of a session, however short the site's
    * answers are valid
    */
-  constructor(services: Services, ticksMin: number) {
-    this.#services = services;
+  constructor(parts: AuthParts, ticksMin: number) {
+    this.#parts = parts;
     this.#intervalTicksMin = ticksMin;
   }
 
@@ -35,12 +34,12 @@ export class Reauthorizer implements SessionListener {
   closed(session: Session): void {
     const watch = this.#timers.get(session);
     if (watch === undefined) return;
-    this.#services.wheel.cancel(watch);
+    this.#parts.wheel.cancel(watch);
     this.#timers.delete(session);
   }
 
   #schedule(session: Session): void {
-    const { authority, wheel } = this.#services;
+    const { authority, wheel } = this.#parts;
     const { principal, channels } = session;
     let untilMs = Infinity;
     for (const channel of channels)
@@ -52,19 +51,19 @@ export class Reauthorizer implements SessionListener {
         session,
         (timer = new ReauthorizationTimer(() => void this.#reauthorize(session).catch(this.#onError))),
       );
-    wheel.schedule(timer, Math.max(this.#intervalTicksMin, ticksUntil(this.#services, untilMs)));
+    wheel.schedule(timer, Math.max(this.#intervalTicksMin, ticksUntil(this.#parts, untilMs)));
   }
 
   async #reauthorize(session: Session): Promise<void> {
     const { principal, channels } = session;
     try {
-      const allowed = await allowedChannels(this.#services, principal, channels);
+      const allowed = await allowedChannels(this.#parts, principal, channels);
       // The session may have ended during the wait. If its principal or channels changed, `changed`
       // has set a new timer.
       if (!this.#timers.has(session) || session.principal !== principal || session.channels !== channels) return;
       if (allowed.length === channels.length) return this.#schedule(session);
       // A poll ends here. Its client's next request receives the error.
-      if (!(session instanceof StreamSession)) return session.disconnect('forbidden');
+      if (!isRenewable(session)) return session.disconnect('forbidden');
       await session.applyRenewal(principal);
     } catch (error) {
       if (!(error instanceof PolycastError)) throw error;
@@ -73,7 +72,7 @@ export class Reauthorizer implements SessionListener {
   }
 
   readonly #onError = (error: unknown): void => {
-    this.#services.logger.error({ error }, 'sessions: reauthorization failed');
+    this.#parts.logger.error({ error }, 'sessions: reauthorization failed');
   };
 }
 

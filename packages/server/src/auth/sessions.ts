@@ -1,5 +1,6 @@
 import { transportCounts, type TransportName } from '@polycast/protocol';
 import type { Position } from '../core/ports.ts';
+import type { SessionPhase } from '../core/session.ts';
 import type { Principal, Revocation } from '../core/access/principal.ts';
 
 /**
@@ -39,6 +40,21 @@ export interface Session {
   disconnect(reason: RevokedReason): void;
   /** Ends the session at once, without a message. */
   destroy(): void;
+}
+
+/** A session that stays open with other credentials: a stream. */
+export interface RenewableSession extends Session {
+  /** `open` until the session begins to end. */
+  readonly phase: SessionPhase;
+  /** Warns the client that its credentials expire. */
+  sendExpiring(): void;
+  /** Applies credentials that the hub renewed by itself. */
+  applyRenewal(principal: Principal): Promise<void>;
+}
+
+/** Whether a session can go on with other credentials. A poll cannot: it ends, and is asked again. */
+export function isRenewable(session: Session): session is RenewableSession {
+  return 'applyRenewal' in session;
 }
 
 /** Receives changes of streams and waiting polls, within the turn in which they happen. */

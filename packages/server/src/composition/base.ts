@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Config } from '../config/parse.ts';
 import { TimingWheel } from '../core/primitives/timing-wheel.ts';
-import type { TransportStats } from '../http/services.ts';
+import type { TransportStats } from '../streams/stream-parts.ts';
 import { createLogger } from '../operate/logger.ts';
 import { createMetrics, type Metrics } from '../operate/metrics.ts';
 import type { World } from '../operate/world.ts';

@@ -2,8 +2,9 @@ import { administrationRoutes } from '../administration/routes.ts';
 import { disconnectOnRevocation, type RevokedSessions } from '../auth/disconnect-revoked.ts';
 import { clientRoutes } from '../http/client-route.ts';
 import { HttpFrontend } from '../http/http-frontend.ts';
-import type { Route } from '../http/route.ts';
-import type { Services } from '../http/services.ts';
+import { withAuthorization, type Route } from '../auth/route.ts';
+import { publishRoutes } from '../publishing/routes.ts';
+import { streamHandlers } from '../streams/routes.ts';
 import type { TlsCertificate } from '../http/tls-certificate.ts';
 import { builtFile } from '../operate/built-file.ts';
 import { healthRoutes } from '../operate/health-routes.ts';
@@ -13,13 +14,13 @@ import { VERSION, type HubBase } from './base.ts';
 import type { DialectService } from '../subscriptions/dialects/dialect-service.ts';
 import { openDialects } from './dialects.ts';
 import { watchCertificate } from './listen.ts';
-import { createServices, type ServiceParts } from './services.ts';
+import { createTransports, type TransportNeeds, type TransportParts } from './transports.ts';
 import { subscriptionParts } from './subscription-parts.ts';
 import { httpSettings } from './transport-settings.ts';
 
 /** The part of a hub that answers requests. */
 export interface HttpPart {
-  readonly services: Services;
+  readonly parts: TransportParts;
   readonly dialects: DialectService;
   readonly frontend: HttpFrontend;
   /** `undefined` without TLS. */
@@ -28,7 +29,7 @@ export interface HttpPart {
 }
 
 /** The parts that routes work with. */
-export interface HttpNeeds extends ServiceParts {
+export interface HttpNeeds extends TransportNeeds {
   readonly guardedFetch: GuardedFetch;
   /** Routes in addition to the hub's own. */
   readonly routes: readonly Route[];
@@ -37,20 +38,33 @@ export interface HttpNeeds extends ServiceParts {
 export async function openHttp(base: HubBase, needs: HttpNeeds): Promise<HttpPart> {
   const { config, shutdown } = base;
   const { engine, eventTypes, guardedFetch, identity, sessions } = needs;
-  const services = createServices(base, needs);
+  const parts = createTransports(base, needs);
   const { audit } = identity.store;
-  const parts = subscriptionParts(config, { services, engine, audit, eventTypes });
-  const dialects = openDialects(config, { parts, engine, outgoing: guardedFetch, audit });
+  const subscriptions = subscriptionParts(config, { streams: parts.streams, engine, audit, eventTypes });
+  const dialects = openDialects(config, {
+    parts: subscriptions,
+    streams: parts.streams,
+    engine,
+    outgoing: guardedFetch,
+    audit,
+  });
   shutdown.add('dialects', () => dialects.close());
   const settings = await httpSettings(config);
-  const frontend = new HttpFrontend(services, settings, [
+  const streams = streamHandlers(parts.streams);
+  const routes: readonly Route[] = [
+    ...streams.routes,
+    ...publishRoutes(parts.publishing),
     ...hubHealthRoutes(base, needs),
-    ...administrationRoutes({ services, ...identity.store, access: identity.access }),
-    ...subscriptionRoutes(parts),
+    ...administrationRoutes({ ...parts.streams, log: needs.log, ...identity.store, access: identity.access }),
+    ...subscriptionRoutes(subscriptions),
     ...dialects.routes,
     ...clientRoutes((name) => builtFile(name, `client/generated/${name}`)),
     ...needs.routes,
-  ]);
+  ];
+  const frontend = new HttpFrontend(parts.frontend, settings, {
+    ...streams,
+    routes: routes.map((route) => withAuthorization(parts.request, route)),
+  });
   const { server, http2 } = frontend;
   let serverClosed: Promise<void> | undefined;
   shutdown.add('requests', () => frontend.drain());
@@ -62,9 +76,9 @@ export async function openHttp(base: HubBase, needs: HttpNeeds): Promise<HttpPar
     http2.destroy();
     await serverClosed;
   });
-  const certificate = watchCertificate(config, settings.tls, server, services);
+  const certificate = watchCertificate(config, settings.tls, server, base);
   shutdown.add('tasks', () => certificate?.close());
-  return { services, dialects, frontend, certificate, revoked: disconnectOnRevocation(identity.authority, sessions) };
+  return { parts, dialects, frontend, certificate, revoked: disconnectOnRevocation(identity.authority, sessions) };
 }
 
 function hubHealthRoutes({ metrics, shutdown }: HubBase, { log, identity, engine }: HttpNeeds): readonly Route[] {

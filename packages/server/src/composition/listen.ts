@@ -3,8 +3,9 @@ import { Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { parseListen } from '../config/listen.ts';
 import type { Config } from '../config/parse.ts';
-import type { HttpSettings, HttpFrontend } from '../http/http-frontend.ts';
-import type { Services } from '../http/services.ts';
+import type { HttpFrontend } from '../http/http-frontend.ts';
+import type { HttpSettings } from '../http/http-settings.ts';
+import type { HubBase } from './base.ts';
 import { TlsCertificate } from '../http/tls-certificate.ts';
 import { certificateFiles } from './transport-settings.ts';
 
@@ -32,12 +33,12 @@ export function watchCertificate(
   { tls }: Config,
   pair: HttpSettings['tls'],
   server: Server,
-  services: Services,
+  { logger, wheel }: Pick<HubBase, 'logger' | 'wheel'>,
 ): TlsCertificate | undefined {
   const files = certificateFiles(tls);
   if (files === undefined || pair === undefined || !(server instanceof TlsServer)) return undefined;
-  const certificate = new TlsCertificate(server, files, pair, services.logger);
-  certificate.watch(services.wheel, tls.reloadIntervalMs);
+  const certificate = new TlsCertificate(server, files, pair, logger);
+  certificate.watch(wheel, tls.reloadIntervalMs);
   return certificate;
 }
 

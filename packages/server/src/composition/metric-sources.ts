@@ -20,13 +20,13 @@ export function registerMetrics(
   { log, feed, publisher, identity, presence, engine, http }: MeasuredParts,
 ): void {
   const { store, tokens, site } = identity;
-  const { services, dialects, frontend, certificate, revoked } = http;
+  const { parts, dialects, frontend, certificate, revoked } = http;
   metrics.register(
     hubMetrics({
       log,
       feed,
       publisher,
-      sessions: services.sessions,
+      sessions: parts.streams.sessions,
       deliveries: stats.deliveries,
       transport: stats,
       http2: () => frontend.http2.stats,
@@ -41,10 +41,10 @@ export function registerMetrics(
         revocations: { kept: store.revocations.size, made: store.revocations.made },
         dismissed: revoked.count,
       }),
-      refusals: () => services.refusalLog.counts,
+      refusals: () => parts.request.auth.refusalLog.counts,
       socketsRefused: () => frontend.socketsRefused,
       held: () => ({
-        bodyBudget: services.bodyBudget,
+        bodyBudget: parts.request.body.bodyBudget,
         unread_answers: frontend.unreadResponses,
         ...presence.held,
         ...dialects.memoryUsage,

@@ -3,7 +3,7 @@ import { drainSessions, finishRequests } from '../operate/drain.ts';
 import type { HubBase } from './base.ts';
 import type { HttpPart } from './http.ts';
 import type { Address } from './listen.ts';
-import type { SessionPart } from './services.ts';
+import type { SessionPart } from './sessions.ts';
 
 /** A hub that listens. */
 export interface Hub {

@@ -7,11 +7,11 @@ import { auditedService } from '../subscriptions/audited-service.ts';
 import type { SubscriptionParts } from '../subscriptions/http/parts.ts';
 import { DIALECTS } from '../subscriptions/dialects/registry.ts';
 import { OriginList } from '../http/headers/origin-list.ts';
-import type { Services } from '../http/services.ts';
+import type { StreamParts } from '../streams/routes.ts';
 
 /** The parts of a hub that the HTTP API of subscriptions needs. */
 export interface SubscriptionDependencies {
-  readonly services: Services;
+  readonly streams: StreamParts;
   readonly engine: SubscriptionEngine;
   readonly audit: Audit;
   readonly eventTypes: EventTypes;
@@ -20,10 +20,15 @@ export interface SubscriptionDependencies {
 /** The parts of the HTTP API of subscriptions. */
 export function subscriptionParts(
   config: Config,
-  { services, engine, audit, eventTypes }: SubscriptionDependencies,
+  { streams: { auth, feed, log, sessions, random, settings }, engine, audit, eventTypes }: SubscriptionDependencies,
 ): SubscriptionParts {
   return {
-    services,
+    auth,
+    feed,
+    log,
+    sessions,
+    random,
+    limits: settings,
     subscriptions: auditedService(engine.subscriptions, audit),
     settings: config.subscriptions,
     dialects: DIALECTS,

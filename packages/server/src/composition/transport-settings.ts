@@ -1,8 +1,9 @@
 import { trustsLoopback } from '../config/listen.ts';
 import type { Config } from '../config/parse.ts';
 import { ticksOf } from '../core/primitives/timing-wheel.ts';
-import type { HttpSettings } from '../http/http-frontend.ts';
-import type { TransportSettings } from '../http/services.ts';
+import type { HttpSettings } from '../http/http-settings.ts';
+import type { AuthSettings } from '../auth/auth-parts.ts';
+import type { StreamSettings } from '../streams/stream-parts.ts';
 import { readCertificatePair, type CertificateFiles } from '../http/tls-certificate.ts';
 
 /** The settings of the HTTP server. Reads the certificate, if there is one. */
@@ -23,8 +24,18 @@ export function certificateFiles({ certificateFile, keyFile }: Config['tls']): C
   return certificateFile === null || keyFile === null ? undefined : { certificate: certificateFile, key: keyFile };
 }
 
+/** The settings of credentials and permissions. */
+export function authSettings({ identity }: Config): AuthSettings {
+  return {
+    credentialHeaders: identity.site.headers.map((name) => name.toLowerCase()),
+    tokenCookie: identity.tokenCookie ?? undefined,
+    expiryWarningTicks: ticksOf(identity.expiringSeconds * 1000),
+    resumeWindowMs: identity.resumeSeconds * 1000,
+  };
+}
+
 /** The settings of the transports. Times are ticks of the wheel. */
-export function transportSettings({ delivery, identity, limits, publicUrl }: Config): TransportSettings {
+export function streamSettings({ delivery, limits, publicUrl }: Config): StreamSettings {
   return {
     ...limits,
     ...delivery,
@@ -34,11 +45,7 @@ export function transportSettings({ delivery, identity, limits, publicUrl }: Con
       closeTimeoutTicks: ticksOf(1000),
     },
     publicUrl: publicUrl ?? undefined,
-    expiryWarningTicks: ticksOf(identity.expiringSeconds * 1000),
-    resumeWindowMs: identity.resumeSeconds * 1000,
     keepAliveHeader: `timeout=${Math.floor(limits.keepAliveTimeoutMs / 1000)}`,
     webSocketIdleTicks: ticksOf(limits.webSocketEntryTimeoutMs),
-    credentialHeaders: identity.site.headers.map((name) => name.toLowerCase()),
-    tokenCookie: identity.tokenCookie ?? undefined,
   };
 }

@@ -233,6 +233,14 @@ export interface Clock {
   monotonicMs(): number;
 }
 
+/** Log lines: the fields, and what has happened. */
+export interface Logger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
 export interface Random {
   /** A number in [0, 1). */
   fraction(): number;

@@ -2,13 +2,15 @@ import { unmapIpv4 } from '../core/primitives/address-key.ts';
 import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP } from 'node:net';
 import { BoundedCache } from '../core/primitives/bounded-cache.ts';
-import type { Services } from './services.ts';
 
 /**
  * The client's address; behind trusted proxies the one that they forward (PROTOCOL.md section
  * 13.7).
  */
-export function clientAddress({ trustedProxies }: Pick<Services, 'trustedProxies'>, request: IncomingMessage): string {
+export function clientAddress(
+  { trustedProxies }: { readonly trustedProxies: TrustedProxies },
+  request: IncomingMessage,
+): string {
   const peer = request.socket.remoteAddress ?? '';
   return trustedProxies.isConfigured ? trustedProxies.clientAddress(peer, request) : peer;
 }

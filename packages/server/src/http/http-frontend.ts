@@ -2,6 +2,7 @@ import { PolycastError } from '@polycast/protocol';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Socket } from 'node:net';
+import type { Logger } from '../core/ports.ts';
 import {
   hasPendingResponse,
   refuseAfterPending,
@@ -9,54 +10,53 @@ import {
   writeRefusal,
   type ClientError,
 } from './sockets/raw-refusal.ts';
-import { detachedCopy } from '../core/interests/interest.ts';
-import { channelRoutes } from '../streams/channel-routes.ts';
 import { clientAddress } from './client-address.ts';
-import { authorizeQuery, createConsumer } from '../streams/consumer.ts';
-import { checkCredentials } from '../auth/permission.ts';
-import { readEvents } from '../streams/events-route.ts';
-import { EventsQueryParser } from '../streams/events-query.ts';
+import { ConnectionLimit } from './connection-limit.ts';
+import { HostCheck } from './host-check.ts';
 import { createHttpServer, routeHttp2 } from './http-server.ts';
+import type { HttpSettings } from './http-settings.ts';
 import { Http2Connections } from './http2/http2-connections.ts';
 import { IdleConnections, markUsed, stopTracking, type IdleTracker } from './sockets/idle-connections.ts';
 import { PUBLIC_CORS, type OriginPolicy } from './headers/origin-policy.ts';
-import { withErrorListener } from './sockets/error-safe-socket.ts';
+import { withErrorListener, type ErrorSafe } from './sockets/error-safe-socket.ts';
 import { checkRequestHead } from './request-head.ts';
-import { createHandler, routeName, type RequestHandler, type Route } from './route.ts';
+import { routeName, type RequestHandler, type UnauthorizedRoute } from './route.ts';
 import { toPolycastError, respondEmpty, respondProblem, setCommonHeaders } from './respond.ts';
 import { Router, type RouteMatch } from './router.ts';
-import { SocketLimit } from './sockets/socket-limit.ts';
 import { setSecurityHeaders, createStrictTransportHeader } from './security-headers.ts';
-import type { Services } from './services.ts';
-import { UnreadResponses } from './sockets/unread-responses.ts';
+import { UnreadResponses, type UnreadResponsesParts } from './sockets/unread-responses.ts';
 import { endWaitingWith, noteWaiting } from './sockets/waiting-responses.ts';
-import { openWebSocket, readHandshake } from '../streams/websocket/websocket-session.ts';
 
-export interface HttpSettings {
-  readonly headerBytesMax: number;
-  readonly headersTimeoutMs: number;
-  readonly keepAliveTimeoutMs: number;
-  readonly connectionsMax: number;
-  /** Bytes of responses that clients have not read yet. */
-  readonly answersBytesMax: number;
-  readonly socketsPerAddressMax: number | null;
-  readonly connectionsPerPublicAddressMax: number | null;
-  /** Refuse requests whose `Host` is not a loopback name. */
-  readonly loopbackHostsOnly: boolean;
-  /** The hub's public name, which is accepted as well. */
-  readonly publicHost: string | undefined;
-  readonly tls: TlsSettings | undefined;
-  /** HTTP/2: open streams of one connection, and streams that a client may reset per second. */
-  readonly http2StreamsMax: number;
-  readonly http2ResetsPerSecondMax: number;
+/** The parts that the HTTP side uses. */
+export interface FrontendParts extends UnreadResponsesParts {
+  readonly originPolicy: OriginPolicy;
+  readonly refusalLog: RefusalRecorder;
+  readonly logger: Logger;
 }
 
-export interface TlsSettings {
-  readonly certificate: Buffer;
-  readonly key: Buffer;
-  readonly http2: boolean;
-  /** The `max-age` of HSTS in seconds; 0 sends no header. */
-  readonly hstsMaxAgeSeconds: number;
+/** Records refused requests. */
+interface RefusalRecorder {
+  record(error: PolycastError, context: RefusedRequest): void;
+}
+
+interface RefusedRequest {
+  readonly route: string;
+  readonly address: string;
+  readonly origin: string | undefined;
+  readonly host: string | undefined;
+}
+
+/** What the HTTP side hands requests on to. */
+export interface RequestHandlers {
+  readonly routes: readonly UnauthorizedRoute[];
+  /** Answers `GET /v1/events?…`. The most frequent address skips the router. */
+  readonly readEvents: (
+    request: IncomingMessage,
+    response: ServerResponse,
+    connection: IdleTracker | undefined,
+  ) => void | Promise<void>;
+  /** Answers an upgrade of `/v1/events`. */
+  readonly upgrade: (request: IncomingMessage, socket: ErrorSafe, head: Buffer) => Promise<void>;
 }
 
 /**
@@ -70,68 +70,48 @@ export class HttpFrontend {
   /** Responses that clients have not read yet. */
   readonly unreadResponses: UnreadResponses;
   /** All routes. */
-  readonly routes: readonly Route[];
-  readonly #services: Services;
+  readonly routes: readonly UnauthorizedRoute[];
+  readonly #parts: FrontendParts;
+  readonly #handlers: RequestHandlers;
   readonly #origins: OriginPolicy;
-  readonly #queries: EventsQueryParser;
   readonly #router = new Router<RegisteredRoute>();
   #draining = false;
-  /**
-   * Connections beyond the limit: the first request receives the error, and the connection is
-   * closed.
-   */
-  readonly #refusals = new WeakMap<Duplex, PolycastError>();
-  #hasRefusals = false;
-  readonly #socketLimit: SocketLimit | undefined;
-  /** An upper bound of the open connections, based on the server's last count. */
-  #connectionCountBound = 0;
-  readonly #loopbackHostsOnly: boolean;
-  /** The last accepted `Host`: most requests repeat it. */
-  #lastAcceptedHost: string | undefined;
-  readonly #publicHost: string | undefined;
+  readonly #connectionLimit: ConnectionLimit;
+  readonly #hostCheck: HostCheck;
   readonly #strictTransportHeader: readonly string[];
 
-  /** @param routes routes beside those of the transports: health, metrics, pages */
-  constructor(services: Services, settings: HttpSettings, routes: readonly Route[]) {
-    this.#services = services;
-    this.#loopbackHostsOnly = settings.loopbackHostsOnly;
-    this.#publicHost = settings.publicHost?.toLowerCase();
+  constructor(parts: FrontendParts, settings: HttpSettings, handlers: RequestHandlers) {
+    this.#parts = parts;
+    this.#handlers = handlers;
     this.#strictTransportHeader = createStrictTransportHeader(settings.tls?.hstsMaxAgeSeconds ?? 0);
-    this.#origins = services.originPolicy;
-    this.#queries = new EventsQueryParser(services.settings);
-    this.routes = [...this.#builtInRoutes(), ...routes];
+    this.#origins = parts.originPolicy;
+    this.#hostCheck = new HostCheck(settings);
+    this.routes = handlers.routes;
     for (const route of this.routes) {
       const { path, isPublic = false } = route;
       const stored: RegisteredRoute = {
-        handle: createHandler(services, route),
+        handle: route.answer,
         isPublic,
         isApi: path.startsWith('/v1/'),
         name: routeName(route),
       };
       this.#router.add(route, stored);
     }
-    this.unreadResponses = new UnreadResponses(services, settings.answersBytesMax);
+    this.unreadResponses = new UnreadResponses(parts, settings.answersBytesMax);
     this.server = createHttpServer(settings);
-    this.server.maxConnections = settings.connectionsMax + REFUSED_CONNECTIONS_MAX;
-    const { socketsPerAddressMax, connectionsPerPublicAddressMax } = settings;
-    const countMax = socketsPerAddressMax ?? connectionsPerPublicAddressMax;
-    if (countMax !== null) {
-      const limit = new SocketLimit(countMax, services.trustedProxies, socketsPerAddressMax === null);
-      this.#socketLimit = limit;
-      this.server.on('connection', (socket) => limit.add(socket));
-    }
-    const keepAlive = new IdleConnections(services.wheel, settings.keepAliveTimeoutMs);
+    this.#connectionLimit = new ConnectionLimit(this.server, parts.trustedProxies, settings);
+    const keepAlive = new IdleConnections(parts.wheel, settings.keepAliveTimeoutMs);
     this.server.on(settings.tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
       keepAlive.track(socket);
-      this.#countConnection(socket, settings.connectionsMax);
+      this.#addConnection(socket);
     });
-    this.http2 = new Http2Connections(services, http2Settings(settings), ({ request, response }) =>
+    this.http2 = new Http2Connections(parts, http2Settings(settings), ({ request, response }) =>
       this.#handleRequest(request, response, undefined),
     );
     if (settings.tls?.http2 === true)
       routeHttp2(this.server, (socket) => {
         this.http2.add(socket);
-        this.#countConnection(socket, settings.connectionsMax);
+        this.#addConnection(socket);
       });
     this.server.on('request', (request, response) => this.#asked(request, response));
     this.server.on(
@@ -149,7 +129,7 @@ export class HttpFrontend {
       refuseMalformed(error, withErrorListener(socket as Socket), settings.headerBytesMax),
     );
     this.server.on('drop', () =>
-      services.logger.warn(
+      parts.logger.warn(
         { limit: settings.connectionsMax },
         'http: connection refused, limits.connectionsMax is reached',
       ),
@@ -164,50 +144,12 @@ export class HttpFrontend {
 
   /** Refused connections of addresses with too many. */
   get socketsRefused(): number {
-    return this.#socketLimit?.refused ?? 0;
+    return this.#connectionLimit.socketsRefused;
   }
 
-  #countConnection(socket: Socket, connectionsMax: number): void {
+  #addConnection(socket: Socket): void {
     this.unreadResponses.watch(socket);
-    const refusal = this.#socketLimit?.refusalOf(socket);
-    if (refusal !== undefined) return this.#refuseConnection(socket, refusal);
-    if (++this.#connectionCountBound <= connectionsMax) return;
-    this.#connectionCountBound = 0;
-    this.server.getConnections((_error, count) => {
-      this.#connectionCountBound += count;
-      if (count > connectionsMax)
-        this.#refuseConnection(
-          socket,
-          new PolycastError('overloaded', 'The hub has reached its limit of connections.', { retryAfterMs: 5000 }),
-        );
-    });
-  }
-
-  #refuseConnection(socket: Socket, error: PolycastError): void {
-    this.#refusals.set(socket, error);
-    this.#hasRefusals = true;
-  }
-
-  /**
-   * Refuses names other than the loopback's where everybody on this machine has full access.
-   * Otherwise a page whose name resolves to this machine (DNS rebinding) would have the hub's own
-   * origin.
-   */
-  #checkHost({ headers: { host } }: IncomingMessage): void {
-    if (host === undefined || host === this.#lastAcceptedHost) return;
-    const isAllowed = LOOPBACK_HOST.test(host) || host.toLowerCase().replace(/:\d+$/, '') === this.#publicHost;
-    if (!isAllowed) throw new PolycastError('host_not_allowed', `The request names ${host.slice(0, 100)}.`);
-    this.#lastAcceptedHost = detachedCopy(host);
-  }
-
-  #checkConnectionLimit({ socket }: IncomingMessage): void {
-    const error = this.#refusals.get(socket);
-    if (error !== undefined) throw error;
-  }
-
-  #builtInRoutes(): Route[] {
-    const answer: RequestHandler = (request, response) => readEvents(this.#services, this.#queries, request, response);
-    return [{ method: 'GET', path: '/v1/events', answer }, ...channelRoutes(this.#services)];
+    this.#connectionLimit.count(socket);
   }
 
   /** Handles a request of HTTP/1.1. */
@@ -218,17 +160,17 @@ export class HttpFrontend {
 
   #handleRequest(request: IncomingMessage, response: ServerResponse, connection: IdleTracker | undefined): void {
     try {
-      if (this.#hasRefusals) this.#checkConnectionLimit(request);
+      this.#connectionLimit.check(request);
       checkRequestHead(request);
       const { url = '/', method = 'GET', headers } = request;
-      if (this.#loopbackHostsOnly) this.#checkHost(request);
+      this.#hostCheck.check(request);
       if (headers.origin !== undefined || this.#origins.allowsCrossOrigin || this.#strictTransportHeader.length > 0)
         setCommonHeaders(response, [...this.#strictTransportHeader, ...this.#origins.corsHeaders(request)]);
       const isForbiddenOrigin =
         (headers.origin !== undefined || headers['sec-fetch-site'] !== undefined) && !this.#origins.allows(request);
       // The most frequent address skips the router.
       if (method === 'GET' && url.startsWith('/v1/events?') && !this.#draining && !isForbiddenOrigin) {
-        const reading = readEvents(this.#services, this.#queries, request, response, connection);
+        const reading = this.#handlers.readEvents(request, response, connection);
         if (reading !== undefined) reading.catch((error: unknown) => this.#handleError(request, response, error));
         return;
       }
@@ -286,7 +228,7 @@ export class HttpFrontend {
 
   #recordRefusal(request: IncomingMessage, error: PolycastError, route: string): void {
     const { origin, host } = request.headers;
-    this.#services.refusalLog.record(error, { route, address: clientAddress(this.#services, request), origin, host });
+    this.#parts.refusalLog.record(error, { route, address: clientAddress(this.#parts, request), origin, host });
   }
 
   /** The route that a refusal is counted under; found only for a refusal. */
@@ -297,8 +239,7 @@ export class HttpFrontend {
 
   #handleError(request: IncomingMessage, response: ServerResponse, error: unknown): void {
     const known = toPolycastError(error);
-    if (known.code === 'internal_error')
-      this.#services.logger.error({ error, path: pathOf(request) }, 'a request failed');
+    if (known.code === 'internal_error') this.#parts.logger.error({ error, path: pathOf(request) }, 'a request failed');
     this.#recordRefusal(request, known, this.#matchedRouteName(request));
     if (response.destroyed) return;
     if (response.headersSent) {
@@ -307,7 +248,7 @@ export class HttpFrontend {
     }
     // The rest of an unread body is discarded without a wait.
     const isUnread = request.httpVersionMajor === 1 && !request.complete && announcesBody(request);
-    if (isUnread || this.#refusals.has(request.socket)) response.shouldKeepAlive = false;
+    if (isUnread || this.#connectionLimit.isRefused(request.socket)) response.shouldKeepAlive = false;
     respondProblem(response, known);
     if (isUnread) request.resume();
   }
@@ -325,43 +266,24 @@ export class HttpFrontend {
       );
     stopTracking(socket);
     try {
-      if (this.#hasRefusals) this.#checkConnectionLimit(request);
+      this.#connectionLimit.check(request);
       checkRequestHead(request);
       const { url = '/' } = request;
       const question = url.indexOf('?');
       if ((question < 0 ? url : url.slice(0, question)) !== '/v1/events') throw new PolycastError('not_found');
       this.#checkDraining();
-      if (this.#loopbackHostsOnly) this.#checkHost(request);
+      this.#hostCheck.check(request);
       if (!this.#origins.allows(request)) throw originNotAllowed(request);
-      const handshake = readHandshake(request);
-      const query = this.#queries.parse(url);
-      const principal = authorizeQuery(this.#services, request, query);
-      const consumer = createConsumer(
-        this.#services,
-        request,
-        query,
-        principal instanceof Promise ? await principal : principal,
-      );
-      const known = consumer instanceof Promise ? await consumer : consumer;
-      if (socket.destroyed) return;
-      checkCredentials(this.#services, known.principal);
-      this.#services.connectionQuota.admit(known.principal, known.address);
-      this.#services.presence.checkCapacity(known.principal, known.interest.patterns);
-      openWebSocket(this.#services, socket, head, handshake, known, query.types);
+      await this.#handlers.upgrade(request, socket, head);
     } catch (error) {
       const known = toPolycastError(error);
       if (known.code === 'internal_error')
-        this.#services.logger.error({ error, path: pathOf(request) }, 'an upgrade failed');
+        this.#parts.logger.error({ error, path: pathOf(request) }, 'an upgrade failed');
       this.#recordRefusal(request, known, 'WebSocket');
       writeRefusal(socket, known);
     }
   }
 }
-
-/**
- * Connections beyond the limit that still receive an error; further ones are closed without one.
- */
-const REFUSED_CONNECTIONS_MAX = 256;
 
 function http2Settings(settings: HttpSettings): ConstructorParameters<typeof Http2Connections>[1] {
   return {
@@ -391,7 +313,6 @@ interface RegisteredRoute {
 
 /** The route of refusals that no route made. */
 const NO_ROUTE = 'none';
-const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i;
 
 function announcesBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';

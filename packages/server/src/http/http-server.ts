@@ -1,7 +1,7 @@
 import { createServer, type Server, type ServerOptions } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { TLSSocket } from 'node:tls';
-import type { HttpSettings } from './http-frontend.ts';
+import type { HttpSettings } from './http-settings.ts';
 import { withErrorListener, addErrorListeners, type ErrorSafe } from './sockets/error-safe-socket.ts';
 import { TLS_OPTIONS } from './tls-certificate.ts';
 

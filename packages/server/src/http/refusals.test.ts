@@ -14,12 +14,15 @@ import { createMemoryLog } from '../storage/memory/memory-log.ts';
 import { ByteBudget } from '../core/primitives/byte-budget.ts';
 import { CacheHeaders } from './headers/cache-headers.ts';
 import { HttpFrontend } from './http-frontend.ts';
-import type { Route } from './route.ts';
+import { withAuthorization, type Route } from '../auth/route.ts';
+import type { AuthParts } from '../auth/auth-parts.ts';
+import { publishRoutes } from '../publishing/routes.ts';
+import { streamHandlers } from '../streams/routes.ts';
+import type { PullAccess, StreamSettings } from '../streams/stream-parts.ts';
 import { ConnectionQuota } from '../auth/connection-quota.ts';
 import { TrustedProxies } from './client-address.ts';
 import { OriginPolicy } from './headers/origin-policy.ts';
 import { RefusalLog } from '../auth/refusal-log.ts';
-import type { Services } from './services.ts';
 import { Sessions } from '../auth/sessions.ts';
 
 /**
@@ -274,59 +277,72 @@ async function start({
   const encode = (text: string): Uint8Array => Buffer.from(text);
   const fingerprint = (text: string): string => createHash('sha256').update(text).digest('hex');
   const sessions = new Sessions();
-  const services: Services = {
-    log,
-    feed: new Feed(log, {
-      tailBytesMax: 1e6,
-      batchBytesMax: 1e5,
-      pollBytesMax: 1e5,
-      logReadsConcurrentMax: 4,
-      isLatestOnly: () => false,
-      isStored: () => true,
-      allocate: (bytes) => Buffer.alloc(bytes),
-      onDelivered: () => undefined,
-    }),
-    publisher: new Publisher(log, rules, clock, {
-      appendQueueBytesMax: queueBytesMax,
-      encode,
-      fingerprint,
-      onAppended: () => undefined,
-    }),
+  const wheel = new TimingWheel();
+  const feed = new Feed(log, {
+    tailBytesMax: 1e6,
+    batchBytesMax: 1e5,
+    pollBytesMax: 1e5,
+    logReadsConcurrentMax: 4,
+    isLatestOnly: () => false,
+    isStored: () => true,
+    allocate: (bytes) => Buffer.alloc(bytes),
+    onDelivered: () => undefined,
+  });
+  const publisher = new Publisher(log, rules, clock, {
+    appendQueueBytesMax: queueBytesMax,
+    encode,
+    fingerprint,
+    onAppended: () => undefined,
+  });
+  const auth: AuthParts = {
     authority,
     clock,
-    random: { fraction: () => 0.5, token: () => 'session' },
-    wheel: new TimingWheel(),
-    sessions,
-    originPolicy: new OriginPolicy([]),
-    cacheHeaders: new CacheHeaders(
-      { fraction: () => 0.5, token: () => 'salt' },
-      { credentialHeaders: [], pageMaxAgeSeconds: 10 },
-    ),
-    trustedProxies: new TrustedProxies([], 'x-forwarded-for'),
-    connectionQuota: new ConnectionQuota(sessions, {
-      connectionsPerUserMax: null,
-      connectionsPerAddressMax: null,
-      connectionsPerPublicAddressMax: null,
-    }),
-    bodyBudget: new ByteBudget(1e7),
-    presence: {
-      snapshot: () => Promise.reject(new PolycastError('not_found')),
-      checkCapacity: () => undefined,
-      isOnline: () => false,
-      onlineUsers: () => [],
-    },
-    settings: SETTINGS,
-    refusalLog: new RefusalLog({ debug: () => undefined }),
-    stats: { deliveries: transportCounts(), gaps: 0, stalled: 0 },
+    wheel,
     logger: {
       debug: () => undefined,
       info: () => undefined,
       warn: () => undefined,
       error: (fields) => void errors.push(fields),
     },
+    originPolicy: new OriginPolicy([]),
+    trustedProxies: new TrustedProxies([], 'x-forwarded-for'),
+    connectionQuota: new ConnectionQuota(sessions, {
+      connectionsPerUserMax: null,
+      connectionsPerAddressMax: null,
+      connectionsPerPublicAddressMax: null,
+    }),
+    refusalLog: new RefusalLog({ debug: () => undefined }),
+    settings: { expiryWarningTicks: 120, resumeWindowMs: 3_600_000, credentialHeaders: [], tokenCookie: undefined },
   };
+  const body = { wheel, bodyBudget: new ByteBudget(1e7), settings: { bodyBytesMax: 1e6, bodyTimeoutMs: 5000 } };
+  const stats = { deliveries: transportCounts(), gaps: 0, stalled: 0 };
+  const random = { fraction: () => 0.5, token: () => 'session' };
+  const streams = streamHandlers({
+    auth,
+    feed,
+    log,
+    sessions,
+    wheel,
+    random,
+    stats,
+    settings: SETTINGS,
+    publisher,
+    cacheHeaders: new CacheHeaders(
+      { fraction: () => 0.5, token: () => 'salt' },
+      { credentialHeaders: [], pageMaxAgeSeconds: 10 },
+    ),
+    presence: {
+      snapshot: () => Promise.reject(new PolycastError('not_found')),
+      checkCapacity: () => undefined,
+      isOnline: () => false,
+      onlineUsers: () => [],
+    },
+    pull: NO_PULL,
+  });
+  const publishing = publishRoutes({ publisher, feed, body, batchEventsMax: 100 });
+  const allRoutes = [...streams.routes, ...publishing, ...routes];
   const { server } = new HttpFrontend(
-    services,
+    { ...auth, stats, stalledTicks: SETTINGS.session.stalledTicks },
     {
       headerBytesMax: 16_384,
       headersTimeoutMs: 5000,
@@ -341,12 +357,12 @@ async function start({
       http2StreamsMax: 100,
       http2ResetsPerSecondMax: 50,
     },
-    routes,
+    { ...streams, routes: allRoutes.map((route) => withAuthorization({ auth, body }, route)) },
   );
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   onTestFinished(() => {
-    for (const session of services.sessions.each()) session.destroy();
+    for (const session of sessions.each()) session.destroy();
     server.closeAllConnections();
     server.close();
   });
@@ -361,23 +377,36 @@ const OPEN: Authority = {
   onRevoked: () => undefined,
 };
 
-const SETTINGS: Services['settings'] = {
+const unused = (): never => {
+  throw new Error('These tests pull nothing.');
+};
+
+const NO_PULL: PullAccess = {
+  leaseSecondsMax: 60,
+  subscriptions: {
+    get: unused,
+    pullService: {
+      pull: unused,
+      watch: unused,
+      acknowledge: unused,
+      acknowledgeThrough: unused,
+      release: unused,
+      extend: unused,
+      returnUndelivered: unused,
+    },
+  },
+};
+
+const SETTINGS: StreamSettings = {
   session: { heartbeatTicks: 100, stalledTicks: 100, closeTimeoutTicks: 4 },
   heartbeatMs: 25_000,
-  expiryWarningTicks: 120,
-  resumeWindowMs: 3_600_000,
   reconnectMs: 2000,
   keepAliveHeader: 'timeout=5',
   pollBytesMax: 1e6,
   pollWaitMaxSeconds: 60,
   channelsPerConsumerMax: 100,
-  bodyBytesMax: 1e6,
-  bodyTimeoutMs: 5000,
-  batchEventsMax: 100,
   messageBytesMax: 1e5,
   webSocketIdleTicks: 120,
-  credentialHeaders: [],
-  tokenCookie: undefined,
   publicUrl: undefined,
 };
 

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import type { Server } from 'node:https';
 import { createSecureContext } from 'node:tls';
 import { ticksOf, type WheelTimer, type TimingWheel } from '../core/primitives/timing-wheel.ts';
-import type { TransportLogger } from './services.ts';
+import type { Logger } from '../core/ports.ts';
 
 export interface CertificateFiles {
   /** Paths of PEM files. */
@@ -43,7 +43,7 @@ export class TlsCertificate implements WheelTimer {
   placedIndex = 0;
   readonly #server: Pick<Server, 'setSecureContext'>;
   readonly #files: CertificateFiles;
-  readonly #logger: TransportLogger;
+  readonly #logger: Logger;
   #lastRead: CertificatePair;
   #expiresMs: number;
   #reloaded = 0;
@@ -57,7 +57,7 @@ export class TlsCertificate implements WheelTimer {
     server: Pick<Server, 'setSecureContext'>,
     files: CertificateFiles,
     initial: CertificatePair,
-    logger: TransportLogger,
+    logger: Logger,
   ) {
     this.#server = server;
     this.#files = files;

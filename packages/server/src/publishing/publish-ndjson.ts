@@ -8,10 +8,10 @@ import { AuthorizedRequest } from '../auth/authorized-request.ts';
 import { orError } from './cloudevents.ts';
 import { ChunkBuffer } from '../http/body/chunk-buffer.ts';
 import { authorizePublish, recheckPublisher, type RequestPublisher } from './publish-permission.ts';
+import type { PublishParts } from './publish-parts.ts';
 import { groupResultJson, resultJson } from './publish-result.ts';
 import { Deadline } from '../http/body/request-body.ts';
 import { commonHeadersOf } from '../http/respond.ts';
-import type { Services } from '../http/services.ts';
 
 /** Events that may wait for the disk before the hub stops reading the body… */
 const PENDING_EVENTS_MAX = 8192;
@@ -28,17 +28,17 @@ const LINE_FEED = 10;
  * long the body is.
  */
 export async function publishNdjson(
-  services: Services,
+  parts: PublishParts,
   publisher: RequestPublisher,
   parseLine: (line: string, index: number) => PublishRequest | readonly PublishRequest[],
 ): Promise<void> {
-  const { wheel, settings } = services;
+  const { wheel, settings } = parts.body;
   const { quotaOwner: client } = publisher.request;
   const lines = new LineSplitter(settings.bodyBytesMax, {
-    reserve: (bytes) => services.bodyBudget.tryReserve(bytes, client),
-    release: (bytes) => services.bodyBudget.release(bytes, client),
+    reserve: (bytes) => parts.body.bodyBudget.tryReserve(bytes, client),
+    release: (bytes) => parts.body.bodyBudget.release(bytes, client),
   });
-  const results = new ResultStream(services, AuthorizedRequest.responseOf(publisher.request));
+  const results = new ResultStream(parts, AuthorizedRequest.responseOf(publisher.request));
   let index = 0;
   // A client that pauses too long receives the error after its results. One that has left its
   // results unread is disconnected without it.
@@ -52,7 +52,7 @@ export async function publishNdjson(
     }
     if (events.length === 0) return;
     const permitted = await authorizeAll(events, publisher);
-    await results.add(services, recheckPublisher(publisher, permitted));
+    await results.add(parts, recheckPublisher(publisher, permitted));
   };
   const timeoutTicks = ticksOf(settings.bodyTimeoutMs);
   wheel.schedule(deadline, timeoutTicks);
@@ -160,15 +160,15 @@ class LineSplitter {
  * bounds.
  */
 class ResultStream {
-  readonly #services: Services;
+  readonly #parts: PublishParts;
   readonly #response: ServerResponse;
   #pending = 0;
   /** Writes the results in the order of their events. */
   #writes: Promise<void> = Promise.resolve();
   #resume: (() => void) | undefined;
 
-  constructor(services: Services, response: ServerResponse) {
-    this.#services = services;
+  constructor(parts: PublishParts, response: ServerResponse) {
+    this.#parts = parts;
     this.#response = response;
     response.writeHead(200, [
       ...commonHeadersOf(response),
@@ -182,11 +182,11 @@ class ResultStream {
   }
 
   /** Publishes events; resolves when there is room for more. */
-  async add(services: Services, events: readonly ParsedLine[]): Promise<void> {
+  async add(parts: PublishParts, events: readonly ParsedLine[]): Promise<void> {
     const publishes = publishesOf(events);
     const count = Math.max(events.length, publishes.length);
     this.#pending += count;
-    const publishing = services.publisher.publish(publishes);
+    const publishing = parts.publisher.publish(publishes);
     this.#writes = this.#writes.then(async () => {
       const published = await publishing;
       this.#pending -= count;
@@ -214,7 +214,7 @@ class ResultStream {
     const response = this.#response;
     if (!this.#isFull()) {
       await this.#writes;
-      response.end(resultJson(this.#services, { ok: false, error: reason }) + '\n');
+      response.end(resultJson(this.#parts.feed.epoch, { ok: false, error: reason }) + '\n');
       await once(response, 'close');
     }
     response.destroy();
@@ -227,8 +227,8 @@ class ResultStream {
       event instanceof PolycastError ? { ok: false, error: event } : (published[next++] as PublishResult);
     for (const event of events) {
       text += isGroup(event)
-        ? groupResultJson(this.#services, event.map(resultOf))
-        : resultJson(this.#services, resultOf(event));
+        ? groupResultJson(this.#parts.feed.epoch, event.map(resultOf))
+        : resultJson(this.#parts.feed.epoch, resultOf(event));
       text += '\n';
     }
     this.#response.write(text);

@@ -10,7 +10,7 @@ import {
 import type { PublishRequest, PublishResult } from '../core/publish.ts';
 import type { AuthorizedRequest } from '../auth/authorized-request.ts';
 import { arrayElements, orError, binaryCloudEvent, cloudEventBatch, structuredCloudEvent } from './cloudevents.ts';
-import { checkUtf8Json, isJson, parseMediaType } from '../http/body/media-type.ts';
+import { checkUtf8Json, isJson, isJsonLines, parseMediaType } from '../http/body/media-type.ts';
 import { preconditionOf } from './publish-precondition.ts';
 import { eventContent } from './publish-content.ts';
 import {
@@ -22,46 +22,46 @@ import {
 } from './publish-permission.ts';
 import { publishNdjson } from './publish-ndjson.ts';
 import { checkContentEncoding, decodeUtf8 } from '../http/body/request-body.ts';
-import { resultJson, toClientError } from './publish-result.ts';
-import type { Services } from '../http/services.ts';
+import { resultJson } from './publish-result.ts';
+import { toClientError } from '../core/events/entity-tag.ts';
+import type { PublishParts } from './publish-parts.ts';
 
 const scanner = new JsonScanner();
 
 /** `POST /v1/events` (PROTOCOL.md section 8.1). */
-export async function publishEvents(services: Services, request: AuthorizedRequest): Promise<void> {
+export async function publishEvents(parts: PublishParts, request: AuthorizedRequest): Promise<void> {
   const { headers } = request;
   const contentType = headers['content-type'];
   const key = idempotencyKeyHeader(request);
   const publisher = publisherOf(request);
   request.authorizeAnyChannel('publish');
   if (contentType === 'application/json' && headers['ce-specversion'] === undefined) {
-    return publishJson(services, publisher, key);
+    return publishJson(parts, publisher, key);
   }
   const mediaType = parseMediaType(contentType);
   const essence = mediaType?.essence;
-  const isLines =
-    essence === 'application/x-ndjson' || essence === 'application/ndjson' || essence === 'application/jsonl';
+  const isLines = mediaType !== undefined && isJsonLines(mediaType);
   if (mediaType !== undefined && (isLines || isJson(mediaType))) checkUtf8Json(mediaType);
   if (isLines) {
     checkContentEncoding(headers);
-    return publishNdjson(services, publisher, (line, index) =>
+    return publishNdjson(parts, publisher, (line, index) =>
       parseEnvelope(line, key === undefined ? undefined : `${key}#${index}`),
     );
   }
   if (essence === 'application/cloudevents-batch+json') {
     rejectIdempotencyKey(key);
-    const events = cloudEventBatch(decodeUtf8(await request.body()), undefined, services.settings.batchEventsMax);
-    return respondMany(services, request, await publishMany(services, publisher, events));
+    const events = cloudEventBatch(decodeUtf8(await request.body()), undefined, parts.batchEventsMax);
+    return respondMany(parts, request, await publishMany(parts, publisher, events));
   }
   if (essence === 'application/cloudevents+json') {
     rejectIdempotencyKey(key);
-    return publishOne(services, publisher, structuredCloudEvent(decodeUtf8(await request.body()), undefined));
+    return publishOne(parts, publisher, structuredCloudEvent(decodeUtf8(await request.body()), undefined));
   }
   if (headers['ce-specversion'] !== undefined) {
     rejectIdempotencyKey(key);
-    return publishOne(services, publisher, binaryCloudEvent(headers, await request.body(), undefined));
+    return publishOne(parts, publisher, binaryCloudEvent(headers, await request.body(), undefined));
   }
-  if (essence === 'application/json') return publishJson(services, publisher, key);
+  if (essence === 'application/json') return publishJson(parts, publisher, key);
   throw new PolycastError(
     'unsupported_media_type',
     'Send application/json, application/x-ndjson or a CloudEvent. Send only the data to /v1/channels/{channel}/events.',
@@ -69,7 +69,7 @@ export async function publishEvents(services: Services, request: AuthorizedReque
 }
 
 /** `POST /v1/channels/{c}/events` (PROTOCOL.md section 8.3): the body is the data. */
-export async function publishData(services: Services, request: AuthorizedRequest, channelName: string): Promise<void> {
+export async function publishData(parts: PublishParts, request: AuthorizedRequest, channelName: string): Promise<void> {
   const channel = checkChannel(channelName);
   const { headers } = request;
   const idempotencyKey = idempotencyKeyHeader(request);
@@ -77,7 +77,7 @@ export async function publishData(services: Services, request: AuthorizedRequest
   // Authorizes before any lookup, and before it holds the body of a caller that may not publish.
   const permitted = request.authorize('publish', [channel]);
   if (permitted !== undefined) await permitted;
-  const condition = preconditionOf(services.feed, request, channel);
+  const condition = preconditionOf(parts.feed, request, channel);
   const ifMatch = condition instanceof Promise ? await condition : condition;
   const type = validatedHeader(request, 'polycast-type', checkType);
   const body = await request.body();
@@ -88,9 +88,9 @@ export async function publishData(services: Services, request: AuthorizedRequest
     rejectIdempotencyKey(idempotencyKey);
     if (!isBinary && mediaType !== undefined) checkUtf8Json(mediaType);
     const event = isBinary ? binaryCloudEvent(headers, body, channel) : structuredCloudEvent(decodeUtf8(body), channel);
-    return publishOne(services, publisher, { ...event, ifMatch });
+    return publishOne(parts, publisher, { ...event, ifMatch });
   }
-  return publishOne(services, publisher, {
+  return publishOne(parts, publisher, {
     channel,
     type,
     content: eventContent(body, contentType),
@@ -99,41 +99,41 @@ export async function publishData(services: Services, request: AuthorizedRequest
   });
 }
 
-async function publishJson(services: Services, publisher: RequestPublisher, key: string | undefined): Promise<void> {
+async function publishJson(parts: PublishParts, publisher: RequestPublisher, key: string | undefined): Promise<void> {
   const text = decodeUtf8(await publisher.request.body());
   scanner.reset(text);
-  if (scanner.peek() !== 91) return publishOne(services, publisher, parseEnvelope(text, key));
-  const elements = arrayElements(text, services.settings.batchEventsMax);
+  if (scanner.peek() !== 91) return publishOne(parts, publisher, parseEnvelope(text, key));
+  const elements = arrayElements(text, parts.batchEventsMax);
   const events = elements.map((element, index) =>
     orError(() => parseEnvelope(element, key === undefined ? undefined : `${key}#${index}`)),
   );
-  return respondMany(services, publisher.request, await publishMany(services, publisher, events));
+  return respondMany(parts, publisher.request, await publishMany(parts, publisher, events));
 }
 
 /**
  * Publishes one event. Most publishes take this path, so it creates as few promises as possible.
  */
-export function publishOne(services: Services, publisher: RequestPublisher, publish: PublishRequest): Promise<void> {
+export function publishOne(parts: PublishParts, publisher: RequestPublisher, publish: PublishRequest): Promise<void> {
   const { request } = publisher;
   const permitted = request.authorize('publish', [publish.channel]);
   const publishRequest = withAuthor(publisher, publish);
   const publishing =
     permitted === undefined
-      ? services.publisher.publishOne(publishRequest)
-      : permitted.then(() => services.publisher.publishOne(publishRequest));
-  return publishing.then((result) => respondOne(services, request, result));
+      ? parts.publisher.publishOne(publishRequest)
+      : permitted.then(() => parts.publisher.publishOne(publishRequest));
+  return publishing.then((result) => respondOne(parts, request, result));
 }
 
-function respondOne(services: Services, request: AuthorizedRequest, result: PublishResult): void {
-  if (!result.ok) throw toClientError(services, result.error);
-  const text = resultJson(services, result);
+function respondOne(parts: PublishParts, request: AuthorizedRequest, result: PublishResult): void {
+  if (!result.ok) throw toClientError(parts.feed.epoch, result.error);
+  const text = resultJson(parts.feed.epoch, result);
   if (result.replayed) request.respond(201, 'application/json', text, REPLAYED);
   else request.respondCreated(text);
 }
 
 /** Publishes the permitted events; an error remains at its place among the results. */
 export async function publishMany(
-  services: Services,
+  parts: PublishParts,
   publisher: RequestPublisher,
   events: readonly (PublishRequest | PolycastError)[],
 ): Promise<readonly PublishResult[]> {
@@ -142,15 +142,19 @@ export async function publishMany(
   );
   const permitted = recheckPublisher(publisher, authorized);
   const publishes = permitted.filter((event): event is PublishRequest => !(event instanceof PolycastError));
-  const published = await services.publisher.publish(publishes);
+  const published = await parts.publisher.publish(publishes);
   let next = 0;
   return permitted.map((event) =>
     event instanceof PolycastError ? { ok: false, error: event } : (published[next++] as PublishResult),
   );
 }
 
-function respondMany(services: Services, request: AuthorizedRequest, results: readonly PublishResult[]): void {
-  request.respond(200, 'application/json', `[${results.map((result) => resultJson(services, result)).join(',')}]`);
+function respondMany(parts: PublishParts, request: AuthorizedRequest, results: readonly PublishResult[]): void {
+  request.respond(
+    200,
+    'application/json',
+    `[${results.map((result) => resultJson(parts.feed.epoch, result)).join(',')}]`,
+  );
 }
 
 function parseEnvelope(text: string, key: string | undefined): PublishRequest {

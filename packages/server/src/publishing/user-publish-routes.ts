@@ -3,13 +3,13 @@ import { isUser, privateChannel, userToken } from '../core/access/private-channe
 import type { PublishRequest, PublishResult } from '../core/publish.ts';
 import type { AuthorizedRequest } from '../auth/authorized-request.ts';
 import { arrayElements, orError } from './cloudevents.ts';
-import { checkUtf8Json, parseMediaType } from '../http/body/media-type.ts';
+import { checkUtf8Json, isJsonLines, parseMediaType } from '../http/body/media-type.ts';
 import { publisherOf, type RequestPublisher } from './publish-permission.ts';
 import { publishNdjson } from './publish-ndjson.ts';
 import { groupResultJson, resultJson } from './publish-result.ts';
 import { idempotencyKeyHeader, publishData, publishMany, publishOne } from './publish-routes.ts';
 import { checkContentEncoding, decodeUtf8 } from '../http/body/request-body.ts';
-import type { Services } from '../http/services.ts';
+import type { PublishParts } from './publish-parts.ts';
 
 const scanner = new JsonScanner();
 
@@ -18,23 +18,22 @@ const scanner = new JsonScanner();
  * or when they reconnect. A JSON body is an envelope without a channel, or an array of these. With
  * `Polycast-Type`, or of another media type, the body is the data.
  */
-export async function publishToUser(services: Services, request: AuthorizedRequest, name: string): Promise<void> {
+export async function publishToUser(parts: PublishParts, request: AuthorizedRequest, name: string): Promise<void> {
   if (!isUser(name)) throw new PolycastError('invalid_parameter', NO_USER, { parameter: 'user' });
   const channel = privateChannel(name);
-  if (!hasEnvelope(request)) return publishData(services, request, channel);
+  if (!hasEnvelope(request)) return publishData(parts, request, channel);
   checkCharset(request);
   const key = idempotencyKeyHeader(request);
   const publisher = publisherOf(request);
   const permitted = request.authorize('publish', [channel]);
   if (permitted !== undefined) await permitted;
   const text = decodeUtf8(await request.body());
-  if (!isArray(text))
-    return publishOne(services, publisher, forUser(scanWholeEnvelope(text, NO_MEMBERS), channel, key));
-  const events = arrayElements(text, services.settings.batchEventsMax).map((element, index) =>
+  if (!isArray(text)) return publishOne(parts, publisher, forUser(scanWholeEnvelope(text, NO_MEMBERS), channel, key));
+  const events = arrayElements(text, parts.batchEventsMax).map((element, index) =>
     orError(() => forUser(scanWholeEnvelope(element, NO_MEMBERS), channel, itemKey(key, index))),
   );
-  const results = await publishMany(services, publisher, events);
-  respondText(request, `[${results.map((result) => resultJson(services, result)).join(',')}]`);
+  const results = await publishMany(parts, publisher, events);
+  respondText(request, `[${results.map((result) => resultJson(parts.feed.epoch, result)).join(',')}]`);
 }
 
 /**
@@ -42,24 +41,24 @@ export async function publishToUser(services: Services, request: AuthorizedReque
  * of `channel`, or an array or lines of these. An envelope for several users becomes one event for
  * each.
  */
-export async function publishToUsers(services: Services, request: AuthorizedRequest): Promise<void> {
-  const limits = expansionLimits(services);
+export async function publishToUsers(parts: PublishParts, request: AuthorizedRequest): Promise<void> {
+  const limits = expansionLimits(parts);
   checkCharset(request);
   const key = idempotencyKeyHeader(request);
   const publisher = publisherOf(request);
   request.authorizeAnyChannel('publish');
-  const essence = parseMediaType(request.headers['content-type'])?.essence;
-  if (essence === 'application/x-ndjson' || essence === 'application/ndjson' || essence === 'application/jsonl') {
+  const mediaType = parseMediaType(request.headers['content-type']);
+  if (mediaType !== undefined && isJsonLines(mediaType)) {
     checkContentEncoding(request.headers);
-    return publishNdjson(services, publisher, (line, index) => parseAddressedEvent(line, itemKey(key, index), limits));
+    return publishNdjson(parts, publisher, (line, index) => parseAddressedEvent(line, itemKey(key, index), limits));
   }
-  if (essence !== 'application/json')
+  if (mediaType?.essence !== 'application/json')
     throw new PolycastError('unsupported_media_type', 'Send application/json or application/x-ndjson.');
   const text = decodeUtf8(await request.body());
-  if (isArray(text)) return publishAddressedEvents(services, publisher, parseAddressedEvents(text, key, limits));
+  if (isArray(text)) return publishAddressedEvents(parts, publisher, parseAddressedEvents(text, key, limits));
   const parsed = parseAddressedEvent(text, key, limits);
-  if (!Array.isArray(parsed)) return publishOne(services, publisher, parsed as PublishRequest);
-  respondText(request, groupResultJson(services, await publishMany(services, publisher, parsed)));
+  if (!Array.isArray(parsed)) return publishOne(parts, publisher, parsed as PublishRequest);
+  respondText(request, groupResultJson(parts.feed.epoch, await publishMany(parts, publisher, parsed)));
 }
 
 /** The event for one user, those for several, or the error. */
@@ -75,8 +74,8 @@ interface ExpansionLimits {
   readonly length: number;
 }
 
-function expansionLimits({ settings }: Services): ExpansionLimits {
-  return { events: settings.batchEventsMax, length: settings.bodyBytesMax };
+function expansionLimits({ batchEventsMax, body }: PublishParts): ExpansionLimits {
+  return { events: batchEventsMax, length: body.settings.bodyBytesMax };
 }
 
 /** @throws PolycastError `batch_too_large` if the events of the body exceed the limits together */
@@ -98,16 +97,16 @@ function parseAddressedEvents(
 }
 
 async function publishAddressedEvents(
-  services: Services,
+  parts: PublishParts,
   publisher: RequestPublisher,
   all: readonly AddressedEvent[],
 ): Promise<void> {
-  const results = await publishMany(services, publisher, all.flat() as (PublishRequest | PolycastError)[]);
+  const results = await publishMany(parts, publisher, all.flat() as (PublishRequest | PolycastError)[]);
   let next = 0;
   const texts = all.map((each) => {
-    if (!Array.isArray(each)) return resultJson(services, results[next++] as PublishResult);
+    if (!Array.isArray(each)) return resultJson(parts.feed.epoch, results[next++] as PublishResult);
     next += each.length;
-    return groupResultJson(services, results.slice(next - each.length, next));
+    return groupResultJson(parts.feed.epoch, results.slice(next - each.length, next));
   });
   respondText(publisher.request, `[${texts.join(',')}]`);
 }

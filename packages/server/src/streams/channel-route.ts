@@ -1,4 +1,5 @@
 import { checkChannel, encodeCursor, jsonFraming, PolycastError, type GapReason } from '@polycast/protocol';
+import { integerParameter, invalidParameter, singleParameters } from '../http/query.ts';
 import { joinFrames } from '../core/events/batch.ts';
 import { gapOf } from '../core/log-reader.ts';
 import type { Interest } from '../core/interests/interest.ts';
@@ -9,38 +10,36 @@ import { resolveStart } from '../core/start.ts';
 import { AuthorizedRequest } from '../auth/authorized-request.ts';
 import { entityTag, entityTagHeader } from '../http/headers/cache-headers.ts';
 import { includesTag, parseEntityTags } from '../http/headers/conditional-headers.ts';
-import { invalidParameter, integerParameter } from './events-query.ts';
 import { newestEvent } from '../core/newest-event.ts';
 import { PendingResponse } from './pending-response.ts';
-import type { Services } from '../http/services.ts';
-import { singleParameters } from '../http/single-parameters.ts';
+import type { ReadParts } from './stream-parts.ts';
 import { storedContent } from './stored-content.ts';
 
 /**
  * `GET /v1/channels/{c}` (PROTOCOL.md section 10.1): the newest event's data, as it was published.
  */
-export async function readChannel(services: Services, request: AuthorizedRequest, name: string): Promise<void> {
+export async function readChannel(parts: ReadParts, request: AuthorizedRequest, name: string): Promise<void> {
   const channel = checkChannel(name);
   const values = singleParameters(request.query, ['wait', 'token']);
-  const waitSeconds = integerParameter(values, 'wait', 0, services.settings.pollWaitMaxSeconds) ?? 0;
-  const interest = await authorizedInterest(services, request, ['subscribe'], channel);
-  const { head } = services.feed;
+  const waitSeconds = integerParameter(values, 'wait', 0, parts.settings.pollWaitMaxSeconds) ?? 0;
+  const interest = await authorizedInterest(parts, request, ['subscribe'], channel);
+  const { head } = parts.feed;
   const isWanted = (): boolean => !request.isClosed;
-  let latest = await newestEvent(services.feed, interest, isWanted);
+  let latest = await newestEvent(parts.feed, interest, isWanted);
   const before = latest?.position;
-  const callerTag = services.cacheHeaders.callerTag(request.principal);
-  const isUnchanged = matchesIfNoneMatch(services, request.headers['if-none-match'], latest, callerTag);
+  const callerTag = parts.cacheHeaders.callerTag(request.principal);
+  const isUnchanged = matchesIfNoneMatch(parts, request.headers['if-none-match'], latest, callerTag);
   if (waitSeconds > 0 && isUnchanged) {
     if (request.isClosed) return;
     request.check();
-    services.connectionQuota.admit(request.principal, request.sessionAddress);
-    await waitForEvent(services, request, interest, before ?? head, waitSeconds);
+    parts.auth.connectionQuota.admit(request.principal, request.sessionAddress);
+    await waitForEvent(parts, request, interest, before ?? head, waitSeconds);
     if (request.isClosed) return;
     request.check();
-    latest = await newestEvent(services.feed, interest, isWanted);
+    latest = await newestEvent(parts.feed, interest, isWanted);
   }
-  if (latest === undefined) return respondEmptyChannel(services, request, channel);
-  const headers = responseHeaders(services, request.principal, latest);
+  if (latest === undefined) return respondEmptyChannel(parts, request, channel);
+  const headers = responseHeaders(parts, request.principal, latest);
   if (isUnchanged && latest.position === before) return request.respondEmpty(304, headers);
   const { mediaType, bytes } = storedContent(latest.body);
   request.respond(200, mediaType, bytes, headers);
@@ -50,18 +49,18 @@ export async function readChannel(services: Services, request: AuthorizedRequest
  * Answers for a channel without an event. The response still has the `Link` to the hub, because a
  * subscriber may subscribe to a topic before its first event (PROTOCOL.md section 14.7).
  */
-function respondEmptyChannel({ settings }: Services, request: AuthorizedRequest, channel: string): void {
+function respondEmptyChannel({ settings }: ReadParts, request: AuthorizedRequest, channel: string): void {
   request.respondProblem(new PolycastError('channel_empty'), linkHeaders(settings.publicUrl, channel));
 }
 
 /** `GET /v1/channels/{c}/history` (PROTOCOL.md section 10.2). */
-export async function readHistory(services: Services, request: AuthorizedRequest, name: string): Promise<void> {
+export async function readHistory(parts: ReadParts, request: AuthorizedRequest, name: string): Promise<void> {
   const channel = checkChannel(name);
   const values = singleParameters(request.query, ['limit', 'before', 'after', 'token']);
   const limit = integerParameter(values, 'limit', 1, 1000) ?? 100;
   // A caller may not read the history of a channel that it may not subscribe to.
-  const interest = await authorizedInterest(services, request, ['subscribe', 'history'], channel);
-  const { cacheHeaders, feed, log } = services;
+  const interest = await authorizedInterest(parts, request, ['subscribe', 'history'], channel);
+  const { cacheHeaders, feed, log } = parts;
   const after = values.get('after');
   const before = values.get('before');
   if (after !== undefined && before !== undefined) throw invalidParameter('before', 'cannot be combined with after');
@@ -70,15 +69,8 @@ export async function readHistory(services: Services, request: AuthorizedRequest
   const isConnected = (): boolean => !request.isClosed;
   const page =
     after === undefined
-      ? await pageBefore(
-          services,
-          interest,
-          start.position,
-          limit,
-          before !== undefined && before !== 'now',
-          isConnected,
-        )
-      : await pageAfter(services, interest, start.position, limit, isConnected);
+      ? await pageBefore(parts, interest, start.position, limit, before !== undefined && before !== 'now', isConnected)
+      : await pageAfter(parts, interest, start.position, limit, isConnected);
   if (page.gapThrough > (page.gapReason === 'corrupt' ? 0 : start.suppressGapThrough))
     gaps.push({
       from: encodeCursor(feed.epoch, page.gapFrom),
@@ -117,23 +109,23 @@ interface HistoryPage {
 
 /** Reads one event more than the page needs, to find out whether another page follows. */
 async function pageAfter(
-  services: Services,
+  parts: ReadParts,
   interest: Interest,
   after: Position,
   limit: number,
   isConnected: () => boolean,
 ): Promise<HistoryPage> {
-  const page = await services.feed.read(
+  const page = await parts.feed.read(
     interest,
     after,
-    services.feed.head,
+    parts.feed.head,
     'forward',
     limit + 1,
-    services.settings.pollBytesMax,
+    parts.settings.pollBytesMax,
     isConnected,
   );
   const records = page.records.slice(0, limit);
-  const hasNext = page.records.length > records.length || page.reached < services.feed.head;
+  const hasNext = page.records.length > records.length || page.reached < parts.feed.head;
   return {
     records,
     hasPrevious: after > 0,
@@ -144,7 +136,7 @@ async function pageAfter(
 }
 
 async function pageBefore(
-  services: Services,
+  parts: ReadParts,
   interest: Interest,
   before: Position,
   limit: number,
@@ -152,19 +144,19 @@ async function pageBefore(
   isConnected: () => boolean,
 ): Promise<HistoryPage> {
   const through = exclusive ? before - 1 : before;
-  const page: ReadPage = await services.feed.read(
+  const page: ReadPage = await parts.feed.read(
     interest,
     0,
     through,
     'backward',
     limit + 1,
-    services.settings.pollBytesMax,
+    parts.settings.pollBytesMax,
     isConnected,
   );
   const records = page.records.slice(0, limit).toReversed();
   const last = records.at(-1);
   const hasNext =
-    exclusive && last !== undefined && (await hasEventsAfter(services, interest, last.position, isConnected));
+    exclusive && last !== undefined && (await hasEventsAfter(parts, interest, last.position, isConnected));
   return {
     records,
     hasPrevious: page.records.length > limit || page.reached > 0,
@@ -176,7 +168,7 @@ async function pageBefore(
 }
 
 async function hasEventsAfter(
-  { feed }: Services,
+  { feed }: ReadParts,
   interest: Interest,
   position: Position,
   isWanted: () => boolean,
@@ -192,13 +184,13 @@ async function hasEventsAfter(
  * closes.
  */
 function waitForEvent(
-  services: Services,
+  parts: ReadParts,
   request: AuthorizedRequest,
   interest: Interest,
   after: Position,
   waitSeconds: number,
 ): Promise<void> {
-  return new Promise((resolve) => new BlockingQuery(services, request, interest, after, resolve).start(waitSeconds));
+  return new Promise((resolve) => new BlockingQuery(parts, request, interest, after, resolve).start(waitSeconds));
 }
 
 class BlockingQuery extends PendingResponse implements Sink {
@@ -206,10 +198,10 @@ class BlockingQuery extends PendingResponse implements Sink {
   protected readonly reader: Reader;
   readonly #done: () => void;
 
-  constructor(services: Services, request: AuthorizedRequest, interest: Interest, after: Position, over: () => void) {
+  constructor(parts: ReadParts, request: AuthorizedRequest, interest: Interest, after: Position, over: () => void) {
     const { principal, sessionAddress: address } = request;
-    super(services, AuthorizedRequest.responseOf(request), { principal, address });
-    this.reader = new Reader(services.feed, this, interest, jsonFraming, after, 1);
+    super(parts, AuthorizedRequest.responseOf(request), { principal, address });
+    this.reader = new Reader(parts.feed, this, interest, jsonFraming, after, 1);
     this.#done = over;
   }
 
@@ -238,15 +230,15 @@ class BlockingQuery extends PendingResponse implements Sink {
 
   readonly #end = (): void => {
     this.reader.close();
-    this.services.wheel.cancel(this);
-    this.services.sessions.remove(this);
+    this.parts.wheel.cancel(this);
+    this.parts.sessions.remove(this);
     this.response.off('close', this.#end);
     this.#done();
   };
 }
 
 async function authorizedInterest(
-  { feed }: Services,
+  { feed }: ReadParts,
   request: AuthorizedRequest,
   actions: readonly Action[],
   channel: string,
@@ -260,23 +252,23 @@ async function authorizedInterest(
  * missing header or `*` matches: then a wait ends with the first event.
  */
 function matchesIfNoneMatch(
-  services: Services,
+  parts: ReadParts,
   ifNoneMatch: string | undefined,
   latest: StoredRecord | undefined,
   callerTag: string,
 ): boolean {
   if (latest === undefined) return ifNoneMatch === undefined || parseEntityTags(ifNoneMatch) === '*';
-  return includesTag(ifNoneMatch, etagOf(services, latest, callerTag));
+  return includesTag(ifNoneMatch, etagOf(parts, latest, callerTag));
 }
 
-function etagOf({ feed }: Services, { position }: StoredRecord, callerTag: string): string {
+function etagOf({ feed }: ReadParts, { position }: StoredRecord, callerTag: string): string {
   return entityTag(encodeCursor(feed.epoch, position) + callerTag, true);
 }
 
-function responseHeaders(services: Services, principal: Principal, record: StoredRecord): string[] {
-  const { cacheHeaders, settings } = services;
+function responseHeaders(parts: ReadParts, principal: Principal, record: StoredRecord): string[] {
+  const { cacheHeaders, settings } = parts;
   const headers = [
-    ...entityTagHeader(etagOf(services, record, cacheHeaders.callerTag(principal))),
+    ...entityTagHeader(etagOf(parts, record, cacheHeaders.callerTag(principal))),
     ...cacheHeaders.pairs(principal, 'other', 'asked'),
     'Last-Modified',
     new Date(record.timeMs).toUTCString(),

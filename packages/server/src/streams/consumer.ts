@@ -5,11 +5,10 @@ import type { Position } from '../core/ports.ts';
 import { OWN_CHANNEL_ALIAS, privateChannel } from '../core/access/private-channel.ts';
 import { ANONYMOUS, type Principal } from '../core/access/principal.ts';
 import { resolveStart } from '../core/start.ts';
-import { clientAddress } from '../http/client-address.ts';
+import { sessionAddress } from '../auth/connection-quota.ts';
 import type { EventsQuery } from './events-query.ts';
-import { authorizeHistory } from '../auth/history-permission.ts';
+import { authorizeHistory, type HistoryParts } from '../auth/history-permission.ts';
 import { authorize, identify } from '../auth/permission.ts';
-import type { Services } from '../http/services.ts';
 
 /**
  * A checked request to read events: its interest, its start position and the gap to send first. The
@@ -36,31 +35,31 @@ export interface Consumer {
  * @throws PolycastError `unauthorized`, `forbidden`
  */
 export function authorizeQuery(
-  services: Services,
+  parts: HistoryParts,
   request: IncomingMessage,
   query: EventsQuery,
 ): Principal | Promise<Principal> {
-  const principal = identify(services, request, query.token);
+  const principal = identify(parts.auth, request, query.token);
   if (principal instanceof Promise)
-    return principal.then(async (known) => (await authorizeReading(services, request, known, query), known));
-  const allowed = authorizeReading(services, request, principal, query);
+    return principal.then(async (known) => (await authorizeReading(parts, request, known, query), known));
+  const allowed = authorizeReading(parts, request, principal, query);
   return allowed === undefined ? principal : allowed.then(() => principal);
 }
 
 /** A caller that asks for past events also needs the permission `history`. */
 function authorizeReading(
-  services: Services,
+  parts: HistoryParts,
   request: IncomingMessage,
   principal: Principal,
   query: EventsQuery,
 ): void | Promise<void> {
   const channels = resolveOwnChannel(principal, query.channels);
-  const subscribing = authorize(services, principal, 'subscribe', channels);
+  const subscribing = authorize(parts.auth, principal, 'subscribe', channels);
   const resumeFrom = resumeCursor(request.headers, query);
   const start = { after: resumeFrom ?? query.after, history: query.history };
   const authorizeStart = (): void | Promise<void> => {
     if (resumeFrom !== undefined) checkResumeCursor(resumeFrom, resumeFrom === query.lastEventId);
-    return authorizeHistory(services, principal, channels, start);
+    return authorizeHistory(parts, principal, channels, start);
   };
   return subscribing === undefined ? authorizeStart() : subscribing.then(authorizeStart);
 }
@@ -95,18 +94,18 @@ export function resolveOwnChannel({ user }: Principal, channels: readonly string
  * @throws PolycastError `invalid_cursor`, `invalid_parameter`, `overloaded`
  */
 export function createConsumer(
-  services: Services,
+  parts: HistoryParts,
   request: IncomingMessage,
   query: EventsQuery,
   principal: Principal,
 ): Consumer | Promise<Consumer> {
-  const { feed, log } = services;
-  const interest = interestOf(services, query, principal);
+  const { feed, log } = parts;
+  const interest = interestOf(parts, query, principal);
   feed.checkCapacity(interest);
   const { client, excludesSelf } = query;
   if (excludesSelf && client === undefined && request.headers.upgrade === undefined)
     throw new PolycastError('invalid_parameter', '"exclude" needs "client".', { parameter: 'exclude' });
-  const address = sessionAddress(services, request);
+  const address = sessionAddress(parts.auth, request);
   const resumeFrom = resumeCursor(request.headers, query);
   const start = resolveStart(resumeFrom ?? query.after, log.state);
   if (query.history === undefined || resumeFrom !== undefined)
@@ -126,21 +125,10 @@ export function createConsumer(
 }
 
 /**
- * The client's address, or `undefined` if the session can read it from its socket. It is needed if
- * the peer may be a proxy, or the hub limits connections per address. It is also needed for HTTP/2,
- * because the socket may be closed when the session asks for its address.
- */
-export function sessionAddress(services: Services, request: IncomingMessage): string | undefined {
-  const { trustedProxies, connectionQuota } = services;
-  const isNeeded = trustedProxies.isConfigured || connectionQuota.countsAddresses || request.httpVersionMajor > 1;
-  return isNeeded ? clientAddress(services, request) : undefined;
-}
-
-/**
  * The interest of a query. It is found once per address, except for `@me`, which differs for each
  * user.
  */
-export function interestOf({ feed }: Services, query: EventsQuery, principal: Principal): Interest {
+export function interestOf({ feed }: HistoryParts, query: EventsQuery, principal: Principal): Interest {
   if (query.isPersonal) return feed.interest(resolveOwnChannel(principal, query.channels), query.types);
   if (query.interest === undefined || !query.interest.isIndexed)
     query.interest = feed.interest(query.channels, query.types);
@@ -152,7 +140,7 @@ export function interestOf({ feed }: Services, query: EventsQuery, principal: Pr
  * shared caches may store the response. This function does not ask the site. Rules do not change
  * while the hub runs, so the query remembers the result.
  */
-export function isReadableByAnyone({ authority }: Services, query: EventsQuery): boolean {
+export function isReadableByAnyone({ auth: { authority } }: HistoryParts, query: EventsQuery): boolean {
   return (query.isReadableByAnyone ??= query.channels.every((pattern) =>
     (['subscribe', 'history'] as const).every((action) => {
       const anonymous = authority.defaultPrincipal ?? ANONYMOUS;

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { EventsQueryParser, parseQueryPairs } from './events-query.ts';
+import { parseQueryPairs } from '../http/query.ts';
+import { EventsQueryParser } from './events-query.ts';
 
 const queries = new EventsQueryParser({ channelsPerConsumerMax: 3, pollWaitMaxSeconds: 60 });
 const NOTHING = {

@@ -1,15 +1,22 @@
 import { hasWildcard, isPattern, parseCursor, PolycastError, type Cursor } from '@polycast/protocol';
 import { OWN_CHANNEL_ALIAS } from '../core/access/private-channel.ts';
 import type { Interest } from '../core/interests/interest.ts';
+import type { ParsedQuery } from '../http/sockets/idle-connections.ts';
+import { checkClient } from '../auth/author.ts';
+import {
+  integerParameter,
+  invalidParameter,
+  parseQueryPairs,
+  repeatedParameter,
+  unknownParameter,
+} from '../http/query.ts';
 import { BoundedCache } from '../core/primitives/bounded-cache.ts';
 
 /**
  * The query of `GET /v1/events`, checked (PROTOCOL.md section 4). Example:
  * `?channel=orders.*&after=earliest&wait=30`.
  */
-export interface EventsQuery {
-  /** The address that the query was read from. */
-  readonly url: string;
+export interface EventsQuery extends ParsedQuery {
   /** Channels, patterns, and `@me`. */
   readonly channels: readonly string[];
   /** The query has `@me`, which is another channel for each user. */
@@ -69,6 +76,11 @@ const QUERY_BYTES_PER_CHARACTER = 8;
  */
 const CACHED_LENGTH_MAX = 512;
 
+/** Whether the query that a connection remembers is one of this route. */
+export function isEventsQuery(query: ParsedQuery): query is EventsQuery {
+  return 'channels' in query;
+}
+
 /** Whether a query may be cached for later requests. */
 export function isCacheable({ url, token }: EventsQuery): boolean {
   return token === undefined && url.length < CACHED_LENGTH_MAX;
@@ -111,9 +123,8 @@ export class EventsQueryParser {
         if (channels.push(value === OWN_CHANNEL_ALIAS ? value : checkPattern(value)) > this.#channelsMax)
           throw tooManyChannels(this.#channelsMax);
       } else if (name === 'type') types.push(value);
-      else if (!SINGLE_PARAMETERS.has(name))
-        throw invalidParameter(name.slice(0, 64), 'is not a parameter of this resource');
-      else if (single.has(name)) throw invalidParameter(name, 'may occur only once');
+      else if (!SINGLE_PARAMETERS.has(name)) throw unknownParameter(name);
+      else if (single.has(name)) throw repeatedParameter(name);
       else single.set(name, value);
     }
     checkPatternTokens(channels, this.#channelsMax);
@@ -143,35 +154,6 @@ export class EventsQueryParser {
   }
 }
 
-/**
- * The pairs of a query string.
- * @throws PolycastError `invalid_parameter` for text that is not percent-encoded UTF-8
- */
-export function* parseQueryPairs(query: string): Generator<readonly [string, string]> {
-  if (query === '') return;
-  for (const pair of query.split('&')) {
-    if (pair === '') continue;
-    const equals = pair.indexOf('=');
-    yield equals < 0
-      ? [decodeQueryText(pair), '']
-      : [decodeQueryText(pair.slice(0, equals)), decodeQueryText(pair.slice(equals + 1))];
-  }
-}
-
-/** A whole number within bounds. @throws PolycastError `invalid_parameter` */
-export function integerParameter(
-  values: ReadonlyMap<string, string>,
-  name: string,
-  min: number,
-  max: number,
-): number | undefined {
-  const text = values.get(name);
-  if (text === undefined) return undefined;
-  const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= min && value <= max) return value;
-  throw invalidParameter(name, `must be a whole number from ${min} to ${max}`);
-}
-
 /** @throws PolycastError `invalid_pattern` */
 export function checkPattern(pattern: string): string {
   if (isPattern(pattern)) return pattern;
@@ -179,12 +161,6 @@ export function checkPattern(pattern: string): string {
     'invalid_pattern',
     `${JSON.stringify(pattern.slice(0, 64))} is neither a channel nor a pattern.`,
   );
-}
-
-/** @throws PolycastError `invalid_parameter` */
-export function checkClient(client: string): string {
-  if (/^[A-Za-z0-9_-]{1,64}$/.test(client)) return client;
-  throw invalidParameter('client', 'must have 1 to 64 characters of A-Z a-z 0-9 _ -');
 }
 
 /**
@@ -214,10 +190,6 @@ export function tooManyChannels(limit: number): PolycastError {
   return new PolycastError('too_many_channels', `The limit is ${limit} channels and patterns.`, { limit });
 }
 
-export function invalidParameter(parameter: string, reason: string): PolycastError {
-  return new PolycastError('invalid_parameter', `"${parameter}" ${reason}.`, { parameter });
-}
-
 const SINGLE_PARAMETERS: ReadonlySet<string> = new Set([
   'after',
   'history',
@@ -229,12 +201,3 @@ const SINGLE_PARAMETERS: ReadonlySet<string> = new Set([
   'exclude',
   'presence',
 ]);
-
-function decodeQueryText(text: string): string {
-  if (!text.includes('%') && !text.includes('+')) return text;
-  try {
-    return decodeURIComponent(text.replaceAll('+', ' '));
-  } catch {
-    throw new PolycastError('invalid_parameter', 'The query is not percent-encoded UTF-8.');
-  }
-}

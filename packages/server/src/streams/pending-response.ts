@@ -5,7 +5,7 @@ import type { Reader } from '../core/reader.ts';
 import { TICK_MS, ticksOf, type WheelTimer } from '../core/primitives/timing-wheel.ts';
 import type { Position } from '../core/ports.ts';
 import { ticksUntil } from '../auth/expiry.ts';
-import type { Services } from '../http/services.ts';
+import type { SessionParts } from './stream-parts.ts';
 import type { Session } from '../auth/sessions.ts';
 
 /** The principal of a response, and the client's address if the socket does not give it. */
@@ -15,8 +15,8 @@ export interface ResponseOwner {
 }
 
 /** A response that waits for an event. It is a session while it waits. Example: a long poll. */
-export abstract class PendingResponse implements WheelTimer, Session {
-  protected readonly services: Services;
+export abstract class PendingResponse<Parts extends SessionParts = SessionParts> implements WheelTimer, Session {
+  protected readonly parts: Parts;
   protected readonly response: ServerResponse;
   protected abstract readonly reader: Reader;
   abstract readonly transport: TransportName;
@@ -29,17 +29,17 @@ export abstract class PendingResponse implements WheelTimer, Session {
   placedTick = 0;
   placedIndex = 0;
 
-  constructor(services: Services, response: ServerResponse, { principal, address }: ResponseOwner) {
-    this.services = services;
+  constructor(parts: Parts, response: ServerResponse, { principal, address }: ResponseOwner) {
+    this.parts = parts;
     this.response = response;
     this.principal = principal;
     this.#address = address;
-    this.#sinceTick = services.wheel.tick;
+    this.#sinceTick = parts.wheel.tick;
   }
 
   /** Generated on first use: the client never receives it. */
   get id(): string {
-    return (this.#id ??= this.services.random.token());
+    return (this.#id ??= this.parts.random.token());
   }
 
   get isMomentary(): boolean {
@@ -55,8 +55,8 @@ export abstract class PendingResponse implements WheelTimer, Session {
   }
 
   get sinceMs(): number {
-    const { clock, wheel } = this.services;
-    return clock.nowMs() - (wheel.tick - this.#sinceTick) * TICK_MS;
+    const { auth, wheel } = this.parts;
+    return auth.clock.nowMs() - (wheel.tick - this.#sinceTick) * TICK_MS;
   }
 
   get address(): string {
@@ -87,7 +87,7 @@ export abstract class PendingResponse implements WheelTimer, Session {
    */
   protected begin(): boolean {
     if (this.response.destroyed) return false;
-    this.services.sessions.add(this);
+    this.parts.sessions.add(this);
     return true;
   }
 
@@ -95,9 +95,9 @@ export abstract class PendingResponse implements WheelTimer, Session {
   protected scheduleTimeout(seconds: number): void {
     const waitTicks = ticksOf(seconds * 1000);
     const { expiresMs } = this.principal;
-    this.services.wheel.schedule(
+    this.parts.wheel.schedule(
       this,
-      expiresMs === Infinity ? waitTicks : Math.min(waitTicks, ticksUntil(this.services, expiresMs)),
+      expiresMs === Infinity ? waitTicks : Math.min(waitTicks, ticksUntil(this.parts.auth, expiresMs)),
     );
   }
 }

@@ -23,7 +23,7 @@ import type { EventsQuery } from './events-query.ts';
 import { PendingResponse } from './pending-response.ts';
 import { credentialsError } from '../auth/permission.ts';
 import { toPolycastError, respondEmpty, respondProblem } from '../http/respond.ts';
-import type { Services } from '../http/services.ts';
+import type { ReadParts } from './stream-parts.ts';
 
 /** The options of a poll, beside its channels. */
 export interface PollOptions {
@@ -47,14 +47,14 @@ export interface PollOptions {
  * the log could tell.
  */
 export function unchangedTag(
-  services: Services,
+  parts: ReadParts,
   headers: IncomingHttpHeaders,
   query: EventsQuery,
   principal: Principal,
   ifNoneMatch: string,
 ): string | undefined {
   if (resumeCursor(headers, query) !== undefined) return undefined;
-  const { feed, cacheHeaders } = services;
+  const { feed, cacheHeaders } = parts;
   const callerTag = cacheHeaders.callerTag(principal);
   const cursor =
     query.lastIfNoneMatch === ifNoneMatch && query.lastCallerTag === callerTag
@@ -68,23 +68,18 @@ export function unchangedTag(
   const { afterCursor } = query;
   if (afterCursor !== undefined && (afterCursor.epoch !== feed.epoch || afterCursor.position > newest.position))
     return undefined;
-  if (feed.isQuiet(interestOf(services, query, principal), newest.position) !== true) return undefined;
+  if (feed.isQuiet(interestOf(parts, query, principal), newest.position) !== true) return undefined;
   return cursor === undefined ? entityTagOf(newest.epoch, newest.position, callerTag) : ifNoneMatch;
 }
 
-export function respondUnchanged(
-  services: Services,
-  response: ServerResponse,
-  principal: Principal,
-  tag: string,
-): void {
-  const { cacheHeaders, settings } = services;
+export function respondUnchanged(parts: ReadParts, response: ServerResponse, principal: Principal, tag: string): void {
+  const { cacheHeaders, settings } = parts;
   const { keepAliveHeader: keepAlive } = settings;
   const lines = cacheHeaders.lines(principal, 'events', 'asked');
   // Many clients that poll one channel send the same tag, so the last head is remembered.
   if (tag !== lastUnchanged.tag || lines !== lastUnchanged.lines || keepAlive !== lastUnchanged.keepAlive)
     lastUnchanged = { tag, lines, keepAlive, head: `${NOT_MODIFIED}${tag}\r\n${lines}Keep-Alive: ${keepAlive}\r\n` };
-  if (respondEmptyRaw(services, response, lastUnchanged.head)) return;
+  if (respondEmptyRaw(parts.auth, response, lastUnchanged.head)) return;
   const pairs = cacheHeaders.pairs(principal, 'events', 'asked');
   respondEmpty(response, 304, [...entityTagHeader(tag), ...pairs, 'Keep-Alive', keepAlive]);
 }
@@ -99,13 +94,13 @@ let lastUnchanged = { tag: '', lines: '', keepAlive: '', head: '' };
  * when its wait is over.
  */
 export function answerPoll(
-  services: Services,
+  parts: ReadParts,
   request: IncomingMessage,
   response: ServerResponse,
   consumer: Consumer,
   options: PollOptions,
 ): void {
-  const { feed, cacheHeaders } = services;
+  const { feed, cacheHeaders } = parts;
   const tag = options.waitSeconds > 0 && consumer.gap === undefined ? request.headers['if-none-match'] : undefined;
   const callerTag = cacheHeaders.callerTag(consumer.principal);
   const known = tag === undefined ? undefined : (cursorOfTag(tag, callerTag) ?? newestCursor(tag, callerTag, feed));
@@ -116,16 +111,10 @@ export function answerPoll(
     known.position > consumer.position &&
     known.position <= feed.head;
   const unchanged = options.waitSeconds === 0 && !options.isResumed ? request.headers['if-none-match'] : undefined;
-  new Poll(
-    services,
-    response,
-    isAhead ? { ...consumer, position: known.position } : consumer,
-    options,
-    unchanged,
-  ).start();
+  new Poll(parts, response, isAhead ? { ...consumer, position: known.position } : consumer, options, unchanged).start();
 }
 
-class Poll extends PendingResponse implements Sink {
+class Poll extends PendingResponse<ReadParts> implements Sink {
   readonly #options: PollOptions;
   /** The entity tags of the request, if the response may be a `304`. */
   readonly #ifNoneMatch: string | undefined;
@@ -144,19 +133,19 @@ class Poll extends PendingResponse implements Sink {
   #hasWaited = false;
 
   constructor(
-    services: Services,
+    parts: ReadParts,
     response: ServerResponse,
     consumer: Consumer,
     options: PollOptions,
     ifNoneMatch?: string,
   ) {
-    super(services, response, consumer);
+    super(parts, response, consumer);
     this.#options = options;
     this.#ifNoneMatch = ifNoneMatch;
     this.#ownEventMarker = consumer.excludesSelf
       ? ownEventMarker(consumer.principal, consumer.client as string)
       : undefined;
-    this.reader = new Reader(services.feed, this, consumer.interest, jsonFraming, consumer.position, options.limit);
+    this.reader = new Reader(parts.feed, this, consumer.interest, jsonFraming, consumer.position, options.limit);
     this.reader.suppressGapThrough(consumer.suppressGapThrough);
     if (consumer.gap !== undefined) this.#gaps.push(consumer.gap);
     const { query } = options;
@@ -182,13 +171,13 @@ class Poll extends PendingResponse implements Sink {
   }
 
   deliver(batch: Batch, sendGapFirst: boolean): boolean {
-    const { feed, stats } = this.services;
+    const { feed, stats } = this.parts;
     // The credentials may have ended while the poll waited for the log or an event. The response
     // carries the error.
-    const refusal = credentialsError(this.services, this.principal);
+    const refusal = credentialsError(this.parts.auth, this.principal);
     if (refusal !== undefined) {
       const { principal, address } = this;
-      this.services.refusalLog.record(refusal, { route: 'GET /v1/events', address, principal });
+      this.parts.auth.refusalLog.record(refusal, { route: 'GET /v1/events', address, principal });
       this.onFailed(refusal);
       return false;
     }
@@ -214,7 +203,7 @@ class Poll extends PendingResponse implements Sink {
    * This bounds the cost of a poll for rare events.
    */
   onPageRead(): boolean {
-    if (++this.#emptyPages < EMPTY_PAGES_MAX || this.reader.position >= this.services.feed.head) return true;
+    if (++this.#emptyPages < EMPTY_PAGES_MAX || this.reader.position >= this.parts.feed.head) return true;
     this.#respond(NO_BYTES, this.reader.position, false, true);
     return false;
   }
@@ -238,15 +227,15 @@ class Poll extends PendingResponse implements Sink {
     if (this.reader.isClosed) return;
     this.#close();
     if (this.#options.waitSeconds === 0 && !this.#options.query.isPresenceExempt)
-      this.services.sessions.polled(this.principal, this.channels);
-    const cursor = encodeCursor(this.services.feed.epoch, position);
-    this.services.stats.gaps += this.#gaps.length;
+      this.parts.sessions.polled(this.principal, this.channels);
+    const cursor = encodeCursor(this.parts.feed.epoch, position);
+    this.parts.stats.gaps += this.#gaps.length;
     const tail = Buffer.from(
       `],"cursor":"${cursor}","gaps":${JSON.stringify(this.#gaps)}${isPartial ? ',"more":true}' : '}'}`,
     );
     const freshness = this.#freshness(isPage);
     const etag = this.#entityTag(cursor, freshness, BODY_START.length + events.length + tail.length);
-    const { cacheHeaders, settings } = this.services;
+    const { cacheHeaders, settings } = this.parts;
     const headers = [...entityTagHeader(etag), ...cacheHeaders.pairs(this.principal, 'events', freshness)];
     headers.push('Keep-Alive', settings.keepAliveHeader);
     // A response that the limit cuts short has the same tag as long as it ends at the same
@@ -263,11 +252,7 @@ class Poll extends PendingResponse implements Sink {
    * the time of the request.
    */
   #freshness(isPage: boolean): Freshness {
-    if (
-      isPage &&
-      this.services.cacheHeaders.pageMaxAgeSeconds > 0 &&
-      isReadableByAnyone(this.services, this.#options.query)
-    )
+    if (isPage && this.parts.cacheHeaders.pageMaxAgeSeconds > 0 && isReadableByAnyone(this.parts, this.#options.query))
       return 'page';
     return this.#hasWaited || this.#options.isResumed ? 'now' : 'asked';
   }
@@ -277,15 +262,15 @@ class Poll extends PendingResponse implements Sink {
    * response has a weak tag of the cursor and the caller.
    */
   #entityTag(cursor: string, freshness: Freshness, bytes: number): string {
-    if (freshness !== 'page') return entityTag(cursor + this.services.cacheHeaders.callerTag(this.principal), false);
+    if (freshness !== 'page') return entityTag(cursor + this.parts.cacheHeaders.callerTag(this.principal), false);
     const encoding = encodingForSize(this.response, bytes);
     return entityTag(encoding === undefined ? cursor : `${cursor}~${encoding}`, true);
   }
 
   #close(): void {
     this.reader.close();
-    this.services.wheel.cancel(this);
-    this.services.sessions.remove(this);
+    this.parts.wheel.cancel(this);
+    this.parts.sessions.remove(this);
   }
 }
 
@@ -306,7 +291,7 @@ function cursorOfTag(tag: string, callerTag: string): Cursor | undefined {
 /**
  * The newest cursor of this log among the tags of a header. `*` matches everything up to the head.
  */
-function newestCursor(ifNoneMatch: string, callerTag: string, { epoch, head }: Services['feed']): Cursor | undefined {
+function newestCursor(ifNoneMatch: string, callerTag: string, { epoch, head }: ReadParts['feed']): Cursor | undefined {
   const tags = parseEntityTags(ifNoneMatch);
   if (tags === '*') return { epoch, position: head };
   let newest: Cursor | undefined;

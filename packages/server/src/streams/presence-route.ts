@@ -1,20 +1,20 @@
 import { checkChannel, encodeCursor, formatTime } from '@polycast/protocol';
+import { singleParameters } from '../http/query.ts';
 import { presenceUserJson, type PresenceUser } from '../core/presence/presence-events.ts';
 import type { AuthorizedRequest } from '../auth/authorized-request.ts';
 import { NO_STORE } from '../http/headers/cache-headers.ts';
-import { singleParameters } from '../http/single-parameters.ts';
-import type { Services } from '../http/services.ts';
+import type { ReadParts } from './stream-parts.ts';
 
 /**
  * `GET /v1/channels/{c}/presence` (PROTOCOL.md section 13.6): the members of the channel, and the
  * cursor at which the list is true.
  */
-export async function readPresence(services: Services, request: AuthorizedRequest, name: string): Promise<void> {
+export async function readPresence(parts: ReadParts, request: AuthorizedRequest, name: string): Promise<void> {
   const channel = checkChannel(name);
   singleParameters(request.query, ['token']);
   await request.authorize('presence', [channel]);
-  const { position, isListed, users, anonymous, members } = await services.presence.snapshot(channel);
-  const cursor = encodeCursor(services.feed.epoch, position);
+  const { position, isListed, users, anonymous, members } = await parts.presence.snapshot(channel);
+  const cursor = encodeCursor(parts.feed.epoch, position);
   const counts = JSON.stringify({ channel, cursor, listed: isListed, users, anonymous });
   const text = `${counts.slice(0, -1)},"members":${membersJson(members)}}`;
   request.respondCompressed([Buffer.from(text)], NO_STORE);

@@ -1,4 +1,4 @@
-import { encodeCursor, type Framing, type Gap, type PolycastError, type TransportName } from '@polycast/protocol';
+import { encodeCursor, type Gap, type PolycastError, type TransportName } from '@polycast/protocol';
 import type { Batch } from '../core/events/batch.ts';
 import { withoutOwnEvents, type RemainingFrames } from '../core/events/own-events.ts';
 import { Reader, type Sink } from '../core/reader.ts';
@@ -8,38 +8,12 @@ import type { Principal } from '../core/access/principal.ts';
 import { TICK_MS, type WheelTimer } from '../core/primitives/timing-wheel.ts';
 import { ownEventMarker } from '../auth/author.ts';
 import type { Consumer } from './consumer.ts';
+import type { CloseReason, ControlFrames } from './control-frames.ts';
 import type { ErrorSafe } from '../http/sockets/error-safe-socket.ts';
 import { credentialsError } from '../auth/permission.ts';
 import { expiryTicks, renewCredentials, allowedChannels, ticksTo } from '../auth/expiry.ts';
-import type { Services } from '../http/services.ts';
-import type { RevokedReason, Session } from '../auth/sessions.ts';
-
-/**
- * The control messages of a streaming transport, as bytes. All sessions of a transport share one
- * object. Example: the SSE heartbeat without a cursor is the line `:`.
- */
-export interface ControlFrames {
-  readonly transport: TransportName;
-  /** The hub reads the client's bytes only to notice a disconnect. */
-  readonly ignoresInput: boolean;
-  readonly framing: Framing;
-  readonly heartbeat: (cursor: string) => string | Uint8Array;
-  /**
-   * A heartbeat without a cursor, sent when the client already knows its cursor. A transport
-   * without it repeats the cursor.
-   */
-  readonly keepAlive?: Uint8Array;
-  /** @param cursor where the client would resume from this point on */
-  readonly gap: (gap: Gap, cursor: string) => string | Uint8Array;
-  readonly draining: (reconnectInMs: number) => string | Uint8Array;
-  readonly expiring: (inMs: number) => string | Uint8Array;
-  /** The last bytes of a session that has lost its access. */
-  readonly revoked: (code: RevokedReason) => Uint8Array;
-  /** The last bytes before the hub ends the socket. */
-  readonly closing: (reason: CloseReason) => string | Uint8Array | undefined;
-}
-
-export type CloseReason = 'drain' | 'stalled' | 'failed';
+import type { SessionParts } from './stream-parts.ts';
+import type { RenewableSession, RevokedReason } from '../auth/sessions.ts';
 
 /** A socket with a reference to its session, so that all sockets share the same listeners. */
 export type SessionSocket = ErrorSafe & {
@@ -59,8 +33,8 @@ const IGNORED_BYTES_MAX = 64 * 1024;
  * It also sends heartbeats and control messages, and closes when asked. The reader decides which
  * batch is next.
  */
-export class StreamSession implements Sink, WheelTimer, Session {
-  protected readonly services: Services;
+export class StreamSession<Parts extends SessionParts = SessionParts> implements Sink, WheelTimer, RenewableSession {
+  protected readonly parts: Parts;
   protected readonly frames: ControlFrames;
   protected readonly socket: SessionSocket;
   readonly id: string;
@@ -96,17 +70,17 @@ export class StreamSession implements Sink, WheelTimer, Session {
   readonly #bytesReadBefore: number;
   #lastWords: CloseReason | Uint8Array = 'drain';
 
-  constructor(services: Services, wording: ControlFrames, socket: ErrorSafe, consumer: Consumer) {
-    this.services = services;
+  constructor(parts: Parts, wording: ControlFrames, socket: ErrorSafe, consumer: Consumer) {
+    this.parts = parts;
     this.frames = wording;
     this.socket = socket;
-    this.id = services.random.token();
+    this.id = parts.random.token();
     this.#principal = consumer.principal;
     this.#address = consumer.address;
     this.#client = consumer.client;
     if (consumer.excludesSelf) this.#ownEventMarker = ownEventMarker(this.#principal, this.origin);
-    this.#sinceTick = services.wheel.tick;
-    this.reader = new Reader(services.feed, this, consumer.interest, wording.framing, consumer.position);
+    this.#sinceTick = parts.wheel.tick;
+    this.reader = new Reader(parts.feed, this, consumer.interest, wording.framing, consumer.position);
     this.reader.suppressGapThrough(consumer.suppressGapThrough);
     this.activeReader = this.reader;
     this.#bytesReadBefore = socket.bytesRead;
@@ -138,8 +112,8 @@ export class StreamSession implements Sink, WheelTimer, Session {
   }
 
   get sinceMs(): number {
-    const { clock, wheel } = this.services;
-    return clock.nowMs() - (wheel.tick - this.#sinceTick) * TICK_MS;
+    const { auth, wheel } = this.parts;
+    return auth.clock.nowMs() - (wheel.tick - this.#sinceTick) * TICK_MS;
   }
 
   get address(): string {
@@ -160,13 +134,13 @@ export class StreamSession implements Sink, WheelTimer, Session {
 
   /** Sends the opening messages and starts to read. */
   open(opening: string | Uint8Array): void {
-    const { socket, services } = this;
+    const { socket, parts } = this;
     socket.on('close', onSocketClose);
     socket.on('end', onSocketEnd);
-    services.sessions.add(this);
+    parts.sessions.add(this);
     this.#clientPosition = this.reader.position;
     this.send(opening);
-    if (this.#principal.expiresMs === Infinity) services.wheel.schedule(this, services.settings.session.heartbeatTicks);
+    if (this.#principal.expiresMs === Infinity) parts.wheel.schedule(this, parts.settings.session.heartbeatTicks);
     else this.#scheduleExpiry();
     this.reader.start();
   }
@@ -178,8 +152,8 @@ export class StreamSession implements Sink, WheelTimer, Session {
    */
   async applyRenewal(principal: Principal): Promise<void> {
     const before = this.channels;
-    const allowed = await allowedChannels(this.services, principal, before);
-    if (credentialsError(this.services, principal) !== undefined) this.disconnect('unauthorized');
+    const allowed = await allowedChannels(this.parts.auth, principal, before);
+    if (credentialsError(this.parts.auth, principal) !== undefined) this.disconnect('unauthorized');
     else if (allowed.length < before.length) this.disconnect('forbidden');
     else this.replacePrincipal(principal);
   }
@@ -189,19 +163,19 @@ export class StreamSession implements Sink, WheelTimer, Session {
     const before = { principal: this.#principal, channels: this.channels };
     this.#principal = principal;
     if (this.#ownEventMarker !== undefined) this.#ownEventMarker = ownEventMarker(principal, this.origin);
-    this.services.sessions.changed(this, before);
+    this.parts.sessions.changed(this, before);
     if (this.#phase === 'open') this.#scheduleExpiry();
   }
 
   deliver(batch: Batch, sendGapFirst: boolean): boolean {
-    const { socket, services } = this;
+    const { socket, parts } = this;
     if (sendGapFirst) this.sendBatchGap(batch);
     const { bytes, count } = this.withoutOwnEvents(batch);
     if (count > 0) {
       socket.write(bytes);
-      services.stats.deliveries[this.frames.transport] += count;
+      parts.stats.deliveries[this.frames.transport] += count;
     }
-    this.sentTick = services.wheel.tick;
+    this.sentTick = parts.wheel.tick;
     // The socket took all bytes at once, so there is no flush to wait for.
     if (socket.writableLength === 0) return true;
     if (this.#blockedTick === 0) this.markBlocked();
@@ -219,7 +193,7 @@ export class StreamSession implements Sink, WheelTimer, Session {
   onCaughtUp(): void {}
 
   onFailed(error: PolycastError): void {
-    this.services.logger.error(
+    this.parts.auth.logger.error(
       { code: error.code, transport: this.transport },
       'sessions: session closed, reading the log failed',
     );
@@ -231,7 +205,7 @@ export class StreamSession implements Sink, WheelTimer, Session {
   send(bytes: string | Uint8Array): void {
     if (this.#phase === 'closed') return;
     this.socket.write(bytes);
-    this.sentTick = this.services.wheel.tick;
+    this.sentTick = this.parts.wheel.tick;
   }
 
   /**
@@ -250,7 +224,7 @@ export class StreamSession implements Sink, WheelTimer, Session {
   }
 
   sendGap(gap: Gap, cursor: string = gap.to): void {
-    this.services.stats.gaps++;
+    this.parts.stats.gaps++;
     this.send(this.frames.gap(gap, cursor));
   }
 
@@ -259,7 +233,7 @@ export class StreamSession implements Sink, WheelTimer, Session {
    * position.
    */
   cursor(position: Position = this.position): string {
-    return encodeCursor(this.services.feed.epoch, position);
+    return encodeCursor(this.parts.feed.epoch, position);
   }
 
   drain(reconnectInMs: number): void {
@@ -287,15 +261,15 @@ export class StreamSession implements Sink, WheelTimer, Session {
   onClose(): void {
     this.reader.close();
     this.activeReader.close();
-    this.services.wheel.cancel(this);
-    this.services.sessions.remove(this);
+    this.parts.wheel.cancel(this);
+    this.parts.sessions.remove(this);
     this.#applyInput('gone');
   }
 
   #reconnectInMs = 0;
 
   #applyInput(input: SessionInput): void {
-    const { wheel, settings } = this.services;
+    const { wheel, settings } = this.parts;
     const state = {
       phase: this.#phase,
       sentTick: this.sentTick,
@@ -316,11 +290,11 @@ export class StreamSession implements Sink, WheelTimer, Session {
         return this.#closeSocket('drain');
       case 'send_expiring':
         this.#warnTick = 0;
-        return renewCredentials(this.services, this);
+        return renewCredentials(this.parts.auth, this);
       case 'close_expired':
         return this.#closeSocket(this.frames.revoked('token_expired'));
       case 'close_stalled':
-        this.services.stats.stalled++;
+        this.parts.stats.stalled++;
         return this.#closeSocket('stalled');
       case 'close':
         return this.#closeSocket(this.#lastWords);
@@ -342,7 +316,7 @@ export class StreamSession implements Sink, WheelTimer, Session {
   }
 
   #scheduleExpiry(): void {
-    const { expiresTick, warnTick } = expiryTicks(this.services, this.#principal);
+    const { expiresTick, warnTick } = expiryTicks(this.parts.auth, this.#principal);
     this.#expiresTick = expiresTick;
     this.#warnTick = warnTick;
     this.#applyInput('tick');
@@ -353,7 +327,7 @@ export class StreamSession implements Sink, WheelTimer, Session {
    * tick.
    */
   #adjustExpiry(): void {
-    const expiresTick = Math.max(1, this.services.wheel.tick + ticksTo(this.services, this.#principal.expiresMs));
+    const expiresTick = Math.max(1, this.parts.wheel.tick + ticksTo(this.parts.auth, this.#principal.expiresMs));
     if (this.#warnTick > 0) this.#warnTick = Math.max(1, this.#warnTick + expiresTick - this.#expiresTick);
     this.#expiresTick = expiresTick;
   }
@@ -361,7 +335,7 @@ export class StreamSession implements Sink, WheelTimer, Session {
   /** Warns the client that its credentials expire. Sends nothing once the session is closing. */
   sendExpiring(): void {
     if (this.#phase !== 'open') return;
-    const inMs = Math.max(0, this.#principal.expiresMs - this.services.clock.nowMs());
+    const inMs = Math.max(0, this.#principal.expiresMs - this.parts.auth.clock.nowMs());
     this.send(this.frames.expiring(inMs));
   }
 
@@ -386,7 +360,7 @@ export class StreamSession implements Sink, WheelTimer, Session {
    * before its next heartbeat.
    */
   protected markBlocked(): void {
-    const { wheel, settings } = this.services;
+    const { wheel, settings } = this.parts;
     this.#blockedTick = Math.max(1, wheel.tick);
     const { stalledTicks } = settings.session;
     if (this.#phase === 'open' && this.dueTick > wheel.tick + stalledTicks) wheel.schedule(this, stalledTicks);

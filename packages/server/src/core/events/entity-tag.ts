@@ -1,4 +1,4 @@
-import { CURSOR_LENGTH } from '@polycast/protocol';
+import { CURSOR_LENGTH, encodeCursor, PolycastError } from '@polycast/protocol';
 
 /**
  * The cursor in an entity tag. A suffix may follow it: the principal of the response (`.`) or its
@@ -8,4 +8,11 @@ import { CURSOR_LENGTH } from '@polycast/protocol';
 export function cursorOfTag(tag: string): string {
   const next = tag[CURSOR_LENGTH];
   return next === '.' || next === '~' ? tag.slice(0, CURSOR_LENGTH) : tag;
+}
+
+/** Replaces the position of a failed precondition by the cursor that would have matched. */
+export function toClientError(epoch: string, error: PolycastError): PolycastError {
+  const latest = error.extensions?.['latestPosition'];
+  if (error.code !== 'precondition_failed' || typeof latest !== 'number') return error;
+  return new PolycastError(error.code, undefined, { latest: latest === 0 ? null : encodeCursor(epoch, latest) });
 }

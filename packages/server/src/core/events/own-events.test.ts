@@ -1,11 +1,4 @@
-import {
-  encodeCursor,
-  jsonFraming,
-  sseChunkFraming,
-  sseFraming,
-  webSocketFraming,
-  type Framing,
-} from '@polycast/protocol';
+import { encodeCursor, jsonFraming, inChunks, sseFraming, webSocketFraming, type Framing } from '@polycast/protocol';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { joinFrames, type Batch } from './batch.ts';
@@ -75,7 +68,7 @@ const event = fc.record({
   ),
 });
 
-describe.each([sseFraming, sseChunkFraming, webSocketFraming, jsonFraming])('as %j', (framing) => {
+describe.each([sseFraming, inChunks(sseFraming), webSocketFraming, jsonFraming])('as %j', (framing) => {
   test('what one client has published is left out, byte for byte the rest is the same', () => {
     fc.assert(
       fc.property(fc.array(event, { maxLength: 8 }), fc.option(name, { nil: undefined }), (written, user) => {

@@ -38,6 +38,11 @@ export function isJson({ essence }: MediaType): boolean {
   return essence === 'application/json' || essence.endsWith('+json');
 }
 
+/** Newline-delimited JSON, by one of its names. */
+export function isJsonLines({ essence }: MediaType): boolean {
+  return essence === 'application/x-ndjson' || essence === 'application/ndjson' || essence === 'application/jsonl';
+}
+
 /** Whether a body of this type, if it is in UTF-8, is stored as text (PROTOCOL.md section 8.3). */
 export function isText({ essence, charset }: MediaType): boolean {
   if (!isUtf8Charset(charset)) return false;

@@ -5,7 +5,7 @@ import { ticksOf, type WheelTimer, type TimingWheel } from '../../core/primitive
 import type { ByteBudget } from '../../core/primitives/byte-budget.ts';
 import { ChunkBuffer } from './chunk-buffer.ts';
 
-/** The parts of `Services` that reading a body uses. */
+/** The parts that reading a body uses. */
 export interface BodyParts {
   readonly wheel: TimingWheel;
   /** The budget of all bodies that arrive in more than one piece. */
@@ -33,19 +33,19 @@ export interface BodyOwner {
  */
 export function readBody(
   request: IncomingMessage,
-  services: BodyParts,
+  parts: BodyParts,
   owner: BodyOwner,
   bytesMax: number = Infinity,
 ): Promise<Buffer> {
-  const { bodyTimeoutMs } = services.settings;
-  const bodyBytesMax = Math.min(bytesMax, services.settings.bodyBytesMax);
+  const { bodyTimeoutMs } = parts.settings;
+  const bodyBytesMax = Math.min(bytesMax, parts.settings.bodyBytesMax);
   checkContentEncoding(request.headers);
   const contentLength = Number(request.headers['content-length'] ?? 0);
   if (contentLength > bodyBytesMax) return Promise.reject(bodyTooLarge(bodyBytesMax));
   // A request without a body has ended before a listener could be added (`optimizeEmptyRequests`).
   if (request.readableEnded) return Promise.resolve(NO_BYTES);
   return new Promise((resolve, reject) => {
-    new BodyReader(services, owner, bodyBytesMax, contentLength, resolve, reject).start(request, bodyTimeoutMs);
+    new BodyReader(parts, owner, bodyBytesMax, contentLength, resolve, reject).start(request, bodyTimeoutMs);
   });
 }
 
@@ -53,7 +53,7 @@ class BodyReader implements WheelTimer {
   dueTick = 0;
   placedTick = 0;
   placedIndex = 0;
-  readonly #services: BodyParts;
+  readonly #parts: BodyParts;
   readonly #owner: BodyOwner;
   readonly #bodyBytesMax: number;
   readonly #contentLength: number;
@@ -69,14 +69,14 @@ class BodyReader implements WheelTimer {
   #done = false;
 
   constructor(
-    services: BodyParts,
+    parts: BodyParts,
     owner: BodyOwner,
     bodyBytesMax: number,
     announced: number,
     resolve: (body: Buffer) => void,
     reject: (error: unknown) => void,
   ) {
-    this.#services = services;
+    this.#parts = parts;
     this.#owner = owner;
     this.#bodyBytesMax = bodyBytesMax;
     this.#contentLength = announced;
@@ -85,7 +85,7 @@ class BodyReader implements WheelTimer {
   }
 
   start(request: ReadRequest, timeoutMs: number): void {
-    this.#services.wheel.schedule(this, ticksOf(timeoutMs));
+    this.#parts.wheel.schedule(this, ticksOf(timeoutMs));
     request[READER] = this;
     request.on('data', onData).on('end', onEnd).on('close', onClose);
   }
@@ -129,15 +129,15 @@ class BodyReader implements WheelTimer {
   }
 
   #reserve(bytes: number): boolean {
-    if (!this.#services.bodyBudget.tryReserve(bytes, this.#owner.quotaOwner)) return false;
+    if (!this.#parts.bodyBudget.tryReserve(bytes, this.#owner.quotaOwner)) return false;
     this.#reservedBytes += bytes;
     return true;
   }
 
   #release(): void {
     this.#done = true;
-    this.#services.wheel.cancel(this);
-    if (this.#reservedBytes > 0) this.#services.bodyBudget.release(this.#reservedBytes, this.#owner.quotaOwner);
+    this.#parts.wheel.cancel(this);
+    if (this.#reservedBytes > 0) this.#parts.bodyBudget.release(this.#reservedBytes, this.#owner.quotaOwner);
   }
 
   #fail(error: unknown): void {

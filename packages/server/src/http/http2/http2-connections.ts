@@ -1,11 +1,16 @@
 import { PolycastError } from '@polycast/protocol';
 import type { TLSSocket } from 'node:tls';
-import { ticksOf } from '../../core/primitives/timing-wheel.ts';
+import type { Logger } from '../../core/ports.ts';
+import { ticksOf, type TimingWheel } from '../../core/primitives/timing-wheel.ts';
 import { Http2Connection, type Http2Owner } from './http2-connection.ts';
 import type { Exchange } from './http2-exchange.ts';
 import type { ErrorSafe } from '../sockets/error-safe-socket.ts';
 import { toPolycastError, respondProblem } from '../respond.ts';
-import type { Services } from '../services.ts';
+
+interface Http2Parts {
+  readonly wheel: TimingWheel;
+  readonly logger: Pick<Logger, 'warn'>;
+}
 
 export interface Http2Settings {
   /** Open streams of one connection. */
@@ -43,10 +48,10 @@ const OUTSTANDING_MAX = 10;
  * HTTP/1.1.
  */
 export class Http2Connections implements Http2Owner {
-  readonly wheel: Services['wheel'];
+  readonly wheel: TimingWheel;
   readonly idleTicks: number;
   readonly sessionOptions: object;
-  readonly #services: Services;
+  readonly #logger: Pick<Logger, 'warn'>;
   readonly #settings: Http2Settings;
   readonly #handle: (exchange: Exchange) => void;
   readonly #connections = new Set<Http2Connection>();
@@ -54,11 +59,11 @@ export class Http2Connections implements Http2Owner {
   #floods = 0;
   #draining = false;
 
-  constructor(services: Services, settings: Http2Settings, serve: (exchange: Exchange) => void) {
-    this.#services = services;
+  constructor(parts: Http2Parts, settings: Http2Settings, serve: (exchange: Exchange) => void) {
+    this.#logger = parts.logger;
     this.#settings = settings;
     this.#handle = serve;
-    this.wheel = services.wheel;
+    this.wheel = parts.wheel;
     this.idleTicks = ticksOf(settings.idleMs);
     this.sessionOptions = {
       settings: {
@@ -144,6 +149,6 @@ export class Http2Connections implements Http2Owner {
 
   onFlood(address: string | undefined): void {
     this.#floods++;
-    this.#services.logger.warn({ address }, 'http2: connection closed, it sent too many SETTINGS or PING frames');
+    this.#logger.warn({ address }, 'http2: connection closed, it sent too many SETTINGS or PING frames');
   }
 }

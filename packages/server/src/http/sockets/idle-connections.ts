@@ -1,5 +1,4 @@
 import type { Socket } from 'node:net';
-import type { EventsQuery } from '../../streams/events-query.ts';
 import { ticksOf, type WheelTimer, type TimingWheel } from '../../core/primitives/timing-wheel.ts';
 
 /**
@@ -50,14 +49,19 @@ interface TrackedSocket extends Socket {
   _httpMessage?: { readonly finished: boolean } | null;
 }
 
+/** A query and the address that it was read from. The reader that parsed it knows more of it. */
+export interface ParsedQuery {
+  readonly url: string;
+}
+
 export class IdleTracker implements WheelTimer {
   readonly wheel: TimingWheel;
   readonly #socket: TrackedSocket;
   readonly #periodTicks: number;
   /** No request has arrived since the last check. */
   isIdle = false;
-  /** The last query: a client that polls repeats it. */
-  lastQuery: EventsQuery | undefined = undefined;
+  /** The last query that a reader of events parsed: a client that polls repeats it. */
+  lastQuery: ParsedQuery | undefined = undefined;
   /** A response that was ending at the last check. */
   #lost: TrackedSocket['_httpMessage'] = undefined;
   dueTick = 0;

@@ -1,7 +1,14 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Services } from '../services.ts';
+import type { Clock } from '../../core/ports.ts';
+import type { TimingWheel } from '../../core/primitives/timing-wheel.ts';
 import { commonHeadersOf } from '../respond.ts';
+
+/** The clock, and the wheel whose ticks bound the age of a date. */
+export interface ClockParts {
+  readonly clock: Clock;
+  readonly wheel: TimingWheel;
+}
 
 let dateTick = -1;
 let date = '';
@@ -20,10 +27,10 @@ let createdHead = '';
  * are added
  * @returns whether it was sent; otherwise the caller has to use the usual functions
  */
-export function respondEmptyRaw(services: Services, response: ServerResponse, head: string): boolean {
+export function respondEmptyRaw(parts: ClockParts, response: ServerResponse, head: string): boolean {
   const socket = rawSocketOf(response);
   if (socket === undefined) return false;
-  refreshDate(services);
+  refreshDate(parts);
   if (head !== lastHead) {
     lastHead = head;
     lastText = withDate(head);
@@ -37,10 +44,10 @@ export function respondEmptyRaw(services: Services, response: ServerResponse, he
  * Writes a `201` with a small JSON text, the response to most publishes. The request must have been
  * read to its end.
  */
-export function respondCreatedRaw(services: Services, response: ServerResponse, text: string): boolean {
+export function respondCreatedRaw(parts: ClockParts, response: ServerResponse, text: string): boolean {
   const socket = rawSocketOf(response);
   if (socket === undefined) return false;
-  refreshDate(services);
+  refreshDate(parts);
   const bytes = Buffer.byteLength(text);
   if (bytes !== createdBytes) {
     createdBytes = bytes;
@@ -65,7 +72,7 @@ function rawSocketOf(response: ServerResponse): Socket | undefined {
 }
 
 /** A new date makes the remembered heads invalid. */
-function refreshDate({ wheel, clock }: Services): void {
+function refreshDate({ wheel, clock }: ClockParts): void {
   if (wheel.tick === dateTick) return;
   dateTick = wheel.tick;
   date = new Date(clock.nowMs()).toUTCString();

@@ -3,8 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { MemoryUsage } from '../../core/primitives/byte-budget.ts';
 import { addressKey } from '../../core/primitives/address-key.ts';
 import type { WheelTimer, TimingWheel } from '../../core/primitives/timing-wheel.ts';
-import { clientAddress } from '../client-address.ts';
-import type { Services } from '../services.ts';
+import { clientAddress, type TrustedProxies } from '../client-address.ts';
 
 /**
  * Responses that their clients have not read yet. The hub holds them until the socket takes them,
@@ -14,7 +13,7 @@ import type { Services } from '../services.ts';
  */
 export class UnreadResponses implements MemoryUsage, WheelTimer {
   readonly bytesMax: number;
-  readonly #services: UnreadResponsesParts;
+  readonly #parts: UnreadResponsesParts;
   readonly #wheel: TimingWheel;
   readonly #stalledTicks: number;
   /** The oldest first. */
@@ -27,11 +26,11 @@ export class UnreadResponses implements MemoryUsage, WheelTimer {
   placedTick = 0;
   placedIndex = 0;
 
-  constructor(services: UnreadResponsesParts, bytesMax: number) {
+  constructor(parts: UnreadResponsesParts, bytesMax: number) {
     this.bytesMax = bytesMax;
-    this.#services = services;
-    this.#wheel = services.wheel;
-    this.#stalledTicks = services.settings.session.stalledTicks;
+    this.#parts = parts;
+    this.#wheel = parts.wheel;
+    this.#stalledTicks = parts.stalledTicks;
   }
 
   get bytes(): number {
@@ -50,7 +49,7 @@ export class UnreadResponses implements MemoryUsage, WheelTimer {
   /** Adds a response that was written. Most are already sent and cost nothing here. */
   add(response: ServerResponse, bytes: number): void {
     if (response.writableFinished || response.destroyed) return;
-    const client = addressKey(clientAddress(this.#services, response.req));
+    const client = addressKey(clientAddress(this.#parts, response.req));
     if (this.#responses.size === 0) this.#wheel.schedule(this, this.#stalledTicks);
     this.#responses.set(response, { bytes, client, sinceTick: this.#wheel.tick });
     const ofClient = this.#byClient.get(client);
@@ -68,7 +67,7 @@ export class UnreadResponses implements MemoryUsage, WheelTimer {
     for (const [response, { sinceTick }] of this.#responses) {
       nextTick = sinceTick + this.#stalledTicks;
       if (nextTick > this.#wheel.tick) break;
-      this.#services.stats.stalled++;
+      this.#parts.stats.stalled++;
       this.#abort(response);
     }
     if (this.#responses.size > 0) this.#wheel.schedule(this, Math.max(1, nextTick - this.#wheel.tick));
@@ -107,7 +106,14 @@ export class UnreadResponses implements MemoryUsage, WheelTimer {
   }
 }
 
-type UnreadResponsesParts = Pick<Services, 'trustedProxies' | 'wheel' | 'settings' | 'stats'>;
+/** The parts that unread responses use. */
+export interface UnreadResponsesParts {
+  readonly trustedProxies: TrustedProxies;
+  readonly wheel: TimingWheel;
+  readonly stats: { stalled: number };
+  /** The time after which a client that takes no byte of a response has stalled. */
+  readonly stalledTicks: number;
+}
 
 interface UnreadResponse {
   readonly bytes: number;

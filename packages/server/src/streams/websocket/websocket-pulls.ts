@@ -10,8 +10,8 @@ import { noSuchSubscription } from '../../subscriptions/state/refusals.ts';
 import { leasedEventFrames } from '../leased-events.ts';
 import { authorize, checkScope, checkCredentials } from '../../auth/permission.ts';
 import { toPolycastError } from '../../http/respond.ts';
-import type { Services } from '../../http/services.ts';
-import { invalidMember } from './invalid-member.ts';
+import type { WebSocketParts } from '../stream-parts.ts';
+import { invalidMember } from './operation.ts';
 import type { WebSocketSession } from './websocket-session.ts';
 
 /** Subscriptions that one connection may pull from. */
@@ -46,12 +46,12 @@ export interface PullResult {
  * events as they arrive.
  */
 export class WebSocketPulls {
-  readonly #services: Services;
+  readonly #parts: WebSocketParts;
   readonly #session: WebSocketSession;
   readonly #pulls = new Map<string, PullSubscription>();
 
-  constructor(services: Services, session: WebSocketSession) {
-    this.#services = services;
+  constructor(parts: WebSocketParts, session: WebSocketSession) {
+    this.#parts = parts;
     this.#session = session;
   }
 
@@ -91,15 +91,15 @@ export class WebSocketPulls {
   }
 
   get #pullService(): PullService {
-    return (this.#services.pull as NonNullable<Services['pull']>).subscriptions.pullService;
+    return this.#parts.pull.subscriptions.pullService;
   }
 
   async #pull(subscription: Subscription, { members }: PullOperation): Promise<PullResult> {
     const credit = integerMember(members, 'credit', 0, CREDIT_MAX);
     const leaseSeconds = this.#leaseSeconds(members);
     const { definition, status } = subscription;
-    await authorize(this.#services, this.#session.principal, 'subscribe', definition.channels);
-    checkCredentials(this.#services, this.#session.principal);
+    await authorize(this.#parts.auth, this.#session.principal, 'subscribe', definition.channels);
+    checkCredentials(this.#parts.auth, this.#session.principal);
     if (definition.delivery.kind !== 'pull' || status.state !== 'active')
       throw new PolycastError('subscription_not_active', undefined, { state: status.state });
     const { id, version } = definition;
@@ -151,7 +151,7 @@ export class WebSocketPulls {
       };
     }
     const cursor = typeof through === 'string' ? parseCursor(through) : undefined;
-    if (cursor?.epoch !== this.#services.feed.epoch) throw invalidMember('through', "must be an event's id");
+    if (cursor?.epoch !== this.#parts.feed.epoch) throw invalidMember('through', "must be an event's id");
     const count = this.#pullService.acknowledgeThrough(definition.id, cursor.position);
     return { count, notHeld: [], ...this.#creditResult(definition.id, credit) };
   }
@@ -172,7 +172,7 @@ export class WebSocketPulls {
     const defaultMs = delivery.kind === 'pull' ? delivery.leaseMs : 0;
     const leaseMs = leaseSeconds === undefined ? defaultMs : leaseSeconds * 1000;
     const outcomes = this.#pullService.extend(definition.id, leases, leaseMs);
-    return { ...leaseResult(leases, outcomes), leaseEnds: formatTime(this.#services.clock.nowMs() + leaseMs) };
+    return { ...leaseResult(leases, outcomes), leaseEnds: formatTime(this.#parts.auth.clock.nowMs() + leaseMs) };
   }
 
   #creditToAdd(members: PullOperation['members']): number | undefined {
@@ -215,8 +215,8 @@ export class WebSocketPulls {
           this.#session.phase === 'open' && !calling.signal.aborted && (await this.#isStillAllowed(pull));
         if (!isAllowed) return this.#pullService.returnUndelivered(id, events.map(leaseOf));
         pull.credit -= Math.min(pull.credit, events.length);
-        this.#services.stats.deliveries.websocket += events.length;
-        await this.#session.sendAndWait(leasedEventFrames(this.#services.feed.epoch, id, events));
+        this.#parts.stats.deliveries.websocket += events.length;
+        await this.#session.sendAndWait(leasedEventFrames(this.#parts.feed.epoch, id, events));
       }
     } finally {
       // In the same turn as the end: credit that arrives later starts a new run.
@@ -232,10 +232,10 @@ export class WebSocketPulls {
     try {
       const { definition } = this.#visibleSubscription(pull.id);
       const { principal } = this.#session;
-      checkCredentials(this.#services, principal);
+      checkCredentials(this.#parts.auth, principal);
       if (pull.version === definition.version && pull.principal === principal) return true;
-      await authorize(this.#services, principal, 'subscribe', definition.channels);
-      checkCredentials(this.#services, principal);
+      await authorize(this.#parts.auth, principal, 'subscribe', definition.channels);
+      checkCredentials(this.#parts.auth, principal);
       pull.version = definition.version;
       pull.principal = principal;
       return true;
@@ -257,7 +257,7 @@ export class WebSocketPulls {
   }
 
   get #leaseSecondsMax(): number {
-    return (this.#services.pull as NonNullable<Services['pull']>).leaseSecondsMax;
+    return this.#parts.pull.leaseSecondsMax;
   }
 
   #leaseSeconds(members: PullOperation['members']): number | undefined {
@@ -272,13 +272,13 @@ export class WebSocketPulls {
    */
   #visibleSubscription(id: unknown): Subscription {
     if (typeof id !== 'string') throw invalidMember('subscription', "must be a subscription's id");
-    const { authority, pull } = this.#services;
+    const { auth, pull } = this.#parts;
     const { principal } = this.#session;
-    checkScope(this.#services, principal, 'subscriptions');
-    const subscription = pull?.subscriptions.get(id);
+    checkScope(this.#parts.auth, principal, 'subscriptions');
+    const subscription = pull.subscriptions.get(id);
     const maySee =
       subscription !== undefined &&
-      authority.hasScope(principal, 'subscriptions', subscription.definition.channels).allowed;
+      auth.authority.hasScope(principal, 'subscriptions', subscription.definition.channels).allowed;
     if (!maySee) throw noSuchSubscription();
     return subscription;
   }

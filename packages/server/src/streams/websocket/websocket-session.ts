@@ -1,26 +1,24 @@
 import {
   CLOSE_CODES,
-  PolycastError,
-  SUBPROTOCOL,
   webSocketFraming,
   type CloseCode,
+  type PolycastError,
   type Problem,
   type ServerMessage,
 } from '@polycast/protocol';
-import { createHash } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
 import type { Interest } from '../../core/interests/interest.ts';
 import type { Position } from '../../core/ports.ts';
 import type { Principal } from '../../core/access/principal.ts';
 import type { WheelTimer } from '../../core/primitives/timing-wheel.ts';
 import type { Consumer } from '../consumer.ts';
 import type { ErrorSafe } from '../../http/sockets/error-safe-socket.ts';
-import type { Services } from '../../http/services.ts';
+import type { WebSocketParts } from '../stream-parts.ts';
 import type { RevokedReason } from '../../auth/sessions.ts';
-import { sessionOf, StreamSession, type SessionSocket, type ControlFrames } from '../stream-session.ts';
+import type { ControlFrames } from '../control-frames.ts';
+import { StreamSession } from '../stream-session.ts';
 import { closeFrame, pongFrame, textFrame } from './websocket-frames.ts';
 import { createReceiver, type WebSocketReceiver } from './websocket-receiver.ts';
-import { createCatchUpReader, WebSocketOperations } from './websocket-operations.ts';
+import { createCatchUpReader } from './catch-up-reader.ts';
 
 /**
  * The frames of WebSocket (PROTOCOL.md section 7). The hub makes the outgoing frames itself, so
@@ -31,6 +29,7 @@ const FRAMES: ControlFrames = {
   ignoresInput: false,
   framing: webSocketFraming,
   heartbeat: (cursor) => messageFrame({ op: 'heartbeat', cursor }),
+  keepAlive: undefined,
   gap: (gap) => messageFrame({ op: 'gap', ...gap }),
   draining: (reconnectInMs) => messageFrame({ op: 'draining', reconnectInMs }),
   expiring: (inMs) => messageFrame({ op: 'expiring', inMs }),
@@ -54,8 +53,6 @@ const CLOSE_REASON_CODES: Readonly<Record<'drain' | 'stalled' | 'failed', CloseC
   failed: 1011,
 };
 
-/** Appended to the client's key (RFC 6455 section 1.3). */
-const ACCEPT_GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 /** The parser reports this code for a close frame without a code (RFC 6455 section 7.1.5). */
 const NO_CODE = 1005;
 const INVALID_MESSAGES_MAX = 20;
@@ -64,72 +61,43 @@ const ANSWER_BYTES_MAX = 1024 * 1024;
 /** Unwritten bytes beyond which the hub sends no pong. */
 const PONG_BYTES_MAX = 64 * 1024;
 
-export interface Handshake {
-  readonly key: string;
-  readonly subprotocol: string | undefined;
-}
-
-/**
- * Reads an upgrade request.
- * @throws PolycastError `upgrade_required`, `invalid_header`, `unsupported_subprotocol`
- */
-export function readHandshake({ headers, method }: IncomingMessage): Handshake {
-  const key = headers['sec-websocket-key'];
-  if (method !== 'GET' || headers.upgrade?.toLowerCase() !== 'websocket')
-    throw new PolycastError('invalid_header', 'The hub supports only an upgrade to "websocket".');
-  if (headers['sec-websocket-version'] !== '13')
-    throw new PolycastError('upgrade_required', 'The hub supports version 13.');
-  if (key === undefined || !/^[A-Za-z0-9+/]{22}==$/.test(key))
-    throw new PolycastError('invalid_header', 'Sec-WebSocket-Key is missing or not 16 bytes.');
-  const offered = headers['sec-websocket-protocol'];
-  if (offered === undefined) return { key, subprotocol: undefined };
-  if (offered.split(',').some((name) => name.trim() === SUBPROTOCOL)) return { key, subprotocol: SUBPROTOCOL };
-  throw new PolycastError('unsupported_subprotocol', `The hub supports ${SUBPROTOCOL}.`);
-}
-
-export function openWebSocket(
-  services: Services,
-  socket: ErrorSafe,
-  head: Buffer,
-  handshake: Handshake,
-  consumer: Consumer,
-  types: readonly string[] | undefined,
-): void {
-  const session = new WebSocketSession(services, socket, consumer, types);
-  const { heartbeatMs } = services.settings;
-  socket.setTimeout(0);
-  socket.write(handshakeResponse(handshake));
-  socket.on('data', onSocketData);
-  if (consumer.gap !== undefined) services.stats.gaps++;
-  const ready = messageFrame({
-    op: 'ready',
-    cursor: session.cursor(consumer.position),
-    session: session.id,
-    heartbeatMs,
-  });
-  session.open(
-    consumer.gap === undefined ? ready : Buffer.concat([ready, messageFrame({ op: 'gap', ...consumer.gap })]),
-  );
-  session.startIdleTimer();
-  if (head.length > 0) session.receive(head);
-}
-
 /** A control message as one text frame. */
 export function messageFrame(content: ServerMessage): Buffer {
   return textFrame(JSON.stringify(content));
 }
 
-export class WebSocketSession extends StreamSession {
+/** Handles the messages of a session. The first message creates it. */
+export interface OperationHandler {
+  /** Whether the session pulls from a subscription. */
+  readonly isPulling: boolean;
+  handle(text: string): void;
+  /** Replaces the session's credentials; resolves with the channels that it loses. */
+  changePrincipal(principal: Principal): Promise<readonly string[]>;
+  /** The session is closed. */
+  close(): void;
+}
+
+type CreateOperations = (parts: WebSocketParts, session: WebSocketSession) => OperationHandler;
+
+export class WebSocketSession extends StreamSession<WebSocketParts> {
   readonly types: readonly string[] | undefined;
   #receiver: WebSocketReceiver | undefined;
-  #operations: WebSocketOperations | undefined;
+  #operations: OperationHandler | undefined;
+  readonly #createOperations: CreateOperations;
   #invalidMessages = 0;
   #onHeld: (() => void) | undefined;
   #idleTimer: IdleTimer | undefined;
 
-  constructor(services: Services, socket: ErrorSafe, consumer: Consumer, types: readonly string[] | undefined) {
-    super(services, FRAMES, socket, consumer);
+  constructor(
+    parts: WebSocketParts,
+    socket: ErrorSafe,
+    consumer: Consumer,
+    types: readonly string[] | undefined,
+    createOperations: CreateOperations,
+  ) {
+    super(parts, FRAMES, socket, consumer);
     this.types = types;
+    this.#createOperations = createOperations;
   }
 
   /**
@@ -174,11 +142,11 @@ export class WebSocketSession extends StreamSession {
   startIdleTimer(): void {
     if (this.principal.kind !== 'anonymous' || this.channels.length > 0) return;
     this.#idleTimer ??= new IdleTimer(this);
-    this.services.wheel.schedule(this.#idleTimer, this.services.settings.webSocketIdleTicks);
+    this.parts.wheel.schedule(this.#idleTimer, this.parts.settings.webSocketIdleTicks);
   }
 
   override onClose(): void {
-    if (this.#idleTimer !== undefined) this.services.wheel.cancel(this.#idleTimer);
+    if (this.#idleTimer !== undefined) this.parts.wheel.cancel(this.#idleTimer);
     this.#operations?.close();
     super.onClose();
   }
@@ -198,8 +166,13 @@ export class WebSocketSession extends StreamSession {
   async catchUp(interest: Interest, from: Position, through: Position, suppressGapThrough: Position): Promise<void> {
     try {
       await new Promise<void>((resolve, reject) => {
-        this.activeReader = createCatchUpReader(this, this.services, interest, from, through, (error) =>
-          error === undefined ? resolve() : reject(error),
+        this.activeReader = createCatchUpReader(
+          this.parts.feed,
+          (batch, sendGapFirst) => this.deliver(batch, sendGapFirst),
+          interest,
+          from,
+          through,
+          (error) => (error === undefined ? resolve() : reject(error)),
         );
         this.activeReader.suppressGapThrough(suppressGapThrough);
         this.activeReader.start();
@@ -218,12 +191,12 @@ export class WebSocketSession extends StreamSession {
     this.reader.resume(interest);
     this.startIdleTimer();
     if (interest !== before)
-      this.services.sessions.changed(this, { principal: this.principal, channels: before.patterns });
+      this.parts.sessions.changed(this, { principal: this.principal, channels: before.patterns });
   }
 
   /** Drops the channels that are no longer allowed, and informs the client. */
   override async applyRenewal(principal: Principal): Promise<void> {
-    this.#operations ??= new WebSocketOperations(this.services, this);
+    this.#operations ??= this.#createOperations(this.parts, this);
     const channels = await this.#operations.changePrincipal(principal);
     if (channels.length > 0) this.respond({ op: 'dropped', channels, code: 'forbidden' });
   }
@@ -241,7 +214,7 @@ export class WebSocketSession extends StreamSession {
   }
 
   #createReceiver(): WebSocketReceiver {
-    const receiver = createReceiver(this.services.settings.messageBytesMax);
+    const receiver = createReceiver(this.parts.settings.messageBytesMax);
     receiver.on('message', (data, isBinary) => this.#handleMessage(data, isBinary));
     receiver.on('ping', (payload) => this.#sendPong(payload));
     receiver.on('conclude', (code) => this.end(closeFrame(code === NO_CODE ? 1000 : code, '')));
@@ -260,7 +233,7 @@ export class WebSocketSession extends StreamSession {
   #handleMessage(data: Buffer, isBinary: boolean): void {
     if (this.phase !== 'open') return;
     if (isBinary) return this.close(1003);
-    this.#operations ??= new WebSocketOperations(this.services, this);
+    this.#operations ??= this.#createOperations(this.parts, this);
     this.#operations.handle(data.toString());
   }
 }
@@ -288,16 +261,4 @@ function closeCodeOf(error: Error & { code?: string }): CloseCode {
   if (error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH' || error.code === 'WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH')
     return 1009;
   return 1002;
-}
-
-function onSocketData(this: SessionSocket, bytes: Buffer): void {
-  (sessionOf(this) as WebSocketSession | undefined)?.receive(bytes);
-}
-
-function handshakeResponse({ key, subprotocol }: Handshake): string {
-  const accept = createHash('sha1')
-    .update(key + ACCEPT_GUID)
-    .digest('base64');
-  const chosen = subprotocol === undefined ? '' : `Sec-WebSocket-Protocol: ${subprotocol}\r\n`;
-  return `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n${chosen}\r\n`;
 }

@@ -1,5 +1,6 @@
 import type { MemoryUsage } from '../../core/primitives/byte-budget.ts';
-import type { Route } from '../../http/route.ts';
+import type { Publisher } from '../../core/publish.ts';
+import type { Route } from '../../auth/route.ts';
 import type { SubscriptionParts } from '../http/parts.ts';
 import type { SubscriptionService } from '../state/ports.ts';
 import type { WebSubSettings } from './websub/settings.ts';
@@ -23,6 +24,9 @@ export interface DialectDependencies {
   readonly parts: SubscriptionParts;
   /** The subscriptions, for requests that anyone may send: a rate limits their audit entries. */
   readonly openSubscriptions: SubscriptionService;
+  readonly publisher: Publisher;
+  /** The hub's public URL, if it is configured; without a slash at the end. */
+  readonly publicUrl: string | undefined;
   readonly fetchDocument: FetchDocument;
   readonly settings: { readonly websub: WebSubSettings };
 }

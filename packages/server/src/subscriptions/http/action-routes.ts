@@ -1,11 +1,11 @@
 import { parseCursor, PolycastError } from '@polycast/protocol';
+import { singleParameters } from '../../http/query.ts';
 import type { SubscriptionDefinition } from '../state/definition.ts';
 import type { ReplayRequest, Sample } from '../state/ports.ts';
 import { relationOf } from '../../core/access/pattern-relation.ts';
 import type { AuthorizedRequest } from '../../auth/authorized-request.ts';
-import type { Route } from '../../http/route.ts';
+import type { Route } from '../../auth/route.ts';
 import { invalidBody, nonEmptyText, timestamp, integer, type Validator } from '../../http/body/json-body.ts';
-import { singleParameters } from '../../http/single-parameters.ts';
 import {
   authorizeDelivery,
   checkIfMatch,
@@ -138,13 +138,12 @@ async function replay(
   if ((after === undefined) === (sinceMs === undefined))
     throw invalidBody('after', 'or "since" is needed, one of them');
   if (channel !== undefined) checkCovered(definition, channel);
-  const { services } = parts;
   const channels = channel === undefined ? definition.channels : [channel];
-  await authorizeDelivery(services, request.principal, channels, after ?? 'earliest');
+  await authorizeDelivery(parts, request.principal, channels, after ?? 'earliest');
   const { cursor, lost } =
     sinceMs === undefined
       ? await startPosition(parts, after as string, channels)
-      : { cursor: await positionAt(services.feed, sinceMs), lost: undefined };
+      : { cursor: await positionAt(parts.feed, sinceMs), lost: undefined };
   const replayRequest: ReplayRequest = { after: cursor, channel, lost };
   checkUnchanged(current, subscription);
   request.respondJson(

@@ -1,7 +1,6 @@
+import { integerParameter, invalidParameter, singleParameters } from '../../http/query.ts';
 import type { AuthorizedRequest } from '../../auth/authorized-request.ts';
-import { invalidParameter, integerParameter } from '../../streams/events-query.ts';
-import type { Route } from '../../http/route.ts';
-import { singleParameters } from '../../http/single-parameters.ts';
+import type { Route } from '../../auth/route.ts';
 import { mayKnow, subscriptionRoute, type CurrentSubscription } from './subscription-access.ts';
 import { parseEventId } from './event-positions.ts';
 import type { SubscriptionParts } from './parts.ts';
@@ -35,10 +34,10 @@ async function attempts(
   });
   const page = found.slice(0, limit);
   const { definition } = current();
-  const { services } = parts;
+  const { auth } = parts;
   request.respondJson(200, {
     attempts: page.map((each) =>
-      attemptJson(parts, each, mayKnow(services, request.principal, definition, each.startedMs)),
+      attemptJson(parts, each, mayKnow(auth, request.principal, definition, each.startedMs)),
     ),
     next: found.length > limit ? (page.at(-1)?.number ?? null) : null,
   });

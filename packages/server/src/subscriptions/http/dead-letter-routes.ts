@@ -1,10 +1,9 @@
 import { encodeCursor, PolycastError } from '@polycast/protocol';
+import { integerParameter, singleParameters } from '../../http/query.ts';
 import type { DeadLetter, EventPosition } from '../state/ports.ts';
 import type { AuthorizedRequest } from '../../auth/authorized-request.ts';
 import { NO_STORE } from '../../http/headers/cache-headers.ts';
-import { integerParameter } from '../../streams/events-query.ts';
-import type { Route } from '../../http/route.ts';
-import { singleParameters } from '../../http/single-parameters.ts';
+import type { Route } from '../../auth/route.ts';
 import {
   authorizeDelivery,
   checkUnchanged,
@@ -56,7 +55,7 @@ async function list(parts: SubscriptionParts, request: AuthorizedRequest, curren
     // A channel may have been removed from the subscription. Its dead letters are visible only to
     // callers whose scope covers it.
     deadLetters: page
-      .filter(({ channel }) => mayKnowChannel(parts.services, request.principal, channel))
+      .filter(({ channel }) => mayKnowChannel(parts.auth, request.principal, channel))
       .map(deadLetterJson),
     next: deadLetters.length > limit && last !== undefined ? encodeCursor(last.epoch, last.position) : null,
   });
@@ -87,7 +86,7 @@ async function retry(
   (await request.members()).rejectUnknown();
   const subscription = current();
   const { definition } = subscription;
-  await authorizeDelivery(parts.services, request.principal, definition.channels, undefined);
+  await authorizeDelivery(parts, request.principal, definition.channels, undefined);
   checkUnchanged(current, subscription);
   const retried = await parts.subscriptions.retryDeadLetters(definition.id, event, request.actor);
   request.respondJson(202, { retried });
@@ -111,6 +110,6 @@ async function findDeadLetter(
 ): Promise<DeadLetter> {
   const event = parseEventId(parts, parameters['event'] ?? '');
   const deadLetter = await deadLetterAt(parts, current().definition.id, event);
-  if (deadLetter !== undefined && mayKnowChannel(parts.services, principal, deadLetter.channel)) return deadLetter;
+  if (deadLetter !== undefined && mayKnowChannel(parts.auth, principal, deadLetter.channel)) return deadLetter;
   throw new PolycastError('not_found', 'The dead letter does not exist.');
 }

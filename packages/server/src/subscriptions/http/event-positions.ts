@@ -8,8 +8,8 @@ import type { SubscriptionParts } from './parts.ts';
  * events are still stored.
  * @throws PolycastError `invalid_cursor`
  */
-export function parseEventId({ services }: SubscriptionParts, text: string): EventPosition {
-  const { epoch, head } = services.log.state;
+export function parseEventId({ log }: SubscriptionParts, text: string): EventPosition {
+  const { epoch, head } = log.state;
   const cursor = parseCursor(text);
   if (cursor !== undefined && (cursor.epoch !== epoch || cursor.position <= head)) return cursor;
   throw new PolycastError('invalid_cursor', 'It must be the id of an event.');
@@ -20,11 +20,10 @@ export function parseEventId({ services }: SubscriptionParts, text: string): Eve
  * @param pattern matches the event's channel
  */
 export async function recordAt(
-  { services }: SubscriptionParts,
+  { feed, log }: SubscriptionParts,
   { epoch, position }: EventPosition,
   pattern: string,
 ): Promise<StoredRecord | undefined> {
-  const { feed, log } = services;
   if (epoch !== log.state.epoch) return undefined;
   const { records } = await feed.read(feed.interest([pattern]), position - 1, position, 'forward', 1, 1);
   return records[0];

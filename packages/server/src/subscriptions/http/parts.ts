@@ -2,11 +2,15 @@ import type { EventTypes } from '../../core/events/event-types.ts';
 import type { Dialects } from '../state/dialect.ts';
 import type { Sender, SubscriptionService } from '../state/ports.ts';
 import type { SubscriptionSettings } from '../state/settings.ts';
-import type { Services } from '../../http/services.ts';
+import type { HistoryParts } from '../../auth/history-permission.ts';
+import type { Sessions } from '../../auth/sessions.ts';
+import type { Random } from '../../core/ports.ts';
 
 /** Dependencies of the subscription routes. */
-export interface SubscriptionParts {
-  readonly services: Services;
+export interface SubscriptionParts extends HistoryParts {
+  readonly sessions: Sessions;
+  readonly random: Random;
+  readonly limits: RequestLimits;
   /** The service that writes an audit entry for each change (`audited-service.ts`). */
   readonly subscriptions: SubscriptionService;
   readonly settings: SubscriptionSettings;
@@ -15,4 +19,11 @@ export interface SubscriptionParts {
   /** Whether the endpoint needs no verification. */
   readonly isTrustedEndpoint: (url: string) => boolean;
   readonly eventTypes: EventTypes;
+}
+
+/** The bounds of one request. Reads of channels have the same ones. */
+export interface RequestLimits {
+  readonly channelsPerConsumerMax: number;
+  readonly pollWaitMaxSeconds: number;
+  readonly pollBytesMax: number;
 }

@@ -3,7 +3,7 @@ import type { Position } from '../../core/ports.ts';
 import type { LeasedEvent, LeaseOutcome, PullOptions } from '../state/ports.ts';
 import type { AuthorizedRequest } from '../../auth/authorized-request.ts';
 import { NO_STORE } from '../../http/headers/cache-headers.ts';
-import type { Route } from '../../http/route.ts';
+import type { Route } from '../../auth/route.ts';
 import { invalidBody, integer, type Validator } from '../../http/body/json-body.ts';
 import { leasedEventsJson } from '../../streams/leased-events.ts';
 import { timestampOrNull } from '../../http/timestamp-text.ts';
@@ -33,7 +33,7 @@ export function pullRoutes(parts: SubscriptionParts): readonly Route[] {
 }
 
 async function pull(parts: SubscriptionParts, request: AuthorizedRequest, current: CurrentSubscription): Promise<void> {
-  const { services, subscriptions, settings } = parts;
+  const { auth, feed, limits, subscriptions, settings } = parts;
   const { principal } = request;
   const members = await request.members();
   const countMax = members.optional('count', integer(1, COUNT_MAX)) ?? COUNT;
@@ -42,17 +42,17 @@ async function pull(parts: SubscriptionParts, request: AuthorizedRequest, curren
   members.rejectUnknown();
   const subscription = current();
   const { id, channels, version } = subscription.definition;
-  await authorizeDelivery(services, principal, channels, undefined);
+  await authorizeDelivery(parts, principal, channels, undefined);
   request.check();
   // The wait ends with the credentials at the latest. The next request receives the reason.
-  const credentialsMs = Math.max(0, principal.expiresMs - services.clock.nowMs());
-  const waitMs = Math.min(Math.min(waitSeconds, services.settings.pollWaitMaxSeconds) * 1000, credentialsMs);
-  const bytesMax = services.settings.pollBytesMax;
+  const credentialsMs = Math.max(0, principal.expiresMs - auth.clock.nowMs());
+  const waitMs = Math.min(Math.min(waitSeconds, limits.pollWaitMaxSeconds) * 1000, credentialsMs);
+  const bytesMax = limits.pollBytesMax;
   const leaseMs = leaseSeconds === undefined ? undefined : leaseSeconds * 1000;
   const options: PullOptions = { countMax, bytesMax, waitMs, leaseMs };
   const events = await (waitMs === 0
     ? subscriptions.pullService.pull(id, options, NEVER_CANCELLED)
-    : whileWaiting(new WaitingPull(services, request, subscription), ({ signal }) =>
+    : whileWaiting(new WaitingPull(parts, request, subscription), ({ signal }) =>
         subscriptions.pullService.pull(id, options, signal),
       ));
   // The client has disconnected, so it did not receive the events.
@@ -60,13 +60,13 @@ async function pull(parts: SubscriptionParts, request: AuthorizedRequest, curren
   try {
     request.check();
     if (current().definition.version !== version)
-      await authorizeDelivery(services, principal, current().definition.channels, undefined);
+      await authorizeDelivery(parts, principal, current().definition.channels, undefined);
     request.check();
   } catch (error) {
     subscriptions.pullService.returnUndelivered(id, events.map(leaseOf));
     throw error;
   }
-  const pieces = [BODY_START, leasedEventsJson(services.feed.epoch, events), BODY_END];
+  const pieces = [BODY_START, leasedEventsJson(feed.epoch, events), BODY_END];
   request.respondCompressed(pieces, NO_STORE);
 }
 
@@ -86,11 +86,11 @@ async function acknowledge(
   request: AuthorizedRequest,
   current: CurrentSubscription,
 ): Promise<void> {
-  const { services, subscriptions } = parts;
+  const { feed, subscriptions } = parts;
   const members = await request.members();
   const { definition } = current();
   const leases = members.optional('leases', leaseList);
-  const through = members.optional('through', positionIn(services.feed.epoch));
+  const through = members.optional('through', positionIn(feed.epoch));
   members.rejectUnknown();
   if ((leases === undefined) === (through === undefined))
     throw invalidBody('leases', 'or "through" is needed, one of them');
@@ -121,7 +121,7 @@ async function extend(
   request: AuthorizedRequest,
   current: CurrentSubscription,
 ): Promise<void> {
-  const { services, subscriptions, settings } = parts;
+  const { auth, subscriptions, settings } = parts;
   const members = await request.members();
   const { definition } = current();
   const leases = members.required('leases', leaseList);
@@ -130,7 +130,7 @@ async function extend(
   if (definition.delivery.kind !== 'pull') throw notForPullingError();
   const leaseMs = leaseSeconds === undefined ? definition.delivery.leaseMs : leaseSeconds * 1000;
   const outcomes = subscriptions.pullService.extend(definition.id, leases, leaseMs);
-  const leaseEnds = timestampOrNull(services.clock.nowMs() + leaseMs);
+  const leaseEnds = timestampOrNull(auth.clock.nowMs() + leaseMs);
   request.respondJson(200, { ...leaseResults(leases, outcomes), leaseEnds });
 }
 

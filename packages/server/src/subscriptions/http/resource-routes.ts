@@ -1,11 +1,11 @@
 import { matches } from '@polycast/protocol';
+import { integerParameter, invalidParameter, singleParameters } from '../../http/query.ts';
 import { SUBSCRIPTION_STATES, type SubscriptionDefinition } from '../state/definition.ts';
 import type { Subscription, SubscriptionChanges } from '../state/ports.ts';
 import type { AuthorizedRequest } from '../../auth/authorized-request.ts';
-import { checkPattern, invalidParameter, integerParameter } from '../../streams/events-query.ts';
-import type { Route } from '../../http/route.ts';
+import { checkPattern } from '../../streams/events-query.ts';
+import type { Route } from '../../auth/route.ts';
 import { idempotencyKeyHeader } from '../../publishing/publish-routes.ts';
-import { singleParameters } from '../../http/single-parameters.ts';
 import {
   authorizeDelivery,
   checkIfMatch,
@@ -51,11 +51,11 @@ function notifyEndpoint({ dialects, sender }: SubscriptionParts, { definition, s
 }
 
 async function create(parts: SubscriptionParts, request: AuthorizedRequest): Promise<void> {
-  const { services, subscriptions } = parts;
+  const { subscriptions } = parts;
   const { principal } = request;
   const body = await request.object();
   const { options, start } = parseCreation(parts, body, principal, idempotencyKeyHeader(request));
-  await authorizeDelivery(services, principal, options.channels, start);
+  await authorizeDelivery(parts, principal, options.channels, start);
   const beginning = await startPosition(parts, start, options.channels);
   const { subscription, isNew } = await subscriptions.create({ ...options, ...beginning }, request.actor);
   const { delivery } = options;
@@ -69,7 +69,7 @@ async function create(parts: SubscriptionParts, request: AuthorizedRequest): Pro
 }
 
 function list(parts: SubscriptionParts, request: AuthorizedRequest): void {
-  const { services, subscriptions } = parts;
+  const { auth, subscriptions } = parts;
   const { principal, query } = request;
   const values = singleParameters(query, ['limit', 'after', 'state', 'channel', 'key']);
   const limit = integerParameter(values, 'limit', 1, LIMIT_MAX) ?? LIMIT_DEFAULT;
@@ -83,7 +83,7 @@ function list(parts: SubscriptionParts, request: AuthorizedRequest): void {
     (state === undefined || subscription.status.state === state) &&
     (key === undefined || subscription.definition.owner.key === key) &&
     (channel === undefined || matchesChannel(subscription, channel)) &&
-    maySee(services, principal, subscription);
+    maySee(auth, principal, subscription);
   const found = subscriptions.list({ after: values.get('after') ?? '', limit: limit + 1, predicate });
   const page = found.slice(0, limit);
   request.respondJson(200, {
@@ -101,7 +101,7 @@ async function change(
   request: AuthorizedRequest,
   current: CurrentSubscription,
 ): Promise<void> {
-  const { services, subscriptions } = parts;
+  const { subscriptions } = parts;
   const body = await request.object();
   const subscription = current();
   const { definition } = subscription;
@@ -109,7 +109,7 @@ async function change(
   const changes = parseChanges(parts, body, subscription);
   const isRedirected = changesDelivery(changes, definition);
   if (isRedirected)
-    await authorizeDelivery(services, request.principal, changes.channels ?? definition.channels, undefined);
+    await authorizeDelivery(parts, request.principal, changes.channels ?? definition.channels, undefined);
   // The authorization and a partial change of `delivery` both refer to this version. A concurrent
   // change must not be undone. Nor may it combine with this one into a delivery that was not
   // authorized.

@@ -1,5 +1,5 @@
-import type { Route } from '../../http/route.ts';
-import { singleParameters } from '../../http/single-parameters.ts';
+import type { Route } from '../../auth/route.ts';
+import { singleParameters } from '../../http/query.ts';
 import { actionRoutes } from './action-routes.ts';
 import { attemptsRoute } from './attempts-route.ts';
 import { deadLetterRoutes } from './dead-letter-routes.ts';

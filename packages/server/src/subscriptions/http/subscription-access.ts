@@ -3,10 +3,11 @@ import type { Principal } from '../../core/access/principal.ts';
 import type { SubscriptionDefinition } from '../state/definition.ts';
 import type { Subscription } from '../state/ports.ts';
 import type { AuthorizedRequest } from '../../auth/authorized-request.ts';
-import { authorizeHistory } from '../../auth/history-permission.ts';
+import type { AuthParts } from '../../auth/auth-parts.ts';
+import { authorizeHistory, type HistoryParts } from '../../auth/history-permission.ts';
 import { authorize, checkScope } from '../../auth/permission.ts';
-import type { RouteAddress, AuthorizedRoute, Route } from '../../http/route.ts';
-import type { Services } from '../../http/services.ts';
+import type { AuthorizedRoute, Route } from '../../auth/route.ts';
+import type { RouteAddress } from '../../http/route.ts';
 import { noSuchSubscription } from '../state/refusals.ts';
 import { etagOf } from './bodies/subscription-json.ts';
 import type { SubscriptionParts } from './parts.ts';
@@ -49,7 +50,7 @@ export function checkIfMatch(request: AuthorizedRequest, subscription: Subscript
 
 /** A scoped route for the subscription of the path, if the caller may see it. */
 export function subscriptionRoute(
-  parts: Pick<SubscriptionParts, 'services' | 'subscriptions'>,
+  parts: Pick<SubscriptionParts, 'auth' | 'subscriptions'>,
   method: RouteAddress['method'],
   path: string,
   handle: (request: AuthorizedRequest, current: CurrentSubscription) => void | Promise<void>,
@@ -63,16 +64,16 @@ export function subscriptionRoute(
 }
 
 function visibleSubscription(
-  { services, subscriptions }: Pick<SubscriptionParts, 'services' | 'subscriptions'>,
+  { auth, subscriptions }: Pick<SubscriptionParts, 'auth' | 'subscriptions'>,
   request: AuthorizedRequest,
 ): Subscription {
   const subscription = subscriptions.get(request.parameters['id'] ?? '');
-  if (subscription === undefined || !maySee(services, request.principal, subscription)) throw noSuchSubscription();
+  if (subscription === undefined || !maySee(auth, request.principal, subscription)) throw noSuchSubscription();
   return subscription;
 }
 
 /** Whether the patterns of the caller's scope cover all channels of a subscription. */
-export function maySee({ authority }: Services, principal: Principal, { definition }: Subscription): boolean {
+export function maySee({ authority }: AuthParts, principal: Principal, { definition }: Subscription): boolean {
   return authority.hasScope(principal, 'subscriptions', definition.channels).allowed;
 }
 
@@ -82,7 +83,7 @@ export function maySee({ authority }: Services, principal: Principal, { definiti
  * covers all channels.
  */
 export function mayKnow(
-  { authority }: Services,
+  { authority }: AuthParts,
   principal: Principal,
   { narrowedMs = -Infinity }: SubscriptionDefinition,
   sentMs: number,
@@ -94,7 +95,7 @@ export function mayKnow(
  * Whether the patterns of the caller's scope cover a channel, which may have been removed from the
  * subscription.
  */
-export function mayKnowChannel({ authority }: Services, principal: Principal, channel: string): boolean {
+export function mayKnowChannel({ authority }: AuthParts, principal: Principal, channel: string): boolean {
   return authority.hasScope(principal, 'subscriptions', [channel]).allowed;
 }
 
@@ -104,12 +105,12 @@ export function mayKnowChannel({ authority }: Services, principal: Principal, ch
  * @throws PolycastError `unauthorized`, `forbidden`, `identity_unavailable`
  */
 export async function authorizeDelivery(
-  services: Services,
+  parts: HistoryParts,
   principal: Principal,
   channels: readonly string[],
   after: string | undefined,
 ): Promise<void> {
-  checkScope(services, principal, 'subscriptions', channels);
-  await authorize(services, principal, 'subscribe', channels);
-  await authorizeHistory(services, principal, channels, { after, history: undefined });
+  checkScope(parts.auth, principal, 'subscriptions', channels);
+  await authorize(parts.auth, principal, 'subscribe', channels);
+  await authorizeHistory(parts, principal, channels, { after, history: undefined });
 }

@@ -1,10 +1,10 @@
 import { encodeCursor } from '@polycast/protocol';
+import { singleParameters } from '../../http/query.ts';
 import type { StoredRecord } from '../../core/ports.ts';
 import type { Principal } from '../../core/access/principal.ts';
 import type { Attempt, EventPosition, Subscription } from '../state/ports.ts';
 import type { AuthorizedRequest } from '../../auth/authorized-request.ts';
-import type { Route } from '../../http/route.ts';
-import { singleParameters } from '../../http/single-parameters.ts';
+import type { Route } from '../../auth/route.ts';
 import { timestampOrNull } from '../../http/timestamp-text.ts';
 import { scopedRoute, mayKnow, maySee } from './subscription-access.ts';
 import { deadLetterAt, parseEventId, recordAt } from './event-positions.ts';
@@ -24,7 +24,7 @@ export function traceRoute(parts: SubscriptionParts): Route {
 
 async function trace(parts: SubscriptionParts, request: AuthorizedRequest): Promise<void> {
   const { parameters, query, principal } = request;
-  const { services, subscriptions } = parts;
+  const { auth, subscriptions } = parts;
   singleParameters(query, []);
   const event = parseEventId(parts, parameters['id'] ?? '');
   // Without the record, the answer uses only the stored attempts and dead letters.
@@ -36,7 +36,7 @@ async function trace(parts: SubscriptionParts, request: AuthorizedRequest): Prom
     const { id } = subscription.definition;
     const isConcerned =
       tried.has(id) || (record !== undefined && subscriptions.deliveryStatus(id, record) !== undefined);
-    return isConcerned && maySee(services, principal, subscription);
+    return isConcerned && maySee(auth, principal, subscription);
   };
   const concerned = subscriptions.list({ after: '', limit: SUBSCRIPTIONS_MAX, predicate: isIncluded });
   const deliveries = [];
@@ -101,7 +101,7 @@ function deliveryJson(
     last: timestampOrNull(inOrder.at(-1)?.startedMs ?? leasedMs),
     due: timestampOrNull(dueMs),
     attempts: inOrder.map((each) =>
-      attemptJson(parts, each, mayKnow(parts.services, principal, definition, each.startedMs)),
+      attemptJson(parts, each, mayKnow(parts.auth, principal, definition, each.startedMs)),
     ),
   };
 }

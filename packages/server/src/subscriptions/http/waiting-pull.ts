@@ -3,7 +3,7 @@ import type { Position } from '../../core/ports.ts';
 import type { Principal } from '../../core/access/principal.ts';
 import type { Subscription } from '../state/ports.ts';
 import type { AuthorizedRequest } from '../../auth/authorized-request.ts';
-import type { Services } from '../../http/services.ts';
+import type { SubscriptionParts } from './parts.ts';
 import type { Session } from '../../auth/sessions.ts';
 
 /**
@@ -21,22 +21,22 @@ export class WaitingPull implements Session {
   readonly sinceMs: number;
   readonly address: string;
   registryIndex = -1;
-  readonly #services: Services;
+  readonly #sessions: SubscriptionParts['sessions'];
   readonly #request: AuthorizedRequest;
   readonly #subscription: Subscription;
   readonly #abortController = new AbortController();
 
   /** @throws PolycastError `too_many_connections` */
-  constructor(services: Services, request: AuthorizedRequest, subscription: Subscription) {
-    this.#services = services;
+  constructor({ auth, random, sessions }: SubscriptionParts, request: AuthorizedRequest, subscription: Subscription) {
+    this.#sessions = sessions;
     this.#request = request;
     this.#subscription = subscription;
-    this.id = services.random.token();
+    this.id = random.token();
     this.principal = request.principal;
-    this.sinceMs = services.clock.nowMs();
+    this.sinceMs = auth.clock.nowMs();
     this.address = request.address;
-    services.connectionQuota.admit(request.principal, this.address);
-    services.sessions.add(this);
+    auth.connectionQuota.admit(request.principal, this.address);
+    sessions.add(this);
     request.onClose(this.#cancel);
   }
 
@@ -64,7 +64,7 @@ export class WaitingPull implements Session {
 
   /** Ends the session after the wait. */
   end(): void {
-    this.#services.sessions.remove(this);
+    this.#sessions.remove(this);
     this.#request.offClose(this.#cancel);
   }
 

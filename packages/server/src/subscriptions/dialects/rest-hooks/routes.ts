@@ -1,10 +1,10 @@
+import { invalidParameter, parseQueryPairs, singleParameters } from '../../../http/query.ts';
 import { isWebhook, type WebhookDelivery } from '../../state/definition.ts';
 import type { Subscription, WebhookSubscription } from '../../state/ports.ts';
 import type { AuthorizedRequest } from '../../../auth/authorized-request.ts';
-import { checkPattern, invalidParameter, parseQueryPairs, tooManyChannels } from '../../../streams/events-query.ts';
+import { checkPattern, tooManyChannels } from '../../../streams/events-query.ts';
 import { MemberReader } from '../../../http/body/json-body.ts';
-import type { Route } from '../../../http/route.ts';
-import { singleParameters } from '../../../http/single-parameters.ts';
+import type { Route } from '../../../auth/route.ts';
 import { timestampOrNull } from '../../../http/timestamp-text.ts';
 import { authorizeDelivery, scopedRoute, maySee } from '../../http/subscription-access.ts';
 import { urlCheck } from '../../http/bodies/delivery-body.ts';
@@ -61,13 +61,13 @@ function hooksRoutes(parts: SubscriptionParts): readonly Route[] {
 }
 
 async function createHook(parts: SubscriptionParts, request: AuthorizedRequest): Promise<void> {
-  const { services, subscriptions, eventTypes, isTrustedEndpoint } = parts;
+  const { limits, subscriptions, eventTypes, isTrustedEndpoint } = parts;
   const hook = parseHookRequest(await request.members(), urlCheck(parts));
   const selection = newEventSelection(hook, eventTypes);
-  const { channelsPerConsumerMax } = services.settings;
+  const { channelsPerConsumerMax } = limits;
   if (selection.channels.length > channelsPerConsumerMax) throw tooManyChannels(channelsPerConsumerMax);
   selection.channels.forEach(checkPattern);
-  await authorizeDelivery(services, request.principal, selection.channels, undefined);
+  await authorizeDelivery(parts, request.principal, selection.channels, undefined);
   const [existing] = hooksOf(parts, request, (one) => isSameHook(one, hook, selection), 1);
   if (existing !== undefined) return request.respondJson(200, hookJson(existing), locationOf(existing));
   const { key, user } = request.principal;
@@ -83,7 +83,7 @@ async function createHook(parts: SubscriptionParts, request: AuthorizedRequest):
       },
       concurrencyMax: parts.settings.concurrency,
       delivery,
-      cursor: services.feed.head,
+      cursor: parts.feed.head,
       isTrusted: isTrustedEndpoint(hook.targetUrl),
     },
     request.actor,
@@ -146,19 +146,19 @@ function hookOf(
   { parameters: { id = '' }, principal }: AuthorizedRequest,
 ): WebhookSubscription {
   const subscription = parts.subscriptions.get(id);
-  if (subscription === undefined || !isHook(subscription) || !maySee(parts.services, principal, subscription))
+  if (subscription === undefined || !isHook(subscription) || !maySee(parts.auth, principal, subscription))
     throw noSuchHook();
   return subscription;
 }
 
 function hooksOf(
-  { services, subscriptions }: SubscriptionParts,
+  { auth, subscriptions }: SubscriptionParts,
   { principal }: AuthorizedRequest,
   isSelected: (hook: WebhookSubscription) => boolean,
   limit: number,
 ): readonly WebhookSubscription[] {
   const predicate = (one: Subscription): boolean =>
-    isHook(one) && one.status.state !== 'ended' && isSelected(one) && maySee(services, principal, one);
+    isHook(one) && one.status.state !== 'ended' && isSelected(one) && maySee(auth, principal, one);
   return subscriptions.list({ after: '', limit, predicate }).filter(isHook);
 }
 

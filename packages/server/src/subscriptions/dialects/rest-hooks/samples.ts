@@ -1,9 +1,10 @@
 import { isPattern } from '@polycast/protocol';
+import { invalidParameter } from '../../../http/query.ts';
+import type { Feed } from '../../../core/feed.ts';
 import type { EventTypes } from '../../../core/events/event-types.ts';
 import type { Principal } from '../../../core/access/principal.ts';
-import { invalidParameter } from '../../../streams/events-query.ts';
+import type { AuthParts } from '../../../auth/auth-parts.ts';
 import { authorize } from '../../../auth/permission.ts';
-import type { Services } from '../../../http/services.ts';
 import { storedContent } from '../../../streams/stored-content.ts';
 
 const SAMPLES_MAX = 3;
@@ -15,16 +16,15 @@ const SAMPLES_BYTES_MAX = 256 * 1024;
  * @throws PolycastError `invalid_parameter`, and the errors of reading a channel's history
  */
 export async function samplesOf(
-  { services, eventTypes }: { readonly services: Services; readonly eventTypes: EventTypes },
+  { auth, feed, eventTypes }: { readonly auth: AuthParts; readonly feed: Feed; readonly eventTypes: EventTypes },
   principal: Principal,
   event: string,
 ): Promise<readonly unknown[]> {
   const type = eventTypes.get(event);
   if (type !== undefined) return type.sample === undefined ? [] : [JSON.parse(type.sample) as unknown];
   if (!isPattern(event)) throw invalidParameter('event', 'must be an event type or a channel');
-  await authorize(services, principal, 'subscribe', [event]);
-  await authorize(services, principal, 'history', [event]);
-  const { feed } = services;
+  await authorize(auth, principal, 'subscribe', [event]);
+  await authorize(auth, principal, 'history', [event]);
   const page = await feed.read(feed.interest([event]), 0, feed.head, 'backward', SAMPLES_MAX, SAMPLES_BYTES_MAX);
   return page.records.flatMap(({ body }) => {
     const { mediaType, bytes } = storedContent(body);

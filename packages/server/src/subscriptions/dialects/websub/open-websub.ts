@@ -8,12 +8,14 @@ import { WebSubHub } from './websub-hub.ts';
 
 /** Creates the WebSub hub and its parts. There are no routes if WebSub is disabled. */
 export function openWebSub({
-  parts: { services, sender, settings: webhookDefaults },
+  parts: { auth, feed, random, sender, settings: webhookDefaults },
+  publisher,
+  publicUrl,
   openSubscriptions: subscriptions,
   settings: { websub: settings },
   fetchDocument,
 }: DialectDependencies): DialectService {
-  const { feed, publisher, authority, clock, random, wheel, logger } = services;
+  const { authority, clock, wheel, logger } = auth;
   const subscriberCount = new SubscriberCount(subscriptions, clock);
   const externalTopics = new ExternalTopics({
     fetchDocument,
@@ -43,7 +45,7 @@ export function openWebSub({
     head: () => feed.head,
   });
   return {
-    routes: settings.enabled ? websubRoutes(hub, services.settings.publicUrl) : [],
+    routes: settings.enabled ? websubRoutes(hub, publicUrl) : [],
     memoryUsage: { websub_requests: hub.waiting, websub_pings: externalTopics.waiting },
     start: () =>
       void hub

@@ -2,7 +2,7 @@ import { PolycastError } from '@polycast/protocol';
 import type { AuthorizedRequest } from '../../../auth/authorized-request.ts';
 import { parseMediaType } from '../../../http/body/media-type.ts';
 import { decodeUtf8 } from '../../../http/body/request-body.ts';
-import type { Route } from '../../../http/route.ts';
+import type { Route } from '../../../auth/route.ts';
 import type { WebSubHub } from './websub-hub.ts';
 
 /**

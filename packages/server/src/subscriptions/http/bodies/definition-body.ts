@@ -68,8 +68,8 @@ export function allCommonOptions(members: MemberReader, nowMs: number): CommonOp
 }
 
 /** @throws PolycastError `invalid_pattern`, `too_many_channels` */
-export function channelsCheck({ services }: SubscriptionParts): Validator<readonly string[]> {
-  const { channelsPerConsumerMax } = services.settings;
+export function channelsCheck({ limits }: SubscriptionParts): Validator<readonly string[]> {
+  const { channelsPerConsumerMax } = limits;
   return (value) => {
     if (!Array.isArray(value) || value.length === 0 || !value.every((channel) => typeof channel === 'string'))
       return { wrong: 'must be a list of channels and patterns' };
@@ -82,11 +82,11 @@ export function channelsCheck({ services }: SubscriptionParts): Validator<readon
  * Validates a start: a cursor, `earliest` or `now`.
  * @throws PolycastError `invalid_cursor`
  */
-export function startCheck({ services }: SubscriptionParts, name: string): Validator<string> {
+export function startCheck({ log }: SubscriptionParts, name: string): Validator<string> {
   const text = nonEmptyText(START_LENGTH_MAX);
   return (value) => {
     const checked = text(value);
-    if ('value' in checked) resolveStart(checked.value, services.log.state, name);
+    if ('value' in checked) resolveStart(checked.value, log.state, name);
     return checked;
   };
 }

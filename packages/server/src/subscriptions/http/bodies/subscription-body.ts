@@ -31,7 +31,7 @@ export function parseCreation(
 ): Creation {
   const members = new MemberReader(body);
   const channels = members.required('channels', channelsCheck(parts));
-  const common = allCommonOptions(members, parts.services.clock.nowMs());
+  const common = allCommonOptions(members, parts.auth.clock.nowMs());
   const from = members.optional('start', startCheck(parts, 'start')) ?? 'now';
   const delivery = newDelivery(parts, members.required('delivery', object));
   const { concurrencyDefault, concurrencyMax } = concurrencyOf(parts, delivery.kind);
@@ -65,7 +65,7 @@ export function parseChanges(
     rejectFixed(members, parts.dialects.get(definition.delivery.dialect).fixedMembers);
   const { concurrencyDefault, concurrencyMax } = concurrencyOf(parts, definition.delivery.kind);
   const channels = members.optional('channels', channelsCheck(parts));
-  const common = givenCommonOptions(members, parts.services.clock.nowMs());
+  const common = givenCommonOptions(members, parts.auth.clock.nowMs());
   const given = members.optional('delivery', object);
   const delivery = given === undefined ? undefined : changedDelivery(parts, definition.delivery, given);
   const concurrency = members.has('concurrencyMax')
@@ -89,12 +89,12 @@ export function parseChanges(
  * if it is not in this log.
  */
 export async function startPosition(
-  { services }: SubscriptionParts,
+  { feed, log }: SubscriptionParts,
   text: string,
   channels: readonly string[],
 ): Promise<{ readonly cursor: Position; readonly lost: LostPosition | undefined }> {
-  if (text === 'earliest') return { cursor: await earliestPosition(services.feed, channels), lost: undefined };
-  const { position, gap } = resolveStart(text, services.log.state);
+  if (text === 'earliest') return { cursor: await earliestPosition(feed, channels), lost: undefined };
+  const { position, gap } = resolveStart(text, log.state);
   return { cursor: position, lost: gap === undefined ? undefined : parseCursor(gap.from) };
 }
 

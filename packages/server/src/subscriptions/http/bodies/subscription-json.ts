@@ -13,7 +13,7 @@ import type { SubscriptionParts } from '../parts.ts';
  * @param secret only for a new subscription or a new secret
  */
 export function subscriptionJson(
-  { subscriptions, services, dialects }: SubscriptionParts,
+  { subscriptions, log, dialects }: SubscriptionParts,
   { definition, status }: Subscription,
   secret?: string,
 ): object {
@@ -39,7 +39,7 @@ export function subscriptionJson(
     },
     created: timestampOrNull(definition.createdMs),
     changed: timestampOrNull(definition.changedMs),
-    cursor: encodeCursor(services.log.state.epoch, status.cursor),
+    cursor: encodeCursor(log.state.epoch, status.cursor),
     backlog: subscriptions.backlog(id),
   };
 }
@@ -118,8 +118,8 @@ export function deadLetterJson(deadLetter: DeadLetter): object {
   };
 }
 
-export function replayJson({ services }: SubscriptionParts, replay: Replay): object {
-  const { epoch } = services.log.state;
+export function replayJson({ log }: SubscriptionParts, replay: Replay): object {
+  const { epoch } = log.state;
   return {
     id: replay.id,
     after: encodeCursor(epoch, replay.after),

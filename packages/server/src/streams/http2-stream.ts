@@ -2,15 +2,16 @@ import type { ServerHttp2Stream } from 'node:http2';
 import type { Batch } from '../core/events/batch.ts';
 import type { Consumer } from './consumer.ts';
 import { withErrorListener, type ErrorSafe } from '../http/sockets/error-safe-socket.ts';
-import type { Services } from '../http/services.ts';
-import { StreamSession, type ControlFrames } from './stream-session.ts';
+import type { SessionParts } from './stream-parts.ts';
+import type { ControlFrames } from './control-frames.ts';
+import { StreamSession } from './stream-session.ts';
 
 /**
  * Starts an event stream in an HTTP/2 stream, with the same session and the same bytes as on a
  * connection of its own.
  */
-export function openHttp2Sse(
-  services: Services,
+export function openHttp2Stream(
+  parts: SessionParts,
   frames: ControlFrames,
   stream: ServerHttp2Stream,
   headers: readonly string[],
@@ -20,7 +21,7 @@ export function openHttp2Sse(
   for (let index = 0; index < headers.length; index += 2)
     fields[(headers[index] as string).toLowerCase()] = headers[index + 1] as string;
   stream.respond(fields);
-  return new Http2SseSession(services, frames, withErrorListener(stream) as unknown as ErrorSafe, consumer);
+  return new Http2StreamSession(parts, frames, withErrorListener(stream) as unknown as ErrorSafe, consumer);
 }
 
 /**
@@ -28,7 +29,7 @@ export function openHttp2Sse(
  * collects the bytes of all its streams and writes them together. So each batch is one write. The
  * next write waits for its callback, which depends on the client's flow control window.
  */
-class Http2SseSession extends StreamSession {
+class Http2StreamSession extends StreamSession {
   /** Writes without a callback so far. */
   #pendingWrites = 0;
 
@@ -36,7 +37,7 @@ class Http2SseSession extends StreamSession {
     if (sendGapFirst) this.sendBatchGap(batch);
     const { bytes, count } = this.withoutOwnEvents(batch);
     if (count === 0) return !sendGapFirst;
-    this.services.stats.deliveries[this.transport] += count;
+    this.parts.stats.deliveries[this.transport] += count;
     this.#write(bytes);
     return false;
   }
@@ -49,7 +50,7 @@ class Http2SseSession extends StreamSession {
   }
 
   #write(bytes: string | Uint8Array): void {
-    this.sentTick = this.services.wheel.tick;
+    this.sentTick = this.parts.wheel.tick;
     if (this.#pendingWrites++ === 0) this.markBlocked();
     this.socket.write(bytes, this.#onWritten);
   }

@@ -1,0 +1,23 @@
+import type { Route } from '../auth/route.ts';
+import type { PublishParts } from './publish-parts.ts';
+import { publishData, publishEvents } from './publish-routes.ts';
+import { publishToUser, publishToUsers } from './user-publish-routes.ts';
+
+/** The routes that publish. Each handler authorizes the channels that it uses. */
+export function publishRoutes(parts: PublishParts): readonly Route[] {
+  const publishing = { method: 'POST', requires: 'entry' } as const;
+  return [
+    { ...publishing, path: '/v1/events', handle: (request) => publishEvents(parts, request) },
+    {
+      ...publishing,
+      path: '/v1/channels/:channel/events',
+      handle: (request) => publishData(parts, request, request.parameters['channel'] ?? ''),
+    },
+    {
+      ...publishing,
+      path: '/v1/users/:user/events',
+      handle: (request) => publishToUser(parts, request, request.parameters['user'] ?? ''),
+    },
+    { ...publishing, path: '/v1/users/events', handle: (request) => publishToUsers(parts, request) },
+  ];
+}

@@ -1,0 +1,160 @@
+import { asciiChunk, inChunks, LAST_CHUNK, type Framing, type Gap, type TransportName } from '@polycast/protocol';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { mergeHeaderPairs, STREAM_HEADERS } from '../http/headers/cache-headers.ts';
+import { http2StreamOf } from '../http/http2/http2-exchange.ts';
+import { commonHeadersOf } from '../http/respond.ts';
+import { detachSocket } from '../http/sockets/detach-socket.ts';
+import { stopTracking } from '../http/sockets/idle-connections.ts';
+import type { RevokedReason } from '../auth/sessions.ts';
+import type { Consumer } from './consumer.ts';
+import type { ControlFrames } from './control-frames.ts';
+import { openHttp2Stream } from './http2-stream.ts';
+import type { SessionParts } from './stream-parts.ts';
+import { StreamSession } from './stream-session.ts';
+
+/**
+ * A transport of `GET /v1/events` whose response lasts. The client chooses it by `Accept`. Example:
+ * Server-Sent Events for `text/event-stream`.
+ */
+export interface EventStream {
+  readonly mediaType: string;
+  /** Starts a stream, which ends with its connection. */
+  readonly open: (parts: SessionParts, request: IncomingMessage, response: ServerResponse, consumer: Consumer) => void;
+}
+
+/**
+ * The form of a response that streams text: the bytes of an event, and the control messages. All
+ * control messages are ASCII. Example: in Server-Sent Events a gap is the event `polycast.gap`.
+ */
+export interface TextStreamFormat {
+  readonly transport: TransportName;
+  readonly mediaType: string;
+  readonly contentType: string;
+  readonly framing: Framing;
+  readonly ready: (ready: Ready, reconnectMs: number) => string;
+  readonly heartbeat: (cursor: string) => string;
+  /** A heartbeat without a cursor; `undefined` if each heartbeat has one. */
+  readonly keepAlive: string | undefined;
+  readonly gap: (gap: Gap, cursor: string) => string;
+  readonly draining: (reconnectInMs: number) => string;
+  readonly expiring: (inMs: number) => string;
+  /** The last message of a stream that has lost its access. */
+  readonly closing: (code: RevokedReason) => string;
+}
+
+/** The members of the first message. */
+export interface Ready {
+  readonly cursor: string;
+  readonly session: string;
+  readonly heartbeatMs: number;
+}
+
+/**
+ * Makes the transport of a format. Each batch is one write of bytes, shared by all readers at the
+ * same position.
+ */
+export function textStream(format: TextStreamFormat): EventStream {
+  const frames = plainFrames(format);
+  const chunks = chunkedFrames(format);
+  const headers = headersOf(format);
+  const headerText = headerLines(headers);
+  return {
+    mediaType: format.mediaType,
+    open(parts, request, response, consumer) {
+      const stream = http2StreamOf(response);
+      const merged = mergeHeaderPairs(commonHeadersOf(response), headers);
+      if (stream !== undefined) {
+        const address = consumer.address ?? request.socket.remoteAddress;
+        const session = openHttp2Stream(parts, frames, stream, merged, { ...consumer, address });
+        return session.open(openingOf(format, parts, session, consumer));
+      }
+      const socket = detachSocket(request, response);
+      stopTracking(socket);
+      // A client that sends `Connection: close` reads until the connection ends. PHP's streams delay
+      // up to 8 KiB of a chunked response.
+      const isChunked = request.httpVersionMinor > 0 && response.shouldKeepAlive;
+      const session = new StreamSession(parts, isChunked ? chunks : frames, socket, consumer);
+      const opening = openingOf(format, parts, session, consumer);
+      const head = `${HEAD}${merged === headers ? headerText : headerLines(merged)}`;
+      session.open(isChunked ? `${head}${CHUNKED_END}${asciiChunk(opening)}` : `${head}\r\n${opening}`);
+      // The hub ignores all further input of the client. It reads it to notice a disconnect.
+      socket.resume();
+    },
+  };
+}
+
+/** The frames over HTTP/2, over HTTP/1.0, and for a request with `Connection: close`. */
+function plainFrames(format: TextStreamFormat): ControlFrames {
+  const { transport, framing, keepAlive, heartbeat, gap, draining, expiring, closing } = format;
+  return {
+    transport,
+    ignoresInput: true,
+    framing,
+    heartbeat,
+    keepAlive: keepAlive === undefined ? undefined : Buffer.from(keepAlive),
+    gap,
+    draining,
+    expiring,
+    revoked: (code) => Buffer.from(closing(code)),
+    closing: () => undefined,
+  };
+}
+
+/**
+ * The same frames over HTTP/1.1: each write is a chunk
+ * (docs/decisions/0036-event-streams-in-chunks.md). A stream that the hub ends in order has a last
+ * chunk. A broken stream has none, so its client knows that it broke.
+ */
+function chunkedFrames(format: TextStreamFormat): ControlFrames {
+  const { transport, framing, keepAlive, heartbeat, gap, draining, expiring, closing } = format;
+  return {
+    transport,
+    ignoresInput: true,
+    framing: inChunks(framing),
+    heartbeat: (cursor) => asciiChunk(heartbeat(cursor)),
+    keepAlive: keepAlive === undefined ? undefined : Buffer.from(asciiChunk(keepAlive)),
+    gap: (content, cursor) => asciiChunk(gap(content, cursor)),
+    draining: (reconnectInMs) => asciiChunk(draining(reconnectInMs)),
+    expiring: (inMs) => asciiChunk(expiring(inMs)),
+    revoked: (code) => Buffer.from(asciiChunk(closing(code)) + LAST_CHUNK),
+    closing: (why) => (why === 'drain' ? LAST_CHUNK : undefined),
+  };
+}
+
+/** The first messages of a stream. */
+function openingOf(
+  format: TextStreamFormat,
+  { settings, stats }: SessionParts,
+  session: StreamSession,
+  { position, gap }: Consumer,
+): string {
+  const cursor = session.cursor(position);
+  const { heartbeatMs, reconnectMs } = settings;
+  const ready = format.ready({ cursor, session: session.id, heartbeatMs }, reconnectMs);
+  if (gap === undefined) return ready;
+  stats.gaps++;
+  return ready + format.gap(gap, gap.to);
+}
+
+function headersOf({ contentType }: TextStreamFormat): readonly string[] {
+  return [
+    'Content-Type',
+    contentType,
+    ...STREAM_HEADERS,
+    'X-Accel-Buffering',
+    'no',
+    'X-Content-Type-Options',
+    'nosniff',
+    'Cross-Origin-Resource-Policy',
+    'same-origin',
+  ];
+}
+
+function headerLines(pairs: readonly string[]): string {
+  let text = '';
+  for (let index = 0; index < pairs.length; index += 2) text += `${pairs[index]}: ${pairs[index + 1]}\r\n`;
+  return text;
+}
+
+const HEAD = 'HTTP/1.1 200 OK\r\nConnection: close\r\n';
+const CHUNKED_END = 'Transfer-Encoding: chunked\r\n\r\n';
