@@ -49,7 +49,7 @@ describe('the same publish script', () => {
     const script = await publishScript(seeded);
     const lasts = Object.values(FOLLOW_OPTIONS).map((options) => expectedIds(options, script).at(-1) as string);
     const perRequest = (followers: readonly Follower[]): Follower[][] =>
-      lasts.map((_last, index) => followers.slice(index * 4, index * 4 + 4));
+      lasts.map((_last, index) => followers.slice(index * TRANSPORTS.length, (index + 1) * TRANSPORTS.length));
     const arrive = (followers: readonly Follower[][]): Promise<unknown> =>
       Promise.all(followers.map((of, index) => allHaveReached(lasts[index] as string, of)));
     await arrive(perRequest(live));

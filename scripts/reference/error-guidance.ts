@@ -122,7 +122,7 @@ export const ERROR_GUIDANCE: Readonly<Record<ErrorCode, ErrorGuidance>> = {
   },
   not_acceptable: {
     when: '`Accept` excludes both JSON and event streams.',
-    then: 'Accept `application/json` or `text/event-stream`.',
+    then: 'Accept `application/json`, `text/event-stream` or `application/x-ndjson`.',
   },
   request_timeout: {
     when: 'The headers or the body did not arrive within `limits.headersTimeoutMs` or `limits.bodyTimeoutMs`.',

@@ -6,7 +6,6 @@ import { call, query } from '../http.ts';
 import { eventsOf, membersOf, rawEvent, type RawEvent } from '../wire/raw-events.ts';
 import { pause } from '../wait.ts';
 
-/** The four ways of reading. */
 export { TRANSPORTS };
 export type Transport = TransportName;
 
@@ -126,6 +125,7 @@ const READ: Readonly<Record<Transport, Read>> = {
   'short-poll': (hub, options, listener) => poll(hub, options, 0, listener),
   'long-poll': (hub, options, listener) => poll(hub, options, 20, listener),
   sse: readSse,
+  ndjson: readLines,
   websocket: readWebSocket,
 };
 
@@ -169,7 +169,6 @@ function readSse(
   { channels, types, after, token }: FollowOptions,
   listener: ReaderListener,
 ): Promise<void> {
-  const { get } = hub.startsWith('https:') ? https : http;
   // A cursor goes where EventSource puts it.
   const isCursor = after.length === 22;
   const target = query({ channel: channels, type: types, after: isCursor ? undefined : after });
@@ -178,21 +177,44 @@ function readSse(
     ...authorization(token),
     ...(isCursor ? { 'Last-Event-ID': after } : {}),
   };
+  const parser = createSseParser({ onIgnored: (line) => void (line.startsWith(':') || listener.error(line)) });
+  return readStream(`${hub}/v1/events?${target}`, headers, listener, (bytes) => {
+    for (const frame of parser.feed(bytes)) sseFrame(frame, listener);
+  });
+}
+
+/** JSON lines: the messages of a WebSocket, one a line. */
+function readLines(
+  hub: string,
+  { channels, types, after, token }: FollowOptions,
+  listener: ReaderListener,
+): Promise<void> {
+  const target = query({ channel: channels, type: types, after });
+  const headers = { Accept: 'application/x-ndjson', ...authorization(token) };
+  const decoder = new TextDecoder();
+  let rest = '';
+  return readStream(`${hub}/v1/events?${target}`, headers, listener, (bytes) => {
+    const lines = (rest + decoder.decode(bytes, { stream: true })).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) jsonMessage(line, listener);
+  });
+}
+
+function readStream(
+  url: string,
+  headers: Readonly<Record<string, string>>,
+  listener: ReaderListener,
+  feed: (bytes: Buffer) => void,
+): Promise<void> {
+  const { get } = url.startsWith('https:') ? https : http;
   return new Promise((resolve) => {
-    const request = get(`${hub}/v1/events?${target}`, {
-      headers,
-      agent: false,
-      rejectUnauthorized: false,
-    } as http.RequestOptions);
+    const request = get(url, { headers, agent: false, rejectUnauthorized: false } as http.RequestOptions);
     listener.onDisconnect(() => request.destroy());
     request.on('error', (error) => listener.ended(String((error as NodeJS.ErrnoException).code)));
     request.on('close', () => resolve());
     request.on('response', (answer) => {
       if (answer.statusCode !== 200 && answer.statusCode !== 503) listener.error(`${answer.statusCode}`);
-      const parser = createSseParser({ onIgnored: (line) => void (line.startsWith(':') || listener.error(line)) });
-      answer.on('data', (bytes: Buffer) => {
-        for (const frame of parser.feed(bytes)) sseFrame(frame, listener);
-      });
+      answer.on('data', feed);
       answer.on('error', () => undefined);
       answer.on('end', () => listener.ended('end'));
     });
@@ -225,7 +247,7 @@ function readWebSocket(
       if (answer.statusCode !== 503) listener.error(`${answer.statusCode}`);
       request.destroy();
     });
-    socket.on('message', (message: Buffer) => webSocketMessage(message.toString('utf8'), listener));
+    socket.on('message', (message: Buffer) => jsonMessage(message.toString('utf8'), listener));
     socket.on('close', (code) => {
       listener.ended(String(code));
       resolve();
@@ -233,12 +255,12 @@ function readWebSocket(
   });
 }
 
-function webSocketMessage(text: string, listener: ReaderListener): void {
+function jsonMessage(text: string, listener: ReaderListener): void {
   const members = membersOf(text);
   const op = members.get('op');
   if (op === undefined) listener.event(rawEvent(text));
   else if (op === '"gap"') listener.gap(JSON.parse(text) as Gap);
-  else if (op === '"draining"') listener.ended('draining');
+  else if (op === '"draining"' || op === '"closing"') listener.ended(JSON.parse(op) as string);
   else if (members.has('cursor')) listener.cursor(JSON.parse(members.get('cursor') as string) as string);
   else listener.error(text);
 }

@@ -2,13 +2,13 @@
  * A transport is the way in which a client reads events. Example: `sse` is one response of
  * Server-Sent Events. Metrics, schemas, the client library, the CLI and the Lab follow these lists.
  */
-export type TransportName = (typeof CLIENT_TRANSPORTS)[number];
+export type TransportName = (typeof CLIENT_TRANSPORTS)[number] | 'ndjson';
 
 /** The transports of the client library, in its order of preference. */
 export const CLIENT_TRANSPORTS = ['websocket', 'sse', 'long-poll', 'short-poll'] as const;
 
 /** All transports of the hub. */
-export const TRANSPORTS: readonly TransportName[] = [...CLIENT_TRANSPORTS];
+export const TRANSPORTS: readonly TransportName[] = [...CLIENT_TRANSPORTS, 'ndjson'];
 
 /** The transports of sessions. A short poll is answered at once and leaves no session behind. */
 export const SESSION_TRANSPORTS: readonly TransportName[] = TRANSPORTS.filter((name) => name !== 'short-poll');

@@ -8,6 +8,7 @@ import { isCacheable, isEventsQuery, type EventsQueryParser, type EventsQuery } 
 import type { IdleTracker } from '../http/sockets/idle-connections.ts';
 import { answerPoll, respondUnchanged, unchangedTag, type PollOptions } from './poll.ts';
 import type { ReadParts } from './stream-parts.ts';
+import { ndjson } from './ndjson.ts';
 import { serverSentEvents } from './sse.ts';
 import type { EventStream } from './text-stream.ts';
 
@@ -101,7 +102,7 @@ function pollOptions({ settings }: ReadParts, request: IncomingMessage, query: E
 }
 
 /** The transports that stream. A further one is a file and a line here. */
-const STREAMS: readonly EventStream[] = [serverSentEvents];
+const STREAMS: readonly EventStream[] = [serverSentEvents, ndjson];
 const LIST = new Intl.ListFormat('en', { type: 'disjunction' });
 const MEDIA_TYPES = ['application/json', ...STREAMS.map(({ mediaType }) => mediaType)];
 

@@ -184,6 +184,11 @@ const readEvents: Operation = {
           schema: { type: 'string' },
           doc: 'An event stream (PROTOCOL.md section 6).',
         },
+        {
+          mediaType: 'application/x-ndjson',
+          schema: { type: 'string' },
+          doc: 'A stream of JSON lines (PROTOCOL.md section 6.7).',
+        },
       ],
       headers: {
         ETag: 'For polls: the value for `If-None-Match`.',
