@@ -33,8 +33,9 @@ const SHORT_FILES: Readonly<Record<string, string>> = {
   'packages/server/src/core/events/entity-tag.ts': 'The form of a tag, which publishing and the core read.',
   'packages/server/src/core/events/latest.ts': 'The one condition of `ifLatest`, which each log checks.',
   'packages/server/src/core/events/media-type.ts': 'The grammar of a media type.',
+  'packages/server/src/http/http-settings.ts': 'The settings, which the server and the front end read.',
+  'packages/server/src/http/route.ts': 'What the router knows of a route, without its permissions.',
   'packages/server/src/http/security-headers.ts': 'The headers of every page, in one list.',
-  'packages/server/src/http/single-parameters.ts': 'The one reader of queries in which a parameter stands once.',
   'packages/server/src/http/timestamp-text.ts': 'The one format of times in JSON.',
   'packages/server/src/operate/api/binary-contents.ts': 'Contents that several groups of operations share.',
   'packages/server/src/operate/built-file.ts': 'The one place that knows both layouts, published and repository.',
@@ -48,7 +49,8 @@ const SHORT_FILES: Readonly<Record<string, string>> = {
   'packages/server/src/storage/shared/attempt-bounds.ts': 'Bounds that each home of subscriptions obeys.',
   'packages/server/src/storage/shared/body-encoder.ts': 'The one way to lay out bodies in memory.',
   'packages/server/src/storage/sqlite/file-bytes.ts': 'The one way to measure a file.',
-  'packages/server/src/streams/websocket/invalid-member.ts': 'The one refusal of a member, for all operations.',
+  'packages/server/src/streams/control-frames.ts': 'The messages that each streaming transport has.',
+  'packages/server/src/streams/sse.ts': 'A transport is a file.',
 };
 
 /** Still to be looked through: their short files have no reasons yet. */
