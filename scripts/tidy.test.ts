@@ -80,6 +80,18 @@ const violations: readonly [name: string, path: string, source: string, message:
     /tests for ':memory:'/,
   ],
   [
+    'the engine compares the name of a dialect',
+    'packages/server/src/subscriptions/webhook/webhook-dispatcher.ts',
+    "export const isHub = (dialect: string): boolean => dialect === 'websub';",
+    /names the dialect websub/,
+  ],
+  [
+    'a command lists the dialects by itself',
+    'packages/server/src/cli/commands/subscriptions/create.ts',
+    "export const choices = ['standard', 'cloudevents'];",
+    /names the dialect standard/,
+  ],
+  [
     'a handler reads a body by itself',
     'packages/server/src/publishing/publish-routes.ts',
     "import { readBody } from '../http/body/request-body.ts'; readBody(1);",

@@ -1,3 +1,4 @@
+import { DIALECTS } from '../../packages/server/src/subscriptions/dialects/registry.ts';
 import { resolveRelative, type Module } from './modules.ts';
 
 /** A rule that is broken, and where. */
@@ -108,6 +109,15 @@ const ONE_CALLER: Readonly<Record<string, { readonly caller: string; readonly re
   },
 };
 
+/** Only the folder of a dialect may know it by name; everyone else asks the object (`subscriptions/state/dialect.ts`). */
+const DIALECT_NAMES: ReadonlySet<string> = new Set(DIALECTS.names);
+const DIALECTS_HOME = `${SERVER}subscriptions/dialects/`;
+/** Files with such words that are no comparison, each with its reason. */
+const DIALECT_WORDS: readonly { readonly path: RegExp; readonly reason: string }[] = [
+  { path: /subscriptions\/state\/definition\.ts$/, reason: 'A format of bodies is called cloudevents too.' },
+  { path: /schemas\.ts$/, reason: 'The description of the API; registry.test.ts compares it with the registry.' },
+];
+
 /**
  * Memos that are bounded by their number of entries, each with the reason why an entry is short
  * whatever a client chooses.
@@ -129,6 +139,7 @@ export function check(modules: readonly Module[], entries: ReadonlySet<string>):
       ...dataHomes(module),
       ...unauthorized(module),
       ...cacheHeaders(module),
+      ...dialectNames(module),
       ...countedMemos(module),
       ...retiredNames(module),
       ...otherCallers(module),
@@ -164,6 +175,15 @@ function cacheHeaders({ path, texts }: Module): Finding[] {
   return [...texts]
     .filter((text) => CACHE_HEADER.test(text))
     .map((text) => ({ path, message: `names ${text}: ${CACHE_HEADERS_HOME} makes it, from who asks` }));
+}
+
+/** A name of a dialect in code that must treat all dialects alike. */
+function dialectNames({ path, texts }: Module): Finding[] {
+  if (!path.startsWith(SERVER) || path.startsWith(DIALECTS_HOME) || /\/testing[/.]/.test(path)) return [];
+  if (DIALECT_WORDS.some((words) => words.path.test(path))) return [];
+  return [...texts]
+    .filter((text) => DIALECT_NAMES.has(text))
+    .map((text) => ({ path, message: `names the dialect ${text}: its object in subscriptions/dialects decides` }));
 }
 
 /** A map that is emptied at a number of entries is as large as its clients make the entries. */

@@ -1,7 +1,12 @@
-import type { Dialect, VerificationContext, VerificationRequest, VerificationTarget } from '../../state/dialect.ts';
+import {
+  notVerified,
+  type Dialect,
+  type VerificationContext,
+  type VerificationRequest,
+  type VerificationTarget,
+} from '../../state/dialect.ts';
 import { describeSecret } from '../../webhook/request/secrets.ts';
 import { standardHeaders } from '../../webhook/request/signature.ts';
-import { notVerified } from '../../webhook/verification-requests.ts';
 
 /** CloudEvents HTTP Webhook 1.0, with the signature of Standard Webhooks. */
 export const cloudEvents: Dialect = {

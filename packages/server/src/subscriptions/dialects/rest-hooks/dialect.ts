@@ -1,7 +1,12 @@
-import type { Dialect, VerificationContext, VerificationRequest, VerificationTarget } from '../../state/dialect.ts';
+import {
+  evaluateResponse,
+  type Dialect,
+  type VerificationContext,
+  type VerificationRequest,
+  type VerificationTarget,
+} from '../../state/dialect.ts';
 import { describeSecret } from '../../webhook/request/secrets.ts';
 import { standardHeaders } from '../../webhook/request/signature.ts';
-import { evaluateResponse } from '../../webhook/verification-requests.ts';
 
 /** REST Hooks (PROTOCOL.md section 14.8), with the signature of Standard Webhooks. */
 export const restHooks: Dialect = {
