@@ -104,6 +104,30 @@ test('replays take turns with each other and with what comes, and end although s
   await vi.waitFor(() => expect(kit.engine.metrics.webhooks.events).toBe(200 + 200 + 100 + 100));
 });
 
+test('a replay sends to the URL that the subscription has now', async () => {
+  const before = await openReceiver();
+  const after = await openReceiver();
+  const kit = await openSubscriptionKit({ speed: 20 });
+  const { subscriptions } = kit.engine;
+  const options = webhook(before.url, { concurrencyMax: 1, ordering: 'none' });
+  const id = await kit.create(options);
+  for (let count = 0; count < 20; count++) await kit.publish('a.1', count);
+  await before.until(({ length }) => length === 20);
+
+  // The first event of the replay is refused, and so it waits for a retry.
+  before.answer = answerWith(500);
+  await subscriptions.replay(id, { after: 0, channel: undefined }, OPERATOR);
+  await before.until(({ length }) => length > 20);
+  before.answer = answerWith(200);
+  const delivery = { ...options.delivery, url: after.url };
+  await subscriptions.change(id, { delivery, isTrusted: true }, undefined, OPERATOR);
+  const { length } = before.received;
+  await vi.waitFor(() => expect(subscriptions.replays(id).every(({ isDone }) => isDone)).toBe(true));
+  // One request may have been in flight.
+  expect(before.received.length).toBeLessThanOrEqual(length + 1);
+  expect(after.received.map(dataOf)).toContain(19);
+});
+
 test('batches are gathered for a time, or until they are full', async () => {
   const receiver = await openReceiver();
   const kit = await openSubscriptionKit();

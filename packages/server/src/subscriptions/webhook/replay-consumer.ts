@@ -1,6 +1,6 @@
 import type { Position } from '../../core/ports.ts';
 import { AckTracker } from '../state/lanes/ack-tracker.ts';
-import type { Ordering } from '../state/definition.ts';
+import type { Ordering, WebhookDelivery } from '../state/definition.ts';
 import type { Replay } from '../state/ports.ts';
 import type { StoreChange } from '../state/subscription-store.ts';
 import type { DurableConsumerParts } from '../engine/durable-consumer.ts';
@@ -45,6 +45,11 @@ export class ReplayConsumer extends WebhookConsumer {
 
   override get primary(): WebhookConsumer {
     return this.#primary;
+  }
+
+  /** That of the subscription, so that a change of the URL or the secret holds for the replay too. */
+  override get delivery(): WebhookDelivery {
+    return this.#primary.delivery;
   }
 
   override get openMax(): number {
