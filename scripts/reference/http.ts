@@ -1,31 +1,31 @@
 import { ERRORS } from '../../packages/protocol/src/index.ts';
-import type {
-  ResponseDescription,
-  Content,
-  JsonSchema,
-  Parameter,
-  Operation,
-} from '../../packages/server/src/operate/api/operation.ts';
-import { OPERATIONS } from '../../packages/server/src/operate/api/all-operations.ts';
-import { SCHEMAS } from '../../packages/server/src/operate/api/schemas.ts';
+import type * as described from '../../packages/server/src/http/openapi/description.ts';
+import type { Operation } from '../../packages/server/src/http/openapi/operations.ts';
+import { defaultApi } from './api.ts';
 import { code, page, table } from './markdown.ts';
-import { example, form } from './shape.ts';
+import { form } from './shape.ts';
+
+type JsonSchema = described.JsonSchema;
+type Content = described.Content<JsonSchema>;
+type Parameter = described.Parameter<JsonSchema>;
+type ResponseDescription = described.ResponseDescription<JsonSchema>;
 
 /** docs/reference/http.md */
-export function httpPage(): string {
+export async function httpPage(): Promise<string> {
+  const { operations, schemas } = await defaultApi();
   return page(
     'HTTP API',
-    '`packages/server/src/operate/api/all-operations.ts`',
+    'the descriptions of the routes in `packages/server/src`',
     'A running hub serves the same content as OpenAPI 3.1 at `/openapi.json`. [PROTOCOL.md](../../PROTOCOL.md) is the normative text, and [errors](errors.md) lists the codes.',
     table(
       ['operation', 'does'],
-      OPERATIONS.map((route) => [`[\`${title(route)}\`](#${anchor(route)})`, route.summary]),
+      operations.map((route) => [`[\`${title(route)}\`](#${anchor(route)})`, route.summary]),
     ),
     'Every path also answers `OPTIONS` with `204` and `Allow`. Paths with `GET` answer `HEAD` with the same headers and no body.',
-    ...OPERATIONS.map(entry),
+    ...operations.map(entry),
     '## Shapes',
     'The schemas of bodies and answers. A member that is not marked "Always" is optional.',
-    ...Object.entries(SCHEMAS).map(shape),
+    ...Object.entries(schemas).map(shape),
   );
 }
 
@@ -42,19 +42,19 @@ function anchor(route: Operation): string {
 }
 
 function entry(route: Operation): string {
-  const { summary, doc, section, parameters, bodies, answers, errors } = route;
+  const { summary, details, section, parameters, bodies, responses, errors } = route;
   return [
     `## ${title(route)}`,
-    `${summary} ${doc}`.trim(),
+    `${summary} ${details}`.trim(),
     `PROTOCOL.md section ${section}.`,
     ...optional('Parameters', parameters, () => table(['parameter', 'in', 'form', ''], parameters.map(parameterRow))),
     ...optional('Body', bodies, () =>
       [table(['media type', 'form', ''], bodies.map(contentRow)), ...examples(bodies)].join('\n\n'),
     ),
-    ...optional('Answers', answers, () =>
+    ...optional('Answers', responses, () =>
       [
-        table(['status', 'form', '', 'headers'], answers.map(answerRow)),
-        ...answers.flatMap(({ contents }) => examples(contents)),
+        table(['status', 'form', '', 'headers'], responses.map(answerRow)),
+        ...responses.flatMap(({ contents }) => examples(contents)),
       ].join('\n\n'),
     ),
     ...optional('Refusals', errors, () =>
@@ -82,11 +82,15 @@ function answerRow({ status, doc, contents, headers = {} }: ResponseDescription)
   return [code(String(status)), forms, types === '' ? doc : `${doc} ${types}`, said.join('<br>')];
 }
 
-/** Bodies and answers in JSON, as they may look. */
+/** Bodies and answers, as they may look. */
 function examples(contents: readonly Content[]): string[] {
   return contents
-    .filter(({ mediaType, schema }) => mediaType === 'application/json' && Object.keys(schema).length > 0)
-    .map(({ schema }) => `\`\`\`json\n${JSON.stringify(example(schema), undefined, 2)}\n\`\`\``);
+    .filter(({ example }) => example !== undefined)
+    .map(({ example }) =>
+      typeof example === 'string'
+        ? `\`\`\`text\n${example.trimEnd()}\n\`\`\``
+        : `\`\`\`json\n${JSON.stringify(example, undefined, 2)}\n\`\`\``,
+    );
 }
 
 /** One of the shapes that operations share. */

@@ -1,5 +1,4 @@
-import type { JsonSchema } from '../../packages/server/src/operate/api/operation.ts';
-import { SCHEMAS } from '../../packages/server/src/operate/api/schemas.ts';
+import type { JsonSchema } from '../../packages/server/src/http/openapi/description.ts';
 import { code } from './markdown.ts';
 
 /** What a schema asks for, in a few words. A named shape links to its section of the page. */
@@ -44,75 +43,12 @@ function range(least: unknown, most: unknown): string {
   return least === most ? String(from) : `${from} to ${to}`;
 }
 
-export function nameIn(reference: string): string {
+function nameIn(reference: string): string {
   return reference.slice(reference.lastIndexOf('/') + 1);
 }
 
 function link(name: string): string {
   return `[${name}](#shape-${name.toLowerCase()})`;
-}
-
-/**
- * A value that fits a schema: what it says itself, or the plainest. Members that may be left out
- * are there as well.
- */
-export function example(schema: JsonSchema, depth = 0): unknown {
-  const { $ref, type, examples, default: value, anyOf, oneOf, allOf, enum: words, const: constant } = schema;
-  if (Array.isArray(examples)) return examples[0];
-  if (typeof $ref === 'string') return example(SCHEMAS[nameIn($ref)] as JsonSchema, depth);
-  if (constant !== undefined) return constant;
-  if (Array.isArray(allOf)) return Object.assign({}, ...allOf.map((each) => example(each as JsonSchema, depth)));
-  const [first] = (anyOf ?? oneOf ?? []) as readonly JsonSchema[];
-  if (first !== undefined && schema['properties'] === undefined) return example(first, depth);
-  if (Array.isArray(words)) return value ?? words[0];
-  if (value !== undefined && value !== null) return value;
-  const [kind] = [type].flat() as (string | undefined)[];
-  if (kind === 'object') return exampleObject(schema, depth);
-  if (kind === 'array') return depth > DEPTH_MAX ? [] : [example(schema['items'] as JsonSchema, depth + 1)];
-  return PLAIN[(schema['format'] as string | undefined) ?? kind ?? 'any'] ?? schema['minimum'] ?? 'text';
-}
-
-const DEPTH_MAX = 5;
-const PLAIN: Readonly<Record<string, unknown>> = {
-  'date-time': '2027-01-31T12:00:00.000Z',
-  uri: 'https://shop.example/hook',
-  boolean: true,
-  integer: 1,
-  number: 1.5,
-  any: { total: 42 },
-};
-
-/** Texts of members, where any would do. */
-const TEXTS: Readonly<Record<string, string>> = {
-  type: 'order.paid',
-  idempotencyKey: 'order-42-paid',
-  user: 'ann',
-  name: 'shop backend',
-  event: 'order.paid',
-  description: 'Orders for the warehouse',
-  source: '/shop',
-  subject: 'orders.42',
-  datacontenttype: 'text/plain',
-  address: '203.0.113.7',
-  reason: 'logged out',
-};
-
-function exampleObject({ properties = {}, oneOf }: JsonSchema, depth: number): unknown {
-  const excluded = exclusiveNames(oneOf as readonly JsonSchema[] | undefined);
-  const entries = Object.entries(properties as Record<string, JsonSchema>).filter(
-    ([name]) => !excluded.has(name) && name !== 'data_base64',
-  );
-  return Object.fromEntries(
-    entries.map(([name, member]) => {
-      const value = example(member, depth + 1);
-      return [name, value === 'text' ? (TEXTS[name] ?? value) : value];
-    }),
-  );
-}
-
-/** Of members that exclude each other the first is shown. */
-function exclusiveNames(alternatives: readonly JsonSchema[] = []): ReadonlySet<string> {
-  return new Set(alternatives.slice(1).flatMap(({ required }) => (required as string[] | undefined) ?? []));
 }
 
 function textOf(value: unknown): string {

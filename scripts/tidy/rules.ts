@@ -38,7 +38,8 @@ const FOLDER_IMPORTS: Readonly<Record<string, readonly string[]>> = {
   identity: ['core'],
   presence: ['core'],
   outgoing: ['core', 'subscriptions/state'],
-  operate: ['core'],
+  // Its routes describe themselves.
+  operate: ['core', 'http'],
   lab: ['core'],
   // Settings of subscriptions are declared beside them.
   config: ['core', ...SUBSCRIPTION_FOLDERS],
@@ -115,7 +116,6 @@ const DIALECTS_HOME = `${SERVER}subscriptions/dialects/`;
 /** Files with such words that are no comparison, each with its reason. */
 const DIALECT_WORDS: readonly { readonly path: RegExp; readonly reason: string }[] = [
   { path: /subscriptions\/state\/definition\.ts$/, reason: 'A format of bodies is called cloudevents too.' },
-  { path: /schemas\.ts$/, reason: 'The description of the API; registry.test.ts compares it with the registry.' },
 ];
 
 /**

@@ -37,7 +37,6 @@ const SHORT_FILES: Readonly<Record<string, string>> = {
   'packages/server/src/http/route.ts': 'What the router knows of a route, without its permissions.',
   'packages/server/src/http/security-headers.ts': 'The headers of every page, in one list.',
   'packages/server/src/http/timestamp-text.ts': 'The one format of times in JSON.',
-  'packages/server/src/operate/api/binary-contents.ts': 'Contents that several groups of operations share.',
   'packages/server/src/operate/built-file.ts': 'The one place that knows both layouts, published and repository.',
   'packages/server/src/outgoing/contain.ts': 'The wall against errors of an HTTP client.',
   'packages/server/src/outgoing/destinations/parse-target.ts': 'The one check of a URL before any look-up.',

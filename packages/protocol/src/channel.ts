@@ -7,8 +7,10 @@
 /** The longest channel name or pattern, in characters. */
 export const CHANNEL_LENGTH_MAX = 200;
 
-const CHANNEL = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
-const PATTERN = /^(?:(?:[A-Za-z0-9_-]+|\*)\.)*(?:[A-Za-z0-9_-]+|\*|>)$/;
+/** The form of a channel. */
+export const CHANNEL: RegExp = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
+/** The form of a pattern; its tokens and wildcards have bounds as well. */
+export const PATTERN: RegExp = /^(?:(?:[A-Za-z0-9_-]+|\*)\.)*(?:[A-Za-z0-9_-]+|\*|>)$/;
 
 /** Whether the text is a name to which events can be published. */
 export function isChannel(text: string): boolean {

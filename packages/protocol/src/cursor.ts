@@ -20,6 +20,11 @@ const EPOCH_TIME_LENGTH = 8;
 const POSITION_LENGTH = 11;
 const EPOCH_ORIGIN_MS = 1_767_225_600_000; // 2026-01-01T00:00:00Z; 8 digits reach to 2060
 
+/** The form of a cursor. */
+export const CURSOR: RegExp = new RegExp(
+  `^[0-9a-hjkmnp-tv-z]{${EPOCH_LENGTH}}-[0-9a-hjkmnp-tv-z]{${POSITION_LENGTH}}$`,
+);
+
 /** The number of characters of every cursor. */
 export const CURSOR_LENGTH: number = EPOCH_LENGTH + 1 + POSITION_LENGTH;
 

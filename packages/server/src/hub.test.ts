@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { loadConfig } from './config/load.ts';
 import { openHub } from './hub.ts';
-import { OPERATIONS } from './operate/api/all-operations.ts';
+import { describeApi } from './http/openapi/operations.ts';
+import { routeName } from './http/route.ts';
 
 /** Answered, and no operation of the API. */
 const PAGES = ['GET /client.js', 'GET /client/presence.js', 'GET /client/tabs.js'];
@@ -15,8 +16,9 @@ test('what a hub answers is what its description says', async () => {
   });
   const hub = await openHub(config);
   onTestFinished(() => hub.close());
-  const described = OPERATIONS.map(({ method, path }) => `${method} ${path}`);
-  expect(hub.routes.toSorted()).toEqual([...described, ...PAGES].toSorted());
+  const { operations } = describeApi(hub.routes);
+  const described = operations.map(({ method, path }) => `${method} ${path}`);
+  expect(hub.routes.map(routeName).toSorted()).toEqual([...described, ...PAGES].toSorted());
 });
 
 test.each([

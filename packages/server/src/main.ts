@@ -52,7 +52,7 @@ class HubWithLab implements Hub {
     return this.#hub?.firstKey;
   }
 
-  get routes(): readonly string[] {
+  get routes(): readonly Route[] {
     return this.#hub?.routes ?? [];
   }
 

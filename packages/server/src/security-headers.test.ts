@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseConfig } from './config/parse.ts';
+import { routeName } from './http/route.ts';
 import { startHub, type Hub } from './main.ts';
 
 /** Every route of a hub with the Lab, and every kind of answer (PROTOCOL.md section 13.8). */
@@ -52,7 +53,7 @@ const MORE: readonly (readonly [string, string, Record<string, string>])[] = [
 ];
 
 test('every answer says that it is what it says, and who may load it', async () => {
-  const asked = [...hub.routes.map(pathOf), ...MORE];
+  const asked = [...hub.routes.map(routeName).map(pathOf), ...MORE];
   for (const [method, path, headers] of asked) {
     const answer = await ask(hub.url, method, path, headers, method === 'POST' ? '{}' : undefined);
     const { headers: said } = answer;
@@ -69,7 +70,7 @@ test('every answer says that it is what it says, and who may load it', async () 
 
 describe('over TLS', () => {
   test('every answer has Strict-Transport-Security if it is configured', async () => {
-    for (const [method, path, headers] of [...secureHub.routes.map(pathOf), ...MORE.slice(0, 9)]) {
+    for (const [method, path, headers] of [...secureHub.routes.map(routeName).map(pathOf), ...MORE.slice(0, 9)]) {
       const answer = await ask(secureHub.url, method, path, headers, method === 'POST' ? '{}' : undefined);
       const what = `${method} ${path}: ${answer.statusCode}`;
       expect([what, answer.headers['strict-transport-security']]).toEqual([what, 'max-age=3600']);

@@ -1,39 +1,66 @@
-import { integerParameter, invalidParameter, singleParameters } from '../http/query.ts';
+import * as z from 'zod';
 import type { AuditEntry } from '../core/access/identity-store.ts';
+import { json, response } from '../http/openapi/description.ts';
+import { named, page, time } from '../http/openapi/schemas.ts';
+import { beforeParameter, limitParameter, readQuery } from '../http/query-parameter.ts';
 import type { Route } from '../auth/route.ts';
-import type { AdministrationParts } from './administration-parts.ts';
 import { timestampOrNull } from '../http/timestamp-text.ts';
+import type { AdministrationParts } from './administration-parts.ts';
 
-const LIMIT_DEFAULT = 100;
-const LIMIT_MAX = 1000;
+const LIMIT = limitParameter(1000, 100, 'At most this many entries.');
+const PARAMETERS = [LIMIT, beforeParameter];
 
 /**
  * `GET /v1/audit?limit=&before=` (PROTOCOL.md section 13.1): the audit log, the newest entries
  * first.
  */
-export function auditRoute(administration: AdministrationParts): Route {
+export function auditRoute({ audit }: AdministrationParts): Route {
   return {
     method: 'GET',
     path: '/v1/audit',
     requires: 'admin',
+    description: () => ({
+      operationId: 'readAudit',
+      summary: 'Reads the audit log, newest first.',
+      section: '13.1',
+      parameters: PARAMETERS,
+      responses: [
+        response(
+          200,
+          'A page.',
+          json(page('entries', entrySchema(), z.int()), '`next` is the `before` of the next page.'),
+        ),
+      ],
+      errors: ['invalid_parameter'],
+    }),
     handle(request) {
-      const values = singleParameters(request.query, ['limit', 'before']);
-      const limit = integerParameter(values, 'limit', 1, LIMIT_MAX) ?? LIMIT_DEFAULT;
-      const entries = administration.audit.page(before(values.get('before')), limit + 1);
-      const page = entries.slice(0, limit);
+      const values = readQuery(request.query, PARAMETERS);
+      const limit = LIMIT.read(values);
+      const entries = audit.page(beforeParameter.read(values), limit + 1);
+      const shown = entries.slice(0, limit);
       request.respondJson(200, {
-        entries: page.map(entryJson),
-        next: entries.length > limit ? (page.at(-1)?.id ?? null) : null,
+        entries: shown.map(entryJson),
+        next: entries.length > limit ? (shown.at(-1)?.id ?? null) : null,
       });
     },
   };
 }
 
-function before(text: string | undefined): number {
-  if (text === undefined) return Number.MAX_SAFE_INTEGER;
-  if (/^\d{1,15}$/.test(text)) return Number(text);
-  throw invalidParameter('before', 'must be the `next` of a page');
-}
+const entrySchema = named('AuditEntry', () =>
+  z.object({
+    id: z.int().meta({ examples: [42] }),
+    time: time(),
+    action: z.string().meta({ examples: ['key.created'] }),
+    subject: z.string().meta({ examples: ['Ab3dEf6hIj9l'] }),
+    by: z.record(z.string(), z.unknown()).meta({
+      description: '`kind`, and `key` with `name`, or `user`; `address`.',
+      examples: [{ kind: 'user', user: 'ann', address: '203.0.113.7' }],
+    }),
+    detail: z
+      .record(z.string(), z.unknown())
+      .meta({ examples: [{ name: 'shop backend', scopes: ['publish:orders.>'] }] }),
+  }),
+);
 
 function entryJson({ id, timeMs, action, subject, by, detail }: AuditEntry): object {
   return { id, time: timestampOrNull(timeMs), action, subject, by, detail };

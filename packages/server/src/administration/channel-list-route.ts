@@ -1,5 +1,5 @@
+import * as z from 'zod';
 import { encodeCursor, matches } from '@polycast/protocol';
-import { integerParameter, singleParameters } from '../http/query.ts';
 import type { ChannelState, Log } from '../core/ports.ts';
 import type { Principal } from '../core/access/principal.ts';
 import { checkPattern } from '../streams/events-query.ts';
@@ -7,11 +7,16 @@ import { AccessError } from '../auth/access-error.ts';
 import { checkScope } from '../auth/permission.ts';
 import type { Route } from '../auth/route.ts';
 import type { AuthParts } from '../auth/auth-parts.ts';
+import { json, response } from '../http/openapi/description.ts';
+import { channel, count, cursor, named, page, pattern, time } from '../http/openapi/schemas.ts';
+import { limitParameter, readQuery, textParameter } from '../http/query-parameter.ts';
 import { timestampOrNull } from '../http/timestamp-text.ts';
 import type { AdministrationParts } from './administration-parts.ts';
 
-const LIMIT_DEFAULT = 100;
-const LIMIT_MAX = 1000;
+const LIMIT = limitParameter(1000, 100, 'At most this many channels.');
+const MATCH = textParameter('match', pattern().default('>'), 'Only channels that match this pattern.');
+const AFTER = textParameter('after', z.string(), '`next` of the previous page.');
+const PARAMETERS = [MATCH, LIMIT, AFTER];
 /** Names that one request scans, and names of one read of the log. */
 const SCANNED_MAX = 5000;
 const PAGE_COUNT = 1000;
@@ -25,12 +30,22 @@ export function channelListRoute({ auth, feed, log }: AdministrationParts): Rout
     method: 'GET',
     path: '/v1/channels',
     requires: 'entry',
+    description: () => ({
+      operationId: 'listChannels',
+      summary: 'Lists the channels, sorted by name.',
+      section: '10.3',
+      details:
+        'The key needs the scope `subscribe` for all channels that `match` covers, or `admin`. A page may have fewer channels than requested, or none, and still a next page.',
+      parameters: PARAMETERS,
+      responses: [response(200, 'A page.', json(channelListSchema(), '`next` is the `after` of the next page.'))],
+      errors: ['invalid_parameter', 'invalid_pattern', 'log_unavailable'],
+    }),
     async handle(request) {
-      const values = singleParameters(request.query, ['match', 'limit', 'after']);
-      const match = checkPattern(values.get('match') ?? '>');
-      const limit = integerParameter(values, 'limit', 1, LIMIT_MAX) ?? LIMIT_DEFAULT;
+      const values = readQuery(request.query, PARAMETERS);
+      const match = checkPattern(MATCH.read(values) ?? '>');
+      const limit = LIMIT.read(values);
       authorizeList(auth, request.principal, match);
-      const { channels, next } = await listChannels(log, match, values.get('after') ?? '', limit);
+      const { channels, next } = await listChannels(log, match, AFTER.read(values) ?? '', limit);
       const { epoch } = feed;
       request.respondJson(200, { channels: channels.map((state) => channelJson(state, epoch)), next });
     },
@@ -91,6 +106,20 @@ function laterOf(one: string, other: string): string {
 function lastNameBefore(prefix: string): string {
   return prefix === '' ? '' : prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) - 1) + '~';
 }
+
+const channelListSchema = named('ChannelList', () =>
+  page(
+    'channels',
+    z.object({
+      channel: channel(),
+      events: count('The number of stored events.'),
+      bytes: count('The size of their JSON.'),
+      oldest: time('The time of the oldest stored event.').nullable(),
+      latest: cursor().describe('The id of the newest stored event.').nullable(),
+    }),
+    z.string(),
+  ),
+);
 
 function channelJson({ channel, count, bytes, oldestTimeMs, latestPosition }: ChannelState, epoch: string): object {
   return {

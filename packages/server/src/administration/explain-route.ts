@@ -1,14 +1,27 @@
-import { invalidParameter, singleParameters } from '../http/query.ts';
+import * as z from 'zod';
 import { explain, userPrincipal, type Explanation } from '../core/access/explain.ts';
 import { isUser, OWN_CHANNEL_ALIAS } from '../core/access/private-channel.ts';
 import { ANONYMOUS, type Action, type Principal } from '../core/access/principal.ts';
+import { invalidParameter } from '../http/query.ts';
 import { checkPattern } from '../streams/events-query.ts';
 import type { Route } from '../auth/route.ts';
 import type { AdministrationParts } from './administration-parts.ts';
 import { noSuchKey } from './key-routes.ts';
 import { timestampOrNull } from '../http/timestamp-text.ts';
+import { json, queryParameter, response } from '../http/openapi/description.ts';
+import { named, pattern, time } from '../http/openapi/schemas.ts';
+import { readQuery } from '../http/query-parameter.ts';
 
 const ACTIONS: readonly Action[] = ['subscribe', 'publish', 'history', 'presence'];
+const PARAMETERS = [
+  queryParameter('user', z.string(), 'A user.'),
+  queryParameter('claims', z.string(), 'The claims of the user, as the site gives them: a JSON object.'),
+  queryParameter('key', z.string(), "A key's id."),
+  queryParameter('subscribe', pattern(), 'Whether they may subscribe.'),
+  queryParameter('publish', pattern(), 'Whether they may publish.'),
+  queryParameter('history', pattern(), 'Whether they may read what was before.'),
+  queryParameter('presence', pattern(), 'Whether they may see who is there.'),
+];
 
 /** `GET /v1/access/explain?user=42&subscribe=orders.7` (PROTOCOL.md section 13.1). */
 export function explainRoute(administration: AdministrationParts): Route {
@@ -16,8 +29,18 @@ export function explainRoute(administration: AdministrationParts): Route {
     method: 'GET',
     path: '/v1/access/explain',
     requires: 'admin',
+    description: () => ({
+      operationId: 'explainAccess',
+      summary: 'Shows whether a caller may perform an action, and which rule decides.',
+      section: '13.1',
+      details:
+        'One of `subscribe`, `publish`, `history` and `presence`. Without `user` and `key`: for an anonymous caller.',
+      parameters: PARAMETERS,
+      responses: [response(200, 'The decision and its reason.', json(explanationSchema(), 'The answer.'))],
+      errors: ['invalid_parameter', 'invalid_pattern', 'not_found'],
+    }),
     async handle(request) {
-      const values = singleParameters(request.query, ['user', 'claims', 'key', ...ACTIONS]);
+      const values = readQuery(request.query, PARAMETERS);
       const principal = principalOf(administration, values);
       const { action, pattern } = requestOf(values, principal);
       const explanation = await explainWithSite(administration, principal, action, pattern);
@@ -79,6 +102,26 @@ function requestOf(
   const pattern = values.get(action) ?? '';
   return { action, pattern: pattern === OWN_CHANNEL_ALIAS && user !== undefined ? pattern : checkPattern(pattern) };
 }
+
+const explanationSchema = named('Explanation', () =>
+  z.object({
+    allowed: z.boolean(),
+    action: z.enum(ACTIONS),
+    channel: z.string().meta({ examples: ['orders.42'] }),
+    as: z.record(z.string(), z.unknown()).meta({
+      description: 'The caller: `kind`, and `user` or `key`.',
+      examples: [{ kind: 'user', user: 'ann' }],
+    }),
+    by: z.string().meta({ description: 'The rule that decided.', examples: ['rule 6 (orders.>)'] }),
+    needs: z
+      .string()
+      .meta({ description: 'The missing permission.', examples: ['a user'] })
+      .optional(),
+    revokedBefore: time(
+      'The hub refuses credentials of the user issued before this time, regardless of the rules.',
+    ).optional(),
+  }),
+);
 
 function explanationJson(
   { revocations }: AdministrationParts,

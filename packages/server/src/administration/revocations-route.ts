@@ -1,10 +1,13 @@
+import * as z from 'zod';
 import type { Clock } from '../core/ports.ts';
 import { issuedBeforeNowMs, type RevocationKind } from '../identity/revocation-list.ts';
+import { nonEmptyText, refuse, timestamp } from '../http/body/body-schema.ts';
+import { json, response } from '../http/openapi/description.ts';
+import { named, time } from '../http/openapi/schemas.ts';
 import type { Route } from '../auth/route.ts';
 import type { AdministrationParts } from './administration-parts.ts';
 import { noSuchKey } from './key-routes.ts';
 import { timestampOrNull } from '../http/timestamp-text.ts';
-import { invalidBody, nonEmptyText, timestamp, type MemberReader } from '../http/body/json-body.ts';
 
 const KINDS: readonly RevocationKind[] = ['user', 'token', 'key', 'session'];
 const NAME_LENGTH_MAX = 256;
@@ -12,39 +15,73 @@ const NAME_LENGTH_MAX = 256;
 const CLOCK_SKEW_MS = 60_000;
 
 /** `POST /v1/revocations` (PROTOCOL.md section 13.4). */
-export function revocationsRoute(administration: AdministrationParts): Route {
-  const { auth, keys, revocations } = administration;
+export function revocationsRoute({ auth, keys, revocations }: AdministrationParts): Route {
+  const body = revocationBody(auth.clock);
   return {
     method: 'POST',
     path: '/v1/revocations',
     requires: 'admin',
+    description: () => ({
+      operationId: 'revoke',
+      summary: 'Revokes the credentials of a user, a token, a key or a session.',
+      section: '13.4',
+      details: 'It takes effect within a second on all connections, and survives a restart.',
+      bodies: [json(body, 'The subject, and the time before which its credentials were issued.', { user: 'ann' })],
+      responses: [response(201, 'Revoked.', json(revocationSchema(), 'The revoked subject, and `issuedBefore`.'))],
+      errors: ['not_found'],
+    }),
     async handle(request) {
-      const members = await request.members();
-      const order = { ...parseSubject(members), issuedBeforeMs: parseIssuedBefore(members, auth.clock) };
-      members.rejectUnknown();
+      const { issuedBefore = issuedBeforeNowMs(auth.clock), ...subject } = await request.parse(body);
+      const kind = givenKinds(subject)[0] ?? 'user';
+      const name = subject[kind] ?? '';
       // Otherwise the hub would store a revocation of a key that never existed.
-      if (order.kind === 'key' && keys.get(order.name) === undefined) throw noSuchKey();
-      await revocations.revoke(order, request.actor);
-      request.respondJson(201, { [order.kind]: order.name, issuedBefore: timestampOrNull(order.issuedBeforeMs) });
+      if (kind === 'key' && keys.get(name) === undefined) throw noSuchKey();
+      await revocations.revoke({ kind, name, issuedBeforeMs: issuedBefore }, request.actor);
+      request.respondJson(201, { [kind]: name, issuedBefore: timestampOrNull(issuedBefore) });
     },
   };
 }
 
-function parseSubject(members: MemberReader): { readonly kind: RevocationKind; readonly name: string } {
-  const given = KINDS.filter((kind) => members.has(kind));
-  const [kind] = given;
-  if (kind === undefined || given.length > 1)
-    throw invalidBody(given[1] ?? 'user', `must be the only one of ${KINDS.join(', ')}`);
-  return { kind, name: members.required(kind, nonEmptyText(NAME_LENGTH_MAX)) };
+function givenKinds(subject: Readonly<Partial<Record<RevocationKind, string>>>): readonly RevocationKind[] {
+  return KINDS.filter((kind) => subject[kind] !== undefined);
 }
 
 /**
- * Reads the date of a revocation. A date in the future is refused: it would also refuse credentials
- * that are issued later.
+ * Exactly one subject, and the date of the revocation. A date in the future is refused: it would
+ * also refuse credentials that are issued later.
  */
-function parseIssuedBefore(members: MemberReader, clock: Clock): number {
-  const givenMs = members.optional('issuedBefore', timestamp);
-  if (givenMs === undefined) return issuedBeforeNowMs(clock);
-  if (givenMs > clock.nowMs() + CLOCK_SKEW_MS) throw invalidBody('issuedBefore', 'is in the future');
-  return givenMs;
+function revocationBody({ nowMs }: Clock) {
+  const name = nonEmptyText(NAME_LENGTH_MAX);
+  const issuedBefore = timestamp().check((context) => {
+    if (context.value > nowMs() + CLOCK_SKEW_MS) refuse(context, 'is in the future');
+  });
+  return z
+    .strictObject({
+      user: name.exactOptional(),
+      token: name.describe('The id of the token, `jti`.').exactOptional(),
+      key: name.describe('Its id.').exactOptional(),
+      session: name.describe('The session id of `ready`.').exactOptional(),
+      issuedBefore: issuedBefore.describe('The default is now.').exactOptional(),
+    })
+    .check((context) => {
+      const given = givenKinds(context.value);
+      if (given.length === 1) return;
+      refuse(context, `must be the only one of ${KINDS.join(', ')}`, [given[1] ?? 'user']);
+      // It goes before the refusal of an unknown member.
+      context.issues.reverse();
+    })
+    .meta({ id: 'NewRevocation', description: 'One of `user`, `token`, `key` and `session`.' });
 }
+
+const revocationSchema = named(
+  'Revocation',
+  () =>
+    z.object({
+      user: z.string().optional(),
+      token: z.string().optional(),
+      key: z.string().optional(),
+      session: z.string().optional(),
+      issuedBefore: time('Credentials that were issued before then are refused.'),
+    }),
+  { examples: [{ user: 'ann', issuedBefore: '2027-01-31T12:00:00.000Z' }] },
+);

@@ -1,9 +1,15 @@
-import { integerParameter, invalidParameter, singleParameters } from '../http/query.ts';
+import * as z from 'zod';
+import { invalidParameter } from '../http/query.ts';
 import type { Route } from '../auth/route.ts';
+import { json, queryParameter, response } from '../http/openapi/description.ts';
+import { count, named, page, user } from '../http/openapi/schemas.ts';
+import { limitParameter, readQuery, textParameter } from '../http/query-parameter.ts';
 import type { AdministrationParts } from './administration-parts.ts';
 
-const LIMIT_DEFAULT = 100;
-const LIMIT_MAX = 1000;
+const ONLINE = queryParameter('online', z.literal('true'), 'The hub knows only the users who are online.');
+const LIMIT = limitParameter(1000, 100, 'At most this many users.');
+const AFTER = textParameter('after', z.string(), '`next` of the previous page.');
+const PARAMETERS = [{ ...ONLINE, required: true }, LIMIT, AFTER];
 
 /**
  * `GET /v1/users?online=true&limit=&after=` (PROTOCOL.md section 13.5): the online users, ordered
@@ -14,12 +20,21 @@ export function userListRoute(parts: AdministrationParts): Route {
     method: 'GET',
     path: '/v1/users',
     requires: 'users',
+    description: () => ({
+      operationId: 'listUsers',
+      summary: 'Lists the users who are online, sorted by name.',
+      section: '13.5',
+      details: 'The key needs the scope `users`.',
+      parameters: PARAMETERS,
+      responses: [response(200, 'A page.', json(userListSchema(), '`next` is the `after` of the next page.'))],
+      errors: ['invalid_parameter'],
+    }),
     handle(request) {
-      const values = singleParameters(request.query, ['online', 'limit', 'after']);
+      const values = readQuery(request.query, PARAMETERS);
       if (values.get('online') !== 'true')
         throw invalidParameter('online', 'must be true, because the hub lists only users who are online');
-      const limit = integerParameter(values, 'limit', 1, LIMIT_MAX) ?? LIMIT_DEFAULT;
-      const found = firstAfter(onlineUsers(parts), values.get('after') ?? '', limit + 1);
+      const limit = LIMIT.read(values);
+      const found = firstAfter(onlineUsers(parts), AFTER.read(values) ?? '', limit + 1);
       const page = found.slice(0, limit);
       request.respondJson(200, {
         users: page.map((user) => userJson(parts, user)),
@@ -62,6 +77,21 @@ function insertionIndex(name: string, sorted: readonly string[]): number {
   }
   return low;
 }
+
+const userListSchema = named('UserList', () =>
+  page(
+    'users',
+    z.object({
+      user: user(),
+      sessions: count('The number of sessions; 0 for a user who polled recently.'),
+      info: z
+        .unknown()
+        .meta({ description: 'Information of the site about the user.', examples: [{ name: 'Ann' }] })
+        .optional(),
+    }),
+    z.string(),
+  ),
+);
 
 function userJson({ sessions }: AdministrationParts, user: string): object {
   const open = sessions.ofUser(user);

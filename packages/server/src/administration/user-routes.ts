@@ -1,54 +1,106 @@
-import { encodeCursor, PolycastError } from '@polycast/protocol';
+import * as z from 'zod';
+import { encodeCursor, PolycastError, SESSION_TRANSPORTS } from '@polycast/protocol';
 import { isUser } from '../core/access/private-channel.ts';
 import { issuedBeforeNowMs } from '../identity/revocation-list.ts';
 import type { AuthParts } from '../auth/auth-parts.ts';
 import { renewCredentials } from '../auth/expiry.ts';
 import type { AuthorizedRequest } from '../auth/authorized-request.ts';
-import type { AuthorizedRoute, Route } from '../auth/route.ts';
+import type { Route } from '../auth/route.ts';
 import { isRenewable, type Session } from '../auth/sessions.ts';
 import type { AdministrationParts } from './administration-parts.ts';
 import { timestampOrNull } from '../http/timestamp-text.ts';
-import { nonEmptyText } from '../http/body/json-body.ts';
+import { nonEmptyText, noMembers } from '../http/body/body-schema.ts';
+import { json, pathParameter, response, type RouteDescription } from '../http/openapi/description.ts';
+import { count, cursor, named, time, user as userSchema } from '../http/openapi/schemas.ts';
 
 const REASON_LENGTH_MAX = 200;
 
 /** `/v1/users/{id}` and the operations on a user (PROTOCOL.md section 13.5). */
 export function userRoutes(administration: AdministrationParts): readonly Route[] {
-  const { auth, sessions: live, revocations, audit } = administration;
-  const route = (method: Route['method'], path: string, handle: AuthorizedRoute['handle']): Route => ({
+  const route = (
+    method: Route['method'],
+    path: string,
+    handle: (administration: AdministrationParts, request: AuthorizedRequest, user: string) => void | Promise<void>,
+    description: () => Omit<RouteDescription, 'section' | 'parameters'>,
+  ): Route => ({
     method,
     path,
     requires: 'users',
-    handle,
+    description: () => ({
+      section: '13.5',
+      parameters: [pathParameter('user', userSchema(), 'The name of the user, percent-encoded.')],
+      errors: ['invalid_parameter'],
+      ...description(),
+    }),
+    handle: (request) => handle(administration, request, userOf(request)),
   });
   return [
-    route('GET', '/v1/users/:user', (request) => {
-      request.respondJson(200, userJson(administration, userOf(request)));
-    }),
-    route('POST', '/v1/users/:user/disconnect', async (request) => {
-      const user = userOf(request);
-      const members = await request.members();
-      const reason = members.optional('reason', nonEmptyText(REASON_LENGTH_MAX));
-      members.rejectUnknown();
-      const { actor } = request;
-      const sessions = live.countOfUser(user);
-      const issuedBeforeMs = issuedBeforeNowMs(auth.clock);
-      await revocations.revoke({ kind: 'user', name: user, issuedBeforeMs }, actor);
-      const detail = { sessions, ...(reason === undefined ? {} : { reason }) };
-      audit.record({ action: 'user.disconnected', subject: user, by: actor, detail });
-      request.respondJson(200, { user, sessions, issuedBefore: timestampOrNull(issuedBeforeMs) });
-    }),
-    route('POST', '/v1/users/:user/reauthenticate', async (request) => {
-      const user = userOf(request);
-      (await request.members()).rejectUnknown();
-      const { actor } = request;
-      auth.authority.forgetUser?.(user);
-      const sessions = live.ofUser(user);
-      for (const session of sessions) reauthenticateSession(auth, session);
-      audit.record({ action: 'user.reauthenticated', subject: user, by: actor, detail: { sessions: sessions.length } });
-      request.respondJson(200, { user, sessions: sessions.length });
-    }),
+    route('GET', '/v1/users/:user', read, () => ({
+      operationId: 'readUser',
+      summary: 'Reads whether a user is online, with the sessions.',
+      details: 'The key needs the scope `users`.',
+      responses: [response(200, 'The user. An unknown user is not an error.', json(userStatusSchema(), 'The user.'))],
+    })),
+    route('POST', '/v1/users/:user/disconnect', disconnect, () => ({
+      operationId: 'disconnectUser',
+      summary: 'Closes all sessions of a user, for a log-out.',
+      details: 'The hub refuses all credentials of the user issued before. The key needs the scope `users`.',
+      bodies: [json(disconnectBody, 'For the audit log; optional.')],
+      isBodyOptional: true,
+      responses: [
+        response(
+          200,
+          'Ended.',
+          json(affected.extend({ issuedBefore: time() }), 'The number of `sessions`, and `issuedBefore`.'),
+        ),
+      ],
+    })),
+    route('POST', '/v1/users/:user/reauthenticate', reauthenticate, () => ({
+      operationId: 'reauthenticateUser',
+      summary: 'Makes the hub ask the site again for the identity and the permissions of a user.',
+      details: 'The sessions continue with the new answer, or end. The key needs the scope `users`.',
+      responses: [response(200, 'Being asked.', json(affected, 'The number of `sessions`.'))],
+    })),
   ];
+}
+
+function read(administration: AdministrationParts, request: AuthorizedRequest, user: string): void {
+  request.respondJson(200, userJson(administration, user));
+}
+
+const disconnectBody = z.strictObject({
+  reason: nonEmptyText(REASON_LENGTH_MAX)
+    .meta({ examples: ['logged out'] })
+    .exactOptional(),
+});
+
+async function disconnect(
+  { auth, sessions: live, revocations, audit }: AdministrationParts,
+  request: AuthorizedRequest,
+  user: string,
+): Promise<void> {
+  const { reason } = await request.parse(disconnectBody);
+  const { actor } = request;
+  const sessions = live.countOfUser(user);
+  const issuedBeforeMs = issuedBeforeNowMs(auth.clock);
+  await revocations.revoke({ kind: 'user', name: user, issuedBeforeMs }, actor);
+  const detail = { sessions, ...(reason === undefined ? {} : { reason }) };
+  audit.record({ action: 'user.disconnected', subject: user, by: actor, detail });
+  request.respondJson(200, { user, sessions, issuedBefore: timestampOrNull(issuedBeforeMs) });
+}
+
+async function reauthenticate(
+  { auth, sessions: live, audit }: AdministrationParts,
+  request: AuthorizedRequest,
+  user: string,
+): Promise<void> {
+  await request.parse(noMembers);
+  const { actor } = request;
+  auth.authority.forgetUser?.(user);
+  const sessions = live.ofUser(user);
+  for (const session of sessions) reauthenticateSession(auth, session);
+  audit.record({ action: 'user.reauthenticated', subject: user, by: actor, detail: { sessions: sessions.length } });
+  request.respondJson(200, { user, sessions: sessions.length });
 }
 
 /**
@@ -59,6 +111,31 @@ function reauthenticateSession(auth: AuthParts, session: Session): void {
   if (isRenewable(session)) renewCredentials(auth, session, true);
   else session.disconnect('unauthorized');
 }
+
+/** The user and the sessions that an operation ends or asks about. */
+const affected = z.object({ user: userSchema(), sessions: count('The sessions that were open.') });
+
+const userStatusSchema = named('User', () =>
+  z.object({
+    user: userSchema(),
+    online: z.boolean().describe('The user is connected, or has polled recently.'),
+    info: z
+      .unknown()
+      .meta({ description: 'Information of the site about the user.', examples: [{ name: 'Ann' }] })
+      .optional(),
+    sessions: z.array(
+      z.object({
+        session: z.string().meta({ examples: ['8FTkQ0hGL2xWmN4v'] }),
+        transport: z.enum(SESSION_TRANSPORTS),
+        since: time(),
+        channels: count(),
+        cursor: cursor().describe('The position up to which the session has received events.'),
+        behind: count('The distance to the head of the log, in positions.'),
+        address: z.string().meta({ examples: ['203.0.113.7'] }),
+      }),
+    ),
+  }),
+);
 
 function userJson({ feed, presence, sessions: live }: AdministrationParts, user: string): object {
   const sessions = live.ofUser(user);

@@ -35,8 +35,11 @@ export function ownEventMarker({ kind, user }: Principal, origin: string): strin
   return Buffer.from(authorMembers(kind === 'user' ? user : undefined, origin) as string).toString('latin1');
 }
 
+/** A client's own name for itself. */
+export const CLIENT: RegExp = /^[A-Za-z0-9_-]{1,64}$/;
+
 /** @throws PolycastError `invalid_parameter` */
 export function checkClient(client: string): string {
-  if (/^[A-Za-z0-9_-]{1,64}$/.test(client)) return client;
+  if (CLIENT.test(client)) return client;
   throw invalidParameter('client', 'must have 1 to 64 characters of A-Z a-z 0-9 _ -');
 }

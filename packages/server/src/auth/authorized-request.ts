@@ -1,4 +1,5 @@
 import type { PolycastError } from '@polycast/protocol';
+import type * as z from 'zod';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Actor } from '../core/ports.ts';
 import type { Action, Principal, Scope } from '../core/access/principal.ts';
@@ -7,6 +8,7 @@ import { NO_STORE } from '../http/headers/cache-headers.ts';
 import { addressKey } from '../core/primitives/address-key.ts';
 import { clientAddress } from '../http/client-address.ts';
 import { respondCompressed } from '../http/body/compress.ts';
+import { parseBody } from '../http/body/body-schema.ts';
 import { MemberReader, parseObject } from '../http/body/json-body.ts';
 import { authorize, authorizeAnyChannel, checkScope, checkCredentials } from './permission.ts';
 import type { AuthParts } from './auth-parts.ts';
@@ -185,6 +187,11 @@ export class AuthorizedRequest {
    */
   async object(): Promise<Readonly<Record<string, unknown>>> {
     return parseObject(await this.body(OBJECT_BYTES_MAX), this.headers['content-type']);
+  }
+
+  /** The body as a JSON object of this form; an empty body is an empty object. */
+  async parse<Schema extends z.core.$ZodType>(schema: Schema): Promise<z.output<Schema>> {
+    return parseBody(schema, await this.object());
   }
 
   /** The body's members, to be read one by one. */

@@ -2,6 +2,7 @@ import { administrationRoutes } from '../administration/routes.ts';
 import { disconnectOnRevocation, type RevokedSessions } from '../auth/disconnect-revoked.ts';
 import { clientRoutes } from '../http/client-route.ts';
 import { HttpFrontend } from '../http/http-frontend.ts';
+import { openApiDocument } from '../http/openapi/document.ts';
 import { withAuthorization, type Route } from '../auth/route.ts';
 import { publishRoutes } from '../publishing/routes.ts';
 import { streamHandlers } from '../streams/routes.ts';
@@ -23,6 +24,7 @@ export interface HttpPart {
   readonly parts: TransportParts;
   readonly dialects: DialectService;
   readonly frontend: HttpFrontend;
+  readonly routes: readonly Route[];
   /** `undefined` without TLS. */
   readonly certificate: TlsCertificate | undefined;
   readonly revoked: RevokedSessions;
@@ -54,7 +56,7 @@ export async function openHttp(base: HubBase, needs: HttpNeeds): Promise<HttpPar
   const routes: readonly Route[] = [
     ...streams.routes,
     ...publishRoutes(parts.publishing),
-    ...hubHealthRoutes(base, needs),
+    ...hubHealthRoutes(base, needs, () => openApiDocument(VERSION, routes)),
     ...administrationRoutes({ ...parts.streams, log: needs.log, ...identity.store, access: identity.access }),
     ...subscriptionRoutes(subscriptions),
     ...dialects.routes,
@@ -78,13 +80,18 @@ export async function openHttp(base: HubBase, needs: HttpNeeds): Promise<HttpPar
   });
   const certificate = watchCertificate(config, settings.tls, server, base);
   shutdown.add('tasks', () => certificate?.close());
-  return { parts, dialects, frontend, certificate, revoked: disconnectOnRevocation(identity.authority, sessions) };
+  const revoked = disconnectOnRevocation(identity.authority, sessions);
+  return { parts, dialects, frontend, routes, certificate, revoked };
 }
 
-function hubHealthRoutes({ metrics, shutdown }: HubBase, { log, identity, engine }: HttpNeeds): readonly Route[] {
+function hubHealthRoutes(
+  { metrics, shutdown }: HubBase,
+  { log, identity, engine }: HttpNeeds,
+  document: () => object,
+): readonly Route[] {
   return healthRoutes({
     metrics,
-    version: VERSION,
+    document,
     notReadyReason: () => (shutdown.state === 'open' ? log.state.unavailable : 'draining'),
     problems: () => [
       ...((log.stats()['damagedRanges'] ?? 0) > 0 ? ['log_damaged'] : []),

@@ -1,4 +1,4 @@
-import { routeName } from '../http/route.ts';
+import type { Route } from '../auth/route.ts';
 import { drainSessions, finishRequests } from '../operate/drain.ts';
 import type { HubBase } from './base.ts';
 import type { HttpPart } from './http.ts';
@@ -10,8 +10,7 @@ export interface Hub {
   /** `http://HOST:PORT`. */
   readonly url: string;
   readonly port: number;
-  /** The names of its routes: `GET /v1/channels/{channel}`. */
-  readonly routes: readonly string[];
+  readonly routes: readonly Route[];
   /** The first key of a data folder that never had one. Show it: it cannot be retrieved later. */
   readonly firstKey: string | undefined;
   /**
@@ -33,7 +32,7 @@ export interface RunningParts extends SessionPart {
 
 export function runningHub(
   { config, world: { random }, logger, shutdown }: HubBase,
-  { http: { frontend, certificate }, sessions, presence, address: { url, port }, firstKey }: RunningParts,
+  { http: { frontend, routes, certificate }, sessions, presence, address: { url, port }, firstKey }: RunningParts,
 ): Hub {
   const { server } = frontend;
   const { timeMs } = config.drain;
@@ -41,7 +40,7 @@ export function runningHub(
   return {
     url,
     port,
-    routes: frontend.routes.map(routeName),
+    routes,
     firstKey,
     async drain() {
       shutdown.drain();

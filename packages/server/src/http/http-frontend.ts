@@ -69,8 +69,6 @@ export class HttpFrontend {
   readonly http2: Http2Connections;
   /** Responses that clients have not read yet. */
   readonly unreadResponses: UnreadResponses;
-  /** All routes. */
-  readonly routes: readonly UnauthorizedRoute[];
   readonly #parts: FrontendParts;
   readonly #handlers: RequestHandlers;
   readonly #origins: OriginPolicy;
@@ -86,8 +84,7 @@ export class HttpFrontend {
     this.#strictTransportHeader = createStrictTransportHeader(settings.tls?.hstsMaxAgeSeconds ?? 0);
     this.#origins = parts.originPolicy;
     this.#hostCheck = new HostCheck(settings);
-    this.routes = handlers.routes;
-    for (const route of this.routes) {
+    for (const route of handlers.routes) {
       const { path, isPublic = false } = route;
       const stored: RegisteredRoute = {
         handle: route.answer,

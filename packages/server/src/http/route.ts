@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { RouteDescription } from './openapi/description.ts';
 
 /** A method and path that the hub answers. */
 export interface RouteAddress {
@@ -6,6 +7,14 @@ export interface RouteAddress {
   readonly path: string;
   /** The response is the same for everybody, and pages of every origin may read it. */
   readonly isPublic?: boolean;
+  /** What `/openapi.json` says of the route; without it the route is no part of the API. */
+  readonly description?: () => RouteDescription;
+}
+
+/** A route, as far as its description follows from it. */
+export interface DescribedRoute extends RouteAddress {
+  /** The scope that callers need; absent without identification of the caller. */
+  readonly requires?: string;
 }
 
 /**

@@ -1,22 +1,28 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { openApiDocument } from './api/openapi.ts';
+import * as z from 'zod';
+import { json, response, type RouteDescription } from '../http/openapi/description.ts';
 import type { Metrics } from './metrics.ts';
+
+const NOT_READY_REASONS = ['starting', 'draining', 'log_unavailable', 'log_full'] as const;
+type NotReadyReason = (typeof NOT_READY_REASONS)[number];
 
 export interface Health {
   /** The reason why the hub takes no work; `undefined` when it does. */
-  readonly notReadyReason: () => 'starting' | 'draining' | 'log_unavailable' | 'log_full' | undefined;
+  readonly notReadyReason: () => NotReadyReason | undefined;
   /**
    * Problems that an operator should look at although the hub works: `log_damaged`,
    * `identity_incomplete`, `subscriptions_incomplete`.
    */
   readonly problems: () => readonly string[];
   readonly metrics: Metrics;
-  readonly version: string;
+  /** The OpenAPI document. */
+  readonly document: () => object;
 }
 
 interface OperateRoute {
   readonly method: 'GET';
   readonly path: string;
+  readonly description: () => RouteDescription;
   readonly answer: (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
 }
 
@@ -25,25 +31,40 @@ export function healthRoutes({
   notReadyReason: notReady,
   problems,
   metrics,
-  version,
+  document,
 }: Health): readonly OperateRoute[] {
-  const description = JSON.stringify(openApiDocument(version));
+  // Made at the first request: a start has no need for it.
+  let description: string | undefined;
   return [
     {
       method: 'GET',
       path: '/healthz',
+      description: () => ({
+        ...describe('health', 'Tells whether the process works.'),
+        responses: [
+          response(200, 'The process works.', json(healthSchema, '`problems` that an operator should look at.')),
+        ],
+      }),
       answer: (_request, response) => {
         const found = problems();
         const status = found.length === 0 ? { status: 'ok' } : { status: 'ok', problems: found };
-        respond(response, 200, 'application/json', JSON.stringify(status));
+        send(response, 200, 'application/json', JSON.stringify(status));
       },
     },
     {
       method: 'GET',
       path: '/readyz',
+      description: () => ({
+        ...describe('ready', 'Tells whether the hub accepts work.'),
+        details: '`503` while the hub starts, drains or cannot write its log. `why` is the reason.',
+        responses: [
+          response(200, 'The hub accepts work.', json(readySchema, 'Ready.')),
+          response(503, 'The hub does not accept work.', json(notReadySchema, 'The reason.')),
+        ],
+      }),
       answer: (_request, response) => {
         const why = notReady();
-        respond(
+        send(
           response,
           why === undefined ? 200 : 503,
           'application/json',
@@ -54,17 +75,43 @@ export function healthRoutes({
     {
       method: 'GET',
       path: '/metrics',
-      answer: async (_request, response) => respond(response, 200, metrics.contentType, await metrics.text()),
+      description: () => ({
+        ...describe('metrics', 'Metrics for Prometheus.'),
+        responses: [
+          response(200, 'The metrics.', { mediaType: 'text/plain', schema: z.string(), doc: 'The metrics.' }),
+        ],
+      }),
+      answer: async (_request, response) => send(response, 200, metrics.contentType, await metrics.text()),
     },
     {
       method: 'GET',
       path: '/openapi.json',
-      answer: (_request, response) => respond(response, 200, 'application/json', description),
+      description: () => ({
+        ...describe('openApi', 'This description.'),
+        responses: [response(200, 'An OpenAPI document.', json(documentSchema, 'The document.', { openapi: '3.1.0' }))],
+      }),
+      answer: (_request, response) =>
+        send(response, 200, 'application/json', (description ??= JSON.stringify(document()))),
     },
   ];
 }
 
-function respond(response: ServerResponse, status: number, mediaType: string, text: string): void {
+function describe(operationId: string, summary: string): Pick<RouteDescription, 'operationId' | 'summary' | 'section'> {
+  return { operationId, summary, section: '12' };
+}
+
+const healthSchema = z.object({
+  status: z.literal('ok'),
+  problems: z.array(z.string().meta({ examples: ['log_damaged'] })).optional(),
+});
+const readySchema = z.object({ status: z.literal('ready') });
+const notReadySchema = z.object({
+  status: z.literal('not ready'),
+  why: z.enum(NOT_READY_REASONS),
+});
+const documentSchema = z.record(z.string(), z.unknown());
+
+function send(response: ServerResponse, status: number, mediaType: string, text: string): void {
   response.writeHead(status, {
     'Content-Type': mediaType,
     'Content-Length': Buffer.byteLength(text),

@@ -1,4 +1,5 @@
 import type { Route } from '../auth/route.ts';
+import { describePublish, describePublishData, describePublishToUser, describePublishToUsers } from './descriptions.ts';
 import type { PublishParts } from './publish-parts.ts';
 import { publishData, publishEvents } from './publish-routes.ts';
 import { publishToUser, publishToUsers } from './user-publish-routes.ts';
@@ -7,17 +8,29 @@ import { publishToUser, publishToUsers } from './user-publish-routes.ts';
 export function publishRoutes(parts: PublishParts): readonly Route[] {
   const publishing = { method: 'POST', requires: 'entry' } as const;
   return [
-    { ...publishing, path: '/v1/events', handle: (request) => publishEvents(parts, request) },
+    {
+      ...publishing,
+      path: '/v1/events',
+      description: () => describePublish(parts),
+      handle: (request) => publishEvents(parts, request),
+    },
     {
       ...publishing,
       path: '/v1/channels/:channel/events',
+      description: describePublishData,
       handle: (request) => publishData(parts, request, request.parameters['channel'] ?? ''),
     },
     {
       ...publishing,
       path: '/v1/users/:user/events',
+      description: () => describePublishToUser(parts),
       handle: (request) => publishToUser(parts, request, request.parameters['user'] ?? ''),
     },
-    { ...publishing, path: '/v1/users/events', handle: (request) => publishToUsers(parts, request) },
+    {
+      ...publishing,
+      path: '/v1/users/events',
+      description: () => describePublishToUsers(parts),
+      handle: (request) => publishToUsers(parts, request),
+    },
   ];
 }

@@ -13,6 +13,8 @@ import { includesTag, parseEntityTags } from '../http/headers/conditional-header
 import { newestEvent } from '../core/newest-event.ts';
 import { PendingResponse } from './pending-response.ts';
 import type { ReadParts } from './stream-parts.ts';
+import { readQuery } from '../http/query-parameter.ts';
+import { HISTORY_LIMIT, HISTORY_PARAMETERS } from './descriptions.ts';
 import { storedContent } from './stored-content.ts';
 
 /**
@@ -56,8 +58,8 @@ function respondEmptyChannel({ settings }: ReadParts, request: AuthorizedRequest
 /** `GET /v1/channels/{c}/history` (PROTOCOL.md section 10.2). */
 export async function readHistory(parts: ReadParts, request: AuthorizedRequest, name: string): Promise<void> {
   const channel = checkChannel(name);
-  const values = singleParameters(request.query, ['limit', 'before', 'after', 'token']);
-  const limit = integerParameter(values, 'limit', 1, 1000) ?? 100;
+  const values = readQuery(request.query, HISTORY_PARAMETERS);
+  const limit = HISTORY_LIMIT.read(values);
   // A caller may not read the history of a channel that it may not subscribe to.
   const interest = await authorizedInterest(parts, request, ['subscribe', 'history'], channel);
   const { cacheHeaders, feed, log } = parts;

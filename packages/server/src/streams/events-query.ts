@@ -58,9 +58,9 @@ export interface EventsQuery extends ParsedQuery {
   lastTagCursor?: Cursor | undefined;
 }
 
-const TYPES_MAX = 20;
-const LIMIT_DEFAULT = 100;
-const LIMIT_MAX = 1000;
+export const TYPES_MAX = 20;
+export const LIMIT_DEFAULT = 100;
+export const LIMIT_MAX = 1000;
 export const HISTORY_MAX = 1000;
 /** A client that polls sends the same address again and again. */
 const CACHE_BYTES_MAX = 8 * 1024 * 1024;

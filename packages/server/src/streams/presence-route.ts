@@ -1,8 +1,9 @@
 import { checkChannel, encodeCursor, formatTime } from '@polycast/protocol';
-import { singleParameters } from '../http/query.ts';
 import { presenceUserJson, type PresenceUser } from '../core/presence/presence-events.ts';
 import type { AuthorizedRequest } from '../auth/authorized-request.ts';
 import { NO_STORE } from '../http/headers/cache-headers.ts';
+import { readQuery } from '../http/query-parameter.ts';
+import { PRESENCE_PARAMETERS } from './descriptions.ts';
 import type { ReadParts } from './stream-parts.ts';
 
 /**
@@ -11,7 +12,7 @@ import type { ReadParts } from './stream-parts.ts';
  */
 export async function readPresence(parts: ReadParts, request: AuthorizedRequest, name: string): Promise<void> {
   const channel = checkChannel(name);
-  singleParameters(request.query, ['token']);
+  readQuery(request.query, PRESENCE_PARAMETERS);
   await request.authorize('presence', [channel]);
   const { position, isListed, users, anonymous, members } = await parts.presence.snapshot(channel);
   const cursor = encodeCursor(parts.feed.epoch, position);

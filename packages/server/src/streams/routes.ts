@@ -1,6 +1,7 @@
 import type { Route } from '../auth/route.ts';
 import type { RequestHandlers } from '../http/http-frontend.ts';
 import { readChannel, readHistory } from './channel-route.ts';
+import { describeChannel, describeEvents, describeHistory, describePresence } from './descriptions.ts';
 import { EventsQueryParser } from './events-query.ts';
 import { readEvents } from './events-route.ts';
 import { readPresence } from './presence-route.ts';
@@ -24,6 +25,7 @@ export function streamHandlers(parts: StreamParts): StreamHandlers {
       {
         method: 'GET',
         path: '/v1/events',
+        description: () => describeEvents(parts.settings),
         answer: (request, response) => readEvents(parts, queries, request, response),
       },
       ...channelRoutes(parts),
@@ -37,16 +39,19 @@ function channelRoutes(parts: ReadParts): readonly Route[] {
     {
       ...reading,
       path: '/v1/channels/:channel',
+      description: () => describeChannel(parts.settings),
       handle: (request) => readChannel(parts, request, request.parameters['channel'] ?? ''),
     },
     {
       ...reading,
       path: '/v1/channels/:channel/history',
+      description: describeHistory,
       handle: (request) => readHistory(parts, request, request.parameters['channel'] ?? ''),
     },
     {
       ...reading,
       path: '/v1/channels/:channel/presence',
+      description: describePresence,
       handle: (request) => readPresence(parts, request, request.parameters['channel'] ?? ''),
     },
   ];

@@ -26,7 +26,8 @@ export function isUser(text: string): boolean {
   );
 }
 
-const USER_LENGTH_MAX = 128;
+/** The longest name of a user, in characters. */
+export const USER_LENGTH_MAX = 128;
 
 /**
  * A user's name as one token of a channel: the name itself where it is a valid token. Otherwise `-`

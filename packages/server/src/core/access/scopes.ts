@@ -16,7 +16,8 @@ export const ALL_SCOPES: Grants = {
   admin: ['>'],
 };
 
-const PATTERNS_MAX = 100;
+/** Most patterns of one scope. */
+export const SCOPE_PATTERNS_MAX = 100;
 
 /**
  * Describes the first problem of scopes that come from outside. Returns `undefined` when there is
@@ -30,8 +31,8 @@ export function scopesProblem(value: unknown): string | undefined {
   for (const [scope, patterns] of entries) {
     if (!(SCOPES as readonly string[]).includes(scope))
       return `"${scope.slice(0, 64)}" is not one of ${SCOPES.join(', ')}`;
-    if (!Array.isArray(patterns) || patterns.length === 0 || patterns.length > PATTERNS_MAX)
-      return `${scope} must be a list of 1 to ${PATTERNS_MAX} patterns`;
+    if (!Array.isArray(patterns) || patterns.length === 0 || patterns.length > SCOPE_PATTERNS_MAX)
+      return `${scope} must be a list of 1 to ${SCOPE_PATTERNS_MAX} patterns`;
     if (patterns.some((pattern) => typeof pattern !== 'string' || !isPattern(pattern)))
       return `${scope} must contain channels and patterns only`;
     if ((scope === 'users' || scope === 'admin') && (patterns.length !== 1 || patterns[0] !== '>'))

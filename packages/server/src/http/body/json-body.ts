@@ -93,13 +93,8 @@ export function integer(min: number, max: number): Validator<number> {
       : { wrong: `must be a whole number from ${min} to ${max}` };
 }
 
-const TIME = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/;
-
-/** A time in RFC 3339; its value is in milliseconds since 1970. */
-export const timestamp: Validator<number> = (value) => {
-  const timeMs = typeof value === 'string' && TIME.test(value) ? Date.parse(value) : Number.NaN;
-  return Number.isNaN(timeMs) ? { wrong: 'must be a time such as 2027-01-31T12:00:00Z' } : { value: timeMs };
-};
+/** The form of a time in RFC 3339. */
+export const TIME: RegExp = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/;
 
 export function invalidBody(member: string, reason: string): PolycastError {
   return new PolycastError('invalid_body', `"${member}" ${reason}.`, { member });

@@ -1,20 +1,36 @@
-import { parseCursor, PolycastError } from '@polycast/protocol';
-import { singleParameters } from '../../http/query.ts';
+import { parseCursor, PolycastError, TYPE_LENGTH_MAX } from '@polycast/protocol';
+import * as z from 'zod';
 import type { SubscriptionDefinition } from '../state/definition.ts';
 import type { ReplayRequest, Sample } from '../state/ports.ts';
 import { relationOf } from '../../core/access/pattern-relation.ts';
 import type { AuthorizedRequest } from '../../auth/authorized-request.ts';
 import type { Route } from '../../auth/route.ts';
-import { invalidBody, nonEmptyText, timestamp, integer, type Validator } from '../../http/body/json-body.ts';
+import {
+  integer,
+  nonEmptyText,
+  noMembers,
+  parseBody,
+  refuse,
+  refuseThrown,
+  requiring,
+  timestamp,
+} from '../../http/body/body-schema.ts';
+import { invalidBody } from '../../http/body/json-body.ts';
+import { json, response } from '../../http/openapi/description.ts';
+import { cursorOr } from '../../http/openapi/schemas.ts';
+import { readQuery } from '../../http/query-parameter.ts';
+import { resolveStart } from '../../core/start.ts';
 import {
   authorizeDelivery,
   checkIfMatch,
   checkUnchanged,
   subscriptionRoute,
   type CurrentSubscription,
+  type SubscriptionRouteDescription,
 } from './subscription-access.ts';
-import { channelOf, startCheck } from './bodies/definition-body.ts';
-import { readSecret } from './bodies/delivery-body.ts';
+import { channelMember, START_RULE } from './bodies/definition-body.ts';
+import { checkSignature, givenOrNewSecret, SECRET_MEMBERS } from './bodies/delivery-body.ts';
+import { attempt, IF_MATCH, newSubscription, replay, shownSubscription } from './schemas.ts';
 import { startPosition } from './bodies/subscription-body.ts';
 import { notActiveError } from '../state/refusals.ts';
 import type { SubscriptionParts } from './parts.ts';
@@ -24,51 +40,149 @@ import { attemptJson, etagHeader, replayJson, subscriptionJson } from './bodies/
 /** Default time for which the previous secret also signs: one day. */
 const OVERLAP_SECONDS = 86_400;
 const OVERLAP_SECONDS_MAX = 30 * 86_400;
-const TYPE_LENGTH_MAX = 200;
 
 /** The action routes of a subscription (PROTOCOL.md section 14.1). */
-export function actionRoutes(parts: SubscriptionParts): readonly Route[] {
-  const { subscriptions } = parts;
+export function actionRoutes(subscriptionParts: SubscriptionParts): readonly Route[] {
+  const parts: ActionParts = { ...subscriptionParts, bodies: actionBodies(subscriptionParts) };
+  const { bodies } = parts;
   // `If-Match` is checked after the body is read, in the same turn of the event loop as the effect.
   const route = (
     action: string,
-    act: (request: AuthorizedRequest, current: CurrentSubscription) => Promise<void>,
+    act: (parts: ActionParts, request: AuthorizedRequest, current: CurrentSubscription) => Promise<void>,
+    description: () => SubscriptionRouteDescription,
   ): Route =>
-    subscriptionRoute(parts, 'POST', `/v1/subscriptions/:id/${action}`, (request, current) =>
-      act(request, () => {
-        const subscription = current();
-        checkIfMatch(request, subscription);
-        return subscription;
-      }),
+    subscriptionRoute(
+      parts,
+      'POST',
+      `/v1/subscriptions/:id/${action}`,
+      (request, current) =>
+        act(parts, request, () => {
+          const subscription = current();
+          checkIfMatch(request, subscription);
+          return subscription;
+        }),
+      () => {
+        const { errors = [], ...described } = description();
+        return { parameters: [IF_MATCH], errors: [...errors, 'precondition_failed'], ...described };
+      },
     );
-  const stateRoute = (action: 'pause' | 'resume'): Route =>
-    route(action, async (request, current) => {
-      (await request.members()).rejectUnknown();
-      const subscription = await subscriptions[action](current().definition.id, request.actor);
-      request.respondJson(200, subscriptionJson(parts, subscription), etagHeader(subscription));
-    });
   return [
-    stateRoute('pause'),
-    stateRoute('resume'),
-    route('test', (request, current) => test(parts, request, current)),
-    route('rotate-secret', (request, current) => rotate(parts, request, current)),
-    route('replay', (request, current) => replay(parts, request, current)),
-    subscriptionRoute(parts, 'GET', '/v1/subscriptions/:id/replays', (request, current) => {
-      singleParameters(request.query, []);
-      const replays = subscriptions.replays(current().definition.id);
-      request.respondJson(200, { replays: replays.map((each) => replayJson(parts, each)) });
-    }),
+    route('pause', setState('pause'), () => ({
+      operationId: 'pauseSubscription',
+      summary: 'Pauses deliveries. New events wait in the log.',
+      responses: [shownSubscription(parts, 200, 'Paused.')],
+      errors: ['subscription_not_active'],
+    })),
+    route('resume', setState('resume'), () => ({
+      operationId: 'resumeSubscription',
+      summary: 'Resumes deliveries. For a pending subscription, repeats the verification.',
+      details:
+        'For a `pending` subscription the response has the state after the verification: `active`, `pending` or `ended`. The newest attempt has the reason. Less than 5 s after the last verification: `429 rate_limited`.',
+      responses: [shownSubscription(parts, 200, 'The subscription: active, or in the state after the verification.')],
+      errors: ['subscription_not_active', 'rate_limited'],
+    })),
+    route('test', test, () => ({
+      operationId: 'testSubscription',
+      summary: 'Sends a sample event at once and returns the attempt.',
+      details: 'The endpoint must be verified.',
+      bodies: [json(bodies.test, 'The channel, type and data of the sample; optional.')],
+      isBodyOptional: true,
+      responses: [response(200, 'The attempt, with any outcome.', json(attempt(), 'The attempt.'))],
+      errors: ['subscription_not_active'],
+    })),
+    route('rotate-secret', rotate, () => ({
+      operationId: 'rotateSubscriptionSecret',
+      summary: 'Creates a new signing secret.',
+      details: 'During the overlap, requests carry signatures with both secrets.',
+      bodies: [json(bodies.rotation, 'Optional.')],
+      isBodyOptional: true,
+      responses: [newSubscription(parts, 200, 'Rotated.')],
+      errors: ['subscription_not_active'],
+    })),
+    route('replay', startReplay, () => ({
+      operationId: 'replaySubscription',
+      summary: 'Delivers stored events again, in addition to new ones.',
+      bodies: [json(bodies.replay, 'From where.', { after: 'earliest' })],
+      responses: [response(202, 'Begun.', json(replay(), 'The replay.'))],
+      errors: ['invalid_cursor', 'subscription_not_active', 'overloaded'],
+    })),
+    replaysRoute(parts),
   ];
 }
 
-async function test(parts: SubscriptionParts, request: AuthorizedRequest, current: CurrentSubscription): Promise<void> {
-  const members = await request.members();
+function replaysRoute(parts: SubscriptionParts): Route {
+  return subscriptionRoute(
+    parts,
+    'GET',
+    '/v1/subscriptions/:id/replays',
+    (request, current) => {
+      readQuery(request.query, []);
+      const replays = parts.subscriptions.replays(current().definition.id);
+      request.respondJson(200, { replays: replays.map((each) => replayJson(parts, each)) });
+    },
+    () => ({
+      operationId: 'listReplays',
+      summary: 'Lists the replays in progress.',
+      responses: [
+        response(200, 'All replays in progress.', json(z.object({ replays: z.array(replay()) }), 'The replays.')),
+      ],
+      errors: ['invalid_parameter'],
+    }),
+  );
+}
+
+interface ActionParts extends SubscriptionParts {
+  readonly bodies: ReturnType<typeof actionBodies>;
+}
+
+function actionBodies(parts: SubscriptionParts) {
+  return {
+    test: z.strictObject({
+      channel: channelMember.exactOptional(),
+      type: nonEmptyText(TYPE_LENGTH_MAX)
+        .meta({ examples: ['order.paid'] })
+        .exactOptional(),
+      data: z
+        .unknown()
+        .meta({ examples: [{ total: 42 }] })
+        .exactOptional(),
+    }),
+    rotation: z
+      .strictObject({
+        ...SECRET_MEMBERS,
+        overlapSeconds: integer(0, OVERLAP_SECONDS_MAX).default(OVERLAP_SECONDS),
+      })
+      .check(checkSignature)
+      .meta({ id: 'NewSecret' }),
+    replay: z
+      .strictObject({
+        after: replayStart(parts).exactOptional(),
+        since: timestamp().exactOptional(),
+        channel: channelMember.exactOptional(),
+      })
+      .check((context) => {
+        const { after, since } = context.value;
+        if ((after === undefined) === (since === undefined))
+          refuse(context, 'or "since" is needed, one of them', ['after']);
+      })
+      .meta({ id: 'NewReplay', description: 'Either `after` or `since`.' }),
+  };
+}
+
+function setState(action: 'pause' | 'resume') {
+  return async (parts: ActionParts, request: AuthorizedRequest, current: CurrentSubscription): Promise<void> => {
+    await request.parse(noMembers);
+    const subscription = await parts.subscriptions[action](current().definition.id, request.actor);
+    request.respondJson(200, subscriptionJson(parts, subscription), etagHeader(subscription));
+  };
+}
+
+async function test(parts: ActionParts, request: AuthorizedRequest, current: CurrentSubscription): Promise<void> {
+  const body = await request.object();
   const subscription = current();
+  const given = parseBody(parts.bodies.test, body);
   const { definition, status } = subscription;
-  const channel = members.optional('channel', channelOf) ?? sampleChannel(definition.channels);
-  const type = members.optional('type', nonEmptyText(TYPE_LENGTH_MAX)) ?? definition.types?.[0];
-  const given = members.optional('data', (value) => ({ value: JSON.stringify(value) }));
-  members.rejectUnknown();
+  const { channel = sampleChannel(definition.channels), type = definition.types?.[0] } = given;
   checkCovered(definition, channel);
   if (type !== undefined && definition.types?.includes(type) === false)
     throw invalidBody('type', 'is not a channel of the subscription');
@@ -76,11 +190,12 @@ async function test(parts: SubscriptionParts, request: AuthorizedRequest, curren
     throw notActiveError(status.state, 'A pull subscription has no endpoint to test.');
   if (status.state === 'ended') throw notActiveError('ended', 'The subscription has ended.');
   const known = type === undefined ? undefined : parts.eventTypes.get(type)?.sample;
+  const own = 'data' in given ? JSON.stringify(given.data) : undefined;
   // The caller decides the content that the endpoint receives, so it needs the permission to
   // publish, although the sample is marked.
-  if (given !== undefined) await request.authorize('publish', [channel]);
+  if (own !== undefined) await request.authorize('publish', [channel]);
   checkUnchanged(current, subscription);
-  const sample: Sample = { channel, type, data: given ?? known ?? '{}' };
+  const sample: Sample = { channel, type, data: own ?? known ?? '{}' };
   request.respondJson(
     200,
     attemptJson(parts, await parts.subscriptions.test(definition.id, sample, request.actor), true),
@@ -101,16 +216,11 @@ function sampleChannel([first = 'sample']: readonly string[]): string {
     .join('.');
 }
 
-async function rotate(
-  parts: SubscriptionParts,
-  request: AuthorizedRequest,
-  current: CurrentSubscription,
-): Promise<void> {
-  const members = await request.members();
+async function rotate(parts: ActionParts, request: AuthorizedRequest, current: CurrentSubscription): Promise<void> {
+  const body = await request.object();
   const { definition, status } = current();
-  const secret = readSecret(members);
-  const overlapSeconds = members.optional('overlapSeconds', integer(0, OVERLAP_SECONDS_MAX)) ?? OVERLAP_SECONDS;
-  members.rejectUnknown();
+  const { overlapSeconds, ...given } = parseBody(parts.bodies.rotation, body);
+  const secret = givenOrNewSecret(given);
   if (definition.delivery.kind === 'pull') throw notActiveError(status.state, 'Only webhooks have a secret.');
   const { rotationRefusal } = parts.dialects.get(definition.delivery.dialect);
   if (rotationRefusal !== undefined) throw notActiveError(status.state, rotationRefusal);
@@ -123,20 +233,15 @@ async function rotate(
   request.respondJson(200, subscriptionJson(parts, rotated, secret.text), etagHeader(rotated));
 }
 
-async function replay(
-  parts: SubscriptionParts,
+async function startReplay(
+  parts: ActionParts,
   request: AuthorizedRequest,
   current: CurrentSubscription,
 ): Promise<void> {
-  const members = await request.members();
+  const body = await request.object();
   const subscription = current();
+  const { after, since: sinceMs, channel } = parseBody(parts.bodies.replay, body);
   const { definition } = subscription;
-  const after = members.optional('after', replayAfter(parts));
-  const sinceMs = members.optional('since', timestamp);
-  const channel = members.optional('channel', channelOf);
-  members.rejectUnknown();
-  if ((after === undefined) === (sinceMs === undefined))
-    throw invalidBody('after', 'or "since" is needed, one of them');
   if (channel !== undefined) checkCovered(definition, channel);
   const channels = channel === undefined ? definition.channels : [channel];
   await authorizeDelivery(parts, request.principal, channels, after ?? 'earliest');
@@ -152,16 +257,17 @@ async function replay(
   );
 }
 
-/**
- * Validates like a start, but rejects `now`, because nothing follows it.
- * @throws PolycastError `invalid_cursor`
- */
-function replayAfter(parts: SubscriptionParts): Validator<string> {
-  const check = startCheck(parts, 'after');
-  return (value) => {
-    if (value === 'now') return { wrong: 'must be a cursor or earliest' };
-    if (typeof value === 'string' && value !== 'earliest' && parseCursor(value) === undefined)
-      throw new PolycastError('invalid_cursor', 'It must be a cursor or "earliest".', { parameter: 'after' });
-    return check(value);
-  };
+/** As a start, without `now`, because nothing follows it. */
+function replayStart({ log }: SubscriptionParts): z.ZodString {
+  const schema = cursorOr('earliest').check((context) => {
+    const { value } = context;
+    if (value === 'now') refuse(context, 'must be a cursor or earliest');
+    else if (value !== 'earliest' && parseCursor(value) === undefined)
+      refuse(
+        context,
+        new PolycastError('invalid_cursor', 'It must be a cursor or "earliest".', { parameter: 'after' }),
+      );
+    else refuseThrown(context, () => resolveStart(value, log.state, 'after'));
+  });
+  return requiring(schema, START_RULE);
 }

@@ -1,21 +1,36 @@
-import { integerParameter, invalidParameter, singleParameters } from '../../http/query.ts';
+import * as z from 'zod';
 import type { AuthorizedRequest } from '../../auth/authorized-request.ts';
 import type { Route } from '../../auth/route.ts';
+import { json, response } from '../../http/openapi/description.ts';
+import { cursor, page as pageOf } from '../../http/openapi/schemas.ts';
+import { beforeParameter, limitParameter, readQuery, textParameter } from '../../http/query-parameter.ts';
+import { attempt, NEXT } from './schemas.ts';
 import { mayKnow, subscriptionRoute, type CurrentSubscription } from './subscription-access.ts';
 import { parseEventId } from './event-positions.ts';
 import type { SubscriptionParts } from './parts.ts';
 import { attemptJson } from './bodies/subscription-json.ts';
 
-const LIMIT_DEFAULT = 50;
-const LIMIT_MAX = 100;
+const LIMIT = limitParameter(100, 50, 'The maximum number of entries.');
+const EVENT = textParameter('event', cursor(), 'Only attempts of this event, of this log or an earlier one.');
+const PARAMETERS = [LIMIT, beforeParameter, EVENT];
 
 /**
  * `GET /v1/subscriptions/{id}/attempts` (PROTOCOL.md section 14.1): the attempts and their
  * outcomes.
  */
 export function attemptsRoute(parts: SubscriptionParts): Route {
-  return subscriptionRoute(parts, 'GET', '/v1/subscriptions/:id/attempts', (request, current) =>
-    attempts(parts, request, current),
+  return subscriptionRoute(
+    parts,
+    'GET',
+    '/v1/subscriptions/:id/attempts',
+    (request, current) => attempts(parts, request, current),
+    () => ({
+      operationId: 'listAttempts',
+      summary: 'Lists delivery attempts, newest first.',
+      parameters: PARAMETERS,
+      responses: [response(200, 'A page.', json(pageOf('attempts', attempt(), z.int()), NEXT))],
+      errors: ['invalid_parameter', 'invalid_cursor'],
+    }),
   );
 }
 
@@ -24,11 +39,11 @@ async function attempts(
   request: AuthorizedRequest,
   current: CurrentSubscription,
 ): Promise<void> {
-  const values = singleParameters(request.query, ['limit', 'before', 'event']);
-  const limit = integerParameter(values, 'limit', 1, LIMIT_MAX) ?? LIMIT_DEFAULT;
-  const event = values.get('event');
+  const values = readQuery(request.query, PARAMETERS);
+  const limit = LIMIT.read(values);
+  const event = EVENT.read(values);
   const found = await parts.subscriptions.attempts(current().definition.id, {
-    before: before(values.get('before')),
+    before: beforeParameter.read(values),
     limit: limit + 1,
     ...(event !== undefined && { event: parseEventId(parts, event) }),
   });
@@ -41,10 +56,4 @@ async function attempts(
     ),
     next: found.length > limit ? (page.at(-1)?.number ?? null) : null,
   });
-}
-
-function before(text: string | undefined): number {
-  if (text === undefined) return Number.MAX_SAFE_INTEGER;
-  if (/^\d{1,15}$/.test(text)) return Number(text);
-  throw invalidParameter('before', 'must be the `next` of a page');
 }

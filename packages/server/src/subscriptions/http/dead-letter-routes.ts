@@ -1,22 +1,38 @@
+import * as z from 'zod';
 import { encodeCursor, PolycastError } from '@polycast/protocol';
-import { integerParameter, singleParameters } from '../../http/query.ts';
 import type { DeadLetter, EventPosition } from '../state/ports.ts';
 import type { AuthorizedRequest } from '../../auth/authorized-request.ts';
 import { NO_STORE } from '../../http/headers/cache-headers.ts';
 import type { Route } from '../../auth/route.ts';
+import { noMembers } from '../../http/body/body-schema.ts';
+import { json, response, type ResponseDescription } from '../../http/openapi/description.ts';
+import { count, cursor, page as pageOf } from '../../http/openapi/schemas.ts';
+import { limitParameter, readQuery, textParameter } from '../../http/query-parameter.ts';
 import {
   authorizeDelivery,
   checkUnchanged,
   mayKnowChannel,
   subscriptionRoute,
   type CurrentSubscription,
+  type SubscriptionRouteDescription,
 } from './subscription-access.ts';
 import { deadLetterAt, parseEventId, recordAt } from './event-positions.ts';
 import type { SubscriptionParts } from './parts.ts';
+import { deadLetter, eventId, NEXT } from './schemas.ts';
 import { deadLetterJson } from './bodies/subscription-json.ts';
 
-const LIMIT_DEFAULT = 50;
-const LIMIT_MAX = 100;
+const LIMIT = limitParameter(100, 50, 'The maximum number of entries.');
+const AFTER = textParameter('after', cursor(), '`next` of the previous page.');
+const PARAMETERS = [LIMIT, AFTER];
+
+type Handle = (request: AuthorizedRequest, current: CurrentSubscription) => Promise<void>;
+/** @param event the dead letter of the path; `undefined` for all of them */
+type Act = (
+  parts: SubscriptionParts,
+  request: AuthorizedRequest,
+  current: CurrentSubscription,
+  event: EventPosition | undefined,
+) => Promise<void>;
 
 /** Routes that list, read, retry and discard dead letters (PROTOCOL.md section 14.4). */
 export function deadLetterRoutes(parts: SubscriptionParts): readonly Route[] {
@@ -24,26 +40,71 @@ export function deadLetterRoutes(parts: SubscriptionParts): readonly Route[] {
   const route = (
     method: Route['method'],
     below: string,
-    act: (request: AuthorizedRequest, current: CurrentSubscription) => Promise<void>,
-  ): Route => subscriptionRoute(parts, method, path + below, act);
+    act: Handle,
+    description: () => SubscriptionRouteDescription,
+  ): Route => subscriptionRoute(parts, method, path + below, act, description);
+  const all =
+    (act: Act): Handle =>
+    (request, current) =>
+      act(parts, request, current, undefined);
+  const one =
+    (act: Act): Handle =>
+    async (request, current) =>
+      act(parts, request, current, await findDeadLetter(parts, request, current));
   return [
-    route('GET', '', (request, current) => list(parts, request, current)),
-    route('GET', '/:event', (request, current) => read(parts, request, current)),
-    route('POST', '/retry', (request, current) => retry(parts, request, current, undefined)),
-    route('POST', '/:event/retry', async (request, current) => {
-      await retry(parts, request, current, await findDeadLetter(parts, request, current));
-    }),
-    route('DELETE', '', (request, current) => discard(parts, request, current, undefined)),
-    route('DELETE', '/:event', async (request, current) => {
-      await discard(parts, request, current, await findDeadLetter(parts, request, current));
-    }),
+    route('GET', '', all(list), () => ({
+      operationId: 'listDeadLetters',
+      summary: 'Lists dead letters, oldest first.',
+      parameters: PARAMETERS,
+      responses: [response(200, 'A page.', json(pageOf('deadLetters', deadLetter(), cursor()), NEXT))],
+      errors: ['invalid_parameter', 'invalid_cursor'],
+    })),
+    route('GET', '/:event', all(read), () => ({
+      operationId: 'readDeadLetter',
+      summary: 'Reads a dead letter with its event.',
+      parameters: [eventId('event')],
+      responses: [response(200, 'The dead letter.', json(deadLetter(), 'The dead letter with its `payload`.'))],
+      errors: ['invalid_cursor'],
+    })),
+    route('POST', '/retry', all(retry), () => ({
+      operationId: 'retryDeadLetters',
+      summary: 'Retries all dead letters.',
+      details:
+        'The number is limited by the open events of the subscription. Dead letters of an earlier log are skipped.',
+      responses: [retried()],
+      errors: ['subscription_not_active'],
+    })),
+    route('POST', '/:event/retry', one(retry), () => ({
+      operationId: 'retryDeadLetter',
+      summary: 'Retries a dead letter.',
+      details: 'For a dead letter of an earlier log: `404 not_found`. It can be discarded.',
+      parameters: [eventId('event')],
+      responses: [retried()],
+      errors: ['invalid_cursor', 'subscription_not_active'],
+    })),
+    route('DELETE', '', all(discard), () => ({
+      operationId: 'discardDeadLetters',
+      summary: 'Discards all dead letters.',
+      responses: [discarded()],
+    })),
+    route('DELETE', '/:event', one(discard), () => ({
+      operationId: 'discardDeadLetter',
+      summary: 'Discards a dead letter.',
+      parameters: [eventId('event')],
+      responses: [discarded()],
+      errors: ['invalid_cursor'],
+    })),
   ];
 }
 
+const retried = (): ResponseDescription => response(202, 'Done.', json(z.object({ retried: count() }), 'How many.'));
+const discarded = (): ResponseDescription =>
+  response(200, 'Done.', json(z.object({ discarded: count() }), 'How many.'));
+
 async function list(parts: SubscriptionParts, request: AuthorizedRequest, current: CurrentSubscription): Promise<void> {
-  const values = singleParameters(request.query, ['limit', 'after']);
-  const limit = integerParameter(values, 'limit', 1, LIMIT_MAX) ?? LIMIT_DEFAULT;
-  const after = values.get('after');
+  const values = readQuery(request.query, PARAMETERS);
+  const limit = LIMIT.read(values);
+  const after = AFTER.read(values);
   const deadLetters = await parts.subscriptions.deadLetters(current().definition.id, {
     after: after === undefined ? undefined : parseEventId(parts, after),
     limit: limit + 1,
@@ -83,7 +144,7 @@ async function retry(
   current: CurrentSubscription,
   event: EventPosition | undefined,
 ): Promise<void> {
-  (await request.members()).rejectUnknown();
+  await request.parse(noMembers);
   const subscription = current();
   const { definition } = subscription;
   await authorizeDelivery(parts, request.principal, definition.channels, undefined);

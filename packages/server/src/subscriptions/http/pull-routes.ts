@@ -1,13 +1,21 @@
 import { parseCursor } from '@polycast/protocol';
-import type { Position } from '../../core/ports.ts';
+import * as z from 'zod';
 import type { LeasedEvent, LeaseOutcome, PullOptions } from '../state/ports.ts';
 import type { AuthorizedRequest } from '../../auth/authorized-request.ts';
 import { NO_STORE } from '../../http/headers/cache-headers.ts';
 import type { Route } from '../../auth/route.ts';
-import { invalidBody, integer, type Validator } from '../../http/body/json-body.ts';
+import { integer, parseBody, refuse, requiring } from '../../http/body/body-schema.ts';
+import { json, response } from '../../http/openapi/description.ts';
+import { count, cursor, named, time } from '../../http/openapi/schemas.ts';
 import { leasedEventsJson } from '../../streams/leased-events.ts';
 import { timestampOrNull } from '../../http/timestamp-text.ts';
-import { authorizeDelivery, subscriptionRoute, type CurrentSubscription } from './subscription-access.ts';
+import {
+  authorizeDelivery,
+  subscriptionRoute,
+  type CurrentSubscription,
+  type SubscriptionRouteDescription,
+} from './subscription-access.ts';
+import { LEASE, leasedEvent } from './schemas.ts';
 import { notForPullingError } from '../state/refusals.ts';
 import type { SubscriptionParts } from './parts.ts';
 import { WaitingPull } from './waiting-pull.ts';
@@ -21,25 +29,117 @@ const WAIT_SECONDS_MAX = 60;
 const LEASE_LENGTH_MAX = 64;
 
 /** The routes for workers of pull subscriptions (PROTOCOL.md section 14.6). */
-export function pullRoutes(parts: SubscriptionParts): readonly Route[] {
+export function pullRoutes(subscriptionParts: SubscriptionParts): readonly Route[] {
+  const parts: PullParts = { ...subscriptionParts, bodies: pullBodies(subscriptionParts) };
+  const { bodies } = parts;
   const route = (
     action: string,
-    act: (parts: SubscriptionParts, request: AuthorizedRequest, current: CurrentSubscription) => Promise<void>,
+    act: (parts: PullParts, request: AuthorizedRequest, current: CurrentSubscription) => Promise<void>,
+    description: () => SubscriptionRouteDescription,
   ): Route =>
-    subscriptionRoute(parts, 'POST', `/v1/subscriptions/:id/${action}`, (request, current) =>
-      act(parts, request, current),
+    subscriptionRoute(
+      parts,
+      'POST',
+      `/v1/subscriptions/:id/${action}`,
+      (request, current) => act(parts, request, current),
+      () => ({ section: '14.6', errors: ['subscription_not_active'], ...description() }),
     );
-  return [route('pull', pull), route('ack', acknowledge), route('nack', release), route('extend', extend)];
+  return [
+    route('pull', pull, () => ({
+      operationId: 'pullEvents',
+      summary: 'Returns events to a worker, each with a lease. Can wait for the first event.',
+      bodies: [json(bodies.pull, 'Optional.')],
+      isBodyOptional: true,
+      responses: [response(200, 'Done.', json(pulledSchema(), 'The events; the list may be empty.'))],
+      errors: ['subscription_not_active', 'too_many_connections'],
+    })),
+    route('ack', acknowledge, () => ({
+      operationId: 'acknowledgeEvents',
+      summary: 'Acknowledges events.',
+      bodies: [json(bodies.acknowledgement, 'One of the two members.', { leases: [LEASE] })],
+      responses: [response(200, 'Done.', json(z.object(COUNTED), 'How many.'))],
+    })),
+    route('nack', release, () => ({
+      operationId: 'giveBackEvents',
+      summary: 'Releases events. The hub delivers them again.',
+      bodies: [json(bodies.release, 'The leases, and the delay before the next delivery.')],
+      responses: [response(200, 'Done.', json(z.object(COUNTED), 'How many.'))],
+    })),
+    route('extend', extend, () => ({
+      operationId: 'extendLeases',
+      summary: 'Extends or shortens leases.',
+      bodies: [json(bodies.extension, 'The leases and their new duration from now.')],
+      responses: [
+        response(
+          200,
+          'Done.',
+          json(z.object({ ...COUNTED, leaseEnds: time() }), 'The number of leases and their new end.'),
+        ),
+      ],
+    })),
+  ];
 }
 
-async function pull(parts: SubscriptionParts, request: AuthorizedRequest, current: CurrentSubscription): Promise<void> {
-  const { auth, feed, limits, subscriptions, settings } = parts;
+interface PullParts extends SubscriptionParts {
+  readonly bodies: ReturnType<typeof pullBodies>;
+}
+
+function pullBodies({ feed, settings }: SubscriptionParts) {
+  const { epoch } = feed;
+  const leases = requiring(
+    z
+      .array(
+        z
+          .string()
+          .min(1)
+          .max(LEASE_LENGTH_MAX)
+          .meta({ examples: [LEASE] }),
+      )
+      .min(1)
+      .max(COUNT_MAX),
+    `must be a list of 1 to ${COUNT_MAX} leases`,
+  );
+  const through = cursor()
+    .describe('All leased events up to and including this one.')
+    .transform((text, context) => {
+      const event = parseCursor(text);
+      if (event?.epoch !== epoch) context.issues.push({ code: 'custom', input: text });
+      return event?.position ?? 0;
+    });
+  return {
+    pull: z.strictObject({
+      count: integer(1, COUNT_MAX).default(COUNT),
+      waitSeconds: integer(0, WAIT_SECONDS_MAX).default(0),
+      leaseSeconds: integer(1, settings.leaseMaxSeconds)
+        .describe('The default is that of the subscription.')
+        .exactOptional(),
+    }),
+    acknowledgement: z
+      .strictObject({
+        leases: leases.exactOptional(),
+        through: requiring(through, "must be an event's id").exactOptional(),
+      })
+      .check((context) => {
+        const { leases: given, through: end } = context.value;
+        if ((given === undefined) === (end === undefined))
+          refuse(context, 'or "through" is needed, one of them', ['leases']);
+      }),
+    release: z.strictObject({ leases, delaySeconds: integer(0, settings.leaseMaxSeconds).default(0) }),
+    extension: z.strictObject({ leases, leaseSeconds: integer(1, settings.leaseMaxSeconds).exactOptional() }),
+  };
+}
+
+const pulledSchema = named('LeasedEvents', () => z.object({ events: z.array(leasedEvent()) }));
+
+const COUNTED = {
+  count: count('Leases for which the operation succeeded.'),
+  notHeld: z.array(z.string()).describe('Leases that have ended or never existed.'),
+};
+
+async function pull(parts: PullParts, request: AuthorizedRequest, current: CurrentSubscription): Promise<void> {
+  const { auth, feed, limits, subscriptions } = parts;
   const { principal } = request;
-  const members = await request.members();
-  const countMax = members.optional('count', integer(1, COUNT_MAX)) ?? COUNT;
-  const waitSeconds = members.optional('waitSeconds', integer(0, WAIT_SECONDS_MAX)) ?? 0;
-  const leaseSeconds = members.optional('leaseSeconds', integer(1, settings.leaseMaxSeconds));
-  members.rejectUnknown();
+  const { count: countMax, waitSeconds, leaseSeconds } = await request.parse(parts.bodies.pull);
   const subscription = current();
   const { id, channels, version } = subscription.definition;
   await authorizeDelivery(parts, principal, channels, undefined);
@@ -81,52 +181,31 @@ async function whileWaiting<Result>(
   }
 }
 
-async function acknowledge(
-  parts: SubscriptionParts,
-  request: AuthorizedRequest,
-  current: CurrentSubscription,
-): Promise<void> {
-  const { feed, subscriptions } = parts;
-  const members = await request.members();
+async function acknowledge(parts: PullParts, request: AuthorizedRequest, current: CurrentSubscription): Promise<void> {
+  const { subscriptions, bodies } = parts;
+  const body = await request.object();
   const { definition } = current();
-  const leases = members.optional('leases', leaseList);
-  const through = members.optional('through', positionIn(feed.epoch));
-  members.rejectUnknown();
-  if ((leases === undefined) === (through === undefined))
-    throw invalidBody('leases', 'or "through" is needed, one of them');
+  const { leases: held = [], through } = parseBody(bodies.acknowledgement, body);
   if (through !== undefined) {
     const count = subscriptions.pullService.acknowledgeThrough(definition.id, through);
     return request.respondJson(200, { count, notHeld: [] });
   }
-  const held = leases as readonly string[];
   request.respondJson(200, leaseResults(held, subscriptions.pullService.acknowledge(definition.id, held)));
 }
 
-async function release(
-  parts: SubscriptionParts,
-  request: AuthorizedRequest,
-  current: CurrentSubscription,
-): Promise<void> {
-  const members = await request.members();
+async function release(parts: PullParts, request: AuthorizedRequest, current: CurrentSubscription): Promise<void> {
+  const body = await request.object();
   const { definition } = current();
-  const leases = members.required('leases', leaseList);
-  const delaySeconds = members.optional('delaySeconds', integer(0, parts.settings.leaseMaxSeconds)) ?? 0;
-  members.rejectUnknown();
+  const { leases, delaySeconds } = parseBody(parts.bodies.release, body);
   const outcomes = parts.subscriptions.pullService.release(definition.id, leases, delaySeconds * 1000);
   request.respondJson(200, leaseResults(leases, outcomes));
 }
 
-async function extend(
-  parts: SubscriptionParts,
-  request: AuthorizedRequest,
-  current: CurrentSubscription,
-): Promise<void> {
-  const { auth, subscriptions, settings } = parts;
-  const members = await request.members();
+async function extend(parts: PullParts, request: AuthorizedRequest, current: CurrentSubscription): Promise<void> {
+  const { auth, subscriptions, bodies } = parts;
+  const body = await request.object();
   const { definition } = current();
-  const leases = members.required('leases', leaseList);
-  const leaseSeconds = members.optional('leaseSeconds', integer(1, settings.leaseMaxSeconds));
-  members.rejectUnknown();
+  const { leases, leaseSeconds } = parseBody(bodies.extension, body);
   if (definition.delivery.kind !== 'pull') throw notForPullingError();
   const leaseMs = leaseSeconds === undefined ? definition.delivery.leaseMs : leaseSeconds * 1000;
   const outcomes = subscriptions.pullService.extend(definition.id, leases, leaseMs);
@@ -141,22 +220,6 @@ function leaseResults(
 ): { readonly count: number; readonly notHeld: readonly string[] } {
   const notHeld = leases.filter((_lease, index) => outcomes[index] === 'not_held');
   return { count: leases.length - notHeld.length, notHeld };
-}
-
-const leaseList: Validator<readonly string[]> = (value) =>
-  Array.isArray(value) &&
-  value.length > 0 &&
-  value.length <= COUNT_MAX &&
-  value.every((lease) => typeof lease === 'string' && lease !== '' && lease.length <= LEASE_LENGTH_MAX)
-    ? { value: value as readonly string[] }
-    : { wrong: `must be a list of 1 to ${COUNT_MAX} leases` };
-
-/** Validates an event's id and returns its position in this log. */
-function positionIn(epoch: string): Validator<Position> {
-  return (value) => {
-    const cursor = typeof value === 'string' ? parseCursor(value) : undefined;
-    return cursor?.epoch === epoch ? { value: cursor.position } : { wrong: "must be an event's id" };
-  };
 }
 
 function leaseOf({ lease }: LeasedEvent): string {

@@ -1,11 +1,15 @@
-import { matches } from '@polycast/protocol';
-import { integerParameter, invalidParameter, singleParameters } from '../../http/query.ts';
+import { IDEMPOTENCY_KEY_LENGTH_MAX, matches, type ErrorCode } from '@polycast/protocol';
+import * as z from 'zod';
 import { SUBSCRIPTION_STATES, type SubscriptionDefinition } from '../state/definition.ts';
 import type { Subscription, SubscriptionChanges } from '../state/ports.ts';
 import type { AuthorizedRequest } from '../../auth/authorized-request.ts';
+import { invalidParameter } from '../../http/query.ts';
 import { checkPattern } from '../../streams/events-query.ts';
 import type { Route } from '../../auth/route.ts';
 import { idempotencyKeyHeader } from '../../publishing/publish-routes.ts';
+import { headerParameter, json, response, withHeaders } from '../../http/openapi/description.ts';
+import { page, pattern } from '../../http/openapi/schemas.ts';
+import { limitParameter, readQuery, textParameter } from '../../http/query-parameter.ts';
 import {
   authorizeDelivery,
   checkIfMatch,
@@ -16,30 +20,151 @@ import {
 } from './subscription-access.ts';
 import { startPosition, parseChanges, parseCreation } from './bodies/subscription-body.ts';
 import type { SubscriptionParts } from './parts.ts';
+import { IF_MATCH, newSubscription, NEXT, shownSubscription, subscriptionSchemas } from './schemas.ts';
 import { etagHeader, subscriptionJson } from './bodies/subscription-json.ts';
 
-const LIMIT_DEFAULT = 100;
-const LIMIT_MAX = 100;
+const LIMIT = limitParameter(100, 100, 'The maximum number of entries.');
+const AFTER = textParameter('after', z.string(), '`next` of the previous page.');
+const STATE = textParameter('state', z.enum(SUBSCRIPTION_STATES), 'Only subscriptions in this state.');
+const CHANNEL = textParameter('channel', pattern(), 'Only subscriptions that match this channel.');
+const KEY = textParameter('key', z.string(), 'Only subscriptions created by the key with this id.');
+const PARAMETERS = [LIMIT, AFTER, STATE, CHANNEL, KEY];
 
 /** Routes that create, read, change and remove subscriptions (PROTOCOL.md section 14.1). */
 export function resourceRoutes(parts: SubscriptionParts): readonly Route[] {
+  return [...collectionRoutes(parts), ...memberRoutes(parts)];
+}
+
+function collectionRoutes(parts: SubscriptionParts): readonly Route[] {
+  return [
+    scopedRoute(
+      'POST',
+      '/v1/subscriptions',
+      (request) => create(parts, request),
+      () => ({
+        operationId: 'createSubscription',
+        summary: 'Creates a durable subscription: a webhook or a pull queue.',
+        section: '14.1',
+        details: 'A webhook whose endpoint is not trusted is `pending` until the hub has verified it.',
+        parameters: [IDEMPOTENCY_KEY],
+        bodies: [json(subscriptionSchemas(parts).creation, 'The definition of the subscription.', CREATION_EXAMPLE)],
+        responses: [
+          withHeaders(newSubscription(parts, 201, 'Created.'), {
+            Location: 'Its address.',
+            'Idempotency-Replayed': '`true` if the key was used before and this request created nothing.',
+          }),
+        ],
+        errors: [
+          'invalid_header',
+          ...DEFINITION_ERRORS,
+          'invalid_cursor',
+          'idempotency_key_reused',
+          'subscription_limit',
+        ],
+      }),
+    ),
+    scopedRoute(
+      'GET',
+      '/v1/subscriptions',
+      (request) => list(parts, request),
+      () => ({
+        operationId: 'listSubscriptions',
+        summary: 'Lists subscriptions, sorted by id.',
+        section: '14.1',
+        parameters: PARAMETERS,
+        responses: [
+          response(
+            200,
+            'A page.',
+            json(page('subscriptions', subscriptionSchemas(parts).subscription, z.string()), NEXT),
+          ),
+        ],
+        errors: ['invalid_parameter', 'invalid_pattern'],
+      }),
+    ),
+  ];
+}
+
+function memberRoutes(parts: SubscriptionParts): readonly Route[] {
   const path = '/v1/subscriptions/:id';
   return [
-    scopedRoute('POST', '/v1/subscriptions', (request) => create(parts, request)),
-    scopedRoute('GET', '/v1/subscriptions', (request) => list(parts, request)),
-    subscriptionRoute(parts, 'GET', path, (request, current) => {
-      const subscription = current();
-      request.respondJson(200, subscriptionJson(parts, subscription), etagHeader(subscription));
-    }),
-    subscriptionRoute(parts, 'PATCH', path, (request, current) => change(parts, request, current)),
-    subscriptionRoute(parts, 'DELETE', path, async (request, current) => {
-      const subscription = current();
-      checkIfMatch(request, subscription);
-      await parts.subscriptions.remove(subscription.definition.id, request.actor);
-      notifyEndpoint(parts, subscription);
-      request.respondEmpty(204);
-    }),
+    subscriptionRoute(
+      parts,
+      'GET',
+      path,
+      (request, current) => {
+        const subscription = current();
+        request.respondJson(200, subscriptionJson(parts, subscription), etagHeader(subscription));
+      },
+      () => ({
+        operationId: 'readSubscription',
+        summary: 'Reads a subscription with its progress.',
+        responses: [shownSubscription(parts, 200, 'The subscription.')],
+      }),
+    ),
+    subscriptionRoute(
+      parts,
+      'PATCH',
+      path,
+      (request, current) => change(parts, request, current),
+      () => ({
+        operationId: 'changeSubscription',
+        summary: 'Changes a subscription.',
+        details:
+          'The hub replaces the given members of `delivery`. It verifies a new `url` again, unless that is trusted.',
+        parameters: [IF_MATCH],
+        bodies: [
+          json(subscriptionSchemas(parts).changes, 'The members to change.', {
+            description: 'Orders for the warehouse',
+          }),
+        ],
+        responses: [shownSubscription(parts, 200, 'Changed.')],
+        errors: [...DEFINITION_ERRORS, 'precondition_failed'],
+      }),
+    ),
+    subscriptionRoute(
+      parts,
+      'DELETE',
+      path,
+      (request, current) => remove(parts, request, current),
+      () => ({
+        operationId: 'removeSubscription',
+        summary: 'Deletes a subscription with its attempts and dead letters.',
+        parameters: [IF_MATCH],
+        responses: [response(204, 'Removed.')],
+        errors: ['precondition_failed'],
+      }),
+    ),
   ];
+}
+
+const IDEMPOTENCY_KEY = headerParameter(
+  'Idempotency-Key',
+  z.string().min(1).max(IDEMPOTENCY_KEY_LENGTH_MAX),
+  'For 24 hours, a request with the same key and body gets the same subscription again, without its secret.',
+);
+const CREATION_EXAMPLE = {
+  channels: ['orders.>'],
+  delivery: { kind: 'webhook', url: 'https://shop.example/hook' },
+  types: ['order.paid'],
+};
+const DEFINITION_ERRORS: readonly ErrorCode[] = [
+  'invalid_filter',
+  'invalid_pattern',
+  'too_many_channels',
+  'endpoint_refused',
+];
+
+async function remove(
+  parts: SubscriptionParts,
+  request: AuthorizedRequest,
+  current: CurrentSubscription,
+): Promise<void> {
+  const subscription = current();
+  checkIfMatch(request, subscription);
+  await parts.subscriptions.remove(subscription.definition.id, request.actor);
+  notifyEndpoint(parts, subscription);
+  request.respondEmpty(204);
 }
 
 /** Informs the endpoint of a removed subscription, if its dialect does. The response does not matter. */
@@ -71,24 +196,24 @@ async function create(parts: SubscriptionParts, request: AuthorizedRequest): Pro
 function list(parts: SubscriptionParts, request: AuthorizedRequest): void {
   const { auth, subscriptions } = parts;
   const { principal, query } = request;
-  const values = singleParameters(query, ['limit', 'after', 'state', 'channel', 'key']);
-  const limit = integerParameter(values, 'limit', 1, LIMIT_MAX) ?? LIMIT_DEFAULT;
-  const state = values.get('state');
+  const values = readQuery(query, PARAMETERS);
+  const limit = LIMIT.read(values);
+  const state = STATE.read(values);
   if (state !== undefined && !SUBSCRIPTION_STATES.some((known) => known === state))
     throw invalidParameter('state', `must be one of ${SUBSCRIPTION_STATES.join(', ')}`);
-  const channel = values.get('channel');
+  const channel = CHANNEL.read(values);
   if (channel !== undefined) checkPattern(channel);
-  const key = values.get('key');
+  const key = KEY.read(values);
   const predicate = (subscription: Subscription): boolean =>
     (state === undefined || subscription.status.state === state) &&
     (key === undefined || subscription.definition.owner.key === key) &&
     (channel === undefined || matchesChannel(subscription, channel)) &&
     maySee(auth, principal, subscription);
-  const found = subscriptions.list({ after: values.get('after') ?? '', limit: limit + 1, predicate });
-  const page = found.slice(0, limit);
+  const found = subscriptions.list({ after: AFTER.read(values) ?? '', limit: limit + 1, predicate });
+  const shown = found.slice(0, limit);
   request.respondJson(200, {
-    subscriptions: page.map((subscription) => subscriptionJson(parts, subscription)),
-    next: found.length > limit ? (page.at(-1)?.definition.id ?? null) : null,
+    subscriptions: shown.map((subscription) => subscriptionJson(parts, subscription)),
+    next: found.length > limit ? (shown.at(-1)?.definition.id ?? null) : null,
   });
 }
 

@@ -1,5 +1,8 @@
+import * as z from 'zod';
 import type { Route } from '../../auth/route.ts';
-import { singleParameters } from '../../http/query.ts';
+import { json, response } from '../../http/openapi/description.ts';
+import { eventType, named, pattern } from '../../http/openapi/schemas.ts';
+import { readQuery } from '../../http/query-parameter.ts';
 import { actionRoutes } from './action-routes.ts';
 import { attemptsRoute } from './attempts-route.ts';
 import { deadLetterRoutes } from './dead-letter-routes.ts';
@@ -34,8 +37,38 @@ function eventTypesRoute(parts: SubscriptionParts): Route {
     schema: schema ?? null,
     sample: sample === undefined ? null : (JSON.parse(sample) as unknown),
   }));
-  return scopedRoute('GET', '/v1/event-types', (request) => {
-    singleParameters(request.query, []);
-    request.respondJson(200, { eventTypes });
-  });
+  return scopedRoute(
+    'GET',
+    '/v1/event-types',
+    (request) => {
+      readQuery(request.query, []);
+      request.respondJson(200, { eventTypes });
+    },
+    () => ({
+      operationId: 'listEventTypes',
+      summary: 'Lists the event types of the hub.',
+      section: '14.9',
+      responses: [
+        response(
+          200,
+          'The catalogue.',
+          json(z.object({ eventTypes: z.array(typeSchema()) }), 'The configured event types.'),
+        ),
+      ],
+      errors: ['invalid_parameter'],
+    }),
+  );
 }
+
+const typeSchema = named('EventType', () =>
+  z.object({
+    name: eventType(),
+    description: z.string().meta({ examples: ['An order was paid.'] }),
+    channels: z.array(pattern()),
+    schema: z.unknown().meta({
+      description: 'JSON Schema of the data; `null`: any data.',
+      examples: [{ type: 'object', required: ['total'] }],
+    }),
+    sample: z.unknown().meta({ description: 'Sample data; `null` if there is none.', examples: [{ total: 42 }] }),
+  }),
+);

@@ -1,3 +1,4 @@
+import * as z from 'zod';
 import { PolycastError } from '@polycast/protocol';
 import type { Principal } from '../../core/access/principal.ts';
 import type { SubscriptionDefinition } from '../state/definition.ts';
@@ -6,6 +7,8 @@ import type { AuthorizedRequest } from '../../auth/authorized-request.ts';
 import type { AuthParts } from '../../auth/auth-parts.ts';
 import { authorizeHistory, type HistoryParts } from '../../auth/history-permission.ts';
 import { authorize, checkScope } from '../../auth/permission.ts';
+import { SUBSCRIPTION_ID } from './schemas.ts';
+import { pathParameter, type RouteDescription } from '../../http/openapi/description.ts';
 import type { AuthorizedRoute, Route } from '../../auth/route.ts';
 import type { RouteAddress } from '../../http/route.ts';
 import { noSuchSubscription } from '../state/refusals.ts';
@@ -13,8 +16,13 @@ import { etagOf } from './bodies/subscription-json.ts';
 import type { SubscriptionParts } from './parts.ts';
 
 /** A route for callers with the scope `subscriptions`, for any channels. */
-export function scopedRoute(method: RouteAddress['method'], path: string, handle: AuthorizedRoute['handle']): Route {
-  return { method, path, requires: 'subscriptions', handle };
+export function scopedRoute(
+  method: RouteAddress['method'],
+  path: string,
+  handle: AuthorizedRoute['handle'],
+  description?: () => RouteDescription,
+): Route {
+  return { method, path, requires: 'subscriptions', handle, ...(description !== undefined && { description }) };
 }
 
 /**
@@ -54,14 +62,27 @@ export function subscriptionRoute(
   method: RouteAddress['method'],
   path: string,
   handle: (request: AuthorizedRequest, current: CurrentSubscription) => void | Promise<void>,
+  description: () => SubscriptionRouteDescription,
 ): Route {
-  return scopedRoute(method, path, (request) => {
-    const current = (): Subscription => visibleSubscription(parts, request);
-    // Checks visibility before the body is read.
-    current();
-    return handle(request, current);
-  });
+  return scopedRoute(
+    method,
+    path,
+    (request) => {
+      const current = (): Subscription => visibleSubscription(parts, request);
+      // Checks visibility before the body is read.
+      current();
+      return handle(request, current);
+    },
+    () => {
+      const { parameters = [], section = '14.1', ...described } = description();
+      const id = pathParameter('id', z.string().meta({ examples: [SUBSCRIPTION_ID] }), 'The id of the subscription.');
+      return { section, parameters: [id, ...parameters], ...described };
+    },
+  );
 }
+
+/** The description of such a route. The parameter of the subscription is added. */
+export type SubscriptionRouteDescription = Omit<RouteDescription, 'section'> & { readonly section?: string };
 
 function visibleSubscription(
   { auth, subscriptions }: Pick<SubscriptionParts, 'auth' | 'subscriptions'>,

@@ -1,10 +1,14 @@
+import * as z from 'zod';
 import { encodeCursor } from '@polycast/protocol';
-import { singleParameters } from '../../http/query.ts';
 import type { StoredRecord } from '../../core/ports.ts';
 import type { Principal } from '../../core/access/principal.ts';
 import type { Attempt, EventPosition, Subscription } from '../state/ports.ts';
 import type { AuthorizedRequest } from '../../auth/authorized-request.ts';
 import type { Route } from '../../auth/route.ts';
+import { json, response } from '../../http/openapi/description.ts';
+import { count, cursor, named, time } from '../../http/openapi/schemas.ts';
+import { readQuery } from '../../http/query-parameter.ts';
+import { attempt, eventId, SUBSCRIPTION_ID } from './schemas.ts';
 import { timestampOrNull } from '../../http/timestamp-text.ts';
 import { scopedRoute, mayKnow, maySee } from './subscription-access.ts';
 import { deadLetterAt, parseEventId, recordAt } from './event-positions.ts';
@@ -19,13 +23,27 @@ const SUBSCRIPTIONS_MAX = 1000;
  * event, with times and attempts.
  */
 export function traceRoute(parts: SubscriptionParts): Route {
-  return scopedRoute('GET', '/v1/events/:id/deliveries', (request) => trace(parts, request));
+  return scopedRoute(
+    'GET',
+    '/v1/events/:id/deliveries',
+    (request) => trace(parts, request),
+    () => ({
+      operationId: 'traceEvent',
+      summary: 'Reads to which subscriptions an event was delivered, when, and after how many attempts.',
+      section: '14.1',
+      details:
+        'It covers at most 1,000 subscriptions that the caller may read. `attempts` contains stored attempts only.',
+      parameters: [eventId('id')],
+      responses: [response(200, 'The deliveries.', json(traceSchema(), 'By subscription.'))],
+      errors: ['invalid_parameter', 'invalid_cursor'],
+    }),
+  );
 }
 
 async function trace(parts: SubscriptionParts, request: AuthorizedRequest): Promise<void> {
   const { parameters, query, principal } = request;
   const { auth, subscriptions } = parts;
-  singleParameters(query, []);
+  readQuery(query, []);
   const event = parseEventId(parts, parameters['id'] ?? '');
   // Without the record, the answer uses only the stored attempts and dead letters.
   const record = await recordAt(parts, event, '>');
@@ -48,7 +66,27 @@ async function trace(parts: SubscriptionParts, request: AuthorizedRequest): Prom
   request.respondJson(200, { event: encodeCursor(event.epoch, event.position), deliveries });
 }
 
-type EventState = 'delivered' | 'trying' | 'waiting' | 'leased' | 'dead-letter' | 'done';
+const EVENT_STATES = ['delivered', 'trying', 'waiting', 'leased', 'dead-letter', 'done'] as const;
+type EventState = (typeof EVENT_STATES)[number];
+
+const traceSchema = named('Trace', () =>
+  z.object({
+    event: cursor(),
+    deliveries: z.array(
+      z.object({
+        subscription: z.string().meta({ examples: [SUBSCRIPTION_ID] }),
+        state: z.enum(EVENT_STATES),
+        tries: count()
+          .nullable()
+          .describe('`null` if it is not stored: for an acknowledged pull, and for a webhook without stored attempts.'),
+        first: time().nullable(),
+        last: time().nullable(),
+        due: time().nullable().describe('The end of the lease, or the time of the next attempt.'),
+        attempts: z.array(attempt()),
+      }),
+    ),
+  }),
+);
 
 /** The delivery status of an event, without its attempts. */
 interface EventStatus {

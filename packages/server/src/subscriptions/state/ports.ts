@@ -238,20 +238,22 @@ export interface Attempt {
 }
 
 /** The outcome of an attempt: the category that metrics, attempts and errors show. */
-export type AttemptOutcome =
-  | 'delivered'
-  | 'refused_status'
-  | 'gone'
-  | 'slowed_down'
-  | 'redirected'
-  | 'timeout'
-  | 'connection'
-  | 'name_not_found'
-  | 'destination'
-  | 'certificate'
-  | 'answer'
-  | 'url'
-  | 'request';
+export const ATTEMPT_OUTCOMES = [
+  'delivered',
+  'refused_status',
+  'gone',
+  'slowed_down',
+  'redirected',
+  'timeout',
+  'connection',
+  'name_not_found',
+  'destination',
+  'certificate',
+  'answer',
+  'url',
+  'request',
+] as const;
+export type AttemptOutcome = (typeof ATTEMPT_OUTCOMES)[number];
 
 /** A response, as far as it is stored. */
 export interface RecordedResponse {

@@ -45,7 +45,8 @@ const URL_NAMES = [
   'url',
 ] as const;
 const EVENT_NAMES = ['event', 'events', 'event_type', 'eventType', 'event_key', 'eventKey', 'topic'] as const;
-const EVENTS_MAX = 20;
+export const EVENTS_MAX = 20;
+export const HOOK_FORMATS = ['data', 'event', 'cloudevents'] as const;
 
 /**
  * Parses a request for a hook. It ignores unknown members, because each of these clients adds its
@@ -56,7 +57,7 @@ export function parseHookRequest(members: MemberReader, urlCheck: Validator<stri
   return {
     targetUrl: targetUrl(members, urlCheck),
     ...eventsAndChannels(members),
-    format: members.optional('format', oneOf('data', 'event', 'cloudevents')) ?? 'data',
+    format: members.optional('format', oneOf(...HOOK_FORMATS)) ?? 'data',
   };
 }
 

@@ -1,17 +1,29 @@
-import { invalidParameter, parseQueryPairs, singleParameters } from '../../../http/query.ts';
+import type { DialectDependencies, DialectService } from '../dialect-service.ts';
+import { invalidParameter, parseQueryPairs } from '../../../http/query.ts';
 import { isWebhook, type WebhookDelivery } from '../../state/definition.ts';
 import type { Subscription, WebhookSubscription } from '../../state/ports.ts';
 import type { AuthorizedRequest } from '../../../auth/authorized-request.ts';
 import { checkPattern, tooManyChannels } from '../../../streams/events-query.ts';
 import { MemberReader } from '../../../http/body/json-body.ts';
 import type { Route } from '../../../auth/route.ts';
+import {
+  json,
+  pathParameter,
+  queryParameter,
+  response,
+  withHeaders,
+  type RouteDescription,
+} from '../../../http/openapi/description.ts';
+import { eventType } from '../../../http/openapi/schemas.ts';
+import { readQuery } from '../../../http/query-parameter.ts';
 import { timestampOrNull } from '../../../http/timestamp-text.ts';
 import { authorizeDelivery, scopedRoute, maySee } from '../../http/subscription-access.ts';
-import { urlCheck } from '../../http/bodies/delivery-body.ts';
+import { endpointUrl, urlCheck } from '../../http/bodies/delivery-body.ts';
 import type { SubscriptionParts } from '../../http/parts.ts';
 import { createSecret } from '../../webhook/request/secrets.ts';
-import type { DialectDependencies, DialectService } from '../dialect-service.ts';
 import { restHooks } from './dialect.ts';
+import * as z from 'zod';
+import { hookChoiceSchema, hookSchema, newHookSchema } from './schemas.ts';
 import {
   parseHookSelector,
   eventSelection,
@@ -39,25 +51,98 @@ export function openRestHooks({ parts }: DialectDependencies): DialectService {
  * The routes under `/v1/hooks`: subscriptions for clients of REST Hooks (PROTOCOL.md section 14.8).
  */
 function hooksRoutes(parts: SubscriptionParts): readonly Route[] {
+  const route = (
+    method: Route['method'],
+    path: string,
+    handle: (parts: SubscriptionParts, request: AuthorizedRequest) => void | Promise<void>,
+    description: () => Omit<RouteDescription, 'section'>,
+  ): Route =>
+    scopedRoute(
+      method,
+      path,
+      (request) => handle(parts, request),
+      () => ({ section: '14.8', ...description() }),
+    );
   return [
-    scopedRoute('POST', '/v1/hooks', (request) => createHook(parts, request)),
-    scopedRoute('GET', '/v1/hooks', (request) => {
-      singleParameters(request.query, []);
-      const hooks = hooksOf(parts, request, () => true, LIST_MAX);
-      request.respondJson(200, { hooks: hooks.map((hook) => hookJson(hook)) });
-    }),
-    scopedRoute('DELETE', '/v1/hooks', (request) => removeHooks(parts, request)),
-    scopedRoute('GET', '/v1/hooks/samples', async (request) => {
-      const event = singleParameters(request.query, ['event']).get('event') ?? '';
-      request.respondJson(200, await samplesOf(parts, request.principal, event));
-    }),
-    scopedRoute('GET', '/v1/hooks/:id', (request) => request.respondJson(200, hookJson(hookOf(parts, request)))),
-    // Zapier's client fails on a response without a body.
-    scopedRoute('DELETE', '/v1/hooks/:id', async (request) => {
-      await parts.subscriptions.remove(hookOf(parts, request).definition.id, request.actor);
-      request.respondJson(200, { removed: 1 });
-    }),
+    route('POST', '/v1/hooks', createHook, () => ({
+      operationId: 'createHook',
+      summary: 'Subscribes a URL to an event, as REST Hooks define it.',
+      details:
+        'The hub verifies the URL during the request, unless it is trusted. Members have alternative names, as common clients send them.',
+      bodies: [json(newHookSchema(), 'The URL and the event.')],
+      responses: [
+        withHeaders(response(201, 'Created.', json(hookSchema(), 'The hook. `secret` is shown only here.')), LOCATION),
+        withHeaders(response(200, 'The hook already exists.', json(hookSchema(), 'The hook.')), LOCATION),
+      ],
+      errors: ['invalid_pattern', 'too_many_channels', 'endpoint_refused', 'subscription_limit'],
+    })),
+    route('GET', '/v1/hooks', listHooks, () => ({
+      operationId: 'listHooks',
+      summary: 'Lists hooks, at most 1,000.',
+      responses: [response(200, 'The hooks.', json(z.object({ hooks: z.array(hookSchema()) }), 'Hooks.'))],
+      errors: ['invalid_parameter'],
+    })),
+    route('DELETE', '/v1/hooks', removeHooks, () => ({
+      operationId: 'deleteHooks',
+      summary: 'Deletes the hooks to a URL.',
+      details: 'Both members may be in the query instead. The hub then ignores the body.',
+      parameters: [
+        queryParameter('target_url', endpointUrl(), 'The URL of the hooks.'),
+        queryParameter('event', eventType(), 'Only hooks for this event.'),
+      ],
+      bodies: [json(hookChoiceSchema(), 'Not needed if the query names the hooks.')],
+      isBodyOptional: true,
+      responses: [REMOVED],
+      errors: ['invalid_parameter', 'not_found'],
+    })),
+    route('GET', '/v1/hooks/samples', readSamples, () => ({
+      operationId: 'readHookSamples',
+      summary: 'Returns sample data of an event.',
+      parameters: SAMPLE_PARAMETERS,
+      responses: [
+        response(200, 'Samples.', json(z.array(z.unknown()), 'Sample data; empty if there is none.', [{ total: 42 }])),
+      ],
+      errors: ['invalid_parameter'],
+    })),
+    route('GET', '/v1/hooks/:id', readHook, () => ({
+      operationId: 'readHook',
+      summary: 'Reads a hook.',
+      parameters: [HOOK_ID],
+      responses: [response(200, 'The hook.', json(hookSchema(), 'The hook.'))],
+    })),
+    route('DELETE', '/v1/hooks/:id', deleteHook, () => ({
+      operationId: 'deleteHook',
+      summary: 'Ends a hook.',
+      parameters: [HOOK_ID],
+      responses: [REMOVED],
+    })),
   ];
+}
+
+const LOCATION = { Location: 'Its address.' };
+const HOOK_ID = pathParameter('id', z.string(), 'The id of the hook.');
+const REMOVED = response(200, 'Ended.', json(z.object({ removed: z.int().min(1) }), 'How many.'));
+const SAMPLE_PARAMETERS = [{ ...queryParameter('event', eventType(), 'An event type or a channel.'), required: true }];
+
+function listHooks(parts: SubscriptionParts, request: AuthorizedRequest): void {
+  readQuery(request.query, []);
+  const hooks = hooksOf(parts, request, () => true, LIST_MAX);
+  request.respondJson(200, { hooks: hooks.map((hook) => hookJson(hook)) });
+}
+
+async function readSamples(parts: SubscriptionParts, request: AuthorizedRequest): Promise<void> {
+  const event = readQuery(request.query, SAMPLE_PARAMETERS).get('event') ?? '';
+  request.respondJson(200, await samplesOf(parts, request.principal, event));
+}
+
+function readHook(parts: SubscriptionParts, request: AuthorizedRequest): void {
+  request.respondJson(200, hookJson(hookOf(parts, request)));
+}
+
+/** Zapier's client fails on a response without a body. */
+async function deleteHook(parts: SubscriptionParts, request: AuthorizedRequest): Promise<void> {
+  await parts.subscriptions.remove(hookOf(parts, request).definition.id, request.actor);
+  request.respondJson(200, { removed: 1 });
 }
 
 async function createHook(parts: SubscriptionParts, request: AuthorizedRequest): Promise<void> {

@@ -1,6 +1,8 @@
+import * as z from 'zod';
 import { PolycastError } from '@polycast/protocol';
 import { detachedCopy } from '../../../core/interests/interest.ts';
-import type { HubAlgorithm } from './settings.ts';
+import { named } from '../../../http/openapi/schemas.ts';
+import { HUB_ALGORITHMS, type HubAlgorithm } from './settings.ts';
 
 /** A request to the WebSub hub (PROTOCOL.md section 14.7). */
 export type HubRequest = Intent | Ping;
@@ -37,7 +39,26 @@ const SECRET_BYTES_MAX = 199;
 const TOKEN_LENGTH_MAX = 1024;
 /** Most topics of one ping. */
 const TOPICS_MAX = 100;
-const ALGORITHMS: ReadonlySet<string> = new Set<HubAlgorithm>(['sha1', 'sha256', 'sha384', 'sha512']);
+const MODES = ['subscribe', 'unsubscribe', 'publish'] as const;
+
+/** The parameters of a request, as a description. */
+export const hubRequestSchema: () => z.ZodType = named(
+  'HubRequest',
+  () => {
+    const url = z.string().max(URL_LENGTH_MAX).meta({ format: 'uri' });
+    return z.object({
+      'hub.mode': z.enum(MODES),
+      'hub.topic': url.optional(),
+      'hub.callback': url.optional(),
+      'hub.lease_seconds': z.int().min(0).optional(),
+      'hub.secret': z.string().max(SECRET_BYTES_MAX).optional(),
+      'hub.algorithm': z.enum(HUB_ALGORITHMS).optional(),
+      'hub.verify_token': z.string().max(TOKEN_LENGTH_MAX).optional(),
+      'hub.url': url.optional(),
+    });
+  },
+  { description: 'WebSub section 5.1. `publish` needs `hub.url` or `hub.topic`, which may be repeated.' },
+);
 
 /**
  * Parses the parameters of a request. It ignores unknown ones, as WebSub section 5.1 requires.
@@ -118,8 +139,9 @@ function secretOf(text: string | undefined): string | undefined {
 function algorithmOf(form: URLSearchParams): HubAlgorithm | undefined {
   const text = single(form, 'hub.algorithm');
   if (text === undefined) return form.has('hub.verify') ? 'sha1' : undefined;
-  if (!ALGORITHMS.has(text)) throw invalid('hub.algorithm', 'must be sha1, sha256, sha384 or sha512');
-  return text as HubAlgorithm;
+  const algorithm = HUB_ALGORITHMS.find((each) => each === text);
+  if (algorithm === undefined) throw invalid('hub.algorithm', 'must be sha1, sha256, sha384 or sha512');
+  return algorithm;
 }
 
 function tokenOf(text: string | undefined): string | undefined {

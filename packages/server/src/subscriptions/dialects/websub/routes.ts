@@ -2,7 +2,9 @@ import { PolycastError } from '@polycast/protocol';
 import type { AuthorizedRequest } from '../../../auth/authorized-request.ts';
 import { parseMediaType } from '../../../http/body/media-type.ts';
 import { decodeUtf8 } from '../../../http/body/request-body.ts';
+import { response } from '../../../http/openapi/description.ts';
 import type { Route } from '../../../auth/route.ts';
+import { hubRequestSchema } from './parameters.ts';
 import type { WebSubHub } from './websub-hub.ts';
 
 /**
@@ -18,6 +20,40 @@ export function websubRoutes(hub: WebSubHub, publicUrl: string | undefined): rea
       method: 'POST',
       path: '/v1/websub',
       requires: 'nothing',
+      description: () => ({
+        operationId: 'askWebSub',
+        summary: 'The WebSub hub: subscribes, unsubscribes, and accepts pings of publishers.',
+        section: '14.7',
+        details: 'Anybody may send a request. The hub verifies the callback first, and notifies it of a denial.',
+        bodies: [
+          {
+            mediaType: 'application/x-www-form-urlencoded',
+            schema: hubRequestSchema(),
+            doc: 'The request.',
+            example: {
+              'hub.mode': 'subscribe',
+              'hub.topic': 'https://hub.example/v1/channels/orders.42',
+              'hub.callback': 'https://shop.example/hook',
+            },
+          },
+        ],
+        responses: [
+          response(202, 'The hub will verify the callback.'),
+          response(204, 'The ping is accepted (`publish`).'),
+        ],
+        errors: [
+          'invalid_body',
+          'invalid_utf8',
+          'unsupported_media_type',
+          'body_too_large',
+          'request_timeout',
+          'origin_not_allowed',
+          'endpoint_refused',
+          'rate_limited',
+          'overloaded',
+          'draining',
+        ],
+      }),
       async handle(request) {
         const form = await readForm(request);
         const accepted = hub.accept({

@@ -1,5 +1,6 @@
 /** The HMAC algorithm of `X-Hub-Signature`. */
-export type HubAlgorithm = 'sha1' | 'sha256' | 'sha384' | 'sha512';
+export const HUB_ALGORITHMS = ['sha1', 'sha256', 'sha384', 'sha512'] as const;
+export type HubAlgorithm = (typeof HUB_ALGORITHMS)[number];
 
 /**
  * The settings `websub` of the configuration. Units, bounds, defaults and reasons are defined

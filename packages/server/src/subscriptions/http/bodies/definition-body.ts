@@ -1,26 +1,82 @@
-import { isChannel } from '@polycast/protocol';
+import { isChannel, TYPE_LENGTH_MAX } from '@polycast/protocol';
+import * as z from 'zod';
 import { resolveStart } from '../../../core/start.ts';
 import type { SubscriptionDefinition } from '../../state/definition.ts';
 import { compileFilter } from '../../state/filter.ts';
 import { checkPattern, tooManyChannels } from '../../../streams/events-query.ts';
 import {
-  isWellFormedText,
-  nonEmptyText,
-  timestamp,
   integer,
-  type Validator,
-  type MemberReader,
-} from '../../../http/body/json-body.ts';
-import { isObject, orNull } from './checks.ts';
+  memberOf,
+  nonEmptyText,
+  oneOf,
+  refuseThrown,
+  requiring,
+  timestamp,
+  wellFormedText,
+} from '../../../http/body/body-schema.ts';
+import type { MemberReader, Validator } from '../../../http/body/json-body.ts';
+import { channel, named } from '../../../http/openapi/schemas.ts';
+import { orNull } from './checks.ts';
 import type { SubscriptionParts } from '../parts.ts';
 
 const TYPES_MAX = 20;
-const TYPE_LENGTH_MAX = 200;
 const RATE_MAX = 1_000_000;
 const DESCRIPTION_LENGTH_MAX = 500;
 const METADATA_MAX = 20;
 const METADATA_LENGTH_MAX = 500;
-const START_LENGTH_MAX = 64;
+
+const filter = named(
+  'Filter',
+  () => z.unknown().check((context) => refuseThrown(context, () => compileFilter(context.value))),
+  {
+    type: 'object',
+    minProperties: 1,
+    maxProperties: 1,
+    description:
+      'One operator: `equals`, `differs`, `less`, `lessOrEqual`, `greater`, `greaterOrEqual`, `oneOf`, `startsWith`, `contains`, each with a list of a JSON pointer into the event and a value; `present` with a pointer; `all`, `any` with filters; `not` with one.',
+    examples: [{ all: [{ equals: ['/data/status', 'paid'] }, { greater: ['/data/total', 100] }] }],
+  },
+);
+
+interface OptionSchemas {
+  readonly types: z.ZodType<string[]>;
+  readonly filter: z.ZodType;
+  readonly ordering: z.ZodType<SubscriptionDefinition['ordering']>;
+  readonly ratePerSecond: z.ZodType<number>;
+  readonly description: z.ZodType<string>;
+  readonly metadata: z.ZodType<Record<string, string>>;
+  readonly expires: z.ZodType<number>;
+}
+
+/** The schemas of these members; their descriptions are those of `http/schemas.ts`. */
+export const OPTIONS: OptionSchemas = {
+  types: requiring(
+    z
+      .array(
+        z
+          .string()
+          .min(1)
+          .max(TYPE_LENGTH_MAX)
+          .refine((type) => type.isWellFormed())
+          .meta({ examples: ['order.paid'] }),
+      )
+      .min(1)
+      .max(TYPES_MAX),
+    `must be a list of 1 to ${TYPES_MAX} strings of 1 to ${TYPE_LENGTH_MAX} characters`,
+  ),
+  filter: filter(),
+  ordering: oneOf('per-channel', 'none'),
+  ratePerSecond: integer(1, RATE_MAX),
+  description: wellFormedText(DESCRIPTION_LENGTH_MAX).meta({ examples: ['Orders for the warehouse'] }),
+  metadata: requiring(
+    z
+      .record(z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/), wellFormedText(METADATA_LENGTH_MAX))
+      .refine((metadata) => Object.keys(metadata).length <= METADATA_MAX)
+      .meta({ maxProperties: METADATA_MAX, examples: [{ team: 'warehouse' }] }),
+    `must be an object of at most ${METADATA_MAX} strings of at most ${METADATA_LENGTH_MAX} characters, with names of 1 to 64 of A-Z a-z 0-9 _ . -`,
+  ),
+  expires: timestamp(),
+};
 
 /** The members that a creation and a change have in common, without the delivery. */
 export type CommonOptions = Pick<
@@ -53,11 +109,11 @@ export function givenCommonOptions(members: MemberReader, nowMs: number): Partia
       options[option] = (members.optional(name, orNull(check)) ?? DEFAULTS[option]) as CommonOptions[Name];
   };
   take('types', 'types', types);
-  take('filter', 'filter', filter);
-  take('ordering', 'ordering', ordering);
-  take('ratePerSecond', 'ratePerSecond', integer(1, RATE_MAX));
-  take('description', 'description', description);
-  take('metadata', 'metadata', metadata);
+  take('filter', 'filter', memberOf(OPTIONS.filter));
+  take('ordering', 'ordering', memberOf(OPTIONS.ordering));
+  take('ratePerSecond', 'ratePerSecond', memberOf(OPTIONS.ratePerSecond));
+  take('description', 'description', memberOf(OPTIONS.description));
+  take('metadata', 'metadata', memberOf(OPTIONS.metadata));
   take('expires', 'endsMs', futureTime(nowMs));
   return options;
 }
@@ -83,53 +139,29 @@ export function channelsCheck({ limits }: SubscriptionParts): Validator<readonly
  * @throws PolycastError `invalid_cursor`
  */
 export function startCheck({ log }: SubscriptionParts, name: string): Validator<string> {
-  const text = nonEmptyText(START_LENGTH_MAX);
   return (value) => {
-    const checked = text(value);
+    const checked = startText(value);
     if ('value' in checked) resolveStart(checked.value, log.state, name);
     return checked;
   };
 }
 
+const START_LENGTH_MAX = 64;
+/** The refusal of a start that is no text. */
+export const START_RULE = `must be a text of 1 to ${START_LENGTH_MAX} characters`;
+const startText = memberOf(nonEmptyText(START_LENGTH_MAX));
+
 /** A channel; patterns are rejected. */
-export const channelOf: Validator<string> = (value) =>
-  typeof value === 'string' && isChannel(value) ? { value } : { wrong: 'must be a channel' };
+export const channelMember: z.ZodString = requiring(channel().refine(isChannel), 'must be a channel');
 
-const types: Validator<readonly string[]> = (value) =>
-  Array.isArray(value) &&
-  value.length > 0 &&
-  value.length <= TYPES_MAX &&
-  value.every((type) => isWellFormedText(type, TYPE_LENGTH_MAX) && type !== '')
-    ? { value: [...new Set(value as string[])] }
-    : { wrong: `must be a list of 1 to ${TYPES_MAX} strings of 1 to ${TYPE_LENGTH_MAX} characters` };
-
-const filter: Validator<unknown> = (value) => {
-  compileFilter(value);
-  return { value };
+const types: Validator<readonly string[]> = (value) => {
+  const checked = memberOf(OPTIONS.types)(value);
+  return 'value' in checked ? { value: [...new Set(checked.value)] } : checked;
 };
-
-const ordering: Validator<SubscriptionDefinition['ordering']> = (value) =>
-  value === 'per-channel' || value === 'none' ? { value } : { wrong: 'must be per-channel or none' };
-
-const description: Validator<string> = (value) =>
-  isWellFormedText(value, DESCRIPTION_LENGTH_MAX)
-    ? { value }
-    : { wrong: `must be a string of at most ${DESCRIPTION_LENGTH_MAX} characters` };
-
-const metadata: Validator<Readonly<Record<string, string>>> = (value) =>
-  isObject(value) && Object.entries(value).length <= METADATA_MAX && Object.entries(value).every(isMetadataEntry)
-    ? { value: value as Record<string, string> }
-    : {
-        wrong: `must be an object of at most ${METADATA_MAX} strings of at most ${METADATA_LENGTH_MAX} characters, with names of 1 to 64 of A-Z a-z 0-9 _ . -`,
-      };
-
-function isMetadataEntry([name, text]: readonly [string, unknown]): boolean {
-  return /^[A-Za-z0-9_.-]{1,64}$/.test(name) && isWellFormedText(text, METADATA_LENGTH_MAX);
-}
 
 function futureTime(nowMs: number): Validator<number> {
   return (value) => {
-    const checked = timestamp(value);
+    const checked = memberOf(OPTIONS.expires)(value);
     return 'value' in checked && checked.value <= nowMs ? { wrong: 'must be a future time' } : checked;
   };
 }

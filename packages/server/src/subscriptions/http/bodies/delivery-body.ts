@@ -1,8 +1,11 @@
 import { PolycastError } from '@polycast/protocol';
+import * as z from 'zod';
+import { memberOf, refuse, requiring } from '../../../http/body/body-schema.ts';
 import { BODY_FORMATS, type PullDelivery, type Secret, type WebhookDelivery } from '../../state/definition.ts';
 import type { SubscriptionSettings } from '../../state/settings.ts';
 import { invalidBody, MemberReader, integer, type Validator } from '../../../http/body/json-body.ts';
 import { object, oneOf, orNull, rejectFixed } from './checks.ts';
+import { HEADER_LENGTH_MAX, HEADERS_MAX } from '../../webhook/request/header-rules.ts';
 import { headers } from './headers-body.ts';
 import type { SubscriptionParts } from '../parts.ts';
 import { completeSecret, createSecret, SECRET_RULE } from '../../webhook/request/secrets.ts';
@@ -14,6 +17,32 @@ const TIMEOUT_MS_MIN = 100;
 const RETRIES_MAX = 30;
 const RETRY_SECONDS_MAX = 7 * 86_400;
 const DELIVERIES_MAX = 1000;
+
+/** The members by which a body gives a secret, or asks for one. */
+export const SECRET_MEMBERS: {
+  readonly secret: z.ZodExactOptional<z.ZodType<string>>;
+  readonly signature: z.ZodExactOptional<z.ZodType<'hmac' | 'ed25519'>>;
+} = {
+  secret: requiring(
+    z
+      .string()
+      .meta({ examples: ['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'] })
+      .transform((text, context) => {
+        const secret = completeSecret(text);
+        if (secret === undefined) context.issues.push({ code: 'custom', input: text });
+        return secret ?? '';
+      }),
+    `must be ${SECRET_RULE}`,
+  )
+    .describe(`${SECRET_RULE.replace(/whs\w+_/g, '`$&`')}. By default the hub creates one.`)
+    .exactOptional(),
+  signature: z
+    .enum(['hmac', 'ed25519'])
+    .meta({ default: 'hmac', description: 'The kind of secret that the hub creates.' })
+    .exactOptional(),
+};
+
+type GivenSecret = z.output<z.ZodObject<typeof SECRET_MEMBERS>>;
 
 /**
  * Parses the `delivery` of a new subscription (PROTOCOL.md section 14.1). A webhook gets the secret
@@ -56,22 +85,25 @@ export function changedDelivery(
   return changedWebhook(parts, { ...before, url, headers: isSameHost ? before.headers : {} }, members);
 }
 
-/**
- * The secret of the body, or a new one.
- * @throws PolycastError `invalid_body`
- */
-export function readSecret(members: MemberReader): Secret {
-  const own = members.optional('secret', secretText);
-  const signature = members.optional('signature', oneOf('hmac', 'ed25519'));
-  if (own !== undefined && signature !== undefined && own.startsWith('whsk_') !== (signature === 'ed25519'))
-    throw invalidBody('signature', 'does not match the secret');
-  return { text: own ?? createSecret(signature ?? 'hmac'), endsMs: undefined };
+/** Refuses a signature that is not that of the secret. */
+export function checkSignature(context: z.core.ParsePayload<GivenSecret>): void {
+  const { secret, signature } = context.value;
+  if (secret !== undefined && signature !== undefined && secret.startsWith('whsk_') !== (signature === 'ed25519'))
+    refuse(context, 'does not match the secret', ['signature']);
 }
 
-const secretText: Validator<string> = (value) => {
-  const secret = typeof value === 'string' ? completeSecret(value) : undefined;
-  return secret === undefined ? { wrong: `must be ${SECRET_RULE}` } : { value: secret };
-};
+/** The secret of a delivery, or a new one. */
+function readSecret(members: MemberReader): Secret {
+  const secret = members.optional('secret', memberOf(SECRET_MEMBERS.secret));
+  const signature = members.optional('signature', oneOf('hmac', 'ed25519'));
+  if (secret !== undefined && signature !== undefined && secret.startsWith('whsk_') !== (signature === 'ed25519'))
+    throw invalidBody('signature', 'does not match the secret');
+  return givenOrNewSecret({ ...(secret !== undefined && { secret }), ...(signature !== undefined && { signature }) });
+}
+
+export function givenOrNewSecret({ secret, signature = 'hmac' }: GivenSecret): Secret {
+  return { text: secret ?? createSecret(signature), endsMs: undefined };
+}
 
 type WebhookBasis = Pick<WebhookDelivery, 'kind' | 'dialect' | 'url' | 'secrets'> & Partial<WebhookDelivery>;
 
@@ -184,3 +216,42 @@ const retryDelays: Validator<SubscriptionSettings['retryDelaysSeconds']> = (valu
   value.every((seconds) => Number.isSafeInteger(seconds) && seconds >= 1 && seconds <= RETRY_SECONDS_MAX)
     ? { value: value as number[] }
     : { wrong: `must be a list of at most ${RETRIES_MAX} whole numbers of seconds, 1 to ${RETRY_SECONDS_MAX}` };
+
+/** A URL of an endpoint. */
+export function endpointUrl(): z.ZodString {
+  return z
+    .string()
+    .max(URL_LENGTH_MAX)
+    .meta({ format: 'uri', examples: ['https://shop.example/hook'] });
+}
+
+/** The members of a webhook's delivery, as a description. */
+export function webhookMembers({ settings }: SubscriptionParts): Readonly<Record<string, z.ZodType>> {
+  const { timeoutMaxMs } = settings;
+  const batchSchema = z.strictObject({
+    countMax: z.int().min(1).max(BATCH_COUNT_MAX),
+    waitMs: z.int().min(0).max(BATCH_WAIT_MS_MAX).default(0),
+  });
+  return {
+    url: endpointUrl(),
+    format: z.enum(BODY_FORMATS).meta({ default: BODY_FORMATS[0] }),
+    headers: z.record(z.string(), z.string().max(HEADER_LENGTH_MAX)).meta({
+      maxProperties: HEADERS_MAX,
+      description: 'Headers of each request. Values that contain credentials are shown as `…`.',
+      examples: [{ 'x-team': 'warehouse' }],
+    }),
+    batch: batchSchema
+      .nullable()
+      .describe('Up to `countMax` events in a request, as a JSON array. The first event waits this long for more.'),
+    timeoutMs: z.int().min(TIMEOUT_MS_MIN).max(timeoutMaxMs).describe('The timeout of a whole request.'),
+    retryDelaysSeconds: z.array(z.int().min(1).max(RETRY_SECONDS_MAX)).max(RETRIES_MAX),
+  };
+}
+
+/** The members of a pull's delivery, as a description. */
+export function pullMembers({ settings }: SubscriptionParts): Readonly<Record<string, z.ZodType>> {
+  return {
+    leaseSeconds: z.int().min(1).max(settings.leaseMaxSeconds),
+    deliveriesMax: z.int().min(1).max(DELIVERIES_MAX),
+  };
+}

@@ -2,7 +2,7 @@ import type { Dialects } from '../../state/dialect.ts';
 
 /** Most headers that a webhook may define. */
 export const HEADERS_MAX = 20;
-const VALUE_LENGTH_MAX = 4096;
+export const HEADER_LENGTH_MAX = 4096;
 /**
  * Headers that HTTP or the hub sets for every dialect. A subscriber that could set them could split
  * one request into two.
@@ -27,9 +27,10 @@ export function headerProblem(
   previous: ReadonlyMap<string, string>,
   value: unknown,
 ): string | undefined {
-  if (!/^[a-z0-9!#$%&'*+.^_`|~-]{1,100}$/.test(name) || name === '__proto__') return 'contains an invalid header name';
+  if (!/^[a-z0-9!#$%&'*+.^_`|~-]{1,100}$/.test(name) || name === '__proto__') return ') return ';
   if (isReservedHeader(dialects, name)) return `may not set ${name}`;
   if (previous.has(name)) return `has ${name} twice`;
-  if (typeof value === 'string' && value.length <= VALUE_LENGTH_MAX && /^[\x20-\x7e\t]*$/.test(value)) return undefined;
-  return `must have a string of at most ${VALUE_LENGTH_MAX} ASCII characters for ${name}`;
+  if (typeof value === 'string' && value.length <= HEADER_LENGTH_MAX && /^[\x20-\x7e\t]*$/.test(value))
+    return undefined;
+  return `must have a text of at most ${HEADER_LENGTH_MAX} characters of ASCII for ${name}`;
 }

@@ -1,14 +1,27 @@
 import { ERRORS, type ErrorCode } from '@polycast/protocol';
-import { expect, test } from 'vitest';
-import { COMMON_ERRORS, openApiDocument } from './openapi.ts';
-import { OPERATIONS } from './all-operations.ts';
-import { SCHEMAS } from './schemas.ts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { loadConfig } from '../../config/load.ts';
+import { openHub, type Hub } from '../../hub.ts';
+import type { JsonSchema } from './description.ts';
+import { openApiDocument } from './document.ts';
+import { COMMON_ERRORS } from './errors.ts';
+import { describeApi, type ApiDescription } from './operations.ts';
 
-const document = openApiDocument('1.2.3');
+let hub: Hub;
+let api: ApiDescription;
+let document: JsonSchema;
+
+beforeAll(async () => {
+  const settings = ['access=rules', 'listen=127.0.0.1:0', 'data=:memory:', 'logging.level=error'];
+  hub = await openHub(loadConfig({ settings }).config);
+  api = describeApi(hub.routes);
+  document = openApiDocument('1.2.3', hub.routes);
+});
+afterAll(() => hub.close());
 
 test('every reference leads to a schema, and every schema is referred to', () => {
-  const referred = namesIn({ document, ROUTES: OPERATIONS });
-  expect([...referred].toSorted()).toEqual(Object.keys(SCHEMAS).toSorted());
+  const referred = namesIn(api);
+  expect([...referred].toSorted()).toEqual(Object.keys(api.schemas).toSorted());
   const { schemas } = (document as { components: { schemas: object } }).components;
   expect([...namesIn(document)].toSorted()).toEqual(Object.keys(schemas).toSorted());
 });
@@ -21,7 +34,7 @@ function namesIn(within: object): ReadonlySet<string> {
 
 test('a body has one media type, which clients are generated from, and says the others in words', () => {
   const { paths } = document as { paths: Record<string, Record<string, { requestBody?: Body }>> };
-  for (const { method, path, bodies } of OPERATIONS) {
+  for (const { method, path, bodies } of api.operations) {
     const body = paths[path]?.[method.toLowerCase()]?.requestBody;
     expect(Object.keys(body?.content ?? {})).toEqual(bodies.slice(0, 1).map(({ mediaType }) => mediaType));
     for (const { mediaType } of bodies.slice(1)) expect(body?.description).toContain(`\`${mediaType}\``);
@@ -34,14 +47,14 @@ interface Body {
 }
 
 test('defaults are in the descriptions, because clients would send them otherwise', () => {
-  expect(JSON.stringify(SCHEMAS)).toContain('"default":"per-channel"');
+  expect(JSON.stringify(api)).toContain('"default":"per-channel"');
   expect(JSON.stringify(document)).not.toContain('"default":');
   expect(JSON.stringify(document)).toContain('Default: `per-channel`.');
 });
 
 test('operations have names of their own, and the parameters of their paths', () => {
-  expect(new Set(OPERATIONS.map(({ name }) => name)).size).toBe(OPERATIONS.length);
-  for (const { path, parameters } of OPERATIONS) {
+  expect(new Set(api.operations.map(({ operationId }) => operationId)).size).toBe(api.operations.length);
+  for (const { path, parameters } of api.operations) {
     const inPath = parameters.filter((parameter) => parameter.in === 'path').map(({ name }) => name);
     expect([...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name)).toEqual(inPath);
   }
@@ -49,6 +62,10 @@ test('operations have names of their own, and the parameters of their paths', ()
 
 test('every code that an HTTP request can get is documented by an operation', () => {
   const elsewhere: readonly ErrorCode[] = ['invalid_message', 'not_found', 'method_not_allowed'];
-  const documented = new Set<string>([...elsewhere, ...COMMON_ERRORS, ...OPERATIONS.flatMap(({ errors }) => errors)]);
+  const documented = new Set<string>([
+    ...elsewhere,
+    ...COMMON_ERRORS,
+    ...api.operations.flatMap(({ errors }) => errors),
+  ]);
   expect(Object.keys(ERRORS).filter((code) => !documented.has(code))).toEqual([]);
 });

@@ -1,11 +1,12 @@
 import { ERRORS, type ErrorCode } from '@polycast/protocol';
-import type { ResponseDescription, Content, JsonSchema, Parameter, Operation } from './operation.ts';
-import { OPERATIONS } from './all-operations.ts';
-import { ref, SCHEMAS } from './schemas.ts';
+import type { DescribedRoute } from '../route.ts';
+import type { Content, JsonSchema, Parameter, ResponseDescription } from './description.ts';
+import { COMMON_ERRORS } from './errors.ts';
+import { describeApi, TAGS, type ApiDescription, type Operation } from './operations.ts';
 
-/** The OpenAPI 3.1 document that the hub serves as `/openapi.json`. */
-export function openApiDocument(version: string): JsonSchema {
-  return describeDefaults(buildDocument(version));
+/** The OpenAPI 3.1 document that the hub serves as `/openapi.json`. It describes these routes. */
+export function openApiDocument(version: string, routes: readonly DescribedRoute[]): JsonSchema {
+  return describeDefaults(buildDocument(version, describeApi(routes)));
 }
 
 /**
@@ -21,9 +22,9 @@ function describeDefaults(document: JsonSchema): JsonSchema {
   }) as JsonSchema;
 }
 
-function buildDocument(version: string): JsonSchema {
+function buildDocument(version: string, { operations, schemas }: ApiDescription): JsonSchema {
   const paths: Record<string, Record<string, JsonSchema>> = {};
-  for (const route of OPERATIONS) (paths[route.path] ??= {})[route.method.toLowerCase()] = operation(route);
+  for (const route of operations) (paths[route.path] ??= {})[route.method.toLowerCase()] = operation(route);
   return {
     openapi: '3.1.0',
     info: {
@@ -33,10 +34,10 @@ function buildDocument(version: string): JsonSchema {
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/', description: 'The hub that serves this document.' }],
-    tags: TAGS,
+    tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
     paths,
     components: {
-      schemas: usedSchemas(paths),
+      schemas: usedSchemas(paths, schemas),
       responses: Object.fromEntries(
         [...groupByStatus(COMMON_ERRORS)].map(([status, codes]) => [`Refusal${status}`, refusalResponse(codes)]),
       ),
@@ -46,56 +47,40 @@ function buildDocument(version: string): JsonSchema {
 }
 
 /** The schemas that the paths use, directly or through others. Tools warn about unused ones. */
-function usedSchemas(paths: unknown): JsonSchema {
+function usedSchemas(paths: unknown, schemas: ApiDescription['schemas']): JsonSchema {
   const found = new Set<string>();
   const collect = (within: unknown): void => {
     for (const [, name = ''] of JSON.stringify(within).matchAll(/"#\/components\/schemas\/(\w+)"/g)) {
       if (found.has(name)) continue;
       found.add(name);
-      collect(SCHEMAS[name]);
+      collect(schemas[name]);
     }
   };
-  collect([paths, ref('Problem')]);
-  return Object.fromEntries(Object.entries(SCHEMAS).filter(([name]) => found.has(name)));
+  collect([paths, PROBLEM]);
+  return Object.fromEntries(Object.entries(schemas).filter(([name]) => found.has(name)));
 }
 
 function operation(route: Operation): JsonSchema {
   return {
-    tags: [tagOf(route)],
+    tags: [route.tag],
     security: securityOf(route),
-    operationId: route.name,
+    operationId: route.operationId,
     summary: route.summary,
-    description: `${route.doc} PROTOCOL.md section ${route.section}.`.trim(),
+    description: `${route.details} PROTOCOL.md section ${route.section}.`.trim(),
     parameters: route.parameters.filter(({ name }) => name !== 'token').map(parameter),
     ...(route.bodies.length > 0 && { requestBody: requestBody(route) }),
     responses: {
-      ...Object.fromEntries(route.answers.map((answer) => [answer.status, response(answer)])),
       ...refusalResponses(route.errors),
+      ...Object.fromEntries(route.responses.map((each) => [each.status, response(each)])),
     },
   };
 }
-
-/** The errors that any request may receive. */
-export const COMMON_ERRORS: readonly ErrorCode[] = [
-  'invalid_header',
-  'invalid_request',
-  'pipelined_request',
-  'origin_not_allowed',
-  'request_timeout',
-  'uri_too_long',
-  'host_not_allowed',
-  'too_many_connections',
-  'headers_too_large',
-  'internal_error',
-  'unsupported_transfer_coding',
-  'overloaded',
-];
 
 /**
  * The first media type as content, the others in the description. openapi-python-client warns about
  * types that it does not know. From several types it generates code that fails when called.
  */
-function requestBody({ bodies: [first, ...others], isBodyOptional = false }: Operation): JsonSchema {
+function requestBody({ bodies: [first, ...others], isBodyOptional }: Operation): JsonSchema {
   const description = others.map(({ mediaType, doc }) => `\`${mediaType}\`: ${doc}`).join(' ');
   return {
     ...(others.length > 0 && { description: `Also accepted: ${description}` }),
@@ -122,33 +107,17 @@ const SECURITY_SCHEMES: JsonSchema = {
  * The alternatives of authentication. The empty one comes last, if rules can allow the operation to
  * anyone.
  */
-function securityOf({ errors, parameters, allowsAnonymous: isForAnyone = false }: Operation): readonly JsonSchema[] {
+function securityOf({ errors, parameters, allowsAnonymous }: Operation): readonly JsonSchema[] {
   if (!errors.includes('unauthorized')) return [];
   const hasToken = parameters.some(({ name }) => name === 'token');
-  return [{ bearer: [] }, ...(hasToken ? [{ token: [] }] : []), ...(isForAnyone ? [{}] : [])];
+  return [{ bearer: [] }, ...(hasToken ? [{ token: [] }] : []), ...(allowsAnonymous ? [{}] : [])];
 }
 
-const TAGS: readonly JsonSchema[] = [
-  { name: 'events', description: 'Publishing and reading.' },
-  { name: 'users', description: 'Users and presence.' },
-  { name: 'subscriptions', description: 'Durable subscriptions in all dialects.' },
-  { name: 'administration', description: 'Keys, revocations and the audit log.' },
-  { name: 'operations', description: 'Health and metrics.' },
-];
-
-/** The tag, by the section of PROTOCOL.md. */
-function tagOf({ section }: Operation): string {
-  if (section === '12') return 'operations';
-  if (section.startsWith('14.')) return 'subscriptions';
-  if (section === '13.5' || section === '13.6') return 'users';
-  return section.startsWith('13.') ? 'administration' : 'events';
-}
-
-function parameter({ name, in: location, schema, required, doc }: Parameter): JsonSchema {
+function parameter({ name, in: location, schema, required, doc }: Parameter<JsonSchema>): JsonSchema {
   return { name, in: location, description: doc, ...(required === true && { required }), schema };
 }
 
-function response({ doc, contents: each, headers = {} }: ResponseDescription): JsonSchema {
+function response({ doc, contents: each, headers = {} }: ResponseDescription<JsonSchema>): JsonSchema {
   const describedHeaders = Object.entries(headers).map(([name, text]) => [
     name,
     { description: text, schema: { type: 'string' } },
@@ -160,9 +129,12 @@ function response({ doc, contents: each, headers = {} }: ResponseDescription): J
   };
 }
 
-function contents(each: readonly Content[]): JsonSchema {
+function contents(each: readonly Content<JsonSchema>[]): JsonSchema {
   return Object.fromEntries(
-    each.map(({ mediaType, schema, doc }) => [mediaType, { schema: { description: doc, ...schema } }]),
+    each.map(({ mediaType, schema, doc, example }) => [
+      mediaType,
+      { schema: { description: doc, ...schema }, ...(example !== undefined && { example }) },
+    ]),
   );
 }
 
@@ -188,8 +160,10 @@ function refusalResponse(codes: readonly ErrorCode[]): JsonSchema {
     description: codes.map((code) => `\`${code}\`: ${ERRORS[code].title}`).join(' '),
     content: {
       'application/problem+json': {
-        schema: { allOf: [ref('Problem'), { properties: { code: { enum: codes } } }] },
+        schema: { allOf: [PROBLEM, { properties: { code: { enum: codes } } }] },
       },
     },
   };
 }
+
+const PROBLEM: JsonSchema = { $ref: '#/components/schemas/Problem' };

@@ -1,0 +1,178 @@
+import { PolycastError } from '@polycast/protocol';
+import * as z from 'zod';
+import { invalidBody, TIME, type Validator } from './json-body.ts';
+
+/**
+ * Schemas of JSON bodies. A schema validates the body of a route and describes it in
+ * `/openapi.json`. Example: `z.strictObject({ overlapSeconds: integer(0, 2_592_000).optional() })`
+ * refuses `{"overlapSeconds":-1}` with `"overlapSeconds" must be a whole number from 0 to 2592000.`
+ */
+
+/** What a schema asks for, as the text of its refusal; some texts depend on the value. */
+type Requirement = string | ((value: unknown) => string | undefined);
+
+const requirements = new WeakMap<z.core.$ZodType, Requirement>();
+
+/** Gives a schema the text of its refusal: `must be …`. It covers all that is within the schema. */
+export function requiring<Schema extends z.core.$ZodType>(schema: Schema, requirement: Requirement): Schema {
+  requirements.set(schema, requirement);
+  return schema;
+}
+
+/**
+ * Checks an object. Of several problems it reports the first, in the order of the schema's members;
+ * unknown members come after them.
+ * @throws PolycastError `invalid_body`, or the error of a `refuse`
+ */
+export function parseBody<Schema extends z.core.$ZodType>(schema: Schema, body: object): z.output<Schema> {
+  const parsed = z.safeParse(schema, body);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw issue === undefined ? new PolycastError('invalid_body') : refusalOf(schema, body, issue);
+}
+
+/** A check of one member, for bodies that are read member by member. */
+export function memberOf<Schema extends z.core.$ZodType>(schema: Schema): Validator<z.output<Schema>> {
+  return (value) => {
+    const parsed = z.safeParse(schema, value);
+    if (parsed.success) return { value: parsed.data };
+    const [issue] = parsed.error.issues;
+    const { error, reason } = ownRefusal(issue);
+    if (error !== undefined) throw error;
+    return { wrong: reason ?? requirementOf(schema, value) ?? '' };
+  };
+}
+
+/** A refusal in words of its own, which a `check` adds. */
+interface OwnRefusal {
+  readonly reason?: string;
+  /** The error in place of `invalid_body`. */
+  readonly error?: PolycastError;
+}
+
+/**
+ * Refuses a value within a `check`; a problem of an earlier member goes first.
+ * @param path the member, within an object
+ */
+export function refuse(context: z.core.ParsePayload, refusal: string | PolycastError, path: string[] = []): void {
+  const params: OwnRefusal = typeof refusal === 'string' ? { reason: refusal } : { error: refusal };
+  context.issues.push({ code: 'custom', input: context.value, params, path });
+}
+
+/** Runs a check that throws its refusal. */
+export function refuseThrown(context: z.core.ParsePayload, check: () => unknown): void {
+  try {
+    check();
+  } catch (error) {
+    if (!(error instanceof PolycastError)) throw error;
+    refuse(context, error);
+  }
+}
+
+function ownRefusal(issue: z.core.$ZodIssue | undefined): OwnRefusal {
+  return issue?.code === 'custom' ? (issue.params ?? {}) : {};
+}
+
+/** Finds the member of an issue, and what its schema asks for. */
+function refusalOf(schema: z.core.$ZodType, body: unknown, issue: z.core.$ZodIssue): PolycastError {
+  const { error, reason } = ownRefusal(issue);
+  if (error !== undefined) return error;
+  let found = schema;
+  let value = body;
+  const path: PropertyKey[] = [];
+  for (const name of issue.path) {
+    const member = requirementOf(found, value) === undefined ? membersOf(found)?.[String(name)] : undefined;
+    if (member === undefined) break;
+    path.push(name);
+    found = member;
+    if (!isRecord(value) || !Object.hasOwn(value, name)) return invalidBody(path.join('.'), 'is missing');
+    value = value[String(name)];
+  }
+  const requirement = reason ?? requirementOf(found, value);
+  if (requirement === undefined && issue.code === 'unrecognized_keys')
+    return invalidBody([...path, (issue.keys[0] ?? '').slice(0, 64)].join('.'), 'is unknown');
+  return invalidBody(
+    path.join('.'),
+    requirement ?? (membersOf(found) === undefined ? issue.message : 'must be an object'),
+  );
+}
+
+/** The text of a schema, or of the schema that it describes further or makes optional. */
+function requirementOf(schema: z.core.$ZodType, value: unknown): string | undefined {
+  const own = requirements.get(schema);
+  if (own !== undefined) return typeof own === 'string' ? own : own(value);
+  const inner = innerOf(schema);
+  return inner === undefined ? undefined : requirementOf(inner, value);
+}
+
+/** The schema that this one describes further, makes optional, or transforms. */
+function innerOf(schema: z.core.$ZodType): z.core.$ZodType | undefined {
+  if (schema._zod.parent !== undefined) return schema._zod.parent;
+  if (schema instanceof z.core.$ZodPipe) return schema._zod.def.in;
+  if (
+    schema instanceof z.core.$ZodOptional ||
+    schema instanceof z.core.$ZodNullable ||
+    schema instanceof z.core.$ZodDefault
+  )
+    return schema._zod.def.innerType;
+  return undefined;
+}
+
+function membersOf(schema: z.core.$ZodType): Readonly<Record<string, z.core.$ZodType>> | undefined {
+  if (schema instanceof z.core.$ZodObject) return schema._zod.def.shape;
+  const inner = innerOf(schema);
+  return inner === undefined ? undefined : membersOf(inner);
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A body without members. */
+export const noMembers: z.ZodObject<{}, z.core.$strict> = z.strictObject({});
+
+/**
+ * A text of 1 to `lengthMax` characters, without control characters and halves of surrogate pairs.
+ */
+export function nonEmptyText(lengthMax: number): z.ZodString {
+  // oxlint-disable-next-line no-control-regex
+  const isPlain = (text: string): boolean => text.isWellFormed() && !/[\u0000-\u001f\u007f]/.test(text);
+  return requiring(
+    z.string().min(1).max(lengthMax).refine(isPlain),
+    `must be a string of 1 to ${lengthMax} characters`,
+  );
+}
+
+/** A text of at most `lengthMax` characters, without halves of surrogate pairs. */
+export function wellFormedText(lengthMax: number): z.ZodString {
+  return requiring(
+    z
+      .string()
+      .max(lengthMax)
+      .refine((text) => text.isWellFormed()),
+    `must be a text of at most ${lengthMax} characters`,
+  );
+}
+
+/** A whole number within bounds. */
+export function integer(min: number, max: number): z.ZodInt {
+  return requiring(z.int().min(min).max(max), `must be a whole number from ${min} to ${max}`);
+}
+
+/** One of the given words. */
+export function oneOf<const Word extends string>(...words: readonly Word[]): z.ZodEnum<{ [Each in Word]: Each }> {
+  return requiring(z.enum(words), `must be ${words.join(' or ')}`);
+}
+
+/** A time in RFC 3339; its value is in milliseconds since 1970. */
+export function timestamp(): z.ZodPipe<z.ZodString, z.ZodTransform<number, string>> {
+  const schema = z
+    .string()
+    .meta({ format: 'date-time' })
+    .transform((text, context) => {
+      const timeMs = TIME.test(text) ? Date.parse(text) : Number.NaN;
+      if (Number.isNaN(timeMs)) context.issues.push({ code: 'custom', input: text });
+      return timeMs;
+    });
+  return requiring(schema, 'must be a time such as 2027-01-31T12:00:00Z');
+}

@@ -1,0 +1,64 @@
+import * as z from 'zod';
+import type { Parameter } from './openapi/description.ts';
+import { integerParameter as readInteger, invalidParameter, singleParameters } from './query.ts';
+
+/**
+ * A parameter of a query: one declaration reads it and describes it. Example: `limitParameter(1000,
+ * 100, 'At most this many entries.')` reads `?limit=20` as 20, and its absence as 100.
+ */
+export interface QueryParameter<Value> extends Parameter {
+  /** @throws PolycastError `invalid_parameter` */
+  readonly read: (values: ReadonlyMap<string, string>) => Value;
+}
+
+/** The values of a query's parameters; each may be given once. @throws PolycastError `invalid_parameter` */
+export function readQuery(query: string, parameters: readonly Parameter[]): ReadonlyMap<string, string> {
+  return singleParameters(
+    query,
+    parameters.map(({ name }) => name),
+  );
+}
+
+/** A text. The caller checks more than its schema can say. */
+export function textParameter(name: string, schema: z.core.$ZodType, doc: string): QueryParameter<string | undefined> {
+  return { name, in: 'query', schema, doc, read: (values) => values.get(name) };
+}
+
+/** A whole number within bounds. */
+export function integerParameter(
+  name: string,
+  { min, max }: { readonly min: number; readonly max: number },
+  doc: string,
+): QueryParameter<number | undefined> {
+  return {
+    name,
+    in: 'query',
+    schema: z.int().min(min).max(max),
+    doc,
+    read: (values) => readInteger(values, name, min, max),
+  };
+}
+
+/** `limit`: the most items of a page. */
+export function limitParameter(max: number, defaultValue: number, doc: string): QueryParameter<number> {
+  const { read, ...parameter } = integerParameter('limit', { min: 1, max }, doc);
+  return {
+    ...parameter,
+    schema: z.int().min(1).max(max).default(defaultValue),
+    read: (values) => read(values) ?? defaultValue,
+  };
+}
+
+/** `before` of a list with the newest item first: the number after the end of the page. */
+export const beforeParameter: QueryParameter<number> = {
+  name: 'before',
+  in: 'query',
+  schema: z.int().min(0),
+  doc: '`next` of the previous page.',
+  read(values) {
+    const text = values.get('before');
+    if (text === undefined) return Number.MAX_SAFE_INTEGER;
+    if (/^\d{1,15}$/.test(text)) return Number(text);
+    throw invalidParameter('before', 'must be the `next` of a page');
+  },
+};
