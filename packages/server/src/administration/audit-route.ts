@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { AuditEntry } from '../core/access/identity-store.ts';
 import { json, response } from '../http/openapi/description.ts';
-import { named, page, time } from '../http/openapi/schemas.ts';
+import { named, page, text, time } from '../http/openapi/schemas.ts';
 import { beforeParameter, limitParameter, readQuery } from '../http/query-parameter.ts';
 import type { Route } from '../auth/route.ts';
 import { timestampOrNull } from '../http/timestamp-text.ts';
@@ -50,8 +50,8 @@ const entrySchema = named('AuditEntry', () =>
   z.object({
     id: z.int().meta({ examples: [42] }),
     time: time(),
-    action: z.string().meta({ examples: ['key.created'] }),
-    subject: z.string().meta({ examples: ['Ab3dEf6hIj9l'] }),
+    action: text({ examples: ['key.created'] }),
+    subject: text({ examples: ['Ab3dEf6hIj9l'] }),
     by: z.record(z.string(), z.unknown()).meta({
       description: '`kind`, and `key` with `name`, or `user`; `address`.',
       examples: [{ kind: 'user', user: 'ann', address: '203.0.113.7' }],

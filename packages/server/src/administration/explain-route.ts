@@ -9,7 +9,7 @@ import type { AdministrationParts } from './administration-parts.ts';
 import { noSuchKey } from './key-routes.ts';
 import { timestampOrNull } from '../http/timestamp-text.ts';
 import { json, queryParameter, response } from '../http/openapi/description.ts';
-import { named, pattern, time } from '../http/openapi/schemas.ts';
+import { named, pattern, text, time } from '../http/openapi/schemas.ts';
 import { readQuery } from '../http/query-parameter.ts';
 
 const ACTIONS: readonly Action[] = ['subscribe', 'publish', 'history', 'presence'];
@@ -107,16 +107,13 @@ const explanationSchema = named('Explanation', () =>
   z.object({
     allowed: z.boolean(),
     action: z.enum(ACTIONS),
-    channel: z.string().meta({ examples: ['orders.42'] }),
+    channel: text({ examples: ['orders.42'] }),
     as: z.record(z.string(), z.unknown()).meta({
       description: 'The caller: `kind`, and `user` or `key`.',
       examples: [{ kind: 'user', user: 'ann' }],
     }),
-    by: z.string().meta({ description: 'The rule that decided.', examples: ['rule 6 (orders.>)'] }),
-    needs: z
-      .string()
-      .meta({ description: 'The missing permission.', examples: ['a user'] })
-      .optional(),
+    by: text({ description: 'The rule that decided.', examples: ['rule 6 (orders.>)'] }),
+    needs: text({ description: 'The missing permission.', examples: ['a user'] }).optional(),
     revokedBefore: time(
       'The hub refuses credentials of the user issued before this time, regardless of the rules.',
     ).optional(),

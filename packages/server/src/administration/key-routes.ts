@@ -7,7 +7,7 @@ import { SCOPE_PATTERNS_MAX, scopesProblem } from '../core/access/scopes.ts';
 import type { AuthorizedRequest } from '../auth/authorized-request.ts';
 import { integer, nonEmptyText, refuse, requiring, timestamp } from '../http/body/body-schema.ts';
 import { json, pathParameter, response, withHeaders, type RouteDescription } from '../http/openapi/description.ts';
-import { named, pattern, time } from '../http/openapi/schemas.ts';
+import { named, pattern, text, time } from '../http/openapi/schemas.ts';
 import type { Route } from '../auth/route.ts';
 import type { AdministrationParts } from './administration-parts.ts';
 import { timestampOrNull } from '../http/timestamp-text.ts';
@@ -179,8 +179,8 @@ const scopesSchema = named(
 
 const keySchema = named('Key', () =>
   z.object({
-    id: z.string().meta({ examples: ['Ab3dEf6hIj9l'] }),
-    name: z.string().meta({ examples: ['shop backend'] }),
+    id: text({ examples: ['Ab3dEf6hIj9l'] }),
+    name: text({ examples: ['shop backend'] }),
     scopes: scopesSchema(),
     created: time(),
     expires: time().nullable(),

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { invalidParameter } from '../http/query.ts';
 import type { Route } from '../auth/route.ts';
 import { json, queryParameter, response } from '../http/openapi/description.ts';
-import { count, named, page, user } from '../http/openapi/schemas.ts';
+import { anyValue, count, named, page, user } from '../http/openapi/schemas.ts';
 import { limitParameter, readQuery, textParameter } from '../http/query-parameter.ts';
 import type { AdministrationParts } from './administration-parts.ts';
 
@@ -84,10 +84,10 @@ const userListSchema = named('UserList', () =>
     z.object({
       user: user(),
       sessions: count('The number of sessions; 0 for a user who polled recently.'),
-      info: z
-        .unknown()
-        .meta({ description: 'Information of the site about the user.', examples: [{ name: 'Ann' }] })
-        .optional(),
+      info: anyValue({
+        description: 'Information of the site about the user.',
+        examples: [{ name: 'Ann' }],
+      }).optional(),
     }),
     z.string(),
   ),

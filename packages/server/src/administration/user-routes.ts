@@ -11,7 +11,7 @@ import type { AdministrationParts } from './administration-parts.ts';
 import { timestampOrNull } from '../http/timestamp-text.ts';
 import { nonEmptyText, noMembers } from '../http/body/body-schema.ts';
 import { json, pathParameter, response, type RouteDescription } from '../http/openapi/description.ts';
-import { count, cursor, named, time, user as userSchema } from '../http/openapi/schemas.ts';
+import { anyValue, count, cursor, named, text, time, user as userSchema } from '../http/openapi/schemas.ts';
 
 const REASON_LENGTH_MAX = 200;
 
@@ -119,19 +119,16 @@ const userStatusSchema = named('User', () =>
   z.object({
     user: userSchema(),
     online: z.boolean().describe('The user is connected, or has polled recently.'),
-    info: z
-      .unknown()
-      .meta({ description: 'Information of the site about the user.', examples: [{ name: 'Ann' }] })
-      .optional(),
+    info: anyValue({ description: 'Information of the site about the user.', examples: [{ name: 'Ann' }] }).optional(),
     sessions: z.array(
       z.object({
-        session: z.string().meta({ examples: ['8FTkQ0hGL2xWmN4v'] }),
+        session: text({ examples: ['8FTkQ0hGL2xWmN4v'] }),
         transport: z.enum(SESSION_TRANSPORTS),
         since: time(),
         channels: count(),
         cursor: cursor().describe('The position up to which the session has received events.'),
         behind: count('The distance to the head of the log, in positions.'),
-        address: z.string().meta({ examples: ['203.0.113.7'] }),
+        address: text({ examples: ['203.0.113.7'] }),
       }),
     ),
   }),

@@ -1,19 +1,26 @@
 import { IDEMPOTENCY_KEY_LENGTH_MAX } from '@polycast/protocol';
 import * as z from 'zod';
-import { channel, cursor, eventType, named, problem, time, user } from '../http/openapi/schemas.ts';
+import {
+  anyValue,
+  channel,
+  cursor,
+  eventType,
+  named,
+  problem,
+  shortText,
+  text,
+  time,
+  user,
+} from '../http/openapi/schemas.ts';
 
 /** The members that every published event may have. */
 const common = () => ({
-  data: z
-    .unknown()
-    .meta({ description: 'Any JSON value. The hub keeps it character for character.', examples: [{ total: 42 }] }),
+  data: anyValue({
+    description: 'Any JSON value. The hub keeps it character for character.',
+    examples: [{ total: 42 }],
+  }),
   type: eventType().optional(),
-  idempotencyKey: z
-    .string()
-    .min(1)
-    .max(IDEMPOTENCY_KEY_LENGTH_MAX)
-    .meta({ examples: ['order-42-paid'] })
-    .optional(),
+  idempotencyKey: shortText(IDEMPOTENCY_KEY_LENGTH_MAX, 'order-42-paid').optional(),
 });
 const ownCondition = () =>
   cursor().describe("Publishes only if this is the id of the newest event of the user's private channel.");
@@ -79,24 +86,12 @@ export const cloudEvent: () => z.ZodType = named(
         .string()
         .min(1)
         .meta({ examples: ['order.paid'] }),
-      subject: z
-        .string()
-        .meta({ examples: ['orders.42'] })
-        .optional(),
+      subject: text({ examples: ['orders.42'] }).optional(),
       time: time().optional(),
-      datacontenttype: z
-        .string()
-        .meta({ examples: ['application/json'] })
-        .optional(),
+      datacontenttype: text({ examples: ['application/json'] }).optional(),
       channel: channel().optional(),
-      data: z
-        .unknown()
-        .meta({ examples: [{ total: 42 }] })
-        .optional(),
-      data_base64: z
-        .string()
-        .meta({ contentEncoding: 'base64', examples: ['AAEC'] })
-        .optional(),
+      data: anyValue({ examples: [{ total: 42 }] }).optional(),
+      data_base64: text({ contentEncoding: 'base64', examples: ['AAEC'] }).optional(),
     }),
   {
     description:

@@ -1,6 +1,6 @@
 import { GAP_REASONS } from '@polycast/protocol';
 import * as z from 'zod';
-import { channel, count, cursor, eventType, named, time, user } from '../http/openapi/schemas.ts';
+import { anyValue, channel, count, cursor, eventType, named, text, time, user } from '../http/openapi/schemas.ts';
 
 /** An event as consumers receive it (PROTOCOL.md section 3). */
 export const event: () => z.ZodType = named(
@@ -11,18 +11,12 @@ export const event: () => z.ZodType = named(
       channel: channel(),
       type: eventType().optional(),
       time: time('The time at which the hub accepted the event.'),
-      user: z
-        .string()
-        .meta({ examples: ['ann'] })
-        .optional(),
-      origin: z
-        .string()
-        .meta({ examples: ['tab-1'] })
-        .optional(),
-      datacontenttype: z
-        .string()
-        .meta({ description: 'The media type of the data, if it is not JSON.', examples: ['text/plain'] })
-        .optional(),
+      user: text({ examples: ['ann'] }).optional(),
+      origin: text({ examples: ['tab-1'] }).optional(),
+      datacontenttype: text({
+        description: 'The media type of the data, if it is not JSON.',
+        examples: ['text/plain'],
+      }).optional(),
       cloudevent: z
         .record(z.string(), z.unknown())
         .meta({
@@ -30,18 +24,15 @@ export const event: () => z.ZodType = named(
           examples: [{ source: '/shop' }],
         })
         .optional(),
-      data: z
-        .unknown()
-        .meta({ description: 'Any JSON value, or the text that was published.', examples: [{ total: 42 }] })
-        .optional(),
-      data_base64: z
-        .string()
-        .meta({
-          contentEncoding: 'base64',
-          description: 'Instead of `data`, if bytes were published.',
-          examples: ['AAEC'],
-        })
-        .optional(),
+      data: anyValue({
+        description: 'Any JSON value, or the text that was published.',
+        examples: [{ total: 42 }],
+      }).optional(),
+      data_base64: text({
+        contentEncoding: 'base64',
+        description: 'Instead of `data`, if bytes were published.',
+        examples: ['AAEC'],
+      }).optional(),
     }),
   {
     examples: [
@@ -99,10 +90,10 @@ export const presence: () => z.ZodType = named('Presence', () =>
     members: z.array(
       z.object({
         user: user(),
-        info: z
-          .unknown()
-          .meta({ description: 'Information of the site about the user.', examples: [{ name: 'Ann' }] })
-          .optional(),
+        info: anyValue({
+          description: 'Information of the site about the user.',
+          examples: [{ name: 'Ann' }],
+        }).optional(),
         sessions: count(),
         since: time(),
       }),

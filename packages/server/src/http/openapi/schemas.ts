@@ -62,20 +62,28 @@ export function count(description?: string): z.ZodInt {
   return description === undefined ? schema : schema.describe(description);
 }
 
+/** A text, and what the description says of it. */
+export function text(meta: z.core.GlobalMeta): z.ZodString {
+  return z.string().meta(meta);
+}
+
+/** Any JSON value, and what the description says of it. */
+export function anyValue(meta: z.core.GlobalMeta): z.ZodUnknown {
+  return z.unknown().meta(meta);
+}
+
+/** A text of 1 to `lengthMax` characters. */
+export function shortText(lengthMax: number, example: string): z.ZodString {
+  const schema = z.string().min(1).max(lengthMax);
+  return schema.meta({ examples: [example] });
+}
+
 export function user(): z.ZodString {
-  return z
-    .string()
-    .min(1)
-    .max(USER_LENGTH_MAX)
-    .meta({ examples: ['ann'] });
+  return shortText(USER_LENGTH_MAX, 'ann');
 }
 
 export function eventType(): z.ZodString {
-  return z
-    .string()
-    .min(1)
-    .max(TYPE_LENGTH_MAX)
-    .meta({ examples: ['order.paid'] });
+  return shortText(TYPE_LENGTH_MAX, 'order.paid');
 }
 
 /** A page of a list; `next` leads to the page after it. */

@@ -17,7 +17,7 @@ import {
 } from '../../http/body/body-schema.ts';
 import { invalidBody } from '../../http/body/json-body.ts';
 import { json, response } from '../../http/openapi/description.ts';
-import { cursorOr } from '../../http/openapi/schemas.ts';
+import { anyValue, cursorOr } from '../../http/openapi/schemas.ts';
 import { readQuery } from '../../http/query-parameter.ts';
 import { resolveStart } from '../../core/start.ts';
 import {
@@ -142,10 +142,7 @@ function actionBodies(parts: SubscriptionParts) {
       type: nonEmptyText(TYPE_LENGTH_MAX)
         .meta({ examples: ['order.paid'] })
         .exactOptional(),
-      data: z
-        .unknown()
-        .meta({ examples: [{ total: 42 }] })
-        .exactOptional(),
+      data: anyValue({ examples: [{ total: 42 }] }).exactOptional(),
     }),
     rotation: z
       .strictObject({

@@ -6,7 +6,7 @@ import { NO_STORE } from '../../http/headers/cache-headers.ts';
 import type { Route } from '../../auth/route.ts';
 import { integer, parseBody, refuse, requiring } from '../../http/body/body-schema.ts';
 import { json, response } from '../../http/openapi/description.ts';
-import { count, cursor, named, time } from '../../http/openapi/schemas.ts';
+import { count, cursor, named, shortText, time } from '../../http/openapi/schemas.ts';
 import { leasedEventsJson } from '../../streams/leased-events.ts';
 import { timestampOrNull } from '../../http/timestamp-text.ts';
 import {
@@ -87,16 +87,7 @@ interface PullParts extends SubscriptionParts {
 function pullBodies({ feed, settings }: SubscriptionParts) {
   const { epoch } = feed;
   const leases = requiring(
-    z
-      .array(
-        z
-          .string()
-          .min(1)
-          .max(LEASE_LENGTH_MAX)
-          .meta({ examples: [LEASE] }),
-      )
-      .min(1)
-      .max(COUNT_MAX),
+    z.array(shortText(LEASE_LENGTH_MAX, LEASE)).min(1).max(COUNT_MAX),
     `must be a list of 1 to ${COUNT_MAX} leases`,
   );
   const through = cursor()

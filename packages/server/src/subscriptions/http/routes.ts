@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { Route } from '../../auth/route.ts';
 import { json, response } from '../../http/openapi/description.ts';
-import { eventType, named, pattern } from '../../http/openapi/schemas.ts';
+import { anyValue, eventType, named, pattern, text } from '../../http/openapi/schemas.ts';
 import { readQuery } from '../../http/query-parameter.ts';
 import { actionRoutes } from './action-routes.ts';
 import { attemptsRoute } from './attempts-route.ts';
@@ -63,12 +63,12 @@ function eventTypesRoute(parts: SubscriptionParts): Route {
 const typeSchema = named('EventType', () =>
   z.object({
     name: eventType(),
-    description: z.string().meta({ examples: ['An order was paid.'] }),
+    description: text({ examples: ['An order was paid.'] }),
     channels: z.array(pattern()),
-    schema: z.unknown().meta({
+    schema: anyValue({
       description: 'JSON Schema of the data; `null`: any data.',
       examples: [{ type: 'object', required: ['total'] }],
     }),
-    sample: z.unknown().meta({ description: 'Sample data; `null` if there is none.', examples: [{ total: 42 }] }),
+    sample: anyValue({ description: 'Sample data; `null` if there is none.', examples: [{ total: 42 }] }),
   }),
 );

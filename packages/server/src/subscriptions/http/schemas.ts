@@ -8,7 +8,7 @@ import {
   type Parameter,
   type ResponseDescription,
 } from '../../http/openapi/description.ts';
-import { channel, count, cursor, cursorOr, named, pattern, time } from '../../http/openapi/schemas.ts';
+import { channel, count, cursor, cursorOr, named, pattern, text, time } from '../../http/openapi/schemas.ts';
 import { event } from '../../streams/schemas.ts';
 import { STATUS_REASONS, SUBSCRIPTION_STATES } from '../state/definition.ts';
 import { ATTEMPT_OUTCOMES } from '../state/ports.ts';
@@ -44,16 +44,16 @@ export const leasedEvent: () => z.ZodType = named('LeasedEvent', () =>
 export const attempt: () => z.ZodType = named('Attempt', () =>
   z.object({
     number: z.int().min(1),
-    subscription: z.string().meta({ examples: [SUBSCRIPTION_ID] }),
+    subscription: text({ examples: [SUBSCRIPTION_ID] }),
     event: cursor().nullable().describe('`null` for samples, verifications and gaps.'),
     gap: z.boolean().describe('Whether the request reported lost events, alone or in a batch.'),
     count: count('The number of events in the request; `event` is the first.'),
     attempt: z.int().min(1).describe('1 for the first attempt.'),
     started: time(),
     outcome: z.enum(ATTEMPT_OUTCOMES),
-    detail: z.string().meta({ examples: ['200'] }),
+    detail: text({ examples: ['200'] }),
     request: z.object({
-      url: z.string().meta({ examples: ['https://shop.example/hook'] }),
+      url: text({ examples: ['https://shop.example/hook'] }),
       headers: headers(),
       bodyBytes: count(),
     }),
@@ -61,7 +61,7 @@ export const attempt: () => z.ZodType = named('Attempt', () =>
       .object({
         status: z.int().meta({ examples: [200] }),
         headers: headers(),
-        body: z.string().meta({ description: 'Its first 16 KiB.', examples: ['thank you'] }),
+        body: text({ description: 'Its first 16 KiB.', examples: ['thank you'] }),
         cut: z.boolean(),
       })
       .nullable(),
@@ -227,13 +227,10 @@ function shownWebhook({ dialects }: SubscriptionParts, members: Readonly<Record<
       kind: z.literal('webhook'),
       ...members,
       dialect: z.enum(dialects.names),
-      secret: z
-        .string()
-        .meta({
-          description: 'Only for a new secret; shown only here.',
-          examples: ['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'],
-        })
-        .optional(),
+      secret: text({
+        description: 'Only for a new secret; shown only here.',
+        examples: ['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'],
+      }).optional(),
       secrets: z
         .array(
           z.object({

@@ -6,7 +6,7 @@ import type { Attempt, EventPosition, Subscription } from '../state/ports.ts';
 import type { AuthorizedRequest } from '../../auth/authorized-request.ts';
 import type { Route } from '../../auth/route.ts';
 import { json, response } from '../../http/openapi/description.ts';
-import { count, cursor, named, time } from '../../http/openapi/schemas.ts';
+import { count, cursor, named, text, time } from '../../http/openapi/schemas.ts';
 import { readQuery } from '../../http/query-parameter.ts';
 import { attempt, eventId, SUBSCRIPTION_ID } from './schemas.ts';
 import { timestampOrNull } from '../../http/timestamp-text.ts';
@@ -74,7 +74,7 @@ const traceSchema = named('Trace', () =>
     event: cursor(),
     deliveries: z.array(
       z.object({
-        subscription: z.string().meta({ examples: [SUBSCRIPTION_ID] }),
+        subscription: text({ examples: [SUBSCRIPTION_ID] }),
         state: z.enum(EVENT_STATES),
         tries: count()
           .nullable()

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { eventType, named, pattern, time } from '../../../http/openapi/schemas.ts';
+import { eventType, named, pattern, text, time } from '../../../http/openapi/schemas.ts';
 import { endpointUrl } from '../../http/bodies/delivery-body.ts';
 import { SUBSCRIPTION_ID } from '../../http/schemas.ts';
 import { SUBSCRIPTION_STATES } from '../../state/definition.ts';
@@ -24,19 +24,16 @@ export const hookChoiceSchema: () => z.ZodType = named('HookChoice', () =>
 
 export const hookSchema: () => z.ZodType = named('Hook', () =>
   z.object({
-    id: z.string().meta({ examples: [SUBSCRIPTION_ID] }),
+    id: text({ examples: [SUBSCRIPTION_ID] }),
     target_url: endpointUrl(),
     event: events(),
     channels: channels(),
     format: z.enum(HOOK_FORMATS),
     state: z.enum(SUBSCRIPTION_STATES).meta({ examples: ['active'] }),
     created: time(),
-    secret: z
-      .string()
-      .meta({
-        description: 'The secret for the signatures of deliveries.',
-        examples: ['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'],
-      })
-      .optional(),
+    secret: text({
+      description: 'The secret for the signatures of deliveries.',
+      examples: ['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'],
+    }).optional(),
   }),
 );

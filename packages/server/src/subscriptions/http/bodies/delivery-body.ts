@@ -1,3 +1,4 @@
+import { text } from '../../../http/openapi/schemas.ts';
 import { PolycastError } from '@polycast/protocol';
 import * as z from 'zod';
 import { memberOf, refuse, requiring } from '../../../http/body/body-schema.ts';
@@ -24,14 +25,11 @@ export const SECRET_MEMBERS: {
   readonly signature: z.ZodExactOptional<z.ZodType<'hmac' | 'ed25519'>>;
 } = {
   secret: requiring(
-    z
-      .string()
-      .meta({ examples: ['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'] })
-      .transform((text, context) => {
-        const secret = completeSecret(text);
-        if (secret === undefined) context.issues.push({ code: 'custom', input: text });
-        return secret ?? '';
-      }),
+    text({ examples: ['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'] }).transform((text, context) => {
+      const secret = completeSecret(text);
+      if (secret === undefined) context.issues.push({ code: 'custom', input: text });
+      return secret ?? '';
+    }),
     `must be ${SECRET_RULE}`,
   )
     .describe(`${SECRET_RULE.replace(/whs\w+_/g, '`$&`')}. By default the hub creates one.`)
