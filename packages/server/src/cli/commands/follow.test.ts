@@ -137,7 +137,7 @@ test('without one, @me is refused, and says why', async () => {
   const hub = await openAuthenticatedHub({}, 1);
   const { code, err } = await runCli(['follow', '@me', '--url', hub.url]);
   expect(code).not.toBe(0);
-  expect(err).toContain('@me is the channel of a user');
+  expect(err).toContain('@me is the private channel of a user');
 });
 
 test('the reader of its output may go first', async () => {

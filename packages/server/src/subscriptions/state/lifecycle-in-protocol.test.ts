@@ -12,16 +12,16 @@ const COLUMNS: Readonly<Record<string, LifecycleInput>> = {
   pause: 'pause',
   resume: 'resume',
   test: 'test',
-  'nothing but failures': 'all_failing',
+  'only failures': 'all_failing',
   'probe succeeded': 'probe_succeeded',
   '410': 'gone',
-  'its end': 'lease_over',
+  expiry: 'lease_over',
   removed: 'remove',
 };
 
 const [head = [], , ...rows] = tableOf(
   readFileSync(join(import.meta.dirname, '../../../../../PROTOCOL.md'), 'utf8'),
-  '| in | verified |',
+  '| state | verified |',
 );
 
 test('the table has every state and every input', () => {
