@@ -155,8 +155,16 @@ export function longFiles(modules: readonly Module[], linesMax: number): Finding
     .map(({ path, lines }) => ({ path, message: `${lines} lines` }));
 }
 
+/** Folders of the server in which time, chance and I/O are arguments. */
+const PURE = [
+  'core/',
+  'subscriptions/state/',
+  'subscriptions/webhook/pacing/retry-',
+  'subscriptions/webhook/pacing/endpoint-',
+];
+
 function impureUses({ path, imports, names }: Module): Finding[] {
-  const inCore = path.startsWith(`${SERVER}core/`) || path.startsWith(`${SERVER}subscriptions/state/`);
+  const inCore = PURE.some((folder) => path.startsWith(SERVER + folder));
   if (!inCore && !path.startsWith('packages/protocol/src/')) return [];
   const used = (inCore ? IMPURE_IN_CORE : IMPURE)
     .filter((name) => names.has(name))

@@ -1,7 +1,7 @@
 import type { Authority, Clock, Logger } from '../core/ports.ts';
 import type { TimingWheel } from '../core/primitives/timing-wheel.ts';
 import type { TrustedProxies } from '../http/client-address.ts';
-import type { OriginPolicy } from '../http/headers/origin-policy.ts';
+import type { OriginPolicy } from '../http/origin/origin-policy.ts';
 import type { ConnectionQuota } from './connection-quota.ts';
 import type { RefusalLog } from './refusal-log.ts';
 

@@ -6,7 +6,7 @@ import type { SubscriptionEngine } from '../subscriptions/subscription-engine.ts
 import { auditedService } from '../subscriptions/audited-service.ts';
 import type { SubscriptionParts } from '../subscriptions/http/parts.ts';
 import { DIALECTS } from '../subscriptions/dialects/registry.ts';
-import { OriginList } from '../http/headers/origin-list.ts';
+import { OriginList } from '../http/origin/origin-list.ts';
 import type { StreamParts } from '../streams/routes.ts';
 
 /** The parts of a hub that the HTTP API of subscriptions needs. */

@@ -7,7 +7,7 @@ import { Reauthorizer } from '../auth/reauthorizer.ts';
 import { RefusalLog, type Refusal } from '../auth/refusal-log.ts';
 import { TrustedProxies } from '../http/client-address.ts';
 import { CacheHeaders } from '../http/headers/cache-headers.ts';
-import { OriginPolicy } from '../http/headers/origin-policy.ts';
+import { OriginPolicy } from '../http/origin/origin-policy.ts';
 import type { FrontendParts } from '../http/http-frontend.ts';
 import type { PublishParts } from '../publishing/publish-parts.ts';
 import type { StreamParts } from '../streams/routes.ts';

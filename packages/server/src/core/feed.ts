@@ -147,8 +147,9 @@ export class Feed {
   }
 
   /**
-   * The next batch at a position. `undefined`: there is none. `behind`: the position is behind the
-   * tail, and the reader must `catchUp`.
+   * The next batch at a position. `undefined`: no event matches up to the head or `through`, and the
+   * reader moves there. `behind`: the position is behind the tail, and the reader must `catchUp`.
+   * @param through the last position of a reader that ends; Infinity for one that stays
    */
   next(
     interest: Interest,
@@ -242,7 +243,7 @@ export class Feed {
   }
 
   /**
-   * Call it after retention has carried out orders, if any, and regularly to apply delayed trims.
+   * Retention calls it after each run, also when it deleted nothing: earlier trims may be due.
    * The tail serves the removed events for `TRIM_GRACE_MS` more, so that a reader slightly behind
    * misses none.
    */
@@ -371,7 +372,7 @@ export class Feed {
   }
 
   #createBatch(
-    fields: Omit<Batch, 'isTruncated' | 'count' | 'bytes' | 'lastPosition' | 'isCacheable'>,
+    fields: Omit<Batch, 'isTruncated' | 'count' | 'bytes' | 'lastPosition' | 'isHttpCacheable'>,
     records: readonly StoredRecord[],
   ): Batch {
     const { isStored } = this.#options;
@@ -379,7 +380,7 @@ export class Feed {
     return {
       ...fields,
       isTruncated: isCut,
-      isCacheable:
+      isHttpCacheable:
         isCut &&
         fields.gapThrough === 0 &&
         fields.framing.name === 'json' &&
@@ -391,7 +392,7 @@ export class Feed {
     };
   }
 
-  /** Puts new events into the tail, then wakes the matching readers, once an interest. */
+  /** Appends new events to the tail. Then it wakes each matching reader once per commit. */
   #onCommitted(records: readonly StoredRecord[]): void {
     const from = this.#tail.head;
     for (const record of records) this.#tail.push(record);

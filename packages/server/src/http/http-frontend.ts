@@ -17,7 +17,7 @@ import { createHttpServer, routeHttp2 } from './http-server.ts';
 import type { HttpSettings } from './http-settings.ts';
 import { Http2Connections } from './http2/http2-connections.ts';
 import { IdleConnections, markUsed, stopTracking, type IdleTracker } from './sockets/idle-connections.ts';
-import { PUBLIC_CORS, type OriginPolicy } from './headers/origin-policy.ts';
+import { PUBLIC_CORS, type OriginPolicy } from './origin/origin-policy.ts';
 import { withErrorListener, type ErrorSafe } from './sockets/error-safe-socket.ts';
 import { checkRequestHead } from './request-head.ts';
 import { routeName, type RequestHandler, type UnauthorizedRoute } from './route.ts';

@@ -21,7 +21,7 @@ import { streamHandlers } from '../streams/routes.ts';
 import type { PullAccess, StreamSettings } from '../streams/stream-parts.ts';
 import { ConnectionQuota } from '../auth/connection-quota.ts';
 import { TrustedProxies } from './client-address.ts';
-import { OriginPolicy } from './headers/origin-policy.ts';
+import { OriginPolicy } from './origin/origin-policy.ts';
 import { RefusalLog } from '../auth/refusal-log.ts';
 import { Sessions } from '../auth/sessions.ts';
 

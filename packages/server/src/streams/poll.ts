@@ -193,7 +193,7 @@ class Poll extends PendingResponse<ReadParts> implements Sink {
     if (count === 0 && batch.count > 0 && this.#gaps.length === 0) return true;
     stats.deliveries[this.transport] += count;
     // The framing leaves a comma after each event.
-    const isPage = batch.isCacheable && batch.from === this.#pageAfter && this.#gaps.length === 0;
+    const isPage = batch.isHttpCacheable && batch.from === this.#pageAfter && this.#gaps.length === 0;
     this.#respond(count === 0 ? NO_BYTES : bytes.subarray(0, bytes.length - 1), batch.reached, isPage);
     return false;
   }

@@ -25,7 +25,7 @@ function batch(wanted: Interest, from: Position, over: Partial<Batch> = {}): Bat
     isTruncated: false,
     gapThrough: 0,
     gapReason: 'retention',
-    isCacheable: false,
+    isHttpCacheable: false,
     ...over,
   };
 }

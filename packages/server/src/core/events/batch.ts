@@ -44,7 +44,7 @@ export interface Batch {
    * Whether a poll's response may be cached. It is then complete between two positions, and no
    * event can be added or replaced.
    */
-  readonly isCacheable: boolean;
+  readonly isHttpCacheable: boolean;
 }
 
 /** Frames records one behind the other into one piece of memory. */

@@ -44,7 +44,7 @@ function batchOf(framing: Framing, written: readonly Written[]): Batch {
     isTruncated: false,
     gapThrough: 0,
     gapReason: 'retention',
-    isCacheable: false,
+    isHttpCacheable: false,
   };
 }
 

@@ -6,11 +6,11 @@ import type { Position, StoredRecord } from '../ports.ts';
 /** A reader or a durable subscription, which is woken when there are new events. */
 export interface Wakeable {
   /**
-   * Called when matching events have been appended after `from`. A consumer that had reached the
-   * head before then has everything up to `from`.
+   * Called when matching events have been appended after `from`, the head before this commit. A
+   * consumer that had caught up may set its position to `from`.
    */
   wake(from: Position): void;
-  /** Everything up to and including this position has been delivered. */
+  /** A reader has delivered, and a subscription has taken up, every event up to here. */
   readonly position: Position;
   /** Index among the readers of its interest; -1 while it has not joined. */
   index: number;
@@ -39,7 +39,7 @@ export class Interest {
   readonly batches: CachedBatch[] = [];
   /** Position of the newest matching event since the interest was created; 0 before the first. */
   lastMatched: Position = 0;
-  /** There is no matching event after this position and before the interest was indexed. */
+  /** No event between this position and the moment of indexing matches. */
   quietFrom: Position;
   /**
    * Whether the interest is in the index, and so learns of new events. It is indexed when a reader

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { acceptedEncoding } from './compress.ts';
 import { isJson, isText, parseMediaType, type MediaType } from './media-type.ts';
-import { OriginPolicy } from '../headers/origin-policy.ts';
+import { OriginPolicy } from '../origin/origin-policy.ts';
 import { eventContent } from '../../publishing/publish-content.ts';
 import { storedContent } from '../../streams/stored-content.ts';
 

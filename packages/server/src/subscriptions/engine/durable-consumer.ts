@@ -36,8 +36,11 @@ export type StoredProgress = Pick<StoredSubscription, 'status' | 'open' | 'deadL
  * the matching events from 91 on, and the webhook dispatcher sends them.
  *
  * - *Live*: it has taken up every event to the head. Its position then moves with the head.
- * - *Quiet*: it has no open events and none to take up. Without a tracker, it costs its position
- *   alone.
+ * - *Quiet*: it has no open event and none to take up. It then has no tracker, and keeps only its
+ *   position in memory.
+ *
+ * An event is *taken up* when it waits in a lane, *open* until its delivery succeeds or ends, and
+ * then *done* (`state/lanes/ack-tracker.ts`).
  *
  * Each kind is a class of its own, which adds what its executor needs: `WebhookConsumer` and
  * `PullConsumer`.
@@ -76,10 +79,10 @@ export abstract class DurableConsumer<Definition extends SubscriptionDefinition 
     this.#status = held === undefined ? status : { ...status, held: undefined };
     this.deadLetterCount = deadLetters;
     this.#position = status.cursor;
-    // A consumer that starts at position 0 asks for the events that exist, so earlier loss is no
-    // gap for it. A consumer of a lost log is an exception.
-    const informedThrough = this.#position === 0 && status.lost === undefined ? parts.feed.head : 0;
-    this.#intake = new EventIntake(parts, new EventSelection(parts.feed, definition), informedThrough, end);
+    // A consumer from position 0 gets no gap for events that were deleted before it began. A
+    // consumer of a lost log is an exception.
+    const ignoreLossThrough = this.#position === 0 && status.lost === undefined ? parts.feed.head : 0;
+    this.#intake = new EventIntake(parts, new EventSelection(parts.feed, definition), ignoreLossThrough, end);
     if (open.length > 0) this.tracker.restore(open, held);
     this.#enqueueLostGap();
   }
@@ -109,7 +112,7 @@ export abstract class DurableConsumer<Definition extends SubscriptionDefinition 
     return this.status.state === 'active';
   }
 
-  /** True for a consumer with metrics of its own. */
+  /** The lag of readers leaves subscriptions out: they report their own. */
   get isDurable(): boolean {
     return true;
   }
@@ -164,7 +167,7 @@ export abstract class DurableConsumer<Definition extends SubscriptionDefinition 
     const oldestMs = this.#tracker?.lanes.oldestMs(unknownMs) ?? Infinity;
     if (oldestMs < Infinity || this.#isLive || this.position >= feed.head) return oldestMs;
     // A pull subscription without a worker may never have read the log.
-    const isQuiet = this.#isJoined && this.isQuiet();
+    const isQuiet = this.#isJoined && this.settleIfQuiet();
     const empty = this.#intake.emptyThrough(this.position);
     return isQuiet || feed.isQuiet(selection.interest, empty) === true ? Infinity : lastTakenMs;
   }
@@ -205,7 +208,7 @@ export abstract class DurableConsumer<Definition extends SubscriptionDefinition 
     const before = this.#position;
     this.#position = Math.min(feed.head, this.#intake.emptyThrough(before));
     this.#intake.onTaken(0, before, this.#position);
-    this.isQuiet();
+    this.settleIfQuiet();
   }
 
   /** Asks its executor for a turn. */
@@ -280,10 +283,10 @@ export abstract class DurableConsumer<Definition extends SubscriptionDefinition 
   }
 
   /**
-   * True when it has no open event and none to take up. Most subscriptions are quiet most of the
-   * time. They then cost their position alone.
+   * Moves a consumer without open events to the head if no event is to be taken up. Returns whether
+   * it is quiet. Most subscriptions are quiet most of the time. They then keep only their position.
    */
-  isQuiet(): boolean {
+  settleIfQuiet(): boolean {
     if (this.#tracker !== undefined) return false;
     const { feed } = this.#parts;
     if (!this.#isLive) {

@@ -42,12 +42,12 @@ export class EventIntake {
    */
   #lastTakenMs: number;
 
-  /** @param informedThrough the position through which loss is not reported */
-  constructor(parts: EventIntakeParts, selection: EventSelection, informedThrough: Position, end: Position) {
+  /** @param ignoreLossThrough the position through which loss is not reported */
+  constructor(parts: EventIntakeParts, selection: EventSelection, ignoreLossThrough: Position, end: Position) {
     this.#parts = parts;
     this.#selection = selection;
     this.end = end;
-    this.reportedLoss = new ReportedLoss(informedThrough);
+    this.reportedLoss = new ReportedLoss(ignoreLossThrough);
     this.#lastTakenMs = parts.clock.nowMs();
   }
 

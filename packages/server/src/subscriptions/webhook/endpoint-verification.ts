@@ -6,7 +6,7 @@ import type { Dialects, VerificationRequest, VerificationResult } from '../state
 import type { DueItem } from '../state/due-heap.ts';
 import type { Attempt, Sender, SendResult } from '../state/ports.ts';
 import type { SubscriptionStore } from '../state/subscription-store.ts';
-import { withJitter } from '../state/retry.ts';
+import { withJitter } from './pacing/retry-schedule.ts';
 import { TokenBuckets } from '../../core/primitives/token-buckets.ts';
 import { DeadlineTimer } from '../engine/deadline-timer.ts';
 import { attemptWithoutEvent } from './attempt-record.ts';

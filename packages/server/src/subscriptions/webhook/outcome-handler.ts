@@ -1,7 +1,7 @@
 import type { Random } from '../../core/ports.ts';
 import type { AttemptOutcome, SendResult } from '../state/ports.ts';
 import type { SubscriptionStore } from '../state/subscription-store.ts';
-import { retryDelayMs, withJitter } from '../state/retry.ts';
+import { retryDelayMs, withJitter } from './pacing/retry-schedule.ts';
 import type { SubscriptionSettings } from '../state/settings.ts';
 import { attemptOf } from './attempt-record.ts';
 import type { DeadLetters } from '../engine/dead-letters.ts';

@@ -1,6 +1,6 @@
 import type { AttemptOutcome, SendResult } from '../state/ports.ts';
-import type { DeliveryFeedback } from '../state/endpoint-limiter.ts';
-import { RETRY_AFTER_MAX_MS } from '../state/retry.ts';
+import type { DeliveryFeedback } from './pacing/endpoint-limiter.ts';
+import { RETRY_AFTER_MAX_MS } from './pacing/retry-schedule.ts';
 
 /** The meaning of an exchange with an endpoint. */
 export interface Classification {

@@ -69,7 +69,7 @@ export class ReplayConsumer extends WebhookConsumer {
     return false;
   }
 
-  override isQuiet(): boolean {
+  override settleIfQuiet(): boolean {
     return false;
   }
 

@@ -1,8 +1,8 @@
 import type { WebhookDefinition, WebhookDelivery } from '../state/definition.ts';
-import { EndpointLimiter } from '../state/endpoint-limiter.ts';
+import { EndpointLimiter } from './pacing/endpoint-limiter.ts';
 import type { Lane } from '../state/lanes/lane.ts';
 import { DurableConsumer } from '../engine/durable-consumer.ts';
-import type { FairlyScheduled } from '../engine/fair-scheduler.ts';
+import type { FairlyScheduled } from './pacing/fair-scheduler.ts';
 
 /**
  * What the hub knows of one endpoint at present. A subscription and its replays share it, because

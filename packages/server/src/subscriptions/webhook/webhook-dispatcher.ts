@@ -3,13 +3,13 @@ import type { Clock, StoredRecord } from '../../core/ports.ts';
 import type { WebhookDelivery } from '../state/definition.ts';
 import type { Dialects } from '../state/dialect.ts';
 import type { Lane } from '../state/lanes/lane.ts';
-import type { EndpointLimiter } from '../state/endpoint-limiter.ts';
+import type { EndpointLimiter } from './pacing/endpoint-limiter.ts';
 import type { Sender, SendResult } from '../state/ports.ts';
 import type { AckTracker } from '../state/lanes/ack-tracker.ts';
-import { withJitter } from '../state/retry.ts';
+import { withJitter } from './pacing/retry-schedule.ts';
 import { DeadlineTimer } from '../engine/deadline-timer.ts';
 import { assembleRequest, handedOutRecords, type UnsendableLanes } from './assemble-request.ts';
-import { BackfillThrottle } from './backfill-throttle.ts';
+import { BackfillThrottle } from './pacing/backfill-throttle.ts';
 import type { InFlightRequest } from './in-flight-request.ts';
 import type { InFlightJournal } from '../state/in-flight-journal.ts';
 import { isGap } from '../engine/gap.ts';
@@ -18,7 +18,7 @@ import type { Executor } from '../engine/executor.ts';
 import type { WebhookConsumer } from './webhook-consumer.ts';
 import type { EndpointVerification } from './endpoint-verification.ts';
 import type { CrashQuarantine } from './crash-quarantine.ts';
-import { FairScheduler } from '../engine/fair-scheduler.ts';
+import { FairScheduler } from './pacing/fair-scheduler.ts';
 
 export interface WebhookDispatcherParts extends OutcomeHandlerParts {
   readonly sender: Sender;
@@ -137,7 +137,7 @@ export class WebhookDispatcher implements Executor<WebhookConsumer> {
     if (quarantine.size > 0 && quarantine.isHeld(primary)) return 0;
     const nowMs = this.#parts.clock.nowMs();
     if (primary.status.state === 'suspended') return consumer.sendsProbes ? this.#sendProbe(consumer, nowMs) : 0;
-    if (!primary.isActive || consumer.isQuiet()) return 0;
+    if (!primary.isActive || consumer.settleIfQuiet()) return 0;
     const limiter = consumer.limiter(nowMs);
     const { tracker, endpoint } = consumer;
     tracker.advance(nowMs);

@@ -16,7 +16,7 @@ import type {
 import type { Unavailable } from '../failure.ts';
 import { Thread } from '../thread.ts';
 import { CHANNELS_MAX_DEFAULT } from '../../shared/log-limits.ts';
-import { AppendQueue } from './append-queue.ts';
+import { GroupCommit } from './group-commit.ts';
 import type {
   Channels,
   CheckedPage,
@@ -93,7 +93,7 @@ class SqliteLog implements Log {
   #writer: Thread<WriterRequest>;
   #reader: Thread<ReaderRequest>;
   #openedLog: OpenedLog;
-  readonly #appendQueue: AppendQueue;
+  readonly #appendQueue: GroupCommit;
   #writerCounters: WriterCounters;
   #head: Position;
   #unavailable: Unavailable | undefined;
@@ -126,7 +126,7 @@ class SqliteLog implements Log {
     this.#openedLog = opened;
     this.#head = opened.head;
     this.#writerCounters = new WriterCounters(opened.counters);
-    this.#appendQueue = new AppendQueue(writer, {
+    this.#appendQueue = new GroupCommit(writer, {
       onCommitted: (stored, head) => {
         this.#head = head;
         this.#listener?.(stored);

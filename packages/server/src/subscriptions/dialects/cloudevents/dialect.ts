@@ -8,7 +8,10 @@ import {
 import { describeSecret } from '../../webhook/request/secrets.ts';
 import { standardHeaders } from '../../webhook/request/signature.ts';
 
-/** CloudEvents HTTP Webhook 1.0, with the signature of Standard Webhooks. */
+/**
+ * CloudEvents HTTP Webhook 1.0, with the signature of Standard Webhooks. Its bodies come from
+ * `webhook/formats/cloudevents-format.ts`.
+ */
 export const cloudEvents: Dialect = {
   name: 'cloudevents',
   isCreatable: true,

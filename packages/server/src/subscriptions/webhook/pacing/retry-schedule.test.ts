@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { DueHeap, type DueItem } from './due-heap.ts';
-import { retryDelayMs } from './retry.ts';
+import { DueHeap, type DueItem } from '../../state/due-heap.ts';
+import { retryDelayMs } from './retry-schedule.ts';
 
 const DELAYS_MS = [5000, 300_000, 1_800_000];
 

@@ -1,5 +1,6 @@
 import { expect, test, vi } from 'vitest';
-import { answerWith, openSubscriptionKit, openReceiver, webhook } from '../../testing/subscription-kit.ts';
+import { FairScheduler, type FairlyScheduled } from './fair-scheduler.ts';
+import { answerWith, openSubscriptionKit, openReceiver, webhook } from '../../../testing/subscription-kit.ts';
 
 test('endpoints that hang or fail leave the others their share of the requests', async () => {
   const receiver = await openReceiver();
@@ -57,4 +58,16 @@ test('an endpoint at which everything fails is tried seldom, and gets all as soo
   await vi.waitFor(() => expect(subscriptions.backlog(id)).toMatchObject({ failing: 0, lagPositions: 0, inFlight: 0 }));
   expect(receiver.received.length).toBeGreaterThanOrEqual(length + 500);
   expect(subscriptions.backlog(id).deadLetters).toBe(0);
+});
+
+test('entries without a success start no more requests than unproven ones may', async () => {
+  const scheduler: FairScheduler<FairlyScheduled> = new FairScheduler(100, (_entry, quantum) => {
+    for (let count = 0; count < quantum; count++) scheduler.onStarted(true);
+    return quantum;
+  });
+  const entries: FairlyScheduled[] = Array.from({ length: 20 }, () => ({ isHealthy: false, queuedAs: undefined }));
+  for (const entry of entries) scheduler.schedule(entry);
+  await vi.waitFor(() => expect(scheduler.inFlight).toBeGreaterThanOrEqual(75));
+  for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate);
+  expect(scheduler.inFlight).toBe(75);
 });

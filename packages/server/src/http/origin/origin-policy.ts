@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { VARY_ORIGIN } from './cache-headers.ts';
+import { VARY_ORIGIN } from '../headers/cache-headers.ts';
 import { OriginList } from './origin-list.ts';
 
 const EXPOSED_HEADERS =

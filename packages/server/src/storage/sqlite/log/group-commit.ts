@@ -41,7 +41,7 @@ export interface CommitListener {
  *
  * Example: 200 publishers in one turn of the loop wait for one sync.
  */
-export class AppendQueue {
+export class GroupCommit {
   #writer: Thread<WriterRequest>;
   readonly #listener: CommitListener;
   readonly #commitDelay = new CommitDelay();

@@ -1,4 +1,4 @@
-import { Queue } from '../../core/primitives/queue.ts';
+import { Queue } from '../../../core/primitives/queue.ts';
 
 /**
  * Requests that start in one turn of the event loop. The bound leaves time for live readers, and
@@ -28,12 +28,13 @@ type Serve<Entry> = (entry: Entry, quantum: number) => number;
 /**
  * Chooses the entry that may start requests next, within the bound on requests in flight.
  *
- * An endpoint is *healthy* when its last delivery succeeded, else it is *unproven*. Healthy
+ * An endpoint is *healthy* when its last delivery succeeded. Else it is *unproven*, as a new one
+ * is, or one that has just failed once. Healthy
  * endpoints have reserved room and most of the turns. Example: with 100 requests in all, up to 75
  * are to unproven endpoints, and every fourth pick is one of those.
  *
- * Of the entries that one event wakes, the oldest comes first. A client therefore gains no
- * advantage from many subscriptions.
+ * Of the webhooks that one event wakes, the oldest is served first. So a client gains nothing from
+ * many subscriptions.
  */
 export class FairScheduler<Entry extends FairlyScheduled> {
   readonly #requestsMax: number;
@@ -91,7 +92,7 @@ export class FairScheduler<Entry extends FairlyScheduled> {
     if (isUnproven) this.#unprovenInFlight--;
   }
 
-  /** Completed requests have been processed: others may use their room. */
+  /** Call it after `onCompleted`. It starts a new turn if webhooks wait. */
   resume(): void {
     if (this.#hasQueued) this.#scheduleTurn();
     if (this.#inFlight === 0) for (const settled of this.#idleListeners.splice(0)) settled();
@@ -150,10 +151,24 @@ export class FairScheduler<Entry extends FairlyScheduled> {
       // It was in both queues and has had its turn.
       if (entry.queuedAs === undefined) continue;
       entry.queuedAs = undefined;
-      left -= this.#serve(entry, Math.min(left, QUANTUM, this.#requestsMax - this.#inFlight));
+      const room = this.#roomFor(entry);
+      if (room > 0) left -= this.#serve(entry, Math.min(left, QUANTUM, room));
+      else this.#queueAgain(entry);
     }
     if (!this.#isClosed && this.#hasQueued) this.#scheduleTurn();
   };
+
+  /** The number of requests that an entry may start. */
+  #roomFor({ isHealthy }: Entry): number {
+    const room = this.#requestsMax - this.#inFlight;
+    return isHealthy ? room : Math.min(room, this.#unprovenMax - this.#unprovenInFlight);
+  }
+
+  /** An entry of the healthy queue has failed since, and the room of unproven ones is taken. */
+  #queueAgain(entry: Entry): void {
+    entry.queuedAs = 'unproven';
+    this.#unproven.push(entry);
+  }
 
   /** The next entry that may start requests; most picks are healthy ones. */
   #next(): Entry | undefined {
