@@ -58,9 +58,10 @@ test('https and wss carry all transports, and the drain', async () => {
   await until('all has come', () => followers.every(({ received }) => received.length === ids.length));
   for (const { received, errors } of followers) expect([received.map(({ id }) => id), errors]).toEqual([ids, []]);
   expect(await hub.end('SIGTERM')).toBe(0);
-  const [, , sse, webSocket] = followers;
-  expect(sse?.endings[0]).toBe('draining');
-  expect(webSocket?.endings.slice(0, 2)).toEqual(['draining', '1001']);
+  const endingsOf = (transport: (typeof TRANSPORTS)[number]): readonly string[] | undefined =>
+    followers[TRANSPORTS.indexOf(transport)]?.endings;
+  expect(endingsOf('sse')?.[0]).toBe('draining');
+  expect(endingsOf('websocket')?.slice(0, 2)).toEqual(['draining', '1001']);
   await Promise.all(followers.map((follower) => follower.stop()));
 });
 

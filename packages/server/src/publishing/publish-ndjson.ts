@@ -214,6 +214,8 @@ class ResultStream {
     const response = this.#response;
     if (!this.#isFull()) {
       await this.#writes;
+      // Its `close` has been emitted, so nothing would end the wait below.
+      if (response.destroyed) return;
       response.end(resultJson(this.#parts.feed.epoch, { ok: false, error: reason }) + '\n');
       await once(response, 'close');
     }

@@ -69,7 +69,7 @@ function Backend({ people }: { people: LabConfig['people'] }): VNode {
         />
       </label>
       <div class="backend-buttons">
-        <button type="submit">News to all</button>
+        <button type="submit">News to everyone</button>
         {people.map(({ name, title }) => (
           <button key={name} type="button" disabled={text === ''} onClick={() => void send(name)}>
             Private message to {title}
