@@ -225,3 +225,30 @@ test('a sink that breaks is closed, and the others get what they are owed', asyn
   expect(sinks.map(({ sink }) => sink.positions)).toEqual([[1], [], [1]]);
   expect(broken.reader.isClosed).toBe(true);
 });
+
+test('a sink that throws on a page of the log ends its own reader', async () => {
+  const world = createFeedWorld(createMemoryLog(), SMALL);
+  await publish(world.log, ...Array<string>(20).fill('a'));
+  const { reader, sink } = open(world, ['a'], 0);
+  sink.deliver = () => {
+    throw new Error('broken');
+  };
+  reader.start();
+  await drainMicrotasks();
+  expect(sink.failure).toMatchObject({ code: 'internal_error' });
+  expect(reader.isClosed).toBe(true);
+});
+
+test('a sink that throws after a flush ends its own reader', async () => {
+  const world = createFeedWorld(createMemoryLog(), SMALL);
+  const { reader, sink } = open(world, ['a'], 0);
+  sink.isBlocked = true;
+  reader.start();
+  await publish(world.log, 'a', 'a', 'a');
+  sink.deliver = () => {
+    throw new Error('broken');
+  };
+  reader.onFlushed();
+  expect(sink.failure).toMatchObject({ code: 'internal_error' });
+  expect(reader.isClosed).toBe(true);
+});

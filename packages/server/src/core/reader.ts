@@ -15,13 +15,13 @@ export interface Sink {
    */
   deliver(batch: Batch, includeGap: boolean): boolean;
   /**
-   * Called after a page of the log was read, when its delivery does not block the reader. `false`:
-   * the reader does not continue.
+   * Called after a page of the log was delivered without blocking the reader. `false`: the sink has
+   * closed the reader.
    */
   onPageRead?(): boolean;
   /**
-   * Called when all events have been delivered. The next event wakes the reader. May be called
-   * often.
+   * Called when the reader stops: it has caught up, is paused, or has reached its end. May be
+   * called often.
    */
   onCaughtUp(): void;
   /** Called when the log could not be read. The reader has closed. */
@@ -29,7 +29,7 @@ export interface Sink {
 }
 
 /**
- * `live`: waits for a wake-up. `reading`: a read of the log is in flight. `writing`: the sink has
+ * `live`: has caught up; waits for a wake-up if it has joined its interest. `reading`: a read of the log is in flight. `writing`: the sink has
  * not yet written the last batch. `idle`: not started, paused, or at its end.
  */
 type Phase = 'idle' | 'live' | 'reading' | 'writing' | 'closed';
@@ -85,7 +85,7 @@ export class Reader {
     return this.#interest;
   }
 
-  /** Everything up to and including this position has been delivered. */
+  /** Everything up to and including this position has been handed to the sink. */
   get position(): Position {
     return this.#phase === 'live' ? Math.max(this.#position, this.#feed.head) : this.#position;
   }
@@ -120,17 +120,12 @@ export class Reader {
   wake(from: Position): void {
     if (this.#phase !== 'live') return;
     if (from > this.#position) this.#position = from;
-    try {
-      this.#pump();
-    } catch (error) {
-      // A sink that throws must not keep other readers from their events.
-      this.#fail(new PolycastError('internal_error', 'A batch could not be delivered.', { cause: String(error) }));
-    }
+    this.#pumpGuarded();
   }
 
   /** Called when the sink has written the last batch. */
   onFlushed(): void {
-    if (this.#phase === 'writing') this.#pump();
+    if (this.#phase === 'writing') this.#pumpGuarded();
   }
 
   /**
@@ -192,9 +187,26 @@ export class Reader {
     }
   }
 
+  /** A sink that throws ends its own reader. Other readers get their events, and the process lives. */
+  #pumpGuarded(): void {
+    try {
+      this.#pump();
+    } catch (error) {
+      this.#onSinkFailed(error);
+    }
+  }
+
   #onPage(batch: Batch): void {
     if (this.#phase !== 'reading') return;
-    if (this.#deliver(batch) && this.#sink.onPageRead?.() !== false) this.#pump();
+    try {
+      if (this.#deliver(batch) && this.#sink.onPageRead?.() !== false) this.#pump();
+    } catch (error) {
+      this.#onSinkFailed(error);
+    }
+  }
+
+  #onSinkFailed(error: unknown): void {
+    this.#fail(new PolycastError('internal_error', 'A batch could not be delivered.', { cause: String(error) }));
   }
 
   #onReadFailed(error: PolycastError): void {

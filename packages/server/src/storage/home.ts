@@ -26,7 +26,8 @@ export interface StorageLogger {
  * A home is a place where data can live. Example: `data: ./polycast-data` chooses the home
  * `storage/sqlite`, a folder with SQLite files. `data: :memory:` chooses `storage/memory`.
  *
- * The journal opens last: the next process reads an open journal as a sign of a crash.
+ * Of the ports that every hub opens, the journal opens last: the next process reads an open journal
+ * as a sign of a crash.
  */
 export interface Home {
   /**

@@ -112,3 +112,15 @@ test('data in memory makes no file, and ends with the storage', async () => {
   expect(again.log.state.head).toBe(0);
   expect(again.openPresence().load().online).toEqual([]);
 });
+
+test('a port whose closing fails keeps neither the others nor the lock open', async () => {
+  const folder = temporaryFolder();
+  const storage = await openStorage(testStorageOptions(folder));
+  const close = storage.identity.close.bind(storage.identity);
+  storage.identity.close = () => {
+    close();
+    throw new Error('no space left');
+  };
+  await expect(storage.close()).rejects.toThrow('no space left');
+  expect((await open(folder)).log.state.unavailable).toBeUndefined();
+});

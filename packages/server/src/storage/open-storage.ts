@@ -6,7 +6,7 @@ import type { SubscriptionStore } from '../subscriptions/state/subscription-stor
 import type { StorageOptions } from './home.ts';
 import { homeOf } from './homes.ts';
 
-/** All data of a hub, as ports. Only this folder knows where the data lives. */
+/** All data of a hub, as ports. Only this folder knows its homes apart: SQLite files, or memory. */
 export interface Storage {
   readonly log: Log;
   readonly subscriptions: SubscriptionStore;
@@ -27,30 +27,41 @@ export interface Storage {
  */
 export async function openStorage(options: StorageOptions): Promise<Storage> {
   const home = homeOf(options.data);
-  const open: { close(): void | Promise<void> }[] = [];
+  const opened: { close(): void | Promise<void> }[] = [];
   const closeAll = async (): Promise<void> => {
-    for (const port of open.toReversed()) await port.close();
+    const errors: unknown[] = [];
+    for (const port of opened.toReversed()) {
+      try {
+        await port.close();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    if (errors.length > 0) throw errors[0];
   };
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => (closing ??= closeAll());
   try {
-    open.push({ close: home.lock(options) });
+    opened.push({ close: home.lock(options) });
     const log = await home.openLog(options);
-    open.push(log);
+    opened.push(log);
     const subscriptions = await home.openSubscriptions(options);
-    open.push(subscriptions);
+    opened.push(subscriptions);
     const identity = home.openIdentity(options);
-    open.push(identity);
+    opened.push(identity);
+    // Last: a start that fails must not leave a journal, which the next process takes for a crash.
     const inFlightJournal = home.openInFlightJournal(options);
-    open.push(inFlightJournal);
+    opened.push(inFlightJournal);
     const openPresence = (): PresenceStore => {
       const presence = home.openPresence(options, log.state.epoch);
-      open.push(presence);
+      opened.push(presence);
       return presence;
     };
     return { log, subscriptions, identity, inFlightJournal, openPresence, close };
   } catch (error) {
-    await close();
+    await close().catch((closeError: unknown) =>
+      options.logger.error({ error: String(closeError) }, 'storage: close failed'),
+    );
     throw error;
   }
 }

@@ -139,7 +139,7 @@ export class SubscriptionEngine {
       quarantine,
       epoch,
       nextAttempt,
-      onResult: (consumer, result) => this.#onVerified(consumer, result),
+      onResult: (consumer, result, isGone) => this.#onVerified(consumer, result, isGone),
     });
     this.#verification = verification;
     this.#dispatcher = new WebhookDispatcher({
@@ -287,7 +287,7 @@ export class SubscriptionEngine {
     this.#lifecycle.forget(consumer);
   }
 
-  async #onVerified(consumer: DurableConsumer, result: VerificationResult): Promise<void> {
+  async #onVerified(consumer: DurableConsumer, result: VerificationResult, isGone: boolean): Promise<void> {
     const { ratePerMinute } = result.isVerified ? result : {};
     const { ratePerSecond = Infinity } = consumer.definition;
     const verifiedUrl = urlOf(consumer.definition.delivery);
@@ -308,7 +308,7 @@ export class SubscriptionEngine {
         { subscription: consumer.id, detail: result.detail },
         'webhooks: endpoint verification failed',
       );
-    const refusal = !result.isVerified && result.isGone === true ? 'gone' : 'refused';
+    const refusal = isGone ? 'gone' : 'refused';
     this.#lifecycle.apply(consumer, result.isVerified ? 'verified' : refusal);
   }
 

@@ -12,7 +12,7 @@ import { messageFrame, WebSocketSession } from './websocket-session.ts';
 
 /**
  * Answers an upgrade of `/v1/events` (PROTOCOL.md section 7): reads the handshake, authorizes the
- * query and starts a session.
+ * query and starts a session. `http/http-frontend.ts` has checked the host and the origin.
  * @throws PolycastError the refusal, before any byte is written
  */
 export async function upgradeToWebSocket(

@@ -11,7 +11,10 @@ import type { SendRequest, SendResult } from './ports.ts';
 /** A dialect, as one object. `dialects/registry.ts` lists them. */
 export interface Dialect {
   readonly name: DialectName;
-  /** Whether `POST /v1/subscriptions` creates them. Otherwise the dialect has routes of its own. */
+  /**
+   * Whether `POST /v1/subscriptions` creates subscriptions of this dialect. Otherwise it has routes
+   * of its own.
+   */
   readonly isCreatable: boolean;
   /** The format of the bodies, unless the subscription has another. */
   readonly defaultFormat: BodyFormat;
@@ -29,7 +32,7 @@ export interface Dialect {
   readonly reservedHeaders: RegExp;
   /** Whether the endpoint receives gaps. Otherwise a request with gaps alone is not sent. */
   readonly reportsGaps: boolean;
-  /** How the hub verifies an endpoint; `undefined`: the dialect verifies it before the creation. */
+  /** How the hub verifies an endpoint; `undefined`: the routes of the dialect have verified it. */
   readonly verification: VerificationMethod | undefined;
   /**
    * The headers of one attempt by which the endpoint authenticates the hub.
@@ -81,10 +84,10 @@ export interface VerificationRequest extends Omit<SendRequest, 'timeoutMs'> {
 export type VerificationResult =
   /** `ratePerMinute`: the highest rate that the endpoint allows; `undefined` if it names none. */
   | { readonly isVerified: true; readonly ratePerMinute: number | undefined }
-  /** `detail` is a text for people. `isGone`: the endpoint refuses for good. */
-  | { readonly isVerified: false; readonly detail: string; readonly isGone?: boolean };
+  /** `detail` is a text for people. */
+  | { readonly isVerified: false; readonly detail: string };
 
-/** Evaluates the response to a verification. Only a 2xx response that passes the check verifies. */
+/** For dialects that verify by a 2xx response and a check of it. */
 export function evaluateResponse(
   sent: SendResult,
   check: (answer: NonNullable<SendResult['answer']>) => true | string,

@@ -31,7 +31,8 @@ export interface EndpointVerificationParts {
   readonly speed: number;
   readonly nextAttempt: () => number;
   /** Resolves once the status of the subscription shows the result. */
-  readonly onResult: (consumer: WebhookConsumer, result: VerificationResult) => Promise<void>;
+  /** @param isGone the endpoint answered that it is gone (410) */
+  readonly onResult: (consumer: WebhookConsumer, result: VerificationResult, isGone: boolean) => Promise<void>;
 }
 
 /**
@@ -156,7 +157,7 @@ export class EndpointVerification {
       this.#timer.set(pending, clock.nowMs() + withJitter(delayMs, random.fraction()));
       return;
     }
-    await onResult(consumer, result.isVerified ? result : { ...result, isGone });
+    await onResult(consumer, result, isGone);
   }
 
   async #exchange(

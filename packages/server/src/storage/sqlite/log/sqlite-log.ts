@@ -29,7 +29,7 @@ import type {
 import { decodePage } from './page-codec.ts';
 import type { PackedPage } from './page-codec.ts';
 import type { DatabaseMismatch } from './generation-file.ts';
-import { WriterCounters } from './writer/writer-counters.ts';
+import { WriterCounters } from './writer-thread/writer-counters.ts';
 
 export interface SqliteLogOptions {
   /** A data folder that this process has locked. */
@@ -65,10 +65,10 @@ export async function openSqliteLog({
 }: SqliteLogOptions): Promise<Log> {
   const startWriter = (): Thread<WriterRequest> => {
     const options: WriterOptions = { folder, channelsMax, nowMs: nowMs(), chance: chance() };
-    return new Thread<WriterRequest>(import.meta.url, './writer-worker', options);
+    return new Thread<WriterRequest>(import.meta.url, './writer-thread/writer-worker', options);
   };
   const startReader = (): Thread<ReaderRequest> =>
-    new Thread<ReaderRequest>(import.meta.url, './reader-worker', { folder });
+    new Thread<ReaderRequest>(import.meta.url, './reader-thread/reader-worker', { folder });
   const writer = startWriter();
   const reader = startReader();
   try {

@@ -3,7 +3,7 @@ import type { OpenEvent, Ordering } from '../definition.ts';
 import type { RestoredEvents } from './restored-events.ts';
 import { BufferedEvents } from './buffered-events.ts';
 import { Lane, NO_POSITION, type LanePage } from './lane.ts';
-import { countBehindStoredLanes, openCounts, UncountedBacklog, type OpenCounts } from './lane-counts.ts';
+import { countBehindStoredLanes, openCounts, RestoredBacklog, type OpenCounts } from './lane-counts.ts';
 import { LaneSchedule } from './lane-schedule.ts';
 import { LaneSet, type OpenLanes } from './lane-set.ts';
 import { storedEvent } from './lane-persistence.ts';
@@ -24,7 +24,9 @@ const LANE_COUNT_KEPT = 2;
  * - An event is *taken up* when it was read from the log into a lane.
  * - An event is *done* when it was delivered or given up on.
  * - An event is *open* while it is taken up and not done.
- * - A lane is the queue of one channel's open events (`lane.ts`). Its first event is the head.
+ * - A lane is a queue of open events that are delivered one after the other: those of one channel,
+ *   or a single event without order. Its first event is the head. An *aside* lane has one event
+ *   outside its channel's order (`lane.ts`).
  *
  * Example: the position is 9, and events 3, 5 and 7 are open. Events 3 and 7 are of `orders.42`,
  * and event 5 is of `orders.43`. `next` gives out 3 and 5. It gives out 7 after `complete` of 3.
@@ -45,7 +47,7 @@ export class AckTracker {
   readonly #lanes = new LaneSet();
   readonly #schedule = new LaneSchedule();
   readonly #buffered = new BufferedEvents();
-  readonly #uncounted = new UncountedBacklog();
+  readonly #restoredBacklog = new RestoredBacklog();
   /** A gap that must be delivered before any later event is taken up. */
   #gap: Lane | undefined;
   #position: Position;
@@ -54,7 +56,8 @@ export class AckTracker {
   #restoredEvents: RestoredEvents | undefined;
 
   /**
-   * @param position every event up to here is done, or is passed to `restore`
+   * @param position every event up to here is done, is passed to `restore`, or waits behind one
+   * that is
    * @param storesOpenLanes false: the store has only the cursor, which stays before every open
    * event
    */
@@ -119,19 +122,19 @@ export class AckTracker {
   /**
    * Restores the events that were open at the last checkpoint. Leased events stay leased. All
    * others are due at their stored time.
-   * @param held number of events behind these events, from `SubscriptionStatus.held`
+   * @param countBehind number of events behind these events, from `SubscriptionStatus.held`
    */
-  restore(events: readonly OpenEvent[], held = 0): void {
+  restore(events: readonly OpenEvent[], countBehind = 0): void {
     const target = {
       lanes: this.#lanes,
       schedule: this.#schedule,
-      uncounted: this.#uncounted,
+      restoredBacklog: this.#restoredBacklog,
       position: this.#position,
       isOrdered: this.#isOrdered,
     };
     this.#restoredEvents = restoreLanes(events, target);
     for (const { phase } of this.#lanes.all()) if (phase === 'in_flight') this.#inFlight++;
-    this.#uncounted.setCount(held);
+    this.#restoredBacklog.setCount(countBehind);
   }
 
   /**
@@ -208,7 +211,7 @@ export class AckTracker {
 
   /** Number of open events, with gaps that are still to be delivered. Visits every lane, O(n). */
   countOpen(): OpenCounts {
-    return openCounts(this.#lanes.all(), this.#uncounted);
+    return openCounts(this.#lanes.all(), this.#restoredBacklog);
   }
 
   /**
@@ -216,7 +219,7 @@ export class AckTracker {
    * this number, so that it is known after a crash.
    */
   countBehindStored(): number {
-    return countBehindStoredLanes(this.#lanes.all(), this.#uncounted);
+    return countBehindStoredLanes(this.#lanes.all(), this.#restoredBacklog);
   }
 
   /** Number of events that may be handed out now, counted up to `countMax`. */
@@ -305,7 +308,7 @@ export class AckTracker {
     // event. In that case the gap uses the position of the last done event before it.
     const isPositionUsed = gap !== undefined && lane.asidePositions?.has(gap.position) === true;
     const { position } = lane;
-    this.#uncounted.onRead(lane, lane.enqueueBacklog(records, reached, this.#position, gap, this.#buffered));
+    this.#restoredBacklog.onRead(lane, lane.enqueueBacklog(records, reached, this.#position, gap, this.#buffered));
     this.#advanceLane(lane);
     if (isPositionUsed) lane.position = position;
     return true;

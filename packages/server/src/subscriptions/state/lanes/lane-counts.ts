@@ -14,13 +14,13 @@ export interface OpenCounts {
  * Counts the backlog of restored lanes: events in the log alone that the cursor had passed. Only
  * the sum over all lanes is known, not how many are behind each lane.
  */
-export class UncountedBacklog {
+export class RestoredBacklog {
   count = 0;
   #lanes = 0;
 
   /** Adds a lane with such a backlog. */
   addLane(lane: Lane): void {
-    lane.hasUncountedBacklog = true;
+    lane.hasRestoredBacklog = true;
     this.#lanes++;
   }
 
@@ -34,19 +34,19 @@ export class UncountedBacklog {
    */
   onRead(lane: Lane, count: number): void {
     const isAll = lane.backlogAfter === NO_POSITION;
-    if (lane.hasUncountedBacklog) this.count = Math.max(0, this.count - Math.max(0, count - lane.backlogCount));
+    if (lane.hasRestoredBacklog) this.count = Math.max(0, this.count - Math.max(0, count - lane.backlogCount));
     lane.backlogCount = isAll ? 0 : Math.max(0, lane.backlogCount - count);
-    if (!isAll || !lane.hasUncountedBacklog) return;
-    lane.hasUncountedBacklog = false;
+    if (!isAll || !lane.hasRestoredBacklog) return;
+    lane.hasRestoredBacklog = false;
     if (--this.#lanes === 0) this.count = 0;
   }
 }
 
 /** Number of open events, by what they wait for. */
-export function openCounts(lanes: Iterable<Lane>, uncounted: UncountedBacklog): OpenCounts {
+export function openCounts(lanes: Iterable<Lane>, restoredBacklog: RestoredBacklog): OpenCounts {
   let inFlight = 0;
   let failing = 0;
-  let waiting = uncounted.count;
+  let waiting = restoredBacklog.count;
   for (const { phase, isHeadDone, keepsAttempts, handedOutCount, queue, backlogCount } of lanes) {
     waiting += (queue?.length ?? 0) + backlogCount;
     if (phase === 'in_flight') {
@@ -60,8 +60,8 @@ export function openCounts(lanes: Iterable<Lane>, uncounted: UncountedBacklog): 
 }
 
 /** Number of events behind the lanes that the store has. */
-export function countBehindStoredLanes(lanes: Iterable<Lane>, uncounted: UncountedBacklog): number {
-  let held = uncounted.count;
+export function countBehindStoredLanes(lanes: Iterable<Lane>, restoredBacklog: RestoredBacklog): number {
+  let held = restoredBacklog.count;
   for (const { queue, backlogCount, storedPosition } of lanes)
     if (storedPosition !== NO_POSITION) held += (queue?.length ?? 0) + backlogCount;
   return held;

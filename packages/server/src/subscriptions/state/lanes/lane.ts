@@ -57,7 +57,7 @@ export class Lane implements DueItem {
   /** Number of events in the backlog, without those that the cursor had passed before a restart. */
   backlogCount = 0;
   /** True when the backlog has events that the cursor had passed before a restart. */
-  hasUncountedBacklog = false;
+  hasRestoredBacklog = false;
   /**
    * The head is a gap: the events after this position are lost. `NO_POSITION`: the head is an
    * event.
@@ -67,7 +67,7 @@ export class Lane implements DueItem {
   keepsAttempts = false;
   /**
    * An *aside* lane has one event outside its channel's order. It is a dead letter that is retried,
-   * or any event without an order.
+   * a gap, or any event without an order.
    */
   readonly isAside: boolean;
   /** A dead letter that is retried. False after a restart: it then waits like every open event. */

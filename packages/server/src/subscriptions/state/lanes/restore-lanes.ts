@@ -1,6 +1,6 @@
 import type { Position } from '../../../core/ports.ts';
 import type { OpenEvent } from '../definition.ts';
-import type { UncountedBacklog } from './lane-counts.ts';
+import type { RestoredBacklog } from './lane-counts.ts';
 import { markStored } from './lane-persistence.ts';
 import type { LaneSchedule } from './lane-schedule.ts';
 import type { LaneSet } from './lane-set.ts';
@@ -11,7 +11,7 @@ import { RestoredEvents } from './restored-events.ts';
 export interface RestoreTarget {
   readonly lanes: LaneSet;
   readonly schedule: LaneSchedule;
-  readonly uncounted: UncountedBacklog;
+  readonly restoredBacklog: RestoredBacklog;
   readonly position: Position;
   readonly isOrdered: boolean;
 }
@@ -42,7 +42,7 @@ export function restoreLanes(events: readonly OpenEvent[], target: RestoreTarget
 }
 
 function restoreLane(event: OpenEvent, isAside: boolean, target: RestoreTarget): void {
-  const { lanes, schedule, uncounted, position, isOrdered } = target;
+  const { lanes, schedule, restoredBacklog, position, isOrdered } = target;
   const lane = new Lane(event.channel, event.position, undefined, isAside);
   lanes.add(lane);
   lane.attempts = event.attempts;
@@ -52,7 +52,7 @@ function restoreLane(event: OpenEvent, isAside: boolean, target: RestoreTarget):
   const isGap = heldAfter !== NO_POSITION && heldAfter < event.position;
   const after = isGap ? event.position : heldAfter;
   lane.backlogAfter = after < position ? after : NO_POSITION;
-  if (lane.backlogAfter !== NO_POSITION) uncounted.addLane(lane);
+  if (lane.backlogAfter !== NO_POSITION) restoredBacklog.addLane(lane);
   // Without an order, each new event has a lane of its own.
   if (!isOrdered) lane.backlogThrough = position;
   if (isGap) lane.gapAfter = heldAfter;

@@ -2,7 +2,7 @@ import type { StoredRecord } from '../../../core/ports.ts';
 import type { WebhookDelivery } from '../../state/definition.ts';
 import type { Dialect } from '../../state/dialect.ts';
 import type { SendRequest } from '../../state/ports.ts';
-import { webhookBody } from '../formats/body.ts';
+import { webhookBody } from '../body-formats/body.ts';
 
 /**
  * The request that delivers these events to an endpoint: one event, or the events of a batch

@@ -1,6 +1,6 @@
-import type { WriterOptions, WriterRequest } from './messages.ts';
-import { serve, threadOptions } from '../thread.ts';
-import { LogWriter } from './writer/log-writer.ts';
+import type { WriterOptions, WriterRequest } from '../messages.ts';
+import { serve, threadOptions } from '../../thread.ts';
+import { LogWriter } from './log-writer.ts';
 
 /**
  * The thread of the writer. It answers requests in order. Housekeeping runs after the answer to the

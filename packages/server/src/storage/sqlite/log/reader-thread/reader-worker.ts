@@ -1,8 +1,8 @@
-import type { ReaderOptions, ReaderRequest } from './messages.ts';
-import { encodePage } from './page-codec.ts';
-import type { PackedPage } from './page-codec.ts';
-import { LogReader } from './reader/log-reader.ts';
-import { serve, threadOptions } from '../thread.ts';
+import type { ReaderOptions, ReaderRequest } from '../messages.ts';
+import { encodePage } from '../page-codec.ts';
+import type { PackedPage } from '../page-codec.ts';
+import { LogReader } from './log-reader.ts';
+import { serve, threadOptions } from '../../thread.ts';
 
 /**
  * The thread of the reader. It does one read after the other. After an error it opens a new
