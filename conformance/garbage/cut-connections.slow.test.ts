@@ -1,3 +1,4 @@
+import { TRANSPORTS } from '@polycast/protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { selfSigned } from '../kit/certificates.ts';
 import { cutTls, readAndClose, sendAndClose, type CloseMode } from '../kit/wire/cut-connection.ts';
@@ -189,7 +190,7 @@ async function expectWell({ url, child, log }: HubProcess): Promise<void> {
   await until('all sessions have ended', async () => {
     const { text } = await call(`${url}/metrics`);
     const open = [...text.matchAll(/^polycast_(?:sessions\{[^}]*\}|readers) (\d+)$/gm)];
-    expect(open.length).toBe(5);
+    expect(open.length).toBe(TRANSPORTS.length + 1);
     return open.every(([, count]) => count === '0');
   });
   expect((await call(`${url}/healthz`)).json()).toEqual({ status: 'ok' });

@@ -1,7 +1,7 @@
 import { createBase, type HubBase } from './composition/base.ts';
 import { createCore } from './composition/core.ts';
 import { openHttp } from './composition/http.ts';
-import { openIdentityPart } from './composition/identity.ts';
+import { createConfiguredTokens, openIdentityPart } from './composition/identity.ts';
 import { listen } from './composition/listen.ts';
 import { reportLostSubscriptions } from './composition/lost-subscriptions.ts';
 import { registerMetrics } from './composition/metric-sources.ts';
@@ -43,10 +43,11 @@ export async function openHub(config: Config, parts: HubParts = {}): Promise<Hub
 
 async function open(base: HubBase, { routes = [], ownOrigins = () => [], refused }: HubParts): Promise<Hub> {
   const { config, logger } = base;
+  const outgoing = openOutgoing(base);
+  const tokens = createConfiguredTokens(base, outgoing);
   const storage = await openConfiguredStorage(base);
   const { log } = storage;
-  const outgoing = openOutgoing(base);
-  const identity = openIdentityPart(base, storage, outgoing);
+  const identity = openIdentityPart(base, storage, tokens);
   const core = createCore(base, log);
   const sessions = openSessions(base, storage, core);
   const engine = createSubscriptionEngine(base, storage, core, outgoing);

@@ -21,20 +21,31 @@ export interface IdentityPart {
   readonly authority: Authority;
 }
 
-export function openIdentityPart(
-  { config, world, logger, shutdown }: HubBase,
-  storage: Storage,
+/**
+ * Reads the keys of tokens. Call it before the storage opens: a wrong configuration then leaves the
+ * data folder as it is.
+ * @throws TokenKeyError
+ */
+export function createConfiguredTokens(
+  { config, world, logger }: HubBase,
   { guardedFetch }: { readonly guardedFetch: GuardedFetch },
-): IdentityPart {
-  const { clock, random } = world;
-  const store = openIdentity(storage.identity, config.identity, clock, logger);
-  shutdown.add('identity', () => store.close());
-  const tokens = createTokens(config.identity, {
-    clock,
+): Tokens {
+  return createTokens(config.identity, {
+    clock: world.clock,
     logger,
     environment: process.env,
     fetchDocument: documentFetcher(guardedFetch),
   });
+}
+
+export function openIdentityPart(
+  { config, world, logger, shutdown }: HubBase,
+  storage: Storage,
+  tokens: Tokens,
+): IdentityPart {
+  const { clock, random } = world;
+  const store = openIdentity(storage.identity, config.identity, clock, logger);
+  shutdown.add('identity', () => store.close());
   tokens.onWithdrawn((signer) => store.revocations.endSessions({ signer, issuedBeforeMs: Infinity }));
   const site = createSite(config.identity.site, { clock, chance: random.fraction, logger });
   shutdown.add('site', () => site.close());

@@ -85,7 +85,7 @@ function refusalOf(schema: z.core.$ZodType, body: unknown, issue: z.core.$ZodIss
     if (member === undefined) break;
     path.push(name);
     found = member;
-    if (!isRecord(value) || !Object.hasOwn(value, name)) return invalidBody(path.join('.'), 'is missing');
+    if (!isRecord(value) || !Object.hasOwn(value, name)) return invalidBody(path.join('.'), reason ?? 'is missing');
     value = value[String(name)];
   }
   const requirement = reason ?? requirementOf(found, value);

@@ -13,7 +13,9 @@ export function openDialectServices(dependencies: DialectDependencies): DialectS
   const services = OPENERS.map((open) => open(dependencies));
   return {
     routes: services.flatMap(({ routes }) => routes),
-    memoryUsage: Object.fromEntries(services.flatMap(({ memoryUsage }) => Object.entries(memoryUsage))),
+    get memoryUsage() {
+      return Object.fromEntries(services.flatMap(({ memoryUsage }) => Object.entries(memoryUsage)));
+    },
     start: () => services.forEach((service) => service.start()),
     close: async () => {
       await Promise.all(services.map((service) => service.close()));

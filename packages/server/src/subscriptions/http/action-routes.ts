@@ -182,7 +182,7 @@ async function test(parts: ActionParts, request: AuthorizedRequest, current: Cur
   const { channel = sampleChannel(definition.channels), type = definition.types?.[0] } = given;
   checkCovered(definition, channel);
   if (type !== undefined && definition.types?.includes(type) === false)
-    throw invalidBody('type', 'is not a channel of the subscription');
+    throw invalidBody('type', 'is not a type of the subscription');
   if (definition.delivery.kind === 'pull')
     throw notActiveError(status.state, 'A pull subscription has no endpoint to test.');
   if (status.state === 'ended') throw notActiveError('ended', 'The subscription has ended.');

@@ -46,7 +46,9 @@ export function openWebSub({
   });
   return {
     routes: settings.enabled ? websubRoutes(hub, publicUrl) : [],
-    memoryUsage: { websub_requests: hub.waiting, websub_pings: externalTopics.waiting },
+    get memoryUsage() {
+      return { websub_requests: hub.waiting, websub_pings: externalTopics.waiting };
+    },
     start: () =>
       void hub
         .endForbidden()

@@ -40,6 +40,12 @@ const WRONG: readonly (readonly [name: string, body: unknown, code: string, at?:
   ['a description with half a character', { ...PULL, description: 'a\ud800' }, 'invalid_body', 'description'],
   ['metadata with half a character', { ...PULL, metadata: { a: '\udc00' } }, 'invalid_body', 'metadata'],
   ['a type with half a character', { ...PULL, types: ['\ud800b'] }, 'invalid_body', 'types'],
+  [
+    'metadata with a name that objects inherit',
+    { ...PULL, metadata: JSON.parse('{"__proto__":"x"}') as object },
+    'invalid_body',
+    'metadata',
+  ],
   ['metadata that is no object', { ...PULL, metadata: [] }, 'invalid_body', 'metadata'],
   ['metadata of numbers', { ...PULL, metadata: { a: 1 } }, 'invalid_body', 'metadata'],
   ['metadata with a name that is none', { ...PULL, metadata: { 'a b': '1' } }, 'invalid_body', 'metadata'],

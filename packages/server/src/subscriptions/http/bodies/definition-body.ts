@@ -113,7 +113,7 @@ export function givenCommonOptions(members: MemberReader, nowMs: number): Partia
   take('ordering', 'ordering', memberOf(OPTIONS.ordering));
   take('ratePerSecond', 'ratePerSecond', memberOf(OPTIONS.ratePerSecond));
   take('description', 'description', memberOf(OPTIONS.description));
-  take('metadata', 'metadata', memberOf(OPTIONS.metadata));
+  take('metadata', 'metadata', metadata);
   take('expires', 'endsMs', futureTime(nowMs));
   return options;
 }
@@ -153,6 +153,12 @@ const startText = memberOf(nonEmptyText(START_LENGTH_MAX));
 
 /** A channel; patterns are rejected. */
 export const channelMember: z.ZodString = requiring(channel().refine(isChannel), 'must be a channel');
+
+/** The schema would drop the name `__proto__` in silence. */
+const metadata: Validator<Record<string, string>> = (value) =>
+  Object.hasOwn(Object(value) as object, '__proto__')
+    ? { wrong: 'may not have the name __proto__' }
+    : memberOf(OPTIONS.metadata)(value);
 
 const types: Validator<readonly string[]> = (value) => {
   const checked = memberOf(OPTIONS.types)(value);

@@ -34,8 +34,7 @@ export const SECRET_MEMBERS: {
   )
     .describe(`${SECRET_RULE.replace(/whs\w+_/g, '`$&`')}. By default the hub creates one.`)
     .exactOptional(),
-  signature: z
-    .enum(['hmac', 'ed25519'])
+  signature: requiring(z.enum(['hmac', 'ed25519']), 'must be hmac or ed25519')
     .meta({ default: 'hmac', description: 'The kind of secret that the hub creates.' })
     .exactOptional(),
 };

@@ -27,10 +27,10 @@ export function headerProblem(
   previous: ReadonlyMap<string, string>,
   value: unknown,
 ): string | undefined {
-  if (!/^[a-z0-9!#$%&'*+.^_`|~-]{1,100}$/.test(name) || name === '__proto__') return ') return ';
+  if (!/^[a-z0-9!#$%&'*+.^_`|~-]{1,100}$/.test(name) || name === '__proto__') return 'contains an invalid header name';
   if (isReservedHeader(dialects, name)) return `may not set ${name}`;
   if (previous.has(name)) return `has ${name} twice`;
   if (typeof value === 'string' && value.length <= HEADER_LENGTH_MAX && /^[\x20-\x7e\t]*$/.test(value))
     return undefined;
-  return `must have a text of at most ${HEADER_LENGTH_MAX} characters of ASCII for ${name}`;
+  return `must have a string of at most ${HEADER_LENGTH_MAX} ASCII characters for ${name}`;
 }
