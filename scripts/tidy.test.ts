@@ -92,6 +92,12 @@ const violations: readonly [name: string, path: string, source: string, message:
     /names the dialect standard/,
   ],
   [
+    'a transport knows subscriptions',
+    'packages/server/src/streams/websocket/websocket-operations.ts',
+    "export * from '../../subscriptions/state/ports.ts';",
+    /streams must not import subscriptions\/state/,
+  ],
+  [
     'a handler reads a body by itself',
     'packages/server/src/publishing/publish-routes.ts',
     "import { readBody } from '../http/body/request-body.ts'; readBody(1);",
@@ -172,6 +178,16 @@ const harmless: readonly [name: string, path: string, source: string][] = [
 
 test.each(harmless)('it is allowed: %s', (_name, path, source) => {
   expect(check([parseModule(path, source)], new Set([path]))).toEqual([]);
+});
+
+test('a file and a folder beside it that import each other are found', () => {
+  const folder = 'packages/server/src/http';
+  const found = checkStructure([
+    parseModule(`${folder}/respond.ts`, "import './sockets/unread.ts';"),
+    parseModule(`${folder}/sockets/unread.ts`, ''),
+    parseModule(`${folder}/sockets/refusal.ts`, "import '../respond.ts';"),
+  ]);
+  expect(found.map(({ path }) => path)).toEqual([`${folder}/sockets/refusal.ts`]);
 });
 
 test('a short file without a reason is found', () => {

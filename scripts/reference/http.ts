@@ -1,5 +1,5 @@
 import { ERRORS } from '../../packages/protocol/src/index.ts';
-import type * as described from '../../packages/server/src/http/openapi/description.ts';
+import type * as described from '../../packages/server/src/http/route-description.ts';
 import type { Operation } from '../../packages/server/src/http/openapi/operations.ts';
 import { defaultApi } from './api.ts';
 import { code, page, table } from './markdown.ts';

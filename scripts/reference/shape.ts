@@ -1,4 +1,4 @@
-import type { JsonSchema } from '../../packages/server/src/http/openapi/description.ts';
+import type { JsonSchema } from '../../packages/server/src/http/route-description.ts';
 import { code } from './markdown.ts';
 
 /** What a schema asks for, in a few words. A named shape links to its section of the page. */

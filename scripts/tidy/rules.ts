@@ -43,10 +43,10 @@ const FOLDER_IMPORTS: Readonly<Record<string, readonly string[]>> = {
   lab: ['core'],
   // Settings of subscriptions are declared beside them.
   config: ['core', ...SUBSCRIPTION_FOLDERS],
-  // No arrow runs back: composition gives HTTP its handlers, and the last two do not know each other.
+  // No arrow runs back: composition gives HTTP its handlers, and WebSockets their pulls. The last two do not know each other.
   http: ['core'],
   auth: ['core', 'http'],
-  streams: ['core', 'subscriptions/state', 'http', 'auth'],
+  streams: ['core', 'http', 'auth'],
   publishing: ['core', 'http', 'auth'],
   subscriptions: ['core', ...SUBSCRIPTION_FOLDERS, ...HTTP_FOLDERS],
   // Routes of operators: keys, revocations, audit.

@@ -11,7 +11,13 @@ const CODE_LINES_MAX = 50_000;
 
 /** Everything in the shape of the sources that no single import shows. */
 export function checkStructure(modules: readonly Module[]): Finding[] {
-  return [...cycles(modules), ...longFunctions(modules), ...crowdedFolders(modules), ...manyLines(modules)];
+  return [
+    ...cycles(modules),
+    ...mutualImports(modules),
+    ...longFunctions(modules),
+    ...crowdedFolders(modules),
+    ...manyLines(modules),
+  ];
 }
 
 /** Files that import each other, directly or through others. Imports of types count. */
@@ -36,6 +42,37 @@ function cycles(modules: readonly Module[]): Finding[] {
   };
   for (const path of targets.keys()) visit(path);
   return found;
+}
+
+/** Folders in which no two entries, files or folders, may import each other, however deep. */
+const ONE_WAY = 'packages/server/src/';
+/** The parts of the core are arguments of each other's functions. */
+const NOT_ONE_WAY = `${ONE_WAY}core/`;
+
+/** Example: `http/respond.ts` imports `http/sockets/a.ts`, and `http/sockets/b.ts` imports `http/respond.ts`. */
+function mutualImports(modules: readonly Module[]): Finding[] {
+  const seen = new Map<string, string>();
+  const found: Finding[] = [];
+  for (const { path, imports } of modules) {
+    if (!path.startsWith(ONE_WAY) || path.startsWith(NOT_ONE_WAY) || isTest(path)) continue;
+    for (const specifier of imports) {
+      const target = resolveRelative(path, specifier);
+      if (target?.startsWith(ONE_WAY) !== true) continue;
+      const [from, to] = siblingsOf(path, target);
+      seen.set(`${from} ${to}`, path);
+      const back = seen.get(`${to} ${from}`);
+      if (from !== to && back !== undefined)
+        found.push({ path, message: `${from} imports ${to}, which imports it in ${back}` });
+    }
+  }
+  return found;
+}
+
+/** The two entries of the deepest folder that has both paths. */
+function siblingsOf(path: string, target: string): readonly [string, string] {
+  const [from, to] = [path.split('/'), target.split('/')];
+  const depth = from.findIndex((name, index) => name !== to[index]);
+  return [from.slice(0, depth + 1).join('/'), to.slice(0, depth + 1).join('/')];
 }
 
 function longFunctions(modules: readonly Module[]): Finding[] {

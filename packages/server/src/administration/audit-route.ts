@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { AuditEntry } from '../core/access/identity-store.ts';
-import { json, response } from '../http/openapi/description.ts';
+import { json, response } from '../http/route-description.ts';
 import { named, page, text, time } from '../http/openapi/schemas.ts';
 import { beforeParameter, limitParameter, readQuery } from '../http/query-parameter.ts';
 import type { Route } from '../auth/route.ts';

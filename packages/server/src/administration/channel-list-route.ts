@@ -7,7 +7,7 @@ import { AccessError } from '../auth/access-error.ts';
 import { checkScope } from '../auth/permission.ts';
 import type { Route } from '../auth/route.ts';
 import type { AuthParts } from '../auth/auth-parts.ts';
-import { json, response } from '../http/openapi/description.ts';
+import { json, response } from '../http/route-description.ts';
 import { channel, count, cursor, named, page, pattern, time } from '../http/openapi/schemas.ts';
 import { limitParameter, readQuery, textParameter } from '../http/query-parameter.ts';
 import { timestampOrNull } from '../http/timestamp-text.ts';

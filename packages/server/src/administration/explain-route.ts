@@ -8,7 +8,7 @@ import type { Route } from '../auth/route.ts';
 import type { AdministrationParts } from './administration-parts.ts';
 import { noSuchKey } from './key-routes.ts';
 import { timestampOrNull } from '../http/timestamp-text.ts';
-import { json, queryParameter, response } from '../http/openapi/description.ts';
+import { json, queryParameter, response } from '../http/route-description.ts';
 import { named, pattern, text, time } from '../http/openapi/schemas.ts';
 import { readQuery } from '../http/query-parameter.ts';
 

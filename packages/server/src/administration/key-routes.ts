@@ -6,7 +6,7 @@ import type { CreatedKey } from '../identity/api-keys.ts';
 import { SCOPE_PATTERNS_MAX, scopesProblem } from '../core/access/scopes.ts';
 import type { AuthorizedRequest } from '../auth/authorized-request.ts';
 import { integer, nonEmptyText, refuse, requiring, timestamp } from '../http/body/body-schema.ts';
-import { json, pathParameter, response, withHeaders, type RouteDescription } from '../http/openapi/description.ts';
+import { json, pathParameter, response, withHeaders, type RouteDescription } from '../http/route-description.ts';
 import { named, pattern, text, time } from '../http/openapi/schemas.ts';
 import type { Route } from '../auth/route.ts';
 import type { AdministrationParts } from './administration-parts.ts';

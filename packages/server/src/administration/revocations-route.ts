@@ -2,7 +2,7 @@ import * as z from 'zod';
 import type { Clock } from '../core/ports.ts';
 import { issuedBeforeNowMs, type RevocationKind } from '../identity/revocation-list.ts';
 import { nonEmptyText, refuse, timestamp } from '../http/body/body-schema.ts';
-import { json, response } from '../http/openapi/description.ts';
+import { json, response } from '../http/route-description.ts';
 import { named, time } from '../http/openapi/schemas.ts';
 import type { Route } from '../auth/route.ts';
 import type { AdministrationParts } from './administration-parts.ts';

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { invalidParameter } from '../http/query.ts';
 import type { Route } from '../auth/route.ts';
-import { json, queryParameter, response } from '../http/openapi/description.ts';
+import { json, queryParameter, response } from '../http/route-description.ts';
 import { anyValue, count, named, page, user } from '../http/openapi/schemas.ts';
 import { limitParameter, readQuery, textParameter } from '../http/query-parameter.ts';
 import type { AdministrationParts } from './administration-parts.ts';

@@ -10,7 +10,7 @@ import { isRenewable, type Session } from '../auth/sessions.ts';
 import type { AdministrationParts } from './administration-parts.ts';
 import { timestampOrNull } from '../http/timestamp-text.ts';
 import { nonEmptyText, noMembers } from '../http/body/body-schema.ts';
-import { json, pathParameter, response, type RouteDescription } from '../http/openapi/description.ts';
+import { json, pathParameter, response, type RouteDescription } from '../http/route-description.ts';
 import { anyValue, count, cursor, named, text, time, user as userSchema } from '../http/openapi/schemas.ts';
 
 const REASON_LENGTH_MAX = 200;

@@ -11,6 +11,7 @@ import { OriginPolicy } from '../http/origin/origin-policy.ts';
 import type { FrontendParts } from '../http/http-frontend.ts';
 import type { PublishParts } from '../publishing/publish-parts.ts';
 import type { StreamParts } from '../streams/routes.ts';
+import { WebSocketPulls } from '../subscriptions/http/websocket-pulls.ts';
 import type { SubscriptionEngine } from '../subscriptions/subscription-engine.ts';
 import type { HubBase } from './base.ts';
 import type { CorePart } from './core.ts';
@@ -53,6 +54,7 @@ export function createTransports(base: HubBase, needs: TransportNeeds): Transpor
     ...config.delivery,
     credentialHeaders: identity.site.headers,
   });
+  const pulls = { auth, feed, stats, subscriptions: engine.subscriptions, settings: subscriptions };
   return {
     request: { auth, body },
     streams: {
@@ -67,7 +69,7 @@ export function createTransports(base: HubBase, needs: TransportNeeds): Transpor
       cacheHeaders,
       presence,
       publisher,
-      pull: { subscriptions: engine.subscriptions, leaseSecondsMax: subscriptions.leaseMaxSeconds },
+      openPulls: (session) => new WebSocketPulls(pulls, session),
     },
     publishing: { publisher, feed, body, batchEventsMax: limits.batchEventsMax },
     frontend: {

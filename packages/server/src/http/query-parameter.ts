@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { Parameter } from './openapi/description.ts';
+import type { Parameter } from './route-description.ts';
 import { integerParameter as readInteger, invalidParameter, singleParameters } from './query.ts';
 
 /**

@@ -18,7 +18,7 @@ import { withAuthorization, type Route } from '../auth/route.ts';
 import type { AuthParts } from '../auth/auth-parts.ts';
 import { publishRoutes } from '../publishing/routes.ts';
 import { streamHandlers } from '../streams/routes.ts';
-import type { PullAccess, StreamSettings } from '../streams/stream-parts.ts';
+import type { StreamSettings } from '../streams/stream-parts.ts';
 import { ConnectionQuota } from '../auth/connection-quota.ts';
 import { TrustedProxies } from './client-address.ts';
 import { OriginPolicy } from './origin/origin-policy.ts';
@@ -337,7 +337,7 @@ async function start({
       isOnline: () => false,
       onlineUsers: () => [],
     },
-    pull: NO_PULL,
+    openPulls: unused,
   });
   const publishing = publishRoutes({ publisher, feed, body, batchEventsMax: 100 });
   const allRoutes = [...streams.routes, ...publishing, ...routes];
@@ -379,22 +379,6 @@ const OPEN: Authority = {
 
 const unused = (): never => {
   throw new Error('These tests pull nothing.');
-};
-
-const NO_PULL: PullAccess = {
-  leaseSecondsMax: 60,
-  subscriptions: {
-    get: unused,
-    pullService: {
-      pull: unused,
-      watch: unused,
-      acknowledge: unused,
-      acknowledgeThrough: unused,
-      release: unused,
-      extend: unused,
-      returnUndelivered: unused,
-    },
-  },
 };
 
 const SETTINGS: StreamSettings = {

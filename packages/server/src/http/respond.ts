@@ -1,6 +1,7 @@
 import { ERRORS, PolycastError } from '@polycast/protocol';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { mergeHeaderPairs, NO_STORE } from './headers/cache-headers.ts';
+import { mergeHeaderPairs } from './headers/cache-headers.ts';
+import { commonHeadersOf, refusalHeaders } from './headers/common-headers.ts';
 import { setSecurityHeaders } from './security-headers.ts';
 import { trackResponse } from './sockets/unread-responses.ts';
 
@@ -40,28 +41,6 @@ export function respondProblem(response: ServerResponse, error: PolycastError, h
   respond(response, status, 'application/problem+json', JSON.stringify(error.problem), pairs);
 }
 
-/**
- * The headers of every refusal: `Retry-After` in whole seconds if the request may succeed later,
- * and a challenge with 401. "The server generating a 401 response MUST send a WWW-Authenticate
- * header field" (RFC 9110 section 15.5.2).
- */
-export function refusalHeaders(error: PolycastError): readonly string[] {
-  const { status } = ERRORS[error.code];
-  if (status === 401) return error.code === 'token_expired' ? EXPIRED_HEADERS : UNAUTHORIZED_HEADERS;
-  if (status !== 429 && status !== 503) return NO_STORE;
-  const afterMs = error.extensions?.['retryAfterMs'];
-  const seconds = Math.max(1, Math.ceil((typeof afterMs === 'number' ? afterMs : 1000) / 1000));
-  return [...NO_STORE, 'Retry-After', String(seconds)];
-}
-
-const UNAUTHORIZED_HEADERS = [...NO_STORE, 'WWW-Authenticate', 'Bearer realm="polycast"'];
-/** RFC 6750 section 3.1. */
-const EXPIRED_HEADERS = [
-  ...NO_STORE,
-  'WWW-Authenticate',
-  'Bearer realm="polycast", error="invalid_token", error_description="The token has expired"',
-];
-
 /** Converts any thrown value to an error that a client may see. */
 export function toPolycastError(error: unknown): PolycastError {
   return error instanceof PolycastError ? error : new PolycastError('internal_error');
@@ -74,21 +53,6 @@ export function toPolycastError(error: unknown): PolycastError {
 export function headerValue(request: IncomingMessage, name: string): string | undefined {
   const value = request.headers[name];
   return Array.isArray(value) ? value.join(', ') : value;
-}
-
-const COMMON_HEADERS = Symbol('cors');
-
-/** Sets the headers that every response to this request carries. */
-export function setCommonHeaders(response: ServerResponse, headers: readonly string[]): void {
-  if (headers.length > 0) (response as ResponseWithCommonHeaders)[COMMON_HEADERS] = headers;
-}
-
-export function commonHeadersOf(response: ServerResponse): readonly string[] {
-  return (response as ResponseWithCommonHeaders)[COMMON_HEADERS] ?? NO_HEADERS;
-}
-
-interface ResponseWithCommonHeaders extends ServerResponse {
-  [COMMON_HEADERS]?: readonly string[];
 }
 
 const NO_HEADERS: readonly string[] = [];

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { RouteDescription } from './openapi/description.ts';
+import type { RouteDescription } from './route-description.ts';
 
 /** A method and path that the hub answers. */
 export interface RouteAddress {

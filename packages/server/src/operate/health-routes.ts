@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import * as z from 'zod';
-import { json, response, type RouteDescription } from '../http/openapi/description.ts';
+import { json, response, type RouteDescription } from '../http/route-description.ts';
 import type { Metrics } from './metrics.ts';
 
 const NOT_READY_REASONS = ['starting', 'draining', 'log_unavailable', 'log_full'] as const;

@@ -8,7 +8,7 @@ import {
   withHeaders,
   type ResponseDescription,
   type RouteDescription,
-} from '../http/openapi/description.ts';
+} from '../http/route-description.ts';
 import { ANY_DATA, BYTES, channel, eventType, user } from '../http/openapi/schemas.ts';
 import { addressedLetter, cloudEvent, letter, newEvent, published, result, results } from './schemas.ts';
 

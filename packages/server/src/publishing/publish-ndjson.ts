@@ -11,7 +11,7 @@ import { authorizePublish, recheckPublisher, type RequestPublisher } from './pub
 import type { PublishParts } from './publish-parts.ts';
 import { groupResultJson, resultJson } from './publish-result.ts';
 import { Deadline } from '../http/body/request-body.ts';
-import { commonHeadersOf } from '../http/respond.ts';
+import { commonHeadersOf } from '../http/headers/common-headers.ts';
 
 /** Events that may wait for the disk before the hub stops reading the body… */
 const PENDING_EVENTS_MAX = 8192;

@@ -10,7 +10,7 @@ import {
   type Parameter,
   type ResponseDescription,
   type RouteDescription,
-} from '../http/openapi/description.ts';
+} from '../http/route-description.ts';
 import { ANY_DATA, BYTES, channel, cursor, cursorOr, pattern } from '../http/openapi/schemas.ts';
 import { integerParameter, limitParameter, textParameter, type QueryParameter } from '../http/query-parameter.ts';
 import { CLIENT } from '../auth/author.ts';

@@ -7,7 +7,7 @@ import type { TimingWheel } from '../core/primitives/timing-wheel.ts';
 import type { Publisher } from '../core/publish.ts';
 import type { SessionSettings } from '../core/session.ts';
 import type { CacheHeaders } from '../http/headers/cache-headers.ts';
-import type { SubscriptionService } from '../subscriptions/state/ports.ts';
+import type { OpenPulls } from './socket-pulls.ts';
 
 /** The parts of every session. The composition makes one object with the parts of all transports. */
 export interface SessionParts extends HistoryParts {
@@ -28,13 +28,8 @@ export interface ReadParts extends SessionParts {
 export interface WebSocketParts extends SessionParts {
   readonly presence: PresenceView;
   readonly publisher: Publisher;
-  readonly pull: PullAccess;
-}
-
-/** The durable subscriptions that WebSockets pull from. */
-export interface PullAccess {
-  readonly subscriptions: Pick<SubscriptionService, 'get' | 'pullService'>;
-  readonly leaseSecondsMax: number;
+  /** Creates the pulls of a session at its first operation of pulling. */
+  readonly openPulls: OpenPulls;
 }
 
 /** Counts of the transports since the hub started. */

@@ -2,7 +2,7 @@ import { asciiChunk, inChunks, LAST_CHUNK, type Framing, type Gap, type Transpor
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { mergeHeaderPairs, STREAM_HEADERS } from '../http/headers/cache-headers.ts';
 import { http2StreamOf } from '../http/http2/http2-exchange.ts';
-import { commonHeadersOf } from '../http/respond.ts';
+import { commonHeadersOf } from '../http/headers/common-headers.ts';
 import { detachSocket } from '../http/sockets/detach-socket.ts';
 import { stopTracking } from '../http/sockets/idle-connections.ts';
 import type { RevokedReason } from '../auth/sessions.ts';

@@ -2,7 +2,7 @@ import { ERRORS, type ErrorCode } from '@polycast/protocol';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { loadConfig } from '../../config/load.ts';
 import { openHub, type Hub } from '../../hub.ts';
-import type { JsonSchema } from './description.ts';
+import type { JsonSchema } from '../route-description.ts';
 import { openApiDocument } from './document.ts';
 import { COMMON_ERRORS } from './errors.ts';
 import { describeApi, type ApiDescription } from './operations.ts';

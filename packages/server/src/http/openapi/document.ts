@@ -1,6 +1,6 @@
 import { ERRORS, type ErrorCode } from '@polycast/protocol';
 import type { DescribedRoute } from '../route.ts';
-import type { Content, JsonSchema, Parameter, ResponseDescription } from './description.ts';
+import type { Content, JsonSchema, Parameter, ResponseDescription } from '../route-description.ts';
 import { COMMON_ERRORS } from './errors.ts';
 import { describeApi, TAGS, type ApiDescription, type Operation } from './operations.ts';
 

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '@polycast/protocol';
 import type { DescribedRoute } from '../route.ts';
-import type { RouteDescription } from './description.ts';
+import type { RouteDescription } from '../route-description.ts';
 
 /** The errors that any request may receive. */
 export const COMMON_ERRORS: readonly ErrorCode[] = [

@@ -1,4 +1,4 @@
-import type { JsonSchema } from './description.ts';
+import type { JsonSchema } from '../route-description.ts';
 
 type Schemas = Readonly<Record<string, JsonSchema>>;
 

@@ -1,7 +1,7 @@
 import type { ErrorCode } from '@polycast/protocol';
 import * as z from 'zod';
 import { routeName, type DescribedRoute, type RouteAddress } from '../route.ts';
-import type { Content, JsonSchema, Parameter, ResponseDescription, RouteDescription } from './description.ts';
+import type { Content, JsonSchema, Parameter, ResponseDescription, RouteDescription } from '../route-description.ts';
 import { errorsOf } from './errors.ts';
 import { exampleOf } from './example.ts';
 import { cursor, problem } from './schemas.ts';

@@ -3,7 +3,7 @@ import type { Ajv, ValidateFunction } from 'ajv';
 import type { FormatsPlugin } from 'ajv-formats';
 import { expect, test } from 'vitest';
 import { openEndpoint, openSubscriptionHub, waitUntil, type SubscriptionHub } from '../../testing/subscription-hub.ts';
-import type { JsonSchema } from './description.ts';
+import type { JsonSchema } from '../route-description.ts';
 import { describeApi, type ApiDescription } from './operations.ts';
 
 /** Examples and real responses match the schemas that the API description shows for them. */

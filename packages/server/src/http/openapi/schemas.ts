@@ -1,6 +1,6 @@
 import { CHANNEL, CHANNEL_LENGTH_MAX, CURSOR, PATTERN, TYPE_LENGTH_MAX } from '@polycast/protocol';
 import * as z from 'zod';
-import type { Content } from './description.ts';
+import type { Content } from '../route-description.ts';
 import { USER_LENGTH_MAX } from '../../core/access/private-channel.ts';
 
 /**

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { isDetached } from './detach-socket.ts';
 import type { ErrorSafe } from './error-safe-socket.ts';
-import { refusalHeaders } from '../respond.ts';
+import { refusalHeaders } from '../headers/common-headers.ts';
 
 export interface ClientError extends NodeJS.ErrnoException {
   /** The last packet; after an overflow often everything received. */

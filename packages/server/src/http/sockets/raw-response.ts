@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock } from '../../core/ports.ts';
 import type { TimingWheel } from '../../core/primitives/timing-wheel.ts';
-import { commonHeadersOf } from '../respond.ts';
+import { commonHeadersOf } from '../headers/common-headers.ts';
 
 /** The clock, and the wheel whose ticks bound the age of a date. */
 export interface ClockParts {

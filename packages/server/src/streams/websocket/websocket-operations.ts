@@ -21,7 +21,7 @@ import { toClientError } from '../../core/events/entity-tag.ts';
 import { toPolycastError } from '../../http/respond.ts';
 import type { WebSocketParts } from '../stream-parts.ts';
 import { invalidMember, parseOperation, patternsOf, type Operation } from './operation.ts';
-import { WebSocketPulls, type PullResult, type PullOperation } from './websocket-pulls.ts';
+import type { PullOperation, PullResult, SocketPulls } from '../socket-pulls.ts';
 import type { OperationHandler, WebSocketSession } from './websocket-session.ts';
 
 /**
@@ -53,7 +53,7 @@ export class WebSocketOperations implements OperationHandler {
   #isPaused = false;
   #authFailures = 0;
   #pendingChanges: Promise<void> = Promise.resolve();
-  #pulls: WebSocketPulls | undefined;
+  #pulls: SocketPulls | undefined;
 
   constructor(parts: WebSocketParts, session: WebSocketSession) {
     this.#parts = parts;
@@ -115,7 +115,7 @@ export class WebSocketOperations implements OperationHandler {
   }
 
   async #pull(operation: PullOperation): Promise<void> {
-    this.#pulls ??= new WebSocketPulls(this.#parts, this.#session);
+    this.#pulls ??= this.#parts.openPulls(this.#session);
     this.#respond(operation, await this.#pulls.run(operation));
   }
 

@@ -3,7 +3,6 @@ import type { Publisher } from '../../core/publish.ts';
 import type { Route } from '../../auth/route.ts';
 import type { SubscriptionParts } from '../http/parts.ts';
 import type { SubscriptionService } from '../state/ports.ts';
-import type { WebSubSettings } from './websub/settings.ts';
 
 /**
  * The routes and the background work that a dialect has of its own. Example: `POST /v1/websub`, and
@@ -28,7 +27,6 @@ export interface DialectDependencies {
   /** The hub's public URL, if it is configured; without a slash at the end. */
   readonly publicUrl: string | undefined;
   readonly fetchDocument: FetchDocument;
-  readonly settings: { readonly websub: WebSubSettings };
 }
 
 /**

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { AuthorizedRequest } from '../../auth/authorized-request.ts';
 import type { Route } from '../../auth/route.ts';
-import { json, response } from '../../http/openapi/description.ts';
+import { json, response } from '../../http/route-description.ts';
 import { cursor, page as pageOf } from '../../http/openapi/schemas.ts';
 import { beforeParameter, limitParameter, readQuery, textParameter } from '../../http/query-parameter.ts';
 import { attempt, NEXT } from './schemas.ts';

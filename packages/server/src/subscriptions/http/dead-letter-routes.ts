@@ -5,7 +5,7 @@ import type { AuthorizedRequest } from '../../auth/authorized-request.ts';
 import { NO_STORE } from '../../http/headers/cache-headers.ts';
 import type { Route } from '../../auth/route.ts';
 import { noMembers } from '../../http/body/body-schema.ts';
-import { json, response, type ResponseDescription } from '../../http/openapi/description.ts';
+import { json, response, type ResponseDescription } from '../../http/route-description.ts';
 import { count, cursor, page as pageOf } from '../../http/openapi/schemas.ts';
 import { limitParameter, readQuery, textParameter } from '../../http/query-parameter.ts';
 import {

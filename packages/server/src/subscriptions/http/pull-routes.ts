@@ -1,13 +1,12 @@
 import { parseCursor } from '@polycast/protocol';
 import * as z from 'zod';
-import type { LeasedEvent, LeaseOutcome, PullOptions } from '../state/ports.ts';
+import type { PullOptions } from '../state/ports.ts';
 import type { AuthorizedRequest } from '../../auth/authorized-request.ts';
 import { NO_STORE } from '../../http/headers/cache-headers.ts';
 import type { Route } from '../../auth/route.ts';
 import { integer, parseBody, refuse, requiring } from '../../http/body/body-schema.ts';
-import { json, response } from '../../http/openapi/description.ts';
+import { json, response } from '../../http/route-description.ts';
 import { count, cursor, named, shortText, time } from '../../http/openapi/schemas.ts';
-import { leasedEventsJson } from '../../streams/leased-events.ts';
 import { timestampOrNull } from '../../http/timestamp-text.ts';
 import {
   authorizeDelivery,
@@ -15,18 +14,16 @@ import {
   type CurrentSubscription,
   type SubscriptionRouteDescription,
 } from './subscription-access.ts';
+import { LEASE_LENGTH_MAX, LEASES_MAX, leasedEventsJson, leaseOf, leaseResults } from './leases.ts';
 import { LEASE, leasedEvent } from './schemas.ts';
 import { notForPullingError } from '../state/refusals.ts';
 import type { SubscriptionParts } from './parts.ts';
 import { WaitingPull } from './waiting-pull.ts';
 
-/**
- * Bounds of a request: events of one pull, and leases of one acknowledgement, release or extension.
- */
+/** Events of one pull. */
 const COUNT_MAX = 1000;
 const COUNT = 10;
 const WAIT_SECONDS_MAX = 60;
-const LEASE_LENGTH_MAX = 64;
 
 /** The routes for workers of pull subscriptions (PROTOCOL.md section 14.6). */
 export function pullRoutes(subscriptionParts: SubscriptionParts): readonly Route[] {
@@ -87,8 +84,8 @@ interface PullParts extends SubscriptionParts {
 function pullBodies({ feed, settings }: SubscriptionParts) {
   const { epoch } = feed;
   const leases = requiring(
-    z.array(shortText(LEASE_LENGTH_MAX, LEASE)).min(1).max(COUNT_MAX),
-    `must be a list of 1 to ${COUNT_MAX} leases`,
+    z.array(shortText(LEASE_LENGTH_MAX, LEASE)).min(1).max(LEASES_MAX),
+    `must be a list of 1 to ${LEASES_MAX} leases`,
   );
   const through = cursor()
     .describe('All leased events up to and including this one.')
@@ -202,19 +199,6 @@ async function extend(parts: PullParts, request: AuthorizedRequest, current: Cur
   const outcomes = subscriptions.pullService.extend(definition.id, leases, leaseMs);
   const leaseEnds = timestampOrNull(auth.clock.nowMs() + leaseMs);
   request.respondJson(200, { ...leaseResults(leases, outcomes), leaseEnds });
-}
-
-/** The number of leases that were found, and the list of those that were not. */
-function leaseResults(
-  leases: readonly string[],
-  outcomes: readonly LeaseOutcome[],
-): { readonly count: number; readonly notHeld: readonly string[] } {
-  const notHeld = leases.filter((_lease, index) => outcomes[index] === 'not_held');
-  return { count: leases.length - notHeld.length, notHeld };
-}
-
-function leaseOf({ lease }: LeasedEvent): string {
-  return lease;
 }
 
 const NEVER_CANCELLED = new AbortController().signal;

@@ -7,7 +7,7 @@ import { invalidParameter } from '../../http/query.ts';
 import { checkPattern } from '../../streams/events-query.ts';
 import type { Route } from '../../auth/route.ts';
 import { idempotencyKeyHeader } from '../../publishing/publish-routes.ts';
-import { headerParameter, json, response, withHeaders } from '../../http/openapi/description.ts';
+import { headerParameter, json, response, withHeaders } from '../../http/route-description.ts';
 import { page, pattern } from '../../http/openapi/schemas.ts';
 import { limitParameter, readQuery, textParameter } from '../../http/query-parameter.ts';
 import {

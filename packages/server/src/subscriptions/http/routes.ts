@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { Route } from '../../auth/route.ts';
-import { json, response } from '../../http/openapi/description.ts';
+import { json, response } from '../../http/route-description.ts';
 import { anyValue, eventType, named, pattern, text } from '../../http/openapi/schemas.ts';
 import { readQuery } from '../../http/query-parameter.ts';
 import { actionRoutes } from './action-routes.ts';

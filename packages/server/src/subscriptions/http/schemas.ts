@@ -7,7 +7,7 @@ import {
   withHeaders,
   type Parameter,
   type ResponseDescription,
-} from '../../http/openapi/description.ts';
+} from '../../http/route-description.ts';
 import { channel, count, cursor, cursorOr, named, pattern, text, time } from '../../http/openapi/schemas.ts';
 import { event } from '../../streams/schemas.ts';
 import { STATUS_REASONS, SUBSCRIPTION_STATES } from '../state/definition.ts';

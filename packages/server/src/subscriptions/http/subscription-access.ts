@@ -8,7 +8,7 @@ import type { AuthParts } from '../../auth/auth-parts.ts';
 import { authorizeHistory, type HistoryParts } from '../../auth/history-permission.ts';
 import { authorize, checkScope } from '../../auth/permission.ts';
 import { SUBSCRIPTION_ID } from './schemas.ts';
-import { pathParameter, type RouteDescription } from '../../http/openapi/description.ts';
+import { pathParameter, type RouteDescription } from '../../http/route-description.ts';
 import type { AuthorizedRoute, Route } from '../../auth/route.ts';
 import type { RouteAddress } from '../../http/route.ts';
 import { noSuchSubscription } from '../state/refusals.ts';

@@ -5,7 +5,7 @@ import type { Principal } from '../../core/access/principal.ts';
 import type { Attempt, EventPosition, Subscription } from '../state/ports.ts';
 import type { AuthorizedRequest } from '../../auth/authorized-request.ts';
 import type { Route } from '../../auth/route.ts';
-import { json, response } from '../../http/openapi/description.ts';
+import { json, response } from '../../http/route-description.ts';
 import { count, cursor, named, text, time } from '../../http/openapi/schemas.ts';
 import { readQuery } from '../../http/query-parameter.ts';
 import { attempt, eventId, SUBSCRIPTION_ID } from './schemas.ts';

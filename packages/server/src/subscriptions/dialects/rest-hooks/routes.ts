@@ -13,7 +13,7 @@ import {
   response,
   withHeaders,
   type RouteDescription,
-} from '../../../http/openapi/description.ts';
+} from '../../../http/route-description.ts';
 import { eventType } from '../../../http/openapi/schemas.ts';
 import { readQuery } from '../../../http/query-parameter.ts';
 import { timestampOrNull } from '../../../http/timestamp-text.ts';

@@ -4,7 +4,12 @@ import type { DialectDependencies, DialectService } from '../dialect-service.ts'
 import { SubscriberCount } from './subscriber-count.ts';
 import { ExternalTopics } from './external-topics.ts';
 import { websubRoutes } from './routes.ts';
+import type { WebSubSettings } from './settings.ts';
 import { WebSubHub } from './websub-hub.ts';
+
+export interface WebSubDependencies extends DialectDependencies {
+  readonly settings: { readonly websub: WebSubSettings };
+}
 
 /** Creates the WebSub hub and its parts. There are no routes if WebSub is disabled. */
 export function openWebSub({
@@ -14,7 +19,7 @@ export function openWebSub({
   openSubscriptions: subscriptions,
   settings: { websub: settings },
   fetchDocument,
-}: DialectDependencies): DialectService {
+}: WebSubDependencies): DialectService {
   const { authority, clock, wheel, logger } = auth;
   const subscriberCount = new SubscriberCount(subscriptions, clock);
   const externalTopics = new ExternalTopics({

@@ -2,7 +2,7 @@ import { PolycastError } from '@polycast/protocol';
 import type { AuthorizedRequest } from '../../../auth/authorized-request.ts';
 import { parseMediaType } from '../../../http/body/media-type.ts';
 import { decodeUtf8 } from '../../../http/body/request-body.ts';
-import { response } from '../../../http/openapi/description.ts';
+import { response } from '../../../http/route-description.ts';
 import type { Route } from '../../../auth/route.ts';
 import { hubRequestSchema } from './parameters.ts';
 import type { WebSubHub } from './websub-hub.ts';

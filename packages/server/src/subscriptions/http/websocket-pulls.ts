@@ -1,43 +1,33 @@
-import { formatTime, parseCursor, PolycastError, type PullMessage, type Ref } from '@polycast/protocol';
-import type {
-  LeasedEvent,
-  LeaseOutcome,
-  PullOptions,
-  PullService,
-  Subscription,
-} from '../../subscriptions/state/ports.ts';
-import { noSuchSubscription } from '../../subscriptions/state/refusals.ts';
-import { leasedEventFrames } from '../leased-events.ts';
+import { formatTime, parseCursor, PolycastError } from '@polycast/protocol';
+import type { AuthParts } from '../../auth/auth-parts.ts';
 import { authorize, checkScope, checkCredentials } from '../../auth/permission.ts';
+import type { Principal } from '../../core/access/principal.ts';
+import type { Feed } from '../../core/feed.ts';
 import { toPolycastError } from '../../http/respond.ts';
-import type { WebSocketParts } from '../stream-parts.ts';
-import { invalidMember } from './operation.ts';
-import type { WebSocketSession } from './websocket-session.ts';
+import type { TransportStats } from '../../streams/stream-parts.ts';
+import { invalidMember } from '../../streams/websocket/operation.ts';
+import type { PullingSession, PullOperation, PullResult, SocketPulls } from '../../streams/socket-pulls.ts';
+import type { PullOptions, PullService, Subscription, SubscriptionService } from '../state/ports.ts';
+import { noSuchSubscription } from '../state/refusals.ts';
+import type { SubscriptionSettings } from '../state/settings.ts';
+import { LEASE_LENGTH_MAX, LEASES_MAX, leasedEventFrames, leaseOf, leaseResults } from './leases.ts';
 
 /** Subscriptions that one connection may pull from. */
 const PULLS_MAX = 16;
 const CREDIT_MAX = 1000;
-const LEASES_MAX = 1000;
-const LEASE_LENGTH_MAX = 64;
 /**
  * The bodies of the events of one write, in bytes. The next write waits until the socket has taken
  * this one.
  */
 const WRITE_BYTES_MAX = 256 * 1024;
 
-/** An operation of pulling, its members unchecked. */
-export interface PullOperation {
-  readonly op: PullMessage['op'];
-  readonly ref: Ref | undefined;
-  readonly members: Readonly<Record<string, unknown>>;
-}
-
-/** The members of an answer beside `ok`. */
-export interface PullResult {
-  readonly credit?: number;
-  readonly count?: number;
-  readonly notHeld?: readonly string[];
-  readonly leaseEnds?: string;
+/** The parts of the pulls of all sessions. */
+export interface WebSocketPullParts {
+  readonly auth: AuthParts;
+  readonly feed: Feed;
+  readonly stats: TransportStats;
+  readonly subscriptions: Pick<SubscriptionService, 'get' | 'pullService'>;
+  readonly settings: Pick<SubscriptionSettings, 'leaseMaxSeconds'>;
 }
 
 /**
@@ -45,12 +35,12 @@ export interface PullResult {
  * of events that the client still accepts. Example: with a credit of 10 the hub sends up to 10
  * events as they arrive.
  */
-export class WebSocketPulls {
-  readonly #parts: WebSocketParts;
-  readonly #session: WebSocketSession;
+export class WebSocketPulls implements SocketPulls {
+  readonly #parts: WebSocketPullParts;
+  readonly #session: PullingSession;
   readonly #pulls = new Map<string, PullSubscription>();
 
-  constructor(parts: WebSocketParts, session: WebSocketSession) {
+  constructor(parts: WebSocketPullParts, session: PullingSession) {
     this.#parts = parts;
     this.#session = session;
   }
@@ -91,7 +81,7 @@ export class WebSocketPulls {
   }
 
   get #pullService(): PullService {
-    return this.#parts.pull.subscriptions.pullService;
+    return this.#parts.subscriptions.pullService;
   }
 
   async #pull(subscription: Subscription, { members }: PullOperation): Promise<PullResult> {
@@ -146,7 +136,7 @@ export class WebSocketPulls {
     if (through === undefined) {
       const leases = leasesMember(members);
       return {
-        ...leaseResult(leases, this.#pullService.acknowledge(definition.id, leases)),
+        ...leaseResults(leases, this.#pullService.acknowledge(definition.id, leases)),
         ...this.#creditResult(definition.id, credit),
       };
     }
@@ -162,7 +152,7 @@ export class WebSocketPulls {
     const delaySeconds =
       members['delaySeconds'] === undefined ? 0 : integerMember(members, 'delaySeconds', 0, this.#leaseSecondsMax);
     const outcomes = this.#pullService.release(definition.id, leases, delaySeconds * 1000);
-    return { ...leaseResult(leases, outcomes), ...this.#creditResult(definition.id, credit) };
+    return { ...leaseResults(leases, outcomes), ...this.#creditResult(definition.id, credit) };
   }
 
   async #extend({ definition }: Subscription, { members }: PullOperation): Promise<PullResult> {
@@ -172,7 +162,7 @@ export class WebSocketPulls {
     const defaultMs = delivery.kind === 'pull' ? delivery.leaseMs : 0;
     const leaseMs = leaseSeconds === undefined ? defaultMs : leaseSeconds * 1000;
     const outcomes = this.#pullService.extend(definition.id, leases, leaseMs);
-    return { ...leaseResult(leases, outcomes), leaseEnds: formatTime(this.#parts.auth.clock.nowMs() + leaseMs) };
+    return { ...leaseResults(leases, outcomes), leaseEnds: formatTime(this.#parts.auth.clock.nowMs() + leaseMs) };
   }
 
   #creditToAdd(members: PullOperation['members']): number | undefined {
@@ -257,7 +247,7 @@ export class WebSocketPulls {
   }
 
   get #leaseSecondsMax(): number {
-    return this.#parts.pull.leaseSecondsMax;
+    return this.#parts.settings.leaseMaxSeconds;
   }
 
   #leaseSeconds(members: PullOperation['members']): number | undefined {
@@ -272,10 +262,10 @@ export class WebSocketPulls {
    */
   #visibleSubscription(id: unknown): Subscription {
     if (typeof id !== 'string') throw invalidMember('subscription', "must be a subscription's id");
-    const { auth, pull } = this.#parts;
+    const { auth, subscriptions } = this.#parts;
     const { principal } = this.#session;
-    checkScope(this.#parts.auth, principal, 'subscriptions');
-    const subscription = pull.subscriptions.get(id);
+    checkScope(auth, principal, 'subscriptions');
+    const subscription = subscriptions.get(id);
     const maySee =
       subscription !== undefined &&
       auth.authority.hasScope(principal, 'subscriptions', subscription.definition.channels).allowed;
@@ -298,7 +288,7 @@ class PullSubscription implements PullOptions {
   isRunning = false;
   /** The subscription's version and the principal that were last checked. */
   version: number;
-  principal: WebSocketSession['principal'] | undefined = undefined;
+  principal: Principal | undefined = undefined;
   /** The error that ended the subscription. */
   closedBy: PolycastError | undefined = undefined;
   unwatch: () => void = () => undefined;
@@ -311,15 +301,6 @@ class PullSubscription implements PullOptions {
   get countMax(): number {
     return this.credit;
   }
-}
-
-function leaseResult(leases: readonly string[], outcomes: readonly LeaseOutcome[]): PullResult {
-  const notHeld = leases.filter((_lease, index) => outcomes[index] === 'not_held');
-  return { count: leases.length - notHeld.length, notHeld };
-}
-
-function leaseOf({ lease }: LeasedEvent): string {
-  return lease;
 }
 
 function leasesMember({ leases }: PullOperation['members']): readonly string[] {

@@ -1,5 +1,9 @@
 import { encodeCursor, formatTime, textFrameHeaderBytes, writeTextFrameHeader } from '@polycast/protocol';
-import type { LeasedEvent } from '../subscriptions/state/ports.ts';
+import type { LeasedEvent, LeaseOutcome } from '../state/ports.ts';
+
+/** Leases of one acknowledgement, release or extension. */
+export const LEASES_MAX = 1000;
+export const LEASE_LENGTH_MAX = 64;
 
 /**
  * Leased events (PROTOCOL.md section 14.6) as the content of a JSON array. Each is
@@ -46,3 +50,16 @@ function writeEvent(out: Buffer, offset: number, head: string, body: Uint8Array)
 }
 
 const CLOSING_BRACE = 0x7d;
+
+export function leaseOf({ lease }: LeasedEvent): string {
+  return lease;
+}
+
+/** The number of leases that were found, and the list of those that were not. */
+export function leaseResults(
+  leases: readonly string[],
+  outcomes: readonly LeaseOutcome[],
+): { readonly count: number; readonly notHeld: readonly string[] } {
+  const notHeld = leases.filter((_lease, index) => outcomes[index] === 'not_held');
+  return { count: leases.length - notHeld.length, notHeld };
+}
