@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { test } from 'vitest';
 import { createMemoryLog } from '../storage/memory/memory-log.ts';
-import { TRIM_GRACE_MS } from './feed.ts';
+import { TRIM_GRACE_MS } from './pending-trims.ts';
 import { ReferenceConsumer, type PublishedEvent, type ConsumerOptions } from './testing/reference-consumer.ts';
 import { createFeedWorld, event, drainMicrotasks, type FeedWorld } from './testing/feed-world.ts';
 

@@ -1,7 +1,8 @@
 import { jsonFraming, sseFraming } from '@polycast/protocol';
 import { expect, test } from 'vitest';
 import { createMemoryLog } from '../storage/memory/memory-log.ts';
-import { Feed, TRIM_GRACE_MS } from './feed.ts';
+import { Feed } from './feed.ts';
+import { TRIM_GRACE_MS } from './pending-trims.ts';
 import type { Batch } from './events/batch.ts';
 import { Reader } from './reader.ts';
 import {

@@ -5,8 +5,8 @@ import { Interests } from './interests/interests.ts';
 import { LOG_PAGE_COUNT_MAX, LogReader, gapOf, pageEnd } from './log-reader.ts';
 import type { Log, Position, ReadPage, StoredRecord, TrimOrder } from './ports.ts';
 import { bodySize, RecordReader, type RecordPage } from './record-reader.ts';
-import { Tail, type ChannelTrim } from './tail.ts';
-import { assertSorted } from './primitives/invariant.ts';
+import { PendingTrims } from './pending-trims.ts';
+import { Tail } from './tail.ts';
 import { SingleFlight, type IsWanted } from './primitives/single-flight.ts';
 
 export interface FeedOptions {
@@ -62,11 +62,7 @@ export class Feed {
   readonly #interests = new Interests((interest) => this.#cache.evictInterest(interest));
   readonly #batchReads = new SingleFlight<Batch>();
   readonly #records: RecordReader;
-  /**
-   * Trims that retention has carried out in the log and that the tail has yet to apply. The tail
-   * serves these events until `applyAtMs`. In the order of `applyAtMs`.
-   */
-  readonly #pendingTrims: { readonly applyAtMs: number; readonly trims: readonly ChannelTrim[] }[] = [];
+  readonly #pendingTrims: PendingTrims;
   readonly stats: FeedStats = { logReads: 0, tailHits: 0, wakes: 0 };
 
   constructor(log: Log, options: FeedOptions) {
@@ -77,6 +73,7 @@ export class Feed {
       { bytesMax: options.tailBytesMax, channelsMax: TAIL_CHANNELS_MAX, isLatestOnly: options.isLatestOnly },
       log.state.head,
     );
+    this.#pendingTrims = new PendingTrims(this.#tail);
     this.#records = new RecordReader(this.#tail, this.#reads, this.stats);
     log.follow((records) => this.#onCommitted(records));
   }
@@ -244,23 +241,14 @@ export class Feed {
 
   /**
    * Retention calls it after each run, also when it deleted nothing: earlier trims may be due.
-   * The tail serves the removed events for `TRIM_GRACE_MS` more, so that a reader slightly behind
-   * misses none.
+   * The tail serves the removed events for `TRIM_GRACE_MS` more.
    */
   onTrimmed(orders: readonly TrimOrder[], nowMs: number): void {
-    if (orders.length > 0)
-      this.#pendingTrims.push({ applyAtMs: nowMs + TRIM_GRACE_MS, trims: this.#tail.trimsOf(orders) });
-    for (
-      let [first] = this.#pendingTrims;
-      first !== undefined && first.applyAtMs <= nowMs;
-      [first] = this.#pendingTrims
-    ) {
-      this.#pendingTrims.shift();
-      this.#tail.applyTrims(first.trims);
-      // The caches may hold removed events that were read from the log before.
-      this.#cache.clear();
-      this.#records.clear();
-    }
+    this.#pendingTrims.add(orders, nowMs);
+    if (!this.#pendingTrims.applyDue(nowMs)) return;
+    // The caches may hold removed events that were read from the log before.
+    this.#cache.clear();
+    this.#records.clear();
   }
 
   /**
@@ -328,10 +316,7 @@ export class Feed {
     this.#tail.assertInvariants();
     this.#interests.assertInvariants();
     this.#cache.assertInvariants();
-    assertSorted(
-      this.#pendingTrims.map(({ applyAtMs }) => applyAtMs),
-      'feed: trims are applied in their order',
-    );
+    this.#pendingTrims.assertInvariants();
   }
 
   #bytesMax(framing: Framing): number {
@@ -400,9 +385,6 @@ export class Feed {
     this.#options.onDelivered(records);
   }
 }
-
-/** The time for which the tail still serves events that retention removed, for slow readers. */
-export const TRIM_GRACE_MS = 10_000;
 
 const NO_PATTERNS: readonly string[] = [];
 

@@ -4,7 +4,7 @@ import type { DeadLetter, EventPosition } from '../state/ports.ts';
 import type { StoreChange, SubscriptionStore } from '../state/subscription-store.ts';
 import type { AckTracker } from '../state/lanes/ack-tracker.ts';
 import type { SubscriptionSettings } from '../state/settings.ts';
-import { gapOf, isGap } from './gap.ts';
+import { gapOf } from './gap.ts';
 import type { DurableConsumer } from './durable-consumer.ts';
 import type { PublishLifecycleEvent } from './lifecycle-events.ts';
 
@@ -54,13 +54,8 @@ export class DeadLetters {
     lane.narrow(1);
     tracker.complete(lane);
     // A lost event becomes no dead letter. Its undelivered gap is announced instead.
-    if (record !== undefined && isGap(record))
-      return publishLifecycleEvent(primary.id, 'dead-gap', {
-        gap: gapOf(record),
-        channel: record.channel,
-        attempts,
-        outcome,
-      });
+    const gap = record && gapOf(record);
+    if (gap !== undefined) return publishLifecycleEvent(primary.id, 'dead-gap', { gap, channel, attempts, outcome });
     primary.deadLetterCount++;
     this.#addedCount++;
     const deadLetter = { epoch, position, channel, attempts, sinceMs: nowMs, outcome, detail };
@@ -81,11 +76,12 @@ export class DeadLetters {
    * The head is of a channel that the subscription no longer has, so it is not sent. It becomes a
    * dead letter. A replay only completes it, because it was delivered before.
    */
-  leaveOut(line: DurableConsumer, progress: AckTracker, lane: Lane, nowMs: number): void {
+  leaveOut(consumer: DurableConsumer, tracker: AckTracker, lane: Lane, nowMs: number): void {
     // `next` counted an attempt, but no request is sent.
     lane.attempts--;
-    if (line === line.primary) return this.add(line, progress, lane, 'channel_removed', CHANNEL_REMOVED, nowMs);
-    progress.complete(lane);
+    if (consumer === consumer.primary)
+      return this.add(consumer, tracker, lane, 'channel_removed', CHANNEL_REMOVED, nowMs);
+    tracker.complete(lane);
   }
 
   /**
@@ -109,10 +105,10 @@ export class DeadLetters {
     for (let after: EventPosition = { epoch, position: 0 }; ;) {
       const available = this.#availableOf(consumer);
       const page = available > 0 ? await this.#page(consumer, after, Math.min(PAGE_COUNT, available)) : [];
-      const letters = page.filter((deadLetter) => deadLetter.epoch === epoch);
-      const last = letters.at(-1);
+      const deadLetters = page.filter((deadLetter) => deadLetter.epoch === epoch);
+      const last = deadLetters.at(-1);
       if (last === undefined) return retried;
-      retried += await this.#redeliver(consumer, letters);
+      retried += await this.#redeliver(consumer, deadLetters);
       after = last;
     }
   }

@@ -1,7 +1,6 @@
 import { encodeCursor, formatTime, type Gap, type GapReason } from '@polycast/protocol';
 import type { Position, StoredRecord } from '../../core/ports.ts';
 import type { LostPosition } from '../state/definition.ts';
-import { parseRecord } from './parse-record.ts';
 
 /**
  * The event type of a gap. The gap replaces events that can no longer be delivered (PROTOCOL.md
@@ -38,17 +37,17 @@ export function isGap(record: StoredRecord): boolean {
   return gaps.has(record);
 }
 
-/** The gap that such a record has as its data. */
-export function gapOf(record: StoredRecord): Gap {
-  return (parseRecord(record) as { readonly data: Gap }).data;
+/** The gap that such a record has as its data; `undefined` for an event. */
+export function gapOf(record: StoredRecord): Gap | undefined {
+  return gaps.get(record);
 }
 
 function gapRecord(data: Gap, position: Position, nowMs: number, channel: string = GAP_TYPE): StoredRecord {
   const event = { channel, type: GAP_TYPE, time: formatTime(nowMs), data };
   const body = Buffer.from(JSON.stringify(event).slice(1));
   const record = { position, channel, type: GAP_TYPE, timeMs: nowMs, body };
-  gaps.add(record);
+  gaps.set(record, data);
   return record;
 }
 
-const gaps = new WeakSet<StoredRecord>();
+const gaps = new WeakMap<StoredRecord, Gap>();

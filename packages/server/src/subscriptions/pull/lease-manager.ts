@@ -212,14 +212,14 @@ export class LeaseManager implements PullService, Executor<PullConsumer> {
     if (store.isOverloaded) return NO_EVENTS;
     this.#advance(queue);
     const nowMs = clock.nowMs();
-    const { consumer: line } = queue;
-    const leaveOut = (lane: Lane): void => deadLetters.leaveOut(line, line.tracker, lane, nowMs);
+    const { consumer } = queue;
+    const leaveOut = (lane: Lane): void => deadLetters.leaveOut(consumer, consumer.tracker, lane, nowMs);
     const events = queue.lease(options, nowMs, settings.openEventsMax, this.#createLeaseId, leaveOut);
     if (events.length === 0) return events;
     this.metrics.leased += events.length;
     for (const { delivery } of events) if (delivery > 1) this.metrics.redelivered++;
-    checkpoints.markDirty(queue.consumer);
-    this.#timer.set(queue.consumer, queue.consumer.tracker.nextMs);
+    checkpoints.markDirty(consumer);
+    this.#timer.set(consumer, consumer.tracker.nextMs);
     return events;
   }
 
@@ -289,8 +289,8 @@ export class LeaseManager implements PullService, Executor<PullConsumer> {
     if (!consumer.hasTracker) return;
     const nowMs = this.#parts.clock.nowMs();
     if (consumer.tracker.nextMs > nowMs) return;
-    consumer.tracker.advance(nowMs, (lane) => {
-      queue.reclaim(lane.lease as string);
+    consumer.tracker.advance(nowMs, (lane, lease) => {
+      queue.reclaim(lease);
       this.metrics.leasesOver++;
       this.#redeliver(consumer, lane, nowMs, 'not acknowledged in time');
     });

@@ -1,5 +1,5 @@
 import type { PolycastError } from '@polycast/protocol';
-import type { Position, StoredRecord } from '../../core/ports.ts';
+import type { Position } from '../../core/ports.ts';
 import type { PullDefinition, PullDelivery } from '../state/definition.ts';
 import type { Lane } from '../state/lanes/lane.ts';
 import type { LeasedEvent, PullOptions } from '../state/ports.ts';
@@ -98,7 +98,7 @@ export class PullQueue {
         leaveOut(lane);
         continue;
       }
-      const { position, body } = lane.record as StoredRecord;
+      const { position, body } = lane.head;
       const leaseId = createLeaseId();
       tracker.lease(lane, leaseId, endsMs);
       lane.leasedMs = nowMs;

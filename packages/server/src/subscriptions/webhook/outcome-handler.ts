@@ -8,7 +8,7 @@ import type { DeadLetters } from '../engine/dead-letters.ts';
 import type { InFlightRequest } from './in-flight-request.ts';
 import type { CheckpointScheduler } from '../engine/checkpoint-scheduler.ts';
 import type { Lifecycle } from '../engine/subscription-lifecycle.ts';
-import { classify, type Classification } from './outcome.ts';
+import { classify, type Failed } from './outcome.ts';
 
 export interface OutcomeHandlerParts {
   readonly epoch: string;
@@ -51,11 +51,10 @@ export class OutcomeHandler {
     const { primary } = inFlightRequest.consumer;
     const classification = classify(sent, nowMs);
     const { outcome } = classification;
-    const isDelivered = outcome === 'delivered';
     this.#countOutcome(inFlightRequest, outcome, sent);
-    if (store.keepsAttempt(primary.id, isDelivered))
+    if (store.keepsAttempt(primary.id, outcome === 'delivered'))
       store.enqueue([{ kind: 'attempt', attempt: attemptOf(inFlightRequest, epoch, nextAttempt(), sent, outcome) }]);
-    if (isDelivered) this.#onDelivered(inFlightRequest, nowMs);
+    if (classification.outcome === 'delivered') this.#onDelivered(inFlightRequest, nowMs);
     else this.#onFailed(inFlightRequest, classification, sent, nowMs);
     if (primary.status.state !== 'ended') checkpoints.markDirty(inFlightRequest.consumer);
   }
@@ -73,12 +72,12 @@ export class OutcomeHandler {
     this.#parts.lifecycle.onSuccess(primary);
   }
 
-  #onFailed(inFlightRequest: InFlightRequest, classification: Classification, sent: SendResult, nowMs: number): void {
+  #onFailed(inFlightRequest: InFlightRequest, classification: Failed, sent: SendResult, nowMs: number): void {
     const { consumer, tracker, lanes, startedMs, isProbe } = inFlightRequest;
     const { random, lifecycle, settings, deadLetters } = this.#parts;
     const { primary } = consumer;
     const { retryDelaysMs } = consumer.delivery;
-    const { outcome, retryAfterMs } = classification;
+    const { outcome, feedback, retryAfterMs } = classification;
     if (outcome === 'gone') {
       for (const lane of lanes) tracker.retryUncounted(lane, nowMs);
       return lifecycle.onGone(primary);
@@ -89,7 +88,6 @@ export class OutcomeHandler {
       return;
     }
     const failingSinceMs = lifecycle.markFailing(primary, startedMs);
-    const feedback = classification.feedback as 'rejected' | 'overloaded';
     consumer.limiter(nowMs).onFailure(feedback, startedMs, nowMs, failingSinceMs, retryAfterMs);
     if (feedback === 'overloaded' && retryAfterMs !== undefined) lifecycle.backOff(primary, nowMs + retryAfterMs);
     consumer.endpoint.nextProbeMs = nowMs + withJitter(settings.probeSeconds * 1000, random.fraction());

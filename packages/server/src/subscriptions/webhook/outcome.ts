@@ -1,16 +1,24 @@
 import type { AttemptOutcome, SendResult } from '../state/ports.ts';
-import type { DeliveryFeedback } from './pacing/endpoint-limiter.ts';
+import type { FailureFeedback } from './pacing/endpoint-limiter.ts';
 import { RETRY_AFTER_MAX_MS } from './pacing/retry-schedule.ts';
 
 /** The meaning of an exchange with an endpoint. */
-export interface Classification {
-  readonly outcome: AttemptOutcome;
-  readonly feedback: DeliveryFeedback;
+export type Classification = Delivered | Failed;
+
+interface Delivered {
+  readonly outcome: 'delivered';
+  readonly feedback: undefined;
+  readonly retryAfterMs: undefined;
+}
+
+export interface Failed {
+  readonly outcome: Exclude<AttemptOutcome, 'delivered'>;
+  readonly feedback: FailureFeedback;
   /** The time for which the endpoint requests no attempts: at most a day. */
   readonly retryAfterMs: number | undefined;
 }
 
-const DELIVERED: Classification = { outcome: 'delivered', feedback: 'success', retryAfterMs: undefined };
+const DELIVERED: Delivered = { outcome: 'delivered', feedback: undefined, retryAfterMs: undefined };
 
 /**
  * Classifies an exchange by PROTOCOL.md section 14.4. Example: status 503 with `Retry-After: 120`

@@ -102,9 +102,10 @@ export class WebhookDispatcher implements Executor<WebhookConsumer> {
   }
 
   /**
-   * The endpoint of a pending subscription is verified. A subscription that was verified or resumed starts with a new limiter. After a successful probe
-   * the limiter stays, and its rate rises slowly. A suspended subscription sends one probe at a
-   * time, about every `settings.probeSeconds`.
+   * The endpoint of a pending subscription is verified. A subscription that was verified or resumed
+   * starts with a new limiter. After a successful probe the limiter stays, and its rate rises
+   * slowly. A suspended subscription sends one probe at a time, about every
+   * `settings.probeSeconds`.
    */
   onStatusChanged(consumer: WebhookConsumer): void {
     const { state, reason } = consumer.status;
@@ -308,17 +309,17 @@ export class WebhookDispatcher implements Executor<WebhookConsumer> {
    * Sends no event of a channel that the subscription no longer has: its lane becomes a dead
    * letter, or is skipped in a replay. Other lanes go on in a request of their own.
    */
-  #leaveOut(line: WebhookConsumer, progress: AckTracker, lanes: readonly Lane[], nowMs: number): void {
-    const { deadLetters, checkpoints: notes } = this.#parts;
-    const others = lanes.filter(({ channel }) => line.hasChannel(channel));
+  #leaveOut(consumer: WebhookConsumer, tracker: AckTracker, lanes: readonly Lane[], nowMs: number): void {
+    const { deadLetters, checkpoints } = this.#parts;
+    const others = lanes.filter(({ channel }) => consumer.hasChannel(channel));
     for (const lane of lanes) {
       if (others.includes(lane)) continue;
-      if (lane === line.probeLane) line.probeLane = undefined;
-      deadLetters.leaveOut(line, progress, lane, nowMs);
+      if (lane === consumer.probeLane) consumer.probeLane = undefined;
+      deadLetters.leaveOut(consumer, tracker, lane, nowMs);
     }
-    if (others.length > 0) return this.#startRequest(line, progress, others, nowMs);
-    notes.markDirty(line);
-    this.schedule(line);
+    if (others.length > 0) return this.#startRequest(consumer, tracker, others, nowMs);
+    checkpoints.markDirty(consumer);
+    this.schedule(consumer);
   }
 
   /**

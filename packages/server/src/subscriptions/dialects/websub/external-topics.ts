@@ -88,7 +88,7 @@ export class ExternalTopics {
     this.#fetched.delete(topic.channel);
     this.#fetched.set(topic.channel, this.#parts.clock.monotonicMs());
     const [oldest] = this.#fetched.keys();
-    if (this.#fetched.size > REMEMBERED_MAX) this.#fetched.delete(oldest as string);
+    if (oldest !== undefined && this.#fetched.size > REMEMBERED_MAX) this.#fetched.delete(oldest);
     this.#queue.add(topic.channel, bytesOf(topic), () =>
       this.#fetchAndPublish(topic).catch((error: unknown) =>
         this.#parts.logger.info(

@@ -1,8 +1,7 @@
 import type { Position, StoredRecord } from '../../../core/ports.ts';
 import type { OpenEvent, Ordering } from '../definition.ts';
 import type { RestoredEvents } from './restored-events.ts';
-import { BufferedEvents } from './buffered-events.ts';
-import { Lane, NO_POSITION, type LanePage } from './lane.ts';
+import { NO_POSITION, type Lane, type LanePage } from './lane.ts';
 import { countBehindStoredLanes, openCounts, RestoredBacklog, type OpenCounts } from './lane-counts.ts';
 import { LaneSchedule } from './lane-schedule.ts';
 import { LaneSet, type OpenLanes } from './lane-set.ts';
@@ -11,9 +10,6 @@ import { restoreLanes } from './restore-lanes.ts';
 import { Checkpoint } from './checkpoint.ts';
 import type { StoreChange } from '../subscription-store.ts';
 import { assertInvariant } from '../../../core/primitives/invariant.ts';
-
-/** Events of one lane that stay in memory behind the head when the tracker frees memory. */
-const LANE_COUNT_KEPT = 2;
 
 /**
  * The progress of one consumer: its position, and the events that were taken up and are not done
@@ -46,7 +42,7 @@ export class AckTracker {
   readonly #checkpoint: Checkpoint;
   readonly #lanes = new LaneSet();
   readonly #schedule = new LaneSchedule();
-  readonly #buffered = new BufferedEvents();
+  readonly #buffered = this.#lanes.buffered;
   readonly #restoredBacklog = new RestoredBacklog();
   /** A gap that must be delivered before any later event is taken up. */
   #gap: Lane | undefined;
@@ -163,7 +159,7 @@ export class AckTracker {
    * done. The cursor therefore stays before the gap, and a restarted consumer finds it again.
    */
   enqueueGap(record: StoredRecord): void {
-    const lane = this.#addLane(record.channel, this.#position + 1, record, true);
+    const lane = this.#lanes.open(record.channel, this.#position + 1, record, true);
     this.#gap = lane;
     this.#schedule.enqueue(lane);
   }
@@ -176,7 +172,7 @@ export class AckTracker {
   enqueueAside(channel: string, position: Position): boolean {
     if (position > this.#position) return false;
     if (this.#lanes.contains(channel, position)) return false;
-    const lane = this.#addLane(channel, position, undefined, true);
+    const lane = this.#lanes.open(channel, position, undefined, true);
     lane.phase = 'reading';
     lane.isRetried = true;
     this.#schedule.enqueue(lane);
@@ -184,7 +180,7 @@ export class AckTracker {
   }
 
   /** Makes due lanes ready, and reports each lane whose lease has ended. */
-  advance(nowMs: number, onLeaseExpired?: (lane: Lane) => void): void {
+  advance(nowMs: number, onLeaseExpired?: (lane: Lane, lease: string) => void): void {
     this.#schedule.advance(nowMs, onLeaseExpired);
   }
 
@@ -235,24 +231,14 @@ export class AckTracker {
   /** The events that were handed out are done: delivered or given up on. */
   complete(lane: Lane): void {
     if (!this.#endDelivery(lane)) return;
-    this.#buffered.remove(lane.record);
-    for (; lane.handedOutCount > 1; lane.handedOutCount--) {
-      const record = lane.queue?.shift() as StoredRecord;
-      lane.position = record.position;
-      this.#buffered.remove(record);
-    }
-    lane.gapAfter = NO_POSITION;
+    lane.removeHandedOut(this.#buffered);
     this.#advanceLane(lane);
   }
 
   /** The delivery failed. The head is tried again at `dueMs`; the events behind it leave memory. */
   retry(lane: Lane, dueMs: number): void {
     if (!this.#endDelivery(lane)) return;
-    // A gap is not in the log, so its payload must stay in memory.
-    if (lane !== this.#gap) {
-      this.#buffered.remove(lane.record);
-      lane.record = undefined;
-    }
+    this.releaseHeadPayload(lane);
     lane.lease = undefined;
     lane.handedOutCount = 1;
     lane.unbuffer(0, this.#buffered);
@@ -276,9 +262,7 @@ export class AckTracker {
   /** Releases the payload of the head, because the worker has it. A new attempt reads it again. */
   releaseHeadPayload(lane: Lane): void {
     // A gap is not in the log, so its payload must stay in memory.
-    if (lane === this.#gap) return;
-    this.#buffered.remove(lane.record);
-    lane.record = undefined;
+    if (lane !== this.#gap) lane.unbufferHead(this.#buffered);
   }
 
   /** The next lane that needs a page of the log. Each lane is returned once. */
@@ -336,11 +320,7 @@ export class AckTracker {
    * @returns true when at least one event was released
    */
   freeMemory(): boolean {
-    const before = this.#buffered.count;
-    if (this.#isOrdered)
-      for (const lane of this.#lanes.all())
-        lane.unbuffer(Math.max(LANE_COUNT_KEPT, lane.handedOutCount - 1), this.#buffered);
-    return this.#buffered.count < before;
+    return this.#isOrdered && this.#lanes.freeMemory();
   }
 
   /**
@@ -361,19 +341,9 @@ export class AckTracker {
   /** Visits every lane, and every event in memory. */
   assertInvariants(): void {
     this.#lanes.assertInvariants();
-    let [inFlight, count, bytes] = [0, 0, 0];
-    for (const lane of this.#lanes.all()) {
-      if (lane.phase === 'in_flight') inFlight++;
-      for (const record of lane.buffered()) {
-        count++;
-        bytes += record.body.length;
-      }
-    }
+    let inFlight = 0;
+    for (const { phase } of this.#lanes.all()) if (phase === 'in_flight') inFlight++;
     assertInvariant(inFlight === this.#inFlight, 'tracker: the lanes that are handed out are counted');
-    assertInvariant(
-      count === this.#buffered.count && bytes === this.#buffered.bytes,
-      'tracker: the events in memory are counted, and their bytes',
-    );
     assertInvariant(this.cursor <= this.#position, 'tracker: the stored cursor is not after the position');
     this.#schedule.assertInvariants(this.#lanes.all());
   }
@@ -387,17 +357,10 @@ export class AckTracker {
       return this.#lanes.ofChannel(record.channel)?.addAside(record.position);
     const lane = this.#isOrdered ? this.#lanes.ofChannel(record.channel) : undefined;
     if (lane === undefined) {
-      this.#schedule.enqueue(this.#addLane(record.channel, record.position, record, !this.#isOrdered));
+      this.#schedule.enqueue(this.#lanes.open(record.channel, record.position, record, !this.#isOrdered));
       return;
     }
     lane.append(record, this.#buffered);
-  }
-
-  #addLane(channel: string, position: Position, record: StoredRecord | undefined, isAside: boolean): Lane {
-    const lane = new Lane(channel, position, record, isAside);
-    this.#lanes.add(lane);
-    if (record !== undefined) this.#buffered.add(record);
-    return lane;
   }
 
   /** False when the lane is not handed out: its outcome has been processed already. */

@@ -17,4 +17,15 @@ export class BufferedEvents {
     this.bytes -= record.body.length;
     assertInvariant(this.count >= 0 && this.bytes >= 0, 'buffered events: only what was added is removed');
   }
+
+  /** Visits every event in memory. */
+  assertInvariants(lanes: Iterable<{ buffered(): Iterable<StoredRecord> }>): void {
+    let [count, bytes] = [0, 0];
+    for (const lane of lanes)
+      for (const { body } of lane.buffered()) {
+        count++;
+        bytes += body.length;
+      }
+    assertInvariant(count === this.count && bytes === this.bytes, 'buffered events: they are counted, and their bytes');
+  }
 }

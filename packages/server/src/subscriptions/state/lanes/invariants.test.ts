@@ -28,8 +28,8 @@ function trackerOf(): { tracker: AckTracker; lane: Lane; other: Lane } {
 
 test.each<[statement: string, breakIt: (lane: Lane, other: Lane) => void]>([
   ['tracker: the lanes that are handed out are counted', (lane) => (lane.phase = 'reading')],
-  ['tracker: the events in memory are counted', (lane) => (lane.record = undefined)],
-  ['tracker: the events in memory are counted', (lane) => lane.queue?.shift()],
+  ['buffered events: they are counted', (lane) => (lane.record = undefined)],
+  ['buffered events: they are counted', (lane) => lane.queue?.shift()],
   ['lanes: that of a channel is open', (lane) => ((lane as { channel: string }).channel = 'c')],
   ['lanes: that of a channel is open', (lane) => ((lane as { isAside: boolean }).isAside = true)],
   ['lane: one that is done has left its tracker', (lane) => (lane.phase = 'done')],

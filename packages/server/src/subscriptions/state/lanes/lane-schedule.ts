@@ -57,10 +57,10 @@ export class LaneSchedule {
   }
 
   /** Makes due lanes ready, and reports each lane whose lease has ended. */
-  advance(nowMs: number, onLeaseExpired?: (lane: Lane) => void): void {
+  advance(nowMs: number, onLeaseExpired?: (lane: Lane, lease: string) => void): void {
     for (let lane = this.#due.takeDue(nowMs); lane !== undefined; lane = this.#due.takeDue(nowMs)) {
       if (lane.phase === 'waiting') this.#wake(lane);
-      else if (lane.phase === 'in_flight') onLeaseExpired?.(lane);
+      else if (lane.phase === 'in_flight' && lane.lease !== undefined) onLeaseExpired?.(lane, lane.lease);
     }
   }
 

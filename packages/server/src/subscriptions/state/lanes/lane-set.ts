@@ -1,6 +1,10 @@
-import type { Position } from '../../../core/ports.ts';
+import type { Position, StoredRecord } from '../../../core/ports.ts';
 import { assertInvariant } from '../../../core/primitives/invariant.ts';
-import type { Lane } from './lane.ts';
+import { BufferedEvents } from './buffered-events.ts';
+import { Lane } from './lane.ts';
+
+/** Events of one lane that stay in memory behind the head when the tracker frees memory. */
+const LANE_COUNT_KEPT = 2;
 
 /** The lanes of a tracker, as others see them. */
 export interface OpenLanes {
@@ -18,7 +22,7 @@ export interface OpenLanes {
 }
 
 /**
- * The lanes of a tracker. For each channel it knows the lane that the channel's next event joins;
+ * The lanes of a tracker, and how many of their events are in memory. For each channel it knows the lane that the channel's next event joins;
  * aside lanes have none to join.
  *
  * Example: event 3 of `orders.42` has a lane. Event 7 of `orders.42` joins it, and event 8 of
@@ -27,6 +31,7 @@ export interface OpenLanes {
 export class LaneSet implements OpenLanes {
   readonly #all = new Set<Lane>();
   readonly #byChannel = new Map<string, Lane>();
+  readonly buffered: BufferedEvents = new BufferedEvents();
 
   get size(): number {
     return this.#all.size;
@@ -41,9 +46,13 @@ export class LaneSet implements OpenLanes {
     return this.#byChannel.get(channel);
   }
 
-  add(lane: Lane): void {
+  /** Opens a lane. `record` is the event of its head; `undefined` when it is in the log alone. */
+  open(channel: string, position: Position, record: StoredRecord | undefined, isAside: boolean): Lane {
+    const lane = new Lane(channel, position, record, isAside);
     this.#all.add(lane);
-    if (!lane.isAside) this.#byChannel.set(lane.channel, lane);
+    if (!isAside) this.#byChannel.set(channel, lane);
+    if (record !== undefined) this.buffered.add(record);
+    return lane;
   }
 
   delete(lane: Lane): void {
@@ -62,6 +71,16 @@ export class LaneSet implements OpenLanes {
     return false;
   }
 
+  /**
+   * Releases the later events of each lane from memory. They are read again.
+   * @returns whether at least one event was released
+   */
+  freeMemory(): boolean {
+    const before = this.buffered.count;
+    for (const lane of this.#all) lane.unbuffer(Math.max(LANE_COUNT_KEPT, lane.handedOutCount - 1), this.buffered);
+    return this.buffered.count < before;
+  }
+
   countAside(): number {
     let count = 0;
     for (const { isRetried, phase } of this.#all) if (isRetried && (phase === 'ready' || phase === 'reading')) count++;
@@ -74,9 +93,10 @@ export class LaneSet implements OpenLanes {
     return oldestMs;
   }
 
-  /** Visits every lane. */
+  /** Visits every lane, and every event in memory. */
   assertInvariants(): void {
     for (const lane of this.#all) lane.assertInvariants();
+    this.buffered.assertInvariants(this.#all);
     for (const [channel, lane] of this.#byChannel)
       assertInvariant(
         this.#all.has(lane) && lane.channel === channel && !lane.isAside,

@@ -91,6 +91,12 @@ export class Lane implements DueItem {
     this.isAside = isAside;
   }
 
+  /** The event of the head. A lane that is ready or was just handed out has it in memory. */
+  get head(): StoredRecord {
+    assertInvariant(this.record !== undefined, 'lane: one that is handed out has its event');
+    return this.record;
+  }
+
   /** Every event of the channel up to here is done. */
   get doneThrough(): Position {
     if (this.isHeadDone) return this.backlogAfter;
@@ -148,6 +154,12 @@ export class Lane implements DueItem {
     buffered.add(record);
   }
 
+  /** Releases the event of the head from memory. It is read again. */
+  unbufferHead(buffered: BufferedEvents): void {
+    buffered.remove(this.record);
+    this.record = undefined;
+  }
+
   /**
    * Releases the events behind the head from memory, except the first `countKept`. They are read
    * again.
@@ -196,11 +208,23 @@ export class Lane implements DueItem {
     return behind.length;
   }
 
+  /** Removes the events that were handed out together, because they are done. */
+  removeHandedOut(buffered: BufferedEvents): void {
+    buffered.remove(this.record);
+    for (; this.handedOutCount > 1; this.handedOutCount--) {
+      const record = this.queue?.shift();
+      assertInvariant(record !== undefined, 'lane: only events in memory are handed out together');
+      this.position = record.position;
+      buffered.remove(record);
+    }
+    this.gapAfter = NO_POSITION;
+  }
+
   /** Appends to `into` the events that were handed out together. */
   collectHandedOut(into: StoredRecord[]): void {
-    into.push(this.record as StoredRecord);
-    for (let index = 0; index < this.handedOutCount - 1; index++)
-      into.push((this.queue as Queue<StoredRecord>).at(index));
+    into.push(this.head);
+    const { queue } = this;
+    for (let index = 0; queue !== undefined && index < this.handedOutCount - 1; index++) into.push(queue.at(index));
   }
 
   /** Reduces the number of events that were handed out together. */
@@ -211,7 +235,8 @@ export class Lane implements DueItem {
   /** The events in memory: the head, if it is, and those behind it. */
   *buffered(): Generator<StoredRecord> {
     if (this.record !== undefined) yield this.record;
-    for (let index = 0; index < (this.queue?.length ?? 0); index++) yield (this.queue as Queue<StoredRecord>).at(index);
+    const { queue } = this;
+    for (let index = 0; queue !== undefined && index < queue.length; index++) yield queue.at(index);
   }
 
   /** Visits every event in memory. */

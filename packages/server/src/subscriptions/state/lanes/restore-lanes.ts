@@ -4,7 +4,7 @@ import type { RestoredBacklog } from './lane-counts.ts';
 import { markStored } from './lane-persistence.ts';
 import type { LaneSchedule } from './lane-schedule.ts';
 import type { LaneSet } from './lane-set.ts';
-import { Lane, NO_POSITION } from './lane.ts';
+import { NO_POSITION } from './lane.ts';
 import { RestoredEvents } from './restored-events.ts';
 
 /** The parts of a tracker that restored events go into. */
@@ -43,8 +43,7 @@ export function restoreLanes(events: readonly OpenEvent[], target: RestoreTarget
 
 function restoreLane(event: OpenEvent, isAside: boolean, target: RestoreTarget): void {
   const { lanes, schedule, restoredBacklog, position, isOrdered } = target;
-  const lane = new Lane(event.channel, event.position, undefined, isAside);
-  lanes.add(lane);
+  const lane = lanes.open(event.channel, event.position, undefined, isAside);
   lane.attempts = event.attempts;
   lane.lease = event.lease;
   const { heldAfter = NO_POSITION } = event;

@@ -1,6 +1,5 @@
-/** The result of a delivery, as far as the limiter needs it. */
-export type DeliveryFeedback =
-  | 'success'
+/** The result of a failed delivery, as far as the limiter needs it. */
+export type FailureFeedback =
   /** The endpoint answered, and rejected this event. */
   | 'rejected'
   /** The endpoint does not answer, is too slow, or asks for fewer requests. */
@@ -120,7 +119,7 @@ export class EndpointLimiter {
    * @param retryAfterMs the pause that the endpoint asked for, if it did
    */
   onFailure(
-    feedback: Exclude<DeliveryFeedback, 'success'>,
+    feedback: FailureFeedback,
     startedMs: number,
     nowMs: number,
     failingSinceMs: number,
