@@ -15,15 +15,11 @@ import { ByteBudget } from '../core/primitives/byte-budget.ts';
 import { CacheHeaders } from './headers/cache-headers.ts';
 import { HttpFrontend } from './http-frontend.ts';
 import { withAuthorization, type Route } from '../auth/route.ts';
-import type { AuthParts } from '../auth/auth-parts.ts';
 import { publishRoutes } from '../publishing/routes.ts';
 import { streamHandlers } from '../streams/routes.ts';
 import type { StreamSettings } from '../streams/stream-parts.ts';
-import { ConnectionQuota } from '../auth/connection-quota.ts';
-import { TrustedProxies } from './client-address.ts';
-import { OriginPolicy } from './origin/origin-policy.ts';
-import { RefusalLog } from '../auth/refusal-log.ts';
 import { Sessions } from '../auth/sessions.ts';
+import { createTestAuth, OPEN_AUTHORITY } from '../testing/test-auth.ts';
 
 /**
  * The conditions that no client can cause: an authority that refuses, a log that is full or fails,
@@ -80,7 +76,7 @@ describe.each(['at once', 'later'] as const)('an authority that decides %s', (wh
       }
       return later({ ...ANONYMOUS, user: token });
     },
-    hasScope: () => YES,
+    hasScope: () => ({ allowed: true }),
     onRevoked: () => undefined,
     decide({ user }, action, pattern) {
       asked.push([user, action, pattern]);
@@ -256,7 +252,7 @@ test('an internal fault is 500 internal_error, logged, and its details are not s
 
 async function start({
   log = createMemoryLog(),
-  authority = OPEN,
+  authority = OPEN_AUTHORITY,
   routes = [],
   queueBytesMax = 1e6,
   loopbackNamesOnly = false,
@@ -294,7 +290,7 @@ async function start({
     fingerprint,
     onAppended: () => undefined,
   });
-  const auth: AuthParts = {
+  const auth = createTestAuth({
     authority,
     clock,
     wheel,
@@ -304,16 +300,7 @@ async function start({
       warn: () => undefined,
       error: (fields) => void errors.push(fields),
     },
-    originPolicy: new OriginPolicy([]),
-    trustedProxies: new TrustedProxies([], 'x-forwarded-for'),
-    connectionQuota: new ConnectionQuota(sessions, {
-      connectionsPerUserMax: null,
-      connectionsPerAddressMax: null,
-      connectionsPerPublicAddressMax: null,
-    }),
-    refusalLog: new RefusalLog({ debug: () => undefined }),
-    settings: { expiryWarningTicks: 120, resumeWindowMs: 3_600_000, credentialHeaders: [], tokenCookie: undefined },
-  };
+  });
   const body = { wheel, bodyBudget: new ByteBudget(1e7), settings: { bodyBytesMax: 1e6, bodyTimeoutMs: 5000 } };
   const stats = { deliveries: transportCounts(), gaps: 0, stalled: 0 };
   const random = { fraction: () => 0.5, token: () => 'session' };
@@ -368,14 +355,6 @@ async function start({
   });
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, errors };
 }
-
-const YES = { allowed: true } as const;
-const OPEN: Authority = {
-  identify: () => ANONYMOUS,
-  decide: () => YES,
-  hasScope: () => YES,
-  onRevoked: () => undefined,
-};
 
 const unused = (): never => {
   throw new Error('These tests pull nothing.');

@@ -91,11 +91,14 @@ export function resolveOwnChannel({ user }: Principal, channels: readonly string
 
 /**
  * Determines the position from which a request reads.
+ * @param receiver the response, or the socket of a WebSocket. It is destroyed when its client no
+ * longer waits: on HTTP/2 the connection is shared, and outlives the response.
  * @throws PolycastError `invalid_cursor`, `invalid_parameter`, `overloaded`
  */
 export function createConsumer(
   parts: HistoryParts,
   request: IncomingMessage,
+  receiver: { readonly destroyed: boolean },
   query: EventsQuery,
   principal: Principal,
 ): Consumer | Promise<Consumer> {
@@ -111,7 +114,7 @@ export function createConsumer(
   if (query.history === undefined || resumeFrom !== undefined)
     return { interest, ...start, principal, address, client, excludesSelf };
   return feed
-    .historyStart(interest, query.history, () => !request.socket.destroyed)
+    .historyStart(interest, query.history, () => !receiver.destroyed)
     .then((position) => ({
       interest,
       position,

@@ -63,7 +63,7 @@ function answerQuery(
     return respondUnchanged(parts, response, principal, etag);
   }
   const answer = stream ?? pollOptions(parts, request, query);
-  const consumer = createConsumer(parts, request, query, principal);
+  const consumer = createConsumer(parts, request, response, query, principal);
   if (consumer instanceof Promise)
     return consumer.then((created) => {
       checkCredentials(parts.auth, principal);

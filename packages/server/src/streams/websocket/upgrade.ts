@@ -25,7 +25,7 @@ export async function upgradeToWebSocket(
   const handshake = readHandshake(request);
   const query = queries.parse(request.url ?? '');
   const principal = await authorizeQuery(parts, request, query);
-  const consumer = await createConsumer(parts, request, query, principal);
+  const consumer = await createConsumer(parts, request, socket, query, principal);
   if (socket.destroyed) return;
   const { interest, address } = consumer;
   checkCredentials(parts.auth, principal);
