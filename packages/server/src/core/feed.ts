@@ -4,7 +4,7 @@ import type { Interest, Wakeable } from './interests/interest.ts';
 import { Interests } from './interests/interests.ts';
 import { LOG_PAGE_COUNT_MAX, LogReader, gapOf, pageEnd } from './log-reader.ts';
 import type { Log, Position, ReadPage, StoredRecord, TrimOrder } from './ports.ts';
-import { bodySize, RecordReader, type RecordPage } from './record-reader.ts';
+import { bodySize, RecordReader, type RecordCount, type RecordPage } from './record-reader.ts';
 import { PendingTrims } from './pending-trims.ts';
 import { Tail } from './tail.ts';
 import { SingleFlight, type IsWanted } from './primitives/single-flight.ts';
@@ -219,6 +219,14 @@ export class Feed {
     bytesMax: number,
   ): Promise<RecordPage> {
     return this.#records.read(interest, after, through, countMax, bytesMax);
+  }
+
+  /**
+   * Counts the next events in the log, up to `through`, without their bodies. The next call starts
+   * after `reached`.
+   */
+  countRecords(interest: Interest, after: Position, through: Position): Promise<RecordCount> {
+    return this.#records.count(interest, after, through);
   }
 
   /** The event of a channel at a position, if it is in memory. */

@@ -1,6 +1,6 @@
 import { PolycastError, type GapReason } from '@polycast/protocol';
 import type { Interest } from './interests/interest.ts';
-import type { Log, Position, ReadPage } from './ports.ts';
+import type { CountedPage, Log, Position, ReadPage, ReadQuery } from './ports.ts';
 import { Semaphore } from './primitives/semaphore.ts';
 import type { Tail } from './tail.ts';
 import { SingleFlight, type IsWanted } from './primitives/single-flight.ts';
@@ -23,7 +23,7 @@ export class LogReader {
   }
 
   /** @throws PolycastError `internal_error`, or the error of the log */
-  async page(
+  page(
     interest: Interest,
     after: Position,
     through: Position,
@@ -32,14 +32,25 @@ export class LogReader {
     bytesMax: number,
     isWanted: IsWanted = always,
   ): Promise<ReadPage> {
-    const types = interest.types === undefined ? undefined : [...interest.types];
-    const query = { patterns: interest.patterns, types, after, through, direction, limit, bytesMax };
+    const query = { ...selectionOf(interest), after, through, direction, limit, bytesMax };
+    return this.#run(() => this.#log.read(query), isWanted);
+  }
+
+  /**
+   * Counts the events of a page, without their bodies.
+   * @throws PolycastError as `page` does
+   */
+  count(interest: Interest, after: Position, through: Position): Promise<CountedPage> {
+    return this.#run(() => this.#log.count({ ...selectionOf(interest), after, through }), always);
+  }
+
+  async #run<Page>(read: () => Promise<Page>, isWanted: IsWanted): Promise<Page> {
     try {
       return await this.#semaphore.run(() => {
         // All callers may have gone while the read was in the queue.
         if (!isWanted()) throw new PolycastError('overloaded', 'The read was cancelled.');
         this.#stats.logReads++;
-        return this.#log.read(query);
+        return read();
       });
     } catch (error) {
       throw error instanceof PolycastError
@@ -74,7 +85,7 @@ export class LogReader {
 
 /** The gap that a page reports. Damage ends a page, so the whole gap has the reason `corrupt`. */
 export function gapOf(
-  { trimmedThrough, corruptThrough }: ReadPage,
+  { trimmedThrough, corruptThrough }: Pick<ReadPage, 'trimmedThrough' | 'corruptThrough'>,
   after: Position,
 ): { readonly gapThrough: Position; readonly gapReason: GapReason } {
   if (corruptThrough > after) return { gapThrough: Math.max(corruptThrough, trimmedThrough), gapReason: 'corrupt' };
@@ -91,6 +102,10 @@ export function pageEnd(tail: Tail, after: Position): Position {
 
 /** Events in one page of the log, at most. */
 export const LOG_PAGE_COUNT_MAX = 1000;
+
+function selectionOf({ patterns, types }: Interest): Pick<ReadQuery, 'patterns' | 'types'> {
+  return { patterns, types: types === undefined ? undefined : [...types] };
+}
 
 function always(): boolean {
   return true;

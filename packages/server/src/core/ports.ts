@@ -133,6 +133,15 @@ export interface ReadPage {
   readonly corruptThrough: Position;
 }
 
+/** The events to count: those of a forward `ReadQuery`. */
+export type CountQuery = Pick<ReadQuery, 'patterns' | 'types' | 'after' | 'through'>;
+
+/** The other members are those of the `ReadPage` that would have these events. */
+export interface CountedPage extends Pick<ReadPage, 'reached' | 'trimmedThrough' | 'corruptThrough'> {
+  /** Matching events after `after`, up to and including `reached`. */
+  readonly count: number;
+}
+
 export interface ChannelState {
   readonly channel: string;
   /** The number of stored events, and the sum of the bytes of their bodies. */
@@ -203,6 +212,11 @@ export interface Log {
    */
   follow(listener: (records: readonly StoredRecord[]) => void): void;
   read(query: ReadQuery): Promise<ReadPage>;
+  /**
+   * Counts events without their bodies. It examines as many events as one `read`, so the next call
+   * starts after `reached`. Damaged events may be counted.
+   */
+  count(query: CountQuery): Promise<CountedPage>;
   channels(query: ChannelQuery): Promise<readonly ChannelState[]>;
   /**
    * Removes events in one small step (bounded in rows). Returns the number of removed events, and

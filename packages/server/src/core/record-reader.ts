@@ -5,14 +5,23 @@ import type { Position, StoredRecord } from './ports.ts';
 import type { Tail } from './tail.ts';
 import { SingleFlight } from './primitives/single-flight.ts';
 
-/** The next events for a consumer that takes them unframed. */
-export interface RecordPage {
-  readonly records: readonly StoredRecord[];
-  /** Every matching event up to and including this position is in `records` or before. */
+/** How far a page goes, and what is lost in it. */
+export interface PageBounds {
+  /** Every matching event up to and including this position is in the page or before. */
   readonly reached: Position;
   /** As in `Batch`. */
   readonly gapThrough: Position;
   readonly gapReason: GapReason;
+}
+
+/** The next events for a consumer that takes them unframed. */
+export interface RecordPage extends PageBounds {
+  readonly records: readonly StoredRecord[];
+}
+
+/** The number of the next events. */
+export interface RecordCount extends PageBounds {
+  readonly count: number;
 }
 
 /**
@@ -67,6 +76,14 @@ export class RecordReader {
     return this.#pendingReads.share(key, always, () => this.#page(interest, after, through, countMax, bytesMax));
   }
 
+  /** Like `Feed.countRecords`. */
+  async count(interest: Interest, after: Position, through: Position): Promise<RecordCount> {
+    const end = Math.min(pageEnd(this.#tail, after), through);
+    if (after >= end) return { count: 0, ...emptyPage(after, end) };
+    const { count, reached, ...lost } = await this.#reads.count(interest, after, end);
+    return { count, reached, ...gapOf(lost, after) };
+  }
+
   async #page(
     interest: Interest,
     after: Position,
@@ -75,13 +92,17 @@ export class RecordReader {
     bytesMax: number,
   ): Promise<RecordPage> {
     const end = Math.min(pageEnd(this.#tail, after), through);
-    if (after >= end) return { records: [], reached: Math.max(after, end), gapThrough: 0, gapReason: 'retention' };
+    if (after >= end) return { records: [], ...emptyPage(after, end) };
     const limit = Math.min(countMax, LOG_PAGE_COUNT_MAX);
     const page = await this.#reads.page(interest, after, end, 'forward', limit, bytesMax);
     const { gapThrough, gapReason } = gapOf(page, after);
     if (page.records.length === 0 && gapThrough === 0) interest.markQuiet(after, page.reached);
     return { records: page.records, reached: page.reached, gapThrough, gapReason };
   }
+}
+
+function emptyPage(after: Position, end: Position): PageBounds {
+  return { reached: Math.max(after, end), gapThrough: 0, gapReason: 'retention' };
 }
 
 function always(): boolean {

@@ -379,6 +379,7 @@ function wrapped(log: Log, append: Log['append']): Log {
     append,
     follow: (listener) => log.follow(listener),
     read: (query) => log.read(query),
+    count: (query) => log.count(query),
     channels: (query) => log.channels(query),
     trim: (orders, nowMs) => log.trim(orders, nowMs),
     stats: () => log.stats(),

@@ -291,6 +291,7 @@ function methodsOf(log: Log): Omit<Log, 'state' | 'append'> {
   return {
     follow: (listener) => log.follow(listener),
     read: (query) => log.read(query),
+    count: (query) => log.count(query),
     channels: (query) => log.channels(query),
     trim: (orders, nowMs) => log.trim(orders, nowMs),
     stats: () => log.stats(),

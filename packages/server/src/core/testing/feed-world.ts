@@ -87,6 +87,10 @@ export class GatedLog implements Log {
     return page;
   }
 
+  count(query: Parameters<Log['count']>[0]): ReturnType<Log['count']> {
+    return this.#log.count(query);
+  }
+
   /** Releases the reads that are held back, and all later ones. */
   release(): void {
     this.isHolding = false;

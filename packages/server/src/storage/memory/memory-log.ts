@@ -6,6 +6,8 @@ import type {
   AppendOutcome,
   ChannelQuery,
   ChannelState,
+  CountedPage,
+  CountQuery,
   Log,
   LogState,
   NewRecord,
@@ -135,6 +137,12 @@ class MemoryLog implements Log {
       trimmedThrough: this.#trimmedThrough(bounded, channels),
       corruptThrough: bounded.after,
     });
+  }
+
+  async count(query: CountQuery): Promise<CountedPage> {
+    const all = { ...query, direction: 'forward', limit: Infinity, bytesMax: Infinity } as const;
+    const { records, ...page } = await this.read(all);
+    return { ...page, count: records.length };
   }
 
   channels(query: ChannelQuery): Promise<readonly ChannelState[]> {

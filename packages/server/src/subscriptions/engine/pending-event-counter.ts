@@ -1,6 +1,7 @@
 import type { Feed } from '../../core/feed.ts';
 import type { Interest } from '../../core/interests/interest.ts';
 import type { Position } from '../../core/ports.ts';
+import type { RecordCount, RecordPage } from '../../core/record-reader.ts';
 import type { Filter } from '../state/filter.ts';
 import type { EventSelection } from './event-selection.ts';
 import { PAGE_BYTES_MAX } from './lane-reads.ts';
@@ -73,11 +74,10 @@ export class PendingEventCounter {
       this.#through = Math.max(from, feed.head);
       return;
     }
-    const page =
-      inMemory === 'behind' ? await feed.readRecords(interest, from, feed.head, PAGE_COUNT, PAGE_BYTES_MAX) : inMemory;
+    const page = inMemory === 'behind' ? await readPage(scope, from) : inMemory;
     // The consumer has taken up some of them during the read, so the count has started again.
     if (this.#through !== from || this.#hasChanged(scope)) return;
-    this.#count += selection.matching(page.records).length;
+    this.#count += 'count' in page ? page.count : selection.matching(page.records).length;
     this.#hasGap ||= scope.reportedLoss.hasUnreported(page, from);
     this.#through = Math.max(from, page.reached);
   }
@@ -109,4 +109,12 @@ export class PendingEventCounter {
   #hasChanged({ selection }: CountScope): boolean {
     return this.#interest !== selection.interest || this.#filter !== selection.filter;
   }
+}
+
+/** Only a filter needs the events themselves. */
+function readPage({ feed, selection }: CountScope, after: Position): Promise<RecordPage | RecordCount> {
+  const { interest, filter } = selection;
+  return filter === undefined
+    ? feed.countRecords(interest, after, feed.head)
+    : feed.readRecords(interest, after, feed.head, PAGE_COUNT, PAGE_BYTES_MAX);
 }

@@ -1,5 +1,5 @@
 import type { Position, StoredRecord } from '../../core/ports.ts';
-import type { RecordPage } from '../../core/record-reader.ts';
+import type { PageBounds } from '../../core/record-reader.ts';
 import { createLossGap } from './gap.ts';
 
 /**
@@ -27,12 +27,12 @@ export class ReportedLoss {
   }
 
   /** Whether a page that starts after a position has a loss that has not been reported. */
-  hasUnreported({ gapThrough, gapReason }: RecordPage, after: Position): boolean {
+  hasUnreported({ gapThrough, gapReason }: PageBounds, after: Position): boolean {
     return gapThrough > Math.max(after, gapReason === 'corrupt' ? this.#corruptThrough : this.#through);
   }
 
   /** The gap of a page with a loss that has not been reported, from now on reported. */
-  report({ gapThrough, gapReason }: RecordPage, after: Position, epoch: string, nowMs: number): StoredRecord {
+  report({ gapThrough, gapReason }: PageBounds, after: Position, epoch: string, nowMs: number): StoredRecord {
     const isDamage = gapReason === 'corrupt';
     if (isDamage) this.#corruptThrough = gapThrough;
     this.#through = isDamage ? Math.max(this.#through, gapThrough) : gapThrough;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Log } from '../../../core/ports.ts';
-import { record, queryAll, readPages, bytes } from './log-fixtures.ts';
+import { record, queryAll, readPages, bytes, START_MS } from './log-fixtures.ts';
 import type { OpenLog } from './log-fixtures.ts';
 
 export function readTests(openLog: OpenLog): void {
@@ -104,14 +104,57 @@ export function pageTests(openLog: OpenLog): void {
     return log;
   };
 
+  const SELECTIONS = [
+    { channels: 3, patterns: ['c.1'], types: undefined, expected: 10 },
+    { channels: 3, patterns: ['c.1', 'c.2'], types: undefined, expected: 20 },
+    { channels: 3, patterns: ['>'], types: ['third'], expected: 10 },
+    { channels: 150, patterns: ['c.>'], types: undefined, expected: 1500 },
+    { channels: 150, patterns: ['c.>'], types: ['third'], expected: 500 },
+    { channels: 500, patterns: ['c.>'], types: undefined, expected: 5000 },
+  ];
+
+  test.each(SELECTIONS)(
+    'count, page by page: $patterns of $channels channels, types $types: each event once',
+    async ({ channels, patterns, types, expected }) => {
+      const log = await filled(channels);
+      const { head } = log.state;
+      for (const [after, through] of [
+        [0, head],
+        [7, head - 7],
+      ] as const) {
+        const range = { patterns, types, after, through };
+        const pages = await readPages(log, { ...queryAll(log, patterns), ...range });
+        const found = pages.reduce((sum, { records }) => sum + records.length, 0);
+        if (after === 0) expect(found).toBe(expected);
+        let count = 0;
+        for (let reached: number = after; reached < through;) {
+          const page = await log.count({ ...range, after: reached });
+          expect(page.reached).toBeGreaterThan(reached);
+          count += page.count;
+          reached = page.reached;
+        }
+        expect(count).toBe(found);
+      }
+    },
+  );
+
+  test('a count tells of events that retention removed, and does not count them', async () => {
+    const log = await filled(3);
+    await log.trim([{ channel: 'c.1', countMax: 4 }], START_MS);
+    const { head } = log.state;
+    const page = await log.read(queryAll(log, ['c.1']));
+    expect(page.trimmedThrough).toBeGreaterThan(0);
+    const { reached, trimmedThrough, corruptThrough } = page;
+    expect(await log.count({ patterns: ['c.1'], types: undefined, after: 0, through: head + 5 })).toEqual({
+      count: 4,
+      reached,
+      trimmedThrough,
+      corruptThrough,
+    });
+  });
+
   for (const direction of ['forward', 'backward'] as const) {
-    test.each([
-      { channels: 3, patterns: ['c.1'], types: undefined, expected: 10 },
-      { channels: 3, patterns: ['c.1', 'c.2'], types: undefined, expected: 20 },
-      { channels: 3, patterns: ['>'], types: ['third'], expected: 10 },
-      { channels: 150, patterns: ['c.>'], types: undefined, expected: 1500 },
-      { channels: 150, patterns: ['c.>'], types: ['third'], expected: 500 },
-    ])(
+    test.each(SELECTIONS)(
       `${direction}: $patterns of $channels channels, types $types: each event once, in order`,
       async ({ channels, patterns, types, expected }) => {
         const log = await filled(channels);

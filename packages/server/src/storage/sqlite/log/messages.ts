@@ -3,6 +3,7 @@ import type {
   ChannelQuery,
   CheckedRange,
   ChannelState,
+  CountQuery,
   Position,
   ReadQuery,
   TrimOrder,
@@ -36,6 +37,7 @@ export type WriterRequest =
 export type ReaderRequest =
   | { readonly kind: 'open' }
   | { readonly kind: 'read'; readonly query: ReadQuery }
+  | { readonly kind: 'count'; readonly query: CountQuery }
   | { readonly kind: 'check'; readonly after: Position; readonly through: Position }
   | { readonly kind: 'close' };
 

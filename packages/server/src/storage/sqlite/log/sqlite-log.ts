@@ -2,6 +2,8 @@ import { PolycastError } from '@polycast/protocol';
 import type {
   AppendOutcome,
   ChannelQuery,
+  CountedPage,
+  CountQuery,
   ChannelState,
   CheckedRange,
   Log,
@@ -157,16 +159,29 @@ class SqliteLog implements Log {
     this.#listener = listener;
   }
 
-  async read(query: ReadQuery): Promise<ReadPage> {
+  read(query: ReadQuery): Promise<ReadPage> {
+    return this.#request(query, query.direction, (bounded) => this.#page(bounded));
+  }
+
+  count(query: CountQuery): Promise<CountedPage> {
+    return this.#request(query, 'forward', (bounded) =>
+      this.#reader.request<CountedPage>({ kind: 'count', query: bounded }),
+    );
+  }
+
+  async #request<Query extends CountQuery, Page extends Omit<CountedPage, 'count'>>(
+    query: Query,
+    direction: ReadQuery['direction'],
+    request: (bounded: Query) => Promise<Page>,
+  ): Promise<Page> {
     if (this.#closing !== undefined) throw closedError();
     this.#reads++;
-    // The writer may have committed events after `#head`. The followers do not have them yet, so a
-    // read ends at `#head`.
-    const bounded = { ...query, through: Math.max(query.after, Math.min(query.through, this.#head)) };
+    const { after } = query;
     try {
-      const page = await this.#page(bounded);
-      if (page.corruptThrough > bounded.after)
-        this.#recordDamage(page, bounded.direction === 'forward' ? bounded.after : undefined);
+      // The writer may have committed events after `#head`. The followers do not have them yet, so
+      // a read ends at `#head`.
+      const page = await request({ ...query, through: Math.max(after, Math.min(query.through, this.#head)) });
+      if (page.corruptThrough > after) this.#recordDamage(page, direction === 'forward' ? after : undefined);
       return page;
     } catch (error) {
       if (this.#reader.hasFailed) this.#onFailure(error);

@@ -1,6 +1,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import type { StatementSync } from 'node:sqlite';
-import type { Position, ReadPage, ReadQuery, StoredRecord } from '../../../../core/ports.ts';
+import type { CountedPage, CountQuery, Position, ReadPage, ReadQuery, StoredRecord } from '../../../../core/ports.ts';
+import { READ_ROWS_MAX } from '../../../shared/log-limits.ts';
 import { ChannelIndex } from './channel-index.ts';
 import { checksumOf } from '../checksum.ts';
 import { DamagedEventError, isCorruption } from '../corruption.ts';
@@ -22,6 +23,7 @@ const CHECKED_EVENTS_MAX = 500;
 const CHECKED_BYTES_MAX = 128 * 1024;
 
 type Page = Omit<ReadPage, 'trimmedThrough'>;
+type PositionQuery = Omit<ReadQuery, 'types' | 'bytesMax'>;
 type ChannelIdSets = readonly ReadonlySet<number>[];
 
 /**
@@ -64,6 +66,42 @@ export class LogReader {
       const { idSets, trimmedThrough } = this.#channels.matching(query.patterns, query.after);
       return { ...this.#pageOrSalvage(query, idSets), trimmedThrough };
     });
+  }
+
+  /**
+   * Counts by the indexes where they suffice, so the page is not decoded. At damage it continues
+   * like a read, which finds the end of the damage.
+   */
+  count(query: CountQuery): CountedPage {
+    try {
+      return this.#inSnapshot(() => this.#count(query));
+    } catch (error) {
+      if (!isCorruption(error)) throw error;
+      const { records, ...page } = this.read({
+        ...query,
+        direction: 'forward',
+        limit: CHECKED_EVENTS_MAX,
+        bytesMax: CHECKED_BYTES_MAX,
+      });
+      return { ...page, count: records.length };
+    }
+  }
+
+  #count({ types, ...range }: CountQuery): CountedPage {
+    this.#channels.catchUp();
+    const { after } = range;
+    const { idSets, trimmedThrough } = this.#channels.matching(range.patterns, after);
+    const { source, ids } = this.#source({ ...range, direction: 'forward', limit: READ_ROWS_MAX }, idSets);
+    let count = 0;
+    let last = after;
+    for (let position = source.next(); position !== undefined; position = source.next()) {
+      if (position <= last) throw new DamagedEventError(position);
+      last = position;
+      // An event that is not indexed yet may have been removed.
+      const isCertain = types === undefined && position <= this.#channels.indexedThrough;
+      if (isCertain || isOfType(this.#record(position, ids), types)) count++;
+    }
+    return { count, reached: source.reached, trimmedThrough, corruptThrough: after };
   }
 
   /**
@@ -151,8 +189,7 @@ export class LogReader {
       const before = isForward ? position - 1 : position;
       if (records.length >= limit) return { records, reached: before, corruptThrough };
       const record = this.#record(position, ids);
-      if (record === undefined || (types !== undefined && (record.type === undefined || !types.includes(record.type))))
-        continue;
+      if (record === undefined || !isOfType(record, types)) continue;
       bytes += record.body.byteLength;
       if (bytes > bytesMax && records.length > 0) return { records, reached: before, corruptThrough };
       records.push(record);
@@ -160,7 +197,10 @@ export class LogReader {
     return { records, reached: source.reached, corruptThrough };
   }
 
-  #source(query: ReadQuery, idSets: ChannelIdSets): { source: PositionSource; ids: ReadonlySet<number> | undefined } {
+  #source(
+    query: PositionQuery,
+    idSets: ChannelIdSets,
+  ): { source: PositionSource; ids: ReadonlySet<number> | undefined } {
     const sum = idSets.reduce((total, { size }) => total + size, 0);
     const ids = sum > 4 * MERGED_CHANNELS_MAX ? undefined : new Set(idSets.flatMap((set) => [...set]));
     if (ids !== undefined && ids.size <= MERGED_CHANNELS_MAX)
@@ -190,6 +230,11 @@ export class LogReader {
     if (checksum === null) return position <= this.#uncheckedThrough ? record : undefined;
     return checksumOf(position, id, record.type, timeMs, body) === checksum ? record : undefined;
   }
+}
+
+function isOfType(record: StoredRecord | undefined, types: ReadQuery['types']): boolean {
+  if (record === undefined || types === undefined) return record !== undefined;
+  return record.type !== undefined && types.includes(record.type);
 }
 
 function bytesOf({ records }: Pick<ReadPage, 'records'>): number {

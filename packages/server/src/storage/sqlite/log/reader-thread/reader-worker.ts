@@ -30,6 +30,8 @@ serve<ReaderRequest>((request) => {
       const page: PackedPage = withReader((opened) => encodePage(opened.read(request.query)));
       return { value: page, transfer: [page.numbers.buffer, page.bodies] };
     }
+    case 'count':
+      return { value: withReader((opened) => opened.count(request.query)) };
     case 'check':
       return { value: withReader((opened) => opened.check(request.after, request.through)) };
     case 'close':

@@ -116,6 +116,21 @@ describe.each([['>'], ['c.1']])('%s', (pattern) => {
     expect((await log.append([record('c.1')]))[0]?.kind).toBe('appended');
   });
 
+  test('a count passes a damaged page, and counts every readable event', async () => {
+    const { log, file } = await filled();
+    await damage(file, 182, garble);
+    const read = await readAll(log, [pattern]);
+    let counted = 0;
+    for (let after = 0; after < log.state.head;) {
+      const page = await log.count({ patterns: [pattern], types: undefined, after, through: log.state.head });
+      expect(page.reached).toBeGreaterThan(after);
+      after = page.reached;
+      counted += page.count;
+    }
+    expect(counted).toBeGreaterThanOrEqual(read.records.length);
+    expect(counted).toBeLessThanOrEqual(pattern === '>' ? EVENTS : EVENTS / 4);
+  });
+
   test('backwards, a hole is skipped and reported', async () => {
     const { log, file } = await filled();
     await damage(file, 182, garble);
