@@ -99,7 +99,11 @@ function publishMetrics({ publisher, deliveries, sessions, transport }: MetricSo
 /** The log, the tail in memory, and what waits to be written. */
 function tailMetrics({ feed, log, publisher }: MetricSources): readonly MetricDefinition[] {
   return [
-    counter('polycast_log_reads_total', 'Pages that were read or counted in the log on disk for consumers.', () => feed.stats.logReads),
+    counter(
+      'polycast_log_reads_total',
+      'Pages that were read or counted in the log on disk for consumers.',
+      () => feed.stats.logReads,
+    ),
     counter('polycast_tail_hits_total', 'Batches served from the tail in memory.', () => feed.stats.tailHits),
     counter('polycast_wakes_total', 'Wake-ups of readers for new events.', () => feed.stats.wakes),
     gauge('polycast_tail_bytes', 'Bytes of the events in the tail.', () => feed.tail.bytes),
