@@ -21,7 +21,7 @@ describe('a hub speaks PROTOCOL.md', () => {
   });
   afterAll(() => hub.end('SIGKILL'));
 
-  test('of which the rules are those that some cases need', async () => {
+  test('applies the channel rules that some cases need', async () => {
     expect(await hasRules(hub.url)).toBe(true);
   });
 
@@ -33,7 +33,7 @@ describe('a hub speaks PROTOCOL.md', () => {
   );
 });
 
-describe('the cases cover PROTOCOL.md', () => {
+describe('the coverage of PROTOCOL.md by the cases', () => {
   const provoked = JSON.stringify(CASES);
 
   test.each(protocolSections())('section %s is cited by a case, or shown elsewhere', (section) => {
@@ -42,7 +42,7 @@ describe('the cases cover PROTOCOL.md', () => {
     else expect(existsSync(join(ROOT, covered.file))).toBe(true);
   });
 
-  test('only sections that there are are cited', () => {
+  test('every cited section exists', () => {
     const known = protocolSections();
     expect(CASES.flatMap(({ sections }) => sections).filter((section) => !known.includes(section))).toEqual([]);
   });

@@ -19,14 +19,14 @@ function read<Json>(path: string): Json {
 const root = read<Manifest>('package.json');
 const packages = globSync('packages/*/package.json', { cwd: ROOT }).map((path) => ({ path, ...read<Manifest>(path) }));
 
-test('npm warns of no package of this project, whatever Node it runs on: engines are for what is published', () => {
+test('npm prints no warning about a package of this project, on any Node version: `engines` is for published packages', () => {
   const locked = read<{ packages: Readonly<Record<string, Manifest>> }>('package-lock.json').packages;
   expect(packages.length).toBeGreaterThan(3);
   for (const { path, engines } of packages) expect([path, engines]).toEqual([path, undefined]);
   for (const { path } of packages) expect(locked[path.replace('/package.json', '')]?.engines).toBeUndefined();
 });
 
-test('`npm ci --omit=dev` brings all that `npm start` needs: Node, and what the pages and the client are built with', () => {
+test('`npm ci --omit=dev` installs everything that `npm start` needs: Node, and the build tools of the pages and the client', () => {
   const wanted = new Map<string, string>();
   for (const { path, dependencies = {}, devDependencies = {} } of packages) {
     const builds = globSync(

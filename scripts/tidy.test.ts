@@ -205,7 +205,7 @@ test('a parser of event streams outside the protocol is found', () => {
   expect(found.map(({ path }) => path)).toEqual(['conformance/kit/followers.ts']);
 });
 
-test('a file that nothing reaches is found, a worker named by its URL is not', () => {
+test('a file without an importer is found, and a worker that is named by its URL is not', () => {
   const modules = [
     parseModule('packages/server/src/main.ts', "new Worker(new URL('./storage/writer.ts', import.meta.url));"),
     parseModule('packages/server/src/storage/writer.ts', "import './rows.ts';"),
@@ -231,7 +231,7 @@ test('files that import each other are found, also through a third one and by ty
   ]);
 });
 
-test('a function of more than 80 lines is found; those that are declared in it have their own', () => {
+test('a function of more than 80 lines is found; functions inside of it are counted separately', () => {
   const lines = (count: number): string => '\n'.repeat(count);
   const inner = `function inner() {${lines(70)}}`;
   const found = (source: string): readonly number[] =>

@@ -23,7 +23,7 @@ const CONFIG = {
   rules: [{ pattern: 'room.>', subscribe: 'anyone', publish: 'server', presence: 'anyone' }],
 };
 
-test('a backup made and restored by the words of the guide holds all that a hub keeps', async () => {
+test("a backup that is made and restored with the guide's commands contains all data of a hub", async () => {
   const data = temporaryFolder('backed-up');
   const copies = join(temporaryFolder('backups'), 'polycast');
   const endpoint = await Endpoint.open(() => 500);

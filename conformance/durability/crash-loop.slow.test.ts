@@ -35,7 +35,7 @@ async function heldEndpoint(): Promise<{
 const EVENTS = 5;
 
 test(
-  'what was being sent when the hub died twice is named in the log, and tried last and one after the other; all else goes out at once',
+  'after two crashes the log names the deliveries in flight; they are retried last and one by one, all others immediately',
   { timeout: 120_000 },
   async () => {
     const data = temporaryFolder('crash-loop');

@@ -64,7 +64,7 @@ test('a full disk stops only publishers, with 503, and publishing continues when
   await again.end('SIGKILL');
 });
 
-test('a hub that starts on a full disk can be read, and takes everything again when there is room', async ({
+test('a hub that starts on a full disk serves reads, and accepts writes again when there is space', async ({
   skip,
 }) => {
   skip(!canShim, 'there is no compiler');

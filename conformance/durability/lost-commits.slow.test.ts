@@ -24,35 +24,40 @@ const AFTER_CHECKPOINT = 40;
 test.each<{ what: string; lose: (wal: string) => void }>([
   { what: 'deleted', lose: (wal) => rmSync(wal) },
   { what: 'cut in half', lose: (wal) => truncateSync(wal, Math.floor(statSync(wal).size / 8192) * 4096) },
-])('a write-ahead log that was $what after a crash is noticed: a new epoch, and a gap', async ({ lose }) => {
-  const data = join(temporaryFolder('lost-commits'), 'data');
-  const hub = await startHubProcess({ data });
-  for (let n = 0; n < BEFORE_CHECKPOINT; n++) await publish(hub.url, { channel: 'a', data: 'x'.repeat(200_000) });
-  await until('the write-ahead log was moved into the database', async () => {
-    const checkpoints = /polycast_log\{figure="checkpoints"\} (\d+)/.exec((await call(`${hub.url}/metrics`)).text)?.[1];
-    return Number(checkpoints) > 0;
-  });
-  const acknowledged: Published[] = [];
-  for (let n = 0; n < AFTER_CHECKPOINT; n++)
-    acknowledged.push(await publish(hub.url, { channel: 'a', data: 'y'.repeat(5_000) }));
-  await hub.end('SIGKILL');
-  lose(join(data, 'log.db-wal'));
+])(
+  'after a crash that leaves the write-ahead log $what, the hub starts a new epoch and reports a gap',
+  async ({ lose }) => {
+    const data = join(temporaryFolder('lost-commits'), 'data');
+    const hub = await startHubProcess({ data });
+    for (let n = 0; n < BEFORE_CHECKPOINT; n++) await publish(hub.url, { channel: 'a', data: 'x'.repeat(200_000) });
+    await until('the write-ahead log was moved into the database', async () => {
+      const checkpoints = /polycast_log\{figure="checkpoints"\} (\d+)/.exec(
+        (await call(`${hub.url}/metrics`)).text,
+      )?.[1];
+      return Number(checkpoints) > 0;
+    });
+    const acknowledged: Published[] = [];
+    for (let n = 0; n < AFTER_CHECKPOINT; n++)
+      acknowledged.push(await publish(hub.url, { channel: 'a', data: 'y'.repeat(5_000) }));
+    await hub.end('SIGKILL');
+    lose(join(data, 'log.db-wal'));
 
-  const again = await startHubProcess({ data });
-  const half = (acknowledged[AFTER_CHECKPOINT / 2] as Published).id;
-  const page = (await call(`${again.url}/v1/events?channel=a&after=${half}`)).json<Page>();
-  expect(page.gaps).toMatchObject([{ from: half, reason: 'epoch' }]);
-  expect(page.cursor.slice(0, 10) > half.slice(0, 10)).toBe(true);
-  expect(again.log()).toMatch(/newest acknowledged events are missing/);
-  await again.end('SIGKILL');
-  // An end without notice that loses nothing keeps its epoch.
-  const third = await startHubProcess({ data });
-  const after = (await call(`${third.url}/v1/events?channel=a`)).json<Page>();
-  expect(after.cursor.slice(0, 10)).toBe(page.cursor.slice(0, 10));
-  await third.end('SIGTERM');
-});
+    const again = await startHubProcess({ data });
+    const half = (acknowledged[AFTER_CHECKPOINT / 2] as Published).id;
+    const page = (await call(`${again.url}/v1/events?channel=a&after=${half}`)).json<Page>();
+    expect(page.gaps).toMatchObject([{ from: half, reason: 'epoch' }]);
+    expect(page.cursor.slice(0, 10) > half.slice(0, 10)).toBe(true);
+    expect(again.log()).toMatch(/newest acknowledged events are missing/);
+    await again.end('SIGKILL');
+    // An end without notice that loses nothing keeps its epoch.
+    const third = await startHubProcess({ data });
+    const after = (await call(`${third.url}/v1/events?channel=a`)).json<Page>();
+    expect(after.cursor.slice(0, 10)).toBe(page.cursor.slice(0, 10));
+    await third.end('SIGTERM');
+  },
+);
 
-test('a revocation that was lost with its write-ahead log is reported at the start', async () => {
+test('a revocation that was lost with its write-ahead log is reported at startup', async () => {
   const data = join(temporaryFolder('lost-revocation'), 'data');
   const hub = await startHubProcess({ data });
   const reply = await post(`${hub.url}/v1/revocations`, { user: 'ann' });

@@ -24,7 +24,7 @@ const LEASE_SECONDS = 2;
 const SLACK_MS = 50;
 
 test(
-  `killed ${KILLS} times while workers pull, a hub skips nothing that it acknowledged and loses no dead letter`,
+  `after ${KILLS} kills while workers pull, a hub has skipped no acknowledged event and lost no dead letter`,
   { timeout: KILLS * 20_000 + 120_000 },
   async () => {
     const seeded = new Seeded();

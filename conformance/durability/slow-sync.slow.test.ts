@@ -36,7 +36,9 @@ const CASES: readonly (Question & { readonly file: string; readonly status: numb
   },
 ];
 
-test('a slow disk delays only the answers that need durable data, and none of them comes early', async ({ skip }) => {
+test('a slow disk delays only answers that need durable data, and each of them is sent after its sync', async ({
+  skip,
+}) => {
   skip(!canShim, 'there is no compiler');
   const data = temporaryFolder('slow-sync');
   const disk = shimDisk(data);

@@ -33,7 +33,7 @@ const EVENTS_MIN = 600;
 /** Kills that come in the midst of a replay, at the least. */
 const KILLS_IN_REPLAYS_MIN = KILLS * 0.75;
 
-test(`killed ${KILLS} times in the midst of a webhook, a queue and a replay, a hub skips nothing, keeps order and loses no dead letter`, async () => {
+test(`after ${KILLS} kills during a webhook, a queue and a replay, a hub has skipped no event, kept the order and lost no dead letter`, async () => {
   const seeded = new Seeded();
   const message = `seed ${seeded.seed}`;
   const data = temporaryFolder('subscriptions-kill');

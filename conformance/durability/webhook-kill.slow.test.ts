@@ -29,7 +29,7 @@ const CHANNELS = ['orders.1', 'orders.2', 'orders.3.a', 'orders.3.b'];
 const RETRIES = Array.from({ length: 30 }, () => 1);
 
 test(
-  `killed ${KILLS} times while webhooks and replays are sent, a hub skips nothing, keeps channels in order and loses no dead letter`,
+  `after ${KILLS} kills during webhooks and replays, a hub has skipped no event, kept each channel's order and lost no dead letter`,
   { timeout: KILLS * 20_000 + 120_000 },
   async () => {
     const seeded = new Seeded();

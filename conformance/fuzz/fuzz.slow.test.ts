@@ -15,7 +15,7 @@ import { FuzzHubs, start } from './fuzz-hubs.ts';
 const ROUNDS = process.env['POLYCAST_HEAVY'] === undefined ? 15 : 150;
 const GROWTH_BYTES_MAX = 24 * 1024 * 1024;
 
-test('rounds of random clients end no hub, fail in none, and leave nothing behind', async () => {
+test('random clients neither crash the hub, nor cause an internal error, nor leave resources behind', async () => {
   const world = await FuzzHubs.open();
   try {
     for (const seed of regressionSeeds()) await world.round(seed);
@@ -38,11 +38,11 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all([hub.end('SIGKILL'), tlsHub.end('SIGKILL')]));
 
-test.each(SHAPES)('$name: what is sent takes no more than twenty times its size', async (shape) => {
+test.each(SHAPES)('$name: requests take at most twenty times their size in memory', async (shape) => {
   await expectAccounted(hub, shape);
 });
 
-test.each(TLS_SHAPES)('with TLS, $name: what is sent takes no more than twenty times its size', async (shape) => {
+test.each(TLS_SHAPES)('with TLS, $name: requests take at most twenty times their size in memory', async (shape) => {
   await expectAccounted(tlsHub, shape);
 });
 

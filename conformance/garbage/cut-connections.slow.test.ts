@@ -80,8 +80,8 @@ afterAll(async () => {
   await hub.end('SIGKILL');
 });
 
-describe('a client that goes after each byte', () => {
-  test('of its request: nothing is published by half, and what it held is given back', async () => {
+describe('a client that disconnects after each byte', () => {
+  test('of its request: no event is published partly, and its resources are released', async () => {
     await cutEach(REQUESTS, 9);
     const before = await heap.liveBytes();
     await cutEach(REQUESTS, 1);
@@ -92,7 +92,7 @@ describe('a client that goes after each byte', () => {
     expect([...kinds].filter((kind) => kind !== 'line' && kind !== 'acknowledged')).toEqual([]);
   });
 
-  test('of the answer: the events it names are stored', async () => {
+  test('of the answer: the events that it names are stored', async () => {
     for (const [kind, request] of Object.entries(REQUESTS)) {
       // A long poll has no answer before something comes.
       const whole = kind === 'long poll' ? 1 : ANSWER_BYTES_MAX;
@@ -113,7 +113,7 @@ describe('a client that goes after each byte', () => {
     expect(acknowledged.size).toBeGreaterThan(ANSWER_BYTES_MAX);
   });
 
-  test('of a pull and of an acknowledgement: no event is lost, none is done by half', async () => {
+  test('of a pull and of an acknowledgement: no event is lost or partly acknowledged', async () => {
     const pull = posted(`/v1/subscriptions/${queue}/pull`, '{"count":1}');
     await cutEach({ pull }, 1);
     await inTurns(pull.length, async (count) => {
@@ -143,7 +143,7 @@ describe('a client that goes after each byte', () => {
   });
 });
 
-test('a connection with TLS that is cut at each byte, its handshake among them', async () => {
+test('a connection with TLS that is cut at each byte, including those of its handshake', async () => {
   const secure = await startHubProcess({ config: { tls: selfSigned(), logging: { level: 'warn' } } });
   try {
     const request = Buffer.from(REQUESTS['length'] as string);

@@ -35,8 +35,8 @@ beforeAll(async () => {
 });
 afterAll(() => hub.end('SIGKILL'));
 
-describe('requests that should not be (PROTOCOL.md section 9)', () => {
-  test.each(REQUESTS)('$name gets $code', async ({ bytes, code }) => {
+describe('invalid requests (PROTOCOL.md section 9)', () => {
+  test.each(REQUESTS)('$name receives $code', async ({ bytes, code }) => {
     const raw = await rawSocket(hub.url);
     raw.send(bytes);
     await raw.receives(/^HTTP\/1\.1 \d{3}[^\r]*\r\n[^]*?\r\n\r\n/);
@@ -45,7 +45,7 @@ describe('requests that should not be (PROTOCOL.md section 9)', () => {
     raw.destroy();
   });
 
-  test.each(SUBSCRIPTION_REQUESTS)('$name gets $code', async ({ bytes, code }) => {
+  test.each(SUBSCRIPTION_REQUESTS)('$name receives $code', async ({ bytes, code }) => {
     const raw = await rawSocket(hub.url);
     raw.send(withIds(bytes as string));
     await expectProblem(raw, code as ErrorCode);
@@ -60,7 +60,7 @@ describe('requests that should not be (PROTOCOL.md section 9)', () => {
     await expectAlive(raw);
   });
 
-  test('and of all that nothing is stored, leased or done', async () => {
+  test('none of these requests stores, leases or acknowledges an event', async () => {
     const found = await json('GET', '/v1/subscriptions');
     const subscriptions = found['subscriptions'] as { id: string; backlog: object; delivery: { secrets?: object[] } }[];
     expect(subscriptions.map(({ id }) => id)).toEqual([...ids.values()].toSorted());
@@ -73,7 +73,7 @@ describe('requests that should not be (PROTOCOL.md section 9)', () => {
     expect(events).toMatchObject([{ delivery: 1, event: { data: 'waits' } }]);
   });
 
-  test('noise, and good requests with noise in them, get a documented answer each', async () => {
+  test('random bytes, and valid requests with random bytes in them, receive a documented answer each', async () => {
     const seeded = new Seeded();
     const before = await Heap.residentBytes(hub);
     for (let round = 0; round < NOISE; round += 50) {
@@ -82,7 +82,7 @@ describe('requests that should not be (PROTOCOL.md section 9)', () => {
     await until('no growth stays', async () => (await Heap.residentBytes(hub)) - before < GROWTH_BYTES_MAX);
   });
 
-  test('a connection goes on after a refusal, unless a body was left unread', async () => {
+  test('a connection stays open after a refusal, unless a body was left unread', async () => {
     const raw = await rawSocket(hub.url);
     raw.send('GET /v1/events?channel=%00 HTTP/1.1\r\nHost: localhost\r\n\r\n');
     await expectProblem(raw, 'invalid_pattern');
@@ -92,7 +92,7 @@ describe('requests that should not be (PROTOCOL.md section 9)', () => {
   });
 });
 
-describe('WebSocket frames that should not be (PROTOCOL.md section 7.4)', () => {
+describe('invalid WebSocket frames (PROTOCOL.md section 7.4)', () => {
   test.each(FRAMES)('$name closes with $code', async ({ bytes, code }) => {
     const raw = await rawWebSocket(hub.url);
     raw.send(bytes);
@@ -116,7 +116,7 @@ describe('WebSocket frames that should not be (PROTOCOL.md section 7.4)', () => 
     await expectAlive(raw);
   });
 
-  test('noise ends in a close code, and pieces of any size are one message', async () => {
+  test('random bytes end in a close code, and fragments of any size form one message', async () => {
     const seeded = new Seeded();
     for (let round = 0; round < NOISE / 5; round += 25) {
       await Promise.all(Array.from({ length: 25 }, () => sendFrameNoise(seeded)));
@@ -127,7 +127,7 @@ describe('WebSocket frames that should not be (PROTOCOL.md section 7.4)', () => 
     raw.destroy();
   });
 
-  test('a client that sends pings and operations and reads nothing costs no memory', async () => {
+  test('a client that sends pings and operations and never reads costs no memory', async () => {
     const before = await Heap.residentBytes(hub);
     const flood = Buffer.concat(Array.from({ length: 400 }, () => clientFrame(9, Buffer.alloc(125, 97))));
     const asks = Buffer.concat(
@@ -146,7 +146,7 @@ describe('WebSocket frames that should not be (PROTOCOL.md section 7.4)', () => 
   });
 });
 
-test('all the while others are served as if nothing were the matter', async () => {
+test('other clients are served normally during these attacks', async () => {
   const { errors, slowestMs } = await canary.stop();
   expect(errors).toEqual([]);
   expect(slowestMs).toBeLessThan(BEAT_MS_MAX);

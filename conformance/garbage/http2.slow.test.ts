@@ -57,7 +57,7 @@ beforeAll(async () => {
 afterAll(() => hub.end('SIGKILL'));
 
 describe('attacks on HTTP/2', () => {
-  test('rapid reset: streams opened only to be cancelled end their connection', async () => {
+  test('rapid reset: a connection that only opens and cancels streams is closed', async () => {
     const raw = await rawHttp2(hub.url);
     const sent = await raw.flood(streams(1_000_000, (id) => [get(id, '/v1/events?channel=a'), reset(id)]));
     await raw.closes();
@@ -65,7 +65,7 @@ describe('attacks on HTTP/2', () => {
     expect(await seen('streams')).toBeLessThan(10);
   });
 
-  test('rapid reset with event streams, which begin at once', async () => {
+  test('rapid reset with event streams, whose answers begin immediately', async () => {
     const raw = await rawHttp2(hub.url);
     await raw.flood(
       streams(1_000_000, (id) => [get(id, '/v1/events?channel=a', { accept: 'text/event-stream' }), reset(id)]),
@@ -74,7 +74,7 @@ describe('attacks on HTTP/2', () => {
     await until('all sessions are gone', async () => (await seen('streams')) === 0);
   });
 
-  test('made to reset: streams that the hub has to take back end their connection as well', async () => {
+  test('made to reset: a connection that makes the hub reset streams is closed as well', async () => {
     const raw = await rawHttp2(hub.url);
     // A length without a body.
     const wrong = { 'content-length': '5' };
@@ -89,7 +89,7 @@ describe('attacks on HTTP/2', () => {
     }
   });
 
-  test('continuations that never end are not gathered', async () => {
+  test('an endless sequence of CONTINUATION frames is not buffered', async () => {
     const raw = await rawHttp2(hub.url);
     raw.send(
       frame(TYPE.headers, FLAG.endStream, 1, fieldBlock({ ':method': 'GET', ':scheme': 'https', ':path': '/' })),
@@ -100,13 +100,13 @@ describe('attacks on HTTP/2', () => {
     expect(sent).toBeLessThan(10_000);
   });
 
-  test('a header block that stops in the middle is waited for no longer than an idle connection', async () => {
+  test('an incomplete header block times out like an idle connection', async () => {
     const raw = await rawHttp2(hub.url);
     raw.send(frame(TYPE.headers, FLAG.endStream, 1, fieldBlock({ ':method': 'GET' })));
     await raw.closes();
   });
 
-  test('headers that are too long, or too many, cost their stream and nothing else', async () => {
+  test('headers that are too long, or too many, end their stream and affect no other', async () => {
     const long = (bytes: number): Record<string, string> => ({ x: 'y'.repeat(bytes) });
     const many = Array.from({ length: 200 }, (_, index) => [`x-${index}`, 'y'] as const);
     const raw = await rawHttp2(hub.url);
@@ -128,14 +128,14 @@ describe('attacks on HTTP/2', () => {
     await immense.closes();
   });
 
-  test('a flood of settings ends its connection', async () => {
+  test('a flood of SETTINGS frames closes its connection', async () => {
     const raw = await rawHttp2(hub.url);
     const sent = await raw.flood(repeated(1_000_000, settings()));
     await raw.closes();
     expect(sent).toBeLessThan(1_000_000);
   });
 
-  test('a flood of pings ends its connection, read or not', async () => {
+  test('a flood of PING frames closes its connection, whether the client reads the answers or not', async () => {
     for (const reads of [true, false]) {
       const raw = await rawHttp2(hub.url);
       if (!reads) raw.socket.pause();
@@ -145,7 +145,7 @@ describe('attacks on HTTP/2', () => {
     }
   });
 
-  test('frames that do nothing are passed over, a million of them', async () => {
+  test('a million frames without an effect are ignored', async () => {
     for (const nothing of [
       frame(TYPE.priority, 0, 1, Buffer.from([0, 0, 0, 0, 1])),
       frame(0xbb, 0, 0),
@@ -158,7 +158,7 @@ describe('attacks on HTTP/2', () => {
     }
   });
 
-  test('empty data without end ends its connection', async () => {
+  test('an endless sequence of empty DATA frames closes its connection', async () => {
     const raw = await rawHttp2(hub.url);
     const fields = { ':method': 'POST', ':scheme': 'https', ':authority': 'localhost', ':path': '/v1/events' };
     raw.send(frame(TYPE.headers, FLAG.endHeaders, 1, fieldBlock({ ...fields, 'content-type': 'application/json' })));
@@ -166,7 +166,7 @@ describe('attacks on HTTP/2', () => {
     await raw.closes();
   });
 
-  test('streams beyond the limit are refused, and a client that knows the limit or continues loses the connection', async () => {
+  test('streams beyond the limit are refused; a client that knows the limit or continues loses its connection', async () => {
     const open = (id: number): Buffer => get(id, '/v1/events?channel=a', { accept: 'text/event-stream' });
     const isFull = ({ text }: RawHttp2): boolean => text.split('polycast.ready').length - 1 === STREAMS_MAX;
     const early = await rawHttp2(hub.url, { acknowledgesSettings: false });
@@ -199,7 +199,7 @@ describe('attacks on HTTP/2', () => {
     await Promise.all(raws.map((raw) => raw.closes()));
   });
 
-  test('a connection that takes nothing at all is cut off as well', async () => {
+  test('a connection whose client reads nothing at all is closed as well', async () => {
     const raw = await rawHttp2(hub.url, { windowBytes: 2 ** 31 - 1, replenishesWindow: false });
     raw.send(windowUpdate(0, 2 ** 31 - 65_536));
     raw.send(get(1, '/v1/events?channel=heavy', { accept: 'text/event-stream' }));
@@ -210,7 +210,7 @@ describe('attacks on HTTP/2', () => {
     raw.destroy();
   });
 
-  test('what is no HTTP/2 after all is turned away', async () => {
+  test('a connection that does not speak HTTP/2 is refused', async () => {
     for (const wrong of [
       'GET / HTTP/1.1\r\n\r\n',
       '\0'.repeat(10_000),
@@ -222,21 +222,21 @@ describe('attacks on HTTP/2', () => {
     }
   });
 
-  test('a connection that never gets as far as HTTP is closed', async () => {
+  test('a connection that sends no request is closed', async () => {
     const bare = await rawSocket(hub.url);
     const begun = await rawSocket(hub.url);
     begun.send(Buffer.from([22, 3, 1, 2, 0, 1]));
     await Promise.all([bare.closes(), begun.closes()]);
   });
 
-  test('frames at random, sane and mangled, and connections that break in the middle of them', async () => {
+  test('random frames, valid and corrupted, on connections that end in the middle of a frame', async () => {
     const seeded = new Seeded();
     for (let round = 0; round < NOISE_ROUNDS; round++)
       await Promise.all(Array.from({ length: 20 }, () => sendNoise(seeded)));
     expect((await call(`${hub.url}/healthz`)).status, `seed ${seeded.seed}`).toBe(200);
   });
 
-  test('all the while others are served as if nothing were the matter, and nothing is left of it', async () => {
+  test('other clients are served normally during these attacks, and all resources are released', async () => {
     await until('all connections are gone', async () => (await seen('connections')) === 0);
     expect(await seen('streams')).toBe(0);
     const { errors, slowestMs } = await canary.stop();

@@ -13,7 +13,7 @@ const UPGRADE =
 let hub: HubProcess;
 afterEach(() => hub.end('SIGKILL'));
 
-test('beyond the limit of connections there is 503, those within it are served, and room is given away again', async () => {
+test('connections beyond the limit receive 503, those within it are served, and a closed one makes room for another', async () => {
   hub = await startHubProcess({ config: { limits: { connectionsMax: 50 } } });
   const canary = new Canary(hub.url);
   const within = await ask(40, HEALTH);
@@ -29,7 +29,7 @@ test('beyond the limit of connections there is 503, those within it are served, 
   await until('there is room again', async () => (await call(`${hub.url}/healthz`)).status === 200);
 });
 
-test('when file descriptors run out the rest is refused, those who are there are served, and it recovers', async () => {
+test('when file descriptors run out, new connections are refused, open ones are served, and the hub recovers', async () => {
   hub = await startHubProcess({ openFilesMax: 90, data: temporaryFolder('descriptors') });
   const canary = new Canary(hub.url);
   const raws = await ask(150, HEALTH);

@@ -13,7 +13,7 @@ let patterns = 0;
 let hub: HubProcess;
 afterEach(() => hub.end('SIGKILL'));
 
-test('a thousand polls of a hundred unique patterns leave no memory behind', async () => {
+test('a thousand polls with a hundred unique patterns each leave no memory behind', async () => {
   hub = await startHubProcess({ environment: WITH_INSPECTOR });
   await polls(100);
   const before = await Heap.residentBytes(hub);
@@ -22,7 +22,7 @@ test('a thousand polls of a hundred unique patterns leave no memory behind', asy
   await until('memory is given back', async () => (await Heap.residentBytes(hub)) - before < 160 * MIB);
 }, 120_000);
 
-test('a hundred WebSockets with a hundred deep patterns each take no more than a few times what they sent', async () => {
+test('a hundred WebSockets with a hundred deep patterns each take at most a few times the memory of their requests', async () => {
   hub = await startHubProcess({ environment: WITH_INSPECTOR });
   const before = await Heap.residentBytes(hub);
   const sockets = await Promise.all(

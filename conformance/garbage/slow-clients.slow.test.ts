@@ -21,15 +21,15 @@ beforeAll(async () => {
 });
 afterAll(() => hub.end('SIGKILL'));
 
-describe('clients that take their time', () => {
-  test('headers that do not end get 408, one byte at a time too', async () => {
+describe('slow clients', () => {
+  test('incomplete headers receive 408, also when they arrive one byte at a time', async () => {
     await withDrips(['GET /healthz HTTP/1.1\r\nX: '], 'a', async (raw) => {
       await raw.closes();
       expect({ status: raw.status, code: raw.code }).toEqual({ status: 408, code: 'request_timeout' });
     });
   });
 
-  test('a body that does not end gets 408, one byte at a time too, and without growth', async () => {
+  test('an incomplete body receives 408, also when it arrives one byte at a time, and memory does not grow', async () => {
     const before = await Heap.residentBytes(hub);
     const bodies = ['application/json', 'application/cloudevents+json'].map((type) => post('/v1/events', type));
     await withDrips([...bodies, post('/v1/channels/slow/events', 'text/plain')], ' ', async (raw) => {
@@ -39,7 +39,7 @@ describe('clients that take their time', () => {
     await until('no growth stays', async () => (await Heap.residentBytes(hub)) - before < GROWTH_BYTES_MAX);
   });
 
-  test('lines that stop in the middle get the results so far, and the reason', async () => {
+  test('an upload of lines that stops in the middle receives the results so far, and the reason', async () => {
     const raw = await rawSocket(hub.url);
     raw.send(
       `POST /v1/events HTTP/1.1\r\n${HOST}Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n`,
@@ -51,7 +51,7 @@ describe('clients that take their time', () => {
     expect(raw.text).toMatch(/"id":"[0-9a-z-]{22}"[^]*\{"error":\{[^\n]*"code":"request_timeout"/);
   });
 
-  test('lines may come slowly for as long as they come', async () => {
+  test('an upload of lines may be slow for as long as lines arrive', async () => {
     const raw = await rawSocket(hub.url);
     raw.send(
       `POST /v1/events HTTP/1.1\r\n${HOST}Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n`,
@@ -67,7 +67,7 @@ describe('clients that take their time', () => {
     raw.destroy();
   });
 
-  test('half a body, and then silence', async () => {
+  test('a client that sends half a body and then nothing receives 408', async () => {
     for (const [target, type] of [
       ['/v1/events', 'application/json'],
       ['/v1/events', 'application/x-ndjson'],
@@ -87,7 +87,7 @@ describe('clients that take their time', () => {
     await raw.closes();
   });
 
-  test('a stream on a connection that has sent much before lives on', async () => {
+  test('a stream stays open on a connection that has sent much data before', async () => {
     const raw = await rawSocket(hub.url);
     const body = JSON.stringify({ channel: 'slow', data: 'x'.repeat(100_000) });
     raw.send(
@@ -108,7 +108,7 @@ describe('clients that take their time', () => {
     await raw.closes();
   });
 
-  test('all the while others are served as if nothing were the matter', async () => {
+  test('other clients are served normally during these attacks', async () => {
     const { errors } = await canary.stop();
     expect(errors).toEqual([]);
     expect(hub.log()).not.toContain('"level":"error"');

@@ -53,7 +53,7 @@ const READS: readonly string[] = [
 ];
 
 describe.each(ATTACKERS)('$name', (attacker) => {
-  test.each(READS)('reads nothing of it by %s', async (path) => {
+  test.each(READS)('cannot read it by %s', async (path) => {
     for (const Accept of ['application/json', 'text/event-stream']) {
       const { text, status } = await requestAs(attacker, path, { Accept });
       // A refusal says which channel was asked for, and no more.
@@ -62,7 +62,7 @@ describe.each(ATTACKERS)('$name', (attacker) => {
     }
   });
 
-  test('learns nothing by conditions: neither that it has changed nor that it has not', async () => {
+  test('learns nothing from conditional requests: neither that it has changed nor that it has not', async () => {
     const path = `/v1/events?channel=${VICTIM}&after=earliest`;
     const owner = CALLERS.find(({ name }) => name === 'token, other user') as Caller;
     const { etag } = (await requestAs(owner, path)).headers;
@@ -89,7 +89,7 @@ describe.each(ATTACKERS)('$name', (attacker) => {
   });
 });
 
-test('its owner does read it so, where the way is one', async () => {
+test('its owner can read it by the valid paths among them', async () => {
   const owner = CALLERS.find(({ name }) => name === 'token, other user') as Caller;
   const ways = [];
   for (const path of READS) if ((await requestAs(owner, path)).text.includes(privateMessageTo('8'))) ways.push(path);
@@ -165,7 +165,7 @@ describe.each(FORBIDDEN)('%s', (channel) => {
       send('/v1/events', 'application/json', JSON.stringify({ channel, data: marker, user: '8', origin: 'x' })),
   };
 
-  test.each(Object.entries(attempts))('gets nothing %s', async (_how, attempt) => {
+  test.each(Object.entries(attempts))('receives nothing %s', async (_how, attempt) => {
     await attempt();
     const admin = CALLERS.find(({ name }) => name === 'admin') as Caller;
     const { text } = await requestAs(admin, `/v1/events?channel=${channel}&after=earliest&limit=1000`);

@@ -120,14 +120,17 @@ describe.skipIf(!isInstalled).each(Object.entries(SETTINGS))('with %s in a cooki
     marker,
   });
 
-  test.each(Object.entries(READS))('an allowed page reads as its user may, by %s', async (_way, attempt) => {
-    for (const channel of CHANNELS) {
-      const wanted = target(channel, '');
-      expect(await friend.evaluate(attempt, wanted)).toContain(wanted.secret);
-    }
-  });
+  test.each(Object.entries(READS))(
+    "an allowed page reads with its user's permissions, by %s",
+    async (_way, attempt) => {
+      for (const channel of CHANNELS) {
+        const wanted = target(channel, '');
+        expect(await friend.evaluate(attempt, wanted)).toContain(wanted.secret);
+      }
+    },
+  );
 
-  test.each(Object.entries(SENDS))('an allowed page sends as its user may, by %s', async (way, attempt) => {
+  test.each(Object.entries(SENDS))("an allowed page sends with its user's permissions, by %s", async (way, attempt) => {
     for (const channel of CHANNELS) {
       const sent = target(channel, `by a friend with ${login}, ${way}`);
       await friend.evaluate(attempt, sent);
@@ -148,7 +151,7 @@ describe.skipIf(!isInstalled).each(Object.entries(SETTINGS))('with %s in a cooki
       expect(spy.cookies).toEqual([isWithheld ? undefined : sent]);
     });
 
-    test.each(Object.entries({ ...OPAQUE_READS, ...READS }))('nothing is read, by %s', async (_way, attempt) => {
+    test.each(Object.entries({ ...OPAQUE_READS, ...READS }))('cannot read, by %s', async (_way, attempt) => {
       for (const channel of CHANNELS) {
         const learnt = await stranger().evaluate(attempt, target(channel, ''));
         expect(learnt).not.toContain('secret');
@@ -156,7 +159,7 @@ describe.skipIf(!isInstalled).each(Object.entries(SETTINGS))('with %s in a cooki
       }
     });
 
-    test.each(Object.entries(SENDS))('nothing is sent, by %s', async (way, attempt) => {
+    test.each(Object.entries(SENDS))('cannot send, by %s', async (way, attempt) => {
       for (const channel of CHANNELS) {
         const marker = `by a stranger at ${name} with ${login}, ${way}`;
         await stranger().evaluate(attempt, target(channel, marker));

@@ -72,7 +72,7 @@ function memoryBytes({ hub }: Kit): number {
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${hub.pid}/status`, 'utf8'))?.[1]) * 1024;
 }
 
-test('10,000 connections at once with 2,000 cookies: 2,000 calls, never more at once than is stated', async () => {
+test('10,000 concurrent connections with 2,000 cookies cause 2,000 calls to the site, within the limit of concurrent calls', async () => {
   const behave: Behaviour = async (asked, response) => {
     await pause(5);
     return answersBySession(300)(asked, response);
@@ -112,7 +112,7 @@ test('a site that hangs: connected users stay, others receive Retry-After, and n
   expect(slowestMs).toBeLessThan(8000);
 });
 
-test('a site that sends a gigabyte each time: nothing of it is kept', async () => {
+test('answers of a gigabyte from the site are not buffered', async () => {
   let sentBytes = 0;
   const flood: Behaviour = (_asked, response) => {
     response.writeHead(200, { 'Content-Type': 'application/json' });

@@ -56,7 +56,7 @@ async function statusOf(hub: HubProcess, line: string, headers: string, name: st
   return socket.status;
 }
 
-test('a name that is not of the loopback is refused, whatever is asked', async () => {
+test('a host name that is not a loopback name is refused, for every path', async () => {
   const hub = await start();
   for (const [what, line, headers] of REQUESTS) {
     for (const name of FOREIGN)
@@ -66,7 +66,7 @@ test('a name that is not of the loopback is refused, whatever is asked', async (
   }
 });
 
-test('nor is one in an absolute request target, whatever Host says', async () => {
+test('an absolute request target with such a name is refused, whatever Host contains', async () => {
   const hub = await start();
   for (const [what, line, headers] of REQUESTS) {
     const [method, path] = line.split(' ') as [string, string];
@@ -79,7 +79,7 @@ describe('over HTTP/2', () => {
   test.each([
     ['evil.example', 421],
     ['localhost', 200],
-  ])(':authority %s gets %i', async (name, expected) => {
+  ])(':authority %s receives %i', async (name, expected) => {
     const hub = await start({ tls: selfSigned() });
     const session = connectHttp2(hub.url, { rejectUnauthorized: false });
     onTestFinished(() => session.destroy());
@@ -89,7 +89,7 @@ describe('over HTTP/2', () => {
   });
 });
 
-test('what changes something is refused from another site that does not say which', async () => {
+test('a changing request from another site without an Origin is refused', async () => {
   const hub = await start();
   for (const site of ['cross-site', 'same-site']) {
     const headers = `Sec-Fetch-Site: ${site}\r\nContent-Type: application/json\r\nContent-Length: ${JSON_BODY.length}\r\n`;

@@ -16,7 +16,7 @@ beforeAll(async () => {
   world = await startWorld();
 });
 
-test('every route of the hub has its row, and every row its route', async () => {
+test('every route of the hub has a row in the matrix, and every row has a route', async () => {
   const description = (await (await fetch(`${world.hub.url}/openapi.json`)).json()) as {
     readonly paths: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   };
@@ -30,7 +30,7 @@ describe.each(CHANNELS)('$channel', (row: ChannelRow) => {
   const { channel } = row;
   const reading = Object.entries(READ_METHODS);
 
-  test.each(reading)('what comes now, by %s', async (name, read) => {
+  test.each(reading)('live events, by %s', async (name, read) => {
     const { id } = world.first(channel);
     const { secret } = world.second(channel);
     const outcomes = await all((credentials) =>
@@ -40,14 +40,14 @@ describe.each(CHANNELS)('$channel', (row: ChannelRow) => {
   });
 
   describe.each(['after=earliest', 'history=2'])('with %s', (from) => {
-    test.each(reading)('what was before, by %s', async (name, read) => {
+    test.each(reading)('past events, by %s', async (name, read) => {
       const { secret } = world.first(channel);
       const outcomes = await all((credentials) => read(world.hub.url, credentials, { channel, from, secret }));
       expect(outcomes).toEqual(expected(row.history, name, row.unavailable));
     });
   });
 
-  test('its newest value', async () => {
+  test('its newest event', async () => {
     const { secret } = world.second(channel);
     const path = `/v1/channels/${channel}`;
     const outcomes = await all((credentials) => request(world.hub.url, credentials, { method: 'GET', path, secret }));
@@ -92,7 +92,7 @@ describe.each(PATTERNS)('$pattern', ({ pattern, channel, subscribe }) => {
 });
 
 describe('@me', () => {
-  test.each(Object.entries(READ_METHODS))("is the caller's own, by %s", async (way, read) => {
+  test.each(Object.entries(READ_METHODS))("is the caller's own channel, by %s", async (way, read) => {
     const outcomes = await all((credentials, { user }) =>
       read(world.hub.url, credentials, {
         channel: '@me',

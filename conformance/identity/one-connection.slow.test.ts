@@ -39,7 +39,7 @@ describe.each(CHANNELS)('$channel', ({ channel, subscribe, history, publish, una
     expect(outcomes).toEqual(expected(history, '', unavailable));
   });
 
-  test('its newest value, and its pages', async () => {
+  test('its newest event, and its pages of history', async () => {
     const path = `/v1/channels/${channel}`;
     const newest = await atOnce((headers) => ask(path, headers, world.second(channel).secret));
     expect(newest).toEqual(expected(subscribe, '', unavailable));

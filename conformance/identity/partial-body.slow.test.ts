@@ -76,7 +76,7 @@ const ENDINGS: Readonly<
 };
 
 describe.each(Object.entries(ENDINGS))('%s', (_how, { end, expires, code, status }) => {
-  test('in the middle of a body, and no route does what was asked', async () => {
+  test('in the middle of a body: no route performs the request', async () => {
     const key = await createKey(
       world.hub.url,
       world.issuer.key('admin'),

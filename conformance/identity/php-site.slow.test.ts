@@ -28,7 +28,7 @@ afterAll(() => browser?.close());
 afterEach(() => Promise.all(browser?.contexts().map((context) => context.close()) ?? []));
 
 describe.skipIf(!isInstalled).each(['websocket', 'sse', 'long-poll', 'short-poll'])('by %s', (transport) => {
-  test('news reaches both users, a letter one; a log-out ends what is open; a letter waits for who is away', async () => {
+  test('both users receive news, one a private message; a log-out ends open sessions; an offline user receives the message later', async () => {
     const ada = await logIn('ada', transport);
     const ben = await logIn('ben', transport);
     const unique = (text: string): string => `${text} by ${transport}`;
@@ -69,7 +69,7 @@ describe.skipIf(!isInstalled).each(['websocket', 'sse', 'long-poll', 'short-poll
   });
 });
 
-test('PHP has nothing to complain of', () => expect(site?.phpErrors() ?? []).toEqual([]));
+test('PHP logs no warning or error', () => expect(site?.phpErrors() ?? []).toEqual([]));
 
 /** A browser of one's own, logged in by the site's form. */
 async function logIn(user: User, transport: string): Promise<Page> {

@@ -82,7 +82,7 @@ function watchPresence(...channels: string[]): Follower {
 const enter = (user: string, transport: Transport = 'sse'): Follower =>
   hub.follow(transport, { channels: [ROOM], after: 'now', user });
 
-describe('who comes and goes', () => {
+describe('a user that joins and leaves', () => {
   test.each(['long-poll', 'sse', 'websocket'] as const)('by %s', async (transport) => {
     hub = await startUsersHub(CONFIG);
     const onlooker = watchPresence(`polycast.presence.${ROOM}`);
@@ -98,7 +98,7 @@ describe('who comes and goes', () => {
     expect(await snapshotOf()).toMatchObject({ users: 0, members: [] });
   });
 
-  test('lists users who poll, although they are never connected for long', async () => {
+  test('lists users who poll, although each poll is short', async () => {
     hub = await startUsersHub(CONFIG);
     const onlooker = watchPresence(`polycast.presence.${ROOM}`);
     const ask = () => hub.request('GET', `/v1/events?channel=${ROOM}`, undefined, { token: hub.token('ann') });
@@ -128,7 +128,7 @@ describe('who comes and goes', () => {
     expect(wordsOf(onlooker).toSorted()).toEqual(['join ann', 'occupied', 'online ann']);
   });
 
-  test('a client that reconnects 1,000 times a minute makes no noise', async () => {
+  test('a client that reconnects 1,000 times a minute causes no presence events', async () => {
     hub = await startUsersHub(CONFIG);
     const onlooker = watchPresence(`polycast.presence.${ROOM}`, 'polycast.users.*', 'polycast.channels.*');
     const headers = { Authorization: `Bearer ${hub.token('ann')}` };
@@ -146,7 +146,7 @@ describe('who comes and goes', () => {
     expect(wordsOf(onlooker).slice(3).toSorted()).toEqual(['leave ann', 'offline ann', 'vacated']);
   });
 
-  test('reports only counts for a crowd', async () => {
+  test('a channel with many users reports only their number', async () => {
     hub = await startUsersHub(CONFIG);
     const onlooker = watchPresence(`polycast.presence.${ROOM}`);
     const manyUsers = Array.from({ length: 25 }, (_, index) => enter(`user${index}`));
@@ -168,7 +168,7 @@ describe('who comes and goes', () => {
     expect(await snapshotOf()).toMatchObject({ users: 0, members: [] });
   });
 
-  test('a WebSocket comes and goes with what it subscribes to, and is known once it says who it is', async () => {
+  test('a WebSocket joins and leaves with its subscriptions, and has a name once it has authenticated', async () => {
     hub = await startUsersHub({ ...CONFIG, rules: [{ pattern: 'room.>', subscribe: 'anyone', presence: 'users' }] });
     const onlooker = watchPresence('polycast.presence.>', 'polycast.users.*');
     const socket = new WebSocket(`${hub.url.replace('http', 'ws')}/v1/events?channel=room.1`);
@@ -186,7 +186,7 @@ describe('who comes and goes', () => {
     expect(wordsOf(onlooker).filter((word) => word.startsWith('online'))).toEqual(['online ann']);
   });
 
-  test('is visible only with permission, and kept only where a rule sets it', async () => {
+  test('is visible only with permission, and exists only where a rule enables it', async () => {
     hub = await startUsersHub({ ...CONFIG, rules: [...CONFIG.rules, { pattern: 'hall.>', subscribe: 'anyone' }] });
     const status = async (path: string, token?: string): Promise<number> =>
       (await call(hub.url + path, token === undefined ? {} : { headers: { Authorization: `Bearer ${token}` } })).status;
@@ -206,7 +206,7 @@ describe('who comes and goes', () => {
 });
 
 describe('a snapshot', () => {
-  test('and what comes after its cursor add up, whenever it is taken', async () => {
+  test('and the events after its cursor add up to the presence, at any moment', async () => {
     hub = await startUsersHub({ ...CONFIG, presence: { ...CONFIG.presence, listedMax: 1000 } });
     const chance = seededChance();
     const here = new Map<string, Follower>();
@@ -235,7 +235,7 @@ describe('a snapshot', () => {
 });
 
 describe('after a restart', () => {
-  test('those who come back within the grace have not been away', async () => {
+  test('users who return within the grace period have not left', async () => {
     const data = temporaryFolder('presence');
     hub = await startUsersHub(CONFIG, { data });
     const { port } = hub.process;

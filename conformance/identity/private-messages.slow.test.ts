@@ -31,7 +31,7 @@ async function arrived(user: string, followers: readonly Follower[]): Promise<vo
   });
 }
 
-describe('a letter', () => {
+describe('a private message', () => {
   test.each(['7', 'ann@shop.example', 'Zoë/Ω 1', '-x', 'a.b'])(
     'reaches all devices of %s on all transports, and no other user',
     async (user) => {
@@ -61,7 +61,7 @@ describe('a letter', () => {
     },
   );
 
-  test.each(TRANSPORTS)('that was sent while its reader was away is there on return, on %s', async (transport) => {
+  test.each(TRANSPORTS)('that was sent while its reader was offline arrives on return, on %s', async (transport) => {
     const user = `away-${transport}`;
     const before = hub.follow(transport, { channels: ['@me'], after: 'now', user });
     await arrived(user, [before]);
@@ -102,7 +102,7 @@ describe('a letter', () => {
     expect((await hub.request('POST', '/v1/users/ann/events', { data: 1 }, shown)).status).toBe(403);
   });
 
-  test('may be bare data of any media type', async () => {
+  test('may have a body of any media type', async () => {
     const headers = { 'Content-Type': 'text/plain', 'Polycast-Type': 'note' };
     expect((await hub.request('POST', '/v1/users/bare/events', 'Hello', { headers })).status).toBe(201);
     const json = { 'Content-Type': 'application/json', 'Polycast-Type': 'order' };
@@ -150,14 +150,14 @@ describe('a letter', () => {
     ['GET', '/v1/users/a%0ab', undefined, 400, 'invalid_parameter'],
     ['POST', '/v1/users/ann/disconnect', { reason: 1 }, 400, 'invalid_body'],
     ['POST', '/v1/users/ann/disconnect', { why: 'x' }, 400, 'invalid_body'],
-  ])('%s %s that is wrong is refused', async (method, path, body, status, code) => {
+  ])('%s %s is refused if it is invalid', async (method, path, body, status, code) => {
     const reply = await hub.request(method, path, body);
     expect([reply.status, reply.json<{ code: string }>().code]).toEqual([status, code]);
   });
 });
 
-describe('many at once', () => {
-  test('in an array, each with its own result', async () => {
+describe('many private messages', () => {
+  test('in an array, each has its own result', async () => {
     const reply = await hub.request('POST', '/v1/users/events', [
       { user: 'a', data: 1 },
       { users: ['a', 'b'], data: 2 },
@@ -189,7 +189,7 @@ describe('many at once', () => {
     expect(events.map(({ data }) => data)).toEqual(Array.from({ length: 300 }, (_, index) => index * 40 + 7));
   });
 
-  test('and again with the same key, each user gets it once', async () => {
+  test('and again with the same key: each user receives it once', async () => {
     const again = { headers: { 'Idempotency-Key': 'group-1' } };
     const first = await hub.request('POST', '/v1/users/events', { users: ['k1', 'k2'], data: 1 }, again);
     const second = await hub.request('POST', '/v1/users/events', { users: ['k2', 'k1', 'k3'], data: 1 }, again);
@@ -216,14 +216,14 @@ describe('a user', () => {
     await until('all have gone', async () => !(await userOf('shown')).online);
   });
 
-  test('who only polls is online between the requests', async () => {
+  test('that only polls is online between the requests', async () => {
     expect((await userOf('poller')).online).toBe(false);
     await hub.request('GET', '/v1/events?channel=@me', undefined, { token: hub.token('poller') });
     expect(await userOf('poller')).toMatchObject({ online: true, sessions: [] });
   });
 
   test.each(TRANSPORTS)(
-    'is disconnected within a second, on %s, and may come back with new credentials',
+    'is disconnected within a second, on %s, and may return with new credentials',
     async (transport) => {
       const user = `gone-${transport}`;
       const follower = hub.follow(transport, { channels: ['@me'], after: 'now', user });
@@ -263,7 +263,7 @@ describe('a user', () => {
 
 describe('a user of the site', () => {
   test.each(['long-poll', 'sse', 'websocket'] as const)(
-    'is asked for again on demand, and %s goes on with the answer',
+    'is looked up again on demand, and %s continues with the answer',
     async (transport) => {
       let answer: object = { user: 'ann', subscribe: ['team.>'], ttlSeconds: 3600 };
       let asked = 0;

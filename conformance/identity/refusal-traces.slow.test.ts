@@ -46,26 +46,31 @@ const READ = '/v1/events?channel=staff.board&after=earliest';
 test.each([
   ['nobody', 'none', 'unauthorized', {}],
   ['a user', 'token, right user', 'forbidden', { kind: 'user', user: '7' }],
-])('of %s it says who, the channel and the rule, and the answer does not', async (_who, caller, code, fields) => {
-  const credentials = CALLERS.find(({ name }) => name === caller)?.credentials(world.issuer) ?? {};
-  const before = await count(code, 'GET /v1/events');
-  const reply = await call(world.hub.url + READ, { headers: headersOf(credentials) });
-  const problem = reply.json<{ code: string; detail: string; rule?: string }>();
-  expect(problem.code).toBe(code);
-  expect(problem.rule).toBeUndefined();
-  expect(JSON.stringify(problem)).not.toMatch(/rule \d|role|staff\.>/);
-  expect(await count(code, 'GET /v1/events')).toBe(before + 1);
-  await until('it is logged', () => refusals().some((line) => line.code === code && line['channel'] === 'staff.board'));
-  expect(refusals().find((line) => line.code === code && line['channel'] === 'staff.board')).toMatchObject({
-    route: 'GET /v1/events',
-    action: 'subscribe',
-    rule: expect.stringContaining('(staff.>)'),
-    needs: expect.stringContaining('role'),
-    ...fields,
-  });
-});
+])(
+  'of %s: the log names the principal, the channel and the rule, and the answer does not',
+  async (_who, caller, code, fields) => {
+    const credentials = CALLERS.find(({ name }) => name === caller)?.credentials(world.issuer) ?? {};
+    const before = await count(code, 'GET /v1/events');
+    const reply = await call(world.hub.url + READ, { headers: headersOf(credentials) });
+    const problem = reply.json<{ code: string; detail: string; rule?: string }>();
+    expect(problem.code).toBe(code);
+    expect(problem.rule).toBeUndefined();
+    expect(JSON.stringify(problem)).not.toMatch(/rule \d|role|staff\.>/);
+    expect(await count(code, 'GET /v1/events')).toBe(before + 1);
+    await until('it is logged', () =>
+      refusals().some((line) => line.code === code && line['channel'] === 'staff.board'),
+    );
+    expect(refusals().find((line) => line.code === code && line['channel'] === 'staff.board')).toMatchObject({
+      route: 'GET /v1/events',
+      action: 'subscribe',
+      rule: expect.stringContaining('(staff.>)'),
+      needs: expect.stringContaining('role'),
+      ...fields,
+    });
+  },
+);
 
-test('a server learns the rule', async () => {
+test('a server receives the name of the rule', async () => {
   const reply = await call(world.hub.url + READ, {
     headers: { Authorization: `Bearer ${world.issuer.key('narrow')}` },
   });
@@ -75,7 +80,7 @@ test('a server learns the rule', async () => {
   });
 });
 
-describe('each way leaves its own', () => {
+describe('each kind of refusal is logged', () => {
   test.each([
     ['an item of an array', 'forbidden', 'POST /v1/events', () => post('[{"channel":"staff.board","data":1}]')],
     [
@@ -100,7 +105,7 @@ describe('each way leaves its own', () => {
   });
 });
 
-test('addresses that clients make up are one in the metrics', async () => {
+test('unknown paths share one label in the metrics', async () => {
   for (let index = 0; index < 50; index++) await call(`${world.hub.url}/made-up-${index}`);
   const { text } = await call(`${world.hub.url}/metrics`);
   expect(text).not.toContain('made-up');
@@ -112,7 +117,7 @@ test('no token, and no secret of a key, is in the log', () => {
   expect(secrets.filter((secret) => world.hub.log().includes(secret))).toEqual([]);
 });
 
-test('in `polycast dev` it is on the terminal, with the setting that would allow it', async () => {
+test('`polycast dev` prints it on the terminal, with the setting that would allow the request', async () => {
   const command = join(import.meta.dirname, '../../packages/server/src/cli/polycast.ts');
   const child = spawn(process.execPath, [command, 'dev', '--data', ':memory:', '--listen', '127.0.0.1:0'], {
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -32,7 +32,7 @@ async function start(more: Readonly<Record<string, unknown>> = {}): Promise<HubP
   return hub;
 }
 
-test('over HTTP/2 a stream is warned and ended as over HTTP/1.1, and its connection stays', async () => {
+test('over HTTP/2 a stream receives the warning and the end as over HTTP/1.1, and its connection stays open', async () => {
   const hub = await start({ tls: selfSigned() });
   const client = new Http2Client(hub.url);
   onTestFinished(() => client.close());
@@ -61,7 +61,7 @@ test('over HTTP/2 a stream is warned and ended as over HTTP/1.1, and its connect
   expect(client.closed).toBe(false);
 });
 
-test('who takes nothing is ended all the same, long before its silence would be noticed', async () => {
+test('a client that reads nothing is disconnected at its expiry, before the write timeout', async () => {
   const hub = await start();
   const key = await firstKey(hub);
   const socket = connect(hub.port, '127.0.0.1');

@@ -46,7 +46,7 @@ describe.each(ROWS)('$channel', (row) => {
   });
 });
 
-describe('where two come in', () => {
+describe('with two tokens in one request', () => {
   const row = CHANNELS.find(({ channel }) => channel === 'inbox.7.letters') as ChannelRow;
   const token = (user: string): string => world.issuer.token(user);
   const both: readonly (readonly [string, () => Credentials, Outcome])[] = [
@@ -80,14 +80,14 @@ describe('where two come in', () => {
 });
 
 test.each(Object.entries(PUBLISH_METHODS).filter(([way]) => way !== 'WebSocket'))(
-  'nothing is published by a token in the address, by %s',
+  'a token in the query string cannot publish, by %s',
   async (_way, publish) => {
     const publication = { channel: 'members.news', data: 'by an address' };
     expect(await publish(world.hub.url, { queryToken: world.issuer.token('7') }, publication)).toBe('unauthorized');
   },
 );
 
-test('nothing that lets anybody in has got into the log, whatever its level', () => {
+test('the log contains no credentials, at any level', () => {
   const brought = CALLERS.flatMap(({ credentials }) => Object.values(credentials(world.issuer)) as readonly string[]);
   // Of a token or key its last part is the secret one.
   const secrets = brought.map((text) => text.split(/[._]/).at(-1) as string).filter((text) => text.length > 3);

@@ -24,7 +24,7 @@ let hub: HubProcess;
 afterEach(() => hub.end('SIGKILL'));
 
 describe('readers that do not read', () => {
-  test('cost bounded memory, stay connected, delay no other client, and receive everything when they continue to read', async () => {
+  test('use bounded memory, stay connected, delay no other client, and receive everything when they continue to read', async () => {
     hub = await startHubProcess({
       data: temporaryFolder('stalled'),
       config: { delivery: { tailBytesMax: TAIL_BYTES } },
@@ -108,7 +108,7 @@ describe('readers that do not read', () => {
     }
   });
 
-  test('a slow reader that reads on is not taken for a stalled one', async () => {
+  test('a slow reader that continues to read is not treated as stalled', async () => {
     hub = await startHubProcess({
       config: { delivery: { stalledTimeoutMs: STALLED_TIMEOUT_MS, batchBytesMax: 32_768 } },
     });

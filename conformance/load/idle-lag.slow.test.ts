@@ -15,7 +15,7 @@ const OTHERS = 5_000;
 const MATCHING = 17;
 
 test(
-  'after a kill a subscription that has nothing to do is not behind, and one that has is by what it matches: webhooks and pulls',
+  'after a kill an idle subscription has no lag, and the lag of another counts its matching events: webhooks and pulls',
   { timeout: 60_000 },
   async () => {
     const data = join(temporaryFolder('idle-lag'), 'data');

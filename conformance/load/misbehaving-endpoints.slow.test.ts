@@ -31,7 +31,7 @@ async function holdingEndpoint(answer: string): Promise<{ readonly port: number;
 }
 
 test(
-  'endpoints that begin an answer and never end it cost the hub their own requests: a webhook, a question for consent, an anonymous WebSub callback',
+  'endpoints with endless answers block only requests to themselves: a webhook, a consent request, an anonymous WebSub callback',
   { timeout: 120_000 },
   async () => {
     const trusted = await Promise.all(ANSWERS.map(holdingEndpoint));

@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => hub.end('SIGKILL'));
 
 describe('blocking queries (PROTOCOL.md section 10.1)', () => {
-  test('answer at once when there is newer data, else when there is', async () => {
+  test('are answered immediately when there is a newer event, else when one arrives', async () => {
     const first = await publish(hub.url, { channel: 'price', data: 1 });
     const second = await publish(hub.url, { channel: 'price', data: 2 });
     expect((await get('/v1/channels/price?wait=30', { 'If-None-Match': `"${first.id}"` })).text).toBe('2');
@@ -37,7 +37,7 @@ describe('blocking queries (PROTOCOL.md section 10.1)', () => {
     expect((await get('/v1/channels/nothing')).json()).toMatchObject({ status: 404, code: 'channel_empty' });
   });
 
-  test('a client that goes leaves nothing behind', async () => {
+  test('a client that disconnects leaves nothing behind', async () => {
     const { id } = await publish(hub.url, { channel: 'left', data: 1 });
     const raws = await Promise.all(Array.from({ length: 20 }, () => rawSocket(hub.url)));
     for (const raw of raws)
@@ -52,7 +52,7 @@ describe('blocking queries (PROTOCOL.md section 10.1)', () => {
 });
 
 describe('history (section 10.2)', () => {
-  test.each([1, 7, 10, 100])('pages of %d, both ways, are the whole and end in null', async (limit) => {
+  test.each([1, 7, 10, 100])('pages of %d, in both directions, contain every event and end in null', async (limit) => {
     const channel = `history.${limit}`;
     const ids = (
       await publishAll(
@@ -79,7 +79,7 @@ describe('history (section 10.2)', () => {
     expect(forth).toEqual(ids);
   });
 
-  test('a page leads to its neighbours, in Link as in the body', async () => {
+  test('a page names its neighbours in Link and in the body', async () => {
     const ids = (
       await publishAll(
         hub.url,
@@ -107,17 +107,20 @@ describe('compression, HEAD and OPTIONS (sections 4.3 and 5.5)', () => {
     ).then(() => undefined),
   );
 
-  test.each(['br', 'gzip'] as const)('large answers come in %s to who accepts it', async (encoding) => {
-    const plain = await get('/v1/events?channel=large&after=earliest');
-    expect(plain.headers['content-encoding']).toBeUndefined();
-    expect(plain.headers.vary).toContain('Accept-Encoding');
-    const reply = await get('/v1/events?channel=large&after=earliest', { 'Accept-Encoding': encoding });
-    expect(reply.headers['content-encoding']).toBe(encoding);
-    expect(decode[encoding](reply.bytes).toString()).toBe(plain.text);
-    expect(reply.bytes.length).toBeLessThan(plain.bytes.length / 4);
-    const page = await get('/v1/channels/large/history', { 'Accept-Encoding': encoding });
-    expect(JSON.parse(decode[encoding](page.bytes).toString())).toHaveProperty('events');
-  });
+  test.each(['br', 'gzip'] as const)(
+    'large answers have the coding %s for clients that accept it',
+    async (encoding) => {
+      const plain = await get('/v1/events?channel=large&after=earliest');
+      expect(plain.headers['content-encoding']).toBeUndefined();
+      expect(plain.headers.vary).toContain('Accept-Encoding');
+      const reply = await get('/v1/events?channel=large&after=earliest', { 'Accept-Encoding': encoding });
+      expect(reply.headers['content-encoding']).toBe(encoding);
+      expect(decode[encoding](reply.bytes).toString()).toBe(plain.text);
+      expect(reply.bytes.length).toBeLessThan(plain.bytes.length / 4);
+      const page = await get('/v1/channels/large/history', { 'Accept-Encoding': encoding });
+      expect(JSON.parse(decode[encoding](page.bytes).toString())).toHaveProperty('events');
+    },
+  );
 
   test('small answers, and clients without a common coding, get no compression', async () => {
     expect(
@@ -158,7 +161,7 @@ describe('compression, HEAD and OPTIONS (sections 4.3 and 5.5)', () => {
     expect([head.status, head.headers['content-type']]).toEqual([200, 'application/json']);
   });
 
-  test('OPTIONS tells what is allowed, and preflights what a page may send', async () => {
+  test('OPTIONS lists the allowed methods, and answers preflights with what a page may send', async () => {
     const options = await call(`${hub.url}/v1/events`, { method: 'OPTIONS' });
     expect([options.status, options.headers.allow]).toEqual([204, 'GET, HEAD, POST, OPTIONS']);
     expect((await call(`${hub.url}/nowhere`, { method: 'OPTIONS' })).status).toBe(404);

@@ -37,14 +37,14 @@ describe.each(['binary', 'structured'] as const)('an event in %s mode', (mode) =
     });
   });
 
-  test('is published once however often it is sent: source and id are its key', async () => {
+  test('is published once although it is sent repeatedly: source and id are its key', async () => {
     const event = new CloudEvent({ ...ATTRIBUTES, id: `${mode}-twice`, data: 1 });
     const [first, second] = [await send(mode, event), await send(mode, event)];
     expect(second.text).toBe(first.text);
     expect(second.headers['idempotency-replayed']).toBe('true');
   });
 
-  test('goes to the channel that it names, before its subject, and to that of the path before both', async () => {
+  test('goes to the channel of the path, else to the channel that it names, else to its subject', async () => {
     const named = new CloudEvent({ ...ATTRIBUTES, id: `${mode}-named`, channel: 'named', data: 1 });
     expect((await send(mode, named)).json<{ channel: string }>().channel).toBe('named');
     const there = new CloudEvent({ ...ATTRIBUTES, id: `${mode}-path`, data: 1 });
@@ -53,7 +53,7 @@ describe.each(['binary', 'structured'] as const)('an event in %s mode', (mode) =
     expect((await send(mode, nowhere)).json<{ code: string }>().code).toBe('channel_missing');
   });
 
-  test('may hold text, bytes, or nothing', async () => {
+  test('may contain text, bytes, or no data', async () => {
     const text = new CloudEvent({
       ...ATTRIBUTES,
       id: `${mode}-text`,
@@ -80,7 +80,7 @@ describe.each(['binary', 'structured'] as const)('an event in %s mode', (mode) =
   });
 });
 
-test('a batch has a result each', async () => {
+test('a batch has one result per event', async () => {
   const events = [1, 2, 3].map((n) =>
     new CloudEvent({ ...ATTRIBUTES, id: `batch-${n}`, channel: 'batch', data: n }).toJSON(),
   );
@@ -104,7 +104,7 @@ test('a batch has a result each', async () => {
   ]);
 });
 
-test('headers in binary mode are percent-encoded text', async () => {
+test('headers in binary mode are percent-decoded', async () => {
   const headers = {
     'Content-Type': 'application/json',
     'ce-specversion': '1.0',
@@ -149,7 +149,7 @@ test.each([
   expect(await newest('headers')).toMatchObject({ cloudevent: { id: expected, subject: expected } });
 });
 
-test('a header in binary mode that is no UTF-8 is refused', async () => {
+test('a header in binary mode that is not UTF-8 is refused', async () => {
   const headers = {
     'ce-specversion': '1.0',
     'ce-id': '\xff',

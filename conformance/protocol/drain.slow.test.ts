@@ -25,7 +25,7 @@ beforeEach(async () => {
 afterEach(() => hub.end('SIGKILL'));
 
 describe('a hub that receives SIGTERM', () => {
-  test('tells every session, each in its own way', async () => {
+  test('sends every session the drain message of its transport', async () => {
     const { id } = await publish(hub.url, { channel: 'a', data: 1 });
     const sse = await Promise.all(
       Array.from({ length: 20 }, () => ask('GET /v1/events?channel=a', 'Accept: text/event-stream\r\n')),
@@ -56,7 +56,7 @@ describe('a hub that receives SIGTERM', () => {
     await endsWell();
   });
 
-  test('finishes publishes in flight, and refuses new ones and new readers', async () => {
+  test('finishes publishes in flight, and refuses new publishes and new readers', async () => {
     const body = '{"channel":"a","data":"in flight"}';
     const head = `POST /v1/events HTTP/1.1\r\n${HOST}Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
     const inFlight = await rawSocket(hub.url);
@@ -90,7 +90,7 @@ describe('a hub that receives SIGTERM', () => {
     await endsWell();
   });
 
-  test('waits for a publish that is all there is', async () => {
+  test('waits for a publish in flight when nothing else is open', async () => {
     const body = '{"channel":"a","data":"in flight"}';
     const inFlight = await rawSocket(hub.url);
     inFlight.send(
@@ -109,7 +109,7 @@ describe('a hub that receives SIGTERM', () => {
     await endsWell();
   });
 
-  test('says on /readyz why, to those who still have a connection', async () => {
+  test('reports the reason on /readyz to clients that are still connected', async () => {
     const probe = await rawSocket(hub.url);
     // A request under way keeps the connection; the probe comes behind it.
     const body = '{"channel":"a","data":1}';
@@ -130,7 +130,7 @@ describe('a hub that receives SIGTERM', () => {
     await endsWell();
   });
 
-  test('ends in bounded time clients that do not read, do not stop sending, or do not finish', async () => {
+  test('disconnects clients that do not read, do not stop sending, or do not finish, within a bounded time', async () => {
     const stalled = [
       await ask('GET /v1/events?channel=a', 'Accept: text/event-stream\r\n'),
       await rawWebSocket(hub.url, '/v1/events?channel=a'),

@@ -24,7 +24,7 @@ function bodyOf({ text }: RawSocket): string {
   return text.slice(text.indexOf('\r\n\r\n') + 4);
 }
 
-test('each write is a chunk, whole as it comes: no client waits for more', async () => {
+test('each write is one complete chunk: no client waits for more', async () => {
   const stream = await listen('HTTP/1.1', 'channel=each');
   expect(stream.text).toMatch(/^HTTP\/1\.1 200 OK\r\n(?:.+\r\n)*Transfer-Encoding: chunked\r\n/);
   for (const [index, data] of ['ž', 'x'.repeat(100_000), ''].entries()) {
@@ -39,7 +39,7 @@ test('each write is a chunk, whole as it comes: no client waits for more', async
   stream.destroy();
 });
 
-test('so is a heartbeat', async () => {
+test('each heartbeat is one complete chunk', async () => {
   const stream = await listen('HTTP/1.1', 'channel=none');
   await until('one comes', () => chunksOf(bodyOf(stream)).length > 1);
   expect(chunksOf(bodyOf(stream))[1]).toMatch(/^:\n$|^event: polycast\.heartbeat\n/);
@@ -64,7 +64,7 @@ test.each([
   stream.destroy();
 });
 
-test('what a client has published itself is left out of a chunk, also when nothing else is in it', async () => {
+test("a client's own events are left out of a chunk, also when the chunk has no others", async () => {
   const publishMine = async (list: readonly unknown[]): Promise<void> => {
     const body = JSON.stringify(list.map((data) => ({ channel: 'own', data })));
     const headers = { 'Content-Type': 'application/json' };
@@ -87,7 +87,7 @@ test('what a client has published itself is left out of a chunk, also when nothi
   stream.destroy();
 });
 
-test('a connection that is to be kept, by its own word, has chunks', async () => {
+test('a connection with keep-alive has chunks', async () => {
   const stream = await listen('HTTP/1.1', 'channel=kept', 'Connection: keep-alive\r\n');
   expect(stream.text).toMatch(/\r\nTransfer-Encoding: chunked\r\n/);
   stream.destroy();

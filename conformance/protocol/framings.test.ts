@@ -59,7 +59,7 @@ test.each([sseFraming, webSocketFraming])('$name, byte by byte, and in two at ev
     expect(READ[framing.name]?.([bytes.subarray(0, at), bytes.subarray(at)])).toEqual(expected);
 });
 
-test('the frames that these tests send are frames', () => {
+test('the frames that these tests send are valid', () => {
   const messages: string[] = [];
   const receiver = new Receiver({ isServer: true, maxPayload: 0, skipUTF8Validation: false });
   receiver.on('message', (message: Buffer) => messages.push(message.toString('utf8')));

@@ -72,7 +72,7 @@ describe('over one connection', () => {
     });
   });
 
-  test('many concurrent long answers arrive complete, and delay no short one', async () => {
+  test('many concurrent large answers arrive complete, and delay no small one', async () => {
     const one = client();
     const text = 'long é '.repeat(28_000);
     await one.publish('long', text);
@@ -84,7 +84,7 @@ describe('over one connection', () => {
     }
   });
 
-  test('a stream that its client takes back is gone, and the others go on', async () => {
+  test('a stream that its client cancels ends, and the others continue', async () => {
     const one = client();
     const [left, right] = [one.listen('/v1/events?channel=pair'), one.listen('/v1/events?channel=pair')] as const;
     await Promise.all([left.receives('ready'), right.receives('ready')]);
@@ -96,7 +96,7 @@ describe('over one connection', () => {
     await right.receives('\n:\n');
   });
 
-  test('resuming goes on after Last-Event-ID', async () => {
+  test('a stream with Last-Event-ID continues after that event', async () => {
     const one = client();
     const ids: string[] = [];
     for (let n = 0; n < 5; n++) ids.push((await publish(hub.url, { channel: 'resumed', data: n })).id);
@@ -105,7 +105,7 @@ describe('over one connection', () => {
     expect(stream.events.map((event) => JSON.parse(event).data)).toEqual([2, 3, 4]);
   });
 
-  test('a reader that takes nothing for a while gets everything in the end', async () => {
+  test('a reader that pauses for a while receives everything when it continues', async () => {
     const one = client();
     const slow = one.listen('/v1/events?channel=slow');
     await slow.receives('ready');
@@ -119,7 +119,7 @@ describe('over one connection', () => {
 });
 
 describe('bodies', () => {
-  test('lines are published as they come', async () => {
+  test('lines are published as they arrive', async () => {
     const posting = client().post('/v1/events', { 'content-type': 'application/x-ndjson' });
     for (let sent = 1; sent <= 3; sent++) {
       posting.stream.write(`{"channel":"lines","data":${sent}}\n`);
@@ -129,7 +129,7 @@ describe('bodies', () => {
     expect((await posting.completed()).status).toBe(200);
   });
 
-  test('one that is too large, or never ends, is refused, and its connection goes on', async () => {
+  test('one that is too large, or incomplete, is refused, and its connection stays open', async () => {
     const one = client();
     const large = await one.ask('/v1/events', { 'content-type': 'application/json' }, 'x'.repeat(2_000_000));
     expect([large.status, JSON.parse(large.text).code]).toEqual([413, 'body_too_large']);
@@ -163,7 +163,7 @@ describe('curl', () => {
     await until('it is heard', () => text.includes('"data":"é"'));
   });
 
-  test('speaks HTTP/1.1 where it wants to', () => {
+  test('speaks HTTP/1.1 where it is asked to', () => {
     const options = ['-sk', '--http1.1', '-w', ' %{http_version}'];
     expect(execFileSync('curl', [...options, `${hub.url}/healthz`], { encoding: 'utf8' })).toBe('{"status":"ok"} 1.1');
   });
@@ -208,7 +208,7 @@ describe('the connection', () => {
   });
 });
 
-test("a session over HTTP/2 is its user's, with the address of the connection, and counts by it", async () => {
+test("a session over HTTP/2 has its user and the connection's address, and is counted by that address", async () => {
   const users = await startUsersHub({
     tls: SETTINGS.tls,
     rules: [{ pattern: 'news', subscribe: ['users'] }],

@@ -60,7 +60,7 @@ describe('the data that subscribers get', () => {
   const published = [...DELICATE, ...fc.sample(jsonText(), RUNS)];
 
   test.each(['an object each', 'lines', 'an array', 'bare data', 'WebSocket operations'] as const)(
-    'is the text that was published, by %s',
+    'is the exact text that was published, by %s',
     async (way) => {
       const channel = `fidelity.${way.replaceAll(/\W/g, '-')}`;
       const followers = TRANSPORTS.map(
@@ -85,7 +85,7 @@ describe('the data that subscribers get', () => {
   );
 });
 
-describe('what cannot be kept', () => {
+describe('JSON that cannot be represented', () => {
   test.each([
     '{"a":\u00a01}',
     '"a\nb"',

@@ -74,8 +74,8 @@ async function ordered({ admin }: World, taking: Endpoint): Promise<readonly str
   return taking.received.map(({ payload }) => payload);
 }
 
-describe('a subscription from which a channel was taken, in the hands of a key that may not read that (PROTOCOL.md section 14.4)', () => {
-  test('its dead letters of that channel are not shown, and sent nowhere', async () => {
+describe('a subscription that lost a channel, used with a key that may not read that channel (PROTOCOL.md section 14.4)', () => {
+  test('its dead letters of that channel are neither listed nor retried', async () => {
     const world = await openWorld();
     const { admin, reader, taking } = world;
     const path = await subscribed(world, []);
@@ -100,7 +100,7 @@ describe('a subscription from which a channel was taken, in the hands of a key t
     expect(taking.received[1]?.payload).toBe('TOP SECRET');
   });
 
-  test('what waits for another attempt is not sent to where the key moves it, but becomes a dead letter', async () => {
+  test('an event that waits for a retry is not sent to the new endpoint, but becomes a dead letter', async () => {
     const world = await openWorld();
     const { admin, reader, failing, taking } = world;
     const path = await subscribed(world, [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]);

@@ -26,7 +26,7 @@ beforeAll(async () => {
 afterAll(() => hub.end('SIGKILL'));
 
 describe('idempotency keys (section 8.4)', () => {
-  test('of a hundred at once, one event comes of it, and all get its id', async () => {
+  test('a hundred concurrent publishes with one key store one event, and all receive its id', async () => {
     const replies = await Promise.all(
       Array.from({ length: 100 }, () => post({ channel: 'once', data: 1 }, { 'Idempotency-Key': 'storm' })),
     );
@@ -36,7 +36,7 @@ describe('idempotency keys (section 8.4)', () => {
     expect(await count('once')).toBe(1);
   });
 
-  test('hold across a restart and a kill, for arrays and lines as well', async () => {
+  test('are valid after a restart and a kill, for arrays and lines as well', async () => {
     const events = [
       { channel: 'again', data: 1 },
       { channel: 'again', data: 2, idempotencyKey: 'own' },
@@ -66,7 +66,7 @@ describe('idempotency keys (section 8.4)', () => {
     ['channel', { channel: 'other', data: 1 }],
     ['data', { channel: 'reused', data: 2 }],
     ['type', { channel: 'reused', data: 1, type: 't' }],
-  ])('with another %s are refused', async (_what, event) => {
+  ])('with different %s are refused', async (_what, event) => {
     const headers = { 'Idempotency-Key': 'reused' };
     await post({ channel: 'reused', data: 1 }, headers);
     const reply = await post(event, headers);
@@ -81,7 +81,7 @@ describe('idempotency keys (section 8.4)', () => {
 });
 
 describe('If-Match (section 8.3)', () => {
-  test('of a hundred publishers at once exactly one wins each round, and the others learn who', async () => {
+  test('of a hundred concurrent publishers exactly one succeeds each round, and the others receive the newest id', async () => {
     const agent = new http.Agent({ keepAlive: true });
     let latest: string | null = null;
     for (let round = 0; round < 10; round++) {
@@ -108,7 +108,7 @@ describe('If-Match (section 8.3)', () => {
     agent.destroy();
   });
 
-  test('an empty channel says that it has no newest event', async () => {
+  test('for an empty channel the answer says that it has no newest event', async () => {
     const reply = await call(`${hub.url}/v1/channels/empty/events`, {
       method: 'POST',
       headers: { ...JSON_TYPE, 'If-Match': '0000000000-00000000001' },
@@ -142,7 +142,7 @@ describe('lines (section 8.1)', () => {
     expect(peak - before).toBeLessThan(GROWTH_BYTES_MAX);
   });
 
-  test('a client that reads only when it has sent all gets all the results', async () => {
+  test('a client that reads only after it has sent everything receives all results', async () => {
     const script = [
       'import http.client, sys',
       `c = http.client.HTTPConnection("127.0.0.1", ${hub.port}, timeout=100)`,
@@ -155,7 +155,7 @@ describe('lines (section 8.1)', () => {
     expect(await output('python3', ['-c', script])).toBe('200 100000 100000\n');
   });
 
-  test('lines of all kinds, cut anywhere, are the same lines', async () => {
+  test('lines of all kinds, in chunks of any size, have the same results', async () => {
     const lines = [
       '{"channel":"cut","data":"é😀\u2028"}',
       '',
@@ -185,7 +185,7 @@ describe('lines (section 8.1)', () => {
     expect(await codes(Array.from(body, (byte) => Buffer.from([byte])))).toEqual(whole);
   });
 
-  test('a line that is too long is refused in its place', async () => {
+  test('a line that is too long is refused alone', async () => {
     const answer = await stream(
       Readable.from([
         '{"channel":"long","data":1}\n',
@@ -202,7 +202,7 @@ describe('lines (section 8.1)', () => {
     ]);
   });
 
-  test('results come while the body is still being sent', async () => {
+  test('results arrive while the body is still being sent', async () => {
     const raw = await rawSocket(hub.url);
     raw.send(
       'POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n',
@@ -236,7 +236,7 @@ test('an array has one result per item, and refused items do not affect the othe
   expect((await post([])).json()).toEqual([]);
 });
 
-test('bytes of any media type come back as they were', async () => {
+test('bytes of any media type are returned unchanged', async () => {
   const bytes = Buffer.from(Array.from({ length: 100_000 }, (_, n) => (n * 7919) % 256));
   for (const [mediaType, body] of [
     ['image/png', bytes],
@@ -302,6 +302,6 @@ async function output(command: string, args: readonly string[]): Promise<string>
   return (await child.stdout.setEncoding('utf8').toArray()).join('');
 }
 
-test('after all this the hub still publishes', async () => {
+test('the hub still publishes after all these tests', async () => {
   expect((await publish(hub.url, { channel: 'end', data: 1 })).channel).toBe('end');
 });

@@ -36,7 +36,7 @@ beforeAll(async () => {
 afterAll(() => hub.end('SIGKILL'));
 
 describe('the same publish script', () => {
-  test('gives the same bytes in the same order on all transports, live, moved about, and afterwards', async () => {
+  test('produces the same bytes in the same order on all transports, live, after a change of transport, and from history', async () => {
     const seeded = new Seeded();
     const after = await cursorNow();
     const live = Object.values(FOLLOW_OPTIONS).flatMap((options) =>
@@ -81,7 +81,7 @@ describe('the same publish script', () => {
     }
   });
 
-  test('gives the newest value of a latest channel to all, and to latecomers nothing else', async () => {
+  test('delivers the newest event of a latest channel to all readers, and nothing else to late ones', async () => {
     const after = await cursorNow();
     const live = TRANSPORTS.map((transport) => new Follower(hub.url, transport, { channels: ['latest.*'], after }));
     // One by one, so that a reader received each value before it was replaced.
@@ -103,7 +103,7 @@ describe('the same publish script', () => {
     }
   });
 
-  test('gives events of an ephemeral channel to all who are there, and to those who come back soon', async () => {
+  test('delivers events of an ephemeral channel to connected readers, and to those who reconnect soon', async () => {
     const after = await cursorNow();
     const live = TRANSPORTS.map((transport) => new Follower(hub.url, transport, { channels: ['ephemeral.>'], after }));
     await until('all are there', () => live.every(({ connects }) => connects > 0));

@@ -25,7 +25,7 @@ test('plain HTTP on the same port is refused and affects no other connection', a
   expect((await call(`${hub.url}/healthz`)).status).toBe(200);
 });
 
-test('SIGHUP brings a new certificate into use; a broken one is refused; open connections stay', async () => {
+test('SIGHUP loads a new certificate; an invalid one is refused; open connections stay open', async () => {
   const follower = new Follower(hub.url, 'sse', { channels: ['renewed'], after: 'earliest' });
   await until('it listens', () => follower.cursor !== 'earliest');
   const next = selfSigned('after');

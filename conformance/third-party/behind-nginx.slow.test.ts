@@ -33,7 +33,7 @@ afterAll(async () => {
 });
 
 describe.skipIf(!hasNginx)('behind nginx with its defaults', () => {
-  test('each event of a stream comes at once, not when a buffer is full', async () => {
+  test('each event of a stream arrives immediately, not when a buffer is full', async () => {
     const raw = await rawSocket(url);
     raw.send('GET /v1/events?channel=stream HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n');
     await raw.receives(/event: polycast.ready/);
@@ -56,7 +56,7 @@ describe.skipIf(!hasNginx)('behind nginx with its defaults', () => {
       expect([received.map(({ id }) => id), errors, gaps]).toEqual([ids, [], []]);
   });
 
-  test('a long poll is held, and results of lines come while they are sent', async () => {
+  test('a long poll waits, and results of lines arrive while the lines are sent', async () => {
     const held = call(`${url}/v1/events?channel=held&wait=20`);
     await until('it waits', async () => /long-poll"} 1/.test((await call(`${hub.url}/metrics`)).text));
     const { id } = await publish(url, { channel: 'held', data: 1 });

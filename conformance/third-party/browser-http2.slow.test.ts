@@ -42,7 +42,7 @@ afterAll(async () => {
 });
 
 describe.skipIf(!isInstalled)('Chromium over HTTP/2', () => {
-  test(`${STREAMS} EventSources, a poll and a publish share one connection, and all hear`, async () => {
+  test(`${STREAMS} EventSources, a poll and a publish share one connection, and all receive the event`, async () => {
     await page.evaluate((count) => {
       const seen: string[][] = Array.from({ length: count }, () => []);
       const opened: number[] = [];
@@ -75,7 +75,7 @@ describe.skipIf(!isInstalled)('Chromium over HTTP/2', () => {
     expect(await page.evaluate('window.seen')).toEqual(Array.from({ length: STREAMS }, (_, n) => [`own ${n}`, 'é']));
   });
 
-  test('a stream that is closed is gone, and the others go on', async () => {
+  test('a stream that is closed ends, and the others continue', async () => {
     await page.evaluate('window.sources.slice(1).forEach((source) => source.close())');
     const streams = async (): Promise<string | undefined> =>
       /^polycast_http2\{figure="streams"\} (\d+)$/m.exec((await call(`${hub.url}/metrics`)).text)?.[1];
@@ -84,7 +84,7 @@ describe.skipIf(!isInstalled)('Chromium over HTTP/2', () => {
     await until('the first hears', () => page.evaluate<boolean>(`window.seen[0].at(-1) === 'last'`));
   });
 
-  test('a WebSocket goes beside it, over HTTP/1.1', async () => {
+  test('a WebSocket works beside it, over HTTP/1.1', async () => {
     const received = await page.evaluate(
       () =>
         new Promise((resolve, reject) => {

@@ -48,7 +48,7 @@ afterAll(async () => {
 });
 
 describe.skipIf(!isInstalled)('Chromium', () => {
-  test('EventSource reads across origins, knows its named events, and goes on by itself after a crash of the hub', async () => {
+  test('EventSource reads across origins, recognises named events, and reconnects after a crash of the hub', async () => {
     await friend.evaluate((url) => {
       const source = new EventSource(`${url}/v1/events?channel=page`);
       const seen: unknown[] = [];
@@ -99,7 +99,7 @@ describe.skipIf(!isInstalled)('Chromium', () => {
     expect(outcome).toEqual({ got: 'from the page', protocol: 'polycast.v1', code: 4400 });
   });
 
-  test('fetch publishes with a preflight, polls, and may read the headers that matter', async () => {
+  test('fetch publishes with a preflight, polls, and can read the exposed headers', async () => {
     const outcome = await friend.evaluate(async (url) => {
       const publishing = {
         method: 'POST',

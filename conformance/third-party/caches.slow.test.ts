@@ -72,7 +72,7 @@ describe.each(CACHES)('$name', ({ name, isInstalled, isProxy, start }) => {
     },
   );
 
-  test.skipIf(!isInstalled)('asks the hub once for a page that a crowd wants, and gives nothing stale', async () => {
+  test.skipIf(!isInstalled)('requests a page once for many clients, and serves no stale page', async () => {
     const channel = `news.${name.replaceAll(/\W/g, '')}`;
     const [{ id: first }] = (await (
       await hub.request(
@@ -108,7 +108,7 @@ describe.each(CACHES)('$name', ({ name, isInstalled, isProxy, start }) => {
     }
   });
 
-  test.skipIf(!isInstalled || !isProxy)('asks a slow hub once as well', async () => {
+  test.skipIf(!isInstalled || !isProxy)('requests it once from a slow hub as well', async () => {
     const channel = `news.slow.${name}`;
     const events = [0, 1, 2, 3, 4].map((data) => ({ channel, data }));
     const [{ id: first }] = (await (await hub.request('POST', '/v1/events', events)).json()) as [{ id: string }];
@@ -121,30 +121,33 @@ describe.each(CACHES)('$name', ({ name, isInstalled, isProxy, start }) => {
     expect(origin.paths).toEqual([path]);
   });
 
-  test.skipIf(!isInstalled)('lets a crowd wait for one event, and gives it to all', async () => {
-    const channel = `news.held.${name.replaceAll(/\W/g, '')}`;
-    const path = `/v1/events?channel=${channel}&wait=30`;
-    origin.paths.length = 0;
-    const held = Array.from({ length: CLIENTS }, () => cache.get(path));
-    // However many of them the cache sends on, they are held: none is answered before there is
-    // something to say.
-    await expect
-      .poll(async () =>
-        Number(
-          /polycast_sessions\{transport="long-poll"\} (\d+)/.exec((await hub.request('GET', '/metrics')).text)?.[1],
-        ),
-      )
-      .toBeGreaterThan(0);
-    let areAnswered = false;
-    void Promise.all(held).then(() => (areAnswered = true));
-    await expect
-      .poll(async () => {
-        await hub.request('POST', '/v1/events', { channel, data: 'for all' });
-        return areAnswered;
-      })
-      .toBe(true);
-    for (const { status, text } of await within('all answers', Promise.all(held)))
-      expect([status, text.includes('for all')]).toEqual([200, true]);
-    expect((await cache.get(`/v1/events?channel=${channel}&wait=0`)).text).not.toContain('for all');
-  });
+  test.skipIf(!isInstalled)(
+    'shares one waiting request among many clients, and serves the event to all of them',
+    async () => {
+      const channel = `news.held.${name.replaceAll(/\W/g, '')}`;
+      const path = `/v1/events?channel=${channel}&wait=30`;
+      origin.paths.length = 0;
+      const held = Array.from({ length: CLIENTS }, () => cache.get(path));
+      // However many of them the cache sends on, they are held: none is answered before there is
+      // something to say.
+      await expect
+        .poll(async () =>
+          Number(
+            /polycast_sessions\{transport="long-poll"\} (\d+)/.exec((await hub.request('GET', '/metrics')).text)?.[1],
+          ),
+        )
+        .toBeGreaterThan(0);
+      let areAnswered = false;
+      void Promise.all(held).then(() => (areAnswered = true));
+      await expect
+        .poll(async () => {
+          await hub.request('POST', '/v1/events', { channel, data: 'for all' });
+          return areAnswered;
+        })
+        .toBe(true);
+      for (const { status, text } of await within('all answers', Promise.all(held)))
+        expect([status, text.includes('for all')]).toEqual([200, true]);
+      expect((await cache.get(`/v1/events?channel=${channel}&wait=0`)).text).not.toContain('for all');
+    },
+  );
 });

@@ -27,7 +27,7 @@ const EVENT_SOURCES: readonly (readonly [string, (url: string) => AnyEventSource
 ];
 
 describe.each(EVENT_SOURCES)('%s', (_name, open) => {
-  test('gets events, and goes on by itself where it was when the hub comes back', async () => {
+  test('receives events, and resumes at its position when the hub is back', async () => {
     const channel = 'source';
     const source = open(`${hub.url}/v1/events?channel=${channel}`);
     const got: { id: string; lastEventId: string }[] = [];
@@ -70,7 +70,7 @@ const WEB_SOCKETS: readonly (readonly [string, (url: string) => AnyWebSocket])[]
 ];
 
 describe.each(WEB_SOCKETS)('%s', (name, open) => {
-  test('gets events, publishes, subscribes with the past, and closes', async () => {
+  test('receives events, publishes, subscribes with history, and closes', async () => {
     const channel = `socket.${name.replaceAll(/\W/g, '-')}`;
     const before = await publish(hub.url, { channel: `${channel}.past`, data: 'before' });
     const socket = open(`${hub.url.replace('http', 'ws')}/v1/events?channel=${channel}`);
@@ -114,7 +114,7 @@ test('npm ws: pings are answered, and a binary message closes with 1003', async 
   expect(closedWith).toBe(1003);
 });
 
-test("Node's fetch: long poll by long poll, with validators", async () => {
+test("Node's fetch: consecutive long polls, with validators", async () => {
   const published = await publish(hub.url, { channel: 'fetched', data: 1 });
   const first = await fetch(`${hub.url}/v1/events?channel=fetched&after=earliest`);
   const answer = (await first.json()) as { cursor: string; events: { id: string }[] };

@@ -35,7 +35,7 @@ const TEXTS: readonly string[] = [
 ];
 
 describe.each(['binary', 'structured'] as const)('%s mode', (mode) => {
-  test('attributes come out as they were given, whatever is in them', async ({ skip }) => {
+  test('attributes are received as they were sent, whatever they contain', async ({ skip }) => {
     skip(program.missing !== undefined, program.missing);
     const events = TEXTS.map((text, index) => ({
       mode,
@@ -58,7 +58,7 @@ describe.each(['binary', 'structured'] as const)('%s mode', (mode) => {
     );
   });
 
-  test('text is handed out as text, and what comes twice is published once', async ({ skip }) => {
+  test('text is received as text, and a repeated event is published once', async ({ skip }) => {
     skip(program.missing !== undefined, program.missing);
     const channel = `go.text-${mode}`;
     const event = {

@@ -36,7 +36,7 @@ describe.each(READERS)('$name', ({ command: [program, ...args] }) => {
 });
 
 describe('curl', () => {
-  test('--no-buffer shows a stream as it comes', async () => {
+  test('--no-buffer shows a stream as it arrives', async () => {
     const { child, text } = start('curl', [
       '--silent',
       '--no-buffer',
@@ -50,7 +50,7 @@ describe('curl', () => {
     child.kill();
   });
 
-  test('polls, holds a stream, publishes, and reports errors', () => {
+  test('polls, reads a stream, publishes, and reports errors', () => {
     const events = `${hub.url}/v1/events`;
     expect(
       curl(['--data', '{"channel":"shell","data":1}', '--header', 'Content-Type: application/json', events]),
@@ -72,7 +72,7 @@ describe('curl', () => {
     expect(JSON.parse(curl([events]))).toMatchObject({ code: 'channel_missing' });
   });
 
-  test('uploads a file of lines, and one that is larger than it waits for', () => {
+  test('uploads a file of lines, and a file so large that it waits for "100 Continue"', () => {
     const lines = Array.from({ length: 5000 }, (_, n) => `{"channel":"upload","data":${n}}\n`).join('');
     const results = curl(
       ['--data-binary', '@-', '--header', 'Content-Type: application/x-ndjson', `${hub.url}/v1/events`],

@@ -104,7 +104,7 @@ describe.each(CLIENTS)('$language: $name', ({ language, name }) => {
   const client = (): Running => running.find((each) => each.name === name) as Running;
   const missing = (): string | undefined => programs.get(language)?.missing;
 
-  test('hands over every event once, in order, as it was published', ({ skip }) => {
+  test('returns every event once, in order, as it was published', ({ skip }) => {
     skip(missing() !== undefined, missing());
     const events = eventsOf(client().shown);
     expect(events.map(({ id }) => id)).toEqual(published);
@@ -112,7 +112,7 @@ describe.each(CLIENTS)('$language: $name', ({ language, name }) => {
     expect(events[4]).toMatchObject({ type: 'thing.made', data: { typed: true } });
   });
 
-  test('takes heartbeats for nothing, or for a named event with JSON; it keeps its connection', ({ skip }) => {
+  test('ignores heartbeats, or returns them as a named event with JSON; it stays connected', ({ skip }) => {
     skip(missing() !== undefined, missing());
     const [before, after] = quiet.get(name) ?? [0, 0];
     const during = client().shown.slice(before, after);
@@ -124,7 +124,7 @@ describe.each(CLIENTS)('$language: $name', ({ language, name }) => {
     }
   });
 
-  test('receives the drain and the new epoch once', ({ skip }) => {
+  test('receives the drain message and the new epoch once', ({ skip }) => {
     skip(missing() !== undefined, missing());
     const { shown } = client();
     expect([count(shown, 'polycast.draining'), count(shown, 'polycast.gap')]).toEqual([1, 1]);
@@ -136,7 +136,7 @@ describe.each(CLIENTS)('$language: $name', ({ language, name }) => {
   });
 });
 
-test('reconnecting-eventsource goes on after refusals, with the address that it began with', async ({ skip }) => {
+test('reconnecting-eventsource continues after refusals, with its first address', async ({ skip }) => {
   const program = programs.get('npm') as Program;
   skip(program.missing !== undefined, program.missing);
   const address = `${hub.url}/v1/events?channel=refused&history=1`;

@@ -35,14 +35,16 @@ beforeAll(async () => {
 afterAll(() => hub.end('SIGKILL'));
 
 describe('npm', () => {
-  test('Redocly finds nothing to say', async ({ skip }) => {
+  test('Redocly finds no error', async ({ skip }) => {
     skip(npm.missing !== undefined, npm.missing);
     const cli = join(npm.folder, 'node_modules/@redocly/cli/bin/cli.js');
     const linted = await run(process.execPath, [cli, 'lint', document, '--format=json', '--extends=recommended']);
     expect(JSON.parse(linted.out)).toMatchObject({ totals: { errors: 0, warnings: 0 }, problems: [] });
   });
 
-  test('openapi-typescript makes types by which a program compiles, and what is wrong does not', async ({ skip }) => {
+  test('a correct program compiles with the types of openapi-typescript, and a wrong one does not', async ({
+    skip,
+  }) => {
     skip(npm.missing !== undefined, npm.missing);
     const program = join(npm.folder, 'used');
     mkdirSync(program, { recursive: true });
@@ -58,7 +60,7 @@ describe('npm', () => {
 });
 
 describe('Python', () => {
-  test('openapi-python-client makes a client without a warning, and it works', async ({ skip }) => {
+  test('openapi-python-client generates a client without a warning, and the client works', async ({ skip }) => {
     skip(python.missing !== undefined, python.missing);
     const bin = join(python.folder, 'venv/bin');
     const client = join(folder, 'polycast_client');
@@ -98,7 +100,7 @@ describe('Python', () => {
     ]);
   });
 
-  test('Schemathesis finds no answer that is not as the document has it', async ({ skip }) => {
+  test('Schemathesis finds no answer that differs from the document', async ({ skip }) => {
     skip(python.missing !== undefined, python.missing);
     const tested = await startHubProcess({
       config: {

@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => hub.end('SIGKILL'));
 
-test('subscribes, gets what is published, and unsubscribes', async () => {
+test('subscribes, receives events, and unsubscribes', async () => {
   const { subscriber, topic, websub } = await start('feeds.plain');
   const subscribed = once(subscriber, 'subscribe');
   await promisified((done) => subscriber.subscribe(topic, websub, done));
@@ -33,7 +33,7 @@ test('subscribes, gets what is published, and unsubscribes', async () => {
   await unsubscribed;
 });
 
-test('finds the signature right', async () => {
+test('accepts the signature', async () => {
   const { subscriber, topic, websub } = await start('feeds.signed', 'a secret');
   const subscribed = once(subscriber, 'subscribe');
   await promisified((done) => subscriber.subscribe(topic, websub, done));

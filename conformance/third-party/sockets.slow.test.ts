@@ -30,7 +30,7 @@ const SOCKETS: readonly (readonly [Language, string])[] = [
 ];
 
 describe.each(SOCKETS)('WebSocket, %s: %s', (language, client) => {
-  test('is ready, publishes 100 kB, gets it, and closes with 1000', async ({ skip }) => {
+  test('opens, publishes 100 kB, receives it, and closes with 1000', async ({ skip }) => {
     const program = programs.get(language) as Program;
     skip(program.missing !== undefined, program.missing);
     const url = `${hub.url.replace('http', 'ws')}/v1/events?channel=sockets`;
@@ -44,7 +44,7 @@ describe.each(SOCKETS)('WebSocket, %s: %s', (language, client) => {
 });
 
 describe.each(['python', 'go', 'java'] as const)('the library standardwebhooks, %s', (language) => {
-  test('verifies what is sent: JSON, text, 200 kB; and not what was changed', async ({ skip }) => {
+  test('accepts requests of the hub: JSON, text, 200 kB; and refuses changed ones', async ({ skip }) => {
     const program = programs.get(language) as Program;
     skip(program.missing !== undefined, program.missing);
     const deliveries = await deliveriesTo(`hooks.${language}`);

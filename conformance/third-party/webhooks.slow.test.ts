@@ -14,14 +14,14 @@ beforeAll(async () => {
 afterAll(() => hub.end('SIGKILL'));
 
 describe('the package standardwebhooks', () => {
-  test.each(['event', 'data', 'cloudevents', 'cloudevents-binary'])('takes what is sent as %s', async (format) => {
+  test.each(['event', 'data', 'cloudevents', 'cloudevents-binary'])('accepts requests with %s', async (format) => {
     const { received, secret } = await subscribed(`standard.${format}`, { format });
     await publish(`standard.${format}`, '{"é":"\\u00e9 € 𝄞","n":1.10}');
     await expect.poll(() => received.length).toBe(1);
     expect(verified(received[0] as ReceivedHook, secret)).toBeDefined();
   });
 
-  test('takes batches', async () => {
+  test('accepts batches', async () => {
     const { received, secret } = await subscribed('standard.batch', { batch: { countMax: 3, waitMs: 1000 } });
     for (const data of ['1', '"b"', '[3]']) await publish('standard.batch', data);
     const events = (): unknown[] => received.flatMap((each) => verified(each, secret) as unknown[]);
@@ -29,7 +29,7 @@ describe('the package standardwebhooks', () => {
     expect(events().map((event) => (event as { data: unknown }).data)).toEqual([1, 'b', [3]]);
   });
 
-  test('takes both secrets while they are exchanged, and only the new one afterwards', async () => {
+  test('accepts both secrets during a rotation, and only the new one afterwards', async () => {
     const channel = 'standard.rotated';
     const { received, secret, id } = await subscribed(channel, {});
     const rotate = async (overlapSeconds: number): Promise<string> => {

@@ -8,9 +8,7 @@ import { install } from '../kit/registries.ts';
 
 const run = promisify(execFile);
 
-test("Zapier's own client subscribes, lists and unsubscribes by requests alone, as the guide has them", async ({
-  skip,
-}) => {
+test("Zapier's own client subscribes, lists and unsubscribes with the requests of the guide", async ({ skip }) => {
   const installed = await install({
     folder: join(import.meta.dirname, 'zapier'),
     toolchain: [['npm', '--version']],

@@ -23,7 +23,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-test('the bundle is one module without an import, of at most 10.1 kB; each companion is one of a kilobyte and a half', async () => {
+test('the bundle is one module without imports, of at most 10.1 kB; each companion has at most 1.5 kB', async () => {
   const code = await readFile(file, 'utf8');
   expect(code).not.toMatch(/\bimport\b/);
   expect(gzipSync(code, { level: 9 }).length).toBeLessThan(10_100);
@@ -34,7 +34,7 @@ test('the bundle is one module without an import, of at most 10.1 kB; each compa
   }
 });
 
-test('a bundler that knows nothing of the client makes what its README says', async () => {
+test('rolldown without plugins builds the client in the size that its README states', async () => {
   const build = await rolldown({ input: join(import.meta.dirname, 'src/index.ts'), platform: 'browser' });
   const { output } = await build.generate({ format: 'esm', minify: true });
   await build.close();
@@ -42,7 +42,7 @@ test('a bundler that knows nothing of the client makes what its README says', as
 });
 
 test.each(['websocket', 'sse', 'long-poll', 'short-poll'] as const)(
-  'the bundle and its companions know users over %s as their sources do',
+  'the bundle and its companions handle users over %s like their sources',
   async (transport) => {
     const rules = [{ pattern: 'room', subscribe: 'users', publish: 'users', presence: 'users' }];
     const hub = await hubForTest({
@@ -86,7 +86,7 @@ function companion(name: string): Promise<unknown> {
 }
 
 test.each(['websocket', 'sse', 'long-poll', 'short-poll'] as const)(
-  'the bundle does over %s what its sources do',
+  'the bundle behaves over %s like its sources',
   async (transport) => {
     const hub = await hubForTest();
     const { connect, PolycastError } = (await import(pathToFileURL(file).href)) as typeof Client;

@@ -37,7 +37,7 @@ const rows = [...CLIENTS.matchAll(/^\| (?<language>[\w ]+) \| (?<library>`[^|]+?
   .map(({ groups }) => groups as { language: string; library: string; versions: string })
   .filter(({ library }) => !BUILT_IN.test(library));
 
-test('the page has its libraries', () => {
+test('the page names every library', () => {
   expect(rows.length).toBeGreaterThan(30);
 });
 
@@ -45,7 +45,7 @@ describe.each(rows)('$language $library $versions', ({ language, library, versio
   const name = /of (undici)$/.exec(library)?.[1] ?? /^`([^`]+)`/.exec(library)?.[1] ?? '';
   const found = installed.get(`${language} ${name}`) ?? installed.get(`${language} ${goName(name)}`);
 
-  test('is what the manifests say', () => {
+  test('matches the manifests', () => {
     for (const shown of versions.split(', '))
       expect(
         found?.some((version) => version === shown || version.startsWith(`${shown}.`)),

@@ -22,7 +22,7 @@ test('the scripts on all pages pass the type check', () => {
 
 describe.each([...pages])('%s', (page, blocks) => {
   const checked = blocks.filter(({ language, marks }) => !CHECKED_ELSEWHERE.has(language) || marks.length > 0);
-  if (checked.length === 0) return test('has no code', () => expect(checked).toEqual([]));
+  if (checked.length === 0) return test('contains no code', () => expect(checked).toEqual([]));
 
   const scripts = scriptsOf(blocks);
   const folder = join(ROOT, '.cache/docs', page.replaceAll(/\W/g, '-'));

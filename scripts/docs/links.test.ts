@@ -10,12 +10,12 @@ const CODE_FENCE = /^ *```[^]*?^ *```$/gm;
 describe.each(PAGES)('%s', (page) => {
   const text = readFileSync(join(ROOT, page), 'utf8').replaceAll(CODE_FENCE, '');
 
-  test('links to what is there', () => {
+  test('links to existing pages and headings', () => {
     const links = [...text.matchAll(/\]\((?!https?:)([^)\s]+)\)/g)].map(([, target]) => target as string);
     expect(links.filter((target) => !leadsSomewhere(page, target))).toEqual([]);
   });
 
-  test('names files that are there', () => {
+  test('names existing files', () => {
     const names = [...text.matchAll(/`([\w.@-]+(?:\/[\w.@-]+)+\.(?:ts|tsx|md|json|yaml))`/g)].map(([, name]) => name);
     expect(names.filter((name) => !NEARBY.some((folder) => existsSync(join(ROOT, folder, name as string))))).toEqual(
       [],
@@ -44,7 +44,7 @@ function anchorsOf(page: string): string[] {
   );
 }
 
-test.each(['ARCHITECTURE.md', 'docs/memory.md'])('%s names settings and limits that are there', (page) => {
+test.each(['ARCHITECTURE.md', 'docs/memory.md'])('%s names existing settings and limits', (page) => {
   const text = readFileSync(join(ROOT, page), 'utf8');
   const sources = globSync('packages/*/src/**/*.ts', { cwd: ROOT }).map((path) =>
     readFileSync(join(ROOT, path), 'utf8'),
@@ -58,7 +58,7 @@ test.each(['ARCHITECTURE.md', 'docs/memory.md'])('%s names settings and limits t
 /** Names of settings in backticks: `limits.connectionsMax`, `identity.site.timeoutMs`. */
 const SETTING = /`((?:defaults|delivery|drain|identity|limits|outgoing|storage|subscriptions|websub)(?:\.\w+)+)`/g;
 
-test('ARCHITECTURE.md lists every folder of the server, and no path that is not there', () => {
+test('ARCHITECTURE.md lists every folder of the server, and no path that does not exist', () => {
   const paths = pathsOfTree(readFileSync(join(ROOT, 'ARCHITECTURE.md'), 'utf8'));
   expect(paths.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
   const folders = readdirSync(join(ROOT, 'packages/server/src'), { withFileTypes: true })

@@ -27,7 +27,7 @@ describe('pages that the documentation shows', () => {
 
   afterAll(() => browser.close());
 
-  test.each(pages)('%s shows what is published', async (_name, { text }) => {
+  test.each(pages)('%s shows the published event', async (_name, { text }) => {
     const site = createServer((_request, response) => response.end(shown)).listen(0, 'localhost');
     await once(site, 'listening');
     const origin = `http://localhost:${(site.address() as AddressInfo).port}`;

@@ -17,7 +17,7 @@ test('the page shows lines of the PHP example', () => {
   expect(shown.filter((line) => !lines.has(line.trim()))).toEqual([]);
 });
 
-test('what the page shows of its configuration is all there is to it', () => {
+test('the page shows the whole configuration of the example', () => {
   const { listen: _listen, ...example } = yaml.parse(
     readFileSync(join(ROOT, 'examples/php-site/polycast.yaml'), 'utf8'),
   ) as Readonly<Record<string, unknown>>;

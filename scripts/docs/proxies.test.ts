@@ -91,14 +91,14 @@ describe.each([
     rmSync(folder, { recursive: true, force: true });
   });
 
-  test.skipIf(!installed)('passes on the first bytes of an event stream at once', async () => {
+  test.skipIf(!installed)('forwards the first bytes of an event stream immediately', async () => {
     const response = await ask(target, '/v1/events?channel=a', { headers: { Accept: 'text/event-stream' } });
     const [first] = (await once(response, 'data')) as [Buffer];
     expect(first.toString()).toContain('event: polycast.ready');
     response.destroy();
   });
 
-  test.skipIf(!installed)('passes a WebSocket on', async () => {
+  test.skipIf(!installed)('forwards a WebSocket', async () => {
     const headers = {
       Connection: 'Upgrade',
       Upgrade: 'websocket',
@@ -111,24 +111,24 @@ describe.each([
     socket.end();
   });
 
-  test.skipIf(!installed)('lets a page of its own address publish, and no other', async () => {
+  test.skipIf(!installed)('lets a page of its own origin publish, and no other', async () => {
     const publish = (origin: string): Promise<IncomingMessage> =>
       ask(target, '/v1/channels/a/events', { method: 'POST', headers: { Origin: origin } }, '1');
     expect((await publish(`${scheme}://127.0.0.1:${target.port}`)).statusCode).toBe(201);
     expect((await publish('https://stranger.example')).statusCode).toBe(403);
   });
 
-  test.skipIf(!installed)('keeps the metrics to itself', async () => {
+  test.skipIf(!installed)('does not forward the metrics', async () => {
     expect((await ask(target, '/metrics')).statusCode).toBe(404);
   });
 
-  test.skipIf(!installed || name !== 'nginx')('keeps queries out of its log', async () => {
+  test.skipIf(!installed || name !== 'nginx')('logs no query strings', async () => {
     expect((await ask(target, '/v1/events?channel=a&token=secret')).statusCode).toBe(401);
     await expect.poll(() => readFileSync(join(folder, 'access.log'), 'utf8')).toMatch(/GET \/v1\/events 401/);
     expect(readFileSync(join(folder, 'access.log'), 'utf8')).not.toContain('secret');
   });
 
-  test.skipIf(!installed)('tells the hub each client by its own address, which the client cannot make up', async () => {
+  test.skipIf(!installed)("forwards each client's address, which the client cannot forge", async () => {
     const open = (localAddress: string, forged?: string): Promise<IncomingMessage> =>
       ask(target, '/v1/events?channel=a', {
         localAddress,
@@ -159,7 +159,7 @@ test('the files of the deployment guide name the same user, folder and files', (
 });
 
 test.skipIf(!isInstalled('systemd-analyze', '--version'))(
-  'systemd takes the unit of the deployment guide (skipped without systemd)',
+  'systemd accepts the unit of the deployment guide (skipped without systemd)',
   () => {
     const folder = mkdtempSync(join(tmpdir(), 'polycast-unit-'));
     const unit = join(folder, 'polycast.service');

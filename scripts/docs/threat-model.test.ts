@@ -36,7 +36,7 @@ describe('the page', () => {
   });
 });
 
-test('threats are numbered one after the other, in each section from 1', () => {
+test('threats are numbered consecutively, in each section from 1', () => {
   const expected = new Map<string, number>();
   for (const id of threats) {
     const [section = '', number] = id.split('.');

@@ -24,7 +24,7 @@ const isThere = (command: string): boolean =>
   spawnSync(command, [command === 'go' ? 'version' : '--version']).status === 0;
 
 test.for(PROGRAMS)(
-  'the program in $language signs a token that the hub believes, and sends a message',
+  'the program in $language signs a token that the hub accepts, and sends a message',
   async (program, { skip }) => {
     const { language, command, args, file } = program;
     if (!isThere(command)) skip(`${command} is not on this machine`);

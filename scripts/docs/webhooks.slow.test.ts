@@ -23,7 +23,7 @@ const RECEIVERS = [
 const EXTENSIONS: Readonly<Record<string, string>> = { php: 'php', python: 'py', go: 'go' };
 
 test.for(RECEIVERS)(
-  'the receiver in $language consents, takes what is signed, and nothing else',
+  'the receiver in $language answers the verification, accepts signed requests, and refuses others',
   async ({ language, command, args }, { skip }) => {
     if (!isThere(command)) skip(`${command} is not on this machine`);
     const port = await unusedPort();
@@ -43,7 +43,7 @@ test.for(RECEIVERS)(
   },
 );
 
-test('the worker in PHP does what is in the queue', async ({ skip }) => {
+test('the worker in PHP handles the events of the queue', async ({ skip }) => {
   if (!isThere('php')) skip('php is not on this machine');
   const hub = await startGuardedHub(0);
   const { id } = (await ask(hub, 'POST', 'subscriptions', { channels: ['jobs.*'], delivery: { kind: 'pull' } })) as {

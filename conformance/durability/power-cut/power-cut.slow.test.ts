@@ -45,9 +45,7 @@ function seeded(): Seeded {
 }
 
 describe.each(LIVES)('$name', ({ name, wrongWith }) => {
-  test('whatever a power cut leaves of what was not synced, nothing that was acknowledged is lost', async ({
-    skip,
-  }) => {
+  test('a power cut loses no acknowledged event, whichever unsynced writes survive', async ({ skip }) => {
     skip(!canShim, 'there is no compiler');
     const random = seeded();
     const operations = parseJournal(live(name, temporaryFolder('life')));
@@ -66,7 +64,7 @@ describe.each(LIVES)('$name', ({ name, wrongWith }) => {
     expect(wrong, `POLYCAST_SEED=${random.seed}`).toEqual([]);
   });
 
-  test('wherever a process is killed, nothing that it acknowledged is lost', async ({ skip }) => {
+  test('a process that is killed at any point loses no acknowledged event', async ({ skip }) => {
     skip(!canShim, 'there is no compiler');
     const random = seeded();
     const { length } = parseJournal(live(name, temporaryFolder('life')));

@@ -25,7 +25,7 @@ async function publish(channel: string, data: readonly unknown[]): Promise<void>
   for (const each of data) await hub.publish(channel, each);
 }
 
-test('the browser’s own EventSource and WebSocket read what is published', async () => {
+test('the browser’s own EventSource and WebSocket receive events', async () => {
   const page = await openPage(await contextForTest(browser), await startProxy(hub.url));
   await page.evaluate(async () => {
     window.seen = [];
@@ -53,7 +53,7 @@ test('the client of a plain script reads over WebSocket, and publishes', async (
   expect(await page.evaluate(() => window.connection.state)).toMatchObject({ state: 'open', transport: 'websocket' });
 });
 
-test('with WebSocket blocked it reads event streams, with those buffered it polls, and no event is lost', async () => {
+test('without WebSocket it reads event streams, with buffered streams it polls, and no event is lost', async () => {
   const proxy = await startProxy(hub.url);
   const page = await openPage(await contextForTest(browser), proxy);
   await subscribe(page, 'blocked', { readyTimeoutMs: 2000, heartbeatMarginMs: 300, probeBaseMs: 60_000 });
@@ -71,7 +71,7 @@ test('with WebSocket blocked it reads event streams, with those buffered it poll
   expect(await untilSeen(page, 10)).toEqual(numbers(10));
 });
 
-test('five tabs hold one connection, and when the one that leads is closed or crashes, the next goes on without a loss', async () => {
+test('five tabs share one connection; when the leading tab closes or crashes, another continues without a loss', async () => {
   const proxy = await startProxy(hub.url);
   const context = await contextForTest(browser);
   const pages = await Promise.all(numbers(5).map(() => openPage(context, proxy)));
@@ -94,7 +94,7 @@ test('five tabs hold one connection, and when the one that leads is closed or cr
   for (const page of pages) await expect.poll(() => page.evaluate(() => window.connection.state.transport)).toBe('tab');
 });
 
-test('a page that is left and loaded again goes on where it was', async () => {
+test('a page that is left and loaded again continues at its position', async () => {
   const page = await openPage(await contextForTest(browser), await startProxy(hub.url));
   await subscribe(page, 'reload', { remember: 'place' });
   await publish('reload', [1, 2]);
@@ -108,7 +108,7 @@ test('a page that is left and loaded again goes on where it was', async () => {
   expect(await untilSeen(page, 2)).toEqual([3, 4]);
 });
 
-test('a network that goes and comes back costs no event', async () => {
+test('an interruption of the network loses no event', async () => {
   const context = await contextForTest(browser);
   const page = await openPage(context, await startProxy(hub.url));
   await subscribe(page, 'network', { transports: ['sse'] });
@@ -121,7 +121,7 @@ test('a network that goes and comes back costs no event', async () => {
   expect(await untilSeen(page, 3)).toEqual([1, 2, 3]);
 });
 
-test('what is published while the browser is offline is sent when it is back, once and in order', async () => {
+test('events that are published while the browser is offline are sent when it is online, once and in order', async () => {
   const context = await contextForTest(browser);
   const page = await openPage(context, await startProxy(hub.url));
   // Less than it is offline for: time runs only while it is online. And enough for a slow machine to publish once it is.
@@ -161,7 +161,7 @@ test('a page shows the presence of users with tokens, live', async () => {
 });
 
 test.each(['websocket', 'sse', 'long-poll', 'short-poll'] as const)(
-  'a cookie is all that a page of another origin has, and with it @me is its visitor’s, over %s',
+  'a page of another origin authenticates with a cookie only, and @me is its visitor’s channel, over %s',
   async (transport) => {
     const rules = [{ pattern: 'room', subscribe: 'users', publish: 'users' }];
     const page = await openPage(await contextForTest(browser), await startProxy(hub.url));
@@ -203,7 +203,7 @@ test.each(['websocket', 'sse', 'long-poll', 'short-poll'] as const)(
   },
 );
 
-test('it works in a worker as it does in a page', async () => {
+test('it works in a worker as in a page', async () => {
   const page = await openPage(await contextForTest(browser), await startProxy(hub.url));
   await page.evaluate(async () => {
     window.seen = [];

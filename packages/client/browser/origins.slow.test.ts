@@ -23,7 +23,7 @@ afterAll(async () => {
   await Promise.all([browser.close(), dev.kill(), served.kill()]);
 });
 
-describe('the page of the README, as it is, in a hub of `polycast dev`', () => {
+describe('the page of the README, unchanged, with a hub of `polycast dev`', () => {
   test('works when it is opened from a file', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'polycast-page-'));
     onTestFinished(() => rm(folder, { recursive: true }));
@@ -36,7 +36,7 @@ describe('the page of the README, as it is, in a hub of `polycast dev`', () => {
   });
 });
 
-test('a sandboxed frame, whose origin is that of a file, gets at events of `dev`, and at nothing that administers or sends', async () => {
+test('a sandboxed frame, whose origin is that of a file, reads events of `dev`, and can neither administer nor send', async () => {
   const script = `Promise.all(['/v1/events?channel=a', '/v1/subscriptions', '/v1/users/ada', '/lab/wires', '/openapi.json']
     .map((path) => fetch('${dev.url}' + path).then((answer) => answer.status, String)))
     .then((statuses) => parent.postMessage(statuses, '*'))`;

@@ -50,7 +50,7 @@ function follow(connection: Connection, channel: string): Presence[] {
 }
 
 test.each(['websocket', 'sse', 'long-poll'] as const)(
-  'who looks back leaves as soon as anybody else: over %s',
+  'a reader of history leaves as soon as any other user: over %s',
   async (transport) => {
     const channel = `room.${transport}`;
     const ada = await enter(channel, 'ada');
@@ -77,7 +77,7 @@ test('presence begins with a snapshot and continues with each change', async () 
   expect(moments.at(-1)?.change).toEqual({ kind: 'leave', user: 'bo' });
 });
 
-test('a connection that is cut misses no change', async () => {
+test('a reconnect misses no change', async () => {
   const proxy = await startProxy(hub.url);
   const watcher = connectForTest(proxy.url, { token: tokenOf('watcher') });
   const moments = follow(watcher, 'room.cut');

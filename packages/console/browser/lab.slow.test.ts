@@ -19,7 +19,7 @@ afterAll(async () => {
   await hub.stop();
 });
 
-test('a pizza is ordered by keyboard alone, and all five lanes deliver', async () => {
+test('an order can be placed by keyboard alone, and all five lanes deliver', async () => {
   const { page, errors } = await lab();
   await tabTo(page, 'Order a pizza');
   await page.keyboard.press('Enter');
@@ -40,7 +40,7 @@ test('a pizza is ordered by keyboard alone, and all five lanes deliver', async (
   expect(errors).toEqual([]);
 });
 
-test('the faster the short poll asks, the more of its requests are for nothing', async () => {
+test('with a shorter poll interval more requests return nothing', async () => {
   const { page } = await lab();
   await slide(page, PACE, 'Home');
   await slide(page, INTERVAL, 'End');
@@ -54,7 +54,7 @@ test('the faster the short poll asks, the more of its requests are for nothing',
   expect(often?.wasted).toBeGreaterThan(seldom?.wasted ?? 0);
 });
 
-test('the wire is shown as it is: heads, event stream, frames', async () => {
+test('the wire view shows real bytes: heads, event stream, frames', async () => {
   const { page } = await lab();
   await slide(page, PACE, 'Home');
   await order(page);
@@ -73,7 +73,7 @@ test('the wire is shown as it is: heads, event stream, frames', async () => {
   expect(await page.getByRole('region', { name: 'Code of WebSocket' }).textContent()).toContain('new WebSocket(');
 });
 
-test('a network that is cut in the midst of an order: every lane comes back to where it was', async () => {
+test('after the network is cut in the middle of an order, every lane recovers', async () => {
   const { page, errors } = await lab();
   await order(page);
   await orderAtStep(page, 3);
@@ -85,7 +85,7 @@ test('a network that is cut in the midst of an order: every lane comes back to w
   expect(errors).toEqual([]);
 });
 
-test('one lane stalls; the others go on, and it catches up when bytes move again', async () => {
+test('one lane stalls; the others continue, and it catches up when bytes flow again', async () => {
   const { page } = await lab();
   await slide(page, PACE, 'Home');
   await order(page);
@@ -102,7 +102,7 @@ test.each([
   { trouble: 'Failing', seen: '.bar.call.failed', wire: /HTTP\/1\.1 500/ },
   { trouble: 'Down', seen: '.lane-row .strip .refusal', wire: /connection reset/ },
 ])(
-  'a receiver that is $trouble is tried again, later each time, until it takes all in order',
+  'a receiver that is $trouble is retried with growing pauses, until it has received all events in order',
   async ({ trouble, seen, wire }) => {
     const { page, errors } = await lab();
     await slide(page, PACE, 'Home');
@@ -134,7 +134,7 @@ test('a slow receiver delays only itself', async () => {
   expect((await costTable(page)).map(({ events }) => events)).toEqual(ALL_OF_IT);
 });
 
-test('an order that is cancelled ends at once, in the midst of trouble, and the next begins with whole wires', async () => {
+test('a cancelled order ends immediately, also during faults, and the next one begins without faults', async () => {
   const { page } = await lab();
   await slide(page, PACE, 'Home');
   await order(page);
@@ -148,14 +148,14 @@ test('an order that is cancelled ends at once, in the midst of trouble, and the 
   expect((await costTable(page)).map(({ events }) => events)).toEqual(ALL_OF_IT);
 });
 
-test('trouble that is asked for while no pizza is made comes with the next one', async () => {
+test('a fault that is requested between orders is applied to the next order', async () => {
   const { page } = await lab();
   await page.getByRole('button', { name: 'Restart the hub' }).press('Enter');
   expect((await costTable(page)).map(({ events }) => events)).toEqual(ALL_OF_IT);
   expect(await page.locator('.band-restart').count()).toBe(5);
 });
 
-test('a wiped log is no silent loss: readers with unread events receive a gap', async () => {
+test('after the log is wiped, readers with unread events receive a gap', async () => {
   const { page, errors } = await lab();
   await slide(page, PACE, 'Home');
   await slide(page, INTERVAL, 'End');
@@ -170,7 +170,7 @@ test('a wiped log is no silent loss: readers with unread events receive a gap', 
   expect(errors).toEqual([]);
 });
 
-test('news reaches both users, a letter one, on whichever transport, and both see who is there', async () => {
+test('both users receive news, one a private message, on any transport, and both see who is online', async () => {
   const { page, errors } = await lab();
   const [one, other] = seats(page);
   await page.waitForFunction(() => document.querySelectorAll('.seat-open').length === 2);
@@ -215,7 +215,7 @@ test('a user on two devices receives the message on both, and is one user with t
   expect(errors).toEqual([]);
 });
 
-test('what a user says comes to all with the name that the hub gives, also while the hub is restarted', async () => {
+test("a user's message reaches all readers with the name that the hub adds, also during a restart of the hub", async () => {
   const { page } = await lab();
   const [one, other] = seats(page);
   const say = one.getByRole('textbox', { name: 'One browser: send to everyone' });
@@ -231,7 +231,7 @@ test('what a user says comes to all with the name that the hub gives, also while
   expect(await received(other).locator('.item').count()).toBe(2);
 });
 
-test.each([320, 390, 768, 1024, 1440, 1920])('nothing is wider than a window of %i pixels', async (width) => {
+test.each([320, 390, 768, 1024, 1440, 1920])('no element is wider than a window of %i pixels', async (width) => {
   const { page } = await lab({ viewport: { width, height: 800 } });
   await slide(page, PACE, 'Home').catch(() => undefined);
   await order(page);
@@ -239,7 +239,7 @@ test.each([320, 390, 768, 1024, 1440, 1920])('nothing is wider than a window of 
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(width);
 });
 
-test('whatever its width, nothing in the page lies on anything else, or leaves its card', async () => {
+test('at any width, elements neither overlap nor leave their card', async () => {
   const { page } = await lab();
   await order(page);
   await orderAtStep(page, 2);
@@ -300,7 +300,7 @@ function collisions(): string[] {
   return found;
 }
 
-test('the colours follow the system until they are chosen, and the choice is kept', async () => {
+test('the colours follow the system until the user chooses, and the choice is stored', async () => {
   const { page } = await lab({ colorScheme: 'dark' });
   const background = (): Promise<string> =>
     page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);

@@ -31,7 +31,7 @@ describe('cursors (PROTOCOL.md section 2)', () => {
     expect(createEpoch(1_800_000_000_000, 0.9) < createEpoch(1_800_000_000_001, 0.1)).toBe(true);
   });
 
-  it('are refused when they are anything else', () => {
+  it('are refused in any other form', () => {
     fc.assert(
       fc.property(fc.string({ maxLength: 40 }), (text) => {
         const cursor = parseCursor(text);

@@ -17,7 +17,7 @@ const written = (text: string, escaped: boolean): string =>
     : JSON.stringify(text);
 
 describe('an envelope (PROTOCOL.md section 8.1)', () => {
-  it('is read whatever the order of its members, the space between them and the escapes in them', () => {
+  it('is read in any order of members, with any whitespace and any escapes', () => {
     const members = fc.record(
       {
         channel: fc.constantFrom('a', 'a.b-C_9'),
@@ -58,7 +58,7 @@ describe('an envelope (PROTOCOL.md section 8.1)', () => {
     );
   });
 
-  it('keeps its data character for character, but for line breaks between tokens', () => {
+  it('keeps its data character for character, except line breaks between tokens', () => {
     const texts = ['-0', '1e400', '12345678901234567890', '"\\ud800\\u0041"', '{"a":1,"a":2}', '[ 1 ,\t2 ]'];
     for (const text of texts) expect(read(`{"data":${text}}`).data).toBe(text);
     expect(read('{"data": [1,\r\n   {"a":\n"\\n"}\n]\n}').data).toBe('[1,{"a":"\\n"}]');
@@ -97,13 +97,13 @@ describe('an envelope (PROTOCOL.md section 8.1)', () => {
     expect(() => read(text)).toThrow(expect.objectContaining({ code }));
   });
 
-  it('may have members of the message around it, once each', () => {
+  it('accepts each member of a message beside it, once each', () => {
     const also = new Set(['op', 'ref']);
     expect(read('{"op":"publish","ref":{"any":[1]},"data":1}', also).data).toBe('1');
     expect(() => read('{"op":1,"op":2,"data":1}', also)).toThrow(expect.objectContaining({ code: 'duplicate_member' }));
   });
 
-  it('is never read from what JSON.parse refuses, nor refused as no JSON when it does not', () => {
+  it('agrees with JSON.parse on which texts are valid JSON', () => {
     const damaged = fc
       .tuple(
         fc.constantFrom('{"channel":"a","data":{"b":[1,"c"]}}', '{"data":"\\u00e9","type":"t"}'),
@@ -134,7 +134,7 @@ describe('an envelope (PROTOCOL.md section 8.1)', () => {
 });
 
 describe('types and keys', () => {
-  it('have their lengths', () => {
+  it('have limited lengths', () => {
     expect(checkType('t'.repeat(200))).toHaveLength(200);
     expect(checkIdempotencyKey('k'.repeat(255))).toHaveLength(255);
     for (const step of [

@@ -4,7 +4,7 @@ import { ERRORS, ERROR_TYPE_PREFIX, PolycastError, problem, type ErrorCode } fro
 const CODES = Object.keys(ERRORS) as ErrorCode[];
 
 describe('the catalogue (PROTOCOL.md section 9)', () => {
-  it.each(CODES)('%s has a status of refusals, a sentence, and says whether to try again', (code) => {
+  it.each(CODES)('%s has a status of 400 or more, a title, and states whether a retry can succeed', (code) => {
     const { status, title, retryable } = ERRORS[code];
     expect(code).toMatch(/^[a-z]+(?:_[a-z0-9]+)*$/);
     expect(status).toBeGreaterThanOrEqual(400);
@@ -18,14 +18,14 @@ describe('the catalogue (PROTOCOL.md section 9)', () => {
     else if (code !== 'idempotency_in_progress') expect(retryable).toBe(false);
   });
 
-  it('has each sentence once', () => {
+  it('has unique titles', () => {
     const titles = CODES.map((code) => ERRORS[code].title);
     expect(new Set(titles).size).toBe(titles.length);
   });
 });
 
 describe('a problem document (RFC 9457)', () => {
-  it.each(CODES)('of %s has the members that it must have, and survives JSON', (code) => {
+  it.each(CODES)('of %s has the required members, also after a JSON round trip', (code) => {
     const document = JSON.parse(JSON.stringify(problem(code, 'What happened.', { limit: 5 }))) as unknown;
     expect(document).toEqual({
       type: ERROR_TYPE_PREFIX + code,
@@ -36,7 +36,7 @@ describe('a problem document (RFC 9457)', () => {
     });
   });
 
-  it('has no detail where there is nothing to add', () => {
+  it('has no detail when none is given', () => {
     expect(problem('not_found')).not.toHaveProperty('detail');
     expect(new PolycastError('not_found').problem).toEqual(problem('not_found'));
     expect(new PolycastError('not_found', 'Nothing here.', { path: '/' }).problem).toEqual(

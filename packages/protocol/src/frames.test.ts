@@ -57,7 +57,7 @@ const READ: Readonly<Record<Framing['name'], (bytes: Buffer) => string[]>> = {
 };
 
 describe.each([sseFraming, inChunks(sseFraming), webSocketFraming, jsonFraming])('the $name framing', (framing) => {
-  it('holds the events, the same JSON on every transport, in exactly the bytes that it says', () => {
+  it('contains the events, the same JSON on every transport, in exactly the bytes that it states', () => {
     fc.assert(
       fc.property(events, fc.nat(20), (list, begin) => {
         const size = list.reduce((sum, [, each]) => sum + framing.size(each.length), 0);
@@ -77,7 +77,7 @@ describe.each([sseFraming, inChunks(sseFraming), webSocketFraming, jsonFraming])
     );
   });
 
-  it('of many is that of each, one behind the other: batches may be cut anywhere between events', () => {
+  it('of a batch is that of each event, concatenated: batches may be split between any two events', () => {
     fc.assert(
       fc.property(events, (list) => {
         const one = (position: number, each: Uint8Array): Buffer => {
@@ -113,7 +113,7 @@ describe('the header of a text frame (RFC 6455 section 5.2)', () => {
 describe('a chunk of HTTP/1.1', () => {
   const { wrapper: enclosure } = inChunks(sseFraming);
 
-  it.each([1, 9, 10, 15, 16, 255, 256, 65_535, 65_536, 16_777_216])('of %d bytes says its size and ends', (size) => {
+  it.each([1, 9, 10, 15, 16, 255, 256, 65_535, 65_536, 16_777_216])('of %d bytes has its size and its end', (size) => {
     const head = `${size.toString(16)}\r\n`;
     expect(enclosure?.prefixBytes(size)).toBe(head.length);
     const out = Buffer.alloc(head.length + size + (enclosure?.suffixBytes ?? 0), 'x');
@@ -124,5 +124,6 @@ describe('a chunk of HTTP/1.1', () => {
     expect(enclosure?.contentOffset(out)).toBe(head.length);
   });
 
-  it('of a text is the same', () => expect(asciiChunk(':\n') + LAST_CHUNK).toBe('2\r\n:\n\r\n0\r\n\r\n'));
+  it('of a text is the same as that of its bytes', () =>
+    expect(asciiChunk(':\n') + LAST_CHUNK).toBe('2\r\n:\n\r\n0\r\n\r\n'));
 });

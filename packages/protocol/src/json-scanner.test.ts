@@ -116,7 +116,7 @@ describe('the JSON scanner', () => {
     expect(scanner.errorCode).toBe('json_too_deep');
   });
 
-  it('takes line breaks out without changing the value', () => {
+  it('removes line breaks without changing the value', () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.constantFrom('\n', '\r\n', '\r'), (value, lineBreak) => {
         const text = JSON.stringify(value, undefined, 2).replaceAll('\n', lineBreak);

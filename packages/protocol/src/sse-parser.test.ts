@@ -32,15 +32,15 @@ test('a ready, an event, heartbeats and a gap are read as the hub writes them (P
   ]);
 });
 
-test('an id without data is where the stream has come to', () => {
+test("an id without data is the stream's new position", () => {
   expect(parse(bytesOf(':\nid: c3\n\n'))).toEqual([{ kind: 'id', id: 'c3' }]);
 });
 
-test('an id is the last one given until another comes', () => {
+test('an id is valid until the next one', () => {
   expect(parse(bytesOf('id: a\ndata: 1\n\ndata: 2\n\n')).map((frame) => 'id' in frame && frame.id)).toEqual(['a', 'a']);
 });
 
-test('lines of one message are joined, the mark at the start of the stream and comments are left out', () => {
+test('lines of one message are joined; a byte order mark at the start and comments are ignored', () => {
   expect(parse(bytesOf('\uFEFFdata: a\n: not this\ndata:b\ndata\n\n'))).toEqual([
     { kind: 'message', event: 'message', data: 'a\nb\n', id: '' },
   ]);
@@ -50,14 +50,14 @@ test('a message without its empty line is not delivered', () => {
   expect(parse(bytesOf('data: half\n'))).toEqual([]);
 });
 
-test('a mark that is not the first character of the stream is part of the line', () => {
+test('a byte order mark elsewhere is part of the line', () => {
   const ignored: string[] = [];
   const parser = createSseParser({ onIgnored: (line) => ignored.push(line) });
   expect(parser.feed(bytesOf('\uFEFF\uFEFFdata: a\n\uFEFFdata: b\n\n'))).toEqual([]);
   expect(ignored).toEqual(['\uFEFFdata: a', '\uFEFFdata: b']);
 });
 
-test('comments, unknown fields, an id with NUL and a retry that is no number are reported', () => {
+test('comments, unknown fields, an id with NUL and an invalid retry are reported', () => {
   const ignored: string[] = [];
   const parser = createSseParser({ onIgnored: (line) => ignored.push(line) });
   const frames = parser.feed(
@@ -70,7 +70,7 @@ test('comments, unknown fields, an id with NUL and a retry that is no number are
   expect(ignored).toEqual([':note', ':', 'foo: 1', 'DATA: 2', 'id: b\0', 'retry: 1.5', 'retry']);
 });
 
-test('a line feed after a carriage return ends no second line, also in the next chunk', () => {
+test('a line feed after a carriage return does not end a second line, also in the next chunk', () => {
   const message = { kind: 'message', event: 'message', data: 'a', id: '' };
   expect(parse(bytesOf('data: a\r'), bytesOf('\n'), bytesOf('\r'), bytesOf('\n'))).toEqual([message]);
   expect(parse(bytesOf('data: a\r'), bytesOf(''), bytesOf('\ndata: b\r\r'))).toEqual([{ ...message, data: 'a\nb' }]);
@@ -83,7 +83,7 @@ test.each([
   ['a line of data without an end', `data: ${'x'.repeat(1000)}`],
   ['lines of data without an empty line', 'data: x\n'.repeat(100)],
   ['empty lines of data without an empty line', 'data\n'.repeat(100)],
-])('%s is refused, and the parser gives no more frames', (_name, text) => {
+])('%s is refused, and the parser returns no more frames', (_name, text) => {
   const parser = createSseParser({ messageBytesMax: 10_000 });
   const piece = bytesOf(text);
   expect(() => {
@@ -93,7 +93,7 @@ test.each([
   expect(() => parser.feed(bytesOf('data: later\n\n'))).toThrow(RangeError);
 });
 
-test('a message as long as the bound is read, and comments between messages never reach it', () => {
+test('a message of exactly the limit is read, and comments between messages do not count', () => {
   const parser = createSseParser({ messageBytesMax: 1000 });
   const data = 'é'.repeat(496);
   for (const piece of splitAt(bytesOf(`data: ${data}\n\n`), [300, 600, 900])) {
@@ -218,7 +218,7 @@ test('eventsource-parser reads the same messages and retries', () => {
   );
 });
 
-test('what was written is read again', () => {
+test('written messages are read unchanged', () => {
   const message = fc.record({
     event: fc.constantFrom('message', 'polycast.gap'),
     id: fc.stringMatching(/^[0-9a-z-]{1,22}$/),

@@ -10,7 +10,7 @@ import { routeName } from './http/route.ts';
 /** Answered, and no operation of the API. */
 const PAGES = ['GET /client.js', 'GET /client/presence.js', 'GET /client/tabs.js'];
 
-test('what a hub answers is what its description says', async () => {
+test("a hub's answers match its OpenAPI document", async () => {
   const { config } = loadConfig({
     settings: ['access=rules', 'listen=127.0.0.1:0', 'data=:memory:', 'logging.level=error'],
   });
@@ -28,7 +28,7 @@ test.each([
     () => ['listen=127.0.0.1:0', 'tls.certificateFile=/none/cert.pem', 'tls.keyFile=/none/key.pem'],
     /ENOENT/,
   ],
-])('a hub that cannot open because %s lets go of its data folder', async (_why, settings, error) => {
+])('a hub that cannot open because %s releases its data folder', async (_why, settings, error) => {
   const folder = mkdtempSync(join(tmpdir(), 'polycast-hub-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const configOf = (...more: string[]): ReturnType<typeof loadConfig>['config'] =>

@@ -52,7 +52,7 @@ const MORE: readonly (readonly [string, string, Record<string, string>])[] = [
   ['GET', '/lab/nothing', {}],
 ];
 
-test('every answer says that it is what it says, and who may load it', async () => {
+test('every answer forbids content sniffing, and states who may load it', async () => {
   const asked = [...hub.routes.map(routeName).map(pathOf), ...MORE];
   for (const [method, path, headers] of asked) {
     const answer = await ask(hub.url, method, path, headers, method === 'POST' ? '{}' : undefined);
@@ -77,7 +77,7 @@ describe('over TLS', () => {
     }
   });
 
-  test('and without TLS none does', async () => {
+  test('and without TLS no answer does', async () => {
     const { headers } = await ask(hub.url, 'GET', '/healthz');
     expect(headers['strict-transport-security']).toBeUndefined();
   });

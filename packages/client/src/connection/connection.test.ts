@@ -19,7 +19,7 @@ async function publishAll(channel: string, data: readonly unknown[]): Promise<vo
 }
 
 describe.each(TRANSPORTS)('over %s', (transport) => {
-  test('a handler sees each event once, in order, with its data', async () => {
+  test('a handler receives each event once, in order, with its data', async () => {
     const channel = newChannel();
     const connection = connectForTest(hub.url, { transports: [transport] });
     const seen: unknown[] = [];
@@ -30,7 +30,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     expect(seen).toEqual(numbers(60));
   });
 
-  test('subscriptions share one connection, and each gets what it asked for from where it asked', async () => {
+  test('subscriptions share one connection, and each receives its own channels from its own position', async () => {
     const channel = newChannel();
     await publishAll(`${channel}.a`, [1, 2, 3]);
     await publishAll(`${channel}.b`, [4, 5]);
@@ -55,7 +55,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     expect(seen['a']).toEqual([1, 2, 3, 6]);
   });
 
-  test('what was missed while the connection was cut comes after it', async () => {
+  test('events that were missed during a disconnection arrive after it', async () => {
     const channel = newChannel();
     const proxy = await startProxy(hub.url);
     const connection = connectForTest(proxy.url, { transports: [transport] });
@@ -73,7 +73,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
   });
 });
 
-test('the hub is read in an iteration, and one that is slow falls behind, is caught up and misses nothing', async () => {
+test('an iteration that is slow falls behind, catches up and misses nothing', async () => {
   const channel = newChannel();
   const connection = connectForTest(hub.url);
   const lags: boolean[] = [];
@@ -92,7 +92,7 @@ test('the hub is read in an iteration, and one that is slow falls behind, is cau
   await until(() => connection.state.state === 'idle');
 });
 
-test('a handler that returns a promise is given the next event when it is done', async () => {
+test('a handler that returns a promise receives the next event when the promise is settled', async () => {
   const channel = newChannel();
   const connection = connectForTest(hub.url);
   const seen: unknown[] = [];
@@ -114,7 +114,7 @@ test('a handler that returns a promise is given the next event when it is done',
   expect(seen).toEqual(numbers(30));
 });
 
-test('a handler that throws is reported, and the next event arrives', async () => {
+test('after a handler throws, the error is reported and the next event arrives', async () => {
   const channel = newChannel();
   const connection = connectForTest(hub.url);
   const errors: unknown[] = [];
@@ -139,7 +139,7 @@ test('closing ends an iteration', async () => {
   expect(connection.state.state).toBe('closed');
 });
 
-test('a stream that brings no heartbeat is dead, and the next one goes on', async () => {
+test('a stream without heartbeats is closed, and the next one continues', async () => {
   const channel = newChannel();
   const proxy = await startProxy(hub.url);
   const connection = connectForTest(proxy.url, { heartbeatMarginMs: 50, readyTimeoutMs: 1000 });
@@ -174,7 +174,7 @@ test('without WebSocket, and with event streams that a proxy buffers, it falls b
   expect(seen).toEqual(numbers(7));
 });
 
-test('what is asked for of the past does not wait for a WebSocket that is taken and never answered', async () => {
+test('history does not wait for a WebSocket that is accepted and never answered', async () => {
   const channel = newChannel();
   const proxy = await startProxy(hub.url);
   proxy.swallowsWebSockets = true;
@@ -190,7 +190,7 @@ test('what is asked for of the past does not wait for a WebSocket that is taken 
   expect(proxy.requests.filter((request) => request.startsWith('GET'))).toHaveLength(2);
 });
 
-test('a long past comes as a whole while the stream is still connecting', async () => {
+test('a long history arrives complete while the stream is still connecting', async () => {
   const channel = newChannel();
   const proxy = await startProxy(hub.url);
   proxy.swallowsWebSockets = true;
@@ -205,7 +205,7 @@ test('a long past comes as a whole while the stream is still connecting', async 
   expect(connection.state.state).toBe('connecting');
 });
 
-test('a WebSocket that is never answered is given up in time, and the next transport goes on where the past ended', async () => {
+test('a WebSocket that is never answered times out, and the next transport continues after the history', async () => {
   const channel = newChannel();
   const proxy = await startProxy(hub.url);
   proxy.swallowsWebSockets = true;
@@ -222,7 +222,7 @@ test('a WebSocket that is never answered is given up in time, and the next trans
   expect(seen).toEqual([1, 2, 3, 4]);
 });
 
-test('it moves back up as soon as a better transport delivers, in mid-stream, without a loss or a duplicate', async () => {
+test('it moves back to a better transport as soon as that delivers, in mid-stream, without a loss or a duplicate', async () => {
   const channel = newChannel();
   const proxy = await startProxy(hub.url);
   proxy.blocksWebSockets = true;
@@ -298,7 +298,7 @@ test('a refused publish rejects with the hub’s code', async () => {
   await expect(connection.publish(channel, 4, { ifMatch: id })).rejects.toMatchObject({ code: 'precondition_failed' });
 });
 
-test('what is no pattern is refused at once', () => {
+test('an invalid pattern is refused immediately', () => {
   const connection = connectForTest(hub.url);
   expect(() => connection.subscribe('a..b', () => undefined)).toThrow(
     expect.objectContaining({ code: 'invalid_pattern' }),
@@ -306,7 +306,7 @@ test('what is no pattern is refused at once', () => {
   expect(() => connection.subscribe([], () => undefined)).toThrow(expect.objectContaining({ code: 'channel_missing' }));
 });
 
-test('a page that is loaded again goes on where its consumers were', async () => {
+test("a page that is loaded again continues at its consumers' positions", async () => {
   const channel = newChannel();
   const stored = new Map<string, string>();
   const storage = {
@@ -326,7 +326,7 @@ test('a page that is loaded again goes on where its consumers were', async () =>
   expect(seen).toEqual([1, 2, 3, 4, 5]);
 });
 
-test('`history` is for who has no place yet: with `remember` a page goes on where it was', async () => {
+test('`history` applies to clients without a position: with `remember` a page continues at its position', async () => {
   const channel = newChannel();
   await publishAll(channel, numbers(9));
   const stored = new Map<string, string>();
@@ -350,7 +350,7 @@ test('`history` is for who has no place yet: with `remember` a page goes on wher
 });
 
 test.each(TRANSPORTS)(
-  'a subscription that follows the last one’s end finds the connection open: %s',
+  'a subscription right after the last one ended uses the open connection: %s',
   async (transport) => {
     const [one, other] = [newChannel(), newChannel()];
     const proxy = await startProxy(hub.url);
@@ -372,7 +372,7 @@ test.each(TRANSPORTS)(
   },
 );
 
-test('what is under way when the application closes is rejected with an error of the client', async () => {
+test('operations in flight when the application closes reject with an error of the client', async () => {
   const proxy = await startProxy(hub.url);
   proxy.stalls = true;
   const connection = connectForTest(proxy.url);
@@ -383,7 +383,7 @@ test('what is under way when the application closes is rejected with an error of
     await expect(each).rejects.toMatchObject({ name: 'PolycastError', code: 'closed' });
 });
 
-test('closing ends what was asked with a signal of its own as well, and that signal still does', async () => {
+test('closing aborts requests that have a signal of their own, and that signal still works', async () => {
   const proxy = await startProxy(hub.url);
   proxy.stalls = true;
   const connection = connectForTest(proxy.url);
@@ -398,7 +398,7 @@ test('closing ends what was asked with a signal of its own as well, and that sig
   await expect(read).rejects.toMatchObject({ name: 'PolycastError', code: 'closed' });
 });
 
-test('a hub that goes away sends its clients to the next, which takes them up where they were', async () => {
+test('clients of a hub that stops reconnect to the next hub and resume', async () => {
   const channel = newChannel();
   const first = await hubForTest();
   const proxy = await startProxy(first.url);

@@ -43,7 +43,7 @@ async function publish(channel: string, data: unknown): Promise<void> {
 }
 
 describe.each(TRANSPORTS)('over %s', (transport) => {
-  test('a token opens channels for users, and is in no URL', async () => {
+  test('a token gives access to channels for users, and is in no URL', async () => {
     const proxy = await startProxy(hub.url);
     const connection = connectForTest(proxy.url, { transports: [transport], token: tokenOf('ada') });
     const seen: unknown[] = [];
@@ -53,7 +53,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     expect(proxy.requests.filter((request) => request.includes('token'))).toEqual([]);
   });
 
-  test('what is sent to a user comes to that user alone, on every device, and is there on return', async () => {
+  test('a private message reaches only its user, on every device, and offline devices on return', async () => {
     const open = (user: string, after?: string): unknown[] => {
       const seen: unknown[] = [];
       const connection = connectForTest(hub.url, { transports: [transport], token: tokenOf(user) });
@@ -74,7 +74,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     expect([one, other, stranger]).toEqual([['while away', 'here'], ['while away', 'here'], []]);
   });
 
-  test('what is sent to a user can be listened to as an event, and iterated over', async () => {
+  test('private messages can be received by a listener and by an iteration', async () => {
     const user = `lis-${transport}`;
     const connection = connectForTest(hub.url, { transports: [transport], token: tokenOf(user) });
     const privateMessages = connection.me();
@@ -123,7 +123,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     }
   });
 
-  test('a token that has expired is asked for once more; the second refusal is final, and says why', async () => {
+  test("an expired token is requested once more; a second refusal is final, and has the hub's reason", async () => {
     const reasons: TokenReason[] = [];
     const connection = connectForTest(hub.url, {
       transports: [transport],
@@ -140,7 +140,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     expect(connection.state).toMatchObject({ state: 'closed', error: { code: 'token_expired' } });
   });
 
-  test('what a connection publishes itself does not come back to it, also after a reconnect', async () => {
+  test('a connection does not receive its own events, also after a reconnect', async () => {
     const proxy = await startProxy(hub.url);
     const channel = `members.self-${transport}`;
     const token = tokenOf('ada');
@@ -159,7 +159,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     expect(own).toEqual(['of the same user', 'again']);
   });
 
-  test('what a rule refuses ends that subscription, and no other', async () => {
+  test('a refusal by a rule ends that subscription, and no other', async () => {
     const connection = connectForTest(hub.url, { transports: [transport], token: tokenOf('ada') });
     connection.on('error', () => undefined);
     const refused = connection.subscribe('secret.a', () => undefined);
@@ -174,7 +174,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
   });
 });
 
-test('however many ask, the token is asked for once', async () => {
+test('many concurrent requests call getToken once', async () => {
   let asked = 0;
   const connection = connectForTest(hub.url, {
     async getToken() {
@@ -192,7 +192,7 @@ test('however many ask, the token is asked for once', async () => {
   expect(asked).toBe(1);
 });
 
-test('a getToken that fails is asked again, later each time, and then all goes on', async () => {
+test('a getToken that fails is called again with backoff, and then everything continues', async () => {
   const askedMs: number[] = [];
   const whys: unknown[] = [];
   const errors: unknown[] = [];
@@ -238,7 +238,7 @@ test('a getToken that never settles times out, is reported with its cause, and i
   await connection.publish('members.a', 1);
 });
 
-test('the time that a token takes is not held against the transport', async () => {
+test('the time that getToken takes does not count against the transport', async () => {
   const given = Promise.withResolvers<string>();
   const whys: unknown[] = [];
   const connection = connectForTest(hub.url, { readyTimeoutMs: 1000, getToken: () => given.promise });
@@ -250,7 +250,7 @@ test('the time that a token takes is not held against the transport', async () =
   expect(whys).not.toContain('silent');
 });
 
-test('what waits for a token that never comes ends when the application closes', async () => {
+test('requests that wait for a token that never arrives end when the application closes', async () => {
   const connection = connectForTest(hub.url, { tokenTimeoutMs: 600_000, getToken: () => new Promise(() => undefined) });
   const subscription = connection.subscribe('members.a', () => undefined);
   const underWay = [subscription.joined, connection.publish('a', 1), connection.fetch('channels/a/history')];
@@ -258,7 +258,7 @@ test('what waits for a token that never comes ends when the application closes',
   for (const each of underWay) await expect(each).rejects.toMatchObject({ name: 'PolycastError', code: 'closed' });
 });
 
-test('a program that has closed its connection ends, whatever getToken does', async () => {
+test('a program that has closed its connection exits, whatever getToken does', async () => {
   const program = `
     import { connect } from ${JSON.stringify(new URL('../index.ts', import.meta.url).href)};
     const patience = { tokenTimeoutMs: 600_000, backoffBaseMs: 600_000, backoffCapMs: 600_000 };
@@ -308,14 +308,14 @@ test('without a token, open channels are readable anonymously', async () => {
   expect(connection.state.state).toBe('open');
 });
 
-test('a publish that meets an expired token is sent with another one', async () => {
+test('a publish that is refused for an expired token is retried with a new one', async () => {
   const tokens = [tokenOf('ada', -60), tokenOf('ada')];
   const connection = connectForTest(hub.url, { getToken: () => tokens.shift() });
   await expect(connection.publish('members.a', 1)).resolves.toMatchObject({ channel: 'members.a' });
 });
 
 test.each(TRANSPORTS)(
-  'a hub without access control takes any token, and knows those that are known, over %s',
+  'a hub without access control accepts any token, and names the users of valid ones, over %s',
   async (transport) => {
     const open = await hubForTest({ settings: TOKEN_SETTINGS });
     const users: unknown[] = [];
@@ -331,7 +331,7 @@ test.each(TRANSPORTS)(
 );
 
 test.each(TRANSPORTS)(
-  'a disconnected user is told at once over %s, and reconnects only with newer credentials',
+  'a disconnected user is notified immediately over %s, and reconnects only with newer credentials',
   async (transport) => {
     const open = await hubForTest({ settings: TOKEN_SETTINGS });
     const reasons: TokenReason[] = [];
@@ -369,7 +369,7 @@ test.each(TRANSPORTS)(
   },
 );
 
-test('a site that is away for longer than the hub may remember its users costs them the time that it is away', async () => {
+test("a site outage beyond the hub's cache time disconnects its users only until the site is back", async () => {
   const site = { isAway: false };
   const server = createServer((_request, response) => {
     if (site.isAway) return void response.writeHead(500).end();

@@ -16,7 +16,7 @@ async function published(channel: string): Promise<unknown[]> {
 }
 
 test.each(['websocket', 'sse'] as const)(
-  'what is published while the hub is away is sent when it is back, once and in order, over %s',
+  'events that are published while the hub is down are sent when it is up, once and in order, over %s',
   async (transport) => {
     const channel = `queue.${transport}`;
     const away = await hubForTest();
@@ -33,7 +33,7 @@ test.each(['websocket', 'sse'] as const)(
   },
 );
 
-test('answers that are lost on the way change neither the order nor the number', async () => {
+test('lost answers change neither the order nor the number of events', async () => {
   const proxy = await startProxy(hub.url);
   const connection = connectForTest(proxy.url, { transports: ['sse'] });
   const publishing: Promise<unknown>[] = [];
@@ -48,7 +48,7 @@ test('answers that are lost on the way change neither the order nor the number',
   expect(await published('queue.lost')).toEqual(numbers(12));
 });
 
-test('a waiting event stays as it was published', async () => {
+test('a waiting event is sent with the data that it had at its publish', async () => {
   const connection = connectForTest(hub.url);
   const data = { count: 1 };
   const publishing = [connection.publish('queue.copied', data)];
@@ -59,7 +59,7 @@ test('a waiting event stays as it was published', async () => {
   expect(await published('queue.copied')).toEqual([{ count: 1 }, { count: 2 }]);
 });
 
-test('a refused one does not block later ones', async () => {
+test('a refused event does not block later ones', async () => {
   const connection = connectForTest(hub.url);
   const refused = connection.publish('not a channel', 1);
   const taken = connection.publish('queue.after', 2);
@@ -67,7 +67,7 @@ test('a refused one does not block later ones', async () => {
   await expect(taken).resolves.toMatchObject({ channel: 'queue.after' });
 });
 
-test('one that need not wait for its turn does not', async () => {
+test('an unordered event does not wait for the queue', async () => {
   const proxy = await startProxy(hub.url);
   const connection = connectForTest(proxy.url, { transports: ['sse'] });
   proxy.stalls = true;
@@ -89,7 +89,7 @@ test('the queue is bounded in number and in length', async () => {
   await expect(connectForTest(hub.url).publish('queue.free', 1)).resolves.toBeDefined();
 });
 
-test('without a hub all that waits is given up after the time it was given, and not one after the other', async () => {
+test('without a hub all waiting events are given up at the end of their time, together', async () => {
   const proxy = await startProxy('http://127.0.0.1:9');
   const connection = connectForTest(proxy.url, { publishTimeoutMs: 200 });
   const begunMs = performance.now();

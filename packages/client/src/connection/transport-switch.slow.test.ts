@@ -10,7 +10,7 @@ const EVENTS = 10_000;
 /** The number of events between two faults: a kill of the hub, or a change of the network. */
 const BETWEEN_FAULTS = 400;
 
-test('a client that is moved between transports while hubs are killed sees 1..10,000, each once, in order', async () => {
+test('a client that changes transports while hubs are killed receives 1..10,000, each once, in order', async () => {
   const data = await mkdtemp(join(tmpdir(), 'polycast-cut-'));
   let hub: TestHub = await startTestHub({ data, settings: ['delivery.heartbeatMs=1000'] });
   onTestFinished(async () => {

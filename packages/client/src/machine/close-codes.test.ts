@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { afterClose } from './close-codes.ts';
 
 test.each([...Object.keys(CLOSE_CODES).map(Number), 1005, 1015, 3000, 4000, 4999])(
-  'what follows close code %i is what the protocol says',
+  'the reaction to close code %i is the one of the protocol',
   (code) => {
     expect(afterClose(code)).toBe(afterCloseOfProtocol(code));
   },

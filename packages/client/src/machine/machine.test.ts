@@ -102,7 +102,7 @@ const run = (transports: readonly ('websocket' | 'sse' | 'long-poll' | 'short-po
     hub.checkComplete();
   });
 
-test('whatever happens, each event comes once, in order, and in the end none is missing', () => {
+test('with random faults each event arrives once, in order, and in the end none is missing', () => {
   fc.assert(run(['websocket', 'sse', 'long-poll', 'short-poll']), { numRuns: 3000 });
 });
 
@@ -175,7 +175,7 @@ test('events that retention removes meanwhile are reported as a gap to the subsc
   );
 });
 
-test('inputs of any kind in any phase leave it open, waiting with a timer, idle or closed', () => {
+test('random inputs in any phase leave it open, waiting with a timer, idle or closed', () => {
   const refusal = fc.constantFrom('forbidden' as const, 'unauthorized' as const, 'not_acceptable' as const);
   const anything: fc.Arbitrary<Action> = fc.oneof(
     action,

@@ -9,7 +9,7 @@ const pattern = fc
   .tuple(fc.array(fc.oneof(token, fc.constant('*')), { maxLength: 3 }), fc.oneof(token, fc.constantFrom('*', '>')))
   .map(([tokens, last]) => [...tokens, last].join('.'));
 
-test('channels are covered as the protocol has it', () => {
+test('a pattern covers the channels that the protocol says', () => {
   fc.assert(
     fc.property(fc.array(pattern, { minLength: 1, maxLength: 3 }), channel, (patterns, name) => {
       expect(matcherOf(patterns).test(name)).toBe(patterns.some((each) => matches(each, name)));
@@ -18,7 +18,7 @@ test('channels are covered as the protocol has it', () => {
   );
 });
 
-test('what has the form of a pattern has it there too', () => {
+test('a name with wildcards is a pattern, as the protocol says', () => {
   const text = fc.oneof(pattern, channel, fc.string({ maxLength: 4 }), fc.stringMatching(/^[ab.*>]{0,6}$/));
   fc.assert(
     fc.property(text, (each) => {
@@ -34,7 +34,7 @@ test('what has the form of a pattern has it there too', () => {
   ]);
 });
 
-test('a user’s own channel has another name in events', () => {
+test('a user’s own channel matches the name that its events have', () => {
   const matcher = matcherOf(['a.b', OWN_CHANNEL]);
   const names = ['a.b', 'a.c', 'polycast.private.ann', 'polycast.presence.ann', 'xpolycast.private.ann'];
   expect(names.filter((name) => matcher.test(name))).toEqual(['a.b', 'polycast.private.ann']);

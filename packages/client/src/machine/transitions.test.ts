@@ -36,7 +36,7 @@ function waitMs(hub: SimulatedHub): number {
   return wakeAtMs(hub.state) - hub.nowMs;
 }
 
-test('an attempt that fails before it delivers is followed by the next transport at once, and the last by a pause', () => {
+test('an attempt that fails before it delivers is followed immediately by the next transport, and the last by a pause', () => {
   const hub = begin();
   for (const _ of hub.state.settings.transports) hub.end(newest(hub), { kind: 'lost', why: 'refused' });
   expect(hub.transportsSeen).toEqual(['websocket', 'sse', 'long-poll', 'short-poll']);
@@ -45,7 +45,7 @@ test('an attempt that fails before it delivers is followed by the next transport
   expect(transportOf(hub)).toBe('websocket');
 });
 
-test('one that connects and says nothing is given up in time', () => {
+test('a transport that connects and delivers nothing times out', () => {
   const hub = begin();
   hub.advance(4999);
   expect(transportOf(hub)).toBe('websocket');
@@ -54,7 +54,7 @@ test('one that connects and says nothing is given up in time', () => {
   expect(hub.streams.size).toBe(1);
 });
 
-test('what is asked for of the past is polled for beside the first stream, and asked for again no more often than streams are', () => {
+test('history is polled for beside the first stream, and retried no more often than streams', () => {
   const hub = new SimulatedHub();
   hub.publish('a');
   hub.subscribe(['a'], { history: 1 });
@@ -76,7 +76,7 @@ test('what is asked for of the past is polled for beside the first stream, and a
   expect(hub.consumers.get(1)?.delivered).toEqual([cursorOf(1)]);
 });
 
-test('an answer that is cut is followed by the next one, though there is no stream yet', () => {
+test('a partial answer is followed by another poll, although no stream is open yet', () => {
   const hub = new SimulatedHub();
   for (let count = 0; count < 7; count++) hub.publish('a');
   const id = hub.subscribe(['a'], { after: 'earliest' }, 3);
@@ -89,7 +89,7 @@ test('an answer that is cut is followed by the next one, though there is no stre
   expect(hub.state.phase.kind).toBe('connecting');
 });
 
-test('a catch-up that is under way when the stream opens is not asked for twice', () => {
+test('a catch-up in flight when the stream opens is not repeated', () => {
   const hub = new SimulatedHub();
   hub.publish('a');
   const id = hub.subscribe(['a'], { history: 1 });
@@ -106,7 +106,7 @@ test('a catch-up that is under way when the stream opens is not asked for twice'
   hub.checkComplete();
 });
 
-test('credentials that a catch-up is refused for are the stream’s affair: its refusal closes the connection', () => {
+test('a catch-up that is refused for its credentials fails nothing; the refusal of the stream closes the connection', () => {
   const hub = new SimulatedHub();
   const id = hub.subscribe(['a'], { history: 1 });
   hub.wake();
@@ -119,7 +119,7 @@ test('credentials that a catch-up is refused for are the stream’s affair: its 
   expect(hub.consumers.get(id)?.failed).toBe(true);
 });
 
-test('after a loss the proven transport alone is tried again, thrice; then the others', () => {
+test('after a loss the transport that worked is retried three times, then the others are tried', () => {
   const hub = begin();
   open(hub);
   hub.transportsSeen.length = 0;
@@ -131,7 +131,7 @@ test('after a loss the proven transport alone is tried again, thrice; then the o
   expect(hub.transportsSeen).toEqual(['websocket', 'websocket', 'websocket', 'sse', 'long-poll']);
 });
 
-test('a transport that delivers and dies young, again and again, is given up', () => {
+test('a transport that repeatedly delivers and ends soon is replaced', () => {
   const hub = begin();
   for (let lives = 0; lives < 3; lives++) {
     open(hub, false);
@@ -141,7 +141,7 @@ test('a transport that delivers and dies young, again and again, is given up', (
   expect(transportOf(hub)).toBe('sse');
 });
 
-test('a stream is dead after two heartbeats and the margin without a sign of life', () => {
+test('a stream without any message for two heartbeats and the margin is closed', () => {
   const hub = begin();
   open(hub);
   hub.advance(25_000);
@@ -152,7 +152,7 @@ test('a stream is dead after two heartbeats and the margin without a sign of lif
   expect(hub.state.phase).toMatchObject({ kind: 'waiting', why: 'silent' });
 });
 
-test('back-off doubles up to its cap, is a random part of that, and resets after a stable stream', () => {
+test('the backoff doubles up to its cap, is a random part of that, and resets after a stable stream', () => {
   const hub = begin({ transports: ['sse'] });
   const pausesMs: number[] = [];
   for (let failures = 0; failures < 9; failures++) {
@@ -167,7 +167,7 @@ test('back-off doubles up to its cap, is a random part of that, and resets after
   expect(waitMs(hub)).toBeLessThan(500);
 });
 
-test('a hub that is draining says when to come back, and is obeyed (PROTOCOL.md 6.3, 7.2)', () => {
+test('the time to reconnect that a draining hub states is obeyed (PROTOCOL.md 6.3, 7.2)', () => {
   const hub = begin();
   open(hub);
   hub.input({ kind: 'hint', attempt: newest(hub), reconnectInMs: 7000 });
@@ -176,7 +176,7 @@ test('a hub that is draining says when to come back, and is obeyed (PROTOCOL.md 
   expect(waitMs(hub)).toBeLessThan(7500);
 });
 
-test('a hub that has too much to do says how long to wait, and is not asked by another transport (PROTOCOL.md 9.1)', () => {
+test("an overloaded hub's Retry-After is obeyed, and no other transport is tried (PROTOCOL.md 9.1)", () => {
   const hub = begin();
   hub.end(newest(hub), { kind: 'refused', problem: problem('rate_limited'), hintMs: 9000 });
   expect(waitMs(hub)).toBeGreaterThanOrEqual(9000);
@@ -194,7 +194,7 @@ test.each([
   [1009, 'invalid_message'],
   [4400, 'invalid_message'],
   [4403, 'forbidden'],
-])('close code %i: it stops, and says %s (PROTOCOL.md 7.4)', (code, said) => {
+])('close code %i: it stops, and reports %s (PROTOCOL.md 7.4)', (code, said) => {
   const hub = begin();
   open(hub);
   hub.end(newest(hub), { kind: 'closed', code });
@@ -220,14 +220,14 @@ test('a client closed with 4401 reconnects once to learn the reason: expired, or
   expect(final.state.phase).toMatchObject({ kind: 'closed', problem: { code: 'unauthorized' } });
 });
 
-test('who has nothing but WebSocket takes close code 4401 for the last word', () => {
+test('a client with WebSocket alone treats close code 4401 as final', () => {
   const hub = begin({ transports: ['websocket'] });
   open(hub);
   hub.end(newest(hub), { kind: 'closed', code: 4401 });
   expect(hub.state.phase).toMatchObject({ kind: 'closed', problem: { code: 'unauthorized' } });
 });
 
-test('a token that is refused is asked for once more, and the second refusal is final', () => {
+test('a refused token is requested once more, and the second refusal is final', () => {
   const hub = begin({ tokenRenewable: true, transports: ['sse'] });
   const refuse = (): void => hub.end(newest(hub), { kind: 'refused', problem: problem('unauthorized'), hintMs: 0 });
   refuse();
@@ -242,7 +242,7 @@ test('a token that is refused is asked for once more, and the second refusal is 
   expect(hub.state.phase.kind).toBe('closed');
 });
 
-test('expiring credentials are renewed in time, and a stream with operations receives them', () => {
+test('expiring credentials are renewed before they expire, and a stream with operations receives the new ones', () => {
   const hub = begin({ tokenRenewable: true });
   open(hub);
   hub.input({ kind: 'expiring', attempt: newest(hub) });
@@ -252,7 +252,7 @@ test('expiring credentials are renewed in time, and a stream with operations rec
   expect(hub.streams.size).toBe(1);
 });
 
-test('a stream that takes no operations has a successor with the new token, and goes on until that delivers', () => {
+test('a stream without operations has a successor with the new token, and continues until that delivers', () => {
   const hub = begin({ tokenRenewable: true, transports: ['sse'] });
   open(hub);
   const old = newest(hub);
@@ -267,30 +267,33 @@ test('a stream that takes no operations has a successor with the new token, and 
   hub.checkComplete();
 });
 
-test('who cannot ask for another token is warned in vain', () => {
+test('a client that cannot get another token ignores the warning', () => {
   const hub = begin();
   open(hub);
   hub.input({ kind: 'expiring', attempt: newest(hub) });
   expect(hub.credentialEffects).toEqual([]);
 });
 
-test.each(['expired by close code', 'expired by HTTP'])('%s: another token is asked for, and all goes on', (way) => {
-  const hub = begin({ tokenRenewable: true });
-  open(hub);
-  if (way === 'expired by close code') hub.end(newest(hub), { kind: 'closed', code: 4401 });
-  else {
-    hub.end(newest(hub), { kind: 'lost', why: 'ended' });
-    hub.wake();
-    hub.end(newest(hub), { kind: 'refused', problem: problem('token_expired'), hintMs: 0 });
-  }
-  expect(hub.credentialEffects).toEqual(['refuse']);
-  expect(hub.state.phase.kind).toBe('waiting');
-  hub.publish('a');
-  hub.recover();
-  hub.checkComplete();
-});
+test.each(['expired by close code', 'expired by HTTP'])(
+  '%s: another token is requested, and the stream continues',
+  (way) => {
+    const hub = begin({ tokenRenewable: true });
+    open(hub);
+    if (way === 'expired by close code') hub.end(newest(hub), { kind: 'closed', code: 4401 });
+    else {
+      hub.end(newest(hub), { kind: 'lost', why: 'ended' });
+      hub.wake();
+      hub.end(newest(hub), { kind: 'refused', problem: problem('token_expired'), hintMs: 0 });
+    }
+    expect(hub.credentialEffects).toEqual(['refuse']);
+    expect(hub.state.phase.kind).toBe('waiting');
+    hub.publish('a');
+    hub.recover();
+    hub.checkComplete();
+  },
+);
 
-test('a refusal that a rule made is of the channel and not of the token', () => {
+test("a refusal that names a channel ends that channel's subscription and renews no token", () => {
   const hub = new SimulatedHub({ transports: ['sse'], tokenRenewable: true });
   const refused = hub.subscribe(['secret']);
   const allowed = hub.subscribe(['a']);
@@ -304,7 +307,7 @@ test('a refusal that a rule made is of the channel and not of the token', () => 
 });
 
 test.each(['sse', 'websocket'] as const)(
-  'what may no longer be had when it comes back costs the others nothing: %s',
+  'a channel that is forbidden after a reconnect ends its subscription, and the others lose no event: %s',
   (transport) => {
     const hub = new SimulatedHub({ transports: [transport] });
     const ids = ['a', 'secret', 'b'].map((channel) => hub.subscribe([channel]));
@@ -347,7 +350,7 @@ test('a channel that is no longer allowed ends the subscriptions that have it, a
 });
 
 test.each<ErrorCode>(['forbidden', 'invalid_cursor', 'too_many_channels'])(
-  '%s ends the subscription that it is meant for, and no other',
+  '%s ends its own subscription, and no other',
   (code) => {
     const hub = new SimulatedHub({ transports: ['sse'] });
     const refused = hub.subscribe(['secret']);
@@ -363,7 +366,7 @@ test.each<ErrorCode>(['forbidden', 'invalid_cursor', 'too_many_channels'])(
   },
 );
 
-test('after falling back the better transports are tried beside it, each in its turn, later each time', () => {
+test('after a fallback the better transports are tried beside it, one after the other, with growing pauses', () => {
   const hub = begin();
   for (let failures = 0; failures < 2; failures++) hub.end(newest(hub), { kind: 'lost', why: 'blocked' });
   open(hub);
@@ -384,7 +387,7 @@ test('after falling back the better transports are tried beside it, each in its 
   expect(transportOf(hub)).toBe('long-poll');
 });
 
-test('a timer that fires far too late means sleep: what was waited for is done at once, and a stream gets a successor', () => {
+test('a timer that fires far too late shows that the machine slept: due work is done immediately, and a stream gets a successor', () => {
   const waiting = begin({ transports: ['sse'] });
   for (let failures = 0; failures < 6; failures++) {
     waiting.end(newest(waiting), { kind: 'lost', why: 'refused' });
@@ -400,7 +403,7 @@ test('a timer that fires far too late means sleep: what was waited for is done a
   expect(asleep.state.phase.kind).toBe('waiting');
 });
 
-test('a network that changes is met by a new stream beside the old one, which goes on until that delivers', () => {
+test('a network change opens a new stream beside the old one, which continues until the new one delivers', () => {
   const hub = begin();
   open(hub);
   const [old] = hub.streams.keys();
@@ -428,7 +431,7 @@ test('a gap is reported once, to the subscriptions concerned', () => {
   expect(hub.gaps).toEqual([gap, { ...gap, to: cursorOf(6) }]);
 });
 
-test('a log that was rolled back is followed from where it was rolled back to', () => {
+test("after a rollback of the log the stream continues from the rollback's position", () => {
   const hub = begin();
   for (let count = 0; count < 5; count++) hub.publish('a');
   open(hub);

@@ -75,7 +75,7 @@ const SIGNERS: [string, TokenSigner][] = [
 ];
 
 describe('a token that is signed with', () => {
-  test.each(SIGNERS)('%s is taken by a hub and by another library', async (_with, signer) => {
+  test.each(SIGNERS)('%s is accepted by a hub and by another library', async (_with, signer) => {
     const token = signToken({ user: 'ann' }, { ...ISSUER, ...signer });
     expect((await read(token, 'news')).status).toBe(200);
     const { alg } = JSON.parse(Buffer.from(token.split('.')[0] as string, 'base64url').toString()) as {
@@ -87,7 +87,7 @@ describe('a token that is signed with', () => {
     expect((payload.exp as number) - (payload.iat as number)).toBe(3600);
   });
 
-  test('what it may be lets its bearer read just that', async () => {
+  test('a token with permissions reads only the channels that they allow', async () => {
     const signer = { ...ISSUER, secret: SECRET };
     const granted = signToken(
       { user: 'ann', subscribe: ['orders.*'], claims: { plan: 'gold', sub: 'mallory' } },
@@ -116,7 +116,7 @@ test.each<[what: string, signer: TokenSigner, error: RegExp]>([
 describe('a backend publishes', () => {
   const signed = (user: string): string => signToken({ user }, { ...ISSUER, secret: SECRET });
 
-  test('one event, and many, each with its result', async () => {
+  test('one event, and many, each with a result', async () => {
     const { id, channel } = await publisher.publish('news', { number: 1 }, { type: 'made' });
     expect(channel).toBe('news');
     const results = await publisher.publishMany([
@@ -156,7 +156,7 @@ describe('a backend publishes', () => {
     expect(error).toMatchObject({ code: 'unauthorized' });
   });
 
-  test('through a hub that goes away for a while, once', async () => {
+  test('once, through an outage of the hub', async () => {
     let refusals = 3;
     const bodies: string[] = [];
     const proxy = createServer((request, response) => {

@@ -29,7 +29,7 @@ async function openTabs(url: string, channel: string, count: number): Promise<Ta
   return tabs;
 }
 
-test('five tabs hold one connection, and each sees every event', async () => {
+test('five tabs share one connection, and each receives every event', async () => {
   const proxy = await startProxy(hub.url);
   const tabs = await openTabs(proxy.url, 'tabs.five', 5);
   for (const number of numbers(20)) await hub.publish('tabs.five', number);
@@ -54,7 +54,7 @@ test('when the leading tab closes, the next takes over, and no tab misses an eve
   await until(() => proxy.streams() === 1);
 });
 
-test('tabs have subscriptions of their own, and publish through the one that leads', async () => {
+test('tabs have subscriptions of their own, and publish through the leading tab', async () => {
   const proxy = await startProxy(hub.url);
   const [first, second] = (await openTabs(proxy.url, 'tabs.own.>', 2)) as [Tab, Tab];
   const own: unknown[] = [];
@@ -76,7 +76,7 @@ test('tabs have subscriptions of their own, and publish through the one that lea
   expect(own).toEqual([1, 2]);
 });
 
-test('while the hub is away the tabs wait for the one that leads, and go on where they were', async () => {
+test('during an outage of the hub the tabs wait for the leading tab, and continue at their positions', async () => {
   const away = await startTestHub();
   const proxy = await startProxy(away.url);
   const tabs = await openTabs(proxy.url, 'tabs.away', 3);

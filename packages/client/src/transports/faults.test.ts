@@ -74,14 +74,14 @@ async function whatHappens(
   return { seen, whys };
 }
 
-test('a WebSocket that sends no JSON is lost', async () => {
+test('a WebSocket message that is not JSON ends the connection as lost', async () => {
   const { whys } = await whatHappens(await serve({ frames: [text(JSON.stringify(READY)), text('<html>')] }), [
     'websocket',
   ]);
   expect(whys[0]).toBe('no hub');
 });
 
-test('a WebSocket that sends bytes is lost', async () => {
+test('a binary WebSocket message ends the connection as lost', async () => {
   const { whys } = await whatHappens(
     await serve({ frames: [text(JSON.stringify(READY)), frame(2, Buffer.of(1, 2, 3))] }),
     ['websocket'],
@@ -89,14 +89,14 @@ test('a WebSocket that sends bytes is lost', async () => {
   expect(whys[0]).toBe('no hub');
 });
 
-test('a close code that no hub sends is met with patience', async () => {
+test('after an unknown close code the client waits before it reconnects', async () => {
   const { whys } = await whatHappens(await serve({ frames: [text(JSON.stringify(READY)), closing(3999)] }), [
     'websocket',
   ]);
   expect(whys[0]).toBe('closed with 3999');
 });
 
-test('an event stream that is cut in the middle of an event gives out nothing of it', async () => {
+test('an event stream that ends in the middle of an event does not deliver that event', async () => {
   const body =
     'event: polycast.ready\nid: c1\ndata: {"cursor":"c1","heartbeatMs":25000}\n\nid: c2\ndata: {"id":"c2","channel":"a","data":1}\n\nid: c3\ndata: {"id":"c3","channel":"a","data":2}\n';
   const { seen, whys } = await whatHappens(await serve({ http: eventStream(body) }), ['sse']);
@@ -104,21 +104,24 @@ test('an event stream that is cut in the middle of an event gives out nothing of
   expect(whys[0]).not.toBe('');
 });
 
-test('an event stream of garbage is lost', async () => {
+test('an event stream with invalid bytes ends as lost', async () => {
   const { whys } = await whatHappens(await serve({ http: eventStream('data: {"half\n\n') }), ['sse']);
   expect(whys[0]).toMatch(/JSON/);
 });
 
-test.each(['sse', 'long-poll', 'short-poll'] as const)('the page of a proxy is no answer to %s', async (transport) => {
-  const http: Answer = (_request, response) =>
-    void response.writeHead(200, { 'Content-Type': 'text/html' }).end('<html>Please log in.</html>');
-  const { seen, whys } = await whatHappens(await serve({ http }), [transport]);
-  expect(seen).toEqual([]);
-  expect(whys[0]).toMatch(/no hub|JSON/);
-});
+test.each(['sse', 'long-poll', 'short-poll'] as const)(
+  "a proxy's page is not accepted as an answer to %s",
+  async (transport) => {
+    const http: Answer = (_request, response) =>
+      void response.writeHead(200, { 'Content-Type': 'text/html' }).end('<html>Please log in.</html>');
+    const { seen, whys } = await whatHappens(await serve({ http }), [transport]);
+    expect(seen).toEqual([]);
+    expect(whys[0]).toMatch(/no hub|JSON/);
+  },
+);
 
 test.each([502, 403, 404])(
-  'status %i without a problem document is a loss, and says nothing about the subscription',
+  'status %i without a problem document ends the connection as lost, and no subscription',
   async (status) => {
     const http: Answer = (_request, response) => void response.writeHead(status).end('nginx');
     const { whys } = await whatHappens(await serve({ http }), ['sse', 'short-poll']);
@@ -126,7 +129,7 @@ test.each([502, 403, 404])(
   },
 );
 
-test('a hub that names a time to come back is not asked before', async () => {
+test('a hub that sends Retry-After receives no request before that time', async () => {
   const askedMs: number[] = [];
   const http: Answer = (_request, response) => {
     askedMs.push(performance.now());

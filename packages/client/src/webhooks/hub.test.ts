@@ -51,7 +51,7 @@ function subscribe(hub: TestHub, url: string, more: object = {}): Promise<Made> 
 
 const FORMATS = ['event', 'data', 'cloudevents', 'cloudevents-binary'] as const;
 
-describe('a hub’s webhooks are understood', () => {
+describe('a receiver accepts a hub’s webhooks', () => {
   test.each(FORMATS)('in the format %s', async (format) => {
     const [hub, site] = [await hubForTest(), await startSite()];
     await subscribe(hub, site.url, { format });
@@ -94,7 +94,7 @@ describe('a hub’s webhooks are understood', () => {
   });
 });
 
-test('through a rotation the old secret and the new one both fit', async () => {
+test('during a rotation the old secret and the new one are both valid', async () => {
   const [hub, old] = [await hubForTest(), await startSite()];
   const { id } = await subscribe(hub, old.url);
   const { delivery } = await post(hub, `subscriptions/${id}/rotate-secret`, {});
@@ -113,7 +113,7 @@ test('through a rotation the old secret and the new one both fit', async () => {
   expect((await other.fetch(request)).status).toBe(204);
 });
 
-test('an event that failed comes again, and with a memory those of its batch that had been handled do not', async () => {
+test('a failed event is delivered again; with a memory, the handled events of its batch are not', async () => {
   const hub = await hubForTest();
   let failures = 1;
   const site: Site = await startSite({ seen: memorySeen() }, () => site.events.at(-1)?.data === 2 && failures-- > 0);

@@ -101,20 +101,20 @@ describe.each(HOSTS)('behind %s', (_name, host) => {
     return { send: await host(receiver), events };
   }
 
-  test('an event comes as it was sent, and is answered with 204', async () => {
+  test('an event arrives as it was sent, and is answered with 204', async () => {
     const { send, events } = await received();
     const sent = event(1, { data: { text: 'é\u2028"' } });
     expect((await send(signed(JSON.stringify(sent)))).status).toBe(204);
     expect(events).toEqual([sent]);
   });
 
-  test('several in one request come in order', async () => {
+  test('several events of one request arrive in order', async () => {
     const { send, events } = await received();
     expect((await send(signed(JSON.stringify([event(1), event(2)])))).status).toBe(204);
     expect(events.map(({ data }) => data)).toEqual([1, 2]);
   });
 
-  test('what is not signed is refused with why, and does not reach the handler', async () => {
+  test('an unsigned request is refused with the reason, and does not reach the handler', async () => {
     const { send, events } = await received();
     const { headers, body } = signed(JSON.stringify(event(1)));
     const refusals = [
@@ -126,13 +126,13 @@ describe.each(HOSTS)('behind %s', (_name, host) => {
     expect(events).toEqual([]);
   });
 
-  test('what is too long is refused before it is read', async () => {
+  test('a request that is too long is refused before its body is read', async () => {
     const { send, events } = await received({ bodyBytesMax: 1000 });
     expect((await send(signed(JSON.stringify(event(1, { data: 'x'.repeat(5000) }))))).status).toBe(413);
     expect(events).toEqual([]);
   });
 
-  test('the handler decides: it throws, and is asked again; it answers itself', async () => {
+  test('a handler that throws causes a retry; a handler may answer the request itself', async () => {
     const outcomes = [
       new Error('down'),
       Object.assign(new Error('of an HTTP client'), { status: 410 }),
@@ -156,7 +156,7 @@ describe.each(HOSTS)('behind %s', (_name, host) => {
   });
 });
 
-describe('with a memory of what was handled', () => {
+describe('with a memory of handled events', () => {
   function remembering(handler: WebhookHandler, options: Partial<ReceiverOptions> = {}): Send {
     const receiver = createReceiver(
       { secrets: SECRET, seen: memorySeen(), onError: () => undefined, ...options },
@@ -165,14 +165,14 @@ describe('with a memory of what was handled', () => {
     return (init) => receiver.fetch(new Request('https://shop.example/', init));
   }
 
-  test('an attempt that comes twice is handled once', async () => {
+  test('an attempt that arrives twice is handled once', async () => {
     const handled: unknown[] = [];
     const send = remembering(({ data }) => handled.push(data));
     for (const _ of [1, 2]) expect((await send(signed(JSON.stringify(event(1))))).status).toBe(204);
     expect(handled).toEqual([1]);
   });
 
-  test('of several events only those are handled again that had not been', async () => {
+  test('of several events only the unhandled ones are handled again', async () => {
     const handled: unknown[] = [];
     const send = remembering(({ data }) => {
       handled.push(data);
@@ -184,7 +184,7 @@ describe('with a memory of what was handled', () => {
     expect(handled).toEqual([1, 2, 2, 3]);
   });
 
-  test('while one attempt is being handled, another is asked to come back', async () => {
+  test('during an attempt, a concurrent one is asked to retry later', async () => {
     const begun = Promise.withResolvers<void>();
     const done = Promise.withResolvers<void>();
     const send = remembering(() => {
@@ -201,7 +201,7 @@ describe('with a memory of what was handled', () => {
     expect((await send(signed(JSON.stringify(event(1))))).status).toBe(204);
   });
 
-  test('one that was begun and never ended is handled again after its lease', async () => {
+  test('an attempt that began and never ended is handled again after its lease', async () => {
     let nowMs = 0;
     const seen = memorySeen({ now: () => nowMs });
     const handled: unknown[] = [];
@@ -214,7 +214,7 @@ describe('with a memory of what was handled', () => {
     expect(handled).toEqual([1]);
   });
 
-  test('the memory has a bound, at which it forgets the oldest', () => {
+  test('the memory is bounded, and drops the oldest entries', () => {
     const seen = memorySeen({ idsMax: 2 });
     for (const id of ['a', 'b', 'c']) {
       seen.begin(id, 60);
@@ -265,7 +265,7 @@ describe('in other formats', () => {
     });
   });
 
-  test('data alone, of a type that is no ASCII', async () => {
+  test('data alone, of a type that is not ASCII', async () => {
     const headers = {
       'polycast-channel': 'orders.1',
       'polycast-time': CLOUD.time,
@@ -288,12 +288,12 @@ describe('CloudEvents’ handshake', () => {
     return (await receiver.fetch(new Request('https://shop.example/', { method: 'OPTIONS', headers }))).headers;
   };
 
-  test('is answered for the hubs that are allowed', async () => {
+  test('succeeds for hubs that are allowed', async () => {
     expect((await ask(['hub.example'])).get('webhook-allowed-origin')).toBe('hub.example');
     expect((await ask(['*'])).get('webhook-allowed-rate')).toBe('*');
   });
 
-  test('and for no others', async () => {
+  test('fails for all others', async () => {
     expect((await ask()).get('webhook-allowed-origin')).toBeNull();
     expect((await ask(['other.example'])).get('webhook-allowed-origin')).toBeNull();
   });
@@ -331,7 +331,7 @@ test('an aborted request does not reach the handler, and affects no other reques
   expect(codes).toEqual(['invalid_body']);
 });
 
-test('several headers of one name count together', async () => {
+test('several headers of one name are combined', async () => {
   const receiver = createReceiver({ secrets: SECRET }, () => undefined);
   const url = await listen((request, response) => void receiver.node(request, response));
   const { headers, body } = signed(JSON.stringify(event(1)));

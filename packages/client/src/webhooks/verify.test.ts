@@ -47,13 +47,13 @@ describe('the vectors of Standard Webhooks', () => {
     expect(await verify(Buffer.from(VECTOR.body), new Headers(headers(signature)))).toEqual(verified);
   });
 
-  test('by whatever name a framework has the headers', async () => {
+  test('for every kind of header object that frameworks use', async () => {
     const capitals = Object.entries(headers()).map(([name, value]) => [name.toUpperCase(), [value]]);
     expect((await createVerifier(at(SENT_MS))(VECTOR.body, Object.fromEntries(capitals))).id).toBe(VECTOR.id);
   });
 });
 
-test('what other libraries sign is taken, and nothing that differs from it in one bit', async () => {
+test('signatures of another library are valid, and a change of any bit makes them invalid', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.uint8Array({ minLength: 24, maxLength: 64 }),
@@ -94,7 +94,7 @@ test('a signature of Ed25519 by another implementation', async () => {
   expect(await refusal(verify(VECTOR.body, headers()))).toBe('no_signature');
 });
 
-test('five minutes are tolerated in both directions, or the configured time', async () => {
+test('timestamps up to five minutes in either direction are accepted, or up to the configured time', async () => {
   const check = async (seconds: number, toleranceSeconds?: number): Promise<unknown> =>
     refusal(
       createVerifier({ ...at(SENT_MS + seconds * 1000), ...(toleranceSeconds !== undefined && { toleranceSeconds }) })(
@@ -127,7 +127,7 @@ test.each<[what: string, changes: Record<string, string | undefined>, code: stri
   expect(await refusal(createVerifier(at(SENT_MS))(VECTOR.body, { ...headers(), ...changes }))).toBe(code);
 });
 
-test('many signatures are not all looked at', async () => {
+test('only a bounded number of signatures is checked', async () => {
   const many = Array.from({ length: 16 }, () => `v1,${randomBytes(32).toString('base64')}`);
   expect(await refusal(createVerifier(at(SENT_MS))(VECTOR.body, headers([...many, VECTOR.signature].join(' '))))).toBe(
     'wrong_signature',
@@ -140,6 +140,6 @@ test.each([
   ['one of another alphabet', 'whsec_a-b'],
   ['a private key', 'whsk_AAAA'],
   ['half a public key', 'whpk_AAAA'],
-])('%s is a mistake of the receiver, not of the sender, and told before anything is sent', (_what, secrets) => {
+])("%s is an error of the receiver's configuration, and is thrown before the first request", (_what, secrets) => {
   expect(() => createVerifier({ secrets })).toThrow(TypeError);
 });

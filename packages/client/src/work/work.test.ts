@@ -83,7 +83,7 @@ describe.each(['http', 'websocket'] as const)('over %s', (transport) => {
     expect(most).toBe(3);
   });
 
-  test('an error of a handler is reported, and its event comes again after the requested delay', async () => {
+  test('an error of a handler is reported, and its event is delivered again after the requested delay', async () => {
     const hub = await hubForTest();
     const id = await subscribe(hub);
     const deliveries: number[] = [];
@@ -105,7 +105,7 @@ describe.each(['http', 'websocket'] as const)('over %s', (transport) => {
     expect(errors).toEqual([['down', 7]]);
   });
 
-  test('a worker that is lost is replaced once its leases end', async () => {
+  test('the events of a worker that dies are leased again when its leases end', async () => {
     const hub = await hubForTest();
     const id = await subscribe(hub);
     // Like a killed worker: it pulls, and sends nothing more.
@@ -122,7 +122,7 @@ describe.each(['http', 'websocket'] as const)('over %s', (transport) => {
   });
 
   describe('stopping', () => {
-    test('lets what was begun finish, and takes nothing more', async () => {
+    test('lets running handlers finish, and requests no more events', async () => {
       const hub = await hubForTest();
       const id = await subscribe(hub);
       const begun = Promise.withResolvers<void>();
@@ -151,7 +151,7 @@ describe.each(['http', 'websocket'] as const)('over %s', (transport) => {
       expect(await next.promise).toEqual([2, 1]);
     });
 
-    test('gives back what takes longer than there is patience', async () => {
+    test('returns events whose handlers take longer than the timeout', async () => {
       const hub = await hubForTest();
       const id = await subscribe(hub);
       const begun = Promise.withResolvers<AbortSignal>();
@@ -173,7 +173,7 @@ describe.each(['http', 'websocket'] as const)('over %s', (transport) => {
       expect(await again.promise).toBe(2);
     });
 
-    test('by a signal, also one that was given before', async () => {
+    test('by an AbortSignal, also by one that is aborted already', async () => {
       const hub = await hubForTest();
       const id = await subscribe(hub);
       const abort = new AbortController();
@@ -184,7 +184,7 @@ describe.each(['http', 'websocket'] as const)('over %s', (transport) => {
     });
   });
 
-  test('the worker waits for a hub that goes away, and acknowledges finished events to the next', async () => {
+  test('the worker waits for a hub that restarts, and acknowledges finished events to the next one', async () => {
     const { mkdtempSync, rmSync } = await import('node:fs');
     const folder = mkdtempSync(`/tmp/polycast-work-${randomUUID().slice(0, 8)}`);
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
@@ -213,7 +213,7 @@ describe.each(['http', 'websocket'] as const)('over %s', (transport) => {
     await expect.poll(() => backlog(second, id)).toMatchObject({ inFlight: 0 });
   });
 
-  test('a subscription that is paused is waited for; one that is not there ends the work', async () => {
+  test('the worker waits for a paused subscription, and ends for a missing one', async () => {
     const hub = await hubForTest();
     const id = await subscribe(hub);
     const post = (route: string): Promise<Response> =>
@@ -234,7 +234,7 @@ describe.each(['http', 'websocket'] as const)('over %s', (transport) => {
   });
 });
 
-test('a lease is extended for as long as its handler takes', async () => {
+test('a lease is extended while its handler runs', async () => {
   const hub = await hubForTest();
   const id = await subscribe(hub);
   let extensions = 0;
@@ -260,6 +260,6 @@ test('a lease is extended for as long as its handler takes', async () => {
   expect(deliveries).toEqual([1]);
 });
 
-test.each([{ concurrency: 0 }, { leaseSeconds: 0 }])('%j is refused at once', (options) => {
+test.each([{ concurrency: 0 }, { leaseSeconds: 0 }])('%j is refused immediately', (options) => {
   expect(() => work('http://127.0.0.1:1', 'sub_a', () => undefined, options)).toThrow(RangeError);
 });

@@ -93,7 +93,7 @@ describe('keys', () => {
     expect((await kit.request('GET', '/v1/keys')).body['keys']).toHaveLength(1);
   });
 
-  test('a body that is none is refused', async () => {
+  test('a body that is not JSON is refused', async () => {
     const kit = await openAdminKit();
     expect((await kit.request('POST', '/v1/keys', '[]')).body).toMatchObject({ code: 'invalid_body' });
     expect((await kit.request('POST', '/v1/keys', '{')).body).toMatchObject({ code: 'invalid_json' });
@@ -104,7 +104,7 @@ describe('keys', () => {
     expect(plain.body).toMatchObject({ code: 'unsupported_media_type' });
   });
 
-  test('there are none to be had where there is no access control: they would outlive it', async () => {
+  test('cannot be created without access control, because they would be valid with it later', async () => {
     const kit = await openAdminKit('access=loopback');
     expect(kit.hub.firstKey).toBeUndefined();
     for (const [method, path] of [
@@ -132,7 +132,7 @@ describe('a caller without an admin key', () => {
     ['GET', '/v1/access/explain?subscribe=a', undefined],
   ];
 
-  test.each(ROUTES)('gets nothing of %s %s, and learns nothing of what there is', async (method, path, body) => {
+  test.each(ROUTES)('cannot use %s %s, and does not learn whether the resource exists', async (method, path, body) => {
     const kit = await openAdminKit();
     const { id, text } = await kit.createKey({ publish: ['>'], subscribe: ['>'], subscriptions: ['>'], users: ['>'] });
     const real = path.replace('/x', `/${id}`);
@@ -144,7 +144,7 @@ describe('a caller without an admin key', () => {
     expect((await kit.request('GET', '/v1/keys')).body['keys']).toHaveLength(2);
   });
 
-  test('but one for users sees to users: asks about them, and shows them out', async () => {
+  test('may look up and disconnect users with a key for users', async () => {
     const kit = await openAdminKit();
     const { id, text } = await kit.createKey({ users: ['>'] });
     const paths = [
@@ -179,7 +179,7 @@ describe('a caller without an admin key', () => {
     }
   });
 
-  test('the answer names the methods of a resource', async () => {
+  test('receives the methods of a resource from OPTIONS', async () => {
     const kit = await openAdminKit();
     expect((await kit.request('OPTIONS', '/v1/keys/x')).headers.get('allow')).toBe('GET, HEAD, PATCH, DELETE, OPTIONS');
     expect((await kit.request('POST', '/v1/keys/x', {})).body).toMatchObject({ code: 'method_not_allowed' });
@@ -219,7 +219,7 @@ describe('explanations', () => {
   const asks = async (kit: AdminClient, query: string): Promise<Answer['body']> =>
     (await kit.request('GET', `/v1/access/explain?${query}`)).body;
 
-  test('say yes or no, and by which rule', async () => {
+  test('state whether access is allowed, and by which rule', async () => {
     const kit = await openAdminKit(RULES);
     expect(await asks(kit, 'subscribe=news.1')).toMatchObject({
       allowed: true,
@@ -256,7 +256,7 @@ describe('explanations', () => {
     });
   });
 
-  test('agree with what happens', async () => {
+  test("agree with the hub's decisions", async () => {
     const kit = await openAdminKit(RULES);
     for (const channel of ['news.1', 'inbox.42.a', 'other', 'polycast.private.42']) {
       const { status } = await kit.request('GET', `/v1/events?channel=${channel}`, undefined, '');
@@ -264,7 +264,7 @@ describe('explanations', () => {
     }
   });
 
-  test('tell that what the user was given before is revoked', async () => {
+  test("include the time before which the user's credentials are revoked", async () => {
     const kit = await openAdminKit(RULES);
     const { body } = await kit.request('POST', '/v1/revocations', { user: '42' });
     expect(await asks(kit, 'user=42&subscribe=news.1')).toMatchObject({
@@ -287,7 +287,7 @@ describe('explanations', () => {
   });
 });
 
-test('the audit log tells all of it, page by page', async () => {
+test('the audit log contains all of these actions, page by page', async () => {
   const kit = await openAdminKit();
   const { id } = await kit.createKey({ publish: ['>'] });
   await kit.request('POST', `/v1/keys/${id}/rotate`);

@@ -46,7 +46,7 @@ describe('channels', () => {
     .tuple(fc.array(fc.oneof(token, fc.constant('*')), { maxLength: 2 }), fc.oneof(token, fc.constantFrom('*', '>')))
     .map(([tokens, last]) => [...tokens, last].join('.'));
 
-  test('page by page they are all that the pattern covers, in order, whatever their names', async () => {
+  test('the pages together contain every channel that the pattern covers, in order', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.uniqueArray(name, { maxLength: 30 }),
@@ -62,7 +62,7 @@ describe('channels', () => {
     );
   });
 
-  test('those that begin otherwise are not looked at', async () => {
+  test('channels with another prefix are not read', async () => {
     const names = Array.from({ length: 20_000 }, (_, index) => `other.${index}`);
     const { log, queries } = await logOf([...names, 'orders.1', 'orders.2', 'people.1']);
     expect(await allPages(log, 'orders.*', 100)).toEqual(['orders.1', 'orders.2']);
@@ -111,7 +111,7 @@ describe('channels', () => {
 });
 
 describe('users who are online', () => {
-  test('are the first ones after a name, each once, however they come', () => {
+  test('are the first ones after a name, each once, in any order of insertion', () => {
     fc.assert(
       fc.property(fc.array(fc.string()), fc.string(), fc.integer({ min: 1, max: 5 }), (names, after, count) => {
         const expected = [...new Set(names)]
@@ -122,7 +122,7 @@ describe('users who are online', () => {
     );
   });
 
-  test('are listed page by page: those with sessions, and those who poll', async () => {
+  test('are listed page by page: users with sessions, and users who poll', async () => {
     const hub = await openAuthenticatedHub();
     const list = async (query: string): Promise<unknown> =>
       (await hub.administer('GET', `/v1/users?online=true${query}`)).json();

@@ -23,7 +23,7 @@ async function openAdminKit(...settings: string[]): Promise<AdminClient> {
 
 describe('a key on live connections', () => {
   test.each(['revoked', 'rotated without overlap', 'allowed less'])(
-    'that is %s: WebSocket and stream end, and say why',
+    'that is %s: WebSocket and stream end with the reason',
     async (what) => {
       const kit = await openAdminKit();
       const { id, text } = await kit.createKey({ subscribe: ['>'] });
@@ -56,7 +56,7 @@ describe('a session that was opened with a key', () => {
     return { socket, id: (JSON.parse(ready.toString()) as { session: string }).session };
   };
 
-  test('goes on while its secret is on the way out, and ends soon after that', async () => {
+  test("continues during its secret's rotation period, and ends soon after that", async () => {
     const kit = await openAdminKit();
     const { id, text } = await kit.createKey({ subscribe: ['>'] });
     const old = await open(kit, text);
@@ -71,7 +71,7 @@ describe('a session that was opened with a key', () => {
     expect(young.socket.readyState).toBe(WebSocket.OPEN);
   });
 
-  test('can be revoked alone; the key is valid for another session', async () => {
+  test('can be disconnected alone; the key stays valid for another session', async () => {
     const kit = await openAdminKit();
     const { text } = await kit.createKey({ subscribe: ['>'] });
     const [one, other] = [await open(kit, text), await open(kit, text)];
@@ -82,7 +82,7 @@ describe('a session that was opened with a key', () => {
     expect((await open(kit, text)).id).not.toBe(one.id);
   });
 
-  test('publishes no line of a stream that it is in the middle of, once its key is revoked', async () => {
+  test('publishes no further line of an upload when its key is revoked', async () => {
     const kit = await openAdminKit();
     const { id, text } = await kit.createKey({ publish: ['>'] });
     const line = Buffer.from('{"channel":"a","data":1}\n');
@@ -104,7 +104,7 @@ describe('a session that was opened with a key', () => {
     void writer.close();
   });
 
-  test('a poll that waits is answered when its key is revoked, and the next one refused', async () => {
+  test('a waiting poll is answered when its key is revoked, and the next one is refused', async () => {
     const kit = await openAdminKit();
     const { id, text } = await kit.createKey({ subscribe: ['>'] });
     const waiting = kit.request('GET', '/v1/events?channel=a&wait=50', undefined, text);

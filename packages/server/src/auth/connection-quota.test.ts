@@ -5,14 +5,14 @@ import { loadConfig } from '../config/load.ts';
 import { temporaryFolder } from '../testing/temporary-folder.ts';
 import { openAuthenticatedHub } from '../testing/authenticated-hub.ts';
 
-describe('looking back', () => {
-  test('is for those who may subscribe', async () => {
+describe('reading history', () => {
+  test('is allowed for callers that may subscribe', async () => {
     const hub = await openAuthenticatedHub();
     expect((await fetch(`${hub.url}/v1/channels/log/history`)).status).toBe(401);
     expect((await fetch(`${hub.url}/v1/channels/log/history?token=${hub.token('ann')}`)).status).toBe(200);
   });
 
-  test('is asked for in whatever way it is named', async () => {
+  test('is checked for every parameter and header that requests it', async () => {
     const hub = await openAuthenticatedHub();
     const token = hub.token('ann');
     expect((await fetch(`${hub.url}/v1/events?channel=live&token=${token}`)).status).toBe(200);
@@ -32,36 +32,41 @@ describe('a cursor', () => {
   test.each([
     ['in memory', 16 * 1024 * 1024],
     ['on the disk', 65_536],
-  ])('that is old is a look back, made up or not; what is after it is %s', async (_name, tailBytesMax) => {
-    const hub = await openAuthenticatedHub({ identity: { resumeSeconds: 60 }, delivery: { tailBytesMax } }, 20);
-    const token = hub.token('ann');
-    const answer = await fetch(`${hub.url}/v1/events?channel=live&token=${token}`);
-    const { cursor } = (await answer.json()) as { cursor: string };
-    const made = cursor.slice(0, 11) + '0'.repeat(11);
-    await hub.publish('live', 'x');
-    const statusOf = async (after: string): Promise<number> =>
-      (await fetch(`${hub.url}/v1/events?channel=live&token=${token}&after=${after}`)).status;
-    expect(await statusOf(cursor)).toBe(200);
-    for (let count = 0; count < 10; count++) await hub.publish('other', 'x'.repeat(20_000));
-    await vi.waitFor(async () => expect(await statusOf(cursor)).toBe(403), 5000);
-    expect(await statusOf(made)).toBe(403);
-    const socket = hub.socket(`token=${token}`);
-    expect(await socket.request({ op: 'subscribe', channels: ['live'], after: cursor })).toMatchObject({
-      error: { code: 'forbidden' },
-    });
-    expect((await hub.follow('channel=live', token, { 'Last-Event-ID': cursor })).status).toBe(403);
-    // A caller with the permission `history` may resume from the old cursor.
-    expect((await fetch(`${hub.url}/v1/events?channel=log&token=${token}&after=${cursor}`)).status).toBe(200);
-    const server = await hub.administer('GET', `/v1/events?channel=live&after=${cursor}`);
-    expect(await server.json()).toMatchObject({ events: [{ data: 'x' }] });
-    // The head is never in the past.
-    await hub.publish('other', 1);
-    const now = (await (await fetch(`${hub.url}/v1/events?channel=live&token=${token}`)).json()) as { cursor: string };
-    expect(await statusOf(now.cursor)).toBe(200);
-  });
+  ])(
+    'that is old requires permission for history, also if it is invented; events after it: %s',
+    async (_name, tailBytesMax) => {
+      const hub = await openAuthenticatedHub({ identity: { resumeSeconds: 60 }, delivery: { tailBytesMax } }, 20);
+      const token = hub.token('ann');
+      const answer = await fetch(`${hub.url}/v1/events?channel=live&token=${token}`);
+      const { cursor } = (await answer.json()) as { cursor: string };
+      const made = cursor.slice(0, 11) + '0'.repeat(11);
+      await hub.publish('live', 'x');
+      const statusOf = async (after: string): Promise<number> =>
+        (await fetch(`${hub.url}/v1/events?channel=live&token=${token}&after=${after}`)).status;
+      expect(await statusOf(cursor)).toBe(200);
+      for (let count = 0; count < 10; count++) await hub.publish('other', 'x'.repeat(20_000));
+      await vi.waitFor(async () => expect(await statusOf(cursor)).toBe(403), 5000);
+      expect(await statusOf(made)).toBe(403);
+      const socket = hub.socket(`token=${token}`);
+      expect(await socket.request({ op: 'subscribe', channels: ['live'], after: cursor })).toMatchObject({
+        error: { code: 'forbidden' },
+      });
+      expect((await hub.follow('channel=live', token, { 'Last-Event-ID': cursor })).status).toBe(403);
+      // A caller with the permission `history` may resume from the old cursor.
+      expect((await fetch(`${hub.url}/v1/events?channel=log&token=${token}&after=${cursor}`)).status).toBe(200);
+      const server = await hub.administer('GET', `/v1/events?channel=live&after=${cursor}`);
+      expect(await server.json()).toMatchObject({ events: [{ data: 'x' }] });
+      // The head is never in the past.
+      await hub.publish('other', 1);
+      const now = (await (await fetch(`${hub.url}/v1/events?channel=live&token=${token}`)).json()) as {
+        cursor: string;
+      };
+      expect(await statusOf(now.cursor)).toBe(200);
+    },
+  );
 });
 
-test('an old cursor stays a look back where the event after it is damaged on the disk', async () => {
+test('an old cursor requires permission for history also where the event after it is damaged on the disk', async () => {
   const data = temporaryFolder();
   const hub = await openAuthenticatedHub(
     { data, identity: { resumeSeconds: 60 }, delivery: { tailBytesMax: 65_536 } },
@@ -88,7 +93,7 @@ test('an old cursor stays a look back where the event after it is damaged on the
 }, 30_000);
 
 describe('connections', () => {
-  test('are bounded by user, also for who says it later', async () => {
+  test('are bounded by user, also after a late authentication', async () => {
     const hub = await openAuthenticatedHub({ limits: { connectionsPerUserMax: 2 } });
     const query = `channel=news.a&token=${hub.token('ann')}`;
     const streams = [hub.socket(query), hub.socket(query)];
@@ -110,7 +115,7 @@ describe('connections', () => {
     await vi.waitFor(async () => expect((await hub.follow('channel=news.a', hub.token('ann'))).status).toBe(200));
   });
 
-  test('are bounded by address, which trusted proxies tell', async () => {
+  test('are bounded by address, which trusted proxies forward', async () => {
     const hub = await openAuthenticatedHub({
       limits: { connectionsPerAddressMax: 1 },
       trustedProxies: ['127.0.0.0/8', '10.0.0.0/8'],

@@ -24,7 +24,7 @@ describe.each([
   ['the origins that are listed', ['https://*.shop.example'], 403],
   ['all, of which some are listed', ['*', 'https://*.shop.example'], 401],
 ] as const)('with %s', (_name, allowed, foreignPost) => {
-  test('a listed page acts for its visitor, a foreign one is anonymous', async () => {
+  test('a listed page acts for its visitor; a foreign one is anonymous', async () => {
     const hub = await open(allowed);
     const own = await ask(hub, 'GET', '/v1/events?channel=inbox.ann', { Origin: LISTED });
     expect(own.status).toBe(200);
@@ -38,7 +38,7 @@ describe.each([
     expect(image.status).toBe(401);
   });
 
-  test('what changes something is not sent for a visitor by a foreign page, nor by what may be a form', async () => {
+  test("a foreign page, or a possible form without an Origin, cannot publish with a visitor's cookie", async () => {
     const hub = await open(allowed);
     const json = { 'Content-Type': 'application/json' };
     const form = { 'Content-Type': 'text/plain' };
@@ -64,7 +64,7 @@ describe.each([
   });
 });
 
-test('a preflight tells a listed page what it may send', async () => {
+test('the answer to a preflight lists what a listed page may send', async () => {
   const hub = await open(['https://*.shop.example']);
   const headers = { Origin: LISTED, 'Access-Control-Request-Method': 'POST' };
   const answer = await fetch(`${hub.url}/v1/events`, { method: 'OPTIONS', headers });

@@ -9,7 +9,7 @@ const SPEED = 16;
  */
 const POLL_SPEED = 4;
 
-describe('when a standing ends', () => {
+describe('when credentials expire', () => {
   test('an event stream receives a warning and a reason, and ends; the next request is refused', async () => {
     const hub = await openAuthenticatedHub({}, SPEED);
     const token = hub.token('ann', 60);
@@ -49,7 +49,7 @@ describe('when a standing ends', () => {
     });
   });
 
-  test('a WebSocket that renews it in time goes on', async () => {
+  test('a WebSocket that renews them in time stays open', async () => {
     const hub = await openAuthenticatedHub({}, SPEED);
     const socket = hub.socket(`channel=news.a&token=${hub.token('ann', 60)}`);
     await socket.waitForMessage({ op: 'expiring' });

@@ -23,7 +23,7 @@ describe('auth in mid-connection', () => {
     expect(socket.events.map(({ data }) => data)).toEqual([1, 2]);
   });
 
-  test('another user, or nothing valid, changes nothing', async () => {
+  test('another user, or invalid credentials, change nothing', async () => {
     const hub = await openAuthenticatedHub();
     const socket = hub.socket(`channel=inbox.ann&token=${hub.token('ann')}`);
     expect(await socket.request({ op: 'auth', token: hub.token('bob') })).toMatchObject({
@@ -37,7 +37,7 @@ describe('auth in mid-connection', () => {
     await socket.waitForMessage({ channel: 'inbox.ann' });
   });
 
-  test("of two users named in one go the first is the connection's", async () => {
+  test('if two users authenticate in one write, the connection belongs to the first', async () => {
     const hub = await openAuthenticatedHub();
     const socket = hub.socket('');
     await socket.waitForMessage({ op: 'ready' });
@@ -50,7 +50,7 @@ describe('auth in mid-connection', () => {
     });
   });
 
-  test('channels that are no longer allowed are dropped, and named', async () => {
+  test('channels that are no longer allowed are removed, and named', async () => {
     const hub = await openAuthenticatedHub();
     const socket = hub.socket(`channel=staff&channel=news.a&token=${hub.token('ann', 3600, { role: 'staff' })}`);
     expect(await socket.request({ op: 'auth', token: hub.token('ann') })).toMatchObject({
@@ -72,7 +72,7 @@ describe('a revocation', () => {
   test.each([
     ['user', { user: 'ann' }],
     ['token', { token: 'ann-1' }],
-  ])('by %s ends what it means on all transports, and nothing else', async (_name, revocation) => {
+  ])('by %s ends the matching sessions on all transports, and no others', async (_name, revocation) => {
     const hub = await openAuthenticatedHub({}, 5);
     const ann = hub.token('ann', 3600, { jti: 'ann-1' });
     const bob = hub.token('bob', 3600, { jti: 'bob-1' });
@@ -97,7 +97,7 @@ describe('a revocation', () => {
     expect((await fetch(`${hub.url}/v1/events?channel=news.a&token=${ann}`)).status).toBe(401);
   });
 
-  test('by session ends that one alone', async () => {
+  test('by session ends that session alone', async () => {
     const hub = await openAuthenticatedHub();
     const sockets = [hub.socket(`channel=news.a`), hub.socket(`channel=news.a&token=${hub.token('ann')}`)];
     const [{ session }, second] = (await Promise.all(
@@ -111,7 +111,7 @@ describe('a revocation', () => {
   });
 });
 
-test('a body of lines is refused from where its sender is revoked', async () => {
+test('refuses the lines of an upload that follow it', async () => {
   const hub = await openAuthenticatedHub();
   const lines = new TransformStream<Uint8Array, Uint8Array>();
   const writer = lines.writable.getWriter();

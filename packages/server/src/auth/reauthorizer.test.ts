@@ -80,7 +80,7 @@ test('a WebSocket loses only that channel, receives a message, and stays subject
  */
 const SPEED_OF_WAITING = 2;
 
-test('a poll that waits is answered, and the next one refused', async () => {
+test('a waiting poll is answered, and the next one is refused', async () => {
   const { hub, allowed } = await kit(1, {}, SPEED_OF_WAITING);
   const headers = { Authorization: `Bearer ${hub.token('ann')}` };
   const beganMs = performance.now();
@@ -92,7 +92,7 @@ test('a poll that waits is answered, and the next one refused', async () => {
   expect((await fetch(`${hub.url}/v1/events?channel=orders.1`, { headers })).status).toBe(403);
 });
 
-test('many sessions of a user are asked about once', async () => {
+test('one request to the site serves many sessions of a user', async () => {
   const { hub, asked } = await kit(3600);
   await Promise.all(Array.from({ length: 5 }, () => hub.follow('channel=orders.1', hub.token('ann', 86_400))));
   expect(asked('orders.1')).toBe(1);
@@ -108,7 +108,7 @@ test('an answer with ttlSeconds 0 is requested again, but only at the configured
   expect(stream.hasEnded).toBe(false);
 });
 
-test('while the site is down its word holds for the grace, and then no longer, on every transport', async () => {
+test('while the site is down its answer is valid for the grace period, and then not, on every transport', async () => {
   const { hub, backend } = await kit(10, { graceSeconds: 200 });
   const stream = await hub.follow('channel=orders.1', hub.token('ann'));
   const socket = hub.socket(`channel=orders.1&token=${hub.token('ann')}`);
@@ -124,7 +124,7 @@ test('while the site is down its word holds for the grace, and then no longer, o
   await stream.waitForEnd();
 });
 
-test('a user without channels for the site is never asked about', async () => {
+test('a user without channels for the site causes no request', async () => {
   const { hub, backend } = await kit(1);
   const stream = await hub.follow('channel=news', hub.token('ann'));
   await hub.publish('news', 'read');

@@ -98,7 +98,7 @@ test('the sessions of each user are known, after any order of changes', () => {
 });
 
 describe('a listener', () => {
-  test('hears of streams and polls that wait, of what changes, and of users who poll', () => {
+  test('is notified of streams and waiting polls, of changes, and of users who poll', () => {
     const sessions = new Sessions();
     const received: string[] = [];
     sessions.listen({
@@ -125,7 +125,7 @@ describe('a listener', () => {
   });
 });
 
-test('many that are ended at once are ended in parts, those skipped that have gone', async () => {
+test('many sessions are ended in parts, without those that have closed meanwhile', async () => {
   const sessions = new Sessions();
   const key: Principal = { ...ANONYMOUS, kind: 'server', key: 'k' };
   const all = Array.from({ length: 1000 }, (_each, index) => new TestSession(String(index), key));

@@ -15,13 +15,13 @@ function file(text: string): string {
   return join(folder, 'secret');
 }
 
-test('a secret is read from a file, so that the list of processes does not show it', () => {
+test('a secret is read from a file, so that it is not in the list of processes', () => {
   expect(resolveSecret(`@${file(`${SECRET}\n`)}`)).toBe(SECRET);
   expect(resolveSecret(SECRET)).toBe(SECRET);
   expect(() => resolveSecret('@/nowhere/secret')).toThrow('/nowhere/secret');
 });
 
-test('a subscription takes one from a file, and a key as well', async () => {
+test("a subscription's secret and key are read from files", async () => {
   const hub = await openSubscriptionHub({ access: 'rules', outgoing: { allow: ['127.0.0.1:9'] } });
   const args = ['--url', hub.url, '--key', `@${file(hub.firstKey as string)}`, '--secret', `@${file(SECRET)}`];
   const { code, out } = await runInside(['subscriptions', 'create', 'a', '--webhook', 'http://127.0.0.1:9/', ...args]);

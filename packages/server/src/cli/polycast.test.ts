@@ -10,7 +10,7 @@ import { commands } from './commands.ts';
 import { pasteable } from './pasteable.ts';
 import { CLOSED_PORT, runCli, runInside, temporaryFolder } from './testing.ts';
 
-test('without a command it tells list dead letters', async () => {
+test('without a command it prints a short list of commands', async () => {
   const { code, out, err } = await runInside([]);
   expect({ code, err }).toEqual({ code: 0, err: '' });
   for (const { name, summary } of commands) expect(out.replaceAll(/ +/g, ' ')).toContain(`\n ${name} ${summary}\n`);
@@ -26,7 +26,7 @@ test('every command has help with its options and examples', async () => {
   }
 });
 
-test('no colour goes into a pipe, unless that is asked for', async () => {
+test('colours are printed into a pipe only on request', async () => {
   expect((await runCli(['--help'])).out).not.toContain('\u001B[');
   expect((await runCli(['--help'], { env: { FORCE_COLOR: '1' } })).out).toContain('\u001B[');
 });
@@ -72,13 +72,13 @@ const mistakes: readonly [name: string, args: readonly string[], message: RegExp
   ['a shell that is none', ['completion', 'csh'], /"csh" is not a known shell: bash, zsh, fish/],
 ];
 
-test.each(mistakes)('%s is told, and ends with 2', async (_name, args, message) => {
+test.each(mistakes)('%s prints an error, and ends with 2', async (_name, args, message) => {
   const { code, out, err } = await runInside(args);
   expect({ code, out }).toEqual({ code: 2, out: '' });
   expect(err).toMatch(message);
 });
 
-test('half a command with --help shows those that begin with it, and an example of each', async () => {
+test('an incomplete command with --help lists the commands that begin with it, and an example of each', async () => {
   const groups = new Set(commands.flatMap(({ name }) => name.split(' ').slice(0, -1)));
   expect(groups.size).toBeGreaterThan(5);
   for (const group of groups) {
@@ -99,7 +99,7 @@ test('half a command with --help shows those that begin with it, and an example 
   }
 });
 
-test('a hub that does not answer ends with 69 and says what to do', async () => {
+test('a hub that does not answer ends with 69 and the next step', async () => {
   const url = `http://127.0.0.1:${CLOSED_PORT}`;
   const { code, err } = await runCli(['publish', 'a', '1', '--url', url]);
   expect(code).toBe(69);
@@ -108,7 +108,7 @@ test('a hub that does not answer ends with 69 and says what to do', async () => 
   expect((await runCli(['publish', '--file', '-', '--url', url], { stdin: '{}\n' })).code).toBe(69);
 });
 
-test('commands that are shown can be pasted: by npx, or by name where the shell finds it', async () => {
+test('printed commands can be pasted: with npx, or by name if the shell finds it', async () => {
   const shown = async (path: string): Promise<string> =>
     (await runCli(['publish', 'a', '1', '--url', String(CLOSED_PORT)], { env: { PATH: path } })).err;
   const installed = temporaryFolder();
@@ -146,12 +146,12 @@ test('a hub with an untrusted certificate, or without TLS, is reported as reacha
   }
 });
 
-test('a hub of this machine is named by its port alone', async () => {
+test('a local hub can be named by its port alone', async () => {
   const { err } = await runCli(['publish', 'a', '1', '--url', String(CLOSED_PORT)]);
   expect(err).toContain(`no hub answers at http://127.0.0.1:${CLOSED_PORT} (ECONNREFUSED)`);
 });
 
-test('what answers and is no hub is not taken for one that has failed', async () => {
+test('a server that is not a hub is reported as such', async () => {
   const server = createServer((_request, response) => response.writeHead(403).end('go away\n')).listen(0, '127.0.0.1');
   onTestFinished(() => void server.close());
   await once(server, 'listening');
@@ -161,13 +161,13 @@ test('what answers and is no hub is not taken for one that has failed', async ()
   expect(err).toContain('This is not the response of a hub. Is the URL correct? The response was 403: go away');
 });
 
-test('a file that is not there ends with 1', async () => {
+test('a missing file ends with 1', async () => {
   const { code, err } = await runInside(['publish', '--file', '/nowhere/events.ndjson']);
   expect(code).toBe(1);
   expect(err).toMatch(/ENOENT/);
 });
 
-test('config check tells all that is wrong and ends with 78', async () => {
+test('config check prints all problems and ends with 78', async () => {
   const file = join(temporaryFolder(), 'hub.yaml');
   writeFileSync(file, 'lissten: a\ndrain:\n  timeMs: -1\n');
   const { code, err } = await runCli(['config', 'check', '--config', file], {
@@ -179,7 +179,7 @@ test('config check tells all that is wrong and ends with 78', async () => {
   expect(err).toMatch(/lab\.enabled: must be .* it is "perhaps" \(POLYCAST_LAB_ENABLED\)/);
 });
 
-test('config print says where each field was set', async () => {
+test('config print shows the source of each field', async () => {
   const { out } = await runCli(['config', 'print', '--set', 'drain.timeMs=7'], {
     env: { POLYCAST_LISTEN: '127.0.0.1:1' },
   });
@@ -187,7 +187,7 @@ test('config print says where each field was set', async () => {
   expect(out).toMatch(/^ {2}timeMs: 7 # --set drain\.timeMs$/m);
 });
 
-test('the configuration reference is itself a right configuration, of nothing but defaults', async () => {
+test('the configuration reference is itself a valid configuration, with defaults only', async () => {
   const file = join(temporaryFolder(), 'hub.yaml');
   writeFileSync(file, (await runInside(['config', 'reference'])).out);
   const reference = await runInside(['config', 'print', '--config', file]);

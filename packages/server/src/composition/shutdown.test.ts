@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { Shutdown, type ShutdownStage } from './shutdown.ts';
 
-test('parts close by their stage, whatever the order of opening, and one after the other', async () => {
+test('parts close one after the other, ordered by stage, whatever the order of opening', async () => {
   const shutdown = new Shutdown();
   const steps: string[] = [];
   const add = (stage: ShutdownStage, name: string): void =>
@@ -34,7 +34,7 @@ test('closing twice closes each part once, and both calls wait for it', async ()
   expect(shutdown.state).toBe('closed');
 });
 
-test('a hub that drains is no longer open, and a closed one stays closed', async () => {
+test('a draining hub is not open, and a closed one stays closed', async () => {
   const shutdown = new Shutdown();
   shutdown.drain();
   expect(shutdown.state).toBe('draining');

@@ -29,7 +29,7 @@ test('without any source every field has its default', () => {
   expect(origins.size).toBe(0);
 });
 
-test('flags go before the environment, the environment before the file, the file before the preset', () => {
+test('flags override the environment, the environment overrides the file, the file overrides the preset', () => {
   const sources = {
     preset: { drain: { timeMs: 1 }, logging: { level: 'warn', format: 'pretty' }, delivery: { heartbeatMs: 1001 } },
     file: file('logging: { level: error }\ndrain: { timeMs: 2 }\ndelivery: { reconnectMs: 501 }\n'),
@@ -44,7 +44,7 @@ test('flags go before the environment, the environment before the file, the file
   expect(origins.get('delivery.reconnectMs')).toBe('POLYCAST_DELIVERY_RECONNECT_MS');
 });
 
-test('a variable holds text, numbers, null, truth or a list as its field wants it', () => {
+test('a variable is read as text, numbers, null, a boolean or a list, as its field requires', () => {
   const { config } = loadConfig({
     environment: {
       POLYCAST_DATA: '0123',
@@ -86,7 +86,7 @@ test('all problems are reported together, each with its line and the nearest kno
   `);
 });
 
-test('variables that Kubernetes sets for a service named polycast are passed over', () => {
+test('variables that Kubernetes sets for a service named polycast are ignored', () => {
   const environment = {
     POLYCAST_PORT: 'tcp://10.0.0.1:80',
     POLYCAST_PORT_80_TCP: 'x',
@@ -95,14 +95,14 @@ test('variables that Kubernetes sets for a service named polycast are passed ove
   expect(problems({ environment })).toBe('no problem');
 });
 
-test('a file that is missing, no YAML, or holds no fields is refused with words', () => {
+test('a file that is missing, is not YAML, or has no fields is refused with an explanation', () => {
   expect(problems({ file: join(folder, 'missing.yaml') })).toMatch(/cannot be read: ENOENT/);
   expect(problems({ file: file('a: [1\nb: 2\n') })).toMatch(/yaml:2: /);
   expect(problems({ file: file('- a\n') })).toMatch(/must contain fields/);
   expect(problems({ file: file('') })).toBe('no problem');
 });
 
-test('a setting of another form is refused', () => {
+test('a setting of the wrong form is refused', () => {
   expect(problems({ settings: ['listen'] })).toMatch(/must be path=value/);
   expect(problems({ settings: ['lissten=127.0.0.1:1'] })).toMatch(/did you mean `listen`\?/);
 });

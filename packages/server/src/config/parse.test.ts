@@ -12,15 +12,15 @@ function problems(value: unknown): readonly string[] {
   }
 }
 
-test('the defaults are a valid configuration, and parsing changes nothing of it', () => {
+test('the defaults are a valid configuration, and parsing does not change them', () => {
   expect(parseConfig(defaultConfig())).toEqual(defaultConfig());
 });
 
-test('two configurations share nothing that could be changed', () => {
+test('two configurations share no mutable object', () => {
   expect(defaultConfig().rules).not.toBe(defaultConfig().rules);
 });
 
-test('every field says what it is, what it does and why its default is as it is', () => {
+test('every field has a description, an effect and a reason for its default', () => {
   for (const { path, form, doc, why } of FIELDS) {
     for (const text of [form, doc, why]) expect(text.length, path).toBeGreaterThan(5);
     for (const text of [doc, why]) expect(text, path).toMatch(/\.$/);
@@ -34,7 +34,7 @@ test('every variable sets one field', () => {
 });
 
 test.each(['127.0.0.1:0', 'localhost:80', '127.9.9.9:1', '[::1]:8080', '[0:0::1]:8080'])(
-  'without access control %s may be listened on',
+  'without access control the hub may listen on %s',
   (listen) => {
     expect(problems({ listen })).toEqual([]);
   },
@@ -49,7 +49,7 @@ test.each(['0.0.0.0:80', '[::]:80', '192.168.0.1:80', 'example.com:80', '[::ffff
 );
 
 test.each(['8080', ':8080', 'a:b', '::1:80', '[::1]', '[localhost]:1', '127.0.0.1:65536', ''])(
-  '"%s" is no address to listen on',
+  '"%s" is refused as an address to listen on',
   (listen) => {
     expect(problems({ listen })[0]).toMatch(/is not host:port/);
   },
@@ -62,13 +62,13 @@ test('TLS needs both of its files', () => {
 });
 
 test.each(['https://a.example/', 'a.example', 'https://A.example', 'null', 'ftp://a'])(
-  '"%s" is no origin',
+  '"%s" is refused as an origin',
   (origin) => {
     expect(problems({ allowedOrigins: [origin] })[0]).toMatch(/^allowedOrigins\.0: /);
   },
 );
 
-test('an event that could never be published is no limit', () => {
+test('an event limit that no body can reach is refused', () => {
   expect(
     problems({
       rules: [{ pattern: '>', eventBytesMax: 100_000 }],
@@ -80,7 +80,7 @@ test('an event that could never be published is no limit', () => {
   ]);
 });
 
-test('wrong kinds, ranges and words are reported by field', () => {
+test('wrong types, ranges and words are reported by field', () => {
   expect(
     problems({
       delivery: { heartbeatMs: 1, batchBytesMax: 5000.5, pollWaitMaxSeconds: '60' },
@@ -113,13 +113,13 @@ test('a missing or wrong member of a list is reported in plain words, without re
   );
 });
 
-test('pages of the same machine are allowed only where no other machine can ask', () => {
+test('pages of the same machine are allowed only if no other machine can connect', () => {
   expect(() => parseConfig({ access: 'open', listen: '0.0.0.0:80', localPages: 'loopback' })).toThrow(
     /localPages: must be none, because 0\.0\.0\.0 is reachable/,
   );
   expect(parseConfig({ localPages: 'files' }).localPages).toBe('files');
 });
 
-test('an unknown key without any near one names where to look', () => {
+test('an unknown key without a similar one names the reference', () => {
   expect(problems({ zzzzzzzz: 1 })[0]).toMatch(/polycast config reference/);
 });

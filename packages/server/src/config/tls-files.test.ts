@@ -30,7 +30,7 @@ function pair(name: string): [string, string] {
   return [certificate, key];
 }
 
-test('a certificate and its key are right, and so is none', () => {
+test('a certificate with its key is valid, and so is no certificate', () => {
   expect(() => checkTlsFiles({ certificateFile, keyFile })).not.toThrow();
   expect(() => checkTlsFiles({ certificateFile: null, keyFile: null })).not.toThrow();
 });
@@ -40,6 +40,6 @@ test.each([
   ['a certificate that is none', textFile, keyFile, /^tls\.certificateFile: .* contains no certificate in PEM/],
   ['a key that is none', certificateFile, certificateFile, /^tls\.keyFile: .* contains no private key in PEM/],
   ["another certificate's key", certificateFile, otherKeyFile, /^tls\.keyFile: .* is not the key of/],
-])('%s is refused with words', (_name, certificate, key, message) => {
+])('%s is refused with an explanation', (_name, certificate, key, message) => {
   expect(() => checkTlsFiles({ certificateFile: certificate, keyFile: key })).toThrow(message);
 });

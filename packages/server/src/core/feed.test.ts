@@ -22,7 +22,7 @@ function ten(channel: string): string[] {
   return Array<string>(10).fill(channel);
 }
 
-test('a thousand readers at one place share one joined piece of memory, live and late', async () => {
+test('a thousand readers at one position share one joined batch, live and late', async () => {
   const world = createFeedWorld(createMemoryLog());
   const sinks = Array.from({ length: 1000 }, () => new RecordingSink());
   for (const sink of sinks) new Reader(world.feed, sink, world.feed.interest(['a']), positionFraming, 0).start();
@@ -35,7 +35,7 @@ test('a thousand readers at one place share one joined piece of memory, live and
   expect(sinks.every(({ positions }) => positions.join() === '1,2,1,2')).toBe(true);
 });
 
-test('each framing is joined on its own', async () => {
+test('each framing has batches of its own', async () => {
   const world = createFeedWorld(createMemoryLog());
   const sink = new RecordingSink();
   sink.deliver = (batch) => sink.batches.push(batch) > 0;
@@ -45,7 +45,7 @@ test('each framing is joined on its own', async () => {
   expect(world.allocations).toBe(2);
 });
 
-test('a crowd far behind costs a read or two of the log, whether it comes at once or one by one, while events go on', async () => {
+test('many readers far behind cost one or two reads of the log, together or one by one, while events are published', async () => {
   const world = createFeedWorld(createMemoryLog(), SMALL_TAIL);
   await publish(world.log, ...ten('a'));
   const sinks = Array.from({ length: 100 }, () => new RecordingSink());
@@ -60,7 +60,7 @@ test('a crowd far behind costs a read or two of the log, whether it comes at onc
   expect(sinks.every(({ positions }) => positions.join() === '1,2,3,4,5,6,7,8,9,10')).toBe(true);
 });
 
-test('polls that ask for the same at one time cost one read of the log', async () => {
+test('polls with the same request at the same time cost one read of the log', async () => {
   const world = createFeedWorld(createMemoryLog(), SMALL_TAIL);
   await publish(world.log, ...ten('a'));
   const { feed } = world;
@@ -71,7 +71,7 @@ test('polls that ask for the same at one time cost one read of the log', async (
   expect(new Set(pages.map((page) => positionsOf(page).join()))).toEqual(new Set(['3,4,5,6,7']));
 });
 
-test('no more reads of the log are under way than may be, and all are done', async () => {
+test('concurrent reads of the log are bounded, and all complete', async () => {
   const world = createFeedWorld(createMemoryLog(), { ...SMALL_TAIL, logReadsConcurrentMax: 3 });
   await publish(world.log, ...ten('a'), ...ten('b'));
   const { feed } = world;
@@ -89,7 +89,7 @@ test('no more reads of the log are under way than may be, and all are done', asy
   expect(world.log.queries).toHaveLength(10);
 });
 
-test('a channel without publishes is known to be quiet without a read, and is read once', async () => {
+test('a channel without new events is known to be quiet after one read', async () => {
   const world = createFeedWorld(createMemoryLog(), SMALL_TAIL);
   const { feed } = world;
   const early = indexed(feed, ['x.*']);
@@ -109,7 +109,7 @@ test('a channel without publishes is known to be quiet without a read, and is re
   expect(feed.isQuiet(early, 0)).toBe(true);
 });
 
-test('an interest that was given up is never taken at its word, and comes back to life with a reader', async () => {
+test('a dropped interest is not trusted to be quiet, and is indexed again for a new reader', async () => {
   const world = createFeedWorld(createMemoryLog());
   const { feed } = world;
   const forgotten = indexed(feed, ['a']);
@@ -131,7 +131,7 @@ test('an interest that was given up is never taken at its word, and comes back t
   ]);
 });
 
-test('the last events of a channel are counted back from the newest, in pages, once for all who ask', async () => {
+test('the last events of a channel are searched backwards from the newest, in pages, once for all who request them', async () => {
   const world = createFeedWorld(createMemoryLog(), SMALL_TAIL);
   await publish(world.log, ...ten('a'), ...ten('b'));
   const { feed } = world;
@@ -144,7 +144,7 @@ test('the last events of a channel are counted back from the newest, in pages, o
   expect(world.log.queries.every(({ bytesMax }) => bytesMax <= 1024 * 1024)).toBe(true);
 });
 
-test('after a restart the newest events are in memory, as far back as they are whole', async () => {
+test('after a restart the newest events are in memory, as far back as they are complete', async () => {
   const log = createMemoryLog();
   await publish(log, ...ten('a'), ...ten('b'), 'latest', 'a', 'latest', 'a');
   await log.trim([{ channel: 'a', countMax: 3 }], 0);
@@ -195,7 +195,7 @@ test('removed events are delivered from memory for a while, and then reported as
   expect(seenBy('a')).toEqual(['14', '10']);
 });
 
-test('a page that ends before its end is asked for again from there', async () => {
+test('a partial page is followed by a read from its end', async () => {
   const world = createFeedWorld(createMemoryLog(), SMALL_TAIL);
   for (let count = 0; count < 3; count++) {
     await world.log.append(Array.from({ length: 2048 }, () => event('noise')));
@@ -207,7 +207,7 @@ test('a page that ends before its end is asked for again from there', async () =
   expect(sink.positions).toEqual([2049, 4098, 6147]);
 });
 
-test('each commit is reported once, when live readers have it', async () => {
+test('each commit is reported once, when live readers have received it', async () => {
   const sink = new RecordingSink();
   const seen: unknown[] = [];
   const log = createMemoryLog();

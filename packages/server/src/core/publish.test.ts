@@ -39,7 +39,7 @@ const event = (over: Partial<PublishRequest> = {}): PublishRequest => ({
 const codes = async (publisher: Publisher, requests: readonly PublishRequest[]): Promise<string[]> =>
   (await publisher.publish(requests)).map((result) => (result.ok ? 'ok' : result.error.code));
 
-test('the stored body is the event without its id', async () => {
+test('the stored content is the event without its id', async () => {
   const log = createMemoryLog();
   await publisherOf(log).publish([event({ type: 'a "b"\u2028' })]);
   const { records } = await log.read({
@@ -56,7 +56,7 @@ test('the stored body is the event without its id', async () => {
   );
 });
 
-test('each has its result in its place, whatever becomes of the others', async () => {
+test('each event has its own result, whatever the results of the others', async () => {
   const publisher = publisherOf(createMemoryLog());
   const large = event({ content: `"data":"${'x'.repeat(200)}"` });
   const requests = [
@@ -79,7 +79,7 @@ test('each has its result in its place, whatever becomes of the others', async (
   expect(await codes(publisher, [])).toEqual([]);
 });
 
-test('a condition holds for cursors of this log only', async () => {
+test('a condition is valid with cursors of this log only', async () => {
   const log = createMemoryLog();
   const publisher = publisherOf(log);
   const [first] = await publisher.publish([event()]);
@@ -95,7 +95,7 @@ test('a condition holds for cursors of this log only', async () => {
   ).toEqual(['precondition_failed', 'precondition_failed', 'ok', 'precondition_failed']);
 });
 
-test('a rate is kept, and says when to come again', async () => {
+test('a rate limit refuses, and says when to retry', async () => {
   const [first, second] = await publisherOf(createMemoryLog(), { publishRatePerSecond: 4 }).publish([event(), event()]);
   expect(first?.ok).toBe(true);
   expect(second?.ok === false && [second.error.code, second.error.extensions]).toEqual([
@@ -104,7 +104,7 @@ test('a rate is kept, and says when to come again', async () => {
   ]);
 });
 
-test('what waits for the disk is bounded, but one publish of any size is let through', async () => {
+test('the queue for the disk is bounded, but one publish of any size is accepted', async () => {
   const { log, release } = slowLog();
   const publisher = publisherOf(log, {}, 100);
   const first = publisher.publish([event(), event(), event()]);
@@ -118,7 +118,7 @@ test('what waits for the disk is bounded, but one publish of any size is let thr
 test.each([
   [new PolycastError('log_full'), 'log_full'],
   [new Error('something else'), 'log_unavailable'],
-])('a log that fails with %o is a result', async (error, code) => {
+])('a log that fails with %o yields a result', async (error, code) => {
   const log = {
     ...createMemoryLog(),
     state: createMemoryLog().state,

@@ -31,7 +31,7 @@ function open(
   return { reader, sink };
 }
 
-test('a reader that has everything is woken by what it wants, and by nothing else', async () => {
+test('a reader at the head is woken by matching events, and by no others', async () => {
   const world = createFeedWorld(createMemoryLog());
   const { reader, sink } = open(world, ['a'], 0);
   reader.start();
@@ -40,7 +40,7 @@ test('a reader that has everything is woken by what it wants, and by nothing els
   expect(world.feed.stats).toMatchObject({ wakes: 2, logReads: 0 });
 });
 
-test('a quiet reader does not fall behind, however much passes by that it does not want', async () => {
+test('a quiet reader does not fall behind, however many other events are published', async () => {
   const world = createFeedWorld(createMemoryLog(), SMALL);
   const { reader, sink } = open(world, ['x.*'], 0);
   reader.start();
@@ -49,7 +49,7 @@ test('a quiet reader does not fall behind, however much passes by that it does n
   expect(world.feed.stats.logReads).toBe(0);
 });
 
-test('a blocked reader holds one batch, however much comes, and then gets all of it', async () => {
+test('a blocked reader holds one batch, however much is published, and then receives everything', async () => {
   const world = createFeedWorld(createMemoryLog(), SMALL);
   const { reader, sink } = open(world, ['a'], 0);
   sink.isBlocked = true;
@@ -63,7 +63,7 @@ test('a blocked reader holds one batch, however much comes, and then gets all of
   expect(sink.positions).toEqual(Array.from({ length: 20 }, (_, index) => index + 1));
 });
 
-test('a reader that is fast but far behind gets the ephemeral events that are still in memory', async () => {
+test('a reader that is fast but far behind receives the ephemeral events that are still in memory', async () => {
   const world = createFeedWorld(createMemoryLog(), { tailBytesMax: 900 });
   await publish(world.log, 'a', 'a', 'a', 'none', 'a');
   const { reader, sink } = open(world, ['a', 'none'], 0);
@@ -72,7 +72,7 @@ test('a reader that is fast but far behind gets the ephemeral events that are st
   expect(sink.positions).toEqual([1, 2, 3, 4, 5]);
 });
 
-test('a poll from behind the tail is answered with all there is, not only with what the log was asked for', async () => {
+test('a poll from behind the tail is answered with all events, also with those in memory', async () => {
   const world = createFeedWorld(createMemoryLog(), { tailBytesMax: 900 });
   await publish(world.log, 'a', 'a', 'a', 'none', 'a');
   const { reader, sink } = open(world, ['a', 'none'], 0, 4);
@@ -94,7 +94,7 @@ test('a reader stops exactly at its end, and reports it', async () => {
   }
 });
 
-test('a gap comes before what is left, and once', async () => {
+test('a gap comes before the remaining events, once', async () => {
   const world = createFeedWorld(createMemoryLog(), SMALL);
   await publish(world.log, 'a', 'a', 'b', 'b', 'a', 'b', 'c', 'c', 'c');
   await world.log.trim(
@@ -159,7 +159,7 @@ test('a reader that is held during a write reports when it has stopped', async (
   expect([reader.position, sink.caughtUpCount]).toEqual([1, 2]);
 });
 
-test('a reader that is closed while a page is on its way is given nothing', async () => {
+test('a reader that closes during a read receives nothing', async () => {
   const world = createFeedWorld(createMemoryLog(), SMALL);
   await publish(world.log, 'a', 'a', 'a', 'a');
   world.log.isHolding = true;
@@ -199,7 +199,7 @@ test('a sink may close its own reader, or others, while they are being woken', a
   expect(world.feed.lag().readers).toBe(3);
 });
 
-test('a reader from the earliest event receives no gap, a reader with a cursor does', async () => {
+test('a reader from the earliest event receives no gap, and a reader with a cursor does', async () => {
   const log = createMemoryLog();
   const world = createFeedWorld(log, SMALL);
   await publish(log, 'a', 'a', 'a', 'a', 'b', 'b', 'b', 'b');
@@ -213,7 +213,7 @@ test('a reader from the earliest event receives no gap, a reader with a cursor d
   expect([earliest.sink.positions, resumed.sink.positions]).toEqual([[4], [4]]);
 });
 
-test('a sink that breaks is closed, and the others get what they are owed', async () => {
+test('a sink that throws is closed, and the other readers receive their events', async () => {
   const world = createFeedWorld(createMemoryLog());
   const sinks = [open(world, ['a'], 0), open(world, ['a'], 0), open(world, ['a'], 0)];
   const [, broken] = sinks as [Opened, Opened, Opened];

@@ -24,13 +24,13 @@ function orders(settings: Partial<ChannelSettings>, state: Partial<ChannelState>
   return trimOrders([whole], new ChannelRules([], { ...DEFAULTS, ...settings }), NOW_MS);
 }
 
-test('what is within its bounds, or has none, is left alone', () => {
+test('a channel within its limits, or without any, is not trimmed', () => {
   expect(orders({}, {})).toEqual([]);
   expect(orders({ historyCountMax: 10, historyBytesMax: 100, historyAgeMaxMs: 1000 }, {})).toEqual([]);
   expect(orders({ historyCountMax: 0, historyBytesMax: 0, historyAgeMaxMs: 0 }, { count: 0 })).toEqual([]);
 });
 
-test('an order names the bounds that are exceeded, and no other', () => {
+test('a trim names the limits that are exceeded, and no others', () => {
   expect(orders({ historyCountMax: 9, historyBytesMax: 100 }, {})).toEqual([{ channel: 'a', countMax: 9 }]);
   expect(orders({ historyCountMax: 10, historyBytesMax: 99 }, {})).toEqual([{ channel: 'a', bytesMax: 99 }]);
   expect(orders({ historyAgeMaxMs: 999, historyBytesMax: 5 }, {})).toEqual([
@@ -38,13 +38,13 @@ test('an order names the bounds that are exceeded, and no other', () => {
   ]);
 });
 
-test('a value is kept whatever its age, and a channel that is ephemeral now keeps nothing', () => {
+test('a `latest` channel keeps its event at any age, and a channel that became ephemeral keeps nothing', () => {
   expect(orders({ retain: 'latest', historyAgeMaxMs: 1, historyCountMax: 0 }, { count: 1 })).toEqual([]);
   expect(orders({ retain: 'latest' }, { count: 2 })).toEqual([{ channel: 'a', countMax: 1 }]);
   expect(orders({ retain: 'none' }, { count: 1 })).toEqual([{ channel: 'a', countMax: 0 }]);
 });
 
-test('when its orders are carried out, all bounds hold, and nothing more has gone than they ask for', async () => {
+test('after the trims all limits are met, and nothing more was removed', async () => {
   const bound = fc.option(fc.nat(12), { nil: undefined });
   const aged = fc.array(fc.nat(12), { minLength: 1, maxLength: 12 });
   await fc.assert(

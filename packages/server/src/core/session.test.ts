@@ -9,7 +9,7 @@ describe('an open session', () => {
     [149, { phase: 'open', effect: 'none', nextTicks: 1 }],
     [150, { phase: 'open', effect: 'heartbeat', nextTicks: 100 }],
     [900, { phase: 'open', effect: 'heartbeat', nextTicks: 100 }],
-  ])('at tick %d, having sent at 50, does %o', (now, step) =>
+  ])('that last sent at tick 50 does at tick %d: %o', (now, step) =>
     expect(sessionTransition(open, 'tick', now, SETTINGS)).toEqual(step),
   );
 
@@ -18,11 +18,11 @@ describe('an open session', () => {
     [2400, { phase: 'open', effect: 'none', nextTicks: 60 }],
     [2459, { phase: 'open', effect: 'none', nextTicks: 1 }],
     [2460, { phase: 'leaving', effect: 'close_stalled', nextTicks: 4 }],
-  ])('at tick %d, having been blocked since 60, gets no heartbeat and does %o', (now, step) =>
+  ])('that is blocked since tick 60 gets no heartbeat and does at tick %d: %o', (now, step) =>
     expect(sessionTransition({ ...open, blockedTick: 60 }, 'tick', now, SETTINGS)).toEqual(step),
   );
 
-  test('that is drained announces it and leaves; that is closed ends', () => {
+  test('announces a drain and ends; ends when it is closed', () => {
     expect(sessionTransition(open, 'drain', 60, SETTINGS)).toEqual({
       phase: 'leaving',
       effect: 'send_draining',
@@ -57,14 +57,14 @@ describe('every phase with every input', () => {
   );
   const ORDER: readonly SessionPhase[] = ['open', 'leaving', 'closed'];
 
-  test.each(cases)('%s, %s: never goes back, and nothing follows the end', (phase, input) => {
+  test.each(cases)('%s, %s: never returns to an earlier phase, and does nothing after the end', (phase, input) => {
     const step = sessionTransition({ ...open, phase, sentTick: 1 }, input, 1000, SETTINGS);
     expect(ORDER.indexOf(step.phase)).toBeGreaterThanOrEqual(ORDER.indexOf(phase));
     if (phase === 'closed' || input === 'gone') expect(step).toEqual({ phase: 'closed', effect: 'none', nextTicks: 0 });
     if (phase === 'leaving') expect(['none', 'close', 'destroy']).toContain(step.effect);
   });
 
-  test('a session that was asked to leave is closed soon after', () => {
+  test('a session that was asked to reconnect is closed soon after', () => {
     expect(sessionTransition({ ...open, phase: 'leaving', sentTick: 1 }, 'tick', 5, SETTINGS)).toEqual({
       phase: 'closed',
       effect: 'destroy',

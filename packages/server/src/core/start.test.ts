@@ -22,7 +22,7 @@ test.each([
     cursor(3, '00000000zz'),
     { position: 10, gap: { from: cursor(3, '00000000zz'), to: cursor(10), reason: 'epoch' } },
   ],
-])('after %s', (_name, after, start) =>
+])('the start after %s', (_name, after, start) =>
   expect(resolveStart(after, STATE)).toEqual({ suppressGapThrough: 0, ...start }),
 );
 

@@ -33,7 +33,7 @@ function positions(
   return tail.collect(wanted, after, bytesMax, countMax, size).records.map(({ position }) => position);
 }
 
-test('what it says it covers it has, for any channels, however few events it holds', () => {
+test('the tail has all events of the range that it covers, for any channels and any size', () => {
   const channel = fc.constantFrom('a', 'b', 'c.a', 'c.b', 'd', 'e', 'f', 'g');
   const patterns = fc.uniqueArray(fc.constantFrom('a', 'b', 'c.a', 'd', 'e', 'f', 'g', 'h', 'c.*', '>'), {
     minLength: 1,
@@ -61,7 +61,7 @@ test('what it says it covers it has, for any channels, however few events it hol
   );
 });
 
-test('a quiet channel is covered long after its neighbours have pushed everything else out', () => {
+test('a quiet channel is covered long after the events of others have replaced everything else', () => {
   const tail = createTail(3);
   for (let position = 1; position <= 20; position++) tail.push(record(position, 'busy'));
   expect(tail.start).toBe(17);
@@ -72,7 +72,7 @@ test('a quiet channel is covered long after its neighbours have pushed everythin
   ]).toEqual([true, false, false]);
 });
 
-test('a batch is as large as it may be, and says how far it speaks', () => {
+test('a batch is as large as allowed, and states the position that it reaches', () => {
   const tail = createTail(10);
   for (const [index, channel] of ['a', 'b', 'a', 'b', 'c'].entries()) tail.push(record(index + 1, channel));
   const both = interest('a', 'b');
@@ -85,7 +85,7 @@ test('a batch is as large as it may be, and says how far it speaks', () => {
   expect(tail.collect(both, 3, 10, 1, size)).toMatchObject({ records: [{ position: 4 }], reached: 5 });
 });
 
-test('of a value only the newest is given, and it stays in its place in the order', () => {
+test('a `latest` channel has its newest event only, in its place in the order', () => {
   const tail = createTail(10);
   for (const [index, channel] of ['latest', 'a', 'latest', 'a', 'latest.b'].entries())
     tail.push(record(index + 1, channel));
@@ -95,7 +95,7 @@ test('of a value only the newest is given, and it stays in its place in the orde
   expect(tail.newest(interest('latest'))?.position).toBe(3);
 });
 
-test('what was read back at opening is all that it speaks for', () => {
+test('after opening it covers exactly the events that were read back', () => {
   const tail = new Tail({ bytesMax: 1e6, channelsMax: 10, isLatestOnly: () => false }, 9);
   tail.preload([record(6, 'a'), record(9, 'b')], 5);
   expect([tail.head, tail.start]).toEqual([9, 5]);
@@ -107,7 +107,7 @@ test('what was read back at opening is all that it speaks for', () => {
   expect(positions(tail, interest('a', 'b'), 5)).toEqual([6, 9]);
 });
 
-test('letting one event go costs the same however many channels have events', () => {
+test('removing one event costs the same however many channels have events', () => {
   const channels = 3000;
   const tail = createTail(channels, 10);
   for (let position = 1; position <= channels; position++) tail.push(record(position, `c.${position}`));
@@ -119,7 +119,7 @@ test('letting one event go costs the same however many channels have events', ()
   expect(tail.covers(interest('c.1'), 0)).toBe(false);
 });
 
-test('a batch of a few channels looks at few of their events, however many lie ahead', () => {
+test('a batch of a few channels reads few events, however many lie behind it', () => {
   const tail = createTail(100_000);
   for (let position = 1; position <= 20_000; position++) tail.push(record(position, position % 2 === 0 ? 'a' : 'b'));
   const looks = vi.spyOn(RecordDeque.prototype, 'at');
@@ -129,7 +129,7 @@ test('a batch of a few channels looks at few of their events, however many lie a
   expect(lookCount).toBeLessThan(1500);
 });
 
-test('what it calls recent has nothing older behind it; of what it does not hold it says nothing', () => {
+test('a position is newer than a time only if all events from it on are in memory and newer', () => {
   const tail = createTail(4);
   for (let position = 1; position <= 8; position++) tail.push({ ...record(position, 'a'), timeMs: position * 100 });
   const recent = (after: Position, sinceMs: number): boolean => tail.isNewerThan(after, sinceMs);
@@ -140,7 +140,7 @@ test('what it calls recent has nothing older behind it; of what it does not hold
   expect(recent(start - 1, 0)).toBe(false);
 });
 
-test('a trimmed event is delivered to no reader, and the loss is known until the log knows it', () => {
+test('a trimmed event is delivered to no reader, and the trim is remembered until the log has executed it', () => {
   const step = fc.oneof(
     { weight: 5, arbitrary: fc.constantFrom('a', 'b', 'c.a', 'c.b', 'd') },
     {
@@ -185,7 +185,7 @@ test('a trimmed event is delivered to no reader, and the loss is known until the
   );
 });
 
-test('an order takes the oldest by their number, their bytes and their age', () => {
+test('a trim removes the oldest by number, bytes and age', () => {
   const tail = createTail(100);
   for (const position of [1, 2, 3, 4, 5, 6]) tail.push({ ...record(position, 'a'), timeMs: position * 1000 });
   for (const position of [7, 8]) tail.push(record(position, 'latest'));

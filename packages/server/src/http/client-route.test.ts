@@ -52,7 +52,7 @@ test.each([
   ['gzip;q=0.5, br;q=0', 'gzip', gunzipSync],
   ['deflate', undefined, (bytes: Buffer) => bytes],
 ])(
-  'the client comes as small as who accepts %s can have it, and is not sent twice',
+  'with Accept-Encoding %s the client is as small as that allows, and is not sent twice',
   async (accepted, coding, plain) => {
     const { build, ask } = await serve();
     build(SCRIPT);
@@ -77,7 +77,7 @@ test.each([
   },
 );
 
-test('one that has not been built is not found until it is', async () => {
+test('a client that has not been built is not found until it is', async () => {
   const { build, ask } = await serve();
   expect(await ask()).toMatchObject({ status: 404, body: Buffer.from('not_found') });
   build('1');

@@ -24,7 +24,7 @@ function ask(
   });
 }
 
-test('each 401 says how to say who one is, whatever refuses', async () => {
+test('each 401 has WWW-Authenticate, whatever refuses', async () => {
   const hub = await openAuthenticatedHub();
   const old = hub.token('ann', -10);
   for (const [method, path, headers] of [
@@ -54,7 +54,7 @@ test('each 401 says how to say who one is, whatever refuses', async () => {
   }
 });
 
-test('Allow is what the route table has for an address, and OpenAPI says the same', async () => {
+test('Allow has the methods of the route table, like the OpenAPI document', async () => {
   const hub = await openAuthenticatedHub();
   const { paths } = (await (await fetch(`${hub.url}/openapi.json`)).json()) as {
     paths: Record<string, Record<string, unknown>>;
@@ -76,7 +76,7 @@ test.each([
   ['/v1/chann%65ls/news.a', '/v1/channels/news.a'],
   ['/v1/users/%65vents', '/v1/users/events'],
   ['/v1%2Fchannels%2Fnews.a', '/nowhere'],
-])('%s is what %s is', async (encoded, plain) => {
+])('%s is equivalent to %s', async (encoded, plain) => {
   const hub = await openAuthenticatedHub();
   await hub.publish('news.a', 1);
   for (const method of ['GET', 'PUT', 'OPTIONS']) {
@@ -85,7 +85,7 @@ test.each([
   }
 });
 
-test('an address with two forms says by what it chooses, in each of them', async () => {
+test('a resource with two representations has Vary in both of them', async () => {
   const hub = await openAuthenticatedHub();
   for (const [accept, type] of [
     ['text/event-stream', 'text/event-stream'],

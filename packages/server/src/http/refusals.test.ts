@@ -105,7 +105,7 @@ describe.each(['at once', 'later'] as const)('an authority that decides %s', (wh
     expect(errors).toEqual([]);
   });
 
-  test('takes the token of the header as well, and asks for each channel', async () => {
+  test('receives the token of the Authorization header, and decides on each channel', async () => {
     const { url } = await start({ authority });
     asked.length = 0;
     const answer = await fetch(`${url}/v1/events?channel=a&channel=b.*`, { headers: { Authorization: 'bearer  me ' } });
@@ -128,14 +128,14 @@ describe.each(['at once', 'later'] as const)('an authority that decides %s', (wh
     expect((await post(url + target, mediaType, body, { Authorization: 'Bearer me' })).status).toBe(201);
   });
 
-  test.each(LISTS)('refuses each of %s in its place', async (_name, mediaType, body) => {
+  test.each(LISTS)('refuses each of %s separately', async (_name, mediaType, body) => {
     const { url } = await start({ authority });
     const mixed = body.replace('"a"', '"secret"');
     const text = await (await post(`${url}/v1/events`, mediaType, mixed, { Authorization: 'Bearer me' })).text();
     expect(text.match(/"code":"\w+"|"id"/g)).toEqual(['"code":"forbidden"', '"id"']);
   });
 
-  test('refuses upgrades in HTTP, and operations by their answer', async () => {
+  test('refuses upgrades over HTTP, and operations in their answer', async () => {
     const { url } = await start({ authority });
     expect(await refusedUpgrade(`${url}/v1/events?token=wrong`)).toBe(401);
     expect(await refusedUpgrade(`${url}/v1/events?channel=secret&token=me`)).toBe(403);
@@ -158,9 +158,9 @@ describe.each(['at once', 'later'] as const)('an authority that decides %s', (wh
   });
 });
 
-describe('a log that cannot take it', () => {
+describe('a log that cannot store an event', () => {
   test.each(PUBLISHES)(
-    'refuses %s with 503 channel_limit when it holds as many channels as it may',
+    'refuses %s with 503 channel_limit when it has the maximum number of channels',
     async (_name, target, mediaType, body) => {
       const log = createMemoryLog({ channelsMax: 1 });
       const { url } = await start({ log });
@@ -171,7 +171,7 @@ describe('a log that cannot take it', () => {
   );
 
   test.each(['log_unavailable', 'log_full'] as const)(
-    '%s is 503 for publishers, each of a list too, and nothing for readers',
+    '%s is 503 for publishers, also for each event of an array, and no error for readers',
     async (code) => {
       const log = failing(new PolycastError(code));
       const { url } = await start({ log });
@@ -188,7 +188,7 @@ describe('a log that cannot take it', () => {
     },
   );
 
-  test('a disk that does not keep up is 503 overloaded', async () => {
+  test('a slow disk is 503 overloaded', async () => {
     const inner = createMemoryLog();
     const gate = Promise.withResolvers<void>();
     const log = wrapped(inner, (records) => gate.promise.then(() => inner.append(records)));
@@ -206,7 +206,7 @@ describe('a log that cannot take it', () => {
   });
 });
 
-test('a hub for the loopback alone answers to no other name: host_not_allowed', async () => {
+test('a hub for the loopback refuses every other name: host_not_allowed', async () => {
   const { url } = await start({ loopbackNamesOnly: true });
   const { port } = new URL(url);
   for (const [host, status] of [

@@ -3,7 +3,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { openTestHub } from '../testing/open-hub.ts';
 
 test.each(['/v1/channels/a', 'http://localhost/v1/channels/a', 'HTTP://localhost/%761/channels/a', '/%761/channels/a'])(
-  'a hub that goes away answers nothing more at %s',
+  'a hub that has stopped answers nothing more at %s',
   async (address) => {
     const hub = await openTestHub();
     const socket = connect(hub.port, '127.0.0.1');
@@ -23,7 +23,7 @@ test.each(['/v1/channels/a', 'http://localhost/v1/channels/a', 'HTTP://localhost
   },
 );
 
-test('the host of an absolute address counts, not the header', async () => {
+test('the host of an absolute request target overrides the header', async () => {
   const { port } = await openTestHub('lab.enabled=true');
   expect(await statusOf(port, 'http://localhost/healthz', 'evil.example')).toBe(200);
   expect(await statusOf(port, 'http://evil.example/healthz', 'localhost')).toBe(421);

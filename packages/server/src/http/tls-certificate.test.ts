@@ -13,7 +13,7 @@ const folder = mkdtempSync(join(tmpdir(), 'polycast-certificate-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 const pairs = new Map(['one', 'two', 'three'].map((name) => [name, selfSigned(name)]));
 
-test('a new certificate is used for new connections, and open ones stay as they are', async () => {
+test('a new certificate is used for new connections, and open ones keep the old one', async () => {
   const { certificate, put, dial, logged } = await serve();
   const before = await dial();
   put('two');
@@ -48,7 +48,7 @@ test.each([
   expect(nameOf(await dial())).toBe('three');
 });
 
-test('the wheel looks again and again, also when the files are links that are put elsewhere', async () => {
+test('the files are checked periodically, also when they are links that are replaced', async () => {
   const { certificate, files, dial } = await serve();
   const wheel = new TimingWheel();
   certificate.watch(wheel, 500);

@@ -13,7 +13,7 @@ const SHOP: Grants = { publish: ['orders.>'], subscribe: ['orders.*'] };
 const optionsOf = (scopes: Grants = SHOP, expiresMs?: number) => ({ name: 'shop', scopes, expiresMs });
 
 describe('a key', () => {
-  test('is of the documented form, and no two are alike', () => {
+  test('has the documented form, and is unique', () => {
     const texts = Array.from({ length: 2000 }, () => createKeyText());
     for (const { id, text } of texts) {
       expect(text).toMatch(/^pck_[0-9A-Za-z]{12}_[0-9A-Za-z]{32}$/);
@@ -29,7 +29,7 @@ describe('a key', () => {
     for (const { length } of counts.values()) expect(Math.abs(length - 1032)).toBeLessThan(191);
   });
 
-  test('names its holder, its scopes and when it was made', () => {
+  test('has a name, scopes and a time of creation', () => {
     const { keys } = openTestIdentity();
     const { key, text } = keys.create(optionsOf(), OPERATOR);
     expect(keys.identify({ token: text })).toMatchObject({
@@ -42,7 +42,7 @@ describe('a key', () => {
     });
   });
 
-  test('is the same principal for all who come with it', () => {
+  test('is the same principal for all its requests', () => {
     const { keys } = openTestIdentity();
     const { text } = keys.create(optionsOf(), OPERATOR);
     expect(keys.identify({ token: text })).toBe(keys.identify({ token: text }));
@@ -54,7 +54,7 @@ describe('a key', () => {
     expect(keys.identify({ token: 'eyJhbGciOiJIUzI1NiJ9.e30.x' })).toBeUndefined();
   });
 
-  test('is good no more from the moment at which it expires', () => {
+  test('is invalid from the moment of its expiry on', () => {
     const { keys, clock } = openTestIdentity();
     const { text } = keys.create(optionsOf(SHOP, START_MS + 1000), OPERATOR);
     clock.timeMs = START_MS + 999;
@@ -64,8 +64,8 @@ describe('a key', () => {
   });
 });
 
-describe('whoever tries', () => {
-  test('another secret for a known id learns no more than for an unknown one', () => {
+describe('an attacker', () => {
+  test('with a wrong secret receives the same answer for a known id as for an unknown one', () => {
     const { keys } = openTestIdentity();
     const { key, text } = keys.create(optionsOf(SHOP, START_MS + 1000), OPERATOR);
     const tries = [
@@ -94,7 +94,7 @@ describe('whoever tries', () => {
     expect(new Set(answers)).toEqual(new Set(['unauthorized The key is not valid.']));
   });
 
-  test('one secret with the id of another key is refused', () => {
+  test("with one key's secret and another key's id is refused", () => {
     const { keys } = openTestIdentity();
     const one = keys.create(optionsOf(), OPERATOR);
     const other = keys.create(optionsOf(ALL_SCOPES), OPERATOR);
@@ -102,7 +102,7 @@ describe('whoever tries', () => {
     expect(() => keys.identify({ token: mixed })).toThrow(expect.objectContaining({ code: 'unauthorized' }));
   });
 
-  test('an expired key with a wrong secret does not learn that it has expired', () => {
+  test('with a wrong secret does not learn that a key has expired', () => {
     const { keys, clock } = openTestIdentity();
     const { key } = keys.create(optionsOf(SHOP, START_MS + 1000), OPERATOR);
     clock.timeMs = START_MS + 5000;
@@ -111,7 +111,7 @@ describe('whoever tries', () => {
     );
   });
 
-  test('the names of what all objects have gets nothing', () => {
+  test('with the name of a built-in member as the id is refused', () => {
     const { keys } = openTestIdentity();
     for (const id of ['__proto__', 'constructor', 'hasOwnPropert'])
       expect(() => keys.identify({ token: `pck_${id.padEnd(12, '0').slice(0, 12)}_${'0'.repeat(32)}` })).toThrow(
@@ -119,14 +119,14 @@ describe('whoever tries', () => {
       );
   });
 
-  test('is compared by hashes of one length, whatever was sent', () => {
+  test('cannot measure the comparison: it compares hashes of equal length, whatever was sent', () => {
     expect(keyHash('')).toHaveLength(32);
     expect(keyHash('pck_' + 'x'.repeat(100_000))).toHaveLength(32);
   });
 });
 
 describe('rotation', () => {
-  test('both secrets are good while it lasts, and the old one ends at its end', () => {
+  test('both secrets are valid during the overlap, and only the new one after it', () => {
     const { keys, clock, ended } = openTestIdentity();
     const first = keys.create(optionsOf(), OPERATOR);
     clock.timeMs += 10;
@@ -144,7 +144,7 @@ describe('rotation', () => {
     expect(keys.identify({ token: second?.text })).toMatchObject({ key: first.key.id });
   });
 
-  test('without overlap the old secret is invalid at once, and its sessions end', () => {
+  test('without overlap the old secret is invalid immediately, and its sessions end', () => {
     const { keys, ended } = openTestIdentity();
     const first = keys.create(optionsOf(), OPERATOR);
     const second = keys.rotate(first.key.id, 0, OPERATOR);
@@ -154,7 +154,7 @@ describe('rotation', () => {
     expect(keys.identify({ token: second?.text })).toMatchObject({ issuedMs: START_MS + 1 });
   });
 
-  test('of a key that was revoked in this very millisecond gives one that is good', async () => {
+  test('of a key that was revoked in the same millisecond yields a valid key', async () => {
     const { keys, revocations, clock } = openTestIdentity();
     const { key, text } = keys.create(optionsOf(), OPERATOR);
     await revocations.revoke({ kind: 'key', name: key.id, issuedBeforeMs: issuedBeforeNowMs(clock) }, OPERATOR);
@@ -165,7 +165,7 @@ describe('rotation', () => {
     expect(revocations.isRevoked(keys.identify({ token: text }) as Principal)).toBe(true);
   });
 
-  test('a second rotation ends what the first had left', () => {
+  test('a second rotation invalidates the secret before the previous one', () => {
     const { keys } = openTestIdentity();
     const first = keys.create(optionsOf(), OPERATOR);
     const second = keys.rotate(first.key.id, 60_000, OPERATOR);
@@ -190,8 +190,8 @@ describe('rotation', () => {
   });
 });
 
-describe('keys are kept', () => {
-  test('with all that is known of them', () => {
+describe('keys are stored', () => {
+  test('with all their properties', () => {
     const folder = temporaryFolder();
     const before = openTestIdentity(folder);
     const { key, text } = before.keys.create(optionsOf(SHOP, START_MS + 1e9), OPERATOR);
@@ -203,7 +203,7 @@ describe('keys are kept', () => {
     expect(after.keys.identify({ token: text })).toMatchObject({ grants: SHOP });
   });
 
-  test('and when they were last used, at most a minute behind', () => {
+  test('and the time of their last use, with a delay of at most a minute', () => {
     const folder = temporaryFolder();
     const { keys, clock, close } = openTestIdentity(folder);
     const { key, text } = keys.create(optionsOf(), OPERATOR);
@@ -219,14 +219,14 @@ describe('keys are kept', () => {
     close();
   });
 
-  test('up to as many as are allowed', () => {
+  test('up to the limit', () => {
     const { keys } = openTestIdentity(undefined, { keysMax: 2 });
     keys.create(optionsOf(), OPERATOR);
     keys.create(optionsOf(), OPERATOR);
     expect(() => keys.create(optionsOf(), OPERATOR)).toThrow(expect.objectContaining({ code: 'overloaded' }));
   });
 
-  test('a revoked one is gone at once and for good, with its sessions', async () => {
+  test('a revoked one is invalid immediately and permanently, and its sessions end', async () => {
     const folder = temporaryFolder();
     const { keys, ended, close } = openTestIdentity(folder);
     const { key, text } = keys.create(optionsOf(), OPERATOR);
@@ -239,7 +239,7 @@ describe('keys are kept', () => {
     expect(() => openTestIdentity(folder).keys.identify({ token: text })).toThrow('The key is not valid.');
   });
 
-  test('one that the disk does not take is gone, stays asked for until it is stored, and comes back from no restart', async () => {
+  test('one that the disk does not store is revoked in memory, is retried until it is stored, and survives every restart', async () => {
     const folder = temporaryFolder();
     const { keys, logged, audit, maintain: upkeep, close } = openTestIdentity(folder);
     const [first, second] = [keys.create(optionsOf(), OPERATOR), keys.create(optionsOf(), OPERATOR)];
@@ -283,7 +283,7 @@ describe('keys are kept', () => {
     expect(errors).toEqual([expect.stringContaining('may be accepted after a restart')]);
   });
 
-  test('a key that the disk refuses is logged as none', () => {
+  test('a key that the disk refuses is logged as not created', () => {
     const folder = temporaryFolder();
     const { keys, logged } = openTestIdentity(folder);
     using other = new DatabaseSync(join(folder, IDENTITY_FILE));
@@ -292,7 +292,7 @@ describe('keys are kept', () => {
     expect([keys.list(), logged]).toEqual([[], []]);
   });
 
-  test('a key of which less is allowed sends its sessions away; another name does not', () => {
+  test('a key whose scopes are reduced ends its sessions; another name does not', () => {
     const { keys, ended } = openTestIdentity();
     const { key, text } = keys.create(optionsOf(ALL_SCOPES), OPERATOR);
     keys.change(key.id, { name: 'other' }, OPERATOR);
@@ -356,7 +356,7 @@ describe('the first key', () => {
     expect(openTestIdentity(folder).keys.createFirst()).toBeUndefined();
   });
 
-  test('does not come back when all keys were revoked', () => {
+  test('is not created again after all keys were revoked', () => {
     const folder = temporaryFolder();
     const first = openTestIdentity(folder);
     first.keys.createFirst();
@@ -394,7 +394,7 @@ describe('scopes', () => {
     expect(scopesProblem(value)).toMatch(why);
   });
 
-  test('are told in words', () => {
+  test('are described in words', () => {
     expect(scopesProblem(ALL_SCOPES)).toBeUndefined();
     expect(scopeTexts(ALL_SCOPES)).toEqual(['publish', 'subscribe', 'subscriptions', 'users', 'admin']);
     expect(scopeTexts({ admin: ['>'], publish: ['a', 'b.>'] })).toEqual(['publish:a', 'publish:b.>', 'admin']);

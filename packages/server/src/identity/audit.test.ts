@@ -31,7 +31,7 @@ test('a key that revokes itself is named', () => {
   expect(audit.page(Infinity, 1)).toMatchObject([{ action: 'key.revoked', by: { key: key.id, name: 'boss' } }]);
 });
 
-test('holds no secret', () => {
+test('contains no secret', () => {
   const { keys, audit, logged } = openTestIdentity();
   const { key, text } = keys.create({ name: 'boss', scopes: ALL_SCOPES, expiresMs: undefined }, OPERATOR);
   const rotated = keys.rotate(key.id, 1000, OPERATOR);
@@ -47,7 +47,7 @@ test('holds no secret', () => {
   ]);
 });
 
-test('keeps the newest, page by page, also across a restart', () => {
+test('keeps the newest entries, page by page, also across a restart', () => {
   const folder = temporaryFolder();
   const { audit, close } = openTestIdentity(folder, { auditEntriesMax: 5 });
   for (let index = 1; index <= 12; index++) audit.record({ action: 'test.done', subject: String(index), by: OPERATOR });
@@ -58,7 +58,7 @@ test('keeps the newest, page by page, also across a restart', () => {
   expect(after.audit.page(first.at(-1)?.id as number, 3).map(({ subject }) => subject)).toEqual(['9', '8']);
 });
 
-test('an entry that is too long is cut, and does not block others', () => {
+test('an entry that is too long is shortened, and does not block others', () => {
   const { audit } = openTestIdentity();
   audit.record({ action: 'test.done', subject: 'x'.repeat(1000), by: OPERATOR, detail: { text: 'y'.repeat(5000) } });
   const [entry] = audit.page(Infinity, 1);

@@ -15,7 +15,7 @@ function server(grants: Grants): Principal {
 }
 
 describe('a scope', () => {
-  test('is had or not; admin is also what users is', () => {
+  test('is granted or not; admin includes users', () => {
     expect(authority.hasScope(server({ users: ['>'] }), 'users').allowed).toBe(true);
     expect(authority.hasScope(server({ admin: ['>'] }), 'users').allowed).toBe(true);
     expect(authority.hasScope(server({ users: ['>'] }), 'admin').allowed).toBe(false);

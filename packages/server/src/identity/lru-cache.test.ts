@@ -11,7 +11,7 @@ const steps = fc.array(
   { maxLength: 100, size: 'max' },
 );
 
-test('it is a map of the newest, in the order in which they were asked for', () => {
+test('it is a map of the newest entries, in the order of their last use', () => {
   fc.assert(
     fc.property(fc.nat(4), steps, (countMax, list) => {
       const recent = new LruCache<number>(countMax);
@@ -39,7 +39,7 @@ test('it is a map of the newest, in the order in which they were asked for', () 
   );
 });
 
-test('what is kept is bounded in bytes as well, and an entry that is longer than all may be pushes out all', () => {
+test('the cache is bounded in bytes as well, and an entry larger than the limit evicts all others', () => {
   const recent = new LruCache<number>(100, 1000);
   for (let number = 0; number < 50; number++) recent.set(`${number}`, number, 300);
   expect([recent.size, recent.bytes, recent.get('49'), recent.get('46')]).toEqual([3, 900, 49, undefined]);

@@ -22,7 +22,7 @@ function withToken(token: string | undefined): Credentials {
 }
 
 test.each([identifier, later])(
-  'a caller with credentials is known, and every caller may do everything',
+  'a caller with credentials has its identity, and every caller may do everything',
   async (given) => {
     const authority = createOpenAuthority({ identifiers: [given], revocations: NO_REVOCATIONS });
     expect(await authority.identify(withToken('ada'))).toBe(ADA);
@@ -33,7 +33,7 @@ test.each([identifier, later])(
   },
 );
 
-test('a caller with revoked credentials is not let in as another', () => {
+test('a caller with revoked credentials does not become another caller', () => {
   const revocations = { ...NO_REVOCATIONS, isRevoked: ({ user }: Principal) => user === 'ada' };
   const authority = createOpenAuthority({ identifiers: [identifier], revocations });
   expect(() => authority.identify(withToken('ada'))).toThrow(expect.objectContaining({ code: 'unauthorized' }));

@@ -34,14 +34,14 @@ test('a revocation covers credentials without a time of issue', async () => {
   expect(revocations.isRevoked({ ...ANNA, issuedMs: 0 })).toBe(true);
 });
 
-test('one kind of name is not taken for another, and the names of what all objects have for none', async () => {
+test('names of different kinds are different, and names of built-in members match nothing', async () => {
   const { revocations } = openTestIdentity();
   await revocations.revoke({ kind: 'token', name: 'anna', issuedBeforeMs: START_MS }, OPERATOR);
   expect(revocations.isRevoked(ANNA)).toBe(false);
   for (const user of ['__proto__', 'constructor']) expect(revocations.isRevoked({ ...ANNA, user })).toBe(false);
 });
 
-test('a later one takes back more, an earlier one nothing', async () => {
+test('a later one revokes more, and an earlier one changes nothing', async () => {
   const { revocations } = openTestIdentity();
   await revocations.revoke({ kind: 'user', name: 'anna', issuedBeforeMs: START_MS }, OPERATOR);
   await revocations.revoke({ kind: 'user', name: 'anna', issuedBeforeMs: START_MS - 5000 }, OPERATOR);
@@ -50,7 +50,7 @@ test('a later one takes back more, an earlier one nothing', async () => {
   expect(revocations.size).toBe(1);
 });
 
-test('they hold after a restart', async () => {
+test('they are valid after a restart', async () => {
   const folder = temporaryFolder();
   const before = openTestIdentity(folder);
   await before.revocations.revoke({ kind: 'user', name: 'anna', issuedBeforeMs: START_MS }, OPERATOR);
@@ -60,7 +60,7 @@ test('they hold after a restart', async () => {
   expect(after.revocations.size).toBe(1);
 });
 
-test('a session is ended, and nothing is kept of it', async () => {
+test('a session is ended, and no entry remains', async () => {
   const { revocations, ended, audit } = openTestIdentity();
   await revocations.revoke({ kind: 'session', name: 's-1', issuedBeforeMs: START_MS }, OPERATOR);
   expect(ended).toEqual([{ session: 's-1', issuedBeforeMs: START_MS }]);
@@ -68,7 +68,7 @@ test('a session is ended, and nothing is kept of it', async () => {
   expect(audit.page(Infinity, 10)).toMatchObject([{ action: 'revocation.made', subject: 's-1' }]);
 });
 
-test('each is dropped when no session exists that it could match', async () => {
+test('each is dropped when no session can match it any more', async () => {
   const folder = temporaryFolder();
   const { revocations, clock, close, maintain: upkeep } = openTestIdentity(folder, { revocationsKeptSeconds: 7200 });
   await revocations.revoke({ kind: 'user', name: 'anna', issuedBeforeMs: START_MS }, OPERATOR);
@@ -82,7 +82,7 @@ test('each is dropped when no session exists that it could match', async () => {
   expect(openTestIdentity(folder).revocations.size).toBe(0);
 });
 
-test('when there are too many by name, the oldest give way to a date for all, and nothing comes back', async () => {
+test('above the limit, the oldest are replaced by one date for all users, and nothing becomes valid again', async () => {
   const folder = temporaryFolder();
   const { revocations, clock, close } = openTestIdentity(folder, { revocationsMax: 2 });
   const revoke = (name: string): Promise<void> =>
@@ -118,7 +118,7 @@ test('when there are too many by name, the oldest give way to a date for all, an
   ]);
 });
 
-test('whatever is revoked, in any order, with any bound, across restarts: it does not come back', async () => {
+test('with any revocations, in any order, with any limit, across restarts: revoked credentials stay revoked', async () => {
   const name = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f');
   const step = fc.oneof(
     fc.record({ revoke: name, issuedBeforeMs: fc.integer({ min: START_MS - 50, max: START_MS }) }),
@@ -153,7 +153,7 @@ test('whatever is revoked, in any order, with any bound, across restarts: it doe
   );
 });
 
-test('one that the disk does not take is in force, and is written as soon as it can be', async () => {
+test('one that the disk does not store is valid in memory, and is written as soon as possible', async () => {
   const folder = temporaryFolder();
   const { revocations, ended, maintain: upkeep, close } = openTestIdentity(folder);
   using other = new DatabaseSync(join(folder, IDENTITY_FILE));
@@ -173,7 +173,7 @@ test('one that the disk does not take is in force, and is written as soon as it 
   expect(after.audit.page(Infinity, 10)).toHaveLength(2);
 });
 
-test('a crowd that is revoked at once is on the disk after one commit, and none of it is forgotten', async () => {
+test('many revocations at one time are stored with one commit, and none is lost', async () => {
   const folder = temporaryFolder();
   const { revocations, close } = openTestIdentity(folder);
   await revocations.revoke({ kind: 'user', name: 'first', issuedBeforeMs: START_MS }, OPERATOR);

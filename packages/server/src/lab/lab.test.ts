@@ -15,7 +15,7 @@ import type { Lab, LabActions } from './lab.ts';
 
 const JSON_HEADERS = { 'content-type': 'application/json' };
 
-test('the page is served with a policy that names the wires and allows nothing inline', async () => {
+test('the page has a policy that names the wires and allows nothing inline', async () => {
   const { ask, lab } = await open();
   const { status, headers, body } = await ask('GET', '/lab');
   expect(status).toBe(200);
@@ -33,7 +33,7 @@ test('the page is served with a policy that names the wires and allows nothing i
   }
 });
 
-test('hashed files may be kept for ever; the page is asked for again, and answered with 304', async () => {
+test('hashed files may be cached forever; the page is revalidated, and answered with 304', async () => {
   const { ask } = await open();
   const script = await ask('GET', '/lab/assets/index-abc.js');
   expect(script.headers['cache-control']).toContain('immutable');
@@ -51,18 +51,18 @@ test.each([
   '/lab/nothing.js',
   '/lab/assets',
   '/lab/\0.js',
-])('what is not a built file is not found: %s', async (path) => {
+])('a path that is not a built file receives 404: %s', async (path) => {
   const { ask } = await open();
   expect((await ask('GET', encodeURI(path).replaceAll('%25', '%'))).status).toBe(404);
 });
 
-test('what is not below /lab is left to the hub', async () => {
+test('a path outside of /lab is left to the hub', async () => {
   const { ask } = await open();
   expect((await ask('GET', '/labour')).status).toBe(418);
   expect((await ask('GET', '/v1/events')).status).toBe(418);
 });
 
-test('the configuration says the ports of the lanes and what may be done', async () => {
+test('the configuration contains the ports of the lanes and the allowed actions', async () => {
   const { ask, lab } = await open({ restartHub: () => Promise.resolve() });
   expect(JSON.parse((await ask('GET', '/lab/api/config')).body)).toEqual({
     lanes: lab.lanes,
@@ -72,7 +72,7 @@ test('the configuration says the ports of the lanes and what may be done', async
   });
 });
 
-test('a lane can be broken and healed, all can be, and what does not exist cannot', async () => {
+test('one lane or all can be cut and healed, and an unknown lane cannot', async () => {
   const { ask } = await open();
   expect((await ask('POST', '/lab/api/lanes/sse/cut?for=1000', JSON_HEADERS)).status).toBe(204);
   expect((await ask('POST', '/lab/api/lanes/all/stall?for=0', JSON_HEADERS)).status).toBe(204);
@@ -106,7 +106,7 @@ test('the webhook receiver accepts signed requests, fails on command, and report
   await untilRecorded(/"kind":"received","lane":"webhook","channel":"lab.orders.1","data":{"step":"oven"}/);
 });
 
-test('a receiver that is busy answers late, and at once when it no longer is', async () => {
+test('a slow receiver answers late, and immediately when the delay is removed', async () => {
   const { ask, lab, stream } = await open();
   const untilRecorded = await stream('/lab/api/wire');
   const { secret } = JSON.parse((await ask('GET', '/lab/api/config')).body) as { secret: string };
@@ -124,7 +124,7 @@ test('a receiver that is busy answers late, and at once when it no longer is', a
   expect((await answer).status).toBe(204);
 });
 
-test('the hub restarts once at a time, and the page learns when it goes and comes', async () => {
+test('the hub restarts once at a time, and the page is notified of its stop and start', async () => {
   const back = Promise.withResolvers<void>();
   const { ask, stream } = await open({ restartHub: () => back.promise });
   const untilRecorded = await stream('/lab/api/wire');
@@ -143,7 +143,7 @@ test('a failed restart is reported too', async () => {
   await untilRecorded(/"failed"/);
 });
 
-test('closing ends what is open through it, as often as it is called', async () => {
+test('closing ends all open connections, and may be repeated', async () => {
   const { lab, stream } = await open();
   const untilRecorded = await stream('/lab/api/wire');
   await Promise.all([lab.close(), lab.close()]);
@@ -151,7 +151,7 @@ test('closing ends what is open through it, as often as it is called', async () 
   await untilRecorded(/retry/);
 });
 
-test('other sites cannot reach it: not by a form, not with their origin, not by a name of their own', async () => {
+test('other sites cannot reach it: by a form, with their origin, or by a name of their own', async () => {
   const { ask } = await open({ wipeLog: () => Promise.reject(new Error('must not be called')) });
   expect((await ask('POST', '/lab/api/hub/wipe', { 'content-type': 'text/plain' })).status).toBe(415);
   expect((await ask('POST', '/lab/api/hub/wipe', { ...JSON_HEADERS, origin: 'https://evil.example' })).status).toBe(
@@ -160,7 +160,7 @@ test('other sites cannot reach it: not by a form, not with their origin, not by 
   expect((await ask('GET', '/lab/api/config', { host: 'rebound.example' })).status).toBe(403);
 });
 
-test('a login as Ada gets a token that the hub accepts; others get none', async () => {
+test('a login as Ada receives a token that the hub accepts; other names receive none', async () => {
   const login = new LabLogin();
   const { ask } = await open({}, login);
   const { status, body } = await ask('POST', '/lab/api/login', JSON_HEADERS, '{"user":"ada"}');

@@ -6,7 +6,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import type { WireRecord } from './records.ts';
 import { WireLog } from './wire-log.ts';
 
-test('a page gets what comes, numbered', async () => {
+test('a page receives new records, numbered', async () => {
   const { log, watch } = await served();
   log.append(record(1));
   const page = await watch();
@@ -14,14 +14,14 @@ test('a page gets what comes, numbered', async () => {
   expect(await page.text(/id: 2\n/)).toBe(`retry: 250\n\nid: 2\ndata: ${JSON.stringify(record(2))}\n\n`);
 });
 
-test('a page that comes back gets what it missed', async () => {
+test('a page that reconnects receives the records it missed', async () => {
   const { log, watch } = await served();
   for (const atMs of [1, 2, 3]) log.append(record(atMs));
   const page = await watch(1);
   expect(ids(await page.text(/id: 3\n/))).toEqual([2, 3]);
 });
 
-test('a number of an earlier run, ahead of this log, means from now on', async () => {
+test('a number ahead of this log, from an earlier run, means from now on', async () => {
   const { log, watch } = await served();
   log.append(record(1));
   const page = await watch(500);
@@ -29,7 +29,7 @@ test('a number of an earlier run, ahead of this log, means from now on', async (
   expect(ids(await page.text(/id: 2\n/))).toEqual([2]);
 });
 
-test('old records are gone, and the page learns how many it missed', async () => {
+test('old records are removed, and the page receives the number of those that it missed', async () => {
   const { log, watch } = await served();
   for (let atMs = 1; atMs <= 20_001; atMs++) log.append(record(atMs));
   const page = await watch(1);
@@ -39,7 +39,7 @@ test('old records are gone, and the page learns how many it missed', async () =>
   expect(text).toContain(`event: lost\ndata: ${first - 2}\n\n`);
 });
 
-test('a page that does not read falls behind and costs no memory; when it reads on it gets everything', async () => {
+test('a page that does not read costs no memory; when it continues to read, it receives everything', async () => {
   const { log, watch } = await served();
   const page = await watch();
   page.response.pause();

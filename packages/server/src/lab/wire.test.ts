@@ -13,7 +13,7 @@ test('bytes pass unchanged in both directions, and each is reported', async () =
   expect(bytesOf(records, 'down')).toBe('hello\0\xff');
 });
 
-test('an end is passed on in its own direction, and what is on its way back still comes', async () => {
+test('an end is forwarded in its own direction, and the other direction stays open', async () => {
   const { client, records } = await wired(
     createServer({ allowHalfOpen: true }, (socket) => socket.on('end', () => socket.end('goodbye')).resume()),
   );
@@ -24,7 +24,7 @@ test('an end is passed on in its own direction, and what is on its way back stil
   expect(records.at(-1)).toMatchObject({ kind: 'close', by: 'client' });
 });
 
-test('a hub that is not there resets the client', async () => {
+test('a hub that is down resets the client', async () => {
   const { wire, records, hub, client } = await wired(echo());
   client.destroy();
   hub.close();
@@ -34,7 +34,7 @@ test('a hub that is not there resets the client', async () => {
   expect(records.at(-1)).toMatchObject({ kind: 'refused', by: 'hub' });
 });
 
-test('a cut resets what is open and what comes, until it is healed', async () => {
+test('a cut resets open and new connections, until it is healed', async () => {
   const { wire, client, records } = await wired(echo());
   await exchange(client, 'a');
   const reset = errorOf(client);
@@ -47,7 +47,7 @@ test('a cut resets what is open and what comes, until it is healed', async () =>
   expect(kinds).toEqual(['open', 'fault', 'close', 'refused', 'healed', 'open']);
 });
 
-test('a stall holds every byte, also of new connections, and loses none', async () => {
+test('a stall delays every byte, also of new connections, and loses none', async () => {
   const { wire, client, records } = await wired(echo());
   await exchange(client, 'a');
   wire.breakFor('stall', 60_000);
@@ -64,7 +64,7 @@ test('a stall holds every byte, also of new connections, and loses none', async 
   expect(await readBytes(second, 1)).toBe('c');
 });
 
-test('a slow wire delivers late, in order and whole', async () => {
+test('a slow wire delivers late, in order and completely', async () => {
   const { wire, client, records } = await wired(echo());
   wire.breakFor('slow', 60_000);
   client.write('one');

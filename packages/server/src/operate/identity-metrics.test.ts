@@ -10,7 +10,7 @@ async function metric(hub: AuthenticatedHub, name: string): Promise<string | und
   return line?.slice(name.length + 1);
 }
 
-test('who is let in and who is not, by tokens and by keys, is counted', async () => {
+test('accepted and refused requests, with tokens and with keys, are counted', async () => {
   const hub = await openAuthenticatedHub();
   const token = hub.token('ann');
   for (const shown of [token, token, hub.token('ann', -10), 'pck_nobodys', `${token}x`])

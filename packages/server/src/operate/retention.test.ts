@@ -7,7 +7,7 @@ import { openSubscriptionHub, type Reply } from '../testing/subscription-hub.ts'
  */
 const SPEED = 200;
 
-test('events that a rule has removed are reported as a gap by every route, without a restart', async () => {
+test('events that retention removed are reported as a gap by every route, without a restart', async () => {
   const rules = [{ pattern: 'few.>', historyCountMax: 3 }];
   const hub = await openSubscriptionHub({ rules, storage: { retentionIntervalMs: 100 } }, SPEED);
   const ids: string[] = [];
@@ -38,7 +38,7 @@ test('events that a rule has removed are reported as a gap by every route, witho
   expect((await pull()).map(({ event }) => event.id)).toEqual([ids[7]]);
 });
 
-test('an event that has grown too old is in no answer, and its channel has none', async () => {
+test('an event beyond the maximum age is in no answer, and its channel is empty', async () => {
   const hub = await openSubscriptionHub(
     { defaults: { historyAgeMaxSeconds: 5 }, storage: { retentionIntervalMs: 100 } },
     SPEED,

@@ -40,7 +40,7 @@ test('a flipped bit is reported before a reader reaches it', async () => {
   expect(failed).not.toHaveBeenCalled();
 });
 
-test('it reads no faster than it may', async () => {
+test('it reads no faster than configured', async () => {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
   const steps: number[] = [];

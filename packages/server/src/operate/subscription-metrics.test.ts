@@ -28,7 +28,7 @@ async function hubTimeMs(hub: SubscriptionHub): Promise<number> {
   return Date.parse(body['time'] as string);
 }
 
-test('requests to endpoints are counted by what came of them, with events, retries, dead letters and their time', async () => {
+test('requests to endpoints are counted by outcome, with events, retries, dead letters and durations', async () => {
   const hub = await openSubscriptionHub({}, 20);
   const asked = new Map<unknown, number>();
   // The event's data says how each attempt is answered.
@@ -101,7 +101,7 @@ test('metrics show requests in flight, their connections, waiting requests and t
   expect(seconds).toBeLessThanOrEqual((3 * (performance.now() - beforeMs)) / 1000);
 });
 
-test('subscriptions are counted by state; the lag of a state is that of the one farthest behind, and of what it means', async () => {
+test('subscriptions are counted by state; the lag of a state is that of its slowest subscription, in matching events', async () => {
   const hub = await openSubscriptionHub({}, 1000);
   const endpoint = await openEndpoint(({ body }, response) =>
     response.writeHead((JSON.parse(body) as { data: unknown }).data === 'gone' ? 410 : 204).end(),
@@ -154,7 +154,7 @@ test('subscriptions are counted by state; the lag of a state is that of the one 
   );
 });
 
-test('what workers of a queue do is counted', async () => {
+test("leases and acknowledgements of a queue's workers are counted", async () => {
   const hub = await openSubscriptionHub({}, 20);
   const delivery = { kind: 'pull', leaseSeconds: 1, deliveriesMax: 2 };
   const { id } = await hub.create({ channels: ['jobs'], ordering: 'none', delivery });

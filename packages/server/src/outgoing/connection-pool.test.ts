@@ -34,7 +34,7 @@ function answerAll(held: { response: ServerResponse }[]): void {
 }
 
 describe('to one host', () => {
-  test('there are never more connections than are allowed; the rest waits, and its time has not begun', async () => {
+  test('connections are bounded; further requests wait, and their deadline starts after the wait', async () => {
     const { url, held, open } = await heldSite();
     const sender = testSender({ loopback: true, connectionsPerHostMax: 3 });
     const sending = Array.from({ length: 9 }, () => sender.send(post(url, { timeoutMs: 60_000 })));
@@ -48,7 +48,7 @@ describe('to one host', () => {
     expect(sender.metrics).toEqual({ open: 3, idle: 3, waiting: 0 });
   });
 
-  test('who waits takes turns with those of other URLs', async () => {
+  test('waiting requests of several URLs take turns', async () => {
     const { url, held } = await heldSite();
     const sender = testSender({ loopback: true, connectionsPerHostMax: 1 });
     for (const path of ['/a', '/a', '/a', '/a', '/b', '/c', '/b']) void sender.send(post(url + path));
@@ -61,7 +61,7 @@ describe('to one host', () => {
     expect(order).toEqual(['/a', '/a', '/b', '/c', '/a', '/b', '/a']);
   });
 
-  test('requests that hang hold the place they have, and no more', async () => {
+  test('requests that hang occupy their own places, and no more', async () => {
     const { url, held } = await heldSite();
     const sender = testSender({ loopback: true, connectionsPerHostMax: 2 });
     const hanging = sender.send(post(`${url}/hangs`, { timeoutMs: 2000 }));
@@ -77,8 +77,8 @@ describe('to one host', () => {
   });
 });
 
-describe('in all', () => {
-  test('what is idle gives way to another host', async () => {
+describe('to all hosts', () => {
+  test('an idle connection is closed for another host', async () => {
     const one = await openWebServer((_request, response) => response.end());
     const two = await openWebServer((_request, response) => response.end());
     const three = await openWebServer((_request, response) => response.end());
@@ -88,7 +88,7 @@ describe('in all', () => {
     expect(sender.metrics).toEqual({ open: 2, idle: 2, waiting: 0 });
   });
 
-  test('hosts take turns when there is no connection left', async () => {
+  test('hosts take turns when all connections are in use', async () => {
     const busy = await heldSite();
     const other = await heldSite();
     const sender = testSender({ loopback: true, connectionsMax: 1 });
@@ -105,7 +105,7 @@ describe('in all', () => {
     await expect.poll(() => sender.metrics).toEqual({ open: 1, idle: 1, waiting: 0 });
   });
 
-  test('nothing is left of a host when its connections are gone', async () => {
+  test("a host's entry is removed with its last connection", async () => {
     const { url, server } = await openWebServer((_request, response) => response.end());
     const sender = testSender({ loopback: true });
     await sender.send(post(url));
@@ -114,7 +114,7 @@ describe('in all', () => {
   });
 });
 
-describe('a connection that was closed meanwhile', () => {
+describe('an idle connection that the server has closed', () => {
   /**
    * Answers the first request of each connection, and closes the connection on the second. With
    * `closesAtOnce` it closes on the first.
@@ -132,7 +132,7 @@ describe('a connection that was closed meanwhile', () => {
     return { url, requests };
   }
 
-  test('is no answer: the request goes out again on a new one, within the same deadline', async () => {
+  test('fails no request: the request is sent again on a new one, within the same deadline', async () => {
     const { url, requests } = await forgetful(false);
     const sender = testSender({ loopback: true });
     expect((await sender.send(post(`${url}/1`))).answer?.status).toBe(200);
@@ -143,14 +143,14 @@ describe('a connection that was closed meanwhile', () => {
     expect(sender.metrics).toMatchObject({ open: 1, waiting: 0 });
   });
 
-  test('was not meanwhile, if it was new', async () => {
+  test('is not assumed if it was new', async () => {
     const { url, requests } = await forgetful(true);
     const sent = await testSender({ loopback: true }).send(post(`${url}/1`));
     expect(sent).toMatchObject({ failure: 'connection', answer: undefined });
     expect(requests).toEqual(['/1']);
   });
 
-  test('and closes a second time is a failure', async () => {
+  test('and a new one that closes as well are a failure', async () => {
     let isDown = false;
     const requests: string[] = [];
     const url = await openTcpServer((socket, piece) => {
@@ -167,7 +167,7 @@ describe('a connection that was closed meanwhile', () => {
   });
 });
 
-test('when the hub goes away, all that is under way or waits fails', async () => {
+test('when the hub stops, all requests in flight or waiting fail', async () => {
   const { url, held } = await heldSite();
   const sender = testSender({ loopback: true, connectionsPerHostMax: 2 });
   const sending = Array.from({ length: 5 }, () => sender.send(post(url)));

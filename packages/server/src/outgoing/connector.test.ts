@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { openWebServer } from '../testing/test-servers.ts';
 import { post, testSender } from './testing/test-sender.ts';
 
-test('what a socket is connected to counts, whatever it was asked for', async () => {
+test('the address of the socket is checked, whatever was requested', async () => {
   const paths: (string | undefined)[] = [];
   const { port } = await openWebServer((request, response) => {
     paths.push(request.url);
@@ -20,7 +20,7 @@ test('what a socket is connected to counts, whatever it was asked for', async ()
   expect(paths).toEqual([]);
 });
 
-test('a connection that is given up while it is made is closed, however far it was', async () => {
+test('a connection that is cancelled while it opens is closed, at any stage', async () => {
   const sender = testSender({ loopback: true });
   const { url, server } = await openWebServer(() => undefined);
   const sending = sender.send(post(url, { timeoutMs: 50 }));

@@ -19,7 +19,7 @@ async function answeredBy(bytes: string, then?: (socket: Socket) => void): Promi
 
 const OK = 'HTTP/1.1 200 OK\r\n';
 
-describe('a redirect is an answer like another', () => {
+describe('a redirect is an ordinary answer', () => {
   test.each([300, 301, 302, 303, 305, 306, 307, 308])('%d', async (status) => {
     const inside: (string | undefined)[] = [];
     const secret = await openWebServer((request, response) => {
@@ -41,7 +41,7 @@ describe('a redirect is an answer like another', () => {
     expect(inside).toEqual([]);
   });
 
-  test('nor is any other header followed', async () => {
+  test('no other header is followed either', async () => {
     const paths: (string | undefined)[] = [];
     const { url } = await openWebServer((request, response) => {
       paths.push(request.url);
@@ -54,7 +54,7 @@ describe('a redirect is an answer like another', () => {
   });
 });
 
-describe('one deadline holds for all of it', () => {
+describe('one deadline covers the whole exchange', () => {
   const dripping =
     (drip: (response: Parameters<RequestListener>[1]) => void): RequestListener =>
     (_request, response) => {
@@ -113,7 +113,7 @@ describe('one deadline holds for all of it', () => {
   });
 });
 
-describe('of what is long, 16 KiB are read', () => {
+describe('of a long body, 16 KiB are read', () => {
   const LIMIT = 16_384;
 
   test.each<[how: string, listener: RequestListener]>([
@@ -143,36 +143,39 @@ describe('of what is long, 16 KiB are read', () => {
     await expect.poll(() => connectionsOf(server)).toBe(0);
   });
 
-  test('just so long', async () => {
+  test('a body of exactly that size', async () => {
     const { url } = await openWebServer((_request, response) => response.end('x'.repeat(LIMIT)));
     const sender = testSender({ loopback: true });
     expect((await sender.send(post(url))).answer).toMatchObject({ body: 'x'.repeat(LIMIT), isCut: false });
     expect(sender.metrics).toMatchObject({ open: 1, idle: 1 });
   });
 
-  test.each(['gzip', 'br', 'deflate, gzip', 'zstd'])('what is packed by %s is not unpacked', async (encoding) => {
-    const { url } = await openWebServer((_request, response) =>
-      response.writeHead(200, { 'Content-Encoding': encoding }).end(Buffer.alloc(5000, 7)),
-    );
-    const sent = await testSender({ loopback: true }).send(post(url));
-    expect(sent).toMatchObject({ failure: undefined, answer: { status: 200, body: '', isCut: true } });
-  });
+  test.each(['gzip', 'br', 'deflate, gzip', 'zstd'])(
+    'a body compressed with %s is not decompressed',
+    async (encoding) => {
+      const { url } = await openWebServer((_request, response) =>
+        response.writeHead(200, { 'Content-Encoding': encoding }).end(Buffer.alloc(5000, 7)),
+      );
+      const sent = await testSender({ loopback: true }).send(post(url));
+      expect(sent).toMatchObject({ failure: undefined, answer: { status: 200, body: '', isCut: true } });
+    },
+  );
 
-  test('headers beyond 16 KiB are no answer', async () => {
+  test('headers beyond 16 KiB are an invalid answer', async () => {
     for (const header of ['X-Fill: x\r\n'.repeat(3000), `X-Long: ${'x'.repeat(20_000)}\r\n`])
       expect(await answeredBy(`${OK}${header}\r\n`)).toMatchObject({ failure: 'answer' });
   });
 });
 
 describe('interim answers', () => {
-  test('are passed over', async () => {
+  test('are skipped', async () => {
     const interim = 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n';
     const sent = await answeredBy(`${interim}${OK}Content-Length: 2\r\n\r\nhi`);
     expect(sent).toMatchObject({ failure: undefined, answer: { status: 200, body: 'hi' } });
     expect(sent.answer?.headers).not.toHaveProperty('link');
   });
 
-  test('without end are no answer, long before the deadline', async () => {
+  test('without end are an invalid answer, long before the deadline', async () => {
     const flood = 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n'.repeat(1000);
     const sent = await answeredBy(flood, (socket) => {
       const more = (): void => {
@@ -185,7 +188,7 @@ describe('interim answers', () => {
   });
 });
 
-describe('what is no HTTP, or ends early', () => {
+describe('an answer that is not HTTP, or ends early', () => {
   test.each([
     ['another protocol', 'SSH-2.0-OpenSSH\r\n', 'answer'],
     ['nothing but garbage', '\0\xff\xfe\r\n\r\n', 'answer'],
@@ -218,7 +221,7 @@ describe('what is no HTTP, or ends early', () => {
     expect(sent.detail).not.toContain('half');
   });
 
-  test('what a server says of itself is in no detail', async () => {
+  test("the server's own text is in no detail", async () => {
     const sent = await answeredBy('220 mail.inside.example ESMTP secret\r\n');
     expect(JSON.stringify(sent)).not.toMatch(/mail\.inside|secret|ESMTP/);
   });
@@ -228,7 +231,7 @@ describe('servers of HTTP/1.0', () => {
   test.each([
     ['whose answer ends with the connection', 'HTTP/1.0 200 OK\r\n\r\nhello'],
     ['with a length', 'HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello'],
-  ])('%s are answered by, each time on a connection of its own', async (_kind, bytes) => {
+  ])('%s are answered, each time on a connection of its own', async (_kind, bytes) => {
     let connections = 0;
     const seen = new WeakSet<Socket>();
     const url = await openTcpServer((socket) => {
@@ -242,7 +245,7 @@ describe('servers of HTTP/1.0', () => {
     expect(connections).toBe(3);
   });
 
-  test('that keep connections are let', async () => {
+  test('with keep-alive keep the connection', async () => {
     const url = await openTcpServer((socket) => {
       socket.write('HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nhi');
     });
@@ -252,7 +255,7 @@ describe('servers of HTTP/1.0', () => {
   });
 });
 
-test('an answer to what was not asked is never taken for one to what comes next', async () => {
+test('an unsolicited answer is never used for the next request', async () => {
   let asked = 0;
   const url = await openTcpServer((socket, piece) => {
     // A request sometimes arrives in two pieces. Its body is not a request.

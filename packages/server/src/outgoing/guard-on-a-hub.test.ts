@@ -28,7 +28,7 @@ describe('a hub with access control', () => {
     'https://1.1.1.1:6379/',
     'https://a:b@hooks.example/',
     'file:///etc/passwd',
-  ])('makes no subscription to %s, and keeps nothing of it', async (url) => {
+  ])('creates no subscription to %s, and stores nothing of it', async (url) => {
     const hub = await openSubscriptionHub({ access: 'rules' });
     const { status, body } = await hub.ask('POST', '/v1/subscriptions', webhook(url));
     expect([400, 422]).toContain(status);
@@ -36,7 +36,7 @@ describe('a hub with access control', () => {
     expect((await hub.ask('GET', '/v1/subscriptions')).body['subscriptions']).toEqual([]);
   });
 
-  test('looks where a name leads whenever it connects, and tells who named it no more than that', async () => {
+  test('resolves a name at each connection, and reports only a general error to its owner', async () => {
     const inside = await openEndpoint();
     const { port } = new URL(inside.url);
     const { address, queries: asked } = await nameServer((_name, kind) => (kind === 'A' ? ['127.0.0.1'] : []));
@@ -50,7 +50,7 @@ describe('a hub with access control', () => {
     expect(inside.received).toEqual([]);
   });
 
-  test('reaches what its operator opens, and shows nothing of what it answers', async () => {
+  test('sends to destinations that the operator allows, and does not show their answers', async () => {
     const inside = await openEndpoint((_received, response) => response.writeHead(500).end('the secret inside'));
     const { port } = new URL(inside.url);
     const outgoing = { allow: [`127.0.0.1:${port}`] };
@@ -70,7 +70,7 @@ describe('a hub with access control', () => {
 });
 
 describe('a hub for development', () => {
-  test('delivers to this machine, and shows what it answers', async () => {
+  test('delivers to this machine, and shows its answers', async () => {
     const own = await openEndpoint((_received, response) => response.end('thanks'));
     const hub = await openSubscriptionHub();
     const { id } = await hub.create(webhook(own.url));

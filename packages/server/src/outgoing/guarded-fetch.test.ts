@@ -28,7 +28,7 @@ function failing(failure: string): object {
   return expect.objectContaining({ name: 'OutgoingError', failure }) as object;
 }
 
-describe('what is open', () => {
+describe('an allowed URL', () => {
   test('is fetched, with its status, headers and body', async () => {
     const { url } = await openWebServer((request, response) => {
       response.writeHead(203, { 'X-Asked': `${request.method} ${request.url} ${request.headers['x-mine']}` });
@@ -44,7 +44,7 @@ describe('what is open', () => {
     expect(answer.body.toString()).toBe('hello');
   });
 
-  test('is not left by a redirect', async () => {
+  test('does not follow a redirect', async () => {
     const paths: (string | undefined)[] = [];
     const { url } = await openWebServer((request, response) => {
       paths.push(request.url);
@@ -54,7 +54,7 @@ describe('what is open', () => {
     expect(paths).toEqual(['/']);
   });
 
-  test('by an entry of the allow list is this machine as well, on that port alone', async () => {
+  test('in the allow list may be this machine, on that port alone', async () => {
     const { url, port } = await openWebServer((_request, response) => response.end('here'));
     const other = await openWebServer((_request, response) => response.end('not here'));
     const some = guard({ allow: [`127.0.0.1:${port}`] });
@@ -62,7 +62,7 @@ describe('what is open', () => {
     await expect(some.fetch(other.url, BOUNDS)).rejects.toEqual(failing('destination'));
   });
 
-  test('by a name that is allowed is reached at the address that was looked up for it', async () => {
+  test('with an allowed name is fetched from the address that the lookup returned', async () => {
     const { port } = await openWebServer((request, response) => response.end(request.headers.host));
     const some = guard({
       allow: [`idp.corp.example:${port}`],
@@ -74,7 +74,7 @@ describe('what is open', () => {
   });
 });
 
-describe('what is closed is not connected to', () => {
+describe('a forbidden URL is not connected to', () => {
   const own = SPECIAL_BLOCKS.map(([block]) => block.split('/')[0] as string).map((address) =>
     address.includes(':') ? `[${address}]` : address,
   );
@@ -101,7 +101,7 @@ describe('what is closed is not connected to', () => {
     await expect(guard({ resolve }).fetch('https://rebind.example/', BOUNDS)).rejects.toEqual(failing('destination'));
   });
 
-  test('a name that is another address at the next look-up: it is looked up once, and that address is the one that is used', async () => {
+  test('a name that resolves to another address next time: it is looked up once, and that address is used', async () => {
     const { port } = await openWebServer((_request, response) => response.end('first'));
     let lookUps = 0;
     const resolve: GuardedFetchOptions['resolve'] = async () => [
@@ -121,26 +121,26 @@ describe('what is closed is not connected to', () => {
     'a.example',
     '',
     'http://',
-  ])('"%s" is no address to fetch from', async (url) => {
+  ])('"%s" is refused as a URL', async (url) => {
     await expect(guard({ loopback: true }).fetch(url, BOUNDS)).rejects.toEqual(failing('url'));
   });
 
-  test('a port that serves no web', async () => {
+  test('a port that is not used for HTTP', async () => {
     const resolve: GuardedFetchOptions['resolve'] = async () => [{ address: '1.1.1.1', family: 4 }];
     await expect(guard({ resolve }).fetch('http://a.example:6379/', BOUNDS)).rejects.toEqual(failing('destination'));
   });
 
-  test('plain http, where TLS is asked for and the host was not opened by its name', async () => {
+  test('plain http, if TLS is required and the host is not in the allow list by name', async () => {
     const resolve: GuardedFetchOptions['resolve'] = async () => [{ address: '10.0.0.1', family: 4 }];
     const some = guard({ allow: ['10.0.0.0/8'], resolve });
     await expect(some.fetch('http://a.example/', { ...BOUNDS, tlsOnly: true })).rejects.toEqual(failing('url'));
   });
 });
 
-describe('who answers badly is given up', () => {
+describe('a misbehaving server fails the request', () => {
   const own = { loopback: true };
 
-  test('more bytes than are taken, announced', async () => {
+  test('a body announced as longer than the limit', async () => {
     const { url } = await openWebServer((_request, response) => {
       response.writeHead(200, { 'Content-Length': 1e9 });
       response.write('x');
@@ -148,7 +148,7 @@ describe('who answers badly is given up', () => {
     await expect(guard(own).fetch(url, BOUNDS)).rejects.toEqual(failing('too_large'));
   });
 
-  test('more bytes than are taken, without end', async () => {
+  test('a body that continues beyond the limit', async () => {
     let sent = 0;
     const { url } = await openWebServer((request, response) => {
       const more = (): void => {
@@ -161,7 +161,7 @@ describe('who answers badly is given up', () => {
     expect(sent).toBeLessThan(16e6);
   });
 
-  test('as many bytes as are taken are', async () => {
+  test('a body of exactly the limit is accepted', async () => {
     const { url } = await openWebServer((_request, response) => response.end('x'.repeat(1000)));
     expect((await guard(own).fetch(url, BOUNDS)).body.length).toBe(1000);
   });
@@ -195,7 +195,7 @@ describe('who answers badly is given up', () => {
     );
   });
 
-  test('a name that is not known', async () => {
+  test('an unknown name', async () => {
     const resolve: GuardedFetchOptions['resolve'] = () => Promise.reject(new Error('ENOTFOUND'));
     await expect(guard({ resolve }).fetch('https://a.example', BOUNDS)).rejects.toEqual(failing('name_not_found'));
     await expect(guard({ resolve: async () => [] }).fetch('https://a.example', BOUNDS)).rejects.toEqual(
@@ -231,7 +231,7 @@ describe('who answers badly is given up', () => {
     await expect(guard(own).fetch(`http://127.0.0.1:${port}`, BOUNDS)).rejects.toEqual(failing('connection'));
   });
 
-  test('nobody there', async () => {
+  test('no server there', async () => {
     // Another test may already use a port that was free a moment ago.
     await expect(guard(own).fetch('http://127.0.0.1:9', BOUNDS)).rejects.toEqual(failing('connection'));
   });

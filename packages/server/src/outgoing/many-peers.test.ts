@@ -20,7 +20,7 @@ const PEER_BEHAVIOURS: Readonly<Record<string, readonly [answer: (socket: Socket
   hang: [() => undefined, 'timeout'],
 };
 
-test('in a crowd of good and bad hosts each request has its own outcome, within all bounds, and nothing is left behind', async () => {
+test('with many good and bad hosts each request has its own outcome, within all limits, and all resources are released', async () => {
   const moods = Object.keys(PEER_BEHAVIOURS);
   const hosts = await Promise.all(
     Array.from({ length: 6 }, () =>

@@ -31,7 +31,7 @@ async function eachKind(check: (answer: string, kind: string) => Promise<void>):
 }
 
 describe.each(MANNERS)('after each number of bytes of an answer, %s', (manner, ending) => {
-  test('a webhook has an outcome', async () => {
+  test('a webhook request has an outcome', async () => {
     const isWhole = manner === 'the rest, and an end';
     const timeoutMs = isWhole ? 20_000 : TIMEOUT_MS;
     await eachKind(async (answer, kind) => {
@@ -47,7 +47,7 @@ describe.each(MANNERS)('after each number of bytes of an answer, %s', (manner, e
     });
   });
 
-  test('the hub may go at that moment', () =>
+  test('the hub may stop at that moment', () =>
     eachKind(async (answer, kind) => {
       const peer = await misbehavingPeer(answer, ending);
       const sender = testSender(MANY);
@@ -58,7 +58,7 @@ describe.each(MANNERS)('after each number of bytes of an answer, %s', (manner, e
       expect(sender.metrics).toEqual({ open: 0, idle: 0, waiting: 0 });
     }));
 
-  test.each([1000, 1])('a document that is fetched, of at most %d bytes, has an outcome', (bytesMax) =>
+  test.each([1000, 1])('a document, of at most %d bytes, has an outcome', (bytesMax) =>
     eachKind(async (answer) => {
       const { port } = await misbehavingPeer(answer, ending);
       const guard = createGuardedFetch({ ...DEFAULTS, loopback: true });
@@ -71,7 +71,7 @@ describe.each(MANNERS)('after each number of bytes of an answer, %s', (manner, e
   );
 });
 
-test('at each byte about the limit, an answer that goes on, ends, or stops there', async () => {
+test('around the limit, an answer that continues, ends, or stalls at any byte has an outcome', async () => {
   const uncaught = uncaughtErrors();
   for (const head of [
     'HTTP/1.1 200 OK\r\n\r\n',
@@ -116,7 +116,7 @@ test.each(BREAKS)('over TLS, after each number of bytes of an answer, %s below i
   }),
 );
 
-test('what the HTTP client throws nevertheless fails its own request, and is reported', async () => {
+test('an exception of the HTTP client fails its own request, and is reported', async () => {
   const uncaught = uncaughtErrors();
   const broken: unknown[] = [];
   const { port } = await misbehavingPeer(ANSWERS['a length'] as string, ENDINGS['silence'] as () => void);

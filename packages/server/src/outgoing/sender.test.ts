@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { openWebServer } from '../testing/test-servers.ts';
 import { post, testSender } from './testing/test-sender.ts';
 
-describe('what is sent', () => {
-  test('comes as it is, and the answer comes back, with where the time went', async () => {
+describe('a request', () => {
+  test('arrives unchanged, and its answer is returned with the durations', async () => {
     const { url } = await openWebServer(async (request, response) => {
       const pieces = await request.toArray();
       response.setHeader('X-Two', ['a', 'b']);
@@ -34,7 +34,7 @@ describe('what is sent', () => {
     expect(parts).toBeLessThanOrEqual(timing.totalMs);
   });
 
-  test('goes over a connection that is there already: then no time went into one', async () => {
+  test('on an open connection has no duration for a new one', async () => {
     const ports: (number | undefined)[] = [];
     const { url } = await openWebServer((request, response) => {
       ports.push(request.socket.remotePort);

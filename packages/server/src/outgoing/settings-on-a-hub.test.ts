@@ -52,7 +52,7 @@ describe('outgoing.proxy', () => {
     expect(endpoint.received[0]?.headers).not.toHaveProperty('proxy-authorization');
   });
 
-  test('is not asked for what leads inside', async () => {
+  test('is not used for private destinations', async () => {
     const { proxy, asked } = await proxyTo(1);
     const hub = await hubWith({ proxy }, ['1.1.1.1', '10.0.0.1']);
     expect(await outcomeOf(hub, 'http://hooks.example/')).toBe('destination');
@@ -66,24 +66,24 @@ describe('outgoing.deny', () => {
     ['names below one', '*.example', 'https://hooks.example/'],
     ['an address', '1.1.1.0/24', 'https://1.1.1.1/'],
     ['a port', 'hooks.example:8443', 'https://hooks.example:8443/'],
-  ])('closes %s, when it is asked for', async (_what, denied, url) => {
+  ])('refuses %s as a URL', async (_what, denied, url) => {
     await expectRefused(await hubWith({ deny: [denied] }), url, 'destination');
   });
 
-  test('closes where a name leads', async () => {
+  test('refuses the address that a name resolves to', async () => {
     const { proxy, asked } = await proxyTo(1);
     const hub = await hubWith({ proxy, deny: ['1.1.1.0/24'] });
     expect(await outcomeOf(hub, 'http://hooks.example/')).toBe('destination');
     expect(asked).toEqual([]);
   });
 
-  test('goes before what is allowed', async () => {
+  test('overrides the allow list', async () => {
     const { port } = new URL((await openEndpoint()).url);
     const hub = await hubWith({ allow: [`127.0.0.1:${port}`], deny: ['127.0.0.0/8'] });
     await expectRefused(hub, `http://127.0.0.1:${port}/`, 'destination');
   });
 
-  test('goes before what is open for development', async () => {
+  test("overrides development's loopback", async () => {
     const { url } = await openEndpoint();
     const hub = await openSubscriptionHub({ outgoing: { deny: ['127.0.0.1'] } });
     await expectRefused(hub, url, 'destination');
@@ -91,7 +91,7 @@ describe('outgoing.deny', () => {
 });
 
 describe('outgoing.httpsOnly', () => {
-  test('refuses http, bar to hosts that are allowed by themselves', async () => {
+  test('refuses http, except to hosts in the allow list by name', async () => {
     const endpoint = await openEndpoint();
     const { port } = new URL(endpoint.url);
     const hub = await hubWith({ httpsOnly: true, allow: [`127.0.0.1:${port}`] });
@@ -100,7 +100,7 @@ describe('outgoing.httpsOnly', () => {
     expect(await outcomeOf(hub, endpoint.url)).toBe('delivered');
   });
 
-  test('lets https be asked for, and is off unless it is set', async () => {
+  test('requires https, and is off by default', async () => {
     const strict = await hubWith({ httpsOnly: true, proxy: 'http://127.0.0.1:1' });
     expect(await strict.create(webhook('https://hooks.example/'))).toMatchObject({ state: 'active' });
     const lax = await hubWith({ proxy: 'http://127.0.0.1:1' });

@@ -28,7 +28,7 @@ async function secureSite(options: TlsOptions): Promise<{ readonly port: number;
 }
 
 describe('a certificate', () => {
-  test('that is trusted, of the name that is asked for, is taken', async () => {
+  test('that is trusted, for the requested name, is accepted', async () => {
     const { port, greetings } = await secureSite(OWN);
     const sender = testSender({ loopback: true, authorities: [OWN.cert] });
     const { answer, timing } = await sender.send(post(`https://localhost:${port}/`));
@@ -43,7 +43,7 @@ describe('a certificate', () => {
     ['of another name', OWN, 'a.localhost', [OWN.cert]],
     ['of a name, for an address', OWN, '127.0.0.1', [OWN.cert]],
     ['that has expired', EXPIRED, 'localhost', [EXPIRED.cert]],
-  ])('%s is not taken, and nothing is sent', async (_kind, options, host, authorities) => {
+  ])('%s is refused, and nothing is sent', async (_kind, options, host, authorities) => {
     const { port, greetings } = await secureSite(options);
     const sent = await testSender({ loopback: true, authorities }).send(post(`https://${host}:${port}/`));
     expect(sent).toMatchObject({ failure: 'certificate', answer: undefined, detail: expect.stringContaining(host) });
@@ -51,8 +51,8 @@ describe('a certificate', () => {
   });
 });
 
-describe('TLS that is none', () => {
-  test('of an old version', async () => {
+describe('a server without valid TLS', () => {
+  test('that uses an old version', async () => {
     const { port } = await secureSite({
       ...OWN,
       minVersion: 'TLSv1',
@@ -63,13 +63,13 @@ describe('TLS that is none', () => {
     expect(await sender.send(post(`https://localhost:${port}/`))).toMatchObject({ failure: 'certificate' });
   });
 
-  test('but plain http', async () => {
+  test('that speaks plain http', async () => {
     const { port } = await openWebServer((_request, response) => response.end());
     const sender = testSender({ loopback: true });
     expect(await sender.send(post(`https://localhost:${port}/`))).toMatchObject({ failure: 'certificate' });
   });
 
-  test('but a connection that is closed, or says nothing', async () => {
+  test('that closes the connection, or sends nothing', async () => {
     const closing = await listenUntilTestEnds(createTcpServer((socket) => socket.once('data', () => socket.destroy())));
     const silent = await listenUntilTestEnds(createTcpServer());
     const sender = testSender({ loopback: true });
@@ -80,7 +80,7 @@ describe('TLS that is none', () => {
   });
 });
 
-test('the next connection to a host takes up the session of the last one', async () => {
+test('the next connection to a host resumes the TLS session of the last one', async () => {
   const { port, greetings } = await secureSite(OWN);
   const sender = testSender({ loopback: true, authorities: [OWN.cert] });
   const url = `https://localhost:${port}/`;

@@ -16,8 +16,8 @@ async function secureSite(): Promise<number> {
   );
 }
 
-describe('by a proxy', () => {
-  test('what is public is reached at the address that was checked, with TLS to the far end', async () => {
+describe('through a proxy', () => {
+  test('a public host is reached at the checked address, with TLS to the host itself', async () => {
     const { proxy, asked } = await proxyTo(await secureSite());
     const sender = testSender({ proxy, resolve: PUBLIC, authorities: [OWN.cert] });
     for (let round = 0; round < 2; round++)
@@ -61,7 +61,7 @@ describe('by a proxy', () => {
     expect(headers.map((header) => header.toLowerCase())).not.toContain('proxy-authorization');
   });
 
-  test('documents for the hub itself are fetched so too', async () => {
+  test('documents for the hub itself are fetched as well', async () => {
     const { proxy, asked } = await proxyTo(await secureSite());
     const fetcher = createGuardedFetch({ ...DEFAULTS, proxy, resolve: PUBLIC, authorities: [OWN.cert] });
     const { body } = await fetcher.fetch('https://hooks.example/', { timeoutMs: 5000, bytesMax: 100 });
@@ -71,7 +71,7 @@ describe('by a proxy', () => {
   });
 });
 
-describe('the guard holds before the proxy is asked', () => {
+describe('the guard checks a URL before the proxy receives it', () => {
   test.each([
     'https://127.0.0.1/',
     'https://10.0.0.1/',
@@ -85,7 +85,7 @@ describe('the guard holds before the proxy is asked', () => {
     expect(asked).toEqual([]);
   });
 
-  test('what is opened inside is reached directly', async () => {
+  test('a private destination in the allow list is reached directly', async () => {
     const { url, port } = await openWebServer((_request, response) => response.end('direct'));
     const { proxy, asked } = await proxyTo(1);
     const sender = testSender({ proxy, allow: [`127.0.0.1:${port}`] });
@@ -107,7 +107,7 @@ describe('a failing proxy is reported without its answer', () => {
     expect(JSON.stringify(sent)).not.toMatch(/secret|rule 7/);
   });
 
-  test('goes away, or is not there', async () => {
+  test('disconnects, or is down', async () => {
     const proxy = await openTcpServer((socket) => socket.destroy());
     for (const each of [proxy, 'http://127.0.0.1:1']) {
       const sent = await testSender({ proxy: each, resolve: PUBLIC }).send(post('https://hooks.example/'));
@@ -115,7 +115,7 @@ describe('a failing proxy is reported without its answer', () => {
     }
   });
 
-  test('says nothing until the deadline', async () => {
+  test('sends nothing until the deadline', async () => {
     const proxy = await openTcpServer(() => undefined);
     const sender = testSender({ proxy, resolve: PUBLIC });
     expect((await sender.send(post('https://hooks.example/', { timeoutMs: 100 }))).failure).toBe('timeout');

@@ -108,8 +108,8 @@ function storeIn(folder: string, epoch = 'one'): PresenceStore {
   return store;
 }
 
-describe('what sessions mean', () => {
-  test('those that read a pattern, a private channel, or with a key, are nowhere', async () => {
+describe('the presence of sessions', () => {
+  test('those that read a pattern, a private channel, or with a key, are not present', async () => {
     const { task, log } = begin();
     task.opened(inRoom(user('ann'), ['room.*', 'polycast.private.ann', 'elsewhere']));
     task.opened(inRoom({ ...ANONYMOUS, kind: 'server', key: 'k1' }));
@@ -118,7 +118,7 @@ describe('what sessions mean', () => {
     expect((await task.snapshot('room.1')).users).toBe(1);
   });
 
-  test('a channel with a name too long for a channel of its own has no presence', async () => {
+  test('a channel whose name is too long for a presence channel has no presence', async () => {
     const { task } = begin();
     const long = `room.${'x'.repeat(178)}`;
     task.opened(inRoom(user('ann'), [long]));
@@ -148,7 +148,7 @@ describe('what sessions mean', () => {
     expect(await task.snapshot('room.1')).toMatchObject({ users: 1, anonymous: 0 });
   });
 
-  test('words about a user that are too long are not shown', async () => {
+  test('user info that is too long is not shown', async () => {
     const { task, log } = begin();
     task.opened(inRoom(user('ann', { text: 'x'.repeat(5000) })));
     await untilPublished(log, 3);
@@ -167,7 +167,7 @@ describe('what sessions mean', () => {
   });
 });
 
-describe('while the log does not take it', () => {
+describe('while the log accepts no events', () => {
   test('publishes nothing and no snapshot, and later everything in order, except changes that cancel out', async () => {
     const memory = createMemoryLog({ channelsMax: 1000 });
     let fails = false;
@@ -198,7 +198,7 @@ describe('while the log does not take it', () => {
 });
 
 describe('the store', () => {
-  test('holds the published state, and after a restart users who do not return leave', async () => {
+  test('contains the published state, and after a restart users who do not return leave', async () => {
     const folder = temporaryFolder();
     const { task, log } = begin({ store: openPresenceStore(folder, 'one') });
     await task.start();
@@ -217,7 +217,7 @@ describe('the store', () => {
     expect((await untilPublished(log, 7)).slice(5).toSorted()).toEqual(['leave bob', 'offline bob']);
   });
 
-  test('that lacks what the log has is brought up to it', async () => {
+  test('that lacks events of the log is updated from it', async () => {
     const folder = temporaryFolder();
     const { task, log } = begin();
     task.opened(inRoom(user('ann')));
@@ -237,7 +237,7 @@ describe('the store', () => {
     });
   });
 
-  test('that cannot be written for a while has it all later', async () => {
+  test('that fails for a while receives all changes later', async () => {
     const folder = temporaryFolder();
     const store = storeIn(folder);
     let fails = true;
@@ -259,7 +259,7 @@ describe('the store', () => {
     expect(store.load().online).toEqual(['ann', 'bob']);
   });
 
-  test('takes nothing from events of other publishers on an open channel', async () => {
+  test('ignores events of other publishers on an open channel', async () => {
     const { log } = begin();
     const body = (text: string): Uint8Array => Buffer.from(text);
     const record = {

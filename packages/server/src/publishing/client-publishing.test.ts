@@ -2,7 +2,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { openAuthenticatedHub, publishAs, sessionCount } from '../testing/authenticated-hub.ts';
 
 describe('a client that publishes', () => {
-  test('is named by the hub, and cannot name itself', async () => {
+  test('is named by the hub, and cannot choose a name', async () => {
     const hub = await openAuthenticatedHub();
     const stream = await hub.follow('channel=chat.a', hub.token('bob'));
     const socket = hub.socket(`token=${hub.token('ann')}`);
@@ -29,7 +29,7 @@ describe('a client that publishes', () => {
     expect(Object.keys(stream.events[2] as object)).toEqual(['id', 'channel', 'time', 'data']);
   });
 
-  test('begins no channels beyond its share of them, and leaves the rest to servers', async () => {
+  test('creates no channels beyond its share, and leaves the rest to servers', async () => {
     const hub = await openAuthenticatedHub({
       limits: { channelsMax: 2000, clientChannelsPercent: 10, clientPublishRatePerSecond: null },
     });
@@ -75,7 +75,7 @@ describe('a client that publishes', () => {
     expect(server).toMatchObject({ channel: 'wall' });
   });
 
-  test('is held to the rate of its user and channel, and to that of its user', async () => {
+  test('is limited by the rate of its user and channel, and by that of its user', async () => {
     const hub = await openAuthenticatedHub(
       {
         rules: [
@@ -109,7 +109,7 @@ describe('a client that publishes', () => {
 });
 
 describe('exclude=self', () => {
-  test('leaves out what the same user has published as the same client, on each transport, also when it comes back', async () => {
+  test('leaves out events of the same user and client, on each transport, also after a reconnect', async () => {
     const hub = await openAuthenticatedHub();
     const ann = hub.token('ann');
     const query = `channel=chat.a&exclude=self&client=tab-1&token=${ann}`;
@@ -138,7 +138,7 @@ describe('exclude=self', () => {
     expect(data(poll.events)).toEqual(wanted);
   });
 
-  test('needs a name, but for a WebSocket, which has one', async () => {
+  test('needs a client name, except on a WebSocket, which has one', async () => {
     const hub = await openAuthenticatedHub();
     const refused = await fetch(`${hub.url}/v1/events?channel=wall&exclude=self`);
     expect(await refused.json()).toMatchObject({ code: 'invalid_parameter', parameter: 'exclude' });

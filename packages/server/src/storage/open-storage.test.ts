@@ -23,7 +23,7 @@ async function open(data: string): Promise<Storage> {
   return storage;
 }
 
-test('a folder that another storage has open is refused, with the process that has it', async () => {
+test('a folder that another storage has open is refused, with the number of its process', async () => {
   const folder = temporaryFolder();
   const storage = await open(folder);
   const refusal = {
@@ -42,7 +42,7 @@ test('a folder that another storage has open is refused, with the process that h
   expect((await open(folder)).log.state.unavailable).toBeUndefined();
 });
 
-test('a folder of another process is refused, and after kill -9 of that process it is not', async () => {
+test('a folder of another process is refused, and after kill -9 of that process it is accepted', async () => {
   const folder = temporaryFolder();
   const child = spawn(process.execPath, ['--input-type=module', '--eval', OTHER_PROCESS, folder], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -58,7 +58,7 @@ test('a folder of another process is refused, and after kill -9 of that process 
   expect((await open(folder)).log.state.unavailable).toBeUndefined();
 });
 
-test('a folder is made on the way, and one that cannot be made is refused', async () => {
+test('a missing folder is created, and one that cannot be created is refused', async () => {
   const folder = temporaryFolder();
   expect((await open(join(folder, 'a', 'b'))).log.state.head).toBe(0);
   writeFileSync(join(folder, 'file'), '');
@@ -66,7 +66,7 @@ test('a folder is made on the way, and one that cannot be made is refused', asyn
 });
 
 test.each(['log.db', 'subscriptions.sqlite', 'identity.sqlite'])(
-  'a storage that does not open, for its %s, ends its lock and looks like no crash',
+  'a storage that does not open, for its %s, releases its lock and does not count as a crash',
   async (file) => {
     const folder = temporaryFolder();
     await (await open(folder)).close();
@@ -77,7 +77,7 @@ test.each(['log.db', 'subscriptions.sqlite', 'identity.sqlite'])(
   },
 );
 
-test('a folder has a file of presence only after presence was used', async () => {
+test('a folder has a presence file only after presence was used', async () => {
   const folder = temporaryFolder();
   const storage = await open(folder);
   expect(readdirSync(folder).filter((name) => name.startsWith('presence'))).toEqual([]);
@@ -87,7 +87,7 @@ test('a folder has a file of presence only after presence was used', async () =>
   expect((await open(folder)).openPresence()).toMatchObject({ position: 1 });
 });
 
-test('a wiped log has another epoch, and all else remains', async () => {
+test('a wiped log has another epoch, and all other data remains', async () => {
   const folder = temporaryFolder();
   const storage = await open(folder);
   await storage.log.append([record('a')]);
@@ -101,7 +101,7 @@ test('a wiped log has another epoch, and all else remains', async () => {
   expect(state.epoch).not.toBe(storage.log.state.epoch);
 });
 
-test('data in memory makes no file, and ends with the storage', async () => {
+test('data in memory creates no file, and disappears with the storage', async () => {
   const storage = await open(':memory:');
   await storage.log.append([record('a')]);
   storage.openPresence().apply([{ kind: 'online', user: 'ann', sequence: 1 }], 1);
@@ -113,7 +113,7 @@ test('data in memory makes no file, and ends with the storage', async () => {
   expect(again.openPresence().load().online).toEqual([]);
 });
 
-test('a port whose closing fails keeps neither the others nor the lock open', async () => {
+test('a port whose closing fails does not keep the others or the lock open', async () => {
   const folder = temporaryFolder();
   const storage = await openStorage(testStorageOptions(folder));
   const close = storage.identity.close.bind(storage.identity);

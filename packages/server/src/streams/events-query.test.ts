@@ -46,12 +46,12 @@ test.each([
     expect(() => queries.parse('/v1/events?' + query)).toThrow(expect.objectContaining({ code }));
 });
 
-test('what has a token in it is not remembered', () => {
+test('a query with a token is not cached', () => {
   const one = queries.parse('/v1/events?channel=a&token=secret');
   expect(queries.parse('/v1/events?channel=a&token=secret')).not.toBe(one);
 });
 
-test('pairs are read as forms write them', () => {
+test('pairs are decoded like those of forms', () => {
   expect([...parseQueryPairs('a=1&b&c=&=d&e==f')]).toEqual([
     ['a', '1'],
     ['b', ''],

@@ -114,7 +114,7 @@ test('each heartbeat is a line with the cursor', async () => {
   expect(String(heartbeat?.['cursor']) > String(ready?.['cursor'])).toBe(true);
 });
 
-test('a hub that drains says so, and ends the body in order', async () => {
+test('a draining hub sends the drain message, and ends the body in order', async () => {
   const hub = await openTestHub('drain.timeMs=0');
   const lines = await Lines.open(hub, 'channel=a');
   expect(await lines.next()).toMatchObject({ op: 'ready' });
@@ -123,7 +123,7 @@ test('a hub that drains says so, and ends the body in order', async () => {
   expect(await lines.next()).toBeUndefined();
 });
 
-test('a stream counts as a session of its transport, and a user that is disconnected reads why', async () => {
+test('a stream counts as a session of its transport, and a disconnected user receives the reason', async () => {
   const hub = await openAuthenticatedHub();
   const lines = await Lines.open(hub, 'channel=@me', { Authorization: `Bearer ${hub.token('ann')}` });
   expect(await lines.next()).toMatchObject({ op: 'ready' });
@@ -157,7 +157,7 @@ test('with Connection: close the body has no chunks', async () => {
   ).toEqual(['object', 'object']);
 });
 
-test.each([ndjsonFraming, inChunks(ndjsonFraming)])('the frames of $name can be told apart', (framing) => {
+test.each([ndjsonFraming, inChunks(ndjsonFraming)])('the frames of $name can be distinguished', (framing) => {
   const records = ['1', '"a"', '{"b":[]}'].map((data, index) => ({
     position: index + 1,
     channel: 'a',

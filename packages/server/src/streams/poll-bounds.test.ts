@@ -70,7 +70,7 @@ async function untilNothingIsRead(): Promise<number> {
 
 /** PROTOCOL.md section 5.4. */
 test.each(['', '&wait=30'])(
-  'a poll for what is rare looks at a part of the log, and goes on from there%s',
+  'a poll for rare events reads a part of the log, and the next one continues from there%s',
   async (held) => {
     const before = await logReads();
     let cursor = 'earliest';
@@ -87,7 +87,7 @@ test.each(['', '&wait=30'])(
   },
 );
 
-test('the reads of a client that has gone are not carried on, nor are those begun that wait in line', async () => {
+test('reads of a client that has disconnected are stopped, those in flight and those that wait', async () => {
   const before = await logReads();
   const sockets = Array.from({ length: 40 }, (_, index) => {
     const socket = connect(Number(new URL(hub.url).port), '127.0.0.1');
@@ -119,7 +119,7 @@ function askers(count: number, request: (index: number) => string, headers = '')
   });
 }
 
-test('what is to wait does not begin to once its client has gone, whatever it waited for before', async () => {
+test('a wait does not begin after its client has disconnected, whatever preceded it', async () => {
   // These reads keep the log busy, so that the following requests still wait for it when their
   // clients disconnect.
   const before = await logReads();

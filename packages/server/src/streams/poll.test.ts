@@ -34,7 +34,7 @@ test.each([
   'channel=a&after=earliest&limit=2',
   'channel=*&after=earliest&limit=1',
   'channel=a&history=2',
-])('an answer that is still the same is not sent again: %s', async (query) => {
+])('an unchanged answer is not sent again: %s', async (query) => {
   const hub = await open();
   await publish(hub, 'a', 'a', 'a');
   const first = await poll(hub, query);
@@ -43,7 +43,7 @@ test.each([
   expect(await poll(hub, query, first.etag)).toMatchObject({ status: 304, etag: first.etag, count: 0 });
 });
 
-test('an answer that would hold more is sent', async () => {
+test('an answer with more events is sent', async () => {
   const hub = await open();
   await publish(hub, 'a');
   const first = await poll(hub, 'channel=a&after=earliest');

@@ -30,7 +30,7 @@ async function metric(hub: Hub, name: string, transport: string): Promise<number
   return Number(line?.split(' ')[1]);
 }
 
-test('nothing is framed for a client that has gone while it was behind', async () => {
+test('nothing is framed for a client that disconnected while it was behind', async () => {
   const hub = await open();
   const socket = connect(hub.port, '127.0.0.1');
   socket.write('GET /v1/events?channel=a HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n');
@@ -66,7 +66,7 @@ test('a cursor sent while new channels catch up is not ahead of them', async () 
   expect(idsAfter.every((id) => id > (pingCursor as string))).toBe(true);
 });
 
-test('subscribing to what the session has already says from where that is delivered: from where it is', async () => {
+test("subscribing to a channel that the session reads already returns the session's position", async () => {
   const hub = await open();
   const body = JSON.stringify({ channel: 'a', data: 1 });
   const headers = { 'content-type': 'application/json' };

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { AuditRecord } from '../core/ports.ts';
 import { rateLimitedAudit } from './audited-service.ts';
 
-test('of what anybody does a part is written down, and how much more there was', () => {
+test('repeated actions are recorded at a bounded rate, with the number of those left out', () => {
   const notes: AuditRecord[] = [];
   let nowMs = 0;
   const clock = { nowMs: () => nowMs, monotonicMs: () => nowMs };

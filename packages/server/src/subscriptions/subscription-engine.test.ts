@@ -3,7 +3,7 @@ import { expect, test, vi } from 'vitest';
 import { answerWith, openSubscriptionKit, openReceiver, OPERATOR, webhook } from '../testing/subscription-kit.ts';
 import { openVirtualTime } from '../testing/virtual-time.ts';
 
-test('what is published is posted, signed, and a restart goes on where it stood', async () => {
+test('published events are posted, signed, and after a restart deliveries continue at the position', async () => {
   const receiver = await openReceiver();
   const kit = await openSubscriptionKit();
   const { subscription } = await kit.engine.subscriptions.create(webhook(receiver.url), OPERATOR);
@@ -24,7 +24,7 @@ test('what is published is posted, signed, and a restart goes on where it stood'
   expect(JSON.parse(receiver.received[2]?.body ?? '')).toMatchObject({ channel: 'a.1', data: 3 });
 });
 
-test('a channel that fails holds back itself alone, and comes in order', async () => {
+test('a failing channel delays itself alone, and its events arrive in order', async () => {
   const receiver = await openReceiver();
   let failures = 0;
   receiver.answer = ({ body }, response) => {
@@ -64,7 +64,7 @@ test('an event that fails all its attempts is a dead letter, which can be retrie
   expect(await subscriptions.deadLetters(id, { limit: 10 })).toEqual([]);
 });
 
-test('a replay goes over a channel once more, beside what comes, and outlives a restart', async () => {
+test('a replay delivers a channel again, beside new events, and survives a restart', async () => {
   const receiver = await openReceiver();
   const kit = await openSubscriptionKit();
   const { subscriptions } = kit.engine;
@@ -87,7 +87,7 @@ test('a replay goes over a channel once more, beside what comes, and outlives a 
   );
 });
 
-test('replays take turns with each other and with what comes, and end although some of it fails', async () => {
+test('replays take turns with each other and with new events, and end although some events fail', async () => {
   const receiver = await openReceiver();
   const kit = await openSubscriptionKit({ speed: 20 });
   const retryDelaysMs = Array.from({ length: 30 }, () => 1000);
@@ -104,7 +104,7 @@ test('replays take turns with each other and with what comes, and end although s
   await vi.waitFor(() => expect(kit.engine.metrics.webhooks.events).toBe(200 + 200 + 100 + 100));
 });
 
-test('a replay sends to the URL that the subscription has now', async () => {
+test("a replay sends to the subscription's present URL", async () => {
   const before = await openReceiver();
   const after = await openReceiver();
   const kit = await openSubscriptionKit({ speed: 20 });
@@ -128,7 +128,7 @@ test('a replay sends to the URL that the subscription has now', async () => {
   expect(after.received.map(dataOf)).toContain(19);
 });
 
-test('batches are gathered for a time, or until they are full', async () => {
+test('batches wait for a time, or until they are full', async () => {
   const receiver = await openReceiver();
   const kit = await openSubscriptionKit();
   await kit.create(webhook(receiver.url, {}, { batch: { countMax: 3, waitMs: 30 } }));
@@ -139,7 +139,7 @@ test('batches are gathered for a time, or until they are full', async () => {
   expect(Math.max(...batches.map(({ length }) => length))).toBeLessThanOrEqual(3);
 });
 
-test('an endpoint that fails for long is suspended, probed, and goes on by itself when it is back', async () => {
+test('an endpoint that fails for long is suspended, probed, and resumes when it is back', async () => {
   const receiver = await openReceiver();
   const news = await openReceiver();
   receiver.answer = answerWith(500);
@@ -165,7 +165,7 @@ test('an endpoint that fails for long is suspended, probed, and goes on by itsel
   expect(types).toEqual(['failing', 'suspended', 'resumed'].map((kind) => `polycast.subscription.${kind}`));
 });
 
-test('an endpoint must consent before it gets anything; one that says 410 gets nothing more', async () => {
+test('an endpoint must be verified before it receives events; one that answers 410 receives no more', async () => {
   const receiver = await openReceiver();
   const kit = await openSubscriptionKit();
   const { subscriptions } = kit.engine;
@@ -184,7 +184,7 @@ test('an endpoint must consent before it gets anything; one that says 410 gets n
   await expect(subscriptions.resume(id, OPERATOR)).rejects.toMatchObject({ code: 'subscription_not_active' });
 });
 
-test('a yes is that of the endpoint that was asked, not of one that it is led to while that is written down', async () => {
+test('a verification is valid for the endpoint that was asked, not for one that replaces it during the write', async () => {
   const [asked, other] = [await openReceiver(), await openReceiver()];
   const yes = { 'webhook-allowed-origin': '*', 'webhook-allowed-rate': '60' };
   asked.answer = (_received, response) => response.writeHead(200, yes).end();
@@ -246,7 +246,7 @@ test('a WebSub subscriber receives contents only, and no gap', async () => {
   expect(receiver.received.map(({ body }) => body)).toEqual(['3', '4']);
 });
 
-test('a pause holds new events back, and an expired subscription ends', async () => {
+test('a pause delays new events, and an expired subscription ends', async () => {
   const receiver = await openReceiver();
   const travel = await openVirtualTime();
   const { kit } = travel;
@@ -261,7 +261,7 @@ test('a pause holds new events back, and an expired subscription ends', async ()
   expect(subscriptions.get(id)?.status).toMatchObject({ state: 'ended', reason: 'lease_over' });
 });
 
-test('a sample is sent at once, and both secrets sign while one takes the place of the other', async () => {
+test('a sample is sent immediately, and both secrets sign during a rotation', async () => {
   const receiver = await openReceiver();
   const kit = await openSubscriptionKit();
   const { subscriptions } = kit.engine;

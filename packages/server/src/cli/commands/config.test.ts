@@ -9,7 +9,7 @@ function configured(keys: object[]): string {
   return file;
 }
 
-test('a key that tokens cannot be verified with is found before the hub starts, and is not repeated', async () => {
+test('an invalid key for tokens is reported before the hub starts, and is not repeated', async () => {
   for (const command of [['config', 'check'], ['serve']]) {
     const { code, err } = await runInside([
       ...command,

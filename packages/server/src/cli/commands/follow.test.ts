@@ -29,26 +29,29 @@ async function following(hub: Pick<Hub, 'url'>, ...args: readonly string[]): Pro
   return cli;
 }
 
-test.each(CLIENT_TRANSPORTS)('events come by %s as they are published, and end with the count', async (transport) => {
-  const hub = await startTestHub();
-  const cli = await following(hub, 'orders.*', '--transport', transport, '--count', '2', '--json');
-  await publish(hub, 'other', 0);
-  await publish(hub, 'orders.1', { state: 'baked' }, 'order.baked');
-  await publish(hub, 'orders.2', 'ü');
-  const { code, out, err } = await cli.ended;
-  expect(code).toBe(0);
-  expect(err).toBe(`following by ${transport}\n`);
-  const events = out
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as unknown);
-  expect(events).toMatchObject([
-    { channel: 'orders.1', type: 'order.baked', data: { state: 'baked' } },
-    { channel: 'orders.2', data: 'ü' },
-  ]);
-});
+test.each(CLIENT_TRANSPORTS)(
+  'events are printed by %s as they are published, with their number at the end',
+  async (transport) => {
+    const hub = await startTestHub();
+    const cli = await following(hub, 'orders.*', '--transport', transport, '--count', '2', '--json');
+    await publish(hub, 'other', 0);
+    await publish(hub, 'orders.1', { state: 'baked' }, 'order.baked');
+    await publish(hub, 'orders.2', 'ü');
+    const { code, out, err } = await cli.ended;
+    expect(code).toBe(0);
+    expect(err).toBe(`following by ${transport}\n`);
+    const events = out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as unknown);
+    expect(events).toMatchObject([
+      { channel: 'orders.1', type: 'order.baked', data: { state: 'baked' } },
+      { channel: 'orders.2', data: 'ü' },
+    ]);
+  },
+);
 
-test('for people an event is one line, whatever it holds', async () => {
+test('on a terminal an event is one line, whatever it contains', async () => {
   const hub = await startTestHub();
   await publish(hub, 'a', { text: 'x\u001B[2J\u009B1m\n' }, 'over');
   await fetch(`${hub.url}/v1/channels/a/events`, {
@@ -77,7 +80,7 @@ test('it begins after a cursor, with the last N, or with only some types', async
   expect(await data('--after', 'earliest', '--type', 'x', '--count', '2')).toEqual(['1', '3']);
 });
 
-test('it outlives a restart of the hub and misses nothing', async () => {
+test('it survives a restart of the hub and misses nothing', async () => {
   const data = temporaryFolder();
   const serve = [
     ...SERVE_OPEN,
@@ -102,7 +105,7 @@ test('it outlives a restart of the hub and misses nothing', async () => {
   expect(out.trim().split('\n')).toHaveLength(2);
 });
 
-test('Ctrl-C ends it with 0 and says how to go on', async () => {
+test('Ctrl-C ends it with 0 and prints how to continue', async () => {
   const hub = await startTestHub();
   const cli = await following(hub, 'a.*');
   const id = await publish(hub, 'a.b', 1);
@@ -125,22 +128,25 @@ test('a cursor from before a new epoch receives a gap, and reading continues', a
   expect((await cli.ended).out).toContain('"data":2');
 });
 
-test.each(CLIENT_TRANSPORTS)('with the token of a user, @me is what that user is sent, by %s', async (transport) => {
-  const hub = await openAuthenticatedHub({}, 1);
-  await hub.administer('POST', '/v1/users/ann/events', { data: 'a letter' });
-  const way = ['--transport', transport, '--after', 'earliest', '--count', '1', '--json', '--quiet'];
-  const { code, out } = await runCli(['follow', '@me', ...way, '--url', hub.url, '--key', hub.token('ann')]);
-  expect([code, JSON.parse(out)]).toMatchObject([0, { channel: 'polycast.private.ann', data: 'a letter' }]);
-});
+test.each(CLIENT_TRANSPORTS)(
+  "with a user's token, @me receives the user's private messages, by %s",
+  async (transport) => {
+    const hub = await openAuthenticatedHub({}, 1);
+    await hub.administer('POST', '/v1/users/ann/events', { data: 'a letter' });
+    const way = ['--transport', transport, '--after', 'earliest', '--count', '1', '--json', '--quiet'];
+    const { code, out } = await runCli(['follow', '@me', ...way, '--url', hub.url, '--key', hub.token('ann')]);
+    expect([code, JSON.parse(out)]).toMatchObject([0, { channel: 'polycast.private.ann', data: 'a letter' }]);
+  },
+);
 
-test('without one, @me is refused, and says why', async () => {
+test('without a token, @me is refused with the reason', async () => {
   const hub = await openAuthenticatedHub({}, 1);
   const { code, err } = await runCli(['follow', '@me', '--url', hub.url]);
   expect(code).not.toBe(0);
   expect(err).toContain('@me is the private channel of a user');
 });
 
-test('the reader of its output may go first', async () => {
+test('it ends when the reader of its output ends', async () => {
   const hub = await startTestHub();
   const cli = await following(hub, 'a');
   cli.child.stdout.destroy();
@@ -157,7 +163,7 @@ test.each([
   [['follow', 'a', '--after', 'now', '--history', '1'], /exclude each other/],
   [['follow', 'a', '--history', '1001'], /at most 1000/],
   [['follow', 'a', '--count', 'many'], /must be a whole number of at least 1/],
-])('%j gets an error that names the mistake', async (args, message) => {
+])('%j prints an error that names the mistake', async (args, message) => {
   const { code, err } = await runInside(args);
   expect(code).toBe(2);
   expect(err).toMatch(message);

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { openSubscriptionHub } from '../../testing/subscription-hub.ts';
 import { runInside } from '../testing.ts';
 
-test('channels are listed by a pattern, for people and for programs', async () => {
+test('channels are listed by a pattern, as text and as JSON', async () => {
   const hub = await openSubscriptionHub({ access: 'rules' });
   const key = await hub.key({ subscribe: ['orders.>'] });
   const id = await hub.publish('orders.1', 1);

@@ -56,7 +56,7 @@ describe('configured event types', () => {
     expect(refusal(schema, ['a', 'b'])).toMatch(/must NOT have more than 1 items/);
   });
 
-  it('refuse nothing, or everything, by the schemas true and false', () => {
+  it('accept everything with the schema true, and nothing with false', () => {
     expect(refusal(true, 1)).toBeUndefined();
     expect(refusal(false, 1)).toBe('data boolean schema is false.');
   });
@@ -67,11 +67,11 @@ describe('configured event types', () => {
     expect(refusal({ ...tree, minItems: 1 }, [[], 1])).toBe('data.0 must NOT have fewer than 1 items.');
   });
 
-  it('come to an end on a schema that does not', () => {
+  it('stop checking a schema that refers to itself without end', () => {
     expect(refusal({ allOf: [{ $ref: '#' }] }, 1)).toBe('The hub cannot check the data.');
   });
 
-  it('are refused with what is wrong', () => {
+  it('are refused with the problem', () => {
     expect(problemsOf({ name: 'a' }, { name: 'a' })).toMatch(/two event types with the same name/);
     expect(problemsOf({ name: 'a', schema: { type: 'strange' } })).toMatch(
       /eventTypes.0.schema: is not a usable JSON Schema/,

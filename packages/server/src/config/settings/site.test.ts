@@ -18,7 +18,7 @@ test('the site may have a private address, because the operator configures it', 
 });
 
 test.each(['ftp://site.example/', 'https://a:b@site.example/', '/login', 'http://site.example/#x'])(
-  '%s is no address of a site',
+  '%s is refused as the address of a site',
   (loginUrl) => {
     expect(problems({ identity: { site: { ...login, loginUrl } } })).toEqual([
       expect.stringMatching(/^identity\.site\.loginUrl: must be /),
@@ -27,13 +27,13 @@ test.each(['ftp://site.example/', 'https://a:b@site.example/', '/login', 'http:/
 );
 
 test.each(['Cookie', 'origin', 'Host', 'content-type', 'transfer-encoding', 'Polycast-Secret', 'a b', 'a\r\nb'])(
-  'the header %j is not passed on',
+  'the header %j cannot be forwarded',
   (name) => {
     expect(problems({ identity: { site: { ...login, headers: [name] } } })).toHaveLength(1);
   },
 );
 
-test('a login needs something to show the site, and a rule that asks it needs its address', () => {
+test("a login needs a cookie or header to forward, and a rule with `site` needs the site's address", () => {
   expect(problems({ identity: { site: { loginUrl: login.loginUrl } } })).toEqual([
     expect.stringMatching(/^identity\.site\.cookies: /),
   ]);
@@ -42,7 +42,7 @@ test('a login needs something to show the site, and a rule that asks it needs it
   ]);
 });
 
-test('a secret that is not right is not repeated', () => {
+test('an invalid secret is not repeated', () => {
   const [problem] = problems({ identity: { site: { ...login, secret: 'hunter2' } } });
   expect(problem).toMatch(/^identity\.site\.secret: /);
   expect(problem).not.toContain('hunter2');

@@ -18,12 +18,12 @@ function tokens(...list: object[]): object {
   return { identity: { tokens: list } };
 }
 
-test('an issuer needs no more than a key', () => {
+test('an issuer needs only a key', () => {
   const [issuer] = parseConfig(tokens({ keys: [key] })).identity.tokens;
   expect(issuer).toEqual({ userClaim: 'sub', leewaySeconds: 5, lifetimeMaxSeconds: 604_800, keys: [key] });
 });
 
-test('an issuer that is an https URL needs nothing else: it says where its keys are', () => {
+test('an issuer that is an https URL needs nothing else: discovery finds its keys', () => {
   const issuer = { issuer: 'https://login.example/realms/shop', algorithms: ['RS256'] };
   expect(parseConfig(tokens(issuer)).identity.tokens[0]).toMatchObject(issuer);
 });
@@ -55,12 +55,12 @@ test.each<[what: string, issuer: object]>([
   expect(problems(tokens(issuer))).toEqual([expect.stringMatching(/^identity\.tokens\.0/)]);
 });
 
-test('two issuers of one name, or two without, are refused', () => {
+test('two issuers with one name, or two without a name, are refused', () => {
   expect(problems(tokens({ issuer: 'a', keys: [key] }, { issuer: 'a', keys: [key] }))).toHaveLength(1);
   expect(problems(tokens({ keys: [key] }, { keys: [key] }))).toHaveLength(1);
 });
 
-test('tokens that would outlive their revocation are refused', () => {
+test("a token lifetime longer than a revocation's is refused", () => {
   const month = 30 * 86_400;
   expect(problems(tokens({ keys: [key], lifetimeMaxSeconds: month - 10 }))).toEqual([]);
   expect(problems(tokens({ keys: [key], lifetimeMaxSeconds: month - 9 }))).toEqual([
@@ -68,7 +68,7 @@ test('tokens that would outlive their revocation are refused', () => {
   ]);
 });
 
-test('a secret that is not right is not repeated', () => {
+test('an invalid secret is not repeated', () => {
   const config = { identity: { tokens: { keys: [{ algorithm: 'HS256', secret: 'hunter2' }] } } };
   expect(problems(config)).toEqual([expect.stringMatching(/^identity\.tokens: must be list/)]);
   expect(problems(config).join()).not.toContain('hunter2');
@@ -101,6 +101,6 @@ test.each([
   'a..b',
   '-a.example',
   '[10.0.0',
-])('"%s" may not', (entry) => {
+])('"%s" is refused', (entry) => {
   expect(problems({ outgoing: { allow: [entry] } })).toHaveLength(1);
 });

@@ -33,7 +33,7 @@ const principal: fc.Arbitrary<Principal> = fc.oneof(
   scopes.map((granted): Principal => ({ ...ANONYMOUS, kind: 'server', key: 'k', grants: granted })),
 );
 
-test('whatever the rules: no pattern opens a channel that it would not open by its own name', () => {
+test('with any rules: no pattern allows a channel that its own name does not allow', () => {
   fc.assert(
     fc.property(
       fc.array(rule, { maxLength: 4 }),

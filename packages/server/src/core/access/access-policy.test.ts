@@ -33,7 +33,7 @@ const user = (name: string, claims: Principal['claims'] = {}): Principal => ({
 const server = (grants: Principal['grants']): Principal => ({ ...ANONYMOUS, kind: 'server', key: 'k', grants });
 const EDITOR = user('1', { role: 'editor' });
 
-describe('who may do what', () => {
+describe('access decisions', () => {
   test.each<[Principal, Action, string, 'yes' | 'no' | 'ask']>([
     [ANONYMOUS, 'subscribe', 'news.today', 'yes'],
     [ANONYMOUS, 'subscribe', 'news.>', 'yes'],
@@ -87,7 +87,7 @@ describe('who may do what', () => {
     expect(RULES.decide(principal, action, target).kind).toBe(kind);
   });
 
-  test('a refusal names the rule and what it asks for', () => {
+  test('a refusal names the rule and its requirement', () => {
     const byRule = { kind: 'no', by: 'rule 6 (chat.>)', needs: 'a user' };
     expect(RULES.decide(ANONYMOUS, 'subscribe', 'chat.a')).toEqual(byRule);
     const byDefault = { kind: 'no', by: 'the defaults', needs: 'a server with a key' };
@@ -102,7 +102,7 @@ const pattern = fc
 const below = (names: readonly string[]) => names.flatMap((name) => ['a', 'b'].map((next) => `${name}.${next}`));
 const channels = [['a', 'b'], below(['a', 'b']), below(below(['a', 'b'])), below(below(below(['a', 'b'])))].flat();
 
-test('the relation of patterns is the relation of their channels', () => {
+test('the relation of two patterns is the relation of their sets of channels', () => {
   fc.assert(
     fc.property(pattern, pattern, (one, other) => {
       const meant = channels.filter((channel) => relationOf(other, channel) === 'covers');
@@ -114,7 +114,7 @@ test('the relation of patterns is the relation of their channels', () => {
   );
 });
 
-test('each user has a channel of their own, and only they', () => {
+test('each user has a private channel, which only that user may read', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'grapheme', maxLength: 20 }), fc.string({ maxLength: 20 }), (one, other) => {
       fc.pre(isUser(one) && isUser(other));
@@ -125,14 +125,14 @@ test('each user has a channel of their own, and only they', () => {
   );
 });
 
-describe('what decisions cost', () => {
+describe('the cost of decisions', () => {
   const rules = Array.from({ length: 300 }, (_, index) => ({
     pattern: `area${index}.*.>`,
     subscribe: ['users'] as const,
   }));
   const access = new AccessPolicy([...rules, { pattern: 'pub.>', subscribe: ['anyone'] }], {});
 
-  test('a request is compared only with the rules of its first token, and once for anyone', () => {
+  test('a request is compared only with the rules of its first token, and the result for anyone is cached', () => {
     const channels = Array.from({ length: 100 }, (_, index) => `pub.${index}.${'a.'.repeat(80)}a`);
     for (let asked = 0; asked < 50; asked++)
       for (const channel of channels) expect(access.decide(ANONYMOUS, 'subscribe', channel).kind).toBe('yes');

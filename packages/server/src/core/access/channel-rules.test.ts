@@ -15,7 +15,7 @@ const DEFAULTS: ChannelSettings = {
   userPublishBurst: 1,
 };
 
-describe('what holds for a channel', () => {
+describe('the settings of a channel', () => {
   const rules = new ChannelRules(
     [
       { pattern: 'a.b', eventBytesMax: 1 },
@@ -30,19 +30,19 @@ describe('what holds for a channel', () => {
     ['a.c', { eventBytesMax: 2, retain: 'latest', historyCountMax: undefined }],
     ['a.c.d', { eventBytesMax: 1000, retain: 'none', historyCountMax: undefined }],
     ['a', { eventBytesMax: 1000, retain: 'history', historyCountMax: 100 }],
-  ])('for %s comes from the first rule that covers it and sets it: %o', (channel, settings) => {
+  ])('for %s come from the first rule that covers it and sets them: %o', (channel, settings) => {
     for (let again = 0; again < 2; again++) expect(rules.settingsFor(channel)).toMatchObject(settings);
     expect(rules.settingsFor(channel)).not.toHaveProperty('pattern');
   });
 
-  test('is the default when there are no rules, and is not remembered without end', () => {
+  test('are the defaults when there are no rules, and the cache of them is bounded', () => {
     expect(new ChannelRules([], DEFAULTS).settingsFor('x')).toBe(DEFAULTS);
     for (let number = 0; number < 50_000; number++) rules.settingsFor(`a.${number}`);
     expect(rules.settingsFor('a.b').eventBytesMax).toBe(1);
   });
 });
 
-describe('what should go', () => {
+describe('retention', () => {
   const state = (over: Partial<ChannelState>): ChannelState => ({
     channel: 'c',
     count: 10,

@@ -14,7 +14,7 @@ const DEFAULTS: ChannelSettings = {
   userPublishBurst: 1,
 };
 
-test("the hub's own events are kept for an hour, whatever holds for everything else", () => {
+test("the hub's own events are kept for an hour, whatever the defaults are", () => {
   const rules = new ChannelRules(
     withSystemRules([{ pattern: '>', retain: 'none', publishRatePerSecond: 2 }]),
     DEFAULTS,

@@ -34,7 +34,7 @@ function find(cache: BatchCache, wanted: Interest, from: Position, head: Positio
   return cache.find(wanted, sseFraming, from, Infinity, head);
 }
 
-test('joined frames are the frames, one behind the other, in memory of just that size', () => {
+test('joined frames are the frames, concatenated, in memory of exactly that size', () => {
   const records = [1, 2, 3].map((position) => ({ ...event('a', undefined, 5 * position), position }));
   const sizes: number[] = [];
   const joined = joinFrames(jsonFraming, '0123456789', records, (bytes) => (sizes.push(bytes), new Uint8Array(bytes)));
@@ -54,7 +54,7 @@ test('a batch is found by readers at its beginning with the same framing and siz
   expect(cache.find(a, sseFraming, 5, 10, 6)).toBeUndefined();
 });
 
-test('a batch that was all there was is not, once something that is meant has come', () => {
+test('an incomplete batch is not found after a newer event has matched', () => {
   const cache = new BatchCache(1e6);
   const a = interest('a');
   cache.add(batch(a, 5));
@@ -80,7 +80,7 @@ test('a busy interest drops its own batches, first those that no reader requeste
   ]);
 });
 
-test('all batches together stay within their bytes, and the oldest go first', () => {
+test('all batches together stay within their bytes, and the oldest are dropped first', () => {
   const cache = new BatchCache(10_000);
   const all = Array.from({ length: 200 }, (_, index) => interest(`c.${index}`));
   for (const each of all) {
@@ -92,14 +92,14 @@ test('all batches together stay within their bytes, and the oldest go first', ()
   expect(found.slice(found.indexOf(true))).not.toContain(false);
 });
 
-test('a batch larger than the whole cache is not kept', () => {
+test('a batch larger than the whole cache is not stored', () => {
   const cache = new BatchCache(1000);
   const a = interest('a');
   cache.add(batch(a, 0, { bytes: new Uint8Array(2000) }));
   expect([cache.bytes, a.batches.length]).toEqual([0, 0]);
 });
 
-test('nothing is kept for an interest that is not in the index, and what is kept goes with it', () => {
+test('an interest outside of the index has no stored batches, and one that leaves the index loses them', () => {
   const cache = new BatchCache(1e6);
   const a = interest('a');
   cache.add(batch(a, 5));

@@ -20,12 +20,12 @@ function refused(mode: 'none' | 'schema' | 'known', type: string | undefined, co
   return error === undefined ? undefined : `${error.code}: ${error.message}`;
 }
 
-describe('what is published and the catalogue of event types', () => {
-  it('is not looked at where no rule asks for it', () => {
+describe('a publish and the catalogue of event types', () => {
+  it('is not checked without a rule that requires it', () => {
     expect(refused('none', ORDER.name, '"data":"text"')).toBeUndefined();
   });
 
-  it('must fit the schema of its type, where it has one', () => {
+  it('must match the schema of its type, if it has one', () => {
     expect(refused('schema', ORDER.name, '"data":1')).toBeUndefined();
     expect(refused('schema', ORDER.name, '"data":"text"')).toBe('event_invalid: data must be number.');
     expect(refused('schema', 'order.seen', '"data":"text"')).toBeUndefined();
@@ -40,20 +40,20 @@ describe('what is published and the catalogue of event types', () => {
     expect(refused('known', undefined, '"data":1')).toBe('event_invalid: Events of orders.1 must have a type.');
   });
 
-  it('is found behind the other members of its content', () => {
+  it('its type is found after the other members of its content', () => {
     const content = (data: string) => `"datacontenttype":"application/vnd.order+json","cloudevent":{"id":"1"},${data}`;
     expect(refused('schema', ORDER.name, content('"data":7'))).toBeUndefined();
     expect(refused('schema', ORDER.name, content('"data":"7"'))).toMatch(/must be number/);
     expect(refused('schema', ORDER.name, content('"data_base64":"Nw=="'))).toMatch(/is binary/);
   });
 
-  it('is refused with the place of the violation, if it is in the data', () => {
+  it('is refused with the path of the violation in the data', () => {
     const at = (content: string) => types.refusal('schema', 'orders.1', ORDER.name, content)?.problem;
     expect(at('"data":"text"')).toMatchObject({ at: '/total' });
     expect(at('"data_base64":"Nw=="')).not.toHaveProperty('at');
   });
 
-  it("leaves the hub's own events alone, and not those to users", () => {
+  it("does not check the hub's own events, nor private messages", () => {
     expect(refused('known', undefined, '"data":1', 'polycast.users.online')).toBeUndefined();
     expect(refused('known', undefined, '"data":1', 'polycast.private.7')).toMatch(/must have a type/);
   });

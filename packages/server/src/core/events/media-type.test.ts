@@ -25,12 +25,12 @@ test.each([
   ['text/plain, text/html', 'two'],
   ['text/ plain', 'a space'],
   [`a/b; c=${'x'.repeat(249)}`, 'too long'],
-])('%j is none: %s', (text) => {
+])('%j is invalid: %s', (text) => {
   expect(isMediaType(text)).toBe(false);
   expect(writableMediaType(text)).toBe('application/octet-stream');
 });
 
-test('whatever is written is printable ASCII, and a text that repeats itself takes no longer than others', () => {
+test('a written media type is printable ASCII, and repetitive text is checked in linear time', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (text) => {
       expect(writableMediaType(`text/plain${text}`)).toMatch(/^[\t\x20-\x7e]{1,255}$/);

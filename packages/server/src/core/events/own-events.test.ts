@@ -69,7 +69,7 @@ const event = fc.record({
 });
 
 describe.each([sseFraming, inChunks(sseFraming), webSocketFraming, jsonFraming])('as %j', (framing) => {
-  test('what one client has published is left out, byte for byte the rest is the same', () => {
+  test("a client's own events are left out, and the rest is the same byte for byte", () => {
     fc.assert(
       fc.property(fc.array(event, { maxLength: 8 }), fc.option(name, { nil: undefined }), (written, user) => {
         const others = written.filter((each) => each.user !== user || each.origin !== 'a');
@@ -87,7 +87,7 @@ describe.each([sseFraming, inChunks(sseFraming), webSocketFraming, jsonFraming])
     );
   });
 
-  test('where nothing is its own, the shared bytes are sent', () => {
+  test('a batch without own events is sent from the shared bytes', () => {
     const batch = batchOf(framing, [{ type: undefined, user: 'eve', origin: 'a', data: 1 }]);
     expect(withoutOwnEvents(batch, mark('adam', 'a'))).toBe(batch);
     expect(withoutOwnEvents(batch, mark(undefined, 'a'))).toBe(batch);

@@ -17,7 +17,7 @@ const pattern = fc
   )
   .map(([tokens, isOpen]) => (isOpen ? [...tokens.slice(1), '>'] : tokens).join('.'));
 
-test('few patterns or many cover what any of them matches', () => {
+test('a few patterns, and many, cover every channel that one of them matches', () => {
   fc.assert(
     fc.property(
       fc.array(pattern, { size: 'max', maxLength: 20 }),
@@ -31,7 +31,7 @@ test('few patterns or many cover what any of them matches', () => {
   );
 });
 
-test('means what its patterns cover, without exceptions, of its types', () => {
+test('matches the events of its types that its patterns cover, except those of excluded channels', () => {
   const interest = new Interest('k', ['a.*', 'b'], ['x'], ['a.c'], 0);
   const meant = (name: string, type?: string): boolean => interest.matches({ ...event(name, type), position: 1 });
   expect([meant('a.b', 'x'), meant('b', 'x')]).toEqual([true, true]);
@@ -40,7 +40,7 @@ test('means what its patterns cover, without exceptions, of its types', () => {
   );
 });
 
-test('knows of news only from where it has watched, and while it is in the index', () => {
+test('knows of new events only from its first position on, and while it is in the index', () => {
   const interest = new Interest('a', ['a'], undefined, [], 10);
   expect(interest.mayHaveNewEvents(10)).toBeUndefined();
   interest.isIndexed = true;
@@ -55,7 +55,7 @@ test('knows of news only from where it has watched, and while it is in the index
   expect([interest.mayHaveNewEvents(14), interest.mayHaveNewEvents(20)]).toEqual([undefined, undefined]);
 });
 
-test('equal interests have one name, and different ones have two', () => {
+test('equal interests have the same key, and different ones have different keys', () => {
   const options = fc.tuple(
     fc.array(pattern, { maxLength: 3 }),
     fc.option(fc.array(fc.string(), { maxLength: 2 }), { nil: undefined }),

@@ -16,7 +16,7 @@ class Counter implements Wakeable {
   }
 }
 
-test('what clients ask for once and do not wait for takes no more than its bytes, whatever they ask for', () => {
+test('interests without readers stay within their bytes, whatever clients request', () => {
   const forgotten: Interest[] = [];
   const interests = new Interests((interest) => forgotten.push(interest));
   const first = interests.getOrCreate(hundred(0), undefined, [], 0);
@@ -26,7 +26,7 @@ test('what clients ask for once and do not wait for takes no more than its bytes
   expect([...interests.all()].length + forgotten.length).toBe(1000);
 });
 
-test('it is not among what a publish looks at', () => {
+test('an interest without readers is not indexed until it is requested again', () => {
   const interests = new Interests();
   const interest = interests.getOrCreate(['a.*'], undefined, [], 0);
   interests.wake([{ ...event('a.b'), position: 1 }], 0);
@@ -36,7 +36,7 @@ test('it is not among what a publish looks at', () => {
   expect([interest.isIndexed, interest.lastMatched, interest.mayHaveNewEvents(1)]).toEqual([true, 2, true]);
 });
 
-test('those with readers are counted, and stay', () => {
+test('interests with readers are counted, and are not dropped', () => {
   const interests = new Interests();
   const reader = new Counter();
   const other = new Counter();
@@ -52,7 +52,7 @@ test('those with readers are counted, and stay', () => {
   expect(interests.liveBytes).toBe(0);
 });
 
-test('one that was dropped while in use is found again when it is joined', () => {
+test('an interest that was dropped in use is found again when a reader joins it', () => {
   const interests = new Interests();
   const interest = interests.getOrCreate(['a.>'], undefined, [], 0);
   for (let number = 0; number < 500; number++) interests.getOrCreate(hundred(number), undefined, [], 0);

@@ -39,7 +39,7 @@ test('finds exactly the entries whose patterns cover the channel, after any chan
   );
 });
 
-test('what was never added is removed without a trace', () => {
+test('removing an absent pattern changes nothing', () => {
   const index = new PatternIndex<string>();
   for (const each of ['a', 'a.*', 'a.>', '*.*']) index.remove(each, 'x');
   const found: string[] = [];
@@ -47,7 +47,7 @@ test('what was never added is removed without a trace', () => {
   expect(found).toEqual([]);
 });
 
-test('a trie of which all is removed again, in whatever order, is empty, and never has a node that it could do without', () => {
+test('a trie whose entries are all removed, in any order, is empty, and never has a superfluous node', () => {
   fc.assert(
     fc.property(fc.array(pattern, { maxLength: 40 }), fc.infiniteStream(fc.nat()), (patterns, choices) => {
       const index = new PatternIndex<number>();
@@ -84,7 +84,7 @@ test('a chain of tokens without a branch is one node', () => {
   expect(index.size).toBe(1001);
 });
 
-test('all patterns that a client may name and that cover a channel together cost a publish some 20,000 visits at most', () => {
+test('the patterns of one client that all cover a channel cost a publish at most 20,000 visits', () => {
   const index = new PatternIndex<number>();
   const channel = Array.from({ length: PATTERN_TOKENS_MAX }, () => 'a');
   const name = (stars: readonly number[], length: number, end: readonly string[]): string =>

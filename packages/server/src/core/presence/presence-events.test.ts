@@ -24,7 +24,7 @@ const change: fc.Arbitrary<PresenceChange> = fc.oneof(
   fc.record({ kind: fc.constantFrom('occupied' as const, 'vacated' as const), channel, sequence: count }),
 );
 
-test('a change comes back from the event that tells of it', () => {
+test('a change is parsed from its event unchanged', () => {
   fc.assert(
     fc.property(change, (told) => {
       const event = presenceEvent(told, formatTime);
@@ -34,7 +34,7 @@ test('a change comes back from the event that tells of it', () => {
   );
 });
 
-test('whatever else is published there is no change, and does no harm', () => {
+test('events of other forms are not parsed as changes, and throw no error', () => {
   const told = fc.constantFrom('polycast.presence.a', 'polycast.users.online', 'polycast.channels.vacated');
   const type = fc.constantFrom(
     'polycast.join',

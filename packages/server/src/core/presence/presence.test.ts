@@ -59,8 +59,8 @@ function words(changes: readonly PresenceChange[]): string[] {
   });
 }
 
-describe('who comes and goes', () => {
-  test('is published at once for a join, and after the grace period for a leave', () => {
+describe('a join or leave', () => {
+  test('is published immediately for a join, and after the grace period for a leave', () => {
     const { enter, leave, after } = begin();
     enter('ann', { name: 'Ann' });
     expect(after(0)).toEqual([
@@ -71,7 +71,7 @@ describe('who comes and goes', () => {
     expect(words(after(1))).toEqual(['leave ann']);
   });
 
-  test('was never away when they are back within the grace', () => {
+  test('is not published for a user who returns within the grace period', () => {
     const { enter, leave, after } = begin();
     enter('ann');
     after(0);
@@ -81,7 +81,7 @@ describe('who comes and goes', () => {
     expect(after(60_000)).toEqual([]);
   });
 
-  test('is not published if the user leaves before it could be', () => {
+  test('is not published if the user leaves before the join is published', () => {
     const { presence, enter, leave, after } = begin();
     enter('ann');
     leave('ann');
@@ -99,7 +99,7 @@ describe('who comes and goes', () => {
     expect(after(60_000)).toEqual([]);
   });
 
-  test('a second device is published when it has stayed for the grace period, and likewise its leaving', () => {
+  test('a second device is published after the grace period, and likewise its leaving', () => {
     const { enter, leave, after } = begin();
     enter('ann');
     after(0);
@@ -150,8 +150,8 @@ describe('who comes and goes', () => {
   });
 });
 
-describe('those who poll', () => {
-  test('are there between their requests', () => {
+describe('users who poll', () => {
+  test('are present between their requests', () => {
     const { poll, after } = begin();
     poll('ann');
     expect(words(after(0))).toEqual(['join ann 1']);
@@ -163,7 +163,7 @@ describe('those who poll', () => {
     expect(words(after(10_000))).toEqual(['leave ann']);
   });
 
-  test('and then connect have never left', () => {
+  test('have not left if they then connect', () => {
     const { poll, enter, after } = begin();
     poll('ann');
     after(0);
@@ -193,7 +193,7 @@ describe('anonymous sessions', () => {
 });
 
 describe('a channel with many users', () => {
-  test('is counted from the bound on, and listed again well below it', () => {
+  test('is counted from the limit on, and listed again well below it', () => {
     const { presence, enter, leave, after } = begin({ listedMax: 4 });
     for (const user of ['a', 'b', 'c', 'd', 'e']) enter(user);
     expect(words(after(0)).slice(4)).toEqual(['count 5 0 counted']);
@@ -213,7 +213,7 @@ describe('a channel with many users', () => {
 });
 
 describe('system events', () => {
-  test('tell who is online, in numbered order, whatever they read', () => {
+  test('report who is online, numbered in order, whatever the users read', () => {
     const { connect, disconnect, after } = begin({ systemEvents: true });
     connect('ann');
     connect('bob');
@@ -240,7 +240,7 @@ describe('system events', () => {
 });
 
 describe('after a restart', () => {
-  test('those who come back have not been away, and the others leave after the grace', () => {
+  test('users who return have not left, and the others leave after the grace period', () => {
     const before = begin({ systemEvents: true });
     const telling = new PublishedPresence();
     for (const user of ['ann', 'bob']) {
@@ -270,14 +270,14 @@ describe('after a restart', () => {
     expect(words(after(1))).toEqual(['count 1 0 listed', 'join a 1']);
   });
 
-  test('a channel that was occupied and is not entered again is vacated', () => {
+  test('a channel that was occupied, and that no user enters again, is vacated', () => {
     const { restore, after } = begin({ systemEvents: true });
     restore({ channels: [], online: ['ann'], occupied: [ROOM], usersSequence: 7, channelsSequence: 9 });
     expect(words(after(10_000))).toEqual([`vacated ${ROOM} #10`, 'offline ann #8']);
   });
 });
 
-test('a reader that names ever new channels has further ones published later, and does not delay others', () => {
+test('a reader that requests more and more channels has the further ones published later, and does not delay others', () => {
   const { presence, enter, leave, after } = begin({ newChannelsPerSecond: 10, newChannelsBurst: 20 });
   enter('bob');
   after(0);
@@ -303,10 +303,10 @@ test('nothing is stored for empty channels', () => {
   expect(presence.isReady).toBe(false);
 });
 
-describe('what members may take', () => {
+describe('the memory of members', () => {
   const ALL = { membersBytesMax: 10_000, userMembersBytesMax: 4000, infosBytesMax: 3000 };
 
-  test('is bounded, for one user as for all, and free again when they have gone', () => {
+  test('is bounded, per user and in total, and released when they leave', () => {
     const { presence, enter, leave, after } = begin({ ...ALL, graceMs: 1000 });
     const rooms = Array.from({ length: 100 }, (_, index) => `room.${index}`);
     expect(presence.hasCapacity(rooms.slice(0, 5), 'ann')).toBe(true);
@@ -325,7 +325,7 @@ describe('what members may take', () => {
     ]);
   });
 
-  test('of what is shown is bounded: equal ones count once, and beyond it a user is shown without', () => {
+  test('of infos is bounded: equal ones count once, and beyond the limit a user has none', () => {
     const { presence, enter, leave, after } = begin({ ...ALL, graceMs: 1000 });
     const info = (letter: string): object => ({ name: letter.repeat(100) });
     for (const user of ['ann', 'bob', 'cem']) enter(user, info('a'));

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { BoundedCache } from './bounded-cache.ts';
 
-test('a memo stays within its bytes, however long the texts are, and keeps what is used', () => {
+test('a cache stays within its bytes, however long the texts are, and keeps the used entries', () => {
   const memo = new BoundedCache<string>(100_000, (value) => value.length);
   memo.set('used', 'v');
   for (let number = 0; number < 10_000; number++) {
@@ -12,7 +12,7 @@ test('a memo stays within its bytes, however long the texts are, and keeps what 
   expect(memo.get('1'.padEnd(1, 'x'))).toBeUndefined();
 });
 
-test('what is longer than half of it is not remembered, and pushes nothing out', () => {
+test('an entry larger than half the cache is not stored, and evicts nothing', () => {
   const memo = new BoundedCache<string>(1000, (value) => value.length);
   memo.set('a', 'v');
   memo.set('b', 'v'.repeat(600));
@@ -21,7 +21,7 @@ test('what is longer than half of it is not remembered, and pushes nothing out',
   expect([memo.get('a'), memo.bytes]).toEqual([undefined, 0]);
 });
 
-test('what was asked for last is the newest value, and is gone when the memo is cleared', () => {
+test('the last requested entry is the newest value, and disappears when the cache is cleared', () => {
   const memo = new BoundedCache<string>(1000, (value) => value.length);
   memo.set('a', 'first');
   expect(memo.get('a')).toBe('first');

@@ -10,10 +10,10 @@ test.each([
   ['delivery.heartbeat_ms', 'delivery.heartbeatMs'],
   ['delivery.heartBeatMS', 'delivery.heartbeatMs'],
   ['limits.bodyByteMax', 'limits.bodyBytesMax'],
-])('%s is taken for %s', (given, meant) => {
+])('%s is corrected to %s', (given, meant) => {
   expect(closestMatch(given, KNOWN)).toBe(meant);
 });
 
-test.each(['', 'colour', 'x', 'zzzzzzzz'])('"%s" is taken for nothing', (given) => {
+test.each(['', 'colour', 'x', 'zzzzzzzz'])('"%s" is not corrected', (given) => {
   expect(closestMatch(given, KNOWN)).toBeUndefined();
 });

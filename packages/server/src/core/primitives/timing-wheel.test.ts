@@ -20,7 +20,7 @@ class Item implements WheelTimer {
   }
 }
 
-test('each item is called at its tick, once, whatever was scheduled and cancelled before', () => {
+test('each item is called once, at its tick, with any scheduling and cancelling before', () => {
   const step = fc.record({
     item: fc.nat(4),
     ticks: fc.oneof(fc.integer({ min: -1, max: 20 }), fc.integer({ min: 500, max: 1600 })),
@@ -60,7 +60,7 @@ test('each item is called at its tick, once, whatever was scheduled and cancelle
   );
 });
 
-test('an item may schedule itself again, and take off others that are due with it', () => {
+test('an item may schedule itself again, and cancel others of the same tick', () => {
   const wheel = new TimingWheel();
   const [again, victim] = [new Item(wheel), new Item(wheel)];
   again.again = 3;

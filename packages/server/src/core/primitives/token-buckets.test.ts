@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { TokenBuckets } from './token-buckets.ts';
 
-test('a burst is let through, then as many as the rate says, and the wait that it names is enough', () => {
+test('a burst is allowed, then the configured rate, and the stated wait is sufficient', () => {
   const buckets = new TokenBuckets();
   const take = (nowMs: number): number => buckets.take('a', 2, 3, nowMs);
   expect([take(0), take(0), take(0)]).toEqual([0, 0, 0]);
@@ -15,7 +15,7 @@ test('a burst is let through, then as many as the rate says, and the wait that i
   expect(buckets.take('b', 2, 3, 500)).toBe(0);
 });
 
-test('over any time no more is let through than burst and rate allow', () => {
+test('in any period no more is allowed than burst and rate permit', () => {
   fc.assert(
     fc.property(
       fc.array(fc.nat(400), { maxLength: 200 }),
@@ -41,7 +41,7 @@ test('over any time no more is let through than burst and rate allow', () => {
   );
 });
 
-test('buckets are bounded in number, and those that are full go first', () => {
+test('buckets are bounded in number, and full ones are dropped first', () => {
   const buckets = new TokenBuckets();
   buckets.take('drained', 0.001, 1, 0);
   for (let number = 0; number < 120_000; number++) buckets.take(`b${number}`, 1000, 1, number);
@@ -49,7 +49,7 @@ test('buckets are bounded in number, and those that are full go first', () => {
   expect(buckets.take('drained', 0.001, 1, 120_000)).toBeGreaterThan(0);
 });
 
-test('a flood of names that are all held back does not have every bucket looked at for each of them', () => {
+test('a flood of throttled names does not scan every bucket for each of them', () => {
   const buckets = new TokenBuckets();
   let forgetting = 0;
   for (let number = 0; number < 60_000; number++) {

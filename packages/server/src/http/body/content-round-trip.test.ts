@@ -23,7 +23,7 @@ const mediaType = fc.constantFrom(
   undefined,
 );
 
-test('what was published comes back byte for byte', () => {
+test('data is returned byte for byte as it was published', () => {
   const body = fc.oneof(
     fc.uint8Array({ maxLength: 200 }),
     fc.string({ unit: 'grapheme' }).map((text) => Buffer.from(text)),
@@ -84,7 +84,7 @@ test.each([
   ['br; q=0.000, gzip;q=0', undefined],
   ['identity', undefined],
   ['brotli', undefined],
-])('of Accept-Encoding %j is taken %s', (header, encoding) => expect(acceptedEncoding(header)).toBe(encoding));
+])('for Accept-Encoding %j the coding is %s', (header, encoding) => expect(acceptedEncoding(header)).toBe(encoding));
 
 describe('origins', () => {
   const request = (origin: string | undefined, host: string | undefined = 'hub:8080'): never =>
@@ -100,7 +100,7 @@ describe('origins', () => {
     [['https://shop.example'], 'https://shop.example', true],
     [['https://shop.example'], 'https://shop.example.evil', false],
     [['*'], 'null', true],
-  ])('with %j, %s may: %s', (allowed, origin, may) =>
+  ])('with the list %j, the origin %s is allowed: %s', (allowed, origin, may) =>
     expect(new OriginPolicy(allowed).allows(request(origin))).toBe(may),
   );
 

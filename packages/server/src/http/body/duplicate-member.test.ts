@@ -21,9 +21,9 @@ test.each([
   '{"a":"a\\"","b":":"}',
   '{"a":{"a":{"a":1}},"b":[{"a":1},{"a":2}]}',
   '{"a":"\\\\","b":"a"}',
-])('%s has none twice', (json) => expect(() => checkUniqueMembers(json)).not.toThrow());
+])('%s has no member twice', (json) => expect(() => checkUniqueMembers(json)).not.toThrow());
 
-test('what was written by JSON.stringify never has', () => {
+test('a text of JSON.stringify never has a member twice', () => {
   fc.assert(
     fc.property(fc.jsonValue(), fc.constantFrom('', '\n '), (value, space) =>
       checkUniqueMembers(JSON.stringify(value, undefined, space)),

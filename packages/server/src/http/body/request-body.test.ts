@@ -3,7 +3,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { loadConfig } from '../../config/load.ts';
 import { openHub, type Hub } from '../../hub.ts';
 
-test('half-sent bodies share a budget, and give it back when they go', async () => {
+test('incomplete bodies share a budget, and release it when they end', async () => {
   const limits = ['limits.bodyBytesMax=1000000', 'limits.bodiesBytesMax=1000000'];
   const { config } = loadConfig({
     settings: ['access=loopback', 'listen=127.0.0.1:0', 'data=:memory:', 'logging.level=error', ...limits],
@@ -23,7 +23,7 @@ test('half-sent bodies share a budget, and give it back when they go', async () 
 });
 
 test.each(['/v1/users/42/disconnect', '/v1/keys/nobodys/rotate', '/v1/events'])(
-  'a request to %s that announces no body has none, and is not waited for',
+  'a request to %s without a body is answered without waiting for one',
   async (path) => {
     const { config } = loadConfig({
       settings: [
@@ -45,7 +45,7 @@ test.each(['/v1/users/42/disconnect', '/v1/keys/nobodys/rotate', '/v1/events'])(
   },
 );
 
-test('a client has a share of unfinished bodies, and servers are not affected', async () => {
+test('a client has a share of the memory for incomplete bodies, and servers are not affected', async () => {
   const hub = await hubOf(
     'limits.bodyBytesMax=1000000',
     'limits.bodiesBytesMax=10000000',

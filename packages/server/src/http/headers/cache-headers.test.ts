@@ -37,7 +37,7 @@ test.each([
   '/v1/events?channel=chat.a,news.a&after=earliest'.replace(',', '&channel='),
   '/v1/channels/news.a',
   '/v1/channels/chat.a',
-])('what one user got is not confirmed to another: %s', async (path) => {
+])("one user's answer is not revalidated for another: %s", async (path) => {
   const hub = await openAuthenticatedHub(SETTINGS);
   await hub.publish('news.a', 1);
   await hub.publish('chat.a', 2);
@@ -56,7 +56,7 @@ test.each([
   expect([200, 401]).toContain(anonymous.status);
 });
 
-test('every route that answers GET says what caches may do with it, and with private answers they may do nothing', async () => {
+test('every GET route sets Cache-Control, and private answers may not be stored', async () => {
   const hub = await openAuthenticatedHub(SETTINGS);
   await hub.publish('chat.a', 2);
   const token = hub.token('ann');
@@ -76,7 +76,7 @@ test('every route that answers GET says what caches may do with it, and with pri
   }
 });
 
-test('a full page between two cursors is for all caches, and for no longer than is set', async () => {
+test('a full page between two cursors may be shared, for the configured time', async () => {
   const hub = await openAuthenticatedHub(SETTINGS);
   for (let count = 1; count <= 4; count++) await hub.publish('news.a', count);
   const { cursor } = await ask(hub, '/v1/events?channel=news.a&after=earliest&limit=1');
@@ -99,7 +99,7 @@ test.each([
   ['of channels that are not for everybody', 'chat.a', 'after=CURSOR&limit=2'],
   ['that not everybody may look back on', 'recent.a', 'after=CURSOR&limit=2'],
   ['of values that are replaced', 'price.*', 'after=CURSOR&limit=2'],
-])('a page %s is shared by no cache', async (_name, channel, query) => {
+])('a page %s may not be shared', async (_name, channel, query) => {
   const hub = await openAuthenticatedHub(SETTINGS);
   await hub.publish('news.first', 0);
   const { cursor } = await ask(hub, '/v1/events?channel=news.first&after=earliest');
@@ -109,7 +109,7 @@ test.each([
   expect(page).toMatchObject({ status: 200, control: 'private, no-cache' });
 });
 
-test('an answer that was held, or that begins where a header says, is stored by no cache', async () => {
+test('an answer that waited, or that depends on Last-Event-ID, may not be stored', async () => {
   const hub = await openAuthenticatedHub(SETTINGS);
   for (let count = 1; count <= 4; count++) await hub.publish('news.a', count);
   const { cursor } = await ask(hub, '/v1/events?channel=news.a&after=earliest&limit=1');
@@ -119,7 +119,7 @@ test('an answer that was held, or that begins where a header says, is stored by 
   expect(resumed).toMatchObject({ status: 200, control: 'no-store' });
 });
 
-test('no page is shared if the setting is 0', async () => {
+test('no page may be shared if the setting is 0', async () => {
   const hub = await openAuthenticatedHub({ ...SETTINGS, delivery: { pageMaxAgeSeconds: 0 } });
   for (let count = 1; count <= 3; count++) await hub.publish('news.a', count);
   const { cursor } = await ask(hub, '/v1/events?channel=news.a&after=earliest&limit=1');
@@ -127,7 +127,7 @@ test('no page is shared if the setting is 0', async () => {
   expect(page).toMatchObject({ status: 200, control: 'no-cache' });
 });
 
-test('the tag of a private answer is good as a condition of publishing', async () => {
+test('the ETag of a private answer is valid as a condition of a publish', async () => {
   const hub = await openAuthenticatedHub(SETTINGS);
   await hub.publish('chat.a', 1);
   const read = await hub.administer('GET', '/v1/channels/chat.a');

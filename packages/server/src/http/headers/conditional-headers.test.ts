@@ -15,11 +15,11 @@ test.each([
   ['"a", b', []],
   ['"a', []],
   ['w/"a"', []],
-])('%s names %j', (header, tags) => {
+])('%s matches %j', (header, tags) => {
   expect(parseEntityTags(header)).toEqual(tags);
 });
 
-test('a tag is found at any place in a list', () => {
+test('a tag is found at any position of a list', () => {
   const tag = fc.stringMatching(/^[!#-~]{0,30}$/);
   const given = fc.record({
     before: fc.array(tag),
@@ -38,13 +38,13 @@ test('a tag is found at any place in a list', () => {
   );
 });
 
-test('what names anything names each', () => {
+test('an asterisk matches every tag', () => {
   expect(includesTag('*', '"a"')).toBe(true);
   expect(includesTag(undefined, '"a"')).toBe(false);
   expect(includesTag('"b"', '"a"')).toBe(false);
 });
 
-test('a header as long as there may be one is read in no time that counts', () => {
+test('a header of the maximum length is parsed in linear time', () => {
   expect(parseEntityTags('"a" ,'.repeat(4000) + '"')).toEqual([]);
   expect(parseEntityTags(' '.repeat(16_000) + '"')).toEqual([]);
 });

@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => hub.close());
 
-test('every reference leads to a schema, and every schema is referred to', () => {
+test('every reference has its schema, and every schema is referenced', () => {
   const referred = namesIn(api);
   expect([...referred].toSorted()).toEqual(Object.keys(api.schemas).toSorted());
   const { schemas } = (document as { components: { schemas: object } }).components;
@@ -32,7 +32,7 @@ function namesIn(within: object): ReadonlySet<string> {
   );
 }
 
-test('a body has one media type, which clients are generated from, and says the others in words', () => {
+test('a body has one media type for generated clients, and describes the others in words', () => {
   const { paths } = document as { paths: Record<string, Record<string, { requestBody?: Body }>> };
   for (const { method, path, bodies } of api.operations) {
     const body = paths[path]?.[method.toLowerCase()]?.requestBody;
@@ -46,13 +46,13 @@ interface Body {
   readonly content: object;
 }
 
-test('defaults are in the descriptions, because clients would send them otherwise', () => {
+test('defaults are only in the descriptions, because clients would send them otherwise', () => {
   expect(JSON.stringify(api)).toContain('"default":"per-channel"');
   expect(JSON.stringify(document)).not.toContain('"default":');
   expect(JSON.stringify(document)).toContain('Default: `per-channel`.');
 });
 
-test('operations have names of their own, and the parameters of their paths', () => {
+test('operations have unique names, and the parameters of their paths', () => {
   expect(new Set(api.operations.map(({ operationId }) => operationId)).size).toBe(api.operations.length);
   for (const { path, parameters } of api.operations) {
     const inPath = parameters.filter((parameter) => parameter.in === 'path').map(({ name }) => name);
@@ -60,7 +60,7 @@ test('operations have names of their own, and the parameters of their paths', ()
   }
 });
 
-test('every code that an HTTP request can get is documented by an operation', () => {
+test('every error code of HTTP requests is documented by an operation', () => {
   const elsewhere: readonly ErrorCode[] = ['invalid_message', 'not_found', 'method_not_allowed'];
   const documented = new Set<string>([
     ...elsewhere,

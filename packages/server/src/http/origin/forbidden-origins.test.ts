@@ -4,7 +4,7 @@ import { openAuthenticatedHub, type AuthenticatedHub } from '../../testing/authe
 const FOREIGN = { Origin: 'https://evil.example' };
 
 /** PROTOCOL.md section 13.7. */
-describe('a page that is not allowed', () => {
+describe('a page of a forbidden origin', () => {
   test.each([
     ['GET', '/v1/events?channel=news.a'],
     ['GET', '/v1/events?channel=news.a&wait=20'],
@@ -17,7 +17,7 @@ describe('a page that is not allowed', () => {
     ['GET', '/v1/nothing-of-the-kind'],
     ['GET', '/metrics'],
     ['GET', '/healthz'],
-  ])('%s %s is refused alike, whatever it carries', async (method, path) => {
+  ])('%s %s is refused alike, with any credentials or none', async (method, path) => {
     const hub = await openAuthenticatedHub({ allowedOrigins: ['https://shop.example'] });
     const ask = async (headers: Record<string, string>): Promise<unknown> => {
       const answer = await fetch(hub.url + path, { method, headers: { ...headers, ...FOREIGN } });
@@ -33,7 +33,7 @@ describe('a page that is not allowed', () => {
     }
   });
 
-  test('may send what its browser asks about first, without cookies, and is refused', async () => {
+  test('may send a preflight, without cookies, and its request is refused', async () => {
     const hub = await openAuthenticatedHub();
     const asked = { ...FOREIGN, 'Access-Control-Request-Method': 'POST' };
     const preflight = await fetch(`${hub.url}/v1/events`, { method: 'OPTIONS', headers: asked });
@@ -51,7 +51,7 @@ describe('a page that is not allowed', () => {
   });
 });
 
-test('a page that is allowed may read every answer, and one that names no origin is not concerned', async () => {
+test('an allowed page may read every answer, and a request without Origin is unaffected', async () => {
   const hub = await openAuthenticatedHub({ allowedOrigins: ['https://shop.example'] });
   const friend = await fetch(`${hub.url}/v1/nothing-of-the-kind`, { headers: { Origin: 'https://shop.example' } });
   expect([friend.status, friend.headers.get('access-control-allow-origin')]).toEqual([404, 'https://shop.example']);

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { OriginList } from './origin-list.ts';
 
-test('a domain is compared as text: what means something in a regular expression means itself', () => {
+test('a domain is compared as text: characters of regular expressions have no special meaning', () => {
   const list = new OriginList(['https://*.shop.example', 'https://*.a+b.example', 'https://*.[x].example']);
   for (const origin of ['https://www.shop.example', 'https://a.b_c.shop.example', 'https://w.a+b.example'])
     expect(list.includes(origin), origin).toBe(true);

@@ -94,7 +94,7 @@ describe('a page of this machine', () => {
     ['/v1/keys', false],
     ['/lab/wires', false],
     ['/metrics', false],
-  ])('of a file may ask for %s: %s, and never with cookies', (url, isAllowed) => {
+  ])('of a file may request %s: %s, and never with cookies', (url, isAllowed) => {
     const asked = { ...request({ origin: 'null' }), url } as IncomingMessage;
     expect(local('files').allows(asked)).toBe(isAllowed);
     expect(local('files').allowsCookies(asked)).toBe(false);

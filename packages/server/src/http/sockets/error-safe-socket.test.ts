@@ -5,7 +5,7 @@ import { addErrorListeners } from './error-safe-socket.ts';
 
 // If a listener returns a value, Node keeps the arguments of every later event in the whole
 // process.
-test.each(['connection', 'secureConnection'])('what owns a socket at %s returns nothing', (event) => {
+test.each(['connection', 'secureConnection'])('an owner of a socket at %s returns nothing', (event) => {
   const server = createServer();
   addErrorListeners(server);
   const [first] = server.listeners(event);

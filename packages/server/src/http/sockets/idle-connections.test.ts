@@ -9,7 +9,7 @@ import { IdleConnections, markUsed, stopTracking } from './idle-connections.ts';
 const PERIOD_MS = 1000;
 const PERIOD_TICKS = 4;
 
-test('a connection is kept for a whole period after each request, and then goes', async () => {
+test('a connection stays open for the whole timeout after each request, and is then closed', async () => {
   const { wheel, client } = await openConnection((response) => response.end());
   for (let requests = 0; requests < 3; requests++) {
     await ask(client);
@@ -20,7 +20,7 @@ test('a connection is kept for a whole period after each request, and then goes'
   await once(client, 'close');
 });
 
-test('a connection that is being answered stays', async () => {
+test('a connection with a request in flight stays open', async () => {
   let finish = (): void => undefined;
   const { wheel, client } = await openConnection((response) => {
     response.write('a');
@@ -40,7 +40,7 @@ test.each([
   ['goes when its client has ended it', true, 10, true],
   ['stays while there is much of it', true, 100_000, false],
   ['stays while its client may ask on', false, 10, false],
-])('one whose answer is never taken %s', async (_name, hasEnded, bytes, goes) => {
+])('one whose answer is never written %s', async (_name, hasEnded, bytes, goes) => {
   const wheel = new TimingWheel();
   // Like Node's TLS after some disconnects: a write never completes.
   const socket = new Duplex({ read: () => undefined, write: () => undefined, allowHalfOpen: true });
@@ -56,7 +56,7 @@ test.each([
   expect(socket.destroyed).toBe(goes);
 });
 
-test('one that has become a stream is let alone', async () => {
+test('a connection that has become a stream has no idle timeout', async () => {
   const { wheel, client } = await openConnection((response) => {
     stopTracking(response.req.socket);
     response.end();

@@ -17,7 +17,7 @@ test.each([
   ['CONNECT', CONNECT, 405, 'method_not_allowed'],
   ['bytes that are no HTTP', NO_HTTP, 400, 'invalid_request'],
   ['half an upgrade', upgrade('Content-Length: 5\r\n\r\nhe'), 400, 'pipelined_request'],
-])('%s behind a held poll is refused after its answer, never before', async (_name, bytes, status, code) => {
+])("%s after a waiting poll is refused after that poll's answer", async (_name, bytes, status, code) => {
   const { port, url } = await openTestHub();
   const client = new Client(port, HELD + HELD + bytes);
   await expect.poll(() => sessions(url)).toBe(2);
@@ -33,7 +33,7 @@ test.each([
   ['CONNECT', CONNECT],
   ['an upgrade', upgrade()],
   ['half an upgrade', upgrade('Content-Length: 5\r\n\r\nhe')],
-])('held polls behind each other end with their connection, with %s behind them', async (_name, bytes) => {
+])('several waiting polls end with their connection, with %s after them', async (_name, bytes) => {
   const { port, url } = await openTestHub();
   const client = new Client(port, HELD + HELD + HELD + bytes);
   await expect.poll(() => sessions(url)).toBe(3);
@@ -48,7 +48,7 @@ test.each([
   ['CONNECT', CONNECT],
   ['an upgrade', upgrade()],
   ['half an upgrade', upgrade('Content-Length: 5\r\n\r\nhe')],
-])('%s behind an event stream mean nothing', async (_name, bytes) => {
+])('%s after an event stream are ignored', async (_name, bytes) => {
   const { port, url } = await openTestHub();
   const client = new Client(port, STREAM + bytes);
   await expect.poll(() => client.text).toContain('polycast.ready');
@@ -70,7 +70,7 @@ test.each([
   expect(client.text).toContain('An upgrade must not have a body.');
 });
 
-test('a body that turns out to be no HTTP is refused itself, and nothing is written into an answer that has begun', async () => {
+test('a body that is not valid HTTP is refused, and nothing is written into an answer that has begun', async () => {
   const { port } = await openTestHub();
   const chunked = (type: string): string =>
     `POST /v1/events HTTP/1.1\r\n${HOST}Content-Type: ${type}\r\nTransfer-Encoding: chunked\r\n\r\n`;

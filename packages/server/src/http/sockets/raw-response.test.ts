@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { openTestHub } from '../../testing/open-hub.ts';
 
-test('answers of 304 follow each other on one connection, in the order of the requests', async () => {
+test('several 304 answers arrive on one connection in the order of the requests', async () => {
   const { url, port } = await openTestHub();
   const answer = await fetch(`${url}/v1/channels/a/events`, { method: 'POST', body: '1', headers: JSON_BODY });
   const { id } = (await answer.json()) as { id: string };
@@ -26,7 +26,7 @@ test('answers of 304 follow each other on one connection, in the order of the re
   expect(heads.at(-1)).toContain('Connection: close');
 });
 
-test('publishes on one connection are answered in order, with any requests between them', async () => {
+test('publishes on one connection are answered in order, with other requests between them', async () => {
   const { port } = await openTestHub();
   const publish = (channel: string, line = '') =>
     `POST /v1/channels/${channel}/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n${line}Content-Length: 1\r\n\r\n1`;

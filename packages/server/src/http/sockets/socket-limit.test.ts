@@ -49,7 +49,7 @@ async function asked(hub: AuthenticatedHub, localAddress?: string, secure = fals
   return one.text;
 }
 
-test('silent connections of one address count; the next ones are refused, and further ones closed', async () => {
+test('silent connections of one address are counted; the next ones are refused, and further ones closed', async () => {
   const hub = await openAuthenticatedHub({ limits: { socketsPerAddressMax: 3 } });
   const lines = await silent(hub, 3);
   const refused = await asked(hub);
@@ -69,7 +69,7 @@ test('silent connections of one address count; the next ones are refused, and fu
   expect(Number(/^polycast_sockets_refused_total (\d+)$/m.exec(metrics)?.[1])).toBeGreaterThanOrEqual(18);
 });
 
-test('those that became streams count for as long as they last, and no longer', async () => {
+test('connections that became streams are counted until they end', async () => {
   const hub = await openAuthenticatedHub({ limits: { socketsPerAddressMax: 2 } });
   for (let round = 0; round < 3; round++) {
     const streams = await silent(hub, 2);
@@ -88,7 +88,7 @@ test('an upgrade on such a connection is refused as well', async () => {
   expect(await hub.socket('channel=news.a').waitForRefusal()).toBe(429);
 });
 
-test('with TLS they are counted before the handshake', async () => {
+test('connections with TLS are counted before the handshake', async () => {
   const hub = await openAuthenticatedHub({ limits: { socketsPerAddressMax: 2 }, tls: certificate() });
   await silent(hub, 2);
   expect(await asked(hub, undefined, true)).toMatch(/^HTTP\/1\.1 429 /);
@@ -97,7 +97,7 @@ test('with TLS they are counted before the handshake', async () => {
   expect(await asked(hub, '127.0.0.2', true)).toMatch(/^HTTP\/1\.1 200 /);
 });
 
-test('proxies that are trusted bring as many as they like', async () => {
+test('connections of trusted proxies are not limited', async () => {
   const hub = await openAuthenticatedHub({ limits: { socketsPerAddressMax: 1 }, trustedProxies: ['127.0.0.2'] });
   await silent(hub, 5, '127.0.0.2');
   expect(await asked(hub, '127.0.0.2')).toMatch(/^HTTP\/1\.1 200 /);

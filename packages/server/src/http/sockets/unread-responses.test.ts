@@ -56,7 +56,7 @@ async function held(hub: Hub): Promise<{ bytes: number; bytesMax: number; refuse
   };
 }
 
-test('unread answers are bounded in bytes: the client with the most loses its oldest, and others are answered', async () => {
+test('unread answers are bounded in bytes: the client with the most loses its oldest, and other clients are answered', async () => {
   const hub = await open([`limits.answersBytesMax=${3 * ANSWER_BYTES}`]);
   for (let count = 1; count <= 8; count++) {
     unreading(hub);
@@ -73,7 +73,7 @@ test('unread answers are bounded in bytes: the client with the most loses its ol
   expect(((await answer.json()) as { events: unknown[] }).events).toHaveLength(16);
 });
 
-test('one that is taken, however slowly, or whose client goes, is no longer counted', async () => {
+test('an answer that is read, however slowly, or whose client disconnects, is no longer counted', async () => {
   const hub = await open([]);
   const clients = [unreading(hub), unreading(hub)];
   await expect.poll(async () => (await held(hub)).bytes).toBeGreaterThan(1.9 * ANSWER_BYTES);
@@ -88,7 +88,7 @@ test.each([
   ['CONNECT', 'CONNECT a HTTP/1.1\r\nHost: localhost\r\n\r\n'],
   ['an upgrade', 'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'],
   ['no HTTP', '\0\r\n\r\n'],
-])('those that wait behind others go with their connection, with %s behind them', async (_name, last) => {
+])('waiting answers are released with their connection, with %s after them', async (_name, last) => {
   const hub = await open([]);
   const clients = [unreading(hub, ALL + ALL + last), unreading(hub, ALL + ALL + last)];
   await expect.poll(async () => (await held(hub)).bytes).toBeGreaterThan(3.9 * ANSWER_BYTES);

@@ -23,7 +23,7 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
   { maxLength: 100, size: 'max' },
 );
 
-test('whatever it is asked: never more than allowed, never past the grace, never what was forgotten, never another answer', () => {
+test('with any requests: it never exceeds its limit or the grace period, and returns no dropped or wrong answer', () => {
   fc.assert(
     fc.property(steps, (list) => {
       const cache = new AnswerCache<number>(ENTRIES_MAX, GRACE_MS);
@@ -58,7 +58,7 @@ test('whatever it is asked: never more than allowed, never past the grace, never
   );
 });
 
-test('where one more comes, what was not used lately goes', () => {
+test('a new entry evicts those that were not used recently', () => {
   const cache = new AnswerCache<string>(3, 0);
   for (const name of ['a', 'b', 'c']) cache.set(name, name, name, 1000);
   cache.get('a', 0);

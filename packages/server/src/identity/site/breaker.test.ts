@@ -16,7 +16,7 @@ test('consecutive failures open it, and one answer resets the count', () => {
   expect(after(CLOSED, 'failed', 'failed', 'failed')).toEqual({ kind: 'open', era: 1, untilMs: 1000 });
 });
 
-test('failures of one client alone do not open it, whatever their number; those of two do, or one that is surely of the site', () => {
+test('failures of one client alone do not open it; failures of two clients, or a sure failure of the site, do', () => {
   const failed = (breaker: Breaker, client?: string, opensFor: 'clients' | 'sure' = 'clients'): Breaker =>
     transition(breaker, { kind: 'failed', era: breaker.era, nowMs: 0, client }, { ...SETTINGS, opensFor });
   let state: Breaker = CLOSED;
@@ -31,7 +31,7 @@ test('failures of one client alone do not open it, whatever their number; those 
   expect(failed(failed(failed(CLOSED), 'one', 'sure'), 'one', 'sure').kind).toBe('open');
 });
 
-test('after the pause one request tests the site, and decides', () => {
+test('after the pause one request tests the site, and its outcome decides', () => {
   const open = after(CLOSED, 'failed', 'failed', 'failed');
   expect([allowsRequest(open, 999), allowsRequest(open, 1000)]).toEqual([false, true]);
   const trying = transition(open, { kind: 'asked', nowMs: 1000 }, SETTINGS);
@@ -61,7 +61,7 @@ const events = fc.array(
   { maxLength: 200, size: 'max' },
 );
 
-test('whatever happens: only one tries, what is late decides nothing, and it never stays shut', () => {
+test('with any outcomes: only one request tests the site, late ones are ignored, and it never blocks requests forever', () => {
   fc.assert(
     fc.property(events, (list) => {
       let state: Breaker = CLOSED;

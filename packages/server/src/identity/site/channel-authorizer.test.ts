@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { ANONYMOUS, type Principal } from '../../core/access/principal.ts';
 import { forget, openSiteKit, refusal } from './testing/kit.ts';
 
-test('a rule may leave a channel to the site, which is asked about users alone', async () => {
+test('a rule may delegate a channel to the site, which is asked about users only', async () => {
   const { backend, site, clock } = await openSiteKit(({ body }) => ({
     allowed: body['channel'] === 'orders.7',
     ttlSeconds: 60,
@@ -27,7 +27,7 @@ test('a rule may leave a channel to the site, which is asked about users alone',
   expect(backend.requests).toHaveLength(5);
 });
 
-test('consent in an outage: what was allowed stays for the grace, all else is not known', async () => {
+test('consent in an outage: a cached consent is valid for the grace period, and without one the answer is unknown', async () => {
   const { backend, site, clock } = await openSiteKit(({ body }) => ({
     allowed: body['channel'] === 'a',
     ttlSeconds: 60,

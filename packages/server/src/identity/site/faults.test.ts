@@ -72,7 +72,7 @@ const FAULTS: Readonly<Record<string, Behaviour>> = {
   'tells too much': () => ({ user: '7', ttlSeconds: 60, info: 'x'.repeat(4096) }),
 };
 
-test.each(Object.entries(FAULTS))('a site that %s lets nobody in', async (_name, behave) => {
+test.each(Object.entries(FAULTS))('a site that %s authenticates no user', async (_name, behave) => {
   const { backend, login, site, logged } = await openSiteKit(behave, { failuresMax: 1, timeoutMs: 300 });
   const { code, extensions } = await refusal(() => login('user-7'));
   expect(code).toBe('identity_unavailable');
@@ -95,7 +95,7 @@ test('a connection that the site closed while idle is opened again', async () =>
   expect(backend.requests).toHaveLength(2);
 });
 
-test('an unreachable site lets no user in', async () => {
+test('an unreachable site authenticates no user', async () => {
   const { backend, login, logged } = await openSiteKit(answersBySession(60), { failuresMax: 1 });
   await backend.close();
   expect((await refusal(() => login('user-7'))).code).toBe('identity_unavailable');

@@ -77,7 +77,7 @@ test('a cookie is sufficient on every transport, and identifies the private chan
   expect(ready).toMatchObject({ op: 'ready' });
 });
 
-test('a caller unknown to the site reads open channels, and gets 401 for others', async () => {
+test('a caller unknown to the site reads open channels, and receives 401 for others', async () => {
   const { get } = await kit(answersBySession(60));
   const guest = { cookie: 'session=guest' };
   expect((await get('/v1/events?channel=news', guest)).status).toBe(200);
@@ -85,7 +85,7 @@ test('a caller unknown to the site reads open channels, and gets 401 for others'
   expect([refused.status, ((await refused.json()) as { code: string }).code]).toEqual([401, 'unauthorized']);
 });
 
-test('rules ask for what the site claims of its users', async () => {
+test('rules can require claims that the site returns for its users', async () => {
   const { get } = await kit(({ body }) => {
     const { session } = body['cookies'] as { session: string };
     return { user: session, claims: { staff: session === 'boss' }, ttlSeconds: 60 };
@@ -94,14 +94,14 @@ test('rules ask for what the site claims of its users', async () => {
   expect((await get('/v1/events?channel=staff', { cookie: 'session=ada' })).status).toBe(403);
 });
 
-test('a cookie of a page whose origin is not allowed is never shown to the site', async () => {
+test('a cookie from a page whose origin is not allowed is never forwarded to the site', async () => {
   const { backend, get } = await kit(answersBySession(60));
   const { status } = await get('/v1/events?channel=@me', { ...ADA, origin: 'https://evil.example' });
   expect([401, 403]).toContain(status);
   expect(backend.requests).toHaveLength(0);
 });
 
-test('a site that is down: 503 and when to come back for those it has not named, on every transport', async () => {
+test('during an outage of the site, unknown users receive 503 and Retry-After on every transport', async () => {
   const { hub, backend, get } = await kit(answersBySession(60));
   await get('/v1/events?channel=@me', ADA);
   backend.behave = down;
@@ -150,7 +150,7 @@ test('with `site` in a rule, the site decides on a channel: for readers and publ
   expect((await get('/v1/events?channel=orders.bob', ADA)).status).toBe(503);
 });
 
-test('a stream lives on beyond its answers: the site is asked again, and its client hears nothing of it', async () => {
+test('a stream outlives its cached answers: the site is asked again, and the client receives no message about it', async () => {
   const { backend, get } = await kit(answersBySession(12), {}, 10);
   const stream = framesOf(await get('/v1/events?channel=@me', { ...ADA, accept: 'text/event-stream' }));
   await messageOf(stream, 'polycast.ready');
@@ -163,7 +163,7 @@ test('a stream lives on beyond its answers: the site is asked again, and its cli
   ]);
 });
 
-test('what the site says on renewal holds, also where it is less than before', async () => {
+test("the site's answer on renewal takes effect, also where it grants less than before", async () => {
   const { backend, get } = await kit(() => ({ user: 'ada', claims: { staff: true }, ttlSeconds: 8 }), {}, 10);
   const stream = framesOf(await get('/v1/events?channel=staff', { ...ADA, accept: 'text/event-stream' }));
   await messageOf(stream, 'polycast.ready');
@@ -172,7 +172,7 @@ test('what the site says on renewal holds, also where it is less than before', a
   expect(backend.requests).toHaveLength(2);
 });
 
-test('a stream lives on through an outage of the site, and ends with the grace', async () => {
+test('a stream survives an outage of the site, and ends with the grace period', async () => {
   const { backend, get } = await kit(answersBySession(10), { graceSeconds: 20, retryAfterSeconds: 10 }, 10);
   // Measured before the first question: the site's answer is valid for at least this long from
   // here.
@@ -203,7 +203,7 @@ test('when the site disconnects a user, the streams end and cached answers are d
   expect((await get('/v1/events?channel=@me', ADA)).status).toBe(503);
 });
 
-test('a user who logs in again after that is let in, also with the same cookie', async () => {
+test('a user who logs in again after that is accepted, also with the same cookie', async () => {
   const world = await kit(answersBySession(60));
   const { backend, get } = world;
   expect((await get('/v1/events?channel=@me', ADA)).status).toBe(200);
@@ -212,7 +212,7 @@ test('a user who logs in again after that is let in, also with the same cookie',
   expect(backend.requests).toHaveLength(2);
 });
 
-test('when the site has a user reauthenticated, a stream goes on with what is right now', async () => {
+test('when the site has a user reauthenticated, a stream continues with its current permissions', async () => {
   const world = await kit(() => ({ user: 'ada', claims: { staff: true }, ttlSeconds: 60 }));
   const { backend, get } = world;
   const headers = { ...ADA, accept: 'text/event-stream' };

@@ -3,7 +3,7 @@ import { ANONYMOUS } from '../../core/access/principal.ts';
 import { openSiteKit, refusal } from './testing/kit.ts';
 import { answersBySession } from './testing/site.ts';
 
-test('the site is shown the named cookies and headers, and says who it is', async () => {
+test('the site receives the configured cookies and headers, and answers with the user', async () => {
   const { backend, clock, login } = await openSiteKit(
     () => ({
       user: '7',
@@ -48,14 +48,14 @@ test('the site is shown the named cookies and headers, and says who it is', asyn
   ]);
 });
 
-test("a request without any of it is not the site's, nor is one with a token", async () => {
+test('a request without any of them causes no request to the site, nor does one with a token', async () => {
   const { backend, login } = await openSiteKit(answersBySession(60));
   expect(login(undefined)).toBeUndefined();
   expect(login('user-7', { token: 'something' })).toBeUndefined();
   expect(backend.requests).toHaveLength(0);
 });
 
-test('an answer of the site is cached until its time is over', async () => {
+test('an answer of the site is cached until it expires', async () => {
   const { backend, clock, login } = await openSiteKit(answersBySession(60));
   const first = await login('user-7');
   expect(login('user-7')).toBe(first);
@@ -67,7 +67,7 @@ test('an answer of the site is cached until its time is over', async () => {
   await expect.poll(() => backend.requests.length).toBe(2);
 });
 
-test('unknown credentials are asked about again only after a moment', async () => {
+test('unknown credentials are looked up again only after a short pause', async () => {
   const { backend, clock, login } = await openSiteKit(answersBySession(60));
   expect(await login('guest')).toEqual(ANONYMOUS);
   expect(login('guest')).toEqual(ANONYMOUS);
@@ -76,19 +76,19 @@ test('unknown credentials are asked about again only after a moment', async () =
   expect(backend.requests).toHaveLength(2);
 });
 
-test.each([401, 403])('%s is nobody', async (status) => {
+test.each([401, 403])('%s authenticates no user', async (status) => {
   const { login } = await openSiteKit((_asked, response) => void response.writeHead(status).end('who are you?'));
   expect(await login('user-7')).toEqual(ANONYMOUS);
 });
 
-test('a token that only the site could know, and does not, is refused', async () => {
+test('a token that only the site could accept, and does not, is refused', async () => {
   const { login } = await openSiteKit(() => ({ user: null }), { cookies: [], headers: ['Authorization'] });
   const shown = { token: 'abc', header: (name: string) => (name === 'authorization' ? 'Bearer abc' : undefined) };
   expect((await refusal(() => login(undefined, shown))).code).toBe('unauthorized');
   expect((await refusal(() => login(undefined, shown))).code).toBe('unauthorized');
 });
 
-test('a password that a browser sends by itself is not shown for a page', async () => {
+test('a password that a browser sends by itself is not forwarded for a page', async () => {
   const { backend, login } = await openSiteKit(() => ({ user: '7', ttlSeconds: 60 }), {
     cookies: [],
     headers: ['authorization'],
@@ -101,7 +101,7 @@ test('a password that a browser sends by itself is not shown for a page', async 
   expect(backend.requests).toHaveLength(1);
 });
 
-test('what is shown arrives byte for byte, and what is too long for the site does not go there', async () => {
+test('credentials are forwarded byte for byte, and those that are too long for the site are not', async () => {
   const { backend, login } = await openSiteKit(({ headers, body }) => {
     const { session } = body['cookies'] as { session: string };
     return { user: session === 'é"ÿ' && headers.cookie === 'session=é"ÿ' ? 'both' : 'neither', ttlSeconds: 60 };
@@ -114,14 +114,14 @@ test('what is shown arrives byte for byte, and what is too long for the site doe
   expect(backend.requests).toHaveLength(2);
 });
 
-test('per address: another address is another question', async () => {
+test('per address: another address needs another lookup', async () => {
   const { backend, login } = await openSiteKit(answersBySession(60), { perAddress: true });
   await login('user-7');
   await login('user-7', { address: '192.0.2.8' });
   expect(backend.requests.map(({ body }) => body['address'])).toEqual(['192.0.2.7', '192.0.2.8']);
 });
 
-test('a crowd with few cookies costs as many calls, and no more at once than is stated', async () => {
+test('many clients with few cookies cause one call per cookie, within the limit of concurrent calls', async () => {
   const { backend, login } = await openSiteKit(async (asked, response) => {
     await new Promise((resolve) => setImmediate(resolve));
     return answersBySession(60)(asked, response);

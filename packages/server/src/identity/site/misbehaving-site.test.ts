@@ -35,7 +35,7 @@ async function outcomesOf(
 }
 
 describe.each(Object.entries(ENDINGS))('after each number of bytes of an answer of the site, %s', (_manner, ending) => {
-  test('a question has an outcome', async () => {
+  test('a lookup has an outcome', async () => {
     const uncaught = uncaughtErrors();
     const outcomes = await Promise.all(
       Object.values(ANSWERS).map(async (answer) =>
@@ -46,7 +46,7 @@ describe.each(Object.entries(ENDINGS))('after each number of bytes of an answer 
     expect(uncaught).toEqual([]);
   });
 
-  test('the hub may go at that moment', async () => {
+  test('the hub may stop at that moment', async () => {
     const uncaught = uncaughtErrors();
     await Promise.all(
       Object.values(ANSWERS).map(async (answer) => {

@@ -3,7 +3,7 @@ import { ANONYMOUS, type Principal } from '../../core/access/principal.ts';
 import { forget, openSiteKit, refusal } from './testing/kit.ts';
 import { answersBySession, type Behaviour } from './testing/site.ts';
 
-test('on an outage known users stay for the grace, and unknown ones are not let in', async () => {
+test('during an outage known users stay for the grace period, and unknown ones are refused', async () => {
   const { backend, site, clock, login, logged } = await openSiteKit(answersBySession(60));
   const before = (await login('user-7')) as Principal;
   backend.behave = (_asked, response) => void response.writeHead(503).end();
@@ -58,7 +58,7 @@ const failsOn = (bad: string): Behaviour => {
     JSON.stringify(asked).includes(bad) ? void response.writeHead(500).end() : well(asked, response);
 };
 
-test('a client whose credentials the site cannot read does not affect others, however often it tries', async () => {
+test('a client whose credentials the site cannot parse does not affect others, however often it retries', async () => {
   for (const isAnybodyKnown of [true, false]) {
     const { site, login } = await openSiteKit(failsOn('odd'), { failuresMax: 3 });
     if (isAnybodyKnown) await login('user-0');
@@ -75,7 +75,7 @@ test('a client whose credentials the site cannot read does not affect others, ho
   }
 });
 
-test('nor from many addresses after a success: an answered request decides', async () => {
+test('failures from many addresses do not affect others after a success: an answered probe decides', async () => {
   const { backend, site, login } = await openSiteKit(failsOn('odd'), { failuresMax: 3 });
   await login('user-0');
   for (let round = 0; round < 12; round++)
@@ -86,7 +86,7 @@ test('nor from many addresses after a success: an answered request decides', asy
   await expect.poll(() => backend.requests.length).toBe(2 + 12 + 4);
 });
 
-test('before the first success, a client that has failed does not take the turn that tests the site', async () => {
+test('before the first success, a client that has failed may not send the probe of the site', async () => {
   const { clock, login, site } = await openSiteKit(failsOn('odd'), { failuresMax: 3 });
   const attack = (round: number): Promise<PromiseSettledResult<unknown>[]> =>
     Promise.allSettled([8, 9].map(async (host) => login(`odd-${round}-${host}`, { address: `203.0.113.${host}` })));
@@ -124,7 +124,7 @@ test('a client whose request waits for its answer does not prevent others from t
   expect(site.stats.isFailing).toBe(false);
 });
 
-test('where all have failed, any of them finds out that the site is back', async () => {
+test('if all clients have failed, any of them can detect that the site is back', async () => {
   const { backend, clock, login, site } = await openSiteKit((_asked, response) => void response.writeHead(500).end());
   for (let user = 0; user < 3; user++) await refusal(() => login(`user-${user}`, { address: `192.0.2.${user}` }));
   expect(site.stats.isFailing).toBe(true);
@@ -139,7 +139,7 @@ test('where all have failed, any of them finds out that the site is back', async
   expect(site.stats.isFailing).toBe(false);
 });
 
-test('a site that is down is tried with what it has answered before, and then answers who was there', async () => {
+test('a site that is down is probed with known credentials, and then serves known users', async () => {
   const { backend, clock, login, site } = await openSiteKit(answersBySession(60), { failuresMax: 3 });
   await login('user-0');
   backend.behave = (_asked, response) => void response.writeHead(500).end();
@@ -150,7 +150,7 @@ test('a site that is down is tried with what it has answered before, and then an
   expect((await login('user-5'))?.user).toBe('5');
 });
 
-test('who asks without end waits for its own turn alone, and its places go to others', async () => {
+test('a client with many requests waits for its own turns alone, and its places go to others', async () => {
   const answers: (() => void)[] = [];
   const { backend, login } = await openSiteKit(
     (asked, response) =>
@@ -175,7 +175,7 @@ test('who asks without end waits for its own turn alone, and its places go to ot
   clearInterval(answering);
 });
 
-test('a site that is back finds one question at its door, not a crowd', async () => {
+test('a site that is back receives one probe, not a burst', async () => {
   const { backend, clock, login } = await openSiteKit((_asked, response) => void response.writeHead(500).end());
   for (let user = 0; user < 3; user++) await refusal(() => login(`user-${user}`, { address: `192.0.2.${user}` }));
   clock.advance(5000);
@@ -193,7 +193,7 @@ test('a user who was logged out does not stay for the grace period', async () =>
   clock.advance(1);
 });
 
-test('what the site was saying while it took it back is not believed', async () => {
+test('an answer in flight when its user is forgotten is dropped, and the site is asked again', async () => {
   const answers: ((answer: object) => void)[] = [];
   const { backend, site, login } = await openSiteKit(() => new Promise((resolve) => answers.push(resolve)));
   const asking = login('user-7');
@@ -231,7 +231,7 @@ test('a renewal detects that the user has logged out, or has changed', async () 
   expect((await refusal(() => login0?.renew?.(first))).code).toBe('unauthorized');
 });
 
-test('in an outage a live session is renewed for as long as the grace lasts', async () => {
+test('during an outage a live session is renewed until the grace period ends', async () => {
   const { backend, site, clock, login } = await openSiteKit(answersBySession(60), { graceSeconds: 12 });
   const [login0] = site.identifiers;
   const first = (await login('user-7')) as Principal;
@@ -248,7 +248,7 @@ test('in an outage a live session is renewed for as long as the grace lasts', as
   expect((await refusal(() => login0?.renew?.(held))).code).toBe('identity_unavailable');
 });
 
-test('during an outage a renewal extends the session, however soon it comes again', async () => {
+test('during an outage a renewal extends the session, also with very short intervals', async () => {
   const { backend, site, clock, login } = await openSiteKit(answersBySession(60), { failuresMax: 1 });
   const [login0] = site.identifiers;
   let held = (await login('user-7')) as Principal;

@@ -178,7 +178,7 @@ test('a request that has waited too long for its turn fails', async () => {
   expect(inquiry.stats).toEqual({ asked: 1, failed: 0, graced: 0, unavailable: 2 });
 });
 
-test('an outage refuses those who wait at once', async () => {
+test('an outage fails the waiting requests immediately', async () => {
   const { inquiry, sent } = new Rig({ concurrentMax: 1, failuresMax: 1, queueMax: 100 });
   const answers = Array.from({ length: 50 }, async (_, index) => inquiry.ask(`${index}`, () => `${index}`));
   sent[0]?.end('fail');

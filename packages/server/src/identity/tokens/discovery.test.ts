@@ -43,8 +43,8 @@ function rig(issuer = ISSUER, description: unknown = GOOD) {
   return { tokens, documents, asked, warned, clock, outcome, urls: () => asked.map(({ url }) => url) };
 }
 
-describe('an issuer that is named by its URL alone', () => {
-  test('is asked where its keys are, once a day, and for the keys as often as any other', async () => {
+describe('an issuer that is configured by its URL alone', () => {
+  test('is asked for the address of its keys once a day, and for the keys as often as any other', async () => {
     const { tokens, asked, clock, outcome, urls } = rig();
     await outcome(1, 0);
     expect(asked).toEqual([
@@ -61,14 +61,14 @@ describe('an issuer that is named by its URL alone', () => {
     expect(urls().slice(3)).toEqual([DESCRIPTION, KEYS]);
   });
 
-  test('may end with a slash, which is left out of the address and not of the name', async () => {
+  test("may end with a slash, which is part of the issuer's name and not of the address", async () => {
     const named = rig(`${ISSUER}/`, { ...GOOD, issuer: `${ISSUER}/` });
     await named.outcome(1, 0);
     expect(named.urls()).toEqual([DESCRIPTION, KEYS]);
     await rig(`${ISSUER}/`, GOOD).outcome(0, 1);
   });
 
-  test('is asked again for the place of its keys when they have moved', async () => {
+  test('is asked again for the address of its keys when they have moved', async () => {
     const { tokens, documents, clock, outcome } = rig();
     await outcome(1, 0);
     documents.set('https://keys.example/new', documents.get(KEYS));
@@ -92,7 +92,7 @@ describe('an issuer that is named by its URL alone', () => {
     ['has keys in a file', { ...GOOD, jwks_uri: 'file:///etc/passwd' }],
     ['is no JSON', '<html>'],
     ['is null', null],
-  ])('is not believed when its description %s', async (_what, description) => {
+  ])('is refused when its description %s', async (_what, description) => {
     const made = rig(ISSUER, description);
     await made.outcome(0, 1);
     expect(made.urls()).toEqual([DESCRIPTION]);

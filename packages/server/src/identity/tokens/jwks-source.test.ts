@@ -15,7 +15,7 @@ function bytes(document: unknown): Buffer {
 }
 
 describe('a JWK Set', () => {
-  test('gives the keys that another library makes of them', async () => {
+  test('yields the same keys as another library', async () => {
     const keys = await Promise.all(
       ALL.map(async (name) => ({ ...(await exportJWK(PAIRS[name].publicKey)), kid: name })),
     );
@@ -24,7 +24,7 @@ describe('a JWK Set', () => {
     );
   });
 
-  test('that serves us serves others: a token that we take is taken by another library', async () => {
+  test('works with another library: it accepts the same token', async () => {
     const set = { keys: [jwkOf(ES, 'a')] };
     const claims = { sub: '42', exp: 4e9 };
     const token = tokenOf({ alg: 'ES256', kid: 'a' }, claims, ecdsa(PAIRS.ES256.privateKey));
@@ -58,11 +58,11 @@ describe('a JWK Set', () => {
     ['no object', 'key'],
     ['null', null],
     ['with a kid that is no text', { ...jwkOf(ES), kid: 7 }],
-  ])('with a key that is %s goes without it', (_what, jwk) => {
+  ])('ignores a key that is %s', (_what, jwk) => {
     expect(keysInSet(bytes({ keys: [jwk, jwkOf(ES, 'good')] }), ALL).map(({ kid }) => kid)).toEqual(['good']);
   });
 
-  test('gives only keys of the algorithms that are asked for', () => {
+  test('yields only keys of the configured algorithms', () => {
     const keys = ALL.map((name) => jwkOf(PAIRS[name].publicKey, name));
     expect(keysInSet(bytes({ keys }), ['EdDSA']).map(({ kid }) => kid)).toEqual(['EdDSA']);
   });
@@ -126,8 +126,8 @@ async function settled(made: Rig, fetches: number): Promise<void> {
   await new Promise(setImmediate);
 }
 
-describe('keys that are fetched', () => {
-  test('are fetched once for all who wait, and then are there at once', async () => {
+describe('fetched keys', () => {
+  test('are fetched once for all who wait, and are then available without a wait', async () => {
     const made = rig();
     const found = await Promise.all(Array.from({ length: 100 }, () => find(made, 'a')));
     expect(new Set(found.map(([key]) => key)).size).toBe(1);
@@ -149,7 +149,7 @@ describe('keys that are fetched', () => {
     expect(made.withdrawn).toEqual([]);
   });
 
-  test('and are gone count no more, nor does what they have verified', async () => {
+  test('and that disappear are invalid, and so are the tokens that they verified', async () => {
     const made = rig();
     const [key] = (await find(made, 'a')) as [VerificationKey];
     expect(made.source.trusts(key)).toBe(true);
@@ -163,7 +163,7 @@ describe('keys that are fetched', () => {
     expect(key.isRetired).toBe(true);
   });
 
-  test('are fetched for an unknown kid, once in a while however many are made up', async () => {
+  test('are fetched for an unknown kid, at a bounded rate however many are invented', async () => {
     const made = rig();
     await find(made, 'a');
     for (let number = 0; number < 100; number++) expect(await find(made, `made up ${number}`)).toEqual([]);
@@ -221,7 +221,7 @@ describe('keys that are fetched', () => {
     expect(await find(made, 'a')).toHaveLength(1);
   });
 
-  test('are none when the issuer says that it has none', async () => {
+  test("are empty when the issuer's set is empty", async () => {
     const made = rig();
     await find(made, 'a');
     made.answer = async () => ({ keys: [] });

@@ -7,7 +7,7 @@ const objects = fc
   .dictionary(fc.string({ unit: 'grapheme' }), json, { noNullPrototype: true })
   .map((object) => withPlainNames(object) as Record<string, unknown>);
 
-test('any object comes back as it was', () => {
+test('any object is returned unchanged', () => {
   fc.assert(
     fc.property(objects, fc.constantFrom(undefined, 2), (object, indent) => {
       expect(parseStrictObject(Buffer.from(JSON.stringify(object, undefined, indent)))).toEqual(
@@ -37,7 +37,7 @@ test('a duplicate member is refused, at any depth and in any spelling', () => {
   );
 });
 
-test('no bytes make it throw', () => {
+test('random bytes cause no exception', () => {
   fc.assert(fc.property(fc.uint8Array(), (bytes) => void parseStrictObject(Buffer.from(bytes))));
   fc.assert(
     fc.property(fc.array(fc.constantFrom('{', '}', '[', ']', '"', '\\', ':', ',', '1', 'a', ' ')), (pieces) => {
@@ -49,20 +49,20 @@ test('no bytes make it throw', () => {
 test.each([
   ['__proto__', '{"__proto__":{"admin":true}}'],
   ['a colon and braces in a string', String.raw`{"a":":{}[]\":","b\"":"\\"}`],
-])('%s is nothing special', (_what, text) => {
+])('%s is an ordinary member', (_what, text) => {
   const parsed = parseStrictObject(Buffer.from(text));
   expect(JSON.stringify(parsed)).toBe(text);
   expect((parsed as { admin?: unknown }).admin).toBeUndefined();
 });
 
-test('a name that begins with an escape is refused: what `JSON.parse` makes of it depends on what it has parsed before', () => {
+test('a name that begins with an escape is refused: `JSON.parse` may read it wrongly after other texts', () => {
   JSON.parse(String.raw`{"\\":1}`);
   for (const text of [String.raw`{"\u0061":1}`, String.raw`{"a":1,"\u0061":2}`, String.raw`{"a":[{"\"":1}]}`])
     expect(parseStrictObject(Buffer.from(text))).toBeUndefined();
   expect(parseStrictObject(Buffer.from(String.raw`{"a\u0062":"\u0061"}`))).toEqual({ ab: 'a' });
 });
 
-test('as deep as 16 is taken, deeper is not', () => {
+test('a depth of 16 is accepted, a greater one is refused', () => {
   const nested = (depth: number): Buffer => Buffer.from(`{"a":${'['.repeat(depth - 1)}${']'.repeat(depth - 1)}}`);
   expect(parseStrictObject(nested(16))).toBeDefined();
   expect(parseStrictObject(nested(17))).toBeUndefined();

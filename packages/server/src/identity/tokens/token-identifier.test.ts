@@ -66,9 +66,9 @@ function es256(claims: object, header: object = {}): string {
   return tokenOf({ alg: 'ES256', ...header }, claims, es);
 }
 
-describe('a token that is right', () => {
+describe('a valid token', () => {
   test.each(['HS256', 'RS256', 'ES256', 'EdDSA'] as const)(
-    'signed with %s by another library is taken',
+    'signed with %s by another library is accepted',
     async (algorithm) => {
       const key = algorithm === 'HS256' ? createSecretKey(Buffer.from(SECRET)) : PAIRS[algorithm].privateKey;
       const token = await new SignJWT({ sub: '42', info: { name: 'Ann' }, plan: 'gold' })
@@ -94,7 +94,7 @@ describe('a token that is right', () => {
     },
   );
 
-  test('says what its bearer may read and publish beyond the rules', () => {
+  test('states what its bearer may read and publish beyond the rules', () => {
     const polycast = { subscribe: ['orders.7', 'news.>'], publish: ['chat.7'] };
     expect(known(trial([site]), es256({ ...GOOD, polycast })).grants).toEqual(polycast);
   });
@@ -107,12 +107,12 @@ describe('a token that is right', () => {
     expect(known(trial([{ ...site, userClaim }]), es256(claims)).user).toBe(user);
   });
 
-  test('needs no kid, and no audience where none is configured', () => {
+  test('needs no kid, and no audience if none is configured', () => {
     const { aud: _, ...claims } = GOOD;
     expect(known(trial([{ ...site, audience: undefined }]), es256(claims)).user).toBe('42');
   });
 
-  test('is taken within the leeway, on both ends', () => {
+  test('is valid within the leeway, at both ends', () => {
     expect(known(trial([site]), es256({ ...GOOD, exp: NOW - 4 })).user).toBe('42');
     expect(known(trial([site]), es256({ ...GOOD, iat: NOW + 4, nbf: NOW + 4 })).user).toBe('42');
   });
@@ -126,7 +126,7 @@ describe('a token that is right', () => {
     expect(refusal(tried, token).code).toBe('token_expired');
   });
 
-  test('is forgotten when too many others have come', () => {
+  test('is evicted from the cache when too many others arrive', () => {
     const tried = trial([site], 2);
     const first = known(tried, es256(GOOD));
     expect(known(tried, es256({ ...GOOD, sub: '43' })).user).toBe('43');
@@ -134,7 +134,7 @@ describe('a token that is right', () => {
     expect(known(tried, es256(GOOD))).not.toBe(first);
   });
 
-  test('of several issuers is verified by the keys of its own', () => {
+  test('of several issuers is verified with the keys of its own issuer', () => {
     const other = { issuer: 'other', keys: [{ algorithm: 'HS256' as const, secret: SECRET }] };
     const tried = trial([site, other]);
     const { aud: _, ...claims } = { ...GOOD, iss: 'other' };
@@ -143,7 +143,7 @@ describe('a token that is right', () => {
   });
 });
 
-describe('what is not a token is left to others', () => {
+describe('credentials that are not a token are left to other authorities', () => {
   test.each([undefined, 'pck_abc_def', ''])('%j', (text) => {
     expect(trial([site]).identifier.identify(credentialsWith(text))).toBeUndefined();
   });
@@ -266,7 +266,7 @@ describe('a token is refused', () => {
     ).toBe('unauthorized');
   });
 
-  test('whose every byte but one is as it should be', () => {
+  test('with any byte changed', () => {
     const tried = trial([site]);
     const token = es256(GOOD);
     for (let at = 0; at < token.length; at += 7) {
@@ -286,7 +286,7 @@ describe('a token is refused', () => {
     expect(refusal(trial([{ ...SITE, keys }]), es256(GOOD)).detail).toMatch(/too many keys/i);
   });
 
-  test('that has an audience where none is configured', () => {
+  test('with an audience where none is configured', () => {
     expect(refusal(trial([{ ...site, audience: undefined }]), es256(GOOD)).detail).toMatch(/not for this hub/);
   });
 });

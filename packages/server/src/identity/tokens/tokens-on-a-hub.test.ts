@@ -54,8 +54,8 @@ async function firstMessage(url: string, options: object = {}): Promise<{ op?: s
   return JSON.parse(data.toString()) as { op?: string };
 }
 
-describe('a hub with tokens lets in who has one', () => {
-  test('as a bearer, as token=, and in the cookie that is named for it, on every transport', async () => {
+describe('a hub with tokens accepts users with one', () => {
+  test('as a bearer, as token=, and in the configured cookie, on every transport', async () => {
     const hub = await hubWith({ tokens: [{ keys: KEYS }], tokenCookie: 'session' });
     const address = `${hub.url}/v1/events?channel=news`;
     const ways: [query: string, headers: Record<string, string>][] = [
@@ -75,7 +75,7 @@ describe('a hub with tokens lets in who has one', () => {
     expect(await poll(hub, token().slice(0, -5))).toMatchObject({ status: 401, code: 'unauthorized' });
   });
 
-  test('and lets them read what the token says beyond the rules, and @me', async () => {
+  test('and lets them read the channels of the token beyond the rules, and @me', async () => {
     const hub = await hubWith({ tokens: [{ keys: KEYS }] });
     const granted = token({ polycast: { subscribe: ['orders.7'], publish: ['chat'] } });
     expect((await poll(hub, granted, 'orders.7')).status).toBe(200);
@@ -108,7 +108,7 @@ async function issuer(listener: RequestListener): Promise<{ readonly url: string
 const SET = JSON.stringify({ keys: [jwkOf(PAIRS.ES256.publicKey, 'a')] });
 
 describe('keys by URL', () => {
-  test('are fetched where the configuration opens the way, and an issuer that was down is believed once it is up', async () => {
+  test('are fetched from allowed destinations, and an issuer that was down is used once it is up', async () => {
     let isDown = true;
     const { url, port } = await issuer((_request, response) =>
       isDown ? response.writeHead(500).end() : response.end(SET),
@@ -172,7 +172,7 @@ describe('keys by URL', () => {
 describe('a key that its issuer withdraws', () => {
   const ed = (signed: string): Buffer => sign(null, Buffer.from(signed), PAIRS.EdDSA.privateKey);
 
-  test('ends what was let in by it, on every transport, without anybody asking; others go on', async () => {
+  test('ends the sessions of its tokens, on every transport, without a request; others continue', async () => {
     let keys = [jwkOf(PAIRS.ES256.publicKey, 'old'), jwkOf(PAIRS.EdDSA.publicKey, 'new')];
     const { url, port } = await issuer((_request, response) => response.end(JSON.stringify({ keys })));
     const hub = await openAuthenticatedHub({
@@ -207,7 +207,7 @@ describe('a key that its issuer withdraws', () => {
     await stays[1].waitForMessage({ data: 'still here' });
   });
 
-  test('is not missed while its issuer is down, and an issuer that is up again takes it back', async () => {
+  test('stays valid while its issuer is down, and is withdrawn when the issuer is up', async () => {
     let keys: object[] | undefined = [jwkOf(PAIRS.ES256.publicKey, 'a')];
     let asked = 0;
     const { url, port } = await issuer((_request, response) => {

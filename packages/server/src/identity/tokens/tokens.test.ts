@@ -51,7 +51,7 @@ test.each(['RS256', 'ES256', 'EdDSA'] as const)(
   },
 );
 
-test("a secret is its text's bytes, without the line break at the end of a file; bytes come as a JWK", () => {
+test('a secret is the bytes of its text, without the line break at the end of a file; a JWK can contain any bytes', () => {
   const bytes = Buffer.from(SECRET);
   const made = [
     keyOf({ algorithm: 'HS256', secret: SECRET }),
@@ -105,7 +105,7 @@ test.each<[what: string, key: TokenKeySettings, message: RegExp]>([
     { algorithm: 'HS256', secretEnvironment: 'NOT_SET' },
     /secretEnvironment: the variable NOT_SET is not set/,
   ],
-])('%s is refused, and the message names the place', (_what, key, message) => {
+])('%s is refused, and the message names the setting', (_what, key, message) => {
   expect(problemOf(key)).toMatch(message);
   expect(problemOf(key)).toMatch(/^identity\.tokens\.0\.keys\.0\./);
 });

@@ -8,11 +8,11 @@ test.each(SPECIAL_ADDRESSES)('%s is %s: %s, %s and %s are', (_block, kind, ...ad
   for (const address of addresses) expect([address, specialKind(address)]).toEqual([address, kind]);
 });
 
-test.each(SPECIAL_BLOCKS)('%s is among the blocks that are written out', (block) => {
+test.each(SPECIAL_BLOCKS)('%s is in the list of blocks', (block) => {
   expect(SPECIAL_ADDRESSES.map(([written]) => written)).toContain(block);
 });
 
-test.each(SPECIAL_BLOCKS)('all of %s is %s: its first, its last, and what lies between', (block, kind) => {
+test.each(SPECIAL_BLOCKS)('all of %s is %s: its first address, its last, and those between', (block, kind) => {
   const { first, last } = rangeOf(block);
   expect(specialKind(addressText(first, block))).toBeDefined();
   expect(specialKind(addressText(last, block))).toBe(kind);
@@ -20,7 +20,7 @@ test.each(SPECIAL_BLOCKS)('all of %s is %s: its first, its last, and what lies b
 });
 
 test.each(SPECIAL_BLOCKS.filter(([block]) => !['::1/128', '::/96', '2001::/32'].includes(block)))(
-  'what follows %s is of another block, or public',
+  'the address after %s is in another block, or public',
   (block) => {
     const own = new AddressBlocks([block]);
     expect(own.has(addressText(rangeOf(block).last + 1n, block))).toBe(false);
@@ -86,7 +86,7 @@ test.each([
   expect(specialKind(address)).toBeDefined();
 });
 
-test('an address of one family is never taken for one of the other', () => {
+test('an address of one family never matches a block of the other', () => {
   expect(new AddressBlocks(['::ffff:0:0/96']).has('8.8.8.8')).toBe(false);
   expect(new AddressBlocks(['10.0.0.0/8']).has('::ffff:10.0.0.1')).toBe(false);
 });

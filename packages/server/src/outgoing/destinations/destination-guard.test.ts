@@ -26,7 +26,7 @@ function resolving(...addresses: string[]): ResolveName {
 const CLOSED = { failure: 'destination', dialled: [] };
 
 describe('no connection is made to', () => {
-  test.each(SPECIAL_ADDRESSES)('%s (%s), be it written out or led to by a name', async (block, _kind, ...written) => {
+  test.each(SPECIAL_ADDRESSES)('%s (%s), as an address or through a name', async (block, _kind, ...written) => {
     const { first, last } = rangeOf(block);
     const some = fc.sample(fc.bigInt(first, last), { numRuns: 5, seed: 42 });
     for (const address of [...written, ...some.map((each) => addressText(each, block))]) {
@@ -93,20 +93,20 @@ describe('no connection is made to', () => {
     ['/v1/keys'],
     [''],
     ['http://'],
-  ])('"%s", which is no address', async (url) => {
+  ])('"%s", which is not an address', async (url) => {
     expect(await attempt(url)).toEqual({ failure: 'url', dialled: [] });
     expect(testSender().urlProblem(url)).toMatchObject({ failure: 'url' });
   });
 
   test.each(['\\\\127.0.0.1\\', '/\\127.0.0.1', '//127.0.0.1:80:80@1.1.1.1'])(
-    'http:%s, however it is read',
+    'http:%s, in any spelling',
     async (rest) => {
       expect((await attempt(`http:${rest}`)).dialled).toEqual([]);
     },
   );
 
   test.each([1, 22, 25, 53, 3306, 5432, 6379, 8080, 11_211, 65_535])(
-    'port %d, on which no web is served',
+    'port %d, which is not used for HTTP',
     async (port) => {
       expect(await attempt(`http://1.1.1.1:${port}/`)).toEqual(CLOSED);
       expect(await attempt(`http://a.example:${port}/`, resolving('1.1.1.1'))).toEqual(CLOSED);
@@ -130,7 +130,7 @@ describe('no connection is made to', () => {
 });
 
 describe('a connection is made', () => {
-  test('to what is public, so that what is above is no accident', async () => {
+  test('to public addresses, so that the refusals above are no accident', async () => {
     expect(await attempt('https://1.1.1.1/')).toEqual({ failure: 'connection', dialled: ['1.1.1.1 443'] });
     expect(await attempt('http://[2606:4700::1111]:8443/')).toEqual({
       failure: 'connection',
@@ -142,7 +142,7 @@ describe('a connection is made', () => {
     });
   });
 
-  test('to what the allow list opens, unless it is denied as well', async () => {
+  test('to addresses of the allow list, unless they are denied as well', async () => {
     const { dial, dialled } = recordingDial();
     const sender = testSender({
       dial,
@@ -159,7 +159,7 @@ describe('a connection is made', () => {
     expect(dialled).toHaveLength(2);
   });
 
-  test('in development to this machine, and to nothing else that is not public', async () => {
+  test('in development to this machine, and to no other private address', async () => {
     const { dial, dialled } = recordingDial();
     const sender = testSender({ dial, loopback: true, resolve: resolving('127.0.0.1') });
     for (const host of ['127.0.0.1:3000', 'localhost:3001', 'a.localhost:3002', 'a.example:3003'])
@@ -171,7 +171,7 @@ describe('a connection is made', () => {
   });
 });
 
-describe('by https alone, when that is set', () => {
+describe('with httpsOnly', () => {
   test('http is used only for hosts that are allowed explicitly', async () => {
     const { dial, dialled } = recordingDial();
     const sender = testSender({ dial, httpsOnly: true, allow: ['b.example'], resolve: resolving('1.1.1.1') });
@@ -184,7 +184,7 @@ describe('by https alone, when that is set', () => {
   });
 });
 
-describe('before anybody is asked', () => {
+describe('before a name is resolved', () => {
   test.each([
     ['https://a.example/hook?x=1', undefined],
     ['http://1.1.1.1/', undefined],
@@ -197,7 +197,7 @@ describe('before anybody is asked', () => {
     ['https://denied.example/', 'destination'],
     ['https://a.example:22/', 'destination'],
     ['mailto:a@a.example', 'url'],
-  ])('%s is objected to as %s', (url, failure) => {
+  ])('%s is refused as %s', (url, failure) => {
     const sender = testSender({
       resolve: neverAsked,
       allow: ['10.0.0.0/8', 'b.example:9000'],

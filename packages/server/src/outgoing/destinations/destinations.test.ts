@@ -11,17 +11,17 @@ function destinations(settings: {
 }
 
 describe('without further settings', () => {
-  test.each([80, 443, 8443])('public addresses may be reached on port %d', (port) => {
+  test.each([80, 443, 8443])('public addresses are allowed on port %d', (port) => {
     expect(destinations({}).permits('a.example', '1.1.1.1', port)).toBe(true);
     expect(destinations({}).permits('a.example', '2606:4700::1', port)).toBe(true);
   });
 
-  test.each([1, 22, 25, 3306, 6379, 8080, 65_535])('and not on port %d', (port) => {
+  test.each([1, 22, 25, 3306, 6379, 8080, 65_535])('port %d is refused', (port) => {
     expect(destinations({}).permits('a.example', '1.1.1.1', port)).toBe(false);
   });
 
   test.each(['127.0.0.1', '10.0.0.1', '169.254.169.254', '::1', '::ffff:1.1.1.1', '0.0.0.0', 'nonsense'])(
-    'and %s not at all',
+    '%s is refused',
     (address) => {
       expect(destinations({}).permits('a.example', address, 443)).toBe(false);
     },
@@ -53,7 +53,7 @@ describe('an entry of the allow list opens', () => {
   });
 });
 
-test('a denied destination is closed, in spite of other settings', () => {
+test('a denied destination is refused, in spite of other settings', () => {
   const all = destinations({
     allow: ['10.0.0.0/8', 'a.example'],
     deny: ['10.0.0.5', 'b.example', '1.1.1.0/24'],
@@ -65,14 +65,14 @@ test('a denied destination is closed, in spite of other settings', () => {
   expect(all.permits('c.example', '1.1.1.7', 443)).toBe(false);
 });
 
-test('for development this machine is open on any port, and no other private address', () => {
+test('in development this machine is allowed on any port, and no other private address is', () => {
   const own = destinations({ loopback: true });
   for (const address of ['127.0.0.1', '127.9.9.9', '::1']) expect(own.permits('localhost', address, 12_345)).toBe(true);
   for (const address of ['10.0.0.1', '192.168.1.1', '169.254.169.254', '::ffff:127.0.0.1', '0.0.0.0'])
     expect(own.permits('a.example', address, 443)).toBe(false);
 });
 
-test('plain http is for hosts that are opened themselves, not for those that lead to what is', () => {
+test('plain http is for hosts in the allow list themselves, not for names that resolve to them', () => {
   const some = destinations({ allow: ['10.0.0.0/8', 'idp.corp.example'] });
   expect(some.trusts('idp.corp.example', 80)).toBe(true);
   expect(some.trusts('10.0.0.1', 80)).toBe(true);

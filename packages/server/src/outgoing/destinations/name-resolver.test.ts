@@ -16,7 +16,7 @@ describe('a name', () => {
     expect(asked.toSorted()).toEqual(['A a.example', 'AAAA a.example']);
   });
 
-  test('that is being looked up is not looked up twice, and afterwards it is', async () => {
+  test('in a lookup is not looked up twice; after the lookup it is', async () => {
     const { address, queries: asked } = await nameServer(() => ['1.1.1.1']);
     const resolve = createResolver([address]);
     await Promise.all([resolve('a.example'), resolve('a.example'), resolve('b.example')]);
@@ -25,7 +25,7 @@ describe('a name', () => {
     expect(asked.filter((each) => each === 'A a.example')).toHaveLength(2);
   });
 
-  test('that does not exist is not found', async () => {
+  test('that does not exist receives an error', async () => {
     const { address } = await nameServer(() => 'unknown');
     const sender = testSender({ nameServers: [address] });
     expect(await sender.send(post('https://a.example/'))).toMatchObject({ failure: 'destination' });
@@ -41,7 +41,7 @@ describe('a name', () => {
     expect(await failureOf('inside')).toEqual(await failureOf('nowhere'));
   });
 
-  test('whose server says nothing of one kind is reached by the other', async () => {
+  test('whose server does not answer for one kind is resolved with the other', async () => {
     const { address } = await nameServer((_name, kind) => (kind === 'A' ? ['1.1.1.1'] : 'silent'));
     const { dial, dialled } = recordingDial();
     await testSender({ nameServers: [address], dial }).send(post('https://a.example/'));
@@ -67,7 +67,7 @@ describe('a name that changes between look-ups', () => {
     expect(dialled).toHaveLength(1);
   });
 
-  test('by one kind of record at a time is refused as soon as one of them leads inside', async () => {
+  test('with changing records of one kind is refused as soon as one of them is private', async () => {
     const { address } = await nameServer((_name, kind) => (kind === 'A' ? ['1.1.1.1'] : ['0:0:0:0:0:0:0:1']));
     const { dial, dialled } = recordingDial();
     expect((await testSender({ nameServers: [address], dial }).send(post('http://a.example/'))).failure).toBe(
@@ -76,7 +76,7 @@ describe('a name that changes between look-ups', () => {
     expect(dialled).toEqual([]);
   });
 
-  test('to where a connection is open already changes nothing for that connection', async () => {
+  test('does not affect a connection that is already open', async () => {
     const { url, port } = await openWebServer((_request, response) => response.end('here'));
     expect(url).toContain('127.0.0.1');
     const { address, queries: asked } = await nameServer((_name, _kind, times) => [
@@ -90,7 +90,7 @@ describe('a name that changes between look-ups', () => {
 });
 
 describe('slow name servers', () => {
-  test('end with the deadline, and delay no other lookup', async () => {
+  test('time out at the deadline, and delay no other lookup', async () => {
     const { port } = await openWebServer((_request, response) => response.end('here'));
     const { address } = await nameServer((name) => (name === 'good.example' ? ['127.0.0.1'] : 'silent'));
     const sender = testSender({ nameServers: [address], allow: [`good.example:${port}`], connectionsMax: 1000 });

@@ -89,7 +89,7 @@ describe.each(Object.keys(HOMES))('%s', (name) => {
     expect(store.auditPage(Infinity, 10)).toEqual([]);
   });
 
-  test('keys are there after a reopening, the oldest first, with the newest secret first', () => {
+  test('keys exist after a reopening, the oldest first, with the newest secret first', () => {
     const open = opener();
     const secrets = [secretOf(2, 3_000), secretOf(1, 1_000, 9_000)];
     const rotated = keyOf('b', { name: 'ünï', expiresMs: 5_000, scopes: { publish: ['a.>'] }, secrets });
@@ -99,7 +99,7 @@ describe.each(Object.keys(HOMES))('%s', (name) => {
     expect([hasEverHadKeys, hasLostCommits]).toEqual([true, false]);
   });
 
-  test('a new version of a key leaves its last use as it was', () => {
+  test('a new version of a key does not change its last use', () => {
     const open = opener();
     const store = open();
     store.write([put(keyOf('a'))]);
@@ -111,13 +111,13 @@ describe.each(Object.keys(HOMES))('%s', (name) => {
     expect(open().load().keys).toEqual([keyOf('a', { name: 'other', lastUsedMs: 4_000 })]);
   });
 
-  test('a removed key is gone, but there has been one', () => {
+  test('a removed key does not exist, but the store knows that there was one', () => {
     const open = opener();
     open().write([put(keyOf('a')), { kind: 'key_removed', id: 'a' }]);
     expect(open().load()).toMatchObject({ keys: [], hasEverHadKeys: true });
   });
 
-  test('revocations by kind and name: the last word holds', () => {
+  test('revocations by kind and name: the last one is valid', () => {
     const open = opener();
     open().write([
       revoke('ann', 30),
@@ -141,7 +141,7 @@ describe.each(Object.keys(HOMES))('%s', (name) => {
     expect(open().load().revocations).toEqual([revocationOf('bob', 11)]);
   });
 
-  test('the newest audit entries remain, in pages, and no id is given twice', () => {
+  test('the newest audit entries remain, in pages, and no id is used twice', () => {
     const open = opener();
     const store = open();
     store.write([...'abcd'].map((subject) => audit(subject)));
@@ -164,7 +164,7 @@ describe.each(Object.keys(HOMES))('%s', (name) => {
     expect(again.auditPage(last - 3, 10)).toEqual([]);
   });
 
-  test('changes that are written soon are in the order of the calls, and durable when they resolve', async () => {
+  test('deferred changes are in the order of the calls, and durable when they resolve', async () => {
     const open = opener();
     const store = open();
     const writing = Promise.all([...'abc'].map((subject) => store.writeSoon(() => [audit(subject)])));
@@ -174,7 +174,7 @@ describe.each(Object.keys(HOMES))('%s', (name) => {
     expect(subjects(open().auditPage(Infinity, 10))).toBe('cba');
   });
 
-  test('changes in force are reported once they are durable, after the call has returned', async () => {
+  test('immediate changes are reported once they are durable, after the call has returned', async () => {
     const open = opener();
     const store = open();
     const calls: string[] = [];
@@ -191,7 +191,7 @@ describe.each(Object.keys(HOMES))('%s', (name) => {
     expect(subjects(again.auditPage(Infinity, 10))).toBe('a');
   });
 
-  test('what waits at the end is written', async () => {
+  test('waiting changes are written at the end', async () => {
     const open = opener();
     const store = open();
     const written = [store.writeSoon(() => [audit('a')]), store.writeInForce(() => [audit('b')])];
@@ -199,7 +199,7 @@ describe.each(Object.keys(HOMES))('%s', (name) => {
     await Promise.all(written);
   });
 
-  test('its maintenance makes the writes of its caller, and throws what they throw', async () => {
+  test("its maintenance executes the caller's writes, and throws their errors", async () => {
     const store = opener()();
     await store.whenWritable();
     store.maintain(() => store.write([audit('a')]));
@@ -210,7 +210,7 @@ describe.each(Object.keys(HOMES))('%s', (name) => {
     expect(() => store.maintain(failing)).toThrow('no');
   });
 
-  test('after its end it refuses changes', async () => {
+  test('a closed store refuses changes', async () => {
     const store = opener()();
     store.close();
     expect(() => store.write([audit('a')])).toThrow(REFUSAL);

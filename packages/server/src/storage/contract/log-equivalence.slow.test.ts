@@ -82,7 +82,7 @@ const step: fc.Arbitrary<Step> = fc
   .tuple(fc.integer({ min: 0, max: 15 }), action)
   .map(([passed, made]) => ({ hours: passed, ...made }));
 
-test('whatever is done to it, the SQLite home answers as the memory home does', async () => {
+test('with any operations, the SQLite home answers like the memory home', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 60 }), async (steps) => {
       const folder = await mkdtemp(join(tmpdir(), 'polycast-equivalence-'));

@@ -48,7 +48,7 @@ describe.each(Object.keys(HOMES))('%s', (name) => {
     expect(store.load()).toEqual(EMPTY);
   });
 
-  test('what was applied is there after a reopening, with its position', () => {
+  test('applied changes exist after a reopening, with their position', () => {
     const open = opener();
     const store = open();
     store.apply([joined('room.1', 'ann', 5, { name: 'Ann' }), joined('room.1', 'bob', 6)], 3);
@@ -82,7 +82,7 @@ describe.each(Object.keys(HOMES))('%s', (name) => {
     expect(again.load()).toEqual(expected);
   });
 
-  test('those that left are gone, and a channel without members and counts is gone', () => {
+  test('users who left are gone, and so is a channel without members and counts', () => {
     const open = opener();
     open().apply(
       [
@@ -105,14 +105,14 @@ describe.each(Object.keys(HOMES))('%s', (name) => {
     expect(open().load()).toEqual(gone);
   });
 
-  test('a channel that is no longer listed has counts and no members', () => {
+  test('a channel that is counted has counts and no members', () => {
     const open = opener();
     const counts = { channel: 'room.1', users: 11, anonymous: 0, isListed: false };
     open().apply([joined('room.1', 'ann', 1), { kind: 'count', ...counts }], 2);
     expect(open().load().channels).toEqual([{ ...counts, members: [] }]);
   });
 
-  test('of another epoch only the sequences remain', () => {
+  test('after a new epoch only the sequences remain', () => {
     const open = opener();
     open().apply(
       [

@@ -71,7 +71,7 @@ const steps = fc.array(
   { maxLength: 60 },
 );
 
-test('both homes hold the same, whatever comes in whatever order', async () => {
+test('with any operations in any order, both homes contain the same', async () => {
   await fc.assert(
     fc.asyncProperty(steps, async (script) => {
       const folder = mkdtempSync(join(tmpdir(), 'polycast-subscriptions-'));

@@ -12,7 +12,7 @@ async function publish(log: Log, number: number, atMs = START_MS): Promise<Appen
   return (outcome as AppendOutcome).kind;
 }
 
-test('idempotency keys take no more than they may: a new one is refused, those there are hold, until they have expired', async () => {
+test('idempotency keys are bounded in bytes: a new one is refused, stored ones stay valid until they expire', async () => {
   const log = createMemoryLog({ keysBytesMax: 3200 });
   for (let number = 0; number < 10; number++) expect(await publish(log, number)).toBe('appended');
   expect([await publish(log, 10), await publish(log, 0), await publish(log, 9)]).toEqual([

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createBodyEncoder } from './body-encoder.ts';
 
-test('bodies are UTF-8, whatever their sizes, and none runs into another', () => {
+test('bodies are UTF-8, of any size, and do not overlap', () => {
   const text = fc
     .tuple(fc.string({ unit: 'grapheme', maxLength: 20 }), fc.integer({ min: 1, max: 2000 }))
     .map(([piece, times]) => piece.repeat(times));
@@ -16,7 +16,7 @@ test('bodies are UTF-8, whatever their sizes, and none runs into another', () =>
   );
 });
 
-test('what is kept keeps no more than slabs of bodies', () => {
+test('a stored body keeps only its slab in memory', () => {
   const encode = createBodyEncoder();
   const bodies = Array.from({ length: 1000 }, (_, n) => {
     Buffer.from('x'.repeat(500));

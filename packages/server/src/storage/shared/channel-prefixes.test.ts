@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { ChannelPrefixes, prefixOf } from './channel-prefixes.ts';
 import { PREFIXES_MAX } from './log-limits.ts';
 
-test('no loss is forgotten, whatever is folded and whenever it is written down and read again', () => {
+test('no loss is forgotten, with any merges and any stores and loads', () => {
   const losses = fc.array(fc.tuple(fc.integer({ min: 0, max: 30 }), fc.integer({ min: 1, max: 100 })));
   fc.assert(
     fc.property(losses, fc.integer({ min: 0, max: 60 }), (raised, rest) => {
@@ -24,7 +24,7 @@ test('no loss is forgotten, whatever is folded and whenever it is written down a
   );
 });
 
-test('as many as there may be are known one by one; one more folds those that lost the oldest', () => {
+test('up to the limit prefixes are known one by one; beyond it those that lost the oldest are merged', () => {
   const families = new ChannelPrefixes();
   for (let index = 1; index <= PREFIXES_MAX; index++) families.raise(`f${index}`, index);
   expect([families.othersLostThrough, families.lostThrough('f1'), families.lostThrough('unknown')]).toEqual([0, 1, 0]);
@@ -39,6 +39,6 @@ test('as many as there may be are known one by one; one more folds those that lo
   ]).toEqual([families.othersLostThrough, 9_000, 1_000_000, 1_000_000]);
 });
 
-test('the family is the first token', () => {
+test('the prefix is the first token', () => {
   expect(['a', 'a.b', 'a.b.c', 'a.>', '>', '*.a'].map(prefixOf)).toEqual(['a', 'a', 'a', 'a', '>', '*']);
 });

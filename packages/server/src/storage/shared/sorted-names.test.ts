@@ -8,7 +8,7 @@ interface Entry {
 
 const names = fc.uniqueArray(fc.integer({ min: 0, max: 3_000 }), { maxLength: 1_500 });
 
-test('entries come in the order of their names, whatever was put in and taken out', () => {
+test('entries are in the order of their names, after any insertions and removals', () => {
   fc.assert(
     fc.property(
       fc.array(fc.tuple(names, names), { maxLength: 8 }),
@@ -38,7 +38,7 @@ test('entries come in the order of their names, whatever was put in and taken ou
   );
 });
 
-test('one by one, in order and against it', () => {
+test('entries are iterated one by one, forward and backward', () => {
   for (const direction of [1, -1]) {
     const sorted = new SortedNames<Entry>();
     const all = Array.from({ length: 3_000 }, (_, index) => ({ name: String(5_000 + direction * index) }));

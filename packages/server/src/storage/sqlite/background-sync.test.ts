@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { BackgroundSync } from './background-sync.ts';
 
-test('a write-ahead log that has grown is moved into its database by a thread, and begun again', async () => {
+test('a large write-ahead log is moved into its database by a thread, and restarted', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'polycast-sync-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const file = join(folder, 'a.sqlite');

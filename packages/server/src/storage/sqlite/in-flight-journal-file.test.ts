@@ -15,7 +15,7 @@ function opener(): { readonly path: string; open(): InFlightJournal } {
   return { path, open: () => openInFlightJournal(path, fail) };
 }
 
-test('a hub that ended in order leaves no file, and nothing is noted in its successor', () => {
+test('a hub that stops in order leaves no file, and its successor writes none', () => {
   const { path, open } = opener();
   const first = open();
   expect(statSync(path).mode & 0o777).toBe(0o600);
@@ -25,7 +25,7 @@ test('a hub that ended in order leaves no file, and nothing is noted in its succ
   expect(open().suspects).toEqual(new Map());
 });
 
-test('after one crash requests are noted while they are in flight; after the next one those are suspects', () => {
+test('after one crash requests in flight are written to the journal; after the next crash those are suspects', () => {
   const { open } = opener();
   open();
   const careful = open();
@@ -35,7 +35,7 @@ test('after one crash requests are noted while they are in flight; after the nex
   expect(open().suspects).toEqual(new Map([['sub_1', { crashes: 1, positions: [7, 9] }]]));
 });
 
-test('what dies again while it is tried has died once more; what was not tried has not', () => {
+test('a suspect that crashes the hub again has one more crash; one that was not tried has not', () => {
   const { open } = opener();
   open();
   const second = open();
@@ -53,7 +53,7 @@ test('what dies again while it is tried has died once more; what was not tried h
   expect(open().suspects).toEqual(new Map([['sub_2', { crashes: 1, positions: [8] }]]));
 });
 
-test('a hub that has lived for long notes nothing more', () => {
+test('a hub that has run for long stops writing the journal', () => {
   const { path, open } = opener();
   open();
   const careful = open();
@@ -64,7 +64,7 @@ test('a hub that has lived for long notes nothing more', () => {
   expect(open().suspects.size).toBe(0);
 });
 
-test('slots are used again, and a file of whatever content does no harm', () => {
+test('slots are reused, and a file with any content is accepted', () => {
   const { path, open } = opener();
   writeFileSync(path, '\0\xff\nf 1 sub_1 5\nf x sub_2 5\nf 1 sub_3\n'.padEnd(1000, 'f 1 '));
   const careful = open();

@@ -5,7 +5,7 @@ const QUICK = { limits: { webSocketEntryTimeoutMs: 5000 } };
 const IDLE = { code: 4408, reason: 'idle or not reading for too long' };
 
 describe('an anonymous WebSocket without a channel', () => {
-  test('is closed after its time, with any further requests', async () => {
+  test('is closed after its timeout, whatever other operations it sends', async () => {
     // Two seconds: enough for the requests meanwhile, even on a busy machine.
     const hub = await openAuthenticatedHub(QUICK, 2.5);
     const [silent, pinging] = [hub.socket(''), hub.socket('')];
@@ -16,7 +16,7 @@ describe('an anonymous WebSocket without a channel', () => {
     await vi.waitFor(async () => expect(await sessionCount(hub, 'websocket')).toBe(0));
   });
 
-  test('stays once it has said who it is, has a channel, or publishes', async () => {
+  test('stays open once it has authenticated, has a channel, or publishes', async () => {
     const hub = await openAuthenticatedHub(QUICK, 2.5);
     const idle = hub.socket('');
     const known = hub.socket('');
@@ -41,7 +41,7 @@ describe('an anonymous WebSocket without a channel', () => {
     expect(whole.closed).toBeUndefined();
   });
 
-  test('has all the time of the world where there is no access control', async () => {
+  test('has no timeout without access control', async () => {
     const hub = await openAuthenticatedHub({ ...QUICK, access: 'loopback' });
     const idle = hub.socket('');
     const other = hub.socket('channel=news.a');
@@ -55,7 +55,7 @@ describe('an anonymous WebSocket without a channel', () => {
 });
 
 describe('a client with wrong credentials', () => {
-  test('is closed after the fifth time, with 4401', async () => {
+  test('is closed after the fifth attempt, with 4401', async () => {
     const hub = await openAuthenticatedHub();
     const socket = hub.socket('channel=news.a');
     for (let time = 0; time < 4; time++)
@@ -69,7 +69,7 @@ describe('a client with wrong credentials', () => {
     expect(await socket.waitForClose()).toEqual({ code: 4401, reason: 'unauthorized' });
   });
 
-  test('is not, with tries between them that are right', async () => {
+  test('is not, with valid attempts between them', async () => {
     const hub = await openAuthenticatedHub();
     const socket = hub.socket('');
     for (let round = 0; round < 3; round++) {
@@ -80,7 +80,7 @@ describe('a client with wrong credentials', () => {
     expect(socket.closed).toBeUndefined();
   });
 
-  test('gains nothing by trying many at once', async () => {
+  test('gains nothing by concurrent attempts', async () => {
     const hub = await openAuthenticatedHub();
     const socket = hub.socket('');
     await socket.waitForMessage({ op: 'ready' });

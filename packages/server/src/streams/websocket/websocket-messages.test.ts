@@ -6,19 +6,19 @@ import { openHub } from '../../hub.ts';
 
 const MIB = 1024 * 1024;
 
-test.each([1000, 1001, 3000, 4321])('a client that closes with %s gets the same code back', async (code) => {
+test.each([1000, 1001, 3000, 4321])('a client that closes with %s receives the same code', async (code) => {
   const socket = await open();
   socket.close(code, 'goodbye');
   expect((await once(socket, 'close'))[0]).toBe(code);
 });
 
-test('a client that closes without a code gets 1000', async () => {
+test('a client that closes without a code receives 1000', async () => {
   const socket = await open();
   socket.close();
   expect((await once(socket, 'close'))[0]).toBe(1000);
 });
 
-test('an operation of 4 MiB in fragments of 64 bytes is taken where the limit allows it', async () => {
+test('an operation of 4 MiB in fragments of 64 bytes is accepted if the limit allows it', async () => {
   const socket = await open(`limits.messageBytesMax=${4 * MIB}`);
   const operation = Buffer.from('{"op":"ping","ref":"long"}'.padEnd(4 * MIB));
   const answered = new Promise<string>((resolve) => socket.once('message', (data: Buffer) => resolve(data.toString())));

@@ -24,14 +24,14 @@ test.each([64, 1024, 65_536, 4 * MIB])(
   },
 );
 
-test('one byte more than may be is refused, in however many fragments', async () => {
+test('one byte beyond the limit is refused, in any number of fragments', async () => {
   const { messages, errors, feed } = receiver(3000);
   for (let n = 0; n <= 3000; n++) feed(frame(n === 0 ? TEXT : 0, Buffer.from('a'), false));
   await expect.poll(() => errors).toEqual(['WS_ERR_UNSUPPORTED_MESSAGE_LENGTH']);
   expect(messages).toEqual([]);
 });
 
-test('what small pieces take is little more than their bytes', () => {
+test('small pieces take little more memory than their bytes', () => {
   const held = receiver(MIB);
   for (let n = 0; n < 100_000; n++) held.feed(frame(n === 0 ? TEXT : 0, Buffer.from('a'), false));
   expect(held.parts()).toBeLessThan(1000);
@@ -41,7 +41,7 @@ test('what small pieces take is little more than their bytes', () => {
   expect(slow.parts()).toBeLessThan(1000);
 });
 
-test('however messages are cut into fragments and packets, they arrive as they were', () => {
+test('messages in any fragments and packets arrive unchanged', () => {
   const sizes = fc.infiniteStream(fc.integer({ min: 1, max: 40 }));
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ maxLength: 2000 }), { maxLength: 5 }), sizes, sizes, (sent, cuts, packets) => {

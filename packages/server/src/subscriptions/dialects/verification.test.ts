@@ -38,30 +38,30 @@ const all: readonly (readonly [kind: string, question: VerificationRequest, righ
   ['X-Hook-Secret', requestOf(restHooks), { headers: { 'x-hook-secret': 'abc' } }],
 ];
 
-describe.each(all)('the question by %s', (_kind, question, right) => {
-  test('is consented to by the right answer, of any status of success', () => {
+describe.each(all)('a verification by %s', (_kind, question, right) => {
+  test('succeeds with the right answer, with any status from 200 to 299', () => {
     expect(question.evaluate(answered(right))).toEqual({ isVerified: true, ratePerMinute: undefined });
     expect(consents(question, { ...right, status: 204 })).toBe(true);
   });
 
-  test.each([301, 302, 307, 404, 500])('is not by status %d, with the right answer', (status) => {
+  test.each([301, 302, 307, 404, 500])('fails with status %d, with the right answer', (status) => {
     expect(question.evaluate(answered({ ...right, status }))).toEqual({
       isVerified: false,
       detail: `it answered with status ${status}`,
     });
   });
 
-  test('is not by another answer, by none, or by a failure', () => {
+  test('fails with a wrong answer, without one, or after an error', () => {
     expect(consents(question, { body: 'abcd', headers: { 'x-hook-secret': 'ABC' } })).toBe(false);
     expect(consents(question, {})).toBe(false);
     expect(question.evaluate(FAILED)).toEqual({ isVerified: false, detail: 'too late' });
   });
 });
 
-describe('a signed event', () => {
+describe('a verification by a signed event', () => {
   const request = requestOf(standard);
 
-  test('is one like all others, on a channel of the hub', () => {
+  test('sends an ordinary event, on a channel of the hub', () => {
     expect(JSON.parse(Buffer.from(request.body ?? []).toString())).toEqual({
       id: 'verify_abc',
       channel: 'polycast.subscriptions.sub_1',
@@ -80,14 +80,14 @@ describe('a signed event', () => {
   });
 
   test.each(['abc', ' abc\n', '{"challenge":"abc"}', '{ "ok":true, "challenge":"\\u0061bc" }'])(
-    'is answered by %s',
+    'succeeds with %s',
     (text) => {
       expect(consents(request, { body: text })).toBe(true);
     },
   );
 
   test.each(['', '"abc"', 'null', '[]', '{"challenge":["abc"]}', '{"data":{"challenge":"abc"}}', 'abc abc'])(
-    'is not by %s',
+    'fails with %s',
     (text) => {
       expect(consents(request, { body: text })).toBe(false);
     },
@@ -98,7 +98,7 @@ describe('the handshake of CloudEvents', () => {
   const ask = (ratePerMinute?: number): VerificationRequest =>
     requestOf(cloudEvents, ratePerMinute === undefined ? undefined : ratePerMinute / 60);
 
-  test('asks with OPTIONS, by name, and for a rate where there is one', () => {
+  test('sends OPTIONS, with its name, and with a rate if one is configured', () => {
     expect(ask()).toMatchObject({
       method: 'OPTIONS',
       headers: { 'webhook-request-origin': 'hub.example' },
@@ -119,13 +119,13 @@ describe('the handshake of CloudEvents', () => {
     [{ 'webhook-allowed-origin': 'other.example', 'webhook-allowed-rate': '*' }, undefined, 'refused'],
     [{ 'webhook-allowed-rate': '*' }, undefined, 'refused'],
     [{ allow: 'POST, OPTIONS', 'access-control-allow-origin': '*' }, undefined, 'refused'],
-  ])('%o, asked for %s: %s', (headers, rate, expected) => {
+  ])('%o, requested %s: %s', (headers, rate, expected) => {
     const verdict = ask(rate).evaluate(answered({ status: 200, headers }));
     const outcome = verdict.isVerified ? (verdict.ratePerMinute ?? '*') : 'refused';
     expect(outcome).toBe(expected);
   });
 
-  test('goes by the headers alone, whatever the status', () => {
+  test('depends on the headers alone, whatever the status', () => {
     expect(consents(ask(), { status: 405, headers: { 'webhook-allowed-origin': '*' } })).toBe(true);
     expect(consents(ask(), { status: 200 })).toBe(false);
     expect(ask().evaluate(FAILED)).toEqual({ isVerified: false, detail: 'too late' });

@@ -13,7 +13,7 @@ async function publishAll(kit: SubscriptionKit, channel: string, count: number):
   for (let data = 0; data < count; data++) await kit.publish(channel, data);
 }
 
-test('what waits behind an event that fails is counted, and still is after a restart, until all of it is done', async () => {
+test('events behind a failing one are counted, also after a restart, until all of them are done', async () => {
   const receiver = await openReceiver();
   receiver.answer = answerWith(500);
   const kit = await openSubscriptionKit();
@@ -40,7 +40,7 @@ test('what waits behind an event that fails is counted, and still is after a res
   await vi.waitFor(() => expect(subscriptions.backlog(id)).toMatchObject(nothing));
 });
 
-test('what others publish is no lag of an idle queue that a gap waits for', async () => {
+test('events of other channels are no lag of an idle queue that a gap waits for', async () => {
   const before = await openSubscriptionKit();
   const { id } = await openPullQueue(before, { channels: ['print.>'] });
   await before.publish('print.1', 'done');
@@ -56,7 +56,7 @@ test('what others publish is no lag of an idle queue that a gap waits for', asyn
   expect(backlog()).toMatchObject({ lagEvents: 2, lagPositions: 26 });
 });
 
-test('the events of a batch that is under way are counted, and those behind it', async () => {
+test('the events of a batch in flight are counted, and those behind it', async () => {
   const receiver = await openReceiver();
   const answers: (() => void)[] = [];
   receiver.answer = (_received, response) => void answers.push(() => response.writeHead(204).end());
@@ -70,20 +70,17 @@ test('the events of a batch that is under way are counted, and those behind it',
   for (const answer of answers) answer();
 });
 
-test.each(['none', 'per-channel'] as const)(
-  'what a worker has not been given is counted: order %s',
-  async (ordering) => {
-    const kit = await openSubscriptionKit();
-    const queue = await openPullQueue(kit, { ordering });
-    const backlog = (): object => kit.engine.subscriptions.backlog(queue.id);
-    await publishAll(kit, 'jobs.a', 50);
-    expect(backlog()).toMatchObject({ inFlight: 0, waiting: 0, lagEvents: 50, lagPositions: 50 });
-    const events = await queue.pull({ countMax: 1 });
-    expect(backlog()).toMatchObject({ inFlight: 1, waiting: 49, lagEvents: 50, lagPositions: 0 });
-    queue.acknowledge(...events);
-    expect(backlog()).toMatchObject({ inFlight: 0, waiting: 49, lagEvents: 49, lagPositions: 0 });
-  },
-);
+test.each(['none', 'per-channel'] as const)('events without a lease are counted: order %s', async (ordering) => {
+  const kit = await openSubscriptionKit();
+  const queue = await openPullQueue(kit, { ordering });
+  const backlog = (): object => kit.engine.subscriptions.backlog(queue.id);
+  await publishAll(kit, 'jobs.a', 50);
+  expect(backlog()).toMatchObject({ inFlight: 0, waiting: 0, lagEvents: 50, lagPositions: 50 });
+  const events = await queue.pull({ countMax: 1 });
+  expect(backlog()).toMatchObject({ inFlight: 1, waiting: 49, lagEvents: 50, lagPositions: 0 });
+  queue.acknowledge(...events);
+  expect(backlog()).toMatchObject({ inFlight: 0, waiting: 49, lagEvents: 49, lagPositions: 0 });
+});
 
 /** Publishes more than a hub reads back into memory when it starts. */
 async function fillLog(kit: SubscriptionKit, channel: string): Promise<void> {

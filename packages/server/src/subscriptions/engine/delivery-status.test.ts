@@ -9,7 +9,7 @@ function recordOf({ feed }: SubscriptionKit, channel: string, position: number):
   return record;
 }
 
-test('the number of leases of an event and their end are known after a restart; the first time is not', async () => {
+test("the number of an event's leases and their end are known after a restart; the first time is not", async () => {
   const kit = await openSubscriptionKit();
   const queue = await openPullQueue(kit);
   const position = await kit.publish('jobs.a', 1);
@@ -31,7 +31,7 @@ test('the number of leases of an event and their end are known after a restart; 
   expect(subscriptions.deliveryStatus(queue.id, record)).toEqual({ state: 'done' });
 });
 
-test('every event of a batch is under way, and what is behind it waits', async () => {
+test('every event of a batch is in flight, and those behind it wait', async () => {
   const receiver = await openReceiver();
   const answers: (() => void)[] = [];
   receiver.answer = (_received, response) => void answers.push(() => response.writeHead(204).end());

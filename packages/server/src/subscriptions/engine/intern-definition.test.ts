@@ -18,7 +18,7 @@ function partsOf({ owner, metadata, delivery }: SubscriptionDefinition): unknown
   return [owner, metadata, headers, retryDelaysMs];
 }
 
-test('equal parts are one in memory, and nothing is changed by that', () => {
+test('equal parts are shared in memory, without a change of any value', () => {
   const one = internDefinition(definition({}, {}));
   const other = internDefinition(definition({ id: 'sub_2' }, { url: 'https://b.example/' }));
   expect(one).toStrictEqual(definition({}, {}));

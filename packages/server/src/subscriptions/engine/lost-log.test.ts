@@ -83,7 +83,7 @@ test('a paused subscription receives the gap when it resumes, also for logs in b
   expect(receiver.received.slice(1).map(eventOf)).toMatchObject([gapOf(kit, 1, fourth), { data: 3 }]);
 });
 
-test('a worker that had it and never acknowledged it is given it again after a restart', async () => {
+test('a worker that received it and did not acknowledge it receives it again after a restart', async () => {
   const kit = await openSubscriptionKit();
   const delivery = { kind: 'pull', leaseMs: 30_000, deliveriesMax: 5 } as const;
   const id = await kit.create({ ...webhook(''), delivery });
@@ -116,7 +116,7 @@ test('another ordering keeps the pending gap', async () => {
   expect(receiver.received.map(eventOf)).toMatchObject([gap, gap, { data: 1 }]);
 });
 
-test('another order of events does not forget what retention has removed', async () => {
+test('another ordering keeps the gap of retention', async () => {
   const receiver = await openReceiver();
   const kit = await openSubscriptionKit();
   for (let count = 0; count < 5; count++) await kit.publish('a.1', count);
@@ -166,29 +166,26 @@ test('a subscription with a start in an earlier log also receives the gap of ret
   expect(receiver.received.map(eventOf)).toMatchObject([gapFrom(next), { data: { reason: 'retention' } }, { data: 2 }]);
 });
 
-test.each([0, 1])(
-  'a replay from a log that is no more tells so, though the hub starts again: %i events',
-  async (count) => {
-    const receiver = await openReceiver();
-    const kit = await openSubscriptionKit();
-    const id = await kit.create(webhook(receiver.url));
-    for (let data = 0; data < count; data++) await kit.publish('a.1', data);
-    await vi.waitFor(() => expect(kit.engine.subscriptions.get(id)?.status.cursor).toBe(count));
-    receiver.answer = answerWith(500);
-    await kit.engine.subscriptions.replay(id, { after: 0, channel: undefined, lost: NO_MORE }, OPERATOR);
-    await receiver.until(({ length }) => length === count + 1);
-    await kit.close();
-    const before = receiver.received.length;
-    receiver.answer = answerWith(204);
-    const next = await openSubscriptionKit({ persisted: kit });
-    const { subscriptions } = next.engine;
-    await vi.waitFor(() => expect(subscriptions.replays(id)).toMatchObject([{ isDone: true }]));
-    const expected = [gapFrom(next), { data: 0 }].slice(0, count + 1);
-    expect(receiver.received.slice(before).map(eventOf)).toMatchObject(expected);
-  },
-);
+test.each([0, 1])('a replay from a lost log reports the gap, also after a restart: %i events', async (count) => {
+  const receiver = await openReceiver();
+  const kit = await openSubscriptionKit();
+  const id = await kit.create(webhook(receiver.url));
+  for (let data = 0; data < count; data++) await kit.publish('a.1', data);
+  await vi.waitFor(() => expect(kit.engine.subscriptions.get(id)?.status.cursor).toBe(count));
+  receiver.answer = answerWith(500);
+  await kit.engine.subscriptions.replay(id, { after: 0, channel: undefined, lost: NO_MORE }, OPERATOR);
+  await receiver.until(({ length }) => length === count + 1);
+  await kit.close();
+  const before = receiver.received.length;
+  receiver.answer = answerWith(204);
+  const next = await openSubscriptionKit({ persisted: kit });
+  const { subscriptions } = next.engine;
+  await vi.waitFor(() => expect(subscriptions.replays(id)).toMatchObject([{ isDone: true }]));
+  const expected = [gapFrom(next), { data: 0 }].slice(0, count + 1);
+  expect(receiver.received.slice(before).map(eventOf)).toMatchObject(expected);
+});
 
-test('attempts keep the ids that were sent, and those of a gap are found by no event', async () => {
+test('attempts keep the ids that were sent, and those of a gap belong to no event', async () => {
   const { receiver, kit, id } = await withOneDelivered();
   await kit.close();
   const next = await withAnotherLog(kit);
@@ -239,7 +236,7 @@ test.each(['webhook', 'pull'])(
   },
 );
 
-test('of a dead letter that retention has removed a gap is sent when it is retried', async () => {
+test('a retried dead letter that retention has removed is delivered as a gap', async () => {
   const receiver = await openReceiver();
   receiver.answer = answerWith(500);
   const kit = await openSubscriptionKit();
@@ -261,7 +258,7 @@ test('of a dead letter that retention has removed a gap is sent when it is retri
   expect(eventOf(receiver.received[1] as Received)).toMatchObject(lost);
 });
 
-test('what a publisher calls a gap is a dead letter like any other event', async () => {
+test('an event with the type of a gap becomes a dead letter like any other event', async () => {
   const receiver = await openReceiver();
   receiver.answer = answerWith(500);
   const kit = await openSubscriptionKit();

@@ -5,7 +5,7 @@ import { HOUR_MS } from '../../testing/virtual-time.ts';
 
 const dataOf = ({ body }: { readonly body: string }): unknown => (JSON.parse(body) as { data: unknown }).data;
 
-test('a batch in which there is something of a channel that was taken away goes without it', async () => {
+test('a batch is sent without the events of a channel that was removed', async () => {
   const receiver = await openReceiver();
   const kit = await openSubscriptionKit();
   const { subscriptions: desk } = kit.engine;
@@ -26,7 +26,7 @@ test('a batch in which there is something of a channel that was taken away goes 
   expect([letter, others]).toMatchObject([{ channel: 'b', outcome: 'channel_removed', attempts: 0 }, []]);
 });
 
-test('a replay under way leaves out what is of channels that were taken away, without a dead letter', async () => {
+test('a replay in progress skips events of removed channels, without a dead letter', async () => {
   const receiver = await openReceiver();
   const kit = await openSubscriptionKit();
   const { subscriptions: desk } = kit.engine;
@@ -49,7 +49,7 @@ test('a replay under way leaves out what is of channels that were taken away, wi
   expect(await desk.deadLetters(id, { limit: 10 })).toEqual([]);
 });
 
-test('of an endpoint that is suspended nothing of a channel that was taken away is the probe', async () => {
+test('the probe of a suspended endpoint is never an event of a removed channel', async () => {
   const receiver = await openReceiver();
   receiver.answer = answerWith(500);
   const kit = await openSubscriptionKit({
@@ -70,7 +70,7 @@ test('of an endpoint that is suspended nothing of a channel that was taken away 
   await vi.waitFor(() => expect(desk.get(id)?.status.state).toBe('active'), 15_000);
 });
 
-test('retries of all dead letters, asked for at the same time, open no more together than may be open', async () => {
+test('concurrent retries of all dead letters together open no more events than the limit', async () => {
   const kit = await openSubscriptionKit({ settings: { openEventsMax: 5 } });
   const { subscriptions: desk } = kit.engine;
   const queue = await openPullQueue(kit, {
@@ -91,7 +91,7 @@ test('retries of all dead letters, asked for at the same time, open no more toge
   expect(retried.reduce((sum, each) => sum + each, 0)).toBe(5);
 });
 
-test('replays that are asked for at the same time are no more together than there may be', async () => {
+test('concurrent requests for replays together create no more than the limit', async () => {
   const receiver = await openReceiver();
   const kit = await openSubscriptionKit();
   const { subscriptions: desk } = kit.engine;

@@ -70,7 +70,7 @@ async function failUntilSuspended(travel: VirtualTime, id: string): Promise<Publ
   return published;
 }
 
-test('an event is tried by the schedule over three days, each time a fifth sooner or later at most, then a dead letter', async () => {
+test('an event is retried by the schedule over three days, each delay with a jitter of a fifth, and becomes a dead letter', async () => {
   const receiver = await openReceiver();
   answerBy(receiver, () => 500);
   const travel = await openVirtualTime();
@@ -102,7 +102,7 @@ test('an event is tried by the schedule over three days, each time a fifth soone
   });
 });
 
-test('a failing event comes after a day, the suspension after five, and a recovered endpoint receives everything', async () => {
+test('the failing event is sent after a day, then the endpoint is suspended, and after its recovery it receives everything', async () => {
   const receiver = await openReceiver();
   let status = 503;
   const taken = answerBy(receiver, () => status);
@@ -237,7 +237,7 @@ test('a delayed channel receives the gap of retention in its place, and other ch
   expect(lost.filter((position) => !gaps.some(({ from, to }) => from < position && position <= to))).toEqual([]);
 });
 
-test('a secret that was rotated signs for a day more, and then no longer', async () => {
+test('a rotated secret signs for one more day, and then no longer', async () => {
   const receiver = await openReceiver();
   const travel = await openVirtualTime();
   const id = await create(travel, receiver.url);

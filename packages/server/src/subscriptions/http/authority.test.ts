@@ -9,8 +9,8 @@ async function create(hub: SubscriptionHub, key: string, body: object): Promise<
   return [status, answer['code'] ?? answer['owner']];
 }
 
-describe('who may have what delivered (PROTOCOL.md section 14.1)', () => {
-  test('takes the scope for subscriptions, of these channels, and subscribing to each of them', async () => {
+describe('permissions for subscriptions (PROTOCOL.md section 14.1)', () => {
+  test('require the scope for subscriptions of these channels, and the scope to subscribe to each of them', async () => {
     const hub = await openSubscriptionHub({ access: 'rules' });
     const key = await hub.key({ subscriptions: ['orders.>', 'news.*'], subscribe: ['orders.>'] });
     const [, id] = key.split('_');
@@ -31,7 +31,7 @@ describe('who may have what delivered (PROTOCOL.md section 14.1)', () => {
     expect(await made('Ab3dEf6hIj9l')).toEqual([]);
   });
 
-  test('a change of channels takes the same, and so does a replay', async () => {
+  test('are also required for a change of channels, and for a replay', async () => {
     const hub = await openSubscriptionHub({ access: 'rules' });
     const key = await hub.key({ subscriptions: ['>'], subscribe: ['orders.>'] });
     const { id } = await hub.create(pull('orders.1'), bearer(key));
@@ -52,7 +52,7 @@ describe('who may have what delivered (PROTOCOL.md section 14.1)', () => {
     ['types', { types: ['paid'] }],
     ['all types', { types: null }],
     ['a filter', { filter: { startsWith: ['/data/card', '4'] } }],
-  ])('a change that leads elsewhere takes the same: %s', async (_what, change) => {
+  ])('are also required for a change of the destination: %s', async (_what, change) => {
     const hub = await openSubscriptionHub({ access: 'rules', outgoing: { allow: ['127.0.0.1:9', '127.0.0.1:10'] } });
     const delivery = { kind: 'webhook', url: 'http://127.0.0.1:9/' };
     const { id, changed } = await hub.create({ channels: ['orders.1'], delivery, types: ['made'] });
@@ -66,7 +66,7 @@ describe('who may have what delivered (PROTOCOL.md section 14.1)', () => {
     expect((await hub.ask('PATCH', path, change, bearer(reader))).status).toBe(200);
   });
 
-  test('a retry of dead letters takes the same', async () => {
+  test('are also required for a retry of dead letters', async () => {
     const hub = await openSubscriptionHub({ access: 'rules' });
     const { id } = await hub.create({ channels: ['orders.1'], delivery: { kind: 'pull' } });
     const path = `/v1/subscriptions/${String(id)}/dead-letters/retry`;
@@ -75,7 +75,7 @@ describe('who may have what delivered (PROTOCOL.md section 14.1)', () => {
     expect(await retry(await hub.key({ subscriptions: ['>'], subscribe: ['orders.>'] }))).toBe(202);
   });
 
-  test('another origin receives only headers that were given again, and learns no other', async () => {
+  test('another origin receives only headers that are given again, and no stored secret', async () => {
     const [before, after] = [await openEndpoint(), await openEndpoint()];
     const hosts = [before, after].map(({ url }) => new URL(url).host);
     const trustedEndpoints = hosts.map((host) => `http://${host}`);
@@ -97,7 +97,7 @@ describe('who may have what delivered (PROTOCOL.md section 14.1)', () => {
     expect(JSON.stringify((await hub.ask('GET', `${path}/attempts`)).body)).not.toMatch(/Bearer secret|word|42"/);
   });
 
-  test('those of other channels than a key has are not there for it', async () => {
+  test("subscriptions of channels outside of a key's scopes do not exist for it", async () => {
     const hub = await openSubscriptionHub({ access: 'rules' });
     const mine = await hub.key({ subscriptions: ['mine.>'], subscribe: ['mine.>'] });
     const { id: ours } = await hub.create(pull('mine.1'));
@@ -132,7 +132,7 @@ describe('a test', () => {
       [format, false] as const,
       [format, true] as const,
     ]),
-  )('in the format %s (batch: %s) says in what is signed that it is one', async (format, isBatch) => {
+  )('in the format %s (batch: %s) is marked as a test in its signed content', async (format, isBatch) => {
     const endpoint = await openEndpoint();
     const host = new URL(endpoint.url).host;
     const hub = await openSubscriptionHub({
@@ -161,7 +161,7 @@ describe('a test', () => {
     ]);
   });
 
-  test('is of the channels and types of its subscription, and of data that its sender may publish', async () => {
+  test('has channels and types of its subscription, and data that its sender may publish', async () => {
     const hub = await openSubscriptionHub({
       access: 'rules',
       outgoing: { allow: ['127.0.0.1:9'] },
@@ -187,7 +187,7 @@ describe('a test', () => {
   });
 });
 
-test('what is done to subscriptions is written down, without secrets', async () => {
+test('actions on subscriptions are recorded, without secrets', async () => {
   const hub = await openSubscriptionHub({ access: 'rules', outgoing: { allow: ['127.0.0.1:9'] } });
   const url = 'http://127.0.0.1:9/hook?token=mine';
   const headers = { authorization: 'mine too' };
@@ -214,7 +214,7 @@ test('what is done to subscriptions is written down, without secrets', async () 
   expect(JSON.stringify(entries)).not.toMatch(/mine|whsec/);
 });
 
-test('a dead letter is read by who may read its channel, a trace shows what each may see', async () => {
+test('a dead letter is read by callers that may read its channel, and a trace shows each caller its own part', async () => {
   const hub = await openSubscriptionHub({
     access: 'rules',
     outgoing: { allow: ['127.0.0.1:9'] },

@@ -9,13 +9,13 @@ describe('secrets', () => {
     delivery: { kind: 'webhook', url: 'http://127.0.0.1:9/', ...more },
   });
 
-  test('may be one of the subscriber', async () => {
+  test('may be chosen by the subscriber', async () => {
     const hub = await openSubscriptionHub();
     const secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
     expect(await hub.create(webhook({ secret }))).toMatchObject({ delivery: { secret, secrets: [{ kind: 'hmac' }] } });
   });
 
-  test('of ed25519 tell their public key, always', async () => {
+  test('of ed25519 always include their public key', async () => {
     const hub = await openSubscriptionHub();
     const pair = 'whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg==';
     const given = await hub.create(webhook({ secret: pair }));
@@ -34,7 +34,7 @@ describe('secrets', () => {
     expect(body).toMatchObject({ delivery: { secrets: (made['delivery'] as { secrets: unknown }).secrets } });
   });
 
-  test('are rotated: for a while both sign', async () => {
+  test('are rotated: both are valid during the overlap', async () => {
     const hub = await openSubscriptionHub();
     const endpoint = await openEndpoint();
     const { id } = await hub.create(webhook({ url: endpoint.url }));
@@ -59,7 +59,7 @@ describe('secrets', () => {
     expect(String(endpoint.received[1]?.headers['webhook-signature']).split(' ')).toHaveLength(1);
   });
 
-  test('are for webhooks', async () => {
+  test('exist for webhooks only', async () => {
     const hub = await openSubscriptionHub();
     const { id } = await hub.create(PULL);
     const { status, body } = await hub.ask('POST', `/v1/subscriptions/${String(id)}/rotate-secret`);
@@ -67,8 +67,8 @@ describe('secrets', () => {
   });
 });
 
-describe('an endpoint that is not trusted', () => {
-  test('is not sent events before it has consented', async () => {
+describe('an endpoint that is not configured as trusted', () => {
+  test('receives no events before it is verified', async () => {
     const hub = await openSubscriptionHub({ access: 'open', outgoing: { allow: ['127.0.0.1:9'] } });
     expect(
       await hub.create({ channels: ['a'], delivery: { kind: 'webhook', url: 'http://127.0.0.1:9/' } }),
@@ -91,7 +91,7 @@ describe('an endpoint that is not trusted', () => {
     });
   });
 
-  test('is asked when a webhook is sent there from now on, and not when only something else changes', async () => {
+  test("is verified when a webhook's URL changes to it, and not for other changes", async () => {
     const hub = await openSubscriptionHub({
       access: 'open',
       outgoing: { allow: ['127.0.0.1:9', '127.0.0.1:19'] },
@@ -112,7 +112,7 @@ describe('an endpoint that is not trusted', () => {
   });
 });
 
-test('what a WebSub subscriber has asked for stays; what is the hub’s to say may be changed', async () => {
+test("keeps the WebSub subscriber's choices; the hub’s own settings may be changed", async () => {
   const hub = await openSubscriptionHub({
     publicUrl: 'http://hub.example',
     outgoing: { allow: ['127.0.0.1'] },

@@ -34,7 +34,7 @@ async function afterTheLog(): Promise<{ hub: SubscriptionHub; path: string; old:
   return { hub, path, old, late };
 }
 
-test('a dead letter of a log that is no more keeps its id beside one at its place, and no other event is shown for it', async () => {
+test('a dead letter of a lost log keeps its id beside one at the same position, and no other event is shown for it', async () => {
   const { hub, path, old, late } = await afterTheLog();
   const deadLetters = `${path}/dead-letters`;
   expect((await hub.ask('GET', deadLetters)).body).toEqual({
@@ -55,7 +55,7 @@ test('a dead letter of a log that is no more keeps its id beside one at its plac
   expect((await hub.ask('GET', `${deadLetters}/${late}`)).body).toMatchObject({ event: late, payload });
 });
 
-test('it is not retried, alone or among all, and is there until it is discarded', async () => {
+test('it is not retried, alone or among all, and remains until it is discarded', async () => {
   const { hub, path, old, late } = await afterTheLog();
   const healed = await openEndpoint();
   await hub.ask('PATCH', path, { delivery: { url: healed.url } });
@@ -75,13 +75,13 @@ test('it is not retried, alone or among all, and is there until it is discarded'
   expect((await hub.ask('GET', path)).body['backlog']).toMatchObject({ deadLetters: 0 });
 });
 
-test('all are discarded, of whatever log they are', async () => {
+test('all are discarded, of any log', async () => {
   const { hub, path } = await afterTheLog();
   expect((await hub.ask('DELETE', `${path}/dead-letters`)).body).toEqual({ discarded: 2 });
   expect((await hub.ask('GET', `${path}/dead-letters`)).body).toMatchObject({ deadLetters: [] });
 });
 
-test('what was tried of an event of a log that is no more is found by its id', async () => {
+test('attempts of an event of a lost log are found by its id', async () => {
   const { hub, path, old, late } = await afterTheLog();
   for (const event of [old, late]) {
     const { body } = await hub.ask('GET', `${path}/attempts?event=${event}`);
@@ -92,7 +92,7 @@ test('what was tried of an event of a log that is no more is found by its id', a
   }
 });
 
-test('an event of a forgotten log has no deliveries', async () => {
+test('an event of a lost log has no deliveries', async () => {
   const hub = await openSubscriptionHub();
   const { id } = await hub.create({ channels: ['a'], delivery: { kind: 'pull' } });
   const path = `/v1/subscriptions/${String(id)}`;

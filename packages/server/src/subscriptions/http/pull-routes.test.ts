@@ -31,7 +31,7 @@ async function queueOf(hub: SubscriptionHub, options: object = {}): Promise<Queu
 }
 
 describe('pulling', () => {
-  test('gives events as they were published, each with a lease; what is acknowledged does not come again', async () => {
+  test('returns events as they were published, each with a lease; an acknowledged event is not returned again', async () => {
     const hub = await openSubscriptionHub();
     const queue = await queueOf(hub);
     const ids = [await hub.publish('jobs.a', { n: 1 }), await hub.publish('jobs.b', 'zwölf', 'job.made')];
@@ -60,7 +60,7 @@ describe('pulling', () => {
     expect(shown.body['backlog']).toMatchObject({ inFlight: 0, failing: 0, deadLetters: 0 });
   });
 
-  test('up to here: all that is leased up to and with an event', async () => {
+  test('acknowledges every leased event up to and including one', async () => {
     const hub = await openSubscriptionHub();
     const queue = await queueOf(hub);
     const ids = [await hub.publish('jobs.a', 1), await hub.publish('jobs.a', 2), await hub.publish('jobs.a', 3)];
@@ -70,7 +70,7 @@ describe('pulling', () => {
     expect((await queue.post('ack', { leases })).body).toEqual({ count: 1, notHeld: leases.slice(0, 2) });
   });
 
-  test('what is given back comes again, counted; leases are extended, and end', async () => {
+  test('returns released events again, counted; leases are extended, and end', async () => {
     const hub = await openSubscriptionHub({}, 500);
     const queue = await queueOf(hub);
     await hub.publish('jobs.a', 1);
@@ -95,7 +95,7 @@ describe('pulling', () => {
     expect(await next(60)).toMatchObject({ delivery: 3, event: first.event });
   });
 
-  test('who waits gets what is published meanwhile, and with nothing published an empty list', async () => {
+  test('a waiting worker receives new events, and an empty list if there are none', async () => {
     const hub = await openSubscriptionHub({}, 10);
     const queue = await queueOf(hub);
     expect(await queue.pull({ waitSeconds: 1 })).toEqual([]);
@@ -104,7 +104,7 @@ describe('pulling', () => {
     expect(await waiting).toMatchObject([{ event: { data: 1 } }]);
   });
 
-  test('of a worker that has gone while it waited nothing is leased', async () => {
+  test('a worker that disconnects during its wait leases nothing', async () => {
     const hub = await openSubscriptionHub();
     const queue = await queueOf(hub);
     const calling = new AbortController();
@@ -129,7 +129,7 @@ describe('pulling', () => {
     expect(await queue.pull()).toMatchObject([{ delivery: 1 }]);
   });
 
-  test('a hub that goes lets no worker wait', async () => {
+  test('a hub that stops answers waiting workers', async () => {
     const hub = await openSubscriptionHub();
     const queue = await queueOf(hub);
     const waiting = queue.pull({ waitSeconds: 60 });
@@ -142,7 +142,7 @@ describe('pulling', () => {
     expect(await waiting).toEqual([]);
   });
 
-  test('a large answer is compressed for who takes that', async () => {
+  test('a large answer is compressed for clients that accept it', async () => {
     const hub = await openSubscriptionHub();
     const queue = await queueOf(hub);
     await hub.publish('jobs.a', 'x'.repeat(10_000));
@@ -151,7 +151,7 @@ describe('pulling', () => {
     expect(body['events']).toMatchObject([{ event: { data: 'x'.repeat(10_000) } }]);
   });
 
-  test('what is paused is not pulled from; what is leased can be acknowledged', async () => {
+  test('a paused subscription is not pulled from; its leases can be acknowledged', async () => {
     const hub = await openSubscriptionHub();
     const queue = await queueOf(hub);
     await hub.publish('jobs.a', 1);
@@ -167,7 +167,7 @@ describe('pulling', () => {
   });
 });
 
-describe('bodies that are not of the form', () => {
+describe('invalid bodies', () => {
   test.each([
     ['pull', { count: 0 }, 'count'],
     ['pull', { count: 1001 }, 'count'],
@@ -192,7 +192,7 @@ describe('bodies that are not of the form', () => {
     ['nack', { leases: ['a'], delaySeconds: 43_201 }, 'delaySeconds'],
     ['extend', {}, 'leases'],
     ['extend', { leases: ['a'], leaseSeconds: 0 }, 'leaseSeconds'],
-  ])('%s, number %# of these, is refused, and nothing is leased or done', async (action, body, member) => {
+  ])('%s, number %# of these, is refused, and nothing is leased or acknowledged', async (action, body, member) => {
     const hub = await openSubscriptionHub();
     const queue = await queueOf(hub);
     await hub.publish('jobs.a', 1);
@@ -201,7 +201,7 @@ describe('bodies that are not of the form', () => {
     expect(await queue.pull()).toMatchObject([{ delivery: 1 }]);
   });
 
-  test('no JSON, no object, another media type, no such subscription, a webhook', async () => {
+  test('invalid JSON, no object, another media type, an unknown subscription, a webhook', async () => {
     const hub = await openSubscriptionHub();
     const queue = await queueOf(hub);
     expect((await queue.post('pull', '{')).body['code']).toBe('invalid_json');

@@ -27,7 +27,7 @@ async function attemptsOf(hub: SubscriptionHub, path: string, query = ''): Promi
 }
 
 describe('attempts', () => {
-  test('tell the request, the answer, and where the time went', async () => {
+  test('contain the request, the answer, and its durations', async () => {
     const hub = await openSubscriptionHub();
     const path = await webhook(hub, await FAILING(), { headers: { authorization: 'mine', 'x-tenant': '42' } });
     const event = await hub.publish('a', { n: 1 });
@@ -64,7 +64,7 @@ describe('attempts', () => {
     });
   });
 
-  test('come in pages, the newest first, and of one event', async () => {
+  test('are listed in pages, the newest first, and by event', async () => {
     const hub = await openSubscriptionHub();
     const path = await webhook(hub, await openEndpoint());
     const events = [await hub.publish('a', 1), await hub.publish('a', 2), await hub.publish('a', 3)];
@@ -90,7 +90,7 @@ describe('attempts', () => {
 });
 
 describe('a test', () => {
-  test('sends a sample at once, and tells how it went', async () => {
+  test('sends a sample immediately, and returns its outcome', async () => {
     const hub = await openSubscriptionHub();
     const endpoint = await openEndpoint();
     const path = await webhook(hub, endpoint);
@@ -108,7 +108,7 @@ describe('a test', () => {
     expect((await hub.ask('GET', path)).body['backlog']).toMatchObject({ lagPositions: 0, failing: 0 });
   });
 
-  test('tells what failed, and is sent in every state between consent and the end', async () => {
+  test('reports a failure, and is sent in every state between verification and the end', async () => {
     const hub = await openSubscriptionHub();
     const path = await webhook(hub, await FAILING());
     await hub.ask('POST', `${path}/pause`);
@@ -118,7 +118,7 @@ describe('a test', () => {
     });
   });
 
-  test('is made of what the catalogue has for its type', async () => {
+  test('uses the sample of the catalogue for its type', async () => {
     const hub = await openSubscriptionHub({ eventTypes: [{ name: 'paid', channels: ['a'], sample: { total: 5 } }] });
     const endpoint = await openEndpoint();
     const path = await webhook(hub, endpoint);
@@ -173,7 +173,7 @@ describe('dead letters', () => {
     expect([(rest['deadLetters'] as Attempt[]).map(({ event }) => event), rest['next']]).toEqual([[events[2]], null]);
   });
 
-  test('are read with what was published, for who may read that', async () => {
+  test('are read with the published data, by callers that may read it', async () => {
     const { hub, path, events } = await withLetters();
     const { status, body } = await hub.ask('GET', `${path}/dead-letters/${events[1]}`);
     expect(status).toBe(200);
@@ -206,7 +206,7 @@ describe('dead letters', () => {
 });
 
 describe('a replay', () => {
-  test('delivers once more what came after a cursor, of one channel or all', async () => {
+  test('delivers the events after a cursor again, of one channel or all', async () => {
     const hub = await openSubscriptionHub();
     const endpoint = await openEndpoint();
     const path = await webhook(hub, endpoint);
@@ -236,7 +236,7 @@ describe('a replay', () => {
     });
   });
 
-  test('delivers what came since a time', async () => {
+  test('delivers the events since a time again', async () => {
     const hub = await openSubscriptionHub({}, 1000);
     const endpoint = await openEndpoint();
     const path = await webhook(hub, endpoint);
@@ -302,7 +302,7 @@ describe('the trace of an event', () => {
     return Object.fromEntries(traces.map(({ subscription, state }) => [`/v1/subscriptions/${subscription}`, state]));
   }
 
-  test('tells who got it, when, and after how many tries', async () => {
+  test('contains who received it, when, and after how many attempts', async () => {
     const hub = await openSubscriptionHub();
     const healthy = await webhook(hub, await openEndpoint());
     const failing = await webhook(hub, await FAILING());
@@ -336,7 +336,7 @@ describe('the trace of an event', () => {
     }
   });
 
-  test('tells what waits: for its time, behind another of its channel, or for a subscription that is paused', async () => {
+  test('shows an event that waits: for its time, behind another of its channel, or for a paused subscription', async () => {
     const hub = await openSubscriptionHub();
     const failing = await webhook(hub, await FAILING(), { retryDelaysSeconds: [600] });
     const paused = await webhook(hub, await openEndpoint());
@@ -351,7 +351,7 @@ describe('the trace of an event', () => {
     );
   });
 
-  test('tells who has leased it, and that it is done; a filter, and what came before, do not concern it', async () => {
+  test('shows its lease and its acknowledgement; subscriptions with other filters or later starts are not listed', async () => {
     const hub = await openSubscriptionHub();
     const before = await hub.publish('a', 0);
     const { id } = await hub.create({ channels: ['a'], delivery: { kind: 'pull' } });

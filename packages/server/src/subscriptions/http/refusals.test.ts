@@ -16,7 +16,7 @@ async function withLetter(): Promise<{ hub: SubscriptionHub; path: string; lette
   return { hub, path, letter: deadLetter, delivered };
 }
 
-describe('to rotate a secret', () => {
+describe('a request to rotate a secret', () => {
   test.each<[body: unknown, code: string, member?: string]>([
     [{ overlapSeconds: -1 }, 'invalid_body', 'overlapSeconds'],
     [{ overlapSeconds: 2_592_001 }, 'invalid_body', 'overlapSeconds'],
@@ -35,7 +35,7 @@ describe('to rotate a secret', () => {
     [{ secrets: [] }, 'invalid_body', 'secrets'],
     ['{', 'invalid_json'],
     ['[]', 'invalid_body'],
-  ])('by %j is refused, and it stays', async (body, code, member) => {
+  ])('by %j is refused, and the secret remains', async (body, code, member) => {
     const hub = await openSubscriptionHub();
     const { id } = await hub.create({ channels: ['a'], delivery: { kind: 'webhook', url: 'http://127.0.0.1:9/' } });
     const path = `/v1/subscriptions/${String(id)}`;
@@ -46,7 +46,7 @@ describe('to rotate a secret', () => {
     expect([after.body, after.headers.get('etag')]).toEqual([before.body, '"1"']);
   });
 
-  test('of a queue is refused, and by a body of another type', async () => {
+  test('of a queue is refused, and so is a body of another type', async () => {
     const hub = await openSubscriptionHub();
     const { id } = await hub.create({ channels: ['a'], delivery: { kind: 'pull' } });
     const path = `/v1/subscriptions/${String(id)}`;
@@ -76,7 +76,7 @@ describe('dead letters', () => {
     expect([status, body['code'], body['deadLetters']]).toEqual([400, code, undefined]);
   });
 
-  test('that are none are not found, and those that are stay', async () => {
+  test('that do not exist are not found, and the others remain', async () => {
     const { hub, path, letter: deadLetter, delivered } = await withLetter();
     const first = `${deadLetter.slice(0, deadLetter.indexOf('-'))}-00000000000`;
     for (const [method, below] of [
@@ -105,7 +105,7 @@ describe('dead letters', () => {
   });
 });
 
-describe('a query where none is known is refused', () => {
+describe('a query on a route without parameters is refused', () => {
   test.each(['?x=1', '?limit=1', '?%', '?=1'])('%s', async (query) => {
     const hub = await openSubscriptionHub({ eventTypes: [{ name: 'paid', channels: ['a'] }] });
     const { id } = await hub.create({ channels: ['a'], delivery: { kind: 'pull' } });
@@ -129,7 +129,7 @@ test.each(['x', '00000000000', 'zzzzzzzzzz'])('an event %j has no trace', async 
   expect([status, body['code']]).toEqual([400, 'invalid_cursor']);
 });
 
-test('the beginning of the log is no event of which there is a trace', async () => {
+test('the beginning of the log has no trace', async () => {
   const hub = await openSubscriptionHub();
   await hub.create({ channels: ['a'], delivery: { kind: 'pull' } });
   const event = await hub.publish('a', 1);

@@ -5,7 +5,7 @@ import { openEndpoint, openSubscriptionHub, waitUntil } from '../../testing/subs
 const PULL = { channels: ['orders.>'], delivery: { kind: 'pull' } };
 
 describe('creating a subscription', () => {
-  test('needs channels and a delivery; all else has a value unless it is given', async () => {
+  test('needs channels and a delivery; all other members have defaults', async () => {
     const hub = await openSubscriptionHub();
     const endpoint = await openEndpoint();
     const { status, body, headers } = await hub.ask('POST', '/v1/subscriptions', {
@@ -52,7 +52,7 @@ describe('creating a subscription', () => {
     ]);
   });
 
-  test('takes all that there is to say, and says it again', async () => {
+  test('accepts every member, and returns it', async () => {
     const hub = await openSubscriptionHub();
     const options = {
       channels: ['orders.*', 'invoices.>'],
@@ -87,7 +87,7 @@ describe('creating a subscription', () => {
     expect(headers).toBeDefined();
   });
 
-  test('of a pull has leases in the place of requests', async () => {
+  test('with a pull has leases in the place of requests', async () => {
     const hub = await openSubscriptionHub();
     expect(await hub.create({ ...PULL, delivery: { kind: 'pull', leaseSeconds: 5 } })).toMatchObject({
       state: 'active',
@@ -96,7 +96,7 @@ describe('creating a subscription', () => {
     });
   });
 
-  test('begins with what comes, with the earliest that is kept, or after a cursor', async () => {
+  test('begins with new events, with the earliest stored one, or after a cursor', async () => {
     const hub = await openSubscriptionHub();
     await hub.publish('elsewhere', 0);
     const first = await hub.publish('orders.1', 1);
@@ -115,7 +115,7 @@ describe('creating a subscription', () => {
     ]);
   });
 
-  test('after a cursor of a log that is no more begins with a gap, and then all that is kept', async () => {
+  test('after a cursor of a lost log begins with a gap, and then all stored events', async () => {
     const hub = await openSubscriptionHub();
     const first = await hub.publish('orders.1', 1);
     const old = '0000000000-00000000007';
@@ -132,7 +132,7 @@ describe('creating a subscription', () => {
     expect(await pull()).toMatchObject([{ event: { id: first, data: 1 } }]);
   });
 
-  test('a replay from such a cursor does as well; one from nonsense is refused by the name that was sent', async () => {
+  test("a replay from such a cursor does the same; an invalid one is refused with the member's name", async () => {
     const hub = await openSubscriptionHub();
     const endpoint = await openEndpoint();
     const { id } = await hub.create({ channels: ['a'], delivery: { kind: 'webhook', url: endpoint.url } });
@@ -153,7 +153,7 @@ describe('creating a subscription', () => {
     expect((await replay('nonsense')).body).toMatchObject({ code: 'invalid_cursor', parameter: 'after' });
   });
 
-  test('twice with the same key and body creates it once; its secret is not shown again', async () => {
+  test('twice with the same key and body creates one; its secret is not shown again', async () => {
     const hub = await openSubscriptionHub();
     const delivery = { kind: 'webhook', url: 'http://127.0.0.1:9/' };
     const key = { 'idempotency-key': 'mine' };
@@ -174,7 +174,7 @@ describe('creating a subscription', () => {
     expect((await hub.ask('GET', '/v1/subscriptions')).body['subscriptions']).toHaveLength(1);
   });
 
-  test('beyond the bound is refused', async () => {
+  test('beyond the limit is refused', async () => {
     const hub = await openSubscriptionHub({ subscriptions: { subscriptionsMax: 1 } });
     const { id } = await hub.create(PULL);
     const refused = await hub.ask('POST', '/v1/subscriptions', PULL);
@@ -183,7 +183,7 @@ describe('creating a subscription', () => {
     expect((await hub.ask('POST', '/v1/subscriptions', PULL)).status).toBe(201);
   });
 
-  test('is for endpoints that may be sent to', async () => {
+  test('is refused for a forbidden endpoint', async () => {
     const hub = await openSubscriptionHub();
     for (const url of ['http://10.0.0.1/', 'http://169.254.169.254/latest', 'http://[::ffff:10.0.0.1]/']) {
       const refused = await hub.ask('POST', '/v1/subscriptions', {
@@ -202,7 +202,7 @@ describe('creating a subscription', () => {
 });
 
 describe('changing a subscription', () => {
-  test('replaces what is given, and nothing else; null is what holds unless something is given', async () => {
+  test('replaces the given members, and no others; null restores a default', async () => {
     const hub = await openSubscriptionHub();
     const created = await hub.create({
       channels: ['a'],
@@ -239,7 +239,7 @@ describe('changing a subscription', () => {
     expect(endpoint.received[0]).toMatchObject({ headers: { authorization: 'mine', c: 'd' }, body: '1' });
   });
 
-  test('holds for what comes: channels, types and filter', async () => {
+  test('applies to later events: channels, types and filter', async () => {
     const hub = await openSubscriptionHub();
     const endpoint = await openEndpoint();
     const { id } = await hub.create({
@@ -275,7 +275,7 @@ describe('changing a subscription', () => {
   });
 
   test.each(['DELETE', 'pause', 'resume', 'test', 'rotate-secret', 'replay'])(
-    'and so are its removal and what else can be done: %s',
+    'its removal and other actions are refused as well: %s',
     async (action) => {
       const hub = await openSubscriptionHub();
       const { id } = await hub.create(PULL);
@@ -288,7 +288,7 @@ describe('changing a subscription', () => {
     },
   );
 
-  test('pausing and resuming are no changes of what it is to do: neither the ETag nor `changed` moves', async () => {
+  test('pausing and resuming are no changes of its definition: neither the ETag nor `changed` moves', async () => {
     const hub = await openSubscriptionHub();
     const created = await hub.create(PULL);
     const path = `/v1/subscriptions/${String(created['id'])}`;
@@ -302,7 +302,7 @@ describe('changing a subscription', () => {
 });
 
 describe('a list of subscriptions', () => {
-  test('comes in pages, by state and by channel', async () => {
+  test('is returned in pages, by state and by channel', async () => {
     const hub = await openSubscriptionHub();
     const ids: string[] = [];
     for (const channels of [['a'], ['a.>'], ['b', 'a.*']])
@@ -332,8 +332,8 @@ describe('a list of subscriptions', () => {
   );
 });
 
-describe('what can be done with a subscription', () => {
-  test('it is paused, and goes on where it stopped', async () => {
+describe('a subscription', () => {
+  test('is paused, and continues at its position', async () => {
     const hub = await openSubscriptionHub();
     const endpoint = await openEndpoint();
     const { id } = await hub.create({
@@ -349,7 +349,7 @@ describe('what can be done with a subscription', () => {
     await waitUntil(() => expect(endpoint.received.map(({ body }) => body)).toEqual(['1']));
   });
 
-  test('it is removed with everything that belongs to it', async () => {
+  test('is removed with everything that belongs to it', async () => {
     const hub = await openSubscriptionHub();
     const endpoint = await openEndpoint();
     const { id } = await hub.create({ channels: ['a'], delivery: { kind: 'webhook', url: endpoint.url } });
@@ -377,7 +377,7 @@ describe('what can be done with a subscription', () => {
     expect(endpoint.received).toEqual([]);
   });
 
-  test('a body where none is known is refused', async () => {
+  test('refuses a body on routes without one', async () => {
     const hub = await openSubscriptionHub();
     const { id } = await hub.create(PULL);
     for (const action of ['pause', 'resume', 'test', 'rotate-secret', 'replay', 'dead-letters/retry']) {
@@ -388,7 +388,7 @@ describe('what can be done with a subscription', () => {
   });
 });
 
-test('all of it outlives a restart, and so does an idempotency key', async () => {
+test('survives a restart completely, as does an idempotency key', async () => {
   const data = temporaryFolder();
   const key = { 'idempotency-key': 'mine' };
   const options = {

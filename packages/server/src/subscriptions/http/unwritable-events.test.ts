@@ -33,7 +33,7 @@ function stored(channel: string, poison: string, index: number): NewRecord {
 }
 
 describe('an event whose media type cannot be written as a header', () => {
-  test('is in a log of an earlier version: it is read and delivered in every format, and blocks nothing', async () => {
+  test('in a log of an earlier version is read and delivered in every format, and blocks nothing', async () => {
     const folder = temporaryFolder();
     const log = await openSqliteLog({ folder });
     await log.append(POISONS.map((poison, index) => stored(`old.${index}`, poison, index)));
@@ -63,7 +63,7 @@ describe('an event whose media type cannot be written as a header', () => {
   });
 
   test.each(POISONS.map((poison) => [poison.slice(0, 40), poison]))(
-    'is refused at every door: %s',
+    'is refused by every way to publish: %s',
     async (_name, poison) => {
       const hub = await openSubscriptionHub();
       const event = `{"specversion":"1.0","id":"1","source":"s","type":"t","subject":"a","datacontenttype":${poison},"data":1}`;

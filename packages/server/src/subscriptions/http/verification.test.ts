@@ -66,8 +66,8 @@ async function questions(hub: SubscriptionHub, path: string): Promise<readonly {
     .toReversed();
 }
 
-describe('an endpoint that has to be asked', () => {
-  test('and answers with a wrong challenge is asked again, never gets an event, and is refused', async () => {
+describe('an endpoint that must be verified', () => {
+  test('and answers with a wrong challenge is asked again, receives no event, and is refused', async () => {
     const { hub, path, received, others, states } = await world((challenges) => {
       const [before = 'wrong'] = challenges.slice(-2, -1);
       return JSON.stringify({ challenge: before });
@@ -99,7 +99,7 @@ describe('an endpoint that has to be asked', () => {
     ]);
   });
 
-  test('and comes to the right answer in between gets all that was published since', async () => {
+  test('and gives the right answer later receives all events published since', async () => {
     const { hub, path, received } = await world((challenges) =>
       challenges.length < 3 ? 'wrong' : (challenges.at(-1) as string),
     );
@@ -111,7 +111,7 @@ describe('an endpoint that has to be asked', () => {
     expect((await questions(hub, path)).map(({ outcome }) => outcome)).toEqual(['answer', 'answer', 'delivered']);
   });
 
-  test('and has gone is asked no more; the right challenge with an error, or a redirect, is no yes', async () => {
+  test('and is removed is not asked again; the right challenge with an error, or a redirect, is a failure', async () => {
     const answers = [500, 302, 410];
     const { hub, path, received } = await world((challenges) => answers[challenges.length - 1] as number);
     await hub.publish('a', 1);
@@ -145,8 +145,8 @@ async function resumed(hub: SubscriptionHub, path: string): Promise<Readonly<Rec
   return body;
 }
 
-describe('an owner with an endpoint that was not ready', () => {
-  test('resume verifies it at once, and answers with the result', async () => {
+describe('an owner of an endpoint that failed its verification', () => {
+  test('verifies it immediately by resuming, and receives the result', async () => {
     let isReady = false;
     const { hub, path, received } = await world(
       (challenges) => (isReady ? (challenges.at(-1) as string) : 'wrong'),
@@ -167,7 +167,7 @@ describe('an owner with an endpoint that was not ready', () => {
     expect(tries.slice(-4)).toEqual(['1 answer', '3 answer', '2 answer', '1 answer']);
   });
 
-  test('cannot have it asked more than once in five seconds', async () => {
+  test('cannot have it verified more than once in five seconds', async () => {
     const { hub, path, received } = await world(() => 500, 1);
     await expect.poll(async () => (await questions(hub, path)).length, OFTEN).toBe(1);
     for (const { status, headers, body } of [
@@ -183,7 +183,7 @@ describe('an owner with an endpoint that was not ready', () => {
     expect((await hub.ask('GET', path)).body['state']).toBe('pending');
   });
 
-  test('waits for the answer to a question that is under way', async () => {
+  test('waits for the answer to a verification in flight', async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     const endpoint = await openEndpoint(async ({ body }, response) => {
       await promise;
@@ -200,7 +200,7 @@ describe('an owner with an endpoint that was not ready', () => {
     expect(endpoint.received).toHaveLength(1);
   });
 
-  test('and is gone shows that it has ended, without a further verification', async () => {
+  test('receives the state of an ended one, without a further verification', async () => {
     let isGone = false;
     const { hub, path } = await world(() => (isGone ? 410 : 500), WAITING);
     await expect.poll(async () => (await questions(hub, path)).length, OFTEN).toBe(3);
@@ -209,7 +209,7 @@ describe('an owner with an endpoint that was not ready', () => {
     expect((await hub.ask('POST', `${path}/resume`)).status).toBe(409);
   });
 
-  test('is asked in the way of its dialect', async () => {
+  test('has it verified in the way of its dialect', async () => {
     let isReady = false;
     const methods: string[] = [];
     const endpoint = await openEndpoint((_received, response) => {
@@ -246,7 +246,7 @@ describe('an unverified endpoint receives no sample of data that another caller 
     expect(chosen(endpoint.received)).toEqual([]);
   });
 
-  test('after its webhook has been moved there, though the endpoint before was sent them', async () => {
+  test('after its webhook has been moved there, although the endpoint before received them', async () => {
     const [before, after] = [await openEndpoint(), await openEndpoint()];
     const allow = [before, after].map(({ url }) => new URL(url).host);
     const trustedEndpoints = [new URL(before.url).origin];

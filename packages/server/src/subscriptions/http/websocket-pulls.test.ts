@@ -64,7 +64,7 @@ async function createQueue(hub: SubscriptionHub, wishes: object = {}): Promise<s
 
 const until = (condition: () => void): Promise<void> => vi.waitFor(condition, { interval: 5 });
 
-test('events come by themselves, as far as there is credit, and each costs one', async () => {
+test('events are sent without a request, as far as there is credit, and each costs one', async () => {
   const hub = await openSubscriptionHub();
   const subscription = await createQueue(hub);
   const worker = await connect(hub);
@@ -91,7 +91,7 @@ test('events come by themselves, as far as there is credit, and each costs one',
   expect([all.count, all.notHeld, all.credit]).toEqual([4, [], undefined]);
 });
 
-test('what is given back comes again; leases are extended', async () => {
+test('released events are sent again; leases are extended', async () => {
   const hub = await openSubscriptionHub();
   const subscription = await createQueue(hub);
   const worker = await connect(hub);
@@ -111,7 +111,7 @@ test('what is given back comes again; leases are extended', async () => {
   expect(worker.deliveries()[1]).toMatchObject({ delivery: 2, event: { data: 'a' } });
 });
 
-test('without credit no event comes, and deliveries stop when it is used up', async () => {
+test('without credit no event is sent, and deliveries stop when it is used up', async () => {
   const hub = await openSubscriptionHub();
   const subscription = await createQueue(hub);
   const [stopped, other] = [await connect(hub), await connect(hub)];
@@ -159,7 +159,7 @@ test('a pull that the hub ends is reported with its reason', async () => {
   expect(refused).toMatchObject({ ok: false, error: { code: 'subscription_not_active' } });
 });
 
-test('a client without credit also learns that a pull has ended', async () => {
+test('a client without credit is also notified when a pull has ended', async () => {
   const hub = await openSubscriptionHub();
   const ends = {
     subscription_not_active: (id: string) => hub.ask('POST', `/v1/subscriptions/${id}/pause`),
@@ -180,7 +180,7 @@ test('a client without credit also learns that a pull has ended', async () => {
   }
 });
 
-test('a subscription that goes on again may be pulled from again', async () => {
+test('a subscription that is resumed may be pulled from again', async () => {
   const hub = await openSubscriptionHub();
   const subscription = await createQueue(hub);
   const worker = await connect(hub);
@@ -194,7 +194,7 @@ test('a subscription that goes on again may be pulled from again', async () => {
   }
 });
 
-test('who may subscribe to its channels may pull; when the channels become others, no more than that', async () => {
+test('clients that may subscribe to its channels may pull; after a change of channels, only if they still may', async () => {
   const hub = await openSubscriptionHub({
     access: 'rules',
     defaults: { subscribe: ['server'], publish: ['server'] },
@@ -244,30 +244,33 @@ test.each([
   ['ack', { leases: ['LEASE'], credit: 1.5 }, 'credit'],
   ['ack', { leases: ['LEASE', 1] }, 'leases'],
   ['extend', { leases: ['LEASE'], leaseSeconds: -1 }, 'leaseSeconds'],
-])('%s with %j is refused, says by which member, and nothing is leased or done', async (op, members, member) => {
-  const hub = await openSubscriptionHub();
-  const subscription = await createQueue(hub);
-  const worker = await connect(hub);
-  await worker.ask({ op: 'pull', subscription, credit: 1, leaseSeconds: 40_000 });
-  await hub.publish('jobs.a', 'held');
-  await until(() => expect(worker.deliveries()).toHaveLength(1));
-  await hub.publish('jobs.a', 'waiting');
-  const { lease } = worker.deliveries()[0] as Message;
-  const named = JSON.parse(JSON.stringify(members).replace('LEASE', lease as string)) as object;
-  const { ok, error } = await worker.ask({ op, subscription, ...named });
-  expect([ok, error?.code, error?.member]).toEqual([false, 'invalid_message', member]);
-  // Other workers get the waiting events. Leased events stay leased for their original time.
-  const other = await connect(hub);
-  await other.ask({ op: 'pull', subscription, credit: 10 });
-  await until(() => expect(other.deliveries().map(({ event }) => event?.data)).toEqual(['waiting']));
-  expect(other.deliveries()[0]?.delivery).toBe(1);
-  const { body } = await hub.ask('GET', `/v1/subscriptions/${subscription}`);
-  expect(body['backlog']).toMatchObject({ inFlight: 2, failing: 0, deadLetters: 0 });
-  expect(worker.deliveries()).toHaveLength(1);
-  expect(await worker.ask({ op: 'ack', subscription, leases: [lease] })).toMatchObject({ count: 1, notHeld: [] });
-});
+])(
+  "%s with %j is refused with the member's name, and nothing is leased or acknowledged",
+  async (op, members, member) => {
+    const hub = await openSubscriptionHub();
+    const subscription = await createQueue(hub);
+    const worker = await connect(hub);
+    await worker.ask({ op: 'pull', subscription, credit: 1, leaseSeconds: 40_000 });
+    await hub.publish('jobs.a', 'held');
+    await until(() => expect(worker.deliveries()).toHaveLength(1));
+    await hub.publish('jobs.a', 'waiting');
+    const { lease } = worker.deliveries()[0] as Message;
+    const named = JSON.parse(JSON.stringify(members).replace('LEASE', lease as string)) as object;
+    const { ok, error } = await worker.ask({ op, subscription, ...named });
+    expect([ok, error?.code, error?.member]).toEqual([false, 'invalid_message', member]);
+    // Other workers get the waiting events. Leased events stay leased for their original time.
+    const other = await connect(hub);
+    await other.ask({ op: 'pull', subscription, credit: 10 });
+    await until(() => expect(other.deliveries().map(({ event }) => event?.data)).toEqual(['waiting']));
+    expect(other.deliveries()[0]?.delivery).toBe(1);
+    const { body } = await hub.ask('GET', `/v1/subscriptions/${subscription}`);
+    expect(body['backlog']).toMatchObject({ inFlight: 2, failing: 0, deadLetters: 0 });
+    expect(worker.deliveries()).toHaveLength(1);
+    expect(await worker.ask({ op: 'ack', subscription, leases: [lease] })).toMatchObject({ count: 1, notHeld: [] });
+  },
+);
 
-test('operations on a webhook, on what there is not, and on nothing are refused', async () => {
+test('operations on a webhook, on an unknown subscription, and without one are refused', async () => {
   const hub = await openSubscriptionHub();
   const { id } = await hub.create({ channels: ['jobs.>'], delivery: { kind: 'webhook', url: 'http://127.0.0.1:9/' } });
   const worker = await connect(hub);
@@ -290,7 +293,7 @@ test('operations on a webhook, on what there is not, and on nothing are refused'
   expect(worker.messages).toEqual([]);
 });
 
-test('a connection pulls from no more than sixteen subscriptions', async () => {
+test('a connection pulls from at most sixteen subscriptions', async () => {
   const hub = await openSubscriptionHub();
   const worker = await connect(hub);
   for (let count = 0; count < 16; count++)
@@ -301,7 +304,7 @@ test('a connection pulls from no more than sixteen subscriptions', async () => {
   expect(error).toMatchObject({ code: 'invalid_message', member: 'subscription' });
 });
 
-test('who reads slowly is sent no faster, and the others get what it does not take', async () => {
+test('a slow reader is sent no more than it reads, and other workers receive the rest', async () => {
   const hub = await openSubscriptionHub();
   const subscription = await createQueue(hub);
   const slow = await connect(hub);

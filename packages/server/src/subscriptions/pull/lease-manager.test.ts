@@ -11,7 +11,7 @@ async function publishAll(kit: SubscriptionKit, channel: string, ...data: readon
   await Promise.all(data.map((one) => kit.publish(channel, one)));
 }
 
-test('hands out what there is, in order, each with a lease of its own and counted as the first time', async () => {
+test('returns events in order, each with a lease of its own and counted as the first', async () => {
   const kit = await openSubscriptionKit();
   const queue = await openPullQueue(kit);
   await publishAll(kit, 'jobs.a', 1, 2, 3);
@@ -26,7 +26,7 @@ test('hands out what there is, in order, each with a lease of its own and counte
   expect(await queue.pull()).toEqual([]);
 });
 
-test('no name of a lease is taken for an option where it is named on a command line', async () => {
+test('no id of a lease looks like an option on a command line', async () => {
   const kit = await openSubscriptionKit();
   const queue = await openPullQueue(kit, { ordering: 'none' });
   await publishAll(kit, 'jobs.a', ...Array.from({ length: 1000 }, (_, index) => index));
@@ -39,7 +39,7 @@ test('no name of a lease is taken for an option where it is named on a command l
   expect(leases.filter((lease) => lease.startsWith('-'))).toEqual([]);
 });
 
-test('what is acknowledged is done, once; a lease of another subscription is none', async () => {
+test('an acknowledged event is done, once; a lease of another subscription is refused', async () => {
   const kit = await openSubscriptionKit();
   const queue = await openPullQueue(kit);
   const other = await openPullQueue(kit);
@@ -51,7 +51,7 @@ test('what is acknowledged is done, once; a lease of another subscription is non
   expect(kit.engine.subscriptions.backlog(queue.id)).toMatchObject({ inFlight: 0, failing: 0 });
 });
 
-test('up to here: everything that is leased up to a position is done, by whomever', async () => {
+test('an acknowledgement up to a position includes every lease up to it, of any worker', async () => {
   const kit = await openSubscriptionKit();
   const queue = await openPullQueue(kit);
   await publishAll(kit, 'jobs.a', 1, 2, 3, 4);
@@ -61,7 +61,7 @@ test('up to here: everything that is leased up to a position is done, by whomeve
   expect(queue.acknowledge(...events)).toEqual(['not_held', 'not_held', 'not_held', 'ok']);
 });
 
-test('a lease that ends is given to the next, under another name and counted, until it is a dead letter', async () => {
+test('an expired lease is given to the next worker, with another id and counted, until it is a dead letter', async () => {
   const kit = await openSubscriptionKit({ speed: 1000 });
   const queue = await openPullQueue(kit);
   await publishAll(kit, 'jobs.a', 1);
@@ -99,7 +99,7 @@ test('a released event is delivered again, after the delay, with a higher count'
   expect(later.map((event) => [dataOf(event), event.delivery])).toEqual([[2, 2]]);
 });
 
-test('what was given back often enough is a dead letter', async () => {
+test('an event that was released too often is a dead letter', async () => {
   const kit = await openSubscriptionKit();
   const queue = await openPullQueue(kit);
   await publishAll(kit, 'jobs.a', 1);
@@ -111,7 +111,7 @@ test('what was given back often enough is a dead letter', async () => {
   expect(await kit.engine.subscriptions.deadLetters(queue.id, { limit: 10 })).toHaveLength(1);
 });
 
-test('a lease that is extended is not given to another', async () => {
+test('an extended lease is not given to another worker', async () => {
   const travel = await openVirtualTime();
   const { kit } = travel;
   const queue = await openPullQueue(kit);
@@ -125,7 +125,7 @@ test('a lease that is extended is not given to another', async () => {
   expect(kit.engine.subscriptions.pullService.extend(queue.id, leases, 1000)).toEqual(['not_held']);
 });
 
-test('in per-channel order the next of a channel comes when the one before is done; other channels do not wait', async () => {
+test('in per-channel order the next event of a channel follows the acknowledgement; other channels do not wait', async () => {
   const kit = await openSubscriptionKit();
   const queue = await openPullQueue(kit, { ordering: 'per-channel' });
   await publishAll(kit, 'jobs.a', 'a1', 'a2', 'a3');
@@ -150,7 +150,7 @@ test('a waiting worker receives a published event, and of two the first one firs
   expect(second?.map(dataOf)).toEqual([2, 3]);
 });
 
-test('a wait ends empty after its time, and at once when it is cancelled', async () => {
+test('a wait ends empty after its time, and immediately when it is cancelled', async () => {
   const kit = await openSubscriptionKit({ speed: 1000 });
   const queue = await openPullQueue(kit);
   expect(await queue.pull({ waitMs: 10_000 })).toEqual([]);
@@ -162,7 +162,7 @@ test('a wait ends empty after its time, and at once when it is cancelled', async
   expect((await queue.pull()).map(dataOf)).toEqual([1]);
 });
 
-test('no more is leased at once than the subscription allows', async () => {
+test('concurrent leases are bounded by the subscription', async () => {
   const kit = await openSubscriptionKit();
   const queue = await openPullQueue(kit, { concurrencyMax: 3 });
   await publishAll(kit, 'jobs.a', 1, 2, 3, 4, 5);
@@ -173,7 +173,7 @@ test('no more is leased at once than the subscription allows', async () => {
   expect((await waiting).map(dataOf)).toEqual([4]);
 });
 
-test('no faster than the subscription allows', async () => {
+test('the rate of leases is bounded by the subscription', async () => {
   const kit = await openSubscriptionKit({ speed: 10 });
   const queue = await openPullQueue(kit, { ratePerSecond: 50 });
   await publishAll(kit, 'jobs.a', ...Array.from({ length: 30 }, (_, index) => index));
@@ -187,7 +187,7 @@ test('no faster than the subscription allows', async () => {
   expect((performance.now() - startMs) * 10).toBeGreaterThan(480);
 });
 
-test('what the tail no longer holds is read from the log, also by who does not wait', async () => {
+test('events outside of the tail are read from the log, also for workers that do not wait', async () => {
   const kit = await openSubscriptionKit();
   const queue = await openPullQueue(kit);
   const count = 3000;
@@ -204,7 +204,7 @@ test('what the tail no longer holds is read from the log, also by who does not w
   expect(seen.map((data) => Number.parseInt(data as string, 10))).toEqual(Array.from({ length: count }, (_, i) => i));
 });
 
-test('in per-channel order a channel that has piled up does not keep the others waiting', async () => {
+test('in per-channel order a channel with a backlog does not delay the others', async () => {
   const kit = await openSubscriptionKit();
   const queue = await openPullQueue(kit, { ordering: 'per-channel' });
   await publishAll(kit, 'jobs.a', ...Array.from({ length: 3000 }, (_, index) => `${index} ${'x'.repeat(1000)}`));
@@ -219,7 +219,7 @@ test('in per-channel order a channel that has piled up does not keep the others 
   }
 });
 
-test('leases survive a restart: no other worker gets the event, and it can be acknowledged', async () => {
+test('leases survive a restart: no other worker receives the event, and it can be acknowledged', async () => {
   const kit = await openSubscriptionKit();
   const queue = await openPullQueue(kit);
   await publishAll(kit, 'jobs.a', 1, 2);
@@ -234,7 +234,7 @@ test('leases survive a restart: no other worker gets the event, and it can be ac
   expect(events.map((event) => [dataOf(event), event.delivery])).toEqual([[2, 2]]);
 });
 
-test('pausing refuses those who wait and who ask; what is leased can be acknowledged all the same', async () => {
+test('a pause refuses waiting and new requests; existing leases can be acknowledged', async () => {
   const kit = await openSubscriptionKit();
   const queue = await openPullQueue(kit, { concurrencyMax: 1 });
   await publishAll(kit, 'jobs.a', 1, 2);
@@ -248,7 +248,7 @@ test('pausing refuses those who wait and who ask; what is leased can be acknowle
   expect((await queue.pull()).map(dataOf)).toEqual([2]);
 });
 
-test('removing refuses those who wait, and nothing is left to ask for', async () => {
+test('a removal refuses waiting requests, and leaves no entry', async () => {
   const kit = await openSubscriptionKit();
   const queue = await openPullQueue(kit);
   const waiting = queue.pull({ waitMs: Infinity });
@@ -258,7 +258,7 @@ test('removing refuses those who wait, and nothing is left to ask for', async ()
   expect(() => queue.acknowledge()).toThrow(expect.objectContaining({ code: 'not_found' }));
 });
 
-test('of many workers none gets what another has, and all is done in the end', async () => {
+test("with many workers, none receives another's event, and all are done in the end", async () => {
   const kit = await openSubscriptionKit();
   const queue = await openPullQueue(kit);
   const count = 5000;
@@ -282,7 +282,7 @@ test('of many workers none gets what another has, and all is done in the end', a
   expect(new Set(taken.values())).toEqual(new Set([1]));
 });
 
-test('a gap of retention comes in its place, with a lease, until it is acknowledged', async () => {
+test('a gap of retention is delivered in order, with a lease, until it is acknowledged', async () => {
   const kit = await openSubscriptionKit();
   // Cursor 0 reads whatever is stored. This cursor is a position that existed.
   const position = await kit.publish('jobs.a', 'seen');
@@ -302,7 +302,7 @@ test('a gap of retention comes in its place, with a lease, until it is acknowled
   expect((await reopened.pull({ waitMs: 10_000 })).map(dataOf)).toEqual(['kept']);
 });
 
-test('an event that is gone from the log before its next delivery becomes a gap', async () => {
+test('an event that leaves the log before its next delivery becomes a gap', async () => {
   const kit = await openSubscriptionKit();
   const queue = await openPullQueue(kit, { ordering: 'per-channel' });
   await publishAll(kit, 'jobs.a', 'lost');
@@ -315,7 +315,7 @@ test('an event that is gone from the log before its next delivery becomes a gap'
   expect(`{${Buffer.from(event.body).toString()}`).toContain('"type":"polycast.gap"');
 });
 
-test('a queue without workers costs nothing here', async () => {
+test('a queue without workers reads nothing', async () => {
   const kit = await openSubscriptionKit();
   const queue = await openPullQueue(kit);
   await publishAll(kit, 'jobs.a', 1);
@@ -323,7 +323,7 @@ test('a queue without workers costs nothing here', async () => {
   await vi.waitFor(() => expect((kit.engine.subscriptions.pullService as LeaseManager).queueCount).toBe(0));
 });
 
-test('an event that did not reach its worker is delivered again, without counting', async () => {
+test('an event that did not reach its worker is delivered again, and not counted', async () => {
   const kit = await openSubscriptionKit();
   const queue = await openPullQueue(kit);
   await publishAll(kit, 'jobs.a', 1);
@@ -335,7 +335,7 @@ test('an event that did not reach its worker is delivered again, without countin
   }
 });
 
-test('a retried dead letter goes to a waiting worker, and is one again without an acknowledgement', async () => {
+test('a retried dead letter is delivered to a waiting worker, and becomes one again without an acknowledgement', async () => {
   const kit = await openSubscriptionKit();
   const { subscriptions } = kit.engine;
   const queue = await openPullQueue(kit, {

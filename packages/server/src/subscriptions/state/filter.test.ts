@@ -83,7 +83,7 @@ describe('a filter (PROTOCOL.md section 14.1)', () => {
     ['what is wrong further in', { any: [{ present: '/a' }, { not: { present: 7 } }] }, '/any/1/not/present'],
     ['more than 8 deep', deep(9), '/not'.repeat(8)],
     ['more than 100 operators', { all: Array.from({ length: 100 }, () => ({ present: '/a' })) }, '/all/99'],
-  ])('%s is refused, with where', (_name, filter, at) => {
+  ])('%s is refused, with the path', (_name, filter, at) => {
     const refused = refusal(() => compileFilter(filter));
     expect([refused.code, refused.extensions]).toEqual(['invalid_filter', { at }]);
   });
@@ -145,7 +145,7 @@ describe('for all filters and all data', () => {
     ),
   })).node;
 
-  test('it says what the words of the protocol say', () => {
+  test("the result is the one of the protocol's definition", () => {
     fc.assert(
       fc.property(filter, value, (given, event) => {
         expect(compileFilter(given)(event)).toBe(naive(given as Tree, event));
@@ -154,7 +154,7 @@ describe('for all filters and all data', () => {
     );
   });
 
-  test('it is compiled or refused, and never throws on data', () => {
+  test('any filter is compiled or refused, and never throws on data', () => {
     fc.assert(
       fc.property(fc.oneof(fc.anything(), filter), fc.anything(), (given, event) => {
         let compiled: (event: unknown) => boolean;

@@ -47,7 +47,7 @@ const times = fc
   .array(fc.integer({ min: 0, max: 20 }), { maxLength: 40 })
   .map((each) => each.toSorted((one, other) => one - other));
 
-test('what comes after the position of a time is what was accepted then or later', async () => {
+test('the events after the position of a time are those accepted then or later', async () => {
   await fc.assert(
     fc.asyncProperty(times, fc.integer({ min: -1, max: 22 }), async (timesMs, sinceMs) => {
       const { log, kept } = await logOf(timesMs);
@@ -59,14 +59,14 @@ test('what comes after the position of a time is what was accepted then or later
   );
 });
 
-test('it is found in a number of reads that grows with the logarithm', async () => {
+test('it is found with a logarithmic number of reads', async () => {
   const { log } = await logOf(Array.from({ length: 3000 }, (_, index) => index));
   const feed = feedOf(log);
   await positionAt(feed, 1234);
   expect(feed.stats.logReads).toBeLessThan(30);
 });
 
-test('the earliest of some channels is just before the first that is kept', async () => {
+test('the earliest position of some channels is just before their first stored event', async () => {
   const { log, kept } = await logOf([1, 2, 3, 4]);
   const feed = feedOf(log);
   expect(await earliestPosition(feed, ['c0'])).toBe((kept[0]?.position ?? 0) - 1);

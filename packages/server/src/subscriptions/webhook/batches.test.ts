@@ -18,7 +18,7 @@ function waitedMs(received: Received): number {
 
 const ROUNDED_MS = 1000;
 
-test('what comes one after the other waits for the others, and a full batch goes at once', async () => {
+test('single events wait for others, and a full batch is sent immediately', async () => {
   const receiver = await openReceiver();
   const witness = await openReceiver();
   const kit = await openSubscriptionKit();
@@ -38,7 +38,7 @@ test('what comes one after the other waits for the others, and a full batch goes
   ]);
 });
 
-test('what has gathered when the first has waited for long enough goes then, and not before', async () => {
+test('a partial batch is sent when its first event has waited for the whole delay, and not before', async () => {
   const receiver = await openReceiver();
   const travel = await openVirtualTime();
   const { kit } = travel;
@@ -57,7 +57,7 @@ test('what has gathered when the first has waited for long enough goes then, and
   }
 });
 
-test('more than a batch that is there at once goes in full ones, and only the rest waits', async () => {
+test('a backlog is sent in full batches, and only the rest waits', async () => {
   const receiver = await openReceiver();
   const kit = await openSubscriptionKit();
   for (let count = 0; count < 8; count++) await kit.publish(`a.${count % 3}`, count);

@@ -37,7 +37,7 @@ async function provenKit(receiver: Receiver, options: Parameters<typeof webhook>
   return kit;
 }
 
-test('without order several of a channel are under way at once, and never more than the subscription wants', async () => {
+test('without order several events of a channel are in flight, within the concurrency of the subscription', async () => {
   const receiver = await openReceiver();
   const { held, begin } = holding(receiver);
   const kit = await provenKit(receiver, { ordering: 'none', concurrencyMax: 4 });
@@ -58,7 +58,7 @@ test('without order several of a channel are under way at once, and never more t
   expect(seen.toSorted((one, other) => one - other)).toEqual(Array.from({ length: 40 }, (_, index) => index));
 });
 
-test('in per-channel order never two of a channel are under way, and several channels are', async () => {
+test('in per-channel order one event of a channel is in flight, and several channels are', async () => {
   const receiver = await openReceiver();
   const { held, begin } = holding(receiver);
   const kit = await provenKit(receiver, { ordering: 'per-channel', concurrencyMax: 4 });
@@ -83,7 +83,7 @@ test('in per-channel order never two of a channel are under way, and several cha
 /** Start of a request, in seconds of the kit's clock. */
 const begunSeconds = ({ headers }: Received): number => Number(headers['webhook-timestamp']);
 
-test('an endpoint is sent no more in a second than its subscription wants, and no less', async () => {
+test('requests to an endpoint have the rate of its subscription, no more and no less', async () => {
   const receiver = await openReceiver();
   const kit = await openSubscriptionKit({ speed: 20 });
   const options = { ordering: 'none', ratePerSecond: 10 } as const;
@@ -102,7 +102,7 @@ test('an endpoint is sent no more in a second than its subscription wants, and n
   expect(tookSeconds).toBeGreaterThanOrEqual(18);
 });
 
-test('what was held back while the store was behind goes when it is not, though nothing else happens', async () => {
+test('deliveries that waited for an overloaded store continue when it is not, without another trigger', async () => {
   const receiver = await openReceiver();
   const kit = await provenKit(receiver, { channels: ['a.>'] });
   let isBehind = true;

@@ -9,7 +9,7 @@ import { IN_FLIGHT_FILE } from '../../storage/sqlite/in-flight-journal-file.ts';
 /** Time from the start of the hub to the first trial (PROTOCOL.md section 14.4). */
 const HOLD_MS = 2000;
 
-test('an endpoint that was being asked for its consent when the hub died twice is asked last', async () => {
+test('an endpoint whose verification was in flight at two crashes is verified last', async () => {
   const askedMs: number[] = [];
   const { port, url } = await openWebServer((_request, response) => {
     askedMs.push(performance.now());
@@ -27,7 +27,7 @@ test('an endpoint that was being asked for its consent when the hub died twice i
   expect((askedMs[1] as number) - startedMs).toBeGreaterThan(HOLD_MS);
 });
 
-test('a suspect that is gone, paused or never sent to does not block others forever', async () => {
+test('a suspect that is removed, paused or never sent to does not block others forever', async () => {
   const taken: string[] = [];
   const { url } = await openWebServer((request, response) => {
     taken.push(request.url ?? '');

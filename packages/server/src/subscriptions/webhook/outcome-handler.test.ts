@@ -38,7 +38,7 @@ test.each([
   [503, 'a date', (nowMs: number) => new Date(nowMs + 2 * HOUR_MS + SECOND_MS).toUTCString(), 2 * HOUR_MS],
   [502, 'more than a day', () => '1000000', DAY_MS],
   [504, 'a date after more than a day', (nowMs: number) => new Date(nowMs + 99 * DAY_MS).toUTCString(), DAY_MS],
-] as const)('%d with Retry-After in %s is kept to by the whole subscription', async (status, _form, text, waitMs) => {
+] as const)('%d with Retry-After in %s is obeyed by the whole subscription', async (status, _form, text, waitMs) => {
   const receiver = await openReceiver();
   const travel = await openVirtualTime();
   const arrivals = answerFirst(receiver, travel, (response) =>
@@ -76,7 +76,7 @@ test('the whole subscription obeys 503 with Retry-After across a restart of the 
   expect(arrivals.map(({ data }) => data).toSorted()).toEqual([1, 1, 2]);
 });
 
-test('500 with Retry-After is kept to by its event; the other channels go on', async () => {
+test('500 with Retry-After is obeyed by its event; the other channels continue', async () => {
   const receiver = await openReceiver();
   const travel = await openVirtualTime();
   const arrivals = answerFirst(receiver, travel, (response) =>
@@ -93,7 +93,7 @@ test('500 with Retry-After is kept to by its event; the other channels go on', a
   expect(again.atMs - first.atMs).toBeGreaterThanOrEqual(HOUR_MS);
 });
 
-test('an endpoint that does not answer in time is tried again after the schedule', async () => {
+test('an endpoint that does not answer in time is retried after the schedule', async () => {
   const receiver = await openReceiver();
   const travel = await openVirtualTime();
   const arrivals = answerFirst(receiver, travel, () => undefined);
@@ -107,7 +107,7 @@ test('an endpoint that does not answer in time is tried again after the schedule
   expect(again.atMs - first.atMs).toBeLessThan(7 * SECOND_MS);
 });
 
-test.each([301, 302, 303, 307, 308])('%d is a failure, and not followed', async (status) => {
+test.each([301, 302, 303, 307, 308])('%d is a failure, and is not followed', async (status) => {
   const receiver = await openReceiver();
   const elsewhere = await openReceiver();
   const travel = await openVirtualTime();
@@ -136,36 +136,39 @@ test('410 ends it, which is reported; nothing more is sent', async () => {
   ]);
 });
 
-test.each([429, 502, 503, 504])('%d halves the requests at once, which then rise by one a round', async (status) => {
-  const receiver = await openReceiver();
-  const { kit } = await openVirtualTime();
-  let held: ServerResponse[] = [];
-  receiver.answer = (_received, response) => held.push(response);
-  await kit.create(defaultWebhook(receiver.url, { ordering: 'none' }));
-  for (let count = 0; count < 150; count++) await kit.publish('a.1', count);
-  const until = (count: number): Promise<void> =>
-    vi.waitFor(() => {
-      expect(kit.engine.metrics.webhooks.inFlight).toBe(count);
-      expect(held).toHaveLength(count);
-    });
-  const answerAll = (): void => {
-    for (const response of held) response.writeHead(204).end();
-    held = [];
-  };
-  for (const count of [1, 2, 4, 8, 16]) {
-    await until(count);
+test.each([429, 502, 503, 504])(
+  '%d halves the concurrency immediately; then it rises by one per round',
+  async (status) => {
+    const receiver = await openReceiver();
+    const { kit } = await openVirtualTime();
+    let held: ServerResponse[] = [];
+    receiver.answer = (_received, response) => held.push(response);
+    await kit.create(defaultWebhook(receiver.url, { ordering: 'none' }));
+    for (let count = 0; count < 150; count++) await kit.publish('a.1', count);
+    const until = (count: number): Promise<void> =>
+      vi.waitFor(() => {
+        expect(kit.engine.metrics.webhooks.inFlight).toBe(count);
+        expect(held).toHaveLength(count);
+      });
+    const answerAll = (): void => {
+      for (const response of held) response.writeHead(204).end();
+      held = [];
+    };
+    for (const count of [1, 2, 4, 8, 16]) {
+      await until(count);
+      answerAll();
+    }
+    await until(16);
+    held.shift()?.writeHead(status).end();
+    await until(15);
     answerAll();
-  }
-  await until(16);
-  held.shift()?.writeHead(status).end();
-  await until(15);
-  answerAll();
-  for (const count of [9, 10, 11]) {
-    await until(count);
+    for (const count of [9, 10, 11]) {
+      await until(count);
+      answerAll();
+    }
+    await until(12);
+    receiver.answer = answerWith(204);
     answerAll();
-  }
-  await until(12);
-  receiver.answer = answerWith(204);
-  answerAll();
-  await vi.waitFor(() => expect(kit.engine.metrics.webhooks.events).toBe(149));
-});
+    await vi.waitFor(() => expect(kit.engine.metrics.webhooks.events).toBe(149));
+  },
+);

@@ -35,7 +35,7 @@ test.each([
 });
 
 test.each(['timeout', 'connection', 'name_not_found', 'destination', 'certificate', 'answer', 'url'] as const)(
-  'no answer for %s is an overrun',
+  'a failure by %s halves the concurrency',
   (failure) => {
     expect(classify(sent({ failure }), NOW_MS)).toEqual({
       outcome: failure,
@@ -45,7 +45,7 @@ test.each(['timeout', 'connection', 'name_not_found', 'destination', 'certificat
   },
 );
 
-test('an answer that came and then failed is none', () => {
+test('an answer that began and then failed counts as no answer', () => {
   const { answer } = answered(200);
   expect(classify(sent({ answer, failure: 'timeout' }), NOW_MS).outcome).toBe('timeout');
 });
@@ -71,11 +71,11 @@ test.each([
   ['1e9', undefined],
   ['12, 13', undefined],
   ['2026-01-05T12:01:00Z', undefined],
-])('Retry-After %j asks for %s ms', (text, retryAfterMs) => {
+])('Retry-After %j means %s ms', (text, retryAfterMs) => {
   for (const status of [429, 502, 503, 504, 500, 404])
     expect(classify(answered(status, { 'retry-after': text }), NOW_MS).retryAfterMs).toBe(retryAfterMs);
 });
 
-test.each([200, 301, 410])('Retry-After says nothing beside %d', (status) => {
+test.each([200, 301, 410])('Retry-After has no effect with status %d', (status) => {
   expect(classify(answered(status, { 'retry-after': '60' }), NOW_MS).retryAfterMs).toBeUndefined();
 });

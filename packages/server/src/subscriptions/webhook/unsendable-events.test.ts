@@ -45,8 +45,8 @@ function dataOf({ received }: Receiver): readonly unknown[] {
 
 const ON_A_STANDING_CLOCK = { nowMs: () => Date.now() };
 
-describe('an event that no request can be made of', () => {
-  test('is a dead letter at once, with its reason, and those behind it come without a retry', async () => {
+describe('an event from which no request can be made', () => {
+  test('is a dead letter immediately, with its reason, and those behind it are sent without a retry', async () => {
     const receiver = await openReceiver();
     const { kit } = await openVirtualTime({
       kit: await logWith(['broken', 'good', 'broken', 'good']),
@@ -80,7 +80,7 @@ describe('an event that no request can be made of', () => {
   });
 
   test.each(['none', 'per-channel'] as const)(
-    'is left out of a batch, which goes with all others: order %s',
+    'is left out of a batch, which is sent with all others: order %s',
     async (ordering) => {
       const receiver = await openReceiver();
       const kept = await logWith(['good', 'good', 'broken', 'good', 'broken', 'broken', 'good', 'good']);
@@ -97,7 +97,7 @@ describe('an event that no request can be made of', () => {
     },
   );
 
-  test('is found by the HTTP client: it says nothing of the endpoint, and is a dead letter all the same', async () => {
+  test('is found by the HTTP client: it does not count against the endpoint, and is a dead letter as well', async () => {
     const receiver = await openReceiver();
     const { kit } = await openVirtualTime({ kit: await logWith(['good']), ...ON_A_STANDING_CLOCK });
     const id = await kit.create(webhook(receiver.url, {}, { headers: { 'x-a': 'a\nx-b: c' } }));
@@ -107,7 +107,7 @@ describe('an event that no request can be made of', () => {
   });
 });
 
-test('what goes in one batch is not lost when there are no retries: each is a dead letter', async () => {
+test('the events of a failed batch without retries are dead letters, one each', async () => {
   const receiver = await openReceiver();
   receiver.answer = (_received, response) => response.writeHead(500).end();
   const { kit } = await openVirtualTime({ kit: await logWith(['good', 'good', 'good']), ...ON_A_STANDING_CLOCK });

@@ -12,7 +12,7 @@ test('the examples of RFC 6455, section 5.7, are read', () => {
   expect(ping === undefined ? '' : frameName(ping)).toBe('ping');
 });
 
-test('any payload of any length comes back, however the bytes are split', () => {
+test('any payload of any length is read unchanged, however the bytes are split', () => {
   const payloads = fc.array(
     fc.tuple(fc.constantFrom(0, 1, 125, 126, 200, 65_535, 65_536), fc.boolean(), fc.nat(0xff_ff_ff_ff)),
     { minLength: 1, maxLength: 4 },

@@ -21,7 +21,7 @@ test('a head has its first line and its header, names in lower case', () => {
   expect(head?.kind === 'head' && head.headers.get('accept')).toBe('*/*');
 });
 
-test('bodies end with their length or their last chunk', () => {
+test('a body ends after its length or its last chunk', () => {
   expect(summary(new HttpReader().feed(COUNTED + CHUNKED))).toEqual([
     'head HTTP/1.1 200 OK',
     'body hello',
@@ -37,7 +37,7 @@ test('304 and 204 have no body, whatever their header says', () => {
   expect(kinds(new HttpReader().feed(answers))).toEqual(['head', 'end', 'head', 'end', 'head', 'body', 'end']);
 });
 
-test('an interim answer is no answer yet', () => {
+test('an interim answer is not counted as the answer', () => {
   expect(kinds(new HttpReader().feed('HTTP/1.1 100 Continue\r\n\r\n' + COUNTED))).toEqual([
     'head',
     'head',
@@ -46,7 +46,7 @@ test('an interim answer is no answer yet', () => {
   ]);
 });
 
-test('a body without a length goes on until the connection closes', () => {
+test('a body without a length ends when the connection closes', () => {
   expect(kinds(new HttpReader().feed(STREAM))).toEqual(['head', 'body']);
 });
 

@@ -7,7 +7,7 @@ import { summaryOf } from './summary.ts';
 import { WireModel } from './wire-model.ts';
 import { bytesText, durationText } from './format.ts';
 
-test('the delay is from the publication that was accepted to the sighting; the figure is the median', () => {
+test('the delay is the time from the accepted publish to the first arrival, as a median', () => {
   const order = published([100, 200, 300]);
   recordReceived(order, 'sse', 1, 110);
   recordReceived(order, 'sse', 2, 290);
@@ -15,14 +15,14 @@ test('the delay is from the publication that was accepted to the sighting; the f
   expect(tally(order)).toMatchObject({ medianDelayMs: 20, worstDelayMs: 90, received: 3, lost: 0 });
 });
 
-test('an event that is seen a second time is counted as such, not as an event', () => {
+test('an event that arrives a second time is counted as a duplicate', () => {
   const order = published([100]);
   recordReceived(order, 'sse', 1, 110);
   recordReceived(order, 'sse', 1, 500);
   expect(order.results.sse).toMatchObject({ received: [{ step: 1, receivedAtMs: 110 }], duplicates: 1 });
 });
 
-test('what a gap has spoken of is lost; what has not come yet is not', () => {
+test('events in a gap are lost; events that have not arrived yet are not', () => {
   const order = published([100, 200, 300, 400]);
   recordReceived(order, 'sse', 1, 110);
   recordReceived(order, 'sse', 3, 310);
@@ -31,7 +31,7 @@ test('what a gap has spoken of is lost; what has not come yet is not', () => {
   expect(tally(order).lost).toBe(1);
 });
 
-test('requests, waste and bytes are those of the wire, refused connections among them', () => {
+test('requests, empty answers and bytes are those of the wire, including refused connections', () => {
   const wire = new WireModel();
   wire.watch('lab.orders.1');
   const request = 'GET /v1/events?channel=lab.orders.1 HTTP/1.1\r\n\r\n';
@@ -49,14 +49,14 @@ test('requests, waste and bytes are those of the wire, refused connections among
   expect(laneStatsOf(published([]), 'sse', wire.lanes.sse)).toMatchObject(expected);
 });
 
-test('a lane is served when it knows of the last step', () => {
+test('a lane is complete when it has received the last step', () => {
   const order = published([]);
   expect(lastStep(order.results.sse)).toBe(0);
   recordReceived(order, 'sse', 7, 1);
   expect(isComplete(order.results.sse)).toBe(true);
 });
 
-test('the axis shows all of an order, and each of its times within it', () => {
+test('the axis shows the whole order, and all of its times', () => {
   const early = timeAxis(1000, 1500, false);
   const late = timeAxis(1000, 61_000, false);
   expect(early.percent(1000)).toBeGreaterThan(0);
@@ -65,7 +65,7 @@ test('the axis shows all of an order, and each of its times within it', () => {
   expect(timeAxis(1000, 5000, true).percent(5000)).toBeGreaterThan(85);
 });
 
-test('a verdict says what the numbers say', () => {
+test('a summary states the numbers in a sentence', () => {
   const numbers = { wasted: 4, bytesUp: 1000, bytesDown: 500, worstDelayMs: 900, seen: 6 };
   expect(summaryOf('Short polling', { ...numbers, requests: 10, medianDelayMs: 512, lost: 1 })).toBe(
     'Short polling received events with a delay of 512 ms (median), with 10 requests, 4 of them without an event, and 1.5 kB. A gap reported 1 event that could not be delivered.',
@@ -75,7 +75,7 @@ test('a verdict says what the numbers say', () => {
   );
 });
 
-test('figures are short', () => {
+test('numbers are shortened for display', () => {
   expect([2.34, 23.4, 2340, undefined].map(durationText)).toEqual(['2.3 ms', '23 ms', '2.34 s', '–']);
   expect([999, 1000, 99_940, 100_500].map(bytesText)).toEqual(['999 B', '1.0 kB', '99.9 kB', '101 kB']);
 });

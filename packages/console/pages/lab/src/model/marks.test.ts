@@ -9,19 +9,19 @@ test('marks with enough space are not grouped', () => {
   expect(group([40, 70, 200])).toEqual([[40], [70], [200]]);
 });
 
-test('marks that would lie on each other are one', () => {
+test('marks that would overlap are grouped', () => {
   expect(group([40, 60, 200])).toEqual([[40, 60], [200]]);
 });
 
-test('a group that grows takes in the mark before it, which it would come to touch', () => {
+test('a group that grows over the mark before it includes that mark', () => {
   expect(group([40, 67, 80])).toEqual([[40, 67, 80]]);
 });
 
-test('a mark at an end of the strip is seen as a whole', () => {
+test('a mark at either end of the strip is fully visible', () => {
   expect(groupMarks([0, 400], 400, (centerPx) => centerPx).map(({ centerPx }) => centerPx)).toEqual([13, 387]);
 });
 
-test('wherever marks are, no two groups touch, none is lost, and their order stays', () => {
+test('for random marks, no two groups overlap, none is lost, and their order stays', () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 200, max: 900 }),

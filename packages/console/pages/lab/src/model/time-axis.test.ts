@@ -3,7 +3,7 @@ import { timeAxis } from './time-axis.ts';
 
 const FROM_MS = 1_000_000;
 
-test('begins a little after its left end, and goes on evenly', () => {
+test('begins near its left end, and is linear', () => {
   const { fromMs, percent } = timeAxis(FROM_MS, FROM_MS + 60_000, false);
   expect(fromMs).toBe(FROM_MS);
   expect(percent(FROM_MS)).toBeCloseTo(2);
@@ -15,25 +15,25 @@ test('begins a little after its left end, and goes on evenly', () => {
   expect(second - first).toBeCloseTo(third - second);
 });
 
-test('spans 11 s while an order is young, then grows so that the present stays where it is', () => {
+test('spans 11 s at first, then grows so that the present stays in one place', () => {
   const presentAt = (ageMs: number): number => timeAxis(FROM_MS, FROM_MS + ageMs, false).percent(FROM_MS + ageMs);
   expect(presentAt(0)).toBeCloseTo(2);
   expect(presentAt(5500)).toBeLessThan(presentAt(11_000));
   for (const ageMs of [11_000, 12_000, 100_000, 10_000_000]) expect(presentAt(ageMs)).toBeCloseTo(91);
 });
 
-test('fits itself to an order that is done, unless that took less than a second', () => {
+test('fits a finished order, unless that took less than a second', () => {
   const endAt = (ageMs: number): number => timeAxis(FROM_MS, FROM_MS + ageMs, true).percent(FROM_MS + ageMs);
   for (const ageMs of [1000, 5000, 11_000]) expect(endAt(ageMs)).toBeCloseTo(91);
   expect(endAt(500)).toBeLessThan(50);
 });
 
-test('values outside of it are at its ends', () => {
+test('clamps values outside of it to its ends', () => {
   const { percent } = timeAxis(FROM_MS, FROM_MS + 20_000, false);
   expect([percent(0), percent(FROM_MS - 1000), percent(FROM_MS + 40_000)]).toEqual([0, 0, 100]);
 });
 
-test('its ticks are whole steps from the beginning, few enough to be read, and all within it', () => {
+test('has a readable number of ticks, at whole steps from the beginning, all within it', () => {
   for (const spanMs of [0, 11_000, 13_000, 26_000, 59_000, 180_000, 900_000, 3_600_000]) {
     const { ticksMs, percent } = timeAxis(FROM_MS, FROM_MS + spanMs, false);
     const [first, stepMs = 0] = ticksMs;

@@ -28,7 +28,7 @@ test('a short poll is one exchange, with its bytes, its times and its events', (
   expect(outcomes(model, 'short-poll')).toEqual(['news']);
 });
 
-test('an empty answer and a 304 are requests for nothing; one that is held is open', () => {
+test('an empty answer and a 304 count as empty requests; a waiting request is open', () => {
   const { model, up, down } = watching('long-poll');
   up(get(), 1);
   down(json('{"events":[],"cursor":"c1","gaps":[]}'), 2);
@@ -38,14 +38,14 @@ test('an empty answer and a 304 are requests for nothing; one that is held is op
   expect(outcomes(model, 'long-poll')).toEqual(['nothing', 'nothing', 'open']);
 });
 
-test('a gap is news', () => {
+test('an answer with a gap does not count as empty', () => {
   const { model, up, down } = watching('short-poll');
   up(get(), 1);
   down(json('{"events":[],"cursor":"c1","gaps":[{"from":"a","to":"b","reason":"epoch"}]}'), 2);
   expect(outcomes(model, 'short-poll')).toEqual(['news']);
 });
 
-test('an event stream is one exchange, in which control messages and heartbeats are no events', () => {
+test('an event stream is one exchange; control messages and heartbeats are not events', () => {
   const { model, up, down } = watching('sse');
   up(get('Accept: text/event-stream\r\n'), 1);
   down('HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n', 2);
@@ -68,7 +68,7 @@ test('an event stream is one exchange, in which control messages and heartbeats 
   ]);
 });
 
-test('a WebSocket is one exchange, its frames are read in both directions', () => {
+test('a WebSocket is one exchange; its frames are read in both directions', () => {
   const { model, up, down } = watching('websocket');
   up(get('Upgrade: websocket\r\n'), 1);
   down('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n', 2);
@@ -82,7 +82,7 @@ test('a WebSocket is one exchange, its frames are read in both directions', () =
   });
 });
 
-test('a request that is cut off has failed; a stream that had brought events has not been in vain', () => {
+test('a request that is cut off has failed; a stream that has delivered events has not', () => {
   const { model, up, down, record } = watching('long-poll');
   up(get(), 1);
   record({ kind: 'close', lane: 'long-poll', connection: 1, atMs: 2, by: 'cut' });
@@ -95,7 +95,7 @@ test('a request that is cut off has failed; a stream that had brought events has
   down('ignored', 3);
 });
 
-test('what another tab does with the same wires is not shown', () => {
+test('exchanges of another tab on the same wires are not shown', () => {
   const { model, up, down } = watching('short-poll');
   up('GET /v1/events?channel=lab.orders.2 HTTP/1.1\r\n\r\n', 1);
   down(json('{"events":[],"cursor":"c","gaps":[]}'), 2);
@@ -104,7 +104,7 @@ test('what another tab does with the same wires is not shown', () => {
   expect(model.lanes['short-poll'].exchanges.map(({ startedAtMs }) => startedAtMs)).toEqual([3]);
 });
 
-test('a connection that is older than the page is followed from its next request on', () => {
+test('on a connection older than the page, the next request is the first one shown', () => {
   const { model, up, down } = watching('short-poll');
   down('lo world', 1);
   up(get(), 2);
@@ -123,7 +123,7 @@ test('faults and restarts of the hub are spans of time', () => {
   expect(model.hubSpans).toEqual([{ wiped: true, fromMs: 60, toMs: 90 }]);
 });
 
-test('a frozen model stays as it is, and the next order begins with nothing', () => {
+test('a frozen model does not change, and the next order begins empty', () => {
   const { model, up, down, record } = watching('long-poll');
   up(get(), 1);
   model.freeze();

@@ -60,7 +60,7 @@ describe('serve', () => {
     expect((await runCli(follow)).err).toContain('unauthorized');
   });
 
-  test('shows it once: not after a restart, not after kill -9; and it is good all the same', async () => {
+  test('prints it once: not after a restart, not after kill -9; the key stays valid', async () => {
     const data = temporaryFolder();
     const first = await serveFirst(data);
     first.cli.child.kill('SIGKILL');
@@ -71,13 +71,13 @@ describe('serve', () => {
     expect(second.cli.out()).not.toMatch(KEY);
   });
 
-  test('makes none without access control', async () => {
+  test('creates none without access control', async () => {
     const hub = await serve(':memory:', '--set', 'access=loopback');
     await stop(hub);
     expect(hub.cli.out()).not.toContain('pck_');
   });
 
-  test('does not start on a file of keys that is damaged, and says what to do', async () => {
+  test('does not start with a damaged file of keys, and prints what to do', async () => {
     const data = temporaryFolder();
     writeFileSync(join(data, 'identity.sqlite'), 'no database at all, and longer than nothing');
     const { code, err } = await runCli(['serve', '--listen', '127.0.0.1:0', '--data', data]);
@@ -87,7 +87,7 @@ describe('serve', () => {
   });
 });
 
-describe('keys, at a hub that runs', () => {
+describe('keys, with a running hub', () => {
   test('are created, listed, rotated and revoked', async () => {
     const { url, key } = await serveFirst();
     const env = { POLYCAST_KEY: key, POLYCAST_URL: url };
@@ -117,7 +117,7 @@ describe('keys, at a hub that runs', () => {
     expect(audit.out).not.toContain(shop.slice(-32));
   });
 
-  test('a key that was made is there after kill -9, one that was revoked is not', async () => {
+  test('a created key exists after kill -9, and a revoked one does not', async () => {
     const data = temporaryFolder();
     const first = await serveFirst(data);
     const env = { POLYCAST_KEY: first.key, POLYCAST_URL: first.url };
@@ -150,7 +150,7 @@ describe('keys, at a hub that runs', () => {
     );
   });
 
-  test('every revocation that was answered is there after kill -9 in the middle of many', async () => {
+  test('every acknowledged revocation survives kill -9 in the middle of many', async () => {
     const data = temporaryFolder();
     const first = await serveFirst(data);
     const headers = { authorization: `Bearer ${first.key}`, 'content-type': 'application/json' };
@@ -177,7 +177,7 @@ describe('keys, at a hub that runs', () => {
   });
 
   test.each([['keys list'], ['publish a 1'], ['follow a']])(
-    'without a key the answer names what is missing: %s',
+    'without a key the error names what is missing: %s',
     async (line) => {
       const { url } = await serveFirst();
       const { code, err } = await runCli([...line.split(' '), '--url', url]);
@@ -187,8 +187,8 @@ describe('keys, at a hub that runs', () => {
   );
 });
 
-describe('keys, in the folder of a hub that does not run', () => {
-  test('are made beforehand, and the hub knows them', async () => {
+describe('keys, in the folder of a stopped hub', () => {
+  test('are created before the first start, and the hub accepts them', async () => {
     const data = temporaryFolder();
     const made = await runCli([
       'keys',
@@ -221,7 +221,7 @@ describe('keys, in the folder of a hub that does not run', () => {
     expect(out).toMatch(/key\.revoked .* by operator/);
   });
 
-  test('an operator who has lost all keys makes another', async () => {
+  test('an operator who has lost all keys can create another', async () => {
     const data = temporaryFolder();
     await stop(await serveFirst(data));
     const { out } = await runCli(['keys', 'create', 'again', '--admin', '--data', data]);
@@ -229,7 +229,7 @@ describe('keys, in the folder of a hub that does not run', () => {
     expect((await runCli(['keys', 'list', '--url', url, '--key', out.trim()])).code).toBe(0);
   });
 
-  test('a folder that is not there is not made', async () => {
+  test('a missing folder is not created', async () => {
     const data = join(temporaryFolder(), 'none');
     for (const args of [['keys', 'list'], ['keys', 'create', 'a', '--admin'], ['audit']])
       expect((await runCli([...args, '--data', data])).code, args.join(' ')).toBe(1);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { runInside } from '../../testing.ts';
 
-describe('a command line that is not right', () => {
+describe('an invalid command line', () => {
   test.each([
     [['keys', 'create', 'a'], 'at least one scope'],
     [['keys', 'create', 'a', '--publish', 'a..b'], 'channels and patterns only'],
@@ -26,12 +26,12 @@ describe('a command line that is not right', () => {
     expect(code).toBe(2);
   });
 
-  test('a key is not repeated in messages about it', async () => {
+  test('a key is not repeated in error messages', async () => {
     expect((await runInside(['publish', 'a', '1', '--key', 'pck_secret secret'])).err).not.toContain('pck_secret');
   });
 });
 
-describe('access explain, by the configuration alone', () => {
+describe('access explain, from the configuration alone', () => {
   const rules =
     'rules=[{pattern: orders.*, subscribe: users}, {pattern: "inbox.{user}.>", subscribe: owner}, {pattern: ask.>, subscribe: site}]';
   const site = 'identity.site.consentUrl=http://127.0.0.1:9/may';

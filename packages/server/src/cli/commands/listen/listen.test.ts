@@ -58,7 +58,7 @@ async function listening(hub: { readonly url: string }, ...args: readonly string
   return cli;
 }
 
-test('each event is posted as a signed webhook, and shown with its answer', async () => {
+test('each event is posted as a signed webhook, and printed with its answer', async () => {
   const [hub, site] = [await startTestHub(), await startSite()];
   const cli = await listening(hub, 'orders.*', '--forward', site.url, '--secret', SECRET, '--count', '2');
   await publish(hub, 'other', '0');
@@ -80,7 +80,7 @@ test('without a given secret it creates one, and prints it', async () => {
   expect(Buffer.from(secret.slice(6), 'base64')).toHaveLength(24);
 });
 
-test('a delivery that failed shows why, and is sent again by its letter', async () => {
+test('a failed delivery is printed with the reason, and repeated by its letter', async () => {
   const [hub, site] = [await startTestHub(), await startSite()];
   site.handler = () => Promise.reject(new Error('down'));
   const cli = await listening(hub, '--forward', site.url, '--secret', SECRET);
@@ -101,7 +101,7 @@ test('a closed port is shown as the outcome', async () => {
   expect((await cli.ended).out).toMatch(/ a baked ECONNREFUSED in/);
 });
 
-test('one channel waits for its own events, not for those of others', async () => {
+test('--channel prints the events of that channel alone', async () => {
   const [hub, site] = [await startTestHub(), await startSite()];
   const { promise, resolve } = Promise.withResolvers<void>();
   site.handler = ({ data }) => (data === 'slow' ? promise : undefined);
@@ -121,7 +121,7 @@ test('one channel waits for its own events, not for those of others', async () =
   expect((await cli.ended).err).toContain(`to continue: the same command with --after ${id}`);
 });
 
-test('a request that is shown is one that webhook verify takes', async () => {
+test('webhook verify accepts a printed request', async () => {
   const hub = await startTestHub();
   await publish(hub, 'a', '{"text":"é"}');
   const args = ['listen', 'a', '--url', hub.url, '--secret', SECRET, '--after', 'earliest', '--count', '1'];
@@ -154,7 +154,7 @@ test.each([
   expect(base64 === undefined ? Buffer.from(text ?? '') : Buffer.from(base64, 'base64')).toEqual(body);
 });
 
-test('what is shown in full while it is passed on is alone on standard output, one request after the other', async () => {
+test('with --forward and --print, standard output contains the requests alone, one after the other', async () => {
   const [hub, site] = [await startTestHub(), await startSite()];
   await publish(hub, 'a', '1');
   await publish(hub, 'a', '2');
@@ -169,7 +169,7 @@ test('what is shown in full while it is passed on is alone on standard output, o
 });
 
 test.each(['event', 'data', 'cloudevents', 'cloudevents-binary'])(
-  'the receiver of the SDK understands the format %s',
+  "the SDK's receiver accepts the format %s",
   async (format) => {
     const [hub, site] = [await startTestHub(), await startSite()];
     const id = await publish(hub, 'orders.1', '{"text":"é","exact":1}', 'order.baked');
@@ -188,7 +188,7 @@ test.each(['event', 'data', 'cloudevents', 'cloudevents-binary'])(
   },
 );
 
-test('as JSON it has what was sent and what was answered', async () => {
+test('--json prints what was sent and what was answered', async () => {
   const [hub, site] = [await startTestHub(), await startSite()];
   const id = await publish(hub, 'a', '1.50');
   const args = ['listen', 'a', '--url', hub.url, '--secret', SECRET, '--after', 'earliest', '--count', '1', '--json'];
@@ -204,7 +204,7 @@ test('as JSON it has what was sent and what was answered', async () => {
   expect(line.body).toContain('"data":1.50');
 });
 
-test('a filter and headers are as a subscription has them', async () => {
+test('a filter and headers work as for a subscription', async () => {
   const [hub, site] = [await startTestHub(), await startSite()];
   await publish(hub, 'a', '{"total":5}');
   const id = await publish(hub, 'a', '{"total":50}');
@@ -220,7 +220,7 @@ test('a filter and headers are as a subscription has them', async () => {
   expect(site.events.map(({ data }) => data)).toEqual([{ total: 50 }]);
 });
 
-test('it outlives a restart of the hub and misses nothing', async () => {
+test('it survives a restart of the hub and misses nothing', async () => {
   const data = temporaryFolder();
   const serve = [...SERVE_OPEN, '--data', data, '--set', 'drain.timeMs=100', '--listen'];
   const [first, site] = [await startHubProcess([...serve, '127.0.0.1:0']), await startSite()];
@@ -259,7 +259,7 @@ test.each([
   [['listen', '--header', 'X-A: 1', '--header', 'x-a: 2'], /--header has x-a twice/],
   [['subscriptions', 'create', 'a', '--pull', '--header', 'X: 1', '--header', 'X: 2'], /--header has X twice/],
   [['subscriptions', 'create', 'a', '--pull', '--metadata', 'a=1', '--metadata', 'a=2'], /--metadata has a twice/],
-])('%j gets an error that names the mistake', async (args, message) => {
+])('%j prints an error that names the mistake', async (args, message) => {
   const { code, err } = await runInside(args);
   expect(code).toBe(2);
   expect(err).toMatch(message);

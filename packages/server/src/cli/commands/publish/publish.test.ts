@@ -22,7 +22,7 @@ async function publishAll(url: string, ...lines: readonly (readonly string[])[])
   return results;
 }
 
-test('data is published as JSON if it is JSON, as a string if not, as bytes on request', async () => {
+test('data is published as JSON if it is valid JSON, else as a string, and as bytes on request', async () => {
   const { url } = await startTestHub();
   const results = await publishAll(
     url,
@@ -45,14 +45,14 @@ test('data is published as JSON if it is JSON, as a string if not, as bytes on r
   ]);
 });
 
-test('without data it is read from standard input, its last line break left out', async () => {
+test('without data it is read from standard input, without the last line break', async () => {
   const { url } = await startTestHub();
   await runCli(['publish', 'a', '--url', url], { stdin: '{"a":1}\n' });
   await runCli(['publish', 'a', '--url', url], { stdin: 'Grüße\n' });
   expect((await eventsOf(url)).map(({ data }) => data)).toEqual([{ a: 1 }, 'Grüße']);
 });
 
-test('the same key publishes nothing twice, and another event under it is refused', async () => {
+test('with the same key an event is published once, and a different one is refused', async () => {
   const { url } = await startTestHub();
   const [first, again, other] = await publishAll(
     url,
@@ -66,7 +66,7 @@ test('the same key publishes nothing twice, and another event under it is refuse
   expect(await eventsOf(url)).toHaveLength(1);
 });
 
-test('a precondition that does not hold tells the newest id', async () => {
+test('a precondition that fails prints the newest id', async () => {
   const { url } = await startTestHub();
   const [first, second] = await publishAll(url, ['a', '1', '--json'], ['a', '2', '--json']);
   const [older, newer] = [first, second].map((result) => (JSON.parse(result?.out ?? '') as { id: string }).id);
@@ -97,7 +97,7 @@ test('a file of lines is published in order; refused lines are reported and coun
   expect(data).toHaveLength(498);
 });
 
-test('lines of standard input become events of one channel, whatever pieces they come in', async () => {
+test('lines of standard input become events of one channel, however the input is split', async () => {
   const { url } = await startTestHub();
   const { code, out, err } = await runCli(
     ['publish', 'logs.app', '--type', 'line', '--file', '-', '--json', '--url', url],
@@ -114,7 +114,7 @@ test('lines of standard input become events of one channel, whatever pieces they
   expect(await eventsOf(url)).toMatchObject([{ type: 'line', data: 1 }, { data: { a: 'ü' } }, { data: 'last' }]);
 });
 
-test('with a key a file can be published again without publishing anything twice', async () => {
+test('with a key a file can be published again without duplicates', async () => {
   const { url } = await startTestHub();
   const stdin = '{"channel":"a","data":1}\n{"channel":"a","data":2}\n';
   for (let round = 0; round < 2; round++) {
@@ -126,14 +126,14 @@ test('with a key a file can be published again without publishing anything twice
   expect(await eventsOf(url)).toHaveLength(2);
 });
 
-test('an empty file publishes nothing and is no mistake', async () => {
+test('an empty file publishes nothing and is not an error', async () => {
   const { url } = await startTestHub();
   const { code, err } = await runCli(['publish', '--file', '-', '--url', url]);
   expect(code).toBe(0);
   expect(err).toMatch(/^0 published, 0 refused/);
 });
 
-test.each(['', '\n'])('standard input of %j is no event, unless that is meant', async (stdin) => {
+test.each(['', '\n'])('standard input of %j is refused as an event without --allow-empty', async (stdin) => {
   const { url } = await startTestHub();
   const { code, err } = await runCli(['publish', 'a', '--url', url], { stdin });
   expect(code).toBe(2);

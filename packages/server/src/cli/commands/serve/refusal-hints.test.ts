@@ -44,7 +44,7 @@ test.each([
   ],
   [{ code: 'host_not_allowed', action: undefined, host: 'hub.lan:8080' }, '', 'publicUrl: http://hub.lan:8080'],
   [{ code: 'unauthorized', action: undefined }, '', 'identity.tokens'],
-] as const)('%j is told with the setting that would allow it', (part, what, setting) => {
+] as const)('%j is printed with the setting that would allow it', (part, what, setting) => {
   const { lines, tell } = notes();
   tell({ ...REFUSAL, ...part } as Refusal);
   expect(lines).toEqual([expect.stringContaining(what), expect.stringContaining(setting)]);

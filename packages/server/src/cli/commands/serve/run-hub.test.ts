@@ -3,13 +3,13 @@ import { createServer } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { runCli, SERVE_OPEN, startCli, startHubProcess, temporaryFolder } from '../../testing.ts';
 
-test('serve says first where it listens, and works there', async () => {
+test('serve prints its address first, and works there', async () => {
   const { cli, url } = await startHubProcess();
   expect(cli.out().split('\n')[0]).toBe(`Polycast listening on ${url}`);
   expect((await fetch(`${url}/healthz`)).status).toBe(200);
 });
 
-test('dev says where the Lab is and what to try, and what it says works', async () => {
+test("dev prints the Lab's address and commands to try, and these work", async () => {
   const { cli, url } = await startHubProcess(['dev', '--listen', '127.0.0.1:0', '--data', ':memory:']);
   expect(cli.out()).toMatch(/^Polycast listening on /);
   await cli.outMatches(/Press Ctrl-C to stop/);
@@ -23,7 +23,7 @@ test('dev says where the Lab is and what to try, and what it says works', async 
   expect(published.status).toBe(201);
 });
 
-test('dev takes the next port when its own is taken and none was asked for', async () => {
+test('dev uses the next port when the default is taken', async () => {
   const squatter = createServer();
   onTestFinished(() => void squatter.close());
   squatter.listen(8080, '127.0.0.1');
@@ -33,14 +33,14 @@ test('dev takes the next port when its own is taken and none was asked for', asy
   expect(Number(new URL(url).port)).toBeGreaterThan(8080);
 });
 
-test('a port that was asked for and is taken ends it with 1', async () => {
+test('a configured port that is taken ends it with 1', async () => {
   const { url } = await startHubProcess();
   const { code, err } = await runCli(['dev', '--data', ':memory:', '--listen', new URL(url).host]);
   expect(code).toBe(1);
   expect(err).toContain(`another program uses ${new URL(url).host}`);
 });
 
-test('a data folder that another hub has open ends it with 1 and the number of its process', async () => {
+test('a data folder that another hub uses ends it with 1 and the number of that process', async () => {
   const data = temporaryFolder();
   const { cli } = await startHubProcess([...SERVE_OPEN, '--listen', '127.0.0.1:0', '--data', data]);
   const { code, err } = await runCli([...SERVE_OPEN, '--listen', '127.0.0.1:0', '--data', data]);
@@ -49,13 +49,13 @@ test('a data folder that another hub has open ends it with 1 and the number of i
   expect(err).not.toContain('internal');
 });
 
-test('without access control it listens on other addresses only if that is explicit', async () => {
+test('without access control it listens on other addresses only if that is configured', async () => {
   const { code, err } = await runCli([...SERVE_OPEN, '--listen', '0.0.0.0:0', '--data', ':memory:']);
   expect(code).toBe(78);
   expect(err).toMatch(/is reachable from other machines.*set access: open/);
 });
 
-test.each(['SIGTERM', 'SIGINT'] as const)('%s sends everyone away and ends it with 0', async (signal) => {
+test.each(['SIGTERM', 'SIGINT'] as const)('%s disconnects all clients and ends it with 0', async (signal) => {
   const { cli, url } = await startHubProcess();
   const stream = await fetch(`${url}/v1/events?channel=a`, { headers: { accept: 'text/event-stream' } });
   cli.child.kill(signal);
@@ -89,7 +89,7 @@ test('a hub continues when its output is closed', async () => {
   expect((await cli.ended).code).toBe(0);
 });
 
-test('a second signal ends it at once', async () => {
+test('a second signal ends it immediately', async () => {
   const { cli, url } = await startHubProcess([
     ...SERVE_OPEN,
     '--listen',
@@ -107,7 +107,7 @@ test('a second signal ends it at once', async () => {
   await stream.text().catch(() => undefined);
 });
 
-test('what was published before a restart is there after it', async () => {
+test('events from before a restart exist after it', async () => {
   const data = temporaryFolder();
   const first = await startHubProcess([...SERVE_OPEN, '--listen', '127.0.0.1:0', '--data', data]);
   expect((await runCli(['publish', 'a', '1', '--url', first.url])).code).toBe(0);

@@ -54,7 +54,7 @@ describe('a webhook on the command line', () => {
     });
   });
 
-  test('resume verifies an endpoint that was not ready, and prints its answer', async () => {
+  test('resume verifies an endpoint that failed its verification, and prints its answer', async () => {
     let isReady = false;
     const endpoint = await openEndpoint(({ body }, response) => {
       const { data } = JSON.parse(body) as { data: { challenge: string } };
@@ -85,7 +85,7 @@ describe('a webhook on the command line', () => {
     expect(await resume()).toMatchObject({ code: 0, out: `active ${id}\n` });
   });
 
-  test('that is signed with a key pair hands out the public key alone', async () => {
+  test('that is signed with a key pair prints the public key alone', async () => {
     const hub = await openSubscriptionHub();
     const endpoint = await openEndpoint();
     const run = at(hub);
@@ -96,7 +96,7 @@ describe('a webhook on the command line', () => {
     expect(created.out).not.toContain(rotated.out);
   });
 
-  test('shows what was given up on, tries it again, and forgets it', async () => {
+  test('lists dead letters, retries them, and deletes them', async () => {
     const hub = await openSubscriptionHub();
     let status = 500;
     const endpoint = await openEndpoint((_received, response) => response.writeHead(status).end());
@@ -121,7 +121,7 @@ describe('a webhook on the command line', () => {
   });
 });
 
-test('a queue on the command line is pulled from; what was published is printed as it was', async () => {
+test('a queue on the command line is pulled from; events are printed as they were published', async () => {
   const hub = await openSubscriptionHub();
   const run = at(hub);
   const id = (await run('create', 'jobs.>', '--pull', '--lease', '60', '--start', 'earliest')).out.trim();
@@ -158,7 +158,7 @@ test('a queue is acknowledged up to an event, including leases of other workers'
   expect((await hub.ask('GET', `/v1/subscriptions/${id}`)).body['backlog']).toMatchObject({ inFlight: 0, failing: 0 });
 });
 
-test('what the log has is delivered once more, all of it or of one channel, and replays are listed', async () => {
+test('past events are delivered again, all of them or those of one channel, and replays are listed', async () => {
   const hub = await openSubscriptionHub();
   const endpoint = await openEndpoint();
   const run = at(hub);
@@ -181,7 +181,7 @@ test('what the log has is delivered once more, all of it or of one channel, and 
   expect(numbers()).toHaveLength(7);
 });
 
-describe('a command line that is not right', () => {
+describe('an invalid command line', () => {
   test.each<[args: readonly string[], why: string]>([
     [['create', 'a'], '--webhook'],
     [['create', 'a', '--pull', '-w', 'http://127.0.0.1/'], '--webhook'],
@@ -219,7 +219,7 @@ describe('errors use the names of the command line', () => {
     expect(await runInside(['subscriptions', ...args])).toMatchObject({ code: 2, err: expect.stringMatching(message) });
   });
 
-  test('also for errors of the hub', async () => {
+  test('errors of the hub as well', async () => {
     const hub = await openSubscriptionHub();
     const endpoint = await openEndpoint();
     const run = at(hub);

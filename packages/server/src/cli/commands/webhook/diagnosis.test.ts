@@ -36,7 +36,7 @@ test('a valid signature is reported as valid', () => {
   expect(said(kept(), [SECRET.slice(6)])).toBe('valid: signed 5 s ago');
 });
 
-test('of ed25519 as well', () => {
+test('a valid signature of ed25519 is reported as valid', () => {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519');
   const raw = publicKey.export({ format: 'der', type: 'spki' }).subarray(-32).toString('base64');
   const seed = privateKey.export({ format: 'der', type: 'pkcs8' }).subarray(-32).toString('base64');
@@ -56,7 +56,7 @@ describe('the clock', () => {
     [7230, /2 h ago.*\nThis is the distance between two time zones/],
     [-19_800, /6 h from now.*\nThis is the distance between two time zones/],
     [40 * 86_400, /40 days ago.*\nIt was delayed/],
-  ])('%i s off', (seconds, message) => expect(said(kept(), [SECRET], seconds)).toMatch(message));
+  ])('that is %i s off is reported', (seconds, message) => expect(said(kept(), [SECRET], seconds)).toMatch(message));
 });
 
 describe('the form of the secret', () => {
@@ -93,7 +93,7 @@ describe('the body', () => {
     expect(said(kept({ body: came, signature: signedAs(signed) }))).toMatch(message),
   );
 
-  test('beside a wrong form of the secret', () => {
+  test('together with a wrong form of the secret, both are reported', () => {
     const signature = hmac(SECRET, `${ID}.${SENT_SECONDS}.${BODY}`);
     expect(said(kept({ body: `${BODY}\n`, signature }))).toMatch(/whole secret with its whsec_.*\n.*line break/);
   });
@@ -129,7 +129,7 @@ describe('the id and the time', () => {
   ])('%s', (_what, changes, message) => expect(said({ ...kept(), ...changes })).toMatch(message));
 });
 
-describe('how the signature is written', () => {
+describe('the form of the signature', () => {
   const digest = createHmac('sha256', BYTES).update(`${ID}.${SENT_SECONDS}.${BODY}`).digest();
   test.each([
     [`sha256=${digest.toString('hex')}`, /hexadecimal/],
@@ -139,7 +139,7 @@ describe('how the signature is written', () => {
   ])('%s', (signature, message) => expect(said(kept({ signature }))).toMatch(message));
 });
 
-test('where nothing fits it says what this secret would have given', () => {
+test('if nothing matches, the expected signature is printed', () => {
   const other = `whsec_${Buffer.alloc(32, 1).toString('base64')}`;
   const request = kept();
   expect(said(request, [other])).toContain(

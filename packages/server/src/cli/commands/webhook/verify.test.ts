@@ -28,7 +28,7 @@ test.each(['\r\n', '\n'])('a whole request is read from a file, lines ending wit
   expect([code, out]).toEqual([0, expect.stringMatching(/^valid: signed [01] s ago\n$/)]);
 });
 
-test('content-length says where the body ends, when a line break comes after it, and nothing else is cut', async () => {
+test('content-length ends the body before a trailing line break, and cuts nothing else', async () => {
   const file = join(files({}), 'request.http');
   const verified = async (rest: string): Promise<string> => {
     const request = ['POST /hook HTTP/1.1', ...head(), `Content-Length: ${BODY.length}`, '', BODY].join('\n');
@@ -40,7 +40,7 @@ test('content-length says where the body ends, when a line break comes after it,
   expect(await verified(' ')).toMatch(/^not valid: the body has spaces around it/);
 });
 
-test('body and headers are read from two files, as of the time when they came', async () => {
+test('body and headers are read from two files, as of the time of the request', async () => {
   const then = new Date('2026-11-20T12:00:00Z');
   const folder = files({
     'body.json': BODY,
@@ -66,7 +66,7 @@ test('body and headers are read from two files, as of the time when they came', 
   );
 });
 
-test('a body comes by standard input, and the secret with environment variables', async () => {
+test('a body is read from standard input, and the secret from an environment variable', async () => {
   const [id, timestamp, signature] = head().map((line) => line.replace(/^.*?: /, '')) as [string, string, string];
   const { code, out } = await runCli(
     ['webhook', 'verify', '--id', id, '--timestamp', timestamp, '--signature', signature],
@@ -89,7 +89,7 @@ test.each([
   ],
   [['webhook', 'verify', '/no/such/file', '--secret', SECRET], /cannot be read/],
   [['webhook', 'verify', 'none', '--secret', SECRET, '--at', 'noon'], /must be a time such as/],
-])('%j gets an error that names the mistake', async (args, message) => {
+])('%j prints an error that names the mistake', async (args, message) => {
   const { code, err } = await runInside(args);
   expect(code).toBe(2);
   expect(err).toMatch(message);

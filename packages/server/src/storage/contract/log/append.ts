@@ -38,7 +38,7 @@ export function appendTests(openLog: OpenLog): void {
     expect(log.state.head).toBe(positions.at(-1));
   });
 
-  test('the head does not move, and nothing is followed, before the call has returned', async () => {
+  test('the head does not move, and no follower is called, before the call has returned', async () => {
     const log = await openLog({});
     const followed: StoredRecord[] = [];
     log.follow((records) => followed.push(...records));
@@ -48,7 +48,7 @@ export function appendTests(openLog: OpenLog): void {
     expect(followed).toHaveLength(1);
   });
 
-  test('followers get what was appended, in order, as it was given, before the append resolves', async () => {
+  test('followers receive the appended events, in order and unchanged, before the append resolves', async () => {
     const log = await openLog({});
     const seen: string[] = [];
     log.follow((records) => {
@@ -83,13 +83,13 @@ export function appendTests(openLog: OpenLog): void {
     expect(followed).toEqual(['a', 'b']);
   });
 
-  test('no record gives no outcome', async () => {
+  test('an append of nothing has no outcomes', async () => {
     const log = await openLog({});
     expect(await log.append([])).toEqual([]);
     expect(log.state.head).toBe(0);
   });
 
-  test('bodies come back byte for byte, empty and large ones included', async () => {
+  test('bodies are returned byte for byte, empty and large ones included', async () => {
     const log = await openLog({});
     const bodies = [new Uint8Array(), Uint8Array.of(0, 255, 10), new Uint8Array(300_000).fill(7)];
     const embedded = Buffer.concat([Buffer.from('before'), Buffer.from('inside'), Buffer.from('after')]).subarray(
@@ -103,7 +103,7 @@ export function appendTests(openLog: OpenLog): void {
       expect(Buffer.compare(body, (records[index] as StoredRecord).body)).toBe(0);
   });
 
-  test('a new channel past the limit is refused, known ones and ephemeral ones are not', async () => {
+  test('a new channel beyond the limit is refused, known and ephemeral ones are not', async () => {
     const log = await openLog({ channelsMax: 2 });
     const outcomes = await log.append([
       record('a'),
@@ -121,7 +121,7 @@ export function conditionTests(openLog: OpenLog): void {
   const keyed = (key: string, fingerprint: string, overrides: Partial<NewRecord> = {}): NewRecord =>
     record('a', { idempotencyKey: key, fingerprint, ...overrides });
 
-  test('a key that was used gets the first answer again, in one batch, the same turn and later', async () => {
+  test('a used key returns the first outcome again, in one batch, the same turn and later', async () => {
     const log = await openLog({});
     const [[first, again], [third]] = (await Promise.all([
       log.append([keyed('k', 'f'), keyed('k', 'f', { timeMs: START_MS + 5 })]),
@@ -133,7 +133,7 @@ export function conditionTests(openLog: OpenLog): void {
     expect(await channelsRead(log, ['a'])).toEqual(['a']);
   });
 
-  test('a key that was used for something else is refused', async () => {
+  test('a key that was used for another event is refused', async () => {
     const log = await openLog({});
     expect(kinds(await log.append([keyed('k', 'f'), keyed('k', 'g'), keyed('l', 'g')]))).toEqual([
       'appended',
@@ -142,7 +142,7 @@ export function conditionTests(openLog: OpenLog): void {
     ]);
   });
 
-  test('a key is remembered for 24 hours, purged or not', async () => {
+  test('a key is valid for 24 hours, whether its event was removed or not', async () => {
     const log = await openLog({});
     await log.append([keyed('k', 'f'), keyed('l', 'f')]);
     expect(kinds(await log.append([keyed('k', 'g', { timeMs: START_MS + 24 * HOUR_MS })]))).toEqual(['appended']);
@@ -151,7 +151,7 @@ export function conditionTests(openLog: OpenLog): void {
     expect(kinds(await log.append([keyed('k', 'g', { timeMs: START_MS + 47 * HOUR_MS })]))).toEqual(['duplicate']);
   });
 
-  test('keys hold for ephemeral events, and are not used up by what was refused', async () => {
+  test('keys are valid for ephemeral events, and a refused event uses no key', async () => {
     const log = await openLog({});
     expect(kinds(await log.append([keyed('k', 'f', { retain: 'none' }), keyed('k', 'f', { retain: 'none' })]))).toEqual(
       ['appended', 'duplicate'],
@@ -178,14 +178,14 @@ export function conditionTests(openLog: OpenLog): void {
     expect(kinds(await log.append([record('b', { ifLatest: 0 })]))).toEqual(['appended']);
   });
 
-  test('ifLatest of any position holds where there is an event', async () => {
+  test('ifLatest of any position succeeds if the channel has an event', async () => {
     const log = await openLog({});
     const conditional = record('a', { ifLatest: ANY_POSITION });
     expect(await log.append([conditional])).toEqual([{ kind: 'conflict', latest: 0 }]);
     expect(kinds(await log.append([record('a'), conditional, conditional]))).toEqual(Array(3).fill('appended'));
   });
 
-  test('a duplicate wins over ifLatest', async () => {
+  test('a duplicate is reported before ifLatest is checked', async () => {
     const log = await openLog({});
     const outcomes = await log.append([
       keyed('k', 'f', { ifLatest: 0 }),
@@ -197,7 +197,7 @@ export function conditionTests(openLog: OpenLog): void {
 }
 
 export function retainTests(openLog: OpenLog): void {
-  test('a latest channel keeps its newest event, and what it replaced is not lost', async () => {
+  test('a latest channel keeps its newest event, and the events that it replaced are not a loss', async () => {
     const log = await openLog({});
     await log.append([
       record('a', { retain: 'latest', type: 'one' }),
@@ -216,7 +216,7 @@ export function retainTests(openLog: OpenLog): void {
     ]);
   });
 
-  test('an ephemeral event gets a position and goes to followers, and is not stored', async () => {
+  test('an ephemeral event has a position and is sent to followers, and is not stored', async () => {
     const log = await openLog({});
     const followed: StoredRecord[] = [];
     log.follow((records) => followed.push(...records));
@@ -236,7 +236,7 @@ export function retainTests(openLog: OpenLog): void {
     });
   });
 
-  test('a channel may change between all three', async () => {
+  test('a channel may change between all three settings', async () => {
     const log = await openLog({});
     const retains = [
       'history',

@@ -33,7 +33,7 @@ export function forgetTests(openLog: OpenLog): void {
     expect(await names(log)).toEqual(['b']);
   });
 
-  test('one that has an event again is kept, and its hour begins anew', async () => {
+  test('a channel with a new event is kept, and its hour begins again', async () => {
     const log = await openLog({});
     await log.append([record('a'), record('b')]);
     await empty(log, ['a', 'b'], START_MS);
@@ -46,7 +46,7 @@ export function forgetTests(openLog: OpenLog): void {
     expect(await names(log)).toEqual([]);
   });
 
-  test('what it lost is known to its family, and to whoever means all families', async () => {
+  test('its losses are known to its prefix, and to readers of all prefixes', async () => {
     const log = await openLog({});
     await log.append([record('once.1'), record('other.1'), record('once.kept'), record('other.2'), record('once')]);
     await empty(log, ['once.1'], LATER_MS);
@@ -66,7 +66,7 @@ export function forgetTests(openLog: OpenLog): void {
     ).toEqual([1, 4, 0]);
   });
 
-  test('a name comes back as a channel of its own', async () => {
+  test('a forgotten name may be used again, as a new channel', async () => {
     const log = await openLog({});
     for (let turn = 0; turn < 3; turn++) {
       await log.append([record('a.1'), record('a.kept')]);
@@ -93,7 +93,7 @@ export function forgetTests(openLog: OpenLog): void {
     expect(await log.trim([], LATER_MS)).toEqual({ removed: 0, more: false });
   });
 
-  test('beyond so many families, those that lost the oldest events are known together', async () => {
+  test('beyond the limit of prefixes, those that lost the oldest events are merged', async () => {
     const log = await openLog({});
     const channels = Array.from({ length: 11_000 }, (_, index) => `f${index}.x`);
     await log.append([...channels, 'kept.x'].map((channel) => record(channel)));

@@ -56,7 +56,7 @@ export function trimTests(openLog: OpenLog): void {
     expect((await log.read({ ...queryAll(log, ['a']), direction: 'backward' })).trimmedThrough).toBe(lost);
   });
 
-  test('many events go in bounded steps', async () => {
+  test('many events are removed in bounded steps', async () => {
     const log = await openLog({});
     await log.append(Array.from({ length: 3_000 }, (_, index) => record(`c.${index % 3}`)));
     const orders = [0, 1, 2].map((index) => ({ channel: `c.${index}`, countMax: 10 }));
@@ -69,7 +69,7 @@ export function trimTests(openLog: OpenLog): void {
     expect((await log.read(queryAll(log, ['>']))).records).toHaveLength(30);
   });
 
-  test('an unknown channel and an empty one are no matter', async () => {
+  test('an unknown channel and an empty one cause no error', async () => {
     const { log } = await filled();
     await trimAll(log, [{ channel: 'a', countMax: 0 }], NOW_MS);
     expect(
@@ -84,7 +84,7 @@ export function trimTests(openLog: OpenLog): void {
     expect(await log.append([record('a', { ifLatest: 0 })])).toMatchObject([{ kind: 'appended' }]);
   });
 
-  test('an event that age took from a latest channel is lost', async () => {
+  test('an event that a latest channel lost by its age is a loss', async () => {
     const log = await openLog({});
     await log.append([record('a', { retain: 'latest' })]);
     await trimAll(log, [{ channel: 'a', olderThanMs: NOW_MS }], NOW_MS);
@@ -93,7 +93,7 @@ export function trimTests(openLog: OpenLog): void {
 }
 
 export function listTests(openLog: OpenLog): void {
-  test('names in order, after a name, at most so many, only those appended to since', async () => {
+  test('names in order, after a name, with a limit, only those appended to since a position', async () => {
     const log = await openLog({});
     const names = async (query: { after?: string; limit?: number; changedSince?: number }): Promise<string[]> =>
       (await log.channels({ after: '', limit: 100, ...query })).map(({ channel }) => channel);
@@ -127,7 +127,7 @@ export function listTests(openLog: OpenLog): void {
 }
 
 export function closeTests(openLog: OpenLog): void {
-  test('what was accepted is finished, what comes later is refused', async () => {
+  test('an accepted append is finished, and a later one is refused', async () => {
     const log = await openLog({});
     const followed: StoredRecord[] = [];
     log.follow((records) => followed.push(...records));
@@ -144,7 +144,7 @@ export function closeTests(openLog: OpenLog): void {
     await log.close();
   });
 
-  test('figures are numbers under stable names', async () => {
+  test('metrics are numbers under stable names', async () => {
     const log = await openLog({});
     await log.append([record('a'), record('b')]);
     await log.read(queryAll(log, ['a']));

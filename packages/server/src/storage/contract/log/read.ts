@@ -33,7 +33,7 @@ export function readTests(openLog: OpenLog): void {
     expect(backward.reached).toBe(0);
   });
 
-  test('after is not included, through is', async () => {
+  test('after is exclusive, through is inclusive', async () => {
     const log = await filled();
     const positions = (await log.read(queryAll(log, ['>']))).records.map(({ position }) => position);
     for (const patterns of [['>'], ['news']]) {
@@ -51,7 +51,7 @@ export function readTests(openLog: OpenLog): void {
     }
   });
 
-  test('types filter, and a page without a match says how far it looked', async () => {
+  test('types filter, and a page without a match states the position that it reached', async () => {
     const log = await filled();
     expect((await log.read({ ...queryAll(log, ['>']), types: ['even'] })).records).toHaveLength(4);
     expect((await log.read({ ...queryAll(log, ['news']), types: ['odd', 'even'] })).records).toHaveLength(2);
@@ -63,7 +63,7 @@ export function readTests(openLog: OpenLog): void {
     });
   });
 
-  test('nothing after the head, and an empty range, is an empty page', async () => {
+  test('a range behind the head, and an empty range, yield an empty page', async () => {
     const log = await filled();
     const { head } = log.state;
     expect(await log.read({ ...queryAll(log, ['>']), after: head })).toEqual({
@@ -169,7 +169,7 @@ export function pageTests(openLog: OpenLog): void {
     );
   }
 
-  test('bytesMax bounds a page, which yet has always one event', async () => {
+  test('bytesMax bounds a page, which has at least one event', async () => {
     const log = await openLog({});
     await log.append([10, 10, 50, 10].map((size) => record('a', { body: new Uint8Array(size) })));
     for (const patterns of [['a'], ['>'], ['a', 'b']]) {

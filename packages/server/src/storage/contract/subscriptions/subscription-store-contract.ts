@@ -37,13 +37,13 @@ export function subscriptionStoreContract(name: string, createStore: CreateStore
   };
 
   describe(name, () => {
-    test('a new store is empty, and knows no epoch', async () => {
+    test('a new store is empty, and has no epoch', async () => {
       const store = await (await createStore()).open();
       expect([...store.load()]).toEqual([]);
       expect(store).toMatchObject({ epoch: undefined, lastAttempt: 0, unavailable: undefined, isOverloaded: false });
     });
 
-    test('what was written is there at the next opening, in the order of ids, and is read once', async () => {
+    test('written subscriptions are loaded at the next opening, ordered by id, once', async () => {
       const home = await createStore();
       const store = await home.open();
       await store.write([...creationOf('sub_b', 7), ...creationOf('sub_a'), { kind: 'epoch', epoch: 'abcdefghij' }]);
@@ -69,7 +69,7 @@ export function subscriptionStoreContract(name: string, createStore: CreateStore
       expect([...again.load()]).toEqual([]);
     });
 
-    test('what was noted is there as well, each thing as it was last', async () => {
+    test('enqueued changes are loaded as well, each with its last value', async () => {
       const home = await createStore();
       const store = await home.open();
       await store.write([...creationOf('sub_a'), open('sub_a', 1), open('sub_a', 2)]);
@@ -89,7 +89,7 @@ export function subscriptionStoreContract(name: string, createStore: CreateStore
       expect(stored?.open).toEqual([openEvent(2, { attempts: 2 }), openEvent(4)]);
     });
 
-    test('where a subscription stood in a log that is no more is kept until that has been told', async () => {
+    test("a subscription's position in a lost log is stored until its gap is acknowledged", async () => {
       const home = await createStore();
       const store = await home.open();
       const lost = { epoch: '00tmf894vq', position: 7 };
@@ -104,7 +104,7 @@ export function subscriptionStoreContract(name: string, createStore: CreateStore
       expect((await reopened(home, again))[0]?.status).toEqual(statusAt(1));
     });
 
-    test('how many events are behind those that are open is kept, until there are none', async () => {
+    test('the number of events behind the open ones is stored, until there are none', async () => {
       const home = await createStore();
       const store = await home.open();
       const write = (held?: number): StoreChange => ({
@@ -120,7 +120,7 @@ export function subscriptionStoreContract(name: string, createStore: CreateStore
       expect((await reopened(home, again))[0]?.status).toEqual(statusAt(9));
     });
 
-    test('notes and writes have their effect in the order of the calls', async () => {
+    test('enqueued changes and writes take effect in the order of the calls', async () => {
       const home = await createStore();
       const store = await home.open();
       const writes = [store.write(creationOf('sub_a'))];
@@ -145,7 +145,7 @@ export function subscriptionStoreContract(name: string, createStore: CreateStore
       expect(new Map(stored?.open.map(({ position, attempts }) => [position, attempts]))).toEqual(expected);
     });
 
-    test('what belongs to a subscription goes with it; of one that is gone, or never was, nothing is kept', async () => {
+    test('data of a subscription is removed with it; data of a removed or unknown one is not stored', async () => {
       const home = await createStore();
       const store = await home.open();
       await store.write([...creationOf('sub_a'), ...creationOf('sub_b'), open('sub_a', 1)]);
@@ -164,7 +164,7 @@ export function subscriptionStoreContract(name: string, createStore: CreateStore
       expect((await reopened(home, store)).map(({ definition: { id } }) => id)).toEqual(['sub_b']);
     });
 
-    test('dead letters are listed from a position, one page after the other, until they are let go', async () => {
+    test('dead letters are listed from a position, in pages, until they are removed', async () => {
       const home = await createStore();
       const store = await home.open();
       await store.write(creationOf('sub_a'));
@@ -179,7 +179,7 @@ export function subscriptionStoreContract(name: string, createStore: CreateStore
       expect((await reopened(home, store))[0]?.deadLetters).toBe(2);
     });
 
-    test('dead letters of several logs stand side by side, though it be at the same place', async () => {
+    test('dead letters of several logs are separate, also at the same position', async () => {
       const home = await createStore();
       const store = await home.open();
       const [older, later] = ['00tmf894va', '00tmf894vz'];
@@ -204,7 +204,7 @@ export function subscriptionStoreContract(name: string, createStore: CreateStore
       expect(await again.deadLetters('sub_a', { limit: 9 })).toEqual(left);
     });
 
-    test('a replay goes on, until it is done', async () => {
+    test('a replay is stored until it is done', async () => {
       const home = await createStore();
       const store = await home.open();
       await store.write([...creationOf('sub_a'), { kind: 'replay', subscription: 'sub_a', replay: REPLAY }]);
@@ -286,7 +286,7 @@ export function subscriptionStoreContract(name: string, createStore: CreateStore
       expect(await store.attempts({ subscription: 'sub_b', before: Infinity, limit: 9 })).toHaveLength(1);
     });
 
-    test('of thousands of attempts in a moment samples are kept, failures among them', async () => {
+    test('of thousands of simultaneous attempts samples are kept, including failures', async () => {
       const store = await (await createStore({ keptMax: 10_000 })).open();
       await store.write([...creationOf('sub_a'), ...creationOf('sub_b')]);
       for (let number = 1; number <= 2000; number++) {

@@ -16,7 +16,7 @@ function smallDisk(): string | undefined {
   return folder;
 }
 
-test('a full disk: revocations are in force, new keys are refused; both continue when there is space', async ({
+test('on a full disk, revocations are valid and new keys are refused; both are written when there is space', async ({
   skip,
 }) => {
   const folder = smallDisk();

@@ -33,12 +33,12 @@ function change(file: string, statement: string): void {
   database.exec(statement);
 }
 
-test('only the own user may read it', () => {
+test("only the hub's user may read it", () => {
   const { file } = filled();
   expect(statSync(file).mode & 0o777).toBe(0o600);
 });
 
-test('nothing of a key but its hash is on the disk, not even in the write-ahead log', () => {
+test('the disk contains only the hash of a key, also in the write-ahead log', () => {
   const folder = temporaryFolder();
   const identity = openTestIdentity(folder);
   const { text } = identity.keys.create({ name: 'shop', scopes: ALL_SCOPES, expiresMs: undefined }, OPERATOR);
@@ -49,7 +49,7 @@ test('nothing of a key but its hash is on the disk, not even in the write-ahead 
     expect(readFileSync(join(folder, file)).includes(secret), file).toBe(false);
 });
 
-test('a file that is no database is refused, and left as it is', () => {
+test('a file that is not a database is refused, and not changed', () => {
   const { folder, file } = filled();
   writeFileSync(file, 'something else that is longer than a page of nothing at all');
   expect(refusalOf(folder)).toMatchObject({ reason: 'corrupt' });
@@ -62,7 +62,7 @@ test("another program's database is refused", () => {
   expect(refusalOf(folder)).toMatchObject({ reason: 'corrupt' });
 });
 
-test('a damaged page is found before anybody is let in', () => {
+test('a damaged page is found before any request is authenticated', () => {
   const { folder, file } = filled();
   truncateSync(file, 8192);
   appendFileSync(file, Buffer.alloc(4096, 0xff));
@@ -80,18 +80,18 @@ test.each([
   ["UPDATE key SET scopes = 'admin'", 'scopes that are no JSON'],
   ['UPDATE key SET scopes = \'{"publish": ["a..b"]}\'', 'a pattern that is none'],
   ['DELETE FROM secret', 'a key without a secret'],
-])('rows that no version has written are refused: %s (%s)', (statement) => {
+])('rows that no version writes are refused: %s (%s)', (statement) => {
   const { folder, file } = filled();
   change(file, statement);
   expect(refusalOf(folder)).toMatchObject({ reason: 'corrupt' });
 });
 
-test('a hash of another length cannot even be written', () => {
+test('a hash of another length cannot be written', () => {
   const { file } = filled();
   expect(() => change(file, "UPDATE secret SET hash = x'00'")).toThrow(/CHECK/);
 });
 
-test('of changes that fail together none is stored', () => {
+test('if one of several changes fails, none is stored', () => {
   const store = openIdentityStore({
     folder: temporaryFolder(),
     auditEntriesMax: 10,
@@ -112,7 +112,7 @@ test('of changes that fail together none is stored', () => {
   store.close();
 });
 
-test('while the write-ahead log is moved a new key waits for it; a revoked one is refused at once, and written later', async () => {
+test('while the write-ahead log is moved a new key waits; a revoked one is refused immediately, and written later', async () => {
   const folder = temporaryFolder();
   const identity = openTestIdentity(folder);
   const options = { name: 'shop', scopes: ALL_SCOPES, expiresMs: undefined };

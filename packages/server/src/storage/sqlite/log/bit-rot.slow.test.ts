@@ -18,7 +18,7 @@ const FILES = ['log.db', 'generation.json', 'committed.json'];
 
 type Outcome = 'refused' | 'new epoch' | 'gap' | 'harmless';
 
-test('a flipped bit in the log changes no event in silence', async () => {
+test('a flipped bit in the log never changes an event silently', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'polycast-bit-rot-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const bodies = await fill(folder);

@@ -55,14 +55,14 @@ function closedLoop(clients: number, total: number, thinkMs: number, policy: Pol
   return simulate(arrivals, answered, policy);
 }
 
-describe('gathering', () => {
+describe('the commit delay', () => {
   test('a steady stream of 1,000 events a second is committed several at a time, within milliseconds', () => {
     const { appendsPerCommit, waitMsMean } = openLoop(5_000, () => 1);
     expect(appendsPerCommit).toBeGreaterThan(3);
     expect(waitMsMean).toBeLessThan(4);
   });
 
-  test('so is one whose events come at random', () => {
+  test('a stream of random events is committed several at a time as well', () => {
     let seed = 1;
     const { appendsPerCommit } = openLoop(
       5_000,
@@ -71,13 +71,13 @@ describe('gathering', () => {
     expect(appendsPerCommit).toBeGreaterThan(2);
   });
 
-  test('a stream of 5,000 events a second too', () => {
+  test('a stream of 5,000 events a second as well', () => {
     const { appendsPerCommit, waitMsMean } = openLoop(20_000, () => 0.2);
     expect(appendsPerCommit).toBeGreaterThan(3);
     expect(waitMsMean).toBeLessThan(2);
   });
 
-  test.each([20, 100, 10])('an idle hub, an event every %d ms, is never kept waiting', (intervalMs) => {
+  test.each([20, 100, 10])('an idle hub with an event every %d ms never delays one', (intervalMs) => {
     const { appendsPerCommit, waitMsMean } = openLoop(500, () => intervalMs);
     expect(appendsPerCommit).toBe(1);
     expect(waitMsMean).toBeCloseTo(COMMIT_MS);
@@ -105,16 +105,13 @@ describe('gathering', () => {
     { commits: [30, 34], waiting: 32, before: 31, isFilling: false, what: 'half of many' },
     { commits: [30, 34], waiting: 3, before: 3, isFilling: false, what: 'what no more has come to' },
     { commits: [900, 30, 34], waiting: 40, before: 3, isFilling: false, what: 'as many as of late' },
-  ])(
-    '$what: a turn of the event loop more before the commit, $isFilling',
-    ({ commits, waiting, before, isFilling }) => {
-      const gathering = new CommitDelay();
-      for (const [index, appends] of commits.entries()) gathering.onCommit(index, appends);
-      expect(gathering.isWorthAnotherTurn(waiting, before)).toBe(isFilling);
-    },
-  );
+  ])('$what: waits for another turn of the event loop: $isFilling', ({ commits, waiting, before, isFilling }) => {
+    const gathering = new CommitDelay();
+    for (const [index, appends] of commits.entries()) gathering.onCommit(index, appends);
+    expect(gathering.isWorthAnotherTurn(waiting, before)).toBe(isFilling);
+  });
 
-  test('it tries again later: a stream that follows on a lone publisher is gathered', () => {
+  test('it adapts: a stream that follows on a lone publisher is delayed', () => {
     const gathering = new CommitDelay();
     for (let nowMs = 0; nowMs < 1_000; nowMs += 0.3) {
       gathering.delayMs(nowMs);

@@ -29,7 +29,7 @@ test('a crashed writer is replaced: events it stored unacknowledged are delivere
   expect(records.map(({ position }) => position)).toEqual(positions);
 });
 
-test('a reader that ends is replaced', async () => {
+test('a reader thread that ends is replaced', async () => {
   const { log, reader } = await openWatchedLog();
   await append(log);
   await reader().terminate();
@@ -38,7 +38,7 @@ test('a reader that ends is replaced', async () => {
   expect((await log.read(EVERYTHING(log))).records).toHaveLength(1);
 });
 
-test('a log that is closed while a thread is being replaced is closed', async () => {
+test('a log that is closed while it replaces a thread is closed', async () => {
   const { log, writer } = await openWatchedLog();
   await append(log);
   await writer().terminate();

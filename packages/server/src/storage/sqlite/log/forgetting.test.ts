@@ -21,7 +21,7 @@ async function opened(folder?: string): Promise<{ log: Log; folder: string }> {
 const lost = async (log: Log, pattern: string): Promise<number> =>
   (await log.read(queryAll(log, [pattern]))).trimmedThrough;
 
-test('a reader that has not looked while more was forgotten than is kept for it reads all afresh', async () => {
+test('a reader thread that missed more changes than are kept reads the whole table again', async () => {
   const { log } = await opened();
   const channels = Array.from({ length: 20_000 }, (_, index) => `once.${index}`);
   await log.append([...channels, 'once.kept', 'other.kept'].map((channel) => record(channel)));
@@ -38,7 +38,7 @@ test('a reader that has not looked while more was forgotten than is kept for it 
   expect([await lost(log, 'once.8'), await lost(log, 'other.>')]).toEqual([20_000, 0]);
 });
 
-test('what families have lost is remembered when the log is opened again, folded or not', async () => {
+test('losses of prefixes are known after a reopening, merged or not', async () => {
   const first = await opened();
   const channels = Array.from({ length: 10_500 }, (_, index) => `f${index}`);
   await first.log.append(channels.map((channel) => record(channel)));

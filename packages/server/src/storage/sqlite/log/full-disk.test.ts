@@ -30,7 +30,7 @@ function unmount(): void {
 }
 
 // Mounting needs root, and not every run of the tests has it.
-describe.skipIf(mounted === undefined)('a disk that is full', () => {
+describe.skipIf(mounted === undefined)('a full disk', () => {
   const disk = mounted as string;
   afterAll(unmount);
   beforeEach(() => resize(DISK_MB));
@@ -48,7 +48,7 @@ describe.skipIf(mounted === undefined)('a disk that is full', () => {
     return log;
   }
 
-  test('refuses publishers with log_full, keeps what it acknowledged readable, and recovers by itself', async () => {
+  test('refuses publishers with log_full, keeps acknowledged events readable, and recovers without a restart', async () => {
     const log = await open('publish');
     const acknowledged: AppendOutcome[] = [];
     const followed: number[] = [];
@@ -66,7 +66,7 @@ describe.skipIf(mounted === undefined)('a disk that is full', () => {
     expect(followed).toEqual(acknowledged.map(positionOf));
   });
 
-  test('that fills up in an instant is met while commits are on their way, and nothing is half stored', async () => {
+  test('that fills up during commits leaves no partial event', async () => {
     const log = await open('batches');
     // The batches need more than one commit. The first commit fits on the disk.
     fill(disk, 6 * 1024 * 1024);
@@ -84,7 +84,7 @@ describe.skipIf(mounted === undefined)('a disk that is full', () => {
     expect(await log.append([record('c.0')])).toMatchObject([{ kind: 'appended' }]);
   });
 
-  test('does not lose what waits in the write-ahead log when that cannot be moved to the database', async () => {
+  test('loses nothing of the write-ahead log when that cannot be moved to the database', async () => {
     resize(32);
     const log = await open('checkpoint');
     const acknowledged: AppendOutcome[] = [];
@@ -97,7 +97,7 @@ describe.skipIf(mounted === undefined)('a disk that is full', () => {
     await expectStored(log, acknowledged);
   });
 
-  test('does not keep a log from being opened and read', async () => {
+  test('does not prevent a log from being opened and read', async () => {
     const folder = join(disk, 'opening');
     mkdirSync(folder);
     const first = await openSqliteLog({ folder });

@@ -42,7 +42,7 @@ const publish = async (publisher) => {
 for (let publisher = 0; publisher < 8; publisher++) void publish(publisher);
 `;
 
-test('what was acknowledged survives kill -9, once, and no position is given twice', async () => {
+test('acknowledged events survive kill -9, once, and no position is used twice', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'polycast-kill-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const acknowledged: Acknowledged[] = [];

@@ -30,7 +30,7 @@ async function filled(folder: string, events = 3): Promise<{ epoch: string; head
   return { epoch, head };
 }
 
-describe('what cannot be opened is refused and left as it is', () => {
+describe('a file that cannot be opened is refused and not changed', () => {
   test.each<{ what: string; reason: string; damage: (file: string) => Promise<void> }>([
     { what: 'a text file', reason: 'corrupt', damage: (file) => writeFile(file, 'hello, this is no database at all') },
     {
@@ -70,7 +70,7 @@ describe('what cannot be opened is refused and left as it is', () => {
   });
 });
 
-test('a first page of zeros is no damage while the write-ahead log has that page', async () => {
+test('a first page of zeros is not damage if the write-ahead log has that page', async () => {
   const folder = await temporaryFolder();
   const cut = join(folder, 'cut');
   await mkdir(join(folder, 'whole'));
@@ -83,7 +83,7 @@ test('a first page of zeros is no damage while the write-ahead log has that page
 });
 
 describe('epochs', () => {
-  test('stay when a folder is opened again, and positions go on', async () => {
+  test('stay when a folder is opened again, and positions continue', async () => {
     const folder = await temporaryFolder();
     const { epoch, head } = await filled(folder);
     const log = await open(folder);
@@ -101,7 +101,7 @@ describe('epochs', () => {
     expect(log.state.head).toBe(0);
   });
 
-  test('end when the folder is a copy, and what it holds can be read', async () => {
+  test('end when the folder is a copy, and its events can be read', async () => {
     const folder = await temporaryFolder();
     const { epoch, head } = await filled(folder);
     const copy = await temporaryFolder();
@@ -113,7 +113,7 @@ describe('epochs', () => {
     expect((await open(folder)).state.epoch).toBe(epoch);
   });
 
-  test('end when an older database is put back into its own file', async () => {
+  test('end when an older database is copied into its own file', async () => {
     const folder = await temporaryFolder();
     const { epoch } = await filled(folder);
     const backup = await readFile(join(folder, 'log.db'));
@@ -122,7 +122,7 @@ describe('epochs', () => {
     expect((await open(folder)).state.epoch > epoch).toBe(true);
   });
 
-  test('can be ended by hand', async () => {
+  test('can be ended by an operator', async () => {
     const folder = await temporaryFolder();
     const { epoch, head } = await filled(folder);
     const renewed = renewEpoch(logFiles(folder));
@@ -131,7 +131,7 @@ describe('epochs', () => {
     expect(log.state).toMatchObject({ epoch: renewed, epochStart: head, head });
   });
 
-  test('sort one after the other though the clock goes back', async () => {
+  test('are sorted although the clock goes back', async () => {
     const folder = await temporaryFolder();
     const { epoch } = await filled(folder);
     await rm(join(folder, 'generation.json'));
@@ -140,7 +140,7 @@ describe('epochs', () => {
     expect(log.state.epoch > epoch).toBe(true);
   });
 
-  test('do not end when the process did between the two writes that begin a generation', async () => {
+  test('do not end when the process ends between the two writes that begin a generation', async () => {
     const folder = await temporaryFolder();
     const { epoch } = await filled(folder);
     await writeFile(join(folder, 'generation.json'), '{"generation":2,"settled":false}\n');
@@ -149,7 +149,7 @@ describe('epochs', () => {
 });
 
 describe('opening again', () => {
-  test('keys, what was trimmed and the channels are remembered', async () => {
+  test('keys, trims and channels are loaded', async () => {
     const folder = await temporaryFolder();
     const first = await openSqliteLog({ folder });
     const key = record('a', { idempotencyKey: 'k', fingerprint: 'f' });

@@ -11,13 +11,13 @@ function storeIn(folder: string): PresenceStore {
   return store;
 }
 
-test("is the hub's alone to read", () => {
+test("only the hub's user may read it", () => {
   const folder = temporaryFolder();
   storeIn(folder).apply([{ kind: 'online', user: 'ann', sequence: 1 }], 1);
   for (const name of readdirSync(folder)) expect([name, statSync(join(folder, name)).mode & 0o077]).toEqual([name, 0]);
 });
 
-test('that is broken is created again', () => {
+test('that is damaged is created again', () => {
   const folder = temporaryFolder();
   writeFileSync(
     join(folder, 'presence.sqlite'),
@@ -26,7 +26,7 @@ test('that is broken is created again', () => {
   expect(storeIn(folder).load().channels).toEqual([]);
 });
 
-test('of changes that fail together none is stored', () => {
+test('if one of several changes fails, none is stored', () => {
   const store = storeIn(temporaryFolder());
   store.apply([{ kind: 'online', user: 'ann', sequence: 1 }], 1);
   const before = store.load();

@@ -28,14 +28,14 @@ function mountSmallDisk(): string | undefined {
 }
 
 // Mounting needs root, and not every run of the tests has it.
-describe.skipIf(mounted === undefined)('a disk that is full', () => {
+describe.skipIf(mounted === undefined)('a full disk', () => {
   const disk = mounted as string;
   afterAll(() => {
     execFileSync('umount', [disk]);
     rmSync(disk, { recursive: true });
   });
 
-  test('refuses what is to be durable, keeps what was noted, tells of it once, and goes on by itself when there is room', async () => {
+  test('refuses durable writes, keeps enqueued changes, reports one error, and continues when there is space', async () => {
     const folder = join(disk, 'data');
     mkdirSync(folder);
     const troubles: unknown[] = [];
@@ -76,7 +76,7 @@ describe.skipIf(mounted === undefined)('a disk that is full', () => {
     expect(stored[0]?.open.map(({ position }) => position)).toEqual([1, 2, 3]);
   });
 
-  test('for very long: beyond the bound the store is reported as behind, until it is written', async () => {
+  test('for very long: beyond the limit the store is reported as overloaded, until it is written', async () => {
     const folder = join(disk, 'long');
     mkdirSync(folder);
     const store = await openSubscriptionStore({ folder });

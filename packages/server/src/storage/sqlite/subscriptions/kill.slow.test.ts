@@ -47,7 +47,7 @@ const run = async (id) => {
 for (const id of ids) void run(id);
 `;
 
-test('what was written survives kill -9, and what was noted with it is never half there', async () => {
+test('written changes survive kill -9, and changes that were enqueued together are never partly stored', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'polycast-kill-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const acknowledged = new Map<string, number>();

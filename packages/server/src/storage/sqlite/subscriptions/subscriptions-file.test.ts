@@ -35,7 +35,7 @@ test('only the own user may read it, because it contains the signing secrets', a
   expect(statSync(file).mode & 0o777).toBe(0o600);
 });
 
-test('a file that is no database is refused with what to do about it, and left as it is', async () => {
+test('a file that is not a database is refused with the next step, and not changed', async () => {
   const { folder, file } = await filled();
   writeFileSync(file, 'something else that is longer than a page of nothing at all');
   await expect(openSubscriptionStore({ folder })).rejects.toMatchObject({
@@ -45,7 +45,7 @@ test('a file that is no database is refused with what to do about it, and left a
   expect(readFileSync(file, 'utf8')).toMatch(/^something else/);
 });
 
-test("another program's database is refused, and so is another file of ours", async () => {
+test("another program's database is refused, and so is another file of Polycast", async () => {
   const folder = temporaryFolder();
   change(join(folder, SUBSCRIPTIONS_FILE), 'CREATE TABLE theirs (id INTEGER)');
   await expect(openSubscriptionStore({ folder })).rejects.toMatchObject({ reason: 'corrupt' });
@@ -71,13 +71,13 @@ test.each([
   ["UPDATE definition SET definition = '{'", 'a definition that is no JSON'],
   ['DELETE FROM standing', 'a subscription that stands nowhere'],
   ["UPDATE standing SET reason = 'bored'", 'an unknown reason of a state'],
-])('rows that no version has written are refused: %s (%s)', async (statement) => {
+])('rows that no version writes are refused: %s (%s)', async (statement) => {
   const { folder, file } = await filled();
   change(file, statement);
   await expect(openSubscriptionStore({ folder })).rejects.toMatchObject({ reason: 'corrupt' });
 });
 
-test('a folder that is written to step by step is brought to the present schema', async () => {
+test('a folder of any earlier version is migrated to the present schema', async () => {
   const folder = temporaryFolder();
   change(
     join(folder, SUBSCRIPTIONS_FILE),
@@ -88,7 +88,7 @@ test('a folder that is written to step by step is brought to the present schema'
   await store.close();
 });
 
-test('attempts of a file of before are of the log that their ids name', async () => {
+test('attempts of an earlier version get the log that their ids name', async () => {
   const folder = temporaryFolder();
   const old = (number: number, id: string): string => {
     const { epoch: _epoch, others: _others, isGap: _isGap, ...rest } = attempt('sub_a', number, { position: 7 });
@@ -110,7 +110,7 @@ test('attempts of a file of before are of the log that their ids name', async ()
   await store.close();
 });
 
-test('dead letters of a file of before are of the log of their attempts, else of the last one', async () => {
+test('dead letters of an earlier version get the log of their attempts, else the last one', async () => {
   const folder = temporaryFolder();
   const letter = (position: number): string =>
     `INSERT INTO dead_letter VALUES ('sub_a', ${position}, 'orders.1', 9, 4000, 'timeout', 'It took too long.');`;
@@ -128,7 +128,7 @@ test('dead letters of a file of before are of the log of their attempts, else of
   await store.close();
 });
 
-test('a thread that dies is replaced, and what was noted is written by the next', async () => {
+test('a thread that dies is replaced, and its successor writes the enqueued changes', async () => {
   const folder = temporaryFolder();
   const workers: Worker[] = [];
   const started = (message: unknown): void => void workers.push((message as { worker: Worker }).worker);
@@ -152,7 +152,7 @@ test('a thread that dies is replaced, and what was noted is written by the next'
   await again.close();
 });
 
-test('what was taken up and finished between two commits is not written at all', async () => {
+test('an event that is opened and closed between two commits is not written', async () => {
   const folder = temporaryFolder();
   const store = await openSubscriptionStore({ folder });
   await store.write(creationOf('sub_a'));
@@ -168,7 +168,7 @@ test('what was taken up and finished between two commits is not written at all',
   await again.close();
 });
 
-test('of all attempts together no more are kept than the bounds say', async () => {
+test('attempts of all subscriptions together are bounded', async () => {
   const store = await openSubscriptionStore({ folder: temporaryFolder(), bounds: { allMax: 300 } });
   await store.write(Array.from({ length: 50 }, (_, index) => creationOf(`sub_${index}`)).flat());
   for (let number = 1; number <= 1000; number++)

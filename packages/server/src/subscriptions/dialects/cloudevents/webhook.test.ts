@@ -62,8 +62,8 @@ async function world(
 
 const allowEveryone = { 'WebHook-Allowed-Origin': '*' };
 
-describe('a webhook after the CloudEvents specification', () => {
-  it('asks by OPTIONS in the name of the hub, and sends what was published since once it may', async () => {
+describe('a webhook of the CloudEvents specification', () => {
+  it('is verified with OPTIONS in the name of the hub, and then receives the events published since its creation', async () => {
     const { got, posts, isActive, publish, posted } = await world(({ headers }) => ({
       'WebHook-Allowed-Origin': headers['webhook-request-origin'] as string,
       'WebHook-Allowed-Rate': '*',
@@ -77,7 +77,7 @@ describe('a webhook after the CloudEvents specification', () => {
     expect(JSON.parse(posts()[0]?.body ?? '')).toMatchObject({ specversion: '1.0', data: { total: 1 } });
   });
 
-  it('sends in binary mode where that is asked for', async () => {
+  it('receives binary mode if it is configured', async () => {
     const { posts, isActive, publish, posted } = await world(() => allowEveryone, {}, { format: 'cloudevents-binary' });
     await isActive();
     await publish({ total: 1 });
@@ -91,7 +91,7 @@ describe('a webhook after the CloudEvents specification', () => {
     ['another origin', { 'WebHook-Allowed-Origin': 'elsewhere.example' }],
     ['a rate alone', { 'WebHook-Allowed-Rate': '100' }],
     ['no number as its rate', { ...allowEveryone, 'WebHook-Allowed-Rate': 'many' }],
-  ])('sends nothing where the answer names %s, whatever its status', async (_what, headers) => {
+  ])('receives nothing if the answer names %s, whatever its status', async (_what, headers) => {
     const { got, posts, read, publish } = await world(() => headers);
     await vi.waitFor(() => expect(got.length).toBe(1), WAIT);
     await publish(1);
@@ -99,7 +99,7 @@ describe('a webhook after the CloudEvents specification', () => {
     expect(posts()).toEqual([]);
   });
 
-  it('asks for its rate, and keeps to the one that it is allowed where that is less', async () => {
+  it('is asked for a rate, and receives events at the lower one of the requested and the allowed rate', async () => {
     const allowed = { ...allowEveryone, 'WebHook-Allowed-Rate': '120' };
     const { got, posts, isActive, publish, posted } = await world(() => allowed, { ratePerSecond: 100 });
     await isActive();

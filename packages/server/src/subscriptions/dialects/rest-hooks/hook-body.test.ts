@@ -14,7 +14,7 @@ const type = (name: string, ...channels: string[]) => ({
 });
 const TYPES = new EventTypes([type('order.created', 'orders.>', 'shop'), type('order.paid', 'orders.>')]);
 
-describe('what a client of REST Hooks asks for', () => {
+describe('a request of a REST Hooks client', () => {
   // As in the documentation of each client.
   it.each([
     ['Zapier', { target_url: URL, event: 'order.created', subscription_url: 'https://zapier.example/unsubscribe' }],
@@ -25,7 +25,7 @@ describe('what a client of REST Hooks asks for', () => {
     ['Make', { url: URL, event: 'order.created', scenario: 7 }],
     ['n8n', { webhookUrl: URL, events: ['order.created'] }],
     ['Power Automate', { callbackUrl: URL, topic: 'order.created' }],
-  ])('is understood in the words of %s', (_who, body) => {
+  ])('is accepted with the member names of %s', (_who, body) => {
     expect(bodyOf(body)).toEqual({
       targetUrl: URL,
       events: ['order.created'],
@@ -34,7 +34,7 @@ describe('what a client of REST Hooks asks for', () => {
     });
   });
 
-  it('may be several events, some channels and another body', () => {
+  it('may name several events, some channels and another format', () => {
     expect(bodyOf({ target_url: URL, events: ['a', 'b', 'a'], channel: 'orders.42', format: 'event' })).toEqual({
       targetUrl: URL,
       events: ['a', 'b'],
@@ -57,10 +57,10 @@ describe('what a client of REST Hooks asks for', () => {
   });
 });
 
-describe('what a hook means', () => {
+describe('the channels and types of a hook', () => {
   const meaning = (events: string[], channels?: string[]) => eventSelection({ events, channels }, TYPES);
 
-  it('are the types of the catalogue, where they are published', () => {
+  it('are the types of the catalogue, on the channels where they are published', () => {
     expect(meaning(['order.paid'])).toEqual({ channels: ['orders.>'], types: ['order.paid'] });
     expect(meaning(['order.created', 'order.paid'])).toEqual({
       channels: ['orders.>', 'shop'],
@@ -68,23 +68,23 @@ describe('what a hook means', () => {
     });
   });
 
-  it('may be in some channels alone', () => {
+  it('may be limited to some channels', () => {
     expect(meaning(['order.paid'], ['orders.42'])).toEqual({ channels: ['orders.42'], types: ['order.paid'] });
   });
 
-  it('are channels and patterns otherwise', () => {
+  it('are otherwise the given channels and patterns', () => {
     expect(meaning(['news.>', 'weather'])).toEqual({ channels: ['news.>', 'weather'], types: undefined });
   });
 
-  it('is neither both nor none', () => {
+  it('may not be mixed or empty', () => {
     expect(() => meaning(['order.paid', 'news'])).toThrow(/must be event types/);
     expect(() => meaning(['no channel'])).toThrow(/must be event types/);
     expect(() => meaning(['news'], ['weather'])).toThrow(/must be event types/);
   });
 });
 
-describe('which hooks are to end', () => {
-  it('are those of an address, or of an event there', () => {
+describe('a request to delete hooks', () => {
+  it('names an address, or an event there', () => {
     expect(parseHookSelector(new MemberReader({ target_url: URL }))).toEqual({ targetUrl: URL, events: undefined });
     expect(parseHookSelector(new MemberReader({ hookUrl: URL, eventKey: 'a' }))).toEqual({
       targetUrl: URL,

@@ -81,8 +81,8 @@ const until = (condition: () => boolean): Promise<void> =>
 const publish = (hub: AuthenticatedHub, channel: string, type: string | undefined, data: unknown) =>
   ask(hub, 'POST', '/v1/events', { channel, data, ...(type !== undefined && { type }) });
 
-describe('a name that is no type of the catalogue', () => {
-  it('is refused with the nearest ones, and makes no hook; one of its channels, or `channels` alone, does', async () => {
+describe('a name that is not a type of the catalogue', () => {
+  it('is refused with the nearest ones, and creates no hook; the name of a channel creates one, as does `channels` alone', async () => {
     const endpoint = await client();
     const hub = await hubFor(endpoint);
     const create = (more: object) => ask(hub, 'POST', '/v1/hooks', { target_url: endpoint.url, ...more });
@@ -106,7 +106,7 @@ describe('a name that is no type of the catalogue', () => {
 });
 
 describe('REST Hooks', () => {
-  it('subscribe an address to a type of events, and deliver its data, signed', async () => {
+  it('subscribe an address to a type of events, and receive its data, signed', async () => {
     const zap = await client();
     const hub = await hubFor(zap);
     const made = await ask(hub, 'POST', '/v1/hooks', { target_url: zap.url, event: 'order.created' });
@@ -142,7 +142,7 @@ describe('REST Hooks', () => {
     expect(JSON.parse(zap.got[0]?.body ?? '')).toMatchObject({ channel: 'news.world', data: 'hello' });
   });
 
-  it('are asked for twice and made once, without the secret the second time', async () => {
+  it('are created once although requested twice, and the second answer has no secret', async () => {
     const zap = await client();
     const hub = await hubFor(zap);
     const wish = { target_url: zap.url, event: 'order.created' };
@@ -153,7 +153,7 @@ describe('REST Hooks', () => {
     expect((await ask(hub, 'GET', '/v1/hooks')).body['hooks']).toHaveLength(2);
   });
 
-  it('are read, and ended by their id, by their address, or by address and event', async () => {
+  it('are read, and deleted by their id, by their address, or by address and event', async () => {
     const zap = await client();
     const hub = await hubFor(zap);
     const make = async (wish: object) =>
@@ -188,7 +188,7 @@ describe('REST Hooks', () => {
     expect(again.status).toBe(201);
   });
 
-  it('are no subscriptions of another kind', async () => {
+  it('do not include other kinds of subscriptions', async () => {
     const zap = await client();
     const hub = await hubFor(zap);
     const made = await ask(hub, 'POST', '/v1/subscriptions', { channels: ['a'], delivery: { kind: 'pull' } });
@@ -216,10 +216,10 @@ describe('REST Hooks', () => {
   });
 });
 
-describe('the question of REST Hooks', () => {
+describe('the verification of REST Hooks', () => {
   const distrusting = { subscriptions: { trustedEndpoints: [] } };
 
-  it('is asked within the call: who returns the header has the hook', async () => {
+  it('happens within the request: an endpoint that returns the header has the hook', async () => {
     const zap = await client(({ headers }, response) =>
       response.writeHead(200, { 'X-Hook-Secret': headers['x-hook-secret'] ?? '' }).end(),
     );
@@ -251,7 +251,7 @@ describe('the question of REST Hooks', () => {
         response.writeHead(307, { 'X-Hook-Secret': headers['x-hook-secret'] ?? '', Location: '/' }).end(),
     ],
     ['hangs up', 'connection', (_got: Got, response: ServerResponse) => response.destroy()],
-  ])('who %s has none', async (_what, category, answer) => {
+  ])('an endpoint that %s has no hook', async (_what, category, answer) => {
     const zap = await client(answer as (got: Got, response: ServerResponse) => void);
     const hub = await hubFor(zap, distrusting);
     const made = await ask(hub, 'POST', '/v1/hooks', { target_url: zap.url, event: 'order.created' });
@@ -259,7 +259,7 @@ describe('the question of REST Hooks', () => {
     expect((await ask(hub, 'GET', '/v1/subscriptions')).body['subscriptions']).toEqual([]);
   });
 
-  it('holds a place while it is asked: who answers many at once has no more than there may be', async () => {
+  it('counts as a hook meanwhile: many at one time cannot exceed the limit', async () => {
     const held: (() => void)[] = [];
     const zap = await client(({ headers }, response) =>
       held.push(() => response.writeHead(200, { 'X-Hook-Secret': headers['x-hook-secret'] ?? '' }).end()),
@@ -279,7 +279,7 @@ describe('the question of REST Hooks', () => {
 });
 
 describe('samples', () => {
-  it("are the catalogue's, or what a channel had last", async () => {
+  it('are those of the catalogue, or the newest events of a channel', async () => {
     const hub = await hubFor({ port: 9 });
     const samples = async (event: string) => (await ask(hub, 'GET', `/v1/hooks/samples?event=${event}`)).body;
     expect(await samples('order.created')).toEqual([{ total: 42 }]);
@@ -290,7 +290,7 @@ describe('samples', () => {
     expect((await ask(hub, 'GET', '/v1/hooks/samples')).body['code']).toBe('invalid_parameter');
   });
 
-  it('are what a test of a subscription sends, for a type that has one', async () => {
+  it('are sent by a test of a subscription, for a type that has one', async () => {
     const zap = await client();
     const hub = await hubFor(zap);
     const { body } = await ask(hub, 'POST', '/v1/hooks', { target_url: zap.url, event: 'order.created' });
@@ -301,7 +301,7 @@ describe('samples', () => {
 });
 
 describe('event types', () => {
-  it('are shown as they are configured', async () => {
+  it('are listed as configured', async () => {
     const hub = await hubFor({ port: 9 });
     expect((await ask(hub, 'GET', '/v1/event-types')).body).toEqual({
       eventTypes: [
@@ -311,7 +311,7 @@ describe('event types', () => {
     });
   });
 
-  it('are enforced for publishers where a rule sets it, in every way of publishing', async () => {
+  it('are enforced for publishers where a rule sets it, for every kind of publish', async () => {
     const hub = await hubFor(
       { port: 9 },
       {

@@ -27,7 +27,7 @@ test.each<[body: unknown, code: string, member?: string]>([
   [{ target_url: 'http://127.0.0.1:9/' }, 'not_found'],
   ['{', 'invalid_json'],
   ['[]', 'invalid_body'],
-])('to end hooks by %j is refused, and they stay', async (body, code, member) => {
+])('to delete hooks by %j is refused, and they remain', async (body, code, member) => {
   const { hub, url, hooks } = await withHook();
   const refused = await hub.ask('DELETE', '/v1/hooks', body);
   expect([refused.status, refused.body['code'], refused.body['member']]).toEqual([
@@ -46,7 +46,7 @@ test.each([
   ['?target_url=URL&event=', 400, 'invalid_body'],
   ['?target_url=URL&event=other', 404, 'not_found'],
   ['?target_url=http%3A%2F%2F127.0.0.1%3A9%2F&target_url=URL', 400, 'invalid_parameter'],
-])('to end hooks by %s is refused, and they stay', async (query, status, code) => {
+])('to delete hooks by %s is refused, and they remain', async (query, status, code) => {
   const { hub, url, hooks } = await withHook();
   const refused = await hub.ask('DELETE', `/v1/hooks${query.replace('URL', encodeURIComponent(url))}`);
   expect([refused.status, refused.body['code']]).toEqual([status, code]);
@@ -67,14 +67,14 @@ test.each<[name: string, body: string, mediaType: string, status: number, code: 
     'unsupported_media_type',
   ],
   ['too much', `{"target_url":"${'x'.repeat(70_000)}"}`, 'application/json', 413, 'body_too_large'],
-])('a hook that is asked for with %s is refused, and nothing is stored', async (_name, body, type, status, code) => {
+])('to create a hook with %s is refused, and nothing is stored', async (_name, body, type, status, code) => {
   const hub = await openSubscriptionHub();
   const refused = await hub.ask('POST', '/v1/hooks', body, { 'content-type': type });
   expect([refused.status, refused.body['code']]).toEqual([status, code]);
   expect((await hub.ask('GET', '/v1/subscriptions')).body['subscriptions']).toEqual([]);
 });
 
-test('a hook that is not there is neither read nor ended', async () => {
+test('an unknown hook is neither read nor deleted', async () => {
   const { hub, hooks } = await withHook();
   for (const method of ['GET', 'DELETE'])
     for (const id of ['sub_0000000000000000', 'x', '__proto__']) {

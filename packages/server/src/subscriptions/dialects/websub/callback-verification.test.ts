@@ -14,8 +14,8 @@ const INTENT: Intent = {
   verifyToken: undefined,
 };
 
-describe('what a callback is asked', () => {
-  it('is by GET, with mode, topic, challenge and lease, and without the secret', () => {
+describe('the request to a callback', () => {
+  it('is a GET with mode, topic, challenge and lease, without the secret', () => {
     const { url, method, body } = verificationRequest(INTENT, 'challenge', 864_000);
     expect([method, body]).toEqual(['GET', undefined]);
     expect(Object.fromEntries(new URL(url).searchParams)).toEqual({
@@ -26,7 +26,7 @@ describe('what a callback is asked', () => {
     });
   });
 
-  it('has no lease when it is about the end, and the token of PubSubHubbub 0.3 when there is one', () => {
+  it('has no lease when it is about an unsubscription, and the token of PubSubHubbub 0.3 if there is one', () => {
     const { url } = verificationRequest({ ...INTENT, mode: 'unsubscribe', verifyToken: 'a&b' }, 'challenge', 0);
     const asked = new URL(url).searchParams;
     expect([asked.get('hub.mode'), asked.has('hub.lease_seconds')]).toEqual(['unsubscribe', false]);
@@ -41,7 +41,7 @@ describe('what a callback is asked', () => {
     expect(start('https://r.example?a&')).toBe('https://r.example?a&');
   });
 
-  it('survives any text in it', () => {
+  it('encodes any text', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme' }), fc.string({ unit: 'grapheme' }), (topic, reason) => {
         const asked = new URL(denial(topic, 'https://r.example/?x=1', reason).url).searchParams;
@@ -56,7 +56,7 @@ describe('what a callback is asked', () => {
   });
 });
 
-describe('what a callback answers', () => {
+describe('the answer of a callback', () => {
   const sent = (status: number, body: string, isCut = false): SendResult => ({
     failure: undefined,
     detail: '',
@@ -65,7 +65,7 @@ describe('what a callback answers', () => {
     timing: { nameMs: undefined, connectMs: undefined, tlsMs: undefined, firstByteMs: undefined, totalMs: 1 },
   });
 
-  it('is a yes only with the challenge and a 2xx', () => {
+  it('confirms only with the challenge and a 2xx', () => {
     for (const status of [200, 201, 204, 299]) expect(isConfirmed(sent(status, 'challenge'), 'challenge')).toBe(true);
     for (const status of [301, 302, 307, 400, 404, 500])
       expect(isConfirmed(sent(status, 'challenge'), 'challenge'), String(status)).toBe(false);
@@ -73,7 +73,7 @@ describe('what a callback answers', () => {
       expect(isConfirmed(sent(200, body), 'challenge'), body).toBe(false);
   });
 
-  it('is none when it was cut off, or did not come', () => {
+  it('does not confirm if it is incomplete or missing', () => {
     expect(isConfirmed(sent(200, 'challenge', true), 'challenge')).toBe(false);
     expect(isConfirmed({ ...sent(200, 'challenge'), failure: 'timeout', answer: undefined }, 'challenge')).toBe(false);
   });

@@ -8,7 +8,7 @@ import { waitUntil, openWebSubWorld, type WebSubWorld } from '../../../testing/w
 const JSON_TYPE = 'application/json';
 
 describe('delivery (WebSub section 7)', () => {
-  it('is the content as it is, with its exact media type, and Links to the topic and the hub', async () => {
+  it('has the content unchanged, with its exact media type, and Links to the topic and the hub', async () => {
     const { subscriber, subscribe, publish, topic, endpoint } = await openWebSubWorld();
     await subscribe();
     const contents = [
@@ -30,7 +30,7 @@ describe('delivery (WebSub section 7)', () => {
     expect([read.headers.get('content-type'), await read.text()]).toEqual([contents[3][1], contents[3][0]]);
   });
 
-  it('goes to each callback of the topic, and for no other topic', async () => {
+  it('is sent to each callback of the topic, and to no callback of another topic', async () => {
     const { subscriber, subscribe, publish, topic } = await openWebSubWorld();
     await subscribe({ callback: subscriber.callback('/1') });
     await subscribe({ callback: subscriber.callback('/2') });
@@ -51,7 +51,7 @@ describe('delivery (WebSub section 7)', () => {
     ['sha384', { algorithm: 'sha384' }],
     ['sha512', { algorithm: 'sha512' }],
     ['sha1', { verify: 'async' }],
-  ])('is signed by %s with the secret, when there is one', async (algorithm, parameters) => {
+  ])('is signed by %s with the secret, if there is one', async (algorithm, parameters) => {
     const { subscriber, subscribe, publish } = await openWebSubWorld();
     await subscribe({ ...parameters, secret: 'ein Geheimnis: ü' });
     await publish('news.world', '{"a":"ü"}', JSON_TYPE);
@@ -62,7 +62,7 @@ describe('delivery (WebSub section 7)', () => {
     expect(isAuthentic(delivery, 'another')).toBe(false);
   });
 
-  it('is tried again when it fails, in order, and a redirect is a failure', async () => {
+  it('is retried when it fails, in order, and a redirect is a failure', async () => {
     const { subscriber, subscribe, publish, listSubscriptions: kept } = await openWebSubWorld({}, 50);
     const answers = [500, 302, 404, 202];
     subscriber.receive = (_delivery, response) =>
@@ -90,7 +90,7 @@ describe('delivery (WebSub section 7)', () => {
 });
 
 describe('a subscription (WebSub section 5)', () => {
-  it('is known by its topic and callback: asked for again it is renewed, with the new secret', async () => {
+  it('is identified by its topic and callback: a second request renews it, with the new secret', async () => {
     const { subscriber, subscribe, publish, listSubscriptions: kept } = await openWebSubWorld();
     await subscribe({ secret: 'one', lease_seconds: '600' });
     const [before] = await kept();
@@ -103,7 +103,7 @@ describe('a subscription (WebSub section 5)', () => {
     expect(isAuthentic(first(subscriber.deliveries), 'two')).toBe(true);
   });
 
-  it('is left as it was by a renewal that is not confirmed', async () => {
+  it('is not changed by a renewal that is not confirmed', async () => {
     const { subscriber, subscribe, ask, publish, listSubscriptions: kept } = await openWebSubWorld();
     await subscribe({ secret: 'one' });
     const before = await kept();
@@ -145,7 +145,7 @@ describe('a subscription (WebSub section 5)', () => {
     expect(await kept()).toHaveLength(2);
   });
 
-  it('outlives long failures: its lease alone is its end', async () => {
+  it('survives long failures: only its lease ends it', async () => {
     const settings = {
       retryDelaysSeconds: [1, 1],
       suspendAfterSeconds: 60,
@@ -172,7 +172,7 @@ describe('a subscription (WebSub section 5)', () => {
     expect(subscriber.denials).toEqual([]);
   });
 
-  it('ends when its lease is over', async () => {
+  it('ends with its lease', async () => {
     const { subscriber, subscribe, publish, listSubscriptions: kept } = await openWebSubWorld({}, 50);
     await subscribe({ lease_seconds: '60', callback: subscriber.callback('/short') });
     await subscribe({ callback: subscriber.callback('/long') });
@@ -184,7 +184,7 @@ describe('a subscription (WebSub section 5)', () => {
     expect(subscriber.deliveries.map(({ path }) => path)).toEqual(['/long']);
   });
 
-  it('ends when that is asked for and confirmed', async () => {
+  it('ends when an unsubscription is requested and confirmed', async () => {
     const { subscriber, subscribe, ask, publish, listSubscriptions: kept } = await openWebSubWorld();
     await subscribe({ callback: subscriber.callback('/ends') });
     await subscribe({ callback: subscriber.callback('/stays') });
@@ -196,7 +196,7 @@ describe('a subscription (WebSub section 5)', () => {
     expect(subscriber.deliveries.map(({ path }) => path)).toEqual(['/stays']);
   });
 
-  it('begins with what was published after it was asked for', async () => {
+  it('begins with the events published after its request', async () => {
     const { subscriber, ask, publish } = await openWebSubWorld();
     await publish('news.world', '"before"', JSON_TYPE);
     let confirm = (): void => undefined;
@@ -210,7 +210,7 @@ describe('a subscription (WebSub section 5)', () => {
   });
 });
 
-describe('a hub that goes', () => {
+describe('a hub that stops', () => {
   it('does not wait for callbacks that hang', async () => {
     const { hub, subscriber, ask } = await openWebSubWorld();
     subscriber.answer = () => undefined;
@@ -223,8 +223,8 @@ describe('a hub that goes', () => {
   });
 });
 
-describe('a hub that was away', () => {
-  it('goes on with the subscriptions that it had', async () => {
+describe('a hub that restarts', () => {
+  it('continues with its stored subscriptions', async () => {
     const { subscriber, publish } = await comeBack((world) => world.subscribe({ secret: 'kept' }));
     await publish('news.world', '1', JSON_TYPE);
     await waitUntil(() => subscriber.deliveries.length === 1);

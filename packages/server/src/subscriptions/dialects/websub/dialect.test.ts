@@ -7,15 +7,18 @@ const BODY = Buffer.from('{"test": 2432232314}');
 describe('the signature of WebSub', () => {
   const text = 'geheim=, 秘密';
 
-  test.each(['sha1', 'sha256', 'sha384', 'sha512'])('is by %s, with the secret as it was given', (algorithm) => {
-    const expected = createHmac(algorithm, Buffer.from(text)).update(BODY).digest('hex');
-    const secrets = [`${algorithm}=${text}`, 'sha1=another'].map((each) => ({ text: each, endsMs: undefined }));
-    expect(webSub.signatureHeaders(secrets, 'id', BODY, 0, [])).toEqual({
-      'x-hub-signature': `${algorithm}=${expected}`,
-    });
-  });
+  test.each(['sha1', 'sha256', 'sha384', 'sha512'])(
+    'is by %s, with the secret exactly as it was given',
+    (algorithm) => {
+      const expected = createHmac(algorithm, Buffer.from(text)).update(BODY).digest('hex');
+      const secrets = [`${algorithm}=${text}`, 'sha1=another'].map((each) => ({ text: each, endsMs: undefined }));
+      expect(webSub.signatureHeaders(secrets, 'id', BODY, 0, [])).toEqual({
+        'x-hub-signature': `${algorithm}=${expected}`,
+      });
+    },
+  );
 
-  test('is there when, and only when, there is a secret', () => {
+  test('exists if and only if there is a secret', () => {
     expect(webSub.signatureHeaders([], 'id', BODY, 0, [])).toEqual({});
     const ended = [{ text: `sha256=${text}`, endsMs: 5 }];
     expect(webSub.signatureHeaders(ended, 'id', BODY, 5, [])).toEqual({});

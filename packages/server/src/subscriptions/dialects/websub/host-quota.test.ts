@@ -32,7 +32,7 @@ const keptOn = async (world: WebSubWorld, name: string): Promise<number> =>
   (await world.listSubscriptions()).filter(({ delivery }) => new URL(delivery.url).hostname === name).length;
 
 describe('places of the WebSub hub (PROTOCOL.md section 14.7)', () => {
-  it('of one host are bounded, on whatever port, so that one publish is no flood; renewing is not', async () => {
+  it('of one host are bounded, on any ports, so that one publish causes no flood; a renewal is not limited', async () => {
     const { allow, callback, denied } = await hosts(['127.0.0.2', '127.0.0.3']);
     const world = await openWebSubWorld({ outgoing: { allow }, websub: { subscriptionsPerHostMax: 3 } });
     for (let number = 0; number < 5; number++) {
@@ -48,7 +48,7 @@ describe('places of the WebSub hub (PROTOCOL.md section 14.7)', () => {
   it.each([
     ['of one host', { subscriptionsPerHostMax: 3 }],
     ['of all', { subscriptionsMax: 3 }],
-  ])('are bounded though their callbacks confirm all at once: %s', async (_what, websub) => {
+  ])('are bounded although many callbacks confirm at one time: %s', async (_what, websub) => {
     const held: (() => void)[] = [];
     let denied = 0;
     const server = createServer((request, response) => {
@@ -70,7 +70,7 @@ describe('places of the WebSub hub (PROTOCOL.md section 14.7)', () => {
     expect(await keptOn(world, '127.0.0.2')).toBe(3);
   });
 
-  it('that are taken are shared: the host with the most of them gives its newest to one that has fewer', async () => {
+  it('are shared: the host with the most loses its newest to one that has fewer', async () => {
     const { allow, callback, denied } = await hosts(['127.0.0.2', '127.0.0.3']);
     const world = await openWebSubWorld({ outgoing: { allow }, websub: { subscriptionsMax: 4 } });
     for (let number = 0; number < 4; number++) await world.subscribe({ callback: callback('127.0.0.2', `/${number}`) });
@@ -84,7 +84,7 @@ describe('places of the WebSub hub (PROTOCOL.md section 14.7)', () => {
     expect(denied.at(-1)).toBe('127.0.0.3/2');
   });
 
-  it('are asked for by one client so often in a day, and then not; what it has it may renew and end', async () => {
+  it('of one client are bounded per day; it may still renew and end its own', async () => {
     const { allow, callback } = await hosts(['127.0.0.2']);
     const world = await openWebSubWorld({ outgoing: { allow }, websub: { subscriptionsPerClientMax: 3 } });
     for (let number = 0; number < 3; number++) await world.subscribe({ callback: callback('127.0.0.2', `/${number}`) });

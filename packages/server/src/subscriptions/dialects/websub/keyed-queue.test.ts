@@ -19,8 +19,8 @@ class Bench {
   }
 }
 
-describe('work by name', () => {
-  it('is done so much at once, the rest in order', async () => {
+describe('a task with a name', () => {
+  it('is run with a bounded number of others, and the rest waits in order', async () => {
     const bench = new Bench();
     const work = new KeyedQueue({ concurrentMax: 2, waitingMax: 10, waitingBytesMax: 100_000 });
     for (const name of ['a', 'b', 'c']) expect(work.add(name, 0, bench.piece(name))).toBe(true);
@@ -29,7 +29,7 @@ describe('work by name', () => {
     expect(bench.begun).toEqual(['a', 'b', 'c']);
   });
 
-  it('of one name is done one at a time, and of what waits only the newest', async () => {
+  it('runs alone among those of its name, and only the newest of those waiting is kept', async () => {
     const bench = new Bench();
     const work = new KeyedQueue({ concurrentMax: 2, waitingMax: 10, waitingBytesMax: 100_000 });
     for (const piece of ['a1', 'a2', 'a3']) work.add('a', 0, bench.piece(piece));
@@ -39,14 +39,14 @@ describe('work by name', () => {
     expect(bench.begun).toEqual(['a1', 'b', 'a3']);
   });
 
-  it('is refused when too much waits, though not what replaces something', () => {
+  it('is refused when too many wait, unless it replaces one', () => {
     const bench = new Bench();
     const work = new KeyedQueue({ concurrentMax: 1, waitingMax: 1, waitingBytesMax: 100_000 });
     expect([work.add('a', 0, bench.piece('a')), work.add('b', 0, bench.piece('b'))]).toEqual([true, true]);
     expect([work.add('c', 0, bench.piece('c')), work.add('b', 0, bench.piece('b2'))]).toEqual([false, true]);
   });
 
-  it('is refused when what waits takes too many bytes, until some of it is begun', async () => {
+  it('is refused when the waiting ones take too many bytes, until some of them begin', async () => {
     const bench = new Bench();
     const work = new KeyedQueue({ concurrentMax: 1, waitingMax: 100, waitingBytesMax: 10_000 });
     const add = (name: string, bytes: number): boolean => work.add(name, bytes, bench.piece(name));
@@ -60,7 +60,7 @@ describe('work by name', () => {
     expect([bench.begun, work.bytes]).toEqual([['a', 'b', 'c', 'd'], 0]);
   });
 
-  it('ends with what is under way', async () => {
+  it('the queue closes when the running ones have ended', async () => {
     const bench = new Bench();
     const work = new KeyedQueue({ concurrentMax: 1, waitingMax: 10, waitingBytesMax: 100_000 });
     work.add('a', 0, bench.piece('a'));

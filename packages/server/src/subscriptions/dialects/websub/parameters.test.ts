@@ -24,7 +24,7 @@ function refused(...changes: readonly Readonly<Record<string, string | undefined
 }
 
 describe('a request to the WebSub hub', () => {
-  it('is understood with what is needed alone', () => {
+  it('is accepted with the required parameters alone', () => {
     expect(read()).toEqual({
       mode: 'subscribe',
       topic: WISH['hub.topic'],
@@ -36,7 +36,7 @@ describe('a request to the WebSub hub', () => {
     });
   });
 
-  it('may say how long, with what secret and by which algorithm', () => {
+  it('may set the lease, the secret and the algorithm', () => {
     expect(read({ 'hub.lease_seconds': '3600', 'hub.secret': 'küche', 'hub.algorithm': 'sha512' })).toMatchObject({
       leaseSeconds: 3600,
       secret: 'küche',
@@ -98,14 +98,14 @@ describe('a request to the WebSub hub', () => {
     expect(() => hubRequestOf(form)).toThrow('hub.callback may occur only once.');
   });
 
-  it('takes a secret of 199 bytes', () => {
+  it('accepts a secret of 199 bytes', () => {
     expect(read({ 'hub.secret': 'x'.repeat(199) })).toMatchObject({ secret: 'x'.repeat(199) });
   });
 });
 
 describe("a publisher's ping", () => {
   const ping = (query: string) => hubRequestOf(new URLSearchParams(`hub.mode=publish&${query}`));
-  it('names topics by hub.url, as PubSubHubbub has it, or by hub.topic, one or several', () => {
+  it('names one or several topics by hub.url, as in PubSubHubbub, or by hub.topic', () => {
     expect(ping('hub.url=https://a.example/1&hub.url=https://a.example/2')).toEqual({
       mode: 'publish',
       topics: [
@@ -119,7 +119,7 @@ describe("a publisher's ping", () => {
     });
   });
 
-  it('is refused without one, with one that is none, or with too many', () => {
+  it('is refused without a topic, with an invalid one, or with too many', () => {
     expect(() => ping('')).toThrow('hub.topic is missing, and so is hub.url.');
     const many = (name: string) =>
       Array.from({ length: 101 }, (_, index) => `${name}=https://a.example/${index}`).join('&');

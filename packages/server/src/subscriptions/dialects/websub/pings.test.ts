@@ -5,7 +5,7 @@ import type { Delivery } from '../../../testing/websub-subscriber.ts';
 import { waitUntil, openWebSubWorld } from '../../../testing/websub-world.ts';
 
 describe("publishers' pings", () => {
-  it('are accepted for channels of this hub, whose events are delivered anyway', async () => {
+  it('are accepted for channels of this hub, whose events are delivered without them', async () => {
     const { ask, topic } = await openWebSubWorld();
     expect(await ask({ mode: 'publish', topic: undefined, url: topic('news.world') })).toBe(204);
     expect(await ask({ mode: 'publish', topic: topic('news.world') })).toBe(204);
@@ -26,7 +26,7 @@ describe("publishers' pings", () => {
       }
   });
 
-  it('fetches and delivers external documents byte for byte, if a setting names them and they have subscribers', async () => {
+  it('fetch and deliver external documents byte for byte, if a setting names them and they have subscribers', async () => {
     const site = await publisherSite();
     const { subscriber, subscribe, ask } = await openWebSubWorld(
       {
@@ -60,7 +60,7 @@ describe("publishers' pings", () => {
 });
 
 describe('a topic of another site', () => {
-  it('is not fetched where the hub may not go, though a setting names it, and no redirect is followed', async () => {
+  it('is not fetched from a forbidden destination, although a setting names it, and no redirect is followed', async () => {
     const inside = await publisherSite();
     const site = await publisherSite();
     const { subscriber, subscribe, ask, publish, topic } = await openWebSubWorld({
@@ -81,7 +81,7 @@ describe('a topic of another site', () => {
     expect(inside.asked).toEqual([]);
   });
 
-  it('is denied by the hub once no setting names it any more, and is none of its own channels', async () => {
+  it('is denied once no setting names it any more, and is not treated as a channel', async () => {
     const site = await publisherSite();
     const { ask, topic, subscriber } = await openWebSubWorld({ access: 'open' });
     expect(await ask({ topic: `${site.url}/feeds/1` })).toBe(400);

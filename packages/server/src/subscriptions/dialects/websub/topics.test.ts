@@ -8,7 +8,7 @@ const channel = (url: string) => topicOf(url, BASES, PREFIXES)?.channel;
 const isExternal = (url: string) => topicOf(url, BASES, PREFIXES)?.isExternal;
 
 describe('topics', () => {
-  it("are this hub's channels, by whatever scheme", () => {
+  it("are this hub's channels, with any scheme", () => {
     expect(topicOf('https://hub.example/v1/channels/orders.42', BASES, [])).toEqual({
       url: 'https://hub.example/v1/channels/orders.42',
       channel: 'orders.42',
@@ -21,7 +21,7 @@ describe('topics', () => {
     expect(channel('https://shop.example/hub/v1/channels/news')).toBe('news');
   });
 
-  it('are the same with unreserved characters encoded, be they its own or others', () => {
+  it("are equal with unreserved characters encoded, in the hub's URLs and in others", () => {
     expect(channel('https://hub.example/v1/channels/%6Eew%73')).toBe('news');
     expect(channel('https://hub.example/%76%31/channels/a%2Eb%2db')).toBe('a.b-b');
     expect(topicOf('https://hub.example/v1/channels/%6eews', BASES, [])?.url).toBe(
@@ -31,7 +31,7 @@ describe('topics', () => {
     expect(channel('https://blog.example/a%2Fb')).not.toBe(channel('https://blog.example/a/b'));
   });
 
-  it('are nothing else of the hub', () => {
+  it('are no other URLs of the hub', () => {
     for (const url of [
       'https://hub.example:8443/v1/channels/news',
       'https://hub.example.evil.example/v1/channels/news',
@@ -47,7 +47,7 @@ describe('topics', () => {
       expect(channel(url), url).toBeUndefined();
   });
 
-  it("are others' documents where a setting names them, each with a channel of its own", () => {
+  it('are external documents if a setting names them, each with a channel of its own', () => {
     expect(isExternal('https://blog.example/')).toBe(true);
     expect(isExternal('https://blog.example/a?b=c')).toBe(true);
     expect(isExternal('https://news.example/feeds')).toBe(true);
@@ -57,7 +57,7 @@ describe('topics', () => {
     expect(isChannel(one as string)).toBe(true);
   });
 
-  it("are not what only looks like others' documents", () => {
+  it('are not URLs that only resemble external documents', () => {
     for (const url of [
       'https://news.example/feedsystem',
       'https://news.example/',

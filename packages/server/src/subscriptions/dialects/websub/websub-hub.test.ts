@@ -5,7 +5,7 @@ import { waitUntil, openWebSubWorld } from '../../../testing/websub-world.ts';
 const JSON_TYPE = 'application/json';
 
 describe('discovery (WebSub section 4)', () => {
-  it('a topic tells its hub and itself by Link headers, and the hub answers there', async () => {
+  it('a topic links to its hub and itself by Link headers, and the hub answers there', async () => {
     const { subscriber, topic, publish, endpoint } = await openWebSubWorld();
     await publish('news.world', '"first"', JSON_TYPE);
     expect(await subscriber.discover(topic('news.world'))).toEqual({ hub: endpoint, self: topic('news.world') });
@@ -31,7 +31,7 @@ describe('discovery (WebSub section 4)', () => {
     await waitUntil(() => subscriber.deliveries.length === 1);
   });
 
-  it('by the address that is configured, where there is one', async () => {
+  it('uses the configured address, if there is one', async () => {
     const publicUrl = 'https://shop.example/hub';
     const { subscriber, topic, publish, subscribe } = await openWebSubWorld({ publicUrl });
     await publish('news.world', '"first"', JSON_TYPE);
@@ -45,7 +45,7 @@ describe('discovery (WebSub section 4)', () => {
 });
 
 describe('a request (WebSub section 5.1)', () => {
-  it('is answered 202 before the callback has answered', async () => {
+  it('receives 202 before the callback has answered', async () => {
     const { subscriber, ask, listSubscriptions: kept } = await openWebSubWorld();
     let confirm = (): void => undefined;
     subscriber.answer = ({ challenge }, response) => (confirm = () => response.end(challenge));
@@ -56,7 +56,7 @@ describe('a request (WebSub section 5.1)', () => {
     await waitUntil(async () => (await kept()).length === 1);
   });
 
-  it('is answered 202 whatever the callback will say', async () => {
+  it('receives 202 whatever the callback will answer', async () => {
     const { subscriber, ask } = await openWebSubWorld();
     subscriber.answer = (_verification, response) => response.writeHead(404).end();
     expect(await ask()).toBe(202);
@@ -106,12 +106,12 @@ describe('a request (WebSub section 5.1)', () => {
     expect((await fetch(endpoint)).status).toBe(405);
   });
 
-  it('is not there at all where it is turned off', async () => {
+  it('receives 404 if WebSub is disabled', async () => {
     const { endpoint } = await openWebSubWorld({ websub: { enabled: false } });
     expect((await fetch(endpoint, { method: 'POST', body: new URLSearchParams() })).status).toBe(404);
   });
 
-  it('is held back when one client asks too often', async () => {
+  it('is refused when one client sends too many', async () => {
     // The limit is twenty requests a second. At this speed of the clock it is one a second, so a
     // slow run changes nothing.
     const { ask } = await openWebSubWorld({}, 0.05);
@@ -121,7 +121,7 @@ describe('a request (WebSub section 5.1)', () => {
 });
 
 describe('verification of intent (WebSub section 5.3)', () => {
-  it('asks with mode, topic, a challenge that cannot be guessed, and the lease; the query of the callback is kept', async () => {
+  it('sends mode, topic, a random challenge, and the lease; the query of the callback is kept', async () => {
     const { subscriber, subscribe, topic } = await openWebSubWorld();
     await subscribe({ callback: subscriber.callback('/callback?who=me&empty=&x=%20') });
     await subscribe({ callback: subscriber.callback('/other') });
@@ -138,7 +138,7 @@ describe('verification of intent (WebSub section 5.3)', () => {
     expect(first?.challenge.length).toBeGreaterThanOrEqual(16);
   });
 
-  it('says the lease that is granted, within bounds', async () => {
+  it('states the lease that is granted, within limits', async () => {
     const { subscriber, ask } = await openWebSubWorld();
     for (const lease of ['1', '3600', '99999999'])
       await ask({ lease_seconds: lease, callback: subscriber.callback(`/${lease}`) });
@@ -147,7 +147,7 @@ describe('verification of intent (WebSub section 5.3)', () => {
     expect(granted.toSorted()).toEqual(['2592000', '3600', '60']);
   });
 
-  it('passes with a 2xx and the challenge alone; a redirect is not followed', async () => {
+  it('succeeds with a 2xx and the challenge alone; a redirect is not followed', async () => {
     const { subscriber, ask, subscribe, publish, listSubscriptions: kept } = await openWebSubWorld();
     const asked: string[] = [];
     subscriber.answer = ({ path, challenge }, response) => {
@@ -177,7 +177,7 @@ describe('verification of intent (WebSub section 5.3)', () => {
     expect(new Set(asked)).toEqual(new Set([...bad, 'good']));
   });
 
-  it('says the token of PubSubHubbub 0.3 again', async () => {
+  it('repeats the token of PubSubHubbub 0.3', async () => {
     const { subscriber, subscribe } = await openWebSubWorld();
     await subscribe({ verify: 'sync', verify_token: 'a token' });
     expect(subscriber.verifications[0]).toMatchObject({ verifyToken: 'a token' });
@@ -185,7 +185,7 @@ describe('verification of intent (WebSub section 5.3)', () => {
 });
 
 describe('denial (WebSub section 5.2)', () => {
-  it('tells the callback that a topic is not to be had, and delivers nothing', async () => {
+  it('notifies the callback that a topic is not available, and delivers nothing', async () => {
     const { subscriber, ask, topic, listSubscriptions: kept } = await openWebSubWorld();
     expect(await ask({ topic: topic('internal.plans'), callback: subscriber.callback('/callback?who=me') })).toBe(202);
     await waitUntil(() => subscriber.denials.length === 1);
@@ -199,7 +199,7 @@ describe('denial (WebSub section 5.2)', () => {
     expect([subscriber.verifications, await kept()]).toEqual([[], []]);
   });
 
-  it('is the same for a channel that there is and one that there is not', async () => {
+  it('is the same for an existing channel and a missing one', async () => {
     const { subscriber, ask, topic, publish } = await openWebSubWorld();
     await publish('internal.plans', '1', JSON_TYPE);
     await ask({ topic: topic('internal.plans') });
@@ -208,7 +208,7 @@ describe('denial (WebSub section 5.2)', () => {
     expect(new Set(subscriber.denials.map(({ reason }) => reason)).size).toBe(1);
   });
 
-  it('comes when an operator ends the subscription', async () => {
+  it('is sent when an operator ends the subscription', async () => {
     const { hub, subscriber, subscribe, listSubscriptions: kept, topic } = await openWebSubWorld();
     await subscribe();
     await hub.administer('DELETE', `/v1/subscriptions/${(await kept())[0]?.id ?? ''}`);
@@ -216,7 +216,7 @@ describe('denial (WebSub section 5.2)', () => {
     expect(subscriber.denials[0]).toMatchObject({ topic: topic('news.world') });
   });
 
-  it('comes when there are as many as there may be of this kind', async () => {
+  it('is sent when the limit of such subscriptions is reached', async () => {
     const { subscriber, subscribe, ask } = await openWebSubWorld({ websub: { subscriptionsMax: 1 } });
     await subscribe();
     await ask({ callback: subscriber.callback('/second') });
@@ -225,7 +225,7 @@ describe('denial (WebSub section 5.2)', () => {
     await subscribe({ lease_seconds: '100' });
   });
 
-  it('comes when the hub can keep no more', async () => {
+  it('is sent when the hub cannot store more', async () => {
     const { subscriber, subscribe, ask } = await openWebSubWorld({ subscriptions: { subscriptionsMax: 1 } });
     await subscribe();
     await ask({ callback: subscriber.callback('/second') });

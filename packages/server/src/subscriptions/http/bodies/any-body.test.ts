@@ -68,7 +68,7 @@ const body = fc.oneof(
   fc.jsonValue().map((value) => value as object),
 );
 
-test('whatever is asked for, something is created, or nothing and the answer says why', async () => {
+test('any body to create one creates it, or creates nothing and the answer has the reason', async () => {
   const hub = await openSubscriptionHub();
   await fc.assert(
     fc.asyncProperty(body, async (options) => {
@@ -86,7 +86,7 @@ test('whatever is asked for, something is created, or nothing and the answer say
   );
 });
 
-test('whatever is to be changed, it is, or nothing is and the answer says why', async () => {
+test('any body to change one changes it, or changes nothing and the answer has the reason', async () => {
   const hub = await openSubscriptionHub();
   const { id } = await hub.create({ channels: ['a'], delivery: { ...WEBHOOK, retryDelaysSeconds: [] } });
   const path = `/v1/subscriptions/${String(id)}`;

@@ -152,7 +152,7 @@ test.each<[Ordering, boolean]>([
   ['per-channel', false],
   ['none', false],
 ])(
-  'order %s, kept open %s: whatever fails, and whenever it crashes, nothing is skipped and a channel keeps its order',
+  'order %s, kept open %s: with any failures and crashes, nothing is skipped and a channel keeps its order',
   (ordering, keepsOpen) => {
     let begun = 0;
     fc.assert(

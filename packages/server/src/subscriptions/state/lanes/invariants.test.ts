@@ -57,7 +57,7 @@ test('lanes: the waiting ones are counted', () => {
   expectBroken(() => tracker.assertInvariants(), 'lanes: the waiting ones are counted');
 });
 
-test('a tracker refuses to take an event up twice', () => {
+test('a tracker refuses to open an event twice', () => {
   const { tracker } = trackerOf();
   expectBroken(() => tracker.enqueue([record(4, 'b')], 4), 'tracker: no event is taken up twice');
 });

@@ -38,7 +38,7 @@ function sent(
 }
 
 describe('the event itself', () => {
-  test('is sent as every transport has it', () => {
+  test('has the form of every transport', () => {
     const { text, ...rest } = sent('event', { type: 'paid', content: '"data":{"total":1.10, "a":[1,2]}' });
     expect(text).toBe(
       `{"id":"${id}","channel":"orders.42","type":"paid","time":"2026-01-02T03:04:05.678Z","data":{"total":1.10, "a":[1,2]}}`,
@@ -91,7 +91,7 @@ describe('the data alone', () => {
     expect(sent('data', { type, content: '"data":1' }).headers).toEqual({ ...headers, 'polycast-type': header });
   });
 
-  test('has any type in a header of printable ASCII, from which it is read again', () => {
+  test('has any type in a header of printable ASCII, from which it can be read', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', minLength: 1 }), (type) => {
         const made = sent('data', { type, content: '"data":1' }).headers as Record<string, string>;
@@ -102,7 +102,7 @@ describe('the data alone', () => {
     );
   });
 
-  test('is what was published, whatever that was', () => {
+  test('is the published data, of any kind', () => {
     fc.assert(
       fc.property(fc.json(), fc.string({ minLength: 1 }), fc.string(), (json, type, user) => {
         expect(sent('data', { type, user, content: `"data":${json}` }).text).toBe(json);
@@ -121,7 +121,7 @@ describe('a CloudEvent', () => {
     cursor: id,
   };
 
-  test('is made of an event', () => {
+  test('is created from an event', () => {
     const { text, ...rest } = sent('cloudevents', { type: 'paid', content: '"data":{"total":1.10}' });
     expect(rest).toEqual({ id, contentType: 'application/cloudevents+json; charset=utf-8', headers: {} });
     expect(JSON.parse(text)).toEqual({
@@ -164,7 +164,7 @@ describe('a CloudEvent', () => {
     });
   });
 
-  test('in binary mode is headers, and the data as it is', () => {
+  test('in binary mode is headers, and the data unchanged', () => {
     const content = `"datacontenttype":"text/plain","cloudevent":{"subject":"a \\"é\\" 5%","flag":true},"data":"hi"`;
     expect(sent('cloudevents-binary', { type: 'paid', content })).toEqual({
       id,
@@ -207,7 +207,7 @@ describe('a batch', () => {
     expect(Buffer.from(bytes).toString()).toBe('[1]');
   });
 
-  test('has an id that no other choice of events has, and that holds no dot', () => {
+  test('has an id that is unique for its events, and contains no dot', () => {
     const of = (...positions: number[]): string =>
       webhookBody(
         positions.map((position) => record({ content: '"data":1' }, position)),

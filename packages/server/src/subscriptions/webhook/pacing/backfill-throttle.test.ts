@@ -37,12 +37,12 @@ function create(): { readonly courtesy: BackfillThrottle; readonly world: World 
 test.each([
   ['nobody is live', { idlePart: 0, live: 100 }],
   ['there is time left', { idlePart: 0.5, live: 1_000_000 }],
-])('a backlog takes all there is while %s', (_while, load) => {
+])('a backlog takes all the time while %s', (_while, load) => {
   const { courtesy, world } = create();
   expect(second(courtesy, world, load)).toBe(64_000);
 });
 
-test('it falls to a tenth of the time while a crowd is live and none is left, and comes back afterwards', () => {
+test('a backlog falls to a tenth of the time while live readers need it, and recovers afterwards', () => {
   const { courtesy, world } = create();
   const crowd = { idlePart: 0, live: 100_000 };
   for (let count = 0; count < 2; count++) second(courtesy, world, crowd);

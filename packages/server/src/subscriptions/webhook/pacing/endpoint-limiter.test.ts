@@ -12,7 +12,7 @@ test('begins with one, and rises by one with each success up to the bound', () =
   expect(limiter.availableSlots(3, 10)).toBe(5);
 });
 
-test('is halved once a round by trouble, and then rises by one a round', () => {
+test('is halved once per round by failures, and then rises by one per round', () => {
   const limiter = new EndpointLimiter(64, undefined);
   for (let count = 0; count < 63; count++) limiter.onSuccess(0);
   expect(limiter.concurrency).toBe(64);
@@ -23,7 +23,7 @@ test('is halved once a round by trouble, and then rises by one a round', () => {
   expect(limiter.concurrency).toBe(33);
 });
 
-test('an event that is refused says nothing of the endpoint, unless all are', () => {
+test('a refused event does not count against the endpoint, unless all are refused', () => {
   const limiter = new EndpointLimiter(16, undefined);
   for (let count = 0; count < 20; count++) limiter.onSuccess(0);
   limiter.onFailure('rejected', 1, 2, 1, undefined);
@@ -36,7 +36,7 @@ test.each([
   [1_000, 1_000],
   [40_000, 10_000],
   [86_400_000, 300_000],
-])('what has failed for %d ms is left alone for %d ms, until it succeeds', (failingMs, restMs) => {
+])('an endpoint that has failed for %d ms rests for %d ms, until it succeeds', (failingMs, restMs) => {
   const limiter = new EndpointLimiter(16, undefined);
   for (let count = 0; count < 5; count++) limiter.onFailure('overloaded', failingMs, failingMs, 0, undefined);
   expect(limiter.backoffUntilMs).toBe(failingMs + restMs);
@@ -47,7 +47,7 @@ test.each([
   expect(limiter.availableSlots(0, failingMs + 1)).toBe(2);
 });
 
-test('does as it is asked for how long it is to be left alone', () => {
+test('obeys the pause that the endpoint requests', () => {
   const limiter = new EndpointLimiter(16, undefined);
   limiter.onFailure('overloaded', 0, 100, 0, 7000);
   expect(limiter.backoffUntilMs).toBe(7100);
@@ -55,7 +55,7 @@ test('does as it is asked for how long it is to be left alone', () => {
   expect(limiter.backoffUntilMs).toBe(7100);
 });
 
-test('a requested state stays, although requests in flight succeed', () => {
+test('a requested pause remains, although requests in flight succeed', () => {
   const limiter = new EndpointLimiter(16, undefined);
   for (let count = 0; count < 4; count++) limiter.onSuccess(0);
   limiter.onFailure('overloaded', 5, 10, 10, 60_000);
@@ -66,7 +66,7 @@ test('a requested state stays, although requests in flight succeed', () => {
   expect(limiter.availableSlots(0, 60_010)).toBeGreaterThan(0);
 });
 
-test('keeps to a rate', () => {
+test('keeps a rate', () => {
   const limiter = new EndpointLimiter(100, 50);
   for (let count = 0; count < 100; count++) limiter.onSuccess(0);
   let sent = 0;

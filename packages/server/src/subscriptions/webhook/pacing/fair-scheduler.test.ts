@@ -29,7 +29,7 @@ test('endpoints that hang or fail leave the others their share of the requests',
   for (const end of hanging.values()) end();
 });
 
-test('of those that one event wakes, who has been there for longest comes first', async () => {
+test('of the endpoints that one event wakes, the oldest is first', async () => {
   const receiver = await openReceiver();
   const kit = await openSubscriptionKit({ settings: { requestsMax: 1 } });
   const urls = Array.from({ length: 20 }, (_, index) => `/hook/${index}`);
@@ -42,7 +42,7 @@ test('of those that one event wakes, who has been there for longest comes first'
   expect(receiver.received.map(({ url }) => url)).toEqual(urls);
 });
 
-test('an endpoint at which everything fails is tried seldom, and gets all as soon as it is back', async () => {
+test('an endpoint at which everything fails is tried seldom, and has its full share again after a success', async () => {
   const receiver = await openReceiver();
   receiver.answer = answerWith(503);
   const kit = await openSubscriptionKit({ speed: 100 });
@@ -60,7 +60,7 @@ test('an endpoint at which everything fails is tried seldom, and gets all as soo
   expect(subscriptions.backlog(id).deadLetters).toBe(0);
 });
 
-test('entries without a success start no more requests than unproven ones may', async () => {
+test('endpoints without a success start no more requests than unproven ones may', async () => {
   const scheduler: FairScheduler<FairlyScheduled> = new FairScheduler(100, (_entry, quantum) => {
     for (let count = 0; count < quantum; count++) scheduler.onStarted(true);
     return quantum;

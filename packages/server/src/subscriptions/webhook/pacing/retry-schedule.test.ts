@@ -5,7 +5,7 @@ import { retryDelayMs } from './retry-schedule.ts';
 
 const DELAYS_MS = [5000, 300_000, 1_800_000];
 
-test('each failure is followed by the delay of its own, a fifth more or less', () => {
+test('each failure is followed by its own delay, with a jitter of a fifth', () => {
   expect([1, 2, 3, 4].map((attempts) => retryDelayMs(DELAYS_MS, attempts, 0.5, undefined))).toEqual([
     5000,
     300_000,
@@ -16,14 +16,14 @@ test('each failure is followed by the delay of its own, a fifth more or less', (
   expect(retryDelayMs(DELAYS_MS, 1, 0.999, undefined)).toBeLessThanOrEqual(6000);
 });
 
-test('what the endpoint asks for is kept to, up to a day, and never shortens a delay', () => {
+test('a Retry-After is obeyed, up to a day, and never shortens a delay', () => {
   expect(retryDelayMs(DELAYS_MS, 1, 0.5, 60_000)).toBe(60_000);
   expect(retryDelayMs(DELAYS_MS, 1, 0.5, 10 * 86_400_000)).toBe(86_400_000);
   expect(retryDelayMs(DELAYS_MS, 2, 0.5, 1000)).toBe(300_000);
   expect(retryDelayMs(DELAYS_MS, 4, 0.5, 1000)).toBeUndefined();
 });
 
-test('what is due comes out of a heap in its order, however it was put in, moved and taken out', () => {
+test('the heap returns due entries in order, after any insertions, moves and removals', () => {
   const steps = fc.array(fc.tuple(fc.nat(15), fc.integer({ min: -1, max: 100 })), { maxLength: 200 });
   fc.assert(
     fc.property(steps, (taken) => {

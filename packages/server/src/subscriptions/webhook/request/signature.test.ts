@@ -33,11 +33,11 @@ function holds(publicKey: string, signature: string, message: Buffer): boolean {
 }
 
 describe('a signature', () => {
-  test('by HMAC is that of the vector', () => {
+  test('by HMAC equals that of the test vector', () => {
     expect(signatures({ id: ID, seconds: SECONDS, body: BODY }, lasting(SECRET), 0)).toBe(HMAC);
   });
 
-  test('by ed25519 is over the same bytes as that of the vector', () => {
+  test('by ed25519 covers the same bytes as that of the test vector', () => {
     const message = Buffer.concat([Buffer.from(`${ID}.${SECONDS}.`), BODY]);
     expect(holds(PUBLIC_KEY, ED25519, message)).toBe(true);
     for (const form of ['seed', 'both'] as const) {
@@ -50,7 +50,7 @@ describe('a signature', () => {
     }
   });
 
-  test('by HMAC of whatever is sent is taken by the package standardwebhooks', () => {
+  test('by HMAC of any content is accepted by the package standardwebhooks', () => {
     const seconds = Math.floor(Date.now() / 1000);
     const id = fc.stringMatching(/^[0-9a-z]{10}-[0-9a-z]{11}$/);
     fc.assert(
@@ -88,7 +88,7 @@ describe('a signature', () => {
     'whsec_not base64 at all, by any means',
     `whsk_${Buffer.alloc(31).toString('base64')}`,
     `whpk_${Buffer.alloc(32).toString('base64')}`,
-  ])('is not made with "%s"', (secret) => {
+  ])('is refused with "%s"', (secret) => {
     expect(() => signatures({ id: ID, seconds: SECONDS, body: BODY }, lasting(secret), 0)).toThrow(TypeError);
   });
 });

@@ -71,7 +71,7 @@ function verified({ headers, body }: Received, secret: string): unknown {
   return new Webhook(secret).verify(body, headers as Record<string, string>);
 }
 
-test('what comes over a socket is taken by the package standardwebhooks', async () => {
+test('a request over a socket is accepted by the package standardwebhooks', async () => {
   const received = await deliver({}, '"data":{"é":"\\u00e9 €","n":1.10}');
   expect(verified(received, SECRET)).toMatchObject({ id: `${EPOCH}-00000000001`, data: { é: 'é €', n: 1.1 } });
   expect(received.headers['content-type']).toBe('application/json');
@@ -81,14 +81,14 @@ test('what comes over a socket is taken by the package standardwebhooks', async 
   expect(() => verified(received, OLD)).toThrow(/No matching signature/);
 });
 
-test('so it is in each format, and of a batch', async () => {
+test('requests in each format, and batches, are accepted as well', async () => {
   for (const format of ['event', 'data', 'cloudevents', 'cloudevents-binary'] as const)
     verified(await deliver({ format }, '"data":{"a":1}'), SECRET);
   const batch = { countMax: 10, waitMs: 0 };
   expect(verified(await deliver({ format: 'data', batch }, '"data":1', '"data":"b"'), SECRET)).toEqual([1, 'b']);
 });
 
-test('while a secret is exchanged, either is enough', async () => {
+test('during a rotation either secret verifies a request', async () => {
   const secrets = [
     { text: SECRET, endsMs: undefined },
     { text: OLD, endsMs: Date.now() + 60_000 },
@@ -110,7 +110,7 @@ test('an asymmetric key verifies without a secret', async () => {
   expect(verify(null, Buffer.from(message), publicKey, Buffer.from(signature, 'base64'))).toBe(true);
 });
 
-test('headers of the subscriber are sent along, and none of those that make it a webhook are theirs to set', async () => {
+test("the subscriber's headers are sent, and cannot override the headers of webhooks", async () => {
   const { headers } = await deliver({ headers: { authorization: 'Bearer x', 'webhook-id': 'mine' } }, '"data":1');
   expect(headers).toMatchObject({ authorization: 'Bearer x', 'webhook-id': `${EPOCH}-00000000001` });
 });

@@ -85,7 +85,7 @@ function expectTrue({ records }: Read): void {
 }
 
 describe.each([['>'], ['c.1']])('%s', (pattern) => {
-  test('an event with a flipped bit is a hole of its own, and all others are delivered', async () => {
+  test('an event with a flipped bit is one hole, and all others are delivered', async () => {
     const { log, file, said } = await filled();
     await damage(file, 182, flip);
     const read = await readAll(log, [pattern]);
@@ -99,7 +99,7 @@ describe.each([['>'], ['c.1']])('%s', (pattern) => {
     expect(log.state.unavailable).toBeUndefined();
   });
 
-  test('a damaged page is one hole, and what is behind it is delivered', async () => {
+  test('a damaged page is one hole, and the events behind it are delivered', async () => {
     const { log, file } = await filled();
     await damage(file, 182, garble);
     const read = await readAll(log, [pattern]);
@@ -142,7 +142,7 @@ describe.each([['>'], ['c.1']])('%s', (pattern) => {
   });
 });
 
-test('retention removes what is damaged', async () => {
+test('retention removes damaged events', async () => {
   const { log, file } = await filled();
   await damage(file, 182, garble);
   await damage(file, 202, flip);
@@ -158,7 +158,7 @@ test('retention removes what is damaged', async () => {
   expect(read.records).toHaveLength(10);
 });
 
-test('events that were stored before there were checksums are read as they are', async () => {
+test('events from before checksums are read unchanged', async () => {
   const { log, file } = await filled();
   await log.close();
   const { DatabaseSync } = await import('node:sqlite');
