@@ -1,9 +1,6 @@
 import type { Config } from '../config/parse.ts';
-import type { Audit } from '../core/ports.ts';
 import type { StreamParts } from '../streams/routes.ts';
-import type { SubscriptionEngine } from '../subscriptions/subscription-engine.ts';
 import type { GuardedFetch } from '../outgoing/guarded-fetch.ts';
-import { auditedService, rateLimitedAudit } from '../subscriptions/audited-service.ts';
 import type { DialectService } from '../subscriptions/dialects/dialect-service.ts';
 import { openDialectServices } from '../subscriptions/dialects/open-dialects.ts';
 import type { SubscriptionParts } from '../subscriptions/http/parts.ts';
@@ -11,21 +8,15 @@ import type { SubscriptionParts } from '../subscriptions/http/parts.ts';
 export interface DialectOptions {
   readonly parts: SubscriptionParts;
   readonly streams: StreamParts;
-  readonly engine: SubscriptionEngine;
-  readonly audit: Audit;
   readonly outgoing: GuardedFetch;
 }
 
 /** Opens the dialects with routes of their own. */
-export function openDialects(
-  settings: Config,
-  { parts, streams, engine, audit, outgoing }: DialectOptions,
-): DialectService {
+export function openDialects(settings: Config, { parts, streams, outgoing }: DialectOptions): DialectService {
   return openDialectServices({
     parts,
     publisher: streams.publisher,
     publicUrl: streams.settings.publicUrl,
-    openSubscriptions: auditedService(engine.subscriptions, rateLimitedAudit(audit, parts.auth.clock)),
     settings,
     fetchDocument: async (url, bounds) => {
       const { status, headers, body } = await outgoing.fetch(url, bounds);

@@ -46,9 +46,7 @@ export async function openHttp(base: HubBase, needs: HttpNeeds): Promise<HttpPar
   const dialects = openDialects(config, {
     parts: subscriptions,
     streams: parts.streams,
-    engine,
     outgoing: guardedFetch,
-    audit,
   });
   shutdown.add('dialects', () => dialects.close());
   const settings = await httpSettings(config);

@@ -3,7 +3,7 @@ import type { Config } from '../config/parse.ts';
 import type { EventTypes } from '../core/events/event-types.ts';
 import type { Audit } from '../core/ports.ts';
 import type { SubscriptionEngine } from '../subscriptions/subscription-engine.ts';
-import { auditedService } from '../subscriptions/audited-service.ts';
+import { auditedServices } from '../subscriptions/audited-service.ts';
 import type { SubscriptionParts } from '../subscriptions/http/parts.ts';
 import { DIALECTS } from '../subscriptions/dialects/registry.ts';
 import { OriginList } from '../http/origin/origin-list.ts';
@@ -29,7 +29,7 @@ export function subscriptionParts(
     sessions,
     random,
     limits: settings,
-    subscriptions: auditedService(engine.subscriptions, audit),
+    ...auditedServices(engine.subscriptions, audit, auth.clock),
     settings: config.subscriptions,
     dialects: DIALECTS,
     sender: engine.sender,

@@ -1,6 +1,40 @@
 import { expect, test } from 'vitest';
 import type { AuditRecord } from '../core/ports.ts';
-import { rateLimitedAudit } from './audited-service.ts';
+import { newPullSubscription } from '../testing/pull-queue.ts';
+import { openSubscriptionKit } from '../testing/subscription-kit.ts';
+import { auditedServices, rateLimitedAudit } from './audited-service.ts';
+
+test('each operation has an audit entry with its actor, and reads have none', async () => {
+  const { engine } = await openSubscriptionKit();
+  const entries: AuditRecord[] = [];
+  const clock = { nowMs: () => 0, monotonicMs: () => 0 };
+  const { subscriptions } = auditedServices(
+    engine.subscriptions,
+    { record: (entry) => void entries.push(entry) },
+    clock,
+  );
+  const by = { kind: 'operator', user: 'ann' } as const;
+  const { subscription } = await subscriptions.create(newPullSubscription(), by);
+  const { id } = subscription.definition;
+  await subscriptions.pause(id, by);
+  await subscriptions.resume(id, by);
+  await subscriptions.change(id, { description: 'Jobs' }, 1, by);
+  await subscriptions.retryDeadLetters(id, undefined, by);
+  await subscriptions.discardDeadLetters(id, undefined, by);
+  expect(subscriptions.get(id)?.definition.description).toBe('Jobs');
+  await expect(subscriptions.pause('sub_other', by)).rejects.toMatchObject({ code: 'not_found' });
+  await subscriptions.remove(id, by);
+  expect(entries.map(({ action }) => action.replace('subscription.', ''))).toEqual([
+    'created',
+    'paused',
+    'resumed',
+    'changed',
+    'dead-letters-retried',
+    'dead-letters-discarded',
+    'removed',
+  ]);
+  for (const entry of entries) expect(entry).toMatchObject({ subject: id, by });
+});
 
 test('repeated actions are recorded at a bounded rate, with the number of those left out', () => {
   const notes: AuditRecord[] = [];

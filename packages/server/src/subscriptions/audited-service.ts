@@ -1,12 +1,35 @@
 import type { Actor, Audit, AuditRecord, Clock } from '../core/ports.ts';
 import { TokenBuckets } from '../core/primitives/token-buckets.ts';
-import type { Subscription, SubscriptionService } from './state/ports.ts';
+import type { Subscription, SubscriptionOperations, SubscriptionReads, SubscriptionService } from './state/ports.ts';
+
+/** The subscriptions of a hub, for all callers from outside. */
+export interface AuditedServices {
+  readonly subscriptions: SubscriptionService;
+  /** For requests that anybody may send: a rate limits their audit entries. */
+  readonly openSubscriptions: SubscriptionService;
+}
+
+/**
+ * The one place where operations on subscriptions get their audit entries. A change that the engine
+ * makes by itself has none, such as a lower rate that an endpoint asked for. Lifecycle events do not
+ * depend on the caller, so the engine publishes them.
+ */
+export function auditedServices(
+  service: SubscriptionReads & SubscriptionOperations,
+  audit: Audit,
+  clock: Clock,
+): AuditedServices {
+  return {
+    subscriptions: auditedService(service, audit),
+    openSubscriptions: auditedService(service, rateLimitedAudit(audit, clock)),
+  };
+}
 
 /**
  * A service that writes an audit entry for each operation that changes or sends something.
  * Reads and deliveries have no entries.
  */
-export function auditedService(service: SubscriptionService, audit: Audit): SubscriptionService {
+function auditedService(service: SubscriptionReads & SubscriptionOperations, audit: Audit): SubscriptionService {
   const writeAudit = (action: string, subject: string, by: Actor, detail?: Readonly<Record<string, unknown>>): void =>
     audit.record({ action: `subscription.${action}`, subject, by, ...(detail !== undefined && { detail }) });
   return {
@@ -21,33 +44,33 @@ export function auditedService(service: SubscriptionService, audit: Audit): Subs
     backlog: (id) => service.backlog(id),
     pullService: service.pullService,
     async test(id, sample, by) {
-      const attempt = await service.test(id, sample, by);
+      const attempt = await service.test(id, sample);
       const { channel, type } = sample;
       writeAudit('tested', id, by, { channel, ...(type !== undefined && { type }), outcome: attempt.outcome });
       return attempt;
     },
     async retryDeadLetters(id, event, by) {
-      const retried = await service.retryDeadLetters(id, event, by);
+      const retried = await service.retryDeadLetters(id, event);
       writeAudit('dead-letters-retried', id, by, { retried, ...(event !== undefined && { position: event.position }) });
       return retried;
     },
     async create(options, by) {
-      const created = await service.create(options, by);
+      const created = await service.create(options);
       if (created.isNew) writeAudit('created', created.subscription.definition.id, by, summaryOf(created.subscription));
       return created;
     },
     async change(id, changes, version, by) {
-      const changed = await service.change(id, changes, version, by);
+      const changed = await service.change(id, changes, version);
       writeAudit('changed', id, by, { members: Object.keys(changes), version: changed.definition.version });
       return changed;
     },
     async pause(id, by) {
-      const paused = await service.pause(id, by);
+      const paused = await service.pause(id);
       writeAudit('paused', id, by);
       return paused;
     },
     async resume(id, by) {
-      const resumed = await service.resume(id, by);
+      const resumed = await service.resume(id);
       const { state } = resumed.status;
       // A resume of a pending subscription only verifies the endpoint, so the entry has the state.
       writeAudit('resumed', id, by, state === 'active' ? undefined : { state });
@@ -55,21 +78,21 @@ export function auditedService(service: SubscriptionService, audit: Audit): Subs
     },
     async remove(id, by) {
       const subscription = service.get(id);
-      await service.remove(id, by);
+      await service.remove(id);
       writeAudit('removed', id, by, subscription === undefined ? undefined : summaryOf(subscription));
     },
     async rotateSecret(id, secret, overlapMs, by) {
-      const rotated = await service.rotateSecret(id, secret, overlapMs, by);
+      const rotated = await service.rotateSecret(id, secret, overlapMs);
       writeAudit('secret-rotated', id, by, { overlapSeconds: overlapMs / 1000 });
       return rotated;
     },
     async replay(id, from, by) {
-      const replay = await service.replay(id, from, by);
+      const replay = await service.replay(id, from);
       writeAudit('replayed', id, by, { after: replay.after, through: replay.through });
       return replay;
     },
     async discardDeadLetters(id, event, by) {
-      const discarded = await service.discardDeadLetters(id, event, by);
+      const discarded = await service.discardDeadLetters(id, event);
       writeAudit('dead-letters-discarded', id, by, { discarded });
       return discarded;
     },

@@ -1,12 +1,12 @@
 import { encodeCursor } from '@polycast/protocol';
 import { expect, test, vi } from 'vitest';
-import { answerWith, openSubscriptionKit, openReceiver, OPERATOR, webhook } from '../testing/subscription-kit.ts';
+import { answerWith, openSubscriptionKit, openReceiver, webhook } from '../testing/subscription-kit.ts';
 import { openVirtualTime } from '../testing/virtual-time.ts';
 
 test('published events are posted, signed, and after a restart deliveries continue at the position', async () => {
   const receiver = await openReceiver();
   const kit = await openSubscriptionKit();
-  const { subscription } = await kit.engine.subscriptions.create(webhook(receiver.url), OPERATOR);
+  const { subscription } = await kit.engine.subscriptions.create(webhook(receiver.url));
   await kit.publish('a.1', 1);
   await kit.publish('b.1', 'not meant');
   await kit.publish('a.2', 2);
@@ -57,10 +57,10 @@ test('an event that fails all its attempts is a dead letter, which can be retrie
   expect(subscriptions.backlog(id)).toMatchObject({ deadLetters: 1, failing: 0 });
 
   receiver.answer = answerWith(200);
-  expect(await subscriptions.retryDeadLetters(id, undefined, OPERATOR)).toBe(1);
+  expect(await subscriptions.retryDeadLetters(id, undefined)).toBe(1);
   await receiver.until(({ length }) => length === 6);
   expect(dataOf(receiver.received[5] as { body: string })).toBe('bad');
-  expect(await subscriptions.retryDeadLetters(id, { epoch: kit.feed.epoch, position }, OPERATOR)).toBe(0);
+  expect(await subscriptions.retryDeadLetters(id, { epoch: kit.feed.epoch, position })).toBe(0);
   expect(await subscriptions.deadLetters(id, { limit: 10 })).toEqual([]);
 });
 
@@ -72,7 +72,7 @@ test('a replay delivers a channel again, beside new events, and survives a resta
   for (let count = 0; count < 4; count++) for (const channel of ['a.1', 'a.2']) await kit.publish(channel, count);
   await receiver.until(({ length }) => length === 8);
   receiver.answer = answerWith(503);
-  const replay = await subscriptions.replay(id, { after: 2, channel: 'a.1' }, OPERATOR);
+  const replay = await subscriptions.replay(id, { after: 2, channel: 'a.1' });
   expect(replay).toMatchObject({ after: 2, isDone: false });
   await receiver.until(({ length }) => length > 8);
   await kit.close();
@@ -97,8 +97,8 @@ test('replays take turns with each other and with new events, and end although s
   await receiver.until(({ length }) => length === 200);
   let asked = 0;
   receiver.answer = (_received, response) => response.writeHead(asked++ % 40 === 7 ? 500 : 204).end();
-  await kit.engine.subscriptions.replay(id, { after: 0, channel: undefined }, OPERATOR);
-  await kit.engine.subscriptions.replay(id, { after: 100, channel: undefined }, OPERATOR);
+  await kit.engine.subscriptions.replay(id, { after: 0, channel: undefined });
+  await kit.engine.subscriptions.replay(id, { after: 100, channel: undefined });
   for (let count = 0; count < 100; count++) await kit.publish(`a.${count % 4}`, count);
   await vi.waitFor(() => expect(kit.engine.subscriptions.replays(id).every(({ isDone }) => isDone)).toBe(true));
   await vi.waitFor(() => expect(kit.engine.metrics.webhooks.events).toBe(200 + 200 + 100 + 100));
@@ -116,11 +116,11 @@ test("a replay sends to the subscription's present URL", async () => {
 
   // The first event of the replay is refused, and so it waits for a retry.
   before.answer = answerWith(500);
-  await subscriptions.replay(id, { after: 0, channel: undefined }, OPERATOR);
+  await subscriptions.replay(id, { after: 0, channel: undefined });
   await before.until(({ length }) => length > 20);
   before.answer = answerWith(200);
   const delivery = { ...options.delivery, url: after.url };
-  await subscriptions.change(id, { delivery, isTrusted: true }, undefined, OPERATOR);
+  await subscriptions.change(id, { delivery, isTrusted: true }, undefined);
   const { length } = before.received;
   await vi.waitFor(() => expect(subscriptions.replays(id).every(({ isDone }) => isDone)).toBe(true));
   // One request may have been in flight.
@@ -174,14 +174,14 @@ test('an endpoint must be verified before it receives events; one that answers 4
     if (type === 'polycast.verify') response.writeHead(200).end(JSON.stringify({ challenge: data.challenge }));
     else response.writeHead(410).end();
   };
-  const { subscription } = await subscriptions.create(webhook(receiver.url, { isTrusted: false }), OPERATOR);
+  const { subscription } = await subscriptions.create(webhook(receiver.url, { isTrusted: false }));
   const { id } = subscription.definition;
   expect(subscription.status).toMatchObject({ state: 'pending', reason: 'created' });
   await kit.publish('a.1', 1);
   await vi.waitFor(() => expect(subscriptions.get(id)?.status).toMatchObject({ state: 'ended', reason: 'gone' }));
   await kit.publish('a.1', 2);
   expect(receiver.received).toHaveLength(2);
-  await expect(subscriptions.resume(id, OPERATOR)).rejects.toMatchObject({ code: 'subscription_not_active' });
+  await expect(subscriptions.resume(id)).rejects.toMatchObject({ code: 'subscription_not_active' });
 });
 
 test('a verification is valid for the endpoint that was asked, not for one that replaces it during the write', async () => {
@@ -199,7 +199,7 @@ test('a verification is valid for the endpoint that was asked, not for one that 
     if (rate?.ratePerSecond === 1 && !isMoved) {
       isMoved = true;
       const delivery = { ...rate.delivery, url: other.url } as typeof rate.delivery;
-      await subscriptions.change(rate.id, { delivery, isTrusted: false }, undefined, OPERATOR);
+      await subscriptions.change(rate.id, { delivery, isTrusted: false }, undefined);
     }
     await write(changes);
   };
@@ -253,9 +253,9 @@ test('a pause delays new events, and an expired subscription ends', async () => 
   const { subscriptions } = kit.engine;
   const endsMs = travel.nowMs() + 20_000;
   const id = await kit.create(webhook(receiver.url, { endsMs }));
-  await subscriptions.pause(id, OPERATOR);
+  await subscriptions.pause(id);
   await kit.publish('a.1', 1);
-  await subscriptions.resume(id, OPERATOR);
+  await subscriptions.resume(id);
   await receiver.until(({ length }) => length === 1);
   await travel.advance(20_000);
   expect(subscriptions.get(id)?.status).toMatchObject({ state: 'ended', reason: 'lease_over' });
@@ -266,12 +266,8 @@ test('a sample is sent immediately, and both secrets sign during a rotation', as
   const kit = await openSubscriptionKit();
   const { subscriptions } = kit.engine;
   const id = await kit.create(webhook(receiver.url));
-  await subscriptions.rotateSecret(id, 'whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA', 60_000, OPERATOR);
-  const attempt = await subscriptions.test(
-    id,
-    { channel: 'a.test', type: 'order.paid', data: '{"total":1}' },
-    OPERATOR,
-  );
+  await subscriptions.rotateSecret(id, 'whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA', 60_000);
+  const attempt = await subscriptions.test(id, { channel: 'a.test', type: 'order.paid', data: '{"total":1}' });
   expect(attempt).toMatchObject({ outcome: 'delivered', position: 0, subscription: id });
   expect(receiver.received[0]?.headers['webhook-signature']).toMatch(/^v1,\S+ v1,\S+$/);
   expect(JSON.parse(receiver.received[0]?.body ?? '')).toMatchObject({

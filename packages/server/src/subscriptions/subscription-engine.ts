@@ -3,7 +3,7 @@ import type { Clock, Log, Random } from '../core/ports.ts';
 import type { Publisher } from '../core/publish.ts';
 import { isWebhook, SUBSCRIPTION_STATES } from './state/definition.ts';
 import type { Dialects, VerificationResult } from './state/dialect.ts';
-import type { Sender, SubscriptionService } from './state/ports.ts';
+import type { Sender, SubscriptionOperations, SubscriptionReads } from './state/ports.ts';
 import type { StoreChange, StoredSubscription, SubscriptionStore } from './state/subscription-store.ts';
 import type { SubscriptionSettings } from './state/settings.ts';
 import { DeadLetters } from './engine/dead-letters.ts';
@@ -100,7 +100,7 @@ export class SubscriptionEngine {
   readonly #counter: LagCounter;
   readonly #consumerParts: DurableConsumerParts;
   #sweepTimer: NodeJS.Timeout | undefined;
-  readonly subscriptions: SubscriptionService;
+  readonly subscriptions: SubscriptionReads & SubscriptionOperations;
   /** Sends every request to the addresses of others. */
   readonly sender: Sender;
 
@@ -294,7 +294,7 @@ export class SubscriptionEngine {
     // The endpoint asked for a lower rate than the definition has.
     if (ratePerMinute !== undefined && ratePerMinute / 60 < ratePerSecond)
       await this.subscriptions
-        .change(consumer.id, { ratePerSecond: ratePerMinute / 60 }, undefined, { kind: 'hub' })
+        .change(consumer.id, { ratePerSecond: ratePerMinute / 60 }, undefined)
         .catch((error: unknown) =>
           this.#parts.logger.warn(
             { subscription: consumer.id, error: String(error) },

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { PolycastError } from '@polycast/protocol';
-import type { Actor, Clock, Log, StoredRecord } from '../core/ports.ts';
+import type { Clock, Log, StoredRecord } from '../core/ports.ts';
 import { relationOf } from '../core/access/pattern-relation.ts';
 import {
   isWebhook,
@@ -24,7 +24,8 @@ import type {
   Sample,
   Subscription,
   SubscriptionChanges,
-  SubscriptionService,
+  SubscriptionOperations,
+  SubscriptionReads,
   DeliveryStatus,
 } from './state/ports.ts';
 import type { SubscriptionStore } from './state/subscription-store.ts';
@@ -65,8 +66,8 @@ export interface SubscriptionManagerParts {
 /** How long an idempotency key returns the same subscription. */
 const IDEMPOTENCY_WINDOW_MS = 86_400_000;
 
-/** Implements the operations on durable subscriptions for HTTP routes. */
-export class SubscriptionManager implements SubscriptionService {
+/** Implements the reads of durable subscriptions, and the operations on them. */
+export class SubscriptionManager implements SubscriptionReads, SubscriptionOperations {
   readonly #parts: SubscriptionManagerParts;
   readonly pullService: PullService;
   /** Number of subscriptions that wait for their endpoint's verification during `create`. */
@@ -77,10 +78,12 @@ export class SubscriptionManager implements SubscriptionService {
     this.pullService = parts.pullService;
   }
 
-  async create(
-    { cursor, lost, isTrusted, ...options }: NewSubscription,
-    _by: Actor,
-  ): Promise<{ readonly subscription: Subscription; readonly isNew: boolean }> {
+  async create({
+    cursor,
+    lost,
+    isTrusted,
+    ...options
+  }: NewSubscription): Promise<{ readonly subscription: Subscription; readonly isNew: boolean }> {
     const { registry, dialects, settings, clock, createConsumer, startConsumer } = this.#parts;
     const nowMs = clock.nowMs();
     const repeated = this.#findRepeated(options, nowMs);
@@ -136,27 +139,22 @@ export class SubscriptionManager implements SubscriptionService {
     return consumer?.status.state === 'ended' ? undefined : consumer?.subscription;
   }
 
-  async change(
-    id: string,
-    changes: SubscriptionChanges,
-    version: number | undefined,
-    _by: Actor,
-  ): Promise<Subscription> {
+  async change(id: string, changes: SubscriptionChanges, version: number | undefined): Promise<Subscription> {
     const consumer = this.#parts.registry.existing(id);
     const current = consumer.definition;
     if (version !== undefined && version !== current.version) throw new PolycastError('precondition_failed');
     return this.#redefine(consumer, changes);
   }
 
-  async pause(id: string, _by: Actor): Promise<Subscription> {
+  async pause(id: string): Promise<Subscription> {
     return this.#transition(id, 'pause');
   }
 
-  async resume(id: string, _by: Actor): Promise<Subscription> {
+  async resume(id: string): Promise<Subscription> {
     return this.#transition(id, 'resume');
   }
 
-  async remove(id: string, _by: Actor): Promise<void> {
+  async remove(id: string): Promise<void> {
     const consumer = this.#parts.registry.existing(id);
     const { lifecycle, registry, store, removeConsumer } = this.#parts;
     this.#assertStoreAvailable();
@@ -166,13 +164,13 @@ export class SubscriptionManager implements SubscriptionService {
     await store.write([{ kind: 'removed', subscription: id }]);
   }
 
-  async test(id: string, sample: Sample, _by: Actor): Promise<Attempt> {
+  async test(id: string, sample: Sample): Promise<Attempt> {
     const consumer = this.#parts.registry.webhook(id);
     if (transition(consumer.status.state, 'test') === 'conflict') throw notActive(consumer);
     return this.#parts.sendTestDelivery(consumer, sample);
   }
 
-  async rotateSecret(id: string, secret: string, overlapMs: number, _by: Actor): Promise<Subscription> {
+  async rotateSecret(id: string, secret: string, overlapMs: number): Promise<Subscription> {
     const consumer = this.#parts.registry.webhook(id);
     const { delivery } = consumer;
     const [newest] = delivery.secrets;
@@ -182,7 +180,7 @@ export class SubscriptionManager implements SubscriptionService {
     return this.#redefine(consumer, { delivery: changed });
   }
 
-  async replay(id: string, request: ReplayRequest, _by: Actor): Promise<Replay> {
+  async replay(id: string, request: ReplayRequest): Promise<Replay> {
     const consumer = this.#parts.registry.webhook(id);
     const { state } = consumer.status;
     if (state === 'ended' || state === 'pending') throw notActive(consumer);
@@ -205,14 +203,14 @@ export class SubscriptionManager implements SubscriptionService {
     return this.#parts.store.deadLetters(this.#parts.registry.existing(id).id, query);
   }
 
-  async retryDeadLetters(id: string, event: EventPosition | undefined, _by: Actor): Promise<number> {
+  async retryDeadLetters(id: string, event: EventPosition | undefined): Promise<number> {
     const consumer = this.#parts.registry.existing(id);
     if (consumer.status.state === 'ended') throw notActive(consumer);
     this.#assertStoreAvailable();
     return this.#parts.deadLetters.retry(consumer, event);
   }
 
-  async discardDeadLetters(id: string, event: EventPosition | undefined, _by: Actor): Promise<number> {
+  async discardDeadLetters(id: string, event: EventPosition | undefined): Promise<number> {
     const consumer = this.#parts.registry.existing(id);
     this.#assertStoreAvailable();
     return this.#parts.deadLetters.discard(consumer, event);

@@ -30,7 +30,7 @@ export interface PullQueue {
 }
 
 export async function openPullQueue(kit: SubscriptionKit, parts: Partial<NewSubscription> = {}): Promise<PullQueue> {
-  const { subscription } = await kit.engine.subscriptions.create(newPullSubscription(parts), { kind: 'operator' });
+  const { subscription } = await kit.engine.subscriptions.create(newPullSubscription(parts));
   return pullQueueOf(kit, subscription.definition.id);
 }
 

@@ -102,7 +102,7 @@ export async function openSubscriptionKit({
     feed,
     store,
     async create(options) {
-      return (await engine.subscriptions.create(options, OPERATOR)).subscription.definition.id;
+      return (await engine.subscriptions.create(options)).subscription.definition.id;
     },
     async publish(channel, data, type) {
       const content = `"data":${JSON.stringify(data)}`;
@@ -252,5 +252,3 @@ export function webhook(url: string, options: Partial<NewSubscription> = {}, del
     } as NewSubscription['delivery'],
   };
 }
-
-export const OPERATOR = { kind: 'operator' } as const;

@@ -2,7 +2,6 @@ import type { MemoryUsage } from '../../core/primitives/byte-budget.ts';
 import type { Publisher } from '../../core/publish.ts';
 import type { Route } from '../../auth/route.ts';
 import type { SubscriptionParts } from '../http/parts.ts';
-import type { SubscriptionService } from '../state/ports.ts';
 
 /**
  * The routes and the background work that a dialect has of its own. Example: `POST /v1/websub`, and
@@ -21,8 +20,6 @@ export interface DialectService {
 /** The parts that dialects with a service need. */
 export interface DialectDependencies {
   readonly parts: SubscriptionParts;
-  /** The subscriptions, for requests that anyone may send: a rate limits their audit entries. */
-  readonly openSubscriptions: SubscriptionService;
   readonly publisher: Publisher;
   /** The hub's public URL, if it is configured; without a slash at the end. */
   readonly publicUrl: string | undefined;

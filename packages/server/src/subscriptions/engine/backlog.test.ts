@@ -94,7 +94,7 @@ test('after a restart the lag of an idle queue counts matching events that are n
   const some = await openPullQueue(before, { channels: ['jobs.>'] });
   const filtered = await openPullQueue(before, { channels: ['jobs.>'], filter: { equals: ['/data', 'never'] } });
   const paused = await openPullQueue(before, { channels: ['print.>', 'jobs.b'] });
-  await before.engine.subscriptions.pause(paused.id, { kind: 'operator' });
+  await before.engine.subscriptions.pause(paused.id);
   await publishAll(before, 'jobs.a', 7);
   await fillLog(before, 'other.1');
   await publishAll(before, 'jobs.b', 4);

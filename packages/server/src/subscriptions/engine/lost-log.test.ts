@@ -6,7 +6,6 @@ import {
   answerWith,
   openSubscriptionKit,
   openReceiver,
-  OPERATOR,
   webhook,
   type SubscriptionKit,
   type Received,
@@ -69,7 +68,7 @@ test('a replaced log is reported until it is acknowledged, across restarts, and 
 
 test('a paused subscription receives the gap when it resumes, also for logs in between', async () => {
   const { receiver, kit, id } = await withOneDelivered();
-  await kit.engine.subscriptions.pause(id, OPERATOR);
+  await kit.engine.subscriptions.pause(id);
   await kit.close();
   const second = await withAnotherLog(kit);
   await second.publish('a.1', 2);
@@ -78,7 +77,7 @@ test('a paused subscription receives the gap when it resumes, also for logs in b
   await third.close();
   const fourth = await openSubscriptionKit({ persisted: third });
   await fourth.publish('a.1', 3);
-  await fourth.engine.subscriptions.resume(id, OPERATOR);
+  await fourth.engine.subscriptions.resume(id);
   await receiver.until(({ length }) => length === 3);
   expect(receiver.received.slice(1).map(eventOf)).toMatchObject([gapOf(kit, 1, fourth), { data: 3 }]);
 });
@@ -109,7 +108,7 @@ test('another ordering keeps the pending gap', async () => {
   const second = await withAnotherLog(kit);
   await receiver.until(({ length }) => length === 1);
   receiver.answer = answerWith(204);
-  await second.engine.subscriptions.change(id, { ordering: 'none' }, undefined, OPERATOR);
+  await second.engine.subscriptions.change(id, { ordering: 'none' }, undefined);
   await second.publish('a.1', 1);
   await receiver.until(({ length }) => length === 3);
   const gap = gapOf(kit, 0, second);
@@ -128,7 +127,7 @@ test('another ordering keeps the gap of retention', async () => {
   const id = await next.create(webhook(receiver.url, { cursor: 1 }));
   await receiver.until(({ length }) => length === 1);
   receiver.answer = answerWith(204);
-  await subscriptions.change(id, { ordering: 'none' }, undefined, OPERATOR);
+  await subscriptions.change(id, { ordering: 'none' }, undefined);
   await receiver.until(({ length }) => length === 4);
   expect(receiver.received.slice(0, 2).map((one) => eventOf(one).type)).toEqual(['polycast.gap', 'polycast.gap']);
 });
@@ -173,7 +172,7 @@ test.each([0, 1])('a replay from a lost log reports the gap, also after a restar
   for (let data = 0; data < count; data++) await kit.publish('a.1', data);
   await vi.waitFor(() => expect(kit.engine.subscriptions.get(id)?.status.cursor).toBe(count));
   receiver.answer = answerWith(500);
-  await kit.engine.subscriptions.replay(id, { after: 0, channel: undefined, lost: NO_MORE }, OPERATOR);
+  await kit.engine.subscriptions.replay(id, { after: 0, channel: undefined, lost: NO_MORE });
   await receiver.until(({ length }) => length === count + 1);
   await kit.close();
   const before = receiver.received.length;
@@ -251,7 +250,7 @@ test('a retried dead letter that retention has removed is delivered as a gap', a
   await kit.log.trim([{ channel: 'a.1', countMax: 0 }], Date.now());
   receiver.answer = answerWith(204);
   const next = await openSubscriptionKit({ persisted: kit });
-  expect(await next.engine.subscriptions.retryDeadLetters(id, undefined, OPERATOR)).toBe(1);
+  expect(await next.engine.subscriptions.retryDeadLetters(id, undefined)).toBe(1);
   await receiver.until(({ length }) => length === 2);
   const to = encodeCursor(kit.feed.epoch, position);
   const lost = { channel: 'a.1', type: 'polycast.gap', data: { to, reason: 'retention' } };

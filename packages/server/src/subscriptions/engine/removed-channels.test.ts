@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import { answerWith, openSubscriptionKit, openReceiver, OPERATOR, webhook } from '../../testing/subscription-kit.ts';
+import { answerWith, openSubscriptionKit, openReceiver, webhook } from '../../testing/subscription-kit.ts';
 import { openPullQueue } from '../../testing/pull-queue.ts';
 import { HOUR_MS } from '../../testing/virtual-time.ts';
 
@@ -15,7 +15,7 @@ test('a batch is sent without the events of a channel that was removed', async (
   await kit.publish('a', 'kept');
   await kit.publish('b', 'taken away');
   await vi.waitFor(() => expect(desk.backlog(id).waiting).toBe(2));
-  await desk.change(id, { channels: ['a'] }, undefined, OPERATOR);
+  await desk.change(id, { channels: ['a'] }, undefined);
   await kit.publish('a', 'after');
   await receiver.until(({ length }) => length === 1);
   expect((JSON.parse(receiver.received[0]?.body ?? '') as { data: unknown }[]).map(({ data }) => data)).toEqual([
@@ -36,14 +36,14 @@ test('a replay in progress skips events of removed channels, without a dead lett
   await receiver.until(({ length }) => length === 2);
   await vi.waitFor(() => expect(desk.get(id)?.status.cursor).toBe(2));
   receiver.answer = answerWith(500);
-  await desk.replay(id, { after: 0, channel: undefined, lost: undefined }, OPERATOR);
+  await desk.replay(id, { after: 0, channel: undefined, lost: undefined });
   await receiver.until(({ length }) => length === 3);
   receiver.answer = answerWith(204);
-  await desk.change(id, { channels: ['a'] }, undefined, OPERATOR);
-  await desk.resume(id, OPERATOR);
+  await desk.change(id, { channels: ['a'] }, undefined);
+  await desk.resume(id);
   await kit.publish('a', 3);
   await receiver.until((received) => received.some((one) => dataOf(one) === 3));
-  await desk.change(id, { delivery: webhook(receiver.url, {}, { retryDelaysMs: [1] }).delivery }, undefined, OPERATOR);
+  await desk.change(id, { delivery: webhook(receiver.url, {}, { retryDelaysMs: [1] }).delivery }, undefined);
   await vi.waitFor(() => expect(desk.replays(id)).toMatchObject([{ isDone: true }]), 15_000);
   expect(receiver.received.slice(3).map(dataOf)).toEqual([3]);
   expect(await desk.deadLetters(id, { limit: 10 })).toEqual([]);
@@ -62,7 +62,7 @@ test('the probe of a suspended endpoint is never an event of a removed channel',
   await kit.publish('b', 'taken away');
   await vi.waitFor(() => expect(desk.get(id)?.status.state).toBe('suspended'), 15_000);
   const { length } = receiver.received;
-  await desk.change(id, { channels: ['a'] }, undefined, OPERATOR);
+  await desk.change(id, { channels: ['a'] }, undefined);
   receiver.answer = answerWith(204);
   await kit.publish('a', 'kept');
   await receiver.until((received) => received.some((one) => dataOf(one) === 'kept'));
@@ -87,7 +87,7 @@ test('concurrent retries of all dead letters together open no more events than t
     );
   }
   expect(await desk.deadLetters(queue.id, { limit: 100 })).toHaveLength(20);
-  const retried = await Promise.all([1, 2, 3].map(() => desk.retryDeadLetters(queue.id, undefined, OPERATOR)));
+  const retried = await Promise.all([1, 2, 3].map(() => desk.retryDeadLetters(queue.id, undefined)));
   expect(retried.reduce((sum, each) => sum + each, 0)).toBe(5);
 });
 
@@ -99,8 +99,8 @@ test('concurrent requests for replays together create no more than the limit', a
   await kit.publish('a', 1);
   await receiver.until(({ length }) => length === 1);
   await vi.waitFor(() => expect(desk.get(id)?.status.cursor).toBe(1));
-  await desk.pause(id, OPERATOR);
-  const replay = (): Promise<unknown> => desk.replay(id, { after: 0, channel: undefined, lost: undefined }, OPERATOR);
+  await desk.pause(id);
+  const replay = (): Promise<unknown> => desk.replay(id, { after: 0, channel: undefined, lost: undefined });
   const results = await Promise.allSettled(Array.from({ length: 20 }, replay));
   expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(8);
 });

@@ -1,12 +1,6 @@
 import { encodeCursor } from '@polycast/protocol';
 import { expect, test } from 'vitest';
-import {
-  openReceiver,
-  OPERATOR,
-  type SubscriptionKit,
-  type Received,
-  type Receiver,
-} from '../../testing/subscription-kit.ts';
+import { openReceiver, type SubscriptionKit, type Received, type Receiver } from '../../testing/subscription-kit.ts';
 import { openPullQueue } from '../../testing/pull-queue.ts';
 import {
   DAY_MS,
@@ -247,7 +241,7 @@ test('a rotated secret signs for one more day, and then no longer', async () => 
     return String(receiver.received.at(-1)?.headers['webhook-signature']).split(' ');
   };
   expect(await signatures()).toHaveLength(1);
-  await travel.kit.engine.subscriptions.rotateSecret(id, 'whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA', DAY_MS, OPERATOR);
+  await travel.kit.engine.subscriptions.rotateSecret(id, 'whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA', DAY_MS);
   expect(await signatures()).toHaveLength(2);
   await travel.advance(DAY_MS - SECOND_MS);
   expect(await signatures()).toHaveLength(2);

@@ -1,18 +1,17 @@
 import type { EventTypes } from '../../core/events/event-types.ts';
 import type { Dialects } from '../state/dialect.ts';
-import type { Sender, SubscriptionService } from '../state/ports.ts';
+import type { Sender } from '../state/ports.ts';
+import type { AuditedServices } from '../audited-service.ts';
 import type { SubscriptionSettings } from '../state/settings.ts';
 import type { HistoryParts } from '../../auth/history-permission.ts';
 import type { Sessions } from '../../auth/sessions.ts';
 import type { Random } from '../../core/ports.ts';
 
 /** Dependencies of the subscription routes. */
-export interface SubscriptionParts extends HistoryParts {
+export interface SubscriptionParts extends HistoryParts, AuditedServices {
   readonly sessions: Sessions;
   readonly random: Random;
   readonly limits: RequestLimits;
-  /** The service that writes an audit entry for each change (`audited-service.ts`). */
-  readonly subscriptions: SubscriptionService;
   readonly settings: SubscriptionSettings;
   readonly dialects: Dialects;
   readonly sender: Pick<Sender, 'send' | 'urlProblem'>;

@@ -5,8 +5,6 @@ import type { LeaseManager } from './lease-manager.ts';
 import { dataOf, openPullQueue, pullQueueOf } from '../../testing/pull-queue.ts';
 import { openVirtualTime } from '../../testing/virtual-time.ts';
 
-const OPERATOR = { kind: 'operator' } as const;
-
 async function publishAll(kit: SubscriptionKit, channel: string, ...data: readonly unknown[]): Promise<void> {
   await Promise.all(data.map((one) => kit.publish(channel, one)));
 }
@@ -240,11 +238,11 @@ test('a pause refuses waiting and new requests; existing leases can be acknowled
   await publishAll(kit, 'jobs.a', 1, 2);
   const events = await queue.pull();
   const waiting = queue.pull({ waitMs: Infinity });
-  await kit.engine.subscriptions.pause(queue.id, OPERATOR);
+  await kit.engine.subscriptions.pause(queue.id);
   await expect(waiting).rejects.toMatchObject({ code: 'subscription_not_active' });
   await expect(queue.pull()).rejects.toMatchObject({ code: 'subscription_not_active' });
   expect(queue.acknowledge(...events)).toEqual(['ok']);
-  await kit.engine.subscriptions.resume(queue.id, OPERATOR);
+  await kit.engine.subscriptions.resume(queue.id);
   expect((await queue.pull()).map(dataOf)).toEqual([2]);
 });
 
@@ -252,7 +250,7 @@ test('a removal refuses waiting requests, and leaves no entry', async () => {
   const kit = await openSubscriptionKit();
   const queue = await openPullQueue(kit);
   const waiting = queue.pull({ waitMs: Infinity });
-  await kit.engine.subscriptions.remove(queue.id, OPERATOR);
+  await kit.engine.subscriptions.remove(queue.id);
   await expect(waiting).rejects.toMatchObject({ code: 'not_found' });
   await expect(queue.pull()).rejects.toMatchObject({ code: 'not_found' });
   expect(() => queue.acknowledge()).toThrow(expect.objectContaining({ code: 'not_found' }));
@@ -350,10 +348,10 @@ test('a retried dead letter is delivered to a waiting worker, and becomes one ag
   };
   await giveBack();
   const waiting = giveBack();
-  expect(await subscriptions.retryDeadLetters(queue.id, undefined, OPERATOR)).toBe(1);
+  expect(await subscriptions.retryDeadLetters(queue.id, undefined)).toBe(1);
   await waiting;
   expect(await subscriptions.deadLetters(queue.id, { limit: 10 })).toHaveLength(1);
-  await subscriptions.retryDeadLetters(queue.id, undefined, OPERATOR);
+  await subscriptions.retryDeadLetters(queue.id, undefined);
   queue.acknowledge(...(await queue.pull({ waitMs: 10_000 })));
   expect(await subscriptions.deadLetters(queue.id, { limit: 10 })).toEqual([]);
 });
@@ -373,11 +371,11 @@ test('a retried dead letter is delivered after a restart too, although its type 
   const leases = bad.map(({ lease }) => lease);
   subscriptions.pullService.release(queue.id, leases, 0);
   // The cursor is before these events, because event 2 has not been leased.
-  expect(await subscriptions.retryDeadLetters(queue.id, undefined, OPERATOR)).toBe(2);
+  expect(await subscriptions.retryDeadLetters(queue.id, undefined)).toBe(2);
   const events = await queue.pull({ countMax: 2 });
   expect(events.map(dataOf)).toEqual([2, 'one bad']);
   queue.acknowledge(...events);
-  await subscriptions.change(queue.id, { types: ['other'] }, undefined, OPERATOR);
+  await subscriptions.change(queue.id, { types: ['other'] }, undefined);
   await kit.close();
   const reopened = pullQueueOf(await openSubscriptionKit({ persisted: kit }), queue.id);
   expect((await reopened.pull()).map(dataOf)).toEqual(['other bad']);
@@ -389,12 +387,12 @@ test('it continues with another definition: lower concurrency, another order, ot
   const queue = await openPullQueue(kit);
   await publishAll(kit, 'jobs.a', 1, 2, 3);
   const leased = await queue.pull({ countMax: 1 });
-  await subscriptions.change(queue.id, { concurrencyMax: 1, ordering: 'per-channel' }, undefined, OPERATOR);
+  await subscriptions.change(queue.id, { concurrencyMax: 1, ordering: 'per-channel' }, undefined);
   expect(await queue.pull()).toEqual([]);
   expect(queue.acknowledge(...leased)).toEqual(['ok']);
   const next = await queue.pull({ waitMs: 10_000 });
   expect(next.map(dataOf)).toEqual([2]);
-  await subscriptions.change(queue.id, { channels: ['other'] }, undefined, OPERATOR);
+  await subscriptions.change(queue.id, { channels: ['other'] }, undefined);
   expect(queue.acknowledge(...next)).toEqual(['ok']);
   await publishAll(kit, 'other', 'else');
   const rest: unknown[] = [];

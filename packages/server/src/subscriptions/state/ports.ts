@@ -1,7 +1,9 @@
 /**
- * The ports of durable subscriptions. `http/`, `dialects/` and the streams call
- * `SubscriptionService` and `PullService`. `SubscriptionManager` and `LeaseManager` implement
- * these two. The engine itself calls `Sender`, and `SubscriptionStore` of `subscription-store.ts`.
+ * The ports of durable subscriptions. `http/` and `dialects/` call `SubscriptionService` and
+ * `PullService`. `SubscriptionManager` implements the reads and the operations,
+ * `audited-service.ts` adds an audit entry to each operation, and `LeaseManager` implements
+ * `PullService`. The engine itself calls `Sender`, and `SubscriptionStore` of
+ * `subscription-store.ts`.
  */
 
 import type { PolycastError } from '@polycast/protocol';
@@ -57,21 +59,8 @@ export type SubscriptionChanges = Partial<
   readonly isTrusted?: boolean;
 };
 
-/**
- * Durable subscriptions, as HTTP routes see them. A call that resolves has written its changes
- * durably.
- */
-export interface SubscriptionService {
-  /**
-   * Creates a subscription. An endpoint that is not trusted is verified, as its dialect defines:
-   * within this call, or the subscription is `pending` until then.
-   * @throws PolycastError `subscription_limit`, `idempotency_key_reused`, `endpoint_refused`,
-   * `log_full`, `log_unavailable`
-   */
-  create(
-    options: NewSubscription,
-    by: Actor,
-  ): Promise<{ readonly subscription: Subscription; readonly isNew: boolean }>;
+/** What can be asked about durable subscriptions. */
+export interface SubscriptionReads {
   get(id: string): Subscription | undefined;
   /** Subscriptions with ids after `after`, in the order of their ids. */
   list(query: {
@@ -84,28 +73,6 @@ export interface SubscriptionService {
    * `undefined`.
    */
   find(dialect: DialectName, url: string, channel: string): Subscription | undefined;
-  /**
-   * @throws PolycastError `not_found`; `precondition_failed` when `version` is not the present one
-   */
-  change(id: string, changes: SubscriptionChanges, version: number | undefined, by: Actor): Promise<Subscription>;
-  pause(id: string, by: Actor): Promise<Subscription>;
-  resume(id: string, by: Actor): Promise<Subscription>;
-  /** Ends a subscription and deletes it, with its attempts, dead letters and replays. */
-  remove(id: string, by: Actor): Promise<void>;
-  /**
-   * Sends a sample at once, beside the live deliveries, and returns the attempt. Its data is marked
-   * as a test.
-   * @throws PolycastError `subscription_not_active` before verification, after its end, and for
-   * pull
-   */
-  test(id: string, sample: Sample, by: Actor): Promise<Attempt>;
-  /** Replaces the secret. Both secrets sign until the overlap ends. */
-  rotateSecret(id: string, secret: string, overlapMs: number, by: Actor): Promise<Subscription>;
-  /**
-   * Delivers past events of the log again, beside the live deliveries: from after a position,
-   * through the present position of the subscription.
-   */
-  replay(id: string, request: ReplayRequest, by: Actor): Promise<Replay>;
   replays(id: string): readonly Replay[];
   attempts(
     id: string,
@@ -113,12 +80,6 @@ export interface SubscriptionService {
   ): Promise<readonly Attempt[]>;
   /** Dead letters after one, in the order of their ids. */
   deadLetters(id: string, query: DeadLettersQuery): Promise<readonly DeadLetter[]>;
-  /**
-   * Retries the dead letter of one event, or all of this log. Returns their number.
-   * @throws PolycastError `not_found` for an event of a lost log, or of a removed channel
-   */
-  retryDeadLetters(id: string, event: EventPosition | undefined, by: Actor): Promise<number>;
-  discardDeadLetters(id: string, event: EventPosition | undefined, by: Actor): Promise<number>;
   /** Attempts of one event, of this log or an earlier one, by all subscriptions. */
   trace(event: EventPosition): Promise<readonly Attempt[]>;
   /** Delivery status of an event; `undefined` when the subscription does not match it. */
@@ -128,6 +89,61 @@ export interface SubscriptionService {
   /** Pull subscriptions, for workers. */
   readonly pullService: PullService;
 }
+
+/**
+ * The operations on durable subscriptions that change or send something. A call that resolves has
+ * written its changes durably.
+ */
+export interface SubscriptionOperations {
+  /**
+   * Creates a subscription. An endpoint that is not trusted is verified, as its dialect defines:
+   * within this call, or the subscription is `pending` until then.
+   * @throws PolycastError `subscription_limit`, `idempotency_key_reused`, `endpoint_refused`,
+   * `log_full`, `log_unavailable`
+   */
+  create(options: NewSubscription): Promise<{ readonly subscription: Subscription; readonly isNew: boolean }>;
+  /**
+   * @throws PolycastError `not_found`; `precondition_failed` when `version` is not the present one
+   */
+  change(id: string, changes: SubscriptionChanges, version: number | undefined): Promise<Subscription>;
+  pause(id: string): Promise<Subscription>;
+  resume(id: string): Promise<Subscription>;
+  /** Ends a subscription and deletes it, with its attempts, dead letters and replays. */
+  remove(id: string): Promise<void>;
+  /**
+   * Sends a sample at once, beside the live deliveries, and returns the attempt. Its data is marked
+   * as a test.
+   * @throws PolycastError `subscription_not_active` before verification, after its end, and for
+   * pull
+   */
+  test(id: string, sample: Sample): Promise<Attempt>;
+  /** Replaces the secret. Both secrets sign until the overlap ends. */
+  rotateSecret(id: string, secret: string, overlapMs: number): Promise<Subscription>;
+  /**
+   * Delivers past events of the log again, beside the live deliveries: from after a position,
+   * through the present position of the subscription.
+   */
+  replay(id: string, request: ReplayRequest): Promise<Replay>;
+  /**
+   * Retries the dead letter of one event, or all of this log. Returns their number.
+   * @throws PolycastError `not_found` for an event of a lost log, or of a removed channel
+   */
+  retryDeadLetters(id: string, event: EventPosition | undefined): Promise<number>;
+  discardDeadLetters(id: string, event: EventPosition | undefined): Promise<number>;
+}
+
+/** Each operation with one more argument: its actor, for the audit log. */
+type WithActor<Operations> = {
+  readonly [Name in keyof Operations]: Operations[Name] extends (...given: infer Given) => infer Result
+    ? (...given: [...Given, by: Actor]) => Result
+    : never;
+};
+
+/**
+ * Durable subscriptions, as HTTP routes see them. Example: `pause('sub_7', request.actor)` pauses
+ * the subscription and writes an audit entry.
+ */
+export type SubscriptionService = SubscriptionReads & WithActor<SubscriptionOperations>;
 
 /** How far a subscription is with an event. A done event has no more details here. */
 export type DeliveryStatus = PendingDeliveryStatus | { readonly state: 'done' };

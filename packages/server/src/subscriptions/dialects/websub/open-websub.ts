@@ -13,10 +13,9 @@ export interface WebSubDependencies extends DialectDependencies {
 
 /** Creates the WebSub hub and its parts. There are no routes if WebSub is disabled. */
 export function openWebSub({
-  parts: { auth, feed, random, sender, settings: webhookDefaults },
+  parts: { auth, feed, random, sender, openSubscriptions: subscriptions, settings: webhookDefaults },
   publisher,
   publicUrl,
-  openSubscriptions: subscriptions,
   settings: { websub: settings },
   fetchDocument,
 }: WebSubDependencies): DialectService {
