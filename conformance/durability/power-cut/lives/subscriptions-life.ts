@@ -80,8 +80,9 @@ function stepTo(subscription: string, cursor: number): StoreChange[] {
 }
 
 async function lostOf(store: SubscriptionStore, lines: readonly string[]): Promise<string | undefined> {
-  if (store.hasLostCommits) return 'its mark claims what a power cut has taken back';
-  const found = new Map([...store.load()].map((stored) => [stored.definition.id, stored]));
+  const { subscriptions, hasLostCommits } = store.load();
+  if (hasLostCommits) return 'its mark claims what a power cut has taken back';
+  const found = new Map(subscriptions.map((stored) => [stored.definition.id, stored]));
   for (const [id, { status: at, open: events, deadLetters }] of found) {
     const expected = Array.from({ length: OPEN }, (_, index) => at.cursor - OPEN + 1 + index).filter(
       (each) => each > 0,

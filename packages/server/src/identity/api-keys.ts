@@ -6,7 +6,13 @@ import type { AuditLog } from './audit.ts';
 import type { Identifier } from './authority.ts';
 import { KEY_PREFIX, keyHash, keyIdOf, createKeyText } from './key-text.ts';
 import { ALL_SCOPES, scopeTexts } from '../core/access/scopes.ts';
-import type { IdentityStore, StoredIdentity, StoredKey, StoredSecret } from '../core/access/identity-store.ts';
+import type {
+  AwaitedWrites,
+  StoredIdentity,
+  StoredKey,
+  StoredSecret,
+  WritesInForce,
+} from '../core/access/identity-store.ts';
 
 /** The settings of a new or a changed key. */
 export interface KeyOptions {
@@ -23,7 +29,7 @@ export interface CreatedKey {
 }
 
 export interface ApiKeysParts {
-  readonly store: IdentityStore;
+  readonly store: AwaitedWrites & WritesInForce;
   readonly audit: AuditLog;
   readonly clock: Clock;
   readonly countMax: number;

@@ -1,8 +1,14 @@
-import type { AuditEntry, IdentityChange, IdentityStore, NewAuditEntry } from '../core/access/identity-store.ts';
+import type {
+  AuditEntry,
+  AuditStore,
+  AwaitedWrites,
+  IdentityChange,
+  NewAuditEntry,
+} from '../core/access/identity-store.ts';
 import type { Actor, Audit, AuditRecord, Clock } from '../core/ports.ts';
 
 export interface AuditParts {
-  readonly store: IdentityStore;
+  readonly store: AuditStore & Pick<AwaitedWrites, 'write'>;
   readonly clock: Clock;
   /**
    * Writes each entry to the hub's log as well, once. An attacker who can empty the audit log

@@ -3,7 +3,7 @@ import type { Principal, Revocation } from '../core/access/principal.ts';
 import type { AuditLog } from './audit.ts';
 import type { Revocations } from './authority.ts';
 import { RevocationIndex } from './revocation-index.ts';
-import type { IdentityChange, IdentityStore, StoredRevocation } from '../core/access/identity-store.ts';
+import type { AwaitedWrites, IdentityChange, StoredRevocation, WritesInForce } from '../core/access/identity-store.ts';
 
 export type RevocationKind = StoredRevocation['kind'] | 'session';
 
@@ -27,7 +27,7 @@ export function issuedBeforeNowMs({ nowMs }: Pick<Clock, 'nowMs'>): number {
 }
 
 export interface RevocationListParts {
-  readonly store: IdentityStore;
+  readonly store: Pick<AwaitedWrites, 'write'> & Pick<WritesInForce, 'writeInForce'>;
   readonly audit: AuditLog;
   readonly clock: Clock;
   /** How long a revocation is stored. No credentials live longer. */

@@ -99,6 +99,9 @@ export class SubscriptionEngine {
   readonly #quarantine: CrashQuarantine;
   readonly #counter: LagCounter;
   readonly #consumerParts: DurableConsumerParts;
+  /** The number of the last attempt, of any subscription. */
+  #lastAttempt = 0;
+  #hasLostCommits = false;
   #sweepTimer: NodeJS.Timeout | undefined;
   readonly subscriptions: SubscriptionReads & SubscriptionOperations;
   /** Sends every request to the addresses of others. */
@@ -130,8 +133,7 @@ export class SubscriptionEngine {
       onStatusChanged: (consumer) => this.#onStatusChanged(consumer),
     });
     this.#lifecycle = lifecycle;
-    let attemptNumber = store.lastAttempt;
-    const nextAttempt = (): number => ++attemptNumber;
+    const nextAttempt = (): number => ++this.#lastAttempt;
     const quarantine = new CrashQuarantine({ ...parts, onReleased: (consumer) => this.#onReleased(consumer) });
     this.#quarantine = quarantine;
     const verification = new EndpointVerification({
@@ -172,9 +174,9 @@ export class SubscriptionEngine {
     });
   }
 
-  /** True when acknowledged changes were missing at the opening of the store. */
+  /** True when acknowledged changes were missing at the opening of the store. Known after `start`. */
   get hasLostCommits(): boolean {
-    return this.#parts.store.hasLostCommits;
+    return this.#hasLostCommits;
   }
 
   /** Visits every subscription, O(n). */
@@ -205,16 +207,17 @@ export class SubscriptionEngine {
   /** Restores all subscriptions from the store and starts them. */
   start(): void {
     const { store, log } = this.#parts;
+    const { subscriptions, epoch, lastAttempt, hasLostCommits } = store.load();
+    this.#lastAttempt = lastAttempt;
+    this.#hasLostCommits = hasLostCommits;
     const changes: StoreChange[] = [];
-    const isOtherLog = store.epoch !== undefined && store.epoch !== log.state.epoch;
-    if (store.epoch !== log.state.epoch) changes.push({ kind: 'epoch', epoch: log.state.epoch });
-    for (const stored of store.load()) {
-      const consumer = this.#createConsumer(
-        isOtherLog ? this.#moveToNewLog(stored, store.epoch as string, changes) : stored,
-      );
+    if (epoch !== log.state.epoch) changes.push({ kind: 'epoch', epoch: log.state.epoch });
+    const lostEpoch = epoch === log.state.epoch ? undefined : epoch;
+    for (const found of subscriptions) {
+      const stored = lostEpoch === undefined ? found : this.#moveToNewLog(found, lostEpoch, changes);
+      const consumer = this.#createConsumer(stored);
       this.#registry.add(consumer);
-      if (!isOtherLog && stored.replays.length > 0)
-        this.#replays.restore(this.#registry.webhook(consumer.id), stored.replays);
+      if (stored.replays.length > 0) this.#replays.restore(this.#registry.webhook(consumer.id), stored.replays);
     }
     this.#quarantine.start((id) => this.#registry.findWebhook(id));
     for (const consumer of this.#registry.all()) this.#onStatusChanged(consumer);

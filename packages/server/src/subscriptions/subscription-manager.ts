@@ -45,7 +45,7 @@ import type { EndpointVerification } from './webhook/endpoint-verification.ts';
 export interface SubscriptionManagerParts {
   readonly dialects: Dialects;
   readonly registry: SubscriptionRegistry;
-  readonly store: SubscriptionStore;
+  readonly store: Pick<SubscriptionStore, 'write' | 'attempts' | 'deadLetters' | 'unavailable'>;
   readonly lifecycle: Lifecycle;
   readonly log: Log;
   readonly clock: Clock;

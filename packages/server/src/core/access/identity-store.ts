@@ -93,9 +93,28 @@ export type IdentityChange =
  * Implementations: `storage/sqlite/identity`, `storage/memory/memory-identity-store.ts`. One
  * contract suite in `storage/contract` tests them all.
  */
-export interface IdentityStore {
+export interface IdentityStore extends AwaitedWrites, WritesInForce, AuditStore {
   /** Read once, before the first write. @throws DataFolderError for a row of another program */
   load(): StoredIdentity;
+  /**
+   * To be called about once a second: tries unstored changes again, calls `writes`, and works on
+   * the file. Does nothing while a thread works on the file. Throws what `writes` throws.
+   */
+  maintain(writes: () => void): void;
+  /** Writes what is pending, then closes. Changes that the disk does not accept are logged. */
+  close(): void;
+}
+
+/**
+ * Writes that a request waits for. Example: a new key is shown after `whenWritable`, the checks of
+ * the request, `write` and `whenDurable`.
+ */
+export interface AwaitedWrites {
+  /**
+   * Resolves when `write` finds no lock. Await it before a write that a request waits for. Then
+   * repeat every check that was made before.
+   */
+  whenWritable(): Promise<void>;
   /**
    * Writes all changes or none. They are durable once `whenDurable` has resolved, and no request is
    * answered before that.
@@ -103,14 +122,18 @@ export interface IdentityStore {
    */
   write(changes: readonly IdentityChange[]): void;
   /**
-   * Writes together with the other changes of about that time. A crowd that logs out at once waits
-   * for one write of the disk. `changes` is called when they are written.
+   * Resolves once all earlier writes are durable.
+   * @throws PolycastError `log_unavailable` when the disk does not accept them
    */
-  writeSoon(changes: () => readonly IdentityChange[]): Promise<void>;
+  whenDurable(): Promise<void>;
+}
+
+/** Writes of changes that are in force and must not be undone. Example: a revoked key. */
+export interface WritesInForce {
   /**
-   * Like `writeSoon`, for changes that are in force and must not be undone. If the disk does not
-   * accept them, `maintain`, `retryWrites` and `close` try again. `changes` is called for each try:
-   * a late write of an older state must not replace a newer one.
+   * Like `AuditStore.writeSoon`. If the disk does not accept the changes, `maintain`, `retryWrites`
+   * and `close` try again. `changes` is called for each try: a late write of an older state must
+   * not replace a newer one.
    * @param onStored called once the changes are durable, however late, and never before this
    * method has returned
    * @throws PolycastError `log_full`, `log_unavailable`: rejects when the disk does not accept them
@@ -123,23 +146,15 @@ export interface IdentityStore {
    * @throws PolycastError `log_full`, `log_unavailable`
    */
   retryWrites(): Promise<void>;
+}
+
+/** The stored audit log. */
+export interface AuditStore {
   /**
-   * Resolves when `write` finds no lock. Await it before a write that a request waits for. Then
-   * repeat every check that was made before.
+   * Writes together with the other changes of about that time. A crowd that logs out at once waits
+   * for one write of the disk. `changes` is called when they are written.
    */
-  whenWritable(): Promise<void>;
-  /**
-   * Resolves once all earlier writes are durable.
-   * @throws PolycastError `log_unavailable` when the disk does not accept them
-   */
-  whenDurable(): Promise<void>;
+  writeSoon(changes: () => readonly IdentityChange[]): Promise<void>;
   /** Returns at most `limit` entries with ids below `before`, the newest first. */
   auditPage(before: number, limit: number): readonly AuditEntry[];
-  /**
-   * To be called about once a second: tries unstored changes again, calls `writes`, and works on
-   * the file. Does nothing while a thread works on the file. Throws what `writes` throws.
-   */
-  maintain(writes: () => void): void;
-  /** Writes what is pending, then closes. Changes that the disk does not accept are logged. */
-  close(): void;
 }

@@ -118,5 +118,5 @@ function isPossible(change: StoreChange, there: Set<string>): boolean {
 }
 
 function loaded(store: SubscriptionStore): readonly StoredSubscription[] {
-  return [...store.load()];
+  return store.load().subscriptions;
 }

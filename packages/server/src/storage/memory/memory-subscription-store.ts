@@ -5,6 +5,7 @@ import type { Attempt, DeadLetter, DeadLettersQuery, EventPosition, Replay } fro
 import type {
   StoreChange,
   StoredSubscription,
+  StoredSubscriptions,
   SubscriptionStore,
 } from '../../subscriptions/state/subscription-store.ts';
 import { AttemptSampler } from '../shared/attempt-sampler.ts';
@@ -42,29 +43,27 @@ export function createMemorySubscriptionStore(
 }
 
 class MemorySubscriptionStore implements SubscriptionStore {
-  readonly epoch: string | undefined;
-  readonly lastAttempt: number;
-  readonly hasLostCommits = false;
   readonly unavailable = undefined;
   readonly isOverloaded = false;
   readonly #state: MemoryState;
   readonly #bounds: AttemptBounds;
   readonly #sampler = new AttemptSampler(() => performance.now());
-  readonly #loaded: StoredSubscription[];
   #changes = 0;
 
   constructor(state: MemoryState, bounds: AttemptBounds) {
     this.#state = state;
     this.#bounds = bounds;
-    this.epoch = state.epoch;
-    this.lastAttempt = Math.max(0, ...this.#attempts().map(({ number }) => number));
-    this.#loaded = [...state.subscriptions.values()]
-      .map(storedOf)
-      .toSorted((one, other) => (one.definition.id < other.definition.id ? -1 : 1));
   }
 
-  load(): Iterable<StoredSubscription> {
-    return this.#loaded.splice(0);
+  load(): StoredSubscriptions {
+    return {
+      subscriptions: [...this.#state.subscriptions.values()]
+        .map(storedOf)
+        .toSorted((one, other) => (one.definition.id < other.definition.id ? -1 : 1)),
+      epoch: this.#state.epoch,
+      lastAttempt: Math.max(0, ...this.#attempts().map(({ number }) => number)),
+      hasLostCommits: false,
+    };
   }
 
   keepsAttempt(subscription: string, isDelivered: boolean): boolean {

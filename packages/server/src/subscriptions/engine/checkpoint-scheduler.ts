@@ -9,11 +9,11 @@ const CHECKPOINT_INTERVAL_MS = 50;
  * and done between two checkpoints costs no write.
  */
 export class CheckpointScheduler {
-  readonly #store: SubscriptionStore;
+  readonly #store: Pick<SubscriptionStore, 'enqueue'>;
   readonly #dirty = new Set<DurableConsumer>();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(store: SubscriptionStore) {
+  constructor(store: Pick<SubscriptionStore, 'enqueue'>) {
     this.#store = store;
   }
 

@@ -11,7 +11,7 @@ import type { PublishLifecycleEvent } from './lifecycle-events.ts';
 export interface DeadLettersParts {
   /** Epoch of the present log. */
   readonly epoch: string;
-  readonly store: SubscriptionStore;
+  readonly store: Pick<SubscriptionStore, 'write' | 'enqueue' | 'deadLetters'>;
   readonly settings: SubscriptionSettings;
   readonly publishLifecycleEvent: PublishLifecycleEvent;
   readonly logger: { warn(fields: object, message: string): void };

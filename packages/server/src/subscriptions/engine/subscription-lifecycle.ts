@@ -8,7 +8,7 @@ import type { CheckpointScheduler } from './checkpoint-scheduler.ts';
 import type { LifecycleEvent, PublishLifecycleEvent } from './lifecycle-events.ts';
 
 export interface LifecycleParts {
-  readonly store: SubscriptionStore;
+  readonly store: Pick<SubscriptionStore, 'enqueue'>;
   readonly checkpoints: CheckpointScheduler;
   readonly clock: Clock;
   readonly random: Random;

@@ -12,7 +12,7 @@ import type { CheckpointScheduler } from '../engine/checkpoint-scheduler.ts';
 import { PullQueue, type PullConsumer, type Waiter } from './pull-consumer.ts';
 
 export interface LeaseManagerParts {
-  readonly store: SubscriptionStore;
+  readonly store: Pick<SubscriptionStore, 'isOverloaded'>;
   readonly checkpoints: CheckpointScheduler;
   readonly clock: Clock;
   readonly random: Random;

@@ -18,12 +18,6 @@ import type { Attempt, DeadLetter, DeadLettersQuery, EventPosition, Replay, Subs
  * One contract suite in `storage/contract` tests them all.
  */
 export interface SubscriptionStore {
-  /** Epoch of the log that the stored positions are of; `undefined` in a new store. */
-  readonly epoch: string | undefined;
-  /** Highest stored attempt number at opening. The next attempt gets the number after it. */
-  readonly lastAttempt: number;
-  /** True when acknowledged changes were missing at opening: subscriptions have an older state. */
-  readonly hasLostCommits: boolean;
   /**
    * Why the store cannot write at present; `undefined` when it can. Queued changes stay and are
    * retried.
@@ -34,8 +28,8 @@ export interface SubscriptionStore {
    * again.
    */
   readonly isOverloaded: boolean;
-  /** All subscriptions at opening; read once. */
-  load(): Iterable<StoredSubscription>;
+  /** Read once, before the first write. The store keeps no copy of the subscriptions. */
+  load(): StoredSubscriptions;
   /**
    * Whether the store would keep an attempt. It samples successes when there are thousands in a
    * second. The caller need not build an attempt that would be dropped.
@@ -65,6 +59,18 @@ export interface SubscriptionStore {
   metrics(): Readonly<Record<string, number>>;
   /** Writes the remaining changes, then closes. */
   close(): Promise<void>;
+}
+
+/** The stored state at opening. */
+export interface StoredSubscriptions {
+  /** In the order of their ids. */
+  readonly subscriptions: readonly StoredSubscription[];
+  /** Epoch of the log that the stored positions are of; `undefined` in a new store. */
+  readonly epoch: string | undefined;
+  /** Highest stored attempt number. The next attempt gets the number after it. */
+  readonly lastAttempt: number;
+  /** Acknowledged changes are missing: subscriptions have an older state. */
+  readonly hasLostCommits: boolean;
 }
 
 export interface StoredSubscription extends Subscription {

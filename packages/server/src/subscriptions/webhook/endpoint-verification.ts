@@ -22,7 +22,7 @@ export interface EndpointVerificationParts {
   readonly origin: string;
   readonly sender: Sender;
   readonly dialects: Dialects;
-  readonly store: SubscriptionStore;
+  readonly store: Pick<SubscriptionStore, 'enqueue'>;
   readonly clock: Clock;
   readonly inFlightJournal: InFlightJournal;
   readonly quarantine: CrashQuarantine;

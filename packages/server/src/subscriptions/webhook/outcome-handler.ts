@@ -12,7 +12,7 @@ import { classify, type Failed } from './outcome.ts';
 
 export interface OutcomeHandlerParts {
   readonly epoch: string;
-  readonly store: SubscriptionStore;
+  readonly store: Pick<SubscriptionStore, 'enqueue' | 'keepsAttempt'>;
   readonly checkpoints: CheckpointScheduler;
   readonly random: Random;
   readonly settings: SubscriptionSettings;

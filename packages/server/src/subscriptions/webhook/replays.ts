@@ -10,7 +10,7 @@ import type { WebhookConsumer } from './webhook-consumer.ts';
 export interface ReplaysParts {
   readonly consumerParts: DurableConsumerParts;
   readonly executor: Executor<WebhookConsumer>;
-  readonly store: SubscriptionStore;
+  readonly store: Pick<SubscriptionStore, 'write'>;
 }
 
 /** Replays of one subscription that are not done, at most. */

@@ -13,7 +13,7 @@ export interface TestDeliveryParts {
   readonly epoch: string;
   readonly sender: Sender;
   readonly dialects: Dialects;
-  readonly store: SubscriptionStore;
+  readonly store: Pick<SubscriptionStore, 'enqueue'>;
   readonly clock: Clock;
   readonly nextAttempt: () => number;
 }

@@ -3,6 +3,7 @@ import type { Clock, StoredRecord } from '../../core/ports.ts';
 import type { WebhookDelivery } from '../state/definition.ts';
 import type { Dialects } from '../state/dialect.ts';
 import type { Lane } from '../state/lanes/lane.ts';
+import type { SubscriptionStore } from '../state/subscription-store.ts';
 import type { EndpointLimiter } from './pacing/endpoint-limiter.ts';
 import type { Sender, SendResult } from '../state/ports.ts';
 import type { AckTracker } from '../state/lanes/ack-tracker.ts';
@@ -21,6 +22,7 @@ import type { CrashQuarantine } from './crash-quarantine.ts';
 import { FairScheduler } from './pacing/fair-scheduler.ts';
 
 export interface WebhookDispatcherParts extends OutcomeHandlerParts {
+  readonly store: OutcomeHandlerParts['store'] & Pick<SubscriptionStore, 'isOverloaded'>;
   readonly sender: Sender;
   readonly dialects: Dialects;
   readonly clock: Clock;

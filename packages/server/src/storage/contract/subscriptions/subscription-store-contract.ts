@@ -33,17 +33,17 @@ export type CreateStore = (bounds?: Partial<AttemptBounds>) => Promise<Reopenabl
 export function subscriptionStoreContract(name: string, createStore: CreateStore): void {
   const reopened = async (home: ReopenableStore, store: SubscriptionStore): Promise<readonly StoredSubscription[]> => {
     await store.close();
-    return [...(await home.open()).load()];
+    return (await home.open()).load().subscriptions;
   };
 
   describe(name, () => {
     test('a new store is empty, and has no epoch', async () => {
       const store = await (await createStore()).open();
-      expect([...store.load()]).toEqual([]);
-      expect(store).toMatchObject({ epoch: undefined, lastAttempt: 0, unavailable: undefined, isOverloaded: false });
+      expect(store).toMatchObject({ unavailable: undefined, isOverloaded: false });
+      expect(store.load()).toEqual({ subscriptions: [], epoch: undefined, lastAttempt: 0, hasLostCommits: false });
     });
 
-    test('written subscriptions are loaded at the next opening, ordered by id, once', async () => {
+    test('written subscriptions are loaded at the next opening, ordered by id', async () => {
       const home = await createStore();
       const store = await home.open();
       await store.write([...creationOf('sub_b', 7), ...creationOf('sub_a'), { kind: 'epoch', epoch: 'abcdefghij' }]);
@@ -55,8 +55,9 @@ export function subscriptionStoreContract(name: string, createStore: CreateStore
       ]);
       await store.close();
       const again = await home.open();
-      expect(again.epoch).toBe('abcdefghij');
-      expect([...again.load()]).toEqual([
+      const { epoch, subscriptions } = again.load();
+      expect(epoch).toBe('abcdefghij');
+      expect(subscriptions).toEqual([
         { definition: definition('sub_a'), status: statusAt(0), open: [], deadLetters: 0, replays: [] },
         {
           definition: definition('sub_b'),
@@ -66,7 +67,6 @@ export function subscriptionStoreContract(name: string, createStore: CreateStore
           replays: [REPLAY],
         },
       ]);
-      expect([...again.load()]).toEqual([]);
     });
 
     test('enqueued changes are loaded as well, each with its last value', async () => {
@@ -99,7 +99,7 @@ export function subscriptionStoreContract(name: string, createStore: CreateStore
       ]);
       await store.close();
       const again = await home.open();
-      expect([...again.load()][0]?.status).toEqual(statusAt(0, { lost }));
+      expect(again.load().subscriptions[0]?.status).toEqual(statusAt(0, { lost }));
       again.enqueue([{ kind: 'status', subscription: 'sub_a', status: statusAt(1) }]);
       expect((await reopened(home, again))[0]?.status).toEqual(statusAt(1));
     });
@@ -115,7 +115,7 @@ export function subscriptionStoreContract(name: string, createStore: CreateStore
       await store.write([...creationOf('sub_a'), write(299)]);
       await store.close();
       const again = await home.open();
-      expect([...again.load()][0]?.status).toEqual(statusAt(9, { held: 299 }));
+      expect(again.load().subscriptions[0]?.status).toEqual(statusAt(9, { held: 299 }));
       again.enqueue([write()]);
       expect((await reopened(home, again))[0]?.status).toEqual(statusAt(9));
     });
@@ -200,7 +200,7 @@ export function subscriptionStoreContract(name: string, createStore: CreateStore
       expect(await store.deadLetters('sub_a', { limit: 9 })).toEqual(left);
       await store.close();
       const again = await home.open();
-      expect([...again.load()][0]?.deadLetters).toBe(5);
+      expect(again.load().subscriptions[0]?.deadLetters).toBe(5);
       expect(await again.deadLetters('sub_a', { limit: 9 })).toEqual(left);
     });
 
@@ -215,7 +215,7 @@ export function subscriptionStoreContract(name: string, createStore: CreateStore
       ]);
       await store.close();
       const again = await home.open();
-      expect([...again.load()][0]?.replays).toEqual([other, { ...REPLAY, reached: 15 }]);
+      expect(again.load().subscriptions[0]?.replays).toEqual([other, { ...REPLAY, reached: 15 }]);
       again.enqueue([{ kind: 'replay_gone', subscription: 'sub_a', id: 'rpl_1' }]);
       expect((await reopened(home, again))[0]?.replays.map(({ id }) => id)).toEqual(['other']);
     });
@@ -239,7 +239,7 @@ export function subscriptionStoreContract(name: string, createStore: CreateStore
       expect(await store.attempts({ event, before: Infinity, limit: 9 })).toEqual([third, second, first]);
       expect(await store.attempts({ subscription: 'sub_b', event, before: Infinity, limit: 9 })).toEqual([second]);
       await store.close();
-      expect((await home.open()).lastAttempt).toBe(4);
+      expect((await home.open()).load().lastAttempt).toBe(4);
     });
 
     test('an attempt of a batch is found by each of its events, and by those of its log alone', async () => {

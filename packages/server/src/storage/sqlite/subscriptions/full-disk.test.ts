@@ -70,7 +70,7 @@ describe.skipIf(mounted === undefined)('a full disk', () => {
     await store.close();
     const again = await openSubscriptionStore({ folder });
     onTestFinished(() => again.close());
-    const stored = [...again.load()];
+    const stored = again.load().subscriptions;
     expect(stored.map((one) => one.definition.id)).toEqual(['sub_a', 'sub_b']);
     expect(stored[0]?.status.cursor).toBe(1000);
     expect(stored[0]?.open.map(({ position }) => position)).toEqual([1, 2, 3]);

@@ -20,7 +20,7 @@ const ENGINE = `
 const { openSubscriptionStore } = await import(process.argv[1]);
 const store = await openSubscriptionStore({ folder: process.argv[2] });
 const ids = JSON.parse(process.argv[3]);
-const cursors = new Map([...store.load()].map(({ definition, status }) => [definition.id, status.cursor]));
+const cursors = new Map(store.load().subscriptions.map(({ definition, status }) => [definition.id, status.cursor]));
 const statusAt = (cursor) => ({ state: 'active', reason: 'created', sinceMs: 1, cursor, failingSinceMs: undefined, restUntilMs: undefined, lost: undefined });
 const step = (subscription) => {
   const position = (cursors.get(subscription) ?? 0) + 1;
@@ -54,7 +54,7 @@ test('written changes survive kill -9, and changes that were enqueued together a
   for (let run = 0; run < KILLS; run++) {
     await runUntilKilled(folder, 1 + run * run * 20, acknowledged);
     const store = await openSubscriptionStore({ folder });
-    for (const { definition, status: standing, open, deadLetters } of store.load()) {
+    for (const { definition, status: standing, open, deadLetters } of store.load().subscriptions) {
       const { cursor } = standing;
       expect(cursor).toBeGreaterThanOrEqual(acknowledged.get(definition.id) ?? 0);
       expect(open.map(({ position }) => position)).toEqual(

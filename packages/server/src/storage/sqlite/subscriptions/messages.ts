@@ -1,5 +1,9 @@
 import type { DeadLettersQuery, EventPosition } from '../../../subscriptions/state/ports.ts';
-import type { StoreChange, StoredSubscription } from '../../../subscriptions/state/subscription-store.ts';
+import type {
+  StoreChange,
+  StoredSubscription,
+  StoredSubscriptions,
+} from '../../../subscriptions/state/subscription-store.ts';
 import type { AttemptBounds } from '../../shared/attempt-bounds.ts';
 
 /**
@@ -26,11 +30,8 @@ export type StoreRequest =
   | { readonly kind: 'dead_letters'; readonly subscription: string; readonly query: DeadLettersQuery }
   | { readonly kind: 'close' };
 
-export interface OpenedStore {
-  readonly epoch: string | undefined;
-  readonly lastAttempt: number;
-  readonly hasLostCommits: boolean;
-}
+/** What the thread answers to `open`. The subscriptions follow in pages. */
+export type OpenedStore = Omit<StoredSubscriptions, 'subscriptions'>;
 
 export interface Applied {
   readonly databaseBytes: number;

@@ -4,6 +4,7 @@ import type { Attempt, DeadLetter, DeadLettersQuery } from '../../../subscriptio
 import type {
   StoreChange,
   StoredSubscription,
+  StoredSubscriptions,
   SubscriptionStore,
 } from '../../../subscriptions/state/subscription-store.ts';
 import type { Unavailable } from '../failure.ts';
@@ -103,18 +104,6 @@ class SqliteSubscriptionStore implements SubscriptionStore {
       for (const { position } of open) this.#storedOpenEvents.add(definition.id, position);
   }
 
-  get epoch(): string | undefined {
-    return this.#openedStore.epoch;
-  }
-
-  get lastAttempt(): number {
-    return this.#openedStore.lastAttempt;
-  }
-
-  get hasLostCommits(): boolean {
-    return this.#openedStore.hasLostCommits;
-  }
-
   get unavailable(): Unavailable | undefined {
     return this.#unavailable;
   }
@@ -123,10 +112,10 @@ class SqliteSubscriptionStore implements SubscriptionStore {
     return this.#pending.size > PENDING_ROWS_MAX;
   }
 
-  load(): Iterable<StoredSubscription> {
-    const stored = this.#stored;
+  load(): StoredSubscriptions {
+    const subscriptions = this.#stored;
     this.#stored = [];
-    return stored;
+    return { subscriptions, ...this.#openedStore };
   }
 
   keepsAttempt(subscription: string, isDelivered: boolean): boolean {
@@ -163,7 +152,7 @@ class SqliteSubscriptionStore implements SubscriptionStore {
   }
 
   metrics(): Readonly<Record<string, number>> {
-    return { ...this.#stats, waiting: this.#pending.size, lostCommits: Number(this.hasLostCommits) };
+    return { ...this.#stats, waiting: this.#pending.size, lostCommits: Number(this.#openedStore.hasLostCommits) };
   }
 
   close(): Promise<void> {

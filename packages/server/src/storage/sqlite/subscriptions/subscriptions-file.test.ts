@@ -148,7 +148,7 @@ test('a thread that dies is replaced, and its successor writes the enqueued chan
   expect(troubles.length).toBeLessThanOrEqual(1);
   await store.close();
   const again = await openSubscriptionStore({ folder });
-  expect([...again.load()]).toMatchObject([{ status: statusAt(7), open: [openEvent(2)], deadLetters: 1 }]);
+  expect(again.load().subscriptions).toMatchObject([{ status: statusAt(7), open: [openEvent(2)], deadLetters: 1 }]);
   await again.close();
 });
 
@@ -164,7 +164,7 @@ test('an event that is opened and closed between two commits is not written', as
   await store.close();
   expect(store.metrics()['changes']).toBeLessThan(10);
   const again = await openSubscriptionStore({ folder });
-  expect([...again.load()]).toMatchObject([{ status: statusAt(10_000), open: [] }]);
+  expect(again.load().subscriptions).toMatchObject([{ status: statusAt(10_000), open: [] }]);
   await again.close();
 });
 
