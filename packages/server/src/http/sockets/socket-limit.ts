@@ -12,7 +12,7 @@ const REFUSED_WITH_ANSWER_MAX = 16;
 
 /**
  * Limits the connections of one address, with or without requests (PROTOCOL.md section 13.7). It
- * costs a look into a map per connection, and nothing per request.
+ * costs one system call and a look into a map per connection, and nothing per request.
  */
 export class SocketLimit {
   /** Connections beyond the limit. */
@@ -21,6 +21,8 @@ export class SocketLimit {
   readonly #proxies: TrustedProxies;
   readonly #isPublicOnly: boolean;
   readonly #countByAddress = new Map<string, number>();
+  /** Addresses with more connections than the limit. Mostly 0, and then no request costs a look. */
+  #exceeding = 0;
 
   /**
    * @param publicOnly leave out loopback and private addresses, where an unconfigured proxy may be
@@ -41,13 +43,14 @@ export class SocketLimit {
       socket.destroy();
       return;
     }
+    if (count === this.#countMax + 1) this.#exceeding++;
     this.#countByAddress.set(name, count);
     onSocketClose(socket, () => this.#remove(name));
   }
 
   /** The error for the first request of a connection; `undefined` within the limit. */
   refusalOf(socket: Socket): PolycastError | undefined {
-    const name = this.#countedAddress(socket);
+    const name = this.#exceeding > 0 ? this.#countedAddress(socket) : undefined;
     if (name === undefined || (this.#countByAddress.get(name) ?? 0) <= this.#countMax) return undefined;
     return new PolycastError('too_many_connections', `One address may have ${this.#countMax} open connections.`, {
       limit: this.#countMax,
@@ -57,6 +60,7 @@ export class SocketLimit {
 
   #remove(name: string): void {
     const count = (this.#countByAddress.get(name) ?? 0) - 1;
+    if (count === this.#countMax) this.#exceeding--;
     if (count > 0) this.#countByAddress.set(name, count);
     else this.#countByAddress.delete(name);
   }
