@@ -9,6 +9,7 @@ import { integer, nonEmptyText, refuse, requiring, timestamp } from '../http/bod
 import { json, pathParameter, response, withHeaders, type RouteDescription } from '../http/route-description.ts';
 import { named, pattern, text, time } from '../http/openapi/schemas.ts';
 import type { Route } from '../auth/route.ts';
+import { routeMaker } from '../auth/route-maker.ts';
 import type { AdministrationParts } from './administration-parts.ts';
 import { timestampOrNull } from '../http/timestamp-text.ts';
 
@@ -21,43 +22,37 @@ const OVERLAP_SECONDS_MAX = 30 * 86_400;
 export function keyRoutes(administration: AdministrationParts): readonly Route[] {
   const parts: KeyParts = { ...administration, bodies: keyBodies(administration.auth.clock) };
   const { creation, changes, rotation } = parts.bodies;
-  const route = (
-    method: Route['method'],
-    path: string,
-    handle: (parts: KeyParts, request: AuthorizedRequest) => void | Promise<void>,
-    description: () => Omit<RouteDescription, 'section'>,
-  ): Route => ({
-    method,
-    path,
+  const route = routeMaker({
     requires: 'admin',
-    description: () => ({ section: '13.1', ...description() }),
-    handle(request) {
+    path: '/v1/keys',
+    describe: (own: Omit<RouteDescription, 'section'>) => ({ section: '13.1', ...own }),
+    prepare(request) {
       // Without access control every caller could create a key. The key would stay valid after
       // access control is switched on.
       if (administration.access === undefined)
         throw new PolycastError('forbidden', 'A hub without access control has no keys. Set access: rules.');
-      return handle(parts, request);
+      return [parts, request] as const;
     },
   });
   return [
-    route('GET', '/v1/keys', list, () => ({
+    route('GET', '', list, () => ({
       operationId: 'listKeys',
       summary: 'Lists the keys, oldest first.',
       responses: [response(200, 'All keys.', json(z.object({ keys: z.array(keySchema()) }), 'The keys.'))],
     })),
-    route('POST', '/v1/keys', create, () => ({
+    route('POST', '', create, () => ({
       operationId: 'createKey',
       summary: 'Creates a key for a server.',
       bodies: [json(creation, 'The name, scopes and expiry of the key.')],
       responses: [withHeaders(response(201, 'Created.', createdKey()), { Location: 'Its address.' })],
     })),
-    route('GET', '/v1/keys/:id', read, () => ({
+    route('GET', '/:id', read, () => ({
       operationId: 'readKey',
       summary: 'Reads a key.',
       parameters: [keyId()],
       responses: [response(200, 'The key.', shownKey())],
     })),
-    route('PATCH', '/v1/keys/:id', change, () => ({
+    route('PATCH', '/:id', change, () => ({
       operationId: 'changeKey',
       summary: 'Changes the name, scopes or expiry of a key.',
       details:
@@ -66,7 +61,7 @@ export function keyRoutes(administration: AdministrationParts): readonly Route[]
       bodies: [json(changes, 'The members to change.')],
       responses: [response(200, 'Changed.', shownKey())],
     })),
-    route('DELETE', '/v1/keys/:id', revoke, () => ({
+    route('DELETE', '/:id', revoke, () => ({
       operationId: 'revokeKey',
       summary: 'Revokes a key at once and permanently.',
       details:
@@ -74,7 +69,7 @@ export function keyRoutes(administration: AdministrationParts): readonly Route[]
       parameters: [keyId()],
       responses: [response(204, 'Revoked.')],
     })),
-    route('POST', '/v1/keys/:id/rotate', rotate, () => ({
+    route('POST', '/:id/rotate', rotate, () => ({
       operationId: 'rotateKey',
       summary: 'Creates a new secret for a key.',
       details: 'The old secret stays valid for `overlapSeconds`. A secret from an earlier rotation expires at once.',

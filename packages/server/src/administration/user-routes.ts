@@ -6,6 +6,7 @@ import type { AuthParts } from '../auth/auth-parts.ts';
 import { renewCredentials } from '../auth/expiry.ts';
 import type { AuthorizedRequest } from '../auth/authorized-request.ts';
 import type { Route } from '../auth/route.ts';
+import { routeMaker } from '../auth/route-maker.ts';
 import { isRenewable, type Session } from '../auth/sessions.ts';
 import type { AdministrationParts } from './administration-parts.ts';
 import { timestampOrNull } from '../http/timestamp-text.ts';
@@ -17,31 +18,25 @@ const REASON_LENGTH_MAX = 200;
 
 /** `/v1/users/{id}` and the operations on a user (PROTOCOL.md section 13.5). */
 export function userRoutes(administration: AdministrationParts): readonly Route[] {
-  const route = (
-    method: Route['method'],
-    path: string,
-    handle: (administration: AdministrationParts, request: AuthorizedRequest, user: string) => void | Promise<void>,
-    description: () => Omit<RouteDescription, 'section' | 'parameters'>,
-  ): Route => ({
-    method,
-    path,
+  const route = routeMaker({
     requires: 'users',
-    description: () => ({
+    path: '/v1/users/:user',
+    describe: (own: Omit<RouteDescription, 'section' | 'parameters'>) => ({
       section: '13.5',
       parameters: [pathParameter('user', userSchema(), 'The name of the user, percent-encoded.')],
       errors: ['invalid_parameter'],
-      ...description(),
+      ...own,
     }),
-    handle: (request) => handle(administration, request, userOf(request)),
+    prepare: (request) => [administration, request, userOf(request)] as const,
   });
   return [
-    route('GET', '/v1/users/:user', read, () => ({
+    route('GET', '', read, () => ({
       operationId: 'readUser',
       summary: 'Reads whether a user is online, with the sessions.',
       details: 'The key needs the scope `users`.',
       responses: [response(200, 'The user. An unknown user is not an error.', json(userStatusSchema(), 'The user.'))],
     })),
-    route('POST', '/v1/users/:user/disconnect', disconnect, () => ({
+    route('POST', '/disconnect', disconnect, () => ({
       operationId: 'disconnectUser',
       summary: 'Closes all sessions of a user, for a log-out.',
       details: 'The hub refuses all credentials of the user issued before. The key needs the scope `users`.',
@@ -55,7 +50,7 @@ export function userRoutes(administration: AdministrationParts): readonly Route[
         ),
       ],
     })),
-    route('POST', '/v1/users/:user/reauthenticate', reauthenticate, () => ({
+    route('POST', '/reauthenticate', reauthenticate, () => ({
       operationId: 'reauthenticateUser',
       summary: 'Makes the hub ask the site again for the identity and the permissions of a user.',
       details: 'The sessions continue with the new answer, or end. The key needs the scope `users`.',

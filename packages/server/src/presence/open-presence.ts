@@ -32,10 +32,9 @@ export function openPresence(
   return new PresenceTask({
     ...parts,
     settings: {
+      ...presence,
       graceMs: presence.graceSeconds * 1000,
       pollGraceMs: presence.pollSeconds * 1000,
-      listedMax: presence.listedMax,
-      systemEvents: presence.systemEvents,
       newChannelsPerSecond: NEW_CHANNELS_PER_SECOND,
       newChannelsBurst: NEW_CHANNELS_BURST,
       membersBytesMax: MEMBERS_BYTES_MIN + limits.connectionsMax * MEMBERS_BYTES_PER_CONNECTION,

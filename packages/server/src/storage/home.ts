@@ -5,12 +5,13 @@ import type { InFlightJournal } from '../subscriptions/state/in-flight-journal.t
 import type { SubscriptionStore } from '../subscriptions/state/subscription-store.ts';
 import type { AttemptBounds } from './shared/attempt-bounds.ts';
 
+/** The settings that storage reads, in the sections of the configuration. */
 export interface StorageOptions {
   /** The setting `data`: the path of a folder or `:memory:`. */
   readonly data: string;
-  readonly channelsMax: number;
-  readonly auditEntriesMax: number;
-  readonly attempts: Pick<AttemptBounds, 'keptMax' | 'allMax'>;
+  readonly limits: { readonly channelsMax: number };
+  readonly identity: { readonly auditEntriesMax: number };
+  readonly subscriptions: Pick<AttemptBounds, 'attemptsKept' | 'attemptsKeptMax'>;
   /** The name of a new epoch is derived from time and chance. */
   readonly clock: Pick<Clock, 'nowMs'>;
   readonly random: Pick<Random, 'fraction'>;

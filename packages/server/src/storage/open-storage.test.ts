@@ -6,6 +6,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { temporaryFolder } from '../testing/temporary-folder.ts';
 import { testStorageOptions } from '../testing/test-storage.ts';
 import { record } from './contract/log/log-fixtures.ts';
+import { attempt, creationOf } from './contract/subscriptions/subscription-fixtures.ts';
 import { renewFolderEpoch, wipeLog, withIdentityStore } from './data-folder.ts';
 import { openStorage, type Storage } from './open-storage.ts';
 
@@ -22,6 +23,22 @@ async function open(data: string): Promise<Storage> {
   onTestFinished(() => storage.close());
   return storage;
 }
+
+test.each([':memory:', 'a folder'])('%s keeps as many attempts as the configuration says', async (data) => {
+  const storage = await openStorage(
+    testStorageOptions(data === ':memory:' ? data : temporaryFolder(), {
+      subscriptions: { attemptsKept: 4, attemptsKeptMax: 100 },
+    }),
+  );
+  onTestFinished(() => storage.close());
+  const { subscriptions } = storage;
+  await subscriptions.write(creationOf('sub_a'));
+  for (let number = 1; number <= 50; number++)
+    await subscriptions.write([{ kind: 'attempt', attempt: attempt('sub_a', number, { outcome: 'timeout' }) }]);
+  const kept = await subscriptions.attempts({ subscription: 'sub_a', before: Infinity, limit: 50 });
+  // Attempts are deleted in batches, so there may be one more than three failures.
+  expect(kept.length).toBeLessThanOrEqual(4);
+});
 
 test('a folder that another storage has open is refused, with the number of its process', async () => {
   const folder = temporaryFolder();

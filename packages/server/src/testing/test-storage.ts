@@ -7,9 +7,9 @@ export function testStorageOptions(data: string, options: Partial<StorageOptions
   };
   return {
     data,
-    channelsMax: 1_000_000,
-    attempts: { keptMax: 200, allMax: 200_000 },
-    auditEntriesMax: 1000,
+    limits: { channelsMax: 1_000_000 },
+    identity: { auditEntriesMax: 1000 },
+    subscriptions: { attemptsKept: 200, attemptsKeptMax: 200_000 },
     clock: { nowMs: Date.now },
     random: { fraction: Math.random },
     logger: { warn: fail, error: fail },

@@ -4,4 +4,6 @@ import { HOMES } from '../homes.ts';
 import { logContract } from './log/log-contract.ts';
 
 for (const [name, home] of Object.entries(HOMES))
-  logContract(name, (options) => home.openLog(testStorageOptions(temporaryFolder(), options)));
+  logContract(name, ({ channelsMax = 1_000_000 } = {}) =>
+    home.openLog(testStorageOptions(temporaryFolder(), { limits: { channelsMax } })),
+  );

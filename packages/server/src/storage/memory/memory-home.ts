@@ -1,5 +1,6 @@
 import { NO_JOURNAL } from '../../subscriptions/state/in-flight-journal.ts';
 import type { Home } from '../home.ts';
+import { ATTEMPT_BOUNDS } from '../shared/attempt-bounds.ts';
 import { createMemoryIdentityStore } from './memory-identity-store.ts';
 import { createMemoryLog } from './memory-log.ts';
 import { createMemoryPresenceStore } from './memory-presence-store.ts';
@@ -9,10 +10,11 @@ import { createMemorySubscriptionStore } from './memory-subscription-store.ts';
 export const memoryHome: Home = {
   /** No other process can reach the memory. */
   lock: () => () => undefined,
-  openLog: async ({ channelsMax, clock, random }) =>
+  openLog: async ({ limits: { channelsMax }, clock, random }) =>
     createMemoryLog({ channelsMax, nowMs: () => clock.nowMs(), chance: () => random.fraction() }),
-  openSubscriptions: async () => createMemorySubscriptionStore(),
-  openIdentity: ({ auditEntriesMax }) => createMemoryIdentityStore(auditEntriesMax),
+  openSubscriptions: async ({ subscriptions: { attemptsKept, attemptsKeptMax } }) =>
+    createMemorySubscriptionStore(undefined, { ...ATTEMPT_BOUNDS, attemptsKept, attemptsKeptMax }),
+  openIdentity: ({ identity: { auditEntriesMax } }) => createMemoryIdentityStore(auditEntriesMax),
   openPresence: (_options, epoch) => createMemoryPresenceStore(epoch),
   openInFlightJournal: () => NO_JOURNAL,
 };

@@ -4,9 +4,9 @@
  */
 export interface AttemptBounds {
   /** Attempts of one subscription. */
-  readonly keptMax: number;
+  readonly attemptsKept: number;
   /** Attempts of all subscriptions. */
-  readonly allMax: number;
+  readonly attemptsKeptMax: number;
   /**
    * Bytes of the attempts of all subscriptions. A failure takes some 2 kB, and up to 16 KiB of
    * answer.
@@ -14,15 +14,19 @@ export interface AttemptBounds {
   readonly bytesMax: number;
 }
 
-export const ATTEMPT_BOUNDS: AttemptBounds = { keptMax: 200, allMax: 200_000, bytesMax: 1024 * 1024 * 1024 };
+export const ATTEMPT_BOUNDS: AttemptBounds = {
+  attemptsKept: 200,
+  attemptsKeptMax: 200_000,
+  bytesMax: 1024 * 1024 * 1024,
+};
 
 /**
  * Attempts of one kind that a subscription stores: a quarter for the delivered ones, the rest for
  * failures, since users look for failures.
  */
-export function keptMaxOf({ keptMax }: AttemptBounds, isDelivered: boolean): number {
-  const delivered = Math.floor(keptMax / 4);
-  return isDelivered ? delivered : keptMax - delivered;
+export function keptMaxOf({ attemptsKept }: AttemptBounds, isDelivered: boolean): number {
+  const delivered = Math.floor(attemptsKept / 4);
+  return isDelivered ? delivered : attemptsKept - delivered;
 }
 
 /** Attempts are deleted in batches, so a bound may be exceeded by a quarter. */

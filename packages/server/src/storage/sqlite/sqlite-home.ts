@@ -12,19 +12,20 @@ import { openSubscriptionStore } from './subscriptions/sqlite-subscription-store
 export const sqliteHome: Home = {
   lock: ({ data: folder, logger }) => lockDataFolder(folder, (exposed) => reportExposed(exposed, logger)).release,
 
-  openLog({ data: folder, channelsMax, clock, random, logger }) {
+  openLog({ data: folder, limits: { channelsMax }, clock, random, logger }) {
     const nowMs = (): number => clock.nowMs();
     return openSqliteLog({ folder, channelsMax, nowMs, chance: () => random.fraction(), logger });
   },
 
-  openSubscriptions: ({ data: folder, attempts: bounds, logger }) =>
+  openSubscriptions: ({ data: folder, subscriptions: { attemptsKept, attemptsKeptMax }, logger }) =>
     openSubscriptionStore({
       folder,
-      bounds,
+      bounds: { attemptsKept, attemptsKeptMax },
       onUnavailable: (error) => logger.error({ error: String(error) }, 'subscription store: write failed, retrying'),
     }),
 
-  openIdentity: ({ data: folder, auditEntriesMax, logger }) => openIdentityStore({ folder, auditEntriesMax, logger }),
+  openIdentity: ({ data: folder, identity: { auditEntriesMax }, logger }) =>
+    openIdentityStore({ folder, auditEntriesMax, logger }),
 
   openPresence: ({ data: folder }, epoch) => openPresenceStore(folder, epoch),
 

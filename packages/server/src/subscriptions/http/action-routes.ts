@@ -5,6 +5,7 @@ import type { ReplayRequest, Sample } from '../state/ports.ts';
 import { relationOf } from '../../core/access/pattern-relation.ts';
 import type { AuthorizedRequest } from '../../auth/authorized-request.ts';
 import type { Route } from '../../auth/route.ts';
+import { routeMaker } from '../../auth/route-maker.ts';
 import {
   integer,
   nonEmptyText,
@@ -24,7 +25,7 @@ import {
   authorizeDelivery,
   checkIfMatch,
   checkUnchanged,
-  subscriptionRoute,
+  subscriptionResource,
   type CurrentSubscription,
   type SubscriptionRouteDescription,
 } from './subscription-access.ts';
@@ -45,35 +46,31 @@ const OVERLAP_SECONDS_MAX = 30 * 86_400;
 export function actionRoutes(subscriptionParts: SubscriptionParts): readonly Route[] {
   const parts: ActionParts = { ...subscriptionParts, bodies: actionBodies(subscriptionParts) };
   const { bodies } = parts;
-  // `If-Match` is checked after the body is read, in the same turn of the event loop as the effect.
-  const route = (
-    action: string,
-    act: (parts: ActionParts, request: AuthorizedRequest, current: CurrentSubscription) => Promise<void>,
-    description: () => SubscriptionRouteDescription,
-  ): Route =>
-    subscriptionRoute(
-      parts,
-      'POST',
-      `/v1/subscriptions/:id/${action}`,
-      (request, current) =>
-        act(parts, request, () => {
-          const subscription = current();
-          checkIfMatch(request, subscription);
-          return subscription;
-        }),
-      () => {
-        const { errors = [], ...described } = description();
-        return { parameters: [IF_MATCH], errors: [...errors, 'precondition_failed'], ...described };
-      },
-    );
+  const resource = subscriptionResource(parts);
+  const route = routeMaker({
+    ...resource,
+    describe: ({ errors = [], ...own }: SubscriptionRouteDescription) =>
+      resource.describe({ parameters: [IF_MATCH], errors: [...errors, 'precondition_failed'], ...own }),
+    prepare(request) {
+      const [, current] = resource.prepare(request);
+      // `If-Match` is checked after the body is read, in the same turn of the event loop as the
+      // effect.
+      const matching: CurrentSubscription = () => {
+        const subscription = current();
+        checkIfMatch(request, subscription);
+        return subscription;
+      };
+      return [parts, request, matching] as const;
+    },
+  });
   return [
-    route('pause', setState('pause'), () => ({
+    route('POST', '/pause', setState('pause'), () => ({
       operationId: 'pauseSubscription',
       summary: 'Pauses deliveries. New events wait in the log.',
       responses: [shownSubscription(parts, 200, 'Paused.')],
       errors: ['subscription_not_active'],
     })),
-    route('resume', setState('resume'), () => ({
+    route('POST', '/resume', setState('resume'), () => ({
       operationId: 'resumeSubscription',
       summary: 'Resumes deliveries. For a pending subscription, repeats the verification.',
       details:
@@ -81,7 +78,7 @@ export function actionRoutes(subscriptionParts: SubscriptionParts): readonly Rou
       responses: [shownSubscription(parts, 200, 'The subscription: active, or in the state after the verification.')],
       errors: ['subscription_not_active', 'rate_limited'],
     })),
-    route('test', test, () => ({
+    route('POST', '/test', test, () => ({
       operationId: 'testSubscription',
       summary: 'Sends a sample event at once and returns the attempt.',
       details: 'The endpoint must be verified.',
@@ -90,7 +87,7 @@ export function actionRoutes(subscriptionParts: SubscriptionParts): readonly Rou
       responses: [response(200, 'The attempt, with any outcome.', json(attempt(), 'The attempt.'))],
       errors: ['subscription_not_active'],
     })),
-    route('rotate-secret', rotate, () => ({
+    route('POST', '/rotate-secret', rotate, () => ({
       operationId: 'rotateSubscriptionSecret',
       summary: 'Creates a new signing secret.',
       details: 'During the overlap, requests carry signatures with both secrets.',
@@ -99,7 +96,7 @@ export function actionRoutes(subscriptionParts: SubscriptionParts): readonly Rou
       responses: [newSubscription(parts, 200, 'Rotated.')],
       errors: ['subscription_not_active'],
     })),
-    route('replay', startReplay, () => ({
+    route('POST', '/replay', startReplay, () => ({
       operationId: 'replaySubscription',
       summary: 'Delivers stored events again, in addition to new ones.',
       bodies: [json(bodies.replay, 'From where.', { after: 'earliest' })],
@@ -111,10 +108,9 @@ export function actionRoutes(subscriptionParts: SubscriptionParts): readonly Rou
 }
 
 function replaysRoute(parts: SubscriptionParts): Route {
-  return subscriptionRoute(
-    parts,
+  return routeMaker(subscriptionResource(parts))(
     'GET',
-    '/v1/subscriptions/:id/replays',
+    '/replays',
     (request, current) => {
       readQuery(request.query, []);
       const replays = parts.subscriptions.replays(current().definition.id);

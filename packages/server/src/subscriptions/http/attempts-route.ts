@@ -1,11 +1,12 @@
 import * as z from 'zod';
 import type { AuthorizedRequest } from '../../auth/authorized-request.ts';
 import type { Route } from '../../auth/route.ts';
+import { routeMaker } from '../../auth/route-maker.ts';
 import { json, response } from '../../http/route-description.ts';
 import { cursor, page as pageOf } from '../../http/openapi/schemas.ts';
 import { beforeParameter, limitParameter, readQuery, textParameter } from '../../http/query-parameter.ts';
 import { attempt, NEXT } from './schemas.ts';
-import { mayKnow, subscriptionRoute, type CurrentSubscription } from './subscription-access.ts';
+import { mayKnow, subscriptionResource, type CurrentSubscription } from './subscription-access.ts';
 import { parseEventId } from './event-positions.ts';
 import type { SubscriptionParts } from './parts.ts';
 import { attemptJson } from './bodies/subscription-json.ts';
@@ -19,10 +20,9 @@ const PARAMETERS = [LIMIT, beforeParameter, EVENT];
  * outcomes.
  */
 export function attemptsRoute(parts: SubscriptionParts): Route {
-  return subscriptionRoute(
-    parts,
+  return routeMaker(subscriptionResource(parts))(
     'GET',
-    '/v1/subscriptions/:id/attempts',
+    '/attempts',
     (request, current) => attempts(parts, request, current),
     () => ({
       operationId: 'listAttempts',

@@ -4,6 +4,7 @@ import type { DeadLetter, EventPosition } from '../state/ports.ts';
 import type { AuthorizedRequest } from '../../auth/authorized-request.ts';
 import { NO_STORE } from '../../http/headers/cache-headers.ts';
 import type { Route } from '../../auth/route.ts';
+import { routeMaker } from '../../auth/route-maker.ts';
 import { noMembers } from '../../http/body/body-schema.ts';
 import { json, response, type ResponseDescription } from '../../http/route-description.ts';
 import { count, cursor, page as pageOf } from '../../http/openapi/schemas.ts';
@@ -12,9 +13,8 @@ import {
   authorizeDelivery,
   checkUnchanged,
   mayKnowChannel,
-  subscriptionRoute,
+  subscriptionResource,
   type CurrentSubscription,
-  type SubscriptionRouteDescription,
 } from './subscription-access.ts';
 import { deadLetterAt, parseEventId, recordAt } from './event-positions.ts';
 import type { SubscriptionParts } from './parts.ts';
@@ -36,13 +36,8 @@ type Act = (
 
 /** Routes that list, read, retry and discard dead letters (PROTOCOL.md section 14.4). */
 export function deadLetterRoutes(parts: SubscriptionParts): readonly Route[] {
-  const path = '/v1/subscriptions/:id/dead-letters';
-  const route = (
-    method: Route['method'],
-    below: string,
-    act: Handle,
-    description: () => SubscriptionRouteDescription,
-  ): Route => subscriptionRoute(parts, method, path + below, act, description);
+  const resource = subscriptionResource(parts);
+  const route = routeMaker({ ...resource, path: `${resource.path}/dead-letters` });
   const all =
     (act: Act): Handle =>
     (request, current) =>

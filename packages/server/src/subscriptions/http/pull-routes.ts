@@ -4,13 +4,14 @@ import type { PullOptions } from '../state/ports.ts';
 import type { AuthorizedRequest } from '../../auth/authorized-request.ts';
 import { NO_STORE } from '../../http/headers/cache-headers.ts';
 import type { Route } from '../../auth/route.ts';
+import { routeMaker } from '../../auth/route-maker.ts';
 import { integer, parseBody, refuse, requiring } from '../../http/body/body-schema.ts';
 import { json, response } from '../../http/route-description.ts';
 import { count, cursor, named, shortText, time } from '../../http/openapi/schemas.ts';
 import { timestampOrNull } from '../../http/timestamp-text.ts';
 import {
   authorizeDelivery,
-  subscriptionRoute,
+  subscriptionResource,
   type CurrentSubscription,
   type SubscriptionRouteDescription,
 } from './subscription-access.ts';
@@ -29,20 +30,15 @@ const WAIT_SECONDS_MAX = 60;
 export function pullRoutes(subscriptionParts: SubscriptionParts): readonly Route[] {
   const parts: PullParts = { ...subscriptionParts, bodies: pullBodies(subscriptionParts) };
   const { bodies } = parts;
-  const route = (
-    action: string,
-    act: (parts: PullParts, request: AuthorizedRequest, current: CurrentSubscription) => Promise<void>,
-    description: () => SubscriptionRouteDescription,
-  ): Route =>
-    subscriptionRoute(
-      parts,
-      'POST',
-      `/v1/subscriptions/:id/${action}`,
-      (request, current) => act(parts, request, current),
-      () => ({ section: '14.6', errors: ['subscription_not_active'], ...description() }),
-    );
+  const resource = subscriptionResource(parts);
+  const route = routeMaker({
+    ...resource,
+    describe: (own: SubscriptionRouteDescription) =>
+      resource.describe({ section: '14.6', errors: ['subscription_not_active'], ...own }),
+    prepare: (request) => [parts, ...resource.prepare(request)] as const,
+  });
   return [
-    route('pull', pull, () => ({
+    route('POST', '/pull', pull, () => ({
       operationId: 'pullEvents',
       summary: 'Returns events to a worker, each with a lease. Can wait for the first event.',
       bodies: [json(bodies.pull, 'Optional.')],
@@ -50,19 +46,19 @@ export function pullRoutes(subscriptionParts: SubscriptionParts): readonly Route
       responses: [response(200, 'Done.', json(pulledSchema(), 'The events; the list may be empty.'))],
       errors: ['subscription_not_active', 'too_many_connections'],
     })),
-    route('ack', acknowledge, () => ({
+    route('POST', '/ack', acknowledge, () => ({
       operationId: 'acknowledgeEvents',
       summary: 'Acknowledges events.',
       bodies: [json(bodies.acknowledgement, 'One of the two members.', { leases: [LEASE] })],
       responses: [response(200, 'Done.', json(z.object(COUNTED), 'How many.'))],
     })),
-    route('nack', release, () => ({
+    route('POST', '/nack', release, () => ({
       operationId: 'giveBackEvents',
       summary: 'Releases events. The hub delivers them again.',
       bodies: [json(bodies.release, 'The leases, and the delay before the next delivery.')],
       responses: [response(200, 'Done.', json(z.object(COUNTED), 'How many.'))],
     })),
-    route('extend', extend, () => ({
+    route('POST', '/extend', extend, () => ({
       operationId: 'extendLeases',
       summary: 'Extends or shortens leases.',
       bodies: [json(bodies.extension, 'The leases and their new duration from now.')],

@@ -6,6 +6,7 @@ import type { AuthorizedRequest } from '../../auth/authorized-request.ts';
 import { invalidParameter } from '../../http/query.ts';
 import { checkPattern } from '../../streams/events-query.ts';
 import type { Route } from '../../auth/route.ts';
+import { routeMaker } from '../../auth/route-maker.ts';
 import { idempotencyKeyHeader } from '../../publishing/publish-routes.ts';
 import { headerParameter, json, response, withHeaders } from '../../http/route-description.ts';
 import { page, pattern } from '../../http/openapi/schemas.ts';
@@ -15,7 +16,7 @@ import {
   checkIfMatch,
   scopedRoute,
   maySee,
-  subscriptionRoute,
+  subscriptionResource,
   type CurrentSubscription,
 } from './subscription-access.ts';
 import { startPosition, parseChanges, parseCreation } from './bodies/subscription-body.ts';
@@ -86,12 +87,11 @@ function collectionRoutes(parts: SubscriptionParts): readonly Route[] {
 }
 
 function memberRoutes(parts: SubscriptionParts): readonly Route[] {
-  const path = '/v1/subscriptions/:id';
+  const route = routeMaker(subscriptionResource(parts));
   return [
-    subscriptionRoute(
-      parts,
+    route(
       'GET',
-      path,
+      '',
       (request, current) => {
         const subscription = current();
         request.respondJson(200, subscriptionJson(parts, subscription), etagHeader(subscription));
@@ -102,10 +102,9 @@ function memberRoutes(parts: SubscriptionParts): readonly Route[] {
         responses: [shownSubscription(parts, 200, 'The subscription.')],
       }),
     ),
-    subscriptionRoute(
-      parts,
+    route(
       'PATCH',
-      path,
+      '',
       (request, current) => change(parts, request, current),
       () => ({
         operationId: 'changeSubscription',
@@ -122,10 +121,9 @@ function memberRoutes(parts: SubscriptionParts): readonly Route[] {
         errors: [...DEFINITION_ERRORS, 'precondition_failed'],
       }),
     ),
-    subscriptionRoute(
-      parts,
+    route(
       'DELETE',
-      path,
+      '',
       (request, current) => remove(parts, request, current),
       () => ({
         operationId: 'removeSubscription',

@@ -9,21 +9,18 @@ import { authorizeHistory, type HistoryParts } from '../../auth/history-permissi
 import { authorize, checkScope } from '../../auth/permission.ts';
 import { SUBSCRIPTION_ID } from './schemas.ts';
 import { pathParameter, type RouteDescription } from '../../http/route-description.ts';
-import type { AuthorizedRoute, Route } from '../../auth/route.ts';
-import type { RouteAddress } from '../../http/route.ts';
+import { routeMaker, type Resource, type RouteMaker } from '../../auth/route-maker.ts';
 import { noSuchSubscription } from '../state/refusals.ts';
 import { etagOf } from './bodies/subscription-json.ts';
 import type { SubscriptionParts } from './parts.ts';
 
-/** A route for callers with the scope `subscriptions`, for any channels. */
-export function scopedRoute(
-  method: RouteAddress['method'],
-  path: string,
-  handle: AuthorizedRoute['handle'],
-  description?: () => RouteDescription,
-): Route {
-  return { method, path, requires: 'subscriptions', handle, ...(description !== undefined && { description }) };
-}
+/** Makes a route for callers with the scope `subscriptions`, for any channels. */
+export const scopedRoute: RouteMaker<readonly [AuthorizedRequest], RouteDescription> = routeMaker({
+  requires: 'subscriptions',
+  path: '',
+  describe: (own) => own,
+  prepare: (request) => [request],
+});
 
 /**
  * Looks up the subscription of the path in its present state. Call it again after every wait,
@@ -56,29 +53,24 @@ export function checkIfMatch(request: AuthorizedRequest, subscription: Subscript
   throw new PolycastError('precondition_failed');
 }
 
-/** A scoped route for the subscription of the path, if the caller may see it. */
-export function subscriptionRoute(
+/** The subscription of the path, for callers that may see it. */
+export function subscriptionResource(
   parts: Pick<SubscriptionParts, 'auth' | 'subscriptions'>,
-  method: RouteAddress['method'],
-  path: string,
-  handle: (request: AuthorizedRequest, current: CurrentSubscription) => void | Promise<void>,
-  description: () => SubscriptionRouteDescription,
-): Route {
-  return scopedRoute(
-    method,
-    path,
-    (request) => {
-      const current = (): Subscription => visibleSubscription(parts, request);
-      // Checks visibility before the body is read.
-      current();
-      return handle(request, current);
-    },
-    () => {
-      const { parameters = [], section = '14.1', ...described } = description();
+): Resource<readonly [AuthorizedRequest, CurrentSubscription], SubscriptionRouteDescription> {
+  return {
+    requires: 'subscriptions',
+    path: '/v1/subscriptions/:id',
+    describe({ parameters = [], section = '14.1', ...described }) {
       const id = pathParameter('id', z.string().meta({ examples: [SUBSCRIPTION_ID] }), 'The id of the subscription.');
       return { section, parameters: [id, ...parameters], ...described };
     },
-  );
+    prepare(request) {
+      const current = (): Subscription => visibleSubscription(parts, request);
+      // Checks visibility before the body is read.
+      current();
+      return [request, current];
+    },
+  };
 }
 
 /** The description of such a route. The parameter of the subscription is added. */

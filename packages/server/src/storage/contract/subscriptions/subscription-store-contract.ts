@@ -269,7 +269,7 @@ export function subscriptionStoreContract(name: string, createStore: CreateStore
     });
 
     test('of many attempts the newest are kept, and failures rather than successes', async () => {
-      const store = await (await createStore({ keptMax: 40 })).open();
+      const store = await (await createStore({ attemptsKept: 40 })).open();
       await store.write([...creationOf('sub_a'), ...creationOf('sub_b')]);
       for (let number = 1; number <= 200; number++) {
         const outcome = number % 2 === 0 ? 'delivered' : 'timeout';
@@ -287,7 +287,7 @@ export function subscriptionStoreContract(name: string, createStore: CreateStore
     });
 
     test('of thousands of simultaneous attempts samples are kept, including failures', async () => {
-      const store = await (await createStore({ keptMax: 10_000 })).open();
+      const store = await (await createStore({ attemptsKept: 10_000 })).open();
       await store.write([...creationOf('sub_a'), ...creationOf('sub_b')]);
       for (let number = 1; number <= 2000; number++) {
         const parts = number % 100 === 0 ? {} : { outcome: 'delivered' as const };

@@ -94,8 +94,8 @@ export class AttemptTable {
   }
 
   get #isOverLimit(): boolean {
-    const { allMax, bytesMax } = this.#bounds;
-    return this.#count > allMax || this.#bytes > bytesMax;
+    const { attemptsKeptMax, bytesMax } = this.#bounds;
+    return this.#count > attemptsKeptMax || this.#bytes > bytesMax;
   }
 
   #maxOf(failed: 0 | 1): number {

@@ -169,7 +169,7 @@ test('an event that is opened and closed between two commits is not written', as
 });
 
 test('attempts of all subscriptions together are bounded', async () => {
-  const store = await openSubscriptionStore({ folder: temporaryFolder(), bounds: { allMax: 300 } });
+  const store = await openSubscriptionStore({ folder: temporaryFolder(), bounds: { attemptsKeptMax: 300 } });
   await store.write(Array.from({ length: 50 }, (_, index) => creationOf(`sub_${index}`)).flat());
   for (let number = 1; number <= 1000; number++)
     await store.write([{ kind: 'attempt', attempt: attempt(`sub_${number % 50}`, number) }]);

@@ -6,6 +6,7 @@ import type { AuthorizedRequest } from '../../../auth/authorized-request.ts';
 import { checkPattern, tooManyChannels } from '../../../streams/events-query.ts';
 import { MemberReader } from '../../../http/body/json-body.ts';
 import type { Route } from '../../../auth/route.ts';
+import { routeMaker } from '../../../auth/route-maker.ts';
 import {
   json,
   pathParameter,
@@ -17,7 +18,7 @@ import {
 import { eventType } from '../../../http/openapi/schemas.ts';
 import { readQuery } from '../../../http/query-parameter.ts';
 import { timestampOrNull } from '../../../http/timestamp-text.ts';
-import { authorizeDelivery, scopedRoute, maySee } from '../../http/subscription-access.ts';
+import { authorizeDelivery, maySee } from '../../http/subscription-access.ts';
 import { endpointUrl, urlCheck } from '../../http/bodies/delivery-body.ts';
 import type { SubscriptionParts } from '../../http/parts.ts';
 import { createSecret } from '../../webhook/request/secrets.ts';
@@ -51,20 +52,14 @@ export function openRestHooks({ parts }: DialectDependencies): DialectService {
  * The routes under `/v1/hooks`: subscriptions for clients of REST Hooks (PROTOCOL.md section 14.8).
  */
 function hooksRoutes(parts: SubscriptionParts): readonly Route[] {
-  const route = (
-    method: Route['method'],
-    path: string,
-    handle: (parts: SubscriptionParts, request: AuthorizedRequest) => void | Promise<void>,
-    description: () => Omit<RouteDescription, 'section'>,
-  ): Route =>
-    scopedRoute(
-      method,
-      path,
-      (request) => handle(parts, request),
-      () => ({ section: '14.8', ...description() }),
-    );
+  const route = routeMaker({
+    requires: 'subscriptions',
+    path: '/v1/hooks',
+    describe: (own: Omit<RouteDescription, 'section'>) => ({ section: '14.8', ...own }),
+    prepare: (request) => [parts, request] as const,
+  });
   return [
-    route('POST', '/v1/hooks', createHook, () => ({
+    route('POST', '', createHook, () => ({
       operationId: 'createHook',
       summary: 'Subscribes a URL to an event, as REST Hooks define it.',
       details:
@@ -76,13 +71,13 @@ function hooksRoutes(parts: SubscriptionParts): readonly Route[] {
       ],
       errors: ['invalid_pattern', 'too_many_channels', 'endpoint_refused', 'subscription_limit'],
     })),
-    route('GET', '/v1/hooks', listHooks, () => ({
+    route('GET', '', listHooks, () => ({
       operationId: 'listHooks',
       summary: 'Lists hooks, at most 1,000.',
       responses: [response(200, 'The hooks.', json(z.object({ hooks: z.array(hookSchema()) }), 'Hooks.'))],
       errors: ['invalid_parameter'],
     })),
-    route('DELETE', '/v1/hooks', removeHooks, () => ({
+    route('DELETE', '', removeHooks, () => ({
       operationId: 'deleteHooks',
       summary: 'Deletes the hooks to a URL.',
       details: 'Both members may be in the query instead. The hub then ignores the body.',
@@ -95,7 +90,7 @@ function hooksRoutes(parts: SubscriptionParts): readonly Route[] {
       responses: [REMOVED],
       errors: ['invalid_parameter', 'not_found'],
     })),
-    route('GET', '/v1/hooks/samples', readSamples, () => ({
+    route('GET', '/samples', readSamples, () => ({
       operationId: 'readHookSamples',
       summary: 'Returns sample data of an event.',
       parameters: SAMPLE_PARAMETERS,
@@ -104,13 +99,13 @@ function hooksRoutes(parts: SubscriptionParts): readonly Route[] {
       ],
       errors: ['invalid_parameter'],
     })),
-    route('GET', '/v1/hooks/:id', readHook, () => ({
+    route('GET', '/:id', readHook, () => ({
       operationId: 'readHook',
       summary: 'Reads a hook.',
       parameters: [HOOK_ID],
       responses: [response(200, 'The hook.', json(hookSchema(), 'The hook.'))],
     })),
-    route('DELETE', '/v1/hooks/:id', deleteHook, () => ({
+    route('DELETE', '/:id', deleteHook, () => ({
       operationId: 'deleteHook',
       summary: 'Ends a hook.',
       parameters: [HOOK_ID],
