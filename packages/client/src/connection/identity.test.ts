@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { TokenReason } from '../index.ts';
 import { connectForTest, until } from '../testing/connections.ts';
 import { hubForTest, startTestHub, type TestHub } from '../testing/hub.ts';
@@ -239,12 +239,22 @@ test('a getToken that never settles times out, is reported with its cause, and i
 });
 
 test('the time that getToken takes does not count against the transport', async () => {
+  const token = tokenOf('ada');
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'], shouldAdvanceTime: true });
+  onTestFinished(() => void vi.useRealTimers());
+  const asked = Promise.withResolvers<void>();
   const given = Promise.withResolvers<string>();
   const whys: unknown[] = [];
-  const connection = connectForTest(hub.url, { readyTimeoutMs: 1000, getToken: () => given.promise });
+  const getToken = (): Promise<string> => {
+    asked.resolve();
+    return given.promise;
+  };
+  const connection = connectForTest(hub.url, { readyTimeoutMs: 20_000, tokenTimeoutMs: 600_000, getToken });
   connection.on('state', ({ why }) => whys.push(why));
   const { joined } = connection.subscribe('members.a', () => undefined);
-  setTimeout(() => given.resolve(tokenOf('ada')), 2500);
+  await asked.promise;
+  await vi.advanceTimersByTimeAsync(100_000);
+  given.resolve(token);
   await joined;
   expect(connection.state).toMatchObject({ state: 'open', transport: 'websocket' });
   expect(whys).not.toContain('silent');
