@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { FIELDS } from '../packages/server/src/config/reference.ts';
 import { parseModule, readModules } from './tidy/modules.ts';
-import { check } from './tidy/rules.ts';
+import { check, retiredNames } from './tidy/rules.ts';
 import { checkStructure } from './tidy/structure.ts';
 import { shortFiles } from './tidy/short-files.ts';
 import { ownSseParsers } from './tidy/sse-parsers.ts';
@@ -152,12 +152,6 @@ const violations: readonly [name: string, path: string, source: string, message:
     'const MEMO_MAX = 100; const memo = new Map<string, object>();\nexport const keep = (url: string): void => { if (memo.size >= MEMO_MAX) memo.clear(); memo.set(url, {}); };',
     /empties a map at MEMO_MAX/,
   ],
-  [
-    'a name uses a word that is retired',
-    'packages/server/src/core/tail.ts',
-    'export const flyingCount = (lane: { flying: number }): number => lane.flying;',
-    /"flying" is retired/,
-  ],
 ];
 
 test.each(violations)('it is found when %s', (_name, path, source, message) => {
@@ -188,6 +182,17 @@ test('a file and a folder beside it that import each other are found', () => {
     parseModule(`${folder}/sockets/refusal.ts`, "import '../respond.ts';"),
   ]);
   expect(found.map(({ path }) => path)).toEqual([`${folder}/sockets/refusal.ts`]);
+});
+
+test('a name or path with a retired word is found, also in a test', () => {
+  const source = 'export const flyingCount = (lane: { done: number }): number => lane.done;';
+  const paths = ['core/tail.ts', 'core/tail.test.ts', 'engine/inquiry.ts'].map((path) => `packages/server/src/${path}`);
+  const found = retiredNames(paths.map((path, index) => parseModule(path, index < 2 ? source : '')));
+  expect(found.map(({ path, message }) => [path, /"\w+" is retired/.exec(message)?.[0]])).toEqual([
+    [paths[0], '"flying" is retired'],
+    [paths[1], '"flying" is retired'],
+    [paths[2], '"inquiry" is retired'],
+  ]);
 });
 
 test('a short file without a reason is found', () => {

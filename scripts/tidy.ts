@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { readModules } from './tidy/modules.ts';
-import { check, longFiles, type Finding } from './tidy/rules.ts';
+import { check, longFiles, retiredNames, type Finding } from './tidy/rules.ts';
 import { checkStructure } from './tidy/structure.ts';
 import { shortFiles } from './tidy/short-files.ts';
 import { ownSseParsers } from './tidy/sse-parsers.ts';
@@ -25,6 +25,7 @@ export function tidy(root: string = ROOT): {
   const others = readModules(root, OTHER_FOLDERS);
   const findings = [
     ...check(modules, entryPoints(root, packages)),
+    ...retiredNames([...modules, ...others]),
     ...checkStructure([...modules, ...others]),
     ...shortFiles(modules),
     ...ownSseParsers([...modules, ...others]),

@@ -103,8 +103,8 @@ describe('@me', () => {
     const everyUser = CALLERS.filter(({ credentialsStatus }) => credentialsStatus === 'user').map(({ name }) => name);
     // A server is no user, and has to say who it is as one, like anybody else.
     const asked = CALLERS.map((caller) => {
-      const standing = caller.credentialsStatus === 'server' ? 'nobody' : caller.credentialsStatus;
-      return [caller.name, expectedOf({ ...caller, credentialsStatus: standing }, everyUser, way)];
+      const credentialsStatus = caller.credentialsStatus === 'server' ? 'nobody' : caller.credentialsStatus;
+      return [caller.name, expectedOf({ ...caller, credentialsStatus }, everyUser, way)];
     });
     expect(outcomes).toEqual(Object.fromEntries(asked));
   });

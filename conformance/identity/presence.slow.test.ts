@@ -322,12 +322,12 @@ describe('after a restart', () => {
     for (const family of ['polycast.users.', 'polycast.channels.']) {
       const sequences = publishedTo(onlooker)
         .filter(({ channel }) => channel.startsWith(family))
-        .map(({ data: told }) => (told as { sequence: number }).sequence);
+        .map(({ data }) => (data as { sequence: number }).sequence);
       expect(sequences).toEqual(sequences.map((_, index) => index + 1));
     }
     const online = new Set<string>();
-    for (const { channel, data: told } of publishedTo(onlooker)) {
-      const { user } = told as Member;
+    for (const { channel, data } of publishedTo(onlooker)) {
+      const { user } = data as Member;
       if (channel === 'polycast.users.online') expect(online.size).toBeLessThan(online.add(user).size);
       if (channel === 'polycast.users.offline') expect(online.delete(user)).toBe(true);
     }

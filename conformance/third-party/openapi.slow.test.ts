@@ -82,7 +82,7 @@ describe('Python', () => {
       ['list', ['orders.2', 'orders.2', 'orders.2']],
       ['refused', 400, 'invalid_channel'],
       ['newest', '{"as":"it is"}'],
-      ['letters', ['polycast.private.ann', 'polycast.private.bob']],
+      ['messages', ['polycast.private.ann', 'polycast.private.bob']],
       [
         'poll',
         [

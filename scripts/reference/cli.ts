@@ -18,7 +18,7 @@ export function cliPage(): string {
     '## Exit codes',
     table(
       ['code', 'means'],
-      Object.values(EXIT_CODES).map(({ code: number, meaning: means }) => [String(number), means]),
+      Object.values(EXIT_CODES).map(({ code: number, meaning }) => [String(number), meaning]),
     ),
     '## Variables',
     table(

@@ -141,7 +141,6 @@ export function check(modules: readonly Module[], entries: ReadonlySet<string>):
       ...cacheHeaders(module),
       ...dialectNames(module),
       ...countedMemos(module),
-      ...retiredNames(module),
       ...otherCallers(module),
     ]);
   return [...findings, ...deadFiles(modules, entries)];
@@ -207,16 +206,20 @@ function countedMemos({ path, names, members }: Module): Finding[] {
     }));
 }
 
-/** `flyingCount` has the words `flying` and `count`. */
-function retiredNames({ path, names, members }: Module): Finding[] {
-  if (/\/testing[/.]/.test(path)) return [];
-  return [...new Set([...names, ...members])].flatMap((name) =>
-    name
-      .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
-      .toLowerCase()
-      .split(/[ _.$#]/)
-      .filter((word) => RETIRED_WORDS.has(word))
-      .map((word) => ({ path, message: `uses ${name}: "${word}" is retired, docs/glossary.md has the terms` })),
+/**
+ * Names with a retired word, in tests and helpers too. `flyingCount` has the words `flying` and
+ * `count`; the path `engine/inquiry.ts` has `inquiry`.
+ */
+export function retiredNames(modules: readonly Module[]): Finding[] {
+  return modules.flatMap(({ path, names, members }) =>
+    [...new Set([path, ...names, ...members])].flatMap((name) =>
+      name
+        .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
+        .toLowerCase()
+        .split(/[ _.$#/-]/)
+        .filter((word) => RETIRED_WORDS.has(word))
+        .map((word) => ({ path, message: `uses ${name}: "${word}" is retired, docs/glossary.md has the terms` })),
+    ),
   );
 }
 

@@ -14,11 +14,11 @@ from polycast_client.api.subscriptions import (
 from polycast_client.api.users import publish_to_users
 from polycast_client.models import (
     AcknowledgeEventsBody,
-    LetterToUsers,
     NewEvent,
     NewPullDelivery,
     NewSubscription,
     NewWebhookDelivery,
+    PrivateMessageToUsers,
     PullEventsBody,
     SubscriptionChanges,
 )
@@ -50,8 +50,8 @@ refused = publish_events.sync_detailed(client=client, body=NewEvent(channel="not
 show("refused", refused.status_code, refused.parsed.code)
 publish_to_channel.sync(client=client, channel="orders.3", body={"as": "it is"})
 show("newest", read_channel.sync(client=client, channel="orders.3").payload.read().decode())
-letters = publish_to_users.sync(client=client, body=LetterToUsers(data=1, users=["ann", "bob"]))
-show("letters", [result.channel for result in letters.results])
+messages = publish_to_users.sync(client=client, body=PrivateMessageToUsers(data=1, users=["ann", "bob"]))
+show("messages", [result.channel for result in messages.results])
 
 page = read_events.sync(client=client, channel=["orders.>"], after="earliest", limit=2)
 show("poll", [[event.channel, event.data if isinstance(event.data, int) else event.data["text"]] for event in page.events])

@@ -19,7 +19,7 @@ const OPEN = 3;
 /** One event in this many is a dead letter. */
 const DEAD_EACH = 5;
 /** What is noted is committed by then, without a sync… */
-const NOTED_MS = 120;
+const CHECKPOINT_PAUSE_MS = 120;
 /** …and synced and marked by then: changes for which no caller waits. */
 const SYNCED_MS = 1200;
 
@@ -46,7 +46,7 @@ export const subscriptionsLife: Life = {
       for (let turn = 0; turn < TURNS; turn++) {
         const [id, other] = [IDS[turn % IDS.length], IDS[(turn + 1) % IDS.length]] as [string, string];
         for (let times = 0; times < turn % 4; times++) store.enqueue(step(other));
-        if (turn % 4 === 3) await pause(NOTED_MS);
+        if (turn % 4 === 3) await pause(CHECKPOINT_PAUSE_MS);
         await store.write(step(id));
         acknowledge(`at ${id} ${cursors.get(id)}`);
       }

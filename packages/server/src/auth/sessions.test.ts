@@ -14,7 +14,7 @@ class TestSession implements Session {
   readonly sinceMs = 0;
   readonly address = '';
   registryIndex = -1;
-  readonly dismissals: RevokedReason[] = [];
+  readonly revokedReasons: RevokedReason[] = [];
 
   constructor(id: string, principal: Principal, transport: Session['transport'] = 'sse') {
     this.id = id;
@@ -26,7 +26,7 @@ class TestSession implements Session {
   drain(): void {}
 
   disconnect(code: RevokedReason): void {
-    this.dismissals.push(code);
+    this.revokedReasons.push(code);
   }
 
   destroy(): void {}
@@ -59,7 +59,7 @@ function principalOf({ kind, user, key, token, issuedMs }: Described): Principal
 test('the sessions of each user are known, after any order of changes', () => {
   const step = fc.record({ what: fc.constantFrom('open', 'close', 'assume'), which: fc.nat(5), principal });
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 40 }), revocation, (steps, meant) => {
+    fc.property(fc.array(step, { maxLength: 40 }), revocation, (steps, given) => {
       const sessions = new Sessions();
       const live: TestSession[] = [];
       for (const { what, which, principal: described } of steps) {
@@ -84,15 +84,15 @@ test('the sessions of each user are known, after any order of changes', () => {
         expect(sessions.countOfUser(user)).toBe(expected.length);
       }
       const names = ['user', 'key', 'token'] as const;
-      const isNamed = names.some((each) => meant[each] !== undefined) || meant.session !== undefined;
+      const isNamed = names.some((each) => given[each] !== undefined) || given.session !== undefined;
       const expected = live.filter(
         (session) =>
           isNamed &&
-          names.every((each) => meant[each] === undefined || session.principal[each] === meant[each]) &&
-          (meant.session === undefined || session.id === meant.session) &&
-          session.principal.issuedMs < meant.issuedBeforeMs,
+          names.every((each) => given[each] === undefined || session.principal[each] === given[each]) &&
+          (given.session === undefined || session.id === given.session) &&
+          session.principal.issuedMs < given.issuedBeforeMs,
       );
-      expect(new Set(sessions.matching(meant as Revocation))).toEqual(new Set(expected));
+      expect(new Set(sessions.matching(given as Revocation))).toEqual(new Set(expected));
     }),
   );
 });
@@ -131,11 +131,11 @@ test('many sessions are ended in parts, without those that have closed meanwhile
   const all = Array.from({ length: 1000 }, (_each, index) => new TestSession(String(index), key));
   for (const session of all) sessions.add(session);
   expect(disconnectRevoked(sessions, { key: 'k', issuedBeforeMs: Infinity })).toBe(1000);
-  const ended = all.filter(({ dismissals }) => dismissals.length > 0).length;
+  const ended = all.filter(({ revokedReasons }) => revokedReasons.length > 0).length;
   expect(ended).toBeGreaterThan(0);
   expect(ended).toBeLessThan(1000);
   const last = all.at(-1) as TestSession;
   sessions.remove(last);
-  await expect.poll(() => all.filter(({ dismissals }) => dismissals.length > 0).length).toBe(999);
-  expect(last.dismissals).toEqual([]);
+  await expect.poll(() => all.filter(({ revokedReasons }) => revokedReasons.length > 0).length).toBe(999);
+  expect(last.revokedReasons).toEqual([]);
 });

@@ -74,8 +74,8 @@ test('all problems are reported together, each with its line and the nearest kno
   const path = file(
     'heartbeatMs: 5\nlimits:\n  bodyByteMax: 3\n  connectionsMax: many\nrules:\n  - pattern: a..b\n    retains: x\n',
   );
-  const told = problems({ file: path, environment: { POLYCAST_LISTN: 'x', POLYCAST_DRAIN_TIME_MS: 'soon' } });
-  expect(told.replaceAll(/\/0\.\d+/g, 'hub')).toMatchInlineSnapshot(`
+  const reported = problems({ file: path, environment: { POLYCAST_LISTN: 'x', POLYCAST_DRAIN_TIME_MS: 'soon' } });
+  expect(reported.replaceAll(/\/0\.\d+/g, 'hub')).toMatchInlineSnapshot(`
     "POLYCAST_LISTN: sets no known field; did you mean POLYCAST_LISTEN?
     rules.0.pattern: must be a channel pattern: tokens of A-Z a-z 0-9 _ - joined by dots, \`*\` for one token, a last \`>\` for the rest, \`{user}\` for the name of the user (hub.yaml:6)
     rules.0.retains: is not a known field; did you mean \`retain\`? (hub.yaml:7)
@@ -108,11 +108,11 @@ test('a setting of the wrong form is refused', () => {
 });
 
 test('keys with the names of built-in members are only unknown keys', () => {
-  const told = problems({
+  const reported = problems({
     file: file('__proto__: { listen: "127.0.0.1:1" }\nconstructor: 1\n'),
     settings: ['__proto__.x=1'],
   });
-  expect(told).toMatch(/__proto__: is not a known field/);
-  expect(told).toMatch(/constructor: is not a known field/);
+  expect(reported).toMatch(/__proto__: is not a known field/);
+  expect(reported).toMatch(/constructor: is not a known field/);
   expect(({} as Record<string, unknown>)['x']).toBeUndefined();
 });

@@ -49,10 +49,10 @@ test('the tail has all events of the range that it covers, for any channels and 
         channels.forEach((name, index) => tail.push(record(index + 1, name)));
         expect(tail.bytes).toBeLessThanOrEqual(held * EVENT_BYTES);
         const want = interest(...wanted);
-        const meant = channels.flatMap((name, index) => (want.matches(record(index + 1, name)) ? [index + 1] : []));
+        const matching = channels.flatMap((name, index) => (want.matches(record(index + 1, name)) ? [index + 1] : []));
         for (let after = 0; after <= channels.length; after++) {
           if (!tail.covers(want, after)) continue;
-          expect(positions(tail, want, after)).toEqual(meant.filter((position) => position > after));
+          expect(positions(tail, want, after)).toEqual(matching.filter((position) => position > after));
         }
         expect(tail.covers(want, tail.start)).toBe(true);
       },
@@ -175,9 +175,9 @@ test('a trimmed event is delivered to no reader, and the trim is remembered unti
         for (let after = 0; after <= tail.head; after++) {
           if (!tail.covers(want, after)) continue;
           const { records, gapThrough } = tail.collect(want, after, Infinity, Infinity, size);
-          const isMeant = (each: StoredRecord): boolean => each.position > after && want.matches(each);
-          expect(records).toEqual(kept.filter(isMeant));
-          expect(gapThrough).toBe(Math.max(0, ...removed.filter(isMeant).map(({ position }) => position)));
+          const isMatching = (each: StoredRecord): boolean => each.position > after && want.matches(each);
+          expect(records).toEqual(kept.filter(isMatching));
+          expect(gapThrough).toBe(Math.max(0, ...removed.filter(isMatching).map(({ position }) => position)));
         }
       },
     ),

@@ -10,7 +10,7 @@ import {
   type RouteDescription,
 } from '../http/route-description.ts';
 import { ANY_DATA, BYTES, channel, eventType, user } from '../http/openapi/schemas.ts';
-import { addressedLetter, cloudEvent, letter, newEvent, published, result, results } from './schemas.ts';
+import { addressedMessage, cloudEvent, newEvent, privateMessage, published, result, results } from './schemas.ts';
 
 const IDEMPOTENCY_KEY = headerParameter(
   'Idempotency-Key',
@@ -130,7 +130,7 @@ export function describePublishToUser({ batchEventsMax }: PublishLimits): RouteD
     parameters: [pathParameter('user', user(), 'The name of the user, percent-encoded.'), TYPE, IDEMPOTENCY_KEY],
     bodies: [
       json(
-        z.xor([letter(), z.array(letter()).max(batchEventsMax)]),
+        z.xor([privateMessage(), z.array(privateMessage()).max(batchEventsMax)]),
         `One event, or at most ${batchEventsMax.toLocaleString('en-US')}.`,
         { type: 'order.paid', data: { total: 42 } },
       ),
@@ -157,7 +157,7 @@ export function describePublishToUsers({ batchEventsMax }: PublishLimits): Route
     parameters: [IDEMPOTENCY_KEY],
     bodies: [
       json(
-        z.xor([addressedLetter(batchEventsMax), z.array(addressedLetter(batchEventsMax))]),
+        z.xor([addressedMessage(batchEventsMax), z.array(addressedMessage(batchEventsMax))]),
         `One envelope, or a list for at most ${batchEventsMax.toLocaleString('en-US')} users in total.`,
         { user: 'ann', type: 'order.paid', data: { total: 42 } },
       ),

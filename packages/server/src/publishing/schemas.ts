@@ -50,22 +50,22 @@ export const results: () => z.ZodType = named('Results', () => z.object({ result
   description: 'One result per user, in order.',
 });
 
-/** An event for a user. */
-export const letter: () => z.ZodType = named('Letter', () =>
+/** A private message: an event for one user. */
+export const privateMessage: () => z.ZodType = named('PrivateMessage', () =>
   z.strictObject({ ...common(), ifMatch: ownCondition().optional() }),
 );
 
-const letterToUser = named('LetterToUser', () =>
+const messageToUser = named('PrivateMessageToUser', () =>
   z.strictObject({ ...common(), ifMatch: ownCondition().optional(), user: user() }),
 );
 
 /** @param usersMax most users of one envelope */
-export function addressedLetter(usersMax: number): z.ZodType {
+export function addressedMessage(usersMax: number): z.ZodType {
   const known = addressed.get(usersMax);
   if (known !== undefined) return known;
   const users = z.array(user()).min(1).max(usersMax).meta({ uniqueItems: true });
-  const letterToUsers = z.strictObject({ ...common(), users }).meta({ id: 'LetterToUsers' });
-  const schema = z.xor([letterToUser(), letterToUsers]).meta({ id: 'AddressedLetter' });
+  const messageToUsers = z.strictObject({ ...common(), users }).meta({ id: 'PrivateMessageToUsers' });
+  const schema = z.xor([messageToUser(), messageToUsers]).meta({ id: 'AddressedMessage' });
   addressed.set(usersMax, schema);
   return schema;
 }

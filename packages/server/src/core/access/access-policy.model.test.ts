@@ -47,8 +47,8 @@ test('with any rules: no pattern allows a channel that its own name does not all
         const asPattern = access.decide(who, action, pattern).kind;
         if (asPattern === 'no') return;
         // The hub's own channels have no presence themselves.
-        const meant = action === 'presence' ? CHANNELS.filter((each) => !each.startsWith('polycast.')) : CHANNELS;
-        for (const channel of meant.filter((each) => relationOf(pattern, each) === 'covers')) {
+        const allowed = action === 'presence' ? CHANNELS.filter((each) => !each.startsWith('polycast.')) : CHANNELS;
+        for (const channel of allowed.filter((each) => relationOf(pattern, each) === 'covers')) {
           const byName = access.decide(who, action, channel).kind;
           expect([channel, byName]).not.toEqual([channel, 'no']);
           if (asPattern === 'yes') expect([channel, byName]).toEqual([channel, 'yes']);

@@ -105,9 +105,9 @@ const channels = [['a', 'b'], below(['a', 'b']), below(below(['a', 'b'])), below
 test('the relation of two patterns is the relation of their sets of channels', () => {
   fc.assert(
     fc.property(pattern, pattern, (one, other) => {
-      const meant = channels.filter((channel) => relationOf(other, channel) === 'covers');
-      const covered = meant.filter((channel) => relationOf(one, channel) === 'covers');
-      const expected = covered.length === 0 ? 'disjoint' : covered.length === meant.length ? 'covers' : 'overlaps';
+      const wanted = channels.filter((channel) => relationOf(other, channel) === 'covers');
+      const covered = wanted.filter((channel) => relationOf(one, channel) === 'covers');
+      const expected = covered.length === 0 ? 'disjoint' : covered.length === wanted.length ? 'covers' : 'overlaps';
       expect(relationOf(one, other)).toBe(expected);
     }),
     { numRuns: 2000 },

@@ -33,11 +33,15 @@ test('a few patterns, and many, cover every channel that one of them matches', (
 
 test('matches the events of its types that its patterns cover, except those of excluded channels', () => {
   const interest = new Interest('k', ['a.*', 'b'], ['x'], ['a.c'], 0);
-  const meant = (name: string, type?: string): boolean => interest.matches({ ...event(name, type), position: 1 });
-  expect([meant('a.b', 'x'), meant('b', 'x')]).toEqual([true, true]);
-  expect([meant('a.c', 'x'), meant('a.b', 'y'), meant('a.b'), meant('c', 'x'), meant('a.b.c', 'x')]).not.toContain(
-    true,
-  );
+  const isMatch = (name: string, type?: string): boolean => interest.matches({ ...event(name, type), position: 1 });
+  expect([isMatch('a.b', 'x'), isMatch('b', 'x')]).toEqual([true, true]);
+  expect([
+    isMatch('a.c', 'x'),
+    isMatch('a.b', 'y'),
+    isMatch('a.b'),
+    isMatch('c', 'x'),
+    isMatch('a.b.c', 'x'),
+  ]).not.toContain(true);
 });
 
 test('knows of new events only from its first position on, and while it is in the index', () => {

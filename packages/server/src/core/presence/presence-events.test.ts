@@ -26,16 +26,16 @@ const change: fc.Arbitrary<PresenceChange> = fc.oneof(
 
 test('a change is parsed from its event unchanged', () => {
   fc.assert(
-    fc.property(change, (told) => {
-      const event = presenceEvent(told, formatTime);
+    fc.property(change, (given) => {
+      const event = presenceEvent(given, formatTime);
       const data: unknown = JSON.parse(JSON.stringify(event.data));
-      expect(parsePresenceChange({ ...event, data }, Date.parse)).toEqual(JSON.parse(JSON.stringify(told)));
+      expect(parsePresenceChange({ ...event, data }, Date.parse)).toEqual(JSON.parse(JSON.stringify(given)));
     }),
   );
 });
 
 test('events of other forms are not parsed as changes, and throw no error', () => {
-  const told = fc.constantFrom('polycast.presence.a', 'polycast.users.online', 'polycast.channels.vacated');
+  const channelName = fc.constantFrom('polycast.presence.a', 'polycast.users.online', 'polycast.channels.vacated');
   const type = fc.constantFrom(
     'polycast.join',
     'polycast.leave',
@@ -45,7 +45,7 @@ test('events of other forms are not parsed as changes, and throw no error', () =
     'x',
   );
   fc.assert(
-    fc.property(told, type, fc.jsonValue(), (on, as, data) => {
+    fc.property(channelName, type, fc.jsonValue(), (on, as, data) => {
       expect(parsePresenceChange({ channel: on, type: as, data }, Date.parse)).toBeUndefined();
     }),
   );

@@ -112,15 +112,15 @@ describe('a join or leave', () => {
 
   test('1,000 reconnects a minute are one join, and one leave after the last', () => {
     const { enter, leave, after } = begin();
-    const told: PresenceChange[] = [];
+    const announced: PresenceChange[] = [];
     for (let round = 0; round < 1000; round++) {
       enter('ann');
-      told.push(...after(30));
+      announced.push(...after(30));
       leave('ann');
-      told.push(...after(30));
+      announced.push(...after(30));
     }
-    told.push(...after(60_000));
-    expect(words(told)).toEqual(['join ann 1', 'leave ann']);
+    announced.push(...after(60_000));
+    expect(words(announced)).toEqual(['join ann 1', 'leave ann']);
   });
 
   test('a user that leaves soon after a second device left has the whole grace period', () => {
@@ -242,15 +242,15 @@ describe('system events', () => {
 describe('after a restart', () => {
   test('users who return have not left, and the others leave after the grace period', () => {
     const before = begin({ systemEvents: true });
-    const telling = new PublishedPresence();
+    const publishedState = new PublishedPresence();
     for (const user of ['ann', 'bob']) {
       before.enter(user, { name: user });
       before.connect(user);
     }
-    for (const change of before.after(0)) telling.apply(change);
+    for (const change of before.after(0)) publishedState.apply(change);
     const { presence, restore, enter, connect, after } = begin({ systemEvents: true });
-    restore(telling.stored);
-    expect(new PresenceObserver(presence.snapshot(ROOM)).members).toEqual(telling.channel(ROOM).members);
+    restore(publishedState.stored);
+    expect(new PresenceObserver(presence.snapshot(ROOM)).members).toEqual(publishedState.channel(ROOM).members);
     enter('ann', { name: 'ann' });
     connect('ann');
     expect(after(9_999)).toEqual([]);
@@ -259,11 +259,11 @@ describe('after a restart', () => {
 
   test('a channel is counted again after a change', () => {
     const before = begin({ listedMax: 2 });
-    const telling = new PublishedPresence();
+    const publishedState = new PublishedPresence();
     for (const user of ['a', 'b', 'c']) before.enter(user);
-    for (const change of before.after(0)) telling.apply(change);
+    for (const change of before.after(0)) publishedState.apply(change);
     const { presence, restore, enter, after } = begin({ listedMax: 2 });
-    restore(telling.stored);
+    restore(publishedState.stored);
     expect(presence.snapshot(ROOM).users).toBe(3);
     enter('a');
     after(9_999);

@@ -10,8 +10,8 @@ test.each([
   ['delivery.heartbeat_ms', 'delivery.heartbeatMs'],
   ['delivery.heartBeatMS', 'delivery.heartbeatMs'],
   ['limits.bodyByteMax', 'limits.bodyBytesMax'],
-])('%s is corrected to %s', (given, meant) => {
-  expect(closestMatch(given, KNOWN)).toBe(meant);
+])('%s is corrected to %s', (given, expected) => {
+  expect(closestMatch(given, KNOWN)).toBe(expected);
 });
 
 test.each(['', 'colour', 'x', 'zzzzzzzz'])('"%s" is not corrected', (given) => {

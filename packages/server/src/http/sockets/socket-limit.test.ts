@@ -56,14 +56,14 @@ test('silent connections of one address are counted; the next ones are refused, 
   expect(refused).toMatch(/^HTTP\/1\.1 429 /);
   expect(refused).toMatch(/^retry-after: 5\r$/im);
   expect(refused).toContain('"code":"too_many_connections"');
-  const told = await silent(hub, 16);
+  const refusedLines = await silent(hub, 16);
   const beyond = line(hub);
   await vi.waitFor(() => expect(beyond.isOver).toBe(true), 5000);
   expect(beyond.text).toBe('');
-  expect(told.filter(({ isOver }) => isOver)).toHaveLength(0);
+  expect(refusedLines.filter(({ isOver }) => isOver)).toHaveLength(0);
   // Other addresses are not limited.
   expect(await asked(hub, '127.0.0.2')).toMatch(/^HTTP\/1\.1 200 /);
-  for (const { socket } of [...lines, ...told]) socket.destroy();
+  for (const { socket } of [...lines, ...refusedLines]) socket.destroy();
   await vi.waitFor(async () => expect(await asked(hub)).toMatch(/^HTTP\/1\.1 200 /), 5000);
   const metrics = await (await fetch(`${hub.url}/metrics`)).text();
   expect(Number(/^polycast_sockets_refused_total (\d+)$/m.exec(metrics)?.[1])).toBeGreaterThanOrEqual(18);

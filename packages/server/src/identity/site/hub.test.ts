@@ -187,7 +187,7 @@ test('a stream survives an outage of the site, and ends with the grace period', 
 });
 
 /** Sends a request as the site does, with its own key. */
-function tell({ hub }: Kit, path: string): Promise<Response> {
+function callHub({ hub }: Kit, path: string): Promise<Response> {
   return fetch(hub.url + path, { method: 'POST', headers: { authorization: `Bearer ${hub.firstKey}` } });
 }
 
@@ -197,7 +197,7 @@ test('when the site disconnects a user, the streams end and cached answers are d
   const stream = framesOf(await get('/v1/events?channel=@me', { ...ADA, accept: 'text/event-stream' }));
   await messageOf(stream, 'polycast.ready');
   backend.behave = down;
-  expect((await tell(world, '/v1/users/ada/disconnect')).status).toBe(200);
+  expect((await callHub(world, '/v1/users/ada/disconnect')).status).toBe(200);
   expect(await messageOf(stream, 'polycast.closing')).toContain('unauthorized');
   // The grace does not apply either.
   expect((await get('/v1/events?channel=@me', ADA)).status).toBe(503);
@@ -207,7 +207,7 @@ test('a user who logs in again after that is accepted, also with the same cookie
   const world = await kit(answersBySession(60));
   const { backend, get } = world;
   expect((await get('/v1/events?channel=@me', ADA)).status).toBe(200);
-  await tell(world, '/v1/users/ada/disconnect');
+  await callHub(world, '/v1/users/ada/disconnect');
   await expect.poll(async () => (await get('/v1/events?channel=@me', ADA)).status).toBe(200);
   expect(backend.requests).toHaveLength(2);
 });
@@ -220,11 +220,11 @@ test('when the site has a user reauthenticated, a stream continues with its curr
   const staff = framesOf(await get('/v1/events?channel=staff', headers));
   await Promise.all([messageOf(own, 'polycast.ready'), messageOf(staff, 'polycast.ready')]);
   backend.behave = () => ({ user: 'ada', ttlSeconds: 60 });
-  expect((await tell(world, '/v1/users/ada/reauthenticate')).status).toBe(200);
+  expect((await callHub(world, '/v1/users/ada/reauthenticate')).status).toBe(200);
   expect(await messageOf(staff, 'polycast.closing')).toContain('forbidden');
   const ended = messageOf(own, 'polycast.closing');
   // The site was asked once for both streams. The other stream stays open until the disconnect.
   expect(backend.requests).toHaveLength(2);
-  await tell(world, '/v1/users/ada/disconnect');
+  await callHub(world, '/v1/users/ada/disconnect');
   expect(await ended).toContain('unauthorized');
 });

@@ -69,12 +69,12 @@ interface Given {
 class Rig {
   readonly clock = new TestClock();
   readonly sent: Sent[] = [];
-  readonly inquiry: SiteLookup<Given>;
+  readonly lookup: SiteLookup<Given>;
   concurrentMax = 0;
 
   constructor(settings: Partial<SiteLookupSettings> = {}) {
     const { clock, sent } = this;
-    this.inquiry = new SiteLookup<Given>(
+    this.lookup = new SiteLookup<Given>(
       {
         send: (body, askedMs) =>
           new Promise<SiteAnswer<Given>>((resolve, reject) => {
@@ -106,7 +106,7 @@ test('with any events: bounded, asked once, nothing beyond the grace period, not
   await fc.assert(
     fc.asyncProperty(steps, async (list) => {
       const rig = new Rig();
-      const { inquiry, sent, clock } = rig;
+      const { lookup, sent, clock } = rig;
       const forgotten = new Map<string, number>();
       const waiting: Promise<void>[] = [];
       const check = (name: string, given: Given): void => {
@@ -134,12 +134,12 @@ test('with any events: bounded, asked once, nothing beyond the grace period, not
         if (one.do === 'forget') {
           // Only the clock distinguishes two moments here.
           clock.advance(1);
-          inquiry.forget(`user ${one.key}`);
+          lookup.forget(`user ${one.key}`);
           forgotten.set(String(one.key), clock.nowMs());
         }
-        if (one.do === 'ask') attempt(String(one.key), () => inquiry.ask(String(one.key), () => String(one.key)));
+        if (one.do === 'ask') attempt(String(one.key), () => lookup.ask(String(one.key), () => String(one.key)));
         if (one.do === 'renew')
-          attempt(String(one.key), () => inquiry.renew(String(one.key), () => String(one.key), clock.nowMs()));
+          attempt(String(one.key), () => lookup.renew(String(one.key), () => String(one.key), clock.nowMs()));
         if (one.do === 'end') sent[one.which % Math.max(1, sent.length)]?.end(one.how);
         await Promise.resolve().then(() => undefined);
         await new Promise((resolve) => setImmediate(resolve));
@@ -154,7 +154,7 @@ test('with any events: bounded, asked once, nothing beyond the grace period, not
       expect(rig.concurrentMax).toBeLessThanOrEqual(SETTINGS.concurrentMax);
       // When the site works again, it receives a question: first a probe, if one is known.
       clock.advance(TTL_MS + SETTINGS.graceMs);
-      const last = inquiry.ask('0', () => '0');
+      const last = lookup.ask('0', () => '0');
       expect(sent).toHaveLength(1);
       sent[0]?.end('yes');
       await new Promise((resolve) => setImmediate(resolve));
@@ -166,44 +166,44 @@ test('with any events: bounded, asked once, nothing beyond the grace period, not
 });
 
 test('a request that has waited too long for its turn fails', async () => {
-  const { inquiry, sent, clock } = new Rig({ concurrentMax: 1 });
+  const { lookup, sent, clock } = new Rig({ concurrentMax: 1 });
   const ask = (name: string): Promise<unknown> =>
-    Promise.resolve(inquiry.ask(name, () => name)).catch((error: unknown) => (error as PolycastError).code);
+    Promise.resolve(lookup.ask(name, () => name)).catch((error: unknown) => (error as PolycastError).code);
   const answers = [ask('1'), ask('2'), ask('3')];
   clock.advance(401);
   sent[0]?.end('yes');
   expect(await answers[0]).toMatchObject({ allowed: true });
   expect(await answers[1]).toBe('identity_unavailable');
   expect(await answers[2]).toBe('identity_unavailable');
-  expect(inquiry.stats).toEqual({ asked: 1, failed: 0, graced: 0, unavailable: 2 });
+  expect(lookup.stats).toEqual({ asked: 1, failed: 0, graced: 0, unavailable: 2 });
 });
 
 test('an outage fails the waiting requests immediately', async () => {
-  const { inquiry, sent } = new Rig({ concurrentMax: 1, failuresMax: 1, queueMax: 100 });
-  const answers = Array.from({ length: 50 }, async (_, index) => inquiry.ask(`${index}`, () => `${index}`));
+  const { lookup, sent } = new Rig({ concurrentMax: 1, failuresMax: 1, queueMax: 100 });
+  const answers = Array.from({ length: 50 }, async (_, index) => lookup.ask(`${index}`, () => `${index}`));
   sent[0]?.end('fail');
   const settled = await Promise.allSettled(answers);
   expect(settled.every(({ status }) => status === 'rejected')).toBe(true);
-  expect(inquiry.stats.asked).toBe(1);
+  expect(lookup.stats.asked).toBe(1);
 });
 
 test('waiting requests are bounded in bytes: the client with the most loses its newest, others find room, and memory is released', async () => {
-  const { inquiry, sent } = new Rig({ concurrentMax: 1, queueMax: 1000, queueBytesMax: 100_000 });
+  const { lookup, sent } = new Rig({ concurrentMax: 1, queueMax: 1000, queueBytesMax: 100_000 });
   const long = (name: string): string => `${name} ${'x'.repeat(10_000)}`;
   const ask = async (name: string, client: string): Promise<unknown> =>
     Promise.resolve()
-      .then(() => inquiry.ask(name, () => long(name), client))
+      .then(() => lookup.ask(name, () => long(name), client))
       .then(
         ({ allowed }) => allowed,
         (error: unknown) => (error as PolycastError).code,
       );
   const crowd = Array.from({ length: 50 }, (_, index) => ask(`crowd ${index}`, 'crowd'));
   await new Promise((resolve) => setImmediate(resolve));
-  expect(inquiry.waiting.bytes).toBeGreaterThan(80_000);
-  expect(inquiry.waiting.bytes).toBeLessThanOrEqual(inquiry.waiting.bytesMax);
+  expect(lookup.waiting.bytes).toBeGreaterThan(80_000);
+  expect(lookup.waiting.bytes).toBeLessThanOrEqual(lookup.waiting.bytesMax);
   const other = ask('other', 'other');
   await new Promise((resolve) => setImmediate(resolve));
-  expect(inquiry.waiting.bytes).toBeLessThanOrEqual(inquiry.waiting.bytesMax);
+  expect(lookup.waiting.bytes).toBeLessThanOrEqual(lookup.waiting.bytesMax);
   while (sent.length > 0) {
     sent[0]?.end('yes');
     await new Promise((resolve) => setImmediate(resolve));
@@ -213,6 +213,6 @@ test('waiting requests are bounded in bytes: the client with the most loses its 
   // One was in flight, and one of the four waiting questions gave its place to the other client.
   expect(answers.filter((answer) => answer === true)).toHaveLength(4);
   expect(answers.filter((answer) => answer === 'identity_unavailable')).toHaveLength(46);
-  expect(inquiry.waiting.bytes).toBe(0);
-  expect(inquiry.waiting.refused).toBe(46);
+  expect(lookup.waiting.bytes).toBe(0);
+  expect(lookup.waiting.refused).toBe(46);
 });

@@ -56,9 +56,9 @@ async function connect(hub: SubscriptionHub, token?: string): Promise<Worker> {
   };
 }
 
-async function createQueue(hub: SubscriptionHub, wishes: object = {}): Promise<string> {
+async function createQueue(hub: SubscriptionHub, options: object = {}): Promise<string> {
   const delivery = { kind: 'pull' };
-  const { id } = await hub.create({ channels: ['jobs.>'], ordering: 'none', delivery, ...wishes });
+  const { id } = await hub.create({ channels: ['jobs.>'], ordering: 'none', delivery, ...options });
   return id as string;
 }
 

@@ -294,9 +294,9 @@ test('a gap of retention is delivered in order, with a lease, until it is acknow
   const [gap] = (await reopened.pull({ waitMs: 10_000 })) as [LeasedEvent];
   expect(`{${Buffer.from(gap.body).toString()}`).toContain('"type":"polycast.gap"');
   again.engine.subscriptions.pullService.release(queue.id, [gap.lease], 0);
-  const [told] = (await reopened.pull({ waitMs: 10_000 })) as [LeasedEvent];
-  expect(told).toMatchObject({ delivery: 2, body: gap.body });
-  reopened.acknowledge(told);
+  const [redelivered] = (await reopened.pull({ waitMs: 10_000 })) as [LeasedEvent];
+  expect(redelivered).toMatchObject({ delivery: 2, body: gap.body });
+  reopened.acknowledge(redelivered);
   expect((await reopened.pull({ waitMs: 10_000 })).map(dataOf)).toEqual(['kept']);
 });
 

@@ -29,8 +29,8 @@ test('the table has every state and every input', () => {
   expect(rows.map(([state]) => state)).toEqual(['`pending`', '`active`', '`paused`', '`suspended`', '`ended`']);
 });
 
-const cells = rows.flatMap(([state = '', ...told]) =>
-  told.map((cell, index) => [state.slice(1, -1), head[index + 1] ?? '', cell] as const),
+const cells = rows.flatMap(([state = '', ...texts]) =>
+  texts.map((cell, index) => [state.slice(1, -1), head[index + 1] ?? '', cell] as const),
 );
 
 test.each(cells)('%s, %s: %s', (state, column, cell) => {

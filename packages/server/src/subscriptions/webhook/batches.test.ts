@@ -20,14 +20,14 @@ const ROUNDED_MS = 1000;
 
 test('single events wait for others, and a full batch is sent immediately', async () => {
   const receiver = await openReceiver();
-  const witness = await openReceiver();
+  const other = await openReceiver();
   const kit = await openSubscriptionKit();
   await kit.create(webhook(receiver.url, {}, { batch: { countMax: 3, waitMs: HOUR_MS } }));
-  await kit.create(webhook(witness.url));
+  await kit.create(webhook(other.url));
   for (let count = 0; count < 10; count++) {
     await kit.publish(`a.${count % 2}`, count);
     // Another subscription has received the event, so this one could have received it too.
-    await witness.until(({ length }) => length === count + 1);
+    await other.until(({ length }) => length === count + 1);
     await receiver.until(({ length }) => length === Math.floor((count + 1) / 3));
     expect(receiver.received).toHaveLength(Math.floor((count + 1) / 3));
   }

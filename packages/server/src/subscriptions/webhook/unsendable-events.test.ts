@@ -43,14 +43,14 @@ function dataOf({ received }: Receiver): readonly unknown[] {
   return received.flatMap(({ body }) => JSON.parse(body) as unknown);
 }
 
-const ON_A_STANDING_CLOCK = { nowMs: () => Date.now() };
+const WITH_A_STOPPED_CLOCK = { nowMs: () => Date.now() };
 
 describe('an event from which no request can be made', () => {
   test('is a dead letter immediately, with its reason, and those behind it are sent without a retry', async () => {
     const receiver = await openReceiver();
     const { kit } = await openVirtualTime({
       kit: await logWith(['broken', 'good', 'broken', 'good']),
-      ...ON_A_STANDING_CLOCK,
+      ...WITH_A_STOPPED_CLOCK,
     });
     const id = await kit.create(webhook(receiver.url, {}, { format: 'data' }));
     await receiver.until(({ length }) => length === 2);
@@ -85,7 +85,7 @@ describe('an event from which no request can be made', () => {
       const receiver = await openReceiver();
       const kept = await logWith(['good', 'good', 'broken', 'good', 'broken', 'broken', 'good', 'good']);
       await kept.log.append([stored('a.2', '"data":8}'), stored('a.3', '"dat":0}')]);
-      const { kit } = await openVirtualTime({ kit: kept, ...ON_A_STANDING_CLOCK });
+      const { kit } = await openVirtualTime({ kit: kept, ...WITH_A_STOPPED_CLOCK });
       const id = await kit.create(
         webhook(receiver.url, { ordering }, { format: 'data', batch: { countMax: 10, waitMs: 0 } }),
       );
@@ -99,7 +99,7 @@ describe('an event from which no request can be made', () => {
 
   test('is found by the HTTP client: it does not count against the endpoint, and is a dead letter as well', async () => {
     const receiver = await openReceiver();
-    const { kit } = await openVirtualTime({ kit: await logWith(['good']), ...ON_A_STANDING_CLOCK });
+    const { kit } = await openVirtualTime({ kit: await logWith(['good']), ...WITH_A_STOPPED_CLOCK });
     const id = await kit.create(webhook(receiver.url, {}, { headers: { 'x-a': 'a\nx-b: c' } }));
     await vi.waitFor(async () => expect(await lettersOf(kit, id)).toEqual([[1, 'request']]));
     expect(kit.engine.subscriptions.get(id)?.status).toMatchObject({ state: 'active', failingSinceMs: undefined });
@@ -110,7 +110,7 @@ describe('an event from which no request can be made', () => {
 test('the events of a failed batch without retries are dead letters, one each', async () => {
   const receiver = await openReceiver();
   receiver.answer = (_received, response) => response.writeHead(500).end();
-  const { kit } = await openVirtualTime({ kit: await logWith(['good', 'good', 'good']), ...ON_A_STANDING_CLOCK });
+  const { kit } = await openVirtualTime({ kit: await logWith(['good', 'good', 'good']), ...WITH_A_STOPPED_CLOCK });
   const id = await kit.create(
     webhook(receiver.url, {}, { format: 'data', batch: { countMax: 10, waitMs: 0 }, retryDelaysMs: [] }),
   );

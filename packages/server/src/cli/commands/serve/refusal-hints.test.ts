@@ -19,15 +19,19 @@ const REFUSAL: Refusal = {
   needs: 'a server with a key',
 };
 
-function notes(): { readonly lines: string[]; readonly tell: (refusal: Refusal) => void; pass(ms: number): void } {
+function createHints(): {
+  readonly lines: string[];
+  readonly report: (refusal: Refusal) => void;
+  pass(ms: number): void;
+} {
   const lines: string[] = [];
   let nowMs = 0;
   const terminal = {
     notice: (line: string) => void lines.push(line),
     noticeStyle: (_style: unknown, text: string) => text,
   };
-  const tell = createRefusalHints(terminal, () => nowMs);
-  return { lines, tell, pass: (ms) => void (nowMs += ms) };
+  const report = createRefusalHints(terminal, () => nowMs);
+  return { lines, report, pass: (ms) => void (nowMs += ms) };
 }
 
 test.each([
@@ -45,23 +49,23 @@ test.each([
   [{ code: 'host_not_allowed', action: undefined, host: 'hub.lan:8080' }, '', 'publicUrl: http://hub.lan:8080'],
   [{ code: 'unauthorized', action: undefined }, '', 'identity.tokens'],
 ] as const)('%j is printed with the setting that would allow it', (part, what, setting) => {
-  const { lines, tell } = notes();
-  tell({ ...REFUSAL, ...part } as Refusal);
+  const { lines, report } = createHints();
+  report({ ...REFUSAL, ...part } as Refusal);
   expect(lines).toEqual([expect.stringContaining(what), expect.stringContaining(setting)]);
 });
 
 test('a refusal that no setting allows prints no hint', () => {
-  const { lines, tell } = notes();
-  tell({ ...REFUSAL, code: 'invalid_json', status: 400, action: undefined });
+  const { lines, report } = createHints();
+  report({ ...REFUSAL, code: 'invalid_json', status: 400, action: undefined });
   expect(lines).toEqual([]);
 });
 
 test('of many refusals a few are printed, and the number of the others', () => {
-  const { lines, tell, pass } = notes();
-  for (let count = 0; count < 100; count++) tell(REFUSAL);
+  const { lines, report, pass } = createHints();
+  for (let count = 0; count < 100; count++) report(REFUSAL);
   expect(lines).toHaveLength(10);
   pass(1000);
-  tell(REFUSAL);
+  report(REFUSAL);
   expect(lines).toHaveLength(12);
   expect(lines[10]).toContain('(and 95 more)');
 });

@@ -106,22 +106,22 @@ describe('the commit delay', () => {
     { commits: [30, 34], waiting: 3, before: 3, isFilling: false, what: 'what no more has come to' },
     { commits: [900, 30, 34], waiting: 40, before: 3, isFilling: false, what: 'as many as of late' },
   ])('$what: waits for another turn of the event loop: $isFilling', ({ commits, waiting, before, isFilling }) => {
-    const gathering = new CommitDelay();
-    for (const [index, appends] of commits.entries()) gathering.onCommit(index, appends);
-    expect(gathering.isWorthAnotherTurn(waiting, before)).toBe(isFilling);
+    const commitDelay = new CommitDelay();
+    for (const [index, appends] of commits.entries()) commitDelay.onCommit(index, appends);
+    expect(commitDelay.isWorthAnotherTurn(waiting, before)).toBe(isFilling);
   });
 
   test('it adapts: a stream that follows on a lone publisher is delayed', () => {
-    const gathering = new CommitDelay();
+    const commitDelay = new CommitDelay();
     for (let nowMs = 0; nowMs < 1_000; nowMs += 0.3) {
-      gathering.delayMs(nowMs);
-      gathering.onCommit(nowMs, 1);
+      commitDelay.delayMs(nowMs);
+      commitDelay.onCommit(nowMs, 1);
     }
     let commits = 0;
     for (let nowMs = 10_000; nowMs < 15_000; nowMs++) {
-      const delayMs = gathering.delayMs(nowMs);
+      const delayMs = commitDelay.delayMs(nowMs);
       nowMs += delayMs;
-      gathering.onCommit(nowMs, 1 + delayMs);
+      commitDelay.onCommit(nowMs, 1 + delayMs);
       commits++;
     }
     expect(commits).toBeLessThan(2_500);

@@ -54,8 +54,8 @@ test('written changes survive kill -9, and changes that were enqueued together a
   for (let run = 0; run < KILLS; run++) {
     await runUntilKilled(folder, 1 + run * run * 20, acknowledged);
     const store = await openSubscriptionStore({ folder });
-    for (const { definition, status: standing, open, deadLetters } of store.load().subscriptions) {
-      const { cursor } = standing;
+    for (const { definition, status, open, deadLetters } of store.load().subscriptions) {
+      const { cursor } = status;
       expect(cursor).toBeGreaterThanOrEqual(acknowledged.get(definition.id) ?? 0);
       expect(open.map(({ position }) => position)).toEqual(
         [cursor - 2, cursor - 1, cursor].filter((position) => position > 0),

@@ -16,7 +16,7 @@ const WAIT = { interval: 5 };
 /** An endpoint of *HTTP 1.1 Web Hooks for Event Delivery*, and a hub that has to verify it. */
 async function world(
   consent: (request: Got) => Readonly<Record<string, string>>,
-  wish: object = {},
+  options: object = {},
   delivery: object = {},
 ) {
   const got: Got[] = [];
@@ -42,7 +42,7 @@ async function world(
   const made = await hub.administer('POST', '/v1/subscriptions', {
     channels: ['orders.>'],
     delivery: { kind: 'webhook', url, dialect: 'cloudevents', ...delivery },
-    ...wish,
+    ...options,
   });
   const subscription = (await made.json()) as { readonly id: string; readonly state: string };
   expect(made.status).toBe(201);

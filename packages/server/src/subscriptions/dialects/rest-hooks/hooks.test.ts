@@ -145,10 +145,10 @@ describe('REST Hooks', () => {
   it('are created once although requested twice, and the second answer has no secret', async () => {
     const zap = await client();
     const hub = await hubFor(zap);
-    const wish = { target_url: zap.url, event: 'order.created' };
-    const [first, second] = [await ask(hub, 'POST', '/v1/hooks', wish), await ask(hub, 'POST', '/v1/hooks', wish)];
+    const body = { target_url: zap.url, event: 'order.created' };
+    const [first, second] = [await ask(hub, 'POST', '/v1/hooks', body), await ask(hub, 'POST', '/v1/hooks', body)];
     expect([second.status, second.body['id'], second.body['secret']]).toEqual([200, first.body['id'], undefined]);
-    const other = await ask(hub, 'POST', '/v1/hooks', { ...wish, event: 'order.paid' });
+    const other = await ask(hub, 'POST', '/v1/hooks', { ...body, event: 'order.paid' });
     expect([other.status, other.body['id'] === first.body['id']]).toEqual([201, false]);
     expect((await ask(hub, 'GET', '/v1/hooks')).body['hooks']).toHaveLength(2);
   });
@@ -156,8 +156,8 @@ describe('REST Hooks', () => {
   it('are read, and deleted by their id, by their address, or by address and event', async () => {
     const zap = await client();
     const hub = await hubFor(zap);
-    const make = async (wish: object) =>
-      (await ask(hub, 'POST', '/v1/hooks', { target_url: zap.url, ...wish })).body['id'] as string;
+    const make = async (body: object) =>
+      (await ask(hub, 'POST', '/v1/hooks', { target_url: zap.url, ...body })).body['id'] as string;
     const [one, two] = [await make({ event: 'order.created' }), await make({ event: 'order.paid' })];
     const three = await make({ channels: ['news'] });
     expect((await ask(hub, 'GET', `/v1/hooks/${one}`)).body).toMatchObject({ id: one, event: 'order.created' });
@@ -208,9 +208,9 @@ describe('REST Hooks', () => {
     [{ target_url: 'http://169.254.169.254/latest', event: 'order.created' }, 422, 'endpoint_refused'],
     [{ target_url: 'http://[::ffff:127.0.0.1]/', event: 'order.created' }, 422, 'endpoint_refused'],
     [[], 400, 'invalid_body'],
-  ])('are refused: %j', async (wish, status, code) => {
+  ])('are refused: %j', async (body, status, code) => {
     const hub = await hubFor({ port: 9 });
-    const answer = await ask(hub, 'POST', '/v1/hooks', wish);
+    const answer = await ask(hub, 'POST', '/v1/hooks', body);
     expect([answer.status, answer.body['code']]).toEqual([status, code]);
     expect((await ask(hub, 'GET', '/v1/subscriptions')).body['subscriptions']).toEqual([]);
   });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { hubRequestOf } from './parameters.ts';
 
-const WISH = {
+const PARAMETERS = {
   'hub.mode': 'subscribe',
   'hub.topic': 'https://hub.example/v1/channels/news',
   'hub.callback': 'https://reader.example/callback?topic=news&x=%20',
@@ -9,7 +9,7 @@ const WISH = {
 
 function read(...changes: readonly Readonly<Record<string, string | undefined>>[]) {
   const form = new URLSearchParams();
-  for (const [name, value] of Object.entries(Object.assign({}, WISH, ...changes) as typeof WISH))
+  for (const [name, value] of Object.entries(Object.assign({}, PARAMETERS, ...changes) as typeof PARAMETERS))
     if (value !== undefined) form.append(name, value);
   return hubRequestOf(form);
 }
@@ -27,8 +27,8 @@ describe('a request to the WebSub hub', () => {
   it('is accepted with the required parameters alone', () => {
     expect(read()).toEqual({
       mode: 'subscribe',
-      topic: WISH['hub.topic'],
-      callback: WISH['hub.callback'],
+      topic: PARAMETERS['hub.topic'],
+      callback: PARAMETERS['hub.callback'],
       leaseSeconds: undefined,
       secret: undefined,
       algorithm: undefined,
@@ -93,7 +93,7 @@ describe('a request to the WebSub hub', () => {
   });
 
   it('is refused where a parameter is given twice', () => {
-    const form = new URLSearchParams(WISH);
+    const form = new URLSearchParams(PARAMETERS);
     form.append('hub.callback', 'https://victim.example/');
     expect(() => hubRequestOf(form)).toThrow('hub.callback may occur only once.');
   });

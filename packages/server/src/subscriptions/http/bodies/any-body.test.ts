@@ -15,7 +15,7 @@ const WEBHOOK = {
   secret: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw',
 };
 const PULL = { kind: 'pull', leaseSeconds: 5, deliveriesMax: 2 };
-const WISHES = {
+const OPTIONS = {
   channels: ['a'],
   types: ['t'],
   filter: { all: [{ equals: ['/data', 1] }] },
@@ -63,8 +63,8 @@ function placesIn(value: unknown, path: readonly string[] = []): readonly (reado
 }
 
 const body = fc.oneof(
-  spoilt({ ...WISHES, start: 'now', delivery: WEBHOOK }),
-  spoilt({ ...WISHES, start: 'earliest', delivery: PULL }),
+  spoilt({ ...OPTIONS, start: 'now', delivery: WEBHOOK }),
+  spoilt({ ...OPTIONS, start: 'earliest', delivery: PULL }),
   fc.jsonValue().map((value) => value as object),
 );
 
@@ -92,7 +92,7 @@ test('any body to change one changes it, or changes nothing and the answer has t
   const path = `/v1/subscriptions/${String(id)}`;
   const { secret: _secret, ...shownOf } = WEBHOOK;
   await fc.assert(
-    fc.asyncProperty(spoilt({ ...WISHES, delivery: shownOf }), async (changes) => {
+    fc.asyncProperty(spoilt({ ...OPTIONS, delivery: shownOf }), async (changes) => {
       const before = await hub.ask('GET', path);
       const { status, body: answer } = await hub.ask('PATCH', path, JSON.stringify(changes));
       const after = await hub.ask('GET', path);

@@ -6,7 +6,7 @@ import { BackfillThrottle } from './backfill-throttle.ts';
  * their number.
  */
 function second(
-  courtesy: BackfillThrottle,
+  throttle: BackfillThrottle,
   world: World,
   { idlePart, live }: { idlePart: number; live: number },
 ): number {
@@ -15,8 +15,8 @@ function second(
     world.nowMs++;
     world.idleMs += idlePart;
     world.live += live / 1000;
-    const room = Math.min(64, courtesy.availableRequests());
-    courtesy.onStarted(room, room * 0.03);
+    const room = Math.min(64, throttle.availableRequests());
+    throttle.onStarted(room, room * 0.03);
     begun += room;
   }
   return begun;
@@ -28,27 +28,27 @@ interface World {
   live: number;
 }
 
-function create(): { readonly courtesy: BackfillThrottle; readonly world: World } {
+function create(): { readonly throttle: BackfillThrottle; readonly world: World } {
   const world: World = { nowMs: 0, idleMs: 0, live: 0 };
   const view = { nowMs: () => world.nowMs, idleMs: () => world.idleMs, liveEvents: () => world.live };
-  return { courtesy: new BackfillThrottle(view), world };
+  return { throttle: new BackfillThrottle(view), world };
 }
 
 test.each([
   ['nobody is live', { idlePart: 0, live: 100 }],
   ['there is time left', { idlePart: 0.5, live: 1_000_000 }],
 ])('a backlog takes all the time while %s', (_while, load) => {
-  const { courtesy, world } = create();
-  expect(second(courtesy, world, load)).toBe(64_000);
+  const { throttle, world } = create();
+  expect(second(throttle, world, load)).toBe(64_000);
 });
 
 test('a backlog falls to a tenth of the time while live readers need it, and recovers afterwards', () => {
-  const { courtesy, world } = create();
+  const { throttle, world } = create();
   const crowd = { idlePart: 0, live: 100_000 };
-  for (let count = 0; count < 2; count++) second(courtesy, world, crowd);
-  const begun = second(courtesy, world, crowd);
+  for (let count = 0; count < 2; count++) second(throttle, world, crowd);
+  const begun = second(throttle, world, crowd);
   expect(begun).toBeGreaterThan(500);
   expect(begun).toBeLessThan(1700);
-  for (let count = 0; count < 2; count++) second(courtesy, world, { idlePart: 0, live: 0 });
-  expect(second(courtesy, world, { idlePart: 0, live: 0 })).toBe(64_000);
+  for (let count = 0; count < 2; count++) second(throttle, world, { idlePart: 0, live: 0 });
+  expect(second(throttle, world, { idlePart: 0, live: 0 })).toBe(64_000);
 });

@@ -91,8 +91,8 @@ describe.each([['>'], ['c.1']])('%s', (pattern) => {
     const read = await readAll(log, [pattern]);
     expect(read.gaps).toEqual([[181, 182]]);
     expectTrue(read);
-    const meant = pattern === '>' ? EVENTS : EVENTS / 4;
-    expect(read.records).toHaveLength(meant - 1);
+    const matchingCount = pattern === '>' ? EVENTS : EVENTS / 4;
+    expect(read.records).toHaveLength(matchingCount - 1);
     await readAll(log, [pattern]);
     expect(log.stats()['damagedRanges']).toBe(1);
     expect(said).toMatchObject([{ fields: { through: 182 }, message: expect.stringContaining('damaged') }]);
