@@ -39,7 +39,7 @@ export function nothingLost(series: readonly Series[], name: string): Bar {
     0,
   );
   return {
-    title: `${name}: deliveries missing or twice, publishes refused, over all runs`,
+    title: `${name}: missing or repeated deliveries and refused publishes, all runs`,
     figure: Number.isNaN(metricOf(series, name, 'deliveries')) ? Number.NaN : lost,
     atMost: 0,
     unit: '',

@@ -102,7 +102,7 @@ function barTable(results: readonly Result[]): string {
   const rows = results.flatMap(({ title, bars }) =>
     bars.map((bar) => `| ${title} | ${bar.title} | ${targetText(bar)} | ${measuredText(bar)} | ${verdictOf(bar)} |`),
   );
-  return ['| scenario | bar | asked | seen | |', '|---|---|---|---|---|', ...rows].join('\n');
+  return ['| scenario | measure | target | result | |', '|---|---|---|---|---|', ...rows].join('\n');
 }
 
 function section(result: Result): string {

@@ -140,13 +140,13 @@ export function ratioOf(series: readonly Series[], name: string, to: string, fig
   return metricOf(series, name, figure) / metricOf(series, to, figure);
 }
 
-/** `told`: a figure that was asked for without a limit. */
-export type Verdict = 'holds' | 'fails' | 'told' | 'not measured';
+/** `reported`: a figure without a limit. */
+export type Verdict = 'met' | 'missed' | 'reported' | 'not measured';
 
 export function verdictOf(bar: Bar): Verdict {
   if (Number.isNaN(bar.figure)) return 'not measured';
-  if (bar.atLeast === undefined && bar.atMost === undefined) return 'told';
+  if (bar.atLeast === undefined && bar.atMost === undefined) return 'reported';
   const enough = bar.atLeast === undefined || bar.figure >= bar.atLeast;
   const notTooMuch = bar.atMost === undefined || bar.figure <= bar.atMost;
-  return enough && notTooMuch ? 'holds' : 'fails';
+  return enough && notTooMuch ? 'met' : 'missed';
 }

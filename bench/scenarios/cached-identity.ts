@@ -106,7 +106,7 @@ function connections({ quick }: RunOptions): number {
 
 export const cachedIdentity: Scenario = {
   name: 'cached-identity',
-  title: 'Opening a stream as a user whom the site has named before',
+  title: 'Opening a stream as a user whose login is cached',
   run: async (options) => {
     const series = await runInterleaved(
       [
@@ -121,13 +121,13 @@ export const cachedIdentity: Scenario = {
       series,
       bars: [
         {
-          title: "CPU to open as a user by an anonymous one's",
+          title: "CPU to open as a user, relative to an anonymous client",
           figure: ratioOf(series, 'polycast, user', 'polycast, anonymous', 'openCpuMicrosecondsPerConnection'),
           atMost: 1.15,
           unit: '×',
         },
         {
-          title: 'memory of a user beyond that of an anonymous one',
+          title: 'memory of a user, beyond that of an anonymous client',
           figure: metricOf(series, 'polycast, user', memory) - metricOf(series, 'polycast, anonymous', memory),
           atMost: 0.7,
           unit: 'kB',

@@ -31,7 +31,7 @@ const ways: readonly (readonly [name: string, users: boolean, presence: boolean]
 
 export const identifiedSessions: Scenario = {
   name: 'identified-sessions',
-  title: 'Sessions whose user is known',
+  title: 'Identified sessions',
   run: async (options) => {
     const contenders: Contender[] = [
       ...ways.flatMap(([name, users, presence]) => [
@@ -60,18 +60,18 @@ export const identifiedSessions: Scenario = {
       series,
       bars: [
         {
-          title: 'memory of an identified, present session beyond an anonymous one',
+          title: 'memory of an identified session with presence, beyond an anonymous one',
           figure: metricOf(series, 'idle, users, present', memory) - anonymous,
           atMost: memoryMoreMax,
           unit: 'kB',
         },
         {
-          title: 'memory of an identified session without presence beyond an anonymous one',
+          title: 'memory of an identified session without presence, beyond an anonymous one',
           figure: metricOf(series, 'idle, users', memory) - anonymous,
           unit: 'kB',
         },
         {
-          title: 'CPU of a delivery with rules, users and presence, by that without',
+          title: 'CPU of a delivery with rules, users and presence, relative to one without',
           figure: ratioOf(series, 'burst, users, present', 'burst, nobody known', cpu),
           atMost: deliveryRatioMax,
           unit: '×',
@@ -83,7 +83,7 @@ export const identifiedSessions: Scenario = {
           unit: 'ms',
         },
         {
-          title: 'from the request to the end of the last of its sessions, the slowest of all',
+          title: 'longest time from the request to the end of the last session of the user',
           figure: metricOf(series, 'revocation', 'endedMillisecondsMax'),
           atMost: 1000,
           unit: 'ms',

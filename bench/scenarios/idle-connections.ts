@@ -50,7 +50,7 @@ export const idleConnections: Scenario = {
           unit: 'kB',
         },
         {
-          title: `${name}: connections that did not stay`,
+          title: `${name}: lost connections`,
           figure: metricOf(series, name, 'closedConnections'),
           atMost: 0,
           unit: '',

@@ -89,7 +89,7 @@ export const idleLatency: Scenario = {
       series,
       bars: [
         {
-          title: 'p50 by one fdatasync and one round trip, before and after: the median round',
+          title: 'p50, relative to one fdatasync and one round trip: the median round',
           figure: median(ratios),
           atMost: ratioMax,
           unit: '×',

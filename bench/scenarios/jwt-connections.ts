@@ -160,13 +160,13 @@ export const jwtConnections: Scenario = {
       series,
       bars: [
         {
-          title: 'connections/s with a new token by verifications/s alone',
+          title: 'connections/s with a new token, relative to verifications/s alone',
           figure: ratioOf(series, 'polycast, new tokens', 'ES256 alone', 'perSecond'),
           atLeast: 0.7,
           unit: '×',
         },
         {
-          title: "CPU to open with a known token by an anonymous one's",
+          title: "CPU to open with a cached token, relative to an anonymous client",
           figure: ratioOf(series, 'polycast, known tokens', 'polycast, anonymous', cpu),
           atMost: 1.15,
           unit: '×',
@@ -184,12 +184,12 @@ export const jwtConnections: Scenario = {
           unit: '×',
         },
         {
-          title: 'CPU to open as nobody known by that of a server on node:http that does nothing else',
+          title: 'CPU to open as an anonymous client, relative to a server on node:http that does nothing else',
           figure: ratioOf(series, 'polycast, anonymous', 'node:http alone', cpu),
           unit: '×',
         },
         {
-          title: 'connections/s with a new token by what an anonymous opening and a verification allow together',
+          title: 'connections/s with a new token, relative to the sum of an anonymous opening and a verification',
           figure:
             (metricOf(series, 'polycast, anonymous', cpu) + metricOf(series, 'ES256 alone', cpu)) /
             metricOf(series, 'polycast, new tokens', cpu),

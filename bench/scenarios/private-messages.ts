@@ -13,7 +13,7 @@ const load = { subscribers: users, channels: users, publishers: 64, eventBytes: 
 
 export const privateMessages: Scenario = {
   name: 'private-messages',
-  title: 'A letter each to 10,000 users, and an event on each of 10,000 public channels',
+  title: 'A private message to each of 10,000 users, and an event on each of 10,000 public channels',
   run: async (options) => {
     const events = users * (options.quick ? 2 : 5);
     const contenders = [
@@ -32,13 +32,13 @@ export const privateMessages: Scenario = {
       series,
       bars: [
         {
-          title: 'private messages received in a second, by events of public channels',
+          title: 'private messages received per second, relative to events of public channels',
           figure: ratioOf(series, 'private', 'public', 'deliveriesPerSecond'),
           atLeast: rateRatioMin,
           unit: '×',
         },
         {
-          title: 'CPU of the server for a private message, by that for a public event',
+          title: 'server CPU of a private message, relative to a public event',
           figure: ratioOf(series, 'private', 'public', 'serverCpuMicrosecondsPerDelivery'),
           unit: '×',
         },

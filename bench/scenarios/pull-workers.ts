@@ -51,7 +51,7 @@ export const pullWorkers: Scenario = {
       series,
       bars: [
         {
-          title: 'events pulled and acknowledged in a second',
+          title: 'events pulled and acknowledged per second',
           figure: metricOf(series, unordered, 'eventsPerSecond'),
           atLeast: eventsPerSecondEnough,
           unit: '/s',

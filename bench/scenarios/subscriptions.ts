@@ -46,7 +46,7 @@ function cpuMicroseconds(pid: number): number {
 
 export const idleSubscriptions: Scenario = {
   name: 'idle-subscriptions',
-  title: 'Subscriptions to which nothing happens',
+  title: 'Idle subscriptions',
   run: async (options) => {
     const count = options.quick ? 4000 : 40_000;
     const many = `${count.toLocaleString('en')} subscriptions`;
@@ -62,13 +62,13 @@ export const idleSubscriptions: Scenario = {
       series,
       bars: [
         {
-          title: 'resident memory of each',
+          title: 'resident memory of each subscription',
           figure: metricOf(series, many, 'residentBytesEach') / 1000,
           atMost: bytesMax / 1000,
           unit: 'kB',
         },
         {
-          title: 'CPU of the hub at rest beyond that without subscriptions',
+          title: 'CPU of the idle hub, beyond that without subscriptions',
           figure:
             (metricOf(series, many, 'idleCpuMicrosecondsPerSecond') -
               metricOf(series, 'none', 'idleCpuMicrosecondsPerSecond')) /
@@ -122,7 +122,7 @@ async function publishTo(subscriptions: number, options: RunOptions): Promise<Lo
 
 export const matchingPublishes: Scenario = {
   name: 'matching-publishes',
-  title: 'The answer to a publish that 1,000 webhooks wait for',
+  title: 'The answer to a publish that matches 1,000 webhooks',
   run: async (options) => {
     const few = 'no webhook';
     const many = '1,000 webhooks';
@@ -138,7 +138,7 @@ export const matchingPublishes: Scenario = {
       series,
       bars: [
         {
-          title: 'median time to the answer by that without webhooks',
+          title: 'median time to the answer, relative to a hub without webhooks',
           figure: ratioOf(series, many, few, 'acknowledgedP50Microseconds'),
           atMost: 1.1,
           unit: '×',

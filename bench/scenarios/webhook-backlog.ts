@@ -84,7 +84,7 @@ export const webhookBacklog: Scenario = {
           unit: 'MB',
         },
         {
-          title: 'deliveries/s to live readers by those without a backlog',
+          title: 'deliveries/s to live readers, relative to a run without a backlog',
           figure: ratioOf(series, beside, alone, 'deliveriesPerSecond'),
           atLeast: 0.7,
           unit: '×',

@@ -63,7 +63,7 @@ function eventsOf({ quick }: RunOptions): number {
 
 export const webhookFairness: Scenario = {
   name: 'webhook-fairness',
-  title: '3,000 healthy webhooks beside 7,000 that hang, fail or drip',
+  title: '3,000 healthy webhooks beside 7,000 that hang, fail or send slowly',
   run: async (options) => {
     const alone = 'the healthy alone';
     const among = 'among the sick';
@@ -79,13 +79,13 @@ export const webhookFairness: Scenario = {
       series,
       bars: [
         {
-          title: "p99 of the healthy by the healthy ones' alone",
+          title: "p99 of healthy webhooks, relative to a run without failing ones",
           figure: ratioOf(series, among, alone, 'latencyP99Microseconds'),
           atMost: 2,
           unit: '×',
         },
         {
-          title: 'deliveries to the healthy that are missing or out of order',
+          title: 'deliveries of healthy webhooks that are missing or out of order',
           figure: metricOf(series, among, 'missingDeliveries') + metricOf(series, among, 'outOfOrder'),
           atMost: 0,
           unit: '',
