@@ -28,7 +28,7 @@ async function burst(transport: Transport, atLeast: number, options: RunOptions)
     series,
     bars: [
       {
-        title: "deliveries/s, relative to nchan",
+        title: 'deliveries/s, relative to nchan',
         figure: ratioOf(series, 'polycast', 'nchan', 'deliveriesPerSecond'),
         atLeast,
         unit: '×',

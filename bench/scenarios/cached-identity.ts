@@ -121,7 +121,7 @@ export const cachedIdentity: Scenario = {
       series,
       bars: [
         {
-          title: "CPU to open as a user, relative to an anonymous client",
+          title: 'CPU to open as a user, relative to an anonymous client',
           figure: ratioOf(series, 'polycast, user', 'polycast, anonymous', 'openCpuMicrosecondsPerConnection'),
           atMost: 1.15,
           unit: '×',

@@ -62,13 +62,13 @@ export const http2Sse: Scenario = {
       series,
       bars: [
         {
-          title: "deliveries/s, relative to HTTP/1.1 without TLS",
+          title: 'deliveries/s, relative to HTTP/1.1 without TLS',
           figure: ratioOf(series, http2.name, http1.name, 'deliveriesPerSecond'),
           atLeast: 0.5,
           unit: '×',
         },
         {
-          title: "server CPU per delivery, relative to HTTP/1.1 without TLS",
+          title: 'server CPU per delivery, relative to HTTP/1.1 without TLS',
           figure: ratioOf(series, http2.name, http1.name, 'serverCpuMicrosecondsPerDelivery'),
           unit: '×',
         },

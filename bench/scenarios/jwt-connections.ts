@@ -166,7 +166,7 @@ export const jwtConnections: Scenario = {
           unit: '×',
         },
         {
-          title: "CPU to open with a cached token, relative to an anonymous client",
+          title: 'CPU to open with a cached token, relative to an anonymous client',
           figure: ratioOf(series, 'polycast, known tokens', 'polycast, anonymous', cpu),
           atMost: 1.15,
           unit: '×',

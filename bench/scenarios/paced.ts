@@ -34,7 +34,12 @@ async function paced(pace: Pace, atMost: number, options: RunOptions): Promise<O
     settings: { ...pace, seconds, eventBytes },
     series,
     bars: [
-      { title: "CPU per delivery, relative to nchan", figure: ratioOf(series, 'polycast', 'nchan', figure), atMost, unit: '×' },
+      {
+        title: 'CPU per delivery, relative to nchan',
+        figure: ratioOf(series, 'polycast', 'nchan', figure),
+        atMost,
+        unit: '×',
+      },
       nothingLost(series, 'polycast'),
     ],
     charts: [{ title: 'CPU for one delivery', figure, unit: 'µs', better: 'less' }],

@@ -41,7 +41,7 @@ export const reconnectStorm: Scenario = {
         },
         // The table asks for the time beside nchan's and sets no limit to it.
         {
-          title: "time until all have caught up, relative to nchan",
+          title: 'time until all have caught up, relative to nchan',
           figure: ratioOf(series, 'polycast', 'nchan', 'seconds'),
           unit: '×',
         },

@@ -52,7 +52,7 @@ export const publishes: Scenario = {
       ],
       options,
     );
-    return requestsOutcome(series, "publishes/s, relative to a bare node:http handler", 0.5, 'Publishes a second');
+    return requestsOutcome(series, 'publishes/s, relative to a bare node:http handler', 0.5, 'Publishes a second');
   },
 };
 
@@ -96,7 +96,7 @@ export const shortPolls: Scenario = {
       ],
       options,
     );
-    return requestsOutcome(series, "304 polls/s, relative to bare node:http", 1, 'Answers of 304 a second');
+    return requestsOutcome(series, '304 polls/s, relative to bare node:http', 1, 'Answers of 304 a second');
   },
 };
 

@@ -47,7 +47,7 @@ export const stalledReadersScenario: Scenario = {
           unit: 'MB',
         },
         {
-          title: "p99 of the other readers, relative to a run without stalled ones",
+          title: 'p99 of the other readers, relative to a run without stalled ones',
           figure: ratioOf(series, stalled, 'polycast, none stalled', 'latencyP99Microseconds'),
           atMost: latencyRatioMax,
           unit: '×',

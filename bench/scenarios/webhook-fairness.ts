@@ -79,7 +79,7 @@ export const webhookFairness: Scenario = {
       series,
       bars: [
         {
-          title: "p99 of healthy webhooks, relative to a run without failing ones",
+          title: 'p99 of healthy webhooks, relative to a run without failing ones',
           figure: ratioOf(series, among, alone, 'latencyP99Microseconds'),
           atMost: 2,
           unit: '×',
