@@ -4,6 +4,7 @@ import { FIELDS } from '../packages/server/src/config/reference.ts';
 import { parseModule, readModules } from './tidy/modules.ts';
 import { check, retiredNames } from './tidy/rules.ts';
 import { checkStructure } from './tidy/structure.ts';
+import { countBounds } from './tidy/count-bounds.ts';
 import { shortFiles } from './tidy/short-files.ts';
 import { ownSseParsers } from './tidy/sse-parsers.ts';
 import { tidy } from './tidy.ts';
@@ -146,12 +147,6 @@ const violations: readonly [name: string, path: string, source: string, message:
     'export const strip = (socket: { removeAllListeners(): void }): void => socket.removeAllListeners();',
     /uses removeAllListeners/,
   ],
-  [
-    'a memo is bounded by entries, whose size a client chooses',
-    'packages/server/src/streams/events-query.ts',
-    'const MEMO_MAX = 100; const memo = new Map<string, object>();\nexport const keep = (url: string): void => { if (memo.size >= MEMO_MAX) memo.clear(); memo.set(url, {}); };',
-    /empties a map at MEMO_MAX/,
-  ],
 ];
 
 test.each(violations)('it is found when %s', (_name, path, source, message) => {
@@ -199,6 +194,19 @@ test('a short file without a reason is found', () => {
   const paths = ['core/crumb.ts', 'core/crumb.test.ts', 'core/events/latest.ts', 'storage/x-worker.ts'];
   const modules = paths.map((path) => parseModule(`packages/server/src/${path}`, 'export const crumb = 1;\n'));
   expect(shortFiles(modules).map(({ path }) => path)).toEqual(['packages/server/src/core/crumb.ts']);
+});
+
+test('a cache that bounds its number of entries is found, whatever its names', () => {
+  const messages = (path: string, source: string): string[] =>
+    countBounds([parseModule(`packages/server/src/${path}`, source)]).map(({ message }) => message);
+  const inField = 'class A { #urls = new Map(); add(url) { if (this.#urls.size < MAX) this.#urls.set(url, 1); } }';
+  expect(messages('streams/a.ts', inField)).toEqual([expect.stringMatching(/bounds #urls by its number of entries/)]);
+  expect(messages('streams/a.ts', 'while (bound <= urls.size) evict(urls);')).toHaveLength(1);
+  expect(messages('streams/a.ts', 'while (urls.size > 0) evict(urls);')).toEqual([]);
+  expect(messages('cli/a.ts', inField)).toEqual([]);
+  const withReason = 'if (keys.size >= MAX) keys.clear();';
+  expect(messages('subscriptions/webhook/request/secrets.ts', withReason)).toEqual([]);
+  expect(messages('subscriptions/webhook/request/secrets.ts', withReason.replaceAll('keys', 'urls'))).toHaveLength(1);
 });
 
 test('a parser of event streams outside the protocol is found', () => {

@@ -3,6 +3,7 @@ import { join, posix } from 'node:path';
 import { readModules } from './tidy/modules.ts';
 import { check, longFiles, retiredNames, type Finding } from './tidy/rules.ts';
 import { checkStructure } from './tidy/structure.ts';
+import { countBounds } from './tidy/count-bounds.ts';
 import { shortFiles } from './tidy/short-files.ts';
 import { ownSseParsers } from './tidy/sse-parsers.ts';
 
@@ -28,6 +29,7 @@ export function tidy(root: string = ROOT): {
     ...retiredNames([...modules, ...others]),
     ...checkStructure([...modules, ...others]),
     ...shortFiles(modules),
+    ...countBounds(modules),
     ...ownSseParsers([...modules, ...others]),
   ];
   return { findings, long: longFiles(modules, LINES_MAX) };

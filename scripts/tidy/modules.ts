@@ -17,6 +17,8 @@ export interface Module {
   readonly members: ReadonlySet<string>;
   /** Its string literals. */
   readonly texts: ReadonlySet<string>;
+  /** Collections whose number of entries is compared with a bound: `#memo` of `this.#memo.size >= MAX`. */
+  readonly countBounded: ReadonlySet<string>;
   readonly lines: number;
   /** Lines without blank ones and comments. */
   readonly codeLines: number;
@@ -61,7 +63,8 @@ export function parseModule(path: string, source: string): Module {
   const names = new Set<string>();
   const members = new Set<string>();
   const texts = new Set<string>();
-  collectNames(program as unknown as Node, { names, members, texts });
+  const countBounded = new Set<string>();
+  collectNames(program as unknown as Node, { names, members, texts, countBounded });
   const imports = [...new Set([...statics, ...dynamics, ...urls])];
   return {
     path,
@@ -69,6 +72,7 @@ export function parseModule(path: string, source: string): Module {
     names,
     members,
     texts,
+    countBounded,
     lines: source.split('\n').length,
     codeLines: codeLinesOf(source, comments),
     functions: functionsOf(program as unknown as Node, source),
@@ -130,6 +134,7 @@ interface Collected {
   readonly names: Set<string>;
   readonly members: Set<string>;
   readonly texts: Set<string>;
+  readonly countBounded: Set<string>;
 }
 
 /** Property names do not count as uses: `record.process` is no use of `process`. */
@@ -137,6 +142,11 @@ function collectNames(node: Node, into: Collected): void {
   const { names, members, texts } = into;
   if (node.type === 'Literal' && typeof node['value'] === 'string') texts.add(node['value']);
   if (node.type === 'Identifier') names.add(node['name'] as string);
+  if (node.type === 'BinaryExpression' && /^[<>]=?$/.test(node['operator'] as string)) {
+    const [left, right] = [node['left'], node['right']] as [Node, Node];
+    addCountBounded(left, right, into.countBounded);
+    addCountBounded(right, left, into.countBounded);
+  }
   const plainMember = node.type === 'MemberExpression' && node['computed'] === false;
   if (plainMember) addMember(node, names, members);
   const skipped = plainMember ? 'property' : isNamedByKey(node) ? 'key' : undefined;
@@ -148,6 +158,16 @@ function addMember(node: Node, names: Set<string>, members: Set<string>): void {
   const property = node['property'] as Node;
   members.add(property['name'] as string);
   if (object.type === 'Identifier') names.add(`${object['name'] as string}.${property['name'] as string}`);
+}
+
+/** Adds `memo` for `memo.size < bound`. A literal is no bound: `size > 0` asks whether there is an entry. */
+function addCountBounded(side: Node, bound: Node, countBounded: Set<string>): void {
+  if (side.type !== 'MemberExpression' || (side['property'] as Node)['name'] !== 'size' || bound.type === 'Literal')
+    return;
+  const object = side['object'] as Node;
+  const named = object.type === 'MemberExpression' ? (object['property'] as Node) : object;
+  if (typeof named['name'] === 'string')
+    countBounded.add(named.type === 'PrivateIdentifier' ? `#${named['name']}` : named['name']);
 }
 
 /**

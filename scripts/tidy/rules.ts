@@ -118,16 +118,6 @@ const DIALECT_WORDS: readonly { readonly path: RegExp; readonly reason: string }
   { path: /subscriptions\/state\/definition\.ts$/, reason: 'A format of bodies is called cloudevents too.' },
 ];
 
-/**
- * Memos that are bounded by their number of entries, each with the reason why an entry is short
- * whatever a client chooses.
- */
-const ENTRY_BOUNDED_MEMOS: Readonly<Record<string, string>> = {
-  'packages/server/src/outgoing/destinations/addresses.ts': 'Addresses of name servers and sockets: 45 characters.',
-  'packages/server/src/identity/tokens/token-headers.ts': '100 of 512 characters.',
-  'packages/server/src/subscriptions/webhook/request/secrets.ts': 'Secrets of 24 to 64 bytes.',
-};
-
 /** Everything that is not as ARCHITECTURE.md says. */
 export function check(modules: readonly Module[], entries: ReadonlySet<string>): Finding[] {
   const findings = modules
@@ -140,7 +130,6 @@ export function check(modules: readonly Module[], entries: ReadonlySet<string>):
       ...unauthorized(module),
       ...cacheHeaders(module),
       ...dialectNames(module),
-      ...countedMemos(module),
       ...otherCallers(module),
     ]);
   return [...findings, ...deadFiles(modules, entries)];
@@ -191,19 +180,6 @@ function dialectNames({ path, texts }: Module): Finding[] {
   return [...texts]
     .filter((text) => DIALECT_NAMES.has(text))
     .map((text) => ({ path, message: `names the dialect ${text}: its object in subscriptions/dialects decides` }));
-}
-
-/** A map that is emptied at a number of entries is as large as its clients make the entries. */
-function countedMemos({ path, names, members }: Module): Finding[] {
-  if (!path.startsWith(SERVER) || path.startsWith(`${SERVER}cli/`) || ENTRY_BOUNDED_MEMOS[path] !== undefined)
-    return [];
-  if (!names.has('Map') || !members.has('clear')) return [];
-  return [...names]
-    .filter((name) => /^(?:MEMO|CACHE|ENTRIES|FOUND|KEYS|KINDS|KNOWN|SEEN|TARGETS|VERDICTS)_MAX$/.test(name))
-    .map((name) => ({
-      path,
-      message: `empties a map at ${name}: core/primitives/bounded-cache.ts bounds bytes, not entries`,
-    }));
 }
 
 /**

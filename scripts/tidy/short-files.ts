@@ -10,7 +10,10 @@ const SHORT_KINDS: readonly (readonly [path: RegExp, reason: string])[] = [
   [/\/cli\/polycast\.ts$|-worker\.ts$/, 'The entry of a process or of a thread.'],
   [/\/client\/src\/transports\//, 'A file for each transport.'],
   [/(?:-route|\/routes|-parts|\/parts)\.ts$/, 'A list of routes, or what they need: a file for each part of the API.'],
-  [/(?:-error|-failure|\/errors|\/exit-codes|\/corruption)\.ts$/, 'Errors that several files throw and others catch.'],
+  [
+    /(?:-error|-failure|\/refusals|\/errors|\/exit-codes|\/corruption)\.ts$/,
+    'Errors that several files throw and others catch.',
+  ],
   [/\/composition\//, 'A file for each part that is put together.'],
   [/\/core\/primitives\//, 'A data structure or function that knows nothing of events.'],
 ];
@@ -33,8 +36,8 @@ const SHORT_FILES: Readonly<Record<string, string>> = {
   'packages/server/src/core/events/entity-tag.ts': 'The form of a tag, which publishing and the core read.',
   'packages/server/src/core/events/latest.ts': 'The one condition of `ifLatest`, which each log checks.',
   'packages/server/src/core/events/media-type.ts': 'The grammar of a media type.',
+  'packages/server/src/core/preload.ts': 'The one read of the log at the start.',
   'packages/server/src/http/http-settings.ts': 'The settings, which the server and the front end read.',
-  'packages/server/src/http/route.ts': 'What the router knows of a route, without its permissions.',
   'packages/server/src/http/security-headers.ts': 'The headers of every page, in one list.',
   'packages/server/src/http/timestamp-text.ts': 'The one format of times in JSON.',
   'packages/server/src/operate/built-file.ts': 'The one place that knows both layouts, published and repository.',
@@ -47,13 +50,18 @@ const SHORT_FILES: Readonly<Record<string, string>> = {
   'packages/server/src/storage/contract/log/log-contract.ts': 'The list of the tests of a log.',
   'packages/server/src/storage/shared/attempt-bounds.ts': 'Bounds that each home of subscriptions obeys.',
   'packages/server/src/storage/shared/body-encoder.ts': 'The one way to lay out bodies in memory.',
-  'packages/server/src/storage/sqlite/file-bytes.ts': 'The one way to measure a file.',
   'packages/server/src/streams/control-frames.ts': 'The messages that each streaming transport has.',
   'packages/server/src/streams/sse.ts': 'A transport is a file.',
+  'packages/server/src/subscriptions/dialects/open-dialects.ts':
+    'The list of dialects with routes; the command line loads `registry.ts` without any HTTP.',
+  'packages/server/src/subscriptions/dialects/registry.ts': 'The list of dialects.',
+  'packages/server/src/subscriptions/dialects/websub/settings.ts':
+    'The settings, which the dialect and the configuration read.',
+  'packages/server/src/subscriptions/engine/executor.ts':
+    'The port by which the engine hands consumers to webhooks and pull.',
+  'packages/server/src/subscriptions/http/bodies/request-fingerprint.ts':
+    'When two requests with one idempotency key are equal.',
 };
-
-/** Still to be looked through: their short files have no reasons yet. */
-const EXEMPT = /\/src\/subscriptions\//;
 
 export function shortFiles(modules: readonly Module[]): Finding[] {
   return modules
@@ -67,7 +75,6 @@ export function shortFiles(modules: readonly Module[]): Finding[] {
 function hasReason(path: string): boolean {
   return (
     /\.test\.tsx?$|\/testing[/.]/.test(path) ||
-    EXEMPT.test(path) ||
     SHORT_FILES[path] !== undefined ||
     SHORT_KINDS.some(([kind]) => kind.test(path))
   );

@@ -6,6 +6,7 @@ import { LOG_PAGE_COUNT_MAX, LogReader, gapOf, pageEnd } from './log-reader.ts';
 import type { Log, Position, ReadPage, StoredRecord, TrimOrder } from './ports.ts';
 import { bodySize, RecordReader, type RecordCount, type RecordPage } from './record-reader.ts';
 import { PendingTrims } from './pending-trims.ts';
+import { readNewestEvents } from './preload.ts';
 import { Tail } from './tail.ts';
 import { SingleFlight, type IsWanted } from './primitives/single-flight.ts';
 
@@ -39,12 +40,6 @@ export interface FeedStats {
 const BATCH_CACHE_BYTES_MAX = 4 * 1024 * 1024;
 /** A channel takes some 300 bytes. */
 const TAIL_CHANNELS_MAX = 20_000;
-/**
- * The newest events that `preload` reads, so that clients that reconnect after a restart find them
- * in memory.
- */
-const PRELOAD_BYTES_MAX = 8 * 1024 * 1024;
-const PRELOAD_COUNT_MAX = 20_000;
 
 /**
  * The source of events for readers: the tail, the log behind the tail, and the wake-up of live
@@ -95,23 +90,8 @@ export class Feed {
    * Reads the newest events of the log into the tail. Await it before the first event is published.
    */
   async preload(): Promise<void> {
-    const { head } = this.#log.state;
-    const page = await this.#log.read({
-      patterns: ['>'],
-      types: undefined,
-      after: 0,
-      through: head,
-      direction: 'backward',
-      limit: PRELOAD_COUNT_MAX,
-      bytesMax: Math.min(PRELOAD_BYTES_MAX, this.#options.tailBytesMax / 2),
-    });
-    // Events that retention removed are missing from the page. The tail is complete for every
-    // channel only after this position.
-    const start = Math.max(page.reached, page.trimmedThrough, page.corruptThrough);
-    this.#tail.preload(
-      page.records.toReversed().filter((record) => record.position > start),
-      start,
-    );
+    const { records, start } = await readNewestEvents(this.#log, this.#options.tailBytesMax / 2);
+    this.#tail.preload(records, start);
   }
 
   /** The interest in these channels and types. Equal requests get the same interest. */

@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events';
 import { Client } from 'undici';
-import type { Sender } from '../subscriptions/state/ports.ts';
+import type { Sender } from '../subscriptions/state/sender.ts';
 import { closedEarlyError, peerOf, reportOutcome, type Connector } from './connector.ts';
 import { containErrors } from './contain.ts';
 import { FairQueue } from '../core/primitives/fair-queue.ts';

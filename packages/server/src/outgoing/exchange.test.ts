@@ -1,7 +1,7 @@
 import type { RequestListener } from 'node:http';
 import type { Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import type { SendResult } from '../subscriptions/state/ports.ts';
+import type { SendResult } from '../subscriptions/state/sender.ts';
 import { openTcpServer, openWebServer } from '../testing/test-servers.ts';
 import { post, testSender } from './testing/test-sender.ts';
 

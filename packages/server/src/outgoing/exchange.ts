@@ -1,5 +1,6 @@
 import type { Client, Dispatcher } from 'undici';
-import type { SendRequest, SendResult, RecordedResponse, Timing } from '../subscriptions/state/ports.ts';
+import type { RecordedResponse, Timing } from '../subscriptions/state/ports.ts';
+import type { SendRequest, SendResult } from '../subscriptions/state/sender.ts';
 import type { WheelTimer } from '../core/primitives/timing-wheel.ts';
 import type { FairQueue } from '../core/primitives/fair-queue.ts';
 import type { EstablishedConnection } from './connector.ts';

@@ -1,7 +1,7 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { SendResult } from '../subscriptions/state/ports.ts';
+import type { SendResult } from '../subscriptions/state/sender.ts';
 import { ANSWERS, answerPrefix, ENDINGS, misbehavingPeer, uncaughtErrors } from '../testing/misbehaving-peer.ts';
 import { listenUntilTestEnds } from '../testing/test-servers.ts';
 import { createGuardedFetch, type OutgoingAnswer } from './guarded-fetch.ts';

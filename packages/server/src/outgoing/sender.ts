@@ -1,5 +1,5 @@
 import { BoundedCache } from '../core/primitives/bounded-cache.ts';
-import type { Refusal, Sender } from '../subscriptions/state/ports.ts';
+import type { Refusal, Sender } from '../subscriptions/state/sender.ts';
 import { ConnectionPool, type ConnectionBounds } from './connection-pool.ts';
 import { Connector, type Dial } from './connector.ts';
 import { Deadlines } from './deadlines.ts';

@@ -18,7 +18,6 @@ import type {
   DeadLettersQuery,
   EventPosition,
   NewSubscription,
-  PullService,
   Replay,
   ReplayRequest,
   Sample,
@@ -28,6 +27,7 @@ import type {
   SubscriptionReads,
   DeliveryStatus,
 } from './state/ports.ts';
+import type { PullService } from './state/pull-service.ts';
 import type { SubscriptionStore } from './state/subscription-store.ts';
 import type { SubscriptionSettings } from './state/settings.ts';
 import { transition } from './state/lifecycle.ts';

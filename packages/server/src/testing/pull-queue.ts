@@ -1,4 +1,5 @@
-import type { NewSubscription, LeasedEvent, PullOptions } from '../subscriptions/state/ports.ts';
+import type { NewSubscription } from '../subscriptions/state/ports.ts';
+import type { LeasedEvent, PullOptions } from '../subscriptions/state/pull-service.ts';
 import type { SubscriptionKit } from './subscription-kit.ts';
 
 /** What is wished for unless a test says otherwise. */

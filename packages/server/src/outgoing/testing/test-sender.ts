@@ -1,6 +1,6 @@
 import { isIP, Socket, type LookupFunction, type TcpNetConnectOpts } from 'node:net';
 import { onTestFinished } from 'vitest';
-import type { SendRequest } from '../../subscriptions/state/ports.ts';
+import type { SendRequest } from '../../subscriptions/state/sender.ts';
 import type { Dial } from '../connector.ts';
 import type { GuardedFetchOptions } from '../guarded-fetch.ts';
 import { createSender, type ClosableSender, type SenderOptions } from '../sender.ts';

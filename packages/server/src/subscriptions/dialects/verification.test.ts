@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { webhook } from '../../testing/subscription-kit.ts';
-import type { SendResult, RecordedResponse } from '../state/ports.ts';
+import type { RecordedResponse } from '../state/ports.ts';
+import type { SendResult } from '../state/sender.ts';
 import type { Dialect, VerificationRequest } from '../state/dialect.ts';
 import { cloudEvents } from './cloudevents/dialect.ts';
 import { restHooks } from './rest-hooks/dialect.ts';

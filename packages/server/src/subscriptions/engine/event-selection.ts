@@ -4,7 +4,6 @@ import type { StoredRecord } from '../../core/ports.ts';
 import type { SubscriptionDefinition } from '../state/definition.ts';
 import { compileFilter, type Filter } from '../state/filter.ts';
 import { GAP_TYPE } from './gap.ts';
-import { parseRecord } from './parse-record.ts';
 
 /**
  * The events that a subscription selects: by channel and type (its interest), and by its filter.
@@ -35,5 +34,14 @@ export class EventSelection {
 
   #passes(record: StoredRecord): boolean {
     return this.filter === undefined || this.filter(parseRecord(record));
+  }
+}
+
+/** The value of an event's JSON, without its id; `undefined` when it is not JSON. */
+function parseRecord({ body }: StoredRecord): unknown {
+  try {
+    return JSON.parse(`{${Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString()}`) as unknown;
+  } catch {
+    return undefined;
   }
 }

@@ -1,6 +1,6 @@
 import { encodeCursor } from '@polycast/protocol';
 import { expect, test, vi } from 'vitest';
-import type { LeasedEvent } from '../state/ports.ts';
+import type { LeasedEvent } from '../state/pull-service.ts';
 import { createMemoryLog } from '../../storage/memory/memory-log.ts';
 import {
   answerWith,

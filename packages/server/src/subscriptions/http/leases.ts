@@ -1,5 +1,5 @@
 import { encodeCursor, formatTime, textFrameHeaderBytes, writeTextFrameHeader } from '@polycast/protocol';
-import type { LeasedEvent, LeaseOutcome } from '../state/ports.ts';
+import type { LeasedEvent, LeaseOutcome } from '../state/pull-service.ts';
 
 /** Leases of one acknowledgement, release or extension. */
 export const LEASES_MAX = 1000;

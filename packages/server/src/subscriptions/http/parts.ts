@@ -1,6 +1,6 @@
 import type { EventTypes } from '../../core/events/event-types.ts';
 import type { Dialects } from '../state/dialect.ts';
-import type { Sender } from '../state/ports.ts';
+import type { Sender } from '../state/sender.ts';
 import type { AuditedServices } from '../audited-service.ts';
 import type { SubscriptionSettings } from '../state/settings.ts';
 import type { HistoryParts } from '../../auth/history-permission.ts';

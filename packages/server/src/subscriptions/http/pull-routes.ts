@@ -1,6 +1,6 @@
 import { parseCursor } from '@polycast/protocol';
 import * as z from 'zod';
-import type { PullOptions } from '../state/ports.ts';
+import type { PullOptions } from '../state/pull-service.ts';
 import type { AuthorizedRequest } from '../../auth/authorized-request.ts';
 import { NO_STORE } from '../../http/headers/cache-headers.ts';
 import type { Route } from '../../auth/route.ts';

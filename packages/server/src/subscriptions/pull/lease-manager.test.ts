@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import type { LeasedEvent } from '../state/ports.ts';
+import type { LeasedEvent } from '../state/pull-service.ts';
 import { openSubscriptionKit, type SubscriptionKit } from '../../testing/subscription-kit.ts';
 import type { LeaseManager } from './lease-manager.ts';
 import { dataOf, openPullQueue, pullQueueOf } from '../../testing/pull-queue.ts';

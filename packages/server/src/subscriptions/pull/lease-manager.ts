@@ -1,7 +1,7 @@
 import { PolycastError } from '@polycast/protocol';
 import type { Clock, Position, Random } from '../../core/ports.ts';
 import type { Lane } from '../state/lanes/lane.ts';
-import type { LeasedEvent, LeaseOutcome, PullOptions, PullService } from '../state/ports.ts';
+import type { LeasedEvent, LeaseOutcome, PullOptions, PullService } from '../state/pull-service.ts';
 import { notActiveError } from '../state/refusals.ts';
 import type { SubscriptionStore } from '../state/subscription-store.ts';
 import type { SubscriptionSettings } from '../state/settings.ts';

@@ -2,7 +2,7 @@ import type { PolycastError } from '@polycast/protocol';
 import type { Position } from '../../core/ports.ts';
 import type { PullDefinition, PullDelivery } from '../state/definition.ts';
 import type { Lane } from '../state/lanes/lane.ts';
-import type { LeasedEvent, PullOptions } from '../state/ports.ts';
+import type { LeasedEvent, PullOptions } from '../state/pull-service.ts';
 import type { AckTracker } from '../state/lanes/ack-tracker.ts';
 import { DurableConsumer } from '../engine/durable-consumer.ts';
 import { RateLimiter } from './rate-limiter.ts';

@@ -6,7 +6,7 @@
 
 import type { StoredRecord } from '../../core/ports.ts';
 import type { BodyFormat, DialectName, Secret, WebhookDefinition, WebhookDelivery } from './definition.ts';
-import type { SendRequest, SendResult } from './ports.ts';
+import type { SendRequest, SendResult } from './sender.ts';
 
 /** A dialect, as one object. `dialects/registry.ts` lists them. */
 export interface Dialect {

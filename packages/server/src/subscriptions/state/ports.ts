@@ -1,12 +1,10 @@
 /**
- * The ports of durable subscriptions. `http/` and `dialects/` call `SubscriptionService` and
- * `PullService`. `SubscriptionManager` implements the reads and the operations,
- * `audited-service.ts` adds an audit entry to each operation, and `LeaseManager` implements
- * `PullService`. The engine itself calls `Sender`, and `SubscriptionStore` of
- * `subscription-store.ts`.
+ * The port of durable subscriptions, and its values. `http/` and `dialects/` call
+ * `SubscriptionService`. `SubscriptionManager` implements the reads and the operations, and
+ * `audited-service.ts` adds an audit entry to each operation. `LeaseManager` implements
+ * `pull-service.ts`. The engine itself calls `sender.ts` and `subscription-store.ts`.
  */
 
-import type { PolycastError } from '@polycast/protocol';
 import type { Actor, Position, StoredRecord } from '../../core/ports.ts';
 import type {
   DialectName,
@@ -15,6 +13,7 @@ import type {
   SubscriptionStatus,
   WebhookDefinition,
 } from './definition.ts';
+import type { PullService } from './pull-service.ts';
 
 export interface Subscription {
   readonly definition: SubscriptionDefinition;
@@ -310,105 +309,4 @@ export interface DeadLetter {
    */
   readonly outcome: AttemptOutcome | 'deliveries' | 'channel_removed';
   readonly detail: string;
-}
-
-/** Operations of workers on pull subscriptions (PROTOCOL.md section 14.6). */
-export interface PullService {
-  /**
-   * Returns up to `countMax` events, each with a lease. Waits for the first event until the signal,
-   * and at most `waitMs` (Infinity: without a limit). May return none.
-   * @throws PolycastError `not_found`, `subscription_not_active`, also while it waits
-   */
-  pull(subscription: string, options: PullOptions, signal: CancelSignal): Promise<readonly LeasedEvent[]>;
-  /**
-   * Calls `onClosed`, once or more often, when pulling is no longer possible. The error is
-   * `not_found` or `subscription_not_active`. Returns a function that ends the watch.
-   * @throws PolycastError `not_found`, `subscription_not_active`
-   */
-  watch(subscription: string, onClosed: (error: PolycastError) => void): () => void;
-  /** Acknowledges leases. Returns the outcome of each one. */
-  acknowledge(subscription: string, leases: readonly string[]): readonly LeaseOutcome[];
-  /** Acknowledges every leased event through a position, of any worker. Returns their number. */
-  acknowledgeThrough(subscription: string, position: Position): number;
-  release(subscription: string, leases: readonly string[], delayMs: number): readonly LeaseOutcome[];
-  /**
-   * Returns events that never reached a worker. They are handed out again at once, and the delivery
-   * does not count.
-   */
-  returnUndelivered(subscription: string, leases: readonly string[]): void;
-  extend(subscription: string, leases: readonly string[], leaseMs: number): readonly LeaseOutcome[];
-}
-
-/** The part of `AbortSignal` that is needed here. */
-export interface CancelSignal {
-  readonly aborted: boolean;
-  addEventListener(type: 'abort', listener: () => void, options?: { readonly once?: boolean }): void;
-  removeEventListener(type: 'abort', listener: () => void): void;
-}
-
-export interface PullOptions {
-  /** Read again whenever events arrive: a waiting worker may change the number. */
-  readonly countMax: number;
-  /** Bytes of bodies; one event is always returned. */
-  readonly bytesMax: number;
-  readonly waitMs: number;
-  readonly leaseMs: number | undefined;
-}
-
-export interface LeasedEvent {
-  readonly lease: string;
-  readonly position: Position;
-  /** The event's JSON from after its `id` to its end, as in `StoredRecord`. */
-  readonly body: Uint8Array;
-  /** Number of this delivery; 1 for the first. */
-  readonly delivery: number;
-  readonly leaseEndsMs: number;
-}
-
-/** `not_held`: the lease has ended, was released, or never existed. */
-export type LeaseOutcome = 'ok' | 'not_held';
-
-/**
- * Sends requests to the addresses of others, within the guard. `send` never rejects: a failure is
- * an outcome.
- */
-export interface Sender {
-  send(request: SendRequest): Promise<SendResult>;
-  /**
-   * What is wrong with a URL, as far as its text shows: its form, a literal address, its port. No
-   * name lookup.
-   */
-  urlProblem(url: string): Refusal | undefined;
-  /** Open connections, the idle ones among them, and requests that wait for a connection. */
-  readonly metrics: { readonly open: number; readonly idle: number; readonly waiting: number };
-}
-
-/**
- * Why there was no response. The text is for a person and contains nothing of a private network.
- */
-export interface Refusal {
-  readonly failure: Exclude<AttemptOutcome, 'delivered' | 'refused_status' | 'gone' | 'slowed_down' | 'redirected'>;
-  readonly detail: string;
-}
-
-export interface SendRequest {
-  readonly url: string;
-  readonly method: 'POST' | 'GET' | 'OPTIONS';
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: Uint8Array | undefined;
-  /** Deadline of the whole exchange. */
-  readonly timeoutMs: number;
-}
-
-export interface SendResult {
-  /** `undefined` when there was a response, of any status. */
-  readonly failure: Refusal['failure'] | undefined;
-  readonly detail: string;
-  readonly answer: RecordedResponse | undefined;
-  /**
-   * True when the address is not public. Only operators of the hub may see the response, and an
-   * `Attempt` does not contain it.
-   */
-  readonly isPrivateAddress: boolean;
-  readonly timing: Timing;
 }

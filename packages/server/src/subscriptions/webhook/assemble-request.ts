@@ -2,7 +2,7 @@ import type { StoredRecord } from '../../core/ports.ts';
 import type { WebhookDelivery } from '../state/definition.ts';
 import type { Dialect } from '../state/dialect.ts';
 import type { Lane } from '../state/lanes/lane.ts';
-import type { SendRequest } from '../state/ports.ts';
+import type { SendRequest } from '../state/sender.ts';
 import { webhookRequest } from './request/webhook-request.ts';
 
 /** A request, or the lanes whose first event fits into no request. */

@@ -1,6 +1,26 @@
-import type { Attempt, SendRequest, SendResult } from '../state/ports.ts';
-import type { InFlightRequest } from './in-flight-request.ts';
+import type { StoredRecord } from '../../core/ports.ts';
 import { isGap } from '../engine/gap.ts';
+import type { AckTracker } from '../state/lanes/ack-tracker.ts';
+import type { Lane } from '../state/lanes/lane.ts';
+import type { Attempt } from '../state/ports.ts';
+import type { SendRequest, SendResult } from '../state/sender.ts';
+import type { WebhookConsumer } from './webhook-consumer.ts';
+
+/** A request in flight. */
+export interface InFlightRequest {
+  readonly consumer: WebhookConsumer;
+  readonly tracker: AckTracker;
+  /** One lane, or the lanes that share the request as a batch. */
+  readonly lanes: readonly Lane[];
+  /** The events of the request, in log order. */
+  readonly records: readonly StoredRecord[];
+  readonly request: SendRequest;
+  readonly startedMs: number;
+  readonly isUnproven: boolean;
+  readonly isProbe: boolean;
+  /** Slot in the in-flight journal; -1 if the request is not recorded. */
+  readonly journalSlot: number;
+}
 
 /** The record of a completed request. Call it before the state of its lanes changes. */
 export function attemptOf(

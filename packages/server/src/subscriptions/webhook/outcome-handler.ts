@@ -1,11 +1,11 @@
 import type { Random } from '../../core/ports.ts';
-import type { AttemptOutcome, SendResult } from '../state/ports.ts';
+import type { AttemptOutcome } from '../state/ports.ts';
+import type { SendResult } from '../state/sender.ts';
 import type { SubscriptionStore } from '../state/subscription-store.ts';
 import { retryDelayMs, withJitter } from './pacing/retry-schedule.ts';
 import type { SubscriptionSettings } from '../state/settings.ts';
-import { attemptOf } from './attempt-record.ts';
+import { attemptOf, type InFlightRequest } from './attempt-record.ts';
 import type { DeadLetters } from '../engine/dead-letters.ts';
-import type { InFlightRequest } from './in-flight-request.ts';
 import type { CheckpointScheduler } from '../engine/checkpoint-scheduler.ts';
 import type { Lifecycle } from '../engine/subscription-lifecycle.ts';
 import { classify, type Failed } from './outcome.ts';

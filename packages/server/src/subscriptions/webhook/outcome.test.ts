@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { SendResult } from '../state/ports.ts';
+import type { SendResult } from '../state/sender.ts';
 import { classify } from './outcome.ts';
 
 const NOW_MS = Date.UTC(2026, 0, 5, 12);

@@ -1,4 +1,5 @@
-import type { AttemptOutcome, SendResult } from '../state/ports.ts';
+import type { AttemptOutcome } from '../state/ports.ts';
+import type { SendResult } from '../state/sender.ts';
 import type { FailureFeedback } from './pacing/endpoint-limiter.ts';
 import { RETRY_AFTER_MAX_MS } from './pacing/retry-schedule.ts';
 

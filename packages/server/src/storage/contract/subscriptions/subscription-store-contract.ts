@@ -27,7 +27,7 @@ export interface ReopenableStore {
 export type CreateStore = (bounds?: Partial<AttemptBounds>) => Promise<ReopenableStore>;
 
 /**
- * Tests for the contract of `SubscriptionStore` in subscriptions/state/ports.ts. They run against
+ * Tests for the contract of `subscriptions/state/subscription-store.ts`. They run against
  * each implementation.
  */
 export function subscriptionStoreContract(name: string, createStore: CreateStore): void {

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { SendResult } from '../../state/ports.ts';
+import type { SendResult } from '../../state/sender.ts';
 import type { Intent } from './parameters.ts';
 import { denial, isConfirmed, verificationRequest } from './callback-verification.ts';
 

@@ -1,4 +1,4 @@
-import type { SendRequest, SendResult } from '../../state/ports.ts';
+import type { SendRequest, SendResult } from '../../state/sender.ts';
 import type { Intent } from './parameters.ts';
 
 /** Time limit of one request to a callback, including the response. */

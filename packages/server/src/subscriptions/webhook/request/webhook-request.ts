@@ -1,7 +1,7 @@
 import type { StoredRecord } from '../../../core/ports.ts';
 import type { WebhookDelivery } from '../../state/definition.ts';
 import type { Dialect } from '../../state/dialect.ts';
-import type { SendRequest } from '../../state/ports.ts';
+import type { SendRequest } from '../../state/sender.ts';
 import { webhookBody } from '../body-formats/body.ts';
 
 /**

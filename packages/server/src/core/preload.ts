@@ -1,0 +1,28 @@
+import type { Log, Position, StoredRecord } from './ports.ts';
+
+/** Bounds of the events that are read at the start. */
+const PRELOAD_BYTES_MAX = 8 * 1024 * 1024;
+const PRELOAD_COUNT_MAX = 20_000;
+
+/**
+ * Reads the newest events of a log, so that clients that reconnect after a restart find them in
+ * memory. Returns them in the order of the log, with a position: every later event is among them.
+ */
+export async function readNewestEvents(
+  log: Log,
+  bytesMax: number,
+): Promise<{ readonly records: readonly StoredRecord[]; readonly start: Position }> {
+  const page = await log.read({
+    patterns: ['>'],
+    types: undefined,
+    after: 0,
+    through: log.state.head,
+    direction: 'backward',
+    limit: PRELOAD_COUNT_MAX,
+    bytesMax: Math.min(PRELOAD_BYTES_MAX, bytesMax),
+  });
+  // Events that retention removed are missing from the page. It is complete for every channel only
+  // after this position.
+  const start = Math.max(page.reached, page.trimmedThrough, page.corruptThrough);
+  return { records: page.records.toReversed().filter((record) => record.position > start), start };
+}

@@ -1,0 +1,66 @@
+import type { Module } from './modules.ts';
+import type { Finding } from './rules.ts';
+
+/**
+ * Maps and sets of the server that are bounded by their number of entries, by file and name, each
+ * with the reason why an entry is short whatever a client chooses.
+ */
+const COUNT_BOUNDED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'core/interests/interests.ts': { '#idle': 'Its bytes are bounded too.' },
+  'core/primitives/token-buckets.ts': { '#buckets': 'Its bytes are bounded too.' },
+  'core/tail.ts': { '#channels': 'Names of 200 characters; the bytes of the events are bounded too.' },
+  'identity/api-keys.ts': { '#keys': 'Operators create keys, within the bound of a body.' },
+  'identity/lru-cache.ts': { '#entries': 'Its bytes are bounded too, where clients choose them.' },
+  'identity/revocation-index.ts': { '#byName': 'Operators revoke names, within the bound of a body.' },
+  'identity/site/probe-requests.ts': { '#byKey': 'Four requests to the site.' },
+  'identity/site/site-lookup.ts': { '#inFlight': 'Concurrent requests to the site.' },
+  'identity/site/suspects.ts': { '#clients': 'Addresses, or users of 128 characters.' },
+  'identity/site/waiting-questions.ts': { '#queue': 'Its bytes are bounded too.' },
+  'identity/tokens/token-headers.ts': { '#memo': 'Texts of 512 characters.' },
+  'lab/wire-log.ts': { '#watchers': 'Connections.' },
+  'outgoing/connection-pool.ts': { '#open': 'Connections.' },
+  'outgoing/destinations/addresses.ts': { kinds: 'Addresses of name servers and sockets: 45 characters.' },
+  'outgoing/tls-sessions.ts': { '#sessions': 'Sessions of 8 KiB.' },
+  'publishing/cloudevents.ts': { attributes: 'A part of one body.' },
+  'storage/memory/memory-log.ts': { '#directory': 'Names of 200 characters.' },
+  'storage/shared/channel-prefixes.ts': { '#lostThrough': 'Names of 200 characters.' },
+  'storage/sqlite/log/reader-thread/log-reader.ts': { ids: 'Numbers.' },
+  'storage/sqlite/log/reader-thread/pattern-cache.ts': { '#cached': 'Their channels are bounded too, all together.' },
+  'storage/sqlite/log/writer-thread/log-writer.ts': { '#channelTable': 'Names of 200 characters.' },
+  'storage/sqlite/log/sqlite-log.ts': { '#damagedThrough': 'Numbers.' },
+  'storage/sqlite/subscriptions/sqlite-subscription-store.ts': {
+    '#pending': 'Rows of subscriptions that exist, some 400 bytes each.',
+  },
+  'subscriptions/dialects/websub/external-topics.ts': {
+    '#delayed': 'Its bytes are bounded too.',
+    '#fetched': 'Names of 200 characters.',
+  },
+  'subscriptions/dialects/websub/keyed-queue.ts': {
+    '#busy': 'Concurrent tasks.',
+    '#waiting': 'Its bytes are bounded too.',
+  },
+  'subscriptions/dialects/websub/parameters.ts': { topics: 'A part of one body.' },
+  'subscriptions/engine/intern-definition.ts': { '#known': 'Texts of 200 characters.' },
+  'subscriptions/http/websocket-pulls.ts': { '#pulls': 'Ids of subscriptions that exist.' },
+  'subscriptions/webhook/request/secrets.ts': { keys: 'Secrets of 24 to 64 bytes.' },
+};
+
+/**
+ * A map or set with a bound on its number of entries is as large as clients make the entries. A
+ * cache must be a `BoundedCache`, which bounds bytes; any other collection needs a reason.
+ */
+export function countBounds(modules: readonly Module[]): Finding[] {
+  return modules
+    .filter(({ path }) => path.startsWith(SERVER) && !/\/src\/cli\/|\.test\.ts$|\/testing[/.]/.test(path))
+    .flatMap(({ path, countBounded }) => {
+      const reasons = COUNT_BOUNDED[path.slice(SERVER.length)] ?? {};
+      return [...countBounded]
+        .filter((name) => reasons[name] === undefined)
+        .map((name) => ({
+          path,
+          message: `bounds ${name} by its number of entries: use core/primitives/bounded-cache.ts, or give a reason in scripts/tidy/count-bounds.ts`,
+        }));
+    });
+}
+
+const SERVER = 'packages/server/src/';
