@@ -232,6 +232,6 @@ export const ERROR_GUIDANCE: Readonly<Record<ErrorCode, ErrorGuidance>> = {
   },
   draining: {
     when: 'The hub is shutting down.',
-    then: 'Try again at once. Another hub, or the same one after its restart, answers.',
+    then: 'Try again immediately. Another hub, or the same one after its restart, answers.',
   },
 };

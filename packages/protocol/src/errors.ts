@@ -65,7 +65,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorKind>> = {
   log_full: kind(503, 'The disk is full. Nothing was stored.', true),
   identity_unavailable: kind(503, 'The identity of the caller cannot be determined at the moment.', true),
   overloaded: kind(503, 'The hub is overloaded.', true),
-  draining: kind(503, 'The hub is shutting down. Try again at once.', true),
+  draining: kind(503, 'The hub is shutting down. Try again immediately.', true),
 };
 
 export type ErrorCode =

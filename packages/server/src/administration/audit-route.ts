@@ -7,7 +7,7 @@ import type { Route } from '../auth/route.ts';
 import { timestampOrNull } from '../http/timestamp-text.ts';
 import type { AdministrationParts } from './administration-parts.ts';
 
-const LIMIT = limitParameter(1000, 100, 'At most this many entries.');
+const LIMIT = limitParameter(1000, 100, 'The maximum number of entries.');
 const PARAMETERS = [LIMIT, beforeParameter];
 
 /**

@@ -13,7 +13,7 @@ import { limitParameter, readQuery, textParameter } from '../http/query-paramete
 import { timestampOrNull } from '../http/timestamp-text.ts';
 import type { AdministrationParts } from './administration-parts.ts';
 
-const LIMIT = limitParameter(1000, 100, 'At most this many channels.');
+const LIMIT = limitParameter(1000, 100, 'The maximum number of channels.');
 const MATCH = textParameter('match', pattern().default('>'), 'Only channels that match this pattern.');
 const AFTER = textParameter('after', z.string(), '`next` of the previous page.');
 const PARAMETERS = [MATCH, LIMIT, AFTER];

@@ -17,10 +17,10 @@ const PARAMETERS = [
   queryParameter('user', z.string(), 'A user.'),
   queryParameter('claims', z.string(), 'The claims of the user, as the site gives them: a JSON object.'),
   queryParameter('key', z.string(), "A key's id."),
-  queryParameter('subscribe', pattern(), 'Whether they may subscribe.'),
-  queryParameter('publish', pattern(), 'Whether they may publish.'),
-  queryParameter('history', pattern(), 'Whether they may read what was before.'),
-  queryParameter('presence', pattern(), 'Whether they may see who is there.'),
+  queryParameter('subscribe', pattern(), 'Whether the caller may subscribe.'),
+  queryParameter('publish', pattern(), 'Whether the caller may publish.'),
+  queryParameter('history', pattern(), 'Whether the caller may read the history.'),
+  queryParameter('presence', pattern(), 'Whether the caller may read the presence.'),
 ];
 
 /** `GET /v1/access/explain?user=42&subscribe=orders.7` (PROTOCOL.md section 13.1). */

@@ -44,7 +44,7 @@ export function keyRoutes(administration: AdministrationParts): readonly Route[]
       operationId: 'createKey',
       summary: 'Creates a key for a server.',
       bodies: [json(creation, 'The name, scopes and expiry of the key.')],
-      responses: [withHeaders(response(201, 'Created.', createdKey()), { Location: 'Its address.' })],
+      responses: [withHeaders(response(201, 'Created.', createdKey()), { Location: 'The URL of the key.' })],
     })),
     route('GET', '/:id', read, () => ({
       operationId: 'readKey',
@@ -63,7 +63,7 @@ export function keyRoutes(administration: AdministrationParts): readonly Route[]
     })),
     route('DELETE', '/:id', revoke, () => ({
       operationId: 'revokeKey',
-      summary: 'Revokes a key at once and permanently.',
+      summary: 'Revokes a key immediately and permanently.',
       details:
         'The hub closes the sessions of the key. `503 log_full` or `log_unavailable`: the key is revoked, but the revocation is not stored yet. The hub stores it when the disk accepts it. Repeat the request until `204` or `404` to be sure.',
       parameters: [keyId()],
@@ -72,7 +72,8 @@ export function keyRoutes(administration: AdministrationParts): readonly Route[]
     route('POST', '/:id/rotate', rotate, () => ({
       operationId: 'rotateKey',
       summary: 'Creates a new secret for a key.',
-      details: 'The old secret stays valid for `overlapSeconds`. A secret from an earlier rotation expires at once.',
+      details:
+        'The old secret stays valid for `overlapSeconds`. A secret from an earlier rotation expires immediately.',
       parameters: [keyId()],
       bodies: [json(rotation, 'Optional.')],
       isBodyOptional: true,

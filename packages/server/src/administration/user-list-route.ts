@@ -7,7 +7,7 @@ import { limitParameter, readQuery, textParameter } from '../http/query-paramete
 import type { AdministrationParts } from './administration-parts.ts';
 
 const ONLINE = queryParameter('online', z.literal('true'), 'The hub knows only the users who are online.');
-const LIMIT = limitParameter(1000, 100, 'At most this many users.');
+const LIMIT = limitParameter(1000, 100, 'The maximum number of users.');
 const AFTER = textParameter('after', z.string(), '`next` of the previous page.');
 const PARAMETERS = [{ ...ONLINE, required: true }, LIMIT, AFTER];
 

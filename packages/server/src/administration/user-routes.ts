@@ -54,7 +54,7 @@ export function userRoutes(administration: AdministrationParts): readonly Route[
       operationId: 'reauthenticateUser',
       summary: 'Makes the hub ask the site again for the identity and the permissions of a user.',
       details: 'The sessions continue with the new answer, or end. The key needs the scope `users`.',
-      responses: [response(200, 'Being asked.', json(affected, 'The number of `sessions`.'))],
+      responses: [response(200, 'The hub asks the site.', json(affected, 'The number of `sessions`.'))],
     })),
   ];
 }

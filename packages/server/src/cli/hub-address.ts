@@ -15,7 +15,7 @@ const URL_OPTION: OptionSpec = {
 export const KEY_OPTION: OptionSpec = {
   value: 'KEY',
   short: 'k',
-  doc: `A key or a token; ${SECRET_FORMS_HELP} (or POLYCAST_KEY). Other users of this machine can see neither.`,
+  doc: `A key or a token; ${SECRET_FORMS_HELP} (or POLYCAST_KEY). These forms keep it out of the list of processes.`,
 };
 
 /** The options of a command that talks to a hub. */

@@ -4,7 +4,7 @@ import { integerParameter as readInteger, invalidParameter, singleParameters } f
 
 /**
  * A parameter of a query: one declaration reads it and describes it. Example: `limitParameter(1000,
- * 100, 'At most this many entries.')` reads `?limit=20` as 20, and its absence as 100.
+ * 100, 'The maximum number of entries.')` reads `?limit=20` as 20, and its absence as 100.
  */
 export interface QueryParameter<Value> extends Parameter {
   /** @throws PolycastError `invalid_parameter` */

@@ -40,7 +40,7 @@ export function healthRoutes({
       method: 'GET',
       path: '/healthz',
       description: () => ({
-        ...describe('health', 'Tells whether the process works.'),
+        ...describe('health', 'Reports whether the process works.'),
         responses: [
           response(200, 'The process works.', json(healthSchema, '`problems` that an operator should look at.')),
         ],
@@ -55,7 +55,7 @@ export function healthRoutes({
       method: 'GET',
       path: '/readyz',
       description: () => ({
-        ...describe('ready', 'Tells whether the hub accepts work.'),
+        ...describe('ready', 'Reports whether the hub accepts work.'),
         details: '`503` while the hub starts, drains or cannot write its log. `why` is the reason.',
         responses: [
           response(200, 'The hub accepts work.', json(readySchema, 'Ready.')),

@@ -150,7 +150,7 @@ export function describePublishToUsers({ batchEventsMax }: PublishLimits): Route
   return {
     operationId: 'publishToUsers',
     allowsAnonymous: true,
-    summary: 'Publishes to many users at once.',
+    summary: 'Publishes to many users in one request.',
     section: '13.5',
     details:
       'An envelope with `user` or `users` instead of `channel`, or a list or a stream of these. For several users, each gets an event of its own.',

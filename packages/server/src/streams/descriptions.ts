@@ -41,7 +41,7 @@ function waitParameter(maxSeconds: number, doc: string): QueryParameter<number |
 }
 
 /** The parameters of a history's query. */
-export const HISTORY_LIMIT: QueryParameter<number> = limitParameter(1000, 100, 'At most this many events.');
+export const HISTORY_LIMIT: QueryParameter<number> = limitParameter(1000, 100, 'The maximum number of events.');
 export const HISTORY_PARAMETERS: readonly Parameter[] = [
   HISTORY_LIMIT,
   textParameter('before', cursor(), 'The page that ends before this cursor: `previous` of the following page.'),
@@ -123,7 +123,7 @@ function eventsResponses(): readonly ResponseDescription[] {
     withHeaders(
       response(
         200,
-        'Events: at once if there are some, otherwise when the wait ends. Or an event stream.',
+        'Events: immediately if there are any, otherwise when the wait ends. Or an event stream.',
         json(poll(), 'A poll.'),
         {
           mediaType: 'text/event-stream',

@@ -63,7 +63,10 @@ export const poll: () => z.ZodType = named(
       events: z.array(event()),
       cursor: cursor(),
       gaps: z.array(gap()),
-      more: z.boolean().describe('`true`: the hub has searched only a part of the log. Poll again at once.').optional(),
+      more: z
+        .boolean()
+        .describe('`true`: the hub has searched only a part of the log. Poll again immediately.')
+        .optional(),
     }),
   { description: 'The `after` of the next poll.' },
 );

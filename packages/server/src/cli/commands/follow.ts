@@ -22,7 +22,7 @@ export const follow: Command = {
       short: 't',
       multiple: true,
       choices: CLIENT_TRANSPORTS,
-      doc: `${CLIENT_TRANSPORTS.join(', ')}; repeatable, the best first. All of them unless given.`,
+      doc: `${CLIENT_TRANSPORTS.join(', ')}; repeatable, the preferred one first; all of them by default.`,
     },
     after: {
       value: 'CURSOR',

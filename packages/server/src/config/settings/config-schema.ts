@@ -29,7 +29,7 @@ const tls = {
   reloadIntervalMs: integerField(
     { unit: 'milliseconds', min: 100, max: 86_400_000, default: 10_000 },
     {
-      doc: 'How often the hub reads both files. When they have changed and match, new connections use the new certificate. SIGHUP makes the hub read them at once.',
+      doc: 'How often the hub reads both files. When they have changed and match, new connections use the new certificate. SIGHUP makes the hub read them immediately.',
       why: 'Two small reads. Polling also works where file notifications do not: on network disks and with replaced symbolic links.',
     },
   ),

@@ -43,7 +43,7 @@ export const delivery = {
   pollBytesMax: integerField(
     { unit: 'bytes', min: 4096, max: 64 * MIB, default: MIB },
     {
-      doc: "The limit for the events of one poll's response. The next poll gets more at once (PROTOCOL.md section 5.4).",
+      doc: "The limit for the events of one poll's response. The next poll gets more immediately (PROTOCOL.md section 5.4).",
       why: 'A thousand events of 1 KiB fit, and `limit` allows no more. A larger page only delays its first event.',
     },
   ),

@@ -29,7 +29,7 @@ export const limits = {
   socketsPerAddressMax: integerOrNullField(
     { unit: 'connections', min: 1, max: 10_000_000, default: null },
     {
-      doc: 'The maximum number of TCP connections of one address (IPv6: one /64), with or without a request. On the next 16 connections, the first request gets `429 too_many_connections`; the hub closes further ones at once. Proxies in `trustedProxies` are exempt.',
+      doc: 'The maximum number of TCP connections of one address (IPv6: one /64), with or without a request. On the next 16 connections, the first request gets `429 too_many_connections`; the hub closes further ones immediately. Proxies in `trustedProxies` are exempt.',
       why: 'No limit, as for `connectionsPerAddressMax`. If you set it, leave room: a browser holds up to six connections, also between polls, and servers with a key count too.',
     },
   ),
@@ -86,7 +86,7 @@ export const limits = {
     { unit: 'bytes', min: 1024, max: 1024 * GIB, default: 256 * MIB },
     {
       doc: 'The memory for all bodies that are being read and did not arrive in one piece. Beyond it: `503 overloaded`.',
-      why: 'Sixteen of the longest bodies at once. Without it, a client with many connections and unfinished bodies could fill the memory.',
+      why: 'Sixteen of the longest bodies at a time. Without it, a client with many connections and unfinished bodies could fill the memory.',
     },
   ),
   clientBodiesBytesMax: integerField(
@@ -100,7 +100,7 @@ export const limits = {
     { unit: 'bytes', min: 64 * 1024, max: 1024 * GIB, default: 256 * MIB },
     {
       doc: 'The memory for all responses that clients have requested and do not read: polls, pages, documents. Beyond it, the client with the most of them loses its oldest response and that connection, and asks again with its cursor. A response that is not read within `delivery.stalledTimeoutMs` ends in the same way.',
-      why: '256 of the longest polls, or 16,000 of ordinary length. Responses that are read at once do not count. Without it, a client that requests and does not read could fill the memory.',
+      why: '256 of the longest polls, or 16,000 of ordinary length. Responses that are read immediately do not count. Without it, a client that requests and does not read could fill the memory.',
     },
   ),
   bodyTimeoutMs: integerField(

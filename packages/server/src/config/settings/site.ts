@@ -39,7 +39,7 @@ const fields = {
   headers: field(
     names().refine(
       (list) => list.every((name) => !RESERVED.test(name.toLowerCase())),
-      'must not name cookie, origin, host, content-*, proxy-*, polycast-*, or what frames a request',
+      'must not name cookie, origin, host, content-*, proxy-*, polycast-*, or a header that frames a request',
     ),
     {
       form: 'list of at most 20 names of headers',
@@ -82,7 +82,7 @@ const fields = {
     { unit: 'questions', min: 0, max: 1_000_000, default: 10_000 },
     {
       doc: 'The maximum number of waiting requests to the site. Beyond it: `503 identity_unavailable`.',
-      why: 'After a restart of the hub all clients reconnect at once. A waiting request holds its cookies, about 2 kB.',
+      why: 'After a restart of the hub all clients reconnect at the same time. A waiting request holds its cookies, about 2 kB.',
     },
   ),
   queueBytesMax: integerField(
@@ -138,7 +138,7 @@ const fields = {
     { unit: 'failures in a row', min: 1, max: 1000, default: 5 },
     {
       doc: 'After this many, and if a request that succeeded before fails too, the hub pauses requests to the site for `retryAfterSeconds`. Then one request tests the site.',
-      why: 'One failure may be chance. A site that recovers should not receive all waiting requests at once.',
+      why: 'One failure may be chance. A site that recovers should not receive all waiting requests at the same time.',
     },
   ),
   retryAfterSeconds: integerField(

@@ -16,7 +16,7 @@ export const subscriptions = {
   ),
   trustedEndpoints: field(z.array(z.string()).max(1000).default([]), {
     form: 'list of at most 1,000 origins (`https://hooks.example`, `https://*.corp.example` for all sub-domains), or `["*"]`',
-    doc: 'Webhooks to these origins are active at once, without verification. With `access: loopback`, so are webhooks to this machine.',
+    doc: 'Webhooks to these origins are active immediately, without verification. With `access: loopback`, so are webhooks to this machine.',
     why: 'Without verification, anybody who may subscribe could direct unwanted requests at an endpoint.',
   }),
   concurrency: integerField(

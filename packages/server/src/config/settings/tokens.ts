@@ -131,7 +131,7 @@ export const tokens = {
     { unit: 'seconds', min: 1, max: 3600, default: 30 },
     {
       doc: 'A token with an unknown `kid` makes the hub fetch the keys again, but not sooner than this after the last fetch.',
-      why: 'A new key is usually known at once, and a client that invents key ids causes at most two fetches a minute.',
+      why: 'A new key is usually known immediately, and a client that invents key ids causes at most two fetches a minute.',
     },
   ),
   jwksTimeoutMs: integerField(

@@ -80,7 +80,7 @@ export function actionRoutes(subscriptionParts: SubscriptionParts): readonly Rou
     })),
     route('POST', '/test', test, () => ({
       operationId: 'testSubscription',
-      summary: 'Sends a sample event at once and returns the attempt.',
+      summary: 'Sends a sample event immediately and returns the attempt.',
       details: 'The endpoint must be verified.',
       bodies: [json(bodies.test, 'The channel, type and data of the sample; optional.')],
       isBodyOptional: true,
@@ -156,7 +156,7 @@ function actionBodies(parts: SubscriptionParts) {
       .check((context) => {
         const { after, since } = context.value;
         if ((after === undefined) === (since === undefined))
-          refuse(context, 'or "since" is needed, one of them', ['after']);
+          refuse(context, 'or "since" is required, and not both', ['after']);
       })
       .meta({ id: 'NewReplay', description: 'Either `after` or `since`.' }),
   };

@@ -106,7 +106,7 @@ function pullBodies({ feed, settings }: SubscriptionParts) {
       .check((context) => {
         const { leases: given, through: end } = context.value;
         if ((given === undefined) === (end === undefined))
-          refuse(context, 'or "through" is needed, one of them', ['leases']);
+          refuse(context, 'or "through" is required, and not both', ['leases']);
       }),
     release: z.strictObject({ leases, delaySeconds: integer(0, settings.leaseMaxSeconds).default(0) }),
     extension: z.strictObject({ leases, leaseSeconds: integer(1, settings.leaseMaxSeconds).exactOptional() }),

@@ -51,7 +51,7 @@ function collectionRoutes(parts: SubscriptionParts): readonly Route[] {
         bodies: [json(subscriptionSchemas(parts).creation, 'The definition of the subscription.', CREATION_EXAMPLE)],
         responses: [
           withHeaders(newSubscription(parts, 201, 'Created.'), {
-            Location: 'Its address.',
+            Location: 'The URL of the subscription.',
             'Idempotency-Replayed': '`true` if the key was used before and this request created nothing.',
           }),
         ],

@@ -29,7 +29,7 @@ export function traceRoute(parts: SubscriptionParts): Route {
     (request) => trace(parts, request),
     () => ({
       operationId: 'traceEvent',
-      summary: 'Reads to which subscriptions an event was delivered, when, and after how many attempts.',
+      summary: 'Reads which subscriptions received an event, when, and after how many attempts.',
       section: '14.1',
       details:
         'It covers at most 1,000 subscriptions that the caller may read. `attempts` contains stored attempts only.',

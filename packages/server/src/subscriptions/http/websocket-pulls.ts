@@ -133,7 +133,7 @@ export class WebSocketPulls implements SocketPulls {
     const { through } = members;
     const credit = this.#creditToAdd(members);
     if ((members['leases'] === undefined) === (through === undefined))
-      throw invalidMember('leases', 'or "through" is needed, one of them');
+      throw invalidMember('leases', 'or "through" is required, and not both');
     if (through === undefined) {
       const leases = leasesMember(members);
       return {

@@ -122,7 +122,7 @@ export class WireModel {
     } else {
       const span = faults.findLast(({ fault }) => fault === record.fault);
       if (span !== undefined) span.toMs = atMs;
-      this.#note(lane, atMs, lane === 'webhook' ? 'All is well again.' : 'The wire is whole again.');
+      this.#note(lane, atMs, lane === 'webhook' ? 'The receiver works again.' : 'The network works again.');
     }
   }
 

@@ -19,7 +19,7 @@ export function UsersDemo({ people }: { people: LabConfig['people'] }): VNode {
   return (
     <section class="town" aria-labelledby="town-title">
       <div class="section-head">
-        <h2 id="town-title">Who gets what</h2>
+        <h2 id="town-title">Who receives what</h2>
         <p>
           Two browsers, each with its own login. News goes to everyone; a private message goes to one user on all
           devices.

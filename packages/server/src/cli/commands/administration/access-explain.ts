@@ -14,8 +14,8 @@ const ACTIONS: readonly Action[] = ['subscribe', 'publish', 'history', 'presence
 const ACTION_PHRASES: Readonly<Record<Action, string>> = {
   subscribe: 'subscribe to',
   publish: 'publish to',
-  history: 'read what was on',
-  presence: 'see who is on',
+  history: 'read the history of',
+  presence: 'read the presence of',
 };
 
 export const accessExplain: Command = {

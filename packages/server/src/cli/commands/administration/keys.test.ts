@@ -51,7 +51,7 @@ describe('access explain, from the configuration alone', () => {
     [
       ['--user', '42', '--history', 'inbox.7.a'],
       1,
-      'no: user 42 may not read what was on inbox.7.a, by rule 2 (inbox.{user}.>); it requires the user named in the channel',
+      'no: user 42 may not read the history of inbox.7.a, by rule 2 (inbox.{user}.>); it requires the user named in the channel',
     ],
     [
       ['--user', 'a b', '--subscribe', '@me'],

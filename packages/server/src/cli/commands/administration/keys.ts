@@ -121,7 +121,7 @@ export const keysRotate: Command = {
   },
   examples: [
     { command: 'polycast keys rotate Ab3dEf6hIj9l', description: 'the old secret stays valid for a day' },
-    { command: 'polycast keys rotate Ab3dEf6hIj9l --overlap 0', description: 'at once' },
+    { command: 'polycast keys rotate Ab3dEf6hIj9l --overlap 0', description: 'without overlap, after a leak' },
   ],
   async run(input, terminal) {
     const overlapSeconds = input.number('overlap', 0);
@@ -139,7 +139,7 @@ export const keysRotate: Command = {
 
 export const keysRevoke: Command = {
   name: 'keys revoke',
-  summary: 'Revokes a key at once and permanently.',
+  summary: 'Revokes a key immediately and permanently.',
   usage: '<id>',
   argumentsMin: 1,
   argumentsMax: 1,

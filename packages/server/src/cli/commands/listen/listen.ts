@@ -33,7 +33,7 @@ export const listen: Command = {
     format: {
       value: 'FORMAT',
       choices: BODY_FORMATS,
-      doc: `What a request carries: ${BODY_FORMATS.join(', ')}; event unless given.`,
+      doc: `The format of the requests: ${BODY_FORMATS.join(', ')}; event by default.`,
     },
     header: {
       value: "'NAME: TEXT'",

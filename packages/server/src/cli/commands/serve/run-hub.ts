@@ -34,7 +34,7 @@ export async function runHub(
   greet?.(hub);
   if (config.tls.certificateFile !== null) signals.onHangUp(() => void hub.reloadCertificate());
   const signal = await signals.stop;
-  terminal.notice(`${signal}: closing all sessions within ${config.drain.timeMs} ms; repeat to stop at once`);
+  terminal.notice(`${signal}: closing all sessions within ${config.drain.timeMs} ms; repeat to stop immediately`);
   await hub.drain();
   await hub.close();
   return 'done';
@@ -42,7 +42,7 @@ export async function runHub(
 
 async function start(config: Config, anyPort: boolean, onRefusal: RunHubOptions['onRefusal']): Promise<Hub> {
   // A quiet hub runs each of its functions rarely, and V8 would interpret them for long. When they
-  // are compiled at once, an event on an idle hub costs a tenth less.
+  // are compiled immediately, an event on an idle hub costs a tenth less.
   setFlagsFromString('--always-sparkplug');
   const { startHub } = await import('../../../main.ts');
   const address = parseListen(config.listen) as ListenAddress;

@@ -8,12 +8,12 @@ const STOPPING = ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const;
  * Signals that a hub ignores. To other programs they are requests: to reopen a log, to report their
  * state, or to open a debugger (Node, by SIGUSR1). Others report that a limit of the system is
  * reached; the failed write reports that as well (SIGXFSZ). A sender of these intends no harm, and
- * the default of most is to end the process at once.
+ * the default of most is to end the process immediately.
  */
 const IGNORED = ['SIGUSR1', 'SIGUSR2', 'SIGALRM', 'SIGVTALRM', 'SIGIO', 'SIGPWR', 'SIGXCPU', 'SIGXFSZ'] as const;
 
 export interface Signals {
-  /** Settles with the first signal that ends the hub. A second one ends the process at once. */
+  /** Settles with the first signal that ends the hub. A second one ends the process immediately. */
   readonly stop: Promise<NodeJS.Signals>;
   /**
    * Sets the action of SIGHUP. Without one, SIGHUP ends a hub on a terminal, and is ignored

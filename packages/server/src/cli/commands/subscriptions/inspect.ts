@@ -92,7 +92,7 @@ export const subscriptionsAttempts: Command = subscriptionCommand({
 
 export const subscriptionsTrace: Command = subscriptionCommand({
   word: 'trace',
-  summary: 'Shows to which subscriptions an event was delivered, when, and after how many attempts.',
+  summary: 'Shows which subscriptions received an event, when, and after how many attempts.',
   usage: '<event>',
   argumentsMin: 1,
   argumentsMax: 1,

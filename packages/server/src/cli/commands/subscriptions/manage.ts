@@ -31,7 +31,7 @@ export const subscriptionsResume: Command = subscriptionCommand({
   summary: 'Resumes deliveries. For a pending subscription, repeats the verification.',
   ...ONE_ID_ARGUMENT,
   details:
-    'The hub verifies a pending endpoint at once, but not sooner than 5 seconds after the last verification. If that fails, the command prints the answer and exits with 1.',
+    'The hub verifies a pending endpoint immediately, but at least 5 seconds after the last verification. If that fails, the command prints the answer and exits with 1.',
   options: {},
   examples: [
     {
@@ -68,7 +68,7 @@ export const subscriptionsDelete: Command = subscriptionCommand({
 
 export const subscriptionsTest: Command = subscriptionCommand({
   word: 'test',
-  summary: 'Sends a sample event to a webhook at once and shows the outcome.',
+  summary: 'Sends a sample event to a webhook immediately and shows the outcome.',
   usage: '<id> [data]',
   argumentsMin: 1,
   argumentsMax: 2,
@@ -112,7 +112,10 @@ export const subscriptionsRotateSecret: Command = subscriptionCommand({
     json: JSON_OPTION,
   },
   examples: [
-    { command: `polycast subscriptions rotate-secret ${EXAMPLE_ID} --overlap 0`, description: 'at once, after a leak' },
+    {
+      command: `polycast subscriptions rotate-secret ${EXAMPLE_ID} --overlap 0`,
+      description: 'without overlap, after a leak',
+    },
   ],
   async run(request, input, terminal) {
     const body = { ...secretOf(input), ...optionalMember('overlapSeconds', input.number('overlap', 0)) };
@@ -120,7 +123,7 @@ export const subscriptionsRotateSecret: Command = subscriptionCommand({
     if (input.flag('json')) terminal.out(JSON.stringify(rotated));
     else {
       const secret = receiverSecret(rotated.delivery);
-      terminal.notice(`${terminal.noticeStyle('green', 'rotated')}: ${secret?.what ?? 'the secret is the given one'}`);
+      terminal.notice(`${terminal.noticeStyle('green', 'rotated')}: ${secret?.what ?? 'the given secret is in use'}`);
       if (secret !== undefined) terminal.out(secret.text);
     }
     return 'done';

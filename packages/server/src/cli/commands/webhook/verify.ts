@@ -8,7 +8,7 @@ const TOLERANCE_SECONDS = 300;
 
 export const webhookVerify: Command = {
   name: 'webhook verify',
-  summary: 'Checks the signature of a webhook and explains what is wrong with it.',
+  summary: 'Checks the signature of a webhook and explains why it is invalid.',
   usage: '[file]',
   argumentsMin: 0,
   argumentsMax: 1,
@@ -19,7 +19,7 @@ export const webhookVerify: Command = {
       value: 'SECRET',
       short: 's',
       multiple: true,
-      doc: `whsec_… or whpk_…, repeatable; ${SECRET_FORMS_HELP} (or POLYCAST_WEBHOOK_SECRET). Other users of this machine can see neither.`,
+      doc: `whsec_… or whpk_…, repeatable; ${SECRET_FORMS_HELP} (or POLYCAST_WEBHOOK_SECRET). These forms keep it out of the list of processes.`,
     },
     headers: { value: 'FILE', doc: 'A file with the headers, one per line: Name: value.' },
     id: { value: 'ID', doc: 'The header webhook-id.' },

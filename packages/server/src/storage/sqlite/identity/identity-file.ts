@@ -73,5 +73,5 @@ export function identityFile(folder: string): DatabaseFile {
 
 /** The error for a row that no version of Polycast writes. Another program wrote it. */
 export function invalidRowError(problem: string): DataFolderError {
-  return new DataFolderError('corrupt', `${IDENTITY_FILE} in the data folder holds ${problem}. ${REPAIR}`);
+  return new DataFolderError('corrupt', `${IDENTITY_FILE} in the data folder contains ${problem}. ${REPAIR}`);
 }

@@ -315,6 +315,6 @@ function corruptError(files: LogFiles, problem: string): DataFolderError {
   return new DataFolderError(
     'corrupt',
     `The log ${files.database} is damaged: ${problem}. Nothing has been changed. Restore a backup, or move the data folder ` +
-      `away to start with an empty log; "sqlite3 log.db .recover" may save what is in it.`,
+      `away to start with an empty log; "sqlite3 log.db .recover" may recover events from it.`,
   );
 }

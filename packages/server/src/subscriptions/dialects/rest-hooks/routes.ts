@@ -107,14 +107,14 @@ function hooksRoutes(parts: SubscriptionParts): readonly Route[] {
     })),
     route('DELETE', '/:id', deleteHook, () => ({
       operationId: 'deleteHook',
-      summary: 'Ends a hook.',
+      summary: 'Deletes a hook.',
       parameters: [HOOK_ID],
       responses: [REMOVED],
     })),
   ];
 }
 
-const LOCATION = { Location: 'Its address.' };
+const LOCATION = { Location: 'The URL of the hook.' };
 const HOOK_ID = pathParameter('id', z.string(), 'The id of the hook.');
 const REMOVED = response(200, 'Ended.', json(z.object({ removed: z.int().min(1) }), 'How many.'));
 const SAMPLE_PARAMETERS = [{ ...queryParameter('event', eventType(), 'An event type or a channel.'), required: true }];
