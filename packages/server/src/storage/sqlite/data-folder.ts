@@ -58,7 +58,7 @@ export function lockDataFolder(
 }
 
 /** Runs the first access to the folder. @throws DataFolderError `inaccessible` */
-export function wrapAccessErrors<Result>(folder: string, run: () => Result): Result {
+function wrapAccessErrors<Result>(folder: string, run: () => Result): Result {
   try {
     return run();
   } catch (error) {

@@ -67,7 +67,7 @@ export function reopenDatabaseFile({ file, pragmas }: DatabaseFile): DatabaseSyn
 }
 
 /** Larger files are not checked at the start, which would take seconds. Reads find their damage. */
-export const QUICK_CHECK_BYTES_MAX: number = 64 * 1024 * 1024;
+const QUICK_CHECK_BYTES_MAX: number = 64 * 1024 * 1024;
 const CONNECTION = { timeout: 5000, enableForeignKeyConstraints: true };
 
 function checkFormat(database: DatabaseSync, { file, applicationId, migrations, repair }: DatabaseFile): void {
@@ -82,7 +82,7 @@ function checkFormat(database: DatabaseSync, { file, applicationId, migrations, 
 }
 
 /** Whether another program has made the database. */
-export function isForeign(database: DatabaseSync, applicationId: number): boolean {
+function isForeign(database: DatabaseSync, applicationId: number): boolean {
   const found = pragma(database, 'application_id');
   if (found === applicationId) return false;
   const { count } = database.prepare('SELECT count(*) AS count FROM sqlite_schema').get() as { count: number };
@@ -90,10 +90,7 @@ export function isForeign(database: DatabaseSync, applicationId: number): boolea
 }
 
 /** Brings an empty or older database to the current schema. Close the database if this throws. */
-export function migrate(
-  database: DatabaseSync,
-  { migrations, applicationId }: Pick<DatabaseFile, 'migrations' | 'applicationId'>,
-): void {
+function migrate(database: DatabaseSync, { migrations, applicationId }: DatabaseFile): void {
   const version = pragma(database, 'user_version');
   if (version === migrations.length) return;
   database.exec('BEGIN IMMEDIATE');
@@ -108,7 +105,7 @@ function checkIntegrity(database: DatabaseSync, databaseFile: DatabaseFile): voi
 }
 
 /** Reads every page. Returns the first damage. */
-export function findDamage(database: DatabaseSync): string | undefined {
+function findDamage(database: DatabaseSync): string | undefined {
   const result = String(Object.values(database.prepare('PRAGMA quick_check(1)').get() ?? {})[0]);
   return result === 'ok' ? undefined : result;
 }
@@ -125,7 +122,10 @@ export function pragma(database: DatabaseSync, name: string): number {
 
 function openingError(error: unknown, databaseFile: DatabaseFile): DataFolderError {
   if (isUnusable(error)) return corruptError(databaseFile, (error as Error).message);
-  return new DataFolderError('inaccessible', `${databaseFile.file} cannot be used: ${(error as Error).message}`);
+  return new DataFolderError(
+    'inaccessible',
+    `${databaseFile.file} cannot be used: ${(error as Error).message}. Check that this user may read and write it.`,
+  );
 }
 
 function corruptError({ file, repair }: DatabaseFile, problem: string): DataFolderError {

@@ -1,17 +1,21 @@
 import { closeSync, openSync, readSync } from 'node:fs';
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import type { Position } from '../../../core/ports.ts';
-import { fileBytes, findDamage, migrate, pragma, QUICK_CHECK_BYTES_MAX } from '../database-file.ts';
-import { damageError, isDamage, isUnusable } from '../failure.ts';
+import {
+  fileBytes,
+  openDatabaseFile,
+  pragma,
+  reopenDatabaseFile,
+  wrapCorruptionErrors as wrapFileErrors,
+  type DatabaseFile,
+} from '../database-file.ts';
+import { damageError, isDamage } from '../failure.ts';
 import { ChannelDirectory } from '../../shared/channel-directory.ts';
 import type { ChannelEntry } from '../../shared/channel-directory.ts';
-import { DataFolderError } from '../../../core/data-folder-error.ts';
 import { ChannelPrefixes } from '../../shared/channel-prefixes.ts';
 import { channelChecksumOf } from './checksum.ts';
-import { wrapAccessErrors } from '../data-folder.ts';
 import type { LogFiles } from './log-files.ts';
-import { APPLICATION_ID, checkFormat, MIGRATIONS } from './schema.ts';
-import { makePrivateFile } from '../private-files.ts';
+import { APPLICATION_ID, MIGRATIONS } from './schema.ts';
 import { announceGeneration, mismatchOf, epochAfter, inodeOf, settleGeneration } from './generation-file.ts';
 import type { DatabaseMismatch } from './generation-file.ts';
 
@@ -41,10 +45,12 @@ export interface LoadedChannels {
   readonly pending: number;
 }
 
-const CONNECTION = { timeout: 5_000, enableForeignKeyConstraints: false };
 const MAGIC = 'SQLite format 3\0';
 /** SQLite treats a shorter file as an empty database. */
 const PAGE_BYTES_MIN = 512;
+
+const REPAIR =
+  'Nothing has been changed. Restore a backup, or move the data folder away to start with an empty log; "sqlite3 log.db .recover" may recover events from it.';
 
 /**
  * Opens the writer's connection. Rejects a database that is damaged, foreign or too new.
@@ -52,14 +58,10 @@ const PAGE_BYTES_MIN = 512;
  */
 export function openDatabase(files: LogFiles): DatabaseSync {
   return wrapCorruptionErrors(files, () => {
-    checkMagic(files);
-    makePrivateFile(files.database);
-    const database = new DatabaseSync(files.database, CONNECTION);
+    checkMagic(files.database);
+    const database = openDatabaseFile(databaseFile(files));
     try {
-      checkFormat(database, files.database);
-      applyPragmas(database);
-      migrate(database, { applicationId: APPLICATION_ID, migrations: MIGRATIONS });
-      checkIntegrity(database, files);
+      checkLength(database, files.database);
       return database;
     } catch (error) {
       database.close();
@@ -70,23 +72,20 @@ export function openDatabase(files: LogFiles): DatabaseSync {
 
 /** Another connection to a database that was opened before. */
 export function reopenDatabase(files: LogFiles): DatabaseSync {
-  const database = new DatabaseSync(files.database, CONNECTION);
-  try {
-    applyPragmas(database);
-    return database;
-  } catch (error) {
-    database.close();
-    throw error;
-  }
+  return reopenDatabaseFile(databaseFile(files));
 }
 
-function applyPragmas(database: DatabaseSync): void {
-  // SQLite checkpoints run after a commit has been answered, not within it (see `runHousekeeping`
-  // in `writer/log-writer.ts`).
-  database.exec(
-    `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = 1; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864;
+function databaseFile({ database }: LogFiles): DatabaseFile {
+  return {
+    file: database,
+    applicationId: APPLICATION_ID,
+    migrations: MIGRATIONS,
+    // SQLite checkpoints run after a commit has been answered, not within it (see `runHousekeeping`
+    // in `writer-thread/log-writer.ts`).
+    pragmas: `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = 1; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864;
      PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY`,
-  );
+    repair: REPAIR,
+  };
 }
 
 export function readState(database: DatabaseSync): StateRow | undefined {
@@ -251,15 +250,9 @@ export function applyAppend(entry: ChannelEntry, position: Position, timeMs: num
   entry.appendedTimeMs = timeMs;
 }
 
-/** Turns SQLite's errors about a damaged file into a DataFolderError with advice. */
+/** Runs the first reads of the log. @throws DataFolderError when SQLite reports a damaged file */
 export function wrapCorruptionErrors<Result>(files: LogFiles, run: () => Result): Result {
-  return wrapAccessErrors(files.folder, () => {
-    try {
-      return run();
-    } catch (error) {
-      throw isUnusable(error) ? corruptError(files, (error as Error).message) : error;
-    }
-  });
+  return wrapFileErrors(databaseFile(files), run);
 }
 
 /**
@@ -267,30 +260,27 @@ export function wrapCorruptionErrors<Result>(files: LogFiles, run: () => Result)
  * open: closing the file drops the process's locks on it. A power cut while the write-ahead log is
  * moved may leave a first page of zeros. The write-ahead log has that page, so SQLite decides.
  */
-function checkMagic(files: LogFiles): void {
-  if (fileBytes(files.database) === 0) return;
+function checkMagic(file: string): void {
+  if (fileBytes(file) === 0) return;
   const head = Buffer.alloc(MAGIC.length);
-  const descriptor = openSync(files.database, 'r');
+  const descriptor = openSync(file, 'r');
   const length = readSync(descriptor, head);
   closeSync(descriptor);
-  const isZeroed = fileBytes(files.database) >= PAGE_BYTES_MIN && head.every((byte) => byte === 0);
-  if (isZeroed && fileBytes(`${files.database}-wal`) > 0) return;
+  const isZeroed = fileBytes(file) >= PAGE_BYTES_MIN && head.every((byte) => byte === 0);
+  if (isZeroed && fileBytes(`${file}-wal`) > 0) return;
   if (length < MAGIC.length || head.toString('latin1') !== MAGIC)
-    throw corruptError(files, 'it does not begin like a database');
+    throw damageError('it does not begin like a database');
 }
 
 /**
  * A torn file is shorter than its own count of pages, once it has everything from the write-ahead
- * log. A check of every page takes a second for each million events. So only small files get one.
+ * log. Unlike a check of every page, this takes no longer for a large file.
  */
-function checkIntegrity(database: DatabaseSync, files: LogFiles): void {
-  const isCheckpointComplete = tryFullCheckpoint(database);
+function checkLength(database: DatabaseSync, file: string): void {
+  if (!tryFullCheckpoint(database)) return;
   const expected = pragma(database, 'page_count') * pragma(database, 'page_size');
-  const found = fileBytes(files.database);
-  if (isCheckpointComplete && found < expected) throw corruptError(files, `it has ${found} bytes of ${expected}`);
-  if (found > QUICK_CHECK_BYTES_MAX) return;
-  const damage = findDamage(database);
-  if (damage !== undefined) throw corruptError(files, damage);
+  const found = fileBytes(file);
+  if (found < expected) throw damageError(`it has ${found} bytes of ${expected}`);
 }
 
 /**
@@ -309,12 +299,4 @@ function tryFullCheckpoint(database: DatabaseSync): boolean {
     if (isDamage(error)) throw error;
     return false;
   }
-}
-
-function corruptError(files: LogFiles, problem: string): DataFolderError {
-  return new DataFolderError(
-    'corrupt',
-    `The log ${files.database} is damaged: ${problem}. Nothing has been changed. Restore a backup, or move the data folder ` +
-      `away to start with an empty log; "sqlite3 log.db .recover" may recover events from it.`,
-  );
 }

@@ -1,7 +1,3 @@
-import type { DatabaseSync } from 'node:sqlite';
-import { DataFolderError } from '../../../core/data-folder-error.ts';
-import { isForeign, pragma } from '../database-file.ts';
-
 /** `poly` in ASCII. Distinguishes the log from another program's SQLite database. */
 export const APPLICATION_ID = 0x706f6c79;
 
@@ -86,19 +82,3 @@ export const MIGRATIONS: readonly string[] = [
    ALTER TABLE state ADD COLUMN unchecked_through INTEGER NOT NULL DEFAULT 0;
    UPDATE state SET unchecked_through = reserved_through;`,
 ];
-
-/** Rejects a foreign or newer database before anything is written. @throws DataFolderError */
-export function checkFormat(database: DatabaseSync, file: string): void {
-  const version = pragma(database, 'user_version');
-  if (isForeign(database, APPLICATION_ID))
-    throw new DataFolderError(
-      'corrupt',
-      `${file} is a database, but not one of Polycast. Choose another data folder, or move that file away.`,
-    );
-  if (version > MIGRATIONS.length) {
-    throw new DataFolderError(
-      'newer_schema',
-      `The data folder was written by a newer version of Polycast (schema ${version}; this version knows ${MIGRATIONS.length}). Start that version or a later one, or choose another data folder.`,
-    );
-  }
-}
