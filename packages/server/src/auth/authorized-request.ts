@@ -9,7 +9,7 @@ import { addressKey } from '../core/primitives/address-key.ts';
 import { clientAddress } from '../http/client-address.ts';
 import { respondCompressed } from '../http/body/compress.ts';
 import { parseBody } from '../http/body/body-schema.ts';
-import { MemberReader, parseObject } from '../http/body/json-body.ts';
+import { parseObject } from '../http/body/json-body.ts';
 import { authorize, authorizeAnyChannel, checkScope, checkCredentials } from './permission.ts';
 import type { AuthParts } from './auth-parts.ts';
 import { sessionAddress } from './connection-quota.ts';
@@ -192,11 +192,6 @@ export class AuthorizedRequest {
   /** The body as a JSON object of this form; an empty body is an empty object. */
   async parse<Schema extends z.core.$ZodType>(schema: Schema): Promise<z.output<Schema>> {
     return parseBody(schema, await this.object());
-  }
-
-  /** The body's members, to be read one by one. */
-  async members(): Promise<MemberReader> {
-    return new MemberReader(await this.object());
   }
 
   /**

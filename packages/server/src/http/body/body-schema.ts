@@ -1,6 +1,6 @@
 import { PolycastError } from '@polycast/protocol';
 import * as z from 'zod';
-import { invalidBody, TIME, type Validator } from './json-body.ts';
+import { invalidBody } from './json-body.ts';
 
 /**
  * Schemas of JSON bodies. A schema validates the body of a route and describes it in
@@ -8,10 +8,15 @@ import { invalidBody, TIME, type Validator } from './json-body.ts';
  * refuses `{"overlapSeconds":-1}` with `"overlapSeconds" must be a whole number from 0 to 2592000.`
  */
 
-/** What a schema asks for, as the text of its refusal; some texts depend on the value. */
-type Requirement = string | ((value: unknown) => string | undefined);
+/**
+ * What a schema asks for, as the text of its refusal. Some texts depend on the value, and some
+ * values have an error of their own in place of `invalid_body`.
+ */
+type Requirement = string | ((value: unknown) => string | PolycastError | undefined);
 
 const requirements = new WeakMap<z.core.$ZodType, Requirement>();
+
+const unknownMembers = new WeakMap<z.core.$ZodType, Readonly<Record<string, string>>>();
 
 /** Gives a schema the text of its refusal: `must be …`. It covers all that is within the schema. */
 export function requiring<Schema extends z.core.$ZodType>(schema: Schema, requirement: Requirement): Schema {
@@ -22,25 +27,58 @@ export function requiring<Schema extends z.core.$ZodType>(schema: Schema, requir
 /**
  * Checks an object. Of several problems it reports the first, in the order of the schema's members;
  * unknown members come after them.
+ * @param refused makes the refusal of a member
  * @throws PolycastError `invalid_body`, or the error of a `refuse`
  */
-export function parseBody<Schema extends z.core.$ZodType>(schema: Schema, body: object): z.output<Schema> {
+export function parseBody<Schema extends z.core.$ZodType>(
+  schema: Schema,
+  body: object,
+  refused: RefusedMember = invalidBody,
+): z.output<Schema> {
   const parsed = z.safeParse(schema, body);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  throw issue === undefined ? new PolycastError('invalid_body') : refusalOf(schema, body, issue);
+  throw issue === undefined ? new PolycastError('invalid_body') : refusalOf(schema, body, issue, refused);
 }
 
-/** A check of one member, for bodies that are read member by member. */
-export function memberOf<Schema extends z.core.$ZodType>(schema: Schema): Validator<z.output<Schema>> {
-  return (value) => {
-    const parsed = z.safeParse(schema, value);
-    if (parsed.success) return { value: parsed.data };
-    const [issue] = parsed.error.issues;
-    const { error, reason } = ownRefusal(issue);
-    if (error !== undefined) throw error;
-    return { wrong: reason ?? requirementOf(schema, value) ?? '' };
-  };
+/** The refusal of a member, whose path is like `delivery.batch.countMax`. */
+export type RefusedMember = (member: string, reason: string) => PolycastError;
+
+/**
+ * A schema whose whole rule is a function: it returns what is wrong with a value. The schema itself
+ * describes the value, and guards the function from other types.
+ */
+export function checkedBy<Schema extends z.ZodType>(
+  schema: Schema,
+  problemOf: (value: unknown) => string | PolycastError | undefined,
+): Schema {
+  return requiring(
+    schema.refine((value) => problemOf(value) === undefined),
+    problemOf,
+  );
+}
+
+/** Gives unknown members of an object a reason of their own, by name; the others are `unknown`. */
+export function explainingUnknown<Schema extends z.ZodObject>(
+  schema: Schema,
+  reasons: Readonly<Record<string, string>>,
+): Schema {
+  unknownMembers.set(schema, reasons);
+  return schema;
+}
+
+/** The schema, or `null` for the default. */
+export function orDefault<Value, Default>(schema: z.ZodType<Value>, defaultValue: Default): z.ZodType<Value | Default> {
+  return schema.nullable().transform((value) => value ?? defaultValue);
+}
+
+/** An object with any names, except `__proto__`, which a record would drop in silence. */
+export function withoutProto<Schema extends z.ZodType>(schema: Schema, refusal: string): z.ZodPreprocess<Schema> {
+  return z.preprocess((value, context) => {
+    if (isRecord(value) && Object.hasOwn(value, '__proto__'))
+      context.issues.push({ code: 'custom', input: value, params: { reason: refusal } satisfies OwnRefusal });
+    return value;
+  }, schema);
 }
 
 /** A refusal in words of its own, which a `check` adds. */
@@ -59,13 +97,14 @@ export function refuse(context: z.core.ParsePayload, refusal: string | PolycastE
   context.issues.push({ code: 'custom', input: context.value, params, path });
 }
 
-/** Runs a check that throws its refusal. */
-export function refuseThrown(context: z.core.ParsePayload, check: () => unknown): void {
+/** The refusal that a check throws. */
+export function thrownRefusal(check: () => unknown): PolycastError | undefined {
   try {
     check();
+    return undefined;
   } catch (error) {
-    if (!(error instanceof PolycastError)) throw error;
-    refuse(context, error);
+    if (error instanceof PolycastError) return error;
+    throw error;
   }
 }
 
@@ -74,7 +113,12 @@ function ownRefusal(issue: z.core.$ZodIssue | undefined): OwnRefusal {
 }
 
 /** Finds the member of an issue, and what its schema asks for. */
-function refusalOf(schema: z.core.$ZodType, body: unknown, issue: z.core.$ZodIssue): PolycastError {
+function refusalOf(
+  schema: z.core.$ZodType,
+  body: unknown,
+  issue: z.core.$ZodIssue,
+  refused: RefusedMember,
+): PolycastError {
   const { error, reason } = ownRefusal(issue);
   if (error !== undefined) return error;
   let found = schema;
@@ -85,20 +129,32 @@ function refusalOf(schema: z.core.$ZodType, body: unknown, issue: z.core.$ZodIss
     if (member === undefined) break;
     path.push(name);
     found = member;
-    if (!isRecord(value) || !Object.hasOwn(value, name)) return invalidBody(path.join('.'), reason ?? 'is missing');
+    if (!isRecord(value) || !Object.hasOwn(value, name)) return refused(path.join('.'), reason ?? 'is missing');
     value = value[String(name)];
   }
   const requirement = reason ?? requirementOf(found, value);
-  if (requirement === undefined && issue.code === 'unrecognized_keys')
-    return invalidBody([...path, (issue.keys[0] ?? '').slice(0, 64)].join('.'), 'is unknown');
-  return invalidBody(
-    path.join('.'),
-    requirement ?? (membersOf(found) === undefined ? issue.message : 'must be an object'),
-  );
+  if (requirement instanceof PolycastError) return requirement;
+  if (requirement === undefined && issue.code === 'unrecognized_keys') {
+    const [name, why] = unknownMember(found, issue.keys);
+    return refused([...path, name].join('.'), why);
+  }
+  return refused(path.join('.'), requirement ?? (membersOf(found) === undefined ? issue.message : 'must be an object'));
+}
+
+/** The name of an unknown member, and why it is refused. */
+function unknownMember(schema: z.core.$ZodType, names: readonly string[]): readonly [name: string, reason: string] {
+  const reasons = unknownReasonsOf(schema);
+  for (const name of names) if (Object.hasOwn(reasons, name)) return [name, reasons[name] as string];
+  return [(names[0] ?? '').slice(0, 64), 'is unknown'];
+}
+
+function unknownReasonsOf(schema: z.core.$ZodType): Readonly<Record<string, string>> {
+  const inner = innerOf(schema);
+  return unknownMembers.get(schema) ?? (inner === undefined ? {} : unknownReasonsOf(inner));
 }
 
 /** The text of a schema, or of the schema that it describes further or makes optional. */
-function requirementOf(schema: z.core.$ZodType, value: unknown): string | undefined {
+function requirementOf(schema: z.core.$ZodType, value: unknown): string | PolycastError | undefined {
   const own = requirements.get(schema);
   if (own !== undefined) return typeof own === 'string' ? own : own(value);
   const inner = innerOf(schema);
@@ -108,7 +164,10 @@ function requirementOf(schema: z.core.$ZodType, value: unknown): string | undefi
 /** The schema that this one describes further, makes optional, or transforms. */
 function innerOf(schema: z.core.$ZodType): z.core.$ZodType | undefined {
   if (schema._zod.parent !== undefined) return schema._zod.parent;
-  if (schema instanceof z.core.$ZodPipe) return schema._zod.def.in;
+  if (schema instanceof z.core.$ZodPipe) {
+    const { in: first, out } = schema._zod.def;
+    return first instanceof z.core.$ZodTransform ? out : first;
+  }
   if (
     schema instanceof z.core.$ZodOptional ||
     schema instanceof z.core.$ZodNullable ||
@@ -124,7 +183,7 @@ function membersOf(schema: z.core.$ZodType): Readonly<Record<string, z.core.$Zod
   return inner === undefined ? undefined : membersOf(inner);
 }
 
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
@@ -163,6 +222,9 @@ export function integer(min: number, max: number): z.ZodInt {
 export function oneOf<const Word extends string>(...words: readonly Word[]): z.ZodEnum<{ [Each in Word]: Each }> {
   return requiring(z.enum(words), `must be ${words.join(' or ')}`);
 }
+
+/** The form of a time in RFC 3339. */
+const TIME = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/;
 
 /** A time in RFC 3339; its value is in milliseconds since 1970. */
 export function timestamp(): z.ZodPipe<z.ZodString, z.ZodTransform<number, string>> {

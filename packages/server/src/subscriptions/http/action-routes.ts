@@ -12,7 +12,7 @@ import {
   noMembers,
   parseBody,
   refuse,
-  refuseThrown,
+  thrownRefusal,
   requiring,
   timestamp,
 } from '../../http/body/body-schema.ts';
@@ -260,7 +260,10 @@ function replayStart({ log }: SubscriptionParts): z.ZodString {
         context,
         new PolycastError('invalid_cursor', 'It must be a cursor or "earliest".', { parameter: 'after' }),
       );
-    else refuseThrown(context, () => resolveStart(value, log.state, 'after'));
+    else {
+      const unresolved = thrownRefusal(() => resolveStart(value, log.state, 'after'));
+      if (unresolved !== undefined) refuse(context, unresolved);
+    }
   });
   return requiring(schema, START_RULE);
 }

@@ -21,7 +21,15 @@ import {
 } from './subscription-access.ts';
 import { startPosition, parseChanges, parseCreation } from './bodies/subscription-body.ts';
 import type { SubscriptionParts } from './parts.ts';
-import { IF_MATCH, newSubscription, NEXT, shownSubscription, subscriptionSchemas } from './schemas.ts';
+import {
+  IF_MATCH,
+  newSubscription,
+  newSubscriptionSchema,
+  NEXT,
+  shownSubscription,
+  subscriptionChangesSchema,
+  subscriptionSchema,
+} from './schemas.ts';
 import { etagHeader, subscriptionJson } from './bodies/subscription-json.ts';
 
 const LIMIT = limitParameter(100, 100, 'The maximum number of entries.');
@@ -48,7 +56,7 @@ function collectionRoutes(parts: SubscriptionParts): readonly Route[] {
         section: '14.1',
         details: 'A webhook whose endpoint is not trusted is `pending` until the hub has verified it.',
         parameters: [IDEMPOTENCY_KEY],
-        bodies: [json(subscriptionSchemas(parts).creation, 'The definition of the subscription.', CREATION_EXAMPLE)],
+        bodies: [json(newSubscriptionSchema(parts), 'The definition of the subscription.', CREATION_EXAMPLE)],
         responses: [
           withHeaders(newSubscription(parts, 201, 'Created.'), {
             Location: 'The URL of the subscription.',
@@ -73,13 +81,7 @@ function collectionRoutes(parts: SubscriptionParts): readonly Route[] {
         summary: 'Lists subscriptions, sorted by id.',
         section: '14.1',
         parameters: PARAMETERS,
-        responses: [
-          response(
-            200,
-            'A page.',
-            json(page('subscriptions', subscriptionSchemas(parts).subscription, z.string()), NEXT),
-          ),
-        ],
+        responses: [response(200, 'A page.', json(page('subscriptions', subscriptionSchema(parts), z.string()), NEXT))],
         errors: ['invalid_parameter', 'invalid_pattern'],
       }),
     ),
@@ -113,7 +115,7 @@ function memberRoutes(parts: SubscriptionParts): readonly Route[] {
           'The hub replaces the given members of `delivery`. It verifies a new `url` again, unless that is trusted.',
         parameters: [IF_MATCH],
         bodies: [
-          json(subscriptionSchemas(parts).changes, 'The members to change.', {
+          json(subscriptionChangesSchema(parts), 'The members to change.', {
             description: 'Orders for the warehouse',
           }),
         ],

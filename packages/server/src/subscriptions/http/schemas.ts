@@ -8,12 +8,13 @@ import {
   type Parameter,
   type ResponseDescription,
 } from '../../http/route-description.ts';
-import { channel, count, cursor, cursorOr, named, pattern, text, time } from '../../http/openapi/schemas.ts';
+import { channel, count, cursor, named, pattern, text, time } from '../../http/openapi/schemas.ts';
 import { event } from '../../streams/schemas.ts';
 import { STATUS_REASONS, SUBSCRIPTION_STATES } from '../state/definition.ts';
 import { ATTEMPT_OUTCOMES } from '../state/ports.ts';
-import { OPTIONS } from './bodies/definition-body.ts';
-import { pullMembers, SECRET_MEMBERS, webhookMembers } from './bodies/delivery-body.ts';
+import { OPTION_DOCS, OPTIONS } from './bodies/definition-body.ts';
+import { endpointUrl, pullOptions, webhookOptions } from './bodies/delivery-body.ts';
+import { CONCURRENCY_DOC, subscriptionBodies } from './bodies/subscription-body.ts';
 import type { SubscriptionParts } from './parts.ts';
 
 /** Examples. */
@@ -107,126 +108,84 @@ export const IF_MATCH: Parameter = headerParameter('If-Match', z.string(), 'Appl
 const ETAG = { ETag: 'The value for `If-Match` of the next change.' };
 
 export function shownSubscription(parts: SubscriptionParts, status: number, doc: string): ResponseDescription {
-  const { subscription } = subscriptionSchemas(parts);
-  return withHeaders(response(status, doc, json(subscription, 'The subscription.')), ETAG);
+  return withHeaders(response(status, doc, json(subscriptionSchema(parts), 'The subscription.')), ETAG);
 }
 
 export function newSubscription(parts: SubscriptionParts, status: number, doc: string): ResponseDescription {
-  const { subscription } = subscriptionSchemas(parts);
-  const content = json(subscription, 'The subscription. `delivery.secret` is shown only here.');
+  const content = json(subscriptionSchema(parts), 'The subscription. `delivery.secret` is shown only here.');
   return withHeaders(response(status, doc, content), ETAG);
 }
 
-interface SubscriptionSchemas {
-  readonly subscription: z.ZodType;
-  readonly creation: z.ZodType;
-  readonly changes: z.ZodType;
+/** The body of a creation. */
+export function newSubscriptionSchema(parts: SubscriptionParts): z.ZodType {
+  const { webhook, pull } = subscriptionBodies(parts).creation;
+  return z.xor([webhook, pull]).meta({ id: 'NewSubscription' });
 }
 
-/** The schemas whose bounds are settings of the hub, made once for each hub. */
-export function subscriptionSchemas(parts: SubscriptionParts): SubscriptionSchemas {
-  const known = made.get(parts.settings);
-  if (known !== undefined) return known;
-  const schemas = createSchemas(parts);
-  made.set(parts.settings, schemas);
-  return schemas;
+/** The body of a change. */
+export function subscriptionChangesSchema(parts: SubscriptionParts): z.ZodType {
+  const { webhook, pull } = subscriptionBodies(parts).changes;
+  return z.union([webhook, pull]).meta({
+    id: 'SubscriptionChanges',
+    description: 'Any of the members; `null` restores the default. The kind and the dialect cannot change.',
+  });
 }
 
-const made = new WeakMap<SubscriptionParts['settings'], SubscriptionSchemas>();
-
-function createSchemas(parts: SubscriptionParts): SubscriptionSchemas {
-  const { limits, dialects } = parts;
-  const channels = z.array(pattern()).min(1).max(limits.channelsPerConsumerMax);
-  const options = optionSchemas(parts);
-  const webhook = webhookMembers(parts);
-  const pull = pullMembers(parts);
-  const [kindOfWebhook, kindOfPull] = [z.literal('webhook'), z.literal('pull')];
-  const { url = z.string(), ...webhookOptions } = webhook;
-  const newWebhook = z
-    .strictObject({
-      kind: kindOfWebhook,
-      url,
-      ...optional(webhookOptions),
-      dialect: z.enum(dialects.creatableNames).meta({ default: dialects.creatableNames[0] }).optional(),
-      ...SECRET_MEMBERS,
-    })
-    .meta({ id: 'NewWebhookDelivery' });
-  const newPull = z.strictObject({ kind: kindOfPull, ...optional(pull) }).meta({ id: 'NewPullDelivery' });
-  const start = cursorOr('earliest', 'now').meta({ default: 'now', description: 'The start of the subscription.' });
-  const delivery = { kind: z.enum(['webhook', 'pull']), ...webhook, ...pull };
-  return {
-    creation: z
-      .strictObject({
-        channels,
-        ...optional({ ...options, ordering: options.ordering.meta({ default: 'per-channel' }) }),
-        delivery: z.xor([newWebhook, newPull]),
-        start: start.optional(),
-      })
-      .meta({ id: 'NewSubscription' }),
-    changes: z
-      .strictObject({
-        channels: channels.optional(),
-        ...optional(options),
-        delivery: z
-          .object(optional(delivery))
-          .describe('The members to replace. The kind and the dialect cannot change.')
-          .optional(),
-      })
-      .meta({
-        id: 'SubscriptionChanges',
-        description: 'Any of the members; `null` restores the default.',
-      }),
-    subscription: z
-      .object({
-        id: z
-          .string()
-          .regex(/^sub_[0-9a-z]{16}$/)
-          .meta({ examples: [SUBSCRIPTION_ID] }),
-        state: z.enum(SUBSCRIPTION_STATES).meta({ examples: ['active'] }),
-        reason: z.enum(STATUS_REASONS).describe('The reason (PROTOCOL.md section 14.2).'),
-        since: time(),
-        channels,
-        ...options,
-        delivery: z.xor([shownWebhook(parts, webhook), shownPull(pull)]),
-        owner: z
-          .object({ key: z.string().optional(), user: z.string().optional() })
-          .meta({ examples: [{ user: 'ann' }] }),
-        created: time(),
-        changed: time(),
-        cursor: cursor().describe('All events up to here are done, or counted in `backlog`.'),
-        backlog: backlogSchema,
-      })
-      .meta({ id: 'Subscription' }),
-  };
+/** A subscription as responses show it, made once for each hub. */
+export function subscriptionSchema(parts: SubscriptionParts): z.ZodType {
+  let schema = made.get(parts.settings);
+  if (schema === undefined) made.set(parts.settings, (schema = createSubscriptionSchema(parts)));
+  return schema;
 }
 
-/** The options of a subscription, as requests and responses have them. */
-function optionSchemas({ settings }: SubscriptionParts) {
+const made = new WeakMap<SubscriptionParts['settings'], z.ZodType>();
+
+function createSubscriptionSchema(parts: SubscriptionParts): z.ZodType {
+  const { limits, settings } = parts;
   const { types, filter, ordering, ratePerSecond, description, metadata, expires } = OPTIONS;
-  const concurrencyMax = Math.max(settings.concurrencyMax, settings.openEventsMax);
-  return {
-    types: types.nullable().describe('`null`: all.'),
-    filter: filter.nullable().describe('Only events that match the filter.'),
-    ordering: ordering.describe("`per-channel`: a channel's events one at a time, in order."),
-    ratePerSecond: ratePerSecond.nullable().describe('`null`: no limit.'),
-    concurrencyMax: z
-      .int()
-      .min(1)
-      .max(concurrencyMax)
-      .nullable()
-      .describe('The maximum number of concurrent requests; for pull, of leased events.'),
-    description: description.nullable(),
-    metadata: metadata.nullable().describe('Metadata of the owner.'),
-    expires: expires.nullable().describe('The time when the subscription ends; `null`: never.'),
-  };
+  return z
+    .object({
+      id: z
+        .string()
+        .regex(/^sub_[0-9a-z]{16}$/)
+        .meta({ examples: [SUBSCRIPTION_ID] }),
+      state: z.enum(SUBSCRIPTION_STATES).meta({ examples: ['active'] }),
+      reason: z.enum(STATUS_REASONS).describe('The reason (PROTOCOL.md section 14.2).'),
+      since: time(),
+      channels: z.array(pattern()).min(1).max(limits.channelsPerConsumerMax),
+      types: types.nullable().describe(OPTION_DOCS.types),
+      filter: filter.nullable().describe(OPTION_DOCS.filter),
+      ordering: ordering.describe(OPTION_DOCS.ordering),
+      ratePerSecond: ratePerSecond.nullable().describe(OPTION_DOCS.ratePerSecond),
+      concurrencyMax: z
+        .int()
+        .min(1)
+        .max(Math.max(settings.concurrencyMax, settings.openEventsMax))
+        .describe(CONCURRENCY_DOC),
+      description,
+      metadata: metadata.describe(OPTION_DOCS.metadata),
+      expires: expires.nullable().describe(OPTION_DOCS.expires),
+      delivery: z.xor([shownWebhook(parts), shownPull(parts)]),
+      owner: z
+        .object({ key: z.string().optional(), user: z.string().optional() })
+        .meta({ examples: [{ user: 'ann' }] }),
+      created: time(),
+      changed: time(),
+      cursor: cursor().describe('All events up to here are done, or counted in `backlog`.'),
+      backlog: backlogSchema,
+    })
+    .meta({ id: 'Subscription' });
 }
 
-function shownWebhook({ dialects }: SubscriptionParts, members: Readonly<Record<string, z.ZodType>>): z.ZodType {
+function shownWebhook(parts: SubscriptionParts): z.ZodType {
+  const { batch, ...options } = webhookOptions(parts);
   return z
     .object({
       kind: z.literal('webhook'),
-      ...members,
-      dialect: z.enum(dialects.names),
+      url: endpointUrl(),
+      ...options,
+      batch: batch.nullable(),
+      dialect: z.enum(parts.dialects.names),
       secret: text({
         description: 'Only for a new secret; shown only here.',
         examples: ['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'],
@@ -244,8 +203,8 @@ function shownWebhook({ dialects }: SubscriptionParts, members: Readonly<Record<
     .meta({ id: 'WebhookDelivery' });
 }
 
-function shownPull(members: Readonly<Record<string, z.ZodType>>): z.ZodType {
-  return z.object({ kind: z.literal('pull'), ...members }).meta({ id: 'PullDelivery' });
+function shownPull(parts: SubscriptionParts): z.ZodType {
+  return z.object({ kind: z.literal('pull'), ...pullOptions(parts) }).meta({ id: 'PullDelivery' });
 }
 
 const backlogSchema = z.object({
@@ -259,7 +218,3 @@ const backlogSchema = z.object({
   ),
   lagPositions: count('Positions of the log from `cursor` to its head.'),
 });
-
-function optional(members: Readonly<Record<string, z.ZodType>>): Record<string, z.ZodType> {
-  return Object.fromEntries(Object.entries(members).map(([name, schema]) => [name, schema.optional()]));
-}

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { EventTypes } from '../../../core/events/event-types.ts';
-import { MemberReader, nonEmptyText } from '../../../http/body/json-body.ts';
 import { parseHookSelector, eventSelection, parseHookRequest } from './hook-body.ts';
+import { newHookSchema } from './schemas.ts';
 
 const URL = 'https://hooks.example/1';
-const bodyOf = (body: Record<string, unknown>) => parseHookRequest(new MemberReader(body), nonEmptyText(2048));
+const SCHEMA = newHookSchema({ sender: { urlProblem: () => undefined, send: () => Promise.reject(new Error()) } });
+const bodyOf = (body: Record<string, unknown>) => parseHookRequest(SCHEMA, body);
 const type = (name: string, ...channels: string[]) => ({
   name,
   description: '',
@@ -46,7 +47,7 @@ describe('a request of a REST Hooks client', () => {
   it.each([
     [{ event: 'a' }, '"target_url" is missing.'],
     [{ target_url: URL }, '"event" is missing.'],
-    [{ target_url: 7, event: 'a' }, /"target_url" must be a string/],
+    [{ target_url: 7, event: 'a' }, /"target_url" must be an http or https URL/],
     [{ target_url: URL, event: '' }, /"event" must be a string/],
     [{ target_url: URL, events: [] }, /"events" must be a string/],
     [{ target_url: URL, events: [7] }, /"events" must be a string/],
@@ -85,11 +86,11 @@ describe('the channels and types of a hook', () => {
 
 describe('a request to delete hooks', () => {
   it('names an address, or an event there', () => {
-    expect(parseHookSelector(new MemberReader({ target_url: URL }))).toEqual({ targetUrl: URL, events: undefined });
-    expect(parseHookSelector(new MemberReader({ hookUrl: URL, eventKey: 'a' }))).toEqual({
+    expect(parseHookSelector({ target_url: URL })).toEqual({ targetUrl: URL, events: undefined });
+    expect(parseHookSelector({ hookUrl: URL, eventKey: 'a' })).toEqual({
       targetUrl: URL,
       events: ['a'],
     });
-    expect(() => parseHookSelector(new MemberReader({}))).toThrow('"target_url" is missing.');
+    expect(() => parseHookSelector({})).toThrow('"target_url" is missing.');
   });
 });

@@ -1,8 +1,10 @@
 import { isPattern, PolycastError } from '@polycast/protocol';
+import type * as z from 'zod';
 import type { EventTypes } from '../../../core/events/event-types.ts';
 import { closestMatches } from '../../../core/primitives/closest-match.ts';
-import { invalidBody, nonEmptyText, type Validator, type MemberReader } from '../../../http/body/json-body.ts';
-import { oneOf } from '../../http/bodies/checks.ts';
+import { parseBody } from '../../../http/body/body-schema.ts';
+import { invalidBody } from '../../../http/body/json-body.ts';
+import { HOOK_CHOICE, type HOOK_FORMATS, type NewHook } from './schemas.ts';
 
 /**
  * A REST Hooks client's request (PROTOCOL.md section 14.8). Clients use different names for its
@@ -17,7 +19,7 @@ export interface HookRequest {
    * the types.
    */
   readonly channels: readonly string[] | undefined;
-  readonly format: 'data' | 'event' | 'cloudevents';
+  readonly format: (typeof HOOK_FORMATS)[number];
 }
 
 /** The channels and types that a hook selects, as in a subscription. */
@@ -27,50 +29,59 @@ export interface EventSelection {
 }
 
 /**
- * Names used by Zapier, Make, n8n, Power Automate, Keap and resthooks.org. The first one present
- * counts.
+ * The names of members that Zapier, Make, n8n, Power Automate, Keap and resthooks.org use. The first
+ * one present counts.
  */
-const URL_NAMES = [
-  'target_url',
-  'targetUrl',
-  'target',
-  'hook_url',
-  'hookUrl',
-  'webhook_url',
-  'webhookUrl',
-  'callback_url',
-  'callbackUrl',
-  'notification_url',
-  'notificationUrl',
-  'url',
-] as const;
-const EVENT_NAMES = ['event', 'events', 'event_type', 'eventType', 'event_key', 'eventKey', 'topic'] as const;
-export const EVENTS_MAX = 20;
-export const HOOK_FORMATS = ['data', 'event', 'cloudevents'] as const;
+const NAMES = {
+  target_url: [
+    'target_url',
+    'targetUrl',
+    'target',
+    'hook_url',
+    'hookUrl',
+    'webhook_url',
+    'webhookUrl',
+    'callback_url',
+    'callbackUrl',
+    'notification_url',
+    'notificationUrl',
+    'url',
+  ],
+  event: ['event', 'events', 'event_type', 'eventType', 'event_key', 'eventKey', 'topic'],
+  channels: ['channels', 'channel'],
+} as const;
 
 /**
  * Parses a request for a hook. It ignores unknown members, because each of these clients adds its
  * own.
- * @throws PolycastError `invalid_body`
+ * @throws PolycastError `invalid_body`, `endpoint_refused`
  */
-export function parseHookRequest(members: MemberReader, urlCheck: Validator<string>): HookRequest {
-  return {
-    targetUrl: targetUrl(members, urlCheck),
-    ...eventsAndChannels(members),
-    format: members.optional('format', oneOf(...HOOK_FORMATS)) ?? 'data',
-  };
+export function parseHookRequest(schema: NewHook, body: object): HookRequest {
+  const { target_url: targetUrl, event: events = [], channels, format } = parseNamed(schema, body);
+  return { targetUrl, events, channels, format };
 }
 
 /** Parses which hooks a client removes: those with a URL, for all events or for some. */
-export function parseHookSelector(members: MemberReader): {
+export function parseHookSelector(body: object): {
   readonly targetUrl: string;
   readonly events: readonly string[] | undefined;
 } {
-  const events = EVENT_NAMES.some((name) => members.has(name)) ? eventsOf(members) : undefined;
-  return { targetUrl: targetUrl(members, nonEmptyText(URL_LENGTH_MAX)), events };
+  const { target_url: targetUrl, event: events } = parseNamed(HOOK_CHOICE, body);
+  return { targetUrl, events };
 }
 
-const URL_LENGTH_MAX = 2048;
+/** Parses a body with any of the names. A refusal has the name that the client used. */
+function parseNamed<Schema extends z.core.$ZodType>(schema: Schema, body: object): z.output<Schema> {
+  const named: Record<string, unknown> = { ...body };
+  const given = new Map<string, string>();
+  for (const [name, names] of Object.entries(NAMES)) {
+    const used = names.find((each) => Object.hasOwn(body, each));
+    if (used === undefined) continue;
+    given.set(name, used);
+    named[name] = Reflect.get(body, used);
+  }
+  return parseBody(schema, named, (member, reason) => invalidBody(given.get(member) ?? member, reason));
+}
 
 /**
  * Resolves the events of a new hook. Types of the catalogue take precedence over channels of the
@@ -127,36 +138,6 @@ export function eventSelection(
     throw invalidBody('event', 'must be event types (GET /v1/event-types) or channels');
   return { channels: events, types: undefined };
 }
-
-/** A request may have channels without events. */
-function eventsAndChannels(members: MemberReader): Pick<HookRequest, 'events' | 'channels'> {
-  const isNamed = EVENT_NAMES.some((name) => members.has(name));
-  const events = isNamed || !(members.has('channels') || members.has('channel')) ? eventsOf(members) : [];
-  return { events, channels: members.optional('channels', list) ?? members.optional('channel', list) };
-}
-
-function targetUrl(members: MemberReader, check: Validator<string>): string {
-  const name = URL_NAMES.find((each) => members.has(each));
-  if (name === undefined) throw invalidBody('target_url', 'is missing');
-  return members.required(name, check);
-}
-
-function eventsOf(members: MemberReader): readonly string[] {
-  const name = EVENT_NAMES.find((each) => members.has(each));
-  if (name === undefined) throw invalidBody('event', 'is missing');
-  return members.required(name, list);
-}
-
-/** One text, or a list of texts. */
-const list: Validator<readonly string[]> = (value) => {
-  const texts: readonly unknown[] = Array.isArray(value) ? value : [value];
-  const isRight = texts.length > 0 && texts.length <= EVENTS_MAX && texts.every((text) => 'value' in event(text));
-  return isRight
-    ? { value: [...new Set(texts as string[])] }
-    : { wrong: `must be a string of 1 to 200 characters, or a list of 1 to ${EVENTS_MAX}` };
-};
-
-const event = nonEmptyText(200);
 
 /** @throws PolycastError `not_found` */
 export function noSuchHook(): PolycastError {

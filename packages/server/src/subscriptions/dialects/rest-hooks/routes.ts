@@ -4,7 +4,6 @@ import { isWebhook, type WebhookDelivery } from '../../state/definition.ts';
 import type { Subscription, WebhookSubscription } from '../../state/ports.ts';
 import type { AuthorizedRequest } from '../../../auth/authorized-request.ts';
 import { checkPattern, tooManyChannels } from '../../../streams/events-query.ts';
-import { MemberReader } from '../../../http/body/json-body.ts';
 import type { Route } from '../../../auth/route.ts';
 import { routeMaker } from '../../../auth/route-maker.ts';
 import {
@@ -19,12 +18,12 @@ import { eventType } from '../../../http/openapi/schemas.ts';
 import { readQuery } from '../../../http/query-parameter.ts';
 import { timestampOrNull } from '../../../http/timestamp-text.ts';
 import { authorizeDelivery, maySee } from '../../http/subscription-access.ts';
-import { endpointUrl, urlCheck } from '../../http/bodies/delivery-body.ts';
+import { endpointUrl } from '../../http/bodies/delivery-body.ts';
 import type { SubscriptionParts } from '../../http/parts.ts';
 import { createSecret } from '../../webhook/request/secrets.ts';
 import { restHooks } from './dialect.ts';
 import * as z from 'zod';
-import { hookChoiceSchema, hookSchema, newHookSchema } from './schemas.ts';
+import { HOOK_CHOICE, hookSchema, newHookSchema } from './schemas.ts';
 import {
   parseHookSelector,
   eventSelection,
@@ -64,7 +63,7 @@ function hooksRoutes(parts: SubscriptionParts): readonly Route[] {
       summary: 'Subscribes a URL to an event, as REST Hooks define it.',
       details:
         'The hub verifies the URL during the request, unless it is trusted. Members have alternative names, as common clients send them.',
-      bodies: [json(newHookSchema(), 'The URL and the event.')],
+      bodies: [json(newHookSchema(parts), 'The URL and the event.')],
       responses: [
         withHeaders(response(201, 'Created.', json(hookSchema(), 'The hook. `secret` is shown only here.')), LOCATION),
         withHeaders(response(200, 'The hook already exists.', json(hookSchema(), 'The hook.')), LOCATION),
@@ -85,7 +84,7 @@ function hooksRoutes(parts: SubscriptionParts): readonly Route[] {
         queryParameter('target_url', endpointUrl(), 'The URL of the hooks.'),
         queryParameter('event', eventType(), 'Only hooks for this event.'),
       ],
-      bodies: [json(hookChoiceSchema(), 'Not needed if the query names the hooks.')],
+      bodies: [json(HOOK_CHOICE, 'Not needed if the query names the hooks.')],
       isBodyOptional: true,
       responses: [REMOVED],
       errors: ['invalid_parameter', 'not_found'],
@@ -142,7 +141,7 @@ async function deleteHook(parts: SubscriptionParts, request: AuthorizedRequest):
 
 async function createHook(parts: SubscriptionParts, request: AuthorizedRequest): Promise<void> {
   const { limits, subscriptions, eventTypes, isTrustedEndpoint } = parts;
-  const hook = parseHookRequest(await request.members(), urlCheck(parts));
+  const hook = parseHookRequest(newHookSchema(parts), await request.object());
   const selection = newEventSelection(hook, eventTypes);
   const { channelsPerConsumerMax } = limits;
   if (selection.channels.length > channelsPerConsumerMax) throw tooManyChannels(channelsPerConsumerMax);
@@ -176,8 +175,8 @@ async function createHook(parts: SubscriptionParts, request: AuthorizedRequest):
  * Removes hooks by URL and events, because a client may remember only the members of its request.
  */
 async function removeHooks(parts: SubscriptionParts, request: AuthorizedRequest): Promise<void> {
-  const members = request.query === '' ? await request.members() : membersIn(request.query);
-  const { targetUrl, events } = parseHookSelector(members);
+  const choice = request.query === '' ? await request.object() : membersIn(request.query);
+  const { targetUrl, events } = parseHookSelector(choice);
   const selection =
     events === undefined ? undefined : eventSelection({ events, channels: undefined }, parts.eventTypes);
   const isSelected = (one: WebhookSubscription): boolean =>
@@ -194,13 +193,13 @@ async function removeHooks(parts: SubscriptionParts, request: AuthorizedRequest)
  * which one applies.
  * @throws PolycastError `invalid_parameter`
  */
-function membersIn(query: string): MemberReader {
+function membersIn(query: string): object {
   const values = new Map<string, string>();
   for (const [name, value] of parseQueryPairs(query)) {
     if (values.has(name)) throw invalidParameter(name.slice(0, 64), 'may occur only once');
     values.set(name, value);
   }
-  return new MemberReader(Object.fromEntries(values));
+  return Object.fromEntries(values);
 }
 
 function deliveryOf(

@@ -1,22 +1,23 @@
-import { isChannel, TYPE_LENGTH_MAX } from '@polycast/protocol';
+import { isChannel, isPattern, TYPE_LENGTH_MAX, type PolycastError } from '@polycast/protocol';
 import * as z from 'zod';
 import { resolveStart } from '../../../core/start.ts';
-import type { SubscriptionDefinition } from '../../state/definition.ts';
 import { compileFilter } from '../../state/filter.ts';
 import { checkPattern, tooManyChannels } from '../../../streams/events-query.ts';
 import {
+  checkedBy,
   integer,
-  memberOf,
   nonEmptyText,
   oneOf,
-  refuseThrown,
+  orDefault,
+  refuse,
   requiring,
+  thrownRefusal,
   timestamp,
   wellFormedText,
+  withoutProto,
 } from '../../../http/body/body-schema.ts';
-import type { MemberReader, Validator } from '../../../http/body/json-body.ts';
-import { channel, named } from '../../../http/openapi/schemas.ts';
-import { orNull } from './checks.ts';
+import { channel, cursorOr, named, pattern } from '../../../http/openapi/schemas.ts';
+import type { SubscriptionDefinition } from '../../state/definition.ts';
 import type { SubscriptionParts } from '../parts.ts';
 
 const TYPES_MAX = 20;
@@ -25,18 +26,14 @@ const DESCRIPTION_LENGTH_MAX = 500;
 const METADATA_MAX = 20;
 const METADATA_LENGTH_MAX = 500;
 
-const filter = named(
-  'Filter',
-  () => z.unknown().check((context) => refuseThrown(context, () => compileFilter(context.value))),
-  {
-    type: 'object',
-    minProperties: 1,
-    maxProperties: 1,
-    description:
-      'One operator: `equals`, `differs`, `less`, `lessOrEqual`, `greater`, `greaterOrEqual`, `oneOf`, `startsWith`, `contains`, each with a list of a JSON pointer into the event and a value; `present` with a pointer; `all`, `any` with filters; `not` with one.',
-    examples: [{ all: [{ equals: ['/data/status', 'paid'] }, { greater: ['/data/total', 100] }] }],
-  },
-);
+const filter = named('Filter', () => checkedBy(z.unknown(), (value) => thrownRefusal(() => compileFilter(value))), {
+  type: 'object',
+  minProperties: 1,
+  maxProperties: 1,
+  description:
+    'One operator: `equals`, `differs`, `less`, `lessOrEqual`, `greater`, `greaterOrEqual`, `oneOf`, `startsWith`, `contains`, each with a list of a JSON pointer into the event and a value; `present` with a pointer; `all`, `any` with filters; `not` with one.',
+  examples: [{ all: [{ equals: ['/data/status', 'paid'] }, { greater: ['/data/total', 100] }] }],
+});
 
 interface OptionSchemas {
   readonly types: z.ZodType<string[]>;
@@ -48,7 +45,7 @@ interface OptionSchemas {
   readonly expires: z.ZodType<number>;
 }
 
-/** The schemas of these members; their descriptions are those of `http/schemas.ts`. */
+/** The schemas of these members, in requests and in responses. */
 export const OPTIONS: OptionSchemas = {
   types: requiring(
     z
@@ -78,13 +75,22 @@ export const OPTIONS: OptionSchemas = {
   expires: timestamp(),
 };
 
+export const OPTION_DOCS = {
+  types: '`null`: all.',
+  filter: 'Only events that match the filter.',
+  ordering: "`per-channel`: a channel's events one at a time, in order.",
+  ratePerSecond: '`null`: no limit.',
+  metadata: 'Metadata of the owner.',
+  expires: 'The time when the subscription ends; `null`: never.',
+} as const;
+
 /** The members that a creation and a change have in common, without the delivery. */
 export type CommonOptions = Pick<
   SubscriptionDefinition,
   'types' | 'filter' | 'ordering' | 'ratePerSecond' | 'description' | 'metadata' | 'endsMs'
 >;
 
-const DEFAULTS: CommonOptions = {
+export const DEFAULTS: CommonOptions = {
   types: undefined,
   filter: undefined,
   ordering: 'per-channel',
@@ -94,80 +100,80 @@ const DEFAULTS: CommonOptions = {
   endsMs: undefined,
 };
 
-/**
- * Returns the members that the body has; `null` selects the default.
- * @throws PolycastError `invalid_body`, `invalid_filter`
- */
-export function givenCommonOptions(members: MemberReader, nowMs: number): Partial<CommonOptions> {
-  const options: { -readonly [Name in keyof CommonOptions]?: CommonOptions[Name] } = {};
-  const take = <Name extends keyof CommonOptions>(
-    name: string,
-    option: Name,
-    check: Validator<Exclude<CommonOptions[Name], undefined>>,
-  ): void => {
-    if (members.has(name))
-      options[option] = (members.optional(name, orNull(check)) ?? DEFAULTS[option]) as CommonOptions[Name];
-  };
-  take('types', 'types', types);
-  take('filter', 'filter', memberOf(OPTIONS.filter));
-  take('ordering', 'ordering', memberOf(OPTIONS.ordering));
-  take('ratePerSecond', 'ratePerSecond', memberOf(OPTIONS.ratePerSecond));
-  take('description', 'description', memberOf(OPTIONS.description));
-  take('metadata', 'metadata', metadata);
-  take('expires', 'endsMs', futureTime(nowMs));
-  return options;
+type Member<Value> = z.ZodExactOptional<z.ZodType<Value>>;
+
+interface CommonMembers {
+  readonly types: Member<CommonOptions['types']>;
+  readonly filter: Member<unknown>;
+  readonly ordering: Member<CommonOptions['ordering']>;
+  readonly ratePerSecond: Member<number | undefined>;
+  readonly description: Member<string>;
+  readonly metadata: Member<CommonOptions['metadata']>;
+  /** `undefined`: never. */
+  readonly expires: Member<{ readonly timeMs: number | undefined }>;
 }
 
-/** All common members of a new subscription, with defaults. */
-export function allCommonOptions(members: MemberReader, nowMs: number): CommonOptions {
-  return { ...DEFAULTS, ...givenCommonOptions(members, nowMs) };
-}
+export type GivenCommonOptions = z.output<z.ZodObject<{ [Name in keyof CommonMembers]: CommonMembers[Name] }>>;
 
-/** @throws PolycastError `invalid_pattern`, `too_many_channels` */
-export function channelsCheck({ limits }: SubscriptionParts): Validator<readonly string[]> {
-  const { channelsPerConsumerMax } = limits;
-  return (value) => {
-    if (!Array.isArray(value) || value.length === 0 || !value.every((channel) => typeof channel === 'string'))
-      return { wrong: 'must be a list of channels and patterns' };
-    if (value.length > channelsPerConsumerMax) throw tooManyChannels(channelsPerConsumerMax);
-    return { value: [...new Set(value.map(checkPattern))] };
+/** The members of a creation and of a change; `null` selects the default. */
+export function commonMembers({ auth: { clock } }: SubscriptionParts): CommonMembers {
+  const types = OPTIONS.types.transform((given): readonly string[] => [...new Set(given)]);
+  const metadata = withoutProto(OPTIONS.metadata, 'may not have the name __proto__');
+  const expires = OPTIONS.expires.check((context) => {
+    if (context.value <= clock.nowMs()) refuse(context, 'must be a future time');
+  });
+  return {
+    types: orDefault(types, DEFAULTS.types).describe(OPTION_DOCS.types).exactOptional(),
+    filter: orDefault(OPTIONS.filter, DEFAULTS.filter).describe(OPTION_DOCS.filter).exactOptional(),
+    ordering: OPTIONS.ordering
+      .nullable()
+      .meta({ default: DEFAULTS.ordering, description: OPTION_DOCS.ordering })
+      .transform((value) => value ?? DEFAULTS.ordering)
+      .exactOptional(),
+    ratePerSecond: orDefault(OPTIONS.ratePerSecond, DEFAULTS.ratePerSecond)
+      .describe(OPTION_DOCS.ratePerSecond)
+      .exactOptional(),
+    description: orDefault(OPTIONS.description, DEFAULTS.description).exactOptional(),
+    metadata: orDefault(metadata, DEFAULTS.metadata).describe(OPTION_DOCS.metadata).exactOptional(),
+    expires: orDefault(expires, DEFAULTS.endsMs)
+      .transform((timeMs) => ({ timeMs }))
+      .describe(OPTION_DOCS.expires)
+      .exactOptional(),
   };
 }
 
-/**
- * Validates a start: a cursor, `earliest` or `now`.
- * @throws PolycastError `invalid_cursor`
- */
-export function startCheck({ log }: SubscriptionParts, name: string): Validator<string> {
-  return (value) => {
-    const checked = startText(value);
-    if ('value' in checked) resolveStart(checked.value, log.state, name);
-    return checked;
-  };
+/** Channels and patterns, each once. Errors: `invalid_pattern`, `too_many_channels`. */
+export function channelsMember({
+  limits: { channelsPerConsumerMax },
+}: SubscriptionParts): z.ZodType<readonly string[]> {
+  const schema = z
+    .array(pattern())
+    .min(1)
+    .max(channelsPerConsumerMax)
+    .refine((channels) => channels.every(isPattern))
+    .transform((channels) => [...new Set(channels)]);
+  return requiring(schema, (value) => channelsProblem(value, channelsPerConsumerMax));
+}
+
+function channelsProblem(value: unknown, channelsMax: number): string | PolycastError | undefined {
+  if (!Array.isArray(value) || value.length === 0 || !value.every((channel) => typeof channel === 'string'))
+    return 'must be a list of channels and patterns';
+  return value.length > channelsMax ? tooManyChannels(channelsMax) : thrownRefusal(() => value.forEach(checkPattern));
 }
 
 const START_LENGTH_MAX = 64;
 /** The refusal of a start that is no text. */
 export const START_RULE = `must be a text of 1 to ${START_LENGTH_MAX} characters`;
-const startText = memberOf(nonEmptyText(START_LENGTH_MAX));
+
+/** A start: a cursor, `earliest` or `now`. Errors: `invalid_cursor`. */
+export function startMember({ log }: SubscriptionParts): z.ZodType<string> {
+  const text = nonEmptyText(START_LENGTH_MAX);
+  const schema = checkedBy(cursorOr('earliest', 'now'), (value) => {
+    if (!z.safeParse(text, value).success) return `must be a string of 1 to ${START_LENGTH_MAX} characters`;
+    return thrownRefusal(() => resolveStart(value as string, log.state, 'start'));
+  });
+  return schema.meta({ default: 'now', description: 'The start of the subscription.' });
+}
 
 /** A channel; patterns are rejected. */
 export const channelMember: z.ZodString = requiring(channel().refine(isChannel), 'must be a channel');
-
-/** The schema would drop the name `__proto__` in silence. */
-const metadata: Validator<Record<string, string>> = (value) =>
-  Object.hasOwn(Object(value) as object, '__proto__')
-    ? { wrong: 'may not have the name __proto__' }
-    : memberOf(OPTIONS.metadata)(value);
-
-const types: Validator<readonly string[]> = (value) => {
-  const checked = memberOf(OPTIONS.types)(value);
-  return 'value' in checked ? { value: [...new Set(checked.value)] } : checked;
-};
-
-function futureTime(nowMs: number): Validator<number> {
-  return (value) => {
-    const checked = memberOf(OPTIONS.expires)(value);
-    return 'value' in checked && checked.value <= nowMs ? { wrong: 'must be a future time' } : checked;
-  };
-}

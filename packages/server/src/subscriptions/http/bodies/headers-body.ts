@@ -1,7 +1,8 @@
+import * as z from 'zod';
 import type { Dialects } from '../../state/dialect.ts';
-import { HEADERS_MAX, isReservedHeader, headerProblem } from '../../webhook/request/header-rules.ts';
-import type { Validator } from '../../../http/body/json-body.ts';
-import { isObject } from './checks.ts';
+import { HEADER_LENGTH_MAX, HEADERS_MAX, headerProblem, isReservedHeader } from '../../webhook/request/header-rules.ts';
+import { isRecord, requiring, withoutProto } from '../../../http/body/body-schema.ts';
+import { invalidBody } from '../../../http/body/json-body.ts';
 
 /**
  * Replaces each header value in responses, which never show values. In a change it keeps the
@@ -9,29 +10,55 @@ import { isObject } from './checks.ts';
  */
 export const HIDDEN_VALUE = '…';
 
+type Headers = Readonly<Record<string, string>>;
+
+/** Headers of every request to the endpoint. */
+export function shownHeaders(): z.ZodRecord<z.ZodString, z.ZodString> {
+  return z.record(z.string(), z.string().max(HEADER_LENGTH_MAX)).meta({
+    maxProperties: HEADERS_MAX,
+    description: 'Headers of each request. Values that contain credentials are shown as `…`.',
+    examples: [{ 'x-team': 'warehouse' }],
+  });
+}
+
+/** The same in a request. The names become lower case, and values may be hidden. */
+export function givenHeaders(dialects: Dialects): z.ZodType<Headers> {
+  const schema = shownHeaders()
+    .refine((headers) => headersProblem(dialects, headers) === undefined)
+    .transform((headers) =>
+      Object.fromEntries(Object.entries(headers).map(([name, text]) => [name.toLowerCase(), text])),
+    );
+  const checked = requiring(schema, (value) => headersProblem(dialects, value));
+  return withoutProto(checked, 'contains an invalid header name');
+}
+
+function headersProblem(dialects: Dialects, value: unknown): string | undefined {
+  if (!isRecord(value)) return 'must be an object of headers and their values';
+  const entries = Object.entries(value);
+  if (entries.length > HEADERS_MAX) return `may have at most ${HEADERS_MAX} members`;
+  const accepted = new Map<string, string>();
+  for (const [given, text] of entries) {
+    const name = given.toLowerCase();
+    const problem = headerProblem(dialects, name, accepted, text === HIDDEN_VALUE ? '' : text);
+    if (problem !== undefined) return problem;
+    accepted.set(name, '');
+  }
+  return undefined;
+}
+
 /**
- * Headers of every request to the endpoint, with names in lower case.
- * @param before the present headers; `…` keeps their value
+ * The headers with the present values of those that are hidden.
+ * @throws PolycastError `invalid_body` if there is none
  */
-export function headers(
-  dialects: Dialects,
-  before: Readonly<Record<string, string>> | undefined,
-): Validator<Readonly<Record<string, string>>> {
-  return (value) => {
-    if (!isObject(value)) return { wrong: 'must be an object of headers and their values' };
-    const entries = Object.entries(value);
-    if (entries.length > HEADERS_MAX) return { wrong: `may have at most ${HEADERS_MAX} members` };
-    const accepted = new Map<string, string>();
-    for (const [given, text] of entries) {
-      const name = given.toLowerCase();
-      if (text === HIDDEN_VALUE && before?.[name] === undefined)
-        return { wrong: `has no value for ${name}: the hub keeps none for another origin` };
-      const wrong = headerProblem(dialects, name, accepted, text === HIDDEN_VALUE ? before?.[name] : text);
-      if (wrong !== undefined) return { wrong };
-      accepted.set(name, text === HIDDEN_VALUE ? (before?.[name] as string) : (text as string));
-    }
-    return { value: Object.fromEntries(accepted) };
-  };
+export function revealedHeaders(headers: Headers, before: Headers): Headers {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, text]) => {
+      const value = text === HIDDEN_VALUE ? before[name] : text;
+      if (value === undefined)
+        throw invalidBody('delivery.headers', `has no value for ${name}: the hub keeps none for another origin`);
+      return [name, value];
+    }),
+  );
 }
 
 /** Hides the values of the subscription's own headers, because any of them may be a credential. */

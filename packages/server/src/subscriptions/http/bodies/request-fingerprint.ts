@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { isObject } from './checks.ts';
+import { isRecord } from '../../../http/body/body-schema.ts';
 
 /**
  * A SHA-256 hash of a body in base64url. It does not depend on the order of members, nor on the
@@ -11,7 +11,7 @@ export function fingerprintOf(body: Readonly<Record<string, unknown>>): string {
 
 function canonical(value: unknown, path = ''): string {
   if (Array.isArray(value)) return `[${value.map((item) => canonical(item, `${path}/`)).join(',')}]`;
-  if (!isObject(value)) return JSON.stringify(value);
+  if (!isRecord(value)) return JSON.stringify(value);
   const names = Object.keys(value)
     .filter((name) => `${path}/${name}` !== SECRET_PATH)
     .toSorted();

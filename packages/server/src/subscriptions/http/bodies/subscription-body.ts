@@ -1,21 +1,85 @@
 import { parseCursor } from '@polycast/protocol';
+import * as z from 'zod';
 import type { Position } from '../../../core/ports.ts';
 import type { Principal } from '../../../core/access/principal.ts';
 import { resolveStart } from '../../../core/start.ts';
-import type { LostPosition } from '../../state/definition.ts';
+import { integer, isRecord, orDefault, parseBody } from '../../../http/body/body-schema.ts';
+import { invalidBody } from '../../../http/body/json-body.ts';
+import type { LostPosition, SubscriptionDefinition } from '../../state/definition.ts';
 import type { NewSubscription, Subscription, SubscriptionChanges } from '../../state/ports.ts';
-import { invalidBody, MemberReader, integer } from '../../../http/body/json-body.ts';
-import { object, orNull, rejectFixed } from './checks.ts';
-import { channelsCheck, allCommonOptions, startCheck, givenCommonOptions } from './definition-body.ts';
-import { changedDelivery, newDelivery } from './delivery-body.ts';
+import {
+  channelsMember,
+  commonMembers,
+  DEFAULTS,
+  startMember,
+  type CommonOptions,
+  type GivenCommonOptions,
+} from './definition-body.ts';
+import { changedPull, changedWebhook, deliverySchemas, newWebhook, pullDefaults } from './delivery-body.ts';
 import { fingerprintOf } from './request-fingerprint.ts';
 import type { SubscriptionParts } from '../parts.ts';
 import { earliestPosition } from '../../state/position-at.ts';
+
+/** Of `concurrencyMax`. */
+export const CONCURRENCY_DOC = 'The maximum number of concurrent requests; for pull, of leased events.';
+
+type Body = Readonly<Record<string, unknown>>;
 
 /** The options of a new subscription, and its start as given in the request. */
 export interface Creation {
   readonly options: Omit<NewSubscription, 'cursor'>;
   readonly start: string;
+}
+
+/** The bodies of a hub. A creation and a change have a schema for each kind of delivery. */
+export type SubscriptionBodies = ReturnType<typeof createBodies>;
+
+/** Made once for each hub, whose settings are the bounds. */
+export function subscriptionBodies(parts: SubscriptionParts): SubscriptionBodies {
+  let bodies = made.get(parts.subscriptions);
+  if (bodies === undefined) made.set(parts.subscriptions, (bodies = createBodies(parts)));
+  return bodies;
+}
+
+const made = new WeakMap<SubscriptionParts['subscriptions'], SubscriptionBodies>();
+
+function createBodies(parts: SubscriptionParts) {
+  const channels = channelsMember(parts);
+  const delivery = deliverySchemas(parts);
+  const concurrency = (kind: 'webhook' | 'pull') => {
+    const { max, defaultValue } = concurrencyOf(parts, kind);
+    return orDefault(integer(1, max), defaultValue).describe(CONCURRENCY_DOC).exactOptional();
+  };
+  const concurrencyMax = { webhook: concurrency('webhook'), pull: concurrency('pull') };
+  const options = commonMembers(parts);
+  const common = { channels, ...options, start: startMember(parts).exactOptional() };
+  const changeable = { channels: channels.exactOptional(), ...options };
+  return {
+    creation: {
+      webhook: z
+        .strictObject({ ...common, delivery: delivery.newWebhook, concurrencyMax: concurrencyMax.webhook })
+        .meta({ id: 'NewWebhookSubscription' }),
+      pull: z
+        .strictObject({ ...common, delivery: delivery.newPull, concurrencyMax: concurrencyMax.pull })
+        .meta({ id: 'NewPullSubscription' }),
+    },
+    changes: {
+      webhook: z
+        .strictObject({
+          ...changeable,
+          delivery: delivery.changedWebhook.exactOptional(),
+          concurrencyMax: concurrencyMax.webhook,
+        })
+        .meta({ id: 'WebhookSubscriptionChanges' }),
+      pull: z
+        .strictObject({
+          ...changeable,
+          delivery: delivery.changedPull.exactOptional(),
+          concurrencyMax: concurrencyMax.pull,
+        })
+        .meta({ id: 'PullSubscriptionChanges' }),
+    },
+  };
 }
 
 /**
@@ -25,25 +89,27 @@ export interface Creation {
  */
 export function parseCreation(
   parts: SubscriptionParts,
-  body: Readonly<Record<string, unknown>>,
+  body: Body,
   { key, user }: Principal,
   idempotencyKey: string | undefined,
 ): Creation {
-  const members = new MemberReader(body);
-  const channels = members.required('channels', channelsCheck(parts));
-  const common = allCommonOptions(members, parts.auth.clock.nowMs());
-  const from = members.optional('start', startCheck(parts, 'start')) ?? 'now';
-  const delivery = newDelivery(parts, members.required('delivery', object));
-  const { concurrencyDefault, concurrencyMax } = concurrencyOf(parts, delivery.kind);
-  const concurrency = members.optional('concurrencyMax', orNull(integer(1, concurrencyMax))) ?? concurrencyDefault;
-  members.rejectUnknown();
+  const { creation } = subscriptionBodies(parts);
+  const { delivery: requested } = body;
+  const given =
+    isRecord(requested) && requested['kind'] === 'pull'
+      ? parseBody(creation.pull, body)
+      : parseBody(creation.webhook, body);
+  const { channels, start = 'now', delivery: options, concurrencyMax, ...common } = given;
+  const delivery =
+    options.kind === 'pull' ? changedPull(parts, pullDefaults(parts), options) : newWebhook(parts, options);
   return {
-    start: from,
+    start,
     options: {
-      ...common,
+      ...DEFAULTS,
+      ...commonOptions(common),
       channels,
       delivery,
-      concurrencyMax: concurrency,
+      concurrencyMax: concurrencyMax ?? concurrencyOf(parts, delivery.kind).defaultValue,
       owner: { key, user },
       isTrusted: delivery.kind === 'pull' || parts.isTrustedEndpoint(delivery.url),
       idempotency: idempotencyKey === undefined ? undefined : { key: idempotencyKey, fingerprint: fingerprintOf(body) },
@@ -55,33 +121,74 @@ export function parseCreation(
  * Parses the body of `PATCH /v1/subscriptions/{id}`.
  * @throws PolycastError as `parseCreation`
  */
-export function parseChanges(
-  parts: SubscriptionParts,
-  body: Readonly<Record<string, unknown>>,
-  { definition }: Subscription,
+export function parseChanges(parts: SubscriptionParts, body: Body, { definition }: Subscription): SubscriptionChanges {
+  const { changes } = subscriptionBodies(parts);
+  const { delivery: before } = definition;
+  const changeable = withoutUnchanged(parts, body, definition);
+  if (before.kind === 'pull') {
+    const given = parseBody(changes.pull, changeable);
+    return changesOf(given, given.delivery && changedPull(parts, before, given.delivery));
+  }
+  const given = parseBody(changes.webhook, changeable);
+  const delivery = given.delivery && changedWebhook(parts, before, given.delivery);
+  return {
+    ...changesOf(given, delivery),
+    ...(delivery !== undefined && { isTrusted: parts.isTrustedEndpoint(delivery.url) }),
+  };
+}
+
+function changesOf(
+  {
+    channels,
+    concurrencyMax,
+    delivery: _given,
+    ...common
+  }: z.output<SubscriptionBodies['changes']['webhook'] | SubscriptionBodies['changes']['pull']>,
+  delivery: SubscriptionDefinition['delivery'] | undefined,
 ): SubscriptionChanges {
-  const members = new MemberReader(body);
-  if (definition.delivery.kind === 'webhook')
-    rejectFixed(members, parts.dialects.get(definition.delivery.dialect).fixedMembers);
-  const { concurrencyDefault, concurrencyMax } = concurrencyOf(parts, definition.delivery.kind);
-  const channels = members.optional('channels', channelsCheck(parts));
-  const common = givenCommonOptions(members, parts.auth.clock.nowMs());
-  const given = members.optional('delivery', object);
-  const delivery = given === undefined ? undefined : changedDelivery(parts, definition.delivery, given);
-  const concurrency = members.has('concurrencyMax')
-    ? (members.optional('concurrencyMax', orNull(integer(1, concurrencyMax))) ?? concurrencyDefault)
-    : undefined;
-  members.rejectUnknown();
   const changes: SubscriptionChanges = {
-    ...common,
+    ...commonOptions(common),
     ...(channels !== undefined && { channels }),
     ...(delivery !== undefined && { delivery }),
-    ...(concurrency !== undefined && { concurrencyMax: concurrency }),
-    ...(delivery?.kind === 'webhook' && { isTrusted: parts.isTrustedEndpoint(delivery.url) }),
+    ...(concurrencyMax !== undefined && { concurrencyMax }),
   };
   if (Object.keys(changes).length === 0)
     throw invalidBody('channels', 'is missing, and so are all others: the request changes nothing');
   return changes;
+}
+
+/** The common members that a body has. */
+function commonOptions({ expires, ...options }: GivenCommonOptions): Partial<CommonOptions> {
+  return { ...options, ...(expires !== undefined && { endsMs: expires.timeMs }) };
+}
+
+/**
+ * The body without members that no change replaces: they may be given as they are.
+ * @throws PolycastError `invalid_body` if one of them is given otherwise
+ */
+function withoutUnchanged(
+  { dialects }: SubscriptionParts,
+  body: Body,
+  { delivery: before }: SubscriptionDefinition,
+): Body {
+  const dialect = before.kind === 'webhook' ? dialects.get(before.dialect) : undefined;
+  refuseFixed(body, dialect?.fixedMembers ?? {});
+  const { delivery } = body;
+  if (!isRecord(delivery)) return body;
+  const changeable = { ...delivery };
+  for (const [name, value] of Object.entries(before)) {
+    const isFixed = name === 'kind' || name === 'dialect' || (name === 'url' && dialect?.isKeyedByEndpoint === true);
+    if (!isFixed || !Object.hasOwn(delivery, name)) continue;
+    if (delivery[name] !== value) throw invalidBody(`delivery.${name}`, `is ${value} and cannot change`);
+    delete changeable[name];
+  }
+  refuseFixed(delivery, dialect?.fixedDeliveryMembers ?? {}, 'delivery.');
+  return { ...body, delivery: changeable };
+}
+
+function refuseFixed(members: Body, fixed: Readonly<Record<string, string>>, within = ''): void {
+  for (const [name, reason] of Object.entries(fixed))
+    if (Object.hasOwn(members, name)) throw invalidBody(within + name, reason);
 }
 
 /**
@@ -101,8 +208,8 @@ export async function startPosition(
 function concurrencyOf(
   { settings }: SubscriptionParts,
   kind: 'webhook' | 'pull',
-): { readonly concurrencyDefault: number; readonly concurrencyMax: number } {
+): { readonly max: number; readonly defaultValue: number } {
   return kind === 'webhook'
-    ? { concurrencyDefault: settings.concurrency, concurrencyMax: settings.concurrencyMax }
-    : { concurrencyDefault: settings.openEventsMax, concurrencyMax: settings.openEventsMax };
+    ? { max: settings.concurrencyMax, defaultValue: settings.concurrency }
+    : { max: settings.openEventsMax, defaultValue: settings.openEventsMax };
 }
