@@ -1,5 +1,5 @@
-// Runs the hub beside its peers, writes bench/results/ and the tables in docs/benchmarks.md, and
-// says which bars hold.
+// Runs the hub and its peers, writes bench/results/ and the tables in docs/benchmarks.md, and
+// prints which limits are met.
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -64,8 +64,7 @@ async function main(): Promise<boolean> {
   const options = { quick: values.quick, repeats, against };
   const changes: ReturnType<typeof changesOf> = [];
 
-  // What this process does itself, such as asking whether a server is ready, must not cost the
-  // server's core anything.
+  // The work of this process, such as readiness checks, must not use the server's core.
   outputOf('taskset', '-a', '-c', '-p', String(loadCore), String(process.pid));
   buildLoad();
   const machine = machineFacts();
@@ -92,14 +91,14 @@ async function main(): Promise<boolean> {
   return results.every(({ bars }) => bars.every((bar) => verdictOf(bar) !== 'missed'));
 }
 
-/** A comparison has no bars: who reads it decides. */
+/** A comparison has no limits; its reader decides. */
 function reportChanges(table: string): boolean {
   console.log(`\n${table}`);
   if (!values['dry-run']) writeChanges(table);
   return true;
 }
 
-/** Removes what the servers wrote; the built programs stay. */
+/** Removes the servers' files; the built programs stay. */
 function clearWorkFolder(): void {
   for (const entry of readdirSync(workFolder, { withFileTypes: true })) {
     if (entry.isDirectory() && entry.name !== 'go') rmSync(join(workFolder, entry.name), { recursive: true });

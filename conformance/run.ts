@@ -11,7 +11,7 @@ const USAGE = `Whether a server speaks PROTOCOL.md.
 Some cases need the rules of conformance/polycast.yaml; they are passed over where those are not:
   polycast serve --config conformance/polycast.yaml`;
 
-/** What came of a case. */
+/** The result of a case. */
 interface Outcome {
   readonly case: Case;
   readonly state: 'passed' | 'failed' | 'skipped';

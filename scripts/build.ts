@@ -7,13 +7,13 @@ const ROOT = join(import.meta.dirname, '..');
 const STAMP = join(ROOT, '.cache/build.json');
 const SKIPPED = new Set(['node_modules', 'dist', 'generated']);
 
-/** Something that is built before the hub can serve it: `module` exports `name`, which does it. */
+/** A build product that the hub serves: `module` exports `name`, which builds it. */
 interface Target {
   readonly name: string;
   readonly module: string;
-  /** Files and folders; a newer file in them makes the target stale. */
+  /** Source files and folders. A newer file in them makes the target stale. */
   readonly sources: readonly string[];
-  /** A folder that building fills; its absence makes the target stale. */
+  /** The output folder. Without it the target is stale. */
   readonly output: string;
 }
 
@@ -33,7 +33,7 @@ const TARGETS: readonly Target[] = [
 ];
 
 /**
- * Builds what the hub serves to browsers.
+ * Builds everything that the hub serves to browsers.
  * @param ifStale only the targets whose sources are newer than their last build
  */
 export async function build(ifStale: boolean): Promise<void> {
@@ -53,7 +53,7 @@ export async function build(ifStale: boolean): Promise<void> {
   }
 }
 
-/** The time of the newest change below a path, 0 when there is nothing. */
+/** The time of the newest change below a path; 0 if it does not exist. */
 function newestMs(path: string): number {
   if (!existsSync(path)) return 0;
   const stat = statSync(path);

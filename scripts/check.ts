@@ -5,10 +5,7 @@ import { parseArgs, styleText } from 'node:util';
 
 const ROOT = join(import.meta.dirname, '..');
 
-/**
- * Everything that must hold before a change goes in. `npm test`, and so CI, runs it with `--static`
- * before all tests.
- */
+/** All checks before a commit. `npm test`, and so CI, runs it with `--static` before all tests. */
 interface Step {
   readonly name: string;
   readonly command: readonly [string, ...string[]];
@@ -30,7 +27,7 @@ const STATIC: readonly Step[] = [
   ...typeScriptProjects().map((project): Step => ({ name: `types ${project}`, command: ['tsc', '-p', project] })),
 ];
 
-/** Two cores are the least that people have; the tests get both for themselves. */
+/** Two cores are the least that people have. The tests get both for themselves. */
 const CONCURRENT_MAX = 2;
 
 const { values } = parseArgs({ options: { static: { type: 'boolean', default: false } } });

@@ -9,7 +9,7 @@ import { metricsPage } from './reference/metrics.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
-/** The pages that are made from code, by their paths. */
+/** The generated pages, by their paths. */
 const PAGES: Readonly<Record<string, () => string | Promise<string>>> = {
   'docs/defaults.md': defaultsPage,
   'docs/reference/cli.md': cliPage,
@@ -19,7 +19,7 @@ const PAGES: Readonly<Record<string, () => string | Promise<string>>> = {
   'docs/reference/metrics.md': metricsPage,
 };
 
-/** The pages whose file is not what the code would make of it now, with what that is. */
+/** The pages whose file differs from the generated text, with that text. */
 export async function stalePages(): Promise<ReadonlyMap<string, string>> {
   const stale = new Map<string, string>();
   for (const [path, make] of Object.entries(PAGES)) {

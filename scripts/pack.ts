@@ -7,18 +7,18 @@ import { build } from './build.ts';
 const ROOT = join(import.meta.dirname, '..');
 const STAGE = join(ROOT, '.cache/packages');
 
-/** With `node:sqlite` as it is needed. */
+/** The versions of Node with the required `node:sqlite`. */
 const NODE_WANTED = '>=24';
 
 /**
- * A package as it is published: JavaScript instead of TypeScript, and what the hub serves beside
- * it.
+ * A package as it is published: JavaScript instead of TypeScript, with the files that the hub
+ * serves.
  */
 interface Published {
   readonly folder: string;
-  /** Built files by where they stand in the package. */
+  /** Built files by their paths in the package. */
   readonly assets?: Readonly<Record<string, string>>;
-  /** What is still to be done with what was emitted. */
+  /** The steps after the compilation. */
   readonly finish?: (dist: string) => Promise<void>;
 }
 
@@ -36,7 +36,7 @@ const PACKAGES: readonly Published[] = [
   },
 ];
 
-/** Makes the tarballs that are published, in `folder`; returns their paths. */
+/** Creates the tarballs in `folder`; returns their paths. */
 export async function pack(folder: string): Promise<string[]> {
   await build(true);
   rmSync(STAGE, { recursive: true, force: true });
@@ -63,7 +63,7 @@ async function packOne({ folder, assets = {}, finish }: Published, destination: 
 }
 
 /**
- * What each of a package's projects makes: a browser, Node and the core do not know the same types.
+ * The output of each of a package's projects: a browser, Node and the core have different types.
  */
 function emit(source: string, outDir: string): void {
   const projects = globSync('tsconfig*.json', { cwd: source }).filter((name) => name !== 'tsconfig.test.json');
@@ -86,7 +86,7 @@ function emit(source: string, outDir: string): void {
   }
 }
 
-/** The manifest with every path to a source turned into the path of what was made of it. */
+/** The manifest with paths of built files in the place of sources. */
 function manifest(source: string): object {
   const {
     devDependencies: _,
@@ -102,8 +102,8 @@ function manifest(source: string): object {
   };
   return {
     ...rest,
-    // Said here alone: in a checkout npm would warn of it on the Node that npm itself runs on,
-    // which is not the one that runs the hub.
+    // Set only in the published package. In a checkout npm would print a warning for the Node that
+    // npm itself uses, which is not the one of the hub.
     engines: { node: NODE_WANTED },
     files: ['dist', 'assets'],
     exports: Object.fromEntries(

@@ -14,8 +14,8 @@ const LINES_MAX = 400;
 const OTHER_FOLDERS = ['bench', 'conformance', 'scripts', 'simulation'];
 
 /**
- * Checks the walls of the house (ARCHITECTURE.md): imports between folders, what the core may use,
- * and dead files; and its shape: cycles, long functions, crowded folders, short files.
+ * Checks the rules of ARCHITECTURE.md: imports between folders, the core's dependencies, and dead
+ * files. Also checks the structure: cycles, long functions, large folders, short files.
  */
 export function tidy(root: string = ROOT): {
   readonly findings: readonly Finding[];
@@ -36,7 +36,8 @@ export function tidy(root: string = ROOT): {
 }
 
 /**
- * What a package's `package.json` names as `exports` and `bin`, and the pages that its HTML loads.
+ * The entry points of a package: `exports` and `bin` of its `package.json`, and the scripts of its
+ * HTML pages.
  */
 function entryPoints(root: string, packages: readonly string[]): ReadonlySet<string> {
   const entries = packages.flatMap((folder) => {

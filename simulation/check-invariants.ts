@@ -2,12 +2,15 @@ import { Feed } from '../packages/server/src/core/feed.ts';
 import { Presence } from '../packages/server/src/core/presence/presence.ts';
 import { AckTracker } from '../packages/server/src/subscriptions/state/lanes/ack-tracker.ts';
 
-/** To check each call would take most of the time of a run: a check visits the whole state. */
+/**
+ * Only some calls are checked: a check visits the whole state, so all checks would take most of the
+ * time of a run.
+ */
 const CALLS_PER_CHECK = 20;
 
 /**
- * From now on the objects of this process check their invariants (`assertInvariants`) while they
- * work. A violation ends the process, and with it the run.
+ * Objects of this process check their invariants (`assertInvariants`) from now on. A violation ends
+ * the process, and with it the run.
  */
 export function checkInvariants(): void {
   checkAfter(Feed.prototype, 'onTrimmed');

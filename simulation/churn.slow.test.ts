@@ -9,16 +9,16 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { tokenOf } from './churn/tokens.ts';
 
 /**
- * The short form of `churn.ts`: what comes once and goes leaves nothing behind but its place in
- * caches, which is bounded. Counted, not timed: each kind of thing comes and goes so many times,
- * all is waited for, and what is live then is held against what was before.
+ * The short form of `churn.ts`: channels, visitors and subscriptions that exist once leave nothing
+ * behind except bounded cache entries. The test counts and does not time: it creates and removes
+ * each kind a number of times, waits for all, and compares the live memory with the memory before.
  */
 interface Kind {
   readonly name: string;
   readonly count: number;
   /**
-   * What one of them leaves in caches, and half a kilobyte: a leak of a kilobyte of each is beyond
-   * it.
+   * The memory of one of them in caches, plus half a kilobyte: a leak of a kilobyte each is
+   * detected.
    */
   readonly bytesOfEachMax: number;
   readonly come: (number: number) => Promise<void>;
@@ -35,7 +35,7 @@ beforeAll(async () => {
   const more = {
     delivery: { tailBytesMax: 65_536 },
     defaults: { historyAgeMaxSeconds: 600 },
-    // Minutes are tenths of seconds here.
+    // Minutes take tenths of seconds here.
     limits: { keepAliveTimeoutMs: 3_600_000, headersTimeoutMs: 600_000, bodyTimeoutMs: 3_600_000 },
   };
   hub = fork(join(import.meta.dirname, 'churn/hub-process.ts'), [folder, String(SPEED), JSON.stringify(more)], {
@@ -75,7 +75,7 @@ async function crowd(first: number, count: number, come: Kind['come']): Promise<
     await Promise.all(Array.from({ length: AT_ONCE }, (_, index) => come(number + index)));
 }
 
-/** What objects and buffers of the hub take when all garbage is collected. */
+/** The bytes of the hub's objects and buffers after a full garbage collection. */
 async function liveBytes(): Promise<number> {
   hub.send('memory');
   const [{ memory }] = (await once(hub, 'message')) as [{ memory: { heapUsed: number; external: number } }];
@@ -128,7 +128,7 @@ function webSocket(number: number): Promise<void> {
 }
 
 /**
- * A long poll of a channel without events: it is held for a minute, which is a tenth of a second
+ * A long poll of a channel without events. It waits for a minute, which takes a tenth of a second
  * here.
  */
 function poll(number: number): Promise<void> {

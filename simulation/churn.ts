@@ -1,9 +1,9 @@
-// Comings and goings: node simulation/churn.ts [--hours 6] [--minutes 6] [--seed N] [--rate
-// EVENTS_PER_SECOND] A real hub on a real folder whose clock runs fast. Each event is the first and
-// last of its channel, each visitor comes once, subscriptions are made and removed, their endpoint
-// fails now and then. It ends with 1 unless memory is flat in its second half, when caches and V8's
-// heaps have their size: the last quarter's median is held against the third's, of what is live
-// after a collection and of what is resident.
+// Churn: node simulation/churn.ts [--hours 6] [--minutes 6] [--seed N] [--rate EVENTS_PER_SECOND]
+// A real hub on a real folder whose clock runs fast. Each event is the first and last of its
+// channel, and each visitor connects once. Subscriptions are created and removed, and their
+// endpoint fails now and then. The program ends with 1 unless memory is flat in the second half,
+// when caches and V8's heaps have their size. It compares the last quarter's median with the third
+// quarter's, for live memory after a collection and for resident memory.
 import { fork } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -26,20 +26,20 @@ const realMs = Number(values.minutes) * 60_000;
 const speed = (hours * 3_600_000) / realMs;
 const random = randomOf(Number(values.seed));
 const SAMPLES = 24;
-/** How many subscriptions there are at one time, and visitors. */
+/** The numbers of concurrent subscriptions and visitors. */
 const SUBSCRIPTIONS = 100;
 const VISITORS = 120;
 const TURN_MS = 50;
 
 /**
- * Medians: single samples come and go with what is under way. What is live shows a leak: at 10,000
- * channels an hour, one of half a kilobyte each is beyond it. What is resident follows with V8's
- * and the allocator's habits, so it may waver more; both have a bound of their own as well.
+ * Medians, because single samples vary with the work in progress. Live memory shows a leak: at
+ * 10,000 channels an hour, a leak of half a kilobyte each is detected. Resident memory depends on
+ * V8 and the allocator, so it may vary more. Both have a limit.
  */
 const BOUNDS = {
   heapBytes: { growth: 0.05, noise: 4e6, max: 160e6 },
   residentBytes: { growth: 0.05, noise: 12e6, max: 450e6 },
-  // The files keep the size that they once needed; SQLite cuts that of the log to 64 MiB.
+  // The files keep their largest size; SQLite truncates the log's to 64 MiB.
   walBytes: { growth: Infinity, noise: 0, max: 68e6 },
 } as const;
 
@@ -72,9 +72,9 @@ try {
 
 interface Sample {
   readonly hour: number;
-  /** Anonymous memory of the process: everything but the mapped files. */
+  /** The anonymous memory of the process: everything but the mapped files. */
   readonly residentBytes: number;
-  /** Of the event loop's thread, after a collection. */
+  /** The heap of the event loop's thread, after a collection. */
   readonly heapBytes: number;
   readonly walBytes: number;
 }
@@ -133,7 +133,7 @@ function startLoad(base: string, visitors: Visitors, url: string): Load {
   const load: Load = { published: 0, subscribed: 0, failed: 0, stop };
   function stop(): void {
     clearInterval(timer);
-    // What is refused from now on is the closing of the hub.
+    // Later refusals are caused by the shutdown of the hub.
     load.failed = Infinity;
   }
   const made: string[] = [];
@@ -156,7 +156,7 @@ function startLoad(base: string, visitors: Visitors, url: string): Load {
   return load;
 }
 
-/** A new subscription, and an end to the oldest. */
+/** Creates a subscription, and removes the oldest. */
 async function replaceOldest(base: string, url: string, load: Load, made: string[]): Promise<void> {
   const created = await send(load, 'POST', `${base}/v1/subscriptions`, {
     channels: [`once.${load.subscribed++ % 50}.>`],

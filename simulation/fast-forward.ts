@@ -1,6 +1,7 @@
 // A day in minutes: node simulation/fast-forward.ts [--hours 24] [--minutes 10] [--seed N] [--rate
-// EVENTS_PER_SECOND] A real hub on a real folder whose clock runs fast; publishers, and consumers
-// who come and go on all transports. Memory must stay flat, the file within what retention allows,
+// EVENTS_PER_SECOND]
+// A real hub on a real folder whose clock runs fast, with publishers, and consumers that connect
+// and disconnect on all transports. Memory must stay flat, the file within the limits of retention,
 // and no consumer may miss an event without a gap.
 import { fork } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
@@ -91,8 +92,8 @@ async function sample(consumers: readonly Consumer[], published: () => number): 
 }
 
 /**
- * Flat: the last third is no higher than the middle one, give or take a tenth and what a collector
- * leaves lying.
+ * Flat: the last third is no higher than the middle one, with a tolerance of a tenth for
+ * uncollected garbage.
  */
 function judge(samples: readonly Sample[], consumers: readonly Consumer[], published: number): boolean {
   const perSecond = published / (Number(values.hours) * 3600);
@@ -106,7 +107,8 @@ function judge(samples: readonly Sample[], consumers: readonly Consumer[], publi
   const rssMiddle = most(third, 2 * third, ({ rssBytes }) => rssBytes);
   const rssLast = most(2 * third, samples.length, ({ rssBytes }) => rssBytes);
   const folderMax = most(0, samples.length, ({ folderBytes: bytes }) => bytes);
-  // A row, its index entry and a page's slack, twice the body at worst; and the write-ahead log.
+  // A row, its index entry and a page's free space, at worst twice the body; and the write-ahead
+  // log.
   const folderAllowed = 2 * retainedMax + 96 * 1024 * 1024;
   const verdicts: readonly (readonly [string, boolean])[] = [
     [
@@ -135,8 +137,8 @@ function judge(samples: readonly Sample[], consumers: readonly Consumer[], publi
 }
 
 /**
- * Publishes arrays of events, each with its channel's count, at a steady rate; one request at a
- * time keeps the counts in order.
+ * Publishes arrays of events at a steady rate, each event with its channel's count. One request at
+ * a time keeps the counts in order.
  */
 function startPublishing(port: number, perSecond: number): { stop(): void; published(): number } {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });

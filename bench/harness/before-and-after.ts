@@ -11,10 +11,7 @@ import { median } from './statistics.ts';
 
 const FILE = 'before-and-after.md';
 
-/**
- * One figure of one contender: the medians, and the median of the ratios of runs that stood side by
- * side.
- */
+/** One metric of one contender: the medians, and the median of the ratios of paired runs. */
 interface Change {
   readonly scenario: string;
   readonly contender: string;

@@ -50,7 +50,10 @@ function rowSvg({ name, runs, median }: Series, index: number, chart: ChartOf, s
 <text x="${valueAt}" y="${middle + 4}">${escape(`${readable(value)} ${chart.unit}`)}</text>`;
 }
 
-/** 1,234,567 or 12.3 or 0.456: three figures that count, never an exponent. */
+/**
+ * Formats a number with three significant figures and without an exponent: 1,234,567, 12.3 or
+ * 0.456.
+ */
 export function readable(value: number): string {
   if (!Number.isFinite(value)) return '–';
   if (value !== 0 && Math.abs(value) < 100) return String(Number(value.toPrecision(3)));

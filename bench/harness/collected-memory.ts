@@ -1,5 +1,4 @@
-// What a server in Node really holds: its memory right after its garbage has been collected, which
-// a debugger can ask for.
+// The memory that a Node server holds after a garbage collection, which its debugger can request.
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PinnedProcess } from './processes.ts';
@@ -7,20 +6,17 @@ import type { PinnedProcess } from './processes.ts';
 export interface CollectedMemory {
   /** On V8's heap and in its buffers. */
   readonly liveBytes: number;
-  /** All that the kernel counts for the process, shared pages in proportion. */
+  /** All memory that the kernel counts for the process, with its proportion of shared pages. */
   readonly proportionalBytes: number;
 }
 
 const announced = /Debugger listening on (ws:\S+)/;
 const waitMs = 50;
 const waitsMax = 200;
-/** What one collection lets go of by a callback is gone with the next. */
+/** Objects that a finalizer releases are collected by the next collection. */
 const collections = 3;
 
-/**
- * Has a process of Node collect its garbage; it opens its debugger for that, on the loopback, at
- * the first time.
- */
+/** Collects the garbage of a Node process. The first call opens its debugger, on the loopback. */
 export async function collectedMemory(server: PinnedProcess): Promise<CollectedMemory> {
   const socket = new WebSocket(await debuggerOf(server));
   await new Promise((resolve) => socket.addEventListener('open', resolve));

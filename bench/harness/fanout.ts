@@ -1,4 +1,4 @@
-// Contenders for the scenarios in which events go out to many readers.
+// Contenders of the scenarios in which one event goes to many readers.
 import type { Peer, Transport } from '../peers/peer.ts';
 import { type LoadOptions, type LoadRun, runLoad } from './load.ts';
 import { type Bar, type Column, type Contender, metricOf, type Series, withServer } from './scenario.ts';
@@ -30,7 +30,7 @@ export const deliveryColumns: readonly Column[] = [
   { title: 'missing', figure: 'missingDeliveries' },
 ];
 
-/** No figure counts if an event was lost on the way: this bar stands beside the others. */
+/** A result is valid only if no event was lost, so each scenario has this limit too. */
 export function nothingLost(series: readonly Series[], name: string): Bar {
   const runs = series.find((one) => one.name === name)?.runs ?? [];
   const lost = runs.reduce(

@@ -1,6 +1,5 @@
-// Where things lie. Everything that a run makes for itself goes to a git-ignored folder beside the
-// bench, not to the system's temporary folder: that may be in memory, and a durable log must be
-// measured on a disk.
+// The folders of a run. All files of a run are in a git-ignored folder beside the bench, not in the
+// system's temporary folder. That may be in memory, and a durable log must be measured on a disk.
 import { mkdirSync, mkdtempSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';

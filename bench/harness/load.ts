@@ -1,4 +1,4 @@
-// The load generator: built when the bench is run, then called once for each measurement.
+// The load generator. It is built once per run of the bench, and called for each measurement.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,8 +7,7 @@ import { loadCore, startPinned } from './processes.ts';
 
 export type LoadMode = 'fanout' | 'storm' | 'requests' | 'stream' | 'resume' | 'disk' | 'receive' | 'work';
 /**
- * The line of JSON of one run; `lossSeen` is 1 where something was missing, delivered twice or
- * refused.
+ * The JSON line of one run. `lossSeen` is 1 if an event was missing, delivered twice or refused.
  */
 export type LoadRun = Record<string, number>;
 

@@ -1,4 +1,4 @@
-// The facts about a machine that a reader needs to judge a figure, and no name or path of it.
+// The facts about a machine that a reader needs to judge a result, without any name or path of it.
 import { readFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { workFolder } from './folders.ts';

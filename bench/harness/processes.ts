@@ -1,4 +1,4 @@
-// Processes of a run: started on one core, waited for, and ended by their own ids.
+// Processes of a run: they are started on one core, awaited, and ended by their own ids.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
 import { type AddressInfo, connect, createServer } from 'node:net';
@@ -8,7 +8,7 @@ export const serverCore = 0;
 export const loadCore = 1;
 
 const readyTimeoutMs = 60_000;
-// Longer than the hub takes to send its readers away.
+// Longer than a hub needs to disconnect its readers.
 const stopTimeoutMs = 20_000;
 const outputBytesMax = 8_192;
 
@@ -16,7 +16,7 @@ export interface PinnedProcess {
   readonly child: ChildProcess;
   readonly pid: number;
   readonly startedAtMs: number;
-  /** The end of what it printed, for error messages. */
+  /** The end of its output, for error messages. */
   output(): string;
   /** Its own id and those of its children, such as nginx's workers. */
   pids(): number[];
@@ -81,7 +81,7 @@ async function stopProcess(child: ChildProcess): Promise<void> {
   clearTimeout(kill);
 }
 
-/** Waits for `isReady`; a process that ends before that is an error which shows what it printed. */
+/** Waits for `isReady`. If the process ends before that, throws an error with its output. */
 export async function waitUntilReady(
   started: PinnedProcess,
   isReady: () => Promise<boolean>,
@@ -120,19 +120,19 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-// From where the kernel takes no port by itself: whoever tries a port of those while nobody listens
-// there may reach itself.
+// Below the kernel's range of ephemeral ports. A client that connects to a free port within that
+// range may connect to itself.
 const unusedPortMin = 20_000;
 const unusedPortMax = 30_000;
 
-/** A port that may be connected to before anybody listens there. */
+/** Returns a free port. A client that connects to it too early is refused. */
 export async function freeUnusedPort(): Promise<number> {
   for (let port = unusedPortMin + (process.pid % 5000); port < unusedPortMax; port++)
     if ((await listenOnce(port)) !== undefined) return port;
   throw new Error('there is no free port');
 }
 
-/** Undefined where another program listens. */
+/** Undefined if another program listens on it. */
 async function listenOnce(wanted: number): Promise<number | undefined> {
   const server = createServer();
   const listening = await new Promise<boolean>((resolve) => {

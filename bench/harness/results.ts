@@ -1,5 +1,5 @@
-// What a run leaves behind: a data file and a chart for each scenario, and the tables in the page
-// of the docs.
+// The results of a run: a data file and a chart for each scenario, and the tables in the page of
+// the docs.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { chartSvg, readable } from './chart.ts';
@@ -15,7 +15,7 @@ export interface Result extends Outcome {
   readonly machine: MachineFacts;
 }
 
-/** A page with a place that is written from the results. */
+/** A page with a section that is generated from the results. */
 interface Page {
   readonly file: string;
   readonly begin: string;
@@ -66,8 +66,8 @@ export function printBars(results: readonly Result[]): void {
 }
 
 /**
- * Writes all committed results, those of earlier runs included, into the page about them, and the
- * bars into the README.
+ * Writes all committed results, also those of earlier runs, into their page, and the charts into
+ * the README.
  */
 export function writePages(order: readonly Scenario[]): void {
   const results = order.flatMap(({ name }) => readResult(name) ?? []);
@@ -76,8 +76,8 @@ export function writePages(order: readonly Scenario[]): void {
 }
 
 /**
- * That nothing was lost is a condition of each figure, not a figure of its own; what has no limit
- * stands on the page of results.
+ * The check for lost events is a condition of each result, not a result. Metrics without a limit
+ * are on the page of results only.
  */
 function isMain({ atLeast, atMost }: Bar): boolean {
   return atMost !== 0 && (atLeast ?? atMost) !== undefined;

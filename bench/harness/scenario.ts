@@ -1,4 +1,4 @@
-// A scenario runs servers beside each other and holds what it saw against its bars.
+// A scenario runs several servers with the same load and compares the results with its limits.
 import { resolve } from 'node:path';
 import type { Peer, RunningServer } from '../peers/peer.ts';
 import { polycast, withCheckout } from '../peers/polycast.ts';
@@ -7,10 +7,10 @@ import { medianOfEach } from './statistics.ts';
 
 export interface RunOptions {
   readonly repeats: number;
-  /** A look in a minute or two, not a result. */
+  /** A short run of a minute or two. Its numbers are no result. */
   readonly quick: boolean;
   /**
-   * Another checkout, whose hub is measured in turns with this one; servers of others are left out.
+   * The path of another checkout. Its hub alternates with this one, and other servers are left out.
    */
   readonly against?: string | undefined;
 }
@@ -22,12 +22,12 @@ export interface Scenario {
 }
 
 export interface Outcome {
-  /** What the load was, in words that a reader can repeat it by. */
+  /** A description of the load, so that a reader can repeat it. */
   readonly settings: Record<string, number | string>;
   readonly series: readonly Series[];
   readonly bars: readonly Bar[];
   readonly charts: readonly ChartOf[];
-  /** What the page's table shows of each server; the data file has everything. */
+  /** The metrics in the page's table. The data file contains all metrics. */
   readonly columns: readonly Column[];
 }
 
@@ -37,13 +37,13 @@ export interface Series {
   readonly version: string;
   readonly runs: readonly LoadRun[];
   readonly median: LoadRun;
-  /** Why there are no runs. */
+  /** The reason why there are no runs. */
   readonly skipped?: string;
 }
 
 export interface Bar {
   readonly title: string;
-  /** NaN where it could not be measured. */
+  /** NaN if it could not be measured. */
   readonly figure: number;
   readonly atLeast?: number;
   readonly atMost?: number;
@@ -62,7 +62,7 @@ export interface Column {
   readonly figure: string;
 }
 
-/** One line of a scenario: what it is called, whose it is, and how one run of it goes. */
+/** One contender of a scenario: its name, its server, and a function that runs it once. */
 export interface Contender {
   readonly name: string;
   readonly peer: Peer;
@@ -73,8 +73,9 @@ export const BEFORE = 'before';
 export const AFTER = 'after';
 
 /**
- * Runs all contenders in turn, once a round, so that a noisy minute falls on all of them. Every
- * second round runs in the opposite order: of two equal hubs, the second costs up to 10 % more CPU.
+ * Runs all contenders in turn, once per round, so that a slow minute of the machine affects all of
+ * them. Every second round runs in the opposite order: of two equal hubs, the second costs up to 10
+ * % more CPU.
  */
 export async function runInterleaved(all: readonly Contender[], options: RunOptions): Promise<Series[]> {
   const contenders = options.against === undefined ? all : beforeAndAfter(all, options.against);
@@ -101,7 +102,8 @@ export async function runInterleaved(all: readonly Contender[], options: RunOpti
 }
 
 /**
- * Each of the hub's own contenders twice; servers of others tell nothing about a change of the hub.
+ * Runs each of the hub's own contenders twice. Other servers show nothing about a change of the
+ * hub.
  */
 function beforeAndAfter(contenders: readonly Contender[], checkout: string): Contender[] {
   return contenders
@@ -135,12 +137,12 @@ export function metricOf(series: readonly Series[], name: string, figure: string
   return series.find((one) => one.name === name)?.median[figure] ?? Number.NaN;
 }
 
-/** One server's median by another's, of the same figure. */
+/** One server's median divided by another's, of the same metric. */
 export function ratioOf(series: readonly Series[], name: string, to: string, figure: string): number {
   return metricOf(series, name, figure) / metricOf(series, to, figure);
 }
 
-/** `reported`: a figure without a limit. */
+/** `reported`: a metric without a limit. */
 export type Verdict = 'met' | 'missed' | 'reported' | 'not measured';
 
 export function verdictOf(bar: Bar): Verdict {

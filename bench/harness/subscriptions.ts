@@ -1,5 +1,5 @@
-// Durable subscriptions of a hub under test, made and moved by its API, and the endpoints that
-// their webhooks go to.
+// Durable subscriptions of a hub under test, created through its API, and the endpoints of their
+// webhooks.
 import { acceptsConnections, freeUnusedPort } from './processes.ts';
 import { type LoadOptions, type LoadRun, runLoad } from './load.ts';
 import type { RunningHub } from '../peers/polycast.ts';
@@ -9,7 +9,7 @@ const created = 201;
 const creationsAtOnce = 32;
 const listeningCheckMs = 20;
 
-/** A hub that does not write down each of thousands of subscriptions that are made. */
+/** A hub that does not log each of thousands of created subscriptions. */
 export const quietLogging: readonly string[] = ['logging.level=warn'];
 
 /** @returns its id */
@@ -23,7 +23,7 @@ export async function subscribe(hub: RunningHub, definition: object): Promise<st
   return ((await answer.json()) as { id: string }).id;
 }
 
-/** Some at a time, in the order of their numbers. */
+/** A few at a time, in the order of their numbers. */
 export async function subscribeMany(
   hub: RunningHub,
   count: number,
@@ -41,10 +41,10 @@ export async function pauseOrResume(hub: RunningHub, id: string, to: 'pause' | '
   await answer.arrayBuffer();
 }
 
-/** Endpoints that listen. */
+/** Endpoints that accept requests. */
 export interface Endpoints {
   readonly port: number;
-  /** What came to them, once all that is expected has come or the time is over. */
+  /** The received events, once all expected ones have arrived or the time is over. */
   readonly received: Promise<LoadRun>;
 }
 

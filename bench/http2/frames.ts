@@ -1,4 +1,4 @@
-// The least of HTTP/2 that a reader of many streams needs (RFC 9113).
+// The part of HTTP/2 (RFC 9113) that a reader of many streams needs.
 const headBytes = 9;
 const dataType = 0;
 const headersType = 1;
@@ -9,7 +9,7 @@ const endStreamAndHeaders = 5;
 const initialWindowSize = 4;
 const windowMax = 2 ** 31 - 1;
 
-/** What a client sends first: windows that never close, and this many event streams. */
+/** The first frames of a client: windows that are never full, and a number of event streams. */
 export function opening(path: string, streams: number): Buffer {
   const settings = Buffer.alloc(6);
   settings.writeUInt16BE(initialWindowSize);
@@ -51,12 +51,12 @@ function frame(type: number, flags: number, stream: number, payload: Buffer): Bu
   return Buffer.concat([head, payload]);
 }
 
-/** Counts the bytes of data in what comes, and copies none of them. */
+/** Counts the bytes of DATA frames as they arrive, without copying them. */
 export class FrameCounter {
-  /** The head of a frame that has come in part. */
+  /** The header of a frame that has arrived in part. */
   readonly #head: Buffer = Buffer.alloc(headBytes);
   #headLength = 0;
-  /** What is still to come of a frame's payload. */
+  /** The number of payload bytes that have not arrived yet. */
   #left = 0;
   #isData = false;
 

@@ -90,7 +90,7 @@ function open(): Promise<void> {
 }
 
 /**
- * Publishes this many events, and waits until all have arrived, or no more arrive. Returns the
+ * Publishes a number of events, and waits until all have arrived, or no more arrive. Returns the
  * bytes that arrived.
  */
 async function run(events: number, expectedBytes: number = Infinity): Promise<number> {
@@ -120,7 +120,7 @@ function publish(): Promise<void> {
   });
 }
 
-/** Until nothing has come for a while. */
+/** Waits until no data has arrived for a while. */
 async function untilQuiet(): Promise<void> {
   let seen: number;
   do {
@@ -129,7 +129,7 @@ async function untilQuiet(): Promise<void> {
   } while (dataBytes !== seen);
 }
 
-/** Of the server, in all of its threads. */
+/** The CPU time of the server, in all of its threads. */
 function cpuSeconds(): number {
   const fields = readFileSync(`/proc/${options.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
   return (Number(fields[11]) + Number(fields[12])) / 100;

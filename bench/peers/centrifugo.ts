@@ -42,7 +42,7 @@ export const centrifugo: Peer = {
   }),
 };
 
-// No token, no history, no presence: the least that it can do for an event.
+// No token, no history, no presence: the least work per event.
 function configuration(port: number): object {
   return {
     http_server: { address: '127.0.0.1', port: String(port) },

@@ -1,4 +1,4 @@
-// Peers written in Go are built from the module proxy once, into the git-ignored work folder.
+// Builds peers in Go from the module proxy, once, into the git-ignored work folder.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,7 +14,8 @@ export function goBinary(name: string): string {
 }
 
 /**
- * Builds it where it is not there yet; undefined when it is, otherwise the reason as a sentence.
+ * Builds the program unless it exists. Returns undefined if it exists, otherwise the error as a
+ * sentence.
  */
 export function goBinaryMissing(name: string, module: string): string | undefined {
   if (existsSync(goBinary(name))) return undefined;

@@ -30,14 +30,13 @@ export const nchan: Peer = {
   publishOptions: () => ({ publishPath: '/publish/{c}', publishHeader: 'Content-Type: application/json' }),
 };
 
-// What is tuned, and why:
-// - access_log off, one worker, epoll with multi_accept: nothing but the work itself;
+// The tuned settings, with reasons:
+// - access_log off, one worker, epoll with multi_accept: no additional work;
 // - worker_connections: nginx allocates the table at start, so it does not count against a
 //   connection;
-// - small header buffers and pools: the least memory for a connection that waits;
+// - small header buffers and pools: the least memory for a waiting connection;
 // - keepalive_requests and reset_timedout: publishers keep their connections through a run;
-// - shared memory of 512 MB and a message buffer that holds a whole run, so that nothing is
-//   dropped.
+// - shared memory of 512 MB and a message buffer for a whole run, so that nothing is dropped.
 function configuration(port: number, folder: string): string {
   const asRoot = process.getuid?.() === 0 ? 'user root;' : '';
   return `

@@ -1,5 +1,5 @@
-// Bare node:http: the baseline for requests per second (a POST that parses JSON, a GET that answers
-// 304), and the least that one would write by hand for SSE.
+// A bare node:http server: the baseline for requests per second (a POST that parses JSON, a GET
+// that answers 304), and the shortest program that serves event streams.
 import { startNodeServer } from './node-server.ts';
 import type { Peer } from './peer.ts';
 
@@ -12,5 +12,5 @@ export const nodeHttp: Peer = {
   publishOptions: () => ({ publishPath: '/publish/{c}', publishHeader: 'Content-Type: application/json' }),
 };
 
-/** As long as the hub's own, so that both read and write the same number of bytes for it. */
+/** As long as the hub's own, so that both read and write the same number of bytes. */
 export const nodeHttpEntityTag = 'W/"0000000000-00000000042"';

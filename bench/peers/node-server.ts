@@ -1,4 +1,4 @@
-// Peers that are a small server of ours on Node: a file in servers/, with its port as the first
+// Peers that are small Node servers of this bench: files in servers/, with the port as the first
 // argument.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';

@@ -1,5 +1,5 @@
-// What a server under test looks like to a scenario. Paths, headers and bodies are in the load
-// generator's terms: `{c}` is the channel's number and `{e}` the event's JSON.
+// The interface of a server under test. Paths, headers and bodies use the load generator's
+// placeholders: `{c}` is the channel's number and `{e}` the event's JSON.
 import type { LoadOptions } from '../harness/load.ts';
 import type { PinnedProcess } from '../harness/processes.ts';
 
@@ -12,11 +12,11 @@ export interface RunningServer {
 
 export interface Peer {
   readonly name: string;
-  /** undefined where it can be run; otherwise why not, as a sentence for the report. */
+  /** Undefined if the server can run, otherwise the reason as a sentence for the report. */
   unavailable(): string | undefined;
   version(): string;
   start(): Promise<RunningServer>;
-  /** For the load generator; undefined where the server does not speak the transport. */
+  /** Options for the load generator. Undefined if the server does not support the transport. */
   subscribeOptions(transport: Transport): LoadOptions | undefined;
   publishOptions(): LoadOptions;
 }

@@ -1,5 +1,5 @@
-// The hub with access rules, users who bring a signed token each, and a server's key; with presence
-// or without.
+// The hub with access rules, users with a signed token each, and a server's key; with or without
+// presence.
 import { createHmac } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,9 +9,9 @@ import type { LoadOptions } from '../harness/load.ts';
 import { startHub, type RunningHub } from './polycast.ts';
 
 export interface HubWithUsers extends RunningHub {
-  /** Good for everything. */
+  /** The key has every permission. */
   readonly key: string;
-  /** In the load generator's terms: with `subscribers` tokens of as many users, or none. */
+  /** The tokens of `subscribers` users, or none, in the load generator's form. */
   readonly subscribeOptions: LoadOptions;
   readonly publishOptions: LoadOptions;
   token(user: string): string;
@@ -20,7 +20,7 @@ export interface HubWithUsers extends RunningHub {
 const secret = 'a secret of thirty-two bytes or more';
 const lifetimeSeconds = 86_400;
 
-/** @param users how many; 0: whoever reads is nobody known */
+/** @param users the number of users; with 0 the readers are anonymous */
 export async function startHubWithUsers(users: number, hasPresence: boolean): Promise<HubWithUsers> {
   const folder = freshFolder('hub');
   const hub = await startHub(join(folder, 'data'), settingsOf(users > 0, hasPresence));
@@ -40,7 +40,7 @@ export async function startHubWithUsers(users: number, hasPresence: boolean): Pr
   };
 }
 
-/** The first key, which the hub shows once it listens. */
+/** The first key, which the hub prints at its start. */
 async function keyOf({ process: { output } }: RunningHub): Promise<string> {
   for (let waitedMs = 0; waitedMs < keyTimeoutMs; waitedMs += 10) {
     const key = /pck_\w+(?=\s)/.exec(output())?.[0];
@@ -62,7 +62,9 @@ function settingsOf(hasUsers: boolean, hasPresence: boolean): string[] {
   return ['access=rules', `rules=${JSON.stringify(rules)}`, `identity.tokens=${JSON.stringify(tokens)}`];
 }
 
-/** As a site gives them out: the user, a name to show, its own id, and an hour or a day to live. */
+/**
+ * Claims as a site sets them: the user, a display name, an id, and a lifetime of an hour or a day.
+ */
 function token(user: string): string {
   const iat = Math.floor(Date.now() / 1000);
   const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');

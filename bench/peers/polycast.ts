@@ -1,5 +1,5 @@
-// The hub itself, with its defaults: every event durable before it is delivered. The command is
-// named only here.
+// The hub itself, with its defaults: every event is durable before it is delivered. Only this file
+// names the command.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -17,12 +17,12 @@ import type { Peer, RunningServer } from './peer.ts';
 const readyCheckMs = 2;
 
 /**
- * Where the hub's program is taken from: this repository, or another checkout of it that is
- * measured beside it.
+ * The checkout that the hub's program is taken from: this repository, or another one for a
+ * comparison.
  */
 let checkout = repositoryFolder;
 
-/** Hubs that start while `run` is under way are those of another checkout. */
+/** During `run`, hubs are started from another checkout. */
 export async function withCheckout<T>(other: string, run: () => Promise<T>): Promise<T> {
   checkout = other;
   try {
@@ -43,7 +43,7 @@ function command(port: number, dataFolder: string, settings: readonly string[]):
 
 export interface RunningHub extends RunningServer {
   readonly url: string;
-  /** From the start of the process to the first 200 of /readyz. */
+  /** The time from the start of the process to the first 200 of /readyz. */
   readonly readyMs: number;
 }
 
@@ -87,10 +87,7 @@ export const polycast: Peer = {
   }),
 };
 
-/**
- * Publishes one event after the other and returns their ids, which are also cursors just after
- * them.
- */
+/** Publishes events one by one and returns their ids, which are also the cursors after them. */
 export async function publishToHub(hub: RunningHub, channel: string, events: number): Promise<string[]> {
   const ids: string[] = [];
   for (let number = 0; number < events; number++) {
@@ -120,7 +117,7 @@ export async function readMetric(hub: RunningHub, name: string): Promise<number>
 
 const goneCheckMs = 100;
 
-/** Closing costs something as well, which is not to be counted as the opening of the next ones. */
+/** Closing costs time as well, which must not count as the opening of the next connections. */
 export async function allGone(hub: RunningHub): Promise<void> {
   while ((await readMetric(hub, 'polycast_sessions')) > 0) await sleep(goneCheckMs);
 }

@@ -1,5 +1,4 @@
-// The least that one would write by hand with `ws`: a set of sockets for each channel, `send` to
-// each.
+// The shortest program with `ws`: a set of sockets for each channel, and `send` to each of them.
 import { packageMissing, packageVersion, startNodeServer } from './node-server.ts';
 import type { Peer } from './peer.ts';
 

@@ -1,4 +1,5 @@
-// 2,500 readers on one channel, 240 events as fast as 64 publishers' connections are answered.
+// 2,500 readers of one channel, and 240 events as fast as 64 connections of publishers are
+// answered.
 import { deliveryColumns, fanoutContenders, nothingLost } from '../harness/fanout.ts';
 import { type Outcome, ratioOf, type RunOptions, runInterleaved, type Scenario } from '../harness/scenario.ts';
 import { centrifugo } from '../peers/centrifugo.ts';
@@ -15,8 +16,8 @@ const events = 240;
 const publishers = 64;
 const eventBytes = 128;
 
-// Servers that run on a just-in-time compiler are cold when they start; none is measured in its
-// first events.
+// A server with a just-in-time compiler is slow at first, so each one handles some events before
+// the measurement.
 const warmUpEvents = 120;
 
 async function burst(transport: Transport, atLeast: number, options: RunOptions): Promise<Outcome> {

@@ -10,11 +10,11 @@ import { metricOf, ratioOf, type RunOptions, runInterleaved, type Scenario } fro
 import { allGone, polycast, type RunningHub, startHub } from '../peers/polycast.ts';
 
 const cookies = 2000;
-/** How often all have come and gone, after the first time, before they are measured. */
+/** All users connect and disconnect this often, after the first time, before the measurement. */
 const warmRounds = 1;
 const rules = '[{pattern: "bench.*", subscribe: anyone}]';
 
-/** Names everybody by their cookie, and counts how often it was asked. */
+/** Identifies every visitor by cookie, and counts its requests. */
 function openSite(): Promise<{ readonly server: Server; readonly url: string; readonly asked: () => number }> {
   let requestCount = 0;
   const server = createServer(async (request, response) => {
@@ -39,7 +39,7 @@ function sessionOf(index: number): string {
   return `${String(index).padStart(5, '0')}${'x'.repeat(27)}`;
 }
 
-/** Everybody comes by once, so that the site has named them. */
+/** Every user connects once, so that the site has identified them. */
 async function warm(hub: RunningHub): Promise<void> {
   for (let first = 0; first < cookies; first += 100) {
     const some = Array.from({ length: 100 }, async (_, index) => {
@@ -78,7 +78,8 @@ async function run(isIdentified: boolean, options: RunOptions): Promise<LoadRun>
       events: 0,
       ...identity,
     };
-    // Memory is that of the first crowd; time is that of a hub which has compiled what it does.
+    // Memory is measured with the first set of connections; time is measured after the hub's code
+    // is compiled.
     const settling = options.quick ? 1 : 5;
     const first = await runLoad('fanout', { ...load, settleSeconds: settling, idleSeconds: settling });
     for (let round = 0; round < warmRounds; round++) {

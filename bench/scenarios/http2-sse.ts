@@ -1,5 +1,5 @@
-// The burst once more, over HTTP/2: 2,500 event streams that share 250 connections, and TLS. Beside
-// it the burst of HTTP/1.1 without TLS, by the usual load generator.
+// The burst over HTTP/2: 2,500 event streams that share 250 connections, with TLS. For comparison,
+// the burst over HTTP/1.1 without TLS, with the usual load generator.
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { benchFolder, freshFolder } from '../harness/folders.ts';

@@ -1,5 +1,5 @@
-// What it costs to know who is there: memory of a session, CPU of a delivery, and the time to end
-// one user's sessions.
+// The cost of identified users: memory of a session, CPU of a delivery, and the time to end one
+// user's sessions.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { readFileSync } from 'node:fs';
@@ -12,10 +12,12 @@ import { type HubWithUsers, startHubWithUsers } from '../peers/polycast-with-use
 
 const connections = 15_000;
 const readers = 2_500;
-/** Open before the others: memory that is taken once is not counted as theirs. */
+/**
+ * Opened before the measured ones, so that memory that is allocated once does not count as theirs.
+ */
 const warmUpConnections = 3_000;
 const delivery = { subscribers: readers, events: 240, publishers: 64, eventBytes: 128, warmUpEvents: 120 };
-/** Of these users one is revoked after the other; each has as many sessions. */
+/** These users are revoked one after the other; each has this many sessions. */
 const revokedUsers = 20;
 const sessionsEach = 3;
 
@@ -135,10 +137,7 @@ async function withHub<T>(users: number, presence: boolean, use: (hub: HubWithUs
   }
 }
 
-/**
- * What each connection takes, garbage apart: the two ways leave very different heaps behind when
- * they open.
- */
+/** The memory of each connection after a collection: the two ways leave very different garbage. */
 async function idle(hub: HubWithUsers, users: boolean): Promise<LoadRun> {
   const names = Array.from({ length: connections }, (_each, index) => (users ? `user-${index}` : undefined));
   const first = await openAll(hub, names.slice(0, warmUpConnections));
@@ -155,8 +154,8 @@ async function idle(hub: HubWithUsers, users: boolean): Promise<LoadRun> {
 }
 
 /**
- * Revokes some users among all that are connected, one after the other, and waits for the end of
- * their sessions.
+ * Revokes some of the connected users, one after the other, and waits for the end of their
+ * sessions.
  */
 async function revoke(hub: HubWithUsers): Promise<LoadRun> {
   const others = connections - revokedUsers * sessionsEach;
@@ -201,7 +200,7 @@ async function openAll(hub: HubWithUsers, users: readonly (string | undefined)[]
   const sockets: Socket[] = [];
   for (let start = 0; start < users.length; start += openedAtOnce) {
     const some = users.slice(start, start + openedAtOnce).map(async (user, index) => {
-      // One address has too few ports for all of them.
+      // One address has too few ports for all connections.
       const localAddress = `127.0.0.${2 + ((start + index) % 8)}`;
       const socket = connect({ port: hub.port, host: '127.0.0.1', localAddress });
       socket.on('error', () => undefined);
@@ -221,7 +220,7 @@ async function openAll(hub: HubWithUsers, users: readonly (string | undefined)[]
 
 const ticksPerSecond = 100;
 
-/** What the kernel has counted for a process, in all of its threads. */
+/** The CPU time that the kernel counted for a process, in all of its threads. */
 function cpuMillisecondsOf(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? [];
   return ((Number(fields[11]) + Number(fields[12])) * 1000) / ticksPerSecond;

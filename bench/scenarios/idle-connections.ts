@@ -1,4 +1,4 @@
-// 15,000 connections that wait: what each one costs in memory, and in CPU to open.
+// 15,000 waiting connections: the memory of each one, and the CPU to open it.
 import { runFanout } from '../harness/fanout.ts';
 import { type Contender, metricOf, runInterleaved, type Scenario } from '../harness/scenario.ts';
 import { centrifugo } from '../peers/centrifugo.ts';

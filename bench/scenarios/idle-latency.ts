@@ -1,7 +1,7 @@
-// One reader, an idle hub: publish to receive, beside the least that any durable server must wait
-// for, which is one fdatasync of a small append on the same disk and one round trip through a bare
-// node:http server. A shared machine's disk and clock speed change by half from one minute to the
-// next: so the least is measured before and after each delivery, and judged round by round.
+// The delay from publish to receive, with one reader on an idle hub. It is compared with the least
+// that any durable server must wait for: one fdatasync of a small append on the same disk, and one
+// round trip through a bare node:http server. The speed of a shared machine changes by half within
+// a minute, so the least is measured before and after each delivery, and compared per round.
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { freshFolder } from '../harness/folders.ts';
@@ -16,7 +16,7 @@ import { polycast } from '../peers/polycast.ts';
 const eventBytes = 128;
 const appendBytes = 8_192;
 const eventsPerSecond = 20;
-// An idle hub has run for a while: both servers first handle some load.
+// An idle hub has usually run for a while, so both servers handle some load first.
 const warmUpEventsPerSecond = 500;
 const ratioMax = 1.5;
 
@@ -107,7 +107,7 @@ export const idleLatency: Scenario = {
   },
 };
 
-/** In each round what a delivery took, by the mean of what the least took on either side of it. */
+/** For each round, the delivery divided by the mean of the least before and after it. */
 function ratiosByRound(series: readonly Series[]): number[] {
   const figuresOf = (name: string): number[] =>
     series.filter((one) => one.name === name).flatMap(({ runs }) => runs.map((run) => run[figure] ?? Number.NaN));

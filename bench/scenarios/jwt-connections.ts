@@ -1,5 +1,5 @@
-// Everybody comes with a token of their own, signed with ES256, that the hub has never seen; beside
-// the verifying alone, on the same core; and then the same ones come again.
+// Each connection has a token of its own, signed with ES256, that the hub has never seen. It is
+// compared with the verification alone, on the same core. Then the same tokens connect again.
 import { generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ const rules = '[{pattern: "bench.*", subscribe: anyone}]';
 interface Material {
   readonly folder: string;
   readonly tokens: string;
-  /** Others than those, for warming up. */
+  /** Other tokens, for the warm-up. */
   readonly others: string;
   readonly key: string;
 }
@@ -41,7 +41,7 @@ function material(count: number): Material {
   return made;
 }
 
-/** As a site gives them out. */
+/** Claims as a site sets them. */
 function tokenOf(user: string, key: KeyObject): string {
   const iat = Math.floor(Date.now() / 1000);
   const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
@@ -74,7 +74,7 @@ async function open(comers: Comers, options: RunOptions): Promise<LoadRun> {
   return measure(hub, () => allGone(hub), comers, made, options);
 }
 
-/** The same on a server that does nothing else. */
+/** The same load on a server that only verifies. */
 async function openBare(kind: 'net' | 'http', comers: Comers, options: RunOptions): Promise<LoadRun> {
   const made = material(connections(options));
   const keys = comers === 'new tokens' ? [made.key] : [];
@@ -82,7 +82,7 @@ async function openBare(kind: 'net' | 'http', comers: Comers, options: RunOption
   return measure(server, () => sleep(bareGoneMs), comers, made, options);
 }
 
-/** Long enough for a server to see all its connections closed. */
+/** Long enough for a server to notice that all its connections are closed. */
 const bareGoneMs = 1000;
 
 async function measure(
@@ -109,8 +109,7 @@ async function measure(
   const bearer = (texts: string): LoadOptions =>
     comers === 'nobody known' ? {} : { subscriberTexts: texts, subscribeHeader: 'Authorization: Bearer {t}' };
   try {
-    // A server that has been running for a while has compiled what it does, and has the memory that
-    // it needs.
+    // A server that has run for a while has compiled its code and allocated its memory.
     await load(bearer(others));
     if (comers === 'known tokens') await load(bearer(tokens));
     const run = await load(bearer(tokens));
@@ -171,8 +170,8 @@ export const jwtConnections: Scenario = {
           atMost: 1.15,
           unit: '×',
         },
-        // What holds the first bar back is the connection: this is what is left of it where a
-        // server does nothing else.
+        // The connection limits the first result; this measures a connection on a server that does
+        // nothing else.
         {
           title: 'the same of a server on node:http that opens and verifies, and does nothing else',
           figure: ratioOf(series, 'node:http and ES256', 'ES256 alone', 'perSecond'),

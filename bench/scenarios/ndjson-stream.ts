@@ -1,5 +1,4 @@
-// One request whose body streams events, beside SQLite's own bulk insert of the very rows that the
-// hub then holds.
+// One request whose body streams events, compared with SQLite's own bulk insert of the same rows.
 import { readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { freshFolder, benchFolder } from '../harness/folders.ts';
@@ -31,7 +30,7 @@ export const ndjsonStream: Scenario = {
     };
     const bulkInsert = (name: string, perCommit: number): Contender => ({
       name,
-      peer: polycast, // it needs the hub's rows; where there is no hub there is nothing to insert
+      peer: polycast, // It needs the hub's rows. Without a hub there is nothing to insert.
       run: () => insertAgain(dataFolder, perCommit),
     });
     const series = await runInterleaved(
@@ -44,7 +43,7 @@ export const ndjsonStream: Scenario = {
       settings: { lines, channels, eventBytes },
       series,
       bars: [
-        // The bar asks for either; whichever is nearer to its own mark is shown.
+        // Either limit is sufficient; the closer one is shown.
         eventsPerSecond / eventsPerSecondEnough > share / shareOfBulkInsertEnough
           ? {
               title: 'events/s by an NDJSON stream',

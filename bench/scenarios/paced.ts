@@ -1,4 +1,4 @@
-// A steady rate: what one delivery costs in processor time when there is little to join.
+// A steady rate: the CPU time of one delivery when few events can share a batch.
 import { deliveryColumns, fanoutContenders, nothingLost } from '../harness/fanout.ts';
 import { type Outcome, ratioOf, type RunOptions, runInterleaved, type Scenario } from '../harness/scenario.ts';
 import { centrifugo } from '../peers/centrifugo.ts';

@@ -1,5 +1,5 @@
-// A letter each to ten thousand users who are online, beside the same events on as many public
-// channels.
+// One private message to each of ten thousand connected users, compared with the same events on as
+// many public channels.
 import { deliveryColumns, nothingLost } from '../harness/fanout.ts';
 import { type LoadOptions, runLoad } from '../harness/load.ts';
 import { type Contender, ratioOf, runInterleaved, type Scenario } from '../harness/scenario.ts';

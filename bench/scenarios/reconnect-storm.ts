@@ -1,5 +1,5 @@
-// 10,000 SSE clients come back at once, each 50 events behind; time until all of them have all of
-// these.
+// 10,000 SSE clients reconnect at the same time, each 50 events behind. Measured is the time until
+// all have received them.
 import { freshFolder } from '../harness/folders.ts';
 import { nothingLost } from '../harness/fanout.ts';
 import { type LoadOptions, type LoadRun, runLoad } from '../harness/load.ts';
@@ -39,7 +39,7 @@ export const reconnectStorm: Scenario = {
           atMost: logReadsMax,
           unit: '',
         },
-        // The table asks for the time beside nchan's and sets no limit to it.
+        // The table compares the time with nchan's, and sets no limit.
         {
           title: 'time until all have caught up, relative to nchan',
           figure: ratioOf(series, 'polycast', 'nchan', 'seconds'),
@@ -62,8 +62,7 @@ export const reconnectStorm: Scenario = {
 };
 
 /**
- * With a restart the hub's memory of recent events is empty, as it is in the storm that a
- * deployment causes.
+ * After a restart the hub's memory of recent events is empty, as in the storm after a deployment.
  */
 async function stormOnHub(restart: boolean): Promise<LoadRun> {
   const dataFolder = freshFolder('hub');

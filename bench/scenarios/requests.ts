@@ -1,5 +1,5 @@
-// Plain requests over 64 keep-alive connections, one at a time on each: publishes and short polls
-// that find nothing.
+// Plain requests over 64 keep-alive connections, one at a time on each: publishes, and short polls
+// without new events.
 import { type LoadOptions, runLoad } from '../harness/load.ts';
 import {
   type Contender,
@@ -56,7 +56,7 @@ export const publishes: Scenario = {
   },
 };
 
-/** Asks once, takes the answer's ETag, and then asks again and again with it. */
+/** Requests once, and repeats the request with the ETag of the answer. */
 async function pollHub(options: RunOptions): Promise<Record<string, number>> {
   const hub = await startHub(freshFolder('hub'));
   try {
@@ -79,7 +79,7 @@ export const shortPolls: Scenario = {
   name: 'short-polls',
   title: 'Short polls that are answered 304',
   run: async (options) => {
-    // The hub's request, to the byte.
+    // The hub's request, byte for byte.
     const path = '/v1/events?channel=bench.0&after=0000000000-00000000042';
     const load = { path, header: ['Accept: application/json', `If-None-Match: ${nodeHttpEntityTag}`] };
     const series = await runInterleaved(

@@ -9,7 +9,7 @@ import { polycast, startHub } from '../peers/polycast.ts';
 
 const channels = 10_000;
 const eventBytes = 128;
-// Every 499th event, a prime, so that the cursors lie all over the channels.
+// Every 499th event, a prime, so that the cursors are in all channels.
 const sampleEvery = 499;
 const readyMaxMs = 2_000;
 const resumeP99MaxMs = 5;
@@ -85,8 +85,7 @@ async function fill(dataFolder: string, pathsFile: string, events: number): Prom
     await hub.process.stop();
   }
   const lines = readFileSync(sampleFile, 'utf8').trim().split('\n');
-  // The last event of a channel has none after it: leave out the samples of the last round through
-  // the channels.
+  // No event follows the last one of a channel, so samples of the last round are left out.
   const answered = lines.slice(0, Math.floor((events - channels) / sampleEvery));
   const cursors = answered.map((line) => JSON.parse(line) as { id: string; channel: string });
   const paths = shuffled(cursors).map(
@@ -95,8 +94,8 @@ async function fill(dataFolder: string, pathsFile: string, events: number): Prom
   writeFileSync(pathsFile, `${paths.join('\n')}\n`);
 }
 
-// By a fixed step that is prime to the length: the same order in each run, and neighbours in the
-// log far apart.
+// A fixed step without a common divisor with the length: the same order in each run, with
+// neighbours far apart.
 function shuffled<T>(items: readonly T[]): T[] {
   const step = 7_919;
   return items.map((_, index) => items[(index * step) % items.length] as T);

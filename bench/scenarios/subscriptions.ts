@@ -1,4 +1,4 @@
-// What subscriptions cost while nothing happens, and what they cost the one who publishes.
+// The cost of subscriptions: while nothing happens, and for a publisher.
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { collectedMemory } from '../harness/collected-memory.ts';
@@ -14,8 +14,8 @@ const bytesMax = 2000;
 async function rest(subscriptions: number): Promise<LoadRun> {
   const hub = await startHub(freshFolder('hub'), quietLogging);
   try {
-    // What the first ones bring into being is not theirs; and a heap grows by steps, of which many
-    // have to be taken.
+    // The first subscriptions allocate shared memory, which is not counted. A heap grows in steps,
+    // so many are created.
     const first = subscriptions / 4;
     await subscribeMany(hub, first, definitionOf);
     const before = await collectedMemory(hub.process);
@@ -38,7 +38,7 @@ function definitionOf(index: number): object {
   return { channels: [`orders.${index}.>`], delivery, description: `Orders of customer ${index}` };
 }
 
-/** Of the main thread and all others. */
+/** The CPU time of the main thread and all others. */
 function cpuMicroseconds(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
   return (Number(fields[11]) + Number(fields[12])) * 10_000;

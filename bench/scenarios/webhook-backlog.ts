@@ -1,5 +1,5 @@
-// A million events wait for an endpoint that was down. It comes back; meanwhile others go on
-// publishing to readers who are live.
+// A million events wait for an endpoint that was down. When it is up again, other clients continue
+// to publish to live readers.
 import { runFanout } from '../harness/fanout.ts';
 import { freshFolder } from '../harness/folders.ts';
 import { type LoadRun, runLoad } from '../harness/load.ts';

@@ -1,5 +1,5 @@
-// 10,000 webhooks, each at an address of its own; of 7,000 the endpoints hang, fail or drip. The
-// other 3,000, which are the older, must not notice.
+// 10,000 webhooks, each with its own address. The endpoints of 7,000 hang, fail or answer slowly.
+// The other 3,000, which are older, must not be affected.
 import { freshFolder } from '../harness/folders.ts';
 import { type LoadRun, runLoad } from '../harness/load.ts';
 import { ratioOf, metricOf, runInterleaved, type RunOptions, type Scenario } from '../harness/scenario.ts';
@@ -47,12 +47,12 @@ async function deliver(kinds: readonly Kind[], options: RunOptions): Promise<Loa
   }
 }
 
-/** 127.1.0.1 and on: to the hub each is another host. */
+/** From 127.1.0.1 on: each address is another host for the hub. */
 function addressOf(index: number): string {
   return `127.${1 + Math.floor(index / 62_500)}.${Math.floor(index / 250) % 250}.${1 + (index % 250)}`;
 }
 
-/** A look has a tenth of the crowd. */
+/** A quick run has a tenth of the webhooks. */
 function sizeOf(kind: Kind, { quick }: RunOptions): number {
   return otherSubscriptions[kind] / (quick ? 10 : 1);
 }

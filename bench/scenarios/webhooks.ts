@@ -1,5 +1,5 @@
-// Signed webhooks to one fast endpoint, from a log and with stored state, beside a bare loop that
-// posts equal bodies.
+// Signed webhooks to one fast endpoint, from a log and with stored state, compared with a bare loop
+// that posts equal bodies.
 import { join } from 'node:path';
 import { benchFolder, freshFolder } from '../harness/folders.ts';
 import { type LoadRun, runLoad } from '../harness/load.ts';
@@ -100,7 +100,7 @@ export const webhooks: Scenario = {
   },
 };
 
-/** Order is looked at in all: without it, of one channel's events many are under way at once. */
+/** All runs check the order. Without ordering, several events of one channel are in flight. */
 function faults(series: readonly Series[], names: readonly string[]): number {
   let found = 0;
   for (const { name, runs } of series) {

@@ -1,7 +1,7 @@
 import type { Case } from '../suite/case.ts';
 import { publish, refusal } from './steps.ts';
 
-/** Sections 10 and 12: a channel by itself, and how the hub is. */
+/** Sections 10 and 12: a single channel, and the health of the hub. */
 export const CHANNELS: readonly Case[] = [
   {
     name: 'a channel shows its newest data, with what is known of it',

@@ -1,8 +1,8 @@
 import type { ErrorCode } from '@polycast/protocol';
 
 /**
- * What no case can show, because it needs a fault, a configuration or a signal: the test that does,
- * and why.
+ * Sections that no case can show, because they need a fault, a configuration or a signal: the test
+ * that shows them, and the reason.
  */
 export interface CoveredElsewhere {
   /** From the root of the repository. */

@@ -6,7 +6,7 @@ const result = { id: '<cursor>', channel: '{c}', time: '<time>' };
 const CLOUD = { specversion: '1.0', id: '{key}', source: '/shop', type: 'order.made' };
 const HUB_CHANNELS = ['polycast.users.online', 'polycast.subscriptions.{c}'];
 
-/** Section 8, and of section 13 that the hub's own channels are its own. */
+/** Section 8, and the part of section 13 that reserves the hub's own channels. */
 export const PUBLISHING: readonly Case[] = [
   {
     name: 'one object gets 201, and is there for all from then on',

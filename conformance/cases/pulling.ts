@@ -3,7 +3,7 @@ import { publish, refusal } from './steps.ts';
 
 const JSON_TYPE = { 'Content-Type': 'application/json' };
 
-/** A queue of the case's own channel; what is noted as `queue` is its id. */
+/** A queue of the case's own channel. `queue` names its id. */
 function create(ordering: 'none' | 'per-channel'): Exchange {
   return {
     request: 'POST /v1/subscriptions',
@@ -17,7 +17,7 @@ function requestOnQueue(action: string, body: string, answer: Exchange['answer']
   return { request: `POST /v1/subscriptions/{queue}/${action}`, headers: JSON_TYPE, body, answer };
 }
 
-/** Events that come, as their data, the delivery that it is, and what their leases are noted as. */
+/** The expected events: their data, the delivery count, and the names for their leases. */
 function pull(...events: readonly (readonly [data: unknown, delivery: number, note: string])[]): Exchange {
   const leased = events.map(([data, delivery, captureAs]) => ({
     lease: `<text:${captureAs}>`,

@@ -230,7 +230,7 @@ export const READING: readonly Case[] = [
           request: `GET /v1/events?channel={c}&${from}`,
           answer: { status: 200, headers: { ETag: 'W/"<cursor:tag>"' } },
         },
-        // What others publish changes nothing.
+        // Events of other publishers do not change the result.
         publish({ channel: '{c}.other', data: 0 }),
         {
           request: `GET /v1/events?channel={c}&${from}`,

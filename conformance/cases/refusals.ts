@@ -1,7 +1,7 @@
 import type { Case } from '../suite/case.ts';
 import { allEvents, publish, refusal } from './steps.ts';
 
-/** Sections 8.6 and 9.1: what is refused, and how. */
+/** Sections 8.6 and 9.1: refused requests, and their answers. */
 export const REFUSALS: readonly Case[] = [
   {
     name: 'members of the envelope that are not listed, or given twice, are refused',

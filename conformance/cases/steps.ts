@@ -2,7 +2,7 @@ import type { ErrorCode } from '@polycast/protocol';
 import { ERRORS } from '@polycast/protocol';
 import type { Exchange } from '../suite/case.ts';
 
-/** A publish that is taken, its id noted, or one that is refused. */
+/** A publish that is accepted, with a name for its id, or one that is refused. */
 export function publish(
   body: object | string,
   code?: ErrorCode,
@@ -43,7 +43,7 @@ export function refusedRead(query: string, code: ErrorCode): Exchange {
   return { request: `GET /v1/events?${query}`, answer: refusal(code) };
 }
 
-/** All that a channel keeps, as the body of a poll's answer to the byte. */
+/** All stored events of a channel, as the body of a poll's answer, byte for byte. */
 export function allEvents(channel: string, events: string, headers: Readonly<Record<string, string>> = {}): Exchange {
   return {
     request: `GET /v1/events?channel=${channel}&after=earliest`,
@@ -56,7 +56,7 @@ export function refusal(code: ErrorCode): Exchange['answer'] {
   return { status: ERRORS[code].status, code };
 }
 
-/** What stands in the place of a result that has failed. */
+/** The result of an item that has failed. */
 export function problemOf(code: string, status: number, extraMembers: object = {}): object {
   return { error: { type: '<any>', title: '<any>', status, code, retryable: false, ...extraMembers } };
 }

@@ -18,7 +18,7 @@ const SECRET = 'a secret of at least thirty-two bytes';
 const CONFIG = {
   access: 'rules',
   identity: { tokens: [{ issuer: ISSUER, audience: 'polycast', keys: [{ algorithm: 'HS256', secret: SECRET }] }] },
-  // No user who is present counts as gone before the hub is back.
+  // A present user must not count as gone before the hub is back.
   presence: { systemEvents: true, graceSeconds: 300 },
   rules: [{ pattern: 'room.>', subscribe: 'anyone', publish: 'server', presence: 'anyone' }],
 };
@@ -87,13 +87,14 @@ test("a backup that is made and restored with the guide's commands contains all 
   const back = new Follower(again.url, 'sse', { channels: ['room.1'], after: 'now', token: bob });
   onTestFinished(() => back.stop());
   await until('bob is there again', async () => (await membersOf(ask)).length === 1);
-  // Since when he has been there is from the backup: for those who read it he has never left.
+  // The time of joining is from the backup, so for observers the user never left.
   expect(await membersOf(ask)).toEqual(members);
   await back.stop();
   for (const name of readdirSync(data)) expect((statSync(join(data, name)).mode & 0o777).toString(8), name).toBe('600');
   await again.end('SIGTERM');
 
-  // Once more, over what is there: it holds less than the hub has written in this folder.
+  // A second restore, over existing data: the backup contains less than the hub has written in this
+  // folder.
   run('sh', ['-ec', inFolders(blockOf('sh'), data, copies)]);
   const third = await startHubProcess({ data, config });
   const problems = ['identity_incomplete', 'subscriptions_incomplete'];

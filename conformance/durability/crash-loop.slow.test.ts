@@ -10,7 +10,7 @@ import { call } from '../kit/http.ts';
 import { startHubProcess } from '../kit/hub-process.ts';
 import { until } from '../kit/wait.ts';
 
-/** Holds each answer until the test gives it. */
+/** Delays each answer until the test releases it. */
 async function heldEndpoint(): Promise<{
   readonly url: string;
   readonly held: ServerResponse[];
@@ -104,9 +104,9 @@ function namedIn(log: string): readonly unknown[] {
 }
 
 /**
- * Returns once it is on the disk how far a subscription is. Without lag it is so in memory alone,
- * and a hub that died then would send again what has been answered. A change is durable before it
- * is answered, and so is where the subscription stood before.
+ * Returns when the subscription's progress is on the disk. Without lag the progress is in memory
+ * only, and a hub that crashed then would send acknowledged events again. A change of the
+ * definition is durable before it is answered, and so is the progress before it.
  */
 async function writeDown(hub: string, id: string): Promise<void> {
   const reply = await call(`${hub}/v1/subscriptions/${id}`, {

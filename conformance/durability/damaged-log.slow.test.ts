@@ -26,7 +26,7 @@ test('a reader of a damaged event receives one gap on every transport, and all o
   const file = join(data, 'log.db');
   const bytes = readFileSync(file);
   const text = `text ${DAMAGED}"`;
-  // Pages that have been moved leave their old copies behind.
+  // SQLite leaves old copies of pages that it has moved.
   for (let at = bytes.indexOf(text); at >= 0; at = bytes.indexOf(text, at)) bytes[at] = (bytes[at] as number) ^ 1;
   writeFileSync(file, bytes);
 
@@ -62,7 +62,7 @@ test('a reader of a damaged event receives one gap on every transport, and all o
 
 const PAGE_BYTES = 4096;
 
-/** Changes what the disk has of a text, wherever it is. */
+/** Changes every copy of a text on the disk. */
 function damage(file: string, text: string, change: (bytes: Buffer, at: number) => void): void {
   const bytes = readFileSync(file);
   expect(bytes.includes(text)).toBe(true);
@@ -85,10 +85,10 @@ test.each([
     const config = { delivery: { tailBytesMax: 65_536 } };
     const first = await startHubProcess({ data, config });
     const older = await publish(first.url, { channel: 'v', data: 'the older one' });
-    // A page has a few events: those of others lie beside it.
+    // A page contains a few events, also those of other channels.
     for (let n = 0; n < 40; n++) await publish(first.url, { channel: 'noise', data: `before ${n} ${'x'.repeat(500)}` });
     const newest = await publish(first.url, { channel: 'v', data: 'the newest of v' });
-    // More than fits into memory.
+    // More events than fit into the memory.
     for (let n = 0; n < 100; n++)
       await publish(first.url, { channel: 'noise', data: `after ${n} ${'x'.repeat(2000)}` });
     await first.end('SIGTERM');
@@ -101,8 +101,8 @@ test.each([
       for (const query of ['', '?wait=60']) expect((await call(at + query, { headers })).json()).toMatchObject(lost);
     const replace = async (ifMatch: string): Promise<number> =>
       (await call(`${at}/events`, { method: 'POST', headers: { 'If-Match': ifMatch }, body: '1' })).status;
-    // No answer names an older event as the newest, and a publisher that knows the newest can
-    // replace it.
+    // No answer names an older event as the newest, and a publisher that knows the newest id can
+    // replace the event.
     expect(await replace(`"${older.id}"`)).toBe(412);
     expect(await replace(`"${older.id}", "another"`)).toBe(412);
     expect(await replace(`"${older.id}", "${newest.id}"`)).toBe(201);

@@ -21,7 +21,7 @@ test('failing writes stop only publishers, with 503, and publishing continues wh
   for (let n = 0; n < 20; n++) acknowledged.push(await publish(hub.url, { channel: 'a', data: n }));
 
   for (let round = 0; round < 3; round++) {
-    // EFBIG: an error of the write itself, which is not that the disk is full.
+    // EFBIG is an error of the write itself, and does not mean that the disk is full.
     limitFileSizes(hub.pid, '4096');
     const refused = await call(`${hub.url}/v1/events`, {
       method: 'POST',

@@ -35,7 +35,7 @@ test('a full disk stops only publishers, with 503, and publishing continues when
     expect(Number(refused.retryAfter)).toBeGreaterThan(0);
     expect(await readiness(hub.url)).toEqual([503, 'log_full']);
     expect((await call(`${hub.url}/healthz`)).status).toBe(200);
-    // Readers go on: those who are there have everything, and others come and get it.
+    // Reading continues: connected readers have everything, and new ones receive it.
     await untilAllHave(followers, acknowledged);
     const late = new Follower(hub.url, 'sse', { channels: ['a'], after: 'earliest' });
     await untilAllHave([late], acknowledged);
@@ -55,7 +55,7 @@ test('a full disk stops only publishers, with 503, and publishing continues when
   }
   expect(await hub.end('SIGTERM')).toBe(0);
 
-  // What was refused was not stored by half.
+  // A refused publish stored nothing.
   const again = await startHubProcess({ data: join(folder, 'data') });
   const { events } = (await call(`${again.url}/v1/events?channel=a&after=earliest&limit=1000`)).json<{
     events: { id: string }[];
@@ -112,7 +112,7 @@ test('a key that is revoked while the disk is full stays revoked after retries a
     (await ask(url, '/v1/events', key, { channel: 'a', data: 1 })).status;
 
   disk.order('full', '');
-  // Refused, and not forgotten: it is asked for again until it is stored.
+  // A refused revocation is retried until it is stored.
   expect(await revoke(first)).toEqual([503, 'log_full']);
   expect(await revoke(first)).toEqual([503, 'log_full']);
   expect(await use(hub.url, first)).toBe(401);
@@ -134,13 +134,13 @@ function publishing(body: object): { method: string; headers: Record<string, str
   return { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) };
 }
 
-/** Takes what is free, but for some pages. */
+/** Fills the free space, except for some pages. */
 function fill(path: string): void {
   const { bavail, bsize } = statfsSync(folder);
   writeFileSync(path, Buffer.alloc(Math.max(0, bavail * bsize - 64 * 1024)));
 }
 
-/** Publishes until it is refused; how. */
+/** Publishes until a publish is refused. Returns the refusal. */
 async function fillUp(
   hub: string,
   acknowledged: Published[],

@@ -35,7 +35,8 @@ test(
       await hub.end('SIGKILL');
       hub = await startHubProcess({ data, config, port });
     }
-    // On a slow machine a life is short: the last one lasts until enough has been published.
+    // On a slow machine each hub publishes little before its kill, so the last one runs until
+    // enough is published.
     const count = (): number => publishers.reduce((sum, { acknowledged }) => sum + acknowledged.length, 0);
     await until('enough has been published', () => count() > KILLS * 10);
     await Promise.all([...publishers, ephemeral].map((publisher) => publisher.stop()));
@@ -66,7 +67,7 @@ test(
       const of = `${TRANSPORTS[index]}, ${message}`;
       expect(connects, of).toBeGreaterThan(KILLS / 10);
       expect(gaps, of).toEqual([]);
-      // Strictly the log: in its order, nothing twice, nothing left out, to the byte.
+      // Exactly the log: in order, without duplicates and without holes, byte for byte.
       expect(
         received.map(({ json }) => json),
         of,

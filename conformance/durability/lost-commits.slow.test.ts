@@ -17,7 +17,7 @@ interface Pulled {
   readonly events: readonly { readonly lease: string; readonly event: { readonly id: string } }[];
 }
 
-/** Enough for the write-ahead log to have been moved into the database at least once. */
+/** Enough events for the write-ahead log to be moved into the database at least once. */
 const BEFORE_CHECKPOINT = 120;
 const AFTER_CHECKPOINT = 40;
 
@@ -49,7 +49,7 @@ test.each<{ what: string; lose: (wal: string) => void }>([
     expect(page.cursor.slice(0, 10) > half.slice(0, 10)).toBe(true);
     expect(again.log()).toMatch(/newest acknowledged events are missing/);
     await again.end('SIGKILL');
-    // An end without notice that loses nothing keeps its epoch.
+    // A crash that loses nothing keeps the epoch.
     const third = await startHubProcess({ data });
     const after = (await call(`${third.url}/v1/events?channel=a`)).json<Page>();
     expect(after.cursor.slice(0, 10)).toBe(page.cursor.slice(0, 10));
@@ -64,7 +64,7 @@ test('a revocation that was lost with its write-ahead log is reported at startup
   expect(reply.status, reply.text).toBeLessThan(300);
   await hub.end('SIGKILL');
 
-  // An end without notice that loses nothing is no reason to say anything.
+  // A crash that loses nothing logs nothing.
   const second = await startHubProcess({ data });
   expect((await call(`${second.url}/healthz`)).json()).toEqual({ status: 'ok' });
   expect(second.log()).not.toContain('"level":"error"');
@@ -99,7 +99,7 @@ test('subscriptions that were lost with their write-ahead log are reported, and 
   );
   await second.end('SIGKILL');
 
-  // An end without notice that loses nothing is no reason to say anything.
+  // A crash that loses nothing logs nothing.
   const third = await startHubProcess({ data, port: hub.port });
   expect((await call(`${third.url}/healthz`)).json()).toEqual({ status: 'ok' });
   expect((await call(address(made))).status).toBe(200);

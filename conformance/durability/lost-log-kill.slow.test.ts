@@ -7,7 +7,7 @@ import { temporaryFolder } from '../kit/folders.ts';
 import { startHubProcess } from '../kit/hub-process.ts';
 import { until } from '../kit/wait.ts';
 
-/** Each time it is held back for longer, as it was in flight when the hub died. */
+/** The delay grows with each crash, because the subscription was in flight. */
 const KILLS = 3;
 
 test('a wiped log is reported although the hub is killed repeatedly before any report', async () => {

@@ -44,7 +44,7 @@ test(
     };
     const work = (subscription: string, decide: WorkerOptions['decide']): Worker =>
       new Worker({ hub: url, subscription, count: 8, leaseSeconds: LEASE_SECONDS, life: () => life, decide });
-    // Some die over an event now and then, so that its lease has to end.
+    // Some workers die during an event now and then, so that its lease has to expire.
     const careless: WorkerOptions['decide'] = () => (seeded.below(100) === 0 ? 'lose' : 'ack');
     const workers = {
       ordered: Array.from({ length: 3 }, () => work(queues.ordered, careless)),
@@ -56,13 +56,14 @@ test(
     const seenDead = new Set<string>();
     for (let kill = 0; kill < KILLS; kill++) {
       await pause(seeded.below(LIFE_MS_MAX));
-      // Each entry of the list was durable, or will be reported again.
+      // Each id in the list was acknowledged durably, or will be reported again.
       if (kill % 4 === 3) for (const event of await deadLetters(url, queues.poor)) seenDead.add(event);
       await hub.end('SIGKILL');
       life++;
       hub = await startHubProcess({ data, port });
     }
-    // On a slow machine a life is short: the last one lasts until enough has been published.
+    // On a slow machine each hub publishes little before its kill, so the last one runs until
+    // enough is published.
     await until('enough has been published', () => publishedBy(publishers).size > KILLS * 5);
     await Promise.all(publishers.map((publisher) => publisher.stop()));
     const published = publishedBy(publishers);
@@ -109,8 +110,8 @@ test(
 const NONE: ReadonlySet<string> = new Set();
 
 /**
- * Pairs of deliveries of one event in one life of the hub, the later of which came while the
- * earlier one was leased.
+ * Pairs of deliveries of one event within one life of the hub, where the later one came during the
+ * lease of the earlier one.
  */
 function leasedTwice(deliveries: readonly Delivery[]): string[] {
   const last = new Map<string, Delivery>();

@@ -63,7 +63,7 @@ test('a slow disk delays only answers that need durable data, and each of them i
       return reply;
     });
     await until(`${path}: a sync of ${file} is held up`, () => disk.isHeld());
-    // Asked later, answered sooner.
+    // Requested later, answered sooner.
     const health = await within(`${path}: somebody else to be answered`, call(`${hub.url}/healthz`), TIMEOUT_MS);
     expect([health.status, isAnswered], path).toEqual([200, false]);
     disk.order('hold', undefined);

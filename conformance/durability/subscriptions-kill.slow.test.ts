@@ -28,9 +28,9 @@ const LIFE_MS_MAX = 400;
 const CHANNELS = ['work.1', 'work.2', 'work.3.a', 'work.3.b', 'work.4', 'work.5'];
 const RETRIES = Array.from({ length: 30 }, () => 1);
 const LEASE_SECONDS = 2;
-/** The number of events before the first kill: enough for a replay to take a while. */
+/** The number of events before the first kill, enough for a replay to take a while. */
 const EVENTS_MIN = 600;
-/** Kills that come in the midst of a replay, at the least. */
+/** The least number of kills during a replay. */
 const KILLS_IN_REPLAYS_MIN = KILLS * 0.75;
 
 test(`after ${KILLS} kills during a webhook, a queue and a replay, a hub has skipped no event, kept the order and lost no dead letter`, async () => {
@@ -60,7 +60,7 @@ test(`after ${KILLS} kills during a webhook, a queue and a replay, a hub has ski
   const ordered = await create('per-channel', { ...pull, deliveriesMax: 1000 });
   const work = (subscription: string, count: number, decide: WorkerOptions['decide']): Worker =>
     new Worker({ hub: url, subscription, count, leaseSeconds: LEASE_SECONDS, life: () => life, decide });
-  // One that dies over an event holds up its channel until the lease is over.
+  // A worker that dies during an event blocks its channel until the lease expires.
   const careless: WorkerOptions['decide'] = () => (seeded.below(500) === 0 ? 'lose' : 'ack');
   const queue = Array.from({ length: 3 }, () => work(ordered, 8, careless));
   const poor = work(lists.queue, 50, ({ event }) => (isPoison(event.data) ? 'nack' : 'ack'));

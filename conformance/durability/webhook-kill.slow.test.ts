@@ -23,7 +23,7 @@ import { pause, until } from '../kit/wait.ts';
 /** `POLYCAST_HEAVY=1` kills ten times as often. */
 const KILLS = process.env['POLYCAST_HEAVY'] === undefined ? 20 : 200;
 const LIFE_MS_MAX = 600;
-/** So often a hub knows that the one before was killed. */
+/** One kill in this many leaves the record of crashes for the next hub. */
 const CAREFUL_EVERY = 4;
 const CHANNELS = ['orders.1', 'orders.2', 'orders.3.a', 'orders.3.b'];
 const RETRIES = Array.from({ length: 30 }, () => 1);
@@ -69,7 +69,8 @@ test(
       if (kill % CAREFUL_EVERY > 0) forgetInFlight(data);
       hub = await startHubProcess({ data, port });
     }
-    // On a slow machine a life is short: the last one lasts until enough has been published.
+    // On a slow machine each hub publishes little before its kill, so the last one runs until
+    // enough is published.
     await until('enough has been published', () => publishedBy(publishers).size > KILLS * 5);
     await Promise.all(publishers.map((publisher) => publisher.stop()));
     const published = publishedBy(publishers);

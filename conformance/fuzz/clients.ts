@@ -4,10 +4,13 @@ import { http2Noise } from '../kit/wire/http2-noise.ts';
 import type { Seeded } from '../kit/seeded.ts';
 import { pipeline, uniquePattern } from './requests.ts';
 
-/** How a client of one kind lives and ends; resolves with the number of bytes that it sent. */
+/** The behaviour of one kind of client. Resolves with the number of bytes that it sent. */
 export type FuzzClient = (hub: string, seeded: Seeded) => Promise<number>;
 
-/** HTTP/1.1, over TLS if the hub speaks it: one pipeline in some pieces, and one of all endings. */
+/**
+ * HTTP/1.1, over TLS if the hub has it: one pipeline in several pieces, with one of the possible
+ * endings.
+ */
 export const runPipeline: FuzzClient = async (hub, seeded) => {
   const raw = await rawConnection(hub);
   const bytes = pipeline(seeded);
@@ -17,7 +20,8 @@ export const runPipeline: FuzzClient = async (hub, seeded) => {
 };
 
 /**
- * A WebSocket session: operations, fragments, control frames and garbage, and one of all endings.
+ * A WebSocket session: operations, fragments, control frames and random bytes, with one of the
+ * possible endings.
  */
 export const runWebSocket: FuzzClient = async (hub, seeded) => {
   const raw = await rawConnection(hub);
@@ -33,7 +37,7 @@ export const runWebSocket: FuzzClient = async (hub, seeded) => {
   return bytes.length;
 };
 
-/** A connection of HTTP/2 with frames that mean something, in no order. */
+/** An HTTP/2 connection with valid frames, in random order. */
 export const runHttp2: FuzzClient = async (hub, seeded) => {
   const raw = await rawHttp2(hub, {
     replenishesWindow: seeded.below(2) === 0,
@@ -108,7 +112,7 @@ function message(seeded: Seeded): Buffer {
   }
 }
 
-/** A message in pieces of one byte or more, with a ping between them now and then. */
+/** A message in pieces of one byte or more, with some pings between them. */
 function fragments(bytes: Buffer, seeded: Seeded): Buffer {
   const frames: Buffer[] = [];
   for (let at = 0; at < bytes.length;) {

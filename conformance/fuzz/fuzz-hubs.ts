@@ -8,18 +8,20 @@ import { until } from '../kit/wait.ts';
 import { runHttp2, runPipeline, runWebSocket, type FuzzClient } from './clients.ts';
 import { rarePoll } from './requests.ts';
 
-/** How many clients of each kind. */
+/** The number of clients of each kind. */
 export interface Counts {
   pipelines: number;
   http2: number;
   webSockets: number;
 }
 
-/** One round's worth: of one seed, and small enough to be played again in a second. */
+/** One round of one seed, small enough to be repeated in a second. */
 export const ROUND: Readonly<Counts> = { pipelines: 100, http2: 10, webSockets: 10 };
 const CONCURRENT_MAX = 20;
 
-/** Two hubs in processes of their own, one of them with TLS, and what they have been through. */
+/**
+ * Two hubs in processes of their own, one of them with TLS, and the rounds that they have handled.
+ */
 export class FuzzHubs {
   readonly ran: Counts = { pipelines: 0, http2: 0, webSockets: 0 };
   bytesSent = 0;
@@ -42,7 +44,7 @@ export class FuzzHubs {
   }
 
   /**
-   * Sends all that a seed means.
+   * Sends all requests of a seed.
    * @throws Error that names the seed: a hub has ended, does not answer, or has logged an error
    */
   async round(seed: number): Promise<void> {
@@ -50,7 +52,7 @@ export class FuzzHubs {
     const run = async (client: FuzzClient, kind: keyof Counts): Promise<void> => {
       await runConcurrently(ROUND[kind], seed, kind, async (seeded) => {
         const hub = kind === 'http2' || seeded.below(4) === 0 ? tls : plain;
-        // A connection may be refused or break at any time: only what becomes of the hub counts.
+        // A connection may be refused or fail at any time. Only the hub's health is checked.
         const bytes = await client(hub.url, seeded).catch(() => 0);
         this.bytesSent += bytes;
         this.ran[kind]++;
@@ -60,30 +62,26 @@ export class FuzzHubs {
     for (const hub of this.#hubs) await expectHealthy(hub, seed);
   }
 
-  /**
-   * Fills what hubs remember of what was asked for, so that no growth is counted that ends at a
-   * bound.
-   */
+  /** Fills the hub's bounded caches of requests, so that their growth is not counted. */
   async fill(): Promise<void> {
     await Promise.all(this.#hubs.map((hub) => fill(hub)));
   }
 
-  /** What both hubs' live objects take, in bytes. */
+  /** The bytes of both hubs' live objects. */
   async liveBytes(): Promise<number> {
     const each = await Promise.all(this.#heaps.map((heap) => heap.liveBytes()));
     return each.reduce((sum, bytes) => sum + bytes, 0);
   }
 }
 
-/** A hub of defaults whose data is small, so that what grows is none of it. */
+/** A hub with default settings and little data, so that the data does not grow. */
 export function start(config: NonNullable<HubSettings['config']>): Promise<HubProcess> {
   const small = { defaults: { historyCountMax: 50 }, logging: { level: 'warn' } };
   return startHubProcess({ config: { ...small, ...config }, environment: WITH_INSPECTOR });
 }
 
 /**
- * With a quarter of them a hub remembers as many interests as it does without readers, with all of
- * them 8 MiB of queries.
+ * A quarter of them fills the hub's idle interests; all of them fill its 8 MiB of cached queries.
  */
 const REMEMBERED_POLLS = 9000;
 
@@ -105,7 +103,8 @@ async function runConcurrently(
 ): Promise<void> {
   let next = 0;
   const worker = async (): Promise<void> => {
-    // Each client has chance of its own: what it sends does not depend on how fast others are.
+    // Each client has its own random numbers, so that its requests do not depend on the speed of
+    // others.
     while (next < count) await client(new Seeded(seedOf(seed, kind, next++)));
   };
   await Promise.all(Array.from({ length: CONCURRENT_MAX }, worker));

@@ -10,7 +10,7 @@ import { TLS_SHAPES } from './tls-shapes.ts';
 import { FuzzHubs, start } from './fuzz-hubs.ts';
 
 /**
- * `POLYCAST_HEAVY=1` runs ten times as many; `node conformance/fuzz/run.ts` as many as one likes.
+ * `POLYCAST_HEAVY=1` runs ten times as many rounds; `node conformance/fuzz/run.ts` runs any number.
  */
 const ROUNDS = process.env['POLYCAST_HEAVY'] === undefined ? 15 : 150;
 const GROWTH_BYTES_MAX = 24 * 1024 * 1024;
@@ -48,12 +48,12 @@ test.each(TLS_SHAPES)('with TLS, $name: requests take at most twenty times their
 
 async function expectAccounted(to: HubProcess, { name, clients, streams = 0, send }: MemoryShape): Promise<void> {
   const seeded = new Seeded();
-  // What a hub keeps for good it keeps from the first client on.
+  // Permanent memory of the hub is allocated for the first client.
   const first = await send(to.url, seeded);
   const accountant = await MemoryBudget.of(to);
   const all = [first, ...(await Promise.all(Array.from({ length: clients }, () => send(to.url, seeded))))];
   try {
-    // What the kernel holds is not there yet: a hub that has answered this has read on.
+    // Some bytes may still be in the kernel. After three answers the hub has read them.
     for (let times = 0; times < 3; times++) await call(`${to.url}/healthz`);
     const bytes = all.reduce((sum, each) => sum + each.bytes, 0);
     await accountant.expectWithin(`${name} (seed ${seeded.seed})`, { clients, streams: clients * streams, bytes });

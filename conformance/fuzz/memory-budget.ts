@@ -3,44 +3,43 @@ import { residentBytes, type HubProcess } from '../kit/hub-process.ts';
 import { until } from '../kit/wait.ts';
 
 /**
- * The memory that bytes of a client may take, as a multiple of their number. Only for a minute may
- * it be more.
+ * The memory that a client's bytes may take, as a multiple of their number. It may be more for a
+ * minute only.
  */
 const MEMORY_FACTOR_MAX = 20;
-/** What a connection takes that sends nothing: sockets, parsers, buffers of Node's own. */
+/** The memory of a connection that sends nothing: sockets, parsers, Node's buffers. */
 const CLIENT_BYTES = 64 * 1024;
 /**
- * What a stream of HTTP/2 takes that is open and has sent little: its request, its answer, its
- * place in nghttp2.
+ * The memory of an open HTTP/2 stream that has sent little: its request, its answer, its entry in
+ * nghttp2.
  */
 const STREAM_BYTES = 12 * 1024;
-/** Noise of a process: code that is compiled late, caches that fill once. */
+/** Variation of a process: code that is compiled late, caches that fill once. */
 const SLACK_BYTES = 8 * 1024 * 1024;
 /**
- * The same of what the system has given it: allocators and the collector keep what was in use a
- * while ago.
+ * The variation of its resident memory: allocators and the collector keep freed memory for a while.
  */
 const RESIDENT_SLACK_BYTES = 32 * 1024 * 1024;
 const MINUTE_MS = 60_000;
 
-/** What clients have sent until now, and how many of them are there. */
+/** The bytes that clients have sent so far, and the number of open clients. */
 export interface SentInAll {
   readonly clients: number;
-  /** Of HTTP/2, open. */
+  /** Open HTTP/2 streams. */
   readonly streams: number;
   readonly bytes: number;
 }
 
 /**
- * What a hub takes: its live objects and buffers, and all that is resident, OpenSSL's and nghttp2's
- * memory included.
+ * The memory of a hub: its live objects and buffers, and all resident memory, with that of OpenSSL
+ * and nghttp2.
  */
 interface Taken {
   readonly live: number;
   readonly resident: number;
 }
 
-/** Holds the memory of a hub against what its clients have sent. */
+/** Compares the memory of a hub with the bytes that its clients have sent. */
 export class MemoryBudget {
   readonly #hub: HubProcess;
   readonly #heap: Heap;
@@ -57,7 +56,7 @@ export class MemoryBudget {
     return new MemoryBudget(hub, heap, await takenBy(hub, heap));
   }
 
-  /** @throws Error that says what is held, once it has been too much for a minute */
+  /** @throws Error with the measured memory, once it has been too much for a minute */
   async expectWithin(what: string, { clients, streams, bytes }: SentInAll): Promise<void> {
     const earned = MEMORY_FACTOR_MAX * bytes + CLIENT_BYTES * clients + STREAM_BYTES * streams;
     const allowed = { live: earned + SLACK_BYTES, resident: earned + RESIDENT_SLACK_BYTES };
@@ -81,7 +80,7 @@ export class MemoryBudget {
 }
 
 async function takenBy(hub: HubProcess, heap: Heap): Promise<Taken> {
-  // In this order: the collector gives back pages.
+  // In this order, because the collector returns pages.
   const live = await heap.liveBytes();
   return { live, resident: residentBytes(hub.pid) };
 }

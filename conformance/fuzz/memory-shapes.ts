@@ -4,18 +4,18 @@ import type { Seeded } from '../kit/seeded.ts';
 import { uniquePattern } from './requests.ts';
 
 /**
- * Something that takes much memory where it is not bounded by its bytes. One client sends it, and
- * stays.
+ * A request that would take much memory if its bytes were not bounded. One client sends it, and
+ * stays connected.
  */
 export interface MemoryShape {
   readonly name: string;
   readonly clients: number;
-  /** Of HTTP/2, on each connection. */
+  /** Streams on each HTTP/2 connection. */
   readonly streams?: number;
   send(hub: string, seeded: Seeded): Promise<Sent>;
 }
 
-/** A connection that stays, and what was sent on it. */
+/** An open connection, and the number of bytes sent on it. */
 export interface Sent {
   readonly raw: { destroy(): void };
   readonly bytes: number;
@@ -107,7 +107,7 @@ async function webSocket(hub: string, frames: readonly Buffer[]): Promise<Sent> 
   return { raw, bytes: bytes.length };
 }
 
-/** Until the kernel has them, or the hub has closed. */
+/** Until the kernel has the bytes, or the hub has closed the connection. */
 export function sent({ socket }: { readonly socket: Socket }, bytes: Buffer): Promise<void> {
   return new Promise((resolve) => {
     socket.once('close', resolve);
@@ -130,8 +130,8 @@ function patterns(seeded: Seeded): string {
 }
 
 /**
- * As deep as patterns may be, unlike any other from the first token on, and as short as that
- * allows.
+ * As deep as a pattern may be, different from all others in the first token, and as short as
+ * possible.
  */
 function list(seeded: Seeded): string[] {
   return Array.from(

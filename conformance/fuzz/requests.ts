@@ -12,9 +12,7 @@ const BODIES = [
 const TYPES = ['application/json', 'application/x-ndjson', 'text/plain', 'application/cloudevents+json', 'nonsense'];
 const METHODS = ['GET', 'HEAD', 'POST', 'OPTIONS', 'DELETE', 'PATCH', 'PUT', 'TRACE', 'CONNECT', 'PRI', 'SOURCE'];
 
-/**
- * Requests that clients send one behind the other on one connection: good, bad, and cut anywhere.
- */
+/** Pipelined requests of one connection: valid, invalid, and cut anywhere. */
 export function pipeline(seeded: Seeded): Buffer {
   const count = 1 + seeded.below(6);
   const bytes = Buffer.concat(Array.from({ length: count }, () => Buffer.from(request(seeded), 'latin1')));
@@ -22,16 +20,13 @@ export function pipeline(seeded: Seeded): Buffer {
   return seeded.below(4) === 0 ? bytes.subarray(0, 1 + seeded.below(bytes.length)) : bytes;
 }
 
-/** A pattern that no other client asks for, and that shares no token with others. */
+/** A pattern that no other client uses, and that shares no token with others. */
 export function uniquePattern(seeded: Seeded, tokens = 12): string {
   const name = (): string => Math.floor(seeded.fraction() * 2 ** 40).toString(36);
   return Array.from({ length: tokens }, (_, at) => (at > 0 && seeded.below(3) === 0 ? '*' : name())).join('.');
 }
 
-/**
- * A poll for channels that no other client asks for, as they are in pipelines: hubs remember it for
- * a while.
- */
+/** A poll for channels that no other client uses, as in pipelines: hubs cache it for a while. */
 export function rarePoll(seeded: Seeded): string {
   return get(`/v1/events?${channels(seeded)}`, '');
 }

@@ -3,8 +3,8 @@ import { FuzzHubs, ROUND } from './fuzz-hubs.ts';
 import { regressionSeeds } from './seeds.ts';
 
 /**
- * By then code is compiled and lists have their size; what is remembered of what was asked for is
- * full from the start.
+ * After these rounds code is compiled and lists have their size. The caches of requests are full
+ * from the start.
  */
 const ROUNDS_TO_JUDGE = 1000;
 const GROWTH_MB_MAX = 3;
@@ -34,7 +34,7 @@ async function run(): Promise<void> {
   const first = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed);
   const endMs = performance.now() + Number(values.minutes) * 60_000;
   const hubs = await FuzzHubs.open();
-  /** In MB, one a sample. */
+  /** In MB, one number per sample. */
   const grown: number[] = [];
   try {
     for (const seed of regressionSeeds()) await hubs.round(seed);
@@ -50,7 +50,7 @@ async function run(): Promise<void> {
     process.exitCode = 1;
   } finally {
     await hubs.close();
-    // Connections that no hub answers any more need not be waited for.
+    // Connections that no hub answers any more are not awaited.
     process.exit();
   }
 }

@@ -14,8 +14,8 @@ const FRAME_BYTES = 16_000;
 const HANDSHAKE_BYTES = 1000;
 
 /**
- * Shapes of TLS and HTTP/2: most of what they take is in OpenSSL and nghttp2, where no collector
- * counts it.
+ * Shapes of TLS and HTTP/2. Most of their memory is in OpenSSL and nghttp2, outside of the garbage
+ * collector.
  */
 export const TLS_SHAPES: readonly MemoryShape[] = [
   {
@@ -144,10 +144,7 @@ function filling(bytes: number): Record<string, string> {
   return { 'x-filling': 'y'.repeat(bytes - 100) };
 }
 
-/**
- * The first bytes of a ClientHello (RFC 8446 section 4.1.2) in one record, which says that it goes
- * on.
- */
+/** The first bytes of a ClientHello (RFC 8446 section 4.1.2) in one record that announces more. */
 function halfHello(bytes: number): Buffer {
   const record = Buffer.from([0x16, 0x03, 0x01, 0x3f, 0xff]);
   const hello = Buffer.from([0x01, 0x00, 0x3f, 0xfb, 0x03, 0x03]);

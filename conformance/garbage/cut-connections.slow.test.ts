@@ -13,12 +13,12 @@ import { until } from '../kit/wait.ts';
 const AT_ONCE = 16;
 const MIB = 1024 * 1024;
 /**
- * Enough for the head and the first bytes of the body of each answer; the rest of a stream is more
- * of the same.
+ * Enough for the head and the first bytes of the body of each answer. The rest of a stream has the
+ * same form.
  */
 const ANSWER_BYTES_MAX = 700;
 const ENDINGS: readonly CloseMode[] = ['end', 'reset'];
-/** What is published whole or not at all: one that was cut short has no end. */
+/** Data that shows whether an event is complete: a truncated one has no end. */
 const WHOLE = /^(\w+) of .* end$/;
 
 const HOST = 'Host: localhost';
@@ -43,7 +43,7 @@ const frames =
   frame('{"op":"subscribe","channels":["cut"],"after":"earliest","ref":1}') +
   frame(`{"op":"publish","ref":2,${event('frame').slice(1)}`);
 
-/** One of each kind, as it goes over the wire. */
+/** One request of each kind, in its exact bytes. */
 const REQUESTS: Readonly<Record<string, string>> = {
   length: posted('/v1/events', event('length')),
   chunked:
@@ -88,13 +88,13 @@ describe('a client that disconnects after each byte', () => {
     await expectWell(hub);
     expect((await heap.liveBytes()) - before).toBeLessThan(8 * MIB);
     const kinds = await publishedKinds(hub.url);
-    // Only requests that were cut are behind these: of lines, those that were whole count.
+    // Only truncated requests precede this. Complete lines of a truncated upload count.
     expect([...kinds].filter((kind) => kind !== 'line' && kind !== 'acknowledged')).toEqual([]);
   });
 
   test('of the answer: the events that it names are stored', async () => {
     for (const [kind, request] of Object.entries(REQUESTS)) {
-      // A long poll has no answer before something comes.
+      // A long poll has no answer before an event arrives.
       const whole = kind === 'long poll' ? 1 : ANSWER_BYTES_MAX;
       await inTurns(whole, async (count) => {
         // The answer may be shorter: then the hub closes the connection.
@@ -164,7 +164,7 @@ test('a connection with TLS that is cut at each byte, including those of its han
 });
 
 /**
- * Cuts each request before its last byte, at each byte or in equal steps, while a publisher
+ * Cuts each request before its last byte, at each byte or at regular distances, while a publisher
  * publishes.
  */
 async function cutEach(requests: Readonly<Record<string, string>>, step: number): Promise<void> {
@@ -185,7 +185,7 @@ async function inTurns(count: number, run: (turn: number) => Promise<void>): Pro
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
 }
 
-/** The hub lives, serves no client any more, and has logged no error. */
+/** The hub runs, has no more clients, and has logged no error. */
 async function expectWell({ url, child, log }: HubProcess): Promise<void> {
   await until('all sessions have ended', async () => {
     const { text } = await call(`${url}/metrics`);
@@ -199,8 +199,8 @@ async function expectWell({ url, child, log }: HubProcess): Promise<void> {
 }
 
 /**
- * Kinds of the events that are there; all of them are whole, and those that were acknowledged are
- * among them.
+ * The kinds of the stored events. All of them are complete, and the acknowledged ones are among
+ * them.
  */
 async function publishedKinds(url: string): Promise<ReadonlySet<string>> {
   const kinds = new Set<string>();

@@ -1,7 +1,7 @@
 import type { CloseCode } from '@polycast/protocol';
 import { clientFrame } from '../kit/wire/raw-socket.ts';
 
-/** Bytes on an open WebSocket that no client should send, and the close code. */
+/** Invalid bytes on an open WebSocket, and the close code. */
 export interface BadFrames {
   readonly name: string;
   readonly bytes: Uint8Array;
@@ -71,7 +71,7 @@ export const FRAMES: readonly BadFrames[] = [
   },
 ];
 
-/** Texts that are no operation, and the code of the error that answers them. */
+/** Texts that are not an operation, and the error code of the answer. */
 export const NO_OPERATIONS: readonly (readonly [string, string])[] = [
   ['', 'invalid_json'],
   ['{', 'invalid_json'],
@@ -90,7 +90,7 @@ export const NO_OPERATIONS: readonly (readonly [string, string])[] = [
   ['{"op":"ping","ref":1e400}', 'invalid_message'],
 ];
 
-/** Operations that are refused, each by its answer, and the code. */
+/** Operations that are refused in their answer, and the code. */
 export const REFUSED_OPERATIONS: readonly (readonly [object | string, string])[] = [
   [{ op: 'subscribe' }, 'invalid_message'],
   [{ op: 'subscribe', channels: [] }, 'invalid_message'],

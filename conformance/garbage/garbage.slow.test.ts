@@ -14,12 +14,15 @@ import { QUEUE, SUBSCRIPTION_OPERATIONS, SUBSCRIPTION_REQUESTS, WEBHOOK } from '
 /** `POLYCAST_HEAVY=1` sends ten times as much noise. */
 const NOISE = process.env['POLYCAST_HEAVY'] === undefined ? 1500 : 15_000;
 const GROWTH_BYTES_MAX = 96 * 1024 * 1024;
-/** A publish of the canary may take so long on a busy machine; a hub that chokes takes longer. */
+/**
+ * The time that a publish of the canary may take on a busy machine. On a blocked hub it takes
+ * longer.
+ */
 const BEAT_MS_MAX = 8000;
 
 let hub: HubProcess;
 let canary: Canary;
-/** What is there, by what stands for it. */
+/** The names of existing resources, by placeholder. */
 const ids = new Map<string, string>();
 beforeAll(async () => {
   hub = await startHubProcess({ config: { defaults: { historyCountMax: 1000 } }, environment: WITH_INSPECTOR });
@@ -191,12 +194,15 @@ async function expectAlive(raw: RawSocket): Promise<void> {
   raw.destroy();
 }
 
-/** Resolves when there is room again, or soon: a hub that does not read on makes none. */
+/**
+ * Resolves when there is room in the socket again, or after a short time: a hub that does not read
+ * makes no room.
+ */
 function drained(raw: RawSocket): Promise<unknown> {
   return once(raw.socket, 'drain', { signal: AbortSignal.timeout(200) }).catch(() => undefined);
 }
 
-/** Pure noise, or a good request that was damaged in one place, cut short, or doubled. */
+/** Random bytes, or a valid request that was damaged in one place, cut, or doubled. */
 function noise(seeded: Seeded): Buffer {
   const good = Buffer.from(seeded.pick([...REQUESTS, ...SUBSCRIPTION_REQUESTS]).bytes);
   const at = seeded.below(good.length);
@@ -220,8 +226,8 @@ function noise(seeded: Seeded): Buffer {
 }
 
 /**
- * Sends, closes its side, and looks at whatever comes back: no failure of the hub, and problems
- * only of the catalogue.
+ * Sends, closes its side, and checks the answers: no internal error of the hub, and only documented
+ * problems.
  */
 async function sendNoise(bytes: Buffer, message: string): Promise<void> {
   const raw = await rawSocket(hub.url);
@@ -245,6 +251,6 @@ async function sendFrameNoise(seeded: Seeded): Promise<void> {
   raw.socket.end();
   await raw.closes();
   const code = closeCodeIn(raw.text.slice(opened));
-  // Its own code comes back to a client whose noise closes (RFC 6455 section 7.4).
+  // A client that closes by random bytes receives its own code (RFC 6455 section 7.4).
   if (code !== undefined) expect(code >= 1000 && code < 5000, `${code}, seed ${seeded.seed}`).toBe(true);
 }

@@ -22,14 +22,14 @@ import { Seeded } from '../kit/seeded.ts';
 import { pause, until } from '../kit/wait.ts';
 
 /**
- * Attacks on HTTP/2 (PROTOCOL.md section 13.8): each is cut short, and costs neither memory nor
- * anybody else.
+ * Attacks on HTTP/2 (PROTOCOL.md section 13.8). Each is stopped, costs no memory, and affects no
+ * other client.
  */
 const GROWTH_BYTES_MAX = 128 * 1024 * 1024;
 const CALM = 11;
 const REFUSED = 7;
 const STREAMS_MAX = 100;
-/** A thousand streams are opened before the first of them is taken for stalled. */
+/** A thousand streams are opened before the first of them counts as stalled. */
 const STALLED_MS = 6000;
 const IDLE_MS = 1500;
 const NOISE_ROUNDS = 50;
@@ -41,7 +41,7 @@ beforeAll(async () => {
   hub = await startHubProcess({
     config: {
       tls: selfSigned(),
-      // What is published here is not to be mistaken for what the attacks cost.
+      // The memory of these events must not count as the memory of the attacks.
       rules: [{ pattern: 'heavy', retain: 'none' }],
       delivery: { heartbeatMs: 1000, stalledTimeoutMs: STALLED_MS },
       limits: { keepAliveTimeoutMs: IDLE_MS, headersTimeoutMs: IDLE_MS },
@@ -49,7 +49,7 @@ beforeAll(async () => {
     environment: WITH_INSPECTOR,
   });
   canary = new Canary(hub.url);
-  // What the hub keeps of events by itself is there before anything is measured.
+  // The hub's memory for events is allocated before the measurement.
   const data = 'x'.repeat(100_000);
   for (let n = 0; n < 400; n++) await publish(hub.url, { channel: 'heavy', data });
   before = await Heap.residentBytes(hub);
@@ -81,7 +81,7 @@ describe('attacks on HTTP/2', () => {
     const sent = await raw.flood(streams(1_000_000, (id) => [get(id, '/v1/events?channel=a&wait=20', wrong)]));
     await raw.closes();
     expect(sent).toBeLessThan(1_000_000);
-    // An error of the connection, even.
+    // It is even an error of the connection.
     for (const bytes of [0, 2 ** 31 - 1]) {
       const each = await rawHttp2(hub.url);
       each.send(get(1, '/v1/events?channel=a&wait=20'), windowUpdate(1, bytes));
@@ -114,7 +114,7 @@ describe('attacks on HTTP/2', () => {
     await until('the last is answered', () => raw.dataBytes.has(5));
     expect(raw.resets()).toEqual([CALM, CALM]);
     raw.destroy();
-    // Until a client has acknowledged the limit, a refusal explains it.
+    // Until a client has acknowledged the limit, the hub answers with a refusal.
     const early = await rawHttp2(hub.url, { acknowledgesSettings: false });
     early.send(get(1, '/healthz', long(20_000)), get(3, `/healthz?${'x'.repeat(20_000)}`), get(5, '/healthz'));
     await until('the last is answered', () => early.dataBytes.has(5));
@@ -241,7 +241,7 @@ describe('attacks on HTTP/2', () => {
     expect(await seen('streams')).toBe(0);
     const { errors, slowestMs } = await canary.stop();
     expect(errors).toEqual([]);
-    // As long as it may take on a busy machine; a hub that chokes takes longer.
+    // The time that it may take on a busy machine. On a blocked hub it takes longer.
     expect(slowestMs).toBeLessThan(8000);
     await until('no growth stays', async () => (await Heap.residentBytes(hub)) - before < GROWTH_BYTES_MAX);
     expect(hub.log()).not.toContain('"level":"error"');
@@ -249,8 +249,8 @@ describe('attacks on HTTP/2', () => {
 });
 
 /**
- * Events to deliver, streams of all kinds, and frames that mean something, in no order, with some
- * bytes changed.
+ * Events to deliver, streams of all kinds, and valid frames in random order, with some bytes
+ * changed.
  */
 async function sendNoise(seeded: Seeded): Promise<void> {
   const raw = await rawHttp2(hub.url, {
@@ -268,7 +268,7 @@ async function sendNoise(seeded: Seeded): Promise<void> {
   raw.destroy();
 }
 
-/** Streams of a client, by their numbers, each as one piece of bytes. */
+/** Streams of a client, by their numbers, joined into one buffer. */
 function* streams(count: number, make: (id: number) => readonly Buffer[]): Generator<Buffer> {
   for (let id = 1; id < 2 * count; id += 2) yield Buffer.concat(make(id));
 }

@@ -46,7 +46,7 @@ test('when file descriptors run out, new connections are refused, open ones are 
   expect(hub.log()).not.toContain('"level":"error"');
 });
 
-/** Opens this many connections, each with a request. All have been answered or closed. */
+/** Opens a number of connections, each with a request. Resolves when all are answered or closed. */
 async function ask(count: number, request: string): Promise<readonly RawSocket[]> {
   const raws: RawSocket[] = [];
   for (let opened = 0; opened < count; opened++) {

@@ -6,7 +6,7 @@ import { publish } from '../kit/http.ts';
 import { until } from '../kit/wait.ts';
 
 const MIB = 1024 * 1024;
-/** As deep as a pattern may be, and unlike any other from its first token on. */
+/** As deep as a pattern may be, and different from all others in its first token. */
 const LETTERS = 'abcdefghijklm';
 let patterns = 0;
 
@@ -18,7 +18,7 @@ test('a thousand polls with a hundred unique patterns each leave no memory behin
   await polls(100);
   const before = await Heap.residentBytes(hub);
   await polls(1000);
-  // 16 MB were sent; without a bound they stayed as 1.7 GB.
+  // Clients sent 16 MB, which took 1.7 GB without the limit.
   await until('memory is given back', async () => (await Heap.residentBytes(hub)) - before < 160 * MIB);
 }, 120_000);
 
@@ -39,7 +39,7 @@ test('a hundred WebSockets with a hundred deep patterns each take at most a few 
           if (data.includes('"ref":2')) resolve();
         }),
       );
-      // Deeper than is allowed: each of them was 70 nodes of the index.
+      // Deeper than allowed: each of them would take 70 nodes of the index.
       const deeper = hundred()
         .slice(1)
         .map((each) => each.slice(0, 13) + 'a.'.repeat(66) + 'a');
@@ -51,7 +51,7 @@ test('a hundred WebSockets with a hundred deep patterns each take at most a few 
     }),
   );
   expect((await Heap.residentBytes(hub)) - before).toBeLessThan(60 * MIB);
-  // They are all still served.
+  // All clients are still served.
   const [first] = sockets;
   const got = new Promise((resolve) => first?.addEventListener('message', resolve, { once: true }));
   await publish(hub.url, { channel: 'warm', data: 1 });

@@ -4,7 +4,7 @@ import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { call } from '../kit/http.ts';
 import { rawConnection, type RawSocket } from '../kit/wire/raw-socket.ts';
 
-/** A reset is a race with the hub's own write: so often in each case. */
+/** A reset races with the hub's own write, so each case is repeated this often. */
 const TIMES = 3;
 
 const HOST = 'Host: localhost\r\n';
@@ -18,7 +18,7 @@ const upgrade = (headers = '', body = ''): string =>
 const NO_HTTP = '\0\r\n\r\n';
 const POST = `POST /v1/channels/b/events HTTP/1.1\r\n${HOST}Content-Type: text/plain\r\n`;
 
-/** What a connection may carry, one behind the other. */
+/** Requests that one connection may carry, one after the other. */
 const REQUESTS: Readonly<Record<string, string>> = {
   'a held poll': HELD,
   'a short answer': QUICK,
@@ -70,7 +70,7 @@ describe.each(['http', 'https'])('connections that end early (PROTOCOL.md sectio
   });
 });
 
-/** Some before the hub has seen the request, some after it has answered. */
+/** Some before the hub has read the request, some after it has answered. */
 async function breakOff(hub: string, bytes: string, end: (raw: RawSocket) => void): Promise<void> {
   const raws = await Promise.all(Array.from({ length: TIMES }, () => rawConnection(hub)));
   for (const [index, raw] of raws.entries()) {

@@ -1,8 +1,8 @@
 import type { ErrorCode } from '@polycast/protocol';
 
 /**
- * Bytes that no client should send, and the code of the refusal; `undefined` where they are
- * harmless and are answered.
+ * Bytes that no client should send, and the code of the refusal; `undefined` if they are harmless
+ * and are answered.
  */
 export interface Garbage {
   readonly name: string;
@@ -14,7 +14,7 @@ const HOST = 'Host: localhost\r\n';
 const LONG = 'a'.repeat(20_000);
 const KEY = 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n';
 
-/** Requests that are wrong as HTTP. */
+/** Requests that are not valid HTTP. */
 const HTTP: readonly Garbage[] = [
   { name: 'no HTTP at all', bytes: 'hello world\r\n\r\n', code: 'invalid_request' },
   { name: 'a TLS handshake', bytes: Buffer.from('16030102000100010001fc0303', 'hex'), code: 'invalid_request' },
@@ -88,7 +88,7 @@ const HTTP: readonly Garbage[] = [
   { name: 'HTTP/1.0', bytes: 'GET /v1/events?channel=a HTTP/1.0\r\n\r\n', code: undefined },
 ];
 
-/** Addresses and headers that are wrong as ours. */
+/** Invalid paths and headers. */
 const API_REQUESTS: readonly Garbage[] = [
   ...[
     ['/v1/channels/%ff', 'not_found'],
@@ -214,7 +214,7 @@ const API_REQUESTS: readonly Garbage[] = [
   },
 ];
 
-/** Bodies that are wrong. */
+/** Invalid bodies. */
 const BODIES: readonly Garbage[] = [
   ...(
     [
@@ -320,7 +320,7 @@ const BODIES: readonly Garbage[] = [
 export const REQUESTS: readonly Garbage[] = [...HTTP, ...API_REQUESTS, ...BODIES];
 
 function post(mediaType: string, body: string, headers = '', target = '/v1/events'): string {
-  // Bytes that are not ASCII are counted as what they will be sent as: see the `latin1` above.
+  // Bytes that are not ASCII are counted as they are sent: see the `latin1` above.
   const isLatin1 = /[\x80-\xff]/.test(body) && !/[^\x00-\xff]/.test(body);
   const length = Buffer.byteLength(body, isLatin1 ? 'latin1' : 'utf8');
   return `POST ${target} HTTP/1.1\r\n${HOST}Content-Type: ${mediaType}\r\n${headers}Content-Length: ${length}\r\n\r\n${body}`;

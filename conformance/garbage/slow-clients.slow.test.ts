@@ -7,7 +7,7 @@ import { rawSocket, type RawSocket } from '../kit/wire/raw-socket.ts';
 import { until } from '../kit/wait.ts';
 
 const SLOW_CLIENTS = 200;
-/** Hundreds of connections are opened, and begin, before the time of the first is over. */
+/** Longer than it takes to open hundreds of connections and send their first bytes. */
 const LIMIT_MS = 3000;
 const GROWTH_BYTES_MAX = 64 * 1024 * 1024;
 const HOST = 'Host: localhost\r\n';
@@ -115,7 +115,7 @@ describe('slow clients', () => {
   });
 });
 
-/** Many connections that begin in one of these ways, and then send a byte now and then. */
+/** Many connections that begin in one of these ways, and then send a byte from time to time. */
 async function withDrips(
   begins: readonly string[],
   drip: string,

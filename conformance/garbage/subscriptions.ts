@@ -1,13 +1,13 @@
 import type { ErrorCode } from '@polycast/protocol';
 import type { Garbage } from './requests.ts';
 
-/** Stand for the ids of a webhook and of a queue that are there; as long as they are. */
+/** Placeholders for the ids of an existing webhook and an existing queue, of the same length. */
 export const WEBHOOK = 'sub_wwwwwwwwwwwwwwww';
 export const QUEUE = 'sub_qqqqqqqqqqqqqqqq';
 const UNKNOWN_ID = 'sub_0000000000000000';
 const OTHER_EPOCH_CURSOR = 'zzzzzzzzzz-00000000001';
 
-/** What is asked without a body. */
+/** Requests without a body. */
 const WITHOUT_BODY: readonly (readonly [request: string, code: ErrorCode])[] = [
   ['GET /v1/event-types?x=1', 'invalid_parameter'],
   ['GET /v1/event-types?%ff', 'invalid_parameter'],
@@ -42,7 +42,7 @@ const WITHOUT_BODY: readonly (readonly [request: string, code: ErrorCode])[] = [
   [`POST /v1/subscriptions/${WEBHOOK}/pull`, 'subscription_not_active'],
 ];
 
-/** What is posted as JSON. */
+/** JSON bodies of POST requests. */
 const WITH_JSON_BODY: readonly (readonly [path: string, body: string, code: ErrorCode])[] = [
   ['/v1/hooks', '', 'invalid_body'],
   ['/v1/hooks', '{', 'invalid_json'],
@@ -74,7 +74,7 @@ const WITH_JSON_BODY: readonly (readonly [path: string, body: string, code: Erro
   [`/v1/subscriptions/${QUEUE}/extend`, '{"leases":["a"],"leaseSeconds":null}', 'invalid_body'],
 ];
 
-/** Requests of subscriptions that are wrong; none of them changes anything. */
+/** Invalid requests for subscriptions. None of them changes anything. */
 export const SUBSCRIPTION_REQUESTS: readonly Garbage[] = [
   ...WITHOUT_BODY.map(([request, code]) => ({
     name: request,
@@ -93,7 +93,7 @@ export const SUBSCRIPTION_REQUESTS: readonly Garbage[] = [
   })),
 ];
 
-/** Operations on a WebSocket that are refused, each by its answer, and the code. */
+/** Operations on a WebSocket that are refused in their answer, and the code. */
 export const SUBSCRIPTION_OPERATIONS: readonly (readonly [object, ErrorCode])[] = [
   [{ op: 'pull', subscription: WEBHOOK, credit: 1 }, 'subscription_not_active'],
   [{ op: 'pull', subscription: QUEUE }, 'invalid_message'],

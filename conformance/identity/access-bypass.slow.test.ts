@@ -6,7 +6,7 @@ import { privateMessageTo, startWorld, type TestWorld } from './kit/world.ts';
 import { ROUTES } from './rows.ts';
 import { headersOf } from './access-methods.ts';
 
-/** What one may not have asked for plainly, asked for in odd ways. */
+/** Channels that the caller may not read, requested in unusual forms. */
 let world: TestWorld;
 const VICTIM = 'polycast.private.8';
 
@@ -14,7 +14,7 @@ beforeAll(async () => {
   world = await startWorld();
 });
 
-/** Callers with access to something else, and an anonymous one. */
+/** Callers with access to other channels, and an anonymous one. */
 const ATTACKERS = CALLERS.filter(({ name }) =>
   [
     'none',
@@ -56,7 +56,7 @@ describe.each(ATTACKERS)('$name', (attacker) => {
   test.each(READS)('cannot read it by %s', async (path) => {
     for (const Accept of ['application/json', 'text/event-stream']) {
       const { text, status } = await requestAs(attacker, path, { Accept });
-      // A refusal says which channel was asked for, and no more.
+      // A refusal names the requested channel, and nothing else.
       const isShown = status < 400 && text.includes(VICTIM + '"');
       expect([status, text.includes(privateMessageTo('8')) || isShown]).toEqual([status, false]);
     }
@@ -118,7 +118,7 @@ test('a route without authentication reveals no user', async () => {
   }
 });
 
-/** As user 7, who may publish to `open.news` and to nothing of the others. */
+/** User 7 may publish to `open.news`, and to none of the others. */
 const FORBIDDEN = [
   'inbox.8.letters',
   VICTIM,

@@ -6,12 +6,10 @@ import type { Credentials } from './callers.ts';
 import { SESSION_COOKIE } from './kit/site.ts';
 import { TOKEN_COOKIE } from './kit/tokens.ts';
 
-/**
- * What came of it: `allowed`, or the code of the refusal; of `HEAD`, which has no body, the status.
- */
+/** The result: `allowed`, or the code of the refusal. For `HEAD`, which has no body, the status. */
 export type Outcome = string;
 
-/** What is to be read: channels, from where, and the data by which it is known to have come. */
+/** The target of a read: channels, a start, and the data that proves that events arrived. */
 export interface ReadTarget {
   readonly channel: string;
   /** `after=…` or `history=…`. */
@@ -21,7 +19,7 @@ export interface ReadTarget {
 
 export type ReadMethod = (hub: string, credentials: Credentials, reading: ReadTarget) => Promise<Outcome>;
 
-/** `GET /v1/events` in every form, and the operation that asks for the same on an open socket. */
+/** `GET /v1/events` in every form, and the same operation on an open socket. */
 export const READ_METHODS: Readonly<Record<string, ReadMethod>> = {
   'short poll': (hub, credentials, reading) => poll(hub, credentials, reading, ''),
   'long poll': (hub, credentials, reading) => poll(hub, credentials, reading, '&wait=20'),
@@ -41,7 +39,7 @@ export const READ_METHODS: Readonly<Record<string, ReadMethod>> = {
     converse(hub, openingQuery(credentials), headersOf(credentials), subscribing(reading)),
 };
 
-/** With the first message in place of the handshake: only a token can come so. */
+/** With credentials in the first message in place of the handshake, which can be a token only. */
 export const authThenSubscribe: ReadMethod = (hub, { token = '' }, reading) => {
   const subscribe = subscribing(reading);
   return converse(hub, '', {}, (text, socket) => {
@@ -53,7 +51,7 @@ export const authThenSubscribe: ReadMethod = (hub, { token = '' }, reading) => {
   });
 };
 
-/** One event to publish, and how it is recognized. */
+/** An event to publish, and the text that identifies it. */
 export interface Publication {
   readonly channel: string;
   readonly data: string;
@@ -96,7 +94,7 @@ export const PUBLISH_METHODS: Readonly<Record<string, PublishMethod>> = {
   WebSocket: (hub, credentials, publication) => operate(hub, credentials, { op: 'publish', ...publication }),
 };
 
-/** Any operation on a socket that is open already. */
+/** Any operation on an open socket. */
 export function operate(hub: string, credentials: Credentials, operation: object): Promise<Outcome> {
   return converse(hub, openingQuery(credentials), headersOf(credentials), (text, socket) => {
     const message = JSON.parse(text) as Answer;
@@ -105,15 +103,15 @@ export function operate(hub: string, credentials: Credentials, operation: object
   });
 }
 
-/** Any request; it is allowed when its answer is a good one. */
+/** Any request. It is allowed if its answer is a success. */
 export async function request(
   hub: string,
   credentials: Credentials,
   { method, path, body, secret }: { method: string; path: string; body?: unknown; secret?: string },
 ): Promise<Outcome> {
   if (body instanceof URLSearchParams) {
-    // Who sends forms is another site's server: it has no cookies of ours, and with some it would
-    // be refused as a form of a page.
+    // Forms are sent by another site's server: it has no cookies of the site. With cookies it would
+    // be refused like a form of a page.
     const { token } = credentials;
     const headers = {
       'Content-Type': 'application/x-www-form-urlencoded',
@@ -123,8 +121,8 @@ export async function request(
   }
   const reply = await call(`${hub}${path}`, {
     method,
-    // With a login, what changes something is looked at only if no form can have sent it
-    // (PROTOCOL.md section 13.7).
+    // With a login, a change is accepted only if no form can have sent it (PROTOCOL.md section
+    // 13.7).
     headers: { ...headersOf(credentials), ...(method === 'GET' ? {} : { 'Content-Type': 'application/json' }) },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
@@ -184,7 +182,7 @@ async function post(hub: string, credentials: Credentials, mediaType: string, bo
   );
 }
 
-/** In a list or in lines the refusal is that of the item. */
+/** In an array or in lines the refusal is in the result of the item. */
 function outcomeOf({ status, text }: Reply, secret?: string): Outcome {
   const code = /"code":"(\w+)"/.exec(text)?.[1];
   return status < 300 && code === undefined ? 'allowed' : codeIn(text, secret);
@@ -203,7 +201,7 @@ function target({ queryToken }: Credentials, { channel, from }: ReadTarget): str
   return `channel=${channel}&${from}${queryToken === undefined ? '' : `&token=${queryToken}`}`;
 }
 
-/** Of a socket that is to subscribe later. */
+/** For a socket that subscribes later. */
 function openingQuery({ queryToken }: Credentials): string {
   return queryToken === undefined ? '' : `?token=${queryToken}`;
 }
@@ -223,7 +221,7 @@ function subscribing(reading: ReadTarget): Listener {
   };
 }
 
-/** Hears each message; what it answers is the outcome. */
+/** Receives each message. Its return value is the outcome. */
 type Listener = (text: string, socket: WebSocket) => Outcome | undefined;
 
 async function converse(

@@ -1,24 +1,24 @@
 import type { ErrorCode } from '@polycast/protocol';
 
-/** What a caller brings along: all of it is sent with each of its requests. */
+/** The credentials of a caller, sent with each of its requests. */
 export interface Credentials {
-  /** Sent as `Authorization: Bearer`, unless a way of asking says otherwise. */
+  /** Sent as `Authorization: Bearer`, unless the request says otherwise. */
   readonly token?: string;
-  /** Sent as `?token=`, where something is read. */
+  /** Sent as `?token=`, in requests that read. */
   readonly queryToken?: string;
-  /** Sent in the cookie that is for tokens. */
+  /** Sent in the configured token cookie. */
   readonly cookieToken?: string;
-  /** Of the cookie that the site's login is known by. */
+  /** The cookie of the site's login. */
   readonly session?: string;
 }
 
-/** What callers are made of, once the hub and the site run. */
+/** The source of the credentials, once the hub and the site run. */
 export interface CredentialIssuer {
   /** A token that the hub's issuer signed for a user. */
   token(user: string, claims?: Readonly<Record<string, unknown>>): string;
   /** A token for user 7, signed with another key. */
   forgedToken(): string;
-  /** The text of a key, by the name that the world gave it. */
+  /** The text of a key, by its name. */
   key(name: KeyName): string;
 }
 
@@ -65,20 +65,20 @@ export type CallerName =
 export interface Caller {
   readonly name: CallerName;
   /**
-   * `nobody`: not known. `user`, `server`: known. Else the code with which the credentials
-   * themselves are refused, wherever they are looked at.
+   * `nobody`: not known. `user`, `server`: known. Otherwise the code with which the credentials are
+   * refused wherever they are checked.
    */
   readonly credentialsStatus: 'nobody' | 'user' | 'server' | ErrorCode;
-  /** Who the site knows it as. */
+  /** The user's name at the site. */
   readonly user?: string;
   readonly credentials: (issuer: CredentialIssuer) => Credentials;
 }
 
-/** Before anything was revoked. */
+/** Called before the revocations. */
 const A_MINUTE_AGO_S = Math.floor(Date.now() / 1000) - 60;
 const EXPIRED_S = 1_600_000_000;
 
-/** Every kind of caller. User 7 is "the right user" of all that belongs to one. */
+/** Every kind of caller. User 7 is the owner of all channels for one user. */
 export const CALLERS: readonly Caller[] = [
   { name: 'none', credentialsStatus: 'nobody', credentials: () => ({}) },
   { name: 'gibberish', credentialsStatus: 'unauthorized', credentials: () => ({ token: 'gibberish' }) },

@@ -1,17 +1,17 @@
 import type { CallerName } from './callers.ts';
 
 /**
- * A channel of each kind: the rule that opens it, and who may. The hub of the matrix has these
+ * A channel of each kind: its rule, and the callers with access. The hub of the matrix has these
  * rules and no others.
  */
 export interface ChannelRow {
   readonly channel: string;
   readonly rule?: Readonly<Record<string, unknown>> & { readonly pattern: string };
   readonly subscribe: readonly CallerName[];
-  /** Those who may also see what was before they came. */
+  /** Callers who may also read its history. */
   readonly history: readonly CallerName[];
   readonly publish: readonly CallerName[];
-  /** Callers about whom the hub cannot ask the site at present. */
+  /** Callers for whom the hub cannot reach the site. */
   readonly unavailable?: readonly CallerName[];
 }
 
@@ -27,11 +27,11 @@ const USERS: readonly CallerName[] = [...TOKENS, ...LOGINS];
 const SEVEN: readonly CallerName[] = ['token, right user', 'login, right user'];
 const EIGHT: readonly CallerName[] = ['token, other user', 'login, other user'];
 /**
- * `>` in a user's token is all that is the site's; what begins with `polycast.` it would have to
- * name.
+ * `>` in a user's token covers the site's channels only. It would have to name channels that begin
+ * with `polycast.`.
  */
 const ALL_GRANTED: CallerName = 'token, with a grant of everything';
-/** A server's key is decided by its scopes alone, even where anyone may. */
+/** A server's key is decided by its scopes alone, also where anyone may read. */
 const KEYS: readonly CallerName[] = ['key with it', 'admin'];
 const ANYONE: readonly CallerName[] = ['none', 'login, unknown to the site', ...USERS, ...KEYS];
 
@@ -97,7 +97,7 @@ export const CHANNELS: readonly ChannelRow[] = [
     history: ['token, with grants', ALL_GRANTED, ...KEYS],
     publish: ['token, with grants', ALL_GRANTED, ...KEYS],
   },
-  // Private channels by their own name: the user's to read, and never a user's to write.
+  // Private channels by their own name: the user may read them, and never write to them.
   {
     channel: 'polycast.private.8',
     subscribe: [...EIGHT, ...KEYS],
@@ -106,14 +106,14 @@ export const CHANNELS: readonly ChannelRow[] = [
   },
 ];
 
-/** Who may read all that a pattern covers, and a channel that it covers. */
+/** Callers who may read all channels of a pattern, and one of these channels. */
 export interface PatternRow {
   readonly pattern: string;
   readonly channel: string;
   readonly subscribe: readonly CallerName[];
 }
 
-/** No pattern opens what its channels do not: it needs every rule on its way. */
+/** A pattern allows only what its channels allow: it needs permission by every rule for them. */
 export const PATTERNS: readonly PatternRow[] = [
   { pattern: 'open.*', channel: 'open.news', subscribe: ANYONE },
   { pattern: 'members.>', channel: 'members.news', subscribe: [...USERS, ...KEYS] },

@@ -14,31 +14,33 @@ import { TOKEN_COOKIE } from './kit/tokens.ts';
 import { startWorld, type TestWorld } from './kit/world.ts';
 
 /**
- * Pages of other origins, in a browser whose user is logged in, try to read in the user's name and
- * to send in it (PROTOCOL.md section 13.7). The cookie travels with what they send: what stops them
- * is the hub.
+ * Pages of other origins, in a browser whose user is logged in, try to read and send in the user's
+ * name (PROTOCOL.md section 13.7). The browser sends the cookie with their requests, so the hub
+ * must refuse them.
  */
 const CHROMIUM = process.env['POLYCAST_CHROMIUM'] ?? '/usr/bin/chromium';
 const isInstalled = existsSync(CHROMIUM);
-/** User 7's own, and the one that is open to anyone: from a strange page not even that. */
+/**
+ * User 7's own channel, and the one that is open to anyone: a foreign page may not read even that.
+ */
 const CHANNELS = ['inbox.7.letters', 'open.news'];
 
-/** What a browser has that is user 7's, and where the hub is to the pages. */
+/** User 7's credentials in the browser, and the origins of the hub and the pages. */
 interface Setting {
-  /** The name that pages call the hub by, … */
+  /** The name of the hub in pages, … */
   readonly hub: string;
   /**
-   * … that of the allowed page, and those of others; `null` is a sandboxed frame within the allowed
+   * … that of the allowed page, and those of others. `null` is a sandboxed frame within the allowed
    * page.
    */
   readonly friend: string;
   readonly strangers: Readonly<Record<string, string | null>>;
   readonly cookie: () => Parameters<BrowserContext['addCookies']>[0][number];
-  /** Strangers whose requests the browser itself sends without the cookie. */
+  /** Foreign pages for which the browser itself omits the cookie. */
   readonly withheld: readonly string[];
 }
 
-/** The least careful that a site can be: the cookie is sent along whatever page asks. */
+/** The least careful site possible: the browser sends the cookie for any page. */
 const CARELESS = { domain: '127.0.0.1', path: '/', secure: true, sameSite: 'None', httpOnly: true } as const;
 const ONE_HOST = {
   hub: '127.0.0.1',
@@ -72,9 +74,9 @@ const SETTINGS: Readonly<Record<string, Setting>> = {
 };
 
 let world: TestWorld;
-/** Where the allowed page is served, by whatever name. */
+/** The address of the allowed page, with any name. */
 let friendPort: number;
-/** At the hub's name, and not the hub: what is sent to it would be sent to the hub as well. */
+/** A spy at the hub's name: it receives the cookies that the hub would receive. */
 let spy: { readonly port: number; readonly cookies: (string | undefined)[] };
 
 beforeAll(async () => {
@@ -163,7 +165,8 @@ describe.skipIf(!isInstalled).each(Object.entries(SETTINGS))('with %s in a cooki
       for (const channel of CHANNELS) {
         const marker = `by a stranger at ${name} with ${login}, ${way}`;
         await stranger().evaluate(attempt, target(channel, marker));
-        // What a friend sends afterwards has arrived: so would have what the stranger sent.
+        // The friend's later message has arrived, so the stranger's earlier one would have arrived
+        // too.
         const after = `after ${marker}`;
         await friend.evaluate(attempt, target(channel, after));
         await until('the later has arrived', async () => (await everythingIn(channel)).includes(after));
@@ -182,14 +185,14 @@ const FLAGS = [
   '--host-resolver-rules=MAP *.test 127.0.0.1',
 ];
 
-/** As the admin sees it. */
+/** Reads as the administrator. */
 async function everythingIn(channel: string): Promise<string> {
   const headers = { Authorization: `Bearer ${world.issuer.key('admin')}` };
   const { text } = await call(`${world.hub.url}/v1/channels/${channel}/history?limit=1000`, { headers });
   return decodeURIComponent(text.replaceAll('+', ' '));
 }
 
-/** What an allowed page shows and does not trust: its origin is `null`. */
+/** Untrusted content within an allowed page: its origin is `null`. */
 async function sandboxedFrame(page: Page): Promise<Frame> {
   await page.evaluate(() =>
     new Promise((resolve) => {
@@ -203,7 +206,7 @@ async function sandboxedFrame(page: Page): Promise<Frame> {
   return page.frames()[1] as Frame;
 }
 
-/** Of a user who lets third parties have cookies. */
+/** A user whose browser allows third-party cookies. */
 function leastCarefulProfile(): string {
   const folder = temporaryFolder('chromium');
   mkdirSync(join(folder, 'Default'));

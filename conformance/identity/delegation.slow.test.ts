@@ -16,9 +16,7 @@ const MIB = 1024 * 1024;
 const CONNECTIONS = 10_000;
 const COOKIES = 2000;
 const CONCURRENT_MAX = 16;
-/**
- * No caller may be refused only because site, hub and crowd share a machine with other programs.
- */
+/** No caller may be refused only because the site, the hub and the clients share a busy machine. */
 const PATIENT = { timeoutMs: 30_000, queueTimeoutMs: 120_000 };
 const opened: { close(): unknown }[] = [];
 
@@ -47,7 +45,7 @@ async function kit(behave: Behaviour, settings: object = {}): Promise<Kit> {
   return { site, hub };
 }
 
-/** A page that opens a stream of its visitor's letters. */
+/** A page that opens a stream of its visitor's private messages. */
 function open({ hub }: Kit, session: string): RawSocket {
   const raw = new RawSocket(connect(hub.port, '127.0.0.1'));
   opened.push({ close: () => raw.socket.destroy() });
@@ -57,7 +55,7 @@ function open({ hub }: Kit, session: string): RawSocket {
   return raw;
 }
 
-/** Some thousand at once are what a listening socket takes in before it makes them wait. */
+/** A listening socket accepts some thousand connections before it makes others wait. */
 async function openAll(world: Kit, sessions: readonly string[]): Promise<RawSocket[]> {
   const all: RawSocket[] = [];
   for (const session of sessions) {
@@ -100,15 +98,15 @@ test('a site that hangs: connected users stay, others receive Retry-After, and n
   expect(all.filter(({ status }) => status !== 503)).toHaveLength(0);
   await Promise.all(all.map((raw) => raw.receives(/"code":"identity_unavailable"/)));
   expect(all.every(({ text }) => /\r\nRetry-After: \d+\r\n/i.test(text))).toBe(true);
-  // It is given up once a question that was answered before has failed as well: those that were
-  // under way until then, and those that tried it again.
+  // The hub pauses requests once a known user's request has failed as well. Until then requests
+  // were in flight, and some were retried.
   expect(world.site.requests.length - asked).toBeLessThanOrEqual(3 * CONCURRENT_MAX);
   const again = open(world, 'user-ada');
   await again.receives(/polycast\.ready/);
   expect(known.closed).toBe(false);
   const { errors, slowestMs } = await canary.stop();
   expect(errors).toEqual([]);
-  // As long as it may take on a busy machine that opens thousands of connections.
+  // The time that it may take on a busy machine that opens thousands of connections.
   expect(slowestMs).toBeLessThan(8000);
 });
 
@@ -137,10 +135,9 @@ test('answers of a gigabyte from the site are not buffered', async () => {
   expect(all.filter(({ status }) => status !== 503)).toHaveLength(0);
   expect(world.site.requests).toHaveLength(500);
   expect((await canary.stop()).errors).toEqual([]);
-  // What was read of each before it was given up, 64 KiB and the chunk that was too much, collected
-  // or not yet.
+  // The bytes read of each answer before it was aborted: 64 KiB and one chunk, collected or not.
   expect(memoryBytes(world) - before).toBeLessThan(128 * MIB);
-  // Of 500 gigabytes, what fits into the buffers of the sockets.
+  // Of 500 gigabytes, only the bytes that fit into the buffers of the sockets.
   expect(sentBytes / 500).toBeLessThan(16 * MIB);
 });
 

@@ -5,7 +5,7 @@ import type { Outcome } from './access-methods.ts';
 
 export type Outcomes = Readonly<Partial<Record<CallerName, Outcome>>>;
 
-/** What the tables say of each caller. */
+/** The expected outcomes of each caller. */
 export function expected(permission: Permission, way?: string, unavailable: readonly CallerName[] = []): Outcomes {
   const cells = CALLERS.map((caller) => {
     const isUnavailable = unavailable.includes(caller.name);
@@ -17,12 +17,12 @@ export function expected(permission: Permission, way?: string, unavailable: read
   return Object.fromEntries(cells) as Outcomes;
 }
 
-/** The same, with the callers who get the answer for a channel that does not exist. */
+/** The same, with the callers who receive the answer for a missing channel. */
 export function expectedOfRow({ permission, hiddenFrom = [] }: Pick<RouteRow, 'permission' | 'hiddenFrom'>): Outcomes {
   return { ...expected(permission), ...Object.fromEntries(hiddenFrom.map((name) => [name, 'not_found'])) };
 }
 
-/** Of `HEAD` the status is all that is seen. */
+/** For `HEAD` only the status is visible. */
 export function expectedOf(caller: Caller, permission: Permission, way?: string): Outcome {
   const outcome = expectedCode(caller, permission);
   return way === 'HEAD' && outcome !== 'allowed' ? String(ERRORS[outcome].status) : outcome;

@@ -5,9 +5,9 @@ import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { rawSocket } from '../kit/wire/raw-socket.ts';
 
 /**
- * What is open because only this machine can reach it can be reached by every page in a browser of
- * this machine, once the page's name has been pointed here (DNS rebinding): so no name is answered
- * but those of the loopback (PROTOCOL.md section 13.7).
+ * A hub that is open to this machine only can be reached by every page in a browser of this
+ * machine, if the page's host name resolves to the loopback (DNS rebinding). So the hub answers
+ * requests for loopback names only (PROTOCOL.md section 13.7).
  */
 const FOREIGN = [
   'evil.example',
@@ -45,7 +45,10 @@ async function start(more: object = {}): Promise<HubProcess> {
   return hub;
 }
 
-/** The status of the answer. @param target of the request line, where that is no path */
+/**
+ * Returns the status of the answer.
+ * @param target of the request line, if that is not a path
+ */
 async function statusOf(hub: HubProcess, line: string, headers: string, name: string): Promise<number> {
   const socket = await rawSocket(hub.url);
   const body = headers.includes('Content-Length') ? JSON_BODY : '';

@@ -7,8 +7,8 @@ import { expected, expectedOf, expectedOfRow, isAllowed, type Outcomes } from '.
 import { operate, PUBLISH_METHODS, READ_METHODS, request, type Outcome } from './access-methods.ts';
 
 /**
- * Every route and operation x each transport x every kind of caller: what came of it is what the
- * tables say.
+ * Every route and operation, on each transport, by every kind of caller: the outcomes are those of
+ * the tables.
  */
 let world: TestWorld;
 
@@ -101,7 +101,7 @@ describe('@me', () => {
       }),
     );
     const everyUser = CALLERS.filter(({ credentialsStatus }) => credentialsStatus === 'user').map(({ name }) => name);
-    // A server is no user, and has to say who it is as one, like anybody else.
+    // A server is not a user: it must authenticate as one, like any other caller.
     const asked = CALLERS.map((caller) => {
       const credentialsStatus = caller.credentialsStatus === 'server' ? 'nobody' : caller.credentialsStatus;
       return [caller.name, expectedOf({ ...caller, credentialsStatus }, everyUser, way)];
@@ -128,7 +128,7 @@ test.each(Object.entries(OPERATIONS).filter(([, { operation }]) => operation !==
   },
 );
 
-/** One cell after the other: what one caller may must not depend on who else asks. */
+/** One cell after the other, so that the result for one caller does not depend on others. */
 async function all(attempt: (credentials: Credentials, caller: Caller) => Promise<Outcome>): Promise<Outcomes> {
   const outcomes: Partial<Record<CallerName, Outcome>> = {};
   for (const caller of CALLERS) outcomes[caller.name] = await attempt(caller.credentials(world.issuer), caller);

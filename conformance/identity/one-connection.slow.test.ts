@@ -10,8 +10,8 @@ import { expected, expectedOf, expectedOfRow, type Outcomes } from './expected-o
 import { headersOf, type Outcome } from './access-methods.ts';
 
 /**
- * The matrix over HTTP/2 (PROTOCOL.md section 13.8), with all callers at once on one connection, as
- * behind a proxy: each stream is judged by its own credentials, whatever its neighbours brought.
+ * The matrix over HTTP/2 (PROTOCOL.md section 13.8), with all callers on one connection, as behind
+ * a proxy. Each stream is decided by its own credentials.
  */
 let world: TestWorld;
 let client: Http2Client;

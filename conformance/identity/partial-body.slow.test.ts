@@ -8,9 +8,9 @@ import { startWorld, type TestWorld } from './kit/world.ts';
 import { ROUTES, type PreparedRequest } from './rows.ts';
 
 /**
- * Credentials end while a request is under way: half a body is sent, they end, the rest is sent.
- * Nothing of that may be done. The routes are the hub's own, so that a new one is tried here too,
- * or fails for want of a row.
+ * Credentials that end during a request: the client sends half a body, its credentials end, it
+ * sends the rest. The hub must not perform the request. The routes are read from the hub, so a new
+ * route is tested here too, or fails without a row.
  */
 let world: TestWorld;
 let routes: readonly string[];
@@ -31,7 +31,7 @@ beforeAll(async () => {
 
 /** The caller is not checked, so no permission can end. */
 const ASKS_NOTHING = new Set(['POST /v1/websub']);
-/** Answered without a look at any body. */
+/** Answered without reading a body. */
 const READS_NO_BODY = new Set([
   'DELETE /v1/keys/{id}',
   'DELETE /v1/subscriptions/{id}',
@@ -40,16 +40,14 @@ const READS_NO_BODY = new Set([
   'DELETE /v1/hooks/{id}',
 ]);
 
-/**
- * Those that the rows have other ways for, or that read a body only when they are asked otherwise.
- */
+/** Requests of routes that the rows test in other ways, or without a body. */
 const BODIES: Readonly<Record<string, PreparedRequest>> = {
   'POST /v1/events': { path: '/v1/events', body: { channel: CHANNEL, data: 1 } },
   'POST /v1/channels/{channel}/events': { path: `/v1/channels/${CHANNEL}/events`, body: { any: 'data' } },
   'DELETE /v1/hooks': { path: '/v1/hooks', body: { target_url: 'http://127.0.0.1:9/none' } },
 };
 
-/** How credentials end, and what is then answered. */
+/** The ways in which credentials end, and the answers. */
 const ENDINGS: Readonly<
   Record<string, { end(key: string): Promise<unknown>; expires?: () => string; code: string; status: number }>
 > = {
@@ -125,7 +123,7 @@ interface Begun {
   readonly rest: string;
 }
 
-/** Sends all but the last byte, and waits until the hub has taken the request up. */
+/** Sends all but the last byte, and waits until the hub handles the request. */
 async function begin(route: string, key: string): Promise<Begun> {
   const [method = ''] = route.split(' ');
   const asked = BODIES[route] ?? (await ROUTES[route]?.request?.(world, ADMIN));
@@ -147,7 +145,7 @@ async function send(
     `${method} ${path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${key}\r\nContent-Type: ${contentType}\r\n` +
       `${more}Content-Length: ${Buffer.byteLength(body)}\r\nExpect: 100-continue\r\n\r\n${body.slice(0, -1)}`,
   );
-  // Said in the turn in which the request is handed on.
+  // Emitted in the turn in which the request is handled.
   await socket.receives(/^HTTP\/1\.1 100 /);
   return { socket, rest: body.slice(-1) };
 }

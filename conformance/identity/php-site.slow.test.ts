@@ -5,8 +5,8 @@ import { until } from '../kit/wait.ts';
 import { startPhpSite, type PhpSite } from './kit/php-site.ts';
 
 /**
- * examples/php-site in Chromium: its own login and sessions, the hub beside it. The session cookie
- * is all that the browser has.
+ * examples/php-site in Chromium: its own login and sessions, with the hub beside it. The browser
+ * has the session cookie only.
  */
 const CHROMIUM = process.env['POLYCAST_CHROMIUM'] ?? '/usr/bin/chromium';
 const isInstalled = existsSync(CHROMIUM) && existsSync('/usr/bin/php');
@@ -43,7 +43,7 @@ describe.skipIf(!isInstalled).each(['websocket', 'sse', 'long-poll', 'short-poll
     await shows(ada, 'letters', `Ben: ${unique('at nine')}`);
     expect(await ada.textContent('#letters')).not.toContain(unique('dinner at eight?'));
 
-    // In another tab, so that the first one's connection is the hub's to end.
+    // In another tab, so that the hub ends the first tab's connection.
     const second = await ben.context().newPage();
     await second.goto(`${site.url}/?transports=${transport}`);
     await connected(second, transport);
@@ -52,7 +52,7 @@ describe.skipIf(!isInstalled).each(['websocket', 'sse', 'long-poll', 'short-poll
     await answered;
     const startMs = performance.now();
     await until('the first tab is cut off', async () => (await ben.textContent('#state')) !== transport);
-    // A client that gets no event finds out when a wait ends, after 25 seconds.
+    // A client without events notices it at the end of a wait, after 25 seconds.
     expect(performance.now() - startMs).toBeLessThan(10_000);
     await until('it has learnt that it may not come back', async () => (await ben.textContent('#state')) === 'closed');
     await second.waitForSelector('#login');
@@ -71,7 +71,7 @@ describe.skipIf(!isInstalled).each(['websocket', 'sse', 'long-poll', 'short-poll
 
 test('PHP logs no warning or error', () => expect(site?.phpErrors() ?? []).toEqual([]));
 
-/** A browser of one's own, logged in by the site's form. */
+/** A new browser, logged in with the site's form. */
 async function logIn(user: User, transport: string): Promise<Page> {
   const context = await browser.newContext();
   const page = await context.newPage();
@@ -93,7 +93,7 @@ function connected(page: Page, transport: string): Promise<void> {
   return until('it is connected', async () => (await page.textContent('#state')) === transport);
 }
 
-/** By the site's forms; the page stays where it is. */
+/** With the site's forms; the page does not change. */
 async function write(page: Page, what: 'news' | 'letter', text: string, to?: User): Promise<void> {
   const status = await page.evaluate(
     async ({ id, fields }) => {

@@ -7,7 +7,7 @@ import { Seeded } from '../kit/seeded.ts';
 import { pause, until } from '../kit/wait.ts';
 import { startUsersHub, type UsersHub } from './kit/users-hub.ts';
 
-/** PROTOCOL.md section 13.6, seen from outside, on real hubs that are also killed. */
+/** PROTOCOL.md section 13.6 from the outside, on real hubs, including killed ones. */
 const ROOM = 'room.1';
 const CONFIG = {
   presence: { graceSeconds: 3, pollSeconds: 4, listedMax: 20, systemEvents: true },
@@ -36,7 +36,7 @@ const snapshotOf = async (channel = ROOM): Promise<Snapshot> =>
   (await hub.request('GET', `/v1/channels/${channel}/presence`)).json<Snapshot>();
 const usersIn = ({ members }: Snapshot): string[] => members.map(({ user }) => user).toSorted();
 
-/** The state after the events, for a reader that began with this state. */
+/** The state after the events, from a given state. */
 function fold(events: readonly PresenceRecord[], known?: Snapshot): Omit<Snapshot, 'cursor'> {
   const members = new Map(known?.members.map((member) => [member.user, member]));
   let counts = { listed: known?.listed ?? true, users: known?.users ?? 0, anonymous: known?.anonymous ?? 0 };
@@ -122,7 +122,7 @@ describe('a user that joins and leaves', () => {
       await pause(300);
     }
     await ann.stop();
-    // A user who arrives as the old page closes.
+    // A user whose new page connects as the old one closes.
     enter('ann', 'websocket');
     await pause(4500);
     expect(wordsOf(onlooker).toSorted()).toEqual(['join ann', 'occupied', 'online ann']);

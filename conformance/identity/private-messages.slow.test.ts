@@ -6,7 +6,7 @@ import { TRANSPORTS, type Follower } from '../kit/clients/followers.ts';
 import { until } from '../kit/wait.ts';
 import { startUsersHub, type UsersHub } from './kit/users-hub.ts';
 
-/** PROTOCOL.md section 13.5, seen from outside. */
+/** PROTOCOL.md section 13.5 from the outside. */
 let hub: UsersHub;
 beforeAll(async () => {
   hub = await startUsersHub({});
@@ -23,7 +23,7 @@ const datas = (follower: Follower): unknown[] => follower.received.map(({ data }
 const userOf = async (name: string): Promise<UserAnswer> =>
   (await hub.request('GET', `/v1/users/${encodeURIComponent(name)}`)).json<UserAnswer>();
 
-/** Whether all have begun to read: what is sent from now on reaches them as it comes. */
+/** Whether all of them have begun to read: later messages reach them live. */
 async function arrived(user: string, followers: readonly Follower[]): Promise<void> {
   await until('all are there', async () => {
     await hub.request('POST', `/v1/users/${encodeURIComponent(user)}/events`, { data: 'are you there?' });
@@ -72,7 +72,7 @@ describe('a private message', () => {
     const after = hub.follow(transport, { channels: ['@me'], after: cursor, user });
     await until('the letters have come', () => datas(after).includes('three'));
     expect(datas(after).slice(-3)).toEqual(sent);
-    // And, with its whole history, to a device that was never there.
+    // Also, with the whole history, a device that was never connected.
     const fresh = hub.follow(transport, { channels: ['@me'], after: 'earliest', user });
     await until('all have come', () => datas(fresh).includes('three'));
     expect(datas(fresh).slice(-3)).toEqual(sent);
@@ -232,7 +232,7 @@ describe('a user', () => {
       const reply = await hub.request('POST', `/v1/users/${user}/disconnect`, { reason: 'log-out' });
       expect(reply.status).toBe(200);
       await until('it is told to go', () => follower.errors.some((error) => error.startsWith('401')));
-      // A client that gets no event finds out when a wait ends, after 25 seconds.
+      // A client without events notices it at the end of a wait, after 25 seconds.
       expect(performance.now() - startMs).toBeLessThan(10_000);
       await follower.stop();
       expect((await userOf(user)).sessions).toEqual([]);
@@ -294,7 +294,7 @@ describe('a user of the site', () => {
       await until('its answer holds', async () =>
         JSON.stringify(await (await other.request('GET', '/v1/users/ann')).json()).includes('"Ann"'),
       );
-      // A poll is answered at once, and its next request is another session.
+      // A poll is answered immediately, and its next request is another session.
       expect((await sessions())[0]?.session === before?.session).toBe(transport !== 'long-poll');
       answer = { user: null };
       await again();

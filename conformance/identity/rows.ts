@@ -13,14 +13,14 @@ import {
 } from './kit/world.ts';
 
 /**
- * What each operation asks of its caller. `nothing`: whoever reaches the port may, and no
- * credentials are looked at. `entry`: whoever is not refused for their credentials. `subscribe`,
- * `history`, `publish`: what is asked of a channel, so the row is tried with a channel of each
- * kind. Else those who may are named.
+ * The permission that an operation requires. `nothing`: none, and credentials are not checked.
+ * `entry`: valid credentials or none. `subscribe`, `history`, `publish`: a permission for a
+ * channel, so the row is tested with a channel of each kind. Otherwise the allowed callers are
+ * named.
  */
 export type Permission = 'nothing' | 'entry' | 'subscribe' | 'history' | 'publish' | readonly CallerName[];
 
-/** A request that is not one of the ways of reading and publishing. */
+/** A request other than those of the ways to read and publish. */
 export interface PreparedRequest {
   readonly path: string;
   readonly body?: unknown;
@@ -30,29 +30,32 @@ export interface RouteRow {
   readonly permission: Permission;
   /** Callers who get `not_found`. */
   readonly hiddenFrom?: readonly CallerName[];
-  /** How it is asked for; left out where the routes of channels have ways of their own. */
+  /** The request; left out for channel routes, which have ways of their own. */
   readonly request?: (world: TestWorld, caller: Caller) => PreparedRequest | Promise<PreparedRequest>;
 }
 
 const ADMINS: readonly CallerName[] = ['admin', 'key for administration'];
-/** Who may see to users: log them out, and the like. */
+/** Callers who may administer users, for example log them out. */
 const USER_ADMINS: readonly CallerName[] = [...ADMINS, 'key for users'];
-/** Who may see to subscriptions; those of other channels than a key's are not there for it. */
+/**
+ * Callers who may administer subscriptions. Subscriptions of channels outside of a key's scopes do
+ * not exist for it.
+ */
 const SUBSCRIBERS: readonly CallerName[] = [
   'admin',
   'key for subscriptions',
   'key for these subscriptions and their channels',
 ];
 const OTHER_SUBSCRIBERS: readonly CallerName[] = ['key for other subscriptions'];
-/** And who may have events delivered besides. */
+/** Callers who may also have events delivered. */
 const DELIVERED_TO: readonly CallerName[] = ['admin', 'key for these subscriptions and their channels'];
 const PUBLISHERS: readonly CallerName[] = ['admin', 'key with it'];
-/** Of the channel with presence, for callers who may read it. */
+/** For the channel with presence: callers who may read it. */
 const MEMBERS: readonly CallerName[] = CHANNELS.find(({ channel }) => channel === 'members.news')?.subscribe ?? [];
 
 /**
- * A row for every operation of `/openapi.json`. What is asked of a channel is tried in all ways of
- * reading or publishing.
+ * A row for every operation of `/openapi.json`. Permissions for channels are tested with all ways
+ * to read or publish.
  */
 export const ROUTES: Readonly<Record<string, RouteRow>> = {
   'GET /v1/events': { permission: 'subscribe' },
@@ -189,7 +192,7 @@ export const ROUTES: Readonly<Record<string, RouteRow>> = {
   },
 };
 
-/** What is below the address of a subscription. */
+/** Routes below a subscription. */
 function ofSubscription(below: string, body?: unknown): RouteRow {
   return {
     permission: SUBSCRIBERS,
@@ -209,7 +212,7 @@ function ofHook(): RouteRow {
   };
 }
 
-/** The same of one that is pulled from. */
+/** The same routes of a pull subscription. */
 function ofQueue(below: string, body: unknown): RouteRow {
   return {
     ...ofSubscription(below),
@@ -228,26 +231,23 @@ function ofDeadLetter(below: string): RouteRow {
   };
 }
 
-/** Those that are asked for by their row, and not by a way of reading or publishing. */
+/** Routes that are tested with their row's request. */
 export const REQUESTS: readonly (RouteRow & Required<Pick<RouteRow, 'request'>> & { readonly route: string })[] =
   Object.entries(ROUTES).flatMap(([route, { request, ...row }]) =>
     request === undefined ? [] : [{ route, request, ...row }],
   );
 
-/**
- * What asks for an operation of a WebSocket, when it is not asked for by a way of reading or
- * publishing.
- */
+/** The message of a WebSocket operation, unless a way to read or publish sends it. */
 export interface OperationRow extends Pick<RouteRow, 'permission' | 'hiddenFrom'> {
   readonly operation?: (world: TestWorld) => object | Promise<object>;
 }
 
-/** A row for every operation of a WebSocket: another one does not compile without its own. */
+/** A row for every WebSocket operation: without one, the program does not compile. */
 export const OPERATIONS: Readonly<Record<ClientMessage['op'], OperationRow>> = {
   subscribe: { permission: 'subscribe' },
   unsubscribe: { permission: 'entry', operation: () => ({ op: 'unsubscribe', channels: ['open.news'] }) },
   publish: { permission: 'publish' },
-  // Credentials of the handshake are replaced, so the token is the caller's own.
+  // The credentials of the handshake are replaced, so the token is the caller's own.
   auth: { permission: 'entry' },
   ping: { permission: 'entry', operation: () => ({ op: 'ping' }) },
   pull: { ...ofPullOperation({ op: 'pull', credit: 1 }), permission: DELIVERED_TO },

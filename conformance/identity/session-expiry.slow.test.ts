@@ -9,8 +9,8 @@ import { ISSUER, signToken } from './kit/tokens.ts';
 
 const SECRET = 'a secret of thirty-two bytes or more';
 /**
- * PROTOCOL.md section 13.4 says a second: that, and what a busy machine needs for it. By themselves
- * they last for 25 seconds and more.
+ * PROTOCOL.md section 13.4 allows a second; the rest is for a busy machine. Without the expiry the
+ * connections last for 25 seconds or more.
  */
 const REVOKED_WITHIN_MS = 10_000;
 

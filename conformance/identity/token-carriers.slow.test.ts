@@ -13,8 +13,7 @@ import {
 } from './access-methods.ts';
 
 /**
- * A token is the same wherever it comes in (PROTOCOL.md section 13.2); and where several come in,
- * one decides.
+ * A token is equivalent in all places (PROTOCOL.md section 13.2). With several tokens, one decides.
  */
 let world: TestWorld;
 
@@ -89,7 +88,7 @@ test.each(Object.entries(PUBLISH_METHODS).filter(([way]) => way !== 'WebSocket')
 
 test('the log contains no credentials, at any level', () => {
   const brought = CALLERS.flatMap(({ credentials }) => Object.values(credentials(world.issuer)) as readonly string[]);
-  // Of a token or key its last part is the secret one.
+  // The last part of a token or key is the secret one.
   const secrets = brought.map((text) => text.split(/[._]/).at(-1) as string).filter((text) => text.length > 3);
   expect(secrets.length).toBeGreaterThan(15);
   const log = world.hub.log();

@@ -1,19 +1,19 @@
 let cleanups: (() => void)[] = [];
 
 /**
- * What a file of tests has started ends with it, and at the latest with its process; without tests,
- * as in a run by hand, with that alone.
+ * Programs that a test file starts are ended with the file, at the latest with its process. Without
+ * tests, as in a run by hand, they end with the process.
  */
 if (process.env['VITEST'] !== undefined) (await import('vitest')).afterAll(runCleanups);
 process.on('exit', runCleanups);
 
-/** Has something done when the tests of this file are over; the answer calls it off. */
+/** Registers a function for the end of the tests of this file. The returned function cancels it. */
 export function atExit(step: () => void): () => void {
   cleanups.push(step);
   return () => void (cleanups = cleanups.filter((each) => each !== step));
 }
 
-/** The last first; what one cannot do keeps no other from its turn. */
+/** In reverse order. The failure of one does not prevent the others. */
 function runCleanups(): void {
   for (const step of cleanups.toReversed()) {
     try {

@@ -9,13 +9,13 @@ import { hasNginx, spawnNginx } from './nginx.ts';
 import { unusedPort } from './unused-port.ts';
 import { until } from './wait.ts';
 
-/** What came through a cache. */
+/** A response through a cache. */
 export interface Cached {
   readonly status: number;
   readonly text: string;
 }
 
-/** A cache of others in front of an origin, as its users run it. */
+/** A third-party cache in front of an origin, configured as its users do. */
 export interface Cache {
   get(path: string, headers?: Readonly<Record<string, string>>): Promise<Cached>;
   close(): void | Promise<void>;
@@ -23,7 +23,7 @@ export interface Cache {
 
 const VARNISH = '/usr/sbin/varnishd';
 
-/** Each kind. `isProxy`: it stands before the hub, for all. */
+/** Each kind of cache. `isProxy`: one shared cache before the hub. */
 export const CACHES: readonly {
   readonly name: string;
   readonly isInstalled: boolean;
@@ -36,7 +36,7 @@ export const CACHES: readonly {
   { name: 'undici, private', isInstalled: true, isProxy: false, start: (port) => startUndici(port, 'private') },
 ];
 
-/** `proxy_cache` by the settings of the deployment guide, and no others. */
+/** `proxy_cache` with the settings of the deployment guide only. */
 async function startNginx(originPort: number): Promise<Cache> {
   const [ofHttp = '', ofLocation = ''] = guideBlocks(/proxy_cache/);
   const { child, port } = await spawnNginx((folder, ownPort) => {
@@ -66,8 +66,8 @@ function guideBlocks(about: RegExp): readonly string[] {
 }
 
 /**
- * With all requests looked up in the cache: by its own rules it would pass on those with cookies,
- * whatever the hub says.
+ * It looks up all requests in the cache. By its own rules it would forward requests with cookies,
+ * whatever the hub's headers are.
  */
 async function startVarnish(originPort: number): Promise<Cache> {
   const folder = temporaryFolder('varnish');
@@ -100,10 +100,7 @@ async function proxy(child: ChildProcess, port: number): Promise<Cache> {
   };
 }
 
-/**
- * The cache of RFC 9111 that Node's `fetch` can be given: as of a proxy, or as of one browser with
- * one user after the other.
- */
+/** The cache of RFC 9111 for Node's `fetch`: as a proxy, or as one browser with several users. */
 async function startUndici(originPort: number, type: 'shared' | 'private'): Promise<Cache> {
   const agent = new Agent({ connections: 64 });
   const dispatcher = agent.compose(interceptors.cache({ type }));

@@ -7,10 +7,7 @@ export interface CertificateFiles {
   readonly keyFile: string;
 }
 
-/**
- * A certificate for `localhost` and 127.0.0.1 that signs itself, and its key, in a folder of their
- * own.
- */
+/** A self-signed certificate for `localhost` and 127.0.0.1, and its key, in a temporary folder. */
 export function selfSigned(name = 'localhost'): CertificateFiles {
   const folder = temporaryFolder('tls');
   const files = { certificateFile: join(folder, 'certificate.pem'), keyFile: join(folder, 'key.pem') };

@@ -3,8 +3,8 @@ import type { AddressInfo } from 'node:net';
 import { once } from 'node:events';
 
 /**
- * Stands between a cache and the hub, passes all on as it is, and counts the requests that reach
- * the hub.
+ * Forwards everything between a cache and the hub unchanged, and counts the requests that reach the
+ * hub.
  */
 export interface CountingProxy {
   readonly port: number;

@@ -3,16 +3,16 @@ import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { temporaryFolder } from './folders.ts';
 
-/** Whether there is a compiler, on a system on which the shim works. */
+/** Whether there is a compiler, on a system that the shim supports. */
 export const canShim: boolean = process.platform === 'linux' && spawnSync('cc', ['--version']).status === 0;
 
-/** A disk of which the test decides: see `disk-shim.c`. */
+/** A disk whose failures the test controls: see `disk-shim.c`. */
 export interface Disk {
-  /** What the process under test is started with. */
+  /** The environment of the process under test. */
   readonly environment: Readonly<Record<string, string>>;
-  /** Gives an order, or takes it back. */
+  /** Sets or removes a fault. */
   order(name: 'full' | 'hold' | 'kill-at' | 'journal', content: string | undefined): void;
-  /** Whether a sync has been held up. */
+  /** Whether a sync is delayed at the moment. */
   isHeld(): boolean;
   forgetHeld(): void;
   readonly journal: string;
@@ -20,7 +20,7 @@ export interface Disk {
 
 let library: string | undefined;
 
-/** @param root the folder, by its real path, whose files it stands before */
+/** @param root the real path of the folder whose files it controls */
 export function shimDisk(root: string): Disk {
   const control = temporaryFolder('shim-control');
   const path = (name: string): string => join(control, name);

@@ -1,12 +1,10 @@
 import { WebSocket } from 'ws';
 import { residentBytes, type HubProcess } from './hub-process.ts';
 
-/** The environment of a hub process whose heap is to be looked at. */
+/** The environment of a hub process whose heap is measured. */
 export const WITH_INSPECTOR: Readonly<Record<string, string>> = { NODE_OPTIONS: '--inspect=127.0.0.1:0' };
 
-/**
- * Looks at the memory of a hub over the inspector of its Node: nothing of it is in the hub itself.
- */
+/** Measures the memory of a hub through its Node inspector, without any code in the hub. */
 export class Heap {
   readonly #socket: WebSocket;
   #requestCount = 0;
@@ -23,7 +21,7 @@ export class Heap {
     return new Heap(socket);
   }
 
-  /** What objects and buffers take once all garbage is collected, in bytes. */
+  /** The bytes of objects and buffers after a full garbage collection. */
   async liveBytes(): Promise<number> {
     await this.#request('HeapProfiler.collectGarbage');
     const { result } = await this.#request('Runtime.evaluate', {
@@ -33,8 +31,8 @@ export class Heap {
   }
 
   /**
-   * What the process has in memory once all garbage of its event loop is collected: a busy machine
-   * collects it late.
+   * The resident memory of the process after a collection of its event loop's garbage: a busy
+   * machine collects late.
    */
   static async residentBytes(hub: HubProcess): Promise<number> {
     const heap = await Heap.of(hub);

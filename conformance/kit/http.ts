@@ -1,13 +1,13 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
 
-/** One request, as it is to go over the wire. */
+/** One request, in its exact form. */
 export interface Call {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string | readonly string[]>>;
   readonly body?: string | Uint8Array;
   readonly agent?: http.Agent;
-  /** Given up after this long, in milliseconds. */
+  /** The timeout in milliseconds. */
   readonly timeoutMs?: number;
 }
 
@@ -16,13 +16,13 @@ export interface Reply {
   readonly headers: http.IncomingHttpHeaders;
   readonly bytes: Buffer;
   readonly text: string;
-  /** @throws SyntaxError when the body is no JSON */
+  /** @throws SyntaxError if the body is not JSON */
   json<Value>(): Value;
 }
 
 /**
- * Sends a request and reads the whole answer. Every call has a connection of its own unless it
- * brings an agent.
+ * Sends a request and reads the whole answer. Every call has a new connection unless it has an
+ * agent.
  */
 export function call(
   url: string,
@@ -45,14 +45,14 @@ export function call(
   });
 }
 
-/** What a publish was answered with. */
+/** The answer to a publish. */
 export interface Published {
   readonly id: string;
   readonly channel: string;
   readonly time: string;
 }
 
-/** Publishes one event and expects that it is taken. */
+/** Publishes one event and expects success. */
 export async function publish(hub: string, event: object | string, agent?: http.Agent): Promise<Published> {
   const body = typeof event === 'string' ? event : JSON.stringify(event);
   const headers = { 'Content-Type': 'application/json' };
@@ -66,7 +66,7 @@ export async function publish(hub: string, event: object | string, agent?: http.
   return reply.json<Published>();
 }
 
-/** Publishes many and expects that all are taken. */
+/** Publishes many events and expects success. */
 export async function publishAll(hub: string, events: readonly object[]): Promise<readonly Published[]> {
   const headers = { 'Content-Type': 'application/json' };
   const reply = await call(`${hub}/v1/events`, { method: 'POST', headers, body: JSON.stringify(events) });
@@ -77,7 +77,7 @@ export async function publishAll(hub: string, events: readonly object[]): Promis
   return results;
 }
 
-/** A query string; lists become repeated parameters, what is undefined is left out. */
+/** A query string. Arrays become repeated parameters; undefined values are left out. */
 export function query(parameters: Readonly<Record<string, string | number | readonly string[] | undefined>>): string {
   const pairs = Object.entries(parameters).flatMap(([name, value]) => {
     const values = Array.isArray(value) ? (value as readonly string[]) : value === undefined ? [] : [String(value)];

@@ -9,36 +9,36 @@ import { within } from './wait.ts';
 
 const COMMAND = join(import.meta.dirname, '../../packages/server/src/cli/polycast.ts');
 
-/** A hub in a process of its own, as people run it. */
+/** A hub in a process of its own, started like in production. */
 export interface HubProcess {
   /** `http://127.0.0.1:PORT`. */
   readonly url: string;
   readonly port: number;
   readonly pid: number;
   readonly child: ChildProcess;
-  /** What it logged. */
+  /** Its log. */
   readonly log: () => string;
-  /** What it said on its standard output: the address, and the first key, if it made one. */
+  /** Its standard output: the address, and the first key if it created one. */
   readonly output: () => string;
-  /** Sends a signal and waits for the end; the exit code, or null when it was killed. */
+  /** Sends a signal and waits for the end. Returns the exit code, or null if it was killed. */
   end(signal: NodeJS.Signals): Promise<number | null>;
 }
 
 export interface HubSettings {
-  /** A data folder; in memory when left out. */
+  /** A data folder; in memory if left out. */
   readonly data?: string;
-  /** One that stays free for the next hub when this one is killed, when left out. */
+  /** The port; if left out, one that stays free for the next hub when this one is killed. */
   readonly port?: number;
   readonly config?: Readonly<Record<string, unknown>>;
   /** `ulimit -n` of the process. */
   readonly openFilesMax?: number;
-  /** Writes beyond a limit of file sizes fail, instead of ending the process. */
+  /** Writes beyond a limit of file sizes fail, and do not end the process. */
   readonly writesMayFail?: boolean;
-  /** Beside this process's own. */
+  /** Variables in addition to this process's own. */
   readonly environment?: Readonly<Record<string, string>>;
 }
 
-/** Starts a hub and waits until it listens. It does not outlive this process. */
+/** Starts a hub and waits until it listens. It ends with this process. */
 export async function startHubProcess({
   data = ':memory:',
   port,

@@ -10,8 +10,8 @@ const NGINX = '/usr/sbin/nginx';
 export const hasNginx: boolean = spawnSync(NGINX, ['-v']).status === 0;
 
 /**
- * Starts an nginx of its own, in the foreground.
- * @param http what stands in its block `http`
+ * Starts an nginx in the foreground.
+ * @param http the content of its block `http`
  */
 export async function spawnNginx(
   http: (folder: string, port: number) => string,

@@ -15,17 +15,17 @@ import { tmpdir, userInfo } from 'node:os';
 import { basename, join } from 'node:path';
 
 /**
- * Packages of others, installed by the ordinary client of their registry into a temporary folder
- * that later runs find again. A recipe is a folder of programs with the manifest of their packages,
- * each with its version: `package.json`, `requirements.txt`, `go.mod`, `pom.xml`. The same recipe
- * has the same folder; a changed one is installed anew.
+ * Third-party packages, installed by their registry's ordinary client into a temporary folder that
+ * later runs use again. A recipe is a folder of programs with a manifest of their packages and
+ * versions: `package.json`, `requirements.txt`, `go.mod`, `pom.xml`. An unchanged recipe uses the
+ * same folder; a changed one is installed again.
  */
 export interface Recipe {
-  /** Of programs and manifest. */
+  /** A hash of the programs and the manifest. */
   readonly folder: string;
   /** Run one after the other in a copy of the folder. */
   readonly steps: readonly (readonly [program: string, ...args: readonly string[]])[];
-  /** Each must be installed: a program, and an argument with which it ends at once. */
+  /** Required programs, each with an argument for which it ends immediately. */
   readonly toolchain: readonly (readonly [program: string, argument: string])[];
 }
 
@@ -37,7 +37,7 @@ export type Installed =
    */
   | { readonly missing: string };
 
-/** Beyond this an installation counts as a registry that cannot be reached. */
+/** After this time the registry counts as unreachable. */
 const STEP_TIMEOUT_MS = 300_000;
 
 export async function install(recipe: Recipe): Promise<Installed> {
@@ -49,7 +49,7 @@ export async function install(recipe: Recipe): Promise<Installed> {
     if (code !== 0) return skipped(`${program} is not installed`);
   }
   mkdirSync(base, { recursive: true, mode: 0o700 });
-  // Not under its own name until it is whole: another run may look for it at the same time.
+  // Under a temporary name until it is complete, because another run may look for it.
   const draft = mkdtempSync(join(base, 'draft-'));
   cpSync(recipe.folder, draft, { recursive: true });
   for (const step of recipe.steps) {
@@ -67,7 +67,7 @@ export async function install(recipe: Recipe): Promise<Installed> {
   return { folder };
 }
 
-/** Never silently: a machine that should have it shows here what it lacks. */
+/** Always printed, so that the output shows which toolchains are missing. */
 function skipped(missing: string): Installed {
   process.stderr.write(`\n*** Clients of others are SKIPPED: ${missing}\n\n`);
   return { missing };

@@ -1,4 +1,7 @@
-/** Chance that can be repeated: a failure prints the seed, and `POLYCAST_SEED` plays it again. */
+/**
+ * Random numbers that can be repeated: a failure prints the seed, and `POLYCAST_SEED` uses it
+ * again.
+ */
 export class Seeded {
   readonly seed: number;
   #state: number;

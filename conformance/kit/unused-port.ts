@@ -1,13 +1,12 @@
 import { createServer } from 'node:net';
 
-/** Below the range from which the kernel takes a port by itself. */
+/** Below the kernel's range of ephemeral ports. */
 const PORT_MIN = 20_000;
 const PORTS = 10_000;
 
 /**
- * A port of 127.0.0.1 for a program that has to be told one: it stays free until that listens,
- * however many tests run beside it, and whoever tries it before then is refused, and never
- * connected to itself.
+ * A port of 127.0.0.1 for a program that needs one as an argument. No other test uses it meanwhile.
+ * A client that connects too early is refused, and is never connected to itself.
  */
 export async function unusedPort(): Promise<number> {
   for (let tries = 0; tries < 100; tries++) {

@@ -1,14 +1,11 @@
-/**
- * How long a condition may take to come true before the test gives up on it, in milliseconds: on a
- * machine with much else to do.
- */
+/** The default timeout of a condition, in milliseconds, for a busy machine. */
 const TIMEOUT_MS = 60_000;
-/** How often a condition that nothing announces is looked at. */
+/** The interval between two checks of a condition. */
 const POLL_INTERVAL_MS = 5;
 
 /**
- * Waits until a condition holds.
- * @throws Error that says what was waited for, after `patienceMs`
+ * Waits until a condition is true.
+ * @throws Error with the condition's description, after `patienceMs`
  */
 export async function until(
   what: string,

@@ -8,10 +8,7 @@ import { call, publishAll, type Published } from '../kit/http.ts';
 import { closeCodeIn, rawSocket, rawWebSocket, type RawSocket } from '../kit/wire/raw-socket.ts';
 import { until } from '../kit/wait.ts';
 
-/**
- * PROTOCOL.md sections 2.3 and 7.4: a reader that is too slow costs no memory and loses nothing
- * silently.
- */
+/** PROTOCOL.md sections 2.3 and 7.4: a slow reader costs no memory and loses no event silently. */
 const HEAVY = process.env['POLYCAST_HEAVY'] !== undefined;
 const STALLED = HEAVY ? 1000 : 200;
 const EVENT_BYTES = 8000;
@@ -41,7 +38,8 @@ describe('readers that do not read', () => {
     );
     const last = await publishMany(EVENTS);
     await until('the good ones have all', () => good.every(({ received }) => received.at(-1)?.id === last.id));
-    // The tail and its batches come and go; nothing is held for those who do not read.
+    // The memory of the tail and its batches varies. Nothing is stored for clients that do not
+    // read.
     await until('no growth stays', async () => (await Heap.residentBytes(hub)) - before < GROWTH_BYTES_MAX);
     expect(stalled.filter(({ closed }) => closed)).toEqual([]);
     for (const [index, raw] of stalled.entries()) {
@@ -84,8 +82,7 @@ describe('readers that do not read', () => {
     for (const { socket } of [sse, webSocket]) socket.pause();
     const startMs = performance.now();
     await publishMany(2000);
-    // The last bytes are read as soon as the hub has counted the two as stalled, within the moment
-    // it gives them.
+    // The client reads the last bytes in the short time after the hub has counted both as stalled.
     await until('both are counted as stalled', async () =>
       /polycast_stalled_total 2/.test((await call(`${hub.url}/metrics`)).text),
     );
@@ -94,7 +91,7 @@ describe('readers that do not read', () => {
     await Promise.all([sse.closes(), webSocket.closes()]);
     expect(closeCodeIn(webSocket.text)).toBe(4408);
     expect(sse.text).not.toContain('"n":1999');
-    // Nothing is lost: they come back with what they have last seen.
+    // No event is lost: the clients reconnect with their last cursor.
     for (const [raw, transport] of [
       [sse, 'sse'],
       [webSocket, 'websocket'],
@@ -136,7 +133,7 @@ function openWebSocket(): Promise<RawSocket> {
   return rawWebSocket(hub.url, '/v1/events?channel=a');
 }
 
-/** Events of some 8 kB, numbered; the last one. */
+/** Numbered events of about 8 kB. Returns the last one. */
 async function publishMany(count: number): Promise<Published> {
   const text = 'x'.repeat(EVENT_BYTES);
   let last: Published | undefined;
@@ -151,8 +148,8 @@ async function publishMany(count: number): Promise<Published> {
 }
 
 /**
- * The number of events, and the holes among them that no gap announced. All positions are of the
- * one channel.
+ * The number of events, and the holes among them that no gap announced. All positions belong to one
+ * channel.
  */
 function readThrough(text: string): { readonly events: number; readonly unannounced: readonly string[] } {
   const unannounced: string[] = [];
@@ -175,7 +172,7 @@ function positionOf(cursor: string): number {
   return parseCursor(cursor)?.position ?? -1;
 }
 
-/** Reads to the end; everything has to be there, once, in order. */
+/** Reads to the end. Every event must arrive once, in order. */
 async function readOn(raw: RawSocket, last: Published, count: number): Promise<void> {
   raw.socket.resume();
   await raw.receives(new RegExp(`"id":"${last.id}"`), 60_000);

@@ -10,7 +10,7 @@ interface Shown {
   readonly backlog: { readonly lagEvents: number; readonly lagMs: number; readonly lagPositions: number };
 }
 
-/** More than a hub reads back into memory when it starts. */
+/** More events than a hub reads into memory at its start. */
 const OTHERS = 5_000;
 const MATCHING = 17;
 

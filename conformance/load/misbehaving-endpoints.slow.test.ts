@@ -6,13 +6,10 @@ import { startHubProcess } from '../kit/hub-process.ts';
 import { call, type Reply } from '../kit/http.ts';
 import { until } from '../kit/wait.ts';
 
-/** Answers without a known end, on connections that stay open. */
+/** Answers without a known length, on connections that stay open. */
 const ANSWERS = ['HTTP/1.1 200 OK\r\n\r\nok', 'HTTP/1.1 500 No\r\n\r\nok', 'HTTP/1.0 200 OK\r\n\r\nok'];
 
-/**
- * Answers every request with these bytes, holds the connection, and counts those that were given
- * up.
- */
+/** Answers every request with these bytes, keeps the connection open, and counts aborted ones. */
 async function holdingEndpoint(answer: string): Promise<{ readonly port: number; readonly givenUp: () => number }> {
   let givenUp = 0;
   const sockets = new Set<Socket>();
@@ -72,7 +69,7 @@ test(
         const { attempts } = reply.json<{ attempts: { outcome: string }[] }>();
         return attempts.some(({ outcome }) => outcome === 'timeout');
       });
-    // The callback, beside an event or the question for consent.
+    // The callback, beside a delivery and a consent request.
     for (const { givenUp: abandonedCount } of all) await until('all has been given up', () => abandonedCount() >= 2);
     expect((await call(`${hub.url}/readyz`)).status, hub.log()).toBe(200);
     expect(await hub.end('SIGTERM'), hub.log()).toBe(0);

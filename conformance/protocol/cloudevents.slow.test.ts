@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { call, type Reply } from '../kit/http.ts';
 
-/** PROTOCOL.md section 8.5, with events as the official SDK makes them. */
+/** PROTOCOL.md section 8.5, with events of the official SDK. */
 let hub: HubProcess;
 beforeAll(async () => {
   hub = await startHubProcess();
@@ -119,8 +119,8 @@ test('headers in binary mode are percent-decoded', async () => {
 });
 
 /**
- * CloudEvents HTTP binding 1.0.2, section 3.1.3.2, and what the Go SDK sends: UTF-8 as it is, and
- * `%` for itself.
+ * CloudEvents HTTP binding 1.0.2, section 3.1.3.2, and the encoding of the Go SDK: unencoded UTF-8,
+ * and `%` for itself.
  */
 test.each([
   ['"quoted \\"x\\" y"', 'quoted "x" y'],
@@ -161,7 +161,7 @@ test('a header in binary mode that is not UTF-8 is refused', async () => {
   expect([reply.status, reply.json<{ code: string }>().code]).toEqual([400, 'invalid_header']);
 });
 
-/** As bytes: Node writes headers in front of a text in the encoding of the text. */
+/** As bytes, because Node writes headers before a text in the encoding of the text. */
 const ONE = Buffer.from('1');
 
 function send(mode: 'binary' | 'structured', event: CloudEvent<unknown>, path = '/v1/events'): Promise<Reply> {

@@ -10,8 +10,8 @@ import { until } from '../kit/wait.ts';
  */
 const DRAIN_MS = 1000;
 /**
- * The drain, the second that a session may take for its last bytes, and the closing of the log, on
- * a machine that has other things to do. Whoever is waited for is waited for longer.
+ * The drain, the second for a session's last bytes, and the closing of the log, on a busy machine.
+ * Tests wait for longer than this.
  */
 const END_MS_MAX = DRAIN_MS + 14_000;
 const HOST = 'Host: localhost\r\n';
@@ -41,7 +41,7 @@ describe('a hub that receives SIGTERM', () => {
     terminate();
 
     await Promise.all([...sse, ...webSockets, longPoll, preferring, blocking].map((raw) => raw.closes(END_MS_MAX)));
-    // The last chunk says that the stream ended and did not break off.
+    // The last chunk shows that the stream ended in order.
     for (const raw of sse)
       expect(raw.text).toMatch(/event: polycast.draining\nretry: (\d+)\ndata: {"reconnectInMs":\1}\n\n\r\n0\r\n\r\n$/);
     for (const raw of webSockets) {
@@ -111,7 +111,7 @@ describe('a hub that receives SIGTERM', () => {
 
   test('reports the reason on /readyz to clients that are still connected', async () => {
     const probe = await rawSocket(hub.url);
-    // A request under way keeps the connection; the probe comes behind it.
+    // A request in flight keeps the connection open; the probe follows it.
     const body = '{"channel":"a","data":1}';
     probe.send(
       `POST /v1/events HTTP/1.1\r\n${HOST}Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`,

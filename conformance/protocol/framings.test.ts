@@ -6,7 +6,7 @@ import { clientFrame } from '../kit/wire/raw-socket.ts';
 import * as ws from 'ws';
 
 /**
- * What we write is read by the parsers of others, however the network cuts it (PROTOCOL.md sections
+ * Third-party parsers read the hub's frames, however the network splits them (PROTOCOL.md sections
  * 6.2 and 7.2).
  */
 const EPOCH = '00tmfk3mp2';

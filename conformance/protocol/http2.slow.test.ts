@@ -8,8 +8,8 @@ import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { until } from '../kit/wait.ts';
 
 /**
- * HTTP/2 by real clients (PROTOCOL.md section 13.8): the same answers as over HTTP/1.1, many on one
- * connection.
+ * HTTP/2 with real clients (PROTOCOL.md section 13.8): the same answers as over HTTP/1.1, many on
+ * one connection.
  */
 const LIMIT_MS = 1500;
 const SETTINGS = {

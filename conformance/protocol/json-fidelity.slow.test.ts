@@ -7,12 +7,10 @@ import { eventsOf, type RawEvent } from '../kit/wire/raw-events.ts';
 import { rawWebSocket, clientFrame } from '../kit/wire/raw-socket.ts';
 import { until } from '../kit/wait.ts';
 
-/**
- * PROTOCOL.md section 3.2: what a subscriber gets is what was published, character for character.
- */
+/** PROTOCOL.md section 3.2: a subscriber receives the published text, character for character. */
 const RUNS = process.env['POLYCAST_HEAVY'] === undefined ? 1500 : 20_000;
 
-/** JSON that a detour over JavaScript's values would change. */
+/** JSON that a conversion into JavaScript's values would change. */
 const DELICATE = [
   '-0',
   '0.0',
@@ -125,7 +123,7 @@ const PUBLISH: Readonly<
   async 'an object each'(channel, texts) {
     for (const text of texts) await post('/v1/events', 'application/json', `{"channel":"${channel}","data":${text}}`);
   },
-  // A line holds no line break.
+  // A line contains no line break.
   lines: (channel, texts) =>
     post(
       '/v1/events',

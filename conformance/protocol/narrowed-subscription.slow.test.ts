@@ -10,9 +10,9 @@ type Answer = Readonly<Record<string, unknown>>;
 
 interface World {
   readonly admin: Ask;
-  /** The key that may read `orders.>`, and nothing of `secret.1`. */
+  /** The key that may read `orders.>`, and not `secret.1`. */
   readonly reader: Ask;
-  /** Fails everything; takes everything. */
+  /** An endpoint that fails everything, and one that accepts everything. */
   readonly failing: Endpoint;
   readonly taking: Endpoint;
 }
@@ -50,7 +50,7 @@ async function openWorld(): Promise<World> {
   return { admin, reader: as(body['key'] as string), failing, taking };
 }
 
-/** A subscription to the secret channel, at which everything fails so far. */
+/** A subscription to the secret channel, whose endpoint has failed every delivery so far. */
 async function subscribed({ admin, failing }: World, retryDelaysSeconds: readonly number[]): Promise<string> {
   const delivery = { kind: 'webhook', url: failing.url, retryDelaysSeconds };
   const { body } = await admin('POST', '/v1/subscriptions', { channels: ['secret.1'], delivery });
@@ -67,7 +67,7 @@ async function narrow({ admin, reader }: World, path: string): Promise<void> {
   expect((await reader('GET', '/v1/events?channel=secret.1&after=earliest')).status).toBe(403);
 }
 
-/** Once an order has come, all that was to come before has. */
+/** When an order has arrived, all earlier deliveries have arrived. */
 async function ordered({ admin }: World, taking: Endpoint): Promise<readonly string[]> {
   await admin('POST', '/v1/events', { channel: 'orders.1', data: 'an order' });
   await until('the order comes', () => taking.received.some(({ payload }) => payload === 'an order'));
@@ -92,7 +92,7 @@ describe('a subscription that lost a channel, used with a key that may not read 
       expect([alone.status, alone.body['code']]).toEqual([404, 'not_found']);
     }
     expect(await ordered(world, taking)).toEqual(['an order']);
-    // Who may give the channel back may have it.
+    // A caller that may subscribe to the channel may add it again.
     expect((await reader('PATCH', path, { channels: ['orders.1', 'secret.1'] })).status).toBe(403);
     await admin('PATCH', path, { channels: ['orders.1', 'secret.1'] });
     expect((await admin('POST', `${path}/dead-letters/retry`)).body).toEqual({ retried: 1 });
@@ -111,8 +111,7 @@ describe('a subscription that lost a channel, used with a key that may not read 
     await until('it is given up', async () => (await hasLetter()) || taking.received.length > 0);
     expect(await lettersOf(admin, path)).toMatchObject([{ channel: 'secret.1', outcome: 'channel_removed' }]);
     expect(await ordered(world, taking)).toEqual(['an order']);
-    // What it was sent before, and what that has answered, is for those who may know of all
-    // channels.
+    // Earlier requests and answers are visible only to callers with access to all channels.
     const attempts = async (ask: Ask): Promise<readonly Answer[]> =>
       (await ask('GET', `${path}/attempts`)).body['attempts'] as readonly Answer[];
     const headers = { 'webhook-id': expect.any(String) as unknown };

@@ -127,7 +127,7 @@ describe('lines (section 8.1)', () => {
     let results = 0;
     let last = '';
     for await (const line of createInterface({ input: answer })) {
-      // Every thousandth line is refused, and its result stands in its place.
+      // Every thousandth line is refused, and its result is in its place.
       const isBad = results % 1000 === 999;
       if (line.startsWith('{"error":') !== isBad) throw new Error(`Line ${results}: ${line}`);
       if (!isBad) {

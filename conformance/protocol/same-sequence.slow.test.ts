@@ -126,8 +126,8 @@ interface Scripted {
 }
 
 /**
- * Publishes by all means, in an order of chance; what was published, in the order in which it was
- * answered.
+ * Publishes in all ways, in random order. Returns the published events, in the order of the
+ * answers.
  */
 async function publishScript(seeded: Seeded): Promise<readonly Scripted[]> {
   const ids: string[] = [];

@@ -65,7 +65,7 @@ test('https and wss carry all transports, and the drain', async () => {
   await Promise.all(followers.map((follower) => follower.stop()));
 });
 
-/** The name in the certificate that a new connection gets. */
+/** The name in the certificate of a new connection. */
 function nameOf(url: string): Promise<unknown> {
   const { hostname, port } = new URL(url);
   return new Promise((resolve, reject) => {

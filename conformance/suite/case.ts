@@ -1,22 +1,22 @@
 import type { ErrorCode } from '@polycast/protocol';
 
 /**
- * What a server that speaks PROTOCOL.md has to do, as data. Texts hold placeholders: `{name}`
- * stands for what was noted before (`{c}` is a channel that only this case uses); `<cursor:name>`
- * in an expectation stands for any cursor and notes it.
+ * A case describes, as data, the behaviour that PROTOCOL.md requires of a server. Texts contain
+ * placeholders: `{name}` is replaced by a saved value (`{c}` is a channel that only this case
+ * uses); `<cursor:name>` in an expectation matches any cursor and saves it.
  */
 export interface Case {
   readonly name: string;
-  /** The sections that it shows to hold. */
+  /** The sections that it tests. */
   readonly sections: readonly string[];
-  /** Only for a hub that has the rules of `polycast.yaml`. */
+  /** Only for a hub with the rules of `polycast.yaml`. */
   readonly needs?: 'rules';
   readonly steps: readonly Step[];
 }
 
 export type Step = Exchange | Dialogue | Conversation;
 
-/** A request and what must be answered. */
+/** A request and its expected answer. */
 export interface Exchange {
   /** `GET /v1/events?channel={c}`. */
   readonly request: string;
@@ -24,13 +24,13 @@ export interface Exchange {
   /** A text with placeholders, a value that becomes JSON, or bytes. */
   readonly body?: string | object;
   readonly answer: Answer;
-  /** What the hub does in its own time: asked again until it is so. */
+  /** For asynchronous effects: the request is repeated until the answer is as expected. */
   readonly eventually?: true;
 }
 
 export interface Answer {
   readonly status: number;
-  /** Each must be there and match; null: it must not be there. */
+  /** Each header must be present and match; null: it must be absent. */
   readonly headers?: Readonly<Record<string, string | null>>;
   /**
    * The whole body as text, as a JSON value with placeholders in its strings, or as the code of a
@@ -41,7 +41,7 @@ export interface Answer {
   readonly code?: ErrorCode;
 }
 
-/** Lines over a bare connection: what is sent, and what comes back. */
+/** Lines over a bare connection: sent and expected ones. */
 export interface Dialogue {
   readonly http: readonly Turn[];
 }
@@ -61,5 +61,5 @@ export type Turn =
   /** The connection ends; a WebSocket with this code. */
   | { readonly close: number };
 
-/** What is noted as a case goes on. */
+/** The values that are saved during a case. */
 export type Captures = Map<string, string>;

@@ -1,6 +1,6 @@
 import type { Captures } from './case.ts';
 
-/** What a placeholder of an expectation stands for. */
+/** The patterns of the placeholders in expectations. */
 const FORMS: Readonly<Record<string, string>> = {
   cursor: '[0-9a-z-]{22}',
   time: '\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z',
@@ -9,12 +9,12 @@ const FORMS: Readonly<Record<string, string>> = {
   any: '.*?',
 };
 
-/** Puts in what has been noted. */
+/** Inserts the saved values. */
 export function fill(template: string, captures: Captures): string {
   return template.replaceAll(/\{([a-z]\w*)\}/g, (whole, name: string) => captures.get(name) ?? whole);
 }
 
-/** Whether a text is as expected; what it was named for is noted. */
+/** Whether a text is as expected. Saves the named placeholders. */
 export function matchesText(template: string, text: string, captures: Captures): boolean {
   const names: string[] = [];
   const pattern = fill(template, captures)
@@ -32,8 +32,8 @@ export function matchesText(template: string, text: string, captures: Captures):
 }
 
 /**
- * The first place where a JSON value is not as expected; undefined when it is. Members must be the
- * same, in any order.
+ * The first place where a JSON value differs from the expectation; undefined if it matches. Members
+ * must be the same, in any order.
  */
 export function mismatch(expected: unknown, actual: unknown, captures: Captures, path = '$'): string | undefined {
   if (typeof expected === 'string' && (typeof actual === 'string' || typeof actual === 'number')) {

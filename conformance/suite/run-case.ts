@@ -5,13 +5,13 @@ import { runConversation } from './run-conversation.ts';
 import { runDialogue } from './run-dialogue.ts';
 import { runExchange } from './run-exchange.ts';
 
-/** One name for the run, so that it can be run against a hub again and again. */
+/** A name for the run, so that it can be repeated against the same hub. */
 const RUN = randomUUID().slice(0, 8);
 let count = 0;
 
 /**
- * Puts a case to a hub.
- * @throws Error that says what was not as expected
+ * Runs a case against a hub.
+ * @throws Error with the difference
  */
 export async function runCase({ steps }: Case, hub: string): Promise<void> {
   const channel = `conformance.${RUN}.${count++}`;
@@ -43,5 +43,5 @@ export async function hasRules(hub: string): Promise<boolean> {
   return [await publish(), await publish()].at(-1)?.status === 429;
 }
 
-/** Channels that `polycast.yaml` has rules for: `{latest}` is one of `conformance-latest.>`. */
+/** Channels for which `polycast.yaml` has rules: `{latest}` is one of `conformance-latest.>`. */
 const CHANNELS_WITH_RULES = ['latest', 'ephemeral', 'short', 'rated'];

@@ -31,7 +31,7 @@ export async function runConversation(
         await until(`${turn.receive} comes`, () => messages.length > 0 || isOver(), TIMEOUT_MS);
         compare(turn.receive, messages.shift(), captures);
       } else {
-        // A close that the case asks for itself is the client's own.
+        // A close that the case sends is the client's own.
         if (turn.close === 1000) socket.close(1000);
         await until('it closes', isOver, TIMEOUT_MS);
         if (closedWith !== turn.close) throw new Error(`closed with ${closedWith}, not ${turn.close}`);
@@ -43,7 +43,7 @@ export async function runConversation(
   }
 }
 
-/** Events are compared to the byte, all else as JSON. */
+/** Events are compared byte for byte, other messages as JSON. */
 function compare(expected: string, message: string | undefined, captures: Captures): void {
   if (message === undefined) throw new Error(`closed before ${expected}`);
   const isControl = expected.startsWith('{"op"');

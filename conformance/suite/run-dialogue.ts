@@ -8,8 +8,8 @@ import { fill, matchesText } from './placeholders.ts';
 const TIMEOUT_MS = 10_000;
 
 /**
- * Sends and compares line by line. Header lines may come in any order, and among others; after the
- * empty line that ends them every line counts.
+ * Sends and compares line by line. Header lines may be in any order, with others among them. After
+ * the empty line every line counts.
  * @throws Error
  */
 export async function runDialogue({ http }: Dialogue, hub: string, captures: Captures): Promise<void> {

@@ -7,7 +7,10 @@ import { fill, matchesText, mismatch } from './placeholders.ts';
 const TIMEOUT_MS = 10_000;
 const RETRY_DELAY_MS = 50;
 
-/** Puts a request to a hub, again and again if its answer may take a while. @throws Error */
+/**
+ * Sends a request, repeatedly if the effect is asynchronous.
+ * @throws Error
+ */
 export async function runExchange(exchange: Exchange, hub: string, captures: Captures): Promise<void> {
   const endMs = performance.now() + TIMEOUT_MS;
   for (;;) {

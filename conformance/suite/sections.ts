@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 const PROTOCOL = join(import.meta.dirname, '../../PROTOCOL.md');
 
-/** The numbered sections of PROTOCOL.md, in order: `4.2`, and `12` where there are none below. */
+/** The numbered sections of PROTOCOL.md, in order: `4.2`, and `12` if it has no subsections. */
 export function protocolSections(): readonly string[] {
   const text = readFileSync(PROTOCOL, 'utf8');
   const numbered = [...text.matchAll(/^(\d+\.\d+) /gm)].map(([, number]) => number as string);

@@ -5,9 +5,9 @@ import type { Case, Step, Turn } from './case.ts';
 const FOLDER = join(import.meta.dirname, '../transcripts');
 
 /**
- * The golden transcripts: one case a file. The head says `name:`, `sections:` and, if need be,
- * `needs:` and `websocket:`; below, `> ` is what the client sends, `< ` what comes back, `publish `
- * an event that another client publishes, `close ` the end.
+ * The golden transcripts: one case per file. The head has `name:`, `sections:` and optionally
+ * `needs:` and `websocket:`. Below, `> ` begins a line of the client, `< ` a line of the server,
+ * `publish ` an event of another client, `close ` the end.
  */
 export function readTranscripts(): readonly Case[] {
   return readdirSync(FOLDER)
@@ -33,8 +33,8 @@ function parseTranscript(text: string): Case {
 }
 
 /**
- * A block that begins with `websocket PATH` is a conversation, any other a dialogue on a connection
- * of its own.
+ * A block that begins with `websocket PATH` is a conversation. Any other block is a dialogue on its
+ * own connection.
  */
 function stepOf(block: string): Step {
   const lines = block.trimEnd().split('\n');

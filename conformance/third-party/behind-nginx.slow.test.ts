@@ -8,7 +8,7 @@ import { hasNginx, spawnNginx } from '../kit/nginx.ts';
 import { rawSocket } from '../kit/wire/raw-socket.ts';
 import { until } from '../kit/wait.ts';
 
-/** Debian's nginx as it is, buffering and all: what the guide says is all that it needs. */
+/** Debian's nginx with its default buffering, and only the settings of the guide. */
 let hub: HubProcess;
 let nginx: ChildProcess;
 let url: string;

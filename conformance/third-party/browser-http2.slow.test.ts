@@ -33,7 +33,7 @@ beforeAll(async () => {
     ],
   });
   page = await browser.newPage({ ignoreHTTPSErrors: true });
-  // Any page of the hub's own origin will do.
+  // Any page of the hub's own origin is sufficient.
   await page.goto(`${hub.url}/healthz`);
 });
 afterAll(async () => {

@@ -153,7 +153,8 @@ describe.skipIf(!isInstalled)('Chromium', () => {
       });
       return { reading, writing, streaming, socket };
     }, hub.url);
-    // A page may send what needs no preflight: it does not learn what came of it, and nothing did.
+    // A page may send requests without a preflight. It does not receive the answer, and the hub
+    // does not perform them.
     expect(outcome).toEqual({
       reading: 'origin_not_allowed',
       writing: 'refused',
@@ -167,7 +168,7 @@ describe.skipIf(!isInstalled)('Chromium', () => {
   });
 });
 
-/** An empty page at an origin of its own. */
+/** An empty page with its own origin. */
 async function servePage(): Promise<string> {
   const server = createServer((_request, response) =>
     response.setHeader('Content-Type', 'text/html').end('<!doctype html><title>page</title>'),

@@ -14,7 +14,7 @@ beforeAll(async () => {
   const keys = [{ algorithm: 'HS256', secret: 'a secret of at least thirty-two bytes' }];
   hub = await startUsersHub({
     identity: { tokenCookie: TOKEN_COOKIE, tokens: [{ issuer: ISSUER, audience: 'polycast', keys }] },
-    // However long the test takes, what it has seen once is not asked for again.
+    // Longer than the test takes, so that a cached page stays fresh.
     delivery: { pageMaxAgeSeconds: 600 },
     rules: [
       { pattern: 'news.>', subscribe: ['anyone'] },
@@ -28,7 +28,7 @@ afterAll(async () => {
   await hub?.end();
 });
 
-/** Each way by which a user may be known. */
+/** Each way in which a user can authenticate. */
 const WAYS: Readonly<Record<string, (user: string) => Readonly<Record<string, string>>>> = {
   cookie: (user) => ({ cookie: `${TOKEN_COOKIE}=${hub.token(user)}` }),
   header: (user) => ({ authorization: `Bearer ${hub.token(user)}` }),
@@ -84,7 +84,7 @@ describe.each(CACHES)('$name', ({ name, isInstalled, isProxy, start }) => {
     const path = `/v1/events?channel=${channel}&after=${first}&limit=3`;
     origin.paths.length = 0;
     const startMs = performance.now();
-    // A client's cache asks when it has nothing yet, however often: its crowd comes once it has.
+    // A client cache shares no request in flight, so the crowd begins when the page is cached.
     const before = isProxy ? [] : [await cache.get(path)];
     const clients = await Promise.all(Array.from({ length: CLIENTS }, () => cache.get(path)));
     const coldMs = performance.now() - startMs;
@@ -128,8 +128,7 @@ describe.each(CACHES)('$name', ({ name, isInstalled, isProxy, start }) => {
       const path = `/v1/events?channel=${channel}&wait=30`;
       origin.paths.length = 0;
       const held = Array.from({ length: CLIENTS }, () => cache.get(path));
-      // However many of them the cache sends on, they are held: none is answered before there is
-      // something to say.
+      // All requests that the cache forwards wait: none is answered before an event arrives.
       await expect
         .poll(async () =>
           Number(

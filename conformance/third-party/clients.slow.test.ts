@@ -7,7 +7,7 @@ import { call, publish } from '../kit/http.ts';
 import { temporaryFolder } from '../kit/folders.ts';
 import { until } from '../kit/wait.ts';
 
-/** Clients of others, used as their documentation says, with nothing of ours around them. */
+/** Third-party clients, used as in their documentation, without code of Polycast. */
 const data = temporaryFolder('third-party');
 let hub: HubProcess;
 beforeAll(async () => {

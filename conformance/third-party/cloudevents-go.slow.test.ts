@@ -5,7 +5,7 @@ import { call } from '../kit/http.ts';
 import { commandOf, packagesOf, type Program } from './packages.ts';
 
 /**
- * Events of the CloudEvents SDK for Go, which sends attributes in headers as they are: `%`, quotes
+ * Events of the CloudEvents SDK for Go, which sends attributes in headers unencoded: `%`, quotes
  * and UTF-8 bytes.
  */
 let hub: HubProcess;
@@ -77,7 +77,7 @@ describe.each(['binary', 'structured'] as const)('%s mode', (mode) => {
   });
 });
 
-/** What the SDK says of each. */
+/** The SDK's reading of each event. */
 function send(events: readonly object[]): Promise<readonly string[]> {
   const [command = '', ...args] = commandOf('go', program, 'cloudevents', [`${hub.url}/v1/events`]);
   return new Promise((resolve, reject) => {

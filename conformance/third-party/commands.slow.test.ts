@@ -6,7 +6,7 @@ import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { publish } from '../kit/http.ts';
 import { until } from '../kit/wait.ts';
 
-/** Other languages, with nothing but what they come with. */
+/** Other languages, with their standard libraries only. */
 let hub: HubProcess;
 beforeAll(async () => {
   hub = await startHubProcess();
@@ -67,7 +67,7 @@ describe('curl', () => {
     expect(curl([`${hub.url}/v1/channels/shell`])).toBe('plain text');
     expect(curl(['--compressed', `${events}?channel=shell&after=earliest`])).toContain('plain text');
     expect(curl(['--http2', `${events}?channel=shell`])).toContain('"events":[]');
-    // What curl calls itself without further word is a form.
+    // curl's default media type is that of a form.
     expect(JSON.parse(curl(['--data', '{}', events]))).toMatchObject({ status: 415, code: 'unsupported_media_type' });
     expect(JSON.parse(curl([events]))).toMatchObject({ code: 'channel_missing' });
   });

@@ -11,9 +11,9 @@ import { pause, until } from '../kit/wait.ts';
 import { commandOf, installAll, type Language, type Program } from './packages.ts';
 
 /**
- * Event stream clients of others, each a process of its own, all at one hub through its life: five
- * events, a quiet time with heartbeats, a kill, a drain, a new epoch. Each prints what it hands
- * over to its user; that is what is compared.
+ * Third-party event stream clients, each in its own process, all with one hub through its life:
+ * five events, a pause with heartbeats, a kill, a drain, a new epoch. Each prints the messages that
+ * it delivers, and these are compared.
  */
 const CLIENTS: readonly { readonly language: Language; readonly name: string }[] = [
   ...[
@@ -37,7 +37,7 @@ const CLIENTS: readonly { readonly language: Language; readonly name: string }[]
   ...['okhttp-sse', 'okhttp-eventsource'].map((name) => ({ language: 'java' as const, name })),
 ];
 
-/** They hand over what is left of a connection that broke off, a comment as well. */
+/** These clients deliver the incomplete rest of a broken connection, including a comment. */
 const EMPTY_AT_THE_END: ReadonlySet<string> = new Set(['sseclient', 'r3labs/sse']);
 
 const HEARTBEAT_MS = 1000;
@@ -59,9 +59,9 @@ interface Running {
 const data = temporaryFolder('event-streams');
 const programs = new Map<Language, Program>();
 const running: Running[] = [];
-/** What had been published by the end of each phase. */
+/** The events that were published by the end of each phase. */
 const published: string[] = [];
-/** How much each had shown before and after the quiet time. */
+/** The number of messages of each client before and after the pause. */
 const quiet = new Map<string, readonly [before: number, after: number]>();
 let hub: HubProcess;
 
@@ -79,14 +79,14 @@ beforeAll(async () => {
     await publishOne(typeof text === 'string' ? { data: text } : { data: text, type: 'thing.made' });
   await all('has five events', ({ shown }) => eventsOf(shown).length === 5);
   await stayQuiet();
-  // Killed, and something happens before the first client is back.
+  // The hub is killed, and an event is published before the first client reconnects.
   await hub.end('SIGKILL');
   await start(port);
   for (let n = 0; n < 3; n++) await publishOne({ data: `after the kill ${n}` });
   await all('has come back', ({ shown }) => eventsOf(shown).length === 8);
   await publishOne({ data: 'live again' });
   await all('is live again', ({ shown }) => eventsOf(shown).length === 9);
-  // Sent away; the folder's cursors are of another epoch when they come back.
+  // The clients are disconnected. When they reconnect, their cursors are of another epoch.
   await hub.end('SIGTERM');
   renewEpoch();
   await start(port);
@@ -118,7 +118,7 @@ describe.each(CLIENTS)('$language: $name', ({ language, name }) => {
     const during = client().shown.slice(before, after);
     expect(during.filter(({ event }) => event !== 'polycast.heartbeat')).toEqual([]);
     for (const each of client().shown) {
-      // A comment that is left over when a connection breaks off is a message to some.
+      // Some clients deliver the comment at the end of a broken connection as a message.
       if (each.data === '' && EMPTY_AT_THE_END.has(name)) continue;
       expect(JSON.parse(each.data), each.event).toBeTypeOf('object');
     }
@@ -131,7 +131,7 @@ describe.each(CLIENTS)('$language: $name', ({ language, name }) => {
     expect(JSON.parse(shown.find(({ event }) => event === 'polycast.gap')?.data ?? '{}')).toMatchObject({
       reason: 'epoch',
     });
-    // First, after the kill, after the drain.
+    // At first, after the kill, after the drain.
     expect(count(shown, 'polycast.ready')).toBeGreaterThanOrEqual(3);
   });
 });
@@ -168,7 +168,7 @@ async function start(port: number): Promise<void> {
   hub = await startHubProcess({ data, port, config: { delivery, drain: { timeMs: 300 } } });
 }
 
-/** Two heartbeats that say nothing, and two that move the cursor on. */
+/** Two heartbeats without a cursor, and two that advance it. */
 async function stayQuiet(): Promise<void> {
   await pause(HEARTBEAT_MS);
   for (const { name, shown } of running) quiet.set(name, [shown.length, shown.length]);
@@ -205,7 +205,7 @@ function run(name: string, [program, ...args]: readonly string[]): Running {
   return { name, child, shown, errors: () => errors };
 }
 
-/** Waits for all of them, and names those that are waited for in vain. */
+/** Waits for all clients. The error names the missing ones. */
 async function all(what: string, condition: (client: Running) => boolean): Promise<void> {
   const late = (): readonly Running[] => running.filter((client) => !condition(client));
   try {
@@ -226,7 +226,7 @@ function count(shown: readonly Shown[], name: string): number {
   return shown.filter(({ event }) => event === name).length;
 }
 
-/** The events of the channel; each has to be JSON for that. */
+/** The events of the channel; each must be JSON. */
 function eventsOf(shown: readonly Shown[]): readonly { id: string; type?: string; data: unknown }[] {
   return shown
     .filter(({ event, data: text }) => event === 'message' && text !== '')

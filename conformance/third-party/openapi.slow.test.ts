@@ -7,9 +7,11 @@ import { temporaryFolder } from '../kit/folders.ts';
 import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { packagesOf, type Program } from './packages.ts';
 
-/** What others make of `/openapi.json`: a linter, two generators whose clients are used, and a tool that tests by it. */
+/**
+ * `/openapi.json` in other tools: a linter, two generators whose clients are used, and a test tool.
+ */
 const TOOL_TIMEOUT_MS = 400_000;
-/** Where nobody listens. */
+/** An address on which no program listens. */
 const NOWHERE = 'http://127.0.0.1:9';
 
 const folder = temporaryFolder('openapi');
@@ -65,7 +67,7 @@ describe('Python', () => {
     const bin = join(python.folder, 'venv/bin');
     const client = join(folder, 'polycast_client');
     const args = ['generate', '--path', document, '--meta', 'none', '--output-path', client, '--fail-on-warning'];
-    // It looks for ruff, which formats what it has made.
+    // It needs ruff to format its output.
     const PATH = `${bin}:${process.env['PATH']}`;
     const made = await run(join(bin, 'python'), ['-m', 'openapi_python_client', ...args], { PATH });
     expect([made.code, made.out + made.error]).toEqual([0, expect.not.stringMatching(/warning|error|skipping/i)]);
@@ -109,7 +111,7 @@ describe('Python', () => {
           { pattern: 'open.>', subscribe: 'anyone', publish: 'anyone', history: 'anyone', presence: 'anyone' },
           { pattern: 'schemathesis.>', subscribe: 'users', publish: 'server' },
         ],
-        // Whatever endpoints it makes up, the hub asks nobody.
+        // The hub sends no request to the endpoints that it invents.
         outgoing: { nameServers: ['127.0.0.1:9'], deny: ['0.0.0.0/0', '::/0'] },
       },
     });
@@ -147,7 +149,7 @@ function run(
   });
 }
 
-/** They tell nobody that they were run, and leave nothing beside their programs. */
+/** They send no telemetry, and write no files beside their programs. */
 const SILENT_LOGGING = {
   REDOCLY_TELEMETRY: 'off',
   REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true',

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { install, type Installed, type Recipe } from '../kit/registries.ts';
 
-/** How the programs beside this file are installed, by registry, and run. */
+/** How the programs beside this file are installed, by registry, and started. */
 export type Language = 'npm' | 'python' | 'go' | 'java';
 
 /**
@@ -11,7 +11,7 @@ export type Language = 'npm' | 'python' | 'go' | 'java';
 export type Job = 'events' | 'sockets' | 'verify' | 'cloudevents';
 
 export interface Program {
-  /** Of the programs and their packages. */
+  /** A hash of the programs and their packages. */
   readonly folder: string;
   readonly missing: string | undefined;
 }
@@ -43,12 +43,12 @@ const RECIPES: Readonly<Record<Language, Omit<Recipe, 'folder'>>> = {
   },
 };
 
-/** All at once: most of an installation waits for its registry. */
+/** All at the same time, because an installation mostly waits for its registry. */
 export async function installAll(into: Map<Language, Program>, languages: readonly Language[]): Promise<void> {
   await Promise.all(languages.map(async (language) => into.set(language, await packagesOf(language))));
 }
 
-/** @param folder of its programs, when that is not the one that is named after the language */
+/** @param folder of its programs, if it is not named after the language */
 export async function packagesOf(language: Language, folder: string = language): Promise<Program> {
   const installed: Installed = await install({ folder: join(import.meta.dirname, folder), ...RECIPES[language] });
   return 'missing' in installed ? { folder: '', ...installed } : { ...installed, missing: undefined };

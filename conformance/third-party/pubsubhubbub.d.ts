@@ -1,10 +1,10 @@
-/** As far as it is used: a subscriber for PubSubHubbub 0.3 and 0.4, which comes without types. */
+/** The used part of the types of pubsubhubbub, a subscriber for versions 0.3 and 0.4. */
 declare module 'pubsubhubbub' {
   import type { EventEmitter } from 'node:events';
   import type { Server } from 'node:net';
 
   export interface Subscriber extends EventEmitter {
-    /** What it verifies signatures with. */
+    /** The secret for signatures. */
     secret: string | false;
     callbackUrl: string;
     readonly server: Server;

@@ -39,7 +39,7 @@ test('accepts the signature', async () => {
   await promisified((done) => subscriber.subscribe(topic, websub, done));
   await subscribed;
   await kept(topic);
-  // It gives each hub a secret of its own, made of the topic and of the one that it was given.
+  // It derives a secret for each hub from the topic and the configured secret.
   subscriber.secret = createHmac('sha1', 'a secret').update(topic).digest('hex');
   const fed = once(subscriber, 'feed');
   await publish('feeds.signed', '<feed/>');
@@ -62,7 +62,7 @@ function promisified(ask: (done: (error: Error | null) => void) => void): Promis
   return new Promise((resolve, reject) => ask((error) => (error === null ? resolve() : reject(error))));
 }
 
-/** The subscriber has confirmed; the hub writes that down before it counts. */
+/** The subscriber has confirmed; the hub stores that before it is active. */
 async function kept(topic: string): Promise<void> {
   await expect.poll(async () => (await fetch(`${hub.url}/v1/subscriptions`)).text(), { interval: 5 }).toContain(topic);
 }

@@ -84,7 +84,7 @@ async function deliveriesTo(channel: string): Promise<readonly Delivery[]> {
   return received.map((each) => ({ secret, ...each }));
 }
 
-/** What a program prints; it has to end well. */
+/** The output of a program, which must end successfully. */
 async function output([program, ...args]: readonly string[], input = ''): Promise<string> {
   const child = spawn(program as string, args, { stdio: ['pipe', 'pipe', 'pipe'] });
   onTestFinished(() => void child.kill('SIGKILL'));

@@ -5,7 +5,7 @@ import { receiveHooks, type ReceivedHook } from '../kit/clients/hook-receiver.ts
 import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { call } from '../kit/http.ts';
 
-/** What is really sent, over a socket, by a hub: taken by the packages that receivers use. */
+/** Real requests of a hub over a socket, accepted by the packages that receivers use. */
 
 let hub: HubProcess;
 beforeAll(async () => {
@@ -68,7 +68,7 @@ describe('the package cloudevents', () => {
     const [kept, made] = received.map(
       ({ headers, body }) => HTTP.toEvent({ headers, body: body.toString() }) as CloudEvent<unknown>,
     );
-    // It leaves headers percent-encoded (CloudEvents HTTP binding, section 3.1.3.2).
+    // It does not decode percent-encoded headers (CloudEvents HTTP binding, section 3.1.3.2).
     const read = (text: unknown): string =>
       format === 'cloudevents' ? String(text) : decodeURIComponent(String(text));
     expect({ ...kept, id: read(kept?.id), subject: read(kept?.subject) }).toMatchObject({
@@ -80,7 +80,7 @@ describe('the package cloudevents', () => {
   });
 });
 
-/** Where what is published on a channel comes to. */
+/** The endpoint that receives the events of a channel. */
 async function subscribed(
   channel: string,
   delivery: object,

@@ -18,20 +18,17 @@ import { join } from 'node:path';
 export interface Block {
   /** From the root of the repository. */
   readonly page: string;
-  /** Of its first line of code, counted from 1. */
+  /** The line number of its first line of code, from 1. */
   readonly line: number;
   readonly language: string;
   readonly text: string;
   readonly marks: readonly string[];
   readonly notRun: string | undefined;
-  /** The name of the file that it is, if it is one. */
+  /** The name of the file, if the block is one. */
   readonly file: string | undefined;
 }
 
-/**
- * The pages whose blocks are held to be right. What is generated from code is checked where it is
- * made.
- */
+/** The pages whose blocks are tested. Generated pages are tested by their generators. */
 const PAGES = [
   'README.md',
   'PROTOCOL.md',

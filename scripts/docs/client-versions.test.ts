@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
-/** The page names versions: they are those of the manifests from which the tests install. */
+/** The versions on the page are those of the manifests from which the tests install. */
 const ROOT = join(import.meta.dirname, '../..');
 const CLIENTS = readFileSync(join(ROOT, 'docs/guides/clients.md'), 'utf8');
 const THIRD_PARTY = 'conformance/third-party';
@@ -30,7 +30,7 @@ interface Manifest {
   readonly devDependencies?: Readonly<Record<string, string>>;
 }
 
-/** What comes with a language, a browser or the system. */
+/** Libraries of a language, a browser or the system. */
 const BUILT_IN = /^`(?:EventSource|WebSocket)` of (?:Chromium|undici and of Node)$|^`java\.net\.http\.HttpClient`$/;
 
 const rows = [...CLIENTS.matchAll(/^\| (?<language>[\w ]+) \| (?<library>`[^|]+?) \| (?<versions>[^|]+?) \|/gm)]
@@ -54,7 +54,7 @@ describe.each(rows)('$language $library $versions', ({ language, library, versio
   });
 });
 
-/** The page names a Go library by its repository; the manifest by the folder in it. */
+/** The page names a Go library by its repository; the manifest names the folder in it. */
 function goName(name: string): string {
   return name.replace('standard-webhooks/libraries', 'standard-webhooks/standard-webhooks/libraries');
 }

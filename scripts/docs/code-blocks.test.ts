@@ -12,7 +12,7 @@ import { scriptsOf, typeCheck } from './type-check.ts';
 const ROOT = join(import.meta.dirname, '../..');
 const pages = readPages(ROOT);
 
-/** Drawings and wire excerpts, and what other tests run: proxies.test.ts. */
+/** Drawings, excerpts of the wire, and blocks that other tests run (proxies.test.ts). */
 const CHECKED_ELSEWHERE = new Set(['mermaid', 'text', 'nginx', 'caddy']);
 
 test('the scripts on all pages pass the type check', () => {

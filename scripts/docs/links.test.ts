@@ -23,7 +23,7 @@ describe.each(PAGES)('%s', (page) => {
   });
 });
 
-/** Where a file that a page names may lie. */
+/** The folders of the files that a page names. */
 const NEARBY = ['', 'packages/server/src', 'packages/protocol/src', 'packages/client/src', 'packages'];
 
 function leadsSomewhere(page: string, target: string): boolean {
@@ -33,7 +33,7 @@ function leadsSomewhere(page: string, target: string): boolean {
   return anchor === undefined || anchorsOf(file).includes(anchor);
 }
 
-/** As GitHub makes them of headings. */
+/** As GitHub derives them from headings. */
 function anchorsOf(page: string): string[] {
   const text = readFileSync(join(ROOT, page), 'utf8').replaceAll(CODE_FENCE, '');
   return [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>

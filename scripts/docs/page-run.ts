@@ -5,13 +5,13 @@ import { missingLine, withCursors, type Cursors } from './printed.ts';
 import type { Block } from './blocks.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-/** What pages call the hub. */
+/** The address of the hub on the pages. */
 const SHOWN_HUB = /\b(?:127\.0\.0\.1|localhost):8080\b/g;
-/** Where pages have the hub keep its log, and its copies. */
+/** The folders of the hub's log and its copies on the pages. */
 const SHOWN_FOLDERS = /\/var\/(?:lib|backups)\/polycast\b/g;
 /**
- * Where pages have sites of their own listen: beside others that run at the same time each gets a
- * port of its own.
+ * The ports of sites on the pages. Each gets a free port, because several pages run at the same
+ * time.
  */
 const SHOWN_PORTS = /\b39(?:1[7-9]|20)\b/g;
 const POLL_INTERVAL_MS = 25;
@@ -41,7 +41,7 @@ export class PageRun {
     this.#folder = folder;
   }
 
-  /** @throws Error when a command fails, or a script does */
+  /** @throws Error if a command or a script fails */
   async run(block: Block, text: string): Promise<void> {
     const script = join(this.#folder, `line-${block.line}.${block.language}`);
     this.write(script, text);
@@ -58,13 +58,16 @@ export class PageRun {
     );
   }
 
-  /** @throws Error with the line that the last block has not printed */
+  /** @throws Error with the line that the last block did not print */
   prints(expected: string): void {
     const { missing, printed } = this.#missing(expected, this.#last);
     if (missing !== undefined) throw new Error(`not printed: ${missing}\nbut: ${printed}`);
   }
 
-  /** Waits until one of the blocks that stay has printed this. @throws Error with the line that does not come */
+  /**
+   * Waits until one of the running blocks has printed a text.
+   * @throws Error with the missing line
+   */
   async meanwhile(expected: string): Promise<void> {
     const missing = (): (string | undefined)[] => this.#background.map((each) => this.#missing(expected, each).missing);
     await this.#until(
@@ -74,7 +77,7 @@ export class PageRun {
     );
   }
 
-  /** Puts a file of the page into its folder. */
+  /** Writes a file of the page into its folder. */
   write(name: string, text: string): void {
     const path = join(this.#folder, name.startsWith(this.#folder) ? name.slice(this.#folder.length) : name);
     mkdirSync(dirname(path), { recursive: true });
@@ -110,16 +113,13 @@ export class PageRun {
   #start(command: string, args: readonly string[]): Program {
     const path = `${join(ROOT, 'node_modules/.bin')}:${process.env['PATH']}`;
     const env = { ...process.env, PATH: path, POLYCAST_URL: this.#hub, NO_COLOR: '1' };
-    // A group of its own, so that what a shell has started ends with it.
+    // A process group, so that all processes of a shell are ended with it.
     const child = spawn(command, args, { cwd: this.#folder, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
     const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
     return { child, output: textOf(child.stdout), errorOutput: textOf(child.stderr), ended };
   }
 
-  /**
-   * The readers there are once those of blocks that have ended are gone: only then does one more
-   * mean a new one.
-   */
+  /** Waits until the readers of ended blocks are gone, so that one more reader is a new one. */
   async #readersAfterExit(): Promise<number> {
     const running = this.#background.filter(({ child }) => child.exitCode === null).length;
     await this.#until(
@@ -129,7 +129,7 @@ export class PageRun {
     return this.#readers();
   }
 
-  /** Streams and held answers: durable subscriptions read as well, and stay. */
+  /** Streams and waiting answers. Durable subscriptions are readers as well, and stay. */
   async #readers(): Promise<number> {
     const metrics = await (await fetch(`${this.#hub}/metrics`)).text();
     const of = (name: RegExp): number => Number(name.exec(metrics)?.[1] ?? 0);
@@ -144,7 +144,10 @@ export class PageRun {
     };
   }
 
-  /** Looks again and again, for ten seconds at most. @throws Error when that was in vain */
+  /**
+   * Checks repeatedly, for ten seconds at most.
+   * @throws Error after that
+   */
   async #until(condition: () => Promise<boolean>, reason: () => string): Promise<void> {
     const untilMs = performance.now() + 10_000;
     while (!(await condition())) {
@@ -154,12 +157,12 @@ export class PageRun {
   }
 }
 
-/** One that is hardly taken, outside of what the system gives out by itself. */
+/** A port outside of the system's ephemeral range, which is rarely in use. */
 function anyPort(): string {
   return String(10_000 + Math.floor(Math.random() * 20_000));
 }
 
-/** What has come on a stream so far. */
+/** The received part of a stream. */
 function textOf(stream: NodeJS.ReadableStream): () => string {
   let text = '';
   stream.setEncoding('utf8').on('data', (piece: string) => (text += piece));

@@ -10,8 +10,8 @@ import { startHub } from '../../packages/server/src/main.ts';
 import { nameOf, readPages } from './blocks.ts';
 
 /**
- * Every page of HTML that the documentation shows, in a browser, served by a site of another origin
- * than the hub's.
+ * Every HTML page of the documentation, in a browser, served by a site of another origin than the
+ * hub's.
  */
 const pages = [...readPages(join(import.meta.dirname, '../..')).values()]
   .flat()

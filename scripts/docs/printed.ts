@@ -1,19 +1,19 @@
-/** Epochs, times and names of sessions differ from run to run; a page shows those of its writer. */
+/** Epochs, times and names of sessions differ between runs; a page shows those of its author. */
 const VARIABLE =
   /(?<cursor>[0-9a-z]{10}-[0-9a-z]{11})|(?<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?Z)|(?<session>"session":"[\w-]+")|(?<date>\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT)|(?<port>127\.0\.0\.1:8080)/g;
 
-/** What the cursors on a page stand for in this run. */
+/** The cursors of this run for those on a page. */
 export type Cursors = Map<string, string>;
 
-/** A text of the page with the cursors of this run instead of its own. */
+/** A text of the page with the cursors of this run. */
 export function withCursors(text: string, cursors: Cursors): string {
   return text.replaceAll(VARIABLE, (whole) => cursors.get(whole) ?? whole);
 }
 
 /**
- * The first line of `expected` that is not, after those before it, in `printed`; undefined when all
- * are. `…` stands for any text, on a line of its own for any lines. Learns which cursor of this run
- * each cursor of the page is.
+ * The first line of `expected` that does not follow the lines before it in `printed`; undefined if
+ * all do. `…` stands for any text, on a line of its own for any lines. Records the cursor of this
+ * run for each cursor of the page.
  */
 export function missingLine(expected: string, printed: string, cursors: Cursors): string | undefined {
   const lines = printed.split('\n').map((line) => line.trimEnd());
@@ -27,7 +27,7 @@ export function missingLine(expected: string, printed: string, cursors: Cursors)
   for (const [shown, real] of bindings) cursors.set(shown, real);
   return undefined;
 
-  /** Tries each line that will do: an `id:` may be of another event than the one that is meant. */
+  /** Tries each matching line, because an `id:` may belong to another event. */
   function matchFrom(
     index: number,
     from: number,
@@ -45,7 +45,7 @@ export function missingLine(expected: string, printed: string, cursors: Cursors)
   }
 }
 
-/** What is known of the cursors if this line is the one that is shown; undefined when it is not. */
+/** The known cursors if this line matches; undefined if it does not. */
 function match(
   shown: string,
   line: string,
@@ -59,7 +59,7 @@ function match(
   for (const [index, name] of names.entries()) {
     const real = found[index + 1] as string;
     const bound = learnt.get(name);
-    // One cursor of the page is one of this run, and two are two.
+    // Equal cursors of the page are equal in this run, and different ones are different.
     if (bound === undefined ? [...learnt.values()].includes(real) : bound !== real) return undefined;
     learnt.set(name, real);
   }
@@ -75,7 +75,7 @@ function patternOf(text: string, names: string[]): string {
     if (match.groups?.['cursor'] === undefined) pattern += '.+?';
     else {
       names.push(match[0]);
-      // A position is the same in every run: a page that shows another one is wrong.
+      // A position is the same in every run, so another position on the page is an error.
       pattern += `([0-9a-z]{10}-${match[0].slice(-11)})`;
     }
   }

@@ -15,10 +15,10 @@ import { parseConfig } from '../../packages/server/src/config/parse.ts';
 import { startHub, type Hub } from '../../packages/server/src/main.ts';
 import { readPages, type Block } from './blocks.ts';
 
-// Where Debian installs it, whatever user runs the tests.
+// The path where Debian installs it, for any user who runs the tests.
 process.env['PATH'] += ':/usr/sbin';
 
-/** What the deployment guide puts in front of a hub, put in front of one. */
+/** A proxy of the deployment guide, in front of a hub. */
 const ROOT = join(import.meta.dirname, '../..');
 const GUIDE = 'docs/guides/deployment.md';
 const blocks = readPages(ROOT).get(GUIDE) ?? [];
@@ -44,7 +44,7 @@ const NGINX: Proxy = {
 };
 
 /**
- * Debian's, which is the oldest that the guide promises; another one by hand:
+ * Debian's version, the oldest that the guide supports. For another one:
  * `POLYCAST_CADDY=/path/to/caddy`.
  */
 const CADDY_COMMAND = process.env['POLYCAST_CADDY'] ?? 'caddy';
@@ -193,8 +193,8 @@ function guideFile(): string {
 }
 
 /**
- * The guide's, with a port and a folder of its own, and a bound that shows by which address a
- * client is known.
+ * The guide's configuration with its own port and folder, and a limit that shows the client's
+ * address.
  */
 function guideConfiguration() {
   return parseConfig({
@@ -213,7 +213,7 @@ function blockOf(language: string): Block {
   return block;
 }
 
-/** The guide's, with this machine's ports, files and processes. */
+/** The guide's configuration with this machine's ports, files and processes. */
 function nginxConfiguration(folder: string, port: number, hubPort: number): string {
   return blockOf('nginx')
     .text.replace('worker_processes auto', 'worker_processes 1')
@@ -252,7 +252,7 @@ async function ask(target: Target, path: string, options: RequestOptions = {}, b
   return response;
 }
 
-/** Waits until it answers: the test's own time is the bound. */
+/** Waits until it answers, within the timeout of the test. */
 async function answers(target: Target, program: ChildProcess): Promise<void> {
   const isThere = (): Promise<boolean> =>
     ask(target, '/healthz').then(

@@ -8,7 +8,7 @@ const ROOT = join(import.meta.dirname, '../..');
 test("the README's command starts a hub with its Lab and its client", async () => {
   const npm = spawn('npm', ['start', '--', '--listen', '127.0.0.1:0', '--data', ':memory:'], {
     cwd: ROOT,
-    // A group of its own: npm's shell does not pass signals on.
+    // A process group, because npm's shell does not forward signals.
     detached: true,
     stdio: ['ignore', 'pipe', 'inherit'],
   });

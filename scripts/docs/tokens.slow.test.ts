@@ -10,8 +10,8 @@ import { startHub } from '../../packages/server/src/main.ts';
 import { readPages } from './blocks.ts';
 
 /**
- * What the guide has a backend do in other languages than ours, done against a hub that is
- * configured as the guide says.
+ * The guide's programs for backends in other languages, run with a hub that is configured as in the
+ * guide.
  */
 const blocks = readPages(join(import.meta.dirname, '../..')).get('docs/guides/tokens.md') ?? [];
 const PROGRAMS = [

@@ -5,10 +5,7 @@ import type { Block } from './blocks.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
-/**
- * A script as it is checked and run: what a page of the hub loads from `/client.js` is the client's
- * package.
- */
+/** A script in the form for the type check: `/client.js` of the hub is the client's package. */
 export function scriptsOf(blocks: readonly Block[]): ReadonlyMap<Block, string> {
   const scripts = new Map<Block, string>();
   let last = '';
@@ -27,10 +24,7 @@ function scriptIn({ language, text }: Block): string | undefined {
   return [...text.matchAll(/<script[^>]*>([^]*?)<\/script>/g)].map(([, script]) => script).join('\n');
 }
 
-/**
- * What the compiler has to say of these scripts, each named by the place of its block; '' when all
- * is well.
- */
+/** The compiler's errors in these scripts, each with the place of its block; '' without any. */
 export function typeCheck(scripts: ReadonlyMap<Block, string>): string {
   const folder = join(ROOT, '.cache/docs/types');
   rmSync(folder, { recursive: true, force: true });

@@ -9,10 +9,7 @@ import { parseConfig } from '../../packages/server/src/config/parse.ts';
 import { startHub, type Hub } from '../../packages/server/src/main.ts';
 import { readPages } from './blocks.ts';
 
-/**
- * What the guides have receivers and workers do in other languages than ours, done against a real
- * hub.
- */
+/** The guides' receivers and workers in other languages, run with a real hub. */
 const pages = readPages(join(import.meta.dirname, '../..'));
 const SECRET = `whsec_${Buffer.alloc(32, 5).toString('base64')}`;
 const RECEIVERS = [
@@ -55,7 +52,7 @@ test('the worker in PHP handles the events of the queue', async ({ skip }) => {
   await expect.poll(worker.output).toBe('jobs.a 1\njobs.a 2\n');
 });
 
-/** A hub that trusts no address: it verifies each endpoint. */
+/** A hub without trusted addresses: it verifies each endpoint. */
 async function startGuardedHub(port: number): Promise<Hub> {
   const config = {
     listen: '127.0.0.1:0',
@@ -97,7 +94,7 @@ function fileOf(page: string, language: string): string {
 }
 
 function run(command: string, args: readonly string[], env: Readonly<Record<string, string>>): { output(): string } {
-  // A group of its own: `go run` starts the program that it has built.
+  // A process group, because `go run` starts the program that it has built.
   const child = spawn(command, args, { env: { ...process.env, ...env }, detached: true });
   onTestFinished(() => end(child));
   let text = '';

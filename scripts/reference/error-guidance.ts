@@ -1,16 +1,16 @@
 import type { ErrorCode } from '../../packages/protocol/src/index.ts';
 
-/** What the reference says of a code beyond the catalogue. */
+/** The reference's text for a code, in addition to the catalogue. */
 export interface ErrorGuidance {
   /** When the hub sends it. */
   readonly when: string;
-  /** What its receiver can do. */
+  /** The action of the receiver. */
   readonly then: string;
-  /** Members that the problem document has beside the common ones. */
+  /** Additional members of the problem document. */
   readonly members?: Readonly<Record<string, string>>;
 }
 
-/** One for every code: the compiler sees to it. */
+/** One for every code: the compiler checks that. */
 export const ERROR_GUIDANCE: Readonly<Record<ErrorCode, ErrorGuidance>> = {
   invalid_json: {
     when: 'The body, one of its items, or a message is not JSON (RFC 8259).',

@@ -33,7 +33,7 @@ function title({ method, path }: Operation): string {
   return `${method} ${path}`;
 }
 
-/** As GitHub makes them of headings. */
+/** As GitHub derives them from headings. */
 function anchor(route: Operation): string {
   return title(route)
     .toLowerCase()
@@ -82,7 +82,7 @@ function answerRow({ status, doc, contents, headers = {} }: ResponseDescription)
   return [code(String(status)), forms, types === '' ? doc : `${doc} ${types}`, said.join('<br>')];
 }
 
-/** Bodies and answers, as they may look. */
+/** Examples of bodies and answers. */
 function examples(contents: readonly Content[]): string[] {
   return contents
     .filter(({ example }) => example !== undefined)
@@ -93,7 +93,7 @@ function examples(contents: readonly Content[]): string[] {
     );
 }
 
-/** One of the shapes that operations share. */
+/** A schema that several operations share. */
 function shape([name, schema]: readonly [string, JsonSchema]): string {
   const { description, properties, required = [], allOf, oneOf } = schema as Readonly<Record<string, unknown>>;
   const members = Object.entries((properties ?? {}) as Record<string, JsonSchema>);

@@ -1,10 +1,10 @@
-/** Says in the file itself that it is generated, and from what. */
+/** A comment in the file that it is generated, and from which source. */
 export function page(title: string, source: string, ...blocks: readonly string[]): string {
   const notice = `<!-- Generated from ${source} by \`node scripts/generate-docs.ts\`; change it there. -->`;
   return `${[notice, `# ${title}`, ...blocks].join('\n\n')}\n`;
 }
 
-/** A table; cells may hold any inline Markdown. */
+/** A table; cells may contain any inline Markdown. */
 export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]): string => `| ${cells.map(cell).join(' | ')} |`;
   return [line(headings), line(headings.map(() => '---')), ...rows.map(line)].join('\n');

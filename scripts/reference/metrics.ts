@@ -9,11 +9,11 @@ interface Metric {
   readonly name: string;
   readonly help: string;
   kind: string;
-  /** `transport="sse"`, as far as a hub that has just begun shows them. */
+  /** `transport="sse"`, for the labels that a new hub shows. */
   readonly labels: Set<string>;
 }
 
-/** docs/reference/metrics.md: what a hub that has just begun answers at `/metrics`. */
+/** docs/reference/metrics.md: the answer of a new hub at `/metrics`. */
 export async function metricsPage(): Promise<string> {
   const metrics = parse(await ask());
   return page(

@@ -1,7 +1,7 @@
 import type { JsonSchema } from '../../packages/server/src/http/route-description.ts';
 import { code } from './markdown.ts';
 
-/** What a schema asks for, in a few words. A named shape links to its section of the page. */
+/** A short description of a schema. A named schema links to its section of the page. */
 export function form(schema: JsonSchema): string {
   const { $ref, type, default: value, anyOf, oneOf, allOf, enum: words, const: constant, items } = schema;
   const suffix = value === undefined ? '' : `, default ${code(textOf(value))}`;

@@ -2,7 +2,7 @@ import type { Reporter, TestModule } from 'vitest/node';
 
 const FILES = 15;
 
-/** After a run of many files, those that took longest: where the minutes of `npm test` go. */
+/** Prints, after a run of many files, those that took longest. */
 export default class SlowestFiles implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
     if (modules.length <= FILES) return;

@@ -2,9 +2,8 @@ import { vi } from 'vitest';
 import { CONDITION_TIMEOUT_MS } from './timeouts.ts';
 
 /**
- * Runs before every file of tests. What vitest waits for by itself, a second, is no measure of
- * anything but of how busy a machine is; for `expect.poll` its configuration can say another time,
- * for `vi.waitFor` it cannot.
+ * Runs before every test file. The default timeout of vitest's waits is a second, too short for a
+ * busy machine. The configuration can change it for `expect.poll`, but not for `vi.waitFor`.
  */
 const { waitFor } = vi;
 vi.waitFor = (condition, options = {}) => {

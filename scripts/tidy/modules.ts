@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { parseSync, visitorKeys } from 'oxc-parser';
 
-/** What the rules need to know of one source file. */
+/** The facts about one source file that the rules need. */
 export interface Module {
   /** From the root of the repository, with `/`. */
   readonly path: string;
@@ -11,7 +11,7 @@ export interface Module {
    * import.meta.url)`.
    */
   readonly imports: readonly string[];
-  /** Names used and not declared by an import, and the forms `Object.member` of static members. */
+  /** Names that are used and not imported, and the forms `Object.member` of static members. */
   readonly names: ReadonlySet<string>;
   /** Names of members that are used: `emit` of `this.emit()`. */
   readonly members: ReadonlySet<string>;
@@ -48,7 +48,7 @@ export function readModules(root: string, folders: readonly string[]): Module[] 
   );
 }
 
-/** Takes one file apart. */
+/** Parses one file. */
 export function parseModule(path: string, source: string): Module {
   const { module, program, comments, errors } = parseSync(path, source);
   if (errors.length > 0) throw new Error(`${path}: ${errors[0]?.message}`);
@@ -79,7 +79,7 @@ export function parseModule(path: string, source: string): Module {
   };
 }
 
-/** The path of a relative import's file; `undefined` for what comes from a package. */
+/** The path of a relative import's file; `undefined` for a package. */
 export function resolveRelative(from: string, specifier: string): string | undefined {
   return specifier.startsWith('.') ? posix.join(posix.dirname(from), specifier) : undefined;
 }

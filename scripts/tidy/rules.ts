@@ -1,15 +1,15 @@
 import { DIALECTS } from '../../packages/server/src/subscriptions/dialects/registry.ts';
 import { resolveRelative, type Module } from './modules.ts';
 
-/** A rule that is broken, and where. */
+/** A violation of a rule, and its file. */
 export interface Finding {
   readonly path: string;
   readonly message: string;
 }
 
 /**
- * What I/O, time and chance are called: none of it belongs into the protocol, nor, with all dates,
- * into the core.
+ * The names of I/O, time and randomness. The protocol uses none of them, and the core none of them
+ * and no dates.
  */
 const IMPURE: readonly string[] =
   'Buffer process console performance fetch crypto globalThis Date.now Math.random queueMicrotask setTimeout setInterval setImmediate clearTimeout clearInterval'.split(
@@ -21,7 +21,7 @@ const IMPURE_IN_CORE = [...IMPURE, 'Date'];
 const SERVER = 'packages/server/src/';
 /** The four folders of HTTP. */
 const HTTP_FOLDERS = ['http', 'auth', 'streams', 'publishing'];
-/** What each folder inside `subscriptions` may import from. The others there put these together. */
+/** The imports of each folder inside `subscriptions`. The other folders there compose these. */
 const SUBSCRIPTION_WALLS: Readonly<Record<string, readonly string[]>> = {
   'subscriptions/state': ['core'],
   'subscriptions/engine': ['core', 'subscriptions/state'],
@@ -55,11 +55,13 @@ const FOLDER_IMPORTS: Readonly<Record<string, readonly string[]>> = {
   'hub.ts': ['composition', 'config', 'operate', 'auth', 'http'],
   'main.ts': [...EVERY_SERVICE, 'hub.ts'],
   cli: [...EVERY_SERVICE, 'main.ts'],
-  // Helpers of tests start whole hubs.
+  // Test helpers start whole hubs.
   testing: [...EVERY_SERVICE, 'hub.ts'],
 };
 
-/** What each package may import of its siblings. A package that is not listed may import any. */
+/**
+ * The sibling packages that each package may import. A package that is not listed may import any.
+ */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
   client: ['@polycast/protocol'],
@@ -67,24 +69,24 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   console: ['@polycast/protocol', '@polycast/client', '@polycast/client/presence'],
 };
 
-/** Who may name the headers by which caches decide: one place makes them, from who asks. */
+/** The headers that control caches. One file sets them, depending on the caller. */
 const CACHE_HEADER = /^(?:cache-control|vary|etag)$/i;
 const CACHE_HEADERS_HOME = `${SERVER}http/headers/cache-headers.ts`;
-/** Answers that are the same for all, of rooms that must not know the transports. */
+/** Answers that are the same for all callers, in folders that may not import the transports. */
 const CACHE_HEADERS_ELSEWHERE: ReadonlySet<string> = new Set(
   ['operate/health-routes.ts', 'lab/answers.ts', 'lab/static.ts', 'lab/wire-log.ts'].map((path) => SERVER + path),
 );
 
-/** Paths between packages that are allowed, each with its reason. */
+/** Allowed imports by path between packages, each with its reason. */
 const CROSSINGS: Readonly<Record<string, string>> = {
-  // The server tells the Lab's page what goes over the wire; the form of it is the server's, and
-  // only types cross.
+  // The server sends the Lab's page the records of its wire. The server defines their form, and
+  // only types are imported.
   'packages/console/pages/lab/src/model/records.ts': 'packages/server/src/lab/records.ts',
 };
 
 /**
- * Where listeners are removed that others have added. An `error` event without a listener ends the
- * process, so a socket that is stripped of all of them must get one back in the same call.
+ * Files that may remove listeners that others have added. An `error` event without a listener ends
+ * the process, so a socket that loses all listeners must get one back in the same call.
  */
 const MAY_REMOVE_ALL_LISTENERS: Readonly<Record<string, string>> = {
   'packages/server/src/http/sockets/error-safe-socket.ts': 'Gives the listener of errors back.',
@@ -93,7 +95,7 @@ const MAY_REMOVE_ALL_LISTENERS: Readonly<Record<string, string>> = {
 
 /**
  * Words that names no longer use: idioms, or words with several meanings (docs/glossary.md has the
- * terms). `lane`, `line` and `letter` stay, each for one thing.
+ * terms). `lane`, `line` and `letter` stay, each with one meaning.
  */
 const RETIRED_WORDS: ReadonlySet<string> = new Set(
   (
@@ -110,15 +112,18 @@ const ONE_CALLER: Readonly<Record<string, { readonly caller: string; readonly re
   },
 };
 
-/** Only the folder of a dialect may know it by name; everyone else asks the object (`subscriptions/state/dialect.ts`). */
+/**
+ * The names of dialects. Only a dialect's folder may use its name; other code asks its object
+ * (`subscriptions/state/dialect.ts`).
+ */
 const DIALECT_NAMES: ReadonlySet<string> = new Set(DIALECTS.names);
 const DIALECTS_HOME = `${SERVER}subscriptions/dialects/`;
-/** Files with such words that are no comparison, each with its reason. */
+/** Files with such a word that is not a comparison, each with its reason. */
 const DIALECT_WORDS: readonly { readonly path: RegExp; readonly reason: string }[] = [
   { path: /subscriptions\/state\/definition\.ts$/, reason: 'A format of bodies is called cloudevents too.' },
 ];
 
-/** Everything that is not as ARCHITECTURE.md says. */
+/** All violations of the rules of ARCHITECTURE.md. */
 export function check(modules: readonly Module[], entries: ReadonlySet<string>): Finding[] {
   const findings = modules
     .filter(({ path }) => !isTest(path))
@@ -135,7 +140,7 @@ export function check(modules: readonly Module[], entries: ReadonlySet<string>):
   return [...findings, ...deadFiles(modules, entries)];
 }
 
-/** Files that are due a second look (about 200 lines is natural, 400 is where it is due). */
+/** Files that are longer than usual (about 200 lines is natural, 400 is the limit here). */
 export function longFiles(modules: readonly Module[], linesMax: number): Finding[] {
   return modules
     .filter(({ lines }) => lines > linesMax)
@@ -143,7 +148,7 @@ export function longFiles(modules: readonly Module[], linesMax: number): Finding
     .map(({ path, lines }) => ({ path, message: `${lines} lines` }));
 }
 
-/** Folders of the server in which time, chance and I/O are arguments. */
+/** Folders of the server in which time, randomness and I/O are arguments. */
 const PURE = [
   'core/',
   'subscriptions/state/',
@@ -205,9 +210,7 @@ function otherCallers({ path, members }: Module): Finding[] {
     .map(([method, { reason }]) => ({ path, message: `calls ${method}: ${reason}` }));
 }
 
-/**
- * The other folders get ports from `openStorage`, and cannot tell one home of data from another.
- */
+/** Other folders receive ports from `openStorage`, and cannot distinguish the homes of the data. */
 function dataHomes({ path, imports, texts }: Module): Finding[] {
   if (!path.startsWith(SERVER) || folderOf(path) === 'storage' || /\/testing[/.]/.test(path)) return [];
   const homes = imports.filter((specifier) => /^node:sqlite$|\/storage\/(?:sqlite|memory|homes\.ts)/.test(specifier));
@@ -223,8 +226,8 @@ function removals({ path, members }: Module): Finding[] {
 }
 
 /**
- * Handlers get an `AuthorizedRequest` and nothing below it: whoever reads a body, or writes an
- * answer, by themselves would do so without asking again whether the caller still may.
+ * Handlers receive an `AuthorizedRequest` and nothing below it. A handler that read a body, or
+ * wrote an answer, by itself would not check the caller's permission again.
  */
 function unauthorized({ path, imports, names }: Module): Finding[] {
   if (!path.startsWith(SERVER)) return [];
@@ -266,7 +269,7 @@ function folderViolation(path: string, target: string): Finding[] {
   return [{ path, message: `${from} must not import ${to} (${target})` }];
 }
 
-/** Files that nothing reaches from an entry point or a test. */
+/** Files that are not reached from an entry point or a test. */
 function deadFiles(modules: readonly Module[], entries: ReadonlySet<string>): Finding[] {
   const byPath = new Map(modules.map((module) => [module.path, module]));
   const reached = new Set<string>();

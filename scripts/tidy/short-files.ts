@@ -1,7 +1,9 @@
 import type { Module } from './modules.ts';
 import type { Finding } from './rules.ts';
 
-/** A shorter file needs a reason: a reader who opens many of them learns little from each. */
+/**
+ * A shorter file needs a reason, because a reader who opens many of them learns little from each.
+ */
 const LINES_MIN = 30;
 
 /** Kinds of files that may be short, by their path, each with the reason. */

@@ -1,7 +1,7 @@
 import type { Module } from './modules.ts';
 import type { Finding } from './rules.ts';
 
-/** Files that look for an empty line in something other than an event stream. */
+/** Files that look for an empty line in other data than an event stream. */
 const MAY_FIND_EMPTY_LINES: Readonly<Record<string, string>> = {
   'packages/server/src/cli/commands/webhook/captured-request.ts': 'The end of the headers of a captured HTTP request.',
   'bench/harness/results.ts': 'Blocks of a page in Markdown.',
@@ -9,8 +9,8 @@ const MAY_FIND_EMPTY_LINES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Code that cuts a text at its empty lines is another parser of event streams, which knows half of
- * their syntax.
+ * Code that splits a text at its empty lines is another parser of event streams, with half of their
+ * syntax.
  */
 export function ownSseParsers(modules: readonly Module[]): Finding[] {
   return modules

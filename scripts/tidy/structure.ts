@@ -2,14 +2,14 @@ import { posix } from 'node:path';
 import { resolveRelative, type Module } from './modules.ts';
 import type { Finding } from './rules.ts';
 
-/** Lines of a function. The functions that are declared in it have their own. */
+/** The limit of a function's lines. Functions declared inside of it are counted separately. */
 const FUNCTION_LINES_MAX = 80;
-/** Sources of one folder. Tests, which stand beside what they test, do not count. */
+/** The limit of a folder's sources. Tests do not count. */
 const FOLDER_FILES_MAX = 25;
 /** Lines of production code in all packages, without blank lines and comments. */
 const CODE_LINES_MAX = 50_000;
 
-/** Everything in the shape of the sources that no single import shows. */
+/** All violations that concern the structure, not a single import. */
 export function checkStructure(modules: readonly Module[]): Finding[] {
   return [
     ...cycles(modules),

@@ -1,5 +1,5 @@
-// The hub of a churn run, in a process of its own: argv is the data folder, how fast time passes,
-// and more of its configuration as JSON.
+// The hub of a churn run, in a process of its own. argv is the data folder, the speed of time, and
+// additional configuration as JSON.
 import { getHeapStatistics } from 'node:v8';
 import { parseConfig } from '../../packages/server/src/config/parse.ts';
 import { openHub } from '../../packages/server/src/hub.ts';

@@ -3,8 +3,8 @@ import { createHmac } from 'node:crypto';
 export const SECRET = 'a secret of thirty-two bytes or more';
 
 /**
- * A token of the site's for a user, which never expires within a run: hubs refuse those that are
- * good for more than a week.
+ * A token of the site for a user. It is valid for the whole run, and for less than a week, the
+ * limit of hubs.
  */
 export function tokenOf(user: string): string {
   const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');

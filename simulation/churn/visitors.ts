@@ -2,13 +2,13 @@ import { get } from 'node:http';
 import { WebSocket } from 'ws';
 import { tokenOf } from './tokens.ts';
 
-/** Users who come once, on one transport after the other, look around and never come back. */
+/** Users who connect once, with one transport after the other, and never return. */
 export class Visitors {
   readonly #base: string;
   readonly #random: () => number;
   readonly #active = new Set<() => void>();
   count = 0;
-  /** Those who were not let in: there are none. */
+  /** The number of refused visitors, which must be 0. */
   refused = 0;
 
   constructor(base: string, random: () => number) {
@@ -20,7 +20,7 @@ export class Visitors {
     return this.#active.size;
   }
 
-  /** A visitor comes, and goes after a while. */
+  /** A visitor connects, and disconnects after a while. */
   visit(stayMs: number): void {
     const number = this.count++;
     const user = `user-${number}-${'x'.repeat(number % 40)}`;

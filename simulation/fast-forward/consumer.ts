@@ -2,7 +2,7 @@ import { get, type ClientRequest } from 'node:http';
 import { createSseParser } from '@polycast/protocol';
 import { WebSocket } from 'ws';
 
-/** What one kind of reading gives: events as they are, and gaps. */
+/** The result of one read: events and gaps. */
 interface ReadListener {
   event(event: { readonly id: string; readonly channel: string; readonly data: { readonly n: number } }): void;
   gap(to: string): void;
@@ -11,16 +11,16 @@ interface ReadListener {
 
 type Stop = () => void;
 
-/** Where in a channel a consumer is. */
+/** A consumer's position in a channel. */
 interface ChannelProgress {
   next: number;
   lastId: string;
 }
 
 /**
- * A consumer that comes and goes with its cursor, over one transport after the other, and notices
- * every hole: each event carries its channel's count, which must rise by one unless a gap came or
- * the channel stores less on purpose.
+ * A consumer that reconnects with its cursor, over one transport after the other, and notices every
+ * hole. Each event contains its channel's count, which must rise by one unless a gap came, or the
+ * channel stores less on purpose.
  */
 export class Consumer {
   readonly violations: string[] = [];
@@ -32,7 +32,7 @@ export class Consumer {
   readonly #random: () => number;
   readonly #channelProgress = new Map<string, ChannelProgress>();
   #cursor: string | undefined;
-  /** A gap has announced that events may be missing up to here. */
+  /** A gap has announced that events may be missing up to this position. */
   #gapTo = '';
   #stop: Stop | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -54,7 +54,7 @@ export class Consumer {
       gap: (to) => this.#gap(to),
       ended: () => this.#later(),
     });
-    // Up to four seconds: ten minutes, at 144 times.
+    // Up to four seconds: ten minutes, at 144 times the speed.
     this.#timer = setTimeout(
       () => {
         this.#stop?.();
@@ -73,7 +73,7 @@ export class Consumer {
   #later(): void {
     clearTimeout(this.#timer);
     this.#stop = undefined;
-    // One time in five it is away for so long that retention does not wait for it.
+    // One time in five it is away for so long that retention removes events meanwhile.
     const awayMs = this.#random() < 0.2 ? 25_000 : 3000;
     if (!this.#closed) this.#timer = setTimeout(() => this.start(), this.#random() * awayMs);
   }
@@ -89,7 +89,7 @@ export class Consumer {
       this.#channelProgress.set(channel, { next: n + 1, lastId: id });
       return;
     }
-    // More events of a gap may be lost while the rest of it is being read.
+    // More events of a gap may be lost while the rest of it is read.
     if (n !== progress.next && !(n > progress.next && progress.lastId < this.#gapTo))
       this.violations.push(`${channel}: ${n} came where ${progress.next} was due, and no gap came`);
     progress.next = n + 1;
@@ -99,7 +99,7 @@ export class Consumer {
   #gap(to: string): void {
     this.gaps++;
     if (to > this.#gapTo) this.#gapTo = to;
-    // A gap does not name the lost events by channel: each channel may go on anywhere.
+    // A gap does not name the lost events by channel, so each channel may continue anywhere.
     this.#channelProgress.clear();
   }
 }

@@ -1,5 +1,5 @@
-// The hub of a fast-forward run, in a process of its own: argv is the data folder and how fast time
-// passes.
+// The hub of a fast-forward run, in a process of its own. argv is the data folder and the speed of
+// time.
 import { parseConfig } from '../../packages/server/src/config/parse.ts';
 import { openHub } from '../../packages/server/src/hub.ts';
 import { fastWorld } from '../../packages/server/src/operate/world.ts';

@@ -1,7 +1,4 @@
-/**
- * The channels of a fast-forward run: every kind of retention there is, by the first token of the
- * name.
- */
+/** The channels of a fast-forward run: every kind of retention, by the first token of the name. */
 export const RULES: readonly object[] = [
   { pattern: 'counted.>', historyCountMax: 500 },
   { pattern: 'sized.>', historyBytesMax: 128 * 1024 },
@@ -13,7 +10,7 @@ export const RULES: readonly object[] = [
 
 export const DEFAULTS: object = { historyAgeMaxSeconds: 3600 };
 
-/** How many channels of each kind; `once` gets a new name for every event. */
+/** The number of channels of each kind; `once` has a new name for every event. */
 export const CHANNELS: Readonly<Record<string, number>> = {
   counted: 20,
   sized: 20,
@@ -24,8 +21,8 @@ export const CHANNELS: Readonly<Record<string, number>> = {
 };
 
 /**
- * What the rules let the log hold at the given rate, in bytes of bodies: counts and sizes are
- * bounds themselves, ages are bounds at a rate.
+ * The bytes of bodies that the rules allow in the log at the given rate. Counts and sizes are
+ * limits themselves; ages are limits at a rate.
  * @param perSecond events per simulated second over all kinds
  */
 export function retainedBytesMax(perSecond: number, bodyBytes: number): number {

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import { Server } from 'socket.io';
 import { readBody } from './read-body.ts';
 
-// Pings are rarer than in its default (25 s), so that no run pays for them.
+// Pings are less frequent than by default (25 s), so that no run contains one.
 const pingIntervalMs = 300_000;
 
 const server = createServer();
@@ -17,7 +17,7 @@ const io = new Server(server, {
 
 io.on('connection', (socket) => {
   void socket.join(String(socket.handshake.query['channel']));
-  // Its performance guide's advice: drop the first request, which the connection would hold in
+  // As its performance guide advises: release the first request, which the connection would keep in
   // memory.
   (socket.conn as { request: unknown }).request = null;
 });

@@ -1,6 +1,7 @@
-// usage: node sqlite-bulk.ts SOURCE TARGET ROWS_PER_COMMIT SQLite's own bulk insert: all rows of
-// the source's largest table into a new file with the very same tables, indexes and pragmas. Prints
-// one line of JSON. ROWS_PER_COMMIT of 0 is one transaction for all.
+// usage: node sqlite-bulk.ts SOURCE TARGET ROWS_PER_COMMIT
+// SQLite's own bulk insert: it copies all rows of the source's largest table into a new file with
+// the same tables, indexes and pragmas, and prints one line of JSON. ROWS_PER_COMMIT of 0 is one
+// transaction for all.
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 
 const [sourceFile = '', targetFile = '', rowsPerCommitWord = '0'] = process.argv.slice(2);

@@ -1,6 +1,6 @@
 // node undici-webhooks.ts PORT COUNT CONCURRENCY EVENT_BYTES: posts signed bodies of a webhook's
-// form with undici as fast as they are answered, and does nothing else: no log, no state, no
-// retries. It begins when the endpoint listens.
+// form with undici as fast as they are answered. It has no log, no state and no retries. It begins
+// when the endpoint listens.
 import { createHmac, randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -1,5 +1,4 @@
-// node verify-tokens.ts FILE KEY SECONDS: verifies the ES256 tokens of a file, one after the other,
-// and does nothing else.
+// node verify-tokens.ts FILE KEY SECONDS: only verifies the ES256 tokens of a file, one by one.
 import { createPublicKey, verify } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 

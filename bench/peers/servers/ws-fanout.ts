@@ -14,7 +14,7 @@ const server = createServer((request, response) => {
   });
 });
 
-// clientTracking would keep a second set of all sockets.
+// With clientTracking, `ws` would keep a second set of all sockets.
 const webSockets = new WebSocketServer({ server, perMessageDeflate: false, clientTracking: false });
 
 webSockets.on('connection', (socket, request) => {

@@ -24,16 +24,15 @@ export function parseJournal(bytes: Buffer): readonly Operation[] {
 }
 
 /**
- * What becomes of writes that no sync has covered when the power goes: all are lost, or all are
- * there, or some of them in any order, or the last ones are torn at a sector, or their places are
- * there and hold zeros.
+ * What happens to unsynced writes when the power fails: all are lost, or all survive, or some in
+ * any order, or the last ones are torn at a sector, or their blocks exist and contain zeros.
  */
 export const CRASH_OUTCOMES = ['lost', 'kept', 'reordered', 'torn', 'zeroed'] as const;
 export type CrashOutcome = (typeof CRASH_OUTCOMES)[number];
 
 const SECTOR_BYTES = 512;
 
-/** A file: what is durable, and what has been written since. */
+/** A file: its durable content, and the writes since. */
 class FileState {
   durable: Buffer = Buffer.alloc(0);
   pending: (Operation & { readonly kind: 'W' | 'T' })[] = [];
@@ -59,7 +58,7 @@ class FileState {
   }
 }
 
-/** The possible states of the files after a power cut behind this many operations. */
+/** The possible states of the files after a power cut behind a number of operations. */
 export function filesAfter(
   operations: readonly Operation[],
   count: number,
@@ -86,7 +85,7 @@ export function filesAfter(
   return new Map([...files].map(([name, file]) => [name, file.after(outcome, random)]));
 }
 
-/** What had been acknowledged by then: of this file all that was written counts. */
+/** The acknowledgements until then. Of this file all writes count as durable. */
 export function acksAfter(operations: readonly Operation[], count: number, file: string): string {
   const written = operations.slice(0, count).filter(({ kind, name }) => kind === 'W' && name === file);
   return written.map(({ data }) => data.toString()).join('');

@@ -3,5 +3,5 @@ import type { Life } from './lives/life.ts';
 import { logLife } from './lives/log-life.ts';
 import { subscriptionsLife } from './lives/subscriptions-life.ts';
 
-/** Of each store whose writes are acknowledged. */
+/** One for each store that acknowledges writes. */
 export const LIVES: readonly Life[] = [logLife, identityLife, subscriptionsLife];

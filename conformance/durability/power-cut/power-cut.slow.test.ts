@@ -11,14 +11,14 @@ import { ACKS_FILE, acksIn, linesOf } from './lives/life.ts';
 
 const LIFE = join(import.meta.dirname, 'life.ts');
 /**
- * So many states and kills of each store in CI, others in each run: together they come to see all.
- * `POLYCAST_SEED` plays a run again, `POWER_CUT=all` takes all of them.
+ * The number of states and kills of each store in CI. Each run has others, so that together they
+ * cover all. `POLYCAST_SEED` repeats a run; `POWER_CUT=all` covers all.
  */
 const isComplete = process.env['POWER_CUT'] === 'all';
 const STATES = 30;
 const KILLS = 4;
 
-/** Where a life is killed, or how it went. */
+/** The operation at which a life is killed, or its outcome. */
 function live(name: string, folder: string, killAt?: number): Buffer {
   const disk = shimDisk(folder);
   disk.order('journal', '');
@@ -32,7 +32,7 @@ function live(name: string, folder: string, killAt?: number): Buffer {
   return readFileSync(disk.journal);
 }
 
-/** A random one in each of this many equal parts, or all of them: from 1 on. */
+/** A random number in each of this many equal parts, or all numbers, from 1 on. */
 function sample(of: number, count: number, random: Seeded): readonly number[] {
   if (isComplete) return Array.from({ length: of }, (_, index) => index + 1);
   return Array.from({ length: count }, (_, part) => 1 + Math.floor(((part + random.fraction()) * of) / count));
@@ -69,7 +69,7 @@ describe.each(LIVES)('$name', ({ name, wrongWith }) => {
     const random = seeded();
     const { length } = parseJournal(live(name, temporaryFolder('life')));
     const wrong: string[] = [];
-    // Threads do not come to the same number of operations in each life.
+    // The number of operations differs between lives, because of threads.
     for (const point of sample(Math.floor(length * 0.9), KILLS, random)) {
       const folder = temporaryFolder('killed');
       live(name, folder, point);

@@ -2,13 +2,13 @@ import { call } from '../../kit/http.ts';
 import type { HubProcess } from '../../kit/hub-process.ts';
 import { until } from '../../kit/wait.ts';
 
-/** What `serve` says once, when it starts without any key. */
+/** The line that `serve` prints when it starts without any key. */
 export async function firstKey({ output }: HubProcess): Promise<string> {
   await until('it says the first key', () => /pck_\w+\s/.test(output()));
   return (/pck_\w+/.exec(output()) as RegExpExecArray)[0];
 }
 
-/** Its text. */
+/** The text of the key. */
 export async function createKey(
   hub: string,
   admin: string,
@@ -20,7 +20,7 @@ export async function createKey(
   return key;
 }
 
-/** What the hub answers; it must be willing to. */
+/** The hub's answer, which must be a success. */
 export async function requestWithKey<Value>(
   hub: string,
   key: string,

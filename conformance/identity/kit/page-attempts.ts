@@ -1,18 +1,18 @@
 /**
- * What a page tries, run in the page itself: each answers with all that the page has learnt by it.
+ * Attempts of a page, which run in the page itself. Each returns everything that the page learnt.
  */
 export interface Target {
   readonly hub: string;
   readonly channel: string;
-  /** Known by these words, what is read has been read, … */
+  /** A text that identifies the data to read, … */
   readonly secret: string;
-  /** … and what is sent has arrived. */
+  /** … and a text that identifies the data to send. */
   readonly marker: string;
 }
 
 export type Attempt = (target: Target) => Promise<string>;
 
-/** By which a page could read. `blind`: those whose answer no page may see, of whichever origin. */
+/** Ways to read. `blind`: no page may see the answer, of any origin. */
 export const READS: Readonly<Record<string, Attempt>> = {
   fetch: ({ hub, channel }) =>
     fetch(`${hub}/v1/events?channel=${channel}&after=earliest`, { credentials: 'include' }).then(
@@ -60,7 +60,7 @@ export const READS: Readonly<Record<string, Attempt>> = {
     }),
 };
 
-/** Ways round what a page may read: their answers are for no page's eyes, of whichever origin. */
+/** Ways around the restrictions on reading. No page may see their answers, of any origin. */
 export const OPAQUE_READS: Readonly<Record<string, Attempt>> = {
   'fetch without CORS': ({ hub, channel }) =>
     fetch(`${hub}/v1/events?channel=${channel}&after=earliest`, { credentials: 'include', mode: 'no-cors' }).then(
@@ -71,7 +71,7 @@ export const OPAQUE_READS: Readonly<Record<string, Attempt>> = {
     new Promise((resolve) => {
       const script = document.createElement('script');
       script.src = `${hub}/v1/channels/${channel}/history`;
-      // A script that is no script says what is wrong with it, if the page may know.
+      // A script with invalid syntax raises an error with details, if the page may see them.
       addEventListener('error', ({ message }) => resolve(String(message)), { once: true });
       script.onerror = () => resolve('');
       script.onload = () => resolve('loaded');
@@ -98,14 +98,14 @@ export const OPAQUE_READS: Readonly<Record<string, Attempt>> = {
       const frame = document.createElement('iframe');
       frame.src = `${hub}/v1/channels/${channel}/history`;
       frame.onload = () => {
-        // Of another origin it is no document at all.
+        // A frame of another origin has no readable document.
         resolve(frame.contentDocument?.body.textContent ?? '');
       };
       document.body.append(frame);
     }),
 };
 
-/** By which a page could send. */
+/** Ways to send. */
 export const SENDS: Readonly<Record<string, Attempt>> = {
   fetch: ({ hub, channel, marker }) =>
     fetch(`${hub}/v1/events`, {
@@ -146,7 +146,7 @@ export const SENDS: Readonly<Record<string, Attempt>> = {
       const action = `${hub}/v1/channels/${channel}/events`;
       Object.assign(form, { method: 'post', action, target: frame.name, enctype: 'text/plain' });
       const input = document.createElement('input');
-      // What such a form sends can be made to look like JSON.
+      // The body of such a form can look like JSON.
       Object.assign(input, { name: `{"channel":"${channel}","data":"${marker}","x":"`, value: '"}' });
       form.append(input);
       document.body.append(form);

@@ -10,19 +10,19 @@ import { until } from '../../kit/wait.ts';
 import { createKey, firstKey } from './keys.ts';
 
 const EXAMPLE = join(import.meta.dirname, '../../../examples/php-site');
-/** What the example's configuration calls the site. */
+/** The site's name in the configuration of the example. */
 const SHOWN_SITE = 'http://127.0.0.1:3000';
 
-/** The example as its README says: `php -S`, and a hub on another port beside it. */
+/** The example as in its README: `php -S`, and a hub on another port. */
 export interface PhpSite {
   readonly url: string;
   readonly hub: HubProcess;
-  /** What PHP has to complain of. */
+  /** The warnings and errors of PHP. */
   readonly phpErrors: () => readonly string[];
 }
 
 export async function startPhpSite(): Promise<PhpSite> {
-  // The hub gets the site's address before the site listens.
+  // The hub receives the site's address before the site listens.
   const port = await unusedPort();
   const url = `http://127.0.0.1:${port}`;
   const configuration = readFileSync(join(EXAMPLE, 'polycast.yaml'), 'utf8').replaceAll(SHOWN_SITE, url);
@@ -49,7 +49,7 @@ export async function startPhpSite(): Promise<PhpSite> {
   };
 }
 
-/** What the README has the key made with. */
+/** The README's options for the key. */
 const SITE_SCOPES = { publish: ['news.>', 'polycast.private.>'], users: ['>'] };
 
 interface Configuration extends Readonly<Record<string, unknown>> {

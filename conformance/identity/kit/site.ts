@@ -5,7 +5,7 @@ import { atExit } from '../../kit/at-exit.ts';
 /** The cookie of the site's own sessions. */
 export const SESSION_COOKIE = 'site_session';
 
-/** A site with two users, and a cookie for which it is down. */
+/** A site with two users, and a cookie for which it fails. */
 export interface Site {
   readonly loginUrl: string;
   readonly consentUrl: string;
@@ -13,10 +13,7 @@ export interface Site {
 
 const USERS: Readonly<Record<string, string>> = { seven: '7', eight: '8' };
 
-/**
- * Who a session belongs to, and whether a user may do something with a channel (PROTOCOL.md section
- * 13.3).
- */
+/** The user of a session, and permissions of users on channels (PROTOCOL.md section 13.3). */
 export async function startSite(): Promise<Site> {
   const server = createServer(async (request, response) => {
     const siteRequest = JSON.parse(await bodyOf(request)) as SiteRequest;

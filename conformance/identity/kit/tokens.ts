@@ -1,12 +1,12 @@
 import { createHmac } from 'node:crypto';
 
-/** The cookie that a token may come in. */
+/** The cookie that may contain a token. */
 export const TOKEN_COOKIE = 'hub_token';
 export const ISSUER = 'https://shop.example';
 
 /**
- * A JSON Web Token (RFC 7519) as any backend makes one: HS256, good for ten minutes unless the
- * claims say otherwise.
+ * A JSON Web Token (RFC 7519) as any backend creates it: HS256, valid for ten minutes unless the
+ * claims differ.
  */
 export function signToken(secret: string, user: string, claims: Readonly<Record<string, unknown>> = {}): string {
   const nowS = Math.floor(Date.now() / 1000);

@@ -7,15 +7,15 @@ import { ISSUER, signToken } from './tokens.ts';
 const SECRET = 'a secret of at least thirty-two bytes';
 
 /**
- * A hub with users by tokens, a key for everything, and everybody's readers; all of them are ended
- * with it.
+ * A hub with users by tokens, a key with all permissions, and readers of all users. Everything ends
+ * with the hub.
  */
 export interface UsersHub {
   readonly process: HubProcess;
   readonly url: string;
   readonly key: string;
   token(user: string, claims?: Readonly<Record<string, unknown>>): string;
-  /** A reader on behalf of a user, or with a token. */
+  /** A reader for a user, or with a token. */
   follow(transport: Transport, options: FollowOptions & { readonly user?: string }): Follower;
   /** A request with the key, or with other credentials. */
   request(method: string, path: string, body?: unknown, more?: RequestOptions): Promise<Reply>;
@@ -27,7 +27,7 @@ export interface RequestOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** @param key of a hub that has run before on this folder */
+/** @param key of a hub that ran before on this folder */
 export async function startUsersHub(
   config: Readonly<Record<string, unknown>>,
   settings: HubSettings = {},

@@ -7,15 +7,13 @@ import { requestWithKey, createKey, firstKey } from './keys.ts';
 import { SESSION_COOKIE, startSite } from './site.ts';
 import { ISSUER, signToken, TOKEN_COOKIE } from './tokens.ts';
 
-/**
- * A hub with rules, keys, tokens and a site, and something to read in every channel of the table.
- */
+/** A hub with rules, keys, tokens and a site, and events in every channel of the table. */
 export interface TestWorld {
   readonly hub: HubProcess;
   readonly issuer: CredentialIssuer;
-  /** What the channel's first event is known by, and its id. */
+  /** The text that identifies the channel's first event, and its id. */
   readonly first: (channel: string) => PublishedEvent;
-  /** What its second event is known by. */
+  /** The text that identifies its second event. */
   readonly second: (channel: string) => PublishedEvent;
 }
 
@@ -24,7 +22,7 @@ export interface PublishedEvent {
   readonly secret: string;
 }
 
-/** What waits in the user's private channel. */
+/** The text of the message in the user's private channel. */
 export function privateMessageTo(user: string): string {
   return `a letter to ${user}, and to nobody else`;
 }
@@ -88,27 +86,24 @@ async function createKeys(hub: string, admin: string): Promise<Readonly<Record<K
   };
 }
 
-/** Waits until a key is good for nothing. */
+/** Waits until a key is invalid. */
 async function expire(hub: string, key: string): Promise<string> {
   const headers = { Authorization: `Bearer ${key}` };
   await until('the key expires', async () => (await call(`${hub}/v1/channels/none`, { headers })).status === 401);
   return key;
 }
 
-/** A key for one unused channel: a caller can try operations on it. */
+/** A key for one unused channel, so that a caller can try operations on it. */
 export async function keyToTry({ hub, issuer }: TestWorld): Promise<string> {
   const body = { name: 'to try', scopes: { publish: ['nothing'] } };
   const { id } = await requestWithKey<{ id: string }>(hub.url, issuer.key('admin'), 'POST', '/v1/keys', body);
   return id;
 }
 
-/** The channel whose subscriptions the callers are tried with. */
+/** The channel of the subscriptions that the callers try to use. */
 export const DELIVERY_CHANNEL = 'deliveries.try';
 
-/**
- * A webhook for one caller to try something with: its endpoint does not answer, and nothing is
- * tried twice.
- */
+/** A webhook for one caller's attempts. Its endpoint does not answer, and nothing is retried. */
 export async function subscriptionToTry(
   { hub, issuer }: TestWorld,
   channel: string = DELIVERY_CHANNEL,
@@ -119,19 +114,19 @@ export async function subscriptionToTry(
   return id;
 }
 
-/** A queue for one caller to try something with. */
+/** A queue for one caller's attempts. */
 export async function queueToTry({ hub, issuer }: TestWorld): Promise<string> {
   const body = { channels: [DELIVERY_CHANNEL], delivery: { kind: 'pull' } };
   const { id } = await requestWithKey<{ id: string }>(hub.url, issuer.key('admin'), 'POST', '/v1/subscriptions', body);
   return id;
 }
 
-/** A webhook with an event that it has given up on. */
+/** A webhook with a dead letter. */
 export async function deadLetterToTry(
   world: TestWorld,
 ): Promise<{ readonly subscription: string; readonly event: string }> {
   const admin = world.issuer.key('admin');
-  // Its own, so that it does not wait for events of others.
+  // Its own channel, so that it does not wait for events of others.
   const channel = `${DELIVERY_CHANNEL}.letter-${++deadLetterCount}`;
   const subscription = await subscriptionToTry(world, channel);
   const publication = { channel, data: 'tried' };
@@ -144,7 +139,7 @@ export async function deadLetterToTry(
 
 let deadLetterCount = 0;
 
-/** A hook for one caller to try something with, at an address of its own. */
+/** A hook for one caller's attempts, with an address of its own. */
 export async function hookToTry({
   hub,
   issuer,

@@ -7,8 +7,8 @@ import * as https from 'node:https';
 const PUBLISH_INTERVAL_MS = 20;
 
 /**
- * Clients that behave, while others do not: a publisher and a reader on each transport. They tell
- * afterwards whether they missed a beat.
+ * Well-behaved clients, to run beside others: a publisher, and a reader on each transport. At the
+ * end they report lost events and delays.
  */
 export class Canary {
   readonly #hub: string;
@@ -31,8 +31,8 @@ export class Canary {
   }
 
   /**
-   * Stops, and waits until every reader has every event. What went wrong; the longest that a
-   * publish took, in milliseconds.
+   * Stops, and waits until every reader has every event. Returns the errors, and the longest
+   * duration of a publish in milliseconds.
    */
   async stop(): Promise<{ readonly errors: readonly string[]; readonly slowestMs: number }> {
     this.#stopped = true;
@@ -49,7 +49,7 @@ export class Canary {
       const ids = received.map(({ id }) => id);
       if (ids.join() !== this.#ids.join())
         this.#errors.push(`${transport} got ${ids.length} of ${this.#ids.length} events`);
-      // The last ending of each is its own.
+      // A follower's last ending is its own close.
       if (endings.length > 1) this.#errors.push(`${transport} was cut: ${endings.join()}`);
       this.#errors.push(...gaps.map((gap) => JSON.stringify(gap)), ...errors);
     }

@@ -15,19 +15,19 @@ export function post(url: string, body: unknown): Promise<Reply> {
   return call(url, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
 }
 
-/** Makes a subscription, and gives its id. */
+/** Creates a subscription, and returns its id. */
 export async function subscribe(hub: string, definition: object): Promise<string> {
   const reply = await post(`${hub}/v1/subscriptions`, definition);
   expect(reply.status, reply.text).toBe(201);
   return reply.json<{ id: string }>().id;
 }
 
-/** What publishers know to be published: payloads, by the ids of their events. */
+/** Events that publishers have published: payloads, by event id. */
 export function publishedBy(publishers: readonly Publisher[]): ReadonlyMap<string, string> {
   return new Map(publishers.flatMap(({ acknowledged }) => acknowledged.map(({ id, payload }) => [id, payload])));
 }
 
-/** Ids of the events that a subscription has given up on, all pages of them. */
+/** The ids of a subscription's dead letters, from all pages. */
 export async function deadLetters(hub: string, subscription: string): Promise<readonly string[]> {
   const events: string[] = [];
   for (let after = ''; ;) {
@@ -39,17 +39,17 @@ export async function deadLetters(hub: string, subscription: string): Promise<re
   }
 }
 
-/** Events that an endpoint has taken, of one subscription. */
+/** Events that an endpoint has accepted, of one subscription. */
 export function doneIn(received: readonly ReceivedDelivery[], path: string): ReadonlySet<string> {
   return new Set(received.flatMap((one) => (one.isDone && one.path === path ? [one.id] : [])));
 }
 
-/** Events that workers know to be done. */
+/** Events that workers have acknowledged. */
 export function doneBy(workers: readonly Worker[]): ReadonlySet<string> {
   return new Set(workers.flatMap(({ deliveries }) => deliveries.flatMap(({ id, isDone }) => (isDone ? [id] : []))));
 }
 
-/** What came under the id of a published event, and is another one. */
+/** Deliveries with the id of a published event and other content. */
 export function mismatched<Seen extends { readonly id: string; readonly payload: string }>(
   delivered: readonly Seen[],
   published: ReadonlyMap<string, string>,
@@ -57,15 +57,15 @@ export function mismatched<Seen extends { readonly id: string; readonly payload:
   return delivered.filter(({ id, payload }) => published.has(id) && published.get(id) !== payload);
 }
 
-/** A replay that the hub has taken on. */
+/** A replay that the hub has accepted. */
 export interface Replay {
   readonly id: string;
   readonly through: string;
-  /** When it was asked for; milliseconds of this process's clock. */
+  /** The time of the request, in milliseconds of this process's clock. */
   readonly atMs: number;
 }
 
-/** Events of a replay that an endpoint has not taken since the replay was asked for. */
+/** Events of a replay that the endpoint has not accepted since the replay was requested. */
 export function notReplayed(
   { through, atMs }: Replay,
   published: ReadonlyMap<string, string>,
@@ -77,7 +77,7 @@ export function notReplayed(
   return [...published.keys()].filter((event) => event <= through && !again.has(event));
 }
 
-/** Events that were sent while one before them in their channel had never been taken. */
+/** Events that were sent before an earlier event of their channel was ever accepted. */
 export function sentEarly(received: readonly ReceivedDelivery[]): string[] {
   const before = predecessors(received);
   const found: string[] = [];
@@ -91,8 +91,8 @@ export function sentEarly(received: readonly ReceivedDelivery[]): string[] {
 }
 
 /**
- * Events that were leased while the one before them in their channel was not done: nobody had begun
- * to acknowledge it, or whoever had it last in that life of the hub had not.
+ * Events that were leased before the previous event of their channel was done: no worker had begun
+ * to acknowledge it, nor had its last worker in that life of the hub.
  */
 export function leasedEarly(deliveries: readonly Delivery[]): string[] {
   const before = predecessors(deliveries);
@@ -110,7 +110,7 @@ export function leasedEarly(deliveries: readonly Delivery[]): string[] {
   return found;
 }
 
-/** Of each event the one before it in its channel, as far as they were ever seen. */
+/** For each event, the previous one of its channel, among those that were delivered. */
 function predecessors(seen: readonly { readonly id: string; readonly channel: string }[]): ReadonlyMap<string, string> {
   const before = new Map<string, string>();
   for (const events of Map.groupBy(seen, ({ channel }) => channel).values()) {
@@ -121,9 +121,9 @@ function predecessors(seen: readonly { readonly id: string; readonly channel: st
 }
 
 /**
- * The next hub on this folder takes the end of the one before for its first. Else it holds back for
- * seconds whatever was being sent at two ends in a row (PROTOCOL.md section 14.4; `crash-loop`
- * shows that), and lives of less than that would see no webhook at all.
+ * Removes the record of crashes, so that the next hub on this folder counts one crash at most.
+ * Otherwise it would hold back webhooks in flight for seconds (PROTOCOL.md section 14.4;
+ * `crash-loop` tests that), longer than these hubs live.
  */
 export function forgetInFlight(data: string): void {
   rmSync(join(data, 'webhooks-in-flight'), { force: true });

@@ -2,19 +2,19 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** A webhook's request, as the endpoint took it. */
+/** A webhook's request, as the endpoint received it. */
 export interface ReceivedDelivery {
-  /** Where it was sent: which subscription's it is. */
+  /** The path of the request, which identifies the subscription. */
   readonly path: string;
   readonly id: string;
   readonly channel: string;
   readonly payload: string;
   readonly atMs: number;
-  /** It was answered with a success. */
+  /** Whether the answer was a success. */
   readonly isDone: boolean;
 }
 
-/** An endpoint that may be in any mood: it is asked for each request how it shall be answered. */
+/** An endpoint with any behaviour: a function decides how each request is answered. */
 export class Endpoint {
   readonly received: readonly ReceivedDelivery[];
   readonly url: string;

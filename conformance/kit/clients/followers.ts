@@ -25,13 +25,13 @@ const POLL_INTERVAL_MS = 10;
 const LIMIT = 100;
 
 /**
- * A reader that keeps its place: on one transport at a time, coming back with its cursor whenever
- * the connection is lost, and able to go over to another transport in mid-stream.
+ * A reader that keeps its cursor. It uses one transport at a time, reconnects with its cursor
+ * whenever the connection is lost, and can change to another transport in mid-stream.
  */
 export class Follower {
   readonly received: RawEvent[] = [];
   readonly gaps: Gap[] = [];
-  /** Refusals and what else should not be. */
+  /** Refusals and other errors. */
   readonly errors: string[] = [];
   /** Close codes and other endings, in order. */
   readonly endings: string[] = [];
@@ -42,7 +42,7 @@ export class Follower {
   #transport: Transport;
   #disconnect: () => void = () => undefined;
   #stopped = false;
-  /** Rises with each change of transport: what comes of an older one is no longer heard. */
+  /** Incremented with each change of transport: messages of an older transport are ignored. */
   #generation = 0;
   readonly #running: Promise<void>;
 
@@ -58,7 +58,7 @@ export class Follower {
     return this.#cursor;
   }
 
-  /** Goes on with another transport from the cursor that it holds. */
+  /** Continues with another transport from its cursor. */
   moveTo(transport: Transport): void {
     this.#transport = transport;
     this.#generation++;
@@ -100,7 +100,7 @@ export class Follower {
       gap: (gap) => {
         if (!isCurrent()) return;
         this.gaps.push(gap);
-        // What is left of a gap of retention is still to come (PROTOCOL.md section 2.3).
+        // The rest of a gap of retention follows (PROTOCOL.md section 2.3).
         if (gap.reason === 'epoch') this.#cursor = gap.to;
       },
       error: (what) => void this.errors.push(what),
@@ -169,7 +169,7 @@ function readSse(
   { channels, types, after, token }: FollowOptions,
   listener: ReaderListener,
 ): Promise<void> {
-  // A cursor goes where EventSource puts it.
+  // The cursor is sent where EventSource sends it.
   const isCursor = after.length === 22;
   const target = query({ channel: channels, type: types, after: isCursor ? undefined : after });
   const headers = {
@@ -183,7 +183,7 @@ function readSse(
   });
 }
 
-/** JSON lines: the messages of a WebSocket, one a line. */
+/** JSON lines: the messages of a WebSocket, one per line. */
 function readLines(
   hub: string,
   { channels, types, after, token }: FollowOptions,

@@ -3,13 +3,13 @@ import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
 
-/** A webhook's request as it came. */
+/** A webhook's request as it arrived. */
 export interface ReceivedHook {
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
 }
 
-/** An endpoint that takes everything with 204; it is closed when the test ends. */
+/** An endpoint that accepts everything with 204. It is closed when the test ends. */
 export async function receiveHooks(): Promise<{ readonly url: string; readonly received: readonly ReceivedHook[] }> {
   const received: ReceivedHook[] = [];
   const server = createServer((request, response) => {

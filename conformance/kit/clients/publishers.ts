@@ -2,7 +2,7 @@ import * as http from 'node:http';
 import { call } from '../http.ts';
 import { pause } from '../wait.ts';
 
-/** What was acknowledged: the payload and the id it was given. */
+/** An acknowledged publish: its payload and its id. */
 export interface Acknowledged {
   readonly id: string;
   readonly payload: string;
@@ -13,8 +13,8 @@ export type PublishStyle = 'single' | 'array' | 'lines';
 const RETRY_DELAY_MS = 10;
 
 /**
- * A publisher that means it: it goes on until each of its events is acknowledged, with the same
- * idempotency key each time, through lost connections and hubs that are away.
+ * A publisher that retries each event until it is acknowledged, with the same idempotency key,
+ * through lost connections and restarts of the hub.
  */
 export class Publisher {
   readonly acknowledged: Acknowledged[] = [];
@@ -37,7 +37,7 @@ export class Publisher {
     this.#running = this.#run();
   }
 
-  /** Finishes what it has begun. */
+  /** Finishes the publish in flight. */
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#running;
@@ -60,7 +60,7 @@ export class Publisher {
     return { channel: this.#channels[n % this.#channels.length] as string, data: payload, idempotencyKey: payload };
   }
 
-  /** Whether all were acknowledged; what was is noted once. */
+  /** Whether all events were acknowledged. Each acknowledgement is recorded once. */
   async #publish(events: readonly Event[]): Promise<boolean> {
     const { mediaType, body } = BODIES[this.#style](events);
     const headers = { 'Content-Type': mediaType };

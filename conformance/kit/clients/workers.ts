@@ -2,7 +2,7 @@ import * as http from 'node:http';
 import { call, type Reply } from '../http.ts';
 import { pause } from '../wait.ts';
 
-/** An event as a worker gets it (PROTOCOL.md section 14.6). */
+/** An event as a worker receives it (PROTOCOL.md section 14.6). */
 export interface Leased {
   readonly lease: string;
   readonly delivery: number;
@@ -10,23 +10,23 @@ export interface Leased {
   readonly event: { readonly id: string; readonly channel: string; readonly data: string };
 }
 
-/** One delivery, as its worker saw it. */
+/** One delivery, as its worker recorded it. */
 export interface Delivery {
   readonly id: string;
   readonly channel: string;
   readonly payload: string;
   /** The number of deliveries, as the hub reported it. */
   readonly delivery: number;
-  /** Which life of the hub it was, as the test counts them. */
+  /** The number of the hub's life, as the test counts them. */
   readonly life: number;
-  /** When it was asked for, and when it came; milliseconds of this process's clock. */
+  /** The times of the request and of the delivery, in milliseconds of this process's clock. */
   readonly askedMs: number;
   readonly gotMs: number;
-  /** When it was begun to be given back or acknowledged; Infinity for never. */
+  /** The time at which its release or acknowledgement began; Infinity for never. */
   settledMs: number;
-  /** The hub has said that it is done. */
+  /** The hub has confirmed that it is done. */
   isDone: boolean;
-  /** The hub has said that the lease was over, or never was. */
+  /** The hub has reported that the lease had expired, or never existed. */
   isNotHeld: boolean;
 }
 
@@ -36,13 +36,16 @@ export interface WorkerOptions {
   readonly count: number;
   readonly leaseSeconds: number;
   readonly life: () => number;
-  /** What it does with an event: `lose` is a worker that dies over it. */
+  /** Its action for an event. `lose` is a worker that dies during the event. */
   readonly decide: (leased: Leased) => 'ack' | 'nack' | 'lose';
 }
 
 const RETRY_DELAY_MS = 10;
 
-/** A worker that pulls, works, and comes back, through lost connections and hubs that are away. */
+/**
+ * A worker that pulls, handles events, and reconnects, through lost connections and restarts of the
+ * hub.
+ */
 export class Worker {
   readonly deliveries: Delivery[] = [];
   readonly errors: string[] = [];
@@ -96,7 +99,7 @@ export class Worker {
     }
   }
 
-  /** `undefined` when there was no answer: it is asked again. */
+  /** `undefined` if there was no answer: the request is repeated. */
   async #request(action: string, body: object): Promise<Reply | undefined> {
     const { hub, subscription } = this.#options;
     const reply = await call(`${hub}/v1/subscriptions/${subscription}/${action}`, {

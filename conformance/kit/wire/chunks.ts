@@ -1,8 +1,7 @@
 /**
- * What a client of HTTP/1.1 reads of the bytes of an answer, one character a byte: the head, and
- * its body without the framing of chunks (RFC 9112 section 7.1). A chunk that has not come whole is
- * not in it.
- * @throws Error when the framing is broken
+ * The bytes of an HTTP/1.1 answer as its client reads them, one character per byte: the head, and
+ * the body without the framing of chunks (RFC 9112 section 7.1). An incomplete chunk is left out.
+ * @throws Error if the framing is invalid
  */
 export function withoutChunks(answer: string): string {
   const bodyAt = answer.indexOf('\r\n\r\n') + 4;
@@ -10,7 +9,7 @@ export function withoutChunks(answer: string): string {
   return answer.slice(0, bodyAt) + chunksOf(answer.slice(bodyAt)).join('');
 }
 
-/** The chunks of a body, the last one, which is empty, included. */
+/** The chunks of a body, including the last one, which is empty. */
 export function chunksOf(body: string): readonly string[] {
   const chunks: string[] = [];
   for (let at = 0; at < body.length;) {

@@ -4,7 +4,8 @@ import { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
 
 /**
- * How a client goes: the hub gets an end of the stream, or a RST that may overtake what was sent.
+ * How a client disconnects: the hub receives the end of the stream, or a RST that may overtake
+ * data.
  */
 export type CloseMode = 'end' | 'reset';
 
@@ -16,8 +17,8 @@ export async function sendAndClose(hub: string, bytes: Uint8Array, ending: Close
 }
 
 /**
- * Sends a request, reads exactly this many bytes of the answer, then closes the connection. Returns
- * them.
+ * Sends a request, reads exactly this many bytes of the answer, and closes the connection. Returns
+ * these bytes.
  */
 export async function readAndClose(
   hub: string,
@@ -51,8 +52,8 @@ export async function readAndClose(
 }
 
 /**
- * Sends a request over TLS and cuts the connection after this many bytes, with those of TLS itself.
- * @returns whether all of it went out before the cut
+ * Sends a request over TLS and cuts the connection after this many bytes, including those of TLS.
+ * @returns whether all bytes were sent before the cut
  */
 export async function cutTls(hub: string, request: Uint8Array, count: number, ending: CloseMode): Promise<boolean> {
   const socket = await connected(hub);
@@ -66,7 +67,7 @@ export async function cutTls(hub: string, request: Uint8Array, count: number, en
   return isWhole;
 }
 
-/** Passes bytes on to a socket, up to this many. */
+/** Forwards bytes to a socket, up to a limit. */
 class CutAfter extends Duplex {
   readonly #socket: Socket;
   #left: number;
@@ -79,7 +80,7 @@ class CutAfter extends Duplex {
     socket.on('data', (chunk) => this.push(chunk)).on('close', () => this.#done.resolve(false));
   }
 
-  /** Whether all went out: false when it was cut. */
+  /** Whether all bytes were sent; false if the connection was cut. */
   get done(): Promise<boolean> {
     return this.#done.promise;
   }

@@ -11,7 +11,7 @@ export interface Http2Reply {
 /** One connection of Node's own client of HTTP/2. */
 export class Http2Client {
   readonly session: ClientHttp2Session;
-  /** The code of the GOAWAY that came; undefined before. */
+  /** The code of the received GOAWAY; undefined before. */
   goAway: number | undefined;
 
   constructor(hub: string) {
@@ -37,7 +37,7 @@ export class Http2Client {
     return this.ask('/v1/events', { 'content-type': 'application/json' }, JSON.stringify({ channel, data }));
   }
 
-  /** An event stream; what comes is read as it comes. */
+  /** An event stream, which is read as it arrives. */
   listen(path: string, headers: Readonly<Record<string, string>> = {}): Http2Response {
     return new Http2Response(this.session.request({ ':path': path, accept: 'text/event-stream', ...headers }));
   }
@@ -52,7 +52,7 @@ export class Http2Client {
   }
 }
 
-/** An answer, while it comes. */
+/** An answer, while it arrives. */
 export class Http2Response {
   readonly stream: ClientHttp2Stream;
   headers: IncomingHttpHeaders = {};
@@ -73,7 +73,7 @@ export class Http2Response {
     return Number(this.headers[':status'] ?? 0);
   }
 
-  /** The `data:` of events without a name: what `onmessage` gets. */
+  /** The `data:` of events without a name, as `onmessage` receives them. */
   get events(): readonly string[] {
     const frames = createSseParser().feed(Buffer.from(this.text));
     return frames.flatMap((frame) => (frame.kind === 'message' && frame.event === 'message' ? [frame.data] : []));

@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { until } from '../wait.ts';
 
-/** Frames of HTTP/2 (RFC 9113 section 6), made by hand: for what no client would send. */
+/** Handmade HTTP/2 frames (RFC 9113 section 6), for bytes that no client library sends. */
 export const TYPE = {
   data: 0,
   headers: 1,
@@ -40,8 +40,8 @@ export function frame(type: number, flags: number, stream: number, payload: Uint
 }
 
 /**
- * Fields in HPACK's plainest form: literal, without indexing, without Huffman (RFC 7541 section
- * 6.2.2).
+ * Fields in the simplest form of HPACK: literal, without indexing, without Huffman (RFC 7541
+ * section 6.2.2).
  */
 export function fieldBlock(fields: Readonly<Record<string, string>> | readonly (readonly [string, string])[]): Buffer {
   const pairs = Array.isArray(fields) ? (fields as readonly (readonly [string, string])[]) : Object.entries(fields);
@@ -79,7 +79,7 @@ export function reset(stream: number, code = 8): Buffer {
   return frame(TYPE.reset, 0, stream, payload);
 }
 
-/** A whole request without a body; in several frames when its fields need them. */
+/** A complete request without a body; in several frames if its fields need them. */
 export function get(
   stream: number,
   path: string,
@@ -98,7 +98,7 @@ export function get(
   return Buffer.concat(frames);
 }
 
-/** Splits bytes into frames, however they come. */
+/** Splits bytes into frames, however they arrive. */
 export class FrameParser {
   #rest: Buffer = Buffer.alloc(0);
 
@@ -116,15 +116,15 @@ export class FrameParser {
 }
 
 export interface RawHttp2Options {
-  /** What streams may send before they are given more, in bytes; 65,535 when left out. */
+  /** The initial window of a stream, in bytes; 65,535 by default. */
   readonly windowBytes?: number;
-  /** Gives back at once what data has come; true when left out. */
+  /** Whether it returns received bytes to the windows immediately; true by default. */
   readonly replenishesWindow?: boolean;
-  /** Acknowledges the hub's settings, and waits for them; true when left out. */
+  /** Whether it acknowledges the hub's settings and waits for them; true by default. */
   readonly acknowledgesSettings?: boolean;
 }
 
-/** A connection over which frames go as they are given. */
+/** A connection that sends frames unchanged. */
 export class RawHttp2 {
   readonly socket: TLSSocket;
   readonly frames: Frame[] = [];
@@ -134,7 +134,7 @@ export class RawHttp2 {
   readonly #connection: Socket;
   #text = '';
 
-  /** @param connection what carries the socket */
+  /** @param connection the transport of the socket */
   constructor(
     socket: TLSSocket,
     connection: Socket,
@@ -150,12 +150,12 @@ export class RawHttp2 {
     });
   }
 
-  /** All data that has come, of all streams. */
+  /** All received data, of all streams. */
   get text(): string {
     return this.#text;
   }
 
-  /** The code of the GOAWAY that came last. */
+  /** The code of the last received GOAWAY. */
   get goAwayCode(): number | undefined {
     return this.frames.findLast(({ type }) => type === TYPE.goAway)?.payload.readUInt32BE(4);
   }
@@ -169,8 +169,8 @@ export class RawHttp2 {
   }
 
   /**
-   * Sends as fast as the other side takes it, until it closes or there is no more. The number that
-   * was sent.
+   * Sends as fast as the other side reads, until it closes or there is no more data. Returns the
+   * number of frames sent.
    */
   async flood(pieces: Iterable<Uint8Array>): Promise<number> {
     let sent = 0;
@@ -182,7 +182,7 @@ export class RawHttp2 {
     return sent;
   }
 
-  /** Until more may be written, or nothing ever. */
+  /** Waits until the socket accepts more, or is closed. */
   #writable(): Promise<void> {
     if (this.closed) return Promise.resolve();
     return new Promise((resolve) => {
@@ -202,7 +202,7 @@ export class RawHttp2 {
     this.socket.destroy();
   }
 
-  /** Breaks the TCP connection off with a RST. */
+  /** Aborts the TCP connection with a RST. */
   reset(): void {
     this.#connection.resetAndDestroy();
   }

@@ -1,7 +1,7 @@
 import { FLAG, TYPE, fieldBlock, frame, get, reset, settings, windowUpdate } from './http2-frames.ts';
 import type { Seeded } from '../seeded.ts';
 
-/** A frame that means something, or nothing, or too much. */
+/** A frame that is valid, without effect, or excessive. */
 export function http2Noise(seeded: Seeded): Buffer {
   const stream = seeded.pick([0, 1, 3, 5, 7, 9, 11, 13, 15, 17, 2, 101, 0x7fff_ffff]);
   const flags = seeded.below(4) === 0 ? seeded.below(256) : seeded.pick([0, 1, 4, 5]);

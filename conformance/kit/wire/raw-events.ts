@@ -1,15 +1,15 @@
 import { JSON_DEPTH_MAX, JsonScanner } from '@polycast/protocol';
 
-/** An event as it came: its JSON character for character, and what was read out of it. */
+/** An event as it arrived: its JSON character for character, and its members. */
 export interface RawEvent {
   readonly json: string;
   readonly id: string;
   readonly channel: string;
-  /** The text of its `data`, or of nothing. */
+  /** The text of its `data`; empty without one. */
   readonly data: string | undefined;
 }
 
-/** Reads an event's JSON without building its values: numbers stay what they are. */
+/** Reads an event's JSON without parsing its values: numbers stay unchanged. */
 export function rawEvent(json: string): RawEvent {
   const members = membersOf(json);
   const text = (name: string): string => JSON.parse(members.get(name) ?? '""') as string;

@@ -3,7 +3,9 @@ import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { until } from '../wait.ts';
 
-/** A bare TCP connection: for what no client would send, and for reading when we like. */
+/**
+ * A bare TCP connection, for bytes that no client library sends, and to control when data is read.
+ */
 export class RawSocket {
   readonly socket: Socket;
   #chunks: Buffer[] = [];
@@ -11,7 +13,7 @@ export class RawSocket {
   readonly #connection: Socket;
   closed = false;
 
-  /** @param connection what carries the socket, if that is TLS */
+  /** @param connection the transport of the socket, for TLS */
   constructor(socket: Socket, connection: Socket = socket) {
     this.socket = socket;
     this.#connection = connection;
@@ -20,7 +22,7 @@ export class RawSocket {
     socket.on('close', () => (this.closed = true));
   }
 
-  /** What has come, one character a byte. */
+  /** The received data, one character per byte. */
   get text(): string {
     if (this.#chunks.length > 0) {
       this.#text += Buffer.concat(this.#chunks).toString('latin1');
@@ -33,7 +35,7 @@ export class RawSocket {
     return Number(/^HTTP\/1\.1 (\d{3})/.exec(this.text)?.[1] ?? 0);
   }
 
-  /** The `code` of the problem document that came. */
+  /** The `code` of the received problem document. */
   get code(): string | undefined {
     return /"code":"(\w+)"/.exec(this.text)?.[1];
   }
@@ -63,7 +65,7 @@ export class RawSocket {
     this.socket.destroy();
   }
 
-  /** Breaks the TCP connection off with a RST. */
+  /** Aborts the TCP connection with a RST. */
   reset(): void {
     this.#connection.resetAndDestroy();
   }
@@ -119,9 +121,7 @@ export function clientFrame(
   return Buffer.concat([header, Buffer.alloc(masked ? 4 : 0), payload]);
 }
 
-/**
- * The close code that a server sent, in bytes read as one character each; undefined before it did.
- */
+/** The close code of the server, from bytes read as one character each; undefined without one. */
 export function closeCodeIn(text: string): number | undefined {
   const at = text.lastIndexOf('\u0088');
   return at < 0 || at + 4 > text.length ? undefined : text.charCodeAt(at + 2) * 256 + text.charCodeAt(at + 3);

@@ -1,7 +1,8 @@
 import createClient from 'openapi-fetch';
 import type { components, paths } from './polycast.ts';
 
-// Uses a hub by the types that openapi-typescript has made: URL KEY. Prints what came of it. Each line that must not compile says so.
+// Uses a hub with the types of openapi-typescript: URL KEY. Prints the results. Each line that must
+// not compile is marked.
 declare const process: { readonly argv: readonly string[] };
 const [baseUrl = '', key = ''] = process.argv.slice(2);
 const client = createClient<paths>({ baseUrl, headers: { Authorization: `Bearer ${key}` } });

@@ -13,9 +13,9 @@ const BY = { kind: 'hub' } as const;
 const WAL_WORKER = new URL('../../../../packages/server/src/storage/sqlite/wal-worker.ts', import.meta.url);
 
 /**
- * Keys that are made, rotated and revoked, users and tokens that are revoked, two openings, and a
- * write-ahead log that a thread moves while the store is open. Acknowledged are `key ID CREATED`
- * (of its newest secret), `revoking ID` before that is begun, `gone ID`, `user NAME BEFORE`.
+ * Creates, rotates and revokes keys, revokes users and tokens, opens the store twice, and has a
+ * thread move the write-ahead log. The acknowledgements are `key ID CREATED` (of its newest
+ * secret), `revoking ID` before a revocation, `gone ID`, `user NAME BEFORE`.
  */
 export const identityLife: Life = {
   name: 'identity',

@@ -2,18 +2,20 @@ import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
- * A small life of one of a hub's stores, and what has to be true of the files that it leaves,
- * whenever it ends.
+ * A life is a short program with one of a hub's stores, and a check of the files that it leaves, at
+ * whatever point it ends.
  */
 export interface Life {
   readonly name: string;
-  /** Opens, writes, and acknowledges what is durable, line by line; to its end. */
+  /** Opens the store, writes, and acknowledges durable changes, line by line. */
   live(folder: string, acknowledge: (line: string) => void): Promise<void>;
-  /** What is wrong with files of which these lines were acknowledged: nothing, or a sentence. */
+  /**
+   * Checks the files against the acknowledged lines. Returns the error as a sentence, or nothing.
+   */
   wrongWith(folder: string, lines: readonly string[]): Promise<string | undefined>;
 }
 
-/** In the folder of the store, so that it stands in the same order as the store's own writes. */
+/** In the folder of the store, so that its writes are ordered with those of the store. */
 export const ACKS_FILE = 'acks';
 
 export function acknowledgeIn(folder: string): (line: string) => void {

@@ -3,9 +3,9 @@ import { openSqliteLog } from '../../../../packages/server/src/storage/sqlite/lo
 import type { Life } from './life.ts';
 
 /**
- * Two openings, commits of one event and of many, values that are replaced, retention, indexing,
- * and a write-ahead log that is moved into the database. Acknowledged is `POSITION N BYTES RETAIN`,
- * N being what was published.
+ * Opens the log twice, commits single events and batches, replaces `latest` events, trims, indexes,
+ * and has the write-ahead log moved into the database. The acknowledgement is `POSITION N BYTES
+ * RETAIN`; N is the published number.
  */
 export const logLife: Life = {
   name: 'log',
@@ -38,7 +38,7 @@ export const logLife: Life = {
         await append(12, 'history', 900);
         await append(1, 'latest', 200);
       }
-      // Nothing that is acknowledged and asked for again later.
+      // This channel has no events, so the trim removes nothing.
       await log.trim([{ channel: 'nobody', countMax: 1 }], 0);
       await log.close();
     }

@@ -14,18 +14,19 @@ import type { Life } from './life.ts';
 
 const IDS = ['sub_a', 'sub_b', 'sub_c'];
 const TURNS = 12;
-/** The number of open events of a subscription: its newest. */
+/** The number of open events of a subscription. They are its newest. */
 const OPEN = 3;
 /** One event in this many is a dead letter. */
 const DEAD_EACH = 5;
-/** What is noted is committed by then, without a sync… */
+/** Enqueued changes are committed within this time, without a sync… */
 const CHECKPOINT_PAUSE_MS = 120;
-/** …and synced and marked by then: changes for which no caller waits. */
+/** …and synced and marked within this one: changes for which no caller waits. */
 const SYNCED_MS = 1200;
 
 /**
- * Subscriptions that move on, some steps only noted, some waited for, one that is removed, and two
- * openings. Acknowledged are `at ID CURSOR`, `removing ID` before that is begun, `removed ID`.
+ * Subscriptions that progress: some changes are enqueued, some awaited, one subscription is
+ * removed, and the store is opened twice. The acknowledgements are `at ID CURSOR`, `removing ID`
+ * before the removal, `removed ID`.
  */
 export const subscriptionsLife: Life = {
   name: 'subscriptions',
