@@ -71,7 +71,7 @@ export class SubscriptionManager implements SubscriptionReads, SubscriptionOpera
   readonly #parts: SubscriptionManagerParts;
   readonly pullService: PullService;
   /** Number of subscriptions that wait for their endpoint's verification during `create`. */
-  #asking = 0;
+  #verifyingCount = 0;
 
   constructor(parts: SubscriptionManagerParts) {
     this.#parts = parts;
@@ -88,30 +88,28 @@ export class SubscriptionManager implements SubscriptionReads, SubscriptionOpera
     const nowMs = clock.nowMs();
     const repeated = this.#findRepeated(options, nowMs);
     if (repeated !== undefined) return { subscription: repeated.subscription, isNew: false };
-    if (registry.size + this.#asking >= settings.subscriptionsMax)
+    if (registry.size + this.#verifyingCount >= settings.subscriptionsMax)
       throw new PolycastError('subscription_limit', undefined, { retryAfterMs: 60_000 });
     this.#assertStoreAvailable();
     const common = { id: createId(), version: 1, createdMs: nowMs, changedMs: nowMs, ...options };
     const definition = withDelivery(common, options.delivery);
-    const webhook = isWebhook(definition) ? definition : undefined;
-    const verification = webhook && dialects.get(webhook.delivery.dialect).verification;
-    let isActive = isTrusted || verification === undefined;
-    if (webhook !== undefined && !isActive && verification?.isWithinCreation === true) {
-      // The verification takes as long as the endpoint takes. Its place within the limit is
-      // reserved meanwhile.
-      this.#asking++;
-      try {
-        await this.#verifyAtCreation(webhook);
-        isActive = true;
-      } finally {
-        this.#asking--;
-      }
-    }
-    const state = isActive ? 'active' : 'pending';
-    const never = { failingSinceMs: undefined, restUntilMs: undefined };
+    const untrusted = !isTrusted && isWebhook(definition) ? definition : undefined;
+    const verification = untrusted && dialects.get(untrusted.delivery.dialect).verification;
+    // Without an endpoint to verify, the checks and the registration are in one turn of the event
+    // loop.
+    if (untrusted !== undefined && verification?.isWithinCreation === true) await this.#verifyAtCreation(untrusted);
+    const state = verification === undefined || verification.isWithinCreation ? 'active' : 'pending';
     const consumer = createConsumer({
       definition,
-      status: { state, reason: 'created', sinceMs: nowMs, cursor, lost, ...never },
+      status: {
+        state,
+        reason: 'created',
+        sinceMs: nowMs,
+        cursor,
+        lost,
+        failingSinceMs: undefined,
+        restUntilMs: undefined,
+      },
     });
     await this.#writeNew(consumer);
     startConsumer(consumer);
@@ -232,7 +230,7 @@ export class SubscriptionManager implements SubscriptionReads, SubscriptionOpera
     const { head } = this.#parts.log.state;
     const lagEvents = consumer.lagEvents(head);
     return {
-      inFlight: inFlight,
+      inFlight,
       failing,
       waiting,
       deadLetters: consumer.deadLetterCount,
@@ -314,13 +312,22 @@ export class SubscriptionManager implements SubscriptionReads, SubscriptionOpera
     return oldestMs === Infinity ? 0 : Math.max(0, this.#parts.clock.nowMs() - oldestMs);
   }
 
-  /** @throws PolycastError `endpoint_refused` */
+  /**
+   * The verification takes as long as the endpoint takes. Its place within the limit is reserved
+   * meanwhile.
+   * @throws PolycastError `endpoint_refused`
+   */
   async #verifyAtCreation(definition: WebhookDefinition): Promise<void> {
-    const { verdict: result, attempt } = await this.#parts.verification.verifyOnce(definition);
-    if (result.isVerified) return;
-    throw new PolycastError('endpoint_refused', `The verification of the endpoint failed: ${result.detail}.`, {
-      category: attempt.outcome,
-    });
+    this.#verifyingCount++;
+    try {
+      const { result, attempt } = await this.#parts.verification.verifyOnce(definition);
+      if (result.isVerified) return;
+      throw new PolycastError('endpoint_refused', `The verification of the endpoint failed: ${result.detail}.`, {
+        category: attempt.outcome,
+      });
+    } finally {
+      this.#verifyingCount--;
+    }
   }
 
   #assertStoreAvailable(): void {

@@ -1,16 +1,6 @@
 import type { InFlightJournal, CrashSuspect } from '../state/in-flight-journal.ts';
 import type { WebhookConsumer } from './webhook-consumer.ts';
 
-/**
- * The crash quarantine holds back subscriptions that had requests in flight when the process died
- * at least twice in a row. One of their requests may be the cause. The hub serves all other
- * subscriptions first. Then it tries the suspects one after the other, with one request at a time.
- * A trial ends when the requests that were in flight have been answered or have failed, and the
- * process has not died.
- *
- * Example: `sub_1` had requests in flight when a hub died that itself began after a crash. The next
- * hub sends its first request to `sub_1` 2 s after its start, alone.
- */
 export interface CrashQuarantineParts {
   readonly inFlightJournal: InFlightJournal;
   /** How many times faster the clock runs than real time. */
@@ -42,12 +32,23 @@ interface QuarantinedConsumer {
   readonly suspect: CrashSuspect;
   /** Positions that were in flight at the crash and have not been tried since. */
   readonly untried: Set<number>;
+  /** Whether it may be tried, or has been. */
+  isReleased: boolean;
 }
 
+/**
+ * The crash quarantine holds back subscriptions that had requests in flight when the process died
+ * at least twice in a row. One of their requests may be the cause. The hub serves all other
+ * subscriptions first. Then it tries the suspects one after the other, with one request at a time.
+ * A trial ends when the requests that were in flight have been answered or have failed, and the
+ * process has not died.
+ *
+ * Example: `sub_1` had requests in flight when a hub died that itself began after a crash. The next
+ * hub sends its first request to `sub_1` 2 s after its start, alone.
+ */
 export class CrashQuarantine {
   readonly #parts: CrashQuarantineParts;
   readonly #quarantined = new Map<WebhookConsumer, QuarantinedConsumer>();
-  readonly #released = new Set<WebhookConsumer>();
   readonly #timers = new Set<NodeJS.Timeout>();
   #onTrial: WebhookConsumer | undefined;
   #startedMs = 0;
@@ -75,7 +76,12 @@ export class CrashQuarantine {
         inFlightJournal.clearSuspect(id);
         continue;
       }
-      this.#quarantined.set(consumer, { consumer, suspect, untried: new Set(suspect.positions) });
+      this.#quarantined.set(consumer, {
+        consumer,
+        suspect,
+        untried: new Set(suspect.positions),
+        isReleased: false,
+      });
       const { crashes, positions } = suspect;
       logger.warn(
         {
@@ -97,7 +103,7 @@ export class CrashQuarantine {
 
   /** Whether no request may be sent for this consumer yet. */
   isHeld(primary: WebhookConsumer): boolean {
-    return this.#quarantined.has(primary) && !this.#released.has(primary);
+    return this.#quarantined.get(primary)?.isReleased === false;
   }
 
   /** Number of requests that a consumer may begin: one at a time during its trial. */
@@ -108,7 +114,7 @@ export class CrashQuarantine {
   /** Called when a request was answered or failed, with its positions; 0 for a verification. */
   onCompleted(primary: WebhookConsumer, positions: Iterable<number>): void {
     const quarantined = this.#quarantined.get(primary);
-    if (quarantined === undefined || !this.#released.has(primary)) return;
+    if (quarantined?.isReleased !== true) return;
     for (const position of positions) quarantined.untried.delete(position);
     if (quarantined.untried.size > 0 && ++this.#completions < quarantined.suspect.positions.length + COMPLETIONS_MAX)
       return;
@@ -121,10 +127,11 @@ export class CrashQuarantine {
 
   /** Clears a suspect. */
   remove(consumer: WebhookConsumer): void {
-    if (!this.#quarantined.delete(consumer)) return;
-    const wasReleased = this.#released.delete(consumer);
+    const quarantined = this.#quarantined.get(consumer);
+    if (quarantined === undefined) return;
+    this.#quarantined.delete(consumer);
     this.#parts.inFlightJournal.clearSuspect(consumer.id);
-    if (!wasReleased) this.#parts.onReleased(consumer);
+    if (!quarantined.isReleased) this.#parts.onReleased(consumer);
     if (this.#onTrial === consumer) {
       this.#onTrial = undefined;
       this.#tryNext();
@@ -138,7 +145,7 @@ export class CrashQuarantine {
 
   /** Suspects with the fewest crashes come first. */
   #tryNext(): void {
-    const waiting = [...this.#quarantined.values()].filter(({ consumer }) => !this.#released.has(consumer));
+    const waiting = [...this.#quarantined.values()].filter(({ isReleased }) => !isReleased);
     const [next] = waiting.toSorted((one, other) => one.suspect.crashes - other.suspect.crashes);
     if (next === undefined) return;
     const { consumer, suspect } = next;
@@ -147,7 +154,7 @@ export class CrashQuarantine {
     const waitedMs = (performance.now() - this.#startedMs) * this.#parts.speed;
     this.#after(Math.max(0, holdMs(suspect) - waitedMs), () => {
       if (this.#onTrial !== consumer) return;
-      this.#released.add(consumer);
+      next.isReleased = true;
       this.#parts.onReleased(consumer);
       this.#after(TRIAL_MS_MAX, () => {
         if (this.#onTrial === consumer) this.#tryNext();

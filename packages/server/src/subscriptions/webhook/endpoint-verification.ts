@@ -31,8 +31,10 @@ export interface EndpointVerificationParts {
   /** How many times faster the clock runs than real time. */
   readonly speed: number;
   readonly nextAttempt: () => number;
-  /** Resolves once the status of the subscription shows the result. */
-  /** @param isGone the endpoint answered that it is gone (410) */
+  /**
+   * Resolves once the status of the subscription shows the result.
+   * @param isGone the endpoint answered that it is gone (410)
+   */
   readonly onResult: (consumer: WebhookConsumer, result: VerificationResult, isGone: boolean) => Promise<void>;
 }
 
@@ -111,9 +113,7 @@ export class EndpointVerification {
   }
 
   /** Sends one verification request within a caller's request, without retries. */
-  async verifyOnce(
-    definition: WebhookDefinition,
-  ): Promise<{ readonly verdict: VerificationResult; readonly attempt: Attempt }> {
+  verifyOnce(definition: WebhookDefinition): Promise<VerificationAttempt> {
     return this.#exchange(definition);
   }
 
@@ -147,7 +147,7 @@ export class EndpointVerification {
   async #runVerification(pending: PendingVerification): Promise<void> {
     const { consumer } = pending;
     const { clock, random, store, onResult } = this.#parts;
-    const { verdict: result, attempt } = await this.#exchange(consumer.definition, ++pending.attempts);
+    const { result, attempt } = await this.#exchange(consumer.definition, ++pending.attempts);
     this.#parts.quarantine.onCompleted(consumer, [0]);
     store.enqueue([{ kind: 'attempt', attempt }]);
     // Meanwhile the subscription may have been removed, or may have another URL.
@@ -161,10 +161,7 @@ export class EndpointVerification {
     await onResult(consumer, result, isGone);
   }
 
-  async #exchange(
-    definition: WebhookDefinition,
-    attemptNumber = 1,
-  ): Promise<{ readonly verdict: VerificationResult; readonly attempt: Attempt }> {
+  async #exchange(definition: WebhookDefinition, attemptNumber = 1): Promise<VerificationAttempt> {
     const { epoch, sender, clock, nextAttempt, inFlightJournal } = this.#parts;
     const { timeoutMs } = definition.delivery;
     const startedMs = clock.nowMs();
@@ -184,7 +181,7 @@ export class EndpointVerification {
       detail: result.isVerified ? sent.detail : result.detail,
     };
     const attempt = attemptWithoutEvent(known, request, sent);
-    return { verdict: result, attempt };
+    return { result, attempt };
   }
 
   #requestFor({ id, delivery, ratePerSecond }: WebhookDefinition, nowMs: number): VerificationRequest {
@@ -198,6 +195,12 @@ export class EndpointVerification {
 
 function randomText(byteCount: number): string {
   return randomBytes(byteCount).toString('base64url');
+}
+
+/** One verification request, and what the endpoint's dialect makes of the response. */
+interface VerificationAttempt {
+  readonly result: VerificationResult;
+  readonly attempt: Attempt;
 }
 
 interface PendingVerification extends DueItem {
