@@ -51,9 +51,7 @@ export class Presence {
 
   /** A session begins, or joins another channel. `user` is `undefined` for an anonymous one. */
   enter(channel: string, user: string | undefined, info: unknown, nowMs: number): void {
-    const member = this.#memberOf(this.#channelOf(channel), user, info);
-    member.sessions++;
-    this.#scheduleAnnouncement(member, sessionCount(member) - 1, nowMs);
+    this.#addSession(this.#memberOf(this.#channelOf(channel), user, info), nowMs);
   }
 
   /** Ends a session that `enter` began. */
@@ -69,9 +67,7 @@ export class Presence {
 
   /** A user has a session, in any channel. */
   connect(user: string, nowMs: number): void {
-    const member = this.#memberOf(this.#allUsers, user, undefined);
-    member.sessions++;
-    this.#scheduleAnnouncement(member, sessionCount(member) - 1, nowMs);
+    this.#addSession(this.#memberOf(this.#allUsers, user, undefined), nowMs);
   }
 
   disconnect(user: string, nowMs: number): void {
@@ -118,20 +114,15 @@ export class Presence {
 
   /** The time of the next work for `advance`; `Infinity` for never. */
   get nextMs(): number {
-    let nextMs = this.#deferred.size === 0 ? Infinity : this.#deferredUntilMs;
-    for (const { announceAtMs: dueMs } of this.#delayed) {
-      nextMs = Math.min(nextMs, dueMs);
-      break;
-    }
-    for (const { polledUntilMs } of this.#polled) {
-      nextMs = Math.min(nextMs, polledUntilMs);
-      break;
-    }
-    for (const { countAtMs: countDueMs } of this.#delayedChannels) {
-      nextMs = Math.min(nextMs, countDueMs);
-      break;
-    }
-    return nextMs;
+    const [delayed] = this.#delayed;
+    const [polled] = this.#polled;
+    const [delayedChannel] = this.#delayedChannels;
+    return Math.min(
+      this.#deferred.size === 0 ? Infinity : this.#deferredUntilMs,
+      delayed?.announceAtMs ?? Infinity,
+      polled?.polledUntilMs ?? Infinity,
+      delayedChannel?.countAtMs ?? Infinity,
+    );
   }
 
   /** Whether `takeChanges` may have changes to return. */
@@ -298,6 +289,11 @@ export class Presence {
     this.#polled.delete(member);
     this.#polled.add(member);
     this.#scheduleAnnouncement(member, before, nowMs);
+  }
+
+  #addSession(member: PresenceMember, nowMs: number): void {
+    member.sessions++;
+    this.#scheduleAnnouncement(member, sessionCount(member) - 1, nowMs);
   }
 
   #removeSession(member: PresenceMember, nowMs: number): void {
