@@ -29,15 +29,17 @@ const SUBSCRIPTION_WALLS: Readonly<Record<string, readonly string[]>> = {
   'subscriptions/pull': ['core', 'subscriptions/state', 'subscriptions/engine'],
 };
 const SUBSCRIPTION_FOLDERS = ['subscriptions', ...Object.keys(SUBSCRIPTION_WALLS)];
-const SERVICES = ['storage', 'identity', 'outgoing', 'presence', 'operate', 'lab', 'config'];
+const SERVICES = ['platform', 'storage', 'identity', 'outgoing', 'presence', 'operate', 'lab', 'config'];
 const EVERY_SERVICE = ['core', ...HTTP_FOLDERS, ...SUBSCRIPTION_FOLDERS, ...SERVICES];
 const FOLDER_IMPORTS: Readonly<Record<string, readonly string[]>> = {
   core: [],
   ...SUBSCRIPTION_WALLS,
-  storage: ['core', 'subscriptions/state'],
-  identity: ['core'],
+  // Files of the package, and libraries that are loaded late.
+  platform: [],
+  storage: ['core', 'platform', 'subscriptions/state'],
+  identity: ['core', 'platform'],
   presence: ['core'],
-  outgoing: ['core', 'subscriptions/state'],
+  outgoing: ['core', 'platform', 'subscriptions/state'],
   // Its routes describe themselves.
   operate: ['core', 'http'],
   lab: ['core'],

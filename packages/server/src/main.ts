@@ -4,7 +4,7 @@ import { openHub, type Hub, type HubParts } from './hub.ts';
 import { createLab, type Lab } from './lab/lab.ts';
 import { LabLogin, TOWN_CHANNEL } from './lab/login.ts';
 import { wipeLog } from './storage/data-folder.ts';
-import { builtFile } from './operate/built-file.ts';
+import { builtFile } from './platform/package-files.ts';
 import type { Route } from './auth/route.ts';
 import type { RequestHandler } from './http/route.ts';
 

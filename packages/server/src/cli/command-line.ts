@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { PolycastError } from '@polycast/protocol';
 import { ConfigError } from '../config/config-error.ts';
 import { DataFolderError } from '../core/data-folder-error.ts';
+import { packageVersion } from '../platform/package-files.ts';
 import { closestMatch } from '../core/primitives/closest-match.ts';
 import { readInput, type Command } from './command.ts';
 import { commands } from './commands.ts';
@@ -24,7 +24,7 @@ async function run(argv: readonly string[], terminal: Terminal): Promise<ExitNam
   if (first === undefined || first === '--help' || first === '-h' || (first === 'help' && argv.length === 1)) {
     return print(terminal, generalHelp(commands, terminal));
   }
-  if (first === '--version' || first === '-v') return print(terminal, version());
+  if (first === '--version' || first === '-v') return print(terminal, packageVersion());
   if (first === 'help') return run([...argv.slice(1), '--help'], terminal);
   const groupCommands = commandsWithin(first);
   if (groupCommands.length > 0 && (argv[1] === '--help' || argv[1] === '-h'))
@@ -62,11 +62,6 @@ function incomplete(first: string, second: string, words: readonly string[]): Cl
 /** The commands of two words that begin with this one. */
 function commandsWithin(first: string): readonly Command[] {
   return commands.filter(({ name }) => name.startsWith(`${first} `));
-}
-
-function version(): string {
-  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(manifest) as { version: string }).version;
 }
 
 function print(terminal: Terminal, text: string): ExitName {

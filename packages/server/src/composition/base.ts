@@ -1,6 +1,4 @@
 import { transportCounts } from '@polycast/protocol';
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import type { Config } from '../config/parse.ts';
 import { TimingWheel } from '../core/primitives/timing-wheel.ts';
 import type { TransportStats } from '../streams/stream-parts.ts';
@@ -33,8 +31,3 @@ export function createBase(config: Config, world: World): HubBase {
     shutdown: new Shutdown(),
   };
 }
-
-/** The version of the package. */
-export const VERSION: string = (
-  JSON.parse(readFileSync(fileURLToPath(new URL('../../package.json', import.meta.url)), 'utf8')) as { version: string }
-).version;

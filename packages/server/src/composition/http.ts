@@ -7,11 +7,11 @@ import { withAuthorization, type Route } from '../auth/route.ts';
 import { publishRoutes } from '../publishing/routes.ts';
 import { streamHandlers } from '../streams/routes.ts';
 import type { TlsCertificate } from '../http/tls-certificate.ts';
-import { builtFile } from '../operate/built-file.ts';
+import { builtFile, packageVersion } from '../platform/package-files.ts';
 import { healthRoutes } from '../operate/health-routes.ts';
 import type { GuardedFetch } from '../outgoing/guarded-fetch.ts';
 import { subscriptionRoutes } from '../subscriptions/http/routes.ts';
-import { VERSION, type HubBase } from './base.ts';
+import type { HubBase } from './base.ts';
 import type { DialectService } from '../subscriptions/dialects/dialect-service.ts';
 import { openDialects } from './dialects.ts';
 import { watchCertificate } from './listen.ts';
@@ -54,7 +54,7 @@ export async function openHttp(base: HubBase, needs: HttpNeeds): Promise<HttpPar
   const routes: readonly Route[] = [
     ...streams.routes,
     ...publishRoutes(parts.publishing),
-    ...hubHealthRoutes(base, needs, () => openApiDocument(VERSION, routes)),
+    ...hubHealthRoutes(base, needs, () => openApiDocument(packageVersion(), routes)),
     ...administrationRoutes({ ...parts.streams, log: needs.log, ...identity.store, access: identity.access }),
     ...subscriptionRoutes(subscriptions),
     ...dialects.routes,

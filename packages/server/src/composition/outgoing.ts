@@ -1,7 +1,8 @@
 import { trustsLoopback } from '../config/listen.ts';
 import { createGuardedFetch, type GuardedFetch } from '../outgoing/guarded-fetch.ts';
 import { createSender, type ClosableSender } from '../outgoing/sender.ts';
-import { VERSION, type HubBase } from './base.ts';
+import { packageVersion } from '../platform/package-files.ts';
+import type { HubBase } from './base.ts';
 
 /** The two ways to send requests to addresses that others name. */
 export interface Outgoing {
@@ -20,7 +21,7 @@ export function openOutgoing({ config, logger, shutdown }: HubBase): Outgoing {
   };
   const guardedFetch = createGuardedFetch(options);
   shutdown.add('outgoing', () => guardedFetch.close());
-  return { guardedFetch, sender: createSender({ ...options, userAgent: `Polycast/${VERSION}` }) };
+  return { guardedFetch, sender: createSender({ ...options, userAgent: `Polycast/${packageVersion()}` }) };
 }
 
 function errorText(error: unknown): string {

@@ -1,5 +1,5 @@
 import type { EventEmitter } from 'node:events';
-import { Client } from 'undici';
+import { httpClient } from '../platform/http-client.ts';
 import type { Sender } from '../subscriptions/state/sender.ts';
 import { closedEarlyError, peerOf, reportOutcome, type Connector } from './connector.ts';
 import { containErrors } from './contain.ts';
@@ -137,6 +137,7 @@ export class ConnectionPool {
       isUsed: false,
       isPrivateAddress: false,
     };
+    const { Client } = httpClient();
     connection.client = new Client(host.origin, {
       ...CLIENT_OPTIONS,
       connect: (options, callback) => {

@@ -1,8 +1,9 @@
-import { Agent, type Dispatcher } from 'undici';
+import type { Agent, Dispatcher } from 'undici';
 import { Connector } from './connector.ts';
 import { Destinations, type DestinationSettings } from './destinations/destinations.ts';
 import { createResolver, resolveBySystem, type ResolveName } from './destinations/name-resolver.ts';
 import { exchangeFailure, OutgoingError } from './outgoing-error.ts';
+import { loadHttpClient } from '../platform/http-client.ts';
 import { parseTarget } from './destinations/parse-target.ts';
 import { proxyOf, type RouteSettings } from './tunnel.ts';
 
@@ -54,12 +55,19 @@ export function createGuardedFetch(options: GuardedFetchOptions): GuardedFetch {
   const onClientError = (error: unknown): void => {
     options.onClientError(error);
     // The state of its connections may be inconsistent.
-    void agent.destroy();
-    agent = makeAgent();
+    void agent?.destroy();
+    agent = undefined;
   };
   const connector = new Connector({ destinations, resolve, authorities, proxy: proxyOf(options), onClientError });
-  const makeAgent = (): Agent => new Agent({ connect: connector.forUndici, connections: CONNECTIONS_MAX });
-  let agent = makeAgent();
+  let agent: Agent | undefined;
+  let isClosed = false;
+  const openAgent = async (): Promise<Agent> => {
+    const { Agent } = await loadHttpClient();
+    agent ??= new Agent({ connect: connector.forUndici, connections: CONNECTIONS_MAX });
+    // A closed agent rejects its requests.
+    if (isClosed) await agent.destroy();
+    return agent;
+  };
   return {
     async fetch(url, request) {
       const target = parseTarget(url, { tlsOnly: request.tlsOnly ?? false }, destinations);
@@ -71,16 +79,18 @@ export function createGuardedFetch(options: GuardedFetchOptions): GuardedFetch {
       }, request.timeoutMs);
       try {
         // Undici observes the signal only after there is a connection.
-        return await Promise.race([exchange(agent, target, request, controller.signal), timeout.promise]);
+        const answer = openAgent().then((open) => exchange(open, target, request, controller.signal));
+        return await Promise.race([answer, timeout.promise]);
       } catch (error) {
         throw exchangeFailure(error, target.host);
       } finally {
         clearTimeout(timer);
       }
     },
-    close: () => {
+    async close() {
+      isClosed = true;
       connector.close();
-      return agent.destroy();
+      await agent?.destroy();
     },
   };
 }

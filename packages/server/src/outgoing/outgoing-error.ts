@@ -1,4 +1,4 @@
-import { errors } from 'undici';
+import { httpClient } from '../platform/http-client.ts';
 
 /**
  * Why a request of the hub failed. A user who chose the address may see it: it reveals nothing
@@ -46,8 +46,9 @@ export function connectionFailure(error: unknown, host: string): OutgoingError {
   return new OutgoingError('connection', `${host} is not reachable, or it closed the connection`, error);
 }
 
-/** Converts an error of an exchange. */
+/** Converts an error of an exchange, once the HTTP client has been loaded. */
 export function exchangeFailure(error: unknown, host: string): OutgoingError {
+  const { errors } = httpClient();
   if (error instanceof errors.HTTPParserError || error instanceof errors.HeadersOverflowError)
     return new OutgoingError('answer', `${host} did not answer as HTTP`, error);
   if (error instanceof errors.ResponseContentLengthMismatchError)

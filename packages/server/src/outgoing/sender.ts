@@ -5,6 +5,7 @@ import { Connector, type Dial } from './connector.ts';
 import { Deadlines } from './deadlines.ts';
 import { Destinations, type DestinationSettings } from './destinations/destinations.ts';
 import { Exchange, type ExchangeEvents, type Target } from './exchange.ts';
+import { isHttpClientLoaded, loadHttpClient } from '../platform/http-client.ts';
 import { createResolver, type ResolveName } from './destinations/name-resolver.ts';
 import type { OutgoingError } from './outgoing-error.ts';
 import { portOf, parseTarget } from './destinations/parse-target.ts';
@@ -49,16 +50,17 @@ export function createSender(options: SenderOptions): ClosableSender {
     onStale: (exchange) => pool.rerun(exchange),
   };
   const targets = new TargetCache((url) => parseTarget(url, { tlsOnly: options.httpsOnly }, destinations));
+  const send: Sender['send'] = (request) =>
+    new Promise((done) => {
+      try {
+        pool.run(new Exchange(targets.of(request.url), request, options.userAgent, events, done));
+      } catch (error) {
+        const { failure, message } = error as OutgoingError;
+        done({ ...refusal(failure, message), answer: undefined, isPrivateAddress: false, timing: NO_TIMING });
+      }
+    });
   return {
-    send: (request) =>
-      new Promise((done) => {
-        try {
-          pool.run(new Exchange(targets.of(request.url), request, options.userAgent, events, done));
-        } catch (error) {
-          const { failure, message } = error as OutgoingError;
-          done({ ...refusal(failure, message), answer: undefined, isPrivateAddress: false, timing: NO_TIMING });
-        }
-      }),
+    send: (request) => (isHttpClientLoaded() ? send(request) : loadHttpClient().then(() => send(request))),
     urlProblem: (url) => objectionTo(url, options.httpsOnly, destinations),
     get metrics() {
       return pool.figures;

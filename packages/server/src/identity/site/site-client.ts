@@ -1,4 +1,5 @@
-import { Agent, errors, type Dispatcher } from 'undici';
+import type { Agent, Dispatcher } from 'undici';
+import { httpClient, loadHttpClient } from '../../platform/http-client.ts';
 import { SiteFailure } from './site-failure.ts';
 
 /** The bound on an answer's body. */
@@ -28,18 +29,23 @@ export interface SiteReply {
  * address. Redirects are not followed.
  */
 export class SiteClient {
-  readonly #agent: Agent;
+  #agent: Agent | undefined;
+  #isClosed = false;
   readonly #settings: SiteClientSettings;
   readonly #origin: string;
   readonly #path: string;
 
   constructor(settings: SiteClientSettings) {
-    const { url, timeoutMs, concurrentMax } = settings;
-    const { origin, pathname, search } = new URL(url);
+    const { origin, pathname, search } = new URL(settings.url);
     this.#settings = settings;
     this.#origin = origin;
     this.#path = pathname + search;
-    this.#agent = new Agent({
+  }
+
+  async #openAgent(): Promise<Agent> {
+    const { timeoutMs, concurrentMax } = this.#settings;
+    const { Agent } = await loadHttpClient();
+    this.#agent ??= new Agent({
       connections: concurrentMax,
       pipelining: 1,
       allowH2: false,
@@ -51,6 +57,9 @@ export class SiteClient {
       maxHeaderSize: HEADER_BYTES_MAX,
       maxResponseSize: SITE_ANSWER_BYTES_MAX,
     });
+    // A closed agent rejects its requests.
+    if (this.#isClosed) await this.#agent.destroy();
+    return this.#agent;
   }
 
   /** @throws SiteFailure */
@@ -60,7 +69,8 @@ export class SiteClient {
     try {
       return await this.#postOnce(body, headers, deadline.signal).catch((error: unknown) => {
         // The site closed an idle connection in the moment of its reuse. Repeat the request once.
-        if (deadline.signal.aborted || !(error instanceof errors.SocketError || isReset(error))) throw error;
+        if (deadline.signal.aborted || !(error instanceof httpClient().errors.SocketError || isReset(error)))
+          throw error;
         return this.#postOnce(body, headers, deadline.signal);
       });
     } catch (error) {
@@ -88,7 +98,8 @@ export class SiteClient {
       body,
       signal,
     };
-    const answer = await this.#agent.request(options);
+    const agent = await this.#openAgent();
+    const answer = await agent.request(options);
     const refusal = headersFailure(answer.headers);
     if (refusal === undefined) return { status: answer.statusCode, text: await answer.body.text() };
     // Destroying the body causes an error on it, which needs a listener.
@@ -97,8 +108,9 @@ export class SiteClient {
   }
 
   /** Ends the requests in flight. */
-  close(): Promise<void> {
-    return this.#agent.destroy();
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#agent?.destroy();
   }
 }
 
@@ -116,6 +128,7 @@ function tooLongFailure(): SiteFailure {
 /** The failure for the log: a category, and nothing of the request's content. */
 function toSiteFailure(error: unknown): SiteFailure {
   if (error instanceof SiteFailure) return error;
+  const { errors } = httpClient();
   if (error instanceof errors.ResponseExceededMaxSizeError) return tooLongFailure();
   if (error instanceof errors.HeadersOverflowError)
     return new SiteFailure(`the headers of its answer exceed ${HEADER_BYTES_MAX} bytes`);

@@ -3,6 +3,7 @@ import type { MessagePort, Transferable } from 'node:worker_threads';
 import { parentPort, Worker, workerData } from 'node:worker_threads';
 import { PolycastError } from '@polycast/protocol';
 import { DataFolderError } from '../../core/data-folder-error.ts';
+import { threadModule, type ThreadModule } from '../../platform/package-files.ts';
 import { failureOf, type Failure } from './failure.ts';
 
 type Request<Body> = { readonly id: number } & Body;
@@ -28,15 +29,12 @@ export class Thread<Body extends object> {
   #failure: Error | undefined;
 
   /**
-   * @param from the `import.meta.url` of the calling module
-   * @param module the module to run, relative to `from` and without its extension: `.ts` in the
-   * source, `.js` in a build
+   * @param options what `threadOptions` returns in the thread
    */
-  constructor(from: string, module: string, options: unknown) {
-    const extension = from.slice(from.lastIndexOf('.'));
+  constructor(module: ThreadModule, options: unknown) {
     // A thread does not get the process's flags: `--eval` or a test runner's loader would prevent
     // its start.
-    this.#worker = new Worker(new URL(module + extension, from), {
+    this.#worker = new Worker(threadModule(module), {
       workerData: options,
       execArgv: [],
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },

@@ -67,10 +67,9 @@ export async function openSqliteLog({
 }: SqliteLogOptions): Promise<Log> {
   const startWriter = (): Thread<WriterRequest> => {
     const options: WriterOptions = { folder, channelsMax, nowMs: nowMs(), chance: chance() };
-    return new Thread<WriterRequest>(import.meta.url, './writer-thread/writer-worker', options);
+    return new Thread<WriterRequest>('log-writer', options);
   };
-  const startReader = (): Thread<ReaderRequest> =>
-    new Thread<ReaderRequest>(import.meta.url, './reader-thread/reader-worker', { folder });
+  const startReader = (): Thread<ReaderRequest> => new Thread<ReaderRequest>('log-reader', { folder });
   const writer = startWriter();
   const reader = startReader();
   try {

@@ -42,7 +42,7 @@ export async function openSubscriptionStore(options: SqliteSubscriptionStoreOpti
     file: join(options.folder, SUBSCRIPTIONS_FILE),
     bounds: { ...ATTEMPT_BOUNDS, ...options.bounds },
   };
-  const start = (): Thread<StoreRequest> => new Thread(import.meta.url, './store-worker', threadOptions);
+  const start = (): Thread<StoreRequest> => new Thread('subscription-store', threadOptions);
   const thread = start();
   try {
     const opened = await thread.request<OpenedStore>({ kind: 'open' });
