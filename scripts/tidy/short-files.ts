@@ -39,6 +39,7 @@ const SHORT_FILES: Readonly<Record<string, string>> = {
   'packages/server/src/core/events/latest.ts': 'The one condition of `ifLatest`, which each log checks.',
   'packages/server/src/core/events/media-type.ts': 'The grammar of a media type.',
   'packages/server/src/core/preload.ts': 'The one read of the log at the start.',
+  'packages/server/src/http/headers/header-value.ts': 'How Node reads and writes the values of headers.',
   'packages/server/src/http/http-settings.ts': 'The settings, which the server and the front end read.',
   'packages/server/src/http/security-headers.ts': 'The headers of every page, in one list.',
   'packages/server/src/http/timestamp-text.ts': 'The one format of times in JSON.',

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { explain, userPrincipal, type Explanation } from '../core/access/explain.ts';
 import { isUser, OWN_CHANNEL_ALIAS } from '../core/access/private-channel.ts';
 import { ANONYMOUS, type Action, type Principal } from '../core/access/principal.ts';
-import { invalidParameter } from '../http/query.ts';
+import { invalidParameter } from '../http/refusals.ts';
 import { checkPattern } from '../streams/events-query.ts';
 import type { Route } from '../auth/route.ts';
 import type { AdministrationParts } from './administration-parts.ts';

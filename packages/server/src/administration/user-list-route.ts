@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { invalidParameter } from '../http/query.ts';
+import { invalidParameter } from '../http/refusals.ts';
 import type { Route } from '../auth/route.ts';
 import { json, queryParameter, response } from '../http/route-description.ts';
 import { anyValue, count, named, page, user } from '../http/openapi/schemas.ts';

@@ -1,6 +1,6 @@
 import * as z from 'zod';
-import { encodeCursor, PolycastError, SESSION_TRANSPORTS } from '@polycast/protocol';
-import { isUser } from '../core/access/private-channel.ts';
+import { encodeCursor, SESSION_TRANSPORTS } from '@polycast/protocol';
+import { checkUserParameter } from '../auth/author.ts';
 import { issuedBeforeNowMs } from '../identity/revocation-list.ts';
 import type { AuthParts } from '../auth/auth-parts.ts';
 import { renewCredentials } from '../auth/expiry.ts';
@@ -27,7 +27,7 @@ export function userRoutes(administration: AdministrationParts): readonly Route[
       errors: ['invalid_parameter'],
       ...own,
     }),
-    prepare: (request) => [administration, request, userOf(request)] as const,
+    prepare: (request) => [administration, request, checkUserParameter(request.parameters['user'] ?? '')] as const,
   });
   return [
     route('GET', '', read, () => ({
@@ -146,16 +146,4 @@ function userJson({ feed, presence, sessions: live }: AdministrationParts, user:
       address: session.address,
     })),
   };
-}
-
-/** @throws PolycastError `invalid_parameter` */
-function userOf({ parameters: { user = '' } }: AuthorizedRequest): string {
-  if (isUser(user)) return user;
-  throw new PolycastError(
-    'invalid_parameter',
-    'The name of a user must have 1 to 128 characters and no control characters.',
-    {
-      parameter: 'user',
-    },
-  );
 }

@@ -1,8 +1,12 @@
+import { PolycastError } from '@polycast/protocol';
 import type { Principal } from '../core/access/principal.ts';
+import { isUser } from '../core/access/private-channel.ts';
 import { authorMembers, type Author } from '../core/publish.ts';
 import type { AuthorizedRequest } from './authorized-request.ts';
 import { addressKey } from '../core/primitives/address-key.ts';
-import { firstParameter, invalidParameter } from '../http/query.ts';
+import { firstParameter } from '../http/query.ts';
+import { toByteText } from '../http/headers/header-value.ts';
+import { invalidParameter } from '../http/refusals.ts';
 
 /**
  * The author of a published event (PROTOCOL.md section 13.7).
@@ -32,7 +36,7 @@ export function author({ kind, user }: Principal, origin: string | undefined, ad
  * The bytes that mark a client's own events, with one character per byte, for `withoutOwnEvents`.
  */
 export function ownEventMarker({ kind, user }: Principal, origin: string): string {
-  return Buffer.from(authorMembers(kind === 'user' ? user : undefined, origin) as string).toString('latin1');
+  return toByteText(authorMembers(kind === 'user' ? user : undefined, origin) as string);
 }
 
 /** A client's own name for itself. */
@@ -42,4 +46,13 @@ export const CLIENT: RegExp = /^[A-Za-z0-9_-]{1,64}$/;
 export function checkClient(client: string): string {
   if (CLIENT.test(client)) return client;
   throw invalidParameter('client', 'must have 1 to 64 characters of A-Z a-z 0-9 _ -');
+}
+
+/** The refusal of a name of a user, in a path or in an event. */
+export const USER_RULE = 'The name of a user must have 1 to 128 characters and no control characters.';
+
+/** The name of a user in the path. @throws PolycastError `invalid_parameter` */
+export function checkUserParameter(user: string): string {
+  if (isUser(user)) return user;
+  throw new PolycastError('invalid_parameter', USER_RULE, { parameter: 'user' });
 }

@@ -14,7 +14,8 @@ import { authorize, authorizeAnyChannel, checkScope, checkCredentials } from './
 import type { AuthParts } from './auth-parts.ts';
 import { sessionAddress } from './connection-quota.ts';
 import { readBody, type BodyParts } from '../http/body/request-body.ts';
-import { headerValue, respond, respondEmpty, respondProblem } from '../http/respond.ts';
+import { headerValue } from '../http/headers/header-value.ts';
+import { respond, respondEmpty, respondProblem } from '../http/respond.ts';
 
 /**
  * The access that a route requires. `nothing`: the credentials are not read. `entry`: the

@@ -1,7 +1,7 @@
-import { PolycastError } from '@polycast/protocol';
 import type { Principal } from '../core/access/principal.ts';
 import { addressKey } from '../core/primitives/address-key.ts';
 import type { IncomingMessage } from 'node:http';
+import { tooManyConnections } from '../http/refusals.ts';
 import { clientAddress, isPublic, type TrustedProxies } from '../http/client-address.ts';
 import type { Session, SessionListener, Sessions } from './sessions.ts';
 
@@ -96,11 +96,4 @@ export function sessionAddress(parts: AddressParts, request: IncomingMessage): s
 
 function isCounted({ kind }: Principal): boolean {
   return kind !== 'server';
-}
-
-function tooManyConnections(subject: string, limit: number): PolycastError {
-  return new PolycastError('too_many_connections', `One ${subject} may have ${limit} open connections.`, {
-    limit,
-    retryAfterMs: 5000,
-  });
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Credentials } from '../core/ports.ts';
 import { clientAddress } from '../http/client-address.ts';
+import { headerValue } from '../http/headers/header-value.ts';
 import type { AuthParts } from './auth-parts.ts';
 
 /**
@@ -39,8 +40,7 @@ export class RequestCredentials implements Credentials {
   }
 
   header(name: string): string | undefined {
-    const value = this.#request.headers[name];
-    return Array.isArray(value) ? value.join(', ') : value;
+    return headerValue(this.#request, name);
   }
 
   get origin(): string | undefined {

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { Parameter } from './route-description.ts';
-import { integerParameter as readInteger, invalidParameter, singleParameters } from './query.ts';
+import { integerParameter as readInteger, singleParameters } from './query.ts';
+import { invalidParameter } from './refusals.ts';
 
 /**
  * A parameter of a query: one declaration reads it and describes it. Example: `limitParameter(1000,

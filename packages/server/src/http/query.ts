@@ -1,4 +1,5 @@
 import { PolycastError } from '@polycast/protocol';
+import { invalidParameter } from './refusals.ts';
 
 /** The parameters of a query; each may be given once. @throws PolycastError `invalid_parameter` */
 export function singleParameters(query: string, names: readonly string[]): ReadonlyMap<string, string> {
@@ -48,10 +49,6 @@ export function integerParameter(
   const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
   if (value >= min && value <= max) return value;
   throw invalidParameter(name, `must be a whole number from ${min} to ${max}`);
-}
-
-export function invalidParameter(parameter: string, reason: string): PolycastError {
-  return new PolycastError('invalid_parameter', `"${parameter}" ${reason}.`, { parameter });
 }
 
 export function unknownParameter(name: string): PolycastError {

@@ -1,5 +1,5 @@
 import { ERRORS, PolycastError } from '@polycast/protocol';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { mergeHeaderPairs } from './headers/cache-headers.ts';
 import { commonHeadersOf, refusalHeaders } from './headers/common-headers.ts';
 import { setSecurityHeaders } from './security-headers.ts';
@@ -44,15 +44,6 @@ export function respondProblem(response: ServerResponse, error: PolycastError, h
 /** Converts any thrown value to an error that a client may see. */
 export function toPolycastError(error: unknown): PolycastError {
   return error instanceof PolycastError ? error : new PolycastError('internal_error');
-}
-
-/**
- * The value of a request header. Several values are joined with commas; every header that affects
- * the request rejects such a value.
- */
-export function headerValue(request: IncomingMessage, name: string): string | undefined {
-  const value = request.headers[name];
-  return Array.isArray(value) ? value.join(', ') : value;
 }
 
 const NO_HEADERS: readonly string[] = [];

@@ -13,6 +13,8 @@ import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { isMediaType, MEDIA_TYPE_LENGTH_MAX } from '../core/events/media-type.ts';
 import type { PublishRequest } from '../core/publish.ts';
+import { bytesOfText } from '../http/headers/header-value.ts';
+import { invalidEvent, invalidHeader, invalidMember } from '../http/refusals.ts';
 import { eventContent } from './publish-content.ts';
 
 /**
@@ -113,11 +115,9 @@ function publishRequestOf({ attributes, content }: CloudEventParts, channel: str
   const source = requiredAttribute(attributes, 'source');
   const type = checkType(requiredAttribute(attributes, 'type'));
   if (requiredAttribute(attributes, 'specversion') !== '1.0')
-    throw new PolycastError('invalid_event', '"specversion" must be "1.0".', { member: 'specversion' });
+    throw invalidEvent('specversion', '"specversion" must be "1.0".');
   if (attributes.has('time') && !isTimestamp(requiredAttribute(attributes, 'time')))
-    throw new PolycastError('invalid_event', 'The CloudEvents attribute "time" is not a time of RFC 3339.', {
-      member: 'time',
-    });
+    throw invalidEvent('time', 'The CloudEvents attribute "time" is not a time of RFC 3339.');
   const stored = [...attributes]
     .filter(([name]) => name !== 'type' && name !== 'datacontenttype')
     .map(([name, value]) => `"${name}":${value}`);
@@ -171,9 +171,7 @@ function requiredAttribute(attributes: ReadonlyMap<string, string>, name: string
   const token = attributes.get(name);
   const value = token?.startsWith('"') ? decodeStringToken(token) : '';
   if (value !== '' && value.isWellFormed()) return value;
-  throw new PolycastError('invalid_event', `The CloudEvents attribute "${name}" is missing or empty.`, {
-    member: name,
-  });
+  throw invalidEvent(name, `The CloudEvents attribute "${name}" is missing or empty.`);
 }
 
 function scanCloudEvent(): CloudEventParts {
@@ -196,7 +194,7 @@ function scanCloudEvent(): CloudEventParts {
     if (!scanner.consume(125)) throw jsonError(scanner);
   }
   if (data !== undefined && base64 !== undefined)
-    throw new PolycastError('invalid_event', '"data" and "data_base64" exclude each other.', { member: 'data_base64' });
+    throw invalidEvent('data_base64', '"data" and "data_base64" exclude each other.');
   const contentType = attributes.get('datacontenttype');
   if (contentType !== undefined) checkMediaType(contentType);
   const contentTypeMember =
@@ -214,7 +212,7 @@ function scanCloudEvent(): CloudEventParts {
 function checkMediaType(token: string): void {
   if (token.startsWith('"') && isMediaType(decodeStringToken(token))) return;
   const why = `"datacontenttype" is not a media type of at most ${MEDIA_TYPE_LENGTH_MAX} characters.`;
-  throw new PolycastError('invalid_event', why, { member: 'datacontenttype' });
+  throw invalidEvent('datacontenttype', why);
 }
 
 /** Removes the line breaks of valid JSON. */
@@ -224,24 +222,21 @@ function withoutBreaks(json: string): string {
 
 function checkBase64(token: string): string {
   if (/^"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"$/.test(token)) return token;
-  throw new PolycastError('invalid_event', '"data_base64" is not base64.', { member: 'data_base64' });
+  throw invalidEvent('data_base64', '"data_base64" is not base64.');
 }
 
 function addAttribute(attributes: Map<string, string>, name: string, token: string): void {
   if (!ATTRIBUTE_NAME.test(name))
-    throw new PolycastError(
-      'invalid_event',
+    throw invalidEvent(
+      name.slice(0, 64),
       `${JSON.stringify(name.slice(0, 64))} is not the name of a CloudEvents attribute.`,
-      { member: name.slice(0, 64) },
     );
-  if (attributes.has(name)) throw new PolycastError('duplicate_member', `"${name}" occurs twice.`, { member: name });
+  if (attributes.has(name)) throw invalidMember('duplicate_member', name, `"${name}" occurs twice.`);
   if (attributes.size >= ATTRIBUTES_MAX)
     throw new PolycastError('invalid_event', `At most ${ATTRIBUTES_MAX} attributes.`);
   if (token === 'null') return;
   if (token.startsWith('{') || token.startsWith('['))
-    throw new PolycastError('invalid_event', `The attribute "${name}" must be a string, a number or a boolean.`, {
-      member: name,
-    });
+    throw invalidEvent(name, `The attribute "${name}" must be a string, a number or a boolean.`);
   attributes.set(name, withoutBreaks(token));
 }
 
@@ -261,8 +256,8 @@ function scanToken(step: () => boolean): string {
  * @throws PolycastError `invalid_header`
  */
 function decodeHeaderValue(name: string, value: string): string {
-  const bytes = Buffer.from(value, 'latin1');
-  if (!isUtf8(bytes)) throw new PolycastError('invalid_header', `${name} is not in UTF-8.`, { header: name });
+  const bytes = bytesOfText(value);
+  if (!isUtf8(bytes)) throw invalidHeader(name, `${name} is not in UTF-8.`);
   const text = bytes.toString('utf8');
   const quoted = QUOTED.exec(text)?.[1];
   const unquoted = quoted === undefined ? text : quoted.replaceAll(/\\(.)/gu, '$1');

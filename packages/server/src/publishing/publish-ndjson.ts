@@ -11,6 +11,7 @@ import { authorizePublish, recheckPublisher, type RequestPublisher } from './pub
 import type { PublishParts } from './publish-parts.ts';
 import { groupResultJson, resultJson } from './publish-result.ts';
 import { Deadline } from '../http/body/request-body.ts';
+import { tooManyBodies } from '../http/refusals.ts';
 import { commonHeadersOf } from '../http/headers/common-headers.ts';
 
 /** Events that may wait for the disk before the hub stops reading the body… */
@@ -130,8 +131,7 @@ class LineSplitter {
       this.#isTooLong = true;
       return this.#discard();
     }
-    if (!this.#budget.reserve(bytes.length))
-      throw new PolycastError('overloaded', 'Too many bodies are in transfer.', { retryAfterMs: 1000 });
+    if (!this.#budget.reserve(bytes.length)) throw tooManyBodies();
     this.#budgetBytes += bytes.length;
     this.#partial.append(bytes);
   }

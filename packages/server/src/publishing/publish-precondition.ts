@@ -1,9 +1,10 @@
-import { encodeCursor, parseCursor, PolycastError } from '@polycast/protocol';
+import { encodeCursor, parseCursor } from '@polycast/protocol';
 import type { Feed } from '../core/feed.ts';
 import type { Position } from '../core/ports.ts';
 import { cursorOfTag } from '../core/events/entity-tag.ts';
 import type { AuthorizedRequest } from '../auth/authorized-request.ts';
 import { parseEntityTags } from '../http/headers/conditional-headers.ts';
+import { invalidHeader } from '../http/refusals.ts';
 import { newestReadable } from '../core/newest-event.ts';
 
 /**
@@ -22,7 +23,7 @@ export function preconditionOf(
   if (ifNoneMatch !== undefined) {
     if (ifMatch === undefined && parseEntityTags(ifNoneMatch) === '*') return 'none';
     const why = ifMatch === undefined ? 'can be *' : 'and if-match exclude each other';
-    throw new PolycastError('invalid_header', `if-none-match: ${why}.`, { header: 'if-none-match' });
+    throw invalidHeader('if-none-match', `if-none-match: ${why}.`);
   }
   if (ifMatch === undefined) return undefined;
   const tags = parseEntityTags(ifMatch);

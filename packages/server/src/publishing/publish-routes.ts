@@ -22,6 +22,8 @@ import {
 } from './publish-permission.ts';
 import { publishNdjson } from './publish-ndjson.ts';
 import { checkContentEncoding, decodeUtf8 } from '../http/body/request-body.ts';
+import { bytesOfText, isPlainText } from '../http/headers/header-value.ts';
+import { invalidHeader } from '../http/refusals.ts';
 import { resultJson } from './publish-result.ts';
 import { toClientError } from '../core/events/entity-tag.ts';
 import type { PublishParts } from './publish-parts.ts';
@@ -77,6 +79,8 @@ export async function publishData(parts: PublishParts, request: AuthorizedReques
   // Authorizes before any lookup, and before it holds the body of a caller that may not publish.
   const permitted = request.authorize('publish', [channel]);
   if (permitted !== undefined) await permitted;
+  // Awaits only a lookup: most publishes have no condition, and an `await` would cost each of them
+  // a microtask.
   const condition = preconditionOf(parts.feed, request, channel);
   const ifMatch = condition instanceof Promise ? await condition : condition;
   const type = validatedHeader(request, 'polycast-type', checkType);
@@ -176,7 +180,7 @@ export function idempotencyKeyHeader(request: AuthorizedRequest): string | undef
 function rejectIdempotencyKey(key: string | undefined): void {
   if (key === undefined) return;
   const why = 'idempotency-key: the source and id of a CloudEvent are its key already.';
-  throw new PolycastError('invalid_header', why, { header: 'idempotency-key' });
+  throw invalidHeader('idempotency-key', why);
 }
 
 /**
@@ -190,10 +194,10 @@ function validatedHeader(
 ): string | undefined {
   const bytes = request.header(name);
   if (bytes === undefined) return undefined;
-  const text = /^[\x20-\x7e]*$/.test(bytes) ? bytes : orError(() => decodeUtf8(Buffer.from(bytes, 'latin1')));
+  const text = isPlainText(bytes) ? bytes : orError(() => decodeUtf8(bytesOfText(bytes)));
   const checked = typeof text === 'string' ? orError(() => check(text)) : text;
   if (typeof checked === 'string') return checked;
-  throw new PolycastError('invalid_header', `${name}: ${checked.message}`, { header: name });
+  throw invalidHeader(name, `${name}: ${checked.message}`);
 }
 
 const REPLAYED: readonly string[] = ['Idempotency-Replayed', 'true'];

@@ -1,6 +1,8 @@
 import { JsonScanner, jsonError, PolycastError, scanEnvelope, type Envelope } from '@polycast/protocol';
 import { isUser, privateChannel, userToken } from '../core/access/private-channel.ts';
 import type { PublishRequest, PublishResult } from '../core/publish.ts';
+import { checkUserParameter, USER_RULE } from '../auth/author.ts';
+import { invalidEvent } from '../http/refusals.ts';
 import type { AuthorizedRequest } from '../auth/authorized-request.ts';
 import { arrayElements, orError } from './cloudevents.ts';
 import { checkUtf8Json, isJsonLines, parseMediaType } from '../http/body/media-type.ts';
@@ -19,8 +21,7 @@ const scanner = new JsonScanner();
  * `Polycast-Type`, or of another media type, the body is the data.
  */
 export async function publishToUser(parts: PublishParts, request: AuthorizedRequest, name: string): Promise<void> {
-  if (!isUser(name)) throw new PolycastError('invalid_parameter', NO_USER, { parameter: 'user' });
-  const channel = privateChannel(name);
+  const channel = privateChannel(checkUserParameter(name));
   if (!hasEnvelope(request)) return publishData(parts, request, channel);
   checkCharset(request);
   const key = idempotencyKeyHeader(request);
@@ -121,11 +122,11 @@ function parseAddressedEvent(
   const userJson = envelope.extraMembers?.get('user');
   const several = envelope.extraMembers?.get('users');
   if ((userJson === undefined) === (several === undefined))
-    throw invalid('user', 'Give "user" or "users", and no "channel".');
+    throw invalidEvent('user', 'Give "user" or "users", and no "channel".');
   if (userJson !== undefined) return forUser(envelope, privateChannel(checkUser(JSON.parse(userJson), 'user')), key);
   const users = checkUsers(JSON.parse(several as string), limits);
   if (users.length * envelope.data.length > limits.length) throw batchTooLarge(limits);
-  if (envelope.ifMatch !== undefined) throw invalid('ifMatch', '"ifMatch" requires exactly one user.');
+  if (envelope.ifMatch !== undefined) throw invalidEvent('ifMatch', '"ifMatch" requires exactly one user.');
   const groupKey = envelope.idempotencyKey ?? key;
   return users.map((user) => {
     const idempotencyKey = groupKey === undefined ? undefined : `${groupKey}#${userToken(user)}`;
@@ -138,7 +139,7 @@ function forUser(
   channel: string,
   key: string | undefined,
 ): PublishRequest {
-  if (named !== undefined) throw invalid('channel', 'An event for a user must not name a channel.');
+  if (named !== undefined) throw invalidEvent('channel', 'An event for a user must not name a channel.');
   return { channel, type, content: `"data":${data}`, idempotencyKey: idempotencyKey ?? key, ifMatch };
 }
 
@@ -150,16 +151,16 @@ function scanWholeEnvelope(text: string, also: ReadonlySet<string>): Envelope {
 }
 
 function checkUsers(value: unknown, limits: ExpansionLimits): readonly string[] {
-  if (!Array.isArray(value) || value.length === 0) throw invalid('users', '"users" must be a list of users.');
+  if (!Array.isArray(value) || value.length === 0) throw invalidEvent('users', '"users" must be a list of users.');
   if (value.length > limits.events) throw batchTooLarge(limits);
   const users = value.map((user) => checkUser(user, 'users'));
-  if (new Set(users).size < users.length) throw invalid('users', '"users" names a user twice.');
+  if (new Set(users).size < users.length) throw invalidEvent('users', '"users" names a user twice.');
   return users;
 }
 
 function checkUser(value: unknown, member: string): string {
   if (typeof value === 'string' && isUser(value)) return value;
-  throw invalid(member, NO_USER);
+  throw invalidEvent(member, USER_RULE);
 }
 
 function hasEnvelope({ headers }: AuthorizedRequest): boolean {
@@ -186,10 +187,6 @@ function itemKey(key: string | undefined, index: number): string | undefined {
   return key === undefined ? undefined : `${key}#${index}`;
 }
 
-function invalid(member: string, detail: string): PolycastError {
-  return new PolycastError('invalid_event', detail, { member });
-}
-
 function batchTooLarge({ events, length }: ExpansionLimits): PolycastError {
   const detail = `One request may have at most ${events} events with ${length} characters of data in total.`;
   return new PolycastError('batch_too_large', detail, { limit: events });
@@ -198,4 +195,3 @@ function batchTooLarge({ events, length }: ExpansionLimits): PolycastError {
 const LEFT_BRACKET = 91;
 const NO_MEMBERS: ReadonlySet<string> = new Set();
 const ADDRESS_MEMBERS: ReadonlySet<string> = new Set(['user', 'users']);
-const NO_USER = 'The name of a user must have 1 to 128 characters and no control characters.';

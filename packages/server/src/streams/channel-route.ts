@@ -1,5 +1,6 @@
 import { checkChannel, encodeCursor, jsonFraming, PolycastError, type GapReason } from '@polycast/protocol';
-import { integerParameter, invalidParameter, singleParameters } from '../http/query.ts';
+import { integerParameter, singleParameters } from '../http/query.ts';
+import { invalidParameter } from '../http/refusals.ts';
 import { joinFrames } from '../core/events/batch.ts';
 import { gapOf } from '../core/log-reader.ts';
 import type { Interest } from '../core/interests/interest.ts';
@@ -9,6 +10,7 @@ import { Reader, type Sink } from '../core/reader.ts';
 import { resolveStart } from '../core/start.ts';
 import { AuthorizedRequest } from '../auth/authorized-request.ts';
 import { entityTag, entityTagHeader } from '../http/headers/cache-headers.ts';
+import { toByteText } from '../http/headers/header-value.ts';
 import { includesTag, parseEntityTags } from '../http/headers/conditional-headers.ts';
 import { newestEvent } from '../core/newest-event.ts';
 import { PendingResponse } from './pending-response.ts';
@@ -282,7 +284,7 @@ function responseHeaders(parts: ReadParts, principal: Principal, record: StoredR
     ...linkHeaders(settings.publicUrl, record.channel),
   ];
   if (record.type !== undefined && !CONTROL_CHARACTERS.test(record.type))
-    headers.push('Polycast-Type', utf8HeaderValue(record.type));
+    headers.push('Polycast-Type', toByteText(record.type));
   return headers;
 }
 
@@ -297,8 +299,3 @@ function linkHeaders(publicUrl: string | undefined, channel: string): readonly s
 
 // oxlint-disable-next-line no-control-regex
 const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f]/;
-
-/** A header value in UTF-8. Node writes header values with one byte per character. */
-function utf8HeaderValue(text: string): string {
-  return Buffer.from(text).toString('latin1');
-}

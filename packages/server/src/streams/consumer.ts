@@ -5,6 +5,7 @@ import type { Position } from '../core/ports.ts';
 import { OWN_CHANNEL_ALIAS, privateChannel } from '../core/access/private-channel.ts';
 import { ANONYMOUS, type Principal } from '../core/access/principal.ts';
 import { resolveStart } from '../core/start.ts';
+import { invalidParameter } from '../http/refusals.ts';
 import { sessionAddress } from '../auth/connection-quota.ts';
 import type { EventsQuery } from './events-query.ts';
 import { authorizeHistory, type HistoryParts } from '../auth/history-permission.ts';
@@ -107,7 +108,7 @@ export function createConsumer(
   feed.checkCapacity(interest);
   const { client, excludesSelf } = query;
   if (excludesSelf && client === undefined && request.headers.upgrade === undefined)
-    throw new PolycastError('invalid_parameter', '"exclude" needs "client".', { parameter: 'exclude' });
+    throw invalidParameter('exclude', 'needs "client"');
   const address = sessionAddress(parts.auth, request);
   const resumeFrom = resumeCursor(request.headers, query);
   const start = resolveStart(resumeFrom ?? query.after, log.state);

@@ -14,7 +14,7 @@ import {
 import { ANY_DATA, BYTES, channel, cursor, cursorOr, pattern } from '../http/openapi/schemas.ts';
 import { integerParameter, limitParameter, textParameter, type QueryParameter } from '../http/query-parameter.ts';
 import { CLIENT } from '../auth/author.ts';
-import { HISTORY_MAX, LIMIT_DEFAULT, LIMIT_MAX, TYPES_MAX } from './events-query.ts';
+import { HISTORY_MAX, LIMIT, TYPES_MAX } from './events-query.ts';
 import { history, poll, presence } from './schemas.ts';
 
 /** The settings that bound the parameters of reading. */
@@ -90,7 +90,7 @@ export function describeEvents({ channelsPerConsumerMax, pollWaitMaxSeconds }: R
         'Begin with the last N events. Cannot be combined with `after`.',
       ),
       queryParameter('type', z.array(z.string()).max(TYPES_MAX), 'Only events of this type. Repeatable.'),
-      limitParameter(LIMIT_MAX, LIMIT_DEFAULT, 'Polls: the maximum number of events in the response.'),
+      LIMIT,
       waitParameter(pollWaitMaxSeconds, 'Polls: the longest time to wait for an event, in seconds.'),
       TOKEN,
       queryParameter(

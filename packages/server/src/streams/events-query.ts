@@ -3,13 +3,9 @@ import { OWN_CHANNEL_ALIAS } from '../core/access/private-channel.ts';
 import type { Interest } from '../core/interests/interest.ts';
 import type { ParsedQuery } from '../http/sockets/idle-connections.ts';
 import { checkClient } from '../auth/author.ts';
-import {
-  integerParameter,
-  invalidParameter,
-  parseQueryPairs,
-  repeatedParameter,
-  unknownParameter,
-} from '../http/query.ts';
+import { integerParameter, parseQueryPairs, repeatedParameter, unknownParameter } from '../http/query.ts';
+import { limitParameter, type QueryParameter } from '../http/query-parameter.ts';
+import { invalidParameter } from '../http/refusals.ts';
 import { BoundedCache } from '../core/primitives/bounded-cache.ts';
 
 /**
@@ -59,8 +55,12 @@ export interface EventsQuery extends ParsedQuery {
 }
 
 export const TYPES_MAX = 20;
-export const LIMIT_DEFAULT = 100;
-export const LIMIT_MAX = 1000;
+/** The parameter `limit`, which its description shares. */
+export const LIMIT: QueryParameter<number> = limitParameter(
+  1000,
+  100,
+  'Polls: the maximum number of events in the response.',
+);
 export const HISTORY_MAX = 1000;
 /** A client that polls sends the same address again and again. */
 const CACHE_BYTES_MAX = 8 * 1024 * 1024;
@@ -144,7 +144,7 @@ export class EventsQueryParser {
       history,
       lastEventId: single.get('lastEventId') || undefined,
       types: types.length === 0 ? undefined : types,
-      limit: integerParameter(single, 'limit', 1, LIMIT_MAX) ?? LIMIT_DEFAULT,
+      limit: LIMIT.read(single),
       waitSeconds: integerParameter(single, 'wait', 0, this.#waitMaxSeconds),
       token: single.get('token'),
       client: client === undefined ? undefined : checkClient(client),

@@ -1,6 +1,6 @@
 import { PolycastError } from '@polycast/protocol';
 import * as z from 'zod';
-import { invalidBody } from './json-body.ts';
+import { invalidBody } from '../refusals.ts';
 
 /**
  * Schemas of JSON bodies. A schema validates the body of a route and describes it in

@@ -1,4 +1,4 @@
-import { PolycastError } from '@polycast/protocol';
+import { invalidMember } from '../refusals.ts';
 
 /**
  * Rejects a body in which any object, at any depth, has two members of the same name. Parsers
@@ -13,7 +13,7 @@ export function checkUniqueMembers(json: string): void {
   const name = findDuplicate(json);
   if (name === undefined) return;
   const member = name.slice(0, NAME_SHOWN_LENGTH);
-  throw new PolycastError('duplicate_member', `${JSON.stringify(member)} occurs twice.`, { member });
+  throw invalidMember('duplicate_member', member, `${JSON.stringify(member)} occurs twice.`);
 }
 
 const NAME_SHOWN_LENGTH = 64;

@@ -20,10 +20,6 @@ export function parseObject(bytes: Buffer, contentType: string | undefined): Rea
   return value as Readonly<Record<string, unknown>>;
 }
 
-export function invalidBody(member: string, reason: string): PolycastError {
-  return new PolycastError('invalid_body', `"${member}" ${reason}.`, { member });
-}
-
 function parseJson(text: string): unknown {
   let value: unknown;
   try {

@@ -3,6 +3,7 @@ import { PolycastError } from '@polycast/protocol';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { ticksOf, type WheelTimer, type TimingWheel } from '../../core/primitives/timing-wheel.ts';
 import type { ByteBudget } from '../../core/primitives/byte-budget.ts';
+import { tooManyBodies } from '../refusals.ts';
 import { ChunkBuffer } from './chunk-buffer.ts';
 
 /** The parts that reading a body uses. */
@@ -197,10 +198,6 @@ export class Deadline implements WheelTimer {
   onTimer(): void {
     this.#onDeadline();
   }
-}
-
-function tooManyBodies(): PolycastError {
-  return new PolycastError('overloaded', 'Too many bodies are in transfer.', { retryAfterMs: 1000 });
 }
 
 function bodyTooLarge(limit: number): PolycastError {

@@ -1,7 +1,8 @@
-import { PolycastError } from '@polycast/protocol';
+import type { PolycastError } from '@polycast/protocol';
 import type { Socket } from 'node:net';
 import { addressKey } from '../../core/primitives/address-key.ts';
 import { isPublic, type TrustedProxies } from '../client-address.ts';
+import { tooManyConnections } from '../refusals.ts';
 import { onSocketClose } from './detach-socket.ts';
 
 /**
@@ -52,10 +53,7 @@ export class SocketLimit {
   refusalOf(socket: Socket): PolycastError | undefined {
     const name = this.#exceeding > 0 ? this.#countedAddress(socket) : undefined;
     if (name === undefined || (this.#countByAddress.get(name) ?? 0) <= this.#countMax) return undefined;
-    return new PolycastError('too_many_connections', `One address may have ${this.#countMax} open connections.`, {
-      limit: this.#countMax,
-      retryAfterMs: 5000,
-    });
+    return tooManyConnections('address', this.#countMax);
   }
 
   #remove(name: string): void {

@@ -1,5 +1,6 @@
 import { JSON_DEPTH_MAX, JsonScanner, PolycastError, type ClientMessage, type Ref } from '@polycast/protocol';
 import { OWN_CHANNEL_ALIAS } from '../../core/access/private-channel.ts';
+import { invalidMessage } from '../../http/refusals.ts';
 import { checkUniqueMembers } from '../../http/body/duplicate-member.ts';
 import { checkPattern } from '../events-query.ts';
 
@@ -39,14 +40,11 @@ export function parseOperation(text: string): Operation {
     throw new PolycastError('invalid_message', 'An operation is a JSON object.');
   const members = value as Record<string, unknown>;
   const { op, ref } = members;
-  if (!OPERATIONS.has(op))
-    throw new PolycastError('invalid_message', `"op" must be one of ${[...OPERATIONS].join(', ')}.`, {
-      member: 'op',
-    });
+  if (!OPERATIONS.has(op)) throw invalidMessage('op', `must be one of ${[...OPERATIONS].join(', ')}`);
   const refIsValid =
     ref === undefined ||
     (typeof ref === 'string' ? ref.length <= REF_LENGTH_MAX : typeof ref === 'number' && Number.isFinite(ref));
-  if (!refIsValid) throw invalidMember('ref', `must be a number or a string of at most ${REF_LENGTH_MAX} characters`);
+  if (!refIsValid) throw invalidMessage('ref', `must be a number or a string of at most ${REF_LENGTH_MAX} characters`);
   // The parser of `publish` checks the members itself, where it leaves the data as it is.
   if (op !== 'publish') checkUniqueMembers(text);
   return { op: op as ClientMessage['op'], ref: ref as Ref | undefined, members };
@@ -56,11 +54,6 @@ export function parseOperation(text: string): Operation {
 export function patternsOf({ members: { channels } }: Operation): readonly string[] {
   const isList =
     Array.isArray(channels) && channels.length > 0 && channels.every((channel) => typeof channel === 'string');
-  if (!isList) throw invalidMember('channels', 'must be an array of channels and patterns');
+  if (!isList) throw invalidMessage('channels', 'must be an array of channels and patterns');
   return [...new Set(channels.map((channel) => (channel === OWN_CHANNEL_ALIAS ? channel : checkPattern(channel))))];
-}
-
-/** The error for an invalid member of an operation. */
-export function invalidMember(member: string, reason: string): PolycastError {
-  return new PolycastError('invalid_message', `"${member}" ${reason}.`, { member });
 }

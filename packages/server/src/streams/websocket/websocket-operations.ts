@@ -18,9 +18,10 @@ import { authorizeHistory } from '../../auth/history-permission.ts';
 import { checkPatternTokens, HISTORY_MAX, tooManyChannels } from '../events-query.ts';
 import { allowedChannels } from '../../auth/expiry.ts';
 import { toClientError } from '../../core/events/entity-tag.ts';
+import { invalidMessage } from '../../http/refusals.ts';
 import { toPolycastError } from '../../http/respond.ts';
 import type { WebSocketParts } from '../stream-parts.ts';
-import { invalidMember, parseOperation, patternsOf, type Operation } from './operation.ts';
+import { parseOperation, patternsOf, type Operation } from './operation.ts';
 import type { PullOperation, PullResult, SocketPulls } from '../socket-pulls.ts';
 import type { OperationHandler, WebSocketSession } from './websocket-session.ts';
 
@@ -132,7 +133,7 @@ export class WebSocketOperations implements OperationHandler {
         `A connection may fail to authenticate at most ${AUTH_FAILURES_MAX} times.`,
       );
     const { token } = operation.members;
-    if (typeof token !== 'string') throw invalidMember('token', 'must be a string');
+    if (typeof token !== 'string') throw invalidMessage('token', 'must be a string');
     const session = this.#session;
     const principal = await this.#parts.auth.authority.identify(messageCredentials(token, session.address));
     const dropped = await this.changePrincipal(principal, () => {
@@ -255,13 +256,13 @@ export class WebSocketOperations implements OperationHandler {
   /** The start of the new channels; `undefined` for the session's position. */
   async #startOf({ members: { after, history } }: Operation, wanted: readonly string[]): Promise<Start | undefined> {
     if (after !== undefined && typeof after !== 'string')
-      throw invalidMember('after', 'must be a cursor, "earliest" or "now"');
+      throw invalidMessage('after', 'must be a cursor, "earliest" or "now"');
     if (history === undefined)
       return after === undefined || after === 'now' ? undefined : resolveStart(after, this.#parts.log.state);
     if (!Number.isInteger(history) || (history as number) < 1 || (history as number) > HISTORY_MAX) {
-      throw invalidMember('history', `must be a whole number from 1 to ${HISTORY_MAX}`);
+      throw invalidMessage('history', `must be a whole number from 1 to ${HISTORY_MAX}`);
     }
-    if (after !== undefined) throw invalidMember('history', 'cannot be combined with "after"');
+    if (after !== undefined) throw invalidMessage('history', 'cannot be combined with "after"');
     const { feed } = this.#parts;
     return {
       position: await feed.historyStart(

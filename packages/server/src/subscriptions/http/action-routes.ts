@@ -16,7 +16,7 @@ import {
   requiring,
   timestamp,
 } from '../../http/body/body-schema.ts';
-import { invalidBody } from '../../http/body/json-body.ts';
+import { invalidBody } from '../../http/refusals.ts';
 import { json, response } from '../../http/route-description.ts';
 import { anyValue, cursorOr } from '../../http/openapi/schemas.ts';
 import { readQuery } from '../../http/query-parameter.ts';

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { SUBSCRIPTION_STATES, type SubscriptionDefinition } from '../state/definition.ts';
 import type { Subscription, SubscriptionChanges } from '../state/ports.ts';
 import type { AuthorizedRequest } from '../../auth/authorized-request.ts';
-import { invalidParameter } from '../../http/query.ts';
+import { invalidParameter } from '../../http/refusals.ts';
 import { checkPattern } from '../../streams/events-query.ts';
 import type { Route } from '../../auth/route.ts';
 import { routeMaker } from '../../auth/route-maker.ts';

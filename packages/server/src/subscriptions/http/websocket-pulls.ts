@@ -3,9 +3,9 @@ import type { AuthParts } from '../../auth/auth-parts.ts';
 import { authorize, checkScope, checkCredentials } from '../../auth/permission.ts';
 import type { Principal } from '../../core/access/principal.ts';
 import type { Feed } from '../../core/feed.ts';
+import { invalidMessage } from '../../http/refusals.ts';
 import { toPolycastError } from '../../http/respond.ts';
 import type { TransportStats } from '../../streams/stream-parts.ts';
-import { invalidMember } from '../../streams/websocket/operation.ts';
 import type { PullingSession, PullOperation, PullResult, SocketPulls } from '../../streams/socket-pulls.ts';
 import type { Subscription, SubscriptionService } from '../state/ports.ts';
 import type { PullOptions, PullService } from '../state/pull-service.ts';
@@ -101,7 +101,7 @@ export class WebSocketPulls implements SocketPulls {
     }
     if (credit === 0) return { credit };
     if (existing === undefined && this.#pulls.size >= PULLS_MAX)
-      throw invalidMember('subscription', `exceeds the ${PULLS_MAX} subscriptions that a connection may pull from`);
+      throw invalidMessage('subscription', `exceeds the ${PULLS_MAX} subscriptions that a connection may pull from`);
     const pull = existing ?? this.#open(id, version);
     pull.credit = credit;
     pull.leaseMs = leaseSeconds === undefined ? undefined : leaseSeconds * 1000;
@@ -133,7 +133,7 @@ export class WebSocketPulls implements SocketPulls {
     const { through } = members;
     const credit = this.#creditToAdd(members);
     if ((members['leases'] === undefined) === (through === undefined))
-      throw invalidMember('leases', 'or "through" is required, and not both');
+      throw invalidMessage('leases', 'or "through" is required, and not both');
     if (through === undefined) {
       const leases = leasesMember(members);
       return {
@@ -142,7 +142,7 @@ export class WebSocketPulls implements SocketPulls {
       };
     }
     const cursor = typeof through === 'string' ? parseCursor(through) : undefined;
-    if (cursor?.epoch !== this.#parts.feed.epoch) throw invalidMember('through', "must be an event's id");
+    if (cursor?.epoch !== this.#parts.feed.epoch) throw invalidMessage('through', "must be an event's id");
     const count = this.#pullService.acknowledgeThrough(definition.id, cursor.position);
     return { count, notHeld: [], ...this.#creditResult(definition.id, credit) };
   }
@@ -262,7 +262,7 @@ export class WebSocketPulls implements SocketPulls {
    * @throws PolycastError `forbidden`, `not_found`, …
    */
   #visibleSubscription(id: unknown): Subscription {
-    if (typeof id !== 'string') throw invalidMember('subscription', "must be a subscription's id");
+    if (typeof id !== 'string') throw invalidMessage('subscription', "must be a subscription's id");
     const { auth, subscriptions } = this.#parts;
     const { principal } = this.#session;
     checkScope(auth, principal, 'subscriptions');
@@ -310,13 +310,13 @@ function leasesMember({ leases }: PullOperation['members']): readonly string[] {
     leases.length > 0 &&
     leases.length <= LEASES_MAX &&
     leases.every((lease) => typeof lease === 'string' && lease !== '' && lease.length <= LEASE_LENGTH_MAX);
-  if (!isList) throw invalidMember('leases', `must be a list of 1 to ${LEASES_MAX} leases`);
+  if (!isList) throw invalidMessage('leases', `must be a list of 1 to ${LEASES_MAX} leases`);
   return leases as readonly string[];
 }
 
 function integerMember(members: PullOperation['members'], name: string, min: number, max: number): number {
   const value = members[name];
   if (!Number.isSafeInteger(value) || (value as number) < min || (value as number) > max)
-    throw invalidMember(name, `must be a whole number from ${min} to ${max}`);
+    throw invalidMessage(name, `must be a whole number from ${min} to ${max}`);
   return value as number;
 }

@@ -3,7 +3,7 @@ import type * as z from 'zod';
 import type { EventTypes } from '../../../core/events/event-types.ts';
 import { closestMatches } from '../../../core/primitives/closest-match.ts';
 import { parseBody } from '../../../http/body/body-schema.ts';
-import { invalidBody } from '../../../http/body/json-body.ts';
+import { invalidBody } from '../../../http/refusals.ts';
 import { HOOK_CHOICE, type HOOK_FORMATS, type NewHook } from './schemas.ts';
 
 /**

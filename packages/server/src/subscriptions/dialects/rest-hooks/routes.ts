@@ -1,5 +1,6 @@
 import type { DialectDependencies, DialectService } from '../dialect-service.ts';
-import { invalidParameter, parseQueryPairs } from '../../../http/query.ts';
+import { parseQueryPairs } from '../../../http/query.ts';
+import { invalidParameter } from '../../../http/refusals.ts';
 import { isWebhook, type WebhookDelivery } from '../../state/definition.ts';
 import type { Subscription, WebhookSubscription } from '../../state/ports.ts';
 import type { AuthorizedRequest } from '../../../auth/authorized-request.ts';

@@ -1,5 +1,5 @@
 import { isPattern } from '@polycast/protocol';
-import { invalidParameter } from '../../../http/query.ts';
+import { invalidParameter } from '../../../http/refusals.ts';
 import type { Feed } from '../../../core/feed.ts';
 import type { EventTypes } from '../../../core/events/event-types.ts';
 import type { Principal } from '../../../core/access/principal.ts';

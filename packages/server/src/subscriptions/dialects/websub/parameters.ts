@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import { PolycastError } from '@polycast/protocol';
+import type { PolycastError } from '@polycast/protocol';
+import { invalidMember } from '../../../http/refusals.ts';
 import { detachedCopy } from '../../../core/interests/interest.ts';
 import { named } from '../../../http/openapi/schemas.ts';
 import { HUB_ALGORITHMS, type HubAlgorithm } from './settings.ts';
@@ -160,5 +161,5 @@ function single(form: URLSearchParams, name: string): string | undefined {
 }
 
 export function invalid(name: string, why: string): PolycastError {
-  return new PolycastError('invalid_body', `${name} ${why}.`, { member: name });
+  return invalidMember('invalid_body', name, `${name} ${why}.`);
 }

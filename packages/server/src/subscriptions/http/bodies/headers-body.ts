@@ -2,7 +2,7 @@ import * as z from 'zod';
 import type { Dialects } from '../../state/dialect.ts';
 import { HEADER_LENGTH_MAX, HEADERS_MAX, headerProblem, isReservedHeader } from '../../webhook/request/header-rules.ts';
 import { isRecord, requiring, withoutProto } from '../../../http/body/body-schema.ts';
-import { invalidBody } from '../../../http/body/json-body.ts';
+import { invalidBody } from '../../../http/refusals.ts';
 
 /**
  * Replaces each header value in responses, which never show values. In a change it keeps the

@@ -4,7 +4,7 @@ import type { Position } from '../../../core/ports.ts';
 import type { Principal } from '../../../core/access/principal.ts';
 import { resolveStart } from '../../../core/start.ts';
 import { integer, isRecord, orDefault, parseBody } from '../../../http/body/body-schema.ts';
-import { invalidBody } from '../../../http/body/json-body.ts';
+import { invalidBody } from '../../../http/refusals.ts';
 import type { LostPosition, SubscriptionDefinition } from '../../state/definition.ts';
 import type { NewSubscription, Subscription, SubscriptionChanges } from '../../state/ports.ts';
 import {
