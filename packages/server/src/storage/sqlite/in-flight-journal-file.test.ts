@@ -82,3 +82,15 @@ test('a failed write is reported once, and requests are sent regardless', () => 
   file.close();
   expect(errors).toHaveLength(1);
 });
+
+test('a request that ends after the journal was closed is no failed write', () => {
+  const { open } = opener();
+  open();
+  const careful = open();
+  const slot = careful.onStarted('sub_1', 1);
+  careful.close();
+  careful.onEnded(slot);
+  expect(careful.onStarted('sub_1', 2)).toBeGreaterThan(0);
+  careful.close();
+  expect(open().suspects).toEqual(new Map());
+});

@@ -37,10 +37,14 @@ class InFlightJournalFile implements InFlightJournal {
     const before = textOf(path);
     this.#isRecording = before !== undefined;
     this.suspects = parseSuspects(before ?? '');
-    this.#tryWrite(() => {
+    try {
       this.#fd = openSync(path, 'w', 0o600);
-      this.#write(0, this.#isRecording ? RECORDING : NOT_RECORDING);
-      for (const subscription of this.suspects.keys()) this.#writeUntried(subscription);
+    } catch (error) {
+      this.#onWriteFailed(error);
+    }
+    this.#tryWrite((fd) => {
+      this.#write(fd, 0, this.#isRecording ? RECORDING : NOT_RECORDING);
+      for (const [subscription, suspect] of this.suspects) this.#writeUntried(subscription, suspect);
     });
   }
 
@@ -53,7 +57,7 @@ class InFlightJournalFile implements InFlightJournal {
   onEnded(slot: number): void {
     if (slot < 0 || !this.#isRecording) return;
     this.#free.push(slot);
-    this.#tryWrite(() => this.#write(slot, ''));
+    this.#tryWrite((fd) => this.#write(fd, slot, ''));
   }
 
   clearSuspect(subscription: string): void {
@@ -66,27 +70,26 @@ class InFlightJournalFile implements InFlightJournal {
     this.#isRecording = false;
     this.#untriedSlots.clear();
     this.#tryWrite((fd) => {
-      this.#write(0, NOT_RECORDING);
+      this.#write(fd, 0, NOT_RECORDING);
       ftruncateSync(fd, SLOT_BYTES);
     });
   }
 
   close(): void {
-    if (this.#fd === undefined) return;
     this.#tryWrite((fd) => {
       // Shutdown cancels the remaining requests. They are no reason for suspicion.
       ftruncateSync(fd, SLOT_BYTES);
       this.#free.length = 0;
       this.#next = 1;
-      for (const subscription of this.#untriedSlots.keys()) this.#writeUntried(subscription);
+      for (const [subscription, suspect] of this.suspects)
+        if (this.#untriedSlots.has(subscription)) this.#writeUntried(subscription, suspect);
       this.#fd = undefined;
       closeSync(fd);
       if (this.#untriedSlots.size === 0) rmSync(this.#path, { force: true });
     });
   }
 
-  #writeUntried(subscription: string): void {
-    const { crashes, positions } = this.suspects.get(subscription) as CrashSuspect;
+  #writeUntried(subscription: string, { crashes, positions }: CrashSuspect): void {
     const slots = positions.map((position) => this.#claimSlot(`h ${crashes} ${subscription} ${position}`));
     this.#untriedSlots.set(subscription, slots);
   }
@@ -94,26 +97,30 @@ class InFlightJournalFile implements InFlightJournal {
   #claimSlot(text: string): number {
     if (this.#free.length === 0 && this.#next >= SLOTS_MAX) return -1;
     const slot = this.#free.pop() ?? this.#next++;
-    this.#tryWrite(() => this.#write(slot, text));
+    this.#tryWrite((fd) => this.#write(fd, slot, text));
     return slot;
   }
 
-  #write(slot: number, text: string): void {
+  #write(fd: number, slot: number, text: string): void {
     this.#slotBuffer.fill(' ');
     this.#slotBuffer.write(text, 'latin1');
     this.#slotBuffer[SLOT_BYTES - 1] = LINE_FEED;
-    writeSync(this.#fd as number, this.#slotBuffer, 0, SLOT_BYTES, slot * SLOT_BYTES);
+    writeSync(fd, this.#slotBuffer, 0, SLOT_BYTES, slot * SLOT_BYTES);
   }
 
   #tryWrite(act: (fd: number) => void): void {
-    if (this.#isBroken) return;
+    if (this.#isBroken || this.#fd === undefined) return;
     try {
-      act(this.#fd as number);
+      act(this.#fd);
     } catch (error) {
-      this.#isBroken = true;
-      this.#isRecording = false;
-      this.#onError(error);
+      this.#onWriteFailed(error);
     }
+  }
+
+  #onWriteFailed(error: unknown): void {
+    this.#isBroken = true;
+    this.#isRecording = false;
+    this.#onError(error);
   }
 }
 

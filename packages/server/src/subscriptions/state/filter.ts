@@ -29,8 +29,11 @@ type Scalar = string | number | boolean | null;
 /** Tests the value at a pointer; `undefined` when the pointer finds nothing. */
 type ValuePredicate = (found: unknown) => boolean;
 
-/** Operators with a pointer and a value: the test of the found value, or an error text. */
-const PREDICATES: Readonly<Record<string, (value: unknown) => ValuePredicate | string>> = {
+/** The test that a filter's value asks for, or an error text. */
+type PredicateOf = (value: unknown) => ValuePredicate | string;
+
+/** Operators with a pointer and a value. */
+const PREDICATES: Readonly<Record<string, PredicateOf>> = {
   equals: (value) => (isScalar(value) ? (found) => found === value : SCALAR_RULE),
   differs: (value) => (isScalar(value) ? (found) => found !== undefined && found !== value : SCALAR_RULE),
   less: (value) => comparison(value, (found, bound) => found < bound),
@@ -89,7 +92,9 @@ class Compiler {
       const find = compilePointer(operand, within);
       return (event) => find(event) !== undefined;
     }
-    return pointerFilter(name, operand, within);
+    const predicateOf = Object.hasOwn(PREDICATES, name) ? PREDICATES[name] : undefined;
+    if (predicateOf === undefined) throw invalid(at, `the operator must be one of ${OPERATORS.join(', ')}`);
+    return pointerFilter(predicateOf, operand, within);
   }
 
   #compileAll(operand: unknown, at: string, depth: number): readonly Filter[] {
@@ -112,18 +117,17 @@ function operatorOf(part: unknown, at: string): [name: string, operand: unknown]
   const entries = Object.entries(part);
   const [first] = entries;
   if (first === undefined || entries.length > 1) throw invalid(at, 'the filter must have exactly one operator');
-  if (!OPERATORS.includes(first[0])) throw invalid(at, `the operator must be one of ${OPERATORS.join(', ')}`);
   return first;
 }
 
 const OPERATORS: readonly string[] = ['all', 'any', 'not', 'present', ...Object.keys(PREDICATES)];
 
-function pointerFilter(name: string, operand: unknown, at: string): Filter {
+function pointerFilter(predicateOf: PredicateOf, operand: unknown, at: string): Filter {
   if (!Array.isArray(operand) || operand.length !== 2)
     throw invalid(at, 'the operand must be a list of a JSON pointer and a value');
   const [pointer, value] = operand as readonly unknown[];
   const find = compilePointer(pointer, `${at}/0`);
-  const test = (PREDICATES[name] as (typeof PREDICATES)[string])(value);
+  const test = predicateOf(value);
   if (typeof test === 'string') throw invalid(`${at}/1`, test);
   return (event) => test(find(event));
 }
