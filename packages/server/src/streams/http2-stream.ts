@@ -1,7 +1,7 @@
 import type { ServerHttp2Stream } from 'node:http2';
 import type { Batch } from '../core/events/batch.ts';
 import type { Consumer } from './consumer.ts';
-import { withErrorListener, type ErrorSafe } from '../http/sockets/error-safe-socket.ts';
+import { withErrorListener } from '../http/sockets/error-safe-socket.ts';
 import type { SessionParts } from './stream-parts.ts';
 import type { ControlFrames } from './control-frames.ts';
 import { StreamSession } from './stream-session.ts';
@@ -21,7 +21,7 @@ export function openHttp2Stream(
   for (let index = 0; index < headers.length; index += 2)
     fields[(headers[index] as string).toLowerCase()] = headers[index + 1] as string;
   stream.respond(fields);
-  return new Http2StreamSession(parts, frames, withErrorListener(stream) as unknown as ErrorSafe, consumer);
+  return new Http2StreamSession(parts, frames, withErrorListener(stream), consumer);
 }
 
 /**

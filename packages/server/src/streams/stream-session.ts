@@ -1,4 +1,5 @@
 import { encodeCursor, type Gap, type PolycastError, type TransportName } from '@polycast/protocol';
+import type { Duplex } from 'node:stream';
 import type { Batch } from '../core/events/batch.ts';
 import { withoutOwnEvents, type RemainingFrames } from '../core/events/own-events.ts';
 import { Reader, type Sink } from '../core/reader.ts';
@@ -15,8 +16,13 @@ import { expiryTicks, renewCredentials, allowedChannels, ticksTo } from '../auth
 import type { SessionParts } from './stream-parts.ts';
 import type { RenewableSession, RevokedReason } from '../auth/sessions.ts';
 
+/** A connection, or a stream of HTTP/2, which has no address and no count of its own. */
+type SessionStream = ErrorSafe<
+  Duplex & { readonly bytesRead?: number | undefined; readonly remoteAddress?: string | undefined }
+>;
+
 /** A socket with a reference to its session, so that all sockets share the same listeners. */
-export type SessionSocket = ErrorSafe & {
+export type SessionSocket = SessionStream & {
   [SESSION]?: StreamSession | undefined;
 };
 
@@ -70,7 +76,7 @@ export class StreamSession<Parts extends SessionParts = SessionParts> implements
   readonly #bytesReadBefore: number;
   #lastWords: CloseReason | Uint8Array = 'drain';
 
-  constructor(parts: Parts, wording: ControlFrames, socket: ErrorSafe, consumer: Consumer) {
+  constructor(parts: Parts, wording: ControlFrames, socket: SessionStream, consumer: Consumer) {
     this.parts = parts;
     this.frames = wording;
     this.socket = socket;
@@ -83,7 +89,7 @@ export class StreamSession<Parts extends SessionParts = SessionParts> implements
     this.reader = new Reader(parts.feed, this, consumer.interest, wording.framing, consumer.position);
     this.reader.suppressGapThrough(consumer.suppressGapThrough);
     this.activeReader = this.reader;
-    this.#bytesReadBefore = socket.bytesRead;
+    this.#bytesReadBefore = socket.bytesRead ?? 0;
     this.socket[SESSION] = this;
   }
 
@@ -250,7 +256,8 @@ export class StreamSession<Parts extends SessionParts = SessionParts> implements
   }
 
   onTimer(): void {
-    if (this.frames.ignoresInput && this.socket.bytesRead - this.#bytesReadBefore > IGNORED_BYTES_MAX) this.destroy();
+    if (this.frames.ignoresInput && (this.socket.bytesRead ?? 0) - this.#bytesReadBefore > IGNORED_BYTES_MAX)
+      this.destroy();
     else {
       if (this.#expiresTick > 0) this.#adjustExpiry();
       this.#applyInput('tick');

@@ -76,7 +76,8 @@ export class Http2Connection implements WheelTimer {
   }
 
   destroy(code: number = constants.NGHTTP2_NO_ERROR): void {
-    if (!this.#session.destroyed) this.#session.destroy(code as unknown as Error);
+    const error = code === constants.NGHTTP2_NO_ERROR ? undefined : new Error(`The connection ends with code ${code}.`);
+    if (!this.#session.destroyed) this.#session.destroy(error, code);
     this.#socket.destroySoon();
   }
 

@@ -25,8 +25,31 @@ export function createExchange(
   request.on('error', ignoreError);
   const response = new Response(stream);
   if (!stream.endAfterHeaders) stream.once('finish', closeUnreadStream);
-  return { request: request as unknown as IncomingMessage, response: response as unknown as ServerResponse };
+  const shared: { readonly request: SharedRequest; readonly response: SharedResponse } = { request, response };
+  return shared as Exchange;
 }
+
+/**
+ * The members that routes use, which both versions have. Node's classes for HTTP/2 are no subtypes
+ * of those for HTTP/1.1, because their methods return `this`. So the compiler checks these members.
+ * Code that needs others asks for the version first, as `respondCreatedRaw` does.
+ */
+type SharedRequest = Pick<
+  IncomingMessage,
+  | 'headers'
+  | 'rawHeaders'
+  | 'method'
+  | 'url'
+  | 'httpVersionMajor'
+  | 'httpVersionMinor'
+  | 'complete'
+  | 'socket'
+  | 'destroyed'
+>;
+type SharedResponse = Pick<
+  ServerResponse,
+  'destroyed' | 'headersSent' | 'writableFinished' | 'writableLength' | 'writeContinue' | 'statusCode'
+>;
 
 /** The stream of a response over HTTP/2; `undefined` over HTTP/1.1. */
 export function http2StreamOf(response: ServerResponse): ServerHttp2Stream | undefined {
