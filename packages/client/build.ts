@@ -2,13 +2,18 @@ import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { rolldown, type OutputOptions } from 'rolldown';
 
-/** Where the hub finds what it serves: `client.js`, and its companions in `client/`. */
+/** The files that the hub serves: `client.js`, and its companions in `client/`. */
 export const CLIENT_BUILT: string = join(import.meta.dirname, 'generated');
 
-/** What pages load beside `client.js` where they need it. Each works with any connection, and shares no code with it. */
+/**
+ * Optional modules beside `client.js`. Each works with any connection, and shares no code with it.
+ */
 export const COMPANIONS: readonly string[] = ['tabs', 'presence'];
 
-/** Bundles the client, and each companion, with what it uses of `@polycast/protocol`, into a minified module without any import. */
+/**
+ * Bundles the client, and each companion, with the used parts of `@polycast/protocol`, into a
+ * minified module without imports.
+ */
 export async function buildClient(folder: string = CLIENT_BUILT): Promise<void> {
   const mangleProps = { include: new RegExp(`^(?:${INTERNAL_NAMES.join('|')})$`) };
   await bundle('index', { file: join(folder, 'client.js'), comments: false, minify: { mangleProps } });
@@ -17,10 +22,10 @@ export async function buildClient(folder: string = CLIENT_BUILT): Promise<void> 
 }
 
 /**
- * Makes the published package of what `tsc` has emitted for the client: a legible module for each of its entries, and
- * declarations that bring those of the protocol along, so that the package depends on no other.
- * @param dist what was emitted for the client
- * @param protocolDist what was emitted for the protocol
+ * Creates the published package from the output of `tsc`: a readable module for each entry point,
+ * and declarations that include those of the protocol. The package therefore depends on no other.
+ * @param dist the output for the client
+ * @param protocolDist the output for the protocol
  */
 export async function finishPackage(dist: string, protocolDist: string): Promise<void> {
   for (const name of await readdir(dist, { recursive: true })) {
@@ -45,7 +50,7 @@ async function entries(): Promise<string[]> {
 
 async function bundle(name: string, output: OutputOptions): Promise<void> {
   const input = join(import.meta.dirname, `src/${name}.ts`);
-  // Nothing in the client or the protocol works by being imported alone.
+  // No module of the client or the protocol has an effect when it is imported.
   const build = await rolldown({
     input,
     platform: 'browser',
@@ -63,12 +68,12 @@ async function bringAlong(file: string, protocol: string): Promise<void> {
 }
 
 /**
- * Members of the client's own objects, which neither the wire, nor the platform, nor an application, nor another tab ever
- * sees: they may have shorter names. None of them is the name of an input, or looked up by a text. The tests run the bundle
- * as well.
+ * Members of the client's own objects, which the wire, the platform, applications and other tabs
+ * never see. They may have shorter names. None of them is the name of an input, or is accessed by a
+ * text. The tests run the bundle as well.
  */
 const INTERNAL_NAMES = [
-  // The machine's state, members, phases and moments.
+  // The members of the machine's state, phases and times.
   ...[
     'attempts',
     'chance',
@@ -111,7 +116,7 @@ const INTERNAL_NAMES = [
     'lingerMs',
     'lingerUntilMs',
   ],
-  // What passes between the files.
+  // Members of the objects that the files pass to each other.
   ...[
     'sendOperation',
     'pendingAnswers',

@@ -5,7 +5,7 @@ import type * as Presence from '../src/presence.ts';
 import type * as Tabs from '../src/tabs.ts';
 import type { Proxy } from '../src/testing/proxy.ts';
 
-/** What a page of these tests has at hand. */
+/** The tools of these tests in a page. */
 declare global {
   interface Window {
     client: typeof Client;
@@ -48,7 +48,7 @@ const PAGE = `<!doctype html><title>Test</title><script type="module">
   Object.assign(window, { client, tabs, presence, seen: [], states: [] });
 </script>`;
 
-/** A page of the hub's own address that loads `/client.js` by a plain script. */
+/** A page of the hub's own origin that loads `/client.js` with a plain script. */
 export async function openPage(context: BrowserContext, proxy: Proxy): Promise<Page> {
   proxy.page = PAGE;
   const page = await context.newPage();
@@ -56,7 +56,7 @@ export async function openPage(context: BrowserContext, proxy: Proxy): Promise<P
   return page;
 }
 
-/** Subscribes in the page, and waits until what is published from then on is sure to come. */
+/** Subscribes in the page, and waits until the subscription receives every later event. */
 export async function subscribe(
   page: Page,
   channel: string,

@@ -6,7 +6,7 @@
 export interface ErrorKind {
   /** The HTTP status. */
   readonly status: number;
-  /** One sentence, the same each time; the particulars of a case go into `detail`. */
+  /** One sentence, the same each time. `detail` has the particulars of a case. */
   readonly title: string;
   /** Whether the same request can succeed later without a change. */
   readonly retryable: boolean;

@@ -1,5 +1,5 @@
 /**
- * A clock in milliseconds that never goes back and that goes on while the machine sleeps. The
+ * A clock in milliseconds that never goes back and that continues while the machine sleeps. The
  * monotonic clock of many systems stops then, so this clock adds the time that the wall clock
  * skipped.
  */

@@ -33,8 +33,8 @@ export function reconcileSubscriptions(draft: Draft): void {
 }
 
 /**
- * Ends a subscription. Takes back the channels that it asked for and that no other subscription
- * uses.
+ * Ends a subscription. Removes those of its channels that no other subscription uses from the
+ * stream.
  */
 export function removeSubscription(draft: Draft, subscription: SubscriptionState): void {
   draft.subscriptions = draft.subscriptions.filter((other) => other !== subscription);
@@ -80,7 +80,7 @@ function attach(draft: Draft, { attempt }: Open, subscription: SubscriptionState
   draft.effects.push({ kind: 'attach', attempt, id: subscription.id, channels });
 }
 
-/** Takes back those of the channels that no subscription uses. */
+/** Removes those of the channels that no subscription uses from the stream. */
 function removeUnusedChannels(draft: Draft, phase: Open, candidates: readonly string[]): void {
   const wantedChannels = union(draft.subscriptions);
   const channels = candidates.filter((channel) => !wantedChannels.includes(channel));

@@ -16,7 +16,7 @@ import type { Draft, Ending, InputOf, PhaseOf } from './state.ts';
  */
 
 export function firstSubscribe(draft: Draft, input: InputOf<'subscribe'>): void {
-  // Not at once: all subscriptions of the same turn of the event loop go into one request.
+  // Not immediately: all subscriptions of one turn of the event loop share a request.
   draft.phase = { kind: 'waiting', untilMs: draft.nowMs, why: '' };
   subscribe(draft, input);
 }

@@ -7,7 +7,7 @@ import { createMetrics, type Metrics } from '../operate/metrics.ts';
 import type { World } from '../operate/world.ts';
 import { Shutdown } from './shutdown.ts';
 
-/** What all parts of a hub are composed with. It exists before the first of them. */
+/** The dependencies of all parts of a hub. They exist before the first part. */
 export interface HubBase {
   readonly config: Config;
   readonly world: World;

@@ -9,7 +9,7 @@ import type { GuardedFetch } from '../outgoing/guarded-fetch.ts';
 import type { Storage } from '../storage/open-storage.ts';
 import type { HubBase } from './base.ts';
 
-/** Who a client is, and what it may do. */
+/** The parts that identify clients and decide what they may do. */
 export interface IdentityPart {
   /** Keys, revocations and the audit log. */
   readonly store: Identity;

@@ -47,7 +47,7 @@ interface RefusedRequest {
   readonly host: string | undefined;
 }
 
-/** What the HTTP side hands requests on to. */
+/** The handlers to which the HTTP side passes requests. */
 export interface RequestHandlers {
   readonly routes: readonly UnauthorizedRoute[];
   /** Answers `GET /v1/events?…`. The most frequent address skips the router. */

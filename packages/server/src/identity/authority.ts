@@ -11,9 +11,9 @@ export interface Identifier {
    * Throws or rejects with PolycastError `unauthorized`, `token_expired` or `identity_unavailable`.
    */
   identify(credentials: Credentials): Principal | Promise<Principal> | undefined;
-  /** As `Authority.renew`. Returns `undefined` also for principals of another identifier. */
+  /** See `Authority.renew`. Returns `undefined` also for principals of another identifier. */
   renew?(principal: Principal): Promise<Principal> | undefined;
-  /** As `Authority.forgetUser`. */
+  /** See `Authority.forgetUser`. */
   forget?(user: string): void;
 }
 
@@ -28,9 +28,9 @@ export interface Revocations {
 export interface ChannelAuthorizer {
   /** Rejects with PolycastError `identity_unavailable` when the site cannot be asked. */
   authorize(principal: Principal, action: Action, pattern: string): boolean | Promise<boolean>;
-  /** As `Authority.validUntil`, for the newest answer of the site. */
+  /** See `Authority.validUntil`, for the newest answer of the site. */
   validUntil?(principal: Principal, action: Action, pattern: string): number;
-  /** As `Authority.forgetUser`. */
+  /** See `Authority.forgetUser`. */
   forget?(user: string): void;
 }
 

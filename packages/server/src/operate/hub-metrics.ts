@@ -96,7 +96,7 @@ function publishMetrics({ publisher, deliveries, sessions, transport }: MetricSo
   ];
 }
 
-/** The log, the tail in memory, and what waits to be written. */
+/** The log, the tail in memory, and the queue of writes. */
 function tailMetrics({ feed, log, publisher }: MetricSources): readonly MetricDefinition[] {
   return [
     counter(
@@ -203,7 +203,7 @@ function siteMetrics({ site }: MetricSources): readonly MetricDefinition[] {
   ];
 }
 
-/** What clients take, and what was refused to them. */
+/** The memory that clients use, and their refused requests. */
 function resourceMetrics({ refusals, socketsRefused, held, memory }: MetricSources): readonly MetricDefinition[] {
   return [
     {

@@ -28,7 +28,7 @@ export interface Metrics {
   observeCommit(durationMs: number): void;
   /** From the start of a request to an endpoint to the end of its response, milliseconds. */
   observeWebhook(durationMs: number): void;
-  /** Puts the counts of other parts on the page, before the histograms. Called once. */
+  /** Adds the metrics of other parts to the page, before the histograms. Called once. */
   register(definitions: readonly MetricDefinition[]): void;
   text(): Promise<string>;
   readonly contentType: string;

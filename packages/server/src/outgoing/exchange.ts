@@ -66,7 +66,7 @@ export class Exchange implements Dispatcher.DispatchHandler, WheelTimer {
   dueTick = 0;
   placedTick = 0;
   placedIndex = 0;
-  /** Takes the outcome. */
+  /** Receives the outcome. */
   readonly resolve: (sent: SendResult) => void;
   /** The connection that carries the exchange. */
   connection: Connection | undefined;

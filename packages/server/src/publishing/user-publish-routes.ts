@@ -71,7 +71,7 @@ type AddressedEvent = PublishRequest | readonly PublishRequest[] | PolycastError
  */
 interface ExpansionLimits {
   readonly events: number;
-  /** Of data, in characters. */
+  /** The limit of the data, in characters. */
   readonly length: number;
 }
 

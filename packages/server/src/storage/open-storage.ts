@@ -6,7 +6,9 @@ import type { SubscriptionStore } from '../subscriptions/state/subscription-stor
 import type { StorageOptions } from './home.ts';
 import { homeOf } from './homes.ts';
 
-/** All data of a hub, as ports. Only this folder knows its homes apart: SQLite files, or memory. */
+/**
+ * All data of a hub, as ports. Only this folder distinguishes the homes: SQLite files, or memory.
+ */
 export interface Storage {
   readonly log: Log;
   readonly subscriptions: SubscriptionStore;

@@ -5,21 +5,21 @@ import { pageNowMs } from './wire-feed.ts';
 const RETRY_MS = 300;
 
 export interface OrderPublisherOptions {
-  /** Milliseconds from one step to the next, on average; asked anew at each step. */
+  /** The average time from one step to the next, in milliseconds, read again at each step. */
   stepMs(): number;
   pause(milliseconds: number): Promise<void>;
   onChange(publication: Publication): void;
 }
 
 /**
- * Bakes one pizza: publishes each of its states through the hub's public API, by its main port and
- * not by a lane's wire. A hub that is away is asked again with the same idempotency key, so that
+ * Bakes one pizza: publishes each of its states through the hub's public API, on its main port and
+ * not through a lane's proxy. If the hub is down, it retries with the same idempotency key, so that
  * nothing is published twice.
  */
 export async function publishOrder(order: Order, options: OrderPublisherOptions): Promise<void> {
   for (const [index, { name }] of STEPS.entries()) {
-    // A kitchen is no clock, and polls that happened to be in step with it would look better than
-    // they are.
+    // The times vary, because polls with the same rhythm as the kitchen would look better than they
+    // are.
     if (index > 0) await options.pause(options.stepMs() * (0.7 + 0.6 * Math.random()));
     await publish(order, index + 1, name, options);
   }
@@ -49,7 +49,7 @@ async function publish(
         return;
       }
     } catch {
-      // The hub is away.
+      // The hub is down.
     }
     await pause(RETRY_MS);
   }

@@ -23,18 +23,13 @@ export type FaultCommand =
 
 const FAULT_DURATIONS_MS: Readonly<Partial<Record<Fault, number>>> = { cut: 3000, stall: 4000, slow: 6000 };
 
-/** The longest wait for lanes that have not received the last event. */
+/** The maximum wait for lanes that have not received the last event. */
 const COMPLETION_MS_MAX = 30_000;
 
-/**
- * When trouble is asked for and no pizza is being made, it comes after this step of the next one.
- */
+/** A fault that is requested between orders begins after this step of the next order. */
 const FAULT_AFTER_STEP = 3;
 
-/**
- * All that the page knows, and all that it can do. Says so to its listeners when something has
- * changed.
- */
+/** The state and the actions of the page. It notifies its listeners of changes. */
 export class Session {
   readonly wire: WireModel = new WireModel();
   settings: Settings = { intervalMs: 1000, waitSeconds: 20, stepMs: 1500 };
@@ -42,7 +37,7 @@ export class Session {
   running = false;
   feed: FeedState = 'connecting';
   config: LabConfig = { lanes: [], actions: [], secret: '', people: [] };
-  /** For those who listen rather than look. */
+  /** Announcements for screen readers. */
   announcement = '';
   readonly #listeners = new Set<() => void>();
   #abort = new AbortController();
@@ -63,7 +58,7 @@ export class Session {
     this.#changed();
   }
 
-  /** The listener is called at most once a frame. Returns how to stop. */
+  /** Calls the listener at most once per frame. Returns a function that stops this. */
   listen(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -83,8 +78,8 @@ export class Session {
     this.running = true;
     this.wire.watch(order.channel);
     const { signal } = this.#abort;
-    // The page does not wait for a lane that could not start: a hub with access control refuses to
-    // subscribe.
+    // The page does not wait for a lane that could not start. Example: a hub with access control
+    // refuses the subscription.
     const begun = LANES.map(async (lane) => {
       await Promise.resolve(lane.transport(this.#laneContextOf(lane, order, signal))).catch(() =>
         order.failed.add(lane.name),
@@ -122,7 +117,10 @@ export class Session {
     await postLabAction(`lanes/${trouble.lane}/${trouble.kind}?for=${durationMs}`);
   }
 
-  /** @param lane `all`: whether it was done to every wire; the webhook's ends by itself, or by a button of its own */
+  /**
+   * @param lane `all`: whether the fault is on every wire. The webhook's ends by itself, or with
+   * its own button.
+   */
   hasFault(lane: LaneName | 'all', fault: Fault): boolean {
     if (lane === 'all')
       return LANES.filter(({ name }) => name !== 'webhook').every(({ name }) => this.hasFault(name, fault));
@@ -157,12 +155,12 @@ export class Session {
     };
   }
 
-  /** The receiver of the webhook was handed something. */
+  /** The webhook's receiver was sent an event. */
   #received({ channel, type, data, atMs }: WireRecord & { kind: 'received' }): void {
     const { order } = this;
     if (order === undefined || !this.running) return;
     const { reason, step } = (data ?? {}) as { readonly reason?: string; readonly step?: string };
-    // A gap is of all channels of a subscription; this page has but one.
+    // A gap concerns all channels of a subscription. This page has one channel.
     if (type === 'polycast.gap') order.results.webhook.gaps.push({ reason: reason ?? '', atMs });
     else if (channel === order.channel) recordReceived(order, 'webhook', stepNumber(step ?? ''), atMs);
   }
@@ -178,12 +176,12 @@ export class Session {
   }
 
   #finish(order: Order): void {
-    // The next order begins with whole wires.
+    // The next order begins without faults.
     for (const { name, faults } of LANES) {
       for (const { fault } of faults)
         if (this.hasFault(name, fault)) void postLabAction(`lanes/${name}/${fault}?for=0`);
     }
-    // What was done to all wires is done to the webhook's as well.
+    // A fault on all wires is applied to the webhook's as well.
     for (const fault of ['stall', 'slow'] as const)
       if (this.hasFault('webhook', fault)) void postLabAction(`lanes/webhook/${fault}?for=0`);
     order.endedAtMs = pageNowMs();
@@ -201,7 +199,7 @@ export class Session {
     this.#changed();
   }
 
-  /** Resolves when the condition holds, after a change, or when the time is up. */
+  /** Resolves when the condition is true, after a change, or when the time is up. */
   #until(condition: () => boolean, timeMsMax: number): Promise<void> {
     return new Promise((resolve) => {
       const done = (): void => {
@@ -219,7 +217,7 @@ export class Session {
 
   #changed(): void {
     if (this.#frame !== 0) return;
-    // Not requestAnimationFrame, which rests while the page is hidden: orders go on.
+    // Not requestAnimationFrame, which stops while the page is hidden: orders continue.
     this.#frame = window.setTimeout(() => {
       this.#frame = 0;
       for (const listener of this.#listeners) listener();
@@ -232,7 +230,7 @@ function durationOf(lane: LaneName | 'all', fault: Fault): number {
   return trouble?.durationMs ?? FAULT_DURATIONS_MS[fault] ?? 0;
 }
 
-/** Never resolves once the order is done: its callers are not needed any more. */
+/** Never resolves once the order is done, because nothing waits for it then. */
 function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return;

@@ -9,7 +9,7 @@ export function storedTheme(): Theme {
     const stored = localStorage.getItem(KEY);
     return THEMES.find((theme) => theme === stored) ?? 'system';
   } catch {
-    return 'system'; // Storage may be forbidden.
+    return 'system'; // The browser may forbid storage.
   }
 }
 
@@ -18,6 +18,6 @@ export function applyTheme(theme: Theme): void {
   try {
     localStorage.setItem(KEY, theme);
   } catch {
-    // It holds for this visit, then.
+    // The choice is valid for this visit only.
   }
 }

@@ -4,24 +4,24 @@ import type { Login, PersonName } from './model/records.ts';
 
 export type DemoTransport = Exclude<TransportName, 'tab'>;
 
-/** Something that a seat has received. */
+/** An item that a seat has received. */
 export interface Item {
   readonly id: string;
-  /** `news` from the site to all, `said` by a user to all, `letter` from the site to one. */
+  /**
+   * `news` from the site to all users, `said` by a user to all, `letter` from the site to one user.
+   */
   readonly kind: 'news' | 'said' | 'letter';
-  /** Who said it, as the hub has it. */
+  /** The name of the sender, as the hub adds it. */
   readonly user: string | undefined;
   readonly text: string;
 }
 
-/** What the hub's own side of the Lab shows who is there for. */
+/** The channel whose presence the Lab's server shows. */
 const DEMO_CHANNEL = 'lab.town';
-/** A seat shows the latest. */
+/** A seat shows the newest items. */
 const ITEMS_MAX = 50;
 
-/**
- * The model of one browser: a user who is logged in, or none, with an SDK connection of its own.
- */
+/** The model of one browser: a logged-in user, or none, with its own SDK connection. */
 export class UserSession {
   readonly title: string;
   readonly #changed: () => void;
@@ -29,7 +29,7 @@ export class UserSession {
   transport: DemoTransport;
   items: readonly Item[] = [];
   present: Presence | undefined;
-  /** For people: why something was refused. */
+  /** A readable reason of a refusal. */
   errorText = '';
   #connection: Connection | undefined;
 
@@ -45,14 +45,14 @@ export class UserSession {
     return { isOpen: state === 'open', transport };
   }
 
-  /** Another user logs in here, or none; the screen is cleared. */
+  /** Another user logs in, or the user logs out. The seat is cleared. */
   login(user: PersonName | undefined): void {
     this.user = user;
     this.items = [];
     this.open();
   }
 
-  /** The same person, by another transport: what was on the screen stays. */
+  /** The same user, with another transport: the items stay. */
   changeTransport(by: DemoTransport): void {
     this.transport = by;
     this.open();
@@ -123,7 +123,7 @@ export class UsersDemo {
     ];
   }
 
-  /** Returns how to stop. */
+  /** Returns a function that stops it. */
   listen(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -138,7 +138,7 @@ export class UsersDemo {
   }
 }
 
-/** As a backend does it: one request. */
+/** As a backend does it: with one request. */
 export async function publishNews(text: string): Promise<void> {
   await post('/v1/events', { channel: DEMO_CHANNEL, type: 'news', data: { text } });
 }

@@ -7,7 +7,7 @@ export function pageNowMs(): number {
 
 export type FeedState = 'connecting' | 'open' | 'lost';
 
-/** A hub that answers, but not with the stream, is asked again after this. */
+/** The delay before another request to a hub that answers without the stream. */
 const REOPEN_MS = 1000;
 
 interface FeedOptions {
@@ -16,8 +16,8 @@ interface FeedOptions {
 }
 
 /**
- * Follows what the hub's side of the wires tells. The hub may be on another machine, behind a
- * tunnel: its times are moved to the page's clock.
+ * Follows the records of the hub's wires. The hub may be on another machine, behind a tunnel, so
+ * their times are converted to the page's clock.
  */
 export async function openWireFeed({ onRecord, onState }: FeedOptions): Promise<LabConfig> {
   const config = await readConfig();
@@ -46,7 +46,9 @@ async function readConfig(): Promise<LabConfig> {
   return (await (await fetch('/lab/api/config')).json()) as LabConfig;
 }
 
-/** Another process has other ports, which this page's Content-Security-Policy does not name. */
+/**
+ * A restarted process has other ports, which this page's Content-Security-Policy does not allow.
+ */
 async function reloadIfMoved({ lanes }: LabConfig): Promise<void> {
   const found = await readConfig().catch(() => undefined);
   if (found !== undefined && JSON.stringify(found.lanes) !== JSON.stringify(lanes)) location.reload();
@@ -57,7 +59,9 @@ function moved(record: WireRecord, aheadMs: number): WireRecord {
   return record.kind === 'fault' ? { ...record, atMs, untilMs: record.untilMs - aheadMs } : { ...record, atMs };
 }
 
-/** How far the hub's clock is ahead of the page's, by the quickest of several round trips. */
+/**
+ * How far the hub's clock is ahead of the page's clock, from the quickest of several round trips.
+ */
 async function hubAheadMs(): Promise<number> {
   let best = { roundTripMs: Number.POSITIVE_INFINITY, aheadMs: 0 };
   for (let trial = 0; trial < 5; trial++) {

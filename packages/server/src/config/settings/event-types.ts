@@ -5,7 +5,7 @@ import { field } from './field.ts';
 
 const SAMPLE_LENGTH_MAX = 64 * 1024;
 
-/** JSON, whose type is not looked at. */
+/** JSON of any type. */
 const json: z.ZodType<unknown> = z.json();
 
 const eventType = z

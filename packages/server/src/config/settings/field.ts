@@ -44,7 +44,7 @@ export function integerOrNullField(
   });
 }
 
-/** One of a few words. */
+/** A setting with one of a few words as its value. */
 export function choiceField<const Word extends string>(
   words: readonly Word[],
   value: NoInfer<z.core.util.NoUndefined<Word>>,

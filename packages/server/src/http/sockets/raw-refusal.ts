@@ -36,7 +36,7 @@ const LINE_FEED = 10;
 
 /** The members that Node's HTTP server sets on a socket. */
 interface HttpSocketParts {
-  /** The response whose turn it is. */
+  /** The response that is next on the connection. */
   _httpMessage?: ServerResponse | null;
   parser?: { readonly incoming?: IncomingMessage | null } | null;
   [REFUSED]?: true;

@@ -74,7 +74,7 @@ class MemoryIdentityStore implements IdentityStore {
   }
 
   async retryWrites(): Promise<void> {
-    // Nothing waits.
+    // No write is pending.
   }
 
   async whenWritable(): Promise<void> {
@@ -82,7 +82,7 @@ class MemoryIdentityStore implements IdentityStore {
   }
 
   async whenDurable(): Promise<void> {
-    // As durable as it gets.
+    // Data in memory is never more durable than now.
   }
 
   auditPage(before: number, limit: number): readonly AuditEntry[] {

@@ -309,7 +309,7 @@ export class WebhookDispatcher implements Executor<WebhookConsumer> {
 
   /**
    * Sends no event of a channel that the subscription no longer has: its lane becomes a dead
-   * letter, or is skipped in a replay. Other lanes go on in a request of their own.
+   * letter, or is skipped in a replay. The other lanes are sent in a separate request.
    */
   #leaveOut(consumer: WebhookConsumer, tracker: AckTracker, lanes: readonly Lane[], nowMs: number): void {
     const { deadLetters, checkpoints } = this.#parts;
@@ -325,8 +325,8 @@ export class WebhookDispatcher implements Executor<WebhookConsumer> {
   }
 
   /**
-   * Adds lanes that no request can be made of to the dead letters at once, so that they block
-   * nothing. Other lanes go on in a request of their own.
+   * Adds lanes from which no request can be made to the dead letters immediately, so that they
+   * block nothing. The other lanes are sent in a separate request.
    */
   #deadLetterUnsendable(
     consumer: WebhookConsumer,

@@ -6,22 +6,22 @@ import type { Transport } from './transport.ts';
 import { webhook } from './webhook.ts';
 import { webSocket } from './websocket.ts';
 
-/** The very text of the modules that run. */
+/** The source text of the running modules. */
 const CODE = import.meta.glob<string>('./{short-poll,long-poll,sse,websocket,webhook}.ts', {
   query: '?raw',
   import: 'default',
   eager: true,
 });
 
-/** A lane as it is shown. A further transport is a further member of this list. */
+/** A lane with its description. A new transport is a new entry in this list. */
 export interface Lane {
   readonly name: LaneName;
   readonly title: string;
   readonly scheme: 'http' | 'ws';
-  /** How it works, for a reader who does not know it. */
+  /** A description for a reader who does not know the transport. */
   readonly sentence: string;
   readonly transport: Transport;
-  /** How it may be disturbed. */
+  /** The faults that it supports. */
   readonly faults: readonly LaneFault[];
   readonly code: string;
 }
@@ -93,7 +93,7 @@ export const LANES: readonly Lane[] = [
   },
 ];
 
-/** Without the import and the types, which say nothing about the transport. */
+/** Without the import and the types, which do not explain the transport. */
 function displayedCode(name: LaneName): string {
   const code = CODE[`./${name}.ts`] ?? '';
   return code

@@ -10,7 +10,7 @@ export const longPoll: Transport = async ({ url, onEvent, onGap, waitSeconds, pa
       events.forEach(onEvent);
       after = cursor;
     } catch {
-      // No answer: ask again soon, from the same place.
+      // No answer: request again soon, with the same cursor.
       await pause(500);
     }
   }

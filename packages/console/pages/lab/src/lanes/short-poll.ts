@@ -10,7 +10,7 @@ export const shortPoll: Transport = async ({ url, onEvent, onGap, intervalMs, pa
       events.forEach(onEvent);
       after = cursor;
     } catch {
-      // No answer: the next turn asks again from the same place.
+      // No answer: the next request has the same cursor.
     }
     await pause(intervalMs());
   }

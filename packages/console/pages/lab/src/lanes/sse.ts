@@ -10,8 +10,8 @@ export const serverSentEvents: Transport = ({ url, onEvent, onGap, pause, signal
     });
     stream.addEventListener('polycast.gap', ({ data }) => onGap(JSON.parse(data)));
     stream.addEventListener('error', () => {
-      // A lost stream the browser opens again by itself, with Last-Event-ID; a refused one it does
-      // not.
+      // The browser reconnects a lost stream by itself, with Last-Event-ID. It does not reconnect a
+      // refused one.
       if (stream.readyState === EventSource.CLOSED) void pause(1000).then(listen);
     });
     signal.addEventListener('abort', () => stream.close());

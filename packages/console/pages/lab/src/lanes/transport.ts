@@ -1,23 +1,20 @@
-/** What each lane's code is given. The lanes use nothing but what a browser brings along. */
+/** The arguments of each lane's code. The lanes use only the functions of a browser. */
 export interface LaneContext {
   /**
-   * The hub's address with the channel, as this lane reaches it:
+   * The hub's URL with the channel, through this lane's proxy:
    * `http://127.0.0.1:4001/v1/events?channel=…`.
    */
   readonly url: string;
-  /**
-   * The channel alone, and what a webhook is to be signed with: for the lane in which the hub
-   * calls.
-   */
+  /** The channel, and the secret for signatures: for the lane in which the hub sends requests. */
   readonly channel: string;
   readonly secret: string;
   onEvent(event: LabEvent): void;
   onGap(gap: LabGap): void;
-  /** How long a short poll waits between two requests, milliseconds; it may change at any time. */
+  /** The interval of a short poll in milliseconds; it may change at any time. */
   intervalMs(): number;
-  /** How long a long poll may be held, whole seconds; it may change at any time. */
+  /** The longest wait of a long poll in whole seconds; it may change at any time. */
   waitSeconds(): number;
-  /** Resolves after this many milliseconds; never, once the watch is over. */
+  /** Resolves after a number of milliseconds; never resolves once the order is done. */
   pause(milliseconds: number): Promise<void>;
   /** Aborted when the order is done. */
   readonly signal: AbortSignal;

@@ -2,7 +2,7 @@ import type { Transport } from './transport.ts';
 
 export const webhook: Transport = async ({ url, channel, secret, signal }) => {
   const delivery = { kind: 'webhook', url, secret, retryDelaysSeconds: [1, 2, 3, 5, 8, 13] };
-  // Should this page be closed before it can take back what it asked for.
+  // The end of the subscription, in case this page is closed before it can delete it.
   const expires = new Date(Date.now() + 600_000).toISOString();
   const answer = await fetch('/v1/subscriptions', {
     method: 'POST',
@@ -11,7 +11,7 @@ export const webhook: Transport = async ({ url, channel, secret, signal }) => {
   });
   if (!answer.ok) throw new Error(`refused: ${answer.status}`);
   const { id } = await answer.json();
-  // From here on the hub calls. What a receiver does is in the guide.
+  // From now on the hub sends the requests. The guide shows a receiver.
   signal.addEventListener('abort', () => {
     void fetch(`/v1/subscriptions/${id}`, { method: 'DELETE' });
   });

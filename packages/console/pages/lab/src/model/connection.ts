@@ -7,7 +7,7 @@ import type { CloseCause, Direction, LaneName } from './records.ts';
 import { responderOf, requesterOf } from './sides.ts';
 import { StreamReader } from './stream-reader.ts';
 
-/** Where a connection's reader puts what it finds. */
+/** Receives the results of a connection's reader. */
 export interface ConnectionSink {
   /** Undefined when the page does not show this exchange. */
   begin(exchange: Omit<Exchange, 'number'>): Exchange | undefined;
@@ -24,7 +24,7 @@ export class Connection {
   readonly #http = { up: new HttpReader(), down: new HttpReader() };
   readonly #frames = { up: new FrameReader(), down: new FrameReader() };
   #exchange: Exchange | undefined;
-  /** Of a request whose head is not complete yet. */
+  /** Bytes of a request whose head is incomplete. */
   #bytesUpPending = 0;
   #body = '';
   #stream = new StreamReader();
@@ -107,7 +107,7 @@ export class Connection {
     this.#bytesUpPending = 0;
   }
 
-  /** What the hub hands over: the one request whose body says something. */
+  /** The hub's delivery, the only request whose body is shown. */
   #readCall(exchange: Exchange, part: HttpPart, atMs: number): void {
     if (part.kind === 'body') this.#body += part.bytes;
     if (part.kind !== 'end' || exchange.kind !== 'call' || this.#body === '') return;
@@ -193,7 +193,7 @@ function parsePoll(text: string): { events: number; gaps: number; text: string }
     const { events, gaps } = JSON.parse(text) as { events?: unknown[]; gaps?: unknown[] };
     return { events: events?.length ?? 0, gaps: gaps?.length ?? 0, text };
   } catch {
-    // The hub compresses answers of 1 KiB and more (PROTOCOL.md 5.5): no empty answer is that long.
+    // The hub compresses answers of 1 KiB and more (PROTOCOL.md 5.5). No empty answer is that long.
     return { events: 1, gaps: 0, text: '(compressed)' };
   }
 }

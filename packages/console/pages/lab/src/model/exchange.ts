@@ -1,8 +1,8 @@
 import type { Direction, LaneName } from './records.ts';
 
 /**
- * One request and all that came of it: a poll and its answer, a stream of events, or a socket and
- * its frames. Times are milliseconds since 1970 by the page's clock.
+ * One request with its result: a poll and its answer, a stream of events, or a socket and its
+ * frames. Times are milliseconds since 1970 by the page's clock.
  */
 export interface Exchange {
   readonly number: number;
@@ -13,19 +13,19 @@ export interface Exchange {
   readonly startedAtMs: number;
   endedAtMs: number | undefined;
   status: number | undefined;
-  /** Of heads, bodies and frames; what TCP adds is not counted. */
+  /** The bytes of heads, bodies and frames, without those of TCP. */
   bytesUp: number;
   bytesDown: number;
   events: number;
   gaps: number;
-  /** It was cut off before its end. */
+  /** The exchange was cut before its end. */
   broken: boolean;
 }
 
-/** `call`: the hub asks, and hands an event over. */
+/** `call`: the hub sends the request, with an event. */
 export type ExchangeKind = 'poll' | 'stream' | 'socket' | 'preflight' | 'call';
 
-/** `nothing`: it is over and brought no news, a request wasted. */
+/** `nothing`: it has ended without an event, so the request was wasted. */
 export type Outcome = 'open' | 'news' | 'nothing' | 'failed';
 
 export function outcomeOf(exchange: Exchange): Outcome {
@@ -34,15 +34,15 @@ export function outcomeOf(exchange: Exchange): Outcome {
   return exchange.endedAtMs === undefined ? 'open' : 'nothing';
 }
 
-/** A piece of what passed, as a person reads it. */
+/** A readable piece of the traffic. */
 export interface WireEntry {
   readonly number: number;
-  /** The exchange's number; 0 for what belongs to none. */
+  /** The exchange's number; 0 for an entry without an exchange. */
   readonly exchange: number;
   readonly direction: Direction | 'note';
   readonly atMs: number;
   readonly kind: 'head' | 'body' | 'event' | 'control' | 'note';
-  /** What it is: `event`, `text frame`. */
+  /** The kind of the piece: `event`, `text frame`. */
   readonly label: string;
   readonly text: string;
   readonly byteCount: number;

@@ -1,4 +1,4 @@
-/** Figures as they are shown. */
+/** Formats numbers for display. */
 export function durationText(milliseconds: number | undefined): string {
   if (milliseconds === undefined) return '–';
   if (milliseconds < 10) return `${milliseconds.toFixed(1)} ms`;

@@ -1,9 +1,9 @@
-/** A WebSocket frame (RFC 6455, section 5.2), its payload unmasked, one byte a character. */
+/** A WebSocket frame (RFC 6455, section 5.2) with its payload unmasked, one character per byte. */
 export interface Frame {
   readonly opcode: number;
   readonly masked: boolean;
   readonly payload: string;
-  /** With its header. */
+  /** Including its header. */
   readonly byteCount: number;
 }
 

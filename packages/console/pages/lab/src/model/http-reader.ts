@@ -1,13 +1,13 @@
 /**
- * What one direction of an HTTP/1.1 connection says, piece by piece (RFC 9112). Bytes are one a
- * character.
+ * The messages in one direction of an HTTP/1.1 connection, piece by piece (RFC 9112), with one
+ * character per byte.
  */
 export type HttpPart =
   | HttpHead
   | { readonly kind: 'body'; readonly bytes: string }
   /** The message is complete. */
   | { readonly kind: 'end' }
-  /** After a change of protocol: what is no longer HTTP. */
+  /** Data after a change of protocol, which is not HTTP. */
   | { readonly kind: 'other'; readonly bytes: string };
 
 export interface HttpHead {
@@ -20,8 +20,8 @@ export interface HttpHead {
 type State = 'head' | 'length' | 'chunk-size' | 'chunk' | 'chunk-end' | 'trailer' | 'until-close' | 'other';
 
 /**
- * Reads one direction. It is only as strict as a view of well-formed traffic must be: what the hub
- * refuses, the browser does not send.
+ * Reads one direction. It expects well-formed traffic: the browser does not send requests that the
+ * hub would refuse.
  */
 export class HttpReader {
   #buffer = '';
@@ -35,7 +35,7 @@ export class HttpReader {
     return parts;
   }
 
-  /** One step; false when more bytes are needed. */
+  /** Reads one part. Returns false if more bytes are needed. */
   #step(parts: HttpPart[]): boolean {
     switch (this.#state) {
       case 'head':

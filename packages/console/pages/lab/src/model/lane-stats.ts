@@ -4,21 +4,21 @@ import type { Order } from './order.ts';
 import type { LaneName } from './records.ts';
 import type { LaneWire } from './wire-model.ts';
 
-/** What a lane has cost, and what it brought. */
+/** The requests, bytes and delays of a lane. */
 export interface LaneStats {
   readonly requests: number;
   /**
-   * Of these, the ones that are over and brought no news: empty answers, timeouts, preflights, and
-   * attempts that failed.
+   * The requests that have ended without an event: empty answers, timeouts, preflights, and failed
+   * attempts.
    */
   readonly wasted: number;
   readonly bytesUp: number;
   readonly bytesDown: number;
-  /** Publish to seen; undefined before the first event. */
+  /** The delay from publish to arrival; undefined before the first event. */
   readonly medianDelayMs: number | undefined;
   readonly worstDelayMs: number | undefined;
   readonly received: number;
-  /** Published, not seen, and never to come: a gap has said so. */
+  /** Published events that a gap has reported as lost. */
   readonly lost: number;
 }
 

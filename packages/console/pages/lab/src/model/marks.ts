@@ -1,21 +1,24 @@
 /**
- * Marks of a lane that would lie on each other are one: it stands where its first is, and has the
- * numbers of all.
+ * Marks of a lane that would overlap are grouped: the group is at the place of its first mark, and
+ * shows all numbers.
  */
 export interface MarkGroup<Item> {
   readonly items: readonly Item[];
-  /** Of its middle, in pixels; as far from the strip's ends as it needs to be seen as a whole. */
+  /**
+   * The place of its middle, in pixels, moved so far from the strip's ends that it is fully
+   * visible.
+   */
   readonly centerPx: number;
 }
 
-/** Of a mark with one number, and what is free beside it, in pixels. */
+/** The width of a mark with one number and the space beside it, in pixels. */
 const MARK_WIDTH = 26;
-/** What each further number adds, with the dot before it. */
+/** The width of each additional number with the dot before it. */
 const NUMBER_WIDTH = 13;
 
 /**
- * Groups marks, given in the order of their places. A group that grows may come to touch the one
- * before it, so that is looked at again.
+ * Groups marks, which are ordered by place. A group that grows may overlap the one before it, so
+ * that is checked again.
  * @param placeOf in pixels, from 0 to `stripWidth`
  */
 export function groupMarks<Item>(
@@ -23,7 +26,7 @@ export function groupMarks<Item>(
   stripWidth: number,
   placeOf: (item: Item) => number,
 ): MarkGroup<Item>[] {
-  // Not laid out yet.
+  // The strip has no width yet.
   if (stripWidth === 0) return [];
   const groups: MarkGroup<Item>[] = [];
   const groupOf = (members: readonly Item[]): MarkGroup<Item> => ({

@@ -8,15 +8,15 @@ import { STEPS } from './steps.ts';
 export interface Publication {
   /** 1 to 7. */
   readonly step: number;
-  /** When the request that was accepted left the browser. */
+  /** The time at which the accepted request left the browser. */
   readonly sentAtMs: number;
-  /** When its `201` was there; undefined while it is under way. */
+  /** The time of its `201`; undefined while it is in flight. */
   acceptedAtMs: number | undefined;
-  /** Requests that failed before, while the hub was away. */
+  /** Failed requests before it, while the hub was down. */
   readonly retries: number;
 }
 
-/** A lane's code has got an event. */
+/** A lane's code has received an event. */
 export interface ReceivedStep {
   readonly step: number;
   readonly receivedAtMs: number;
@@ -25,7 +25,7 @@ export interface ReceivedStep {
 export interface LaneResult {
   readonly received: ReceivedStep[];
   readonly gaps: { readonly reason: string; readonly atMs: number }[];
-  /** Events that came a second time: always 0, or the hub has a fault. */
+  /** Duplicate events: always 0, unless the hub has a fault. */
   duplicates: number;
 }
 
@@ -35,7 +35,7 @@ export interface Order {
   readonly startedAtMs: number;
   readonly publications: Publication[];
   readonly results: Readonly<Record<LaneName, LaneResult>>;
-  /** Lanes that could not even begin. */
+  /** Lanes that could not start. */
   readonly failed: Set<LaneName>;
   endedAtMs: number | undefined;
 }
@@ -58,14 +58,14 @@ export function recordReceived(order: Order, lane: LaneName, step: number, recei
   else view.received.push({ step, receivedAtMs });
 }
 
-/** The last step that a lane knows of; 0 when none. */
+/** The last step that a lane has received; 0 without any. */
 export function lastStep(view: LaneResult): number {
   return Math.max(0, ...view.received.map(({ step }) => step));
 }
 
 /**
- * Publish to seen, milliseconds, for each event that the lane has seen. Never below 0: both are one
- * clock's.
+ * The delay from publish to arrival in milliseconds, for each event of the lane. It is never below
+ * 0, because one clock measures both.
  */
 export function delaysMs(order: Order, lane: LaneName): number[] {
   const sentAtMs = new Map(order.publications.map((publication) => [publication.step, publication.sentAtMs]));
@@ -75,7 +75,7 @@ export function delaysMs(order: Order, lane: LaneName): number[] {
   });
 }
 
-/** Whether the last step has been seen. */
+/** Whether the last step has arrived. */
 export function isComplete(view: LaneResult): boolean {
   return lastStep(view) === STEPS.length;
 }

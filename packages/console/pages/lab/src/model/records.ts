@@ -1,4 +1,4 @@
-/** The server's side of this page decides the form of what it tells. */
+/** The server defines the form of its records. */
 export type {
   CloseCause,
   Direction,

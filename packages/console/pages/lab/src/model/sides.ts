@@ -1,6 +1,6 @@
 import type { LaneName } from './records.ts';
 
-/** Who asks on a lane's wire: a webhook turns it round. */
+/** The sender of requests on a lane's wire. For a webhook it is the hub. */
 export function requesterOf(lane: LaneName): 'browser' | 'hub' {
   return lane === 'webhook' ? 'hub' : 'browser';
 }

@@ -11,7 +11,7 @@ export const STEPS = [
 
 export type StepName = (typeof STEPS)[number]['name'];
 
-/** 1 to 7; 0 for what is no step. */
+/** 1 to 7; 0 for a value that is not a step. */
 export function stepNumber(name: string): number {
   return STEPS.findIndex((step) => step.name === name) + 1;
 }

@@ -4,7 +4,7 @@ import { createSseParser, type SseFrame } from '@polycast/protocol';
 export interface StreamBlock {
   readonly kind: 'event' | 'control';
   readonly label: string;
-  /** As it went over the wire, one byte a character. */
+  /** The bytes of the wire, one character per byte. */
   readonly bytes: string;
 }
 

@@ -1,7 +1,7 @@
 import type { LaneStats } from './lane-stats.ts';
 import { bytesText, countText, durationText } from './format.ts';
 
-/** A sentence about one lane's numbers, made of nothing but those numbers. */
+/** A sentence about one lane that contains only its numbers. */
 export function summaryOf(title: string, stats: LaneStats): string {
   if (stats.medianDelayMs === undefined) return `${title} received no events.`;
   const requestsText =

@@ -1,10 +1,10 @@
 /**
- * The axis begins with the order and always shows all of it: it grows with time, and fits itself
- * when the order is done.
+ * The axis begins with the order and always shows the whole order. It grows with time, and fits the
+ * order when that is done.
  */
 export interface TimeAxis {
   readonly fromMs: number;
-  /** Where a time is, 0 to 100. */
+  /** The place of a time, from 0 to 100. */
   percent(atMs: number): number;
   /** Offsets from the beginning, milliseconds. */
   readonly ticksMs: readonly number[];
@@ -13,7 +13,8 @@ export interface TimeAxis {
 const SPAN_MS_MIN = 11_000;
 
 /**
- * Shares of the span that stay free at both ends, so that a mark there is whole, with its title.
+ * The shares of the span that stay free at both ends, so that a mark there is fully visible, with
+ * its title.
  */
 const LEAD = 0.02;
 const TRAIL = 0.09;

@@ -3,29 +3,29 @@ import { responderOf } from './sides.ts';
 import type { Exchange, WireEntry } from './exchange.ts';
 import type { CloseCause, Fault, LaneName, WireRecord } from './records.ts';
 
-/** The most entries in memory; beyond it the oldest go. */
+/** The maximum number of entries in memory. Above it the oldest are removed. */
 const ENTRIES_PER_LANE_MAX = 400;
 const EXCHANGES_PER_LANE_MAX = 1_500;
 
-/** Everything that one lane's wire has shown since the order began. */
+/** The exchanges and entries of one lane's wire since the order began. */
 export interface LaneWire {
   readonly exchanges: Exchange[];
   readonly entries: WireEntry[];
-  /** Connections that were reset before a byte had passed. */
+  /** Connections that were reset before the first byte. */
   readonly refusals: { readonly atMs: number; readonly by: CloseCause }[];
   readonly faults: FaultSpan[];
-  /** Rises with every entry. */
+  /** Incremented with every entry. */
   version: number;
 }
 
 export interface FaultSpan {
   readonly fault: Fault;
   readonly fromMs: number;
-  /** When it ends, or ended. */
+  /** The end of the fault, past or planned. */
   toMs: number;
 }
 
-/** A time in which the hub was away. */
+/** A time during which the hub was down. */
 export interface HubSpan {
   readonly wiped: boolean;
   readonly fromMs: number;
@@ -33,20 +33,20 @@ export interface HubSpan {
 }
 
 /**
- * Makes exchanges out of records. Only what mentions the watched channel is taken up: other tabs
- * use the same wires, and a browser shares its connections between them.
+ * Makes exchanges out of records. It ignores exchanges of other channels: other tabs use the same
+ * wires, and a browser shares its connections between tabs.
  */
 export class WireModel {
   lanes: Readonly<Record<LaneName, LaneWire>> = emptyLanes();
   hubSpans: HubSpan[] = [];
   #channel: string | undefined;
-  /** They outlive an order, since the browser keeps them alive. */
+  /** Connections outlive an order, because the browser keeps them alive. */
   readonly #connections = new Map<number, Connection>();
   #numbers = 0;
   /** Exchanges with lower numbers belong to an earlier order. */
   #firstNumber = 0;
 
-  /** Begins anew, for another channel. */
+  /** Clears the model for another channel. */
   watch(channel: string): void {
     this.#channel = channel;
     this.#firstNumber = this.#numbers + 1;
@@ -54,9 +54,7 @@ export class WireModel {
     this.hubSpans = [];
   }
 
-  /**
-   * What comes from now on, such as the ends of what is still open, changes nothing that is shown.
-   */
+  /** Later records, such as the ends of open exchanges, do not change the display. */
   freeze(): void {
     this.#channel = undefined;
     this.lanes = structuredClone(this.lanes);
@@ -72,7 +70,7 @@ export class WireModel {
   #applyBytes({ lane, connection: number, direction, bytes, atMs }: WireRecord & { kind: 'bytes' }): void {
     let connection = this.#connections.get(number);
     if (connection === undefined) {
-      // A connection that is older than this page's view of it can be followed from a request on.
+      // A connection older than this page's records can be followed from its next request on.
       if (direction === 'down' || !/^[A-Z]+ \//.test(bytes)) return;
       connection = new Connection(lane, {
         begin: (exchange) => this.#begin(exchange),

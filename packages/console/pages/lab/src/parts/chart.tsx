@@ -11,7 +11,7 @@ import { LaneRow } from './lane-row.tsx';
 import { useNow } from './use-frame.ts';
 import { useWidth } from './use-width.ts';
 
-/** The kitchen's row and one row a lane, over one time axis. */
+/** The kitchen's row and one row per lane, over one time axis. */
 export function Chart({ session }: { session: Session }): VNode {
   const { order, running } = session;
   const clock = useNow(running);
@@ -81,8 +81,8 @@ function KitchenRow({ session, axis, now, strip, stripWidth }: KitchenRowProps):
 }
 
 /**
- * What stands at a publication, by its step: its number, and those of the publications whose own
- * would lie on it.
+ * The label of a publication, by its step: its number, and the numbers of publications whose labels
+ * would overlap it.
  */
 function numbersOf(order: Order | undefined, axis: TimeAxis, stripWidth: number): Map<number, string> {
   const groups = groupMarks(
@@ -93,7 +93,7 @@ function numbersOf(order: Order | undefined, axis: TimeAxis, stripWidth: number)
   return new Map(groups.map(({ items }) => [items[0]?.step ?? 0, items.map(({ step }) => step).join('·')]));
 }
 
-/** Whether a title fits in before the next publication, or the end of the strip. */
+/** Whether a title fits before the next publication, or the end of the strip. */
 function hasRoom(order: Order, step: number, axis: TimeAxis, stripWidth: number): boolean {
   const [own, next] = [order.publications[step - 1], order.publications[step]];
   const from = axis.percent(own?.sentAtMs ?? 0);
@@ -101,11 +101,11 @@ function hasRoom(order: Order, step: number, axis: TimeAxis, stripWidth: number)
   return room > NUMBER_WIDTH + LETTER_WIDTH * (STEPS[step - 1]?.title.length ?? 0);
 }
 
-/** In pixels: of the longest word at a tick, which is not to be cut off by the strip's end. */
+/** The width in pixels of the longest word at a tick, which the strip's end must not cut. */
 const TICK_WIDTH = 44;
 /**
- * In pixels: of the number before a title with what is left free on both sides, and of a letter of
- * the title.
+ * The widths in pixels of the number before a title, with the space on both sides, and of a letter
+ * of the title.
  */
 const NUMBER_WIDTH = 34;
 const LETTER_WIDTH = 7;

@@ -1,10 +1,10 @@
 import type { VNode } from 'preact';
 import type { Lane } from '../lanes/index.ts';
 
-/** What a browser brings along for this: the words that the lanes differ in. */
+/** The browser functions in which the lanes differ, which are highlighted. */
 const PLATFORM = /(fetch|new EventSource|new WebSocket)(?=\()/;
 
-/** The code that runs in a lane. A line that is too long goes on below, further in. */
+/** The code that runs in a lane. A long line continues below, indented. */
 export function CodePane({ lane }: { lane: Lane }): VNode {
   const lines = lane.code.split('\n');
   return (

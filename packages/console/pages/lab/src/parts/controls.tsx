@@ -44,8 +44,8 @@ export function Controls({ session }: { session: Session }): VNode {
 }
 
 /**
- * On a phone the controls are folded away, so that the lanes are near the button; elsewhere they
- * are always there.
+ * On a phone the controls are collapsed, so that the lanes are near the button. Elsewhere they are
+ * always open.
  */
 function useWide(): boolean {
   const [query] = useState(() => matchMedia('(min-width: 721px)'));

@@ -6,7 +6,7 @@ import { bytesText, durationText } from '../model/format.ts';
 import { summaryOf } from '../model/summary.ts';
 import type { Session } from '../session.ts';
 
-/** Who knew when, and at what cost. */
+/** The delays and the costs of all lanes. */
 export function CostTable({ session }: { session: Session }): VNode {
   const { order } = session;
   const ended = order?.endedAtMs !== undefined;

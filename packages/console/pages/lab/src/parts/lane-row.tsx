@@ -17,7 +17,7 @@ interface LaneRowProps {
   readonly stripWidth: number;
 }
 
-/** One lane: what it is, what it knows, what happened on its wire, and what that cost. */
+/** One lane: its name, its last event, the traffic on its wire, and its costs. */
 export function LaneRow({ lane, session, axis, now, stripWidth }: LaneRowProps): VNode {
   const { order } = session;
   const step = order === undefined ? 0 : lastStep(order.results[lane.name]);

@@ -18,9 +18,7 @@ interface LaneTimelineProps {
   readonly stripWidth: number;
 }
 
-/**
- * A lane's time: a bar for each request, a mark for each event, bands where the wire was broken.
- */
+/** The timeline of a lane: a bar for each request, a mark for each event, bands for faults. */
 export function LaneTimeline({ lane, session, axis, now, stripWidth }: LaneTimelineProps): VNode {
   const { order, wire } = session;
   if (order === undefined) return <div class="strip" />;
@@ -58,7 +56,7 @@ function Bar({ exchange, axis, now, stripWidth }: BarProps): VNode {
   );
 }
 
-/** From an attempt that failed to the next one: the hub waits, longer each time. */
+/** The pause between a failed attempt and the next one, which grows each time. */
 function RetryWaits({
   laneWire,
   session,
@@ -85,7 +83,7 @@ function RetryWaits({
 
 interface Attempt {
   readonly startedAtMs: number;
-  /** Undefined when it was taken, or is under way. */
+  /** Undefined if it was accepted, or is in flight. */
   readonly failedAtMs: number | undefined;
 }
 
@@ -106,7 +104,10 @@ const BAR_LABELS: Readonly<Record<Exchange['kind'], string>> = {
   call: 'at work',
 };
 
-/** What stands in a bar that has room for it. @param width in pixels */
+/**
+ * The text in a bar that has room for it.
+ * @param width in pixels
+ */
 function barLabelOf({ kind, status }: Exchange, width: number): string {
   const word = kind === 'call' && status !== undefined && status >= 300 ? String(status) : BAR_LABELS[kind];
   return width > LABEL_PADDING + LETTER_WIDTH * word.length ? word : '';
@@ -175,7 +176,7 @@ function FaultBands({
   );
 }
 
-/** As its buttons say it. */
+/** The fault's name, as on its button. */
 const RECEIVER_FAULT_LABELS: Readonly<Record<string, string>> = { cut: 'down', busy: 'slow' };
 
 function titleOf(exchange: Exchange, now: number): string {

@@ -1,6 +1,6 @@
 import type { VNode } from 'preact';
 
-/** A pizza in the state that a client knows: `step` 0 (nothing known) to 7 (delivered). */
+/** A pizza in the state that a client has received: `step` 0 (none) to 7 (delivered). */
 export function Pizza({ step, small = false }: { step: number; small?: boolean }): VNode {
   return (
     <svg class={`pizza pizza-${step}`} viewBox="0 0 120 120" aria-hidden="true">
@@ -43,7 +43,7 @@ function Whole({ step, small }: { step: number; small: boolean }): VNode {
   );
 }
 
-/** A circle is drawn by a machine; this one by hand. */
+/** An irregular circle, as if drawn by hand. */
 const DOUGH =
   'M60 15c17-1 31 8 38 21 7 12 9 26 3 39-7 15-22 29-41 29-18 0-34-11-41-27-6-14-3-31 4-42 8-12 21-19 37-20z';
 const SAUCE = 'M60 25c13 0 24 6 30 17 5 9 6 21 2 31-6 12-18 21-32 21s-27-9-32-21c-4-11-3-23 3-32 7-10 17-16 29-16z';

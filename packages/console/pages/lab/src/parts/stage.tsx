@@ -5,10 +5,7 @@ import { durationText } from '../model/format.ts';
 import type { Session } from '../session.ts';
 import { Pizza } from './pizza.tsx';
 
-/**
- * What this is about, the one button that matters, and the kitchen: the truth that the lanes are to
- * learn of.
- */
+/** The introduction, the button for an order, and the kitchen, whose states the lanes receive. */
 export function Stage({ session }: { session: Session }): VNode {
   const { order, running } = session;
   return (

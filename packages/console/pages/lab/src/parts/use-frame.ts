@@ -1,11 +1,11 @@
 import { useEffect, useState } from 'preact/hooks';
 import { pageNowMs } from '../wire-feed.ts';
 
-/** 30 pictures a second, and 4 for those who want less motion. */
+/** 30 frames a second, and 4 for users who prefer reduced motion. */
 const PICTURE_MS = 33;
 const CALM_PICTURE_MS = 250;
 
-/** The page's time, anew for each picture while `active`. */
+/** The page's time, updated for each frame while `active`. */
 export function useNow(active: boolean): number {
   const [now, setNow] = useState(pageNowMs());
   useEffect(() => {

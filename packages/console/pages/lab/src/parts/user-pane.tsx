@@ -12,7 +12,7 @@ const TRANSPORT_TITLES: Readonly<Record<DemoTransport, string>> = {
   'short-poll': 'short polling',
 };
 
-/** What one of the two sees. */
+/** The view of one of the two users. */
 export function UserPane({ session, people }: { session: UserSession; people: People }): VNode {
   const { title, user, transport, state, errorText } = session;
   const name = people.find((person) => person.name === user)?.title;
@@ -85,7 +85,7 @@ function Present({ session, people }: { session: UserSession; people: People }):
   );
 }
 
-/** It follows the newest, and says it to those who listen rather than look. */
+/** It shows the newest item, and announces it to screen readers. */
 function Items({ items, people, isNobody }: { items: readonly Item[]; people: People; isNobody: boolean }): VNode {
   const list = useRef<HTMLDivElement>(null);
   useEffect(() => {
@@ -107,7 +107,7 @@ function Items({ items, people, isNobody }: { items: readonly Item[]; people: Pe
   );
 }
 
-/** Where a rule lets users publish; who it was, the hub says. */
+/** A rule lets users publish here; the hub adds the sender's name. */
 function MessageForm({ session }: { session: UserSession }): VNode {
   const [text, setText] = useState('');
   const isNobody = session.user === undefined;

@@ -37,7 +37,7 @@ export function UsersDemo({ people }: { people: LabConfig['people'] }): VNode {
 
 const FIRST_TEXT = 'The oven is hot.';
 
-/** What a site's server does with one request each. */
+/** Actions of a site's server, one request each. */
 function Backend({ people }: { people: LabConfig['people'] }): VNode {
   const [text, setText] = useState(FIRST_TEXT);
   const [sent, setSent] = useState('');

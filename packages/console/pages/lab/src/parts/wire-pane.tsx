@@ -14,7 +14,7 @@ interface WirePaneProps {
   readonly startedAtMs: number;
 }
 
-/** One lane's wire as text. It follows the newest line, unless its reader has scrolled up. */
+/** One lane's wire as text. It scrolls to the newest line, unless the reader has scrolled up. */
 export class WirePane extends Component<WirePaneProps> {
   readonly #scroller = createRef<HTMLDivElement>();
   #follows = true;

@@ -9,7 +9,7 @@ const VIEWS = ['wire', 'code'] as const;
 
 const VIEW_WORDS = { wire: 'Every byte', code: 'The code' } as const;
 
-/** The raw text of each lane's wire, or the lines of code that make it. */
+/** The raw text of each lane's wire, or the code of the lane. */
 export function Wires({ session }: { session: Session }): VNode {
   const [view, setView] = useState<(typeof VIEWS)[number]>('wire');
   return (

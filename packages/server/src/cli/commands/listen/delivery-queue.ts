@@ -2,8 +2,8 @@ import type { PolycastEvent } from '@polycast/protocol';
 import type { LocalAnswer } from './local-request.ts';
 
 /**
- * One delivery of an event to the endpoint. Its letter can resend it until another delivery has the
- * letter.
+ * One delivery of an event to the endpoint. The user can press its letter to resend it, until a
+ * later delivery has that letter.
  */
 export interface Delivery {
   /** The letter that resends it. */

@@ -20,7 +20,7 @@ import { fingerprintOf } from './request-fingerprint.ts';
 import type { SubscriptionParts } from '../parts.ts';
 import { earliestPosition } from '../../state/position-at.ts';
 
-/** Of `concurrencyMax`. */
+/** The description of `concurrencyMax`. */
 export const CONCURRENCY_DOC = 'The maximum number of concurrent requests; for pull, of leased events.';
 
 type Body = Readonly<Record<string, unknown>>;

@@ -14,7 +14,7 @@ const UNPROVEN_FRACTION = 0.75;
 /** While healthy entries wait too, one pick in this many is for an unproven one. */
 const UNPROVEN_TURN_INTERVAL = 4;
 
-/** What takes turns, such as a webhook. */
+/** An entry that takes turns with others, such as a webhook. */
 export interface FairlyScheduled {
   /** True while its last delivery succeeded. */
   readonly isHealthy: boolean;

@@ -14,7 +14,7 @@ import type { Secret } from '../../state/definition.ts';
  */
 export type SecretKind = 'hmac' | 'ed25519';
 
-/** What a secret must be, as a text for people. */
+/** The form of a secret, as a text for people. */
 export const SECRET_RULE = 'whsec_ and 24 to 64 bytes in base64, or whsk_ and an ed25519 key';
 
 const NEW_SHARED_BYTES = 32;
