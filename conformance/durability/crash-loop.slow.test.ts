@@ -89,7 +89,7 @@ test(
     }, 5);
     for (const id of ids) await until('each has all', async () => (await lagOf(url, id)) === 0);
     clearInterval(answering);
-    await until('the log says so', () => hub.log().split('normal sending resumes').length === 3);
+    await until('the log says so', () => hub.log().split('resuming normal deliveries').length === 3);
     await hub.end('SIGTERM');
     expect(existsSync(join(data, 'webhooks-in-flight'))).toBe(false);
     hub = await startHubProcess({ data, port });

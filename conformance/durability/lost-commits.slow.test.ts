@@ -119,9 +119,9 @@ test('subscriptions that were lost with their write-ahead log are reported, and 
     .filter((line) => line.includes('"level":"error"'));
   expect(errors.map((line): unknown => JSON.parse(line))).toMatchObject([
     { msg: expect.stringMatching(/newest acknowledged changes are missing from subscriptions.sqlite/) },
-    { msg: expect.stringMatching(/these are missing/), subscriptions: [made] },
-    { msg: expect.stringMatching(/had been deleted/), subscriptions: [removed] },
-    { msg: expect.stringMatching(/lost their last change/), subscriptions: [changed] },
+    { msg: expect.stringMatching(/missing after a crash/), subscriptions: [made] },
+    { msg: expect.stringMatching(/deleted ones are active again/), subscriptions: [removed] },
+    { msg: expect.stringMatching(/last change lost/), subscriptions: [changed] },
   ]);
   const again = (await post(`${address(kept)}/pull`, { count: 1, waitSeconds: 1 })).json<Pulled>();
   expect(again.events).toMatchObject([{ event: { id: event.id } }]);

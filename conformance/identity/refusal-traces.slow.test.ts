@@ -29,7 +29,7 @@ function refusals(): readonly Line[] {
   const lines = world.hub
     .log()
     .split('\n')
-    .filter((line) => line.includes('"a request was refused"'));
+    .filter((line) => line.includes('"access: request refused"'));
   return lines.map((line) => JSON.parse(line) as Line);
 }
 

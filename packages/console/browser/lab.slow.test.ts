@@ -211,7 +211,7 @@ test('a user on two devices receives the message on both, and is one user with t
   await page.getByRole('button', { name: 'Private message to Ada' }).press('Enter');
   await page.getByRole('button', { name: 'News to everyone' }).press('Enter');
   await expectText(received(other), 'Wherever you are');
-  expect(await received(other).locator('.item-letter').count()).toBe(0);
+  expect(await received(other).locator('.item-message').count()).toBe(0);
   expect(errors).toEqual([]);
 });
 

@@ -117,7 +117,8 @@ function lead(name: string, connect: () => Connection): () => void {
   }
 
   /**
-   * Moves the cursors of quiet sessions on. Prevents that sessions which are not ready yet give up.
+   * Advances the cursors of quiet sessions, and prevents a timeout of sessions that are not ready
+   * yet.
    */
   function keepAlive(): void {
     const isHeartbeat = ++ticks % HEARTBEAT_TICKS === 0;

@@ -60,7 +60,7 @@ export class RefusalLog {
     if (count === undefined) this.#counts.set(name, { code, route, count: 1 });
     else count.count++;
     const refusal = createRefusal(error, context);
-    this.#logger.debug(refusal, 'a request was refused');
+    this.#logger.debug(refusal, 'access: request refused');
     this.#listener?.(refusal);
   }
 

@@ -56,9 +56,9 @@ export function reportLostSubscriptions({
     if (subscriptions.length === 0) return;
     logger.error({ count: subscriptions.length, subscriptions: subscriptions.slice(0, NAMED_MAX) }, message);
   };
-  report(missing, 'subscriptions: these are missing, create them again');
-  report(reappeared, 'subscriptions: these had been deleted and are active again, delete them again');
-  report(outdated, 'subscriptions: these have lost their last change, change them again');
+  report(missing, 'subscriptions: missing after a crash, create them again');
+  report(reappeared, 'subscriptions: deleted ones are active again, delete them again');
+  report(outdated, 'subscriptions: last change lost, change them again');
 }
 
 /** Whether an entry records a change that a subscription does not have. */

@@ -237,7 +237,8 @@ export class HttpFrontend {
 
   #handleError(request: IncomingMessage, response: ServerResponse, error: unknown): void {
     const known = toPolycastError(error);
-    if (known.code === 'internal_error') this.#parts.logger.error({ error, path: pathOf(request) }, 'a request failed');
+    if (known.code === 'internal_error')
+      this.#parts.logger.error({ error, path: pathOf(request) }, 'http: request failed');
     this.#recordRefusal(request, known, this.#matchedRouteName(request));
     if (response.destroyed) return;
     if (response.headersSent) {
@@ -276,7 +277,7 @@ export class HttpFrontend {
     } catch (error) {
       const known = toPolycastError(error);
       if (known.code === 'internal_error')
-        this.#parts.logger.error({ error, path: pathOf(request) }, 'an upgrade failed');
+        this.#parts.logger.error({ error, path: pathOf(request) }, 'http: upgrade failed');
       this.#recordRefusal(request, known, 'WebSocket');
       writeRefusal(socket, known);
     }

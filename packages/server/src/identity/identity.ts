@@ -63,7 +63,7 @@ export function openIdentity(
     try {
       keys.writeLastUsed(clock.nowMs());
     } catch (error) {
-      logger.error({ error: String(error) }, 'identity store: write of the time of last use of keys failed');
+      logger.error({ error: String(error) }, 'identity store: write of last-use times of keys failed');
     }
     store.close();
   };

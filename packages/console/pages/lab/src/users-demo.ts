@@ -8,9 +8,9 @@ export type DemoTransport = Exclude<TransportName, 'tab'>;
 export interface Item {
   readonly id: string;
   /**
-   * `news` from the site to all users, `said` by a user to all, `letter` from the site to one user.
+   * `news` from the site to all users, `said` by a user to all, `message` from the site to one user.
    */
-  readonly kind: 'news' | 'said' | 'letter';
+  readonly kind: 'news' | 'said' | 'message';
   /** The name of the sender, as the hub adds it. */
   readonly user: string | undefined;
   readonly text: string;
@@ -73,7 +73,7 @@ export class UserSession {
     connection.subscribe<Text>(DEMO_CHANNEL, (event) =>
       this.#addItem(event, event.user === undefined ? 'news' : 'said'),
     );
-    if (user !== undefined) connection.me<Text>((event) => this.#addItem(event, 'letter'));
+    if (user !== undefined) connection.me<Text>((event) => this.#addItem(event, 'message'));
     this.#watch(connection).catch((error: unknown) => this.#showError(error));
     this.#changed();
   }
@@ -144,7 +144,7 @@ export async function publishNews(text: string): Promise<void> {
 }
 
 export async function sendPrivateMessage(user: PersonName, text: string): Promise<void> {
-  await post(`/v1/users/${user}/events`, { type: 'letter', data: { text } });
+  await post(`/v1/users/${user}/events`, { type: 'message', data: { text } });
 }
 
 async function tokenOf(user: PersonName): Promise<string> {

@@ -57,7 +57,7 @@ export interface StoredIdentity {
   readonly keys: readonly StoredKey[];
   /** Whether there has ever been a key. */
   readonly hasEverHadKeys: boolean;
-  /** Those that are needed for the shortest time first. */
+  /** Sorted by the time until which they are needed, the earliest first. */
   readonly revocations: readonly StoredRevocation[];
   /** Acknowledged changes are missing: the data is older than the last acknowledgement. */
   readonly hasLostCommits: boolean;

@@ -42,7 +42,7 @@ function reportExposed({ path, mode, isRestricted }: ExposedPath, logger: Storag
   logger.warn(
     { path, mode },
     isRestricted
-      ? 'data folder: other users had access, removed'
-      : 'data folder: other users have access, and removing it failed',
+      ? 'data folder: removed the access of other users'
+      : 'data folder: other users have access, removal failed',
   );
 }

@@ -297,7 +297,7 @@ export class WebSocketOperations implements OperationHandler {
 
   #refuse({ op, ref }: Operation, error: unknown): void {
     this.#completeOperation();
-    if (!(error instanceof PolycastError)) this.#parts.auth.logger.error({ error }, 'a WebSocket operation failed');
+    if (!(error instanceof PolycastError)) this.#parts.auth.logger.error({ error }, 'websocket: operation failed');
     const { principal, address } = this.#session;
     this.#parts.auth.refusalLog.record(toPolycastError(error), { route: `WebSocket ${op}`, address, principal });
     this.#session.respond({

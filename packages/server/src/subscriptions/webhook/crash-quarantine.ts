@@ -91,7 +91,7 @@ export class CrashQuarantine {
           crashes,
           holdMs: holdMs(suspect),
         },
-        'webhooks: the hub crashed while sending to this subscription; its requests now go last, one at a time',
+        'webhooks: the hub crashed while sending to this subscription; its requests are now sent last, one at a time',
       );
     }
     this.#tryNext();
@@ -120,7 +120,7 @@ export class CrashQuarantine {
       return;
     this.#parts.logger.info(
       { subscription: primary.id },
-      'webhooks: the requests sent before the crash succeeded without another; normal sending resumes',
+      'webhooks: the requests from before the crash ended without another crash, resuming normal deliveries',
     );
     this.remove(primary);
   }

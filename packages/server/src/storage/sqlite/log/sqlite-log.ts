@@ -192,7 +192,7 @@ class SqliteLog implements Log {
   #recordDamage({ corruptThrough: through }: { readonly corruptThrough: Position }, after: Position | undefined): void {
     if (this.#damagedThrough.has(through) || this.#damagedThrough.size >= DAMAGED_RANGES_MAX) return;
     this.#damagedThrough.add(through);
-    this.#logger.error({ after, through }, 'log: events are damaged on the disk, readers get a gap');
+    this.#logger.error({ after, through }, 'log: events are damaged on the disk, readers receive a gap');
   }
 
   async check(after: Position): Promise<CheckedRange> {

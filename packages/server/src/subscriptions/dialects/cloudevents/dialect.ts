@@ -10,7 +10,7 @@ import { standardHeaders } from '../../webhook/request/signature.ts';
 
 /**
  * CloudEvents HTTP Webhook 1.0, with the signature of Standard Webhooks. Its bodies come from
- * `webhook/formats/cloudevents-format.ts`.
+ * `webhook/body-formats/cloudevents-format.ts`.
  */
 export const cloudEvents: Dialect = {
   name: 'cloudevents',
