@@ -1,5 +1,5 @@
 import { createEpoch, hasWildcard, matches, PolycastError } from '@polycast/protocol';
-import type { MemoryUsage as HeldBytes } from '../../core/primitives/byte-budget.ts';
+import type { MemoryUsage } from '../../core/primitives/byte-budget.ts';
 import { detachedCopy } from '../../core/interests/interest.ts';
 import { matchesLatest } from '../../core/events/latest.ts';
 import type {
@@ -170,7 +170,7 @@ class MemoryLog implements Log {
     return { ...this.#stats, channels: this.#directory.size, keys: this.#keys.size };
   }
 
-  get memoryUsage(): Readonly<Record<'idempotency_keys', HeldBytes>> {
+  get memoryUsage(): Readonly<Record<'idempotency_keys', MemoryUsage>> {
     return {
       idempotency_keys: { bytes: this.#keysBytes, bytesMax: this.#keysBytesMax, refused: this.#keysRefused },
     };

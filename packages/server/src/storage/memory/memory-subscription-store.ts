@@ -3,6 +3,7 @@ import type { Position } from '../../core/ports.ts';
 import type { OpenEvent, SubscriptionDefinition, SubscriptionStatus } from '../../subscriptions/state/definition.ts';
 import type { Attempt, DeadLetter, DeadLettersQuery, EventPosition, Replay } from '../../subscriptions/state/ports.ts';
 import type {
+  AttemptsQuery,
   StoreChange,
   StoredSubscription,
   StoredSubscriptions,
@@ -83,8 +84,7 @@ class MemorySubscriptionStore implements SubscriptionStore {
     }
   }
 
-  async attempts(query: Parameters<SubscriptionStore['attempts']>[0]): Promise<readonly Attempt[]> {
-    const { subscription, event, before, limit } = query;
+  async attempts({ subscription, event, before, limit }: AttemptsQuery): Promise<readonly Attempt[]> {
     return this.#attempts(subscription)
       .filter((attempt) => attempt.number < before && (event === undefined || isAttemptOf(attempt, event)))
       .toSorted((one, other) => other.number - one.number)

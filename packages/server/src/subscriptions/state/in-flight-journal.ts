@@ -8,7 +8,10 @@
  * in flight. Example: `f 0 sub_1 7` is a request in flight to `sub_1` with the event at position 7,
  * after 0 known crashes.
  *
- * Writes are not synced. They survive the end of the process, but not of the machine.
+ * - Atomic: one record.
+ * - Eventual: durability. Writes are not synced: they survive the end of the process, but not of the
+ *   machine.
+ * - Owner: one hub. In a home that several hubs share, each hub has a journal of its own.
  */
 export interface InFlightJournal {
   /** Subscriptions with requests in flight at the end of a hub that itself began after a crash. */

@@ -46,19 +46,23 @@ export interface SubscriptionStore {
    * retried; attempts are dropped first.
    */
   enqueue(changes: readonly StoreChange[]): void;
-  attempts(query: {
-    readonly subscription?: string;
-    /** Only attempts of this event, alone or in a batch. */
-    readonly event?: EventPosition;
-    readonly before: number;
-    readonly limit: number;
-  }): Promise<readonly Attempt[]>;
+  /** The newest first. */
+  attempts(query: AttemptsQuery): Promise<readonly Attempt[]>;
   /** In the order of their ids: those of the oldest log first. */
   deadLetters(subscription: string, query: DeadLettersQuery): Promise<readonly DeadLetter[]>;
   /** Bytes, commits and changes since opening. */
   metrics(): Readonly<Record<string, number>>;
   /** Writes the remaining changes, then closes. */
   close(): Promise<void>;
+}
+
+/** Selects attempts with numbers below `before`. */
+export interface AttemptsQuery {
+  readonly subscription?: string;
+  /** Only attempts of this event, alone or in a batch. */
+  readonly event?: EventPosition;
+  readonly before: number;
+  readonly limit: number;
 }
 
 /** The stored state at opening. */

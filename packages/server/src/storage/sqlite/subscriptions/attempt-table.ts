@@ -1,6 +1,6 @@
 import type { Attempt } from '../../../subscriptions/state/ports.ts';
 import { keptMaxOf, PRUNE_SLACK, type AttemptBounds } from '../../shared/attempt-bounds.ts';
-import type { AttemptsQuery } from './messages.ts';
+import type { AttemptsQuery } from '../../../subscriptions/state/subscription-store.ts';
 import type { Statements } from './statements.ts';
 
 /** The table of attempts, pruned to its bounds. */

@@ -1,5 +1,6 @@
-import type { DeadLettersQuery, EventPosition } from '../../../subscriptions/state/ports.ts';
+import type { DeadLettersQuery } from '../../../subscriptions/state/ports.ts';
 import type {
+  AttemptsQuery,
   StoreChange,
   StoredSubscription,
   StoredSubscriptions,
@@ -12,13 +13,6 @@ import type { AttemptBounds } from '../../shared/attempt-bounds.ts';
 export interface StoreThreadOptions {
   readonly file: string;
   readonly bounds: AttemptBounds;
-}
-
-export interface AttemptsQuery {
-  readonly subscription?: string;
-  readonly event?: EventPosition;
-  readonly before: number;
-  readonly limit: number;
 }
 
 export type StoreRequest =

@@ -2,6 +2,7 @@ import { PolycastError } from '@polycast/protocol';
 import { join } from 'node:path';
 import type { Attempt, DeadLetter, DeadLettersQuery } from '../../../subscriptions/state/ports.ts';
 import type {
+  AttemptsQuery,
   StoreChange,
   StoredSubscription,
   StoredSubscriptions,
@@ -11,7 +12,7 @@ import type { Unavailable } from '../failure.ts';
 import { Thread } from '../thread.ts';
 import { AttemptSampler } from '../../shared/attempt-sampler.ts';
 import { ATTEMPT_BOUNDS, type AttemptBounds } from '../../shared/attempt-bounds.ts';
-import type { Applied, AttemptsQuery, Loaded, OpenedStore, StoreThreadOptions, StoreRequest } from './messages.ts';
+import type { Applied, Loaded, OpenedStore, StoreThreadOptions, StoreRequest } from './messages.ts';
 import { StoredOpenEvents } from './stored-open-events.ts';
 import { PendingChanges, type CommitGroup } from './pending-changes.ts';
 import { SUBSCRIPTIONS_FILE } from './schema.ts';

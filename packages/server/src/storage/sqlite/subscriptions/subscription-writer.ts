@@ -1,7 +1,11 @@
 import { dirname, join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import type { Attempt, DeadLetter, DeadLettersQuery } from '../../../subscriptions/state/ports.ts';
-import type { StoreChange, StoredSubscription } from '../../../subscriptions/state/subscription-store.ts';
+import type {
+  AttemptsQuery,
+  StoreChange,
+  StoredSubscription,
+} from '../../../subscriptions/state/subscription-store.ts';
 import { UnavailableError } from '../failure.ts';
 import {
   fileBytes,
@@ -13,7 +17,7 @@ import {
 import { AttemptTable } from './attempt-table.ts';
 import { CommitCounter } from '../commit-counter.ts';
 import { loadSubscriptions, invalidRowError } from './load-subscriptions.ts';
-import type { Applied, AttemptsQuery, OpenedStore, StoreThreadOptions } from './messages.ts';
+import type { Applied, OpenedStore, StoreThreadOptions } from './messages.ts';
 import { APPLICATION_ID, MARK_FILE, MIGRATIONS, PRAGMAS, REPAIR } from './schema.ts';
 import { prepare, type Statements } from './statements.ts';
 

@@ -201,15 +201,26 @@ export class WebSubHub {
    * capacity. The reservation ends when the creation succeeds or fails.
    */
   async #make(pending: PendingRequest, delivery: WebhookDelivery, endsMs: number): Promise<void> {
-    const { subscriptions, subscriberCount } = this.#parts;
-    const { channel } = pending.topic;
+    const { subscriptions, subscriberCount, webhookDefaults } = this.#parts;
+    const { channel, url } = pending.topic;
     const { callback } = pending.request;
     let isMade = false;
     subscriberCount.reserve(channel, callback);
     try {
       await this.#evictForOtherHost(callback);
-      const terms = { ...DEFAULTS, ...this.#terms(pending), delivery, endsMs, cursor: pending.head, isTrusted: true };
-      await subscriptions.create(terms, pending.by);
+      await subscriptions.create(
+        {
+          ...DEFAULTS,
+          channels: [channel],
+          metadata: { topic: url },
+          concurrencyMax: webhookDefaults.concurrency,
+          delivery,
+          endsMs,
+          cursor: pending.head,
+          isTrusted: true,
+        },
+        pending.by,
+      );
       isMade = true;
     } finally {
       subscriberCount.settle(channel, callback, isMade);
@@ -304,17 +315,8 @@ export class WebSubHub {
     return Math.min(leaseMaxSeconds, Math.max(leaseMinSeconds, wanted ?? leaseSeconds));
   }
 
-  #terms({ topic }: PendingRequest): {
-    channels: readonly string[];
-    concurrencyMax: number;
-    metadata: Record<string, string>;
-  } {
-    const { concurrency } = this.#parts.webhookDefaults;
-    return { channels: [topic.channel], concurrencyMax: concurrency, metadata: { topic: topic.url } };
-  }
-
   #delivery({ request, hubUrl }: PendingRequest): WebhookDelivery {
-    const { webhookDefaults: deliveries, settings } = this.#parts;
+    const { webhookDefaults, settings } = this.#parts;
     const { secret, algorithm = settings.algorithm } = request;
     return {
       kind: 'webhook',
@@ -323,8 +325,8 @@ export class WebSubHub {
       format: webSub.defaultFormat,
       headers: { link: `<${request.topic}>; rel="self", <${hubUrl}>; rel="hub"` },
       batch: undefined,
-      timeoutMs: deliveries.timeoutMs,
-      retryDelaysMs: deliveries.retryDelaysSeconds.map((seconds) => seconds * 1000),
+      timeoutMs: webhookDefaults.timeoutMs,
+      retryDelaysMs: webhookDefaults.retryDelaysSeconds.map((seconds) => seconds * 1000),
       secrets: secret === undefined ? [] : [{ text: `${algorithm}=${secret}`, endsMs: undefined }],
     };
   }
