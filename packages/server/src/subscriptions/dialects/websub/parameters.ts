@@ -1,8 +1,8 @@
-import * as z from 'zod';
 import type { PolycastError } from '@polycast/protocol';
-import { invalidMember } from '../../../http/refusals.ts';
+import * as z from 'zod';
 import { detachedCopy } from '../../../core/interests/interest.ts';
-import { named } from '../../../http/openapi/schemas.ts';
+import { checkedBy, parseBody, refuse, requiring } from '../../../http/body/body-schema.ts';
+import { invalidMember } from '../../../http/refusals.ts';
 import { HUB_ALGORITHMS, type HubAlgorithm } from './settings.ts';
 
 /** A request to the WebSub hub (PROTOCOL.md section 14.7). */
@@ -40,126 +40,162 @@ const SECRET_BYTES_MAX = 199;
 const TOKEN_LENGTH_MAX = 1024;
 /** Most topics of one ping. */
 const TOPICS_MAX = 100;
-const MODES = ['subscribe', 'unsubscribe', 'publish'] as const;
-
-/** The parameters of a request, as a description. */
-export const hubRequestSchema: () => z.ZodType = named(
-  'HubRequest',
-  () => {
-    const url = z.string().max(URL_LENGTH_MAX).meta({ format: 'uri' });
-    return z.object({
-      'hub.mode': z.enum(MODES),
-      'hub.topic': url.optional(),
-      'hub.callback': url.optional(),
-      'hub.lease_seconds': z.int().min(0).optional(),
-      'hub.secret': z.string().max(SECRET_BYTES_MAX).optional(),
-      'hub.algorithm': z.enum(HUB_ALGORITHMS).optional(),
-      'hub.verify_token': z.string().max(TOKEN_LENGTH_MAX).optional(),
-      'hub.url': url.optional(),
-    });
-  },
-  { description: 'WebSub section 5.1. `publish` needs `hub.url` or `hub.topic`, which may be repeated.' },
-);
 
 /**
- * Parses the parameters of a request. It ignores unknown ones, as WebSub section 5.1 requires.
- * @throws PolycastError `invalid_body`
+ * A parameter that may occur once. Its value is a copy: a substring keeps the whole string in
+ * memory, and here that is a body whose length the sender chooses.
  */
-export function hubRequestOf(form: URLSearchParams): HubRequest {
-  const mode = single(form, 'hub.mode');
-  if (mode === 'publish') return { mode, topics: pinged(form) };
-  if (mode !== 'subscribe' && mode !== 'unsubscribe')
-    throw invalid('hub.mode', mode === undefined ? 'is missing' : 'must be subscribe, unsubscribe or publish');
-  return {
-    mode,
-    topic: urlOf('hub.topic', single(form, 'hub.topic')),
-    callback: urlOf('hub.callback', single(form, 'hub.callback')),
-    ...(mode === 'subscribe' ? termsOf(form) : NO_TERMS),
-    verifyToken: tokenOf(single(form, 'hub.verify_token')),
-  };
+function parameter<Text extends string>(
+  schema: z.ZodType<Text>,
+  problemOf: (text: string) => string | undefined,
+): z.ZodType<Text> {
+  const once = (value: unknown): string | undefined =>
+    typeof value === 'string' ? problemOf(value) : 'may occur only once';
+  return requiring(
+    checkedBy(schema, once).transform((text) => detachedCopy(text) as Text),
+    once,
+  );
 }
 
-type Terms = Pick<Intent, 'leaseSeconds' | 'secret' | 'algorithm'>;
-
-function termsOf(form: URLSearchParams): Terms {
-  return {
-    leaseSeconds: leaseOf(single(form, 'hub.lease_seconds')),
-    secret: secretOf(single(form, 'hub.secret')),
-    algorithm: algorithmOf(form),
-  };
+function mode<const Mode extends HubRequest['mode']>(name: Mode): z.ZodType<Mode> {
+  return parameter(z.literal(name), (text) =>
+    text === name ? undefined : 'must be subscribe, unsubscribe or publish',
+  );
 }
+
+const url = parameter(z.string().max(URL_LENGTH_MAX).meta({ format: 'uri' }), urlProblem);
+const verifyToken = parameter(z.string().max(TOKEN_LENGTH_MAX), (text) =>
+  text.length > TOKEN_LENGTH_MAX ? `must have at most ${TOKEN_LENGTH_MAX} characters` : undefined,
+);
+/** PubSubHubbub 0.3: an empty value or 0 leaves the lease to the hub. */
+const leaseSeconds = parameter(z.string().meta({ type: 'integer', minimum: 0 }), (text) =>
+  /^\d{0,15}$/.test(text) ? undefined : 'must be a whole number of seconds',
+).transform((text) => (text === '' || text === '0' ? undefined : Number(text)));
+const secret = parameter(z.string().meta({ maxLength: SECRET_BYTES_MAX }), (text) =>
+  Buffer.byteLength(text) > SECRET_BYTES_MAX ? 'must be less than 200 bytes long' : undefined,
+).transform((text) => (text === '' ? undefined : text));
+const algorithm = parameter(z.enum(HUB_ALGORITHMS), (text) =>
+  HUB_ALGORITHMS.some((each) => each === text) ? undefined : 'must be sha1, sha256, sha384 or sha512',
+);
+
+const SUBSCRIBE = z
+  .object({
+    'hub.mode': mode('subscribe'),
+    'hub.topic': url,
+    'hub.callback': url,
+    'hub.lease_seconds': leaseSeconds.exactOptional(),
+    'hub.secret': secret.exactOptional(),
+    'hub.algorithm': algorithm.exactOptional(),
+    'hub.verify_token': verifyToken.exactOptional(),
+  })
+  .meta({ id: 'HubSubscribe', description: 'WebSub section 5.1.' });
 
 /**
  * "This parameter MAY be present for unsubscription requests and MUST be ignored by the hub in that
- * case" (WebSub section 5.1).
+ * case" (WebSub section 5.1, of the lease; the hub ignores the secret and the algorithm too).
  */
-const NO_TERMS: Terms = { leaseSeconds: undefined, secret: undefined, algorithm: undefined };
+const UNSUBSCRIBE = z
+  .object({
+    'hub.mode': mode('unsubscribe'),
+    'hub.topic': url,
+    'hub.callback': url,
+    'hub.verify_token': verifyToken.exactOptional(),
+  })
+  .meta({ id: 'HubUnsubscribe', description: 'WebSub section 5.1.' });
 
-/** Each topic once. One ping may name several topics, with both parameters. */
-function pinged(form: URLSearchParams): readonly PingedTopic[] {
-  const topics = new Map<string, PingedTopic>();
-  for (const name of ['hub.url', 'hub.topic'] as const)
-    for (const url of form.getAll(name))
-      if (!topics.has(url)) topics.set(url, { name, url: detachedCopy(urlOf(name, url)) });
-  const [first] = topics.values();
-  if (first === undefined) throw invalid('hub.topic', 'is missing, and so is hub.url');
-  if (topics.size > TOPICS_MAX) throw invalid(first.name, `occurs more than ${TOPICS_MAX} times`);
-  return [...topics.values()];
-}
+/** The topics of a ping, any number of each name. */
+const pinged = requiring(
+  z.array(url).transform((urls) => [...new Set(urls)]),
+  (value) =>
+    (Array.isArray(value) ? value : [])
+      .map((each) => urlProblem(String(each)))
+      .find((problem) => problem !== undefined),
+);
 
-function urlOf(name: string, text: string | undefined): string {
-  if (text === undefined) throw invalid(name, 'is missing');
-  const url = URL.parse(text);
-  if (text.length > URL_LENGTH_MAX || url === null || (url.protocol !== 'http:' && url.protocol !== 'https:'))
-    throw invalid(name, `must be an http or https URL of at most ${URL_LENGTH_MAX} characters`);
-  if (url.username !== '' || url.password !== '' || text.includes('#'))
-    throw invalid(name, 'must have no user name, password or fragment');
-  // A URL with unencoded characters would change when it is sent, or would end the `Link` header
-  // that contains it.
-  if (!/^[\x21\x23-\x3b\x3d\x3f-\x7e]+$/.test(text)) throw invalid(name, 'must be percent-encoded ASCII');
-  return text;
-}
+const PUBLISH = z
+  .object({ 'hub.mode': mode('publish'), 'hub.url': pinged.exactOptional(), 'hub.topic': pinged.exactOptional() })
+  .check((context) => {
+    const { 'hub.url': urls = [], 'hub.topic': topics = [] } = context.value;
+    const count = new Set([...urls, ...topics]).size;
+    if (count === 0) refuse(context, 'is missing, and so is hub.url', ['hub.topic']);
+    else if (count > TOPICS_MAX)
+      refuse(context, `occurs more than ${TOPICS_MAX} times`, [urls.length > 0 ? 'hub.url' : 'hub.topic']);
+  })
+  .meta({ id: 'HubPublish', description: 'A ping. It needs `hub.url` or `hub.topic`, which may be repeated.' });
 
-function leaseOf(text: string | undefined): number | undefined {
-  // PubSubHubbub 0.3: an empty value or 0 leaves the lease to the hub.
-  if (text === undefined || text === '' || text === '0') return undefined;
-  if (!/^\d{1,15}$/.test(text)) throw invalid('hub.lease_seconds', 'must be a whole number of seconds');
-  return Number(text);
-}
-
-function secretOf(text: string | undefined): string | undefined {
-  if (text === undefined || text === '') return undefined;
-  if (Buffer.byteLength(text) > SECRET_BYTES_MAX) throw invalid('hub.secret', 'must be less than 200 bytes long');
-  return text;
-}
+/** The forms of a request. It may have other parameters, which the hub ignores (WebSub section 5.1). */
+export const HUB_REQUEST: z.ZodType = z.xor([SUBSCRIBE, UNSUBSCRIBE, PUBLISH]).meta({ id: 'HubRequest' });
 
 /**
- * `hub.algorithm` is an extension of Polycast. Subscribers of PubSubHubbub 0.3 (`hub.verify`) know
- * only SHA-1.
+ * Parses the parameters of a request.
+ * @throws PolycastError `invalid_body`
  */
-function algorithmOf(form: URLSearchParams): HubAlgorithm | undefined {
-  const text = single(form, 'hub.algorithm');
-  if (text === undefined) return form.has('hub.verify') ? 'sha1' : undefined;
-  const algorithm = HUB_ALGORITHMS.find((each) => each === text);
-  if (algorithm === undefined) throw invalid('hub.algorithm', 'must be sha1, sha256, sha384 or sha512');
-  return algorithm;
+export function hubRequestOf(form: URLSearchParams): HubRequest {
+  const given = parametersOf(form);
+  if (given['hub.mode'] === 'publish') return pingOf(form);
+  if (given['hub.mode'] === 'unsubscribe') {
+    const read = parseBody(UNSUBSCRIBE, given, invalid);
+    return { ...intentOf(read), leaseSeconds: undefined, secret: undefined, algorithm: undefined };
+  }
+  const read = parseBody(SUBSCRIBE, given, invalid);
+  return {
+    ...intentOf(read),
+    leaseSeconds: read['hub.lease_seconds'],
+    secret: read['hub.secret'],
+    // `hub.algorithm` is an extension of Polycast. Subscribers of PubSubHubbub 0.3 (`hub.verify`)
+    // know only SHA-1.
+    algorithm: read['hub.algorithm'] ?? (form.has('hub.verify') ? 'sha1' : undefined),
+  };
 }
 
-function tokenOf(text: string | undefined): string | undefined {
-  if (text !== undefined && text.length > TOKEN_LENGTH_MAX)
-    throw invalid('hub.verify_token', `must have at most ${TOKEN_LENGTH_MAX} characters`);
-  return text;
+function intentOf(
+  read: z.output<typeof UNSUBSCRIBE | typeof SUBSCRIBE>,
+): Pick<Intent, 'mode' | 'topic' | 'callback' | 'verifyToken'> {
+  return {
+    mode: read['hub.mode'],
+    topic: read['hub.topic'],
+    callback: read['hub.callback'],
+    verifyToken: read['hub.verify_token'],
+  };
 }
 
-function single(form: URLSearchParams, name: string): string | undefined {
-  const values = form.getAll(name);
-  if (values.length > 1) throw invalid(name, 'may occur only once');
-  const [value] = values;
-  // A substring keeps the whole string in memory. Here that is a body whose length the sender
-  // chooses.
-  return value === undefined ? undefined : detachedCopy(value);
+/** Each topic once. One ping may name several topics, with both parameters. */
+function pingOf(form: URLSearchParams): Ping {
+  const lists = { 'hub.url': form.getAll('hub.url'), 'hub.topic': form.getAll('hub.topic') };
+  const read = parseBody(PUBLISH, { 'hub.mode': 'publish', ...lists }, invalid);
+  const urls = read['hub.url'] ?? [];
+  const others = (read['hub.topic'] ?? []).filter((topic) => !urls.includes(topic));
+  return {
+    mode: 'publish',
+    topics: [
+      ...urls.map((each) => ({ name: 'hub.url' as const, url: each })),
+      ...others.map((each) => ({ name: 'hub.topic' as const, url: each })),
+    ],
+  };
 }
 
+/** The values of known parameters; a list for one that occurs more than once. */
+function parametersOf(form: URLSearchParams): Readonly<Record<string, string | readonly string[]>> {
+  const given: Record<string, string | readonly string[]> = {};
+  for (const name of Object.keys(SUBSCRIBE.shape)) {
+    const [first, ...others] = form.getAll(name);
+    if (first !== undefined) given[name] = others.length === 0 ? first : [first, ...others];
+  }
+  return given;
+}
+
+function urlProblem(text: string): string | undefined {
+  const parsed = URL.parse(text);
+  if (text.length > URL_LENGTH_MAX || parsed === null || (parsed.protocol !== 'http:' && parsed.protocol !== 'https:'))
+    return `must be an http or https URL of at most ${URL_LENGTH_MAX} characters`;
+  if (parsed.username !== '' || parsed.password !== '' || text.includes('#'))
+    return 'must have no user name, password or fragment';
+  // A URL with unencoded characters would change when it is sent, or would end the `Link` header
+  // that contains it.
+  return /^[\x21\x23-\x3b\x3d\x3f-\x7e]+$/.test(text) ? undefined : 'must be percent-encoded ASCII';
+}
+
+/** The refusal of a parameter, whose name has no quotes. */
 export function invalid(name: string, why: string): PolycastError {
   return invalidMember('invalid_body', name, `${name} ${why}.`);
 }

@@ -4,7 +4,7 @@ import { parseMediaType } from '../../../http/body/media-type.ts';
 import { decodeUtf8 } from '../../../http/body/request-body.ts';
 import { response } from '../../../http/route-description.ts';
 import type { Route } from '../../../auth/route.ts';
-import { hubRequestSchema } from './parameters.ts';
+import { HUB_REQUEST } from './parameters.ts';
 import type { WebSubHub } from './websub-hub.ts';
 
 /**
@@ -28,7 +28,7 @@ export function websubRoutes(hub: WebSubHub, publicUrl: string | undefined): rea
         bodies: [
           {
             mediaType: 'application/x-www-form-urlencoded',
-            schema: hubRequestSchema(),
+            schema: HUB_REQUEST,
             doc: 'The request.',
             example: {
               'hub.mode': 'subscribe',
