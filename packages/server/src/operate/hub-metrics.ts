@@ -132,7 +132,7 @@ function presenceMetrics({ presence }: MetricSources): readonly MetricDefinition
       'Presence events published: members, users online and offline, channels occupied and vacated.',
       () => presence().published,
     ),
-    gauge('polycast_presence_untold', 'Presence events that wait to be published.', () => presence().pending),
+    gauge('polycast_presence_events_pending', 'Presence events that wait to be published.', () => presence().pending),
   ];
 }
 
