@@ -17,7 +17,7 @@ let folder: string;
 let file: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'polycast-client-'));
-  // Without a package.json above it, Node takes a file for a module by its text.
+  // Without a package.json above it, Node recognises a module by its syntax.
   await buildClient(folder);
   file = join(folder, 'client.js');
 });

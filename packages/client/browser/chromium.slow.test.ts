@@ -18,7 +18,7 @@ afterAll(async () => {
   await hub.kill();
 });
 
-/** What the site's own token allows. */
+/** The permissions of the site's own token. */
 const SITE = { polycast: { publish: ['polycast.private.>'] } };
 
 async function publish(channel: string, data: readonly unknown[]): Promise<void> {
@@ -81,7 +81,7 @@ test('five tabs share one connection; when the leading tab closes or crashes, an
   expect(proxy.streams()).toBe(1);
   expect(proxy.requests.filter((request) => request.startsWith('UPGRADE'))).toHaveLength(1);
 
-  // The first page asked first, and so leads.
+  // The first page requested the lock first, and so leads.
   await pages.shift()?.close();
   await publish('tabs', [4, 5]);
   for (const page of pages) expect(await untilSeen(page, 5)).toEqual(numbers(5));
@@ -124,7 +124,8 @@ test('an interruption of the network loses no event', async () => {
 test('events that are published while the browser is offline are sent when it is online, once and in order', async () => {
   const context = await contextForTest(browser);
   const page = await openPage(context, await startProxy(hub.url));
-  // Less than it is offline for: time runs only while it is online. And enough for a slow machine to publish once it is.
+  // Less than the time offline, which does not count. Enough for a slow machine to publish once it
+  // is online.
   const publishTimeoutMs = 12_000;
   await subscribe(page, 'offline', { publishTimeoutMs });
   await context.setOffline(true);

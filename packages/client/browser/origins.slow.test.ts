@@ -10,7 +10,7 @@ import { buildClient } from '../build.ts';
 import { startTestHub, type TestHub } from '../src/testing/hub.ts';
 import { contextForTest, launch } from './browser.ts';
 
-/** Pages that the hub does not serve: of a file, of another port, and of a sandboxed frame. */
+/** Pages that the hub does not serve: a file, a page of another port, and a sandboxed frame. */
 
 let browser: Browser;
 let dev: TestHub;
@@ -66,7 +66,7 @@ test.each([{}, { token: 'x'.repeat(20) }, { credentials: 'include' }])(
       [served.url, options] as const,
     );
     expect(reported).toEqual(['origin_not_allowed', 'closed', 'origin_not_allowed']);
-    // What needs leave of the browser first is refused as legibly, but for what would bring cookies.
+    // A request with a preflight is refused with a readable error, except one with cookies.
     if ('credentials' in options) return;
     const publishing = page.evaluate(
       ([url, options]) =>
@@ -80,7 +80,7 @@ test.each([{}, { token: 'x'.repeat(20) }, { credentials: 'include' }])(
   },
 );
 
-/** The first page of HTML in the README, with the address of this hub. */
+/** The first HTML page in the README, with the address of this hub. */
 function readmePage({ url }: TestHub): string {
   const readme = readFileSync(join(import.meta.dirname, '../../../README.md'), 'utf8');
   const [, page = ''] = /```html\n([^`]+)```/.exec(readme) ?? [];
@@ -88,7 +88,7 @@ function readmePage({ url }: TestHub): string {
 }
 
 async function shows(hub: TestHub, page: Page): Promise<void> {
-  // It begins with what comes: something comes until it has seen it.
+  // It begins with new events, so the test publishes until the page shows one.
   await expect
     .poll(async () => {
       await hub.publish('orders.7', { state: 'baked' });

@@ -8,10 +8,10 @@ import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 
 const CLI = join(import.meta.dirname, '../../server/src/cli/polycast.ts');
 
-/** As Debian's package brings it. */
+/** The path of Debian's package. */
 const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
 
-/** Nothing that reaches out of this machine. */
+/** Options that prevent connections to other machines. */
 const CHROMIUM_ARGUMENTS = [
   '--no-sandbox',
   '--disable-gpu',
@@ -28,7 +28,7 @@ export interface DevHub {
   stop(): Promise<void>;
 }
 
-/** `polycast dev` as a person starts it, on a free port and a folder of its own. */
+/** `polycast dev` as a user starts it, on a free port and a temporary folder. */
 export async function startDevHub(): Promise<DevHub> {
   const folder = mkdtempSync(join(tmpdir(), 'polycast-lab-'));
   const child = spawn(process.execPath, [CLI, 'dev', '--listen', '127.0.0.1:0', '--data', join(folder, 'data')], {
@@ -53,7 +53,7 @@ export function startBrowser(): Promise<Browser> {
 
 export interface LabPage {
   readonly page: Page;
-  /** What the browser has complained about; that a broken network is broken does not count. */
+  /** The errors of the browser, except those of a network that a test cuts. */
   readonly errors: string[];
 }
 
@@ -64,7 +64,7 @@ async function isReady(url: string): Promise<boolean> {
   );
 }
 
-/** The Lab, ready to order. */
+/** The Lab, ready for an order. */
 export async function openLab(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<LabPage> {
   const page = await browser.newPage({ viewport: { width: 1440, height: 900 }, ...options });
   page.setDefaultTimeout(120_000);
@@ -79,23 +79,23 @@ export async function openLab(browser: Browser, url: string, options: BrowserCon
       console.error(`CSP: ${violatedDirective} ${blockedURI}`),
     ),
   );
-  // A test before this one may have had the hub restarted.
+  // A test before this one may have restarted the hub.
   while (!(await isReady(url))) await page.waitForTimeout(50);
   await page.goto(`${url}/lab`);
   await page.waitForSelector('.feed-open');
   return { page, errors };
 }
 
-/** A line of the bill. */
+/** A row of the cost table. */
 export interface CostTableRow {
   readonly title: string;
   readonly requests: number;
   readonly wasted: number;
-  /** `7 of 7`, with ` gap` when there was one. */
+  /** `7 of 7`, with ` gap` if there was one. */
   readonly events: string;
 }
 
-/** The bill of the order under way, when it is made out. */
+/** The cost table of the current order, once it is complete. */
 export async function costTable(page: Page): Promise<CostTableRow[]> {
   await page.waitForSelector('.verdicts', { timeout: 60_000 });
   const rows = await page.$$eval('.bill tbody tr', (lines) =>

@@ -32,8 +32,8 @@ test('an order can be placed by keyboard alone, and all five lanes deliver', asy
     'Webhook',
   ]);
   expect(lines.map(({ events }) => events)).toEqual(ALL_OF_IT);
-  // One request each for the streams; a request an event for the long poll, and one that waits; a
-  // call an event for the webhook.
+  // One request for each stream; for the long poll one per event and a waiting one; for the webhook
+  // one per event.
   expect(lines.slice(1).map(({ requests }) => requests)).toEqual([8, 1, 1, 7]);
   expect(lines.slice(1).map(({ wasted }) => wasted)).toEqual([0, 0, 0, 0]);
   expect(await page.locator('.unseen[aria-live]').textContent()).toContain('WebSocket received');
@@ -117,7 +117,7 @@ test.each([
     expect(lines.map(({ events }) => events)).toEqual(ALL_OF_IT);
     expect(lines.map(({ wasted }) => wasted).at(-1)).toBeGreaterThanOrEqual(2);
     expect(await page.getByRole('region', { name: 'Wire of Webhook' }).textContent()).toMatch(wire);
-    // What the page asked for it has taken back.
+    // The page has deleted its subscription.
     await expect
       .poll(async () => (await fetch(`${hub.url}/v1/subscriptions`)).json())
       .toMatchObject({ subscriptions: [] });
@@ -253,16 +253,13 @@ test('at any width, elements neither overlap nor leave their card', async () => 
   async function check(): Promise<void> {
     for (const width of [390, 1024, 1100, 1180, 1280, 1440]) {
       await page.setViewportSize({ width, height: 900 });
-      // The chart learns of its width a moment later.
+      // The chart is laid out again a moment later.
       await expect.poll(() => page.evaluate(collisions), { message: `at ${width} pixels` }).toEqual([]);
     }
   }
 });
 
-/**
- * Texts, marks and buttons of the chart that lie on each other, or stand out of the chart. Runs in
- * the page.
- */
+/** Texts, marks and buttons of the chart that overlap, or leave the chart. Runs in the page. */
 function collisions(): string[] {
   const groups = [
     '.lane-head h2, .lane-head .sentence, .lane-troubles button, .figures',
@@ -280,7 +277,7 @@ function collisions(): string[] {
     return element.matches('button, input, .number') || text.width === 0 ? element.getBoundingClientRect() : text;
   };
   const found: string[] = [];
-  // On a phone the table is moved sideways.
+  // On a phone the table scrolls sideways.
   const frame = innerWidth > 720 ? '.table-frame, ' : '';
   for (const row of document.querySelectorAll(`${frame}.row, .lane-head, .strip, .controls, .bill tr`))
     for (const group of groups) {
@@ -335,7 +332,7 @@ function present(seat: Locator): Locator {
   return seat.getByRole('list', { name: 'Who is here' });
 }
 
-/** Waits until all of these can be read there; white space between elements is none. */
+/** Waits until all of these texts are visible. White space between elements is ignored. */
 async function expectText(where: Locator, ...texts: readonly string[]): Promise<void> {
   await vi.waitFor(
     async () => {
@@ -356,7 +353,7 @@ async function order(page: Page): Promise<void> {
   await page.getByRole('button', { name: /^Order/ }).click();
 }
 
-/** Presses Tab until what has the focus has this name. */
+/** Presses Tab until the focused element has this name. */
 async function tabTo(page: Page, name: string): Promise<void> {
   const focused = (): Promise<string | null | undefined> => page.evaluate(() => document.activeElement?.textContent);
   for (let presses = 0; (await focused()) !== name; presses++) {

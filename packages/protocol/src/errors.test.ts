@@ -10,8 +10,8 @@ describe('the catalogue (PROTOCOL.md section 9)', () => {
     expect(status).toBeGreaterThanOrEqual(400);
     expect(status).toBeLessThanOrEqual(503);
     expect(title).toMatch(/^[A-Z][^\n]*\.$/);
-    // Errors that ask to wait are retryable; of those that blame the request, only the ones that
-    // depend on time. A 501 names a missing feature, and a damaged event stays damaged: the same
+    // Errors with a wait are retryable. Of those that blame the request, only the ones that depend
+    // on time are. A 501 names a missing feature, and a damaged event stays damaged: the same
     // request gets the same answer.
     const isFinal = status === 501 || code === 'event_damaged';
     if ((status >= 500 && !isFinal) || status === 429 || status === 408) expect(retryable).toBe(true);

@@ -36,7 +36,7 @@ afterAll(async () => {
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 
-/** Beside the routes: what is answered without one, and the forms of an answer that a route has. */
+/** Requests without a route, and further forms of answers of the routes. */
 const MORE: readonly (readonly [string, string, Record<string, string>])[] = [
   ['GET', '/v1/events?channel=x', {}],
   ['GET', '/v1/events?channel=x&after=earliest', {}],
@@ -59,7 +59,7 @@ test('every answer forbids content sniffing, and states who may load it', async 
     const { headers: said } = answer;
     const what = `${method} ${path}: ${answer.statusCode}`;
     if (answer.statusCode !== 302) expect([what, said['x-content-type-options']]).toEqual([what, 'nosniff']);
-    // What a browser could show as a page.
+    // Media types that a browser could show as a page.
     if (isPublished(method, answer) || path.startsWith('/v1/events')) continue;
     expect([what, said['referrer-policy']]).toEqual([what, 'no-referrer']);
     expect([what, String(said['content-security-policy'])]).toEqual([what, expect.stringContaining('frame-ancestors')]);
@@ -98,7 +98,7 @@ describe('over TLS', () => {
   });
 });
 
-/** `POST /v1/channels/{channel}/events`, with something in the place of its parameters. */
+/** `POST /v1/channels/{channel}/events`, with its parameters filled in. */
 function pathOf(route: string): readonly [string, string, Record<string, string>] {
   const [method = '', path = ''] = route.split(' ');
   return [method, path.replaceAll(/\{\w+\}/g, 'x').replace('*', 'nothing'), method === 'POST' ? JSON_TYPE : {}];
@@ -109,7 +109,7 @@ function isPublished(method: string, { statusCode = 0 }: IncomingMessage): boole
   return method === 'POST' && statusCode < 300;
 }
 
-/** The answer's head; its body may go on for ever. */
+/** The head of the answer, because its body may be endless. */
 function ask(
   url: string,
   method: string,

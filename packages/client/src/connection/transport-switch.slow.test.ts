@@ -36,8 +36,8 @@ test('a client that changes transports while hubs are killed receives 1..10,000,
   let kills = 0;
   for (let sent = 0; sent < EVENTS; sent += BETWEEN_FAULTS) {
     const part = numbers(Math.min(BETWEEN_FAULTS, EVENTS - sent));
-    // The publisher goes on while the hub is killed: it publishes unacknowledged events again, and
-    // the hub stores each once.
+    // The publisher continues while the hub is killed: it publishes unacknowledged events again,
+    // and the hub stores each once.
     const published = publishInOrder(part.map((number) => sent + number));
     if (fault(proxy, sent / BETWEEN_FAULTS)) {
       kills++;

@@ -6,7 +6,7 @@ import { parseConfig } from '../config/parse.ts';
 import { openHub, type Hub } from '../hub.ts';
 import { fastWorld } from '../operate/world.ts';
 
-/** What the tests of transports with identities have in common. */
+/** Helpers for tests of transports with identities. */
 export const RULES: readonly object[] = [
   { pattern: 'news.>', subscribe: ['anyone'] },
   { pattern: 'inbox.{user}', subscribe: ['owner'] },
@@ -21,19 +21,22 @@ const SECRET = 'a secret of thirty-two bytes or more';
 /** Minutes pass in seconds. */
 const SPEED = 50;
 
-/** A hub with rules, that believes the test's tokens. */
+/** A hub with rules that accepts the test's tokens. */
 export interface AuthenticatedHub extends Hub {
-  /** A token of the site's. @param claims beside `sub`, `iat` and `exp` */
+  /**
+   * A token of the site.
+   * @param claims beside `sub`, `iat` and `exp`
+   */
   token(user: string, ttlSeconds?: number, claims?: object): string;
   /** Publishes as the site's own server. */
   publish(channel: string, data: unknown): Promise<void>;
-  /** Asks as the administrator. */
+  /** Sends a request as the administrator. */
   administer(method: string, path: string, body?: unknown): Promise<Response>;
   follow(query: string, token?: string, headers?: Readonly<Record<string, string>>): Promise<EventStreamRecorder>;
   socket(query: string, options?: WebSocket.ClientOptions): WebSocketRecorder;
 }
 
-/** @param settings beside the rules, which may be others */
+/** @param settings in addition to the rules, which they may replace */
 export async function openAuthenticatedHub(settings: object = {}, speed: number = SPEED): Promise<AuthenticatedHub> {
   const world = fastWorld(speed);
   const config = parseConfig({
@@ -47,7 +50,7 @@ export async function openAuthenticatedHub(settings: object = {}, speed: number 
       tokens: [{ leewaySeconds: 0, keys: [{ algorithm: 'HS256', secret: SECRET }] }],
       ...section(settings, 'identity'),
     },
-    // Half a minute to say who one is would be half a second here.
+    // The time limit of half a minute for authentication would be half a second here.
     limits: { webSocketEntryTimeoutMs: 3_600_000, ...section(settings, 'limits') },
   });
   const hub = await openHub(config, { world });
@@ -81,7 +84,7 @@ export async function openAuthenticatedHub(settings: object = {}, speed: number 
   });
 }
 
-/** What an event stream has said so far. */
+/** The received text of an event stream. */
 export class EventStreamRecorder {
   readonly status: number;
   readonly headers: Headers;
@@ -127,7 +130,7 @@ export class EventStreamRecorder {
 
 type Message = Readonly<Record<string, unknown>>;
 
-/** What a WebSocket has said so far. */
+/** The received messages of a WebSocket. */
 export class WebSocketRecorder {
   readonly #socket: WebSocket;
   readonly messages: Message[] = [];
@@ -152,7 +155,7 @@ export class WebSocketRecorder {
     return this.messages.filter(({ op }) => op === undefined);
   }
 
-  /** The first message that has these members. */
+  /** The first message with these members. */
   waitForMessage(members: Message): Promise<Message> {
     return vi.waitFor(() => {
       const found = this.messages.find((message) =>
@@ -189,7 +192,7 @@ export class WebSocketRecorder {
   }
 }
 
-/** Publishes, as anybody. */
+/** Publishes without credentials. */
 export function publishAs(hub: AuthenticatedHub, path: string, body: object, token?: string): Promise<Response> {
   return fetch(hub.url + path, {
     method: 'POST',
@@ -201,7 +204,7 @@ export function publishAs(hub: AuthenticatedHub, path: string, body: object, tok
   });
 }
 
-/** How many there are now. */
+/** The current number of sessions. */
 export async function sessionCount(hub: AuthenticatedHub, transport: string): Promise<number> {
   const text = await (await fetch(`${hub.url}/metrics`)).text();
   return Number(new RegExp(`^polycast_sessions\\{transport="${transport}"\\} (\\d+)`, 'm').exec(text)?.[1]);

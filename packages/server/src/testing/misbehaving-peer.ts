@@ -2,7 +2,7 @@ import { createServer, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { listenUntilTestEnds } from './test-servers.ts';
 
-/** Whole answers, of all the ways in which an answer says where it ends. */
+/** Complete answers, one for each way in which an answer marks its end. */
 export const ANSWERS: Readonly<Record<string, string>> = {
   'a length': 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok',
   'a length, and a close': 'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok',
@@ -18,7 +18,7 @@ export const ANSWERS: Readonly<Record<string, string>> = {
   'a second answer': 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 500 No\r\n\r\nok',
 };
 
-/** What a peer does after the first bytes of its answer. */
+/** The peer's action after the first bytes of its answer. */
 export type Ending = (socket: Socket, rest: string) => void;
 
 export const ENDINGS: Readonly<Record<string, Ending>> = {
@@ -35,11 +35,14 @@ export const ENDINGS: Readonly<Record<string, Ending>> = {
 
 export interface MisbehavingPeer {
   readonly port: number;
-  /** Answers that have been begun. */
+  /** The number of answers that have begun. */
   readonly startedCount: number;
 }
 
-/** A server that answers `/N` with the first N bytes of the answer, and then with this ending. It stays half-open where it can. */
+/**
+ * A server that answers `/N` with the first N bytes of the answer, followed by this ending. It
+ * stays half-open if possible.
+ */
 export async function misbehavingPeer(answer: string, ending: Ending): Promise<MisbehavingPeer> {
   const peer = { port: 0, startedCount: 0 };
   const server = createServer({ allowHalfOpen: true }, (socket) => answerPrefix(socket, answer, ending, peer));
@@ -47,7 +50,7 @@ export async function misbehavingPeer(answer: string, ending: Ending): Promise<M
   return peer;
 }
 
-/** Answers what comes over this socket, plain or encrypted. */
+/** Answers requests on this socket, plain or encrypted. */
 export function answerPrefix(socket: Socket, answer: string, ending: Ending, count: { startedCount: number }): void {
   let head = '';
   socket.on('error', () => undefined);
@@ -63,7 +66,7 @@ export function answerPrefix(socket: Socket, answer: string, ending: Ending, cou
   });
 }
 
-/** The errors that nothing has caught, from now until the test is over. */
+/** The uncaught errors, from now until the end of the test. */
 export function uncaughtErrors(): readonly unknown[] {
   const errors: unknown[] = [];
   const onError = (error: unknown): void => void errors.push(error);

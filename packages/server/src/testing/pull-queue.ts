@@ -2,7 +2,7 @@ import type { NewSubscription } from '../subscriptions/state/ports.ts';
 import type { LeasedEvent, PullOptions } from '../subscriptions/state/pull-service.ts';
 import type { SubscriptionKit } from './subscription-kit.ts';
 
-/** What is wished for unless a test says otherwise. */
+/** The options of a pull, unless a test gives others. */
 export function newPullSubscription(parts: Partial<NewSubscription> = {}): NewSubscription {
   return {
     owner: { key: undefined, user: undefined },
@@ -23,7 +23,7 @@ export function newPullSubscription(parts: Partial<NewSubscription> = {}): NewSu
   };
 }
 
-/** A queue in a kit, as its workers see it. */
+/** A queue in a kit, as its workers use it. */
 export interface PullQueue {
   readonly id: string;
   pull(options?: Partial<PullOptions>, signal?: AbortSignal): Promise<readonly LeasedEvent[]>;
@@ -49,7 +49,7 @@ export function pullQueueOf({ engine: deliveries }: SubscriptionKit, id: string)
   };
 }
 
-/** What was published, as `Kit.publish` was given it. */
+/** The published data, as `Kit.publish` received it. */
 export function dataOf({ body }: LeasedEvent): unknown {
   return (JSON.parse(`{${Buffer.from(body).toString()}`) as { readonly data: unknown }).data;
 }

@@ -6,25 +6,28 @@ import { parseConfig } from '../config/parse.ts';
 import { openHub, type Hub } from '../hub.ts';
 import { fastWorld, systemWorld } from '../operate/world.ts';
 
-/** An answer of the hub, read as JSON. */
+/** An answer of the hub, with its body parsed as JSON. */
 export interface Reply {
   readonly status: number;
   readonly headers: Headers;
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-/** A hub whose subscriptions are asked for by HTTP. */
+/** A hub whose subscriptions are created over HTTP. */
 export interface SubscriptionHub extends Hub {
   ask(method: string, path: string, body?: unknown, headers?: Readonly<Record<string, string>>): Promise<Reply>;
-  /** Its members, as they are answered. @throws Error when it is refused */
+  /**
+   * Returns the members of the created subscription.
+   * @throws Error if it is refused
+   */
   create(definition: object, headers?: Readonly<Record<string, string>>): Promise<Readonly<Record<string, unknown>>>;
-  /** Publishes, and says the event's id. */
+  /** Publishes an event, and returns its id. */
   publish(channel: string, data: unknown, type?: string): Promise<string>;
-  /** A key's text. */
+  /** Creates a key, and returns its text. */
   key(scopes: object): Promise<string>;
 }
 
-/** @param settings with `access: rules`, what is asked without a key is asked as the administrator */
+/** @param settings with `access: rules`, requests without a key are sent as the administrator */
 export async function openSubscriptionHub(settings: object = {}, speed = 1): Promise<SubscriptionHub> {
   const base = { listen: '127.0.0.1:0', data: ':memory:', access: 'loopback', logging: { level: 'silent' } };
   const config = parseConfig({ ...base, drain: { timeMs: 0 }, ...settings });
@@ -67,12 +70,12 @@ export async function openSubscriptionHub(settings: object = {}, speed = 1): Pro
   });
 }
 
-/** Resolves when the expectations hold. */
+/** Resolves when the expectations are met. */
 export function waitUntil(expectations: () => unknown): Promise<unknown> {
   return vi.waitFor(expectations, { interval: 10 });
 }
 
-/** What came to an endpoint. */
+/** A request that an endpoint received. */
 export interface Received {
   /** Path and query. */
   readonly url: string;
@@ -80,7 +83,7 @@ export interface Received {
   readonly body: string;
 }
 
-/** An endpoint on this machine that takes note of what comes. */
+/** An endpoint on this machine that records its requests. */
 export interface Endpoint {
   readonly url: string;
   readonly received: readonly Received[];

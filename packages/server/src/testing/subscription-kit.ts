@@ -44,7 +44,7 @@ export const SETTINGS: SubscriptionSettings = {
   deadLettersKept: 10_000,
 };
 
-/** What outlives a hub in a test. */
+/** The data that outlives a hub in a test. */
 export interface PersistedState {
   readonly log: Log;
   readonly state: MemoryState;
@@ -54,13 +54,16 @@ export interface SubscriptionKit extends PersistedState {
   readonly engine: SubscriptionEngine;
   readonly feed: Feed;
   readonly store: SubscriptionStore;
-  /** Makes a subscription, and says its id. */
+  /** Creates a subscription, and returns its id. */
   create(subscription: NewSubscription): Promise<string>;
   publish(channel: string, data: unknown, type?: string): Promise<number>;
   close(): Promise<void>;
 }
 
-/** A hub's subscriptions without its HTTP side: a log in memory, the true engine, the true sender. */
+/**
+ * A hub's subscriptions without its HTTP side: a log in memory, with the real engine and the real
+ * sender.
+ */
 export async function openSubscriptionKit({
   persisted = { log: createMemoryLog(), state: createMemoryState() },
   settings = {},
@@ -115,7 +118,7 @@ export async function openSubscriptionKit({
   };
 }
 
-/** The path of an event without limits that a test would reach. */
+/** The path of an event, without limits that a test would reach. */
 function createCore(log: Log, world: World): { readonly feed: Feed; readonly publisher: Publisher } {
   const rules = new ChannelRules([], {
     retain: 'history',
@@ -175,9 +178,9 @@ export interface Received {
 export interface Receiver {
   readonly url: string;
   readonly received: Received[];
-  /** What is answered, by default 204. */
+  /** The answer to requests, by default 204. */
   answer: (received: Received, response: ServerResponse, request: IncomingMessage) => void;
-  /** Resolves when what has been received satisfies a condition. */
+  /** Resolves when the received requests satisfy a condition. */
   until(condition: (received: readonly Received[]) => boolean): Promise<void>;
 }
 
@@ -216,12 +219,12 @@ export async function openReceiver(): Promise<Receiver> {
   return Object.assign(receiver, { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook` });
 }
 
-/** An answer of nothing but a status, for `Receiver.answer`. */
+/** An answer with a status only, for `Receiver.answer`. */
 export function answerWith(status: number): Receiver['answer'] {
   return (_received, response) => response.writeHead(status).end();
 }
 
-/** What a test wants: a trusted webhook, unless it says otherwise. */
+/** A trusted webhook with the defaults of the tests. */
 export function webhook(url: string, options: Partial<NewSubscription> = {}, delivery: object = {}): NewSubscription {
   return {
     owner: { key: undefined, user: undefined },

@@ -1,6 +1,6 @@
 import type { StorageOptions } from '../storage/home.ts';
 
-/** Options for the storage of a test, which must not report anything. */
+/** Options for the storage of a test, which must not report any error. */
 export function testStorageOptions(data: string, options: Partial<StorageOptions> = {}): StorageOptions {
   const fail = (fields: object, message: string): never => {
     throw new Error(`${message}: ${JSON.stringify(fields)}`);

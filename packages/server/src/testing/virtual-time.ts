@@ -4,28 +4,30 @@ import type { SubscriptionSettings } from '../subscriptions/state/settings.ts';
 import { systemWorld, type World } from '../operate/world.ts';
 import { openSubscriptionKit, webhook, type PersistedState, type SubscriptionKit } from './subscription-kit.ts';
 
-/** A hub's subscriptions on a clock that stands still unless it is moved, with the settings that a hub has by itself. */
+/**
+ * A hub's subscriptions with a clock that only the test advances, and with the default settings.
+ */
 export interface VirtualTime {
   readonly kit: SubscriptionKit;
   nowMs(): number;
-  /** Moves the clock in steps of no more than `hopMs`, and in each waits for all that is due to be over. */
+  /** Advances the clock in steps of at most `hopMs`, and waits in each step for all due work. */
   advance(durationMs: number, hopMs?: number): Promise<void>;
   /**
-   * Moves the clock in steps until there is what is waited for. Steps are a fiftieth of what has passed since the last thing happened, so
-   * that everything is on time by 2 %, or by 50 ms.
-   * @throws Error when it has not come after `durationMaxMs`
+   * Advances the clock in steps until the condition is true. A step is a fiftieth of the time since
+   * the last activity, so that everything is on time by 2 %, or by 50 ms.
+   * @throws Error if the condition is false after `durationMaxMs`
    */
   until(condition: () => boolean, durationMaxMs: number): Promise<void>;
-  /** Waits until nothing is under way, and nothing due. */
+  /** Waits until no work is in flight or due. */
   settle(): Promise<void>;
 }
 
-/** Timers are asked to come so much too early that each turn of the event loop finds out whether they are due. */
+/** Timers fire so much too early that each turn of the event loop checks whether they are due. */
 const SPEED = 1e15;
 const STEP_MIN_MS = 50;
 const STEP_FRACTION = 0.02;
 
-/** As a hub has them unless it is told otherwise. */
+/** The hub's defaults. */
 export const DEFAULTS: SubscriptionSettings = parseConfig({}).subscriptions;
 
 export const SECOND_MS = 1000;
@@ -33,7 +35,7 @@ export const MINUTE_MS: number = 60 * SECOND_MS;
 export const HOUR_MS: number = 60 * MINUTE_MS;
 export const DAY_MS: number = 24 * HOUR_MS;
 
-/** @param before whose log and state it goes on with, and whose time; to be closed */
+/** @param before the kit whose log, state and time it continues with; the caller closes it */
 export async function openVirtualTime(before?: {
   readonly kit: PersistedState;
   nowMs(): number;
@@ -84,7 +86,7 @@ export async function openVirtualTime(before?: {
   };
 }
 
-/** A webhook as one is that says nothing of how it is to be sent to. */
+/** A webhook with the hub's default settings for its requests. */
 export function defaultWebhook(
   url: string,
   options: Partial<NewSubscription> = {},
@@ -95,7 +97,7 @@ export function defaultWebhook(
   return webhook(url, { concurrencyMax: concurrency, ...options }, { timeoutMs, retryDelaysMs, ...delivery });
 }
 
-/** What was told of subscriptions, the oldest first. */
+/** The lifecycle events of subscriptions, the oldest first. */
 export async function lifecycleEventsOf({ log }: PersistedState): Promise<readonly RecordedLifecycleEvent[]> {
   const { head } = log.state;
   const query = { patterns: ['polycast.subscriptions.*'], types: undefined, after: 0, through: head } as const;
@@ -113,7 +115,7 @@ export interface RecordedLifecycleEvent {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
-/** Every timer that is due, and then every immediate that it asked for, has had its turn. */
+/** Waits until every due timer, and every immediate that it set, has run. */
 function eventLoopTurn(): Promise<void> {
   return new Promise((resolve) => setTimeout(() => setImmediate(resolve), 1));
 }

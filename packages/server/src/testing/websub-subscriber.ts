@@ -3,20 +3,23 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 
 /**
- * A WebSub subscriber as the specification describes one, for tests: it shares no code with the hub, and knows of it only what goes
- * over the wire.
+ * A WebSub subscriber after the specification, for tests. It shares no code with the hub, and uses
+ * only the wire.
  */
 export class WebSubSubscriber {
   readonly #server: Server;
-  /** Whatever came, in the order in which it came. */
+  /** All received requests, in order. */
   readonly verifications: Verification[] = [];
   readonly denials: Denial[] = [];
   readonly deliveries: Delivery[] = [];
-  /** What it has asked for itself: topic, callback, and the secret that it gave. Nothing else is confirmed, or believed. */
+  /** The topic, callback and secret of its own requests. It confirms and accepts nothing else. */
   readonly #requests: { mode: string; topic: string; path: string; secret: string | undefined }[] = [];
-  /** How it answers to a question; another one makes a subscriber that does not agree, or that is broken. */
+  /**
+   * Its answer to a verification. Another function makes a subscriber that refuses, or that is
+   * broken.
+   */
   answer: (verification: Verification, response: ServerResponse) => void = (verification, response) => {
-    // Section 5.3.1: what it has not asked for, it must not confirm.
+    // Section 5.3.1: it must not confirm a subscription that it did not request.
     const isOwn = this.#requests.some(
       ({ mode, topic, path }) =>
         mode === verification.mode && topic === verification.topic && verification.path.startsWith(path),
@@ -24,7 +27,7 @@ export class WebSubSubscriber {
     if (isOwn) response.end(verification.challenge);
     else response.writeHead(404).end();
   };
-  /** How it answers to content. */
+  /** Its answer to content. */
   receive: (delivery: Delivery, response: ServerResponse) => void = (_delivery, response) => {
     response.writeHead(202).end();
   };
@@ -52,7 +55,7 @@ export class WebSubSubscriber {
     return new Promise((resolve) => this.#server.close(() => resolve()));
   }
 
-  /** Section 8: what it takes for the topic's content: with a secret, only what is signed with it. */
+  /** Section 8: the content that it accepts. With a secret, only content that is signed with it. */
   get contents(): readonly string[] {
     const isAuthenticContent = (delivery: Delivery): boolean => {
       const request = this.#requests.findLast(({ mode, path }) => mode === 'subscribe' && path === delivery.path);
@@ -61,7 +64,7 @@ export class WebSubSubscriber {
     return this.deliveries.filter(isAuthenticContent).map(({ body }) => body.toString());
   }
 
-  /** Section 4: what the topic says of its hub and of itself, by its headers. */
+  /** Section 4: the hub and the topic in the `Link` headers of the topic. */
   async discover(topic: string): Promise<{ readonly hub: string; readonly self: string }> {
     const response = await fetch(topic, { method: 'HEAD' });
     const links = linksOf(response.headers.get('link') ?? '');
@@ -139,11 +142,11 @@ export interface Delivery {
   readonly path: string;
   readonly headers: IncomingMessage['headers'];
   readonly body: Buffer;
-  /** By relation. */
+  /** The links, by relation. */
   readonly links: ReadonlyMap<string, string>;
 }
 
-/** Section 8: whether content is from whoever knows the secret. */
+/** Section 8: whether the signature of the content is valid. */
 export function isAuthentic({ headers, body }: Delivery, secret: string): boolean {
   const [algorithm = '', hex = ''] = String(headers['x-hub-signature'] ?? '').split('=');
   if (!['sha1', 'sha256', 'sha384', 'sha512'].includes(algorithm)) return false;
@@ -152,7 +155,7 @@ export function isAuthentic({ headers, body }: Delivery, secret: string): boolea
   return given.length === expected.length && timingSafeEqual(given, expected);
 }
 
-/** RFC 8288, as far as hubs need it. */
+/** Parses RFC 8288, as far as hubs use it. */
 function linksOf(header: string | undefined): ReadonlyMap<string, string> {
   const links = new Map<string, string>();
   for (const [, target = '', parameters = ''] of (header ?? '').matchAll(/<([^>]*)>((?:\s*;\s*[^,;]+)*)/g)) {

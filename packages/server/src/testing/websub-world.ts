@@ -4,20 +4,23 @@ import { WebSubSubscriber } from './websub-subscriber.ts';
 
 const WAIT = { interval: 5 };
 
-/** A hub whose channels below `news` are public, and a subscriber that it may send to. */
+/** A hub whose channels below `news` are public, and a subscriber to which it may send. */
 export interface WebSubWorld {
   readonly hub: AuthenticatedHub;
-  /** The administrator's. */
+  /** The administrator's key. */
   readonly key: string;
   readonly subscriber: WebSubSubscriber;
   readonly endpoint: string;
   topic(channel: string): string;
-  /** Asks, for the public topic and the usual callback unless something else is given. Resolves with the status. */
+  /**
+   * Requests a subscription, by default to the public topic with the usual callback. Resolves with
+   * the status.
+   */
   ask(parameters?: Readonly<Record<string, string | undefined>>): Promise<number>;
-  /** Asks and waits until the hub has kept it. */
+  /** Requests a subscription, and waits until the hub has stored it. */
   subscribe(parameters?: Readonly<Record<string, string | undefined>>): Promise<void>;
   publish(channel: string, body: string | Buffer, contentType: string): Promise<void>;
-  /** Those that are kept, as an administrator sees them. */
+  /** The stored subscriptions, as an administrator sees them. */
   listSubscriptions(): Promise<readonly ListedSubscription[]>;
 }
 
@@ -31,7 +34,7 @@ export interface ListedSubscription {
 
 /**
  * @param speed how many times faster time passes for the hub
- * @param before the hub that there was on the same data folder
+ * @param before the earlier hub on the same data folder
  */
 export async function openWebSubWorld(settings: object = {}, speed = 1, before?: WebSubWorld): Promise<WebSubWorld> {
   const subscriber = before?.subscriber ?? (await WebSubSubscriber.start());

@@ -74,7 +74,7 @@ function kinds(parts: readonly HttpPart[]): string[] {
   return parts.map(({ kind }) => kind);
 }
 
-/** Each part as text; neighbours of a body are one. */
+/** Each part as text; adjacent parts of a body are joined. */
 function summary(parts: readonly HttpPart[]): string[] {
   const texts: string[] = [];
   for (const part of parts) {
