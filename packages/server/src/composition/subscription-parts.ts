@@ -30,6 +30,7 @@ export function subscriptionParts(
     random,
     limits: settings,
     ...auditedServices(engine.subscriptions, audit, auth.clock),
+    pullService: engine.pullService,
     settings: config.subscriptions,
     dialects: DIALECTS,
     sender: engine.sender,

@@ -54,7 +54,14 @@ export function createTransports(base: HubBase, needs: TransportNeeds): Transpor
     ...config.delivery,
     credentialHeaders: identity.site.headers,
   });
-  const pulls = { auth, feed, stats, subscriptions: engine.subscriptions, settings: subscriptions };
+  const pulls = {
+    auth,
+    feed,
+    stats,
+    subscriptions: engine.subscriptions,
+    pullService: engine.pullService,
+    settings: subscriptions,
+  };
   return {
     request: { auth, body },
     streams: {

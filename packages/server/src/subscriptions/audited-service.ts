@@ -42,7 +42,6 @@ function auditedService(service: SubscriptionReads & SubscriptionOperations, aud
     trace: (event) => service.trace(event),
     deliveryStatus: (id, record) => service.deliveryStatus(id, record),
     backlog: (id) => service.backlog(id),
-    pullService: service.pullService,
     async test(id, sample, by) {
       const attempt = await service.test(id, sample);
       const { channel, type } = sample;

@@ -4,6 +4,7 @@ import type { Publisher } from '../core/publish.ts';
 import { isWebhook, SUBSCRIPTION_STATES } from './state/definition.ts';
 import type { Dialects, VerificationResult } from './state/dialect.ts';
 import type { SubscriptionOperations, SubscriptionReads } from './state/ports.ts';
+import type { PullService } from './state/pull-service.ts';
 import type { Sender } from './state/sender.ts';
 import type { StoreChange, StoredSubscription, SubscriptionStore } from './state/subscription-store.ts';
 import type { SubscriptionSettings } from './state/settings.ts';
@@ -105,6 +106,8 @@ export class SubscriptionEngine {
   #hasLostCommits = false;
   #sweepTimer: NodeJS.Timeout | undefined;
   readonly subscriptions: SubscriptionReads & SubscriptionOperations;
+  /** Pull subscriptions, for workers. */
+  readonly pullService: PullService;
   /** Sends every request to the addresses of others. */
   readonly sender: Sender;
 
@@ -156,13 +159,13 @@ export class SubscriptionEngine {
       nextAttempt,
     });
     this.#leaseManager = new LeaseManager({ ...parts, checkpoints, deadLetters, find: (id) => registry.pull(id) });
+    this.pullService = this.#leaseManager;
     this.#replays = new Replays({ consumerParts: this.#consumerParts, executor: this.#dispatcher, store });
     this.#expirations = new Expirations(clock, speed, (consumer) => void lifecycle.apply(consumer, 'lease_over'));
     this.subscriptions = new SubscriptionManager({
       ...parts,
       registry,
       lifecycle,
-      pullService: this.#leaseManager,
       replays: this.#replays,
       verification,
       deadLetters,

@@ -27,7 +27,6 @@ import type {
   SubscriptionReads,
   DeliveryStatus,
 } from './state/ports.ts';
-import type { PullService } from './state/pull-service.ts';
 import type { SubscriptionStore } from './state/subscription-store.ts';
 import type { SubscriptionSettings } from './state/settings.ts';
 import { transition } from './state/lifecycle.ts';
@@ -53,7 +52,6 @@ export interface SubscriptionManagerParts {
   readonly verification: EndpointVerification;
   readonly deadLetters: DeadLetters;
   readonly settings: SubscriptionSettings;
-  readonly pullService: PullService;
   readonly createConsumer: (subscription: Subscription) => SubscriptionConsumer;
   /** Starts a new consumer, or removes one for good. */
   readonly startConsumer: (consumer: SubscriptionConsumer) => void;
@@ -69,13 +67,11 @@ const IDEMPOTENCY_WINDOW_MS = 86_400_000;
 /** Implements the reads of durable subscriptions, and the operations on them. */
 export class SubscriptionManager implements SubscriptionReads, SubscriptionOperations {
   readonly #parts: SubscriptionManagerParts;
-  readonly pullService: PullService;
   /** Number of subscriptions that wait for their endpoint's verification during `create`. */
   #verifyingCount = 0;
 
   constructor(parts: SubscriptionManagerParts) {
     this.#parts = parts;
-    this.pullService = parts.pullService;
   }
 
   async create({

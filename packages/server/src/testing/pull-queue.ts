@@ -36,7 +36,7 @@ export async function openPullQueue(kit: SubscriptionKit, parts: Partial<NewSubs
 }
 
 export function pullQueueOf({ engine: deliveries }: SubscriptionKit, id: string): PullQueue {
-  const { pullService: pulls } = deliveries.subscriptions;
+  const { pullService: pulls } = deliveries;
   return {
     id,
     pull: (options = {}, signal = new AbortController().signal) =>

@@ -14,7 +14,7 @@ test("the number of an event's leases and their end are known after a restart; t
   const queue = await openPullQueue(kit);
   const position = await kit.publish('jobs.a', 1);
   const [event] = await queue.pull();
-  kit.engine.subscriptions.pullService.release(queue.id, [event?.lease ?? ''], 0);
+  kit.engine.pullService.release(queue.id, [event?.lease ?? ''], 0);
   const [again] = await queue.pull({ leaseMs: 600_000 });
   const dueMs = again?.leaseEndsMs ?? 0;
   const open = { state: 'in_flight', tries: 2, dueMs };

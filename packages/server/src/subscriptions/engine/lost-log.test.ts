@@ -224,7 +224,7 @@ test.each(['webhook', 'pull'])(
     if (kind === 'pull') {
       const queue = pullQueueOf(next, id);
       const [gap] = await queue.pull({ ...WAITING, countMax: 1 });
-      subscriptions.pullService.release(id, [gap?.lease ?? ''], 0);
+      next.engine.pullService.release(id, [gap?.lease ?? ''], 0);
       expect((await queue.pull({ ...WAITING, countMax: 1 })).map(dataOf)).toEqual([1]);
     } else await receiver.until(({ length }) => length === 2);
     expect(await subscriptions.deadLetters(id, { limit: 10 })).toEqual([]);

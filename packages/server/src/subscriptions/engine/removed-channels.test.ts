@@ -80,7 +80,7 @@ test('concurrent retries of all dead letters together open no more events than t
   for (let count = 0; count < 20; count++) {
     await kit.publish('a', count);
     const events = await queue.pull({ countMax: 1, waitMs: 10_000 });
-    subscriptions.pullService.release(
+    kit.engine.pullService.release(
       queue.id,
       events.map(({ lease }) => lease),
       0,

@@ -1,5 +1,6 @@
 import type { EventTypes } from '../../core/events/event-types.ts';
 import type { Dialects } from '../state/dialect.ts';
+import type { PullService } from '../state/pull-service.ts';
 import type { Sender } from '../state/sender.ts';
 import type { AuditedServices } from '../audited-service.ts';
 import type { SubscriptionSettings } from '../state/settings.ts';
@@ -12,6 +13,8 @@ export interface SubscriptionParts extends HistoryParts, AuditedServices {
   readonly sessions: Sessions;
   readonly random: Random;
   readonly limits: RequestLimits;
+  /** Pull subscriptions, for workers. */
+  readonly pullService: PullService;
   readonly settings: SubscriptionSettings;
   readonly dialects: Dialects;
   readonly sender: Pick<Sender, 'send' | 'urlProblem'>;

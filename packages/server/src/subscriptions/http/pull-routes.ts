@@ -121,7 +121,7 @@ const COUNTED = {
 };
 
 async function pull(parts: PullParts, request: AuthorizedRequest, current: CurrentSubscription): Promise<void> {
-  const { auth, feed, limits, subscriptions } = parts;
+  const { auth, feed, limits, pullService } = parts;
   const { principal } = request;
   const { count: countMax, waitSeconds, leaseSeconds } = await request.parse(parts.bodies.pull);
   const subscription = current();
@@ -135,19 +135,19 @@ async function pull(parts: PullParts, request: AuthorizedRequest, current: Curre
   const leaseMs = leaseSeconds === undefined ? undefined : leaseSeconds * 1000;
   const options: PullOptions = { countMax, bytesMax, waitMs, leaseMs };
   const events = await (waitMs === 0
-    ? subscriptions.pullService.pull(id, options, NEVER_CANCELLED)
+    ? pullService.pull(id, options, NEVER_CANCELLED)
     : whileWaiting(new WaitingPull(parts, request, subscription), ({ signal }) =>
-        subscriptions.pullService.pull(id, options, signal),
+        pullService.pull(id, options, signal),
       ));
   // The client has disconnected, so it did not receive the events.
-  if (request.isClosed) return subscriptions.pullService.returnUndelivered(id, events.map(leaseOf));
+  if (request.isClosed) return pullService.returnUndelivered(id, events.map(leaseOf));
   try {
     request.check();
     if (current().definition.version !== version)
       await authorizeDelivery(parts, principal, current().definition.channels, undefined);
     request.check();
   } catch (error) {
-    subscriptions.pullService.returnUndelivered(id, events.map(leaseOf));
+    pullService.returnUndelivered(id, events.map(leaseOf));
     throw error;
   }
   const pieces = [BODY_START, leasedEventsJson(feed.epoch, events), BODY_END];
@@ -166,33 +166,33 @@ async function whileWaiting<Result>(
 }
 
 async function acknowledge(parts: PullParts, request: AuthorizedRequest, current: CurrentSubscription): Promise<void> {
-  const { subscriptions, bodies } = parts;
+  const { pullService, bodies } = parts;
   const body = await request.object();
   const { definition } = current();
   const { leases: held = [], through } = parseBody(bodies.acknowledgement, body);
   if (through !== undefined) {
-    const count = subscriptions.pullService.acknowledgeThrough(definition.id, through);
+    const count = pullService.acknowledgeThrough(definition.id, through);
     return request.respondJson(200, { count, notHeld: [] });
   }
-  request.respondJson(200, leaseResults(held, subscriptions.pullService.acknowledge(definition.id, held)));
+  request.respondJson(200, leaseResults(held, pullService.acknowledge(definition.id, held)));
 }
 
 async function release(parts: PullParts, request: AuthorizedRequest, current: CurrentSubscription): Promise<void> {
   const body = await request.object();
   const { definition } = current();
   const { leases, delaySeconds } = parseBody(parts.bodies.release, body);
-  const outcomes = parts.subscriptions.pullService.release(definition.id, leases, delaySeconds * 1000);
+  const outcomes = parts.pullService.release(definition.id, leases, delaySeconds * 1000);
   request.respondJson(200, leaseResults(leases, outcomes));
 }
 
 async function extend(parts: PullParts, request: AuthorizedRequest, current: CurrentSubscription): Promise<void> {
-  const { auth, subscriptions, bodies } = parts;
+  const { auth, pullService, bodies } = parts;
   const body = await request.object();
   const { definition } = current();
   const { leases, leaseSeconds } = parseBody(bodies.extension, body);
   if (definition.delivery.kind !== 'pull') throw notForPullingError();
   const leaseMs = leaseSeconds === undefined ? definition.delivery.leaseMs : leaseSeconds * 1000;
-  const outcomes = subscriptions.pullService.extend(definition.id, leases, leaseMs);
+  const outcomes = pullService.extend(definition.id, leases, leaseMs);
   const leaseEnds = timestampOrNull(auth.clock.nowMs() + leaseMs);
   request.respondJson(200, { ...leaseResults(leases, outcomes), leaseEnds });
 }

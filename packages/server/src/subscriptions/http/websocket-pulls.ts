@@ -7,7 +7,7 @@ import { invalidMessage } from '../../http/refusals.ts';
 import { toPolycastError } from '../../http/respond.ts';
 import type { TransportStats } from '../../streams/stream-parts.ts';
 import type { PullingSession, PullOperation, PullResult, SocketPulls } from '../../streams/socket-pulls.ts';
-import type { Subscription, SubscriptionService } from '../state/ports.ts';
+import type { Subscription, SubscriptionReads } from '../state/ports.ts';
 import type { PullOptions, PullService } from '../state/pull-service.ts';
 import { noSuchSubscription } from '../state/refusals.ts';
 import type { SubscriptionSettings } from '../state/settings.ts';
@@ -27,7 +27,8 @@ export interface WebSocketPullParts {
   readonly auth: AuthParts;
   readonly feed: Feed;
   readonly stats: TransportStats;
-  readonly subscriptions: Pick<SubscriptionService, 'get' | 'pullService'>;
+  readonly subscriptions: Pick<SubscriptionReads, 'get'>;
+  readonly pullService: PullService;
   readonly settings: Pick<SubscriptionSettings, 'leaseMaxSeconds'>;
 }
 
@@ -82,7 +83,7 @@ export class WebSocketPulls implements SocketPulls {
   }
 
   get #pullService(): PullService {
-    return this.#parts.subscriptions.pullService;
+    return this.#parts.pullService;
   }
 
   async #pull(subscription: Subscription, { members }: PullOperation): Promise<PullResult> {

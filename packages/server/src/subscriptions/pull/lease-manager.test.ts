@@ -55,7 +55,7 @@ test('an acknowledgement up to a position includes every lease up to it, of any 
   await publishAll(kit, 'jobs.a', 1, 2, 3, 4);
   const events = [...(await queue.pull({ countMax: 2 })), ...(await queue.pull())];
   const { position } = events[2] as LeasedEvent;
-  expect(kit.engine.subscriptions.pullService.acknowledgeThrough(queue.id, position)).toBe(3);
+  expect(kit.engine.pullService.acknowledgeThrough(queue.id, position)).toBe(3);
   expect(queue.acknowledge(...events)).toEqual(['not_held', 'not_held', 'not_held', 'ok']);
 });
 
@@ -83,7 +83,7 @@ test('a released event is delivered again, after the delay, with a higher count'
   const queue = await openPullQueue(kit);
   await publishAll(kit, 'jobs.a', 1, 2);
   const events = await queue.pull();
-  const { pullService: pulls } = kit.engine.subscriptions;
+  const { pullService: pulls } = kit.engine;
   const [first, second] = events.map(({ lease }) => lease) as [string, string];
   expect(pulls.release(queue.id, [first, 'nobody'], 0)).toEqual(['ok', 'not_held']);
   expect(pulls.release(queue.id, [second], 100_000)).toEqual(['ok']);
@@ -103,7 +103,7 @@ test('an event that was released too often is a dead letter', async () => {
   await publishAll(kit, 'jobs.a', 1);
   for (let delivery = 1; delivery <= 3; delivery++) {
     const [event] = await queue.pull({ waitMs: 10_000 });
-    kit.engine.subscriptions.pullService.release(queue.id, [(event as LeasedEvent).lease], 0);
+    kit.engine.pullService.release(queue.id, [(event as LeasedEvent).lease], 0);
   }
   expect(await queue.pull()).toEqual([]);
   expect(await kit.engine.subscriptions.deadLetters(queue.id, { limit: 10 })).toHaveLength(1);
@@ -116,11 +116,11 @@ test('an extended lease is not given to another worker', async () => {
   await publishAll(kit, 'jobs.a', 1);
   const events = await queue.pull({ leaseMs: 5_000 });
   const leases = events.map(({ lease }) => lease);
-  expect(kit.engine.subscriptions.pullService.extend(queue.id, leases, 3_600_000)).toEqual(['ok']);
+  expect(kit.engine.pullService.extend(queue.id, leases, 3_600_000)).toEqual(['ok']);
   await travel.advance(60_000);
   expect(await queue.pull()).toEqual([]);
   expect(queue.acknowledge(...events)).toEqual(['ok']);
-  expect(kit.engine.subscriptions.pullService.extend(queue.id, leases, 1000)).toEqual(['not_held']);
+  expect(kit.engine.pullService.extend(queue.id, leases, 1000)).toEqual(['not_held']);
 });
 
 test('in per-channel order the next event of a channel follows the acknowledgement; other channels do not wait', async () => {
@@ -134,7 +134,7 @@ test('in per-channel order the next event of a channel follows the acknowledgeme
   queue.acknowledge(first[0] as LeasedEvent);
   const second = await queue.pull();
   expect(second.map(dataOf)).toEqual(['a2']);
-  kit.engine.subscriptions.pullService.release(queue.id, [(second[0] as LeasedEvent).lease], 0);
+  kit.engine.pullService.release(queue.id, [(second[0] as LeasedEvent).lease], 0);
   expect((await queue.pull({ waitMs: 10_000 })).map((event) => [dataOf(event), event.delivery])).toEqual([['a2', 2]]);
 });
 
@@ -227,7 +227,7 @@ test('leases survive a restart: no other worker receives the event, and it can b
   const reopened = pullQueueOf(again, queue.id);
   expect(await reopened.pull()).toEqual([]);
   expect(reopened.acknowledge(first)).toEqual(['ok']);
-  again.engine.subscriptions.pullService.release(queue.id, [second.lease], 0);
+  again.engine.pullService.release(queue.id, [second.lease], 0);
   const events = await reopened.pull({ waitMs: 10_000 });
   expect(events.map((event) => [dataOf(event), event.delivery])).toEqual([[2, 2]]);
 });
@@ -293,7 +293,7 @@ test('a gap of retention is delivered in order, with a lease, until it is acknow
   await publishAll(again, 'jobs.a', 'kept');
   const [gap] = (await reopened.pull({ waitMs: 10_000 })) as [LeasedEvent];
   expect(`{${Buffer.from(gap.body).toString()}`).toContain('"type":"polycast.gap"');
-  again.engine.subscriptions.pullService.release(queue.id, [gap.lease], 0);
+  again.engine.pullService.release(queue.id, [gap.lease], 0);
   const [redelivered] = (await reopened.pull({ waitMs: 10_000 })) as [LeasedEvent];
   expect(redelivered).toMatchObject({ delivery: 2, body: gap.body });
   reopened.acknowledge(redelivered);
@@ -318,7 +318,7 @@ test('a queue without workers reads nothing', async () => {
   const queue = await openPullQueue(kit);
   await publishAll(kit, 'jobs.a', 1);
   queue.acknowledge(...(await queue.pull()));
-  await vi.waitFor(() => expect((kit.engine.subscriptions.pullService as LeaseManager).queueCount).toBe(0));
+  await vi.waitFor(() => expect((kit.engine.pullService as LeaseManager).queueCount).toBe(0));
 });
 
 test('an event that did not reach its worker is delivered again, and not counted', async () => {
@@ -328,7 +328,7 @@ test('an event that did not reach its worker is delivered again, and not counted
   for (let times = 0; times < 10; times++) {
     const [event] = (await queue.pull({ waitMs: 10_000 })) as [LeasedEvent];
     expect(event.delivery).toBe(1);
-    kit.engine.subscriptions.pullService.returnUndelivered(queue.id, [event.lease]);
+    kit.engine.pullService.returnUndelivered(queue.id, [event.lease]);
     expect(queue.acknowledge(event)).toEqual(['not_held']);
   }
 });
@@ -344,7 +344,7 @@ test('a retried dead letter is delivered to a waiting worker, and becomes one ag
   const giveBack = async (): Promise<void> => {
     const [event] = (await queue.pull({ waitMs: 10_000 })) as [LeasedEvent];
     expect(dataOf(event)).toBe(1);
-    subscriptions.pullService.release(queue.id, [event.lease], 0);
+    kit.engine.pullService.release(queue.id, [event.lease], 0);
   };
   await giveBack();
   const waiting = giveBack();
@@ -369,7 +369,7 @@ test('a retried dead letter is delivered after a restart too, although its type 
   const bad = await queue.pull({ countMax: 2 });
   expect([first, ...bad].map(dataOf)).toEqual([1, 'one bad', 'other bad']);
   const leases = bad.map(({ lease }) => lease);
-  subscriptions.pullService.release(queue.id, leases, 0);
+  kit.engine.pullService.release(queue.id, leases, 0);
   // The cursor is before these events, because event 2 has not been leased.
   expect(await subscriptions.retryDeadLetters(queue.id, undefined)).toBe(2);
   const events = await queue.pull({ countMax: 2 });

@@ -13,7 +13,6 @@ import type {
   SubscriptionStatus,
   WebhookDefinition,
 } from './definition.ts';
-import type { PullService } from './pull-service.ts';
 
 export interface Subscription {
   readonly definition: SubscriptionDefinition;
@@ -85,8 +84,6 @@ export interface SubscriptionReads {
   deliveryStatus(id: string, record: StoredRecord): DeliveryStatus | undefined;
   /** The pending events of a subscription, and its lag. */
   backlog(id: string): Backlog;
-  /** Pull subscriptions, for workers. */
-  readonly pullService: PullService;
 }
 
 /**
