@@ -4,7 +4,7 @@ import { publish, refusal } from './steps.ts';
 /** Sections 10 and 12: a single channel, and the health of the hub. */
 export const CHANNELS: readonly Case[] = [
   {
-    name: 'a channel shows its newest data, with what is known of it',
+    name: 'a channel shows its newest data, with its id, type and time',
     sections: ['10.1'],
     steps: [
       { request: 'GET /v1/channels/{c}', answer: refusal('channel_empty') },
@@ -88,7 +88,7 @@ export const CHANNELS: readonly Case[] = [
     ],
   },
   {
-    name: 'history goes page by page, both ways',
+    name: 'history is read page by page, in both directions',
     sections: ['10.2'],
     steps: [
       {
@@ -131,7 +131,7 @@ export const CHANNELS: readonly Case[] = [
     ],
   },
   {
-    name: 'whoever runs it is told how it is',
+    name: 'health and metrics report the state of the hub',
     sections: ['12'],
     steps: [
       { request: 'GET /healthz', answer: { status: 200 } },

@@ -9,7 +9,7 @@ const INVALID_TIMES = ['yesterday', '', 5, '2026-01-02', '2026-01-02T03:04:05', 
 /** Section 8.5. */
 export const CLOUDEVENTS: readonly Case[] = [
   {
-    name: 'what contradicts a CloudEvent, or CloudEvents, is refused; a condition holds for one as for any other event',
+    name: 'an invalid CloudEvent or a contradictory header is refused; a condition applies as for any other event',
     sections: ['8.5', '8.3'],
     steps: [
       ...INVALID_TIMES.map((time) =>
@@ -46,7 +46,7 @@ export const CLOUDEVENTS: readonly Case[] = [
     ],
   },
   {
-    name: 'CloudEvents come in three modes',
+    name: 'CloudEvents are accepted in three modes',
     sections: ['8.5', '8.1'],
     steps: [
       {

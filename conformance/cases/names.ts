@@ -49,7 +49,7 @@ export const NAMES: readonly Case[] = [
     ],
   },
   {
-    name: 'a cursor is 22 characters, and what is none is refused',
+    name: 'a cursor has 22 characters, and invalid ones are refused',
     sections: ['2.1'],
     steps: [
       publish({ channel: '{c}', data: 1 }, undefined, 'first'),
@@ -83,7 +83,7 @@ export const NAMES: readonly Case[] = [
     ],
   },
   {
-    name: 'earliest is all that is kept, now is what comes, and now is the default',
+    name: 'earliest means all stored events, now means new events, and now is the default',
     sections: ['2.2'],
     steps: [
       publish({ channel: '{c}', data: 1 }),
@@ -101,7 +101,7 @@ export const NAMES: readonly Case[] = [
     ],
   },
   {
-    name: 'a cursor of a log that is no more begins with a gap',
+    name: 'a cursor of a lost log begins with a gap',
     sections: ['2.3'],
     steps: [
       {

@@ -36,7 +36,7 @@ export const PUBLISHING: readonly Case[] = [
     ],
   },
   {
-    name: "the hub's own channels are published to by the hub alone, in whatever way it is asked",
+    name: 'only the hub publishes to its own channels, by any route',
     sections: ['13.1'],
     steps: [
       ...HUB_CHANNELS.flatMap((channel) => [
@@ -122,7 +122,7 @@ export const PUBLISHING: readonly Case[] = [
     ],
   },
   {
-    name: 'JSON that says that it is not in UTF-8 is not understood',
+    name: 'JSON with another charset than UTF-8 is refused',
     sections: ['8.1', '8.3'],
     steps: [
       ...['application/json', 'application/x-ndjson', 'application/cloudevents+json'].map((mediaType) => ({
@@ -142,7 +142,7 @@ export const PUBLISHING: readonly Case[] = [
     ],
   },
   {
-    name: 'a body of any media type is the data',
+    name: 'a body of any media type becomes the data',
     sections: ['8.3', '10.1'],
     steps: [
       ...[

@@ -86,7 +86,7 @@ const DONE = { state: 'done', tries: null, first: null, last: null, due: null };
 /** Section 14.6. */
 export const PULLING: readonly Case[] = [
   {
-    name: 'what is pulled has a lease: acknowledged it is done, given back it comes again, twice and no more',
+    name: 'a pulled event has a lease: acknowledged it is done, released it is delivered again, until its last delivery',
     sections: ['14.6'],
     steps: [
       create('none'),
@@ -125,7 +125,7 @@ export const PULLING: readonly Case[] = [
     ],
   },
   {
-    name: "in per-channel order a channel's next event comes when the one before is done, and waits until then",
+    name: "in per-channel order a channel's next event is delivered when the one before is done",
     sections: ['14.1', '14.6'],
     steps: [
       create('per-channel'),
@@ -143,7 +143,7 @@ export const PULLING: readonly Case[] = [
     ],
   },
   {
-    name: 'of a channel that is added, what comes after the cursor is delivered, also what was there before the change',
+    name: 'of an added channel, events after the cursor are delivered, including those from before the change',
     sections: ['14.1', '14.6'],
     steps: [
       create('none'),
@@ -177,7 +177,7 @@ export const PULLING: readonly Case[] = [
     ],
   },
   {
-    name: "what became of an event is asked for by its id, though it be another log's: nothing is taken for it",
+    name: 'an event of another log has no attempts and no deliveries, and its dead letter is not found',
     sections: ['14.1', '14.4'],
     steps: [
       create('none'),
@@ -197,7 +197,7 @@ export const PULLING: readonly Case[] = [
     ],
   },
   {
-    name: 'who begins after a cursor of another log is told of a gap, and then given all that is kept',
+    name: 'a subscription that begins after a cursor of another log receives a gap, and then all stored events',
     sections: ['14.6'],
     steps: [
       publish({ channel: '{c}', data: 'a' }),
@@ -220,7 +220,7 @@ export const PULLING: readonly Case[] = [
     ],
   },
   {
-    name: 'who pulls what is paused, asks for what there is not, or acts on what has changed, is told so',
+    name: 'a pull from a paused, an unknown or a changed subscription is refused with the reason',
     sections: ['9.1', '14.1', '14.6'],
     steps: [
       create('none'),
@@ -243,7 +243,7 @@ export const PULLING: readonly Case[] = [
     ],
   },
   {
-    name: 'on a WebSocket events come by themselves, as far as there is credit',
+    name: 'on a WebSocket events are pushed, as far as there is credit',
     sections: ['14.6'],
     steps: [
       create('none'),

@@ -21,7 +21,7 @@ export const READING: readonly Case[] = [
     ],
   },
   {
-    name: 'data is kept character for character, but for line breaks between tokens',
+    name: 'data is stored character for character, except for line breaks between tokens',
     sections: ['3.2'],
     steps: [
       publish(
@@ -43,7 +43,7 @@ export const READING: readonly Case[] = [
     ],
   },
   {
-    name: 'a latest channel keeps only its newest event, and what it replaced is no gap',
+    name: 'a latest channel keeps only its newest event, and replaced events cause no gap',
     sections: ['3.4', '2.3'],
     needs: 'rules',
     steps: [
@@ -65,7 +65,7 @@ export const READING: readonly Case[] = [
     ],
   },
   {
-    name: 'an ephemeral channel is read by those who come back soon, and keeps no history',
+    name: 'an ephemeral channel is read by clients that return soon, and has no history',
     sections: ['3.4'],
     needs: 'rules',
     steps: [
@@ -92,7 +92,7 @@ export const READING: readonly Case[] = [
     ],
   },
   {
-    name: 'Accept decides the form, and what cannot be had is refused',
+    name: 'Accept decides the form, and an unavailable one is refused',
     sections: ['4.1'],
     steps: [
       ...[
@@ -141,7 +141,7 @@ export const READING: readonly Case[] = [
     ],
   },
   {
-    name: 'HEAD is a short poll without the body, OPTIONS says what is allowed, all else 405',
+    name: 'HEAD is a short poll without the body, OPTIONS lists the methods, all others receive 405',
     sections: ['4.3'],
     steps: [
       publish({ channel: '{c}', data: 1 }),
@@ -168,7 +168,7 @@ export const READING: readonly Case[] = [
     ],
   },
   {
-    name: 'a poll answers at once, and the next one goes on from its cursor',
+    name: 'a poll is answered immediately, and the next one continues at its cursor',
     sections: ['5.1', '3.3'],
     steps: [
       ...three,
@@ -221,7 +221,7 @@ export const READING: readonly Case[] = [
     ],
   },
   {
-    name: 'If-None-Match gets 304 until there is something else',
+    name: 'If-None-Match receives 304 until there is something new',
     sections: ['5.2'],
     steps: [
       publish({ channel: '{c}', data: 1 }, undefined, 'e1'),
@@ -271,7 +271,7 @@ export const READING: readonly Case[] = [
     ],
   },
   {
-    name: 'a long poll that has something answers at once, one that has not when its time is over',
+    name: 'a long poll with an event is answered immediately, and one without when its time is over',
     sections: ['5.3'],
     steps: [
       ...three,
@@ -327,7 +327,7 @@ export const READING: readonly Case[] = [
     ],
   },
   {
-    name: 'large answers are compressed for those who take it',
+    name: 'large answers are compressed for clients that accept it',
     sections: ['5.5'],
     steps: [
       publish({ channel: '{c}', data: 'x'.repeat(2000) }),
@@ -349,7 +349,7 @@ export const READING: readonly Case[] = [
     ],
   },
   {
-    name: 'what retention has removed is told as a gap',
+    name: 'removed events are reported as a gap',
     sections: ['2.3', '10.2'],
     needs: 'rules',
     steps: [

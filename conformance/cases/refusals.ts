@@ -16,7 +16,7 @@ export const REFUSALS: readonly Case[] = [
     ],
   },
   {
-    name: 'half of a surrogate pair is kept within data, and no text of an envelope, a name or a description',
+    name: 'half of a surrogate pair is stored within data, and refused in an envelope, a name or a description',
     sections: ['3.2', '8.6', '9.1', '14.1'],
     steps: [
       publish('{"channel":"{c}","data":"\\ud800"}'),

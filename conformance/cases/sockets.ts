@@ -60,7 +60,7 @@ export const SOCKETS: readonly Case[] = [
     steps: [{ webSocket: '/v1/events', turns: [ready, { send: ' '.repeat(256 * 1024 + 1) }, { close: 1009 }] }],
   },
   {
-    name: 'operations that are refused say why, and the session goes on',
+    name: 'refused operations have a reason, and the session continues',
     sections: ['7.3'],
     steps: [
       {

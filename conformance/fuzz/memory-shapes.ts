@@ -26,19 +26,19 @@ const CHUNKED = 'Transfer-Encoding: chunked\r\n\r\n';
 const LETTER = Buffer.from('a');
 
 export const SHAPES: readonly MemoryShape[] = [
-  { name: 'a connection that says nothing', clients: 200, send: (hub) => plain(hub, '') },
+  { name: 'a silent connection', clients: 200, send: (hub) => plain(hub, '') },
   {
     name: 'half a head',
     clients: 100,
     send: (hub) => plain(hub, `GET / HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(8000)}`),
   },
   {
-    name: 'short polls for deep patterns that nobody else has',
+    name: 'short polls for unique deep patterns',
     clients: 20,
     send: (hub, seeded) => plain(hub, Array.from({ length: 10 }, () => poll(`${patterns(seeded)}`)).join('')),
   },
   {
-    name: 'long polls for deep patterns that nobody else has',
+    name: 'long polls for unique deep patterns',
     clients: 50,
     send: (hub, seeded) => plain(hub, poll(`${patterns(seeded)}&wait=60`)),
   },
@@ -49,7 +49,7 @@ export const SHAPES: readonly MemoryShape[] = [
       plain(hub, Array.from({ length: 20 }, () => poll(`channel=${uniquePattern(seeded)}&wait=60`)).join('')),
   },
   {
-    name: 'a WebSocket with deep patterns that nobody else has',
+    name: 'a WebSocket with unique deep patterns',
     clients: 50,
     send: (hub, seeded) =>
       webSocket(hub, [clientFrame(1, Buffer.from(JSON.stringify({ op: 'subscribe', channels: list(seeded) })))]),

@@ -34,11 +34,11 @@ export const TLS_SHAPES: readonly MemoryShape[] = [
     },
   },
   {
-    name: 'a handshake, and then nothing',
+    name: 'a handshake without a request',
     clients: 200,
     send: async (hub) => ({ raw: await rawConnection(hub), bytes: HANDSHAKE_BYTES }),
   },
-  { name: 'HTTP/2 that asks for nothing', clients: 200, send: (hub) => http2(hub, []) },
+  { name: 'HTTP/2 without a request', clients: 200, send: (hub) => http2(hub, []) },
   {
     name: 'HTTP/2: streams of long polls',
     clients: 20,
@@ -96,7 +96,7 @@ export const TLS_SHAPES: readonly MemoryShape[] = [
       ),
   },
   {
-    name: 'HTTP/2: pings and settings, whose answers are not read',
+    name: 'HTTP/2: pings and settings with unread answers',
     clients: 20,
     async send(hub) {
       const raw = await rawHttp2(hub);

@@ -33,7 +33,7 @@ export const FRAMES: readonly BadFrames[] = [
   { name: 'reserved bits', bytes: Buffer.from('f18000000000', 'hex'), code: 1002 },
   { name: 'compression that was not agreed on', bytes: Buffer.from('c18000000000', 'hex'), code: 1002 },
   { name: 'an opcode that is not known', bytes: Buffer.from('838000000000', 'hex'), code: 1002 },
-  { name: 'a continuation of nothing', bytes: clientFrame(0, letter), code: 1002 },
+  { name: 'a continuation without a message', bytes: clientFrame(0, letter), code: 1002 },
   {
     name: 'a message within a message',
     bytes: Buffer.concat([clientFrame(TEXT, letter, { final: false }), clientFrame(TEXT, letter)]),

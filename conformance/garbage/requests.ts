@@ -55,7 +55,7 @@ const HTTP: readonly Garbage[] = [
     code: 'unsupported_transfer_coding',
   },
   {
-    name: 'a transfer coding beside chunked',
+    name: 'a transfer coding in addition to chunked',
     bytes: `POST /v1/events HTTP/1.1\r\n${HOST}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n`,
     code: 'unsupported_transfer_coding',
   },
@@ -138,7 +138,7 @@ const API_REQUESTS: readonly Garbage[] = [
     code: 'not_acceptable',
   },
   {
-    name: 'a Last-Event-ID that is no cursor',
+    name: 'an invalid Last-Event-ID',
     bytes: `GET /v1/events?channel=a HTTP/1.1\r\n${HOST}Accept: text/event-stream\r\nLast-Event-ID: \xff\xfe\r\n\r\n`,
     code: 'invalid_cursor',
   },
@@ -153,7 +153,7 @@ const API_REQUESTS: readonly Garbage[] = [
     code: undefined,
   },
   {
-    name: 'a WebSocket key that is none',
+    name: 'an invalid WebSocket key',
     bytes: upgrade('Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: x\r\n'),
     code: 'invalid_header',
   },
@@ -203,7 +203,7 @@ const API_REQUESTS: readonly Garbage[] = [
     code: 'invalid_header',
   },
   {
-    name: 'a media type that is none',
+    name: 'an invalid media type',
     bytes: post('banana', 'hi', '', '/v1/channels/g/events'),
     code: 'unsupported_media_type',
   },

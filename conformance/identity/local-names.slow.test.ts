@@ -36,7 +36,7 @@ const REQUESTS: readonly (readonly [string, string, string])[] = [
   ['health', 'GET /healthz', ''],
   ['the description', 'GET /openapi.json', ''],
   ['a question of a page', 'OPTIONS /v1/events', 'Access-Control-Request-Method: POST\r\n'],
-  ['nothing that is there', 'GET /nothing', ''],
+  ['a missing path', 'GET /nothing', ''],
 ];
 
 async function start(more: object = {}): Promise<HubProcess> {

@@ -97,7 +97,7 @@ describe('each kind of refusal is logged', () => {
       'GET /v1/keys/{id}',
       () => call(`${world.hub.url}/v1/keys/none`, { headers: { Authorization: `Bearer ${world.issuer.token('7')}` } }),
     ],
-    ['an address that is none', 'not_found', 'none', () => call(`${world.hub.url}/${'x'.repeat(50)}`)],
+    ['an unknown path', 'not_found', 'none', () => call(`${world.hub.url}/${'x'.repeat(50)}`)],
   ] as const)('%s', async (_what, code, route, attempt) => {
     const before = await count(code, route);
     await attempt();

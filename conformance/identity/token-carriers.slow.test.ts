@@ -49,8 +49,8 @@ describe('with two tokens in one request', () => {
   const row = CHANNELS.find(({ channel }) => channel === 'inbox.7.letters') as ChannelRow;
   const token = (user: string): string => world.issuer.token(user);
   const both: readonly (readonly [string, () => Credentials, Outcome])[] = [
-    ["another user's token goes before the login", () => ({ token: token('8'), session: 'seven' }), 'forbidden'],
-    ['the token goes before the login of another', () => ({ token: token('7'), session: 'eight' }), 'allowed'],
+    ["another user's token overrides the login", () => ({ token: token('8'), session: 'seven' }), 'forbidden'],
+    ['the token overrides the login of another user', () => ({ token: token('7'), session: 'eight' }), 'allowed'],
     [
       'a wrong token is not made up for by a login',
       () => ({ token: world.issuer.forgedToken(), session: 'seven' }),
@@ -61,9 +61,9 @@ describe('with two tokens in one request', () => {
       () => ({ token: world.issuer.key('revoked'), session: 'seven' }),
       'unauthorized',
     ],
-    ['the header goes before the query', () => ({ token: token('8'), queryToken: token('7') }), 'forbidden'],
-    ['the query goes before the cookie', () => ({ queryToken: token('8'), cookieToken: token('7') }), 'forbidden'],
-    ['a token in a cookie goes before the login', () => ({ cookieToken: token('8'), session: 'seven' }), 'forbidden'],
+    ['the header overrides the query', () => ({ token: token('8'), queryToken: token('7') }), 'forbidden'],
+    ['the query overrides the cookie', () => ({ queryToken: token('8'), cookieToken: token('7') }), 'forbidden'],
+    ['a token in a cookie overrides the login', () => ({ cookieToken: token('8'), session: 'seven' }), 'forbidden'],
   ];
 
   describe.each(both)('%s', (_what, credentials, outcome) => {

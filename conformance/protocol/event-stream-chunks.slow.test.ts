@@ -48,9 +48,9 @@ test('each heartbeat is one complete chunk', async () => {
 
 test.each([
   ['over HTTP/1.0', 'HTTP/1.0', ''],
-  ['over HTTP/1.0 with a connection to be kept', 'HTTP/1.0', 'Connection: keep-alive\r\n'],
-  ['for who closes afterwards', 'HTTP/1.1', 'Connection: close\r\n'],
-  ['for who closes afterwards, among other things', 'HTTP/1.1', 'connection: TE , Close\r\nTE: trailers\r\n'],
+  ['over HTTP/1.0 with keep-alive', 'HTTP/1.0', 'Connection: keep-alive\r\n'],
+  ['with Connection: close', 'HTTP/1.1', 'Connection: close\r\n'],
+  ['with close among several Connection options', 'HTTP/1.1', 'connection: TE , Close\r\nTE: trailers\r\n'],
 ])('%s there are no chunks', async (_name, version, header) => {
   const channel = `plain-${Math.random().toString(36).slice(2)}`;
   const stream = await listen(version, `channel=${channel}`, header);

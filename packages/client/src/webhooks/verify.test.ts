@@ -120,7 +120,7 @@ test.each<[what: string, changes: Record<string, string | undefined>, code: stri
   ['with another id', { 'webhook-id': 'msg_other' }, 'wrong_signature'],
   ['with another time', { 'webhook-timestamp': '1614265331' }, 'wrong_signature'],
   ['with half a signature', { 'webhook-signature': VECTOR.signature.slice(0, 20) }, 'wrong_signature'],
-  ['with a signature that is no base64', { 'webhook-signature': 'v1,###' }, 'wrong_signature'],
+  ['with a signature that is not base64', { 'webhook-signature': 'v1,###' }, 'wrong_signature'],
   ['with an empty signature', { 'webhook-signature': 'v1,' }, 'wrong_signature'],
   ['with a scheme that is not known', { 'webhook-signature': 'v2,AAAA' }, 'no_signature'],
 ])('a request %s is refused', async (_what, changes, code) => {

@@ -64,12 +64,12 @@ const mistakes: readonly [name: string, args: readonly string[], message: RegExp
   ],
   ['arguments for options', ['access', 'explain', 'a'], /\nExample: npx polycast access explain --/],
   ['an argument too few', ['completion'], /an argument is missing: polycast completion <shell>/],
-  ['a channel that is none', ['publish', 'a..b', '1'], /"a..b" is not a channel/],
-  ['JSON that is none', ['publish', 'a', '{x'], /begins like JSON but is not valid JSON/],
+  ['an invalid channel', ['publish', 'a..b', '1'], /"a..b" is not a channel/],
+  ['invalid JSON', ['publish', 'a', '{x'], /begins like JSON but is not valid JSON/],
   ['no channel at all', ['publish'], /name a channel, or a --file/],
-  ['data beside a file', ['publish', 'a', '1', '--file', 'x'], /exclude each other/],
-  ['an address that is none', ['publish', 'a', '1', '--url', 'ftp://x'], /ftp:\/\/x is not the URL of a hub/],
-  ['a shell that is none', ['completion', 'csh'], /"csh" is not a known shell: bash, zsh, fish/],
+  ['data together with a file', ['publish', 'a', '1', '--file', 'x'], /exclude each other/],
+  ['an invalid address', ['publish', 'a', '1', '--url', 'ftp://x'], /ftp:\/\/x is not the URL of a hub/],
+  ['an unknown shell', ['completion', 'csh'], /"csh" is not a known shell: bash, zsh, fish/],
 ];
 
 test.each(mistakes)('%s prints an error, and ends with 2', async (_name, args, message) => {

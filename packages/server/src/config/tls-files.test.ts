@@ -37,8 +37,8 @@ test('a certificate with its key is valid, and so is no certificate', () => {
 
 test.each([
   ['a missing certificate', join(folder, 'nowhere'), keyFile, /^tls\.certificateFile: cannot be read: ENOENT/],
-  ['a certificate that is none', textFile, keyFile, /^tls\.certificateFile: .* contains no certificate in PEM/],
-  ['a key that is none', certificateFile, certificateFile, /^tls\.keyFile: .* contains no private key in PEM/],
+  ['an invalid certificate', textFile, keyFile, /^tls\.certificateFile: .* contains no certificate in PEM/],
+  ['an invalid key', certificateFile, certificateFile, /^tls\.keyFile: .* contains no private key in PEM/],
   ["another certificate's key", certificateFile, otherKeyFile, /^tls\.keyFile: .* is not the key of/],
 ])('%s is refused with an explanation', (_name, certificate, key, message) => {
   expect(() => checkTlsFiles({ certificateFile: certificate, keyFile: key })).toThrow(message);

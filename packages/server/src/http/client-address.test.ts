@@ -13,8 +13,8 @@ function addressSeen(peer: string, value: string | undefined, header: ForwardedH
 
 describe('X-Forwarded-For', () => {
   test.each([
-    ['nothing is told', '10.0.0.1', undefined, '10.0.0.1'],
-    ['the peer is no proxy of ours', '198.51.100.1', '203.0.113.1', '198.51.100.1'],
+    ['no header', '10.0.0.1', undefined, '10.0.0.1'],
+    ['the peer is not a trusted proxy', '198.51.100.1', '203.0.113.1', '198.51.100.1'],
     ['one proxy', '10.0.0.1', '203.0.113.1', '203.0.113.1'],
     ['two proxies', '10.0.0.1', '203.0.113.1, 192.0.2.1', '203.0.113.1'],
     ['made up before the first proxy', '10.0.0.1', '127.0.0.1,10.9.9.9, 203.0.113.1', '203.0.113.1'],

@@ -29,7 +29,7 @@ test('a new certificate is used for new connections, and open ones keep the old 
 });
 
 test.each([
-  ['a file that is none', (files: Files) => writeFileSync(files.certificate, 'no certificate')],
+  ['an invalid file', (files: Files) => writeFileSync(files.certificate, 'no certificate')],
   ['half of one', (files: Files) => writeFileSync(files.certificate, '-----BEGIN CERTIFICATE-----\nMIIB')],
   ['an empty one', (files: Files) => writeFileSync(files.key, '')],
   ['none at all', (files: Files) => rmSync(files.key)],

@@ -191,10 +191,10 @@ describe('interim answers', () => {
 describe('an answer that is not HTTP, or ends early', () => {
   test.each([
     ['another protocol', 'SSH-2.0-OpenSSH\r\n', 'answer'],
-    ['nothing but garbage', '\0\xff\xfe\r\n\r\n', 'answer'],
+    ['random bytes', '\0\xff\xfe\r\n\r\n', 'answer'],
     ['two lengths', `${OK}Content-Length: 1\r\nContent-Length: 2\r\n\r\nxx`, 'answer'],
     ['a length and chunks', `${OK}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, 'answer'],
-    ['chunks that are none', `${OK}Transfer-Encoding: chunked\r\n\r\nhello\r\n`, 'answer'],
+    ['invalid chunks', `${OK}Transfer-Encoding: chunked\r\n\r\nhello\r\n`, 'answer'],
     [
       'another protocol, agreed to',
       'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n',

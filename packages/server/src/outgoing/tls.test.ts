@@ -39,7 +39,7 @@ describe('a certificate', () => {
   });
 
   test.each<[kind: string, options: TlsOptions, host: string, authorities: string[]]>([
-    ['that nobody vouches for', OWN, 'localhost', []],
+    ['of an unknown authority', OWN, 'localhost', []],
     ['of another name', OWN, 'a.localhost', [OWN.cert]],
     ['of a name, for an address', OWN, '127.0.0.1', [OWN.cert]],
     ['that has expired', EXPIRED, 'localhost', [EXPIRED.cert]],

@@ -97,7 +97,7 @@ describe('the guard checks a URL before the proxy receives it', () => {
 describe('a failing proxy is reported without its answer', () => {
   test.each<[how: string, said: string]>([
     ['refuses', 'HTTP/1.1 403 Forbidden by rule 7\r\nContent-Length: 6\r\n\r\nsecret'],
-    ['wants to know who asks', 'HTTP/1.1 407 Proxy Authentication Required\r\n\r\nsecret'],
+    ['requires authentication', 'HTTP/1.1 407 Proxy Authentication Required\r\n\r\nsecret'],
     ['speaks no HTTP', 'SSH-2.0-secret\r\n\r\n'],
     ['never ends', `HTTP/1.1 200 OK\r\n${'X-Fill: secret\r\n'.repeat(5000)}`],
   ])('%s', async (_how, said) => {

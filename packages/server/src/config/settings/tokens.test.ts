@@ -33,7 +33,7 @@ test('one audience is a list of one', () => {
 });
 
 test.each<[what: string, issuer: object]>([
-  ['neither keys nor a jwksUrl, and a name that is no URL', { issuer: 'a' }],
+  ['neither keys nor a jwksUrl, and a name that is not a URL', { issuer: 'a' }],
   ['neither, and no name', { audience: 'hub' }],
   ['neither, and a URL by plain http', { issuer: 'http://login.example' }],
   ['neither, and a URL with a query', { issuer: 'https://login.example?tenant=1' }],

@@ -55,20 +55,20 @@ describe('retention', () => {
     trimOrders([state(over)], new ChannelRules([], { ...DEFAULTS, ...settings }), 10_000);
 
   test.each([
-    ['nothing within bounds', {}, {}, []],
+    ['nothing within the limits', {}, {}, []],
     ['nothing of an empty channel', { retain: 'none' as const }, { count: 0 }, []],
     ['too many', { historyCountMax: 9 }, {}, [{ channel: 'c', countMax: 9 }]],
     ['too large', { historyBytesMax: 499 }, {}, [{ channel: 'c', bytesMax: 499 }]],
     ['too old', {}, { oldestTimeMs: 8999 }, [{ channel: 'c', olderThanMs: 9000 }]],
     [
-      'all reasons at once',
+      'several reasons together',
       { historyCountMax: 1, historyBytesMax: 1 },
       { oldestTimeMs: 1 },
       [{ channel: 'c', countMax: 1, bytesMax: 1, olderThanMs: 9000 }],
     ],
     ['nothing without bounds', { historyCountMax: undefined, historyAgeMaxMs: undefined }, { oldestTimeMs: 1 }, []],
     [
-      'all but the newest of a latest channel, whatever its age',
+      'all but the newest event of a latest channel, of any age',
       { retain: 'latest' as const },
       { oldestTimeMs: 1 },
       [{ channel: 'c', countMax: 1 }],
@@ -79,6 +79,6 @@ describe('retention', () => {
       { count: 1, oldestTimeMs: 1 },
       [],
     ],
-    ['all of a channel that keeps nothing any more', { retain: 'none' as const }, {}, [{ channel: 'c', countMax: 0 }]],
+    ['all events of a channel that became ephemeral', { retain: 'none' as const }, {}, [{ channel: 'c', countMax: 0 }]],
   ])('%s', (_what, settings, over, expected) => expect(orders(settings, over)).toEqual(expected));
 });

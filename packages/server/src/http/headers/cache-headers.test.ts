@@ -95,7 +95,7 @@ test('a full page between two cursors may be shared, for the configured time', a
 test.each([
   ['that may still grow', 'news.a', 'after=CURSOR&limit=3'],
   ['that begins at no cursor', 'news.a', 'after=earliest&limit=2'],
-  ['that leaves out what its client has published', 'news.a', 'after=CURSOR&limit=2&client=c&exclude=self'],
+  ["without its client's own events", 'news.a', 'after=CURSOR&limit=2&client=c&exclude=self'],
   ['of channels that are not for everybody', 'chat.a', 'after=CURSOR&limit=2'],
   ['that not everybody may look back on', 'recent.a', 'after=CURSOR&limit=2'],
   ['of values that are replaced', 'price.*', 'after=CURSOR&limit=2'],

@@ -43,8 +43,14 @@ describe('an origin', () => {
 
   test.each([
     ['listed, may bring cookies', LISTED, 'https://www.shop.example', 'https://www.shop.example', 'true'],
-    ['listed beside all, may bring cookies', ['*', ...LISTED], 'https://shop.example', 'https://shop.example', 'true'],
-    ['any, may not', ['*', ...LISTED], 'https://evil.example', '*', undefined],
+    [
+      'listed in addition to *, may send cookies',
+      ['*', ...LISTED],
+      'https://shop.example',
+      'https://shop.example',
+      'true',
+    ],
+    ['any other with *, may not', ['*', ...LISTED], 'https://evil.example', '*', undefined],
     ['foreign, may not even read', LISTED, 'https://evil.example', undefined, undefined],
   ])('%s', (_name, allowed, origin, allowOrigin, credentials) => {
     const headers = corsOf(allowed, origin);
@@ -122,9 +128,9 @@ describe('cookies', () => {
     ['of an address that was typed', { 'sec-fetch-site': 'none' }, 'GET', true],
     ['of a program', {}, 'GET', true],
     ['of a program that publishes', json, 'POST', true],
-    ['of what may be a form', form, 'POST', false],
-    ['of what may be a beacon', {}, 'POST', false],
-    ['of what may be an upload', { 'content-type': 'multipart/form-data; boundary=x' }, 'POST', false],
+    ['with a media type of forms', form, 'POST', false],
+    ['with a media type of beacons', {}, 'POST', false],
+    ['with a media type of uploads', { 'content-type': 'multipart/form-data; boundary=x' }, 'POST', false],
     ['of an own form', { ...form, 'sec-fetch-site': 'same-origin' }, 'POST', true],
   ])('%s: %o, %s: %s', (_name, headers, method, speak) => {
     expect(new OriginPolicy([]).allowsCookies(request(headers, method))).toBe(speak);

@@ -37,7 +37,7 @@ test('a connection with a request in flight stays open', async () => {
 });
 
 test.each([
-  ['goes when its client has ended it', true, 10, true],
+  ['is closed when its client has ended it', true, 10, true],
   ['stays while there is much of it', true, 100_000, false],
   ['stays while its client may ask on', false, 10, false],
 ])('one whose answer is never written %s', async (_name, hasEnded, bytes, goes) => {

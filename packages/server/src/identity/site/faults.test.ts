@@ -40,7 +40,7 @@ const FAULTS: Readonly<Record<string, Behaviour>> = {
     };
     more();
   },
-  'says that a gigabyte comes': (_asked, response) =>
+  'announces a gigabyte': (_asked, response) =>
     void response.writeHead(200, { 'Content-Length': String(1024 * MiB) }).write('{'),
   'sends endless headers': (_asked, response) => {
     const timer = setInterval(
@@ -53,23 +53,23 @@ const FAULTS: Readonly<Record<string, Behaviour>> = {
   'sends HTML': (_asked, response) => void response.end('<h1>Welcome</h1>'),
   'sends a list': () => [{ user: '7', ttlSeconds: 60 }],
   'sends null': (_asked, response) => void response.end('null'),
-  'says nothing': (_asked, response) => void response.end(),
-  'says not how long': () => ({ user: '7' }),
-  'says a time that is none': () => ({ user: '7', ttlSeconds: '60' }),
-  'says no time at all': () => ({ user: '7', ttlSeconds: 0 }),
-  'says an endless time': (_asked, response) => void response.end('{"user":"7","ttlSeconds":1e999}'),
-  'says not who': () => ({ ttlSeconds: 60 }),
-  'says true': () => ({ user: true, ttlSeconds: 60 }),
-  'says an empty user': () => ({ user: '', ttlSeconds: 60 }),
-  'says a user with a line break': () => ({ user: 'a\r\nb', ttlSeconds: 60 }),
-  'says a user without end': () => ({ user: 'a'.repeat(129), ttlSeconds: 60 }),
-  'says what is not known': () => ({ user: '7', ttlSeconds: 60, admin: true }),
-  'grants what is no pattern': () => ({ user: '7', ttlSeconds: 60, subscribe: ['a..b'] }),
-  'grants what is no list': () => ({ user: '7', ttlSeconds: 60, publish: '>' }),
+  'answers with an empty body': (_asked, response) => void response.end(),
+  'omits the lifetime': () => ({ user: '7' }),
+  'sends an invalid lifetime': () => ({ user: '7', ttlSeconds: '60' }),
+  'sends a lifetime of 0': () => ({ user: '7', ttlSeconds: 0 }),
+  'sends an endless lifetime': (_asked, response) => void response.end('{"user":"7","ttlSeconds":1e999}'),
+  'omits the user': () => ({ ttlSeconds: 60 }),
+  'sends true as the user': () => ({ user: true, ttlSeconds: 60 }),
+  'sends an empty user': () => ({ user: '', ttlSeconds: 60 }),
+  'sends a user with a line break': () => ({ user: 'a\r\nb', ttlSeconds: 60 }),
+  'sends an overlong user': () => ({ user: 'a'.repeat(129), ttlSeconds: 60 }),
+  'sends an unknown member': () => ({ user: '7', ttlSeconds: 60, admin: true }),
+  'grants an invalid pattern': () => ({ user: '7', ttlSeconds: 60, subscribe: ['a..b'] }),
+  'grants something other than a list': () => ({ user: '7', ttlSeconds: 60, publish: '>' }),
   'grants without end': () => ({ user: '7', ttlSeconds: 60, publish: Array.from({ length: 101 }, (_, n) => `a.${n}`) }),
-  'claims what is no object': () => ({ user: '7', ttlSeconds: 60, claims: ['admin'] }),
+  'claims something other than an object': () => ({ user: '7', ttlSeconds: 60, claims: ['admin'] }),
   'claims without end': () => ({ user: '7', ttlSeconds: 60, claims: { a: 'x'.repeat(8192) } }),
-  'tells too much': () => ({ user: '7', ttlSeconds: 60, info: 'x'.repeat(4096) }),
+  'sends too much info': () => ({ user: '7', ttlSeconds: 60, info: 'x'.repeat(4096) }),
 };
 
 test.each(Object.entries(FAULTS))('a site that %s authenticates no user', async (_name, behave) => {

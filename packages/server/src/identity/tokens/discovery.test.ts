@@ -90,7 +90,7 @@ describe('an issuer that is configured by its URL alone', () => {
     ['has keys by plain http', { ...GOOD, jwks_uri: 'http://keys.example/certs' }],
     ['has keys behind a password', { ...GOOD, jwks_uri: 'https://me:secret@keys.example/certs' }],
     ['has keys in a file', { ...GOOD, jwks_uri: 'file:///etc/passwd' }],
-    ['is no JSON', '<html>'],
+    ['is not JSON', '<html>'],
     ['is null', null],
   ])('is refused when its description %s', async (_what, description) => {
     const made = rig(ISSUER, description);

@@ -57,7 +57,7 @@ describe('a JWK Set', () => {
     ['of a kind that is not known', { kty: 'MAGIC' }],
     ['no object', 'key'],
     ['null', null],
-    ['with a kid that is no text', { ...jwkOf(ES), kid: 7 }],
+    ['with a kid that is not a string', { ...jwkOf(ES), kid: 7 }],
   ])('ignores a key that is %s', (_what, jwk) => {
     expect(keysInSet(bytes({ keys: [jwk, jwkOf(ES, 'good')] }), ALL).map(({ kid }) => kid)).toEqual(['good']);
   });

@@ -103,7 +103,7 @@ describe('the commit delay', () => {
     { commits: [30, 34], waiting: 3, before: 0, isFilling: true, what: 'the first few of many' },
     { commits: [30, 34], waiting: 31, before: 3, isFilling: true, what: 'less than half of many' },
     { commits: [30, 34], waiting: 32, before: 31, isFilling: false, what: 'half of many' },
-    { commits: [30, 34], waiting: 3, before: 3, isFilling: false, what: 'what no more has come to' },
+    { commits: [30, 34], waiting: 3, before: 3, isFilling: false, what: 'no further appends' },
     { commits: [900, 30, 34], waiting: 40, before: 3, isFilling: false, what: 'as many as of late' },
   ])('$what: waits for another turn of the event loop: $isFilling', ({ commits, waiting, before, isFilling }) => {
     const commitDelay = new CommitDelay();

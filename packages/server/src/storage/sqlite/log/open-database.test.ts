@@ -51,7 +51,7 @@ describe('a file that cannot be opened is refused and not changed', () => {
       damage: (file) => rm(file).then(() => execute(file, 'CREATE TABLE other (a)')),
     },
     {
-      what: 'a database that says it is of another program',
+      what: "a database with another program's id",
       reason: 'corrupt',
       damage: (file) => execute(file, 'PRAGMA application_id = 1'),
     },

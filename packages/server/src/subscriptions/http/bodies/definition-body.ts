@@ -162,7 +162,7 @@ function channelsProblem(value: unknown, channelsMax: number): string | Polycast
 }
 
 const START_LENGTH_MAX = 64;
-/** The refusal of a start that is no text. */
+/** The refusal of a start that is not a string. */
 export const START_RULE = `must be a text of 1 to ${START_LENGTH_MAX} characters`;
 
 /** A start: a cursor, `earliest` or `now`. Errors: `invalid_cursor`. */

@@ -73,7 +73,7 @@ describe('the data alone', () => {
       'png!',
     ],
     [
-      'what looks like members',
+      'text that resembles members',
       '"cloudevent":{"id":"\\"data\\":}","source":"/data","n":1},"data":{"data":"}"}',
       'application/json',
       '{"data":"}"}',

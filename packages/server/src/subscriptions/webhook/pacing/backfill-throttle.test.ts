@@ -35,7 +35,7 @@ function create(): { readonly throttle: BackfillThrottle; readonly world: World 
 }
 
 test.each([
-  ['nobody is live', { idlePart: 0, live: 100 }],
+  ['there are no live readers', { idlePart: 0, live: 100 }],
   ['there is time left', { idlePart: 0.5, live: 1_000_000 }],
 ])('a backlog takes all the time while %s', (_while, load) => {
   const { throttle, world } = create();
