@@ -25,14 +25,17 @@ export interface FeedOptions {
   readonly allocate: (bytes: number) => Uint8Array;
   /** Memory that the interests with readers may take, in bytes. Equal interests count once. */
   readonly interestsBytesMax?: number;
-  /** Called with new events after the live readers have received them. */
+  /** Called with new events after their live readers were woken. A slow one receives them later. */
   readonly onDelivered: (records: readonly StoredRecord[]) => void;
 }
 
 /** Counters since the feed was created. */
 export interface FeedStats {
+  /** Pages that were read or counted in the log. */
   logReads: number;
+  /** Searches of the tail. A batch from the cache needs none. */
   tailHits: number;
+  /** Readers that new events have woken. */
   wakes: number;
 }
 
@@ -46,7 +49,8 @@ const TAIL_CHANNELS_MAX = 20_000;
  * readers. It holds the interests, and frames each batch once for all readers at one position.
  * Identical catch-up reads share one read.
  * Example: the tail holds positions 500 to 900. A reader at 880 gets its next batch from memory
- * (`next`); a reader at 20 is `behind` and reads a page of the log (`catchUp`).
+ * (`next`). A reader at 20 is `behind` and reads a page of the log (`catchUp`), unless the tail
+ * knows that its channels had no event between 20 and 500.
  */
 export class Feed {
   readonly #log: Log;

@@ -142,7 +142,7 @@ export class DeadLetters {
 
   /** Number of dead letters that may be opened now. */
   #availableOf({ tracker }: DurableConsumer): number {
-    return this.#parts.settings.openEventsMax - tracker.waiting - tracker.inFlight - tracker.lanes.countAside();
+    return this.#parts.settings.openEventsMax - tracker.awaitingRetry - tracker.inFlight - tracker.lanes.countAside();
   }
 
   #page(consumer: DurableConsumer, after: EventPosition | undefined, limit: number): Promise<readonly DeadLetter[]> {

@@ -42,8 +42,8 @@ export type StoredProgress = Pick<StoredSubscription, 'status' | 'open' | 'deadL
  * An event is *taken up* when it waits in a lane, *open* until its delivery succeeds or ends, and
  * then *done* (`state/lanes/ack-tracker.ts`).
  *
- * Each kind is a class of its own, which adds what its executor needs: `WebhookConsumer` and
- * `PullConsumer`.
+ * Each kind is a class of its own, which adds what its executor needs: `WebhookConsumer`,
+ * `PullConsumer` and `ReplayConsumer`. A replay has an end; the others go on for ever.
  */
 export abstract class DurableConsumer<Definition extends SubscriptionDefinition = SubscriptionDefinition>
   implements Wakeable, DueItem
@@ -54,14 +54,16 @@ export abstract class DurableConsumer<Definition extends SubscriptionDefinition 
   #status: SubscriptionStatus;
   readonly #intake: EventIntake;
   #tracker: AckTracker | undefined;
-  /** The position while there is no tracker: every event up to here is done. */
+  /** The position while there is no tracker: every event up to here is taken up and done. */
   #position: Position;
   /** True after the consumer has taken up every event to the head of that moment. */
   #isLive = false;
   #isJoined = false;
   /** `DeadLetters` counts them. */
   deadLetterCount: number;
+  /** Of `Wakeable`: its index among the readers of its interest. */
   index = -1;
+  /** Of `DueItem`: when its executor looks at it again, and its place in the heap. */
   dueMs = 0;
   heapIndex = -1;
 
@@ -158,7 +160,8 @@ export abstract class DurableConsumer<Definition extends SubscriptionDefinition 
 
   /**
    * The publish time of the oldest event that is not done, in milliseconds since 1970, or a lower
-   * bound as far as known; Infinity when every event is done.
+   * bound as far as known; Infinity when every event is done. It may find that the consumer is
+   * quiet, and then makes it live.
    */
   oldestMs(): number {
     const { feed } = this.#parts;
@@ -260,8 +263,8 @@ export abstract class DurableConsumer<Definition extends SubscriptionDefinition 
   }
 
   /**
-   * Takes up events until `bufferedMax` are in memory or `openMax` lanes wait: from memory at once,
-   * else from the log later.
+   * Takes up events until `bufferedMax` are in memory, or until `openMax` lanes wait for their next
+   * attempt: from memory immediately, else from the log later.
    */
   fill(bufferedMax: number, openMax: number): void {
     const { tracker } = this;
@@ -270,7 +273,7 @@ export abstract class DurableConsumer<Definition extends SubscriptionDefinition 
     while (!intake.isReading && !this.#isLive) {
       if (tracker.isBlockedByGap || tracker.bufferedCount >= bufferedMax || tracker.bufferedBytes >= BUFFERED_BYTES_MAX)
         return;
-      if (tracker.waiting >= openMax) return;
+      if (tracker.awaitingRetry >= openMax) return;
       if (this.hasReachedEnd) break;
       if (!intake.takeUp(tracker, Math.min(PAGE_COUNT_MAX, bufferedMax), this)) {
         this.#isLive = true;
@@ -283,7 +286,7 @@ export abstract class DurableConsumer<Definition extends SubscriptionDefinition 
   }
 
   /**
-   * Moves a consumer without open events to the head if no event is to be taken up. Returns whether
+   * Makes a consumer without open events live if no event is to be taken up. Returns whether
    * it is quiet. Most subscriptions are quiet most of the time. They then keep only their position.
    */
   settleIfQuiet(): boolean {

@@ -186,7 +186,7 @@ export class WebhookDispatcher implements Executor<WebhookConsumer> {
     if (isBehind) this.#backfillThrottle.onStarted(started, performance.now() - startedMs);
     if (allowed < available) consumer.isThrottled = true;
     // The open events are at their bound, and none of them is due. One of them probes the endpoint.
-    if (started === 0 && limiter.isFailing && consumer.endpoint.inFlight === 0 && tracker.waiting >= openMax) {
+    if (started === 0 && limiter.isFailing && consumer.endpoint.inFlight === 0 && tracker.awaitingRetry >= openMax) {
       consumer.probeLane = tracker.takeProbe();
       consumer.readLanes();
     }
@@ -254,7 +254,7 @@ export class WebhookDispatcher implements Executor<WebhookConsumer> {
     const { inFlight } = consumer.endpoint;
     if (isQuantumUsed && limiter.availableSlots(inFlight, nowMs) > 0) return this.schedule(consumer);
     const mayTake = !consumer.isLive && !consumer.isReading && !tracker.isBlockedByGap;
-    const hasMore = tracker.hasReady || (mayTake && tracker.waiting < this.#parts.settings.openEventsMax);
+    const hasMore = tracker.hasReady || (mayTake && tracker.awaitingRetry < this.#parts.settings.openEventsMax);
     let nextMs = Math.max(tracker.nextMs, limiter.backoffUntilMs);
     if (hasMore) nextMs = Math.min(nextMs, limiter.nextAvailableMs(inFlight, nowMs));
     if (consumer.batchStartedMs > 0)

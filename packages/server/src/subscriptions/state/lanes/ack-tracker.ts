@@ -74,8 +74,8 @@ export class AckTracker {
   }
 
   /** Lanes that wait for the time of their next attempt. */
-  get waiting(): number {
-    return this.#schedule.waiting;
+  get awaitingRetry(): number {
+    return this.#schedule.awaitingRetry;
   }
 
   /** The cursor of the last checkpoint. */

@@ -15,7 +15,7 @@ export class LaneSchedule {
   #waiting = 0;
 
   /** Lanes that wait for the time of their next attempt. */
-  get waiting(): number {
+  get awaitingRetry(): number {
     return this.#waiting;
   }
 

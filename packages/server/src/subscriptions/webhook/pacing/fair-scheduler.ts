@@ -4,11 +4,11 @@ import { Queue } from '../../../core/primitives/queue.ts';
  * Requests that start in one turn of the event loop. The bound leaves time for live readers, and
  * for the writes of new connections.
  */
-const SENDS_PER_TURN = 32;
+const STARTS_PER_TURN = 32;
 /** Entries visited in one turn of the event loop. */
-const CONSUMERS_PER_TURN = 256;
+const VISITS_PER_TURN = 256;
 /** Requests that one entry starts before the next one's turn. */
-const QUANTUM = 16;
+const STARTS_PER_ENTRY = 16;
 /** Requests to unproven endpoints, as a fraction of all requests. */
 const UNPROVEN_FRACTION = 0.75;
 /** While healthy entries wait too, one pick in this many is for an unproven one. */
@@ -22,19 +22,22 @@ export interface FairlyScheduled {
   queuedAs: 'healthy' | 'unproven' | undefined;
 }
 
-/** Starts up to `quantum` requests of an entry and returns their number. */
+/**
+ * Starts up to `quantum` requests of an entry and returns their number. It calls `onStarted` for
+ * each, and `schedule` if the entry has more to do: the entry has left its queue.
+ */
 type Serve<Entry> = (entry: Entry, quantum: number) => number;
 
 /**
  * Chooses the entry that may start requests next, within the bound on requests in flight.
  *
- * An endpoint is *healthy* when its last delivery succeeded. Else it is *unproven*, as a new one
- * is, or one that has just failed once. Healthy
- * endpoints have reserved room and most of the turns. Example: with 100 requests in all, up to 75
- * are to unproven endpoints, and every fourth pick is one of those.
+ * An endpoint is *healthy* when its last delivery succeeded. Else it is *unproven*: it is new, or
+ * its last delivery failed. Healthy endpoints have reserved room and most of the picks. Example:
+ * with 100 requests in all, up to 75 are to unproven endpoints, and every fourth pick is one of
+ * those.
  *
- * Of the webhooks that one event wakes, the oldest is served first. So a client gains nothing from
- * many subscriptions.
+ * Webhooks that one event wakes are served in about the order in which they began to wait for
+ * events. So many new subscriptions do not delay the older ones.
  */
 export class FairScheduler<Entry extends FairlyScheduled> {
   readonly #requestsMax: number;
@@ -144,15 +147,15 @@ export class FairScheduler<Entry extends FairlyScheduled> {
   readonly #runTurn = (): void => {
     this.#isScheduled = false;
     this.#enqueueWoken();
-    let left = SENDS_PER_TURN;
-    for (let looked = 0; left > 0 && looked < CONSUMERS_PER_TURN; looked++) {
+    let left = STARTS_PER_TURN;
+    for (let looked = 0; left > 0 && looked < VISITS_PER_TURN; looked++) {
       const entry = this.#next();
       if (entry === undefined) return;
-      // It was in both queues and has had its turn.
+      // It was queued twice, because its health had changed, and it has been served already.
       if (entry.queuedAs === undefined) continue;
       entry.queuedAs = undefined;
       const room = this.#roomFor(entry);
-      if (room > 0) left -= this.#serve(entry, Math.min(left, QUANTUM, room));
+      if (room > 0) left -= this.#serve(entry, Math.min(left, STARTS_PER_ENTRY, room));
       else this.#queueAgain(entry);
     }
     if (!this.#isClosed && this.#hasQueued) this.#scheduleTurn();

@@ -325,7 +325,7 @@ export class AckTrackerWorld {
     if (this.#disk.cursor !== this.#head) throw new Violation('the cursor stays behind');
     if (this.#tracker.bufferedCount !== 0 || this.#tracker.bufferedBytes !== 0)
       throw new Violation(`${this.#tracker.bufferedCount} events stay in memory`);
-    if (this.#tracker.inFlight !== 0 || this.#tracker.waiting !== 0) throw new Violation('it has lost count');
+    if (this.#tracker.inFlight !== 0 || this.#tracker.awaitingRetry !== 0) throw new Violation('it has lost count');
   }
 
   /** The tracker's counts equal the number of events taken up and not done. */
