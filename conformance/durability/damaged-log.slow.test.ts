@@ -79,7 +79,7 @@ test.each([
   ['a flipped bit', flipBit],
   ['a page of other bytes', fillPage],
 ] as const)(
-  'a channel whose newest event is lost to %s gets an answer that is not retryable',
+  'a channel whose newest event is lost to %s receives an answer that is not retryable',
   async (_what, change) => {
     const data = temporaryFolder('damaged-newest');
     const config = { delivery: { tailBytesMax: 65_536 } };

@@ -138,7 +138,7 @@ export function pageTests(openLog: OpenLog): void {
     },
   );
 
-  test('a count tells of events that retention removed, and does not count them', async () => {
+  test('a count reports that retention removed events, and does not count them', async () => {
     const log = await filled(3);
     await log.trim([{ channel: 'c.1', countMax: 4 }], START_MS);
     const { head } = log.state;
