@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ANONYMOUS, type Principal, type Revocation } from '../core/access/principal.ts';
+import { systemWorld } from '../operate/world.ts';
 import { disconnectRevoked } from './disconnect-revoked.ts';
 import { Sessions, type RevokedReason, type Session } from './sessions.ts';
 
@@ -60,7 +61,7 @@ test('the sessions of each user are known, after any order of changes', () => {
   const step = fc.record({ what: fc.constantFrom('open', 'close', 'assume'), which: fc.nat(5), principal });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 40 }), revocation, (steps, given) => {
-      const sessions = new Sessions();
+      const sessions = new Sessions(systemWorld.random);
       const live: TestSession[] = [];
       for (const { what, which, principal: described } of steps) {
         const session = live[which % Math.max(1, live.length)];
@@ -99,7 +100,7 @@ test('the sessions of each user are known, after any order of changes', () => {
 
 describe('a listener', () => {
   test('is notified of streams and waiting polls, of changes, and of users who poll', () => {
-    const sessions = new Sessions();
+    const sessions = new Sessions(systemWorld.random);
     const received: string[] = [];
     sessions.listen({
       opened: ({ id }) => received.push(`opened ${id}`),
@@ -126,7 +127,7 @@ describe('a listener', () => {
 });
 
 test('many sessions are ended in parts, without those that have closed meanwhile', async () => {
-  const sessions = new Sessions();
+  const sessions = new Sessions(systemWorld.random);
   const key: Principal = { ...ANONYMOUS, kind: 'server', key: 'k' };
   const all = Array.from({ length: 1000 }, (_each, index) => new TestSession(String(index), key));
   for (const session of all) sessions.add(session);

@@ -1,5 +1,5 @@
 import { transportCounts, type TransportName } from '@polycast/protocol';
-import type { Position } from '../core/ports.ts';
+import type { Position, Random } from '../core/ports.ts';
 import type { SessionPhase } from '../core/session.ts';
 import type { Principal, Revocation } from '../core/access/principal.ts';
 
@@ -83,6 +83,16 @@ export class Sessions {
   readonly #byKey: Groups = new Map();
   readonly #byToken: Groups = new Map();
   readonly #listeners: SessionListener[] = [];
+  readonly #random: Pick<Random, 'token'>;
+
+  constructor(random: Pick<Random, 'token'>) {
+    this.#random = random;
+  }
+
+  /** An id for a new session, which nobody can guess. */
+  createId(): string {
+    return this.#random.token();
+  }
 
   get size(): number {
     return this.#sessions.length;

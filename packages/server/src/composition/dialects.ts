@@ -1,4 +1,4 @@
-import type { Config } from '../config/parse.ts';
+import type { HubBase } from './base.ts';
 import type { StreamParts } from '../streams/routes.ts';
 import type { GuardedFetch } from '../outgoing/guarded-fetch.ts';
 import type { DialectService } from '../subscriptions/dialects/dialect-service.ts';
@@ -12,12 +12,16 @@ export interface DialectOptions {
 }
 
 /** Opens the dialects with routes of their own. */
-export function openDialects(settings: Config, { parts, streams, outgoing }: DialectOptions): DialectService {
+export function openDialects(
+  { config: settings, world: { random } }: HubBase,
+  { parts, streams, outgoing }: DialectOptions,
+): DialectService {
   return openDialectServices({
     parts,
     publisher: streams.publisher,
     publicUrl: streams.settings.publicUrl,
     settings,
+    random,
     fetchDocument: async (url, bounds) => {
       const { status, headers, body } = await outgoing.fetch(url, bounds);
       const type = headers['content-type'];

@@ -43,7 +43,7 @@ export async function openHttp(base: HubBase, needs: HttpNeeds): Promise<HttpPar
   const parts = createTransports(base, needs);
   const { audit } = identity.store;
   const subscriptions = subscriptionParts(config, { streams: parts.streams, engine, audit, eventTypes });
-  const dialects = openDialects(config, {
+  const dialects = openDialects(base, {
     parts: subscriptions,
     streams: parts.streams,
     outgoing: guardedFetch,

@@ -12,12 +12,12 @@ export interface SessionPart {
 }
 
 export function openSessions(
-  { config, world: { clock }, wheel, logger, shutdown }: HubBase,
+  { config, world: { clock, random }, wheel, logger, shutdown }: HubBase,
   storage: Storage,
   core: CorePart,
 ): SessionPart {
   const { publisher, log } = core;
-  const sessions = new Sessions();
+  const sessions = new Sessions(random);
   const presence = openPresence(config, () => storage.openPresence(), { publisher, log, clock, wheel, logger });
   sessions.listen(presence);
   shutdown.add('announcements', () => presence.freeze());

@@ -20,14 +20,13 @@ export interface SubscriptionDependencies {
 /** The parts of the HTTP API of subscriptions. */
 export function subscriptionParts(
   config: Config,
-  { streams: { auth, feed, log, sessions, random, settings }, engine, audit, eventTypes }: SubscriptionDependencies,
+  { streams: { auth, feed, log, sessions, settings }, engine, audit, eventTypes }: SubscriptionDependencies,
 ): SubscriptionParts {
   return {
     auth,
     feed,
     log,
     sessions,
-    random,
     limits: settings,
     ...auditedServices(engine.subscriptions, audit, auth.clock),
     pullService: engine.pullService,

@@ -70,7 +70,6 @@ export function createTransports(base: HubBase, needs: TransportNeeds): Transpor
       log,
       sessions,
       wheel,
-      random: world.random,
       stats,
       settings,
       cacheHeaders,

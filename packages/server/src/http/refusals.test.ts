@@ -19,6 +19,7 @@ import { publishRoutes } from '../publishing/routes.ts';
 import { streamHandlers } from '../streams/routes.ts';
 import type { StreamSettings } from '../streams/stream-parts.ts';
 import { Sessions } from '../auth/sessions.ts';
+import { systemWorld } from '../operate/world.ts';
 import { createTestAuth, OPEN_AUTHORITY } from '../testing/test-auth.ts';
 
 /**
@@ -272,7 +273,7 @@ async function start({
   const clock = { nowMs: Date.now, monotonicMs: () => performance.now() };
   const encode = (text: string): Uint8Array => Buffer.from(text);
   const fingerprint = (text: string): string => createHash('sha256').update(text).digest('hex');
-  const sessions = new Sessions();
+  const sessions = new Sessions(systemWorld.random);
   const wheel = new TimingWheel();
   const feed = new Feed(log, {
     tailBytesMax: 1e6,
@@ -303,14 +304,12 @@ async function start({
   });
   const body = { wheel, bodyBudget: new ByteBudget(1e7), settings: { bodyBytesMax: 1e6, bodyTimeoutMs: 5000 } };
   const stats = { deliveries: transportCounts(), gaps: 0, stalled: 0 };
-  const random = { fraction: () => 0.5, token: () => 'session' };
   const streams = streamHandlers({
     auth,
     feed,
     log,
     sessions,
     wheel,
-    random,
     stats,
     settings: SETTINGS,
     publisher,

@@ -1,13 +1,9 @@
-import { checkChannel, encodeCursor, jsonFraming, PolycastError, type GapReason } from '@polycast/protocol';
+import { checkChannel, encodeCursor, jsonFraming, PolycastError } from '@polycast/protocol';
 import { integerParameter, singleParameters } from '../http/query.ts';
-import { invalidParameter } from '../http/refusals.ts';
-import { joinFrames } from '../core/events/batch.ts';
-import { gapOf } from '../core/log-reader.ts';
 import type { Interest } from '../core/interests/interest.ts';
-import type { Position, ReadPage, StoredRecord } from '../core/ports.ts';
+import type { Position, StoredRecord } from '../core/ports.ts';
 import type { Action, Principal } from '../core/access/principal.ts';
 import { Reader, type Sink } from '../core/reader.ts';
-import { resolveStart } from '../core/start.ts';
 import { AuthorizedRequest } from '../auth/authorized-request.ts';
 import { entityTag, entityTagHeader } from '../http/headers/cache-headers.ts';
 import { toByteText } from '../http/headers/header-value.ts';
@@ -15,8 +11,6 @@ import { includesTag, parseEntityTags } from '../http/headers/conditional-header
 import { newestEvent } from '../core/newest-event.ts';
 import { PendingResponse } from './pending-response.ts';
 import type { ReadParts } from './stream-parts.ts';
-import { readQuery } from '../http/query-parameter.ts';
-import { HISTORY_LIMIT, HISTORY_PARAMETERS } from './descriptions.ts';
 import { storedContent } from './stored-content.ts';
 
 /**
@@ -55,132 +49,6 @@ export async function readChannel(parts: ReadParts, request: AuthorizedRequest, 
  */
 function respondEmptyChannel({ settings }: ReadParts, request: AuthorizedRequest, channel: string): void {
   request.respondProblem(new PolycastError('channel_empty'), linkHeaders(settings.publicUrl, channel));
-}
-
-/** `GET /v1/channels/{c}/history` (PROTOCOL.md section 10.2). */
-export async function readHistory(parts: ReadParts, request: AuthorizedRequest, name: string): Promise<void> {
-  const channel = checkChannel(name);
-  const values = readQuery(request.query, HISTORY_PARAMETERS);
-  const limit = HISTORY_LIMIT.read(values);
-  // A caller may not read the history of a channel that it may not subscribe to.
-  const interest = await authorizedInterest(parts, request, ['subscribe', 'history'], channel);
-  const { cacheHeaders, feed, log } = parts;
-  const after = values.get('after');
-  const before = values.get('before');
-  if (after !== undefined && before !== undefined) throw invalidParameter('before', 'cannot be combined with after');
-  const start = resolveStart(after ?? before ?? 'now', log.state);
-  const gaps = start.gap === undefined ? [] : [start.gap];
-  const isConnected = (): boolean => !request.isClosed;
-  const page =
-    after === undefined
-      ? await pageBefore(parts, interest, start.position, limit, before !== undefined && before !== 'now', isConnected)
-      : await pageAfter(parts, interest, start.position, limit, isConnected);
-  if (page.gapThrough > (page.gapReason === 'corrupt' ? 0 : start.suppressGapThrough))
-    gaps.push({
-      from: encodeCursor(feed.epoch, page.gapFrom),
-      to: encodeCursor(feed.epoch, page.gapThrough),
-      reason: page.gapReason,
-    });
-  const previous =
-    page.hasPrevious && page.records[0] !== undefined ? encodeCursor(feed.epoch, page.records[0].position) : null;
-  const next =
-    page.hasNext && page.records.length > 0
-      ? encodeCursor(feed.epoch, (page.records.at(-1) as StoredRecord).position)
-      : null;
-  const events = joinFrames(jsonFraming, feed.epoch, page.records, Buffer.allocUnsafe);
-  const tail = `],"previous":${JSON.stringify(previous)},"next":${JSON.stringify(next)},"gaps":${JSON.stringify(gaps)}}`;
-  const links = [];
-  const here = `/v1/channels/${channel}/history?limit=${limit}`;
-  if (previous !== null) links.push(`<${here}&before=${previous}>; rel="prev"`);
-  if (next !== null) links.push(`<${here}&after=${next}>; rel="next"`);
-  const headers = [...cacheHeaders.pairs(request.principal, 'other', 'asked')];
-  if (links.length > 0) headers.push('Link', links.join(', '));
-  request.respondCompressed(
-    [Buffer.from('{"events":['), events.subarray(0, Math.max(0, events.length - 1)), Buffer.from(tail)],
-    headers,
-  );
-}
-
-interface HistoryPage {
-  /** The oldest first. */
-  readonly records: readonly StoredRecord[];
-  readonly hasPrevious: boolean;
-  readonly hasNext: boolean;
-  readonly gapFrom: Position;
-  readonly gapThrough: Position;
-  readonly gapReason: GapReason;
-}
-
-/** Reads one event more than the page needs, to find out whether another page follows. */
-async function pageAfter(
-  parts: ReadParts,
-  interest: Interest,
-  after: Position,
-  limit: number,
-  isConnected: () => boolean,
-): Promise<HistoryPage> {
-  const page = await parts.feed.read(
-    interest,
-    after,
-    parts.feed.head,
-    'forward',
-    limit + 1,
-    parts.settings.pollBytesMax,
-    isConnected,
-  );
-  const records = page.records.slice(0, limit);
-  const hasNext = page.records.length > records.length || page.reached < parts.feed.head;
-  return {
-    records,
-    hasPrevious: after > 0,
-    hasNext,
-    gapFrom: after,
-    ...gapOf(page, after),
-  };
-}
-
-async function pageBefore(
-  parts: ReadParts,
-  interest: Interest,
-  before: Position,
-  limit: number,
-  exclusive: boolean,
-  isConnected: () => boolean,
-): Promise<HistoryPage> {
-  const through = exclusive ? before - 1 : before;
-  const page: ReadPage = await parts.feed.read(
-    interest,
-    0,
-    through,
-    'backward',
-    limit + 1,
-    parts.settings.pollBytesMax,
-    isConnected,
-  );
-  const records = page.records.slice(0, limit).toReversed();
-  const last = records.at(-1);
-  const hasNext =
-    exclusive && last !== undefined && (await hasEventsAfter(parts, interest, last.position, isConnected));
-  return {
-    records,
-    hasPrevious: page.records.length > limit || page.reached > 0,
-    hasNext,
-    gapFrom: page.reached,
-    gapThrough: page.corruptThrough > page.reached ? page.corruptThrough : 0,
-    gapReason: 'corrupt',
-  };
-}
-
-async function hasEventsAfter(
-  { feed }: ReadParts,
-  interest: Interest,
-  position: Position,
-  isWanted: () => boolean,
-): Promise<boolean> {
-  const isQuiet = feed.isQuiet(interest, position);
-  if (isQuiet !== undefined) return !isQuiet;
-  const page = await feed.read(interest, position, feed.head, 'forward', 1, 1, isWanted);
-  return page.records.length > 0;
 }
 
 /**
@@ -241,7 +109,8 @@ class BlockingQuery extends PendingResponse implements Sink {
   };
 }
 
-async function authorizedInterest(
+/** The interest in a channel, for a caller that may do all of these. */
+export async function authorizedInterest(
   { feed }: ReadParts,
   request: AuthorizedRequest,
   actions: readonly Action[],

@@ -39,7 +39,7 @@ export abstract class PendingResponse<Parts extends SessionParts = SessionParts>
 
   /** Generated on first use: the client never receives it. */
   get id(): string {
-    return (this.#id ??= this.parts.random.token());
+    return (this.#id ??= this.parts.sessions.createId());
   }
 
   get isMomentary(): boolean {

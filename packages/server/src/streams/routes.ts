@@ -1,10 +1,11 @@
 import type { Route } from '../auth/route.ts';
 import type { RequestHandlers } from '../http/http-frontend.ts';
-import { readChannel, readHistory } from './channel-route.ts';
+import { readChannel } from './channel-route.ts';
 import { describeChannel, describeEvents, describeHistory, describePresence } from './descriptions.ts';
 import { EventsQueryParser } from './events-query.ts';
 import { readEvents } from './events-route.ts';
 import { readPresence } from './presence-route.ts';
+import { readHistory } from './history-route.ts';
 import type { ReadParts, WebSocketParts } from './stream-parts.ts';
 import { upgradeToWebSocket } from './websocket/upgrade.ts';
 

@@ -1,7 +1,6 @@
 import type { TransportName } from '@polycast/protocol';
 import type { HistoryParts } from '../auth/history-permission.ts';
 import type { Sessions } from '../auth/sessions.ts';
-import type { Random } from '../core/ports.ts';
 import type { PresenceView } from '../core/presence/presence-types.ts';
 import type { TimingWheel } from '../core/primitives/timing-wheel.ts';
 import type { Publisher } from '../core/publish.ts';
@@ -13,7 +12,6 @@ import type { OpenPulls } from './socket-pulls.ts';
 export interface SessionParts extends HistoryParts {
   readonly sessions: Sessions;
   readonly wheel: TimingWheel;
-  readonly random: Random;
   readonly stats: TransportStats;
   readonly settings: StreamSettings;
 }

@@ -54,8 +54,8 @@ export interface Ready {
  * same position.
  */
 export function textStream(format: TextStreamFormat): EventStream {
-  const frames = plainFrames(format);
-  const chunks = chunkedFrames(format);
+  const frames = framesOf(format, false);
+  const chunks = framesOf(format, true);
   const headers = headersOf(format);
   const headerText = headerLines(headers);
   return {
@@ -83,41 +83,27 @@ export function textStream(format: TextStreamFormat): EventStream {
   };
 }
 
-/** The frames over HTTP/2, over HTTP/1.0, and for a request with `Connection: close`. */
-function plainFrames(format: TextStreamFormat): ControlFrames {
-  const { transport, framing, keepAlive, heartbeat, gap, draining, expiring, closing } = format;
-  return {
-    transport,
-    ignoresInput: true,
-    framing,
-    heartbeat,
-    keepAlive: keepAlive === undefined ? undefined : Buffer.from(keepAlive),
-    gap,
-    draining,
-    expiring,
-    revoked: (code) => Buffer.from(closing(code)),
-    closing: () => undefined,
-  };
-}
-
 /**
- * The same frames over HTTP/1.1: each write is a chunk
+ * The frames of a format. In chunks, over HTTP/1.1, each write is a chunk
  * (docs/decisions/0036-event-streams-in-chunks.md). A stream that the hub ends in order has a last
- * chunk. A broken stream has none, so its client knows that it broke.
+ * chunk. A broken stream has none, so its client knows that it broke. Over HTTP/2, over HTTP/1.0 and
+ * for a request with `Connection: close` there are no chunks.
  */
-function chunkedFrames(format: TextStreamFormat): ControlFrames {
+function framesOf(format: TextStreamFormat, isChunked: boolean): ControlFrames {
   const { transport, framing, keepAlive, heartbeat, gap, draining, expiring, closing } = format;
+  const frame = isChunked ? asciiChunk : (text: string): string => text;
+  const end = isChunked ? LAST_CHUNK : '';
   return {
     transport,
     ignoresInput: true,
-    framing: inChunks(framing),
-    heartbeat: (cursor) => asciiChunk(heartbeat(cursor)),
-    keepAlive: keepAlive === undefined ? undefined : Buffer.from(asciiChunk(keepAlive)),
-    gap: (content, cursor) => asciiChunk(gap(content, cursor)),
-    draining: (reconnectInMs) => asciiChunk(draining(reconnectInMs)),
-    expiring: (inMs) => asciiChunk(expiring(inMs)),
-    revoked: (code) => Buffer.from(asciiChunk(closing(code)) + LAST_CHUNK),
-    closing: (why) => (why === 'drain' ? LAST_CHUNK : undefined),
+    framing: isChunked ? inChunks(framing) : framing,
+    heartbeat: (cursor) => frame(heartbeat(cursor)),
+    keepAlive: keepAlive === undefined ? undefined : Buffer.from(frame(keepAlive)),
+    gap: (content, cursor) => frame(gap(content, cursor)),
+    draining: (reconnectInMs) => frame(draining(reconnectInMs)),
+    expiring: (inMs) => frame(expiring(inMs)),
+    revoked: (code) => Buffer.from(frame(closing(code)) + end),
+    closing: (why) => (isChunked && why === 'drain' ? LAST_CHUNK : undefined),
   };
 }
 

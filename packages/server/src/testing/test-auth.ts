@@ -29,7 +29,7 @@ export function createTestAuth(given: Partial<AuthParts> = {}): AuthParts {
     logger: { debug: ignore, info: ignore, warn: ignore, error: ignore },
     originPolicy: new OriginPolicy([]),
     trustedProxies: new TrustedProxies([], 'x-forwarded-for'),
-    connectionQuota: new ConnectionQuota(new Sessions(), {
+    connectionQuota: new ConnectionQuota(new Sessions(systemWorld.random), {
       connectionsPerUserMax: null,
       connectionsPerAddressMax: null,
       connectionsPerPublicAddressMax: null,

@@ -1,4 +1,5 @@
 import type { MemoryUsage } from '../../core/primitives/byte-budget.ts';
+import type { Random } from '../../core/ports.ts';
 import type { Publisher } from '../../core/publish.ts';
 import type { Route } from '../../auth/route.ts';
 import type { SubscriptionParts } from '../http/parts.ts';
@@ -23,6 +24,7 @@ export interface DialectDependencies {
   readonly publisher: Publisher;
   /** The hub's public URL, if it is configured; without a slash at the end. */
   readonly publicUrl: string | undefined;
+  readonly random: Random;
   readonly fetchDocument: FetchDocument;
 }
 

@@ -6,12 +6,10 @@ import type { AuditedServices } from '../audited-service.ts';
 import type { SubscriptionSettings } from '../state/settings.ts';
 import type { HistoryParts } from '../../auth/history-permission.ts';
 import type { Sessions } from '../../auth/sessions.ts';
-import type { Random } from '../../core/ports.ts';
 
 /** Dependencies of the subscription routes. */
 export interface SubscriptionParts extends HistoryParts, AuditedServices {
   readonly sessions: Sessions;
-  readonly random: Random;
   readonly limits: RequestLimits;
   /** Pull subscriptions, for workers. */
   readonly pullService: PullService;

@@ -27,11 +27,11 @@ export class WaitingPull implements Session {
   readonly #abortController = new AbortController();
 
   /** @throws PolycastError `too_many_connections` */
-  constructor({ auth, random, sessions }: SubscriptionParts, request: AuthorizedRequest, subscription: Subscription) {
+  constructor({ auth, sessions }: SubscriptionParts, request: AuthorizedRequest, subscription: Subscription) {
     this.#sessions = sessions;
     this.#request = request;
     this.#subscription = subscription;
-    this.id = random.token();
+    this.id = sessions.createId();
     this.principal = request.principal;
     this.sinceMs = auth.clock.nowMs();
     this.address = request.address;

@@ -13,9 +13,10 @@ export interface WebSubDependencies extends DialectDependencies {
 
 /** Creates the WebSub hub and its parts. There are no routes if WebSub is disabled. */
 export function openWebSub({
-  parts: { auth, feed, random, sender, openSubscriptions: subscriptions, settings: webhookDefaults },
+  parts: { auth, feed, sender, openSubscriptions: subscriptions, settings: webhookDefaults },
   publisher,
   publicUrl,
+  random,
   settings: { websub: settings },
   fetchDocument,
 }: WebSubDependencies): DialectService {
