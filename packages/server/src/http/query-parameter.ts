@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { Parameter } from './route-description.ts';
-import { integerParameter as readInteger, singleParameters } from './query.ts';
+import { readInteger, singleParameters } from './query.ts';
 import { invalidParameter } from './refusals.ts';
 
 /**

@@ -38,7 +38,7 @@ export function* parseQueryPairs(query: string): Generator<readonly [string, str
 }
 
 /** A whole number within bounds. @throws PolycastError `invalid_parameter` */
-export function integerParameter(
+export function readInteger(
   values: ReadonlyMap<string, string>,
   name: string,
   min: number,

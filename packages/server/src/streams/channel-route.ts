@@ -1,5 +1,5 @@
 import { checkChannel, encodeCursor, jsonFraming, PolycastError } from '@polycast/protocol';
-import { integerParameter, singleParameters } from '../http/query.ts';
+import { readInteger, singleParameters } from '../http/query.ts';
 import type { Interest } from '../core/interests/interest.ts';
 import type { Position, StoredRecord } from '../core/ports.ts';
 import type { Action, Principal } from '../core/access/principal.ts';
@@ -19,7 +19,7 @@ import { storedContent } from './stored-content.ts';
 export async function readChannel(parts: ReadParts, request: AuthorizedRequest, name: string): Promise<void> {
   const channel = checkChannel(name);
   const values = singleParameters(request.query, ['wait', 'token']);
-  const waitSeconds = integerParameter(values, 'wait', 0, parts.settings.pollWaitMaxSeconds) ?? 0;
+  const waitSeconds = readInteger(values, 'wait', 0, parts.settings.pollWaitMaxSeconds) ?? 0;
   const interest = await authorizedInterest(parts, request, ['subscribe'], channel);
   const { head } = parts.feed;
   const isWanted = (): boolean => !request.isClosed;

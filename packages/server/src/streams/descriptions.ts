@@ -14,7 +14,7 @@ import {
 import { ANY_DATA, BYTES, channel, cursor, cursorOr, pattern } from '../http/openapi/schemas.ts';
 import { integerParameter, limitParameter, textParameter, type QueryParameter } from '../http/query-parameter.ts';
 import { CLIENT } from '../auth/author.ts';
-import { HISTORY_MAX, LIMIT, TYPES_MAX } from './events-query.ts';
+import { HISTORY, LIMIT, TYPES_MAX } from './events-query.ts';
 import { history, poll, presence } from './schemas.ts';
 
 /** The settings that bound the parameters of reading. */
@@ -84,11 +84,7 @@ export function describeEvents({ channelsPerConsumerMax, pollWaitMaxSeconds }: R
         cursorOr('earliest', 'now').meta({ default: 'now' }),
         'Begin after this cursor, with `earliest` (all stored events) or with `now`.',
       ),
-      integerParameter(
-        'history',
-        { min: 1, max: HISTORY_MAX },
-        'Begin with the last N events. Cannot be combined with `after`.',
-      ),
+      HISTORY,
       queryParameter('type', z.array(z.string()).max(TYPES_MAX), 'Only events of this type. Repeatable.'),
       LIMIT,
       waitParameter(pollWaitMaxSeconds, 'Polls: the longest time to wait for an event, in seconds.'),

@@ -3,8 +3,8 @@ import { OWN_CHANNEL_ALIAS } from '../core/access/private-channel.ts';
 import type { Interest } from '../core/interests/interest.ts';
 import type { ParsedQuery } from '../http/sockets/idle-connections.ts';
 import { checkClient } from '../auth/author.ts';
-import { integerParameter, parseQueryPairs, repeatedParameter, unknownParameter } from '../http/query.ts';
-import { limitParameter, type QueryParameter } from '../http/query-parameter.ts';
+import { parseQueryPairs, readInteger, repeatedParameter, unknownParameter } from '../http/query.ts';
+import { integerParameter, limitParameter, type QueryParameter } from '../http/query-parameter.ts';
 import { invalidParameter } from '../http/refusals.ts';
 import { BoundedCache } from '../core/primitives/bounded-cache.ts';
 
@@ -55,13 +55,18 @@ export interface EventsQuery extends ParsedQuery {
 }
 
 export const TYPES_MAX = 20;
-/** The parameter `limit`, which its description shares. */
+export const HISTORY_MAX = 1000;
+/** The parameters that need no setting. The description of the route names them too. */
+export const HISTORY: QueryParameter<number | undefined> = integerParameter(
+  'history',
+  { min: 1, max: HISTORY_MAX },
+  'Begin with the last N events. Cannot be combined with `after`.',
+);
 export const LIMIT: QueryParameter<number> = limitParameter(
   1000,
   100,
   'Polls: the maximum number of events in the response.',
 );
-export const HISTORY_MAX = 1000;
 /** A client that polls sends the same address again and again. */
 const CACHE_BYTES_MAX = 8 * 1024 * 1024;
 /**
@@ -130,7 +135,7 @@ export class EventsQueryParser {
     checkPatternTokens(channels, this.#channelsMax);
     if (types.length > TYPES_MAX) throw invalidParameter('type', `may occur at most ${TYPES_MAX} times`);
     const after = single.get('after');
-    const history = integerParameter(single, 'history', 1, HISTORY_MAX);
+    const history = HISTORY.read(single);
     if (after !== undefined && history !== undefined)
       throw invalidParameter('history', 'cannot be combined with after');
     const client = single.get('client');
@@ -145,7 +150,7 @@ export class EventsQueryParser {
       lastEventId: single.get('lastEventId') || undefined,
       types: types.length === 0 ? undefined : types,
       limit: LIMIT.read(single),
-      waitSeconds: integerParameter(single, 'wait', 0, this.#waitMaxSeconds),
+      waitSeconds: readInteger(single, 'wait', 0, this.#waitMaxSeconds),
       token: single.get('token'),
       client: client === undefined ? undefined : checkClient(client),
       excludesSelf: exclude !== undefined,
