@@ -260,9 +260,14 @@ export class Feed {
     return { readers, behindMax };
   }
 
+  /** Whether the tail knows every matching event after a position. */
+  isInMemory(interest: Interest, after: Position): boolean {
+    return this.#isKnownQuiet(interest, after) || this.#tail.covers(interest, after);
+  }
+
   /** The number of matching events after a position. `undefined` when only the log knows. */
   countAfter(interest: Interest, after: Position): number | undefined {
-    if (after >= this.head || interest.mayHaveNewEvents(after) === false) return 0;
+    if (this.#isKnownQuiet(interest, after)) return 0;
     if (!this.#tail.covers(interest, after)) return undefined;
     return this.#tail.collect(interest, after, Infinity, Infinity, bodySize).records.length;
   }
@@ -309,6 +314,10 @@ export class Feed {
     this.#interests.assertInvariants();
     this.#cache.assertInvariants();
     this.#pendingTrims.assertInvariants();
+  }
+
+  #isKnownQuiet(interest: Interest, after: Position): boolean {
+    return after >= this.head || interest.mayHaveNewEvents(after) === false;
   }
 
   #bytesMax(framing: Framing): number {

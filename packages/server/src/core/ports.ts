@@ -213,7 +213,7 @@ export interface Log {
   follow(listener: (records: readonly StoredRecord[]) => void): void;
   read(query: ReadQuery): Promise<ReadPage>;
   /**
-   * Counts events without their bodies. It examines as many events as one `read`, so the next call
+   * Counts events without their bodies. It examines a bounded number of events, so the next call
    * starts after `reached`. Damaged events may be counted.
    */
   count(query: CountQuery): Promise<CountedPage>;

@@ -59,8 +59,9 @@ export class PendingEventCounter {
     const { interest, filter } = scope.selection;
     this.#reset(scope, after);
     if (this.#through >= feed.head || this.#count >= EVENTS_COUNTED_MAX) return false;
-    const more = feed.countAfter(interest, this.#through);
-    return more === undefined || (filter !== undefined && more > 0);
+    return filter === undefined
+      ? !feed.isInMemory(interest, this.#through)
+      : feed.isQuiet(interest, this.#through) !== true;
   }
 
   /** Counts one more page, from memory or from the log. */

@@ -1,11 +1,5 @@
-import {
-  createPrivateKey,
-  createPublicKey,
-  createSecretKey,
-  generateKeyPairSync,
-  randomBytes,
-  type KeyObject,
-} from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto';
+import { HmacKey } from './hmac.ts';
 import type { Secret } from '../../state/definition.ts';
 
 /**
@@ -61,11 +55,8 @@ export function expiryText(endsMs: number | undefined): string | null {
   return endsMs === undefined ? null : new Date(endsMs).toISOString();
 }
 
-export interface SigningKey {
-  readonly key: KeyObject;
-  /** True for HMAC, false for ed25519. */
-  readonly isShared: boolean;
-}
+/** A key of HMAC, or the private key of ed25519. */
+export type SigningKey = HmacKey | KeyObject;
 
 /** Cache of keys by secret, some hundred bytes each. It is emptied at its bound. */
 const keys = new Map<string, SigningKey>();
@@ -79,7 +70,7 @@ export function signingKey(secret: string): SigningKey {
   if (parsed === undefined)
     throw new TypeError('a secret must be whsec_ and 24 to 64 bytes, or whsk_ and an ed25519 key, in base64');
   const { isShared, bytes } = parsed;
-  const key = { key: isShared ? createSecretKey(bytes) : privateKey(bytes.subarray(0, SEED_BYTES)), isShared };
+  const key = isShared ? new HmacKey(bytes) : privateKey(bytes.subarray(0, SEED_BYTES));
   if (keys.size >= KEYS_MAX) keys.clear();
   keys.set(secret, key);
   return key;

@@ -1,5 +1,6 @@
-import { createHmac, sign } from 'node:crypto';
+import { sign } from 'node:crypto';
 import type { Secret } from '../../state/definition.ts';
+import { HmacKey } from './hmac.ts';
 import { signingKey, type SigningKey } from './secrets.ts';
 
 /** The signed content: the headers with these names, and the body as sent. */
@@ -42,7 +43,7 @@ export function standardHeaders(
   return { 'webhook-id': id, 'webhook-timestamp': String(seconds), 'webhook-signature': signature };
 }
 
-function signature({ key, isShared }: SigningKey, head: string, body: Uint8Array): string {
-  if (isShared) return `v1,${createHmac('sha256', key).update(head).update(body).digest('base64')}`;
+function signature(key: SigningKey, head: string, body: Uint8Array): string {
+  if (key instanceof HmacKey) return `v1,${key.sign(head, body)}`;
   return `v1a,${sign(null, Buffer.concat([Buffer.from(head), body]), key).toString('base64')}`;
 }

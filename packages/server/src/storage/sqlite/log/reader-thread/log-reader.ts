@@ -18,6 +18,9 @@ import type { PositionSource } from './position-sources.ts';
  */
 const MERGED_CHANNELS_MAX = 64;
 
+/** Events of one channel that one count examines at most, in its index: some milliseconds. */
+const COUNTED_EVENTS_MAX = 16_384;
+
 /** Bounds of one scrub step, in events and bytes. */
 const CHECKED_EVENTS_MAX = 500;
 const CHECKED_BYTES_MAX = 128 * 1024;
@@ -37,6 +40,7 @@ export class LogReader {
   readonly #end: StatementSync;
   readonly #event: StatementSync;
   readonly #scan: StatementSync;
+  readonly #countChannel: StatementSync;
   readonly #salvage: Salvage;
   /** Events up to this position are older than checksums. */
   readonly #uncheckedThrough: Position;
@@ -49,6 +53,12 @@ export class LogReader {
     this.#end = this.#database.prepare('ROLLBACK');
     this.#event = this.#database.prepare(`SELECT ${EVENT_COLUMNS} FROM event WHERE position = ?`);
     this.#event.setReturnArrays(true);
+    this.#countChannel = this.#database.prepare(
+      `SELECT count(*), max(position) FROM (
+         SELECT position FROM channel_event WHERE channel = ? AND position > ? AND position <= ? ORDER BY position LIMIT ?
+       )`,
+    );
+    this.#countChannel.setReturnArrays(true);
     this.#scan = this.#database.prepare(
       `SELECT ${EVENT_COLUMNS} FROM event WHERE position > ? AND position <= ? ORDER BY position`,
     );
@@ -92,6 +102,11 @@ export class LogReader {
     const { after } = range;
     const { idSets, trimmedThrough } = this.#channels.matching(range.patterns, after);
     const { source, ids } = this.#source({ ...range, direction: 'forward', limit: READ_ROWS_MAX }, idSets);
+    const [onlyId] = ids?.size === 1 && types === undefined ? ids : [];
+    if (onlyId !== undefined) {
+      const indexed = this.#countIndexed(onlyId, after, range.through);
+      if (indexed.reached > after) return { ...indexed, trimmedThrough, corruptThrough: after };
+    }
     let count = 0;
     let last = after;
     for (let position = source.next(); position !== undefined; position = source.next()) {
@@ -102,6 +117,17 @@ export class LogReader {
       if (isCertain || isOfType(this.#record(position, ids), types)) count++;
     }
     return { count, reached: source.reached, trimmedThrough, corruptThrough: after };
+  }
+
+  /** Counts the indexed events of one channel. `reached` is `after` when none of the range is indexed. */
+  #countIndexed(channel: number, after: Position, through: Position): { count: number; reached: Position } {
+    const end = Math.min(through, this.#channels.indexedThrough);
+    if (end <= after) return { count: 0, reached: after };
+    const [count, last] = this.#countChannel.get(channel, after, end, COUNTED_EVENTS_MAX) as unknown as [
+      number,
+      number,
+    ];
+    return { count, reached: count < COUNTED_EVENTS_MAX ? end : last };
   }
 
   /**
