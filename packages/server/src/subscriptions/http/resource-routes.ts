@@ -19,17 +19,9 @@ import {
   subscriptionResource,
   type CurrentSubscription,
 } from './subscription-access.ts';
-import { startPosition, parseChanges, parseCreation } from './bodies/subscription-body.ts';
+import { startPosition, parseChanges, parseCreation, subscriptionBodies } from './bodies/subscription-body.ts';
 import type { SubscriptionParts } from './parts.ts';
-import {
-  IF_MATCH,
-  newSubscription,
-  newSubscriptionSchema,
-  NEXT,
-  shownSubscription,
-  subscriptionChangesSchema,
-  subscriptionSchema,
-} from './schemas.ts';
+import { IF_MATCH, newSubscription, NEXT, shownSubscription, subscriptionSchema } from './schemas.ts';
 import { etagHeader, subscriptionJson } from './bodies/subscription-json.ts';
 
 const LIMIT = limitParameter(100, 100, 'The maximum number of entries.');
@@ -56,7 +48,9 @@ function collectionRoutes(parts: SubscriptionParts): readonly Route[] {
         section: '14.1',
         details: 'A webhook whose endpoint is not trusted is `pending` until the hub has verified it.',
         parameters: [IDEMPOTENCY_KEY],
-        bodies: [json(newSubscriptionSchema(parts), 'The definition of the subscription.', CREATION_EXAMPLE)],
+        bodies: [
+          json(subscriptionBodies(parts).described.creation, 'The definition of the subscription.', CREATION_EXAMPLE),
+        ],
         responses: [
           withHeaders(newSubscription(parts, 201, 'Created.'), {
             Location: 'The URL of the subscription.',
@@ -115,7 +109,7 @@ function memberRoutes(parts: SubscriptionParts): readonly Route[] {
           'The hub replaces the given members of `delivery`. It verifies a new `url` again, unless that is trusted.',
         parameters: [IF_MATCH],
         bodies: [
-          json(subscriptionChangesSchema(parts), 'The members to change.', {
+          json(subscriptionBodies(parts).described.changes, 'The members to change.', {
             description: 'Orders for the warehouse',
           }),
         ],

@@ -14,7 +14,7 @@ import { STATUS_REASONS, SUBSCRIPTION_STATES } from '../state/definition.ts';
 import { ATTEMPT_OUTCOMES } from '../state/ports.ts';
 import { OPTION_DOCS, OPTIONS } from './bodies/definition-body.ts';
 import { endpointUrl, pullOptions, webhookOptions } from './bodies/delivery-body.ts';
-import { CONCURRENCY_DOC, subscriptionBodies } from './bodies/subscription-body.ts';
+import { CONCURRENCY_DOC } from './bodies/subscription-body.ts';
 import type { SubscriptionParts } from './parts.ts';
 
 /** Examples. */
@@ -114,21 +114,6 @@ export function shownSubscription(parts: SubscriptionParts, status: number, doc:
 export function newSubscription(parts: SubscriptionParts, status: number, doc: string): ResponseDescription {
   const content = json(subscriptionSchema(parts), 'The subscription. `delivery.secret` is shown only here.');
   return withHeaders(response(status, doc, content), ETAG);
-}
-
-/** The body of a creation. */
-export function newSubscriptionSchema(parts: SubscriptionParts): z.ZodType {
-  const { webhook, pull } = subscriptionBodies(parts).creation;
-  return z.xor([webhook, pull]).meta({ id: 'NewSubscription' });
-}
-
-/** The body of a change. */
-export function subscriptionChangesSchema(parts: SubscriptionParts): z.ZodType {
-  const { webhook, pull } = subscriptionBodies(parts).changes;
-  return z.union([webhook, pull]).meta({
-    id: 'SubscriptionChanges',
-    description: 'Any of the members; `null` restores the default. The kind and the dialect cannot change.',
-  });
 }
 
 /** A subscription as responses show it, made once for each hub. */

@@ -54,30 +54,43 @@ function createBodies(parts: SubscriptionParts) {
   const options = commonMembers(parts);
   const common = { channels, ...options, start: startMember(parts).exactOptional() };
   const changeable = { channels: channels.exactOptional(), ...options };
+  const wider = concurrencyOf(parts, 'pull').max > concurrencyOf(parts, 'webhook').max ? 'pull' : 'webhook';
   return {
     creation: {
-      webhook: z
-        .strictObject({ ...common, delivery: delivery.newWebhook, concurrencyMax: concurrencyMax.webhook })
-        .meta({ id: 'NewWebhookSubscription' }),
-      pull: z
-        .strictObject({ ...common, delivery: delivery.newPull, concurrencyMax: concurrencyMax.pull })
-        .meta({ id: 'NewPullSubscription' }),
+      webhook: z.strictObject({ ...common, delivery: delivery.newWebhook, concurrencyMax: concurrencyMax.webhook }),
+      pull: z.strictObject({ ...common, delivery: delivery.newPull, concurrencyMax: concurrencyMax.pull }),
     },
     changes: {
-      webhook: z
+      webhook: z.strictObject({
+        ...changeable,
+        delivery: delivery.changedWebhook.exactOptional(),
+        concurrencyMax: concurrencyMax.webhook,
+      }),
+      pull: z.strictObject({
+        ...changeable,
+        delivery: delivery.changedPull.exactOptional(),
+        concurrencyMax: concurrencyMax.pull,
+      }),
+    },
+    // For both kinds, as one object: clients in typed languages have one class for each body.
+    described: {
+      creation: z
+        .strictObject({
+          ...common,
+          delivery: z.xor([delivery.newWebhook, delivery.newPull]),
+          concurrencyMax: concurrencyMax[wider],
+        })
+        .meta({ id: 'NewSubscription' }),
+      changes: z
         .strictObject({
           ...changeable,
-          delivery: delivery.changedWebhook.exactOptional(),
-          concurrencyMax: concurrencyMax.webhook,
+          delivery: z.union([delivery.changedWebhook, delivery.changedPull]).exactOptional(),
+          concurrencyMax: concurrencyMax[wider],
         })
-        .meta({ id: 'WebhookSubscriptionChanges' }),
-      pull: z
-        .strictObject({
-          ...changeable,
-          delivery: delivery.changedPull.exactOptional(),
-          concurrencyMax: concurrencyMax.pull,
-        })
-        .meta({ id: 'PullSubscriptionChanges' }),
+        .meta({
+          id: 'SubscriptionChanges',
+          description: 'Any of the members; `null` restores the default. The kind and the dialect cannot change.',
+        }),
     },
   };
 }
