@@ -30,7 +30,9 @@ export class RecordDeque {
     if (this.length === 0) return undefined;
     const record = this.#records[this.#first];
     this.#records[this.#first++] = undefined;
-    if (this.#first >= 32 && this.#first * 2 >= this.#records.length) {
+    // The tail has a deque for each channel, and most channels are empty most of the time.
+    if (this.#first === this.#records.length) this.clear();
+    else if (this.#first >= 32 && this.#first * 2 >= this.#records.length) {
       this.#records = this.#records.slice(this.#first);
       this.#first = 0;
     }
