@@ -8,7 +8,7 @@ import { bodySize, RecordReader, type RecordCount, type RecordPage } from './rec
 import { PendingTrims } from './pending-trims.ts';
 import { readNewestEvents } from './preload.ts';
 import { Tail } from './tail.ts';
-import { SingleFlight, type IsWanted } from './primitives/single-flight.ts';
+import { alwaysWanted, SingleFlight, type IsWanted } from './primitives/single-flight.ts';
 
 export interface FeedOptions {
   readonly tailBytesMax: number;
@@ -170,7 +170,7 @@ export class Feed {
     after: Position,
     countMax: number,
     through: Position,
-    isWanted: IsWanted = always,
+    isWanted: IsWanted = alwaysWanted,
   ): Promise<Batch> {
     const key = `${framing.name} ${after} ${countMax} ${through} ${interest.key}`;
     return this.#batchReads.share(key, isWanted, (isAnyWaiting) =>
@@ -288,7 +288,7 @@ export class Feed {
    * The position before the last `count` events of an interest. Equal requests at one time share
    * the answer.
    */
-  historyStart(interest: Interest, count: number, isWanted: IsWanted = always): Promise<Position> {
+  historyStart(interest: Interest, count: number, isWanted: IsWanted = alwaysWanted): Promise<Position> {
     return this.#reads.historyStart(interest, count, this.head, isWanted);
   }
 
@@ -303,7 +303,7 @@ export class Feed {
     direction: 'forward' | 'backward',
     limit: number,
     bytesMax: number,
-    isWanted: IsWanted = always,
+    isWanted: IsWanted = alwaysWanted,
   ): Promise<ReadPage> {
     return this.#reads.page(interest, after, through, direction, limit, bytesMax, isWanted);
   }
@@ -388,7 +388,3 @@ export class Feed {
 }
 
 const NO_PATTERNS: readonly string[] = [];
-
-function always(): boolean {
-  return true;
-}

@@ -3,7 +3,7 @@ import type { Interest } from './interests/interest.ts';
 import type { CountedPage, Log, Position, ReadPage, ReadQuery } from './ports.ts';
 import { Semaphore } from './primitives/semaphore.ts';
 import type { Tail } from './tail.ts';
-import { SingleFlight, type IsWanted } from './primitives/single-flight.ts';
+import { alwaysWanted, SingleFlight, type IsWanted } from './primitives/single-flight.ts';
 
 /** Reads the log behind the tail, a page at a time, with a bound on concurrent reads. */
 export class LogReader {
@@ -30,7 +30,7 @@ export class LogReader {
     direction: 'forward' | 'backward',
     limit: number,
     bytesMax: number,
-    isWanted: IsWanted = always,
+    isWanted: IsWanted = alwaysWanted,
   ): Promise<ReadPage> {
     const query = { ...selectionOf(interest), after, through, direction, limit, bytesMax };
     return this.#run(() => this.#log.read(query), isWanted);
@@ -41,7 +41,7 @@ export class LogReader {
    * @throws PolycastError as `page` does
    */
   count(interest: Interest, after: Position, through: Position): Promise<CountedPage> {
-    return this.#run(() => this.#log.count({ ...selectionOf(interest), after, through }), always);
+    return this.#run(() => this.#log.count({ ...selectionOf(interest), after, through }), alwaysWanted);
   }
 
   async #run<Page>(read: () => Promise<Page>, isWanted: IsWanted): Promise<Page> {
@@ -105,10 +105,6 @@ export const LOG_PAGE_COUNT_MAX = 1000;
 
 function selectionOf({ patterns, types }: Interest): Pick<ReadQuery, 'patterns' | 'types'> {
   return { patterns, types: types === undefined ? undefined : [...types] };
-}
-
-function always(): boolean {
-  return true;
 }
 
 /**

@@ -3,7 +3,7 @@ import type { Interest } from './interests/interest.ts';
 import { LOG_PAGE_COUNT_MAX, gapOf, pageEnd, type LogReader } from './log-reader.ts';
 import type { Position, StoredRecord } from './ports.ts';
 import type { Tail } from './tail.ts';
-import { SingleFlight } from './primitives/single-flight.ts';
+import { alwaysWanted, SingleFlight } from './primitives/single-flight.ts';
 
 /** How far a page goes, and what is lost in it. */
 export interface PageBounds {
@@ -73,7 +73,7 @@ export class RecordReader {
     bytesMax: number,
   ): Promise<RecordPage> {
     const key = `${after} ${through} ${countMax} ${bytesMax} ${interest.key}`;
-    return this.#pendingReads.share(key, always, () => this.#page(interest, after, through, countMax, bytesMax));
+    return this.#pendingReads.share(key, alwaysWanted, () => this.#page(interest, after, through, countMax, bytesMax));
   }
 
   /** Like `Feed.countRecords`. */
@@ -103,10 +103,6 @@ export class RecordReader {
 
 function emptyPage(after: Position, end: Position): PageBounds {
   return { reached: Math.max(after, end), gapThrough: 0, gapReason: 'retention' };
-}
-
-function always(): boolean {
-  return true;
 }
 
 /** The size of an event that is not framed. */

@@ -1,6 +1,9 @@
 /** Whether a caller still waits for the answer. */
 export type IsWanted = () => boolean;
 
+/** For a caller that never goes. */
+export const alwaysWanted: IsWanted = () => true;
+
 /**
  * Shares one computation among concurrent calls with the same key. Example: 500 readers ask for the
  * same page of the log, and the log is read once.
