@@ -1,4 +1,4 @@
-import { trustsLoopback } from '../config/listen.ts';
+import { isLoopback, parseListen, trustsLoopback } from '../config/listen.ts';
 import type { Config } from '../config/parse.ts';
 import { ticksOf } from '../core/primitives/timing-wheel.ts';
 import type { HttpSettings } from '../http/http-settings.ts';
@@ -12,11 +12,21 @@ export async function httpSettings(config: Config): Promise<HttpSettings> {
   const files = certificateFiles(tls);
   return {
     ...limits,
+    connectionsPerPublicAddressMax: isReachedByPublicAddresses(config) ? limits.connectionsPerPublicAddressMax : null,
     // These features are open to every client because only this machine can reach them.
     loopbackHostsOnly: trustsLoopback(config) || lab.enabled || localPages !== 'none',
     publicHost: publicUrl === null ? undefined : new URL(publicUrl).hostname,
     tls: files === undefined ? undefined : { ...tls, ...(await readCertificatePair(files)) },
   };
+}
+
+/**
+ * Whether connections can come from public addresses. Only this machine reaches a loopback address.
+ * Then the hub need not ask the kernel for the address of each connection.
+ */
+function isReachedByPublicAddresses({ listen }: Config): boolean {
+  const address = parseListen(listen);
+  return address === undefined || !isLoopback(address.host);
 }
 
 /** The certificate files of a server with TLS. */

@@ -19,7 +19,7 @@ export function clientAddress(
 export class TrustedProxies {
   readonly #trusted = new BlockList();
   readonly #header: ForwardedHeader;
-  readonly #trustCache = new BoundedCache<boolean>(TRUST_CACHE_BYTES_MAX, () => 0);
+  readonly #trustCache = new BoundedCache<boolean>(ADDRESS_CACHE_BYTES_MAX, () => 0);
   readonly isConfigured: boolean;
 
   /**
@@ -75,7 +75,7 @@ export type ForwardedHeader = 'x-forwarded-for' | 'forwarded';
 
 const HOPS_MAX = 32;
 /** Room for some 10,000 addresses. An address may carry a zone of any length (`fe80::1%…`). */
-const TRUST_CACHE_BYTES_MAX = 2 * 1024 * 1024;
+const ADDRESS_CACHE_BYTES_MAX = 2 * 1024 * 1024;
 
 function addNetwork(list: BlockList, text: string): void {
   const [address = '', bits] = text.split('/');
@@ -86,10 +86,17 @@ function addNetwork(list: BlockList, text: string): void {
 
 /** Whether an address is public: neither of this machine nor of a private network. */
 export function isPublic(text: string): boolean {
-  const address = unmapIpv4(text).split('%')[0] as string;
-  const family = isIP(address);
-  return family !== 0 && !NON_PUBLIC_NETWORKS.check(address, family === 6 ? 'ipv6' : 'ipv4');
+  let verdict = PUBLIC_CACHE.get(text);
+  if (verdict === undefined) {
+    const address = unmapIpv4(text).split('%')[0] as string;
+    const family = isIP(address);
+    verdict = family !== 0 && !NON_PUBLIC_NETWORKS.check(address, family === 6 ? 'ipv6' : 'ipv4');
+    PUBLIC_CACHE.set(text, verdict);
+  }
+  return verdict;
 }
+
+const PUBLIC_CACHE = new BoundedCache<boolean>(ADDRESS_CACHE_BYTES_MAX, () => 0);
 
 const NON_PUBLIC_NETWORKS = new BlockList();
 for (const network of [
