@@ -7,7 +7,7 @@ const ROOT = join(import.meta.dirname, '..');
 const STAMP = join(ROOT, '.cache/build.json');
 const SKIPPED = new Set(['node_modules', 'dist', 'generated']);
 
-/** A build product that the hub serves: `module` exports `name`, which builds it. */
+/** A build product: `module` exports `name`, which builds it. */
 interface Target {
   readonly name: string;
   readonly module: string;
@@ -15,6 +15,8 @@ interface Target {
   readonly sources: readonly string[];
   /** The output folder. Without it the target is stale. */
   readonly output: string;
+  /** A hub that runs from its sources needs it. */
+  readonly isServed: boolean;
 }
 
 const TARGETS: readonly Target[] = [
@@ -23,22 +25,35 @@ const TARGETS: readonly Target[] = [
     module: 'packages/client/build.ts',
     sources: ['packages/client', 'packages/protocol/src'],
     output: 'packages/client/generated',
+    isServed: true,
   },
   {
     name: 'buildConsole',
     module: 'packages/console/build.ts',
     sources: ['packages/console', 'packages/client/src', 'packages/protocol/src'],
     output: 'packages/console/generated',
+    isServed: true,
+  },
+  {
+    name: 'buildPackages',
+    module: 'scripts/packages.ts',
+    sources: ['packages', 'scripts/packages.ts', 'scripts/declarations.ts', 'package-lock.json'],
+    output: 'packages/server/dist',
+    isServed: false,
   },
 ];
 
-/**
- * Builds everything that the hub serves to browsers.
- * @param ifStale only the targets whose sources are newer than their last build
- */
-export async function build(ifStale: boolean): Promise<void> {
+export interface BuildOptions {
+  /** Builds only the targets whose sources are newer than their last build. */
+  readonly ifStale?: boolean;
+  /** Builds only what a hub that runs from its sources serves to browsers, not the packages. */
+  readonly served?: boolean;
+}
+
+/** Builds what the hub serves to browsers, then the packages for npm. */
+export async function build({ ifStale = false, served = false }: BuildOptions): Promise<void> {
   const builtMs = readStamp();
-  for (const target of TARGETS.filter(({ module }) => existsSync(join(ROOT, module)))) {
+  for (const target of TARGETS.filter(({ isServed }) => isServed || !served)) {
     const sourcesMs = Math.max(...target.sources.map((path) => newestMs(join(ROOT, path))));
     if (ifStale && builtMs[target.name] === sourcesMs && existsSync(join(ROOT, target.output))) continue;
     const startedMs = performance.now();
@@ -72,6 +87,6 @@ function writeStamp(builtMs: Readonly<Record<string, number>>): void {
 }
 
 if (import.meta.main) {
-  const { values } = parseArgs({ options: { 'if-stale': { type: 'boolean', default: false } } });
-  await build(values['if-stale']);
+  const { values } = parseArgs({ options: { 'if-stale': { type: 'boolean' }, served: { type: 'boolean' } } });
+  await build({ ifStale: values['if-stale'] === true, served: values.served === true });
 }

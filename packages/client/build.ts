@@ -1,5 +1,4 @@
-import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { dirname, join, relative } from 'node:path';
+import { join } from 'node:path';
 import { rolldown, type OutputOptions } from 'rolldown';
 
 /** The files that the hub serves: `client.js`, and its companions in `client/`. */
@@ -21,31 +20,9 @@ export async function buildClient(folder: string = CLIENT_BUILT): Promise<void> 
     await bundle(name, { file: join(folder, 'client', `${name}.js`), comments: false, minify: true });
 }
 
-/**
- * Creates the published package from the output of `tsc`: a readable module for each entry point,
- * and declarations that include those of the protocol. The package therefore depends on no other.
- * @param dist the output for the client
- * @param protocolDist the output for the protocol
- */
-export async function finishPackage(dist: string, protocolDist: string): Promise<void> {
-  for (const name of await readdir(dist, { recursive: true })) {
-    if (name.endsWith('.js')) await rm(join(dist, name));
-  }
-  for (const name of await entries()) await bundle(name, { file: join(dist, `${name}.js`) });
-  const protocol = join(dist, 'protocol');
-  await cp(protocolDist, protocol, { recursive: true, filter: (path) => !path.endsWith('.js') });
-  for (const name of await readdir(dist, { recursive: true })) {
-    if (name.endsWith('.d.ts') && !name.startsWith('protocol'))
-      await bringAlong(join(dist, name), join(protocol, 'index.js'));
-  }
-}
-
-/** The modules that the package exports. */
-async function entries(): Promise<string[]> {
-  const { exports } = JSON.parse(await readFile(join(import.meta.dirname, 'package.json'), 'utf8')) as {
-    exports: Record<string, string>;
-  };
-  return Object.values(exports).map((path) => path.replace(/^\.\/src\/(.+)\.ts$/, '$1'));
+/** Creates the readable modules of the published package: one for each entry point, without imports. */
+export async function buildClientModules(names: readonly string[], folder: string): Promise<void> {
+  for (const name of names) await bundle(name, { file: join(folder, `${name}.js`), sourcemap: true });
 }
 
 async function bundle(name: string, output: OutputOptions): Promise<void> {
@@ -59,12 +36,6 @@ async function bundle(name: string, output: OutputOptions): Promise<void> {
   });
   await build.write({ format: 'esm', ...output });
   await build.close();
-}
-
-async function bringAlong(file: string, protocol: string): Promise<void> {
-  const path = relative(dirname(file), protocol);
-  const text = await readFile(file, 'utf8');
-  await writeFile(file, text.replaceAll("'@polycast/protocol'", `'${path.startsWith('.') ? path : `./${path}`}'`));
 }
 
 /**

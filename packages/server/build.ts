@@ -6,7 +6,10 @@ import { THREAD_MODULES } from './src/platform/package-files.ts';
 const SOURCE = join(import.meta.dirname, 'src');
 
 /** Where the published package has its code: all modules in one folder. */
-export const SERVER_BUILT: string = join(import.meta.dirname, 'dist');
+const SERVER_BUILT = join(import.meta.dirname, 'dist/lib');
+
+/** Dependencies that are not in the bundle: the published package declares them. */
+export const EXTERNAL: readonly string[] = ['ajv', 'ajv-formats', 'safe-regex2'];
 
 /**
  * Bundles the server, the command line and each thread, with their dependencies, so that a start
@@ -16,9 +19,9 @@ export async function buildServer(folder: string = SERVER_BUILT): Promise<void> 
   await rm(folder, { recursive: true, force: true });
   const threads = Object.entries(THREAD_MODULES).map(([name, file]) => [name, join(SOURCE, file)] as const);
   const build = await rolldown({
-    input: { polycast: join(SOURCE, 'cli/polycast.ts'), main: join(SOURCE, 'main.ts'), ...Object.fromEntries(threads) },
+    input: { polycast: join(SOURCE, 'cli/polycast.ts'), ...Object.fromEntries(threads) },
     platform: 'node',
-    external: ['ajv', /^ajv\//, 'ajv-formats', 'safe-regex2'],
+    external: [...EXTERNAL, /^ajv\//],
   });
   await build.write({
     dir: folder,

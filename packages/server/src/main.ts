@@ -4,7 +4,7 @@ import { openHub, type Hub, type HubParts } from './hub.ts';
 import { createLab, type Lab } from './lab/lab.ts';
 import { LabLogin, TOWN_CHANNEL } from './lab/login.ts';
 import { wipeLog } from './storage/data-folder.ts';
-import { builtFile } from './platform/package-files.ts';
+import { assetPath } from './platform/package-files.ts';
 import type { Route } from './auth/route.ts';
 import type { RequestHandler } from './http/route.ts';
 
@@ -58,7 +58,7 @@ class HubWithLab implements Hub {
 
   async open(): Promise<Hub> {
     this.#lab = await createLab({
-      folder: builtFile('console', 'console/generated'),
+      folder: assetPath('console'),
       hubPort: () => this.#port,
       login: this.#login,
       actions: {

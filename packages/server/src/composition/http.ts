@@ -7,7 +7,7 @@ import { withAuthorization, type Route } from '../auth/route.ts';
 import { publishRoutes } from '../publishing/routes.ts';
 import { streamHandlers } from '../streams/routes.ts';
 import type { TlsCertificate } from '../http/tls-certificate.ts';
-import { builtFile, packageVersion } from '../platform/package-files.ts';
+import { assetPath, packageVersion } from '../platform/package-files.ts';
 import { healthRoutes } from '../operate/health-routes.ts';
 import type { GuardedFetch } from '../outgoing/guarded-fetch.ts';
 import { subscriptionRoutes } from '../subscriptions/http/routes.ts';
@@ -58,7 +58,7 @@ export async function openHttp(base: HubBase, needs: HttpNeeds): Promise<HttpPar
     ...administrationRoutes({ ...parts.streams, log: needs.log, ...identity.store, access: identity.access }),
     ...subscriptionRoutes(subscriptions),
     ...dialects.routes,
-    ...clientRoutes((name) => builtFile(name, `client/generated/${name}`)),
+    ...clientRoutes((name) => assetPath('client', name)),
     ...needs.routes,
   ];
   const frontend = new HttpFrontend(parts.frontend, settings, {

@@ -1,13 +1,26 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 /**
  * Where the files of the package `polycast` are. In the repository the code runs from the folders
- * of `src/`. In the published package all modules are in one folder, `dist/`.
+ * of `src/`. `npm run build` makes the published package in `packages/server/dist`:
+ *
+ *     package.json README.md LICENSE
+ *     lib/        all modules of the code: polycast.js, log-writer.js, …
+ *     assets/     the files for browsers: client/, console/, …
  */
 const isBuilt = !import.meta.url.endsWith('.ts');
 const CODE = new URL(isBuilt ? './' : '../', import.meta.url);
 const PACKAGE = new URL('../', CODE);
+
+/**
+ * The folders of files for browsers: by the name in `assets/`, where the repository builds them,
+ * below `packages/`. A folder that is added here is in the published package as well.
+ */
+export const ASSETS = {
+  client: 'client/generated',
+  console: 'console/generated',
+} as const;
 
 /** The version of the package, for example `0.1.0`. */
 export function packageVersion(): string {
@@ -15,13 +28,10 @@ export function packageVersion(): string {
   return (JSON.parse(manifest) as { readonly version: string }).version;
 }
 
-/**
- * The path of a file that was built for browsers. In the published package it is inside the
- * package; in the repository it is in the sibling package that builds it.
- */
-export function builtFile(published: string, inRepository: string): string {
-  const inPackage = fileURLToPath(new URL(`assets/${published}`, PACKAGE));
-  return existsSync(inPackage) ? inPackage : fileURLToPath(new URL(`../${inRepository}`, PACKAGE));
+/** The path of a folder for browsers, or of a file in it. */
+export function assetPath(folder: keyof typeof ASSETS, file = ''): string {
+  const home = isBuilt ? `assets/${folder}` : `../${ASSETS[folder]}`;
+  return fileURLToPath(new URL(`${home}/${file}`, PACKAGE));
 }
 
 /** The modules that run in a thread of their own, by name. A build has one file for each name. */

@@ -1,0 +1,86 @@
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { buildClientModules } from '../packages/client/build.ts';
+import { buildServer, EXTERNAL } from '../packages/server/build.ts';
+import { ASSETS } from '../packages/server/src/platform/package-files.ts';
+import { writeClientDeclarations } from './declarations.ts';
+
+/**
+ * The packages as npm publishes them. `packages/server/dist` and `packages/client/dist` are complete
+ * packages with manifests of their own, so `npm publish packages/server/dist` needs no other step.
+ * Other packages of the repository are inside these two.
+ */
+const PACKAGES = join(import.meta.dirname, '../packages');
+
+/** The published packages: the folder of each. */
+export const PUBLISHED: Readonly<Record<'server' | 'client', string>> = {
+  server: join(PACKAGES, 'server/dist'),
+  client: join(PACKAGES, 'client/dist'),
+};
+
+/** The versions of Node with the required `node:sqlite`. */
+const NODE_WANTED = '>=24';
+
+interface Manifest {
+  readonly exports?: Readonly<Record<string, string>>;
+  readonly bin?: Readonly<Record<string, string>>;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly devDependencies?: object;
+}
+
+/** Builds both packages. The files for browsers must exist: `scripts/build.ts` builds them first. */
+export async function buildPackages(): Promise<void> {
+  await buildClientPackage(PUBLISHED.client);
+  await buildServerPackage(PUBLISHED.server);
+}
+
+async function buildServerPackage(folder: string): Promise<void> {
+  const { exports: _, ...manifest } = startPackage('server', folder);
+  await buildServer(join(folder, 'lib'));
+  for (const [name, built] of Object.entries(ASSETS))
+    cpSync(join(PACKAGES, built), join(folder, 'assets', name), { recursive: true });
+  const external = Object.entries(manifest.dependencies ?? {}).filter(([name]) => EXTERNAL.includes(name));
+  writeManifest(folder, {
+    ...manifest,
+    bin: { polycast: 'lib/polycast.js' },
+    files: ['lib', 'assets'],
+    // The package is a command. It has no module for others.
+    exports: { './package.json': './package.json' },
+    dependencies: Object.fromEntries(external),
+  });
+}
+
+async function buildClientPackage(folder: string): Promise<void> {
+  const { exports = {}, ...manifest } = startPackage('client', folder);
+  const entries = Object.entries(exports).map(
+    ([name, source]) => [name, source.slice('./src/'.length, -'.ts'.length)] as const,
+  );
+  const names = entries.map(([, name]) => name);
+  writeClientDeclarations(names, join(folder, 'lib'));
+  await buildClientModules(names, join(folder, 'lib'));
+  const paths = entries.map(([name, path]) => [name, { types: `./lib/${path}.d.ts`, default: `./lib/${path}.js` }]);
+  writeManifest(folder, {
+    ...manifest,
+    files: ['lib'],
+    exports: { ...Object.fromEntries(paths), './package.json': './package.json' },
+  });
+}
+
+/** Empties the folder, and returns the manifest without what only the repository needs. */
+function startPackage(name: string, folder: string): Omit<Manifest, 'devDependencies'> {
+  const source = join(PACKAGES, name);
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(join(folder, 'lib'), { recursive: true });
+  cpSync(join(PACKAGES, '../LICENSE'), join(folder, 'LICENSE'));
+  cpSync(join(source, 'README.md'), join(folder, 'README.md'));
+  const { devDependencies: _, ...manifest } = JSON.parse(
+    readFileSync(join(source, 'package.json'), 'utf8'),
+  ) as Manifest;
+  return manifest;
+}
+
+/** `engines` is only in published manifests: in the repository npm would compare it with its own Node. */
+function writeManifest(folder: string, manifest: object): void {
+  const published = { ...manifest, engines: { node: NODE_WANTED }, publishConfig: { access: 'public' } };
+  writeFileSync(join(folder, 'package.json'), JSON.stringify(published, undefined, 2) + '\n');
+}
