@@ -6,7 +6,7 @@ import { byNumber } from './suite/sections.ts';
 
 const USAGE = `Whether a server speaks PROTOCOL.md.
 
-  node conformance/run.ts --url http://127.0.0.1:8080 [--section 5]
+  node conformance/run.ts --url http://127.0.0.1:7400 [--section 5]
 
 Some cases need the rules of conformance/polycast.yaml; they are passed over where those are not:
   polycast serve --config conformance/polycast.yaml`;

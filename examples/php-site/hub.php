@@ -4,7 +4,7 @@ declare(strict_types=1);
 /** What the site tells the hub: three requests, with what PHP brings along. */
 
 /** Where the hub is, seen from this machine. */
-const HUB_DEFAULT = 'http://127.0.0.1:8080';
+const HUB_DEFAULT = 'http://127.0.0.1:7400';
 
 /** To everybody who reads the channel. */
 function publish_news(string $channel, mixed $data): void

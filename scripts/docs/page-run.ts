@@ -6,7 +6,7 @@ import type { Block } from './blocks.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 /** The address of the hub on the pages. */
-const SHOWN_HUB = /\b(?:127\.0\.0\.1|localhost):8080\b/g;
+const SHOWN_HUB = /\b(?:127\.0\.0\.1|localhost):7400\b/g;
 /** The folders of the hub's log and its copies on the pages. */
 const SHOWN_FOLDERS = /\/var\/(?:lib|backups)\/polycast\b/g;
 /**

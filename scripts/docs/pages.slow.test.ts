@@ -35,7 +35,7 @@ describe('pages that the documentation shows', () => {
     const hub = await startHub(
       parseConfig({ listen: '127.0.0.1:0', access: 'loopback', data: ':memory:', allowedOrigins, ...SILENT }),
     );
-    const shown = text.replaceAll('http://127.0.0.1:8080', hub.url);
+    const shown = text.replaceAll('http://127.0.0.1:7400', hub.url);
     const page = await browser.newPage();
     onTestFinished(async () => {
       await page.close();

@@ -1,6 +1,6 @@
 /** Epochs, times and names of sessions differ between runs; a page shows those of its author. */
 const VARIABLE =
-  /(?<cursor>[0-9a-z]{10}-[0-9a-z]{11})|(?<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?Z)|(?<session>"session":"[\w-]+")|(?<date>\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT)|(?<port>127\.0\.0\.1:8080)/g;
+  /(?<cursor>[0-9a-z]{10}-[0-9a-z]{11})|(?<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?Z)|(?<session>"session":"[\w-]+")|(?<date>\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT)|(?<port>127\.0\.0\.1:7400)/g;
 
 /** The cursors of this run for those on a page. */
 export type Cursors = Map<string, string>;

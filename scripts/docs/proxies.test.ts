@@ -56,7 +56,7 @@ const CADDY: Proxy = {
     const globals = `{\n\tadmin off\n\tauto_https off\n\tstorage file_system ${folder}\n}\n`;
     const file = blockOf('caddy')
       .text.replace('hub.example', `http://127.0.0.1:${port}`)
-      .replace('127.0.0.1:8080', `127.0.0.1:${hubPort}`);
+      .replace('127.0.0.1:7400', `127.0.0.1:${hubPort}`);
     writeFileSync(join(folder, 'Caddyfile'), globals + file);
     return [CADDY_COMMAND, 'run', '--adapter', 'caddyfile', '--config', join(folder, 'Caddyfile')];
   },
@@ -220,7 +220,7 @@ function nginxConfiguration(folder: string, port: number, hubPort: number): stri
     .replace(/worker_rlimit_nofile .*\n/, '')
     .replace('worker_connections 65536', 'worker_connections 64')
     .replace('listen 443', `listen 127.0.0.1:${port}`)
-    .replace('127.0.0.1:8080', `127.0.0.1:${hubPort}`)
+    .replace('127.0.0.1:7400', `127.0.0.1:${hubPort}`)
     .replaceAll('/etc/ssl/hub.example', folder)
     .replace('/var/log/nginx/hub.access.log', join(folder, 'access.log'));
 }

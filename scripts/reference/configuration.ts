@@ -11,7 +11,7 @@ export function configurationPage(): string {
     'A hub is configured by one YAML file (`polycast serve --config polycast.yaml`, or `POLYCAST_CONFIG`), by environment variables and by flags. Flags override variables, and variables override the file. Each field has a variable. You can set any field with `--set path=value`, with the value as in YAML. `polycast config check` lists every problem. `polycast config print` shows where each field was set. `polycast config reference` prints a file to start from.',
     `The [defaults](../defaults.md) page gives the reason for each default.`,
     '## A small file',
-    '```yaml\nlisten: 127.0.0.1:8080\ndata: /var/lib/polycast\nrules:\n  - pattern: prices.>\n    retain: latest\n  - pattern: typing.*\n    retain: none\n```',
+    '```yaml\nlisten: 127.0.0.1:7400\ndata: /var/lib/polycast\nrules:\n  - pattern: prices.>\n    retain: latest\n  - pattern: typing.*\n    retain: none\n```',
     '## Rules',
     'The value of each setting comes from the first rule in the list that matches the channel and has the setting, otherwise from `defaults`. A rule has a `pattern` and any of the settings of `defaults`. `null` means no limit.',
     ...sections().flatMap(([name, fields]) => [`## ${name === '' ? 'The hub' : `\`${name}\``}`, ...fields.map(entry)]),

@@ -84,7 +84,7 @@ test.each([{}, { token: 'x'.repeat(20) }, { credentials: 'include' }])(
 function readmePage({ url }: TestHub): string {
   const readme = readFileSync(join(import.meta.dirname, '../../../README.md'), 'utf8');
   const [, page = ''] = /```html\n([^`]+)```/.exec(readme) ?? [];
-  return page.replaceAll('http://127.0.0.1:8080', url);
+  return page.replaceAll('http://127.0.0.1:7400', url);
 }
 
 async function shows(hub: TestHub, page: Page): Promise<void> {

@@ -134,7 +134,7 @@ interface Token {
 /** The equivalent of an option that other programs have. */
 function equivalentOption(name: string, options: Readonly<Record<string, OptionSpec>>): string | undefined {
   if (name !== 'port' && name !== 'host') return undefined;
-  if ('listen' in options) return 'listen 127.0.0.1:PORT';
+  if ('listen' in options) return 'listen HOST:PORT';
   return 'url' in options ? 'url http://HOST:PORT' : undefined;
 }
 

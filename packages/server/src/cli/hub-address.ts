@@ -1,8 +1,9 @@
+import { DEFAULT_PORT } from '../config/listen.ts';
 import type { Input, OptionSpec } from './command.ts';
 import { CliError } from './exit-codes.ts';
 import { SECRET_FORMS_HELP, resolveSecret } from './input.ts';
 
-export const DEFAULT_URL = 'http://127.0.0.1:8080';
+export const DEFAULT_URL = `http://127.0.0.1:${DEFAULT_PORT}`;
 
 /** The option of every command that talks to a hub. */
 const URL_OPTION: OptionSpec = {

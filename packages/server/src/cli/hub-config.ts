@@ -1,3 +1,5 @@
+import { CliError } from './exit-codes.ts';
+import { formatListen, parseListen, type ListenAddress } from '../config/listen.ts';
 import type { Config } from '../config/parse.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import type { Tree } from '../config/tree.ts';
@@ -10,6 +12,11 @@ export const HUB_OPTIONS: Readonly<Record<string, OptionSpec>> = {
     value: 'HOST:PORT',
     short: 'l',
     doc: 'The address to listen on, instead of `listen` of the configuration.',
+  },
+  port: {
+    value: 'PORT',
+    short: 'p',
+    doc: 'The port to listen on, at the configured address. Port 0 selects a free port.',
   },
   data: {
     value: 'FOLDER',
@@ -35,7 +42,21 @@ export async function hubConfig(input: Input, preset: Tree = {}): Promise<Loaded
   });
   checkTlsFiles(loaded.config.tls);
   await checkTokenKeys(loaded.config);
-  return loaded;
+  return withPort(loaded, input);
+}
+
+/** Applies `--port`, which keeps the configured host. */
+function withPort(loaded: LoadedConfig, input: Input): LoadedConfig {
+  const port = input.number('port', 0);
+  if (port === undefined) return loaded;
+  if (port > 65_535) throw new CliError('usage', `--port ${port}: must be at most 65535`);
+  if (input.text('listen') !== undefined)
+    throw new CliError('usage', '--port and --listen exclude each other', `Use --listen HOST:${port}`);
+  const { host } = parseListen(loaded.config.listen) as ListenAddress;
+  return {
+    config: { ...loaded.config, listen: formatListen({ host, port }) },
+    origins: new Map([...loaded.origins, ['listen', '--port']]),
+  };
 }
 
 /**

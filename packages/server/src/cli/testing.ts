@@ -98,8 +98,9 @@ export async function startHubProcess(
     '--set',
     'drain.timeMs=100',
   ],
+  env: Readonly<Record<string, string>> = {},
 ): Promise<{ readonly cli: RunningCli; readonly url: string }> {
-  const cli = startCli(args);
+  const cli = startCli(args, env);
   const [, url = ''] = await cli.outMatches(/listening on (\S+)\n/);
   return { cli, url };
 }

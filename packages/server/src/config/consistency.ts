@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { isHubChannel } from '../core/access/system-channels.ts';
 import type { Config } from './settings/config-schema.ts';
-import { isLoopback, parseListen, trustsLoopback } from './listen.ts';
+import { DEFAULT_PORT, isLoopback, parseListen, trustsLoopback } from './listen.ts';
 import type { ConfigProblem } from './config-error.ts';
 
 /** Checks beyond single fields: forms that need a parser, and fields that depend on each other. */
@@ -32,7 +32,10 @@ function checkListen({ listen, access }: Config): ConfigProblem[] {
   const address = parseListen(listen);
   if (address === undefined) {
     return [
-      { path: 'listen', message: `"${listen}" is not host:port such as 127.0.0.1:8080, 0.0.0.0:8080 or [::1]:8080` },
+      {
+        path: 'listen',
+        message: `"${listen}" is not host:port such as 127.0.0.1:${DEFAULT_PORT}, 0.0.0.0:${DEFAULT_PORT} or [::1]:${DEFAULT_PORT}`,
+      },
     ];
   }
   if (!trustsLoopback({ access }) || isLoopback(address.host)) return [];

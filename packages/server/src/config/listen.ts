@@ -9,6 +9,12 @@ export interface ListenAddress {
   readonly port: number;
 }
 
+/**
+ * The port of a hub when none is configured. Development servers and proxies commonly use 3000,
+ * 5173, 8000 and 8080. This port's registered user is discovery of DDS, which uses UDP.
+ */
+export const DEFAULT_PORT = 7400;
+
 const FORM = /^(?:\[(?<bracketed>[^\]]+)\]|(?<plain>[^:[\]]+)):(?<port>\d{1,5})$/;
 
 /** Parses `host:port` and `[::1]:port`. `undefined` for any other form. */

@@ -24,7 +24,7 @@ function problems(sources: ConfigSources): string {
 
 test('without any source every field has its default', () => {
   const { config, origins } = loadConfig({});
-  expect(config.listen).toBe('127.0.0.1:8080');
+  expect(config.listen).toBe('127.0.0.1:7400');
   expect(config.delivery.heartbeatMs).toBe(25_000);
   expect(origins.size).toBe(0);
 });

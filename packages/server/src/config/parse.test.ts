@@ -33,7 +33,7 @@ test('every variable sets one field', () => {
   expect(names).toContain('POLYCAST_LIMITS_CHANNELS_PER_CONSUMER_MAX');
 });
 
-test.each(['127.0.0.1:0', 'localhost:80', '127.9.9.9:1', '[::1]:8080', '[0:0::1]:8080'])(
+test.each(['127.0.0.1:0', 'localhost:80', '127.9.9.9:1', '[::1]:7400', '[0:0::1]:7400'])(
   'without access control the hub may listen on %s',
   (listen) => {
     expect(problems({ listen })).toEqual([]);
@@ -48,7 +48,7 @@ test.each(['0.0.0.0:80', '[::]:80', '192.168.0.1:80', 'example.com:80', '[::ffff
   },
 );
 
-test.each(['8080', ':8080', 'a:b', '::1:80', '[::1]', '[localhost]:1', '127.0.0.1:65536', ''])(
+test.each(['7400', ':7400', 'a:b', '::1:80', '[::1]', '[localhost]:1', '127.0.0.1:65536', ''])(
   '"%s" is refused as an address to listen on',
   (listen) => {
     expect(problems({ listen })[0]).toMatch(/is not host:port/);

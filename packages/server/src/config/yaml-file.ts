@@ -21,7 +21,7 @@ export function readYamlFile(file: string): YamlFile {
   if (problems.length > 0) throw new ConfigError(problems);
   const content: unknown = document.toJS() ?? {};
   if (!isTree(content)) {
-    throw new ConfigError([{ path: '', message: `${file} must contain fields such as "listen: 127.0.0.1:8080"` }]);
+    throw new ConfigError([{ path: '', message: `${file} must contain fields such as "listen: 127.0.0.1:7400"` }]);
   }
   return {
     content,

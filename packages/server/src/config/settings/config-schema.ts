@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { eventTypes } from './event-types.ts';
 import { choiceField, field, integerField } from './field.ts';
 import { access } from './grantees.ts';
+import { DEFAULT_PORT } from '../listen.ts';
 import { delivery } from './delivery.ts';
 import { limits } from './limits.ts';
 import { outgoing } from './outgoing.ts';
@@ -115,7 +116,7 @@ const lab = {
 
 /** The whole configuration, field by field, in the order of the reference. */
 export const configSchema = z.strictObject({
-  listen: field(z.string().default('127.0.0.1:8080'), {
+  listen: field(z.string().default(`127.0.0.1:${DEFAULT_PORT}`), {
     form: 'host:port, an IPv6 address in brackets',
     doc: 'The address to listen on. Port 0 selects a free port.',
     why: 'Only this machine can reach a hub until you configure otherwise.',

@@ -34,7 +34,7 @@ export const keysList: Command = {
   options: { ...KEY_ADMIN_OPTIONS, json: JSON_OPTION },
   examples: [
     {
-      command: 'polycast keys list --url http://127.0.0.1:8080',
+      command: 'polycast keys list --url http://127.0.0.1:7400',
       description: 'keys of a running hub, with POLYCAST_KEY set',
     },
     { command: 'polycast keys list --data /var/lib/polycast', description: 'keys of a stopped hub' },

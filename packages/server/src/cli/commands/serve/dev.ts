@@ -1,5 +1,6 @@
 import type { Hub } from '../../../main.ts';
 import type { Config } from '../../../config/parse.ts';
+import { DEFAULT_PORT } from '../../../config/listen.ts';
 import type { Command } from '../../command.ts';
 import { HUB_OPTIONS, hubConfig } from '../../hub-config.ts';
 import { createRefusalHints } from './refusal-hints.ts';
@@ -27,13 +28,12 @@ export const dev: Command = {
   usage: '',
   argumentsMin: 0,
   argumentsMax: 0,
-  details:
-    'It listens on 127.0.0.1:8080. If that port is in use, and --listen is not given, it takes the next free port. It stores events in ./polycast-data.',
+  details: `It listens on 127.0.0.1:${DEFAULT_PORT}. If that port is in use and no other is configured, it takes the next free port. A port that you name is the only one that it tries. It stores events in ./polycast-data.`,
   options: HUB_OPTIONS,
   examples: [
-    { command: 'polycast dev', description: 'on http://127.0.0.1:8080, or the next free port' },
+    { command: 'polycast dev', description: `on ${DEFAULT_URL}, or the next free port` },
     { command: 'polycast dev --data :memory:', description: 'keep nothing' },
-    { command: 'polycast dev --listen 127.0.0.1:9000', description: 'only on this port' },
+    { command: 'polycast dev --port 9000', description: 'only on this port' },
   ],
   async run(input, terminal) {
     const { config, origins } = await hubConfig(input, PRESET);

@@ -12,7 +12,7 @@ const REFUSAL: Refusal = {
   key: undefined,
   address: '127.0.0.1',
   origin: undefined,
-  host: 'localhost:8080',
+  host: 'localhost:7400',
   action: 'subscribe',
   channel: 'orders.7',
   rule: 'rule 1 (orders.>)',

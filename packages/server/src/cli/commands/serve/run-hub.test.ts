@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
+import { DEFAULT_PORT } from '../../../config/listen.ts';
 import { runCli, SERVE_OPEN, startCli, startHubProcess, temporaryFolder } from '../../testing.ts';
 
 test('serve prints its address first, and works there', async () => {
@@ -23,21 +24,42 @@ test("dev prints the Lab's address and commands to try, and these work", async (
   expect(published.status).toBe(201);
 });
 
-test('dev uses the next port when the default is taken', async () => {
+test('dev uses the next port when the default is taken, and names the process that has it', async () => {
   const squatter = createServer();
   onTestFinished(() => void squatter.close());
-  squatter.listen(8080, '127.0.0.1');
+  squatter.listen(DEFAULT_PORT, '127.0.0.1');
   // Another program may have the port already, which is just as good.
   await once(squatter, 'listening').catch(() => undefined);
-  const { url } = await startHubProcess(['dev', '--data', ':memory:']);
-  expect(Number(new URL(url).port)).toBeGreaterThan(8080);
+  const { cli, url } = await startHubProcess(['dev', '--data', ':memory:']);
+  expect(Number(new URL(url).port)).toBeGreaterThan(DEFAULT_PORT);
+  await cli.outMatches(new RegExp(`127\\.0\\.0\\.1:${DEFAULT_PORT} is in use by process \\d+ \\(\\S+`));
 });
 
-test('a configured port that is taken ends it with 1', async () => {
-  const { url } = await startHubProcess();
-  const { code, err } = await runCli(['dev', '--data', ':memory:', '--listen', new URL(url).host]);
+test('--port changes the port of dev and serve, and keeps the configured host', async () => {
+  for (const command of ['dev', 'serve']) {
+    const { url } = await startHubProcess([command, '--port', '0', '--data', ':memory:'], {
+      POLYCAST_LISTEN: '[::1]:1',
+    });
+    expect(url).toMatch(/^http:\/\/\[::1\]:\d{4,5}$/);
+  }
+});
+
+test.each(['--port', '--listen'])('a port in use that %s names ends dev with 1 and the process', async (option) => {
+  const { cli, url } = await startHubProcess();
+  const { host, port } = new URL(url);
+  const value = option === '--port' ? port : host;
+  const { code, err } = await runCli(['dev', '--data', ':memory:', option, value]);
   expect(code).toBe(1);
-  expect(err).toContain(`another program uses ${new URL(url).host}`);
+  expect(err).toContain(`${host} is in use by process ${cli.child.pid} (node polycast.ts)`);
+});
+
+test('--port is a port, and excludes --listen', async () => {
+  for (const args of [
+    ['--port', '70000'],
+    ['--port', 'x'],
+    ['--port', '1', '--listen', '127.0.0.1:1'],
+  ])
+    expect((await runCli(['dev', ...args])).code).toBe(2);
 });
 
 test('a data folder that another hub uses ends it with 1 and the number of that process', async () => {

@@ -4,6 +4,7 @@ import type { Hub } from '../../../main.ts';
 import type { Refusal } from '../../../auth/refusal-log.ts';
 import { formatListen, parseListen, type ListenAddress } from '../../../config/listen.ts';
 import { CliError, type ExitName } from '../../exit-codes.ts';
+import { portHolder } from '../../port-holder.ts';
 import { installSignalHandlers } from './signals.ts';
 import type { Terminal } from '../../terminal.ts';
 
@@ -29,8 +30,9 @@ export async function runHub(
 ): Promise<ExitName> {
   // Installed first: a signal while the log is being opened also ends the hub in order.
   const signals = installSignalHandlers(terminal);
-  const hub = await start(config, anyPort, onRefusal);
+  const { hub, movedFrom } = await start(config, anyPort, onRefusal);
   terminal.out(`Polycast listening on ${hub.url}`);
+  if (movedFrom !== undefined) terminal.out(terminal.style('dim', `  ${movedFrom}`));
   greet?.(hub);
   if (config.tls.certificateFile !== null) signals.onHangUp(() => void hub.reloadCertificate());
   const signal = await signals.stop;
@@ -40,7 +42,13 @@ export async function runHub(
   return 'done';
 }
 
-async function start(config: Config, anyPort: boolean, onRefusal: RunHubOptions['onRefusal']): Promise<Hub> {
+interface Started {
+  readonly hub: Hub;
+  /** Why the hub has another port than the configured one. */
+  readonly movedFrom: string | undefined;
+}
+
+async function start(config: Config, anyPort: boolean, onRefusal: RunHubOptions['onRefusal']): Promise<Started> {
   // A quiet hub runs each of its functions rarely, and V8 would interpret them for long. When they
   // are compiled immediately, an event on an idle hub costs a tenth less.
   setFlagsFromString('--always-sparkplug');
@@ -49,7 +57,8 @@ async function start(config: Config, anyPort: boolean, onRefusal: RunHubOptions[
   for (let portsTried = 0; ; portsTried++) {
     const listen = formatListen({ ...address, port: address.port + portsTried });
     try {
-      return await startHub({ ...config, listen }, { refused: onRefusal });
+      const hub = await startHub({ ...config, listen }, { refused: onRefusal });
+      return { hub, movedFrom: portsTried === 0 ? undefined : inUse(address) };
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'EADDRINUSE' && anyPort && portsTried < PORTS_TRIED_MAX) continue;
@@ -58,15 +67,19 @@ async function start(config: Config, anyPort: boolean, onRefusal: RunHubOptions[
   }
 }
 
+/** The address is in use, and by which process if the system says so. */
+function inUse({ host, port }: ListenAddress): string {
+  return `${formatListen({ host, port })} is in use by ${portHolder(port) ?? 'another program'}`;
+}
+
 function startError(error: unknown, listen: string): unknown {
   const { code } = error as NodeJS.ErrnoException;
-  if (code === 'EADDRINUSE') {
+  if (code === 'EADDRINUSE')
     return new CliError(
       'failed',
-      `another program uses ${listen}`,
-      'Use --listen HOST:PORT (port 0 selects a free port)',
+      inUse(parseListen(listen) as ListenAddress),
+      'Use another port with --port PORT (0 selects a free port)',
     );
-  }
   if (code === 'EACCES')
     return new CliError('failed', `permission to listen on ${listen} is denied: ${(error as Error).message}`);
   if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {

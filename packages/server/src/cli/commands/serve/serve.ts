@@ -17,7 +17,7 @@ export const serve: Command = {
     { command: 'polycast serve --config polycast.yaml', description: 'with a configuration file' },
     { command: 'POLYCAST_DATA=/var/lib/polycast polycast serve', description: 'with environment variables' },
     {
-      command: 'polycast serve --listen 0.0.0.0:8080 --set access=open',
+      command: 'polycast serve --listen 0.0.0.0:7400 --set access=open',
       description: 'for a whole network, without access control',
     },
   ],

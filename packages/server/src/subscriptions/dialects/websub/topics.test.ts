@@ -2,7 +2,7 @@ import { isChannel } from '@polycast/protocol';
 import { describe, expect, it } from 'vitest';
 import { topicOf } from './topics.ts';
 
-const BASES = ['https://hub.example', 'http://127.0.0.1:8080', 'https://shop.example/hub'];
+const BASES = ['https://hub.example', 'http://127.0.0.1:7400', 'https://shop.example/hub'];
 const PREFIXES = ['https://news.example/feeds', 'https://blog.example'];
 const channel = (url: string) => topicOf(url, BASES, PREFIXES)?.channel;
 const isExternal = (url: string) => topicOf(url, BASES, PREFIXES)?.isExternal;
@@ -17,7 +17,7 @@ describe('topics', () => {
     expect(channel('http://hub.example/v1/channels/news')).toBe('news');
     expect(channel('https://hub.example:443/v1/channels/news')).toBe('news');
     expect(channel('https://HUB.example/v1/channels/news')).toBe('news');
-    expect(channel('http://127.0.0.1:8080/v1/channels/news')).toBe('news');
+    expect(channel('http://127.0.0.1:7400/v1/channels/news')).toBe('news');
     expect(channel('https://shop.example/hub/v1/channels/news')).toBe('news');
   });
 
