@@ -263,9 +263,3 @@ test('a folder of more than 25 sources is found, and tests do not count', () => 
   expect(checkStructure([...files(25, '.ts'), ...files(5, '.test.ts')])).toEqual([]);
   expect(checkStructure(files(26, '.ts')).map(({ path }) => path)).toEqual(['simulation']);
 });
-
-test('lines of code are counted without blank ones and comments', () => {
-  const source =
-    "/** A comment\n * of two lines. */\nexport const a = 1; // here\n\n// alone\nexport const b = '//';\n";
-  expect(parseModule('scripts/a.ts', source).codeLines).toBe(2);
-});

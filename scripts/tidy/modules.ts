@@ -20,8 +20,6 @@ export interface Module {
   /** Collections whose number of entries is compared with a bound: `#memo` of `this.#memo.size >= MAX`. */
   readonly countBounded: ReadonlySet<string>;
   readonly lines: number;
-  /** Lines without blank ones and comments. */
-  readonly codeLines: number;
   readonly functions: readonly FunctionSize[];
 }
 
@@ -50,7 +48,7 @@ export function readModules(root: string, folders: readonly string[]): Module[] 
 
 /** Parses one file. */
 export function parseModule(path: string, source: string): Module {
-  const { module, program, comments, errors } = parseSync(path, source);
+  const { module, program, errors } = parseSync(path, source);
   if (errors.length > 0) throw new Error(`${path}: ${errors[0]?.message}`);
   const statics = [
     ...module.staticImports.map(({ moduleRequest }) => moduleRequest.value),
@@ -74,7 +72,6 @@ export function parseModule(path: string, source: string): Module {
     texts,
     countBounded,
     lines: source.split('\n').length,
-    codeLines: codeLinesOf(source, comments),
     functions: functionsOf(program as unknown as Node, source),
   };
 }
@@ -82,16 +79,6 @@ export function parseModule(path: string, source: string): Module {
 /** The path of a relative import's file; `undefined` for a package. */
 export function resolveRelative(from: string, specifier: string): string | undefined {
   return specifier.startsWith('.') ? posix.join(posix.dirname(from), specifier) : undefined;
-}
-
-function codeLinesOf(source: string, comments: readonly { readonly start: number; readonly end: number }[]): number {
-  let code = '';
-  let at = 0;
-  for (const { start, end } of comments) {
-    code += source.slice(at, start);
-    at = end;
-  }
-  return (code + source.slice(at)).split('\n').filter((line) => line.trim() !== '').length;
 }
 
 function functionsOf(program: Node, source: string): FunctionSize[] {

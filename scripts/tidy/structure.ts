@@ -6,18 +6,10 @@ import type { Finding } from './rules.ts';
 const FUNCTION_LINES_MAX = 80;
 /** The limit of a folder's sources. Tests do not count. */
 const FOLDER_FILES_MAX = 25;
-/** Lines of production code in all packages, without blank lines and comments. */
-const CODE_LINES_MAX = 50_000;
 
 /** All violations that concern the structure, not a single import. */
 export function checkStructure(modules: readonly Module[]): Finding[] {
-  return [
-    ...cycles(modules),
-    ...mutualImports(modules),
-    ...longFunctions(modules),
-    ...crowdedFolders(modules),
-    ...manyLines(modules),
-  ];
+  return [...cycles(modules), ...mutualImports(modules), ...longFunctions(modules), ...crowdedFolders(modules)];
 }
 
 /** Files that import each other, directly or through others. Imports of types count. */
@@ -96,15 +88,6 @@ function crowdedFolders(modules: readonly Module[]): Finding[] {
   return [...folders]
     .filter(([, files]) => files.length > FOLDER_FILES_MAX)
     .map(([path, { length }]) => ({ path, message: `holds ${length} files: at most ${FOLDER_FILES_MAX}` }));
-}
-
-function manyLines(modules: readonly Module[]): Finding[] {
-  const lines = modules
-    .filter(({ path }) => path.startsWith('packages/') && !isTested(path) && !/\/(?:testing|browser)[/.]/.test(path))
-    .reduce((sum, { codeLines }) => sum + codeLines, 0);
-  return lines <= CODE_LINES_MAX
-    ? []
-    : [{ path: 'packages', message: `hold ${lines} lines of code: at most ${CODE_LINES_MAX}` }];
 }
 
 /** A test, or a suite of tests that each home of a port runs. */
