@@ -279,5 +279,5 @@ function* repeated(count: number, piece: Buffer): Generator<Buffer> {
 
 async function seen(figure: 'connections' | 'streams'): Promise<number> {
   const { text } = await call(`${hub.url}/metrics`);
-  return Number(new RegExp(`^polycast_http2\\{figure="${figure}"\\} (\\d+)`, 'm').exec(text)?.[1]);
+  return Number(new RegExp(`^polycast_http2_${figure} (\\d+)`, 'm').exec(text)?.[1]);
 }

@@ -87,7 +87,7 @@ describe('readers that do not read', () => {
     await publishMany(2000);
     // The client reads the last bytes in the short time after the hub has counted both as stalled.
     await until('both are counted as stalled', async () =>
-      /polycast_stalled_total 2/.test((await call(`${hub.url}/metrics`)).text),
+      /polycast_stalled_sessions_total 2/.test((await call(`${hub.url}/metrics`)).text),
     );
     expect(performance.now() - startMs).toBeGreaterThan(STALLED_TIMEOUT_MS);
     for (const { socket } of [sse, webSocket]) socket.resume();

@@ -177,7 +177,7 @@ describe('the connection', () => {
     const stream = one.listen('/v1/events?channel=a');
     await stream.receives('ready');
     const polling = one.ask('/v1/events?channel=a&wait=30');
-    await until('it waits', async () => (await figure('polycast_http2{figure="streams"}', draining)) === 2);
+    await until('it waits', async () => (await figure('polycast_http2_streams', draining)) === 2);
     expect(await draining.end('SIGTERM')).toBe(0);
     expect(one.goAway).toBe(0);
     expect(stream.text).toContain('event: polycast.draining');

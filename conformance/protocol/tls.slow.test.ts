@@ -40,7 +40,9 @@ test('SIGHUP loads a new certificate; an invalid one is refused; open connection
   const { text } = await call(`${hub.url}/metrics`);
   expect(text).toMatch(/^polycast_certificate_reloads_total\{outcome="reloaded"\} 1$/m);
   expect(text).toMatch(/^polycast_certificate_reloads_total\{outcome="failed"\} 1$/m);
-  expect(Number(/^polycast_certificate_expires_seconds (\d+)$/m.exec(text)?.[1])).toBeGreaterThan(Date.now() / 1000);
+  expect(Number(/^polycast_certificate_expiry_timestamp_seconds (\d+)$/m.exec(text)?.[1])).toBeGreaterThan(
+    Date.now() / 1000,
+  );
   await publish(hub.url, { channel: 'renewed', data: 'still here' });
   await until('it is heard', () => follower.received.length === 1);
   expect(follower.endings).toEqual([]);

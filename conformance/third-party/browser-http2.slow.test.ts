@@ -56,8 +56,8 @@ describe.skipIf(!isInstalled)('Chromium over HTTP/2', () => {
     }, STREAMS);
     await until('all are open', () => page.evaluate<boolean>(`window.opened.length === ${STREAMS}`));
     const { text } = await call(`${hub.url}/metrics`);
-    expect(text).toMatch(/^polycast_http2\{figure="connections"\} 1$/m);
-    expect(text).toMatch(new RegExp(`^polycast_http2\\{figure="streams"\\} ${STREAMS}$`, 'm'));
+    expect(text).toMatch(/^polycast_http2_connections 1$/m);
+    expect(text).toMatch(new RegExp(`^polycast_http2_streams ${STREAMS}$`, 'm'));
     for (let n = 0; n < STREAMS; n++) await publish(hub.url, { channel: `page.${n}`, data: `own ${n}` });
     const published = await page.evaluate(async () => {
       const init = {
@@ -70,7 +70,7 @@ describe.skipIf(!isInstalled)('Chromium over HTTP/2', () => {
       return [answer.status, (await polled.json()).events.length];
     });
     expect(published).toEqual([201, 1]);
-    expect((await call(`${hub.url}/metrics`)).text).toMatch(/^polycast_http2\{figure="connections"\} 1$/m);
+    expect((await call(`${hub.url}/metrics`)).text).toMatch(/^polycast_http2_connections 1$/m);
     await until('all have heard', () => page.evaluate<boolean>(`window.seen.every(({ length }) => length === 2)`));
     expect(await page.evaluate('window.seen')).toEqual(Array.from({ length: STREAMS }, (_, n) => [`own ${n}`, 'é']));
   });
@@ -78,7 +78,7 @@ describe.skipIf(!isInstalled)('Chromium over HTTP/2', () => {
   test('a stream that is closed ends, and the others continue', async () => {
     await page.evaluate('window.sources.slice(1).forEach((source) => source.close())');
     const streams = async (): Promise<string | undefined> =>
-      /^polycast_http2\{figure="streams"\} (\d+)$/m.exec((await call(`${hub.url}/metrics`)).text)?.[1];
+      /^polycast_http2_streams (\d+)$/m.exec((await call(`${hub.url}/metrics`)).text)?.[1];
     await until('they are gone', async () => (await streams()) === '1');
     await publish(hub.url, { channel: 'all', data: 'last' });
     await until('the first hears', () => page.evaluate<boolean>(`window.seen[0].at(-1) === 'last'`));

@@ -37,7 +37,7 @@ export function createCore({ config, world: { clock }, metrics }: HubBase, log: 
     allocate: (bytes) => Buffer.allocUnsafeSlow(bytes),
     onDelivered: (records) => {
       const [first] = records;
-      if (first !== undefined) metrics.observePublishToWrite(clock.nowMs() - first.timeMs);
+      if (first !== undefined) metrics.observe('publishToWrite', clock.nowMs() - first.timeMs);
     },
   });
   const eventTypes = eventTypesOf(config.eventTypes);
@@ -46,7 +46,7 @@ export function createCore({ config, world: { clock }, metrics }: HubBase, log: 
     eventTypes,
     encode: createBodyEncoder(),
     fingerprint: (text) => createHash('sha256').update(text).digest('base64url'),
-    onAppended: (durationMs) => metrics.observeCommit(durationMs),
+    onAppended: (durationMs) => metrics.observe('publishToDurable', durationMs),
   });
   return { log, rules, eventTypes, feed, publisher };
 }

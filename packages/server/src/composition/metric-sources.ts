@@ -1,4 +1,8 @@
+import { statfs } from 'node:fs/promises';
 import { hubMetrics } from '../operate/hub-metrics.ts';
+import type { DiskSpace } from '../operate/process-metrics.ts';
+import { packageVersion } from '../platform/package-files.ts';
+import { dataFolderOf } from '../storage/data-folder.ts';
 import type { PresenceTask } from '../presence/presence-task.ts';
 import type { SubscriptionEngine } from '../subscriptions/subscription-engine.ts';
 import type { HubBase } from './base.ts';
@@ -16,13 +20,16 @@ export interface MeasuredParts extends CorePart {
 
 /** Shows the counts of all parts on the metrics page. */
 export function registerMetrics(
-  { metrics, stats }: HubBase,
+  { config, metrics, stats }: HubBase,
   { log, feed, publisher, identity, presence, engine, http }: MeasuredParts,
 ): void {
   const { store, tokens, site } = identity;
   const { parts, dialects, frontend, certificate, revoked } = http;
+  const folder = dataFolderOf(config.data);
   metrics.register(
     hubMetrics({
+      version: packageVersion(),
+      limits: config.limits,
       log,
       feed,
       publisher,
@@ -33,7 +40,7 @@ export function registerMetrics(
       certificate: () => certificate?.stats,
       site: () => site.stats,
       presence: () => presence.stats,
-      subscriptions: () => engine.metrics,
+      subscriptions: oncePerTurn(() => engine.metrics),
       identity: () => ({
         tokens: tokens.stats,
         issuers: tokens.issuers,
@@ -42,16 +49,38 @@ export function registerMetrics(
         dismissed: revoked.count,
       }),
       refusals: () => parts.request.auth.refusalLog.counts,
+      connections: () => frontend.countConnections(),
       socketsRefused: () => frontend.socketsRefused,
-      held: () => ({
-        bodyBudget: parts.request.body.bodyBudget,
-        unread_answers: frontend.unreadResponses,
+      buffers: () => ({
+        request_bodies: parts.request.body.bodyBudget,
+        unread_responses: frontend.unreadResponses,
         ...presence.held,
         ...dialects.memoryUsage,
         ...site.held,
         ...log.memoryUsage,
       }),
-      memory: () => process.memoryUsage(),
+      disk: () => diskOf(folder),
     }),
   );
+}
+
+/**
+ * The numbers of subscriptions are a visit to each of them, and some twenty metrics come from them.
+ * So one visit serves all metrics that are read in the same turn of the event loop.
+ */
+function oncePerTurn<Value>(read: () => Value): () => Value {
+  let current: { readonly value: Value } | undefined;
+  return () => {
+    if (current === undefined) {
+      current = { value: read() };
+      setImmediate(() => (current = undefined));
+    }
+    return current.value;
+  };
+}
+
+async function diskOf(folder: string | undefined): Promise<DiskSpace | undefined> {
+  if (folder === undefined) return undefined;
+  const { bsize, bavail, blocks } = await statfs(folder);
+  return { freeBytes: bavail * bsize, sizeBytes: blocks * bsize };
 }

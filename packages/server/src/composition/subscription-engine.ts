@@ -26,7 +26,7 @@ export function createSubscriptionEngine(
     sender,
     origin: config.publicUrl === null ? hostname() : new URL(config.publicUrl).hostname,
     settings: config.subscriptions,
-    answered: (durationMs) => metrics.observeWebhook(durationMs),
+    answered: (durationMs) => metrics.observe('webhook', durationMs),
     liveEvents: () => SESSION_TRANSPORTS.reduce((sum, transport) => sum + deliveries[transport], 0),
   });
   shutdown.add('subscriptions', () => engine.close());

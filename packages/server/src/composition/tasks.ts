@@ -19,7 +19,7 @@ export interface Tasks {
 const IDENTITY_UPKEEP_MS = 1000;
 
 export function openTasks(
-  { config: { storage }, world: { clock, speed }, logger, wheel, shutdown }: HubBase,
+  { config: { storage }, world: { clock, speed }, logger, metrics, wheel, shutdown }: HubBase,
   { log, feed, rules }: { readonly log: Log; readonly feed: Feed; readonly rules: ChannelRules },
   identity: Pick<IdentityPart, 'store' | 'tokens'>,
 ): Tasks {
@@ -39,8 +39,15 @@ export function openTasks(
     onError: (error) => logger.error({ error: String(error) }, 'log: scrub failed, retrying'),
   });
   shutdown.add('tasks', () => scrub.close());
+  let tickMs = performance.now();
   const timers = [
-    setInterval(() => wheel.advance(), TICK_MS / speed),
+    setInterval(() => {
+      wheel.advance();
+      // The timer that exists anyway measures the delay of the event loop.
+      const nowMs = performance.now();
+      metrics.observe('eventLoopDelay', Math.max(0, nowMs - tickMs - TICK_MS / speed));
+      tickMs = nowMs;
+    }, TICK_MS / speed),
     setInterval(() => {
       identity.store.maintain();
       identity.tokens.maintain();

@@ -36,6 +36,13 @@ export class ConnectionLimit {
     server.on('connection', (socket) => limit.add(socket));
   }
 
+  /** The number of open connections. */
+  countOpen(): Promise<number> {
+    const { promise, resolve } = Promise.withResolvers<number>();
+    this.#server.getConnections((_error, count) => resolve(count));
+    return promise;
+  }
+
   /** Refused connections of addresses with too many. */
   get socketsRefused(): number {
     return this.#socketLimit?.refused ?? 0;

@@ -140,6 +140,11 @@ export class HttpFrontend {
     this.http2.drain();
   }
 
+  /** The number of open TCP connections. */
+  countConnections(): Promise<number> {
+    return this.#connectionLimit.countOpen();
+  }
+
   /** Refused connections of addresses with too many. */
   get socketsRefused(): number {
     return this.#connectionLimit.socketsRefused;

@@ -4,11 +4,13 @@ import type { Feed } from '../core/feed.ts';
 import type { Log } from '../core/ports.ts';
 import type { Publisher } from '../core/publish.ts';
 import { identityMetrics, type IdentityStats } from './identity-metrics.ts';
+import { counter, gauge, type MetricDefinition, type MetricValues } from './metric-definition.ts';
+import { processMetrics, type ProcessSources } from './process-metrics.ts';
+import { LOG_STATS, storageMetrics } from './storage-metrics.ts';
 import { subscriptionMetrics, type SubscriptionStats } from './subscription-metrics.ts';
-import type { MetricDefinition } from './metrics.ts';
 
 /** The sources that the metrics are read from. */
-export interface MetricSources {
+export interface MetricSources extends ProcessSources {
   readonly log: Log;
   readonly feed: Feed;
   readonly publisher: Publisher;
@@ -27,11 +29,13 @@ export interface MetricSources {
   readonly identity: () => IdentityStats;
   readonly subscriptions: () => SubscriptionStats;
   readonly refusals: () => Iterable<{ readonly code: string; readonly route: string; readonly count: number }>;
+  /** Open TCP connections. */
+  readonly connections: () => Promise<number>;
   /** Refused connections of addresses with too many. */
   readonly socketsRefused: () => number;
   /** The memory that clients fill, by kind. */
-  readonly held: () => Readonly<Record<string, MemoryUsage>>;
-  readonly memory: () => { readonly rss: number; readonly heapUsed: number; readonly external: number };
+  readonly buffers: () => Readonly<Record<string, MemoryUsage>>;
+  readonly limits: { readonly connectionsMax: number; readonly appendQueueBytesMax: number };
 }
 
 interface SiteStats {
@@ -54,6 +58,7 @@ export function hubMetrics(sources: MetricSources): readonly MetricDefinition[] 
     ...identityMetrics(sources.identity),
     ...subscriptionMetrics(sources.subscriptions),
     ...resourceMetrics(sources),
+    ...processMetrics(sources),
   ];
 }
 
@@ -63,10 +68,10 @@ function publishMetrics({ publisher, deliveries, sessions, transport }: MetricSo
     counter('polycast_published_events_total', 'Events that became durable.', () => publisher.stats.published),
     counter('polycast_published_bytes_total', 'Bytes of the events that became durable.', () => publisher.stats.bytes),
     {
-      name: 'polycast_publish_refused_total',
-      help: 'Publishes that appended no event: refused, failed because the log could not be written, or answered from an idempotency key.',
+      name: 'polycast_events_not_appended_total',
+      help: 'Published events that were not appended: refused, failed because the log could not be written, or replayed: answered from an idempotency key.',
       kind: 'counter',
-      label: 'why',
+      label: 'reason',
       read: () => ({
         refused: publisher.stats.refused,
         failed: publisher.stats.failed,
@@ -74,7 +79,7 @@ function publishMetrics({ publisher, deliveries, sessions, transport }: MetricSo
       }),
     },
     {
-      name: 'polycast_deliveries_total',
+      name: 'polycast_delivered_events_total',
       help: 'Events written to consumers, by transport.',
       kind: 'counter',
       label: 'transport',
@@ -89,7 +94,7 @@ function publishMetrics({ publisher, deliveries, sessions, transport }: MetricSo
     },
     counter('polycast_gaps_total', 'Gaps sent to consumers.', () => transport.gaps),
     counter(
-      'polycast_stalled_total',
+      'polycast_stalled_sessions_total',
       'Sessions closed because the client did not read for `delivery.stalledTimeoutMs`.',
       () => transport.stalled,
     ),
@@ -97,7 +102,7 @@ function publishMetrics({ publisher, deliveries, sessions, transport }: MetricSo
 }
 
 /** The log, the tail in memory, and the queue of writes. */
-function tailMetrics({ feed, log, publisher }: MetricSources): readonly MetricDefinition[] {
+function tailMetrics({ feed, log, publisher, limits }: MetricSources): readonly MetricDefinition[] {
   return [
     counter(
       'polycast_log_reads_total',
@@ -108,7 +113,7 @@ function tailMetrics({ feed, log, publisher }: MetricSources): readonly MetricDe
     counter('polycast_wakes_total', 'Wake-ups of readers for new events.', () => feed.stats.wakes),
     gauge('polycast_tail_bytes', 'Bytes of the events in the tail.', () => feed.tail.bytes),
     gauge('polycast_tail_events', 'Events in the tail.', () => feed.tail.count),
-    gauge('polycast_log_head', 'Position of the newest event.', () => feed.head),
+    gauge('polycast_log_head_position', 'Position of the newest event.', () => feed.head),
     gauge('polycast_log_writable', '1 while the log accepts writes, otherwise 0.', () =>
       log.state.unavailable === undefined ? 1 : 0,
     ),
@@ -116,6 +121,11 @@ function tailMetrics({ feed, log, publisher }: MetricSources): readonly MetricDe
       'polycast_append_queue_bytes',
       'Bytes of events that are accepted and not yet durable.',
       () => publisher.queuedBytes,
+    ),
+    gauge(
+      'polycast_append_queue_limit_bytes',
+      'Limit of `polycast_append_queue_bytes`: `limits.appendQueueBytesMax`.',
+      () => limits.appendQueueBytesMax,
     ),
   ];
 }
@@ -140,29 +150,35 @@ function readerMetrics({ feed, log }: MetricSources): readonly MetricDefinition[
   return [
     gauge('polycast_readers', 'Consumers that read from the log or the tail.', () => feed.lag().readers),
     gauge(
-      'polycast_cursor_lag_events_max',
+      'polycast_reader_max_lag_events',
       'Positions between the head of the log and the slowest consumer.',
       () => feed.lag().behindMax,
     ),
-    {
-      name: 'polycast_log',
-      help: 'Statistics of the log storage.',
-      kind: 'gauge',
-      label: 'figure',
-      read: () => log.stats(),
-    },
+    ...storageMetrics(LOG_STATS, () => log.stats()),
   ];
 }
 
-function connectionMetrics({ http2, certificate }: MetricSources): readonly MetricDefinition[] {
+function connectionMetrics(sources: MetricSources): readonly MetricDefinition[] {
+  const { http2, certificate, connections, socketsRefused, limits } = sources;
   return [
     {
-      name: 'polycast_http2',
-      help: 'Open HTTP/2 connections and their open streams.',
+      name: 'polycast_connections',
+      help: 'Open TCP connections.',
       kind: 'gauge',
-      label: 'figure',
-      read: () => ({ connections: http2().connections, streams: http2().streams }),
+      read: async () => ({ '': await connections() }),
     },
+    gauge(
+      'polycast_connections_limit',
+      'Limit of `polycast_connections`: `limits.connectionsMax`.',
+      () => limits.connectionsMax,
+    ),
+    counter(
+      'polycast_connections_refused_total',
+      'Connections refused because of `limits.socketsPerAddressMax` or `limits.connectionsPerPublicAddressMax`.',
+      socketsRefused,
+    ),
+    gauge('polycast_http2_connections', 'Open HTTP/2 connections.', () => http2().connections),
+    gauge('polycast_http2_streams', 'Open streams of all HTTP/2 connections.', () => http2().streams),
     counter(
       'polycast_http2_floods_total',
       'HTTP/2 connections closed because they sent too many SETTINGS or PING frames.',
@@ -175,25 +191,25 @@ function connectionMetrics({ http2, certificate }: MetricSources): readonly Metr
       label: 'outcome',
       read: () => ({ reloaded: certificate()?.reloaded ?? 0, failed: certificate()?.failed ?? 0 }),
     },
-    gauge(
-      'polycast_certificate_expires_seconds',
-      'Expiry time of the certificate in use, in seconds since 1970; 0 without TLS.',
-      () => Math.floor((certificate()?.expiresMs ?? 0) / 1000),
-    ),
+    {
+      name: 'polycast_certificate_expiry_timestamp_seconds',
+      help: 'Expiry time of the certificate in use, in seconds since 1970. Absent without TLS.',
+      kind: 'gauge',
+      read: () => expiryOf(certificate()),
+    },
   ];
 }
 
 function siteMetrics({ site }: MetricSources): readonly MetricDefinition[] {
   return [
+    counter('polycast_site_requests_total', 'Requests to the identity site.', () => site().asked),
+    counter('polycast_site_requests_failed_total', 'Requests to the identity site that failed.', () => site().failed),
     {
-      name: 'polycast_site_questions_total',
-      help: 'Requests to the identity site: sent and failed. During failures: answered from the cache (`graced`), or not at all (`unavailable`).',
+      name: 'polycast_site_fallbacks_total',
+      help: 'Questions during failures of the identity site: answered from the cache, or not at all.',
       kind: 'counter',
       label: 'outcome',
-      read: () => {
-        const { asked, failed, graced, unavailable } = site();
-        return { asked, failed, graced, unavailable };
-      },
+      read: () => ({ cached: site().graced, unavailable: site().unavailable }),
     },
     gauge(
       'polycast_site_failing',
@@ -204,7 +220,9 @@ function siteMetrics({ site }: MetricSources): readonly MetricDefinition[] {
 }
 
 /** The memory that clients use, and their refused requests. */
-function resourceMetrics({ refusals, socketsRefused, held, memory }: MetricSources): readonly MetricDefinition[] {
+function resourceMetrics({ refusals, buffers }: MetricSources): readonly MetricDefinition[] {
+  const byKind = (select: (buffer: MemoryUsage) => number) => (): MetricValues =>
+    Object.fromEntries(Object.entries(buffers()).map(([kind, buffer]) => [kind, select(buffer)]));
   return [
     {
       name: 'polycast_refusals_total',
@@ -213,53 +231,30 @@ function resourceMetrics({ refusals, socketsRefused, held, memory }: MetricSourc
       labels: ['code', 'route'],
       rows: () => [...refusals()].map(({ code, route, count }) => [[code, route], count] as const),
     },
-    counter(
-      'polycast_sockets_refused_total',
-      'Connections refused because of `limits.socketsPerAddressMax` or `limits.connectionsPerPublicAddressMax`.',
-      socketsRefused,
-    ),
     {
-      name: 'polycast_held_bytes',
+      name: 'polycast_buffer_bytes',
       help: 'Bytes of client data in waiting buffers, by kind of buffer. Estimates, rounded up.',
       kind: 'gauge',
-      label: 'what',
-      read: () => heldBy(held(), ({ bytes }) => bytes),
+      label: 'kind',
+      read: byKind(({ bytes }) => bytes),
     },
     {
-      name: 'polycast_held_bytes_max',
-      help: 'Limits of `polycast_held_bytes`.',
+      name: 'polycast_buffer_limit_bytes',
+      help: 'Limits of `polycast_buffer_bytes`.',
       kind: 'gauge',
-      label: 'what',
-      read: () => heldBy(held(), ({ bytesMax }) => bytesMax),
+      label: 'kind',
+      read: byKind(({ bytesMax }) => bytesMax),
     },
     {
-      name: 'polycast_held_refused_total',
-      help: 'Requests that exceeded `polycast_held_bytes_max`: refused, or accepted after others were dropped.',
+      name: 'polycast_buffer_refusals_total',
+      help: 'Requests that exceeded `polycast_buffer_limit_bytes`: refused, or accepted after others were dropped.',
       kind: 'counter',
-      label: 'what',
-      read: () => heldBy(held(), ({ refused }) => refused),
-    },
-    {
-      name: 'polycast_memory_bytes',
-      help: 'Memory of the process: resident, heap and external.',
-      kind: 'gauge',
-      label: 'part',
-      read: () => ({ resident: memory().rss, heap: memory().heapUsed, external: memory().external }),
+      label: 'kind',
+      read: byKind(({ refused }) => refused),
     },
   ];
 }
 
-function heldBy(
-  held: Readonly<Record<string, MemoryUsage>>,
-  select: (held: MemoryUsage) => number,
-): Record<string, number> {
-  return Object.fromEntries(Object.entries(held).map(([what, each]) => [what, select(each)]));
-}
-
-function counter(name: string, help: string, read: () => number): MetricDefinition {
-  return { name, help, kind: 'counter', read: () => ({ '': read() }) };
-}
-
-function gauge(name: string, help: string, read: () => number): MetricDefinition {
-  return { name, help, kind: 'gauge', read: () => ({ '': read() }) };
+function expiryOf(certificate: ReturnType<MetricSources['certificate']>): MetricValues {
+  return certificate === undefined ? {} : { '': Math.floor(certificate.expiresMs / 1000) };
 }

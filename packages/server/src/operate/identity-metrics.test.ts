@@ -15,13 +15,13 @@ test('accepted and refused requests, with tokens and with keys, are counted', as
   const token = hub.token('ann');
   for (const shown of [token, token, hub.token('ann', -10), 'pck_nobodys', `${token}x`])
     await fetch(`${hub.url}/v1/channels/chat.a`, { headers: { Authorization: `Bearer ${shown}` } });
-  expect(await metric(hub, 'polycast_tokens_total{outcome="verified"}')).toBe('1');
-  expect(await metric(hub, 'polycast_tokens_total{outcome="remembered"}')).toBe('1');
-  expect(await metric(hub, 'polycast_tokens_total{outcome="refused"}')).toBe('2');
-  expect(await metric(hub, 'polycast_keys_total{outcome="refused"}')).toBe('1');
-  expect(await metric(hub, 'polycast_keys_total{outcome="accepted"}')).toBe('0');
+  expect(await metric(hub, 'polycast_token_checks_total{outcome="verified"}')).toBe('1');
+  expect(await metric(hub, 'polycast_token_checks_total{outcome="cached"}')).toBe('1');
+  expect(await metric(hub, 'polycast_token_checks_total{outcome="refused"}')).toBe('2');
+  expect(await metric(hub, 'polycast_key_checks_total{outcome="refused"}')).toBe('1');
+  expect(await metric(hub, 'polycast_key_checks_total{outcome="accepted"}')).toBe('0');
   await hub.administer('GET', '/v1/keys');
-  expect(await metric(hub, 'polycast_keys_total{outcome="accepted"}')).toBe('1');
+  expect(await metric(hub, 'polycast_key_checks_total{outcome="accepted"}')).toBe('1');
   expect(await metric(hub, 'polycast_keys')).toBe('1');
 });
 
@@ -34,7 +34,7 @@ test('revocations and the sessions that they end are counted', async () => {
   expect(await metric(hub, 'polycast_revocations_total{kind="user"}')).toBe('1');
   expect(await metric(hub, 'polycast_revocations_total{kind="token"}')).toBe('1');
   expect(await metric(hub, 'polycast_revocations_total{kind="signer"}')).toBe('0');
-  expect(await metric(hub, 'polycast_revocations')).toBe('2');
+  expect(await metric(hub, 'polycast_stored_revocations')).toBe('2');
   expect(await metric(hub, 'polycast_revoked_sessions_total')).toBe('2');
 });
 

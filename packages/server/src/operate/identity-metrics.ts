@@ -1,4 +1,4 @@
-import type { MetricDefinition } from './metrics.ts';
+import { counter, gauge, type MetricDefinition } from './metric-definition.ts';
 
 /** Counts of accepted and refused credentials, and of sessions that revocations ended. */
 export interface IdentityStats {
@@ -23,13 +23,13 @@ export interface IssuerStats {
 export function identityMetrics(read: () => IdentityStats): readonly MetricDefinition[] {
   return [
     {
-      name: 'polycast_tokens_total',
+      name: 'polycast_token_checks_total',
       help: 'Signed tokens presented: verified, found in the cache, or refused (expired tokens included).',
       kind: 'counter',
       label: 'outcome',
       read: () => {
         const { verified, remembered, refused } = read().tokens;
-        return { verified, remembered, refused };
+        return { verified, cached: remembered, refused };
       },
     },
     {
@@ -47,13 +47,13 @@ export function identityMetrics(read: () => IdentityStats): readonly MetricDefin
       read: () => Object.fromEntries(read().issuers.map(({ issuer, ageMs }) => [issuer, ageMs / 1000])),
     },
     {
-      name: 'polycast_keys_total',
+      name: 'polycast_key_checks_total',
       help: 'API keys presented: accepted, or refused (expired keys included).',
       kind: 'counter',
       label: 'outcome',
       read: () => ({ accepted: read().keys.accepted, refused: read().keys.refused }),
     },
-    { name: 'polycast_keys', help: 'API keys that exist.', kind: 'gauge', read: () => ({ '': read().keys.count }) },
+    gauge('polycast_keys', 'API keys that exist.', () => read().keys.count),
     {
       name: 'polycast_revocations_total',
       help: 'Revocations, by kind. `key` includes rotations and changes of a key; `signer` is a signing key that its issuer has withdrawn.',
@@ -61,18 +61,12 @@ export function identityMetrics(read: () => IdentityStats): readonly MetricDefin
       label: 'kind',
       read: () => read().revocations.made,
     },
-    {
-      name: 'polycast_revocations',
-      help: 'Revocations that are stored by name.',
-      kind: 'gauge',
-      read: () => ({ '': read().revocations.kept }),
-    },
-    {
-      name: 'polycast_revoked_sessions_total',
-      help: 'Sessions closed because their credentials were revoked.',
-      kind: 'counter',
-      read: () => ({ '': read().dismissed }),
-    },
+    gauge('polycast_stored_revocations', 'Revocations that are stored by name.', () => read().revocations.kept),
+    counter(
+      'polycast_revoked_sessions_total',
+      'Sessions closed because their credentials were revoked.',
+      () => read().dismissed,
+    ),
   ];
 }
 

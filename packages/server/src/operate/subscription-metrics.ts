@@ -1,4 +1,5 @@
-import type { MetricDefinition } from './metrics.ts';
+import { counter, gauge, type MetricDefinition, type MetricValues } from './metric-definition.ts';
+import { storageMetrics, SUBSCRIPTION_STORE_STATS } from './storage-metrics.ts';
 
 /** Counts of durable subscriptions. */
 export interface SubscriptionStats {
@@ -6,6 +7,8 @@ export interface SubscriptionStats {
   readonly states: Readonly<
     Record<string, { readonly count: number; readonly lagEventsMax: number; readonly lagMsMax: number }>
   >;
+  /** Of a bounded number of subscriptions; `others` stands for the rest. */
+  readonly lags: readonly { readonly subscription: string; readonly events: number; readonly ms: number }[];
   readonly webhooks: {
     /** Requests by outcome. */
     readonly outcomes: Readonly<Record<string, number>>;
@@ -33,37 +36,17 @@ export function subscriptionMetrics(read: () => SubscriptionStats): readonly Met
   return [
     ...stateMetrics(read),
     ...webhookMetrics(read),
-    {
-      name: 'polycast_pulled_events_total',
-      help: 'Events of pull subscriptions: leased, leased again, acknowledged, released, and leases that expired.',
-      kind: 'counter',
-      label: 'what',
-      read: () => {
-        const { leased, redelivered, acknowledged, released, leasesOver } = read().pulls;
-        return { leased, redelivered, acknowledged, released, lease_over: leasesOver };
-      },
-    },
-    {
-      name: 'polycast_dead_letters_total',
-      help: 'Events that became dead letters.',
-      kind: 'counter',
-      read: () => ({ '': read().deadLetters }),
-    },
-    {
-      name: 'polycast_subscription_store',
-      help: 'Statistics of the subscription storage.',
-      kind: 'gauge',
-      label: 'figure',
-      read: () => read().store,
-    },
+    ...pullMetrics(read),
+    counter('polycast_dead_letters_total', 'Events that became dead letters.', () => read().deadLetters),
+    ...storageMetrics(SUBSCRIPTION_STORE_STATS, () => read().store),
   ];
 }
 
 function stateMetrics(read: () => SubscriptionStats): readonly MetricDefinition[] {
   const byState =
-    (field: 'count' | 'lagEventsMax' | 'lagMsMax', unit = 1) =>
-    (): Record<string, number> =>
-      Object.fromEntries(Object.entries(read().states).map(([state, stats]) => [state, stats[field] / unit]));
+    (field: 'count' | 'lagEventsMax' | 'lagMsMax', factor = 1) =>
+    (): MetricValues =>
+      Object.fromEntries(Object.entries(read().states).map(([state, stats]) => [state, stats[field] * factor]));
   return [
     {
       name: 'polycast_subscriptions',
@@ -73,18 +56,53 @@ function stateMetrics(read: () => SubscriptionStats): readonly MetricDefinition[
       read: byState('count'),
     },
     {
-      name: 'polycast_subscription_lag_events_max',
+      name: 'polycast_subscription_max_lag_events',
       help: 'Lag of the subscription that is farthest behind, in events, by state. It includes events in flight, failing, waiting, and matching events not yet read.',
       kind: 'gauge',
       label: 'state',
       read: byState('lagEventsMax'),
     },
     {
-      name: 'polycast_subscription_lag_seconds_max',
+      name: 'polycast_subscription_max_lag_seconds',
       help: 'Age of the oldest undelivered event, as far as it is known, by state.',
       kind: 'gauge',
       label: 'state',
-      read: byState('lagMsMax', 1000),
+      read: byState('lagMsMax', 0.001),
+    },
+    {
+      name: 'polycast_subscription_lag_events',
+      help: 'Lag in events, by subscription: at most `subscriptions.lagSeriesMax` of them, those that are late first. `others` is the greatest lag of the rest.',
+      kind: 'gauge',
+      label: 'subscription',
+      read: () => Object.fromEntries(read().lags.map(({ subscription, events }) => [subscription, events])),
+    },
+    {
+      name: 'polycast_subscription_lag_seconds',
+      help: 'Age of the oldest undelivered event, by subscription, as `polycast_subscription_lag_events`.',
+      kind: 'gauge',
+      label: 'subscription',
+      read: () => Object.fromEntries(read().lags.map(({ subscription, ms }) => [subscription, ms / 1000])),
+    },
+  ];
+}
+
+function pullMetrics(read: () => SubscriptionStats): readonly MetricDefinition[] {
+  return [
+    counter(
+      'polycast_pull_leases_total',
+      'Events leased to workers of pull subscriptions, first and repeated leases.',
+      () => read().pulls.leased,
+    ),
+    counter('polycast_pull_redeliveries_total', 'Events leased again.', () => read().pulls.redelivered),
+    {
+      name: 'polycast_pull_lease_ends_total',
+      help: 'Ended leases: acknowledged, released by the worker, or expired.',
+      kind: 'counter',
+      label: 'outcome',
+      read: () => {
+        const { acknowledged, released, leasesOver } = read().pulls;
+        return { acknowledged, released, expired: leasesOver };
+      },
     },
   ];
 }
@@ -98,24 +116,13 @@ function webhookMetrics(read: () => SubscriptionStats): readonly MetricDefinitio
       label: 'outcome',
       read: () => ({ ...read().webhooks.outcomes }),
     },
-    {
-      name: 'polycast_webhook_events_total',
-      help: 'Events delivered to webhook endpoints.',
-      kind: 'counter',
-      read: () => ({ '': read().webhooks.events }),
-    },
-    {
-      name: 'polycast_webhook_retries_total',
-      help: 'Repeated deliveries of an event to a webhook endpoint.',
-      kind: 'counter',
-      read: () => ({ '': read().webhooks.retries }),
-    },
-    {
-      name: 'polycast_webhook_requests_in_flight',
-      help: 'Webhook requests in flight.',
-      kind: 'gauge',
-      read: () => ({ '': read().webhooks.inFlight }),
-    },
+    counter('polycast_webhook_events_total', 'Events delivered to webhook endpoints.', () => read().webhooks.events),
+    counter(
+      'polycast_webhook_retries_total',
+      'Repeated deliveries of an event to a webhook endpoint.',
+      () => read().webhooks.retries,
+    ),
+    gauge('polycast_webhook_requests_in_flight', 'Webhook requests in flight.', () => read().webhooks.inFlight),
     {
       name: 'polycast_webhook_connections',
       help: 'Connections to webhook endpoints, busy and idle.',
@@ -126,11 +133,10 @@ function webhookMetrics(read: () => SubscriptionStats): readonly MetricDefinitio
         return { busy: open - idle, idle };
       },
     },
-    {
-      name: 'polycast_webhook_requests_waiting',
-      help: 'Webhook requests that wait for a connection because a limit on connections is reached.',
-      kind: 'gauge',
-      read: () => ({ '': read().webhooks.connections.waiting }),
-    },
+    gauge(
+      'polycast_webhook_requests_waiting',
+      'Webhook requests that wait for a connection because a limit on connections is reached.',
+      () => read().webhooks.connections.waiting,
+    ),
   ];
 }

@@ -37,11 +37,11 @@ test('nothing is framed for a client that disconnected while it was behind', asy
   await once(socket, 'data');
   socket.pause();
   await fill(hub, 'a');
-  const delivered = await metric(hub, 'polycast_deliveries_total', 'sse');
+  const delivered = await metric(hub, 'polycast_delivered_events_total', 'sse');
   expect(delivered).toBeLessThan(EVENTS);
   socket.destroy();
   await vi.waitFor(async () => expect(await metric(hub, 'polycast_sessions', 'sse')).toBe(0), { timeout: 10_000 });
-  expect(await metric(hub, 'polycast_deliveries_total', 'sse')).toBe(delivered);
+  expect(await metric(hub, 'polycast_delivered_events_total', 'sse')).toBe(delivered);
 });
 
 test('a cursor sent while new channels catch up is not ahead of them', async () => {

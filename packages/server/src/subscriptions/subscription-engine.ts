@@ -1,7 +1,7 @@
 import type { Feed } from '../core/feed.ts';
 import type { Clock, Log, Random } from '../core/ports.ts';
 import type { Publisher } from '../core/publish.ts';
-import { isWebhook, SUBSCRIPTION_STATES } from './state/definition.ts';
+import { isWebhook } from './state/definition.ts';
 import type { Dialects, VerificationResult } from './state/dialect.ts';
 import type { SubscriptionOperations, SubscriptionReads } from './state/ports.ts';
 import type { PullService } from './state/pull-service.ts';
@@ -9,6 +9,7 @@ import type { Sender } from './state/sender.ts';
 import type { StoreChange, StoredSubscription, SubscriptionStore } from './state/subscription-store.ts';
 import type { SubscriptionSettings } from './state/settings.ts';
 import { DeadLetters } from './engine/dead-letters.ts';
+import { measureLag, type LagReport } from './subscription-lag.ts';
 import { SubscriptionManager, urlOf } from './subscription-manager.ts';
 import { WebhookDispatcher } from './webhook/webhook-dispatcher.ts';
 import { Expirations } from './engine/expirations.ts';
@@ -69,10 +70,7 @@ const SWEEP_POSITIONS = 10_000;
 /** How long `close` waits for requests in flight. */
 const CLOSE_TIME_MS = 5000;
 
-export interface SubscriptionEngineMetrics {
-  readonly states: Readonly<
-    Record<string, { readonly count: number; readonly lagEventsMax: number; readonly lagMsMax: number }>
-  >;
+export interface SubscriptionEngineMetrics extends LagReport {
   readonly webhooks: WebhookMetrics & { readonly inFlight: number; readonly connections: Sender['metrics'] };
   readonly pulls: PullMetrics;
   /** Dead letters since the start of the hub. */
@@ -185,22 +183,10 @@ export class SubscriptionEngine {
 
   /** Visits every subscription, O(n). */
   get metrics(): SubscriptionEngineMetrics {
-    const { clock, log, store } = this.#parts;
-    const nowMs = clock.nowMs();
-    const states: Record<string, { count: number; lagEventsMax: number; lagMsMax: number }> = {};
-    for (const state of SUBSCRIPTION_STATES) states[state] = { count: 0, lagEventsMax: 0, lagMsMax: 0 };
-    for (const consumer of this.#registry.all()) {
-      const stateMetrics = states[consumer.status.state];
-      if (stateMetrics === undefined) continue;
-      stateMetrics.count++;
-      if (consumer.status.state === 'ended') continue;
-      stateMetrics.lagEventsMax = Math.max(stateMetrics.lagEventsMax, consumer.lagEvents(log.state.head));
-      const oldestMs = consumer.oldestMs();
-      if (oldestMs < Infinity) stateMetrics.lagMsMax = Math.max(stateMetrics.lagMsMax, nowMs - oldestMs);
-    }
+    const { clock, log, store, settings } = this.#parts;
     const { metrics: webhooks, inFlight } = this.#dispatcher;
     return {
-      states,
+      ...measureLag(this.#registry.all(), log.state.head, clock.nowMs(), settings.lagSeriesMax),
       webhooks: { ...webhooks, inFlight, connections: this.sender.metrics },
       pulls: this.#leaseManager.metrics,
       deadLetters: this.#deadLetters.addedCount,

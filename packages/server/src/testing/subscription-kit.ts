@@ -41,6 +41,7 @@ export const SETTINGS: SubscriptionSettings = {
   deliveriesMax: 10,
   attemptsKept: 200,
   attemptsKeptMax: 200_000,
+  lagSeriesMax: 100,
   deadLettersKept: 10_000,
 };
 

@@ -66,7 +66,7 @@ test('silent connections of one address are counted; the next ones are refused, 
   for (const { socket } of [...lines, ...refusedLines]) socket.destroy();
   await vi.waitFor(async () => expect(await asked(hub)).toMatch(/^HTTP\/1\.1 200 /), 5000);
   const metrics = await (await fetch(`${hub.url}/metrics`)).text();
-  expect(Number(/^polycast_sockets_refused_total (\d+)$/m.exec(metrics)?.[1])).toBeGreaterThanOrEqual(18);
+  expect(Number(/^polycast_connections_refused_total (\d+)$/m.exec(metrics)?.[1])).toBeGreaterThanOrEqual(18);
 });
 
 test('connections that became streams are counted until they end', async () => {

@@ -48,11 +48,11 @@ function unreading(hub: Hub, requests = ALL): { readonly socket: Socket; isCut: 
 async function held(hub: Hub): Promise<{ bytes: number; bytesMax: number; refused: number }> {
   const text = await (await fetch(`${hub.url}/metrics`)).text();
   const figure = (name: string): number =>
-    Number(new RegExp(`^${name}\\{what="unread_answers"\\} (\\d+)`, 'm').exec(text)?.[1]);
+    Number(new RegExp(`^${name}\\{kind="unread_responses"\\} (\\d+)`, 'm').exec(text)?.[1]);
   return {
-    bytes: figure('polycast_held_bytes'),
-    bytesMax: figure('polycast_held_bytes_max'),
-    refused: figure('polycast_held_refused_total'),
+    bytes: figure('polycast_buffer_bytes'),
+    bytesMax: figure('polycast_buffer_limit_bytes'),
+    refused: figure('polycast_buffer_refusals_total'),
   };
 }
 

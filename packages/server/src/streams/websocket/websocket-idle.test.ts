@@ -99,5 +99,5 @@ describe('a client with wrong credentials', () => {
 
 async function refusedTokens(url: string): Promise<number> {
   const text = await (await fetch(`${url}/metrics`)).text();
-  return Number(/^polycast_tokens_total\{outcome="refused"\} (\d+)$/m.exec(text)?.[1]);
+  return Number(/^polycast_token_checks_total\{outcome="refused"\} (\d+)$/m.exec(text)?.[1]);
 }

@@ -27,4 +27,6 @@ export interface SubscriptionSettings {
   readonly attemptsKept: number;
   readonly attemptsKeptMax: number;
   readonly deadLettersKept: number;
+  /** Subscriptions whose lag is a metric of their own. */
+  readonly lagSeriesMax: number;
 }
