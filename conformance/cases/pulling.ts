@@ -79,6 +79,15 @@ function traceEvent(event: string, of: object): Exchange {
   };
 }
 
+const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+const ZEROS = `00-${'0'.repeat(32)}-${'0'.repeat(16)}-01`;
+
+/** The first delivery of an event, with further members. */
+function leased(data: unknown, members: object = {}): object {
+  const event = { id: '<cursor>', channel: '{c}', time: '<time>', data };
+  return { lease: '<text>', delivery: 1, leaseEnds: '<time>', ...members, event };
+}
+
 const LEASED = { state: 'leased', tries: 1, first: '<time>', last: '<time>', due: '<time>' };
 /** The number and the times of its deliveries are not stored. */
 const DONE = { state: 'done', tries: null, first: null, last: null, due: null };
@@ -121,6 +130,28 @@ export const PULLING: readonly Case[] = [
           },
         },
       },
+      remove,
+    ],
+  },
+  {
+    name: 'a pulled event has the trace context of its publisher, and an invalid one is ignored',
+    sections: ['8.7', '14.6'],
+    steps: [
+      create('none'),
+      publish({ channel: '{c}', data: 'header' }, undefined, undefined, { traceparent: TRACEPARENT }),
+      publish({ channel: '{c}', data: 'member', traceparent: TRACEPARENT, tracestate: 'a=1' }),
+      publish({ channel: '{c}', data: 'zeros', traceparent: ZEROS, tracestate: 'a=1' }),
+      publish({ channel: '{c}', data: 'number', traceparent: 1 }, 'invalid_event'),
+      requestOnQueue('pull', '{}', {
+        status: 200,
+        json: {
+          events: [
+            leased('header', { traceparent: TRACEPARENT }),
+            leased('member', { traceparent: TRACEPARENT, tracestate: 'a=1' }),
+            leased('zeros'),
+          ],
+        },
+      }),
       remove,
     ],
   },

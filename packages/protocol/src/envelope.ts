@@ -12,6 +12,9 @@ export interface Envelope {
   type: string | undefined;
   idempotencyKey: string | undefined;
   ifMatch: string | undefined;
+  /** The trace context of the publisher (section 8.7), unchecked. */
+  traceparent: string | undefined;
+  tracestate: string | undefined;
   /** JSON without line breaks. */
   data: string;
   /** The JSON of further allowed members, by name; `undefined` when there are none. */
@@ -38,6 +41,8 @@ export function scanEnvelope(scanner: JsonScanner, extraMembersAllowed: Readonly
     type: undefined,
     idempotencyKey: undefined,
     ifMatch: undefined,
+    traceparent: undefined,
+    tracestate: undefined,
     data: '',
     extraMembers: undefined,
   };
@@ -109,6 +114,12 @@ function scanMember(
     case 'ifMatch':
       envelope.ifMatch = scanString(scanner, name);
       return;
+    case 'traceparent':
+      envelope.traceparent = scanString(scanner, name);
+      return;
+    case 'tracestate':
+      envelope.tracestate = scanString(scanner, name);
+      return;
     default:
       if (!extraMembersAllowed.has(name))
         throw new PolycastError('invalid_event', `${quoted(name)} is not a member of an event.`, {
@@ -177,6 +188,10 @@ function memberBit(name: string): number {
       return 32;
     case 'ref':
       return 64;
+    case 'traceparent':
+      return 128;
+    case 'tracestate':
+      return 256;
     default:
       return 0;
   }

@@ -24,6 +24,8 @@ export type ClientMessage =
       readonly type?: string;
       readonly idempotencyKey?: string;
       readonly ifMatch?: string;
+      readonly traceparent?: string;
+      readonly tracestate?: string;
     }
   | { readonly op: 'auth'; readonly ref?: Ref; readonly token: string }
   | { readonly op: 'ping'; readonly ref?: Ref }

@@ -31,6 +31,11 @@ export interface ServerPublishOptions {
    * channel has no event.
    */
   readonly ifMatch?: string;
+  /**
+   * The W3C trace context of the event (PROTOCOL.md section 8.7). Webhooks and pulls receive it.
+   */
+  readonly traceparent?: string;
+  readonly tracestate?: string;
 }
 
 /** One of many events. */

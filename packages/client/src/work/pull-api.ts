@@ -6,6 +6,9 @@ export interface LeasedEvent {
   readonly lease: string;
   /** The number of this delivery; 1 for the first. */
   readonly delivery: number;
+  /** The trace context of the publisher, if it sent one (PROTOCOL.md section 8.7). */
+  readonly traceparent?: string;
+  readonly tracestate?: string;
   readonly event: PolycastEvent;
 }
 

@@ -15,6 +15,9 @@ export interface Job {
    * is over.
    */
   readonly signal: AbortSignal;
+  /** The W3C trace context of the publisher, if it sent one (PROTOCOL.md section 8.7). */
+  readonly traceparent?: string | undefined;
+  readonly tracestate?: string | undefined;
 }
 
 /**
@@ -149,9 +152,9 @@ export class PullWorker {
     const held: HeldEvent = { ...leased, abort: new AbortController() };
     this.#held.set(held.lease, held);
     this.#busy += 1;
-    const { event, delivery, lease, abort } = held;
+    const { event, delivery, lease, abort, traceparent, tracestate } = held;
     try {
-      await this.#handler(event, { delivery, signal: abort.signal });
+      await this.#handler(event, { delivery, signal: abort.signal, traceparent, tracestate });
       if (this.#held.delete(lease)) this.#settlements.add(lease, 'done');
     } catch (error) {
       if (!(error instanceof RetryIn) && !abort.signal.aborted) this.#settings.onError(error, event);

@@ -45,6 +45,8 @@ export interface NewRecord {
    * if the channel has no event. `ANY_POSITION`: only if it has one.
    */
   readonly ifLatest: Position | undefined;
+  /** The trace context of the publisher, as text (`events/trace-context.ts`). Only servers receive it. */
+  readonly trace?: string | undefined;
 }
 
 /** An event that is in the log. */
@@ -54,6 +56,8 @@ export interface StoredRecord {
   readonly type: string | undefined;
   readonly timeMs: number;
   readonly body: Uint8Array;
+  /** As in `NewRecord`. */
+  readonly trace?: string | undefined;
 }
 
 export type AppendOutcome =

@@ -23,6 +23,8 @@ export interface PublishRequest {
   readonly ifMatch: string | undefined;
   /** The publishing client. `undefined` for the site's own servers. */
   readonly author?: Author | undefined;
+  /** Its trace context, as `parseTraceContext` returns it. It is no part of the event's content. */
+  readonly trace?: string | undefined;
 }
 
 /**
@@ -231,6 +233,7 @@ export class Publisher {
       idempotencyKey,
       fingerprint: idempotencyKey === undefined ? undefined : this.#options.fingerprint(`${headJson},${content}`),
       ifLatest: request.ifMatch === undefined ? undefined : this.#expectedPosition(request.ifMatch),
+      trace: request.trace,
     };
     // The log itself checks that the channel has an event already.
     return refusesNewChannel && request.ifMatch === undefined

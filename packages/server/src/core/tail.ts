@@ -36,6 +36,11 @@ export interface ChannelTrim {
  */
 const RECORD_OVERHEAD_BYTES = 240;
 
+/** The memory of an event. */
+function recordBytes({ body, trace }: StoredRecord): number {
+  return body.length + RECORD_OVERHEAD_BYTES + (trace === undefined ? 0 : trace.length);
+}
+
 /**
  * A consumer with more channels than this makes the tail scan all events instead of one channel
  * after the other.
@@ -221,7 +226,7 @@ export class Tail {
     const remaining = new Map<string, StoredRecord[]>();
     let bytes = 0;
     for (const record of this.#records) {
-      bytes += record.body.length + RECORD_OVERHEAD_BYTES;
+      bytes += recordBytes(record);
       const channel = this.#channels.get(record.channel);
       assertInvariant(channel !== undefined, 'tail: the channel of each event is known');
       if (record.position > channel.removedThrough) groupInto(remaining, record);
@@ -285,7 +290,7 @@ export class Tail {
     if (channel.latestOnly) channel.records.clear();
     channel.records.push(record);
     this.#records.push(record);
-    this.#bytes += record.body.length + RECORD_OVERHEAD_BYTES;
+    this.#bytes += recordBytes(record);
   }
 
   /** Whether the event was replaced by a newer value, or removed by retention. */
@@ -316,7 +321,7 @@ export class Tail {
     while (this.#bytes > this.#options.bytesMax) {
       const record = this.#records.shift();
       if (record === undefined) break;
-      this.#bytes -= record.body.length + RECORD_OVERHEAD_BYTES;
+      this.#bytes -= recordBytes(record);
       this.#start = record.position;
       const channel = this.#channels.get(record.channel);
       if (channel === undefined) continue;

@@ -12,6 +12,7 @@ import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { isMediaType, MEDIA_TYPE_LENGTH_MAX } from '../core/events/media-type.ts';
+import { parseTraceContext } from '../core/events/trace-context.ts';
 import type { PublishRequest } from '../core/publish.ts';
 import { bytesOfText } from '../http/headers/header-value.ts';
 import { invalidEvent, invalidHeader, invalidMember } from '../http/refusals.ts';
@@ -33,7 +34,7 @@ const ATTRIBUTES_MAX = 64;
 
 /** The attributes as JSON texts by name, and the members that hold the data. */
 interface CloudEventParts {
-  readonly attributes: ReadonlyMap<string, string>;
+  readonly attributes: Map<string, string>;
   readonly content: string;
 }
 
@@ -118,6 +119,7 @@ function publishRequestOf({ attributes, content }: CloudEventParts, channel: str
     throw invalidEvent('specversion', '"specversion" must be "1.0".');
   if (attributes.has('time') && !isTimestamp(requiredAttribute(attributes, 'time')))
     throw invalidEvent('time', 'The CloudEvents attribute "time" is not a time of RFC 3339.');
+  const trace = takeTraceContext(attributes);
   const stored = [...attributes]
     .filter(([name]) => name !== 'type' && name !== 'datacontenttype')
     .map(([name, value]) => `"${name}":${value}`);
@@ -134,7 +136,27 @@ function publishRequestOf({ attributes, content }: CloudEventParts, channel: str
         .update(JSON.stringify([source, id]))
         .digest('base64url'),
     ifMatch: undefined,
+    trace,
   };
+}
+
+/**
+ * Takes the attributes of the extension "Distributed Tracing" out of the event. The context is kept
+ * beside the event: a repeated publish with another context is the same event. An invalid context
+ * stays among the attributes.
+ */
+function takeTraceContext(attributes: Map<string, string>): string | undefined {
+  const traceparent = attributes.get('traceparent');
+  if (traceparent === undefined) return undefined;
+  const trace = parseTraceContext(textOf(traceparent), textOf(attributes.get('tracestate')));
+  if (trace === undefined) return undefined;
+  attributes.delete('traceparent');
+  attributes.delete('tracestate');
+  return trace;
+}
+
+function textOf(token: string | undefined): string | undefined {
+  return token?.startsWith('"') === true ? decodeStringToken(token) : undefined;
 }
 
 /**

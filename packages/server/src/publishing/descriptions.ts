@@ -17,6 +17,11 @@ const IDEMPOTENCY_KEY = headerParameter(
   z.string().min(1).max(IDEMPOTENCY_KEY_LENGTH_MAX),
   'For 24 hours, a request with the same key gets the first response again. For several events it stands for `key#0`, `key#1`, ….',
 );
+/** W3C Trace Context of the request. */
+const TRACE_CONTEXT = [
+  headerParameter('traceparent', z.string(), 'The trace context of the publisher; an invalid one is ignored.'),
+  headerParameter('tracestate', z.string(), 'Further vendor data of the trace context, at most 512 characters.'),
+];
 const TYPE = headerParameter('Polycast-Type', eventType(), 'The type of the event.');
 const LINES = { mediaType: 'application/x-ndjson', schema: z.string() };
 const LINE = '{"id":"0t24qj92dx-00000000010","channel":"orders.42","time":"2027-01-31T12:00:00.000Z"}\n';
@@ -70,7 +75,7 @@ export function describePublish({ batchEventsMax }: PublishLimits): RouteDescrip
     section: '8.1',
     details:
       'The hub responds when the event is durable. In a list or a stream each item has its own result, and a refused item does not affect the others. With `ce-` headers the body is the data of a CloudEvent in binary mode.',
-    parameters: [IDEMPOTENCY_KEY],
+    parameters: [IDEMPOTENCY_KEY, ...TRACE_CONTEXT],
     bodies: [
       json(
         z.xor([newEvent(), z.array(newEvent()).max(batchEventsMax)]),
@@ -105,6 +110,7 @@ export function describePublishData(): RouteDescription {
       pathParameter('channel', channel(), 'The channel.'),
       TYPE,
       IDEMPOTENCY_KEY,
+      ...TRACE_CONTEXT,
       headerParameter(
         'If-Match',
         z.string(),
@@ -127,7 +133,12 @@ export function describePublishToUser({ batchEventsMax }: PublishLimits): RouteD
     section: '13.5',
     details:
       'A JSON body is an envelope without a channel, or an array of these. With `Polycast-Type`, or another media type, the body is the data. The key needs the scope `publish` for `polycast.private.>` or for all channels.',
-    parameters: [pathParameter('user', user(), 'The name of the user, percent-encoded.'), TYPE, IDEMPOTENCY_KEY],
+    parameters: [
+      pathParameter('user', user(), 'The name of the user, percent-encoded.'),
+      TYPE,
+      IDEMPOTENCY_KEY,
+      ...TRACE_CONTEXT,
+    ],
     bodies: [
       json(
         z.xor([privateMessage(), z.array(privateMessage()).max(batchEventsMax)]),
@@ -154,7 +165,7 @@ export function describePublishToUsers({ batchEventsMax }: PublishLimits): Route
     section: '13.5',
     details:
       'An envelope with `user` or `users` instead of `channel`, or a list or a stream of these. For several users, each gets an event of its own.',
-    parameters: [IDEMPOTENCY_KEY],
+    parameters: [IDEMPOTENCY_KEY, ...TRACE_CONTEXT],
     bodies: [
       json(
         z.xor([addressedMessage(batchEventsMax), z.array(addressedMessage(batchEventsMax))]),

@@ -1,5 +1,6 @@
 import { PolycastError } from '@polycast/protocol';
 import type { Author, PublishRequest } from '../core/publish.ts';
+import { parseTraceContext } from '../core/events/trace-context.ts';
 import { authorOf } from '../auth/author.ts';
 import type { AuthorizedRequest } from '../auth/authorized-request.ts';
 
@@ -7,16 +8,24 @@ import type { AuthorizedRequest } from '../auth/authorized-request.ts';
 export interface RequestPublisher {
   readonly request: AuthorizedRequest;
   readonly author: Author | undefined;
+  /** The trace context of the request's headers, for events without their own. */
+  readonly trace: string | undefined;
 }
 
 /** @throws PolycastError `invalid_parameter` */
 export function publisherOf(request: AuthorizedRequest): RequestPublisher {
-  return { request, author: authorOf(request) };
+  return { request, author: authorOf(request), trace: requestTrace(request) };
 }
 
-/** Adds the author, which only the hub sets. */
-export function withAuthor({ author }: RequestPublisher, publish: PublishRequest): PublishRequest {
-  return author === undefined ? publish : { ...publish, author };
+/** Adds the author, which only the hub sets, and the trace context of the request. */
+export function withPublisher({ author, trace }: RequestPublisher, publish: PublishRequest): PublishRequest {
+  if (author === undefined && trace === undefined) return publish;
+  return { ...publish, author, trace: publish.trace ?? trace };
+}
+
+function requestTrace({ headers }: AuthorizedRequest): string | undefined {
+  const { traceparent } = headers;
+  return traceparent === undefined ? undefined : parseTraceContext(traceparent, headers['tracestate']);
 }
 
 /**
@@ -30,7 +39,7 @@ export async function authorizePublish(
   try {
     publisher.request.check();
     await publisher.request.authorize('publish', [publish.channel]);
-    return withAuthor(publisher, publish);
+    return withPublisher(publisher, publish);
   } catch (error) {
     if (!(error instanceof PolycastError)) throw error;
     publisher.request.recordRefusal(error);

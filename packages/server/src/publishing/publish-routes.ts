@@ -16,8 +16,8 @@ import { eventContent } from './publish-content.ts';
 import {
   authorizePublish,
   publisherOf,
-  withAuthor,
   recheckPublisher,
+  withPublisher,
   type RequestPublisher,
 } from './publish-permission.ts';
 import { publishNdjson } from './publish-ndjson.ts';
@@ -26,6 +26,7 @@ import { bytesOfText, isPlainText } from '../http/headers/header-value.ts';
 import { invalidHeader } from '../http/refusals.ts';
 import { resultJson } from './publish-result.ts';
 import { toClientError } from '../core/events/entity-tag.ts';
+import { envelopeRequest } from '../core/events/envelope-request.ts';
 import type { PublishParts } from './publish-parts.ts';
 
 const scanner = new JsonScanner();
@@ -120,7 +121,7 @@ async function publishJson(parts: PublishParts, publisher: RequestPublisher, key
 export function publishOne(parts: PublishParts, publisher: RequestPublisher, publish: PublishRequest): Promise<void> {
   const { request } = publisher;
   const permitted = request.authorize('publish', [publish.channel]);
-  const publishRequest = withAuthor(publisher, publish);
+  const publishRequest = withPublisher(publisher, publish);
   const publishing =
     permitted === undefined
       ? parts.publisher.publishOne(publishRequest)
@@ -163,10 +164,10 @@ function respondMany(parts: PublishParts, request: AuthorizedRequest, results: r
 
 function parseEnvelope(text: string, key: string | undefined): PublishRequest {
   scanner.reset(text);
-  const { channel, type, idempotencyKey, ifMatch, data } = scanEnvelope(scanner);
+  const envelope = scanEnvelope(scanner);
   if (!scanner.atEnd()) throw jsonError(scanner);
-  if (channel === undefined) throw new PolycastError('channel_missing');
-  return { channel, type, content: `"data":${data}`, idempotencyKey: idempotencyKey ?? key, ifMatch };
+  if (envelope.channel === undefined) throw new PolycastError('channel_missing');
+  return envelopeRequest(envelope, envelope.channel, key);
 }
 
 export function idempotencyKeyHeader(request: AuthorizedRequest): string | undefined {

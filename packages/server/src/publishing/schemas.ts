@@ -21,6 +21,11 @@ const common = () => ({
   }),
   type: eventType().optional(),
   idempotencyKey: shortText(IDEMPOTENCY_KEY_LENGTH_MAX, 'order-42-paid').optional(),
+  traceparent: text({
+    description: 'The W3C trace context of this event (PROTOCOL.md section 8.7). The default is that of the request.',
+    examples: ['00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'],
+  }).optional(),
+  tracestate: text({ examples: ['vendor=x1'] }).optional(),
 });
 const ownCondition = () =>
   cursor().describe("Publishes only if this is the id of the newest event of the user's private channel.");

@@ -1,5 +1,6 @@
 import { JsonScanner, jsonError, PolycastError, scanEnvelope, type Envelope } from '@polycast/protocol';
 import { isUser, privateChannel, userToken } from '../core/access/private-channel.ts';
+import { envelopeRequest } from '../core/events/envelope-request.ts';
 import type { PublishRequest, PublishResult } from '../core/publish.ts';
 import { checkUserParameter, USER_RULE } from '../auth/author.ts';
 import { invalidEvent } from '../http/refusals.ts';
@@ -134,13 +135,9 @@ function parseAddressedEvent(
   });
 }
 
-function forUser(
-  { channel: named, type, data, idempotencyKey, ifMatch }: Envelope,
-  channel: string,
-  key: string | undefined,
-): PublishRequest {
-  if (named !== undefined) throw invalidEvent('channel', 'An event for a user must not name a channel.');
-  return { channel, type, content: `"data":${data}`, idempotencyKey: idempotencyKey ?? key, ifMatch };
+function forUser(envelope: Envelope, channel: string, key: string | undefined): PublishRequest {
+  if (envelope.channel !== undefined) throw invalidEvent('channel', 'An event for a user must not name a channel.');
+  return envelopeRequest(envelope, channel, key);
 }
 
 function scanWholeEnvelope(text: string, also: ReadonlySet<string>): Envelope {

@@ -5,7 +5,7 @@ import { OriginList } from './origin-list.ts';
 const EXPOSED_HEADERS =
   'ETag, Link, Location, Retry-After, Idempotency-Replayed, Polycast-Type, Preference-Applied, Last-Modified, WWW-Authenticate';
 const ALLOWED_HEADERS =
-  'Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, Polycast-Type, Prefer, Cache-Control';
+  'Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, Polycast-Type, Prefer, Cache-Control, Traceparent, Tracestate';
 
 /**
  * The pages of this machine that are allowed beside the listed origins: none, those of loopback

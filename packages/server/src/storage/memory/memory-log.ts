@@ -194,7 +194,7 @@ class MemoryLog implements Log {
   }
 
   #appendOne(record: NewRecord, stored: StoredRecord[]): AppendOutcome {
-    const { channel: name, type, timeMs, body, retain, idempotencyKey: key, fingerprint, ifLatest } = record;
+    const { channel: name, type, timeMs, body, trace, retain, idempotencyKey: key, fingerprint, ifLatest } = record;
     const used = key === undefined ? undefined : this.#keys.get(key);
     if (used !== undefined && used.timeMs + KEY_LIFETIME_MS > timeMs) {
       if (used.fingerprint !== fingerprint) return { kind: 'key_reused' };
@@ -210,7 +210,7 @@ class MemoryLog implements Log {
     if (channel === undefined && retain !== 'none') return { kind: 'channel_limit' };
 
     const position = ++this.#head;
-    const storedRecord: StoredRecord = { position, channel: name, type, timeMs, body };
+    const storedRecord: StoredRecord = { position, channel: name, type, timeMs, body, trace };
     if (key !== undefined) this.#rememberKey(key, { fingerprint, position, channel: name, timeMs });
     if (channel !== undefined) this.#store(channel, storedRecord, retain);
     stored.push(storedRecord);

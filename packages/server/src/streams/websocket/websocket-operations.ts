@@ -18,6 +18,7 @@ import { authorizeHistory } from '../../auth/history-permission.ts';
 import { checkPatternTokens, HISTORY_MAX, tooManyChannels } from '../events-query.ts';
 import { allowedChannels } from '../../auth/expiry.ts';
 import { toClientError } from '../../core/events/entity-tag.ts';
+import { envelopeRequest } from '../../core/events/envelope-request.ts';
 import { invalidMessage } from '../../http/refusals.ts';
 import { toPolycastError } from '../../http/respond.ts';
 import type { WebSocketParts } from '../stream-parts.ts';
@@ -183,7 +184,8 @@ export class WebSocketOperations implements OperationHandler {
 
   async #publish(operation: Operation, text: string): Promise<void> {
     scanner.reset(text);
-    const { channel, type, idempotencyKey, ifMatch, data } = scanEnvelope(scanner, PUBLISH_MEMBERS);
+    const envelope = scanEnvelope(scanner, PUBLISH_MEMBERS);
+    const { channel, idempotencyKey } = envelope;
     if (channel === undefined) throw new PolycastError('channel_missing');
     if (idempotencyKey !== undefined) checkIdempotencyKey(idempotencyKey);
     const { principal, origin, address, hasExplicitOrigin: isNamed } = this.#session;
@@ -193,11 +195,7 @@ export class WebSocketOperations implements OperationHandler {
       checkCredentials(this.#parts.auth, principal);
     }
     const result = await this.#parts.publisher.publishOne({
-      channel,
-      type,
-      idempotencyKey,
-      ifMatch,
-      content: `"data":${data}`,
+      ...envelopeRequest(envelope, channel, undefined),
       author: principal.kind === 'server' && !isNamed ? undefined : author(principal, origin, address),
     });
     if (!result.ok) throw toClientError(this.#parts.feed.epoch, result.error);

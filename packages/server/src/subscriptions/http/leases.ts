@@ -1,4 +1,5 @@
 import { encodeCursor, formatTime, textFrameHeaderBytes, writeTextFrameHeader } from '@polycast/protocol';
+import { traceMembers } from '../../core/events/trace-context.ts';
 import type { LeasedEvent, LeaseOutcome } from '../state/pull-service.ts';
 
 /** Leases of one acknowledgement, release or extension. */
@@ -7,7 +8,8 @@ export const LEASE_LENGTH_MAX = 64;
 
 /**
  * Leased events (PROTOCOL.md section 14.6) as the content of a JSON array. Each is
- * `{"lease":…,"delivery":…,"leaseEnds":…,"event":{…}}`.
+ * `{"lease":…,"delivery":…,"leaseEnds":…,"event":{…}}`, with `traceparent` and `tracestate` before the
+ * event if it has a trace context.
  */
 export function leasedEventsJson(epoch: string, events: readonly LeasedEvent[]): Buffer {
   const prefixes = events.map((event, index) => (index === 0 ? '{' : ',{') + eventPrefix(epoch, event));
@@ -36,9 +38,14 @@ export function leasedEventFrames(epoch: string, subscription: string, events: r
 }
 
 /** The JSON text before the event's body, in ASCII. */
-function eventPrefix(epoch: string, { lease, delivery, leaseEndsMs, position }: LeasedEvent): string {
+function eventPrefix(epoch: string, { lease, delivery, leaseEndsMs, position, trace }: LeasedEvent): string {
   const ends = formatTime(leaseEndsMs);
-  return `"lease":"${lease}","delivery":${delivery},"leaseEnds":"${ends}","event":{"id":"${encodeCursor(epoch, position)}",`;
+  return `"lease":"${lease}","delivery":${delivery},"leaseEnds":"${ends}",${traceJson(trace)}"event":{"id":"${encodeCursor(epoch, position)}",`;
+}
+
+/** The members of a trace context, with a comma behind them. Its characters are printable ASCII. */
+function traceJson(trace: string | undefined): string {
+  return trace === undefined ? '' : `${JSON.stringify(traceMembers(trace)).slice(1, -1)},`;
 }
 
 function writeEvent(out: Buffer, offset: number, head: string, body: Uint8Array): number {

@@ -38,6 +38,11 @@ export const leasedEvent: () => z.ZodType = named('LeasedEvent', () =>
       .meta({ description: 'The id for the acknowledgement.', examples: [LEASE] }),
     delivery: z.int().min(1).describe('1 for the first delivery.'),
     leaseEnds: time(),
+    traceparent: text({
+      description: 'The trace context of the publisher (PROTOCOL.md section 8.7), if there is one.',
+      examples: ['00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'],
+    }).optional(),
+    tracestate: text({ examples: ['vendor=x1'] }).optional(),
     event: event(),
   }),
 );

@@ -98,7 +98,7 @@ export class PullQueue {
         leaveOut(lane);
         continue;
       }
-      const { position, body } = lane.head;
+      const { position, body, trace } = lane.head;
       const leaseId = createLeaseId();
       tracker.lease(lane, leaseId, endsMs);
       lane.leasedMs = nowMs;
@@ -107,7 +107,7 @@ export class PullQueue {
       tracker.releaseHeadPayload(lane);
       leases.set(leaseId, lane);
       bytes += body.length;
-      events.push({ lease: leaseId, position, body, delivery: lane.attempts, leaseEndsMs: endsMs });
+      events.push({ lease: leaseId, position, body, trace, delivery: lane.attempts, leaseEndsMs: endsMs });
     }
     this.#rateLimiter.consume(events.length);
     return events;

@@ -49,6 +49,8 @@ export interface LeasedEvent {
   readonly position: Position;
   /** The event's JSON from after its `id` to its end, as in `StoredRecord`. */
   readonly body: Uint8Array;
+  /** The trace context of the publisher, as in `StoredRecord`. */
+  readonly trace?: string | undefined;
   /** Number of this delivery; 1 for the first. */
   readonly delivery: number;
   readonly leaseEndsMs: number;

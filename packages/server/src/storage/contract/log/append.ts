@@ -70,6 +70,16 @@ export function appendTests(openLog: OpenLog): void {
     expect(seen.indexOf(c)).toBeLessThan(seen.indexOf('second resolved'));
   });
 
+  test('a trace context is stored with its event, and events without one have none', async () => {
+    const log = await openLog({});
+    const trace = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01 vendor="x y"';
+    const followed: StoredRecord[] = [];
+    log.follow((records) => followed.push(...records));
+    await log.append([record('a', { trace, type: 'made' }), record('a'), record('a', { trace })]);
+    const { records } = await log.read(queryAll(log, ['a']));
+    for (const seen of [followed, records]) expect(seen.map((each) => each.trace)).toEqual([trace, undefined, trace]);
+  });
+
   test('a follower may append', async () => {
     const log = await openLog({});
     const followed: string[] = [];

@@ -2,10 +2,10 @@ import type { NewRecord, Retain } from '../../../core/ports.ts';
 
 /**
  * A batch for the writer is one buffer, transferred to its thread. Cloning ten thousand small
- * objects would cost more than writing them. The buffer has the number of records, then eight
+ * objects would cost more than writing them. The buffer has the number of records, then nine
  * numbers for each record, then the bytes of all of them.
  */
-const NUMBERS_PER_RECORD = 8;
+const NUMBERS_PER_RECORD = 9;
 const RETAINS: readonly Retain[] = ['history', 'latest', 'none'];
 const ABSENT = -1;
 
@@ -18,7 +18,7 @@ export function encodeBatch(records: readonly NewRecord[]): ArrayBuffer {
   numbers[0] = records.length;
   let at = 1;
   let offset = numbersBytes;
-  for (const { channel, type, timeMs, body, retain, idempotencyKey, fingerprint, ifLatest } of records) {
+  for (const { channel, type, timeMs, body, retain, idempotencyKey, fingerprint, ifLatest, trace } of records) {
     numbers[at] = timeMs;
     numbers[at + 1] = ifLatest ?? ABSENT;
     numbers[at + 2] = RETAINS.indexOf(retain);
@@ -26,8 +26,9 @@ export function encodeBatch(records: readonly NewRecord[]): ArrayBuffer {
     offset += Math.max(0, (numbers[at + 4] = writeText(bytes, type, offset)));
     offset += Math.max(0, (numbers[at + 5] = writeText(bytes, idempotencyKey, offset)));
     offset += Math.max(0, (numbers[at + 6] = writeText(bytes, fingerprint, offset)));
+    offset += Math.max(0, (numbers[at + 7] = writeText(bytes, trace, offset)));
     bytes.set(body, offset);
-    offset += numbers[at + 7] = body.byteLength;
+    offset += numbers[at + 8] = body.byteLength;
     at += NUMBERS_PER_RECORD;
   }
   return bytes.buffer as ArrayBuffer;
@@ -51,7 +52,8 @@ export function* decodeBatch(batch: ArrayBuffer): Generator<NewRecord, void> {
       type: readText(numbers[at + 4] as number),
       idempotencyKey: readText(numbers[at + 5] as number),
       fingerprint: readText(numbers[at + 6] as number),
-      body: new Uint8Array(batch, offset, ((offset += numbers[at + 7] as number), numbers[at + 7] as number)),
+      trace: readText(numbers[at + 7] as number),
+      body: new Uint8Array(batch, offset, ((offset += numbers[at + 8] as number), numbers[at + 8] as number)),
     };
   }
 }
@@ -60,11 +62,12 @@ function writeText(bytes: Buffer, text: string | undefined, offset: number): num
   return text === undefined ? ABSENT : bytes.write(text, offset);
 }
 
-/** A UTF-16 unit becomes at most three bytes of UTF-8. Channels are ASCII. */
-function bytesMaxOf({ channel, type, idempotencyKey, fingerprint, body }: NewRecord): number {
+/** A UTF-16 unit becomes at most three bytes of UTF-8. Channels and trace contexts are ASCII. */
+function bytesMaxOf({ channel, type, idempotencyKey, fingerprint, body, trace }: NewRecord): number {
   return (
     channel.length +
     body.byteLength +
+    (trace?.length ?? 0) +
     ((type?.length ?? 0) + (idempotencyKey?.length ?? 0) + (fingerprint?.length ?? 0)) * 3
   );
 }

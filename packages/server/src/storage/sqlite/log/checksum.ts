@@ -15,11 +15,14 @@ export function checksumOf(
   type: string | undefined,
   timeMs: number,
   body: Uint8Array,
+  trace: string | undefined,
 ): number {
   let seed = mix(0x811c9dc5, position);
   seed = mix(seed, channel);
   seed = mix(seed, timeMs);
-  if (type !== undefined) for (let at = 0; at < type.length; at++) seed = Math.imul(seed ^ type.charCodeAt(at), PRIME);
+  if (type !== undefined) seed = mixText(seed, type);
+  // The length separates the two texts. Events without a trace have the checksum that they always had.
+  if (trace !== undefined) seed = mixText(mix(seed, trace.length), trace);
   return crc32(body, seed >>> 0) | 0;
 }
 
@@ -28,6 +31,12 @@ export function checksumOf(
  */
 export function channelChecksumOf(id: number, name: string): number {
   return crc32(`${id} ${name}`) | 0;
+}
+
+function mixText(seed: number, text: string): number {
+  let mixed = seed;
+  for (let at = 0; at < text.length; at++) mixed = Math.imul(mixed ^ text.charCodeAt(at), PRIME);
+  return mixed;
 }
 
 function mix(seed: number, value: number): number {

@@ -166,7 +166,7 @@ export class GroupCommit {
     let position = firstPosition;
     for (const { records } of appends) {
       const appendOutcomes: AppendOutcome[] = [];
-      for (const { channel, type, timeMs, body } of records) {
+      for (const { channel, type, timeMs, body, trace } of records) {
         const notAppendedOutcome = notAppended[notAppendedIndex];
         if (notAppendedOutcome !== undefined && notAppendedOutcome[0] === index++) {
           appendOutcomes.push(notAppendedOutcome[1]);
@@ -174,7 +174,7 @@ export class GroupCommit {
           continue;
         }
         appendOutcomes.push({ kind: 'appended', position });
-        stored.push({ position, channel, type, timeMs, body });
+        stored.push({ position, channel, type, timeMs, body, trace });
         position++;
       }
       outcomes.push(appendOutcomes);

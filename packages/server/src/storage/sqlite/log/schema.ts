@@ -18,6 +18,8 @@ export const APPLICATION_ID = 0x706f6c79;
  * - `event.checksum` is defined in `checksum.ts`. It is NULL for events up to
  *   `state.unchecked_through`, which are older than checksums. `channel.checksum` covers the
  *   channel's id and name. It is NULL for older channels.
+ * - `event.trace` is the publisher's trace context (`core/events/trace-context.ts`). It is NULL for
+ *   events without one, and for older events.
  * - `state.reserved_through` is the upper bound of all positions ever assigned, including those of
  *   events that are not stored.
  */
@@ -81,4 +83,5 @@ export const MIGRATIONS: readonly string[] = [
    ALTER TABLE channel ADD COLUMN checksum INTEGER;
    ALTER TABLE state ADD COLUMN unchecked_through INTEGER NOT NULL DEFAULT 0;
    UPDATE state SET unchecked_through = reserved_through;`,
+  'ALTER TABLE event ADD COLUMN trace TEXT',
 ];

@@ -1,5 +1,6 @@
 import type { StoredRecord } from '../../../core/ports.ts';
 import { writableMediaType } from '../../../core/events/media-type.ts';
+import { traceMembers } from '../../../core/events/trace-context.ts';
 import { eventMembers, type EventMembers } from './event-members.ts';
 
 /**
@@ -28,7 +29,7 @@ type Attributes = Readonly<Record<string, string | number | boolean>>;
 
 function attributesOf(
   id: string,
-  { channel, type, timeMs }: StoredRecord,
+  { channel, type, timeMs, trace }: StoredRecord,
   { text, isBase64 }: EventMembers,
 ): Attributes {
   const kept = text('cloudevent');
@@ -41,6 +42,8 @@ function attributesOf(
     channel,
     cursor: id,
     ...(kept === undefined ? {} : (JSON.parse(kept) as Attributes)),
+    // "The trace information of the event" (CloudEvents, extension Distributed Tracing).
+    ...(trace === undefined ? {} : traceMembers(trace)),
     // CloudEvents requires a type.
     type: type ?? 'polycast.event',
     datacontenttype:

@@ -2,6 +2,7 @@ import type { StoredRecord } from '../../../core/ports.ts';
 import type { WebhookDelivery } from '../../state/definition.ts';
 import type { Dialect } from '../../state/dialect.ts';
 import type { SendRequest } from '../../state/sender.ts';
+import { traceMembers } from '../../../core/events/trace-context.ts';
 import { webhookBody } from '../body-formats/body.ts';
 
 /**
@@ -28,9 +29,20 @@ export function webhookRequest(
       'content-type': contentType,
       ...headers,
       ...ownHeaders,
+      ...traceHeaders(records),
       ...dialect.signatureHeaders(secrets, id, bytes, nowMs, records),
     },
     body: bytes,
     timeoutMs,
   };
+}
+
+/**
+ * The trace context of the events (PROTOCOL.md section 8.7). A batch has one only if all its events
+ * share it.
+ */
+function traceHeaders(records: readonly StoredRecord[]): Readonly<Record<string, string>> | undefined {
+  const trace = records[0]?.trace;
+  if (trace === undefined || records.some((record) => record.trace !== trace)) return undefined;
+  return traceMembers(trace);
 }

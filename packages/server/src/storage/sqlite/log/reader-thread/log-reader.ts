@@ -248,13 +248,14 @@ export class LogReader {
   }
 
   /** Returns undefined when the row differs from the stored event. */
-  #decode([position, id, type, timeMs, body, checksum]: EventRow): StoredRecord | undefined {
+  #decode([position, id, type, timeMs, body, checksum, trace]: EventRow): StoredRecord | undefined {
     const channel = this.#channels.nameOf(id);
     if (channel === undefined || !(body instanceof Uint8Array) || typeof timeMs !== 'number') return undefined;
     if (type !== null && typeof type !== 'string') return undefined;
-    const record = { position, channel, type: type ?? undefined, timeMs, body };
+    if (trace !== null && typeof trace !== 'string') return undefined;
+    const record = { position, channel, type: type ?? undefined, timeMs, body, trace: trace ?? undefined };
     if (checksum === null) return position <= this.#uncheckedThrough ? record : undefined;
-    return checksumOf(position, id, record.type, timeMs, body) === checksum ? record : undefined;
+    return checksumOf(position, id, record.type, timeMs, body, record.trace) === checksum ? record : undefined;
   }
 }
 

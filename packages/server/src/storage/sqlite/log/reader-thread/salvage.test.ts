@@ -164,7 +164,7 @@ test('events from before checksums are read unchanged', async () => {
   const { DatabaseSync } = await import('node:sqlite');
   const old = new DatabaseSync(file);
   old.exec(
-    `ALTER TABLE event DROP COLUMN checksum; ALTER TABLE channel DROP COLUMN checksum;
+    `ALTER TABLE event DROP COLUMN trace; ALTER TABLE event DROP COLUMN checksum; ALTER TABLE channel DROP COLUMN checksum;
      ALTER TABLE state DROP COLUMN unchecked_through; PRAGMA user_version = 1`,
   );
   old.close();

@@ -3,10 +3,13 @@ import type { Position, ReadPage, ReadQuery, StoredRecord } from '../../../../co
 import { READ_ROWS_MAX } from '../../../shared/log-limits.ts';
 import { isCorruption } from '../corruption.ts';
 
-/** A row of the table `event`: position, channel id, type, time in milliseconds, body, checksum. */
-export type EventRow = readonly [Position, number, string | null, number, Uint8Array, number | null];
+/**
+ * A row of the table `event`: position, channel id, type, time in milliseconds, body, checksum, trace
+ * context.
+ */
+export type EventRow = readonly [Position, number, string | null, number, Uint8Array, number | null, string | null];
 
-export const EVENT_COLUMNS = 'position, channel, type, time_ms, body, checksum';
+export const EVENT_COLUMNS = 'position, channel, type, time_ms, body, checksum, trace';
 
 /** Decodes and filters rows for a salvage. */
 export interface EventDecoder {

@@ -111,12 +111,13 @@ export class ChannelTable {
     return entry;
   }
 
-  store(entry: ChannelEntry, position: Position, { type, timeMs, body, retain }: NewRecord): void {
+  store(entry: ChannelEntry, position: Position, { type, timeMs, body, retain, trace }: NewRecord): void {
     this.#connection.begin();
     if (entry.count === 0) this.#emptyChannels.delete(entry);
     if (retain === 'latest' && entry.count > 0) this.#replace(entry, position);
-    const checksum = checksumOf(position, entry.id, type, timeMs, body);
-    this.#connection.statements.insertEvent.run(position, entry.id, type ?? null, timeMs, body, checksum);
+    const checksum = checksumOf(position, entry.id, type, timeMs, body, trace);
+    const { insertEvent } = this.#connection.statements;
+    insertEvent.run(position, entry.id, type ?? null, timeMs, body, checksum, trace ?? null);
     this.#connection.countBytes(body.byteLength);
     applyAppend(entry, position, timeMs, body.byteLength);
     this.#dirty.add(entry);

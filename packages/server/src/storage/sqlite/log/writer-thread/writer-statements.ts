@@ -46,7 +46,7 @@ export function prepareWriter(database: DatabaseSync): WriterStatements {
     commit: prepare('COMMIT'),
     rollback: prepare('ROLLBACK'),
     insertEvent: prepare(
-      'INSERT INTO event (position, channel, type, time_ms, body, checksum) VALUES (?, ?, ?, ?, ?, ?)',
+      'INSERT INTO event (position, channel, type, time_ms, body, checksum, trace) VALUES (?, ?, ?, ?, ?, ?, ?)',
     ),
     deleteEvent: prepare('DELETE FROM event WHERE position = ?'),
     insertChannel: prepare('INSERT INTO channel VALUES (?, ?, 0, 0, 0, 0, 0, 0, ?, ?, ?)'),
