@@ -33,6 +33,8 @@ const SHORT_FILES: Readonly<Record<string, string>> = {
   'packages/server/src/cli/broken-pipe.ts': 'Two answers to one error: commands end, a hub goes on.',
   'packages/server/src/cli/event-format.ts': 'The one form of an event in a terminal.',
   'packages/server/src/cli/problem-document.ts': 'What each command that calls a hub makes of an error.',
+  'packages/server/src/core/events/envelope-request.ts':
+    'Publishing and streams share it, and neither imports the other.',
   'packages/server/src/core/access/system-channels.ts':
     'What sites cannot name; the private channels are a part of it.',
   'packages/server/src/core/events/entity-tag.ts': 'The form of a tag, which publishing and the core read.',
