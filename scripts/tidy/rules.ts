@@ -51,8 +51,8 @@ const FOLDER_IMPORTS: Readonly<Record<string, readonly string[]>> = {
   streams: ['core', 'http', 'auth'],
   publishing: ['core', 'http', 'auth'],
   subscriptions: ['core', ...SUBSCRIPTION_FOLDERS, ...HTTP_FOLDERS],
-  // Routes of operators: keys, revocations, audit.
-  administration: ['core', ...HTTP_FOLDERS, 'identity'],
+  // Routes of operators: keys, revocations, audit, status.
+  administration: ['core', ...HTTP_FOLDERS, 'identity', 'operate'],
   composition: [...EVERY_SERVICE, 'administration'],
   'hub.ts': ['composition', 'config', 'operate', 'auth', 'http'],
   'main.ts': [...EVERY_SERVICE, 'hub.ts'],

@@ -10,6 +10,7 @@ import { keysCreate, keysList, keysRevoke, keysRotate } from './commands/adminis
 import { channels, users } from './commands/lists.ts';
 import { listen } from './commands/listen/listen.ts';
 import { publish } from './commands/publish/publish.ts';
+import { status } from './commands/operate/status.ts';
 import { revoke } from './commands/administration/revoke.ts';
 import { serve } from './commands/serve/serve.ts';
 import { subscriptionCommands } from './commands/subscriptions/commands.ts';
@@ -21,6 +22,7 @@ const commandsWithoutCompletion: readonly Command[] = [
   publish,
   follow,
   listen,
+  status,
   ...subscriptionCommands,
   keysList,
   keysCreate,

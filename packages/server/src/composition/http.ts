@@ -1,4 +1,5 @@
 import { administrationRoutes } from '../administration/routes.ts';
+import { statusRoute } from '../administration/status-route.ts';
 import { disconnectOnRevocation, type RevokedSessions } from '../auth/disconnect-revoked.ts';
 import { clientRoutes } from '../http/client-route.ts';
 import { HttpFrontend } from '../http/http-frontend.ts';
@@ -8,11 +9,12 @@ import { publishRoutes } from '../publishing/routes.ts';
 import { streamHandlers } from '../streams/routes.ts';
 import type { TlsCertificate } from '../http/tls-certificate.ts';
 import { assetPath, packageVersion } from '../platform/package-files.ts';
-import { healthRoutes } from '../operate/health-routes.ts';
+import { healthRoutes, type Health } from '../operate/health-routes.ts';
 import type { GuardedFetch } from '../outgoing/guarded-fetch.ts';
 import { subscriptionRoutes } from '../subscriptions/http/routes.ts';
 import type { HubBase } from './base.ts';
 import type { DialectService } from '../subscriptions/dialects/dialect-service.ts';
+import { statusReader } from './hub-status.ts';
 import { openDialects } from './dialects.ts';
 import { watchCertificate } from './listen.ts';
 import { createTransports, type TransportNeeds, type TransportParts } from './transports.ts';
@@ -50,11 +52,13 @@ export async function openHttp(base: HubBase, needs: HttpNeeds): Promise<HttpPar
   });
   shutdown.add('dialects', () => dialects.close());
   const settings = await httpSettings(config);
+  const health = healthOf(base, needs);
   const streams = streamHandlers(parts.streams);
   const routes: readonly Route[] = [
     ...streams.routes,
     ...publishRoutes(parts.publishing),
-    ...hubHealthRoutes(base, needs, () => openApiDocument(packageVersion(), routes)),
+    ...healthRoutes({ ...health, metrics: base.metrics, document: () => openApiDocument(packageVersion(), routes) }),
+    statusRoute(statusReader(base, { ...needs, ...health, http: () => part })),
     ...administrationRoutes({ ...parts.streams, log: needs.log, ...identity.store, access: identity.access }),
     ...subscriptionRoutes(subscriptions),
     ...dialects.routes,
@@ -79,22 +83,20 @@ export async function openHttp(base: HubBase, needs: HttpNeeds): Promise<HttpPar
   const certificate = watchCertificate(config, settings.tls, server, base);
   shutdown.add('tasks', () => certificate?.close());
   const revoked = disconnectOnRevocation(identity.authority, sessions);
-  return { parts, dialects, frontend, routes, certificate, revoked };
+  const part: HttpPart = { parts, dialects, frontend, routes, certificate, revoked };
+  return part;
 }
 
-function hubHealthRoutes(
-  { metrics, shutdown }: HubBase,
+function healthOf(
+  { shutdown }: HubBase,
   { log, identity, engine }: HttpNeeds,
-  document: () => object,
-): readonly Route[] {
-  return healthRoutes({
-    metrics,
-    document,
+): Pick<Health, 'notReadyReason' | 'problems'> {
+  return {
     notReadyReason: () => (shutdown.state === 'open' ? log.state.unavailable : 'draining'),
     problems: () => [
       ...((log.stats()['damagedRanges'] ?? 0) > 0 ? ['log_damaged'] : []),
       ...(identity.store.hasLostCommits ? ['identity_incomplete'] : []),
       ...(engine.hasLostCommits ? ['subscriptions_incomplete'] : []),
     ],
-  });
+  };
 }

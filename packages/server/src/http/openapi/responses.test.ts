@@ -108,6 +108,7 @@ async function prepareTrials(hub: SubscriptionHub, url: string): Promise<Record<
     ready: {},
     metrics: {},
     openApi: {},
+    readStatus: { path: '/v1/status' },
     publishEvents: { body: { channel: 'orders.2', data: 1 }, status: 201 },
     publishToChannel: { path: '/v1/channels/orders.1/events', body: { total: 1 }, status: 201 },
     publishToUser: { path: '/v1/users/ann/events', body: { data: 1 }, status: 201 },

@@ -1,0 +1,52 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { expect, onTestFinished, test } from 'vitest';
+import type { HubStatus } from '../operate/hub-status.ts';
+import { openEndpoint, openSubscriptionHub, waitUntil, type SubscriptionHub } from '../testing/subscription-hub.ts';
+
+async function statusOf({ ask }: SubscriptionHub, headers: Readonly<Record<string, string>> = {}): Promise<HubStatus> {
+  return (await ask('GET', '/v1/status', undefined, headers)).body as HubStatus;
+}
+
+test('the status names the sessions that are behind, the slowest first, and counts the others', async () => {
+  const hub = await openSubscriptionHub();
+  const socket = connect(hub.port, '127.0.0.1');
+  onTestFinished(() => void socket.destroy());
+  await once(socket, 'connect');
+  socket.write('GET /v1/events?channel=big HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n');
+  await once(socket, 'readable');
+  // From here on nothing reads the socket.
+  const reading = await fetch(`${hub.url}/v1/events?channel=small`, { headers: { accept: 'text/event-stream' } });
+  onTestFinished(() => reading.body?.cancel());
+  const data = 'x'.repeat(200_000);
+  for (let count = 0; count < 60; count++) await hub.publish('big', data);
+  await waitUntil(async () => {
+    const { readers, sessions } = await statusOf(hub);
+    expect(sessions.sse).toBe(2);
+    expect(readers.slowest).toMatchObject([{ transport: 'sse', user: null, address: '127.0.0.1', channels: ['big'] }]);
+    expect(readers.slowest[0]?.lagEvents).toBe(readers.lagEventsMax);
+  });
+});
+
+test('the status names subscriptions whose deliveries fail', async () => {
+  const hub = await openSubscriptionHub();
+  const endpoint = await openEndpoint((_request, response) => void response.writeHead(500).end());
+  const { id } = await hub.create({ channels: ['a'], delivery: { kind: 'webhook', url: endpoint.url } });
+  await hub.create({ channels: ['b'], delivery: { kind: 'pull' } });
+  await hub.publish('a', 1);
+  await waitUntil(async () => {
+    const { subscriptions, webhooks } = await statusOf(hub);
+    expect(subscriptions.states['active']).toMatchObject({ count: 2, lagEventsMax: 1 });
+    expect(subscriptions.failing).toMatchObject([{ id, state: 'active', url: endpoint.url, lagEvents: 1 }]);
+    expect(Object.values(webhooks.requests)).toContain(1);
+  });
+});
+
+test('the caller is the address that the hub sees', async () => {
+  const untrusting = await openSubscriptionHub();
+  const headers = { 'x-forwarded-for': '203.0.113.7' };
+  expect((await statusOf(untrusting)).caller).toEqual({ address: '127.0.0.1', forwarded: false, encrypted: false });
+  expect((await statusOf(untrusting, headers)).caller).toMatchObject({ address: '127.0.0.1', forwarded: true });
+  const trusting = await openSubscriptionHub({ trustedProxies: ['127.0.0.1'] });
+  expect((await statusOf(trusting, headers)).caller).toMatchObject({ address: '203.0.113.7', forwarded: true });
+});

@@ -1,0 +1,177 @@
+import { statfs } from 'node:fs/promises';
+import { encodeCursor, TRANSPORTS, type TransportName } from '@polycast/protocol';
+import type { Session, Sessions } from '../auth/sessions.ts';
+import type { Position } from '../core/ports.ts';
+import type { CallerStatus, HubStatus } from '../operate/hub-status.ts';
+import { readOpenFiles } from '../operate/open-files.ts';
+import { packageVersion } from '../platform/package-files.ts';
+import { dataFolderOf } from '../storage/data-folder.ts';
+import type { SubscriptionReads } from '../subscriptions/state/ports.ts';
+import { isWebhook } from '../subscriptions/state/definition.ts';
+import type { HubBase } from './base.ts';
+import type { HttpPart } from './http.ts';
+import type { MeasuredParts } from './metric-sources.ts';
+
+/** The most entries of each list of a status. */
+const LISTED_MAX = 10;
+/** The most channels of a listed session. */
+const CHANNELS_LISTED_MAX = 3;
+
+/** The parts of a hub that its status is read from. */
+export interface StatusNeeds extends Omit<MeasuredParts, 'http'> {
+  readonly sessions: Sessions;
+  /** Why the hub is not ready, and its problems: what `/readyz` and `/healthz` say. */
+  readonly notReadyReason: () => string | undefined;
+  readonly problems: () => readonly string[];
+  readonly http: () => HttpPart;
+}
+
+/** The function that reads the status of a hub. It visits every session and every subscription. */
+export function statusReader(base: HubBase, needs: StatusNeeds): (caller: CallerStatus) => Promise<HubStatus> {
+  const { config, world, stats } = base;
+  const startedMs = world.clock.nowMs();
+  const folder = dataFolderOf(config.data);
+  const versions = { version: packageVersion(), nodeVersion: process.versions.node };
+  return async (caller) => {
+    const nowMs = world.clock.nowMs();
+    const why = needs.notReadyReason();
+    const certificate = needs.http().certificate?.stats;
+    return {
+      ready: why === undefined,
+      why: why ?? null,
+      problems: [...needs.problems()],
+      ...versions,
+      sqliteVersion: process.versions['sqlite'] ?? '',
+      time: timestamp(nowMs),
+      started: timestamp(startedMs),
+      uptimeSeconds: Math.floor((nowMs - startedMs) / 1000),
+      process: await processStatus(),
+      log: logStatus(base, needs),
+      storage: await storageStatus(folder, needs),
+      published: publishStatus(needs),
+      delivered: { ...stats.deliveries },
+      sessions: sessionCounts(needs.sessions),
+      readers: readerStatus(needs),
+      ...subscriptionStatus(needs, nowMs),
+      limits: { connectionsMax: config.limits.connectionsMax, trustedProxies: config.trustedProxies.length },
+      certificate: certificate === undefined ? null : { expires: timestamp(certificate.expiresMs) },
+      caller,
+    };
+  };
+}
+
+async function processStatus(): Promise<HubStatus['process']> {
+  const { user, system } = process.cpuUsage();
+  return {
+    pid: process.pid,
+    residentBytes: process.memoryUsage.rss(),
+    heapBytes: process.memoryUsage().heapUsed,
+    cpuSeconds: (user + system) / 1e6,
+    ...(await readOpenFiles()),
+  };
+}
+
+function logStatus({ config }: HubBase, { log, publisher }: StatusNeeds): HubStatus['log'] {
+  const { epoch, head } = log.state;
+  const { records = 0, channels = 0, damagedRanges = 0 } = log.stats();
+  return {
+    epoch,
+    head,
+    cursor: encodeCursor(epoch, head),
+    events: records,
+    channels,
+    damagedRanges,
+    queueBytes: publisher.queuedBytes,
+    queueBytesMax: config.limits.appendQueueBytesMax,
+  };
+}
+
+async function storageStatus(folder: string | undefined, { log }: StatusNeeds): Promise<HubStatus['storage']> {
+  const { databaseBytes = 0, walBytes = 0 } = log.stats();
+  const bytes = databaseBytes + walBytes;
+  if (folder === undefined) return { folder: null, databaseBytes: bytes, freeBytes: null, sizeBytes: null };
+  const { bsize, bavail, blocks } = await statfs(folder);
+  return { folder, databaseBytes: bytes, freeBytes: bavail * bsize, sizeBytes: blocks * bsize };
+}
+
+function publishStatus({ publisher: { stats } }: StatusNeeds): HubStatus['published'] {
+  return { events: stats.published, bytes: stats.bytes, refused: stats.refused, failed: stats.failed };
+}
+
+function sessionCounts(sessions: Sessions): Record<TransportName, number> {
+  return Object.fromEntries(TRANSPORTS.map((name) => [name, sessions.count(name)])) as Record<TransportName, number>;
+}
+
+function readerStatus({ feed, log, sessions }: StatusNeeds): HubStatus['readers'] {
+  const { readers, behindMax } = feed.lag();
+  const { head } = log.state;
+  return {
+    count: readers,
+    lagEventsMax: behindMax,
+    slowest: slowestSessions(sessions, head).map((session) => ({
+      session: session.id,
+      transport: session.transport,
+      user: session.principal.user ?? null,
+      address: session.address,
+      channels: session.channels.slice(0, CHANNELS_LISTED_MAX),
+      lagEvents: head - session.position,
+      since: timestamp(session.sinceMs),
+    })),
+  };
+}
+
+/** The sessions that are farthest behind the head, without those that are at the head. */
+function slowestSessions(sessions: Sessions, head: Position): readonly Session[] {
+  const slowest: Session[] = [];
+  for (const session of sessions.each()) {
+    const { position } = session;
+    if (position >= head) continue;
+    const last = slowest[LISTED_MAX - 1];
+    if (last !== undefined && last.position <= position) continue;
+    slowest.push(session);
+    slowest.sort((one, other) => one.position - other.position);
+    slowest.length = Math.min(slowest.length, LISTED_MAX);
+  }
+  return slowest;
+}
+
+function subscriptionStatus({ engine }: StatusNeeds, nowMs: number): Pick<HubStatus, 'subscriptions' | 'webhooks'> {
+  const { states, webhooks, deadLetters } = engine.metrics;
+  const stateStatus = Object.entries(states).map(([state, { count, lagEventsMax, lagMsMax }]) => [
+    state,
+    { count, lagEventsMax, lagSecondsMax: lagMsMax / 1000 },
+  ]);
+  return {
+    subscriptions: {
+      states: Object.fromEntries(stateStatus) as HubStatus['subscriptions']['states'],
+      failing: failingSubscriptions(engine.subscriptions, nowMs),
+      deadLetters,
+    },
+    webhooks: {
+      requests: { ...webhooks.outcomes },
+      events: webhooks.events,
+      retries: webhooks.retries,
+      inFlight: webhooks.inFlight,
+      waiting: webhooks.connections.waiting,
+    },
+  };
+}
+
+function failingSubscriptions(subscriptions: SubscriptionReads, nowMs: number): HubStatus['subscriptions']['failing'] {
+  const found = subscriptions.list({
+    after: '',
+    limit: LISTED_MAX,
+    predicate: ({ status }) => status.state === 'suspended' || status.failingSinceMs !== undefined,
+  });
+  return found.map(({ definition, status: { state, failingSinceMs, sinceMs } }) => ({
+    id: definition.id,
+    state,
+    url: isWebhook(definition) ? definition.delivery.url : null,
+    since: timestamp(Math.min(failingSinceMs ?? sinceMs, nowMs)),
+    lagEvents: subscriptions.backlog(definition.id).lagEvents,
+  }));
+}
+
+function timestamp(ms: number): string {
+  return new Date(ms).toISOString();
+}

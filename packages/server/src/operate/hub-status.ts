@@ -1,0 +1,158 @@
+import { TRANSPORTS } from '@polycast/protocol';
+import * as z from 'zod';
+import { count, cursor, named, text, time, user } from '../http/openapi/schemas.ts';
+
+/**
+ * The status of a hub: its state, its load and its limits at one moment. `polycast status`, `top`
+ * and `doctor` show it. Example: `{"ready":true,"uptimeSeconds":61,"sessions":{"sse":2,…},…}`.
+ * Counts rise from the start of the hub, so two statuses give a rate.
+ */
+export const hubStatus = named('HubStatus', () =>
+  z.object({
+    ready: z.boolean().describe('Whether the hub accepts work, as `/readyz` says.'),
+    why: text({ examples: ['draining'] })
+      .nullable()
+      .describe('The reason while it is not ready.'),
+    problems: z
+      .array(text({ examples: ['log_damaged'] }))
+      .describe('Problems that an operator should look at, as in `/healthz`.'),
+    version: text({ examples: ['1.0.0'] }),
+    nodeVersion: text({ examples: ['26.10.0'] }),
+    sqliteVersion: text({ examples: ['3.50.4'] }),
+    time: time('The clock of the hub.'),
+    started: time('The start of the hub.'),
+    uptimeSeconds: count(),
+    process: processStatus(),
+    log: logStatus(),
+    storage: storageStatus(),
+    published: publishStatus(),
+    delivered: byTransport('Events written to consumers since the start.'),
+    sessions: byTransport('Live sessions and polls in progress.'),
+    readers: readerStatus(),
+    subscriptions: subscriptionStatus(),
+    webhooks: webhookStatus(),
+    limits: z.object({ connectionsMax: count(), trustedProxies: count('Entries of `trustedProxies`.') }),
+    certificate: z.object({ expires: time() }).nullable().describe('The certificate in use; null without TLS.'),
+    caller: callerStatus(),
+  }),
+);
+
+export type HubStatus = z.infer<ReturnType<typeof hubStatus>>;
+
+/** What the hub knows about the request for its status. A proxy on the way can change it. */
+export type CallerStatus = HubStatus['caller'];
+
+function processStatus() {
+  return z.object({
+    pid: count(),
+    residentBytes: count(),
+    heapBytes: count(),
+    cpuSeconds: z.number().describe('Processor time since the start.'),
+    openFiles: count('Open files and sockets; null where the system does not tell.').nullable(),
+    openFilesMax: count('The limit of open files; null where the system does not tell.').nullable(),
+  });
+}
+
+function logStatus() {
+  return z.object({
+    epoch: text({ examples: ['0t24qj92dx'] }),
+    head: count('The position of the newest event.'),
+    cursor: cursor().describe('The cursor of the newest event.'),
+    events: count('Stored events.'),
+    channels: count(),
+    damagedRanges: count('Ranges of damaged events.'),
+    queueBytes: count('Bytes of accepted events that are not durable yet.'),
+    queueBytesMax: count('`limits.appendQueueBytesMax`.'),
+  });
+}
+
+function storageStatus() {
+  return z.object({
+    folder: text({ examples: ['/var/lib/polycast'] })
+      .nullable()
+      .describe('The data folder; null for data in memory.'),
+    databaseBytes: count('Bytes of the log on disk.'),
+    freeBytes: count('Free space of its file system.').nullable(),
+    sizeBytes: count('Size of its file system.').nullable(),
+  });
+}
+
+function publishStatus() {
+  return z.object({
+    events: count('Events that became durable.'),
+    bytes: count(),
+    refused: count('Refused publishes.'),
+    failed: count('Publishes that the log could not store.'),
+  });
+}
+
+function byTransport(description: string) {
+  return z.record(z.enum(TRANSPORTS), count()).meta({
+    description,
+    examples: [Object.fromEntries(TRANSPORTS.map((name) => [name, 0]))],
+  });
+}
+
+function readerStatus() {
+  return z.object({
+    count: count('Consumers that read from the log.'),
+    lagEventsMax: count('Positions from the slowest of them to the head.'),
+    slowest: z
+      .array(
+        z.object({
+          session: text({ examples: ['bdFzc0ZqR3Jm'] }),
+          transport: z.enum(TRANSPORTS),
+          user: user().nullable(),
+          address: text({ examples: ['203.0.113.7'] }),
+          channels: z.array(text({ examples: ['orders.>'] })).describe('The first of them.'),
+          lagEvents: count(),
+          since: time(),
+        }),
+      )
+      .describe('At most ten sessions that are behind, the slowest first.'),
+  });
+}
+
+function subscriptionStatus() {
+  return z.object({
+    states: z
+      .record(z.string(), z.object({ count: count(), lagEventsMax: count(), lagSecondsMax: z.number() }))
+      .meta({ examples: [{ active: { count: 3, lagEventsMax: 0, lagSecondsMax: 0 } }] })
+      .describe('By state: the number of subscriptions, and the greatest lag.'),
+    failing: z
+      .array(
+        z.object({
+          id: text({ examples: ['sub_8Fj2kQ'] }),
+          state: text({ examples: ['active'] }),
+          url: text({ examples: ['https://shop.example/hook'] }).nullable(),
+          since: time('Since when every delivery has failed, or the state holds.'),
+          lagEvents: count(),
+        }),
+      )
+      .describe('At most ten subscriptions whose deliveries fail, or that are suspended.'),
+    deadLetters: count('Events that became dead letters since the start.'),
+  });
+}
+
+function webhookStatus() {
+  return z.object({
+    requests: z
+      .record(z.string(), count())
+      .meta({ examples: [{ delivered: 120, status: 2 }] })
+      .describe('By outcome, since the start.'),
+    events: count('Delivered events.'),
+    retries: count(),
+    inFlight: count(),
+    waiting: count('Requests that wait for a connection.'),
+  });
+}
+
+function callerStatus() {
+  return z
+    .object({
+      address: text({ examples: ['203.0.113.7'] }).describe('The address of the caller, as the hub sees it.'),
+      forwarded: z.boolean().describe('A proxy has added an address, in `X-Forwarded-For` or `Forwarded`.'),
+      encrypted: z.boolean().describe('The last step to the hub uses TLS.'),
+    })
+    .describe('The request for this status. `polycast doctor` compares it with and without a proxy.');
+}
