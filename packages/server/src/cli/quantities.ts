@@ -1,4 +1,4 @@
-/** Numbers for people, each in a few characters: `12,034`, `1.2 GB`, `3 d 4 h`, `850 µs`. */
+/** Numbers for people, each in a few characters: `12,034`, `1.2 GB`, `3 d 4 h`. */
 
 const BYTE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB'] as const;
 const DURATION_UNITS = [
@@ -29,13 +29,6 @@ export function formatDuration(seconds: number): string {
   if (unit === undefined) return '0 s';
   const rest = next === undefined ? 0 : Math.floor((whole % unit.seconds) / next.seconds);
   return `${Math.floor(whole / unit.seconds)} ${unit.name}${rest === 0 ? '' : ` ${rest} ${next?.name}`}`;
-}
-
-/** `850 µs`, `4.2 ms`, `1.5 s`. */
-export function formatMs(ms: number): string {
-  if (ms < 1) return `${Math.round(ms * 1000)} µs`;
-  if (ms < 1000) return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
-  return `${(ms / 1000).toFixed(1)} s`;
 }
 
 /** `38 %`, of a part in a whole. */

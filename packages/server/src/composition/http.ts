@@ -58,7 +58,7 @@ export async function openHttp(base: HubBase, needs: HttpNeeds): Promise<HttpPar
     ...streams.routes,
     ...publishRoutes(parts.publishing),
     ...healthRoutes({ ...health, metrics: base.metrics, document: () => openApiDocument(packageVersion(), routes) }),
-    statusRoute(statusReader(base, { ...needs, ...health, http: () => part })),
+    statusRoute(statusReader(base, { ...needs, ...health, certificate: () => certificate?.stats })),
     ...administrationRoutes({ ...parts.streams, log: needs.log, ...identity.store, access: identity.access }),
     ...subscriptionRoutes(subscriptions),
     ...dialects.routes,
@@ -83,8 +83,7 @@ export async function openHttp(base: HubBase, needs: HttpNeeds): Promise<HttpPar
   const certificate = watchCertificate(config, settings.tls, server, base);
   shutdown.add('tasks', () => certificate?.close());
   const revoked = disconnectOnRevocation(identity.authority, sessions);
-  const part: HttpPart = { parts, dialects, frontend, routes, certificate, revoked };
-  return part;
+  return { parts, dialects, frontend, routes, certificate, revoked };
 }
 
 function healthOf(

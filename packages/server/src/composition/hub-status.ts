@@ -1,16 +1,15 @@
-import { statfs } from 'node:fs/promises';
 import { encodeCursor, TRANSPORTS, type TransportName } from '@polycast/protocol';
 import type { Session, Sessions } from '../auth/sessions.ts';
 import type { Position } from '../core/ports.ts';
 import type { CallerStatus, HubStatus } from '../operate/hub-status.ts';
-import { readOpenFiles } from '../operate/open-files.ts';
+import { readDiskSpace, readOpenFiles } from '../operate/host-resources.ts';
 import { packageVersion } from '../platform/package-files.ts';
 import { dataFolderOf } from '../storage/data-folder.ts';
+import type { SubscriptionEngine } from '../subscriptions/subscription-engine.ts';
 import type { SubscriptionReads } from '../subscriptions/state/ports.ts';
 import { isWebhook } from '../subscriptions/state/definition.ts';
 import type { HubBase } from './base.ts';
-import type { HttpPart } from './http.ts';
-import type { MeasuredParts } from './metric-sources.ts';
+import type { CorePart } from './core.ts';
 
 /** The most entries of each list of a status. */
 const LISTED_MAX = 10;
@@ -18,12 +17,14 @@ const LISTED_MAX = 10;
 const CHANNELS_LISTED_MAX = 3;
 
 /** The parts of a hub that its status is read from. */
-export interface StatusNeeds extends Omit<MeasuredParts, 'http'> {
+export interface StatusNeeds extends CorePart {
   readonly sessions: Sessions;
+  readonly engine: SubscriptionEngine;
   /** Why the hub is not ready, and its problems: what `/readyz` and `/healthz` say. */
   readonly notReadyReason: () => string | undefined;
   readonly problems: () => readonly string[];
-  readonly http: () => HttpPart;
+  /** `undefined` without TLS. */
+  readonly certificate: () => { readonly expiresMs: number } | undefined;
 }
 
 /** The function that reads the status of a hub. It visits every session and every subscription. */
@@ -35,7 +36,7 @@ export function statusReader(base: HubBase, needs: StatusNeeds): (caller: Caller
   return async (caller) => {
     const nowMs = world.clock.nowMs();
     const why = needs.notReadyReason();
-    const certificate = needs.http().certificate?.stats;
+    const certificate = needs.certificate();
     return {
       ready: why === undefined,
       why: why ?? null,
@@ -90,8 +91,7 @@ async function storageStatus(folder: string | undefined, { log }: StatusNeeds): 
   const { databaseBytes = 0, walBytes = 0 } = log.stats();
   const bytes = databaseBytes + walBytes;
   if (folder === undefined) return { folder: null, databaseBytes: bytes, freeBytes: null, sizeBytes: null };
-  const { bsize, bavail, blocks } = await statfs(folder);
-  return { folder, databaseBytes: bytes, freeBytes: bavail * bsize, sizeBytes: blocks * bsize };
+  return { folder, databaseBytes: bytes, ...(await readDiskSpace(folder)) };
 }
 
 function publishStatus({ publisher: { stats } }: StatusNeeds): HubStatus['published'] {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { readdir, statfs } from 'node:fs/promises';
 
 /** The open files of this process, sockets included, and their limit. Example: 412 of 65,536. */
 export interface OpenFiles {
@@ -16,4 +16,15 @@ export async function readOpenFiles(): Promise<OpenFiles> {
   } catch {
     return { openFiles: null, openFilesMax: null };
   }
+}
+
+/** The free space of a file system for programs that are not root, and its size. */
+export interface DiskSpace {
+  readonly freeBytes: number;
+  readonly sizeBytes: number;
+}
+
+export async function readDiskSpace(folder: string): Promise<DiskSpace> {
+  const { bsize, bavail, blocks } = await statfs(folder);
+  return { freeBytes: bavail * bsize, sizeBytes: blocks * bsize };
 }
