@@ -35,6 +35,13 @@ const TARGETS: readonly Target[] = [
     isServed: true,
   },
   {
+    name: 'buildDocs',
+    module: 'packages/docs/build.ts',
+    sources: ['packages/docs', 'docs', 'PROTOCOL.md', 'ARCHITECTURE.md', 'CHANGELOG.md', 'CONTRIBUTING.md'],
+    output: 'packages/docs/generated',
+    isServed: false,
+  },
+  {
     name: 'buildPackages',
     module: 'scripts/packages.ts',
     sources: ['packages', 'scripts/packages.ts', 'scripts/declarations.ts', 'package-lock.json'],

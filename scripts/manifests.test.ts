@@ -28,7 +28,10 @@ test('npm prints no warning about a package of this project, on any Node version
 
 test('`npm ci --omit=dev` installs everything that `npm start` needs: Node, and the build tools of the pages and the client', () => {
   const wanted = new Map<string, string>();
-  for (const { path, dependencies = {}, devDependencies = {} } of packages) {
+  // The documentation is not among them: `npm run build` makes it.
+  for (const { path, dependencies = {}, devDependencies = {} } of packages.filter(
+    (each) => !each.path.includes('/docs/'),
+  )) {
     const builds = globSync(
       [path.replace('package.json', 'build.ts'), path.replace('package.json', 'pages/**/*.tsx')],
       {

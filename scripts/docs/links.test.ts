@@ -1,6 +1,7 @@
 import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, posix } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { anchorOf } from '../../packages/docs/stage/anchors.ts';
 import { FIELDS } from '../../packages/server/src/config/reference.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -33,15 +34,9 @@ function leadsSomewhere(page: string, target: string): boolean {
   return anchor === undefined || anchorsOf(file).includes(anchor);
 }
 
-/** As GitHub derives them from headings. */
 function anchorsOf(page: string): string[] {
   const text = readFileSync(join(ROOT, page), 'utf8').replaceAll(CODE_FENCE, '');
-  return [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
-    (heading as string)
-      .toLowerCase()
-      .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
-      .replaceAll(' ', '-'),
-  );
+  return [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading]) => anchorOf(heading as string));
 }
 
 test.each(['ARCHITECTURE.md', 'docs/memory.md'])('%s names existing settings and limits', (page) => {

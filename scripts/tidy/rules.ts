@@ -42,7 +42,7 @@ const FOLDER_IMPORTS: Readonly<Record<string, readonly string[]>> = {
   outgoing: ['core', 'platform', 'subscriptions/state'],
   // Its routes describe themselves.
   operate: ['core', 'http'],
-  lab: ['core'],
+  lab: ['core', 'platform'],
   // Settings of subscriptions are declared beside them.
   config: ['core', ...SUBSCRIPTION_FOLDERS],
   // No arrow runs back: composition gives HTTP its handlers, and WebSockets their pulls. The last two do not know each other.
@@ -76,7 +76,9 @@ const CACHE_HEADER = /^(?:cache-control|vary|etag)$/i;
 const CACHE_HEADERS_HOME = `${SERVER}http/headers/cache-headers.ts`;
 /** Answers that are the same for all callers, in folders that may not import the transports. */
 const CACHE_HEADERS_ELSEWHERE: ReadonlySet<string> = new Set(
-  ['operate/health-routes.ts', 'lab/answers.ts', 'lab/static.ts', 'lab/wire-log.ts'].map((path) => SERVER + path),
+  ['operate/health-routes.ts', 'lab/answers.ts', 'lab/wire-log.ts', 'platform/static-files.ts'].map(
+    (path) => SERVER + path,
+  ),
 );
 
 /** Allowed imports by path between packages, each with its reason. */

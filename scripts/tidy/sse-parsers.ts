@@ -5,6 +5,7 @@ import type { Finding } from './rules.ts';
 const MAY_FIND_EMPTY_LINES: Readonly<Record<string, string>> = {
   'packages/server/src/cli/commands/webhook/captured-request.ts': 'The end of the headers of a captured HTTP request.',
   'bench/harness/results.ts': 'Blocks of a page in Markdown.',
+  'packages/docs/stage/markdown.ts': 'Parts of a page in Markdown.',
   'conformance/protocol/event-stream-chunks.slow.test.ts': 'The bytes of each chunk are what it tests.',
 };
 

@@ -2,6 +2,7 @@ import { formatListen, parseListen, trustsLoopback, type ListenAddress } from '.
 import type { Config } from './config/parse.ts';
 import { openHub, type Hub, type HubParts } from './hub.ts';
 import { createLab, type Lab } from './lab/lab.ts';
+import { documentation } from './lab/documentation.ts';
 import { LabLogin, TOWN_CHANNEL } from './lab/login.ts';
 import { wipeLog } from './storage/data-folder.ts';
 import { assetPath } from './platform/package-files.ts';
@@ -123,11 +124,14 @@ function withLabUsers(config: Config, { issuer }: LabLogin): Config {
 }
 
 function labRoutes(handler: RequestHandler): readonly Route[] {
+  const docs = documentation(assetPath('docs'));
   return [
     { method: 'GET', path: '/', answer: redirectToLab },
     { method: 'GET', path: '/lab', answer: handler },
     { method: 'GET', path: '/lab/*', answer: handler },
     { method: 'POST', path: '/lab/*', answer: handler },
+    { method: 'GET', path: '/docs', answer: docs },
+    { method: 'GET', path: '/docs/*', answer: docs },
   ];
 }
 

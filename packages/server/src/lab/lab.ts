@@ -5,7 +5,7 @@ import type { LabConfig, LaneName, WireRecord } from './records.ts';
 import type { LabLogin } from './login.ts';
 import { answerJson, answerProblem, assertOwnPage } from './answers.ts';
 import { Receiver } from './receiver.ts';
-import { StaticFiles } from './static.ts';
+import { StaticFiles } from '../platform/static-files.ts';
 import { FAULT_DURATION_MS_MAX, Wire } from './wire.ts';
 import { WireLog } from './wire-log.ts';
 

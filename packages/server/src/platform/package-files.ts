@@ -20,6 +20,7 @@ const PACKAGE = new URL('../', CODE);
 export const ASSETS = {
   client: 'client/generated',
   console: 'console/generated',
+  docs: 'docs/generated',
 } as const;
 
 /** The version of the package, for example `0.1.0`. */

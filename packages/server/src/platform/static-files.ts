@@ -17,6 +17,9 @@ const TYPES: Readonly<Record<string, string>> = {
   '.svg': 'image/svg+xml',
   '.png': 'image/png',
   '.json': 'application/json',
+  '.yaml': 'application/yaml; charset=utf-8',
+  '.md': 'text/markdown; charset=utf-8',
+  '.txt': 'text/plain; charset=utf-8',
 };
 
 /** Vite adds a hash of the content to the names of files in this folder. */
@@ -39,6 +42,7 @@ export class StaticFiles {
     response: ServerResponse,
     path: string,
     headers: Readonly<Record<string, string>>,
+    status = 200,
   ): Promise<boolean> {
     const file = await this.#read(path);
     if (file === undefined) return false;
@@ -55,11 +59,11 @@ export class StaticFiles {
       'cache-control',
       path.includes(HASHED_FOLDER) ? 'public, max-age=31536000, immutable' : 'no-cache',
     );
-    if (request.headers['if-none-match']?.includes(file.etag)) {
+    if (status === 200 && request.headers['if-none-match']?.includes(file.etag)) {
       response.writeHead(304).end();
       return true;
     }
-    response.writeHead(200, { 'content-type': file.type, 'content-length': file.body.length });
+    response.writeHead(status, { 'content-type': file.type, 'content-length': file.body.length });
     response.end(request.method === 'HEAD' ? undefined : file.body);
     return true;
   }

@@ -1,0 +1,15 @@
+import { h } from 'vue';
+import type { Theme } from 'vitepress';
+import DefaultTheme from 'vitepress/theme-without-fonts';
+import fan from './fan.svg?raw';
+import './style.css';
+import './home.css';
+import './diagrams.css';
+
+/** The default theme in the colours of the Transport Lab, with a drawing on the first page. */
+const theme: Theme = {
+  extends: DefaultTheme,
+  Layout: () =>
+    h(DefaultTheme.Layout, null, { 'home-hero-image': () => h('div', { class: 'fan-frame', innerHTML: fan }) }),
+};
+export default theme;
