@@ -44,7 +44,7 @@ const TARGETS: readonly Target[] = [
   {
     name: 'buildPackages',
     module: 'scripts/packages.ts',
-    sources: ['packages', 'scripts/packages.ts', 'scripts/declarations.ts', 'package-lock.json'],
+    sources: ['packages', 'operate', 'scripts/packages.ts', 'scripts/declarations.ts', 'package-lock.json'],
     output: 'packages/server/dist',
     isServed: false,
   },

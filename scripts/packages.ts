@@ -39,11 +39,13 @@ async function buildServerPackage(folder: string): Promise<void> {
   await buildServer(join(folder, 'lib'));
   for (const [name, built] of Object.entries(ASSETS))
     cpSync(join(PACKAGES, built), join(folder, 'assets', name), { recursive: true });
+  cpSync(join(PACKAGES, '../operate'), join(folder, 'operate'), { recursive: true });
   const external = Object.entries(manifest.dependencies ?? {}).filter(([name]) => EXTERNAL.includes(name));
   writeManifest(folder, {
     ...manifest,
     bin: { polycast: 'lib/polycast.js' },
-    files: ['lib', 'assets'],
+    // operate: the unit, the container files and the rules of alerts, for operators.
+    files: ['lib', 'assets', 'operate'],
     // The package is a command. It has no module for others.
     exports: { './package.json': './package.json' },
     dependencies: Object.fromEntries(external),

@@ -2,14 +2,20 @@
 # Boots systemd as the first process of namespaces of its own: boot-systemd.sh FOLDER [SOURCE:TARGET …]
 # The root is this machine's root under a layer in memory, so that nothing that happens inside stays.
 # FOLDER is an empty folder for it. Each SOURCE is seen read-only at TARGET.
+# Afterwards, boot-systemd.sh --remove FOLDER removes its control group.
 set -euo pipefail
 
-if [ "${1:-}" != --inside ]; then
-  # A control group of its own: systemd takes the one it is started in as the root of all.
-  groups=/sys/fs/cgroup
-  [ "$(stat -fc %T "$groups")" = cgroup2fs ] || groups=$groups/systemd
-  mkdir -p "$groups/polycast-test-$$"
-  echo $$ >"$groups/polycast-test-$$/cgroup.procs"
+# A control group of its own, which systemd takes as the root of all: it has the name of FOLDER.
+groups=/sys/fs/cgroup
+[ "$(stat -fc %T "$groups")" = cgroup2fs ] || groups=$groups/systemd
+if [ "$1" = --remove ]; then
+  find "$groups/$(basename "$2")" -depth -type d -exec rmdir {} +
+  exit
+fi
+if [ "$1" != --inside ]; then
+  group=$groups/$(basename "$1")
+  mkdir "$group"
+  echo $$ >"$group/cgroup.procs"
   exec unshare --pid --fork --kill-child --mount --propagation private --uts --ipc --net --cgroup "$0" --inside "$@"
 fi
 shift

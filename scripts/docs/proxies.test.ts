@@ -76,7 +76,7 @@ describe.each([
     folder = mkdtempSync(join(tmpdir(), `polycast-${name}-`));
     const port = await unusedPort();
     target = { scheme, port };
-    hub = await startHub(guideConfiguration());
+    hub = await startHub(hubConfiguration());
     const [program, ...args] = command(folder, port, hub.port);
     proxy = spawn(program, args, { stdio: ['ignore', 'ignore', name === 'caddy' ? 'ignore' : 'inherit'] });
     await answers(target, proxy);
@@ -144,31 +144,18 @@ describe.each([
   });
 });
 
-test('the files of the deployment guide name the same user, folder and files', () => {
-  const unit = blockOf('ini').text;
+test('the files of operate/ and the commands of the deployment guide name the same user, folder and files', () => {
+  const unit = readFileSync(join(ROOT, 'operate/systemd/polycast.service'), 'utf8');
   const user = /^User=(.+)$/m.exec(unit)?.[1] as string;
-  const environment = /^EnvironmentFile=-(.+)$/m.exec(unit)?.[1] as string;
   const folder = `/var/lib/${/^StateDirectory=(.+)$/m.exec(unit)?.[1]}`;
-  const setUp = blocks.find(({ text }) => text.includes('useradd'))?.text ?? '';
-  expect(setUp).toMatch(new RegExp(`^useradd .* --home-dir ${folder} .* ${user}$`, 'm'));
-  expect(setUp).toContain(` -g ${user} /dev/null ${environment}\n`);
+  const sysusers = readFileSync(join(ROOT, 'operate/systemd/sysusers.conf'), 'utf8');
+  expect(sysusers).toMatch(new RegExp(`^u ${user} - .* ${folder} `, 'm'));
+  const setUp = blocks.find(({ text }) => text.includes('systemd-sysusers'))?.text ?? '';
+  expect(setUp).toContain(` -g ${user} /dev/null ${/^EnvironmentFile=-(.+)$/m.exec(unit)?.[1]}\n`);
   expect(setUp).toContain(/ --config (\S+)$/m.exec(unit)?.[1] as string);
-  expect(spawnSync('bash', ['-n'], { input: setUp, encoding: 'utf8' }).stderr).toBe('');
-  const configuration = parse(guideFile()) as { data: string; trustedProxies: string[] };
+  const configuration = parse(hubFile()) as { data: string; trustedProxies: string[] };
   expect(configuration).toMatchObject({ data: folder, trustedProxies: ['127.0.0.1'] });
 });
-
-test.skipIf(!isInstalled('systemd-analyze', '--version'))(
-  'systemd accepts the unit of the deployment guide (skipped without systemd)',
-  () => {
-    const folder = mkdtempSync(join(tmpdir(), 'polycast-unit-'));
-    const unit = join(folder, 'polycast.service');
-    writeFileSync(unit, blockOf('ini').text.replaceAll('/opt/polycast/', `${ROOT}/`));
-    const { stderr } = spawnSync('systemd-analyze', ['verify', '--man=no', unit], { encoding: 'utf8' });
-    rmSync(folder, { recursive: true });
-    expect(stderr.split('\n').filter((line) => line.includes('polycast.service'))).toEqual([]);
-  },
-);
 
 test('the hub has the metrics that the deployment guide names', async () => {
   const hub = await startHub(
@@ -188,17 +175,17 @@ interface Target {
   readonly port: number;
 }
 
-function guideFile(): string {
-  return blocks.find(({ file }) => file === 'polycast.yaml')?.text ?? '';
+function hubFile(): string {
+  return readFileSync(join(ROOT, 'operate/polycast.yaml'), 'utf8');
 }
 
 /**
- * The guide's configuration with its own port and folder, and a limit that shows the client's
+ * The configuration of operate/ with its own port and folder, and a limit that shows the client's
  * address.
  */
-function guideConfiguration() {
+function hubConfiguration() {
   return parseConfig({
-    ...(parse(guideFile()) as object),
+    ...(parse(hubFile()) as object),
     listen: '127.0.0.1:0',
     data: ':memory:',
     rules: [{ pattern: '>', subscribe: 'anyone', publish: 'anyone', history: 'anyone' }],
