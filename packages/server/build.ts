@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { rolldown } from 'rolldown';
+import { rolldown, type Plugin } from 'rolldown';
 import { THREAD_MODULES } from './src/platform/package-files.ts';
 
 const SOURCE = join(import.meta.dirname, 'src');
@@ -18,7 +18,9 @@ export const EXTERNAL: readonly string[] = ['ajv', 'ajv-formats', 'safe-regex2']
 export async function buildServer(folder: string = SERVER_BUILT): Promise<void> {
   await rm(folder, { recursive: true, force: true });
   const threads = Object.entries(THREAD_MODULES).map(([name, file]) => [name, join(SOURCE, file)] as const);
+  const plugins = [lateUndici(), ascii()];
   const build = await rolldown({
+    plugins,
     input: { polycast: join(SOURCE, 'cli/polycast.ts'), ...Object.fromEntries(threads) },
     platform: 'node',
     external: [...EXTERNAL, /^ajv\//],
@@ -27,10 +29,55 @@ export async function buildServer(folder: string = SERVER_BUILT): Promise<void> 
     dir: folder,
     format: 'esm',
     sourcemap: true,
-    entryFileNames: '[name].js',
-    chunkFileNames: '[name]-[hash].js',
+    comments: false,
   });
   await build.close();
+}
+
+/**
+ * `import` of `node:http` reads each of its members, and `http.WebSocket` loads the engine's own
+ * undici: some 10 MB. This plugin reads only the members that the code imports.
+ */
+function lateUndici(): Plugin {
+  return {
+    name: 'late-undici',
+    resolveId: (id, _importer, { kind }) =>
+      kind === 'import-statement' && id === 'node:http' ? HTTP_MODULE : undefined,
+    load: (id) =>
+      id === HTTP_MODULE
+        ? `const http = process.getBuiltinModule('node:http');
+           export default http;
+           ${HTTP_MEMBERS.map((name) => `export const ${name} = http.${name};`).join('\n')}`
+        : undefined,
+  };
+}
+
+const HTTP_MODULE = '\0node:http';
+const HTTP_MEMBERS = [
+  'createServer',
+  'request',
+  'IncomingMessage',
+  'METHODS',
+  'Server',
+  'ServerResponse',
+  'STATUS_CODES',
+];
+
+/**
+ * Code in ASCII alone: the engine holds it with one byte for each character, otherwise with two.
+ * Without comments, other characters are within literals, where an escape means the same.
+ */
+function ascii(): Plugin {
+  return {
+    name: 'ascii',
+    generateBundle(_options, bundle) {
+      for (const file of Object.values(bundle)) if (file.type === 'chunk') file.code = asciiText(file.code);
+    },
+  };
+}
+
+function asciiText(code: string): string {
+  return code.replaceAll(/[^\x00-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 if (import.meta.main) await buildServer();
