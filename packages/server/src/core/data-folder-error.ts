@@ -16,8 +16,8 @@ export class DataFolderError extends Error {
   override readonly name = 'DataFolderError';
   readonly reason: DataFolderReason;
 
-  constructor(reason: DataFolderReason, message: string) {
-    super(message);
+  constructor(reason: DataFolderReason, message: string, options?: ErrorOptions) {
+    super(message, options);
     this.reason = reason;
   }
 }

@@ -87,7 +87,7 @@ test.each(['log.db', 'subscriptions.sqlite', 'identity.sqlite'])(
   async (file) => {
     const folder = temporaryFolder();
     await (await open(folder)).close();
-    writeFileSync(join(folder, file), 'hello, this is no database at all, and long enough to be one');
+    writeFileSync(join(folder, file), 'hello, this is no database at all, and long enough to be one', { mode: 0o600 });
     for (let turn = 0; turn < 2; turn++)
       await expect(openStorage(testStorageOptions(folder))).rejects.toMatchObject({ reason: 'corrupt' });
     expect(existsSync(join(folder, 'webhooks-in-flight'))).toBe(false);

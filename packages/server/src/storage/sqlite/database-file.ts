@@ -125,6 +125,7 @@ function openingError(error: unknown, databaseFile: DatabaseFile): DataFolderErr
   return new DataFolderError(
     'inaccessible',
     `${databaseFile.file} cannot be used: ${(error as Error).message}. Check that this user may read and write it.`,
+    { cause: error },
   );
 }
 

@@ -8,7 +8,8 @@ export class UnavailableError extends Error {
 
   constructor(cause: unknown) {
     super(cause instanceof Error ? cause.message : String(cause));
-    this.code = isFull(cause) ? 'log_full' : 'log_unavailable';
+    const reported = cause instanceof DataFolderError ? (cause.cause ?? cause) : cause;
+    this.code = isFull(reported) ? 'log_full' : 'log_unavailable';
   }
 }
 

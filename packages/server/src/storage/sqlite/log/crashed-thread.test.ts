@@ -32,10 +32,27 @@ test('a crashed writer is replaced: events it stored unacknowledged are delivere
 test('a reader thread that ends is replaced', async () => {
   const { log, reader } = await openWatchedLog();
   await append(log);
+  await log.read(EVERYTHING(log));
   await reader().terminate();
   await expect(log.read(EVERYTHING(log))).rejects.toMatchObject({ code: 'log_unavailable' });
   await recovered(log);
   expect((await log.read(EVERYTHING(log))).records).toHaveLength(1);
+});
+
+test('in a new folder the reader starts with the first read of an event, and otherwise at once', async () => {
+  const { log, folder, threadCount } = await openWatchedLog();
+  const nothing = { records: [], reached: 0, trimmedThrough: 0, corruptThrough: 0 };
+  expect(await log.read(EVERYTHING(log))).toEqual(nothing);
+  expect(await log.check?.(0)).toMatchObject({ reached: 0 });
+  expect(threadCount()).toBe(1);
+  const position = await append(log);
+  expect(threadCount()).toBe(1);
+  expect((await log.read(EVERYTHING(log))).records).toMatchObject([{ position }]);
+  expect(threadCount()).toBe(2);
+  await log.close();
+  const again = await openSqliteLog({ folder });
+  onTestFinished(() => again.close());
+  expect(threadCount()).toBe(4);
 });
 
 test('a log that is closed while it replaces a thread is closed', async () => {
@@ -70,7 +87,14 @@ async function openWatchedLog() {
   });
   const followed: StoredRecord[] = [];
   log.follow((records) => followed.push(...records));
-  return { log, followed, writer: () => workers[0] as Worker, reader: () => workers[1] as Worker };
+  return {
+    log,
+    folder,
+    followed,
+    threadCount: () => workers.length,
+    writer: () => workers[0] as Worker,
+    reader: () => workers[1] as Worker,
+  };
 }
 
 async function append(log: Log): Promise<number> {

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { PolycastError } from '@polycast/protocol';
 import type {
   AppendOutcome,
@@ -19,6 +20,7 @@ import type { Unavailable } from '../failure.ts';
 import { Thread } from '../thread.ts';
 import { CHANNELS_MAX_DEFAULT } from '../../shared/log-limits.ts';
 import { GroupCommit } from './group-commit.ts';
+import { logFiles } from './log-files.ts';
 import type {
   Channels,
   CheckedPage,
@@ -55,7 +57,8 @@ const PROBE_INTERVAL_MS = 250;
 
 /**
  * Opens the log in a data folder. SQLite runs in two threads: one writes and one reads. Neither
- * blocks the event loop or the other thread.
+ * blocks the event loop or the other thread. In a new folder the reader starts with the first read
+ * of the log, since the newest events are in memory.
  * @throws DataFolderError when the log is damaged, too new, or inaccessible
  */
 export async function openSqliteLog({
@@ -70,12 +73,15 @@ export async function openSqliteLog({
     return new Thread<WriterRequest>('log-writer', options);
   };
   const startReader = (): Thread<ReaderRequest> => new Thread<ReaderRequest>('log-reader', { folder });
+  const isNew = !existsSync(logFiles(folder).database);
   const writer = startWriter();
   const reader = startReader();
   try {
+    writer.start();
+    if (!isNew) reader.start();
     const opened = await writer.request<OpenedLog>({ kind: 'open' });
     logMismatch(opened, folder, logger);
-    await reader.request({ kind: 'open' });
+    if (!isNew) await reader.request({ kind: 'open' });
     return new SqliteLog(writer, reader, opened, { startWriter, startReader, logger });
   } catch (error) {
     await closeThreads(writer, reader);
@@ -158,14 +164,21 @@ class SqliteLog implements Log {
     this.#listener = listener;
   }
 
-  read(query: ReadQuery): Promise<ReadPage> {
+  async read(query: ReadQuery): Promise<ReadPage> {
+    if (this.#isUntouched) return { records: [], ...emptyRange(query) };
     return this.#request(query, query.direction, (bounded) => this.#page(bounded));
   }
 
-  count(query: CountQuery): Promise<CountedPage> {
+  async count(query: CountQuery): Promise<CountedPage> {
+    if (this.#isUntouched) return { count: 0, ...emptyRange(query) };
     return this.#request(query, 'forward', (bounded) =>
       this.#reader.request<CountedPage>({ kind: 'count', query: bounded }),
     );
+  }
+
+  /** No event was ever appended. Such a log is read without its thread, which need not start. */
+  get #isUntouched(): boolean {
+    return this.#head === 0 && this.#closing === undefined;
   }
 
   async #request<Query extends CountQuery, Page extends Omit<CountedPage, 'count'>>(
@@ -198,6 +211,7 @@ class SqliteLog implements Log {
   async check(after: Position): Promise<CheckedRange> {
     if (this.#closing !== undefined) throw closedError();
     const through = this.#head;
+    if (this.#isUntouched) return { reached: through, bytes: 0 };
     try {
       const checked = await this.#reader.request<CheckedPage>({ kind: 'check', after, through });
       if (checked.corruptThrough > after) this.#recordDamage(checked, after);
@@ -356,10 +370,13 @@ const MISSED_BYTES_MAX = 4 * 1024 * 1024;
  * writer has to be last.
  */
 async function closeThreads(writer: Thread<WriterRequest>, reader: Thread<ReaderRequest>): Promise<void> {
-  for (const thread of [reader, writer] as const) {
-    await thread.request({ kind: 'close' }).catch(() => undefined);
-    await thread.whenEnded();
-  }
+  await reader.close({ kind: 'close' });
+  await writer.close({ kind: 'close' });
+}
+
+/** The end of a read that finds nothing. */
+function emptyRange({ after }: CountQuery): Omit<CountedPage, 'count'> {
+  return { reached: after, trimmedThrough: after, corruptThrough: after };
 }
 
 function closedError(): PolycastError {

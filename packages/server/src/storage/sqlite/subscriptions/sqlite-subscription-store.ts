@@ -1,4 +1,5 @@
 import { PolycastError } from '@polycast/protocol';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Attempt, DeadLetter, DeadLettersQuery } from '../../../subscriptions/state/ports.ts';
 import type {
@@ -15,7 +16,7 @@ import { ATTEMPT_BOUNDS, type AttemptBounds } from '../../shared/attempt-bounds.
 import type { Applied, Loaded, OpenedStore, StoreThreadOptions, StoreRequest } from './messages.ts';
 import { StoredOpenEvents } from './stored-open-events.ts';
 import { PendingChanges, type CommitGroup } from './pending-changes.ts';
-import { SUBSCRIPTIONS_FILE } from './schema.ts';
+import { MARK_FILE, SUBSCRIPTIONS_FILE } from './schema.ts';
 
 export interface SqliteSubscriptionStoreOptions {
   /** A data folder that this process has locked. */
@@ -35,7 +36,7 @@ const LOAD_PAGE_COUNT = 500;
 
 /**
  * Opens `subscriptions.sqlite` in a data folder. SQLite runs in a thread of its own, so the event
- * loop never waits for the disk.
+ * loop never waits for the disk. The file and its thread begin with the first subscription.
  * @throws DataFolderError for a file that is damaged, foreign or too new
  */
 export async function openSubscriptionStore(options: SqliteSubscriptionStoreOptions): Promise<SubscriptionStore> {
@@ -45,7 +46,9 @@ export async function openSubscriptionStore(options: SqliteSubscriptionStoreOpti
   };
   const start = (): Thread<StoreRequest> => new Thread('subscription-store', threadOptions);
   const thread = start();
+  const isNew = [threadOptions.file, join(options.folder, MARK_FILE)].every((file) => !existsSync(file));
   try {
+    if (isNew) return new SqliteSubscriptionStore({ thread, start, opened: EMPTY, stored: [], isNew, ...options });
     const opened = await thread.request<OpenedStore>({ kind: 'open' });
     const stored: StoredSubscription[] = [];
     for (let page: Loaded = [], after = ''; after === '' || page.length === LOAD_PAGE_COUNT;) {
@@ -53,19 +56,24 @@ export async function openSubscriptionStore(options: SqliteSubscriptionStoreOpti
       stored.push(...page);
       after = page.at(-1)?.definition.id ?? '-';
     }
-    return new SqliteSubscriptionStore({ thread, start, opened, stored, onUnavailable: options.onUnavailable });
+    return new SqliteSubscriptionStore({ thread, start, opened, stored, isNew, ...options });
   } catch (error) {
-    await endThread(thread);
+    await thread.close({ kind: 'close' });
     throw error;
   }
 }
+
+/** What a folder without the file holds. */
+const EMPTY: OpenedStore = { epoch: undefined, lastAttempt: 0, hasLostCommits: false };
 
 interface Parts {
   readonly thread: Thread<StoreRequest>;
   readonly start: () => Thread<StoreRequest>;
   readonly opened: OpenedStore;
   readonly stored: StoredSubscription[];
-  readonly onUnavailable: ((error: unknown) => void) | undefined;
+  /** The folder has no file of the store yet. */
+  readonly isNew: boolean;
+  readonly onUnavailable?: ((error: unknown) => void) | undefined;
 }
 
 /**
@@ -79,6 +87,11 @@ class SqliteSubscriptionStore implements SubscriptionStore {
   readonly #pending = new PendingChanges(this.#storedOpenEvents);
   readonly #sampler = new AttemptSampler(() => performance.now());
   #thread: Thread<StoreRequest>;
+  /**
+   * The log's epoch, while the store is new. It is written with the first other change: without
+   * subscriptions there is nothing that an epoch would belong to. Undefined once the file exists.
+   */
+  #beginning: StoreChange[] | undefined;
   #stored: StoredSubscription[];
   #unavailable: Unavailable | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -95,8 +108,9 @@ class SqliteSubscriptionStore implements SubscriptionStore {
     attempts: 0,
   };
 
-  constructor({ thread, start, opened, stored, onUnavailable }: Parts) {
+  constructor({ thread, start, opened, stored, isNew, onUnavailable }: Parts) {
     this.#thread = thread;
+    if (isNew) this.#beginning = [];
     this.#start = start;
     this.#openedStore = opened;
     this.#stored = stored;
@@ -125,6 +139,7 @@ class SqliteSubscriptionStore implements SubscriptionStore {
 
   write(changes: readonly StoreChange[]): Promise<void> {
     if (this.#closing !== undefined) return Promise.reject(closedError());
+    this.#begin();
     const written = this.#pending.write(changes);
     if (this.#committing === undefined && !this.#isScheduled) {
       this.#isScheduled = true;
@@ -136,6 +151,9 @@ class SqliteSubscriptionStore implements SubscriptionStore {
   enqueue(changes: readonly StoreChange[]): void {
     // Changes after `close` are not stored. The next hub process detects them again.
     if (this.#closing !== undefined) return;
+    if (this.#beginning !== undefined && changes.every(({ kind }) => kind === 'epoch'))
+      return void this.#beginning.push(...changes);
+    this.#begin();
     this.#pending.writeSoon(changes, (attempt) =>
       this.#sampler.keep(attempt.subscription, attempt.outcome === 'delivered'),
     );
@@ -143,11 +161,13 @@ class SqliteSubscriptionStore implements SubscriptionStore {
   }
 
   async attempts(query: AttemptsQuery): Promise<readonly Attempt[]> {
+    if (this.#beginning !== undefined) return [];
     await this.#flush();
     return this.#thread.request<readonly Attempt[]>({ kind: 'attempts', query });
   }
 
   async deadLetters(subscription: string, query: DeadLettersQuery): Promise<readonly DeadLetter[]> {
+    if (this.#beginning !== undefined) return [];
     await this.#flush();
     return this.#thread.request<readonly DeadLetter[]>({ kind: 'dead_letters', subscription, query });
   }
@@ -164,7 +184,14 @@ class SqliteSubscriptionStore implements SubscriptionStore {
   async #close(): Promise<void> {
     await this.#flush();
     clearTimeout(this.#timer);
-    await endThread(this.#thread);
+    await this.#thread.close({ kind: 'close' });
+  }
+
+  /** The next commit creates the file, and starts its thread. */
+  #begin(): void {
+    if (this.#beginning === undefined) return;
+    this.#pending.writeSoon(this.#beginning, () => true);
+    this.#beginning = undefined;
   }
 
   /** Writes all pending changes, if the disk accepts them. */
@@ -233,16 +260,11 @@ class SqliteSubscriptionStore implements SubscriptionStore {
     try {
       await thread.request<OpenedStore>({ kind: 'open' });
     } catch (error) {
-      await endThread(thread);
+      await thread.close({ kind: 'close' });
       throw error;
     }
     this.#thread = thread;
   }
-}
-
-async function endThread(thread: Thread<StoreRequest>): Promise<void> {
-  await thread.request({ kind: 'close' }).catch(() => undefined);
-  await thread.whenEnded();
 }
 
 function closedError(): PolycastError {

@@ -1,25 +1,39 @@
+import { UnavailableError } from '../failure.ts';
 import { serve, threadOptions } from '../thread.ts';
 import type { StoreThreadOptions, StoreRequest } from './messages.ts';
 import { SubscriptionWriter } from './subscription-writer.ts';
 
-/** The thread of the store. It answers requests in order. */
+/**
+ * The thread of the store. It answers requests in order. Without a request to open, the first other
+ * one creates the file.
+ */
 let writer: SubscriptionWriter | undefined;
 
-serve<StoreRequest>((request) => {
-  if (request.kind === 'open') {
-    writer = new SubscriptionWriter(threadOptions<StoreThreadOptions>());
-    return { value: writer.opened };
+function open(): SubscriptionWriter {
+  return (writer ??= new SubscriptionWriter(threadOptions<StoreThreadOptions>()));
+}
+
+/** The writer. A file that cannot be created is tried again with the next request. */
+function opened(): SubscriptionWriter {
+  try {
+    return open();
+  } catch (error) {
+    throw new UnavailableError(error);
   }
-  const opened = writer as SubscriptionWriter;
+}
+
+serve<StoreRequest>((request) => {
   switch (request.kind) {
+    case 'open':
+      return { value: open().opened };
     case 'load':
-      return { value: opened.load(request.after, request.limit) };
+      return { value: opened().load(request.after, request.limit) };
     case 'apply':
-      return { value: opened.apply(request.changes, request.isAwaited) };
+      return { value: opened().apply(request.changes, request.isAwaited) };
     case 'attempts':
-      return { value: opened.attempts(request.query) };
+      return { value: opened().attempts(request.query) };
     case 'dead_letters':
-      return { value: opened.deadLetters(request.subscription, request.query) };
+      return { value: opened().deadLetters(request.subscription, request.query) };
     case 'close':
       return void writer?.close();
   }

@@ -1,4 +1,14 @@
-import { appendFileSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -34,6 +44,57 @@ test('only the own user may read it, because it contains the signing secrets', a
   const { file } = await filled();
   expect(statSync(file).mode & 0o777).toBe(0o600);
 });
+
+test('without subscriptions there is no file; the first one brings it, with the epoch of the log', async () => {
+  const folder = temporaryFolder();
+  for (let turn = 0; turn < 2; turn++) {
+    const store = await openSubscriptionStore({ folder });
+    expect(store.load()).toEqual({ subscriptions: [], epoch: undefined, lastAttempt: 0, hasLostCommits: false });
+    store.enqueue([{ kind: 'epoch', epoch: '00tmf894vq' }]);
+    expect(await store.attempts({ before: Infinity, limit: 1 })).toEqual([]);
+    expect(await store.deadLetters('sub_a', { limit: 1 })).toEqual([]);
+    await store.close();
+    expect(readdirSync(folder)).toEqual([]);
+  }
+  const store = await openSubscriptionStore({ folder });
+  store.enqueue([{ kind: 'epoch', epoch: '00tmf894vq' }]);
+  await store.write(creationOf('sub_a'));
+  await store.close();
+  const again = await openSubscriptionStore({ folder });
+  expect(again.load()).toMatchObject({ subscriptions: [{ definition: { id: 'sub_a' } }], epoch: '00tmf894vq' });
+  await again.close();
+});
+
+test('a file that has vanished beside its mark has lost its commits', async () => {
+  const { folder, file } = await filled();
+  rmSync(file);
+  const store = await openSubscriptionStore({ folder });
+  expect(store.load()).toMatchObject({ subscriptions: [], hasLostCommits: true });
+  await store.close();
+});
+
+test('while the first subscription cannot be stored it is refused, and later it is stored', async () => {
+  const { folder, block, unblock } = blockedFolder();
+  const store = await openSubscriptionStore({ folder });
+  onTestFinished(() => store.close());
+  block();
+  await expect(store.write(creationOf('sub_a'))).rejects.toMatchObject({ code: 'log_unavailable' });
+  expect(store.unavailable).toBe('log_unavailable');
+  unblock();
+  await store.write(creationOf('sub_b'));
+  expect(store.unavailable).toBeUndefined();
+  await store.close();
+  const again = await openSubscriptionStore({ folder });
+  expect(again.load().subscriptions).toMatchObject([{ definition: { id: 'sub_b' } }]);
+  await again.close();
+});
+
+/** A folder in which `block` puts a folder where the file would be. */
+function blockedFolder() {
+  const folder = temporaryFolder();
+  const file = join(folder, SUBSCRIPTIONS_FILE);
+  return { folder, block: () => mkdirSync(file), unblock: () => rmdirSync(file) };
+}
 
 test('a file that is not a database is refused with the next step, and not changed', async () => {
   const { folder, file } = await filled();
