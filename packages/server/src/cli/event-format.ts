@@ -1,4 +1,5 @@
 import type { PolycastEvent } from '@polycast/protocol';
+import { groupDigits } from '../core/primitives/group-digits.ts';
 import { printable, type Terminal } from './terminal.ts';
 
 /** An event on one line for people: `12:01:02.123 orders.42 order.baked {"state":"baked"}`. */
@@ -19,5 +20,5 @@ export function localTime(time: string): string {
 function dataText({ data, data_base64: base64, datacontenttype }: PolycastEvent): string {
   if (base64 === undefined) return printable(JSON.stringify(data));
   const bytes = Buffer.from(base64, 'base64').length;
-  return `(${bytes.toLocaleString('en-US')} bytes of ${printable(datacontenttype ?? 'application/octet-stream')})`;
+  return `(${groupDigits(bytes)} bytes of ${printable(datacontenttype ?? 'application/octet-stream')})`;
 }

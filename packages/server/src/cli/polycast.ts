@@ -1,8 +1,6 @@
 #!/usr/bin/env node
-import { runCommandLine } from './command-line.ts';
-import { exitOnBrokenPipe } from './broken-pipe.ts';
-import { createTerminal } from './terminal.ts';
+import { useCompileCache } from '../platform/compile-cache.ts';
 
-process.stdout.on('error', exitOnBrokenPipe);
-
-process.exitCode = await runCommandLine(process.argv.slice(2), createTerminal(process.stdout, process.stderr));
+// Modules that are loaded from here on come from the cache, so this file imports no other.
+useCompileCache();
+await import('./run.ts');

@@ -90,7 +90,7 @@ export function isPublic(text: string): boolean {
   if (verdict === undefined) {
     const address = unmapIpv4(text).split('%')[0] as string;
     const family = isIP(address);
-    verdict = family !== 0 && !NON_PUBLIC_NETWORKS.check(address, family === 6 ? 'ipv6' : 'ipv4');
+    verdict = family !== 0 && !nonPublicNetworks().check(address, family === 6 ? 'ipv6' : 'ipv4');
     PUBLIC_CACHE.set(text, verdict);
   }
   return verdict;
@@ -98,8 +98,18 @@ export function isPublic(text: string): boolean {
 
 const PUBLIC_CACHE = new BoundedCache<boolean>(ADDRESS_CACHE_BYTES_MAX, () => 0);
 
-const NON_PUBLIC_NETWORKS = new BlockList();
-for (const network of [
+/** Made at the first question: many hubs are asked none, and `isIP` takes 2 MB. */
+function nonPublicNetworks(): BlockList {
+  if (nonPublic === undefined) {
+    nonPublic = new BlockList();
+    for (const network of NON_PUBLIC_NETWORKS) addNetwork(nonPublic, network);
+  }
+  return nonPublic;
+}
+
+let nonPublic: BlockList | undefined;
+
+const NON_PUBLIC_NETWORKS = [
   '0.0.0.0/8',
   '10.0.0.0/8',
   '100.64.0.0/10',
@@ -110,8 +120,7 @@ for (const network of [
   '::1',
   'fc00::/7',
   'fe80::/10',
-])
-  addNetwork(NON_PUBLIC_NETWORKS, network);
+];
 
 /**
  * The address without its port: `192.0.2.7`, `192.0.2.7:4711`, `2001:db8::7`, `[2001:db8::7]:4711`

@@ -1,5 +1,6 @@
 import { IDEMPOTENCY_KEY_LENGTH_MAX, type ErrorCode } from '@polycast/protocol';
 import * as z from 'zod';
+import { groupDigits } from '../core/primitives/group-digits.ts';
 import {
   headerParameter,
   json,
@@ -79,7 +80,7 @@ export function describePublish({ batchEventsMax }: PublishLimits): RouteDescrip
     bodies: [
       json(
         z.xor([newEvent(), z.array(newEvent()).max(batchEventsMax)]),
-        `One event, or at most ${batchEventsMax.toLocaleString('en-US')}.`,
+        `One event, or at most ${groupDigits(batchEventsMax)}.`,
         { channel: 'orders.42', type: 'order.paid', data: { total: 42 } },
       ),
       { ...LINES, doc: 'One event per line, any number.' },
@@ -142,7 +143,7 @@ export function describePublishToUser({ batchEventsMax }: PublishLimits): RouteD
     bodies: [
       json(
         z.xor([privateMessage(), z.array(privateMessage()).max(batchEventsMax)]),
-        `One event, or at most ${batchEventsMax.toLocaleString('en-US')}.`,
+        `One event, or at most ${groupDigits(batchEventsMax)}.`,
         { type: 'order.paid', data: { total: 42 } },
       ),
       BYTES,
@@ -169,7 +170,7 @@ export function describePublishToUsers({ batchEventsMax }: PublishLimits): Route
     bodies: [
       json(
         z.xor([addressedMessage(batchEventsMax), z.array(addressedMessage(batchEventsMax))]),
-        `One envelope, or a list for at most ${batchEventsMax.toLocaleString('en-US')} users in total.`,
+        `One envelope, or a list for at most ${groupDigits(batchEventsMax)} users in total.`,
         { user: 'ann', type: 'order.paid', data: { total: 42 } },
       ),
       { ...LINES, doc: 'One per line, any number.' },

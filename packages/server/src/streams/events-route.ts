@@ -103,7 +103,6 @@ function pollOptions({ settings }: ReadParts, request: IncomingMessage, query: E
 
 /** The transports that stream. A further one is a file and a line here. */
 const STREAMS: readonly EventStream[] = [serverSentEvents, ndjson];
-const LIST = new Intl.ListFormat('en', { type: 'disjunction' });
 const MEDIA_TYPES = ['application/json', ...STREAMS.map(({ mediaType }) => mediaType)];
 
 /**
@@ -114,7 +113,10 @@ function preferredStream(accept: string | undefined): EventStream | undefined {
   if (accept === undefined || accept === '*/*' || accept === 'application/json') return undefined;
   const type = MEDIA_TYPES.includes(accept) ? accept : preferredType(accept, MEDIA_TYPES);
   if (type !== undefined) return STREAMS.find(({ mediaType }) => mediaType === type);
-  throw new PolycastError('not_acceptable', `The hub can send ${LIST.format(MEDIA_TYPES)}.`);
+  throw new PolycastError(
+    'not_acceptable',
+    `The hub can send ${MEDIA_TYPES.slice(0, -1).join(', ')}, or ${MEDIA_TYPES.at(-1)}.`,
+  );
 }
 
 /** The wait of `Prefer: wait=S` (RFC 7240 section 4.3), reduced to the maximum. */

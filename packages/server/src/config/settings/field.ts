@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { groupDigits } from '../../core/primitives/group-digits.ts';
 
 /** The documentation of a field, from which the reference and `docs/defaults.md` are generated. */
 export interface FieldDoc {
@@ -28,7 +29,10 @@ export function integerField(
   words: FieldTexts,
 ): z.ZodDefault<z.ZodNumber> {
   const schema = z.int().min(min).max(max).default(value);
-  return schema.register(documented, { form: `whole number of ${unit}, ${grouped(min)} to ${grouped(max)}`, ...words });
+  return schema.register(documented, {
+    form: `whole number of ${unit}, ${groupDigits(min)} to ${groupDigits(max)}`,
+    ...words,
+  });
 }
 
 /** A whole number, or null for no bound. */
@@ -39,7 +43,7 @@ export function integerOrNullField(
   const { unit, min, max } = options;
   const schema = z.int().min(min).max(max).nullable().default(options.default);
   return schema.register(documented, {
-    form: `whole number of ${unit}, ${grouped(min)} to ${grouped(max)}, or null for no limit`,
+    form: `whole number of ${unit}, ${groupDigits(min)} to ${groupDigits(max)}, or null for no limit`,
     ...words,
   });
 }
@@ -69,8 +73,4 @@ export function optionalFields<Shape extends Readonly<Record<string, z.ZodDefaul
 export function field<Schema extends z.ZodType>(schema: Schema, doc: FieldDoc): Schema {
   documented.add(schema, doc);
   return schema;
-}
-
-function grouped(value: number): string {
-  return value.toLocaleString('en-US');
 }

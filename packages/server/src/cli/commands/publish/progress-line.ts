@@ -1,3 +1,4 @@
+import { groupDigits } from '../../../core/primitives/group-digits.ts';
 import type { Terminal } from '../../terminal.ts';
 
 export interface ProgressStats {
@@ -18,8 +19,8 @@ export function progressLine(
 ): string {
   const { fraction, results, refused, seconds } = stats;
   const rate = seconds > 0 ? Math.round(results / seconds) : 0;
-  const counts = `${grouped(results)} events  ${grouped(rate)}/s`;
-  const refusals = refused > 0 ? `  ${grouped(refused)} refused` : '';
+  const counts = `${groupDigits(results)} events  ${groupDigits(rate)}/s`;
+  const refusals = refused > 0 ? `  ${groupDigits(refused)} refused` : '';
   if (fraction === undefined) return (counts + refusals).slice(0, columns - 1);
   const percent = `${Math.floor(Math.min(1, fraction) * 100)}`.padStart(3);
   const tail = `${percent} %  ${counts}${refusals}${remaining(fraction, seconds)}`;
@@ -38,8 +39,4 @@ function remaining(fraction: number, seconds: number): string {
   if (fraction <= 0 || fraction >= 1 || seconds < 1) return '';
   const left = Math.ceil((seconds / fraction) * (1 - fraction));
   return left < 60 ? `  ${left} s left` : `  ${Math.floor(left / 60)} min ${left % 60} s left`;
-}
-
-function grouped(value: number): string {
-  return value.toLocaleString('en-US');
 }

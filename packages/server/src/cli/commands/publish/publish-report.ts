@@ -1,3 +1,4 @@
+import { groupDigits } from '../../../core/primitives/group-digits.ts';
 import { StringDecoder } from 'node:string_decoder';
 import type { Problem } from '@polycast/protocol';
 import type { ExitName } from '../../exit-codes.ts';
@@ -53,11 +54,11 @@ export class PublishReport {
     const seconds = (performance.now() - this.#startedMs) / 1000;
     const published = this.results - this.#refused;
     if (this.#refused > REFUSALS_SHOWN_MAX)
-      notice(`… and ${grouped(this.#refused - REFUSALS_SHOWN_MAX)} more were refused`);
-    const refused = noticeStyle(this.#refused > 0 ? 'red' : 'dim', `${grouped(this.#refused)} refused`);
-    const rate = noticeStyle('dim', `in ${seconds.toFixed(1)} s, ${grouped(Math.round(this.results / seconds))}/s`);
+      notice(`… and ${groupDigits(this.#refused - REFUSALS_SHOWN_MAX)} more were refused`);
+    const refused = noticeStyle(this.#refused > 0 ? 'red' : 'dim', `${groupDigits(this.#refused)} refused`);
+    const rate = noticeStyle('dim', `in ${seconds.toFixed(1)} s, ${groupDigits(Math.round(this.results / seconds))}/s`);
     if (this.#mode !== 'quiet')
-      notice(`${noticeStyle('green', `${grouped(published)} published`)}, ${refused} ${rate}`);
+      notice(`${noticeStyle('green', `${groupDigits(published)} published`)}, ${refused} ${rate}`);
     return this.#refused > 0 ? 'failed' : 'done';
   }
 
@@ -75,7 +76,7 @@ export class PublishReport {
     if (this.#refused > REFUSALS_SHOWN_MAX) return;
     const { error } = JSON.parse(line) as { error: Problem };
     const { notice, noticeStyle } = this.#terminal;
-    notice(`${noticeStyle('red', `event ${grouped(this.results)} refused:`)} ${describeProblem(error)}`);
+    notice(`${noticeStyle('red', `event ${groupDigits(this.results)} refused:`)} ${describeProblem(error)}`);
   }
 
   #draw(): void {
@@ -87,8 +88,4 @@ export class PublishReport {
     };
     this.#terminal.progress(progressLine(stats, this.#terminal));
   }
-}
-
-function grouped(value: number): string {
-  return value.toLocaleString('en-US');
 }
