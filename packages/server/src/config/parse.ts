@@ -21,7 +21,8 @@ export function defaultConfig(): Config {
  */
 export function parseConfig(value: unknown): Config {
   const input = value ?? {};
-  const parsed = configSchema.safeParse(input);
+  // A configuration is parsed once, so code that is compiled for it would not pay.
+  const parsed = configSchema.safeParse(input, { jitless: true });
   if (!parsed.success) throw new ConfigError(parsed.error.issues.flatMap((issue) => problemsOf(issue, input)));
   const problems = checkConsistency(parsed.data);
   if (problems.length > 0) throw new ConfigError(problems);

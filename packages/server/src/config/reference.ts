@@ -37,7 +37,20 @@ function collect(shape: Readonly<Record<string, z.core.$ZodType>>, prefix: strin
     const path = prefix + name;
     const doc = documented.get(schema);
     if (doc !== undefined) {
-      return [{ ...doc, path, environment: environmentName(path), default: z.parse(schema, undefined), schema }];
+      const defaultValue = (): unknown => z.parse(schema, undefined, { jitless: true });
+      const environment = environmentName(path);
+      // Only the reference needs the defaults, and each start makes this list.
+      return [
+        {
+          ...doc,
+          path,
+          environment,
+          schema,
+          get default() {
+            return defaultValue();
+          },
+        },
+      ];
     }
     if (schema instanceof z.ZodPrefault) return collect((schema.unwrap() as z.ZodObject).shape, `${path}.`);
     throw new Error(`the field ${path} has no documentation`);
