@@ -3,12 +3,19 @@ import { ConfigError } from '../config/config-error.ts';
 import { DataFolderError } from '../core/data-folder-error.ts';
 import { packageVersion } from '../platform/package-files.ts';
 import { closestMatch } from '../core/primitives/closest-match.ts';
+import { exitOnBrokenPipe } from './broken-pipe.ts';
 import { readInput, type Command } from './command.ts';
 import { commands } from './commands.ts';
 import { CliError, EXIT_CODES, type ExitName } from './exit-codes.ts';
 import { commandHelp, generalHelp, groupHelp } from './help.ts';
 import { pasteable } from './pasteable.ts';
-import type { Terminal } from './terminal.ts';
+import { createTerminal, type Terminal } from './terminal.ts';
+
+/** Runs the command line of this process. */
+export async function runProcess(): Promise<void> {
+  process.stdout.on('error', exitOnBrokenPipe);
+  process.exitCode = await runCommandLine(process.argv.slice(2), createTerminal(process.stdout, process.stderr));
+}
 
 /**
  * Runs one command line, without the program's own name.

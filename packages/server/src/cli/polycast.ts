@@ -3,4 +3,5 @@ import { useCompileCache } from '../platform/compile-cache.ts';
 
 // Modules that are loaded from here on come from the cache, so this file imports no other.
 useCompileCache();
-await import('./run.ts');
+const { runProcess } = await import('./command-line.ts');
+await runProcess();
