@@ -14,6 +14,12 @@ import { join } from 'node:path';
  * - `<!-- block: continues -->`: a script that goes on where the page's last one ended
  * - `<!-- block: file NAME -->`: lies in the folder that the page's commands run in
  * - `<!-- block: configures -->`: the configuration of the hub that the page's commands talk to
+ *
+ * Blocks between `<!-- tabs -->` and `<!-- end of tabs -->` show the same in several languages. A
+ * reader follows one of them: the page is run once with the first tab of each group, and once for
+ * each other language (`tabs.slow.test.ts`).
+ * - `<!-- block: shows TEXT -->`: the program in such a language has printed this at the end of its
+ *   section
  */
 export interface Block {
   /** From the root of the repository. */
@@ -26,6 +32,12 @@ export interface Block {
   readonly notRun: string | undefined;
   /** The name of the file, if the block is one. */
   readonly file: string | undefined;
+  /** The text that the program must print. */
+  readonly shows: string | undefined;
+  /** The place of the block in its group of tabs, from 0; undefined outside of tabs. */
+  readonly tab: number | undefined;
+  /** The number of headings of the second level before the block. */
+  readonly section: number;
 }
 
 /** The pages whose blocks are tested. Generated pages are tested by their generators. */
@@ -34,6 +46,7 @@ const PAGES = [
   'PROTOCOL.md',
   'ARCHITECTURE.md',
   'CONTRIBUTING.md',
+  'docs/README.md',
   'docs/guides/*.md',
   'docs/reference/configuration.md',
   'docs/reference/errors.md',
@@ -61,8 +74,18 @@ export function blocksOf(page: string, markdown: string): Block[] {
       marks: marks.map((mark) => mark.split(' ')[0] as string),
       notRun: comment?.['kind'] === 'not run' ? comment['words'] : undefined,
       file: marks.find((mark) => mark.startsWith('file '))?.slice('file '.length),
+      shows: marks.find((mark) => mark.startsWith('shows '))?.slice('shows '.length),
+      tab: tabAt(before),
+      section: before.split('\n## ').length - 1,
     };
   });
+}
+
+/** The number of blocks before this place in an open group of tabs. */
+function tabAt(before: string): number | undefined {
+  const group = before.slice(before.lastIndexOf('<!-- tabs -->'));
+  if (!group.startsWith('<!-- tabs -->') || group.includes('<!-- end of tabs -->')) return undefined;
+  return [...group.matchAll(FENCE)].length;
 }
 
 export function nameOf({ page, line, language }: Block): string {

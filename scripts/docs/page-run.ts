@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { missingLine, withCursors, type Cursors } from './printed.ts';
@@ -15,6 +15,28 @@ const SHOWN_FOLDERS = /\/var\/(?:lib|backups)\/polycast\b/g;
  */
 const SHOWN_PORTS = /\b39(?:1[7-9]|20)\b/g;
 const POLL_INTERVAL_MS = 25;
+
+interface Language {
+  /** Runs the file that is its last argument. */
+  readonly command: readonly string[];
+  readonly extension?: string;
+}
+
+const LANGUAGES: Readonly<Record<string, Language>> = {
+  sh: { command: ['bash', '-euo', 'pipefail'] },
+  // A page has an EventSource; Node has it behind this flag.
+  js: { command: ['node', '--experimental-eventsource'] },
+  ts: { command: ['node'] },
+  php: { command: ['php'] },
+  python: { command: ['python3', '-u'], extension: 'py' },
+  go: { command: ['go', 'run'] },
+};
+
+/** Whether this machine can run blocks of a language. */
+export function canRun(language: string): boolean {
+  const [program = ''] = LANGUAGES[language]?.command ?? [];
+  return spawnSync(program, [program === 'go' ? 'version' : '--version']).status === 0;
+}
 
 interface Program {
   readonly child: ChildProcess;
@@ -41,20 +63,39 @@ export class PageRun {
     this.#folder = folder;
   }
 
-  /** @throws Error if a command or a script fails */
-  async run(block: Block, text: string): Promise<void> {
-    const script = join(this.#folder, `line-${block.line}.${block.language}`);
+  /**
+   * Returns what the program has printed, which may grow.
+   * @throws Error if a command or a script fails
+   */
+  async run(block: Block, text: string): Promise<() => string> {
+    const { command, extension = block.language } = LANGUAGES[block.language] as Language;
+    const script = join(this.#folder, `line-${block.line}.${extension}`);
     this.write(script, text);
-    const [command, ...rest] = block.language === 'sh' ? ['bash', '-euo', 'pipefail', script] : ['node', script];
+    const [program, ...rest] = [...command, script];
     const isBackground = block.marks.includes('stays');
     const before = isBackground ? await this.#readersAfterExit() : 0;
-    const program = this.#start(command as string, rest);
-    this.#last = program;
-    if (!isBackground) return this.#end(program);
-    this.#background.push(program);
+    const started = this.#start(program as string, rest);
+    this.#last = started;
+    if (!isBackground) {
+      await this.#end(started);
+      return started.output;
+    }
+    this.#background.push(started);
     await this.#until(
-      async () => program.output() !== '' || (await this.#readers()) > before,
-      () => `it reads nothing: ${program.errorOutput()}`,
+      async () => started.output() !== '' || (await this.#readers()) > before,
+      () => `it reads nothing: ${started.errorOutput()}`,
+    );
+    return started.output;
+  }
+
+  /**
+   * Waits until a program has printed a text.
+   * @throws Error with what it has printed
+   */
+  async shows(output: () => string, text: string): Promise<void> {
+    await this.#until(
+      async () => output().includes(text),
+      () => `not printed: ${text}\nbut: ${output()}`,
     );
   }
 
@@ -145,11 +186,11 @@ export class PageRun {
   }
 
   /**
-   * Checks repeatedly, for ten seconds at most.
+   * Checks repeatedly, for half a minute at most: a program in Go is compiled first.
    * @throws Error after that
    */
   async #until(condition: () => Promise<boolean>, reason: () => string): Promise<void> {
-    const untilMs = performance.now() + 10_000;
+    const untilMs = performance.now() + 30_000;
     while (!(await condition())) {
       if (performance.now() > untilMs) throw new Error(reason());
       await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL_MS));

@@ -40,16 +40,23 @@ test.for(RECEIVERS)(
   },
 );
 
-test('the worker in PHP handles the events of the queue', async ({ skip }) => {
-  if (!isThere('php')) skip('php is not on this machine');
+const WORKERS = [
+  { language: 'php', command: 'php', args: [] },
+  { language: 'python', command: 'python3', args: [] },
+  { language: 'go', command: 'go', args: ['run'] },
+];
+
+test.for(WORKERS)('the worker in $language handles the events of the queue', async (worker, { skip }) => {
+  const { language, command, args } = worker;
+  if (!isThere(command)) skip(`${command} is not on this machine`);
   const hub = await startGuardedHub(0);
   const { id } = (await ask(hub, 'POST', 'subscriptions', { channels: ['jobs.*'], delivery: { kind: 'pull' } })) as {
     id: string;
   };
   for (const number of [1, 2]) await ask(hub, 'POST', 'events', { channel: 'jobs.a', data: number });
-  const file = fileOf('docs/guides/job-queue.md', 'php');
-  const worker = run('php', [file], { POLYCAST_URL: hub.url, POLYCAST_KEY: hub.firstKey as string, QUEUE: id });
-  await expect.poll(worker.output).toBe('jobs.a 1\njobs.a 2\n');
+  const file = fileOf('docs/guides/job-queue.md', language);
+  const env = { POLYCAST_URL: hub.url, POLYCAST_KEY: hub.firstKey as string, QUEUE: id };
+  await expect.poll(run(command, [...args, file], env).output).toBe('jobs.a 1\njobs.a 2\n');
 });
 
 /** A hub without trusted addresses: it verifies each endpoint. */
