@@ -10,6 +10,7 @@ import { keysCreate, keysList, keysRevoke, keysRotate } from './commands/adminis
 import { channels, users } from './commands/lists.ts';
 import { listen } from './commands/listen/listen.ts';
 import { publish } from './commands/publish/publish.ts';
+import { top } from './commands/operate/top/top.ts';
 import { status } from './commands/operate/status.ts';
 import { revoke } from './commands/administration/revoke.ts';
 import { serve } from './commands/serve/serve.ts';
@@ -23,6 +24,7 @@ const commandsWithoutCompletion: readonly Command[] = [
   follow,
   listen,
   status,
+  top,
   ...subscriptionCommands,
   keysList,
   keysCreate,

@@ -6,6 +6,7 @@ import { describeProblem, readProblem } from './problem-document.ts';
 /**
  * Sends an operator's request; returns the hub's answer, `undefined` when it has no body.
  * @param hintOf a further hint for a refusal
+ * @param signal ends the request, which then rejects as for a hub that does not answer
  * @throws CliError when the hub refuses
  */
 export async function requestHub(
@@ -15,9 +16,9 @@ export async function requestHub(
   body?: object,
   headers: Readonly<Record<string, string>> = {},
   hintOf: (problem: Problem) => string | undefined = () => undefined,
+  signal?: AbortSignal,
 ): Promise<unknown> {
-  const response = await send(hub, method, path, body, headers);
-  const text = await response.text();
+  const { response, text } = await send(hub, method, path, body, headers, signal);
   if (response.ok) return text === '' ? undefined : parseExactly(text);
   const problem = readProblem(text, response.status);
   const { retryAfterMs } = problem;
@@ -51,7 +52,8 @@ async function send(
   path: string,
   body: object | undefined,
   extraHeaders: Readonly<Record<string, string>>,
-): Promise<Response> {
+  signal: AbortSignal | undefined,
+): Promise<{ readonly response: Response; readonly text: string }> {
   const headers = {
     ...authorization(hub),
     ...(body !== undefined && { 'content-type': 'application/json' }),
@@ -59,12 +61,14 @@ async function send(
   };
   try {
     // A redirect would send the key to another server.
-    return await fetch(hub.url + path, {
+    const response = await fetch(hub.url + path, {
       method,
       headers,
       redirect: 'error',
       ...(body !== undefined && { body: JSON.stringify(body) }),
+      ...(signal !== undefined && { signal }),
     });
+    return { response, text: await response.text() };
   } catch (error) {
     throw unreachable(hub.url, error);
   }

@@ -2,7 +2,7 @@ import { encodeCursor, TRANSPORTS, type TransportName } from '@polycast/protocol
 import type { Session, Sessions } from '../auth/sessions.ts';
 import type { Position } from '../core/ports.ts';
 import type { CallerStatus, HubStatus } from '../operate/hub-status.ts';
-import { readDiskSpace, readOpenFiles } from '../operate/host-resources.ts';
+import { countOpenFiles, openFilesMax, readDiskSpace } from '../operate/host-resources.ts';
 import { packageVersion } from '../platform/package-files.ts';
 import { dataFolderOf } from '../storage/data-folder.ts';
 import type { SubscriptionEngine } from '../subscriptions/subscription-engine.ts';
@@ -52,6 +52,7 @@ export function statusReader(base: HubBase, needs: StatusNeeds): (caller: Caller
       published: publishStatus(needs),
       delivered: { ...stats.deliveries },
       sessions: sessionCounts(needs.sessions),
+      latency: await latencyStatus(base),
       readers: readerStatus(needs),
       ...subscriptionStatus(needs, nowMs),
       limits: { connectionsMax: config.limits.connectionsMax, trustedProxies: config.trustedProxies.length },
@@ -68,7 +69,8 @@ async function processStatus(): Promise<HubStatus['process']> {
     residentBytes: process.memoryUsage.rss(),
     heapBytes: process.memoryUsage().heapUsed,
     cpuSeconds: (user + system) / 1e6,
-    ...(await readOpenFiles()),
+    openFiles: (await countOpenFiles()) ?? null,
+    openFilesMax: openFilesMax() ?? null,
   };
 }
 
@@ -100,6 +102,15 @@ function publishStatus({ publisher: { stats } }: StatusNeeds): HubStatus['publis
 
 function sessionCounts(sessions: Sessions): Record<TransportName, number> {
   return Object.fromEntries(TRANSPORTS.map((name) => [name, sessions.count(name)])) as Record<TransportName, number>;
+}
+
+async function latencyStatus({ metrics }: HubBase): Promise<HubStatus['latency']> {
+  return {
+    publishToDurable: await metrics.distribution('publishToDurable'),
+    publishToWrite: await metrics.distribution('publishToWrite'),
+    webhook: await metrics.distribution('webhook'),
+    eventLoopDelay: await metrics.distribution('eventLoopDelay'),
+  };
 }
 
 function readerStatus({ feed, log, sessions }: StatusNeeds): HubStatus['readers'] {

@@ -1,6 +1,5 @@
-import { statfs } from 'node:fs/promises';
 import { hubMetrics } from '../operate/hub-metrics.ts';
-import type { DiskSpace } from '../operate/process-metrics.ts';
+import { readDiskSpace } from '../operate/host-resources.ts';
 import { packageVersion } from '../platform/package-files.ts';
 import { dataFolderOf } from '../storage/data-folder.ts';
 import type { PresenceTask } from '../presence/presence-task.ts';
@@ -59,7 +58,7 @@ export function registerMetrics(
         ...site.held,
         ...log.memoryUsage,
       }),
-      disk: () => diskOf(folder),
+      disk: async () => (folder === undefined ? undefined : readDiskSpace(folder)),
     }),
   );
 }
@@ -77,10 +76,4 @@ function oncePerTurn<Value>(read: () => Value): () => Value {
     }
     return current.value;
   };
-}
-
-async function diskOf(folder: string | undefined): Promise<DiskSpace | undefined> {
-  if (folder === undefined) return undefined;
-  const { bsize, bavail, blocks } = await statfs(folder);
-  return { freeBytes: bavail * bsize, sizeBytes: blocks * bsize };
 }

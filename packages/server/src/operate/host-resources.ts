@@ -1,20 +1,29 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { readdir, statfs } from 'node:fs/promises';
 
-/** The open files of this process, sockets included, and their limit. Example: 412 of 65,536. */
-export interface OpenFiles {
-  readonly openFiles: number | null;
-  readonly openFilesMax: number | null;
+/**
+ * What the machine gives to the process: open files and disk space. The files of `/proc` exist on
+ * Linux only: elsewhere the numbers are `undefined`.
+ */
+
+/** Open files and sockets. */
+export async function countOpenFiles(): Promise<number | undefined> {
+  const folder = '/proc/self/fd';
+  try {
+    // The size of the folder is the number of open files since Linux 6.2, and 0 before.
+    return statSync(folder).size || (await readdir(folder)).length;
+  } catch {
+    return undefined;
+  }
 }
 
-/** Reads `/proc`, which only Linux has; `null` elsewhere. */
-export async function readOpenFiles(): Promise<OpenFiles> {
+/** The limit of open files. */
+export function openFilesMax(): number | undefined {
   try {
-    const [, soft] = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
-    const { length } = await readdir('/proc/self/fd');
-    return { openFiles: length, openFilesMax: soft === undefined ? null : Number(soft) };
+    const [, soft] = /^Max open files\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
+    return soft === undefined || soft === 'unlimited' ? undefined : Number(soft);
   } catch {
-    return { openFiles: null, openFilesMax: null };
+    return undefined;
   }
 }
 

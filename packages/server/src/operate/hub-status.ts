@@ -28,6 +28,7 @@ export const hubStatus = named('HubStatus', () =>
     published: publishStatus(),
     delivered: byTransport('Events written to consumers since the start.'),
     sessions: byTransport('Live sessions and polls in progress.'),
+    latency: latencyStatus(),
     readers: readerStatus(),
     subscriptions: subscriptionStatus(),
     webhooks: webhookStatus(),
@@ -91,6 +92,24 @@ function byTransport(description: string) {
     description,
     examples: [Object.fromEntries(TRANSPORTS.map((name) => [name, 0]))],
   });
+}
+
+function latencyStatus() {
+  const distribution = (description: string) =>
+    z
+      .object({
+        bucketsSeconds: z.array(z.number()).describe('The upper bounds of the buckets.'),
+        counts: z.array(count()).describe('The number of durations up to each bound; the last is that of all.'),
+      })
+      .meta({ description, examples: [{ bucketsSeconds: [0.001, 1], counts: [10, 12, 12] }] });
+  return z
+    .object({
+      publishToDurable: distribution('From an append until the event is durable.'),
+      publishToWrite: distribution('From the acceptance of an event to the end of its writes to live readers.'),
+      webhook: distribution('From the start of a request to an endpoint to the end of its answer.'),
+      eventLoopDelay: distribution('How late a timer of the event loop runs.'),
+    })
+    .describe('Distributions of durations since the start.');
 }
 
 function readerStatus() {

@@ -2,11 +2,23 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { HISTOGRAMS, type HistogramName } from './histograms.ts';
 import type { MetricDefinition } from './metric-definition.ts';
 
+/**
+ * The durations of a histogram so far. Example: of 12 durations 10 were at most 1 ms:
+ * `{ bucketsSeconds: [0.001, 1], counts: [10, 12, 12] }`.
+ */
+export interface Distribution {
+  /** The upper bounds of the buckets. */
+  bucketsSeconds: number[];
+  /** The number of durations up to each bound; the last is the number of all. */
+  counts: number[];
+}
+
 export interface Metrics {
   /** Adds a duration in milliseconds to a histogram. */
   observe(histogram: HistogramName, durationMs: number): void;
   /** Adds the metrics of other parts to the page, before the histograms. Called once. */
   register(definitions: readonly MetricDefinition[]): void;
+  distribution(histogram: HistogramName): Promise<Distribution>;
   text(): Promise<string>;
   readonly contentType: string;
 }
@@ -25,6 +37,11 @@ export function createMetrics(): Metrics {
   };
   return {
     observe: (histogram, durationMs) => histograms[histogram].observe(durationMs / 1000),
+    async distribution(histogram) {
+      const { values } = await histograms[histogram].get();
+      const counts = values.filter(({ labels }) => labels.le !== undefined).map(({ value }) => value);
+      return { bucketsSeconds: [...HISTOGRAMS[histogram].bucketsSeconds], counts };
+    },
     register(definitions) {
       for (const definition of definitions) register(definition, registry);
       for (const histogram of Object.values(histograms)) registry.registerMetric(histogram);

@@ -1,13 +1,6 @@
-import { readFileSync, statSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
+import { countOpenFiles, openFilesMax, type DiskSpace } from './host-resources.ts';
 import { counter, gauge, optionalGauge, type MetricDefinition } from './metric-definition.ts';
-
-/** Free space of a file system, in bytes. */
-export interface DiskSpace {
-  readonly freeBytes: number;
-  readonly sizeBytes: number;
-}
 
 export interface ProcessSources {
   /** The version of the package, for example `0.1.0`. */
@@ -65,23 +58,4 @@ export function processMetrics({ version, disk }: ProcessSources): readonly Metr
       async () => (await disk())?.sizeBytes,
     ),
   ];
-}
-
-/** The size of the folder is the number of open files since Linux 6.2, and 0 before. */
-async function countOpenFiles(): Promise<number | undefined> {
-  const folder = '/proc/self/fd';
-  try {
-    return statSync(folder).size || (await readdir(folder)).length;
-  } catch {
-    return undefined;
-  }
-}
-
-function openFilesMax(): number | undefined {
-  try {
-    const [, soft] = /^Max open files\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
-    return soft === undefined || soft === 'unlimited' ? undefined : Number(soft);
-  } catch {
-    return undefined;
-  }
 }

@@ -50,8 +50,8 @@ export const status: Command = {
 };
 
 /** @throws CliError when the hub refuses, such as without a key */
-export async function readStatus(hub: HubAddress): Promise<HubStatus> {
-  return (await requestHub(hub, 'GET', '/v1/status')) as HubStatus;
+export async function readStatus(hub: HubAddress, signal?: AbortSignal): Promise<HubStatus> {
+  return (await requestHub(hub, 'GET', '/v1/status', undefined, {}, undefined, signal)) as HubStatus;
 }
 
 function shownReadiness(readiness: Readiness): object {
