@@ -54,18 +54,34 @@ async function buildServerPackage(folder: string): Promise<void> {
 
 async function buildClientPackage(folder: string): Promise<void> {
   const { exports = {}, ...manifest } = startPackage('client', folder);
-  const entries = Object.entries(exports).map(
-    ([name, source]) => [name, source.slice('./src/'.length, -'.ts'.length)] as const,
-  );
-  const names = entries.map(([, name]) => name);
-  writeClientDeclarations(names, join(folder, 'lib'));
-  await buildClientModules(names, join(folder, 'lib'));
-  const paths = entries.map(([name, path]) => [name, { types: `./lib/${path}.d.ts`, default: `./lib/${path}.js` }]);
+  const lib = join(folder, 'lib');
+  const modules = Object.values(exports).map((source) => source.slice('./src/'.length, -'.ts'.length));
+  writeClientDeclarations(modules, lib);
+  await buildClientModules(modules, lib);
+  const paths = Object.keys(exports).map((name, index) => [name, exported(`./lib/${modules[index]}`)] as const);
+  const forBrowsers = BROWSER_MODULES.map(([name, file, types]) => [
+    `./browser${name}`,
+    exported(`./lib/browser/${file}`, `./lib/${types}`),
+  ]);
   writeManifest(folder, {
     ...manifest,
     files: ['lib'],
-    exports: { ...Object.fromEntries(paths), './package.json': './package.json' },
+    exports: { ...Object.fromEntries([...paths, ...forBrowsers]), './package.json': './package.json' },
   });
+}
+
+/**
+ * Modules that a page imports without a build step, as a hub serves them: the name after `browser`,
+ * the file, and the module with the same types.
+ */
+const BROWSER_MODULES = [
+  ['', 'client', 'index'],
+  ['/presence', 'client/presence', 'presence'],
+  ['/tabs', 'client/tabs', 'tabs'],
+] as const;
+
+function exported(code: string, types: string = code): object {
+  return { types: `${types}.d.ts`, default: `${code}.js` };
 }
 
 /** Empties the folder, and returns the manifest without what only the repository needs. */

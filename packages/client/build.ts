@@ -13,16 +13,25 @@ export const COMPANIONS: readonly string[] = ['tabs', 'presence'];
  * Bundles the client, and each companion, with the used parts of `@polycast/protocol`, into a
  * minified module without imports.
  */
-export async function buildClient(folder: string = CLIENT_BUILT): Promise<void> {
-  const mangleProps = { include: new RegExp(`^(?:${INTERNAL_NAMES.join('|')})$`) };
-  await bundle('index', { file: join(folder, 'client.js'), comments: false, minify: { mangleProps } });
+export async function buildClient(folder: string = CLIENT_BUILT, options: OutputOptions = {}): Promise<void> {
+  const output: OutputOptions = { ...options, comments: false };
+  await bundle('index', { ...output, file: join(folder, 'client.js'), minify: { mangleProps } });
   for (const name of COMPANIONS)
-    await bundle(name, { file: join(folder, 'client', `${name}.js`), comments: false, minify: true });
+    await bundle(name, { ...output, file: join(folder, 'client', `${name}.js`), minify: true });
 }
 
-/** Creates the readable modules of the published package: one for each entry point, without imports. */
+/**
+ * Creates the modules of the published package: one for each entry point, without imports. They are
+ * readable. Only the client's own members have short names, because a bundler of a page cannot
+ * shorten them.
+ */
 export async function buildClientModules(names: readonly string[], folder: string): Promise<void> {
-  for (const name of names) await bundle(name, { file: join(folder, `${name}.js`), sourcemap: true });
+  for (const name of names) {
+    const output: OutputOptions = { file: join(folder, `${name}.js`), sourcemap: true };
+    const isClient = name === 'index';
+    await bundle(name, isClient ? { ...output, minify: READABLE } : output);
+  }
+  await buildClient(join(folder, 'browser'), { sourcemap: true });
 }
 
 async function bundle(name: string, output: OutputOptions): Promise<void> {
@@ -123,5 +132,14 @@ const INTERNAL_NAMES = [
   // Credentials.
   ...['hub', 'tokens', 'renew', 'refuse', 'capacity', 'pollNumber', 'isProbe'],
 ];
+
+const mangleProps = { include: new RegExp(`^(?:${INTERNAL_NAMES.join('|')})$`) };
+
+const READABLE = {
+  mangleProps,
+  mangle: false,
+  compress: true,
+  codegen: { removeWhitespace: false },
+} satisfies OutputOptions['minify'];
 
 if (import.meta.main) await buildClient();

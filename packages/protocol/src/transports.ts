@@ -11,7 +11,9 @@ export const CLIENT_TRANSPORTS = ['websocket', 'sse', 'long-poll', 'short-poll']
 export const TRANSPORTS: readonly TransportName[] = [...CLIENT_TRANSPORTS, 'ndjson'];
 
 /** The transports of sessions. A short poll is answered at once and leaves no session behind. */
-export const SESSION_TRANSPORTS: readonly TransportName[] = TRANSPORTS.filter((name) => name !== 'short-poll');
+export const SESSION_TRANSPORTS: readonly TransportName[] = /* @__PURE__ */ TRANSPORTS.filter(
+  (name) => name !== 'short-poll',
+);
 
 /** A count for each transport, from zero. */
 export function transportCounts(): Record<TransportName, number> {

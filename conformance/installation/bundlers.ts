@@ -1,0 +1,47 @@
+import { basename, dirname } from 'node:path';
+import { promisify } from 'node:util';
+import { build as esbuild } from 'esbuild';
+import { build as vite } from 'vite';
+import webpack from 'webpack';
+
+interface Bundler {
+  /** From a page's module to one file, with the bundler's defaults for production. */
+  bundle(entry: string, output: string): Promise<void>;
+  /** The size that the client may have in such a page, in bytes, compressed by gzip. */
+  readonly bytesMax: number;
+}
+
+/** The bundlers of pages. They differ in the names that they give to variables. */
+export const BUNDLERS: Readonly<Record<string, Bundler>> = {
+  vite: {
+    bytesMax: 10_100,
+    async bundle(entry, output) {
+      await vite({
+        configFile: false,
+        logLevel: 'silent',
+        root: dirname(entry),
+        build: {
+          outDir: dirname(output),
+          rollupOptions: { input: entry, output: { entryFileNames: basename(output) } },
+        },
+      });
+    },
+  },
+  esbuild: {
+    bytesMax: 10_450,
+    async bundle(entry, output) {
+      const options = { bundle: true, minify: true, format: 'esm', logLevel: 'silent' } as const;
+      await esbuild({ ...options, entryPoints: [entry], outfile: output });
+    },
+  },
+  webpack: {
+    bytesMax: 10_000,
+    async bundle(entry, output) {
+      const files = { path: dirname(output), filename: basename(output) };
+      const compiler = webpack({ mode: 'production', entry, output: files });
+      const stats = await promisify(compiler.run.bind(compiler))();
+      if (stats?.hasErrors() === true || stats?.hasWarnings() === true) throw new Error(stats.toString());
+      await promisify(compiler.close.bind(compiler))();
+    },
+  },
+};
