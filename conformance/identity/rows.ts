@@ -117,6 +117,7 @@ export const ROUTES: Readonly<Record<string, RouteRow>> = {
   },
   'GET /v1/audit': { permission: ADMINS, request: () => ({ path: '/v1/audit' }) },
   'GET /v1/status': { permission: ADMINS, request: () => ({ path: '/v1/status' }) },
+  'POST /v1/reload': { permission: ADMINS, request: () => ({ path: '/v1/reload' }) },
   'POST /v1/subscriptions': {
     permission: DELIVERED_TO,
     request: () => ({ path: '/v1/subscriptions', body: { channels: [DELIVERY_CHANNEL], delivery: { kind: 'pull' } } }),

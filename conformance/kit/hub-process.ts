@@ -34,6 +34,8 @@ export interface HubSettings {
   readonly openFilesMax?: number;
   /** Writes beyond a limit of file sizes fail, and do not end the process. */
   readonly writesMayFail?: boolean;
+  /** `access` comes from a configuration file that a variable names. */
+  readonly accessFromConfig?: boolean;
   /** Variables in addition to this process's own. */
   readonly environment?: Readonly<Record<string, string>>;
 }
@@ -45,10 +47,11 @@ export async function startHubProcess({
   config,
   openFilesMax,
   writesMayFail = false,
+  accessFromConfig = false,
   environment = {},
 }: HubSettings = {}): Promise<HubProcess> {
   const args = [COMMAND, 'serve', '--listen', `127.0.0.1:${port ?? (await unusedPort())}`, '--data', data];
-  if (config?.['access'] === undefined) args.push('--set', 'access=loopback');
+  if (config?.['access'] === undefined && !accessFromConfig) args.push('--set', 'access=loopback');
   if (config !== undefined) args.push('--config', configFile(config));
   const command = [process.execPath, ...args];
   const prepare = [

@@ -12,6 +12,10 @@ export function configurationPage(): string {
     `The [defaults](../defaults.md) page gives the reason for each default.`,
     '## A small file',
     '```yaml\nlisten: 127.0.0.1:7400\ndata: /var/lib/polycast\nrules:\n  - pattern: prices.>\n    retain: latest\n  - pattern: typing.*\n    retain: none\n```',
+    '## Reload',
+    'A running hub reads its configuration again on `polycast reload`, on `POST /v1/reload` with an admin key, and on SIGHUP. It applies the changed settings of this table, and names other changed settings, which need a restart. It checks the whole configuration first: an invalid one changes nothing. Variables and flags are those of the start.',
+    liveTable(),
+    'A reload also reads the files again that the configuration names: certificates, and keys of `identity.tokens`. If other rules allow a live session less, the session loses the channels concerned, or ends with `forbidden`. Sessions of a key that is no longer configured end. A channel that gets or loses `presence` needs a restart for that. Open connections stay within the limits that they were opened with.',
     '## Rules',
     'The value of each setting comes from the first rule in the list that matches the channel and has the setting, otherwise from `defaults`. A rule has a `pattern` and any of the settings of `defaults`. `null` means no limit.',
     ...sections().flatMap(([name, fields]) => [`## ${name === '' ? 'The hub' : `\`${name}\``}`, ...fields.map(entry)]),
@@ -38,6 +42,23 @@ function sections(): [string, FieldReference[]][] {
   return [...Map.groupBy(FIELDS, ({ path }) => (path.includes('.') ? path.slice(0, path.indexOf('.')) : ''))];
 }
 
+/** The ways in which a changed setting takes effect. */
+const LIVE: Readonly<Record<string, string>> = {
+  true: 'live',
+  between_values: 'live from one value to another; from or to null: restart',
+  false: 'restart',
+};
+
+function liveTable(): string {
+  return table(
+    ['setting', 'a change is applied by'],
+    FIELDS.map(({ path, live = false }) => [
+      code(path),
+      live === false ? 'a restart' : live === true ? '**a reload**' : '**a reload**; from or to null: a restart',
+    ]),
+  );
+}
+
 function entry(field: FieldReference): string {
   const facts = table(
     ['', ''],
@@ -45,6 +66,7 @@ function entry(field: FieldReference): string {
       ['value', field.form],
       ['default', shown(field)],
       ['variable', code(field.environment)],
+      ['change', LIVE[String(field.live ?? false)] as string],
     ],
   );
   return `### \`${field.path}\`\n\n${field.doc}\n\n${facts}`;

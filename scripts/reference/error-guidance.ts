@@ -179,6 +179,11 @@ export const ERROR_GUIDANCE: Readonly<Record<ErrorCode, ErrorGuidance>> = {
       member: '`hub.callback`, in answer to a WebSub request',
     },
   },
+  config_invalid: {
+    when: 'The configuration file, or a file that it names, is not valid. Or a live setting does not fit another changed setting that needs a restart.',
+    then: 'Correct the settings in `problems`, check them with `polycast config check`, and reload again. The hub still uses its previous configuration.',
+    members: { problems: 'a list of `path` and `message`' },
+  },
   event_invalid: {
     when: 'A rule requires events to match the schema of their type. This event does not match it, or its type is not in the catalogue.',
     then: 'Correct the data; `at` names the place. `GET /v1/event-types` returns the schemas.',

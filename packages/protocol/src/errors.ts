@@ -51,6 +51,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorKind>> = {
   unsupported_media_type: kind(415, 'The hub does not support the media type of the body.'),
   idempotency_key_reused: kind(422, 'The idempotency key was already used for a different request.'),
   endpoint_refused: kind(422, 'The endpoint failed its verification, or the hub may not send to it.'),
+  config_invalid: kind(422, 'The configuration is not valid. Nothing has changed.'),
   event_invalid: kind(422, 'The data does not match the schema of its type.'),
   upgrade_required: kind(426, 'The hub does not support this version of the WebSocket protocol.'),
   too_many_connections: kind(429, 'The user or the address has too many open connections.', true),
@@ -107,6 +108,7 @@ export type ErrorCode =
   | 'unsupported_media_type'
   | 'idempotency_key_reused'
   | 'endpoint_refused'
+  | 'config_invalid'
   | 'event_invalid'
   | 'upgrade_required'
   | 'too_many_connections'

@@ -28,6 +28,8 @@ export interface HubParts {
   readonly world?: World;
   /** Called with each refused request. */
   readonly refused?: ((refusal: Refusal) => void) | undefined;
+  /** Reads the configuration again, for a reload. Absent: only files that it names are read again. */
+  readonly loadConfig?: (() => Promise<Config>) | undefined;
 }
 
 /** Composes one hub and listens. A hub that cannot open or listen closes what it has opened. */
@@ -41,8 +43,9 @@ export async function openHub(config: Config, parts: HubParts = {}): Promise<Hub
   }
 }
 
-async function open(base: HubBase, { routes = [], ownOrigins = () => [], refused }: HubParts): Promise<Hub> {
+async function open(base: HubBase, parts: HubParts): Promise<Hub> {
   const { config, logger } = base;
+  const { routes = [], ownOrigins = () => [], refused, loadConfig = async () => config } = parts;
   const outgoing = openOutgoing(base);
   const tokens = createConfiguredTokens(base, outgoing);
   const storage = await openConfiguredStorage(base);
@@ -51,7 +54,16 @@ async function open(base: HubBase, { routes = [], ownOrigins = () => [], refused
   const core = createCore(base, log);
   const sessions = openSessions(base, storage, core);
   const engine = createSubscriptionEngine(base, storage, core, outgoing);
-  const http = await openHttp(base, { ...core, ...sessions, ...outgoing, identity, engine, refused, routes });
+  const http = await openHttp(base, {
+    ...core,
+    ...sessions,
+    ...outgoing,
+    identity,
+    engine,
+    refused,
+    routes,
+    loadConfig,
+  });
   registerMetrics(base, { ...core, ...sessions, identity, engine, http });
   const tasks = openTasks(base, core, identity);
 

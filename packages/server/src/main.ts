@@ -11,11 +11,13 @@ import type { RequestHandler } from './http/route.ts';
 
 export type { Hub } from './hub.ts';
 
+type StartParts = Pick<HubParts, 'refused' | 'loadConfig'>;
+
 /**
  * Starts a hub, with the Lab if it is enabled in the configuration.
  * @throws DataFolderError, or the error of `listen` (`EADDRINUSE`, …)
  */
-export async function startHub(config: Config, parts: Pick<HubParts, 'refused'> = {}): Promise<Hub> {
+export async function startHub(config: Config, parts: StartParts = {}): Promise<Hub> {
   return config.lab.enabled ? new HubWithLab(config, parts).open() : openHub(config, parts);
 }
 
@@ -32,13 +34,13 @@ class HubWithLab implements Hub {
 
   readonly #login: LabLogin | undefined;
 
-  readonly #parts: Pick<HubParts, 'refused'>;
+  readonly #parts: StartParts;
 
-  constructor(config: Config, parts: Pick<HubParts, 'refused'>) {
+  constructor(config: Config, parts: StartParts) {
     this.#parts = parts;
     // With access rules, a visitor of the page must not get the identity of a user of the site.
     if (trustsLoopback(config)) this.#login = new LabLogin();
-    this.#config = this.#login === undefined ? config : withLabUsers(config, this.#login);
+    this.#config = config;
   }
 
   get url(): string {
@@ -81,8 +83,8 @@ class HubWithLab implements Hub {
     await this.#hub?.drain();
   }
 
-  async reloadCertificate(): Promise<void> {
-    await this.#hub?.reloadCertificate();
+  reload(): ReturnType<Hub['reload']> {
+    return (this.#hub as Hub).reload();
   }
 
   async close(): Promise<void> {
@@ -94,15 +96,26 @@ class HubWithLab implements Hub {
     const lab = this.#lab as Lab;
     const answer: RequestHandler = (request, response) => void lab.handle(request, response);
     this.#hub = await openHub(
-      { ...this.#config, listen },
+      { ...this.#withLabUsers(this.#config), listen },
       {
         ...this.#parts,
+        loadConfig: () => this.#loadConfig(listen),
         routes: labRoutes(answer),
         ownOrigins: (url) => [url, url.replace('//127.0.0.1:', '//localhost:')],
       },
     );
     this.#port = this.#hub.port;
     this.#url = this.#hub.url;
+  }
+
+  /** The hub keeps its port when it restarts, so its address may differ from the configured one. */
+  async #loadConfig(listen: string): Promise<Config> {
+    const config = (await this.#parts.loadConfig?.()) ?? this.#config;
+    return { ...this.#withLabUsers(config), ...(config.listen === this.#config.listen && { listen }) };
+  }
+
+  #withLabUsers(config: Config): Config {
+    return this.#login === undefined ? config : withLabUsers(config, this.#login);
   }
 
   async #restart(between: () => Promise<void>): Promise<void> {

@@ -6,7 +6,8 @@ import type { AuthParts } from '../auth/auth-parts.ts';
 import type { Sessions } from '../auth/sessions.ts';
 import type { Feed } from '../core/feed.ts';
 import type { PresenceView } from '../core/presence/presence-types.ts';
-import type { Log } from '../core/ports.ts';
+import type { Actor, Log } from '../core/ports.ts';
+import type { ReloadOutcome } from './reload-route.ts';
 
 /** The dependencies of the administration routes. */
 export interface AdministrationParts {
@@ -20,4 +21,6 @@ export interface AdministrationParts {
   readonly audit: AuditLog;
   /** `undefined` without access control. */
   readonly access: AccessPolicy | undefined;
+  /** Reads the configuration again. */
+  readonly reload: (by: Actor) => Promise<ReloadOutcome>;
 }

@@ -4,6 +4,7 @@ import { channelListRoute } from './channel-list-route.ts';
 import type { AdministrationParts } from './administration-parts.ts';
 import { explainRoute } from './explain-route.ts';
 import { keyRoutes } from './key-routes.ts';
+import { reloadRoute } from './reload-route.ts';
 import { revocationsRoute } from './revocations-route.ts';
 import { userListRoute } from './user-list-route.ts';
 import { userRoutes } from './user-routes.ts';
@@ -21,5 +22,6 @@ export function administrationRoutes(administration: AdministrationParts): reado
     userListRoute(administration),
     ...userRoutes(administration),
     channelListRoute(administration),
+    reloadRoute(administration.reload),
   ];
 }

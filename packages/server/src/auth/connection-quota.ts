@@ -19,13 +19,20 @@ export interface ConnectionQuotaLimits {
  */
 export class ConnectionQuota implements SessionListener {
   readonly #sessions: Sessions;
-  readonly #limits: ConnectionQuotaLimits;
+  #limits: ConnectionQuotaLimits;
+  #isListening = false;
   readonly #byAddress = new Map<string, number>();
 
   constructor(sessions: Sessions, limits: ConnectionQuotaLimits) {
     this.#sessions = sessions;
     this.#limits = limits;
-    if (this.countsAddresses) sessions.listen(this);
+    this.#listenIfNeeded();
+  }
+
+  /** The next session obeys these limits. Sessions beyond a lower limit stay. */
+  setLimits(limits: ConnectionQuotaLimits): void {
+    this.#limits = limits;
+    this.#listenIfNeeded();
   }
 
   /** Whether sessions have to store their client's address. */
@@ -49,6 +56,14 @@ export class ConnectionQuota implements SessionListener {
     if (perAddressMax === null) return;
     if ((this.#byAddress.get(addressKey(address)) ?? 0) >= perAddressMax)
       throw tooManyConnections('address', perAddressMax);
+  }
+
+  /** Counts the live sessions of each address from now on, if a limit needs them. */
+  #listenIfNeeded(): void {
+    if (this.#isListening || !this.countsAddresses) return;
+    this.#isListening = true;
+    for (const session of this.#sessions.each()) if (!session.isMomentary) this.opened(session);
+    this.#sessions.listen(this);
   }
 
   #limitFor(address: string): number | null {

@@ -2,7 +2,10 @@ import { PolycastError } from '@polycast/protocol';
 import type { WheelTimer } from '../core/primitives/timing-wheel.ts';
 import type { AuthParts } from './auth-parts.ts';
 import { allowedChannels, ticksUntil } from './expiry.ts';
-import { isRenewable, type Session, type SessionListener } from './sessions.ts';
+import { isRenewable, type Session, type SessionListener, type Sessions } from './sessions.ts';
+
+/** Sessions that are checked in one turn of the event loop. Deliveries run between the turns. */
+const BATCH_MAX = 256;
 
 /**
  * Asks the site again whether a live session may read its channels, each time the site's last
@@ -21,6 +24,25 @@ export class Reauthorizer implements SessionListener {
   constructor(parts: AuthParts, ticksMin: number) {
     this.#parts = parts;
     this.#intervalTicksMin = ticksMin;
+  }
+
+  /**
+   * Checks all live sessions, after the rules changed. A session that may no longer read a channel
+   * loses the channel, or ends.
+   * @returns the number of these sessions
+   */
+  async checkAll(sessions: Sessions): Promise<number> {
+    let changed = 0;
+    let pending: Promise<boolean>[] = [];
+    for (const session of sessions.each()) {
+      if (session.isMomentary) continue;
+      pending.push(this.#check(session));
+      if (pending.length < BATCH_MAX) continue;
+      changed += (await Promise.all(pending)).filter(Boolean).length;
+      pending = [];
+      await new Promise((resolve) => void setImmediate(resolve));
+    }
+    return changed + (await Promise.all(pending)).filter(Boolean).length;
   }
 
   opened(session: Session): void {
@@ -47,33 +69,36 @@ export class Reauthorizer implements SessionListener {
     if (untilMs === Infinity) return this.closed(session);
     let timer = this.#timers.get(session);
     if (timer === undefined)
-      this.#timers.set(
-        session,
-        (timer = new ReauthorizationTimer(() => void this.#reauthorize(session).catch(this.#onError))),
-      );
+      this.#timers.set(session, (timer = new ReauthorizationTimer(() => void this.#check(session))));
     wheel.schedule(timer, Math.max(this.#intervalTicksMin, ticksUntil(this.#parts, untilMs)));
   }
 
-  async #reauthorize(session: Session): Promise<void> {
-    const { principal, channels } = session;
+  /** Whether the session lost a channel, or ended. */
+  async #check(session: Session): Promise<boolean> {
     try {
-      const allowed = await allowedChannels(this.#parts, principal, channels);
-      // The session may have ended during the wait. If its principal or channels changed, `changed`
-      // has set a new timer.
-      if (!this.#timers.has(session) || session.principal !== principal || session.channels !== channels) return;
-      if (allowed.length === channels.length) return this.#schedule(session);
-      // A poll ends here. Its client's next request receives the error.
-      if (!isRenewable(session)) return session.disconnect('forbidden');
-      await session.applyRenewal(principal);
+      return await this.#reauthorize(session);
     } catch (error) {
-      if (!(error instanceof PolycastError)) throw error;
-      session.disconnect('identity_unavailable');
+      if (error instanceof PolycastError) session.disconnect('identity_unavailable');
+      else this.#parts.logger.error({ error }, 'sessions: reauthorization failed');
+      return true;
     }
   }
 
-  readonly #onError = (error: unknown): void => {
-    this.#parts.logger.error({ error }, 'sessions: reauthorization failed');
-  };
+  async #reauthorize(session: Session): Promise<boolean> {
+    const { principal, channels } = session;
+    const allowed = await allowedChannels(this.#parts, principal, channels);
+    // The session may have ended during the wait. If its principal or channels changed, they were
+    // authorized again.
+    if (session.registryIndex < 0 || session.principal !== principal || session.channels !== channels) return false;
+    if (allowed.length === channels.length) {
+      this.#schedule(session);
+      return false;
+    }
+    // A poll ends here. Its client's next request receives the error.
+    if (!isRenewable(session)) session.disconnect('forbidden');
+    else await session.applyRenewal(principal);
+    return true;
+  }
 }
 
 class ReauthorizationTimer implements WheelTimer {

@@ -12,6 +12,7 @@ import { listen } from './commands/listen/listen.ts';
 import { publish } from './commands/publish/publish.ts';
 import { top } from './commands/operate/top/top.ts';
 import { status } from './commands/operate/status.ts';
+import { reload } from './commands/reload.ts';
 import { revoke } from './commands/administration/revoke.ts';
 import { serve } from './commands/serve/serve.ts';
 import { subscriptionCommands } from './commands/subscriptions/commands.ts';
@@ -39,6 +40,7 @@ const commandsWithoutCompletion: readonly Command[] = [
   configCheck,
   configPrint,
   configReference,
+  reload,
   epochRenew,
 ];
 

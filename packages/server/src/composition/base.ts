@@ -5,6 +5,7 @@ import type { TransportStats } from '../streams/stream-parts.ts';
 import { createLogger } from '../operate/logger.ts';
 import { createMetrics, type Metrics } from '../operate/metrics.ts';
 import type { World } from '../operate/world.ts';
+import { Reloader } from './reloader.ts';
 import { Shutdown } from './shutdown.ts';
 
 /** The dependencies of all parts of a hub. They exist before the first part. */
@@ -18,16 +19,26 @@ export interface HubBase {
   /** The transports count here; the webhooks read it to give way to live events. */
   readonly stats: TransportStats;
   readonly shutdown: Shutdown;
+  /** Parts with live settings register here. */
+  readonly reloader: Reloader;
 }
 
 export function createBase(config: Config, world: World): HubBase {
+  const logger = createLogger(config.logging.level, config.logging.format);
+  const reloader = new Reloader(config, logger);
+  reloader.add(
+    ({ logging }) =>
+      () =>
+        void (logger.level = logging.level),
+  );
   return {
     config,
     world,
-    logger: createLogger(config.logging.level, config.logging.format),
+    logger,
     metrics: createMetrics(),
     wheel: new TimingWheel(),
     stats: { deliveries: transportCounts(), gaps: 0, stalled: 0 },
     shutdown: new Shutdown(),
+    reloader,
   };
 }

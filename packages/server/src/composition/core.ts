@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { Config } from '../config/parse.ts';
 import { eventTypesOf } from '../config/event-schema.ts';
 import { ChannelRules } from '../core/access/channel-rules.ts';
 import { withSystemRules } from '../core/access/system-rules.ts';
@@ -26,12 +27,12 @@ export interface CorePart {
 const INTERESTS_BYTES_MIN = 64 * 1024 * 1024;
 const INTEREST_BYTES_PER_CONNECTION = 8192;
 
-export function createCore({ config, world: { clock }, metrics }: HubBase, log: Log): CorePart {
+export function createCore({ config, world: { clock }, metrics, reloader }: HubBase, log: Log): CorePart {
   const { delivery, limits } = config;
-  const rules = new ChannelRules(withSystemRules(config.rules.map(channelRule)), channelSettings(config.defaults));
+  const rules = new ChannelRules(...channelRules(config));
   const feed = new Feed(log, {
     ...delivery,
-    interestsBytesMax: INTERESTS_BYTES_MIN + limits.connectionsMax * INTEREST_BYTES_PER_CONNECTION,
+    ...interestBounds(config),
     isLatestOnly: (channel) => rules.settingsFor(channel).retain === 'latest',
     isStored: (channel) => rules.settingsFor(channel).retain === 'history',
     allocate: (bytes) => Buffer.allocUnsafeSlow(bytes),
@@ -48,5 +49,19 @@ export function createCore({ config, world: { clock }, metrics }: HubBase, log: 
     fingerprint: (text) => createHash('sha256').update(text).digest('base64url'),
     onAppended: (durationMs) => metrics.observe('publishToDurable', durationMs),
   });
+  reloader.add((next) => () => {
+    rules.replace(...channelRules(next));
+    feed.reconfigure(interestBounds(next));
+    publisher.setLimits(next.limits);
+  });
   return { log, rules, eventTypes, feed, publisher };
+}
+
+/** The rules of a configuration, with those of the hub's own channels, and the defaults. */
+function channelRules({ rules, defaults }: Config): ConstructorParameters<typeof ChannelRules> {
+  return [withSystemRules(rules.map(channelRule)), channelSettings(defaults)];
+}
+
+function interestBounds({ limits: { connectionsMax } }: Config): { readonly interestsBytesMax: number } {
+  return { interestsBytesMax: INTERESTS_BYTES_MIN + connectionsMax * INTEREST_BYTES_PER_CONNECTION };
 }

@@ -12,14 +12,17 @@ import { assetPath, packageVersion } from '../platform/package-files.ts';
 import { healthRoutes, type Health } from '../operate/health-routes.ts';
 import type { GuardedFetch } from '../outgoing/guarded-fetch.ts';
 import { subscriptionRoutes } from '../subscriptions/http/routes.ts';
+import type { ReloadOutcome } from '../administration/reload-route.ts';
+import type { Config } from '../config/parse.ts';
+import type { Actor } from '../core/ports.ts';
 import type { HubBase } from './base.ts';
 import type { DialectService } from '../subscriptions/dialects/dialect-service.ts';
 import { statusReader } from './hub-status.ts';
 import { openDialects } from './dialects.ts';
-import { watchCertificate } from './listen.ts';
+import { reloadCertificate, watchCertificate } from './listen.ts';
 import { createTransports, type TransportNeeds, type TransportParts } from './transports.ts';
 import { subscriptionParts } from './subscription-parts.ts';
-import { httpSettings } from './transport-settings.ts';
+import { httpLimits, httpSettings } from './transport-settings.ts';
 
 /** The part of a hub that answers requests. */
 export interface HttpPart {
@@ -30,6 +33,8 @@ export interface HttpPart {
   /** `undefined` without TLS. */
   readonly certificate: TlsCertificate | undefined;
   readonly revoked: RevokedSessions;
+  /** Reads the configuration again, for this actor. */
+  readonly reload: (by: Actor) => Promise<ReloadOutcome>;
 }
 
 /** The parts that routes work with. */
@@ -37,11 +42,13 @@ export interface HttpNeeds extends TransportNeeds {
   readonly guardedFetch: GuardedFetch;
   /** Routes in addition to the hub's own. */
   readonly routes: readonly Route[];
+  /** Reads the configuration again. */
+  readonly loadConfig: () => Promise<Config>;
 }
 
 export async function openHttp(base: HubBase, needs: HttpNeeds): Promise<HttpPart> {
-  const { config, shutdown } = base;
-  const { engine, eventTypes, guardedFetch, identity, sessions } = needs;
+  const { config, shutdown, reloader } = base;
+  const { engine, eventTypes, guardedFetch, identity, sessions, loadConfig } = needs;
   const parts = createTransports(base, needs);
   const { audit } = identity.store;
   const subscriptions = subscriptionParts(config, { streams: parts.streams, engine, audit, eventTypes });
@@ -54,12 +61,14 @@ export async function openHttp(base: HubBase, needs: HttpNeeds): Promise<HttpPar
   const settings = await httpSettings(config);
   const health = healthOf(base, needs);
   const streams = streamHandlers(parts.streams);
+  const checkSessions = (): Promise<number> => parts.reauthorizer.checkAll(sessions);
+  const reload = (by: Actor): Promise<ReloadOutcome> => reloader.reload({ loadConfig, audit, checkSessions }, by);
   const routes: readonly Route[] = [
     ...streams.routes,
     ...publishRoutes(parts.publishing),
     ...healthRoutes({ ...health, metrics: base.metrics, document: () => openApiDocument(packageVersion(), routes) }),
     statusRoute(statusReader(base, { ...needs, ...health, certificate: () => certificate?.stats })),
-    ...administrationRoutes({ ...parts.streams, log: needs.log, ...identity.store, access: identity.access }),
+    ...administrationRoutes({ ...parts.streams, log: needs.log, ...identity.store, access: identity.access, reload }),
     ...subscriptionRoutes(subscriptions),
     ...dialects.routes,
     ...clientRoutes((name) => assetPath('client', name)),
@@ -82,8 +91,12 @@ export async function openHttp(base: HubBase, needs: HttpNeeds): Promise<HttpPar
   });
   const certificate = watchCertificate(config, settings.tls, server, base);
   shutdown.add('tasks', () => certificate?.close());
+  reloader.add((next) => () => {
+    frontend.setLimits(httpLimits(next));
+    return certificate === undefined ? [] : reloadCertificate(certificate, next);
+  });
   const revoked = disconnectOnRevocation(identity.authority, sessions);
-  return { parts, dialects, frontend, routes, certificate, revoked };
+  return { parts, dialects, frontend, routes, certificate, revoked, reload };
 }
 
 function healthOf(

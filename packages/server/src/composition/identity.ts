@@ -39,7 +39,7 @@ export function createConfiguredTokens(
 }
 
 export function openIdentityPart(
-  { config, world, logger, shutdown }: HubBase,
+  { config, world, logger, shutdown, reloader }: HubBase,
   storage: Storage,
   tokens: Tokens,
 ): IdentityPart {
@@ -50,6 +50,13 @@ export function openIdentityPart(
   const site = createSite(config.identity.site, { clock, chance: random.fraction, logger });
   shutdown.add('site', () => site.close());
   const access = config.access === 'rules' ? new AccessPolicy(config.rules, config.defaults) : undefined;
+  reloader.add((next) => {
+    const useKeys = tokens.prepare(next.identity.tokens);
+    return () => {
+      access?.replace(next.rules, next.defaults);
+      return useKeys() ? ['identity.tokens'] : [];
+    };
+  });
   const identifiers = [store.keys, ...tokens.identifiers, ...site.identifiers];
   const { revocations } = store;
   const authority =

@@ -42,6 +42,18 @@ export function watchCertificate(
   return certificate;
 }
 
+/**
+ * Reads the certificate at once, also from other files.
+ * @returns the changed settings
+ */
+export async function reloadCertificate(certificate: TlsCertificate, { tls }: Config): Promise<readonly string[]> {
+  const files = certificateFiles(tls);
+  if (files !== undefined) certificate.useFiles(files);
+  const { reloaded } = certificate.stats;
+  await certificate.reload();
+  return certificate.stats.reloaded > reloaded ? ['tls.certificateFile'] : [];
+}
+
 /** The host in the form of a URL. */
 function urlHost(listenAddress: string): string {
   const host = listenAddress.slice(0, listenAddress.lastIndexOf(':'));

@@ -1,3 +1,4 @@
+import type { ReloadOutcome } from '../administration/reload-route.ts';
 import type { Route } from '../auth/route.ts';
 import { drainSessions, finishRequests } from '../operate/drain.ts';
 import type { HubBase } from './base.ts';
@@ -17,8 +18,8 @@ export interface Hub {
    * Asks all clients to reconnect, paced over `drain.timeMs`, and finishes the requests in flight.
    */
   drain(): Promise<void>;
-  /** Checks at once for a new certificate. */
-  reloadCertificate(): Promise<void>;
+  /** Reads the configuration again, and the certificates and keys that it names. Never rejects. */
+  reload(): Promise<ReloadOutcome>;
   /** Ends the remaining work and closes the log. */
   close(): Promise<void>;
 }
@@ -31,11 +32,16 @@ export interface RunningParts extends SessionPart {
 }
 
 export function runningHub(
-  { config, world: { random }, logger, shutdown }: HubBase,
-  { http: { frontend, routes, certificate }, sessions, presence, address: { url, port }, firstKey }: RunningParts,
+  { config, world: { random }, logger, shutdown, reloader }: HubBase,
+  { http: { frontend, routes, reload }, sessions, presence, address: { url, port }, firstKey }: RunningParts,
 ): Hub {
   const { server } = frontend;
-  const { timeMs } = config.drain;
+  let { timeMs } = config.drain;
+  reloader.add(
+    ({ drain }) =>
+      () =>
+        void (timeMs = drain.timeMs),
+  );
   let closing: Promise<void> | undefined;
   return {
     url,
@@ -50,9 +56,7 @@ export function runningHub(
       server.closeIdleConnections();
       await Promise.all([drainSessions(sessions, timeMs, random.fraction), finishRequests(server, timeMs)]);
     },
-    async reloadCertificate() {
-      await certificate?.reload();
-    },
+    reload: () => reload({ kind: 'operator' }),
     close() {
       closing ??= shutdown.close().then(() => logger.info({ url }, 'closed'));
       return closing;

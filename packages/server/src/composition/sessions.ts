@@ -1,5 +1,5 @@
 import { Sessions } from '../auth/sessions.ts';
-import { openPresence } from '../presence/open-presence.ts';
+import { membersBytesMax, openPresence } from '../presence/open-presence.ts';
 import type { PresenceTask } from '../presence/presence-task.ts';
 import type { Storage } from '../storage/open-storage.ts';
 import type { HubBase } from './base.ts';
@@ -12,7 +12,7 @@ export interface SessionPart {
 }
 
 export function openSessions(
-  { config, world: { clock, random }, wheel, logger, shutdown }: HubBase,
+  { config, world: { clock, random }, wheel, logger, shutdown, reloader }: HubBase,
   storage: Storage,
   core: CorePart,
 ): SessionPart {
@@ -20,6 +20,11 @@ export function openSessions(
   const sessions = new Sessions(random);
   const presence = openPresence(config, () => storage.openPresence(), { publisher, log, clock, wheel, logger });
   sessions.listen(presence);
+  reloader.add(
+    ({ limits }) =>
+      () =>
+        presence.setMembersBytesMax(membersBytesMax(limits)),
+  );
   shutdown.add('announcements', () => presence.freeze());
   shutdown.add('connections', () => {
     for (const session of sessions.each()) session.destroy();

@@ -19,7 +19,7 @@ export interface Tasks {
 const IDENTITY_UPKEEP_MS = 1000;
 
 export function openTasks(
-  { config: { storage }, world: { clock, speed }, logger, metrics, wheel, shutdown }: HubBase,
+  { config: { storage }, world: { clock, speed }, logger, metrics, wheel, shutdown, reloader }: HubBase,
   { log, feed, rules }: { readonly log: Log; readonly feed: Feed; readonly rules: ChannelRules },
   identity: Pick<IdentityPart, 'store' | 'tokens'>,
 ): Tasks {
@@ -32,6 +32,7 @@ export function openTasks(
     onError: (error) => logger.error({ error: String(error) }, 'retention: removal of expired events failed, retrying'),
   });
   shutdown.add('tasks', () => retention.close());
+  reloader.add(() => () => retention.onRulesChanged());
   const scrub = new ScrubTask({
     ...storage,
     log,

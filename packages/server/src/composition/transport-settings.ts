@@ -8,16 +8,21 @@ import { readCertificatePair, type CertificateFiles } from '../http/tls-certific
 
 /** The settings of the HTTP server. Reads the certificate, if there is one. */
 export async function httpSettings(config: Config): Promise<HttpSettings> {
-  const { limits, localPages, publicUrl, tls, lab } = config;
+  const { localPages, publicUrl, tls, lab } = config;
   const files = certificateFiles(tls);
   return {
-    ...limits,
-    connectionsPerPublicAddressMax: isReachedByPublicAddresses(config) ? limits.connectionsPerPublicAddressMax : null,
+    ...httpLimits(config),
     // These features are open to every client because only this machine can reach them.
     loopbackHostsOnly: trustsLoopback(config) || lab.enabled || localPages !== 'none',
     publicHost: publicUrl === null ? undefined : new URL(publicUrl).hostname,
     tls: files === undefined ? undefined : { ...tls, ...(await readCertificatePair(files)) },
   };
+}
+
+/** The limits of connections and requests. */
+export function httpLimits(config: Config): Config['limits'] {
+  const { limits } = config;
+  return isReachedByPublicAddresses(config) ? limits : { ...limits, connectionsPerPublicAddressMax: null };
 }
 
 /**

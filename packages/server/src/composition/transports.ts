@@ -1,8 +1,9 @@
+import type { Config } from '../config/parse.ts';
 import { ByteBudget } from '../core/primitives/byte-budget.ts';
 import { ticksOf } from '../core/primitives/timing-wheel.ts';
 import type { AuthParts } from '../auth/auth-parts.ts';
 import type { RequestParts } from '../auth/authorized-request.ts';
-import { ConnectionQuota } from '../auth/connection-quota.ts';
+import { ConnectionQuota, type ConnectionQuotaLimits } from '../auth/connection-quota.ts';
 import { Reauthorizer } from '../auth/reauthorizer.ts';
 import { RefusalLog, type Refusal } from '../auth/refusal-log.ts';
 import { TrustedProxies } from '../http/client-address.ts';
@@ -28,6 +29,8 @@ export interface TransportParts {
   readonly streams: StreamParts;
   readonly publishing: PublishParts;
   readonly frontend: FrontendParts;
+  /** Checks live sessions again. */
+  readonly reauthorizer: Reauthorizer;
 }
 
 /** The parts that they are made of. */
@@ -39,17 +42,23 @@ export interface TransportNeeds extends CorePart, SessionPart {
 }
 
 export function createTransports(base: HubBase, needs: TransportNeeds): TransportParts {
-  const { config, world, wheel, stats, logger } = base;
+  const { config, world, wheel, stats, logger, reloader } = base;
   const { log, feed, publisher, sessions, presence, engine } = needs;
   const { limits, identity, subscriptions } = config;
   const settings = streamSettings(config);
   const auth = createAuth(base, needs);
   const { originPolicy, refusalLog, trustedProxies } = auth;
-  // A client may always send one body.
-  const clientBytesMax = Math.max(limits.clientBodiesBytesMax, limits.bodyBytesMax);
-  const body = { wheel, bodyBudget: new ByteBudget(limits.bodiesBytesMax, clientBytesMax), settings: limits };
-  if (auth.authority.validUntil !== undefined)
-    sessions.listen(new Reauthorizer(auth, ticksOf(identity.site.consentSecondsMin * 1000)));
+  const body = { wheel, bodyBudget: new ByteBudget(...bodyBounds(limits)), settings: { ...limits } };
+  const publishing = { publisher, feed, body, batchEventsMax: limits.batchEventsMax };
+  const reauthorizer = new Reauthorizer(auth, ticksOf(identity.site.consentSecondsMin * 1000));
+  if (auth.authority.validUntil !== undefined) sessions.listen(reauthorizer);
+  reloader.add((next) => () => {
+    // All requests share these objects, so each sees the new values.
+    Object.assign(settings, streamSettings(next));
+    Object.assign(body.settings, next.limits);
+    body.bodyBudget.resize(...bodyBounds(next.limits));
+    publishing.batchEventsMax = next.limits.batchEventsMax;
+  });
   const cacheHeaders = new CacheHeaders(world.random, {
     ...config.delivery,
     credentialHeaders: identity.site.headers,
@@ -77,7 +86,8 @@ export function createTransports(base: HubBase, needs: TransportNeeds): Transpor
       publisher,
       openPulls: (session) => new WebSocketPulls(pulls, session),
     },
-    publishing: { publisher, feed, body, batchEventsMax: limits.batchEventsMax },
+    publishing,
+    reauthorizer,
     frontend: {
       originPolicy,
       refusalLog,
@@ -90,24 +100,39 @@ export function createTransports(base: HubBase, needs: TransportNeeds): Transpor
   };
 }
 
+/** The bytes of all bodies, and the share of a client, who may always send one body. */
+function bodyBounds({ bodiesBytesMax, clientBodiesBytesMax, bodyBytesMax }: Config['limits']): [number, number] {
+  return [bodiesBytesMax, Math.max(clientBodiesBytesMax, bodyBytesMax)];
+}
+
 function createAuth(
-  { config, world: { clock }, wheel, logger }: HubBase,
+  { config, world: { clock }, wheel, logger, reloader }: HubBase,
   { sessions, identity: { authority }, refused }: TransportNeeds,
 ): AuthParts {
-  const { limits, identity, trustedProxies } = config;
+  const { identity, trustedProxies } = config;
+  const originPolicy = new OriginPolicy(config.allowedOrigins, identity.site.headers, config.localPages);
+  const connectionQuota = new ConnectionQuota(sessions, quotaLimits(config));
+  reloader.add((next) => () => {
+    originPolicy.setAllowedOrigins(next.allowedOrigins);
+    connectionQuota.setLimits(quotaLimits(next));
+  });
   return {
     authority,
     clock,
     wheel,
     logger,
-    originPolicy: new OriginPolicy(config.allowedOrigins, identity.site.headers, config.localPages),
+    originPolicy,
     trustedProxies: new TrustedProxies(trustedProxies, config.forwardedHeader),
-    connectionQuota: new ConnectionQuota(sessions, {
-      ...limits,
-      // Without trusted proxies the address is that of the connection, which has its own limit.
-      connectionsPerPublicAddressMax: trustedProxies.length > 0 ? limits.connectionsPerPublicAddressMax : null,
-    }),
+    connectionQuota,
     refusalLog: new RefusalLog(logger, refused),
     settings: authSettings(config),
+  };
+}
+
+function quotaLimits({ limits, trustedProxies }: Config): ConnectionQuotaLimits {
+  return {
+    ...limits,
+    // Without trusted proxies the address is that of the connection, which has its own limit.
+    connectionsPerPublicAddressMax: trustedProxies.length > 0 ? limits.connectionsPerPublicAddressMax : null,
   };
 }

@@ -55,6 +55,7 @@ const TAIL_CHANNELS_MAX = 20_000;
 export class Feed {
   readonly #log: Log;
   readonly #options: FeedOptions;
+  #interestsBytesMax: number;
   readonly #tail: Tail;
   readonly #reads: LogReader;
   readonly #cache = new BatchCache(BATCH_CACHE_BYTES_MAX);
@@ -67,6 +68,7 @@ export class Feed {
   constructor(log: Log, options: FeedOptions) {
     this.#log = log;
     this.#options = options;
+    this.#interestsBytesMax = options.interestsBytesMax ?? Infinity;
     this.#reads = new LogReader(log, this.stats, options.logReadsConcurrentMax);
     this.#tail = new Tail(
       { bytesMax: options.tailBytesMax, channelsMax: TAIL_CHANNELS_MAX, isLatestOnly: options.isLatestOnly },
@@ -108,8 +110,8 @@ export class Feed {
    * @throws PolycastError `overloaded` when interests with readers would exceed `interestsBytesMax`
    */
   checkCapacity(interest: Interest): void {
-    const { interestsBytesMax = Infinity } = this.#options;
-    if (interest.readers.length > 0 || this.#interests.liveBytes + interest.bytes <= interestsBytesMax) return;
+    const { liveBytes } = this.#interests;
+    if (interest.readers.length > 0 || liveBytes + interest.bytes <= this.#interestsBytesMax) return;
     throw new PolycastError(
       'overloaded',
       'The hub has reached its limit of different channels and patterns of readers.',
@@ -229,6 +231,13 @@ export class Feed {
    */
   isRecent(after: Position, sinceMs: number): boolean {
     return this.#tail.isNewerThan(after, sinceMs);
+  }
+
+  /** Applies changed rules and another bound. Readers that are behind read on. */
+  reconfigure({ interestsBytesMax = Infinity }: Pick<FeedOptions, 'interestsBytesMax'>): void {
+    this.#interestsBytesMax = interestsBytesMax;
+    this.#tail.refreshChannels();
+    this.#cache.clear();
   }
 
   /**

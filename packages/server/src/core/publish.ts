@@ -65,19 +65,12 @@ export type PublishResult =
     }
   | { readonly ok: false; readonly error: PolycastError };
 
-export interface PublisherOptions {
+/** The limits of publishing that can change while the hub runs. */
+export interface PublishLimits {
   /**
    * Bytes of accepted events that are not yet durable, at most. An empty queue accepts any append.
    */
   readonly appendQueueBytesMax: number;
-  /** Encodes as UTF-8. */
-  readonly encode: (text: string) => Uint8Array;
-  /** A digest without known collisions. */
-  readonly fingerprint: (text: string) => string;
-  /** Called with the duration of each append, in milliseconds. */
-  readonly onAppended: (durationMs: number) => void;
-  /** The catalogue of event types, for channels with a rule that checks events against it. */
-  readonly eventTypes?: Pick<EventTypes, 'refusal'>;
   /** The log's limit of channels. Without it clients may create any number. */
   readonly channelsMax?: number;
   /** The share of the channels that clients may use. The rest is for servers. */
@@ -86,6 +79,17 @@ export interface PublisherOptions {
   readonly clientPublishRatePerSecond?: number | null;
   /** The burst of this rate. `null`: the events of two seconds. */
   readonly clientPublishBurst?: number | null;
+}
+
+export interface PublisherOptions extends PublishLimits {
+  /** Encodes as UTF-8. */
+  readonly encode: (text: string) => Uint8Array;
+  /** A digest without known collisions. */
+  readonly fingerprint: (text: string) => string;
+  /** Called with the duration of each append, in milliseconds. */
+  readonly onAppended: (durationMs: number) => void;
+  /** The catalogue of event types, for channels with a rule that checks events against it. */
+  readonly eventTypes?: Pick<EventTypes, 'refusal'>;
 }
 
 /** Counters since the publisher was created. */
@@ -108,9 +112,10 @@ export class Publisher {
   readonly #clock: Clock;
   readonly #options: PublisherOptions;
   /** The number of channels from which on clients cannot create another one. */
-  readonly #clientChannelsMax: number;
-  readonly #clientRate: number | undefined;
-  readonly #clientBurst: number;
+  #clientChannelsMax = Infinity;
+  #clientRate: number | undefined;
+  #clientBurst = 0;
+  #queuedBytesMax = 0;
   readonly #buckets = new TokenBuckets();
   #queuedBytes = 0;
   /** The number of channels in the log, at most `CHANNEL_COUNT_MAX_AGE_MS` old. */
@@ -123,10 +128,16 @@ export class Publisher {
     this.#rules = rules;
     this.#clock = clock;
     this.#options = options;
-    const { channelsMax = Infinity, clientChannelsPercent = 100 } = options;
+    this.setLimits(options);
+  }
+
+  /** The next publish obeys these limits. */
+  setLimits(limits: PublishLimits): void {
+    const { channelsMax = Infinity, clientChannelsPercent = 100 } = limits;
     this.#clientChannelsMax = Math.floor((channelsMax * clientChannelsPercent) / 100);
-    this.#clientRate = options.clientPublishRatePerSecond ?? undefined;
-    this.#clientBurst = options.clientPublishBurst ?? defaultBurst(this.#clientRate);
+    this.#clientRate = limits.clientPublishRatePerSecond ?? undefined;
+    this.#clientBurst = limits.clientPublishBurst ?? defaultBurst(this.#clientRate);
+    this.#queuedBytesMax = limits.appendQueueBytesMax;
   }
 
   get queuedBytes(): number {
@@ -167,7 +178,7 @@ export class Publisher {
   }
 
   #append(records: readonly PreparedRecord[], bytes: number): Promise<readonly PublishResult[]> {
-    if (this.#queuedBytes > 0 && this.#queuedBytes + bytes > this.#options.appendQueueBytesMax) {
+    if (this.#queuedBytes > 0 && this.#queuedBytes + bytes > this.#queuedBytesMax) {
       this.stats.refused += records.length;
       return Promise.resolve(
         repeatError(

@@ -207,3 +207,20 @@ test('a trim removes the oldest by number, bytes and age', () => {
     ]),
   ).toEqual([]);
 });
+
+test('a channel whose rule changes between one value and a history loses no event', () => {
+  let latest = 'a';
+  const tail = new Tail({ bytesMax: 5 * EVENT_BYTES, channelsMax: 10, isLatestOnly: (name) => name === latest }, 0);
+  for (let position = 1; position <= 6; position++) tail.push(record(position, position % 2 === 0 ? 'a' : 'b'));
+  expect(positions(tail, interest('a'), 1)).toEqual([6]);
+  latest = 'b';
+  tail.refreshChannels();
+  tail.assertInvariants();
+  expect([positions(tail, interest('a'), 1), positions(tail, interest('b'), 1)]).toEqual([[2, 4, 6], [5]]);
+  for (let position = 7; position <= 12; position++) tail.push(record(position, position % 2 === 0 ? 'a' : 'b'));
+  tail.assertInvariants();
+  expect([positions(tail, interest('a'), 7), positions(tail, interest('>'), 7)]).toEqual([
+    [8, 10, 12],
+    [8, 10, 11, 12],
+  ]);
+});

@@ -49,7 +49,7 @@ const SEEK_CHANNELS_MAX = 16;
 
 interface ChannelTail {
   readonly records: RecordDeque;
-  readonly latestOnly: boolean;
+  latestOnly: boolean;
   /** All events of the channel after this position are in `records`. */
   completeFrom: Position;
   /**
@@ -205,6 +205,28 @@ export class Tail {
         channel.completeFrom = Math.max(channel.completeFrom, position);
         this.#removedThrough = Math.max(this.#removedThrough, position);
       }
+    }
+  }
+
+  /**
+   * Asks again which channels hold one value. Call it after the rules changed. The list of all
+   * events still has replaced values, so a channel with a history again is complete.
+   */
+  refreshChannels(): void {
+    const rebuilt = new Map<string, ChannelTail>();
+    for (const [name, channel] of this.#channels) {
+      const latestOnly = this.#options.isLatestOnly(name);
+      if (channel.latestOnly === latestOnly) continue;
+      const newest = channel.records.newest();
+      channel.latestOnly = latestOnly;
+      channel.records.clear();
+      if (!latestOnly) rebuilt.set(name, channel);
+      else if (newest !== undefined) channel.records.push(newest);
+    }
+    if (rebuilt.size === 0) return;
+    for (const record of this.#records) {
+      const channel = rebuilt.get(record.channel);
+      if (channel !== undefined && record.position > channel.removedThrough) channel.records.push(record);
     }
   }
 

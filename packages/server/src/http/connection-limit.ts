@@ -11,29 +11,41 @@ import { SocketLimit } from './sockets/socket-limit.ts';
  */
 const REFUSED_CONNECTIONS_MAX = 256;
 
+type ConnectionLimits = Pick<
+  HttpSettings,
+  'connectionsMax' | 'socketsPerAddressMax' | 'connectionsPerPublicAddressMax'
+>;
+
 /**
  * Bounds the connections of the server and of each address. The first request of a connection
  * beyond the limit receives the error, and the connection is closed.
  */
 export class ConnectionLimit {
   readonly #server: Server;
-  readonly #connectionsMax: number;
-  readonly #socketLimit: SocketLimit | undefined;
+  readonly #proxies: TrustedProxies;
+  #connectionsMax = 0;
+  #socketLimit: SocketLimit | undefined;
   readonly #refusals = new WeakMap<Duplex, PolycastError>();
   #hasRefusals = false;
   /** An upper bound of the open connections, based on the server's last count. */
   #countBound = 0;
 
-  constructor(server: Server, proxies: TrustedProxies, settings: HttpSettings) {
-    const { connectionsMax, socketsPerAddressMax, connectionsPerPublicAddressMax } = settings;
+  constructor(server: Server, proxies: TrustedProxies, limits: ConnectionLimits) {
     this.#server = server;
+    this.#proxies = proxies;
+    this.setLimits(limits);
+    server.on('connection', (socket) => this.#socketLimit?.add(socket));
+  }
+
+  /** The next connection obeys these limits. Open connections stay. */
+  setLimits({ connectionsMax, socketsPerAddressMax, connectionsPerPublicAddressMax }: ConnectionLimits): void {
     this.#connectionsMax = connectionsMax;
-    server.maxConnections = connectionsMax + REFUSED_CONNECTIONS_MAX;
-    const countMax = socketsPerAddressMax ?? connectionsPerPublicAddressMax;
-    if (countMax === null) return;
-    const limit = new SocketLimit(countMax, proxies, socketsPerAddressMax === null);
-    this.#socketLimit = limit;
-    server.on('connection', (socket) => limit.add(socket));
+    this.#server.maxConnections = connectionsMax + REFUSED_CONNECTIONS_MAX;
+    const countMax = socketsPerAddressMax ?? connectionsPerPublicAddressMax ?? Infinity;
+    const isPublicOnly = socketsPerAddressMax === null;
+    if (this.#socketLimit !== undefined) return this.#socketLimit.setLimit(countMax, isPublicOnly);
+    if (countMax === Infinity) return;
+    this.#socketLimit = new SocketLimit(countMax, this.#proxies, isPublicOnly);
   }
 
   /** The number of open connections. */

@@ -71,6 +71,7 @@ export class HttpFrontend {
   /** Responses that clients have not read yet. */
   readonly unreadResponses: UnreadResponses;
   readonly #parts: FrontendParts;
+  readonly #settings: HttpSettings;
   readonly #handlers: RequestHandlers;
   readonly #origins: OriginPolicy;
   readonly #router = new Router<RegisteredRoute>();
@@ -78,9 +79,11 @@ export class HttpFrontend {
   readonly #connectionLimit: ConnectionLimit;
   readonly #hostCheck: HostCheck;
   readonly #strictTransportHeader: readonly string[];
+  readonly #http2Settings: Http2Settings;
 
   constructor(parts: FrontendParts, settings: HttpSettings, handlers: RequestHandlers) {
     this.#parts = parts;
+    this.#settings = { ...settings };
     this.#handlers = handlers;
     this.#strictTransportHeader = createStrictTransportHeader(settings.tls?.hstsMaxAgeSeconds ?? 0);
     this.#origins = parts.originPolicy;
@@ -103,7 +106,8 @@ export class HttpFrontend {
       keepAlive.track(socket);
       this.#addConnection(socket);
     });
-    this.http2 = new Http2Connections(parts, http2Settings(settings), ({ request, response }) =>
+    this.#http2Settings = http2Settings(settings);
+    this.http2 = new Http2Connections(parts, this.#http2Settings, ({ request, response }) =>
       this.#handleRequest(request, response, undefined),
     );
     if (settings.tls?.http2 === true)
@@ -128,10 +132,18 @@ export class HttpFrontend {
     );
     this.server.on('drop', () =>
       parts.logger.warn(
-        { limit: settings.connectionsMax },
+        { limit: this.#settings.connectionsMax },
         'http: connection refused, limits.connectionsMax is reached',
       ),
     );
+  }
+
+  /** The next connection and response obey these limits. */
+  setLimits(limits: LiveHttpLimits): void {
+    Object.assign(this.#settings, limits);
+    this.unreadResponses.bytesMax = limits.answersBytesMax;
+    this.#connectionLimit.setLimits(this.#settings);
+    Object.assign(this.#http2Settings, http2Settings(this.#settings));
   }
 
   /** Refuses new publishes and new readers from now on. */
@@ -289,7 +301,15 @@ export class HttpFrontend {
   }
 }
 
-function http2Settings(settings: HttpSettings): ConstructorParameters<typeof Http2Connections>[1] {
+/** The limits that can change while the hub runs. */
+export type LiveHttpLimits = Pick<
+  HttpSettings,
+  'connectionsMax' | 'answersBytesMax' | 'socketsPerAddressMax' | 'connectionsPerPublicAddressMax'
+>;
+
+type Http2Settings = ConstructorParameters<typeof Http2Connections>[1];
+
+function http2Settings(settings: HttpSettings): Http2Settings {
   return {
     streamsMax: settings.http2StreamsMax,
     resetsPerSecondMax: settings.http2ResetsPerSecondMax,

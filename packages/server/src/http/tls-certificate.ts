@@ -42,7 +42,7 @@ export class TlsCertificate implements WheelTimer {
   placedTick = 0;
   placedIndex = 0;
   readonly #server: Pick<Server, 'setSecureContext'>;
-  readonly #files: CertificateFiles;
+  #files: CertificateFiles;
   readonly #logger: Logger;
   #lastRead: CertificatePair;
   #expiresMs: number;
@@ -83,6 +83,11 @@ export class TlsCertificate implements WheelTimer {
 
   onTimer(): void {
     void this.reload().then(() => this.#schedule?.wheel.schedule(this, this.#schedule.ticks));
+  }
+
+  /** Reads other files from now on. */
+  useFiles(files: CertificateFiles): void {
+    this.#files = files;
   }
 
   /** Reads the files and applies a new pair. Never throws: an error is counted and logged once. */

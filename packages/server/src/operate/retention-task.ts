@@ -50,6 +50,11 @@ export class RetentionTask {
     this.#timer.unref();
   }
 
+  /** The next sweep trims all channels, because other rules may hold for them. */
+  onRulesChanged(): void {
+    this.#fullSweepAtMs = 0;
+  }
+
   /** Stops after the step in progress. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -63,7 +68,8 @@ export class RetentionTask {
     const { unavailable, head } = log.state;
     if (unavailable !== undefined && unavailable !== 'log_full') return;
     const nowMs = clock.nowMs();
-    const isFull = nowMs >= this.#fullSweepAtMs || nowMs < this.#fullSweepAtMs - FULL_SWEEP_EVERY_MS;
+    const fullSweepAtMs = this.#fullSweepAtMs;
+    const isFull = nowMs >= fullSweepAtMs || nowMs < fullSweepAtMs - FULL_SWEEP_EVERY_MS;
     let after = '';
     while (!this.#closed) {
       const states = await log.channels({
@@ -76,7 +82,8 @@ export class RetentionTask {
       if (last === undefined || states.length < CHANNELS_PER_STEP) break;
       after = last.channel;
     }
-    if (isFull) this.#fullSweepAtMs = nowMs + FULL_SWEEP_EVERY_MS;
+    // The rules may have changed during the sweep.
+    if (isFull && this.#fullSweepAtMs === fullSweepAtMs) this.#fullSweepAtMs = nowMs + FULL_SWEEP_EVERY_MS;
     this.#sweptThrough = head;
   }
 

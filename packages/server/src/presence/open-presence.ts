@@ -37,13 +37,18 @@ export function openPresence(
       pollGraceMs: presence.pollSeconds * 1000,
       newChannelsPerSecond: NEW_CHANNELS_PER_SECOND,
       newChannelsBurst: NEW_CHANNELS_BURST,
-      membersBytesMax: MEMBERS_BYTES_MIN + limits.connectionsMax * MEMBERS_BYTES_PER_CONNECTION,
+      membersBytesMax: membersBytesMax(limits),
       userMembersBytesMax: USER_MEMBERS_BYTES_MAX,
       infosBytesMax: INFOS_BYTES_MAX,
     },
     isTracked: (channel) => defaults.presence !== undefined || patterns.some((pattern) => matches(pattern, channel)),
     store: isUsed ? openStore() : NO_PRESENCE_STORE,
   });
+}
+
+/** The bound on the memory of members. */
+export function membersBytesMax({ connectionsMax }: PresenceConfiguration['limits']): number {
+  return MEMBERS_BYTES_MIN + connectionsMax * MEMBERS_BYTES_PER_CONNECTION;
 }
 
 /**

@@ -96,6 +96,11 @@ export class PresenceTask implements WheelTimer, PresenceView {
     this.#wake();
   }
 
+  /** Sets another bound on the memory of members. */
+  setMembersBytesMax(bytesMax: number): void {
+    this.#presence.setMembersBytesMax(bytesMax);
+  }
+
   /** Stops publishing. Later changes would describe the hub's shutdown, not its users. */
   freeze(): void {
     this.#isFrozen = true;

@@ -21,16 +21,18 @@ const tls = {
     form: 'path of a PEM file or null',
     doc: 'The certificate with its chain. With it and `tls.keyFile`, the hub serves https and wss only.',
     why: 'Most hubs run behind a proxy that terminates TLS.',
+    live: 'between_values',
   }),
   keyFile: field(z.string().min(1).nullable().default(null), {
     form: 'path of a PEM file or null',
     doc: 'The private key of `tls.certificateFile`. Set both or neither.',
     why: 'The same as for the certificate.',
+    live: 'between_values',
   }),
   reloadIntervalMs: integerField(
     { unit: 'milliseconds', min: 100, max: 86_400_000, default: 10_000 },
     {
-      doc: 'How often the hub reads both files. When they have changed and match, new connections use the new certificate. SIGHUP makes the hub read them immediately.',
+      doc: 'How often the hub reads both files. When they have changed and match, new connections use the new certificate. A reload makes the hub read them immediately.',
       why: 'Two small reads. Polling also works where file notifications do not: on network disks and with replaced symbolic links.',
     },
   ),
@@ -91,6 +93,7 @@ const drain = {
     {
       doc: 'After SIGTERM the hub closes its sessions evenly over this time, and then exits.',
       why: "50,000 clients reconnect at 5,000 a second, and 20 s of Kubernetes' 30 s are left.",
+      live: true,
     },
   ),
 };
@@ -99,6 +102,7 @@ const logging = {
   level: choiceField(['debug', 'info', 'warn', 'error', 'silent'], 'info', {
     doc: 'The lowest level of messages that the hub logs.',
     why: 'Starts, stops and problems, but no line per request.',
+    live: true,
   }),
   format: choiceField(['json', 'pretty'], 'json', {
     doc: '`json`: one JSON object per line. `pretty`: text for people. `polycast dev` uses `pretty`.',
@@ -150,6 +154,7 @@ export const configSchema = z.strictObject({
     form: 'list of origins (`https://shop.example`, `https://*.shop.example` for all sub-domains), or `["*"]`',
     doc: "Pages of these origins may read and publish from a browser, also with their visitors' cookies. With `*`, pages of all other origins may too, but without cookies. Pages served from the hub's own address always may.",
     why: 'Same origin only. Otherwise any page that somebody visits could use a hub on their machine.',
+    live: true,
   }),
   localPages: choiceField(['none', 'loopback', 'files'], 'none', {
     doc: "Pages of the same machine that are allowed in addition to `allowedOrigins`. `loopback`: pages of `localhost`, `*.localhost`, `127.0.0.1` and `[::1]` at any port, with their visitors' cookies. `files`: also pages opened from a file, which may only read and publish events. Requires a loopback `listen`. `polycast dev` uses `files`.",

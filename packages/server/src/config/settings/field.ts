@@ -9,6 +9,11 @@ export interface FieldDoc {
   readonly doc: string;
   /** The reason for the default. */
   readonly why: string;
+  /**
+   * Whether a reload applies a new value without a restart. `between_values`: only from one value
+   * to another, and not from or to null. Absent: a change needs a restart.
+   */
+  readonly live?: boolean | 'between_values';
 }
 
 /** The documentation of every field, by its schema. */
@@ -21,7 +26,7 @@ interface NumberOptions {
   readonly default: number;
 }
 
-type FieldTexts = Pick<FieldDoc, 'doc' | 'why'>;
+type FieldTexts = Pick<FieldDoc, 'doc' | 'why' | 'live'>;
 
 /** A whole number with its bounds. */
 export function integerField(

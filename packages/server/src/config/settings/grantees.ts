@@ -19,7 +19,7 @@ function grantees(doc: string, why: string): Grantees {
     granteeSchema.transform((grantee) => [grantee]),
     z.array(granteeSchema).min(1).max(20),
   ]);
-  return field(some.optional(), { form: FORM, doc, why });
+  return field(some.optional(), { form: FORM, doc, why, live: true });
 }
 
 const FORM =

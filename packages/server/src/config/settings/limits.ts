@@ -10,6 +10,7 @@ export const limits = {
     {
       doc: 'The maximum number of connections. Further ones get `503 overloaded` and are closed.',
       why: 'About 300 MB, at 6 kB for each idle connection. Raise it together with `ulimit -n`. The hub also refuses in an orderly way when that limit is reached.',
+      live: true,
     },
   ),
   connectionsPerUserMax: integerOrNullField(
@@ -17,6 +18,7 @@ export const limits = {
     {
       doc: 'The maximum number of concurrent streams and waiting polls of one user. One more gets `429 too_many_connections`. Servers with a key are exempt.',
       why: 'A person with three devices and thirty tabs is well below it, and a script that leaks connections is not.',
+      live: true,
     },
   ),
   connectionsPerAddressMax: integerOrNullField(
@@ -24,6 +26,7 @@ export const limits = {
     {
       doc: 'The maximum number of concurrent streams and waiting polls from one address (IPv6: one /64). One more gets `429 too_many_connections`. Servers with a key are exempt. Behind a proxy, set `trustedProxies` first.',
       why: 'No limit, because an office or a mobile network has one address, and so has a proxy that is not in `trustedProxies`.',
+      live: true,
     },
   ),
   socketsPerAddressMax: integerOrNullField(
@@ -31,6 +34,7 @@ export const limits = {
     {
       doc: 'The maximum number of TCP connections of one address (IPv6: one /64), with or without a request. On the next 16 connections, the first request gets `429 too_many_connections`; the hub closes further ones immediately. Proxies in `trustedProxies` are exempt.',
       why: 'No limit, as for `connectionsPerAddressMax`. If you set it, leave room: a browser holds up to six connections, also between polls, and servers with a key count too.',
+      live: true,
     },
   ),
   connectionsPerPublicAddressMax: integerOrNullField(
@@ -38,6 +42,7 @@ export const limits = {
     {
       doc: 'The maximum number of TCP connections of one public address (IPv6: one /64) if `limits.socketsPerAddressMax` is not set. Behind `trustedProxies`, the maximum number of streams and waiting polls if `limits.connectionsPerAddressMax` is not set. Loopback, private and link-local addresses and trusted proxies are exempt. Beyond it: `429 too_many_connections`.',
       why: 'A tenth of `limits.connectionsMax`: it takes ten addresses to fill the hub, and an office of a thousand people stays below. Private addresses belong to proxies, containers and load tests. Raise it where mobile networks put many users behind one address; null means no limit.',
+      live: true,
     },
   ),
   webSocketEntryTimeoutMs: integerField(
@@ -45,6 +50,7 @@ export const limits = {
     {
       doc: 'How long a WebSocket without known identity may stay open without a channel. Then the hub closes it with 4408. Authentication, a subscription or a publish is enough to stay open.',
       why: 'A client that connects to authenticate does so within a round trip or two. One that stays silent for half a minute only takes room.',
+      live: true,
     },
   ),
   clientPublishRatePerSecond: integerOrNullField(
@@ -52,6 +58,7 @@ export const limits = {
     {
       doc: 'The maximum long-term rate of events that one user may publish on all channels together; where anyone may publish, it applies per address. Beyond it: `429 rate_limited`. Servers with a key are exempt.',
       why: 'Five channels at the full `userPublishRatePerSecond`.',
+      live: true,
     },
   ),
   clientPublishBurst: integerOrNullField(
@@ -59,6 +66,7 @@ export const limits = {
     {
       doc: 'The maximum burst above `limits.clientPublishRatePerSecond`. null: as many events as in two seconds.',
       why: 'As for `userPublishBurst`.',
+      live: true,
     },
   ),
   headerBytesMax: integerField(
@@ -80,6 +88,7 @@ export const limits = {
     {
       doc: 'The maximum size of a body that the hub reads as a whole. Beyond it: `413 body_too_large`. The hub reads NDJSON line by line, without this limit.',
       why: 'A batch of 10,000 events of 1.6 KiB. Send larger loads as NDJSON, which needs no memory.',
+      live: true,
     },
   ),
   bodiesBytesMax: integerField(
@@ -87,6 +96,7 @@ export const limits = {
     {
       doc: 'The memory for all bodies that are being read and did not arrive in one piece. Beyond it: `503 overloaded`.',
       why: 'Sixteen of the longest bodies at a time. Without it, a client with many connections and unfinished bodies could fill the memory.',
+      live: true,
     },
   ),
   clientBodiesBytesMax: integerField(
@@ -94,6 +104,7 @@ export const limits = {
     {
       doc: 'The share of `limits.bodiesBytesMax` for one user, or for one address without a known user. Beyond it: `503 overloaded`. All users and addresses together may use three quarters. Servers with a key are exempt.',
       why: 'Two of the longest bodies. Otherwise sixteen unfinished bodies could block all senders for `limits.bodyTimeoutMs`.',
+      live: true,
     },
   ),
   answersBytesMax: integerField(
@@ -101,6 +112,7 @@ export const limits = {
     {
       doc: 'The memory for all responses that clients have requested and do not read: polls, pages, documents. Beyond it, the client with the most of them loses its oldest response and that connection, and asks again with its cursor. A response that is not read within `delivery.stalledTimeoutMs` ends in the same way.',
       why: '256 of the longest polls, or 16,000 of ordinary length. Responses that are read immediately do not count. Without it, a client that requests and does not read could fill the memory.',
+      live: true,
     },
   ),
   bodyTimeoutMs: integerField(
@@ -108,6 +120,7 @@ export const limits = {
     {
       doc: 'A body that the hub reads as a whole must arrive within this time, and an NDJSON body may not pause for longer. Otherwise: `408 request_timeout`.',
       why: '16 MiB in 30 s is 4.5 Mbit/s. A publisher in a data centre needs a fraction of that time.',
+      live: true,
     },
   ),
   keepAliveTimeoutMs: integerField(
@@ -143,6 +156,7 @@ export const limits = {
     {
       doc: 'The maximum number of events in one JSON array. Beyond it: `413 batch_too_large`.',
       why: 'PROTOCOL.md section 8.1 promises 10,000. Send more as NDJSON.',
+      live: true,
     },
   ),
   messageBytesMax: integerField(
@@ -150,6 +164,7 @@ export const limits = {
     {
       doc: 'The maximum size of a WebSocket message from a client. Beyond it: close code 1009.',
       why: 'PROTOCOL.md section 7.5 promises 256 KiB.',
+      live: true,
     },
   ),
   channelsMax: integerField(
@@ -164,6 +179,7 @@ export const limits = {
     {
       doc: 'Clients (users and anonymous callers) may create a channel while the log has fewer than this percentage of `limits.channelsMax`. After that they get `503 channel_limit`. Servers with a key may use all channels.',
       why: 'A fifth remains for servers, so a client that invents names cannot stop them from publishing. Use 100 where servers create no channels.',
+      live: true,
     },
   ),
   appendQueueBytesMax: integerField(
@@ -171,6 +187,7 @@ export const limits = {
     {
       doc: 'The maximum size of events that are accepted and not yet durable. Publishing beyond it gets `503 overloaded`; NDJSON bodies are read more slowly instead.',
       why: 'Seconds of work for a slow disk. A publisher that would wait longer should receive an error.',
+      live: true,
     },
   ),
 };

@@ -11,12 +11,14 @@ export const ruleSettings = {
   retain: choiceField(['history', 'latest', 'none'], 'history', {
     doc: 'What the hub stores of a channel: its `history` within the limits below, only its `latest` event, or `none` beyond the events in memory.',
     why: 'A consumer that reconnects can only receive missed events that are stored.',
+    live: true,
   }),
   historyCountMax: integerOrNullField(
     { unit: 'events per channel', min: 1, max: 1e12, default: 1_000_000 },
     {
       doc: 'The maximum number of stored events of a channel. The oldest are removed first.',
       why: 'Far more than a live page reads back. It also stops one runaway publisher from filling the disk within a week.',
+      live: true,
     },
   ),
   historyAgeMaxSeconds: integerOrNullField(
@@ -24,6 +26,7 @@ export const ruleSettings = {
     {
       doc: 'The hub removes events older than this.',
       why: 'Seven days. A laptop closed over a long weekend, or a consumer that failed on Friday, still catches up without a gap.',
+      live: true,
     },
   ),
   historyBytesMax: integerOrNullField(
@@ -31,6 +34,7 @@ export const ruleSettings = {
     {
       doc: 'The maximum size of the stored events of a channel. The oldest are removed first.',
       why: 'A million events of the largest size would take 256 GiB. 1 GiB holds a million events of 1 KiB, so for small events the count is the limit.',
+      live: true,
     },
   ),
   eventBytesMax: integerField(
@@ -38,6 +42,7 @@ export const ruleSettings = {
     {
       doc: 'The maximum size of an event, as the JSON that subscribers receive. The hub refuses a larger one with `event_too_large`.',
       why: 'Events report that something happened. SNS, SQS and EventBridge allow 256 KiB too, and such an event needs only a few batches.',
+      live: true,
     },
   ),
   publishRatePerSecond: integerOrNullField(
@@ -45,6 +50,7 @@ export const ruleSettings = {
     {
       doc: 'The maximum long-term rate of events of a channel. Beyond it the hub refuses events with `rate_limited` and `Retry-After`.',
       why: 'No limit, because publishers are your own backend and `limits.appendQueueBytesMax` protects the hub. Set it where clients publish.',
+      live: true,
     },
   ),
   publishBurst: integerOrNullField(
@@ -52,6 +58,7 @@ export const ruleSettings = {
     {
       doc: 'The maximum burst above `publishRatePerSecond`. null: as many events as in one second.',
       why: 'A burst of one second lets an even flow arrive unevenly, without a change of the long-term rate.',
+      live: true,
     },
   ),
   userPublishRatePerSecond: integerOrNullField(
@@ -59,6 +66,7 @@ export const ruleSettings = {
     {
       doc: 'The maximum long-term rate of events that a channel accepts from one user; where anyone may publish, it applies per address. Beyond it: `rate_limited` and `Retry-After`. Servers with a key are exempt.',
       why: 'No person types faster, and pointers on a shared drawing still move smoothly. It stops a client that runs wild.',
+      live: true,
     },
   ),
   userPublishBurst: integerOrNullField(
@@ -66,11 +74,13 @@ export const ruleSettings = {
     {
       doc: 'The maximum burst above `userPublishRatePerSecond`. null: as many events as in two seconds.',
       why: 'A phone sends everything it queued offline in one burst.',
+      live: true,
     },
   ),
   eventTypeCheck: choiceField(['none', 'schema', 'known'], 'none', {
     doc: 'Whether the hub checks events against `eventTypes`. `schema`: an event must match the schema of its type, if it has one. `known`: its type must also be in `eventTypes`. The hub refuses other events with `event_invalid`.',
     why: 'A check parses every event, so the hub does not check by default.',
+    live: true,
   }),
 };
 
@@ -100,4 +110,5 @@ export const rules = field(z.array(rule).max(1000).default([]), {
   form: 'list of `{pattern, …}` with any of the settings of `defaults`, at most 1,000',
   doc: 'The value of each setting comes from the first rule in the list that matches the channel and has the setting, otherwise from `defaults`.',
   why: 'A hub works without any rule.',
+  live: true,
 });

@@ -92,6 +92,7 @@ export const tokens = {
       form: 'list of at most 20 issuers: `{issuer, audience, keys or jwksUrl or neither, algorithms, userClaim, leewaySeconds, lifetimeMaxSeconds}`',
       doc: 'The issuers of signed tokens (JWT) that the hub trusts, and their keys. `issuer` is the required `iss`; the entry without one applies to tokens that match no other entry. `audience` (one or a list): a token must name one of these. `keys`: at most 20 of `{algorithm, kid}` and, for HS256, `secret`, `secretFile` or `secretEnvironment` (32 bytes or more); for RS256, ES256 and EdDSA `publicKey` (PEM or JWK), `publicKeyFile` or `publicKeyEnvironment`. `jwksUrl`: the URL to fetch keys from instead, for the `algorithms` given (all but HS256). With neither, `issuer` must be an https URL whose `/.well-known/openid-configuration` names the keys (`jwks_uri`). `userClaim` (`sub`) names the user. `leewaySeconds` (5, 0 to 600): the tolerated difference between clocks. `lifetimeMaxSeconds` (604,800, a week; up to 366 days, and with both leeways less than `identity.revocationsKeptSeconds`): the hub refuses a token with a longer lifetime.',
       why: 'The hub trusts no issuer by default. Synchronised clocks differ by less than five seconds. The hub must store a revocation for as long as tokens live, and a week is longer than any token should live.',
+      live: true,
     },
   ),
   tokenCookie: field(

@@ -43,25 +43,33 @@ export type AccessDecision =
  * a rule nor the defaults name `presence`, no user has it.
  */
 export class AccessPolicy {
-  readonly #rules: Readonly<Record<Action, RuleIndex<CompiledRule>>>;
-  readonly #defaults: AccessDefaults;
+  #rules: Readonly<Record<Action, RuleIndex<CompiledRule>>>;
+  #defaults: AccessDefaults;
   /** The grantees of all rules and of the defaults. */
-  readonly #grantees: Readonly<Record<Action, readonly Grantee[]>>;
+  #grantees: Readonly<Record<Action, readonly Grantee[]>>;
   /**
    * Decisions for anonymous clients: most decisions of a public page, and the first step of all
    * others.
    */
-  readonly #anyoneDecisions: Readonly<Record<Action, BoundedCache<AccessDecision>>>;
+  #anyoneDecisions: Readonly<Record<Action, BoundedCache<AccessDecision>>>;
   /** Comparisons of rules with targets so far. */
   comparisons = 0;
 
   constructor(rules: readonly AccessRule[], defaults: AccessDefaults) {
-    this.#rules = forEachAction((action) => new RuleIndex(compileRules(rules, action)));
+    this.#rules = indexRules(rules);
     this.#defaults = defaults;
-    this.#grantees = forEachAction((action) => [
-      ...new Set([...rules, defaults].flatMap((rule) => granteesOf(rule, action) ?? [])),
-    ]);
-    this.#anyoneDecisions = forEachAction(() => new BoundedCache(DECISIONS_BYTES_MAX, () => DECISION_BYTES));
+    this.#grantees = collectGrantees(rules, defaults);
+    this.#anyoneDecisions = createDecisionCaches();
+  }
+
+  /**
+   * Replaces all rules. The next decision obeys the new ones. Live sessions must be checked again.
+   */
+  replace(rules: readonly AccessRule[], defaults: AccessDefaults): void {
+    this.#rules = indexRules(rules);
+    this.#defaults = defaults;
+    this.#grantees = collectGrantees(rules, defaults);
+    this.#anyoneDecisions = createDecisionCaches();
   }
 
   /**
@@ -144,6 +152,20 @@ interface CompiledRule {
   readonly grantees: readonly Grantee[];
   /** The name of the rule in decisions. */
   readonly by: string;
+}
+
+function indexRules(rules: readonly AccessRule[]): Record<Action, RuleIndex<CompiledRule>> {
+  return forEachAction((action) => new RuleIndex(compileRules(rules, action)));
+}
+
+function collectGrantees(rules: readonly AccessRule[], defaults: AccessDefaults): Record<Action, readonly Grantee[]> {
+  return forEachAction((action) => [
+    ...new Set([...rules, defaults].flatMap((rule) => granteesOf(rule, action) ?? [])),
+  ]);
+}
+
+function createDecisionCaches(): Record<Action, BoundedCache<AccessDecision>> {
+  return forEachAction(() => new BoundedCache(DECISIONS_BYTES_MAX, () => DECISION_BYTES));
 }
 
 function compileRules(rules: readonly AccessRule[], action: Action): CompiledRule[] {

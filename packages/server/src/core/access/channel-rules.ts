@@ -43,14 +43,21 @@ const SETTINGS_BYTES = 160;
  * `prices.eur` has both settings.
  */
 export class ChannelRules {
-  readonly #rules: RuleIndex<Rule> | undefined;
-  readonly #defaults: ChannelSettings;
-  readonly #cache = new BoundedCache<ChannelSettings>(SETTINGS_CACHE_BYTES_MAX, () => SETTINGS_BYTES);
+  #rules: RuleIndex<Rule> | undefined;
+  #defaults: ChannelSettings;
+  #cache: BoundedCache<ChannelSettings>;
 
   constructor(rules: readonly Rule[], defaults: ChannelSettings) {
-    // From the last rule to the first, so that the first rule with a setting overrides later ones.
-    this.#rules = rules.length === 0 ? undefined : new RuleIndex(rules.toReversed());
+    this.#rules = indexOf(rules);
     this.#defaults = defaults;
+    this.#cache = createCache();
+  }
+
+  /** Replaces all rules. The next publish to a channel obeys the new ones. */
+  replace(rules: readonly Rule[], defaults: ChannelSettings): void {
+    this.#rules = indexOf(rules);
+    this.#defaults = defaults;
+    this.#cache = createCache();
   }
 
   settingsFor(channel: string): ChannelSettings {
@@ -67,4 +74,13 @@ export class ChannelRules {
     }
     return settings;
   }
+}
+
+/** From the last rule to the first, so that the first rule with a setting overrides later ones. */
+function indexOf(rules: readonly Rule[]): RuleIndex<Rule> | undefined {
+  return rules.length === 0 ? undefined : new RuleIndex(rules.toReversed());
+}
+
+function createCache(): BoundedCache<ChannelSettings> {
+  return new BoundedCache(SETTINGS_CACHE_BYTES_MAX, () => SETTINGS_BYTES);
 }

@@ -49,6 +49,11 @@ export class Presence {
     this.#allUsers.hasAnnounced = true;
   }
 
+  /** Sets another bound on the memory of members. */
+  setMembersBytesMax(bytesMax: number): void {
+    this.#members.resize(bytesMax, this.#settings.userMembersBytesMax);
+  }
+
   /** A session begins, or joins another channel. `user` is `undefined` for an anonymous one. */
   enter(channel: string, user: string | undefined, info: unknown, nowMs: number): void {
     this.#addSession(this.#memberOf(this.#channelOf(channel), user, info), nowMs);

@@ -15,14 +15,20 @@ export interface MemoryUsage {
  * So a client that starts many bodies and never ends them blocks neither other clients nor servers.
  */
 export class ByteBudget implements MemoryUsage {
-  readonly #bytesMax: number;
-  readonly #clientBytesMax: number;
+  #bytesMax: number;
+  #clientBytesMax: number;
   readonly #byClient = new Map<string, number>();
   #reserved = 0;
   #reservedByClients = 0;
 
   /** @param clientBytesMax the share of one client */
   constructor(bytesMax: number, clientBytesMax: number = Infinity) {
+    this.#bytesMax = bytesMax;
+    this.#clientBytesMax = clientBytesMax;
+  }
+
+  /** Sets other bounds. Bytes beyond them stay reserved, and nobody gets more until they fit. */
+  resize(bytesMax: number, clientBytesMax: number = Infinity): void {
     this.#bytesMax = bytesMax;
     this.#clientBytesMax = clientBytesMax;
   }

@@ -129,6 +129,7 @@ async function prepareTrials(hub: SubscriptionHub, url: string): Promise<Record<
     rotateKey: { path: `${keyPath}/rotate` },
     revoke: { body: { user: 'ann' }, status: 201 },
     readAudit: {},
+    reloadConfiguration: {},
     explainAccess: { path: '/v1/access/explain?user=ann&subscribe=orders.1' },
     revokeKey: { path: keyPath, status: 204 },
     createSubscription: { body: { channels: ['a'], delivery: { kind: 'webhook', url: `${url}?1` } }, status: 201 },

@@ -19,7 +19,9 @@ export type LocalPages = 'none' | 'loopback' | 'files';
  * `localPages` allows. Pages allowed by `*`, and files, have anonymous access, never with cookies.
  */
 export class OriginPolicy {
-  readonly #origins: OriginList;
+  #origins: OriginList;
+  /** The origins of the hub's own pages. */
+  readonly #ownOrigins: string[] = [];
   readonly #localPages: LocalPages;
   readonly #allowedHeaders: string;
 
@@ -42,8 +44,15 @@ export class OriginPolicy {
     return this.#origins.allowsAny || !this.#origins.isEmpty || this.#localPages !== 'none';
   }
 
+  /** Adds origins of the hub's own pages. */
   add(origins: readonly string[]): void {
+    this.#ownOrigins.push(...origins);
     this.#origins.add(origins);
+  }
+
+  /** Replaces the allowed origins. The hub's own pages stay allowed. */
+  setAllowedOrigins(allowedOrigins: readonly string[]): void {
+    this.#origins = new OriginList([...allowedOrigins, ...this.#ownOrigins]);
   }
 
   /**

@@ -18,9 +18,9 @@ const REFUSED_WITH_ANSWER_MAX = 16;
 export class SocketLimit {
   /** Connections beyond the limit. */
   refused = 0;
-  readonly #countMax: number;
+  #countMax: number;
   readonly #proxies: TrustedProxies;
-  readonly #isPublicOnly: boolean;
+  #isPublicOnly: boolean;
   readonly #countByAddress = new Map<string, number>();
   /** Addresses with more connections than the limit. Mostly 0, and then no request costs a look. */
   #exceeding = 0;
@@ -32,6 +32,13 @@ export class SocketLimit {
     this.#countMax = countMax;
     this.#proxies = proxies;
     this.#isPublicOnly = publicOnly;
+  }
+
+  /** Sets another limit. Open connections stay; those that were not counted remain uncounted. */
+  setLimit(countMax: number, publicOnly: boolean): void {
+    this.#countMax = countMax;
+    this.#isPublicOnly = publicOnly;
+    this.#exceeding = [...this.#countByAddress.values()].filter((count) => count > countMax).length;
   }
 
   /** Counts a connection until it is closed, or closes it. */

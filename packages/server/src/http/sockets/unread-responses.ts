@@ -12,7 +12,8 @@ import { clientAddress, type TrustedProxies } from '../client-address.ts';
  * stalled reader is dropped too.
  */
 export class UnreadResponses implements MemoryUsage, WheelTimer {
-  readonly bytesMax: number;
+  /** The bound; a lower one applies from the next response on. */
+  bytesMax: number;
   readonly #parts: UnreadResponsesParts;
   readonly #wheel: TimingWheel;
   readonly #stalledTicks: number;

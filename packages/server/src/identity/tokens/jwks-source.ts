@@ -1,7 +1,7 @@
 import { PolycastError } from '@polycast/protocol';
 import type { PublicAlgorithm } from '../../core/access/identity-settings.ts';
 import { JWKS_BYTES_MAX, keysInSet } from './jwks.ts';
-import { matchingKeys, type KeySource, type VerificationKey } from './verification-keys.ts';
+import { isSameKey, matchingKeys, type KeySource, type VerificationKey } from './verification-keys.ts';
 
 /**
  * Fetches a document from a URL, through the guard on outgoing requests. Rejects with an Error that
@@ -73,6 +73,10 @@ export class JwksSource implements KeySource {
     const fetching = this.#fetch();
     if (fetching === undefined) return this.#keysOrUnavailable(algorithm, kid);
     return fetching.then(() => this.#keysOrUnavailable(algorithm, kid));
+  }
+
+  get keys(): readonly VerificationKey[] {
+    return this.#keys ?? [];
   }
 
   trusts(key: VerificationKey): boolean {
@@ -156,8 +160,8 @@ export class JwksSource implements KeySource {
    */
   #replace(keys: readonly VerificationKey[]): void {
     const before = this.#keys ?? [];
-    this.#keys = keys.map((key) => before.find((other) => isSame(key, other)) ?? key);
-    const withdrawn = before.filter((key) => !keys.some((other) => isSame(key, other)));
+    this.#keys = keys.map((key) => before.find((other) => isSameKey(key, other)) ?? key);
+    const withdrawn = before.filter((key) => !keys.some((other) => isSameKey(key, other)));
     for (const key of withdrawn) key.isRetired = true;
     // Retire all keys before the first listener call. A client must not reconnect with another
     // withdrawn key after its session ended.
@@ -173,8 +177,4 @@ export class JwksSource implements KeySource {
   #age(sinceMs: number): number {
     return this.#options.clock.monotonicMs() - sinceMs;
   }
-}
-
-function isSame(one: VerificationKey, other: VerificationKey): boolean {
-  return one.kid === other.kid && one.algorithm === other.algorithm && one.key.equals(other.key);
 }

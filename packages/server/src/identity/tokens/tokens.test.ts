@@ -6,7 +6,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import type { TokenKeySettings } from '../../core/access/identity-settings.ts';
 import type { VerificationKey } from './verification-keys.ts';
 import { jwkOf, PAIRS, pem, SECRET } from './testing.ts';
-import { configuredKeys, TokenKeyError } from './tokens.ts';
+import type { Signer } from '../../core/access/principal.ts';
+import { configuredKeys, createTokens, TokenKeyError } from './tokens.ts';
 
 const SETTINGS = { userClaim: 'sub', leewaySeconds: 5, lifetimeMaxSeconds: 3600 };
 
@@ -109,3 +110,31 @@ test.each<[what: string, key: TokenKeySettings, message: RegExp]>([
   expect(problemOf(key)).toMatch(message);
   expect(problemOf(key)).toMatch(/^identity\.tokens\.0\.keys\.0\./);
 });
+
+test('new keys are used and missing ones retired when all are prepared; keys that stay keep their tokens', () => {
+  const issuer = (...secrets: readonly string[]) => ({
+    ...SETTINGS,
+    issuer: 'shop',
+    keys: secrets.map((secret) => ({ algorithm: 'HS256' as const, secret })),
+  });
+  const [first, second, third] = ['1', '2', '3'].map((mark) => SECRET + mark) as [string, string, string];
+  const withdrawn: Signer[] = [];
+  const tokens = createTokens(
+    { tokens: [issuer(first, second)], tokensCachedMax: 10, ...JWKS_SETTINGS },
+    { clock: { nowMs: () => 0, monotonicMs: () => 0 }, environment: {}, logger: SILENT, fetchDocument: NO_FETCH },
+  );
+  tokens.onWithdrawn((signer) => void withdrawn.push(signer));
+  expect(() => tokens.prepare([issuer('short')])).toThrow(TokenKeyError);
+  expect(tokens.prepare([issuer(first, second)])()).toBe(false);
+  const use = tokens.prepare([issuer(second, third)]);
+  expect(withdrawn).toEqual([]);
+  expect(use()).toBe(true);
+  expect(withdrawn).toMatchObject([{ isRetired: true }]);
+  // Another audience is another agreement with the issuer: its tokens are verified again.
+  expect(tokens.prepare([{ ...issuer(second, third), audience: ['hub'] }])()).toBe(true);
+  expect(withdrawn).toHaveLength(3);
+});
+
+const JWKS_SETTINGS = { jwksRefreshSeconds: 1, jwksKeptSeconds: 1, jwksCooldownSeconds: 1, jwksTimeoutMs: 1 };
+const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined };
+const NO_FETCH = async (): Promise<Buffer> => Buffer.from('');

@@ -20,6 +20,8 @@ export interface VerificationKey extends Signer {
 
 /** The source of an issuer's keys. */
 export interface KeySource {
+  /** The keys that it has at present. */
+  readonly keys: readonly VerificationKey[];
   /**
    * Returns the keys that may have signed a token with this algorithm and `kid`. Rejects with
    * PolycastError `identity_unavailable`.
@@ -34,7 +36,12 @@ export interface KeySource {
 
 /** The source of keys in the configuration. */
 export function staticKeySource(keys: readonly VerificationKey[]): KeySource {
-  return { find: (algorithm, kid) => matchingKeys(keys, algorithm, kid), trusts: () => true };
+  return { keys, find: (algorithm, kid) => matchingKeys(keys, algorithm, kid), trusts: () => true };
+}
+
+/** Whether two keys verify the same tokens. */
+export function isSameKey(one: VerificationKey, other: VerificationKey): boolean {
+  return one.kid === other.kid && one.algorithm === other.algorithm && one.key.equals(other.key);
 }
 
 /** Returns the keys of an algorithm that match a token's `kid`. */

@@ -39,6 +39,7 @@ export const dev: Command = {
     const { config, origins } = await hubConfig(input, PRESET);
     return runHub(config, terminal, {
       anyPort: !origins.has('listen'),
+      loadConfig: async () => (await hubConfig(input, PRESET)).config,
       greet: (hub) => greet(hub, config, terminal),
       onRefusal: createRefusalHints(terminal, () => performance.now()),
     });

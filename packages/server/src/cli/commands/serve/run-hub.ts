@@ -15,6 +15,8 @@ const PORTS_TRIED_MAX = 20;
 /** The options of running a hub, beside its configuration. */
 export interface RunHubOptions {
   readonly anyPort: boolean;
+  /** Reads the configuration again, from the same sources. */
+  readonly loadConfig: () => Promise<Config>;
   readonly greet?: (hub: Hub) => void;
   readonly onRefusal?: (refusal: Refusal) => void;
 }
@@ -22,16 +24,17 @@ export interface RunHubOptions {
 /**
  * Runs a hub until a signal stops it.
  * @param anyPort whether another port is acceptable when the configured one is taken
+ * @param loadConfig reads the configuration again, for a reload
  * @param greet prints further lines once the hub listens, after the line with its address
  */
 export async function runHub(
   config: Config,
   terminal: Terminal,
-  { anyPort, greet, onRefusal }: RunHubOptions,
+  { greet, ...options }: RunHubOptions,
 ): Promise<ExitName> {
   // Installed first: a signal while the log is being opened also ends the hub in order.
   const signals = installSignalHandlers(terminal);
-  const { hub, movedFrom } = await start(config, anyPort, onRefusal);
+  const { hub, movedFrom } = await start(config, options);
   terminal.out(`Polycast listening on ${hub.url}`);
   if (movedFrom !== undefined) terminal.out(terminal.style('dim', `  ${movedFrom}`));
   greet?.(hub);
@@ -40,7 +43,7 @@ export async function runHub(
   // are compiled immediately, an event on an idle hub costs a tenth less. Functions of the start
   // run once, so this begins after it.
   setFlagsFromString('--always-sparkplug');
-  if (config.tls.certificateFile !== null) signals.onHangUp(() => void hub.reloadCertificate());
+  signals.onHangUp(() => void hub.reload());
   const signal = await signals.stop;
   terminal.notice(`${signal}: closing all sessions within ${config.drain.timeMs} ms; repeat to stop immediately`);
   await hub.drain();
@@ -54,13 +57,21 @@ interface Started {
   readonly movedFrom: string | undefined;
 }
 
-async function start(config: Config, anyPort: boolean, onRefusal: RunHubOptions['onRefusal']): Promise<Started> {
+async function start(
+  config: Config,
+  { anyPort, loadConfig, onRefusal }: Omit<RunHubOptions, 'greet'>,
+): Promise<Started> {
   const { startHub } = await import('../../../main.ts');
   const address = parseListen(config.listen) as ListenAddress;
   for (let portsTried = 0; ; portsTried++) {
     const listen = formatListen({ ...address, port: address.port + portsTried });
     try {
-      const hub = await startHub({ ...config, listen }, { refused: onRefusal });
+      const reread = async (): Promise<Config> => {
+        const next = await loadConfig();
+        // Another port than the configured one may be in use.
+        return next.listen === config.listen ? { ...next, listen } : next;
+      };
+      const hub = await startHub({ ...config, listen }, { refused: onRefusal, loadConfig: reread });
       return { hub, movedFrom: portsTried === 0 ? undefined : inUse(address) };
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;

@@ -11,7 +11,7 @@ export const serve: Command = {
   argumentsMin: 0,
   argumentsMax: 0,
   details:
-    'The configuration comes from a YAML file, from POLYCAST_* variables and from flags. Flags override variables, and variables override the file. SIGTERM, SIGINT and SIGQUIT close all sessions over drain.timeMs and stop the hub; a second one stops it immediately. SIGHUP reloads the TLS certificate. The hub ignores other signals and logs a line.',
+    'The configuration comes from a YAML file, from POLYCAST_* variables and from flags. Flags override variables, and variables override the file. SIGTERM, SIGINT and SIGQUIT close all sessions over drain.timeMs and stop the hub; a second one stops it immediately. SIGHUP reloads the configuration, like polycast reload. The hub ignores other signals and logs a line.',
   options: HUB_OPTIONS,
   examples: [
     { command: 'polycast serve --config polycast.yaml', description: 'with a configuration file' },
@@ -23,7 +23,11 @@ export const serve: Command = {
   ],
   async run(input, terminal) {
     const { config } = await hubConfig(input);
-    return runHub(config, terminal, { anyPort: false, greet: ({ firstKey }) => showFirstKey(firstKey, terminal) });
+    return runHub(config, terminal, {
+      anyPort: false,
+      loadConfig: async () => (await hubConfig(input)).config,
+      greet: ({ firstKey }) => showFirstKey(firstKey, terminal),
+    });
   },
 };
 

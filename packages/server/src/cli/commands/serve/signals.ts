@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs';
 import { ignoreBrokenPipes } from '../../broken-pipe.ts';
 import type { Terminal } from '../../terminal.ts';
 
@@ -16,8 +17,7 @@ export interface Signals {
   /** Settles with the first signal that ends the hub. A second one ends the process immediately. */
   readonly stop: Promise<NodeJS.Signals>;
   /**
-   * Sets the action of SIGHUP. Without one, SIGHUP ends a hub on a terminal, and is ignored
-   * otherwise.
+   * Sets the action of SIGHUP. When the terminal of the hub is closed, SIGHUP ends the hub instead.
    */
   onHangUp(reload: () => void): void;
 }
@@ -36,13 +36,20 @@ export function installSignalHandlers(terminal: Terminal): Signals {
   for (const signal of IGNORED)
     process.on(signal, () => terminal.notice(`${signal} ignored: use SIGTERM or SIGINT to stop the hub`));
   process.on('SIGHUP', () => {
+    if (terminal.isInteractive && !isStopping && isTerminalClosed()) return end('SIGHUP');
     if (reload !== undefined) return reload();
-    // The terminal is closed, and its user has left.
-    if (terminal.isInteractive && !isStopping) return end('SIGHUP');
-    terminal.notice(
-      'SIGHUP ignored: there is no certificate to reload, and other changes of the configuration need a restart',
-    );
+    terminal.notice('SIGHUP ignored: the hub is still starting');
   });
   ignoreBrokenPipes();
   return { stop, onHangUp: (given) => void (reload = given) };
+}
+
+/** Whether the user has closed the terminal that the hub runs in. It can no longer be opened then. */
+function isTerminalClosed(): boolean {
+  try {
+    closeSync(openSync('/dev/tty', 'r'));
+    return false;
+  } catch {
+    return true;
+  }
 }
