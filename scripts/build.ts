@@ -44,7 +44,14 @@ const TARGETS: readonly Target[] = [
   {
     name: 'buildPackages',
     module: 'scripts/packages.ts',
-    sources: ['packages', 'operate', 'scripts/packages.ts', 'scripts/declarations.ts', 'package-lock.json'],
+    sources: [
+      'packages',
+      'operate',
+      'scripts/packages.ts',
+      'scripts/declarations.ts',
+      'scripts/third-party-licenses.ts',
+      'package-lock.json',
+    ],
     output: 'packages/server/dist',
     isServed: false,
   },

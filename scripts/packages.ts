@@ -4,6 +4,7 @@ import { buildClientModules } from '../packages/client/build.ts';
 import { buildServer, EXTERNAL } from '../packages/server/build.ts';
 import { ASSETS } from '../packages/server/src/platform/package-files.ts';
 import { writeClientDeclarations } from './declarations.ts';
+import { thirdPartyLicenses } from './third-party-licenses.ts';
 
 /**
  * The packages as npm publishes them. `packages/server/dist` and `packages/client/dist` are complete
@@ -21,6 +22,9 @@ export const PUBLISHED: Readonly<Record<'server' | 'client', string>> = {
 /** The versions of Node with the required `node:sqlite`. */
 const NODE_WANTED = '>=24';
 
+/** The licenses of bundled packages. */
+const LICENSES = 'LICENSES-OF-DEPENDENCIES.md';
+
 interface Manifest {
   readonly exports?: Readonly<Record<string, string>>;
   readonly bin?: Readonly<Record<string, string>>;
@@ -37,6 +41,7 @@ export async function buildPackages(): Promise<void> {
 async function buildServerPackage(folder: string): Promise<void> {
   const { exports: _, ...manifest } = startPackage('server', folder);
   await buildServer(join(folder, 'lib'));
+  writeFileSync(join(folder, LICENSES), thirdPartyLicenses(join(folder, 'lib')));
   for (const [name, built] of Object.entries(ASSETS))
     cpSync(join(PACKAGES, built), join(folder, 'assets', name), { recursive: true });
   cpSync(join(PACKAGES, '../operate'), join(folder, 'operate'), { recursive: true });
@@ -45,7 +50,7 @@ async function buildServerPackage(folder: string): Promise<void> {
     ...manifest,
     bin: { polycast: 'lib/polycast.js' },
     // operate: the unit, the container files and the rules of alerts, for operators.
-    files: ['lib', 'assets', 'operate'],
+    files: ['lib', 'assets', 'operate', LICENSES],
     // The package is a command. It has no module for others.
     exports: { './package.json': './package.json' },
     dependencies: Object.fromEntries(external),
@@ -90,11 +95,16 @@ function startPackage(name: string, folder: string): Omit<Manifest, 'devDependen
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(join(folder, 'lib'), { recursive: true });
   cpSync(join(PACKAGES, '../LICENSE'), join(folder, 'LICENSE'));
-  cpSync(join(source, 'README.md'), join(folder, 'README.md'));
+  writeFileSync(join(folder, 'README.md'), withoutOuterLinks(readFileSync(join(source, 'README.md'), 'utf8')));
   const { devDependencies: _, ...manifest } = JSON.parse(
     readFileSync(join(source, 'package.json'), 'utf8'),
   ) as Manifest;
   return manifest;
+}
+
+/** A published page has no neighbours: of a link out of the package, the text stays. */
+function withoutOuterLinks(page: string): string {
+  return page.replaceAll(/\[([^\]]+)\]\(\.\.\/[^)]*\)/g, '$1');
 }
 
 /** `engines` is only in published manifests: in the repository npm would compare it with its own Node. */
