@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { dashboardPage } from './dashboard/dashboard.ts';
 import { cliPage } from './reference/cli.ts';
 import { configurationPage, defaultsPage } from './reference/configuration.ts';
 import { errorsPage } from './reference/errors.ts';
@@ -17,6 +18,7 @@ const PAGES: Readonly<Record<string, () => string | Promise<string>>> = {
   'docs/reference/errors.md': errorsPage,
   'docs/reference/http.md': httpPage,
   'docs/reference/metrics.md': metricsPage,
+  'operate/grafana/polycast.json': dashboardPage,
 };
 
 /** The pages whose file differs from the generated text, with that text. */

@@ -1,6 +1,6 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import * as http from 'node:http';
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import * as https from 'node:https';
@@ -157,16 +157,20 @@ test('the files of operate/ and the commands of the deployment guide name the sa
   expect(configuration).toMatchObject({ data: folder, trustedProxies: ['127.0.0.1'] });
 });
 
-test('the hub has the metrics that the deployment guide names', async () => {
+test('the hub has the metrics that the guides name', async () => {
   const hub = await startHub(
     parseConfig({ listen: '127.0.0.1:0', access: 'loopback', data: ':memory:', logging: { level: 'silent' } }),
   );
   const metrics = await (await fetch(`${hub.url}/metrics`)).text();
   await hub.close();
-  const named = readFileSync(join(ROOT, GUIDE), 'utf8').matchAll(/(?<!\$)\bpolycast_[a-z0-9_]+/g);
-  const unknown = [...named]
-    .map(([name]) => name)
+  const pages = globSync(['README.md', 'docs/*.md', 'docs/guides/*.md'], { cwd: ROOT });
+  const named = pages.flatMap((page) => [
+    ...readFileSync(join(ROOT, page), 'utf8').matchAll(/`((?:polycast|process|nodejs)_[a-z0-9_]+)(?=[`{])/g),
+  ]);
+  const unknown = named
+    .map(([, name]) => name)
     .filter((name) => !new RegExp(`^(?:# TYPE )?${name}[ {]`, 'm').test(metrics));
+  expect(named.length).toBeGreaterThan(20);
   expect(unknown).toEqual([]);
 });
 
