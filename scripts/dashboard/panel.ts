@@ -77,7 +77,7 @@ export function percentiles(name: string): Query[] {
 
 /** The panel in Grafana's form. */
 export function grafanaPanel(definition: PanelDefinition, id: number, gridPos: NonNullable<Panel['gridPos']>): Panel {
-  const { title, description, unit, queries, isSingle = false } = definition;
+  const { title, description, queries, isSingle = false } = definition;
   return {
     id,
     type: isSingle ? 'stat' : 'timeseries',
