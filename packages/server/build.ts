@@ -16,22 +16,42 @@ export const EXTERNAL: readonly string[] = ['ajv', 'ajv-formats', 'safe-regex2']
  * reads a few files. What a hub needs only sometimes is a module of its own.
  */
 export async function buildServer(folder: string = SERVER_BUILT): Promise<void> {
+  await bundle({ folder, format: 'esm', sourcemap: true, external: [...EXTERNAL, /^ajv\//] });
+}
+
+/** The same modules for a single executable, with all dependencies. A loader of its own requires them. */
+export async function buildForBinary(folder: string): Promise<void> {
+  await bundle({ folder, format: 'cjs', sourcemap: false, libraries: LIBRARIES });
+}
+
+/** The modules of `EXTERNAL` that are required by name, and the names of their files. */
+const LIBRARIES: Readonly<Record<string, string>> = {
+  ajv: 'ajv',
+  'ajv-2020': 'ajv/dist/2020.js',
+  'ajv-formats': 'ajv-formats',
+  'safe-regex2': 'safe-regex2',
+};
+
+interface Bundle {
+  readonly folder: string;
+  readonly format: 'esm' | 'cjs';
+  readonly sourcemap: boolean;
+  readonly external?: (string | RegExp)[];
+  /** Further entries. */
+  readonly libraries?: Readonly<Record<string, string>>;
+}
+
+async function bundle({ folder, format, sourcemap, external = [], libraries = {} }: Bundle): Promise<void> {
   await rm(folder, { recursive: true, force: true });
   const threads = Object.entries(THREAD_MODULES).map(([name, file]) => [name, join(SOURCE, file)] as const);
-  const plugins = [lateUndici(), ascii()];
   const build = await rolldown({
-    plugins,
-    input: { polycast: join(SOURCE, 'cli/polycast.ts'), ...Object.fromEntries(threads) },
+    plugins: [lateUndici(), ascii()],
+    cwd: import.meta.dirname,
+    input: { polycast: join(SOURCE, 'cli/polycast.ts'), ...Object.fromEntries(threads), ...libraries },
     platform: 'node',
-    external: [...EXTERNAL, /^ajv\//],
+    external,
   });
-  await build.write({
-    dir: folder,
-    format: 'esm',
-    sourcemap: true,
-    comments: false,
-    codeSplitting: { groups: SHARED },
-  });
+  await build.write({ dir: folder, format, sourcemap, comments: false, codeSplitting: { groups: SHARED } });
   await build.close();
 }
 

@@ -8,7 +8,7 @@ import { withAuthorization, type Route } from '../auth/route.ts';
 import { publishRoutes } from '../publishing/routes.ts';
 import { streamHandlers } from '../streams/routes.ts';
 import type { TlsCertificate } from '../http/tls-certificate.ts';
-import { assetPath, packageVersion } from '../platform/package-files.ts';
+import { assetPath, findAsset, packageVersion } from '../platform/package-files.ts';
 import { healthRoutes, type Health } from '../operate/health-routes.ts';
 import type { GuardedFetch } from '../outgoing/guarded-fetch.ts';
 import { subscriptionRoutes } from '../subscriptions/http/routes.ts';
@@ -71,7 +71,7 @@ export async function openHttp(base: HubBase, needs: HttpNeeds): Promise<HttpPar
     ...administrationRoutes({ ...parts.streams, log: needs.log, ...identity.store, access: identity.access, reload }),
     ...subscriptionRoutes(subscriptions),
     ...dialects.routes,
-    ...clientRoutes((name) => assetPath('client', name)),
+    ...clientRoutes((name) => findAsset(assetPath('client', name))),
     ...needs.routes,
   ];
   const frontend = new HttpFrontend(parts.frontend, settings, {

@@ -75,7 +75,8 @@ const compiledSchemas = new WeakMap<object, SchemaCheck>();
 const DRAFT_07 = 'http://json-schema.org/draft-07/schema#';
 const DRAFT_2020 = 'https://json-schema.org/draft/2020-12/schema';
 const compilers = new Map<string, Ajv>();
-const require = createRequire(import.meta.url);
+/** A single executable has a `require` of its own, for the libraries inside. */
+const load = typeof require === 'function' ? require : createRequire(import.meta.url);
 
 /** Loads the library only when there is a schema: most hubs have none. */
 function compilerFor(schema: object | boolean): Ajv {
@@ -83,8 +84,8 @@ function compilerFor(schema: object | boolean): Ajv {
   if (draft !== DRAFT_07 && draft !== DRAFT_2020) throw new Error(`"$schema" must be ${DRAFT_2020} or ${DRAFT_07}`);
   let compiler = compilers.get(draft);
   if (compiler === undefined) {
-    const library = require(draft === DRAFT_07 ? 'ajv' : 'ajv/dist/2020.js') as { default: typeof Ajv };
-    const formats = require('ajv-formats') as { default: FormatsPlugin };
+    const library = load(draft === DRAFT_07 ? 'ajv' : 'ajv/dist/2020.js') as { default: typeof Ajv };
+    const formats = load('ajv-formats') as { default: FormatsPlugin };
     // Many schemas omit `type`, and are still valid.
     compiler = new library.default({
       strict: true,
@@ -110,7 +111,7 @@ function checkSchemaBounds(schema: unknown): void {
 }
 
 function checkPatternIsSafe(pattern: string): void {
-  const { default: isSafe } = require('safe-regex2') as { default: typeof safeRegex };
+  const { default: isSafe } = load('safe-regex2') as { default: typeof safeRegex };
   if (!isSafe(pattern))
     throw new Error(`the pattern ${JSON.stringify(pattern)} could take exponential time on some texts`);
 }

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { expect, onTestFinished, test } from 'vitest';
 import { clientRoutes } from './client-route.ts';
+import { findAsset } from '../platform/package-files.ts';
 
 const SCRIPT = 'export const answer = 42;\n'.repeat(100);
 
@@ -22,7 +23,7 @@ async function serve(): Promise<{
   ask(headers?: Readonly<Record<string, string>>): Promise<Answer>;
 }> {
   const folder = mkdtempSync(join(tmpdir(), 'polycast-client-'));
-  const [route] = clientRoutes((name) => join(folder, name.replace('/', '-')));
+  const [route] = clientRoutes((name) => findAsset(join(folder, name.replace('/', '-'))));
   const server = createServer((message, response) => {
     Promise.resolve(route?.answer(message, response, {}, '')).catch((error: { code: string }) => {
       response.writeHead(404).end(error.code);

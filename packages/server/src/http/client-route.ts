@@ -1,6 +1,5 @@
 import { PolycastError } from '@polycast/protocol';
 import { createHash } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { brotliCompress, gzip } from 'node:zlib';
 import { REVALIDATE, entityTag, entityTagHeader, addVary } from './headers/cache-headers.ts';
@@ -15,10 +14,16 @@ const MODULES = ['client.js', 'client/presence.js', 'client/tabs.js'];
 /**
  * `GET /client.js` and its modules for a plain `<script type="module">`. Pages of any origin may
  * load them.
- * @param pathOf the path of the built module of this name
+ * @param find finds the built module of this name
  */
-export function clientRoutes(pathOf: (name: string) => string): readonly UnauthorizedRoute[] {
-  return MODULES.map((name) => clientRoute(`/${name}`, new BuiltScript(pathOf(name))));
+export function clientRoutes(find: (name: string) => Promise<BuiltFile | undefined>): readonly UnauthorizedRoute[] {
+  return MODULES.map((name) => clientRoute(`/${name}`, new BuiltScript(() => find(name))));
+}
+
+/** A built file. Another `version` means another content. */
+interface BuiltFile {
+  readonly version: string;
+  read(): Promise<Buffer>;
 }
 
 function clientRoute(path: string, script: BuiltScript): UnauthorizedRoute {
@@ -52,22 +57,21 @@ type EncodedScripts = Readonly<Record<'identity' | 'br' | 'gzip', EncodedScript>
 
 /** A built file. It is compressed once for all requests, and again after a new build. */
 class BuiltScript {
-  readonly #file: string;
+  readonly #find: () => Promise<BuiltFile | undefined>;
   #version = '';
   #encodings: Promise<EncodedScripts> | undefined;
 
-  constructor(file: string) {
-    this.#file = file;
+  constructor(find: () => Promise<BuiltFile | undefined>) {
+    this.#find = find;
   }
 
   /** `undefined` when the file has not been built. */
   async read(): Promise<EncodedScripts | undefined> {
-    const found = await stat(this.#file).catch(() => undefined);
+    const found = await this.#find();
     if (found === undefined) return undefined;
-    const stamp = `${found.mtimeMs} ${found.size}`;
-    if (stamp !== this.#version) {
-      this.#version = stamp;
-      this.#encodings = encodeScript(this.#file);
+    if (found.version !== this.#version) {
+      this.#version = found.version;
+      this.#encodings = encodeScript(found);
     }
     return this.#encodings?.catch(() => {
       this.#version = '';
@@ -76,8 +80,8 @@ class BuiltScript {
   }
 }
 
-async function encodeScript(file: string): Promise<EncodedScripts> {
-  const bytes = await readFile(file);
+async function encodeScript(file: BuiltFile): Promise<EncodedScripts> {
+  const bytes = await file.read();
   const hash = createHash('sha256').update(bytes).digest('base64url').slice(0, 22);
   const identity = { bytes, tag: entityTag(hash, true), isEncoded: false };
   if (bytes.length < COMPRESS_BYTES_MIN) return { identity, br: identity, gzip: identity };

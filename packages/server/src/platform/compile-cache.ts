@@ -2,6 +2,7 @@ import { mkdirSync, statSync } from 'node:fs';
 import { enableCompileCache, flushCompileCache } from 'node:module';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { isSea } from 'node:sea';
 
 /**
  * The compile cache is a folder with the bytecode of modules, which Node.js writes. A start that
@@ -12,6 +13,8 @@ import { join } from 'node:path';
  * would put it, does not qualify. Without such a folder the start is slower, and all else is equal.
  */
 export function useCompileCache(): void {
+  // A single executable has its bytecode inside.
+  if (isSea()) return;
   // Node.js has enabled it already, or shall not.
   if (process.env['NODE_COMPILE_CACHE'] !== undefined || process.env['NODE_DISABLE_COMPILE_CACHE'] !== undefined)
     return;

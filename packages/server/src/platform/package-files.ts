@@ -1,5 +1,8 @@
 import { readFileSync } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
+import { getRawAsset, getAsset, isSea } from 'node:sea';
 import { fileURLToPath } from 'node:url';
+import { Worker, type WorkerOptions } from 'node:worker_threads';
 
 /**
  * Where the files of the package `polycast` are. In the repository the code runs from the folders
@@ -8,6 +11,9 @@ import { fileURLToPath } from 'node:url';
  *     package.json README.md LICENSE
  *     lib/        all modules of the code: polycast.js, log-writer.js, …
  *     assets/     the files for browsers: client/, console/, …
+ *
+ * `npm run build:binary` puts the same files into a single executable. They have the same paths
+ * below a folder that does not exist: `/polycast/assets/client/client.js`.
  */
 const isBuilt = !import.meta.url.endsWith('.ts');
 const CODE = new URL(isBuilt ? './' : '../', import.meta.url);
@@ -25,7 +31,7 @@ export const ASSETS = {
 
 /** The version of the package, for example `0.1.0`. */
 export function packageVersion(): string {
-  const manifest = readFileSync(new URL('package.json', PACKAGE), 'utf8');
+  const manifest = isSea() ? getAsset('package.json', 'utf8') : readFileSync(new URL('package.json', PACKAGE), 'utf8');
   return (JSON.parse(manifest) as { readonly version: string }).version;
 }
 
@@ -33,6 +39,32 @@ export function packageVersion(): string {
 export function assetPath(folder: keyof typeof ASSETS, file = ''): string {
   const home = isBuilt ? `assets/${folder}` : `../${ASSETS[folder]}`;
   return fileURLToPath(new URL(`${home}/${file}`, PACKAGE));
+}
+
+/** A file for browsers. Another `version` means another content. */
+export interface AssetFile {
+  readonly version: string;
+  read(): Promise<Buffer>;
+}
+
+/** Finds a file by a path of `assetPath`. Undefined when it has not been built. */
+export async function findAsset(path: string): Promise<AssetFile | undefined> {
+  if (isSea()) return findInside(path);
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isFile() !== true) return undefined;
+  return { version: `${found.mtimeMs} ${found.size}`, read: () => readFile(path) };
+}
+
+/** Finds a file in the single executable. */
+function findInside(path: string): AssetFile | undefined {
+  const root = fileURLToPath(PACKAGE);
+  if (!path.startsWith(root)) return undefined;
+  try {
+    const bytes = Buffer.from(getRawAsset(path.slice(root.length)));
+    return { version: 'inside', read: async () => bytes };
+  } catch {
+    return undefined;
+  }
 }
 
 /** The modules that run in a thread of their own, by name. A build has one file for each name. */
@@ -45,6 +77,9 @@ export const THREAD_MODULES = {
 
 export type ThreadModule = keyof typeof THREAD_MODULES;
 
-export function threadModule(name: ThreadModule): URL {
-  return new URL(isBuilt ? `${name}.js` : THREAD_MODULES[name], CODE);
+/** Starts a thread. It does not get the process's flags: `--eval` or a test runner's loader would prevent its start. */
+export function startThread(name: ThreadModule, options: Omit<WorkerOptions, 'execArgv'>): Worker {
+  const withoutFlags = { ...options, execArgv: [] };
+  if (isSea()) return new Worker(getAsset('thread.js', 'utf8'), { ...withoutFlags, eval: true, argv: [name] });
+  return new Worker(new URL(isBuilt ? `${name}.js` : THREAD_MODULES[name], CODE), withoutFlags);
 }

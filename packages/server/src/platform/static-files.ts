@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { extname, join, resolve, sep } from 'node:path';
+import { findAsset } from './package-files.ts';
 
 /** A file of the built pages, read into memory as a whole: the files are few and small. */
 interface StaticFile {
@@ -47,12 +47,13 @@ export class StaticFiles {
     const file = await this.#read(path);
     if (file === undefined) return false;
     response.setHeaders(
-      new Headers({
-        ...headers,
-        'x-content-type-options': 'nosniff',
-        'referrer-policy': 'no-referrer',
-        'cross-origin-opener-policy': 'same-origin',
-      }),
+      // Not `Headers`: the class loads the engine's own HTTP client, some 10 MB.
+      new Map([
+        ...Object.entries(headers),
+        ['x-content-type-options', 'nosniff'],
+        ['referrer-policy', 'no-referrer'],
+        ['cross-origin-opener-policy', 'same-origin'],
+      ]),
     );
     response.setHeader('etag', file.etag);
     response.setHeader(
@@ -72,11 +73,8 @@ export class StaticFiles {
     const type = TYPES[extname(path)];
     const absolute = resolve(join(this.#folder, path));
     if (type === undefined || path.includes('\0') || !absolute.startsWith(this.#folder + sep)) return undefined;
-    try {
-      const body = await readFile(absolute);
-      return { body, type, etag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"` };
-    } catch {
-      return undefined;
-    }
+    const body = await (await findAsset(absolute))?.read();
+    if (body === undefined) return undefined;
+    return { body, type, etag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"` };
   }
 }

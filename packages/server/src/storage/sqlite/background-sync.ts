@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { closeSync, existsSync, fsync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { Worker } from 'node:worker_threads';
-import { threadModule } from '../../platform/package-files.ts';
+import type { Worker } from 'node:worker_threads';
+import { startThread } from '../../platform/package-files.ts';
 
 /** Bytes of a write-ahead log beyond which a thread moves it into its database. */
 const WAL_BYTES_MAX = 4 * 1024 * 1024;
@@ -55,7 +55,7 @@ export class BackgroundSync {
     if (this.#checkpointer !== undefined) return;
     const { size } = statSync(`${this.#file}-wal`, { throwIfNoEntry: false }) ?? { size: 0 };
     if (size <= WAL_BYTES_MAX) return;
-    this.#checkpointer = new Worker(threadModule('wal-checkpointer'), { workerData: this.#file, execArgv: [] });
+    this.#checkpointer = startThread('wal-checkpointer', { workerData: this.#file });
     this.#checkpointer.unref();
     // After a failure the next call tries again.
     this.#checkpointer.on('error', () => undefined);

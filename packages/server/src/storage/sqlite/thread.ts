@@ -1,9 +1,9 @@
 import { once } from 'node:events';
-import type { MessagePort, Transferable } from 'node:worker_threads';
-import { parentPort, Worker, workerData } from 'node:worker_threads';
+import type { MessagePort, Transferable, Worker } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { PolycastError } from '@polycast/protocol';
 import { DataFolderError } from '../../core/data-folder-error.ts';
-import { threadModule, type ThreadModule } from '../../platform/package-files.ts';
+import { startThread, type ThreadModule } from '../../platform/package-files.ts';
 import { failureOf, type Failure } from './failure.ts';
 
 type Request<Body> = { readonly id: number } & Body;
@@ -44,11 +44,8 @@ export class Thread<Body extends object> {
   /** Starts the thread if it has not started. It loads its modules meanwhile. */
   start(): Worker {
     if (this.#worker !== undefined) return this.#worker;
-    // A thread does not get the process's flags: `--eval` or a test runner's loader would prevent
-    // its start.
-    const worker = new Worker(threadModule(this.#module), {
+    const worker = startThread(this.#module, {
       workerData: this.#options,
-      execArgv: [],
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     });
     worker.on('message', (answer: Answer) => this.#onAnswer(answer));
