@@ -24,7 +24,8 @@ export interface PinnedProcess {
 }
 
 export interface ProcessOptions {
-  readonly core: number;
+  /** One core, or several as `taskset` lists them: `0,1`. */
+  readonly core: number | string;
   readonly environment?: Record<string, string>;
   readonly folder?: string;
 }

@@ -14,6 +14,7 @@ import { pullWorkers } from './pull-workers.ts';
 import { reconnectStorm } from './reconnect-storm.ts';
 import { publishes, shortPolls } from './requests.ts';
 import { stalledReadersScenario } from './stalled-readers.ts';
+import { start } from './start.ts';
 import { startLarge } from './start-large.ts';
 import { idleSubscriptions, matchingPublishes } from './subscriptions.ts';
 import { webhookBacklog } from './webhook-backlog.ts';
@@ -31,6 +32,7 @@ export const scenarios: readonly Scenario[] = [
   ndjsonStream,
   reconnectStorm,
   stalledReadersScenario,
+  start,
   startLarge,
   idleLatency,
   http2Sse,
