@@ -3,6 +3,7 @@ import { lockDataFolder } from './sqlite/data-folder.ts';
 import { openIdentityStore } from './sqlite/identity/sqlite-identity-store.ts';
 import { logFiles, removeLog } from './sqlite/log/log-files.ts';
 import { renewEpoch } from './sqlite/log/open-database.ts';
+import { prepareThread } from './sqlite/thread.ts';
 
 /**
  * Work on the data of a hub that does not run. Example: `polycast keys create --data FOLDER` writes
@@ -12,6 +13,11 @@ import { renewEpoch } from './sqlite/log/open-database.ts';
 /** The folder that the setting `data` names; `undefined` for `:memory:`. */
 export function dataFolderOf(data: string): string | undefined {
   return data === ':memory:' ? undefined : data;
+}
+
+/** Starts the thread that opens the log of `data`. Call it before the hub's modules are loaded. */
+export function prepareStorage(data: string): void {
+  if (dataFolderOf(data) !== undefined) prepareThread('log-writer');
 }
 
 /**

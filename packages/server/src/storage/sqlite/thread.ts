@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { MessagePort, Transferable, Worker } from 'node:worker_threads';
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { PolycastError } from '@polycast/protocol';
 import { DataFolderError } from '../../core/data-folder-error.ts';
 import { startThread, type ThreadModule } from '../../platform/package-files.ts';
@@ -44,10 +44,8 @@ export class Thread<Body extends object> {
   /** Starts the thread if it has not started. It loads its modules meanwhile. */
   start(): Worker {
     if (this.#worker !== undefined) return this.#worker;
-    const worker = startThread(this.#module, {
-      workerData: this.#options,
-      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
-    });
+    const worker = takePrepared(this.#module) ?? createWorker(this.#module);
+    worker.postMessage({ options: this.#options } satisfies OptionsMessage);
     worker.on('message', (answer: Answer) => this.#onAnswer(answer));
     worker.on('error', (error) => this.#fail(error as Error));
     worker.on('exit', () => this.#fail(new Error('The thread has ended.')));
@@ -94,9 +92,46 @@ export class Thread<Body extends object> {
   }
 }
 
+function createWorker(module: ThreadModule): Worker {
+  return startThread(module, { resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB } });
+}
+
+/** Workers that load their modules, for the next `Thread` of each module. */
+const prepared = new Map<ThreadModule, Worker>();
+
+/**
+ * Starts a worker before its `Thread` exists, so that it loads its modules while the main thread
+ * loads its own. A prepared worker has opened nothing, and does not keep the process alive.
+ */
+export function prepareThread(module: ThreadModule): void {
+  if (prepared.has(module)) return;
+  const worker = createWorker(module);
+  worker.unref();
+  // The thread that takes it has listeners of its own. Without one, another worker starts instead.
+  const forget = (): void => {
+    if (prepared.get(module) === worker) prepared.delete(module);
+  };
+  worker.on('error', forget).on('exit', forget);
+  prepared.set(module, worker);
+}
+
+function takePrepared(module: ThreadModule): Worker | undefined {
+  const worker = prepared.get(module);
+  prepared.delete(module);
+  worker?.ref();
+  return worker;
+}
+
+/** The first message to a thread. Requests follow it. */
+interface OptionsMessage {
+  readonly options: unknown;
+}
+
+let receivedOptions: unknown;
+
 /** The options that this thread was started with. */
 export function threadOptions<Options>(): Options {
-  return workerData as Options;
+  return receivedOptions as Options;
 }
 
 /**
@@ -109,7 +144,8 @@ export function serve<Body>(
   onAnswered: () => void = () => {},
 ): void {
   const port = parentPort as MessagePort;
-  port.on('message', (request: Request<Body>) => {
+  port.on('message', (request: OptionsMessage | Request<Body>) => {
+    if ('options' in request) return void (receivedOptions = request.options);
     const { id } = request;
     try {
       const answer = handle(request);

@@ -61,6 +61,8 @@ async function start(
   config: Config,
   { anyPort, loadConfig, onRefusal }: Omit<RunHubOptions, 'greet'>,
 ): Promise<Started> {
+  const { prepareStorage } = await import('../../../storage/data-folder.ts');
+  prepareStorage(config.data);
   const { startHub } = await import('../../../main.ts');
   const address = parseListen(config.listen) as ListenAddress;
   for (let portsTried = 0; ; portsTried++) {
