@@ -76,6 +76,21 @@ describe.skipIf(mounted === undefined)('a full disk', () => {
     expect(stored[0]?.open.map(({ position }) => position)).toEqual([1, 2, 3]);
   });
 
+  test('in a new folder: the first subscription is refused, and stored when there is space', async () => {
+    const folder = join(disk, 'new');
+    mkdirSync(folder);
+    const store = await openSubscriptionStore({ folder });
+    onTestFinished(() => store.close());
+    fillUp(disk);
+    await expect(store.write(creationOf('sub_a'))).rejects.toMatchObject({ code: 'log_full' });
+    rmSync(join(disk, 'filler'));
+    await store.write(creationOf('sub_b'));
+    await store.close();
+    const again = await openSubscriptionStore({ folder });
+    onTestFinished(() => again.close());
+    expect(again.load().subscriptions).toMatchObject([{ definition: { id: 'sub_b' } }]);
+  });
+
   test('for very long: beyond the limit the store is reported as overloaded, until it is written', async () => {
     const folder = join(disk, 'long');
     mkdirSync(folder);
