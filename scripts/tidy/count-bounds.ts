@@ -43,6 +43,7 @@ const COUNT_BOUNDED: Readonly<Record<string, Readonly<Record<string, string>>>> 
   'subscriptions/engine/intern-definition.ts': { '#known': 'Texts of 200 characters.' },
   'subscriptions/http/websocket-pulls.ts': { '#pulls': 'Ids of subscriptions that exist.' },
   'subscriptions/webhook/request/secrets.ts': { keys: 'Secrets of 24 to 64 bytes.' },
+  'telemetry/traced-pulls.ts': { '#open': 'Names of leases, and a span of a fixed set of attributes.' },
 };
 
 /**

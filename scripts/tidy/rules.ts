@@ -29,7 +29,7 @@ const SUBSCRIPTION_WALLS: Readonly<Record<string, readonly string[]>> = {
   'subscriptions/pull': ['core', 'subscriptions/state', 'subscriptions/engine'],
 };
 const SUBSCRIPTION_FOLDERS = ['subscriptions', ...Object.keys(SUBSCRIPTION_WALLS)];
-const SERVICES = ['platform', 'storage', 'identity', 'outgoing', 'presence', 'operate', 'lab', 'config'];
+const SERVICES = ['platform', 'storage', 'identity', 'outgoing', 'presence', 'operate', 'telemetry', 'lab', 'config'];
 const EVERY_SERVICE = ['core', ...HTTP_FOLDERS, ...SUBSCRIPTION_FOLDERS, ...SERVICES];
 const FOLDER_IMPORTS: Readonly<Record<string, readonly string[]>> = {
   core: [],
@@ -42,6 +42,8 @@ const FOLDER_IMPORTS: Readonly<Record<string, readonly string[]>> = {
   outgoing: ['core', 'platform', 'subscriptions/state'],
   // Its routes describe themselves.
   operate: ['core', 'http'],
+  // Spans around the ports of publishing, webhooks and pulls. Only composition loads it, late.
+  telemetry: ['core', 'operate', 'subscriptions/state'],
   lab: ['core', 'platform'],
   // Settings of subscriptions are declared beside them.
   config: ['core', ...SUBSCRIPTION_FOLDERS],
@@ -288,7 +290,7 @@ function deadFiles(modules: readonly Module[], entries: ReadonlySet<string>): Fi
       pending.push(...[resolveRelative(path, specifier)].filter((target) => target !== undefined));
   }
   return modules
-    .filter(({ path }) => !reached.has(path))
+    .filter(({ path }) => !reached.has(path) && !path.endsWith('.d.ts'))
     .map(({ path }) => ({ path, message: 'nothing imports this file' }));
 }
 

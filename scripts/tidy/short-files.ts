@@ -30,6 +30,8 @@ const SHORT_FILES: Readonly<Record<string, string>> = {
   'packages/client/src/sleep.ts': 'Each entry of the package needs it.',
   'packages/protocol/src/transports.ts': 'The one list of transports.',
   'packages/protocol/src/time.ts': 'The one format of times.',
+  'packages/server/src/operate/prom-client.d.ts': 'Declarations.',
+  'packages/server/src/telemetry/index.ts': 'The one module that composition loads late.',
   'packages/server/src/cli/broken-pipe.ts': 'Two answers to one error: commands end, a hub goes on.',
   'packages/server/src/cli/event-format.ts': 'The one form of an event in a terminal.',
   'packages/server/src/cli/problem-document.ts': 'What each command that calls a hub makes of an error.',

@@ -53,6 +53,7 @@ const SECTIONS: readonly Section[] = [
     title: 'Operate',
     pages: {
       'docs/guides/deployment.md': 'Deployment',
+      'docs/guides/tracing.md': 'Tracing',
       'docs/guides/troubleshooting.md': 'Troubleshooting',
     },
     rest: 'docs/guides/',

@@ -10,6 +10,7 @@ import { runningHub, type Hub } from './composition/running-hub.ts';
 import { openSessions } from './composition/sessions.ts';
 import { openConfiguredStorage } from './composition/storage.ts';
 import { createSubscriptionEngine } from './composition/subscription-engine.ts';
+import { openConfiguredTelemetry, transportServices } from './composition/telemetry.ts';
 import { openTasks } from './composition/tasks.ts';
 import type { Config } from './config/parse.ts';
 import type { Refusal } from './auth/refusal-log.ts';
@@ -46,6 +47,7 @@ export async function openHub(config: Config, parts: HubParts = {}): Promise<Hub
 async function open(base: HubBase, parts: HubParts): Promise<Hub> {
   const { config, logger } = base;
   const { routes = [], ownOrigins = () => [], refused, loadConfig = async () => config } = parts;
+  const tracing = await openConfiguredTelemetry(base);
   const outgoing = openOutgoing(base);
   const tokens = createConfiguredTokens(base, outgoing);
   const storage = await openConfiguredStorage(base);
@@ -53,11 +55,13 @@ async function open(base: HubBase, parts: HubParts): Promise<Hub> {
   const identity = openIdentityPart(base, storage, tokens);
   const core = createCore(base, log);
   const sessions = openSessions(base, storage, core);
-  const engine = createSubscriptionEngine(base, storage, core, outgoing);
+  const engine = createSubscriptionEngine(base, storage, core, outgoing, tracing);
+  const services = transportServices(tracing, core, engine);
   const http = await openHttp(base, {
     ...core,
     ...sessions,
     ...outgoing,
+    ...services,
     identity,
     engine,
     refused,

@@ -6,6 +6,7 @@ import { createLogger } from '../operate/logger.ts';
 import { createMetrics, type Metrics } from '../operate/metrics.ts';
 import type { World } from '../operate/world.ts';
 import { Reloader } from './reloader.ts';
+import { createTelemetryStats, type TelemetryStats } from '../operate/telemetry-metrics.ts';
 import { Shutdown } from './shutdown.ts';
 
 /** The dependencies of all parts of a hub. They exist before the first part. */
@@ -21,6 +22,8 @@ export interface HubBase {
   readonly shutdown: Shutdown;
   /** Parts with live settings register here. */
   readonly reloader: Reloader;
+  /** The telemetry counts here; all zero without it. */
+  readonly telemetryStats: TelemetryStats;
 }
 
 export function createBase(config: Config, world: World): HubBase {
@@ -40,5 +43,6 @@ export function createBase(config: Config, world: World): HubBase {
     stats: { deliveries: transportCounts(), gaps: 0, stalled: 0 },
     shutdown: new Shutdown(),
     reloader,
+    telemetryStats: createTelemetryStats(),
   };
 }

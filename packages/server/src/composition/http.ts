@@ -48,10 +48,10 @@ export interface HttpNeeds extends TransportNeeds {
 
 export async function openHttp(base: HubBase, needs: HttpNeeds): Promise<HttpPart> {
   const { config, shutdown, reloader } = base;
-  const { engine, eventTypes, guardedFetch, identity, sessions, loadConfig } = needs;
+  const { engine, pullService, eventTypes, guardedFetch, identity, sessions, loadConfig } = needs;
   const parts = createTransports(base, needs);
   const { audit } = identity.store;
-  const subscriptions = subscriptionParts(config, { streams: parts.streams, engine, audit, eventTypes });
+  const subscriptions = subscriptionParts(config, { streams: parts.streams, engine, pullService, audit, eventTypes });
   const dialects = openDialects(base, {
     parts: subscriptions,
     streams: parts.streams,

@@ -19,7 +19,7 @@ export interface MeasuredParts extends CorePart {
 
 /** Shows the counts of all parts on the metrics page. */
 export function registerMetrics(
-  { config, metrics, stats }: HubBase,
+  { config, metrics, stats, telemetryStats }: HubBase,
   { log, feed, publisher, identity, presence, engine, http }: MeasuredParts,
 ): void {
   const { store, tokens, site } = identity;
@@ -59,6 +59,7 @@ export function registerMetrics(
         ...log.memoryUsage,
       }),
       disk: async () => (folder === undefined ? undefined : readDiskSpace(folder)),
+      telemetry: () => telemetryStats,
     }),
   );
 }

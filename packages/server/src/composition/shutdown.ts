@@ -14,6 +14,7 @@ const STAGES = [
   'log',
   'sockets',
   'outgoing',
+  'telemetry',
   'site',
   'identity',
   'storage',

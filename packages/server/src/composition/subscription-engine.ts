@@ -5,6 +5,7 @@ import type { Storage } from '../storage/open-storage.ts';
 import { DIALECTS } from '../subscriptions/dialects/registry.ts';
 import { SubscriptionEngine } from '../subscriptions/subscription-engine.ts';
 import type { HubBase } from './base.ts';
+import type { Tracing } from './telemetry.ts';
 import type { CorePart } from './core.ts';
 
 /** Creates the engine of durable subscriptions from the configuration. */
@@ -13,6 +14,7 @@ export function createSubscriptionEngine(
   storage: Storage,
   { log, feed, publisher }: CorePart,
   { sender }: { readonly sender: ClosableSender },
+  tracing: Tracing | undefined,
 ): SubscriptionEngine {
   const engine = new SubscriptionEngine({
     ...world,
@@ -24,6 +26,7 @@ export function createSubscriptionEngine(
     inFlightJournal: storage.inFlightJournal,
     dialects: DIALECTS,
     sender,
+    deliveryTracer: tracing?.deliveryTracer,
     origin: config.publicUrl === null ? hostname() : new URL(config.publicUrl).hostname,
     settings: config.subscriptions,
     answered: (durationMs) => metrics.observe('webhook', durationMs),

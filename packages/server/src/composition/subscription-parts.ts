@@ -2,6 +2,7 @@ import { trustsLoopback } from '../config/listen.ts';
 import type { Config } from '../config/parse.ts';
 import type { EventTypes } from '../core/events/event-types.ts';
 import type { Audit } from '../core/ports.ts';
+import type { PullService } from '../subscriptions/state/pull-service.ts';
 import type { SubscriptionEngine } from '../subscriptions/subscription-engine.ts';
 import { auditedServices } from '../subscriptions/audited-service.ts';
 import type { SubscriptionParts } from '../subscriptions/http/parts.ts';
@@ -13,6 +14,7 @@ import type { StreamParts } from '../streams/routes.ts';
 export interface SubscriptionDependencies {
   readonly streams: StreamParts;
   readonly engine: SubscriptionEngine;
+  readonly pullService: PullService;
   readonly audit: Audit;
   readonly eventTypes: EventTypes;
 }
@@ -20,7 +22,13 @@ export interface SubscriptionDependencies {
 /** The parts of the HTTP API of subscriptions. */
 export function subscriptionParts(
   config: Config,
-  { streams: { auth, feed, log, sessions, settings }, engine, audit, eventTypes }: SubscriptionDependencies,
+  {
+    streams: { auth, feed, log, sessions, settings },
+    engine,
+    pullService,
+    audit,
+    eventTypes,
+  }: SubscriptionDependencies,
 ): SubscriptionParts {
   return {
     auth,
@@ -29,7 +37,7 @@ export function subscriptionParts(
     sessions,
     limits: settings,
     ...auditedServices(engine.subscriptions, audit, auth.clock),
-    pullService: engine.pullService,
+    pullService,
     settings: config.subscriptions,
     dialects: DIALECTS,
     sender: engine.sender,

@@ -18,6 +18,7 @@ import type { HubBase } from './base.ts';
 import type { CorePart } from './core.ts';
 import type { IdentityPart } from './identity.ts';
 import type { SessionPart } from './sessions.ts';
+import type { TransportServices } from './telemetry.ts';
 import { authSettings, streamSettings } from './transport-settings.ts';
 
 /**
@@ -34,7 +35,7 @@ export interface TransportParts {
 }
 
 /** The parts that they are made of. */
-export interface TransportNeeds extends CorePart, SessionPart {
+export interface TransportNeeds extends CorePart, SessionPart, TransportServices {
   readonly identity: IdentityPart;
   readonly engine: SubscriptionEngine;
   /** Called with each refused request. */
@@ -43,7 +44,7 @@ export interface TransportNeeds extends CorePart, SessionPart {
 
 export function createTransports(base: HubBase, needs: TransportNeeds): TransportParts {
   const { config, world, wheel, stats, logger, reloader } = base;
-  const { log, feed, publisher, sessions, presence, engine } = needs;
+  const { log, feed, eventPublisher: publisher, pullService, sessions, presence, engine } = needs;
   const { limits, identity, subscriptions } = config;
   const settings = streamSettings(config);
   const auth = createAuth(base, needs);
@@ -68,7 +69,7 @@ export function createTransports(base: HubBase, needs: TransportNeeds): Transpor
     feed,
     stats,
     subscriptions: engine.subscriptions,
-    pullService: engine.pullService,
+    pullService,
     settings: subscriptions,
   };
   return {

@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { closestMatch } from '../core/primitives/closest-match.ts';
 import { FIELDS } from './reference.ts';
 import { ConfigError, parseConfig, type Config, type ConfigProblem } from './parse.ts';
+import { STANDARD_VARIABLES } from './standard-variables.ts';
 import { leafPaths, mergeTrees, setPath, type Tree } from './tree.ts';
 import { readYamlFile, type YamlFile } from './yaml-file.ts';
 
@@ -12,7 +13,7 @@ export interface ConfigSources {
   readonly preset?: Tree;
   /** The path of a YAML file. */
   readonly file?: string | undefined;
-  /** `POLYCAST_*` variables; others are ignored. */
+  /** `POLYCAST_*` variables, and those of `standard-variables.ts`; others are ignored. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** `path=value` from flags. The value has the form of YAML. */
   readonly settings?: readonly string[];
@@ -39,6 +40,7 @@ const SCHEMAS = new Map(FIELDS.map(({ path, schema }) => [path, schema]));
  */
 export function loadConfig(sources: ConfigSources): LoadedConfig {
   const layers = new Layers();
+  layers.addStandardVariables(sources.environment ?? {});
   if (sources.preset !== undefined) mergeTrees(layers.tree, sources.preset);
   if (sources.file !== undefined) layers.addFile(sources.file);
   layers.addEnvironment(sources.environment ?? {});
@@ -52,6 +54,17 @@ class Layers {
   readonly origins = new Map<string, string>();
   readonly #problems: ConfigProblem[] = [];
   #file: { readonly name: string; readonly yaml: YamlFile } | undefined;
+
+  /** The lowest layer: these variables often apply to all programs of a machine. */
+  addStandardVariables(environment: Readonly<Record<string, string | undefined>>): void {
+    for (const { name, path, value } of STANDARD_VARIABLES) {
+      const text = environment[name];
+      const setting = text === undefined || text === '' ? undefined : value(text);
+      if (setting === undefined) continue;
+      setPath(this.tree, path, setting);
+      this.origins.set(path, name);
+    }
+  }
 
   addFile(name: string): void {
     this.#file = { name, yaml: readYamlFile(name) };

@@ -92,6 +92,13 @@ export interface PublisherOptions extends PublishLimits {
   readonly eventTypes?: Pick<EventTypes, 'refusal'>;
 }
 
+/** Publishes events. Transports see no more of the publisher than this. */
+export interface EventPublisher {
+  publishOne(request: PublishRequest): Promise<PublishResult>;
+  /** @param trace the trace context of the request that has the events, for a publisher that records it */
+  publish(requests: readonly PublishRequest[], trace?: string): Promise<readonly PublishResult[]>;
+}
+
 /** Counters since the publisher was created. */
 export interface PublishStats {
   published: number;
@@ -106,7 +113,7 @@ export interface PublishStats {
  * them to the log. Example: `{"channel":"a","data":1}` becomes
  * `"channel":"a","time":"…","data":1}`, and the log adds the `id`.
  */
-export class Publisher {
+export class Publisher implements EventPublisher {
   readonly #log: Log;
   readonly #rules: ChannelRules;
   readonly #clock: Clock;

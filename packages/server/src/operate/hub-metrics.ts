@@ -5,6 +5,7 @@ import type { Log } from '../core/ports.ts';
 import type { Publisher } from '../core/publish.ts';
 import { identityMetrics, type IdentityStats } from './identity-metrics.ts';
 import { counter, gauge, type MetricDefinition, type MetricValues } from './metric-definition.ts';
+import { telemetryMetrics, type TelemetryStats } from './telemetry-metrics.ts';
 import { processMetrics, type ProcessSources } from './process-metrics.ts';
 import { LOG_STATS, storageMetrics } from './storage-metrics.ts';
 import { subscriptionMetrics, type SubscriptionStats } from './subscription-metrics.ts';
@@ -28,6 +29,7 @@ export interface MetricSources extends ProcessSources {
   readonly presence: () => { readonly channels: number; readonly published: number; readonly pending: number };
   readonly identity: () => IdentityStats;
   readonly subscriptions: () => SubscriptionStats;
+  readonly telemetry: () => TelemetryStats;
   readonly refusals: () => Iterable<{ readonly code: string; readonly route: string; readonly count: number }>;
   /** Open TCP connections. */
   readonly connections: () => Promise<number>;
@@ -59,6 +61,7 @@ export function hubMetrics(sources: MetricSources): readonly MetricDefinition[] 
     ...subscriptionMetrics(sources.subscriptions),
     ...resourceMetrics(sources),
     ...processMetrics(sources),
+    ...telemetryMetrics(sources.telemetry),
   ];
 }
 

@@ -1,4 +1,9 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+// oxlint-disable-next-line typescript/triple-slash-reference -- other projects compile this file, without the declarations
+/// <reference path="./prom-client.d.ts" />
+import Counter from 'prom-client/lib/counter.js';
+import Gauge from 'prom-client/lib/gauge.js';
+import Histogram from 'prom-client/lib/histogram.js';
+import Registry from 'prom-client/lib/registry.js';
 import { HISTOGRAMS, type HistogramName } from './histograms.ts';
 import type { MetricDefinition } from './metric-definition.ts';
 
@@ -13,6 +18,19 @@ export interface Distribution {
   counts: number[];
 }
 
+/** The values of a metric at one moment, as the page shows them. */
+export interface MetricReading {
+  readonly name: string;
+  readonly help: string;
+  readonly kind: 'counter' | 'gauge' | 'histogram';
+  /** Of a histogram: a value for each bucket, the sum, and the count, by `metricName`. */
+  readonly values: readonly {
+    readonly labels: Readonly<Partial<Record<string, string | number>>>;
+    readonly value: number;
+    readonly metricName?: string;
+  }[];
+}
+
 export interface Metrics {
   /** Adds a duration in milliseconds to a histogram. */
   observe(histogram: HistogramName, durationMs: number): void;
@@ -20,6 +38,8 @@ export interface Metrics {
   register(definitions: readonly MetricDefinition[]): void;
   distribution(histogram: HistogramName): Promise<Distribution>;
   text(): Promise<string>;
+  /** The metrics of the page, for a protocol that pushes them. */
+  readings(): Promise<readonly MetricReading[]>;
   readonly contentType: string;
 }
 
@@ -29,6 +49,7 @@ export interface Metrics {
  */
 export function createMetrics(): Metrics {
   const registry = new Registry();
+  const kinds = new Map<string, MetricReading['kind']>();
   const histograms: Readonly<Record<HistogramName, Histogram>> = {
     publishToDurable: createHistogram('publishToDurable'),
     publishToWrite: createHistogram('publishToWrite'),
@@ -43,10 +64,17 @@ export function createMetrics(): Metrics {
       return { bucketsSeconds: [...HISTOGRAMS[histogram].bucketsSeconds], counts };
     },
     register(definitions) {
-      for (const definition of definitions) register(definition, registry);
+      for (const definition of definitions) {
+        kinds.set(definition.name, definition.kind);
+        register(definition, registry);
+      }
       for (const histogram of Object.values(histograms)) registry.registerMetric(histogram);
     },
     text: () => registry.metrics(),
+    async readings() {
+      const metrics = await registry.getMetricsAsJSON();
+      return metrics.map(({ name, help, values }) => ({ name, help, values, kind: kinds.get(name) ?? 'histogram' }));
+    },
     contentType: registry.contentType,
   };
 }

@@ -39,7 +39,7 @@ export async function publishNdjson(
     reserve: (bytes) => parts.body.bodyBudget.tryReserve(bytes, client),
     release: (bytes) => parts.body.bodyBudget.release(bytes, client),
   });
-  const results = new ResultStream(parts, AuthorizedRequest.responseOf(publisher.request));
+  const results = new ResultStream(parts, AuthorizedRequest.responseOf(publisher.request), publisher.trace);
   let index = 0;
   // A client that pauses too long receives the error after its results. One that has left its
   // results unread is disconnected without it.
@@ -162,14 +162,17 @@ class LineSplitter {
 class ResultStream {
   readonly #parts: PublishParts;
   readonly #response: ServerResponse;
+  /** The trace context of the request. */
+  readonly #trace: string | undefined;
   #pending = 0;
   /** Writes the results in the order of their events. */
   #writes: Promise<void> = Promise.resolve();
   #resume: (() => void) | undefined;
 
-  constructor(parts: PublishParts, response: ServerResponse) {
+  constructor(parts: PublishParts, response: ServerResponse, trace: string | undefined) {
     this.#parts = parts;
     this.#response = response;
+    this.#trace = trace;
     response.writeHead(200, [
       ...commonHeadersOf(response),
       'Content-Type',
@@ -186,7 +189,7 @@ class ResultStream {
     const publishes = publishesOf(events);
     const count = Math.max(events.length, publishes.length);
     this.#pending += count;
-    const publishing = parts.publisher.publish(publishes);
+    const publishing = parts.publisher.publish(publishes, this.#trace);
     this.#writes = this.#writes.then(async () => {
       const published = await publishing;
       this.#pending -= count;

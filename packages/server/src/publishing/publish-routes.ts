@@ -147,7 +147,7 @@ export async function publishMany(
   );
   const permitted = recheckPublisher(publisher, authorized);
   const publishes = permitted.filter((event): event is PublishRequest => !(event instanceof PolycastError));
-  const published = await parts.publisher.publish(publishes);
+  const published = await parts.publisher.publish(publishes, publisher.trace);
   let next = 0;
   return permitted.map((event) =>
     event instanceof PolycastError ? { ok: false, error: event } : (published[next++] as PublishResult),

@@ -3,7 +3,7 @@ import type { HistoryParts } from '../auth/history-permission.ts';
 import type { Sessions } from '../auth/sessions.ts';
 import type { PresenceView } from '../core/presence/presence-types.ts';
 import type { TimingWheel } from '../core/primitives/timing-wheel.ts';
-import type { Publisher } from '../core/publish.ts';
+import type { EventPublisher } from '../core/publish.ts';
 import type { SessionSettings } from '../core/session.ts';
 import type { CacheHeaders } from '../http/headers/cache-headers.ts';
 import type { OpenPulls } from './socket-pulls.ts';
@@ -25,7 +25,7 @@ export interface ReadParts extends SessionParts {
 /** The parts of a WebSocket, whose operations publish, subscribe and pull. */
 export interface WebSocketParts extends SessionParts {
   readonly presence: PresenceView;
-  readonly publisher: Publisher;
+  readonly publisher: EventPublisher;
   /** Creates the pulls of a session at its first operation of pulling. */
   readonly openPulls: OpenPulls;
 }

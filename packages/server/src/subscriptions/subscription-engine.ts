@@ -2,6 +2,7 @@ import type { Feed } from '../core/feed.ts';
 import type { Clock, Log, Random } from '../core/ports.ts';
 import type { Publisher } from '../core/publish.ts';
 import { isWebhook } from './state/definition.ts';
+import type { DeliveryTracer } from './state/delivery-tracer.ts';
 import type { Dialects, VerificationResult } from './state/dialect.ts';
 import type { SubscriptionOperations, SubscriptionReads } from './state/ports.ts';
 import type { PullService } from './state/pull-service.ts';
@@ -46,6 +47,8 @@ export interface SubscriptionEngineParts {
    * ones.
    */
   readonly inFlightJournal: InFlightJournal;
+  /** Absent when the hub records no traces. */
+  readonly deliveryTracer?: DeliveryTracer | undefined;
   readonly settings: SubscriptionSettings;
   /** The host name that the hub sends to endpoints when it verifies them. */
   readonly origin: string;

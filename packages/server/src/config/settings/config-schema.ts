@@ -11,6 +11,7 @@ import { rules, ruleSettings } from './rules.ts';
 import { site } from './site.ts';
 import { tokens } from './tokens.ts';
 import { identityStore } from './identity-store.ts';
+import { telemetry } from './telemetry.ts';
 import { subscriptions } from './subscriptions.ts';
 import { isBareUrl, websub } from './websub.ts';
 
@@ -182,6 +183,7 @@ export const configSchema = z.strictObject({
   storage: z.strictObject(storage).prefault({}),
   drain: z.strictObject(drain).prefault({}),
   logging: z.strictObject(logging).prefault({}),
+  telemetry: z.strictObject(telemetry).prefault({}),
   lab: z.strictObject(lab).prefault({}),
 });
 

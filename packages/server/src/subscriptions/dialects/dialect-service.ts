@@ -1,6 +1,6 @@
 import type { MemoryUsage } from '../../core/primitives/byte-budget.ts';
 import type { Random } from '../../core/ports.ts';
-import type { Publisher } from '../../core/publish.ts';
+import type { EventPublisher } from '../../core/publish.ts';
 import type { Route } from '../../auth/route.ts';
 import type { SubscriptionParts } from '../http/parts.ts';
 
@@ -21,7 +21,7 @@ export interface DialectService {
 /** The parts that dialects with a service need. */
 export interface DialectDependencies {
   readonly parts: SubscriptionParts;
-  readonly publisher: Publisher;
+  readonly publisher: EventPublisher;
   /** The hub's public URL, if it is configured; without a slash at the end. */
   readonly publicUrl: string | undefined;
   readonly random: Random;

@@ -3,6 +3,7 @@ import { isGap } from '../engine/gap.ts';
 import type { AckTracker } from '../state/lanes/ack-tracker.ts';
 import type { Lane } from '../state/lanes/lane.ts';
 import type { Attempt } from '../state/ports.ts';
+import type { AttemptSpan } from '../state/delivery-tracer.ts';
 import type { SendRequest, SendResult } from '../state/sender.ts';
 import type { WebhookConsumer } from './webhook-consumer.ts';
 
@@ -20,6 +21,8 @@ export interface InFlightRequest {
   readonly isProbe: boolean;
   /** Slot in the in-flight journal; -1 if the request is not recorded. */
   readonly journalSlot: number;
+  /** The span of the request; `undefined` if it is not recorded. */
+  readonly span: AttemptSpan | undefined;
 }
 
 /** The record of a completed request. Call it before the state of its lanes changes. */

@@ -4,8 +4,9 @@ import type { WebhookDelivery } from '../state/definition.ts';
 import type { Dialects } from '../state/dialect.ts';
 import type { Lane } from '../state/lanes/lane.ts';
 import type { SubscriptionStore } from '../state/subscription-store.ts';
+import type { AttemptSpan, DeliveryTracer } from '../state/delivery-tracer.ts';
 import type { EndpointLimiter } from './pacing/endpoint-limiter.ts';
-import type { Sender, SendResult } from '../state/sender.ts';
+import type { Sender, SendRequest, SendResult } from '../state/sender.ts';
 import type { AckTracker } from '../state/lanes/ack-tracker.ts';
 import { withJitter } from './pacing/retry-schedule.ts';
 import { DeadlineTimer } from '../engine/deadline-timer.ts';
@@ -34,6 +35,8 @@ export interface WebhookDispatcherParts extends OutcomeHandlerParts {
   /** Total number of events written to live consumers. */
   readonly liveEvents: () => number;
   readonly logger: { warn(fields: object, message: string): void };
+  /** Absent when the hub records no traces. */
+  readonly deliveryTracer?: DeliveryTracer | undefined;
 }
 
 /** Buffered events for each concurrent request: enough to begin the next channel without a wait. */
@@ -287,7 +290,8 @@ export class WebhookDispatcher implements Executor<WebhookConsumer> {
     consumer.probeLane = undefined;
     const assembled = assembleRequest(dialect, delivery, lanes, records, epoch, nowMs);
     if ('broken' in assembled) return this.#deadLetterUnsendable(consumer, tracker, lanes, assembled, nowMs);
-    const { request } = assembled;
+    const span = this.#startSpan(primary.id, lanes, records, assembled.request);
+    const request = span === undefined ? assembled.request : withHeaders(assembled.request, span.headers);
     const isUnproven = !limiter.isHealthy;
     const journalSlot = inFlightJournal.onStarted(primary.id, (records[0] as StoredRecord).position);
     const inFlightRequest: InFlightRequest = {
@@ -300,11 +304,24 @@ export class WebhookDispatcher implements Executor<WebhookConsumer> {
       isUnproven,
       isProbe,
       journalSlot,
+      span,
     };
     consumer.endpoint.inFlight++;
     this.#scheduler.onStarted(isUnproven);
     limiter.consumeTokens(records.length);
     sender.send(request).then((sent) => this.#onCompleted(inFlightRequest, sent));
+  }
+
+  #startSpan(
+    subscription: string,
+    lanes: readonly Lane[],
+    records: readonly StoredRecord[],
+    { url }: SendRequest,
+  ): AttemptSpan | undefined {
+    const { deliveryTracer, epoch } = this.#parts;
+    if (deliveryTracer === undefined) return undefined;
+    const attempt = Math.max(...lanes.map(({ attempts }) => attempts));
+    return deliveryTracer.startAttempt({ subscription, records, epoch, url, attempt });
   }
 
   /**
@@ -360,6 +377,7 @@ export class WebhookDispatcher implements Executor<WebhookConsumer> {
     const { primary, endpoint } = consumer;
     const { inFlightJournal, quarantine } = this.#parts;
     inFlightJournal.onEnded(journalSlot);
+    inFlightRequest.span?.end(sent);
     if (quarantine.size > 0)
       quarantine.onCompleted(
         primary,
@@ -380,4 +398,8 @@ export class WebhookDispatcher implements Executor<WebhookConsumer> {
 
 function asList(lane: Lane | undefined): readonly Lane[] | undefined {
   return lane === undefined ? undefined : [lane];
+}
+
+function withHeaders(request: SendRequest, headers: SendRequest['headers']): SendRequest {
+  return { ...request, headers: { ...request.headers, ...headers } };
 }
