@@ -8,6 +8,7 @@ import { publint } from 'publint';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startBrowser } from '../../packages/console/browser/lab-page.ts';
 import { pack } from '../../scripts/pack.ts';
+import { SLOW_TEST_TIMEOUT_MS } from '../../scripts/testing/timeouts.ts';
 import { temporaryFolder } from '../kit/folders.ts';
 import { packagesOf } from '../third-party/packages.ts';
 import { BUNDLERS } from './bundlers.ts';
@@ -25,7 +26,8 @@ let browser: Browser;
 beforeAll(async () => {
   tarballs = await pack(temporaryFolder('tarballs'));
   browser = await startBrowser();
-});
+  // Without a build before, as `npm test` makes it, this builds everything.
+}, SLOW_TEST_TIMEOUT_MS);
 afterAll(() => browser.close());
 
 interface NpmInstallation extends Installation {
