@@ -19,6 +19,8 @@ export interface Namespaces {
   run(command: string, ...args: string[]): Finished;
   /** The same; returns what the command printed. @throws Error unless it ends with 0 */
   output(command: string, ...args: string[]): string;
+  /** The same namespaces, of which commands enter only these kinds. */
+  with(kinds: readonly string[]): Namespaces;
   /** A port of the loopback outside that leads to one of the loopback inside. */
   reach(port: number): Promise<number>;
 }
@@ -51,6 +53,10 @@ export async function makeNamespaces(
   });
   const target = first as number;
   atExit(() => killAndWait(target));
+  return namespacesOf(target, kinds);
+}
+
+function namespacesOf(target: number, kinds: readonly string[]): Namespaces {
   return {
     run: (inner, ...rest) => runInside(target, kinds, inner, rest),
     output(inner, ...rest) {
@@ -58,6 +64,7 @@ export async function makeNamespaces(
       if (status !== 0) throw new Error(`${inner} ${rest.join(' ')} ended with ${status}: ${stdout}${stderr}`);
       return stdout;
     },
+    with: (others) => namespacesOf(target, others),
     reach: (port) => startRelay(target, port),
   };
 }

@@ -53,6 +53,8 @@ const SECTIONS: readonly Section[] = [
     title: 'Operate',
     pages: {
       'docs/guides/deployment.md': 'Deployment',
+      'docs/guides/containers.md': 'Containers',
+      'docs/guides/kernel-limits.md': 'Limits of the kernel',
       'docs/guides/tracing.md': 'Tracing',
       'docs/guides/troubleshooting.md': 'Troubleshooting',
     },
