@@ -1,4 +1,4 @@
-import { cpSync, existsSync, globSync, readFileSync } from 'node:fs';
+import { cpSync, existsSync, globSync, readFileSync, realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -66,6 +66,29 @@ describe.each(['24', '26'])('on Node %s, in an empty folder', (version) => {
     expect(await polycast(installation, '--version')).toMatch(/^\d+\.\d+\.\d+\n/);
     await takeFirstSteps(installation, browser, (hub) => runShop(installation, hub));
   });
+});
+
+test('the commands that it shows work where they are pasted', async () => {
+  const local = await installed('26');
+  const globalFolder = temporaryFolder('global');
+  const install = ['install', '--global', '--prefix', globalFolder, '--no-audit', '--no-fund', ...tarballs];
+  await run(local, 'npm', ...install);
+  const [PATH = ''] = [local.environment['PATH']];
+  const everywhere = { ...local.environment, PATH: `${join(globalFolder, 'bin')}:${PATH}` };
+  const elsewhere = temporaryFolder('elsewhere');
+  const cases: readonly (readonly [Installation, string])[] = [
+    [local, 'npx polycast'],
+    [{ folder: elsewhere, command: ['polycast'], environment: everywhere }, 'polycast'],
+    [
+      { ...local, folder: elsewhere, command: [join(local.folder, 'node_modules/.bin/polycast')] },
+      `npx --prefix ${realpathSync(local.folder)} polycast`,
+    ],
+  ];
+  for (const [installation, shown] of cases) {
+    const help = await polycast(installation, 'publish', '--help');
+    expect(/Usage\s+(.*) publish/.exec(help)?.[1]).toBe(shown);
+    expect(await run(installation, 'sh', '-c', `${shown} --version`)).toMatch(/^\d+\.\d+\.\d+\n/);
+  }
 });
 
 /** The folder with `node` of a version. 26 is the one that runs the tests, which is from npm too. */

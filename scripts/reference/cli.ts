@@ -15,6 +15,8 @@ export function cliPage(): string {
       commands.map(({ name, summary }) => [`[\`polycast ${name}\`](#polycast-${name.replaceAll(' ', '-')})`, summary]),
     ),
     ...commands.map(entry),
+    '## JSON',
+    'Every command has `--json`, in one of two forms. A command with one result prints one JSON document on one line. A command that lists or follows something prints one line of JSON for each entry (NDJSON), and none for an empty list. Messages and errors are text on standard error, and the exit code tells the outcome. `serve` and `dev` print their document once they listen.',
     '## Exit codes',
     table(
       ['code', 'means'],

@@ -56,6 +56,7 @@ const SECTIONS: readonly Section[] = [
       'docs/guides/containers.md': 'Containers',
       'docs/guides/kernel-limits.md': 'Limits of the kernel',
       'docs/guides/tracing.md': 'Tracing',
+      'docs/guides/operating.md': 'Operating a hub',
       'docs/guides/troubleshooting.md': 'Troubleshooting',
     },
     rest: 'docs/guides/',

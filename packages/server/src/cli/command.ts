@@ -51,6 +51,14 @@ export interface Input {
   number(option: string, min: number): number | undefined;
 }
 
+/**
+ * Every command has `--json`, in one of two forms. Its documents go to standard output; messages
+ * and errors are text on standard error.
+ */
+export const JSON_DOCUMENT: OptionSpec = { doc: 'Prints the result as one JSON document, on one line.' };
+/** Commands that list or follow something: `polycast users --json | jq .user`. */
+export const JSON_LINES: OptionSpec = { doc: 'Prints each entry as one line of JSON (NDJSON).' };
+
 export const HELP_OPTION: OptionSpec = { short: 'h', doc: 'Shows this help.' };
 
 /**

@@ -10,6 +10,7 @@ import { keysCreate, keysList, keysRevoke, keysRotate } from './commands/adminis
 import { channels, users } from './commands/lists.ts';
 import { listen } from './commands/listen/listen.ts';
 import { publish } from './commands/publish/publish.ts';
+import { doctor } from './commands/operate/doctor/doctor.ts';
 import { top } from './commands/operate/top/top.ts';
 import { status } from './commands/operate/status.ts';
 import { reload } from './commands/reload.ts';
@@ -26,6 +27,7 @@ const commandsWithoutCompletion: readonly Command[] = [
   listen,
   status,
   top,
+  doctor,
   ...subscriptionCommands,
   keysList,
   keysCreate,

@@ -3,13 +3,22 @@ export const EXIT_CODES: Readonly<Record<ExitName, { readonly code: number; read
   done: { code: 0, meaning: 'Done.' },
   failed: { code: 1, meaning: 'The hub refused the request, or it failed; the message says why.' },
   usage: { code: 2, meaning: 'The command line is not valid.' },
+  warned: { code: 3, meaning: '`polycast doctor` has found warnings, and no failures.' },
   unreachable: { code: 69, meaning: 'No hub answers at the address.' },
   internal: { code: 70, meaning: 'An error in Polycast itself. Please report it with the message.' },
   configuration: { code: 78, meaning: 'The configuration is not valid. The message lists every problem.' },
   interrupted: { code: 130, meaning: 'Stopped by Ctrl-C before the end.' },
 };
 
-export type ExitName = 'done' | 'failed' | 'usage' | 'unreachable' | 'internal' | 'configuration' | 'interrupted';
+export type ExitName =
+  | 'done'
+  | 'failed'
+  | 'usage'
+  | 'warned'
+  | 'unreachable'
+  | 'internal'
+  | 'configuration'
+  | 'interrupted';
 
 /** Ends the command with a message for people. */
 export class CliError extends Error {

@@ -1,3 +1,4 @@
+import { ConfigError, type ConfigProblem } from '../config/config-error.ts';
 import { CliError } from './exit-codes.ts';
 import { formatListen, parseListen, type ListenAddress } from '../config/listen.ts';
 import type { Config } from '../config/parse.ts';
@@ -40,9 +41,23 @@ export async function hubConfig(input: Input, preset: Tree = {}): Promise<Loaded
     environment: process.env,
     settings: [...input.texts('set'), ...flags],
   });
-  checkTlsFiles(loaded.config.tls);
-  await checkTokenKeys(loaded.config);
+  const problems = [
+    ...(await problemsOf(() => checkTlsFiles(loaded.config.tls))),
+    ...(await problemsOf(() => checkTokenKeys(loaded.config))),
+  ];
+  if (problems.length > 0) throw new ConfigError(problems);
   return withPort(loaded, input);
+}
+
+/** The problems that a check throws, so that one message names those of all checks. */
+async function problemsOf(check: () => void | Promise<void>): Promise<readonly ConfigProblem[]> {
+  try {
+    await check();
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
 }
 
 /** Applies `--port`, which keeps the configured host. */
@@ -66,7 +81,6 @@ function withPort(loaded: LoadedConfig, input: Input): LoadedConfig {
 async function checkTokenKeys({ identity }: Config): Promise<void> {
   if (identity.tokens.length === 0) return;
   const { configuredKeys, TokenKeyError } = await import('../identity/tokens/tokens.ts');
-  const { ConfigError } = await import('../config/config-error.ts');
   const problems = identity.tokens.flatMap((issuer, index) => {
     try {
       configuredKeys(issuer, `identity.tokens.${index}`, process.env);

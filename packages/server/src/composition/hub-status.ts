@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { encodeCursor, TRANSPORTS, type TransportName } from '@polycast/protocol';
 import type { Session, Sessions } from '../auth/sessions.ts';
 import type { Position } from '../core/ports.ts';
@@ -31,7 +32,8 @@ export interface StatusNeeds extends CorePart {
 export function statusReader(base: HubBase, needs: StatusNeeds): (caller: CallerStatus) => Promise<HubStatus> {
   const { config, world, stats } = base;
   const startedMs = world.clock.nowMs();
-  const folder = dataFolderOf(config.data);
+  const data = dataFolderOf(config.data);
+  const folder = data === undefined ? undefined : resolve(data);
   const versions = { version: packageVersion(), nodeVersion: process.versions.node };
   return async (caller) => {
     const nowMs = world.clock.nowMs();

@@ -48,6 +48,13 @@ export function configWithOrigins(config: Config, origins: ReadonlyMap<string, s
   return document.toString({ lineWidth: 120 });
 }
 
+/** A configuration for programs, as `configWithOrigins` shows it to people. */
+export function withoutSecrets(config: Config): unknown {
+  return JSON.parse(
+    JSON.stringify(config, (name, value: unknown) => (name === 'secret' && value !== null ? '(not shown)' : value)),
+  );
+}
+
 function indentOf(depth: number): string {
   return '  '.repeat(depth);
 }

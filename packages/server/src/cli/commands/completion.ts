@@ -1,4 +1,4 @@
-import { HELP_OPTION, type Command } from '../command.ts';
+import { HELP_OPTION, JSON_DOCUMENT, type Command } from '../command.ts';
 import { completionScript, SHELLS, type CompletableCommand, type Shell } from './completion-scripts.ts';
 import { CliError } from '../exit-codes.ts';
 
@@ -10,7 +10,7 @@ export function completionCommand(others: readonly Command[]): Command {
     usage: '<shell>',
     argumentsMin: 1,
     argumentsMax: 1,
-    options: {},
+    options: { json: JSON_DOCUMENT },
     examples: [
       { command: 'source <(polycast completion bash)', description: 'in ~/.bashrc' },
       { command: 'source <(polycast completion zsh)', description: 'in ~/.zshrc, after compinit' },
@@ -20,7 +20,8 @@ export function completionCommand(others: readonly Command[]): Command {
       const [shell] = input.arguments;
       if (!SHELLS.includes(shell as Shell))
         throw new CliError('usage', `"${shell}" is not a known shell: ${SHELLS.join(', ')}`);
-      out(completionScript(shell as Shell, [...others, completion].map(describe)));
+      const script = completionScript(shell as Shell, [...others, completion].map(describe));
+      out(input.flag('json') ? JSON.stringify({ shell, script }) : script);
       return 'done';
     },
   };

@@ -29,3 +29,33 @@ test('a secret is not printed', async () => {
   expect(out).toContain('algorithm: HS256');
   expect(out).not.toContain(secret);
 });
+
+test('check names the problems of all files at once', async () => {
+  const file = join(temporaryFolder(), 'polycast.yaml');
+  const tokens = [{ keys: [{ algorithm: 'HS256', secretFile: '/nowhere/secret' }] }];
+  const tls = { certificateFile: '/nowhere/certificate.pem', keyFile: '/nowhere/key.pem' };
+  writeFileSync(file, JSON.stringify({ tls, identity: { tokens } }));
+  const { code, err } = await runInside(['config', 'check', '--config', file]);
+  expect(code).toBe(78);
+  for (const path of ['tls.certificateFile', 'tls.keyFile', 'identity.tokens.0.keys.0.secretFile'])
+    expect(err).toContain(`${path}: cannot be read`);
+  const folder = await runInside(['config', 'check', '--data', file]);
+  expect(folder).toMatchObject({ code: 78, err: expect.stringContaining('is a file, and must be a folder') });
+});
+
+test('check warns of a rule that never applies, and the configuration is valid', async () => {
+  const file = join(temporaryFolder(), 'polycast.yaml');
+  writeFileSync(
+    file,
+    JSON.stringify({
+      rules: [
+        { pattern: '>', retain: 'none' },
+        { pattern: 'a', retain: 'latest' },
+      ],
+    }),
+  );
+  const { code, out, err } = await runInside(['config', 'check', '--config', file]);
+  expect(code).toBe(0);
+  expect(err).toMatch(/^warning: rules\.1: "a" never applies: rules\.0 \(">"\)/);
+  expect(out).toContain('valid');
+});

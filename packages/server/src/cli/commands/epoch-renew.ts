@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { usageError, type Command } from '../command.ts';
+import { JSON_DOCUMENT, usageError, type Command } from '../command.ts';
 import { CliError } from '../exit-codes.ts';
 import { HUB_OPTIONS, hubConfig } from '../hub-config.ts';
 
@@ -11,7 +11,7 @@ export const epochRenew: Command = {
   argumentsMax: 0,
   details:
     'Use it after a restore that the hub cannot detect, such as a snapshot of the whole disk. Consumers with an older cursor then receive a gap, and never a wrong event. The command removes no events. The hub must be stopped.',
-  options: HUB_OPTIONS,
+  options: { ...HUB_OPTIONS, json: JSON_DOCUMENT },
   examples: [
     {
       command: 'polycast epoch renew --data /var/lib/polycast',
@@ -24,7 +24,9 @@ export const epochRenew: Command = {
     const folder = dataFolderOf(config.data);
     if (folder === undefined) throw usageError(epochRenew, 'a log in memory has a new epoch at each start');
     if (!existsSync(folder)) throw new CliError('failed', `there is no data folder at ${folder}`, 'Use --data FOLDER');
-    out(`${style('green', 'renewed')}: the epoch of ${folder} is now ${renewFolderEpoch(folder)}`);
+    const epoch = renewFolderEpoch(folder);
+    const text = `${style('green', 'renewed')}: the epoch of ${folder} is now ${epoch}`;
+    out(input.flag('json') ? JSON.stringify({ folder, epoch }) : text);
     return 'done';
   },
 };

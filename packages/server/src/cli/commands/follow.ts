@@ -1,6 +1,6 @@
 import { CLIENT_TRANSPORTS, isPattern, parseCursor } from '@polycast/protocol';
 import { OWN_CHANNEL_ALIAS } from '../../core/access/private-channel.ts';
-import { usageError, type Command, type Input } from '../command.ts';
+import { JSON_LINES, usageError, type Command, type Input } from '../command.ts';
 import { followHub, type FollowOptions } from './follow-hub.ts';
 import { HUB_ADDRESS_OPTIONS, hubAddress } from '../hub-address.ts';
 
@@ -32,7 +32,7 @@ export const follow: Command = {
     history: { value: 'N', short: 'n', doc: `Begin with the last N events, at most ${HISTORY_MAX}.` },
     type: { value: 'TYPE', multiple: true, doc: 'Only events of this type. Repeatable.' },
     count: { value: 'N', doc: 'Stops after N events.' },
-    json: { doc: 'Prints each event as one line of JSON.' },
+    json: JSON_LINES,
     quiet: { short: 'q', doc: 'Prints nothing about the connection.' },
   },
   examples: [

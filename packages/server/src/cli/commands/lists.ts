@@ -1,4 +1,4 @@
-import type { Command, Input } from '../command.ts';
+import { JSON_LINES, type Command, type Input } from '../command.ts';
 import { HUB_ADDRESS_OPTIONS, hubAddress } from '../hub-address.ts';
 import { requestHub } from '../hub-request.ts';
 
@@ -8,7 +8,7 @@ const PAGE_MAX = 1000;
 const LIST_OPTIONS = {
   ...HUB_ADDRESS_OPTIONS,
   limit: { value: 'N', short: 'n', doc: `The maximum number of entries; ${LIMIT_DEFAULT} by default.` },
-  json: { doc: 'Prints each entry as one line of JSON.' },
+  json: JSON_LINES,
 } as const;
 
 interface ListedUser {

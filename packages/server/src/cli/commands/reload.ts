@@ -1,4 +1,4 @@
-import type { Command } from '../command.ts';
+import { JSON_DOCUMENT, type Command } from '../command.ts';
 import { CliError } from '../exit-codes.ts';
 import { HUB_ADDRESS_OPTIONS, hubAddress } from '../hub-address.ts';
 import { requestHub } from '../hub-request.ts';
@@ -17,7 +17,7 @@ export const reload: Command = {
   argumentsMax: 0,
   details:
     'The hub applies changed rules, limits, keys and certificates, and drops no connection that they still allow. It names the changes that need a restart. An invalid configuration changes nothing, and the command ends with 78 and every problem. SIGHUP does the same, with the result in the log of the hub. The key needs the scope admin.',
-  options: { ...HUB_ADDRESS_OPTIONS, json: { doc: 'Prints the result as one line of JSON.' } },
+  options: { ...HUB_ADDRESS_OPTIONS, json: JSON_DOCUMENT },
   examples: [{ command: 'polycast reload', description: 'after a change of the configuration file' }],
   async run(input, { out, style }) {
     const result = (await requestHub(hubAddress(input), 'POST', '/v1/reload', undefined, {}, ({ code, detail }) => {

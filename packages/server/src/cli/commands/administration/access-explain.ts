@@ -3,7 +3,7 @@ import { AccessPolicy } from '../../../core/access/access-policy.ts';
 import { explain, userPrincipal } from '../../../core/access/explain.ts';
 import { isUser, OWN_CHANNEL_ALIAS } from '../../../core/access/private-channel.ts';
 import { ANONYMOUS, type Action, type Principal } from '../../../core/access/principal.ts';
-import { usageError, type Command, type Input } from '../../command.ts';
+import { JSON_DOCUMENT, usageError, type Command, type Input } from '../../command.ts';
 import { hubAddress } from '../../hub-address.ts';
 import { hubConfig } from '../../hub-config.ts';
 import { requestHub } from '../../hub-request.ts';
@@ -35,7 +35,7 @@ export const accessExplain: Command = {
     history: { value: 'CHANNEL', doc: 'Test reading the history of a channel.' },
     presence: { value: 'CHANNEL', doc: 'Test reading the presence of a channel.' },
     ...KEY_ADMIN_OPTIONS,
-    json: { doc: 'Prints the result as JSON.' },
+    json: JSON_DOCUMENT,
   },
   examples: [
     {

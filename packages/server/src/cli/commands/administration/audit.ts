@@ -1,4 +1,4 @@
-import { usageError, type Command } from '../../command.ts';
+import { JSON_LINES, usageError, type Command } from '../../command.ts';
 import { withKeyAdmin, type AuditEntryView } from './key-admin.ts';
 import { KEY_ADMIN_OPTIONS } from './keys.ts';
 
@@ -20,7 +20,7 @@ export const audit: Command = {
       short: 'n',
       doc: `The number of newest entries, at most ${LIMIT_MAX}; ${LIMIT_DEFAULT} by default.`,
     },
-    json: { doc: 'Prints each entry as one line of JSON.' },
+    json: JSON_LINES,
   },
   examples: [{ command: 'polycast audit --limit 10', description: 'the newest ten' }],
   async run(input, { out, style }) {

@@ -1,6 +1,6 @@
 import type { Grants } from '../../../core/access/principal.ts';
 import { scopeTexts, scopesProblem } from '../../../core/access/scopes.ts';
-import { usageError, type Command, type Input, type OptionSpec } from '../../command.ts';
+import { JSON_DOCUMENT, JSON_LINES, usageError, type Command, type Input, type OptionSpec } from '../../command.ts';
 import { CliError } from '../../exit-codes.ts';
 import { HUB_ADDRESS_OPTIONS } from '../../hub-address.ts';
 import { HUB_OPTIONS } from '../../hub-config.ts';
@@ -20,7 +20,6 @@ export const KEY_ADMIN_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   data,
   set,
 };
-const JSON_OPTION: OptionSpec = { doc: 'Prints JSON.' };
 const KEY_ADMIN_DETAILS =
   'With --url it uses a running hub and needs a key with the scope admin. Without --url it uses the data folder of a stopped hub.';
 
@@ -31,7 +30,7 @@ export const keysList: Command = {
   argumentsMin: 0,
   argumentsMax: 0,
   details: `${KEY_ADMIN_DETAILS} The hub does not store the secrets and cannot show them.`,
-  options: { ...KEY_ADMIN_OPTIONS, json: JSON_OPTION },
+  options: { ...KEY_ADMIN_OPTIONS, json: JSON_LINES },
   examples: [
     {
       command: 'polycast keys list --url http://127.0.0.1:7400',
@@ -41,7 +40,7 @@ export const keysList: Command = {
   ],
   async run(input, terminal) {
     const keys = await withKeyAdmin(input, (admin) => admin.list());
-    if (input.flag('json')) terminal.out(JSON.stringify(keys));
+    if (input.flag('json')) for (const key of keys) terminal.out(JSON.stringify(key));
     else if (keys.length === 0) terminal.notice('No entries.');
     else for (const line of table(keys)) terminal.out(line);
     return 'done';
@@ -78,7 +77,7 @@ export const keysCreate: Command = {
       value: 'WHEN',
       doc: 'The expiry, as a duration (90d, 12h, 30m) or a time (2027-01-31T12:00:00Z); never by default.',
     },
-    json: JSON_OPTION,
+    json: JSON_DOCUMENT,
   },
   examples: [
     {
@@ -117,7 +116,7 @@ export const keysRotate: Command = {
   options: {
     ...KEY_ADMIN_OPTIONS,
     overlap: { value: 'SECONDS', doc: 'How long the old secret stays valid; 86400 by default, at most 2592000.' },
-    json: JSON_OPTION,
+    json: JSON_DOCUMENT,
   },
   examples: [
     { command: 'polycast keys rotate Ab3dEf6hIj9l', description: 'the old secret stays valid for a day' },
@@ -144,12 +143,12 @@ export const keysRevoke: Command = {
   argumentsMin: 1,
   argumentsMax: 1,
   details: `${KEY_ADMIN_DETAILS} The hub closes connections of the key within a second.`,
-  options: KEY_ADMIN_OPTIONS,
+  options: { ...KEY_ADMIN_OPTIONS, json: JSON_DOCUMENT },
   examples: [{ command: 'polycast keys revoke Ab3dEf6hIj9l', description: 'by its id, shown by polycast keys list' }],
   async run(input, { out, style }) {
     const id = idOf(input);
     await withKeyAdmin(input, (admin) => admin.revoke(id));
-    out(`${style('green', 'revoked')} ${id}`);
+    out(input.flag('json') ? JSON.stringify({ id, revoked: true }) : `${style('green', 'revoked')} ${id}`);
     return 'done';
   },
 };

@@ -6,7 +6,7 @@ import { BODY_FORMATS } from '../../../subscriptions/state/definition.ts';
 import { signatures } from '../../../subscriptions/webhook/request/signature.ts';
 import { compileFilter, type Filter } from '../../../subscriptions/state/filter.ts';
 import { HEADERS_MAX, headerProblem } from '../../../subscriptions/webhook/request/header-rules.ts';
-import { usageError, type Command, type Input } from '../../command.ts';
+import { JSON_LINES, usageError, type Command, type Input } from '../../command.ts';
 import { HUB_ADDRESS_OPTIONS, hubAddress, withScheme } from '../../hub-address.ts';
 import { filterOf, pairsOf } from '../subscriptions/definition-options.ts';
 import { forwardEvents, type ListenOptions } from './forward-events.ts';
@@ -55,7 +55,7 @@ export const listen: Command = {
       doc: 'Only events that match this filter, as with a subscription: {"equals":["/data/status","paid"]}.',
     },
     count: { value: 'N', doc: 'Stops after N events.' },
-    json: { doc: 'Prints each delivery as one line of JSON.' },
+    json: JSON_LINES,
   },
   examples: [
     {

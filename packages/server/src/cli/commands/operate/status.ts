@@ -1,5 +1,5 @@
 import type { HubStatus } from '../../../operate/hub-status.ts';
-import type { Command, Input } from '../../command.ts';
+import { JSON_DOCUMENT, type Command, type Input } from '../../command.ts';
 import { CliError, type ExitName } from '../../exit-codes.ts';
 import { HUB_ADDRESS_OPTIONS, hubAddress, type HubAddress } from '../../hub-address.ts';
 import { requestHub } from '../../hub-request.ts';
@@ -22,7 +22,7 @@ export const status: Command = {
     ...HUB_ADDRESS_OPTIONS,
     ready: { doc: 'Only checks whether the hub is ready, for health checks.' },
     timeout: { value: 'SECONDS', doc: `How long to wait for an answer; ${TIMEOUT_SECONDS} by default.` },
-    json: { doc: 'Prints the status as one JSON document.' },
+    json: JSON_DOCUMENT,
   },
   examples: [
     { command: 'polycast status', description: 'of the hub on this machine' },

@@ -1,5 +1,5 @@
 import { isChannel } from '@polycast/protocol';
-import { usageError, type Command, type Input } from '../../command.ts';
+import { JSON_LINES, usageError, type Command, type Input } from '../../command.ts';
 import { CliError } from '../../exit-codes.ts';
 import { HUB_ADDRESS_OPTIONS, hubAddress } from '../../hub-address.ts';
 import { publishOne } from './publish-one.ts';
@@ -25,7 +25,7 @@ export const publish: Command = {
       doc: 'Repeating the command with the same key within 24 h publishes no event twice.',
     },
     'if-match': { value: 'CURSOR', doc: "Publishes only if this is the id of the channel's newest event." },
-    json: { doc: 'Prints each result of the hub as one line of JSON.' },
+    json: JSON_LINES,
     quiet: { short: 'q', doc: 'Prints errors only.' },
   },
   examples: [

@@ -1,7 +1,7 @@
 import type { Hub } from '../../../main.ts';
 import type { Config } from '../../../config/parse.ts';
 import { DEFAULT_PORT } from '../../../config/listen.ts';
-import type { Command } from '../../command.ts';
+import { JSON_DOCUMENT, type Command } from '../../command.ts';
 import { HUB_OPTIONS, hubConfig } from '../../hub-config.ts';
 import { createRefusalHints } from './refusal-hints.ts';
 import { runHub } from './run-hub.ts';
@@ -29,7 +29,7 @@ export const dev: Command = {
   argumentsMin: 0,
   argumentsMax: 0,
   details: `It listens on 127.0.0.1:${DEFAULT_PORT}. If that port is in use and no other is configured, it takes the next free port. A port that you name is the only one that it tries. It stores events in ./polycast-data.`,
-  options: HUB_OPTIONS,
+  options: { ...HUB_OPTIONS, json: JSON_DOCUMENT },
   examples: [
     { command: 'polycast dev', description: `on ${DEFAULT_URL}, or the next free port` },
     { command: 'polycast dev --data :memory:', description: 'keep nothing' },
@@ -40,6 +40,7 @@ export const dev: Command = {
     return runHub(config, terminal, {
       anyPort: !origins.has('listen'),
       loadConfig: async () => (await hubConfig(input, PRESET)).config,
+      asJson: input.flag('json'),
       greet: (hub) => greet(hub, config, terminal),
       onRefusal: createRefusalHints(terminal, () => performance.now()),
     });

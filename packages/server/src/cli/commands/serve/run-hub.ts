@@ -17,6 +17,8 @@ export interface RunHubOptions {
   readonly anyPort: boolean;
   /** Reads the configuration again, from the same sources. */
   readonly loadConfig: () => Promise<Config>;
+  /** Prints the address as one JSON document, in the place of the lines for people. */
+  readonly asJson: boolean;
   readonly greet?: (hub: Hub) => void;
   readonly onRefusal?: (refusal: Refusal) => void;
 }
@@ -30,14 +32,17 @@ export interface RunHubOptions {
 export async function runHub(
   config: Config,
   terminal: Terminal,
-  { greet, ...options }: RunHubOptions,
+  { asJson, greet, ...options }: RunHubOptions,
 ): Promise<ExitName> {
   // Installed first: a signal while the log is being opened also ends the hub in order.
   const signals = installSignalHandlers(terminal);
   const { hub, movedFrom } = await start(config, options);
-  terminal.out(`Polycast listening on ${hub.url}`);
-  if (movedFrom !== undefined) terminal.out(terminal.style('dim', `  ${movedFrom}`));
-  greet?.(hub);
+  if (asJson) terminal.out(JSON.stringify(startDocument(hub, config)));
+  else {
+    terminal.out(`Polycast listening on ${hub.url}`);
+    if (movedFrom !== undefined) terminal.out(terminal.style('dim', `  ${movedFrom}`));
+    greet?.(hub);
+  }
   storeCompileCache();
   // A quiet hub runs each of its functions rarely, and V8 would interpret them for long. When they
   // are compiled immediately, an event on an idle hub costs a tenth less. Functions of the start
@@ -51,6 +56,11 @@ export async function runHub(
   return 'done';
 }
 
+/** What a program that starts a hub needs. The first key is shown only once. */
+function startDocument({ url, port, firstKey }: Hub, { data }: Config): object {
+  return { url, port, pid: process.pid, data, firstKey: firstKey ?? null };
+}
+
 interface Started {
   readonly hub: Hub;
   /** Why the hub has another port than the configured one. */
@@ -59,7 +69,7 @@ interface Started {
 
 async function start(
   config: Config,
-  { anyPort, loadConfig, onRefusal }: Omit<RunHubOptions, 'greet'>,
+  { anyPort, loadConfig, onRefusal }: Omit<RunHubOptions, 'greet' | 'asJson'>,
 ): Promise<Started> {
   const { prepareStorage } = await import('../../../storage/data-folder.ts');
   prepareStorage(config.data);

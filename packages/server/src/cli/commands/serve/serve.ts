@@ -1,4 +1,4 @@
-import type { Command } from '../../command.ts';
+import { JSON_DOCUMENT, type Command } from '../../command.ts';
 import { HUB_OPTIONS, hubConfig } from '../../hub-config.ts';
 import { runHub } from './run-hub.ts';
 import { pasteable } from '../../pasteable.ts';
@@ -12,7 +12,7 @@ export const serve: Command = {
   argumentsMax: 0,
   details:
     'The configuration comes from a YAML file, from POLYCAST_* variables and from flags. Flags override variables, and variables override the file. SIGTERM, SIGINT and SIGQUIT close all sessions over drain.timeMs and stop the hub; a second one stops it immediately. SIGHUP reloads the configuration, like polycast reload. The hub ignores other signals and logs a line.',
-  options: HUB_OPTIONS,
+  options: { ...HUB_OPTIONS, json: JSON_DOCUMENT },
   examples: [
     { command: 'polycast serve --config polycast.yaml', description: 'with a configuration file' },
     { command: 'POLYCAST_DATA=/var/lib/polycast polycast serve', description: 'with environment variables' },
@@ -26,6 +26,7 @@ export const serve: Command = {
     return runHub(config, terminal, {
       anyPort: false,
       loadConfig: async () => (await hubConfig(input)).config,
+      asJson: input.flag('json'),
       greet: ({ firstKey }) => showFirstKey(firstKey, terminal),
     });
   },

@@ -1,8 +1,7 @@
 import { DIALECTS } from '../../../subscriptions/dialects/registry.ts';
-import { usageError, type Command } from '../../command.ts';
+import { JSON_DOCUMENT, usageError, type Command } from '../../command.ts';
 import {
   receiverSecret,
-  JSON_OPTION,
   ONE_ID_ARGUMENT,
   subscriptionPath,
   subscriptionCommand,
@@ -43,7 +42,7 @@ export const subscriptionsCreate: Command = subscriptionCommand({
       value: 'KEY',
       doc: 'Repeating the command with the same key within 24 hours returns the same subscription.',
     },
-    json: JSON_OPTION,
+    json: JSON_DOCUMENT,
   },
   examples: [
     {
@@ -104,7 +103,7 @@ export const subscriptionsChange: Command = subscriptionCommand({
     webhook: { value: 'URL', short: 'w', doc: 'Another endpoint.' },
     ...DEFINITION_OPTIONS,
     'if-match': { value: 'N', doc: 'Changes it only if its ETag is still this one.' },
-    json: JSON_OPTION,
+    json: JSON_DOCUMENT,
   },
   examples: [
     {

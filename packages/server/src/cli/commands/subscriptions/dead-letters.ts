@@ -1,8 +1,7 @@
-import { usageError, type Command, type Input } from '../../command.ts';
+import { JSON_LINES, usageError, type Command, type Input } from '../../command.ts';
 import { printable, type Terminal } from '../../terminal.ts';
 import {
   EXAMPLE_ID,
-  JSON_OPTION,
   subscriptionPath,
   queryString,
   subscriptionCommand,
@@ -19,7 +18,7 @@ export const subscriptionsDeadLetters: Command = subscriptionCommand({
     retry: { doc: 'Retries the event, or with --all every dead letter.' },
     discard: { doc: 'Discards the event, or with --all every dead letter.' },
     all: { doc: 'With --retry or --discard: all dead letters.' },
-    json: JSON_OPTION,
+    json: JSON_LINES,
   },
   examples: [
     { command: `polycast subscriptions dead-letters ${EXAMPLE_ID}`, description: 'list dead letters' },

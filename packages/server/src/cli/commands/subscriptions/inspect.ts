@@ -1,7 +1,6 @@
-import type { Command } from '../../command.ts';
+import { JSON_DOCUMENT, JSON_LINES, type Command } from '../../command.ts';
 import {
   EXAMPLE_ID,
-  JSON_OPTION,
   ONE_ID_ARGUMENT,
   subscriptionPath,
   queryString,
@@ -22,7 +21,7 @@ export const subscriptionsList: Command = subscriptionCommand({
     state: { value: 'STATE', choices: SUBSCRIPTION_STATES, doc: 'Only subscriptions in this state.' },
     channel: { value: 'CHANNEL', doc: 'Only subscriptions that match this channel.' },
     'made-by': { value: 'KEYID', doc: 'Only subscriptions created by the key with this id.' },
-    json: { doc: 'Prints each entry as one line of JSON.' },
+    json: JSON_LINES,
   },
   examples: [
     {
@@ -60,7 +59,7 @@ export const subscriptionsShow: Command = subscriptionCommand({
   word: 'show',
   summary: 'Shows the definition, state and backlog of a subscription.',
   ...ONE_ID_ARGUMENT,
-  options: { json: JSON_OPTION },
+  options: { json: JSON_DOCUMENT },
   examples: [{ command: `polycast subscriptions show ${EXAMPLE_ID}`, description: 'one' }],
   async run(request, input, terminal) {
     showSubscription((await request('GET', subscriptionPath(input))) as ShownSubscription, input, terminal);
@@ -75,7 +74,7 @@ export const subscriptionsAttempts: Command = subscriptionCommand({
   options: {
     limit: { value: 'N', short: 'n', doc: 'The number of newest attempts, at most 100; 50 by default.' },
     event: { value: 'ID', doc: 'Only attempts of this event.' },
-    json: { doc: 'Prints each attempt as one line of JSON, with request, response and timing.' },
+    json: JSON_LINES,
   },
   examples: [{ command: `polycast subscriptions attempts ${EXAMPLE_ID} -n 10`, description: 'the newest ten' }],
   async run(request, input, terminal) {
@@ -96,7 +95,7 @@ export const subscriptionsTrace: Command = subscriptionCommand({
   usage: '<event>',
   argumentsMin: 1,
   argumentsMax: 1,
-  options: { json: JSON_OPTION },
+  options: { json: JSON_DOCUMENT },
   examples: [{ command: 'polycast subscriptions trace 0t24qj92dx-00000001006', description: 'by the id of the event' }],
   async run(request, input, terminal) {
     const [event = ''] = input.arguments;

@@ -1,9 +1,8 @@
-import { usageError, type Command } from '../../command.ts';
+import { JSON_DOCUMENT, JSON_LINES, usageError, type Command } from '../../command.ts';
 import { printable } from '../../terminal.ts';
 import {
   receiverSecret,
   EXAMPLE_ID,
-  JSON_OPTION,
   ONE_ID_ARGUMENT,
   subscriptionPath,
   subscriptionCommand,
@@ -17,11 +16,11 @@ export const subscriptionsPause: Command = subscriptionCommand({
   word: 'pause',
   summary: 'Pauses deliveries. New events wait in the log.',
   ...ONE_ID_ARGUMENT,
-  options: {},
+  options: { json: JSON_DOCUMENT },
   examples: [{ command: `polycast subscriptions pause ${EXAMPLE_ID}`, description: 'one' }],
   async run(request, input, { out, style }) {
-    const { id, state } = (await request('POST', subscriptionPath(input, '/pause'))) as ShownSubscription;
-    out(`${style('green', state)} ${id}`);
+    const paused = (await request('POST', subscriptionPath(input, '/pause'))) as ShownSubscription;
+    out(input.flag('json') ? JSON.stringify(paused) : `${style('green', paused.state)} ${paused.id}`);
     return 'done';
   },
 });
@@ -32,7 +31,7 @@ export const subscriptionsResume: Command = subscriptionCommand({
   ...ONE_ID_ARGUMENT,
   details:
     'The hub verifies a pending endpoint immediately, but at least 5 seconds after the last verification. If that fails, the command prints the answer and exits with 1.',
-  options: {},
+  options: { json: JSON_DOCUMENT },
   examples: [
     {
       command: `polycast subscriptions resume ${EXAMPLE_ID}`,
@@ -40,9 +39,10 @@ export const subscriptionsResume: Command = subscriptionCommand({
     },
   ],
   async run(request, input, { out, notice, style }) {
-    const { id, state } = (await request('POST', subscriptionPath(input, '/resume'))) as ShownSubscription;
+    const resumed = (await request('POST', subscriptionPath(input, '/resume'))) as ShownSubscription;
+    const { id, state } = resumed;
     const isActive = state === 'active';
-    out(`${style(isActive ? 'green' : 'red', state)} ${id}`);
+    out(input.flag('json') ? JSON.stringify(resumed) : `${style(isActive ? 'green' : 'red', state)} ${id}`);
     if (isActive) return 'done';
     const { attempts } = (await request('GET', subscriptionPath(input, '/attempts?limit=1'))) as {
       attempts: ShownAttempt[];
@@ -57,11 +57,12 @@ export const subscriptionsDelete: Command = subscriptionCommand({
   word: 'delete',
   summary: 'Deletes a subscription with its attempts and dead letters.',
   ...ONE_ID_ARGUMENT,
-  options: {},
+  options: { json: JSON_DOCUMENT },
   examples: [{ command: `polycast subscriptions delete ${EXAMPLE_ID}`, description: 'for good' }],
   async run(request, input, { out, style }) {
     await request('DELETE', subscriptionPath(input));
-    out(`${style('green', 'deleted')} ${input.arguments[0]}`);
+    const [id] = input.arguments;
+    out(input.flag('json') ? JSON.stringify({ id, deleted: true }) : `${style('green', 'deleted')} ${id}`);
     return 'done';
   },
 });
@@ -76,7 +77,7 @@ export const subscriptionsTest: Command = subscriptionCommand({
   options: {
     channel: { value: 'CHANNEL', doc: 'The channel of the sample.' },
     type: { value: 'TYPE', short: 't', doc: 'The type of the sample.' },
-    json: { doc: 'Prints the attempt as JSON, with request, response and timing.' },
+    json: JSON_DOCUMENT,
   },
   examples: [{ command: `polycast subscriptions test ${EXAMPLE_ID} '{"total":5}'`, description: 'with your own data' }],
   async run(request, input, terminal) {
@@ -109,7 +110,7 @@ export const subscriptionsRotateSecret: Command = subscriptionCommand({
   options: {
     ...SECRET_OPTIONS,
     overlap: { value: 'SECONDS', doc: 'How long the old secret also signs; 86400 by default, at most 2592000.' },
-    json: JSON_OPTION,
+    json: JSON_DOCUMENT,
   },
   examples: [
     {
@@ -138,7 +139,7 @@ export const subscriptionsReplay: Command = subscriptionCommand({
     after: { value: 'CURSOR', doc: 'Events after this cursor, or earliest.' },
     since: { value: 'TIME', doc: 'Events since this time: 2027-01-31T12:00:00Z.' },
     channel: { value: 'CHANNEL', doc: 'Only events of this channel.' },
-    json: JSON_OPTION,
+    json: JSON_LINES,
   },
   examples: [
     {

@@ -1,13 +1,7 @@
-import { usageError, type Command, type Input, type OptionSpec } from '../../command.ts';
+import { JSON_DOCUMENT, JSON_LINES, usageError, type Command, type Input, type OptionSpec } from '../../command.ts';
 import type { ExitName } from '../../exit-codes.ts';
 import type { Terminal } from '../../terminal.ts';
-import {
-  EXAMPLE_ID,
-  JSON_OPTION,
-  ONE_ID_ARGUMENT,
-  subscriptionPath,
-  subscriptionCommand,
-} from './subscription-command.ts';
+import { EXAMPLE_ID, ONE_ID_ARGUMENT, subscriptionPath, subscriptionCommand } from './subscription-command.ts';
 import { optionalMember } from './definition-options.ts';
 
 const LEASES_MAX = 1000;
@@ -23,6 +17,7 @@ export const subscriptionsPull: Command = subscriptionCommand({
     wait: { value: 'SECONDS', doc: 'How long to wait for the first event, at most 60.' },
     lease: { value: 'SECONDS', doc: 'The duration of each lease.' },
     ack: { doc: 'Acknowledges the events as soon as they are printed.' },
+    json: { doc: `${JSON_LINES.doc} It does so without this option too.` },
   },
   examples: [
     { command: `polycast subscriptions pull ${EXAMPLE_ID} -n 1 --wait 30`, description: 'wait for the next event' },
@@ -97,7 +92,7 @@ function settleCommand({ body, options, ...command }: SettleCommandOptions): Com
     ...command,
     argumentsMax: LEASES_MAX + 1,
     details: 'Exits with 1 if a lease was no longer held.',
-    options: { ...options, json: JSON_OPTION },
+    options: { ...options, json: JSON_DOCUMENT },
     async run(request, input, terminal) {
       const answer = await request('POST', subscriptionPath(input, `/${command.word}`), body(input));
       return printResult(answer as SettleResult, input, terminal);

@@ -1,5 +1,5 @@
 import type { Problem } from '@polycast/protocol';
-import type { Command, Input, OptionSpec } from '../../command.ts';
+import type { Command, Input } from '../../command.ts';
 import type { ExitName } from '../../exit-codes.ts';
 import { HUB_ADDRESS_OPTIONS, hubAddress } from '../../hub-address.ts';
 import { requestHub } from '../../hub-request.ts';
@@ -63,7 +63,6 @@ export const ONE_ID_ARGUMENT: Pick<Command, 'usage' | 'argumentsMin' | 'argument
   argumentsMax: 1,
 };
 
-export const JSON_OPTION: OptionSpec = { doc: 'Prints JSON.' };
 const SCOPE_DETAILS = 'It needs a key with the scope subscriptions if the hub has access control.';
 
 /** Makes a command for subscriptions, which sends requests to a running hub. */

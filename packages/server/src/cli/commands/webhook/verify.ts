@@ -1,5 +1,5 @@
 import { SECRET_FORMS_HELP, resolveSecret } from '../../input.ts';
-import { usageError, type Command, type Input } from '../../command.ts';
+import { JSON_DOCUMENT, usageError, type Command, type Input } from '../../command.ts';
 import { diagnose } from './diagnosis.ts';
 import { readCapturedRequest } from './captured-request.ts';
 import { wrongSecret } from './key-interpretations.ts';
@@ -30,6 +30,7 @@ export const webhookVerify: Command = {
       value: 'SECONDS',
       doc: `The tolerated difference between that and its timestamp; ${TOLERANCE_SECONDS} by default.`,
     },
+    json: JSON_DOCUMENT,
   },
   examples: [
     {
@@ -50,8 +51,11 @@ export const webhookVerify: Command = {
     const secrets = secretsOf(input);
     const toleranceSeconds = input.number('tolerance', 0) ?? TOLERANCE_SECONDS;
     const { isValid, lines } = diagnose(request, secrets, { nowMs, toleranceSeconds });
-    for (const [index, line] of lines.entries())
-      terminal.out(index === 0 ? terminal.style(isValid ? 'green' : 'red', line) : line);
+    const [result, ...hints] = lines;
+    if (input.flag('json')) terminal.out(JSON.stringify({ valid: isValid, result, hints }));
+    else
+      for (const [index, line] of lines.entries())
+        terminal.out(index === 0 ? terminal.style(isValid ? 'green' : 'red', line) : line);
     if (hasMore) terminal.notice('The file contains several requests. The command checks the first.');
     return isValid ? 'done' : 'failed';
   },

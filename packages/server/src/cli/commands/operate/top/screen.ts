@@ -161,10 +161,10 @@ function failingList({ failingEndpoints }: TopSample, rows: number, columns: num
     behindText(lagEvents),
     state,
     since.slice(5, 16).replace('T', ' '),
-    url ?? 'pull',
     id,
+    url?.replace(/^https?:\/\//, '') ?? 'pull',
   ]);
-  const titles = ['Failing endpoints', 'STATE', 'FAILS SINCE', 'URL', 'SUBSCRIPTION'];
+  const titles = ['Failing endpoints', 'STATE', 'FAILS SINCE', 'SUBSCRIPTION', 'ENDPOINT'];
   return list(titles, entries, { rows, columns }, style);
 }
 

@@ -1,5 +1,5 @@
 import type { HubStatus } from '../../../../operate/hub-status.ts';
-import type { Command } from '../../../command.ts';
+import { JSON_DOCUMENT, type Command } from '../../../command.ts';
 import { CliError } from '../../../exit-codes.ts';
 import { openFullScreen } from '../../../full-screen.ts';
 import { HUB_ADDRESS_OPTIONS, hubAddress, type HubAddress } from '../../../hub-address.ts';
@@ -25,7 +25,7 @@ export const top: Command = {
     ...HUB_ADDRESS_OPTIONS,
     interval: { value: 'SECONDS', short: 'i', doc: `The time between two samples; ${INTERVAL_SECONDS} by default.` },
     once: { doc: 'Prints one sample as text, and ends.' },
-    json: { doc: 'Prints one sample as one JSON document, and ends.' },
+    json: JSON_DOCUMENT,
   },
   examples: [
     { command: 'polycast top', description: 'the hub on this machine' },
