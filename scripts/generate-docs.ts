@@ -7,6 +7,8 @@ import { configurationPage, defaultsPage } from './reference/configuration.ts';
 import { errorsPage } from './reference/errors.ts';
 import { httpPage } from './reference/http.ts';
 import { metricsPage } from './reference/metrics.ts';
+import { withProtocolLinks } from './reference/protocol-links.ts';
+import { streamsPage } from './reference/streams.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
@@ -16,8 +18,9 @@ const PAGES: Readonly<Record<string, () => string | Promise<string>>> = {
   'docs/reference/cli.md': cliPage,
   'docs/reference/configuration.md': configurationPage,
   'docs/reference/errors.md': errorsPage,
-  'docs/reference/http.md': httpPage,
+  'docs/reference/http.md': async () => withProtocolLinks(await httpPage()),
   'docs/reference/metrics.md': metricsPage,
+  'docs/reference/streams.md': () => withProtocolLinks(streamsPage()),
   'operate/grafana/polycast.json': dashboardPage,
 };
 

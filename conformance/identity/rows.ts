@@ -89,6 +89,7 @@ export const ROUTES: Readonly<Record<string, RouteRow>> = {
   'GET /healthz': { permission: 'nothing', request: () => ({ path: '/healthz' }) },
   'GET /readyz': { permission: 'nothing', request: () => ({ path: '/readyz' }) },
   'GET /metrics': { permission: 'nothing', request: () => ({ path: '/metrics' }) },
+  'GET /asyncapi.json': { permission: 'nothing', request: () => ({ path: '/asyncapi.json' }) },
   'GET /openapi.json': { permission: 'nothing', request: () => ({ path: '/openapi.json' }) },
   'GET /v1/keys': { permission: ADMINS, request: () => ({ path: '/v1/keys' }) },
   'POST /v1/keys': {

@@ -63,3 +63,10 @@ export type Turn =
 
 /** The values that are saved during a case. */
 export type Captures = Map<string, string>;
+
+/** Receives what both sides have sent: a message, or all of an answer with its head. */
+export type Observer = (sent: {
+  readonly transport: 'websocket' | 'http';
+  readonly from: 'client' | 'hub';
+  readonly text: string;
+}) => void;

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { call } from '../kit/http.ts';
-import type { Case, Captures } from './case.ts';
+import type { Case, Captures, Observer } from './case.ts';
 import { runConversation } from './run-conversation.ts';
 import { runDialogue } from './run-dialogue.ts';
 import { runExchange } from './run-exchange.ts';
@@ -11,9 +11,10 @@ let count = 0;
 
 /**
  * Runs a case against a hub.
+ * @param observe receives each WebSocket message, and each answer of a dialogue
  * @throws Error with the difference
  */
-export async function runCase({ steps }: Case, hub: string): Promise<void> {
+export async function runCase({ steps }: Case, hub: string, observe?: Observer): Promise<void> {
   const channel = `conformance.${RUN}.${count++}`;
   const rest = channel.slice('conformance.'.length);
   const captures: Captures = new Map([
@@ -24,8 +25,8 @@ export async function runCase({ steps }: Case, hub: string): Promise<void> {
   for (const [index, step] of steps.entries()) {
     try {
       if ('request' in step) await runExchange(step, hub, captures);
-      else if ('http' in step) await runDialogue(step, hub, captures);
-      else await runConversation(step, hub, captures);
+      else if ('http' in step) await runDialogue(step, hub, captures, observe);
+      else await runConversation(step, hub, captures, observe);
     } catch (error) {
       throw new Error(`step ${index + 1}: ${(error as Error).message}`, { cause: error });
     }

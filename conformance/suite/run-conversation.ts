@@ -1,7 +1,7 @@
 import WebSocket from 'ws';
 import { publish } from '../kit/http.ts';
 import { until } from '../kit/wait.ts';
-import type { Conversation, Captures } from './case.ts';
+import type { Conversation, Captures, Observer } from './case.ts';
 import { fill, matchesText, mismatch } from './placeholders.ts';
 
 const TIMEOUT_MS = 10_000;
@@ -11,13 +11,18 @@ export async function runConversation(
   { webSocket, turns }: Conversation,
   hub: string,
   captures: Captures,
+  observe?: Observer,
 ): Promise<void> {
   const messages: string[] = [];
   let closedWith: number | undefined;
   const socket = new WebSocket(hub.replace(/^http/, 'ws') + fill(webSocket, captures), 'polycast.v1', {
     rejectUnauthorized: false,
   });
-  socket.on('message', (message: Buffer, isBinary) => messages.push(isBinary ? '(binary)' : message.toString('utf8')));
+  socket.on('message', (message: Buffer, isBinary) => {
+    const text = isBinary ? '(binary)' : message.toString('utf8');
+    messages.push(text);
+    observe?.({ transport: 'websocket', from: 'hub', text });
+  });
   socket.on('close', (code) => (closedWith = code));
   socket.on('error', () => undefined);
   const isOver = (): boolean => closedWith !== undefined;
@@ -25,8 +30,11 @@ export async function runConversation(
     await until('it opens', () => socket.readyState === WebSocket.OPEN || isOver(), TIMEOUT_MS);
     if (socket.protocol !== 'polycast.v1') throw new Error(`the subprotocol is ${JSON.stringify(socket.protocol)}`);
     for (const turn of turns) {
-      if ('send' in turn) socket.send(fill(turn.send, captures));
-      else if ('publish' in turn) await publish(hub, fill(turn.publish, captures));
+      if ('send' in turn) {
+        const text = fill(turn.send, captures);
+        observe?.({ transport: 'websocket', from: 'client', text });
+        socket.send(text);
+      } else if ('publish' in turn) await publish(hub, fill(turn.publish, captures));
       else if ('receive' in turn) {
         await until(`${turn.receive} comes`, () => messages.length > 0 || isOver(), TIMEOUT_MS);
         compare(turn.receive, messages.shift(), captures);

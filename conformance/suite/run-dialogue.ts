@@ -2,7 +2,7 @@ import { withoutChunks } from '../kit/wire/chunks.ts';
 import { publish } from '../kit/http.ts';
 import { rawSocket, type RawSocket } from '../kit/wire/raw-socket.ts';
 import { until } from '../kit/wait.ts';
-import type { Dialogue, Captures } from './case.ts';
+import type { Dialogue, Captures, Observer } from './case.ts';
 import { fill, matchesText } from './placeholders.ts';
 
 const TIMEOUT_MS = 10_000;
@@ -12,7 +12,12 @@ const TIMEOUT_MS = 10_000;
  * the empty line every line counts.
  * @throws Error
  */
-export async function runDialogue({ http }: Dialogue, hub: string, captures: Captures): Promise<void> {
+export async function runDialogue(
+  { http }: Dialogue,
+  hub: string,
+  captures: Captures,
+  observe?: Observer,
+): Promise<void> {
   const raw = await rawSocket(hub);
   const lines = new Lines(raw);
   try {
@@ -22,9 +27,15 @@ export async function runDialogue({ http }: Dialogue, hub: string, captures: Cap
       else if ('close' in turn) await raw.closes(TIMEOUT_MS);
       else await lines.expect(turn.receive, captures);
     }
+    observe?.({ transport: 'http', from: 'hub', text: textOf(raw) });
   } finally {
     raw.destroy();
   }
+}
+
+/** The answer so far, without the framing of chunks. */
+function textOf(raw: RawSocket): string {
+  return Buffer.from(withoutChunks(raw.text), 'latin1').toString('utf8');
 }
 
 class Lines {
@@ -61,7 +72,7 @@ class Lines {
   }
 
   async #next(): Promise<string> {
-    const text = (): string => Buffer.from(withoutChunks(this.#raw.text), 'latin1').toString('utf8');
+    const text = (): string => textOf(this.#raw);
     const isThere = (): boolean => text().indexOf('\n', this.#read) >= 0 || this.#raw.closed;
     await until(`a line comes after ${JSON.stringify(text().slice(-200))}`, isThere, TIMEOUT_MS);
     const end = text().indexOf('\n', this.#read);

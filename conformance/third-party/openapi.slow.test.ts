@@ -9,6 +9,7 @@ import { packagesOf, type Program } from './packages.ts';
 
 /**
  * `/openapi.json` in other tools: a linter, two generators whose clients are used, and a test tool.
+ * `/asyncapi.json` in the parser of AsyncAPI.
  */
 const TOOL_TIMEOUT_MS = 400_000;
 /** An address on which no program listens. */
@@ -42,6 +43,17 @@ describe('npm', () => {
     const cli = join(npm.folder, 'node_modules/@redocly/cli/bin/cli.js');
     const linted = await run(process.execPath, [cli, 'lint', document, '--format=json', '--extends=recommended']);
     expect(JSON.parse(linted.out)).toMatchObject({ totals: { errors: 0, warnings: 0 }, problems: [] });
+  });
+
+  test('the parser of AsyncAPI finds no error and no warning in /asyncapi.json', async ({ skip }) => {
+    skip(npm.missing !== undefined, npm.missing);
+    const file = join(folder, 'asyncapi.json');
+    writeFileSync(file, await (await fetch(`${hub.url}/asyncapi.json`)).text());
+    const parsed = await run(process.execPath, [join(npm.folder, 'asyncapi.js'), file]);
+    expect({ ...parsed, out: JSON.parse(parsed.out || 'null') as unknown }).toMatchObject({
+      error: '',
+      out: { channels: ['ndjson', 'sse', 'websocket'], operations: 13, diagnostics: [] },
+    });
   });
 
   test('a correct program compiles with the types of openapi-typescript, and a wrong one does not', async ({

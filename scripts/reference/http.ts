@@ -1,6 +1,6 @@
 import { ERRORS } from '../../packages/protocol/src/index.ts';
 import type * as described from '../../packages/server/src/http/route-description.ts';
-import type { Operation } from '../../packages/server/src/http/openapi/operations.ts';
+import { TAGS, type Operation } from '../../packages/server/src/http/openapi/operations.ts';
 import { defaultApi } from './api.ts';
 import { code, page, table } from './markdown.ts';
 import { form } from './shape.ts';
@@ -22,7 +22,11 @@ export async function httpPage(): Promise<string> {
       operations.map((route) => [`[\`${title(route)}\`](#${anchor(route)})`, route.summary]),
     ),
     'Every path also answers `OPTIONS` with `204` and `Allow`. Paths with `GET` answer `HEAD` with the same headers and no body.',
-    ...operations.map(entry),
+    ...Object.entries(TAGS).flatMap(([tag, description]) => [
+      `## ${tag[0]?.toUpperCase()}${tag.slice(1)}`,
+      description,
+      ...operations.filter((route) => route.tag === tag).map(entry),
+    ]),
     '## Shapes',
     'The schemas of bodies and answers. A member that is not marked "Always" is optional.',
     ...Object.entries(schemas).map(shape),
@@ -44,7 +48,7 @@ function anchor(route: Operation): string {
 function entry(route: Operation): string {
   const { summary, details, section, parameters, bodies, responses, errors } = route;
   return [
-    `## ${title(route)}`,
+    `### ${title(route)}`,
     `${summary} ${details}`.trim(),
     `PROTOCOL.md section ${section}.`,
     ...optional('Parameters', parameters, () => table(['parameter', 'in', 'form', ''], parameters.map(parameterRow))),

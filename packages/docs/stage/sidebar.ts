@@ -65,6 +65,7 @@ const SECTIONS: readonly Section[] = [
     title: 'Reference',
     pages: {
       'docs/reference/http.md': 'HTTP API',
+      'docs/reference/streams.md': 'Messages of streams',
       'docs/reference/configuration.md': 'Configuration',
       'docs/reference/cli.md': 'Command line',
       'docs/reference/errors.md': 'Errors',

@@ -6,6 +6,7 @@ import { HttpFrontend } from '../http/http-frontend.ts';
 import { openApiDocument } from '../http/openapi/document.ts';
 import { withAuthorization, type Route } from '../auth/route.ts';
 import { publishRoutes } from '../publishing/routes.ts';
+import { asyncApiDocument } from '../streams/asyncapi/document.ts';
 import { streamHandlers } from '../streams/routes.ts';
 import type { TlsCertificate } from '../http/tls-certificate.ts';
 import { assetPath, findAsset, packageVersion } from '../platform/package-files.ts';
@@ -63,10 +64,14 @@ export async function openHttp(base: HubBase, needs: HttpNeeds): Promise<HttpPar
   const streams = streamHandlers(parts.streams);
   const checkSessions = (): Promise<number> => parts.reauthorizer.checkAll(sessions);
   const reload = (by: Actor): Promise<ReloadOutcome> => reloader.reload({ loadConfig, audit, checkSessions }, by);
+  const documents = {
+    openApi: () => openApiDocument(packageVersion(), routes),
+    asyncApi: () => asyncApiDocument(packageVersion()),
+  };
   const routes: readonly Route[] = [
     ...streams.routes,
     ...publishRoutes(parts.publishing),
-    ...healthRoutes({ ...health, metrics: base.metrics, document: () => openApiDocument(packageVersion(), routes) }),
+    ...healthRoutes({ ...health, metrics: base.metrics, documents }),
     statusRoute(statusReader(base, { ...needs, ...health, certificate: () => certificate?.stats })),
     ...administrationRoutes({ ...parts.streams, log: needs.log, ...identity.store, access: identity.access, reload }),
     ...subscriptionRoutes(subscriptions),

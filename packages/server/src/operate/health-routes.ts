@@ -15,8 +15,7 @@ export interface Health {
    */
   readonly problems: () => readonly string[];
   readonly metrics: Metrics;
-  /** The OpenAPI document. */
-  readonly document: () => object;
+  readonly documents: { readonly openApi: () => object; readonly asyncApi: () => object };
 }
 
 interface OperateRoute {
@@ -31,10 +30,8 @@ export function healthRoutes({
   notReadyReason: notReady,
   problems,
   metrics,
-  document,
+  documents,
 }: Health): readonly OperateRoute[] {
-  // Made at the first request: a start has no need for it.
-  let description: string | undefined;
   return [
     {
       method: 'GET',
@@ -83,6 +80,16 @@ export function healthRoutes({
       }),
       answer: async (_request, response) => send(response, 200, metrics.contentType, await metrics.text()),
     },
+    ...documentRoutes(documents),
+  ];
+}
+
+/** The API as OpenAPI and as AsyncAPI. */
+function documentRoutes(documents: Health['documents']): readonly OperateRoute[] {
+  // Each is made at the first request: a start has no need for it.
+  let openApi: string | undefined;
+  let asyncApi: string | undefined;
+  return [
     {
       method: 'GET',
       path: '/openapi.json',
@@ -91,7 +98,19 @@ export function healthRoutes({
         responses: [response(200, 'An OpenAPI document.', json(documentSchema, 'The document.', { openapi: '3.1.0' }))],
       }),
       answer: (_request, response) =>
-        send(response, 200, 'application/json', (description ??= JSON.stringify(document()))),
+        send(response, 200, 'application/json', (openApi ??= JSON.stringify(documents.openApi()))),
+    },
+    {
+      method: 'GET',
+      path: '/asyncapi.json',
+      description: () => ({
+        ...describe('asyncApi', 'The messages of WebSockets, event streams and JSON lines.'),
+        responses: [
+          response(200, 'An AsyncAPI document.', json(documentSchema, 'The document.', { asyncapi: '3.0.0' })),
+        ],
+      }),
+      answer: (_request, response) =>
+        send(response, 200, 'application/json', (asyncApi ??= JSON.stringify(documents.asyncApi()))),
     },
   ];
 }

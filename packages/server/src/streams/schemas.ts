@@ -1,4 +1,4 @@
-import { GAP_REASONS } from '@polycast/protocol';
+import { GAP_REASONS, type Gap } from '@polycast/protocol';
 import * as z from 'zod';
 import { anyValue, channel, count, cursor, eventType, named, text, time, user } from '../http/openapi/schemas.ts';
 
@@ -47,14 +47,14 @@ export const event: () => z.ZodType = named(
   },
 );
 
-export const gap: () => z.ZodType = named(
-  'Gap',
-  () => z.object({ from: cursor(), to: cursor(), reason: z.literal(Object.keys(GAP_REASONS)) }),
-  {
-    description:
-      'The hub can no longer deliver the events after `from`, up to and including `to` (PROTOCOL.md section 2.3).',
-  },
-);
+export function gapMembers(): Readonly<Record<keyof Gap, z.ZodType>> {
+  return { from: cursor(), to: cursor(), reason: z.literal(Object.keys(GAP_REASONS)) };
+}
+
+export const gap: () => z.ZodType = named('Gap', () => z.object(gapMembers()), {
+  description:
+    'The hub can no longer deliver the events after `from`, up to and including `to` (PROTOCOL.md section 2.3).',
+});
 
 export const poll: () => z.ZodType = named(
   'Poll',

@@ -107,6 +107,7 @@ async function prepareTrials(hub: SubscriptionHub, url: string): Promise<Record<
     health: {},
     ready: {},
     metrics: {},
+    asyncApi: {},
     openApi: {},
     readStatus: { path: '/v1/status' },
     publishEvents: { body: { channel: 'orders.2', data: 1 }, status: 201 },
