@@ -12,16 +12,20 @@
 export function diagram(source: string): string {
   const { actors, steps } = parse(source);
   const columns = columnsOf(actors, steps);
-  const width = (columns.at(-1) ?? 0) + boxWidth(actors.at(-1)?.name ?? '') / 2 + MARGIN;
-  const height = TOP + (steps.length - 1) * STEP_HEIGHT + 16;
   const x = (id: string): number => columns[actors.findIndex((actor) => actor.id === id)] as number;
+  // A note may be wider than what is below it.
+  const notes = steps.filter(({ kind }) => kind === 'note').map((note) => noteExtent(note, x));
+  const left = Math.min(0, ...notes.map(([start]) => start - MARGIN));
+  const lastBox = (columns.at(-1) ?? 0) + boxWidth(actors.at(-1)?.name ?? '') / 2;
+  const width = Math.max(lastBox, ...notes.map(([, end]) => end)) + MARGIN - left;
+  const height = TOP + (steps.length - 1) * STEP_HEIGHT + 16;
   const parts = [
     ...actors.map(({ id }) => line('lifeline', x(id), BOX_HEIGHT, x(id), height)),
     ...actors.map(({ id, name }) => box('actor', x(id), 0, boxWidth(name), BOX_HEIGHT, name)),
     ...steps.map((step, index) => draw(step, TOP + index * STEP_HEIGHT, x)),
   ];
   const label = steps.map(({ text }) => escapeHtml(text)).join('; ');
-  const view = `viewBox="0 0 ${width} ${height}" width="${width}"`;
+  const view = `viewBox="${left} 0 ${width} ${height}" width="${width}"`;
   return `<figure class="diagram" tabindex="0" v-pre><svg ${view} role="img" aria-label="${label}">${parts.join('')}</svg></figure>`;
 }
 
@@ -95,11 +99,20 @@ function columnsOf(actors: readonly Actor[], steps: readonly Step[]): number[] {
 function draw({ kind, from, to, text }: Step, y: number, x: (id: string) => number): string {
   const [left, right] = [x(from), x(to)];
   const middle = (left + right) / 2;
-  if (kind === 'note')
-    return box('note', middle, y - 24, Math.max(textWidth(text) + 24, Math.abs(right - left)), 28, text);
+  if (kind === 'note') {
+    const [start, end] = noteExtent({ from, to, text }, x);
+    return box('note', middle, y - 24, end - start, 28, text);
+  }
   const head = right > left ? -8 : 8;
   const arrow = `<path class="head" d="M${right} ${y}l${head} -4v8z"/>`;
   return `${words('message', middle, y - 8, text)}${line(kind, left, y, right, y)}${arrow}`;
+}
+
+/** Where a note begins and ends: over its actors, and wide enough for its text. */
+function noteExtent({ from, to, text }: Omit<Step, 'kind'>, x: (id: string) => number): readonly [number, number] {
+  const middle = (x(from) + x(to)) / 2;
+  const half = Math.max(textWidth(text) + 24, Math.abs(x(to) - x(from))) / 2;
+  return [middle - half, middle + half];
 }
 
 function box(name: string, x: number, y: number, width: number, height: number, text: string): string {

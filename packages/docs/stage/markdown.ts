@@ -25,7 +25,7 @@ const FENCE = /^( *)```[^\n]*\n[^]*?^\1```$/gm;
 export function pageForSite(page: Page, site: Site): string {
   const parts = partsOf(page.markdown);
   const text = parts.map(({ kind, text: part }, index) =>
-    kind === 'fence' ? fence(part, tabName(parts[index - 1])) : links(tabGroups(part), page, site, linkTo),
+    kind === 'fence' ? fence(part, tabName(parts[index - 1])) : links(methods(tabGroups(part)), page, site, linkTo),
   );
   return collapseBlankLines(text.join(''));
 }
@@ -61,6 +61,14 @@ function tabGroups(prose: string): string {
     .replaceAll('<!-- tabs -->', '::: code-group')
     .replaceAll('<!-- end of tabs -->', ':::')
     .replaceAll(COMMENT, '');
+}
+
+/** The heading of an operation, `### GET /v1/events`, shows its method as a badge. */
+function methods(prose: string): string {
+  return prose.replaceAll(
+    /^### (GET|POST|PATCH|DELETE) (?=\/)/gm,
+    (_whole, method: string) => `### <span class="method method-${method.toLowerCase()}">${method}</span> `,
+  );
 }
 
 /** The name of a tab that is not its language: `<!-- tab: In a checkout -->` above the block. */
