@@ -1,5 +1,4 @@
 import type { ErrorCode } from '@polycast/protocol';
-import * as z from 'zod';
 import { routeName, type DescribedRoute, type RouteAddress } from '../route.ts';
 import type { Content, JsonSchema, Parameter, ResponseDescription, RouteDescription } from '../route-description.ts';
 import { errorsOf } from './errors.ts';

@@ -1,4 +1,4 @@
-import { TRANSPORTS, type ClientMessage, type ServerMessage } from '@polycast/protocol';
+import type { ClientMessage, ServerMessage, TransportName } from '@polycast/protocol';
 import * as z from 'zod';
 import {
   anyValue,
@@ -138,7 +138,7 @@ export const OPERATIONS: {
 };
 
 /** The transports that keep a response or a connection open. */
-type StreamName = Exclude<(typeof TRANSPORTS)[number], 'long-poll' | 'short-poll'>;
+type StreamName = Exclude<TransportName, 'long-poll' | 'short-poll'>;
 
 const EVERY_STREAM: readonly StreamName[] = ['websocket', 'sse', 'ndjson'];
 
