@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { startBrowser, startDevHub, type DevHub } from '../../packages/console/browser/lab-page.ts';
-import { buildDocs } from '../../packages/docs/build.ts';
 import { readPages } from './blocks.ts';
 
 /** The built site, served by `polycast dev`, in a real browser. */
@@ -20,7 +19,7 @@ let browser: Browser;
 
 beforeAll(async () => {
   // `npm test` has built it before.
-  if (!existsSync(join(SITE, 'index.html'))) await buildDocs();
+  if (!existsSync(join(SITE, 'index.html'))) await (await import('../../packages/docs/build.ts')).buildDocs();
   [hub, browser] = await Promise.all([startDevHub(), startBrowser()]);
 }, BUILD_MS);
 

@@ -50,6 +50,7 @@ export const dev: Command = {
 function greet({ url }: Hub, { data, lab }: Config, { out, style }: Terminal): void {
   const lines = [
     ...(lab.enabled ? [`The Lab           ${style('cyan', `${url}/lab`)}`] : []),
+    ...(lab.enabled ? [`Documentation     ${style('cyan', `${url}/docs`)}`] : []),
     `Follow            ${style('cyan', `curl -N -H 'Accept: text/event-stream' '${url}/v1/events?channel=orders.>'`)}`,
     `Publish           ${style('cyan', `curl ${url}/v1/channels/orders.42/events -H 'Content-Type: application/json' -d '{"state":"baked"}'`)}`,
     `Webhooks here     ${style('cyan', pasteable(`polycast listen 'orders.>' --forward http://localhost:3000/hook${urlOption(url)}`))}`,
