@@ -16,7 +16,7 @@ function read<Json>(path: string): Json {
   return JSON.parse(readFileSync(join(ROOT, path), 'utf8')) as Json;
 }
 
-const root = read<Manifest>('package.json');
+const root = read<Manifest & { readonly allowScripts: object }>('package.json');
 const packages = globSync('packages/*/package.json', { cwd: ROOT }).map((path) => ({ path, ...read<Manifest>(path) }));
 
 test('npm prints no warning about a package of this project, on any Node version: `engines` is for published packages', () => {
@@ -45,3 +45,20 @@ test('`npm ci --omit=dev` installs everything that `npm start` needs: Node, and 
   expect([...wanted.keys()].toSorted()).toEqual(['preact', 'rolldown', 'vite']);
   expect(root.dependencies).toEqual({ node: expect.stringMatching(/^26\./), ...Object.fromEntries(wanted) });
 });
+
+test('npm prints no warning about a deprecated package, or about a script of a package on which nobody decided', () => {
+  const locked = read<{ packages: Readonly<Record<string, Locked>> }>('package-lock.json').packages;
+  const decided = Object.keys(root.allowScripts).map((name) => `node_modules/${name}`);
+  const found = Object.entries(locked);
+  expect(found.length).toBeGreaterThan(100);
+  expect(found.filter(([, { deprecated }]) => deprecated !== undefined)).toEqual([]);
+  expect(found.flatMap(([path, { hasInstallScript }]) => (hasInstallScript === true ? [path] : []))).toEqual(
+    decided.toSorted(),
+  );
+});
+
+/** A package in the lock file. */
+interface Locked {
+  readonly deprecated?: string;
+  readonly hasInstallScript?: boolean;
+}

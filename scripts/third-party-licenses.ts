@@ -1,9 +1,13 @@
 import { globSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
+/** Packages whose code is in the built pages. */
+const IN_PAGES = ['preact', 'vue', 'vitepress'];
+const INSTALLED = join(import.meta.dirname, '../node_modules');
+
 /**
- * The licenses of packages whose code is inside built modules. They require that their text goes
- * with each copy, and a bundle has no comments. Source maps name the files of a module.
+ * The licenses of packages whose code is inside built modules and pages. They require that their
+ * text goes with each copy, and a bundle has no comments. Source maps name the files of a module.
  */
 export function thirdPartyLicenses(folder: string): string {
   const roots = new Set(
@@ -14,7 +18,7 @@ export function thirdPartyLicenses(folder: string): string {
       return sources.flatMap((source) => packageRoot(join(folder, dirname(path), source)) ?? []);
     }),
   );
-  const sections = [...roots].map(section).toSorted();
+  const sections = [...roots, ...IN_PAGES.map((name) => join(INSTALLED, name))].map(section).toSorted();
   return ['# Licenses of the packages that are inside this one\n', ...sections].join('\n');
 }
 
