@@ -35,9 +35,10 @@ export function configWithOrigins(config: Config, origins: ReadonlyMap<string, s
   const document = new yaml.Document(config);
   yaml.visit(document, {
     Pair(_, { key, value }, ancestors) {
-      if (yaml.isScalar(key) && key.value === 'secret' && yaml.isScalar(value) && value.value !== null)
-        value.value = '(not shown)';
       const keys = ancestors.filter(yaml.isPair).map((pair) => String(pair.key));
+      // The headers of telemetry carry the key of the endpoint.
+      const isSecret = String(key) === 'secret' || keys.join('.') === 'telemetry.headers';
+      if (isSecret && yaml.isScalar(value) && value.value !== null) value.value = '(not shown)';
       const origin = origins.get([...keys, String(key)].join('.'));
       if (origin === undefined || !yaml.isNode(value)) return;
       // Behind a value on the same line, but above a list, which may be long.

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { loadConfig, type ConfigSources } from './load.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'polycast-config-'));
@@ -115,4 +115,46 @@ test('keys with the names of built-in members are only unknown keys', () => {
   expect(reported).toMatch(/__proto__: is not a known field/);
   expect(reported).toMatch(/constructor: is not a known field/);
   expect(({} as Record<string, unknown>)['x']).toBeUndefined();
+});
+
+describe("OpenTelemetry's variables", () => {
+  const telemetryOf = (environment: Readonly<Record<string, string>>): object =>
+    loadConfig({ environment }).config.telemetry;
+
+  test('set the settings of telemetry', () => {
+    const environment = {
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318',
+      OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Basic%20abc=, x-tenant=7',
+      OTEL_SERVICE_NAME: 'shop-hub',
+      OTEL_RESOURCE_ATTRIBUTES: 'deployment.environment.name=test',
+      OTEL_METRICS_EXPORTER: 'none',
+      OTEL_TRACES_EXPORTER: 'otlp',
+      OTEL_TRACES_SAMPLER_ARG: '0.25',
+      OTEL_METRIC_EXPORT_INTERVAL: '',
+    };
+    expect(telemetryOf(environment)).toMatchObject({
+      endpoint: 'http://collector:4318',
+      headers: { authorization: 'Basic abc=', 'x-tenant': '7' },
+      serviceName: 'shop-hub',
+      resourceAttributes: { 'deployment.environment.name': 'test' },
+      metrics: false,
+      traces: true,
+      sampleRatio: 0.25,
+      metricsIntervalMs: 60_000,
+    });
+  });
+
+  test('give way to those of the hub, and to OTEL_SDK_DISABLED', () => {
+    const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' };
+    expect(telemetryOf({ ...endpoint, POLYCAST_TELEMETRY_ENDPOINT: 'http://other:4318' })).toMatchObject({
+      endpoint: 'http://other:4318',
+    });
+    expect(telemetryOf({ ...endpoint, OTEL_SDK_DISABLED: 'true' })).toMatchObject({ endpoint: null });
+    expect(telemetryOf({ OTEL_SERVICE_NAME: 'shop' })).toMatchObject({ endpoint: null });
+  });
+
+  test('are named in the problem that they cause', () => {
+    const environment = { OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4318' };
+    expect(() => loadConfig({ environment })).toThrow(/OTEL_EXPORTER_OTLP_ENDPOINT/);
+  });
 });

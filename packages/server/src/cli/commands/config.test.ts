@@ -59,3 +59,11 @@ test('check warns of a rule that never applies, and the configuration is valid',
   expect(err).toMatch(/^warning: rules\.1: "a" never applies: rules\.0 \(">"\)/);
   expect(out).toContain('valid');
 });
+
+test('the values of the headers of telemetry are not printed', async () => {
+  const headers = ['--set', 'telemetry.headers={"authorization":"Api-Token hunter2"}'];
+  const { code, out } = await runInside(['config', 'print', ...headers]);
+  expect(code).toBe(0);
+  expect(out).toContain('authorization: (not shown)');
+  expect(out).not.toContain('hunter2');
+});
