@@ -1,6 +1,7 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { atExit } from '../kit/at-exit.ts';
 import { temporaryFolder } from '../kit/folders.ts';
 import { makeNamespaces, type Finished, type Namespaces } from './namespaces.ts';
 
@@ -22,6 +23,7 @@ export async function startContainerEngine(): Promise<ContainerEngine> {
   const folder = temporaryFolder('engine');
   const images = join(folder, 'images');
   mkdirSync(images);
+  atExit(removeControlGroups);
   const namespaces = await makeNamespaces([SCRIPT, images], ['--mount', '--pid', '--net']);
   const configuration = join(folder, 'containers.conf');
   writeFileSync(configuration, configurationOf(folder));
@@ -34,6 +36,22 @@ export async function startContainerEngine(): Promise<ContainerEngine> {
     build: (...args) =>
       namespaces.with(['--mount', '--pid']).output('env', ...environment, 'podman', 'build', '--network=host', ...args),
   };
+}
+
+/** Control groups of containers remain when their engine is killed. One that is in use is not removed. */
+function removeControlGroups(): void {
+  spawnSync('find', [
+    '/sys/fs/cgroup',
+    '-depth',
+    '-type',
+    'd',
+    '-path',
+    '*/libpod_parent*',
+    '-exec',
+    'rmdir',
+    '{}',
+    ';',
+  ]);
 }
 
 /** Limits that this machine allows, and paths of the folder in the place of those of the machine. */
