@@ -1,6 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { temporaryFolder } from '../kit/folders.ts';
 import { call } from '../kit/http.ts';
 import { startHubProcess } from '../kit/hub-process.ts';
 import { ALERTS, GUIDE_FILE, metricsIn, PANELS, panelQueries, RULES_FILE, UNIT_TESTS_FILE } from './operate-files.ts';
@@ -48,6 +50,17 @@ test("Prometheus' linter accepts the alerts, and its unit tests fire each of the
   const text = readFileSync(UNIT_TESTS_FILE, 'utf8');
   const fired = (alert: string): boolean => text.includes(`count(ALERTS{alertname="${alert}",alertstate="firing"})`);
   expect(ALERTS.filter(({ alert }) => !fired(alert)).map(({ alert }) => alert)).toEqual([]);
+});
+
+test("Prometheus accepts the guide's configuration", () => {
+  const [, config = ''] = /```yaml\n(global:[^]*?)```/.exec(readFileSync(GUIDE_FILE, 'utf8')) ?? [];
+  const folder = temporaryFolder('prometheus-config');
+  const file = join(folder, 'prometheus.yml');
+  writeFileSync(file, config);
+  copyFileSync(RULES_FILE, join(folder, 'alerts.yaml'));
+  const { status, stdout, stderr } = spawnSync('promtool', ['check', 'config', file], { encoding: 'utf8' });
+  expect(status, stdout + stderr).toBe(0);
+  expect(stdout).toContain(`${ALERTS.length} rules found`);
 });
 
 test('each alert has a section of its own in the guide, which its annotation names', () => {

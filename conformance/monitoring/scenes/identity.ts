@@ -1,13 +1,17 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { firstKey, requestWithKey } from '../../identity/kit/keys.ts';
+import { ISSUER, signToken } from '../../identity/kit/tokens.ts';
 import { atExit } from '../../kit/at-exit.ts';
+import { Follower } from '../../kit/clients/followers.ts';
 import { startHubProcess } from '../../kit/hub-process.ts';
 import { call } from '../../kit/http.ts';
 import { unusedPort } from '../../kit/unused-port.ts';
+import { until } from '../../kit/wait.ts';
 import { repeatUntilFired, type Scene } from './scene.ts';
 
 const ALERTS = ['PolycastSiteFails', 'PolycastIssuerKeysOld', 'PolycastCredentialsRefused'];
+const SECRET = 'a secret of at least thirty-two bytes';
 /** Refused credentials in one round; the alert asks for five per second. */
 const REFUSED = 20;
 
@@ -18,10 +22,14 @@ export async function identityScene(): Promise<Scene> {
     config: {
       access: 'rules',
       identity: {
-        tokens: [{ issuer: 'gone', jwksUrl: `http://127.0.0.1:${await unusedPort()}/jwks` }],
+        tokens: [
+          { issuer: ISSUER, audience: 'polycast', keys: [{ algorithm: 'HS256', secret: SECRET }] },
+          { issuer: 'gone', jwksUrl: `http://127.0.0.1:${await unusedPort()}/jwks` },
+        ],
         site: { loginUrl: `${site.url}/login`, cookies: ['session'], failuresMax: 1, retryAfterSeconds: 60 },
       },
       outgoing: { allow: ['127.0.0.1'] },
+      rules: [{ pattern: 'room.>', subscribe: 'anyone', presence: 'anyone' }],
     },
   });
   const { url } = hub;
@@ -33,6 +41,13 @@ export async function identityScene(): Promise<Scene> {
     alerts: ALERTS,
     async provoke(hasFired) {
       const admin = await firstKey(hub);
+      const token = signToken(SECRET, 'ada');
+      const ada = new Follower(url, 'websocket', { channels: ['room.1'], after: 'now', token });
+      await until('ada is there', async () => {
+        const headers = { Authorization: `Bearer ${admin}` };
+        return (await call(`${url}/v1/channels/room.1/presence`, { headers })).text.includes('ada');
+      });
+      // Ends her session. Her client connects again with the token, which is refused.
       await requestWithKey(url, admin, 'POST', '/v1/revocations', { user: 'ada' });
       await ask({ Cookie: 'session=seven' });
       site.fail();
@@ -45,6 +60,7 @@ export async function identityScene(): Promise<Scene> {
           ask({ Authorization: `Bearer pck_${round}guess${index}` });
         await Promise.all(Array.from({ length: REFUSED }, guess));
       });
+      await ada.stop();
       await hub.end('SIGKILL');
     },
   };
