@@ -36,6 +36,11 @@ function program(): string {
   return join(checkout, 'packages/server/src/cli/polycast.ts');
 }
 
+/** A command of the hub's program. */
+export function commandOf(words: readonly string[]): string[] {
+  return [process.execPath, program(), ...words];
+}
+
 function command(port: number, dataFolder: string, settings: readonly string[]): string[] {
   const set = ['access=loopback', ...settings].flatMap((setting) => ['--set', setting]);
   return [process.execPath, program(), 'serve', '--listen', `127.0.0.1:${port}`, '--data', dataFolder, ...set];

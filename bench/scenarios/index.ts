@@ -1,5 +1,6 @@
 // In the order of the table of bars.
 import type { Scenario } from '../harness/scenario.ts';
+import { backup } from './backup.ts';
 import { burstSse, burstWebSocket } from './burst.ts';
 import { cachedIdentity } from './cached-identity.ts';
 import { http2Sse } from './http2-sse.ts';
@@ -34,6 +35,7 @@ export const scenarios: readonly Scenario[] = [
   stalledReadersScenario,
   start,
   startLarge,
+  backup,
   idleLatency,
   http2Sse,
   identifiedSessions,

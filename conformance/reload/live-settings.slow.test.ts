@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { FIELDS } from '../../packages/server/src/config/reference.ts';
 import { Follower } from '../kit/clients/followers.ts';
 import { selfSigned } from '../kit/certificates.ts';
+import { polycast } from '../kit/command.ts';
 import { call } from '../kit/http.ts';
 import { startHubProcess } from '../kit/hub-process.ts';
 import { until } from '../kit/wait.ts';
@@ -64,6 +65,19 @@ describe('a reload changes the behaviour of a running hub', () => {
     const { entries } = (await hub.asServer('GET', '/v1/audit?limit=2')).json<{ entries: { action: string }[] }>();
     expect(entries[0]?.action).toBe('configuration.refused');
     expect(observer.endings).toEqual([]);
+  });
+
+  test('polycast reload prints the outcome, and ends with 78 for an invalid configuration', async () => {
+    const { url } = hub.process;
+    const reload = (...more: string[]) => polycast(['reload', '--url', url, '--key', hub.key, ...more]);
+    expect(await reload()).toMatchObject({ code: 0, out: 'unchanged: no setting has changed\n' });
+    hub.write({ ...BASE, logging: { level: 'warn' }, storage: { retentionIntervalMs: 20 } });
+    const { code, out } = await reload();
+    expect([code, out]).toEqual([0, 'applied: logging.level\nneeds a restart: storage.retentionIntervalMs\n']);
+    hub.write({ ...BASE, logging: { level: 'loud' } });
+    const refused = await reload('--json');
+    expect([refused.code, refused.out]).toEqual([78, '']);
+    expect(refused.err).toMatch(/nothing has changed: logging\.level must be/);
   });
 
   test('settings that need a restart are named, and the others of the same file are applied', async () => {

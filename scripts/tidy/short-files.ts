@@ -56,6 +56,7 @@ const SHORT_FILES: Readonly<Record<string, string>> = {
   'packages/server/src/storage/memory/memory-home.ts': 'A home is a file.',
   'packages/server/src/storage/contract/log/log-contract.ts': 'The list of the tests of a log.',
   'packages/server/src/storage/shared/attempt-bounds.ts': 'Bounds that each home of subscriptions obeys.',
+  'packages/server/src/storage/backup.ts': 'Backups from outside `storage`. A hub does not load them.',
   'packages/server/src/storage/shared/body-encoder.ts': 'The one way to lay out bodies in memory.',
   'packages/server/src/streams/control-frames.ts': 'The messages that each streaming transport has.',
   'packages/server/src/streams/sse.ts': 'A transport is a file.',

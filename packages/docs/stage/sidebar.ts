@@ -57,6 +57,7 @@ const SECTIONS: readonly Section[] = [
       'docs/guides/kernel-limits.md': 'Limits of the kernel',
       'docs/guides/tracing.md': 'Tracing',
       'docs/guides/operating.md': 'Operating a hub',
+      'docs/guides/upgrading.md': 'Upgrading, and going back',
       'docs/guides/troubleshooting.md': 'Troubleshooting',
     },
     rest: 'docs/guides/',

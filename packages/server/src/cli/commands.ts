@@ -3,6 +3,8 @@ import { audit } from './commands/administration/audit.ts';
 import type { Command } from './command.ts';
 import { completionCommand } from './commands/completion.ts';
 import { configCheck, configPrint, configReference } from './commands/config.ts';
+import { backup } from './commands/data/backup.ts';
+import { restore } from './commands/data/restore.ts';
 import { dev } from './commands/serve/dev.ts';
 import { epochRenew } from './commands/epoch-renew.ts';
 import { follow } from './commands/follow.ts';
@@ -43,6 +45,8 @@ const commandsWithoutCompletion: readonly Command[] = [
   configPrint,
   configReference,
   reload,
+  backup,
+  restore,
   epochRenew,
 ];
 

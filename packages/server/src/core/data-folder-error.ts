@@ -6,6 +6,8 @@ export type DataFolderReason =
   | 'newer_schema'
   /** It holds other data, or its data is damaged. */
   | 'corrupt'
+  /** A restore would replace its data. */
+  | 'not_empty'
   /** The folder or a file in it cannot be read or written. */
   | 'inaccessible';
 

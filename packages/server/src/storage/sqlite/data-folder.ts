@@ -1,14 +1,9 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { readFileIfAny, replaceFile, syncFolder } from './atomic-file.ts';
+import { completeRestore } from './pending-restore.ts';
 import { errorCodeOf, isFull } from './failure.ts';
-import {
-  makePrivateFile,
-  makePrivateFolder,
-  restrictDataFolder,
-  PRIVATE_FILE_MODE,
-  type ExposedPath,
-} from './private-files.ts';
+import { makePrivateFile, makePrivateFolder, restrictDataFolder, type ExposedPath } from './private-files.ts';
 import { DataFolderError } from '../../core/data-folder-error.ts';
 
 /** An empty database that is locked while the folder is open. Only SQLite may open it. */
@@ -22,6 +17,7 @@ export interface DataFolderLock {
 
 /**
  * Locks the folder for this process, and creates it if needed. Removes other users' access to it.
+ * Completes a restore that was interrupted.
  *
  * The kernel holds the lock for SQLite on a file of its own. The lock ends with the process,
  * however that ends, so there is no stale lock. No other code in this process may open and close
@@ -54,6 +50,12 @@ export function lockDataFolder(
     lock.close();
     throw busy ? inUseError(folder, owner) : inaccessibleError(folder, error);
   }
+  try {
+    completeRestore(folder);
+  } catch (error) {
+    lock.close();
+    throw inaccessibleError(folder, error);
+  }
   return { release: () => lock.close() };
 }
 
@@ -66,48 +68,12 @@ function wrapAccessErrors<Result>(folder: string, run: () => Result): Result {
   }
 }
 
-/**
- * Replaces a small file atomically. After a crash it has either the old text or the new one. Once
- * this returns it has the new text.
- */
-export function replaceFile(file: string, text: string): void {
-  const temporary = file + '.new';
-  const descriptor = openSync(temporary, 'w', PRIVATE_FILE_MODE);
-  try {
-    writeSync(descriptor, text);
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-  renameSync(temporary, file);
-  syncFolder(dirname(file));
-}
-
 /** Creates a folder and its parents, and syncs them, so that they survive a power loss. */
 function makeFolder(folder: string): void {
   const first = makePrivateFolder(folder);
   if (first === undefined) return;
   const top = dirname(resolve(first));
   for (let made = resolve(folder); made !== top; made = dirname(made)) syncFolder(dirname(made));
-}
-
-function syncFolder(folder: string): void {
-  if (process.platform === 'win32') return; // Windows cannot sync a folder, and need not.
-  const descriptor = openSync(folder, 'r');
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
-/** The text of a small file. Undefined when it cannot be read. */
-export function readFileIfAny(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return undefined;
-  }
 }
 
 const SQLITE_BUSY = 5;

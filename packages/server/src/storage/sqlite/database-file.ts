@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { DataFolderError } from '../../core/data-folder-error.ts';
 import { isUnusable } from './failure.ts';
+import { newestVersionIn } from './folder-version.ts';
 import { makePrivateFile, makePrivateFolder } from './private-files.ts';
 
 /** A SQLite file of the hub in the data folder. */
@@ -77,8 +78,14 @@ function checkFormat(database: DatabaseSync, { file, applicationId, migrations, 
   if (version <= migrations.length) return;
   throw new DataFolderError(
     'newer_schema',
-    `${file} was written by a newer version of Polycast (schema ${version}; this version knows ${migrations.length}). Start that version or a later one.`,
+    `${file} was written by a newer version of Polycast (schema ${version}; this version knows ${migrations.length})${writerOf(file)}. Nothing has been changed. Start that version or a later one, or restore a backup from before the update.`,
   );
+}
+
+/** The newest version that has used the folder of a file, if that is known. */
+function writerOf(file: string): string {
+  const version = newestVersionIn(dirname(file));
+  return version === undefined ? '' : `; Polycast ${version} has used the folder`;
 }
 
 /** Whether another program has made the database. */

@@ -3,6 +3,7 @@ import type { Home, StorageLogger } from '../home.ts';
 import { lockDataFolder } from './data-folder.ts';
 import { openIdentityStore } from './identity/sqlite-identity-store.ts';
 import { IN_FLIGHT_FILE, openInFlightJournal } from './in-flight-journal-file.ts';
+import { recordVersion } from './folder-version.ts';
 import { openSqliteLog } from './log/sqlite-log.ts';
 import { openPresenceStore } from './presence/sqlite-presence-store.ts';
 import type { ExposedPath } from './private-files.ts';
@@ -10,7 +11,11 @@ import { openSubscriptionStore } from './subscriptions/sqlite-subscription-store
 
 /** A folder with SQLite files. */
 export const sqliteHome: Home = {
-  lock: ({ data: folder, logger }) => lockDataFolder(folder, (exposed) => reportExposed(exposed, logger)).release,
+  lock({ data: folder, logger }) {
+    const { release } = lockDataFolder(folder, (exposed) => reportExposed(exposed, logger));
+    recordVersion(folder);
+    return release;
+  },
 
   openLog({ data: folder, limits: { channelsMax }, clock, random, logger }) {
     const nowMs = (): number => clock.nowMs();

@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import { createEpoch } from '@polycast/protocol';
 import type { Position } from '../../../core/ports.ts';
 import { readMark } from '../committed-mark.ts';
-import { readFileIfAny, replaceFile } from '../data-folder.ts';
+import { readFileIfAny, replaceFile } from '../atomic-file.ts';
 import type { LogFiles } from './log-files.ts';
 
 /**

@@ -1,42 +1,13 @@
 import { rmSync } from 'node:fs';
-import { join } from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { DataFolderError } from '../../../core/data-folder-error.ts';
 import type { Position } from '../../../core/ports.ts';
 import type { StoredPresence, StoredPresenceChannel } from '../../../core/presence/presence-types.ts';
 import type { PresenceChange, PresenceUser } from '../../../core/presence/presence-events.ts';
 import type { PresenceStore } from '../../../core/presence/presence-store.ts';
 import { BackgroundSync } from '../background-sync.ts';
 import { openDatabaseFile } from '../database-file.ts';
-
-/** The file's name in the data folder. */
-const PRESENCE_FILE = 'presence.sqlite';
-/** The steps from each schema version to the next. */
-const MIGRATIONS = [
-  `
-  CREATE TABLE member (
-    channel TEXT NOT NULL,
-    user TEXT NOT NULL,
-    info TEXT,
-    sessions INTEGER NOT NULL,
-    since_ms INTEGER NOT NULL,
-    PRIMARY KEY (channel, user)
-  ) STRICT, WITHOUT ROWID;
-  CREATE TABLE counts (
-    channel TEXT PRIMARY KEY,
-    users INTEGER NOT NULL,
-    anonymous INTEGER NOT NULL,
-    listed INTEGER NOT NULL
-  ) STRICT, WITHOUT ROWID;
-  CREATE TABLE online (user TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
-  CREATE TABLE occupied (channel TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
-  CREATE TABLE mark (
-    id INTEGER PRIMARY KEY CHECK (id = 0),
-    epoch TEXT NOT NULL,
-    position INTEGER NOT NULL,
-    users_sequence INTEGER NOT NULL,
-    channels_sequence INTEGER NOT NULL
-  ) STRICT`,
-];
+import { presenceFile } from './presence-file.ts';
 
 /** One small database beside the log. */
 class SqlitePresenceStore implements PresenceStore {
@@ -152,32 +123,24 @@ class SqlitePresenceStore implements PresenceStore {
 }
 
 /**
- * Opens the store of a data folder that this process has locked. A file that is damaged, or of
- * another version, is replaced by an empty one: presence is rebuilt from the events that the log
- * still has.
+ * Opens the store of a data folder that this process has locked. A damaged file is replaced by an
+ * empty one: presence is rebuilt from the events that the log still has.
  * @param epoch the epoch of the log beside it
+ * @throws DataFolderError for a file of a newer version
  */
 export function openPresenceStore(folder: string, epoch: string): PresenceStore {
-  const file = join(folder, PRESENCE_FILE);
+  const { file } = presenceFile(folder);
   try {
-    return new SqlitePresenceStore(openPresenceDatabase(file), file, epoch);
-  } catch {
+    return new SqlitePresenceStore(openPresenceDatabase(folder), file, epoch);
+  } catch (error) {
+    if (error instanceof DataFolderError && error.reason === 'newer_schema') throw error;
     for (const suffix of ['', '-wal', '-shm']) rmSync(file + suffix, { force: true });
-    return new SqlitePresenceStore(openPresenceDatabase(file), file, epoch);
+    return new SqlitePresenceStore(openPresenceDatabase(folder), file, epoch);
   }
 }
 
-function openPresenceDatabase(file: string): DatabaseSync {
-  const database = openDatabaseFile({
-    file,
-    // Its files never had an id.
-    applicationId: 0,
-    migrations: MIGRATIONS,
-    // No commit waits for the disk. A power loss may take commits back, but the log still has their
-    // events.
-    pragmas: 'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0',
-    repair: '',
-  });
+function openPresenceDatabase(folder: string): DatabaseSync {
+  const database = openDatabaseFile(presenceFile(folder));
   // The event loop must not wait for the thread of `BackgroundSync`.
   database.exec('PRAGMA busy_timeout = 0');
   return database;

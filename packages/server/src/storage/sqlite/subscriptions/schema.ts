@@ -1,3 +1,6 @@
+import { join } from 'node:path';
+import type { DatabaseFile } from '../database-file.ts';
+
 /** The file's name in the data folder. */
 export const SUBSCRIPTIONS_FILE = 'subscriptions.sqlite';
 /** The file beside it with the number of its durable commits. */
@@ -125,3 +128,14 @@ export const MIGRATIONS: readonly string[] = [
    UPDATE open_event SET aside = 1 WHERE subscription IN
      (SELECT id FROM definition WHERE json_valid(definition) AND json_extract(definition, '$.ordering') = 'none');`,
 ];
+
+/** The file of subscriptions in a data folder. */
+export function subscriptionsFile(folder: string): DatabaseFile {
+  return {
+    file: join(folder, SUBSCRIPTIONS_FILE),
+    applicationId: APPLICATION_ID,
+    migrations: MIGRATIONS,
+    pragmas: PRAGMAS,
+    repair: REPAIR,
+  };
+}
