@@ -113,7 +113,7 @@ function unpack(file: string, staging: string, database: string): BackupManifest
       }
       if (hash.digest('hex') !== sha256) throw notABackup(file, `${name} in it differs from its checksum`);
     }
-    log.exec('PRAGMA journal_mode = OFF; DROP TABLE backup_part; DROP TABLE backup_manifest');
+    log.exec('PRAGMA journal_mode = MEMORY; DROP TABLE backup_part; DROP TABLE backup_manifest');
     log.exec(`PRAGMA application_id = ${LOG_APPLICATION_ID}`);
     return manifest;
   } finally {

@@ -133,8 +133,8 @@ function isRunning(pid: number): boolean {
 
 /** Attaches the log for reading. Returns its schema version. */
 function attachLog(copy: DatabaseSync, log: string): number {
-  // A failed backup is thrown away, so nothing has to be rolled back.
-  copy.exec('PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -16384');
+  // A failed backup is thrown away, so its journal needs no file. Node.js does not allow OFF.
+  copy.exec('PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA cache_size = -16384');
   copy.prepare('ATTACH ? AS source').run(`${pathToFileURL(log).href}?mode=ro`);
   const schema = pragma(copy, 'source.user_version');
   if (pragma(copy, 'source.application_id') !== LOG_APPLICATION_ID)
