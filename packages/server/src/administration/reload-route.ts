@@ -2,6 +2,7 @@ import { PolycastError } from '@polycast/protocol';
 import * as z from 'zod';
 import type { Actor } from '../core/ports.ts';
 import type { Route } from '../auth/route.ts';
+import { noMembers } from '../http/body/body-schema.ts';
 import { json, response } from '../http/route-description.ts';
 import { named, text } from '../http/openapi/schemas.ts';
 
@@ -34,6 +35,7 @@ export function reloadRoute(reload: (by: Actor) => Promise<ReloadOutcome>): Rout
       errors: ['config_invalid'],
     }),
     async handle(request) {
+      await request.parse(noMembers);
       const outcome = await reload(request.actor);
       if (outcome.ok) {
         const { applied, restart, sessions } = outcome;
