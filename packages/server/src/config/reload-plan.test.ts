@@ -27,6 +27,9 @@ const OTHER_VALUES: Readonly<Record<string, unknown>> = {
   'websub.topics': ['https://shop.example/feed'],
   'outgoing.proxy': 'http://127.0.0.1:3128',
   'subscriptions.trustedEndpoints': ['https://shop.example'],
+  'telemetry.endpoint': 'http://127.0.0.1:4318',
+  'telemetry.headers': { Authorization: 'Basic b3BlbjpzZXNhbWU=' },
+  'telemetry.resourceAttributes': { 'deployment.environment.name': 'production' },
 };
 
 /** Settings that only fit together with others. */
