@@ -64,6 +64,10 @@ export const CODES_COVERED_ELSEWHERE: Readonly<Partial<Record<ErrorCode, Covered
     file: 'conformance/durability/damaged-log.slow.test.ts',
     reason: 'needs a disk that changes a stored event',
   },
+  config_invalid: {
+    file: 'conformance/reload/live-settings.slow.test.ts',
+    reason: 'needs a file of the configuration that can be changed',
+  },
   invalid_request: { file: 'conformance/garbage/requests.ts', reason: 'no HTTP client sends it' },
   pipelined_request: {
     file: 'packages/server/src/http/sockets/pipelining.test.ts',
