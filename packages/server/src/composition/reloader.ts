@@ -42,7 +42,8 @@ export class Reloader {
   /** Reloads. A reload that is in progress ends first. */
   reload(services: ReloadServices, by: Actor): Promise<ReloadOutcome> {
     const reloading = this.#running.then(() => this.#reload(services, by));
-    this.#running = reloading;
+    // A reload that fails unexpectedly must not prevent the next one.
+    this.#running = reloading.catch(() => undefined);
     return reloading;
   }
 

@@ -141,18 +141,18 @@ export function interestOf({ feed }: HistoryParts, query: EventsQuery, principal
 
 /**
  * Whether the rules alone allow everybody to read all channels of the query and their history. Then
- * shared caches may store the response. This function does not ask the site. Rules do not change
- * while the hub runs, so the query remembers the result.
+ * shared caches may store the response. This function does not ask the site. A reload changes rules,
+ * so the query does not remember the result; the policy remembers its decisions.
  */
 export function isReadableByAnyone({ auth: { authority } }: HistoryParts, query: EventsQuery): boolean {
-  return (query.isReadableByAnyone ??= query.channels.every((pattern) =>
+  return query.channels.every((pattern) =>
     (['subscribe', 'history'] as const).every((action) => {
       const anonymous = authority.defaultPrincipal ?? ANONYMOUS;
       if ((authority.validUntil?.(anonymous, action, pattern) ?? Infinity) !== Infinity) return false;
       const decision = authority.decide(anonymous, action, pattern);
       return !(decision instanceof Promise) && decision.allowed;
     }),
-  ));
+  );
 }
 
 /**

@@ -39,10 +39,6 @@ export interface EventsQuery extends ParsedQuery {
    * it.
    */
   interest?: Interest;
-  /**
-   * Whether everybody may read all of its channels and their history. The first request sets it.
-   */
-  isReadableByAnyone?: boolean;
   /** `after`, if it is a cursor. */
   readonly afterCursor: Cursor | undefined;
   /**
