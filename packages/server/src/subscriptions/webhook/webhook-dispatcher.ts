@@ -4,9 +4,10 @@ import type { WebhookDelivery } from '../state/definition.ts';
 import type { Dialects } from '../state/dialect.ts';
 import type { Lane } from '../state/lanes/lane.ts';
 import type { SubscriptionStore } from '../state/subscription-store.ts';
-import type { AttemptSpan, DeliveryTracer } from '../state/delivery-tracer.ts';
+import type { DeliveryTracer } from '../state/delivery-tracer.ts';
 import type { EndpointLimiter } from './pacing/endpoint-limiter.ts';
-import type { Sender, SendRequest, SendResult } from '../state/sender.ts';
+import type { Sender, SendResult } from '../state/sender.ts';
+import { traceRequest } from './traced-request.ts';
 import type { AckTracker } from '../state/lanes/ack-tracker.ts';
 import { withJitter } from './pacing/retry-schedule.ts';
 import { DeadlineTimer } from '../engine/deadline-timer.ts';
@@ -272,7 +273,7 @@ export class WebhookDispatcher implements Executor<WebhookConsumer> {
   }
 
   #startRequest(consumer: WebhookConsumer, tracker: AckTracker, lanes: readonly Lane[], nowMs: number): void {
-    const { sender, dialects, epoch, checkpoints, inFlightJournal } = this.#parts;
+    const { sender, dialects, epoch, checkpoints, inFlightJournal, deliveryTracer } = this.#parts;
     const { primary } = consumer;
     if (!lanes.every(({ channel }) => consumer.hasChannel(channel)))
       return this.#leaveOut(consumer, tracker, lanes, nowMs);
@@ -290,8 +291,10 @@ export class WebhookDispatcher implements Executor<WebhookConsumer> {
     consumer.probeLane = undefined;
     const assembled = assembleRequest(dialect, delivery, lanes, records, epoch, nowMs);
     if ('broken' in assembled) return this.#deadLetterUnsendable(consumer, tracker, lanes, assembled, nowMs);
-    const span = this.#startSpan(primary.id, lanes, records, assembled.request);
-    const request = span === undefined ? assembled.request : withHeaders(assembled.request, span.headers);
+    const { request, span } =
+      deliveryTracer === undefined
+        ? { request: assembled.request, span: undefined }
+        : traceRequest(deliveryTracer, { subscription: primary.id, lanes, records, epoch }, assembled.request);
     const isUnproven = !limiter.isHealthy;
     const journalSlot = inFlightJournal.onStarted(primary.id, (records[0] as StoredRecord).position);
     const inFlightRequest: InFlightRequest = {
@@ -310,18 +313,6 @@ export class WebhookDispatcher implements Executor<WebhookConsumer> {
     this.#scheduler.onStarted(isUnproven);
     limiter.consumeTokens(records.length);
     sender.send(request).then((sent) => this.#onCompleted(inFlightRequest, sent));
-  }
-
-  #startSpan(
-    subscription: string,
-    lanes: readonly Lane[],
-    records: readonly StoredRecord[],
-    { url }: SendRequest,
-  ): AttemptSpan | undefined {
-    const { deliveryTracer, epoch } = this.#parts;
-    if (deliveryTracer === undefined) return undefined;
-    const attempt = Math.max(...lanes.map(({ attempts }) => attempts));
-    return deliveryTracer.startAttempt({ subscription, records, epoch, url, attempt });
   }
 
   /**
@@ -398,8 +389,4 @@ export class WebhookDispatcher implements Executor<WebhookConsumer> {
 
 function asList(lane: Lane | undefined): readonly Lane[] | undefined {
   return lane === undefined ? undefined : [lane];
-}
-
-function withHeaders(request: SendRequest, headers: SendRequest['headers']): SendRequest {
-  return { ...request, headers: { ...request.headers, ...headers } };
 }
