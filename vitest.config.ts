@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 import type { ViteUserConfig } from 'vitest/config';
+import { LongestFirst } from './scripts/testing/longest-first.ts';
 import { CONDITION_TIMEOUT_MS, SLOW_TEST_TIMEOUT_MS, TEST_TIMEOUT_MS } from './scripts/testing/timeouts.ts';
 
 /**
- * Three projects, one after the other. `quick` is what `npm run check` runs. `slow` holds the suites that start many processes, browsers
- * or long loads (`*.slow.test.ts`); they mostly wait, so two run side by side. `alone` holds those of them that measure memory or time:
- * nothing runs beside them. `npm test` and CI run all three.
+ * Four projects, one after the other. `quick` is what `npm run check` runs. The others hold the suites that start many processes, browsers
+ * or long loads (`*.slow.test.ts`). `slow` runs three side by side, since they wait a third of their time. `browser` runs two, since pages are
+ * late when more do. `alone` holds those that measure memory or time: nothing runs beside them. `npm test` and CI run all four.
  */
 const everywhere = ['packages', 'conformance', 'simulation', 'bench', 'scripts', 'examples', 'docs'];
 const skipped = ['**/node_modules/**', '**/dist/**', '**/generated/**', 'bench/build/**'];
@@ -20,6 +21,14 @@ const alone = [
   'conformance/protocol/publishing.slow.test.ts',
   'simulation/churn.slow.test.ts',
 ];
+const browser = [
+  'packages/*/browser/**/*.slow.test.ts',
+  'examples/**/*.slow.test.ts',
+  'scripts/docs/*.slow.test.ts',
+  'conformance/identity/{cross-site,php-site}.slow.test.ts',
+  'conformance/installation/packages.slow.test.ts',
+  'conformance/third-party/browser*.slow.test.ts',
+];
 const patience = {
   setupFiles: ['scripts/testing/wait-timeouts.ts'],
   expect: { poll: { timeout: CONDITION_TIMEOUT_MS } },
@@ -32,11 +41,19 @@ const patience = {
  */
 process.env['NODE_COMPILE_CACHE'] ??= join(import.meta.dirname, 'node_modules/.cache/node-compile');
 
+/**
+ * A hub as it was built starts with half the CPU of its sources. `npm test` has just built it. A test
+ * that is run by hand takes the sources, so that it never tests an older build.
+ */
+if (process.env['npm_lifecycle_event'] === 'test')
+  process.env['TESTED_POLYCAST'] ??= join(import.meta.dirname, 'packages/server/dist/lib/polycast.js');
+
 const config: ViteUserConfig = {
   test: {
     pool: 'forks',
     maxWorkers: 2,
     environment: 'node',
+    sequence: { sequencer: LongestFirst },
     reporters: ['default', './scripts/testing/slowest-files.ts'],
     projects: [
       {
@@ -55,10 +72,21 @@ const config: ViteUserConfig = {
         test: {
           name: 'slow',
           include: slow,
-          exclude: [...skipped, ...alone],
+          exclude: [...skipped, ...alone, ...browser],
           ...patience,
           testTimeout: SLOW_TEST_TIMEOUT_MS,
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: 'browser',
+          include: browser,
+          exclude: skipped,
+          ...patience,
+          testTimeout: SLOW_TEST_TIMEOUT_MS,
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -69,7 +97,7 @@ const config: ViteUserConfig = {
           ...patience,
           testTimeout: SLOW_TEST_TIMEOUT_MS,
           fileParallelism: false,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
         },
       },
     ],

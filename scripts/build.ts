@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, globSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -37,7 +37,15 @@ const TARGETS: readonly Target[] = [
   {
     name: 'buildDocs',
     module: 'packages/docs/build.ts',
-    sources: ['packages/docs', 'docs', 'PROTOCOL.md', 'ARCHITECTURE.md', 'CHANGELOG.md', 'CONTRIBUTING.md'],
+    sources: [
+      'packages/docs',
+      'docs',
+      ...exampleReadmes(),
+      'PROTOCOL.md',
+      'ARCHITECTURE.md',
+      'CHANGELOG.md',
+      'CONTRIBUTING.md',
+    ],
     output: 'packages/docs/generated',
     isServed: false,
   },
@@ -80,6 +88,10 @@ export async function build({ ifStale = false, served = false }: BuildOptions): 
     writeStamp(builtMs);
     console.log(`${target.name}: ${Math.round(performance.now() - startedMs)} ms`);
   }
+}
+
+function exampleReadmes(): string[] {
+  return globSync(['examples/README.md', 'examples/*/README.md'], { cwd: ROOT });
 }
 
 /** The time of the newest change below a path; 0 if it does not exist. */

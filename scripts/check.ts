@@ -85,10 +85,6 @@ function summarize(all: readonly Outcome[]): void {
 }
 
 function typeScriptProjects(): string[] {
-  const patterns = [
-    'packages/*/tsconfig*.json',
-    '{conformance,simulation,bench,scripts}/tsconfig*.json',
-    'examples/*/tsconfig.json',
-  ];
+  const patterns = ['packages/*/tsconfig*.json', '{conformance,simulation,bench,scripts,examples}/tsconfig*.json'];
   return globSync(patterns, { cwd: ROOT, exclude: (name) => name === 'node_modules' }).toSorted();
 }

@@ -10,6 +10,9 @@ import { dirname, join, relative } from 'node:path';
  */
 const PACKAGES = join(import.meta.dirname, '../packages');
 
+/** The packages that users of the hooks have installed beside them. */
+const PEERS = /^(?:react|@polycast\/client(?:\/.+)?)$/;
+
 /** `import … from './x.ts'`, `export … from '@polycast/protocol'` and `import('./x.ts')`. */
 const SPECIFIER = /((?:from |import\()')([^']+)(')/g;
 
@@ -23,6 +26,17 @@ export function writeClientDeclarations(entries: readonly string[], folder: stri
     emit('client', ['tsconfig.json', 'tsconfig.server.json'], emitted);
     emit('protocol', ['tsconfig.json'], join(emitted, 'protocol'));
     copyReachable(entries, emitted, folder);
+  } finally {
+    rmSync(emitted, { recursive: true });
+  }
+}
+
+/** Writes the declarations of the hooks. They import React and the client, which their users have. */
+export function writeReactDeclarations(folder: string): void {
+  const emitted = mkdtempSync(join(tmpdir(), 'polycast-declarations-'));
+  try {
+    emit('react', ['tsconfig.json'], emitted);
+    copyReachable(['index'], emitted, folder);
   } finally {
     rmSync(emitted, { recursive: true });
   }
@@ -48,7 +62,7 @@ function copyReachable(entries: readonly string[], emitted: string, folder: stri
     const text = readFileSync(join(emitted, `${name}.d.ts`), 'utf8').replaceAll(
       SPECIFIER,
       (all, before: string, specifier: string, after: string) => {
-        if (specifier.startsWith('node:')) return all;
+        if (specifier.startsWith('node:') || PEERS.test(specifier)) return all;
         const target = specifier === '@polycast/protocol' ? 'protocol/index' : neighbour(here, specifier);
         pending.push(target);
         const path = relative(here, target);

@@ -1,6 +1,7 @@
-import { globSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { LONGEST } from './testing/longest-first.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
@@ -42,7 +43,7 @@ test('`npm ci --omit=dev` installs everything that `npm start` needs: Node, and 
     for (const [name, version] of Object.entries({ ...devDependencies, ...dependencies }))
       if (new RegExp(`from '${name}['/]`).test(text) && !name.startsWith('@polycast/')) wanted.set(name, version);
   }
-  expect([...wanted.keys()].toSorted()).toEqual(['preact', 'rolldown', 'vite']);
+  expect([...wanted.keys()].toSorted()).toEqual(['preact', 'rolldown', 'uplot', 'vite']);
   expect(root.dependencies).toEqual({ node: expect.stringMatching(/^26\./), ...Object.fromEntries(wanted) });
 });
 
@@ -62,3 +63,8 @@ interface Locked {
   readonly deprecated?: string;
   readonly hasInstallScript?: boolean;
 }
+
+test('the test files that begin first exist, each once', () => {
+  expect(LONGEST.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
+  expect(new Set(LONGEST).size).toBe(LONGEST.length);
+});

@@ -1,22 +1,24 @@
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildClientModules } from '../packages/client/build.ts';
+import { buildReactModule } from '../packages/react/build.ts';
 import { buildServer, EXTERNAL } from '../packages/server/build.ts';
 import { ASSETS } from '../packages/server/src/platform/package-files.ts';
-import { writeClientDeclarations } from './declarations.ts';
+import { writeClientDeclarations, writeReactDeclarations } from './declarations.ts';
 import { thirdPartyLicenses } from './third-party-licenses.ts';
 
 /**
- * The packages as npm publishes them. `packages/server/dist` and `packages/client/dist` are complete
- * packages with manifests of their own, so `npm publish packages/server/dist` needs no other step.
- * Other packages of the repository are inside these two.
+ * The packages as npm publishes them. The folder `dist` of each is a complete package with a
+ * manifest of its own, so `npm publish packages/server/dist` needs no other step. Other packages
+ * of the repository are inside the server and the client.
  */
 const PACKAGES = join(import.meta.dirname, '../packages');
 
 /** The published packages: the folder of each. */
-export const PUBLISHED: Readonly<Record<'server' | 'client', string>> = {
+export const PUBLISHED: Readonly<Record<'server' | 'client' | 'react', string>> = {
   server: join(PACKAGES, 'server/dist'),
   client: join(PACKAGES, 'client/dist'),
+  react: join(PACKAGES, 'react/dist'),
 };
 
 /** The versions of Node with the required `node:sqlite`. */
@@ -32,9 +34,10 @@ interface Manifest {
   readonly devDependencies?: object;
 }
 
-/** Builds both packages. The files for browsers must exist: `scripts/build.ts` builds them first. */
+/** Builds all packages. The files for browsers must exist: `scripts/build.ts` builds them first. */
 export async function buildPackages(): Promise<void> {
   await buildClientPackage(PUBLISHED.client);
+  await buildReactPackage(PUBLISHED.react);
   await buildServerPackage(PUBLISHED.server);
 }
 
@@ -75,6 +78,17 @@ async function buildClientPackage(folder: string): Promise<void> {
   });
 }
 
+async function buildReactPackage(folder: string): Promise<void> {
+  const manifest = startPackage('react', folder);
+  writeReactDeclarations(join(folder, 'lib'));
+  await buildReactModule(join(folder, 'lib'));
+  writeManifest(folder, {
+    ...manifest,
+    files: ['lib'],
+    exports: { '.': exported('./lib/index'), './package.json': './package.json' },
+  });
+}
+
 /**
  * Modules that a page imports without a build step, as a hub serves them: the name after `browser`,
  * the file, and the module with the same types.
@@ -83,6 +97,7 @@ const BROWSER_MODULES = [
   ['', 'client', 'index'],
   ['/presence', 'client/presence', 'presence'],
   ['/tabs', 'client/tabs', 'tabs'],
+  ['/outbox', 'client/outbox', 'outbox'],
 ] as const;
 
 function exported(code: string, types: string = code): object {

@@ -2,7 +2,7 @@ import { globSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 /** Packages whose code is in the built pages. */
-const IN_PAGES = ['preact', 'vue', 'vitepress'];
+const IN_PAGES = ['preact', 'uplot', 'vue', 'vitepress'];
 const INSTALLED = join(import.meta.dirname, '../node_modules');
 
 /**

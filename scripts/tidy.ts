@@ -11,7 +11,7 @@ const ROOT = join(import.meta.dirname, '..');
 const LINES_MAX = 400;
 
 /** Folders beside the packages whose shape is checked too. */
-const OTHER_FOLDERS = ['bench', 'conformance', 'scripts', 'simulation'];
+const OTHER_FOLDERS = ['bench', 'conformance', 'examples', 'scripts', 'simulation'];
 
 /**
  * Checks the rules of ARCHITECTURE.md: imports between folders, the core's dependencies, and dead

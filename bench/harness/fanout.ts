@@ -9,16 +9,25 @@ export function fanoutContenders(peers: readonly Peer[], transport: Transport, l
     .map((peer) => ({ name: peer.name, peer, run: () => runFanout(peer, transport, load) }));
 }
 
-export function runFanout(peer: Peer, transport: Transport, load: LoadOptions): Promise<LoadRun> {
+export function runFanout(
+  peer: Peer,
+  transport: Transport,
+  load: LoadOptions,
+  core?: number | string,
+): Promise<LoadRun> {
   return withServer(peer, (server) =>
-    runLoad('fanout', {
-      port: server.port,
-      pids: server.process.pids().join(','),
-      transport,
-      ...peer.subscribeOptions(transport),
-      ...peer.publishOptions(),
-      ...load,
-    }),
+    runLoad(
+      'fanout',
+      {
+        port: server.port,
+        pids: server.process.pids().join(','),
+        transport,
+        ...peer.subscribeOptions(transport),
+        ...peer.publishOptions(),
+        ...load,
+      },
+      core,
+    ),
   );
 }
 

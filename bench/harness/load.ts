@@ -34,8 +34,13 @@ export function buildLoad(): void {
   execFileSync('g++', words, { stdio: 'inherit' });
 }
 
-export async function runLoad(mode: LoadMode, options: LoadOptions): Promise<LoadRun> {
-  const load = startPinned([loadBinary, mode, ...commandLine(options)], { core: loadCore });
+/** @param core of the generator; `allCores` where it shares them with the server */
+export async function runLoad(
+  mode: LoadMode,
+  options: LoadOptions,
+  core: number | string = loadCore,
+): Promise<LoadRun> {
+  const load = startPinned([loadBinary, mode, ...commandLine(options)], { core });
   let printed = '';
   load.child.stdout?.on('data', (bytes: Buffer) => (printed += bytes.toString()));
   const timeout = setTimeout(() => load.child.kill('SIGKILL'), runTimeoutMs);

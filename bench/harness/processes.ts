@@ -6,6 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 export const serverCore = 0;
 export const loadCore = 1;
+/** Where server and load are not kept apart. */
+export const allCores = '0,1';
 
 const readyTimeoutMs = 60_000;
 // Longer than a hub needs to disconnect its readers.

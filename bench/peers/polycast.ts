@@ -52,13 +52,20 @@ export interface RunningHub extends RunningServer {
   readonly readyMs: number;
 }
 
-/** @param settings `path=value` of the configuration */
-export async function startHub(dataFolder: string, settings: readonly string[] = []): Promise<RunningHub> {
+/**
+ * @param settings `path=value` of the configuration
+ * @param core of the hub; `allCores` for a hub of several processes
+ */
+export async function startHub(
+  dataFolder: string,
+  settings: readonly string[] = [],
+  core: number | string = serverCore,
+): Promise<RunningHub> {
   const port = await freePort();
   const isTls = settings.some((setting) => setting.startsWith('tls.'));
   const url = `${isTls ? 'https' : 'http'}://127.0.0.1:${port}`;
   const hub: PinnedProcess = startPinned(command(port, dataFolder, settings), {
-    core: serverCore,
+    core,
     environment: { NODE_ENV: 'production' },
   });
   await waitUntilReady(hub, () => (isTls ? acceptsConnections(port) : isReady(url)), readyCheckMs);

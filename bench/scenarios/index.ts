@@ -10,6 +10,7 @@ import { idleLatency } from './idle-latency.ts';
 import { jwtConnections } from './jwt-connections.ts';
 import { ndjsonStream } from './ndjson-stream.ts';
 import { manyChannelsSse, pacedSse } from './paced.ts';
+import { processes } from './processes.ts';
 import { privateMessages } from './private-messages.ts';
 import { pullWorkers } from './pull-workers.ts';
 import { reconnectStorm } from './reconnect-storm.ts';
@@ -27,6 +28,7 @@ export const scenarios: readonly Scenario[] = [
   burstWebSocket,
   pacedSse,
   manyChannelsSse,
+  processes,
   idleConnections,
   publishes,
   shortPolls,

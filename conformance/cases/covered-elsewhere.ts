@@ -10,11 +10,14 @@ export interface CoveredElsewhere {
   readonly reason: string;
 }
 
+const INGEST = 'packages/server/src/ingest/ingest.test.ts';
 const SUBSCRIPTIONS = 'packages/server/src/subscriptions/http/subscriptions.test.ts';
 
 export const SECTIONS_COVERED_ELSEWHERE: Readonly<Record<string, CoveredElsewhere>> = {
+  '8.8': { file: INGEST, reason: 'needs a configured source' },
   '9.2': { file: 'packages/server/src/http/sockets/pipelining.test.ts', reason: 'needs bytes that no client sends' },
   '9.3': { file: 'conformance/garbage/requests.ts', reason: 'needs bytes that no client sends' },
+  '2.4': { file: 'conformance/cluster/hubs.slow.test.ts', reason: 'needs a cluster' },
   '3.5': { file: 'packages/server/src/operate/retention.test.ts', reason: 'needs rules, and a clock that runs fast' },
   '10.3': {
     file: 'packages/server/src/administration/lists.test.ts',
@@ -34,6 +37,13 @@ export const SECTIONS_COVERED_ELSEWHERE: Readonly<Record<string, CoveredElsewher
   },
   '11.1': { file: 'conformance/protocol/drain.slow.test.ts', reason: 'the hub has to be told to end' },
   '13.8': { file: 'conformance/protocol/http2.slow.test.ts', reason: 'needs a certificate' },
+  '13.9': {
+    file: 'packages/server/src/administration/console-session.test.ts',
+    reason: 'needs keys, tokens and cookies',
+  },
+  '13.10': { file: 'packages/server/src/administration/session-routes.test.ts', reason: 'needs keys and sessions' },
+  '13.11': { file: 'packages/server/src/administration/erasure.test.ts', reason: 'needs keys, queues and attempts' },
+  '13.12': { file: 'packages/server/src/cli/commands/operate/why.test.ts', reason: 'needs rules, users and endpoints' },
   '13.5': { file: 'conformance/identity/private-messages.slow.test.ts', reason: 'needs keys and users' },
   '14.1': { file: SUBSCRIPTIONS, reason: 'needs endpoints' },
   '14.2': {
@@ -55,14 +65,23 @@ export const SECTIONS_COVERED_ELSEWHERE: Readonly<Record<string, CoveredElsewher
   },
   '14.7': { file: 'packages/server/src/subscriptions/dialects/websub/deliveries.test.ts', reason: 'needs subscribers' },
   '14.8': { file: 'packages/server/src/subscriptions/dialects/rest-hooks/hooks.test.ts', reason: 'needs endpoints' },
+  '14.10': { file: 'packages/server/src/subscriptions/http/portal.test.ts', reason: 'needs owners and links' },
   '14.9': { file: 'packages/server/src/subscriptions/dialects/rest-hooks/hooks.test.ts', reason: 'needs a catalogue' },
   '13.6': { file: 'conformance/identity/presence.slow.test.ts', reason: 'needs rules, users and a restart' },
 };
 
 export const CODES_COVERED_ELSEWHERE: Readonly<Partial<Record<ErrorCode, CoveredElsewhere>>> = {
+  signature_missing: { file: INGEST, reason: 'needs a configured source' },
+  signature_invalid: { file: INGEST, reason: 'needs a configured source' },
+  signature_expired: { file: INGEST, reason: 'needs a configured source' },
   event_damaged: {
     file: 'conformance/durability/damaged-log.slow.test.ts',
     reason: 'needs a disk that changes a stored event',
+  },
+  not_in_cluster: { file: 'conformance/cluster/hubs.slow.test.ts', reason: 'needs a cluster' },
+  outcome_unknown: {
+    file: 'packages/server/src/storage/contract/cluster/cluster-log.test.ts',
+    reason: 'needs a journal whose answer is lost',
   },
   config_invalid: {
     file: 'conformance/reload/live-settings.slow.test.ts',

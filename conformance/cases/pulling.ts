@@ -57,7 +57,9 @@ function showQueue(inFlight: number, waiting: number): Exchange {
     description: '',
     metadata: {},
     expires: null,
-    owner: {},
+    name: null,
+    owner: null,
+    createdBy: {},
     created: '<time>',
     changed: '<time>',
   };

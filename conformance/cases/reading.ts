@@ -159,7 +159,10 @@ export const READING: readonly Case[] = [
         request: 'OPTIONS /v1/events',
         answer: { status: 204, text: '', headers: { Allow: 'GET, HEAD, POST, OPTIONS' } },
       },
-      { request: 'OPTIONS /v1/channels/{c}', answer: { status: 204, headers: { Allow: 'GET, HEAD, OPTIONS' } } },
+      {
+        request: 'OPTIONS /v1/channels/{c}',
+        answer: { status: 204, headers: { Allow: 'GET, HEAD, DELETE, OPTIONS' } },
+      },
       {
         request: 'DELETE /v1/events',
         answer: { ...refusal('method_not_allowed'), headers: { Allow: 'GET, HEAD, POST, OPTIONS' } },

@@ -10,7 +10,7 @@ import { polycast, startPolycast } from '../kit/command.ts';
 import { temporaryFolder } from '../kit/folders.ts';
 import { call, type Reply } from '../kit/http.ts';
 import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
-import { until } from '../kit/wait.ts';
+import { pause, until } from '../kit/wait.ts';
 
 const SECRET = 'a secret of at least thirty-two bytes';
 const CONFIG = {
@@ -58,7 +58,12 @@ test('a restored hub continues with all data of the backup, in a new epoch', asy
   const { code, out, err } = await polycast(['backup', file, '--data', data, '--json']);
   expect([code, err]).toEqual([0, '']);
   const result = JSON.parse(out) as { log: { events: number; epoch: string }; files: { name: string }[] };
-  expect(result.files.map(({ name }) => name)).toEqual(['subscriptions.sqlite', 'presence.sqlite', 'identity.sqlite']);
+  expect(result.files.map(({ name }) => name)).toEqual([
+    'subscriptions.sqlite',
+    'presence.sqlite',
+    'sessions.sqlite',
+    'identity.sqlite',
+  ]);
   expect((statSync(file).mode & 0o777).toString(8)).toBe('600');
   expect(readdirSync(join(file, '..'))).toEqual(['polycast.backup']);
   expect((await first('POST', '/v1/events', { channel: 'room.1', data: 'later' })).status).toBe(201);
@@ -253,7 +258,10 @@ describe('a restore that cannot succeed, or is interrupted', () => {
   });
 });
 
-/** Publishes without a pause, and records each event with the time of its acknowledgement. */
+/** The pause between two batches: a load of up to 10,000 events a second, of which no test waits for the end. */
+const BATCH_INTERVAL_MS = 20;
+
+/** Publishes one batch after the other, and records each event with the time of its acknowledgement. */
 class Publisher {
   readonly acknowledged: { readonly channel: string; readonly data: number; readonly atMs: number }[] = [];
   #isStopped = false;
@@ -287,7 +295,7 @@ class Publisher {
       if (reply.status !== 200) throw new Error(`a publish was refused: ${reply.text}`);
       const atMs = Date.now();
       for (const { channel, data } of batch) this.acknowledged.push({ channel, data, atMs });
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await pause(BATCH_INTERVAL_MS);
     }
   }
 }

@@ -99,7 +99,7 @@ describe.each(names)('the data folder %s', (name) => {
   });
 });
 
-test.each(['log.db', 'subscriptions.sqlite', 'identity.sqlite', 'presence.sqlite'])(
+test.each(['log.db', 'subscriptions.sqlite', 'identity.sqlite', 'presence.sqlite', 'sessions.sqlite'])(
   'a folder whose %s a newer version has written is refused, and stays as it is',
   async (store) => {
     const data = folderOf('fc07d09');

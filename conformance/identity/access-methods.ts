@@ -107,7 +107,19 @@ export function operate(hub: string, credentials: Credentials, operation: object
 export async function request(
   hub: string,
   credentials: Credentials,
-  { method, path, body, secret }: { method: string; path: string; body?: unknown; secret?: string },
+  {
+    method,
+    path,
+    body,
+    secret,
+    headers,
+  }: {
+    method: string;
+    path: string;
+    body?: unknown;
+    secret?: string;
+    headers?: Readonly<Record<string, string>>;
+  },
 ): Promise<Outcome> {
   if (body instanceof URLSearchParams) {
     // Forms are sent by another site's server: it has no cookies of the site. With cookies it would
@@ -123,7 +135,11 @@ export async function request(
     method,
     // With a login, a change is accepted only if no form can have sent it (PROTOCOL.md section
     // 13.7).
-    headers: { ...headersOf(credentials), ...(method === 'GET' ? {} : { 'Content-Type': 'application/json' }) },
+    headers: {
+      ...headersOf(credentials),
+      ...(method === 'GET' ? {} : { 'Content-Type': 'application/json' }),
+      ...headers,
+    },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
   if (secret !== undefined && reply.status === 200 && !reply.text.includes(secret)) return `nothing in ${reply.text}`;

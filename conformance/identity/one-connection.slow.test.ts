@@ -62,10 +62,12 @@ describe.each(CHANNELS)('$channel', ({ channel, subscribe, history, publish, una
 test.each(REQUESTS)('$route', async ({ route, request, ...row }) => {
   const [method = ''] = route.split(' ');
   const outcomes = await atOnce(async (headers, caller) => {
-    const { path, body } = await request(world, caller);
+    const { path, body, headers: own = {} } = await request(world, caller);
+    const more = Object.fromEntries(Object.entries(own).map(([name, value]) => [name.toLowerCase(), value]));
     if (body instanceof URLSearchParams)
       return ask(path, { ...headers, 'content-type': FORM, ':method': method }, '', String(body));
-    return ask(path, { ...headers, ':method': method }, '', body === undefined ? undefined : JSON.stringify(body));
+    const content = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
+    return ask(path, { ...headers, ...more, ':method': method }, '', content);
   });
   expect(outcomes).toEqual(expectedOfRow(row));
 });

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
-import { join } from 'node:path';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { atExit } from '../kit/at-exit.ts';
+import { COMMAND } from '../kit/command.ts';
 import { call } from '../kit/http.ts';
 import { until } from '../kit/wait.ts';
 import { CALLERS } from './callers.ts';
@@ -118,8 +118,7 @@ test('no token, and no secret of a key, is in the log', () => {
 });
 
 test('`polycast dev` prints it on the terminal, with the setting that would allow the request', async () => {
-  const command = join(import.meta.dirname, '../../packages/server/src/cli/polycast.ts');
-  const child = spawn(process.execPath, [command, 'dev', '--data', ':memory:', '--listen', '127.0.0.1:0'], {
+  const child = spawn(process.execPath, [COMMAND, 'dev', '--data', ':memory:', '--listen', '127.0.0.1:0'], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   atExit(() => void child.kill('SIGKILL'));

@@ -1,13 +1,17 @@
 import type { ClientMessage } from '@polycast/protocol';
 import type { Caller, CallerName } from './callers.ts';
 import { CHANNELS } from './channels.ts';
+import { signedDelivery } from './kit/partner.ts';
 import {
   deadLetterToTry,
+  erasureToRead,
+  eventToErase,
   DELIVERY_CHANNEL,
   hookToTry,
   keyToTry,
   UNUSED_ADDRESS,
   queueToTry,
+  sessionToTry,
   subscriptionToTry,
   type TestWorld,
 } from './kit/world.ts';
@@ -24,6 +28,8 @@ export type Permission = 'nothing' | 'entry' | 'subscribe' | 'history' | 'publis
 export interface PreparedRequest {
   readonly path: string;
   readonly body?: unknown;
+  /** In addition to those of the credentials. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export interface RouteRow {
@@ -75,6 +81,10 @@ export const ROUTES: Readonly<Record<string, RouteRow>> = {
     permission: PUBLISHERS,
     request: () => ({ path: '/v1/users/events', body: { user: 'nobody in particular', data: 'tried' } }),
   },
+  'POST /v1/ingest/{source}': {
+    permission: 'nothing',
+    request: () => ({ path: '/v1/ingest/partner', ...signedDelivery() }),
+  },
   'GET /v1/users': { permission: USER_ADMINS, request: () => ({ path: '/v1/users?online=true' }) },
   'GET /v1/channels': { permission: [...ADMINS, 'key with it'], request: () => ({ path: '/v1/channels' }) },
   'GET /v1/users/{user}': { permission: USER_ADMINS, request: () => ({ path: '/v1/users/7' }) },
@@ -116,12 +126,55 @@ export const ROUTES: Readonly<Record<string, RouteRow>> = {
     permission: ADMINS,
     request: () => ({ path: '/v1/revocations', body: { user: 'nobody in particular' } }),
   },
+  'DELETE /v1/events/{id}': {
+    permission: ADMINS,
+    request: async (world) => ({ path: `/v1/events/${await eventToErase(world)}` }),
+  },
+  'DELETE /v1/channels/{channel}': { permission: ADMINS, request: () => ({ path: '/v1/channels/no.such.channel' }) },
+  'DELETE /v1/users/{user}/data': {
+    permission: ADMINS,
+    request: () => ({ path: '/v1/users/nobody%20in%20particular/data' }),
+  },
+  'GET /v1/erasures': { permission: ADMINS, request: () => ({ path: '/v1/erasures' }) },
+  'GET /v1/erasures/{erasure}': {
+    permission: ADMINS,
+    request: async (world) => ({ path: `/v1/erasures/${await erasureToRead(world)}` }),
+  },
   'GET /v1/audit': { permission: ADMINS, request: () => ({ path: '/v1/audit' }) },
+  'GET /v1/sessions': { permission: ADMINS, request: () => ({ path: '/v1/sessions' }) },
+  'GET /v1/sessions/{session}': {
+    permission: ADMINS,
+    request: async (world) => ({ path: `/v1/sessions/${await sessionToTry(world)}` }),
+  },
+  'DELETE /v1/sessions/{session}': {
+    permission: ADMINS,
+    request: async (world) => ({ path: `/v1/sessions/${await sessionToTry(world)}` }),
+  },
+  'GET /v1/explain': {
+    permission: ADMINS,
+    request: (world) => ({ path: `/v1/explain?event=${world.first('members.news').id}&user=7` }),
+  },
   'GET /v1/status': { permission: ADMINS, request: () => ({ path: '/v1/status' }) },
+  'GET /v1/status/history': { permission: ADMINS, request: () => ({ path: '/v1/status/history' }) },
+  'GET /v1/configuration': { permission: ADMINS, request: () => ({ path: '/v1/configuration' }) },
+  'GET /v1/console/session': { permission: 'entry', request: () => ({ path: '/v1/console/session' }) },
+  // The credentials are in the body, so those of the request do not count.
+  'POST /v1/console/session': {
+    permission: 'nothing',
+    request: ({ issuer }) => ({ path: '/v1/console/session', body: { credential: issuer.key('admin') } }),
+  },
+  'DELETE /v1/console/session': { permission: 'entry', request: () => ({ path: '/v1/console/session' }) },
   'POST /v1/reload': { permission: ADMINS, request: () => ({ path: '/v1/reload' }) },
   'POST /v1/subscriptions': {
     permission: DELIVERED_TO,
     request: () => ({ path: '/v1/subscriptions', body: { channels: [DELIVERY_CHANNEL], delivery: { kind: 'pull' } } }),
+  },
+  'PUT /v1/subscriptions/{id}': {
+    permission: DELIVERED_TO,
+    request: () => ({
+      path: '/v1/subscriptions/tried',
+      body: { channels: [DELIVERY_CHANNEL], delivery: { kind: 'pull' } },
+    }),
   },
   'GET /v1/subscriptions': {
     permission: [...SUBSCRIBERS, ...OTHER_SUBSCRIBERS],
@@ -144,6 +197,14 @@ export const ROUTES: Readonly<Record<string, RouteRow>> = {
   'POST /v1/subscriptions/{id}/extend': ofQueue('/extend', { leases: ['none'] }),
   'GET /v1/subscriptions/{id}/replays': ofSubscription('/replays'),
   'GET /v1/subscriptions/{id}/attempts': ofSubscription('/attempts'),
+  'GET /v1/subscriptions/{id}/events/{event}': {
+    ...ofSubscription('/events/0000000000-00000000001'),
+  },
+  'POST /v1/portal-links': {
+    permission: DELIVERED_TO,
+    request: () => ({ path: '/v1/portal-links', body: { owner: 'tried', channels: [DELIVERY_CHANNEL] } }),
+  },
+  'GET /v1/portal': { permission: [], request: () => ({ path: '/v1/portal' }) },
   'GET /v1/subscriptions/{id}/dead-letters': ofSubscription('/dead-letters'),
   'POST /v1/subscriptions/{id}/dead-letters/retry': {
     ...ofSubscription('/dead-letters/retry'),

@@ -31,7 +31,7 @@ export const BUNDLERS: Readonly<Record<string, Bundler>> = {
     },
   },
   esbuild: {
-    bytesMax: 10_330,
+    bytesMax: 10_290,
     async bundle(entry, output) {
       const options = { bundle: true, minify: true, format: 'esm', logLevel: 'silent' } as const;
       await esbuild({ ...options, entryPoints: [entry], outfile: output });

@@ -114,7 +114,7 @@ describe('the packages', () => {
 
   test('say nothing of the repository, and depend on no package of it', async () => {
     const { folder } = await installed('26');
-    for (const name of ['polycast', '@polycast/client']) {
+    for (const name of ['polycast', '@polycast/client', '@polycast/react']) {
       const root = join(folder, 'node_modules', name);
       const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest;
       expect(manifest.engines).toEqual({ node: '>=24' });
@@ -124,6 +124,12 @@ describe('the packages', () => {
       expect(existsSync(join(root, 'LICENSE'))).toBe(true);
       for (const file of files) expect(readFileSync(join(root, file), 'utf8'), file).not.toContain(ROOT);
     }
+  });
+
+  test('the hooks load beside React, which npm installs with them', async () => {
+    const program = "import { useChannel } from '@polycast/react'; console.log(typeof useChannel);";
+    const installation = await installed('26');
+    expect(await run(installation, 'node', '--input-type=module', '--eval', program)).toBe('function\n');
   });
 });
 

@@ -2,7 +2,9 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { atExit } from './at-exit.ts';
 
-const COMMAND = join(import.meta.dirname, '../../packages/server/src/cli/polycast.ts');
+/** The command line: as `npm test` has built it, or its sources. */
+export const COMMAND: string =
+  process.env['TESTED_POLYCAST'] ?? join(import.meta.dirname, '../../packages/server/src/cli/polycast.ts');
 
 export interface CommandResult {
   readonly code: number | null;

@@ -3,11 +3,10 @@ import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { atExit } from './at-exit.ts';
+import { COMMAND } from './command.ts';
 import { temporaryFolder } from './folders.ts';
 import { unusedPort } from './unused-port.ts';
 import { within } from './wait.ts';
-
-const COMMAND = join(import.meta.dirname, '../../packages/server/src/cli/polycast.ts');
 
 /** A hub in a process of its own, started like in production. */
 export interface HubProcess {

@@ -1,4 +1,5 @@
 import { until } from '../kit/wait.ts';
+import { PARTNER, signedDelivery } from '../identity/kit/partner.ts';
 import { ISSUER, signToken } from '../identity/kit/tokens.ts';
 import type { LiveHub, Tree } from './live-hub.ts';
 
@@ -181,6 +182,15 @@ export const LIVE_CASES: Readonly<Record<string, LiveCase>> = {
     observe: (hub) => statusOf(hub.request('GET', `/v1/channels/${hub.channel()}/presence`)),
   },
   rules: { value: [], before: 200, after: 401, observe: (hub) => poll(hub, 'channel=open.1') },
+  ingest: {
+    value: [PARTNER],
+    before: 404,
+    after: 201,
+    observe: (hub) => {
+      const { body, headers } = signedDelivery();
+      return statusOf(hub.request('POST', '/v1/ingest/partner', body, headers));
+    },
+  },
   'identity.tokens': {
     value: [],
     before: 200,

@@ -1,8 +1,8 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { createServer } from 'node:http';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { atExit } from '../kit/at-exit.ts';
+import { COMMAND } from '../kit/command.ts';
 import { temporaryFolder } from '../kit/folders.ts';
 import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { publish } from '../kit/http.ts';
@@ -183,8 +183,7 @@ async function publishOne(event: object): Promise<void> {
 }
 
 function renewEpoch(): void {
-  const command = join(import.meta.dirname, '../../packages/server/src/cli/polycast.ts');
-  const { status, stderr } = spawnSync(process.execPath, [command, 'epoch', 'renew', '--data', data], {
+  const { status, stderr } = spawnSync(process.execPath, [COMMAND, 'epoch', 'renew', '--data', data], {
     encoding: 'utf8',
   });
   expect(status, stderr).toBe(0);

@@ -9,7 +9,7 @@ export const CLIENT_BUILT: string = join(import.meta.dirname, 'generated');
 /**
  * Optional modules beside `client.js`. Each works with any connection, and shares no code with it.
  */
-export const COMPANIONS: readonly string[] = ['tabs', 'presence'];
+export const COMPANIONS: readonly string[] = ['tabs', 'presence', 'outbox'];
 
 /**
  * Bundles the client, and each companion, with the used parts of `@polycast/protocol`, into a

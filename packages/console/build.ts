@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
 
-const PAGES = ['lab'] as const;
+const PAGES = ['lab', 'console', 'portal'] as const;
 
 /**
  * Builds each page into `generated/<page>/`, from where the hub serves it. Nothing is fetched from
@@ -16,7 +16,8 @@ async function buildPage(page: string): Promise<void> {
     configFile: false,
     logLevel: 'warn',
     root: fileURLToPath(new URL(`pages/${page}/`, import.meta.url)),
-    base: `/${page}/`,
+    // Relative: a hub may be below a path of another server.
+    base: page === 'lab' ? `/${page}/` : './',
     build: {
       outDir: fileURLToPath(new URL(`generated/${page}/`, import.meta.url)),
       emptyOutDir: true,

@@ -90,6 +90,7 @@ function lateUndici(): Plugin {
 
 const HTTP_MODULE = '\0node:http';
 const HTTP_MEMBERS = [
+  'Agent',
   'createServer',
   'request',
   'IncomingMessage',

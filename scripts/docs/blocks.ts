@@ -13,7 +13,10 @@ import { join } from 'node:path';
  * - `<!-- block: runs -->`: a script that is not only checked but run
  * - `<!-- block: continues -->`: a script that goes on where the page's last one ended
  * - `<!-- block: file NAME -->`: lies in the folder that the page's commands run in
+ * - `<!-- block: excerpt FILE -->`: lines of a file in the page's folder (examples/kit/examples.test.ts)
  * - `<!-- block: configures -->`: the configuration of the hub that the page's commands talk to
+ * - `<!-- block: foreign -->`: a program that imports packages of another product. The page does not
+ *   check it; `conformance/coming-from` runs it where its server can be had
  *
  * Blocks between `<!-- tabs -->` and `<!-- end of tabs -->` show the same in several languages. A
  * reader follows one of them: the page is run once with the first tab of each group, and once for
@@ -32,6 +35,8 @@ export interface Block {
   readonly notRun: string | undefined;
   /** The name of the file, if the block is one. */
   readonly file: string | undefined;
+  /** The file whose lines it shows. */
+  readonly excerpt: string | undefined;
   /** The text that the program must print. */
   readonly shows: string | undefined;
   /** The place of the block in its group of tabs, from 0; undefined outside of tabs. */
@@ -48,6 +53,8 @@ const PAGES = [
   'CONTRIBUTING.md',
   'docs/README.md',
   'docs/guides/*.md',
+  'examples/README.md',
+  'examples/*/README.md',
   'docs/reference/configuration.md',
   'docs/reference/errors.md',
 ];
@@ -58,7 +65,7 @@ export function readPages(root: string): ReadonlyMap<string, readonly Block[]> {
 }
 
 const FENCE = /^(?<indent> *)```(?<language>\w*)\n(?<text>[^]*?)^\k<indent>```$/gm;
-const COMMENT = /<!-- (?<kind>block|not run): (?<words>.+) -->\n *$/;
+const COMMENT = /<!-- (?<kind>block|not run): (?<words>.+) -->\s*$/;
 
 export function blocksOf(page: string, markdown: string): Block[] {
   return [...markdown.matchAll(FENCE)].map((match) => {
@@ -74,6 +81,7 @@ export function blocksOf(page: string, markdown: string): Block[] {
       marks: marks.map((mark) => mark.split(' ')[0] as string),
       notRun: comment?.['kind'] === 'not run' ? comment['words'] : undefined,
       file: marks.find((mark) => mark.startsWith('file '))?.slice('file '.length),
+      excerpt: marks.find((mark) => mark.startsWith('excerpt '))?.slice('excerpt '.length),
       shows: marks.find((mark) => mark.startsWith('shows '))?.slice('shows '.length),
       tab: tabAt(before),
       section: before.split('\n## ').length - 1,

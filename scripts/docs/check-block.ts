@@ -41,8 +41,9 @@ export async function openPage(name: string, blocks: readonly Block[]): Promise<
   };
 }
 
-/** Drawings, excerpts of the wire, and blocks that other tests run (proxies.test.ts). */
-export function isCheckedElsewhere({ language, marks }: Block): boolean {
+/** Drawings, excerpts, and blocks that other tests run (proxies.test.ts). */
+export function isCheckedElsewhere({ language, marks, excerpt }: Block): boolean {
+  if (excerpt !== undefined) return true;
   return ['mermaid', 'text', 'nginx', 'caddy'].includes(language) && marks.length === 0;
 }
 

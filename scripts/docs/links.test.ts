@@ -5,7 +5,9 @@ import { anchorOf } from '../../packages/docs/stage/anchors.ts';
 import { FIELDS } from '../../packages/server/src/config/reference.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-const PAGES = globSync(['*.md', 'docs/**/*.md'], { cwd: ROOT }).toSorted();
+const PAGES = globSync(['*.md', 'docs/**/*.md', 'examples/README.md', 'examples/*/README.md'], {
+  cwd: ROOT,
+}).toSorted();
 const CODE_FENCE = /^ *```[^]*?^ *```$/gm;
 
 describe.each(PAGES)('%s', (page) => {

@@ -15,7 +15,7 @@ import { nameOf, readPages } from './blocks.ts';
  */
 const pages = [...readPages(join(import.meta.dirname, '../..')).values()]
   .flat()
-  .filter(({ language }) => language === 'html')
+  .filter(({ language, notRun }) => language === 'html' && notRun === undefined)
   .map((block) => [nameOf(block), block] as const);
 
 describe('pages that the documentation shows', () => {
@@ -43,8 +43,14 @@ describe('pages that the documentation shows', () => {
       site.close();
     });
 
+    const errors: string[] = [];
+    page.on('pageerror', ({ message }) => errors.push(message));
+    page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
+
     await page.goto(origin);
-    await expect.poll(async () => (await fetch(`${hub.url}/metrics`)).text()).toMatch(/polycast_sessions\{.*\} [1-9]/);
+    await expect
+      .poll(async () => ({ errors, isReading: SESSION.test(await (await fetch(`${hub.url}/metrics`)).text()) }))
+      .toEqual({ errors: [], isReading: true });
     const body = '{"state":"baked"}';
     const published = await fetch(`${hub.url}/v1/channels/orders.42/events`, {
       method: 'POST',
@@ -56,4 +62,6 @@ describe('pages that the documentation shows', () => {
   });
 });
 
+/** A line of the metrics: one transport has a session. */
+const SESSION = /^polycast_sessions\{.*\} [1-9]/m;
 const SILENT = { logging: { level: 'silent' } };

@@ -9,7 +9,7 @@ const PAGE = 'docs/guides/php-site.md';
 const blocks = blocksOf(PAGE, readFileSync(join(ROOT, PAGE), 'utf8'));
 
 test('the page shows lines of the PHP example', () => {
-  const files = globSync('examples/php-site/*.php', { cwd: ROOT }).map((name) =>
+  const files = globSync('examples/php-site/site/*.php', { cwd: ROOT }).map((name) =>
     readFileSync(join(ROOT, name), 'utf8'),
   );
   const lines = new Set(files.flatMap((text) => text.split('\n').map((line) => line.trim())));

@@ -117,7 +117,7 @@ test('the page of the first steps, opened as a file, shows an event that is publ
 
 test('the site has the pages that the sidebar promises, and no file is a test', () => {
   const index = readFileSync(join(SITE, 'guides/keys.html'), 'utf8');
-  for (const section of ['Start', 'Deliver', 'Secure', 'Operate', 'Reference', 'Understand'])
+  for (const section of ['Start', 'Deliver', 'Examples', 'Secure', 'Operate', 'Reference', 'Understand'])
     expect(index).toContain(`>${section}</`);
 });
 

@@ -18,7 +18,8 @@ export function scriptsOf(blocks: readonly Block[]): ReadonlyMap<Block, string> 
   return scripts;
 }
 
-function scriptIn({ language, text }: Block): string | undefined {
+function scriptIn({ language, text, marks, excerpt }: Block): string | undefined {
+  if (excerpt !== undefined || marks.includes('foreign')) return undefined;
   if (language === 'js' || language === 'ts') return text;
   if (language !== 'html') return undefined;
   return [...text.matchAll(/<script[^>]*>([^]*?)<\/script>/g)].map(([, script]) => script).join('\n');

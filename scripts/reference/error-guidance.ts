@@ -69,6 +69,10 @@ export const ERROR_GUIDANCE: Readonly<Record<ErrorCode, ErrorGuidance>> = {
     when: 'A client requested an event stream or an upgrade while an earlier request on the connection had no response yet.',
     then: 'Send it on a connection of its own, as common clients do.',
   },
+  not_in_cluster: {
+    when: 'The hub belongs to a cluster, and the route is about data that its hubs do not share yet: subscriptions, keys, revocations, presence.',
+    then: 'Use a hub without a cluster for it. The guide [Cluster](../guides/cluster.md) lists what a cluster has.',
+  },
   unsupported_transfer_coding: {
     when: 'The request has a `Transfer-Encoding` other than `chunked`.',
     then: 'Send the body without another coding, with a `Content-Length` or in chunks.',
@@ -89,6 +93,20 @@ export const ERROR_GUIDANCE: Readonly<Record<ErrorCode, ErrorGuidance>> = {
   unsupported_subprotocol: {
     when: 'A WebSocket request offers subprotocols without `polycast.v1`.',
     then: 'Offer `polycast.v1`, or no subprotocol.',
+  },
+  signature_missing: {
+    when: "A request to `/v1/ingest/{source}` lacks the signature header of the source's provider, or the header has another form.",
+    then: 'Compare `provider` in the configuration with the sender, and set a secret at the provider. `header` names the header.',
+    members: { header: 'the missing header' },
+  },
+  signature_invalid: {
+    when: 'None of the keys of the source made the signature, over the bytes of the body. The secret differs, or a proxy has changed the body.',
+    then: 'Compare the secrets at the provider and in `ingest`. Let no proxy rewrite the body.',
+  },
+  signature_expired: {
+    when: 'The time of the signature differs from the clock of the hub by more than `toleranceSeconds`. It is an old delivery that was sent again, or one of the clocks is wrong.',
+    then: 'Synchronise the clock of the hub. The provider signs each of its own attempts with a new time.',
+    members: { limit: 'the tolerance in seconds' },
   },
   unauthorized: { when: 'The credentials are missing, wrong or expired.', then: 'Get new credentials and try again.' },
   token_expired: {
@@ -218,6 +236,10 @@ export const ERROR_GUIDANCE: Readonly<Record<ErrorCode, ErrorGuidance>> = {
   subscription_limit: {
     when: 'The hub already has `subscriptions.subscriptionsMax` subscriptions.',
     then: 'Delete unused subscriptions, or raise the limit.',
+  },
+  outcome_unknown: {
+    when: 'The hub belongs to a cluster, and its brokers did not answer in time. The event may be stored, now or later.',
+    then: 'Publish it again with the same idempotency key: then it is stored once. Without a key it may be stored twice.',
   },
   log_unavailable: {
     when: 'The log cannot be written: the disk fails, or the hub is still opening the log.',

@@ -29,34 +29,59 @@ const SUBSCRIPTION_WALLS: Readonly<Record<string, readonly string[]>> = {
   'subscriptions/pull': ['core', 'subscriptions/state', 'subscriptions/engine'],
 };
 const SUBSCRIPTION_FOLDERS = ['subscriptions', ...Object.keys(SUBSCRIPTION_WALLS)];
-const SERVICES = ['platform', 'storage', 'identity', 'outgoing', 'presence', 'operate', 'telemetry', 'lab', 'config'];
-const EVERY_SERVICE = ['core', ...HTTP_FOLDERS, ...SUBSCRIPTION_FOLDERS, ...SERVICES];
+const SERVICES = [
+  'platform',
+  'processes',
+  'storage',
+  'identity',
+  'outgoing',
+  'presence',
+  'sessions',
+  'operate',
+  'telemetry',
+  'lab',
+  'console',
+  'portal',
+  'config',
+];
+const EVERY_SERVICE = ['core', ...HTTP_FOLDERS, ...SUBSCRIPTION_FOLDERS, ...SERVICES, 'ingest'];
 const FOLDER_IMPORTS: Readonly<Record<string, readonly string[]>> = {
   core: [],
   ...SUBSCRIPTION_WALLS,
   // Files of the package, and libraries that are loaded late.
   platform: [],
-  storage: ['core', 'platform', 'subscriptions/state'],
+  // Messages between the processes of one hub.
+  processes: ['core'],
+  storage: ['core', 'platform', 'processes', 'subscriptions/state'],
   identity: ['core', 'platform'],
   presence: ['core'],
+  // The journal of sessions.
+  sessions: ['core', 'http', 'auth'],
   outgoing: ['core', 'platform', 'subscriptions/state'],
   // Its routes describe themselves.
   operate: ['core', 'http'],
   // Spans around the ports of publishing, webhooks and pulls. Only composition loads it, late.
   telemetry: ['core', 'operate', 'subscriptions/state'],
   lab: ['core', 'platform'],
+  // The pages alone: the API behind them is everybody's.
+  console: ['core', 'platform', 'http'],
+  portal: ['core', 'platform', 'http'],
   // Settings of subscriptions are declared beside them.
   config: ['core', ...SUBSCRIPTION_FOLDERS],
   // No arrow runs back: composition gives HTTP its handlers, and WebSockets their pulls. The last two do not know each other.
   http: ['core'],
-  auth: ['core', 'http'],
+  auth: ['core', 'http', 'processes'],
   streams: ['core', 'http', 'auth'],
   publishing: ['core', 'http', 'auth'],
-  subscriptions: ['core', ...SUBSCRIPTION_FOLDERS, ...HTTP_FOLDERS],
-  // Routes of operators: keys, revocations, audit, status.
-  administration: ['core', ...HTTP_FOLDERS, 'identity', 'operate'],
-  composition: [...EVERY_SERVICE, 'administration'],
-  'hub.ts': ['composition', 'config', 'operate', 'auth', 'http'],
+  subscriptions: ['core', 'processes', ...SUBSCRIPTION_FOLDERS, ...HTTP_FOLDERS],
+  // Webhooks of third parties become events; configured keys are read as those of tokens.
+  ingest: ['core', 'http', 'auth', 'publishing', 'identity'],
+  // Routes of operators: keys, revocations, audit, status, sessions.
+  administration: ['core', ...HTTP_FOLDERS, 'identity', 'operate', 'sessions'],
+  // Why an event reached a reader, or did not.
+  explain: ['core', ...HTTP_FOLDERS, ...SUBSCRIPTION_FOLDERS, 'sessions'],
+  composition: [...EVERY_SERVICE, 'administration', 'explain'],
+  'hub.ts': ['composition', 'config', 'operate', 'auth', 'http', 'processes'],
   'main.ts': [...EVERY_SERVICE, 'hub.ts'],
   cli: [...EVERY_SERVICE, 'main.ts'],
   // Test helpers start whole hubs.
@@ -70,6 +95,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
   client: ['@polycast/protocol'],
   server: ['@polycast/protocol', '@polycast/client', '@polycast/client/webhooks'],
+  react: ['@polycast/client', '@polycast/client/presence'],
   console: ['@polycast/protocol', '@polycast/client', '@polycast/client/presence'],
 };
 
@@ -127,6 +153,7 @@ const DIALECTS_HOME = `${SERVER}subscriptions/dialects/`;
 /** Files with such a word that is not a comparison, each with its reason. */
 const DIALECT_WORDS: readonly { readonly path: RegExp; readonly reason: string }[] = [
   { path: /subscriptions\/state\/definition\.ts$/, reason: 'A format of bodies is called cloudevents too.' },
+  { path: /core\/ingest-settings\.ts$/, reason: 'Incoming webhooks follow the same standard.' },
 ];
 
 /** All violations of the rules of ARCHITECTURE.md. */

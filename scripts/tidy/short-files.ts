@@ -8,7 +8,10 @@ const LINES_MIN = 30;
 
 /** Kinds of files that may be short, by their path, each with the reason. */
 const SHORT_KINDS: readonly (readonly [path: RegExp, reason: string])[] = [
-  [/^packages\/client\/src\/(?:index|server|tabs)\.ts$|^packages\/protocol\/src\/index\.ts$/, 'An entry of a package.'],
+  [
+    /^packages\/(?:client|react)\/src\/(?:index|server|tabs)\.ts$|^packages\/protocol\/src\/index\.ts$/,
+    'An entry of a package.',
+  ],
   [/\/cli\/polycast\.ts$|-worker\.ts$/, 'The entry of a process or of a thread.'],
   [/\/client\/src\/transports\//, 'A file for each transport.'],
   [/(?:-route|\/routes|-parts|\/parts)\.ts$/, 'A list of routes, or what they need: a file for each part of the API.'],
@@ -22,6 +25,13 @@ const SHORT_KINDS: readonly (readonly [path: RegExp, reason: string])[] = [
 
 /** Other files that may be short, each with the reason. */
 const SHORT_FILES: Readonly<Record<string, string>> = {
+  'packages/server/src/config/settings/portal.ts': 'A file for each section of the configuration.',
+  'packages/server/src/storage/sqlite/identity/portal-link-table.ts': 'A file for each table of the identity store.',
+  'packages/server/src/storage/sqlite/identity/erasure-table.ts': 'A file for each table of the identity store.',
+  'packages/react/src/use-latest.ts': 'A file for each hook.',
+  'packages/react/src/use-connection.ts': 'A file for each hook.',
+  'packages/react/build.ts': 'The build of a package.',
+  'packages/server/src/core/ingest-settings.ts': 'Settings that the configuration and the ingest share.',
   'packages/client/src/connection/clock.ts': 'Time is an input of the machine: nothing else reads a clock.',
   'packages/client/src/machine/backoff.ts': 'The one formula of all waits of the SDK.',
   'packages/client/src/machine/close-codes.ts': 'A shorter form of a table of the protocol; a test compares the two.',
@@ -32,6 +42,10 @@ const SHORT_FILES: Readonly<Record<string, string>> = {
   'packages/protocol/src/time.ts': 'The one format of times.',
   'packages/server/src/operate/prom-client.d.ts': 'Declarations.',
   'packages/server/src/telemetry/index.ts': 'The one module that composition loads late.',
+  'packages/server/src/storage/view/block.ts': 'Homes and the journal share it, and neither imports the other.',
+  'packages/server/src/storage/view/view-copies.ts': 'Homes and the snapshots share it, and neither imports the other.',
+  'packages/server/src/storage/sqlite/log/view-state-table.ts':
+    'The writer of a view and its copies read it, in two threads.',
   'packages/server/src/cli/broken-pipe.ts': 'Two answers to one error: commands end, a hub goes on.',
   'packages/server/src/cli/event-format.ts': 'The one form of an event in a terminal.',
   'packages/server/src/cli/problem-document.ts': 'What each command that calls a hub makes of an error.',
@@ -55,6 +69,10 @@ const SHORT_FILES: Readonly<Record<string, string>> = {
   'packages/server/src/storage/homes.ts': 'The list of homes of data.',
   'packages/server/src/storage/memory/memory-home.ts': 'A home is a file.',
   'packages/server/src/storage/contract/log/log-contract.ts': 'The list of the tests of a log.',
+  'packages/server/src/config/settings/sessions.ts': 'A file for each section of the settings.',
+  'packages/server/src/explain/moment-text.ts': 'The one form of moments and counts in sentences.',
+  'packages/server/src/sessions/recorded-address.ts': 'The one place that shortens addresses.',
+  'packages/server/src/storage/shared/ring-bounds.ts': 'Bounds that each home of the session journal obeys.',
   'packages/server/src/storage/shared/attempt-bounds.ts': 'Bounds that each home of subscriptions obeys.',
   'packages/server/src/storage/backup.ts': 'Backups from outside `storage`. A hub does not load them.',
   'packages/server/src/storage/shared/body-encoder.ts': 'The one way to lay out bodies in memory.',
@@ -69,6 +87,8 @@ const SHORT_FILES: Readonly<Record<string, string>> = {
     'The port by which the engine hands consumers to webhooks and pull.',
   'packages/server/src/subscriptions/http/bodies/request-fingerprint.ts':
     'When two requests with one idempotency key are equal.',
+  'packages/server/src/http/sockets/closing-connections.ts':
+    'The rule for requests behind the last response of a connection.',
 };
 
 export function shortFiles(modules: readonly Module[]): Finding[] {

@@ -31,7 +31,7 @@ export async function startPhpSite(): Promise<PhpSite> {
   const key = await createKey(hub.url, await firstKey(hub), 'the site', SITE_SCOPES);
   const php = spawn(
     'php',
-    ['-d', `session.save_path=${temporaryFolder('php')}`, '-S', `127.0.0.1:${port}`, 'index.php'],
+    ['-d', `session.save_path=${temporaryFolder('php')}`, '-S', `127.0.0.1:${port}`, 'site/index.php'],
     {
       cwd: EXAMPLE,
       env: { ...process.env, POLYCAST_URL: hub.url, POLYCAST_KEY: key, POLYCAST_SECRET: config.identity.site.secret },

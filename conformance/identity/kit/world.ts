@@ -1,9 +1,12 @@
+import { get as getPlain, type IncomingMessage } from 'node:http';
+import { get as getEncrypted } from 'node:https';
 import { call } from '../../kit/http.ts';
 import { startHubProcess, type HubProcess } from '../../kit/hub-process.ts';
 import { until } from '../../kit/wait.ts';
 import { CALLERS, type KeyName, type CredentialIssuer } from '../callers.ts';
 import { CHANNELS } from '../channels.ts';
 import { requestWithKey, createKey, firstKey } from './keys.ts';
+import { PARTNER } from './partner.ts';
 import { SESSION_COOKIE, startSite } from './site.ts';
 import { ISSUER, signToken, TOKEN_COOKIE } from './tokens.ts';
 
@@ -43,6 +46,7 @@ export async function startWorld(more: Readonly<Record<string, unknown>> = {}): 
         site: { ...site, cookies: [SESSION_COOKIE], failuresMax: 1000 },
         tokens: [{ issuer: ISSUER, audience: 'polycast', keys: [{ algorithm: 'HS256', secret: SECRET }] }],
       },
+      ingest: [PARTNER],
       // Endpoints for tests, where no program listens.
       outgoing: { allow: [UNUSED_ADDRESS] },
       subscriptions: { trustedEndpoints: [`http://${UNUSED_ADDRESS}`] },
@@ -100,6 +104,20 @@ export async function keyToTry({ hub, issuer }: TestWorld): Promise<string> {
   return id;
 }
 
+/** An event that a caller tries to erase. */
+export async function eventToErase({ hub, issuer }: TestWorld): Promise<string> {
+  const publication = { channel: 'to.erase', data: 'tried' };
+  const { id } = await requestWithKey<{ id: string }>(hub.url, issuer.key('admin'), 'POST', '/v1/events', publication);
+  return id;
+}
+
+/** An erasure that a caller tries to read. */
+export async function erasureToRead({ hub, issuer }: TestWorld): Promise<string> {
+  const path = '/v1/channels/no.such.channel';
+  const { id } = await requestWithKey<{ id: string }>(hub.url, issuer.key('admin'), 'DELETE', path);
+  return id;
+}
+
 /** The channel of the subscriptions that the callers try to use. */
 export const DELIVERY_CHANNEL = 'deliveries.try';
 
@@ -120,6 +138,27 @@ export async function queueToTry({ hub, issuer }: TestWorld): Promise<string> {
   const { id } = await requestWithKey<{ id: string }>(hub.url, issuer.key('admin'), 'POST', '/v1/subscriptions', body);
   return id;
 }
+
+/** A live event stream of a server, for one caller's attempts. It ends with the hub. */
+export async function sessionToTry({ hub, issuer }: TestWorld): Promise<string> {
+  const headers = { Accept: 'text/event-stream', Authorization: `Bearer ${issuer.key('full')}` };
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const get = hub.url.startsWith('https:') ? getEncrypted : getPlain;
+  get(`${hub.url}/v1/events?channel=nothing`, { headers, rejectUnauthorized: false }, (stream) => {
+    openStreams.push(stream);
+    let text = '';
+    stream.setEncoding('utf8').on('data', (piece: string) => {
+      text += piece;
+      const session = /"session":"([^"]+)"/.exec(text)?.[1];
+      if (session !== undefined) resolve(session);
+    });
+    // The row that ends it resets the stream.
+    stream.on('error', reject).on('end', () => reject(new Error(`the stream ended: ${text}`)));
+  }).on('error', reject);
+  return promise;
+}
+
+const openStreams: IncomingMessage[] = [];
 
 /** A webhook with a dead letter. */
 export async function deadLetterToTry(

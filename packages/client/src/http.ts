@@ -48,9 +48,9 @@ export interface PollOptions {
   /** 1 to 1000. */
   readonly limit: number;
   /**
-   * The time for which the hub may hold the answer, in seconds; 0 for an answer at once. Undefined:
-   * an answer at once, and the poll does not count as presence (PROTOCOL.md section 13.6). A stream
-   * beside it, or the next long poll, counts instead.
+   * The time for which the hub may hold the answer, in seconds; 0 for an immediate answer.
+   * Undefined: an immediate answer, and the poll does not count as presence (PROTOCOL.md section
+   * 13.6). A stream beside it, or the next long poll, counts instead.
    */
   readonly waitSeconds?: number | undefined;
   readonly signal: AbortSignal;

@@ -63,7 +63,7 @@ const LEASE_SECONDS = 30;
  * Handles the events of a pull subscription, as one of any number of workers (PROTOCOL.md section
  * 14.6). Each event is handled at least once. If the hub is unreachable, the worker waits for it.
  * @param url of the hub, such as `https://hub.example`
- * @param subscription its id, `sub_…`
+ * @param subscription its id (`sub_…`) or its name
  */
 export function work(url: string | URL, subscription: string, handler: JobHandler, options: WorkOptions = {}): Work {
   const { key, concurrency = CONCURRENCY, leaseSeconds = LEASE_SECONDS, signal, onError = console.error } = options;

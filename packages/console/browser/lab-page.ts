@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 
-const CLI = join(import.meta.dirname, '../../server/src/cli/polycast.ts');
+const CLI = process.env['TESTED_POLYCAST'] ?? join(import.meta.dirname, '../../server/src/cli/polycast.ts');
 
 /** The path of Debian's package. */
 const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium';

@@ -251,7 +251,7 @@ test('at any width, elements neither overlap nor leave their card', async () => 
   await check();
 
   async function check(): Promise<void> {
-    for (const width of [390, 1024, 1100, 1180, 1280, 1440]) {
+    for (const width of [390, 1024, 1072, 1120, 1168, 1180, 1181, 1232, 1280, 1328, 1376, 1440]) {
       await page.setViewportSize({ width, height: 900 });
       // The chart is laid out again a moment later.
       await expect.poll(() => page.evaluate(collisions), { message: `at ${width} pixels` }).toEqual([]);

@@ -18,7 +18,15 @@ export interface Page {
   readonly markdown: string;
 }
 
-const SOURCES = ['docs/**/*.md', 'PROTOCOL.md', 'ARCHITECTURE.md', 'CHANGELOG.md', 'CONTRIBUTING.md'];
+const SOURCES = [
+  'docs/**/*.md',
+  'examples/README.md',
+  'examples/*/README.md',
+  'PROTOCOL.md',
+  'ARCHITECTURE.md',
+  'CHANGELOG.md',
+  'CONTRIBUTING.md',
+];
 
 /** All pages, by the path of their file. */
 export function readPages(): ReadonlyMap<string, Page> {
@@ -32,8 +40,11 @@ function readPage(source: string): Page {
   return { source, address: addressOf(source), title, markdown };
 }
 
-/** `docs/decisions/README.md` is `decisions/index`. */
+/** `docs/decisions/README.md` is `decisions/index`, `examples/chat/README.md` is `examples/chat`. */
 function addressOf(source: string): string {
+  const [, example] = /^examples\/([\w-]+)\/README\.md$/.exec(source) ?? [];
+  if (example !== undefined) return `examples/${example}`;
+  if (source === 'examples/README.md') return 'examples/index';
   const path = source.startsWith('docs/') ? source.slice('docs/'.length) : source.toLowerCase();
   return path.replace(/README\.md$/, 'index.md').replace(/\.md$/, '');
 }

@@ -1,7 +1,7 @@
 /**
  * WebSocket close codes (PROTOCOL.md section 7.4): the code alone determines the next action of a
  * client.
- * - `reconnect`: at once with its cursor, or after the hub's hint, if there was one
+ * - `reconnect`: immediately with its cursor, or after the hub's hint, if there was one
  * - `back-off`: later
  * - `stop`: not again without a change
  */

@@ -23,7 +23,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorKind>> = {
   invalid_channel: kind(400, 'The channel name is not valid.'),
   invalid_pattern: kind(400, 'The channel pattern is not valid.'),
   invalid_cursor: kind(400, 'The cursor is not valid.'),
-  invalid_parameter: kind(400, 'A query parameter is not valid.'),
+  invalid_parameter: kind(400, 'A parameter is not valid.'),
   invalid_header: kind(400, 'A request header is not valid.'),
   invalid_request: kind(400, 'The request is not valid HTTP.'),
   pipelined_request: kind(400, 'An event stream or an upgrade cannot be pipelined behind another request.'),
@@ -31,9 +31,12 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorKind>> = {
   channel_missing: kind(400, 'The request names no channel.'),
   too_many_channels: kind(400, 'The request names more channels than one consumer may have.'),
   unsupported_subprotocol: kind(400, 'The hub supports none of the offered WebSocket subprotocols.'),
+  signature_missing: kind(400, 'The webhook has no signature that the hub can verify.'),
   unauthorized: kind(401, 'Credentials are missing or not valid.'),
   token_expired: kind(401, 'The token has expired.'),
   forbidden: kind(403, 'The credentials do not allow this.'),
+  signature_invalid: kind(403, 'The signature of the webhook is not valid.'),
+  signature_expired: kind(403, 'The time of the signature is too far from the time of the hub.'),
   origin_not_allowed: kind(403, 'Requests from this origin are not allowed.'),
   not_found: kind(404, 'The resource does not exist.'),
   channel_empty: kind(404, 'The channel has no event.'),
@@ -59,9 +62,11 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorKind>> = {
   headers_too_large: kind(431, 'The request headers are too large.'),
   event_damaged: kind(500, 'The event is damaged on the disk of the hub and cannot be read.'),
   internal_error: kind(500, 'The hub failed. The failure is in its log.', true),
+  not_in_cluster: kind(501, 'A hub of a cluster does not offer this yet.'),
   unsupported_transfer_coding: kind(501, 'The hub supports no transfer coding except chunked.'),
   channel_limit: kind(503, 'The hub has reached its limit of channels.', true),
   subscription_limit: kind(503, 'The hub has reached its limit of subscriptions.', true),
+  outcome_unknown: kind(503, 'The hub cannot tell whether the event was stored.', true),
   log_unavailable: kind(503, 'The log cannot be written at the moment. Nothing was stored.', true),
   log_full: kind(503, 'The disk is full. Nothing was stored.', true),
   identity_unavailable: kind(503, 'The identity of the caller cannot be determined at the moment.', true),
@@ -88,9 +93,12 @@ export type ErrorCode =
   | 'channel_missing'
   | 'too_many_channels'
   | 'unsupported_subprotocol'
+  | 'signature_missing'
   | 'unauthorized'
   | 'token_expired'
   | 'forbidden'
+  | 'signature_invalid'
+  | 'signature_expired'
   | 'origin_not_allowed'
   | 'not_found'
   | 'channel_empty'
@@ -116,9 +124,11 @@ export type ErrorCode =
   | 'headers_too_large'
   | 'event_damaged'
   | 'internal_error'
+  | 'not_in_cluster'
   | 'unsupported_transfer_coding'
   | 'channel_limit'
   | 'subscription_limit'
+  | 'outcome_unknown'
   | 'log_unavailable'
   | 'log_full'
   | 'identity_unavailable'

@@ -20,7 +20,11 @@ export interface PolycastEvent<Data = unknown> {
    * CloudEvent.
    */
   readonly cloudevent?: Readonly<Record<string, string | number | boolean>>;
-  readonly data?: Data;
+  /**
+   * The published JSON or text; absent if the event has bytes. `Data` is the reader's statement
+   * about its form.
+   */
+  readonly data: Data;
   /** Bytes, in base64, when the published data is neither JSON nor text. */
   readonly data_base64?: string;
 }
@@ -40,6 +44,7 @@ export const GAP_REASONS = {
   retention: 'retention removed them',
   epoch: 'they belong to an earlier log',
   corrupt: 'they are damaged on the disk of the hub',
+  erased: 'they were erased, and copies of them should be too',
 } as const;
 
 export type GapReason = keyof typeof GAP_REASONS;
@@ -50,6 +55,6 @@ export interface PollResponse<Data = unknown> {
   /** The start of the next poll: its `after=`. */
   readonly cursor: string;
   readonly gaps: readonly Gap[];
-  /** The hub has read a part of the log, and there is more of it: poll again at once. */
+  /** The hub has read a part of the log, and there is more of it: poll again immediately. */
   readonly more?: true;
 }

@@ -10,7 +10,9 @@ export const CLIENT_TRANSPORTS = ['websocket', 'sse', 'long-poll', 'short-poll']
 /** All transports of the hub. */
 export const TRANSPORTS: readonly TransportName[] = [...CLIENT_TRANSPORTS, 'ndjson'];
 
-/** The transports of sessions. A short poll is answered at once and leaves no session behind. */
+/**
+ * The transports of sessions. A short poll is answered immediately and leaves no session behind.
+ */
 export const SESSION_TRANSPORTS: readonly TransportName[] = /* @__PURE__ */ TRANSPORTS.filter(
   (name) => name !== 'short-poll',
 );

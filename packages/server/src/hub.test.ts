@@ -8,7 +8,18 @@ import { describeApi } from './http/openapi/operations.ts';
 import { routeName } from './http/route.ts';
 
 /** Answered, and no operation of the API. */
-const PAGES = ['GET /client.js', 'GET /client/presence.js', 'GET /client/tabs.js'];
+const PAGES = [
+  'GET /client.js',
+  'GET /client/presence.js',
+  'GET /client/tabs.js',
+  'GET /client/outbox.js',
+  'GET /console',
+  'GET /console/',
+  'GET /console/*',
+  'GET /portal',
+  'GET /portal/',
+  'GET /portal/*',
+];
 
 test("a hub's answers match its OpenAPI document", async () => {
   const { config } = loadConfig({

@@ -1,7 +1,9 @@
 import { createBase, type HubBase } from './composition/base.ts';
 import { createCore } from './composition/core.ts';
+import { createErasureTask } from './composition/erasure.ts';
 import { openHttp } from './composition/http.ts';
 import { createConfiguredTokens, openIdentityPart } from './composition/identity.ts';
+import { joiningParts, openConfiguredProcesses } from './composition/processes/open-processes.ts';
 import { listen } from './composition/listen.ts';
 import { reportLostSubscriptions } from './composition/lost-subscriptions.ts';
 import { registerMetrics } from './composition/metric-sources.ts';
@@ -15,6 +17,7 @@ import { openTasks } from './composition/tasks.ts';
 import type { Config } from './config/parse.ts';
 import type { Refusal } from './auth/refusal-log.ts';
 import type { Route } from './auth/route.ts';
+import type { ProcessPlace } from './processes/process-place.ts';
 import { systemWorld, type World } from './operate/world.ts';
 
 export type { Hub } from './composition/running-hub.ts';
@@ -25,12 +28,18 @@ export interface HubParts {
   readonly routes?: readonly Route[];
   /** The origins of its own pages that reach it through another port, by the URL of the hub. */
   readonly ownOrigins?: (url: string) => readonly string[];
+  /** This process, if the hub has several. */
+  readonly place?: ProcessPlace | undefined;
   /** Time and chance. Another world makes days pass in minutes. */
   readonly world?: World;
   /** Called with each refused request. */
   readonly refused?: ((refusal: Refusal) => void) | undefined;
   /** Reads the configuration again, for a reload. Absent: only files that it names are read again. */
   readonly loadConfig?: (() => Promise<Config>) | undefined;
+  /** Where each field of the newest configuration was set: `polycast.yaml`, by its path. */
+  readonly origins?: (() => ReadonlyMap<string, string>) | undefined;
+  /** Called when a hub of a cluster has to be closed and opened again. */
+  readonly onReset?: (() => void) | undefined;
 }
 
 /** Composes one hub and listens. A hub that cannot open or listen closes what it has opened. */
@@ -46,16 +55,31 @@ export async function openHub(config: Config, parts: HubParts = {}): Promise<Hub
 
 async function open(base: HubBase, parts: HubParts): Promise<Hub> {
   const { config, logger } = base;
-  const { routes = [], ownOrigins = () => [], refused, loadConfig = async () => config } = parts;
+  const {
+    routes = [],
+    ownOrigins = () => [],
+    refused,
+    loadConfig = async () => config,
+    origins = () => NO_ORIGINS,
+    onReset = () => {},
+    place,
+  } = parts;
   const tracing = await openConfiguredTelemetry(base);
   const outgoing = openOutgoing(base);
   const tokens = createConfiguredTokens(base, outgoing);
-  const storage = await openConfiguredStorage(base);
+  const processes = await openConfiguredProcesses(base, place);
+  const storage = await openConfiguredStorage(base, processes);
   const { log } = storage;
-  const identity = openIdentityPart(base, storage, tokens);
+  log.shared?.onReset(onReset);
+  const identity = openIdentityPart(base, storage, tokens, place?.role !== 'follower');
   const core = createCore(base, log);
-  const sessions = openSessions(base, storage, core);
+  const sessions = openSessions(base, storage, core, processes);
   const engine = createSubscriptionEngine(base, storage, core, outgoing, tracing);
+  const erasure = createErasureTask(base, core, identity, engine, sessions);
+  if (log.shared !== undefined) {
+    const { checkClusterData } = await import('./composition/cluster/cluster-handlers.ts');
+    checkClusterData(config, engine.subscriptions);
+  }
   const services = transportServices(tracing, core, engine);
   const http = await openHttp(base, {
     ...core,
@@ -64,12 +88,15 @@ async function open(base: HubBase, parts: HubParts): Promise<Hub> {
     ...services,
     identity,
     engine,
+    erasure,
     refused,
     routes,
     loadConfig,
+    origins,
+    processes,
   });
-  registerMetrics(base, { ...core, ...sessions, identity, engine, http });
-  const tasks = openTasks(base, core, identity);
+  registerMetrics(base, { ...core, ...sessions, identity, engine, http, processes });
+  const tasks = openTasks(base, core, identity, processes);
 
   await core.feed.preload();
   await sessions.presence.start();
@@ -78,11 +105,19 @@ async function open(base: HubBase, parts: HubParts): Promise<Hub> {
   if (engine.hasLostCommits)
     reportLostSubscriptions({ data: config.data, audit, subscriptions: engine.subscriptions, logger });
   http.dialects.start();
-  const address = await listen(http.frontend.server, config);
+  await processes?.join(joiningParts({ ...core, ...sessions, identity, http }));
+  const address = await listen(http.frontend.server, config, processes !== undefined);
   const firstKey = identity.access === undefined ? undefined : keys.createFirst();
   await keys.whenDurable();
   tasks.start();
+  // The owner erases, and its history has the numbers of all processes.
+  if (place?.role !== 'follower') {
+    erasure.start();
+    http.statusHistory.start();
+  }
   http.parts.frontend.originPolicy.add(ownOrigins(address.url));
   logger.info({ url: address.url, data: config.data, epoch: log.state.epoch, head: log.state.head }, 'listening');
   return runningHub(base, { ...sessions, http, address, firstKey });
 }
+
+const NO_ORIGINS: ReadonlyMap<string, string> = new Map();

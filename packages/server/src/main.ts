@@ -11,14 +11,90 @@ import type { RequestHandler } from './http/route.ts';
 
 export type { Hub } from './hub.ts';
 
-type StartParts = Pick<HubParts, 'refused' | 'loadConfig'>;
+type StartParts = Pick<HubParts, 'refused' | 'loadConfig' | 'origins' | 'place'>;
 
 /**
  * Starts a hub, with the Lab if it is enabled in the configuration.
  * @throws DataFolderError, or the error of `listen` (`EADDRINUSE`, …)
  */
 export async function startHub(config: Config, parts: StartParts = {}): Promise<Hub> {
-  return config.lab.enabled ? new HubWithLab(config, parts).open() : openHub(config, parts);
+  if (config.lab.enabled) return new HubWithLab(config, parts).open();
+  return config.cluster.nats.length > 0 ? new ClusterHub(config, parts).open() : openHub(config, parts);
+}
+
+/**
+ * A hub of a cluster, which opens again when the history of its log is another one: the epoch, the
+ * tail and all readers begin anew. Clients reconnect, and receive the gap. If it cannot open, the
+ * process ends, and its supervisor starts it again.
+ */
+class ClusterHub implements Hub {
+  readonly #config: Config;
+  readonly #parts: StartParts;
+  #hub: Hub | undefined;
+  #opening: Promise<void> = Promise.resolve();
+  #isClosing = false;
+  #port = 0;
+  #url = '';
+
+  constructor(config: Config, parts: StartParts) {
+    this.#config = config;
+    this.#parts = parts;
+  }
+
+  get url(): string {
+    return this.#url;
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  get firstKey(): string | undefined {
+    return this.#hub?.firstKey;
+  }
+
+  get routes(): readonly Route[] {
+    return this.#hub?.routes ?? [];
+  }
+
+  async open(): Promise<Hub> {
+    this.#opening = this.#openHub(this.#config.listen);
+    await this.#opening;
+    return this;
+  }
+
+  async drain(): Promise<void> {
+    this.#isClosing = true;
+    await this.#opening;
+    await this.#hub?.drain();
+  }
+
+  reload(): ReturnType<Hub['reload']> {
+    return (this.#hub as Hub).reload();
+  }
+
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    await this.#opening;
+    await this.#hub?.close();
+  }
+
+  async #openHub(listen: string): Promise<void> {
+    this.#hub = await openHub({ ...this.#config, listen }, { ...this.#parts, onReset: () => this.#reset() });
+    this.#port = this.#hub.port;
+    this.#url = this.#hub.url;
+  }
+
+  #reset(): void {
+    this.#opening = this.#opening.then(() => this.#restart());
+  }
+
+  async #restart(): Promise<void> {
+    if (this.#isClosing) return;
+    await this.#hub?.close();
+    const { host } = parseListen(this.#config.listen) as ListenAddress;
+    await this.#openHub(formatListen({ host, port: this.#port }));
+  }
 }
 
 /**

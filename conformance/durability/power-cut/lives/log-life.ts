@@ -1,5 +1,5 @@
 import type { Log } from '../../../../packages/server/src/core/ports.ts';
-import { openSqliteLog } from '../../../../packages/server/src/storage/sqlite/log/sqlite-log.ts';
+import { openSqliteLog } from '../../../../packages/server/src/storage/sqlite/log/open-sqlite-log.ts';
 import type { Life } from './life.ts';
 
 /**

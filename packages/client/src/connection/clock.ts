@@ -1,3 +1,6 @@
+/** A smaller difference is the drift of the two clocks. */
+const SKIP_MIN_MS = 1000;
+
 /**
  * A clock in milliseconds that never goes back and that continues while the machine sleeps. The
  * monotonic clock of many systems stops then, so this clock adds the time that the wall clock
@@ -17,6 +20,3 @@ export function createClock(): () => number {
     return nowMs + skippedMs;
   };
 }
-
-/** A smaller difference is the drift of the two clocks. */
-const SKIP_MIN_MS = 1000;

@@ -131,15 +131,6 @@ export function createConnection(hub: HubContext, options: ConnectOptions, tabSe
     set?.forEach((listener) => callSafely(listener, event));
   }
 
-  /** Calls a listener of the application. Reports an error that it throws, and goes on. */
-  function callSafely<Event>(listener: ((event: Event) => void) | undefined, event: Event): void {
-    try {
-      listener?.(event);
-    } catch (error) {
-      console.error(error);
-    }
-  }
-
   function onEffect({ subscription, onGap }: ConsumerQueue, effect: InnerEffect): void {
     if (effect.kind === 'lag') return emit('lag', { subscription, behind: effect.behind });
     callSafely(onGap, effect.gap);
@@ -182,6 +173,15 @@ export function createConnection(hub: HubContext, options: ConnectOptions, tabSe
       const ended = endingOf(error);
       throw ended.kind === 'refused' ? new PolycastError(ended.problem) : error;
     }
+  }
+}
+
+/** Calls a listener of the application. Reports an error that it throws, and goes on. */
+function callSafely<Event>(listener: ((event: Event) => void) | undefined, event: Event): void {
+  try {
+    listener?.(event);
+  } catch (error) {
+    console.error(error);
   }
 }
 

@@ -127,10 +127,13 @@ export function createDriver({ settings, openers, hub, signal, onPhase, onEffect
       case 'catch-up':
         return void catchUp(effect);
       case 'renew':
-        return void renew(effect.attempt).catch(ignore);
+        return void renew(effect.attempt).catch(() => undefined);
       case 'auth':
         // If `getToken` fails, the stream goes on with the old token until that expires.
-        return void tokens.get().then((token = '') => send(effect.attempt, { op: 'auth', token }), ignore);
+        return void tokens.get().then(
+          (token = '') => send(effect.attempt, { op: 'auth', token }),
+          () => undefined,
+        );
       case 'refuse':
         return void tokens.refuse(token);
       case 'state':
@@ -208,13 +211,10 @@ export function createDriver({ settings, openers, hub, signal, onPhase, onEffect
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(settings.readyTimeoutMs * CATCH_UP_PATIENCE)]);
     // `now` must be explicit: a poll without a cursor has no start.
     const { history, after = history === undefined ? 'now' : undefined } = start;
-    let result;
-    try {
-      const options = { types, limit, signal: deadline };
-      result = await withToken(hub, deadline, (to) => poll(to, { channels, after, history }, options));
-    } catch (error) {
-      result = endingOf(error);
-    }
+    const options = { types, limit, signal: deadline };
+    const result = await withToken(hub, deadline, (to) => poll(to, { channels, after, history }, options)).catch(
+      endingOf,
+    );
     dispatch({ kind: 'polled', id, pollNumber, result });
   }
 
@@ -233,5 +233,3 @@ export function createDriver({ settings, openers, hub, signal, onPhase, onEffect
     return unlessAborted(pending.promise, signal).finally(() => entry.pendingAnswers.delete(message.ref));
   }
 }
-
-function ignore(): void {}

@@ -127,8 +127,8 @@ const TIMING_DEFAULTS: Required<Omit<TimingOptions, 'tokenTimeoutMs'>> = {
  */
 const SLEEP_THRESHOLD_MS = 90_000;
 /**
- * A page's effect that changes its channel ends one subscription and begins the next at once. The
- * next view of the page may take a moment longer.
+ * A page's effect that changes its channel ends one subscription and begins the next immediately.
+ * The next view of the page may take a moment longer.
  */
 const LINGER_MS = 1000;
 /**

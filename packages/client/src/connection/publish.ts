@@ -20,7 +20,8 @@ export interface PublishOptions {
   readonly traceparent?: string;
   readonly tracestate?: string;
   /**
-   * `false` publishes at once, beside the publishes that wait for their turn. `true` by default.
+   * `false` publishes immediately, beside the publishes that wait for their turn. `true` by
+   * default.
    */
   readonly inOrder?: boolean;
 }

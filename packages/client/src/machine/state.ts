@@ -97,7 +97,7 @@ export interface SubscriptionState {
   gapTo: string;
   /**
    * The number of events that its consumer can still take; Infinity for a consumer that takes each
-   * event at once.
+   * event immediately.
    */
   capacity: number;
   /** The number of the catch-up poll that is in flight in mode `behind`; 0 without one. */

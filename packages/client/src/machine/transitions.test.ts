@@ -443,7 +443,7 @@ test("after a rollback of the log the stream continues from the rollback's posit
   hub.input({
     kind: 'events',
     attempt: newest(hub),
-    events: [{ id: cursorOf(3), channel: 'a', time: '' }],
+    events: [{ id: cursorOf(3), channel: 'a', time: '', data: null }],
     cursor: undefined,
   });
   expect(hub.consumers.get(1)?.delivered).toEqual([cursorOf(6), cursorOf(3)]);

@@ -14,6 +14,12 @@ export interface ServerPublisherOptions {
   readonly key?: string;
   /** The time for which one call is tried, in milliseconds. @default 30 000 */
   readonly timeoutMs?: number;
+  /**
+   * Whether each event gets an idempotency key. Without keys, a call that is tried again may publish
+   * twice, and the hub stores no key for 24 hours. Choose `false` for streams of values, such as
+   * prices, where the newest replaces the others. @default true
+   */
+  readonly idempotent?: boolean;
   /** @default the platform's */
   readonly fetch?: typeof fetch;
 }
@@ -81,15 +87,20 @@ const BACKOFF_BASE_MS = 200;
 export function createPublisher(url: string | URL, options: ServerPublisherOptions = {}): ServerPublisher {
   const send = <Answer>(path: string, body: unknown): Promise<Answer> =>
     post(new URL(path, url), JSON.stringify(body), options);
+  const withKey = options.idempotent === false ? <Body>(body: Body): Body => body : withIdempotencyKey;
   return {
-    publish: (channel, data, more) => send('/v1/events', withIdempotencyKey({ ...more, channel, data })),
-    publishMany: (events) => send('/v1/events', events.map(withIdempotencyKey)),
+    publish: (channel, data, more) => send('/v1/events', withKey({ ...more, channel, data })),
+    publishMany: (events) =>
+      send(
+        '/v1/events',
+        events.map((event) => withKey(event)),
+      ),
     publishToUser: (user, data, more) =>
-      send(`/v1/users/${encodeURIComponent(user)}/events`, withIdempotencyKey({ ...more, data })),
+      send(`/v1/users/${encodeURIComponent(user)}/events`, withKey({ ...more, data })),
     async publishToUsers(users, data, more) {
       const { results } = await send<{ results: ServerPublishResult[] }>(
         '/v1/users/events',
-        withIdempotencyKey({ ...more, users, data }),
+        withKey({ ...more, users, data }),
       );
       return results;
     },

@@ -140,6 +140,23 @@ describe('a backend publishes', () => {
     expect((await read(signed('eve'), '@me')).data).toEqual([]);
   });
 
+  test('values without idempotency keys, if it is told so; a key of its own stays', async () => {
+    const bodies: string[] = [];
+    const values = createPublisher(hub.url, {
+      idempotent: false,
+      fetch(_url, init) {
+        bodies.push(init?.body as string);
+        return Promise.resolve(Response.json([]));
+      },
+    });
+    await values.publishMany([{ channel: 'price', data: 1 }]);
+    await values.publish('price', 2, { idempotencyKey: 'own' });
+    expect(bodies.map((body) => JSON.parse(body))).toEqual([
+      [{ channel: 'price', data: 1 }],
+      { channel: 'price', data: 2, idempotencyKey: 'own' },
+    ]);
+  });
+
   test('once, under one key', async () => {
     const first = await publisher.publish('once', 1, { idempotencyKey: 'order-7' });
     expect(await publisher.publish('once', 1, { idempotencyKey: 'order-7' })).toEqual(first);

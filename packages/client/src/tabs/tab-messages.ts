@@ -16,7 +16,7 @@ export type TabMessage =
 
 /**
  * Browsers slow the timers of hidden pages down to one a minute. The lock shows the crash of a
- * leader at once.
+ * leader immediately.
  */
 export const TAB_HEARTBEAT_MS = 60_000;
 

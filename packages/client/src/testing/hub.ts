@@ -29,7 +29,7 @@ export interface TestHubOptions {
   readonly command?: 'serve' | 'dev';
 }
 
-const COMMAND = join(import.meta.dirname, '../../../server/src/cli/polycast.ts');
+const COMMAND = process.env['TESTED_POLYCAST'] ?? join(import.meta.dirname, '../../../server/src/cli/polycast.ts');
 
 const SERVE_SETTINGS = ['access=loopback', 'delivery.reconnectMs=100', 'drain.timeMs=100', 'logging.level=error'];
 

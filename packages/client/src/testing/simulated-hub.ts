@@ -76,7 +76,8 @@ export class SimulatedHub {
   }
 
   publish(channel: string, type?: string): void {
-    this.log.push({ id: cursorOf(this.log.length + 1), channel, time: '', ...(type === undefined ? {} : { type }) });
+    const id = cursorOf(this.log.length + 1);
+    this.log.push({ id, channel, time: '', data: null, ...(type === undefined ? {} : { type }) });
   }
 
   subscribe(channels: readonly string[], start: Start = {}, bufferMax = Infinity, types?: readonly string[]): number {

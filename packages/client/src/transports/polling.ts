@@ -7,14 +7,14 @@ import { createReadingTransport, type EmitSignal, type Transport } from './trans
 const LIMIT = 500;
 /**
  * The least time between long polls with an empty answer. It prevents a tight loop with a server
- * that answers at once.
+ * that answers immediately.
  */
 const EMPTY_ANSWER_MIN_MS = 500;
 
 /**
  * Polls in a loop, each time from the cursor of the last answer (PROTOCOL.md section 5). The hub
  * does not hold the first answer, which shows that the transport delivers.
- * @param longPollSeconds the time for which the hub may hold an answer; 0 for an answer at once
+ * @param longPollSeconds the time for which the hub may hold an answer; 0 for an immediate answer
  * @param pauseMs the wait after an answer that reached the head of the log
  */
 export function openPolling(

@@ -66,7 +66,7 @@ function contentOf(
     return { datacontenttype: mediaType, data: new TextDecoder().decode(body) };
   let binary = '';
   for (const byte of body) binary += String.fromCharCode(byte);
-  return { datacontenttype: mediaType, data_base64: btoa(binary) };
+  return { datacontenttype: mediaType, data: undefined, data_base64: btoa(binary) };
 }
 
 function isJson(mediaType: string): boolean {

@@ -90,7 +90,7 @@ class SocketApi implements PullApi {
     connection.close();
   }
 
-  /** Revokes the credit at once, so that events go to other workers. */
+  /** Revokes the credit immediately, so that events go to other workers. */
   #revokeCredit(): void {
     const { subscription } = this.#options;
     void this.#connection?.then((line) => line.request({ op: 'pull', subscription, credit: 0 })).catch(() => undefined);

@@ -34,6 +34,7 @@ export interface WorkerSettings {
 
 /**
  * Thrown by a handler to receive its event again after `seconds`, without a report to `onError`.
+ * The delivery counts: after `deliveriesMax` of them the event is a dead letter.
  */
 export class RetryIn extends Error {
   override readonly name = 'RetryIn';

@@ -4,9 +4,11 @@ import type { ApiKeys } from '../identity/api-keys.ts';
 import type { RevocationList } from '../identity/revocation-list.ts';
 import type { AuthParts } from '../auth/auth-parts.ts';
 import type { Sessions } from '../auth/sessions.ts';
+import type { SessionJournal } from '../sessions/session-journal.ts';
 import type { Feed } from '../core/feed.ts';
 import type { PresenceView } from '../core/presence/presence-types.ts';
 import type { Actor, Log } from '../core/ports.ts';
+import type { ErasureTask } from '../operate/erasure-task.ts';
 import type { ReloadOutcome } from './reload-route.ts';
 
 /** The dependencies of the administration routes. */
@@ -15,12 +17,15 @@ export interface AdministrationParts {
   readonly feed: Feed;
   readonly log: Log;
   readonly sessions: Sessions;
+  /** `undefined`: sessions are not recorded. */
+  readonly journal: SessionJournal | undefined;
   readonly presence: PresenceView;
   readonly keys: ApiKeys;
   readonly revocations: RevocationList;
   readonly audit: AuditLog;
   /** `undefined` without access control. */
   readonly access: AccessPolicy | undefined;
+  readonly erasure: ErasureTask;
   /** Reads the configuration again. */
   readonly reload: (by: Actor) => Promise<ReloadOutcome>;
 }

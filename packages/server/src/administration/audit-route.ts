@@ -2,13 +2,21 @@ import * as z from 'zod';
 import type { AuditEntry } from '../core/access/identity-store.ts';
 import { json, response } from '../http/route-description.ts';
 import { named, page, text, time } from '../http/openapi/schemas.ts';
-import { beforeParameter, limitParameter, readQuery } from '../http/query-parameter.ts';
+import { beforeParameter, limitParameter, readQuery, textParameter } from '../http/query-parameter.ts';
 import type { Route } from '../auth/route.ts';
 import { timestampOrNull } from '../http/timestamp-text.ts';
 import type { AdministrationParts } from './administration-parts.ts';
 
 const LIMIT = limitParameter(1000, 100, 'The maximum number of entries.');
-const PARAMETERS = [LIMIT, beforeParameter];
+const CONTAINS = textParameter(
+  'contains',
+  z.string(),
+  'Only entries with this text, in any case: in the action, the subject, the caller or the detail.',
+);
+const PARAMETERS = [LIMIT, beforeParameter, CONTAINS];
+/** Entries that one search examines. */
+const SEARCHED_MAX = 5000;
+const PAGE_COUNT = 500;
 
 /**
  * `GET /v1/audit?limit=&before=` (PROTOCOL.md section 13.1): the audit log, the newest entries
@@ -23,6 +31,8 @@ export function auditRoute({ audit }: AdministrationParts): Route {
       operationId: 'readAudit',
       summary: 'Reads the audit log, newest first.',
       section: '13.1',
+      details:
+        'A search examines at most 5,000 entries. A page may then have fewer entries than requested, or none, and still a next page.',
       parameters: PARAMETERS,
       responses: [
         response(
@@ -36,14 +46,37 @@ export function auditRoute({ audit }: AdministrationParts): Route {
     handle(request) {
       const values = readQuery(request.query, PARAMETERS);
       const limit = LIMIT.read(values);
-      const entries = audit.page(beforeParameter.read(values), limit + 1);
-      const shown = entries.slice(0, limit);
-      request.respondJson(200, {
-        entries: shown.map(entryJson),
-        next: entries.length > limit ? (shown.at(-1)?.id ?? null) : null,
-      });
+      const before = beforeParameter.read(values);
+      const { entries, next } = search(audit, before, limit, CONTAINS.read(values) ?? '');
+      request.respondJson(200, { entries: entries.map(entryJson), next });
     },
   };
+}
+
+/** The newest entries before an id that contain a text. */
+function search(
+  audit: AdministrationParts['audit'],
+  before: number,
+  limit: number,
+  contains: string,
+): { readonly entries: readonly AuditEntry[]; readonly next: number | null } {
+  const text = contains.toLowerCase();
+  const entries: AuditEntry[] = [];
+  let last = before;
+  for (let searched = 0; searched < SEARCHED_MAX; searched += PAGE_COUNT) {
+    const page = audit.page(last, text === '' ? limit + 1 : PAGE_COUNT);
+    for (const entry of page) {
+      if (entries.length === limit) return { entries, next: last };
+      last = entry.id;
+      if (text === '' || textOf(entry).includes(text)) entries.push(entry);
+    }
+    if (page.length < PAGE_COUNT) return { entries, next: null };
+  }
+  return { entries, next: last };
+}
+
+function textOf({ action, subject, by, detail }: AuditEntry): string {
+  return [action, subject, JSON.stringify(by), JSON.stringify(detail)].join('\n').toLowerCase();
 }
 
 const entrySchema = named('AuditEntry', () =>

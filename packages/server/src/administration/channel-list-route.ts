@@ -16,7 +16,9 @@ import type { AdministrationParts } from './administration-parts.ts';
 const LIMIT = limitParameter(1000, 100, 'The maximum number of channels.');
 const MATCH = textParameter('match', pattern().default('>'), 'Only channels that match this pattern.');
 const AFTER = textParameter('after', z.string(), '`next` of the previous page.');
-const PARAMETERS = [MATCH, LIMIT, AFTER];
+const PREFIX = textParameter('prefix', z.string(), 'Only channels whose names begin with this text.');
+const CONTAINS = textParameter('contains', z.string(), 'Only channels whose names contain this text, in any case.');
+const PARAMETERS = [MATCH, PREFIX, CONTAINS, LIMIT, AFTER];
 /** Names that one request scans, and names of one read of the log. */
 const SCANNED_MAX = 5000;
 const PAGE_COUNT = 1000;
@@ -45,7 +47,9 @@ export function channelListRoute({ auth, feed, log }: AdministrationParts): Rout
       const match = checkPattern(MATCH.read(values) ?? '>');
       const limit = LIMIT.read(values);
       authorizeList(auth, request.principal, match);
-      const { channels, next } = await listChannels(log, match, AFTER.read(values) ?? '', limit);
+      const after = AFTER.read(values) ?? '';
+      const texts = { prefix: PREFIX.read(values) ?? '', contains: CONTAINS.read(values) ?? '' };
+      const { channels, next } = await listChannels(log, match, after, limit, texts);
       const { epoch } = feed;
       request.respondJson(200, { channels: channels.map((state) => channelJson(state, epoch)), next });
     },
@@ -66,8 +70,8 @@ function authorizeList(auth: AuthParts, principal: Principal, match: string): vo
 }
 
 /**
- * Lists the channels that match a pattern, after a name. It scans only names with the pattern's
- * prefix, and at most `SCANNED_MAX` of them. So a page may have fewer channels than requested, or
+ * Lists the channels that match a pattern and have these texts in their names, after a name. It
+ * scans only names with the prefix of the pattern or of the request, and at most `SCANNED_MAX` of them. So a page may have fewer channels than requested, or
  * none, and still have a next page.
  */
 export async function listChannels(
@@ -75,8 +79,11 @@ export async function listChannels(
   match: string,
   after: string,
   limit: number,
+  { prefix: wanted, contains }: { readonly prefix: string; readonly contains: string } = NO_TEXTS,
 ): Promise<{ readonly channels: readonly ChannelState[]; readonly next: string | null }> {
-  const prefix = match.slice(0, match.search(/[*>]|$/));
+  const ofPattern = match.slice(0, match.search(/[*>]|$/));
+  const prefix = wanted.startsWith(ofPattern) ? wanted : ofPattern;
+  const text = contains.toLowerCase();
   const channels: ChannelState[] = [];
   let lastName = laterOf(after, lastNameBefore(prefix));
   for (let scanned = 0; scanned < SCANNED_MAX;) {
@@ -85,7 +92,8 @@ export async function listChannels(
     for (const state of page) {
       if (!state.channel.startsWith(prefix)) return { channels, next: null };
       lastName = state.channel;
-      if (!matches(match, state.channel)) continue;
+      if (!matches(match, state.channel) || !state.channel.startsWith(wanted)) continue;
+      if (text !== '' && !state.channel.toLowerCase().includes(text)) continue;
       channels.push(state);
       if (channels.length === limit) return { channels, next: lastName };
     }
@@ -94,6 +102,8 @@ export async function listChannels(
   }
   return { channels, next: lastName };
 }
+
+const NO_TEXTS = { prefix: '', contains: '' };
 
 function laterOf(one: string, other: string): string {
   return one > other ? one : other;

@@ -2,10 +2,12 @@ import type { Route } from '../auth/route.ts';
 import { auditRoute } from './audit-route.ts';
 import { channelListRoute } from './channel-list-route.ts';
 import type { AdministrationParts } from './administration-parts.ts';
+import { erasureRoutes } from './erasure-routes.ts';
 import { explainRoute } from './explain-route.ts';
 import { keyRoutes } from './key-routes.ts';
 import { reloadRoute } from './reload-route.ts';
 import { revocationsRoute } from './revocations-route.ts';
+import { sessionRoutes } from './session-routes.ts';
 import { userListRoute } from './user-list-route.ts';
 import { userRoutes } from './user-routes.ts';
 
@@ -22,6 +24,8 @@ export function administrationRoutes(administration: AdministrationParts): reado
     userListRoute(administration),
     ...userRoutes(administration),
     channelListRoute(administration),
+    ...erasureRoutes(administration),
+    ...sessionRoutes(administration),
     reloadRoute(administration.reload),
   ];
 }

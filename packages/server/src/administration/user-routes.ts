@@ -2,12 +2,10 @@ import * as z from 'zod';
 import { encodeCursor, SESSION_TRANSPORTS } from '@polycast/protocol';
 import { checkUserParameter } from '../auth/author.ts';
 import { issuedBeforeNowMs } from '../identity/revocation-list.ts';
-import type { AuthParts } from '../auth/auth-parts.ts';
-import { renewCredentials } from '../auth/expiry.ts';
 import type { AuthorizedRequest } from '../auth/authorized-request.ts';
 import type { Route } from '../auth/route.ts';
 import { routeMaker } from '../auth/route-maker.ts';
-import { isRenewable, type Session } from '../auth/sessions.ts';
+import { reauthenticateSession } from '../auth/expiry.ts';
 import type { AdministrationParts } from './administration-parts.ts';
 import { timestampOrNull } from '../http/timestamp-text.ts';
 import { nonEmptyText, noMembers } from '../http/body/body-schema.ts';
@@ -96,15 +94,6 @@ async function reauthenticate(
   for (const session of sessions) reauthenticateSession(auth, session);
   audit.record({ action: 'user.reauthenticated', subject: user, by: actor, detail: { sessions: sessions.length } });
   request.respondJson(200, { user, sessions: sessions.length });
-}
-
-/**
- * Authenticates a live session again. A stream stays open meanwhile. A poll is answered at once,
- * and its next request is authenticated.
- */
-function reauthenticateSession(auth: AuthParts, session: Session): void {
-  if (isRenewable(session)) renewCredentials(auth, session, true);
-  else session.disconnect('unauthorized');
 }
 
 /** The user and the sessions that an operation ends or asks about. */

@@ -1,5 +1,5 @@
 import { PolycastError } from '@polycast/protocol';
-import type { AuthorityDecision } from '../core/ports.ts';
+import type { AuthorityDecision } from '../core/access/authority.ts';
 import type { Action, Principal, Scope } from '../core/access/principal.ts';
 
 type DeniedDecision = Extract<AuthorityDecision, { readonly allowed: false }>;

@@ -1,4 +1,6 @@
-import type { Authority, Clock, Logger } from '../core/ports.ts';
+import type { Principal } from '../core/access/principal.ts';
+import type { Authority } from '../core/access/authority.ts';
+import type { Clock, Logger } from '../core/ports.ts';
 import type { TimingWheel } from '../core/primitives/timing-wheel.ts';
 import type { TrustedProxies } from '../http/client-address.ts';
 import type { OriginPolicy } from '../http/origin/origin-policy.ts';
@@ -11,6 +13,8 @@ import type { RefusalLog } from './refusal-log.ts';
  */
 export interface AuthParts {
   readonly authority: Authority;
+  /** Identifies the tokens of portal links, for the routes that accept them. Absent in tests of other parts. */
+  readonly portalLinks?: PortalLinkIdentifier | undefined;
   readonly clock: Clock;
   readonly wheel: TimingWheel;
   readonly logger: Logger;
@@ -19,6 +23,11 @@ export interface AuthParts {
   readonly connectionQuota: ConnectionQuota;
   readonly refusalLog: RefusalLog;
   readonly settings: AuthSettings;
+}
+
+/** @throws PolycastError `unauthorized`, `token_expired`; returns `undefined` for other credentials */
+export interface PortalLinkIdentifier {
+  identify(token: string | undefined): Principal | undefined;
 }
 
 export interface AuthSettings {

@@ -3,6 +3,7 @@ import type * as z from 'zod';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Actor } from '../core/ports.ts';
 import type { Action, Principal, Scope } from '../core/access/principal.ts';
+import { closeAfter } from '../http/sockets/closing-connections.ts';
 import { respondCreatedRaw } from '../http/sockets/raw-response.ts';
 import { NO_STORE } from '../http/headers/cache-headers.ts';
 import { addressKey } from '../core/primitives/address-key.ts';
@@ -105,7 +106,8 @@ export class AuthorizedRequest {
    * a server, which has no quota.
    */
   get quotaOwner(): string | undefined {
-    const { kind, user } = this.principal;
+    const { kind, user, portal } = this.principal;
+    if (portal !== undefined) return (this.#client ??= `portal ${portal.owner}`);
     if (kind === 'server') return undefined;
     return (this.#client ??= user === undefined ? `address ${addressKey(this.address)}` : `user ${user}`);
   }
@@ -122,8 +124,9 @@ export class AuthorizedRequest {
    */
   get actor(): Actor {
     this.check();
-    const { kind, key, user } = this.principal;
-    return { kind, key, user, address: this.address };
+    const { kind, key, user, portal } = this.principal;
+    const actor = { kind, key, user, address: this.address };
+    return portal === undefined ? actor : { ...actor, owner: portal.owner };
   }
 
   header(name: string): string | undefined {
@@ -196,7 +199,7 @@ export class AuthorizedRequest {
   }
 
   /**
-   * Calls the listener when the client disconnects, or at once if it already has; `offClose`
+   * Calls the listener when the client disconnects, or immediately if it already has; `offClose`
    * removes it.
    */
   onClose(listener: () => void): void {
@@ -210,7 +213,7 @@ export class AuthorizedRequest {
 
   /** Closes the connection after the response. */
   closeAfterResponse(): void {
-    this.#response.shouldKeepAlive = false;
+    closeAfter(this.#response);
   }
 
   destroy(): void {

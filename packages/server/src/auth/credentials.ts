@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { Credentials } from '../core/ports.ts';
+import type { Credentials } from '../core/access/authority.ts';
 import { clientAddress } from '../http/client-address.ts';
 import { headerValue } from '../http/headers/header-value.ts';
 import type { AuthParts } from './auth-parts.ts';
@@ -39,6 +39,13 @@ export class RequestCredentials implements Credentials {
     return cookieValue(cookie, name);
   }
 
+  /** `undefined` also beside a token in the request itself: that one identifies the caller. */
+  ownCookie(name: string): string | undefined {
+    const { cookie, authorization } = this.#request.headers;
+    if (cookie === undefined || authorization !== undefined || this.#queryToken !== undefined) return undefined;
+    return this.#parts.originPolicy.isOwnPage(this.#request) ? cookieValue(cookie, name) : undefined;
+  }
+
   header(name: string): string | undefined {
     return headerValue(this.#request, name);
   }
@@ -66,6 +73,6 @@ function cookieValue(header: string, name: string): string | undefined {
   return undefined;
 }
 
-function bearerToken(authorization: string | undefined): string | undefined {
+export function bearerToken(authorization: string | undefined): string | undefined {
   return authorization !== undefined && /^bearer /i.test(authorization) ? authorization.slice(7).trim() : undefined;
 }

@@ -1,5 +1,5 @@
 import type { Revocation } from '../core/access/principal.ts';
-import type { Authority } from '../core/ports.ts';
+import type { Authority } from '../core/access/authority.ts';
 import type { RevokedReason, Session, Sessions } from './sessions.ts';
 
 /** Sessions that are ended in one turn of the event loop. Deliveries run between the turns. */

@@ -3,7 +3,7 @@ import type { Principal } from '../core/access/principal.ts';
 import { TICK_MS } from '../core/primitives/timing-wheel.ts';
 import type { AuthParts } from './auth-parts.ts';
 import { authorize } from './permission.ts';
-import type { RenewableSession } from './sessions.ts';
+import { isRenewable, type RenewableSession, type Session } from './sessions.ts';
 
 /** The ticks of the wheel up to a moment. A moment in the past gives a negative number. */
 export function ticksTo({ clock }: AuthParts, atMs: number): number {
@@ -39,7 +39,8 @@ const TICKS_MAX = 2 ** 31 - 2 ** 20;
 
 /**
  * Renews a session's credentials before they expire. If the hub cannot renew them by itself, the
- * client receives a warning. If the renewal finds another user or none, the session ends at once.
+ * client receives a warning. If the renewal finds another user or none, the session ends
+ * immediately.
  * @param isForced renew before the expiry, and apply the result even if it expires no later
  */
 export function renewCredentials(parts: AuthParts, session: RenewableSession, isForced: boolean = false): void {
@@ -53,6 +54,16 @@ export function renewCredentials(parts: AuthParts, session: RenewableSession, is
     if (code === 'unauthorized') session.disconnect(code);
     else session.sendExpiring();
   });
+}
+
+/**
+ * Authenticates a live session again. A stream stays open meanwhile. A poll is answered
+ * immediately, and its next request is authenticated.
+ */
+export function reauthenticateSession(parts: AuthParts, session: Session): void {
+  if (session.reauthenticateElsewhere !== undefined) session.reauthenticateElsewhere();
+  else if (isRenewable(session)) renewCredentials(parts, session, true);
+  else session.disconnect('unauthorized');
 }
 
 async function applyRenewal(

@@ -10,7 +10,7 @@ import { authorize } from './permission.ts';
 export interface HistoryParts {
   readonly auth: AuthParts;
   readonly feed: Feed;
-  readonly log: Pick<Log, 'state'>;
+  readonly log: Pick<Log, 'state' | 'reach'>;
 }
 
 /** The start that a consumer requests. */

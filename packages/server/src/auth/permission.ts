@@ -1,6 +1,6 @@
 import { PolycastError } from '@polycast/protocol';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import type { AuthorityDecision } from '../core/ports.ts';
+import type { AuthorityDecision } from '../core/access/authority.ts';
 import type { Action, Principal, Scope } from '../core/access/principal.ts';
 import { AccessError } from './access-error.ts';
 import type { AuthParts } from './auth-parts.ts';

@@ -35,7 +35,7 @@ export class Reauthorizer implements SessionListener {
     let changed = 0;
     let pending: Promise<boolean>[] = [];
     for (const session of sessions.each()) {
-      if (session.isMomentary) continue;
+      if (session.isMomentary || session.isElsewhere === true) continue;
       pending.push(this.#check(session));
       if (pending.length < BATCH_MAX) continue;
       changed += (await Promise.all(pending)).filter(Boolean).length;
@@ -61,6 +61,7 @@ export class Reauthorizer implements SessionListener {
   }
 
   #schedule(session: Session): void {
+    if (session.isElsewhere === true) return;
     const { authority, wheel } = this.#parts;
     const { principal, channels } = session;
     let untilMs = Infinity;

@@ -28,6 +28,14 @@ export interface Refusal {
   readonly needs: string | undefined;
 }
 
+/** A refusal, as far as the session journal needs it. */
+export type RefusedReading = Pick<Refusal, 'action' | 'user' | 'kind' | 'key' | 'address' | 'channel'>;
+
+/** Whether a known user was refused to read a channel. */
+export function isRefusedReading({ action, user, channel }: RefusedReading): boolean {
+  return user !== undefined && channel !== undefined && (action === 'subscribe' || action === 'history');
+}
+
 /** The request that was refused. */
 export interface RefusalContext {
   readonly route: string;

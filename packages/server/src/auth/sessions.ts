@@ -1,5 +1,7 @@
 import { transportCounts, type TransportName } from '@polycast/protocol';
+import type { Interest } from '../core/interests/interest.ts';
 import type { Position, Random } from '../core/ports.ts';
+import type { EndReason, PositionRange } from '../core/session-journal/session-record.ts';
 import type { SessionPhase } from '../core/session.ts';
 import type { Principal, Revocation } from '../core/access/principal.ts';
 
@@ -34,22 +36,52 @@ export interface Session {
   readonly address: string;
   /** The index in `Sessions`, which alone sets it; -1 when the session is not registered. */
   registryIndex: number;
+  /** The session is at another process of the hub, which also checks its credentials. */
+  readonly isElsewhere?: boolean;
+  /** Asks that process to authenticate it again. */
+  reauthenticateElsewhere?(): void;
   /** Asks the client to reconnect after this time, and ends the session. */
-  drain(reconnectInMs: number): void;
+  drain(reconnectInMs: number, reason?: 'drain' | 'ended'): void;
   /** Ends the session and sends the reason (PROTOCOL.md section 13.4). */
   disconnect(reason: RevokedReason): void;
-  /** Ends the session at once, without a message. */
+  /** Ends the session immediately, without a message. */
   destroy(): void;
 }
 
+/**
+ * A stream, as the session journal and explanations see it. It may be at another process of the
+ * hub.
+ */
+export interface RecordedSession extends Session {
+  /** The channels and types that it reads now. */
+  readonly interest: Interest;
+  /** The client's own name for itself. */
+  readonly client: string | undefined;
+  /** It leaves out the events of its own client. */
+  readonly excludesOwn: boolean;
+  /** All events up to here were handed to the network. A blocked connection has not taken the last batch. */
+  readonly writtenThrough: Position;
+  /** Ranges in which it missed events, and said so. The newest ones. */
+  readonly gaps: readonly PositionRange[];
+  /** Why it ended. Meaningful once it is closed. */
+  readonly endReason: EndReason;
+  /** Its number in the session journal, which alone sets it; 0 when it is not recorded. */
+  journalNumber: number;
+}
+
 /** A session that stays open with other credentials: a stream. */
-export interface RenewableSession extends Session {
+export interface RenewableSession extends RecordedSession {
   /** `open` until the session begins to end. */
   readonly phase: SessionPhase;
   /** Warns the client that its credentials expire. */
   sendExpiring(): void;
   /** Applies credentials that the hub renewed by itself. */
   applyRenewal(principal: Principal): Promise<void>;
+}
+
+/** Whether the journal records a session by itself. The polls of a user are recorded as a poller. */
+export function isRecorded(session: Session): session is RecordedSession {
+  return 'journalNumber' in session;
 }
 
 /** Whether a session can go on with other credentials. A poll cannot: it ends, and is asked again. */
@@ -66,9 +98,35 @@ export interface SessionListener {
    * The channels of a WebSocket have changed, or its principal: it authenticated or renewed its
    * credentials.
    */
-  changed?(session: Session, before: { readonly principal: Principal; readonly channels: readonly string[] }): void;
+  changed?(session: Session, before: SessionBefore): void;
   /** A known user made a short poll, which leaves no session behind. */
   polled?(principal: Principal, channels: readonly string[]): void;
+  /** A poll of a known user was answered. */
+  answered?(poll: AnsweredPoll): void;
+}
+
+/** A session before a change. */
+export interface SessionBefore {
+  readonly principal: Principal;
+  readonly channels: readonly string[];
+  /** Events after this position are read with the new channels. Absent: those after the session's position. */
+  readonly from?: Position;
+}
+
+/** A short or long poll of a known user, when it is answered. */
+export interface AnsweredPoll {
+  readonly transport: TransportName;
+  readonly principal: Principal;
+  readonly interest: Interest;
+  readonly address: string;
+  readonly client: string | undefined;
+  readonly excludesOwn: boolean;
+  /** The client asked for events after this position, */
+  readonly from: Position;
+  /** and has all of them up to and including this one. */
+  readonly reached: Position;
+  /** Retention had removed events up to this position; 0 for none. */
+  readonly gapThrough: Position;
 }
 
 /**
@@ -83,15 +141,21 @@ export class Sessions {
   readonly #byKey: Groups = new Map();
   readonly #byToken: Groups = new Map();
   readonly #listeners: SessionListener[] = [];
+  #recordsPolls = false;
   readonly #random: Pick<Random, 'token'>;
 
   constructor(random: Pick<Random, 'token'>) {
     this.#random = random;
   }
 
-  /** An id for a new session, which nobody can guess. */
+  /**
+   * An id for a new session, which nobody can guess. It does not begin with a hyphen, which a
+   * command line would read as an option.
+   */
   createId(): string {
-    return this.#random.token();
+    let id = this.#random.token();
+    while (id.startsWith('-')) id = this.#random.token();
+    return id;
   }
 
   get size(): number {
@@ -104,6 +168,7 @@ export class Sessions {
 
   listen(listener: SessionListener): void {
     this.#listeners.push(listener);
+    if (listener.answered !== undefined) this.#recordsPolls = true;
   }
 
   add(session: Session): void {
@@ -131,7 +196,7 @@ export class Sessions {
   }
 
   /** A session's principal or channels have changed; `before` has the earlier ones. */
-  changed(session: Session, before: { readonly principal: Principal; readonly channels: readonly string[] }): void {
+  changed(session: Session, before: SessionBefore): void {
     if (session.registryIndex < 0) return;
     if (before.principal !== session.principal) {
       this.#unindex(session, before.principal);
@@ -144,6 +209,16 @@ export class Sessions {
   polled(principal: Principal, channels: readonly string[]): void {
     if (principal.user === undefined) return;
     for (const listener of this.#listeners) listener.polled?.(principal, channels);
+  }
+
+  /** Whether anything records polls. Otherwise they need not be described. */
+  get recordsPolls(): boolean {
+    return this.#recordsPolls;
+  }
+
+  /** A poll of a known user has been answered. Call it only if `recordsPolls`. */
+  answered(poll: AnsweredPoll): void {
+    for (const listener of this.#listeners) listener.answered?.(poll);
   }
 
   /** Each session that is live now, once; sessions that end during the iteration are skipped. */

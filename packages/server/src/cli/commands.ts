@@ -1,6 +1,9 @@
+import { erase } from './commands/administration/erase.ts';
 import { accessExplain } from './commands/administration/access-explain.ts';
 import { audit } from './commands/administration/audit.ts';
 import type { Command } from './command.ts';
+import { clusterJoin } from './commands/cluster/cluster-join.ts';
+import { clusterStatus } from './commands/cluster/cluster-status.ts';
 import { completionCommand } from './commands/completion.ts';
 import { configCheck, configPrint, configReference } from './commands/config.ts';
 import { backup } from './commands/data/backup.ts';
@@ -14,6 +17,8 @@ import { listen } from './commands/listen/listen.ts';
 import { publish } from './commands/publish/publish.ts';
 import { doctor } from './commands/operate/doctor/doctor.ts';
 import { top } from './commands/operate/top/top.ts';
+import { sessions, sessionEnd } from './commands/operate/sessions.ts';
+import { why } from './commands/operate/why.ts';
 import { status } from './commands/operate/status.ts';
 import { reload } from './commands/reload.ts';
 import { revoke } from './commands/administration/revoke.ts';
@@ -36,10 +41,14 @@ const commandsWithoutCompletion: readonly Command[] = [
   keysRotate,
   keysRevoke,
   revoke,
+  erase,
   accessExplain,
   audit,
   users,
   channels,
+  sessions,
+  sessionEnd,
+  why,
   webhookVerify,
   configCheck,
   configPrint,
@@ -48,6 +57,8 @@ const commandsWithoutCompletion: readonly Command[] = [
   backup,
   restore,
   epochRenew,
+  clusterStatus,
+  clusterJoin,
 ];
 
 /** All commands, in the order of help and reference. */

@@ -20,6 +20,12 @@ export type ExitName =
   | 'configuration'
   | 'interrupted';
 
+/** The name of an exit code of another process of this program. */
+export function exitNameOf(code: number): ExitName {
+  const found = Object.entries(EXIT_CODES).find(([, each]) => each.code === code);
+  return found === undefined ? 'failed' : (found[0] as ExitName);
+}
+
 /** Ends the command with a message for people. */
 export class CliError extends Error {
   override readonly name = 'CliError';

@@ -1,4 +1,5 @@
 import { ConfigError, type ConfigProblem } from '../config/config-error.ts';
+import { ConfiguredKeyError } from '../identity/configured-key.ts';
 import { CliError } from './exit-codes.ts';
 import { formatListen, parseListen, type ListenAddress } from '../config/listen.ts';
 import type { Config } from '../config/parse.ts';
@@ -31,7 +32,7 @@ export const HUB_OPTIONS: Readonly<Record<string, OptionSpec>> = {
 export async function hubConfig(input: Input, preset: Tree = {}): Promise<LoadedConfig> {
   const { loadConfig } = await import('../config/load.ts');
   const { checkTlsFiles } = await import('../config/tls-files.ts');
-  const flags = ['listen', 'data'].flatMap((field) => {
+  const flags = ['listen', 'data', 'processes'].flatMap((field) => {
     const value = input.text(field);
     return value === undefined ? [] : [`${field}=${value}`];
   });
@@ -44,6 +45,7 @@ export async function hubConfig(input: Input, preset: Tree = {}): Promise<Loaded
   const problems = [
     ...(await problemsOf(() => checkTlsFiles(loaded.config.tls))),
     ...(await problemsOf(() => checkTokenKeys(loaded.config))),
+    ...(await problemsOf(() => checkIngestKeys(loaded.config))),
   ];
   if (problems.length > 0) throw new ConfigError(problems);
   return withPort(loaded, input);
@@ -80,13 +82,28 @@ function withPort(loaded: LoadedConfig, input: Input): LoadedConfig {
  */
 async function checkTokenKeys({ identity }: Config): Promise<void> {
   if (identity.tokens.length === 0) return;
-  const { configuredKeys, TokenKeyError } = await import('../identity/tokens/tokens.ts');
-  const problems = identity.tokens.flatMap((issuer, index) => {
+  const { configuredKeys } = await import('../identity/tokens/tokens.ts');
+  checkKeys(identity.tokens, (issuer, index) => configuredKeys(issuer, `identity.tokens.${index}`, process.env));
+}
+
+/**
+ * Checks the keys that verify third parties' webhooks.
+ * @throws ConfigError for an unusable one
+ */
+async function checkIngestKeys({ ingest }: Config): Promise<void> {
+  if (ingest.length === 0) return;
+  const { readIngestSource } = await import('../ingest/ingest-sources.ts');
+  checkKeys(ingest, (source, index) => readIngestSource(source, `ingest.${index}`, process.env));
+}
+
+/** @throws ConfigError with the problems of all entries */
+function checkKeys<Entry>(entries: readonly Entry[], read: (entry: Entry, index: number) => unknown): void {
+  const problems = entries.flatMap((entry, index) => {
     try {
-      configuredKeys(issuer, `identity.tokens.${index}`, process.env);
+      read(entry, index);
       return [];
     } catch (error) {
-      if (error instanceof TokenKeyError) return [{ path: error.path, message: error.message }];
+      if (error instanceof ConfiguredKeyError) return [{ path: error.path, message: error.message }];
       throw error;
     }
   });

@@ -35,7 +35,7 @@ export interface RunningCli {
   readonly ended: Promise<CliResult>;
 }
 
-const ENTRY = join(import.meta.dirname, 'polycast.ts');
+const ENTRY = process.env['TESTED_POLYCAST'] ?? join(import.meta.dirname, 'polycast.ts');
 
 /** Runs a command line to its end. */
 export async function runCli(args: readonly string[], { stdin, env }: CliOptions = {}): Promise<CliResult> {

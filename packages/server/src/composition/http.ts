@@ -1,25 +1,36 @@
 import { administrationRoutes } from '../administration/routes.ts';
+import { configurationRoute } from '../administration/configuration-route.ts';
+import { statusHistoryRoute } from '../administration/status-history-route.ts';
 import { statusRoute } from '../administration/status-route.ts';
 import { disconnectOnRevocation, type RevokedSessions } from '../auth/disconnect-revoked.ts';
 import { clientRoutes } from '../http/client-route.ts';
-import { HttpFrontend } from '../http/http-frontend.ts';
+import { HttpFrontend, type RequestHandlers } from '../http/http-frontend.ts';
 import { openApiDocument } from '../http/openapi/document.ts';
 import { withAuthorization, type Route } from '../auth/route.ts';
 import { publishRoutes } from '../publishing/routes.ts';
 import { asyncApiDocument } from '../streams/asyncapi/document.ts';
 import { streamHandlers } from '../streams/routes.ts';
 import type { TlsCertificate } from '../http/tls-certificate.ts';
+import { portalPage } from '../portal/portal-page.ts';
 import { assetPath, findAsset, packageVersion } from '../platform/package-files.ts';
+import type { ErasureTask } from '../operate/erasure-task.ts';
+import { ingestRoute, type IngestParts } from '../ingest/ingest-route.ts';
+import { readIngestSources } from '../ingest/ingest-sources.ts';
 import { healthRoutes, type Health } from '../operate/health-routes.ts';
 import type { GuardedFetch } from '../outgoing/guarded-fetch.ts';
 import { subscriptionRoutes } from '../subscriptions/http/routes.ts';
 import type { ReloadOutcome } from '../administration/reload-route.ts';
 import type { Config } from '../config/parse.ts';
-import type { Actor } from '../core/ports.ts';
+import type { Actor, Log } from '../core/ports.ts';
 import type { HubBase } from './base.ts';
 import type { DialectService } from '../subscriptions/dialects/dialect-service.ts';
+import { auditedByConsole, consoleRoutes } from './console.ts';
+import { createExplainRoute } from './sessions.ts';
 import { statusReader } from './hub-status.ts';
 import { openDialects } from './dialects.ts';
+import { openStatusHistory } from './status-history.ts';
+import type { StatusHistory } from '../operate/status-history/status-history.ts';
+import { configurationView } from '../config/configuration-view.ts';
 import { reloadCertificate, watchCertificate } from './listen.ts';
 import { createTransports, type TransportNeeds, type TransportParts } from './transports.ts';
 import { subscriptionParts } from './subscription-parts.ts';
@@ -34,6 +45,7 @@ export interface HttpPart {
   /** `undefined` without TLS. */
   readonly certificate: TlsCertificate | undefined;
   readonly revoked: RevokedSessions;
+  readonly statusHistory: StatusHistory;
   /** Reads the configuration again, for this actor. */
   readonly reload: (by: Actor) => Promise<ReloadOutcome>;
 }
@@ -41,48 +53,70 @@ export interface HttpPart {
 /** The parts that routes work with. */
 export interface HttpNeeds extends TransportNeeds {
   readonly guardedFetch: GuardedFetch;
+  readonly erasure: ErasureTask;
   /** Routes in addition to the hub's own. */
   readonly routes: readonly Route[];
   /** Reads the configuration again. */
   readonly loadConfig: () => Promise<Config>;
+  /** Where each field of the configuration was set. */
+  readonly origins: () => ReadonlyMap<string, string>;
 }
 
 export async function openHttp(base: HubBase, needs: HttpNeeds): Promise<HttpPart> {
   const { config, shutdown, reloader } = base;
-  const { engine, pullService, eventTypes, guardedFetch, identity, sessions, loadConfig } = needs;
+  const { guardedFetch, identity, sessions, loadConfig, processes } = needs;
   const parts = createTransports(base, needs);
   const { audit } = identity.store;
-  const subscriptions = subscriptionParts(config, { streams: parts.streams, engine, pullService, audit, eventTypes });
-  const dialects = openDialects(base, {
-    parts: subscriptions,
-    streams: parts.streams,
-    outgoing: guardedFetch,
-  });
+  const subscriptions = subscriptionParts(config, { ...needs, ...identity.store, streams: parts.streams });
+  const dialects = openDialects(base, { parts: subscriptions, streams: parts.streams, outgoing: guardedFetch });
   shutdown.add('dialects', () => dialects.close());
   const settings = await httpSettings(config);
   const health = healthOf(base, needs);
   const streams = streamHandlers(parts.streams);
   const checkSessions = (): Promise<number> => parts.reauthorizer.checkAll(sessions);
-  const reload = (by: Actor): Promise<ReloadOutcome> => reloader.reload({ loadConfig, audit, checkSessions }, by);
+  const reloadOwn = (by: Actor): Promise<ReloadOutcome> => reloader.reload({ loadConfig, audit, checkSessions }, by);
+  const reload = processes?.reload(reloadOwn) ?? reloadOwn;
   const documents = {
     openApi: () => openApiDocument(packageVersion(), routes),
     asyncApi: () => asyncApiDocument(packageVersion()),
   };
-  const routes: readonly Route[] = [
+  const ownStatus = statusReader(base, { ...needs, ...health, certificate: () => certificate?.stats });
+  const readStatus = processes?.status(ownStatus) ?? ownStatus;
+  const statusHistory = openStatusHistory(base, readStatus);
+  const administration = {
+    ...parts.streams,
+    log: needs.log,
+    journal: needs.journal,
+    ...identity.store,
+    access: identity.access,
+    erasure: needs.erasure,
+    reload,
+  };
+  const allRoutes: readonly Route[] = [
     ...streams.routes,
     ...publishRoutes(parts.publishing),
-    ...healthRoutes({ ...health, metrics: base.metrics, documents }),
-    statusRoute(statusReader(base, { ...needs, ...health, certificate: () => certificate?.stats })),
-    ...administrationRoutes({ ...parts.streams, log: needs.log, ...identity.store, access: identity.access, reload }),
+    ingestRoute(createIngest(base, needs)),
+    ...healthRoutes({ ...health, metrics: processes?.metrics(base.metrics) ?? base.metrics, documents }),
+    statusRoute(readStatus),
+    statusHistoryRoute((seconds, afterMs) => statusHistory.page(seconds, afterMs)),
+    configurationRoute(() => configurationView(reloader.config, needs.origins())),
+    ...administrationRoutes(administration),
+    ...consoleRoutes(config, { ...administration, logins: identity.logins }),
+    createExplainRoute(base, needs, parts.streams.auth),
     ...subscriptionRoutes(subscriptions),
     ...dialects.routes,
+    ...portalPage(assetPath('console'), config.portal.frameOrigins),
     ...clientRoutes((name) => findAsset(assetPath('client', name))),
     ...needs.routes,
   ];
-  const frontend = new HttpFrontend(parts.frontend, settings, {
+  const routes = processes?.routes(allRoutes) ?? allRoutes;
+  const handlers = {
     ...streams,
-    routes: routes.map((route) => withAuthorization(parts.request, route)),
-  });
+    routes: routes.map((route) =>
+      withAuthorization(parts.request, auditedByConsole(route, { logins: identity.logins, audit })),
+    ),
+  };
+  const frontend = new HttpFrontend(parts.frontend, settings, await withCluster(handlers, needs.log));
   const { server, http2 } = frontend;
   let serverClosed: Promise<void> | undefined;
   shutdown.add('requests', () => frontend.drain());
@@ -100,8 +134,14 @@ export async function openHttp(base: HubBase, needs: HttpNeeds): Promise<HttpPar
     frontend.setLimits(httpLimits(next));
     return certificate === undefined ? [] : reloadCertificate(certificate, next);
   });
-  const revoked = disconnectOnRevocation(identity.authority, sessions);
-  return { parts, dialects, frontend, routes, certificate, revoked, reload };
+  const revoked = disconnectOnRevocation(parts.request.auth.authority, sessions);
+  return { parts, dialects, frontend, routes, certificate, statusHistory, revoked, reload };
+}
+
+/** The handlers of a hub in a cluster are wrapped. Others load nothing for it. */
+async function withCluster(handlers: RequestHandlers, log: Log): Promise<RequestHandlers> {
+  if (log.shared === undefined) return handlers;
+  return (await import('./cluster/cluster-handlers.ts')).clusterHandlers(handlers, log);
 }
 
 function healthOf(
@@ -109,11 +149,27 @@ function healthOf(
   { log, identity, engine }: HttpNeeds,
 ): Pick<Health, 'notReadyReason' | 'problems'> {
   return {
-    notReadyReason: () => (shutdown.state === 'open' ? log.state.unavailable : 'draining'),
+    notReadyReason: () =>
+      shutdown.state === 'open' ? (log.shared?.notReadyReason ?? log.state.unavailable) : 'draining',
     problems: () => [
       ...((log.stats()['damagedRanges'] ?? 0) > 0 ? ['log_damaged'] : []),
       ...(identity.store.hasLostCommits ? ['identity_incomplete'] : []),
       ...(engine.hasLostCommits ? ['subscriptions_incomplete'] : []),
+      ...(log.shared?.problems ?? []),
     ],
   };
+}
+
+/**
+ * The parts of the route for third parties' webhooks. A reload reads all keys again.
+ * @throws ConfiguredKeyError
+ */
+function createIngest({ config, world, reloader }: HubBase, { feed, eventPublisher }: HttpNeeds): IngestParts {
+  const sources = readIngestSources(config.ingest, process.env);
+  const parts: IngestParts = { publisher: eventPublisher, feed, clock: world.clock, sources };
+  reloader.add((next) => {
+    const nextSources = readIngestSources(next.ingest, process.env);
+    return () => void (parts.sources = nextSources);
+  });
+  return parts;
 }

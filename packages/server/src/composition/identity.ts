@@ -1,11 +1,14 @@
 import { AccessPolicy } from '../core/access/access-policy.ts';
-import type { Authority } from '../core/ports.ts';
+import type { Authority } from '../core/access/authority.ts';
 import { createAuthority } from '../identity/authority.ts';
+import { ConsoleLogins } from '../identity/console/console-login.ts';
+import { consoleSecret } from '../identity/console/console-secret.ts';
 import { openIdentity, type Identity } from '../identity/identity.ts';
 import { createOpenAuthority } from '../identity/open-authority.ts';
 import { createSite, type Site } from '../identity/site/site.ts';
 import { createTokens, type Tokens } from '../identity/tokens/tokens.ts';
 import type { GuardedFetch } from '../outgoing/guarded-fetch.ts';
+import { dataFolderOf } from '../storage/data-folder.ts';
 import type { Storage } from '../storage/open-storage.ts';
 import type { HubBase } from './base.ts';
 
@@ -15,6 +18,8 @@ export interface IdentityPart {
   readonly store: Identity;
   readonly tokens: Tokens;
   readonly site: Site;
+  /** The logins of the console. */
+  readonly logins: ConsoleLogins;
   /** `undefined` without access control. */
   readonly access: AccessPolicy | undefined;
   /** Joins all of them. Without access control every client may do everything. */
@@ -24,7 +29,7 @@ export interface IdentityPart {
 /**
  * Reads the keys of tokens. Call it before the storage opens: a wrong configuration then leaves the
  * data folder as it is.
- * @throws TokenKeyError
+ * @throws ConfiguredKeyError
  */
 export function createConfiguredTokens(
   { config, world, logger }: HubBase,
@@ -42,6 +47,7 @@ export function openIdentityPart(
   { config, world, logger, shutdown, reloader }: HubBase,
   storage: Storage,
   tokens: Tokens,
+  isOwner: boolean,
 ): IdentityPart {
   const { clock, random } = world;
   const store = openIdentity(storage.identity, config.identity, clock, logger);
@@ -57,13 +63,25 @@ export function openIdentityPart(
       return useKeys() ? ['identity.tokens'] : [];
     };
   });
-  const identifiers = [store.keys, ...tokens.identifiers, ...site.identifiers];
+  const logins = new ConsoleLogins({
+    ...store,
+    clock,
+    random,
+    secret: consoleSecret(dataFolderOf(config.data), isOwner),
+    lifetimeMs: config.console.loginSeconds * 1000,
+  });
+  const identifiers = [
+    ...(config.console.enabled ? [logins] : []),
+    store.keys,
+    ...tokens.identifiers,
+    ...site.identifiers,
+  ];
   const { revocations } = store;
   const authority =
     access === undefined
       ? createOpenAuthority({ identifiers, revocations })
       : createAuthority({ access, identifiers, revocations, channelAuthorizer: site.channelAuthorizer });
-  return { store, tokens, site, access, authority };
+  return { store, tokens, site, logins, access, authority };
 }
 
 /**

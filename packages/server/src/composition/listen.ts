@@ -15,11 +15,12 @@ export interface Address {
   readonly port: number;
 }
 
-export async function listen(server: HttpFrontend['server'], config: Config): Promise<Address> {
+/** @param isShared whether other processes of the hub listen on the same port */
+export async function listen(server: HttpFrontend['server'], config: Config, isShared: boolean): Promise<Address> {
   const { host, port: wanted } = parseListen(config.listen) ?? {};
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen({ host, port: wanted, backlog: 4096 }, () => {
+    server.listen({ host, port: wanted, backlog: 4096, ...(isShared && { reusePort: true }) }, () => {
       server.off('error', reject);
       resolve();
     });
@@ -43,7 +44,7 @@ export function watchCertificate(
 }
 
 /**
- * Reads the certificate at once, also from other files.
+ * Reads the certificate immediately, also from other files.
  * @returns the changed settings
  */
 export async function reloadCertificate(certificate: TlsCertificate, { tls }: Config): Promise<readonly string[]> {

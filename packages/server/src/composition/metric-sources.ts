@@ -3,28 +3,33 @@ import { readDiskSpace } from '../operate/host-resources.ts';
 import { packageVersion } from '../platform/package-files.ts';
 import { dataFolderOf } from '../storage/data-folder.ts';
 import type { PresenceTask } from '../presence/presence-task.ts';
+import type { SessionJournal } from '../sessions/session-journal.ts';
 import type { SubscriptionEngine } from '../subscriptions/subscription-engine.ts';
 import type { HubBase } from './base.ts';
 import type { CorePart } from './core.ts';
 import type { HttpPart } from './http.ts';
+import type { HubProcesses } from './processes/hub-processes.ts';
 import type { IdentityPart } from './identity.ts';
 
 /** The parts of a hub that metrics are read from. */
 export interface MeasuredParts extends CorePart {
   readonly identity: IdentityPart;
+  readonly journal: SessionJournal | undefined;
   readonly presence: PresenceTask;
   readonly engine: SubscriptionEngine;
   readonly http: HttpPart;
+  readonly processes: HubProcesses | undefined;
 }
 
 /** Shows the counts of all parts on the metrics page. */
 export function registerMetrics(
   { config, metrics, stats, telemetryStats }: HubBase,
-  { log, feed, publisher, identity, presence, engine, http }: MeasuredParts,
+  { log, feed, publisher, identity, journal, presence, engine, http, processes }: MeasuredParts,
 ): void {
   const { store, tokens, site } = identity;
   const { parts, dialects, frontend, certificate, revoked } = http;
   const folder = dataFolderOf(config.data);
+  const { sessions } = parts.streams;
   metrics.register(
     hubMetrics({
       version: packageVersion(),
@@ -32,12 +37,14 @@ export function registerMetrics(
       log,
       feed,
       publisher,
-      sessions: parts.streams.sessions,
+      // The followers' sessions are on their own pages.
+      sessions: { count: (transport) => sessions.count(transport) - (processes?.countElsewhere(transport) ?? 0) },
       deliveries: stats.deliveries,
       transport: stats,
       http2: () => frontend.http2.stats,
       certificate: () => certificate?.stats,
       site: () => site.stats,
+      sessionJournal: () => ({ waiting: journal?.waitingCount ?? 0, lost: journal?.lostCount ?? 0 }),
       presence: () => presence.stats,
       subscriptions: oncePerTurn(() => engine.metrics),
       identity: () => ({

@@ -1,13 +1,13 @@
 import type { Actor, Audit, Logger } from '../core/ports.ts';
 import { ConfigError, type Config } from '../config/parse.ts';
 import { planReload } from '../config/reload-plan.ts';
-import { TokenKeyError } from '../identity/tokens/tokens.ts';
+import { ConfiguredKeyError } from '../identity/configured-key.ts';
 import type { ReloadOutcome } from '../administration/reload-route.ts';
 
 /**
  * Prepares the use of a new configuration, and changes nothing yet. The returned function applies
  * it, and may name settings whose files have changed. It must not fail.
- * @throws ConfigError, TokenKeyError: no part applies anything
+ * @throws ConfigError, ConfiguredKeyError: no part applies anything
  */
 export type PrepareReload = (config: Config) => () => readonly string[] | void | Promise<readonly string[] | void>;
 
@@ -35,15 +35,19 @@ export class Reloader {
     this.#logger = logger;
   }
 
+  /** The configuration in force. */
+  get config(): Config {
+    return this.#config;
+  }
+
   add(prepare: PrepareReload): void {
     this.#parts.push(prepare);
   }
 
-  /** Reloads. A reload that is in progress ends first. */
+  /** Reloads. A reload that is in progress ends first. Never rejects. */
   reload(services: ReloadServices, by: Actor): Promise<ReloadOutcome> {
     const reloading = this.#running.then(() => this.#reload(services, by));
-    // A reload that fails unexpectedly must not prevent the next one.
-    this.#running = reloading.catch(() => undefined);
+    this.#running = reloading;
     return reloading;
   }
 
@@ -63,6 +67,11 @@ export class Reloader {
       return { ok: true, ...outcome };
     } catch (error) {
       const problems = problemsOf(error);
+      if (problems === undefined) {
+        // A part that cannot apply what it prepared. The hub goes on, and the operator is told.
+        this.#logger.error({ error }, 'configuration: reload failed');
+        return { ok: false, problems: [{ path: '', message: `The reload failed: ${String(error)}` }] };
+      }
       audit.record({ action: 'configuration.refused', subject, by, detail: { problems: problems.length } });
       this.#logger.error({ problems }, 'configuration: reload refused, nothing has changed');
       return { ok: false, problems };
@@ -70,8 +79,8 @@ export class Reloader {
   }
 }
 
-function problemsOf(error: unknown): readonly { readonly path: string; readonly message: string }[] {
+function problemsOf(error: unknown): readonly { readonly path: string; readonly message: string }[] | undefined {
   if (error instanceof ConfigError) return error.problems;
-  if (error instanceof TokenKeyError) return [{ path: error.path, message: error.message }];
-  throw error;
+  if (error instanceof ConfiguredKeyError) return [{ path: error.path, message: error.message }];
+  return undefined;
 }

@@ -1,13 +1,24 @@
 import { Sessions } from '../auth/sessions.ts';
+import type { Clock } from '../core/ports.ts';
+import { SessionJournal } from '../sessions/session-journal.ts';
 import { membersBytesMax, openPresence } from '../presence/open-presence.ts';
 import type { PresenceTask } from '../presence/presence-task.ts';
+import type { PresenceConfiguration } from '../presence/open-presence.ts';
 import type { Storage } from '../storage/open-storage.ts';
+import { explainEventRoute } from '../explain/explain-route.ts';
+import type { Route } from '../auth/route.ts';
+import type { AuthParts } from '../auth/auth-parts.ts';
+import type { IdentityPart } from './identity.ts';
+import type { SubscriptionEngine } from '../subscriptions/subscription-engine.ts';
 import type { HubBase } from './base.ts';
 import type { CorePart } from './core.ts';
+import type { HubProcesses } from './processes/hub-processes.ts';
 
 /** The live sessions, and the presence that follows from them. */
 export interface SessionPart {
   readonly sessions: Sessions;
+  /** `undefined`: the configuration records no sessions. */
+  readonly journal: SessionJournal | undefined;
   readonly presence: PresenceTask;
 }
 
@@ -15,11 +26,16 @@ export function openSessions(
   { config, world: { clock, random }, wheel, logger, shutdown, reloader }: HubBase,
   storage: Storage,
   core: CorePart,
+  processes: HubProcesses | undefined,
 ): SessionPart {
   const { publisher, log } = core;
   const sessions = new Sessions(random);
-  const presence = openPresence(config, () => storage.openPresence(), { publisher, log, clock, wheel, logger });
+  const isFollower = processes?.place.role === 'follower';
+  const settings = isFollower ? withoutPresence(config) : config;
+  const presence = openPresence(settings, () => storage.openPresence(), { publisher, log, clock, wheel, logger });
   sessions.listen(presence);
+  // The owner records the sessions of all processes.
+  const journal = isFollower ? undefined : openJournal({ config, clock, wheel, logger }, storage, sessions);
   reloader.add(
     ({ limits }) =>
       () =>
@@ -30,5 +46,59 @@ export function openSessions(
     for (const session of sessions.each()) session.destroy();
   });
   shutdown.add('presence', () => presence.close());
-  return { sessions, presence };
+  // After the sockets: it records how the last sessions ended.
+  shutdown.add('identity', () => journal?.close());
+  return { sessions, journal, presence };
+}
+
+function openJournal(
+  { config, clock, wheel, logger }: Pick<HubBase, 'config' | 'wheel' | 'logger'> & { readonly clock: Clock },
+  { log, openSessionJournal }: Storage,
+  sessions: Sessions,
+): SessionJournal | undefined {
+  if (config.sessions.journalEntriesMax === 0) return undefined;
+  const journal = new SessionJournal({
+    store: openSessionJournal(),
+    settings: config.sessions,
+    epoch: log.state.epoch,
+    clock,
+    wheel,
+    createId: () => sessions.createId(),
+    isWaiting: (user) => sessions.ofUser(user).some(({ transport }) => transport === 'long-poll'),
+    logger,
+  });
+  sessions.listen(journal);
+  return journal;
+}
+
+/** The parts that know something about the way of an event. */
+interface ExplainNeeds extends CorePart, SessionPart {
+  readonly identity: Pick<IdentityPart, 'access'>;
+  readonly engine: SubscriptionEngine;
+}
+
+/** The route that explains why an event reached a reader. It remembers when the rules were loaded. */
+export function createExplainRoute(
+  { world: { clock }, reloader }: HubBase,
+  { log, feed, rules, sessions, journal, identity: { access }, engine: { subscriptions } }: ExplainNeeds,
+  auth: AuthParts,
+): Route {
+  let loaded = { timeMs: clock.nowMs(), byReload: false };
+  reloader.add(() => () => void (loaded = { timeMs: clock.nowMs(), byReload: true }));
+  return explainEventRoute({
+    auth,
+    feed,
+    log,
+    rules,
+    sessions,
+    journal,
+    access,
+    subscriptions,
+    rulesLoaded: () => loaded,
+  });
+}
+
+/** The owner alone announces presence, from the sessions of all processes. */
+function withoutPresence({ limits, presence }: PresenceConfiguration): PresenceConfiguration {
+  return { limits, presence: { ...presence, systemEvents: false }, rules: [], defaults: {} };
 }

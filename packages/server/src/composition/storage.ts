@@ -1,9 +1,15 @@
 import { openStorage, type Storage } from '../storage/open-storage.ts';
 import type { HubBase } from './base.ts';
+import type { HubProcesses } from './processes/hub-processes.ts';
 
-/** Opens the storage of the configuration. */
-export async function openConfiguredStorage({ config, world, logger, shutdown }: HubBase): Promise<Storage> {
-  const storage = await openStorage({ ...config, ...world, logger });
+/** Opens the storage of the configuration. With several processes, the owner's data or a view of it. */
+export async function openConfiguredStorage(
+  { config, world, logger, shutdown }: HubBase,
+  processes: HubProcesses | undefined,
+): Promise<Storage> {
+  const eventBytesMax = Math.max(config.defaults.eventBytesMax, ...config.rules.map((rule) => rule.eventBytesMax ?? 0));
+  const options = { ...config, ...world, logger, eventBytesMax };
+  const storage = processes === undefined ? await openStorage(options) : await processes.openStorage(options);
   shutdown.add('log', () => storage.log.close());
   // Last, for the lock: from then on another process may open the data folder.
   shutdown.add('storage', () => storage.close());

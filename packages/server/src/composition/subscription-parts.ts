@@ -5,7 +5,7 @@ import type { Audit } from '../core/ports.ts';
 import type { PullService } from '../subscriptions/state/pull-service.ts';
 import type { SubscriptionEngine } from '../subscriptions/subscription-engine.ts';
 import { auditedServices } from '../subscriptions/audited-service.ts';
-import type { SubscriptionParts } from '../subscriptions/http/parts.ts';
+import type { PortalLinkService, SubscriptionParts } from '../subscriptions/http/parts.ts';
 import { DIALECTS } from '../subscriptions/dialects/registry.ts';
 import { OriginList } from '../http/origin/origin-list.ts';
 import type { StreamParts } from '../streams/routes.ts';
@@ -17,6 +17,7 @@ export interface SubscriptionDependencies {
   readonly pullService: PullService;
   readonly audit: Audit;
   readonly eventTypes: EventTypes;
+  readonly portalLinks: PortalLinkService;
 }
 
 /** The parts of the HTTP API of subscriptions. */
@@ -28,6 +29,7 @@ export function subscriptionParts(
     pullService,
     audit,
     eventTypes,
+    portalLinks,
   }: SubscriptionDependencies,
 ): SubscriptionParts {
   return {
@@ -43,6 +45,7 @@ export function subscriptionParts(
     sender: engine.sender,
     isTrustedEndpoint: createEndpointTrust(config.subscriptions.trustedEndpoints, trustsLoopback(config)),
     eventTypes,
+    portal: { links: portalLinks, settings: config.portal, publicUrl: config.publicUrl },
   };
 }
 

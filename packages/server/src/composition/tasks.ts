@@ -5,6 +5,7 @@ import { TICK_MS } from '../core/primitives/timing-wheel.ts';
 import { RetentionTask } from '../operate/retention-task.ts';
 import { ScrubTask } from '../operate/scrub-task.ts';
 import type { HubBase } from './base.ts';
+import type { HubProcesses } from './processes/hub-processes.ts';
 import type { IdentityPart } from './identity.ts';
 
 /** The work that a hub does by itself, at intervals. */
@@ -22,11 +23,12 @@ export function openTasks(
   { config: { storage }, world: { clock, speed }, logger, metrics, wheel, shutdown, reloader }: HubBase,
   { log, feed, rules }: { readonly log: Log; readonly feed: Feed; readonly rules: ChannelRules },
   identity: Pick<IdentityPart, 'store' | 'tokens'>,
+  processes: HubProcesses | undefined,
 ): Tasks {
   const retention = new RetentionTask({
     ...storage,
     log,
-    cache: feed,
+    cache: processes?.trimmedCache(feed) ?? feed,
     rules,
     clock,
     onError: (error) => logger.error({ error: String(error) }, 'retention: removal of expired events failed, retrying'),
@@ -58,7 +60,8 @@ export function openTasks(
   shutdown.add('tasks', () => timers.forEach((timer) => clearInterval(timer)));
   return {
     start() {
-      retention.start();
+      // The owner alone removes events.
+      if (processes?.place.role !== 'follower') retention.start();
       scrub.start();
     },
   };

@@ -1,3 +1,4 @@
+import { PolycastError } from '@polycast/protocol';
 import type { Config } from '../config/parse.ts';
 import { ByteBudget } from '../core/primitives/byte-budget.ts';
 import { ticksOf } from '../core/primitives/timing-wheel.ts';
@@ -16,6 +17,7 @@ import { WebSocketPulls } from '../subscriptions/http/websocket-pulls.ts';
 import type { SubscriptionEngine } from '../subscriptions/subscription-engine.ts';
 import type { HubBase } from './base.ts';
 import type { CorePart } from './core.ts';
+import type { HubProcesses } from './processes/hub-processes.ts';
 import type { IdentityPart } from './identity.ts';
 import type { SessionPart } from './sessions.ts';
 import type { TransportServices } from './telemetry.ts';
@@ -38,13 +40,14 @@ export interface TransportParts {
 export interface TransportNeeds extends CorePart, SessionPart, TransportServices {
   readonly identity: IdentityPart;
   readonly engine: SubscriptionEngine;
+  readonly processes: HubProcesses | undefined;
   /** Called with each refused request. */
   readonly refused: ((refusal: Refusal) => void) | undefined;
 }
 
 export function createTransports(base: HubBase, needs: TransportNeeds): TransportParts {
   const { config, world, wheel, stats, logger, reloader } = base;
-  const { log, feed, eventPublisher: publisher, pullService, sessions, presence, engine } = needs;
+  const { log, feed, eventPublisher: publisher, pullService, sessions, presence, engine, processes } = needs;
   const { limits, identity, subscriptions } = config;
   const settings = streamSettings(config);
   const auth = createAuth(base, needs);
@@ -85,7 +88,10 @@ export function createTransports(base: HubBase, needs: TransportNeeds): Transpor
       cacheHeaders,
       presence,
       publisher,
-      openPulls: (session) => new WebSocketPulls(pulls, session),
+      openPulls: (session) => {
+        if (log.shared !== undefined) throw new PolycastError('not_in_cluster');
+        return processes?.openPulls?.(session) ?? new WebSocketPulls(pulls, session);
+      },
     },
     publishing,
     reauthorizer,
@@ -108,24 +114,29 @@ function bodyBounds({ bodiesBytesMax, clientBodiesBytesMax, bodyBytesMax }: Conf
 
 function createAuth(
   { config, world: { clock }, wheel, logger, reloader }: HubBase,
-  { sessions, identity: { authority }, refused }: TransportNeeds,
+  { sessions, journal, identity: { authority, store }, refused, processes }: TransportNeeds,
 ): AuthParts {
-  const { identity, trustedProxies } = config;
-  const originPolicy = new OriginPolicy(config.allowedOrigins, identity.site.headers, config.localPages);
+  const { trustedProxies } = config;
+  const originPolicy = new OriginPolicy(config.allowedOrigins, config.identity.site.headers, config.localPages);
   const connectionQuota = new ConnectionQuota(sessions, quotaLimits(config));
   reloader.add((next) => () => {
     originPolicy.setAllowedOrigins(next.allowedOrigins);
     connectionQuota.setLimits(quotaLimits(next));
   });
   return {
-    authority,
+    authority: processes?.authority(authority) ?? authority,
+    portalLinks: store.portalLinks,
     clock,
     wheel,
     logger,
     originPolicy,
     trustedProxies: new TrustedProxies(trustedProxies, config.forwardedHeader),
     connectionQuota,
-    refusalLog: new RefusalLog(logger, refused),
+    refusalLog: new RefusalLog(logger, (refusal) => {
+      journal?.refused(refusal);
+      processes?.refused(refusal);
+      refused?.(refusal);
+    }),
     settings: authSettings(config),
   };
 }

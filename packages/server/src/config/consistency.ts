@@ -8,6 +8,7 @@ import type { ConfigProblem } from './config-error.ts';
 export function checkConsistency(config: Config): ConfigProblem[] {
   return [
     ...checkListen(config),
+    ...checkProcesses(config),
     ...checkTls(config),
     ...checkOrigins(config),
     ...checkLocalPages(config),
@@ -18,7 +19,26 @@ export function checkConsistency(config: Config): ConfigProblem[] {
     ...checkPresence(config),
     ...checkSubscriptions(config),
     ...checkLeases(config),
+    ...checkCluster(config),
   ];
+}
+
+/** What hubs of a cluster do not share yet must not work at each hub by itself. */
+function checkCluster({ cluster, lab, presence, defaults, rules }: Config): ConfigProblem[] {
+  const { certificateFile, keyFile } = cluster.tls;
+  const problems: ConfigProblem[] = [];
+  if ((certificateFile === null) !== (keyFile === null)) {
+    const missing = keyFile === null ? 'keyFile' : 'certificateFile';
+    problems.push({ path: `cluster.tls.${missing}`, message: 'must also be set: TLS needs a certificate and its key' });
+  }
+  if (cluster.nats.length === 0) return problems;
+  const message = 'must not be set in a cluster: its hubs do not share presence yet';
+  if (lab.enabled) problems.push({ path: 'lab.enabled', message: 'must be false in a cluster: the Lab wipes the log' });
+  if (presence.systemEvents) problems.push({ path: 'presence.systemEvents', message });
+  if (defaults.presence !== undefined) problems.push({ path: 'defaults.presence', message });
+  for (const [index, rule] of rules.entries())
+    if (rule.presence !== undefined) problems.push({ path: `rules.${index}.presence`, message });
+  return problems;
 }
 
 /** The default must be within the bounds for requests. */
@@ -43,6 +63,14 @@ function checkListen({ listen, access }: Config): ConfigProblem[] {
     `${address.host} is reachable from other machines, and there is no access control (access: loopback); ` +
     'listen on 127.0.0.1, or set access: open to let everyone who reaches the port read and publish everything';
   return [{ path: 'listen', message }];
+}
+
+/** Several processes share a folder. The Lab restarts its hub inside one process. */
+function checkProcesses({ processes, data, lab, cluster }: Config): ConfigProblem[] {
+  if (processes === 1) return [];
+  if (data === ':memory:') return [{ path: 'processes', message: 'must be 1 without a data folder (data: :memory:)' }];
+  if (cluster.nats.length > 0) return [{ path: 'processes', message: 'must be 1 in a cluster (cluster.nats)' }];
+  return lab.enabled ? [{ path: 'processes', message: 'must be 1 with the Lab (lab.enabled, polycast dev)' }] : [];
 }
 
 /** A loopback origin in the browser of another machine is a page of that machine. */

@@ -29,7 +29,7 @@ export interface LoadedConfig {
 }
 
 /** Variables of the CLI itself, and those that Kubernetes sets for a service named polycast. */
-const OTHER_VARIABLES = /^POLYCAST_(?:CONFIG|URL|KEY)$|^POLYCAST_(?:SERVICE_|PORT(?:_|$))/;
+const OTHER_VARIABLES = /^POLYCAST_(?:CONFIG|URL|KEY|PROCESS)$|^POLYCAST_(?:SERVICE_|PORT(?:_|$))/;
 
 const PATHS = new Map(FIELDS.map(({ path, environment }) => [environment, path]));
 const SCHEMAS = new Map(FIELDS.map(({ path, schema }) => [path, schema]));

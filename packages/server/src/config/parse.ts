@@ -72,7 +72,7 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
 };
 
 /** Fields with secret values, which messages must not show. */
-const SECRET = /\.secret$|^identity\.tokens/;
+const SECRET = /\.secret$|^identity\.tokens|^ingest/;
 
 function unknownKey(path: readonly string[], key: string): string {
   const inRule = path[0] === 'rules';

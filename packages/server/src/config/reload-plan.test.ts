@@ -27,6 +27,8 @@ const OTHER_VALUES: Readonly<Record<string, unknown>> = {
   'websub.topics': ['https://shop.example/feed'],
   'outgoing.proxy': 'http://127.0.0.1:3128',
   'subscriptions.trustedEndpoints': ['https://shop.example'],
+  'cluster.nats': ['nats://127.0.0.1:4222'],
+  'cluster.monitoring': ['http://127.0.0.1:8222'],
   'telemetry.endpoint': 'http://127.0.0.1:4318',
   'telemetry.headers': { Authorization: 'Basic b3BlbjpzZXNhbWU=' },
   'telemetry.resourceAttributes': { 'deployment.environment.name': 'production' },
@@ -34,6 +36,8 @@ const OTHER_VALUES: Readonly<Record<string, unknown>> = {
 
 /** Settings that only fit together with others. */
 const TOGETHER: Readonly<Record<string, readonly (readonly [string, unknown])[]>> = {
+  'cluster.tls.certificateFile': [['cluster.tls.keyFile', 'key.pem']],
+  'cluster.tls.keyFile': [['cluster.tls.certificateFile', 'certificate.pem']],
   'identity.site.loginUrl': [['identity.site.cookies', ['session']]],
 };
 

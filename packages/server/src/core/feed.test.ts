@@ -195,6 +195,33 @@ test('removed events are delivered from memory for a while, and then reported as
   expect(seenBy('a')).toEqual(['14', '10']);
 });
 
+test('an event that is erased while a page is read is not given to later readers', async () => {
+  const { log, feed } = createFeedWorld(createMemoryLog(), SMALL_TAIL);
+  await publish(log, ...ten('a'));
+  const interest = feed.interest(['a']);
+  const staying = new RecordingSink();
+  new Reader(feed, staying, interest, positionFraming, 10).start();
+  const early = new RecordingSink();
+  log.isHolding = true;
+  new Reader(feed, early, interest, positionFraming, 0).start();
+  await drainMicrotasks();
+  expect(log.queries).toHaveLength(1);
+
+  await log.erasing.erase({ positions: [1], channels: [] });
+  feed.onErased([1]);
+  const late = [new RecordingSink(), new RecordingSink()] as const;
+  new Reader(feed, late[0], interest, positionFraming, 0).start();
+  log.release();
+  await drainMicrotasks();
+  new Reader(feed, late[1], interest, positionFraming, 0).start();
+  await drainMicrotasks();
+  expect(early.positions).toContain(1);
+  for (const sink of late) {
+    expect(sink.positions.join()).toBe('2,3,4,5,6,7,8,9,10');
+    expect(sink.gaps).toEqual([{ from: 0, through: 1 }]);
+  }
+});
+
 test('a partial page is followed by a read from its end', async () => {
   const world = createFeedWorld(createMemoryLog(), SMALL_TAIL);
   for (let count = 0; count < 3; count++) {

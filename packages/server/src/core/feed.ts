@@ -1,43 +1,15 @@
-import { PolycastError, type Framing } from '@polycast/protocol';
+import type { Framing } from '@polycast/protocol';
 import { BatchCache, joinFrames, type Batch } from './events/batch.ts';
+import type { FeedOptions, FeedStats } from './feed-options.ts';
 import type { Interest, Wakeable } from './interests/interest.ts';
 import { Interests } from './interests/interests.ts';
 import { LOG_PAGE_COUNT_MAX, LogReader, gapOf, pageEnd } from './log-reader.ts';
 import type { Log, Position, ReadPage, StoredRecord, TrimOrder } from './ports.ts';
 import { bodySize, RecordReader, type RecordCount, type RecordPage } from './record-reader.ts';
 import { PendingTrims } from './pending-trims.ts';
-import { readNewestEvents } from './preload.ts';
+import { followAfterPreload, readNewestEvents } from './preload.ts';
 import { Tail } from './tail.ts';
 import { alwaysWanted, SingleFlight, type IsWanted } from './primitives/single-flight.ts';
-
-export interface FeedOptions {
-  readonly tailBytesMax: number;
-  /** Bytes that one write to a consumer holds at most, but always one event. */
-  readonly batchBytesMax: number;
-  /** The same bound for the response to a poll. */
-  readonly pollBytesMax: number;
-  /** Concurrent reads of the log at most; the others wait in a queue. */
-  readonly logReadsConcurrentMax: number;
-  readonly isLatestOnly: (channel: string) => boolean;
-  /** Whether the log stores all events of a channel until retention removes them. */
-  readonly isStored: (channel: string) => boolean;
-  /** Allocates memory for joined frames. */
-  readonly allocate: (bytes: number) => Uint8Array;
-  /** Memory that the interests with readers may take, in bytes. Equal interests count once. */
-  readonly interestsBytesMax?: number;
-  /** Called with new events after their live readers were woken. A slow one receives them later. */
-  readonly onDelivered: (records: readonly StoredRecord[]) => void;
-}
-
-/** Counters since the feed was created. */
-export interface FeedStats {
-  /** Pages that were read or counted in the log. */
-  logReads: number;
-  /** Searches of the tail. A batch from the cache needs none. */
-  tailHits: number;
-  /** Readers that new events have woken. */
-  wakes: number;
-}
 
 /** Bytes of joined frames that are cached for later readers at the same position. */
 const BATCH_CACHE_BYTES_MAX = 4 * 1024 * 1024;
@@ -55,7 +27,6 @@ const TAIL_CHANNELS_MAX = 20_000;
 export class Feed {
   readonly #log: Log;
   readonly #options: FeedOptions;
-  #interestsBytesMax: number;
   readonly #tail: Tail;
   readonly #reads: LogReader;
   readonly #cache = new BatchCache(BATCH_CACHE_BYTES_MAX);
@@ -63,12 +34,14 @@ export class Feed {
   readonly #batchReads = new SingleFlight<Batch>();
   readonly #records: RecordReader;
   readonly #pendingTrims: PendingTrims;
+  #erasedAtHead: Position = -1;
+  readonly #onPreloaded: () => void;
   readonly stats: FeedStats = { logReads: 0, tailHits: 0, wakes: 0 };
 
   constructor(log: Log, options: FeedOptions) {
     this.#log = log;
     this.#options = options;
-    this.#interestsBytesMax = options.interestsBytesMax ?? Infinity;
+    this.#interests.liveBytesMax = options.interestsBytesMax ?? Infinity;
     this.#reads = new LogReader(log, this.stats, options.logReadsConcurrentMax);
     this.#tail = new Tail(
       { bytesMax: options.tailBytesMax, channelsMax: TAIL_CHANNELS_MAX, isLatestOnly: options.isLatestOnly },
@@ -76,7 +49,7 @@ export class Feed {
     );
     this.#pendingTrims = new PendingTrims(this.#tail);
     this.#records = new RecordReader(this.#tail, this.#reads, this.stats);
-    log.follow((records) => this.#onCommitted(records));
+    this.#onPreloaded = followAfterPreload(log, (records) => this.#onCommitted(records));
   }
 
   get epoch(): string {
@@ -96,8 +69,9 @@ export class Feed {
    * Reads the newest events of the log into the tail. Await it before the first event is published.
    */
   async preload(): Promise<void> {
-    const { records, start } = await readNewestEvents(this.#log, this.#options.tailBytesMax / 2);
+    const { records, start } = await readNewestEvents(this.#log, this.#tail.head, this.#options.tailBytesMax / 2);
     this.#tail.preload(records, start);
+    this.#onPreloaded();
   }
 
   /** The interest in these channels and types. Equal requests get the same interest. */
@@ -110,15 +84,7 @@ export class Feed {
    * @throws PolycastError `overloaded` when interests with readers would exceed `interestsBytesMax`
    */
   checkCapacity(interest: Interest): void {
-    const { liveBytes } = this.#interests;
-    if (interest.readers.length > 0 || liveBytes + interest.bytes <= this.#interestsBytesMax) return;
-    throw new PolycastError(
-      'overloaded',
-      'The hub has reached its limit of different channels and patterns of readers.',
-      {
-        retryAfterMs: 5000,
-      },
-    );
+    this.#interests.checkCapacity(interest);
   }
 
   join(interest: Interest, reader: Wakeable): void {
@@ -174,7 +140,8 @@ export class Feed {
     through: Position,
     isWanted: IsWanted = alwaysWanted,
   ): Promise<Batch> {
-    const key = `${framing.name} ${after} ${countMax} ${through} ${interest.key}`;
+    // A read from before a removal is not shared with later readers.
+    const key = `${this.#cache.clears} ${framing.name} ${after} ${countMax} ${through} ${interest.key}`;
     return this.#batchReads.share(key, isWanted, (isAnyWaiting) =>
       this.#readPage(interest, framing, after, countMax, through, isAnyWaiting),
     );
@@ -235,7 +202,7 @@ export class Feed {
 
   /** Applies changed rules and another bound. Readers that are behind read on. */
   reconfigure({ interestsBytesMax = Infinity }: Pick<FeedOptions, 'interestsBytesMax'>): void {
-    this.#interestsBytesMax = interestsBytesMax;
+    this.#interests.liveBytesMax = interestsBytesMax;
     this.#tail.refreshChannels();
     this.#cache.clear();
   }
@@ -253,20 +220,30 @@ export class Feed {
   }
 
   /**
+   * The log has erased these events: memory drops them, and everything before the newest of them.
+   * Readers that are behind read the log, where they get the gap.
+   */
+  onErased(positions: readonly Position[]): void {
+    this.#erasedAtHead = this.head;
+    this.#tail.dropThrough(Math.max(0, ...positions));
+    this.#cache.clear();
+    this.#records.clear();
+  }
+
+  /**
+   * The head at the last erasure in this process; -1: none. A copy of a response from before may have
+   * an erased event, so it is never confirmed as unchanged.
+   */
+  get erasedAtHead(): Position {
+    return this.#erasedAtHead;
+  }
+
+  /**
    * The number of live readers, and the distance in positions of the slowest one from the head. It
    * visits every reader.
    */
   lag(): { readonly readers: number; readonly behindMax: number } {
-    let readers = 0;
-    let behindMax = 0;
-    for (const interest of this.#interests.all()) {
-      for (const reader of interest.readers) {
-        if (reader.isDurable === true) continue;
-        readers++;
-        behindMax = Math.max(behindMax, this.head - reader.position);
-      }
-    }
-    return { readers, behindMax };
+    return this.#interests.lag(this.head);
   }
 
   /** Whether the tail knows every matching event after a position. */
@@ -344,6 +321,7 @@ export class Feed {
     const end = Math.min(pageEnd(this.#tail, after), through);
     const limit = Math.min(countMax, LOG_PAGE_COUNT_MAX);
     const bytesMax = this.#bytesMax(framing);
+    const { clears } = this.#cache;
     const page = await this.#reads.page(interest, after, end, 'forward', limit, bytesMax, isWanted);
     const gap = gapOf(page, after);
     let { gapThrough } = gap;
@@ -362,7 +340,8 @@ export class Feed {
       { interest, framing, from: after, reached, countMax, gapThrough, gapReason: gap.gapReason },
       records,
     );
-    if (through === Infinity) this.#cache.add(batch);
+    // The page may have events that were removed while it was read.
+    if (through === Infinity && clears === this.#cache.clears) this.#cache.add(batch);
     return batch;
   }
 

@@ -83,13 +83,23 @@ export class LogReader {
   }
 }
 
-/** The gap that a page reports. Damage ends a page, so the whole gap has the reason `corrupt`. */
+/**
+ * The gap that a page reports. Damage ends a page, so the whole gap has the reason `corrupt`. A gap
+ * with erased events has the reason `erased`, since its reader should drop its copies of them.
+ */
 export function gapOf(
-  { trimmedThrough, corruptThrough }: Pick<ReadPage, 'trimmedThrough' | 'corruptThrough'>,
+  {
+    trimmedThrough,
+    erasedThrough,
+    corruptThrough,
+  }: Pick<ReadPage, 'trimmedThrough' | 'erasedThrough' | 'corruptThrough'>,
   after: Position,
 ): { readonly gapThrough: Position; readonly gapReason: GapReason } {
   if (corruptThrough > after) return { gapThrough: Math.max(corruptThrough, trimmedThrough), gapReason: 'corrupt' };
-  return { gapThrough: trimmedThrough > after ? trimmedThrough : 0, gapReason: 'retention' };
+  return {
+    gapThrough: trimmedThrough > after ? trimmedThrough : 0,
+    gapReason: erasedThrough > after ? 'erased' : 'retention',
+  };
 }
 
 /**

@@ -1,6 +1,7 @@
+import type { ChannelTrim } from './channel-tail.ts';
 import type { TrimOrder } from './ports.ts';
 import { assertSorted } from './primitives/invariant.ts';
-import type { ChannelTrim, Tail } from './tail.ts';
+import type { Tail } from './tail.ts';
 
 /** The time for which the tail still serves events that retention removed, for slow readers. */
 export const TRIM_GRACE_MS = 10_000;

@@ -3,8 +3,9 @@
  * no clock, no chance, no file and no socket of its own.
  */
 
+import type { Cursor } from '@polycast/protocol';
 import type { MemoryUsage } from './primitives/byte-budget.ts';
-import type { Action, Principal, Revocation, Scope } from './access/principal.ts';
+import type { Principal } from './access/principal.ts';
 
 /**
  * A place in the log: a whole number that rises with every event, with holes. 0 is before the first
@@ -63,8 +64,8 @@ export interface StoredRecord {
 export type AppendOutcome =
   | { readonly kind: 'appended'; readonly position: Position }
   /**
-   * The key was used before with the same event. These are the position, channel and time of that
-   * event.
+   * The key was used before with the same event: the fingerprint covers the channel. These are the
+   * position, channel and time of that event.
    */
   | { readonly kind: 'duplicate'; readonly position: Position; readonly channel: string; readonly timeMs: number }
   | { readonly kind: 'key_reused' }
@@ -129,6 +130,11 @@ export interface ReadPage {
    */
   readonly trimmedThrough: Position;
   /**
+   * The newest position after `after` at which a matching channel lost an event to an erasure
+   * (`LogErasing`). It is never past `trimmedThrough`. `after` itself when none was erased.
+   */
+  readonly erasedThrough: Position;
+  /**
    * The newest position of the damaged events in this page. Matching events up to this position may
    * be missing. `after` itself when all events were readable.
    * Forward: `reached` is at or after this position, and `records` is empty, because the damage
@@ -141,7 +147,7 @@ export interface ReadPage {
 export type CountQuery = Pick<ReadQuery, 'patterns' | 'types' | 'after' | 'through'>;
 
 /** The other members are those of the `ReadPage` that would have these events. */
-export interface CountedPage extends Pick<ReadPage, 'reached' | 'trimmedThrough' | 'corruptThrough'> {
+export interface CountedPage extends Pick<ReadPage, 'reached' | 'trimmedThrough' | 'erasedThrough' | 'corruptThrough'> {
   /** Matching events after `after`, up to and including `reached`. */
   readonly count: number;
 }
@@ -178,6 +184,44 @@ export interface TrimOrder {
   readonly olderThanMs?: number;
 }
 
+/** An order to erase events, in one small step. */
+export interface EraseOrder {
+  /** The positions of events, at most `ERASED_EVENTS_MAX`. Positions without an event are ignored. */
+  readonly positions: readonly Position[];
+  /** Channels whose names are erased, unless they have events. At most `ERASED_EVENTS_MAX`. */
+  readonly channels: readonly string[];
+}
+
+/** Whether a further step of `overwrite` is needed. */
+export type Overwritten = 'more' | 'busy' | 'no_room' | 'done';
+
+/** Positions, and channels, in one order of erasure at most. */
+export const ERASED_EVENTS_MAX = 256;
+
+/**
+ * Erases events and names of channels for good. Retention only removes them: the files may hold
+ * their bytes until other data takes the place.
+ *
+ * Example: `erase({ positions: [7], channels: [] })` is 1. A reader at 6 then gets a page with
+ * `erasedThrough: 7`. The caller repeats `overwrite()` until it is `done`: then no file has a byte
+ * of event 7.
+ */
+export interface LogErasing {
+  /**
+   * Durable when it resolves. Idempotency keys of the events stay valid, so that a repeated request
+   * does not publish an erased event again.
+   * @returns the number of erased events
+   */
+  erase(order: EraseOrder): Promise<number>;
+  /**
+   * One small step that overwrites what files hold of removed events: free pages, and the
+   * write-ahead log. `busy`: a reader of the file, such as a backup, holds back the last step.
+   * `no_room`: the disk has no room for a copy of the log, which the last step needs. A log without
+   * a disk is `done` immediately.
+   */
+  overwrite(): Promise<Overwritten>;
+}
+
 /** The result of one step of a scrub. A scrub compares stored events with their checksums. */
 export interface CheckedRange {
   /** The position up to which events have been compared. */
@@ -192,14 +236,14 @@ export interface CheckedRange {
  * - Atomic: one `append` is appended as a whole or rejected. The order of the log decides each
  *   outcome: `ifLatest`, idempotency keys and the limit of channels.
  * - Durable: an event is visible only when it is durable, to the followers before its publisher.
- * - Eventual: nothing within one hub. In a home that several hubs share, positions are equal at all
- *   hubs, but the view of one hub may be behind, and its `head` with it. Such a home must let a hub
- *   wait for a position. Its rejected append may still be stored later, its epoch may change while
- *   it is open, and `follow` must report trims of other hubs.
+ * - Eventual: nothing within one hub. In a log that several hubs share (`shared`), positions are
+ *   equal at all hubs, but the view of one hub may be behind, and its `head` with it. An append that
+ *   rejects with `outcome_unknown` may still be stored.
  * - Owner: any hub appends, and the home gives the order. One hub at a time trims.
  *
- * Implementations: `storage/sqlite/log`, `storage/memory/memory-log.ts`. One contract suite in
- * `storage/contract` tests them all.
+ * Implementations: `storage/sqlite/log`, `storage/memory/memory-log.ts`, and
+ * `storage/cluster/journaled-log.ts` over views of both. One contract suite in `storage/contract`
+ * tests them all.
  */
 export interface Log {
   readonly state: LogState;
@@ -207,7 +251,7 @@ export interface Log {
    * Appends in the given order. Resolves with one outcome a record when all appended events are
    * durable. Events of `none` channels get positions too.
    * Rejects when it appended no event: PolycastError `log_unavailable` or `log_full`, or
-   * `overloaded` when too many bytes wait already.
+   * `overloaded` when too many bytes wait already. A shared log may reject with `outcome_unknown`.
    */
   append(records: readonly NewRecord[]): Promise<readonly AppendOutcome[]>;
   /**
@@ -215,6 +259,14 @@ export interface Log {
    * append resolves. There is one listener.
    */
   follow(listener: (records: readonly StoredRecord[]) => void): void;
+  /**
+   * Waits until this log has all events that were confirmed anywhere at this call, if the cursor may
+   * be ahead of it. `undefined`: it has the cursor's event. Absent where one process has the log.
+   * Example: another process confirmed position 7, and this log is at 5: the promise resolves when
+   * it is at 7.
+   * Rejects with PolycastError `log_unavailable` when the others cannot be asked within seconds.
+   */
+  reach?(cursor: Cursor): Promise<void> | undefined;
   read(query: ReadQuery): Promise<ReadPage>;
   /**
    * Counts events without their bodies. It examines a bounded number of events, so the next call
@@ -227,6 +279,7 @@ export interface Log {
    * whether there is more to remove.
    */
   trim(orders: readonly TrimOrder[], nowMs: number): Promise<{ readonly removed: number; readonly more: boolean }>;
+  readonly erasing: LogErasing;
   /**
    * One small step of a scrub: compares the events after a position with their checksums, and
    * records the damaged ones. Absent in a log without a disk. Example: `check(0)` is `{ reached:
@@ -238,11 +291,34 @@ export interface Log {
    * numbers since the log was opened.
    */
   stats(): Readonly<Record<string, number>>;
+  /** What a log that several hubs share adds. Absent in the log of one hub. */
+  readonly shared?: SharedLog;
   /** The memory that clients fill in this implementation, by name. Absent if it holds none. */
   readonly memoryUsage?: Readonly<Record<string, MemoryUsage>>;
   /** Finishes the accepted work, then closes. */
   close(): Promise<void>;
 }
+
+/** A log that several hubs share. Each hub reads a view of its own, which may be a moment behind. */
+export interface SharedLog {
+  /** Calls the listener with the orders of each trim of any hub, once it is carried out here. */
+  onTrimmed(listener: (orders: readonly TrimOrder[]) => void): void;
+  /** Whether this hub is the one that trims. */
+  readonly isTrimmer: boolean;
+  /** Calls the listener when the log has to be opened again, because its history is another one. */
+  onReset(listener: () => void): void;
+  /** Why clients should not be sent to this hub. */
+  readonly notReadyReason: ClusterNotReady | undefined;
+  /** Problems that an operator should look at. */
+  readonly problems: readonly string[];
+}
+
+/**
+ * Why a hub of a cluster is not ready. `cluster_unsafe`: its brokers may lose confirmed events.
+ * `cluster_silent`: it hears nothing of the journal. `cluster_upgrade_needed`: the journal has a
+ * block that this version does not know.
+ */
+export type ClusterNotReady = 'cluster_unsafe' | 'cluster_silent' | 'cluster_upgrade_needed';
 
 export interface Clock {
   /** Wall clock, milliseconds since 1970. */
@@ -267,90 +343,6 @@ export interface Random {
 }
 
 /**
- * Identifies clients and decides what they may do. Transports receive a yes, or the error with the
- * reason.
- */
-export interface Authority {
-  /**
-   * The principal of these credentials. Rejects with PolycastError `unauthorized`, `token_expired`,
-   * or `identity_unavailable` when it cannot be determined now. Without credentials: `ANONYMOUS`.
-   */
-  identify(credentials: Credentials): Principal | Promise<Principal>;
-  /** The principal of every request without credentials, where it is always the same one. */
-  readonly defaultPrincipal?: Principal;
-  /**
-   * A yes, or the error with the reason and the rule that decided. `pattern` is a channel or a
-   * pattern.
-   */
-  decide(principal: Principal, action: Action, pattern: string): AuthorityDecision | Promise<AuthorityDecision>;
-  /**
-   * Whether there is a channel for which `decide` may say yes. Absent where there always is one.
-   */
-  mightAllow?(principal: Principal, action: Action): boolean;
-  /**
-   * The time until which the last yes is valid, milliseconds since 1970. The site sets it for its
-   * own decisions. `Infinity` for decisions by rules and credentials. Absent where the hub asks no
-   * other party.
-   */
-  validUntil?(principal: Principal, action: Action, pattern: string): number;
-  /**
-   * A yes if the principal has the scope. `admin` and `users` are for the whole hub. For
-   * `subscriptions`, the patterns of the scope must cover the given channels and patterns, if any.
-   */
-  hasScope(principal: Principal, scope: Scope, channels?: readonly string[]): AuthorityDecision;
-  /**
-   * Extends a user's credentials beyond `expiresMs` without the client's help. A session that stays
-   * calls it before that time. `undefined` where only the client can renew them.
-   * Rejects with PolycastError `unauthorized` when they have ended, or `identity_unavailable` when
-   * that cannot be determined and the grace is over.
-   */
-  renew?(principal: Principal): Promise<Principal> | undefined;
-  /**
-   * Whether an identified principal has not been revoked since. Absent where there are no
-   * revocations.
-   */
-  isStillValid?(principal: Principal): boolean;
-  /**
-   * Forgets everything remembered about a user. The next request or renewal determines it again.
-   */
-  forgetUser?(user: string): void;
-  /** Calls the listener for all credentials that end before their time. There is one listener. */
-  onRevoked(listener: (revocation: Revocation) => void): void;
-}
-
-export type AuthorityDecision =
-  | { readonly allowed: true }
-  | {
-      readonly allowed: false;
-      readonly code: 'unauthorized' | 'forbidden' | 'identity_unavailable';
-      /** The part of the reason that is public. */
-      readonly detail: string;
-      /** The rule that decided. */
-      readonly by?: string;
-      /** The condition that the rule asks for: `a user`, `the scope publish for orders.1`. */
-      readonly needs?: string;
-    };
-
-/**
- * The credentials of a request or a connection. The authority looks up only those that it needs.
- */
-export interface Credentials {
-  /**
-   * The token from `Authorization: Bearer`, `?token=`, a cookie, or the `auth` message: the first
-   * of them.
-   */
-  readonly token: string | undefined;
-  /**
-   * The value of a cookie. `undefined` also where the origin of the sending page is not allowed.
-   */
-  cookie(name: string): string | undefined;
-  header(name: string): string | undefined;
-  readonly origin: string | undefined;
-  /** The client's address. Behind trusted proxies: the address that they report. */
-  readonly address: string;
-}
-
-/**
  * The author of an administrative action and its address: a request's principal, or an operator
  * with access to the data folder (`operator`), or the `hub`.
  */
@@ -358,6 +350,8 @@ export interface Actor {
   readonly kind: Principal['kind'] | 'operator' | 'hub';
   readonly key?: string | undefined;
   readonly user?: string | undefined;
+  /** The customer whose portal link was used. */
+  readonly owner?: string | undefined;
   /** The client's address. `undefined` where there was no request. */
   readonly address?: string | undefined;
 }

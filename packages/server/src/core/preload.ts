@@ -7,16 +7,18 @@ const PRELOAD_COUNT_MAX = 20_000;
 /**
  * Reads the newest events of a log, so that clients that reconnect after a restart find them in
  * memory. Returns them in the order of the log, with a position: every later event is among them.
+ * @param through the last of them
  */
 export async function readNewestEvents(
   log: Log,
+  through: Position,
   bytesMax: number,
 ): Promise<{ readonly records: readonly StoredRecord[]; readonly start: Position }> {
   const page = await log.read({
     patterns: ['>'],
     types: undefined,
     after: 0,
-    through: log.state.head,
+    through,
     direction: 'backward',
     limit: PRELOAD_COUNT_MAX,
     bytesMax: Math.min(PRELOAD_BYTES_MAX, bytesMax),
@@ -25,4 +27,25 @@ export async function readNewestEvents(
   // after this position.
   const start = Math.max(page.reached, page.trimmedThrough, page.corruptThrough);
   return { records: page.records.toReversed().filter((record) => record.position > start), start };
+}
+
+/**
+ * Follows a log. A hub that shares its log gets events of other hubs while it starts: they wait for
+ * the end of the preload.
+ * @returns call it after the preload
+ */
+export function followAfterPreload(log: Log, onCommitted: (records: readonly StoredRecord[]) => void): () => void {
+  if (log.shared === undefined) {
+    log.follow(onCommitted);
+    return () => undefined;
+  }
+  let early: (readonly StoredRecord[])[] | undefined = [];
+  log.follow((records) => {
+    if (early === undefined) onCommitted(records);
+    else early.push(records);
+  });
+  return () => {
+    for (const records of early ?? []) onCommitted(records);
+    early = undefined;
+  };
 }

@@ -155,6 +155,7 @@ export class Reader {
 
   close(): void {
     if (this.#phase === 'closed') return;
+    this.#position = this.position;
     this.#phase = 'closed';
     this.#feed.leave(this.#interest, this);
   }
@@ -218,13 +219,13 @@ export class Reader {
     this.#sink.onFailed(error);
   }
 
-  /** Returns true when the next batch may follow at once. */
+  /** Returns true when the next batch may follow immediately. */
   #deliver(batch: Batch): boolean {
     this.#position = batch.reached;
     // Set before the sink runs, because the sink may close this reader.
     this.#phase = 'writing';
-    // Damage is always reported, even where gaps are suppressed. The reader passes it at once, so
-    // it meets it only once.
+    // Damage is always reported, even where gaps are suppressed. The reader passes it immediately,
+    // so it meets it only once.
     const includeGap =
       batch.gapThrough > this.#gapReportedThrough || (batch.gapReason === 'corrupt' && batch.gapThrough > 0);
     if (includeGap) this.#gapReportedThrough = Math.max(this.#gapReportedThrough, batch.gapThrough);

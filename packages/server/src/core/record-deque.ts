@@ -60,3 +60,30 @@ export class RecordDeque {
     return low - this.#first;
   }
 }
+
+/** Returns the next record, or `undefined` at the end. */
+export type NextRecord = () => StoredRecord | undefined;
+
+export function recordsAfter(records: RecordDeque, after: Position): NextRecord {
+  let index = records.indexAfter(after);
+  return () => (index < records.length ? records.at(index++) : undefined);
+}
+
+/**
+ * Merges a few lists in the order of the log, without a look ahead of more than one record per
+ * list.
+ */
+export function mergeInOrder(runs: readonly NextRecord[]): NextRecord {
+  const heads = runs.map((next) => next());
+  return () => {
+    let first = -1;
+    for (let index = 0; index < heads.length; index++) {
+      const head = heads[index];
+      if (head !== undefined && (first < 0 || head.position < (heads[first] as StoredRecord).position)) first = index;
+    }
+    if (first < 0) return undefined;
+    const record = heads[first];
+    heads[first] = (runs[first] as NextRecord)();
+    return record;
+  };
+}

@@ -1,5 +1,5 @@
 import { encodeCursor, parseCursor, PolycastError, type Gap } from '@polycast/protocol';
-import type { LogState, Position } from './ports.ts';
+import type { Log, LogState, Position } from './ports.ts';
 
 /** The position at which a consumer starts, and the gap that it receives first. */
 export interface Start {
@@ -29,4 +29,16 @@ export function resolveStart(after: string | undefined, { epoch, epochStart, hea
     return { position: cursor.position, gap: undefined, suppressGapThrough: 0 };
   const position = cursor.epoch === epoch ? head : epochStart;
   return { position, gap: { from: after, to: encodeCursor(epoch, position), reason: 'epoch' }, suppressGapThrough: 0 };
+}
+
+/**
+ * The read barrier: before a cursor ahead of this process is judged, the log catches up with it.
+ * Example: a client has read up to 90 at one process, and comes with that cursor to another one
+ * that has 88. Without the barrier it would receive a gap that does not exist.
+ * @returns `undefined` when there is nothing to wait for, as always where one process has the log
+ */
+export function reachCursor(log: Pick<Log, 'reach'>, text: string | undefined): Promise<void> | undefined {
+  if (log.reach === undefined || text === undefined) return undefined;
+  const cursor = parseCursor(text);
+  return cursor === undefined ? undefined : log.reach(cursor);
 }

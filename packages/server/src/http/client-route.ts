@@ -9,7 +9,7 @@ import type { UnauthorizedRoute } from './route.ts';
 import { respond, respondEmpty } from './respond.ts';
 
 /** The built SDK and its optional modules. */
-const MODULES = ['client.js', 'client/presence.js', 'client/tabs.js'];
+const MODULES = ['client.js', 'client/presence.js', 'client/tabs.js', 'client/outbox.js'];
 
 /**
  * `GET /client.js` and its modules for a plain `<script type="module">`. Pages of any origin may

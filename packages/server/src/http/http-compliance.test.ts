@@ -63,7 +63,7 @@ test('Allow has the methods of the route table, like the OpenAPI document', asyn
     const documented = Object.keys(operations).map((method) => method.toUpperCase());
     const expected = [...documented, ...(documented.includes('GET') ? ['HEAD'] : []), 'OPTIONS'].toSorted();
     const plain = path.replaceAll(/\{\w+\}/g, 'x');
-    const { status, headers } = await ask(hub, 'PUT', plain);
+    const { status, headers } = await ask(hub, 'LINK', plain);
     expect([path, status]).toEqual([path, 405]);
     expect([path, String(headers.allow).split(', ').toSorted()]).toEqual([path, expected]);
     expect((await ask(hub, 'OPTIONS', plain)).headers.allow).toBe(headers.allow);

@@ -18,6 +18,7 @@ import type { HttpSettings } from './http-settings.ts';
 import { Http2Connections } from './http2/http2-connections.ts';
 import { IdleConnections, markUsed, stopTracking, type IdleTracker } from './sockets/idle-connections.ts';
 import { PUBLIC_CORS, type OriginPolicy } from './origin/origin-policy.ts';
+import { closeAfter, isClosing } from './sockets/closing-connections.ts';
 import { withErrorListener, type ErrorSafe } from './sockets/error-safe-socket.ts';
 import { checkRequestHead } from './request-head.ts';
 import { routeName, type RequestHandler, type UnauthorizedRoute } from './route.ts';
@@ -167,8 +168,13 @@ export class HttpFrontend {
     this.#connectionLimit.count(socket);
   }
 
+  /** Answers a request that another process of the hub has forwarded. */
+  readonly answerForwarded = (request: IncomingMessage, response: ServerResponse): void =>
+    this.#handleRequest(request, response, undefined);
+
   /** Handles a request of HTTP/1.1. */
   #asked(request: IncomingMessage, response: ServerResponse): void {
+    if (isClosing(request.socket)) return;
     noteWaiting(response);
     this.#handleRequest(request, response, markUsed(request.socket));
   }
@@ -264,7 +270,7 @@ export class HttpFrontend {
     }
     // The rest of an unread body is discarded without a wait.
     const isUnread = request.httpVersionMajor === 1 && !request.complete && announcesBody(request);
-    if (isUnread || this.#connectionLimit.isRefused(request.socket)) response.shouldKeepAlive = false;
+    if (isUnread || this.#connectionLimit.isRefused(request.socket)) closeAfter(response);
     respondProblem(response, known);
     if (isUnread) request.resume();
   }
@@ -273,6 +279,7 @@ export class HttpFrontend {
     const socket = withErrorListener(request.socket);
     if (hasPendingResponse(socket))
       return refuseConnectionRequest(request, stream, new PolycastError('pipelined_request'));
+    if (isClosing(socket)) return;
     // After an incomplete body Node passes a stream that is not the socket.
     if (stream !== socket || announcesBody(request))
       return refuseConnectionRequest(

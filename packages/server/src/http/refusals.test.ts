@@ -5,7 +5,8 @@ import { connect, type AddressInfo } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import WebSocket from 'ws';
 import { Feed } from '../core/feed.ts';
-import type { Authority, Log } from '../core/ports.ts';
+import type { Authority } from '../core/access/authority.ts';
+import type { Log } from '../core/ports.ts';
 import { ANONYMOUS, type Action } from '../core/access/principal.ts';
 import { Publisher } from '../core/publish.ts';
 import { ChannelRules } from '../core/access/channel-rules.ts';
@@ -381,6 +382,7 @@ function wrapped(log: Log, append: Log['append']): Log {
     count: (query) => log.count(query),
     channels: (query) => log.channels(query),
     trim: (orders, nowMs) => log.trim(orders, nowMs),
+    erasing: log.erasing,
     stats: () => log.stats(),
     close: () => log.close(),
   };

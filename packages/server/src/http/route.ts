@@ -3,7 +3,7 @@ import type { RouteDescription } from './route-description.ts';
 
 /** A method and path that the hub answers. */
 export interface RouteAddress {
-  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly path: string;
   /** The response is the same for everybody, and pages of every origin may read it. */
   readonly isPublic?: boolean;

@@ -14,7 +14,8 @@ export interface RouteMatch<Stored> {
  * methods of that path.
  */
 export class Router<Stored> {
-  readonly #paths = findMyWay({ maxParamLength: 1024 });
+  /** A parameter of any length finds its route, which knows the error: the URI has a bound already. */
+  readonly #paths = findMyWay({ maxParamLength: Number.MAX_SAFE_INTEGER });
   readonly #methods = new Map<string, Map<string, Stored>>();
   readonly #cache = new BoundedCache<RouteMatch<Stored>>(CACHE_BYTES_MAX, () => CACHE_ENTRY_BYTES);
 
@@ -56,7 +57,7 @@ export class Router<Stored> {
   }
 }
 
-const METHODS = ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE'];
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
 /** Room for some 10,000 paths, most of them those of publishes to a channel. */
 const CACHE_BYTES_MAX = 8 * 1024 * 1024;
 /** A match with a few parameters, in bytes. */

@@ -1,6 +1,8 @@
 import { PolycastError } from '@polycast/protocol';
 import { timingSafeEqual } from 'node:crypto';
-import type { Actor, Clock, Credentials } from '../core/ports.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { Credentials } from '../core/access/authority.ts';
+import type { Actor, Clock } from '../core/ports.ts';
 import { ANONYMOUS, type Grants, type Principal, type Revocation } from '../core/access/principal.ts';
 import type { AuditLog } from './audit.ts';
 import type { Identifier } from './authority.ts';
@@ -8,6 +10,7 @@ import { KEY_PREFIX, keyHash, keyIdOf, createKeyText } from './key-text.ts';
 import { ALL_SCOPES, scopeTexts } from '../core/access/scopes.ts';
 import type {
   AwaitedWrites,
+  IdentityChange,
   StoredIdentity,
   StoredKey,
   StoredSecret,
@@ -107,6 +110,13 @@ export class ApiKeys implements Identifier {
     return this.#keys.get(id)?.secrets[0]?.principal;
   }
 
+  /** The principal of the key's secret that was created at this time, while that secret is valid. */
+  principalSince(id: string, issuedMs: number): Principal | undefined {
+    const nowMs = this.#parts.clock.nowMs();
+    const secrets = this.#keys.get(id)?.secrets ?? [];
+    return secrets.find(({ principal }) => principal.issuedMs === issuedMs && principal.expiresMs > nowMs)?.principal;
+  }
+
   /** @throws PolycastError `overloaded` at `countMax` keys, `log_full`, `log_unavailable` */
   create({ name, scopes, expiresMs }: KeyOptions, by: Actor): CreatedKey {
     const { countMax } = this.#parts;
@@ -168,8 +178,8 @@ export class ApiKeys implements Identifier {
   }
 
   /**
-   * Revokes a key. It takes effect at once, even if the disk fails. A failed write is repeated in
-   * the background, and when the same revocation is requested again.
+   * Revokes a key. It takes effect immediately, even if the disk fails. A failed write is repeated
+   * in the background, and when the same revocation is requested again.
    * @returns a promise that resolves when the revocation is durable, and rejects with `log_full` or
    * `log_unavailable` if it is not stored yet; `undefined` when there is no such key
    */
@@ -218,6 +228,45 @@ export class ApiKeys implements Identifier {
     live.usedMs = nowMs;
     this.#recentlyUsed.add(live);
     return secret.principal;
+  }
+
+  /** The principal that a secret of the key gives, by the date of the secret. */
+  principalIssuedAt(id: string, issuedMs: number): Principal | undefined {
+    return this.#keys.get(id)?.secrets.find(({ principal }) => principal.issuedMs === issuedMs)?.principal;
+  }
+
+  /** Applies a change that another process has stored. */
+  apply(change: IdentityChange): void {
+    switch (change.kind) {
+      case 'key':
+        return this.#applyKey(change.key);
+      case 'key_removed':
+        if (this.#keys.delete(change.id)) this.#parts.onEnded({ key: change.id, issuedBeforeMs: Infinity });
+        return;
+      case 'key_used': {
+        const live = this.#keys.get(change.id);
+        if (live !== undefined) live.usedMs = Math.max(live.usedMs, change.lastUsedMs);
+        return;
+      }
+    }
+  }
+
+  /** Applies the whole state of another process. */
+  replaceAll(stored: readonly StoredKey[]): void {
+    const ids = new Set(stored.map(({ id }) => id));
+    for (const id of this.#keys.keys()) if (!ids.has(id)) this.apply({ kind: 'key_removed', id });
+    for (const key of stored) this.#applyKey(key);
+  }
+
+  /** Sessions of the key go on if their secret and the key's rights are the same. */
+  #applyKey(key: StoredKey): void {
+    const known = this.#keys.get(key.id)?.stored;
+    const hasSameScopes = known !== undefined && isDeepStrictEqual(known.scopes, key.scopes);
+    this.#keys.set(key.id, new LiveKey(hasSameScopes ? { ...key, scopes: known.scopes } : key));
+    if (known === undefined) return;
+    const isUnchanged = hasSameScopes && known.expiresMs === key.expiresMs;
+    const oldest = key.secrets.at(-1)?.createdMs ?? Infinity;
+    this.#parts.onEnded({ key: key.id, issuedBeforeMs: isUnchanged ? oldest : Infinity });
   }
 
   /**

@@ -68,13 +68,14 @@ export class AuditLog implements Audit {
   }
 
   /** Adds the present name of the actor's key. */
-  withKeyName({ kind, key, user, address, ...given }: Actor & { readonly name?: string }): AuditEntry['by'] {
+  withKeyName({ kind, key, user, owner, address, ...given }: Actor & { readonly name?: string }): AuditEntry['by'] {
     const name = given.name ?? (key === undefined ? undefined : this.keyName(key));
     return {
       kind,
       ...(key !== undefined && { key }),
       ...(name !== undefined && { name }),
       ...(user !== undefined && { user }),
+      ...(owner !== undefined && { owner }),
       ...(address !== undefined && { address }),
     };
   }

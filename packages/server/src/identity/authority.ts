@@ -1,7 +1,7 @@
 import { PolycastError } from '@polycast/protocol';
 import type { AccessPolicy } from '../core/access/access-policy.ts';
 import { relationOf } from '../core/access/pattern-relation.ts';
-import type { Authority, AuthorityDecision, Credentials } from '../core/ports.ts';
+import type { Authority, AuthorityDecision, Credentials } from '../core/access/authority.ts';
 import { ANONYMOUS, type Action, type Principal, type Revocation, type Scope } from '../core/access/principal.ts';
 
 /** One way to identify the sender of a request: by a key, by a token, or by the site's login. */

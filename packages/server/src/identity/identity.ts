@@ -3,6 +3,8 @@ import type { IdentityStore } from '../core/access/identity-store.ts';
 import type { Clock } from '../core/ports.ts';
 import { AuditLog } from './audit.ts';
 import { ApiKeys } from './api-keys.ts';
+import { StoredErasureRequests } from './erasure-requests.ts';
+import { PortalLinks } from './portal-links.ts';
 import { RevocationList } from './revocation-list.ts';
 
 export interface IdentityLogger {
@@ -15,6 +17,8 @@ export interface Identity {
   readonly keys: ApiKeys;
   readonly revocations: RevocationList;
   readonly audit: AuditLog;
+  readonly erasureRequests: StoredErasureRequests;
+  readonly portalLinks: PortalLinks;
   /** Acknowledged changes were missing from the file when it was opened. */
   readonly hasLostCommits: boolean;
   /** Called about once a second. Never throws: failed writes are repeated. */
@@ -43,7 +47,21 @@ export function openIdentity(
   const onEnded: RevocationList['endSessions'] = (revocation) => revocations.endSessions(revocation);
   const revokedBefore = (id: string): number => revocations.keyRevokedBefore(id);
   const keys = new ApiKeys({ store, audit, clock, countMax: settings.keysMax, revokedBefore, onEnded }, stored);
-  revocations.isKeyNoLongerValid = (principal) => keys.isNoLongerValid(principal);
+  // A portal link ends with the key of its creator, and has no secret of that key.
+  revocations.isKeyNoLongerValid = (principal) =>
+    principal.portal === undefined ? keys.isNoLongerValid(principal) : keys.get(principal.key ?? '') === undefined;
+  store.follow?.({
+    changed(changes) {
+      for (const change of changes) {
+        if (change.kind === 'revocation') revocations.apply(change.revocation);
+        else keys.apply(change);
+      }
+    },
+    replaced(identity) {
+      keys.replaceAll(identity.keys);
+      for (const revocation of identity.revocations) revocations.apply(revocation);
+    },
+  });
   let lastPruneMs = clock.nowMs();
   const writeDue = (): void => {
     const nowMs = clock.nowMs();
@@ -67,7 +85,18 @@ export function openIdentity(
     }
     store.close();
   };
-  return { keys, revocations, audit, hasLostCommits: stored.hasLostCommits, maintain, close };
+  const portalLinks = new PortalLinks({ store, audit, clock }, stored.portalLinks);
+  const erasureRequests = new StoredErasureRequests(store, audit, stored.erasures);
+  return {
+    keys,
+    revocations,
+    audit,
+    erasureRequests,
+    portalLinks,
+    hasLostCommits: stored.hasLostCommits,
+    maintain,
+    close,
+  };
 }
 
 const PRUNE_INTERVAL_MS = 3_600_000;

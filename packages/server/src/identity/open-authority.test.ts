@@ -1,6 +1,6 @@
 import { PolycastError } from '@polycast/protocol';
 import { expect, test } from 'vitest';
-import type { Credentials } from '../core/ports.ts';
+import type { Credentials } from '../core/access/authority.ts';
 import { ANONYMOUS, type Principal } from '../core/access/principal.ts';
 import { NO_REVOCATIONS, type Identifier } from './authority.ts';
 import { createOpenAuthority } from './open-authority.ts';

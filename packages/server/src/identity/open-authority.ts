@@ -1,7 +1,7 @@
 import { PolycastError } from '@polycast/protocol';
 import { AccessPolicy } from '../core/access/access-policy.ts';
 import { isHubChannel } from '../core/access/system-channels.ts';
-import type { Authority, AuthorityDecision } from '../core/ports.ts';
+import type { Authority, AuthorityDecision } from '../core/access/authority.ts';
 import { ANONYMOUS, type Principal } from '../core/access/principal.ts';
 import { createAuthority, DENY_ALL, type AuthorityParts, type Identifier } from './authority.ts';
 

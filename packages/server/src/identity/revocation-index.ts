@@ -27,6 +27,11 @@ export class RevocationIndex {
     return this.#byName.size;
   }
 
+  /** The oldest first, without the floor. */
+  entries(): Iterable<[name: string, entry: RevocationEntry]> {
+    return this.#byName.entries();
+  }
+
   get(name: string): RevocationEntry | undefined {
     return this.#byName.get(name);
   }

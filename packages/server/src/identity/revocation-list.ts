@@ -40,7 +40,7 @@ export interface RevocationListParts {
  * Credentials that were revoked before they expired (PROTOCOL.md section 13.4). The list is stored
  * on disk and checked in memory: a few look-ups a request.
  *
- * A revoked session ends at once, so the list has no entry for it.
+ * A revoked session ends immediately, so the list has no entry for it.
  */
 export class RevocationList implements Revocations {
   /** Whether the principal's key was deleted, rotated or changed. `ApiKeys` sets it. */
@@ -70,6 +70,26 @@ export class RevocationList implements Revocations {
   /** The number of stored revocations. */
   get size(): number {
     return Object.values(this.#byKind).reduce((sum, { size }) => sum + size, 0);
+  }
+
+  /** All stored revocations, for another process. */
+  list(): readonly StoredRevocation[] {
+    return STORED_KINDS.flatMap((kind) => {
+      const index = this.#byKind[kind];
+      const { floor } = index;
+      const stored = Array.from(index.entries(), ([name, entry]): StoredRevocation => ({ kind, name, ...entry }));
+      return floor.issuedBeforeMs === -Infinity ? stored : [{ kind, name: FLOOR, ...floor }, ...stored];
+    });
+  }
+
+  /** Applies a revocation that another process has stored. */
+  apply({ kind, name, issuedBeforeMs, keptUntilMs }: StoredRevocation): void {
+    const index = this.#byKind[kind];
+    if (name === FLOOR) return void (index.floor = { issuedBeforeMs, keptUntilMs });
+    const known = index.get(name);
+    index.put(name, { issuedBeforeMs, keptUntilMs });
+    if (known === undefined || known.issuedBeforeMs < issuedBeforeMs)
+      this.endSessions({ [kind]: name, issuedBeforeMs });
   }
 
   isRevoked(principal: Principal): boolean {
@@ -103,7 +123,7 @@ export class RevocationList implements Revocations {
   }
 
   /**
-   * Revokes credentials. It takes effect at once, even if the disk fails. Resolves when the
+   * Revokes credentials. It takes effect immediately, even if the disk fails. Resolves when the
    * revocation is durable.
    * @throws PolycastError `log_full`, `log_unavailable`: the write is repeated until the disk
    * accepts it
@@ -150,7 +170,8 @@ export class RevocationList implements Revocations {
   }
 }
 
-const KINDS = ['user', 'token', 'key', 'session', 'signer'] as const;
+const STORED_KINDS = ['user', 'token', 'key'] as const;
+const KINDS = [...STORED_KINDS, 'session', 'signer'] as const;
 
 /** The name of the floor's row. No user, token or key has this name. */
 const FLOOR = '';

@@ -3,7 +3,15 @@ import * as z from 'zod';
 import { json, response, type RouteDescription } from '../http/route-description.ts';
 import type { Metrics } from './metrics.ts';
 
-const NOT_READY_REASONS = ['starting', 'draining', 'log_unavailable', 'log_full'] as const;
+const NOT_READY_REASONS = [
+  'starting',
+  'draining',
+  'log_unavailable',
+  'log_full',
+  'cluster_unsafe',
+  'cluster_silent',
+  'cluster_upgrade_needed',
+] as const;
 type NotReadyReason = (typeof NOT_READY_REASONS)[number];
 
 export interface Health {
@@ -11,10 +19,11 @@ export interface Health {
   readonly notReadyReason: () => NotReadyReason | undefined;
   /**
    * Problems that an operator should look at although the hub works: `log_damaged`,
-   * `identity_incomplete`, `subscriptions_incomplete`.
+   * `identity_incomplete`, `subscriptions_incomplete`, `cluster_unsafe`, `cluster_silent`,
+   * `cluster_view_differs`, `cluster_upgrade_needed`.
    */
   readonly problems: () => readonly string[];
-  readonly metrics: Metrics;
+  readonly metrics: Pick<Metrics, 'text' | 'contentType'>;
   readonly documents: { readonly openApi: () => object; readonly asyncApi: () => object };
 }
 

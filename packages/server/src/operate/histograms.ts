@@ -1,6 +1,6 @@
 import type { HistogramDefinition } from './metric-definition.ts';
 
-/** From microseconds, for disks that answer at once, to seconds, for disks that hang. */
+/** From microseconds, for disks that answer immediately, to seconds, for disks that hang. */
 const DISK_BUCKETS_SECONDS = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5,
 ];

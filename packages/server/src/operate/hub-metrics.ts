@@ -26,6 +26,8 @@ export interface MetricSources extends ProcessSources {
     | undefined;
   /** All requests to the site, of either kind. */
   readonly site: () => SiteStats;
+  /** 0 where no sessions are recorded. */
+  readonly sessionJournal: () => { readonly waiting: number; readonly lost: number };
   readonly presence: () => { readonly channels: number; readonly published: number; readonly pending: number };
   readonly identity: () => IdentityStats;
   readonly subscriptions: () => SubscriptionStats;
@@ -54,6 +56,7 @@ export function hubMetrics(sources: MetricSources): readonly MetricDefinition[] 
     ...publishMetrics(sources),
     ...tailMetrics(sources),
     ...presenceMetrics(sources),
+    ...sessionJournalMetrics(sources),
     ...readerMetrics(sources),
     ...connectionMetrics(sources),
     ...siteMetrics(sources),
@@ -146,6 +149,21 @@ function presenceMetrics({ presence }: MetricSources): readonly MetricDefinition
       () => presence().published,
     ),
     gauge('polycast_presence_events_pending', 'Presence events that wait to be published.', () => presence().pending),
+  ];
+}
+
+function sessionJournalMetrics({ sessionJournal }: MetricSources): readonly MetricDefinition[] {
+  return [
+    gauge(
+      'polycast_session_journal_waiting',
+      'Changes of the session journal that wait to be written.',
+      () => sessionJournal().waiting,
+    ),
+    counter(
+      'polycast_session_journal_lost_total',
+      'Changes of the session journal that were lost, because the disk did not accept them in time.',
+      () => sessionJournal().lost,
+    ),
   ];
 }
 

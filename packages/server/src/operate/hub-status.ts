@@ -35,6 +35,7 @@ export const hubStatus = named('HubStatus', () =>
     limits: z.object({ connectionsMax: count(), trustedProxies: count('Entries of `trustedProxies`.') }),
     certificate: z.object({ expires: time() }).nullable().describe('The certificate in use; null without TLS.'),
     caller: callerStatus(),
+    processes: z.array(processInHub()).optional().describe('The processes of a hub of several, the owner first.'),
   }),
 );
 
@@ -51,6 +52,14 @@ function processStatus() {
     cpuSeconds: z.number().describe('Processor time since the start.'),
     openFiles: count('Open files and sockets; null where the system does not tell.').nullable(),
     openFilesMax: count('The limit of open files; null where the system does not tell.').nullable(),
+  });
+}
+
+function processInHub() {
+  return processStatus().extend({
+    role: z.enum(['owner', 'follower']).describe('The owner writes the data.'),
+    uptimeSeconds: count(),
+    eventLoopDelay: distribution('How late a timer of its event loop runs.'),
   });
 }
 
@@ -95,13 +104,6 @@ function byTransport(description: string) {
 }
 
 function latencyStatus() {
-  const distribution = (description: string) =>
-    z
-      .object({
-        bucketsSeconds: z.array(z.number()).describe('The upper bounds of the buckets.'),
-        counts: z.array(count()).describe('The number of durations up to each bound; the last is that of all.'),
-      })
-      .meta({ description, examples: [{ bucketsSeconds: [0.001, 1], counts: [10, 12, 12] }] });
   return z
     .object({
       publishToDurable: distribution('From an append until the event is durable.'),
@@ -110,6 +112,15 @@ function latencyStatus() {
       eventLoopDelay: distribution('How late a timer of the event loop runs.'),
     })
     .describe('Distributions of durations since the start.');
+}
+
+function distribution(description: string) {
+  return z
+    .object({
+      bucketsSeconds: z.array(z.number()).describe('The upper bounds of the buckets.'),
+      counts: z.array(count()).describe('The number of durations up to each bound; the last is that of all.'),
+    })
+    .meta({ description, examples: [{ bucketsSeconds: [0.001, 1], counts: [10, 12, 12] }] });
 }
 
 function readerStatus() {

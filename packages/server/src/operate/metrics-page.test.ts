@@ -3,6 +3,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { openTestHub } from '../storage/contract/cluster/test-hub.ts';
+import { MemoryFleetServer } from '../storage/cluster/memory-fleet.ts';
+import { MemoryJournalServer } from '../storage/cluster/memory-journal.ts';
+import { homeOf } from '../storage/homes.ts';
 import { openStorage } from '../storage/open-storage.ts';
 import { boundLags } from '../subscriptions/subscription-lag.ts';
 import { openSubscriptionHub, type SubscriptionHub } from '../testing/subscription-hub.ts';
@@ -49,6 +53,23 @@ test.each([
     await storage.log.close();
     storage.close();
   }
+});
+
+test('each number of the log of a cluster is a metric, and no other hub has a value for them', async () => {
+  const options = testStorageOptions(temporaryData());
+  const hub = {
+    journal: new MemoryJournalServer().connect(),
+    fleet: new MemoryFleetServer().connect('a'),
+    home: homeOf(':memory:'),
+    options,
+  };
+  const log = await openTestHub(hub);
+  onTestFinished(() => log.close());
+  expect(Object.keys(LOG_STATS)).toEqual(expect.arrayContaining(Object.keys(log.stats())));
+  expect(log.stats()).toMatchObject({ appliedSequence: 1, journalDistance: 0, otherHubs: 0 });
+  const page = await pageOf(await openSubscriptionHub());
+  expect(page).toMatch(/^# HELP polycast_cluster_applied_sequence In a cluster only: /m);
+  expect(page.match(/^polycast_cluster_.*/gm)).toBeNull();
 });
 
 test('the process has the metrics that dashboards for any process use', async () => {

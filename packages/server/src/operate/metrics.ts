@@ -91,6 +91,8 @@ function register(definition: MetricDefinition, registry: Registry): void {
   const collect = async function (this: Gauge | Counter): Promise<void> {
     const rows = 'rows' in definition ? definition.rows() : asRows(await definition.read());
     this.reset();
+    // A reset sets a metric without labels to 0.
+    if (labelNames.length === 0) this.remove();
     for (const [values, count] of rows) {
       const labels = Object.fromEntries(labelNames.map((label, index) => [label, values[index] ?? '']));
       if (this instanceof Gauge) this.set(labels, count);

@@ -68,6 +68,8 @@ export class RetentionTask {
     const { unavailable, head } = log.state;
     if (unavailable !== undefined && unavailable !== 'log_full') return;
     const nowMs = clock.nowMs();
+    // Another hub trims. Its trims are reported by the log.
+    if (log.shared?.isTrimmer === false) return this.#parts.cache.onTrimmed([], nowMs);
     const fullSweepAtMs = this.#fullSweepAtMs;
     const isFull = nowMs >= fullSweepAtMs || nowMs < fullSweepAtMs - FULL_SWEEP_EVERY_MS;
     let after = '';
@@ -94,6 +96,6 @@ export class RetentionTask {
       if (!more || this.#closed) break;
       await new Promise((resolve) => setTimeout(resolve, STEP_PAUSE_MS));
     }
-    memory.onTrimmed(orders, nowMs);
+    memory.onTrimmed(log.shared === undefined ? orders : [], nowMs);
   }
 }

@@ -2,8 +2,8 @@ import { expect, test, vi } from 'vitest';
 import { openSubscriptionHub, type Reply } from '../testing/subscription-hub.ts';
 
 /**
- * Fast enough that events that may be delivered for some seconds after their removal disappear at
- * once.
+ * Fast enough that events that may be delivered for some seconds after their removal disappear
+ * immediately.
  */
 const SPEED = 200;
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { record } from '../storage/contract/log/log-fixtures.ts';
-import { openSqliteLog } from '../storage/sqlite/log/sqlite-log.ts';
+import { openSqliteLog } from '../storage/sqlite/log/open-sqlite-log.ts';
 import { ScrubTask } from './scrub-task.ts';
 
 const EVENTS = 2_000;

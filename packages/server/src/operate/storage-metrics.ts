@@ -12,6 +12,40 @@ interface StatMetric {
 }
 
 /**
+ * The metrics of `Log.stats` that only a hub of a cluster has. The page of every hub names them, so
+ * the reference has them too.
+ */
+const CLUSTER_STATS: Readonly<Record<string, StatMetric>> = {
+  appliedSequence: measures(
+    'polycast_cluster_applied_sequence',
+    'In a cluster only: the newest block of the journal that this hub has applied.',
+  ),
+  journalDistance: measures(
+    'polycast_cluster_journal_distance_blocks',
+    'In a cluster only: blocks of the journal that this hub knows of and has not applied.',
+  ),
+  blocksWaiting: measures(
+    'polycast_cluster_waiting_blocks',
+    'In a cluster only: blocks that this hub has received and not applied.',
+  ),
+  blocks: counts('polycast_cluster_applied_blocks_total', 'In a cluster only: blocks that this hub has applied.'),
+  ownBlocks: counts('polycast_cluster_own_blocks_total', 'In a cluster only: blocks that this hub has written.'),
+  journalSilentMs: {
+    ...measures(
+      'polycast_cluster_journal_silence_seconds',
+      'In a cluster only: time since the journal was last heard.',
+    ),
+    factor: 0.001,
+  },
+  snapshots: counts('polycast_cluster_snapshots_total', 'In a cluster only: snapshots that this hub has stored.'),
+  snapshotFailures: counts(
+    'polycast_cluster_snapshot_failures_total',
+    'In a cluster only: snapshots that failed. The journal is not trimmed then.',
+  ),
+  otherHubs: measures('polycast_cluster_other_hubs', 'In a cluster only: other hubs that were heard in the last 5 s.'),
+};
+
+/**
  * The metrics of `Log.stats`, by the names of its numbers. A home of data has those that concern
  * it: a log in memory has no database.
  */
@@ -47,6 +81,7 @@ export const LOG_STATS: Readonly<Record<string, StatMetric>> = {
   rowsRead: counts('polycast_log_read_events_total', 'Events that queries of a log in memory returned.'),
   trimmed: counts('polycast_log_trimmed_events_total', 'Events that retention removed from a log in memory.'),
   keys: measures('polycast_log_idempotency_keys', 'Idempotency keys that a log in memory holds.'),
+  ...CLUSTER_STATS,
 };
 
 /** The metrics of `SubscriptionStore.metrics`, by the names of its numbers. */

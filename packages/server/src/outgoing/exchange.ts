@@ -56,7 +56,7 @@ const INTERIM_MAX = 32;
  * byte sent to the last byte read.
  *
  * It is settled when its outcome is known, and released when its connection is free. Example: after
- * a timeout it is settled at once, and released when undici has ended the connection.
+ * a timeout it is settled immediately, and released when undici has ended the connection.
  */
 export class Exchange implements Dispatcher.DispatchHandler, WheelTimer {
   readonly target: Target;

@@ -1,3 +1,4 @@
+import { spawn, type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { getRawAsset, getAsset, isSea } from 'node:sea';
@@ -70,6 +71,7 @@ function findInside(path: string): AssetFile | undefined {
 /** The modules that run in a thread of their own, by name. A build has one file for each name. */
 export const THREAD_MODULES = {
   'log-writer': 'storage/sqlite/log/writer-thread/writer-worker.ts',
+  'view-writer': 'storage/sqlite/log/writer-thread/view-worker.ts',
   'log-reader': 'storage/sqlite/log/reader-thread/reader-worker.ts',
   'subscription-store': 'storage/sqlite/subscriptions/store-worker.ts',
   'wal-checkpointer': 'storage/sqlite/wal-worker.ts',
@@ -82,4 +84,17 @@ export function startThread(name: ThreadModule, options: Omit<WorkerOptions, 'ex
   const withoutFlags = { ...options, execArgv: [] };
   if (isSea()) return new Worker(getAsset('thread.js', 'utf8'), { ...withoutFlags, eval: true, argv: [name] });
   return new Worker(new URL(isBuilt ? `${name}.js` : THREAD_MODULES[name], CODE), withoutFlags);
+}
+
+/**
+ * Starts this program again, with the same arguments and the same output. The processes can send
+ * each other messages.
+ * @param variables environment variables in addition to those of this process
+ */
+export function spawnSelf(variables: Readonly<Record<string, string>>): ChildProcess {
+  const [, script = '', ...args] = process.argv;
+  return spawn(process.execPath, [...process.execArgv, ...(isSea() ? [] : [script]), ...args], {
+    env: { ...process.env, ...variables },
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
 }

@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createHash } from 'node:crypto';
 import { extname, join, resolve, sep } from 'node:path';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
 import { findAsset } from './package-files.ts';
 
 /** A file of the built pages, read into memory as a whole: the files are few and small. */
@@ -22,12 +24,19 @@ const TYPES: Readonly<Record<string, string>> = {
   '.txt': 'text/plain; charset=utf-8',
 };
 
+/** Smaller files gain nothing from compression. */
+const COMPRESSED_BYTES_MIN = 1024;
+/** Text compresses well; images are compressed already. */
+const COMPRESSIBLE = /^(?:text\/|application\/json|image\/svg)/;
+
 /** Vite adds a hash of the content to the names of files in this folder. */
 const HASHED_FOLDER = '/assets/';
 
 /** Serves the built pages below one folder. A path that leaves the folder is not found. */
 export class StaticFiles {
   readonly #folder: string;
+  /** The compressed bodies of files, by entity tag. */
+  readonly #compressed = new Map<string, Promise<Buffer>>();
 
   constructor(folder: string) {
     this.#folder = resolve(folder);
@@ -44,8 +53,9 @@ export class StaticFiles {
     headers: Readonly<Record<string, string>>,
     status = 200,
   ): Promise<boolean> {
-    const file = await this.#read(path);
-    if (file === undefined) return false;
+    const plain = await this.#read(path);
+    if (plain === undefined) return false;
+    const file = await this.#encode(plain, request.headers['accept-encoding']);
     response.setHeaders(
       // Not `Headers`: the class loads the engine's own HTTP client, some 10 MB.
       new Map([
@@ -56,6 +66,7 @@ export class StaticFiles {
       ]),
     );
     response.setHeader('etag', file.etag);
+    response.setHeader('vary', 'Accept-Encoding');
     response.setHeader(
       'cache-control',
       path.includes(HASHED_FOLDER) ? 'public, max-age=31536000, immutable' : 'no-cache',
@@ -64,9 +75,22 @@ export class StaticFiles {
       response.writeHead(304).end();
       return true;
     }
+    if (file !== plain) response.setHeader('content-encoding', 'gzip');
     response.writeHead(status, { 'content-type': file.type, 'content-length': file.body.length });
     response.end(request.method === 'HEAD' ? undefined : file.body);
     return true;
+  }
+
+  /** The file compressed, if the browser takes it so and the file gains from it. */
+  async #encode(file: StaticFile, accepted = ''): Promise<StaticFile> {
+    const { body, etag, type } = file;
+    if (body.length < COMPRESSED_BYTES_MIN || !COMPRESSIBLE.test(type) || !acceptsGzip(accepted)) return file;
+    let compressed = this.#compressed.get(etag);
+    if (compressed === undefined) {
+      if (this.#compressed.size >= COMPRESSED_FILES_MAX) this.#compressed.clear();
+      this.#compressed.set(etag, (compressed = promisify(gzip)(body, { level: 9 })));
+    }
+    return { body: await compressed, type, etag: etag.replace(/"$/, '-gzip"') };
   }
 
   async #read(path: string): Promise<StaticFile | undefined> {
@@ -77,4 +101,14 @@ export class StaticFiles {
     if (body === undefined) return undefined;
     return { body, type, etag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"` };
   }
+}
+
+/** The pages of the hub have some hundred files. */
+const COMPRESSED_FILES_MAX = 500;
+
+/** Whether the header names gzip with a weight other than 0. */
+function acceptsGzip(header: string): boolean {
+  return header
+    .split(',')
+    .some((coding) => /^\s*gzip\s*(?:;\s*q=(?:1|0\.\d*[1-9]))?/i.test(coding) && !/q=0(?:\.0*)?\s*$/i.test(coding));
 }

@@ -294,6 +294,7 @@ function methodsOf(log: Log): Omit<Log, 'state' | 'append'> {
     count: (query) => log.count(query),
     channels: (query) => log.channels(query),
     trim: (orders, nowMs) => log.trim(orders, nowMs),
+    erasing: log.erasing,
     stats: () => log.stats(),
     close: () => log.close(),
   };

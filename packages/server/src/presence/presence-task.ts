@@ -140,6 +140,11 @@ export class PresenceTask implements WheelTimer, PresenceView {
     });
   }
 
+  /** Leaves no byte on the disk of users and channels that are present no more. */
+  eraseRemoved(): Promise<void> {
+    return this.#parts.store.eraseRemoved();
+  }
+
   /** The memory that clients can fill. */
   get held(): Presence['memoryUsage'] {
     return this.#presence.memoryUsage;

@@ -51,6 +51,7 @@ const ERRORS: readonly ErrorCode[] = [
   'channel_limit',
   'log_unavailable',
   'log_full',
+  'outcome_unknown',
   'overloaded',
   'draining',
   'precondition_failed',

@@ -1,9 +1,13 @@
 import type { IdentityStore } from '../core/access/identity-store.ts';
 import type { Clock, Log, Random } from '../core/ports.ts';
 import type { PresenceStore } from '../core/presence/presence-store.ts';
+import type { SessionJournalStore } from '../core/session-journal/session-journal-store.ts';
 import type { InFlightJournal } from '../subscriptions/state/in-flight-journal.ts';
 import type { SubscriptionStore } from '../subscriptions/state/subscription-store.ts';
+import type { ViewCopies } from './view/view-copies.ts';
+import type { LogView } from './view/log-view.ts';
 import type { AttemptBounds } from './shared/attempt-bounds.ts';
+import type { JournalSettings } from './shared/ring-bounds.ts';
 
 /** The settings that storage reads, in the sections of the configuration. */
 export interface StorageOptions {
@@ -11,14 +15,39 @@ export interface StorageOptions {
   readonly data: string;
   readonly limits: { readonly channelsMax: number };
   readonly identity: { readonly auditEntriesMax: number };
+  readonly sessions: JournalSettings;
   readonly subscriptions: Pick<AttemptBounds, 'attemptsKept' | 'attemptsKeptMax'>;
   /** The name of a new epoch is derived from time and chance. */
   readonly clock: Pick<Clock, 'nowMs'>;
   readonly random: Pick<Random, 'fraction'>;
   readonly logger: StorageLogger;
+  /** The section `cluster`. `nats` is empty for a hub without a cluster. */
+  readonly cluster: ClusterSettings;
+  /** The largest event that a rule allows. */
+  readonly eventBytesMax: number;
+}
+
+/** The section `cluster` of the configuration. */
+export interface ClusterSettings {
+  /** The URLs of the brokers. */
+  readonly nats: readonly string[];
+  readonly name: string;
+  /** The path of a file with credentials. */
+  readonly credentials: string | null;
+  readonly tls: {
+    readonly caFile: string | null;
+    readonly certificateFile: string | null;
+    readonly keyFile: string | null;
+  };
+  readonly replicas: number;
+  /** The growth of the journal after which a snapshot is taken. */
+  readonly snapshotBytes: number;
+  /** The URLs of the brokers' monitoring ports. */
+  readonly monitoring: readonly string[];
 }
 
 export interface StorageLogger {
+  info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
 }
@@ -38,8 +67,15 @@ export interface Home {
    */
   lock(options: StorageOptions): () => void;
   openLog(options: StorageOptions): Promise<Log>;
+  /** Opens the view of a journal in the place of a log. */
+  openView(options: StorageOptions): Promise<LogView>;
+  /** Removes a view that is not open. */
+  wipeView(options: StorageOptions): Promise<void>;
+  /** Copies of the view. Absent where a view has no file: it always begins with the first block. */
+  viewCopies?(options: StorageOptions): Promise<ViewCopies>;
   openSubscriptions(options: StorageOptions): Promise<SubscriptionStore>;
   openIdentity(options: StorageOptions): IdentityStore;
   openPresence(options: StorageOptions, epoch: string): PresenceStore;
+  openSessionJournal(options: StorageOptions, epoch: string): SessionJournalStore;
   openInFlightJournal(options: StorageOptions): InFlightJournal;
 }

@@ -1,10 +1,13 @@
+import { DataFolderError } from '../core/data-folder-error.ts';
 import type { IdentityStore } from '../core/access/identity-store.ts';
 import type { Log } from '../core/ports.ts';
 import type { PresenceStore } from '../core/presence/presence-store.ts';
+import type { SessionJournalStore } from '../core/session-journal/session-journal-store.ts';
 import type { InFlightJournal } from '../subscriptions/state/in-flight-journal.ts';
 import type { SubscriptionStore } from '../subscriptions/state/subscription-store.ts';
-import type { StorageOptions } from './home.ts';
+import type { Home, StorageOptions } from './home.ts';
 import { homeOf } from './homes.ts';
+import { memoryHome } from './memory/memory-home.ts';
 
 /**
  * All data of a hub, as ports. Only this folder distinguishes the homes: SQLite files, or memory.
@@ -16,6 +19,8 @@ export interface Storage {
   readonly inFlightJournal: InFlightJournal;
   /** Call it once, and only where presence is used: otherwise the folder gets no file for it. */
   openPresence(): PresenceStore;
+  /** Call it once, and only where sessions are recorded. */
+  openSessionJournal(): SessionJournalStore;
   /**
    * Closes the ports that are still open, and ends the lock last. Their users may have closed some
    * of them before.
@@ -23,12 +28,36 @@ export interface Storage {
   close(): Promise<void>;
 }
 
+/** A hub without a cluster loads neither these modules nor the client of the brokers. */
+async function openShared(home: Home, options: StorageOptions): Promise<Log> {
+  const { openConfiguredCluster } = await import('./cluster/open-configured-cluster.ts');
+  return openConfiguredCluster(home, options);
+}
+
+/**
+ * The journal of sessions is not worth a hub that does not start: on a full disk it is in memory
+ * until the next start.
+ * @throws DataFolderError for a file of a newer version
+ */
+function openJournal(home: Home, options: StorageOptions, epoch: string): SessionJournalStore {
+  try {
+    return home.openSessionJournal(options, epoch);
+  } catch (error) {
+    if (!(error instanceof DataFolderError && error.reason === 'inaccessible')) throw error;
+    options.logger.warn(
+      { error: error.message },
+      'session journal: its file cannot be written, sessions are recorded in memory until the next start',
+    );
+    return memoryHome.openSessionJournal(options, epoch);
+  }
+}
+
 /**
  * Opens the data of a hub.
+ * @param home another home than the one that the setting `data` chooses
  * @throws DataFolderError when the data is in use, damaged, too new, or inaccessible
  */
-export async function openStorage(options: StorageOptions): Promise<Storage> {
-  const home = homeOf(options.data);
+export async function openStorage(options: StorageOptions, home: Home = homeOf(options.data)): Promise<Storage> {
   const opened: { close(): void | Promise<void> }[] = [];
   const closeAll = async (): Promise<void> => {
     const errors: unknown[] = [];
@@ -45,7 +74,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
   const close = (): Promise<void> => (closing ??= closeAll());
   try {
     opened.push({ close: home.lock(options) });
-    const log = await home.openLog(options);
+    const log = await (options.cluster.nats.length > 0 ? openShared(home, options) : home.openLog(options));
     opened.push(log);
     const subscriptions = await home.openSubscriptions(options);
     opened.push(subscriptions);
@@ -59,7 +88,12 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
       opened.push(presence);
       return presence;
     };
-    return { log, subscriptions, identity, inFlightJournal, openPresence, close };
+    const openSessionJournal = (): SessionJournalStore => {
+      const journal = openJournal(home, options, log.state.epoch);
+      opened.push({ close: () => journal.close(options.clock.nowMs()) });
+      return journal;
+    };
+    return { log, subscriptions, identity, inFlightJournal, openPresence, openSessionJournal, close };
   } catch (error) {
     await close().catch((closeError: unknown) =>
       options.logger.error({ error: String(closeError) }, 'storage: close failed'),

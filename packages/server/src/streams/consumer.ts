@@ -4,7 +4,7 @@ import type { Interest } from '../core/interests/interest.ts';
 import type { Position } from '../core/ports.ts';
 import { OWN_CHANNEL_ALIAS, privateChannel } from '../core/access/private-channel.ts';
 import { ANONYMOUS, type Principal } from '../core/access/principal.ts';
-import { resolveStart } from '../core/start.ts';
+import { reachCursor, resolveStart } from '../core/start.ts';
 import { invalidParameter } from '../http/refusals.ts';
 import { sessionAddress } from '../auth/connection-quota.ts';
 import type { EventsQuery } from './events-query.ts';
@@ -60,6 +60,8 @@ function authorizeReading(
   const start = { after: resumeFrom ?? query.after, history: query.history };
   const authorizeStart = (): void | Promise<void> => {
     if (resumeFrom !== undefined) checkResumeCursor(resumeFrom, resumeFrom === query.lastEventId);
+    const reached = reachCursor(parts.log, start.after);
+    if (reached !== undefined) return reached.then(() => authorizeHistory(parts, principal, channels, start));
     return authorizeHistory(parts, principal, channels, start);
   };
   return subscribing === undefined ? authorizeStart() : subscribing.then(authorizeStart);

@@ -2,6 +2,7 @@ import { PolycastError } from '@polycast/protocol';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Principal } from '../core/access/principal.ts';
 import { preferredType } from '../http/accept.ts';
+import { sessionAddress } from '../auth/connection-quota.ts';
 import { authorizeQuery, createConsumer, interestOf, resumeCursor, type Consumer } from './consumer.ts';
 import { checkCredentials } from '../auth/permission.ts';
 import { isCacheable, isEventsQuery, type EventsQueryParser, type EventsQuery } from './events-query.ts';
@@ -55,11 +56,7 @@ function answerQuery(
       ? unchangedTag(parts, headers, query, principal, ifNoneMatch)
       : undefined;
   if (etag !== undefined) {
-    if (principal.user !== undefined && !query.isPresenceExempt) {
-      const { patterns } = interestOf(parts, query, principal);
-      parts.presence.checkCapacity(principal, patterns);
-      parts.sessions.polled(principal, patterns);
-    }
+    if (principal.user !== undefined) onUnchangedPoll(parts, request, query, principal);
     return respondUnchanged(parts, response, principal, etag);
   }
   const answer = stream ?? pollOptions(parts, request, query);
@@ -70,6 +67,23 @@ function answerQuery(
       openTransport(parts, request, response, created, answer);
     });
   openTransport(parts, request, response, consumer, answer);
+}
+
+/** A known user polled and has all events already. */
+function onUnchangedPoll(parts: ReadParts, request: IncomingMessage, query: EventsQuery, principal: Principal): void {
+  const { feed, presence, sessions } = parts;
+  const interest = interestOf(parts, query, principal);
+  if (!query.isPresenceExempt) {
+    presence.checkCapacity(principal, interest.patterns);
+    sessions.polled(principal, interest.patterns);
+  }
+  if (!sessions.recordsPolls) return;
+  const { client, excludesSelf: excludesOwn } = query;
+  const address = sessionAddress(parts.auth, request) ?? request.socket.remoteAddress ?? '';
+  // The entity tag names the position that the client has.
+  const from = query.lastTagCursor?.position ?? feed.head;
+  const poll = { transport: 'short-poll', principal, interest, address, client, excludesOwn } as const;
+  sessions.answered({ ...poll, from, reached: feed.head, gapThrough: 0 });
 }
 
 function openTransport(

@@ -3,7 +3,7 @@ import { joinFrames } from '../core/events/batch.ts';
 import { gapOf } from '../core/log-reader.ts';
 import type { Interest } from '../core/interests/interest.ts';
 import type { Position, StoredRecord } from '../core/ports.ts';
-import { resolveStart } from '../core/start.ts';
+import { reachCursor, resolveStart } from '../core/start.ts';
 import type { AuthorizedRequest } from '../auth/authorized-request.ts';
 import { readQuery } from '../http/query-parameter.ts';
 import { invalidParameter } from '../http/refusals.ts';
@@ -21,6 +21,8 @@ export async function readHistory(parts: ReadParts, request: AuthorizedRequest, 
   const after = values.get('after');
   const before = values.get('before');
   if (after !== undefined && before !== undefined) throw invalidParameter('before', 'cannot be combined with after');
+  const reaching = reachCursor(parts.log, after ?? before);
+  if (reaching !== undefined) await reaching;
   const start = resolveStart(after ?? before ?? 'now', parts.log.state);
   const wanted: PageRequest = { interest, limit, isWanted: () => !request.isClosed };
   const page =

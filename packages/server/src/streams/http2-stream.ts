@@ -1,5 +1,6 @@
 import type { ServerHttp2Stream } from 'node:http2';
 import type { Batch } from '../core/events/batch.ts';
+import type { Position } from '../core/ports.ts';
 import type { Consumer } from './consumer.ts';
 import { withErrorListener } from '../http/sockets/error-safe-socket.ts';
 import type { SessionParts } from './stream-parts.ts';
@@ -25,9 +26,9 @@ export function openHttp2Stream(
 }
 
 /**
- * An event stream in an HTTP/2 stream. The HTTP/2 stream never takes bytes at once: the connection
- * collects the bytes of all its streams and writes them together. So each batch is one write. The
- * next write waits for its callback, which depends on the client's flow control window.
+ * An event stream in an HTTP/2 stream. The HTTP/2 stream never takes bytes immediately: the
+ * connection collects the bytes of all its streams and writes them together. So each batch is one
+ * write. The next write waits for its callback, which depends on the client's flow control window.
  */
 class Http2StreamSession extends StreamSession {
   /** Writes without a callback so far. */
@@ -38,7 +39,7 @@ class Http2StreamSession extends StreamSession {
     const { bytes, count } = this.withoutOwnEvents(batch);
     if (count === 0) return !sendGapFirst;
     this.parts.stats.deliveries[this.transport] += count;
-    this.#write(bytes);
+    this.#write(bytes, batch.from);
     return false;
   }
 
@@ -49,9 +50,9 @@ class Http2StreamSession extends StreamSession {
     if (this.phase !== 'closed') this.#write(bytes);
   }
 
-  #write(bytes: string | Uint8Array): void {
+  #write(bytes: string | Uint8Array, from?: Position): void {
     this.sentTick = this.parts.wheel.tick;
-    if (this.#pendingWrites++ === 0) this.markBlocked();
+    if (this.#pendingWrites++ === 0) this.markBlocked(from);
     this.socket.write(bytes, this.#onWritten);
   }
 

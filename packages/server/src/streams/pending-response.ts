@@ -5,6 +5,7 @@ import type { Reader } from '../core/reader.ts';
 import { TICK_MS, ticksOf, type WheelTimer } from '../core/primitives/timing-wheel.ts';
 import type { Position } from '../core/ports.ts';
 import { ticksUntil } from '../auth/expiry.ts';
+import { closeAfter } from '../http/sockets/closing-connections.ts';
 import type { SessionParts } from './stream-parts.ts';
 import type { Session } from '../auth/sessions.ts';
 
@@ -68,7 +69,7 @@ export abstract class PendingResponse<Parts extends SessionParts = SessionParts>
 
   /** Completes the response early. The client reconnects with its cursor. */
   drain(): void {
-    this.response.shouldKeepAlive = false;
+    closeAfter(this.response);
     this.onTimer();
   }
 

@@ -65,6 +65,7 @@ export function unchangedTag(
   query.lastTagCursor = cursor;
   const newest = cursor ?? newestCursor(ifNoneMatch, callerTag, feed);
   if (newest === undefined || newest.epoch !== feed.epoch || newest.position > feed.head) return undefined;
+  if (newest.position <= feed.erasedAtHead) return undefined;
   const { afterCursor } = query;
   if (afterCursor !== undefined && (afterCursor.epoch !== feed.epoch || afterCursor.position > newest.position))
     return undefined;
@@ -90,8 +91,8 @@ let lastUnchanged = { tag: '', lines: '', keepAlive: '', head: '' };
 
 /**
  * Short and long poll (PROTOCOL.md section 5). A poll is a reader whose sink is one response. The
- * first batch completes the response. Without a batch a short poll answers at once, and a long poll
- * when its wait is over.
+ * first batch completes the response. Without a batch a short poll answers immediately, and a long
+ * poll when its wait is over.
  */
 export function answerPoll(
   parts: ReadParts,
@@ -131,6 +132,9 @@ class Poll extends PendingResponse<ReadParts> implements Sink {
   readonly #pageAfter: Position | undefined;
   /** The poll found no events at first and waited. */
   #hasWaited = false;
+  readonly #from: Position;
+  #gapThrough: Position = 0;
+  readonly #client: string | undefined;
 
   constructor(
     parts: ReadParts,
@@ -142,6 +146,8 @@ class Poll extends PendingResponse<ReadParts> implements Sink {
     super(parts, response, consumer);
     this.#options = options;
     this.#ifNoneMatch = ifNoneMatch;
+    this.#from = consumer.position;
+    this.#client = consumer.client;
     this.#ownEventMarker = consumer.excludesSelf
       ? ownEventMarker(consumer.principal, consumer.client as string)
       : undefined;
@@ -182,6 +188,7 @@ class Poll extends PendingResponse<ReadParts> implements Sink {
       return false;
     }
     if (sendGapFirst) {
+      this.#gapThrough = batch.gapThrough;
       this.#gaps.push({
         from: encodeCursor(feed.epoch, batch.from),
         to: encodeCursor(feed.epoch, batch.gapThrough),
@@ -228,6 +235,7 @@ class Poll extends PendingResponse<ReadParts> implements Sink {
     this.#close();
     if (this.#options.waitSeconds === 0 && !this.#options.query.isPresenceExempt)
       this.parts.sessions.polled(this.principal, this.channels);
+    if (this.principal.user !== undefined && this.parts.sessions.recordsPolls) this.#record(position);
     const cursor = encodeCursor(this.parts.feed.epoch, position);
     this.parts.stats.gaps += this.#gaps.length;
     const tail = Buffer.from(
@@ -240,11 +248,27 @@ class Poll extends PendingResponse<ReadParts> implements Sink {
     headers.push('Keep-Alive', settings.keepAliveHeader);
     // A response that the limit cuts short has the same tag as long as it ends at the same
     // position.
-    if (this.#gaps.length === 0 && includesTag(this.#ifNoneMatch, etag))
+    const isErased = position <= this.parts.feed.erasedAtHead;
+    if (this.#gaps.length === 0 && !isErased && includesTag(this.#ifNoneMatch, etag))
       return respondEmpty(this.response, 304, headers);
     headers.push('Cross-Origin-Resource-Policy', 'same-origin');
     if (this.#options.isPreferred) headers.push('Preference-Applied', `wait=${this.#options.waitSeconds}`);
     respondCompressed(this.response, 200, 'application/json', [BODY_START, events, tail], headers);
+  }
+
+  #record(reached: Position): void {
+    const { transport, principal, address } = this;
+    this.parts.sessions.answered({
+      transport,
+      principal,
+      interest: this.reader.interest,
+      address,
+      client: this.#client,
+      excludesOwn: this.#ownEventMarker !== undefined,
+      from: this.#from,
+      reached,
+      gapThrough: this.#gapThrough,
+    });
   }
 
   /**

@@ -25,11 +25,14 @@ export type OpenPulls = (session: PullingSession) => SocketPulls;
 
 /** The session, as far as pulls use it. */
 export interface PullingSession {
+  readonly id: string;
   readonly principal: Principal;
   readonly phase: SessionPhase;
   respond(content: ServerMessage): void;
   /** Resolves when the socket has taken the bytes. */
   sendAndWait(bytes: Uint8Array): Promise<void>;
+  /** Asks the client to reconnect after this time, and ends the session. */
+  drain(reconnectInMs: number): void;
 }
 
 /** An operation of pulling, its members unchecked. */

@@ -1,37 +1,25 @@
 import { encodeCursor, type Gap, type PolycastError, type TransportName } from '@polycast/protocol';
-import type { Duplex } from 'node:stream';
 import type { Batch } from '../core/events/batch.ts';
 import { withoutOwnEvents, type RemainingFrames } from '../core/events/own-events.ts';
 import { Reader, type Sink } from '../core/reader.ts';
 import { sessionTransition, type SessionInput, type SessionPhase } from '../core/session.ts';
 import type { Position } from '../core/ports.ts';
 import type { Principal } from '../core/access/principal.ts';
+import type { Interest } from '../core/interests/interest.ts';
+import { withRange, type EndReason, type PositionRange } from '../core/session-journal/session-record.ts';
 import { TICK_MS, type WheelTimer } from '../core/primitives/timing-wheel.ts';
 import { ownEventMarker } from '../auth/author.ts';
 import type { Consumer } from './consumer.ts';
 import type { CloseReason, ControlFrames } from './control-frames.ts';
-import type { ErrorSafe } from '../http/sockets/error-safe-socket.ts';
 import { credentialsError } from '../auth/permission.ts';
 import { expiryTicks, renewCredentials, allowedChannels, ticksTo } from '../auth/expiry.ts';
+import { forgetPeerAddress } from '../http/client-address.ts';
+import { listenToSocket, NO_BYTES, SESSION, type SessionSocket, type SessionStream } from './session-socket.ts';
 import type { SessionParts } from './stream-parts.ts';
 import type { RenewableSession, RevokedReason } from '../auth/sessions.ts';
 
-/** A connection, or a stream of HTTP/2, which has no address and no count of its own. */
-type SessionStream = ErrorSafe<
-  Duplex & { readonly bytesRead?: number | undefined; readonly remoteAddress?: string | undefined }
->;
-
-/** A socket with a reference to its session, so that all sockets share the same listeners. */
-export type SessionSocket = SessionStream & {
-  [SESSION]?: StreamSession | undefined;
-};
-
-const SESSION: unique symbol = Symbol('session');
-const NO_BYTES = Buffer.alloc(0);
-/**
- * The bytes that a client may send on a stream whose input is ignored. Beyond them the hub closes
- * the socket.
- */
+const NO_RANGES: readonly PositionRange[] = [];
+/** Beyond these bytes of a client on a stream whose input is ignored, the hub closes the socket. */
 const IGNORED_BYTES_MAX = 64 * 1024;
 
 /**
@@ -51,6 +39,7 @@ export class StreamSession<Parts extends SessionParts = SessionParts> implements
    */
   protected activeReader: Reader;
   registryIndex = -1;
+  journalNumber = 0;
   dueTick = 0;
   placedTick = 0;
   placedIndex = 0;
@@ -63,30 +52,35 @@ export class StreamSession<Parts extends SessionParts = SessionParts> implements
    */
   #clientPosition: Position = 0;
   #blockedTick = 0;
+  /** Where the session was when its connection stopped to take bytes. */
+  #blockedFrom: Position = 0;
+  #endReason: EndReason | undefined;
+  #gaps: readonly PositionRange[] = NO_RANGES;
   #principal: Principal;
   #expiresTick = 0;
   #warnTick = 0;
   readonly #sinceTick: number;
   /** `undefined`: the address of the socket's peer. */
   readonly #address: string | undefined;
-  readonly #client: string | undefined;
+  readonly client: string | undefined;
   /** The bytes that mark the client's own events. `undefined` if those are delivered too. */
   #ownEventMarker: string | undefined = undefined;
   /** Bytes that the connection had read before this session: it may have served other requests. */
   readonly #bytesReadBefore: number;
   #lastWords: CloseReason | Uint8Array = 'drain';
+  #reconnectInMs = 0;
 
-  constructor(parts: Parts, wording: ControlFrames, socket: SessionStream, consumer: Consumer) {
+  constructor(parts: Parts, frames: ControlFrames, socket: SessionStream, consumer: Consumer) {
     this.parts = parts;
-    this.frames = wording;
+    this.frames = frames;
     this.socket = socket;
     this.id = parts.sessions.createId();
     this.#principal = consumer.principal;
     this.#address = consumer.address;
-    this.#client = consumer.client;
+    this.client = consumer.client;
     if (consumer.excludesSelf) this.#ownEventMarker = ownEventMarker(this.#principal, this.origin);
     this.#sinceTick = parts.wheel.tick;
-    this.reader = new Reader(parts.feed, this, consumer.interest, wording.framing, consumer.position);
+    this.reader = new Reader(parts.feed, this, consumer.interest, frames.framing, consumer.position);
     this.reader.suppressGapThrough(consumer.suppressGapThrough);
     this.activeReader = this.reader;
     this.#bytesReadBefore = socket.bytesRead ?? 0;
@@ -113,6 +107,26 @@ export class StreamSession<Parts extends SessionParts = SessionParts> implements
     return this.reader.interest.patterns;
   }
 
+  get interest(): Interest {
+    return this.reader.interest;
+  }
+
+  get excludesOwn(): boolean {
+    return this.#ownEventMarker !== undefined;
+  }
+
+  get writtenThrough(): Position {
+    return this.#blockedTick > 0 ? Math.min(this.#blockedFrom, this.position) : this.position;
+  }
+
+  get gaps(): readonly PositionRange[] {
+    return this.#gaps;
+  }
+
+  get endReason(): EndReason {
+    return this.#endReason ?? 'network';
+  }
+
   get position(): Position {
     return Math.min(this.reader.position, this.activeReader.position);
   }
@@ -130,20 +144,20 @@ export class StreamSession<Parts extends SessionParts = SessionParts> implements
    * The origin that the session's events carry: the client's name for itself, or the session's id.
    */
   get origin(): string {
-    return this.#client ?? this.id;
+    return this.client ?? this.id;
   }
 
   /** Whether events of this session always name their origin, whatever the principal. */
   get hasExplicitOrigin(): boolean {
-    return this.#client !== undefined || this.#ownEventMarker !== undefined;
+    return this.client !== undefined || this.#ownEventMarker !== undefined;
   }
 
   /** Sends the opening messages and starts to read. */
   open(opening: string | Uint8Array): void {
     const { socket, parts } = this;
-    socket.on('close', onSocketClose);
-    socket.on('end', onSocketEnd);
+    listenToSocket(socket);
     parts.sessions.add(this);
+    forgetPeerAddress(socket);
     this.#clientPosition = this.reader.position;
     this.send(opening);
     if (this.#principal.expiresMs === Infinity) parts.wheel.schedule(this, parts.settings.session.heartbeatTicks);
@@ -182,9 +196,9 @@ export class StreamSession<Parts extends SessionParts = SessionParts> implements
       parts.stats.deliveries[this.frames.transport] += count;
     }
     this.sentTick = parts.wheel.tick;
-    // The socket took all bytes at once, so there is no flush to wait for.
+    // The socket took all bytes immediately, so there is no flush to wait for.
     if (socket.writableLength === 0) return true;
-    if (this.#blockedTick === 0) this.markBlocked();
+    if (this.#blockedTick === 0) this.markBlocked(batch.from);
     socket.write(NO_BYTES, () => this.markFlushed());
     return false;
   }
@@ -204,6 +218,7 @@ export class StreamSession<Parts extends SessionParts = SessionParts> implements
       'sessions: session closed, reading the log failed',
     );
     this.#lastWords = 'failed';
+    this.#endReason ??= 'failed';
     this.#applyInput('end');
   }
 
@@ -212,21 +227,6 @@ export class StreamSession<Parts extends SessionParts = SessionParts> implements
     if (this.#phase === 'closed') return;
     this.socket.write(bytes);
     this.sentTick = this.parts.wheel.tick;
-  }
-
-  /**
-   * Sends a large message. The promise resolves when the socket has taken it or is closed. A client
-   * that reads nothing for too long is closed as stalled, as with batches.
-   */
-  async sendAndWait(bytes: Uint8Array): Promise<void> {
-    this.send(bytes);
-    const { socket } = this;
-    if (socket.writableLength === 0) return;
-    do {
-      this.markBlocked();
-      await new Promise<void>((taken) => socket.write(NO_BYTES, () => taken()));
-    } while (socket.writableLength > 0 && !socket.destroyed);
-    this.markFlushed();
   }
 
   sendGap(gap: Gap, cursor: string = gap.to): void {
@@ -242,29 +242,31 @@ export class StreamSession<Parts extends SessionParts = SessionParts> implements
     return encodeCursor(this.parts.feed.epoch, position);
   }
 
-  drain(reconnectInMs: number): void {
+  drain(reconnectInMs: number, reason: 'drain' | 'ended' = 'drain'): void {
     this.#reconnectInMs = reconnectInMs;
+    this.#endReason ??= reason;
     this.#applyInput('drain');
   }
 
   disconnect(code: RevokedReason): void {
-    this.end(this.frames.revoked(code));
+    this.end(this.frames.revoked(code), code);
   }
 
-  destroy(): void {
+  destroy(reason: EndReason = 'drain'): void {
+    this.#endReason ??= reason;
     this.socket.destroy();
   }
 
   onTimer(): void {
     if (this.frames.ignoresInput && (this.socket.bytesRead ?? 0) - this.#bytesReadBefore > IGNORED_BYTES_MAX)
-      this.destroy();
+      this.destroy('protocol');
     else {
       if (this.#expiresTick > 0) this.#adjustExpiry();
       this.#applyInput('tick');
     }
   }
 
-  /** The socket is closed. */
+  /** The socket is closed. Without a reason of the hub or its client, the network ended it. */
   onClose(): void {
     this.reader.close();
     this.activeReader.close();
@@ -272,8 +274,6 @@ export class StreamSession<Parts extends SessionParts = SessionParts> implements
     this.parts.sessions.remove(this);
     this.#applyInput('gone');
   }
-
-  #reconnectInMs = 0;
 
   #applyInput(input: SessionInput): void {
     const { wheel, settings } = this.parts;
@@ -299,8 +299,10 @@ export class StreamSession<Parts extends SessionParts = SessionParts> implements
         this.#warnTick = 0;
         return renewCredentials(this.parts.auth, this);
       case 'close_expired':
+        this.#endReason ??= 'token_expired';
         return this.#closeSocket(this.frames.revoked('token_expired'));
       case 'close_stalled':
+        this.#endReason ??= 'stalled';
         this.parts.stats.stalled++;
         return this.#closeSocket('stalled');
       case 'close':
@@ -347,9 +349,10 @@ export class StreamSession<Parts extends SessionParts = SessionParts> implements
   }
 
   /** Ends the session; the given bytes are the last. */
-  protected end(last: Uint8Array): void {
+  protected end(last: Uint8Array, reason: EndReason): void {
     if (this.#phase !== 'open') return;
     this.#lastWords = last;
+    this.#endReason ??= reason;
     this.#applyInput('end');
   }
 
@@ -365,10 +368,12 @@ export class StreamSession<Parts extends SessionParts = SessionParts> implements
   /**
    * Marks the socket as blocked. The timer checks the session after the stalled time, if that is
    * before its next heartbeat.
+   * @param from all events up to here were taken
    */
-  protected markBlocked(): void {
+  protected markBlocked(from: Position = this.position): void {
     const { wheel, settings } = this.parts;
     this.#blockedTick = Math.max(1, wheel.tick);
+    this.#blockedFrom = from;
     const { stalledTicks } = settings.session;
     if (this.#phase === 'open' && this.dueTick > wheel.tick + stalledTicks) wheel.schedule(this, stalledTicks);
   }
@@ -386,22 +391,8 @@ export class StreamSession<Parts extends SessionParts = SessionParts> implements
    * left to send.
    */
   protected sendBatchGap({ from, gapThrough, gapReason, reached, count }: Batch): void {
+    this.#gaps = withRange(this.#gaps, [from, gapThrough]);
     const gap: Gap = { from: this.cursor(from), to: this.cursor(gapThrough), reason: gapReason };
     this.sendGap(gap, this.cursor(count > 0 ? from : reached));
   }
-}
-
-function onSocketClose(this: SessionSocket): void {
-  const session = this[SESSION];
-  this[SESSION] = undefined;
-  session?.onClose();
-}
-
-/** The client closed its side. A stream has no use for a half-open connection. */
-function onSocketEnd(this: SessionSocket): void {
-  this.destroy();
-}
-
-export function sessionOf(socket: SessionSocket): StreamSession | undefined {
-  return socket[SESSION];
 }

@@ -13,6 +13,7 @@ import { DeadLetters } from './engine/dead-letters.ts';
 import { measureLag, type LagReport } from './subscription-lag.ts';
 import { SubscriptionManager, urlOf } from './subscription-manager.ts';
 import { WebhookDispatcher } from './webhook/webhook-dispatcher.ts';
+import { SubscriptionErasure } from './engine/erasure.ts';
 import { Expirations } from './engine/expirations.ts';
 import type { InFlightJournal } from './state/in-flight-journal.ts';
 import type { WebhookMetrics } from './webhook/outcome-handler.ts';
@@ -109,6 +110,7 @@ export class SubscriptionEngine {
   readonly subscriptions: SubscriptionReads & SubscriptionOperations;
   /** Pull subscriptions, for workers. */
   readonly pullService: PullService;
+  readonly erasure: SubscriptionErasure;
   /** Sends every request to the addresses of others. */
   readonly sender: Sender;
 
@@ -149,8 +151,11 @@ export class SubscriptionEngine {
       onResult: (consumer, result, isGone) => this.#onVerified(consumer, result, isGone),
     });
     this.#verification = verification;
+    const erasure = new SubscriptionErasure({ epoch, store, deadLetters, consumers: () => this.#consumers() });
+    this.erasure = erasure;
     this.#dispatcher = new WebhookDispatcher({
       ...parts,
+      hasErased: (records) => erasure.hasErased(records),
       quarantine,
       verification,
       epoch,
@@ -236,6 +241,12 @@ export class SubscriptionEngine {
     }
     this.#checkpoints.close();
     await this.#parts.store.close();
+  }
+
+  /** The consumers of all subscriptions, and of their replays. */
+  *#consumers(): Generator<DurableConsumer> {
+    yield* this.#registry.all();
+    yield* this.#replays.all();
   }
 
   #checkpointQuiet(): void {

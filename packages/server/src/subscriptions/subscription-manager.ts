@@ -86,6 +86,7 @@ export class SubscriptionManager implements SubscriptionReads, SubscriptionOpera
     if (repeated !== undefined) return { subscription: repeated.subscription, isNew: false };
     if (registry.size + this.#verifyingCount >= settings.subscriptionsMax)
       throw new PolycastError('subscription_limit', undefined, { retryAfterMs: 60_000 });
+    this.#assertOwnerHasRoom(options.customer);
     this.#assertStoreAvailable();
     const common = { id: createId(), version: 1, createdMs: nowMs, changedMs: nowMs, ...options };
     const definition = withDelivery(common, options.delivery);
@@ -94,6 +95,8 @@ export class SubscriptionManager implements SubscriptionReads, SubscriptionOpera
     // Without an endpoint to verify, the checks and the registration are in one turn of the event
     // loop.
     if (untrusted !== undefined && verification?.isWithinCreation === true) await this.#verifyAtCreation(untrusted);
+    // Others of the owner may have been created during the verification.
+    this.#assertOwnerHasRoom(options.customer);
     const state = verification === undefined || verification.isWithinCreation ? 'active' : 'pending';
     const consumer = createConsumer({
       definition,
@@ -112,8 +115,9 @@ export class SubscriptionManager implements SubscriptionReads, SubscriptionOpera
     return { subscription: consumer.subscription, isNew: true };
   }
 
-  get(id: string): Subscription | undefined {
-    return this.#parts.registry.get(id)?.subscription;
+  get(idOrName: string): Subscription | undefined {
+    const { registry } = this.#parts;
+    return (registry.get(idOrName) ?? registry.findByName(idOrName))?.subscription;
   }
 
   list({
@@ -216,7 +220,7 @@ export class SubscriptionManager implements SubscriptionReads, SubscriptionOpera
 
   deliveryStatus(id: string, record: StoredRecord): DeliveryStatus | undefined {
     const consumer = this.#parts.registry.existing(id);
-    if (!consumer.matches(record)) return undefined;
+    if (!consumer.selection.matches(record)) return undefined;
     return deliveryStatusOf(consumer.position, consumer.hasTracker ? consumer.tracker : undefined, record);
   }
 
@@ -273,13 +277,15 @@ export class SubscriptionManager implements SubscriptionReads, SubscriptionOpera
   }
 
   /**
-   * The subscription of an earlier equal request with the same key.
+   * The subscription with the name of a request, or that of an earlier equal request with the same
+   * key.
    * @throws PolycastError `idempotency_key_reused` for a different request
    */
   #findRepeated(
-    options: Pick<NewSubscription, 'owner' | 'idempotency'>,
+    options: Pick<NewSubscription, 'name' | 'owner' | 'idempotency'>,
     nowMs: number,
   ): SubscriptionConsumer | undefined {
+    if (options.name !== undefined) return this.#parts.registry.findByName(options.name);
     const consumer = this.#parts.registry.findByIdempotencyKey(options);
     if (consumer === undefined || nowMs - consumer.definition.createdMs >= IDEMPOTENCY_WINDOW_MS) return undefined;
     if (consumer.definition.idempotency?.fingerprint === options.idempotency?.fingerprint) return consumer;
@@ -324,6 +330,16 @@ export class SubscriptionManager implements SubscriptionReads, SubscriptionOpera
     } finally {
       this.#verifyingCount--;
     }
+  }
+
+  /** @throws PolycastError `subscription_limit` */
+  #assertOwnerHasRoom(customer: string | undefined): void {
+    if (customer === undefined) return;
+    const { registry, settings } = this.#parts;
+    let count = 0;
+    for (const { definition } of registry.all()) if (definition.customer === customer) count++;
+    if (count < settings.subscriptionsPerOwnerMax) return;
+    throw new PolycastError('subscription_limit', `The owner has ${settings.subscriptionsPerOwnerMax} subscriptions.`);
   }
 
   #assertStoreAvailable(): void {

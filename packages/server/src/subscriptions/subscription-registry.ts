@@ -94,6 +94,10 @@ export class SubscriptionRegistry {
     return idempotency === undefined ? undefined : this.#byKey.get(idempotencyIndexKey(owner, idempotency.key));
   }
 
+  findByName(name: string): SubscriptionConsumer | undefined {
+    return this.#byKey.get(nameIndexKey(name));
+  }
+
   list(after: string, limit: number, predicate: (subscription: Subscription) => boolean): Subscription[] {
     this.#sort();
     const found: Subscription[] = [];
@@ -108,9 +112,10 @@ export class SubscriptionRegistry {
     for (const key of this.#indexKeysOf(definition)) if (this.#byKey.get(key) === consumer) this.#byKey.delete(key);
   }
 
-  #indexKeysOf({ owner, idempotency, delivery, channels }: SubscriptionDefinition): string[] {
+  #indexKeysOf({ owner, idempotency, name, delivery, channels }: SubscriptionDefinition): string[] {
     const keys: string[] = [];
     if (idempotency !== undefined) keys.push(idempotencyIndexKey(owner, idempotency.key));
+    if (name !== undefined) keys.push(nameIndexKey(name));
     if (delivery.kind === 'webhook' && this.#dialects.get(delivery.dialect).isKeyedByEndpoint)
       for (const channel of channels) keys.push(endpointIndexKey(delivery.dialect, delivery.url, channel));
     return keys;
@@ -135,6 +140,10 @@ export class SubscriptionRegistry {
 
 function idempotencyIndexKey({ key, user }: SubscriptionDefinition['owner'], idempotencyKey: string): string {
   return JSON.stringify(['repeat', key ?? null, user ?? null, idempotencyKey]);
+}
+
+function nameIndexKey(name: string): string {
+  return JSON.stringify(['name', name]);
 }
 
 function endpointIndexKey(dialect: DialectName, url: string, channel: string): string {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 
+/** Always the sources: a test looks at which of their modules are loaded. */
 const COMMAND = join(import.meta.dirname, '../cli/polycast.ts');
 const SETTINGS = ['data=:memory:', 'access=loopback', 'logging.format=json', 'drain.timeMs=0'];
 

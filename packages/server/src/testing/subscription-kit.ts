@@ -24,6 +24,7 @@ import {
 } from '../storage/memory/memory-subscription-store.ts';
 
 export const SETTINGS: SubscriptionSettings = {
+  subscriptionsPerOwnerMax: 100,
   subscriptionsMax: 100_000,
   trustedEndpoints: [],
   concurrency: 16,

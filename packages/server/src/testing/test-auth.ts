@@ -3,7 +3,7 @@ import { ConnectionQuota } from '../auth/connection-quota.ts';
 import { RefusalLog } from '../auth/refusal-log.ts';
 import { Sessions } from '../auth/sessions.ts';
 import { ANONYMOUS } from '../core/access/principal.ts';
-import type { Authority } from '../core/ports.ts';
+import type { Authority } from '../core/access/authority.ts';
 import { TimingWheel } from '../core/primitives/timing-wheel.ts';
 import { TrustedProxies } from '../http/client-address.ts';
 import { OriginPolicy } from '../http/origin/origin-policy.ts';

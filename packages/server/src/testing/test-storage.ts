@@ -1,3 +1,4 @@
+import { parseConfig } from '../config/parse.ts';
 import type { StorageOptions } from '../storage/home.ts';
 
 /** Options for the storage of a test, which must not report any error. */
@@ -9,10 +10,13 @@ export function testStorageOptions(data: string, options: Partial<StorageOptions
     data,
     limits: { channelsMax: 1_000_000 },
     identity: { auditEntriesMax: 1000 },
+    sessions: { journalEntriesMax: 1000, journalMaxAgeSeconds: 86_400 },
     subscriptions: { attemptsKept: 200, attemptsKeptMax: 200_000 },
     clock: { nowMs: Date.now },
     random: { fraction: Math.random },
-    logger: { warn: fail, error: fail },
+    logger: { info: () => undefined, warn: fail, error: fail },
+    cluster: parseConfig({}).cluster,
+    eventBytesMax: 256 * 1024,
     ...options,
   };
 }

@@ -68,7 +68,7 @@ export const channels: Command = {
 };
 
 /** Reads page after page, up to the limit. */
-async function* pages<Item>(
+export async function* pages<Item>(
   input: Input,
   path: string,
   query: Readonly<Record<string, string>>,

@@ -4,10 +4,13 @@ import { choiceField, field, integerField } from './field.ts';
 import { access } from './grantees.ts';
 import { DEFAULT_PORT } from '../listen.ts';
 import { delivery } from './delivery.ts';
+import { ingest } from './ingest.ts';
 import { limits } from './limits.ts';
 import { outgoing } from './outgoing.ts';
+import { portal } from './portal.ts';
 import { presence } from './presence.ts';
 import { rules, ruleSettings } from './rules.ts';
+import { sessions } from './sessions.ts';
 import { site } from './site.ts';
 import { tokens } from './tokens.ts';
 import { identityStore } from './identity-store.ts';
@@ -16,6 +19,8 @@ import { subscriptions } from './subscriptions.ts';
 import { isBareUrl, websub } from './websub.ts';
 
 const DAY_SECONDS = 86_400;
+/** More processes than cores gain nothing. */
+const PROCESSES_MAX = 64;
 
 const tls = {
   certificateFile: field(z.string().min(1).nullable().default(null), {
@@ -88,6 +93,82 @@ const storage = {
   ),
 };
 
+const optionalPath = z.string().min(1).nullable().default(null);
+
+const cluster = {
+  nats: field(
+    z
+      .array(z.string().regex(/^(?:nats|tls):\/\/[^\s/?#@]+$/))
+      .max(100)
+      .default([]),
+    {
+      form: 'list of URLs (`nats://10.0.0.1:4222`)',
+      doc: 'The NATS brokers whose JetStream holds the journal of a cluster. All hubs with the same `cluster.name` there are one cluster. An empty list: a hub of its own, without a cluster.',
+      why: 'One hub needs no broker. With an empty list it does not load the NATS client.',
+    },
+  ),
+  name: field(
+    z
+      .string()
+      .regex(/^[A-Za-z0-9_]{1,32}$/)
+      .default('polycast'),
+    {
+      form: 'letters, digits and `_`, at most 32',
+      doc: 'The name of the cluster. The stream in JetStream is `PC_NAME`, and its subjects begin with `pc.NAME.`.',
+      why: 'Brokers of one site usually carry one cluster.',
+    },
+  ),
+  credentials: field(optionalPath, {
+    form: 'path of a file or null',
+    doc: 'The credentials for the brokers: a `.creds` file of NATS.',
+    why: 'Brokers on a private network may need none.',
+  }),
+  tls: z
+    .strictObject({
+      caFile: field(optionalPath, {
+        form: 'path of a PEM file or null',
+        doc: "The certificates that sign the brokers' certificates.",
+        why: 'Without it, the certificates that Node.js trusts apply where a broker asks for TLS.',
+      }),
+      certificateFile: field(optionalPath, {
+        form: 'path of a PEM file or null',
+        doc: 'The certificate by which this hub identifies itself to the brokers.',
+        why: 'Only brokers that verify their clients need it.',
+      }),
+      keyFile: field(optionalPath, {
+        form: 'path of a PEM file or null',
+        doc: 'The private key of `cluster.tls.certificateFile`. Set both or neither.',
+        why: 'The same as for the certificate.',
+      }),
+    })
+    .prefault({}),
+  replicas: integerField(
+    { unit: 'replicas', min: 1, max: 5, default: 3 },
+    {
+      doc: 'The brokers that hold a copy of the journal. The first hub creates the stream with this number. A hub that finds another number is not ready.',
+      why: 'With three, publishing continues when one broker is lost.',
+    },
+  ),
+  snapshotBytes: integerField(
+    { unit: 'bytes', min: 1024 * 1024, max: 1024 ** 4, default: 1024 ** 3 },
+    {
+      doc: 'The growth of the journal after which one hub takes a snapshot of its data, or the size of the last snapshot if that is more. Two snapshots stay in the object store `PC_NAME_snapshots` of the brokers, and the journal is trimmed before the older one.',
+      why: 'The brokers hold some 2 GiB of the journal, and a new hub applies at most 1 GiB after its snapshot.',
+    },
+  ),
+  monitoring: field(
+    z
+      .array(z.string().regex(/^https?:\/\/[^\s?#@]+$/))
+      .max(100)
+      .default([]),
+    {
+      form: 'list of URLs (`http://10.0.0.1:8222`)',
+      doc: 'The monitoring ports of the brokers (`http_port` of NATS). Through them the hub checks that each broker with a copy of the journal has `sync_interval: always`. A hub that cannot see it is not ready (`cluster_unsafe`).',
+      why: 'NATS confirms before it syncs, unless it is told otherwise. A power cut of all brokers would then take events that publishers believe stored.',
+    },
+  ),
+};
+
 const drain = {
   timeMs: integerField(
     { unit: 'milliseconds', min: 0, max: 3_600_000, default: 10_000 },
@@ -119,6 +200,21 @@ const lab = {
   }),
 };
 
+const operatorConsole = {
+  enabled: field(z.boolean().default(true), {
+    form: '`true` or `false`',
+    doc: 'Serves the console at `/console`. With `access: rules` it requires a login with an admin key, or with a token that says `"polycast": {"console": true}`.',
+    why: 'The pages hold no data, and the API behind them requires the same permissions without them.',
+  }),
+  loginSeconds: integerField(
+    { unit: 'seconds', min: 60, max: 30 * DAY_SECONDS, default: 43_200 },
+    {
+      doc: 'How long a login to the console is valid. It ends earlier with its key, with a revocation of its user, or when the user logs out.',
+      why: 'A working day: nobody has to paste a key twice a day, and a forgotten browser is logged out overnight.',
+    },
+  ),
+};
+
 /** The whole configuration, field by field, in the order of the reference. */
 export const configSchema = z.strictObject({
   listen: field(z.string().default(`127.0.0.1:${DEFAULT_PORT}`), {
@@ -145,6 +241,11 @@ export const configSchema = z.strictObject({
     form: 'path of a folder or `:memory:`',
     doc: 'The folder for the log and all other data. `:memory:` stores nothing across restarts. Only one hub can use a folder.',
     why: 'A folder in the current directory is easy to find again.',
+  }),
+  processes: field(z.union([z.literal('auto'), z.int().min(1).max(PROCESSES_MAX)]).default(1), {
+    form: `whole number from 1 to ${PROCESSES_MAX}, or \`auto\``,
+    doc: 'The number of processes that share the port and the data folder, on Linux. `auto`: one per processor core. One of them writes the data, all of them serve clients. Limits of connections, rates and memory hold for each process.',
+    why: 'One process serves what most sites need, with the least memory.',
   }),
   access: choiceField(['rules', 'loopback', 'open'], 'rules', {
     doc: '`rules`: `defaults` and `rules` define permissions, and a server needs a key. `loopback`: no access control. The hub then listens on loopback addresses only, and accepts only requests for loopback names and the host of `publicUrl`. `open`: no access control on any address. Everyone who reaches the port can read and publish everything.',
@@ -173,17 +274,22 @@ export const configSchema = z.strictObject({
   defaults: z.strictObject({ ...ruleSettings, ...access }).prefault({}),
   rules,
   eventTypes,
+  ingest,
   identity: z.strictObject(identity).prefault({}),
   outgoing: z.strictObject(outgoing).prefault({}),
   presence: z.strictObject(presence).prefault({}),
+  sessions: z.strictObject(sessions).prefault({}),
   subscriptions: z.strictObject(subscriptions).prefault({}),
+  portal: z.strictObject(portal).prefault({}),
   websub: z.strictObject(websub).prefault({}),
   delivery: z.strictObject(delivery).prefault({}),
   limits: z.strictObject(limits).prefault({}),
   storage: z.strictObject(storage).prefault({}),
+  cluster: z.strictObject(cluster).prefault({}),
   drain: z.strictObject(drain).prefault({}),
   logging: z.strictObject(logging).prefault({}),
   telemetry: z.strictObject(telemetry).prefault({}),
+  console: z.strictObject(operatorConsole).prefault({}),
   lab: z.strictObject(lab).prefault({}),
 });
 

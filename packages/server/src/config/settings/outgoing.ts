@@ -9,7 +9,7 @@ const destinations = (): z.ZodDefault<z.ZodArray<z.ZodString>> =>
         .string()
         .refine(
           isDestination,
-          'must be a name (`hooks.example`, `*.corp.example`), an address or a CIDR block, each with `:PORT` or without; an IPv6 one with a port in brackets',
+          'must be a name (`hooks.example`, `*.corp.example`), an address or a CIDR block, each with `:PORT`, with `:*` for any port, or without; an IPv6 one with a port in brackets',
         ),
     )
     .max(1000)
@@ -18,12 +18,12 @@ const destinations = (): z.ZodDefault<z.ZodArray<z.ZodString>> =>
 /** The settings of `outgoing`. */
 export const outgoing = {
   allow: field(destinations(), {
-    form: 'list of at most 1,000 names, addresses or CIDR blocks, each with `:PORT` or without',
-    doc: 'Private destinations that the hub may reach, such as `10.0.0.0/8`, `idp.corp.example` or `10.1.2.3:8080`, also by plain http. Entries without a port apply to `outgoing.ports`. `outgoing.deny` takes precedence.',
+    form: 'list of at most 1,000 names, addresses or CIDR blocks, each with `:PORT`, with `:*` or without',
+    doc: 'Private destinations that the hub may reach, such as `10.0.0.0/8`, `idp.corp.example` or `10.1.2.3:8080`, also by plain http. Entries without a port apply to `outgoing.ports`, and entries with `:*` to every port. `outgoing.deny` takes precedence.',
     why: 'URLs from others must not lead into your own network. The few destinations that are allowed there are known.',
   }),
   deny: field(destinations(), {
-    form: 'list of at most 1,000 names, addresses or CIDR blocks, each with `:PORT` or without',
+    form: 'list of at most 1,000 names, addresses or CIDR blocks, each with `:PORT`, with `:*` or without',
     doc: 'Destinations that the hub never reaches, even if they are public or in `outgoing.allow`.',
     why: 'All private addresses are excluded already.',
   }),
@@ -82,15 +82,15 @@ export const outgoing = {
 };
 
 const NAME =
-  /^(?:\*\.)?(?=.{1,253}(?::|$))[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*(?::(\d{1,5}))?$/i;
+  /^(?:\*\.)?(?=.{1,253}(?::|$))[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*(?::(\d{1,5}|\*))?$/i;
 
 function isDestination(text: string): boolean {
-  const bracketed = /^\[([^\]]+)\](?::(\d{1,5}))?$/.exec(text);
+  const bracketed = /^\[([^\]]+)\](?::(\d{1,5}|\*))?$/.exec(text);
   if (bracketed !== null) return isBlock(bracketed[1] as string) && isPort(bracketed[2]);
   if (isBlock(text)) return true;
-  const [, block, port] = /^([^:]+):(\d{1,5})$/.exec(text) ?? [];
+  const [, block, port] = /^([^:]+):(\d{1,5}|\*)$/.exec(text) ?? [];
   if (block !== undefined && isBlock(block)) return isPort(port);
-  if (/^[\d./:]+$/.test(text)) return false;
+  if (/^[\d./:]+\*?$/.test(text)) return false;
   const name = NAME.exec(text);
   return name !== null && isPort(name[1]);
 }
@@ -102,7 +102,7 @@ function isBlock(text: string): boolean {
 }
 
 function isPort(text: string | undefined): boolean {
-  return text === undefined || (Number(text) >= 1 && Number(text) <= 65_535);
+  return text === undefined || text === '*' || (Number(text) >= 1 && Number(text) <= 65_535);
 }
 
 function isNameServer(text: string): boolean {

@@ -14,6 +14,13 @@ export const subscriptions = {
       why: 'One webhook per customer of a large product, in about 100 MB. An idle one takes less than 2 kB.',
     },
   ),
+  subscriptionsPerOwnerMax: integerField(
+    { unit: 'subscriptions', min: 1, max: 1_000_000, default: 100 },
+    {
+      doc: 'The maximum number of subscriptions with the same `owner`. Creating another one gets `503 subscription_limit`. Subscriptions without an owner have no such limit.',
+      why: 'Customers create them by themselves in the portal. A customer has a few endpoints, and no customer may use up the places of all others.',
+    },
+  ),
   trustedEndpoints: field(z.array(z.string()).max(1000).default([]), {
     form: 'list of at most 1,000 origins (`https://hooks.example`, `https://*.corp.example` for all sub-domains), or `["*"]`',
     doc: 'Webhooks to these origins are active immediately, without verification. With `access: loopback`, so are webhooks to this machine.',

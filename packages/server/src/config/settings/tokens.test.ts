@@ -83,6 +83,10 @@ test.each([
   'idp.corp.example',
   '*.corp.example:8443',
   'localhost:3000',
+  '127.0.0.1:*',
+  '10.0.0.0/8:*',
+  '[fd12::1]:*',
+  '*.corp.example:*',
 ])('%s is valid in outgoing.allow', (entry) => {
   expect(problems({ outgoing: { allow: [entry], deny: [entry] } })).toEqual([]);
 });
@@ -93,6 +97,9 @@ test.each([
   '10.0.0',
   '10.0.0.1:0',
   '10.0.0.1:70000',
+  '10.0.0.1:**',
+  '10.0.0:*',
+  'fd00::/8:*',
   'fd00::/129',
   'https://a.example',
   'a.example/',

@@ -1,4 +1,6 @@
+import type { Erasure } from '../erasure.ts';
 import type { Actor } from '../ports.ts';
+import type { StoredPortalLink } from './portal-link.ts';
 import type { Grants } from './principal.ts';
 
 /** An API key as it is stored: of its text the store has only the SHA-256 hash. */
@@ -59,6 +61,10 @@ export interface StoredIdentity {
   readonly hasEverHadKeys: boolean;
   /** Sorted by the time until which they are needed, the earliest first. */
   readonly revocations: readonly StoredRevocation[];
+  /** Those that have not expired may be among others. */
+  readonly portalLinks: readonly StoredPortalLink[];
+  /** Requested and not finished, the oldest first. */
+  readonly erasures: readonly Erasure[];
   /** Acknowledged changes are missing: the data is older than the last acknowledgement. */
   readonly hasLostCommits: boolean;
 }
@@ -72,10 +78,15 @@ export type IdentityChange =
   | { readonly kind: 'revocation_removed'; readonly of: StoredRevocation['kind']; readonly name: string }
   /** Removes all revocations that were needed until a moment before this one. */
   | { readonly kind: 'revocations_pruned'; readonly beforeMs: number }
+  | { readonly kind: 'portal_link'; readonly link: StoredPortalLink }
+  /** Removes all links that expired before a moment. */
+  | { readonly kind: 'portal_links_pruned'; readonly beforeMs: number }
+  | { readonly kind: 'erasure'; readonly erasure: Erasure }
+  | { readonly kind: 'erasure_finished'; readonly id: string }
   | { readonly kind: 'audit'; readonly entry: NewAuditEntry };
 
 /**
- * The stored data of identity: keys, revocations and the audit log. Requests are answered from
+ * The stored data of identity: keys, revocations, portal links, pending erasures and the audit log. Requests are answered from
  * memory, so the store is read once and written seldom.
  *
  * A change is in force when it has taken effect in memory, before it is stored. Example: a
@@ -101,8 +112,20 @@ export interface IdentityStore extends AwaitedWrites, WritesInForce, AuditStore 
    * the file. Does nothing while a thread works on the file. Throws what `writes` throws.
    */
   maintain(writes: () => void): void;
+  /**
+   * Calls the listener with the changes of the other processes that use the data. Absent where no
+   * other process does. There is one listener.
+   */
+  follow?(listener: IdentityFollower): void;
   /** Writes what is pending, then closes. Changes that the disk does not accept are logged. */
   close(): void;
+}
+
+/** Receives keys and revocations that another process has changed. */
+export interface IdentityFollower {
+  changed(changes: readonly IdentityChange[]): void;
+  /** The whole state, from which the next changes continue. */
+  replaced(identity: Pick<StoredIdentity, 'keys' | 'revocations'>): void;
 }
 
 /**

@@ -1,3 +1,5 @@
+import type { PortalOwner } from './portal-link.ts';
+
 /** An action on a channel. `presence`: to see its members. */
 export type Action = 'subscribe' | 'publish' | 'history' | 'presence';
 
@@ -5,7 +7,10 @@ export type Action = 'subscribe' | 'publish' | 'history' | 'presence';
 export type Scope = 'subscribe' | 'publish' | 'subscriptions' | 'users' | 'admin';
 
 /** Patterns for each scope. `users` and `admin` have `>` for "all". */
-export type Grants = Readonly<Partial<Record<Scope, readonly string[]>>>;
+export type Grants = Readonly<Partial<Record<Scope, readonly string[]>>> & {
+  /** A token may say that its user may log in to the console (PROTOCOL.md section 13.9). */
+  readonly console?: true;
+};
 
 /**
  * The author of a request: an anonymous client, one of the site's users, or a server of the site
@@ -27,6 +32,8 @@ export interface Principal {
   /** The ids of the credentials, by which they can be revoked. */
   readonly key: string | undefined;
   readonly token: string | undefined;
+  /** Present when the credentials are those of a portal link (`portal-link.ts`). */
+  readonly portal?: PortalOwner;
   /** The key that signed the token, where that key can be withdrawn by itself. */
   readonly signer?: Signer;
   /**

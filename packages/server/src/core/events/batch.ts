@@ -82,6 +82,7 @@ export class BatchCache {
   #first = 0;
   #count = 0;
   #bytes = 0;
+  #clears = 0;
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
@@ -89,6 +90,11 @@ export class BatchCache {
 
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** How often `clear` was called. */
+  get clears(): number {
+    return this.#clears;
   }
 
   /**
@@ -134,6 +140,7 @@ export class BatchCache {
 
   /** Evicts all batches: they may hold events that readers should no longer receive. */
   clear(): void {
+    this.#clears++;
     for (const cached of this.#entries) this.#evict(cached);
     this.#entries = [];
     this.#first = 0;

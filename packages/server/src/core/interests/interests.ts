@@ -1,3 +1,4 @@
+import { PolycastError } from '@polycast/protocol';
 import { Interest, interestKey, detachedCopy, sortedUnique, type Wakeable } from './interest.ts';
 import { PatternIndex } from './pattern-index.ts';
 import type { Position, StoredRecord } from '../ports.ts';
@@ -23,6 +24,8 @@ export class Interests {
   readonly #idle = new Set<Interest>();
   #idleBytes = 0;
   #liveBytes = 0;
+  /** Memory that the interests with readers may take, in bytes. */
+  liveBytesMax: number = Infinity;
   readonly #toWake: Interest[] = [];
   #currentRecord: StoredRecord | undefined;
 
@@ -41,6 +44,30 @@ export class Interests {
   /** Memory of the interests with readers, in bytes. */
   get liveBytes(): number {
     return this.#liveBytes;
+  }
+
+  /** @throws PolycastError `overloaded` when a first reader would exceed `liveBytesMax` */
+  checkCapacity(interest: Interest): void {
+    if (interest.readers.length > 0 || this.#liveBytes + interest.bytes <= this.liveBytesMax) return;
+    throw new PolycastError(
+      'overloaded',
+      'The hub has reached its limit of different channels and patterns of readers.',
+      { retryAfterMs: 5000 },
+    );
+  }
+
+  /** Like `Feed.lag`. */
+  lag(head: Position): { readonly readers: number; readonly behindMax: number } {
+    let readers = 0;
+    let behindMax = 0;
+    for (const interest of this.#byKey.values()) {
+      for (const reader of interest.readers) {
+        if (reader.isDurable === true) continue;
+        readers++;
+        behindMax = Math.max(behindMax, head - reader.position);
+      }
+    }
+    return { readers, behindMax };
   }
 
   /** @param head of the log: a new interest knows nothing of earlier events */

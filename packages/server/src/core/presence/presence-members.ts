@@ -122,3 +122,14 @@ export function sessionCount({ sessions, polledUntilMs }: PresenceMember): numbe
 export function announcedUser({ user, announcedInfo, announcedSessions, sinceMs }: PresenceMember): PresenceUser {
   return { user: user as string, info: announcedInfo, sessions: announcedSessions, sinceMs };
 }
+
+/**
+ * Memory of the member, and of the channel as if it had no other member. A name with a character
+ * beyond Latin-1 takes two bytes a character.
+ */
+export function memberBytes(channel: string, user: string | undefined): number {
+  return MEMBER_BYTES + 2 * channel.length + 2 * (user?.length ?? 0);
+}
+
+/** Both objects, their places in maps and sets, and the member's place in the published list. */
+const MEMBER_BYTES = 700;

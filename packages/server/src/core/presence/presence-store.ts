@@ -24,6 +24,11 @@ export interface PresenceStore {
   apply(changes: readonly PresenceChange[], position: Position): void;
   /** After the begin of another epoch only the sequences remain. */
   load(): StoredPresence;
+  /**
+   * Leaves no byte of users and channels that were removed. Rejects while the disk does not accept
+   * it.
+   */
+  eraseRemoved(): Promise<void>;
   close(): void;
 }
 
@@ -32,5 +37,6 @@ export const NO_PRESENCE_STORE: PresenceStore = {
   position: Infinity,
   apply: () => undefined,
   load: () => ({ channels: [], online: [], occupied: [], usersSequence: 0, channelsSequence: 0 }),
+  eraseRemoved: () => Promise.resolve(),
   close: () => undefined,
 };

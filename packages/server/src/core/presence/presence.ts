@@ -1,7 +1,7 @@
 import { ByteBudget, type MemoryUsage } from '../primitives/byte-budget.ts';
 import type { PresenceChange } from './presence-events.ts';
 import { PresenceInfoStore } from './presence-info-store.ts';
-import { sessionCount, PresenceChannel, type PresenceMember } from './presence-members.ts';
+import { memberBytes, sessionCount, PresenceChannel, type PresenceMember } from './presence-members.ts';
 import { PresenceAnnouncer } from './presence-announcer.ts';
 import type { StoredPresence, PresenceSettings, PresenceSnapshot, StoredPresenceChannel } from './presence-types.ts';
 import { assertInvariant, assertSorted } from '../primitives/invariant.ts';
@@ -11,8 +11,8 @@ import { TokenBuckets } from '../primitives/token-buckets.ts';
  * The state machine of presence: the members of each channel, and the changes yet to be announced.
  * A member is a user in a channel, or all anonymous clients of a channel together.
  * Sessions come and go by `enter` and `leave`, in any order and number. `takeChanges` returns the
- * changes to publish, debounced. An arrival is announced at once, and a departure after the grace.
- * A member that returns within the grace was never away.
+ * changes to publish, debounced. An arrival is announced immediately, and a departure after the
+ * grace. A member that returns within the grace was never away.
  * Example: Ann opens `room.7` at 0 s, reloads the page at 5 s and closes it at 60 s. Others receive
  * one `join` at 0 s, and one `leave` at 60 s plus the grace.
  * It has no clock: `nowMs` is from a clock that never goes back.
@@ -388,14 +388,3 @@ export class Presence {
       this.#channels.delete(presenceChannel.channel);
   }
 }
-
-/**
- * Memory of the member, and of the channel as if it had no other member. A name with a character
- * beyond Latin-1 takes two bytes a character.
- */
-function memberBytes(channel: string, user: string | undefined): number {
-  return MEMBER_BYTES + 2 * channel.length + 2 * (user?.length ?? 0);
-}
-
-/** Both objects, their places in maps and sets, and the member's place in the published list. */
-const MEMBER_BYTES = 700;

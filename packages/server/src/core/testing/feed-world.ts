@@ -1,6 +1,7 @@
 import type { Framing } from '@polycast/protocol';
 import type { Batch } from '../events/batch.ts';
-import { Feed, type FeedOptions } from '../feed.ts';
+import { Feed } from '../feed.ts';
+import type { FeedOptions } from '../feed-options.ts';
 import type { Log, NewRecord, Position, ReadPage, ReadQuery, Retain } from '../ports.ts';
 import type { Sink } from '../reader.ts';
 
@@ -111,6 +112,10 @@ export class GatedLog implements Log {
 
   trim(...order: Parameters<Log['trim']>): ReturnType<Log['trim']> {
     return this.#log.trim(...order);
+  }
+
+  get erasing(): Log['erasing'] {
+    return this.#log.erasing;
   }
 
   stats(): ReturnType<Log['stats']> {

@@ -48,7 +48,13 @@ interface Body {
 
 test('defaults are only in the descriptions, because clients would send them otherwise', () => {
   expect(JSON.stringify(api)).toContain('"default":"per-channel"');
-  expect(JSON.stringify(document)).not.toContain('"default":');
+  const withDefaults: unknown[] = [];
+  // A response may have a member of this name, which is no keyword of a schema.
+  JSON.stringify(document, (_key, value: unknown) => {
+    if (Object(value) === value && 'default' in Object(value) && 'type' in Object(value)) withDefaults.push(value);
+    return value;
+  });
+  expect(withDefaults).toEqual([]);
   expect(JSON.stringify(document)).toContain('Default: `per-channel`.');
 });
 

@@ -15,11 +15,16 @@ export function openApiDocument(version: string, routes: readonly DescribedRoute
  */
 function describeDefaults(document: JsonSchema): JsonSchema {
   return JSON.parse(JSON.stringify(document), (_key, value: unknown) => {
-    if (typeof value !== 'object' || value === null || !('default' in value)) return value;
+    if (typeof value !== 'object' || value === null || !('default' in value) || !isSchema(value)) return value;
     const { default: defaultValue, description, ...schema } = value as JsonSchema;
     const words = `Default: \`${typeof defaultValue === 'string' ? defaultValue : JSON.stringify(defaultValue)}\`.`;
     return { ...schema, description: description === undefined ? words : `${String(description)} ${words}` };
   }) as JsonSchema;
+}
+
+/** Whether an object with a member `default` is a schema, and not a list of members or an example. */
+function isSchema({ type, anyOf }: JsonSchema): boolean {
+  return typeof type === 'string' || Array.isArray(type) || Array.isArray(anyOf);
 }
 
 function buildDocument(version: string, { operations, schemas }: ApiDescription): JsonSchema {

@@ -20,6 +20,7 @@ export const COMMON_ERRORS: readonly ErrorCode[] = [
 
 /** The errors of a route that takes credentials. */
 const CREDENTIAL_ERRORS: readonly ErrorCode[] = [
+  'not_in_cluster',
   'unauthorized',
   'token_expired',
   'forbidden',

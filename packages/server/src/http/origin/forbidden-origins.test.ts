@@ -42,13 +42,16 @@ describe('a page of a forbidden origin', () => {
     expect(preflight.headers.get('access-control-allow-credentials')).toBeNull();
   });
 
-  test.each(['/client.js', '/client/tabs.js', '/client/presence.js'])('may load %s', async (path) => {
-    const hub: AuthenticatedHub = await openAuthenticatedHub();
-    const answer = await fetch(hub.url + path, { headers: FOREIGN });
-    expect(answer.headers.get('access-control-allow-origin')).toBe('*');
-    expect(answer.headers.get('access-control-allow-credentials')).toBeNull();
-    expect(answer.status).not.toBe(403);
-  });
+  test.each(['/client.js', '/client/tabs.js', '/client/presence.js', '/client/outbox.js'])(
+    'may load %s',
+    async (path) => {
+      const hub: AuthenticatedHub = await openAuthenticatedHub();
+      const answer = await fetch(hub.url + path, { headers: FOREIGN });
+      expect(answer.headers.get('access-control-allow-origin')).toBe('*');
+      expect(answer.headers.get('access-control-allow-credentials')).toBeNull();
+      expect(answer.status).not.toBe(403);
+    },
+  );
 });
 
 test('an allowed page may read every answer, and a request without Origin is unaffected', async () => {

@@ -96,6 +96,21 @@ export class OriginPolicy {
     return method === 'GET' || method === 'HEAD' || needsPreflight(headers['content-type']);
   }
 
+  /**
+   * Whether a page of the hub itself sends the request: never one of a listed origin, even of the
+   * same site. Browsers name the origin of every request that changes something.
+   */
+  isOwnPage({ headers, method }: IncomingMessage): boolean {
+    const { origin, host } = headers;
+    const site = headers['sec-fetch-site'];
+    if (origin === undefined) {
+      const isRead = method === 'GET' || method === 'HEAD';
+      return isRead && (site === undefined || site === 'same-origin' || site === 'none');
+    }
+    const isOwn = isSameOrigin(origin, host) || this.#ownOrigins.includes(origin);
+    return isOwn && (site === undefined || site === 'same-origin');
+  }
+
   /** The headers that let the page read the response to an allowed request; flat pairs. */
   corsHeaders({ headers: { origin }, url }: IncomingMessage): readonly string[] {
     if (origin === undefined) return this.allowsCrossOrigin ? VARY_ORIGIN : NO_HEADERS;

@@ -27,6 +27,19 @@ test.each([
   expect(client.text).toContain(`"code":"${code}"`);
 });
 
+test('requests after a refusal that closes the connection do nothing', async () => {
+  const { port, url } = await openTestHub();
+  const publishing = `POST /v1/channels/a/events HTTP/1.1\r\n${HOST}Content-Type: text/plain\r\n`;
+  const refused = `${publishing}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n`;
+  const second = `${publishing}Content-Length: 6\r\n\r\nsecond`;
+  const client = new Client(port, refused + second + STREAM + second);
+  await expect.poll(() => client.socket.closed).toBe(true);
+  expect(client.statuses).toEqual([501]);
+  await publish(url);
+  const { events } = (await (await fetch(`${url}/v1/channels/a/history`)).json()) as { events: { data: string }[] };
+  expect(events.map(({ data }) => data)).toEqual(['news']);
+});
+
 test.each([
   ['nothing', ''],
   ['bytes that are no HTTP', NO_HTTP],

@@ -77,17 +77,6 @@ export class SocketLimit {
   #countedAddress(socket: Socket): string | undefined {
     const { remoteAddress } = socket;
     if (remoteAddress === undefined || this.#proxies.isTrusted(remoteAddress)) return undefined;
-    if (!this.#isPublicOnly || isPublic(remoteAddress)) return addressKey(remoteAddress);
-    clearCachedPeer(socket);
-    return undefined;
+    return this.#isPublicOnly && !isPublic(remoteAddress) ? undefined : addressKey(remoteAddress);
   }
-}
-
-/**
- * Clears the address that Node remembers for each connection, 150 bytes each. Node asks the kernel
- * again when it needs it.
- */
-function clearCachedPeer(socket: Socket): void {
-  const parts = socket as { _peername?: unknown };
-  if (parts._peername !== undefined) parts._peername = undefined;
 }

@@ -1,7 +1,7 @@
 import { PolycastError } from '@polycast/protocol';
 import { hash } from 'node:crypto';
 import { addressKey } from '../../core/primitives/address-key.ts';
-import type { Credentials } from '../../core/ports.ts';
+import type { Credentials } from '../../core/access/authority.ts';
 import type { Principal } from '../../core/access/principal.ts';
 import type { Identifier } from '../authority.ts';
 import type { SiteLookup } from './site-lookup.ts';

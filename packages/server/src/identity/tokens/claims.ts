@@ -103,13 +103,18 @@ function userIn(value: unknown, claim: string): string {
 function grantsIn(polycast: unknown): Grants {
   if (polycast === undefined) return NO_GRANTS;
   if (!isObject(polycast)) throw invalidTokenError("The token's polycast is not an object.");
-  const { subscribe, publish, ...unknown } = polycast;
+  const { subscribe, publish, console, ...unknown } = polycast;
   const [name] = Object.keys(unknown);
   if (name !== undefined)
-    throw invalidTokenError(`The token's polycast has ${JSON.stringify(name)}; it may have subscribe and publish.`);
+    throw invalidTokenError(
+      `The token's polycast has ${JSON.stringify(name)}; it may have subscribe, publish and console.`,
+    );
+  if (console !== undefined && typeof console !== 'boolean')
+    throw invalidTokenError("The token's polycast.console is not true or false.");
   return {
     ...(subscribe === undefined ? {} : { subscribe: patternsIn(subscribe, 'subscribe') }),
     ...(publish === undefined ? {} : { publish: patternsIn(publish, 'publish') }),
+    ...(console === true && { console }),
   };
 }
 

@@ -1,5 +1,5 @@
 import { createHmac, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
-import type { Credentials } from '../../core/ports.ts';
+import type { Credentials } from '../../core/access/authority.ts';
 
 /** Makes a token without checks, so that a test can make an invalid one. */
 export function tokenOf(header: object | string, claims: object | string, signer: (signed: string) => Buffer): string {

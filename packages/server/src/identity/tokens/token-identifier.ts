@@ -1,5 +1,6 @@
 import { PolycastError } from '@polycast/protocol';
-import type { Clock, Credentials } from '../../core/ports.ts';
+import type { Credentials } from '../../core/access/authority.ts';
+import type { Clock } from '../../core/ports.ts';
 import type { Principal } from '../../core/access/principal.ts';
 import type { Identifier } from '../authority.ts';
 import { SCHEMES } from './algorithms.ts';

@@ -7,7 +7,8 @@ import type { TokenKeySettings } from '../../core/access/identity-settings.ts';
 import type { VerificationKey } from './verification-keys.ts';
 import { jwkOf, PAIRS, pem, SECRET } from './testing.ts';
 import type { Signer } from '../../core/access/principal.ts';
-import { configuredKeys, createTokens, TokenKeyError } from './tokens.ts';
+import { ConfiguredKeyError } from '../configured-key.ts';
+import { configuredKeys, createTokens } from './tokens.ts';
 
 const SETTINGS = { userClaim: 'sub', leewaySeconds: 5, lifetimeMaxSeconds: 3600 };
 
@@ -20,7 +21,7 @@ function problemOf(key: TokenKeySettings): string {
   try {
     keyOf(key);
   } catch (error) {
-    if (error instanceof TokenKeyError) return `${error.path}: ${error.message}`;
+    if (error instanceof ConfiguredKeyError) return `${error.path}: ${error.message}`;
     throw error;
   }
   return 'taken';
@@ -124,7 +125,7 @@ test('new keys are used and missing ones retired when all are prepared; keys tha
     { clock: { nowMs: () => 0, monotonicMs: () => 0 }, environment: {}, logger: SILENT, fetchDocument: NO_FETCH },
   );
   tokens.onWithdrawn((signer) => void withdrawn.push(signer));
-  expect(() => tokens.prepare([issuer('short')])).toThrow(TokenKeyError);
+  expect(() => tokens.prepare([issuer('short')])).toThrow(ConfiguredKeyError);
   expect(tokens.prepare([issuer(first, second)])()).toBe(false);
   const use = tokens.prepare([issuer(second, third)]);
   expect(withdrawn).toEqual([]);

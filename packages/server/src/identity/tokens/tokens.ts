@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import type { TokenIssuerSettings, TokenKeySettings, TokenSettings } from '../../core/access/identity-settings.ts';
 import type { Clock } from '../../core/ports.ts';
 import type { Signer } from '../../core/access/principal.ts';
 import type { Identifier } from '../authority.ts';
+import { ConfiguredKeyError, readConfiguredKey, type ConfiguredKey } from '../configured-key.ts';
 import { Discovery } from './discovery.ts';
 import { JwksSource, type FetchDocument, type JwksOptions } from './jwks-source.ts';
 import {
@@ -26,17 +26,6 @@ export interface TokenParts {
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
-/** A configured key cannot be used. `path` is its place in the configuration. */
-export class TokenKeyError extends Error {
-  override readonly name = 'TokenKeyError';
-  readonly path: string;
-
-  constructor(path: string, message: string) {
-    super(message);
-    this.path = path;
-  }
-}
-
 /** Identifies the site's users by the tokens of the configured issuers. */
 export interface Tokens {
   /** Empty without a configured issuer. */
@@ -46,7 +35,7 @@ export interface Tokens {
   /**
    * Reads the keys of a new configuration. The returned function uses them, retires those that are
    * missing, and says whether any key changed.
-   * @throws TokenKeyError: nothing has changed
+   * @throws ConfiguredKeyError: nothing has changed
    */
   prepare(tokens: readonly TokenIssuerSettings[]): () => boolean;
   /** Fetches published keys that are due. Called about once a second. */
@@ -65,8 +54,8 @@ export interface IssuerStats {
 }
 
 /**
- * Creates the token identifier of the configured issuers. Published keys are fetched at once.
- * @throws TokenKeyError
+ * Creates the token identifier of the configured issuers. Published keys are fetched immediately.
+ * @throws ConfiguredKeyError
  */
 export function createTokens(settings: VerificationSettings, parts: TokenParts): Tokens {
   const stats: TokenStats = { verified: 0, remembered: 0, refused: 0 };
@@ -120,7 +109,7 @@ interface IssuerOpening {
 /**
  * Opens the issuers of a configuration. An issuer that differs from before only by its keys keeps
  * the keys that both have, so their sessions stay.
- * @throws TokenKeyError
+ * @throws ConfiguredKeyError
  */
 function openIssuers(
   tokens: readonly TokenIssuerSettings[],
@@ -195,7 +184,7 @@ function retireMissing(
 
 /**
  * Returns all keys in the configuration.
- * @throws TokenKeyError for the first key that cannot be used
+ * @throws ConfiguredKeyError for the first key that cannot be used
  */
 export function configuredKeys(
   { keys = [] }: TokenIssuerSettings,
@@ -204,11 +193,11 @@ export function configuredKeys(
 ): readonly VerificationKey[] {
   return keys.map((key, index) => {
     const place = `${path}.keys.${index}`;
-    const [name, material] = materialOf(key, place, environment);
+    const [name, material] = readConfiguredKey(configuredKey(key), place, environment);
     try {
       return createVerificationKey(key.algorithm, key.kid, material);
     } catch (error) {
-      throw new TokenKeyError(`${place}.${name}`, `cannot be used: ${(error as Error).message}`);
+      throw new ConfiguredKeyError(`${place}.${name}`, `cannot be used: ${(error as Error).message}`);
     }
   });
 }
@@ -235,27 +224,8 @@ function createDiscovery(issuer: string, { jwksTimeoutMs }: VerificationSettings
   return new Discovery({ issuer, timeoutMs: jwksTimeoutMs, fetchDocument, clock });
 }
 
-/** Returns the name of the setting that has the key, and the key's text. */
-function materialOf(
-  key: TokenKeySettings,
-  place: string,
-  environment: TokenParts['environment'],
-): readonly [name: string, material: string | JsonObject] {
-  const kind = key.algorithm === 'HS256' ? 'secret' : 'publicKey';
-  const inline = key[kind];
-  if (inline !== undefined) return [kind, inline];
-  const variable = key[`${kind}Environment`];
-  if (variable !== undefined) {
-    const text = environment[variable];
-    if (text === undefined)
-      throw new TokenKeyError(`${place}.${kind}Environment`, `the variable ${variable} is not set`);
-    return [`${kind}Environment`, text];
-  }
-  const file = key[`${kind}File`] as string;
-  try {
-    // Editors end files with a line break. It is not part of a secret.
-    return [`${kind}File`, readFileSync(file, 'utf8').replace(/\r?\n$/, '')];
-  } catch (error) {
-    throw new TokenKeyError(`${place}.${kind}File`, `cannot be read: ${(error as Error).message}`);
-  }
+function configuredKey(key: TokenKeySettings): ConfiguredKey<string | JsonObject> {
+  return key.algorithm === 'HS256'
+    ? { setting: 'secret', inline: key.secret, file: key.secretFile, variable: key.secretEnvironment }
+    : { setting: 'publicKey', inline: key.publicKey, file: key.publicKeyFile, variable: key.publicKeyEnvironment };
 }

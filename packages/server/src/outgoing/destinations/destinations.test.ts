@@ -48,6 +48,12 @@ describe('an entry of the allow list opens', () => {
     ['*.corp.example', 'evilcorp.example', '10.0.0.1', 443, false],
     ['localhost:3000', 'localhost', '127.0.0.1', 3000, true],
     ['localhost:3000', 'other.example', '127.0.0.1', 3000, false],
+    ['127.0.0.1:*', 'localhost', '127.0.0.1', 49_152, true],
+    ['127.0.0.1:*', 'localhost', '127.0.0.2', 49_152, false],
+    ['10.0.0.0/8:*', 'a.example', '10.1.2.3', 8080, true],
+    ['[fd00::/8]:*', 'a.example', 'fd12::1', 8080, true],
+    ['*.corp.example:*', 'idp.corp.example', '10.0.0.1', 8080, true],
+    ['*.corp.example:*', 'corp.example', '10.0.0.1', 8080, false],
   ])('%s: %s at %s on port %d: %s', (entry, host, address, port, expected) => {
     expect(destinations({ allow: [entry] }).permits(host, address, port)).toBe(expected);
   });
@@ -63,6 +69,16 @@ test('a denied destination is refused, in spite of other settings', () => {
   expect(all.permits('a.example', '10.0.0.5', 443)).toBe(false);
   expect(all.permits('b.example', '8.8.8.8', 443)).toBe(false);
   expect(all.permits('c.example', '1.1.1.7', 443)).toBe(false);
+});
+
+test('an entry with :* is for every port, in both lists', () => {
+  const some = destinations({ allow: ['10.0.0.0/8:*', 'a.example:*'], deny: ['10.0.0.5:*'] });
+  for (const port of [80, 8080, 65_535]) {
+    expect(some.permits('b.example', '10.0.0.4', port)).toBe(true);
+    expect(some.permits('b.example', '10.0.0.5', port)).toBe(false);
+    expect(some.mayPermit('b.example', port)).toBe(true);
+    expect(some.trusts('a.example', port)).toBe(true);
+  }
 });
 
 test('in development this machine is allowed on any port, and no other private address is', () => {

@@ -5,7 +5,7 @@ import { AddressBlocks, specialKind } from './addresses.ts';
 export interface DestinationSettings {
   /**
    * Names (`hooks.example`, `*.corp.example`), addresses or CIDR blocks, each with or without
-   * `:PORT`.
+   * `:PORT`, or `:*` for any port.
    */
   readonly allow: readonly string[];
   /** Entries as in `allow`. They take precedence. */
@@ -41,7 +41,7 @@ export class Destinations {
   permits(host: string, address: string, port: number): boolean {
     const name = normalizedName(host);
     const isMatch = (entry: Entry): boolean => entry.hasName(name) || entry.hasAddress(address);
-    if (this.#deny.some((entry) => isMatch(entry) && (entry.port ?? port) === port)) return false;
+    if (this.#deny.some((entry) => isMatch(entry) && closes(entry, port))) return false;
     if (this.#allow.some((entry) => isMatch(entry) && this.#opens(entry, port))) return true;
     const kind = specialKind(address);
     if (kind === 'loopback' && this.#loopback) return true;
@@ -56,8 +56,8 @@ export class Destinations {
     const name = normalizedName(host);
     if (isLocalName(name)) return this.permits(name, '127.0.0.1', port) || this.permits(name, '::1', port);
     if (isIP(name) !== 0) return this.permits(name, name, port);
-    if (this.#deny.some((entry) => entry.hasName(name) && (entry.port ?? port) === port)) return false;
-    return this.#loopback || this.#ports.has(port) || this.#allow.some((entry) => entry.port === port);
+    if (this.#deny.some((entry) => entry.hasName(name) && closes(entry, port))) return false;
+    return this.#loopback || this.#ports.has(port) || this.#allow.some((entry) => this.#opens(entry, port));
   }
 
   /**
@@ -81,7 +81,7 @@ export class Destinations {
   }
 
   #opens({ port: own }: Entry, port: number): boolean {
-    return own === undefined ? this.#ports.has(port) : own === port;
+    return own === undefined ? this.#ports.has(port) : own === ANY_PORT || own === port;
   }
 }
 
@@ -93,21 +93,33 @@ export function isLocalName(host: string): boolean {
   return name === 'localhost' || name.endsWith('.localhost');
 }
 
+const ANY_PORT = '*';
+
 interface Entry {
-  readonly port: number | undefined;
+  /** `undefined`: none is named. */
+  readonly port: number | typeof ANY_PORT | undefined;
   hasName(name: string): boolean;
   hasAddress(address: string): boolean;
 }
 
+/** Whether an entry of `deny` closes a port: every port, unless it names one. */
+function closes({ port: own }: Entry, port: number): boolean {
+  return typeof own !== 'number' || own === port;
+}
+
 function parseEntry(text: string): Entry {
-  const [, bracketed, plain, portText] = /^(?:\[([^\]]+)\]|(.+?))(?::(\d+))?$/.exec(text) ?? [];
+  const [, bracketed, plain, portText] = /^(?:\[([^\]]+)\]|(.+?))(?::(\d+|\*))?$/.exec(text) ?? [];
   const isSix = bracketed === undefined && text.split(':').length > 2;
   const target = isSix ? text : (bracketed ?? plain ?? text);
-  const port = isSix || portText === undefined ? undefined : Number(portText);
+  const port = isSix ? undefined : portOf(portText);
   const [address = ''] = target.split('/');
   if (isIP(address) === 0) return { port, hasName: nameMatcher(normalizedName(target)), hasAddress: () => false };
   const blocks = new AddressBlocks([target]);
   return { port, hasName: () => false, hasAddress: (other) => isIP(other) !== 0 && blocks.has(other) };
+}
+
+function portOf(text: string | undefined): Entry['port'] {
+  return text === undefined || text === ANY_PORT ? text : Number(text);
 }
 
 function nameMatcher(pattern: string): (name: string) => boolean {

@@ -7,6 +7,8 @@ import type {
   StoredKey,
   StoredRevocation,
 } from '../../core/access/identity-store.ts';
+import type { StoredPortalLink } from '../../core/access/portal-link.ts';
+import type { Erasure } from '../../core/erasure.ts';
 import { ALL_SCOPES } from '../../core/access/scopes.ts';
 import { temporaryFolder } from '../../testing/temporary-folder.ts';
 import { createMemoryIdentity, createMemoryIdentityStore } from '../memory/memory-identity-store.ts';
@@ -85,8 +87,75 @@ describe.each(Object.keys(HOMES))('%s', (name) => {
 
   test('a new store is empty', () => {
     const store = opener()();
-    expect(store.load()).toEqual({ keys: [], hasEverHadKeys: false, revocations: [], hasLostCommits: false });
+    expect(store.load()).toEqual({
+      keys: [],
+      hasEverHadKeys: false,
+      revocations: [],
+      portalLinks: [],
+      erasures: [],
+      hasLostCommits: false,
+    });
     expect(store.auditPage(Infinity, 10)).toEqual([]);
+  });
+
+  test('a portal link is there after a reopening, until it has expired', async () => {
+    const open = opener();
+    const link = (id: string, expiresMs: number): StoredPortalLink => ({
+      id,
+      hash: `hash of ${id}`,
+      owner: 'acme',
+      channels: ['customers.acme.>'],
+      theme: { accent: '#123456' },
+      key: 'k',
+      createdMs: 1_000,
+      expiresMs,
+    });
+    let store = open();
+    for (const each of [link('b', 3_000), link('a', 2_000)]) store.write([{ kind: 'portal_link', link: each }]);
+    await store.whenDurable();
+    store.close();
+    store = open();
+    expect(store.load().portalLinks.toSorted((one, other) => one.expiresMs - other.expiresMs)).toEqual([
+      link('a', 2_000),
+      link('b', 3_000),
+    ]);
+    store.write([{ kind: 'portal_links_pruned', beforeMs: 2_500 }]);
+    expect(store.load().portalLinks).toEqual([link('b', 3_000)]);
+    store.close();
+  });
+
+  test('a requested erasure is there after a reopening, until it is finished', async () => {
+    const open = opener();
+    const erasure = (id: string, requestedMs: number): Erasure => ({
+      id,
+      kind: 'user',
+      name: 'ann',
+      epoch: '0t24qj92dx',
+      after: 0,
+      through: 9,
+      requestedMs,
+      by: { kind: 'server', key: 'k' },
+    });
+    let store = open();
+    store.write([
+      { kind: 'erasure', erasure: erasure('era_2', 2_000) },
+      { kind: 'erasure', erasure: erasure('era_1', 1_000) },
+    ]);
+    await store.whenDurable();
+    store.close();
+    store = open();
+    expect(
+      store
+        .load()
+        .erasures.map(({ id }) => id)
+        .toSorted(),
+    ).toEqual(['era_1', 'era_2']);
+    expect(store.load().erasures.find(({ id }) => id === 'era_1')).toEqual(erasure('era_1', 1_000));
+    store.write([{ kind: 'erasure_finished', id: 'era_1' }]);
+    store.close();
+    store = open();
+    expect(store.load().erasures.map(({ id }) => id)).toEqual(['era_2']);
+    store.close();
   });
 
   test('keys exist after a reopening, the oldest first, with the newest secret first', () => {

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import type { Log, NewRecord, ReadQuery, TrimOrder } from '../../core/ports.ts';
 import { queryAll, readPages, record } from './log/log-fixtures.ts';
 import { createMemoryLog } from '../memory/memory-log.ts';
-import { openSqliteLog } from '../sqlite/log/sqlite-log.ts';
+import { openSqliteLog } from '../sqlite/log/open-sqlite-log.ts';
 
 const HOUR_MS = 3_600_000;
 const CHANNELS = ['a', 'b', 'a.b', 'a.c', 'a.b.c', 'd', 'd.a'];

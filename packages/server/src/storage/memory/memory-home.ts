@@ -4,6 +4,8 @@ import { ATTEMPT_BOUNDS } from '../shared/attempt-bounds.ts';
 import { createMemoryIdentityStore } from './memory-identity-store.ts';
 import { createMemoryLog } from './memory-log.ts';
 import { createMemoryPresenceStore } from './memory-presence-store.ts';
+import { createMemorySessionStore } from './memory-session-store.ts';
+import { ringBounds } from '../shared/ring-bounds.ts';
 import { createMemorySubscriptionStore } from './memory-subscription-store.ts';
 
 /** The memory of this process. The data ends with the process. */
@@ -12,9 +14,13 @@ export const memoryHome: Home = {
   lock: () => () => undefined,
   openLog: async ({ limits: { channelsMax }, clock, random }) =>
     createMemoryLog({ channelsMax, nowMs: () => clock.nowMs(), chance: () => random.fraction() }),
+  openView: async () => (await import('./memory-view.ts')).createMemoryView(),
+  wipeView: async () => undefined,
   openSubscriptions: async ({ subscriptions: { attemptsKept, attemptsKeptMax } }) =>
     createMemorySubscriptionStore(undefined, { ...ATTEMPT_BOUNDS, attemptsKept, attemptsKeptMax }),
   openIdentity: ({ identity: { auditEntriesMax } }) => createMemoryIdentityStore(auditEntriesMax),
   openPresence: (_options, epoch) => createMemoryPresenceStore(epoch),
+  openSessionJournal: ({ sessions, clock }) =>
+    createMemorySessionStore({ nowMs: clock.nowMs(), ...ringBounds(sessions) }),
   openInFlightJournal: () => NO_JOURNAL,
 };

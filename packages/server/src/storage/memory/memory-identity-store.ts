@@ -1,4 +1,6 @@
 import { PolycastError } from '@polycast/protocol';
+import type { StoredPortalLink } from '../../core/access/portal-link.ts';
+import type { Erasure } from '../../core/erasure.ts';
 import type {
   AuditEntry,
   IdentityChange,
@@ -17,17 +19,27 @@ export interface MemoryIdentity {
   hasEverHadKeys: boolean;
   /** By kind and name. */
   readonly revocations: Map<string, StoredRevocation>;
+  readonly portalLinks: Map<string, StoredPortalLink>;
+  readonly erasures: Map<string, Erasure>;
   /** Entries as JSON, by their ids: so an entry does not retain the request that it is about. */
   readonly audit: Map<number, string>;
   lastAuditId: number;
 }
 
 export function createMemoryIdentity(): MemoryIdentity {
-  return { keys: new Map(), hasEverHadKeys: false, revocations: new Map(), audit: new Map(), lastAuditId: 0 };
+  return {
+    keys: new Map(),
+    hasEverHadKeys: false,
+    revocations: new Map(),
+    portalLinks: new Map(),
+    erasures: new Map(),
+    audit: new Map(),
+    lastAuditId: 0,
+  };
 }
 
 /**
- * An identity store without a disk: each change is written at once.
+ * An identity store without a disk: each change is written immediately.
  * @param auditEntriesMax the bound on entries of the audit log. Above it the oldest are deleted.
  */
 export function createMemoryIdentityStore(
@@ -48,13 +60,15 @@ class MemoryIdentityStore implements IdentityStore {
   }
 
   load(): StoredIdentity {
-    const { keys, hasEverHadKeys, revocations } = this.#identity;
+    const { keys, hasEverHadKeys, revocations, portalLinks, erasures } = this.#identity;
     return {
       keys: [...keys.values()].toSorted(
         (one, other) => one.createdMs - other.createdMs || (one.id < other.id ? -1 : 1),
       ),
       hasEverHadKeys,
       revocations: [...revocations.values()].toSorted((one, other) => one.keptUntilMs - other.keptUntilMs),
+      portalLinks: [...portalLinks.values()],
+      erasures: [...erasures.values()],
       hasLostCommits: false,
     };
   }
@@ -125,6 +139,16 @@ class MemoryIdentityStore implements IdentityStore {
       case 'revocations_pruned':
         for (const [name, { keptUntilMs }] of revocations) if (keptUntilMs < change.beforeMs) revocations.delete(name);
         return;
+      case 'portal_link':
+        return void this.#identity.portalLinks.set(change.link.id, change.link);
+      case 'portal_links_pruned':
+        for (const [id, { expiresMs }] of this.#identity.portalLinks)
+          if (expiresMs < change.beforeMs) this.#identity.portalLinks.delete(id);
+        return;
+      case 'erasure':
+        return void this.#identity.erasures.set(change.erasure.id, change.erasure);
+      case 'erasure_finished':
+        return void this.#identity.erasures.delete(change.id);
       case 'audit':
         return this.#append(change.entry);
     }

@@ -1,6 +1,5 @@
 import { createEpoch, hasWildcard, matches, PolycastError } from '@polycast/protocol';
 import type { MemoryUsage } from '../../core/primitives/byte-budget.ts';
-import { detachedCopy } from '../../core/interests/interest.ts';
 import { matchesLatest } from '../../core/events/latest.ts';
 import type {
   AppendOutcome,
@@ -8,7 +7,9 @@ import type {
   ChannelState,
   CountedPage,
   CountQuery,
+  EraseOrder,
   Log,
+  LogErasing,
   LogState,
   NewRecord,
   Position,
@@ -17,18 +18,13 @@ import type {
   StoredRecord,
   TrimOrder,
 } from '../../core/ports.ts';
-import { ChannelDirectory, createChannelEntry } from '../shared/channel-directory.ts';
+import { MemoryKeys } from './memory-keys.ts';
+import { firstAfter, pageOf, type MemoryChannel, type MemoryEvent } from './memory-page.ts';
+import { ChannelDirectory, createChannelEntry, exceeds } from '../shared/channel-directory.ts';
 import type { ChannelEntry } from '../shared/channel-directory.ts';
 import { EmptyChannels } from '../shared/empty-channels.ts';
 import { ChannelPrefixes, prefixOf } from '../shared/channel-prefixes.ts';
-import {
-  CHANNELS_MAX_DEFAULT,
-  FORGOTTEN_CHANNELS_MAX,
-  KEY_LIFETIME_MS,
-  KEYS_BYTES_MAX,
-  READ_ROWS_MAX,
-  TRIM_EVENTS_MAX,
-} from '../shared/log-limits.ts';
+import { CHANNELS_MAX_DEFAULT, FORGOTTEN_CHANNELS_MAX, KEYS_BYTES_MAX, TRIM_EVENTS_MAX } from '../shared/log-limits.ts';
 
 export interface MemoryLogOptions {
   /** Wall clock, in milliseconds since 1970. The name of the epoch is derived from it. */
@@ -48,40 +44,17 @@ export function createMemoryLog(options: MemoryLogOptions = {}): Log {
   return new MemoryLog(options);
 }
 
-interface MemoryEvent {
-  readonly record: StoredRecord;
-  readonly channel: MemoryChannel;
-  removed: boolean;
-}
-
-interface MemoryChannel {
-  readonly entry: ChannelEntry;
-  /** In order. The events before the index `first` are removed. */
-  events: MemoryEvent[];
-  first: number;
-}
-
-interface UsedKey {
-  readonly fingerprint: string | undefined;
-  readonly position: Position;
-  readonly channel: string;
-  readonly timeMs: number;
-}
-
 interface PendingAppend {
   readonly records: readonly NewRecord[];
   readonly resolve: (outcomes: readonly AppendOutcome[]) => void;
 }
 
-class MemoryLog implements Log {
+export class MemoryLog implements Log {
   readonly #epoch: string;
-  readonly #channelsMax: number;
+  #channelsMax: number;
   readonly #directory = new ChannelDirectory();
   readonly #channels = new Map<string, MemoryChannel>();
-  readonly #keys = new Map<string, UsedKey>();
-  readonly #keysBytesMax: number;
-  #keysBytes = 0;
-  #keysRefused = 0;
+  readonly #keys: MemoryKeys;
   #events: MemoryEvent[] = [];
   #removedEvents = 0;
   #head: Position = 0;
@@ -99,7 +72,7 @@ class MemoryLog implements Log {
     channelsMax = CHANNELS_MAX_DEFAULT,
     keysBytesMax = KEYS_BYTES_MAX,
   }: MemoryLogOptions) {
-    this.#keysBytesMax = keysBytesMax;
+    this.#keys = new MemoryKeys(keysBytesMax);
     this.#epoch = createEpoch(nowMs(), chance());
     this.#channelsMax = channelsMax;
   }
@@ -132,9 +105,11 @@ class MemoryLog implements Log {
     const bounded = { ...query, through: Math.max(query.after, Math.min(query.through, this.#head)) };
     const channels = this.#matchingChannels(query.patterns);
     const source = channels.size === 1 ? eventsOf(channels) : this.#events;
+    const { rows, ...page } = pageOf(bounded, source, channels);
+    this.#stats.rowsRead += rows;
     return Promise.resolve({
-      ...this.#page(bounded, source, channels),
-      trimmedThrough: this.#trimmedThrough(bounded, channels),
+      ...page,
+      ...this.#lossOf(bounded, channels),
       corruptThrough: bounded.after,
     });
   }
@@ -150,30 +125,36 @@ class MemoryLog implements Log {
   }
 
   trim(orders: readonly TrimOrder[], nowMs: number): Promise<{ removed: number; more: boolean }> {
-    if (this.#closed) return Promise.reject(closedError());
+    return this.#closed ? Promise.reject(closedError()) : Promise.resolve(this.trimStep(orders, nowMs));
+  }
+
+  protected trimStep(orders: readonly TrimOrder[], nowMs: number): { removed: number; more: boolean } {
     let left = TRIM_EVENTS_MAX;
-    let more = this.#purgeKeys(nowMs);
+    let more = this.#keys.purge(nowMs);
     for (const order of orders) {
       const channel = this.#channels.get(order.channel);
-      for (; channel !== undefined && left > 0 && exceeds(channel, order); left--) {
-        channel.entry.trimmedThrough = this.#removeOldest(channel);
+      for (; channel !== undefined && left > 0 && exceeds(channel.entry, order); left--) {
+        channel.entry.trimmedThrough = Math.max(channel.entry.trimmedThrough, this.#removeOldest(channel));
         if (channel.entry.count === 0) this.#emptyChannels.add(channel.entry);
       }
-      more ||= channel !== undefined && exceeds(channel, order);
+      more ||= channel !== undefined && exceeds(channel.entry, order);
     }
     more = this.#forgetChannels(nowMs) || more;
     this.#stats.trimmed += TRIM_EVENTS_MAX - left;
-    return Promise.resolve({ removed: TRIM_EVENTS_MAX - left, more });
+    return { removed: TRIM_EVENTS_MAX - left, more };
   }
+
+  readonly erasing: LogErasing = {
+    erase: (order) => (this.#closed ? Promise.reject(closedError()) : Promise.resolve(this.#erase(order))),
+    overwrite: () => Promise.resolve('done'),
+  };
 
   stats(): Readonly<Record<string, number>> {
     return { ...this.#stats, channels: this.#directory.size, keys: this.#keys.size };
   }
 
   get memoryUsage(): Readonly<Record<'idempotency_keys', MemoryUsage>> {
-    return {
-      idempotency_keys: { bytes: this.#keysBytes, bytesMax: this.#keysBytesMax, refused: this.#keysRefused },
-    };
+    return { idempotency_keys: this.#keys.memoryUsage };
   }
 
   async close(): Promise<void> {
@@ -187,47 +168,50 @@ class MemoryLog implements Log {
     this.#pendingAppends = [];
     const stored: StoredRecord[] = [];
     const outcomes = appends.map(({ records }) => records.map((record) => this.#appendOne(record, stored)));
+    this.deliver(stored);
+    appends.forEach(({ resolve }, index) => resolve(outcomes[index] as AppendOutcome[]));
+  }
+
+  protected get isClosed(): boolean {
+    return this.#closed;
+  }
+
+  protected get channelCount(): number {
+    return this.#directory.size;
+  }
+
+  /** Appends one record for a later `deliver`, with another limit of channels. */
+  protected appendWithin(channelsMax: number, record: NewRecord, stored: StoredRecord[]): AppendOutcome {
+    this.#channelsMax = channelsMax;
+    return this.#appendOne(record, stored);
+  }
+
+  /** Counts a commit, and passes its events on. */
+  protected deliver(stored: readonly StoredRecord[]): void {
     this.#stats.commits++;
     this.#stats.records += stored.length;
     if (stored.length > 0) this.#listener?.(stored);
-    appends.forEach(({ resolve }, index) => resolve(outcomes[index] as AppendOutcome[]));
   }
 
   #appendOne(record: NewRecord, stored: StoredRecord[]): AppendOutcome {
     const { channel: name, type, timeMs, body, trace, retain, idempotencyKey: key, fingerprint, ifLatest } = record;
-    const used = key === undefined ? undefined : this.#keys.get(key);
-    if (used !== undefined && used.timeMs + KEY_LIFETIME_MS > timeMs) {
+    const used = key === undefined ? undefined : this.#keys.find(key, timeMs);
+    if (used !== undefined) {
       if (used.fingerprint !== fingerprint) return { kind: 'key_reused' };
-      return { kind: 'duplicate', position: used.position, channel: used.channel, timeMs: used.timeMs };
+      return { kind: 'duplicate', position: used.position, channel: name, timeMs: used.timeMs };
     }
     const latest = this.#directory.get(name)?.latestPosition ?? 0;
     if (ifLatest !== undefined && !matchesLatest(ifLatest, latest)) return { kind: 'conflict', latest };
-    if (key !== undefined && used === undefined && this.#keysBytes + keyBytes(key, fingerprint) > this.#keysBytesMax) {
-      this.#keysRefused++;
-      return { kind: 'key_limit' };
-    }
+    if (key !== undefined && !this.#keys.admit(key, fingerprint)) return { kind: 'key_limit' };
     const channel = retain === 'none' ? undefined : this.#channelFor(name);
     if (channel === undefined && retain !== 'none') return { kind: 'channel_limit' };
 
     const position = ++this.#head;
     const storedRecord: StoredRecord = { position, channel: name, type, timeMs, body, trace };
-    if (key !== undefined) this.#rememberKey(key, { fingerprint, position, channel: name, timeMs });
+    if (key !== undefined) this.#keys.add(key, { fingerprint, position, timeMs });
     if (channel !== undefined) this.#store(channel, storedRecord, retain);
     stored.push(storedRecord);
     return { kind: 'appended', position };
-  }
-
-  #rememberKey(key: string, used: UsedKey): void {
-    this.#forgetKey(key); // An expired key would keep its old place in the order.
-    this.#keys.set(detachedCopy(key), used);
-    this.#keysBytes += keyBytes(key, used.fingerprint);
-  }
-
-  #forgetKey(key: string): void {
-    const used = this.#keys.get(key);
-    if (used === undefined) return;
-    this.#keys.delete(key);
-    this.#keysBytes -= keyBytes(key, used.fingerprint);
   }
 
   #channelFor(name: string): MemoryChannel | undefined {
@@ -235,7 +219,8 @@ class MemoryLog implements Log {
     if (known !== undefined || this.#directory.size >= this.#channelsMax) return known;
     // The channel may have been forgotten. Then only the loss of its prefix is known, and counts as
     // its own.
-    const entry = createChannelEntry(name, ++this.#lastChannelId, this.#prefixes.lostThrough(name));
+    const lost = [this.#prefixes.lostThrough(name), this.#prefixes.erasedThrough(name)] as const;
+    const entry = createChannelEntry(name, ++this.#lastChannelId, ...lost);
     const created = { entry, events: [], first: 0 };
     this.#directory.add(entry);
     this.#channels.set(name, created);
@@ -257,23 +242,52 @@ class MemoryLog implements Log {
   }
 
   #removeOldest(channel: MemoryChannel): Position {
-    const { entry } = channel;
     const event = channel.events[channel.first++] as MemoryEvent;
-    event.removed = true;
-    entry.count--;
-    entry.bytes -= event.record.body.byteLength;
-    const oldest = channel.events[channel.first];
-    entry.oldestTimeMs = oldest?.record.timeMs ?? 0;
-    if (oldest === undefined) entry.latestPosition = 0;
+    this.#countRemoved(event);
     if (channel.first > 64 && channel.first * 2 > channel.events.length) {
       channel.events = channel.events.slice(channel.first);
       channel.first = 0;
     }
+    return event.record.position;
+  }
+
+  #erase({ positions, channels }: EraseOrder): number {
+    let erased = 0;
+    for (const position of positions) {
+      const event = this.#events[firstAfter(this.#events, position - 1)];
+      if (event === undefined || event.removed || event.record.position !== position) continue;
+      const { channel } = event;
+      channel.events.splice(channel.events.indexOf(event, channel.first), 1);
+      this.#countRemoved(event);
+      channel.entry.trimmedThrough = Math.max(channel.entry.trimmedThrough, position);
+      channel.entry.erasedThrough = Math.max(channel.entry.erasedThrough, position);
+      if (channel.entry.count === 0) this.#emptyChannels.add(channel.entry);
+      erased++;
+    }
+    // The list of all events would hold the bodies.
+    this.#events = this.#events.filter(({ removed }) => !removed);
+    this.#removedEvents = 0;
+    for (const name of channels) {
+      const entry = this.#directory.get(name);
+      if (entry === undefined || entry.count > 0) continue;
+      this.#emptyChannels.delete(entry);
+      this.#forgetChannel(entry);
+    }
+    return erased;
+  }
+
+  /** The event has left its channel's list. */
+  #countRemoved(event: MemoryEvent): void {
+    const { entry, events, first } = event.channel;
+    event.removed = true;
+    entry.count--;
+    entry.bytes -= event.record.body.byteLength;
+    entry.oldestTimeMs = events[first]?.record.timeMs ?? 0;
+    entry.latestPosition = entry.count === 0 ? 0 : (events.at(-1)?.record.position ?? 0);
     if (++this.#removedEvents > 1024 && this.#removedEvents * 2 > this.#events.length) {
       this.#events = this.#events.filter(({ removed }) => !removed);
       this.#removedEvents = 0;
     }
-    return event.record.position;
   }
 
   #matchingChannels(patterns: readonly string[]): Set<MemoryChannel> {
@@ -287,101 +301,39 @@ class MemoryLog implements Log {
     return matching;
   }
 
-  #page(
-    query: ReadQuery,
-    source: readonly MemoryEvent[],
+  #lossOf(
+    { patterns, after }: ReadQuery,
     channels: ReadonlySet<MemoryChannel>,
-  ): Omit<ReadPage, 'trimmedThrough' | 'corruptThrough'> {
-    const { after, through, limit, bytesMax, types } = query;
-    const forward = query.direction === 'forward';
-    const step = forward ? 1 : -1;
-    const records: StoredRecord[] = [];
-    let bytes = 0;
-    let rows = 0;
-    for (
-      let index = forward ? firstAfter(source, after) : firstAfter(source, through) - 1;
-      index >= 0 && index < source.length;
-      index += step
-    ) {
-      const { record, removed, channel } = source[index] as MemoryEvent;
-      if (forward ? record.position > through : record.position <= after) break;
-      const isMatch =
-        !removed &&
-        channels.has(channel) &&
-        (types === undefined || (record.type !== undefined && types.includes(record.type)));
-      const isFull =
-        records.length > 0 && isMatch && (records.length >= limit || bytes + record.body.byteLength > bytesMax);
-      if (isFull || rows++ >= READ_ROWS_MAX)
-        return { records, reached: forward ? record.position - 1 : record.position };
-      this.#stats.rowsRead++;
-      if (!isMatch) continue;
-      records.push(record);
-      bytes += record.body.byteLength;
+  ): Pick<ReadPage, 'trimmedThrough' | 'erasedThrough'> {
+    let [trimmedThrough, erasedThrough] = [after, after];
+    for (const { entry } of channels) {
+      trimmedThrough = Math.max(trimmedThrough, entry.trimmedThrough);
+      erasedThrough = Math.max(erasedThrough, entry.erasedThrough);
     }
-    return { records, reached: forward ? through : after };
-  }
-
-  #trimmedThrough({ patterns, after }: ReadQuery, channels: ReadonlySet<MemoryChannel>): Position {
-    let trimmed = after;
-    for (const { entry } of channels) trimmed = Math.max(trimmed, entry.trimmedThrough);
-    for (const pattern of patterns)
-      if (!this.#channels.has(pattern)) trimmed = Math.max(trimmed, this.#prefixes.lostThrough(pattern));
-    return trimmed;
-  }
-
-  /** Returns whether there are more. */
-  #purgeKeys(nowMs: number): boolean {
-    let left = TRIM_EVENTS_MAX;
-    // The keys are in the order of use, so the first one that has not expired ends the loop.
-    for (const [key, { timeMs }] of this.#keys) {
-      if (timeMs + KEY_LIFETIME_MS > nowMs) return false;
-      if (left-- === 0) return true;
-      this.#forgetKey(key);
+    for (const pattern of patterns) {
+      if (this.#channels.has(pattern)) continue;
+      trimmedThrough = Math.max(trimmedThrough, this.#prefixes.lostThrough(pattern));
+      erasedThrough = Math.max(erasedThrough, this.#prefixes.erasedThrough(pattern));
     }
-    return false;
+    return { trimmedThrough, erasedThrough };
   }
 
   /** Returns whether there are more. */
   #forgetChannels(nowMs: number): boolean {
-    for (const entry of this.#emptyChannels.takeDue(nowMs, FORGOTTEN_CHANNELS_MAX)) {
-      this.#prefixes.raise(prefixOf(entry.name), entry.trimmedThrough);
-      this.#channels.delete(entry.name);
-      this.#directory.remove(entry);
-    }
+    for (const entry of this.#emptyChannels.takeDue(nowMs, FORGOTTEN_CHANNELS_MAX)) this.#forgetChannel(entry);
     return this.#emptyChannels.isDue(nowMs);
   }
-}
 
-/**
- * Estimated bytes of a key: its texts, its entry, and its place in the map. The channel holds its
- * own name.
- */
-function keyBytes(key: string, fingerprint: string | undefined): number {
-  return 200 + 2 * key.length + (fingerprint?.length ?? 0);
-}
-
-function exceeds(
-  { entry }: MemoryChannel,
-  { countMax = Infinity, bytesMax = Infinity, olderThanMs = 0 }: TrimOrder,
-): boolean {
-  return entry.count > 0 && (entry.count > countMax || entry.bytes > bytesMax || entry.oldestTimeMs < olderThanMs);
+  #forgetChannel(entry: ChannelEntry): void {
+    this.#prefixes.raise(prefixOf(entry.name), entry.trimmedThrough, entry.erasedThrough);
+    this.#channels.delete(entry.name);
+    this.#directory.remove(entry);
+  }
 }
 
 function eventsOf(channels: ReadonlySet<MemoryChannel>): readonly MemoryEvent[] {
   const [channel] = channels;
   return channel === undefined ? [] : channel.events;
-}
-
-/** The index of the first event after a position. */
-function firstAfter(source: readonly MemoryEvent[], position: Position): number {
-  let low = 0;
-  let high = source.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((source[middle] as MemoryEvent).record.position > position) high = middle;
-    else low = middle + 1;
-  }
-  return low;
 }
 
 function closedError(): PolycastError {

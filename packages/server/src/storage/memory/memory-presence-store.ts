@@ -54,6 +54,7 @@ export function createMemoryPresenceStore(
       presence.position = position;
     },
     load: () => loadPresence(presence),
+    eraseRemoved: () => Promise.resolve(),
     close: () => undefined,
   };
 }

@@ -4,6 +4,7 @@ import type { OpenEvent, SubscriptionDefinition, SubscriptionStatus } from '../.
 import type { Attempt, DeadLetter, DeadLettersQuery, EventPosition, Replay } from '../../subscriptions/state/ports.ts';
 import type {
   AttemptsQuery,
+  ErasedAttempts,
   StoreChange,
   StoredSubscription,
   StoredSubscriptions,
@@ -96,6 +97,15 @@ class MemorySubscriptionStore implements SubscriptionStore {
       .filter((deadLetter) => after === undefined || compareEvents(after, deadLetter) < 0)
       .toSorted(compareEvents)
       .slice(0, limit);
+  }
+
+  async eraseAttempts({ epoch, positions, texts }: ErasedAttempts): Promise<void> {
+    const isErased = (attempt: Attempt): boolean =>
+      positions.some((position) => isAttemptOf(attempt, { epoch, position })) ||
+      texts.some((text) => JSON.stringify(attempt).includes(text));
+    for (const subscription of this.#state.subscriptions.values())
+      for (const attempts of [subscription.delivered, subscription.failed])
+        attempts.splice(0, Infinity, ...attempts.filter((attempt) => !isErased(attempt)));
   }
 
   metrics(): Readonly<Record<string, number>> {

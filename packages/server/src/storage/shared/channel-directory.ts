@@ -1,9 +1,9 @@
-import type { ChannelQuery, ChannelState, Position } from '../../core/ports.ts';
+import type { ChannelQuery, ChannelState, Position, TrimOrder } from '../../core/ports.ts';
 import { SortedNames } from './sorted-names.ts';
 
 /**
- * The data of one channel in a log. Events are always removed from the oldest on, so a channel's
- * events have no holes.
+ * The data of one channel in a log. Retention removes events from the oldest on. Only an erasure
+ * makes a hole.
  */
 export interface ChannelEntry {
   readonly name: string;
@@ -20,8 +20,10 @@ export interface ChannelEntry {
    */
   appendedPosition: Position;
   appendedTimeMs: number;
-  /** The newest position that retention removed from this channel. 0 when it removed none. */
+  /** The newest position that retention or an erasure removed from this channel. 0: none. */
   trimmedThrough: Position;
+  /** The newest position that an erasure removed from this channel. 0: none. */
+  erasedThrough: Position;
 }
 
 /** All channels of a log, by name and in the order of their names. */
@@ -63,7 +65,12 @@ export class ChannelDirectory {
   }
 }
 
-export function createChannelEntry(name: string, id: number, trimmedThrough: Position): ChannelEntry {
+export function createChannelEntry(
+  name: string,
+  id: number,
+  trimmedThrough: Position,
+  erasedThrough: Position,
+): ChannelEntry {
   return {
     name,
     id,
@@ -74,7 +81,20 @@ export function createChannelEntry(name: string, id: number, trimmedThrough: Pos
     appendedPosition: 0,
     appendedTimeMs: 0,
     trimmedThrough,
+    erasedThrough,
   };
+}
+
+/** Whether a channel has events that an order removes. */
+export function exceeds(
+  entry: ChannelEntry | undefined,
+  { countMax = Infinity, bytesMax = Infinity, olderThanMs = 0 }: TrimOrder,
+): entry is ChannelEntry {
+  return (
+    entry !== undefined &&
+    entry.count > 0 &&
+    (entry.count > countMax || entry.bytes > bytesMax || entry.oldestTimeMs < olderThanMs)
+  );
 }
 
 function stateOf({ name, count, bytes, oldestTimeMs, latestPosition }: ChannelEntry): ChannelState {

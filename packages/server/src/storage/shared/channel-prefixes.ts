@@ -16,18 +16,25 @@ const MERGED_SHARE = 0.1;
  *
  * Example: `orders.42` had lost events up to 900, and is forgotten. The prefix `orders` has the
  * loss 900. A reader of `orders.>` at 800 receives a gap.
+ *
+ * `erasedThrough` is the part of a loss that was an erasure, and gives the gap its reason. Merged
+ * prefixes have none.
  */
 export class ChannelPrefixes {
   /** All values are above `#othersLostThrough`. */
   readonly #lostThrough: Map<string, Position>;
+  /** Of prefixes in `#lostThrough`. */
+  readonly #erasedThrough = new Map<string, Position>();
   #othersLostThrough: Position;
   #newestLost: Position;
+  #newestErased: Position = 0;
 
-  constructor(
-    othersLostThrough: Position = 0,
-    lostThrough: Iterable<readonly [family: string, through: Position]> = [],
-  ) {
-    this.#lostThrough = new Map(lostThrough);
+  constructor(othersLostThrough: Position = 0, losses: Iterable<PrefixLoss> = []) {
+    this.#lostThrough = new Map();
+    for (const [prefix, through, erasedThrough] of losses) {
+      this.#lostThrough.set(prefix, through);
+      this.#raiseErased(prefix, erasedThrough);
+    }
     this.#othersLostThrough = othersLostThrough;
     this.#newestLost = othersLostThrough;
     for (const through of this.#lostThrough.values()) this.#newestLost = Math.max(this.#newestLost, through);
@@ -45,11 +52,19 @@ export class ChannelPrefixes {
       : (this.#lostThrough.get(prefix) ?? this.#othersLostThrough);
   }
 
+  /** The newest erasure of forgotten channels that may match a pattern or an unknown name; 0: none. */
+  erasedThrough(pattern: string): Position {
+    const prefix = prefixOf(pattern);
+    return prefix === '*' || prefix === '>' ? this.#newestErased : (this.#erasedThrough.get(prefix) ?? 0);
+  }
+
   /** Records that a forgotten channel of this prefix had lost events up to a position. */
-  raise(prefix: string, through: Position): void {
-    if (through <= (this.#lostThrough.get(prefix) ?? this.#othersLostThrough)) return;
-    this.#lostThrough.set(prefix, through);
-    this.#newestLost = Math.max(this.#newestLost, through);
+  raise(prefix: string, through: Position, erasedThrough: Position = 0): void {
+    if (through > (this.#lostThrough.get(prefix) ?? this.#othersLostThrough)) {
+      this.#lostThrough.set(prefix, through);
+      this.#newestLost = Math.max(this.#newestLost, through);
+    }
+    if (this.#lostThrough.has(prefix)) this.#raiseErased(prefix, erasedThrough);
     if (this.#lostThrough.size > PREFIXES_MAX) this.#mergeOldest();
   }
 
@@ -58,7 +73,17 @@ export class ChannelPrefixes {
     if (position <= this.#othersLostThrough) return;
     this.#othersLostThrough = position;
     this.#newestLost = Math.max(this.#newestLost, position);
-    for (const [prefix, through] of this.#lostThrough) if (through <= position) this.#lostThrough.delete(prefix);
+    for (const [prefix, through] of this.#lostThrough)
+      if (through <= position) {
+        this.#lostThrough.delete(prefix);
+        this.#erasedThrough.delete(prefix);
+      }
+  }
+
+  #raiseErased(prefix: string, erasedThrough: Position): void {
+    if (erasedThrough <= (this.#erasedThrough.get(prefix) ?? 0)) return;
+    this.#erasedThrough.set(prefix, erasedThrough);
+    this.#newestErased = Math.max(this.#newestErased, erasedThrough);
   }
 
   #mergeOldest(): void {
@@ -66,6 +91,9 @@ export class ChannelPrefixes {
     this.mergeThrough(marks[Math.floor(marks.length * MERGED_SHARE)] as Position);
   }
 }
+
+/** The loss of one prefix, as it is stored. */
+export type PrefixLoss = readonly [prefix: string, through: Position, erasedThrough: Position];
 
 /** The first token of a channel's name, or of a pattern. */
 export function prefixOf(name: string): string {

@@ -20,7 +20,7 @@ test('entries are in the order of their names, after any insertions and removals
           const added = put.map((name) => ({ name: `c${name}` })).filter(({ name }) => !entries.has(name));
           for (const entry of added) entries.set(entry.name, entry);
           for (const entry of added) sorted.add(entry);
-          // Some entries are inserted at once, others together with those of the next turn.
+          // Some entries are inserted immediately, others together with those of the next turn.
           if (put.length % 2 === 0) expect(from(sorted, '')).toHaveLength(entries.size);
           for (const name of taken) {
             const entry = entries.get(`c${name}`);

@@ -13,7 +13,14 @@ const STAGING_FOLDER = 'restore';
 const LIST = 'ready.json';
 
 /** The files of a data folder that a restore replaces, or removes when the backup has none. */
-const REPLACED = ['log.db', 'generation.json', 'subscriptions.sqlite', 'identity.sqlite', 'presence.sqlite'] as const;
+const REPLACED = [
+  'log.db',
+  'generation.json',
+  'subscriptions.sqlite',
+  'identity.sqlite',
+  'presence.sqlite',
+  'sessions.sqlite',
+] as const;
 /** Files that describe the replaced data. */
 const REMOVED = ['committed.json', 'identity-committed.json', 'subscriptions-committed.json', 'webhooks-in-flight'];
 

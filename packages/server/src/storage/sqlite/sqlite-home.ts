@@ -4,8 +4,11 @@ import { lockDataFolder } from './data-folder.ts';
 import { openIdentityStore } from './identity/sqlite-identity-store.ts';
 import { IN_FLIGHT_FILE, openInFlightJournal } from './in-flight-journal-file.ts';
 import { recordVersion } from './folder-version.ts';
-import { openSqliteLog } from './log/sqlite-log.ts';
+import { removeLog } from './log/log-files.ts';
+import { openSqliteLog } from './log/open-sqlite-log.ts';
 import { openPresenceStore } from './presence/sqlite-presence-store.ts';
+import { openSessionStore } from './sessions/sqlite-session-store.ts';
+import { ringBounds } from '../shared/ring-bounds.ts';
 import type { ExposedPath } from './private-files.ts';
 import { openSubscriptionStore } from './subscriptions/sqlite-subscription-store.ts';
 
@@ -22,6 +25,19 @@ export const sqliteHome: Home = {
     return openSqliteLog({ folder, channelsMax, nowMs, chance: () => random.fraction(), logger });
   },
 
+  async openView({ data: folder }) {
+    // A hub without a cluster loads no module of it.
+    const { openSqliteView } = await import('./log/sqlite-view.ts');
+    return openSqliteView({ folder });
+  },
+
+  wipeView: ({ data: folder }) => removeLog(folder),
+
+  async viewCopies({ data: folder }) {
+    const { sqliteViewCopies } = await import('./log/sqlite-view-copies.ts');
+    return sqliteViewCopies(folder);
+  },
+
   openSubscriptions: ({ data: folder, subscriptions: { attemptsKept, attemptsKeptMax }, logger }) =>
     openSubscriptionStore({
       folder,
@@ -33,6 +49,9 @@ export const sqliteHome: Home = {
     openIdentityStore({ folder, auditEntriesMax, logger }),
 
   openPresence: ({ data: folder }, epoch) => openPresenceStore(folder, epoch),
+
+  openSessionJournal: ({ data: folder, sessions, clock }, epoch) =>
+    openSessionStore({ folder, epoch, nowMs: clock.nowMs(), ...ringBounds(sessions) }),
 
   openInFlightJournal: ({ data: folder, logger }) =>
     openInFlightJournal(join(folder, IN_FLIGHT_FILE), (error) =>

@@ -6,7 +6,7 @@ import type { ErrorSafe } from '../../http/sockets/error-safe-socket.ts';
 import { authorizeQuery, createConsumer, type Consumer } from '../consumer.ts';
 import type { EventsQueryParser } from '../events-query.ts';
 import type { WebSocketParts } from '../stream-parts.ts';
-import { sessionOf, type SessionSocket } from '../stream-session.ts';
+import { listenToBytes } from '../session-socket.ts';
 import { WebSocketOperations } from './websocket-operations.ts';
 import { messageFrame, WebSocketSession } from './websocket-session.ts';
 
@@ -71,7 +71,7 @@ function openWebSocket(
   const { heartbeatMs } = parts.settings;
   socket.setTimeout(0);
   socket.write(handshakeResponse(handshake));
-  socket.on('data', onSocketData);
+  listenToBytes(socket);
   if (consumer.gap !== undefined) parts.stats.gaps++;
   const ready = messageFrame({
     op: 'ready',
@@ -88,10 +88,6 @@ function openWebSocket(
 
 const createOperations = (parts: WebSocketParts, session: WebSocketSession): WebSocketOperations =>
   new WebSocketOperations(parts, session);
-
-function onSocketData(this: SessionSocket, bytes: Buffer): void {
-  (sessionOf(this) as WebSocketSession | undefined)?.receive(bytes);
-}
 
 function handshakeResponse({ key, subprotocol }: Handshake): string {
   const accept = createHash('sha1')

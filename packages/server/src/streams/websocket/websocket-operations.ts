@@ -9,7 +9,7 @@ import {
   type ServerMessage,
 } from '@polycast/protocol';
 import type { Principal } from '../../core/access/principal.ts';
-import { resolveStart, type Start } from '../../core/start.ts';
+import { reachCursor, resolveStart, type Start } from '../../core/start.ts';
 import { author } from '../../auth/author.ts';
 import { resolveOwnChannel } from '../consumer.ts';
 import { authorize, checkCredentials, credentialsError } from '../../auth/permission.ts';
@@ -223,6 +223,7 @@ export class WebSocketOperations implements OperationHandler {
     checkPatternTokens([...current, ...wanted], limit);
     await authorize(this.#parts.auth, session.principal, 'subscribe', wanted);
     const { after, history } = operation.members;
+    if (typeof after === 'string') await reachCursor(this.#parts.log, after);
     await authorizeHistory(this.#parts, session.principal, wanted, {
       after: typeof after === 'string' ? after : undefined,
       history: typeof history === 'number' ? history : undefined,
@@ -248,7 +249,7 @@ export class WebSocketOperations implements OperationHandler {
         start?.suppressGapThrough ?? 0,
       );
     }
-    session.resumeWith(all);
+    session.resumeWith(all, position);
   }
 
   /** The start of the new channels; `undefined` for the session's position. */

@@ -9,12 +9,14 @@ import {
 import type { Interest } from '../../core/interests/interest.ts';
 import type { Position } from '../../core/ports.ts';
 import type { Principal } from '../../core/access/principal.ts';
+import type { EndReason } from '../../core/session-journal/session-record.ts';
 import type { WheelTimer } from '../../core/primitives/timing-wheel.ts';
 import type { Consumer } from '../consumer.ts';
 import type { ErrorSafe } from '../../http/sockets/error-safe-socket.ts';
 import type { WebSocketParts } from '../stream-parts.ts';
 import type { RevokedReason } from '../../auth/sessions.ts';
 import type { ControlFrames } from '../control-frames.ts';
+import { NO_BYTES } from '../session-socket.ts';
 import { StreamSession } from '../stream-session.ts';
 import { closeFrame, pongFrame, textFrame } from './websocket-frames.ts';
 import { createReceiver, type WebSocketReceiver } from './websocket-receiver.ts';
@@ -112,7 +114,22 @@ export class WebSocketSession extends StreamSession<WebSocketParts> {
 
   respond(content: ServerMessage): void {
     this.send(messageFrame(content));
-    if (this.socket.writableLength > ANSWER_BYTES_MAX) this.destroy();
+    if (this.socket.writableLength > ANSWER_BYTES_MAX) this.destroy('stalled');
+  }
+
+  /**
+   * Sends a large message. The promise resolves when the socket has taken it or is closed. A client
+   * that reads nothing for too long is closed as stalled, as with batches.
+   */
+  async sendAndWait(bytes: Uint8Array): Promise<void> {
+    this.send(bytes);
+    const { socket } = this;
+    if (socket.writableLength === 0) return;
+    do {
+      this.markBlocked();
+      await new Promise<void>((taken) => socket.write(NO_BYTES, () => taken()));
+    } while (socket.writableLength > 0 && !socket.destroyed);
+    this.markFlushed();
   }
 
   /**
@@ -121,12 +138,12 @@ export class WebSocketSession extends StreamSession<WebSocketParts> {
    */
   rejectMessage(problem: Problem): void {
     this.respond({ op: 'error', ok: false, error: problem });
-    if (++this.#invalidMessages >= INVALID_MESSAGES_MAX) this.close(4400);
+    if (++this.#invalidMessages >= INVALID_MESSAGES_MAX) this.close(4400, 'protocol');
   }
 
   /** Sends the close code and ends the socket. */
-  close(code: CloseCode): void {
-    this.end(closeFrame(code, CLOSE_CODES[code].reason));
+  close(code: CloseCode, reason: EndReason): void {
+    this.end(closeFrame(code, CLOSE_CODES[code].reason), reason);
   }
 
   /** Pauses (`false`) or resumes (`true`) reading from the socket. */
@@ -185,13 +202,16 @@ export class WebSocketSession extends StreamSession<WebSocketParts> {
     }
   }
 
-  /** Resumes the reader with these channels. */
-  resumeWith(interest: Interest): void {
+  /**
+   * Resumes the reader with these channels.
+   * @param from events of new channels after this position were sent
+   */
+  resumeWith(interest: Interest, from: Position = this.reader.position): void {
     const before = this.reader.interest;
     this.reader.resume(interest);
     this.startIdleTimer();
     if (interest !== before)
-      this.parts.sessions.changed(this, { principal: this.principal, channels: before.patterns });
+      this.parts.sessions.changed(this, { principal: this.principal, channels: before.patterns, from });
   }
 
   /** Drops the channels that are no longer allowed, and informs the client. */
@@ -217,8 +237,8 @@ export class WebSocketSession extends StreamSession<WebSocketParts> {
     const receiver = createReceiver(this.parts.settings.messageBytesMax);
     receiver.on('message', (data, isBinary) => this.#handleMessage(data, isBinary));
     receiver.on('ping', (payload) => this.#sendPong(payload));
-    receiver.on('conclude', (code) => this.end(closeFrame(code === NO_CODE ? 1000 : code, '')));
-    receiver.on('error', (error) => this.close(closeCodeOf(error)));
+    receiver.on('conclude', (code) => this.end(closeFrame(code === NO_CODE ? 1000 : code, ''), 'client'));
+    receiver.on('error', (error) => this.close(closeCodeOf(error), 'protocol'));
     return receiver;
   }
 
@@ -232,7 +252,7 @@ export class WebSocketSession extends StreamSession<WebSocketParts> {
 
   #handleMessage(data: Buffer, isBinary: boolean): void {
     if (this.phase !== 'open') return;
-    if (isBinary) return this.close(1003);
+    if (isBinary) return this.close(1003, 'protocol');
     this.#operations ??= this.#createOperations(this.parts, this);
     this.#operations.handle(data.toString());
   }
@@ -251,7 +271,7 @@ class IdleTimer implements WheelTimer {
 
   onTimer(): void {
     const { principal, channels, isPulling } = this.#session;
-    if (principal.kind === 'anonymous' && channels.length === 0 && !isPulling) this.#session.close(4408);
+    if (principal.kind === 'anonymous' && channels.length === 0 && !isPulling) this.#session.close(4408, 'idle');
   }
 }
 

@@ -115,12 +115,17 @@ export class DeadLetters {
 
   async discard(consumer: DurableConsumer, event: EventPosition | undefined): Promise<number> {
     if (event !== undefined) return this.#remove(consumer, await this.#find(consumer, event));
+    return this.discardWhere(consumer, () => true);
+  }
+
+  /** Discards some of the dead letters. Returns their number. */
+  async discardWhere(consumer: DurableConsumer, predicate: (deadLetter: DeadLetter) => boolean): Promise<number> {
     let discarded = 0;
     for (let after: EventPosition | undefined; ;) {
-      const deadLetters = await this.#page(consumer, after, PAGE_COUNT);
-      if (deadLetters.length === 0) return discarded;
-      discarded += await this.#remove(consumer, deadLetters);
-      after = deadLetters.at(-1);
+      const page = await this.#page(consumer, after, PAGE_COUNT);
+      if (page.length === 0) return discarded;
+      discarded += await this.#remove(consumer, page.filter(predicate));
+      after = page.at(-1);
     }
   }
 

@@ -223,7 +223,7 @@ export abstract class DurableConsumer<Definition extends SubscriptionDefinition 
   join(): void {
     if (this.#isJoined) return;
     this.#isJoined = true;
-    this.#parts.feed.join(this.#intake.selection.interest, this);
+    this.#parts.feed.join(this.selection.interest, this);
     this.schedule();
   }
 
@@ -231,7 +231,7 @@ export abstract class DurableConsumer<Definition extends SubscriptionDefinition 
     if (!this.#isJoined) return;
     this.#freezePosition();
     this.#isJoined = false;
-    this.#parts.feed.leave(this.#intake.selection.interest, this);
+    this.#parts.feed.leave(this.selection.interest, this);
   }
 
   wake(from: Position): void {
@@ -252,7 +252,7 @@ export abstract class DurableConsumer<Definition extends SubscriptionDefinition 
     const { feed } = this.#parts;
     this.#freezePosition();
     const { ordering } = this.#definition;
-    const { interest } = this.#intake.selection;
+    const { interest } = this.selection;
     const selection = new EventSelection(feed, definition);
     this.#definition = internDefinition(definition);
     this.#intake.select(selection);
@@ -293,7 +293,7 @@ export abstract class DurableConsumer<Definition extends SubscriptionDefinition 
     if (this.#tracker !== undefined) return false;
     const { feed } = this.#parts;
     if (!this.#isLive) {
-      if (feed.isQuiet(this.#intake.selection.interest, this.#position) !== true) return false;
+      if (feed.isQuiet(this.selection.interest, this.#position) !== true) return false;
       this.#position = Math.max(this.#position, feed.head);
       this.#isLive = true;
     }
@@ -303,6 +303,13 @@ export abstract class DurableConsumer<Definition extends SubscriptionDefinition 
   /** Reads the pages that its lanes need. */
   readLanes(): void {
     readLanes(this.#parts, this);
+  }
+
+  /** Events of these channels were erased in the log: none is sent from memory. */
+  releaseErased(channels: ReadonlySet<string>): void {
+    if (this.#tracker === undefined) return;
+    this.#tracker.releaseErased(channels);
+    this.schedule();
   }
 
   /** Drops the tracker of an idle consumer. */
@@ -338,9 +345,9 @@ export abstract class DurableConsumer<Definition extends SubscriptionDefinition 
     return this.#tracker !== undefined && this.#status.cursor < this.#tracker.position;
   }
 
-  /** Whether the subscription matches an event, by channel, type and filter. */
-  matches(record: StoredRecord): boolean {
-    return this.#intake.selection.matches(record);
+  /** The events that the subscription matches. */
+  get selection(): EventSelection {
+    return this.#intake.selection;
   }
 
   /**
@@ -349,12 +356,7 @@ export abstract class DurableConsumer<Definition extends SubscriptionDefinition 
    * alone.
    */
   hasChannel(channel: string): boolean {
-    return this.#intake.selection.hasChannel(channel);
-  }
-
-  /** The records that pass the filter. The caller has matched their channel and type already. */
-  matching(records: readonly StoredRecord[]): readonly StoredRecord[] {
-    return this.#intake.selection.matching(records);
+    return this.selection.hasChannel(channel);
   }
 
   /** Forgets the lost log when the gap that reports it has been delivered. */

@@ -23,7 +23,7 @@ interface Schedulable {
  * of them where some are lost. It also counts those that are still to be taken up.
  *
  * Example: the tracker is at position 90, and the head of the log is 100. `takeUp` enqueues the
- * matching events from 91 on, at once from memory, else after a read of the log.
+ * matching events from 91 on, immediately from memory, else after a read of the log.
  */
 export class EventIntake {
   readonly #parts: EventIntakeParts;

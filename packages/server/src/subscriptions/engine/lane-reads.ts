@@ -1,9 +1,10 @@
 import type { Feed } from '../../core/feed.ts';
-import type { Clock, StoredRecord } from '../../core/ports.ts';
+import type { Clock } from '../../core/ports.ts';
 import type { Semaphore } from '../../core/primitives/semaphore.ts';
 import type { RecordPage } from '../../core/record-reader.ts';
 import type { Lane } from '../state/lanes/lane.ts';
 import type { AckTracker } from '../state/lanes/ack-tracker.ts';
+import type { EventSelection } from './event-selection.ts';
 import { createLossGap } from './gap.ts';
 import type { ReportedLoss } from './reported-loss.ts';
 
@@ -12,8 +13,7 @@ export interface LaneOwner {
   readonly tracker: AckTracker;
   readonly definition: { readonly types: readonly string[] | undefined };
   readonly reportedLoss: ReportedLoss;
-  /** The records that pass its filter. */
-  matching(records: readonly StoredRecord[]): readonly StoredRecord[];
+  readonly selection: Pick<EventSelection, 'matching'>;
   /** Called after a read of the log. */
   schedule(): void;
 }
@@ -30,8 +30,8 @@ export const PAGE_BYTES_MAX: number = 256 * 1024;
 export const READ_RETRY_MS = 1000;
 
 /**
- * Reads the pages that lanes need: from memory at once, else from the log. The executor is notified
- * after a read of the log.
+ * Reads the pages that lanes need: from memory immediately, else from the log. The executor is
+ * notified after a read of the log.
  */
 export function readLanes(parts: LaneReadParts, owner: LaneOwner): void {
   const { tracker } = owner;
@@ -56,7 +56,7 @@ function readLane({ feed, reads, clock }: LaneReadParts, owner: LaneOwner, track
       !isHead && !isReported && gapThrough > after
         ? createLossGap(epoch, after, gapThrough, gapReason, clock.nowMs(), channel)
         : undefined;
-    if (!tracker.onPageRead(lane, isHead ? records : owner.matching(records), reached, gap))
+    if (!tracker.onPageRead(lane, isHead ? records : owner.selection.matching(records), reached, gap))
       tracker.replaceHead(lane, createLossGap(epoch, after, lane.position, gapReason, clock.nowMs(), channel));
     owner.schedule();
   };

@@ -4,7 +4,7 @@ import type { SubscriptionDefinition } from '../state/definition.ts';
 import type { ReplayRequest, Sample } from '../state/ports.ts';
 import { relationOf } from '../../core/access/pattern-relation.ts';
 import type { AuthorizedRequest } from '../../auth/authorized-request.ts';
-import type { Route } from '../../auth/route.ts';
+import type { AuthorizedRoute } from '../../auth/route.ts';
 import { routeMaker } from '../../auth/route-maker.ts';
 import {
   integer,
@@ -43,7 +43,7 @@ const OVERLAP_SECONDS = 86_400;
 const OVERLAP_SECONDS_MAX = 30 * 86_400;
 
 /** The action routes of a subscription (PROTOCOL.md section 14.1). */
-export function actionRoutes(subscriptionParts: SubscriptionParts): readonly Route[] {
+export function actionRoutes(subscriptionParts: SubscriptionParts): readonly AuthorizedRoute[] {
   const parts: ActionParts = { ...subscriptionParts, bodies: actionBodies(subscriptionParts) };
   const { bodies } = parts;
   const resource = subscriptionResource(parts);
@@ -107,7 +107,7 @@ export function actionRoutes(subscriptionParts: SubscriptionParts): readonly Rou
   ];
 }
 
-function replaysRoute(parts: SubscriptionParts): Route {
+function replaysRoute(parts: SubscriptionParts): AuthorizedRoute {
   return routeMaker(subscriptionResource(parts))(
     'GET',
     '/replays',

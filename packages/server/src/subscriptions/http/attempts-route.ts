@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { AuthorizedRequest } from '../../auth/authorized-request.ts';
-import type { Route } from '../../auth/route.ts';
+import type { AuthorizedRoute } from '../../auth/route.ts';
 import { routeMaker } from '../../auth/route-maker.ts';
 import { json, response } from '../../http/route-description.ts';
 import { cursor, page as pageOf } from '../../http/openapi/schemas.ts';
@@ -19,7 +19,7 @@ const PARAMETERS = [LIMIT, beforeParameter, EVENT];
  * `GET /v1/subscriptions/{id}/attempts` (PROTOCOL.md section 14.1): the attempts and their
  * outcomes.
  */
-export function attemptsRoute(parts: SubscriptionParts): Route {
+export function attemptsRoute(parts: SubscriptionParts): AuthorizedRoute {
   return routeMaker(subscriptionResource(parts))(
     'GET',
     '/attempts',

@@ -6,7 +6,7 @@ const pull = (...channels: string[]): object => ({ channels, delivery: { kind: '
 
 async function create(hub: SubscriptionHub, key: string, body: object): Promise<readonly unknown[]> {
   const { status, body: answer } = await hub.ask('POST', '/v1/subscriptions', body, bearer(key));
-  return [status, answer['code'] ?? answer['owner']];
+  return [status, answer['code'] ?? answer['createdBy']];
 }
 
 describe('permissions for subscriptions (PROTOCOL.md section 14.1)', () => {

@@ -3,7 +3,7 @@ import { encodeCursor, PolycastError } from '@polycast/protocol';
 import type { DeadLetter, EventPosition } from '../state/ports.ts';
 import type { AuthorizedRequest } from '../../auth/authorized-request.ts';
 import { NO_STORE } from '../../http/headers/cache-headers.ts';
-import type { Route } from '../../auth/route.ts';
+import type { AuthorizedRoute } from '../../auth/route.ts';
 import { routeMaker } from '../../auth/route-maker.ts';
 import { noMembers } from '../../http/body/body-schema.ts';
 import { json, response, type ResponseDescription } from '../../http/route-description.ts';
@@ -35,7 +35,7 @@ type Act = (
 ) => Promise<void>;
 
 /** Routes that list, read, retry and discard dead letters (PROTOCOL.md section 14.4). */
-export function deadLetterRoutes(parts: SubscriptionParts): readonly Route[] {
+export function deadLetterRoutes(parts: SubscriptionParts): readonly AuthorizedRoute[] {
   const resource = subscriptionResource(parts);
   const route = routeMaker({ ...resource, path: `${resource.path}/dead-letters` });
   const all =

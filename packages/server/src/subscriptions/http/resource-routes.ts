@@ -5,7 +5,7 @@ import type { Subscription, SubscriptionChanges } from '../state/ports.ts';
 import type { AuthorizedRequest } from '../../auth/authorized-request.ts';
 import { invalidParameter } from '../../http/refusals.ts';
 import { checkPattern } from '../../streams/events-query.ts';
-import type { Route } from '../../auth/route.ts';
+import type { AuthorizedRoute } from '../../auth/route.ts';
 import { routeMaker } from '../../auth/route-maker.ts';
 import { idempotencyKeyHeader } from '../../publishing/publish-routes.ts';
 import { headerParameter, json, response, withHeaders } from '../../http/route-description.ts';
@@ -29,14 +29,15 @@ const AFTER = textParameter('after', z.string(), '`next` of the previous page.')
 const STATE = textParameter('state', z.enum(SUBSCRIPTION_STATES), 'Only subscriptions in this state.');
 const CHANNEL = textParameter('channel', pattern(), 'Only subscriptions that match this channel.');
 const KEY = textParameter('key', z.string(), 'Only subscriptions created by the key with this id.');
-const PARAMETERS = [LIMIT, AFTER, STATE, CHANNEL, KEY];
+const OWNER = textParameter('owner', z.string(), 'Only subscriptions of this customer.');
+const PARAMETERS = [LIMIT, AFTER, STATE, CHANNEL, KEY, OWNER];
 
 /** Routes that create, read, change and remove subscriptions (PROTOCOL.md section 14.1). */
-export function resourceRoutes(parts: SubscriptionParts): readonly Route[] {
+export function resourceRoutes(parts: SubscriptionParts): readonly AuthorizedRoute[] {
   return [...collectionRoutes(parts), ...memberRoutes(parts)];
 }
 
-function collectionRoutes(parts: SubscriptionParts): readonly Route[] {
+function collectionRoutes(parts: SubscriptionParts): readonly AuthorizedRoute[] {
   return [
     scopedRoute(
       'POST',
@@ -82,7 +83,7 @@ function collectionRoutes(parts: SubscriptionParts): readonly Route[] {
   ];
 }
 
-function memberRoutes(parts: SubscriptionParts): readonly Route[] {
+function memberRoutes(parts: SubscriptionParts): readonly AuthorizedRoute[] {
   const route = routeMaker(subscriptionResource(parts));
   return [
     route(
@@ -137,12 +138,14 @@ const IDEMPOTENCY_KEY = headerParameter(
   z.string().min(1).max(IDEMPOTENCY_KEY_LENGTH_MAX),
   'For 24 hours, a request with the same key and body gets the same subscription again, without its secret.',
 );
-const CREATION_EXAMPLE = {
+/** A definition. */
+export const CREATION_EXAMPLE = {
   channels: ['orders.>'],
   delivery: { kind: 'webhook', url: 'https://shop.example/hook' },
   types: ['order.paid'],
 };
-const DEFINITION_ERRORS: readonly ErrorCode[] = [
+/** The refusals of a definition. */
+export const DEFINITION_ERRORS: readonly ErrorCode[] = [
   'invalid_filter',
   'invalid_pattern',
   'too_many_channels',
@@ -177,11 +180,21 @@ async function create(parts: SubscriptionParts, request: AuthorizedRequest): Pro
   await authorizeDelivery(parts, principal, options.channels, start);
   const beginning = await startPosition(parts, start, options.channels);
   const { subscription, isNew } = await subscriptions.create({ ...options, ...beginning }, request.actor);
-  const { delivery } = options;
+  respondCreated(parts, request, subscription, isNew);
+}
+
+/** Responds with a new subscription and its secret; without the secret if an earlier request created it. */
+export function respondCreated(
+  parts: SubscriptionParts,
+  request: AuthorizedRequest,
+  subscription: Subscription,
+  isNew: boolean,
+): void {
+  const { id, delivery } = subscription.definition;
   const secret = isNew && delivery.kind === 'webhook' ? delivery.secrets[0]?.text : undefined;
   request.respondJson(201, subscriptionJson(parts, subscription, secret), [
     'Location',
-    `/v1/subscriptions/${subscription.definition.id}`,
+    `/v1/subscriptions/${id}`,
     ...etagHeader(subscription),
     ...(isNew ? [] : ['Idempotency-Replayed', 'true']),
   ]);
@@ -198,9 +211,11 @@ function list(parts: SubscriptionParts, request: AuthorizedRequest): void {
   const channel = CHANNEL.read(values);
   if (channel !== undefined) checkPattern(channel);
   const key = KEY.read(values);
+  const owner = OWNER.read(values);
   const predicate = (subscription: Subscription): boolean =>
     (state === undefined || subscription.status.state === state) &&
     (key === undefined || subscription.definition.owner.key === key) &&
+    (owner === undefined || subscription.definition.customer === owner) &&
     (channel === undefined || matchesChannel(subscription, channel)) &&
     maySee(auth, principal, subscription);
   const found = subscriptions.list({ after: AFTER.read(values) ?? '', limit: limit + 1, predicate });

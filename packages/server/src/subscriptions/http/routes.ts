@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { Route } from '../../auth/route.ts';
+import type { AuthorizedRoute, Route } from '../../auth/route.ts';
 import { json, response } from '../../http/route-description.ts';
 import { anyValue, eventType, named, pattern, text } from '../../http/openapi/schemas.ts';
 import { readQuery } from '../../http/query-parameter.ts';
@@ -7,6 +7,9 @@ import { actionRoutes } from './action-routes.ts';
 import { attemptsRoute } from './attempts-route.ts';
 import { deadLetterRoutes } from './dead-letter-routes.ts';
 import type { SubscriptionParts } from './parts.ts';
+import { eventRoute } from './event-route.ts';
+import { namedRoute } from './named-route.ts';
+import { portalLinkRoute, portalRoute } from './portal-routes.ts';
 import { pullRoutes } from './pull-routes.ts';
 import { resourceRoutes } from './resource-routes.ts';
 import { scopedRoute } from './subscription-access.ts';
@@ -18,18 +21,29 @@ import { traceRoute } from './trace-route.ts';
  */
 export function subscriptionRoutes(parts: SubscriptionParts): readonly Route[] {
   return [
-    ...resourceRoutes(parts),
-    ...actionRoutes(parts),
-    attemptsRoute(parts),
-    ...deadLetterRoutes(parts),
+    ...[
+      ...resourceRoutes(parts),
+      ...actionRoutes(parts),
+      attemptsRoute(parts),
+      eventRoute(parts),
+      ...deadLetterRoutes(parts),
+      eventTypesRoute(parts),
+      portalRoute(parts),
+    ].map(forPortalLinks),
     ...pullRoutes(parts),
     traceRoute(parts),
-    eventTypesRoute(parts),
+    portalLinkRoute(parts),
+    namedRoute(parts),
   ];
 }
 
+/** The route accepts portal links too. It sees only subscriptions of the link's owner (`maySee`). */
+function forPortalLinks(route: AuthorizedRoute): AuthorizedRoute {
+  return { ...route, acceptsPortalLink: true };
+}
+
 /** The event types of the configuration. */
-function eventTypesRoute(parts: SubscriptionParts): Route {
+function eventTypesRoute(parts: SubscriptionParts): AuthorizedRoute {
   const eventTypes = parts.eventTypes.all.map(({ name, description, channels, schema, sample }) => ({
     name,
     description,

@@ -12,13 +12,15 @@ import { channel, count, cursor, named, pattern, text, time } from '../../http/o
 import { event } from '../../streams/schemas.ts';
 import { STATUS_REASONS, SUBSCRIPTION_STATES } from '../state/definition.ts';
 import { ATTEMPT_OUTCOMES } from '../state/ports.ts';
-import { OPTION_DOCS, OPTIONS } from './bodies/definition-body.ts';
+import { OPTION_DOCS, OPTIONS, OWNER_LENGTH_MAX } from './bodies/definition-body.ts';
 import { endpointUrl, pullOptions, webhookOptions } from './bodies/delivery-body.ts';
 import { CONCURRENCY_DOC } from './bodies/subscription-body.ts';
 import type { SubscriptionParts } from './parts.ts';
 
 /** Examples. */
 export const SUBSCRIPTION_ID = 'sub_0123456789abcdef';
+/** The name of a subscription. It never begins like an id. */
+export const SUBSCRIPTION_NAME: RegExp = /^(?!sub_)[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 export const LEASE = '8FTkQ0hGL2xWmN4v';
 export const NEXT = '`next` is the `after` of the next page; `null` on the last page.';
 
@@ -139,6 +141,12 @@ function createSubscriptionSchema(parts: SubscriptionParts): z.ZodType {
         .string()
         .regex(/^sub_[0-9a-z]{16}$/)
         .meta({ examples: [SUBSCRIPTION_ID] }),
+      name: z
+        .string()
+        .regex(SUBSCRIPTION_NAME)
+        .nullable()
+        .describe('Unique in the hub. Only `PUT` gives it.')
+        .meta({ examples: ['warehouse'] }),
       state: z.enum(SUBSCRIPTION_STATES).meta({ examples: ['active'] }),
       reason: z.enum(STATUS_REASONS).describe('The reason (PROTOCOL.md section 14.2).'),
       since: time(),
@@ -157,6 +165,12 @@ function createSubscriptionSchema(parts: SubscriptionParts): z.ZodType {
       expires: expires.nullable().describe(OPTION_DOCS.expires),
       delivery: z.xor([shownWebhook(parts), shownPull(parts)]),
       owner: z
+        .string()
+        .max(OWNER_LENGTH_MAX)
+        .nullable()
+        .describe(OPTION_DOCS.owner)
+        .meta({ examples: ['acme'] }),
+      createdBy: z
         .object({ key: z.string().optional(), user: z.string().optional() })
         .meta({ examples: [{ user: 'ann' }] }),
       created: time(),

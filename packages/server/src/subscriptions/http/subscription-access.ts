@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { PolycastError } from '@polycast/protocol';
+import { coversChannels } from '../../core/access/portal-link.ts';
 import type { Principal } from '../../core/access/principal.ts';
 import type { SubscriptionDefinition } from '../state/definition.ts';
 import type { Subscription } from '../state/ports.ts';
@@ -61,7 +62,11 @@ export function subscriptionResource(
     requires: 'subscriptions',
     path: '/v1/subscriptions/:id',
     describe({ parameters = [], section = '14.1', ...described }) {
-      const id = pathParameter('id', z.string().meta({ examples: [SUBSCRIPTION_ID] }), 'The id of the subscription.');
+      const id = pathParameter(
+        'id',
+        z.string().meta({ examples: [SUBSCRIPTION_ID] }),
+        'The id or the name of the subscription.',
+      );
       return { section, parameters: [id, ...parameters], ...described };
     },
     prepare(request) {
@@ -86,8 +91,19 @@ function visibleSubscription(
 }
 
 /** Whether the patterns of the caller's scope cover all channels of a subscription. */
-export function maySee({ authority }: AuthParts, principal: Principal, { definition }: Subscription): boolean {
-  return authority.hasScope(principal, 'subscriptions', definition.channels).allowed;
+export function maySee(auth: AuthParts, principal: Principal, { definition }: Subscription): boolean {
+  const { portal } = principal;
+  if (portal !== undefined && portal.owner !== definition.customer) return false;
+  return hasChannels(auth, principal, definition.channels);
+}
+
+/** Whether the caller's scope, and its portal link if it has one, cover these channels. */
+function hasChannels({ authority }: AuthParts, principal: Principal, channels: readonly string[]): boolean {
+  const { portal } = principal;
+  return (
+    authority.hasScope(principal, 'subscriptions', channels).allowed &&
+    (portal === undefined || coversChannels(portal, channels))
+  );
 }
 
 /**
@@ -96,20 +112,20 @@ export function maySee({ authority }: AuthParts, principal: Principal, { definit
  * covers all channels.
  */
 export function mayKnow(
-  { authority }: AuthParts,
+  auth: AuthParts,
   principal: Principal,
   { narrowedMs = -Infinity }: SubscriptionDefinition,
   sentMs: number,
 ): boolean {
-  return sentMs > narrowedMs || authority.hasScope(principal, 'subscriptions', ['>']).allowed;
+  return sentMs > narrowedMs || hasChannels(auth, principal, ['>']);
 }
 
 /**
  * Whether the patterns of the caller's scope cover a channel, which may have been removed from the
  * subscription.
  */
-export function mayKnowChannel({ authority }: AuthParts, principal: Principal, channel: string): boolean {
-  return authority.hasScope(principal, 'subscriptions', [channel]).allowed;
+export function mayKnowChannel(auth: AuthParts, principal: Principal, channel: string): boolean {
+  return hasChannels(auth, principal, [channel]);
 }
 
 /**
@@ -124,6 +140,8 @@ export async function authorizeDelivery(
   after: string | undefined,
 ): Promise<void> {
   checkScope(parts.auth, principal, 'subscriptions', channels);
+  if (!hasChannels(parts.auth, principal, channels))
+    throw new PolycastError('forbidden', 'The portal link does not have all of these channels.');
   await authorize(parts.auth, principal, 'subscribe', channels);
   await authorizeHistory(parts, principal, channels, { after, history: undefined });
 }

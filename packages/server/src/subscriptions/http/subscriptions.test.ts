@@ -15,6 +15,7 @@ describe('creating a subscription', () => {
     expect(status).toBe(201);
     expect(body).toEqual({
       id: expect.stringMatching(/^sub_[0-9a-z]{16}$/),
+      name: null,
       state: 'active',
       reason: 'created',
       since: expect.any(String),
@@ -39,7 +40,8 @@ describe('creating a subscription', () => {
       description: '',
       metadata: {},
       expires: null,
-      owner: {},
+      owner: null,
+      createdBy: {},
       created: expect.any(String),
       changed: body['created'],
       cursor: expect.stringMatching(/^[0-9a-z]{10}-[0-9a-z]{11}$/),

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { NewRecord } from '../../core/ports.ts';
-import { openSqliteLog } from '../../storage/sqlite/log/sqlite-log.ts';
+import { openSqliteLog } from '../../storage/sqlite/log/open-sqlite-log.ts';
 import { temporaryFolder } from '../../testing/temporary-folder.ts';
 import { openEndpoint, openSubscriptionHub, waitUntil } from '../../testing/subscription-hub.ts';
 

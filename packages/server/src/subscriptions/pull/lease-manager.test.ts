@@ -4,6 +4,7 @@ import { openSubscriptionKit, type SubscriptionKit } from '../../testing/subscri
 import type { LeaseManager } from './lease-manager.ts';
 import { dataOf, openPullQueue, pullQueueOf } from '../../testing/pull-queue.ts';
 import { openVirtualTime } from '../../testing/virtual-time.ts';
+import { systemWorld } from '../../operate/world.ts';
 
 async function publishAll(kit: SubscriptionKit, channel: string, ...data: readonly unknown[]): Promise<void> {
   await Promise.all(data.map((one) => kit.publish(channel, one)));
@@ -184,6 +185,23 @@ test('the rate of leases is bounded by the subscription', async () => {
   // Half a second of the clock, without the burst.
   expect((performance.now() - startMs) * 10).toBeGreaterThan(480);
 });
+
+test.each([1, 2, 3])(
+  'workers are woken when the rate allows more, also if it did so while they began to wait: %d ms',
+  async (stepMs) => {
+    let nowMs = 1_700_000_000_000;
+    // Each look at the clock finds that time has passed: a part of what an event takes.
+    const clock = { nowMs: () => (nowMs += stepMs), monotonicMs: () => performance.now() };
+    const kit = await openSubscriptionKit({ world: { ...systemWorld, clock } });
+    const queue = await openPullQueue(kit, { ratePerSecond: 50 });
+    await publishAll(kit, 'jobs.a', ...Array.from({ length: 40 }, (_, index) => index));
+    for (let count = 0; count < 40;) {
+      const events = await queue.pull({ countMax: 100, waitMs: Infinity });
+      queue.acknowledge(...events);
+      count += events.length;
+    }
+  },
+);
 
 test('events outside of the tail are read from the log, also for workers that do not wait', async () => {
   const kit = await openSubscriptionKit();

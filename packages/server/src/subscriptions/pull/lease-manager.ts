@@ -266,7 +266,7 @@ export class LeaseManager implements PullService, Executor<PullConsumer> {
     const { consumer } = queue;
     const { clock, store } = this.#parts;
     const nowMs = clock.nowMs();
-    let nextMs = Math.min(consumer.hasTracker ? consumer.tracker.nextMs : Infinity, queue.nextMs(nowMs));
+    let nextMs = Math.min(consumer.hasTracker ? consumer.tracker.nextMs : Infinity, queue.nextMs);
     if (store.isOverloaded && queue.waiters.size > 0) nextMs = Math.min(nextMs, nowMs + STORE_RETRY_MS);
     this.#timer.set(consumer, nextMs);
     this.#forgetIfIdle(queue);

@@ -115,13 +115,14 @@ export class PullQueue {
 
   /**
    * Time at which more events may be available, although none is published or acknowledged until
-   * then.
+   * then. It follows from the last `lease`: capacity that came since would make it Infinity, and the
+   * workers would wait for ever.
    */
-  nextMs(nowMs: number): number {
+  get nextMs(): number {
     if (this.waiters.size === 0 || !this.consumer.hasTracker) return Infinity;
     const { consumer } = this;
     const hasMore = consumer.tracker.hasReady || (!consumer.isLive && !consumer.isReading);
-    return hasMore && this.#rateLimiter.available(nowMs) < 1 ? this.#rateLimiter.nextAvailableMs : Infinity;
+    return hasMore ? this.#rateLimiter.blockedUntilMs : Infinity;
   }
 
   /** Whether a read is in progress that may bring events for waiting workers. */

@@ -30,9 +30,12 @@ export class RateLimiter {
     if (this.isBounded) this.#tokens -= count;
   }
 
-  /** Time at which one event may be handed out, as of the last `available` call. */
-  get nextAvailableMs(): number {
-    if (!this.isBounded || this.#tokens + ROUNDING_TOLERANCE >= 1) return this.#sinceMs;
+  /**
+   * Time until which no event may be handed out; Infinity if one may be. As of the last `available`
+   * call: a later time would answer another question than the caller has asked there.
+   */
+  get blockedUntilMs(): number {
+    if (!this.isBounded || this.#tokens + ROUNDING_TOLERANCE >= 1) return Infinity;
     return this.#sinceMs + Math.max(1, Math.ceil(((1 - this.#tokens) / this.#perSecond) * 1000));
   }
 

@@ -73,8 +73,12 @@ export interface CommonDefinition {
   readonly version: number;
   readonly createdMs: number;
   readonly changedMs: number;
-  /** The owner: the name of the key that created it, or the user, or neither. */
+  /** The creator: the id of the key, or the user, or neither. `createdBy` on the wire. */
   readonly owner: { readonly key: string | undefined; readonly user: string | undefined };
+  /** Unique in the hub. The `PUT` that created it gave it. */
+  readonly name?: string | undefined;
+  /** The site's name for the customer whom it belongs to: `owner` on the wire. `undefined`: nobody. */
+  readonly customer?: string | undefined;
   readonly description: string;
   /** The owner's own data: at most 20 members, texts of at most 500 characters. */
   readonly metadata: Readonly<Record<string, string>>;

@@ -59,7 +59,8 @@ export type SubscriptionChanges = Partial<
 
 /** What can be asked about durable subscriptions. */
 export interface SubscriptionReads {
-  get(id: string): Subscription | undefined;
+  /** The subscription with an id or a name. No name begins like an id. */
+  get(idOrName: string): Subscription | undefined;
   /** Subscriptions with ids after `after`, in the order of their ids. */
   list(query: {
     readonly after: string;
@@ -93,7 +94,8 @@ export interface SubscriptionReads {
 export interface SubscriptionOperations {
   /**
    * Creates a subscription. An endpoint that is not trusted is verified, as its dialect defines:
-   * within this call, or the subscription is `pending` until then.
+   * within this call, or the subscription is `pending` until then. `isNew` is false for an equal
+   * request with the same idempotency key, and for any request with the name of a subscription.
    * @throws PolycastError `subscription_limit`, `idempotency_key_reused`, `endpoint_refused`,
    * `log_full`, `log_unavailable`
    */
@@ -107,8 +109,8 @@ export interface SubscriptionOperations {
   /** Ends a subscription and deletes it, with its attempts, dead letters and replays. */
   remove(id: string): Promise<void>;
   /**
-   * Sends a sample at once, beside the live deliveries, and returns the attempt. Its data is marked
-   * as a test.
+   * Sends a sample immediately, beside the live deliveries, and returns the attempt. Its data is
+   * marked as a test.
    * @throws PolycastError `subscription_not_active` before verification, after its end, and for
    * pull
    */

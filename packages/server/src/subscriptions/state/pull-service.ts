@@ -21,8 +21,8 @@ export interface PullService {
   acknowledgeThrough(subscription: string, position: Position): number;
   release(subscription: string, leases: readonly string[], delayMs: number): readonly LeaseOutcome[];
   /**
-   * Returns events that never reached a worker. They are handed out again at once, and the delivery
-   * does not count.
+   * Returns events that never reached a worker. They are handed out again immediately, and the
+   * delivery does not count.
    */
   returnUndelivered(subscription: string, leases: readonly string[]): void;
   extend(subscription: string, leases: readonly string[], leaseMs: number): readonly LeaseOutcome[];

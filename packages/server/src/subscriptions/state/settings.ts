@@ -4,6 +4,8 @@
  */
 export interface SubscriptionSettings {
   readonly subscriptionsMax: number;
+  /** Of one `owner`. */
+  readonly subscriptionsPerOwnerMax: number;
   /** Origins, as in `allowedOrigins`: `https://hooks.example`, `https://*.corp.example`, `*`. */
   readonly trustedEndpoints: readonly string[];
   /** Concurrent requests of one webhook: the default, and the most that it may ask for. */

@@ -50,6 +50,11 @@ export interface SubscriptionStore {
   attempts(query: AttemptsQuery): Promise<readonly Attempt[]>;
   /** In the order of their ids: those of the oldest log first. */
   deadLetters(subscription: string, query: DeadLettersQuery): Promise<readonly DeadLetter[]>;
+  /**
+   * Deletes attempts that may hold an erased event: an attempt stores the answer of an endpoint,
+   * which may repeat what was sent. No file has a byte of them when it resolves.
+   */
+  eraseAttempts(query: ErasedAttempts): Promise<void>;
   /** Bytes, commits and changes since opening. */
   metrics(): Readonly<Record<string, number>>;
   /** Writes the remaining changes, then closes. */
@@ -63,6 +68,13 @@ export interface AttemptsQuery {
   readonly event?: EventPosition;
   readonly before: number;
   readonly limit: number;
+}
+
+/** The attempts of these events of one log, and all attempts that hold one of the texts. */
+export interface ErasedAttempts {
+  readonly epoch: string;
+  readonly positions: readonly Position[];
+  readonly texts: readonly string[];
 }
 
 /** The stored state at opening. */

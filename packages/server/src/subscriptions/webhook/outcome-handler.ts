@@ -1,4 +1,4 @@
-import type { Random } from '../../core/ports.ts';
+import type { Random, StoredRecord } from '../../core/ports.ts';
 import type { AttemptOutcome } from '../state/ports.ts';
 import type { SendResult } from '../state/sender.ts';
 import type { SubscriptionStore } from '../state/subscription-store.ts';
@@ -13,6 +13,8 @@ import { classify, type Failed } from './outcome.ts';
 export interface OutcomeHandlerParts {
   readonly epoch: string;
   readonly store: Pick<SubscriptionStore, 'enqueue' | 'keepsAttempt'>;
+  /** Whether any of these events was erased while they were sent. */
+  readonly hasErased: (records: readonly StoredRecord[]) => boolean;
   readonly checkpoints: CheckpointScheduler;
   readonly random: Random;
   readonly settings: SubscriptionSettings;
@@ -47,12 +49,13 @@ export class OutcomeHandler {
   }
 
   onCompleted(inFlightRequest: InFlightRequest, sent: SendResult, nowMs: number): void {
-    const { checkpoints, store, epoch, nextAttempt } = this.#parts;
+    const { checkpoints, store, epoch, nextAttempt, hasErased } = this.#parts;
     const { primary } = inFlightRequest.consumer;
     const classification = classify(sent, nowMs);
     const { outcome } = classification;
     this.#countOutcome(inFlightRequest, outcome, sent);
-    if (store.keepsAttempt(primary.id, outcome === 'delivered'))
+    const isErased = hasErased(inFlightRequest.records);
+    if (!isErased && store.keepsAttempt(primary.id, outcome === 'delivered'))
       store.enqueue([{ kind: 'attempt', attempt: attemptOf(inFlightRequest, epoch, nextAttempt(), sent, outcome) }]);
     if (classification.outcome === 'delivered') this.#onDelivered(inFlightRequest, nowMs);
     else this.#onFailed(inFlightRequest, classification, sent, nowMs);

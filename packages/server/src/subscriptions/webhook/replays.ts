@@ -64,6 +64,11 @@ export class Replays {
     return replay;
   }
 
+  /** Of all subscriptions. */
+  *all(): Generator<ReplayConsumer> {
+    for (const consumers of this.#consumers.values()) yield* consumers;
+  }
+
   /** The newest is the last. */
   list(consumer: DurableConsumer): readonly Replay[] {
     return (this.#consumers.get(consumer) ?? []).map(({ replay }) => replay);

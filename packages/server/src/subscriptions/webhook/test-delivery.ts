@@ -20,7 +20,7 @@ export interface TestDeliveryParts {
 }
 
 /**
- * Sends a sample at once, independently of the events. It is tried once. The mark `"test":true`
+ * Sends a sample immediately, independently of the events. It is tried once. The mark `"test":true`
  * tells receivers that it is no event.
  */
 export async function sendTestDelivery(

@@ -118,8 +118,14 @@ export class WebhookDispatcher implements Executor<WebhookConsumer> {
     if (state === 'pending') this.#parts.verification.start(consumer);
     else this.#parts.verification.forget(consumer);
     if (state === 'active' && reason !== 'healed') consumer.resetLimiter();
+    const { clock, lifecycle, random, settings } = this.#parts;
+    if (state === 'active' && reason === 'resumed') {
+      // Somebody has looked at the endpoint: events that wait for their retry become due.
+      if (consumer.hasTracker) consumer.tracker.retryNow(clock.nowMs());
+      lifecycle.clearBackoff(consumer);
+      this.schedule(consumer);
+    }
     if (state !== 'suspended') return;
-    const { clock, random, settings } = this.#parts;
     consumer.endpoint.nextProbeMs = clock.nowMs() + withJitter(settings.probeSeconds * 1000, random.fraction());
     this.schedule(consumer);
   }
@@ -174,7 +180,7 @@ export class WebhookDispatcher implements Executor<WebhookConsumer> {
     const openMax = Math.min(settings.openEventsMax, limiter.isFailing ? FAILING_OPEN_MAX : consumer.openMax);
     consumer.fill(bufferedMax, openMax);
     const startedMs = performance.now();
-    // A live consumer sends at once. A consumer that is behind yields to live consumers.
+    // A live consumer sends immediately. A consumer that is behind yields to live consumers.
     const isBehind = !consumer.isLive;
     const allowed = isBehind ? Math.min(available, this.#backfillThrottle.availableRequests()) : available;
     let started = 0;

@@ -39,7 +39,8 @@ export const dev: Command = {
     const { config, origins } = await hubConfig(input, PRESET);
     return runHub(config, terminal, {
       anyPort: !origins.has('listen'),
-      loadConfig: async () => (await hubConfig(input, PRESET)).config,
+      origins,
+      loadConfig: () => hubConfig(input, PRESET),
       asJson: input.flag('json'),
       greet: (hub) => greet(hub, config, terminal),
       onRefusal: createRefusalHints(terminal, () => performance.now()),
@@ -47,9 +48,10 @@ export const dev: Command = {
   },
 };
 
-function greet({ url }: Hub, { data, lab }: Config, { out, style }: Terminal): void {
+function greet({ url }: Hub, { data, lab, console: operatorConsole }: Config, { out, style }: Terminal): void {
   const lines = [
     ...(lab.enabled ? [`The Lab           ${style('cyan', `${url}/lab`)}`] : []),
+    ...(operatorConsole.enabled ? [`The console       ${style('cyan', `${url}/console`)}`] : []),
     ...(lab.enabled ? [`Documentation     ${style('cyan', `${url}/docs`)}`] : []),
     `Follow            ${style('cyan', `curl -N -H 'Accept: text/event-stream' '${url}/v1/events?channel=orders.>'`)}`,
     `Publish           ${style('cyan', `curl ${url}/v1/channels/orders.42/events -H 'Content-Type: application/json' -d '{"state":"baked"}'`)}`,

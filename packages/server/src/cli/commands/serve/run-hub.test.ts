@@ -50,7 +50,9 @@ test.each(['--port', '--listen'])('a port in use that %s names ends dev with 1 a
   const value = option === '--port' ? port : host;
   const { code, err } = await runCli(['dev', '--data', ':memory:', option, value]);
   expect(code).toBe(1);
-  expect(err).toContain(`${host} is in use by process ${cli.child.pid} (node polycast.ts)`);
+  expect(err.replace('polycast.js', 'polycast.ts')).toContain(
+    `${host} is in use by process ${cli.child.pid} (node polycast.ts)`,
+  );
 });
 
 test('--port is a port, and excludes --listen', async () => {

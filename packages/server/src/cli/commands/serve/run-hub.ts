@@ -1,12 +1,12 @@
-import { setFlagsFromString } from 'node:v8';
 import { storeCompileCache } from '../../../platform/compile-cache.ts';
+import type { LoadedConfig } from '../../../config/load.ts';
 import type { Config } from '../../../config/parse.ts';
 import type { Hub } from '../../../main.ts';
 import type { Refusal } from '../../../auth/refusal-log.ts';
 import { formatListen, parseListen, type ListenAddress } from '../../../config/listen.ts';
-import { CliError, type ExitName } from '../../exit-codes.ts';
-import { portHolder } from '../../port-holder.ts';
+import type { ExitName } from '../../exit-codes.ts';
 import { installSignalHandlers } from './signals.ts';
+import { AddressInUseError, inUse, startHubAt } from './start-hub.ts';
 import type { Terminal } from '../../terminal.ts';
 
 /** The number of further ports to try when any port is acceptable. */
@@ -15,8 +15,10 @@ const PORTS_TRIED_MAX = 20;
 /** The options of running a hub, beside its configuration. */
 export interface RunHubOptions {
   readonly anyPort: boolean;
+  /** Where each field of the configuration was set. */
+  readonly origins: LoadedConfig['origins'];
   /** Reads the configuration again, from the same sources. */
-  readonly loadConfig: () => Promise<Config>;
+  readonly loadConfig: () => Promise<LoadedConfig>;
   /** Prints the address as one JSON document, in the place of the lines for people. */
   readonly asJson: boolean;
   readonly greet?: (hub: Hub) => void;
@@ -53,7 +55,10 @@ export async function runHub(
 }
 
 /** What a program that starts a hub needs. The first key is shown only once. */
-function startDocument({ url, port, firstKey }: Hub, { data }: Config): object {
+export function startDocument(
+  { url, port, firstKey }: Pick<Hub, 'url' | 'port' | 'firstKey'>,
+  { data }: Config,
+): object {
   return { url, port, pid: process.pid, data, firstKey: firstKey ?? null };
 }
 
@@ -65,54 +70,17 @@ interface Started {
 
 async function start(
   config: Config,
-  { anyPort, loadConfig, onRefusal }: Omit<RunHubOptions, 'greet' | 'asJson'>,
+  { anyPort, ...options }: Omit<RunHubOptions, 'greet' | 'asJson'>,
 ): Promise<Started> {
-  // A quiet hub runs each of its functions rarely, and V8 would interpret them for long. When they
-  // are compiled immediately, an event on an idle hub costs a tenth less.
-  setFlagsFromString('--always-sparkplug');
-  const { prepareStorage } = await import('../../../storage/data-folder.ts');
-  prepareStorage(config.data);
-  const { startHub } = await import('../../../main.ts');
   const address = parseListen(config.listen) as ListenAddress;
   for (let portsTried = 0; ; portsTried++) {
     const listen = formatListen({ ...address, port: address.port + portsTried });
     try {
-      const reread = async (): Promise<Config> => {
-        const next = await loadConfig();
-        // Another port than the configured one may be in use.
-        return next.listen === config.listen ? { ...next, listen } : next;
-      };
-      const hub = await startHub({ ...config, listen }, { refused: onRefusal, loadConfig: reread });
+      const hub = await startHubAt(config, listen, options);
       return { hub, movedFrom: portsTried === 0 ? undefined : inUse(address) };
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === 'EADDRINUSE' && anyPort && portsTried < PORTS_TRIED_MAX) continue;
-      throw startError(error, listen);
+      if (error instanceof AddressInUseError && anyPort && portsTried < PORTS_TRIED_MAX) continue;
+      throw error;
     }
   }
-}
-
-/** The address is in use, and by which process if the system says so. */
-function inUse({ host, port }: ListenAddress): string {
-  return `${formatListen({ host, port })} is in use by ${portHolder(port) ?? 'another program'}`;
-}
-
-function startError(error: unknown, listen: string): unknown {
-  const { code } = error as NodeJS.ErrnoException;
-  if (code === 'EADDRINUSE')
-    return new CliError(
-      'failed',
-      inUse(parseListen(listen) as ListenAddress),
-      'Use another port with --port PORT (0 selects a free port)',
-    );
-  if (code === 'EACCES')
-    return new CliError('failed', `permission to listen on ${listen} is denied: ${(error as Error).message}`);
-  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
-    return new CliError(
-      'failed',
-      `${listen} is not an address of this machine`,
-      'For all addresses, use 0.0.0.0:PORT or [::]:PORT',
-    );
-  }
-  return error;
 }

@@ -1,6 +1,10 @@
-import { JSON_DOCUMENT, type Command } from '../../command.ts';
+import type { LoadedConfig } from '../../../config/load.ts';
+import type { Config } from '../../../config/parse.ts';
+import { JSON_DOCUMENT, type Command, type Input } from '../../command.ts';
+import type { ExitName } from '../../exit-codes.ts';
 import { HUB_OPTIONS, hubConfig } from '../../hub-config.ts';
-import { runHub } from './run-hub.ts';
+import { runWorker, workerPlace } from './processes/run-worker.ts';
+import { runHub, startDocument } from './run-hub.ts';
 import { pasteable } from '../../pasteable.ts';
 import type { Terminal } from '../../terminal.ts';
 
@@ -12,7 +16,14 @@ export const serve: Command = {
   argumentsMax: 0,
   details:
     'The configuration comes from a YAML file, from POLYCAST_* variables and from flags. Flags override variables, and variables override the file. SIGTERM, SIGINT and SIGQUIT close all sessions over drain.timeMs and stop the hub; a second one stops it immediately. SIGHUP reloads the configuration, like polycast reload. The hub ignores other signals and logs a line.',
-  options: { ...HUB_OPTIONS, json: JSON_DOCUMENT },
+  options: {
+    ...HUB_OPTIONS,
+    processes: {
+      value: 'NUMBER',
+      doc: 'The number of processes, or auto for one per processor core, instead of `processes` of the configuration.',
+    },
+    json: JSON_DOCUMENT,
+  },
   examples: [
     { command: 'polycast serve --config polycast.yaml', description: 'with a configuration file' },
     { command: 'POLYCAST_DATA=/var/lib/polycast polycast serve', description: 'with environment variables' },
@@ -20,17 +31,33 @@ export const serve: Command = {
       command: 'polycast serve --listen 0.0.0.0:7400 --set access=open',
       description: 'for a whole network, without access control',
     },
+    { command: 'polycast serve --processes auto', description: 'on all processor cores' },
   ],
   async run(input, terminal) {
-    const { config } = await hubConfig(input);
+    const { config, origins } = await hubConfig(input);
+    const loadConfig = (): Promise<LoadedConfig> => hubConfig(input);
+    const place = workerPlace(process.env);
+    if (place !== undefined) return runWorker({ config, origins }, place, loadConfig);
+    if (config.processes !== 1) return serveProcesses(config, input, terminal);
     return runHub(config, terminal, {
       anyPort: false,
-      loadConfig: async () => (await hubConfig(input)).config,
+      origins,
+      loadConfig,
       asJson: input.flag('json'),
       greet: ({ firstKey }) => showFirstKey(firstKey, terminal),
     });
   },
 };
+
+async function serveProcesses(config: Config, input: Input, terminal: Terminal): Promise<ExitName> {
+  const { runProcesses } = await import('./processes/run-processes.ts');
+  return runProcesses(config, terminal, (ready, processes) => {
+    if (input.flag('json')) return terminal.out(JSON.stringify({ ...startDocument(ready, config), processes }));
+    terminal.out(`Polycast listening on ${ready.url}`);
+    terminal.out(terminal.style('dim', `  ${processes.length} processes, the owner of the data is ${processes[0]}`));
+    showFirstKey(ready.firstKey, terminal);
+  });
+}
 
 /**
  * Prints the first key: without it a new hub cannot be used. The key has a line of its own, so that

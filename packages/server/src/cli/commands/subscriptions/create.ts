@@ -1,10 +1,11 @@
 import { DIALECTS } from '../../../subscriptions/dialects/registry.ts';
-import { JSON_DOCUMENT, usageError, type Command } from '../../command.ts';
+import { JSON_DOCUMENT, usageError, type Command, type Input } from '../../command.ts';
 import {
   receiverSecret,
   ONE_ID_ARGUMENT,
   subscriptionPath,
   subscriptionCommand,
+  type HubRequester,
   type ShownSubscription,
 } from './subscription-command.ts';
 import { showSubscription } from './format.ts';
@@ -38,6 +39,10 @@ export const subscriptionsCreate: Command = subscriptionCommand({
     },
     ...SECRET_OPTIONS,
     ...DEFINITION_OPTIONS,
+    name: {
+      value: 'NAME',
+      doc: 'Unique in the hub. Repeating the command gives the same subscription, with the definition of the command.',
+    },
     'idempotency-key': {
       value: 'KEY',
       doc: 'Repeating the command with the same key within 24 hours returns the same subscription.',
@@ -50,6 +55,10 @@ export const subscriptionsCreate: Command = subscriptionCommand({
       description: 'a webhook',
     },
     { command: "polycast subscriptions create 'jobs.>' --pull --lease 60", description: 'a queue for workers' },
+    {
+      command: "polycast subscriptions create 'jobs.>' --pull --name jobs",
+      description: 'a queue with a name, created once',
+    },
   ],
   async run(request, input, terminal) {
     const url = input.text('webhook');
@@ -73,15 +82,14 @@ export const subscriptionsCreate: Command = subscriptionCommand({
       ...definition,
       delivery,
     };
-    const key = input.text('idempotency-key');
-    const headers = key === undefined ? {} : { 'idempotency-key': key };
-    const created = (await request('POST', 'subscriptions', body, headers)) as ShownSubscription;
+    const created = await createOrPut(request, input, body);
     if (input.flag('json')) terminal.out(JSON.stringify(created));
     else {
       const { id, state, delivery: createdDelivery } = created;
       const secret = receiverSecret(createdDelivery);
       const what = secret === undefined ? 'its id' : `its id and ${secret.what}`;
-      terminal.notice(`${terminal.noticeStyle('green', 'created')}, ${state}: ${what}`);
+      const done = input.text('name') === undefined || secret !== undefined ? 'created' : 'ready';
+      terminal.notice(`${terminal.noticeStyle('green', done)}, ${state}: ${what}`);
       terminal.out(id);
       if (secret !== undefined) terminal.out(secret.text);
       if (state === 'pending')
@@ -92,6 +100,17 @@ export const subscriptionsCreate: Command = subscriptionCommand({
     return 'done';
   },
 });
+
+async function createOrPut(request: HubRequester, input: Input, body: object): Promise<ShownSubscription> {
+  const [name, key] = [input.text('name'), input.text('idempotency-key')];
+  if (name !== undefined && key !== undefined)
+    throw usageError(subscriptionsCreate, 'choose one: --name or --idempotency-key');
+  const created =
+    name === undefined
+      ? await request('POST', 'subscriptions', body, key === undefined ? {} : { 'idempotency-key': key })
+      : await request('PUT', `subscriptions/${encodeURIComponent(name)}`, body);
+  return created as ShownSubscription;
+}
 
 export const subscriptionsChange: Command = subscriptionCommand({
   word: 'change',

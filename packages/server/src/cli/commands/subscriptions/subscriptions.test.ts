@@ -9,6 +9,19 @@ function at(hub: SubscriptionHub): (...args: readonly string[]) => Promise<CliRe
   return (...args) => runInside(['subscriptions', ...args, '--url', hub.url]);
 }
 
+test('a named queue is created once, and its name stands for its id', async () => {
+  const hub = await openSubscriptionHub();
+  const run = at(hub);
+  const create = (...more: readonly string[]): Promise<CliResult> =>
+    run('create', 'jobs.>', '--pull', '--name', 'jobs', ...more);
+  const first = await create();
+  expect(first).toMatchObject({ code: 0, out: expect.stringMatching(/^sub_/) });
+  const again = await create('--lease', '60');
+  expect([again.out, again.err]).toEqual([first.out, expect.stringContaining('ready, active')]);
+  expect((await run('show', 'jobs')).out).toMatch(/"leaseSeconds":60|leaseSeconds.*60/);
+  expect(await create('--idempotency-key', 'k')).toMatchObject({ code: 2 });
+});
+
 describe('a webhook on the command line', () => {
   test('is created, shown, changed, paused, tested, rotated and deleted', async () => {
     const hub = await openSubscriptionHub();

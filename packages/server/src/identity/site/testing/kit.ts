@@ -1,7 +1,7 @@
 import { PolycastError } from '@polycast/protocol';
 import { onTestFinished } from 'vitest';
 import type { SiteSettings } from '../../../core/access/identity-settings.ts';
-import type { Credentials } from '../../../core/ports.ts';
+import type { Credentials } from '../../../core/access/authority.ts';
 import type { Principal } from '../../../core/access/principal.ts';
 import { createSite, type Site } from '../site.ts';
 import { TestClock } from './clock.ts';

@@ -243,6 +243,7 @@ export function retainTests(openLog: OpenLog): void {
       records: [{ position: followed[0]?.position }],
       reached: log.state.head,
       trimmedThrough: 0,
+      erasedThrough: 0,
     });
   });
 

@@ -59,6 +59,7 @@ export function readTests(openLog: OpenLog): void {
       records: [],
       reached: log.state.head,
       trimmedThrough: 0,
+      erasedThrough: 0,
       corruptThrough: 0,
     });
   });
@@ -70,12 +71,14 @@ export function readTests(openLog: OpenLog): void {
       records: [],
       reached: head,
       trimmedThrough: head,
+      erasedThrough: head,
       corruptThrough: head,
     });
     expect(await log.read({ ...queryAll(log, ['>']), after: head, through: head + 1000 })).toEqual({
       records: [],
       reached: head,
       trimmedThrough: head,
+      erasedThrough: head,
       corruptThrough: head,
     });
     const ahead = { ...queryAll(log, ['>']), after: head + 5, through: head + 9 };
@@ -83,6 +86,7 @@ export function readTests(openLog: OpenLog): void {
       records: [],
       reached: head + 5,
       trimmedThrough: head + 5,
+      erasedThrough: head + 5,
       corruptThrough: head + 5,
     });
   });
@@ -144,11 +148,12 @@ export function pageTests(openLog: OpenLog): void {
     const { head } = log.state;
     const page = await log.read(queryAll(log, ['c.1']));
     expect(page.trimmedThrough).toBeGreaterThan(0);
-    const { reached, trimmedThrough, corruptThrough } = page;
+    const { reached, trimmedThrough, erasedThrough, corruptThrough } = page;
     expect(await log.count({ patterns: ['c.1'], types: undefined, after: 0, through: head + 5 })).toEqual({
       count: 4,
       reached,
       trimmedThrough,
+      erasedThrough,
       corruptThrough,
     });
   });

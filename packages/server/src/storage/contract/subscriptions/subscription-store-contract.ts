@@ -242,6 +242,25 @@ export function subscriptionStoreContract(name: string, createStore: CreateStore
       expect((await home.open()).load().lastAttempt).toBe(4);
     });
 
+    test('attempts of erased events are deleted, alone or in a batch, and those that hold a text', async () => {
+      const store = await (await createStore()).open();
+      await store.write([...creationOf('sub_a'), ...creationOf('sub_b')]);
+      const made: Attempt[] = [
+        attempt('sub_a', 1, { position: 10 }),
+        attempt('sub_a', 2, { position: 9, others: [10, 12] }),
+        attempt('sub_b', 3, { position: 10, epoch: '00tmf894v0' }),
+        attempt('sub_b', 4, { position: 13, detail: 'the name "ann" in it' }),
+        attempt('sub_b', 5, { position: 14, outcome: 'delivered' }),
+      ];
+      for (const one of made) store.enqueue([{ kind: 'attempt', attempt: one }]);
+      const left = async (): Promise<number[]> =>
+        (await store.attempts({ before: Infinity, limit: 9 })).map(({ number }) => number);
+      await store.eraseAttempts({ epoch: EPOCH, positions: [10, 11], texts: [] });
+      expect(await left()).toEqual([5, 4, 3]);
+      await store.eraseAttempts({ epoch: EPOCH, positions: [], texts: [String.raw`\"ann\"`] });
+      expect(await left()).toEqual([5, 3]);
+    });
+
     test('an attempt of a batch is found by each of its events, and by those of its log alone', async () => {
       const store = await (await createStore()).open();
       await store.write([...creationOf('sub_a'), ...creationOf('sub_b')]);

@@ -64,12 +64,28 @@ export class LogCopy {
     const from = Math.min(indexedThrough, this.#copiedThrough);
     copy.prepare('DELETE FROM main.event WHERE position > ?').run(from);
     copy.prepare('INSERT INTO main.event SELECT * FROM source.event WHERE position > ? ORDER BY position').run(from);
+    this.#removeErased(from);
     for (const { name } of this.#schema('table'))
       if (name !== 'event' && name !== 'channel_event')
         copy.exec(`INSERT INTO main."${name}" SELECT * FROM source."${name}"`);
     copy.exec('COMMIT');
     for (const { sql } of this.#schema('index')) copy.exec(sql);
     this.#sync();
+  }
+
+  /** An erasure may have removed events in the middle of a channel after they were copied. */
+  #removeErased(through: number): void {
+    const { count } = this.#one<{ count: number }>(
+      "SELECT count(*) AS count FROM pragma_table_info('channel', 'source') WHERE name = 'erased_through'",
+    );
+    // A folder of an earlier version has no erasures.
+    if (count === 0) return;
+    this.#copy
+      .prepare(
+        `DELETE FROM main.event WHERE position <= ? AND channel IN (SELECT id FROM source.channel WHERE erased_through > 0)
+           AND NOT EXISTS (SELECT 1 FROM source.event WHERE source.event.position = main.event.position)`,
+      )
+      .run(through);
   }
 
   /** Builds the index, and removes events that retention has removed. The source is not used. */

@@ -10,6 +10,7 @@ import { logFiles } from '../log/log-files.ts';
 import { renewEpoch } from '../log/open-database.ts';
 import { APPLICATION_ID as LOG_APPLICATION_ID, MIGRATIONS as LOG_MIGRATIONS } from '../log/schema.ts';
 import { PRESENCE_FILE, presenceFile } from '../presence/presence-file.ts';
+import { SESSIONS_FILE, sessionsFile } from '../sessions/sessions-file.ts';
 import { PRIVATE_FILE_MODE } from '../private-files.ts';
 import { subscriptionsFile, SUBSCRIPTIONS_FILE } from '../subscriptions/schema.ts';
 import { BACKUP_APPLICATION_ID, digestOf, notABackup, readSeal, type BackupManifest } from './backup-format.ts';
@@ -128,6 +129,7 @@ function checkVersions(file: string, { version, log, files }: BackupManifest): v
     [SUBSCRIPTIONS_FILE]: subscriptionsFile('').migrations.length,
     'identity.sqlite': identityFile('').migrations.length,
     [PRESENCE_FILE]: presenceFile('').migrations.length,
+    [SESSIONS_FILE]: sessionsFile('').migrations.length,
   };
   for (const { name, schema } of [{ name: 'log.db', schema: log.schema }, ...files]) {
     if (schema <= (known[name] ?? 0)) continue;

@@ -23,6 +23,7 @@ import { pragma } from '../database-file.ts';
 import { IDENTITY_FILE } from '../identity/identity-file.ts';
 import { PRESENCE_FILE } from '../presence/presence-file.ts';
 import { makePrivateFile } from '../private-files.ts';
+import { SESSIONS_FILE } from '../sessions/sessions-file.ts';
 import { SUBSCRIPTIONS_FILE } from '../subscriptions/schema.ts';
 import { logFiles } from '../log/log-files.ts';
 import { APPLICATION_ID as LOG_APPLICATION_ID, MIGRATIONS as LOG_MIGRATIONS } from '../log/schema.ts';
@@ -39,7 +40,7 @@ import {
 import { LogCopy } from './copy-log.ts';
 
 /** The stores with positions of the log. They are copied before the log. */
-const STORES_BEFORE_LOG = [SUBSCRIPTIONS_FILE, PRESENCE_FILE];
+const STORES_BEFORE_LOG = [SUBSCRIPTIONS_FILE, PRESENCE_FILE, SESSIONS_FILE];
 /** The stores that events depend on. They are copied after the log. */
 const STORES_AFTER_LOG = [IDENTITY_FILE];
 
@@ -58,7 +59,7 @@ export interface BackupOptions {
  * file appears under its name when it is complete and on the disk.
  *
  * The order of the copies is the order in which the stores depend on each other. Subscriptions and
- * presence have positions of the log, so they are copied before it: no position is after its end.
+ * presence and sessions have positions of the log, so they are copied before it: no position is after its end.
  * Identity is copied last: a key or revocation that an event depends on is never missing.
  * @throws DataFolderError
  */
@@ -137,6 +138,11 @@ function attachLog(copy: DatabaseSync, log: string): number {
   copy.exec('PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA cache_size = -16384');
   copy.prepare('ATTACH ? AS source').run(`${pathToFileURL(log).href}?mode=ro`);
   const schema = pragma(copy, 'source.user_version');
+  if (copy.prepare("SELECT 1 FROM source.sqlite_master WHERE name = 'journal_view'").get() !== undefined)
+    throw new DataFolderError(
+      'inaccessible',
+      'The data folder belongs to a hub of a cluster, whose events are in the journal of the brokers: back up the stream there.',
+    );
   if (pragma(copy, 'source.application_id') !== LOG_APPLICATION_ID)
     throw new DataFolderError('corrupt', `${log} is not the log of a hub.`);
   if (schema > LOG_MIGRATIONS.length)

@@ -20,6 +20,8 @@ const APPLICATION_ID = 0x706c6964;
  * - `revocation`: credentials of that name that were issued before `issued_before_ms` are invalid.
  *   The row is needed until `kept_until_ms`.
  * - `note` has the names of tasks that were done once for this folder.
+ * - `portal_link` has the links of the portal as JSON, with the hashes of their tokens.
+ * - `erasure` has the requests for an erasure that are not finished, as JSON.
  * - `committed` counts transactions: see `storage/sqlite/committed-mark.ts`.
  */
 const MIGRATIONS: readonly string[] = [
@@ -56,6 +58,8 @@ const MIGRATIONS: readonly string[] = [
    CREATE TABLE note (name TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;`,
   `CREATE TABLE committed (id INTEGER PRIMARY KEY CHECK (id = 0), count INTEGER NOT NULL) STRICT;
    INSERT INTO committed VALUES (0, 0);`,
+  'CREATE TABLE erasure (id TEXT PRIMARY KEY, requested_ms INTEGER NOT NULL, request TEXT NOT NULL) STRICT, WITHOUT ROWID',
+  'CREATE TABLE portal_link (id TEXT PRIMARY KEY, expires_ms INTEGER NOT NULL, link TEXT NOT NULL) STRICT, WITHOUT ROWID',
 ];
 
 const REPAIR = 'Nothing has been changed. Restore a backup, or move the file away; then its keys are no longer valid.';

@@ -1,6 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { AuditEntry, IdentityChange, StoredIdentity } from '../../../core/access/identity-store.ts';
 import { AuditTable } from './audit-table.ts';
+import { ErasureTable } from './erasure-table.ts';
+import { PortalLinkTable } from './portal-link-table.ts';
 import { KeyTable } from './key-table.ts';
 import { RevocationTable } from './revocation-table.ts';
 
@@ -8,11 +10,15 @@ import { RevocationTable } from './revocation-table.ts';
 export class IdentityTables {
   readonly #keys: KeyTable;
   readonly #revocations: RevocationTable;
+  readonly #portalLinks: PortalLinkTable;
+  readonly #erasures: ErasureTable;
   readonly #audit: AuditTable;
 
   constructor(database: DatabaseSync, auditEntriesMax: number) {
     this.#keys = new KeyTable(database);
     this.#revocations = new RevocationTable(database);
+    this.#portalLinks = new PortalLinkTable(database);
+    this.#erasures = new ErasureTable(database);
     this.#audit = new AuditTable(database, auditEntriesMax);
   }
 
@@ -22,6 +28,8 @@ export class IdentityTables {
       keys: this.#keys.load(),
       hasEverHadKeys: this.#keys.hasEverHadKeys(),
       revocations: this.#revocations.load(),
+      portalLinks: this.#portalLinks.load(),
+      erasures: this.#erasures.load(),
     };
   }
 
@@ -43,6 +51,14 @@ export class IdentityTables {
         return this.#revocations.delete(change.of, change.name);
       case 'revocations_pruned':
         return this.#revocations.prune(change.beforeMs);
+      case 'portal_link':
+        return this.#portalLinks.put(change.link);
+      case 'portal_links_pruned':
+        return this.#portalLinks.prune(change.beforeMs);
+      case 'erasure':
+        return this.#erasures.put(change.erasure);
+      case 'erasure_finished':
+        return this.#erasures.delete(change.id);
       case 'audit':
         return this.#audit.insert(change.entry);
     }

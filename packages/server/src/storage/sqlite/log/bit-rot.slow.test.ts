@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Log, NewRecord } from '../../../core/ports.ts';
 import { record } from '../../contract/log/log-fixtures.ts';
-import { openSqliteLog } from './sqlite-log.ts';
+import { openSqliteLog } from './open-sqlite-log.ts';
 
 /** All 150 in a log of 20 MB by hand: `BIT_FLIPS=150 LOG_MB=20`. */
 const FLIPS = Number(process.env['BIT_FLIPS'] ?? 15);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { NewRecord, StoredRecord } from '../../../core/ports.ts';
-import { decodeBatch, encodeBatch } from './batch-codec.ts';
+import { decodeBatch, encodeBatch } from '../../shared/batch-codec.ts';
 import { decodePage, encodePage } from './page-codec.ts';
 
 const optional = <Value>(value: fc.Arbitrary<Value>): fc.Arbitrary<Value | undefined> =>
@@ -39,9 +39,15 @@ test('a batch is read as it was written', () => {
 
 test('a page is read as it was written', () => {
   fc.assert(
-    fc.property(fc.array(storedRecord), position, position, (records, reached, trimmedThrough) => {
-      const page = { records, reached, trimmedThrough, corruptThrough: reached };
-      expect(decodePage(encodePage(page))).toEqual(page);
-    }),
+    fc.property(
+      fc.array(storedRecord),
+      position,
+      position,
+      position,
+      (records, reached, trimmedThrough, erasedThrough) => {
+        const page = { records, reached, trimmedThrough, erasedThrough, corruptThrough: reached };
+        expect(decodePage(encodePage(page))).toEqual(page);
+      },
+    ),
   );
 });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Log, NewRecord, StoredRecord } from '../../../core/ports.ts';
-import { openSqliteLog } from './sqlite-log.ts';
+import { openSqliteLog } from './open-sqlite-log.ts';
 
 test('a crashed writer is replaced: events it stored unacknowledged are delivered, and no position is assigned twice', async () => {
   const { log, writer, followed } = await openWatchedLog();
@@ -41,7 +41,7 @@ test('a reader thread that ends is replaced', async () => {
 
 test('in a new folder the reader starts with the first event, and otherwise with the log', async () => {
   const { log, folder, threadCount } = await openWatchedLog();
-  const nothing = { records: [], reached: 0, trimmedThrough: 0, corruptThrough: 0 };
+  const nothing = { records: [], reached: 0, trimmedThrough: 0, erasedThrough: 0, corruptThrough: 0 };
   expect(await log.read(EVERYTHING(log))).toEqual(nothing);
   expect(await log.check?.(0)).toMatchObject({ reached: 0 });
   expect(threadCount()).toBe(1);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Log } from '../../../core/ports.ts';
 import { queryAll, channelsRead, HOUR_MS, record, START_MS, trimAll } from '../../contract/log/log-fixtures.ts';
-import { openSqliteLog } from './sqlite-log.ts';
+import { openSqliteLog } from './open-sqlite-log.ts';
 
 const LATER_MS = START_MS + 2 * HOUR_MS;
 

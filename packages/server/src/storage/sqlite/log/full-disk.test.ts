@@ -3,10 +3,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import type { AppendOutcome, Log } from '../../../core/ports.ts';
+import type { AppendOutcome, Log, Overwritten } from '../../../core/ports.ts';
 import { queryAll, positionOf, readPages, record } from '../../contract/log/log-fixtures.ts';
 import { lockDataFolder } from '../data-folder.ts';
-import { openSqliteLog } from './sqlite-log.ts';
+import { openSqliteLog } from './open-sqlite-log.ts';
 
 const DISK_MB = 12;
 const mounted = mountSmallDisk();
@@ -97,6 +97,21 @@ describe.skipIf(mounted === undefined)('a full disk', () => {
     await expectStored(log, acknowledged);
   });
 
+  test('does not let an erasure end publishing: its last step waits for room', async () => {
+    const log = await open('erasing');
+    for (let turn = 0; turn < 10; turn++)
+      await log.append(Array.from({ length: 10 }, () => record('a', { body: new Uint8Array(20_000) })));
+    expect(await overwriteAll(log)).toBe('done');
+    await log.erasing.erase({ positions: [7], channels: [] });
+    // The log has two megabytes, and a step needs some kilobytes.
+    fill(disk, 1024 * 1024);
+    expect(await overwriteAll(log)).toBe('no_room');
+    expect(log.state.unavailable).toBeUndefined();
+    expect(await log.append([record('after')])).toMatchObject([{ kind: 'appended' }]);
+    freeSpace();
+    expect(await overwriteAll(log)).toBe('done');
+  });
+
   test('does not prevent a log from being opened and read', async () => {
     const folder = join(disk, 'opening');
     mkdirSync(folder);
@@ -125,6 +140,14 @@ async function appendUntilRefused(log: Log, acknowledged: AppendOutcome[]): Prom
         record(`c.${turn % 100}`, { body: new Uint8Array(1_000) }),
       ])),
     );
+  }
+}
+
+/** Repeats the steps while they go on. */
+async function overwriteAll(log: Log): Promise<Overwritten> {
+  for (;;) {
+    const result = await log.erasing.overwrite();
+    if (result !== 'more') return result;
   }
 }
 

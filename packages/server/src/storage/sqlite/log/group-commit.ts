@@ -1,7 +1,7 @@
 import { PolycastError } from '@polycast/protocol';
 import type { AppendOutcome, NewRecord, Position, StoredRecord } from '../../../core/ports.ts';
-import { encodeBatch } from './batch-codec.ts';
-import { CommitDelay } from './commit-delay.ts';
+import { encodeBatch } from '../../shared/batch-codec.ts';
+import { CommitDelay } from '../../shared/commit-delay.ts';
 import type { Committed, WriterRequest } from './messages.ts';
 import type { Thread } from '../thread.ts';
 
@@ -13,8 +13,11 @@ const COMMIT_RECORDS_MAX = 8_192;
 const COMMIT_BYTES_MAX = 4 * 1024 * 1024;
 /** Bytes of bodies that may wait for a commit. Beyond it, `append` rejects with `overloaded`. */
 const PENDING_BYTES_MAX = 256 * 1024 * 1024;
-/** After this many milliseconds without a commit, the next commit starts at once. */
+/** After this many milliseconds without a commit, the next commit starts immediately. */
 const QUIET_MS = 10;
+
+/** The side of the writer's thread that takes commits. */
+type Writer = Pick<Thread<WriterRequest>, 'request'>;
 
 interface Append {
   readonly records: readonly NewRecord[];
@@ -42,7 +45,7 @@ export interface CommitListener {
  * Example: 200 publishers in one turn of the loop wait for one sync.
  */
 export class GroupCommit {
-  #writer: Thread<WriterRequest>;
+  #writer: Writer;
   readonly #listener: CommitListener;
   readonly #commitDelay = new CommitDelay();
   #pending: Append[] = [];
@@ -53,7 +56,7 @@ export class GroupCommit {
   /** When the last commit was settled, by `performance.now()`. */
   #settledMs = 0;
 
-  constructor(writer: Thread<WriterRequest>, listener: CommitListener) {
+  constructor(writer: Writer, listener: CommitListener) {
     this.#writer = writer;
     this.#listener = listener;
   }
@@ -70,7 +73,7 @@ export class GroupCommit {
   }
 
   /** Continues with another writer after the current one has failed. */
-  replaceWriter(writer: Thread<WriterRequest>): void {
+  replaceWriter(writer: Writer): void {
     this.#writer = writer;
   }
 
@@ -93,8 +96,10 @@ export class GroupCommit {
   #schedule(): void {
     const nowMs = performance.now();
     const delayMs = this.#commitDelay.delayMs(nowMs);
-    // After a quiet time no other append is likely in this turn.
-    if (delayMs === 0 && nowMs - this.#settledMs > QUIET_MS) return void this.#commit();
+    // After a quiet time no other append is likely in this turn. Publishers whose appends shared the
+    // last commit publish together again: after its delivery, which may last longer than that time.
+    if (delayMs === 0 && this.#commitDelay.lastWasAlone && nowMs - this.#settledMs > QUIET_MS)
+      return void this.#commit();
     this.#scheduled = true;
     if (delayMs === 0) this.#commitAfterTurn(0);
     else setTimeout(() => void this.#commit(), delayMs);

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Log, StoredRecord } from '../../../core/ports.ts';
 import { queryAll, readPages } from '../../contract/log/log-fixtures.ts';
-import { openSqliteLog } from './sqlite-log.ts';
+import { openSqliteLog } from './open-sqlite-log.ts';
 
 const KILLS = 6;
 
@@ -64,7 +64,7 @@ test('acknowledged events survive kill -9, once, and no position is used twice',
 });
 
 async function publishUntilKilled(folder: string, run: number, answers: number): Promise<Acknowledged[]> {
-  const module = new URL('sqlite-log.ts', import.meta.url).href;
+  const module = new URL('open-sqlite-log.ts', import.meta.url).href;
   const child = spawn(process.execPath, ['--input-type=module', '--eval', PUBLISHER, module, folder, `run${run}`], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });

@@ -4,11 +4,14 @@ import type {
   CheckedRange,
   ChannelState,
   CountQuery,
+  EraseOrder,
   Position,
   ReadQuery,
   TrimOrder,
 } from '../../../core/ports.ts';
 import type { Unavailable } from '../failure.ts';
+import type { Block } from '../../view/block.ts';
+import type { BlockOutcome, ViewState } from '../../view/log-view.ts';
 import type { DatabaseMismatch } from './generation-file.ts';
 
 /**
@@ -30,7 +33,11 @@ export type WriterRequest =
   | { readonly kind: 'open' }
   | { readonly kind: 'append'; readonly batch: ArrayBuffer }
   | { readonly kind: 'trim'; readonly orders: readonly TrimOrder[]; readonly nowMs: number }
+  | { readonly kind: 'erase'; readonly order: EraseOrder }
+  | { readonly kind: 'overwrite' }
   | { readonly kind: 'channels'; readonly query: ChannelQuery }
+  /** Only for the writer of a view (`view-worker.ts`). */
+  | { readonly kind: 'apply'; readonly blocks: readonly Block[] }
   | { readonly kind: 'probe' }
   | { readonly kind: 'close' };
 
@@ -58,6 +65,15 @@ export interface OpenedLog {
   readonly mismatch: DatabaseMismatch | undefined;
   /** The memory of the `WriterCounters`. */
   readonly counters: SharedArrayBuffer;
+  /** Only of a view: what it has applied. */
+  readonly applied?: ViewState;
+}
+
+/** What a view did with blocks. */
+export interface AppliedBlocks {
+  readonly state: ViewState;
+  readonly outcomes: readonly BlockOutcome[];
+  readonly head: Position;
 }
 
 /**

@@ -7,7 +7,7 @@ import type { Log } from '../../../core/ports.ts';
 import { queryAll, record } from '../../contract/log/log-fixtures.ts';
 import { logFiles } from './log-files.ts';
 import { renewEpoch } from './open-database.ts';
-import { openSqliteLog } from './sqlite-log.ts';
+import { openSqliteLog } from './open-sqlite-log.ts';
 
 async function temporaryFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'polycast-folder-'));

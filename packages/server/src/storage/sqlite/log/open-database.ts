@@ -1,5 +1,6 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
+import { DataFolderError } from '../../../core/data-folder-error.ts';
 import type { Position } from '../../../core/ports.ts';
 import {
   fileBytes,
@@ -12,7 +13,7 @@ import {
 import { damageError, isDamage } from '../failure.ts';
 import { ChannelDirectory } from '../../shared/channel-directory.ts';
 import type { ChannelEntry } from '../../shared/channel-directory.ts';
-import { ChannelPrefixes } from '../../shared/channel-prefixes.ts';
+import { ChannelPrefixes, type PrefixLoss } from '../../shared/channel-prefixes.ts';
 import { channelChecksumOf } from './checksum.ts';
 import type { LogFiles } from './log-files.ts';
 import { APPLICATION_ID, MIGRATIONS } from './schema.ts';
@@ -52,16 +53,21 @@ const PAGE_BYTES_MIN = 512;
 const REPAIR =
   'Nothing has been changed. Restore a backup, or move the data folder away to start with an empty log; "sqlite3 log.db .recover" may recover events from it.';
 
+/** A log of its own, or the view of the journal of a cluster. One cannot be opened as the other. */
+export type DatabaseRole = 'log' | 'view';
+
 /**
- * Opens the writer's connection. Rejects a database that is damaged, foreign or too new.
+ * Opens the writer's connection. Rejects a database that is damaged, foreign, too new, or has
+ * another role.
  * @throws DataFolderError
  */
-export function openDatabase(files: LogFiles): DatabaseSync {
+export function openDatabase(files: LogFiles, role: DatabaseRole = 'log'): DatabaseSync {
   return wrapCorruptionErrors(files, () => {
     checkMagic(files.database);
-    const database = openDatabaseFile(databaseFile(files));
+    const database = openDatabaseFile(databaseFile(files, role));
     try {
       checkLength(database, files.database);
+      checkRole(database, files, role);
       return database;
     } catch (error) {
       database.close();
@@ -71,19 +77,53 @@ export function openDatabase(files: LogFiles): DatabaseSync {
 }
 
 /** Another connection to a database that was opened before. */
-export function reopenDatabase(files: LogFiles): DatabaseSync {
-  return reopenDatabaseFile(databaseFile(files));
+export function reopenDatabase(files: LogFiles, role: DatabaseRole): DatabaseSync {
+  return reopenDatabaseFile(databaseFile(files, role));
 }
 
-function databaseFile({ database }: LogFiles): DatabaseFile {
+/**
+ * A database with this table is the view of a journal. `journal_writer` has the newest block of each
+ * hub process. See `storage/view/view-state.ts`.
+ */
+const VIEW_TABLES = `CREATE TABLE journal_view (
+     id INTEGER PRIMARY KEY CHECK (id = 1),
+     state TEXT NOT NULL
+   );
+   CREATE TABLE journal_writer (
+     incarnation TEXT PRIMARY KEY,
+     number INTEGER NOT NULL,
+     sequence INTEGER NOT NULL
+   ) WITHOUT ROWID;`;
+
+function checkRole(database: DatabaseSync, { folder }: LogFiles, role: DatabaseRole): void {
+  const isView = database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'journal_view'").get() !== undefined;
+  if (isView === (role === 'view')) return;
+  if (isView)
+    throw new DataFolderError(
+      'not_empty',
+      `the data folder ${folder} belongs to a hub of a cluster; set \`cluster.nats\`, or use another folder`,
+    );
+  if (readState(database) !== undefined)
+    throw new DataFolderError(
+      'not_empty',
+      `the data folder ${folder} has the log of a hub without a cluster, which a cluster cannot take over; use an empty folder`,
+    );
+  database.exec(VIEW_TABLES);
+}
+
+function databaseFile({ database }: LogFiles, role: DatabaseRole = 'log'): DatabaseFile {
+  // The journal is the durable copy of a view. SQLite then syncs before a checkpoint only, so a power
+  // cut may take the newest blocks, but never leaves half of one.
+  const synchronous = role === 'view' ? 'NORMAL' : 'FULL';
   return {
     file: database,
     applicationId: APPLICATION_ID,
     migrations: MIGRATIONS,
-    // SQLite checkpoints run after a commit has been answered, not within it (see `runHousekeeping`
+    // Removed events are overwritten where that costs no further write of the disk. An erasure
+    // overwrites the rest. SQLite checkpoints run after a commit has been answered, not within it (see `runHousekeeping`
     // in `writer-thread/log-writer.ts`).
-    pragmas: `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = 1; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864;
-     PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY`,
+    pragmas: `PRAGMA journal_mode = WAL; PRAGMA synchronous = ${synchronous}; PRAGMA fullfsync = 1; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864;
+     PRAGMA secure_delete = FAST; PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY`,
     repair: REPAIR,
   };
 }
@@ -177,8 +217,8 @@ export function loadChannels(database: DatabaseSync, indexedThrough: Position): 
   const directory = new ChannelDirectory();
   const byId = new Map<number, ChannelEntry>();
   const channels = database.prepare(
-    `SELECT id, name, checksum, count, bytes, oldest_time_ms, latest_position, appended_position, appended_time_ms, trimmed_through
-       FROM channel ORDER BY id`,
+    `SELECT id, name, checksum, count, bytes, oldest_time_ms, latest_position, appended_position, appended_time_ms, trimmed_through,
+         erased_through FROM channel ORDER BY id`,
   );
   channels.setReturnArrays(true);
   let lastId = 0;
@@ -216,6 +256,7 @@ type ChannelRow = readonly [
   appendedPosition: number,
   appendedTimeMs: number,
   trimmedThrough: number,
+  erasedThrough: number,
 ];
 
 function channelOf(row: ChannelRow): ChannelEntry {
@@ -232,14 +273,15 @@ function channelOf(row: ChannelRow): ChannelEntry {
     appendedPosition: row[7],
     appendedTimeMs: row[8],
     trimmedThrough: row[9],
+    erasedThrough: row[10],
   };
 }
 
 /** Reads the losses of forgotten channels. */
 export function loadPrefixes(database: DatabaseSync, othersLostThrough: Position): ChannelPrefixes {
-  const rows = database.prepare('SELECT name, forgotten_through FROM family');
+  const rows = database.prepare('SELECT name, forgotten_through, erased_through FROM family');
   rows.setReturnArrays(true);
-  return new ChannelPrefixes(othersLostThrough, rows.all() as unknown as [string, Position][]);
+  return new ChannelPrefixes(othersLostThrough, rows.all() as unknown as PrefixLoss[]);
 }
 
 export function applyAppend(entry: ChannelEntry, position: Position, timeMs: number, bytes: number): void {

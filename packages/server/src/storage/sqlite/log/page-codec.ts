@@ -7,6 +7,7 @@ import type { Position, ReadPage, StoredRecord } from '../../../core/ports.ts';
 export interface PackedPage {
   readonly reached: Position;
   readonly trimmedThrough: Position;
+  readonly erasedThrough: Position;
   readonly corruptThrough: Position;
   /** The channels, types and trace contexts of the records. */
   readonly names: readonly string[];
@@ -17,7 +18,7 @@ export interface PackedPage {
 const NUMBERS_PER_RECORD = 6;
 const ABSENT = -1;
 
-export function encodePage({ records, reached, trimmedThrough, corruptThrough }: ReadPage): PackedPage {
+export function encodePage({ records, ...bounds }: ReadPage): PackedPage {
   const indexes = new Map<string, number>();
   const numbers = new Float64Array(records.length * NUMBERS_PER_RECORD);
   const bodies = Buffer.allocUnsafeSlow(records.reduce((sum, { body }) => sum + body.byteLength, 0));
@@ -35,9 +36,7 @@ export function encodePage({ records, reached, trimmedThrough, corruptThrough }:
     at += NUMBERS_PER_RECORD;
   }
   return {
-    reached,
-    trimmedThrough,
-    corruptThrough,
+    ...bounds,
     names: [...indexes.keys()],
     numbers,
     bodies: bodies.buffer as ArrayBuffer,
@@ -45,7 +44,7 @@ export function encodePage({ records, reached, trimmedThrough, corruptThrough }:
 }
 
 /** Bodies are views of the page's buffer. A body in use holds the whole page in memory. */
-export function decodePage({ reached, trimmedThrough, corruptThrough, names, numbers, bodies }: PackedPage): ReadPage {
+export function decodePage({ names, numbers, bodies, ...bounds }: PackedPage): ReadPage {
   const records: StoredRecord[] = [];
   let offset = 0;
   for (let at = 0; at < numbers.length; at += NUMBERS_PER_RECORD) {
@@ -62,7 +61,7 @@ export function decodePage({ reached, trimmedThrough, corruptThrough, names, num
     });
     offset += length;
   }
-  return { records, reached, trimmedThrough, corruptThrough };
+  return { records, ...bounds };
 }
 
 function indexOf(indexes: Map<string, number>, name: string): number {

@@ -20,6 +20,10 @@ export const APPLICATION_ID = 0x706f6c79;
  *   channel's id and name. It is NULL for older channels.
  * - `event.trace` is the publisher's trace context (`core/events/trace-context.ts`). It is NULL for
  *   events without one, and for older events.
+ * - `erased_through` is the part of `trimmed_through`, or of `forgotten_through`, that was an
+ *   erasure. `free_page` has zeros in pages that were free, while an erasure overwrites them.
+ * - `idempotency_key.channel` is empty: the fingerprint covers the channel, and an erasure must not
+ *   have to search the keys for it.
  * - `state.reserved_through` is the upper bound of all positions ever assigned, including those of
  *   events that are not stored.
  */
@@ -84,4 +88,8 @@ export const MIGRATIONS: readonly string[] = [
    ALTER TABLE state ADD COLUMN unchecked_through INTEGER NOT NULL DEFAULT 0;
    UPDATE state SET unchecked_through = reserved_through;`,
   'ALTER TABLE event ADD COLUMN trace TEXT',
+  `ALTER TABLE channel ADD COLUMN erased_through INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE family ADD COLUMN erased_through INTEGER NOT NULL DEFAULT 0;
+   CREATE TABLE free_page (id INTEGER PRIMARY KEY, zeros BLOB NOT NULL);
+   UPDATE idempotency_key SET channel = '';`,
 ];

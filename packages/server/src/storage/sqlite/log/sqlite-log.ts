@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { PolycastError } from '@polycast/protocol';
 import type {
   AppendOutcome,
@@ -8,6 +7,7 @@ import type {
   ChannelState,
   CheckedRange,
   Log,
+  LogErasing,
   LogState,
   NewRecord,
   Position,
@@ -17,34 +17,15 @@ import type {
   TrimOrder,
 } from '../../../core/ports.ts';
 import type { Unavailable } from '../failure.ts';
-import { Thread } from '../thread.ts';
-import { CHANNELS_MAX_DEFAULT } from '../../shared/log-limits.ts';
+import type { Thread } from '../thread.ts';
 import { GroupCommit } from './group-commit.ts';
-import { logFiles } from './log-files.ts';
-import type {
-  Channels,
-  CheckedPage,
-  OpenedLog,
-  ReaderRequest,
-  Trimmed,
-  WriterOptions,
-  WriterRequest,
-} from './messages.ts';
+import type { Channels, CheckedPage, OpenedLog, ReaderRequest, Trimmed, WriterRequest } from './messages.ts';
 import { decodePage } from './page-codec.ts';
 import type { PackedPage } from './page-codec.ts';
-import type { DatabaseMismatch } from './generation-file.ts';
 import { WriterCounters } from './writer-thread/writer-counters.ts';
 
-export interface SqliteLogOptions {
-  /** A data folder that this process has locked. */
-  readonly folder: string;
-  readonly channelsMax?: number;
-  /** Wall clock, in milliseconds since 1970. The name of the epoch is derived from it. */
-  readonly nowMs?: () => number;
-  /** A random number in [0, 1). The name of the epoch is derived from it. */
-  readonly chance?: () => number;
-  readonly logger?: LogLogger;
-}
+/** Milliseconds between attempts to write to an unavailable log. */
+const PROBE_INTERVAL_MS = 250;
 
 /** Receives warnings and errors for the operator. */
 export interface LogLogger {
@@ -52,49 +33,14 @@ export interface LogLogger {
   error(fields: object, message: string): void;
 }
 
-/** Milliseconds between attempts to write to an unavailable log. */
-const PROBE_INTERVAL_MS = 250;
-
-/**
- * Opens the log in a data folder. SQLite runs in two threads: one writes and one reads. Neither
- * blocks the event loop or the other thread. In a new folder the reader starts with the first event.
- * @throws DataFolderError when the log is damaged, too new, or inaccessible
- */
-export async function openSqliteLog({
-  folder,
-  channelsMax = CHANNELS_MAX_DEFAULT,
-  nowMs = Date.now,
-  chance = Math.random,
-  logger = NO_LOGGER,
-}: SqliteLogOptions): Promise<Log> {
-  const startWriter = (): Thread<WriterRequest> => {
-    const options: WriterOptions = { folder, channelsMax, nowMs: nowMs(), chance: chance() };
-    return new Thread<WriterRequest>('log-writer', options);
-  };
-  const startReader = (): Thread<ReaderRequest> => new Thread<ReaderRequest>('log-reader', { folder });
-  const isNew = !existsSync(logFiles(folder).database);
-  const writer = startWriter();
-  const reader = startReader();
-  try {
-    writer.start();
-    if (!isNew) reader.start();
-    const opened = await writer.request<OpenedLog>({ kind: 'open' });
-    logMismatch(opened, folder, logger);
-    if (!isNew) await reader.request({ kind: 'open' });
-    return new SqliteLog(writer, reader, opened, { startWriter, startReader, logger });
-  } catch (error) {
-    await closeThreads(writer, reader);
-    throw error;
-  }
-}
-
+/** How the threads of a log are started again after a crash. */
 interface ThreadStarters {
   readonly startWriter: () => Thread<WriterRequest>;
   readonly startReader: () => Thread<ReaderRequest>;
   readonly logger: LogLogger;
 }
 
-class SqliteLog implements Log {
+export class SqliteLog implements Log {
   readonly #threads: ThreadStarters;
   #writer: Thread<WriterRequest>;
   #reader: Thread<ReaderRequest>;
@@ -133,10 +79,7 @@ class SqliteLog implements Log {
     this.#head = opened.head;
     this.#writerCounters = new WriterCounters(opened.counters);
     this.#appendQueue = new GroupCommit(writer, {
-      onCommitted: (stored, head) => {
-        this.#head = head;
-        this.#listener?.(stored);
-      },
+      onCommitted: (stored, head) => this.deliver(stored, head),
       onFailed: (error) => this.#onFailure(error),
     });
     if (opened.unavailable !== undefined) this.#setUnavailable(opened.unavailable);
@@ -150,6 +93,29 @@ class SqliteLog implements Log {
       head: this.#head,
       unavailable: this.#closing === undefined ? this.#unavailable : 'log_unavailable',
     };
+  }
+
+  /** What the writer said when it was opened or recovered. */
+  protected get openedLog(): OpenedLog {
+    return this.#openedLog;
+  }
+
+  /** Moves the head and passes events on that are in the database. */
+  protected deliver(stored: readonly StoredRecord[], head: Position): void {
+    this.#head = head;
+    if (stored.length > 0) this.#listener?.(stored);
+  }
+
+  /** Sends a change to the writer. A failure makes the log unavailable until the writer has recovered. */
+  protected async change<Value>(request: WriterRequest): Promise<Value> {
+    if (this.#closing !== undefined) throw closedError();
+    if (this.#unavailable !== undefined) throw new PolycastError(this.#unavailable);
+    try {
+      return await this.#writer.request<Value>(request);
+    } catch (error) {
+      this.#onFailure(error);
+      throw error;
+    }
   }
 
   append(records: readonly NewRecord[]): Promise<readonly AppendOutcome[]> {
@@ -234,16 +200,14 @@ class SqliteLog implements Log {
     return this.#writer.request<Channels>({ kind: 'channels', query });
   }
 
-  async trim(orders: readonly TrimOrder[], nowMs: number): Promise<Trimmed> {
-    if (this.#closing !== undefined) throw closedError();
-    if (this.#unavailable !== undefined) throw new PolycastError(this.#unavailable);
-    try {
-      return await this.#writer.request<Trimmed>({ kind: 'trim', orders, nowMs });
-    } catch (error) {
-      this.#onFailure(error);
-      throw error;
-    }
+  trim(orders: readonly TrimOrder[], nowMs: number): Promise<Trimmed> {
+    return this.change({ kind: 'trim', orders, nowMs });
   }
+
+  readonly erasing: LogErasing = {
+    erase: (order) => this.change({ kind: 'erase', order }),
+    overwrite: () => this.change({ kind: 'overwrite' }),
+  };
 
   stats(): Readonly<Record<string, number>> {
     return {
@@ -345,20 +309,6 @@ class SqliteLog implements Log {
 /** Damaged ranges that are counted and logged. Readers still get a gap for each further one. */
 const DAMAGED_RANGES_MAX = 1_000;
 
-const NO_LOGGER: LogLogger = { warn: () => undefined, error: () => undefined };
-
-const MISMATCH_MESSAGES: Readonly<Record<DatabaseMismatch, string>> = {
-  copied: 'log: new epoch, the database is a copy',
-  older: 'log: new epoch, the database is older than the last one written in this folder',
-  lost_commits: 'log: new epoch, the newest acknowledged events are missing from the database',
-};
-
-function logMismatch({ mismatch, epoch }: OpenedLog, folder: string, logger: LogLogger): void {
-  if (mismatch === undefined) return;
-  const level = mismatch === 'lost_commits' ? 'error' : 'warn';
-  logger[level]({ folder, epoch, why: mismatch }, MISMATCH_MESSAGES[mismatch]);
-}
-
 /**
  * Bounds of one read, in events and bytes, of events that a failed writer stored but did not
  * report.
@@ -370,14 +320,14 @@ const MISSED_BYTES_MAX = 4 * 1024 * 1024;
  * Ends the reader first. SQLite removes the write-ahead log when the last connection closes, so the
  * writer has to be last.
  */
-async function closeThreads(writer: Thread<WriterRequest>, reader: Thread<ReaderRequest>): Promise<void> {
+export async function closeThreads(writer: Thread<WriterRequest>, reader: Thread<ReaderRequest>): Promise<void> {
   await reader.close({ kind: 'close' });
   await writer.close({ kind: 'close' });
 }
 
 /** The end of a read that finds nothing. */
 function emptyRange({ after }: CountQuery): Omit<CountedPage, 'count'> {
-  return { reached: after, trimmedThrough: after, corruptThrough: after };
+  return { reached: after, trimmedThrough: after, erasedThrough: after, corruptThrough: after };
 }
 
 function closedError(): PolycastError {

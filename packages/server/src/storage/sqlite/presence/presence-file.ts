@@ -39,8 +39,9 @@ export function presenceFile(folder: string): DatabaseFile {
     applicationId: 0,
     migrations: MIGRATIONS,
     // No commit waits for the disk. A power loss may take commits back, but the log still has their
-    // events.
-    pragmas: 'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0',
+    // events. Rows of users who left are overwritten: see `eraseRemoved`.
+    pragmas:
+      'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0; PRAGMA secure_delete = ON',
     repair: '',
   };
 }

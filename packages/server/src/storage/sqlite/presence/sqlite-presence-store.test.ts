@@ -1,6 +1,7 @@
-import { readdirSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import type { PresenceChange } from '../../../core/presence/presence-events.ts';
 import type { PresenceStore } from '../../../core/presence/presence-store.ts';
 import { temporaryFolder } from '../../../testing/temporary-folder.ts';
 import { openPresenceStore } from './sqlite-presence-store.ts';
@@ -24,6 +25,37 @@ test('that is damaged is created again', () => {
     'no database at all, and long enough to be looked at as one'.repeat(100),
   );
   expect(storeIn(folder).load().channels).toEqual([]);
+});
+
+test('after an erasure no file has a byte of users who left, even where rows have moved between pages', async () => {
+  const folder = temporaryFolder();
+  const store = storeIn(folder);
+  const texts = (): string =>
+    readdirSync(folder)
+      .map((name) => readFileSync(join(folder, name), 'latin1'))
+      .join('');
+  // Names in a mixed order split pages, so that SQLite moves rows.
+  const users = Array.from({ length: 400 }, (_, index) => `${(index * 7919) % 400}-${index % 2 ? 'stays' : 'leaves'}`);
+  store.apply(
+    users.flatMap((user): PresenceChange[] => [
+      { kind: 'join', channel: 'room.1', user, info: `info of ${user} `.repeat(5), sessions: 1, sinceMs: 1 },
+      { kind: 'online', user, sequence: 1 },
+    ]),
+    1,
+  );
+  const left = users.filter((user) => user.endsWith('leaves'));
+  store.apply(
+    left.flatMap((user): PresenceChange[] => [
+      { kind: 'leave', channel: 'room.1', user },
+      { kind: 'offline', user, sequence: 2 },
+    ]),
+    2,
+  );
+  expect(texts()).toContain('leaves');
+  await store.eraseRemoved();
+  expect(texts()).not.toContain('leaves');
+  expect(texts()).toContain('stays');
+  expect(store.load().online).toHaveLength(200);
 });
 
 test('if one of several changes fails, none is stored', () => {

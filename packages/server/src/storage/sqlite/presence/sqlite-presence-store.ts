@@ -6,12 +6,19 @@ import type { StoredPresence, StoredPresenceChannel } from '../../../core/presen
 import type { PresenceChange, PresenceUser } from '../../../core/presence/presence-events.ts';
 import type { PresenceStore } from '../../../core/presence/presence-store.ts';
 import { BackgroundSync } from '../background-sync.ts';
-import { openDatabaseFile } from '../database-file.ts';
+import { fileBytes, openDatabaseFile } from '../database-file.ts';
 import { presenceFile } from './presence-file.ts';
+
+/**
+ * A file of up to this size is written anew, on the event loop. With 22,000 users in it, it has
+ * 1.3 MB, and that took 15 ms of CPU.
+ */
+const REWRITTEN_BYTES_MAX = 2 * 1024 * 1024;
 
 /** One small database beside the log. */
 class SqlitePresenceStore implements PresenceStore {
   readonly #database: DatabaseSync;
+  readonly #file: string;
   readonly #backgroundSync: BackgroundSync;
   readonly #statements: Statements;
   readonly #epoch: string;
@@ -21,6 +28,7 @@ class SqlitePresenceStore implements PresenceStore {
 
   constructor(database: DatabaseSync, file: string, epoch: string) {
     this.#database = database;
+    this.#file = file;
     this.#backgroundSync = new BackgroundSync(file);
     this.#epoch = epoch;
     const prepare = ([name, sql]: [string, string]): [string, StatementSync] => [name, database.prepare(sql)];
@@ -72,6 +80,16 @@ class SqlitePresenceStore implements PresenceStore {
       usersSequence: this.#usersSequence,
       channelsSequence: this.#channelsSequence,
     };
+  }
+
+  async eraseRemoved(): Promise<void> {
+    await this.#backgroundSync.whenIdle();
+    if (!this.#database.isOpen) return;
+    // When SQLite moves rows between pages, the unused bytes of the old page keep a copy.
+    if (fileBytes(this.#file) <= REWRITTEN_BYTES_MAX) this.#database.exec('VACUUM');
+    // The write-ahead log has removed rows until it is moved into the database.
+    const { busy } = this.#database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number };
+    if (busy !== 0) throw new Error('the write-ahead log of presence.sqlite is in use');
   }
 
   close(): void {

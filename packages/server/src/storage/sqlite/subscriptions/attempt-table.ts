@@ -1,3 +1,4 @@
+import type { Position } from '../../../core/ports.ts';
 import type { Attempt } from '../../../subscriptions/state/ports.ts';
 import { keptMaxOf, PRUNE_SLACK, type AttemptBounds } from '../../shared/attempt-bounds.ts';
 import type { AttemptsQuery } from '../../../subscriptions/state/subscription-store.ts';
@@ -67,6 +68,13 @@ export class AttemptTable {
     this.#count -= delivered + failed;
     this.#counts.delete(subscription);
     this.#overLimit.delete(subscription);
+  }
+
+  /** Deletes the attempts of these events, and all that hold one of the texts. */
+  erase(epoch: string, positions: readonly Position[], texts: readonly string[]): void {
+    for (const position of positions) this.#statements.eraseAttemptsAt.run(position, epoch);
+    for (const text of texts) this.#statements.eraseAttemptsWith.run(text);
+    this.#recount();
   }
 
   /** The newest first. */

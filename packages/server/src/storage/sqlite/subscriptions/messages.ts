@@ -1,6 +1,7 @@
 import type { DeadLettersQuery } from '../../../subscriptions/state/ports.ts';
 import type {
   AttemptsQuery,
+  ErasedAttempts,
   StoreChange,
   StoredSubscription,
   StoredSubscriptions,
@@ -22,6 +23,7 @@ export type StoreRequest =
   | { readonly kind: 'apply'; readonly changes: readonly StoreChange[]; readonly isAwaited: boolean }
   | { readonly kind: 'attempts'; readonly query: AttemptsQuery }
   | { readonly kind: 'dead_letters'; readonly subscription: string; readonly query: DeadLettersQuery }
+  | { readonly kind: 'erase_attempts'; readonly query: ErasedAttempts }
   | { readonly kind: 'close' };
 
 /** What the thread answers to `open`. The subscriptions follow in pages. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Attempt, DeadLetter, DeadLettersQuery } from '../../../subscriptions/state/ports.ts';
 import type {
   AttemptsQuery,
+  ErasedAttempts,
   StoreChange,
   StoredSubscription,
   StoredSubscriptions,
@@ -170,6 +171,13 @@ class SqliteSubscriptionStore implements SubscriptionStore {
     if (this.#beginning !== undefined) return [];
     await this.#flush();
     return this.#thread.request<readonly DeadLetter[]>({ kind: 'dead_letters', subscription, query });
+  }
+
+  async eraseAttempts(query: ErasedAttempts): Promise<void> {
+    if (this.#beginning !== undefined) return;
+    await this.#flush();
+    if (this.#unavailable !== undefined) throw new PolycastError(this.#unavailable);
+    await this.#thread.request<void>({ kind: 'erase_attempts', query });
   }
 
   metrics(): Readonly<Record<string, number>> {

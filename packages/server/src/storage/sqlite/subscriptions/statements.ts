@@ -63,6 +63,9 @@ const STATEMENTS = {
   attemptsAt: `SELECT epoch, rest FROM attempt WHERE number IN (${ATTEMPTS_AT}) AND number < ?3 ORDER BY number DESC LIMIT ?4`,
   attemptsOfAt: `SELECT epoch, rest FROM attempt WHERE number IN (${ATTEMPTS_AT}) AND number < ?3 AND subscription = ?5
      ORDER BY number DESC LIMIT ?4`,
+  eraseAttemptsAt: `DELETE FROM attempt WHERE number IN (${ATTEMPTS_AT})`,
+  eraseAttemptsWith: 'DELETE FROM attempt WHERE instr(rest, ?) > 0',
+  emptyWal: 'PRAGMA wal_checkpoint(TRUNCATE)',
   /** Deletes all but the newest ?3 attempts of one kind. */
   dropAttemptsOf: `DELETE FROM attempt WHERE subscription = ?1 AND failed = ?2 AND number <=
      (SELECT number FROM attempt WHERE subscription = ?1 AND failed = ?2 ORDER BY number DESC LIMIT 1 OFFSET ?3)`,

@@ -34,6 +34,8 @@ serve<StoreRequest>((request) => {
       return { value: opened().attempts(request.query) };
     case 'dead_letters':
       return { value: opened().deadLetters(request.subscription, request.query) };
+    case 'erase_attempts':
+      return { value: opened().eraseAttempts(request.query) };
     case 'close':
       return void writer?.close();
   }

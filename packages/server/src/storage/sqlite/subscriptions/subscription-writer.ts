@@ -3,6 +3,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { Attempt, DeadLetter, DeadLettersQuery } from '../../../subscriptions/state/ports.ts';
 import type {
   AttemptsQuery,
+  ErasedAttempts,
   StoreChange,
   StoredSubscription,
 } from '../../../subscriptions/state/subscription-store.ts';
@@ -104,6 +105,24 @@ export class SubscriptionWriter {
     return this.#readOrReopen(
       () => this.#statements.deadLetters.all(subscription, epoch, position, limit) as unknown as DeadLetter[],
     );
+  }
+
+  /** Deletes attempts, and empties the write-ahead log. @throws UnavailableError */
+  eraseAttempts({ epoch, positions, texts }: ErasedAttempts): void {
+    try {
+      if (this.#hasFailed) this.#reopen();
+      this.#setSynchronous(true);
+      this.#statements.begin.run();
+      this.#attempts.erase(epoch, positions, texts);
+      this.#statements.countUp.run();
+      this.#statements.commit.run();
+      this.#commitCounter.countDurable();
+      this.#statements.emptyWal.get();
+    } catch (error) {
+      this.#hasFailed = true;
+      this.#rollBack();
+      throw new UnavailableError(error);
+    }
   }
 
   close(): void {

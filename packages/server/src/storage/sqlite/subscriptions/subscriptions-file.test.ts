@@ -19,6 +19,7 @@ import {
   attempt,
   creationOf,
   deadLetter,
+  EPOCH,
   open,
   openEvent,
   statusAt,
@@ -43,6 +44,26 @@ function change(file: string, statement: string): void {
 test('only the own user may read it, because it contains the signing secrets', async () => {
   const { file } = await filled();
   expect(statSync(file).mode & 0o777).toBe(0o600);
+});
+
+test('no file has a byte of an attempt that was erased', async () => {
+  const folder = temporaryFolder();
+  const store = await openSubscriptionStore({ folder });
+  await store.write(creationOf('sub_a'));
+  const filesWith = (text: string): string[] =>
+    readdirSync(folder).filter((name) => readFileSync(join(folder, name)).includes(text));
+  for (let number = 1; number <= 60; number++) {
+    const body = `${number % 2 === 0 ? 'marker-of-the-erased' : 'kept'} ${'x'.repeat(number * 100)}`;
+    const answer = { status: 500, headers: {}, body, isCut: false };
+    store.enqueue([{ kind: 'attempt', attempt: attempt('sub_a', number, { position: number, answer }) }]);
+    if (number % 10 === 0) await store.attempts({ before: 1, limit: 1 });
+  }
+  expect(filesWith('marker-of-the-erased')).not.toEqual([]);
+  await store.eraseAttempts({ epoch: EPOCH, positions: [], texts: ['marker-of-the-erased'] });
+  expect(filesWith('marker-of-the-erased')).toEqual([]);
+  expect(filesWith('kept xxx')).not.toEqual([]);
+  await store.close();
+  expect(filesWith('marker-of-the-erased')).toEqual([]);
 });
 
 test('without subscriptions there is no file; the first one brings it, with the epoch of the log', async () => {

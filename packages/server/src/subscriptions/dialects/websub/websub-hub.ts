@@ -1,5 +1,6 @@
 import { PolycastError } from '@polycast/protocol';
-import type { Actor, Authority, Clock, Position, Random } from '../../../core/ports.ts';
+import type { Authority } from '../../../core/access/authority.ts';
+import type { Actor, Clock, Position, Random } from '../../../core/ports.ts';
 import type { MemoryUsage } from '../../../core/primitives/byte-budget.ts';
 import { detachedCopy } from '../../../core/interests/interest.ts';
 import { ANONYMOUS } from '../../../core/access/principal.ts';

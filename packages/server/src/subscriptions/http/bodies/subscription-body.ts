@@ -1,9 +1,9 @@
-import { parseCursor } from '@polycast/protocol';
+import { parseCursor, PolycastError } from '@polycast/protocol';
 import * as z from 'zod';
 import type { Position } from '../../../core/ports.ts';
 import type { Principal } from '../../../core/access/principal.ts';
 import { resolveStart } from '../../../core/start.ts';
-import { integer, isRecord, orDefault, parseBody } from '../../../http/body/body-schema.ts';
+import { integer, isRecord, nonEmptyText, orDefault, parseBody } from '../../../http/body/body-schema.ts';
 import { invalidBody } from '../../../http/refusals.ts';
 import type { LostPosition, SubscriptionDefinition } from '../../state/definition.ts';
 import type { NewSubscription, Subscription, SubscriptionChanges } from '../../state/ports.ts';
@@ -11,6 +11,8 @@ import {
   channelsMember,
   commonMembers,
   DEFAULTS,
+  OPTION_DOCS,
+  OWNER_LENGTH_MAX,
   startMember,
   type CommonOptions,
   type GivenCommonOptions,
@@ -52,7 +54,8 @@ function createBodies(parts: SubscriptionParts) {
   };
   const concurrencyMax = { webhook: concurrency('webhook'), pull: concurrency('pull') };
   const options = commonMembers(parts);
-  const common = { channels, ...options, start: startMember(parts).exactOptional() };
+  const owner = nonEmptyText(OWNER_LENGTH_MAX).describe(OPTION_DOCS.owner).exactOptional();
+  const common = { channels, ...options, owner, start: startMember(parts).exactOptional() };
   const changeable = { channels: channels.exactOptional(), ...options };
   const wider = concurrencyOf(parts, 'pull').max > concurrencyOf(parts, 'webhook').max ? 'pull' : 'webhook';
   return {
@@ -103,7 +106,7 @@ function createBodies(parts: SubscriptionParts) {
 export function parseCreation(
   parts: SubscriptionParts,
   body: Body,
-  { key, user }: Principal,
+  { key, user, portal }: Principal,
   idempotencyKey: string | undefined,
 ): Creation {
   const { creation } = subscriptionBodies(parts);
@@ -112,7 +115,9 @@ export function parseCreation(
     isRecord(requested) && requested['kind'] === 'pull'
       ? parseBody(creation.pull, body)
       : parseBody(creation.webhook, body);
-  const { channels, start = 'now', delivery: options, concurrencyMax, ...common } = given;
+  const { channels, start = 'now', delivery: options, concurrencyMax, owner, ...common } = given;
+  if (portal !== undefined && (options.kind !== 'webhook' || (owner ?? portal.owner) !== portal.owner))
+    throw new PolycastError('forbidden', 'A portal link creates webhooks of its owner only.');
   const delivery =
     options.kind === 'pull' ? changedPull(parts, pullDefaults(parts), options) : newWebhook(parts, options);
   return {
@@ -124,6 +129,7 @@ export function parseCreation(
       delivery,
       concurrencyMax: concurrencyMax ?? concurrencyOf(parts, delivery.kind).defaultValue,
       owner: { key, user },
+      customer: portal?.owner ?? owner,
       isTrusted: delivery.kind === 'pull' || parts.isTrustedEndpoint(delivery.url),
       idempotency: idempotencyKey === undefined ? undefined : { key: idempotencyKey, fingerprint: fingerprintOf(body) },
     },

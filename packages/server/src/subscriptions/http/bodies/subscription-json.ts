@@ -20,6 +20,7 @@ export function subscriptionJson(
   const { id, channels, types, filter, delivery, ordering, ratePerSecond, concurrencyMax, owner } = definition;
   return {
     id,
+    name: definition.name ?? null,
     state: status.state,
     reason: status.reason,
     since: timestampOrNull(status.sinceMs),
@@ -33,7 +34,8 @@ export function subscriptionJson(
     description: definition.description,
     metadata: definition.metadata,
     expires: timestampOrNull(definition.endsMs),
-    owner: {
+    owner: definition.customer ?? null,
+    createdBy: {
       ...(owner.key !== undefined && { key: owner.key }),
       ...(owner.user !== undefined && { user: owner.user }),
     },

@@ -338,6 +338,16 @@ export class AckTracker {
     return [...this.#lanes.all()].map(storedEvent).filter((event) => event !== undefined);
   }
 
+  /**
+   * Releases events that were erased in the log. Their lanes read the log again, and find a gap at
+   * their place. A request in flight is not stopped.
+   * @param channels the channels of the events
+   */
+  releaseErased(channels: ReadonlySet<string>): void {
+    this.#lanes.release(channels, this.#gap);
+    this.#schedule.rereadEmptied();
+  }
+
   /** Visits every lane, and every event in memory. */
   assertInvariants(): void {
     this.#lanes.assertInvariants();

@@ -37,6 +37,16 @@ export class LaneSchedule {
     return this.#ready.shift();
   }
 
+  /** Lanes that are ready and have no event any more go to those that are to be read. */
+  rereadEmptied(): void {
+    for (let count = this.#ready.length; count > 0; count--) {
+      const lane = this.#ready.shift();
+      if (lane === undefined) return;
+      if (lane.record === undefined) lane.phase = 'reading';
+      this.enqueue(lane);
+    }
+  }
+
   nextToRead(): Lane | undefined {
     return this.#toRead.shift();
   }

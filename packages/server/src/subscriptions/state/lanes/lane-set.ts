@@ -1,7 +1,7 @@
 import type { Position, StoredRecord } from '../../../core/ports.ts';
 import { assertInvariant } from '../../../core/primitives/invariant.ts';
 import { BufferedEvents } from './buffered-events.ts';
-import { Lane } from './lane.ts';
+import { Lane, NO_POSITION } from './lane.ts';
 
 /** Events of one lane that stay in memory behind the head when the tracker frees memory. */
 const LANE_COUNT_KEPT = 2;
@@ -22,8 +22,8 @@ export interface OpenLanes {
 }
 
 /**
- * The lanes of a tracker, and how many of their events are in memory. For each channel it knows the lane that the channel's next event joins;
- * aside lanes have none to join.
+ * The lanes of a tracker, and how many of their events are in memory. For each channel it knows the
+ * lane that the channel's next event joins. No event joins an aside lane.
  *
  * Example: event 3 of `orders.42` has a lane. Event 7 of `orders.42` joins it, and event 8 of
  * `orders.43` begins another one.
@@ -79,6 +79,19 @@ export class LaneSet implements OpenLanes {
     const before = this.buffered.count;
     for (const lane of this.#all) lane.unbuffer(Math.max(LANE_COUNT_KEPT, lane.handedOutCount - 1), this.buffered);
     return this.buffered.count < before;
+  }
+
+  /**
+   * Releases the events of these channels from memory, except those that are handed out. Gaps stay,
+   * because the log does not have them.
+   * @param gap a lane that has a gap alone
+   */
+  release(channels: ReadonlySet<string>, gap: Lane | undefined): void {
+    for (const lane of this.#all) {
+      if (!channels.has(lane.channel) || lane === gap) continue;
+      lane.unbuffer(lane.handedOutCount - 1, this.buffered);
+      if (lane.phase === 'ready' && lane.gapAfter === NO_POSITION) lane.unbufferHead(this.buffered);
+    }
   }
 
   countAside(): number {

@@ -9,7 +9,8 @@ const shared = Buffer.alloc(BLOCK_BYTES + SHORT_BYTES_MAX);
 
 /**
  * HMAC-SHA256 with one key, of many short messages (RFC 2104). `createHmac` creates an object of
- * the engine for each message, and takes twice as long.
+ * the engine for each message, and takes twice as long. Keys live long, so they own their memory:
+ * a small buffer of `Buffer.from` or `Buffer.concat` holds 64 KiB that it shares with others.
  */
 export class HmacKey {
   readonly #secret: Buffer;
@@ -20,9 +21,10 @@ export class HmacKey {
   /** @param secret at most 64 bytes */
   constructor(secret: Buffer) {
     if (secret.length > BLOCK_BYTES) throw new RangeError(`an HMAC key has at most ${BLOCK_BYTES} bytes here`);
-    this.#secret = secret;
-    this.#inner = padded(secret, 0x36);
-    this.#outer = Buffer.concat([padded(secret, 0x5c), Buffer.alloc(DIGEST_BYTES)]);
+    this.#secret = Buffer.alloc(secret.length);
+    this.#secret.set(secret);
+    this.#inner = padded(secret, 0x36, BLOCK_BYTES);
+    this.#outer = padded(secret, 0x5c, BLOCK_BYTES + DIGEST_BYTES);
   }
 
   /** The HMAC of `head` in UTF-8 and the bytes of `body` behind it, in base64. */
@@ -39,8 +41,9 @@ export class HmacKey {
   }
 }
 
-function padded(secret: Buffer, pad: number): Buffer {
-  const block = Buffer.alloc(BLOCK_BYTES, pad);
+/** A buffer of a length that begins with the block of a key. */
+function padded(secret: Buffer, pad: number, length: number): Buffer {
+  const block = Buffer.alloc(length, pad);
   for (const [index, byte] of secret.entries()) block[index] = byte ^ pad;
   return block;
 }

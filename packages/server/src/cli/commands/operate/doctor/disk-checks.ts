@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { readDiskSpace } from '../../../../operate/host-resources.ts';
+import type { IngestKeySettings } from '../../../../core/ingest-settings.ts';
 import { formatBytes, formatDuration, formatMs, formatShare } from '../../../quantities.ts';
 import { fail, ok, skipped, warn, type Check, type Finding, type Patient } from './finding.ts';
 
@@ -129,7 +130,7 @@ const OTHERS_MODE = 0o077;
 /** Only the user of the hub may read its data, its secrets and its private key. */
 export const permissions: Check = ({ folder, config, configFile }) => {
   const data = folder !== undefined && existsSync(folder) ? [folder, ...filesIn(folder)] : [];
-  const keys = config.identity.tokens.flatMap(({ keys = [] }) => keys.flatMap(({ secretFile }) => secretFile ?? []));
+  const keys = configuredKeys(config).flatMap(({ secretFile }) => secretFile ?? []);
   const secrets = [config.tls.keyFile, ...keys].filter((path) => path !== null && existsSync(path));
   const paths = [
     ...data,
@@ -153,9 +154,14 @@ function filesIn(folder: string): readonly string[] {
   }
 }
 
-function hasSecrets(configFile: string | undefined, { identity }: Patient['config']): boolean {
+/** The keys of tokens, and of third parties' webhooks. */
+function configuredKeys({ identity, ingest }: Patient['config']): readonly IngestKeySettings[] {
+  return [...identity.tokens, ...ingest].flatMap(({ keys = [] }) => keys);
+}
+
+function hasSecrets(configFile: string | undefined, config: Patient['config']): boolean {
   if (configFile === undefined || !existsSync(configFile)) return false;
-  return identity.tokens.some(({ keys = [] }) => keys.some(({ secret }) => secret !== undefined));
+  return configuredKeys(config).some(({ secret }) => secret !== undefined);
 }
 
 /** The folder, or the nearest one above it that exists: it has the same disk before the first start. */

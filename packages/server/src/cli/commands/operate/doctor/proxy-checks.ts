@@ -7,7 +7,7 @@ import { fail, ok, skipped, warn, type Check, type Finding } from './finding.ts'
 
 /** A channel for probes: nothing is ever published there. */
 const PROBE = '/v1/events?channel=polycast-doctor';
-/** The first bytes of a stream come at once. A proxy that buffers holds them back. */
+/** The first bytes of a stream come immediately. A proxy that buffers holds them back. */
 const FIRST_BYTES_TIMEOUT_MS = 5000;
 const FIRST_BYTES_WARN_MS = 1000;
 const STATUS_TIMEOUT_MS = 10_000;

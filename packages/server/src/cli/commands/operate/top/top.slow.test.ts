@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { runCli, startTestHub, temporaryFolder } from '../../../testing.ts';
 
 const ENTRY = join(import.meta.dirname, '../../../polycast.ts');
@@ -30,6 +30,7 @@ for step in steps:
     seen = len(output)
     if 'size' in step: fcntl.ioctl(fd, termios.TIOCSWINSZ, size(*step['size']))
     if 'keys' in step: os.write(fd, step['keys'].encode())
+    if 'file' in step: open(step['file'], 'w').close()
     if 'signal' in step: os.kill(pid, getattr(signal, step['signal']))
 after = None
 while True:
@@ -48,6 +49,8 @@ interface Step {
   readonly keys?: string;
   readonly size?: readonly [rows: number, columns: number];
   readonly signal?: string;
+  /** It makes this file, which says that the text was there. */
+  readonly file?: string;
 }
 
 interface Outcome {
@@ -105,8 +108,13 @@ test.each([
 
 test('a hub that ends, and another one in its place, are shown without an end of the view', async () => {
   const hub = await startTestHub();
-  const running = topOnTerminal(hub.url, [{ until: 'q quits' }, { until: 'does not answer', keys: 'q' }]);
-  setTimeout(() => void hub.close(), 3000);
+  const drawn = join(temporaryFolder(), 'drawn');
+  const running = topOnTerminal(hub.url, [
+    { until: 'q quits', file: drawn },
+    { until: 'does not answer', keys: 'q' },
+  ]);
+  await vi.waitFor(() => expect(existsSync(drawn)).toBe(true));
+  await hub.close();
   expect((await running).code).toBe(0);
 });
 

@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { hasWildcard } from '@polycast/protocol';
 import type { Position } from '../../../../core/ports.ts';
-import { ChannelPrefixes } from '../../../shared/channel-prefixes.ts';
+import { ChannelPrefixes, type PrefixLoss } from '../../../shared/channel-prefixes.ts';
 import { PatternCache } from './pattern-cache.ts';
 import type { IndexedChannel } from './pattern-cache.ts';
 
@@ -16,6 +16,8 @@ export interface MatchingChannels {
    * Otherwise `after`.
    */
   readonly trimmedThrough: Position;
+  /** The newest position that an erasure removed from them; `after` if there is none after it. */
+  readonly erasedThrough: Position;
 }
 
 /**
@@ -68,20 +70,23 @@ export class ChannelIndex {
   matching(patterns: readonly string[], after: Position): MatchingChannels {
     const namedIds = new Set<number>();
     const idSets: ReadonlySet<number>[] = [];
-    let trimmedThrough = after;
+    let [trimmedThrough, erasedThrough] = [after, after];
+    const prefixes = this.#prefixes;
     for (const pattern of patterns) {
       if (hasWildcard(pattern)) {
         const match = this.#patterns.match(pattern);
         if (match.ids.size > 0) idSets.push(match.ids);
-        trimmedThrough = Math.max(trimmedThrough, match.trimmedThrough, this.#prefixes.lostThrough(pattern));
+        trimmedThrough = Math.max(trimmedThrough, match.trimmedThrough, prefixes.lostThrough(pattern));
+        erasedThrough = Math.max(erasedThrough, match.erasedThrough, prefixes.erasedThrough(pattern));
         continue;
       }
       const channel = this.#byName.get(pattern);
       if (channel !== undefined) namedIds.add(channel.id);
-      trimmedThrough = Math.max(trimmedThrough, channel?.trimmedThrough ?? this.#prefixes.lostThrough(pattern));
+      trimmedThrough = Math.max(trimmedThrough, channel?.trimmedThrough ?? prefixes.lostThrough(pattern));
+      erasedThrough = Math.max(erasedThrough, channel?.erasedThrough ?? prefixes.erasedThrough(pattern));
     }
     if (namedIds.size > 0) idSets.push(namedIds);
-    return { idSets, trimmedThrough };
+    return { idSets, trimmedThrough, erasedThrough };
   }
 
   /**
@@ -113,8 +118,8 @@ export class ChannelIndex {
 
   #readChannels(): void {
     for (const row of this.#statements.channels.iterate(this.#lastId) as Iterable<unknown>) {
-      const [id, name, trimmedThrough] = row as [number, string, number];
-      const channel = { id, name, trimmedThrough };
+      const [id, name, trimmedThrough, erasedThrough] = row as [number, string, number, number];
+      const channel = { id, name, trimmedThrough, erasedThrough };
       this.#byId.set(id, channel);
       this.#byName.set(name, channel);
       this.#patterns.add(channel);
@@ -124,13 +129,14 @@ export class ChannelIndex {
 
   #readTrims(trims: number, forgottenThrough: Position): void {
     for (const row of this.#statements.trims.iterate(this.#trims) as Iterable<unknown>) {
-      const [id, trimmedThrough] = row as [number, number];
+      const [id, trimmedThrough, erasedThrough] = row as [number, number, number];
       const channel = this.#byId.get(id) as IndexedChannel;
       channel.trimmedThrough = trimmedThrough;
+      channel.erasedThrough = erasedThrough;
       this.#patterns.onTrimmed(channel);
     }
     for (const row of this.#statements.prefixes.iterate(this.#trims) as Iterable<unknown>)
-      this.#prefixes.raise(...(row as [string, number]));
+      this.#prefixes.raise(...(row as PrefixLoss));
     this.#prefixes.mergeThrough(forgottenThrough);
     this.#trims = trims;
   }
@@ -177,9 +183,11 @@ function prepare(database: DatabaseSync): Statements {
   };
   return {
     state: prepareRows('SELECT indexed_through, forgotten_through, forgotten, trims FROM state'),
-    channels: prepareRows('SELECT id, name, trimmed_through FROM channel WHERE id > ? ORDER BY id'),
-    trims: prepareRows('SELECT id, trimmed_through FROM channel WHERE trimmed_in > ? AND trimmed_in > 0'),
-    prefixes: prepareRows('SELECT name, forgotten_through FROM family WHERE changed_in > ?'),
+    channels: prepareRows('SELECT id, name, trimmed_through, erased_through FROM channel WHERE id > ? ORDER BY id'),
+    trims: prepareRows(
+      'SELECT id, trimmed_through, erased_through FROM channel WHERE trimmed_in > ? AND trimmed_in > 0',
+    ),
+    prefixes: prepareRows('SELECT name, forgotten_through, erased_through FROM family WHERE changed_in > ?'),
     forgotten: prepareRows('SELECT channel FROM forgotten_channel WHERE sequence > ? ORDER BY sequence'),
     events: prepareRows('SELECT position, channel FROM event WHERE position > ? ORDER BY position'),
   };

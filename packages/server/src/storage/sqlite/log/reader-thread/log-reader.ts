@@ -25,7 +25,7 @@ const COUNTED_EVENTS_MAX = 16_384;
 const CHECKED_EVENTS_MAX = 500;
 const CHECKED_BYTES_MAX = 128 * 1024;
 
-type Page = Omit<ReadPage, 'trimmedThrough'>;
+type Page = Omit<ReadPage, 'trimmedThrough' | 'erasedThrough'>;
 type PositionQuery = Omit<ReadQuery, 'types' | 'bytesMax'>;
 type ChannelIdSets = readonly ReadonlySet<number>[];
 
@@ -73,8 +73,8 @@ export class LogReader {
   read(query: ReadQuery): ReadPage {
     return this.#inSnapshot(() => {
       this.#channels.catchUp();
-      const { idSets, trimmedThrough } = this.#channels.matching(query.patterns, query.after);
-      return { ...this.#pageOrSalvage(query, idSets), trimmedThrough };
+      const { idSets, ...loss } = this.#channels.matching(query.patterns, query.after);
+      return { ...this.#pageOrSalvage(query, idSets), ...loss };
     });
   }
 
@@ -100,12 +100,12 @@ export class LogReader {
   #count({ types, ...range }: CountQuery): CountedPage {
     this.#channels.catchUp();
     const { after } = range;
-    const { idSets, trimmedThrough } = this.#channels.matching(range.patterns, after);
+    const { idSets, ...loss } = this.#channels.matching(range.patterns, after);
     const { source, ids } = this.#source({ ...range, direction: 'forward', limit: READ_ROWS_MAX }, idSets);
     const [onlyId] = ids?.size === 1 && types === undefined ? ids : [];
     if (onlyId !== undefined) {
       const indexed = this.#countIndexed(onlyId, after, range.through);
-      if (indexed.reached > after) return { ...indexed, trimmedThrough, corruptThrough: after };
+      if (indexed.reached > after) return { ...indexed, ...loss, corruptThrough: after };
     }
     let count = 0;
     let last = after;
@@ -116,7 +116,7 @@ export class LogReader {
       const isCertain = types === undefined && position <= this.#channels.indexedThrough;
       if (isCertain || isOfType(this.#record(position, ids), types)) count++;
     }
-    return { count, reached: source.reached, trimmedThrough, corruptThrough: after };
+    return { count, reached: source.reached, ...loss, corruptThrough: after };
   }
 
   /** Counts the indexed events of one channel. `reached` is `after` when none of the range is indexed. */

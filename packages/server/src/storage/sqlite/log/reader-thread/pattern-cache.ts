@@ -12,8 +12,10 @@ const PATTERN_CHANNELS_MAX = 2_000_000;
 /** The channels that a pattern with wildcards matches. */
 export interface PatternMatch {
   readonly ids: ReadonlySet<number>;
-  /** The newest position that any of the channels has lost, including forgotten channels. */
+  /** The newest position that any of the channels has lost. */
   readonly trimmedThrough: Position;
+  /** The newest position that an erasure removed from any of the channels. */
+  readonly erasedThrough: Position;
 }
 
 /** A channel in the reader's memory. */
@@ -23,6 +25,8 @@ export interface IndexedChannel {
   readonly name: string;
   /** The newest position that the channel has lost. 0 when it has lost none. */
   trimmedThrough: Position;
+  /** The newest position that an erasure removed. 0: none. */
+  erasedThrough: Position;
 }
 
 interface CachedMatch {
@@ -30,6 +34,7 @@ interface CachedMatch {
   /** Channels up to this id have been compared with the pattern. */
   checkedThroughId: number;
   trimmedThrough: Position;
+  erasedThrough: Position;
 }
 
 /**
@@ -62,9 +67,8 @@ export class PatternCache {
   }
 
   /** The channel has lost more events. */
-  onTrimmed({ id, trimmedThrough }: IndexedChannel): void {
-    for (const cached of this.#cached.values())
-      if (trimmedThrough > cached.trimmedThrough && cached.ids.has(id)) cached.trimmedThrough = trimmedThrough;
+  onTrimmed(channel: IndexedChannel): void {
+    for (const cached of this.#cached.values()) if (cached.ids.has(channel.id)) raiseLoss(cached, channel);
   }
 
   clear(): void {
@@ -77,7 +81,12 @@ export class PatternCache {
 
   /** @param pattern one with wildcards */
   match(pattern: string): PatternMatch {
-    const cached: CachedMatch = this.#cached.get(pattern) ?? { ids: new Set(), checkedThroughId: 0, trimmedThrough: 0 };
+    const cached: CachedMatch = this.#cached.get(pattern) ?? {
+      ids: new Set(),
+      checkedThroughId: 0,
+      trimmedThrough: 0,
+      erasedThrough: 0,
+    };
     const before = cached.ids.size;
     this.#update(pattern, cached);
     this.#cachedIds += cached.ids.size - before;
@@ -95,7 +104,7 @@ export class PatternCache {
       if (!channel.name.startsWith(prefix)) return false;
       if (!matches(pattern, channel.name)) return true;
       cached.ids.add(channel.id);
-      cached.trimmedThrough = Math.max(cached.trimmedThrough, channel.trimmedThrough);
+      raiseLoss(cached, channel);
       return true;
     };
     // Channels that begin like the pattern are adjacent in the sorted order.
@@ -121,4 +130,9 @@ export class PatternCache {
       this.#cachedIds -= ids.size;
     }
   }
+}
+
+function raiseLoss(cached: CachedMatch, { trimmedThrough, erasedThrough }: IndexedChannel): void {
+  if (trimmedThrough > cached.trimmedThrough) cached.trimmedThrough = trimmedThrough;
+  if (erasedThrough > cached.erasedThrough) cached.erasedThrough = erasedThrough;
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Log, ReadPage, StoredRecord } from '../../../../core/ports.ts';
 import { queryAll, record, trimAll } from '../../../contract/log/log-fixtures.ts';
-import { openSqliteLog } from '../sqlite-log.ts';
+import { openSqliteLog } from '../open-sqlite-log.ts';
 
 const EVENTS = 400;
 const PAGE_BYTES = 4096;
@@ -165,6 +165,7 @@ test('events from before checksums are read unchanged', async () => {
   const old = new DatabaseSync(file);
   old.exec(
     `ALTER TABLE event DROP COLUMN trace; ALTER TABLE event DROP COLUMN checksum; ALTER TABLE channel DROP COLUMN checksum;
+     ALTER TABLE channel DROP COLUMN erased_through; ALTER TABLE family DROP COLUMN erased_through; DROP TABLE free_page;
      ALTER TABLE state DROP COLUMN unchecked_through; PRAGMA user_version = 1`,
   );
   old.close();

@@ -18,7 +18,7 @@ export interface EventDecoder {
   isMatch(row: EventRow): boolean;
 }
 
-type SalvagedPage = Omit<ReadPage, 'trimmedThrough'>;
+type SalvagedPage = Omit<ReadPage, 'trimmedThrough' | 'erasedThrough'>;
 
 /**
  * A salvage reads a page of the log where something is damaged. It reads event by event from the

@@ -1,5 +1,5 @@
-import type { ChannelQuery, ChannelState, NewRecord, Position, TrimOrder } from '../../../../core/ports.ts';
-import { createChannelEntry } from '../../../shared/channel-directory.ts';
+import type { ChannelQuery, ChannelState, EraseOrder, NewRecord, Position, TrimOrder } from '../../../../core/ports.ts';
+import { createChannelEntry, exceeds } from '../../../shared/channel-directory.ts';
 import type { ChannelDirectory, ChannelEntry } from '../../../shared/channel-directory.ts';
 import { EmptyChannels } from '../../../shared/empty-channels.ts';
 import type { ChannelPrefixes } from '../../../shared/channel-prefixes.ts';
@@ -98,7 +98,8 @@ export class ChannelTable {
     // The channel may have been forgotten. Then only the loss of its prefix is known, and counts as
     // its own.
     const lostThrough = this.#prefixes.lostThrough(name);
-    const entry = createChannelEntry(name, ++this.#lastChannelId, lostThrough);
+    const erasedThrough = this.#prefixes.erasedThrough(name);
+    const entry = createChannelEntry(name, ++this.#lastChannelId, lostThrough, erasedThrough);
     this.#connection.begin();
     this.#connection.statements.insertChannel.run(
       entry.id,
@@ -106,6 +107,7 @@ export class ChannelTable {
       lostThrough,
       lostThrough > 0 ? this.#trims : 0,
       channelChecksumOf(entry.id, name),
+      erasedThrough,
     );
     this.#directory.add(entry);
     return entry;
@@ -170,6 +172,60 @@ export class ChannelTable {
   }
 
   /**
+   * One step of an erasure, after `indexPending`. The caller sees to it that deleted rows are
+   * overwritten. Returns the number of erased events.
+   */
+  erase({ positions, channels }: EraseOrder): number {
+    this.#connection.begin();
+    this.#trims++;
+    const changed = new Set<ChannelEntry>();
+    let erased = 0;
+    for (const position of positions) {
+      const entry = this.#eraseEvent(position);
+      if (entry === undefined) continue;
+      changed.add(entry);
+      erased++;
+    }
+    for (const entry of changed) this.#saveErased(entry);
+    const empty = channels.map((name) => this.get(name)).filter((entry) => entry?.count === 0);
+    for (const entry of empty) if (entry !== undefined) this.#emptyChannels.delete(entry);
+    this.#forget(empty.filter((entry) => entry !== undefined));
+    this.#connection.statements.setTrimmed.run(this.#trims, this.#forgotten, this.#prefixes.othersLostThrough);
+    return erased;
+  }
+
+  /** Returns the channel of the event; undefined if there is no such event. */
+  #eraseEvent(position: Position): ChannelEntry | undefined {
+    const { statements } = this.#connection;
+    const row = statements.channelOfEvent.get(position) as unknown as [name: string, bytes: number] | undefined;
+    const entry = row && this.get(row[0]);
+    if (row === undefined || entry === undefined) return undefined;
+    statements.deleteEvent.run(position);
+    statements.unindexEvent.run(entry.id, position);
+    this.#connection.countPages(2);
+    entry.count--;
+    entry.bytes -= row[1];
+    entry.trimmedThrough = Math.max(entry.trimmedThrough, position);
+    entry.erasedThrough = Math.max(entry.erasedThrough, position);
+    return entry;
+  }
+
+  /** Finds the oldest and the newest event that are left. */
+  #saveErased(entry: ChannelEntry): void {
+    const { statements } = this.#connection;
+    if (entry.count === 0) {
+      entry.bytes = entry.oldestTimeMs = entry.latestPosition = 0;
+      this.#emptyChannels.add(entry);
+    } else {
+      const [newest] = statements.newestOfChannel.get(entry.id) as unknown as [Position];
+      entry.latestPosition = newest;
+      const [oldest] = oldestEvents(statements, entry.id, 1);
+      entry.oldestTimeMs = oldest?.[1] ?? entry.oldestTimeMs;
+    }
+    this.#save(entry);
+  }
+
+  /**
    * Removes the value of a `latest` channel. The channel has several events only after its rule has
    * changed. Then they are removed in steps of TRIM_EVENTS_MAX.
    */
@@ -192,7 +248,7 @@ export class ChannelTable {
   #trimChannel(entry: ChannelEntry, order: TrimOrder, limit: number): number {
     const { removed, through } = this.#removeOldest(entry, () => exceeds(entry, order), limit);
     if (removed === 0) return 0;
-    entry.trimmedThrough = through;
+    entry.trimmedThrough = Math.max(entry.trimmedThrough, through);
     this.#save(entry);
     if (entry.count === 0) this.#emptyChannels.add(entry);
     return removed;
@@ -231,8 +287,10 @@ export class ChannelTable {
       entry.appendedPosition,
       entry.appendedTimeMs,
       entry.trimmedThrough,
+      entry.erasedThrough,
       this.#trims,
       entry.trimmedThrough,
+      entry.erasedThrough,
       entry.id,
     );
   }
@@ -241,34 +299,32 @@ export class ChannelTable {
    * Forgets channels that have been empty for an hour, at most FORGOTTEN_CHANNELS_MAX in one step.
    */
   #forgetChannels(nowMs: number): void {
-    const forgotten = this.#emptyChannels.takeDue(nowMs, FORGOTTEN_CHANNELS_MAX);
+    this.#forget(this.#emptyChannels.takeDue(nowMs, FORGOTTEN_CHANNELS_MAX));
+  }
+
+  #forget(forgotten: readonly ChannelEntry[]): void {
     if (forgotten.length === 0) return;
     const { statements } = this.#connection;
     const prefixes = new Set<string>();
     const { othersLostThrough } = this.#prefixes;
     for (const entry of forgotten) {
       const prefix = prefixOf(entry.name);
-      this.#prefixes.raise(prefix, entry.trimmedThrough);
+      this.#prefixes.raise(prefix, entry.trimmedThrough, entry.erasedThrough);
       prefixes.add(prefix);
       this.#directory.remove(entry);
       statements.deleteChannel.run(entry.id);
       statements.insertForgotten.run(++this.#forgotten, entry.id);
     }
     statements.dropForgotten.run(this.#forgotten - FORGOTTEN_ROWS_MAX);
-    for (const prefix of prefixes) statements.savePrefix.run(prefix, this.#prefixes.lostThrough(prefix), this.#trims);
+    for (const prefix of prefixes)
+      statements.savePrefix.run(
+        prefix,
+        this.#prefixes.lostThrough(prefix),
+        this.#trims,
+        this.#prefixes.erasedThrough(prefix),
+      );
     if (this.#prefixes.othersLostThrough > othersLostThrough)
       statements.deletePrefixesThrough.run(this.#prefixes.othersLostThrough);
     this.#connection.countPages(forgotten.length / 8);
   }
-}
-
-function exceeds(
-  entry: ChannelEntry | undefined,
-  { countMax = Infinity, bytesMax = Infinity, olderThanMs = 0 }: TrimOrder,
-): entry is ChannelEntry {
-  return (
-    entry !== undefined &&
-    entry.count > 0 &&
-    (entry.count > countMax || entry.bytes > bytesMax || entry.oldestTimeMs < olderThanMs)
-  );
 }

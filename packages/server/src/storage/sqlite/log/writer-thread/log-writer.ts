@@ -1,19 +1,22 @@
+import type { DatabaseSync } from 'node:sqlite';
 import { matchesLatest } from '../../../../core/events/latest.ts';
 import type {
   AppendOutcome,
   ChannelQuery,
   ChannelState,
+  EraseOrder,
   NewRecord,
+  Overwritten,
   Position,
   TrimOrder,
 } from '../../../../core/ports.ts';
-import { KEY_LIFETIME_MS, TRIM_EVENTS_MAX } from '../../../shared/log-limits.ts';
-import { decodeBatch } from '../batch-codec.ts';
+import { appendBatch } from '../../../shared/batch-codec.ts';
 import { CommittedMark } from '../../committed-mark.ts';
-import { WriterConnection } from './writer-connection.ts';
-import { fileBytes } from '../../database-file.ts';
+import { WAL_BYTES_MAX, WriterConnection } from './writer-connection.ts';
 import { logFiles, type LogFiles } from '../log-files.ts';
 import { ChannelTable } from './channel-table.ts';
+import { ErasedRemains, hasRoomForRewrite } from './erased-remains.ts';
+import { addKey, findKey, isKeyExpired, purgeKeys } from './idempotency-keys.ts';
 import type { Committed, OpenedLog, Trimmed, WriterOptions } from '../messages.ts';
 import {
   beginGeneration,
@@ -24,8 +27,9 @@ import {
   wrapCorruptionErrors,
   detectMismatch,
 } from '../open-database.ts';
-import type { StateRow } from '../open-database.ts';
-import { UnavailableError } from '../../failure.ts';
+import type { DatabaseRole, StateRow } from '../open-database.ts';
+import type { ViewStore } from '../../../view/view-state.ts';
+import { isFull, UnavailableError } from '../../failure.ts';
 import type { DatabaseMismatch } from '../generation-file.ts';
 import { WriterCounters } from './writer-counters.ts';
 
@@ -34,17 +38,6 @@ import { WriterCounters } from './writer-counters.ts';
  * After a crash their positions are not assigned again.
  */
 const RESERVED_POSITIONS = 65_536;
-
-/**
- * Estimated pages that the write-ahead log grows by before it is moved into the database: 16 MB.
- */
-const CHECKPOINT_PAGES = 4_096;
-
-/**
- * Bytes of the write-ahead log beyond which the writer waits for readers. Constant reading prevents
- * SQLite from restarting the file at its beginning.
- */
-const WAL_BYTES_MAX = 128 * 1024 * 1024;
 
 /** Consecutive failures of housekeeping after which the writer counts as failed. */
 const HOUSEKEEPING_FAILURES_MAX = 8;
@@ -56,6 +49,7 @@ export class LogWriter {
   readonly #committedMark: CommittedMark;
   #connection: WriterConnection;
   #channelTable: ChannelTable;
+  readonly #remains = new ErasedRemains();
   #next: Position;
   /** The position of the newest stored event. */
   #newestStored: Position = 0;
@@ -71,19 +65,26 @@ export class LogWriter {
   /** A transaction has failed, and the channel table has not been loaded again since. */
   #isChannelTableStale = false;
   readonly #counters: WriterCounters = new WriterCounters();
+  readonly #role: DatabaseRole;
+  #channelsMax: number;
 
-  /** @throws DataFolderError */
-  constructor(options: WriterOptions) {
+  /**
+   * @param role whether the database is a log of its own or the view of a journal
+   * @throws DataFolderError
+   */
+  constructor(options: WriterOptions, role: DatabaseRole = 'log') {
     this.#options = options;
+    this.#role = role;
+    this.#channelsMax = options.channelsMax;
     this.#files = logFiles(options.folder);
     this.#committedMark = new CommittedMark(this.#files.committedMark);
-    this.#connection = new WriterConnection(openDatabase(this.#files));
+    this.#connection = new WriterConnection(openDatabase(this.#files, role));
     this.#state = wrapCorruptionErrors(this.#files, () => this.#beginIfWritable());
     this.#channelTable = wrapCorruptionErrors(this.#files, () => new ChannelTable(this.#connection, this.#state));
     this.#reservedThrough = this.#state.reservedThrough;
     this.#next = this.#state.reservedThrough + 1;
     this.#hasFailed = this.#unavailable !== undefined;
-    this.#measureFiles();
+    this.#counters.measure(this.#files);
     this.#countChannels();
   }
 
@@ -106,36 +107,31 @@ export class LogWriter {
    */
   append(batch: ArrayBuffer): Committed {
     const startMs = performance.now();
-    const notAppended: [number, AppendOutcome][] = [];
     if (this.#hasFailed) this.#recover();
     const firstPosition = this.#next;
     const storedBefore = this.#newestStored;
-    this.#transaction(() => {
-      let index = 0;
-      for (const record of decodeBatch(batch)) {
-        const outcome = this.#appendOne(record);
-        if (outcome !== undefined) notAppended.push([index, outcome]);
-        index++;
-      }
+    const notAppended = this.#transaction(() => {
+      const rejected = appendBatch(batch, (record) => this.#appendOne(record));
       this.#reserve();
+      return rejected;
     });
     if (this.#newestStored > storedBefore) this.#committedMark.update(this.#newestStored);
     this.#counters.add('records', this.#next - firstPosition);
     this.#countChannels();
-    this.#countCommit(performance.now() - startMs);
+    this.#counters.countCommit(performance.now() - startMs);
     return { firstPosition, notAppended };
   }
 
   /** Whether `runHousekeeping` has work. It runs after the commit has been answered. */
   get isHousekeepingDue(): boolean {
-    return !this.#hasFailed && (this.#channelTable.isIndexingDue || this.#connection.pagesWritten >= CHECKPOINT_PAGES);
+    return !this.#hasFailed && (this.#channelTable.isIndexingDue || this.#connection.isCheckpointDue);
   }
 
   /** Indexes pending events, and moves the write-ahead log into the database. */
   runHousekeeping(): void {
     try {
       if (this.#channelTable.isIndexingDue) this.#transaction(() => this.#indexPending());
-      if (this.#connection.pagesWritten >= CHECKPOINT_PAGES) this.#checkpoint();
+      if (this.#connection.isCheckpointDue) this.#checkpoint();
       this.#housekeepingFailures = 0;
     } catch {
       // Publishing continues while the write-ahead log has room. The next attempt follows after the
@@ -148,16 +144,72 @@ export class LogWriter {
   /** One step of retention: docs/decisions/0006-retention.md. @throws UnavailableError */
   trim(orders: readonly TrimOrder[], nowMs: number): Trimmed {
     if (this.#hasFailed) this.#recover();
-    const keysBefore = nowMs - KEY_LIFETIME_MS;
-    const oldestKeyMs = (this.#connection.statements.oldestKey.get() as { timeMs: number | null }).timeMs ?? Infinity;
-    if (oldestKeyMs > keysBefore && !this.#channelTable.isTrimDue(orders, nowMs)) return { removed: 0, more: false };
-    return this.#transaction(() => {
-      this.#indexPending();
-      const { removed, more } = this.#channelTable.trim(orders, nowMs);
-      this.#countChannels();
-      const purged = Number(this.#connection.statements.purgeKeys.run(keysBefore, TRIM_EVENTS_MAX).changes);
-      return { removed, more: more || purged === TRIM_EVENTS_MAX };
+    return this.#isTrimDue(orders, nowMs)
+      ? this.#transaction(() => this.#trimStep(orders, nowMs))
+      : { removed: 0, more: false };
+  }
+
+  /**
+   * Several changes in one transaction, for the view of a journal. It stores the exact head.
+   * @throws UnavailableError when nothing was stored
+   */
+  change<Result>(run: (changes: ViewStore) => Result): Result {
+    const startMs = performance.now();
+    if (this.#hasFailed) this.#recover();
+    const firstPosition = this.#next;
+    const result = this.#transaction(() => {
+      this.#connection.begin();
+      const value = run(this.#changes());
+      this.#reservedThrough = this.#next - 1;
+      this.#connection.statements.reserve.run(this.#reservedThrough);
+      return value;
     });
+    this.#countChannels();
+    if (this.#next > firstPosition) {
+      this.#counters.add('records', this.#next - firstPosition);
+      this.#counters.countCommit(performance.now() - startMs);
+    }
+    return result;
+  }
+
+  /** The database of the present connection. */
+  get database(): DatabaseSync {
+    return this.#connection.database;
+  }
+
+  /** One step of an erasure: docs/decisions/0052-erasure.md. @throws UnavailableError */
+  erase(order: EraseOrder): number {
+    if (this.#hasFailed) this.#recover();
+    const erased = this.#connection.overwriting(() =>
+      this.#transaction(() => {
+        this.#indexPending();
+        const count = this.#channelTable.erase(order);
+        this.#countChannels();
+        return count;
+      }),
+    );
+    this.#remains.add();
+    return erased;
+  }
+
+  /** One step that overwrites what `ErasedRemains` describes, also in the write-ahead log. @throws UnavailableError */
+  overwrite(): Overwritten {
+    if (this.#hasFailed) this.#recover();
+    const hasMore = this.#transaction(() => this.#remains.overwritePages(this.#connection));
+    try {
+      if (this.#connection.isCheckpointDue) this.#checkpoint();
+      if (hasMore) return 'more';
+      if (!this.#connection.emptyWal()) return 'busy';
+      if (!this.#remains.needsRewrite(this.#connection)) return 'done';
+      // `VACUUM` on a full disk would end publishing until the next probe.
+      if (!hasRoomForRewrite(this.#options.folder, this.#connection)) return 'no_room';
+      this.#transaction(() => this.#remains.rewrite(this.#connection));
+      return this.#connection.emptyWal() ? 'done' : 'busy';
+    } catch (error) {
+      // The write-ahead log keeps what the database has no room for.
+      if (isFull(error)) return 'no_room';
+      throw error;
+    }
   }
 
   channels(query: ChannelQuery): readonly ChannelState[] {
@@ -212,36 +264,58 @@ export class LogWriter {
     return state;
   }
 
+  #changes(): ViewStore {
+    const head = (): Position => this.#next - 1;
+    const channels = (): number => this.#channelTable.size;
+    return {
+      get head() {
+        return head();
+      },
+      get channels() {
+        return channels();
+      },
+      append: (batch, channelsMax) => {
+        this.#channelsMax = channelsMax;
+        const firstPosition = this.#next;
+        return { firstPosition, notAppended: appendBatch(batch, (record) => this.#appendOne(record)) };
+      },
+      trim: (orders, nowMs) =>
+        this.#isTrimDue(orders, nowMs) ? this.#trimStep(orders, nowMs) : { removed: 0, more: false },
+    };
+  }
+
+  #isTrimDue(orders: readonly TrimOrder[], nowMs: number): boolean {
+    return isKeyExpired(this.#connection, nowMs) || this.#channelTable.isTrimDue(orders, nowMs);
+  }
+
+  #trimStep(orders: readonly TrimOrder[], nowMs: number): Trimmed {
+    this.#indexPending();
+    const { removed, more } = this.#channelTable.trim(orders, nowMs);
+    this.#countChannels();
+    const hasMoreKeys = purgeKeys(this.#connection, nowMs);
+    return { removed, more: more || hasMoreKeys };
+  }
+
   /**
    * Returns the outcome of a record that is not appended. An appended record gets the next
    * position.
    */
   #appendOne(record: NewRecord): AppendOutcome | undefined {
     const { idempotencyKey: key, fingerprint, channel, timeMs, retain, ifLatest } = record;
-    const used = key === undefined ? undefined : this.#usedKey(key, timeMs);
+    const used = key === undefined ? undefined : findKey(this.#connection, key, timeMs);
     if (used !== undefined && used.fingerprint !== (fingerprint ?? null)) return { kind: 'key_reused' };
-    if (used !== undefined)
-      return { kind: 'duplicate', position: used.position, channel: used.channel, timeMs: used.timeMs };
+    if (used !== undefined) return { kind: 'duplicate', position: used.position, channel, timeMs: used.timeMs };
     const known = this.#channelTable.get(channel);
     const latest = known?.latestPosition ?? 0;
     if (ifLatest !== undefined && !matchesLatest(ifLatest, latest)) return { kind: 'conflict', latest };
     if (retain !== 'none') {
-      if (known === undefined && this.#channelTable.size >= this.#options.channelsMax) return { kind: 'channel_limit' };
+      if (known === undefined && this.#channelTable.size >= this.#channelsMax) return { kind: 'channel_limit' };
       this.#channelTable.store(known ?? this.#channelTable.addChannel(channel), this.#next, record);
       this.#newestStored = this.#next;
     }
-    if (key !== undefined) {
-      this.#connection.begin();
-      this.#connection.statements.insertKey.run(key, fingerprint ?? null, this.#next, channel, timeMs);
-      this.#connection.countPages(1);
-    }
+    if (key !== undefined) addKey(this.#connection, key, fingerprint, this.#next, timeMs);
     this.#next++;
     return undefined;
-  }
-
-  #usedKey(key: string, nowMs: number): UsedKey | undefined {
-    const used = this.#connection.statements.findKey.get(key) as UsedKey | undefined;
-    return used !== undefined && used.timeMs + KEY_LIFETIME_MS > nowMs ? used : undefined;
   }
 
   #reserve(): void {
@@ -259,7 +333,7 @@ export class LogWriter {
   #checkpoint(): void {
     this.#connection.checkpoint();
     this.#counters.add('checkpoints', 1);
-    this.#measureFiles();
+    this.#counters.measure(this.#files);
     if (this.#counters.get('walBytes') > WAL_BYTES_MAX) this.#connection.checkpointAndRestartWal();
   }
 
@@ -293,7 +367,7 @@ export class LogWriter {
     this.#isChannelTableStale = true;
     try {
       this.#connection.close();
-      this.#connection = new WriterConnection(reopenDatabase(this.#files));
+      this.#connection = new WriterConnection(reopenDatabase(this.#files, this.#role));
       const state = this.#isGenerationBegun
         ? (readState(this.#connection.database) as StateRow)
         : this.#beginGeneration();
@@ -317,26 +391,7 @@ export class LogWriter {
     this.#countChannels();
   }
 
-  #countCommit(durationMs: number): void {
-    this.#counters.add('commits', 1);
-    this.#counters.add('commitMsSum', durationMs);
-    if (durationMs > 5) this.#counters.add('commitsOver5Ms', 1);
-    if (durationMs > 50) this.#counters.add('commitsOver50Ms', 1);
-  }
-
   #countChannels(): void {
     this.#counters.set('channels', this.#channelTable.size);
   }
-
-  #measureFiles(): void {
-    this.#counters.set('databaseBytes', fileBytes(this.#files.database));
-    this.#counters.set('walBytes', fileBytes(this.#files.database + '-wal'));
-  }
-}
-
-interface UsedKey {
-  readonly fingerprint: string | null;
-  readonly position: Position;
-  readonly channel: string;
-  readonly timeMs: number;
 }

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { pragma } from '../../database-file.ts';
 import { prepareWriter } from './writer-statements.ts';
 import type { WriterStatements } from './writer-statements.ts';
 
@@ -10,11 +11,26 @@ const PAGES_PER_COMMIT = 3;
 /** Allowance for pages that are not full. */
 const PAGE_FILL_FACTOR = 1.25;
 
+/**
+ * Estimated pages that the write-ahead log grows by before it is moved into the database: 16 MB.
+ */
+const CHECKPOINT_PAGES = 4_096;
+
+/**
+ * Bytes of the write-ahead log beyond which the writer waits for readers. Constant reading prevents
+ * SQLite from restarting the file at its beginning.
+ */
+export const WAL_BYTES_MAX: number = 128 * 1024 * 1024;
+
 /** The writer's connection. It has at most one transaction, which begins with the first write. */
 export class WriterConnection {
   readonly statements: WriterStatements;
   readonly #database: DatabaseSync;
   #inTransaction = false;
+  /**
+   * Estimated pages written since the last SQLite checkpoint. SQLite reports the number only when
+   * it runs one.
+   */
   #pages = 0;
 
   constructor(database: DatabaseSync) {
@@ -26,12 +42,9 @@ export class WriterConnection {
     return this.#database;
   }
 
-  /**
-   * Estimated pages written since the last SQLite checkpoint. SQLite reports the number only when
-   * it runs one.
-   */
-  get pagesWritten(): number {
-    return this.#pages;
+  /** Whether enough was written since the last `checkpoint`. */
+  get isCheckpointDue(): boolean {
+    return this.#pages >= CHECKPOINT_PAGES;
   }
 
   countPages(pages: number): void {
@@ -79,6 +92,43 @@ export class WriterConnection {
    */
   checkpointAndRestartWal(): void {
     this.statements.restartWal.get();
+  }
+
+  /**
+   * Runs a transaction that overwrites with zeros what it deletes, at the cost of more writes.
+   * Otherwise SQLite does so only in pages that it writes anyway.
+   */
+  overwriting<Result>(run: () => Result): Result {
+    this.#database.exec('PRAGMA secure_delete = ON');
+    try {
+      return run();
+    } finally {
+      if (this.#database.isOpen) this.#database.exec('PRAGMA secure_delete = FAST');
+    }
+  }
+
+  /** The size of the database, free pages included. */
+  get bytes(): number {
+    return pragma(this.#database, 'page_count') * pragma(this.#database, 'page_size');
+  }
+
+  /** Writes the whole database anew, in pages without remains. Not within a transaction. */
+  rewrite(): void {
+    this.#database.exec('VACUUM');
+    this.countBytes(this.bytes);
+  }
+
+  /** Moves all of the write-ahead log, and cuts its file to nothing. Returns false while a reader uses it. */
+  emptyWal(): boolean {
+    this.#pages = 0;
+    // Publishers wait meanwhile. The next step tries again.
+    this.#database.exec('PRAGMA busy_timeout = 20');
+    try {
+      const { busy } = this.statements.emptyWal.get() as { busy: number };
+      return busy === 0;
+    } finally {
+      if (this.#database.isOpen) this.#database.exec('PRAGMA busy_timeout = 5000');
+    }
   }
 
   close(): void {

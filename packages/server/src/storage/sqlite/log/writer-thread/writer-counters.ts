@@ -1,3 +1,6 @@
+import { fileBytes } from '../../database-file.ts';
+import type { LogFiles } from '../log-files.ts';
+
 /** Counters of the writer since it opened. */
 const NAMES = [
   'commits',
@@ -40,6 +43,18 @@ export class WriterCounters {
 
   add(name: Name, value: number): void {
     this.set(name, this.get(name) + value);
+  }
+
+  countCommit(durationMs: number): void {
+    this.add('commits', 1);
+    this.add('commitMsSum', durationMs);
+    if (durationMs > 5) this.add('commitsOver5Ms', 1);
+    if (durationMs > 50) this.add('commitsOver50Ms', 1);
+  }
+
+  measure({ database }: LogFiles): void {
+    this.set('databaseBytes', fileBytes(database));
+    this.set('walBytes', fileBytes(database + '-wal'));
   }
 
   read(): Readonly<Record<Name, number>> {

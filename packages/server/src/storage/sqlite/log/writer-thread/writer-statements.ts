@@ -23,6 +23,8 @@ export interface WriterStatements {
   readonly oldestEvents: StatementSync;
   readonly oldestPositions: StatementSync;
   readonly timeAndBytes: StatementSync;
+  readonly channelOfEvent: StatementSync;
+  readonly newestOfChannel: StatementSync;
   readonly findKey: StatementSync;
   readonly insertKey: StatementSync;
   readonly oldestKey: StatementSync;
@@ -30,8 +32,11 @@ export interface WriterStatements {
   readonly reserve: StatementSync;
   readonly setIndexed: StatementSync;
   readonly setTrimmed: StatementSync;
+  readonly fillFreePages: StatementSync;
+  readonly releaseFreePages: StatementSync;
   readonly checkpoint: StatementSync;
   readonly restartWal: StatementSync;
+  readonly emptyWal: StatementSync;
 }
 
 export function prepareWriter(database: DatabaseSync): WriterStatements {
@@ -49,10 +54,11 @@ export function prepareWriter(database: DatabaseSync): WriterStatements {
       'INSERT INTO event (position, channel, type, time_ms, body, checksum, trace) VALUES (?, ?, ?, ?, ?, ?, ?)',
     ),
     deleteEvent: prepare('DELETE FROM event WHERE position = ?'),
-    insertChannel: prepare('INSERT INTO channel VALUES (?, ?, 0, 0, 0, 0, 0, 0, ?, ?, ?)'),
+    insertChannel: prepare('INSERT INTO channel VALUES (?, ?, 0, 0, 0, 0, 0, 0, ?, ?, ?, ?)'),
     updateChannel: prepare(
       `UPDATE channel SET count = ?, bytes = ?, oldest_time_ms = ?, latest_position = ?, appended_position = ?, appended_time_ms = ?,
-         trimmed_in = CASE WHEN trimmed_through = ? THEN trimmed_in ELSE ? END, trimmed_through = ? WHERE id = ?`,
+         trimmed_in = CASE WHEN trimmed_through = ? AND erased_through = ? THEN trimmed_in ELSE ? END, trimmed_through = ?,
+         erased_through = ? WHERE id = ?`,
     ),
     emptyChannel: prepare(
       'UPDATE channel SET count = 0, bytes = 0, oldest_time_ms = 0, latest_position = 0 WHERE id = ?',
@@ -60,7 +66,7 @@ export function prepareWriter(database: DatabaseSync): WriterStatements {
     deleteChannel: prepare('DELETE FROM channel WHERE id = ?'),
     insertForgotten: prepare('INSERT INTO forgotten_channel VALUES (?, ?)'),
     dropForgotten: prepare('DELETE FROM forgotten_channel WHERE sequence <= ?'),
-    savePrefix: prepare('INSERT OR REPLACE INTO family VALUES (?, ?, ?)'),
+    savePrefix: prepare('INSERT OR REPLACE INTO family VALUES (?, ?, ?, ?)'),
     deletePrefixesThrough: prepare('DELETE FROM family WHERE forgotten_through <= ?'),
     indexEvents: prepare(
       'INSERT INTO channel_event SELECT channel, position FROM event WHERE position > ? ORDER BY channel, position',
@@ -73,16 +79,23 @@ export function prepareWriter(database: DatabaseSync): WriterStatements {
     ),
     oldestPositions: prepareRows('SELECT position FROM channel_event WHERE channel = ? ORDER BY position LIMIT ?'),
     timeAndBytes: prepareRows('SELECT time_ms, length(body) FROM event WHERE position = ?'),
-    findKey: prepare('SELECT fingerprint, position, channel, time_ms AS timeMs FROM idempotency_key WHERE key = ?'),
-    insertKey: prepare('INSERT OR REPLACE INTO idempotency_key VALUES (?, ?, ?, ?, ?)'),
+    channelOfEvent: prepareRows(
+      'SELECT channel.name, length(event.body) FROM event JOIN channel ON channel.id = event.channel WHERE position = ?',
+    ),
+    newestOfChannel: prepareRows('SELECT max(position) FROM channel_event WHERE channel = ?'),
+    findKey: prepare('SELECT fingerprint, position, time_ms AS timeMs FROM idempotency_key WHERE key = ?'),
+    insertKey: prepare("INSERT OR REPLACE INTO idempotency_key VALUES (?, ?, ?, '', ?)"),
     oldestKey: prepare('SELECT min(time_ms) AS timeMs FROM idempotency_key'),
     purgeKeys: prepare(
-      'DELETE FROM idempotency_key WHERE key IN (SELECT key FROM idempotency_key WHERE time_ms <= ? ORDER BY time_ms LIMIT ?)',
+      'DELETE FROM idempotency_key WHERE key IN (SELECT key FROM idempotency_key WHERE time_ms <= ? ORDER BY time_ms, key LIMIT ?)',
     ),
     reserve: prepare('UPDATE state SET reserved_through = ?'),
     setIndexed: prepare('UPDATE state SET indexed_through = ?'),
     setTrimmed: prepare('UPDATE state SET trims = ?, forgotten = ?, forgotten_through = ?'),
+    fillFreePages: prepare('INSERT INTO free_page (zeros) VALUES (zeroblob(?))'),
+    releaseFreePages: prepare('DELETE FROM free_page WHERE id = (SELECT min(id) FROM free_page)'),
     checkpoint: prepare('PRAGMA wal_checkpoint(PASSIVE)'),
     restartWal: prepare('PRAGMA wal_checkpoint(RESTART)'),
+    emptyWal: prepare('PRAGMA wal_checkpoint(TRUNCATE)'),
   };
 }

@@ -20,8 +20,14 @@ serve<WriterRequest>(
         return { value: opened.append(request.batch) };
       case 'trim':
         return { value: opened.trim(request.orders, request.nowMs) };
+      case 'erase':
+        return { value: opened.erase(request.order) };
+      case 'overwrite':
+        return { value: opened.overwrite() };
       case 'channels':
         return { value: opened.channels(request.query) };
+      case 'apply':
+        throw new Error('only a view applies blocks');
       case 'probe':
         return { value: opened.probe() };
       case 'close':

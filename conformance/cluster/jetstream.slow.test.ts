@@ -1,0 +1,97 @@
+import { describe, onTestFinished } from 'vitest';
+import type { Log } from '../../packages/server/src/core/ports.ts';
+import { fleetContract } from '../../packages/server/src/storage/contract/cluster/fleet-contract.ts';
+import { snapshotContract } from '../../packages/server/src/storage/contract/cluster/snapshot-contract.ts';
+import { NatsSnapshotStore } from '../../packages/server/src/storage/cluster/jetstream/nats-snapshot-store.ts';
+import { journalContract } from '../../packages/server/src/storage/contract/cluster/journal-contract.ts';
+import { openTestHub } from '../../packages/server/src/storage/contract/cluster/test-hub.ts';
+import { logContract } from '../../packages/server/src/storage/contract/log/log-contract.ts';
+import type { Journal } from '../../packages/server/src/storage/cluster/journal.ts';
+import { BrokerCheck } from '../../packages/server/src/storage/cluster/jetstream/broker-check.ts';
+import { connectToBrokers } from '../../packages/server/src/storage/cluster/jetstream/connection.ts';
+import { openJetStreamJournal } from '../../packages/server/src/storage/cluster/jetstream/jetstream-journal.ts';
+import { NatsFleet } from '../../packages/server/src/storage/cluster/jetstream/nats-fleet.ts';
+import { HOMES } from '../../packages/server/src/storage/homes.ts';
+import { temporaryFolder } from '../../packages/server/src/testing/temporary-folder.ts';
+import { testStorageOptions } from '../../packages/server/src/testing/test-storage.ts';
+import { NATS_SERVER, startBrokers, type Brokers } from '../kit/brokers.ts';
+
+/** Without the variable, CI runs each number of replicas with one view. */
+const ALL = process.env['POLYCAST_HEAVY'] !== undefined;
+const COMBINATIONS = [
+  { count: 1, views: ALL ? ['memory', 'sqlite'] : ['sqlite'] },
+  { count: 3, views: ALL ? ['memory', 'sqlite'] : ['memory'] },
+] as const;
+
+let clusters = 0;
+
+for (const { count, views } of COMBINATIONS)
+  describe.skipIf(NATS_SERVER === undefined)(`JetStream with ${count} replicas`, () => {
+    let started: Promise<Brokers> | undefined;
+    const brokers = (): Promise<Brokers> => (started ??= startBrokers({ count }));
+
+    const connector = async (): Promise<() => ReturnType<typeof connect>> => {
+      const { settings } = await brokers();
+      const name = `t${process.pid}_${clusters++}`;
+      return () => connect(settings, name, count);
+    };
+
+    journalContract(`journal`, async () => {
+      const open = await connector();
+      return async () => (await open()).journal;
+    });
+
+    fleetContract(`fleet`, async () => {
+      const open = await connector();
+      return async (self) => (await open()).fleet(self);
+    });
+
+    snapshotContract(
+      `snapshots`,
+      async () => {
+        const { snapshots } = await (await connector())();
+        return snapshots();
+      },
+      temporaryFolder,
+    );
+
+    for (const view of views)
+      logContract(
+        `log, view: ${view}`,
+        async ({ channelsMax } = {}): Promise<Log> => {
+          const { journal, fleet } = await (await connector())();
+          return openTestHub({
+            journal,
+            fleet: fleet('a'),
+            home: HOMES[view] as (typeof HOMES)[string],
+            options: testStorageOptions(temporaryFolder()),
+            channelsMax,
+          });
+        },
+        { canErase: false },
+      );
+  });
+
+interface Connected {
+  readonly journal: Journal;
+  readonly fleet: (self: string) => NatsFleet;
+  readonly snapshots: () => Promise<NatsSnapshotStore>;
+}
+
+async function connect(settings: Brokers['settings'], name: string, replicas: number): Promise<Connected> {
+  const tls = { caFile: null, certificateFile: null, keyFile: null };
+  const connection = await connectToBrokers(
+    { ...settings, name, snapshotBytes: 2 ** 30, credentials: null, tls },
+    'test',
+  );
+  onTestFinished(() => connection.close());
+  const logger = { warn: () => undefined, info: () => undefined };
+  const check = new BrokerCheck({ ...settings, logger });
+  const journal = await openJetStreamJournal({ connection, name, replicas, check });
+  onTestFinished(() => journal.close());
+  return {
+    journal,
+    fleet: (self) => new NatsFleet(connection, name, self),
+    snapshots: () => NatsSnapshotStore.open(connection, name, replicas),
+  };
+}

@@ -1,0 +1,56 @@
+import { expect } from 'vitest';
+import type { Follower } from '../kit/clients/followers.ts';
+import type { Publisher } from '../kit/clients/publishers.ts';
+import { call } from '../kit/http.ts';
+import { until } from '../kit/wait.ts';
+
+/**
+ * Shows that all hubs of a cluster have one history: each confirmed event once, at every hub and
+ * follower, in one order, without a gap. Publishers and followers have stopped afterwards.
+ * @returns the number of confirmed events
+ */
+export async function expectOneHistory(
+  urls: readonly string[],
+  publishers: readonly Publisher[],
+  followers: readonly Follower[],
+): Promise<number> {
+  await Promise.all(publishers.map((publisher) => publisher.stop()));
+  const acknowledged = publishers.flatMap((publisher) => publisher.acknowledged);
+  const last = acknowledged
+    .map(({ id }) => id)
+    .toSorted()
+    .at(-1) as string;
+  const [log = new Map<string, string>(), ...others] = await Promise.all(
+    urls.map(async (url) => {
+      // The hub waits for the event that a confirmed cursor names.
+      expect((await call(`${url}/v1/events?channel=a&after=${last}`)).json<{ gaps: unknown }>().gaps).toEqual([]);
+      return readAll(url);
+    }),
+  );
+  for (const other of others) expect(other).toEqual(log);
+  expect(acknowledged.filter(({ id, payload }) => log.get(id) !== payload)).toEqual([]);
+  expect(new Set(log.values()).size).toBe(log.size);
+  expect(publishers.flatMap(({ errors }) => errors)).toEqual([]);
+  await until('all followers have come to the end', () =>
+    followers.every(({ received }) => (received.at(-1)?.id ?? '') >= last),
+  );
+  await Promise.all(followers.map((follower) => follower.stop()));
+  for (const { received, gaps } of followers) {
+    expect(gaps).toEqual([]);
+    expect(received.map(({ id }) => id)).toEqual([...log.keys()].slice(0, received.length));
+  }
+  return acknowledged.length;
+}
+
+/** The data of all events of a hub by their ids, read page by page. */
+export async function readAll(hub: string): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  for (let after = 'earliest'; ;) {
+    const reply = await call(`${hub}/v1/events?channel=%3E&after=${after}&limit=1000`);
+    expect(reply.status, reply.text).toBe(200);
+    const { events, cursor } = reply.json<{ events: { id: string; data: string }[]; cursor: string }>();
+    for (const { id, data } of events) found.set(id, data);
+    if (events.length === 0) return found;
+    after = cursor;
+  }
+}

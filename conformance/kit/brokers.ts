@@ -1,0 +1,154 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { findNatsServer } from '../../scripts/nats.ts';
+import { atExit } from './at-exit.ts';
+import type { CertificateFiles } from './certificates.ts';
+import { temporaryFolder } from './folders.ts';
+import { unusedPort } from './unused-port.ts';
+import { until } from './wait.ts';
+
+/** The program of the brokers; `undefined` where it cannot be installed. */
+export const NATS_SERVER: string | undefined = findNatsServer();
+if (NATS_SERVER === undefined) console.error('No nats-server: the tests of clusters are skipped.');
+
+/** One broker, a `nats-server` with JetStream. */
+export interface Broker {
+  readonly name: string;
+  readonly url: string;
+  readonly monitoring: string;
+  readonly child: ChildProcess;
+  /** Ends it, and resolves when it has ended. */
+  end(signal?: NodeJS.Signals): Promise<void>;
+  /** Starts it again, on the same ports and the same data, and resolves when it answers. */
+  start(): Promise<void>;
+  /** Copies its data, or puts the copy back. It must not run. */
+  save(): void;
+  restore(): void;
+  /** Removes its data. It must not run. */
+  wipe(): void;
+}
+
+export interface Brokers {
+  readonly brokers: readonly Broker[];
+  readonly urls: readonly string[];
+  /** The section `cluster` of a hub's configuration. */
+  readonly settings: {
+    readonly nats: readonly string[];
+    readonly replicas: number;
+    readonly monitoring: readonly string[];
+  };
+  end(): Promise<void>;
+}
+
+export interface BrokerOptions {
+  readonly count?: 1 | 3;
+  readonly syncAlways?: boolean;
+  /** The certificate of the brokers. Clients must have it too. */
+  readonly tls?: CertificateFiles;
+  /** The room for all streams. */
+  readonly fileBytesMax?: string;
+}
+
+/** Starts brokers, three of them as a cluster. They end with this process. */
+export async function startBrokers({
+  count = 1,
+  syncAlways = true,
+  tls,
+  fileBytesMax = '2GB',
+}: BrokerOptions = {}): Promise<Brokers> {
+  const folder = temporaryFolder('brokers');
+  const ports: { readonly client: number; readonly route: number; readonly http: number }[] = [];
+  for (let index = 0; index < count; index++)
+    ports.push({ client: await unusedPort(), route: await unusedPort(), http: await unusedPort() });
+  const routes = ports.map(({ route }) => `nats-route://127.0.0.1:${route}`).join(', ');
+  const brokers = ports.map(({ client, route, http }, index) => {
+    const cluster =
+      count === 1 ? '' : `cluster { name: pc, listen: "127.0.0.1:${route}", no_advertise: true, routes: [${routes}] }`;
+    const sync = syncAlways ? ', sync_interval: always' : '';
+    const certificate =
+      tls === undefined
+        ? ''
+        : `tls { cert_file: "${tls.certificateFile}", key_file: "${tls.keyFile}", ca_file: "${tls.certificateFile}", verify: true }`;
+    const name = `n${index}`;
+    const data = join(folder, name);
+    const text = `server_name: ${name}
+listen: "127.0.0.1:${client}"
+http: "127.0.0.1:${http}"
+jetstream { store_dir: "${data}", max_mem: 256MB, max_file: ${fileBytesMax}${sync} }
+${certificate}
+${cluster}
+`;
+    return new BrokerProcess(name, { client, http }, data, text);
+  });
+  await Promise.all(brokers.map((broker) => broker.start()));
+  const urls = brokers.map(({ url }) => url);
+  return {
+    brokers,
+    urls,
+    settings: { nats: urls, replicas: count, monitoring: brokers.map(({ monitoring }) => monitoring) },
+    end: async () => void (await Promise.all(brokers.map((broker) => broker.end('SIGKILL')))),
+  };
+}
+
+class BrokerProcess implements Broker {
+  readonly name: string;
+  readonly url: string;
+  readonly monitoring: string;
+  readonly #data: string;
+  readonly #config: string;
+  #child: ChildProcess | undefined;
+
+  constructor(name: string, ports: { readonly client: number; readonly http: number }, data: string, config: string) {
+    this.name = name;
+    this.url = `nats://127.0.0.1:${ports.client}`;
+    this.monitoring = `http://127.0.0.1:${ports.http}`;
+    this.#data = data;
+    mkdirSync(data, { recursive: true });
+    this.#config = `${data}.conf`;
+    writeFileSync(this.#config, config);
+  }
+
+  get child(): ChildProcess {
+    return this.#child as ChildProcess;
+  }
+
+  async start(): Promise<void> {
+    const child = spawn(NATS_SERVER as string, ['-c', this.#config, '-l', `${this.#data}.log`], { stdio: 'ignore' });
+    this.#child = child;
+    child.on(
+      'exit',
+      atExit(() => void child.kill('SIGKILL')),
+    );
+    await until(`the broker ${this.name} answers`, () => {
+      if (child.exitCode !== null) throw new Error(`The broker ended: ${readFileSync(`${this.#data}.log`, 'utf8')}`);
+      return fetch(`${this.monitoring}/healthz?js-server-only=true`).then(
+        ({ ok }) => ok,
+        () => false,
+      );
+    });
+  }
+
+  async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    const { child } = this;
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, 'exit');
+    child.kill(signal);
+    await ended;
+  }
+
+  save(): void {
+    cpSync(this.#data, `${this.#data}.saved`, { recursive: true });
+  }
+
+  restore(): void {
+    this.wipe();
+    cpSync(`${this.#data}.saved`, this.#data, { recursive: true });
+  }
+
+  wipe(): void {
+    rmSync(this.#data, { recursive: true, force: true });
+    mkdirSync(this.#data);
+  }
+}

@@ -1,0 +1,40 @@
+import type { VNode } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
+import { Failure } from './parts/basics.tsx';
+import { Login } from './parts/login.tsx';
+import { Shell } from './parts/shell.tsx';
+import { listenForLogOut } from './hub/hub.ts';
+import { readSession, type ConsoleSession } from './hub/session.ts';
+import { PAGES } from './pages/pages.ts';
+import { useRoute } from './router.ts';
+
+/** The console: its login where the hub requires one, and then the page of the address. */
+export function App(): VNode | null {
+  const [session, setSession] = useState<ConsoleSession>();
+  const [error, setError] = useState<unknown>(undefined);
+  const { page: name, args } = useRoute();
+  const page = PAGES.find((each) => each.name === name);
+  useEffect(() => {
+    const load = (): void => void readSession().then(setSession, setError);
+    listenForLogOut(() => setSession({ login: 'required', as: null, until: null }));
+    load();
+  }, []);
+  useEffect(() => {
+    document.title = `${args[0] ?? page?.title ?? 'Not found'} · Polycast console`;
+    window.scrollTo(0, 0);
+    document.querySelector<HTMLElement>('h1')?.focus({ preventScroll: true });
+  }, [name, args.join('/'), session?.as === null]);
+  if (error !== undefined) return <Failure error={error} />;
+  if (session === undefined) return null;
+  if (session.as === null) return <Login onLogin={setSession} />;
+  const Page = page?.view;
+  return (
+    <Shell session={session} page={name}>
+      {Page === undefined ? (
+        <h1 tabIndex={-1}>This page does not exist.</h1>
+      ) : (
+        <Page key={`${name}/${args.join('/')}`} />
+      )}
+    </Shell>
+  );
+}

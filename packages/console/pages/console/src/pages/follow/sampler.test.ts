@@ -1,0 +1,25 @@
+import type { PolycastEvent } from '@polycast/protocol';
+import { expect, test } from 'vitest';
+import { Sampler } from './sampler.ts';
+
+const eventOf = (id: number): PolycastEvent => ({ id: String(id), channel: 'a', time: '', data: id });
+
+test('up to its bound all events are shown', () => {
+  const sampler = new Sampler(3, 10);
+  for (const id of [1, 2, 3]) sampler.add(eventOf(id));
+  expect(sampler.take()).toEqual({ events: [1, 2, 3].map(eventOf), oneOf: 1 });
+  expect(sampler.take()).toEqual({ events: [], oneOf: 1 });
+});
+
+test('beyond it, every n-th event is shown, and n is told', () => {
+  const sampler = new Sampler(3, 10);
+  for (let id = 0; id < 9; id++) sampler.add(eventOf(id));
+  expect(sampler.take()).toEqual({ events: [0, 3, 6].map(eventOf), oneOf: 3 });
+  expect(sampler.received).toBe(9);
+});
+
+test('the export has the newest events, in order', () => {
+  const sampler = new Sampler(1, 3);
+  for (let id = 0; id < 5; id++) sampler.add(eventOf(id));
+  expect(sampler.export().match(/"id":"\d"/g)).toEqual(['"id":"2"', '"id":"3"', '"id":"4"']);
+});

@@ -1,0 +1,128 @@
+import type { VNode } from 'preact';
+import { useRef } from 'preact/hooks';
+import { read } from '../../hub/hub.ts';
+import { Facts, Failure, Head, Time } from '../../parts/basics.tsx';
+import { Chart } from '../../parts/chart.tsx';
+import { bytesText, durationText, numberText } from '../../parts/format.ts';
+import { useLoad } from '../../parts/use-load.ts';
+import { setParams, useRoute } from '../../router.ts';
+import { CHARTS } from './charts.ts';
+import { findingsOf, type Finding } from './findings.ts';
+import { mergeHistory, type HubStatus, type StatusHistory, type StatusHistoryAnswer } from './status.ts';
+
+const RANGES = [
+  { name: '5m', title: '5 minutes', seconds: 300 },
+  { name: '1h', title: '1 hour', seconds: 3600 },
+  { name: '6h', title: '6 hours', seconds: 21_600 },
+  { name: '24h', title: '24 hours', seconds: 86_400 },
+  { name: '7d', title: '7 days', seconds: 604_800 },
+];
+/** The hub takes a sample as often. */
+const REFRESH_MS = 5000;
+
+interface Shown {
+  readonly status: HubStatus;
+  readonly history: StatusHistory;
+}
+
+/** What is unhealthy first, then the numbers of the hub over time. */
+export function Overview(): VNode {
+  const { params } = useRoute();
+  const range = RANGES.find(({ name }) => name === params.get('range')) ?? RANGES[1];
+  const seconds = range?.seconds ?? 3600;
+  const known = useRef<{ readonly seconds: number; readonly history: StatusHistory }>(undefined);
+  const { value, error } = useLoad<Shown>(
+    async (signal) => {
+      const last = known.current?.seconds === seconds ? known.current.history : undefined;
+      // The last step is not over, so it is read again.
+      const after = last === undefined ? '' : `&after=${new Date((last.times.at(-1) ?? 1) - 1).toISOString()}`;
+      const [status, answer] = await Promise.all([
+        read<HubStatus>('status', signal),
+        read<StatusHistoryAnswer>(`status/history?seconds=${seconds}${after}`, signal),
+      ]);
+      const history = mergeHistory(last, answer, Date.parse(status.time) - seconds * 1000);
+      known.current = { seconds, history };
+      return { status, history };
+    },
+    [seconds],
+    REFRESH_MS,
+  );
+  return (
+    <>
+      <Head title="Overview">
+        <div class="segments" role="group" aria-label="Time range">
+          {RANGES.map(({ name, title }) => (
+            <button
+              key={name}
+              type="button"
+              aria-pressed={name === range?.name}
+              onClick={() => setParams({ range: name })}
+            >
+              {title}
+            </button>
+          ))}
+        </div>
+      </Head>
+      <Failure error={error} />
+      {value !== undefined && (
+        <>
+          <Health findings={findingsOf(value.status, value.history)} />
+          <Now status={value.status} />
+          <div class="charts">
+            {CHARTS.map(({ title, format, lines }) => (
+              <Chart
+                key={title}
+                title={title}
+                times={value.history.times}
+                stepSeconds={value.history.stepSeconds}
+                range={[Date.parse(value.status.time) - seconds * 1000, Date.parse(value.status.time)]}
+                lines={lines(value.history)}
+                format={format}
+              />
+            ))}
+          </div>
+        </>
+      )}
+    </>
+  );
+}
+
+function Health({ findings }: { findings: readonly Finding[] }): VNode {
+  if (findings.length === 0)
+    return (
+      <p class="health well" role="status">
+        Everything is well: the hub stores, delivers, and has room.
+      </p>
+    );
+  return (
+    <ul class="health" aria-label="Unhealthy">
+      {findings.map(({ level, text, link, linkText }) => (
+        <li key={text} class={level}>
+          <span class="level">{level === 'bad' ? 'Act now' : 'Watch'}</span>
+          <span>{text}</span>
+          <a href={link}>{linkText}</a>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Now({ status }: { status: HubStatus }): VNode {
+  const { log, storage, process, sessions, limits, version, started, uptimeSeconds } = status;
+  const open = Object.values(sessions).reduce((sum, count) => sum + count, 0);
+  return (
+    <Facts
+      facts={[
+        ['Stored events', numberText(log.events)],
+        ['Channels', numberText(log.channels)],
+        ['Connections', `${numberText(open)} of ${numberText(limits.connectionsMax)}`],
+        ['Log on disk', bytesText(storage.databaseBytes)],
+        ['Disk free', `${bytesText(storage.freeBytes)} of ${bytesText(storage.sizeBytes)}`],
+        ['Memory', bytesText(process.residentBytes)],
+        ['Up for', durationText(uptimeSeconds)],
+        ['Started', <Time key="started" at={started} />],
+        ['Version', version],
+      ]}
+    />
+  );
+}

@@ -1,0 +1,253 @@
+import { transportCounts, type TransportName } from '@polycast/protocol';
+import type { Principal } from '../core/access/principal.ts';
+import { Interest, interestKey } from '../core/interests/interest.ts';
+import type { Position } from '../core/ports.ts';
+import { BoundedCache } from '../core/primitives/bounded-cache.ts';
+import type { EndReason, PositionRange } from '../core/session-journal/session-record.ts';
+import type { FollowerLink, FollowerLinks } from '../processes/follower-links.ts';
+import { decodeJson, encodeJson } from '../processes/process-channel.ts';
+import type { RefusedReading } from './refusal-log.ts';
+import type {
+  OpenedNews,
+  PositionNews,
+  SentInterest,
+  SentPrincipal,
+  SessionNews,
+  SessionOrder,
+} from './session-news.ts';
+import type { RecordedSession, RevokedReason, Session, Sessions } from './sessions.ts';
+
+/** A follower that is silent for this time leaves its sessions where they were. */
+const POSITIONS_TIMEOUT_MS = 1000;
+/** Memory for lists of channels that several sessions share, with their keys. */
+const CHANNELS_BYTES_MAX: number = 8 * 1024 * 1024;
+
+export interface SessionMirrorParts {
+  readonly followers: FollowerLinks;
+  readonly sessions: Sessions;
+  /** The principal of a key's secret, as this process knows it. */
+  readonly keyPrincipal: (key: string, issuedMs: number) => Principal | undefined;
+  /** @throws PolycastError when presence has no room for the session */
+  readonly checkCapacity: (principal: Principal, channels: readonly string[]) => void;
+  /** A known user was refused to read a channel at a follower. */
+  readonly refused: (refusal: RefusedReading) => void;
+}
+
+/**
+ * The owner's view of the sessions at the followers. Each is one of its own registry, so presence,
+ * the lists of users, disconnects and revocations work on the sessions of all processes alike.
+ * Example: a user with a stream at two followers is online once, with two sessions.
+ */
+export class SessionMirror {
+  readonly #parts: SessionMirrorParts;
+  readonly #byLink = new Map<FollowerLink, Map<string, MirroredSession>>();
+  readonly #counts = transportCounts();
+  /** Equal lists are one object, as within one process: a poll that waits has its poller's channels. */
+  readonly #channels = new BoundedCache<readonly string[]>(
+    CHANNELS_BYTES_MAX,
+    (channels) => 64 + channels.reduce((sum, { length }) => sum + 64 + 2 * length, 0),
+  );
+
+  constructor(parts: SessionMirrorParts) {
+    this.#parts = parts;
+    const { followers } = parts;
+    followers.on('sessions', (link, body) => {
+      for (const news of decodeJson<readonly SessionNews[]>(body)) this.#apply(link, news);
+    });
+    followers.on('positions', (link, body) => this.#place(link, decodeJson(body)));
+    followers.onClosed((link) => this.#forget(link));
+  }
+
+  /** The number of sessions of the followers. */
+  count(transport: TransportName): number {
+    return this.#counts[transport];
+  }
+
+  find(link: FollowerLink, id: string): Session | undefined {
+    return this.#byLink.get(link)?.get(id);
+  }
+
+  /** Asks the followers where their sessions are now. Otherwise that is known within a second. */
+  async refresh(): Promise<void> {
+    const answers = await this.#parts.followers.ask<PositionNews>('positions', NO_BYTES, POSITIONS_TIMEOUT_MS);
+    for (const [link, news] of answers) this.#place(link, news);
+  }
+
+  #apply(link: FollowerLink, news: SessionNews): void {
+    const { sessions } = this.#parts;
+    const mirrored = this.#sessionsOf(link);
+    if (news.kind === 'refused') return this.#parts.refused(news.refusal);
+    if (news.kind === 'polled') return sessions.polled(this.#principalOf(news.principal), news.channels);
+    if (news.kind === 'opened') return this.#open(link, mirrored, news);
+    if (news.kind === 'answered') {
+      const { kind: _, interest, principal, client, ...poll } = news;
+      return sessions.answered({
+        ...poll,
+        client,
+        principal: this.#principalOf(principal),
+        interest: this.#interestOf(interest),
+      });
+    }
+    const session = mirrored.get(news.id);
+    if (session === undefined) return;
+    if (news.kind === 'closed') {
+      if (session instanceof MirroredStream && news.end !== undefined) session.end(news.end);
+      return this.#close(mirrored, session);
+    }
+    const { principal, channels } = session;
+    session.principal = this.#principalOf(news.principal);
+    session.channels = this.#shared(news.channels);
+    if (session instanceof MirroredStream && news.interest !== undefined)
+      session.interest = this.#interestOf(news.interest);
+    sessions.changed(session, { principal, channels, ...(news.from !== undefined && { from: news.from }) });
+  }
+
+  #open(link: FollowerLink, mirrored: Map<string, MirroredSession>, news: OpenedNews): void {
+    const principal = this.#principalOf(news.principal);
+    const opened = { ...news, channels: this.#shared(news.channels) };
+    const session =
+      news.stream === undefined
+        ? new MirroredSession(link, opened, principal)
+        : new MirroredStream(
+            link,
+            { ...opened, stream: news.stream },
+            principal,
+            this.#interestOf(news.stream.interest),
+          );
+    try {
+      this.#parts.checkCapacity(session.principal, session.channels);
+    } catch {
+      return session.destroy();
+    }
+    mirrored.set(session.id, session);
+    this.#counts[session.transport]++;
+    this.#parts.sessions.add(session);
+  }
+
+  #shared(channels: readonly string[]): readonly string[] {
+    const key = JSON.stringify(channels);
+    const known = this.#channels.get(key);
+    if (known !== undefined) return known;
+    this.#channels.set(key, channels);
+    return channels;
+  }
+
+  #interestOf({ patterns, types, except }: SentInterest): Interest {
+    const shared = this.#shared(patterns);
+    return new Interest(interestKey(shared, types, except), shared, types, except, 0);
+  }
+
+  #close(mirrored: Map<string, MirroredSession>, session: MirroredSession): void {
+    mirrored.delete(session.id);
+    this.#counts[session.transport]--;
+    this.#parts.sessions.remove(session);
+  }
+
+  #place(link: FollowerLink, { head, places }: PositionNews): void {
+    for (const session of this.#sessionsOf(link).values()) {
+      const place = places[session.id];
+      session.position = place?.position ?? head;
+      if (!(session instanceof MirroredStream)) continue;
+      session.writtenThrough = place?.writtenThrough ?? head;
+      if (place?.gaps !== undefined) session.gaps = place.gaps;
+    }
+  }
+
+  #forget(link: FollowerLink): void {
+    const mirrored = this.#sessionsOf(link);
+    for (const session of mirrored.values()) this.#close(mirrored, session);
+    this.#byLink.delete(link);
+  }
+
+  #sessionsOf(link: FollowerLink): Map<string, MirroredSession> {
+    let mirrored = this.#byLink.get(link);
+    if (mirrored === undefined) this.#byLink.set(link, (mirrored = new Map()));
+    return mirrored;
+  }
+
+  /** The principal of a key is one object at each process: its identity shows whether it still holds. */
+  #principalOf({ user, key, token, info, expiresMs, ...sent }: SentPrincipal): Principal {
+    const known = key === undefined ? undefined : this.#parts.keyPrincipal(key, sent.issuedMs);
+    return known ?? { ...sent, user, key, token, info, expiresMs: expiresMs ?? Infinity };
+  }
+}
+
+/** A session at a follower. */
+class MirroredSession implements Session {
+  readonly transport: TransportName;
+  readonly isMomentary = false;
+  readonly isElsewhere = true;
+  readonly id: string;
+  principal: Principal;
+  channels: readonly string[];
+  position: Position;
+  readonly sinceMs: number;
+  readonly address: string;
+  registryIndex = -1;
+  readonly #link: FollowerLink;
+
+  constructor(link: FollowerLink, opened: OpenedNews, principal: Principal) {
+    const { id, transport, channels, sinceMs, address, position } = opened;
+    this.#link = link;
+    this.id = id;
+    this.transport = transport;
+    this.channels = channels;
+    this.position = position;
+    this.sinceMs = sinceMs;
+    this.address = address;
+    this.principal = principal;
+  }
+
+  /** When the hub drains, its own process drains it. */
+  drain(_reconnectInMs: number, reason?: 'drain' | 'ended'): void {
+    if (reason === 'ended') this.#order('ended');
+  }
+
+  disconnect(reason: RevokedReason): void {
+    this.#order(reason);
+  }
+
+  destroy(): void {
+    this.#order('destroy');
+  }
+
+  reauthenticateElsewhere(): void {
+    this.#order('reauthenticate');
+  }
+
+  #order(action: SessionOrder['action']): void {
+    this.#link.channel.send('session', encodeJson({ id: this.id, action } satisfies SessionOrder));
+  }
+}
+
+/** A stream at a follower, with what the journal records of it. */
+class MirroredStream extends MirroredSession implements RecordedSession {
+  interest: Interest;
+  readonly client: string | undefined;
+  readonly excludesOwn: boolean;
+  writtenThrough: Position;
+  gaps: readonly PositionRange[] = [];
+  /** Without a word from its process, that process has ended. */
+  endReason: EndReason = 'hub';
+  journalNumber = 0;
+
+  constructor(link: FollowerLink, opened: OpenedStream, principal: Principal, interest: Interest) {
+    super(link, opened, principal);
+    const { client, excludesOwn, writtenThrough } = opened.stream;
+    this.interest = interest;
+    this.client = client;
+    this.excludesOwn = excludesOwn;
+    this.writtenThrough = writtenThrough;
+  }
+
+  end({ reason, writtenThrough, gaps }: StreamEnd): void {
+    this.endReason = reason;
+    this.writtenThrough = writtenThrough;
+    this.gaps = gaps;
+  }
+}
+
+type OpenedStream = OpenedNews & { readonly stream: NonNullable<OpenedNews['stream']> };
+type StreamEnd = NonNullable<Extract<SessionNews, { kind: 'closed' }>['end']>;
+
+const NO_BYTES = Buffer.alloc(0);

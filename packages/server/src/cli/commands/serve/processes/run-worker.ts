@@ -1,0 +1,80 @@
+import type { LoadedConfig } from '../../../../config/load.ts';
+import type { ExitName } from '../../../exit-codes.ts';
+import { ignoreBrokenPipes } from '../../../broken-pipe.ts';
+import type { ProcessPlace } from '../../../../processes/process-place.ts';
+import { startHubAt } from '../start-hub.ts';
+
+/**
+ * Runs one process of a hub of several, until the supervisor ends it. Signals reach all processes
+ * of a terminal or a service at once, so only the supervisor obeys them.
+ */
+export async function runWorker(
+  { config, origins }: LoadedConfig,
+  place: WorkerPlace,
+  loadConfig: () => Promise<LoadedConfig>,
+): Promise<ExitName> {
+  for (const signal of IGNORED_SIGNALS) process.on(signal, () => undefined);
+  ignoreBrokenPipes();
+  // Without its supervisor nobody would replace a process that ends.
+  const exit = (): never => process.exit(1);
+  process.on('disconnect', exit);
+  const drain = Promise.withResolvers<void>();
+  const close = Promise.withResolvers<void>();
+  let reload = (): unknown => undefined;
+  process.on('message', (message: SupervisorMessage) => {
+    if (message === 'drain') drain.resolve();
+    else if (message === 'close') close.resolve();
+    else reload();
+  });
+  const hub = await startHubAt(config, place.listen, { loadConfig, origins, place });
+  const { url, port, firstKey } = hub;
+  process.send?.({ url, port, firstKey } satisfies ReadyMessage);
+  reload = () => hub.reload();
+  await drain.promise;
+  await hub.drain();
+  // The owner ends last: the others still append.
+  if (place.role === 'owner') await close.promise;
+  await hub.close();
+  process.off('disconnect', exit);
+  process.disconnect?.();
+  return 'done';
+}
+
+const IGNORED_SIGNALS = [
+  'SIGTERM',
+  'SIGINT',
+  'SIGQUIT',
+  'SIGHUP',
+  'SIGUSR1',
+  'SIGUSR2',
+  'SIGALRM',
+  'SIGVTALRM',
+  'SIGIO',
+  'SIGPWR',
+  'SIGXCPU',
+  'SIGXFSZ',
+] as const;
+
+/** The variable in which a process of several finds its place. */
+export const PLACE_VARIABLE = 'POLYCAST_PROCESS';
+
+/** The place of a process, and the address that all of them share. */
+export interface WorkerPlace extends ProcessPlace {
+  readonly listen: string;
+}
+
+/** A command of the supervisor. A follower that has drained also closes. */
+export type SupervisorMessage = 'drain' | 'close' | 'reload';
+
+/** The report of a process to the supervisor that it listens. */
+export interface ReadyMessage {
+  readonly url: string;
+  readonly port: number;
+  readonly firstKey: string | undefined;
+}
+
+/** The place of this process; `undefined` where the hub has no others. */
+export function workerPlace(environment: Readonly<Record<string, string | undefined>>): WorkerPlace | undefined {
+  const text = environment[PLACE_VARIABLE];
+  return text === undefined ? undefined : (JSON.parse(text) as WorkerPlace);
+}

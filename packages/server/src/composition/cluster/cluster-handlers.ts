@@ -1,0 +1,110 @@
+import { parseCursor, PolycastError, type Cursor } from '@polycast/protocol';
+import type { IncomingMessage } from 'node:http';
+import type { Config } from '../../config/parse.ts';
+import { DataFolderError } from '../../core/data-folder-error.ts';
+import { cursorOfTag } from '../../core/events/entity-tag.ts';
+import type { Log } from '../../core/ports.ts';
+import { parseEntityTags } from '../../http/headers/conditional-headers.ts';
+import type { RequestHandlers } from '../../http/http-frontend.ts';
+import { routeName, type UnauthorizedRoute } from '../../http/route.ts';
+import type { SubscriptionReads } from '../../subscriptions/state/ports.ts';
+
+/**
+ * The routes of the API that mean the same at every hub of a cluster, or that are about the one hub
+ * that answers. All others are about data that hubs do not share yet. A new route is refused until
+ * it is listed here.
+ */
+const ROUTES: ReadonlySet<string> = new Set([
+  'GET /v1/events',
+  'POST /v1/events',
+  'GET /v1/channels',
+  'GET /v1/channels/{channel}',
+  'GET /v1/channels/{channel}/history',
+  'POST /v1/channels/{channel}/events',
+  'POST /v1/users/{user}/events',
+  'POST /v1/users/events',
+  'GET /v1/event-types',
+  'GET /v1/status',
+  'GET /v1/status/history',
+  'GET /v1/configuration',
+  'GET /v1/audit',
+  'POST /v1/reload',
+]);
+
+type ReachedLog = Pick<Log, 'reach'>;
+
+/**
+ * The handlers of a hub in a cluster. They wait until this hub has the events before the cursors of
+ * a request, and refuse the routes that a cluster does not have. Without a cluster no handler is
+ * wrapped.
+ */
+export function clusterHandlers(handlers: RequestHandlers, log: ReachedLog): RequestHandlers {
+  const { routes, readEvents, upgrade } = handlers;
+  return {
+    routes: routes.map((route) => clusterRoute(route, log)),
+    readEvents: (request, response, connection) => {
+      const reaching = reachCursors(request, log);
+      return reaching === undefined
+        ? readEvents(request, response, connection)
+        : reaching.then(() => readEvents(request, response, connection));
+    },
+    upgrade: async (request, socket, head) => {
+      await reachCursors(request, log);
+      return upgrade(request, socket, head);
+    },
+  };
+}
+
+function clusterRoute(route: UnauthorizedRoute, log: ReachedLog): UnauthorizedRoute {
+  const { answer } = route;
+  if (!route.path.startsWith('/v1/')) return route;
+  if (!ROUTES.has(routeName(route))) return { ...route, answer: refuseInCluster };
+  return {
+    ...route,
+    answer(request, response, parameters, query) {
+      const reaching = reachCursors(request, log);
+      return reaching === undefined
+        ? answer(request, response, parameters, query)
+        : reaching.then(() => answer(request, response, parameters, query));
+    },
+  };
+}
+
+/** @throws PolycastError `not_in_cluster` */
+function refuseInCluster(): never {
+  throw new PolycastError('not_in_cluster');
+}
+
+/** Waits for the cursors of a request that may be ahead of this hub. */
+function reachCursors(request: IncomingMessage, log: ReachedLog): Promise<void> | undefined {
+  let reaching: Promise<void> | undefined;
+  for (const cursor of cursorsOf(request)) reaching ??= log.reach?.(cursor);
+  return reaching;
+}
+
+function* cursorsOf({ url = '', headers }: IncomingMessage): Generator<Cursor, void> {
+  const texts: string[] = [];
+  for (const [, text = ''] of url.matchAll(/[?&](?:after|before|lastEventId)=([^&]*)/g)) texts.push(text);
+  const lastEventId = headers['last-event-id'];
+  if (typeof lastEventId === 'string') texts.push(lastEventId);
+  for (const header of [headers['if-none-match'], headers['if-match']]) {
+    const tags = header === undefined ? '*' : parseEntityTags(header);
+    if (tags !== '*') texts.push(...tags.map(cursorOfTag));
+  }
+  for (const text of texts) {
+    const cursor = parseCursor(text);
+    if (cursor !== undefined) yield cursor;
+  }
+}
+
+/**
+ * Subscriptions of a folder would be worked by this hub alone, and be invisible at the others.
+ * @throws DataFolderError
+ */
+export function checkClusterData(config: Config, subscriptions: Pick<SubscriptionReads, 'list'>): void {
+  if (subscriptions.list({ after: '', limit: 1, predicate: () => true }).length === 0) return;
+  throw new DataFolderError(
+    'not_empty',
+    `the data folder ${config.data} has subscriptions, and a cluster has none yet; use an empty folder`,
+  );
+}

@@ -1,0 +1,105 @@
+import { PolycastError } from '@polycast/protocol';
+import {
+  Agent,
+  request as openRequest,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type ServerResponse,
+} from 'node:http';
+import type { RequestHandler } from './route.ts';
+import { closeAfter } from './sockets/closing-connections.ts';
+
+/** Requests at once; further ones wait. */
+const CONNECTIONS_MAX = 256;
+
+/** The client that a forwarded request came from. Only the server at the private socket reads these headers. */
+export const PEER_ADDRESS_HEADER = 'polycast-peer-address';
+export const PEER_ENCRYPTED_HEADER = 'polycast-peer-encrypted';
+
+/** Forwards requests to another process of the hub. */
+export interface RequestForwarder {
+  readonly forward: RequestHandler;
+  close(): void;
+}
+
+/**
+ * Forwards requests to the server at a Unix socket, with their bodies as they arrive. The answer is
+ * passed on unchanged.
+ * @param ready resolves when the other process is there. @throws PolycastError
+ */
+export function createForwarder(socketPath: string, ready: () => Promise<void>): RequestForwarder {
+  const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS_MAX });
+  return {
+    async forward(request, response) {
+      await ready();
+      await forwardTo({ socketPath, agent }, request, response);
+    },
+    close: () => agent.destroy(),
+  };
+}
+
+function forwardTo(
+  target: { readonly socketPath: string; readonly agent: Agent },
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const { method = 'GET', url = '/' } = request;
+  const outgoing = openRequest({ ...target, method, path: url, headers: forwardedHeaders(request) });
+  outgoing.on('response', (answer) => {
+    if (response.destroyed) return void answer.destroy();
+    const { statusCode = 502 } = answer;
+    if (!request.complete) closeAfter(response);
+    for (const name of response.getHeaderNames()) response.removeHeader(name);
+    response.writeHead(statusCode, withoutHopHeaders(answer.rawHeaders));
+    answer.pipe(response);
+    answer.on('error', () => response.destroy());
+  });
+  outgoing.on('error', () => {
+    if (response.headersSent) response.destroy();
+    reject(
+      new PolycastError('log_unavailable', 'The process that answers this request has ended.', { retryAfterMs: 1000 }),
+    );
+  });
+  response.on('close', () => {
+    outgoing.destroy();
+    resolve();
+  });
+  if (request.headers.expect !== undefined && request.httpVersionMajor === 1) response.writeContinue();
+  request.pipe(outgoing);
+  return promise;
+}
+
+function forwardedHeaders(request: IncomingMessage): OutgoingHttpHeaders {
+  const { socket, headers } = request;
+  const forwarded: OutgoingHttpHeaders = {};
+  for (const [name, value] of Object.entries(headers))
+    if (value !== undefined && !name.startsWith(':') && !HOP_HEADERS.has(name)) forwarded[name] = value;
+  if (headers['transfer-encoding'] !== undefined) forwarded['transfer-encoding'] = 'chunked';
+  forwarded[PEER_ADDRESS_HEADER] = socket.remoteAddress ?? '';
+  forwarded[PEER_ENCRYPTED_HEADER] = String('encrypted' in socket && socket.encrypted === true);
+  return forwarded;
+}
+
+function withoutHopHeaders(rawHeaders: readonly string[]): string[] {
+  const kept: string[] = [];
+  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] as string;
+    if (!HOP_HEADERS.has(name.toLowerCase())) kept.push(name, rawHeaders[index + 1] as string);
+  }
+  return kept;
+}
+
+/** Headers about one connection (RFC 9110 section 7.6.1), and those that this file sets. */
+const HOP_HEADERS: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'expect',
+  PEER_ADDRESS_HEADER,
+  PEER_ENCRYPTED_HEADER,
+]);

@@ -1,0 +1,35 @@
+import type { HubStatus } from './hub-status.ts';
+
+/**
+ * The status of a hub of several processes: that of the owner, with the work of the followers
+ * added. The owner's lists of sessions and subscriptions have those of all processes already.
+ */
+export function mergeStatus(owner: HubStatus, followers: readonly HubStatus[]): HubStatus {
+  const all = [owner, ...followers];
+  const sum = (read: (status: HubStatus) => number): number => all.reduce((total, status) => total + read(status), 0);
+  const delivered = Object.entries(owner.delivered).map(([transport]) => [
+    transport,
+    sum((status) => (status.delivered as Record<string, number>)[transport] ?? 0),
+  ]);
+  return {
+    ...owner,
+    published: {
+      events: sum(({ published }) => published.events),
+      bytes: sum(({ published }) => published.bytes),
+      refused: sum(({ published }) => published.refused),
+      failed: sum(({ published }) => published.failed),
+    },
+    delivered: Object.fromEntries(delivered) as HubStatus['delivered'],
+    readers: {
+      ...owner.readers,
+      count: sum(({ readers }) => readers.count),
+      lagEventsMax: Math.max(...all.map(({ readers }) => readers.lagEventsMax)),
+    },
+    processes: all.map(({ process, uptimeSeconds, latency: { eventLoopDelay } }, index) => ({
+      ...process,
+      role: index === 0 ? ('owner' as const) : ('follower' as const),
+      uptimeSeconds,
+      eventLoopDelay,
+    })),
+  };
+}

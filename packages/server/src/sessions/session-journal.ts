@@ -1,0 +1,327 @@
+import type { Interest } from '../core/interests/interest.ts';
+import type { Clock, Position } from '../core/ports.ts';
+import type { JournalChange, SessionJournalStore } from '../core/session-journal/session-journal-store.ts';
+import type { SessionEnd, SessionRecord } from '../core/session-journal/session-record.ts';
+import { BoundedCache } from '../core/primitives/bounded-cache.ts';
+import { ticksOf, type TimingWheel, type WheelTimer } from '../core/primitives/timing-wheel.ts';
+import {
+  isRecorded,
+  type AnsweredPoll,
+  type RecordedSession,
+  type Session,
+  type SessionBefore,
+  type SessionListener,
+} from '../auth/sessions.ts';
+import { isRefusedReading, type RefusedReading } from '../auth/refusal-log.ts';
+import { Pollers } from './pollers.ts';
+import { recordedAddress, type JournalAddresses } from './recorded-address.ts';
+import { WaitingChanges } from './waiting-changes.ts';
+
+export interface SessionJournalParts {
+  readonly store: SessionJournalStore;
+  readonly settings: { readonly journalAddresses: JournalAddresses };
+  readonly epoch: string;
+  readonly clock: Pick<Clock, 'nowMs'>;
+  readonly wheel: TimingWheel;
+  readonly createId: () => string;
+  /** Whether a poll of a user waits for an event. */
+  readonly isWaiting: (user: string) => boolean;
+  readonly logger: { warn(fields: object, message: string): void };
+}
+
+/** Changes wait this long for others. */
+const BATCH_TICKS: number = ticksOf(1000);
+/**
+ * Changes in one transaction, and one transaction in a tick of the wheel: 4,000 changes a second. The
+ * event loop pauses some 6 ms for a full one. A crowd that connects at once is recorded over the next
+ * seconds.
+ */
+const BATCH_MAX = 1000;
+/** Changes that a read writes first. */
+const WRITTEN_FIRST_MAX = 2000;
+/** The journal looks at its age, and at pollers that have gone, this often. */
+const UPKEEP_TICKS: number = ticksOf(10_000);
+/** Between two recorded refusals of a user, and the memory for the users that were refused last. */
+const REFUSAL_INTERVAL_MS = 10_000;
+const REFUSED_BYTES_MAX: number = 1024 * 1024;
+/** Characters of channels and patterns that a record has. `MORE_CHANNELS` replaces the others. */
+const CHANNELS_LENGTH_MAX = 4096;
+/** The last of a record's channels when others are not recorded. */
+export const MORE_CHANNELS = '…';
+
+/**
+ * Records sessions in the journal (PROTOCOL.md section 13.10). A change waits in memory for a second,
+ * and the changes of that second are written together. A session that opens and ends within it is
+ * written once. Deliveries write nothing.
+ */
+export class SessionJournal implements SessionListener {
+  readonly #parts: SessionJournalParts;
+  readonly #pollers: Pollers;
+  readonly #waiting = new WaitingChanges();
+  readonly #refusedMs = new BoundedCache<number>(REFUSED_BYTES_MAX, () => 8);
+  #newestNumber: number;
+  /** When a change was lost last. */
+  #lostMs = 0;
+  #isFailing = false;
+  readonly #writer: Timer;
+  readonly #upkeep: Timer;
+
+  constructor(parts: SessionJournalParts) {
+    this.#parts = parts;
+    this.#newestNumber = parts.store.newestNumber;
+    this.#writer = new Timer(parts.wheel, () => this.#writeBatch());
+    this.#upkeep = new Timer(parts.wheel, () => this.#maintain());
+    this.#upkeep.start(UPKEEP_TICKS);
+    this.#pollers = new Pollers({
+      nowMs: () => parts.clock.nowMs(),
+      createId: parts.createId,
+      isWaiting: parts.isWaiting,
+      opened: (poller) => (poller.number = this.#open(recordOf(poller, poller.sinceMs, poller.openedAt))),
+      ended: (poller, end) =>
+        this.#end(poller.number, poller.principal.user, end, () => recordOf(poller, poller.sinceMs, poller.openedAt)),
+    });
+  }
+
+  /** The recorded sessions. What has happened is written first, unless a crowd has just connected. */
+  get store(): SessionJournalStore {
+    if (this.#waiting.count <= WRITTEN_FIRST_MAX) this.flush();
+    return this.#parts.store;
+  }
+
+  /** Everything since this time is recorded, in milliseconds since 1970. */
+  get sinceMs(): number | undefined {
+    const { sinceMs } = this.#parts.store;
+    return sinceMs === undefined ? undefined : Math.max(sinceMs, this.#lostMs);
+  }
+
+  /** The users' polls that have not ended. */
+  get pollers(): Pollers {
+    return this.#pollers;
+  }
+
+  /** Changes that the disk did not accept in time. */
+  get lostCount(): number {
+    return this.#waiting.lostCount;
+  }
+
+  get waitingCount(): number {
+    return this.#waiting.count;
+  }
+
+  opened(session: Session): void {
+    if (!isRecorded(session)) return;
+    session.journalNumber = this.#open(recordOf(session, this.#parts.clock.nowMs(), session.position));
+  }
+
+  changed(session: Session, before: SessionBefore): void {
+    if (!isRecorded(session) || session.journalNumber === 0) return;
+    const { principal, channels, journalNumber } = session;
+    if (before.channels === channels && before.principal.user === principal.user) return;
+    const position = before.from ?? session.position;
+    const recorded = recordedChannels(session.interest);
+    // A WebSocket that opens without channels has read nothing yet.
+    if (this.#waiting.opening(journalNumber)?.channels.length === 0) {
+      const { user, kind, key } = principal;
+      return this.#waiting.amend(journalNumber, { channels: recorded, openedAt: position, user, kind, key });
+    }
+    const timeMs = this.#parts.clock.nowMs();
+    const change = { timeMs, position, channels: recorded, user: principal.user };
+    const isAuthenticated = before.principal.user === undefined && principal.user !== undefined;
+    this.#add({
+      kind: 'changed',
+      session: journalNumber,
+      change,
+      ...(isAuthenticated && { authenticatedSinceMs: session.sinceMs }),
+    });
+  }
+
+  closed(session: Session): void {
+    if (!isRecorded(session) || session.journalNumber === 0) return;
+    const { sinceMs, principal, journalNumber, writtenThrough: position, endReason: reason, gaps } = session;
+    const timeMs = this.#parts.clock.nowMs();
+    const end = { timeMs, position, reason, polls: 0, skipped: NONE, gaps };
+    this.#end(journalNumber, principal.user, end, () => recordOf(session, sinceMs, undefined));
+  }
+
+  answered(poll: AnsweredPoll): void {
+    this.#pollers.answered(poll);
+  }
+
+  /** Records that a user was refused to read a channel, at most once in ten seconds for each user. */
+  refused(refusal: RefusedReading): void {
+    const { user, kind, key, address, channel } = refusal;
+    if (user === undefined || channel === undefined || !isRefusedReading(refusal)) return;
+    const timeMs = this.#parts.clock.nowMs();
+    if ((this.#refusedMs.get(user) ?? -Infinity) > timeMs - REFUSAL_INTERVAL_MS) return;
+    this.#refusedMs.set(user, timeMs);
+    this.#open({
+      ...REFUSED,
+      id: this.#parts.createId(),
+      kind: kind ?? 'user',
+      user,
+      key,
+      address,
+      channels: [channel],
+      changes: NONE,
+      openedMs: timeMs,
+      end: { timeMs, position: undefined, reason: 'refused', polls: 0, skipped: NONE, gaps: NONE },
+    });
+  }
+
+  /** Removes a user's sessions for good, also those that wait to be written. Returns their number. */
+  eraseUser(user: string): number {
+    this.#pollers.forget(user);
+    this.flush();
+    return this.#parts.store.eraseUser(user);
+  }
+
+  /** Writes all that waits. What the disk does not accept is tried again later. */
+  flush(): void {
+    while (this.#waiting.count > 0 && this.#write());
+  }
+
+  /** Records the end of the pollers and writes all that waits. */
+  close(): void {
+    this.#pollers.endAll('drain');
+    this.flush();
+    this.#writer.stop();
+    this.#upkeep.stop();
+    this.#parts.store.close(this.#parts.clock.nowMs());
+  }
+
+  /** Records a session, and returns the number that it gets. */
+  #open(session: NewRecord): number {
+    const number = ++this.#newestNumber;
+    const { epoch, settings } = this.#parts;
+    session.number = number;
+    session.epoch = epoch;
+    session.address = recordedAddress(session.address, settings.journalAddresses);
+    this.#add({ kind: 'opened', session });
+    return number;
+  }
+
+  #end(number: number, user: string | undefined, end: SessionEnd, record: () => NewRecord): void {
+    if (this.#waiting.opening(number) !== undefined) this.#waiting.amend(number, { end });
+    // The opening of a long session has left the ring: it is recorded again.
+    else if (number < this.#parts.store.oldestNumber) this.#open({ ...record(), end });
+    else this.#add({ kind: 'ended', session: number, user, end });
+  }
+
+  #add(change: JournalChange): void {
+    if (this.#waiting.add(change)) this.#lostMs = this.#parts.clock.nowMs();
+    if (!this.#writer.isRunning) this.#writer.start(BATCH_TICKS);
+  }
+
+  #writeBatch(): void {
+    if (!this.#write()) this.#writer.start(BATCH_TICKS);
+    else if (this.#waiting.count > 0) this.#writer.start(1);
+  }
+
+  /** Writes one batch. Returns false when the disk did not accept it. */
+  #write(): boolean {
+    const batch = this.#waiting.first(BATCH_MAX);
+    try {
+      this.#parts.store.write(batch, this.#parts.clock.nowMs());
+    } catch (error) {
+      if (!this.#isFailing)
+        this.#parts.logger.warn({ error: String(error) }, 'session journal: write failed, retrying');
+      this.#isFailing = true;
+      return false;
+    }
+    this.#isFailing = false;
+    this.#waiting.remove(batch.length);
+    return true;
+  }
+
+  #maintain(): void {
+    this.#pollers.endIdle();
+    this.#write();
+    this.#upkeep.start(UPKEEP_TICKS);
+  }
+}
+
+const NONE: readonly never[] = [];
+
+/** The members of a refused session that are always the same: it never began. */
+const REFUSED = {
+  number: 0,
+  epoch: '',
+  transport: undefined,
+  client: undefined,
+  excludesOwn: false,
+  types: undefined,
+  openedAt: undefined,
+} as const;
+
+/** A record before it has its number and epoch, and with the full address. */
+type NewRecord = { -readonly [Member in keyof SessionRecord]: SessionRecord[Member] };
+
+function recordOf(
+  { id, transport, principal, interest, client, address, excludesOwn }: Described,
+  openedMs: number,
+  openedAt: Position | undefined,
+): NewRecord {
+  return {
+    number: 0,
+    id,
+    transport,
+    kind: principal.kind,
+    user: principal.user,
+    key: principal.key,
+    client,
+    address,
+    excludesOwn,
+    channels: recordedChannels(interest),
+    changes: NONE,
+    types: interest.types === undefined ? undefined : [...interest.types],
+    epoch: '',
+    openedMs,
+    openedAt,
+    end: undefined,
+  };
+}
+
+type Described = Pick<
+  RecordedSession,
+  'id' | 'transport' | 'principal' | 'interest' | 'client' | 'address' | 'excludesOwn'
+>;
+
+/** The channels of an interest, as far as a record has room for them. */
+export function recordedChannels({ patterns }: Interest): readonly string[] {
+  let length = 0;
+  for (const [index, pattern] of patterns.entries()) {
+    length += pattern.length;
+    if (length > CHANNELS_LENGTH_MAX) return [...patterns.slice(0, index), MORE_CHANNELS];
+  }
+  return patterns;
+}
+
+/** A timer of the wheel that can be started again. */
+class Timer implements WheelTimer {
+  readonly #wheel: TimingWheel;
+  readonly #run: () => void;
+  dueTick = 0;
+  placedTick = 0;
+  placedIndex = 0;
+
+  constructor(wheel: TimingWheel, run: () => void) {
+    this.#wheel = wheel;
+    this.#run = run;
+  }
+
+  get isRunning(): boolean {
+    return this.dueTick > 0;
+  }
+
+  start(ticks: number): void {
+    this.#wheel.schedule(this, ticks);
+  }
+
+  stop(): void {
+    this.#wheel.cancel(this);
+  }
+
+  onTimer(): void {
+    this.#run();
+  }
+}

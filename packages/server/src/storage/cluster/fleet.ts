@@ -1,0 +1,47 @@
+/**
+ * The fleet is the hubs of a cluster that run now. Each says so once a second. Example: three hubs
+ * run, so each sees two others; one of them is killed, and 5 s later each sees one.
+ */
+export interface Fleet {
+  /** The name of this hub. Names differ between all hubs that ever ran. */
+  readonly self: string;
+  /** The other hubs that were heard in the last FLEET_SILENCE_MS. */
+  readonly hubs: readonly HubBeat[];
+  /** Sets what this hub says of itself from now on. */
+  report(beat: Omit<HubBeat, 'hub'>): void;
+  /** Calls the listener with each beat of another hub. There is one listener. */
+  onBeat(listener: (beat: HubBeat) => void): void;
+  close(): Promise<void>;
+}
+
+/** What a hub says of itself. */
+export interface HubBeat {
+  readonly hub: string;
+  /** The name of its machine. */
+  readonly host: string;
+  readonly version: string;
+  /** The newest block that its view has applied, and the hash of the view there. */
+  readonly sequence: number;
+  readonly hash: number;
+}
+
+export const FLEET_BEAT_MS = 1_000;
+/** A hub that is silent for this long does not run, or is cut off. */
+export const FLEET_SILENCE_MS = 5_000;
+/** Other hubs that are remembered at a time. Beats of further ones are dropped. */
+export const FLEET_HUBS_MAX = 1_000;
+
+/** The hubs that were heard of late. */
+export class HeardHubs {
+  readonly #heard = new Map<string, { readonly beat: HubBeat; readonly atMs: number }>();
+
+  add(beat: HubBeat, nowMs: number): void {
+    if (!this.#heard.has(beat.hub) && this.#heard.size >= FLEET_HUBS_MAX) return;
+    this.#heard.set(beat.hub, { beat, atMs: nowMs });
+  }
+
+  list(nowMs: number): readonly HubBeat[] {
+    for (const [hub, { atMs }] of this.#heard) if (nowMs - atMs > FLEET_SILENCE_MS) this.#heard.delete(hub);
+    return [...this.#heard.values()].map(({ beat }) => beat);
+  }
+}

@@ -1,0 +1,160 @@
+import { AckPolicy, DeliverPolicy, type JetStreamManager } from '@nats-io/jetstream';
+import { createInbox, nanos, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
+import type { FollowerPlace, JournalFollower } from '../journal.ts';
+import type { BlockAddress } from '../../view/block.ts';
+
+/** A silent consumer sends a beat this often. */
+const BEAT_MS = 400;
+/** After this time without a beat or a block, another consumer is made. */
+const BEATS_MISSED_MS = BEAT_MS * 2.5;
+/**
+ * After this time of silence the client goes to another broker: this one may be cut off from the
+ * others.
+ */
+const SILENCE_MS = 3_000;
+/** The broker forgets a consumer whose hub has gone. */
+const INACTIVE_MS = 10_000;
+
+interface FollowerParts {
+  readonly connection: NatsConnection;
+  readonly manager: JetStreamManager;
+  readonly stream: string;
+  readonly place: (at: BlockAddress) => Promise<FollowerPlace>;
+}
+
+/**
+ * Follows a stream, block by block, without a hole. One ephemeral push consumer delivers from the
+ * next block on. A hole, missed beats or a reconnect end it, and another one continues. Before
+ * that, the block where the follower stands is compared with the stream's.
+ *
+ * The ordered consumer of the client is not used: its beats come every 30 s.
+ */
+export class BlockFollower {
+  readonly #parts: FollowerParts;
+  readonly #follower: JournalFollower;
+  readonly #watch: NodeJS.Timeout;
+  #at: BlockAddress;
+  #newest = 0;
+  #subscription: Subscription | undefined;
+  /** The number of the present consumer. Messages of earlier ones are ignored. */
+  #round = 0;
+  #isSubscribing = false;
+  #heardMs = performance.now();
+  #newsMs = performance.now();
+  #movedMs = 0;
+  #closed = false;
+
+  constructor(parts: FollowerParts, from: BlockAddress, follower: JournalFollower) {
+    this.#parts = parts;
+    this.#at = from;
+    this.#follower = follower;
+    this.#watch = setInterval(() => this.#checkSilence(), BEAT_MS / 2);
+    void this.#watchConnection();
+    void this.#subscribe();
+  }
+
+  /** The newest block of the stream, as the last message said. */
+  get newest(): number {
+    return this.#newest;
+  }
+
+  get silentMs(): number {
+    return performance.now() - this.#newsMs;
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearInterval(this.#watch);
+    this.#subscription?.unsubscribe();
+  }
+
+  #checkSilence(): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#heardMs > BEATS_MISSED_MS) void this.#subscribe();
+    if (nowMs - this.#newsMs <= SILENCE_MS || nowMs - this.#movedMs <= SILENCE_MS) return;
+    this.#movedMs = nowMs;
+    this.#parts.connection.reconnect().catch(() => undefined);
+  }
+
+  async #watchConnection(): Promise<void> {
+    for await (const { type } of this.#parts.connection.status())
+      if (type === 'reconnect' && !this.#closed) void this.#subscribe();
+  }
+
+  async #subscribe(): Promise<void> {
+    if (this.#isSubscribing || this.#closed) return;
+    this.#isSubscribing = true;
+    this.#subscription?.unsubscribe();
+    const round = ++this.#round;
+    try {
+      const place = await this.#parts.place(this.#at);
+      if (place !== 'followable') {
+        this.close();
+        return place === 'rolled-back' ? this.#follower.onRolledBack() : this.#follower.onTrimmedBeyond();
+      }
+      if (!this.#closed) await this.#startConsumer(round);
+      this.#heardMs = performance.now();
+    } catch {
+      // The watch tries again, after two of its intervals.
+      this.#heardMs = performance.now() - BEATS_MISSED_MS + BEAT_MS;
+    } finally {
+      this.#isSubscribing = false;
+    }
+  }
+
+  async #startConsumer(round: number): Promise<void> {
+    const { connection, manager, stream } = this.#parts;
+    const subject = createInbox();
+    let delivered = 0;
+    this.#subscription = connection.subscribe(subject, {
+      callback: (_error, message) => {
+        if (round !== this.#round || this.#closed) return;
+        this.#heardMs = this.#newsMs = performance.now();
+        const isNext = isControl(message) ? this.#onControl(message, delivered) : this.#onBlock(message, ++delivered);
+        if (!isNext) void this.#subscribe();
+      },
+    });
+    await manager.consumers.add(stream, {
+      name: subject.slice(subject.lastIndexOf('.') + 1),
+      deliver_subject: subject,
+      deliver_policy: DeliverPolicy.StartSequence,
+      opt_start_seq: this.#at.sequence + 1,
+      ack_policy: AckPolicy.None,
+      max_deliver: 1,
+      flow_control: true,
+      idle_heartbeat: nanos(BEAT_MS),
+      inactive_threshold: nanos(INACTIVE_MS),
+      mem_storage: true,
+      num_replicas: 1,
+    });
+  }
+
+  /** Flow control wants an answer. A beat says how many messages were sent, so it shows a loss at the end. */
+  #onControl(message: Msg, delivered: number): boolean {
+    if (message.reply !== undefined && message.reply !== '') {
+      const { whenReady } = this.#follower;
+      if (whenReady === undefined) message.respond();
+      else void whenReady.then(() => message.respond());
+      return true;
+    }
+    return Number(message.headers?.get('Nats-Last-Consumer') || 0) <= delivered;
+  }
+
+  /** The reply subject of a block ends with `STREAM SEQUENCE, DELIVERED, TIME, PENDING`. */
+  #onBlock(message: Msg, delivered: number): boolean {
+    const parts = (message.reply ?? '').split('.');
+    const [sequence, number] = [Number(parts.at(-4)), Number(parts.at(-3))];
+    if (number !== delivered || sequence !== this.#at.sequence + 1) return false;
+    const id = message.headers?.get('Nats-Msg-Id') ?? '';
+    this.#newest = sequence + Number(parts.at(-1));
+    const kind = message.subject.slice(message.subject.lastIndexOf('.') + 1);
+    this.#at = { sequence, id };
+    // The client's buffer holds other messages too.
+    this.#follower.onBlock({ sequence, id, kind, data: new Uint8Array(message.data) });
+    return true;
+  }
+}
+
+function isControl({ data, headers }: Msg): boolean {
+  return data.length === 0 && headers?.code === 100;
+}

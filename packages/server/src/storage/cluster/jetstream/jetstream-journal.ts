@@ -1,0 +1,243 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  DiscardPolicy,
+  JetStreamApiError,
+  jetstream,
+  jetstreamManager,
+  RetentionPolicy,
+  StorageType,
+  type JetStreamClient,
+  type JetStreamManager,
+} from '@nats-io/jetstream';
+import { nanos, type NatsConnection } from '@nats-io/transport-node';
+import {
+  JournalError,
+  placeOf,
+  type FollowerPlace,
+  type Journal,
+  type JournalExtent,
+  type JournalFollower,
+} from '../journal.ts';
+import type { BlockAddress, NewBlock } from '../../view/block.ts';
+import { BlockFollower } from './block-follower.ts';
+import type { BrokerCheck } from './broker-check.ts';
+
+/** The room of a message for its subject and headers. */
+const OVERHEAD_BYTES = 4 * 1024;
+const BLOCK_BYTES_MAX = 1024 * 1024;
+/** A broker that dies takes its answers with it, so an attempt is repeated soon. */
+const REQUEST_TIMEOUT_MS = 1_500;
+const RETRY_WAIT_MS = 50;
+/** JetStream elects a leader within 10 s. An append without an answer for longer has failed. */
+const APPEND_DEADLINE_MS = 30_000;
+const QUESTION_DEADLINE_MS = 5_000;
+const START_DEADLINE_MS = 30_000;
+/** JetStream drops copies of a message with the same id for this long. It outlasts an append. */
+const DUPLICATE_WINDOW_MS = 120_000;
+
+/** Codes of JetStream's errors. */
+const WRONG_LAST_SEQUENCE = 10071;
+const NO_MESSAGE = 10037;
+export const NO_STREAM = 10059;
+/** The stream, the account or the disk of the broker is full. */
+const FULL: ReadonlySet<number> = new Set([10002, 10023, 10028, 10047, 10077]);
+
+export interface JetStreamJournalOptions {
+  readonly connection: NatsConnection;
+  /** The name of the cluster. */
+  readonly name: string;
+  readonly replicas: number;
+  readonly check: BrokerCheck;
+}
+
+/**
+ * Opens the journal of a cluster: the JetStream stream `PC_NAME`. The first hub creates it.
+ * @throws JournalError `unknown` when no broker with JetStream answers in time
+ */
+export async function openJetStreamJournal({
+  connection,
+  name,
+  replicas,
+  check,
+}: JetStreamJournalOptions): Promise<Journal> {
+  const manager = await jetstreamManager(connection, { timeout: REQUEST_TIMEOUT_MS, checkAPI: false });
+  const client = jetstream(connection, { timeout: REQUEST_TIMEOUT_MS });
+  const stream = streamName(name);
+  const config = {
+    name: stream,
+    subjects: [`pc.${name}.j.>`],
+    retention: RetentionPolicy.Limits,
+    storage: StorageType.File,
+    // A full stream must refuse new blocks, and not drop old ones.
+    discard: DiscardPolicy.New,
+    num_replicas: replicas,
+    deny_delete: true,
+    allow_direct: true,
+    duplicate_window: nanos(DUPLICATE_WINDOW_MS),
+  };
+  const info = await answer(START_DEADLINE_MS, async () => {
+    try {
+      return await manager.streams.info(stream);
+    } catch (error) {
+      if (codeOf(error) !== NO_STREAM) throw error;
+      return manager.streams.add(config);
+    }
+  });
+  const journal = new JetStreamJournal({ connection, manager, client, stream, name, check });
+  check.start(() => manager.streams.info(stream), info);
+  return journal;
+}
+
+/** The name of a cluster's stream. */
+export function streamName(cluster: string): string {
+  return `PC_${cluster}`;
+}
+
+/** The bytes of data that the brokers accept in a block. */
+export function blockBytesMaxOf({ info }: NatsConnection): number {
+  return Math.min(BLOCK_BYTES_MAX, (info?.max_payload ?? BLOCK_BYTES_MAX) - OVERHEAD_BYTES);
+}
+
+interface JournalParts {
+  readonly connection: NatsConnection;
+  readonly manager: JetStreamManager;
+  readonly client: JetStreamClient;
+  readonly stream: string;
+  readonly name: string;
+  readonly check: BrokerCheck;
+}
+
+class JetStreamJournal implements Journal {
+  readonly blockBytesMax: number;
+  readonly #parts: JournalParts;
+  #follower: BlockFollower | undefined;
+  #last = 0;
+  #closed = false;
+
+  constructor(parts: JournalParts) {
+    this.#parts = parts;
+    this.blockBytesMax = blockBytesMaxOf(parts.connection);
+  }
+
+  get silentMs(): number {
+    return this.#follower?.silentMs ?? 0;
+  }
+
+  get unsafeReason(): string | undefined {
+    return this.#parts.check.unsafeReason;
+  }
+
+  async append({ id, kind, data }: NewBlock, expectedLast?: number): Promise<number> {
+    const { client, name } = this.#parts;
+    const options = {
+      msgID: id,
+      ...(expectedLast !== undefined && { expect: { lastSequence: expectedLast } }),
+    };
+    const deadlineMs = performance.now() + APPEND_DEADLINE_MS;
+    let isUncertain = false;
+    for (;;) {
+      try {
+        const { seq } = await client.publish(`pc.${name}.j.${kind}`, data, options);
+        return seq;
+      } catch (error) {
+        if (this.#closed) throw new JournalError(isUncertain ? 'unknown' : 'closed', 'the journal is closed');
+        const code = codeOf(error);
+        // An earlier attempt without an answer may have been stored all the same.
+        if (code === WRONG_LAST_SEQUENCE) throw new JournalError('conflict', messageOf(error));
+        if (code !== undefined && FULL.has(code) && !isUncertain) throw new JournalError('full', messageOf(error));
+        if (performance.now() >= deadlineMs) throw new JournalError('unknown', messageOf(error));
+        isUncertain = true;
+        await delay(RETRY_WAIT_MS);
+      }
+    }
+  }
+
+  async last(): Promise<number> {
+    const { manager, stream } = this.#parts;
+    const { state } = await answer(QUESTION_DEADLINE_MS, () => this.#unlessClosed(manager.streams.info(stream)));
+    this.#last = state.last_seq;
+    return state.last_seq;
+  }
+
+  async extent(): Promise<JournalExtent> {
+    const { manager, stream } = this.#parts;
+    return answer(QUESTION_DEADLINE_MS, () => this.#unlessClosed(readExtent(manager, stream)));
+  }
+
+  async trim(before: number): Promise<void> {
+    const { manager, stream } = this.#parts;
+    await answer(QUESTION_DEADLINE_MS, () => this.#unlessClosed(manager.streams.purge(stream, { seq: before })));
+  }
+
+  get newest(): number {
+    return Math.max(this.#last, this.#follower?.newest ?? 0);
+  }
+
+  async idAt(sequence: number): Promise<string | undefined> {
+    const { manager, stream } = this.#parts;
+    return answer(QUESTION_DEADLINE_MS, () => this.#unlessClosed(readId(manager, stream, sequence)));
+  }
+
+  follow(from: BlockAddress, follower: JournalFollower): void {
+    const { connection, manager, stream } = this.#parts;
+    const place = (at: BlockAddress): Promise<FollowerPlace> =>
+      placeOf(at, {
+        idAt: (sequence) => readId(manager, stream, sequence),
+        extent: () => readExtent(manager, stream),
+      });
+    this.#follower = new BlockFollower({ connection, manager, stream, place }, from, follower);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#parts.check.close();
+    this.#follower?.close();
+    await this.#parts.connection.close();
+  }
+
+  #unlessClosed<Value>(promise: Promise<Value>): Promise<Value> {
+    if (!this.#closed) return promise;
+    promise.catch(() => undefined);
+    return Promise.reject(new JournalError('closed', 'the journal is closed'));
+  }
+}
+
+/** The leader of the stream answers, so the answer has all that was confirmed. */
+export async function readId(manager: JetStreamManager, stream: string, sequence: number): Promise<string | undefined> {
+  try {
+    const message = await manager.streams.getMessage(stream, { seq: sequence });
+    return message?.header.get('Nats-Msg-Id');
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === NO_MESSAGE || code === NO_STREAM) return undefined;
+    throw error;
+  }
+}
+
+async function readExtent(manager: JetStreamManager, stream: string): Promise<JournalExtent> {
+  const { state } = await manager.streams.info(stream);
+  return { first: Math.max(1, state.first_seq), last: state.last_seq, bytes: state.bytes };
+}
+
+/** Repeats a question until it has an answer. */
+async function answer<Value>(deadlineMs: number, ask: () => Promise<Value>): Promise<Value> {
+  const endMs = performance.now() + deadlineMs;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (error instanceof JournalError) throw error;
+      if (performance.now() >= endMs) throw new JournalError('unknown', messageOf(error));
+      await delay(RETRY_WAIT_MS);
+    }
+  }
+}
+
+function codeOf(error: unknown): number | undefined {
+  return error instanceof JetStreamApiError ? error.code : undefined;
+}
+
+function messageOf(error: unknown): string {
+  const { message, cause } = error as Error;
+  return cause instanceof Error ? `${message}: ${cause.message}` : message;
+}

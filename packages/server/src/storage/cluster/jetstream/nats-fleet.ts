@@ -1,0 +1,59 @@
+import type { NatsConnection, Subscription } from '@nats-io/transport-node';
+import { FLEET_BEAT_MS, HeardHubs, type Fleet, type HubBeat } from '../fleet.ts';
+
+/** The fleet over the brokers: beats are plain messages, which no broker stores. */
+export class NatsFleet implements Fleet {
+  readonly self: string;
+  readonly #connection: NatsConnection;
+  readonly #subject: string;
+  readonly #subscription: Subscription;
+  readonly #timer: NodeJS.Timeout;
+  readonly #heard = new HeardHubs();
+  #own: Omit<HubBeat, 'hub'> | undefined;
+  #listener: ((beat: HubBeat) => void) | undefined;
+
+  /** @param name of the cluster */
+  constructor(connection: NatsConnection, name: string, self: string) {
+    this.self = self;
+    this.#connection = connection;
+    this.#subject = `pc.${name}.fleet.beat`;
+    this.#subscription = connection.subscribe(this.#subject, {
+      callback: (error, message) => {
+        if (error === null) this.#hear(message.data);
+      },
+    });
+    this.#timer = setInterval(() => this.#beat(), FLEET_BEAT_MS);
+    this.#timer.unref();
+  }
+
+  get hubs(): readonly HubBeat[] {
+    return this.#heard.list(performance.now());
+  }
+
+  report(beat: Omit<HubBeat, 'hub'>): void {
+    const isFirst = this.#own === undefined;
+    this.#own = beat;
+    if (isFirst) this.#beat();
+  }
+
+  onBeat(listener: (beat: HubBeat) => void): void {
+    this.#listener = listener;
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#subscription.unsubscribe();
+  }
+
+  #beat(): void {
+    if (this.#own === undefined || this.#connection.isClosed()) return;
+    this.#connection.publish(this.#subject, JSON.stringify({ hub: this.self, ...this.#own }));
+  }
+
+  #hear(data: Uint8Array): void {
+    const beat = JSON.parse(Buffer.from(data).toString()) as HubBeat;
+    if (beat.hub === this.self) return;
+    this.#heard.add(beat, performance.now());
+    this.#listener?.(beat);
+  }
+}

@@ -1,0 +1,106 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import { jetstream, jetstreamManager, StorageType, type JetStreamManager } from '@nats-io/jetstream';
+import { Objm, type ObjectInfo, type ObjectStore } from '@nats-io/obj';
+import type { NatsConnection } from '@nats-io/transport-node';
+import type { BlockAddress } from '../../view/block.ts';
+import { snapshotName, type Snapshot, type SnapshotStore } from '../snapshots/snapshot-store.ts';
+
+/** A leader is elected within 10 s. */
+const REQUEST_TIMEOUT_MS = 10_000;
+
+/**
+ * The snapshots in an object store of JetStream. The client writes it. It would read an object into
+ * memory as fast as the brokers send it, so the parts are read here one by one.
+ */
+export class NatsSnapshotStore implements SnapshotStore {
+  readonly #bucket: string;
+  readonly #objects: ObjectStore;
+  readonly #manager: JetStreamManager;
+
+  private constructor(bucket: string, objects: ObjectStore, manager: JetStreamManager) {
+    this.#bucket = bucket;
+    this.#objects = objects;
+    this.#manager = manager;
+  }
+
+  /** Opens the object store `PC_NAME_snapshots` of a cluster, and creates it if needed. */
+  static async open(connection: NatsConnection, name: string, replicas: number): Promise<NatsSnapshotStore> {
+    const bucket = `PC_${name}_snapshots`;
+    const manager = await jetstreamManager(connection, { timeout: REQUEST_TIMEOUT_MS, checkAPI: false });
+    const client = jetstream(connection, { timeout: REQUEST_TIMEOUT_MS });
+    const objects = await new Objm(client).create(bucket, { storage: StorageType.File, replicas });
+    return new NatsSnapshotStore(bucket, objects, manager);
+  }
+
+  async list(): Promise<readonly Snapshot[]> {
+    const found = await this.#objects.list();
+    return found.map(snapshotOf).toSorted((one, other) => other.sequence - one.sequence);
+  }
+
+  async write({ sequence, id }: BlockAddress, file: string): Promise<Snapshot> {
+    const name = snapshotName({ sequence, id });
+    const data = Readable.toWeb(createReadStream(file)) as ReadableStream<Uint8Array>;
+    const metadata = { sequence: String(sequence), id };
+    const info = await this.#objects.put({ name, metadata }, data, { timeout: REQUEST_TIMEOUT_MS });
+    // Another hub may have taken the parts for leftovers.
+    const stored = (await this.#parts()).get(this.#subjectOf(info));
+    if (stored !== info.chunks) {
+      await this.#objects.delete(name);
+      throw new Error(`${stored ?? 0} of ${info.chunks} parts of the snapshot were stored`);
+    }
+    return snapshotOf(info);
+  }
+
+  async read({ name }: Snapshot, file: string, onProgress: (bytes: number) => void): Promise<void> {
+    const info = await this.#objects.info(name);
+    if (info === null || info.deleted) throw new Error(`the snapshot ${name} is gone`);
+    const hash = createHash('sha256');
+    const handle = await open(file, 'w', 0o600);
+    try {
+      let bytes = 0;
+      for (let part = 0, seq = 1; part < info.chunks; part++) {
+        const message = await this.#manager.direct.getMessage(`OBJ_${this.#bucket}`, {
+          next_by_subj: this.#subjectOf(info),
+          seq,
+        });
+        if (message === null) throw new Error(`the snapshot ${name} has ${part} of ${info.chunks} parts`);
+        seq = message.seq + 1;
+        hash.update(message.data);
+        await handle.writeFile(message.data);
+        onProgress((bytes += message.data.byteLength));
+      }
+    } finally {
+      await handle.close();
+    }
+    const digest = hash.digest('base64url');
+    if (info.digest.replace(/=*$/, '') !== `SHA-256=${digest}`) throw new Error(`the snapshot ${name} is damaged`);
+  }
+
+  async remove({ name }: Snapshot): Promise<void> {
+    await this.#objects.delete(name);
+  }
+
+  async removeLeftovers(): Promise<void> {
+    const complete = new Set((await this.#objects.list()).map((info) => this.#subjectOf(info)));
+    for (const subject of (await this.#parts()).keys())
+      if (!complete.has(subject)) await this.#manager.streams.purge(`OBJ_${this.#bucket}`, { filter: subject });
+  }
+
+  /** The number of parts by the subject of their object. */
+  async #parts(): Promise<ReadonlyMap<string, number>> {
+    const options = { subjects_filter: `$O.${this.#bucket}.C.>` };
+    const { state } = await this.#manager.streams.info(`OBJ_${this.#bucket}`, options);
+    return new Map(Object.entries(state.subjects ?? {}));
+  }
+
+  #subjectOf({ nuid }: Pick<ObjectInfo, 'nuid'>): string {
+    return `$O.${this.#bucket}.C.${nuid}`;
+  }
+}
+
+function snapshotOf({ name, size, metadata }: ObjectInfo): Snapshot {
+  return { name, bytes: size, sequence: Number(metadata?.['sequence']), id: metadata?.['id'] ?? '' };
+}

@@ -1,0 +1,326 @@
+import { PolycastError, type Cursor } from '@polycast/protocol';
+import type {
+  AppendOutcome,
+  ChannelQuery,
+  ChannelState,
+  ClusterNotReady,
+  CheckedRange,
+  CountedPage,
+  CountQuery,
+  Log,
+  LogErasing,
+  LogState,
+  NewRecord,
+  Position,
+  ReadPage,
+  ReadQuery,
+  SharedLog,
+  StoredRecord,
+  TrimOrder,
+} from '../../core/ports.ts';
+import type { MemoryUsage } from '../../core/primitives/byte-budget.ts';
+import { BlockApplier } from './block-applier.ts';
+import { BlockQueue } from './block-queue.ts';
+import type { Fleet } from './fleet.ts';
+import { JournalError, type Journal } from './journal.ts';
+import type { Snapshotter } from './snapshots/snapshotter.ts';
+import type { Block } from '../view/block.ts';
+import { ReadBarrier } from './read-barrier.ts';
+import { commandBytes, parseBlockId } from '../view/view-state.ts';
+import { ViewComparison } from './view-comparison.ts';
+import type { BlockOutcome, LogView } from '../view/log-view.ts';
+
+/** After this time without a sign of the journal, publishes are refused immediately. */
+const SILENT_MAX_MS = 10_000;
+/** An order without channels forgets old keys and empty channels. It is sent this often at most. */
+const EMPTY_TRIM_INTERVAL_MS = 60_000;
+/** The longest wait of `close` for appends that have no outcome yet. */
+const DRAIN_MAX_MS = 10_000;
+
+export interface JournaledLogParts {
+  readonly journal: Journal;
+  readonly view: LogView;
+  readonly fleet: Fleet;
+  /** A name of this process that no other has or had. */
+  readonly incarnation: string;
+  /** Absent where the view has no file. */
+  readonly snapshotter: Snapshotter | undefined;
+  readonly logger: ClusterLogger;
+}
+
+export interface ClusterLogger {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/**
+ * The log of a cluster. Appends go as blocks to the journal that all hubs share. They come back in
+ * one order, and each hub applies them to a view of its own. The outcome of an append is what this
+ * hub's view says of it. All reads are reads of the view.
+ */
+export class JournaledLog implements Log, SharedLog {
+  readonly #parts: JournaledLogParts;
+  readonly #queue: BlockQueue;
+  readonly #applier: BlockApplier;
+  readonly #barrier: ReadBarrier;
+  readonly #comparison: ViewComparison;
+  readonly check?: (after: Position) => Promise<CheckedRange>;
+  #onTrimmed: ((orders: readonly TrimOrder[]) => void) | undefined;
+  #onReset: (() => void) | undefined;
+  #isCaughtUp = false;
+  #resetReason: ResetReason | undefined;
+  #stopReason: string | undefined;
+  #emptyTrimMs = -Infinity;
+  #isTrimUnfinished = false;
+  #blocks = 0;
+  #closing: Promise<void> | undefined;
+
+  constructor(parts: JournaledLogParts) {
+    const { journal, view, fleet, incarnation, logger } = parts;
+    this.#parts = parts;
+    this.#queue = new BlockQueue(journal, incarnation);
+    this.#barrier = new ReadBarrier(journal, view.applied.sequence);
+    this.#comparison = new ViewComparison(fleet, logger);
+    this.#applier = new BlockApplier(view, {
+      onApplied: (block, outcome) => this.#onApplied(block, outcome),
+      onOutcomeLost: (block) => this.#onOutcomeLost(block),
+      onStopped: (error) => this.#stop(error),
+    });
+    const check = view.check?.bind(view);
+    if (check !== undefined) this.check = check;
+  }
+
+  /** Follows the journal, and resolves when the view has all that the journal had at this call. */
+  async catchUp(): Promise<void> {
+    const { journal, view, logger } = this.#parts;
+    const applier = this.#applier;
+    journal.follow(view.applied, {
+      onBlock: (block) => applier.add(block),
+      get whenReady() {
+        return applier.whenReady;
+      },
+      onRolledBack: () => this.#reset('rolled_back'),
+      onTrimmedBeyond: () => this.#reset('behind'),
+    });
+    const last = await journal.last();
+    const behind = last - view.applied.sequence;
+    if (behind > 0) logger.info({ blocks: behind, from: view.applied.sequence }, 'cluster: applying the journal');
+    const progress = setInterval(
+      () => logger.info({ sequence: view.applied.sequence, last }, 'cluster: applying the journal'),
+      PROGRESS_INTERVAL_MS,
+    );
+    try {
+      await this.#barrier.whenApplied(last, Infinity);
+    } finally {
+      clearInterval(progress);
+    }
+    if (this.#resetReason !== undefined) throw new JournalError('unknown', RESET_MESSAGES[this.#resetReason]);
+    this.#isCaughtUp = true;
+  }
+
+  /** Orders a new epoch, before any other part of the hub knows the present one. */
+  async renewEpoch(to: string): Promise<void> {
+    this.#isCaughtUp = false;
+    await this.#queue.command('epoch', commandBytes({ from: this.state.epoch, to }));
+    this.#isCaughtUp = true;
+  }
+
+  get shared(): SharedLog {
+    return this;
+  }
+
+  get state(): LogState {
+    const { epoch, epochStart, head, unavailable } = this.#parts.view.state;
+    return { epoch, epochStart, head, unavailable: this.#unavailable ?? unavailable };
+  }
+
+  append(records: readonly NewRecord[]): Promise<readonly AppendOutcome[]> {
+    const { unavailable } = this.state;
+    if (unavailable !== undefined) return Promise.reject(this.#refusal(unavailable));
+    return records.length === 0 ? Promise.resolve([]) : this.#queue.append(records);
+  }
+
+  follow(listener: (records: readonly StoredRecord[]) => void): void {
+    this.#parts.view.follow(listener);
+  }
+
+  read(query: ReadQuery): Promise<ReadPage> {
+    return this.#closing === undefined ? this.#parts.view.read(query) : Promise.reject(closedError());
+  }
+
+  count(query: CountQuery): Promise<CountedPage> {
+    return this.#closing === undefined ? this.#parts.view.count(query) : Promise.reject(closedError());
+  }
+
+  channels(query: ChannelQuery): Promise<readonly ChannelState[]> {
+    return this.#closing === undefined ? this.#parts.view.channels(query) : Promise.reject(closedError());
+  }
+
+  async trim(
+    orders: readonly TrimOrder[],
+    nowMs: number,
+  ): Promise<{ readonly removed: number; readonly more: boolean }> {
+    const { unavailable } = this.state;
+    if (unavailable !== undefined && unavailable !== 'log_full') throw this.#refusal(unavailable);
+    const isEmptyDue = this.#isTrimUnfinished || Math.abs(nowMs - this.#emptyTrimMs) >= EMPTY_TRIM_INTERVAL_MS;
+    if (orders.length === 0 && !isEmptyDue) return { removed: 0, more: false };
+    this.#emptyTrimMs = nowMs;
+    const outcome = await this.#queue.command('trim', commandBytes({ orders, nowMs }));
+    const { removed, more } = outcome.kind === 'trimmed' ? outcome : { removed: 0, more: false };
+    this.#isTrimUnfinished = more;
+    return { removed, more };
+  }
+
+  /** The journal would keep what a view erases. */
+  readonly erasing: LogErasing = { erase: refuseErasure, overwrite: refuseErasure };
+
+  stats(): Readonly<Record<string, number>> {
+    const { journal, view, fleet } = this.#parts;
+    return {
+      ...view.stats(),
+      ...this.#queue.stats(),
+      blocks: this.#blocks,
+      blocksWaiting: this.#applier.waiting,
+      appliedSequence: view.applied.sequence,
+      journalDistance: Math.max(0, journal.newest - view.applied.sequence),
+      journalSilentMs: journal.silentMs,
+      otherHubs: fleet.hubs.length,
+      ...this.#parts.snapshotter?.stats(),
+    };
+  }
+
+  get memoryUsage(): Readonly<Record<string, MemoryUsage>> {
+    return this.#parts.view.memoryUsage ?? {};
+  }
+
+  reach({ epoch, position }: Cursor): Promise<void> | undefined {
+    const state = this.#parts.view.state;
+    if (epoch < state.epoch || (epoch === state.epoch && position <= state.head)) return undefined;
+    return this.#barrier.reach();
+  }
+
+  onTrimmed(listener: (orders: readonly TrimOrder[]) => void): void {
+    this.#onTrimmed = listener;
+  }
+
+  onReset(listener: () => void): void {
+    this.#onReset = listener;
+    if (this.#resetReason !== undefined) listener();
+  }
+
+  /** The hub with the first name trims. If two hubs believe it for a moment, they order the same. */
+  get isTrimmer(): boolean {
+    const { fleet } = this.#parts;
+    return fleet.hubs.every(({ hub }) => hub > fleet.self);
+  }
+
+  get problems(): readonly string[] {
+    const { unsafeReason } = this.#parts.journal;
+    return [
+      ...(unsafeReason === undefined ? [] : ['cluster_unsafe']),
+      ...(this.#isSilent ? ['cluster_silent'] : []),
+      ...(this.#comparison.hasDifference ? ['cluster_view_differs'] : []),
+      ...(this.#stopReason === undefined ? [] : ['cluster_upgrade_needed']),
+    ];
+  }
+
+  get notReadyReason(): ClusterNotReady | undefined {
+    if (this.#stopReason !== undefined) return 'cluster_upgrade_needed';
+    if (this.#isSilent) return 'cluster_silent';
+    if (this.state.unavailable !== undefined) return undefined;
+    return this.#parts.journal.unsafeReason === undefined ? undefined : 'cluster_unsafe';
+  }
+
+  get #isSilent(): boolean {
+    return this.#parts.journal.silentMs > SILENT_MAX_MS;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const { journal, view, fleet } = this.#parts;
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, DRAIN_MAX_MS);
+    await Promise.race([this.#queue.drained(), late]);
+    clearTimeout(timer);
+    this.#queue.abandon();
+    this.#barrier.close();
+    const snapshotEnd = this.#parts.snapshotter?.close();
+    await fleet.close();
+    await journal.close();
+    await snapshotEnd;
+    await this.#applier.close();
+    await view.close();
+  }
+
+  get #unavailable(): LogState['unavailable'] {
+    const isOut = this.#closing ?? this.#resetReason ?? this.#stopReason;
+    return isOut !== undefined || this.#isSilent ? 'log_unavailable' : undefined;
+  }
+
+  #refusal(code: NonNullable<LogState['unavailable']>): PolycastError {
+    return this.#closing === undefined ? new PolycastError(code) : closedError();
+  }
+
+  #onApplied(block: Block, outcome: BlockOutcome): void {
+    this.#blocks++;
+    this.#comparison.onApplied(block.sequence, outcome.hash);
+    if (outcome.kind === 'trimmed') this.#onTrimmed?.(outcome.orders);
+    if (this.#isOwn(block)) this.#queue.onApplied(block.id, outcome);
+    this.#barrier.onApplied(block.sequence);
+    if (this.#isCaughtUp && this.isTrimmer) this.#parts.snapshotter?.onApplied(block.data.byteLength);
+    // The rest of the hub knows the epoch of its start.
+    if (outcome.kind === 'epoch' && this.#isCaughtUp) this.#reset('new_epoch');
+  }
+
+  #onOutcomeLost(block: Block): void {
+    if (this.#isOwn(block)) this.#queue.onOutcomeLost(block.id);
+    this.#barrier.onApplied(block.sequence);
+  }
+
+  #isOwn({ id }: Block): boolean {
+    return parseBlockId(id).incarnation === this.#parts.incarnation;
+  }
+
+  #stop(error: Error): void {
+    this.#stopReason = error.message;
+    this.#parts.logger.error(
+      { error: error.message },
+      'cluster: the journal has a block that this version cannot apply',
+    );
+  }
+
+  #reset(reason: ResetReason): void {
+    if (this.#resetReason !== undefined) return;
+    this.#resetReason = reason;
+    const message = `cluster: ${RESET_MESSAGES[reason]}, opening the log again`;
+    this.#parts.logger.error({ reason, sequence: this.#parts.view.applied.sequence }, message);
+    // A caller that waits for an outcome would wait for ever, and the hub closes only after it.
+    this.#queue.abandon();
+    // A start that waits for blocks would, too.
+    if (!this.#isCaughtUp) this.#barrier.close();
+    this.#onReset?.();
+  }
+}
+
+type ResetReason = 'rolled_back' | 'new_epoch' | 'behind';
+
+const RESET_MESSAGES: Readonly<Record<ResetReason, string>> = {
+  rolled_back: 'the brokers have lost blocks that this hub has applied',
+  new_epoch: 'the journal has a new epoch',
+  behind: 'the journal was trimmed beyond this hub',
+};
+
+const PROGRESS_INTERVAL_MS = 2_000;
+
+function refuseErasure(): Promise<never> {
+  return Promise.reject(new PolycastError('not_in_cluster'));
+}
+
+function closedError(): PolycastError {
+  return new PolycastError('log_unavailable', 'The log is closed.');
+}

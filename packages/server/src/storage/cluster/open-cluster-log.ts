@@ -1,0 +1,124 @@
+import { createEpoch } from '@polycast/protocol';
+import { DataFolderError } from '../../core/data-folder-error.ts';
+import type { Log } from '../../core/ports.ts';
+import type { StorageOptions } from '../home.ts';
+import type { Fleet } from './fleet.ts';
+import { JournalError, placeOf, type FollowerPlace, type Journal } from './journal.ts';
+import { installSnapshot, usableSnapshots } from './snapshots/install-snapshot.ts';
+import type { Snapshot, SnapshotStore } from './snapshots/snapshot-store.ts';
+import { Snapshotter } from './snapshots/snapshotter.ts';
+import type { ViewCopies } from '../view/view-copies.ts';
+import { JournaledLog, type ClusterLogger } from './journaled-log.ts';
+import { BLOCK_FORMAT, commandBytes } from '../view/view-state.ts';
+import type { LogView } from '../view/log-view.ts';
+
+/** What the log of a cluster is opened with. */
+export interface ClusterLogOptions extends Pick<StorageOptions, 'clock' | 'random'> {
+  readonly channelsMax: number;
+  readonly journal: Journal;
+  readonly fleet: Fleet;
+  readonly incarnation: string;
+  readonly openView: () => Promise<LogView>;
+  /** Removes all that the view has. The view is closed. */
+  readonly wipeView: () => Promise<void>;
+  readonly snapshots: SnapshotStore;
+  /** Absent where a view has no file. */
+  readonly copies: ViewCopies | undefined;
+  /** The growth of the journal after which a snapshot is taken. */
+  readonly snapshotBytes: number;
+  readonly logger: ClusterLogger;
+}
+
+/**
+ * Opens the view, compares it with the journal, and catches up. A view that the journal contradicts
+ * is removed and built again from the journal. The brokers then have lost acknowledged blocks, so
+ * the log gets a new epoch.
+ */
+export async function openClusterLog(options: ClusterLogOptions): Promise<Log> {
+  const { journal, fleet } = options;
+  try {
+    return await open(options);
+  } catch (error) {
+    await fleet.close();
+    await journal.close();
+    throw error;
+  }
+}
+
+async function open(options: ClusterLogOptions): Promise<Log> {
+  const { journal, incarnation, fleet, logger, snapshots: store, copies, snapshotBytes: growthBytes } = options;
+  const snapshotter = copies && new Snapshotter({ journal, store, copies, growthBytes, logger });
+  const { view, lostEpoch } = await openMatchingView(options);
+  try {
+    const nowMs = options.clock.nowMs();
+    await writeGenesis(options, newEpoch(options, nowMs, lostEpoch ?? view.state.epoch));
+    const log = new JournaledLog({ journal, view, fleet, incarnation, snapshotter, logger });
+    await log.catchUp().catch((error: unknown) => {
+      throw toFolderError(error);
+    });
+    const { epoch } = log.state;
+    // Another hub may have noticed it first, and the journal has another epoch by now.
+    if (lostEpoch !== undefined && epoch === lostEpoch) await log.renewEpoch(newEpoch(options, nowMs, epoch));
+    return log;
+  } catch (error) {
+    await view.close();
+    throw error;
+  }
+}
+
+/**
+ * The view, if the journal continues it. Else it is made from a snapshot, or from the first block.
+ * `lostEpoch` is set when the journal contradicts the view: it has lost blocks.
+ */
+async function openMatchingView(
+  options: ClusterLogOptions,
+): Promise<{ readonly view: LogView; readonly lostEpoch: string | undefined }> {
+  const { journal, openView, wipeView, logger } = options;
+  const view = await openView();
+  const { sequence, epoch } = view.applied;
+  let place: FollowerPlace;
+  let snapshots: readonly Snapshot[];
+  try {
+    place = await placeOf(view.applied, { idAt: (at) => journal.idAt(at), extent: () => journal.extent() });
+    snapshots = place === 'followable' && sequence > 0 ? [] : await usableSnapshots(options);
+  } catch (error) {
+    await view.close();
+    throw toFolderError(error);
+  }
+  const isStartable = snapshots.length > 0 && options.copies !== undefined;
+  if (place === 'followable' && !isStartable) return { view, lostEpoch: undefined };
+  await view.close();
+  const lostEpoch = place === 'rolled-back' ? epoch : undefined;
+  if (lostEpoch !== undefined) {
+    const fields = { sequence, last: (await journal.extent()).last, epoch };
+    logger.error(
+      fields,
+      'cluster: the brokers have lost blocks that this hub had applied; new epoch, building the view again',
+    );
+  }
+  if (!(await installSnapshot(options, snapshots))) await wipeView();
+  return { view: await openView(), lostEpoch };
+}
+
+/** The first hub of a cluster writes the first block. */
+async function writeGenesis({ journal, incarnation, channelsMax }: ClusterLogOptions, epoch: string): Promise<void> {
+  if ((await journal.last()) > 0) return;
+  const data = commandBytes({ format: BLOCK_FORMAT, epoch, channelsMax });
+  try {
+    await journal.append({ id: `${incarnation}genesis-1`, kind: 'genesis', data }, 0);
+  } catch (error) {
+    if (!(error instanceof JournalError) || error.code !== 'conflict') throw toFolderError(error);
+  }
+}
+
+/** A name for an epoch that sorts after another one, even if the clock went back. */
+function newEpoch({ random }: ClusterLogOptions, nowMs: number, after: string): string {
+  let epoch = createEpoch(nowMs, random.fraction());
+  for (let aheadMs = 1000; epoch <= after; aheadMs *= 2) epoch = createEpoch(nowMs + aheadMs, random.fraction());
+  return epoch;
+}
+
+function toFolderError(error: unknown): unknown {
+  if (!(error instanceof JournalError)) return error;
+  return new DataFolderError('inaccessible', `the journal of the cluster cannot be used: ${error.message}`);
+}

@@ -1,0 +1,70 @@
+import { randomBytes } from 'node:crypto';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { DataFolderError } from '../../core/data-folder-error.ts';
+import type { Log } from '../../core/ports.ts';
+import type { Home, StorageOptions } from '../home.ts';
+import { JournalError, type Journal } from './journal.ts';
+import { BrokerCheck } from './jetstream/broker-check.ts';
+import { connectToBrokers } from './jetstream/connection.ts';
+import { openJetStreamJournal } from './jetstream/jetstream-journal.ts';
+import { NatsSnapshotStore } from './jetstream/nats-snapshot-store.ts';
+import type { SnapshotStore } from './snapshots/snapshot-store.ts';
+import { NatsFleet } from './jetstream/nats-fleet.ts';
+import { openClusterLog } from './open-cluster-log.ts';
+
+/**
+ * Opens the log of a cluster as the configuration says.
+ * @throws DataFolderError also when no broker can be used
+ */
+export async function openConfiguredCluster(home: Home, options: StorageOptions): Promise<Log> {
+  const { cluster, clock, random, logger, limits } = options;
+  // Names sort in the order of the starts, and no two are equal.
+  const incarnation = `${Date.now().toString(36)}${randomBytes(6).toString('hex')}`;
+  const connection = await connectToBrokers(cluster, `polycast ${incarnation}`).catch((error: unknown) => {
+    throw unusable(cluster.nats, error);
+  });
+  const check = new BrokerCheck({ ...cluster, logger });
+  let journal: Journal;
+  let snapshots: SnapshotStore;
+  try {
+    journal = await openJetStreamJournal({ ...cluster, connection, check });
+    checkEventSize(journal, options);
+    snapshots = await NatsSnapshotStore.open(connection as NatsConnection, cluster.name, cluster.replicas);
+  } catch (error) {
+    check.close();
+    await connection.close();
+    throw error instanceof JournalError ? unusable(cluster.nats, error) : error;
+  }
+  return openClusterLog({
+    clock,
+    random,
+    logger,
+    journal,
+    incarnation,
+    channelsMax: limits.channelsMax,
+    fleet: new NatsFleet(connection as NatsConnection, cluster.name, incarnation),
+    openView: () => home.openView(options),
+    wipeView: () => home.wipeView(options),
+    snapshots,
+    copies: await home.viewCopies?.(options),
+    snapshotBytes: cluster.snapshotBytes,
+  });
+}
+
+/** An event that no block can hold must be refused before it is published. */
+function checkEventSize({ blockBytesMax }: Journal, { eventBytesMax }: StorageOptions): void {
+  if (eventBytesMax + EVENT_OVERHEAD_BYTES <= blockBytesMax) return;
+  const most = blockBytesMax - EVENT_OVERHEAD_BYTES;
+  throw new DataFolderError(
+    'inaccessible',
+    `the brokers accept events of ${most} bytes, and a rule allows ${eventBytesMax}: set \`eventBytesMax\` to ${most} at most, in \`defaults\` and in all \`rules\`, or raise \`max_payload\` of the brokers up to 1 MiB`,
+  );
+}
+
+/** The names, the key and the numbers of an event beside its body. */
+export const EVENT_OVERHEAD_BYTES = 8 * 1024;
+
+function unusable(urls: readonly string[], error: unknown): DataFolderError {
+  const { message } = error as Error;
+  return new DataFolderError('inaccessible', `no broker of ${urls.join(', ')} can be used: ${message}`);
+}

@@ -1,0 +1,66 @@
+import { DataFolderError } from '../../../core/data-folder-error.ts';
+import type { ViewCopies } from '../../view/view-copies.ts';
+import type { Journal } from '../journal.ts';
+import type { Snapshot, SnapshotStore } from './snapshot-store.ts';
+
+/** Bytes between two log lines about the progress. */
+const PROGRESS_BYTES = 64 * 1024 * 1024;
+
+interface InstallParts {
+  readonly journal: Pick<Journal, 'extent' | 'idAt'>;
+  readonly snapshots: SnapshotStore;
+  readonly copies: ViewCopies | undefined;
+  readonly logger: {
+    info(fields: object, message: string): void;
+    warn(fields: object, message: string): void;
+  };
+}
+
+/** The snapshots that the journal continues, the newest first. */
+export async function usableSnapshots({ journal, snapshots }: InstallParts): Promise<readonly Snapshot[]> {
+  const usable: Snapshot[] = [];
+  for (const snapshot of await snapshots.list())
+    if ((await journal.idAt(snapshot.sequence)) === snapshot.id) usable.push(snapshot);
+  return usable;
+}
+
+/**
+ * Makes a snapshot the view, which is not open: the newest one that is not damaged. `false`: there
+ * is none, and the journal has its first block.
+ * @throws DataFolderError when there is none, and blocks are missing
+ */
+export async function installSnapshot(parts: InstallParts, usable: readonly Snapshot[]): Promise<boolean> {
+  const { copies, logger } = parts;
+  for (const snapshot of copies === undefined ? [] : usable) {
+    try {
+      await receive(parts, snapshot, copies as ViewCopies);
+      return true;
+    } catch (error) {
+      const { message } = error as Error;
+      logger.warn(
+        { snapshot: snapshot.name, error: message },
+        'cluster: the snapshot cannot be used, trying an older one',
+      );
+    }
+  }
+  const { first } = await parts.journal.extent();
+  if (first <= 1) return false;
+  const reason =
+    copies === undefined
+      ? 'data in memory cannot start from a snapshot: set `data` to a folder'
+      : 'no snapshot can be used: copy the data folder of another hub that is stopped';
+  throw new DataFolderError('inaccessible', `the journal of the cluster begins at block ${first}, and ${reason}`);
+}
+
+async function receive({ snapshots, logger }: InstallParts, snapshot: Snapshot, copies: ViewCopies): Promise<void> {
+  const { sequence, bytes } = snapshot;
+  logger.info({ sequence, bytes }, 'cluster: receiving a snapshot');
+  await copies.discard();
+  let reported = 0;
+  await snapshots.read(snapshot, copies.file, (received) => {
+    if (received - reported < PROGRESS_BYTES) return;
+    reported = received;
+    logger.info({ received, bytes }, 'cluster: receiving a snapshot');
+  });
+  await copies.install();
+}

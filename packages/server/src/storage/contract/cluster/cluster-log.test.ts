@@ -1,0 +1,354 @@
+import { expect, onTestFinished, test } from 'vitest';
+import type { Log, SharedLog } from '../../../core/ports.ts';
+import { Feed } from '../../../core/feed.ts';
+import { resolveStart } from '../../../core/start.ts';
+import { encodeCursor } from '@polycast/protocol';
+import { temporaryFolder } from '../../../testing/temporary-folder.ts';
+import { testStorageOptions } from '../../../testing/test-storage.ts';
+import type { Block } from '../../view/block.ts';
+import { commandBytes } from '../../view/view-state.ts';
+import { HOMES } from '../../homes.ts';
+import { encodeExactBatch } from '../../shared/batch-codec.ts';
+import { bodyOf, positionOf, queryAll, record, START_MS, text } from '../log/log-fixtures.ts';
+import { MemorySnapshotStore } from '../../cluster/snapshots/memory-snapshot-store.ts';
+import type { Snapshot } from '../../cluster/snapshots/snapshot-store.ts';
+import { MemoryFleetServer } from '../../cluster/memory-fleet.ts';
+import { MemoryJournalServer } from '../../cluster/memory-journal.ts';
+import { openTestHub } from './test-hub.ts';
+
+const { memory, sqlite } = HOMES as {
+  readonly memory: (typeof HOMES)[string];
+  readonly sqlite: (typeof HOMES)[string];
+};
+
+/** A cluster in this process, whose hubs have views in folders. */
+class TestCluster {
+  readonly journal = new MemoryJournalServer();
+  readonly fleet = new MemoryFleetServer();
+  readonly snapshots = new MemorySnapshotStore();
+
+  async open(self: string, { folder = temporaryFolder(), home = sqlite, snapshotBytes = Infinity } = {}): Promise<Log> {
+    const log = await openTestHub({
+      journal: this.journal.connect(),
+      fleet: this.fleet.connect(self),
+      home,
+      options: testStorageOptions(folder),
+      snapshots: this.snapshots,
+      snapshotBytes,
+    });
+    onTestFinished(() => log.close());
+    return log;
+  }
+}
+
+function sharedOf(log: Log): SharedLog {
+  return log.shared as SharedLog;
+}
+
+async function textsOf(log: Log): Promise<string[]> {
+  return (await log.read(queryAll(log, ['>']))).records.map(({ position, body }) => `${position} ${text(body)}`);
+}
+
+async function reached(log: Log, epoch: string, position: number): Promise<void> {
+  await log.reach?.({ epoch, position });
+}
+
+test('what one hub has confirmed, another reads after the barrier, for each of 300 cursors', async () => {
+  const cluster = new TestCluster();
+  const [one, other] = [await cluster.open('a'), await cluster.open('b')];
+  let waited = 0;
+  for (let count = 1; count <= 300; count++) {
+    const [from, to] = count % 2 === 0 ? [one, other] : [other, one];
+    const [outcome] = await from.append([record('a')]);
+    if (outcome === undefined) throw new Error('no outcome');
+    const { epoch } = from.state;
+    const position = positionOf(outcome);
+    const reaching = to.reach?.({ epoch, position });
+    if (reaching !== undefined) waited++;
+    await reaching;
+    expect(resolveStart(encodeCursor(epoch, position), to.state)).toMatchObject({ position, gap: undefined });
+    expect((await to.read({ ...queryAll(to, ['a']), after: position - 1 })).records).toHaveLength(1);
+  }
+  expect(waited).toBeGreaterThan(0);
+});
+
+test('a cursor that no hub has given is told after the barrier to be of another history', async () => {
+  const cluster = new TestCluster();
+  const log = await cluster.open('a');
+  await log.append([record('a')]);
+  const { epoch } = log.state;
+  await reached(log, epoch, 99);
+  expect(resolveStart(encodeCursor(epoch, 99), log.state)).toMatchObject({ position: 1, gap: { reason: 'epoch' } });
+  expect(log.reach?.({ epoch: '0000000000', position: 99 })).toBeUndefined();
+});
+
+test('views in all homes are equal, also after a restart, and see the same outcomes', async () => {
+  const cluster = new TestCluster();
+  const folder = temporaryFolder();
+  const [one, two] = [await cluster.open('a'), await cluster.open('b', { home: memory })];
+  let three = await cluster.open('c', { folder });
+  const hubs = (): readonly Log[] => [one, two, three];
+  for (let round = 0; round < 12; round++) {
+    const appends = hubs().map((log, index) =>
+      log.append([
+        record(`c.${round % 5}`, { retain: round % 3 === 0 ? 'latest' : 'history' }),
+        record(`c.${index}`, { idempotencyKey: `k${round % 4}`, fingerprint: 'f' }),
+        record('n', { retain: 'none' }),
+        record('c.1', { ifLatest: round }),
+      ]),
+    );
+    await Promise.all(appends);
+    if (round % 4 === 1) await one.trim([{ channel: 'c.1', countMax: 3 }], START_MS);
+    if (round !== 6) continue;
+    await three.close();
+    three = await cluster.open('c', { folder });
+  }
+  const head = Math.max(...hubs().map(({ state }) => state.head));
+  for (const log of hubs()) await reached(log, one.state.epoch, head + 1);
+  const [expected, ...others] = await Promise.all(hubs().map(textsOf));
+  for (const texts of others) expect(texts).toEqual(expected);
+  const states = await Promise.all(hubs().map((log) => log.channels({ after: '', limit: 100 })));
+  expect(states[1]).toEqual(states[0]);
+  expect(states[2]).toEqual(states[0]);
+  expect(hubs().map((log) => sharedOf(log).problems)).toEqual([[], [], []]);
+});
+
+test('a hub that starts again applies only the blocks that it does not have', async () => {
+  const cluster = new TestCluster();
+  const folder = temporaryFolder();
+  let log = await cluster.open('a', { folder });
+  for (let count = 0; count < 10; count++) await log.append([record('a')]);
+  await log.close();
+  const other = await cluster.open('b');
+  await other.append([record('b')]);
+  log = await cluster.open('a', { folder });
+  expect(log.stats()).toMatchObject({ blocks: 1, appliedSequence: cluster.journal.last });
+  expect(log.state).toEqual(other.state);
+  expect(await textsOf(log)).toEqual(await textsOf(other));
+});
+
+/** Appends until the journal was trimmed again. */
+async function appendUntilTrimmed(cluster: TestCluster, log: Log): Promise<void> {
+  const { first } = cluster.journal.extent;
+  while (cluster.journal.extent.first === first)
+    await log.append([record('a', { body: Buffer.alloc(SNAPSHOT_BYTES / 4) }), record('n', { retain: 'none' })]);
+}
+
+const SNAPSHOT_BYTES = 200_000;
+
+test('a hub starts from a snapshot and the rest, and the journal is trimmed before the older of two', async () => {
+  const cluster = new TestCluster();
+  const behind = temporaryFolder();
+  await (await cluster.open('b', { folder: behind })).close();
+  const one = await cluster.open('a', { snapshotBytes: SNAPSHOT_BYTES });
+  await one.append([record('a', { idempotencyKey: 'k', fingerprint: 'f' })]);
+  for (let round = 0; round < 3; round++) await appendUntilTrimmed(cluster, one);
+  await expect.poll(async () => (await cluster.snapshots.list()).length).toBe(2);
+  const [, older] = (await cluster.snapshots.list()) as [Snapshot, Snapshot];
+  expect(cluster.journal.extent.first).toBe(older.sequence);
+  for (const folder of [temporaryFolder(), behind]) {
+    const other = await cluster.open('c', { folder });
+    expect(other.state).toEqual(one.state);
+    expect(await textsOf(other)).toEqual(await textsOf(one));
+    expect(await other.channels({ after: '', limit: 100 })).toEqual(await one.channels({ after: '', limit: 100 }));
+    expect(other.stats()['blocks']).toBeLessThan(cluster.journal.last - older.sequence);
+    const [again] = await other.append([record('a', { idempotencyKey: 'k', fingerprint: 'f' })]);
+    expect(again).toMatchObject({ kind: 'duplicate', position: 1 });
+    expect(sharedOf(other).problems).toEqual([]);
+    await other.close();
+  }
+  await expect(cluster.open('m', { home: memory })).rejects.toThrow('set `data` to a folder');
+});
+
+test('a snapshot that fails or is damaged leaves one to start from', async () => {
+  const cluster = new TestCluster();
+  const one = await cluster.open('a', { snapshotBytes: SNAPSHOT_BYTES });
+  await appendUntilTrimmed(cluster, one);
+  const { first } = cluster.journal.extent;
+  const names = async (): Promise<string[]> => (await cluster.snapshots.list()).map(({ name }) => name);
+  const before = await names();
+  cluster.snapshots.failNextWrite = true;
+  while (one.stats()['snapshotFailures'] !== 1)
+    await one.append([record('a', { body: Buffer.alloc(SNAPSHOT_BYTES / 4) })]);
+  expect([await names(), cluster.journal.extent.first]).toEqual([before, first]);
+  await appendUntilTrimmed(cluster, one);
+  const [newest] = (await cluster.snapshots.list()) as [Snapshot];
+  cluster.snapshots.damage(newest);
+  const other = await cluster.open('b');
+  expect(await textsOf(other)).toEqual(await textsOf(one));
+});
+
+test('snapshots of blocks that the journal has lost are not used', async () => {
+  const cluster = new TestCluster();
+  const one = await cluster.open('a', { snapshotBytes: SNAPSHOT_BYTES });
+  await appendUntilTrimmed(cluster, one);
+  const [newest, older] = (await cluster.snapshots.list()) as [Snapshot, Snapshot];
+  await one.close();
+  cluster.journal.rollBack(newest.sequence - 1);
+  const other = await cluster.open('b');
+  expect(other.stats()['appliedSequence']).toBe(newest.sequence - 1);
+  expect(other.stats()['blocks']).toBe(newest.sequence - 1 - older.sequence);
+});
+
+test('events of other hubs that come while a hub starts follow those of its preload', async () => {
+  const cluster = new TestCluster();
+  const [one, other] = [await cluster.open('a'), await cluster.open('b')];
+  const publish = async (): Promise<void> => void (await one.append([record('a'), record('n', { retain: 'none' })]));
+  await publish();
+  await reached(other, one.state.epoch, one.state.head);
+  const feed = new Feed(other, {
+    ...{ tailBytesMax: 1_000_000, batchBytesMax: 1000, pollBytesMax: 1000, logReadsConcurrentMax: 1 },
+    isLatestOnly: () => false,
+    isStored: () => true,
+    allocate: (bytes) => new Uint8Array(bytes),
+    onDelivered: () => undefined,
+  });
+  for (let count = 0; count < 3; count++) await publish();
+  await reached(other, one.state.epoch, one.state.head);
+  expect(feed.head).toBe(2);
+  const preloaded = feed.preload();
+  await publish();
+  await preloaded;
+  await reached(other, one.state.epoch, one.state.head);
+  await expect.poll(() => feed.head).toBe(10);
+  feed.assertInvariants();
+  expect(feed.tail).toMatchObject({ count: 9, start: 0 });
+});
+
+test('ephemeral events are passed on at every hub, and stored at none', async () => {
+  const cluster = new TestCluster();
+  const [one, other] = [await cluster.open('a'), await cluster.open('b')];
+  const seen: string[] = [];
+  other.follow((records) => seen.push(...records.map(({ body }) => text(body))));
+  await one.append([record('n', { retain: 'none' })]);
+  await expect.poll(() => seen).toEqual([bodyOf('n')]);
+  expect(await textsOf(other)).toEqual([]);
+});
+
+test('trims of one hub are reported at all hubs, and one hub trims', async () => {
+  const cluster = new TestCluster();
+  const [one, other] = [await cluster.open('a'), await cluster.open('b')];
+  const trimmed: unknown[] = [];
+  sharedOf(other).onTrimmed((orders) => trimmed.push(...orders));
+  await one.append([record('a'), record('a')]);
+  const order = { channel: 'a', countMax: 1 };
+  expect(await one.trim([order], START_MS)).toEqual({ removed: 1, more: false });
+  await expect.poll(() => trimmed).toEqual([order]);
+  await expect.poll(() => [one, other].map((log) => sharedOf(log).isTrimmer)).toEqual([true, false]);
+});
+
+test.each([
+  { what: 'rolled back', through: 4, left: 3 },
+  { what: 'wiped', through: 0, left: 0 },
+])('a journal that was $what is noticed, and leads to a new epoch', async ({ through, left }) => {
+  const cluster = new TestCluster();
+  const folders = [temporaryFolder(), temporaryFolder()];
+  const names = ['a', 'b'];
+  const open = (at: number): Promise<Log> => cluster.open(names[at] as string, { folder: folders[at] as string });
+  const first = [await open(0), await open(1)];
+  for (let count = 0; count < 6; count++) await first[0]?.append([record('a')]);
+  const { epoch } = (first[0] as Log).state;
+  await reached(first[1] as Log, epoch, 7);
+  const resets = first.map((log) => new Promise<void>((resolve) => sharedOf(log).onReset(resolve)));
+  cluster.journal.rollBack(through);
+  await Promise.all(resets);
+  await expect((first[0] as Log).append([record('a')])).rejects.toMatchObject({ code: 'log_unavailable' });
+  await Promise.all(first.map((log) => log.close()));
+  const again = [await open(0), await open(1)];
+  const [one, other] = again as [Log, Log];
+  await one.append([record('b')]);
+  await reached(other, one.state.epoch, one.state.head);
+  expect(one.state.epoch > epoch).toBe(true);
+  expect(other.state).toEqual(one.state);
+  expect(one.state).toMatchObject({ epochStart: left, head: left + 1 });
+  expect(await textsOf(other)).toEqual(await textsOf(one));
+  expect(resolveStart(encodeCursor(epoch, 6), other.state)).toMatchObject({ position: left, gap: { reason: 'epoch' } });
+});
+
+test('a hub that is told of a new epoch while it runs opens its log again', async () => {
+  const cluster = new TestCluster();
+  const folder = temporaryFolder();
+  const gone = await cluster.open('a', { folder });
+  await gone.append([record('a')]);
+  const { epoch } = gone.state;
+  await gone.close();
+  // Another hub is here that never saw the lost block.
+  cluster.journal.rollBack(1);
+  const behind = await cluster.open('b');
+  const reset = new Promise<void>((resolve) => sharedOf(behind).onReset(resolve));
+  const back = await cluster.open('a', { folder });
+  expect(back.state.epoch > epoch).toBe(true);
+  await reset;
+  expect(behind.state.epoch).toBe(back.state.epoch);
+});
+
+test.each(Object.keys(HOMES))(
+  '%s: a copy of a block changes nothing, and a block out of order is refused',
+  async (name) => {
+    const home = HOMES[name] as (typeof HOMES)[string];
+    const view = await home.openView(testStorageOptions(temporaryFolder()));
+    onTestFinished(() => view.close());
+    const data = (bytes: Uint8Array): Uint8Array<ArrayBuffer> => new Uint8Array(bytes);
+    const genesis = commandBytes({ format: 1, epoch: '0t24qj92dx', channelsMax: 10 });
+    const events: Omit<Block, 'sequence'> = { id: 'h-1', kind: 'events', data: data(encodeExactBatch([record('a')])) };
+    const outcomes = await view.apply([
+      { sequence: 1, id: 'g-1', kind: 'genesis', data: data(genesis) },
+      { sequence: 2, ...events },
+      { sequence: 3, ...events },
+      { sequence: 4, ...events, id: 'h-2' },
+    ]);
+    expect(outcomes.map(({ kind }) => kind)).toEqual(['epoch', 'appended', 'nothing', 'appended']);
+    expect(view.state).toMatchObject({ epoch: '0t24qj92dx', head: 2 });
+    expect(view.applied).toMatchObject({ sequence: 4, id: 'h-2' });
+  },
+);
+
+test('a data folder has one role: a log of its own, or the view of a cluster', async () => {
+  const [own, shared] = [temporaryFolder(), temporaryFolder()];
+  const log = await sqlite.openLog(testStorageOptions(own));
+  await log.append([record('a')]);
+  await log.close();
+  const cluster = new TestCluster();
+  await expect(cluster.open('a', { folder: own })).rejects.toMatchObject({ reason: 'not_empty' });
+  await (await cluster.open('a', { folder: shared })).close();
+  await expect(sqlite.openLog(testStorageOptions(shared))).rejects.toMatchObject({ reason: 'not_empty' });
+});
+
+test('a hub whose view has another hash at the same block is noticed', async () => {
+  const cluster = new TestCluster();
+  const log = await cluster.open('a');
+  await log.append([record('a')]);
+  const other = cluster.fleet.connect('b');
+  onTestFinished(() => other.close());
+  const { last } = cluster.journal;
+  // It is ahead at first: the hashes are compared when this hub has applied the block.
+  other.report({ host: 'm', version: '1', sequence: last + 1, hash: 7 });
+  expect(sharedOf(log).problems).toEqual([]);
+  await log.append([record('a')]);
+  expect(sharedOf(log).problems).toEqual(['cluster_view_differs']);
+});
+
+test('a block of a later version stops the hub, and it says so', async () => {
+  const cluster = new TestCluster();
+  const log = await cluster.open('a');
+  cluster.journal.append({ id: 'z-1', kind: 'lease' as 'events', data: new Uint8Array(1) });
+  await expect.poll(() => log.state.unavailable).toBe('log_unavailable');
+  expect(sharedOf(log).problems).toEqual(['cluster_upgrade_needed']);
+  expect(log.state.head).toBe(0);
+});
+
+test.each([{ isStored: true }, { isStored: false }])(
+  'an append without an answer is unknown, and with its key it is stored once: stored $isStored',
+  async ({ isStored }) => {
+    const cluster = new TestCluster();
+    const log = await cluster.open('a');
+    const keyed = record('a', { idempotencyKey: 'k', fingerprint: 'f' });
+    cluster.journal.loseNextAnswer(isStored);
+    const [first] = await Promise.allSettled([log.append([keyed])]);
+    if (first.status === 'rejected') expect(first.reason).toMatchObject({ code: 'outcome_unknown' });
+    expect(first.status === 'rejected' || isStored).toBe(true);
+    const [again] = await log.append([keyed]);
+    expect(again).toMatchObject({ kind: isStored ? 'duplicate' : 'appended', position: 1 });
+    expect(await textsOf(log)).toHaveLength(1);
+  },
+);

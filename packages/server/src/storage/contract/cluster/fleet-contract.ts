@@ -1,0 +1,53 @@
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { FLEET_SILENCE_MS, type Fleet, type HubBeat } from '../../cluster/fleet.ts';
+
+/** Connects a hub with this name to the fleet under test. */
+export type JoinFleet = (self: string) => Promise<Fleet>;
+
+/** Tests for the contract of `Fleet`. They run against each implementation. */
+export function fleetContract(name: string, prepare: () => Promise<JoinFleet>): void {
+  describe(name, () => {
+    test('each hub sees the others with what they report, and not itself', async () => {
+      const join = await prepare();
+      const fleets = await Promise.all(['a', 'b', 'c'].map((self) => joined(join, self)));
+      for (const [index, fleet] of fleets.entries())
+        fleet.report({ host: 'm', version: '1', sequence: index, hash: index * 7 });
+      for (const fleet of fleets) {
+        const others = ['a', 'b', 'c'].filter((each) => each !== fleet.self);
+        await expect.poll(() => fleet.hubs.map(({ hub }) => hub).toSorted()).toEqual(others);
+      }
+      expect(fleets[0]?.hubs.find(({ hub }) => hub === 'c')).toEqual({
+        hub: 'c',
+        host: 'm',
+        version: '1',
+        sequence: 2,
+        hash: 14,
+      });
+    });
+
+    test('a beat has the newest report, and the listener gets it', async () => {
+      const join = await prepare();
+      const [one, other] = [await joined(join, 'a'), await joined(join, 'b')];
+      const beats: HubBeat[] = [];
+      one.onBeat((beat) => beats.push(beat));
+      for (let sequence = 1; sequence <= 5; sequence++)
+        other.report({ host: 'm', version: '1', sequence, hash: sequence });
+      await expect.poll(() => beats.at(-1)).toEqual({ hub: 'b', host: 'm', version: '1', sequence: 5, hash: 5 });
+    });
+
+    test('a hub that has closed is gone after the time of silence', { timeout: 30_000 }, async () => {
+      const join = await prepare();
+      const [one, other] = [await joined(join, 'a'), await joined(join, 'b')];
+      other.report({ host: 'm', version: '1', sequence: 1, hash: 1 });
+      await expect.poll(() => one.hubs.length).toBe(1);
+      await other.close();
+      await expect.poll(() => one.hubs.length, { timeout: FLEET_SILENCE_MS + 5_000 }).toBe(0);
+    });
+  });
+}
+
+async function joined(join: JoinFleet, self: string): Promise<Fleet> {
+  const fleet = await join(self);
+  onTestFinished(() => fleet.close());
+  return fleet;
+}

@@ -1,0 +1,44 @@
+import { randomBytes } from 'node:crypto';
+import type { Log } from '../../../core/ports.ts';
+import type { Fleet } from '../../cluster/fleet.ts';
+import type { Journal } from '../../cluster/journal.ts';
+import { openClusterLog } from '../../cluster/open-cluster-log.ts';
+import { MemorySnapshotStore } from '../../cluster/snapshots/memory-snapshot-store.ts';
+import type { SnapshotStore } from '../../cluster/snapshots/snapshot-store.ts';
+import type { Home, StorageOptions } from '../../home.ts';
+
+export interface TestHub {
+  readonly journal: Journal;
+  readonly fleet: Fleet;
+  readonly home: Home;
+  readonly options: StorageOptions;
+  readonly channelsMax?: number | undefined;
+  readonly snapshots?: SnapshotStore;
+  readonly snapshotBytes?: number;
+}
+
+/** Opens the log of one hub of a cluster. */
+export async function openTestHub({
+  journal,
+  fleet,
+  home,
+  options,
+  channelsMax = 1_000_000,
+  snapshots = new MemorySnapshotStore(),
+  snapshotBytes = Infinity,
+}: TestHub): Promise<Log> {
+  return openClusterLog({
+    ...options,
+    journal,
+    fleet,
+    channelsMax,
+    incarnation: randomBytes(8).toString('hex'),
+    // A rolled back journal is reported as an error, which some tests expect.
+    logger: { info: () => undefined, warn: () => undefined, error: () => undefined },
+    openView: () => home.openView(options),
+    wipeView: () => home.wipeView(options),
+    snapshots,
+    copies: await home.viewCopies?.(options),
+    snapshotBytes,
+  });
+}

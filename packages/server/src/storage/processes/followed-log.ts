@@ -1,0 +1,88 @@
+import type { Log, LogErasing, LogState, StoredRecord, TrimOrder } from '../../core/ports.ts';
+import type { FollowerLinks } from '../../processes/follower-links.ts';
+import { decodeJson, encodeJson } from '../../processes/process-channel.ts';
+import { decodeBatch } from '../shared/batch-codec.ts';
+import { copyOf, encodeEvents } from './event-messages.ts';
+
+/** How often the owner compares the state that it has sent with the present one. */
+const STATE_INTERVAL_MS = 100;
+/** An erasure goes on after this time. A follower that is behind drops the events before it reads on. */
+const FOLLOWERS_TIMEOUT_MS = 2000;
+/** It is sent again after so many comparisons, for followers that have come since. */
+const REPEATED_EVERY = 10;
+
+/** What a follower receives about the log beside its events. */
+export interface LogNews {
+  readonly unavailable: LogState['unavailable'] | null;
+  /** The number of channels, for the limit of channels. */
+  readonly channels: number;
+}
+
+/** The arguments of a trim. */
+export interface Trim {
+  readonly orders: readonly TrimOrder[];
+  readonly nowMs: number;
+}
+
+/**
+ * The owner's log: it appends what the followers publish, and sends them every commit. The events
+ * of a commit are encoded once for all followers. They leave before the answers to their
+ * publishers, so a publisher finds its event at its own process immediately.
+ */
+export function followedLog(log: Log, followers: FollowerLinks): Log {
+  let sent = '';
+  let comparisons = 0;
+  const timer = setInterval(() => {
+    const news = JSON.stringify(newsOf(log));
+    if (news === sent && ++comparisons % REPEATED_EVERY > 0) return;
+    sent = news;
+    followers.broadcast('log', Buffer.from(news));
+  }, STATE_INTERVAL_MS);
+  timer.unref();
+  followers.on('append', async (_link, batch) => encodeJson(await log.append([...decodeBatch(copyOf(batch))])));
+  followers.on('channels', async (_link, query) => encodeJson(await log.channels(decodeJson(query))));
+  followers.on('trim', async (_link, body) => {
+    const { orders, nowMs } = decodeJson<Trim>(body);
+    return encodeJson(await log.trim(orders, nowMs));
+  });
+  const erasing: LogErasing = {
+    async erase(order) {
+      const erased = await log.erasing.erase(order);
+      await followers.ask('erased', encodeJson(order.positions), FOLLOWERS_TIMEOUT_MS);
+      return erased;
+    },
+    overwrite: () => log.erasing.overwrite(),
+  };
+  followers.on('erase', async (_link, order) => encodeJson(await erasing.erase(decodeJson(order))));
+  followers.on('overwrite', async () => encodeJson(await erasing.overwrite()));
+  // All commits of this moment are on their way already, so the follower has them with the answer.
+  followers.on('reach', () => undefined);
+  return {
+    get state() {
+      return log.state;
+    },
+    ...(log.memoryUsage !== undefined && { memoryUsage: log.memoryUsage }),
+    append: (records) => log.append(records),
+    follow(listener) {
+      log.follow((records: readonly StoredRecord[]) => {
+        if (followers.count > 0) followers.broadcast('events', encodeEvents(records));
+        listener(records);
+      });
+    },
+    read: (query) => log.read(query),
+    count: (query) => log.count(query),
+    channels: (query) => log.channels(query),
+    trim: (orders, nowMs) => log.trim(orders, nowMs),
+    erasing,
+    ...(log.check !== undefined && { check: log.check.bind(log) }),
+    stats: () => log.stats(),
+    close() {
+      clearInterval(timer);
+      return log.close();
+    },
+  };
+}
+
+function newsOf(log: Log): LogNews {
+  return { unavailable: log.state.unavailable ?? null, channels: log.stats()['channels'] ?? 0 };
+}

@@ -1,0 +1,38 @@
+import type { LogState } from '../../../core/ports.ts';
+import type { Block } from '../../view/block.ts';
+import { appliedRecords, EMPTY_VIEW } from '../../view/view-state.ts';
+import type { BlockOutcome, LogView, ViewState } from '../../view/log-view.ts';
+import type { AppliedBlocks } from './messages.ts';
+import { openWithWriter, type SqliteLogOptions } from './open-sqlite-log.ts';
+import { SqliteLog } from './sqlite-log.ts';
+
+/**
+ * Opens the view of a journal in a data folder. It does not collect appends and does not sync
+ * commits: the journal has done both.
+ * @throws DataFolderError as `openSqliteLog` does, and when the folder has a log of its own
+ */
+export function openSqliteView({ folder }: Pick<SqliteLogOptions, 'folder'>): Promise<LogView> {
+  return openWithWriter({ folder }, 'view-writer', (...parts) => new SqliteView(...parts));
+}
+
+class SqliteView extends SqliteLog implements LogView {
+  #applied: ViewState = EMPTY_VIEW;
+
+  /** A writer that was started again may have applied more than it could say. */
+  get applied(): ViewState {
+    const { applied = EMPTY_VIEW } = this.openedLog;
+    return applied.sequence > this.#applied.sequence ? applied : this.#applied;
+  }
+
+  override get state(): LogState {
+    const { epoch, epochStart } = this.applied;
+    return { ...super.state, epoch, epochStart };
+  }
+
+  async apply(blocks: readonly Block[]): Promise<readonly BlockOutcome[]> {
+    const { state, outcomes, head } = await this.change<AppliedBlocks>({ kind: 'apply', blocks });
+    this.#applied = state;
+    this.deliver(appliedRecords(blocks, outcomes), head);
+    return outcomes;
+  }
+}

@@ -1,0 +1,35 @@
+import type { WriterOptions, WriterRequest } from '../messages.ts';
+import { serve, threadOptions } from '../../thread.ts';
+import { ViewWriter } from './view-writer.ts';
+
+/** The thread of the writer of a view. Requests and housekeeping are those of `writer-worker.ts`. */
+let writer: ViewWriter | undefined;
+
+serve<WriterRequest>(
+  (request) => {
+    if (request.kind === 'open') {
+      writer = new ViewWriter(threadOptions<WriterOptions>());
+      return { value: writer.opened };
+    }
+    const opened = writer as ViewWriter;
+    switch (request.kind) {
+      case 'apply':
+        return { value: opened.apply(request.blocks) };
+      case 'channels':
+        return { value: opened.log.channels(request.query) };
+      case 'probe':
+        opened.log.probe();
+        return { value: opened.opened };
+      case 'append':
+      case 'trim':
+      case 'erase':
+      case 'overwrite':
+        throw new Error('a view changes by blocks alone');
+      case 'close':
+        return void writer?.log.close();
+    }
+  },
+  () => {
+    if (writer?.log.isHousekeepingDue === true) writer.log.runHousekeeping();
+  },
+);

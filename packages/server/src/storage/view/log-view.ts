@@ -1,0 +1,49 @@
+import type { AppendOutcome, Log, LogState, Position, TrimOrder } from '../../core/ports.ts';
+import type { Block, BlockAddress } from './block.ts';
+
+/**
+ * A view is one hub's own copy of what the journal says, in one of the homes: SQLite files or
+ * memory. It changes by blocks alone. Two views that have applied the same blocks are equal.
+ * Example: a hub starts with the view at block 900, and applies block 901 and later ones.
+ */
+export interface LogView extends Omit<Log, 'append' | 'trim' | 'erasing' | 'shared'> {
+  readonly state: LogState;
+  /** What has been applied, durably or not: a view that lost its newest blocks applies them again. */
+  readonly applied: ViewState;
+  /**
+   * Applies blocks in order, all or none of them. Each must follow the one before.
+   * @throws PolycastError `log_unavailable`, `log_full`. Then `applied` says whether the blocks were
+   * applied all the same, and the outcomes are lost.
+   */
+  apply(blocks: readonly Block[]): Promise<readonly BlockOutcome[]>;
+}
+
+/** The state of a view, besides its channels and events. It is stored in each commit. */
+export interface ViewState extends BlockAddress {
+  /** Empty until the genesis is applied. */
+  readonly epoch: string;
+  readonly epochStart: Position;
+  readonly channelsMax: number;
+  /**
+   * A hash over all blocks so far and what they did: positions, numbers of channels and of removed
+   * events. Views that differ at the same sequence show it here.
+   */
+  readonly hash: number;
+}
+
+/** What a block did. */
+export type BlockOutcome = { readonly hash: number } & (
+  | { readonly kind: 'appended'; readonly firstPosition: Position; readonly notAppended: NotAppended }
+  | {
+      readonly kind: 'trimmed';
+      readonly orders: readonly TrimOrder[];
+      readonly removed: number;
+      readonly more: boolean;
+    }
+  | { readonly kind: 'epoch'; readonly epoch: string }
+  /** A copy of a block that was applied before, or a command that did not hold any more. */
+  | { readonly kind: 'nothing' }
+);
+
+/** Records of a block that were not appended, by their index. The others have consecutive positions. */
+export type NotAppended = readonly (readonly [index: number, outcome: AppendOutcome])[];

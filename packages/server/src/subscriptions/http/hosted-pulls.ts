@@ -1,0 +1,76 @@
+import { ANONYMOUS, type Principal } from '../../core/access/principal.ts';
+import type { FollowerLink, FollowerLinks } from '../../processes/follower-links.ts';
+import { decodeJson, encodeJson } from '../../processes/process-channel.ts';
+import type { OpenPulls, PullingSession, SocketPulls } from '../../streams/socket-pulls.ts';
+import type { ForwardedMessage, ForwardedOperation, ForwardedResult } from './forwarded-pulls.ts';
+
+interface HostedPullParts {
+  readonly followers: FollowerLinks;
+  readonly openPulls: OpenPulls;
+  /** A follower's session, as the owner knows it. */
+  readonly findSession: (link: FollowerLink, id: string) => { readonly principal: Principal } | undefined;
+}
+
+/** Runs the pulls of the followers' WebSockets at the owner (`forwarded-pulls.ts`). */
+export function hostPulls({ followers, openPulls, findSession }: HostedPullParts): void {
+  const byLink = new Map<FollowerLink, Map<string, SocketPulls>>();
+  const pullsOf = (link: FollowerLink, id: string): SocketPulls => {
+    let ofLink = byLink.get(link);
+    if (ofLink === undefined) byLink.set(link, (ofLink = new Map()));
+    let pulls = ofLink.get(id);
+    if (pulls === undefined) {
+      const isPulling = (): boolean => ofLink.get(id)?.isPulling === true;
+      pulls = openPulls(hostedSession(link, id, findSession, isPulling));
+      ofLink.set(id, pulls);
+    }
+    return pulls;
+  };
+  const close = (link: FollowerLink, id: string): void => {
+    byLink.get(link)?.get(id)?.close();
+    byLink.get(link)?.delete(id);
+  };
+  followers.on('pull', async (link, body) => {
+    const { session, operation } = decodeJson<ForwardedOperation>(body);
+    const pulls = pullsOf(link, session);
+    const result = await pulls.run(operation);
+    return encodeJson({ result, isPulling: pulls.isPulling } satisfies ForwardedResult);
+  });
+  followers.on('pull-recheck', (link, body) => byLink.get(link)?.get(decodeJson(body))?.recheckAccess());
+  followers.on('pull-close', (link, body) => close(link, decodeJson(body)));
+  followers.onClosed((link) => {
+    for (const pulls of byLink.get(link)?.values() ?? []) pulls.close();
+    byLink.delete(link);
+  });
+}
+
+function hostedSession(
+  link: FollowerLink,
+  id: string,
+  findSession: HostedPullParts['findSession'],
+  isPulling: () => boolean,
+): PullingSession {
+  const { channel } = link;
+  return {
+    id,
+    get principal() {
+      return findSession(link, id)?.principal ?? ANONYMOUS;
+    },
+    get phase() {
+      return findSession(link, id) === undefined ? 'closed' : 'open';
+    },
+    respond(content) {
+      channel.send(
+        'pull-respond',
+        encodeJson({ session: id, content, isPulling: isPulling() } satisfies ForwardedMessage),
+      );
+    },
+    async sendAndWait(bytes) {
+      const head = Buffer.from(`.${id}`, 'latin1');
+      head.writeUInt8(id.length, 0);
+      await channel.request('pull-send', Buffer.concat([head, bytes]));
+    },
+    drain() {
+      // The follower drains its own sessions.
+    },
+  };
+}
