@@ -33,16 +33,25 @@ test('clamps values outside of it to its ends', () => {
   expect([percent(0), percent(FROM_MS - 1000), percent(FROM_MS + 40_000)]).toEqual([0, 0, 100]);
 });
 
-test('has a readable number of ticks, at whole steps from the beginning, all within it', () => {
-  for (const spanMs of [0, 11_000, 13_000, 26_000, 59_000, 180_000, 900_000, 3_600_000]) {
+test.each([300, 390, 600, 1200])('over %i pixels, the labels of its ticks do not overlap', (width) => {
+  for (const spanMs of [0, 11_000, 11_900, 13_000, 26_000, 59_000, 180_000, 900_000, 3_600_000, 36_000_000]) {
     const { ticksMs, percent } = timeAxis(FROM_MS, FROM_MS + spanMs, false);
-    const [first, stepMs = 0] = ticksMs;
+    const ticks = ticksMs(width);
+    const pixels = (offsetMs: number): number => (percent(FROM_MS + offsetMs) * width) / 100;
+    const [first, stepMs = 0] = ticks;
     expect(first).toBe(0);
+    expect(stepMs).toBeGreaterThan(0);
     expect(stepMs % 1000).toBe(0);
-    expect(ticksMs).toEqual(ticksMs.map((_, index) => index * stepMs));
-    expect(ticksMs.length).toBeLessThanOrEqual(14);
-    expect(percent(FROM_MS + (ticksMs.at(-1) as number))).toBeLessThanOrEqual(100);
+    expect(ticks).toEqual(ticks.map((_, index) => index * stepMs));
+    expect(ticks.length).toBeLessThanOrEqual(14);
+    expect(pixels(stepMs) - pixels(0)).toBeGreaterThan(43);
+    expect(width - pixels(ticks.at(-1) as number)).toBeGreaterThan(43);
   }
-  expect(timeAxis(FROM_MS, FROM_MS, false).ticksMs[1]).toBe(1000);
-  expect(timeAxis(FROM_MS, FROM_MS + 60_000, false).ticksMs[1]).toBe(10_000);
+});
+
+test('has whole steps, and no ticks before its width is known', () => {
+  expect(timeAxis(FROM_MS, FROM_MS, false).ticksMs(1200)[1]).toBe(1000);
+  expect(timeAxis(FROM_MS, FROM_MS, false).ticksMs(390)[1]).toBe(2000);
+  expect(timeAxis(FROM_MS, FROM_MS + 60_000, false).ticksMs(1200)[1]).toBe(10_000);
+  expect(timeAxis(FROM_MS, FROM_MS, false).ticksMs(0)).toEqual([]);
 });

@@ -47,13 +47,11 @@ function KitchenRow({ session, axis, now, strip, stripWidth }: KitchenRowProps):
         <b>Kitchen</b> publishes
       </p>
       <div class="strip" aria-hidden="true" ref={strip}>
-        {axis.ticksMs
-          .filter((offsetMs) => (1 - axis.percent(axis.fromMs + offsetMs) / 100) * stripWidth > TICK_WIDTH)
-          .map((offsetMs) => (
-            <span key={offsetMs} class="tick" style={{ left: `${axis.percent(axis.fromMs + offsetMs)}%` }}>
-              {secondsText(offsetMs)}
-            </span>
-          ))}
+        {axis.ticksMs(stripWidth).map((offsetMs) => (
+          <span key={offsetMs} class="tick" style={{ left: `${axis.percent(axis.fromMs + offsetMs)}%` }}>
+            {secondsText(offsetMs)}
+          </span>
+        ))}
         {order === undefined && (
           <span class="hint">Order a pizza. Its states are published here, and each request appears below.</span>
         )}
@@ -101,8 +99,6 @@ function hasRoom(order: Order, step: number, axis: TimeAxis, stripWidth: number)
   return room > NUMBER_WIDTH + LETTER_WIDTH * (STEPS[step - 1]?.title.length ?? 0);
 }
 
-/** The width in pixels of the longest word at a tick, which the strip's end must not cut. */
-const TICK_WIDTH = 44;
 /**
  * The widths in pixels of the number before a title, with the space on both sides, and of a letter
  * of the title.
