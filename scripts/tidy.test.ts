@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { FIELDS } from '../packages/server/src/config/reference.ts';
 import { parseModule, readModules } from './tidy/modules.ts';
 import { check, retiredNames } from './tidy/rules.ts';
@@ -7,6 +7,7 @@ import { checkStructure } from './tidy/structure.ts';
 import { countBounds } from './tidy/count-bounds.ts';
 import { shortFiles } from './tidy/short-files.ts';
 import { ownSseParsers } from './tidy/sse-parsers.ts';
+import { longSentencesOfComments, longSentencesOfPage } from './tidy/long-sentences.ts';
 import { tidy } from './tidy.ts';
 
 test('the repository is tidy', () => {
@@ -262,4 +263,44 @@ test('a folder of more than 25 sources is found, and tests do not count', () => 
     Array.from({ length: count }, (_, index) => parseModule(`simulation/n${index}${end}`, ''));
   expect(checkStructure([...files(25, '.ts'), ...files(5, '.test.ts')])).toEqual([]);
   expect(checkStructure(files(26, '.ts')).map(({ path }) => path)).toEqual(['simulation']);
+});
+
+describe('a sentence of more than 25 words', () => {
+  const words = (count: number): string => Array.from({ length: count }, (_, index) => `word${index}`).join(' ');
+  const linesOf = (found: readonly { message: string }[]): readonly number[] =>
+    found.map(({ message }) => Number(/^line (\d+): a sentence of 26 words/.exec(message)?.[1]));
+  const inPage = (markdown: string): readonly number[] => linesOf(longSentencesOfPage('a.md', markdown));
+  const inComments = (source: string): readonly number[] =>
+    linesOf(longSentencesOfComments(parseModule('packages/server/src/a.ts', source)));
+
+  test.each([
+    ['a paragraph of several lines', `# A\n\n${words(13)}\n${words(13)}.\n`, 3],
+    ['an item of a list', `- ${words(25)}.\n- ${words(26)}.\n`, 2],
+    ['a quotation', `> ${words(26)}.\n`, 1],
+    ['the last sentence of a paragraph', `${words(3)}. \`code.\` ${words(25)}\n`, 1],
+    ['text with code, and with links', `${words(24)} \`a b\` [c](https://d.example/e f).\n`, 1],
+    ['text after a block of code', `\`\`\`sh\n${words(30)}\n\`\`\`\n${words(26)}.\n`, 4],
+    ['text with an abbreviation', `${words(20)}, e.g. ${words(5)}.\n`, 1],
+  ])('is found in %s', (_name, markdown, line) => {
+    expect(inPage(markdown)).toEqual([line]);
+  });
+
+  test.each([
+    ['25 words', `${words(25)}. ${words(25)}? "${words(25)}!" ${words(25)}\n`],
+    ['blocks of code', `~~~\n${words(26)}\n~~~\n`],
+    ['tables and headings', `## ${words(26)}\n\n| ${words(26)} |\n`],
+    ['comments of HTML', `<!-- ${words(20)}\n${words(20)} -->\n`],
+    ['code spans, link targets and quotations', `\`${words(26)}\` [a](${words(26)}) "${words(26)}"\n`],
+    ['rows with dots between their items', `${words(20)} · ${words(20)}\n`],
+  ])('is not found in %s', (_name, markdown) => {
+    expect(inPage(markdown)).toEqual([]);
+  });
+
+  test('is found in comments, whose lines and tags begin anew', () => {
+    expect(inComments(`const a = 1;\n/**\n * ${words(13)}\n * ${words(13)}.\n */\n`)).toEqual([3]);
+    expect(inComments(`const a = 1;\n\n// ${words(13)}\n// ${words(13)}\n`)).toEqual([3]);
+    expect(inComments(`/**\n * ${words(20)}\n * @param a ${words(20)}\n */\n`)).toEqual([]);
+    expect(inComments(`const a = 1; // ${words(13)}\nconst b = 1; // ${words(13)}\n`)).toEqual([]);
+    expect(inComments(`const a = '${words(26)}';\n`)).toEqual([]);
+  });
 });

@@ -6,6 +6,7 @@ import { checkStructure } from './tidy/structure.ts';
 import { countBounds } from './tidy/count-bounds.ts';
 import { shortFiles } from './tidy/short-files.ts';
 import { ownSseParsers } from './tidy/sse-parsers.ts';
+import { longSentences } from './tidy/long-sentences.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const LINES_MAX = 400;
@@ -15,7 +16,8 @@ const OTHER_FOLDERS = ['bench', 'conformance', 'examples', 'scripts', 'simulatio
 
 /**
  * Checks the rules of ARCHITECTURE.md: imports between folders, the core's dependencies, and dead
- * files. Also checks the structure: cycles, long functions, large folders, short files.
+ * files. Also checks the structure (cycles, long functions, large folders, short files), and the
+ * length of sentences in pages and comments.
  */
 export function tidy(root: string = ROOT): {
   readonly findings: readonly Finding[];
@@ -31,6 +33,7 @@ export function tidy(root: string = ROOT): {
     ...shortFiles(modules),
     ...countBounds(modules),
     ...ownSseParsers([...modules, ...others]),
+    ...longSentences(root, [...modules, ...others]),
   ];
   return { findings, long: longFiles(modules, LINES_MAX) };
 }

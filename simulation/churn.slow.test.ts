@@ -10,7 +10,7 @@ import { tokenOf } from './churn/tokens.ts';
 
 /**
  * The short form of `churn.ts`: channels, visitors and subscriptions that exist once leave nothing
- * behind except bounded cache entries. The test counts and does not time: it creates and removes
+ * behind except bounded cache entries. The test counts and does not time. It creates and removes
  * each kind a number of times, waits for all, and compares the live memory with the memory before.
  */
 interface Kind {

@@ -1,6 +1,6 @@
-// A day in minutes: node simulation/fast-forward.ts [--hours 24] [--minutes 10] [--seed N] [--rate
-// EVENTS_PER_SECOND]
-// A real hub on a real folder whose clock runs fast, with publishers, and consumers that connect
+// A day in minutes:
+// `node simulation/fast-forward.ts [--hours 24] [--minutes 10] [--seed N] [--rate EVENTS_PER_SECOND]`.
+// It runs a real hub on a real folder, with a fast clock. Publishers publish, and consumers connect
 // and disconnect on all transports. Memory must stay flat, the file within the limits of retention,
 // and no consumer may miss an event without a gap.
 import { fork } from 'node:child_process';

@@ -1,7 +1,7 @@
 // node load.ts '{"port":…,"pid":…,"protocol":"h2"|"http/1.1","connections":250,"streamsEach":10,…}'
 // The load of the scenario http2-sse: the load generator in C++ speaks neither TLS nor HTTP/2.
-// Readers parse no more than the heads of frames and count bytes, so that the server is what is
-// measured; all events have the same length. Prints one line of JSON.
+// Readers parse only the heads of frames and count bytes, so that the server is measured and not
+// they. All events have the same length. Prints one line of JSON.
 import { readFileSync } from 'node:fs';
 import { Agent, request } from 'node:https';
 import { connect, type TLSSocket } from 'node:tls';

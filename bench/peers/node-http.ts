@@ -1,5 +1,5 @@
-// A bare node:http server: the baseline for requests per second (a POST that parses JSON, a GET
-// that answers 304), and the shortest program that serves event streams.
+// A bare node:http server. It is the baseline for requests per second: a POST that parses JSON, a
+// GET that answers 304. It is also the shortest program that serves event streams.
 import { startNodeServer } from './node-server.ts';
 import type { Peer } from './peer.ts';
 

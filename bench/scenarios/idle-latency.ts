@@ -1,7 +1,7 @@
 // The delay from publish to receive, with one reader on an idle hub. It is compared with the least
-// that any durable server must wait for: one fdatasync of a small append on the same disk, and one
+// delay of any durable server. This is one fdatasync of a small append on the same disk, and one
 // round trip through a bare node:http server. The speed of a shared machine changes by half within
-// a minute, so the least is measured before and after each delivery, and compared per round.
+// a minute. So the least delay is measured before and after each delivery, and compared per round.
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { freshFolder } from '../harness/folders.ts';

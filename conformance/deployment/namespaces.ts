@@ -9,10 +9,10 @@ import { until } from '../kit/wait.ts';
 import { joinSockets } from './relay.ts';
 
 /**
- * Namespaces are the part of the kernel that containers consist of: a process in a network namespace
- * has addresses and ports of its own, for example, and one in a mount namespace file systems of its
- * own. A test that boots systemd, or runs containers, does it in namespaces: nothing that happens
- * inside changes the machine, and all of it ends with the first process.
+ * Namespaces are the part of the kernel that containers consist of. For example, a process in a
+ * network namespace has its own addresses and ports, and one in a mount namespace has its own file
+ * systems. A test that boots systemd, or runs containers, does it in namespaces. Nothing inside
+ * changes the machine, and all of it ends with the first process.
  */
 export interface Namespaces {
   /** Runs a command inside, to its end. */

@@ -5,9 +5,9 @@ import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { rawSocket } from '../kit/wire/raw-socket.ts';
 
 /**
- * A hub that is open to this machine only can be reached by every page in a browser of this
- * machine, if the page's host name resolves to the loopback (DNS rebinding). So the hub answers
- * requests for loopback names only (PROTOCOL.md section 13.7).
+ * Every page in a browser of this machine can reach a hub that is open to this machine only. It
+ * needs a host name that resolves to the loopback (DNS rebinding). So the hub answers requests for
+ * loopback names only (PROTOCOL.md section 13.7).
  */
 const FOREIGN = [
   'evil.example',

@@ -10,8 +10,8 @@ import { within } from '../kit/wait.ts';
 import { polycast, startDevHub, type DevHub, type Installation } from './installation.ts';
 
 /**
- * The first steps of a new user with an installation, whatever its form: start a hub, publish, read
- * over four transports, receive a signed webhook, open the Lab, stop.
+ * The first steps of a new user with an installation of any form. They are: start a hub, publish,
+ * read over four transports, receive a signed webhook, open the Lab, stop.
  */
 export async function takeFirstSteps(
   installation: Installation,

@@ -11,7 +11,7 @@ import { runCase } from '../suite/run-case.ts';
 import { readTranscripts } from '../suite/transcripts.ts';
 
 /**
- * `/asyncapi.json` and the frames of a real hub: each frame of the golden transcripts, and of the
+ * `/asyncapi.json` and the frames of a real hub. Each frame of the golden transcripts, and of the
  * other cases with streams, is valid against the schema of its message.
  */
 interface Document {

@@ -2,8 +2,8 @@ import type { ErrorCode } from '@polycast/protocol';
 
 /**
  * A case describes, as data, the behaviour that PROTOCOL.md requires of a server. Texts contain
- * placeholders: `{name}` is replaced by a saved value (`{c}` is a channel that only this case
- * uses); `<cursor:name>` in an expectation matches any cursor and saves it.
+ * placeholders. `{name}` is replaced by a saved value (`{c}` is a channel that only this case
+ * uses). `<cursor:name>` in an expectation matches any cursor and saves it.
  */
 export interface Case {
   readonly name: string;

@@ -11,8 +11,8 @@ import { pause, until } from '../kit/wait.ts';
 import { commandOf, installAll, type Language, type Program } from './packages.ts';
 
 /**
- * Third-party event stream clients, each in its own process, all with one hub through its life:
- * five events, a pause with heartbeats, a kill, a drain, a new epoch. Each prints the messages that
+ * Third-party event stream clients, each in its own process, all with one hub. They see five
+ * events, a pause with heartbeats, a kill, a drain, and a new epoch. Each prints the messages that
  * it delivers, and these are compared.
  */
 const CLIENTS: readonly { readonly language: Language; readonly name: string }[] = [

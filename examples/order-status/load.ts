@@ -7,8 +7,8 @@ import { until } from '../../conformance/kit/wait.ts';
 import type { RunningExample } from '../kit/start-example.ts';
 
 /**
- * Customers who each follow an order of their own by the same transport, while the kitchen publishes
- * the states of all orders: what they ask for, and what that costs the hub.
+ * Each customer follows an order of their own by the same transport, while the kitchen publishes
+ * the states of all orders. It measures the requests of the customers, and their cost for the hub.
  */
 export type Transport = 'short-poll' | 'long-poll' | 'sse' | 'websocket' | 'webhook';
 

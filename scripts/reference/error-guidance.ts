@@ -26,7 +26,7 @@ export const ERROR_GUIDANCE: Readonly<Record<ErrorCode, ErrorGuidance>> = {
     then: 'Send each member once.',
   },
   invalid_body: {
-    when: 'A member of the body is missing, unknown or of the wrong kind, in a body that is not an event: a key, a revocation, a subscription.',
+    when: 'A member of the body is missing, unknown or of the wrong kind. The body is not an event, but a key, a revocation or a subscription, for example.',
     then: '`member` names it. See PROTOCOL.md sections 13 and 14.',
     members: { member: 'which one' },
   },
@@ -151,7 +151,7 @@ export const ERROR_GUIDANCE: Readonly<Record<ErrorCode, ErrorGuidance>> = {
     then: 'Wait a moment and repeat the request.',
   },
   subscription_not_active: {
-    when: 'The operation needs another state or another kind of subscription. Examples: a pull from a paused one, a replay of an ended one, a test of a pull subscription, a test or a pause before the endpoint is verified.',
+    when: 'The operation needs another state or another kind of subscription. Examples: a pull from a paused one, a replay of an ended one, a test of a pull subscription. Another is a test or a pause before the endpoint is verified.',
     then: 'Read the subscription; `state` is its state. Resume it, or create another one.',
     members: { state: 'pending, active, paused, suspended or ended' },
   },
@@ -254,7 +254,7 @@ export const ERROR_GUIDANCE: Readonly<Record<ErrorCode, ErrorGuidance>> = {
     then: 'Try again after `Retry-After`.',
   },
   overloaded: {
-    when: 'A limit of the hub is reached: `limits.connectionsMax`, `limits.appendQueueBytesMax`, `limits.bodiesBytesMax`, the limit of presence members or of WebSub requests, or (without a data folder) of idempotency keys.',
+    when: 'A limit of the hub is reached: `limits.connectionsMax`, `limits.appendQueueBytesMax`, `limits.bodiesBytesMax`, or the limit of presence members or of WebSub requests. Without a data folder, idempotency keys have a limit too.',
     then: 'Try again after `Retry-After` with the same idempotency key.',
   },
   draining: {

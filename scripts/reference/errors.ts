@@ -21,7 +21,7 @@ export function errorsPage(): string {
     ),
     ...codes.map(entry),
     '## WebSocket close codes',
-    'The code alone determines what a client does: *reconnect* with the cursor, at once or after the hint; *back-off*, reconnect later; *stop*, do not reconnect without a change. Treat other codes as *back-off*.',
+    'The code alone determines what a client does. *Reconnect*: with the cursor, at once or after the hint. *Back-off*: reconnect later. *Stop*: do not reconnect without a change. Treat other codes as *back-off*.',
     table(
       ['code', 'means', 'then'],
       Object.entries(CLOSE_CODES).map(([number, { reason, clientAction: then }]) => [number, reason, then]),

@@ -2,8 +2,8 @@ import type { Module } from './modules.ts';
 import type { Finding } from './rules.ts';
 
 /**
- * Maps and sets of the server that are bounded by their number of entries, by file and name, each
- * with the reason why an entry is short whatever a client chooses.
+ * Maps and sets of the server that are bounded by their number of entries, by file and name. The
+ * reason says why an entry is short whatever a client chooses.
  */
 const COUNT_BOUNDED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'core/interests/interests.ts': { '#idle': 'Its bytes are bounded too.' },

@@ -21,6 +21,15 @@ export interface Module {
   readonly countBounded: ReadonlySet<string>;
   readonly lines: number;
   readonly functions: readonly FunctionSize[];
+  readonly comments: readonly Comment[];
+}
+
+/** A comment; consecutive comments of a line each are one. */
+export interface Comment {
+  /** Where it begins, from 1. */
+  readonly line: number;
+  /** Without its marks; its lines are those of the source. */
+  readonly text: string;
 }
 
 /** A function, method or arrow function. */
@@ -36,7 +45,8 @@ interface Node {
   readonly [key: string]: unknown;
 }
 
-const SKIPPED = new Set(['node_modules', 'dist', 'generated', 'build', '.git', '.cache']);
+/** Folders without sources of the repository. */
+export const SKIPPED: ReadonlySet<string> = new Set(['node_modules', 'dist', 'generated', 'build', '.git', '.cache']);
 const WORKER_URL = /new URL\(\s*['"](\.[^'"]+\.ts)['"],\s*import\.meta\.url/g;
 
 /** Reads every TypeScript source below the given folders of the repository. */
@@ -48,7 +58,7 @@ export function readModules(root: string, folders: readonly string[]): Module[] 
 
 /** Parses one file. */
 export function parseModule(path: string, source: string): Module {
-  const { module, program, errors } = parseSync(path, source);
+  const { module, program, comments, errors } = parseSync(path, source);
   if (errors.length > 0) throw new Error(`${path}: ${errors[0]?.message}`);
   const statics = [
     ...module.staticImports.map(({ moduleRequest }) => moduleRequest.value),
@@ -73,6 +83,7 @@ export function parseModule(path: string, source: string): Module {
     countBounded,
     lines: source.split('\n').length,
     functions: functionsOf(program as unknown as Node, source),
+    comments: commentsOf(comments, source),
   };
 }
 
@@ -95,6 +106,28 @@ function functionsOf(program: Node, source: string): FunctionSize[] {
   };
   visit(program);
   return found;
+}
+
+function commentsOf(
+  parsed: readonly { readonly type: string; readonly value: string; readonly start: number }[],
+  source: string,
+): Comment[] {
+  const lines = source.split('\n');
+  const comments: { line: number; text: string }[] = [];
+  let offset = 0;
+  let lineNumber = 1;
+  let lastLine = 0;
+  for (const { type, value, start } of parsed) {
+    lineNumber += source.slice(offset, start).split('\n').length - 1;
+    offset = start;
+    const ownsLine = (lines[lineNumber - 1] as string).trimStart().startsWith('//');
+    const previous = comments.at(-1);
+    if (type === 'Line' && ownsLine && previous !== undefined && lastLine === lineNumber - 1)
+      previous.text += `\n${value.trim()}`;
+    else comments.push({ line: lineNumber, text: value.replace(/^[ *]+|(?<=\n)\s*\* ?/g, '') });
+    lastLine = type === 'Line' && ownsLine ? lineNumber : 0;
+  }
+  return comments;
 }
 
 const IS_FUNCTION = /^(?:FunctionDeclaration|FunctionExpression|ArrowFunctionExpression)$/;

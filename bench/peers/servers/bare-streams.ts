@@ -1,7 +1,7 @@
-// usage: node bare-streams.ts PORT net|http [KEY]
-// The cost of an event stream in this runtime, without a hub: it accepts a connection, reads the
-// request (with node:http, or not at all), writes the first bytes past every response, and stores
-// nothing. With a key it verifies the ES256 token of the request.
+// Usage: `node bare-streams.ts PORT net|http [KEY]`. It shows the cost of an event stream in this
+// runtime, without a hub. It accepts a connection, reads the request (with node:http, or not at
+// all), writes the first bytes past every response, and stores nothing. With a key it verifies the
+// ES256 token of the request.
 import { createPublicKey, verify } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';

@@ -1,7 +1,6 @@
-// usage: node sqlite-bulk.ts SOURCE TARGET ROWS_PER_COMMIT
-// SQLite's own bulk insert: it copies all rows of the source's largest table into a new file with
-// the same tables, indexes and pragmas, and prints one line of JSON. ROWS_PER_COMMIT of 0 is one
-// transaction for all.
+// Usage: `node sqlite-bulk.ts SOURCE TARGET ROWS_PER_COMMIT`. It is SQLite's own bulk insert: it
+// copies all rows of the source's largest table into a new file. The file has the same tables,
+// indexes and pragmas. It prints one line of JSON. ROWS_PER_COMMIT of 0 is one transaction for all.
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 
 const [sourceFile = '', targetFile = '', rowsPerCommitWord = '0'] = process.argv.slice(2);

@@ -24,8 +24,9 @@ export function parseJournal(bytes: Buffer): readonly Operation[] {
 }
 
 /**
- * What happens to unsynced writes when the power fails: all are lost, or all survive, or some in
- * any order, or the last ones are torn at a sector, or their blocks exist and contain zeros.
+ * What happens to unsynced writes when the power fails. All are lost, or all survive, or some
+ * survive in any order. The last ones may be torn at a sector, or their blocks exist and contain
+ * zeros.
  */
 export const CRASH_OUTCOMES = ['lost', 'kept', 'reordered', 'torn', 'zeroed'] as const;
 export type CrashOutcome = (typeof CRASH_OUTCOMES)[number];

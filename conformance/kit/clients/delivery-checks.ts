@@ -91,8 +91,8 @@ export function sentEarly(received: readonly ReceivedDelivery[]): string[] {
 }
 
 /**
- * Events that were leased before the previous event of their channel was done: no worker had begun
- * to acknowledge it, nor had its last worker in that life of the hub.
+ * Events that were leased before the previous event of their channel was done. No worker had begun
+ * to acknowledge that one, nor had its last worker in that life of the hub.
  */
 export function leasedEarly(deliveries: readonly Delivery[]): string[] {
   const before = predecessors(deliveries);

@@ -1,6 +1,7 @@
 /**
- * The bytes of an HTTP/1.1 answer as its client reads them, one character per byte: the head, and
- * the body without the framing of chunks (RFC 9112 section 7.1). An incomplete chunk is left out.
+ * The bytes of an HTTP/1.1 answer as its client reads them, one character per byte. These are the
+ * head, and the body without the framing of chunks (RFC 9112 section 7.1). An incomplete chunk is
+ * left out.
  * @throws Error if the framing is invalid
  */
 export function withoutChunks(answer: string): string {

@@ -1,6 +1,6 @@
 /**
- * A flag decides for each user whether a feature is on. The client decides, so that no user has to
- * be sent anywhere: with 25 percent, the flag is on for the users in the first 25 of 100 buckets.
+ * A flag decides for each user whether a feature is on. The client decides, so that it sends no
+ * user to a server. With 25 percent, the flag is on for the users in the first 25 of 100 buckets.
  */
 export interface Flag {
   readonly name: string;

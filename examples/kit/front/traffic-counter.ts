@@ -20,7 +20,7 @@ const REQUESTS_MAX = 200_000;
 
 /**
  * Counts requests and their bytes. A browser sends its next request on a connection after the
- * answer to the one before, so that each byte of a connection belongs to one request.
+ * answer to the one before. So each byte of a connection belongs to one request.
  */
 export class TrafficCounter {
   #counted: Counted[] = [];

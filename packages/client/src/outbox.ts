@@ -6,8 +6,8 @@ import { randomId } from './random-id.ts';
 import { sleep } from './sleep.ts';
 
 /**
- * An event that waits in an outbox. For example, a chat message that was written in a tunnel: it is
- * stored in the browser, and published when the network is back, even if the page was closed
+ * An event that waits in an outbox. For example, a user writes a chat message in a tunnel. The
+ * browser stores it, and publishes it when the network is back, even if the page was closed
  * meanwhile.
  */
 export interface Unsent<Data = unknown> {
@@ -46,8 +46,8 @@ const OF_CALLER: ReadonlySet<string> = new Set(['closed', 'unauthorized', 'token
 
 /**
  * Opens the outbox of this name, and sends what an earlier page has left in it. Several tabs may
- * use the same name: the hub publishes an event once, whichever tabs send it, for 24 hours after
- * the first attempt (PROTOCOL.md section 8.4).
+ * use the same name. The hub publishes an event once, whichever tabs send it within 24 hours of the
+ * first attempt (PROTOCOL.md section 8.4).
  * @param name with users, one name for each, such as `chat user-42`
  */
 export function createOutbox<Data = unknown>(

@@ -1,8 +1,8 @@
 /**
  * A parser of `text/event-stream` (HTML Standard, section 9.2.6; PROTOCOL.md section 6). A frame is
- * one unit of such a stream: the line `retry: 1000` is one, and the lines `id: c1` and `data: {}`
- * are one together, at the empty line after them. Bytes come in chunks of any size. Any split of
- * the same bytes gives the same frames, in a time linear in the number of bytes.
+ * one unit of such a stream. The line `retry: 1000` is a frame. The lines `id: c1` and `data: {}`
+ * are one frame, which is complete at the empty line after them. Bytes come in chunks of any size.
+ * Any split of the same bytes gives the same frames, in a time linear in the number of bytes.
  */
 export type SseFrame =
   | { readonly kind: 'message'; readonly event: string; readonly data: string; readonly id: string }

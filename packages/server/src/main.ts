@@ -23,8 +23,8 @@ export async function startHub(config: Config, parts: StartParts = {}): Promise<
 }
 
 /**
- * A hub of a cluster, which opens again when the history of its log is another one: the epoch, the
- * tail and all readers begin anew. Clients reconnect, and receive the gap. If it cannot open, the
+ * A hub of a cluster. It opens again when the history of its log was replaced, and then has a new
+ * epoch, a new tail and new readers. Clients reconnect, and receive the gap. If it cannot open, the
  * process ends, and its supervisor starts it again.
  */
 class ClusterHub implements Hub {

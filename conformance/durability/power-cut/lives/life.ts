@@ -2,8 +2,8 @@ import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
- * A life is a short program with one of a hub's stores, and a check of the files that it leaves, at
- * whatever point it ends.
+ * A life is a short program with one of a hub's stores, and a check of the files that it leaves. It
+ * may end at any point.
  */
 export interface Life {
   readonly name: string;

@@ -1,7 +1,6 @@
 /**
- * Channel patterns as in `@polycast/protocol` (PROTOCOL.md section 1.2), written for the fewest
- * bytes and not the fewest cycles: a page has some patterns, a hub has thousands. A test compares
- * the two.
+ * Channel patterns as in `@polycast/protocol` (PROTOCOL.md section 1.2), written for few bytes and
+ * not for speed. A page has some patterns, a hub has thousands. A test compares the two.
  */
 
 /** The private channel of the connection's user (PROTOCOL.md section 13.5). */

@@ -13,7 +13,7 @@ export interface SocketApiOptions {
 }
 
 /**
- * The PullApi over a WebSocket (PROTOCOL.md section 14.6): the hub pushes events as long as it has
+ * The PullApi over a WebSocket (PROTOCOL.md section 14.6). The hub pushes events as long as it has
  * credit, and no request is held open for them. Credit is the number of events that the hub may
  * still send. The first operation opens the connection; after a loss the next one reopens it, and
  * leases survive.

@@ -40,9 +40,9 @@ export interface SessionReportParts {
 }
 
 /**
- * Reports a follower's sessions to the owner, which has those of all processes: for presence, for
- * the lists of users, for the journal, and to end them. The changes of one turn of the event loop
- * are one message.
+ * Reports a follower's sessions to the owner. The owner has those of all processes, for presence,
+ * the lists of users and the journal, and it can end them. The changes of one turn of the event
+ * loop are one message.
  */
 export class SessionReport implements SessionListener {
   readonly #parts: SessionReportParts;

@@ -55,8 +55,8 @@ export function searchedPattern({ kind, name }: Pick<Erasure, 'kind' | 'name'>):
 }
 
 /**
- * Whether an event is data of a user: it is on the user's private channel, the user published it, or
- * it is an event of the hub about the user.
+ * Whether an event is data of a user. It is if it is on the user's private channel, if the user
+ * published it, or if the hub published it about the user.
  * @param event parses the event; called only if the channel does not decide
  */
 export function isDataOfUser(user: string, channel: string, event: () => ErasableEvent): boolean {

@@ -19,10 +19,10 @@ const TAIL_CHANNELS_MAX = 20_000;
 /**
  * The source of events for readers: the tail, the log behind the tail, and the wake-up of live
  * readers. It holds the interests, and frames each batch once for all readers at one position.
- * Identical catch-up reads share one read.
- * Example: the tail holds positions 500 to 900. A reader at 880 gets its next batch from memory
- * (`next`). A reader at 20 is `behind` and reads a page of the log (`catchUp`), unless the tail
- * knows that its channels had no event between 20 and 500.
+ * Identical catch-up reads share one read. Example: the tail holds positions 500 to 900. A reader
+ * at 880 gets its next batch from memory (`next`). A reader at 20 is `behind` and reads a page of
+ * the log (`catchUp`). It does not read if the tail knows that its channels had no event between 20
+ * and 500.
  */
 export class Feed {
   readonly #log: Log;

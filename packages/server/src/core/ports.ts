@@ -237,7 +237,7 @@ export interface CheckedRange {
  *   outcome: `ifLatest`, idempotency keys and the limit of channels.
  * - Durable: an event is visible only when it is durable, to the followers before its publisher.
  * - Eventual: nothing within one hub. In a log that several hubs share (`shared`), positions are
- *   equal at all hubs, but the view of one hub may be behind, and its `head` with it. An append that
+ *   equal at all hubs. The view of one hub may be behind, and its `head` with it. An append that
  *   rejects with `outcome_unknown` may still be stored.
  * - Owner: any hub appends, and the home gives the order. One hub at a time trims.
  *

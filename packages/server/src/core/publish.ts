@@ -17,8 +17,8 @@ export interface PublishRequest {
   readonly content: string;
   readonly idempotencyKey: string | undefined;
   /**
-   * The condition on the channel's newest event: a cursor that must be its own, `none` when there
-   * must be none, or `*` when there must be one.
+   * The condition on the channel's newest event. A cursor must be the event's own, `none` says that
+   * there must be no event, and `*` that there must be one.
    */
   readonly ifMatch: string | undefined;
   /** The publishing client. `undefined` for the site's own servers. */

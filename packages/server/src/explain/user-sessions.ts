@@ -12,8 +12,8 @@ const BEFORE_MAX = 200;
 const AFTER_MAX = 50;
 
 /**
- * A user's sessions that matter for an event, the oldest first: those that were open when it was
- * accepted, the last one before them, and those that came later.
+ * A user's sessions that matter for an event, the oldest first. They are those that were open when
+ * it was accepted, the last one before them, and the later ones.
  */
 export function userSessions(parts: ExplainParts, user: string, event: ExplainedEvent): readonly SessionFacts[] {
   const { journal } = parts;

@@ -180,8 +180,8 @@ export class ApiKeys implements Identifier {
   /**
    * Revokes a key. It takes effect immediately, even if the disk fails. A failed write is repeated
    * in the background, and when the same revocation is requested again.
-   * @returns a promise that resolves when the revocation is durable, and rejects with `log_full` or
-   * `log_unavailable` if it is not stored yet; `undefined` when there is no such key
+   * @returns a promise, or `undefined` when there is no such key. It resolves when the revocation
+   * is durable, and rejects with `log_full` or `log_unavailable` if it is not stored yet.
    */
   revoke(id: string, by: Actor): Promise<void> | undefined {
     const live = this.#keys.get(id);

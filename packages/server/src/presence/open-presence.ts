@@ -52,9 +52,9 @@ export function membersBytesMax({ connectionsMax }: PresenceConfiguration['limit
 }
 
 /**
- * The log has a channel of presence for two hours after its last event: one hour until the event
- * expires, and one until the name is forgotten. At this rate that is at most 380,000 of the log's
- * million channels.
+ * The log has a channel of presence for two hours after its last event. The event expires after one
+ * hour, and the log removes the name after another. At this rate that is at most 380,000 of the
+ * log's million channels.
  */
 const NEW_CHANNELS_PER_SECOND = 50;
 const NEW_CHANNELS_BURST = 20_000;

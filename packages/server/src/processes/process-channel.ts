@@ -6,8 +6,8 @@ import { ERRORS, PolycastError, type ErrorCode } from '@polycast/protocol';
  * Example: a follower sends the note `sessions`, which has no answer, and the request `append`,
  * whose answer has the outcomes.
  *
- * A frame has the length of what follows (4 bytes), its kind (1), the number of its request (4),
- * the length of its name (1), its name, and its body.
+ * A frame begins with the length of the rest (4 bytes) and its kind (1). Then come the number of
+ * its request (4), the length of its name (1), the name, and the body.
  */
 export class ProcessChannel {
   readonly #socket: Socket;

@@ -5,8 +5,8 @@ import type { EndpointReport } from './endpoint-report.ts';
 import type { TelemetryStats } from '../operate/telemetry-metrics.ts';
 
 /**
- * Bounds and counts the spans that wait for the endpoint. The processor of OpenTelemetry drops spans
- * beyond its own bound without a word, so this one is in front of it, and has the smaller bound.
+ * Bounds and counts the spans that wait for the endpoint. The processor of OpenTelemetry drops
+ * spans beyond its own bound silently. So this one precedes it, with a smaller bound.
  */
 export class CountedSpans implements SpanProcessor {
   readonly #inner: SpanProcessor;

@@ -67,7 +67,7 @@ const identity = {
   resumeSeconds: integerField(
     { unit: 'seconds', min: 0, max: 365 * DAY_SECONDS, default: 3600 },
     {
-      doc: 'A client that may subscribe to a channel, but not read its `history`, may resume from a cursor if no event after it is older than this. Resuming from an older cursor counts as reading history, and the hub refuses it.',
+      doc: 'A client may be allowed to subscribe to a channel, but not to read its `history`. It may then resume from a cursor if no event after the cursor is older than this. Resuming from an older cursor counts as reading history, and the hub refuses it.',
       why: 'Clients can invent cursors, so without a limit any cursor would open the whole history. An hour outlasts a lunch break.',
     },
   ),
@@ -152,7 +152,7 @@ const cluster = {
   snapshotBytes: integerField(
     { unit: 'bytes', min: 1024 * 1024, max: 1024 ** 4, default: 1024 ** 3 },
     {
-      doc: 'The growth of the journal after which one hub takes a snapshot of its data, or the size of the last snapshot if that is more. Two snapshots stay in the object store `PC_NAME_snapshots` of the brokers, and the journal is trimmed before the older one.',
+      doc: 'The growth of the journal after which one hub takes a snapshot of its data. If the last snapshot was larger, its size counts instead. Two snapshots stay in the object store `PC_NAME_snapshots` of the brokers, and the journal is trimmed before the older one.',
       why: 'The brokers hold some 2 GiB of the journal, and a new hub applies at most 1 GiB after its snapshot.',
     },
   ),

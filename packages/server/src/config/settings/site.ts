@@ -23,7 +23,7 @@ const names = (): z.ZodDefault<z.ZodArray<z.ZodString>> => z.array(z.string().re
 const fields = {
   loginUrl: field(url(), {
     form: 'URL or null',
-    doc: 'The URL at which the hub asks the site to identify a user by the cookies and headers named below: `POST`, answered with `{user, ttlSeconds, …}` or `{user: null}` (PROTOCOL.md section 13.3). A request without any of these is anonymous, and the hub does not ask the site.',
+    doc: 'The URL at which the hub asks the site to identify a user by the cookies and headers named below. The hub sends a `POST`, and the site answers `{user, ttlSeconds, …}` or `{user: null}` (PROTOCOL.md section 13.3). A request without any of these is anonymous, and the hub does not ask the site.',
     why: 'The hub has no site by default.',
   }),
   consentUrl: field(url(), {
@@ -116,7 +116,7 @@ const fields = {
   consentSecondsMin: integerField(
     { unit: 'seconds', min: 1, max: 3600, default: 5 },
     {
-      doc: 'During a stream, the hub asks the site again for authorization of each channel when the `ttlSeconds` of the last answer have passed, but not sooner than this after the last request.',
+      doc: 'During a stream, the hub asks the site again for each channel when the `ttlSeconds` of the last answer have passed. This setting is the shortest time between two such requests.',
       why: 'A site that answers 0 wants to be asked for every request. Without this limit, ten thousand open streams would ask without end.',
     },
   ),

@@ -12,8 +12,8 @@ export const PRIVATE_CHANNELS = 'polycast.private.>';
 const TOKEN = /^[A-Za-z0-9_][A-Za-z0-9_-]*$/;
 
 /**
- * Whether a text is a valid name of a user: 1 to 128 characters, no control characters, and not too
- * long for the name of its private channel.
+ * Whether a text is a valid name of a user. It has 1 to 128 characters, no control characters, and
+ * is not too long for the name of its private channel.
  */
 export function isUser(text: string): boolean {
   // oxlint-disable-next-line no-control-regex

@@ -1,6 +1,6 @@
 /**
  * The key under which an address is counted: an IPv4 address, or the /64 network of an IPv6
- * address, because a home has all of a /64.
+ * address. One household has all addresses of a /64.
  */
 export function addressKey(text: string): string {
   const address = unmapIpv4(text);

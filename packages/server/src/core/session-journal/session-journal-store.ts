@@ -13,8 +13,8 @@ export type JournalChange =
   | { readonly kind: 'ended'; readonly session: number; readonly user: string | undefined; readonly end: SessionEnd };
 
 /**
- * The place of a session among those of its user: they are in the order of the seconds in which they
- * opened, and within a second in that of their numbers.
+ * The place of a session among those of its user. They are in the order of the seconds in which
+ * they opened; within a second, they are in the order of their numbers.
  */
 export interface SessionPlace {
   readonly openedMs: number;

@@ -3,7 +3,8 @@ import type { Socket } from 'node:net';
 
 /**
  * Closes the connection after a response. Requests that follow on it are ignored (RFC 9112 section
- * 9.6): their client must send them again elsewhere, so a publish among them must not take effect.
+ * 9.6). Their client must send them again on another connection, so a publish among them must not
+ * take effect.
  *
  * Example: the body of a refused request is not read to its end. What looks like a request behind it
  * may be a part of that body.

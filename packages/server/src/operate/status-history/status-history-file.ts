@@ -1,9 +1,9 @@
 import { open, readFile, rename, writeFile, type FileHandle } from 'node:fs/promises';
 
 /**
- * The file of the status history: a line of JSON with the names of the series, then the rows of all
- * rings, each at its place. A row is the start of its step (8 bytes) and its values (4 bytes each).
- * A crash loses the rows since the last write, and nothing else.
+ * The file of the status history. It has a line of JSON with the names of the series, then the rows
+ * of all rings, each at its place. A row is the start of its step (8 bytes) and its values (4 bytes
+ * each). A crash loses the rows since the last write, and nothing else.
  */
 export interface StoredRow {
   readonly ring: number;

@@ -2,8 +2,9 @@ import type { StoredRecord } from '../../core/ports.ts';
 import { decodePage, encodePage } from '../sqlite/log/page-codec.ts';
 
 /**
- * The events of one commit, on their way to the followers: the lengths of the names and the numbers
- * (4 bytes each), the names as JSON, the numbers and the bodies of `page-codec.ts`.
+ * The events of one commit, on their way to the followers. First are the lengths of the names and
+ * of the numbers (4 bytes each). Then come the names as JSON, and the numbers and bodies of
+ * `page-codec.ts`.
  */
 export function encodeEvents(records: readonly StoredRecord[]): Buffer {
   const { names, numbers, bodies } = encodePage({ records, ...NO_BOUNDS });

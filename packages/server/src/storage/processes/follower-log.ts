@@ -33,9 +33,9 @@ const MISSED_BYTES_MAX = 4 * 1024 * 1024;
  * The log of a follower. Appends go to the owner. Events come from the owner's commits, and older
  * ones from the SQLite file, which every process reads.
  *
- * After the owner was replaced, the follower reads the events that it missed from the file. If that
- * cannot be done without a hole, `onHole` is called, and the process has to end: its successor
- * starts from the file, and its clients come back with their cursors.
+ * After the owner was replaced, the follower reads the events that it missed from the file. If it
+ * cannot read all of them, it calls `onHole`, and the process has to end. The next process starts
+ * from the file, and the clients return with their cursors.
  */
 export class FollowerLog implements Log {
   readonly #owner: OwnerLink;

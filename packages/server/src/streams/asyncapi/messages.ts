@@ -17,7 +17,7 @@ import { event, gapMembers } from '../schemas.ts';
 /**
  * The messages beside events on WebSockets, event streams and streams of JSON lines, as
  * `/asyncapi.json` describes them. Example: the message `ready` has the members `cursor`, `session`
- * and `heartbeatMs`; on a WebSocket it also has `"op":"ready"`, and in an event stream it is the data
+ * and `heartbeatMs`. On a WebSocket it also has `"op":"ready"`. In an event stream it is the data
  * of the event `polycast.ready`.
  *
  * The types come from `packages/protocol/src/messages.ts`: the compiler rejects a table that omits a

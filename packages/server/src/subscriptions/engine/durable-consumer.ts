@@ -159,9 +159,9 @@ export abstract class DurableConsumer<Definition extends SubscriptionDefinition 
   }
 
   /**
-   * The publish time of the oldest event that is not done, in milliseconds since 1970, or a lower
-   * bound as far as known; Infinity when every event is done. It may find that the consumer is
-   * quiet, and then makes it live.
+   * The publish time of the oldest event that is not done, in milliseconds since 1970. It is a
+   * lower bound where the time is not known, and Infinity when every event is done. The method may
+   * find that the consumer is quiet, and then makes it live.
    */
   oldestMs(): number {
     const { feed } = this.#parts;

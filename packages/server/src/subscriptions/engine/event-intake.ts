@@ -19,8 +19,8 @@ interface Schedulable {
 }
 
 /**
- * Takes up the events of a consumer: reads them from the log into its tracker, with a gap in front
- * of them where some are lost. It also counts those that are still to be taken up.
+ * Reads the events of a consumer from the log into its tracker. If some are lost, a gap comes
+ * before the others. It also counts the events that are still to be read.
  *
  * Example: the tracker is at position 90, and the head of the log is 100. `takeUp` enqueues the
  * matching events from 91 on, immediately from memory, else after a read of the log.

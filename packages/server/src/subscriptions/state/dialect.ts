@@ -1,7 +1,7 @@
 /**
- * A dialect is the convention that a webhook's endpoint expects: how a request is signed, how the
- * endpoint is verified, and what its subscription may change. Example: the dialect `standard` signs
- * each request with `webhook-signature`, and its endpoint returns a challenge.
+ * A dialect is the convention that a webhook's endpoint expects. It determines how a request is
+ * signed, how the endpoint is verified, and what its subscription may change. Example: the dialect
+ * `standard` signs each request with `webhook-signature`, and its endpoint returns a challenge.
  */
 
 import type { StoredRecord } from '../../core/ports.ts';

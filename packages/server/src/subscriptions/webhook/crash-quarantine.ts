@@ -14,8 +14,8 @@ export interface CrashQuarantineParts {
 }
 
 /**
- * Time from the start of the hub to the first trial: 2 s after one recorded crash, doubled by each
- * further one, at most 10 minutes.
+ * Time from the start of the hub to the first trial. It is 2 s after one recorded crash. Each
+ * further crash doubles it, up to 10 minutes.
  */
 const HOLD_MS = 2000;
 const HOLD_FACTOR = 2;

@@ -13,8 +13,8 @@ const OPEN_MAX = 256;
 /**
  * A replay: a second consumer of a webhook, which delivers past events once more, beside the live
  * deliveries (PROTOCOL.md section 14.4). It ends at a position, and shares the endpoint of its
- * primary. The store has how far it is, and no row of an open event: after a restart it goes on
- * from before the first of these.
+ * primary. The store has its position, but no row for an open event. After a restart it continues
+ * from before the first open event.
  */
 export class ReplayConsumer extends WebhookConsumer {
   readonly #primary: WebhookConsumer;

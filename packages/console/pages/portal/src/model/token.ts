@@ -1,7 +1,7 @@
 /**
  * Takes the token of the portal link from the URL's fragment. Browsers send a fragment to no server
- * and in no `Referer`. The token stays in memory alone: a page in a frame may have no cookies and no
- * storage, and what is not stored cannot be read by a later visitor.
+ * and in no `Referer`. The token stays in memory alone, because a page in a frame may have no
+ * cookies and no storage. Also, a later visitor cannot read what is not stored.
  *
  * Example: `/portal/#token=portal_…` becomes `/portal/`, also in the history of the browser.
  */

@@ -37,7 +37,7 @@ export const erase: Command = {
   argumentsMin: 2,
   argumentsMax: 2,
   details:
-    'The hub erases the events in its log, in memory, in queues, in dead letters and in stored attempts, and overwrites what its files held of them. The command asks you to type the name, and waits until the hub has finished. When you interrupt it, the hub continues. Backups from before still have the events. The key needs the scope admin.',
+    'The hub erases the events in its log, in memory, in queues, in dead letters and in stored attempts. It overwrites their bytes in its files. The command asks you to type the name, and waits until the hub has finished. When you interrupt it, the hub continues. Backups from before still have the events. The key needs the scope admin.',
   options: {
     ...HUB_ADDRESS_OPTIONS,
     yes: { short: 'y', doc: 'Does not ask.' },

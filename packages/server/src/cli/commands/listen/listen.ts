@@ -20,7 +20,7 @@ export const listen: Command = {
   argumentsMin: 0,
   argumentsMax: CHANNELS_MAX,
   details:
-    'It reads the hub’s event stream, posts each event to a local URL with the signature of a webhook, and shows each delivery with its response. It does not retry failed deliveries by itself: press the letter before a delivery to send it again. It sends the events of each channel one after the other. Without arguments it reads all channels. In patterns, * matches one token and a final > matches one or more.',
+    'It reads the hub’s event stream and posts each event to a local URL, with the signature of a webhook. It shows each delivery with its response. It does not retry failed deliveries by itself: press the letter before a delivery to send it again. It sends the events of each channel one after the other. Without arguments it reads all channels. In patterns, * matches one token and a final > matches one or more.',
   options: {
     ...HUB_ADDRESS_OPTIONS,
     forward: { value: 'URL', short: 'f', doc: 'The URL to post to. Without it the requests are only shown.' },

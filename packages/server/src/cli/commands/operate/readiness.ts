@@ -9,8 +9,8 @@ export type Readiness =
   | { readonly ready: false; readonly why: string; readonly error?: CliError };
 
 /**
- * Asks `/readyz`. The request carries no key, so any certificate is accepted: a health check inside
- * of a container reaches the hub by another name than the certificate's.
+ * Asks `/readyz`. The request carries no key, so any certificate is accepted. A health check inside
+ * a container reaches the hub by a name that the certificate does not have.
  */
 export function readReadiness({ url }: HubAddress, timeoutMs: number): Promise<Readiness> {
   const send = url.startsWith('https:') ? requestHttps : requestHttp;

@@ -4,10 +4,11 @@ import { DataFolderError } from '../../../core/data-folder-error.ts';
 
 /**
  * A backup is one file with all data of a hub at one moment: the log, subscriptions, identity,
- * presence and the session journal. It is an SQLite database with the tables of the log, and two tables more:
- * `backup_manifest` has the manifest, and `backup_part` the other files of the data folder, in
- * parts. After the database comes one line, the seal: `{"polycastBackup":1,"bytes":8192,"sha256":"…"}`.
- * Example: `sqlite3 FILE 'SELECT json FROM backup_manifest'` shows what a backup contains.
+ * presence and the session journal. It is an SQLite database with the tables of the log and two
+ * more. `backup_manifest` has the manifest, and `backup_part` has the other files of the data
+ * folder, in parts. After the database comes one line, the seal:
+ * `{"polycastBackup":1,"bytes":8192,"sha256":"…"}`. Example:
+ * `sqlite3 FILE 'SELECT json FROM backup_manifest'` shows what a backup contains.
  */
 export interface BackupManifest {
   /** The version of this form. */

@@ -2,9 +2,9 @@
  * A key leads from something that is asked for to a line of the journal. Example: Ann's session 7
  * opens, and the line has three keys: the hash of her name, the hash of the session's id, and 7.
  *
- * A key is four numbers of 32 bits: what is asked for, the session, the place of the line in its
- * segment, and the second of the opening, or `NOT_OPENED` for any other line. Different things may
- * have the same key, so a reader compares what the line says.
+ * A key is four numbers of 32 bits. The first is what a lookup searches for. The others are the
+ * session, the place of the line in its segment, and the second of the opening (`NOT_OPENED` for
+ * any other line). Different texts may have the same hash, so a reader compares the line itself.
  */
 const NUMBERS = 4;
 

@@ -31,7 +31,7 @@ const filter = named('Filter', () => checkedBy(z.unknown(), (value) => thrownRef
   minProperties: 1,
   maxProperties: 1,
   description:
-    'One operator: `equals`, `differs`, `less`, `lessOrEqual`, `greater`, `greaterOrEqual`, `oneOf`, `startsWith`, `contains`, each with a list of a JSON pointer into the event and a value; `present` with a pointer; `all`, `any` with filters; `not` with one.',
+    'One operator: `equals`, `differs`, `less`, `lessOrEqual`, `greater`, `greaterOrEqual`, `oneOf`, `startsWith`, `contains`, each with a list of a JSON pointer into the event and a value. `present` has a pointer, `all` and `any` have a list of filters, and `not` has one filter.',
   examples: [{ all: [{ equals: ['/data/status', 'paid'] }, { greater: ['/data/total', 100] }] }],
 });
 

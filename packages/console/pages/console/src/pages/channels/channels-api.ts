@@ -49,8 +49,8 @@ export function readHistory(
 }
 
 /**
- * Finds the cursor just before the first event at or after a time, by halving the range of
- * positions: some twenty reads of one event for a million.
+ * Finds the cursor just before the first event at or after a time, by binary search over positions.
+ * Among a million events this takes some twenty reads of one event.
  */
 export async function cursorAt(channel: string, time: number, onStep: (step: number) => void): Promise<string | null> {
   const newest = await readHistory(channel, { limit: '1' });

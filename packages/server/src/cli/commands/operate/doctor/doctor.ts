@@ -9,7 +9,7 @@ export const doctor: Command = {
   argumentsMin: 0,
   argumentsMax: 0,
   details:
-    'It checks versions, the configuration, the hub, its subscriptions, open files, the clock, the speed of the disk, free space, permissions, certificates and, with --through, the proxy in front of the hub. Run it as the user of the hub, with the configuration of the hub and a key with the scope admin. It writes a small file into the data folder and removes it. It ends with 0 if all is well, with 3 for warnings, and with 1 for failures.',
+    'It checks versions, the configuration, the hub, its subscriptions, open files, the clock, the speed of the disk, free space, permissions and certificates. With --through it also checks the proxy in front of the hub. Run it as the user of the hub, with the configuration of the hub and a key with the scope admin. It writes a small file into the data folder and removes it. It ends with 0 if all is well, with 3 for warnings, and with 1 for failures.',
   options: {
     ...HUB_OPTIONS,
     ...HUB_ADDRESS_OPTIONS,

@@ -1,6 +1,6 @@
 /**
- * A distribution of durations, as the hub's status has it: `counts` are the durations up to each
- * bound, and the last count is that of all. Counts rise from the start of the hub.
+ * A distribution of durations, as the hub's status has it. `counts` are the numbers of durations up
+ * to each bound; the last one counts all durations. Counts rise from the start of the hub.
  */
 export interface Distribution {
   readonly bucketsSeconds: readonly number[];

@@ -7,7 +7,7 @@ import { runCli, startTestHub, temporaryFolder } from '../../../testing.ts';
 const ENTRY = join(import.meta.dirname, '../../../polycast.ts');
 
 /**
- * Runs a command on a terminal of its own, a pty, and prints as JSON: its output, its exit code,
+ * Runs a command on a terminal of its own, a pty. It prints, as JSON, the output, the exit code,
  * and whether the terminal's modes are as before. It waits for each text, then sends the keys or
  * the size that come after it.
  */

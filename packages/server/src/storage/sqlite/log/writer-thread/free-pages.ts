@@ -5,9 +5,9 @@ import type { WriterConnection } from './writer-connection.ts';
 const PAGES_PER_STEP = 256;
 
 /**
- * Overwrites free pages. A free page is one that SQLite uses no more and has not given back to the
- * file system: it has the bytes of events that retention removed. Rows of zeros take all free pages,
- * and are then deleted.
+ * Overwrites free pages. A free page is one that SQLite no longer uses and has not returned to the
+ * file system. It still has the bytes of events that retention removed. Rows of zeros take all free
+ * pages, and are then deleted.
  *
  * Example: of 10,000 pages 600 are free. Three steps write 600 pages of zeros. Three more delete
  * these rows.
