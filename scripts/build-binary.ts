@@ -3,10 +3,10 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSy
 import { tmpdir } from 'node:os';
 import { join, relative, sep } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { rolldown } from 'rolldown';
 import { buildForBinary } from '../packages/server/build.ts';
 import { THREAD_MODULES } from '../packages/server/src/platform/package-files.ts';
 import { build } from './build.ts';
+import { openBundle } from './bundler.ts';
 import { PUBLISHED } from './packages.ts';
 
 /**
@@ -81,7 +81,7 @@ async function makeExecutable(output: string, { folder, node, assets, isRecordin
       resolveId: (id: string) => (id === name ? id : undefined),
       load: (id: string) => (id === name ? source : undefined),
     };
-    const bundle = await rolldown({ input: { [name]: name }, platform: 'node', plugins: [plugin] });
+    const bundle = await openBundle({ input: { [name]: name }, platform: 'node', plugins: [plugin] });
     await bundle.write({ dir: entries, format: 'cjs' });
     await bundle.close();
   }

@@ -23,7 +23,7 @@ const TARGETS: readonly Target[] = [
   {
     name: 'buildClient',
     module: 'packages/client/build.ts',
-    sources: ['packages/client', 'packages/protocol/src'],
+    sources: ['packages/client', 'packages/protocol/src', 'scripts/bundler.ts'],
     output: 'packages/client/generated',
     isServed: true,
   },
@@ -55,6 +55,7 @@ const TARGETS: readonly Target[] = [
     sources: [
       'packages',
       'operate',
+      'scripts/bundler.ts',
       'scripts/packages.ts',
       'scripts/declarations.ts',
       'scripts/third-party-licenses.ts',

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { FIELDS } from '../packages/server/src/config/reference.ts';
 import { parseModule, readModules } from './tidy/modules.ts';
-import { check, retiredNames } from './tidy/rules.ts';
+import { check, ownBundlers, retiredNames } from './tidy/rules.ts';
 import { checkStructure } from './tidy/structure.ts';
 import { countBounds } from './tidy/count-bounds.ts';
 import { shortFiles } from './tidy/short-files.ts';
@@ -217,6 +217,13 @@ test('a parser of event streams outside the protocol is found', () => {
     parseModule('packages/protocol/src/frames.test.ts', source),
   ]);
   expect(found.map(({ path }) => path)).toEqual(['conformance/kit/followers.ts']);
+});
+
+test('code that bundles by itself is found', () => {
+  const source = "import { rolldown } from 'rolldown'; await rolldown({});";
+  const paths = ['examples/kit/front/page-files.ts', 'packages/client/build.test.ts', 'scripts/bundler.ts'];
+  const found = ownBundlers(paths.map((path) => parseModule(path, source)));
+  expect(found.map(({ path }) => path)).toEqual(['examples/kit/front/page-files.ts']);
 });
 
 test('a file without an importer is found, and a worker that is named by its URL is not', () => {

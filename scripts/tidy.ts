@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { readModules } from './tidy/modules.ts';
-import { check, longFiles, retiredNames, type Finding } from './tidy/rules.ts';
+import { check, longFiles, ownBundlers, retiredNames, type Finding } from './tidy/rules.ts';
 import { checkStructure } from './tidy/structure.ts';
 import { countBounds } from './tidy/count-bounds.ts';
 import { shortFiles } from './tidy/short-files.ts';
@@ -29,6 +29,7 @@ export function tidy(root: string = ROOT): {
   const findings = [
     ...check(modules, entryPoints(root, packages)),
     ...retiredNames([...modules, ...others]),
+    ...ownBundlers([...modules, ...others]),
     ...checkStructure([...modules, ...others]),
     ...shortFiles(modules),
     ...countBounds(modules),

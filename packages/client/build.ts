@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { rolldown, type OutputOptions, type Plugin } from 'rolldown';
+import { openBundle, type OutputOptions, type Plugin } from '../../scripts/bundler.ts';
 
 const SOURCE = join(import.meta.dirname, 'src');
 
@@ -39,7 +39,7 @@ export async function buildClientModules(names: readonly string[], folder: strin
 async function bundle(name: string, output: OutputOptions): Promise<void> {
   const input = join(SOURCE, `${name}.ts`);
   // No module of the client or the protocol has an effect when it is imported.
-  const build = await rolldown({
+  const build = await openBundle({
     input,
     platform: 'browser',
     external: /^node:/,

@@ -1,12 +1,12 @@
 import { join } from 'node:path';
-import { rolldown } from 'rolldown';
+import { openBundle } from '../../scripts/bundler.ts';
 
 /**
  * Creates the module of the published package. React and the client stay imports: a page must have
  * one copy of each.
  */
 export async function buildReactModule(folder: string): Promise<void> {
-  const build = await rolldown({
+  const build = await openBundle({
     input: join(import.meta.dirname, 'src/index.ts'),
     platform: 'browser',
     external: [/^react$/, /^@polycast\/client/],

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { rolldown, type Plugin } from 'rolldown';
+import { openBundle, type Plugin } from '../../scripts/bundler.ts';
 import { THREAD_MODULES } from './src/platform/package-files.ts';
 
 const SOURCE = join(import.meta.dirname, 'src');
@@ -44,7 +44,7 @@ interface Bundle {
 async function bundle({ folder, format, sourcemap, external = [], libraries = {} }: Bundle): Promise<void> {
   await rm(folder, { recursive: true, force: true });
   const threads = Object.entries(THREAD_MODULES).map(([name, file]) => [name, join(SOURCE, file)] as const);
-  const build = await rolldown({
+  const build = await openBundle({
     plugins: [lateUndici(), ascii()],
     cwd: import.meta.dirname,
     input: { polycast: join(SOURCE, 'cli/polycast.ts'), ...Object.fromEntries(threads), ...libraries },

@@ -109,11 +109,18 @@ const CACHE_HEADERS_ELSEWHERE: ReadonlySet<string> = new Set(
   ),
 );
 
+/** The file that opens all bundles: a module that is not found fails the build. */
+const BUNDLER = 'scripts/bundler.ts';
+
 /** Allowed imports by path between packages, each with its reason. */
 const CROSSINGS: Readonly<Record<string, string>> = {
   // The server sends the Lab's page the records of its wire. The server defines their form, and
   // only types are imported.
   'packages/console/pages/lab/src/model/records.ts': 'packages/server/src/lab/records.ts',
+  // Builds run in the repository alone.
+  'packages/client/build.ts': BUNDLER,
+  'packages/react/build.ts': BUNDLER,
+  'packages/server/build.ts': BUNDLER,
 };
 
 /**
@@ -235,6 +242,13 @@ export function retiredNames(modules: readonly Module[]): Finding[] {
         .map((word) => ({ path, message: `uses ${name}: "${word}" is retired, docs/glossary.md has the terms` })),
     ),
   );
+}
+
+/** Code that bundles by itself: an import that is not found would stay in the output. */
+export function ownBundlers(modules: readonly Module[]): Finding[] {
+  return modules
+    .filter(({ path, imports }) => imports.includes('rolldown') && path !== BUNDLER && !isTest(path))
+    .map(({ path }) => ({ path, message: `imports rolldown: openBundle of ${BUNDLER} fails at a missing module` }));
 }
 
 function otherCallers({ path, members }: Module): Finding[] {

@@ -1,7 +1,7 @@
 import { existsSync, globSync, readFileSync, statSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { basename, extname, join } from 'node:path';
-import { rolldown } from 'rolldown';
+import { openBundle } from '../../../scripts/bundler.ts';
 
 const STYLES = join(import.meta.dirname, '../example.css');
 const TYPES: Readonly<Record<string, string>> = {
@@ -52,7 +52,7 @@ export class PageFiles {
     const newestMs = Math.max(0, ...sources.map((path) => statSync(path).mtimeMs));
     if (newestMs === this.#builtFromMs) return this.#scripts;
     const scripts = globSync('*.html', { cwd: this.#folder }).flatMap((name) => this.#scriptsOf(name));
-    const build = await rolldown({
+    const build = await openBundle({
       input: scripts,
       platform: 'browser',
       // The build of Vue that takes templates from the page.
