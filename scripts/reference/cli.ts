@@ -1,4 +1,4 @@
-import { HELP_OPTION, type Command } from '../../packages/server/src/cli/command.ts';
+import { HELP_OPTION, usageOf, type Command } from '../../packages/server/src/cli/command.ts';
 import { commands } from '../../packages/server/src/cli/commands.ts';
 import { EXIT_CODES } from '../../packages/server/src/cli/exit-codes.ts';
 import { optionForm } from '../../packages/server/src/cli/help.ts';
@@ -37,16 +37,17 @@ export function cliPage(): string {
   );
 }
 
-function entry({ name, summary, usage, details, options, examples }: Command): string {
+function entry(command: Command): string {
+  const { name, summary, details, options, examples } = command;
   const all = Object.entries({ ...options, help: HELP_OPTION });
   return [
     `## polycast ${name}`,
-    `\`${`polycast ${name} ${usage}`.trim()} [options]\``,
+    `\`${`polycast ${name} ${usageOf(command)}`.trim()} [options]\``,
     details === undefined ? summary : `${summary} ${details}`,
     table(
       ['option', ''],
       all.map(([option, spec]) => [code(optionForm(option, spec).trim()), spec.doc]),
     ),
-    `\`\`\`sh\n${examples.map(({ command, description: does }) => `# ${does}\n${command}`).join('\n\n')}\n\`\`\``,
+    `\`\`\`sh\n${examples.map((each) => `# ${each.description}\n${each.command}`).join('\n\n')}\n\`\`\``,
   ].join('\n\n');
 }

@@ -13,6 +13,8 @@ export interface Command {
   readonly summary: string;
   /** Its arguments as help shows them: `<channel> [data]`. */
   readonly usage: string;
+  /** The command fails without one of these options. Its usage shows them. */
+  readonly required?: RequiredOptions;
   /** The least and the most arguments that it takes. */
   readonly argumentsMin: number;
   readonly argumentsMax: number;
@@ -25,6 +27,12 @@ export interface Command {
    * the reason of a failure.
    */
   run(input: Input, terminal: Terminal): Promise<ExitName>;
+}
+
+export interface RequiredOptions {
+  readonly options: readonly string[];
+  /** More than one may be given. */
+  readonly several?: boolean;
 }
 
 export interface OptionSpec {
@@ -82,11 +90,12 @@ export function readInput(command: Command, argv: readonly string[]): Input {
     const [example] = command.examples;
     throw new CliError(
       'usage',
-      `${problem}: polycast ${command.name} ${command.usage}`.trimEnd(),
+      `${problem}: polycast ${command.name} ${usageOf(command)}`.trimEnd(),
       ...(example === undefined ? [] : [`Example: ${example.command}`]),
       seeHelp(command),
     );
   }
+  if (!help) checkRequired(command, given);
   return {
     arguments: positionals,
     flag: (option) => given.get(option) === true,
@@ -102,8 +111,25 @@ export function readInput(command: Command, argv: readonly string[]): Input {
   };
 }
 
+/** What follows the name of a command: `<event> (--user USER | --session SESSION)`. */
+export function usageOf({ usage, required, options }: Command): string {
+  if (required === undefined) return usage;
+  return `${usage} (${requiredForms(required, options).join(' | ')})${required.several === true ? '…' : ''}`.trimStart();
+}
+
 export function usageError(command: Command, message: string): CliError {
   return new CliError('usage', message, seeHelp(command));
+}
+
+function checkRequired(command: Command, given: ReadonlyMap<string, unknown>): void {
+  const { required, options } = command;
+  if (required === undefined || required.options.some((name) => given.has(name))) return;
+  const forms = requiredForms(required, options).join(', ');
+  throw usageError(command, `give ${required.several === true ? 'at least one of' : 'one of'} ${forms}`);
+}
+
+function requiredForms({ options: names }: RequiredOptions, options: Command['options']): string[] {
+  return names.map((name) => `--${name} ${options[name]?.value ?? ''}`.trimEnd());
 }
 
 function seeHelp({ name }: Command): string {

@@ -1,4 +1,4 @@
-import { HELP_OPTION, type Command, type Example, type OptionSpec } from './command.ts';
+import { HELP_OPTION, usageOf, type Command, type Example, type OptionSpec } from './command.ts';
 import { EXIT_CODES } from './exit-codes.ts';
 import { pasteable } from './pasteable.ts';
 import type { Terminal } from './terminal.ts';
@@ -52,10 +52,11 @@ export function commandHelp(command: Command, { style }: Terminal): string {
   const forms = options.map(([name, spec]) => optionForm(name, spec));
   const width = Math.max(...forms.map((form) => form.length));
   const examples = command.examples.flatMap((example) => exampleLines(example, style));
+  const usage = usageOf(command);
   return [
     `${style('bold', `polycast ${command.name}`)}: ${lowerFirst(command.summary)}`,
     '',
-    `${style('bold', 'Usage')}  ${pasteable(`polycast ${command.name}`)}${command.usage === '' ? '' : ` ${command.usage}`} [options]`,
+    `${style('bold', 'Usage')}  ${pasteable(`polycast ${command.name}`)}${usage === '' ? '' : ` ${usage}`} [options]`,
     ...(command.details === undefined ? [] : ['', wrap(command.details, 100)]),
     '',
     style('bold', 'Options'),

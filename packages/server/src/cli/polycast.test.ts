@@ -26,6 +26,17 @@ test('every command has help with its options and examples', async () => {
   }
 });
 
+test('the usage of a command shows its options of which one is required', async () => {
+  const usages = [
+    [['why'], '<event> (--user USER | --session SESSION | --subscription ID | --channel CHANNEL) [options]'],
+    [['access', 'explain'], '(--subscribe CHANNEL | --publish CHANNEL | --history CHANNEL | --presence CHANNEL) ['],
+    [['subscriptions', 'create'], '<pattern…> (--webhook URL | --pull) [options]'],
+    [['subscriptions', 'ack'], '<id> (<lease…> | --through EVENT) [options]'],
+    [['keys', 'create'], '(--publish PATTERN | --subscribe PATTERN | --subscriptions PATTERN | --users | --admin)… ['],
+  ] as const;
+  for (const [words, usage] of usages) expect((await runInside([...words, '--help'])).out).toContain(usage);
+});
+
 test('colours are printed into a pipe only on request', async () => {
   expect((await runCli(['--help'])).out).not.toContain('\u001B[');
   expect((await runCli(['--help'], { env: { FORCE_COLOR: '1' } })).out).toContain('\u001B[');
@@ -62,6 +73,14 @@ const mistakes: readonly [name: string, args: readonly string[], message: RegExp
   ['an argument too few', ['completion'], /an argument is missing: polycast completion <shell>/],
   ['an invalid channel', ['publish', 'a..b', '1'], /"a..b" is not a channel/],
   ['invalid JSON', ['publish', 'a', '{x'], /begins like JSON but is not valid JSON/],
+  [
+    'no reader',
+    ['why', '0t24qj92dx-00000000010'],
+    /give one of --user USER, --session SESSION, --subscription ID, --channel CHANNEL\n/,
+  ],
+  ['no action', ['access', 'explain'], /give one of --subscribe CHANNEL, --publish CHANNEL/],
+  ['no delivery', ['subscriptions', 'create', 'a'], /give one of --webhook URL, --pull\n/],
+  ['no scope', ['keys', 'create', 'a'], /give at least one of --publish PATTERN, --subscribe PATTERN/],
   ['no channel at all', ['publish'], /name a channel, or a --file/],
   ['data together with a file', ['publish', 'a', '1', '--file', 'x'], /exclude each other/],
   ['an invalid address', ['publish', 'a', '1', '--url', 'ftp://x'], /ftp:\/\/x is not the URL of a hub/],

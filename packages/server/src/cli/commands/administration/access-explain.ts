@@ -22,6 +22,7 @@ export const accessExplain: Command = {
   name: 'access explain',
   summary: 'Shows whether a caller may perform an action, and which rule decides.',
   usage: '',
+  required: { options: ACTIONS },
   argumentsMin: 0,
   argumentsMax: 0,
   details:

@@ -3,7 +3,7 @@ import { runInside } from '../../testing.ts';
 
 describe('an invalid command line', () => {
   test.each([
-    [['keys', 'create', 'a'], 'at least one scope'],
+    [['keys', 'create', 'a'], 'at least one of --publish'],
     [['keys', 'create', 'a', '--publish', 'a..b'], 'channels and patterns only'],
     [['keys', 'create', '', '--admin'], 'name'],
     [['keys', 'create', 'a', '--admin', '--expires', 'soon', '--data', '.'], '90d'],

@@ -51,6 +51,7 @@ export const keysCreate: Command = {
   name: 'keys create',
   summary: 'Creates a key for a server and prints it once.',
   usage: '<name>',
+  required: { options: ['publish', 'subscribe', 'subscriptions', 'users', 'admin'], several: true },
   argumentsMin: 1,
   argumentsMax: 1,
   details: `${KEY_ADMIN_DETAILS} A key with --admin can create keys with any scope.`,
@@ -161,8 +162,6 @@ function scopesOf(input: Input): Grants {
     ...(input.flag('users') && { users: ['>'] }),
     ...(input.flag('admin') && { admin: ['>'] }),
   };
-  if (Object.keys(scopes).length === 0)
-    throw usageError(keysCreate, "give at least one scope: --publish 'orders.>', --subscribe, --users, …");
   const wrong = scopesProblem(scopes);
   if (wrong !== undefined) throw usageError(keysCreate, wrong);
   return scopes;

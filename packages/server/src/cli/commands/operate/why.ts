@@ -1,4 +1,4 @@
-import { JSON_DOCUMENT, usageError, type Command, type Input } from '../../command.ts';
+import { JSON_DOCUMENT, type Command, type Input } from '../../command.ts';
 import { HUB_ADDRESS_OPTIONS, hubAddress } from '../../hub-address.ts';
 import { requestHub } from '../../hub-request.ts';
 
@@ -21,6 +21,7 @@ export const why: Command = {
   name: 'why',
   summary: 'Explains why an event reached a reader, or did not.',
   usage: '<event>',
+  required: { options: READERS },
   argumentsMin: 1,
   argumentsMax: 1,
   details:
@@ -59,7 +60,6 @@ export const why: Command = {
 function queryOf(input: Input): URLSearchParams {
   const [event = ''] = input.arguments;
   const given = READERS.filter((name) => input.text(name) !== undefined);
-  if (given.length === 0) throw usageError(why, `give one of ${READERS.map((name) => `--${name}`).join(', ')}`);
   const query = new URLSearchParams({ event });
   for (const name of [...given, 'claims'] as const) {
     const value = input.text(name);

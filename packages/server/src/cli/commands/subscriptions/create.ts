@@ -24,6 +24,7 @@ export const subscriptionsCreate: Command = subscriptionCommand({
   word: 'create',
   summary: 'Creates a durable subscription: a webhook or a pull queue.',
   usage: '<pattern…>',
+  required: { options: ['webhook', 'pull'] },
   argumentsMin: 1,
   argumentsMax: CHANNELS_MAX,
   details:
@@ -62,11 +63,8 @@ export const subscriptionsCreate: Command = subscriptionCommand({
   ],
   async run(request, input, terminal) {
     const url = input.text('webhook');
-    const isPull = input.flag('pull');
-    if ((url === undefined) === !isPull) {
-      const both = isPull ? ', not both' : '';
-      throw usageError(subscriptionsCreate, `choose a delivery: --webhook URL or --pull${both}`);
-    }
+    if (url !== undefined && input.flag('pull'))
+      throw usageError(subscriptionsCreate, 'choose a delivery: --webhook URL or --pull, not both');
     const kind = url === undefined ? 'pull' : 'webhook';
     const delivery = {
       kind,

@@ -42,7 +42,7 @@ export const subscriptionsPull: Command = subscriptionCommand({
 export const subscriptionsAck: Command = settleCommand({
   word: 'ack',
   summary: 'Acknowledges pulled events.',
-  usage: '<id> [lease…]',
+  usage: '<id> (<lease…> | --through EVENT)',
   argumentsMin: 1,
   options: { through: { value: 'EVENT', doc: 'All leased events up to and including this one, of all workers.' } },
   examples: [{ command: `polycast subscriptions ack ${EXAMPLE_ID} 4f6c1e9a`, description: 'one event, by its lease' }],
