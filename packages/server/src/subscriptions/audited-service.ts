@@ -42,6 +42,7 @@ function auditedService(service: SubscriptionReads & SubscriptionOperations, aud
     trace: (event) => service.trace(event),
     deliveryStatus: (id, record) => service.deliveryStatus(id, record),
     backlog: (id) => service.backlog(id),
+    whenDurable: () => service.whenDurable(),
     async test(id, sample, by) {
       const attempt = await service.test(id, sample);
       const { channel, type } = sample;

@@ -191,19 +191,18 @@ test('a verification is valid for the endpoint that was asked, not for one that 
   other.answer = answerWith(500);
   const kit = await openSubscriptionKit();
   const { subscriptions } = kit.engine;
-  const write = kit.store.write.bind(kit.store);
+  const enqueue = kit.store.enqueue.bind(kit.store);
   let isMoved = false;
-  const moving: typeof write = async (changes) => {
+  const moving: typeof enqueue = (changes) => {
+    enqueue(changes);
     const [rate] = changes.flatMap((each) => (each.kind === 'definition' ? [each.definition] : []));
     // The rate that the endpoint asked for is being stored.
-    if (rate?.ratePerSecond === 1 && !isMoved) {
-      isMoved = true;
-      const delivery = { ...rate.delivery, url: other.url } as typeof rate.delivery;
-      await subscriptions.change(rate.id, { delivery, isTrusted: false }, undefined);
-    }
-    await write(changes);
+    if (rate?.ratePerSecond !== 1 || isMoved) return;
+    isMoved = true;
+    const delivery = { ...rate.delivery, url: other.url } as typeof rate.delivery;
+    void subscriptions.change(rate.id, { delivery, isTrusted: false }, undefined);
   };
-  Object.assign(kit.store, { write: moving });
+  Object.assign(kit.store, { enqueue: moving });
   const options = webhook(asked.url, { isTrusted: false, ratePerSecond: 10 }, { dialect: 'cloudevents' });
   const id = await kit.create(options);
   await vi.waitFor(async () =>

@@ -27,7 +27,7 @@ import type {
   SubscriptionReads,
   DeliveryStatus,
 } from './state/ports.ts';
-import type { SubscriptionStore } from './state/subscription-store.ts';
+import type { StoreChange, SubscriptionStore } from './state/subscription-store.ts';
 import type { SubscriptionSettings } from './state/settings.ts';
 import { transition } from './state/lifecycle.ts';
 import { notActiveError } from './state/refusals.ts';
@@ -44,7 +44,7 @@ import type { EndpointVerification } from './webhook/endpoint-verification.ts';
 export interface SubscriptionManagerParts {
   readonly dialects: Dialects;
   readonly registry: SubscriptionRegistry;
-  readonly store: Pick<SubscriptionStore, 'write' | 'attempts' | 'deadLetters' | 'unavailable'>;
+  readonly store: Pick<SubscriptionStore, 'write' | 'enqueue' | 'attempts' | 'deadLetters' | 'unavailable'>;
   readonly lifecycle: Lifecycle;
   readonly log: Log;
   readonly clock: Clock;
@@ -69,6 +69,13 @@ export class SubscriptionManager implements SubscriptionReads, SubscriptionOpera
   readonly #parts: SubscriptionManagerParts;
   /** Number of subscriptions that wait for their endpoint's verification during `create`. */
   #verifyingCount = 0;
+  /** Number of operations so far that the store has to write. */
+  #operations = 0;
+  /**
+   * As many of them are durable. At the start not even none: the process before may have been killed
+   * between a write and its sync.
+   */
+  #durableOperations = -1;
 
   constructor(parts: SubscriptionManagerParts) {
     this.#parts = parts;
@@ -82,8 +89,12 @@ export class SubscriptionManager implements SubscriptionReads, SubscriptionOpera
   }: NewSubscription): Promise<{ readonly subscription: Subscription; readonly isNew: boolean }> {
     const { registry, dialects, settings, clock, createConsumer, startConsumer } = this.#parts;
     const nowMs = clock.nowMs();
-    const repeated = this.#findRepeated(options, nowMs);
-    if (repeated !== undefined) return { subscription: repeated.subscription, isNew: false };
+    for (let repeated = this.#findRepeated(options, nowMs); repeated !== undefined;) {
+      await this.whenDurable();
+      if (registry.get(repeated.id) === repeated) return { subscription: repeated.subscription, isNew: false };
+      // Its creation has failed, or it was removed.
+      repeated = this.#findRepeated(options, nowMs);
+    }
     if (registry.size + this.#verifyingCount >= settings.subscriptionsMax)
       throw new PolycastError('subscription_limit', undefined, { retryAfterMs: 60_000 });
     this.#assertOwnerHasRoom(options.customer);
@@ -111,7 +122,8 @@ export class SubscriptionManager implements SubscriptionReads, SubscriptionOpera
       },
     });
     await this.#writeNew(consumer);
-    startConsumer(consumer);
+    // It may have been removed during the write.
+    if (registry.get(consumer.id) === consumer) startConsumer(consumer);
     return { subscription: consumer.subscription, isNew: true };
   }
 
@@ -154,12 +166,23 @@ export class SubscriptionManager implements SubscriptionReads, SubscriptionOpera
 
   async remove(id: string): Promise<void> {
     const consumer = this.#parts.registry.existing(id);
-    const { lifecycle, registry, store, removeConsumer } = this.#parts;
+    const { lifecycle, registry, removeConsumer } = this.#parts;
     this.#assertStoreAvailable();
     lifecycle.apply(consumer, 'remove');
     removeConsumer(consumer);
     registry.remove(consumer);
-    await store.write([{ kind: 'removed', subscription: id }]);
+    await this.#store([{ kind: 'removed', subscription: id }]);
+  }
+
+  async whenDurable(): Promise<void> {
+    const operations = this.#operations;
+    if (this.#durableOperations >= operations) return;
+    try {
+      await this.#parts.store.write([]);
+    } catch (error) {
+      throw inForce(error);
+    }
+    this.#durableOperations = Math.max(this.#durableOperations, operations);
   }
 
   async test(id: string, sample: Sample): Promise<Attempt> {
@@ -242,7 +265,7 @@ export class SubscriptionManager implements SubscriptionReads, SubscriptionOpera
 
   async #transition(id: string, input: 'pause' | 'resume'): Promise<Subscription> {
     const consumer = this.#parts.registry.existing(id);
-    const { lifecycle, verification, store } = this.#parts;
+    const { lifecycle, verification } = this.#parts;
     this.#assertStoreAvailable();
     const step = lifecycle.apply(consumer, input);
     if (step === 'conflict') throw notActive(consumer);
@@ -251,12 +274,12 @@ export class SubscriptionManager implements SubscriptionReads, SubscriptionOpera
       // It may have been removed during the verification.
       this.#parts.registry.existing(id);
     }
-    await store.write(consumer.checkpoint());
+    await this.#store(consumer.checkpoint());
     return consumer.subscription;
   }
 
   async #redefine(consumer: DurableConsumer, { isTrusted, ...changes }: SubscriptionChanges): Promise<Subscription> {
-    const { clock, registry, store, onRedefined, lifecycle } = this.#parts;
+    const { clock, registry, onRedefined, lifecycle } = this.#parts;
     this.#assertStoreAvailable();
     const before = consumer.definition;
     const isMoved = changes.delivery !== undefined && urlOf(changes.delivery) !== urlOf(before.delivery);
@@ -272,8 +295,9 @@ export class SubscriptionManager implements SubscriptionReads, SubscriptionOpera
     registry.reindex(consumer.id, before);
     onRedefined(consumer);
     if (isMoved && isTrusted !== true) lifecycle.apply(consumer, 'moved');
-    await store.write([...checkpointChanges, { kind: 'definition', definition }]);
-    return consumer.subscription;
+    await this.#store([...checkpointChanges, { kind: 'definition', definition }]);
+    // Its creation may have failed meanwhile.
+    return registry.existing(consumer.id).subscription;
   }
 
   /**
@@ -292,9 +316,17 @@ export class SubscriptionManager implements SubscriptionReads, SubscriptionOpera
     throw new PolycastError('idempotency_key_reused');
   }
 
+  /** Stores changes that are in force. The store repeats a write that fails. */
+  async #store(changes: readonly StoreChange[]): Promise<void> {
+    this.#operations++;
+    this.#parts.store.enqueue(changes);
+    await this.whenDurable();
+  }
+
   async #writeNew(consumer: SubscriptionConsumer): Promise<void> {
     const { registry, store } = this.#parts;
     const { id, definition, status } = consumer;
+    this.#operations++;
     // Registered before the write, so that a concurrent equal request does not create a second one.
     registry.add(consumer);
     try {
@@ -304,6 +336,8 @@ export class SubscriptionManager implements SubscriptionReads, SubscriptionOpera
       ]);
     } catch (error) {
       registry.remove(consumer);
+      // Somebody may have changed it meanwhile.
+      store.enqueue([{ kind: 'removed', subscription: id }]);
       throw error;
     }
   }
@@ -357,6 +391,12 @@ function isNarrowed(before: readonly string[], next: readonly string[] | undefin
 /** The URL of a webhook; `undefined` for pull. */
 export function urlOf(delivery: SubscriptionDefinition['delivery']): string | undefined {
   return delivery.kind === 'webhook' ? delivery.url : undefined;
+}
+
+function inForce(error: unknown): unknown {
+  if (!(error instanceof PolycastError)) return error;
+  const detail = 'The change is in force. The hub stores it when the disk accepts it, and loses it if it stops before.';
+  return new PolycastError(error.code, detail, { retryAfterMs: 1000 });
 }
 
 function notActive({ status: { state } }: SubscriptionConsumer): PolycastError {

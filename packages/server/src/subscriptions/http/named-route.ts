@@ -79,8 +79,7 @@ async function put(parts: SubscriptionParts, request: AuthorizedRequest): Promis
   }
   // From here to the change is one turn of the event loop, so nothing comes between.
   const present = subscriptions.get(name);
-  if (present === undefined)
-    throw new PolycastError('precondition_failed', 'The subscription was removed at the same time.');
+  if (present === undefined) throw removedMeanwhile();
   if (!maySee(parts.auth, principal, present))
     throw new PolycastError('forbidden', 'A subscription with this name exists, for other channels.');
   checkIfMatch(request, present);
@@ -88,5 +87,13 @@ async function put(parts: SubscriptionParts, request: AuthorizedRequest): Promis
   const { id, version } = present.definition;
   const isSame = Object.keys(changes).length === 0;
   const changed = isSame ? present : await subscriptions.change(id, changes, version, actor);
+  if (isSame) {
+    await subscriptions.whenDurable();
+    if (subscriptions.get(id) === undefined) throw removedMeanwhile();
+  }
   request.respondJson(200, subscriptionJson(parts, changed), etagHeader(changed));
+}
+
+function removedMeanwhile(): PolycastError {
+  return new PolycastError('precondition_failed', 'The subscription was removed at the same time.');
 }

@@ -17,6 +17,7 @@ import {
   scopedRoute,
   maySee,
   subscriptionResource,
+  subscriptionToRemove,
   type CurrentSubscription,
 } from './subscription-access.ts';
 import { startPosition, parseChanges, parseCreation, subscriptionBodies } from './bodies/subscription-body.ts';
@@ -84,7 +85,8 @@ function collectionRoutes(parts: SubscriptionParts): readonly AuthorizedRoute[] 
 }
 
 function memberRoutes(parts: SubscriptionParts): readonly AuthorizedRoute[] {
-  const route = routeMaker(subscriptionResource(parts));
+  const resource = subscriptionResource(parts);
+  const route = routeMaker(resource);
   return [
     route(
       'GET',
@@ -118,10 +120,10 @@ function memberRoutes(parts: SubscriptionParts): readonly AuthorizedRoute[] {
         errors: [...DEFINITION_ERRORS, 'precondition_failed'],
       }),
     ),
-    route(
+    routeMaker({ ...resource, prepare: (request: AuthorizedRequest) => [request] as const })(
       'DELETE',
       '',
-      (request, current) => remove(parts, request, current),
+      (request) => remove(parts, request),
       () => ({
         operationId: 'removeSubscription',
         summary: 'Deletes a subscription with its attempts and dead letters.',
@@ -152,12 +154,8 @@ export const DEFINITION_ERRORS: readonly ErrorCode[] = [
   'endpoint_refused',
 ];
 
-async function remove(
-  parts: SubscriptionParts,
-  request: AuthorizedRequest,
-  current: CurrentSubscription,
-): Promise<void> {
-  const subscription = current();
+async function remove(parts: SubscriptionParts, request: AuthorizedRequest): Promise<void> {
+  const subscription = await subscriptionToRemove(parts, request);
   checkIfMatch(request, subscription);
   await parts.subscriptions.remove(subscription.definition.id, request.actor);
   notifyEndpoint(parts, subscription);

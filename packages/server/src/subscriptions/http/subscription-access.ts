@@ -78,16 +78,37 @@ export function subscriptionResource(
   };
 }
 
+/**
+ * The subscription of the path, for a request that removes it. A repeated request finds none before
+ * the removal is durable, so the refusal waits for that.
+ * @throws PolycastError as `subscriptionResource`
+ */
+export async function subscriptionToRemove(
+  parts: Pick<SubscriptionParts, 'auth' | 'subscriptions'>,
+  request: AuthorizedRequest,
+): Promise<Subscription> {
+  if (findVisible(parts, request) === undefined) await parts.subscriptions.whenDurable();
+  return visibleSubscription(parts, request);
+}
+
 /** The description of such a route. The parameter of the subscription is added. */
 export type SubscriptionRouteDescription = Omit<RouteDescription, 'section'> & { readonly section?: string };
 
 function visibleSubscription(
-  { auth, subscriptions }: Pick<SubscriptionParts, 'auth' | 'subscriptions'>,
+  parts: Pick<SubscriptionParts, 'auth' | 'subscriptions'>,
   request: AuthorizedRequest,
 ): Subscription {
-  const subscription = subscriptions.get(request.parameters['id'] ?? '');
-  if (subscription === undefined || !maySee(auth, request.principal, subscription)) throw noSuchSubscription();
+  const subscription = findVisible(parts, request);
+  if (subscription === undefined) throw noSuchSubscription();
   return subscription;
+}
+
+function findVisible(
+  { auth, subscriptions }: Pick<SubscriptionParts, 'auth' | 'subscriptions'>,
+  { parameters, principal }: AuthorizedRequest,
+): Subscription | undefined {
+  const subscription = subscriptions.get(parameters['id'] ?? '');
+  return subscription !== undefined && maySee(auth, principal, subscription) ? subscription : undefined;
 }
 
 /** Whether the patterns of the caller's scope cover all channels of a subscription. */

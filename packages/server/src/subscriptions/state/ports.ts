@@ -85,11 +85,19 @@ export interface SubscriptionReads {
   deliveryStatus(id: string, record: StoredRecord): DeliveryStatus | undefined;
   /** The pending events of a subscription, and its lag. */
   backlog(id: string): Backlog;
+  /**
+   * Resolves once all operations so far are durable. A request that only finds what an earlier one
+   * did waits for this before its answer says so.
+   * @throws PolycastError `log_full`, `log_unavailable`: an operation is in force, and not stored yet
+   */
+  whenDurable(): Promise<void>;
 }
 
 /**
  * The operations on durable subscriptions that change or send something. A call that resolves has
- * written its changes durably.
+ * written its changes durably. `change`, `pause`, `resume`, `remove` and `rotateSecret` take effect at
+ * once, also if the disk refuses them. They then reject, and are stored as soon as the disk accepts
+ * them.
  */
 export interface SubscriptionOperations {
   /**

@@ -59,12 +59,15 @@ describe.skipIf(mounted === undefined)('a full disk', () => {
       else if (position > 3) store.enqueue([{ kind: 'closed', subscription: 'sub_a', position }]);
     }
     await expect(store.write(creationOf('sub_refused'))).rejects.toMatchObject({ code: 'log_full' });
+    // Nothing more to write, and enqueued changes that are not durable.
+    await expect(store.write([])).rejects.toMatchObject({ code: 'log_full' });
     expect(store.isOverloaded).toBe(false);
     // Only the last change of each row waits, not every change.
     expect(store.metrics()['waiting']).toBeLessThan(100);
 
     rmSync(join(disk, 'filler'));
     await vi.waitFor(() => expect(store.unavailable).toBeUndefined(), { timeout: 10_000, interval: 50 });
+    await store.write([]);
     expect(troubles).toHaveLength(1);
     expect(await store.deadLetters('sub_a', { limit: 100 })).toHaveLength(10);
     await store.close();

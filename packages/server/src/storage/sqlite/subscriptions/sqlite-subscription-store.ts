@@ -98,6 +98,8 @@ class SqliteSubscriptionStore implements SubscriptionStore {
   #timer: NodeJS.Timeout | undefined;
   #isScheduled = false;
   #committing: Promise<void> | undefined;
+  /** The file may have commits that no sync has made durable, also those of a process that was killed. */
+  #isUnsynced: boolean;
   #closing: Promise<void> | undefined;
   readonly #stats = {
     commits: 0,
@@ -112,6 +114,7 @@ class SqliteSubscriptionStore implements SubscriptionStore {
   constructor({ thread, start, opened, stored, isNew, onUnavailable }: Parts) {
     this.#thread = thread;
     if (isNew) this.#beginning = [];
+    this.#isUnsynced = !isNew;
     this.#start = start;
     this.#openedStore = opened;
     this.#stored = stored;
@@ -140,6 +143,7 @@ class SqliteSubscriptionStore implements SubscriptionStore {
 
   write(changes: readonly StoreChange[]): Promise<void> {
     if (this.#closing !== undefined) return Promise.reject(closedError());
+    if (changes.length === 0 && this.#beginning !== undefined) return Promise.resolve();
     this.#begin();
     const written = this.#pending.write(changes);
     if (this.#committing === undefined && !this.#isScheduled) {
@@ -230,7 +234,7 @@ class SqliteSubscriptionStore implements SubscriptionStore {
 
   async #commitOnce(): Promise<void> {
     const group = this.#pending.take();
-    if (group.changes.length === 0) return group.settle();
+    if (group.changes.length === 0 && !(group.isAwaited && this.#isUnsynced)) return group.settle();
     const startMs = performance.now();
     try {
       await this.#replaceFailedThread();
@@ -244,6 +248,7 @@ class SqliteSubscriptionStore implements SubscriptionStore {
 
   #onCommitted(group: CommitGroup, durationMs: number): void {
     this.#unavailable = undefined;
+    this.#isUnsynced = !group.isAwaited;
     this.#stats.commits++;
     this.#stats.commitMsSum += durationMs;
     this.#stats.changes += group.changes.length;

@@ -24,7 +24,8 @@ import {
   openEvent,
   statusAt,
 } from '../../contract/subscriptions/subscription-fixtures.ts';
-import { MIGRATIONS, SUBSCRIPTIONS_FILE } from './schema.ts';
+import { readMark } from '../committed-mark.ts';
+import { MARK_FILE, MIGRATIONS, SUBSCRIPTIONS_FILE } from './schema.ts';
 import { openSubscriptionStore } from './sqlite-subscription-store.ts';
 
 /** A folder with a subscription in its file. The file is closed. */
@@ -74,6 +75,7 @@ test('without subscriptions there is no file; the first one brings it, with the 
     store.enqueue([{ kind: 'epoch', epoch: '00tmf894vq' }]);
     expect(await store.attempts({ before: Infinity, limit: 1 })).toEqual([]);
     expect(await store.deadLetters('sub_a', { limit: 1 })).toEqual([]);
+    await store.write([]);
     await store.close();
     expect(readdirSync(folder)).toEqual([]);
   }
@@ -84,6 +86,24 @@ test('without subscriptions there is no file; the first one brings it, with the 
   const again = await openSubscriptionStore({ folder });
   expect(again.load()).toMatchObject({ subscriptions: [{ definition: { id: 'sub_a' } }], epoch: '00tmf894vq' });
   await again.close();
+});
+
+test('a write without changes syncs what earlier commits have left to the system, also those of a killed process', async () => {
+  const { folder } = await filled();
+  const marked = (): number => readMark(join(folder, MARK_FILE))?.through ?? 0;
+  const atOpening = marked();
+  const store = await openSubscriptionStore({ folder });
+  onTestFinished(() => store.close());
+  await store.write([]);
+  expect(marked()).toBe(atOpening + 1);
+  // Everything is durable.
+  await store.write([]);
+  expect(marked()).toBe(atOpening + 1);
+  store.enqueue([open('sub_a', 2)]);
+  // The read writes the enqueued changes first, without a sync.
+  await store.attempts({ before: Infinity, limit: 1 });
+  await store.write([]);
+  expect(marked()).toBe(atOpening + 3);
 });
 
 test('a file that has vanished beside its mark has lost its commits', async () => {

@@ -136,6 +136,8 @@ function readHook(parts: SubscriptionParts, request: AuthorizedRequest): void {
 
 /** Zapier's client fails on a response without a body. */
 async function deleteHook(parts: SubscriptionParts, request: AuthorizedRequest): Promise<void> {
+  // A repeated request finds no hook. It is refused when the removal by the first is durable.
+  if (findHook(parts, request) === undefined) await parts.subscriptions.whenDurable();
   await parts.subscriptions.remove(hookOf(parts, request).definition.id, request.actor);
   request.respondJson(200, { removed: 1 });
 }
@@ -148,8 +150,14 @@ async function createHook(parts: SubscriptionParts, request: AuthorizedRequest):
   if (selection.channels.length > channelsPerConsumerMax) throw tooManyChannels(channelsPerConsumerMax);
   selection.channels.forEach(checkPattern);
   await authorizeDelivery(parts, request.principal, selection.channels, undefined);
-  const [existing] = hooksOf(parts, request, (one) => isSameHook(one, hook, selection), 1);
-  if (existing !== undefined) return request.respondJson(200, hookJson(existing), locationOf(existing));
+  const isSame = (one: WebhookSubscription): boolean => isSameHook(one, hook, selection);
+  for (let [found] = hooksOf(parts, request, isSame, 1); found !== undefined;) {
+    await subscriptions.whenDurable();
+    const [existing] = hooksOf(parts, request, isSame, 1);
+    if (existing?.definition.id === found.definition.id)
+      return request.respondJson(200, hookJson(existing), locationOf(existing));
+    found = existing;
+  }
   const { key, user } = request.principal;
   const secret = createSecret('hmac');
   const delivery = deliveryOf(parts, hook, secret);
@@ -183,7 +191,11 @@ async function removeHooks(parts: SubscriptionParts, request: AuthorizedRequest)
   const isSelected = (one: WebhookSubscription): boolean =>
     one.definition.delivery.url === targetUrl &&
     (selection === undefined || isSameSelection(selection, one.definition));
-  const hooks = hooksOf(parts, request, isSelected, LIST_MAX);
+  let hooks = hooksOf(parts, request, isSelected, LIST_MAX);
+  if (hooks.length === 0) {
+    await parts.subscriptions.whenDurable();
+    hooks = hooksOf(parts, request, isSelected, LIST_MAX);
+  }
   if (hooks.length === 0) throw noSuchHook();
   for (const { definition } of hooks) await parts.subscriptions.remove(definition.id, request.actor);
   request.respondJson(200, { removed: hooks.length });
@@ -221,13 +233,18 @@ function deliveryOf(
   };
 }
 
-function hookOf(
-  parts: SubscriptionParts,
+function hookOf(parts: SubscriptionParts, request: AuthorizedRequest): WebhookSubscription {
+  const hook = findHook(parts, request);
+  if (hook === undefined) throw noSuchHook();
+  return hook;
+}
+
+function findHook(
+  { auth, subscriptions }: SubscriptionParts,
   { parameters: { id = '' }, principal }: AuthorizedRequest,
-): WebhookSubscription {
-  const subscription = parts.subscriptions.get(id);
-  if (subscription === undefined || !isHook(subscription) || !maySee(parts.auth, principal, subscription))
-    throw noSuchHook();
+): WebhookSubscription | undefined {
+  const subscription = subscriptions.get(id);
+  if (subscription === undefined || !isHook(subscription) || !maySee(auth, principal, subscription)) return undefined;
   return subscription;
 }
 
