@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
+import { temporaryFolder } from '../testing/temporary-folder.ts';
 import type { HubStatus } from '../operate/hub-status.ts';
 import { openEndpoint, openSubscriptionHub, waitUntil, type SubscriptionHub } from '../testing/subscription-hub.ts';
 
@@ -40,6 +41,26 @@ test('the status names subscriptions whose deliveries fail', async () => {
     expect(subscriptions.failing).toMatchObject([{ id, state: 'active', url: endpoint.url, lagEvents: 1 }]);
     expect(Object.values(webhooks.requests)).toContain(1);
   });
+});
+
+test('the log counts the events that it stores, also after a restart, retention and an erasure', async () => {
+  const data = temporaryFolder();
+  const rules = [{ pattern: 'short', historyCountMax: 3 }];
+  const settings = { data, rules, access: 'rules' };
+  const first = await openSubscriptionHub(settings);
+  const key = { authorization: `Bearer ${first.firstKey ?? ''}` };
+  const eventsOf = async (hub: SubscriptionHub): Promise<number> => (await statusOf(hub, key)).log.events;
+  const publish = (hub: SubscriptionHub, channel: string): Promise<unknown> =>
+    hub.ask('POST', '/v1/events', { channel, data: 1 }, key);
+  for (const channel of ['short', 'short', 'short', 'short', 'short', 'long', 'long']) await publish(first, channel);
+  await waitUntil(async () => expect(await eventsOf(first)).toBe(5));
+  await first.close();
+  const second = await openSubscriptionHub(settings);
+  expect(await eventsOf(second)).toBe(5);
+  await publish(second, 'long');
+  expect(await eventsOf(second)).toBe(6);
+  expect((await second.ask('DELETE', '/v1/channels/long', undefined, key)).status).toBe(202);
+  await waitUntil(async () => expect(await eventsOf(second)).toBe(3));
 });
 
 test('the caller is the address that the hub sees', async () => {

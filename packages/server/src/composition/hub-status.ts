@@ -78,12 +78,12 @@ async function processStatus(): Promise<HubStatus['process']> {
 
 function logStatus({ config }: HubBase, { log, publisher }: StatusNeeds): HubStatus['log'] {
   const { epoch, head } = log.state;
-  const { records = 0, channels = 0, damagedRanges = 0 } = log.stats();
+  const { events = 0, channels = 0, damagedRanges = 0 } = log.stats();
   return {
     epoch,
     head,
     cursor: encodeCursor(epoch, head),
-    events: records,
+    events,
     channels,
     damagedRanges,
     queueBytes: publisher.queuedBytes,

@@ -59,6 +59,7 @@ export const LOG_STATS: Readonly<Record<string, StatMetric>> = {
   commitsOver50Ms: counts('polycast_log_commits_over_50ms_total', 'Commits of the log that took more than 50 ms.'),
   records: counts('polycast_log_appended_events_total', 'Events that were appended to the log.'),
   channels: measures('polycast_log_channels', 'Channels that the log knows.'),
+  events: measures('polycast_log_stored_events', 'Events that the log stores.'),
   walBytes: measures('polycast_log_wal_bytes', 'Size of the write-ahead log of the database of events.'),
   databaseBytes: measures('polycast_log_database_bytes', 'Size of the database of events.'),
   checkpoints: counts('polycast_log_checkpoints_total', 'Checkpoints: the write-ahead log moved into the database.'),

@@ -150,7 +150,8 @@ export class MemoryLog implements Log {
   };
 
   stats(): Readonly<Record<string, number>> {
-    return { ...this.#stats, channels: this.#directory.size, keys: this.#keys.size };
+    const events = this.#events.length - this.#removedEvents;
+    return { ...this.#stats, channels: this.#directory.size, events, keys: this.#keys.size };
   }
 
   get memoryUsage(): Readonly<Record<'idempotency_keys', MemoryUsage>> {

@@ -5,7 +5,7 @@ import { eraseTests } from './erase.ts';
 import { forgetTests } from './forget.ts';
 import { pageTests, readTests } from './read.ts';
 import { channelsRead, record, type OpenLog } from './log-fixtures.ts';
-import { closeTests, listTests, trimTests } from './maintenance.ts';
+import { closeTests, countTests, listTests, trimTests } from './maintenance.ts';
 
 /**
  * Tests for the contract of `Log` in core/ports.ts. They run against each implementation.
@@ -30,6 +30,7 @@ export function logContract(name: string, open: OpenLog, { canErase = true, isWr
     describe('erase', () => (canErase ? eraseTests(openLog) : refusedEraseTests(openLog)));
     ofWriter('forgetting', () => forgetTests(openLog));
     describe('channels', () => listTests(openLog));
+    if (isWriter) describe('count', () => countTests(openLog, canErase));
     describe('close', () => closeTests(openLog, isWriter));
   });
 }

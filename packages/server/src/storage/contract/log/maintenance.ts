@@ -126,6 +126,36 @@ export function listTests(openLog: OpenLog): void {
   });
 }
 
+/** @param canErase false for a log that refuses to erase */
+export function countTests(openLog: OpenLog, canErase: boolean): void {
+  test('the number of stored events is exact after appends, replaced values, trims and erasures', async () => {
+    const log = await openLog({});
+    const expectExact = async (expected: number): Promise<void> => {
+      const channels = await log.channels({ after: '', limit: 100 });
+      expect(channels.reduce((sum, { count }) => sum + count, 0)).toBe(expected);
+      expect(log.stats()['events']).toBe(expected);
+    };
+    await expectExact(0);
+    const key = { idempotencyKey: 'k', fingerprint: 'f' };
+    await log.append([record('a', key), record('a'), record('b'), record('c', { retain: 'none' })]);
+    await log.append([record('a', key), record('b', { ifLatest: 1 })]);
+    await expectExact(3);
+    for (let value = 0; value < 3; value++) await log.append([record('v', { retain: 'latest' })]);
+    await expectExact(4);
+    const outcomes = await log.append([record('w'), record('w'), record('w')]);
+    await log.append([record('w', { retain: 'latest' })]);
+    await expectExact(5);
+    await trimAll(log, [{ channel: 'a', countMax: 1 }], START_MS);
+    await expectExact(4);
+    await log.append([record('v', { retain: 'latest' }), record('a')]);
+    await expectExact(5);
+    if (!canErase) return;
+    const { latestPosition = 0 } = (await log.channels({ after: 'a', limit: 1 }))[0] ?? {};
+    await log.erasing.erase({ positions: [latestPosition, ...outcomes.map(positionOf)], channels: [] });
+    await expectExact(4);
+  });
+}
+
 export function closeTests(openLog: OpenLog, isWriter: boolean): void {
   test('an accepted append is finished, and a later one is refused', async () => {
     const log = await openLog({});

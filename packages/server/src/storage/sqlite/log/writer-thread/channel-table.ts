@@ -44,6 +44,8 @@ export class ChannelTable {
   readonly #prefixes: ChannelPrefixes;
   #lastChannelId: number;
   #pendingEvents: number;
+  /** Stored events less `#pendingEvents`. So an append counts each event once. */
+  #otherEvents: number;
   #indexedThrough: Position;
   #forgotten: number;
   #trims: number;
@@ -67,7 +69,16 @@ export class ChannelTable {
     this.#prefixes = loadPrefixes(connection.database, forgottenThrough);
     this.#forgotten = forgotten;
     this.#trims = trims;
-    for (const entry of directory.values()) if (entry.count === 0) this.#emptyChannels.add(entry);
+    this.#otherEvents = -pending;
+    for (const entry of directory.values()) {
+      this.#otherEvents += entry.count;
+      if (entry.count === 0) this.#emptyChannels.add(entry);
+    }
+  }
+
+  /** The number of stored events, of all channels. */
+  get eventCount(): number {
+    return this.#otherEvents + this.#pendingEvents;
   }
 
   get size(): number {
@@ -139,6 +150,7 @@ export class ChannelTable {
     this.#connection.countPages(this.#dirty.size + this.#pendingEvents / 256);
     this.#indexedThrough = through;
     this.#dirty.clear();
+    this.#otherEvents += this.#pendingEvents;
     this.#pendingEvents = 0;
   }
 
@@ -204,6 +216,7 @@ export class ChannelTable {
     statements.unindexEvent.run(entry.id, position);
     this.#connection.countPages(2);
     entry.count--;
+    this.#otherEvents--;
     entry.bytes -= row[1];
     entry.trimmedThrough = Math.max(entry.trimmedThrough, position);
     entry.erasedThrough = Math.max(entry.erasedThrough, position);
@@ -243,6 +256,7 @@ export class ChannelTable {
       this.#connection.statements.emptyChannel.run(id);
     }
     entry.count = entry.bytes = 0;
+    this.#otherEvents--;
   }
 
   #trimChannel(entry: ChannelEntry, order: TrimOrder, limit: number): number {
@@ -274,6 +288,7 @@ export class ChannelTable {
     }
     if (removed > 0) this.#connection.statements.unindexThrough.run(entry.id, through);
     if (entry.count === 0) entry.bytes = entry.oldestTimeMs = entry.latestPosition = 0;
+    this.#otherEvents -= removed;
     this.#connection.countPages(removed);
     return { removed, through };
   }

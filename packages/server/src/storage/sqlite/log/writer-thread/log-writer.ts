@@ -85,7 +85,7 @@ export class LogWriter {
     this.#next = this.#state.reservedThrough + 1;
     this.#hasFailed = this.#unavailable !== undefined;
     this.#counters.measure(this.#files);
-    this.#countChannels();
+    this.#measureContents();
   }
 
   /** The state at opening, and whether the log can be written at the moment. */
@@ -117,7 +117,7 @@ export class LogWriter {
     });
     if (this.#newestStored > storedBefore) this.#committedMark.update(this.#newestStored);
     this.#counters.add('records', this.#next - firstPosition);
-    this.#countChannels();
+    this.#measureContents();
     this.#counters.countCommit(performance.now() - startMs);
     return { firstPosition, notAppended };
   }
@@ -164,7 +164,7 @@ export class LogWriter {
       this.#connection.statements.reserve.run(this.#reservedThrough);
       return value;
     });
-    this.#countChannels();
+    this.#measureContents();
     if (this.#next > firstPosition) {
       this.#counters.add('records', this.#next - firstPosition);
       this.#counters.countCommit(performance.now() - startMs);
@@ -184,7 +184,7 @@ export class LogWriter {
       this.#transaction(() => {
         this.#indexPending();
         const count = this.#channelTable.erase(order);
-        this.#countChannels();
+        this.#measureContents();
         return count;
       }),
     );
@@ -291,7 +291,7 @@ export class LogWriter {
   #trimStep(orders: readonly TrimOrder[], nowMs: number): Trimmed {
     this.#indexPending();
     const { removed, more } = this.#channelTable.trim(orders, nowMs);
-    this.#countChannels();
+    this.#measureContents();
     const hasMoreKeys = purgeKeys(this.#connection, nowMs);
     return { removed, more: more || hasMoreKeys };
   }
@@ -388,10 +388,11 @@ export class LogWriter {
     this.#channelTable = new ChannelTable(this.#connection, state, this.#channelTable.lastChannelId);
     this.#reservedThrough = state.reservedThrough;
     this.#isChannelTableStale = false;
-    this.#countChannels();
+    this.#measureContents();
   }
 
-  #countChannels(): void {
+  #measureContents(): void {
     this.#counters.set('channels', this.#channelTable.size);
+    this.#counters.set('events', this.#channelTable.eventCount);
   }
 }

@@ -1,7 +1,7 @@
 import { fileBytes } from '../../database-file.ts';
 import type { LogFiles } from '../log-files.ts';
 
-/** Counters of the writer since it opened. */
+/** Counters of the writer since it opened. `channels` and `events` are what the log holds. */
 const NAMES = [
   'commits',
   'commitMsSum',
@@ -11,6 +11,7 @@ const NAMES = [
   'walBytes',
   'databaseBytes',
   'channels',
+  'events',
   'checkpoints',
   'settles',
   'housekeepingFailures',
