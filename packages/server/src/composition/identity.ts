@@ -4,7 +4,7 @@ import { createAuthority } from '../identity/authority.ts';
 import { ConsoleLogins } from '../identity/console/console-login.ts';
 import { consoleSecret } from '../identity/console/console-secret.ts';
 import { openIdentity, type Identity } from '../identity/identity.ts';
-import { createOpenAuthority } from '../identity/open-authority.ts';
+import { createOpenAuthority, ignoredCredentialsLog } from '../identity/open-authority.ts';
 import { createSite, type Site } from '../identity/site/site.ts';
 import { createTokens, type Tokens } from '../identity/tokens/tokens.ts';
 import type { GuardedFetch } from '../outgoing/guarded-fetch.ts';
@@ -79,7 +79,11 @@ export function openIdentityPart(
   const { revocations } = store;
   const authority =
     access === undefined
-      ? createOpenAuthority({ identifiers, revocations })
+      ? createOpenAuthority({
+          identifiers,
+          revocations,
+          onIgnored: ignoredCredentialsLog(config.access, clock, logger),
+        })
       : createAuthority({ access, identifiers, revocations, channelAuthorizer: site.channelAuthorizer });
   return { store, tokens, site, logins, access, authority };
 }
