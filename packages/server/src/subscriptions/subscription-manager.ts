@@ -27,13 +27,14 @@ import type {
   SubscriptionReads,
   DeliveryStatus,
 } from './state/ports.ts';
-import type { StoreChange, SubscriptionStore } from './state/subscription-store.ts';
+import type { SubscriptionStore } from './state/subscription-store.ts';
 import type { SubscriptionSettings } from './state/settings.ts';
 import { transition } from './state/lifecycle.ts';
 import { notActiveError } from './state/refusals.ts';
 import { deliveryStatusOf } from './state/delivery-status.ts';
 import type { DeadLetters } from './engine/dead-letters.ts';
 import type { DurableConsumer } from './engine/durable-consumer.ts';
+import { DurableOperations } from './engine/durable-operations.ts';
 import type { SubscriptionConsumer, SubscriptionRegistry } from './subscription-registry.ts';
 import type { Replays } from './webhook/replays.ts';
 import type { WebhookConsumer } from './webhook/webhook-consumer.ts';
@@ -69,16 +70,11 @@ export class SubscriptionManager implements SubscriptionReads, SubscriptionOpera
   readonly #parts: SubscriptionManagerParts;
   /** Number of subscriptions that wait for their endpoint's verification during `create`. */
   #verifyingCount = 0;
-  /** Number of operations so far that the store has to write. */
-  #operations = 0;
-  /**
-   * As many of them are durable. At the start not even none: the process before may have been killed
-   * between a write and its sync.
-   */
-  #durableOperations = -1;
+  readonly #operations: DurableOperations;
 
   constructor(parts: SubscriptionManagerParts) {
     this.#parts = parts;
+    this.#operations = new DurableOperations(parts.store);
   }
 
   async create({
@@ -171,18 +167,11 @@ export class SubscriptionManager implements SubscriptionReads, SubscriptionOpera
     lifecycle.apply(consumer, 'remove');
     removeConsumer(consumer);
     registry.remove(consumer);
-    await this.#store([{ kind: 'removed', subscription: id }]);
+    await this.#operations.store([{ kind: 'removed', subscription: id }]);
   }
 
-  async whenDurable(): Promise<void> {
-    const operations = this.#operations;
-    if (this.#durableOperations >= operations) return;
-    try {
-      await this.#parts.store.write([]);
-    } catch (error) {
-      throw inForce(error);
-    }
-    this.#durableOperations = Math.max(this.#durableOperations, operations);
+  whenDurable(): Promise<void> {
+    return this.#operations.whenDurable();
   }
 
   async test(id: string, sample: Sample): Promise<Attempt> {
@@ -274,7 +263,7 @@ export class SubscriptionManager implements SubscriptionReads, SubscriptionOpera
       // It may have been removed during the verification.
       this.#parts.registry.existing(id);
     }
-    await this.#store(consumer.checkpoint());
+    await this.#operations.store(consumer.checkpoint());
     return consumer.subscription;
   }
 
@@ -295,7 +284,7 @@ export class SubscriptionManager implements SubscriptionReads, SubscriptionOpera
     registry.reindex(consumer.id, before);
     onRedefined(consumer);
     if (isMoved && isTrusted !== true) lifecycle.apply(consumer, 'moved');
-    await this.#store([...checkpointChanges, { kind: 'definition', definition }]);
+    await this.#operations.store([...checkpointChanges, { kind: 'definition', definition }]);
     // Its creation may have failed meanwhile.
     return registry.existing(consumer.id).subscription;
   }
@@ -316,21 +305,13 @@ export class SubscriptionManager implements SubscriptionReads, SubscriptionOpera
     throw new PolycastError('idempotency_key_reused');
   }
 
-  /** Stores changes that are in force. The store repeats a write that fails. */
-  async #store(changes: readonly StoreChange[]): Promise<void> {
-    this.#operations++;
-    this.#parts.store.enqueue(changes);
-    await this.whenDurable();
-  }
-
   async #writeNew(consumer: SubscriptionConsumer): Promise<void> {
     const { registry, store } = this.#parts;
     const { id, definition, status } = consumer;
-    this.#operations++;
     // Registered before the write, so that a concurrent equal request does not create a second one.
     registry.add(consumer);
     try {
-      await store.write([
+      await this.#operations.write([
         { kind: 'definition', definition },
         { kind: 'status', subscription: id, status },
       ]);
@@ -391,12 +372,6 @@ function isNarrowed(before: readonly string[], next: readonly string[] | undefin
 /** The URL of a webhook; `undefined` for pull. */
 export function urlOf(delivery: SubscriptionDefinition['delivery']): string | undefined {
   return delivery.kind === 'webhook' ? delivery.url : undefined;
-}
-
-function inForce(error: unknown): unknown {
-  if (!(error instanceof PolycastError)) return error;
-  const detail = 'The change is in force. The hub stores it when the disk accepts it, and loses it if it stops before.';
-  return new PolycastError(error.code, detail, { retryAfterMs: 1000 });
 }
 
 function notActive({ status: { state } }: SubscriptionConsumer): PolycastError {
