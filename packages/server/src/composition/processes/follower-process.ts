@@ -70,11 +70,11 @@ class FollowerProcess implements HubProcesses {
 
   openStorage(options: StorageOptions): Promise<Storage> {
     const { logger } = this.#base;
-    const onHole = (why: string): void => {
+    const onOutOfSync = (why: string): void => {
       logger.error({ why }, 'process: cannot follow the owner, ends and is replaced');
       logger.flush(() => process.exit(1));
     };
-    return openStorage(options, followerHome({ owner: this.#owner, welcome: this.#welcome, onHole }));
+    return openStorage(options, followerHome({ owner: this.#owner, welcome: this.#welcome, onOutOfSync }));
   }
 
   authority(own: Authority): Authority {

@@ -12,7 +12,7 @@ const FOLLOWERS_TIMEOUT_MS = 2000;
 const REPEATED_EVERY = 10;
 
 /** What a follower receives about the log beside its events. */
-export interface LogNews {
+export interface LogStatus {
   readonly unavailable: LogState['unavailable'] | null;
   /** The number of channels, for the limit of channels. */
   readonly channels: number;
@@ -33,10 +33,10 @@ export function followedLog(log: Log, followers: FollowerLinks): Log {
   let sent = '';
   let comparisons = 0;
   const timer = setInterval(() => {
-    const news = JSON.stringify(newsOf(log));
-    if (news === sent && ++comparisons % REPEATED_EVERY > 0) return;
-    sent = news;
-    followers.broadcast('log', Buffer.from(news));
+    const status = JSON.stringify(statusOf(log));
+    if (status === sent && ++comparisons % REPEATED_EVERY > 0) return;
+    sent = status;
+    followers.broadcast('log', Buffer.from(status));
   }, STATE_INTERVAL_MS);
   timer.unref();
   followers.on('append', async (_link, batch) => encodeJson(await log.append([...decodeBatch(copyOf(batch))])));
@@ -83,6 +83,6 @@ export function followedLog(log: Log, followers: FollowerLinks): Log {
   };
 }
 
-function newsOf(log: Log): LogNews {
+function statusOf(log: Log): LogStatus {
   return { unavailable: log.state.unavailable ?? null, channels: log.stats()['channels'] ?? 0 };
 }

@@ -23,10 +23,10 @@ logContract(
     const folder = mkdtempSync(join(tmpdir(), 'polycast-'));
     await followers.listen(folder, () => ({ ...storage.log.state, identity: { keys: [], revocations: [] } }));
     const owner = new OwnerLink(folder, { index: 1, pid: process.pid }, LOGGER);
-    const onHole = (why: string): void => {
+    const onOutOfSync = (why: string): void => {
       throw new Error(why);
     };
-    const log: Log = await followerHome({ owner, welcome: await owner.start(), onHole }).openLog(options);
+    const log: Log = await followerHome({ owner, welcome: await owner.start(), onOutOfSync }).openLog(options);
     owner.resume();
     onTestFinished(async () => {
       await log.close();

@@ -19,7 +19,7 @@ import type { OwnerLink } from '../../processes/owner-link.ts';
 import { decodeJson, encodeJson } from '../../processes/process-channel.ts';
 import type { Welcome } from '../../processes/process-place.ts';
 import { decodeEvents } from './event-messages.ts';
-import type { LogNews, Trim } from './followed-log.ts';
+import type { LogStatus, Trim } from './followed-log.ts';
 import { AppendSender } from './append-sender.ts';
 import { FileReader } from './file-reader.ts';
 
@@ -34,8 +34,8 @@ const MISSED_BYTES_MAX = 4 * 1024 * 1024;
  * ones from the SQLite file, which every process reads.
  *
  * After the owner was replaced, the follower reads the events that it missed from the file. If it
- * cannot read all of them, it calls `onHole`, and the process has to end. The next process starts
- * from the file, and the clients return with their cursors.
+ * cannot read all of them, it calls `onOutOfSync`, and the process must end. The next process
+ * starts from the file, and the clients return with their cursors.
  */
 export class FollowerLog implements Log {
   readonly #owner: OwnerLink;
@@ -43,26 +43,26 @@ export class FollowerLog implements Log {
   readonly #appends: AppendSender;
   readonly #epoch: string;
   readonly #epochStart: Position;
-  readonly #onHole: (why: string) => void;
+  readonly #onOutOfSync: (why: string) => void;
   #head: Position;
-  #news: LogNews;
+  #status: LogStatus;
   #listener: (records: readonly StoredRecord[]) => void = () => undefined;
   /** Set while missed events are read: the commits that arrived meanwhile. */
   #arrived: StoredRecord[] | undefined;
   #caughtUp: Promise<void> = Promise.resolve();
   #isClosed = false;
 
-  constructor(owner: OwnerLink, folder: string, welcome: Welcome, onHole: (why: string) => void) {
+  constructor(owner: OwnerLink, folder: string, welcome: Welcome, onOutOfSync: (why: string) => void) {
     this.#owner = owner;
     this.#file = new FileReader(folder);
     this.#appends = new AppendSender(owner);
     this.#epoch = welcome.epoch;
     this.#epochStart = welcome.epochStart;
     this.#head = welcome.head;
-    this.#news = { unavailable: welcome.unavailable ?? null, channels: 0 };
-    this.#onHole = onHole;
+    this.#status = { unavailable: welcome.unavailable ?? null, channels: 0 };
+    this.#onOutOfSync = onOutOfSync;
     owner.on('events', (body) => this.#receive(decodeEvents(body)));
-    owner.on('log', (body) => void (this.#news = decodeJson(body)));
+    owner.on('log', (body) => void (this.#status = decodeJson(body)));
     owner.onWelcome((next) => this.#follow(next));
   }
 
@@ -72,7 +72,7 @@ export class FollowerLog implements Log {
       epochStart: this.#epochStart,
       head: this.#head,
       unavailable:
-        this.#isClosed || !this.#owner.isConnected ? 'log_unavailable' : (this.#news.unavailable ?? undefined),
+        this.#isClosed || !this.#owner.isConnected ? 'log_unavailable' : (this.#status.unavailable ?? undefined),
     };
   }
 
@@ -126,7 +126,7 @@ export class FollowerLog implements Log {
   }
 
   stats(): Readonly<Record<string, number>> {
-    return { channels: this.#news.channels, reads: this.#file.reads };
+    return { channels: this.#status.channels, reads: this.#file.reads };
   }
 
   async close(): Promise<void> {
@@ -163,13 +163,13 @@ export class FollowerLog implements Log {
 
   /** Continues with another owner. */
   #follow({ epoch, head, unavailable }: Welcome): void {
-    this.#news = { ...this.#news, unavailable: unavailable ?? null };
-    if (epoch !== this.#epoch) return this.#onHole('the log has a new epoch');
-    if (head < this.#head) return this.#onHole('the log is older than this process');
-    if (this.#arrived !== undefined) return this.#onHole('the owner was replaced twice in a moment');
+    this.#status = { ...this.#status, unavailable: unavailable ?? null };
+    if (epoch !== this.#epoch) return this.#onOutOfSync('the log has a new epoch');
+    if (head < this.#head) return this.#onOutOfSync('the log is older than this process');
+    if (this.#arrived !== undefined) return this.#onOutOfSync('the owner was replaced twice in a moment');
     if (head === this.#head) return;
     this.#arrived = [];
-    this.#caughtUp = this.#catchUp(head).catch((error: unknown) => this.#onHole(String(error)));
+    this.#caughtUp = this.#catchUp(head).catch((error: unknown) => this.#onOutOfSync(String(error)));
   }
 
   async #catchUp(through: Position): Promise<void> {
@@ -177,7 +177,7 @@ export class FollowerLog implements Log {
       const after = this.#head;
       const page = await this.#file.read({ ...ALL_EVENTS, after, through });
       if (page.trimmedThrough > after || page.corruptThrough > after)
-        return this.#onHole('events were removed before this process had them');
+        return this.#onOutOfSync('events were removed before this process had them');
       this.#deliver(page.records);
       this.#head = Math.max(this.#head, page.reached);
     }

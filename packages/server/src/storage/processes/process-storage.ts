@@ -23,17 +23,17 @@ export interface FollowerParts {
   readonly owner: OwnerLink;
   readonly welcome: Welcome;
   /** This process cannot follow any more, and has to end. */
-  readonly onHole: (why: string) => void;
+  readonly onOutOfSync: (why: string) => void;
 }
 
 /**
  * The home of a follower's data: the owner's log and identity. It has no subscriptions and no
  * presence of its own, because the owner alone works on those.
  */
-export function followerHome({ owner, welcome, onHole }: FollowerParts): Home {
+export function followerHome({ owner, welcome, onOutOfSync }: FollowerParts): Home {
   return {
     ...memoryHome,
-    openLog: async ({ data }) => new FollowerLog(owner, data, welcome, onHole),
+    openLog: async ({ data }) => new FollowerLog(owner, data, welcome, onOutOfSync),
     openIdentity: () => new FollowerIdentityStore(owner, welcome),
   };
 }
