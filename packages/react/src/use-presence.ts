@@ -5,7 +5,7 @@ import { useProvidedConnection } from './provider.ts';
 import { createStore, useStore, type Source } from './store.ts';
 
 export interface PresenceState extends Presence {
-  /** Whether the hub has told who is present. Before that, `members` is empty. */
+  /** Whether the hub has sent the list of members. Before that, `members` is empty. */
   readonly isKnown: boolean;
   /** The hub's refusal. */
   readonly error: PolycastError | undefined;

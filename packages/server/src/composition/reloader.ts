@@ -68,7 +68,7 @@ export class Reloader {
     } catch (error) {
       const problems = problemsOf(error);
       if (problems === undefined) {
-        // A part that cannot apply what it prepared. The hub goes on, and the operator is told.
+        // A part that cannot apply what it prepared. The hub continues, and logs the error.
         this.#logger.error({ error }, 'configuration: reload failed');
         return { ok: false, problems: [{ path: '', message: `The reload failed: ${String(error)}` }] };
       }

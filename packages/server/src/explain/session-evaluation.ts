@@ -33,7 +33,7 @@ export interface SessionFacts {
 /**
  * What became of an event on one session. `written`: handed to the network. `behind`: it is owed.
  * `unwritten`: it was owed when the session ended. `began_later`: the session began to read behind
- * the event. `gap`: it was told that the event is gone. `before`: the session ended before the event.
+ * the event. `gap`: it received a gap for the event. `before`: the session ended before the event.
  */
 export type SessionVerdict =
   | { readonly kind: 'written'; readonly pattern: string }

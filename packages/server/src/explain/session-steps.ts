@@ -98,7 +98,7 @@ function verdictText(session: SessionFacts, verdict: SessionVerdict, event: Expl
     case 'skipped':
       return 'the client asked from a later position than its last answer had reached, and so passed over the event';
     case 'gap':
-      return 'retention had removed the event before, and the client was told so by a gap';
+      return 'retention had removed the event before, and the client received a gap';
     case 'began_later':
       return 'it began to read behind the event';
     case 'before':

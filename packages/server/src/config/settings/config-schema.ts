@@ -164,7 +164,7 @@ const cluster = {
     {
       form: 'list of URLs (`http://10.0.0.1:8222`)',
       doc: 'The monitoring ports of the brokers (`http_port` of NATS). Through them the hub checks that each broker with a copy of the journal has `sync_interval: always`. A hub that cannot see it is not ready (`cluster_unsafe`).',
-      why: 'NATS confirms before it syncs, unless it is told otherwise. A power cut of all brokers would then take events that publishers believe stored.',
+      why: 'By default NATS confirms a block before it syncs it. A power cut of all brokers would then lose events that the hubs have confirmed.',
     },
   ),
 };

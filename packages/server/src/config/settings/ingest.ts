@@ -44,7 +44,7 @@ export const ingest = field(
   {
     form: 'list of at most 100 sources: `{source, provider, channel, keys, toleranceSeconds}`',
     doc: "The third parties whose webhooks the hub verifies and publishes. `source`: the last part of the path, `/v1/ingest/{source}`, 1 to 64 characters. `provider`: `stripe`, `github`, `shopify` or `standard` (Standard Webhooks). `channel`: the channel of the events. `keys`: 1 to 3 of `secret`, `secretFile` or `secretEnvironment`, 16 characters or more, as the provider shows them. A signature by any of them is valid. For `standard` it is `whsec_…`, or `whpk_…` for an ed25519 public key. `toleranceSeconds` (300, 1 to 86,400): the tolerated difference between the time of a signature and the hub's clock. GitHub and Shopify sign no time.",
-    why: 'The hub accepts webhooks of nobody by default. Five minutes is the tolerance of Stripe and of Standard Webhooks.',
+    why: 'By default the hub accepts no webhooks. Five minutes is the tolerance of Stripe and of Standard Webhooks.',
     live: true,
   },
 );

@@ -13,7 +13,7 @@ export const telemetry = {
     {
       form: 'URL or null',
       doc: 'The OTLP endpoint (HTTP with JSON) that receives traces at `/v1/traces` and metrics at `/v1/metrics`. The hub sends to this address as it is: `outgoing` does not apply to it. `OTEL_EXPORTER_OTLP_ENDPOINT` sets it too. With null the hub loads no module of OpenTelemetry.',
-      why: 'Off: a hub that sends data about itself somewhere has been told to.',
+      why: 'Off: a hub sends data about itself only where its operator configures it.',
     },
   ),
   traces: field(z.boolean().default(true), {

@@ -88,7 +88,7 @@ export class BlockQueue {
     this.#afterOutcome();
   }
 
-  /** A block of this hub was applied, or not: nobody can say what became of it. */
+  /** The outcome of a block of this hub is unknown: it may have been applied. */
   onOutcomeLost(id: string): void {
     const sent = this.#sent.get(id);
     this.#sent.delete(id);

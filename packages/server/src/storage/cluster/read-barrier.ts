@@ -71,7 +71,7 @@ export class ReadBarrier {
     for (const { resolve } of due) resolve();
   }
 
-  /** Nobody waits any more. */
+  /** Ends all waits. */
   close(): void {
     for (const { resolve } of this.#waiting.splice(0)) resolve();
   }

@@ -8,7 +8,7 @@ import { copyOf, encodeEvents } from './event-messages.ts';
 const STATE_INTERVAL_MS = 100;
 /** An erasure goes on after this time. A follower that is behind drops the events before it reads on. */
 const FOLLOWERS_TIMEOUT_MS = 2000;
-/** It is sent again after so many comparisons, for followers that have come since. */
+/** It is sent again after this many comparisons, for followers that have connected since. */
 const REPEATED_EVERY = 10;
 
 /** What a follower receives about the log beside its events. */

@@ -80,7 +80,7 @@ export const OWNER_LENGTH_MAX = 128;
 
 export const OPTION_DOCS = {
   owner:
-    'The customer of the site whom the subscription belongs to. A portal link shows the subscriptions of its owner.',
+    'The customer of the site that the subscription belongs to. A portal link shows the subscriptions of its owner.',
   types: '`null`: all.',
   filter: 'Only events that match the filter.',
   ordering: "`per-channel`: a channel's events one at a time, in order.",
