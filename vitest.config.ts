@@ -5,8 +5,9 @@ import { CONDITION_TIMEOUT_MS, SLOW_TEST_TIMEOUT_MS, TEST_TIMEOUT_MS } from './s
 
 /**
  * Four projects, one after the other. `quick` is what `npm run check` runs. The others hold the suites that start many processes, browsers
- * or long loads (`*.slow.test.ts`). `slow` runs three side by side, since they wait a third of their time. `browser` runs two, since pages are
- * late when more do. `alone` holds those that measure memory or time: nothing runs beside them. `npm test` and CI run all four.
+ * or long loads (`*.slow.test.ts`). `quick` runs three side by side and `slow` four, since they wait more than half of their time. `browser`
+ * runs two, since pages compute all the time. `alone` holds those that measure memory or time: nothing runs beside them. `npm test` and CI
+ * run all four.
  */
 const everywhere = ['packages', 'conformance', 'simulation', 'bench', 'scripts', 'examples', 'docs'];
 const skipped = ['**/node_modules/**', '**/dist/**', '**/generated/**', 'bench/build/**'];
@@ -24,7 +25,7 @@ const alone = [
 const browser = [
   'packages/*/browser/**/*.slow.test.ts',
   'examples/**/*.slow.test.ts',
-  'scripts/docs/*.slow.test.ts',
+  'scripts/docs/{pages,site}.slow.test.ts',
   'conformance/identity/{cross-site,php-site}.slow.test.ts',
   'conformance/installation/packages.slow.test.ts',
   'conformance/third-party/browser*.slow.test.ts',
@@ -65,6 +66,7 @@ const config: ViteUserConfig = {
           testTimeout: TEST_TIMEOUT_MS,
           // Files share a process, and so the modules that most of them import.
           isolate: false,
+          maxWorkers: 3,
           sequence: { groupOrder: 0 },
         },
       },
@@ -75,7 +77,7 @@ const config: ViteUserConfig = {
           exclude: [...skipped, ...alone, ...browser],
           ...patience,
           testTimeout: SLOW_TEST_TIMEOUT_MS,
-          maxWorkers: 3,
+          maxWorkers: 4,
           sequence: { groupOrder: 1 },
         },
       },
@@ -85,6 +87,7 @@ const config: ViteUserConfig = {
           include: browser,
           exclude: skipped,
           ...patience,
+          setupFiles: [...patience.setupFiles, 'scripts/testing/browser-timeouts.ts'],
           testTimeout: SLOW_TEST_TIMEOUT_MS,
           sequence: { groupOrder: 2 },
         },

@@ -1,11 +1,16 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { globSync } from 'node:fs';
+import { constants, setPriority } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs, styleText } from 'node:util';
 
 const ROOT = join(import.meta.dirname, '..');
+const ENVIRONMENT = { ...process.env, PATH: `${join(ROOT, 'node_modules/.bin')}:${process.env['PATH']}` };
 
-/** All checks before a commit. `npm test`, and so CI, runs it with `--static` before all tests. */
+/**
+ * All checks before a commit: the static ones, then the quick tests. `--static` leaves the tests out. `npm test`, and so CI, runs it with
+ * `--all`: all tests, and the static checks meanwhile, with the lowest priority. The tests wait often enough to leave them some of two cores.
+ */
 interface Step {
   readonly name: string;
   readonly command: readonly [string, ...string[]];
@@ -30,37 +35,54 @@ const STATIC: readonly Step[] = [
 /** Two cores are the least that people have. The tests get both for themselves. */
 const CONCURRENT_MAX = 2;
 
-const { values } = parseArgs({ options: { static: { type: 'boolean', default: false } } });
+const { values } = parseArgs({
+  options: { static: { type: 'boolean', default: false }, all: { type: 'boolean', default: false } },
+});
 const startedMs = performance.now();
-const pending = [...STATIC];
-const outcomes = (await Promise.all(Array.from({ length: CONCURRENT_MAX }, worker))).flat();
-if (!values.static) outcomes.push(await run({ name: 'tests', command: ['vitest', 'run', '--project', 'quick'] }));
-summarize(outcomes);
+if (values.all) {
+  const [tests, outcomes] = await Promise.all([runAllTests(), runStatic(1)]);
+  summarize([...outcomes, tests]);
+} else {
+  const outcomes = await runStatic(CONCURRENT_MAX);
+  if (!values.static) outcomes.push(await run({ name: 'tests', command: ['vitest', 'run', '--project', 'quick'] }));
+  summarize(outcomes);
+}
 
-async function worker(): Promise<Outcome[]> {
-  const done: Outcome[] = [];
-  for (let step = pending.shift(); step !== undefined; step = pending.shift()) done.push(await run(step));
-  return done;
+async function runStatic(concurrent: number): Promise<Outcome[]> {
+  const pending = [...STATIC];
+  const worker = async (): Promise<Outcome[]> => {
+    const done: Outcome[] = [];
+    for (let step = pending.shift(); step !== undefined; step = pending.shift()) done.push(await run(step));
+    return done;
+  };
+  return (await Promise.all(Array.from({ length: concurrent }, worker))).flat();
+}
+
+/** All tests, printed as they run. */
+async function runAllTests(): Promise<Outcome> {
+  const testsStartedMs = performance.now();
+  const step: Step = { name: 'tests', command: ['vitest', 'run'] };
+  const child = spawn('vitest', ['run'], { cwd: ROOT, env: ENVIRONMENT, stdio: 'inherit' });
+  const passed = await endOf(child);
+  return { step, passed, output: 'see above', seconds: (performance.now() - testsStartedMs) / 1000 };
 }
 
 async function run(step: Step): Promise<Outcome> {
   const stepStartedMs = performance.now();
   const [command, ...rest] = step.command;
-  const path = join(ROOT, 'node_modules/.bin') + ':' + process.env['PATH'];
-  const child = spawn(command, rest, {
-    cwd: ROOT,
-    env: { ...process.env, PATH: path },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const child = spawn(command, rest, { cwd: ROOT, env: ENVIRONMENT, stdio: ['ignore', 'pipe', 'pipe'] });
+  if (values.all && child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW);
   let output = '';
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (text: string) => (output += text));
-  const passed = await new Promise<boolean>((resolve, reject) =>
-    child.on('error', reject).on('close', (code) => resolve(code === 0)),
-  );
+  const passed = await endOf(child);
   const outcome = { step, passed, output, seconds: (performance.now() - stepStartedMs) / 1000 };
   print(outcome);
   return outcome;
+}
+
+function endOf(child: ChildProcess): Promise<boolean> {
+  return new Promise((resolve, reject) => child.on('error', reject).on('close', (code) => resolve(code === 0)));
 }
 
 function print({ step, passed, seconds }: Outcome): void {

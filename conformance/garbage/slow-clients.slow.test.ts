@@ -39,32 +39,55 @@ describe('slow clients', () => {
     await until('no growth stays', async () => (await Heap.residentBytes(hub)) - before < GROWTH_BYTES_MAX);
   });
 
-  test('an upload of lines that stops in the middle receives the results so far, and the reason', async () => {
-    const raw = await rawSocket(hub.url);
-    raw.send(
-      `POST /v1/events HTTP/1.1\r\n${HOST}Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n`,
-    );
-    const line = '{"channel":"slow","data":1}\n';
-    raw.send(`${(line.length + 3).toString(16)}\r\n${line}{"c\r\n`);
-    await raw.receives(/"channel":"slow"/);
-    await raw.closes();
-    expect(raw.text).toMatch(/"id":"[0-9a-z-]{22}"[^]*\{"error":\{[^\n]*"code":"request_timeout"/);
-  });
+  // They only wait for the hub's timeouts, so they wait together.
+  describe.concurrent('alone on their connection', () => {
+    test('an upload of lines that stops in the middle receives the results so far, and the reason', async () => {
+      const raw = await rawSocket(hub.url);
+      raw.send(
+        `POST /v1/events HTTP/1.1\r\n${HOST}Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n`,
+      );
+      const line = '{"channel":"slow","data":1}\n';
+      raw.send(`${(line.length + 3).toString(16)}\r\n${line}{"c\r\n`);
+      await raw.receives(/"channel":"slow"/);
+      await raw.closes();
+      expect(raw.text).toMatch(/"id":"[0-9a-z-]{22}"[^]*\{"error":\{[^\n]*"code":"request_timeout"/);
+    });
 
-  test('an upload of lines may be slow for as long as lines arrive', async () => {
-    const raw = await rawSocket(hub.url);
-    raw.send(
-      `POST /v1/events HTTP/1.1\r\n${HOST}Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n`,
-    );
-    const line = '{"channel":"slow","data":1}\n';
-    const beginMs = performance.now();
-    for (let sent = 1; performance.now() < beginMs + 2 * LIMIT_MS; sent++) {
-      raw.send(`${line.length.toString(16)}\r\n${line}\r\n`);
-      await until('the result comes', () => raw.text.split('"id"').length - 1 >= sent);
-    }
-    raw.send('0\r\n\r\n');
-    await raw.receives(/\r\n0\r\n\r\n$/);
-    raw.destroy();
+    test('an upload of lines may be slow for as long as lines arrive', async () => {
+      const raw = await rawSocket(hub.url);
+      raw.send(
+        `POST /v1/events HTTP/1.1\r\n${HOST}Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n`,
+      );
+      const line = '{"channel":"slow","data":1}\n';
+      const beginMs = performance.now();
+      for (let sent = 1; performance.now() < beginMs + 2 * LIMIT_MS; sent++) {
+        raw.send(`${line.length.toString(16)}\r\n${line}\r\n`);
+        await until('the result comes', () => raw.text.split('"id"').length - 1 >= sent);
+      }
+      raw.send('0\r\n\r\n');
+      await raw.receives(/\r\n0\r\n\r\n$/);
+      raw.destroy();
+    });
+
+    test('an idle connection is closed after its timeout', async () => {
+      const raw = await rawSocket(hub.url);
+      raw.send(`GET /healthz HTTP/1.1\r\n${HOST}\r\n`);
+      await raw.receives(/ok/);
+      await raw.closes();
+    });
+
+    test('a stream stays open on a connection that has sent much data before', async () => {
+      const raw = await rawSocket(hub.url);
+      const body = JSON.stringify({ channel: 'slow', data: 'x'.repeat(100_000) });
+      raw.send(
+        `POST /v1/events HTTP/1.1\r\n${HOST}Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+      );
+      await raw.receives(/201 Created/);
+      raw.send(`GET /v1/events?channel=none HTTP/1.1\r\n${HOST}Accept: text/event-stream\r\n\r\n`);
+      await raw.receives(/(?:\n:|polycast\.heartbeat)[^]*(?:\n:|polycast\.heartbeat)/);
+      expect(raw.closed).toBe(false);
+      raw.destroy();
+    });
   });
 
   test('a client that sends half a body and then nothing receives 408', async () => {
@@ -78,26 +101,6 @@ describe('slow clients', () => {
       raw.socket.resetAndDestroy();
     }
     expect((await call(`${hub.url}/healthz`)).status).toBe(200);
-  });
-
-  test('an idle connection is closed after its timeout', async () => {
-    const raw = await rawSocket(hub.url);
-    raw.send(`GET /healthz HTTP/1.1\r\n${HOST}\r\n`);
-    await raw.receives(/ok/);
-    await raw.closes();
-  });
-
-  test('a stream stays open on a connection that has sent much data before', async () => {
-    const raw = await rawSocket(hub.url);
-    const body = JSON.stringify({ channel: 'slow', data: 'x'.repeat(100_000) });
-    raw.send(
-      `POST /v1/events HTTP/1.1\r\n${HOST}Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
-    );
-    await raw.receives(/201 Created/);
-    raw.send(`GET /v1/events?channel=none HTTP/1.1\r\n${HOST}Accept: text/event-stream\r\n\r\n`);
-    await raw.receives(/(?:\n:|polycast\.heartbeat)[^]*(?:\n:|polycast\.heartbeat)/);
-    expect(raw.closed).toBe(false);
-    raw.destroy();
   });
 
   test('a client that continues to send on its stream is disconnected', async () => {

@@ -67,7 +67,6 @@ async function isReady(url: string): Promise<boolean> {
 /** The Lab, ready for an order. */
 export async function openLab(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<LabPage> {
   const page = await browser.newPage({ viewport: { width: 1440, height: 900 }, ...options });
-  page.setDefaultTimeout(120_000);
   const errors: string[] = [];
   page.on('pageerror', (error) => errors.push(error.message));
   page.on('console', (message) => {
