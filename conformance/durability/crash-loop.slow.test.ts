@@ -34,69 +34,65 @@ async function heldEndpoint(): Promise<{
 
 const EVENTS = 5;
 
-test(
-  'after two crashes the log names the deliveries in flight; they are retried last and one by one, all others immediately',
-  { timeout: 120_000 },
-  async () => {
-    const data = temporaryFolder('crash-loop');
-    const [one, two, other] = await Promise.all([heldEndpoint(), heldEndpoint(), heldEndpoint()]);
-    const suspects = [one, two];
-    let hub = await startHubProcess({ data });
-    const { port, url } = hub;
-    const publish = async (): Promise<void> => {
-      for (let number = 0; number < EVENTS; number++)
-        expect((await post(`${url}/v1/events`, { channel: 'orders.1', data: number })).status).toBe(201);
-    };
-    const answerOther = async (): Promise<void> => {
-      for (let answered = 0; answered < EVENTS; answered++) {
-        await until('the other endpoint is sent to', () => other.held.length > 0);
-        other.held.shift()?.writeHead(204).end();
-      }
-    };
-    const create = (endpoint: string): Promise<string> =>
-      subscribe(url, {
-        channels: ['orders.>'],
-        delivery: { kind: 'webhook', url: endpoint, retryDelaysSeconds: [1, 1, 1] },
-      });
-    const ids = [await create(one.url), await create(two.url)];
-    const otherId = await create(other.url);
-    await publish();
-    await answerOther();
-    for (let death = 1; death <= 2; death++) {
-      await until('both are sent to', () => suspects.every(({ held }) => held.length === 1));
-      await until('the other one has all', async () => (await lagOf(url, otherId)) === 0);
-      await writeDown(url, otherId);
-      await hub.end('SIGKILL');
-      for (const { held } of suspects) held.length = 0;
-      if (death === 1) hub = await startHubProcess({ data, port });
+test('after two crashes the log names the deliveries in flight; they are retried last and one by one, all others immediately', async () => {
+  const data = temporaryFolder('crash-loop');
+  const [one, two, other] = await Promise.all([heldEndpoint(), heldEndpoint(), heldEndpoint()]);
+  const suspects = [one, two];
+  let hub = await startHubProcess({ data });
+  const { port, url } = hub;
+  const publish = async (): Promise<void> => {
+    for (let number = 0; number < EVENTS; number++)
+      expect((await post(`${url}/v1/events`, { channel: 'orders.1', data: number })).status).toBe(201);
+  };
+  const answerOther = async (): Promise<void> => {
+    for (let answered = 0; answered < EVENTS; answered++) {
+      await until('the other endpoint is sent to', () => other.held.length > 0);
+      other.held.shift()?.writeHead(204).end();
     }
-    for (const { askedMs } of suspects) askedMs.length = 0;
-    const startedMs = performance.now();
-    hub = await startHubProcess({ data, port });
-    await until('it names both', () => namedIn(hub.log()).length === 2);
-    for (const subscription of ids)
-      expect(namedIn(hub.log())).toContainEqual(expect.objectContaining({ subscription, crashes: 1, positions: [1] }));
-    await publish();
-    await answerOther();
-    await until('one of them is tried', () => suspects.some(({ held }) => held.length > 0));
-    const [first, second] = one.held.length > 0 ? [one, two] : [two, one];
-    expect((first.askedMs[0] as number) - startedMs).toBeGreaterThan(2000);
-    expect(second.held).toHaveLength(0);
-    first.held.shift()?.writeHead(500).end();
-    await until('then the other one is', () => second.held.length > 0);
-    const answering = setInterval(() => {
-      for (const { held } of suspects) for (const response of held.splice(0)) response.writeHead(204).end();
-    }, 5);
-    for (const id of ids) await until('each has all', async () => (await lagOf(url, id)) === 0);
-    clearInterval(answering);
-    await until('the log says so', () => hub.log().split('resuming normal deliveries').length === 3);
-    await hub.end('SIGTERM');
-    expect(existsSync(join(data, 'webhooks-in-flight'))).toBe(false);
-    hub = await startHubProcess({ data, port });
-    expect(namedIn(hub.log())).toEqual([]);
-    await hub.end('SIGTERM');
-  },
-);
+  };
+  const create = (endpoint: string): Promise<string> =>
+    subscribe(url, {
+      channels: ['orders.>'],
+      delivery: { kind: 'webhook', url: endpoint, retryDelaysSeconds: [1, 1, 1] },
+    });
+  const ids = [await create(one.url), await create(two.url)];
+  const otherId = await create(other.url);
+  await publish();
+  await answerOther();
+  for (let death = 1; death <= 2; death++) {
+    await until('both are sent to', () => suspects.every(({ held }) => held.length === 1));
+    await until('the other one has all', async () => (await lagOf(url, otherId)) === 0);
+    await writeDown(url, otherId);
+    await hub.end('SIGKILL');
+    for (const { held } of suspects) held.length = 0;
+    if (death === 1) hub = await startHubProcess({ data, port });
+  }
+  for (const { askedMs } of suspects) askedMs.length = 0;
+  const startedMs = performance.now();
+  hub = await startHubProcess({ data, port });
+  await until('it names both', () => namedIn(hub.log()).length === 2);
+  for (const subscription of ids)
+    expect(namedIn(hub.log())).toContainEqual(expect.objectContaining({ subscription, crashes: 1, positions: [1] }));
+  await publish();
+  await answerOther();
+  await until('one of them is tried', () => suspects.some(({ held }) => held.length > 0));
+  const [first, second] = one.held.length > 0 ? [one, two] : [two, one];
+  expect((first.askedMs[0] as number) - startedMs).toBeGreaterThan(2000);
+  expect(second.held).toHaveLength(0);
+  first.held.shift()?.writeHead(500).end();
+  await until('then the other one is', () => second.held.length > 0);
+  const answering = setInterval(() => {
+    for (const { held } of suspects) for (const response of held.splice(0)) response.writeHead(204).end();
+  }, 5);
+  for (const id of ids) await until('each has all', async () => (await lagOf(url, id)) === 0);
+  clearInterval(answering);
+  await until('the log says so', () => hub.log().split('resuming normal deliveries').length === 3);
+  await hub.end('SIGTERM');
+  expect(existsSync(join(data, 'webhooks-in-flight'))).toBe(false);
+  hub = await startHubProcess({ data, port });
+  expect(namedIn(hub.log())).toEqual([]);
+  await hub.end('SIGTERM');
+});
 
 function namedIn(log: string): readonly unknown[] {
   const lines = log.split('\n').filter((line) => line.includes('the hub crashed while sending'));

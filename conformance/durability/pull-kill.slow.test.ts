@@ -12,7 +12,7 @@ import { temporaryFolder } from '../kit/folders.ts';
 import { startHubProcess } from '../kit/hub-process.ts';
 import { Publisher } from '../kit/clients/publishers.ts';
 import { Seeded } from '../kit/seeded.ts';
-import { pause, until } from '../kit/wait.ts';
+import { BACKLOG_TIMEOUT_MS, pause, until } from '../kit/wait.ts';
 import { Worker, type Delivery, type WorkerOptions } from '../kit/clients/workers.ts';
 
 /** `POLYCAST_HEAVY=1` kills ten times as often. */
@@ -81,7 +81,7 @@ test(
         const given = new Set(await deadLetters(url, queues.poor));
         return isFinished('ordered', NONE) && isFinished('loose', NONE) && isFinished('poor', given);
       },
-      60_000,
+      BACKLOG_TIMEOUT_MS,
     );
     await Promise.all(all.map((worker) => worker.stop()));
     const dead = await deadLetters(url, queues.poor);

@@ -20,7 +20,7 @@ import { startHubProcess } from '../kit/hub-process.ts';
 import { call } from '../kit/http.ts';
 import { Publisher } from '../kit/clients/publishers.ts';
 import { Seeded } from '../kit/seeded.ts';
-import { pause, until } from '../kit/wait.ts';
+import { BACKLOG_TIMEOUT_MS, pause, until } from '../kit/wait.ts';
 import { Worker, type WorkerOptions } from '../kit/clients/workers.ts';
 
 const KILLS = 20;
@@ -116,7 +116,7 @@ test(`after ${KILLS} kills during a webhook, a queue and a replay, a hub has ski
       await pause(200);
       return Object.values(await missing()).every((count) => count === 0);
     },
-    60_000,
+    BACKLOG_TIMEOUT_MS,
   ).catch(async (error: unknown) => expect(await missing(), `${String(error)}, ${message}`).toEqual({}));
   const dead = { endpoint: await deadLetters(url, lists.endpoint), queue: await deadLetters(url, lists.queue) };
   await Promise.all([...queue, poor].map((worker) => worker.stop()));

@@ -18,7 +18,7 @@ import { startHubProcess } from '../kit/hub-process.ts';
 import { call } from '../kit/http.ts';
 import { Publisher } from '../kit/clients/publishers.ts';
 import { Seeded } from '../kit/seeded.ts';
-import { pause, until } from '../kit/wait.ts';
+import { BACKLOG_TIMEOUT_MS, pause, until } from '../kit/wait.ts';
 
 /** `POLYCAST_HEAVY=1` kills ten times as often. */
 const KILLS = process.env['POLYCAST_HEAVY'] === undefined ? 20 : 200;
@@ -86,7 +86,7 @@ test(
         };
         return ['/ordered', '/loose', '/poor'].every(isDelivered);
       },
-      60_000,
+      BACKLOG_TIMEOUT_MS,
     );
     await until(
       'all replays are done',
@@ -95,7 +95,7 @@ test(
         const reply = await call(`${url}/v1/subscriptions/${loose}/replays`);
         return reply.json<{ replays: { done: boolean }[] }>().replays.every(({ done }) => done);
       },
-      60_000,
+      BACKLOG_TIMEOUT_MS,
     );
     const dead = await deadLetters(url, poor);
     await hub.end('SIGTERM');

@@ -1,5 +1,7 @@
 /** The default timeout of a condition, in milliseconds, for a busy machine. */
 const TIMEOUT_MS = 60_000;
+/** The timeout of what a hub has to work off, such as all deliveries that kills have delayed. */
+export const BACKLOG_TIMEOUT_MS = 240_000;
 /** The interval between two checks of a condition. */
 const POLL_INTERVAL_MS = 5;
 

@@ -228,9 +228,12 @@ describe('a hub of two processes', () => {
   });
 });
 
+/** Longer than a busy machine needs for another owner. */
+const GRACE_SECONDS = 4;
+
 test('users of a killed follower leave, and those of the others stay when the owner is killed', async () => {
   const hub = await startUsersHub(
-    { processes: 3, rules: ROOM_RULES, presence: { graceSeconds: 2 } },
+    { processes: 3, rules: ROOM_RULES, presence: { graceSeconds: GRACE_SECONDS } },
     { data: temporaryFolder('processes') },
   );
   onTestFinished(() => hub.end());
@@ -266,8 +269,8 @@ test('users of a killed follower leave, and those of the others stay when the ow
     return next !== undefined && next.pid !== owner;
   });
   // Longer than the grace: the next owner knows the session that the follower has kept.
-  await pause(3000);
-  expect(await present()).toEqual(['bob']);
+  await pause(GRACE_SECONDS * 1000 + 1000);
+  await until('bob is present', async () => String(await present()) === 'bob');
   expect(stays.readyState).toBe(WebSocket.OPEN);
   const history = await hub.request('GET', '/v1/channels/polycast.presence.room.7/history');
   const types = history.json<{ events: { type: string; data: { user?: string } }[] }>().events;

@@ -3,10 +3,11 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import * as yaml from 'yaml';
+import { unusedPort } from '../../conformance/kit/unused-port.ts';
 import { parseConfig } from '../../packages/server/src/config/parse.ts';
 import { startHub } from '../../packages/server/src/main.ts';
 import type { Block } from './blocks.ts';
-import { PageRun } from './page-run.ts';
+import { PageRun, SHOWN_PORTS } from './page-run.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
@@ -31,7 +32,9 @@ export async function openPage(name: string, blocks: readonly Block[]): Promise<
   mkdirSync(folder, { recursive: true });
   const data = join(folder, 'var/lib/polycast');
   const hub = await startHub(parseConfig({ ...configurationOf(blocks), ...FOR_TESTS, data }));
-  const run = new PageRun(hub.url, folder);
+  const ports = new Map<string, number>();
+  for (const shown of SHOWN_PORTS) ports.set(shown, await unusedPort());
+  const run = new PageRun(hub.url, folder, ports);
   return {
     run,
     close() {

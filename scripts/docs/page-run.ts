@@ -9,12 +9,12 @@ const ROOT = join(import.meta.dirname, '../..');
 const SHOWN_HUB = /\b(?:127\.0\.0\.1|localhost):7400\b/g;
 /** The folders of the hub's log and its copies on the pages. */
 const SHOWN_FOLDERS = /\/var\/(?:lib|backups)\/polycast\b/g;
-/**
- * The ports of sites on the pages. Each gets a free port, because several pages run at the same
- * time.
- */
-const SHOWN_PORTS = /\b39(?:1[7-9]|20)\b/g;
+/** The ports of sites on the pages. */
+export const SHOWN_PORTS: readonly string[] = ['3917', '3918', '3919', '3920'];
+const SHOWN_PORT = new RegExp(`\\b(?:${SHOWN_PORTS.join('|')})\\b`, 'g');
 const POLL_INTERVAL_MS = 25;
+/** A program in Go is compiled first, on a busy machine. */
+const PATIENCE_MS = 90_000;
 
 interface Language {
   /** Runs the file that is its last argument. */
@@ -51,16 +51,18 @@ export class PageRun {
   readonly #folder: string;
   readonly #cursors: Cursors = new Map();
   readonly #background: Program[] = [];
-  readonly #ports = new Map<string, string>();
+  readonly #ports: ReadonlyMap<string, number>;
   #last: Program | undefined;
 
   /**
    * @param hub `http://HOST:PORT`
    * @param folder below the repository, so that scripts find its packages; empty
+   * @param ports a free port for each of the shown ones, because several pages run at the same time
    */
-  constructor(hub: string, folder: string) {
+  constructor(hub: string, folder: string, ports: ReadonlyMap<string, number>) {
     this.#hub = hub;
     this.#folder = folder;
+    this.#ports = ports;
   }
 
   /**
@@ -142,13 +144,9 @@ export class PageRun {
   }
 
   #addressed(text: string): string {
-    return text.replaceAll(SHOWN_HUB, new URL(this.#hub).host).replaceAll(SHOWN_PORTS, (shown) => this.#portFor(shown));
-  }
-
-  #portFor(shown: string): string {
-    const port = this.#ports.get(shown) ?? anyPort();
-    this.#ports.set(shown, port);
-    return port;
+    return text
+      .replaceAll(SHOWN_HUB, new URL(this.#hub).host)
+      .replaceAll(SHOWN_PORT, (shown) => String(this.#ports.get(shown)));
   }
 
   #start(command: string, args: readonly string[]): Program {
@@ -185,22 +183,14 @@ export class PageRun {
     };
   }
 
-  /**
-   * Checks repeatedly, for half a minute at most: a program in Go is compiled first.
-   * @throws Error after that
-   */
+  /** @throws Error if the condition does not come true */
   async #until(condition: () => Promise<boolean>, reason: () => string): Promise<void> {
-    const untilMs = performance.now() + 30_000;
+    const untilMs = performance.now() + PATIENCE_MS;
     while (!(await condition())) {
       if (performance.now() > untilMs) throw new Error(reason());
       await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL_MS));
     }
   }
-}
-
-/** A port outside of the system's ephemeral range, which is rarely in use. */
-function anyPort(): string {
-  return String(10_000 + Math.floor(Math.random() * 20_000));
 }
 
 /** The received part of a stream. */

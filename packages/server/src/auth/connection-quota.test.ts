@@ -90,7 +90,7 @@ test('an old cursor requires permission for history also where the event after i
   expect(await (await hub.administer('GET', `/v1/events?channel=>&after=${cursor}`)).json()).toMatchObject({
     gaps: [{ from: cursor, reason: 'corrupt' }],
   });
-}, 30_000);
+});
 
 describe('connections', () => {
   test('are bounded by user, also after a late authentication', async () => {

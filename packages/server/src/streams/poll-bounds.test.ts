@@ -39,7 +39,7 @@ beforeAll(async () => {
     await hub.close();
     rmSync(folder, { recursive: true });
   };
-}, 60_000);
+});
 
 async function publish(events: readonly object[]): Promise<void> {
   const response = await fetch(`${hub.url}/v1/events`, {

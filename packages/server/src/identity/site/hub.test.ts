@@ -150,8 +150,11 @@ test('with `site` in a rule, the site decides on a channel: for readers and publ
   expect((await get('/v1/events?channel=orders.bob', ADA)).status).toBe(503);
 });
 
+/** A renewal begins three seconds before the expiry. A busy machine must be able to finish it. */
+const SPEED_OF_RENEWALS = 4;
+
 test('a stream outlives its cached answers: the site is asked again, and the client receives no message about it', async () => {
-  const { backend, get } = await kit(answersBySession(12), {}, 10);
+  const { backend, get } = await kit(answersBySession(12), {}, SPEED_OF_RENEWALS);
   const stream = framesOf(await get('/v1/events?channel=@me', { ...ADA, accept: 'text/event-stream' }));
   await messageOf(stream, 'polycast.ready');
   await expect.poll(() => backend.requests.length).toBeGreaterThanOrEqual(3);
@@ -164,7 +167,11 @@ test('a stream outlives its cached answers: the site is asked again, and the cli
 });
 
 test("the site's answer on renewal takes effect, also where it grants less than before", async () => {
-  const { backend, get } = await kit(() => ({ user: 'ada', claims: { staff: true }, ttlSeconds: 8 }), {}, 10);
+  const { backend, get } = await kit(
+    () => ({ user: 'ada', claims: { staff: true }, ttlSeconds: 12 }),
+    {},
+    SPEED_OF_RENEWALS,
+  );
   const stream = framesOf(await get('/v1/events?channel=staff', { ...ADA, accept: 'text/event-stream' }));
   await messageOf(stream, 'polycast.ready');
   backend.behave = () => ({ user: 'ada', ttlSeconds: 1 });
@@ -173,7 +180,11 @@ test("the site's answer on renewal takes effect, also where it grants less than 
 });
 
 test('a stream survives an outage of the site, and ends with the grace period', async () => {
-  const { backend, get } = await kit(answersBySession(10), { graceSeconds: 20, retryAfterSeconds: 10 }, 10);
+  const { backend, get } = await kit(
+    answersBySession(10),
+    { graceSeconds: 20, retryAfterSeconds: 10 },
+    SPEED_OF_RENEWALS,
+  );
   // Measured before the first question: the site's answer is valid for at least this long from
   // here.
   const beganMs = performance.now();
@@ -182,7 +193,7 @@ test('a stream survives an outage of the site, and ends with the grace period', 
   backend.behave = down;
   const rest: SseFrame[] = [];
   for await (const frame of stream) rest.push(frame);
-  expect(performance.now() - beganMs).toBeGreaterThan(2400);
+  expect(performance.now() - beganMs).toBeGreaterThan(24_000 / SPEED_OF_RENEWALS);
   expect(rest.at(-1)).toMatchObject({ event: 'polycast.closing' });
 });
 
