@@ -1,7 +1,9 @@
 import { once } from 'node:events';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import * as http from 'node:http';
+import * as https from 'node:https';
 import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { call, type Call, type Reply } from '../kit/http.ts';
 import type { HubProcess } from '../kit/hub-process.ts';
 import { pause } from '../kit/wait.ts';
@@ -43,8 +45,9 @@ export async function callAt(
   options: Call = {},
 ): Promise<Reply> {
   const socket = await connectTo(hub, pid);
-  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
-  agent.createConnection = () => socket;
+  const isEncrypted = hub.url.startsWith('https:');
+  const agent = new (isEncrypted ? https : http).Agent({ keepAlive: true, maxSockets: 1 });
+  agent.createConnection = () => (isEncrypted ? connectTls({ socket, rejectUnauthorized: false }) : socket);
   try {
     return await call(hub.url + path, { ...options, agent });
   } finally {

@@ -174,8 +174,14 @@ export class PolycastError extends Error {
   readonly code: ErrorCode;
   readonly extensions: Readonly<Record<string, unknown>> | undefined;
 
-  constructor(code: ErrorCode, detail?: string, extensions?: Readonly<Record<string, unknown>>) {
-    super(detail ?? ERRORS[code].title);
+  /** @param options its `cause` is for logs, and is not part of the problem document */
+  constructor(
+    code: ErrorCode,
+    detail?: string,
+    extensions?: Readonly<Record<string, unknown>>,
+    options?: { readonly cause: unknown },
+  ) {
+    super(detail ?? ERRORS[code].title, options);
     this.code = code;
     this.extensions = extensions;
   }

@@ -14,11 +14,12 @@ import type {
   SentPrincipal,
   SessionNews,
   SessionOrder,
+  SessionPlace,
 } from './session-news.ts';
 import type { RecordedSession, RevokedReason, Session, Sessions } from './sessions.ts';
 
-/** A follower that is silent for this time leaves its sessions where they were. */
-const POSITIONS_TIMEOUT_MS = 1000;
+/** A follower that is silent for this time leaves its sessions where it reported them last. */
+const POSITIONS_TIMEOUT_MS = 2000;
 /** Memory for lists of channels that several sessions share, with their keys. */
 const CHANNELS_BYTES_MAX: number = 8 * 1024 * 1024;
 
@@ -42,6 +43,8 @@ export class SessionMirror {
   readonly #parts: SessionMirrorParts;
   readonly #byLink = new Map<FollowerLink, Map<string, MirroredSession>>();
   readonly #counts = transportCounts();
+  #refreshing: Promise<void> | undefined;
+  #nextRefresh: Promise<void> | undefined;
   /** Equal lists are one object, as within one process: a poll that waits has its poller's channels. */
   readonly #channels = new BoundedCache<readonly string[]>(
     CHANNELS_BYTES_MAX,
@@ -67,10 +70,23 @@ export class SessionMirror {
     return this.#byLink.get(link)?.get(id);
   }
 
-  /** Asks the followers where their sessions are now. Otherwise that is known within a second. */
-  async refresh(): Promise<void> {
-    const answers = await this.#parts.followers.ask<PositionNews>('positions', NO_BYTES, POSITIONS_TIMEOUT_MS);
-    for (const [link, news] of answers) this.#place(link, news);
+  /**
+   * Asks the followers where their sessions are now. Otherwise that is known within a second, as
+   * long as few are behind. Callers that arrive while the followers answer share the next question.
+   */
+  refresh(): Promise<void> {
+    if (this.#refreshing === undefined) return this.#ask();
+    this.#nextRefresh ??= this.#refreshing.then(() => {
+      this.#nextRefresh = undefined;
+      return this.#ask();
+    });
+    return this.#nextRefresh;
+  }
+
+  #ask(): Promise<void> {
+    // The positions are notes, and precede the answer.
+    const asked = this.#parts.followers.ask('positions', NO_BYTES, POSITIONS_TIMEOUT_MS);
+    return (this.#refreshing = asked.then(() => void (this.#refreshing = undefined)));
   }
 
   #apply(link: FollowerLink, news: SessionNews): void {
@@ -143,14 +159,12 @@ export class SessionMirror {
     this.#parts.sessions.remove(session);
   }
 
-  #place(link: FollowerLink, { head, places }: PositionNews): void {
-    for (const session of this.#sessionsOf(link).values()) {
-      const place = places[session.id];
-      session.position = place?.position ?? head;
-      if (!(session instanceof MirroredStream)) continue;
-      session.writtenThrough = place?.writtenThrough ?? head;
-      if (place?.gaps !== undefined) session.gaps = place.gaps;
-    }
+  #place(link: FollowerLink, { round, head, places, isLast }: PositionNews): void {
+    const mirrored = this.#sessionsOf(link);
+    for (const [id, place] of Object.entries(places)) mirrored.get(id)?.place(round, place);
+    if (!isLast) return;
+    const atHead = { position: head, writtenThrough: head };
+    for (const session of mirrored.values()) if (session.round !== round) session.place(round, atHead);
   }
 
   #forget(link: FollowerLink): void {
@@ -184,6 +198,8 @@ class MirroredSession implements Session {
   readonly sinceMs: number;
   readonly address: string;
   registryIndex = -1;
+  /** The last round of positions that had it. */
+  round = 0;
   readonly #link: FollowerLink;
 
   constructor(link: FollowerLink, opened: OpenedNews, principal: Principal) {
@@ -196,6 +212,11 @@ class MirroredSession implements Session {
     this.sinceMs = sinceMs;
     this.address = address;
     this.principal = principal;
+  }
+
+  place(round: number, { position }: SessionPlace): void {
+    this.round = round;
+    this.position = position;
   }
 
   /** When the hub drains, its own process drains it. */
@@ -238,6 +259,12 @@ class MirroredStream extends MirroredSession implements RecordedSession {
     this.client = client;
     this.excludesOwn = excludesOwn;
     this.writtenThrough = writtenThrough;
+  }
+
+  override place(round: number, place: SessionPlace): void {
+    super.place(round, place);
+    this.writtenThrough = place.writtenThrough;
+    if (place.gaps !== undefined) this.gaps = place.gaps;
   }
 
   end({ reason, writtenThrough, gaps }: StreamEnd): void {

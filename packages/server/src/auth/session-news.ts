@@ -71,15 +71,23 @@ export interface SentPrincipal extends Omit<Principal, 'expiresMs' | 'signer' | 
   readonly expiresMs: number | null;
 }
 
-/** The position of the follower, and the places of its sessions that are behind it or missed events. */
+/**
+ * A part of a round: the places of the sessions that are behind, or have missed further events.
+ * The parts of a round visit every session. Those that are in none of them are at its head.
+ */
 export interface PositionNews {
+  /** The number of the round. A round that was given up has no last part. */
+  readonly round: number;
+  /** The position of the follower when the round began. */
   readonly head: Position;
   readonly places: Readonly<Record<string, SessionPlace>>;
+  readonly isLast: boolean;
 }
 
-interface SessionPlace {
+export interface SessionPlace {
   readonly position: Position;
   readonly writtenThrough: Position;
+  /** Absent: those that were sent before. */
   readonly gaps?: readonly PositionRange[];
 }
 
@@ -120,13 +128,21 @@ export function answeredNews({ principal, interest, client, ...poll }: AnsweredP
   };
 }
 
-/** The place of a session, unless it has caught up and missed nothing. */
-export function placeOf(session: Session, head: Position): SessionPlace | undefined {
+/**
+ * The place of a session, unless it has caught up and its gaps are known.
+ * @param knownGaps those that were sent before
+ */
+export function placeOf(
+  session: Session,
+  head: Position,
+  knownGaps: readonly PositionRange[] | undefined,
+): SessionPlace | undefined {
   const { position } = session;
   if (!isRecorded(session)) return position < head ? { position, writtenThrough: position } : undefined;
   const { writtenThrough, gaps } = session;
-  if (position >= head && writtenThrough >= head && gaps.length === 0) return undefined;
-  return { position, writtenThrough, ...(gaps.length > 0 && { gaps }) };
+  const hasNews = gaps.length > 0 && gaps !== knownGaps;
+  if (position >= head && writtenThrough >= head && !hasNews) return undefined;
+  return { position, writtenThrough, ...(hasNews && { gaps }) };
 }
 
 export function sentInterest({ patterns, types, except }: Interest): SentInterest {

@@ -4,6 +4,7 @@ import type { AuthParts } from './auth-parts.ts';
 import { reauthenticateSession } from './expiry.ts';
 import { decodeJson, encodeJson } from '../processes/process-channel.ts';
 import type { OwnerLink } from '../processes/owner-link.ts';
+import type { PositionRange } from '../core/session-journal/session-record.ts';
 import type { RefusedReading } from './refusal-log.ts';
 import {
   answeredNews,
@@ -14,6 +15,7 @@ import {
   sentPrincipal,
   type PositionNews,
   type SessionNews,
+  type SessionPlace,
   type SessionOrder,
 } from './session-news.ts';
 import {
@@ -27,7 +29,7 @@ import {
 
 /** The time between two reports of the positions of sessions that are behind. */
 const POSITIONS_INTERVAL_MS = 1000;
-/** Sessions of one such message, the first ones that are behind. */
+/** Sessions of one such message. The next one continues behind them. */
 const PLACES_MAX = 1000;
 
 export interface SessionReportParts {
@@ -39,29 +41,52 @@ export interface SessionReportParts {
   readonly isRecording: boolean;
 }
 
+/** The places of all sessions at one time, in one message or several. */
+interface Round {
+  readonly number: number;
+  readonly head: Position;
+  readonly rest: Iterator<Session>;
+}
+
 /**
  * Reports a follower's sessions to the owner. The owner has those of all processes, for presence,
  * the lists of users and the journal, and it can end them. The changes of one turn of the event
  * loop are one message.
+ *
+ * Where the sessions are is reported in rounds. Each second has one message, so a busy hub spends
+ * little on it: a round with 3,000 sessions that are behind takes three seconds. When the owner
+ * asks, all messages of a round follow each other.
  */
 export class SessionReport implements SessionListener {
   readonly #parts: SessionReportParts;
   readonly #byId = new Map<string, Session>();
   readonly answered?: (poll: AnsweredPoll) => void;
   #news: SessionNews[] = [];
+  #rounds = 0;
+  /** The first round of the present owner. */
+  #firstRound = 1;
+  /** The round with one message a second. A round that the owner asks for takes its place. */
+  #slowRound: Round | undefined;
+  #askedRounds: Promise<unknown> = Promise.resolve();
+  #askedRoundsRunning = 0;
+  /** The gaps that the owner has. */
+  #sentGaps = new WeakMap<Session, readonly PositionRange[]>();
   readonly #timer: NodeJS.Timeout;
 
   constructor(parts: SessionReportParts) {
     this.#parts = parts;
     const { owner, sessions, isRecording } = parts;
     owner.on('session', (body) => this.#obey(decodeJson(body)));
-    owner.on('positions', () => encodeJson(this.#positions()));
+    owner.on('positions', () => this.#sendRound());
     owner.onWelcome(() => {
       // The next owner knows no session yet.
       this.#news = [];
+      this.#slowRound = undefined;
+      this.#firstRound = this.#rounds + 1;
+      this.#sentGaps = new WeakMap();
       for (const session of this.#byId.values()) this.#report(openedNews(session));
     });
-    this.#timer = setInterval(() => this.#reportPositions(), POSITIONS_INTERVAL_MS);
+    this.#timer = setInterval(() => this.#continueSlowRound(), POSITIONS_INTERVAL_MS);
     this.#timer.unref();
     if (isRecording) this.answered = (poll) => this.#report(answeredNews(poll));
     sessions.listen(this);
@@ -114,22 +139,47 @@ export class SessionReport implements SessionListener {
     });
   }
 
-  #reportPositions(): void {
-    const { owner } = this.#parts;
-    if (owner.isConnected && this.#byId.size > 0) owner.send('positions', encodeJson(this.#positions()));
+  #continueSlowRound(): void {
+    if (!this.#parts.owner.isConnected || this.#byId.size === 0 || this.#askedRoundsRunning > 0) return;
+    this.#slowRound ??= this.#startRound();
+    if (this.#sendPart(this.#slowRound)) this.#slowRound = undefined;
   }
 
-  #positions(): PositionNews {
-    const head = this.#parts.head();
-    const places: Record<string, NonNullable<ReturnType<typeof placeOf>>> = {};
-    let count = 0;
-    for (const session of this.#byId.values()) {
-      const place = placeOf(session, head);
+  /** Resolves when the owner has been sent the places of all sessions. Rounds follow each other. */
+  async #sendRound(): Promise<void> {
+    this.#askedRoundsRunning++;
+    const before = this.#askedRounds;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#askedRounds = promise;
+    await before;
+    this.#slowRound = undefined;
+    const round = this.#startRound();
+    while (!this.#sendPart(round)) await new Promise((next) => void setImmediate(next));
+    this.#askedRoundsRunning--;
+    resolve();
+  }
+
+  /** Sessions that open during a round are a part of it. */
+  #startRound(): Round {
+    return { number: ++this.#rounds, head: this.#parts.head(), rest: this.#byId.values() };
+  }
+
+  /** Whether it was the last part. A round that an earlier owner asked for has no further ones. */
+  #sendPart({ number, head, rest }: Round): boolean {
+    if (number < this.#firstRound) return true;
+    const places: Record<string, SessionPlace> = {};
+    let next = rest.next();
+    for (let count = 0; next.done !== true; next = rest.next()) {
+      const session = next.value;
+      const place = placeOf(session, head, this.#sentGaps.get(session));
       if (place === undefined) continue;
       places[session.id] = place;
+      if (place.gaps !== undefined) this.#sentGaps.set(session, place.gaps);
       if (++count === PLACES_MAX) break;
     }
-    return { head, places };
+    const isLast = next.done === true;
+    this.#parts.owner.send('positions', encodeJson({ round: number, head, places, isLast } satisfies PositionNews));
+    return isLast;
   }
 
   #obey({ id, action }: SessionOrder): void {

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { encodeCursor, TRANSPORTS, type TransportName } from '@polycast/protocol';
 import type { Session, Sessions } from '../auth/sessions.ts';
 import type { Position } from '../core/ports.ts';
-import type { CallerStatus, HubStatus } from '../operate/hub-status.ts';
+import { SLOWEST_MAX, type CallerStatus, type HubStatus } from '../operate/hub-status.ts';
 import { countOpenFiles, openFilesMax, readDiskSpace } from '../operate/host-resources.ts';
 import { packageVersion } from '../platform/package-files.ts';
 import { dataFolderOf } from '../storage/data-folder.ts';
@@ -12,7 +12,7 @@ import { isWebhook } from '../subscriptions/state/definition.ts';
 import type { HubBase } from './base.ts';
 import type { CorePart } from './core.ts';
 
-/** The most entries of each list of a status. */
+/** The most entries of the list of failing subscriptions. */
 const LISTED_MAX = 10;
 /** The most channels of a listed session. */
 const CHANNELS_LISTED_MAX = 3;
@@ -133,17 +133,20 @@ function readerStatus({ feed, log, sessions }: StatusNeeds): HubStatus['readers'
   };
 }
 
-/** The sessions that are farthest behind the head, without those that are at the head. */
+/**
+ * The sessions of this process that are farthest behind the head, without those that are at the
+ * head. Each process of a hub names its own.
+ */
 function slowestSessions(sessions: Sessions, head: Position): readonly Session[] {
   const slowest: Session[] = [];
   for (const session of sessions.each()) {
     const { position } = session;
-    if (position >= head) continue;
-    const last = slowest[LISTED_MAX - 1];
+    if (position >= head || session.isElsewhere === true) continue;
+    const last = slowest[SLOWEST_MAX - 1];
     if (last !== undefined && last.position <= position) continue;
     slowest.push(session);
     slowest.sort((one, other) => one.position - other.position);
-    slowest.length = Math.min(slowest.length, LISTED_MAX);
+    slowest.length = Math.min(slowest.length, SLOWEST_MAX);
   }
   return slowest;
 }

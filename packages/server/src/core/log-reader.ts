@@ -55,7 +55,7 @@ export class LogReader {
     } catch (error) {
       throw error instanceof PolycastError
         ? error
-        : new PolycastError('internal_error', 'The log could not be read.', { cause: String(error) });
+        : new PolycastError('internal_error', 'The log could not be read.', undefined, { cause: error });
     }
   }
 

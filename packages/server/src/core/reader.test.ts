@@ -1,3 +1,4 @@
+import type { PolycastError } from '@polycast/protocol';
 import { expect, test } from 'vitest';
 import { createMemoryLog } from '../storage/memory/memory-log.ts';
 import type { Position } from './ports.ts';
@@ -235,7 +236,9 @@ test('a sink that throws on a page of the log ends its own reader', async () => 
   };
   reader.start();
   await drainMicrotasks();
-  expect(sink.failure).toMatchObject({ code: 'internal_error' });
+  expect(sink.failure).toMatchObject({ code: 'internal_error', cause: new Error('broken') });
+  // A client receives the problem document.
+  expect(JSON.stringify((sink.failure as PolycastError).problem)).not.toContain('broken');
   expect(reader.isClosed).toBe(true);
 });
 

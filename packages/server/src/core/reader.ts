@@ -207,7 +207,7 @@ export class Reader {
   }
 
   #onSinkFailed(error: unknown): void {
-    this.#fail(new PolycastError('internal_error', 'A batch could not be delivered.', { cause: String(error) }));
+    this.#fail(new PolycastError('internal_error', 'A batch could not be delivered.', undefined, { cause: error }));
   }
 
   #onReadFailed(error: PolycastError): void {

@@ -36,8 +36,15 @@ export const hubStatus = named('HubStatus', () =>
     certificate: z.object({ expires: time() }).nullable().describe('The certificate in use; null without TLS.'),
     caller: callerStatus(),
     processes: z.array(processInHub()).optional().describe('The processes of a hub of several, the owner first.'),
+    processesSilent: z
+      .array(count())
+      .optional()
+      .describe('Process ids of followers that did not answer in time. All sums lack their work.'),
   }),
 );
+
+/** Entries of `readers.slowest`. */
+export const SLOWEST_MAX = 10;
 
 export type HubStatus = z.infer<ReturnType<typeof hubStatus>>;
 

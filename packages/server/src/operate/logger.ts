@@ -11,9 +11,17 @@ export function createLogger(level: 'debug' | 'info' | 'warn' | 'error' | 'silen
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
+      // As JSON an error would be `{}`.
+      serializers: { error: (error: unknown) => (error instanceof Error ? errorText(error) : error) },
     },
     format === 'json' ? pino.destination({ dest: 2, sync: false }) : prettyStream(),
   );
+}
+
+/** Where an error was thrown, and what had caused it. */
+function errorText({ stack, message, cause }: Error): string {
+  const text = stack ?? message;
+  return cause === undefined ? text : `${text}\ncaused by ${cause instanceof Error ? errorText(cause) : String(cause)}`;
 }
 
 /** Formats a log line for people: the time, the level, the message, then its fields. */

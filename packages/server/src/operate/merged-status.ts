@@ -1,10 +1,11 @@
-import type { HubStatus } from './hub-status.ts';
+import { SLOWEST_MAX, type HubStatus } from './hub-status.ts';
 
 /**
  * The status of a hub of several processes: that of the owner, with the work of the followers
- * added. The owner's lists of sessions and subscriptions have those of all processes already.
+ * added. The owner's counts of sessions and subscriptions have those of all processes already.
+ * @param silent the process ids of followers that did not answer
  */
-export function mergeStatus(owner: HubStatus, followers: readonly HubStatus[]): HubStatus {
+export function mergeStatus(owner: HubStatus, followers: readonly HubStatus[], silent: readonly number[]): HubStatus {
   const all = [owner, ...followers];
   const sum = (read: (status: HubStatus) => number): number => all.reduce((total, status) => total + read(status), 0);
   const delivered = Object.entries(owner.delivered).map(([transport]) => [
@@ -24,6 +25,10 @@ export function mergeStatus(owner: HubStatus, followers: readonly HubStatus[]): 
       ...owner.readers,
       count: sum(({ readers }) => readers.count),
       lagEventsMax: Math.max(...all.map(({ readers }) => readers.lagEventsMax)),
+      slowest: all
+        .flatMap(({ readers }) => readers.slowest)
+        .toSorted((one, other) => other.lagEvents - one.lagEvents)
+        .slice(0, SLOWEST_MAX),
     },
     processes: all.map(({ process, uptimeSeconds, latency: { eventLoopDelay } }, index) => ({
       ...process,
@@ -31,5 +36,6 @@ export function mergeStatus(owner: HubStatus, followers: readonly HubStatus[]): 
       uptimeSeconds,
       eventLoopDelay,
     })),
+    processesSilent: [...silent],
   };
 }

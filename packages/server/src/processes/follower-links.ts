@@ -34,11 +34,15 @@ export class FollowerLinks {
     this.#logger = logger;
     this.#server = createServer((socket) => {
       let link: FollowerLink | undefined;
-      const channel = new ProcessChannel(socket, (name) => {
-        if (name === 'hello') return (body) => void (link = this.#open(channel, body));
-        const handler = this.#handlers.get(name);
-        return link === undefined || handler === undefined ? undefined : handler.bind(undefined, link);
-      });
+      const channel = new ProcessChannel(
+        socket,
+        (name) => {
+          if (name === 'hello') return (body) => void (link = this.#open(channel, body));
+          const handler = this.#handlers.get(name);
+          return link === undefined || handler === undefined ? undefined : handler.bind(undefined, link);
+        },
+        (error, message) => logger.error({ error, message, pid: link?.pid }, 'process: message of a follower failed'),
+      );
       channel.onClose(() => link !== undefined && this.#close(link));
     });
   }
@@ -86,7 +90,7 @@ export class FollowerLinks {
     await Promise.all(
       Array.from(this.#links, async (link) => {
         const answer = await withTimeout(link.channel.request(name, body), timeoutMs);
-        if (answer !== undefined) answers.set(link, decodeJson<Answer>(answer));
+        if (answer !== undefined) answers.set(link, answer.length === 0 ? (undefined as Answer) : decodeJson(answer));
       }),
     );
     return answers;

@@ -113,7 +113,11 @@ export class OwnerLink {
     socket.once('error', retry);
     socket.once('connect', () => {
       socket.off('error', retry);
-      const channel = new ProcessChannel(socket, (name) => this.#handlers.get(name));
+      const channel = new ProcessChannel(
+        socket,
+        (name) => this.#handlers.get(name),
+        (error, message) => this.#logger.error({ error, message }, 'process: message of the owner failed'),
+      );
       this.#channel = channel;
       channel.onClose(() => {
         if (this.#channel === channel) this.#channel = undefined;

@@ -12,15 +12,18 @@ import { ERRORS, PolycastError, type ErrorCode } from '@polycast/protocol';
 export class ProcessChannel {
   readonly #socket: Socket;
   readonly #handlers: MessageHandlers;
+  readonly #onFault: FaultListener;
   readonly #pending = new Map<number, PendingRequest>();
   readonly #chunks: Buffer[] = [];
   #bufferedBytes = 0;
   #lastRequest = 0;
   #isPaused = false;
 
-  constructor(socket: Socket, handlers: MessageHandlers) {
+  /** @param onFault called with errors of handlers that are no refusals. The other process does not learn them. */
+  constructor(socket: Socket, handlers: MessageHandlers, onFault: FaultListener) {
     this.#socket = socket;
     this.#handlers = handlers;
+    this.#onFault = onFault;
     socket.on('data', (chunk: Buffer) => {
       this.#chunks.push(chunk);
       this.#bufferedBytes += chunk.length;
@@ -89,7 +92,7 @@ export class ProcessChannel {
   }
 
   #parse(): void {
-    while (!this.#isPaused && this.#bufferedBytes >= LENGTH_BYTES) {
+    while (!this.#isPaused && this.isOpen && this.#bufferedBytes >= LENGTH_BYTES) {
       const length = this.#buffered(LENGTH_BYTES).readUInt32LE(0);
       if (length > FRAME_BYTES_MAX) return void this.#socket.destroy();
       if (this.#bufferedBytes < LENGTH_BYTES + length) return;
@@ -121,16 +124,32 @@ export class ProcessChannel {
     if (kind === ANSWER) return this.#take(id)?.resolve(body);
     if (kind === REFUSAL) return this.#take(id)?.reject(decodeError(body));
     const handler = this.#handlers(name);
-    if (kind === NOTE) return void handler?.(body);
-    void this.#answer(id, handler, body);
+    if (kind === NOTE) this.#receive(name, handler, body);
+    else void this.#answer(id, name, handler, body);
   }
 
-  async #answer(id: number, handler: MessageHandler | undefined, body: Buffer): Promise<void> {
+  /** After a note that cannot be handled the two processes may differ: they begin anew. */
+  #receive(name: string, handler: MessageHandler | undefined, body: Buffer): void {
     try {
-      if (handler === undefined) throw new PolycastError('internal_error', 'The other process has another version.');
+      const handled = handler?.(body);
+      if (handled instanceof Promise) handled.catch((error: unknown) => this.#fail(error, name));
+    } catch (error) {
+      this.#fail(error, name);
+    }
+  }
+
+  #fail(error: unknown, name: string): void {
+    this.#onFault(error, name);
+    this.close();
+  }
+
+  async #answer(id: number, name: string, handler: MessageHandler | undefined, body: Buffer): Promise<void> {
+    try {
+      if (handler === undefined) throw new Error('No part of this process handles this message.');
       const answer = handler(body);
       this.#write(ANSWER, id, '', (answer instanceof Promise ? await answer : answer) ?? NO_BYTES);
     } catch (error) {
+      if (!(error instanceof PolycastError)) this.#onFault(error, name);
       this.#write(REFUSAL, id, '', encodeError(error));
     }
   }
@@ -152,6 +171,8 @@ export type MessageHandler = (body: Buffer) => Buffer | void | Promise<Buffer | 
 
 /** The handler of each name. */
 export type MessageHandlers = (name: string) => MessageHandler | undefined;
+
+export type FaultListener = (error: unknown, message: string) => void;
 
 interface PendingRequest {
   readonly resolve: (body: Buffer) => void;
@@ -178,11 +199,13 @@ export function decodeJson<Value>(body: Buffer): Value {
 }
 
 function encodeError(error: unknown): Buffer {
-  const sent: SentError =
-    error instanceof PolycastError
-      ? { code: error.code, detail: error.message, extensions: error.extensions }
-      : { code: 'internal_error', detail: String(error) };
-  return encodeJson(sent);
+  const { code, message, extensions } = toRefusal(error);
+  return encodeJson({ code, detail: message, extensions } satisfies SentError);
+}
+
+/** The text of any other error is for the log of this process: the refusal may reach a client. */
+function toRefusal(error: unknown): PolycastError {
+  return error instanceof PolycastError ? error : new PolycastError('internal_error');
 }
 
 function decodeError(body: Buffer): PolycastError {

@@ -226,6 +226,7 @@ class Poll extends PendingResponse<ReadParts> implements Sink {
 
   onFailed(error: PolycastError): void {
     this.#close();
+    if (error.code === 'internal_error') this.parts.auth.logger.error({ error }, 'poll: reading the log failed');
     respondProblem(this.response, toPolycastError(error));
   }
 

@@ -214,7 +214,7 @@ export class StreamSession<Parts extends SessionParts = SessionParts> implements
 
   onFailed(error: PolycastError): void {
     this.parts.auth.logger.error(
-      { code: error.code, transport: this.transport },
+      { code: error.code, transport: this.transport, error: error.cause },
       'sessions: session closed, reading the log failed',
     );
     this.#lastWords = 'failed';

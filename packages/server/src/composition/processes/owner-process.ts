@@ -32,6 +32,7 @@ const NO_BYTES = Buffer.alloc(0);
 const SESSION_ROUTES: ReadonlySet<string> = new Set([
   'GET /v1/sessions',
   'GET /v1/sessions/{session}',
+  'GET /v1/users/{user}',
   'GET /v1/explain',
 ]);
 
@@ -102,8 +103,12 @@ export class OwnerProcess implements HubProcesses {
 
   status(own: ReadStatus): ReadStatus {
     return async (caller) => {
+      const all = [...this.#followers.all];
       const asked = this.#followers.ask<HubStatus>('status', NO_BYTES, ANSWER_TIMEOUT_MS);
-      return mergeStatus(await own(caller), [...(await asked).values()]);
+      const status = await own(caller);
+      const answers = await asked;
+      const silent = all.filter((link) => !answers.has(link)).map(({ pid }) => pid);
+      return mergeStatus(status, [...answers.values()], silent);
     };
   }
 

@@ -50,13 +50,19 @@ export const serve: Command = {
 };
 
 async function serveProcesses(config: Config, input: Input, terminal: Terminal): Promise<ExitName> {
-  const { runProcesses } = await import('./processes/run-processes.ts');
+  const { processCount, runProcesses } = await import('./processes/run-processes.ts');
   return runProcesses(config, terminal, (ready, processes) => {
     if (input.flag('json')) return terminal.out(JSON.stringify({ ...startDocument(ready, config), processes }));
     terminal.out(`Polycast listening on ${ready.url}`);
-    terminal.out(terminal.style('dim', `  ${processes.length} processes, the owner of the data is ${processes[0]}`));
+    terminal.out(terminal.style('dim', `  ${startedText(processes, processCount(config))}`));
     showFirstKey(ready.firstKey, terminal);
   });
+}
+
+function startedText(processes: readonly number[], count: number): string {
+  const owner = `the owner of the data is ${processes[0]}`;
+  if (processes.length === count) return `${count} processes, ${owner}`;
+  return `${processes.length} of ${count} processes, ${owner}; the others are tried again until they start`;
 }
 
 /**

@@ -45,9 +45,11 @@ export async function runProcesses(
     logger: createLogger(config.logging.level, config.logging.format),
     listenAt: (port) => formatListen({ ...address, port }),
   });
-  const started = await Promise.race([supervisor.start(), supervisor.failed, signals.stop]);
-  if (typeof started === 'number') return exitNameOf(started);
-  if (typeof started === 'object') greet(started, supervisor.pids);
+  const owner = await Promise.race([supervisor.startOwner(), supervisor.failed]);
+  if (typeof owner === 'number') return exitNameOf(owner);
+  await Promise.race([supervisor.startFollowers(), supervisor.failed, signals.stop]);
+  // Also after a signal or a failure: the first key is shown now or never.
+  greet(owner, supervisor.pids);
   storeCompileCache();
   signals.onHangUp(() => supervisor.reload());
   const ended = await Promise.race([signals.stop, supervisor.failed]);

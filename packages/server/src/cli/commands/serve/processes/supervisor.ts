@@ -10,6 +10,8 @@ const RESTART_DELAY_MIN_MS = 50;
 const RESTART_DELAY_MAX_MS = 5000;
 /** An owner that cannot start so many times in a row ends the hub. */
 const OWNER_FAILURES_MAX = 5;
+/** The start of the hub does not wait for a follower that cannot start so many times in a row. */
+const FOLLOWER_FAILURES_AWAITED = 3;
 
 interface Worker {
   readonly place: WorkerPlace;
@@ -39,8 +41,10 @@ export class Supervisor {
   readonly #failures = new Map<number, number>();
   readonly #timers = new Set<NodeJS.Timeout>();
   readonly #failed = Promise.withResolvers<number>();
+  /** What the start of the hub waits for, by the index of the process. */
+  readonly #awaited = new Map<number, (ready: ReadyMessage | undefined) => void>();
   #listen: string;
-  #hasStarted = false;
+  #ownerWasReady = false;
   #isStopping = false;
   #onExit: () => void = () => undefined;
 
@@ -54,21 +58,27 @@ export class Supervisor {
     return this.#failed.promise;
   }
 
-  /** The process ids, the owner's first. */
+  /** The ids of the owner, and of the followers that listen; the owner's first. */
   get pids(): readonly number[] {
     return [...this.#workers.values()]
+      .filter(({ place, readyMs }) => place.role === 'owner' || readyMs !== undefined)
       .toSorted((one, other) => one.place.index - other.place.index)
       .map(({ child }) => child.pid ?? 0);
   }
 
-  /** Starts the owner, then the followers. Resolves when all listen. */
-  async start(): Promise<ReadyMessage> {
-    const ready = await this.#start(0);
-    this.#hasStarted = true;
+  /** Starts the owner. Its report alone has the first key. */
+  async startOwner(): Promise<ReadyMessage> {
+    const ready = await this.#startFirst(0);
     this.#listen = this.#parts.listenAt(ready.port);
-    const followers = Array.from({ length: this.#parts.count - 1 }, (_, index) => this.#start(index + 1));
-    await Promise.all(followers);
     return ready;
+  }
+
+  /**
+   * Starts the followers. Resolves when all listen. One that ends before is replaced; one that
+   * cannot start is tried further, and the hub starts without it.
+   */
+  async startFollowers(): Promise<void> {
+    await Promise.all(Array.from({ length: this.#parts.count - 1 }, (_, index) => this.#startFirst(index + 1)));
   }
 
   /** The owner reloads, and the others after it. */
@@ -76,50 +86,95 @@ export class Supervisor {
     this.#send(0, 'reload');
   }
 
-  /** All processes drain at once. The owner closes when the others have ended. */
+  /**
+   * All processes drain at once. The owner closes when the others have ended. A follower that is
+   * not ready has no clients; it would wait for an owner that may never come.
+   */
   async stop(): Promise<void> {
     this.#isStopping = true;
     for (const timer of this.#timers) clearTimeout(timer);
-    for (const index of this.#workers.keys()) this.#send(index, 'drain');
+    for (const { place, child, readyMs } of this.#workers.values())
+      if (place.role === 'follower' && readyMs === undefined) child.kill('SIGKILL');
+      else this.#send(place.index, 'drain');
     await this.#until(() => [...this.#workers.keys()].every((index) => index === 0));
     this.#send(0, 'close');
     await this.#until(() => this.#workers.size === 0);
   }
 
-  #start(index: number): Promise<ReadyMessage> {
-    const { folder } = this.#parts;
-    const place: WorkerPlace = { index, role: index === 0 ? 'owner' : 'follower', folder, listen: this.#listen };
-    const child = spawnSelf({ [PLACE_VARIABLE]: JSON.stringify(place) });
-    const worker: Worker = { place, child, readyMs: undefined };
-    this.#workers.set(index, worker);
-    const { promise, resolve } = Promise.withResolvers<ReadyMessage>();
-    child.once('message', (message) => {
-      worker.readyMs = performance.now();
-      resolve(message as ReadyMessage);
-    });
-    child.on('error', (error) => this.#parts.logger.error({ error: String(error) }, 'process: start failed'));
-    child.on('exit', (code, signal) => this.#onWorkerExit(worker, code, signal));
+  /**
+   * Resolves with the report of the first process of this index that is ready. For a follower that
+   * cannot start, with `undefined`.
+   */
+  #startFirst(index: 0): Promise<ReadyMessage>;
+  #startFirst(index: number): Promise<ReadyMessage | undefined>;
+  #startFirst(index: number): Promise<ReadyMessage | undefined> {
+    const { promise, resolve } = Promise.withResolvers<ReadyMessage | undefined>();
+    this.#awaited.set(index, resolve);
+    this.#start(index);
     return promise;
   }
 
+  #start(index: number): void {
+    const { folder, logger } = this.#parts;
+    const place: WorkerPlace = { index, role: index === 0 ? 'owner' : 'follower', folder, listen: this.#listen };
+    let child: ChildProcess;
+    try {
+      child = spawnSelf({ [PLACE_VARIABLE]: JSON.stringify(place) });
+    } catch (error) {
+      logger.error({ process: index, error: String(error) }, 'process: start failed, trying again');
+      return this.#replace(place, undefined, undefined);
+    }
+    const worker: Worker = { place, child, readyMs: undefined };
+    this.#workers.set(index, worker);
+    child.once('message', (message) => {
+      worker.readyMs = performance.now();
+      if (index === 0) this.#ownerWasReady = true;
+      this.#awaited.get(index)?.(message as ReadyMessage);
+    });
+    child.on('error', (error) => {
+      logger.error({ process: index, error: String(error) }, 'process: start failed, trying again');
+      // Without a process there is no exit.
+      if (child.pid === undefined && this.#remove(worker)) this.#replace(place, undefined, undefined);
+    });
+    child.on('exit', (code, signal) => this.#onWorkerExit(worker, code, signal));
+  }
+
   #onWorkerExit(worker: Worker, code: number | null, signal: NodeJS.Signals | null): void {
-    const { index, role } = worker.place;
-    this.#workers.delete(index);
-    this.#onExit();
+    if (!this.#remove(worker)) return;
+    const { place, readyMs, child } = worker;
+    const ended = { process: place.index, pid: child.pid, role: place.role, code, signal };
+    const how = readyMs === undefined ? 'ended before it was ready' : 'ended unexpectedly';
+    const isStart = place.index === 0 && !this.#ownerWasReady;
+    // The owner itself has said why it cannot start.
+    if (!this.#isStopping && !isStart) this.#parts.logger.error(ended, `process: ${how}, replacing it`);
+    this.#replace(place, readyMs, code ?? 1);
+  }
+
+  /** Whether the hub had this process until now. */
+  #remove({ place }: Worker): boolean {
+    const isKnown = this.#workers.delete(place.index);
+    if (isKnown) this.#onExit();
+    return isKnown;
+  }
+
+  /**
+   * Replaces a process that has ended.
+   * @param readyMs when it was ready, by `performance.now()`
+   * @param code its exit code; `undefined` if the system could not start it
+   */
+  #replace({ index }: WorkerPlace, readyMs: number | undefined, code: number | undefined): void {
     if (this.#isStopping) return;
-    const { readyMs } = worker;
     const isStable = readyMs !== undefined && performance.now() - readyMs > STABLE_AFTER_MS;
     const failures = isStable ? 0 : (this.#failures.get(index) ?? 0) + 1;
     this.#failures.set(index, failures);
-    if (index === 0 && readyMs === undefined && (!this.#hasStarted || failures >= OWNER_FAILURES_MAX))
+    if (index === 0 && readyMs === undefined && (!this.#ownerWasReady || failures >= OWNER_FAILURES_MAX))
       return this.#failed.resolve(code ?? 1);
-    const { pid } = worker.child;
-    this.#parts.logger.error({ process: index, pid, role, code, signal }, 'process: ended unexpectedly, replacing it');
+    if (index > 0 && failures >= FOLLOWER_FAILURES_AWAITED) this.#awaited.get(index)?.(undefined);
     const delayMs =
       failures <= 1 ? 0 : Math.min(RESTART_DELAY_MAX_MS, RESTART_DELAY_MIN_MS * 2 ** Math.min(failures, 10));
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
-      void this.#start(index);
+      this.#start(index);
     }, delayMs);
     this.#timers.add(timer);
   }

@@ -1,0 +1,99 @@
+import { connect as connectHttp2, type ClientHttp2Session } from 'node:http2';
+import { connect as connectTls } from 'node:tls';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startUsersHub, type UsersHub } from '../identity/kit/users-hub.ts';
+import { selfSigned } from '../kit/certificates.ts';
+import { temporaryFolder } from '../kit/folders.ts';
+import { until } from '../kit/wait.ts';
+import { callAt, connectTo, processesOf } from './process-connections.ts';
+
+/** More than one report of positions has. */
+const STREAMS = 1200;
+const CONNECTIONS = 4;
+/** The hub hands the first event to a connection that does not read, and keeps the others in the log. */
+const EVENTS = 3;
+const EVENT_BYTES = 40_000;
+
+interface Listed {
+  readonly session: string;
+  readonly behind: number;
+}
+
+let hub: UsersHub;
+let owner = 0;
+let follower = 0;
+const clients: ClientHttp2Session[] = [];
+
+beforeAll(async () => {
+  hub = await startUsersHub(
+    {
+      processes: 2,
+      tls: selfSigned(),
+      rules: [{ pattern: 'room.>', subscribe: ['users'], publish: ['users'], presence: ['users'] }],
+      limits: { connectionsPerUserMax: null, http2StreamsMax: STREAMS },
+    },
+    { data: temporaryFolder('processes') },
+  );
+  const headers = { Authorization: `Bearer ${hub.key}` };
+  await until('both processes are there', async () => (await processesOf(hub.url, headers)).length === 2);
+  [owner = 0, follower = 0] = (await processesOf(hub.url, headers)).map(({ pid }) => pid);
+});
+afterAll(async () => {
+  for (const client of clients) client.destroy();
+  await hub.end();
+});
+
+test('all sessions of a follower that are behind are reported, also if they are many', async () => {
+  for (let count = 0; count < CONNECTIONS; count++) {
+    const socket = await connectTo(hub.process, follower);
+    const client = connectHttp2(hub.url, {
+      // The client takes no more of a stream than this, so each session stays behind.
+      settings: { initialWindowSize: 1000 },
+      createConnection: () => connectTls({ socket, ALPNProtocols: ['h2'], rejectUnauthorized: false }),
+    });
+    client.on('error', () => undefined);
+    clients.push(client);
+    for (let stream = 0; stream < STREAMS / CONNECTIONS; stream++)
+      client
+        .request({
+          ':path': '/v1/events?channel=room.1',
+          accept: 'text/event-stream',
+          authorization: `Bearer ${hub.token('ann')}`,
+        })
+        .on('error', () => undefined);
+  }
+  const ask = async <Answer>(pid: number, path: string): Promise<Answer> =>
+    (await callAt(hub.process, pid, path, { headers: { Authorization: `Bearer ${hub.key}` } })).json<Answer>();
+  const sessionsOf = async (): Promise<readonly Listed[]> =>
+    (await ask<{ sessions: readonly Listed[] }>(owner, '/v1/users/ann')).sessions;
+  await until('all streams are open', async () => (await sessionsOf()).length === STREAMS);
+  for (let count = 0; count < EVENTS; count++) {
+    const event = { channel: 'room.1', data: 'x'.repeat(EVENT_BYTES) };
+    expect((await hub.request('POST', '/v1/events', event)).status).toBe(201);
+  }
+
+  await until('the follower has passed on what the clients take', async () => {
+    const { readers } = await ask<{ readers: { slowest: readonly { lagEvents: number }[] } }>(follower, '/v1/status');
+    return readers.slowest.length === 10 && readers.slowest.every(({ lagEvents }) => lagEvents === EVENTS - 1);
+  });
+  for (const pid of [owner, follower]) {
+    const behind = new Set<string>();
+    for (let after: string | null = ''; after !== null;) {
+      const path: string = `/v1/sessions?behind=${EVENTS - 1}&limit=1000${after === '' ? '' : `&after=${after}`}`;
+      const page = await ask<{ sessions: readonly Listed[]; next: string | null }>(pid, path);
+      for (const { session } of page.sessions) behind.add(session);
+      after = page.next;
+    }
+    expect(behind.size).toBe(STREAMS);
+  }
+  expect((await sessionsOf()).filter(({ behind }) => behind === EVENTS - 1)).toHaveLength(STREAMS);
+
+  // Those that catch up are at the head again, also beside others that do not.
+  const [reading] = clients;
+  reading?.setLocalWindowSize(64 * 1024 * 1024);
+  reading?.settings({ initialWindowSize: 1024 * 1024 });
+  await until('the sessions of one connection have caught up', async () => {
+    const caughtUp = (await sessionsOf()).filter(({ behind }) => behind === 0);
+    return caughtUp.length === STREAMS / CONNECTIONS;
+  });
+});

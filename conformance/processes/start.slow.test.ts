@@ -1,0 +1,78 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { expect, onTestFinished, test } from 'vitest';
+import { temporaryFolder } from '../kit/folders.ts';
+import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
+import { publish } from '../kit/http.ts';
+import { until } from '../kit/wait.ts';
+import { preloaded, type Preloaded } from './preloaded-processes.ts';
+import { processesOf } from './process-connections.ts';
+
+/** Starts a hub whose processes run this code first. */
+async function startWith(code: string, processes = 2): Promise<HubProcess & Preloaded> {
+  const { environment, path } = preloaded(code);
+  const hub = await startHubProcess({ data: temporaryFolder('processes'), config: { processes }, environment });
+  onTestFinished(() => void hub.end('SIGKILL'));
+  return { ...hub, environment, path };
+}
+
+test('a follower that ends before it was ready is replaced, and the hub starts', async () => {
+  const hub = await startWith(`if (role === 'follower' && pidsSoFar === 1) process.exit(3);`);
+  await until('the greeting is complete', () => /\n {2}2 processes, the owner/.test(hub.output()));
+  expect(await processesOf(hub.url)).toHaveLength(2);
+  expect(hub.log()).toMatch(/ended before it was ready/);
+  expect(await hub.end('SIGTERM')).toBe(0);
+});
+
+test('a hub whose followers cannot start says so, and serves with its owner', async () => {
+  const hub = await startWith(`if (role === 'follower' && !existsSync(path('allowed'))) process.exit(3);`);
+  await until('the greeting is complete', () => /\n {2}1 of 2 processes, the owner/.test(hub.output()));
+  await publish(hub.url, { channel: 'a', data: 1 });
+  // It is tried again until it starts.
+  writeFileSync(hub.path('allowed'), '');
+  await until('the follower is there', async () => (await processesOf(hub.url)).length === 2);
+  expect(await hub.end('SIGTERM')).toBe(0);
+});
+
+test('an owner that ends while the followers start is replaced, and the hub starts', async () => {
+  const hub = await startWith(`
+    if (role === 'follower' && pidsSoFar === 1) {
+      process.kill(Number(readFileSync(path('owner'), 'utf8')), 'SIGKILL');
+      while (readFileSync(path('owner'), 'utf8').split('\\n').length < 3) pause();
+    }`);
+  await publish(hub.url, { channel: 'a', data: 1 });
+  await until('both processes are there', async () => (await processesOf(hub.url)).length === 2);
+  expect(await hub.end('SIGTERM')).toBe(0);
+});
+
+test('SIGTERM ends a hub while a follower starts, also when its owner is killed', async () => {
+  const hub = await startWith(`
+    while (role === 'follower' && pidsSoFar === 2 && !existsSync(path('released'))) pause();`);
+  const [owner, follower] = await processesOf(hub.url);
+  process.kill(follower?.pid as number, 'SIGKILL');
+  await until('the next follower starts', () => readFileSync(hub.path('follower'), 'utf8').split('\n').length === 3);
+  const ended = hub.end('SIGTERM');
+  await until('the hub ends', () => hub.log().includes('closing all sessions'));
+  process.kill(owner?.pid as number, 'SIGKILL');
+  writeFileSync(hub.path('released'), '');
+  expect(await ended, hub.log()).toBe(0);
+});
+
+test('a process that the system refuses to start is started later', async () => {
+  const hub = await startWith('');
+  const [, follower] = await processesOf(hub.url);
+  const limit = softLimitOf(hub.pid);
+  execFileSync('prlimit', ['--pid', String(hub.pid), '--nofile=3:']);
+  process.kill(follower?.pid as number, 'SIGKILL');
+  await until('a start has failed', () => hub.log().includes('process: start failed'));
+  await publish(hub.url, { channel: 'a', data: 1 });
+  execFileSync('prlimit', ['--pid', String(hub.pid), `--nofile=${limit}:`]);
+  await until('the follower is there', async () => (await processesOf(hub.url)).length === 2);
+  expect(await hub.end('SIGTERM')).toBe(0);
+  expect(existsSync(`/proc/${hub.pid}`)).toBe(false);
+});
+
+/** `ulimit -Sn` of a process. */
+function softLimitOf(pid: number): string {
+  return /^Max open files\s+(\S+)/m.exec(readFileSync(`/proc/${pid}/limits`, 'utf8'))?.[1] as string;
+}
