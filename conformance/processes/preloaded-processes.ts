@@ -13,7 +13,10 @@ import { temporaryFolder } from '../kit/folders.ts';
 export function preloaded(code: string): Preloaded {
   const folder = temporaryFolder('processes-preload');
   const file = join(folder, 'preload.mjs');
-  writeFileSync(file, PRELUDE.replace('FOLDER', () => JSON.stringify(folder)).replace('CODE', () => code));
+  writeFileSync(
+    file,
+    PRELUDE.replace('FOLDER', () => JSON.stringify(folder)).replace('CODE', () => code),
+  );
   return {
     environment: { NODE_OPTIONS: `--import=${pathToFileURL(file).href}` },
     path: (name) => join(folder, name),

@@ -9,9 +9,6 @@ import {
 import type { RequestHandler } from './route.ts';
 import { closeAfter } from './sockets/closing-connections.ts';
 
-/** Requests at once; further ones wait. */
-const CONNECTIONS_MAX = 256;
-
 /** The client that a forwarded request came from. Only the server at the private socket reads these headers. */
 export const PEER_ADDRESS_HEADER = 'polycast-peer-address';
 export const PEER_ENCRYPTED_HEADER = 'polycast-peer-encrypted';
@@ -25,17 +22,34 @@ export interface RequestForwarder {
 /**
  * Forwards requests to the server at a Unix socket, with their bodies as they arrive. The answer is
  * passed on unchanged.
+ *
+ * A request takes a connection to that server as long as it lasts, and may wait for a minute, as a
+ * pull does. So there is one for each request, and no request waits for another. They are bounded
+ * by the connections and streams of clients (`limits.connectionsMax`), since each of these has one
+ * request here at a time.
  * @param ready resolves when the other process is there. @throws PolycastError
  */
 export function createForwarder(socketPath: string, ready: () => Promise<void>): RequestForwarder {
-  const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS_MAX });
+  const agent = new Agent({ keepAlive: true });
   return {
     async forward(request, response) {
+      await turnOf(response);
       await ready();
+      // The client has gone: its body would never end.
+      if (response.destroyed) return;
       await forwardTo({ socketPath, agent }, request, response);
     },
     close: () => agent.destroy(),
   };
+}
+
+/** Requests that a client sent behind others on its connection are forwarded when those are answered. */
+async function turnOf(response: ServerResponse): Promise<void> {
+  if (response.socket !== null || response.destroyed) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  response.once('socket', () => resolve());
+  response.once('close', () => resolve());
+  await promise;
 }
 
 function forwardTo(
@@ -55,10 +69,14 @@ function forwardTo(
     answer.pipe(response);
     answer.on('error', () => response.destroy());
   });
-  outgoing.on('error', () => {
+  outgoing.on('error', (error: NodeJS.ErrnoException) => {
     if (response.headersSent) response.destroy();
     reject(
-      new PolycastError('log_unavailable', 'The process that answers this request has ended.', { retryAfterMs: 1000 }),
+      BUSY_CODES.has(error.code ?? '')
+        ? new PolycastError('overloaded', 'The system has no connection for this request.', { retryAfterMs: 1000 })
+        : new PolycastError('log_unavailable', 'The process that answers this request has ended.', {
+            retryAfterMs: 1000,
+          }),
     );
   });
   response.on('close', () => {
@@ -69,6 +87,9 @@ function forwardTo(
   request.pipe(outgoing);
   return promise;
 }
+
+/** No file is free, or the other process has not accepted as many connections as it may leave waiting. */
+const BUSY_CODES: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'EAGAIN']);
 
 function forwardedHeaders(request: IncomingMessage): OutgoingHttpHeaders {
   const { socket, headers } = request;

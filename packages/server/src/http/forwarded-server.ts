@@ -4,6 +4,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { PEER_ADDRESS_HEADER, PEER_ENCRYPTED_HEADER } from './forward-requests.ts';
 import { addErrorListeners } from './sockets/error-safe-socket.ts';
 
+/** Connections that wait to be accepted: as many as Linux permits by default. Beyond it connecting fails. */
+const BACKLOG_MAX = 4096;
+
 /**
  * Answers the requests that other processes of the hub forward (`forward-requests.ts`). Each looks
  * like a request of the client itself: with the client's address, and with TLS if it came by TLS.
@@ -21,7 +24,7 @@ export async function serveForwardedRequests(
   });
   // Of the process before, which has ended.
   rmSync(path, { force: true });
-  server.listen(path);
+  server.listen({ path, backlog: BACKLOG_MAX });
   await once(server, 'listening');
   return server;
 }

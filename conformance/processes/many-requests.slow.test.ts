@@ -1,4 +1,4 @@
-import { connect as connectHttp2, type ClientHttp2Session } from 'node:http2';
+import { connect as connectHttp2, type ClientHttp2Session, type Settings } from 'node:http2';
 import { connect as connectTls } from 'node:tls';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startUsersHub, type UsersHub } from '../identity/kit/users-hub.ts';
@@ -13,6 +13,9 @@ const CONNECTIONS = 4;
 /** The hub hands the first event to a connection that does not read, and keeps the others in the log. */
 const EVENTS = 3;
 const EVENT_BYTES = 40_000;
+
+/** More than a process has in flight at one time in any pool of a fixed size. */
+const PULLS = 400;
 
 interface Listed {
   readonly session: string;
@@ -38,21 +41,33 @@ beforeAll(async () => {
   await until('both processes are there', async () => (await processesOf(hub.url, headers)).length === 2);
   [owner = 0, follower = 0] = (await processesOf(hub.url, headers)).map(({ pid }) => pid);
 });
+
+/** A connection to the follower, with HTTP/2. */
+async function openHttp2(settings: Settings = {}): Promise<ClientHttp2Session> {
+  const socket = await connectTo(hub.process, follower);
+  const client = connectHttp2(hub.url, {
+    settings,
+    createConnection: () => connectTls({ socket, ALPNProtocols: ['h2'], rejectUnauthorized: false }),
+  });
+  client.on('error', () => undefined);
+  clients.push(client);
+  return client;
+}
+
+async function ask<Answer>(pid: number, path: string): Promise<Answer> {
+  return (await callAt(hub.process, pid, path, { headers: { Authorization: `Bearer ${hub.key}` } })).json<Answer>();
+}
+
 afterAll(async () => {
   for (const client of clients) client.destroy();
   await hub.end();
 });
 
 test('all sessions of a follower that are behind are reported, also if they are many', async () => {
+  // A client takes no more of a stream than this, so each session stays behind.
+  const settings = { initialWindowSize: 1000 };
   for (let count = 0; count < CONNECTIONS; count++) {
-    const socket = await connectTo(hub.process, follower);
-    const client = connectHttp2(hub.url, {
-      // The client takes no more of a stream than this, so each session stays behind.
-      settings: { initialWindowSize: 1000 },
-      createConnection: () => connectTls({ socket, ALPNProtocols: ['h2'], rejectUnauthorized: false }),
-    });
-    client.on('error', () => undefined);
-    clients.push(client);
+    const client = await openHttp2(settings);
     for (let stream = 0; stream < STREAMS / CONNECTIONS; stream++)
       client
         .request({
@@ -62,8 +77,6 @@ test('all sessions of a follower that are behind are reported, also if they are 
         })
         .on('error', () => undefined);
   }
-  const ask = async <Answer>(pid: number, path: string): Promise<Answer> =>
-    (await callAt(hub.process, pid, path, { headers: { Authorization: `Bearer ${hub.key}` } })).json<Answer>();
   const sessionsOf = async (): Promise<readonly Listed[]> =>
     (await ask<{ sessions: readonly Listed[] }>(owner, '/v1/users/ann')).sessions;
   await until('all streams are open', async () => (await sessionsOf()).length === STREAMS);
@@ -96,4 +109,43 @@ test('all sessions of a follower that are behind are reported, also if they are 
     const caughtUp = (await sessionsOf()).filter(({ behind }) => behind === 0);
     return caughtUp.length === STREAMS / CONNECTIONS;
   });
+});
+
+test('requests that wait for the owner hold up no others, however many they are', async () => {
+  const made = await hub.request('POST', '/v1/subscriptions', { channels: ['room.jobs'], delivery: { kind: 'pull' } });
+  expect(made.status, made.text).toBe(201);
+  const { id } = made.json<{ id: string }>();
+  const client = await openHttp2();
+  for (let count = 0; count < PULLS; count++) {
+    const pull = client.request({
+      ':method': 'POST',
+      ':path': `/v1/subscriptions/${id}/pull`,
+      authorization: `Bearer ${hub.key}`,
+      'content-type': 'application/json',
+    });
+    pull.on('error', () => undefined);
+    pull.end('{"waitSeconds":60}');
+  }
+  const waiting = async (): Promise<number> =>
+    (await ask<{ sessions: Record<string, number> }>(owner, '/v1/status')).sessions['long-poll'] ?? 0;
+  await until('all workers wait at the owner', async () => (await waiting()) === PULLS);
+  // Of the owner: the answer passes the requests that wait.
+  expect(await ask(follower, '/v1/users/bob')).toMatchObject({ user: 'bob', online: false });
+  expect(await waiting()).toBe(PULLS);
+  client.destroy();
+  await until('no worker waits', async () => (await waiting()) === 0);
+});
+
+test('requests that follow each other on one connection are answered in their order', async () => {
+  const socket = connectTls({ socket: await connectTo(hub.process, follower), rejectUnauthorized: false });
+  let text = '';
+  socket.on('error', () => undefined);
+  socket.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+  const users = ['ann', 'bob', 'joe', 'kim'];
+  const head = `HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${hub.key}\r\n\r\n`;
+  socket.write(users.map((user) => `GET /v1/users/${user} ${head}`).join(''));
+  const answered = (): readonly (string | undefined)[] => [...text.matchAll(/"user":"(\w+)"/g)].map(([, user]) => user);
+  await until('all are answered', () => answered().length === users.length);
+  expect(answered()).toEqual(users);
+  socket.destroy();
 });
