@@ -13,6 +13,12 @@ export interface ConnectionQuotaLimits {
   readonly connectionsPerPublicAddressMax: number | null;
 }
 
+/** The name that sessions are counted by: `user ann`, `address 192.0.2.1`. */
+export type QuotaName = `user ${string}` | `address ${string}`;
+
+/** Sessions at other processes of the hub, by name. 0: the name is below its limit. */
+export type QuotaCounts = Readonly<Record<QuotaName, number>>;
+
 /**
  * Limits the connections of one user and of one address (PROTOCOL.md section 13.7). Connections of
  * servers do not count.
@@ -22,6 +28,9 @@ export class ConnectionQuota implements SessionListener {
   #limits: ConnectionQuotaLimits;
   #isListening = false;
   readonly #byAddress = new Map<string, number>();
+  /** Of names that are at their limit. Empty in a hub of one process. */
+  readonly #elsewhere = new Map<string, number>();
+  #onLimits: () => void = () => undefined;
 
   constructor(sessions: Sessions, limits: ConnectionQuotaLimits) {
     this.#sessions = sessions;
@@ -33,6 +42,45 @@ export class ConnectionQuota implements SessionListener {
   setLimits(limits: ConnectionQuotaLimits): void {
     this.#limits = limits;
     this.#listenIfNeeded();
+    this.#onLimits();
+  }
+
+  /** Calls this with each change of the limits. */
+  onLimits(listener: () => void): void {
+    this.#onLimits = listener;
+  }
+
+  /** Sets the sessions of these names at other processes. */
+  setElsewhere(counts: QuotaCounts): void {
+    for (const [name, count] of Object.entries(counts))
+      if (count > 0) this.#elsewhere.set(name, count);
+      else this.#elsewhere.delete(name);
+  }
+
+  /** Nothing is known about the sessions of other processes. */
+  forgetElsewhere(): void {
+    this.#elsewhere.clear();
+  }
+
+  /** The names with a limit that a session of this principal counts for. */
+  limitedNames(principal: Principal, address: string): readonly QuotaName[] {
+    if (!isCounted(principal)) return [];
+    const names: QuotaName[] = [];
+    if (this.#limits.connectionsPerUserMax !== null && principal.user !== undefined)
+      names.push(userName(principal.user));
+    if (this.countsAddresses && this.#limitFor(address) !== null) names.push(addressName(address));
+    return names;
+  }
+
+  /** The sessions of a name in the registry of this process, and whether they reach the limit. */
+  countOf(name: QuotaName): { readonly count: number; readonly isFull: boolean } {
+    const separator = name.indexOf(' ') + 1;
+    const value = name.slice(separator);
+    const isUser = name.startsWith('user ');
+    const count = isUser ? this.#sessions.countOfUser(value) : (this.#byAddress.get(value) ?? 0);
+    const { connectionsPerUserMax: userMax, connectionsPerAddressMax, connectionsPerPublicAddressMax } = this.#limits;
+    const max = isUser ? userMax : (connectionsPerAddressMax ?? connectionsPerPublicAddressMax);
+    return { count, isFull: max !== null && count >= max };
   }
 
   /** Whether sessions have to store their client's address. */
@@ -49,13 +97,22 @@ export class ConnectionQuota implements SessionListener {
     if (!isCounted(principal)) return;
     const { user } = principal;
     const { connectionsPerUserMax: perUserMax } = this.#limits;
-    if (perUserMax !== null && user !== undefined && this.#sessions.countOfUser(user) >= perUserMax)
+    if (
+      perUserMax !== null &&
+      user !== undefined &&
+      this.#sessions.countOfUser(user) + this.#countElsewhere(userName, user) >= perUserMax
+    )
       throw tooManyConnections('user', perUserMax);
     if (address === undefined) return;
     const perAddressMax = this.#limitFor(address);
     if (perAddressMax === null) return;
-    if ((this.#byAddress.get(addressKey(address)) ?? 0) >= perAddressMax)
+    const count = this.#byAddress.get(addressKey(address)) ?? 0;
+    if (count + this.#countElsewhere(addressName, address) >= perAddressMax)
       throw tooManyConnections('address', perAddressMax);
+  }
+
+  #countElsewhere(nameOf: (value: string) => QuotaName, value: string): number {
+    return this.#elsewhere.size === 0 ? 0 : (this.#elsewhere.get(nameOf(value)) ?? 0);
   }
 
   /** Counts the live sessions of each address from now on, if a limit needs them. */
@@ -107,6 +164,14 @@ export function sessionAddress(parts: AddressParts, request: IncomingMessage): s
   const { trustedProxies, connectionQuota } = parts;
   const isNeeded = trustedProxies.isConfigured || connectionQuota.countsAddresses || request.httpVersionMajor > 1;
   return isNeeded ? clientAddress(parts, request) : undefined;
+}
+
+function userName(user: string): QuotaName {
+  return `user ${user}`;
+}
+
+function addressName(address: string): QuotaName {
+  return `address ${addressKey(address)}`;
 }
 
 function isCounted({ kind }: Principal): boolean {

@@ -6,6 +6,7 @@ import { BoundedCache } from '../core/primitives/bounded-cache.ts';
 import type { EndReason, PositionRange } from '../core/session-journal/session-record.ts';
 import type { FollowerLink, FollowerLinks } from '../processes/follower-links.ts';
 import { decodeJson, encodeJson } from '../processes/process-channel.ts';
+import type { ConnectionQuota } from './connection-quota.ts';
 import type { RefusedReading } from './refusal-log.ts';
 import type {
   OpenedNews,
@@ -30,6 +31,7 @@ export interface SessionMirrorParts {
   readonly keyPrincipal: (key: string, issuedMs: number) => Principal | undefined;
   /** @throws PolycastError when presence has no room for the session */
   readonly checkCapacity: (principal: Principal, channels: readonly string[]) => void;
+  readonly quota: ConnectionQuota;
   /** A known user was refused to read a channel at a follower. */
   readonly refused: (refusal: RefusedReading) => void;
 }
@@ -68,6 +70,11 @@ export class SessionMirror {
 
   find(link: FollowerLink, id: string): Session | undefined {
     return this.#byLink.get(link)?.get(id);
+  }
+
+  /** The follower that has a session; `undefined` for a session of this process. */
+  linkOf(session: Session): FollowerLink | undefined {
+    return session instanceof MirroredSession ? session.link : undefined;
   }
 
   /**
@@ -111,7 +118,10 @@ export class SessionMirror {
       return this.#close(mirrored, session);
     }
     const { principal, channels } = session;
-    session.principal = this.#principalOf(news.principal);
+    const next = this.#principalOf(news.principal);
+    // A connection that identified itself late.
+    if (principal.user !== next.user && !this.#isAdmitted(next, undefined)) session.drain(0, 'ended');
+    session.principal = next;
     session.channels = this.#shared(news.channels);
     if (session instanceof MirroredStream && news.interest !== undefined)
       session.interest = this.#interestOf(news.interest);
@@ -135,9 +145,20 @@ export class SessionMirror {
     } catch {
       return session.destroy();
     }
+    // Another process accepted the last session of its user or address in the same moment.
+    if (news.isKnown !== true && !this.#isAdmitted(principal, news.address)) return session.drain(0, 'ended');
     mirrored.set(session.id, session);
     this.#counts[session.transport]++;
     this.#parts.sessions.add(session);
+  }
+
+  #isAdmitted(principal: Principal, address: string | undefined): boolean {
+    try {
+      this.#parts.quota.admit(principal, address);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   #shared(channels: readonly string[]): readonly string[] {
@@ -200,11 +221,11 @@ class MirroredSession implements Session {
   registryIndex = -1;
   /** The last round of positions that had it. */
   round = 0;
-  readonly #link: FollowerLink;
+  readonly link: FollowerLink;
 
   constructor(link: FollowerLink, opened: OpenedNews, principal: Principal) {
     const { id, transport, channels, sinceMs, address, position } = opened;
-    this.#link = link;
+    this.link = link;
     this.id = id;
     this.transport = transport;
     this.channels = channels;
@@ -237,7 +258,7 @@ class MirroredSession implements Session {
   }
 
   #order(action: SessionOrder['action']): void {
-    this.#link.channel.send('session', encodeJson({ id: this.id, action } satisfies SessionOrder));
+    this.link.channel.send('session', encodeJson({ id: this.id, action } satisfies SessionOrder));
   }
 }
 

@@ -46,6 +46,8 @@ export interface OpenedNews {
   readonly position: Position;
   readonly sinceMs: number;
   readonly address: string;
+  /** The owner before had admitted it. */
+  readonly isKnown?: true;
   /** Absent for a poll. */
   readonly stream?: {
     readonly interest: SentInterest;

@@ -60,6 +60,8 @@ interface Round {
 export class SessionReport implements SessionListener {
   readonly #parts: SessionReportParts;
   readonly #byId = new Map<string, Session>();
+  /** Sessions that opened while there was no owner. */
+  readonly #unreported = new Set<Session>();
   readonly answered?: (poll: AnsweredPoll) => void;
   #news: SessionNews[] = [];
   #rounds = 0;
@@ -84,7 +86,11 @@ export class SessionReport implements SessionListener {
       this.#slowRound = undefined;
       this.#firstRound = this.#rounds + 1;
       this.#sentGaps = new WeakMap();
-      for (const session of this.#byId.values()) this.#report(openedNews(session));
+      for (const session of this.#byId.values()) {
+        const isKnown = !this.#unreported.has(session);
+        this.#report({ ...openedNews(session), ...(isKnown && { isKnown }) });
+      }
+      this.#unreported.clear();
     });
     this.#timer = setInterval(() => this.#continueSlowRound(), POSITIONS_INTERVAL_MS);
     this.#timer.unref();
@@ -94,11 +100,13 @@ export class SessionReport implements SessionListener {
 
   opened(session: Session): void {
     this.#byId.set(session.id, session);
+    if (!this.#parts.owner.isConnected) this.#unreported.add(session);
     this.#report(openedNews(session));
   }
 
   closed(session: Session): void {
     this.#byId.delete(session.id);
+    this.#unreported.delete(session);
     this.#report(closedNews(session));
   }
 

@@ -99,6 +99,9 @@ export interface EventPublisher {
   publish(requests: readonly PublishRequest[], trace?: string): Promise<readonly PublishResult[]>;
 }
 
+/** A token of the rate limit with this name was taken. */
+export type TokenListener = (name: string, perSecond: number, burst: number) => void;
+
 /** Counters since the publisher was created. */
 export interface PublishStats {
   published: number;
@@ -124,6 +127,7 @@ export class Publisher implements EventPublisher {
   #clientBurst = 0;
   #queuedBytesMax = 0;
   readonly #buckets = new TokenBuckets();
+  #onTokenTaken: TokenListener | undefined;
   #queuedBytes = 0;
   /** The number of channels in the log, at most `CHANNEL_COUNT_MAX_AGE_MS` old. */
   #channels = 0;
@@ -145,6 +149,16 @@ export class Publisher implements EventPublisher {
     this.#clientRate = limits.clientPublishRatePerSecond ?? undefined;
     this.#clientBurst = limits.clientPublishBurst ?? defaultBurst(this.#clientRate);
     this.#queuedBytesMax = limits.appendQueueBytesMax;
+  }
+
+  /** Calls this with each token that a publish takes, for the other processes of the hub. */
+  onTokenTaken(listener: TokenListener): void {
+    this.#onTokenTaken = listener;
+  }
+
+  /** Tokens that publishes have taken at another process of the hub. */
+  spendTokens(name: string, count: number, perSecond: number, burst: number): void {
+    this.#buckets.spend(name, count, perSecond, burst, this.#clock.monotonicMs());
   }
 
   get queuedBytes(): number {
@@ -317,7 +331,10 @@ export class Publisher implements EventPublisher {
 
   #takeToken(name: string, perSecond: number, burst: number, subject: string): PolycastError | undefined {
     const retryAfterMs = this.#buckets.take(name, perSecond, burst, this.#clock.monotonicMs());
-    if (retryAfterMs === 0) return undefined;
+    if (retryAfterMs === 0) {
+      this.#onTokenTaken?.(name, perSecond, burst);
+      return undefined;
+    }
     return new PolycastError('rate_limited', `${subject} ${perSecond} events a second.`, { retryAfterMs });
   }
 

@@ -26,6 +26,7 @@ export class FollowerLinks {
   readonly #logger: Logger;
   readonly #links = new Set<FollowerLink>();
   readonly #handlers = new Map<string, FollowerHandler>();
+  readonly #opened: ((link: FollowerLink) => void)[] = [];
   readonly #closed: ((link: FollowerLink) => void)[] = [];
   readonly #server: Server;
   #welcome: (() => Omit<Welcome, 'pid'>) | undefined;
@@ -70,6 +71,11 @@ export class FollowerLinks {
     this.#handlers.set(name, handler);
   }
 
+  /** Called after the welcome of a follower. */
+  onOpened(listener: (link: FollowerLink) => void): void {
+    this.#opened.push(listener);
+  }
+
   onClosed(listener: (link: FollowerLink) => void): void {
     this.#closed.push(listener);
   }
@@ -106,6 +112,7 @@ export class FollowerLinks {
     const welcome = this.#welcome;
     if (welcome !== undefined) channel.send('welcome', encodeJson({ ...welcome(), pid: process.pid }));
     this.#links.add(link);
+    for (const listener of this.#opened) listener(link);
     return link;
   }
 

@@ -1,6 +1,7 @@
 import { routeName } from '../../http/route.ts';
 import type { Route } from '../../auth/route.ts';
 import { isRefusedReading, type Refusal } from '../../auth/refusal-log.ts';
+import { followQuota } from '../../auth/quota-shares.ts';
 import { SessionReport } from '../../auth/session-report.ts';
 import type { Authority } from '../../core/access/authority.ts';
 import { createForwarder, type RequestForwarder } from '../../http/forward-requests.ts';
@@ -16,6 +17,7 @@ import { followerHome } from '../../storage/processes/process-storage.ts';
 import type { OpenPulls } from '../../streams/socket-pulls.ts';
 import { ForwardedPulls } from '../../subscriptions/http/forwarded-pulls.ts';
 import type { HubBase } from '../base.ts';
+import { shareRatesAtFollower } from './shared-rates.ts';
 import type { EventCache, HubProcesses, JoiningParts, ReadStatus, Reload } from './hub-processes.ts';
 
 /** Requests wait at most this long for another owner. */
@@ -127,10 +129,12 @@ class FollowerProcess implements HubProcesses {
     return 0;
   }
 
-  async join({ log, sessions, auth }: JoiningParts): Promise<void> {
+  async join({ log, publisher, sessions, auth }: JoiningParts): Promise<void> {
     const isRecording = this.#base.config.sessions.journalEntriesMax > 0;
     const report = new SessionReport({ owner: this.#owner, sessions, auth, head: () => log.state.head, isRecording });
     this.#report = report;
+    followQuota(this.#owner, auth.connectionQuota);
+    shareRatesAtFollower(this.#owner, publisher);
     this.#base.shutdown.add('tasks', () => report.close());
     this.#owner.resume();
   }

@@ -6,6 +6,7 @@ import type { AuthParts } from '../../auth/auth-parts.ts';
 import type { Sessions } from '../../auth/sessions.ts';
 import type { Authority } from '../../core/access/authority.ts';
 import type { Actor, Log, Position } from '../../core/ports.ts';
+import type { Publisher } from '../../core/publish.ts';
 import type { PresenceView } from '../../core/presence/presence-types.ts';
 import type { HttpFrontend } from '../../http/http-frontend.ts';
 import type { ApiKeys } from '../../identity/api-keys.ts';
@@ -29,6 +30,7 @@ export interface JoiningParts {
   readonly keys: ApiKeys;
   readonly revocations: RevocationList;
   readonly auth: AuthParts;
+  readonly publisher: Publisher;
   readonly frontend: HttpFrontend;
   /** The pulls of WebSockets, as this process opens them. */
   readonly openPulls: OpenPulls;

@@ -13,12 +13,21 @@ export async function openConfiguredProcesses(
 }
 
 /** The parts of an open hub, as its processes share them. */
-export function joiningParts({ log, sessions, presence, journal, identity: { store }, http }: OpenParts): JoiningParts {
+export function joiningParts({
+  log,
+  publisher,
+  sessions,
+  presence,
+  journal,
+  identity: { store },
+  http,
+}: OpenParts): JoiningParts {
   const { request, streams } = http.parts;
   const { keys, revocations } = store;
   const { frontend } = http;
   return {
     log,
+    publisher,
     sessions,
     presence,
     journal,
@@ -30,7 +39,7 @@ export function joiningParts({ log, sessions, presence, journal, identity: { sto
   };
 }
 
-interface OpenParts extends Pick<JoiningParts, 'log' | 'sessions' | 'presence' | 'journal'> {
+interface OpenParts extends Pick<JoiningParts, 'log' | 'publisher' | 'sessions' | 'presence' | 'journal'> {
   readonly identity: { readonly store: Pick<JoiningParts, 'keys' | 'revocations'> };
   readonly http: {
     readonly frontend: JoiningParts['frontend'];

@@ -1,6 +1,7 @@
 import type { Server } from 'node:http';
 import type { TransportName } from '@polycast/protocol';
 import type { ReloadOutcome } from '../../administration/reload-route.ts';
+import { QuotaShares } from '../../auth/quota-shares.ts';
 import { SessionMirror } from '../../auth/session-mirror.ts';
 import type { Route } from '../../auth/route.ts';
 import { routeName } from '../../http/route.ts';
@@ -21,6 +22,7 @@ import { followedStorage } from '../../storage/processes/process-storage.ts';
 import { sentIdentity } from '../../storage/processes/identity-messages.ts';
 import { hostPulls } from '../../subscriptions/http/hosted-pulls.ts';
 import type { HubBase } from '../base.ts';
+import { shareRatesAtOwner } from './shared-rates.ts';
 import type { HubProcesses, JoiningParts, ReadStatus, Reload } from './hub-processes.ts';
 
 /** A follower that is silent for this time is left out of metrics and status. */
@@ -142,6 +144,8 @@ export class OwnerProcess implements HubProcesses {
     journal,
     keys,
     revocations,
+    auth: { connectionQuota: quota },
+    publisher,
     frontend,
     openPulls,
   }: JoiningParts): Promise<void> {
@@ -151,9 +155,12 @@ export class OwnerProcess implements HubProcesses {
       sessions,
       keyPrincipal: (key, issuedMs) => keys.principalIssuedAt(key, issuedMs),
       checkCapacity: (principal, channels) => presence.checkCapacity(principal, channels),
+      quota,
       refused: (refusal) => journal?.refused(refusal),
     });
     this.#mirror = mirror;
+    new QuotaShares({ followers, sessions, quota, linkOf: (session) => mirror.linkOf(session) });
+    shareRatesAtOwner(followers, publisher);
     hostPulls({ followers, openPulls, findSession: (link, id) => mirror.find(link, id) });
     const { folder } = this.place;
     const server: Server = await serveForwardedRequests(`${folder}/${REQUESTS_SOCKET}`, frontend.answerForwarded);

@@ -41,6 +41,37 @@ test('in any period no more is allowed than burst and rate permit', () => {
   );
 });
 
+test('buckets that tell each other what was taken allow together what one allows, however they are used', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.nat(400), fc.nat(2)), { maxLength: 200 }),
+      fc.integer({ min: 1, max: 50 }),
+      fc.integer({ min: 1, max: 10 }),
+      (takes, perSecond, burst) => {
+        const places = [new TokenBuckets(), new TokenBuckets(), new TokenBuckets()];
+        let nowMs = 1000;
+        let taken = 0;
+        for (const [pauseMs, at] of takes) {
+          nowMs += pauseMs;
+          if (places[at]?.take('a', perSecond, burst, nowMs) !== 0) continue;
+          taken++;
+          for (const [index, other] of places.entries()) if (index !== at) other.spend('a', 1, perSecond, burst, nowMs);
+        }
+        expect(taken).toBeLessThanOrEqual(burst + ((nowMs - 1000) / 1000) * perSecond + 0.01);
+      },
+    ),
+  );
+});
+
+test('what was taken in the same moment elsewhere is owed', () => {
+  const buckets = new TokenBuckets();
+  for (let count = 0; count < 3; count++) expect(buckets.take('a', 2, 3, 0)).toBe(0);
+  buckets.spend('a', 3, 2, 3, 0);
+  expect(buckets.take('a', 2, 3, 0)).toBe(2000);
+  expect(buckets.take('a', 2, 3, 1999)).toBeGreaterThan(0);
+  expect(buckets.take('a', 2, 3, 2001)).toBe(0);
+});
+
 test('buckets are bounded in number, and full ones are dropped first', () => {
   const buckets = new TokenBuckets();
   buckets.take('drained', 0.001, 1, 0);

@@ -20,6 +20,22 @@ export class TokenBuckets {
    * @param nowMs from any clock that does not go back
    */
   take(name: string, perSecond: number, burst: number, nowMs: number): number {
+    const bucket = this.#filled(name, perSecond, burst, nowMs);
+    if (bucket.tokens < 1 - ROUNDING) return Math.ceil(((1 - bucket.tokens) / perSecond) * 1000);
+    bucket.tokens--;
+    return 0;
+  }
+
+  /**
+   * Removes tokens that were taken elsewhere from a bucket with the same name. It may owe some
+   * afterwards: so the buckets of all places together allow no more than the rate.
+   */
+  spend(name: string, count: number, perSecond: number, burst: number, nowMs: number): void {
+    this.#filled(name, perSecond, burst, nowMs).tokens -= count;
+  }
+
+  /** The bucket with the tokens of this moment. */
+  #filled(name: string, perSecond: number, burst: number, nowMs: number): Bucket {
     let bucket = this.#buckets.get(name);
     if (bucket === undefined) {
       if (this.#buckets.size >= BUCKETS_MAX || this.#bytes >= BYTES_MAX) this.#evict(nowMs);
@@ -28,9 +44,7 @@ export class TokenBuckets {
     }
     bucket.tokens = Math.min(burst, bucket.tokens + ((nowMs - bucket.atMs) / 1000) * perSecond);
     bucket.atMs = nowMs;
-    if (bucket.tokens < 1 - ROUNDING) return Math.ceil(((1 - bucket.tokens) / perSecond) * 1000);
-    bucket.tokens--;
-    return 0;
+    return bucket;
   }
 
   /**
