@@ -45,6 +45,11 @@ async function allAreThere(): Promise<void> {
   });
 }
 
+test('the status has the connections of the hub, and of each process', async () => {
+  const { limits } = (await hub.request('GET', '/v1/status')).json<{ limits: Record<string, number> }>();
+  expect(limits['connectionsMax']).toBe(pids.length * (limits['connectionsMaxPerProcess'] as number));
+});
+
 test.each([
   { limit: 'of a user', userOf: () => 'ann', max: PER_USER_MAX },
   { limit: 'of an address', userOf: (number: number) => `user${number}`, max: PER_ADDRESS_MAX },

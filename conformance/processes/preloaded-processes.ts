@@ -4,9 +4,9 @@ import { pathToFileURL } from 'node:url';
 import { temporaryFolder } from '../kit/folders.ts';
 
 /**
- * The environment of a hub whose processes run this code before their own start. The code sees
- * `role`, `pidsSoFar` (the starts of processes of this role, with this one), `pause()`, and
- * `path(name)` of files that it shares with the test.
+ * The environment of a hub whose processes run this code before their own start. The code sees the
+ * `role` of its process, and `pidsSoFar`: the starts of this role, with this one. `path(name)` is a
+ * file that it shares with the test, and `pause()` waits a little.
  *
  * Example: `if (role === 'follower') process.exit(3)` is a hub whose followers never start.
  */

@@ -15,7 +15,7 @@ export interface QuotaSharesParts {
 
 /**
  * Limits of sessions hold for the hub. The owner knows the sessions of all processes. While a name
- * is at its limit, it tells each follower how many sessions the name has elsewhere. Example: a user
+ * is at its limit, it sends each follower how many sessions the name has elsewhere. Example: a user
  * may have 100 sessions and has 60 at the owner and 40 at a follower. The follower then knows that
  * 60 are elsewhere, and accepts one more as soon as one of its own has ended.
  *
@@ -27,7 +27,7 @@ export class QuotaShares implements SessionListener {
   /** The sessions of each follower, by name. */
   readonly #byLink = new Map<FollowerLink, Map<QuotaName, number>>();
   readonly #full = new Set<QuotaName>();
-  /** Names with a change that the followers have not been told. */
+  /** Names with a change that the followers do not know. */
   #changed = new Set<QuotaName>();
 
   constructor(parts: QuotaSharesParts) {
@@ -58,7 +58,7 @@ export class QuotaShares implements SessionListener {
     for (const name of quota.limitedNames(principal, session.address)) {
       const link = linkOf(session);
       if (link !== undefined) this.#countAt(link, name, change);
-      if (this.#changed.size === 0) setImmediate(() => this.#tellChanges());
+      if (this.#changed.size === 0) setImmediate(() => this.#sendChanges());
       this.#changed.add(name);
     }
   }
@@ -71,16 +71,16 @@ export class QuotaShares implements SessionListener {
     else counts.delete(name);
   }
 
-  #tellChanges(): void {
-    const told: QuotaName[] = [];
+  #sendChanges(): void {
+    const news: QuotaName[] = [];
     for (const name of this.#changed) {
       const { isFull } = this.#parts.quota.countOf(name);
-      if (isFull || this.#full.has(name)) told.push(name);
+      if (isFull || this.#full.has(name)) news.push(name);
       if (isFull) this.#full.add(name);
       else this.#full.delete(name);
     }
     this.#changed = new Set();
-    if (told.length > 0) for (const link of this.#parts.followers.all) this.#send(link, told);
+    if (news.length > 0) for (const link of this.#parts.followers.all) this.#send(link, news);
   }
 
   #send(link: FollowerLink, names: Iterable<QuotaName>): void {
@@ -98,11 +98,11 @@ export class QuotaShares implements SessionListener {
     // Those that were full may no longer be.
     for (const name of this.#full) this.#changed.add(name);
     for (const session of this.#parts.sessions.each()) if (!session.isMomentary) this.opened(session);
-    this.#tellChanges();
+    this.#sendChanges();
   }
 }
 
-/** A follower counts what the owner tells it. Without an owner it counts its own sessions alone. */
+/** A follower counts what the owner sends. Without an owner it counts its own sessions alone. */
 export function followQuota(owner: OwnerLink, quota: ConnectionQuota): void {
   owner.on('quota', (body) => quota.setElsewhere(decodeJson<QuotaCounts>(body)));
   owner.onLost(() => quota.forgetElsewhere());

@@ -57,7 +57,11 @@ export function statusReader(base: HubBase, needs: StatusNeeds): (caller: Caller
       latency: await latencyStatus(base),
       readers: readerStatus(needs),
       ...subscriptionStatus(needs, nowMs),
-      limits: { connectionsMax: config.limits.connectionsMax, trustedProxies: config.trustedProxies.length },
+      limits: {
+        connectionsMax: config.limits.connectionsMax,
+        connectionsMaxPerProcess: config.limits.connectionsMax,
+        trustedProxies: config.trustedProxies.length,
+      },
       certificate: certificate === undefined ? null : { expires: timestamp(certificate.expiresMs) },
       caller,
     };

@@ -32,7 +32,11 @@ export const hubStatus = named('HubStatus', () =>
     readers: readerStatus(),
     subscriptions: subscriptionStatus(),
     webhooks: webhookStatus(),
-    limits: z.object({ connectionsMax: count(), trustedProxies: count('Entries of `trustedProxies`.') }),
+    limits: z.object({
+      connectionsMax: count('Connections of the hub: `limits.connectionsMax` of each process.'),
+      connectionsMaxPerProcess: count('`limits.connectionsMax`.'),
+      trustedProxies: count('Entries of `trustedProxies`.'),
+    }),
     certificate: z.object({ expires: time() }).nullable().describe('The certificate in use; null without TLS.'),
     caller: callerStatus(),
     processes: z.array(processInHub()).optional().describe('The processes of a hub of several, the owner first.'),

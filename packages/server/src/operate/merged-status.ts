@@ -30,6 +30,7 @@ export function mergeStatus(owner: HubStatus, followers: readonly HubStatus[], s
         .toSorted((one, other) => other.lagEvents - one.lagEvents)
         .slice(0, SLOWEST_MAX),
     },
+    limits: { ...owner.limits, connectionsMax: sum(({ limits }) => limits.connectionsMax) },
     processes: all.map(({ process, uptimeSeconds, latency: { eventLoopDelay } }, index) => ({
       ...process,
       role: index === 0 ? ('owner' as const) : ('follower' as const),

@@ -5,7 +5,7 @@ import { decodeJson, encodeJson } from '../../processes/process-channel.ts';
 
 /**
  * Rates of publishing hold for the hub: each process takes tokens from buckets of its own, and
- * tells the others what it has taken. Example: a client with a burst of 200 publishes 150 events at
+ * sends the others what it has taken. Example: a client with a burst of 200 publishes 150 events at
  * one process, and 50 more at any. What is taken in the same moment at two processes may exceed the
  * burst; the buckets then owe it, and the client waits longer.
  */

@@ -41,7 +41,7 @@ test('in any period no more is allowed than burst and rate permit', () => {
   );
 });
 
-test('buckets that tell each other what was taken allow together what one allows, however they are used', () => {
+test('buckets that learn from each other what was taken allow together what one allows, however they are used', () => {
   fc.assert(
     fc.property(
       fc.array(fc.tuple(fc.nat(400), fc.nat(2)), { maxLength: 200 }),

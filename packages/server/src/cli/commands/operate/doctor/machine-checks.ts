@@ -31,7 +31,7 @@ export const versions: Check = ({ status }) => {
 export const openFiles: Check = ({ config, status }) => {
   const limit = status === undefined ? openFilesMax() : (status.process.openFilesMax ?? undefined);
   if (limit === undefined) return [ok('open files', 'no limit is known')];
-  const connectionsMax = status?.limits.connectionsMax ?? config.limits.connectionsMax;
+  const connectionsMax = status?.limits.connectionsMaxPerProcess ?? config.limits.connectionsMax;
   const needed = connectionsMax + config.outgoing.connectionsMax + OWN_FILES;
   const whose =
     status === undefined ? 'of this shell' : `of the hub, ${formatCount(status.process.openFiles ?? 0)} open`;
