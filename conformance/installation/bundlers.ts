@@ -4,47 +4,34 @@ import { build as esbuild } from 'esbuild';
 import { build as vite } from 'vite';
 import webpack from 'webpack';
 
-interface Bundler {
-  /** From a page's module to one file, with the bundler's defaults for production. */
-  bundle(entry: string, output: string): Promise<void>;
-  /** The size that the client may have in such a page, in bytes, compressed by gzip. */
-  readonly bytesMax: number;
-}
+/** From a page's module to one file, with the bundler's defaults for production. */
+type Bundle = (entry: string, output: string) => Promise<void>;
 
 /**
  * The bundlers of pages. They differ in the names that they give to variables: esbuild gives each
- * variable of a nested function a name that no outer function uses.
+ * variable of a nested function a name that no outer function uses. So its output is the largest.
  */
-export const BUNDLERS: Readonly<Record<string, Bundler>> = {
-  vite: {
-    bytesMax: 10_000,
-    async bundle(entry, output) {
-      await vite({
-        configFile: false,
-        logLevel: 'silent',
-        root: dirname(entry),
-        build: {
-          outDir: dirname(output),
-          rollupOptions: { input: entry, output: { entryFileNames: basename(output) } },
-        },
-      });
-    },
+export const BUNDLERS: Readonly<Record<string, Bundle>> = {
+  async vite(entry, output) {
+    await vite({
+      configFile: false,
+      logLevel: 'silent',
+      root: dirname(entry),
+      build: {
+        outDir: dirname(output),
+        rollupOptions: { input: entry, output: { entryFileNames: basename(output) } },
+      },
+    });
   },
-  esbuild: {
-    bytesMax: 10_290,
-    async bundle(entry, output) {
-      const options = { bundle: true, minify: true, format: 'esm', logLevel: 'silent' } as const;
-      await esbuild({ ...options, entryPoints: [entry], outfile: output });
-    },
+  async esbuild(entry, output) {
+    const options = { bundle: true, minify: true, format: 'esm', logLevel: 'silent' } as const;
+    await esbuild({ ...options, entryPoints: [entry], outfile: output });
   },
-  webpack: {
-    bytesMax: 10_000,
-    async bundle(entry, output) {
-      const files = { path: dirname(output), filename: basename(output) };
-      const compiler = webpack({ mode: 'production', entry, output: files });
-      const stats = await promisify(compiler.run.bind(compiler))();
-      if (stats?.hasErrors() === true || stats?.hasWarnings() === true) throw new Error(stats.toString());
-      await promisify(compiler.close.bind(compiler))();
-    },
+  async webpack(entry, output) {
+    const files = { path: dirname(output), filename: basename(output) };
+    const compiler = webpack({ mode: 'production', entry, output: files });
+    const stats = await promisify(compiler.run.bind(compiler))();
+    if (stats?.hasErrors() === true || stats?.hasWarnings() === true) throw new Error(stats.toString());
+    await promisify(compiler.close.bind(compiler))();
   },
 };

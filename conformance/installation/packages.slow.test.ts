@@ -161,15 +161,14 @@ describe('the client, installed', () => {
       await run(installation, COMPILER, ...options, '--module', module, '--moduleResolution', resolution);
   });
 
-  test.each(Object.entries(BUNDLERS))(
-    'works in a page that %s builds, and is small',
-    async (name, { bundle, bytesMax }) => {
-      const output = join(installation.folder, 'bundles', `${name}.js`);
-      await bundle(join(installation.folder, 'page.mjs'), output);
-      expect(gzipSync(readFileSync(output), { level: 9 }).length).toBeLessThan(bytesMax);
-      await usePage(browser, hub.url, { '/page.js': output });
-    },
-  );
+  test.each(Object.entries(BUNDLERS))('works in a page that %s builds, with less than 10 kB', async (name, bundle) => {
+    const output = join(installation.folder, 'bundles', `${name}.js`);
+    await bundle(join(installation.folder, 'page.mjs'), output);
+    const { length } = gzipSync(readFileSync(output), { level: 9 });
+    console.log(`The client in a page of ${name}: ${length} bytes, compressed by gzip.`);
+    expect(length).toBeLessThan(10_000);
+    await usePage(browser, hub.url, { '/page.js': output });
+  });
 
   test('works in a page without a build step', async () => {
     const { resolve } = createRequire(join(installation.folder, 'page.mjs'));

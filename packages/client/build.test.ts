@@ -85,12 +85,19 @@ function companion(name: string): Promise<unknown> {
   return import(pathToFileURL(join(folder, 'client', `${name}.js`)).href);
 }
 
+const QUERY_PARAMETERS = ['channel', 'after', 'history', 'limit', 'type', 'wait', 'presence'];
+
 test.each(['websocket', 'sse', 'long-poll', 'short-poll'] as const)(
   'the bundle behaves over %s like its sources',
   async (transport) => {
     const hub = await hubForTest();
     const { connect, PolycastError } = (await import(pathToFileURL(file).href)) as typeof Client;
-    const connection = connect(hub.url, { ...FAST_TIMING, transports: [transport] });
+    const parameters = new Set<string>();
+    const fetchWatched: typeof fetch = (input, init) => {
+      for (const name of new URL(String(input)).searchParams.keys()) parameters.add(name);
+      return fetch(input, init);
+    };
+    const connection = connect(hub.url, { ...FAST_TIMING, transports: [transport], fetch: fetchWatched });
     onTestFinished(() => connection.close());
     const seen: unknown[] = [];
     await connection.subscribe('a.*', ({ data }) => seen.push(data)).joined;
@@ -102,6 +109,8 @@ test.each(['websocket', 'sse', 'long-poll', 'short-poll'] as const)(
       if (iterated.push(data) === 8) break;
     }
     expect(iterated).toEqual(numbers(20).slice(12));
+    expect([...parameters]).toEqual(expect.arrayContaining(['channel', 'history', 'limit', 'presence']));
+    expect(QUERY_PARAMETERS).toEqual(expect.arrayContaining([...parameters]));
     await expect(connection.publish('a b', 1)).rejects.toThrow(PolycastError);
     expect(connection.state).toMatchObject({ state: 'open', transport });
   },

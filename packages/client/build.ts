@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { openBundle, type OutputOptions, type Plugin } from '../../scripts/bundler.ts';
+import { SHORT_MEMBERS, SHORT_TEXTS } from './short-names.ts';
 
 const SOURCE = join(import.meta.dirname, 'src');
 
@@ -44,123 +45,29 @@ async function bundle(name: string, output: OutputOptions): Promise<void> {
     platform: 'browser',
     external: /^node:/,
     treeshake: { moduleSideEffects: false, propertyReadSideEffects: false },
-    plugins: name === 'index' ? [shortKinds()] : [],
+    plugins: name === 'index' ? [shortTexts()] : [],
   });
   await build.write({ format: 'esm', ...output });
   await build.close();
 }
 
 /**
- * Gives short texts to the kinds of objects that the client's files pass to each other. Spaces keep
- * the columns of the code after them, so source maps stay correct.
+ * Gives the texts of kinds and modes their short forms. Spaces keep the columns of the code after
+ * them, so source maps stay correct.
  */
-function shortKinds(): Plugin {
-  const pattern = new RegExp(`'(${INTERNAL_KINDS.join('|')})'`, 'g');
-  const short = (all: string, kind: string): string =>
-    `'${(INTERNAL_KINDS.indexOf(kind) + 10).toString(36).toUpperCase()}'`.padEnd(all.length);
+function shortTexts(): Plugin {
+  const pattern = new RegExp(`'(${Object.keys(SHORT_TEXTS).join('|')})'`, 'g');
+  const short = (all: string, text: string): string => `'${SHORT_TEXTS[text]}'`.padEnd(all.length);
   return {
-    name: 'short-kinds',
+    name: 'short-texts',
     transform: (code, id) => (id.startsWith(SOURCE) ? { code: code.replaceAll(pattern, short), map: null } : undefined),
   };
 }
 
-/**
- * Members of the client's own objects, which the wire, the platform, applications and other tabs
- * never see. They may have shorter names. None of them is the name of an input, or is accessed by a
- * text. The tests run the bundle as well.
- */
-const INTERNAL_NAMES = [
-  // The members of the machine's state, phases and times.
-  ...[
-    'attempts',
-    'chance',
-    'channelsMax',
-    'effects',
-    'failures',
-    'gapTo',
-    'heldEventsMax',
-    'heldEvents',
-    'hintMs',
-    'kind',
-    'lagging',
-  ],
-  ...[
-    'subscriptions',
-    'mode',
-    'nowMs',
-    'phase',
-    'position',
-    'probeAtMs',
-    'probes',
-    'provenTransport',
-    'retriedWithNewToken',
-    'rest',
-    'retryAtMs',
-    'settings',
-  ],
-  ...[
-    'catchUpThrough',
-    'sinceMs',
-    'oneByOne',
-    'stable',
-    'start',
-    'provenFailures',
-    'successor',
-    'tokenRenewable',
-    'untilMs',
-    'wasLive',
-    'sleepThresholdMs',
-    'lingerMs',
-    'lingerUntilMs',
-  ],
-  // Members of the objects that the files pass to each other.
-  ...[
-    'sendOperation',
-    'pendingAnswers',
-    'cut',
-    'deliver',
-    'dispatch',
-    'ending',
-    'feed',
-    'isReady',
-    'store',
-    'limit',
-    'onClose',
-  ],
-  ...[
-    'onEffect',
-    'onError',
-    'onPhase',
-    'onCapacity',
-    'onStep',
-    'openers',
-    'pauseMs',
-    'load',
-    'result',
-    'retryMs',
-    'save',
-    'consumerQueues',
-    'markJoined',
-    'event',
-    'onIgnored',
-    'messageBytesMax',
-  ],
-  ...['attempt', 'target', 'waitSeconds', 'answer', 'matcher', 'handler', 'options', 'request'],
-  // Credentials.
-  ...['hub', 'tokens', 'renew', 'refuse', 'capacity', 'pollNumber', 'isProbe'],
-  ...['from', 'url', 'message'],
-];
-
-/**
- * Kinds of effects, and modes of subscriptions: texts that no application, hub or platform sees.
- * Those of inputs are not among them, because the table of transitions has members of these names.
- */
-const INTERNAL_KINDS = [
-  ...['catch-up', 'deliver', 'failed', 'drop', 'attach', 'remove', 'renew', 'refuse', 'joined', 'answer'],
-  ...['attaching', 'joining', 'live', 'full', 'behind', 'lost', 'reconnect', 'back-off', 'stop'],
-];
-
-const mangleProps = { include: new RegExp(`^(?:${INTERNAL_NAMES.join('|')})$`) };
+const mangleProps = {
+  include: new RegExp(`^(?:${Object.keys(SHORT_MEMBERS).join('|')})$`),
+  cache: SHORT_MEMBERS,
+};
 
 const READABLE = {
   mangleProps,

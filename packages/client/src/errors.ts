@@ -48,7 +48,7 @@ export function clientProblem(code: PolycastError['code'], title: string, retrya
 
 /** Whether the hub refuses the credentials themselves, and not a channel. */
 export function refusesToken({ code, channel }: Problem): boolean {
-  return channel === undefined && (code === 'token_expired' || code === 'unauthorized');
+  return !channel && (code === 'token_expired' || code === 'unauthorized');
 }
 
 /**

@@ -46,7 +46,7 @@ export interface RequestContext extends HubContext {
 export interface PollOptions {
   readonly types?: readonly string[] | undefined;
   /** 1 to 1000. */
-  readonly limit: number;
+  readonly eventsMax: number;
   /**
    * The time for which the hub may hold the answer, in seconds; 0 for an immediate answer.
    * Undefined: an immediate answer, and the poll does not count as presence (PROTOCOL.md section
@@ -54,6 +54,14 @@ export interface PollOptions {
    */
   readonly waitSeconds?: number | undefined;
   readonly signal: AbortSignal;
+}
+
+/** The parameters of a poll beside those of every stream (PROTOCOL.md section 5). */
+export interface PollParameters {
+  readonly limit: number;
+  readonly type: readonly string[] | undefined;
+  readonly wait: number | undefined;
+  readonly presence: 'none' | undefined;
 }
 
 /** A longer answer may have been cut at the hub's 1 MiB. In characters. */
@@ -76,18 +84,19 @@ export class EndedError extends Error {
 export async function poll(
   target: RequestContext,
   request: OpenRequest,
-  { types = [], limit, waitSeconds, signal }: PollOptions,
+  { types, eventsMax, waitSeconds, signal }: PollOptions,
 ): Promise<PollResponse> {
-  const url = eventsUrlOf(target.url, request);
-  url.searchParams.set('limit', String(limit));
-  for (const type of types) url.searchParams.append('type', type);
-  if (waitSeconds === undefined) url.searchParams.set('presence', 'none');
-  else url.searchParams.set('wait', String(waitSeconds));
+  const url = eventsUrlOf(target.url, request, {
+    limit: eventsMax,
+    type: types,
+    wait: waitSeconds,
+    presence: waitSeconds === undefined ? 'none' : undefined,
+  });
   const response = await sendRequest(target, url, { headers: { Accept: 'application/json' }, signal });
   const text = await response.text();
   const answer = JSON.parse(text) as PollResponse;
   if (!Array.isArray(answer.events)) throw new EndedError('no hub');
-  return answer.events.length >= limit || text.length > CUT_LENGTH ? { ...answer, more: true } : answer;
+  return answer.events.length >= eventsMax || text.length > CUT_LENGTH ? { ...answer, more: true } : answer;
 }
 
 /**
@@ -123,18 +132,21 @@ export async function sendRequest(
   const response = await fetch(url, { cache: 'no-store', ...init, headers });
   if (response.ok) return response;
   const problem = await readProblem(response);
-  if (problem === undefined) throw new EndedError(`status ${response.status}`);
+  if (!problem) throw new EndedError(`status ${response.status}`);
   // A date, which only proxies send, is ignored: the backoff is enough.
   const hintMs = Number(response.headers.get('retry-after')) * 1000 || 0;
   throw new EndedError(refusedEnding(problem, hintMs));
 }
 
-/** The URL at which a client reads the events of these channels. */
-export function eventsUrlOf(base: URL, { channels, after, history }: OpenRequest): URL {
+/**
+ * The URL at which a client reads the events of these channels, with further parameters. Each item
+ * of a list is a parameter of its own.
+ */
+export function eventsUrlOf(base: URL, { channels, after, history }: OpenRequest, more?: PollParameters): URL {
   const url = new URL(base);
-  for (const channel of channels) url.searchParams.append('channel', channel);
-  if (after !== undefined) url.searchParams.set('after', after);
-  else if (history !== undefined) url.searchParams.set('history', String(history));
+  const parameters = { channel: channels, after, history: after === undefined ? history : undefined, ...more };
+  for (const [name, values] of Object.entries<unknown>(parameters))
+    for (const value of [values ?? []].flat()) url.searchParams.append(name, String(value));
   return url;
 }
 

@@ -8,7 +8,7 @@ export type TransportName = (typeof CLIENT_TRANSPORTS)[number] | 'ndjson';
 export const CLIENT_TRANSPORTS = ['websocket', 'sse', 'long-poll', 'short-poll'] as const;
 
 /** All transports of the hub. */
-export const TRANSPORTS: readonly TransportName[] = [...CLIENT_TRANSPORTS, 'ndjson'];
+export const TRANSPORTS: readonly TransportName[] = /* @__PURE__ */ [CLIENT_TRANSPORTS, 'ndjson' as const].flat();
 
 /**
  * The transports of sessions. A short poll is answered immediately and leaves no session behind.

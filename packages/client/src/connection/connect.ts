@@ -40,7 +40,6 @@ function platformOf({
   WebSocket = globalThis.WebSocket,
   credentials,
 }: ConnectOptions): Platform {
-  const always = credentials && { credentials };
   // Called without an object: browsers throw when `fetch` is called as a method of another object.
-  return { fetch: (input, init) => fetch(input, { ...always, ...init }), WebSocket };
+  return { fetch: (input, init) => fetch(input, { ...(credentials && { credentials }), ...init }), WebSocket };
 }

@@ -1,13 +1,5 @@
-import { CLIENT_TRANSPORTS, type Problem } from '@polycast/protocol';
-import type { Connection, ConnectionEvents, StateChange } from './interface.ts';
 import { createDriver, type InnerEffect } from './driver.ts';
-import { closedError, PolycastError, clientProblem } from '../errors.ts';
-import { createCursorStore } from './cursor-store.ts';
-import type { Phase, PhaseName, TransportName } from '../machine/state.ts';
-import { openWebSocket } from '../transports/websocket.ts';
-import { endingOf, sendRequest, withToken, type HubContext, type Platform } from '../http.ts';
 import { createTab } from '../transports/tab.ts';
-import { createShortPoll } from '../transports/short-poll.ts';
 import {
   createConsumerQueue,
   type Handler,
@@ -15,11 +7,20 @@ import {
   type SubscribeOptions,
   type Subscription,
 } from './subscription.ts';
-import { settingsOf, type ConnectOptions, type TabSession } from './options.ts';
-import { isPattern, OWN_CHANNEL } from '../machine/patterns.ts';
+import type { Connection, ConnectionEvents, StateChange } from './interface.ts';
+import { openWebSocket } from '../transports/websocket.ts';
 import { openSse } from '../transports/sse.ts';
+import { isPattern, OWN_CHANNEL } from '../machine/patterns.ts';
+import type { Phase, PhaseName, TransportName } from '../machine/state.ts';
+import { createCursorStore } from './cursor-store.ts';
+import { findSubscription } from '../machine/subscription-state.ts';
+import { CLIENT_TRANSPORTS, type Problem } from '@polycast/protocol';
+import { createShortPoll } from '../transports/short-poll.ts';
 import { createPublisher } from './publish.ts';
+import { endingOf, sendRequest, withToken, type HubContext, type Platform } from '../http.ts';
 import { openLongPoll } from '../transports/long-poll.ts';
+import { settingsOf, type ConnectOptions, type TabSession } from './options.ts';
+import { closedError, PolycastError, clientProblem } from '../errors.ts';
 
 type Listener<Name extends keyof ConnectionEvents> = (event: ConnectionEvents[Name]) => void;
 type Listeners = { [Name in keyof ConnectionEvents]?: Set<Listener<Name>> };
@@ -30,7 +31,7 @@ export function createConnection(hub: HubContext, options: ConnectOptions, tabSe
   const settings = settingsOf(options, transportsOf(options, hub, tabSession));
   const storage = options.storage ?? globalThis.sessionStorage;
   const cursorStore =
-    options.remember === undefined || storage === undefined ? undefined : createCursorStore(storage, options.remember);
+    storage && options.remember !== undefined ? createCursorStore(storage, options.remember) : undefined;
   const listeners: Listeners = {};
   const closing = new AbortController();
   let currentState = stateOf({ kind: 'idle' });
@@ -54,7 +55,7 @@ export function createConnection(hub: HubContext, options: ConnectOptions, tabSe
     },
     onEffect,
     onStep() {
-      if (cursorStore !== undefined) saveTimer ??= setTimeout(save, SAVE_INTERVAL_MS);
+      if (cursorStore) saveTimer ??= setTimeout(save, SAVE_INTERVAL_MS);
     },
   });
   const publish = createPublisher({
@@ -98,7 +99,7 @@ export function createConnection(hub: HubContext, options: ConnectOptions, tabSe
       channels: channelList,
       handler,
       options: subscribeOptions,
-      cursor: () => driver.state.subscriptions.find((member) => member.id === id)?.cursor ?? '',
+      cursor: () => findSubscription(driver.state, id)?.cursor ?? '',
       onCapacity: () => driver.dispatch(() => ({ kind: 'drained', id, capacity: consumerQueue.capacity() })),
       onClose() {
         cursorStore?.store(name, undefined);
@@ -197,12 +198,10 @@ function stateOf(phase: Phase): StateChange {
 
 function checkChannels(channels: string | readonly string[]): readonly string[] {
   const channelList = [...new Set([channels].flat())];
-  const wrong =
-    channelList.length === 0 ? '' : channelList.find((channel) => channel !== OWN_CHANNEL && !isPattern(channel));
-  if (wrong !== undefined)
-    throw new PolycastError(
-      clientProblem(channelList.length === 0 ? 'channel_missing' : 'invalid_pattern', `No channel: ${wrong}`),
-    );
+  if (channelList.length === 0) throw new PolycastError(clientProblem('channel_missing', 'No channel.'));
+  for (const channel of channelList)
+    if (channel !== OWN_CHANNEL && !isPattern(channel))
+      throw new PolycastError(clientProblem('invalid_pattern', `No channel: ${channel}`));
   return channelList;
 }
 
@@ -211,7 +210,7 @@ function transportsOf(
   platform: Platform,
   tabSession: TabSession | undefined,
 ): TransportName[] {
-  const usable = transports.filter((name) => name !== 'websocket' || platform.WebSocket !== undefined);
+  const usable = transports.filter((name) => name !== 'websocket' || platform.WebSocket);
   if (usable.length === 0) throw new TypeError('No transport.');
-  return tabSession === undefined ? usable : ['tab', ...usable];
+  return tabSession ? ['tab', ...usable] : usable;
 }

@@ -45,7 +45,7 @@ export interface Driver {
   sendOperation: SendOperation;
 }
 
-interface OpenAttempt {
+export interface OpenAttempt {
   transport: Transport | undefined;
   readonly pendingAnswers: Map<unknown, PromiseWithResolvers<Answer>>;
 }
@@ -83,7 +83,7 @@ export function createDriver({ settings, openers, hub, signal, onPhase, onEffect
     inputs.push(input);
     if (isRunning) return;
     isRunning = true;
-    for (let next = inputs.shift(); next !== undefined; next = inputs.shift()) {
+    for (let next = inputs.shift(); next; next = inputs.shift()) {
       const stepped = step(state, typeof next === 'function' ? next() : next, {
         nowMs: clock(),
         chance: Math.random(),
@@ -138,7 +138,7 @@ export function createDriver({ settings, openers, hub, signal, onPhase, onEffect
         return void tokens.refuse(token);
       case 'state':
         onPhase(effect.phase);
-        if (effect.phase.kind === 'closed' && effect.phase.problem === undefined)
+        if (effect.phase.kind === 'closed' && !effect.phase.problem)
           for (const id of consumerQueues.keys()) endConsumerQueue(id);
         return;
       case 'failed':
@@ -156,7 +156,7 @@ export function createDriver({ settings, openers, hub, signal, onPhase, onEffect
     consumerQueue: ConsumerQueue | undefined,
     effect: Extract<Effect, { readonly id: number; readonly kind: 'deliver' | 'joined' }> | InnerEffect,
   ): void {
-    if (consumerQueue === undefined) return;
+    if (!consumerQueue) return;
     if (effect.kind === 'deliver') return consumerQueue.deliver(effect.events);
     if (effect.kind === 'joined') return consumerQueue.markJoined();
     onEffect(consumerQueue, effect);
@@ -179,7 +179,7 @@ export function createDriver({ settings, openers, hub, signal, onPhase, onEffect
 
   function receive(attempt: number, signal: TransportSignal): void {
     const entry = attempts.get(attempt);
-    if (entry === undefined) return;
+    if (!entry) return;
     if (signal.kind === 'answer') return entry.pendingAnswers.get(signal.message.ref)?.resolve(signal.message);
     if (signal.kind === 'ended') removeAttempt(attempt);
     dispatch({ ...signal, attempt });
@@ -206,15 +206,14 @@ export function createDriver({ settings, openers, hub, signal, onPhase, onEffect
     }
   }
 
-  async function catchUp({ subscription, start, limit }: Extract<Effect, { kind: 'catch-up' }>): Promise<void> {
+  async function catchUp({ subscription, start, eventsMax }: Extract<Effect, { kind: 'catch-up' }>): Promise<void> {
     const { id, pollNumber, channels, types } = subscription;
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(settings.readyTimeoutMs * CATCH_UP_PATIENCE)]);
     // `now` must be explicit: a poll without a cursor has no start.
     const { history, after = history === undefined ? 'now' : undefined } = start;
-    const options = { types, limit, signal: deadline };
-    const result = await withToken(hub, deadline, (to) => poll(to, { channels, after, history }, options)).catch(
-      endingOf,
-    );
+    const result = await withToken(hub, deadline, (to) =>
+      poll(to, { channels, after, history }, { types, eventsMax, signal: deadline }),
+    ).catch(endingOf);
     dispatch({ kind: 'polled', id, pollNumber, result });
   }
 
@@ -226,7 +225,7 @@ export function createDriver({ settings, openers, hub, signal, onPhase, onEffect
 
   function sendOperation(message: Parameters<SendOperation>[0], signal: AbortSignal): Promise<Answer> | undefined {
     const entry = state.phase.kind === 'open' ? attempts.get(state.phase.attempt) : undefined;
-    if (entry?.transport?.send === undefined) return undefined;
+    if (!entry?.transport?.send) return undefined;
     const pending = Promise.withResolvers<Answer>();
     entry.pendingAnswers.set(message.ref, pending);
     entry.transport.send(message);

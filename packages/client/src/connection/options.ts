@@ -149,6 +149,6 @@ export function settingsOf(options: ConnectOptions, transports: readonly Transpo
     lingerMs: LINGER_MS,
     heldEventsMax: HELD_EVENTS_MAX,
     channelsMax: CHANNELS_MAX,
-    tokenRenewable: options.getToken !== undefined,
+    tokenRenewable: Boolean(options.getToken),
   };
 }

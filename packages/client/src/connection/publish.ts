@@ -97,7 +97,7 @@ export function createPublisher(options: PublisherOptions): Publish {
     waitingLength += body.length;
     const queuedMs = performance.now();
     const publishing = (): Promise<Published> => publish(body, queuedMs);
-    const published = inOrder && last !== undefined ? last.then(publishing) : publishing();
+    const published = inOrder && last ? last.then(publishing) : publishing();
     const settled = published.catch(() => undefined);
     if (inOrder) last = settled;
     void settled.then(() => {
@@ -150,7 +150,7 @@ async function publishOnce(
     body.length > OPERATION_LENGTH_MAX
       ? undefined
       : sendOperation({ ...(JSON.parse(body) as Envelope), op: 'publish', ref: `p${++refs}` }, signal);
-  if (pending !== undefined) {
+  if (pending) {
     const answer = await pending;
     if (answer.ok === false) throw new EndedError(refusedEnding(answer.error));
     const { id, channel, time } = answer as Published & Answer;

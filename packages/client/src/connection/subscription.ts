@@ -98,7 +98,7 @@ export function createConsumerQueue({
   let doneCursor = '';
   let currentCursor = '';
   let isBusy = false;
-  let isBounded = handler === undefined;
+  let isBounded = !handler;
   /** The capacity that the machine knows. */
   let reportedCapacity = bufferMax;
   let ended: Error | true | undefined;
@@ -113,7 +113,7 @@ export function createConsumerQueue({
     },
     close,
     [Symbol.asyncIterator]() {
-      if (handler !== undefined) throw new TypeError('It has a handler.');
+      if (handler) throw new TypeError('It has a handler.');
       return { next, return: stop };
     },
   };
@@ -122,8 +122,8 @@ export function createConsumerQueue({
   function deliver(events: readonly PolycastEvent[]): void {
     queue.push(...events);
     reportedCapacity -= events.length;
-    if (handler === undefined) resolveWaiting();
-    else drain(handler);
+    if (handler) drain(handler);
+    else resolveWaiting();
   }
 
   function drain(handler: Handler): void {
@@ -170,10 +170,10 @@ export function createConsumerQueue({
    */
   function resolveWaiting(): void {
     const event = queue[0];
-    if (waiting === undefined || (event === undefined && ended === undefined)) return;
+    if (!waiting || (!event && !ended)) return;
     const { resolve, reject } = waiting;
     waiting = undefined;
-    if (event !== undefined) {
+    if (event) {
       queue.shift();
       isBusy = true;
       currentCursor = event.id;
@@ -182,9 +182,9 @@ export function createConsumerQueue({
     else resolve({ done: true, value: undefined });
   }
 
-  function stop(): Promise<IteratorResult<PolycastEvent>> {
+  async function stop(): Promise<IteratorResult<PolycastEvent>> {
     close();
-    return Promise.resolve({ done: true, value: undefined });
+    return { done: true, value: undefined };
   }
 
   function capacity(): number {
@@ -196,7 +196,7 @@ export function createConsumerQueue({
   }
 
   function close(): void {
-    if (ended !== undefined) return;
+    if (ended) return;
     queue.length = 0;
     end();
     onClose();
@@ -205,7 +205,7 @@ export function createConsumerQueue({
   function end(error?: Error): void {
     ended ??= error ?? true;
     joined.reject(error ?? closedError());
-    if (error !== undefined) onError(error);
+    if (error) onError(error);
     resolveWaiting();
   }
 }

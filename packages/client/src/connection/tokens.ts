@@ -18,7 +18,7 @@ export function createTokens({ token, getToken, tokenTimeoutMs = TOKEN_TIMEOUT_M
     },
     refuse(refused) {
       if (getToken && refused === current) reason = 'refused';
-      return getToken !== undefined;
+      return Boolean(getToken);
     },
   };
   return tokens;

@@ -1,7 +1,7 @@
 import { openSuccessor } from './transitions.ts';
-import { becomeLive, catchUp, covers, latest, onStream, startOf, union } from './subscription-state.ts';
+import { becomeLive, catchUp, covers, latest, onStream, startOf, uncovered, union } from './subscription-state.ts';
 import {
-  isStreaming,
+  hasAttempt,
   OPERATIONS_TRANSPORT,
   type Connecting,
   type Draft,
@@ -21,13 +21,13 @@ import {
  */
 export function reconcileSubscriptions(draft: Draft): void {
   const { phase } = draft;
-  if (!isStreaming(phase)) return;
+  if (!hasAttempt(phase)) return;
   for (const subscription of draft.subscriptions) reconcileSubscription(draft, phase, subscription);
   if (phase.kind !== 'open') return;
   if (phase.transport === OPERATIONS_TRANSPORT) return removeUnusedChannels(draft, phase, phase.channels);
   const wantedChannels = union(draft.subscriptions.filter(onStream));
   const { successor } = phase;
-  const coming = successor === undefined || successor.isProbe ? phase.channels : successor.channels;
+  const coming = successor && !successor.isProbe ? successor.channels : phase.channels;
   if (covers(coming, wantedChannels) && covers(union(draft.subscriptions), coming)) return;
   openSuccessor(draft, phase);
 }
@@ -40,11 +40,7 @@ export function removeSubscription(draft: Draft, subscription: SubscriptionState
   draft.subscriptions = draft.subscriptions.filter((other) => other !== subscription);
   const { phase } = draft;
   if (subscription.mode !== 'attaching' || phase.kind !== 'open') return;
-  removeUnusedChannels(
-    draft,
-    phase,
-    subscription.channels.filter((channel) => !phase.channels.includes(channel)),
-  );
+  removeUnusedChannels(draft, phase, uncovered(phase.channels, subscription.channels));
 }
 
 function reconcileSubscription(draft: Draft, phase: Connecting | Open, subscription: SubscriptionState): void {
@@ -59,7 +55,7 @@ function reconcileSubscription(draft: Draft, phase: Connecting | Open, subscript
     if (mode === 'new' && (history !== undefined || after !== 'now')) catchUp(draft, subscription);
     return;
   }
-  const missing = channels.filter((channel) => !phase.channels.includes(channel));
+  const missing = uncovered(phase.channels, channels);
   if (missing.length > 0 && phase.transport === OPERATIONS_TRANSPORT)
     return attach(draft, phase, subscription, missing);
   // It has caught up, and only waits until its channels are part of the stream.
@@ -82,9 +78,8 @@ function attach(draft: Draft, { attempt }: Open, subscription: SubscriptionState
 
 /** Removes those of the channels that no subscription uses from the stream. */
 function removeUnusedChannels(draft: Draft, phase: Open, candidates: readonly string[]): void {
-  const wantedChannels = union(draft.subscriptions);
-  const channels = candidates.filter((channel) => !wantedChannels.includes(channel));
+  const channels = uncovered(union(draft.subscriptions), candidates);
   if (channels.length === 0) return;
-  phase.channels = phase.channels.filter((channel) => wantedChannels.includes(channel));
+  phase.channels = uncovered(channels, phase.channels);
   draft.effects.push({ kind: 'remove', attempt: phase.attempt, channels });
 }

@@ -14,7 +14,7 @@ import {
 } from './open.ts';
 import { close, failAttempt, loseStream } from './transitions.ts';
 import {
-  isStreaming,
+  hasAttempt,
   type Connecting,
   type Draft,
   type Effect,
@@ -165,20 +165,16 @@ const TABLE: { readonly [Name in PhaseName]: Row<Name> } = {
 /** Calls the cell of the phase and the input. The type of the table has checked that they fit. */
 function dispatch(draft: Draft, input: Input): void {
   const { phase } = draft;
-  if (isTransportInput(input)) {
+  if (hasAttempt(input)) {
     // Inputs of a dropped transport are ignored.
-    if (!isStreaming(phase)) return;
+    if (!hasAttempt(phase)) return;
     if (phase.kind === 'open' && input.attempt === phase.successor?.attempt)
       return onSuccessorInput(draft, input, phase);
     if (input.attempt !== phase.attempt) return;
     if (phase.kind === 'open') onSignOfLife(draft, phase);
   }
-  const cell = (TABLE[phase.kind] as Row<'open'>)[input.kind] as Cell<PhaseName, InputKind>;
-  cell(draft, input, phase);
-}
-
-function isTransportInput(input: Input): input is TransportInput {
-  return (input as TransportInput).attempt !== undefined;
+  const row = TABLE[phase.kind] as Record<InputKind, Cell<PhaseName, InputKind>>;
+  row[input.kind](draft, input, phase);
 }
 
 function transportOf({ phase }: State): string | undefined {

@@ -29,7 +29,7 @@ export function openAttached(draft: Draft, { id, cursor, problem }: InputOf<'att
   if (subscription?.mode !== 'attaching') return;
   if (problem?.retryable === false) return failSubscription(draft, id, problem);
   leaveStream(subscription);
-  if (problem !== undefined) return retryLater(draft, subscription);
+  if (problem) return retryLater(draft, subscription);
   phase.channels = [...phase.channels, ...subscription.channels];
   subscription.catchUpThrough = cursor;
 }
@@ -39,11 +39,9 @@ export function openTick(draft: Draft, _input: InputOf<'tick'>, phase: Open): vo
   const isUnanswered = draft.subscriptions.some(({ mode, retryAtMs }) => mode === 'attaching' && nowMs >= retryAtMs);
   if (nowMs >= phase.untilMs || isUnanswered) return loseStream(draft, abandonAttempt(draft, phase), phase);
   const { successor } = phase;
-  if (successor === undefined) {
-    if (nowMs >= phase.probeAtMs) probe(draft, phase);
-  } else if (nowMs >= successor.untilMs) {
-    loseSuccessor(draft, abandonAttempt(draft, successor), phase);
-  }
+  if (successor) {
+    if (nowMs >= successor.untilMs) loseSuccessor(draft, abandonAttempt(draft, successor), phase);
+  } else if (nowMs >= phase.probeAtMs) probe(draft, phase);
 }
 
 export function openNetwork(draft: Draft, _input: InputOf<'network'>, phase: Open): void {
@@ -98,36 +96,30 @@ export function onSignOfLife(draft: Draft, phase: Open): void {
   if (phase.transport === settings.transports[0]) draft.probes = 0;
 }
 
-export function openStream(
-  draft: Draft,
-  { cursor, heartbeatMs }: InputOf<'ready'>,
-  { attempt, transport, channels, from }: Attempt,
-): void {
+export function openStream(draft: Draft, { cursor, heartbeatMs }: InputOf<'ready'>, attempt: Attempt): void {
+  const { transport, channels, resumesFrom } = attempt;
   if (draft.provenTransport !== transport) draft.provenFailures = 0;
   draft.provenTransport = transport;
   draft.retriedWithNewToken = false;
   draft.oneByOne = false;
   draft.position = latest(draft.position, cursor);
-  const untilMs = draft.nowMs + 2 * heartbeatMs + draft.settings.heartbeatMarginMs;
-  const probeMs = probeAtMs(draft, transport);
-  draft.phase = {
+  const phase: Open = {
+    ...attempt,
     kind: 'open',
-    attempt,
-    transport,
     sinceMs: draft.nowMs,
     stable: false,
     heartbeatMs,
-    untilMs,
-    channels,
-    probeAtMs: probeMs,
+    probeAtMs: probeAtMs(draft, transport),
     lingerUntilMs: 0,
     successor: undefined,
   };
+  onSignOfLife(draft, phase);
+  draft.phase = phase;
   for (const subscription of draft.subscriptions) {
     leaveStream(subscription);
     subscription.gapTo = latest(subscription.gapTo, subscription.cursor);
     // Not for a subscription that got its cursor after the client had asked for this stream.
-    const follows = covers(channels, subscription.channels) && subscription.cursor >= (from || cursor);
+    const follows = covers(channels, subscription.channels) && subscription.cursor >= (resumesFrom || cursor);
     if (subscription.mode === 'joining' && follows) becomeLive(draft, subscription);
     if (subscription.mode === 'live' && !follows) subscription.mode = 'joining';
     // A catch-up is in flight: the events of this stream are held for it. Its answer has to reach
@@ -145,7 +137,7 @@ function probe(draft: Draft, phase: Open): void {
   const better = transports.slice(0, transports.indexOf(phase.transport));
   const transport = better[draft.probes++ % better.length];
   phase.probeAtMs = probeAtMs(draft, phase.transport);
-  if (transport !== undefined) openSuccessor(draft, phase, transport, true);
+  if (transport) openSuccessor(draft, phase, transport, true);
 }
 
 function loseSuccessor(draft: Draft, input: { readonly ending: Ending }, phase: Open): void {

@@ -11,7 +11,7 @@ export const OWN_CHANNEL = '@me';
  * itself.
  */
 export function isPattern(text: string): boolean {
-  return /^(?=.{1,200}$)(?:(?:[\w-]+|\*)\.)*(?:[\w-]+|[*>])$/.test(text);
+  return /^(?=.{1,200}$)(([\w-]+|\*)\.)*([\w-]+|[*>])$/.test(text);
 }
 
 /** Returns an expression that matches the channels that one of the patterns covers. */
@@ -22,5 +22,5 @@ export function matcherOf(patterns: readonly string[]): RegExp {
     .replaceAll('.', '\\.')
     .replaceAll('*', '[^.]+')
     .replaceAll('>', '.+');
-  return new RegExp(`^(?:${source})$`);
+  return new RegExp(`^(${source})$`);
 }

@@ -127,7 +127,7 @@ export interface Attempt {
   readonly transport: TransportName;
   readonly channels: readonly string[];
   /** The cursor that the stream resumes from; empty for a stream that begins now. */
-  readonly from: string;
+  readonly resumesFrom: string;
   /**
    * The client gives the attempt up if it is not ready at this time. It is Infinity while the
    * attempt waits for its token: the token arrives, or its failure ends the attempt.
@@ -178,9 +178,11 @@ export type Phase =
   | { readonly kind: 'waiting'; readonly untilMs: number; readonly why: string }
   | { readonly kind: 'closed'; readonly why: string; readonly problem: Problem | undefined };
 
-/** Whether an attempt is in progress, or its stream is open. */
-export function isStreaming(phase: Phase): phase is Connecting | Open {
-  return (phase as Open).attempt !== undefined;
+/** Whether a phase has an attempt, in progress or open, or whether an input comes from one. */
+export function hasAttempt<Value extends Phase | Input>(
+  value: Value,
+): value is Extract<Value, { readonly attempt: number }> {
+  return (value as Partial<Attempt>).attempt !== undefined;
 }
 
 export type PhaseName = Phase['kind'];
@@ -331,7 +333,7 @@ export type Effect =
       readonly kind: 'catch-up';
       readonly subscription: SubscriptionState;
       readonly start: Start;
-      readonly limit: number;
+      readonly eventsMax: number;
     }
   | { readonly kind: 'deliver'; readonly id: number; readonly events: readonly PolycastEvent[] }
   | { readonly kind: 'gap'; readonly id: number; readonly gap: Gap }

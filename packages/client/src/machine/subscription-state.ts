@@ -1,6 +1,6 @@
 import type { Gap, PollResponse, PolycastEvent, Problem } from '@polycast/protocol';
 import { matcherOf } from './patterns.ts';
-import type { Draft, InputOf, SubscriptionState, Start } from './state.ts';
+import type { Draft, InputOf, State, SubscriptionState, Start } from './state.ts';
 
 /**
  * Delivery to each subscription, and its cursor. Cursors compare as text (PROTOCOL.md section 2.1).
@@ -14,23 +14,13 @@ import type { Draft, InputOf, SubscriptionState, Start } from './state.ts';
  */
 const CATCH_UP_LIMIT = 500;
 
-export function createSubscriptionState({
-  id,
-  channels,
-  types,
-  start,
-  capacity,
-}: InputOf<'subscribe'>): SubscriptionState {
+export function createSubscriptionState(input: InputOf<'subscribe'>): SubscriptionState {
   return {
-    id,
-    channels,
-    matcher: matcherOf(channels),
-    types,
-    start,
+    ...input,
+    matcher: matcherOf(input.channels),
     mode: 'new',
     cursor: '',
     gapTo: '',
-    capacity,
     pollNumber: 0,
     catchUpThrough: '',
     heldEvents: undefined,
@@ -40,8 +30,8 @@ export function createSubscriptionState({
   };
 }
 
-export function findSubscription(draft: Draft, id: number): SubscriptionState | undefined {
-  return draft.subscriptions.find((subscription) => subscription.id === id);
+export function findSubscription({ subscriptions }: State, id: number): SubscriptionState | undefined {
+  return subscriptions.find((subscription) => subscription.id === id);
 }
 
 /** Handles the input of the current stream: events in order, then its furthest cursor. */
@@ -52,7 +42,7 @@ export function receiveFromStream(draft: Draft, { events, cursor = '' }: InputOf
   for (const subscription of draft.subscriptions) {
     const matching = events.filter((event) => matches(subscription, event));
     if (subscription.mode === 'live') deliver(draft, subscription, matching, reached);
-    if (subscription.heldEvents === undefined) continue;
+    if (!subscription.heldEvents) continue;
     const heldEvents = [...subscription.heldEvents, ...matching.filter(({ id }) => id > before)];
     subscription.heldEvents = heldEvents.length > draft.settings.heldEventsMax ? undefined : heldEvents;
   }
@@ -72,7 +62,7 @@ export function catchUp(draft: Draft, subscription: SubscriptionState): void {
     kind: 'catch-up',
     subscription: { ...subscription },
     start: startOf(subscription),
-    limit: Math.min(CATCH_UP_LIMIT, subscription.capacity),
+    eventsMax: Math.min(CATCH_UP_LIMIT, subscription.capacity),
   });
 }
 
@@ -93,7 +83,7 @@ export function receiveCatchUp(
   deliver(draft, subscription, events, cursor);
   if (subscription.mode === 'full' || cursor < catchUpThrough || (more && catchUpThrough === '')) return;
   if (!isCovered(draft, subscription)) subscription.mode = 'joining';
-  else if (heldEvents !== undefined) {
+  else if (heldEvents) {
     deliver(draft, subscription, heldEvents, draft.position);
     becomeLive(draft, subscription);
   }
@@ -152,7 +142,12 @@ export function union(subscriptions: readonly SubscriptionState[]): string[] {
 }
 
 export function covers(covered: readonly string[], channels: readonly string[]): boolean {
-  return channels.every((channel) => covered.includes(channel));
+  return uncovered(covered, channels).length === 0;
+}
+
+/** Those of the channels that are not among `covered`. */
+export function uncovered(covered: readonly string[], channels: readonly string[]): string[] {
+  return channels.filter((channel) => !covered.includes(channel));
 }
 
 export function latest(one: string, other: string): string {
@@ -196,5 +191,5 @@ function isCovered({ phase }: Draft, { channels }: SubscriptionState): boolean {
 }
 
 function matches({ types, matcher }: SubscriptionState, { type, channel }: PolycastEvent): boolean {
-  return (types === undefined || types.includes(type as string)) && matcher.test(channel);
+  return (!types || types.includes(type as string)) && matcher.test(channel);
 }

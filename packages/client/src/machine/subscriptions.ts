@@ -34,12 +34,12 @@ export function closedSubscribe(draft: Draft, input: InputOf<'subscribe'>, phase
 
 export function unsubscribe(draft: Draft, { id }: InputOf<'unsubscribe'>): void {
   const subscription = findSubscription(draft, id);
-  if (subscription !== undefined) removeSubscription(draft, subscription);
+  if (subscription) removeSubscription(draft, subscription);
 }
 
 export function drained(draft: Draft, { id, capacity }: InputOf<'drained'>): void {
   const subscription = findSubscription(draft, id);
-  if (subscription === undefined) return;
+  if (!subscription) return;
   subscription.capacity = capacity;
   if (subscription.mode === 'full' && capacity > 0) subscription.mode = 'behind';
 }
@@ -51,7 +51,7 @@ export function polled(draft: Draft, { id, pollNumber, result }: InputOf<'polled
   const { problem, hintMs } = result as Partial<Extract<Ending, { kind: 'refused' }>>;
   // A refusal of the credentials or the origin also ends the stream's attempt, which may have
   // another token then. So the stream decides.
-  const isOfConnection = draft.phase.kind !== 'open' && problem !== undefined && refusesPrincipal(problem);
+  const isOfConnection = draft.phase.kind !== 'open' && problem && refusesPrincipal(problem);
   if (problem?.retryable === false && !isOfConnection) return failSubscription(draft, id, problem);
   subscription.pollNumber = 0;
   retryLater(draft, subscription, hintMs);

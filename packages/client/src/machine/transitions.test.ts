@@ -417,6 +417,17 @@ test('a network change opens a new stream beside the old one, which continues un
   hub.checkComplete();
 });
 
+test('a subscription that ends before its answer takes back the channels that the stream had already', () => {
+  const hub = begin();
+  open(hub);
+  const both = hub.subscribe(['a', 'b']);
+  hub.unsubscribe(1);
+  hub.subscribe(['c']);
+  hub.unsubscribe(both);
+  hub.recover();
+  expect(hub.streams.get(newest(hub))?.channels).toEqual(['c']);
+});
+
 test('a gap is reported once, to the subscriptions concerned', () => {
   const hub = begin();
   open(hub);

@@ -1,7 +1,7 @@
 import type { ErrorCode, Problem } from '@polycast/protocol';
 import { covers, failSubscription, onStream, union } from './subscription-state.ts';
 import {
-  isStreaming,
+  hasAttempt,
   type Attempt,
   type Connecting,
   type Draft,
@@ -37,7 +37,7 @@ export function connect(
   [transport, ...rest]: readonly TransportName[] = transportsToTry(draft),
   why = '',
 ): void {
-  if (transport === undefined) return waitToReconnect(draft, why);
+  if (!transport) return waitToReconnect(draft, why);
   draft.hintMs = 0;
   draft.phase = { ...startAttempt(draft, transport), kind: 'connecting', rest };
 }
@@ -102,7 +102,7 @@ export function transportsToTry({
   provenFailures,
   settings: { transports },
 }: State): readonly TransportName[] {
-  if (provenTransport === undefined) return transports;
+  if (!provenTransport) return transports;
   return provenFailures < PROVEN_FAILURES_MAX
     ? [provenTransport]
     : [...transports.filter((name) => name !== provenTransport), provenTransport];
@@ -117,15 +117,15 @@ export function abandonAttempt(draft: Draft, target: { readonly attempt: number 
 /** Closes for good. If there is a problem, all subscriptions fail with it. */
 export function close(draft: Draft, why: string, problem?: Problem): void {
   const { phase } = draft;
-  if (isStreaming(phase)) drop(draft, phase);
+  if (hasAttempt(phase)) drop(draft, phase);
   if (phase.kind === 'open') drop(draft, phase.successor);
-  if (problem !== undefined) for (const { id } of draft.subscriptions) failSubscription(draft, id, problem);
+  if (problem) for (const { id } of draft.subscriptions) failSubscription(draft, id, problem);
   draft.subscriptions = [];
   draft.phase = { kind: 'closed', why, problem };
 }
 
 export function drop(draft: Draft, target: { readonly attempt: number } | undefined): void {
-  if (target !== undefined) draft.effects.push({ kind: 'drop', attempt: target.attempt });
+  if (target) draft.effects.push({ kind: 'drop', attempt: target.attempt });
 }
 
 /**
@@ -170,11 +170,11 @@ function handleRefusal(draft: Draft, { problem, hintMs }: Extract<Ending, { kind
   const { phase } = draft;
   const isConnecting = phase.kind === 'connecting';
   // The hub may have refused a channel, and not the connection.
-  if (problem['channel'] === undefined && (!isConnecting || phase.from !== '' || refusesPrincipal(problem)))
+  if (!problem['channel'] && (!isConnecting || phase.resumesFrom !== '' || refusesPrincipal(problem)))
     return stop(draft, problem);
   if (!isConnecting) return waitToReconnect(draft, problem.code);
   const [first, ...others] = draft.subscriptions.filter(({ channels }) => covers(phase.channels, channels));
-  if (first !== undefined && covers(first.channels, phase.channels)) failSubscription(draft, first.id, problem);
+  if (first && covers(first.channels, phase.channels)) failSubscription(draft, first.id, problem);
   else {
     // One of several subscriptions asks for a forbidden channel. The others must go on, so the
     // client adds them one by one.
@@ -228,8 +228,9 @@ function startAttempt(draft: Draft, transport: TransportName): Attempt {
   const resumed = draft.position === '' ? [] : subscriptions.filter(onStream);
   const channels = union(resumed.length > 0 ? resumed : subscriptions.slice(0, draft.oneByOne ? 1 : Infinity));
   const cursors = resumed.filter(({ mode }) => mode === 'live' || mode === 'joining').map(({ cursor }) => cursor);
-  const from = cursors.toSorted()[0] ?? (resumed.length > 0 || draft.phase.kind === 'open' ? draft.position : '');
+  const resumesFrom =
+    cursors.toSorted()[0] ?? (resumed.length > 0 || draft.phase.kind === 'open' ? draft.position : '');
   const number = ++draft.attempts;
-  draft.effects.push({ kind: 'open', attempt: number, transport, request: { channels, after: from || 'now' } });
-  return { attempt: number, transport, channels, from, untilMs: Infinity };
+  draft.effects.push({ kind: 'open', attempt: number, transport, request: { channels, after: resumesFrom || 'now' } });
+  return { attempt: number, transport, channels, resumesFrom, untilMs: Infinity };
 }

@@ -178,7 +178,7 @@ export class SimulatedHub {
     const poll = this.polls.get(id);
     if (poll === undefined) return;
     this.polls.delete(id);
-    const { start, limit } = poll;
+    const { start, eventsMax } = poll;
     const { channels, types, pollNumber } = poll.subscription;
     if (this.#isForbidden(channels))
       return this.input({ kind: 'polled', id, pollNumber, result: { kind: 'refused', problem: REFUSAL, hintMs: 0 } });
@@ -191,7 +191,7 @@ export class SimulatedHub {
     const matching = this.log
       .slice(Math.max(from, this.trimmedThrough))
       .filter((event) => covers(channels, event) && (types === undefined || types.includes(event.type ?? '')));
-    const events = matching.slice(0, limit);
+    const events = matching.slice(0, eventsMax);
     const cursor = events.length < matching.length ? (events.at(-1) as PolycastEvent).id : cursorOf(this.log.length);
     this.input({
       kind: 'polled',
@@ -318,7 +318,7 @@ export class SimulatedHub {
       case 'remove':
         return void this.streams.get(effect.attempt)?.operations.push(effect);
       case 'catch-up':
-        if (effect.limit < 1) throw new Error('A poll for nothing.');
+        if (effect.eventsMax < 1) throw new Error('A poll for nothing.');
         return void this.polls.set(effect.subscription.id, effect);
       case 'deliver':
         return this.#deliver(effect.id, effect.events);

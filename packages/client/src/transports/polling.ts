@@ -31,7 +31,7 @@ export function openPolling(
     let waitSeconds = longPollSeconds ? undefined : 0;
     for (; ; waitSeconds = longPollSeconds) {
       const requestedMs = performance.now();
-      const { events, gaps, cursor, more } = await poll(target, next, { limit: LIMIT, waitSeconds, signal });
+      const { events, gaps, cursor, more } = await poll(target, next, { eventsMax: LIMIT, waitSeconds, signal });
       signal.throwIfAborted();
       const isEmpty = events.length + gaps.length === 0;
       // The first answer to `now` is empty, and its cursor is the start. Otherwise the request

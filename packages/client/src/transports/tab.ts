@@ -8,8 +8,6 @@ import type { OpenTransport, EmitSignal, Transport } from './transport.ts';
 export function createTab({ open }: TabSession): OpenTransport {
   return (_target: RequestContext, request: OpenRequest, emit: EmitSignal): Transport =>
     open(request, (message) =>
-      message === undefined
-        ? emit({ kind: 'ended', ending: { kind: 'lost', why: 'gone' } })
-        : readMessage(message, emit),
+      message ? readMessage(message, emit) : emit({ kind: 'ended', ending: { kind: 'lost', why: 'gone' } }),
     );
 }
