@@ -79,6 +79,10 @@ async function open(base: HubBase, parts: HubParts): Promise<Hub> {
   if (log.shared !== undefined) {
     const { checkClusterData } = await import('./composition/cluster/cluster-handlers.ts');
     checkClusterData(config, engine.subscriptions);
+    if (storage.identity.shared !== undefined) {
+      const { endSessionsWhenCutOff } = await import('./composition/cluster/cut-off.ts');
+      endSessionsWhenCutOff(base, storage.identity.shared, sessions.sessions);
+    }
   }
   const services = transportServices(tracing, core, engine);
   const http = await openHttp(base, {
@@ -101,14 +105,13 @@ async function open(base: HubBase, parts: HubParts): Promise<Hub> {
   await core.feed.preload();
   await sessions.presence.start();
   engine.start();
-  const { audit, keys } = identity.store;
+  const { audit, keyChanges } = identity.store;
   if (engine.hasLostCommits)
     reportLostSubscriptions({ data: config.data, audit, subscriptions: engine.subscriptions, logger });
   http.dialects.start();
   await processes?.join(joiningParts({ ...core, ...sessions, identity, http }));
   const address = await listen(http.frontend.server, config, processes !== undefined);
-  const firstKey = identity.access === undefined ? undefined : keys.createFirst();
-  await keys.whenDurable();
+  const firstKey = identity.access === undefined ? undefined : await keyChanges.createFirst();
   tasks.start();
   // The owner erases, and its history has the numbers of all processes.
   if (place?.role !== 'follower') {

@@ -1,6 +1,7 @@
 import type { AccessPolicy } from '../core/access/access-policy.ts';
 import type { AuditLog } from '../identity/audit.ts';
 import type { ApiKeys } from '../identity/api-keys.ts';
+import type { KeyChanges } from '../identity/key-changes.ts';
 import type { RevocationList } from '../identity/revocation-list.ts';
 import type { AuthParts } from '../auth/auth-parts.ts';
 import type { Sessions } from '../auth/sessions.ts';
@@ -21,6 +22,7 @@ export interface AdministrationParts {
   readonly journal: SessionJournal | undefined;
   readonly presence: PresenceView;
   readonly keys: ApiKeys;
+  readonly keyChanges: KeyChanges;
   readonly revocations: RevocationList;
   readonly audit: AuditLog;
   /** `undefined` without access control. */

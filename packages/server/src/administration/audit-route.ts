@@ -43,28 +43,28 @@ export function auditRoute({ audit }: AdministrationParts): Route {
       ],
       errors: ['invalid_parameter'],
     }),
-    handle(request) {
+    async handle(request) {
       const values = readQuery(request.query, PARAMETERS);
       const limit = LIMIT.read(values);
       const before = beforeParameter.read(values);
-      const { entries, next } = search(audit, before, limit, CONTAINS.read(values) ?? '');
+      const { entries, next } = await search(audit, before, limit, CONTAINS.read(values) ?? '');
       request.respondJson(200, { entries: entries.map(entryJson), next });
     },
   };
 }
 
 /** The newest entries before an id that contain a text. */
-function search(
+async function search(
   audit: AdministrationParts['audit'],
   before: number,
   limit: number,
   contains: string,
-): { readonly entries: readonly AuditEntry[]; readonly next: number | null } {
+): Promise<{ readonly entries: readonly AuditEntry[]; readonly next: number | null }> {
   const text = contains.toLowerCase();
   const entries: AuditEntry[] = [];
   let last = before;
   for (let searched = 0; searched < SEARCHED_MAX; searched += PAGE_COUNT) {
-    const page = audit.page(last, text === '' ? limit + 1 : PAGE_COUNT);
+    const page = await audit.pageOfAll(last, text === '' ? limit + 1 : PAGE_COUNT);
     for (const entry of page) {
       if (entries.length === limit) return { entries, next: last };
       last = entry.id;

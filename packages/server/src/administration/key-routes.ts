@@ -90,11 +90,9 @@ function list({ keys }: KeyParts, request: AuthorizedRequest): void {
   request.respondJson(200, { keys: keys.list().map(keyJson) });
 }
 
-async function create({ keys, bodies }: KeyParts, request: AuthorizedRequest): Promise<void> {
+async function create({ keyChanges, bodies }: KeyParts, request: AuthorizedRequest): Promise<void> {
   const { expires, ...options } = await request.parse(bodies.creation);
-  await keys.whenWritable();
-  const created = keys.create({ ...options, expiresMs: expires ?? undefined }, request.actor);
-  await keys.whenDurable();
+  const created = await keyChanges.create({ ...options, expiresMs: expires ?? undefined }, () => request.actor);
   request.respondJson(201, createdKeyJson(created), ['Location', `/v1/keys/${created.key.id}`]);
 }
 
@@ -102,27 +100,21 @@ function read({ keys }: KeyParts, request: AuthorizedRequest): void {
   request.respondJson(200, keyJson(orNotFound(keys.get(idOf(request)))));
 }
 
-async function change({ keys, bodies }: KeyParts, request: AuthorizedRequest): Promise<void> {
+async function change({ keyChanges, bodies }: KeyParts, request: AuthorizedRequest): Promise<void> {
   const { expires, ...options } = await request.parse(bodies.changes);
-  await keys.whenWritable();
   const changes = expires === undefined ? options : { ...options, expiresMs: expires ?? undefined };
-  const changed = orNotFound(keys.change(idOf(request), changes, request.actor));
-  await keys.whenDurable();
+  const changed = orNotFound(await keyChanges.change(idOf(request), changes, () => request.actor));
   request.respondJson(200, keyJson(changed));
 }
 
-async function revoke({ keys }: KeyParts, request: AuthorizedRequest): Promise<void> {
-  const revoking = keys.revoke(idOf(request), request.actor);
-  if (revoking === undefined) throw noSuchKey();
-  await revoking;
+async function revoke({ keyChanges }: KeyParts, request: AuthorizedRequest): Promise<void> {
+  if (!(await keyChanges.revoke(idOf(request), () => request.actor))) throw noSuchKey();
   request.respondEmpty(204);
 }
 
-async function rotate({ keys, bodies }: KeyParts, request: AuthorizedRequest): Promise<void> {
+async function rotate({ keyChanges, bodies }: KeyParts, request: AuthorizedRequest): Promise<void> {
   const { overlapSeconds } = await request.parse(bodies.rotation);
-  await keys.whenWritable();
-  const created = orNotFound(keys.rotate(idOf(request), overlapSeconds * 1000, request.actor));
-  await keys.whenDurable();
+  const created = orNotFound(await keyChanges.rotate(idOf(request), overlapSeconds * 1000, () => request.actor));
   request.respondJson(200, createdKeyJson(created));
 }
 

@@ -4,6 +4,7 @@ import { createAuthority } from '../identity/authority.ts';
 import { ConsoleLogins } from '../identity/console/console-login.ts';
 import { consoleSecret } from '../identity/console/console-secret.ts';
 import { openIdentity, type Identity } from '../identity/identity.ts';
+import { currentAuthority } from '../identity/current-authority.ts';
 import { createOpenAuthority, ignoredCredentialsLog } from '../identity/open-authority.ts';
 import { createSite, type Site } from '../identity/site/site.ts';
 import { createTokens, type Tokens } from '../identity/tokens/tokens.ts';
@@ -77,7 +78,8 @@ export function openIdentityPart(
     ...site.identifiers,
   ];
   const { revocations } = store;
-  const authority =
+  const { shared } = storage.identity;
+  const ownAuthority =
     access === undefined
       ? createOpenAuthority({
           identifiers,
@@ -85,6 +87,7 @@ export function openIdentityPart(
           onIgnored: ignoredCredentialsLog(config.access, clock, logger),
         })
       : createAuthority({ access, identifiers, revocations, channelAuthorizer: site.channelAuthorizer });
+  const authority = shared === undefined ? ownAuthority : currentAuthority(ownAuthority, shared);
   return { store, tokens, site, logins, access, authority };
 }
 

@@ -305,6 +305,8 @@ export interface SharedLog {
   onTrimmed(listener: (orders: readonly TrimOrder[]) => void): void;
   /** Whether this hub is the one that trims. */
   readonly isTrimmer: boolean;
+  /** Waits until this hub has all that was confirmed at any hub before. @throws PolycastError `log_unavailable` */
+  reachNewest(): Promise<void>;
   /** Calls the listener when the log has to be opened again, because its history is another one. */
   onReset(listener: () => void): void;
   /** Why clients should not be sent to this hub. */

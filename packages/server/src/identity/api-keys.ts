@@ -2,7 +2,7 @@ import { PolycastError } from '@polycast/protocol';
 import { timingSafeEqual } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { Credentials } from '../core/access/authority.ts';
-import type { Actor, Clock } from '../core/ports.ts';
+import type { Actor, AuditRecord, Clock } from '../core/ports.ts';
 import { ANONYMOUS, type Grants, type Principal, type Revocation } from '../core/access/principal.ts';
 import type { AuditLog } from './audit.ts';
 import type { Identifier } from './authority.ts';
@@ -43,6 +43,11 @@ export interface ApiKeysParts {
   readonly revokedBefore: (id: string) => number;
   /** Ends the sessions of a key that has been deleted, rotated or changed. */
   readonly onEnded: (revocation: Revocation) => void;
+  /**
+   * Waits until all keys of other hubs are known here. Absent where one hub has the keys.
+   * @throws PolycastError `log_unavailable`
+   */
+  readonly reach?: (() => Promise<void>) | undefined;
 }
 
 /**
@@ -118,18 +123,20 @@ export class ApiKeys implements Identifier {
   }
 
   /** @throws PolycastError `overloaded` at `countMax` keys, `log_full`, `log_unavailable` */
-  create({ name, scopes, expiresMs }: KeyOptions, by: Actor): CreatedKey {
+  create(options: KeyOptions, by: Actor): CreatedKey {
     const { countMax } = this.#parts;
-    if (this.#keys.size >= countMax)
-      throw new PolycastError('overloaded', `The hub has ${countMax} keys, the limit of identity.keysMax.`, {
-        limit: countMax,
-      });
+    if (this.#keys.size >= countMax) throw tooManyKeys(countMax);
+    const created = this.newKey(options);
+    this.#put(keyRecord(created.key, 'key.created', by), created.key);
+    return created;
+  }
+
+  /** A key that does not exist yet. */
+  newKey({ name, scopes, expiresMs }: KeyOptions): CreatedKey {
     const createdMs = this.#parts.clock.nowMs();
     const { id, text } = createKeyText();
     const secrets = [{ hash: keyHash(text), createdMs, expiresMs: undefined }];
-    const stored: StoredKey = { id, name, scopes, createdMs, expiresMs, lastUsedMs: undefined, secrets };
-    this.#put(stored, 'key.created', by);
-    return { key: stored, text };
+    return { key: { id, name, scopes, createdMs, expiresMs, lastUsedMs: undefined, secrets }, text };
   }
 
   /**
@@ -137,8 +144,12 @@ export class ApiKeys implements Identifier {
    * ever had a key.
    */
   createFirst(): string | undefined {
-    if (this.#keys.size > 0 || this.#hasEverHadKeys) return undefined;
-    return this.create({ name: 'first', scopes: ALL_SCOPES, expiresMs: undefined }, { kind: 'hub' }).text;
+    return this.isFirst ? this.create(FIRST_KEY, { kind: 'hub' }).text : undefined;
+  }
+
+  /** There has never been a key. */
+  get isFirst(): boolean {
+    return this.#keys.size === 0 && !this.#hasEverHadKeys;
   }
 
   /**
@@ -147,6 +158,17 @@ export class ApiKeys implements Identifier {
    * @returns undefined when there is no such key
    */
   rotate(id: string, overlapMs: number, by: Actor): CreatedKey | undefined {
+    const rotated = this.rotatedKey(id, overlapMs);
+    if (rotated === undefined) return undefined;
+    const { key } = rotated;
+    this.#put(rotationRecord(key, overlapMs, by), key);
+    // Ends the sessions of secrets that the key no longer has.
+    this.#parts.onEnded({ key: id, issuedBeforeMs: key.secrets.at(-1)?.createdMs ?? Infinity });
+    return rotated;
+  }
+
+  /** A key with a new secret, which is not valid yet. `undefined`: there is no such key. */
+  rotatedKey(id: string, overlapMs: number): CreatedKey | undefined {
     const live = this.#keys.get(id);
     if (live === undefined) return undefined;
     // The new secret must be later than the old one and than any revocation, even if the clock went
@@ -156,11 +178,7 @@ export class ApiKeys implements Identifier {
     const { text } = createKeyText(id);
     const secrets: StoredSecret[] = [{ hash: keyHash(text), createdMs, expiresMs: undefined }];
     if (overlapMs > 0) secrets.push({ ...live.newest, expiresMs: this.#parts.clock.nowMs() + overlapMs });
-    const stored = { ...live.stored, secrets };
-    this.#put(stored, 'key.rotated', by, { overlapSeconds: overlapMs / 1000 });
-    // Ends the sessions of secrets that the key no longer has.
-    this.#parts.onEnded({ key: id, issuedBeforeMs: secrets.at(-1)?.createdMs ?? createdMs });
-    return { key: stored, text };
+    return { key: { ...live.stored, secrets }, text };
   }
 
   /**
@@ -172,7 +190,7 @@ export class ApiKeys implements Identifier {
     const live = this.#keys.get(id);
     if (live === undefined) return undefined;
     const stored = { ...live.stored, ...changes };
-    this.#put(stored, 'key.changed', by);
+    this.#put(keyRecord(stored, 'key.changed', by), stored);
     if ('scopes' in changes || 'expiresMs' in changes) this.#parts.onEnded({ key: id, issuedBeforeMs: Infinity });
     return stored;
   }
@@ -213,16 +231,37 @@ export class ApiKeys implements Identifier {
   }
 
   /** @throws PolycastError `unauthorized`, `token_expired` */
-  identify({ token }: Pick<Credentials, 'token'>): Principal | undefined {
+  identify({ token }: Pick<Credentials, 'token'>): Principal | Promise<Principal> | undefined {
     if (token === undefined || !token.startsWith(KEY_PREFIX)) return undefined;
     const id = keyIdOf(token);
     // No key has this form, so the hash is not computed.
     if (id === undefined) throw this.#credentialsError('unauthorized', 'The key is not valid.');
+    const { reach } = this.#parts;
+    const hash = keyHash(token);
+    const principal = this.#principalOf(id, hash);
+    if (principal !== undefined) return principal;
+    if (reach === undefined) throw this.#credentialsError('unauthorized', 'The key is not valid.');
+    return this.#identifyAfter(reach, id, hash);
+  }
+
+  /** Another hub may have created the key, or its secret, a moment ago. */
+  async #identifyAfter(reach: () => Promise<void>, id: string, hash: Uint8Array): Promise<Principal> {
+    await reach().catch(() => {
+      throw new PolycastError('identity_unavailable', 'The hub cannot ask the other hubs for this key.', {
+        retryAfterMs: 1000,
+      });
+    });
+    const principal = this.#principalOf(id, hash);
+    if (principal === undefined) throw this.#credentialsError('unauthorized', 'The key is not valid.');
+    return principal;
+  }
+
+  /** @throws PolycastError `token_expired` */
+  #principalOf(id: string, hash: Uint8Array): Principal | undefined {
     const live = this.#keys.get(id);
     const nowMs = this.#parts.clock.nowMs();
-    const secret = matchingSecret(live, keyHash(token), nowMs);
-    if (live === undefined || secret === undefined)
-      throw this.#credentialsError('unauthorized', 'The key is not valid.');
+    const secret = matchingSecret(live, hash, nowMs);
+    if (live === undefined || secret === undefined) return undefined;
     if (nowMs >= secret.principal.expiresMs) throw this.#credentialsError('token_expired', 'The key has expired.');
     this.stats.accepted++;
     live.usedMs = nowMs;
@@ -312,18 +351,33 @@ export class ApiKeys implements Identifier {
     return new PolycastError(code, detail);
   }
 
-  #put(stored: StoredKey, action: string, by: Actor, detail: Readonly<Record<string, unknown>> = {}): void {
-    const { id, name, scopes, expiresMs } = stored;
-    const expires = expiresMs === undefined ? undefined : new Date(expiresMs).toISOString();
-    this.#parts.audit.write([{ kind: 'key', key: stored }], {
-      action,
-      subject: id,
-      by,
-      detail: { name, scopes: scopeTexts(scopes), expires, ...detail },
-    });
+  #put(record: AuditRecord, stored: StoredKey): void {
+    this.#parts.audit.write([{ kind: 'key', key: stored }], record);
     this.#hasEverHadKeys = true;
-    this.#keys.set(id, new LiveKey(stored));
+    this.#keys.set(stored.id, new LiveKey(stored));
   }
+}
+
+/** The options of the key that a hub creates at its first start. */
+export const FIRST_KEY: KeyOptions = { name: 'first', scopes: ALL_SCOPES, expiresMs: undefined };
+
+/** The audit entry of a new or a changed key. */
+export function keyRecord(
+  { id, name, scopes, expiresMs }: StoredKey,
+  action: string,
+  by: Actor,
+  detail: Readonly<Record<string, unknown>> = {},
+): AuditRecord {
+  const expires = expiresMs === undefined ? undefined : new Date(expiresMs).toISOString();
+  return { action, subject: id, by, detail: { name, scopes: scopeTexts(scopes), expires, ...detail } };
+}
+
+export function rotationRecord(key: StoredKey, overlapMs: number, by: Actor): AuditRecord {
+  return keyRecord(key, 'key.rotated', by, { overlapSeconds: overlapMs / 1000 });
+}
+
+export function tooManyKeys(limit: number): PolycastError {
+  return new PolycastError('overloaded', `The hub has ${limit} keys, the limit of identity.keysMax.`, { limit });
 }
 
 const LAST_USED_WRITE_INTERVAL_MS = 60_000;

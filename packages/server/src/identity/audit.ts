@@ -2,13 +2,16 @@ import type {
   AuditEntry,
   AuditStore,
   AwaitedWrites,
+  CommandConditions,
+  CommandRefusal,
   IdentityChange,
+  IdentityStore,
   NewAuditEntry,
 } from '../core/access/identity-store.ts';
 import type { Actor, Audit, AuditRecord, Clock } from '../core/ports.ts';
 
 export interface AuditParts {
-  readonly store: AuditStore & Pick<AwaitedWrites, 'write'>;
+  readonly store: AuditStore & Pick<AwaitedWrites, 'write'> & Pick<IdentityStore, 'shared'>;
   readonly clock: Clock;
   /**
    * Writes each entry to the hub's log as well, once. An attacker who can empty the audit log
@@ -50,6 +53,28 @@ export class AuditLog implements Audit {
     const entry = this.#entry(record);
     this.#parts.store.write([...changes, { kind: 'audit', entry }]);
     this.#parts.onEntry(entry);
+  }
+
+  /**
+   * Makes changes and their entry a command of all hubs. Both are stored and logged, or neither is.
+   * @throws PolycastError
+   */
+  async commit(
+    changes: readonly IdentityChange[],
+    record: AuditRecord,
+    conditions: CommandConditions,
+  ): Promise<CommandRefusal | undefined> {
+    const { shared } = this.#parts.store;
+    if (shared === undefined) throw new Error('only a shared store takes commands');
+    const entry = this.#entry(record);
+    const refusal = await shared.commit([...changes, { kind: 'audit', entry }], conditions);
+    if (refusal === undefined) this.#parts.onEntry(entry);
+    return refusal;
+  }
+
+  /** The same as `page`, of all hubs of a cluster. */
+  async pageOfAll(before: number, limit: number): Promise<readonly AuditEntry[]> {
+    return (await this.#parts.store.shared?.auditPage(before, limit)) ?? this.page(before, limit);
   }
 
   /** Returns at most `limit` entries with ids below `before`, the newest first. */

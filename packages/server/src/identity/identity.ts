@@ -3,6 +3,7 @@ import type { IdentityStore } from '../core/access/identity-store.ts';
 import type { Clock } from '../core/ports.ts';
 import { AuditLog } from './audit.ts';
 import { ApiKeys } from './api-keys.ts';
+import { localKeyChanges, sharedKeyChanges, type KeyChanges } from './key-changes.ts';
 import { StoredErasureRequests } from './erasure-requests.ts';
 import { PortalLinks } from './portal-links.ts';
 import { RevocationList } from './revocation-list.ts';
@@ -15,6 +16,7 @@ export interface IdentityLogger {
 /** The stored part of access control: keys, revocations and the audit log. */
 export interface Identity {
   readonly keys: ApiKeys;
+  readonly keyChanges: KeyChanges;
   readonly revocations: RevocationList;
   readonly audit: AuditLog;
   readonly erasureRequests: StoredErasureRequests;
@@ -46,7 +48,11 @@ export function openIdentity(
   );
   const onEnded: RevocationList['endSessions'] = (revocation) => revocations.endSessions(revocation);
   const revokedBefore = (id: string): number => revocations.keyRevokedBefore(id);
-  const keys = new ApiKeys({ store, audit, clock, countMax: settings.keysMax, revokedBefore, onEnded }, stored);
+  const { shared } = store;
+  const countMax = settings.keysMax;
+  const reach = shared && (() => shared.reach());
+  const keys = new ApiKeys({ store, audit, clock, countMax, revokedBefore, onEnded, reach }, stored);
+  const keyChanges = shared === undefined ? localKeyChanges(keys) : sharedKeyChanges({ keys, audit, shared, countMax });
   // A portal link ends with the key of its creator, and has no secret of that key.
   revocations.isKeyNoLongerValid = (principal) =>
     principal.portal === undefined ? keys.isNoLongerValid(principal) : keys.get(principal.key ?? '') === undefined;
@@ -54,6 +60,7 @@ export function openIdentity(
     changed(changes) {
       for (const change of changes) {
         if (change.kind === 'revocation') revocations.apply(change.revocation);
+        else if (change.kind === 'session_revoked') revocations.endSessions(change);
         else keys.apply(change);
       }
     },
@@ -89,6 +96,7 @@ export function openIdentity(
   const erasureRequests = new StoredErasureRequests(store, audit, stored.erasures);
   return {
     keys,
+    keyChanges,
     revocations,
     audit,
     erasureRequests,

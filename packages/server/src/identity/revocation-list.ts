@@ -130,7 +130,7 @@ export class RevocationList implements Revocations {
    */
   async revoke({ kind, name, issuedBeforeMs }: RevocationRequest, by: Actor): Promise<void> {
     const { store, audit } = this.#parts;
-    const changes = kind === 'session' ? () => [] : this.#add(kind, name, issuedBeforeMs);
+    const changes = kind === 'session' ? sessionChange(name, issuedBeforeMs) : this.#add(kind, name, issuedBeforeMs);
     this.endSessions({ [kind]: name, issuedBeforeMs });
     const detail = { kind, issuedBefore: new Date(issuedBeforeMs).toISOString() };
     const entry = audit.done({ action: 'revocation.made', subject: name, by, detail });
@@ -168,6 +168,11 @@ export class RevocationList implements Revocations {
       return [{ kind: 'revocation', revocation: { kind, name: FLOOR, ...index.floor } }, ...changes];
     };
   }
+}
+
+/** The session may be at another hub. */
+function sessionChange(session: string, issuedBeforeMs: number): () => readonly IdentityChange[] {
+  return () => [{ kind: 'session_revoked', session, issuedBeforeMs }];
 }
 
 const STORED_KINDS = ['user', 'token', 'key'] as const;

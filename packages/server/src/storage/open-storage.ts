@@ -28,8 +28,13 @@ export interface Storage {
   close(): Promise<void>;
 }
 
+/** A log that several hubs share, with the identity that they share. */
+interface SharedHomeLog extends Log {
+  openIdentity(local: IdentityStore): Promise<IdentityStore>;
+}
+
 /** A hub without a cluster loads neither these modules nor the client of the brokers. */
-async function openShared(home: Home, options: StorageOptions): Promise<Log> {
+async function openShared(home: Home, options: StorageOptions): Promise<SharedHomeLog> {
   const { openConfiguredCluster } = await import('./cluster/open-configured-cluster.ts');
   return openConfiguredCluster(home, options);
 }
@@ -74,12 +79,14 @@ export async function openStorage(options: StorageOptions, home: Home = homeOf(o
   const close = (): Promise<void> => (closing ??= closeAll());
   try {
     opened.push({ close: home.lock(options) });
-    const log = await (options.cluster.nats.length > 0 ? openShared(home, options) : home.openLog(options));
+    const shared = options.cluster.nats.length > 0 ? await openShared(home, options) : undefined;
+    const log = shared ?? (await home.openLog(options));
     opened.push(log);
     const subscriptions = await home.openSubscriptions(options);
     opened.push(subscriptions);
-    const identity = home.openIdentity(options);
-    opened.push(identity);
+    const ownIdentity = home.openIdentity(options);
+    opened.push(ownIdentity);
+    const identity = (await shared?.openIdentity(ownIdentity)) ?? ownIdentity;
     // Last: a start that fails must not leave a journal, which the next process takes for a crash.
     const inFlightJournal = home.openInFlightJournal(options);
     opened.push(inFlightJournal);

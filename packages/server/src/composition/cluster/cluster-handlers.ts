@@ -27,11 +27,18 @@ const ROUTES: ReadonlySet<string> = new Set([
   'GET /v1/status',
   'GET /v1/status/history',
   'GET /v1/configuration',
-  'GET /v1/audit',
+  'POST /v1/keys',
+  'PATCH /v1/keys/{id}',
+  'DELETE /v1/keys/{id}',
+  'POST /v1/keys/{id}/rotate',
+  'POST /v1/revocations',
   'POST /v1/reload',
 ]);
 
-type ReachedLog = Pick<Log, 'reach'>;
+/** Routes that read what another hub may have changed a moment ago. They have no cursor. */
+const NEWEST_ROUTES: ReadonlySet<string> = new Set(['GET /v1/keys', 'GET /v1/keys/{id}', 'GET /v1/audit']);
+
+type ReachedLog = Pick<Log, 'reach' | 'shared'>;
 
 /**
  * The handlers of a hub in a cluster. They wait until this hub has the events before the cursors of
@@ -58,7 +65,15 @@ export function clusterHandlers(handlers: RequestHandlers, log: ReachedLog): Req
 function clusterRoute(route: UnauthorizedRoute, log: ReachedLog): UnauthorizedRoute {
   const { answer } = route;
   if (!route.path.startsWith('/v1/')) return route;
-  if (!ROUTES.has(routeName(route))) return { ...route, answer: refuseInCluster };
+  const name = routeName(route);
+  if (NEWEST_ROUTES.has(name)) {
+    const reachAndAnswer: typeof answer = async (...call) => {
+      await log.shared?.reachNewest();
+      return answer(...call);
+    };
+    return { ...route, answer: reachAndAnswer };
+  }
+  if (!ROUTES.has(name)) return { ...route, answer: refuseInCluster };
   return {
     ...route,
     answer(request, response, parameters, query) {

@@ -78,6 +78,8 @@ export type IdentityChange =
   | { readonly kind: 'revocation_removed'; readonly of: StoredRevocation['kind']; readonly name: string }
   /** Removes all revocations that were needed until a moment before this one. */
   | { readonly kind: 'revocations_pruned'; readonly beforeMs: number }
+  /** Ends a session. No store keeps it: other hubs learn of it. */
+  | { readonly kind: 'session_revoked'; readonly session: string; readonly issuedBeforeMs: number }
   | { readonly kind: 'portal_link'; readonly link: StoredPortalLink }
   /** Removes all links that expired before a moment. */
   | { readonly kind: 'portal_links_pruned'; readonly beforeMs: number }
@@ -95,14 +97,15 @@ export type IdentityChange =
  * - Atomic: the changes of one call, in the order of the list. The oldest audit entries above the
  *   bound are deleted in the same transaction.
  * - Durable: `write` when `whenDurable` resolves, the others when their promise does.
- * - Eventual: nothing within one hub. In a home that several hubs share, a hub may see the keys and
+ * - Eventual: nothing within one hub. Where several hubs share the store, a hub may see the keys and
  *   revocations of another one late. It has to ask for the newest state before it refuses an
  *   unknown key, and revocations are broadcast as well.
- * - Owner: any hub may write any key or revocation, and the order of the home decides. One hub
- *   prunes. The first key must be created on condition that there was none.
+ * - Owner: any hub may write any key or revocation, and one order decides (`shared`). One hub
+ *   prunes. The first key is created on condition that there was none.
  *
- * Implementations: `storage/sqlite/identity`, `storage/memory/memory-identity-store.ts`. One
- * contract suite in `storage/contract` tests them all.
+ * Implementations: `storage/sqlite/identity`, `storage/memory/memory-identity-store.ts`, and
+ * `storage/cluster/identity`, which is shared. One contract suite in `storage/contract` tests the
+ * homes.
  */
 export interface IdentityStore extends AwaitedWrites, WritesInForce, AuditStore {
   /** Read once, before the first write. @throws DataFolderError for a row of another program */
@@ -117,9 +120,50 @@ export interface IdentityStore extends AwaitedWrites, WritesInForce, AuditStore 
    * other process does. There is one listener.
    */
   follow?(listener: IdentityFollower): void;
+  /** What a store that several hubs share adds. Absent in the store of one hub. */
+  readonly shared?: SharedIdentity;
   /** Writes what is pending, then closes. Changes that the disk does not accept are logged. */
   close(): void;
 }
+
+/**
+ * The identity that all hubs of a cluster share. A change of a key is a command: it is decided in the
+ * one order of all hubs, so its conditions hold when it takes effect. Example: hub A revokes a key
+ * while that key creates another one at hub B. If the revocation comes first, B creates nothing.
+ */
+export interface SharedIdentity {
+  /**
+   * Makes all changes, or none if a condition does not hold. Resolves when they are durable and in
+   * force at this hub. With a refusal nothing was changed.
+   * @throws PolycastError `log_unavailable`, `log_full`, `outcome_unknown`, `not_in_cluster` while a
+   * hub of an older version runs
+   */
+  commit(changes: readonly IdentityChange[], conditions: CommandConditions): Promise<CommandRefusal | undefined>;
+  /** The version of a key: another one after each change of it. 0: there is no such key. */
+  versionOf(key: string): number;
+  /** Waits until this hub has all that was confirmed at any hub before. @throws PolycastError `log_unavailable` */
+  reach(): Promise<void>;
+  /** Returns at most `limit` entries of all hubs with ids below `before`, the newest first. */
+  auditPage(before: number, limit: number): Promise<readonly AuditEntry[]>;
+  /**
+   * Whether this hub hears of new revocations. While it does not, it must not serve a caller that it
+   * has identified.
+   */
+  readonly isCurrent: boolean;
+}
+
+/** What must hold when a command takes effect. */
+export interface CommandConditions {
+  /** There has never been a key. */
+  readonly isFirst?: true;
+  /** There are fewer keys than this. */
+  readonly keysMax?: number;
+  /** These keys have these versions: nothing has changed them. */
+  readonly versions?: readonly (readonly [key: string, version: number])[];
+}
+
+/** The condition that did not hold. */
+export type CommandRefusal = 'not_first' | 'too_many' | 'changed';
 
 /** Receives keys and revocations that another process has changed. */
 export interface IdentityFollower {

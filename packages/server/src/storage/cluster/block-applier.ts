@@ -31,6 +31,7 @@ export class BlockApplier {
   #ready: PromiseWithResolvers<void> | undefined;
   #running: Promise<void> | undefined;
   #isStopped = false;
+  #progressMs = 0;
 
   constructor(view: LogView, listener: AppliedListener) {
     this.#view = view;
@@ -39,6 +40,11 @@ export class BlockApplier {
 
   get waiting(): number {
     return this.#waiting.length;
+  }
+
+  /** Milliseconds since a block was applied, while blocks wait. */
+  get stalledMs(): number {
+    return this.#running === undefined ? 0 : performance.now() - this.#progressMs;
   }
 
   /** A promise while too many blocks wait. */
@@ -52,7 +58,9 @@ export class BlockApplier {
     if (this.#isStopped) return;
     this.#waiting.push(block);
     this.#waitingBytes += block.data.byteLength;
-    this.#running ??= this.#run().finally(() => (this.#running = undefined));
+    if (this.#running !== undefined) return;
+    this.#progressMs = performance.now();
+    this.#running = this.#run().finally(() => (this.#running = undefined));
   }
 
   /** Applies nothing more after the blocks in progress. */
@@ -74,9 +82,12 @@ export class BlockApplier {
       }
       const blocks = this.#take();
       const outcomes = await this.#view.apply(blocks).catch(() => undefined);
-      if (outcomes === undefined) await this.#putBack(blocks);
-      else
-        for (const [index, block] of blocks.entries()) this.#listener.onApplied(block, outcomes[index] as BlockOutcome);
+      if (outcomes === undefined) {
+        await this.#putBack(blocks);
+        continue;
+      }
+      this.#progressMs = performance.now();
+      for (const [index, block] of blocks.entries()) this.#listener.onApplied(block, outcomes[index] as BlockOutcome);
     }
   }
 

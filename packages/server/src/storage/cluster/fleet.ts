@@ -11,6 +11,13 @@ export interface Fleet {
   report(beat: Omit<HubBeat, 'hub'>): void;
   /** Calls the listener with each beat of another hub. There is one listener. */
   onBeat(listener: (beat: HubBeat) => void): void;
+  /**
+   * Tells the other hubs that run now, at once. A hub that is cut off misses it. Each hub gets the
+   * texts of another one in their order.
+   */
+  tell(text: string): void;
+  /** Calls the listener with what another hub tells. There is one listener. */
+  onTold(listener: (text: string) => void): void;
   close(): Promise<void>;
 }
 
@@ -23,7 +30,14 @@ export interface HubBeat {
   /** The newest block that its view has applied, and the hash of the view there. */
   readonly sequence: number;
   readonly hash: number;
+  /** The newest kind of block that it applies: see `FEATURE_LEVEL`. Absent: 1. */
+  readonly level?: number;
 }
+
+/** Hubs of this level share keys and revocations. */
+export const SHARED_IDENTITY_LEVEL = 2;
+/** The level of this version. A hub writes no block that a hub of a lower level would stop at. */
+export const FEATURE_LEVEL = 2;
 
 export const FLEET_BEAT_MS = 1_000;
 /** A hub that is silent for this long does not run, or is cut off. */

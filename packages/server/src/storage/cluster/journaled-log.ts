@@ -18,10 +18,13 @@ import type {
   StoredRecord,
   TrimOrder,
 } from '../../core/ports.ts';
+import type { IdentityStore } from '../../core/access/identity-store.ts';
 import type { MemoryUsage } from '../../core/primitives/byte-budget.ts';
 import { BlockApplier } from './block-applier.ts';
 import { BlockQueue } from './block-queue.ts';
+import { Hearing } from './hearing.ts';
 import type { Fleet } from './fleet.ts';
+import { ClusterIdentityStore } from './identity/cluster-identity-store.ts';
 import { JournalError, type Journal } from './journal.ts';
 import type { Snapshotter } from './snapshots/snapshotter.ts';
 import type { Block } from '../view/block.ts';
@@ -65,6 +68,8 @@ export class JournaledLog implements Log, SharedLog {
   readonly #applier: BlockApplier;
   readonly #barrier: ReadBarrier;
   readonly #comparison: ViewComparison;
+  readonly #hearing: Hearing;
+  #identity: ClusterIdentityStore | undefined;
   readonly check?: (after: Position) => Promise<CheckedRange>;
   #onTrimmed: ((orders: readonly TrimOrder[]) => void) | undefined;
   #onReset: (() => void) | undefined;
@@ -82,6 +87,7 @@ export class JournaledLog implements Log, SharedLog {
     this.#queue = new BlockQueue(journal, incarnation);
     this.#barrier = new ReadBarrier(journal, view.applied.sequence);
     this.#comparison = new ViewComparison(fleet, logger);
+    this.#hearing = new Hearing(journal, fleet, SILENT_MAX_MS);
     this.#applier = new BlockApplier(view, {
       onApplied: (block, outcome) => this.#onApplied(block, outcome),
       onOutcomeLost: (block) => this.#onOutcomeLost(block),
@@ -117,6 +123,37 @@ export class JournaledLog implements Log, SharedLog {
     }
     if (this.#resetReason !== undefined) throw new JournalError('unknown', RESET_MESSAGES[this.#resetReason]);
     this.#isCaughtUp = true;
+    this.#comparison.start(view.applied.sequence, view.applied.hash);
+  }
+
+  /** The keys and revocations of the cluster. @param local those of this hub alone */
+  async openIdentity(local: IdentityStore): Promise<IdentityStore> {
+    const { journal, view, fleet, logger } = this.#parts;
+    const isHearing = (): boolean => this.#isHearing;
+    const isTrimmer = (): boolean => this.isTrimmer;
+    this.#identity = new ClusterIdentityStore(
+      {
+        commandBytesMax: journal.blockBytesMax,
+        fleet,
+        logger,
+        get isHearing() {
+          return isHearing();
+        },
+        get isTrimmer() {
+          return isTrimmer();
+        },
+        command: async (data) => {
+          if (this.#unavailable !== undefined) throw this.#refusal(this.#unavailable);
+          return this.#queue.command('identity', data);
+        },
+        reach: () => this.#barrier.reach(),
+        load: () => view.identity(),
+        auditPage: (before, limit) => view.auditPage(before, limit),
+      },
+      local,
+    );
+    await this.#identity.open();
+    return this.#identity;
   }
 
   /** Orders a new epoch, before any other part of the hub knows the present one. */
@@ -200,6 +237,10 @@ export class JournaledLog implements Log, SharedLog {
     return this.#barrier.reach();
   }
 
+  reachNewest(): Promise<void> {
+    return this.#barrier.reach();
+  }
+
   onTrimmed(listener: (orders: readonly TrimOrder[]) => void): void {
     this.#onTrimmed = listener;
   }
@@ -230,6 +271,12 @@ export class JournaledLog implements Log, SharedLog {
     if (this.#isSilent) return 'cluster_silent';
     if (this.state.unavailable !== undefined) return undefined;
     return this.#parts.journal.unsafeReason === undefined ? undefined : 'cluster_unsafe';
+  }
+
+  /** Whether this hub hears of revocations: it applies the journal, or all hubs reach it. */
+  get #isHearing(): boolean {
+    if (this.#resetReason !== undefined || this.#stopReason !== undefined) return false;
+    return this.#applier.stalledMs <= SILENT_MAX_MS && this.#hearing.isHearing;
   }
 
   get #isSilent(): boolean {
@@ -270,6 +317,7 @@ export class JournaledLog implements Log, SharedLog {
     this.#blocks++;
     this.#comparison.onApplied(block.sequence, outcome.hash);
     if (outcome.kind === 'trimmed') this.#onTrimmed?.(outcome.orders);
+    if (outcome.kind === 'identity') this.#identity?.onApplied(block, outcome, this.#isOwn(block));
     if (this.#isOwn(block)) this.#queue.onApplied(block.id, outcome);
     this.#barrier.onApplied(block.sequence);
     if (this.#isCaughtUp && this.isTrimmer) this.#parts.snapshotter?.onApplied(block.data.byteLength);
@@ -278,6 +326,7 @@ export class JournaledLog implements Log, SharedLog {
   }
 
   #onOutcomeLost(block: Block): void {
+    if (block.kind === 'identity') this.#identity?.onOutcomeLost();
     if (this.#isOwn(block)) this.#queue.onOutcomeLost(block.id);
     this.#barrier.onApplied(block.sequence);
   }

@@ -5,24 +5,33 @@ export class MemoryFleetServer {
   readonly #members = new Set<MemoryFleet>();
 
   connect(self: string): Fleet {
-    const member = new MemoryFleet(self, (beat) => {
-      for (const each of this.#members) if (each.self !== self) each.hear(beat);
+    const others = (): readonly MemoryFleet[] => [...this.#members].filter((each) => each.self !== self);
+    const member = new MemoryFleet(self, {
+      beat: (beat) => others().forEach((each) => each.hear(beat)),
+      // In a later turn, as a socket does.
+      tell: (text) => setImmediate(() => others().forEach((each) => each.hearText(text))),
     });
     this.#members.add(member);
     return member;
   }
 }
 
+interface Sending {
+  beat(beat: HubBeat): void;
+  tell(text: string): void;
+}
+
 class MemoryFleet implements Fleet {
   readonly self: string;
-  readonly #send: (beat: HubBeat) => void;
+  readonly #send: Sending;
   readonly #heard = new HeardHubs();
   readonly #timer: NodeJS.Timeout;
   #own: Omit<HubBeat, 'hub'> | undefined;
   #listener: ((beat: HubBeat) => void) | undefined;
+  #textListener: ((text: string) => void) | undefined;
   #closed = false;
 
-  constructor(self: string, send: (beat: HubBeat) => void) {
+  constructor(self: string, send: Sending) {
     this.self = self;
     this.#send = send;
     this.#timer = setInterval(() => this.#beat(), FLEET_BEAT_MS);
@@ -43,6 +52,18 @@ class MemoryFleet implements Fleet {
     this.#listener = listener;
   }
 
+  tell(text: string): void {
+    if (!this.#closed) this.#send.tell(text);
+  }
+
+  onTold(listener: (text: string) => void): void {
+    this.#textListener = listener;
+  }
+
+  hearText(text: string): void {
+    if (!this.#closed) this.#textListener?.(text);
+  }
+
   hear(beat: HubBeat): void {
     if (this.#closed) return;
     this.#heard.add(beat, performance.now());
@@ -55,6 +76,6 @@ class MemoryFleet implements Fleet {
   }
 
   #beat(): void {
-    if (this.#own !== undefined) this.#send({ hub: this.self, ...this.#own });
+    if (this.#own !== undefined) this.#send.beat({ hub: this.self, ...this.#own });
   }
 }

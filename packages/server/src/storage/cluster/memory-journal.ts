@@ -11,6 +11,8 @@ export class MemoryJournalServer {
   /** The sequence of the first block. */
   #first = 1;
   readonly #connections = new Set<MemoryJournal>();
+  /** The silence that connections report. */
+  silentMs = 0;
   #lostAnswer: { readonly isStored: boolean } | undefined;
 
   connect(): Journal {
@@ -77,7 +79,6 @@ const BLOCK_BYTES_MAX = 1024 * 1024;
 
 class MemoryJournal implements Journal {
   readonly blockBytesMax = BLOCK_BYTES_MAX;
-  readonly silentMs = 0;
   readonly unsafeReason = undefined;
   readonly #server: MemoryJournalServer;
   #follower: JournalFollower | undefined;
@@ -87,6 +88,10 @@ class MemoryJournal implements Journal {
 
   constructor(server: MemoryJournalServer) {
     this.#server = server;
+  }
+
+  get silentMs(): number {
+    return this.#server.silentMs;
   }
 
   async append(block: NewBlock, expectedLast?: number): Promise<number> {

@@ -1,6 +1,5 @@
 import { createEpoch } from '@polycast/protocol';
 import { DataFolderError } from '../../core/data-folder-error.ts';
-import type { Log } from '../../core/ports.ts';
 import type { StorageOptions } from '../home.ts';
 import type { Fleet } from './fleet.ts';
 import { JournalError, placeOf, type FollowerPlace, type Journal } from './journal.ts';
@@ -34,7 +33,7 @@ export interface ClusterLogOptions extends Pick<StorageOptions, 'clock' | 'rando
  * is removed and built again from the journal. The brokers then have lost acknowledged blocks, so
  * the log gets a new epoch.
  */
-export async function openClusterLog(options: ClusterLogOptions): Promise<Log> {
+export async function openClusterLog(options: ClusterLogOptions): Promise<JournaledLog> {
   const { journal, fleet } = options;
   try {
     return await open(options);
@@ -45,7 +44,7 @@ export async function openClusterLog(options: ClusterLogOptions): Promise<Log> {
   }
 }
 
-async function open(options: ClusterLogOptions): Promise<Log> {
+async function open(options: ClusterLogOptions): Promise<JournaledLog> {
   const { journal, incarnation, fleet, logger, snapshots: store, copies, snapshotBytes: growthBytes } = options;
   const snapshotter = copies && new Snapshotter({ journal, store, copies, growthBytes, logger });
   const { view, lostEpoch } = await openMatchingView(options);

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { DataFolderError } from '../../core/data-folder-error.ts';
-import type { Log } from '../../core/ports.ts';
 import type { Home, StorageOptions } from '../home.ts';
 import { JournalError, type Journal } from './journal.ts';
 import { BrokerCheck } from './jetstream/broker-check.ts';
@@ -10,13 +9,14 @@ import { openJetStreamJournal } from './jetstream/jetstream-journal.ts';
 import { NatsSnapshotStore } from './jetstream/nats-snapshot-store.ts';
 import type { SnapshotStore } from './snapshots/snapshot-store.ts';
 import { NatsFleet } from './jetstream/nats-fleet.ts';
+import type { JournaledLog } from './journaled-log.ts';
 import { openClusterLog } from './open-cluster-log.ts';
 
 /**
  * Opens the log of a cluster as the configuration says.
  * @throws DataFolderError also when no broker can be used
  */
-export async function openConfiguredCluster(home: Home, options: StorageOptions): Promise<Log> {
+export async function openConfiguredCluster(home: Home, options: StorageOptions): Promise<JournaledLog> {
   const { cluster, clock, random, logger, limits } = options;
   // Names sort in the order of the starts, and no two are equal.
   const incarnation = `${Date.now().toString(36)}${randomBytes(6).toString('hex')}`;

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { packageVersion } from '../../platform/package-files.ts';
-import type { Fleet, HubBeat } from './fleet.ts';
+import { FEATURE_LEVEL, type Fleet, type HubBeat } from './fleet.ts';
 
 /** Hashes of the newest blocks that are remembered: some minutes of a busy cluster. */
 const HASHES_MAX = 4_096;
@@ -25,10 +25,15 @@ export class ViewComparison {
     fleet.onBeat((beat) => this.#compare(beat));
   }
 
+  /** Other hubs see this one from here on, also while nothing happens. */
+  start(sequence: number, hash: number): void {
+    if (this.#hashes.size === 0) this.onApplied(sequence, hash);
+  }
+
   onApplied(sequence: number, hash: number): void {
     this.#hashes.set(sequence, hash);
     if (this.#hashes.size > HASHES_MAX) this.#hashes.delete(this.#hashes.keys().next().value as number);
-    this.#fleet.report({ host: this.#host, version: this.#version, sequence, hash });
+    this.#fleet.report({ host: this.#host, version: this.#version, sequence, hash, level: FEATURE_LEVEL });
     if (this.#ahead.size === 0) return;
     for (const beat of this.#ahead.values()) if (beat.sequence <= sequence) this.#compare(beat);
   }

@@ -14,7 +14,8 @@ export const memoryHome: Home = {
   lock: () => () => undefined,
   openLog: async ({ limits: { channelsMax }, clock, random }) =>
     createMemoryLog({ channelsMax, nowMs: () => clock.nowMs(), chance: () => random.fraction() }),
-  openView: async () => (await import('./memory-view.ts')).createMemoryView(),
+  openView: async ({ identity: { auditEntriesMax } }) =>
+    (await import('./memory-view.ts')).createMemoryView(auditEntriesMax),
   wipeView: async () => undefined,
   openSubscriptions: async ({ subscriptions: { attemptsKept, attemptsKeptMax } }) =>
     createMemorySubscriptionStore(undefined, { ...ATTEMPT_BOUNDS, attemptsKept, attemptsKeptMax }),

@@ -139,6 +139,8 @@ class MemoryIdentityStore implements IdentityStore {
       case 'revocations_pruned':
         for (const [name, { keptUntilMs }] of revocations) if (keptUntilMs < change.beforeMs) revocations.delete(name);
         return;
+      case 'session_revoked':
+        return;
       case 'portal_link':
         return void this.#identity.portalLinks.set(change.link.id, change.link);
       case 'portal_links_pruned':

@@ -1,23 +1,39 @@
 import { PolycastError } from '@polycast/protocol';
+import type { AuditEntry } from '../../core/access/identity-store.ts';
 import type { LogState, StoredRecord } from '../../core/ports.ts';
 import type { Block } from '../view/block.ts';
-import { applyBlock, EMPTY_VIEW, WRITERS_MAX, type ViewStore, type WriterNumbers } from '../view/view-state.ts';
+import {
+  auditEntry,
+  readIdentity,
+  type IdentityRowKind,
+  type IdentityRows,
+  type ViewIdentity,
+} from '../view/identity-state.ts';
+import {
+  applyBlock,
+  EMPTY_VIEW,
+  WRITERS_MAX,
+  type ViewStore,
+  type ViewTables,
+  type WriterNumbers,
+} from '../view/view-state.ts';
 import type { BlockOutcome, LogView, ViewState } from '../view/log-view.ts';
 import { appendBatch } from '../shared/batch-codec.ts';
 import { MemoryLog } from './memory-log.ts';
 
 /** A view in memory. Each start applies the whole journal. */
-export function createMemoryView(): LogView {
-  return new MemoryView();
+export function createMemoryView(auditEntriesMax: number): LogView {
+  return new MemoryView(auditEntriesMax);
 }
 
 class MemoryView extends MemoryLog implements LogView {
   #applied: ViewState = EMPTY_VIEW;
-  readonly #writers = new MemoryWriters();
+  readonly #tables: ViewTables & { readonly identity: MemoryIdentityRows };
 
-  constructor() {
+  constructor(auditEntriesMax: number) {
     // Views on a disk accept keys without this limit, and all views must decide alike.
     super({ keysBytesMax: Infinity });
+    this.#tables = { writers: new MemoryWriters(), identity: new MemoryIdentityRows(auditEntriesMax) };
   }
 
   get applied(): ViewState {
@@ -36,12 +52,20 @@ class MemoryView extends MemoryLog implements LogView {
     const stored: StoredRecord[] = [];
     const store = this.#store(stored);
     const outcomes = blocks.map((block) => {
-      const { state, outcome } = applyBlock(this.#applied, block, store, this.#writers);
+      const { state, outcome } = applyBlock(this.#applied, block, store, this.#tables);
       this.#applied = state;
       return outcome;
     });
     if (outcomes.some(({ kind }) => kind === 'appended')) this.deliver(stored);
     return outcomes;
+  }
+
+  async identity(): Promise<ViewIdentity> {
+    return readIdentity(this.#tables.identity, this.#applied.sequence);
+  }
+
+  async auditPage(before: number, limit: number): Promise<readonly AuditEntry[]> {
+    return this.#tables.identity.auditPage(before, limit);
   }
 
   #store(stored: StoredRecord[]): ViewStore {
@@ -79,5 +103,57 @@ class MemoryWriters implements WriterNumbers {
     this.#numbers.delete(incarnation);
     this.#numbers.set(incarnation, number);
     if (this.#numbers.size > WRITERS_MAX) this.#numbers.delete(this.#numbers.keys().next().value as string);
+  }
+}
+
+class MemoryIdentityRows implements IdentityRows {
+  readonly #rows: Readonly<Record<IdentityRowKind, Map<string, string>>> = {
+    key: new Map(),
+    revocation: new Map(),
+    note: new Map(),
+  };
+  /** Entries as JSON, by their ids. */
+  readonly #audit = new Map<number, string>();
+  readonly #auditEntriesMax: number;
+  #lastAuditId = 0;
+
+  constructor(auditEntriesMax: number) {
+    this.#auditEntriesMax = auditEntriesMax;
+  }
+
+  get(kind: IdentityRowKind, name: string): string | undefined {
+    return this.#rows[kind].get(name);
+  }
+
+  put(kind: IdentityRowKind, name: string, value: string): void {
+    this.#rows[kind].set(name, value);
+  }
+
+  delete(kind: IdentityRowKind, name: string): void {
+    this.#rows[kind].delete(name);
+  }
+
+  count(kind: IdentityRowKind): number {
+    return this.#rows[kind].size;
+  }
+
+  all(kind: IdentityRowKind): readonly string[] {
+    return [...this.#rows[kind].values()];
+  }
+
+  addAudit(entry: string): void {
+    const id = ++this.#lastAuditId;
+    this.#audit.set(id, entry);
+    this.#audit.delete(id - this.#auditEntriesMax);
+  }
+
+  auditPage(before: number, limit: number): readonly AuditEntry[] {
+    const entries: AuditEntry[] = [];
+    for (let id = Math.min(before - 1, this.#lastAuditId); entries.length < limit; id--) {
+      const text = this.#audit.get(id);
+      if (text === undefined) break;
+      entries.push(auditEntry(id, text));
+    }
+    return entries;
   }
 }

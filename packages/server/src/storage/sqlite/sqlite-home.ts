@@ -25,10 +25,10 @@ export const sqliteHome: Home = {
     return openSqliteLog({ folder, channelsMax, nowMs, chance: () => random.fraction(), logger });
   },
 
-  async openView({ data: folder }) {
+  async openView({ data: folder, identity: { auditEntriesMax } }) {
     // A hub without a cluster loads no module of it.
     const { openSqliteView } = await import('./log/sqlite-view.ts');
-    return openSqliteView({ folder });
+    return openSqliteView({ folder, auditEntriesMax });
   },
 
   wipeView: ({ data: folder }) => removeLog(folder),

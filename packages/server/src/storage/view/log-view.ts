@@ -1,5 +1,7 @@
+import type { AuditEntry, CommandRefusal } from '../../core/access/identity-store.ts';
 import type { AppendOutcome, Log, LogState, Position, TrimOrder } from '../../core/ports.ts';
 import type { Block, BlockAddress } from './block.ts';
+import type { ViewIdentity } from './identity-state.ts';
 
 /**
  * A view is one hub's own copy of what the journal says, in one of the homes: SQLite files or
@@ -16,6 +18,10 @@ export interface LogView extends Omit<Log, 'append' | 'trim' | 'erasing' | 'shar
    * applied all the same, and the outcomes are lost.
    */
   apply(blocks: readonly Block[]): Promise<readonly BlockOutcome[]>;
+  /** Keys and revocations, as of the newest block. */
+  identity(): Promise<ViewIdentity>;
+  /** At most `limit` entries of the audit log with ids below `before`, the newest first. */
+  auditPage(before: number, limit: number): Promise<readonly AuditEntry[]>;
 }
 
 /** The state of a view, besides its channels and events. It is stored in each commit. */
@@ -41,6 +47,7 @@ export type BlockOutcome = { readonly hash: number } & (
       readonly more: boolean;
     }
   | { readonly kind: 'epoch'; readonly epoch: string }
+  | { readonly kind: 'identity'; readonly refusal: CommandRefusal | undefined }
   /** A copy of a block that was applied before, or a command that did not hold any more. */
   | { readonly kind: 'nothing' }
 );

@@ -1,7 +1,10 @@
 import { crc32 } from 'node:zlib';
 import type { Position, StoredRecord, TrimOrder } from '../../core/ports.ts';
 import { decodeBatch } from '../shared/batch-codec.ts';
+import type { CommandRefusal } from '../../core/access/identity-store.ts';
 import type { Block, BlockKind } from './block.ts';
+import { decodeIdentityCommand, isKnownCommand } from './identity-command.ts';
+import { applyIdentity, type IdentityRows } from './identity-state.ts';
 import type { BlockOutcome, NotAppended, ViewState } from './log-view.ts';
 
 /**
@@ -16,6 +19,12 @@ export interface ViewStore {
     channelsMax: number,
   ): { readonly firstPosition: Position; readonly notAppended: NotAppended };
   trim(orders: readonly TrimOrder[], nowMs: number): { readonly removed: number; readonly more: boolean };
+}
+
+/** What a view has besides its log. */
+export interface ViewTables {
+  readonly writers: WriterNumbers;
+  readonly identity: IdentityRows;
 }
 
 /** The newest block of each hub process that a view has applied. It is part of the view. */
@@ -65,14 +74,17 @@ export interface EpochCommand {
 /** The format of blocks that this version writes, and the newest one that it reads. */
 export const BLOCK_FORMAT = 1;
 
-const KINDS: ReadonlySet<string> = new Set<BlockKind>(['genesis', 'events', 'trim', 'epoch']);
+const KINDS: ReadonlySet<string> = new Set<BlockKind>(['genesis', 'events', 'trim', 'epoch', 'identity']);
 
 /**
  * A hub that skipped a block of a later version would differ from the others, so it stops there.
  * @throws Error
  */
 export function checkBlock({ kind, sequence, data }: Block): void {
-  const isKnown = KINDS.has(kind) && (kind !== 'genesis' || parse<Genesis>(data).format <= BLOCK_FORMAT);
+  const isKnown =
+    KINDS.has(kind) &&
+    (kind !== 'genesis' || parse<Genesis>(data).format <= BLOCK_FORMAT) &&
+    (kind !== 'identity' || isKnownCommand(data));
   if (!isKnown) throw new Error(`block ${sequence} (${kind}) is of a later version of the hub: upgrade this one`);
 }
 
@@ -81,12 +93,14 @@ export function applyBlock(
   state: ViewState,
   block: Block,
   store: ViewStore,
-  writers: WriterNumbers,
+  tables: ViewTables,
 ): { readonly state: ViewState; readonly outcome: BlockOutcome } {
-  const effect = isCopy(block, writers) ? { kind: 'nothing' as const } : effectOf(state, block, store);
+  const effect = isCopy(block, tables.writers)
+    ? { kind: 'nothing' as const }
+    : effectOf(state, block, store, tables.identity);
   const removed = effect.kind === 'trimmed' ? effect.removed : 0;
   const summary = `${state.hash} ${block.sequence} ${block.id} ${store.head} ${store.channels} ${removed}`;
-  const hash = crc32(summary);
+  const hash = crc32(effect.kind === 'identity' ? `${summary} ${identitySummary(effect, tables)}` : summary);
   const changed = 'changes' in effect ? effect.changes : {};
   return {
     state: { ...state, ...changed, sequence: block.sequence, id: block.id, hash },
@@ -103,10 +117,15 @@ type Effect =
       readonly more: boolean;
     }
   | { readonly kind: 'epoch'; readonly epoch: string; readonly changes: Partial<ViewState> }
+  | { readonly kind: 'identity'; readonly refusal: CommandRefusal | undefined }
   | { readonly kind: 'nothing' };
 
 function outcomeOf(effect: Effect, hash: number): BlockOutcome {
   return effect.kind === 'epoch' ? { kind: 'epoch', epoch: effect.epoch, hash } : { ...effect, hash };
+}
+
+function identitySummary({ refusal }: Effect & { readonly kind: 'identity' }, { identity }: ViewTables): string {
+  return `${refusal ?? 'applied'} ${identity.count('key')} ${identity.count('revocation')}`;
 }
 
 /** The journal drops copies of two minutes; a view drops all of them. */
@@ -117,7 +136,7 @@ function isCopy({ id, sequence }: Block, writers: WriterNumbers): boolean {
   return false;
 }
 
-function effectOf(state: ViewState, { kind, data }: Block, store: ViewStore): Effect {
+function effectOf(state: ViewState, { kind, data, sequence }: Block, store: ViewStore, identity: IdentityRows): Effect {
   switch (kind) {
     case 'events':
       return { kind: 'appended', ...store.append(data.buffer, state.channelsMax) };
@@ -135,6 +154,8 @@ function effectOf(state: ViewState, { kind, data }: Block, store: ViewStore): Ef
       if (state.epoch !== from) return { kind: 'nothing' };
       return { kind: 'epoch', epoch: to, changes: { epoch: to, epochStart: store.head } };
     }
+    case 'identity':
+      return { kind, refusal: applyIdentity(identity, decodeIdentityCommand(data), sequence) };
     default:
       throw new Error(`unchecked block of the kind ${kind}`);
   }

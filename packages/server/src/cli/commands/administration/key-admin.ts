@@ -131,6 +131,13 @@ async function withLocalKeyAdmin<Result>(
   if (folder === undefined)
     throw new CliError('usage', 'only a running hub has keys in memory', 'Use --url URL --key KEY');
   if (!existsSync(folder)) throw new CliError('failed', `there is no data folder at ${folder}`, DATA_FOLDER_HINT);
+  const { readFolderRole } = await import('../../../storage/cluster-tools.ts');
+  if (readFolderRole(folder).role === 'view')
+    throw new CliError(
+      'failed',
+      `the data folder ${folder} belongs to a hub of a cluster, whose keys are in the journal of the brokers`,
+      'Use --url URL --key KEY of any of its hubs',
+    );
   const clock = { nowMs: Date.now, monotonicMs: () => performance.now() };
   const logger = { info: () => undefined, error: () => undefined };
   try {

@@ -1,27 +1,38 @@
 import type { NatsConnection, Subscription } from '@nats-io/transport-node';
 import { FLEET_BEAT_MS, HeardHubs, type Fleet, type HubBeat } from '../fleet.ts';
 
-/** The fleet over the brokers: beats are plain messages, which no broker stores. */
+/** The fleet over the brokers: beats and texts are plain messages, which no broker stores. */
 export class NatsFleet implements Fleet {
   readonly self: string;
   readonly #connection: NatsConnection;
   readonly #subject: string;
-  readonly #subscription: Subscription;
+  readonly #tellSubject: string;
+  readonly #subscriptions: readonly Subscription[];
   readonly #timer: NodeJS.Timeout;
   readonly #heard = new HeardHubs();
   #own: Omit<HubBeat, 'hub'> | undefined;
   #listener: ((beat: HubBeat) => void) | undefined;
+  #textListener: ((text: string) => void) | undefined;
 
   /** @param name of the cluster */
   constructor(connection: NatsConnection, name: string, self: string) {
     this.self = self;
     this.#connection = connection;
     this.#subject = `pc.${name}.fleet.beat`;
-    this.#subscription = connection.subscribe(this.#subject, {
-      callback: (error, message) => {
-        if (error === null) this.#hear(message.data);
-      },
-    });
+    // The last token is the name of the hub that tells.
+    this.#tellSubject = `pc.${name}.fleet.tell`;
+    this.#subscriptions = [
+      connection.subscribe(this.#subject, {
+        callback: (error, message) => {
+          if (error === null) this.#hear(message.data);
+        },
+      }),
+      connection.subscribe(`${this.#tellSubject}.*`, {
+        callback: (error, message) => {
+          if (error === null && !message.subject.endsWith(`.${self}`)) this.#textListener?.(message.string());
+        },
+      }),
+    ];
     this.#timer = setInterval(() => this.#beat(), FLEET_BEAT_MS);
     this.#timer.unref();
   }
@@ -40,9 +51,17 @@ export class NatsFleet implements Fleet {
     this.#listener = listener;
   }
 
+  tell(text: string): void {
+    if (!this.#connection.isClosed()) this.#connection.publish(`${this.#tellSubject}.${this.self}`, text);
+  }
+
+  onTold(listener: (text: string) => void): void {
+    this.#textListener = listener;
+  }
+
   async close(): Promise<void> {
     clearInterval(this.#timer);
-    this.#subscription.unsubscribe();
+    for (const subscription of this.#subscriptions) subscription.unsubscribe();
   }
 
   #beat(): void {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import type { Log } from '../../../core/ports.ts';
 import type { Fleet } from '../../cluster/fleet.ts';
 import type { Journal } from '../../cluster/journal.ts';
+import type { JournaledLog } from '../../cluster/journaled-log.ts';
 import { openClusterLog } from '../../cluster/open-cluster-log.ts';
 import { MemorySnapshotStore } from '../../cluster/snapshots/memory-snapshot-store.ts';
 import type { SnapshotStore } from '../../cluster/snapshots/snapshot-store.ts';
@@ -26,7 +26,7 @@ export async function openTestHub({
   channelsMax = 1_000_000,
   snapshots = new MemorySnapshotStore(),
   snapshotBytes = Infinity,
-}: TestHub): Promise<Log> {
+}: TestHub): Promise<JournaledLog> {
   return openClusterLog({
     ...options,
     journal,

@@ -51,6 +51,8 @@ export class IdentityTables {
         return this.#revocations.delete(change.of, change.name);
       case 'revocations_pruned':
         return this.#revocations.prune(change.beforeMs);
+      case 'session_revoked':
+        return;
       case 'portal_link':
         return this.#portalLinks.put(change.link);
       case 'portal_links_pruned':

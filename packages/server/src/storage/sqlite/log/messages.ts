@@ -20,6 +20,8 @@ import type { DatabaseMismatch } from './generation-file.ts';
  */
 export interface WriterOptions {
   readonly folder: string;
+  /** Only of a view: the bound on entries of its audit log. */
+  readonly auditEntriesMax?: number;
   readonly channelsMax: number;
   readonly nowMs: number;
   readonly chance: number;
@@ -38,6 +40,8 @@ export type WriterRequest =
   | { readonly kind: 'channels'; readonly query: ChannelQuery }
   /** Only for the writer of a view (`view-worker.ts`). */
   | { readonly kind: 'apply'; readonly blocks: readonly Block[] }
+  | { readonly kind: 'identity' }
+  | { readonly kind: 'audit'; readonly before: number; readonly limit: number }
   | { readonly kind: 'probe' }
   | { readonly kind: 'close' };
 

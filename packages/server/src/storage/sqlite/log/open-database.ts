@@ -95,9 +95,19 @@ const VIEW_TABLES = `CREATE TABLE journal_view (
      sequence INTEGER NOT NULL
    ) WITHOUT ROWID;`;
 
+/** The identity of a cluster: see `storage/view/identity-state.ts`. Views of earlier versions have none. */
+const IDENTITY_TABLES = `CREATE TABLE IF NOT EXISTS journal_identity (
+     kind TEXT NOT NULL,
+     name TEXT NOT NULL,
+     value TEXT NOT NULL,
+     PRIMARY KEY (kind, name)
+   ) WITHOUT ROWID;
+   CREATE TABLE IF NOT EXISTS journal_audit (id INTEGER PRIMARY KEY AUTOINCREMENT, entry TEXT NOT NULL);`;
+
 function checkRole(database: DatabaseSync, { folder }: LogFiles, role: DatabaseRole): void {
   const isView = database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'journal_view'").get() !== undefined;
-  if (isView === (role === 'view')) return;
+  if (isView && role === 'view') return database.exec(IDENTITY_TABLES);
+  if (!isView && role === 'log') return;
   if (isView)
     throw new DataFolderError(
       'not_empty',
@@ -108,7 +118,7 @@ function checkRole(database: DatabaseSync, { folder }: LogFiles, role: DatabaseR
       'not_empty',
       `the data folder ${folder} has the log of a hub without a cluster, which a cluster cannot take over; use an empty folder`,
     );
-  database.exec(VIEW_TABLES);
+  database.exec(VIEW_TABLES + IDENTITY_TABLES);
 }
 
 function databaseFile({ database }: LogFiles, role: DatabaseRole = 'log'): DatabaseFile {

@@ -12,6 +12,8 @@ export interface SqliteLogOptions {
   /** A data folder that this process has locked. */
   readonly folder: string;
   readonly channelsMax?: number;
+  /** Only of a view. */
+  readonly auditEntriesMax?: number;
   /** Wall clock, in milliseconds since 1970. The name of the epoch is derived from it. */
   readonly nowMs?: () => number;
   /** A random number in [0, 1). The name of the epoch is derived from it. */
@@ -33,6 +35,7 @@ export async function openWithWriter<Opened extends SqliteLog>(
   {
     folder,
     channelsMax = CHANNELS_MAX_DEFAULT,
+    auditEntriesMax = 0,
     nowMs = Date.now,
     chance = Math.random,
     logger = NO_LOGGER,
@@ -41,7 +44,7 @@ export async function openWithWriter<Opened extends SqliteLog>(
   create: (...parts: ConstructorParameters<typeof SqliteLog>) => Opened,
 ): Promise<Opened> {
   const startWriter = (): Thread<WriterRequest> => {
-    const options: WriterOptions = { folder, channelsMax, nowMs: nowMs(), chance: chance() };
+    const options: WriterOptions = { folder, channelsMax, auditEntriesMax, nowMs: nowMs(), chance: chance() };
     return new Thread<WriterRequest>(module, options);
   };
   const startReader = (): Thread<ReaderRequest> => new Thread<ReaderRequest>('log-reader', { folder });

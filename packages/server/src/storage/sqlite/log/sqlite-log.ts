@@ -118,6 +118,12 @@ export class SqliteLog implements Log {
     }
   }
 
+  /** Asks the writer, between its changes. */
+  protected async ask<Value>(request: WriterRequest): Promise<Value> {
+    if (this.#closing !== undefined) throw closedError();
+    return this.#writer.request<Value>(request);
+  }
+
   append(records: readonly NewRecord[]): Promise<readonly AppendOutcome[]> {
     if (this.#closing !== undefined) return Promise.reject(closedError());
     if (this.#unavailable !== undefined) return Promise.reject(new PolycastError(this.#unavailable));

@@ -1,5 +1,7 @@
+import type { AuditEntry } from '../../../core/access/identity-store.ts';
 import type { LogState } from '../../../core/ports.ts';
 import type { Block } from '../../view/block.ts';
+import type { ViewIdentity } from '../../view/identity-state.ts';
 import { appliedRecords, EMPTY_VIEW } from '../../view/view-state.ts';
 import type { BlockOutcome, LogView, ViewState } from '../../view/log-view.ts';
 import type { AppliedBlocks } from './messages.ts';
@@ -11,8 +13,10 @@ import { SqliteLog } from './sqlite-log.ts';
  * commits: the journal has done both.
  * @throws DataFolderError as `openSqliteLog` does, and when the folder has a log of its own
  */
-export function openSqliteView({ folder }: Pick<SqliteLogOptions, 'folder'>): Promise<LogView> {
-  return openWithWriter({ folder }, 'view-writer', (...parts) => new SqliteView(...parts));
+export function openSqliteView(
+  options: Pick<SqliteLogOptions, 'folder'> & { readonly auditEntriesMax: number },
+): Promise<LogView> {
+  return openWithWriter(options, 'view-writer', (...parts) => new SqliteView(...parts));
 }
 
 class SqliteView extends SqliteLog implements LogView {
@@ -34,5 +38,13 @@ class SqliteView extends SqliteLog implements LogView {
     this.#applied = state;
     this.deliver(appliedRecords(blocks, outcomes), head);
     return outcomes;
+  }
+
+  identity(): Promise<ViewIdentity> {
+    return this.ask({ kind: 'identity' });
+  }
+
+  auditPage(before: number, limit: number): Promise<readonly AuditEntry[]> {
+    return this.ask({ kind: 'audit', before, limit });
   }
 }

@@ -15,6 +15,10 @@ serve<WriterRequest>(
     switch (request.kind) {
       case 'apply':
         return { value: opened.apply(request.blocks) };
+      case 'identity':
+        return { value: opened.identity() };
+      case 'audit':
+        return { value: opened.auditPage(request.before, request.limit) };
       case 'channels':
         return { value: opened.log.channels(request.query) };
       case 'probe':

@@ -1,6 +1,14 @@
 import type { DatabaseSync } from 'node:sqlite';
+import type { AuditEntry } from '../../../../core/access/identity-store.ts';
 import type { Block } from '../../../view/block.ts';
-import { applyBlock, WRITERS_MAX, type WriterNumbers } from '../../../view/view-state.ts';
+import {
+  auditEntry,
+  readIdentity,
+  type IdentityRowKind,
+  type IdentityRows,
+  type ViewIdentity,
+} from '../../../view/identity-state.ts';
+import { applyBlock, WRITERS_MAX, type ViewTables, type WriterNumbers } from '../../../view/view-state.ts';
 import type { BlockOutcome, ViewState } from '../../../view/log-view.ts';
 import type { AppliedBlocks, OpenedLog, WriterOptions } from '../messages.ts';
 import { readViewState } from '../view-state-table.ts';
@@ -10,11 +18,13 @@ import { LogWriter } from './log-writer.ts';
 export class ViewWriter {
   readonly log: LogWriter;
   #state: ViewState;
-  #tables: ViewTables | undefined;
+  #tables: SqliteViewTables | undefined;
+  readonly #auditEntriesMax: number;
 
   /** @throws DataFolderError */
   constructor(options: WriterOptions) {
     this.log = new LogWriter(options, 'view');
+    this.#auditEntriesMax = options.auditEntriesMax ?? 0;
     this.#state = readViewState(this.log.database);
   }
 
@@ -42,23 +52,34 @@ export class ViewWriter {
     return { state, outcomes, head };
   }
 
+  identity(): ViewIdentity {
+    return readIdentity(this.#tablesOf(this.log.database).identity, this.#state.sequence);
+  }
+
+  auditPage(before: number, limit: number): readonly AuditEntry[] {
+    return this.#tablesOf(this.log.database).identity.auditPage(before, limit);
+  }
+
   /** The connection is another one after a failure. */
-  #tablesOf(database: DatabaseSync): ViewTables {
-    if (this.#tables?.database !== database) this.#tables = new ViewTables(database);
+  #tablesOf(database: DatabaseSync): SqliteViewTables {
+    if (this.#tables?.database !== database) this.#tables = new SqliteViewTables(database, this.#auditEntriesMax);
     return this.#tables;
   }
 }
 
 /** The tables that only a view has (`open-database.ts`). */
-class ViewTables implements WriterNumbers {
+class SqliteViewTables implements ViewTables, WriterNumbers {
   readonly database: DatabaseSync;
+  readonly writers = this;
+  readonly identity: SqliteIdentityRows;
   readonly #save;
   readonly #find;
   readonly #insert;
   readonly #prune;
 
-  constructor(database: DatabaseSync) {
+  constructor(database: DatabaseSync, auditEntriesMax: number) {
     this.database = database;
+    this.identity = new SqliteIdentityRows(database, auditEntriesMax);
     this.#save = database.prepare('INSERT OR REPLACE INTO journal_view VALUES (1, ?)');
     this.#find = database.prepare('SELECT number FROM journal_writer WHERE incarnation = ?');
     this.#insert = database.prepare('INSERT OR REPLACE INTO journal_writer VALUES (?, ?, ?)');
@@ -80,5 +101,59 @@ class ViewTables implements WriterNumbers {
     const isNew = this.get(incarnation) === 0;
     this.#insert.run(incarnation, number, sequence);
     if (isNew) this.#prune.run(WRITERS_MAX);
+  }
+}
+
+class SqliteIdentityRows implements IdentityRows {
+  readonly #get;
+  readonly #put;
+  readonly #delete;
+  readonly #count;
+  readonly #all;
+  readonly #addAudit;
+  readonly #pruneAudit;
+  readonly #auditPage;
+  readonly #auditEntriesMax: number;
+
+  constructor(database: DatabaseSync, auditEntriesMax: number) {
+    this.#get = database.prepare('SELECT value FROM journal_identity WHERE kind = ? AND name = ?');
+    this.#put = database.prepare('INSERT OR REPLACE INTO journal_identity VALUES (?, ?, ?)');
+    this.#delete = database.prepare('DELETE FROM journal_identity WHERE kind = ? AND name = ?');
+    this.#count = database.prepare('SELECT count(*) AS count FROM journal_identity WHERE kind = ?');
+    this.#all = database.prepare('SELECT value FROM journal_identity WHERE kind = ?');
+    this.#addAudit = database.prepare('INSERT INTO journal_audit (entry) VALUES (?)');
+    this.#pruneAudit = database.prepare('DELETE FROM journal_audit WHERE id <= ?');
+    this.#auditPage = database.prepare('SELECT id, entry FROM journal_audit WHERE id < ? ORDER BY id DESC LIMIT ?');
+    this.#auditEntriesMax = auditEntriesMax;
+  }
+
+  get(kind: IdentityRowKind, name: string): string | undefined {
+    return (this.#get.get(kind, name) as { value: string } | undefined)?.value;
+  }
+
+  put(kind: IdentityRowKind, name: string, value: string): void {
+    this.#put.run(kind, name, value);
+  }
+
+  delete(kind: IdentityRowKind, name: string): void {
+    this.#delete.run(kind, name);
+  }
+
+  count(kind: IdentityRowKind): number {
+    return (this.#count.get(kind) as { count: number }).count;
+  }
+
+  all(kind: IdentityRowKind): readonly string[] {
+    return (this.#all.all(kind) as { value: string }[]).map(({ value }) => value);
+  }
+
+  addAudit(entry: string): void {
+    const { lastInsertRowid } = this.#addAudit.run(entry);
+    this.#pruneAudit.run(Number(lastInsertRowid) - this.#auditEntriesMax);
+  }
+
+  auditPage(before: number, limit: number): readonly AuditEntry[] {
+    const rows = this.#auditPage.all(before, limit) as { id: number; entry: string }[];
+    return rows.map(({ id, entry }) => auditEntry(id, entry));
   }
 }

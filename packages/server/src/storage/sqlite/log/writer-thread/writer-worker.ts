@@ -27,7 +27,9 @@ serve<WriterRequest>(
       case 'channels':
         return { value: opened.channels(request.query) };
       case 'apply':
-        throw new Error('only a view applies blocks');
+      case 'identity':
+      case 'audit':
+        throw new Error('only a view has them');
       case 'probe':
         return { value: opened.probe() };
       case 'close':

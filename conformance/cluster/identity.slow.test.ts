@@ -1,0 +1,173 @@
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { startUsersHub, type UsersHub } from '../identity/kit/users-hub.ts';
+import { NATS_SERVER, startBrokers, type Brokers } from '../kit/brokers.ts';
+import { TRANSPORTS } from '../kit/clients/followers.ts';
+import { temporaryFolder } from '../kit/folders.ts';
+import { call, type Reply } from '../kit/http.ts';
+import { until } from '../kit/wait.ts';
+import { BrokerProxy } from './faults/broker-proxy.ts';
+
+/** Keys and revocations of whole hubs, each a process, on a real broker. */
+const CONFIG = {
+  rules: [
+    { pattern: 'public', subscribe: ['anyone'] },
+    { pattern: 'shop', subscribe: ['users'] },
+  ],
+};
+const SCOPES = { publish: ['>'], subscribe: ['>'] };
+
+interface CreatedKey {
+  readonly id: string;
+  readonly key: string;
+}
+
+async function startTestBroker(): Promise<Brokers> {
+  const brokers = await startBrokers({ count: 1 });
+  onTestFinished(() => brokers.end());
+  return brokers;
+}
+
+/** @param key of a hub that started before. The first one prints it. */
+async function startHub(
+  cluster: object,
+  key?: string,
+  { data = temporaryFolder('hub'), port }: { readonly data?: string; readonly port?: number } = {},
+): Promise<UsersHub> {
+  const hub = await startUsersHub({ ...CONFIG, cluster }, { data, ...(port !== undefined && { port }) }, key);
+  onTestFinished(() => hub.end());
+  return hub;
+}
+
+async function createKey(hub: UsersHub, scopes: object = SCOPES): Promise<CreatedKey> {
+  const reply = await hub.request('POST', '/v1/keys', { name: 'shop', scopes });
+  expect(reply.status, reply.text).toBe(201);
+  return reply.json<CreatedKey>();
+}
+
+function publishWith(hub: UsersHub, token: string, channel = 'shop'): Promise<Reply> {
+  return hub.request('POST', '/v1/events', { channel, data: 1 }, { token });
+}
+
+async function statusesWith(hubs: readonly UsersHub[], token: string): Promise<number[]> {
+  return Promise.all(hubs.map(async (hub) => (await publishWith(hub, token)).status));
+}
+
+describe.skipIf(NATS_SERVER === undefined)('keys and revocations of a cluster', () => {
+  test('a key is valid at every hub when its creation is answered, and refused at every hub when its removal is', async () => {
+    const { settings } = await startTestBroker();
+    const one = await startHub(settings);
+    const other = await startHub(settings, one.key);
+    expect(other.process.output()).not.toContain('The first key');
+    const hubs = [one, other];
+    for (let round = 0; round < 10; round++) {
+      const [from, to] = (round % 2 === 0 ? [one, other] : [other, one]) as [UsersHub, UsersHub];
+      const { id, key } = await createKey(from);
+      expect((await publishWith(to, key)).status).toBe(201);
+      const listed = (await to.request('GET', '/v1/keys')).json<{ keys: { id: string }[] }>();
+      expect(listed.keys.map((each) => each.id)).toContain(id);
+      const rotated = await to.request('POST', `/v1/keys/${id}/rotate`, { overlapSeconds: 0 });
+      const { key: next } = rotated.json<CreatedKey>();
+      expect(await statusesWith(hubs, next)).toEqual([201, 201]);
+      expect(await statusesWith(hubs, key)).toEqual([401, 401]);
+      const changed = await from.request('PATCH', `/v1/keys/${id}`, { name: 'renamed' });
+      expect(changed.json()).toMatchObject({ id, name: 'renamed' });
+      expect((await to.request('DELETE', `/v1/keys/${id}`)).status).toBe(204);
+      expect((await from.request('DELETE', `/v1/keys/${id}`)).status).toBe(404);
+      expect(await statusesWith(hubs, next)).toEqual([401, 401]);
+    }
+    const audit = await Promise.all(hubs.map((hub) => hub.request('GET', '/v1/audit?limit=1000')));
+    expect(audit[1]?.json()).toEqual(audit[0]?.json());
+    const { entries } = audit[0]?.json() as { entries: { action: string }[] };
+    expect(entries.filter(({ action }) => action === 'key.revoked')).toHaveLength(10);
+  });
+
+  test('a revocation at one hub ends the streams of every transport at another one, and lasts', async () => {
+    const { settings } = await startTestBroker();
+    const folders = [temporaryFolder('hub'), temporaryFolder('hub')] as const;
+    const one = await startHub(settings, undefined, { data: folders[0] });
+    let other = await startHub(settings, one.key, { data: folders[1] });
+    const transports = TRANSPORTS.filter((transport) => transport !== 'short-poll');
+    const ann = transports.map((transport) =>
+      other.follow(transport, { channels: ['shop'], after: 'now', user: 'ann' }),
+    );
+    const bob = other.follow('sse', { channels: ['shop'], after: 'now', user: 'bob' });
+    const everyone = [...ann, bob];
+    await until('all streams are open', async () => {
+      await publishWith(one, one.key);
+      return everyone.every(({ received }) => received.length > 0);
+    });
+    const old = other.token('ann');
+    const startMs = performance.now();
+    expect((await one.request('POST', '/v1/revocations', { user: 'ann' })).status).toBe(201);
+    // They end, and connect again with the revoked token.
+    await until('all are refused', () => ann.every(({ errors }) => errors.some((error) => error.includes('401'))));
+    console.log(`streams at the other hub ended after ${Math.round(performance.now() - startMs)} ms`);
+    expect([bob.endings, bob.errors]).toEqual([[], []]);
+    const readWith = async (hub: UsersHub, token: string): Promise<number> =>
+      (await hub.request('GET', '/v1/events?channel=shop&after=now', undefined, { token })).status;
+
+    const { id, key } = await createKey(one);
+    const { port } = other.process;
+    await other.process.end('SIGKILL');
+    expect((await one.request('DELETE', `/v1/keys/${id}`)).status).toBe(204);
+    other = await startHub(settings, one.key, { data: folders[1], port });
+    expect(await statusesWith([one, other], key)).toEqual([401, 401]);
+    expect([await readWith(one, old), await readWith(other, old)]).toEqual([401, 401]);
+
+    // What the killed hub has answered is at the other one.
+    const made = await createKey(other);
+    await other.process.end('SIGKILL');
+    expect(await statusesWith([one], made.key)).toEqual([201]);
+  });
+
+  test('a hub that starts from a snapshot has the keys and revocations', async () => {
+    const { settings } = await startTestBroker();
+    const cluster = { ...settings, snapshotBytes: 1024 * 1024 };
+    const one = await startHub(cluster);
+    const [kept, removed] = [await createKey(one), await createKey(one)];
+    expect((await one.request('DELETE', `/v1/keys/${removed.id}`)).status).toBe(204);
+    expect((await one.request('POST', '/v1/revocations', { user: 'ann' })).status).toBe(201);
+    const old = one.token('ann');
+    const data = 'x'.repeat(100_000);
+    await until('the journal was trimmed', async () => {
+      await one.request('POST', '/v1/events', { channel: 'shop', data });
+      return /"trimmedBefore":\d+/.test(one.process.log());
+    });
+    const empty = await startHub(cluster, one.key);
+    expect(empty.process.log()).toContain('cluster: receiving a snapshot');
+    expect(await statusesWith([one, empty], kept.key)).toEqual([201, 201]);
+    expect(await statusesWith([one, empty], removed.key)).toEqual([401, 401]);
+    const refused = await empty.request('GET', '/v1/events?channel=shop&after=now', undefined, { token: old });
+    expect(refused.status).toBe(401);
+  });
+
+  test('a hub that is cut off ends identified sessions after 10 s and serves nobody whom it identifies', async () => {
+    const { settings, urls } = await startTestBroker();
+    const proxy = await BrokerProxy.start(urls[0] as string);
+    onTestFinished(() => proxy.close());
+    const one = await startHub(settings);
+    const cutOff = await startHub({ ...settings, nats: [proxy.url] }, one.key);
+    const { id, key } = await createKey(one);
+    const stream = cutOff.follow('sse', { channels: ['shop'], after: 'now', token: key });
+    const anonymous = cutOff.follow('sse', { channels: ['public'], after: 'now' });
+    await until('the streams are open', async () => {
+      for (const channel of ['shop', 'public']) await publishWith(one, one.key, channel);
+      return stream.received.length > 0 && anonymous.received.length > 0;
+    });
+    proxy.cut();
+    expect((await one.request('DELETE', `/v1/keys/${id}`)).status).toBe(204);
+    const startMs = performance.now();
+    await until('the stream has ended', () => stream.endings.length > 0);
+    console.log(`the stream of the cut-off hub ended after ${Math.round(performance.now() - startMs)} ms`);
+    expect((await call(`${cutOff.url}/readyz`)).json()).toEqual({ status: 'not ready', why: 'cluster_silent' });
+    const refused = await cutOff.request('GET', '/v1/events?channel=shop&after=now');
+    expect([refused.status, refused.json<{ code: string }>().code]).toEqual([503, 'identity_unavailable']);
+    expect((await call(`${cutOff.url}/v1/events?channel=public&after=now`)).status).toBe(200);
+    expect(anonymous.endings).toEqual([]);
+    proxy.heal();
+    await until('the hub is ready', async () => (await call(`${cutOff.url}/readyz`)).status === 200);
+    expect((await cutOff.request('GET', '/v1/events?channel=shop&after=now')).status).toBe(200);
+    await until('the revoked key is refused', () => stream.errors.includes('401'));
+    expect((await publishWith(cutOff, key)).status).toBe(401);
+  });
+});

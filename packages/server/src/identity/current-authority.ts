@@ -1,0 +1,28 @@
+import { PolycastError } from '@polycast/protocol';
+import type { Authority } from '../core/access/authority.ts';
+import type { SharedIdentity } from '../core/access/identity-store.ts';
+import type { Principal } from '../core/access/principal.ts';
+
+/**
+ * The authority of a hub in a cluster. While the hub does not hear of revocations, it cannot know
+ * whether credentials are still valid, so it refuses all of them. Anonymous callers are served.
+ */
+export function currentAuthority(authority: Authority, shared: Pick<SharedIdentity, 'isCurrent'>): Authority {
+  const admit = (principal: Principal): Principal => {
+    if (shared.isCurrent || !isIdentified(principal)) return principal;
+    const detail = 'This hub does not hear of revocations at the moment. Another hub of the cluster may.';
+    throw new PolycastError('identity_unavailable', detail, { retryAfterMs: 1000 });
+  };
+  return {
+    ...authority,
+    identify(credentials) {
+      const principal = authority.identify(credentials);
+      return principal instanceof Promise ? principal.then(admit) : admit(principal);
+    },
+  };
+}
+
+/** The principal has credentials, which could be revoked. */
+export function isIdentified({ key, token, user }: Principal): boolean {
+  return key !== undefined || token !== undefined || user !== undefined;
+}

@@ -1,0 +1,33 @@
+import type { Fleet } from './fleet.ts';
+import type { Journal } from './journal.ts';
+
+/** While the journal was heard of late, the hubs that run are those that revocations come from. */
+const FRESH_MS = 2_000;
+
+/**
+ * Whether this hub hears of revocations. It does while it hears the journal. Without the journal, the
+ * hubs tell each other, so it does while it hears every hub that ran when the journal was last heard.
+ * Example: two of three brokers stop. Hubs at the third one hear each other, and go on. A hub that is
+ * cut off hears nobody.
+ */
+export class Hearing {
+  readonly #journal: Pick<Journal, 'silentMs'>;
+  readonly #fleet: Pick<Fleet, 'hubs'>;
+  readonly #silentMaxMs: number;
+  #known: readonly string[] = [];
+
+  constructor(journal: Pick<Journal, 'silentMs'>, fleet: Pick<Fleet, 'hubs'>, silentMaxMs: number) {
+    this.#journal = journal;
+    this.#fleet = fleet;
+    this.#silentMaxMs = silentMaxMs;
+  }
+
+  /** To be read once a second at least. */
+  get isHearing(): boolean {
+    const { silentMs } = this.#journal;
+    if (silentMs < FRESH_MS) this.#known = this.#fleet.hubs.map(({ hub }) => hub);
+    if (silentMs <= this.#silentMaxMs) return true;
+    const heard = new Set(this.#fleet.hubs.map(({ hub }) => hub));
+    return this.#known.length > 0 && this.#known.every((hub) => heard.has(hub));
+  }
+}

@@ -1,0 +1,263 @@
+import { PolycastError } from '@polycast/protocol';
+import type {
+  AuditEntry,
+  CommandRefusal,
+  IdentityChange,
+  IdentityFollower,
+  IdentityStore,
+  SharedIdentity,
+  StoredIdentity,
+} from '../../../core/access/identity-store.ts';
+import type { Block } from '../../view/block.ts';
+import {
+  decodedChange,
+  decodeIdentityCommand,
+  encodeIdentityCommand,
+  type IdentityCommand,
+} from '../../view/identity-command.ts';
+import { touchedKeys, type ViewIdentity } from '../../view/identity-state.ts';
+import type { BlockOutcome } from '../../view/log-view.ts';
+import { SHARED_IDENTITY_LEVEL, type Fleet } from '../fleet.ts';
+import type { ClusterLogger } from '../journaled-log.ts';
+import { ToldChanges } from './told-changes.ts';
+import { WriteQueue } from './write-queue.ts';
+
+/** The journal, as identity uses it. */
+export interface IdentityJournal {
+  /** Bytes that one command may have. */
+  readonly commandBytesMax: number;
+  readonly fleet: Pick<Fleet, 'hubs' | 'tell' | 'onTold'>;
+  readonly logger: ClusterLogger;
+  /** Whether this hub hears of changes. */
+  readonly isHearing: boolean;
+  /** Whether this hub does the work that one hub does for all. */
+  readonly isTrimmer: boolean;
+  /** Appends a command, and resolves with what this hub's view says of it. */
+  command(data: Uint8Array): Promise<BlockOutcome>;
+  reach(): Promise<void>;
+  load(): Promise<ViewIdentity>;
+  auditPage(before: number, limit: number): Promise<readonly AuditEntry[]>;
+}
+
+/** An identity command that the view has applied. */
+interface AppliedCommand {
+  readonly sequence: number;
+  readonly command: IdentityCommand;
+  readonly isOwn: boolean;
+}
+
+/**
+ * The identity that all hubs of a cluster share: keys, revocations and the audit log. Every change is
+ * a command in the journal, and each view applies it in order. What is in memory follows the view of
+ * this hub. Example: hub A creates a key; the block 7 has it; hub B knows it when it has applied 7.
+ *
+ * A revocation is in force before that: at this hub at once, and at the others when they are told.
+ *
+ * The file of one hub serves once: its keys become those of the cluster, if the cluster never had any.
+ */
+export class ClusterIdentityStore implements IdentityStore {
+  readonly shared: SharedIdentity;
+  readonly #journal: IdentityJournal;
+  readonly #local: IdentityStore;
+  readonly #ownIdentity: StoredIdentity;
+  readonly #told = new ToldChanges();
+  readonly #writes: WriteQueue;
+  readonly #versions = new Map<string, number>();
+  #initial: StoredIdentity;
+  #hasEverHadKeys = false;
+  /** Commands that were applied while the view is read. */
+  #arrived: AppliedCommand[] | undefined = [];
+  #listener: IdentityFollower | undefined;
+  /** What came before the listener. */
+  #early: ((listener: IdentityFollower) => void)[] = [];
+  #adopting: Promise<void> | undefined;
+
+  constructor(journal: IdentityJournal, local: IdentityStore) {
+    this.#journal = journal;
+    this.#local = local;
+    this.#ownIdentity = local.load();
+    this.#initial = this.#ownIdentity;
+    this.#writes = new WriteQueue((changes) => this.#append(changes), journal.logger);
+    journal.fleet.onTold((text) => this.#hear(text));
+    this.shared = {
+      commit: (changes, conditions) => this.#command(encodeIdentityCommand(changes, conditions)),
+      versionOf: (key) => this.#versions.get(key) ?? 0,
+      reach: () => journal.reach(),
+      auditPage: (before, limit) => journal.auditPage(before, limit),
+      get isCurrent() {
+        return journal.isHearing;
+      },
+    };
+  }
+
+  /** Reads the view. If the cluster never had a key, it gets those of this hub. */
+  async open(): Promise<void> {
+    let identity = await this.#load();
+    if (!identity.hasEverHadKeys && this.#ownIdentity.keys.length > 0) {
+      await this.#adopt();
+      identity = await this.#load();
+    }
+    // While an older hub runs, nothing can be shared. This hub then knows its own keys, as before.
+    const keys = identity.hasEverHadKeys ? identity.keys.map(({ key }) => key) : this.#ownIdentity.keys;
+    const hasEverHadKeys = identity.hasEverHadKeys || this.#ownIdentity.hasEverHadKeys;
+    this.#initial = { ...this.#ownIdentity, keys, hasEverHadKeys, revocations: identity.revocations };
+  }
+
+  load(): StoredIdentity {
+    return this.#initial;
+  }
+
+  follow(listener: IdentityFollower): void {
+    this.#listener = listener;
+    for (const deliver of this.#early.splice(0)) deliver(listener);
+  }
+
+  /** The view has applied a block of the kind `identity`. */
+  onApplied({ sequence, data }: Block, outcome: BlockOutcome, isOwn: boolean): void {
+    if (outcome.kind !== 'identity' || outcome.refusal !== undefined) return;
+    const applied = { sequence, command: decodeIdentityCommand(data), isOwn };
+    if (this.#arrived === undefined) this.#take(applied);
+    else this.#arrived.push(applied);
+  }
+
+  /** The view has applied such a block, and its outcome is not known. */
+  onOutcomeLost(): void {
+    this.#load()
+      .then(({ keys, revocations }) =>
+        this.#deliver((listener) => listener.replaced({ keys: keys.map(({ key }) => key), revocations })),
+      )
+      .catch((error: unknown) =>
+        this.#journal.logger.error({ error: String(error) }, 'cluster: keys and revocations cannot be read'),
+      );
+  }
+
+  /** What each hub does by itself at intervals. Keys change by `commit` alone. */
+  write(changes: readonly IdentityChange[]): void {
+    const { isTrimmer } = this.#journal;
+    const shared = changes.filter(({ kind }) => kind === 'key_used' || (kind === 'revocations_pruned' && isTrimmer));
+    if (shared.length > 0) this.#writes.add(() => shared, false).catch(() => undefined);
+  }
+
+  writeSoon(changes: () => readonly IdentityChange[]): Promise<void> {
+    return this.#writes.add(changes, false);
+  }
+
+  writeInForce(changes: () => readonly IdentityChange[], onStored?: () => void): Promise<void> {
+    const text = this.#told.say(changes());
+    if (text !== undefined) this.#journal.fleet.tell(text);
+    return this.#writes.add(changes, true, onStored);
+  }
+
+  retryWrites(): Promise<void> {
+    return this.#writes.retry();
+  }
+
+  async whenWritable(): Promise<void> {
+    // No lock is in the way of a command.
+  }
+
+  async whenDurable(): Promise<void> {
+    // A command is durable when it has its outcome.
+  }
+
+  maintain(writes: () => void): void {
+    writes();
+    if (!this.#hasEverHadKeys && this.#ownIdentity.keys.length > 0) this.#adopting ??= this.#adopt();
+    void this.#writes.retry().catch(() => undefined);
+    // The hub that told of a revocation may have ended before it was durable.
+    const heard = this.#told.takeOverdue();
+    if (heard.length > 0) this.#writes.add(() => heard, true).catch(() => undefined);
+  }
+
+  /** The audit log of the cluster is read by `shared.auditPage`. */
+  auditPage(): readonly AuditEntry[] {
+    return [];
+  }
+
+  close(): void {
+    this.#local.close();
+  }
+
+  async #append(changes: readonly IdentityChange[]): Promise<void> {
+    for (const data of this.#parts(changes)) await this.#command(data);
+  }
+
+  /** A command has its limit. Changes without conditions may be in several. */
+  #parts(changes: readonly IdentityChange[]): readonly Uint8Array[] {
+    const data = encodeIdentityCommand(changes);
+    if (data.byteLength <= this.#journal.commandBytesMax || changes.length === 1) return [data];
+    const middle = Math.ceil(changes.length / 2);
+    return [...this.#parts(changes.slice(0, middle)), ...this.#parts(changes.slice(middle))];
+  }
+
+  async #command(data: Uint8Array): Promise<CommandRefusal | undefined> {
+    // An older hub would stop at the command.
+    const older = this.#journal.fleet.hubs.find(({ level = 1 }) => level < SHARED_IDENTITY_LEVEL);
+    if (older !== undefined) {
+      const detail = `The hub on ${older.host} has version ${older.version}, which does not share keys and revocations yet. Upgrade it.`;
+      throw new PolycastError('not_in_cluster', detail);
+    }
+    const outcome = await this.#journal.command(data);
+    if (outcome.kind !== 'identity') throw new PolycastError('outcome_unknown', undefined, { retryAfterMs: 1000 });
+    return outcome.refusal;
+  }
+
+  /** Reads the view. What it applies meanwhile is taken after it. */
+  async #load(): Promise<ViewIdentity> {
+    this.#arrived ??= [];
+    const identity = await this.#journal.load();
+    const arrived = this.#arrived ?? [];
+    this.#arrived = undefined;
+    this.#hasEverHadKeys = identity.hasEverHadKeys;
+    this.#versions.clear();
+    for (const { key, version } of identity.keys) this.#versions.set(key.id, version);
+    for (const applied of arrived) if (applied.sequence > identity.sequence) this.#take(applied);
+    return identity;
+  }
+
+  #take({ sequence, command, isOwn }: AppliedCommand): void {
+    for (const id of touchedKeys(command)) this.#versions.set(id, sequence);
+    const changes = this.#told.applied(command.changes.map(decodedChange), isOwn);
+    for (const change of changes) {
+      if (change.kind === 'key') this.#hasEverHadKeys = true;
+      else if (change.kind === 'key_removed') this.#versions.delete(change.id);
+    }
+    if (command.conditions?.isFirst !== true) return this.#deliver((listener) => listener.changed(changes));
+    // Hubs that had keys of their own go on with those of the cluster.
+    const keys = changes.flatMap((change) => (change.kind === 'key' ? [change.key] : []));
+    const revocations = changes.flatMap((change) => (change.kind === 'revocation' ? [change.revocation] : []));
+    this.#deliver((listener) => listener.replaced({ keys, revocations }));
+  }
+
+  /** Another hub tells of a revocation before it is durable. */
+  #hear(text: string): void {
+    const changes = this.#told.hear(text);
+    if (changes.length > 0) this.#deliver((listener) => listener.changed(changes));
+  }
+
+  #deliver(deliver: (listener: IdentityFollower) => void): void {
+    if (this.#listener === undefined) this.#early.push(deliver);
+    else deliver(this.#listener);
+  }
+
+  /** Makes the keys of this hub's own file those of the cluster, if the cluster never had any. */
+  async #adopt(): Promise<void> {
+    const { keys, revocations } = this.#ownIdentity;
+    const { logger } = this.#journal;
+    try {
+      const refusal = await this.shared.commit(
+        [
+          ...keys.map((key): IdentityChange => ({ kind: 'key', key })),
+          ...revocations.map((revocation): IdentityChange => ({ kind: 'revocation', revocation })),
+        ],
+        { isFirst: true },
+      );
+      if (refusal === undefined)
+        logger.info({ keys: keys.length }, 'cluster: the keys of this hub are those of the cluster now');
+    } catch (error) {
+      logger.warn({ error: String(error) }, 'cluster: the keys of this hub are not shared yet, retrying');
+    } finally {
+      this.#adopting = undefined;
+    }
+  }
+}

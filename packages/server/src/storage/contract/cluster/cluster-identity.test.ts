@@ -1,0 +1,287 @@
+import { expect, onTestFinished, test } from 'vitest';
+import type { Actor } from '../../../core/ports.ts';
+import type { Revocation } from '../../../core/access/principal.ts';
+import { ALL_SCOPES } from '../../../core/access/scopes.ts';
+import { openIdentity, type Identity } from '../../../identity/identity.ts';
+import { currentAuthority } from '../../../identity/current-authority.ts';
+import { createOpenAuthority } from '../../../identity/open-authority.ts';
+import { temporaryFolder } from '../../../testing/temporary-folder.ts';
+import { testStorageOptions } from '../../../testing/test-storage.ts';
+import { encodeIdentityCommand } from '../../view/identity-command.ts';
+import { MemoryFleetServer } from '../../cluster/memory-fleet.ts';
+import { MemoryJournalServer } from '../../cluster/memory-journal.ts';
+import { MemorySnapshotStore } from '../../cluster/snapshots/memory-snapshot-store.ts';
+import { HOMES } from '../../homes.ts';
+import type { Home } from '../../home.ts';
+import type { IdentityStore } from '../../../core/access/identity-store.ts';
+import { record } from '../log/log-fixtures.ts';
+import { openTestHub } from './test-hub.ts';
+import type { JournaledLog } from '../../cluster/journaled-log.ts';
+
+/** Keys and revocations of several hubs in one process. */
+const OPERATOR: Actor = { kind: 'operator' };
+const by = (): Actor => OPERATOR;
+const OPTIONS = { name: 'shop', scopes: ALL_SCOPES, expiresMs: undefined };
+const SETTINGS = { auditEntriesMax: 50, revocationsKeptSeconds: 1000, revocationsMax: 100, keysMax: 5 };
+const START_MS = 1_700_000_000_000;
+
+interface TestHub extends Identity {
+  readonly log: JournaledLog;
+  readonly store: IdentityStore;
+  readonly ended: Revocation[];
+  readonly clock: { timeMs: number };
+}
+
+class TestCluster {
+  readonly journal = new MemoryJournalServer();
+  readonly fleet = new MemoryFleetServer();
+  readonly snapshots = new MemorySnapshotStore();
+
+  async open(
+    self: string,
+    { folder = temporaryFolder(), home = HOMES['sqlite'] as Home, snapshotBytes = Infinity } = {},
+  ): Promise<TestHub> {
+    const options = testStorageOptions(folder, { identity: { auditEntriesMax: 50 } });
+    const log = await openTestHub({
+      journal: this.journal.connect(),
+      fleet: this.fleet.connect(self),
+      home,
+      options,
+      snapshots: this.snapshots,
+      snapshotBytes,
+    });
+    onTestFinished(() => log.close());
+    const store = await log.openIdentity(home.openIdentity(options));
+    const clock = { timeMs: START_MS };
+    const logger = { info: () => undefined, error: (fields: object) => expect.unreachable(JSON.stringify(fields)) };
+    const identity = openIdentity(
+      store,
+      SETTINGS,
+      { nowMs: () => clock.timeMs, monotonicMs: () => performance.now() },
+      logger,
+    );
+    onTestFinished(() => identity.close());
+    const ended: Revocation[] = [];
+    identity.revocations.onRevoked((revocation) => ended.push(revocation));
+    return { ...identity, log, store, ended, clock };
+  }
+}
+
+function identify({ keys }: TestHub, token: string): Promise<string | undefined> {
+  return Promise.resolve()
+    .then(() => keys.identify({ token }))
+    .then((principal) => principal?.key);
+}
+
+test.each(Object.keys(HOMES))('%s: a key that one hub has created is valid at another one at once', async (name) => {
+  const cluster = new TestCluster();
+  const home = HOMES[name] as Home;
+  const [one, other] = [await cluster.open('a', { home }), await cluster.open('b', { home })];
+  for (let count = 0; count < 4; count++) {
+    const [from, to] = count % 2 === 0 ? [one, other] : [other, one];
+    const { key, text } = await from.keyChanges.create(OPTIONS, by);
+    expect(await identify(to, text)).toBe(key.id);
+    const rotated = await to.keyChanges.rotate(key.id, 0, by);
+    expect(await identify(from, rotated?.text ?? '')).toBe(key.id);
+    await expect(identify(to, text)).rejects.toMatchObject({ code: 'unauthorized' });
+    expect(await from.keyChanges.change(key.id, { name: 'other' }, by)).toMatchObject({ name: 'other' });
+  }
+  await one.store.shared?.reach();
+  await other.store.shared?.reach();
+  expect(one.keys.list()).toHaveLength(4);
+  expect(other.keys.list()).toEqual(one.keys.list());
+  const entries = await other.audit.pageOfAll(Infinity, 3);
+  expect(entries.map(({ id, action }) => [id, action])).toEqual([
+    [12, 'key.changed'],
+    [11, 'key.rotated'],
+    [10, 'key.created'],
+  ]);
+  expect(await one.audit.pageOfAll(Infinity, 50)).toEqual(await other.audit.pageOfAll(Infinity, 50));
+});
+
+test('a revocation is in force at the other hubs, also before it is durable, and ends sessions there', async () => {
+  const cluster = new TestCluster();
+  const [one, other] = [await cluster.open('a'), await cluster.open('b')];
+  const { key, text } = await one.keyChanges.create(OPTIONS, by);
+  expect(await identify(other, text)).toBe(key.id);
+  cluster.journal.silentMs = 11_000;
+  const revoking = one.revocations.revoke({ kind: 'user', name: 'ann', issuedBeforeMs: START_MS }, OPERATOR);
+  await expect(revoking).rejects.toMatchObject({ code: 'log_unavailable' });
+  await expect(one.keyChanges.revoke(key.id, by)).rejects.toMatchObject({ code: 'log_unavailable' });
+  await expect.poll(() => other.revocations.revokedBefore('ann')).toBe(START_MS);
+  await expect.poll(() => other.keys.get(key.id)).toBeUndefined();
+  expect(other.ended).toMatchObject([{ user: 'ann' }, { key: key.id }]);
+  const last = cluster.journal.last;
+  cluster.journal.silentMs = 0;
+  one.maintain();
+  await expect.poll(() => cluster.journal.last).toBeGreaterThan(last);
+  const late = await cluster.open('c');
+  expect([late.revocations.revokedBefore('ann'), late.keys.get(key.id)]).toEqual([START_MS, undefined]);
+  await expect(identify(late, text)).rejects.toMatchObject({ code: 'unauthorized' });
+});
+
+test('a session that is revoked at one hub ends at the hub that has it, once', async () => {
+  const cluster = new TestCluster();
+  const [one, other] = [await cluster.open('a'), await cluster.open('b')];
+  await one.revocations.revoke({ kind: 'session', name: 's', issuedBeforeMs: START_MS }, OPERATOR);
+  await other.store.shared?.reach();
+  const ofSession = (hub: TestHub): unknown[] => hub.ended.filter(({ session }) => session === 's');
+  await expect.poll(() => ofSession(other)).toHaveLength(1);
+  expect(ofSession(one)).toHaveLength(1);
+});
+
+test('changes of one key at two hubs are decided one after the other, and none is lost', async () => {
+  const cluster = new TestCluster();
+  const hubs = [await cluster.open('a'), await cluster.open('b')];
+  const [one, other] = hubs as [TestHub, TestHub];
+  const { key } = await one.keyChanges.create(OPTIONS, by);
+  await other.store.shared?.reach();
+  const [rotated, changed] = await Promise.all([
+    one.keyChanges.rotate(key.id, 1000, by),
+    other.keyChanges.change(key.id, { name: 'renamed' }, by),
+  ]);
+  await Promise.all(hubs.map(({ store }) => store.shared?.reach()));
+  for (const hub of hubs) {
+    expect(hub.keys.get(key.id)).toMatchObject({ name: 'renamed' });
+    expect(hub.keys.get(key.id)?.secrets).toHaveLength(2);
+    expect(await identify(hub, rotated?.text ?? '')).toBe(key.id);
+  }
+  expect(changed).toMatchObject({ id: key.id });
+});
+
+test('a key that was revoked at another hub changes nothing any more', async () => {
+  const cluster = new TestCluster();
+  const [one, other] = [await cluster.open('a'), await cluster.open('b')];
+  const { key } = await one.keyChanges.create(OPTIONS, by);
+  await other.store.shared?.reach();
+  const actor: Actor = { kind: 'server', key: key.id };
+  const checked = (): Actor => {
+    if (other.keys.get(key.id) === undefined) throw new Error('revoked');
+    return actor;
+  };
+  // The removal is in the journal, and the other hub has not applied it when it decides.
+  const removal = encodeIdentityCommand([{ kind: 'key_removed', id: key.id }]);
+  const creating = other.keyChanges.create(OPTIONS, checked);
+  cluster.journal.append({ id: 'z-1', kind: 'identity', data: removal });
+  await expect(creating).rejects.toThrow('revoked');
+  expect((await cluster.open('c')).keys.list()).toEqual([]);
+});
+
+test('an older block does not bring back a key whose revocation was told', async () => {
+  const cluster = new TestCluster();
+  const [one, other] = [await cluster.open('a'), await cluster.open('b')];
+  const { key, text } = await one.keyChanges.create(OPTIONS, by);
+  expect(await identify(other, text)).toBe(key.id);
+  const teller = cluster.fleet.connect('c');
+  teller.tell(JSON.stringify([{ kind: 'key_removed', id: key.id }]));
+  await expect.poll(() => other.keys.get(key.id)).toBeUndefined();
+  const put = encodeIdentityCommand([{ kind: 'key', key: { ...key, name: 'late' } }]);
+  cluster.journal.append({ id: 'z-1', kind: 'identity', data: put });
+  await other.store.shared?.reach();
+  expect(other.keys.get(key.id)).toBeUndefined();
+});
+
+test('the limit of keys holds for all hubs', async () => {
+  const cluster = new TestCluster();
+  const hubs = [await cluster.open('a'), await cluster.open('b')];
+  const created = await Promise.allSettled(
+    Array.from({ length: 8 }, (_, number) => (hubs[number % 2] as TestHub).keyChanges.create(OPTIONS, by)),
+  );
+  const refused = created.flatMap((each) => (each.status === 'rejected' ? [each.reason as { code: string }] : []));
+  expect([created.length - refused.length, refused.map(({ code }) => code)]).toEqual([5, Array(3).fill('overloaded')]);
+});
+
+test('of several first keys one is created, and the keys of one folder become those of the cluster', async () => {
+  const cluster = new TestCluster();
+  const hubs = [await cluster.open('a'), await cluster.open('b')];
+  const texts = await Promise.all(hubs.map(({ keyChanges }) => keyChanges.createFirst()));
+  expect(texts.filter((text) => text !== undefined)).toHaveLength(1);
+  const text = texts.find((each) => each !== undefined) as string;
+  for (const hub of hubs) expect(await identify(hub, text)).toBeDefined();
+
+  const folder = temporaryFolder();
+  const prepared = (HOMES['sqlite'] as Home).openIdentity(testStorageOptions(folder));
+  const nothing = (): void => undefined;
+  const local = openIdentity(
+    prepared,
+    SETTINGS,
+    { nowMs: () => START_MS, monotonicMs: () => 0 },
+    { info: nothing, error: nothing },
+  );
+  const backend = local.keys.create(OPTIONS, OPERATOR);
+  await local.keys.whenDurable();
+  local.close();
+  const second = new TestCluster();
+  const adopting = await second.open('a', { folder });
+  const other = await second.open('b');
+  for (const hub of [adopting, other]) expect(await identify(hub, backend.text)).toBe(backend.key.id);
+  expect(await other.keyChanges.createFirst()).toBeUndefined();
+  // A hub that comes later with keys of its own has those of the cluster.
+  const own = await cluster.open('c', { folder });
+  expect(own.keys.list().map(({ name }) => name)).toEqual(['first']);
+});
+
+test('a hub that starts from a snapshot knows keys, revocations and the audit log', async () => {
+  const cluster = new TestCluster();
+  const one = await cluster.open('a', { snapshotBytes: 100_000 });
+  const { key, text } = await one.keyChanges.create(OPTIONS, by);
+  const gone = await one.keyChanges.create(OPTIONS, by);
+  await one.keyChanges.revoke(gone.key.id, by);
+  await one.revocations.revoke({ kind: 'user', name: 'ann', issuedBeforeMs: START_MS }, OPERATOR);
+  while (cluster.journal.extent.first < 6) await one.log.append([record('a', { body: Buffer.alloc(30_000) })]);
+  const other = await cluster.open('b');
+  expect(other.log.stats()['blocks']).toBeLessThan(cluster.journal.last - 5);
+  expect(await identify(other, text)).toBe(key.id);
+  await expect(identify(other, gone.text)).rejects.toMatchObject({ code: 'unauthorized' });
+  expect(other.revocations.revokedBefore('ann')).toBe(START_MS);
+  expect(await other.audit.pageOfAll(Infinity, 50)).toEqual(await one.audit.pageOfAll(Infinity, 50));
+});
+
+test('a command of a later version stops the hub, which then identifies nobody', async () => {
+  const cluster = new TestCluster();
+  const hub = await cluster.open('a');
+  const { text } = await hub.keyChanges.create(OPTIONS, by);
+  const { shared } = hub.store;
+  if (shared === undefined) throw new Error('not shared');
+  const authority = currentAuthority(
+    createOpenAuthority({ identifiers: [hub.keys], revocations: hub.revocations }),
+    shared,
+  );
+  const caller = (token: string | undefined): unknown =>
+    authority.identify({ token, cookie: () => undefined, header: () => undefined, origin: undefined, address: '' });
+  expect(caller(text)).toMatchObject({ kind: 'server' });
+  const data = new Uint8Array(Buffer.from('{"changes":[{"kind":"key_frozen","id":"x"}]}'));
+  cluster.journal.append({ id: 'z-1', kind: 'identity', data });
+  await expect.poll(() => hub.log.notReadyReason).toBe('cluster_upgrade_needed');
+  expect(() => caller(text)).toThrow(expect.objectContaining({ code: 'identity_unavailable' }));
+  expect(caller(undefined)).toMatchObject({ key: undefined });
+});
+
+test('a hub without the journal hears of revocations while it hears all hubs it knew', async () => {
+  const cluster = new TestCluster();
+  const [one, other] = [await cluster.open('a'), await cluster.open('b')];
+  await expect.poll(() => [one, other].map(({ log }) => log.stats()['otherHubs'])).toEqual([1, 1]);
+  const isCurrent = (hub: TestHub): boolean | undefined => hub.store.shared?.isCurrent;
+  expect([one, other].map(isCurrent)).toEqual([true, true]);
+  cluster.journal.silentMs = 11_000;
+  expect([one, other].map(isCurrent)).toEqual([true, true]);
+  await other.log.close();
+  await expect.poll(() => isCurrent(one), { timeout: 15_000 }).toBe(false);
+  cluster.journal.silentMs = 0;
+  expect(isCurrent(one)).toBe(true);
+});
+
+test('no command is written while a hub of an older version runs', async () => {
+  const cluster = new TestCluster();
+  const hub = await cluster.open('a');
+  const older = cluster.fleet.connect('old');
+  onTestFinished(() => older.close());
+  older.report({ host: 'm', version: '0.9.0', sequence: 1, hash: 1 });
+  await expect.poll(() => hub.log.stats()['otherHubs']).toBe(1);
+  const last = cluster.journal.last;
+  await expect(hub.keyChanges.create(OPTIONS, by)).rejects.toMatchObject({ code: 'not_in_cluster' });
+  await expect(
+    hub.revocations.revoke({ kind: 'user', name: 'ann', issuedBeforeMs: START_MS }, OPERATOR),
+  ).rejects.toMatchObject({ code: 'not_in_cluster' });
+  expect([hub.revocations.revokedBefore('ann'), cluster.journal.last]).toEqual([START_MS, last]);
+});

@@ -1,0 +1,29 @@
+import type { StoredKey } from '../../core/access/identity-store.ts';
+
+/** A key as JSON, with the hashes in base64: for other processes and hubs. */
+export interface KeyJson extends Omit<StoredKey, 'secrets'> {
+  readonly secrets: readonly (Omit<StoredKey['secrets'][number], 'hash'> & { readonly hash: string })[];
+}
+
+export function keyToJson(key: StoredKey): KeyJson {
+  return { ...key, secrets: key.secrets.map((secret) => ({ ...secret, hash: encodeHash(secret.hash) })) };
+}
+
+/** JSON has no `undefined`, so members without a value are absent. */
+export function keyFromJson({ secrets, ...key }: KeyJson): StoredKey {
+  const { expiresMs, lastUsedMs } = key;
+  return {
+    ...key,
+    expiresMs,
+    lastUsedMs,
+    secrets: secrets.map(({ hash, createdMs, expiresMs: secretExpiresMs }) => ({
+      hash: Buffer.from(hash, 'base64'),
+      createdMs,
+      expiresMs: secretExpiresMs,
+    })),
+  };
+}
+
+function encodeHash(hash: Uint8Array): string {
+  return Buffer.from(hash.buffer, hash.byteOffset, hash.byteLength).toString('base64');
+}

@@ -1,0 +1,57 @@
+import type { CommandConditions, IdentityChange } from '../../core/access/identity-store.ts';
+import { keyFromJson, keyToJson, type KeyJson } from '../shared/key-json.ts';
+
+/**
+ * The data of an `identity` block: changes of keys, revocations and audit entries, which take effect
+ * together if the conditions hold. Example: `{"changes":[{"kind":"key_removed","id":"Ab3dEf6hIj9l"}]}`.
+ */
+export interface IdentityCommand {
+  readonly conditions?: CommandConditions;
+  readonly changes: readonly CommandChange[];
+}
+
+/** A change as JSON. */
+type CommandChange =
+  | Extract<IdentityChange, { readonly kind: Exclude<CommandKind, 'key'> }>
+  | { readonly kind: 'key'; readonly key: KeyJson };
+
+/** The changes that hubs share. Portal links and erasures are of one hub. */
+type CommandKind = (typeof COMMAND_KINDS)[number];
+
+const COMMAND_KINDS = [
+  'key',
+  'key_used',
+  'key_removed',
+  'revocation',
+  'revocation_removed',
+  'revocations_pruned',
+  'session_revoked',
+  'audit',
+] as const;
+const KINDS: ReadonlySet<string> = new Set(COMMAND_KINDS);
+const CONDITIONS: ReadonlySet<string> = new Set<keyof CommandConditions>(['isFirst', 'keysMax', 'versions']);
+
+export function encodeIdentityCommand(
+  changes: readonly IdentityChange[],
+  conditions?: CommandConditions,
+): Uint8Array<ArrayBuffer> {
+  const encoded = changes.map((change) =>
+    change.kind === 'key' ? { kind: 'key', key: keyToJson(change.key) } : change,
+  );
+  return new Uint8Array(Buffer.from(JSON.stringify({ ...(conditions && { conditions }), changes: encoded })));
+}
+
+/** Hubs of this cluster alone write commands, so their form is not checked. */
+export function decodeIdentityCommand(data: Uint8Array): IdentityCommand {
+  return JSON.parse(Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString()) as IdentityCommand;
+}
+
+export function decodedChange(change: CommandChange): IdentityChange {
+  return change.kind === 'key' ? { kind: 'key', key: keyFromJson(change.key) } : change;
+}
+
+/** Whether this version carries out all of a command. */
+export function isKnownCommand(data: Uint8Array): boolean {
+  const { conditions = {}, changes } = decodeIdentityCommand(data);
+  return Object.keys(conditions).every((name) => CONDITIONS.has(name)) && changes.every(({ kind }) => KINDS.has(kind));
+}
