@@ -77,7 +77,7 @@ describe.skipIf(NATS_SERVER === undefined)('keys and revocations of a cluster', 
     }
     const audit = await Promise.all(hubs.map((hub) => hub.request('GET', '/v1/audit?limit=1000')));
     expect(audit[1]?.json()).toEqual(audit[0]?.json());
-    const { entries } = audit[0]?.json() as { entries: { action: string }[] };
+    const { entries } = (audit[0] as Reply).json<{ entries: { action: string }[] }>();
     expect(entries.filter(({ action }) => action === 'key.revoked')).toHaveLength(10);
   });
 

@@ -29,6 +29,9 @@ const COUNT_BOUNDED: Readonly<Record<string, Readonly<Record<string, string>>>> 
     sessions: 'Records of some 500 bytes, and 4,096 characters of channels.',
   },
   'storage/cluster/fleet.ts': { '#heard': 'Names of the hubs of this cluster.' },
+  'storage/cluster/identity/urgent-changes.ts': {
+    '#heard': 'Hubs send them; each has a name within the bound of a body.',
+  },
   'storage/cluster/snapshots/memory-snapshot-store.ts': { '#stored': 'Three snapshots at most.' },
   'storage/cluster/view-comparison.ts': { '#hashes': 'Numbers.' },
   'storage/memory/memory-view.ts': { '#numbers': 'Names of the hubs of this cluster.' },

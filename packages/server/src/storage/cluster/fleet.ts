@@ -12,12 +12,12 @@ export interface Fleet {
   /** Calls the listener with each beat of another hub. There is one listener. */
   onBeat(listener: (beat: HubBeat) => void): void;
   /**
-   * Tells the other hubs that run now, at once. A hub that is cut off misses it. Each hub gets the
-   * texts of another one in their order.
+   * Sends a text to the other hubs that run now, at once. A hub that is cut off misses it. Each hub
+   * receives the texts of another one in their order.
    */
-  tell(text: string): void;
-  /** Calls the listener with what another hub tells. There is one listener. */
-  onTold(listener: (text: string) => void): void;
+  broadcast(text: string): void;
+  /** Calls the listener with each text of another hub. There is one listener. */
+  onBroadcast(listener: (text: string) => void): void;
   close(): Promise<void>;
 }
 

@@ -6,7 +6,7 @@ const FRESH_MS = 2_000;
 
 /**
  * Whether this hub hears of revocations. It does while it hears the journal. Without the journal, the
- * hubs tell each other, so it does while it hears every hub that ran when the journal was last heard.
+ * hubs still broadcast, so it does while it hears every hub that ran when the journal was last heard.
  * Example: two of three brokers stop. Hubs at the third one hear each other, and go on. A hub that is
  * cut off hears nobody.
  */

@@ -9,7 +9,7 @@ export class MemoryFleetServer {
     const member = new MemoryFleet(self, {
       beat: (beat) => others().forEach((each) => each.hear(beat)),
       // In a later turn, as a socket does.
-      tell: (text) => setImmediate(() => others().forEach((each) => each.hearText(text))),
+      broadcast: (text) => setImmediate(() => others().forEach((each) => each.hearText(text))),
     });
     this.#members.add(member);
     return member;
@@ -18,7 +18,7 @@ export class MemoryFleetServer {
 
 interface Sending {
   beat(beat: HubBeat): void;
-  tell(text: string): void;
+  broadcast(text: string): void;
 }
 
 class MemoryFleet implements Fleet {
@@ -52,11 +52,11 @@ class MemoryFleet implements Fleet {
     this.#listener = listener;
   }
 
-  tell(text: string): void {
-    if (!this.#closed) this.#send.tell(text);
+  broadcast(text: string): void {
+    if (!this.#closed) this.#send.broadcast(text);
   }
 
-  onTold(listener: (text: string) => void): void {
+  onBroadcast(listener: (text: string) => void): void {
     this.#textListener = listener;
   }
 

@@ -1,5 +1,12 @@
 import type { IdentityChange, StoredIdentity, StoredRevocation } from '../../core/access/identity-store.ts';
-import { keyFromJson, keyToJson, type KeyJson } from '../shared/key-json.ts';
+import {
+  changeFromJson,
+  changeToJson,
+  keyFromJson,
+  keyToJson,
+  type ChangeJson,
+  type KeyJson,
+} from '../shared/identity-json.ts';
 
 /** Keys and revocations on their way to the followers. */
 export interface SentIdentity {
@@ -8,10 +15,7 @@ export interface SentIdentity {
 }
 
 /** A change of keys or revocations that every process has to know. */
-export type SentChange =
-  | { readonly kind: 'key'; readonly key: KeyJson }
-  | { readonly kind: 'key_removed'; readonly id: string }
-  | { readonly kind: 'revocation'; readonly revocation: StoredRevocation };
+export type SentChange = Extract<ChangeJson, { readonly kind: 'key' | 'key_removed' | 'revocation' }>;
 
 export function sentIdentity({ keys, revocations }: Pick<StoredIdentity, 'keys' | 'revocations'>): SentIdentity {
   return { keys: keys.map(keyToJson), revocations };
@@ -34,12 +38,11 @@ export function receivedIdentity({ keys, revocations }: SentIdentity): StoredIde
  * process by itself.
  */
 export function sentChanges(changes: readonly IdentityChange[]): readonly SentChange[] {
-  return changes.flatMap((change): readonly SentChange[] => {
-    if (change.kind === 'key') return [{ kind: 'key', key: keyToJson(change.key) }];
-    return change.kind === 'key_removed' || change.kind === 'revocation' ? [change] : [];
-  });
+  return changes
+    .map(changeToJson)
+    .filter((change) => change.kind === 'key' || change.kind === 'key_removed' || change.kind === 'revocation');
 }
 
 export function receivedChange(change: SentChange): IdentityChange {
-  return change.kind === 'key' ? { kind: 'key', key: keyFromJson(change.key) } : change;
+  return changeFromJson(change);
 }

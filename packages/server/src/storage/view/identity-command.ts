@@ -1,5 +1,5 @@
 import type { CommandConditions, IdentityChange } from '../../core/access/identity-store.ts';
-import { keyFromJson, keyToJson, type KeyJson } from '../shared/key-json.ts';
+import { changeToJson, type ChangeJson } from '../shared/identity-json.ts';
 
 /**
  * The data of an `identity` block: changes of keys, revocations and audit entries, which take effect
@@ -11,9 +11,7 @@ export interface IdentityCommand {
 }
 
 /** A change as JSON. */
-type CommandChange =
-  | Extract<IdentityChange, { readonly kind: Exclude<CommandKind, 'key'> }>
-  | { readonly kind: 'key'; readonly key: KeyJson };
+type CommandChange = Extract<ChangeJson, { readonly kind: CommandKind }>;
 
 /** The changes that hubs share. Portal links and erasures are of one hub. */
 type CommandKind = (typeof COMMAND_KINDS)[number];
@@ -35,19 +33,14 @@ export function encodeIdentityCommand(
   changes: readonly IdentityChange[],
   conditions?: CommandConditions,
 ): Uint8Array<ArrayBuffer> {
-  const encoded = changes.map((change) =>
-    change.kind === 'key' ? { kind: 'key', key: keyToJson(change.key) } : change,
+  return new Uint8Array(
+    Buffer.from(JSON.stringify({ ...(conditions && { conditions }), changes: changes.map(changeToJson) })),
   );
-  return new Uint8Array(Buffer.from(JSON.stringify({ ...(conditions && { conditions }), changes: encoded })));
 }
 
 /** Hubs of this cluster alone write commands, so their form is not checked. */
 export function decodeIdentityCommand(data: Uint8Array): IdentityCommand {
   return JSON.parse(Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString()) as IdentityCommand;
-}
-
-export function decodedChange(change: CommandChange): IdentityChange {
-  return change.kind === 'key' ? { kind: 'key', key: keyFromJson(change.key) } : change;
 }
 
 /** Whether this version carries out all of a command. */

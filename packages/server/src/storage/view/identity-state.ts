@@ -1,5 +1,5 @@
 import type { AuditEntry, CommandRefusal, StoredKey, StoredRevocation } from '../../core/access/identity-store.ts';
-import { keyFromJson, type KeyJson } from '../shared/key-json.ts';
+import { keyFromJson, type KeyJson } from '../shared/identity-json.ts';
 import type { IdentityCommand } from './identity-command.ts';
 
 /**

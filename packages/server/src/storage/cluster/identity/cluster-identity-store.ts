@@ -9,25 +9,21 @@ import type {
   StoredIdentity,
 } from '../../../core/access/identity-store.ts';
 import type { Block } from '../../view/block.ts';
-import {
-  decodedChange,
-  decodeIdentityCommand,
-  encodeIdentityCommand,
-  type IdentityCommand,
-} from '../../view/identity-command.ts';
+import { decodeIdentityCommand, encodeIdentityCommand, type IdentityCommand } from '../../view/identity-command.ts';
 import { touchedKeys, type ViewIdentity } from '../../view/identity-state.ts';
 import type { BlockOutcome } from '../../view/log-view.ts';
+import { changeFromJson } from '../../shared/identity-json.ts';
 import { SHARED_IDENTITY_LEVEL, type Fleet } from '../fleet.ts';
-import type { ClusterLogger } from '../journaled-log.ts';
-import { ToldChanges } from './told-changes.ts';
+import type { StorageLogger } from '../../home.ts';
+import { UrgentChanges } from './urgent-changes.ts';
 import { WriteQueue } from './write-queue.ts';
 
 /** The journal, as identity uses it. */
 export interface IdentityJournal {
   /** Bytes that one command may have. */
   readonly commandBytesMax: number;
-  readonly fleet: Pick<Fleet, 'hubs' | 'tell' | 'onTold'>;
-  readonly logger: ClusterLogger;
+  readonly fleet: Pick<Fleet, 'hubs' | 'broadcast' | 'onBroadcast'>;
+  readonly logger: StorageLogger;
   /** Whether this hub hears of changes. */
   readonly isHearing: boolean;
   /** Whether this hub does the work that one hub does for all. */
@@ -51,7 +47,7 @@ interface AppliedCommand {
  * a command in the journal, and each view applies it in order. What is in memory follows the view of
  * this hub. Example: hub A creates a key; the block 7 has it; hub B knows it when it has applied 7.
  *
- * A revocation is in force before that: at this hub at once, and at the others when they are told.
+ * A revocation is in force before that: at this hub at once, and at the others when they receive its broadcast.
  *
  * The file of one hub serves once: its keys become those of the cluster, if the cluster never had any.
  */
@@ -60,7 +56,7 @@ export class ClusterIdentityStore implements IdentityStore {
   readonly #journal: IdentityJournal;
   readonly #local: IdentityStore;
   readonly #ownIdentity: StoredIdentity;
-  readonly #told = new ToldChanges();
+  readonly #urgent = new UrgentChanges();
   readonly #writes: WriteQueue;
   readonly #versions = new Map<string, number>();
   #initial: StoredIdentity;
@@ -70,7 +66,7 @@ export class ClusterIdentityStore implements IdentityStore {
   #listener: IdentityFollower | undefined;
   /** What came before the listener. */
   #early: ((listener: IdentityFollower) => void)[] = [];
-  #adopting: Promise<void> | undefined;
+  #isAdopting = false;
 
   constructor(journal: IdentityJournal, local: IdentityStore) {
     this.#journal = journal;
@@ -78,7 +74,7 @@ export class ClusterIdentityStore implements IdentityStore {
     this.#ownIdentity = local.load();
     this.#initial = this.#ownIdentity;
     this.#writes = new WriteQueue((changes) => this.#append(changes), journal.logger);
-    journal.fleet.onTold((text) => this.#hear(text));
+    journal.fleet.onBroadcast((text) => this.#hear(text));
     this.shared = {
       commit: (changes, conditions) => this.#command(encodeIdentityCommand(changes, conditions)),
       versionOf: (key) => this.#versions.get(key) ?? 0,
@@ -143,8 +139,8 @@ export class ClusterIdentityStore implements IdentityStore {
   }
 
   writeInForce(changes: () => readonly IdentityChange[], onStored?: () => void): Promise<void> {
-    const text = this.#told.say(changes());
-    if (text !== undefined) this.#journal.fleet.tell(text);
+    const text = this.#urgent.toBroadcast(changes());
+    if (text !== undefined) this.#journal.fleet.broadcast(text);
     return this.#writes.add(changes, true, onStored);
   }
 
@@ -162,10 +158,10 @@ export class ClusterIdentityStore implements IdentityStore {
 
   maintain(writes: () => void): void {
     writes();
-    if (!this.#hasEverHadKeys && this.#ownIdentity.keys.length > 0) this.#adopting ??= this.#adopt();
+    if (!this.#hasEverHadKeys && !this.#isAdopting && this.#ownIdentity.keys.length > 0) void this.#adopt();
     void this.#writes.retry().catch(() => undefined);
-    // The hub that told of a revocation may have ended before it was durable.
-    const heard = this.#told.takeOverdue();
+    // The hub that sent a revocation may have ended before it was durable.
+    const heard = this.#urgent.takeOverdue();
     if (heard.length > 0) this.#writes.add(() => heard, true).catch(() => undefined);
   }
 
@@ -217,7 +213,7 @@ export class ClusterIdentityStore implements IdentityStore {
 
   #take({ sequence, command, isOwn }: AppliedCommand): void {
     for (const id of touchedKeys(command)) this.#versions.set(id, sequence);
-    const changes = this.#told.applied(command.changes.map(decodedChange), isOwn);
+    const changes = this.#urgent.applied(command.changes.map(changeFromJson), isOwn);
     for (const change of changes) {
       if (change.kind === 'key') this.#hasEverHadKeys = true;
       else if (change.kind === 'key_removed') this.#versions.delete(change.id);
@@ -229,9 +225,9 @@ export class ClusterIdentityStore implements IdentityStore {
     this.#deliver((listener) => listener.replaced({ keys, revocations }));
   }
 
-  /** Another hub tells of a revocation before it is durable. */
+  /** Another hub broadcasts a revocation before it is durable. */
   #hear(text: string): void {
-    const changes = this.#told.hear(text);
+    const changes = this.#urgent.fromBroadcast(text);
     if (changes.length > 0) this.#deliver((listener) => listener.changed(changes));
   }
 
@@ -244,6 +240,7 @@ export class ClusterIdentityStore implements IdentityStore {
   async #adopt(): Promise<void> {
     const { keys, revocations } = this.#ownIdentity;
     const { logger } = this.#journal;
+    this.#isAdopting = true;
     try {
       const refusal = await this.shared.commit(
         [
@@ -257,7 +254,7 @@ export class ClusterIdentityStore implements IdentityStore {
     } catch (error) {
       logger.warn({ error: String(error) }, 'cluster: the keys of this hub are not shared yet, retrying');
     } finally {
-      this.#adopting = undefined;
+      this.#isAdopting = false;
     }
   }
 }

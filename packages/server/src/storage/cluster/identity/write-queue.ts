@@ -1,6 +1,6 @@
 import { PolycastError } from '@polycast/protocol';
 import type { IdentityChange } from '../../../core/access/identity-store.ts';
-import type { ClusterLogger } from '../journaled-log.ts';
+import type { StorageLogger } from '../../home.ts';
 
 interface PendingWrite {
   readonly changes: () => readonly IdentityChange[];
@@ -22,12 +22,12 @@ const PENDING_MAX = 100_000;
  */
 export class WriteQueue {
   readonly #append: (changes: readonly IdentityChange[]) => Promise<void>;
-  readonly #logger: ClusterLogger;
+  readonly #logger: Pick<StorageLogger, 'warn'>;
   #pending: PendingWrite[] = [];
   #unwritten: PendingWrite[] = [];
-  #running: Promise<void> | undefined;
+  #isRunning = false;
 
-  constructor(append: (changes: readonly IdentityChange[]) => Promise<void>, logger: ClusterLogger) {
+  constructor(append: (changes: readonly IdentityChange[]) => Promise<void>, logger: Pick<StorageLogger, 'warn'>) {
     this.#append = append;
     this.#logger = logger;
   }
@@ -50,15 +50,13 @@ export class WriteQueue {
   }
 
   #start(): void {
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined;
-      if (this.#pending.length > 0) this.#start();
-    });
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    // Calls of one turn share a command.
+    queueMicrotask(() => void this.#run());
   }
 
   async #run(): Promise<void> {
-    // Calls of one turn share a command.
-    await undefined;
     while (this.#pending.length > 0) {
       const writes = this.#pending.splice(0, WRITES_MAX);
       try {
@@ -71,6 +69,7 @@ export class WriteQueue {
         this.#onFailed(writes, error);
       }
     }
+    this.#isRunning = false;
   }
 
   #onFailed(writes: readonly PendingWrite[], error: unknown): void {

@@ -6,7 +6,7 @@ export class NatsFleet implements Fleet {
   readonly self: string;
   readonly #connection: NatsConnection;
   readonly #subject: string;
-  readonly #tellSubject: string;
+  readonly #broadcastSubject: string;
   readonly #subscriptions: readonly Subscription[];
   readonly #timer: NodeJS.Timeout;
   readonly #heard = new HeardHubs();
@@ -19,15 +19,15 @@ export class NatsFleet implements Fleet {
     this.self = self;
     this.#connection = connection;
     this.#subject = `pc.${name}.fleet.beat`;
-    // The last token is the name of the hub that tells.
-    this.#tellSubject = `pc.${name}.fleet.tell`;
+    // The last token is the name of the sender.
+    this.#broadcastSubject = `pc.${name}.fleet.broadcast`;
     this.#subscriptions = [
       connection.subscribe(this.#subject, {
         callback: (error, message) => {
           if (error === null) this.#hear(message.data);
         },
       }),
-      connection.subscribe(`${this.#tellSubject}.*`, {
+      connection.subscribe(`${this.#broadcastSubject}.*`, {
         callback: (error, message) => {
           if (error === null && !message.subject.endsWith(`.${self}`)) this.#textListener?.(message.string());
         },
@@ -51,11 +51,11 @@ export class NatsFleet implements Fleet {
     this.#listener = listener;
   }
 
-  tell(text: string): void {
-    if (!this.#connection.isClosed()) this.#connection.publish(`${this.#tellSubject}.${this.self}`, text);
+  broadcast(text: string): void {
+    if (!this.#connection.isClosed()) this.#connection.publish(`${this.#broadcastSubject}.${this.self}`, text);
   }
 
-  onTold(listener: (text: string) => void): void {
+  onBroadcast(listener: (text: string) => void): void {
     this.#textListener = listener;
   }
 

@@ -167,13 +167,13 @@ test('a key that was revoked at another hub changes nothing any more', async () 
   expect((await cluster.open('c')).keys.list()).toEqual([]);
 });
 
-test('an older block does not bring back a key whose revocation was told', async () => {
+test('an older block does not bring back a key whose revocation was broadcast', async () => {
   const cluster = new TestCluster();
   const [one, other] = [await cluster.open('a'), await cluster.open('b')];
   const { key, text } = await one.keyChanges.create(OPTIONS, by);
   expect(await identify(other, text)).toBe(key.id);
-  const teller = cluster.fleet.connect('c');
-  teller.tell(JSON.stringify([{ kind: 'key_removed', id: key.id }]));
+  const sender = cluster.fleet.connect('c');
+  sender.broadcast(JSON.stringify([{ kind: 'key_removed', id: key.id }]));
   await expect.poll(() => other.keys.get(key.id)).toBeUndefined();
   const put = encodeIdentityCommand([{ kind: 'key', key: { ...key, name: 'late' } }]);
   cluster.journal.append({ id: 'z-1', kind: 'identity', data: put });

@@ -35,23 +35,23 @@ export function fleetContract(name: string, prepare: () => Promise<JoinFleet>): 
       await expect.poll(() => beats.at(-1)).toEqual({ hub: 'b', host: 'm', version: '1', sequence: 5, hash: 5 });
     });
 
-    test('what a hub tells, the others get once and in order, and it does not', async () => {
+    test('the others receive what a hub broadcasts, once and in order, and it does not', async () => {
       const join = await prepare();
       const fleets = await Promise.all(['a', 'b', 'c'].map((self) => joined(join, self)));
-      const told: string[][] = fleets.map((fleet) => {
+      const received: string[][] = fleets.map((fleet) => {
         const texts: string[] = [];
-        fleet.onTold((text) => texts.push(text));
+        fleet.onBroadcast((text) => texts.push(text));
         return texts;
       });
       for (const fleet of fleets) fleet.report({ host: 'm', version: '1', sequence: 0, hash: 0 });
       for (const fleet of fleets) await expect.poll(() => fleet.hubs.length).toBe(2);
-      for (let number = 0; number < 20; number++) fleets[0]?.tell(`${number} ü`);
-      fleets[1]?.tell('end');
+      for (let number = 0; number < 20; number++) fleets[0]?.broadcast(`${number} ü`);
+      fleets[1]?.broadcast('end');
       const texts = Array.from({ length: 20 }, (_, number) => `${number} ü`);
-      await expect.poll(() => told[2]?.toSorted()).toEqual([...texts, 'end'].toSorted());
-      await expect.poll(() => told[1]).toEqual(texts);
-      expect(told[2]?.filter((text) => text !== 'end')).toEqual(texts);
-      await expect.poll(() => told[0]).toEqual(['end']);
+      await expect.poll(() => received[2]?.toSorted()).toEqual([...texts, 'end'].toSorted());
+      await expect.poll(() => received[1]).toEqual(texts);
+      expect(received[2]?.filter((text) => text !== 'end')).toEqual(texts);
+      await expect.poll(() => received[0]).toEqual(['end']);
     });
 
     test('a hub that has closed is gone after the time of silence', { timeout: 30_000 }, async () => {

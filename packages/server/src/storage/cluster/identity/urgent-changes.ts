@@ -1,31 +1,31 @@
 import type { IdentityChange } from '../../../core/access/identity-store.ts';
 
-/** Changes that hubs tell each other of before they are durable. */
+/** Changes that hubs broadcast before they are durable. */
 type UrgentChange = Extract<IdentityChange, { readonly kind: 'key_removed' | 'revocation' | 'session_revoked' }>;
 
-/** A revocation that was told and is not in the journal after this time has lost its hub. */
+/** A revocation that is not in the journal this long after its broadcast has lost its hub. */
 const OVERDUE_MS = 5_000;
 /** Revocations that are remembered until they are in the journal. Further ones are in force all the same. */
 const HEARD_MAX = 100_000;
 
 /**
- * Revocations that are in force at this hub before its view has them. Example: hub A revokes a key and
- * tells hub B. B refuses the key at once. An older block that still has the key must not bring it back.
+ * Revocations that are in force at this hub before its view has them. Example: hub A revokes a key, and
+ * hub B receives the broadcast. B refuses the key at once. An older block that still has the key must not bring it back.
  */
-export class ToldChanges {
+export class UrgentChanges {
   /** Keys that are removed here and not in the view. */
   readonly #removed = new Set<string>();
   readonly #heard = new Map<string, { readonly change: UrgentChange; readonly heardMs: number }>();
 
-  /** What this hub tells of its own changes; `undefined`: nothing. */
-  say(changes: readonly IdentityChange[]): string | undefined {
+  /** The broadcast of this hub's own changes; `undefined`: there is none. */
+  toBroadcast(changes: readonly IdentityChange[]): string | undefined {
     const urgent = changes.filter(isUrgent);
     for (const change of urgent) if (change.kind === 'key_removed') this.#removed.add(change.id);
     return urgent.length === 0 ? undefined : JSON.stringify(urgent);
   }
 
-  /** The changes that another hub tells of. */
-  hear(text: string): readonly IdentityChange[] {
+  /** The changes in a broadcast of another hub. */
+  fromBroadcast(text: string): readonly IdentityChange[] {
     const changes = (JSON.parse(text) as IdentityChange[]).filter(isUrgent);
     for (const change of changes) {
       if (change.kind === 'key_removed') this.#removed.add(change.id);
@@ -45,7 +45,7 @@ export class ToldChanges {
     });
   }
 
-  /** Revocations that were told long ago and are not in the journal. */
+  /** Revocations that came long ago and are not in the journal. */
   takeOverdue(): readonly IdentityChange[] {
     const overdue: IdentityChange[] = [];
     for (const [name, { change, heardMs }] of this.#heard) {

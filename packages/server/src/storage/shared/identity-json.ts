@@ -1,8 +1,21 @@
-import type { StoredKey } from '../../core/access/identity-store.ts';
+import type { IdentityChange, StoredKey } from '../../core/access/identity-store.ts';
 
 /** A key as JSON, with the hashes in base64: for other processes and hubs. */
 export interface KeyJson extends Omit<StoredKey, 'secrets'> {
   readonly secrets: readonly (Omit<StoredKey['secrets'][number], 'hash'> & { readonly hash: string })[];
+}
+
+/** A change as JSON. */
+export type ChangeJson =
+  | Exclude<IdentityChange, { readonly kind: 'key' }>
+  | { readonly kind: 'key'; readonly key: KeyJson };
+
+export function changeToJson(change: IdentityChange): ChangeJson {
+  return change.kind === 'key' ? { kind: 'key', key: keyToJson(change.key) } : change;
+}
+
+export function changeFromJson(change: ChangeJson): IdentityChange {
+  return change.kind === 'key' ? { kind: 'key', key: keyFromJson(change.key) } : change;
 }
 
 export function keyToJson(key: StoredKey): KeyJson {
