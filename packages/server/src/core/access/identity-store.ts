@@ -127,7 +127,7 @@ export interface IdentityStore extends AwaitedWrites, WritesInForce, AuditStore 
 }
 
 /**
- * The identity that all hubs of a cluster share. A change of a key is a command: it is decided in the
+ * The identity that all hubs of a cluster share. A change of a key is a command. It is decided in the
  * one order of all hubs, so its conditions hold when it takes effect. Example: hub A revokes a key
  * while that key creates another one at hub B. If the revocation comes first, B creates nothing.
  */
