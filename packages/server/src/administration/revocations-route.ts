@@ -15,7 +15,7 @@ const NAME_LENGTH_MAX = 256;
 const CLOCK_SKEW_MS = 60_000;
 
 /** `POST /v1/revocations` (PROTOCOL.md section 13.4). */
-export function revocationsRoute({ auth, keys, revocations }: AdministrationParts): Route {
+export function revocationsRoute({ auth, keyChanges, revocations }: AdministrationParts): Route {
   const body = revocationBody(auth.clock);
   return {
     method: 'POST',
@@ -35,7 +35,7 @@ export function revocationsRoute({ auth, keys, revocations }: AdministrationPart
       const kind = givenKinds(subject)[0] ?? 'user';
       const name = subject[kind] ?? '';
       // Otherwise the hub would store a revocation of a key that never existed.
-      if (kind === 'key' && keys.get(name) === undefined) throw noSuchKey();
+      if (kind === 'key' && !(await keyChanges.isKnown(name))) throw noSuchKey();
       await revocations.revoke({ kind, name, issuedBeforeMs: issuedBefore }, request.actor);
       request.respondJson(201, { [kind]: name, issuedBefore: timestampOrNull(issuedBefore) });
     },

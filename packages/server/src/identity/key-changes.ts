@@ -27,6 +27,8 @@ export interface KeyChanges {
   change(id: string, changes: Partial<KeyOptions>, by: () => Actor): Promise<StoredKey | undefined>;
   /** In force at once, also where it rejects. `false`: there is no such key. */
   revoke(id: string, by: () => Actor): Promise<boolean>;
+  /** Whether there is such a key. */
+  isKnown(id: string): Promise<boolean>;
 }
 
 /** The changes of keys that one hub has. */
@@ -60,6 +62,7 @@ export function localKeyChanges(keys: ApiKeys): KeyChanges {
       await revoking;
       return revoking !== undefined;
     },
+    isKnown: async (id) => keys.get(id) !== undefined,
   };
 }
 
@@ -160,6 +163,10 @@ export function sharedKeyChanges({ keys, audit, shared, countMax }: SharedKeyCha
       }
       await revoking;
       return revoking !== undefined;
+    },
+    async isKnown(id) {
+      if (keys.get(id) === undefined) await shared.reach();
+      return keys.get(id) !== undefined;
     },
   };
 }

@@ -9,21 +9,51 @@ const FRESH_MS = 2_000;
  * hubs still broadcast, so it does while it hears every hub that ran when the journal was last heard.
  * Example: two of three brokers stop. Hubs at the third one hear each other, and go on. A hub that is
  * cut off hears nobody.
+ *
+ * A hub that did not hear has missed broadcasts. It hears again when its view has all that the journal
+ * has by then.
  */
 export class Hearing {
   readonly #journal: Pick<Journal, 'silentMs'>;
   readonly #fleet: Pick<Fleet, 'hubs'>;
   readonly #silentMaxMs: number;
+  readonly #reach: () => Promise<void>;
   #known: readonly string[] = [];
+  #hasMissed = false;
+  #isReaching = false;
 
-  constructor(journal: Pick<Journal, 'silentMs'>, fleet: Pick<Fleet, 'hubs'>, silentMaxMs: number) {
+  /** @param reach resolves when the view has all that the journal has now */
+  constructor(
+    journal: Pick<Journal, 'silentMs'>,
+    fleet: Pick<Fleet, 'hubs'>,
+    silentMaxMs: number,
+    reach: () => Promise<void>,
+  ) {
     this.#journal = journal;
     this.#fleet = fleet;
     this.#silentMaxMs = silentMaxMs;
+    this.#reach = reach;
   }
 
   /** To be read once a second at least. */
   get isHearing(): boolean {
+    if (!this.#hearsNow) this.#hasMissed = true;
+    else if (this.#hasMissed && !this.#isReaching) void this.#catchUp();
+    return !this.#hasMissed;
+  }
+
+  async #catchUp(): Promise<void> {
+    this.#isReaching = true;
+    try {
+      await this.#reach();
+      this.#hasMissed = !this.#hearsNow;
+    } catch {
+      // The next look tries again.
+    }
+    this.#isReaching = false;
+  }
+
+  get #hearsNow(): boolean {
     const { silentMs } = this.#journal;
     if (silentMs < FRESH_MS) this.#known = this.#fleet.hubs.map(({ hub }) => hub);
     if (silentMs <= this.#silentMaxMs) return true;

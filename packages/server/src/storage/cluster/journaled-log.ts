@@ -87,7 +87,7 @@ export class JournaledLog implements Log, SharedLog {
     this.#queue = new BlockQueue(journal, incarnation);
     this.#barrier = new ReadBarrier(journal, view.applied.sequence);
     this.#comparison = new ViewComparison(fleet, logger);
-    this.#hearing = new Hearing(journal, fleet, SILENT_MAX_MS);
+    this.#hearing = new Hearing(journal, fleet, SILENT_MAX_MS, () => this.#barrier.reach());
     this.#applier = new BlockApplier(view, {
       onApplied: (block, outcome) => this.#onApplied(block, outcome),
       onOutcomeLost: (block) => this.#onOutcomeLost(block),
@@ -270,6 +270,7 @@ export class JournaledLog implements Log, SharedLog {
     if (this.#stopReason !== undefined) return 'cluster_upgrade_needed';
     if (this.#isSilent) return 'cluster_silent';
     if (this.state.unavailable !== undefined) return undefined;
+    if (!this.#isHearing) return 'cluster_silent';
     return this.#parts.journal.unsafeReason === undefined ? undefined : 'cluster_unsafe';
   }
 

@@ -67,6 +67,10 @@ export class ClusterIdentityStore implements IdentityStore {
   /** What came before the listener. */
   #early: ((listener: IdentityFollower) => void)[] = [];
   #isAdopting = false;
+  #hasAdoptionFailed = false;
+  /** What is in memory may differ from the view. */
+  #isStale = false;
+  #isRefreshing = false;
 
   constructor(journal: IdentityJournal, local: IdentityStore) {
     this.#journal = journal;
@@ -75,13 +79,14 @@ export class ClusterIdentityStore implements IdentityStore {
     this.#initial = this.#ownIdentity;
     this.#writes = new WriteQueue((changes) => this.#append(changes), journal.logger);
     journal.fleet.onBroadcast((text) => this.#hear(text));
+    const isStale = (): boolean => this.#isStale;
     this.shared = {
       commit: (changes, conditions) => this.#command(encodeIdentityCommand(changes, conditions)),
       versionOf: (key) => this.#versions.get(key) ?? 0,
       reach: () => journal.reach(),
       auditPage: (before, limit) => journal.auditPage(before, limit),
       get isCurrent() {
-        return journal.isHearing;
+        return journal.isHearing && !isStale();
       },
     };
   }
@@ -118,13 +123,8 @@ export class ClusterIdentityStore implements IdentityStore {
 
   /** The view has applied such a block, and its outcome is not known. */
   onOutcomeLost(): void {
-    this.#load()
-      .then(({ keys, revocations }) =>
-        this.#deliver((listener) => listener.replaced({ keys: keys.map(({ key }) => key), revocations })),
-      )
-      .catch((error: unknown) =>
-        this.#journal.logger.error({ error: String(error) }, 'cluster: keys and revocations cannot be read'),
-      );
+    this.#isStale = true;
+    void this.#refresh();
   }
 
   /** What each hub does by itself at intervals. Keys change by `commit` alone. */
@@ -158,6 +158,7 @@ export class ClusterIdentityStore implements IdentityStore {
 
   maintain(writes: () => void): void {
     writes();
+    if (this.#isStale) void this.#refresh();
     if (!this.#hasEverHadKeys && !this.#isAdopting && this.#ownIdentity.keys.length > 0) void this.#adopt();
     void this.#writes.retry().catch(() => undefined);
     // The hub that sent a revocation may have ended before it was durable.
@@ -211,6 +212,23 @@ export class ClusterIdentityStore implements IdentityStore {
     return identity;
   }
 
+  async #refresh(): Promise<void> {
+    if (this.#isRefreshing) return;
+    this.#isRefreshing = true;
+    try {
+      while (this.#isStale) {
+        this.#isStale = false;
+        const { keys, revocations } = await this.#load();
+        this.#deliver((listener) => listener.replaced({ keys: keys.map(({ key }) => key), revocations }));
+      }
+    } catch (error) {
+      this.#isStale = true;
+      this.#journal.logger.error({ error: String(error) }, 'cluster: keys and revocations cannot be read, retrying');
+    } finally {
+      this.#isRefreshing = false;
+    }
+  }
+
   #take({ sequence, command, isOwn }: AppliedCommand): void {
     for (const id of touchedKeys(command)) this.#versions.set(id, sequence);
     const changes = this.#urgent.applied(command.changes.map(changeFromJson), isOwn);
@@ -252,7 +270,9 @@ export class ClusterIdentityStore implements IdentityStore {
       if (refusal === undefined)
         logger.info({ keys: keys.length }, 'cluster: the keys of this hub are those of the cluster now');
     } catch (error) {
-      logger.warn({ error: String(error) }, 'cluster: the keys of this hub are not shared yet, retrying');
+      if (!this.#hasAdoptionFailed)
+        logger.warn({ error: String(error) }, 'cluster: the keys of this hub are not shared yet, retrying');
+      this.#hasAdoptionFailed = true;
     } finally {
       this.#isAdopting = false;
     }

@@ -26,6 +26,8 @@ export class WriteQueue {
   #pending: PendingWrite[] = [];
   #unwritten: PendingWrite[] = [];
   #isRunning = false;
+  /** Reported until a write succeeds. */
+  #hasFailed = false;
 
   constructor(append: (changes: readonly IdentityChange[]) => Promise<void>, logger: Pick<StorageLogger, 'warn'>) {
     this.#append = append;
@@ -61,6 +63,7 @@ export class WriteQueue {
       const writes = this.#pending.splice(0, WRITES_MAX);
       try {
         await this.#append(writes.flatMap(({ changes }) => changes()));
+        this.#hasFailed = false;
         for (const { onStored, resolve } of writes) {
           onStored?.();
           resolve();
@@ -75,11 +78,12 @@ export class WriteQueue {
   #onFailed(writes: readonly PendingWrite[], error: unknown): void {
     const inForce = writes.filter(({ isInForce }) => isInForce);
     this.#unwritten.push(...inForce);
-    if (inForce.length > 0)
+    if (inForce.length > 0 && !this.#hasFailed)
       this.#logger.warn(
         { error: String(error), count: inForce.length },
         'cluster: revocations are not durable yet, retrying',
       );
+    this.#hasFailed ||= inForce.length > 0;
     for (const { isInForce, reject } of writes) reject(isInForce ? inForceError(error) : error);
   }
 }
