@@ -20,7 +20,7 @@ import type {
 } from '../../core/ports.ts';
 import { MemoryKeys } from './memory-keys.ts';
 import { firstAfter, pageOf, type MemoryChannel, type MemoryEvent } from './memory-page.ts';
-import { ChannelDirectory, createChannelEntry, exceeds } from '../shared/channel-directory.ts';
+import { ChannelDirectory, createChannelEntry, exceeds, listAll } from '../shared/channel-directory.ts';
 import type { ChannelEntry } from '../shared/channel-directory.ts';
 import { EmptyChannels } from '../shared/empty-channels.ts';
 import { ChannelPrefixes, prefixOf } from '../shared/channel-prefixes.ts';
@@ -121,7 +121,11 @@ export class MemoryLog implements Log {
   }
 
   channels(query: ChannelQuery): Promise<readonly ChannelState[]> {
-    return this.#closed ? Promise.reject(closedError()) : Promise.resolve(this.#directory.list(query));
+    if (this.#closed) return Promise.reject(closedError());
+    return listAll(query, async (rest, progress) => {
+      if (progress !== undefined) await new Promise(setImmediate);
+      return this.#directory.list(rest, progress);
+    });
   }
 
   trim(orders: readonly TrimOrder[], nowMs: number): Promise<{ removed: number; more: boolean }> {

@@ -1,6 +1,9 @@
 import type { ChannelQuery, ChannelState, Position, TrimOrder } from '../../core/ports.ts';
 import { SortedNames } from './sorted-names.ts';
 
+/** Names that one step of a list visits: a millisecond or two. */
+export const VISITED_PER_STEP = 8_192;
+
 /**
  * The data of one channel in a log. Retention removes events from the oldest on. Only an erasure
  * makes a hole.
@@ -24,6 +27,23 @@ export interface ChannelEntry {
   trimmedThrough: Position;
   /** The newest position that an erasure removed from this channel. 0: none. */
   erasedThrough: Position;
+}
+
+/**
+ * How far a list has come. A list of a million channels, or of new ones that are not sorted yet,
+ * takes longer than a publisher may wait. So it consists of steps, with appends between them.
+ */
+export interface ListProgress {
+  /** Channels after this name remain. */
+  readonly after: string;
+  /** The channels that existed when the list began: `addedCount` of `SortedNames`. */
+  readonly sortedThrough: number;
+}
+
+export interface ListedStep {
+  readonly channels: readonly ChannelState[];
+  /** The start of the next step. Undefined at the end. */
+  readonly next: ListProgress | undefined;
 }
 
 /** All channels of a log, by name and in the order of their names. */
@@ -53,16 +73,45 @@ export class ChannelDirectory {
     this.#sorted.delete(entry);
   }
 
-  list(query: ChannelQuery): ChannelState[] {
-    const since = query.changedSince ?? -1;
-    const found: ChannelState[] = [];
-    if (query.limit < 1) return found;
-    this.#sorted.visitAfter(
-      query.after,
-      (entry) => entry.appendedPosition <= since || found.push(stateOf(entry)) < query.limit,
-    );
-    return found;
+  /**
+   * One step of a list: sorts new channels, or visits sorted ones. A list has all channels that
+   * existed when it began.
+   * @param query its limit is that of this step
+   */
+  list({ after, limit, changedSince = -1 }: ChannelQuery, progress: ListProgress | undefined): ListedStep {
+    const sorted = this.#sorted;
+    const sortedThrough = Math.min(progress?.sortedThrough ?? Infinity, sorted.addedCount);
+    const from = progress?.after ?? after;
+    if (sorted.sortedCount < sortedThrough) {
+      sorted.sortStep();
+      if (sorted.sortedCount < sortedThrough) return { channels: [], next: { after: from, sortedThrough } };
+    }
+    const channels: ChannelState[] = [];
+    let visited = 0;
+    let next: ListProgress | undefined;
+    const visit = (entry: ChannelEntry): boolean => {
+      if (entry.appendedPosition > changedSince) channels.push(stateOf(entry));
+      if (channels.length >= limit) return false;
+      if (++visited === VISITED_PER_STEP) next = { after: entry.name, sortedThrough };
+      return next === undefined;
+    };
+    if (limit > 0) sorted.visitAfter(from, visit);
+    return { channels, next };
   }
+}
+
+/** Takes the steps of a list, one after the other. */
+export async function listAll(
+  query: ChannelQuery,
+  step: (query: ChannelQuery, progress: ListProgress | undefined) => Promise<ListedStep>,
+): Promise<readonly ChannelState[]> {
+  let { channels, next } = await step(query, undefined);
+  while (next !== undefined) {
+    const more: ListedStep = await step({ ...query, limit: query.limit - channels.length }, next);
+    channels = channels.length === 0 ? more.channels : [...channels, ...more.channels];
+    next = more.next;
+  }
+  return channels;
 }
 
 export function createChannelEntry(

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { SortedNames } from './sorted-names.ts';
+import { SORTED_PER_STEP, SortedNames } from './sorted-names.ts';
 
 interface Entry {
   readonly name: string;
@@ -20,14 +20,16 @@ test('entries are in the order of their names, after any insertions and removals
           const added = put.map((name) => ({ name: `c${name}` })).filter(({ name }) => !entries.has(name));
           for (const entry of added) entries.set(entry.name, entry);
           for (const entry of added) sorted.add(entry);
-          // Some entries are inserted immediately, others together with those of the next turn.
-          if (put.length % 2 === 0) expect(from(sorted, '')).toHaveLength(entries.size);
+          // Some entries are inserted immediately or in part, others together with those of the next turn.
+          if (put.length % 3 === 0) sorted.sortAll();
+          else if (put.length % 3 === 1) sorted.sortStep();
           for (const name of taken) {
             const entry = entries.get(`c${name}`);
             if (entry !== undefined) sorted.delete(entry);
             entries.delete(`c${name}`);
           }
         }
+        while (sorted.sortedCount < sorted.addedCount) sorted.sortStep();
         const expected = [...entries.keys()].toSorted();
         const after = `c${start}`;
         expect(from(sorted, '').map(({ name }) => name)).toEqual(expected);
@@ -44,7 +46,7 @@ test('entries are iterated one by one, forward and backward', () => {
     const all = Array.from({ length: 3_000 }, (_, index) => ({ name: String(5_000 + direction * index) }));
     for (const entry of all) {
       sorted.add(entry);
-      from(sorted, '', 1);
+      sorted.sortAll();
     }
     expect(from(sorted, '')).toHaveLength(3_000);
     for (const entry of all.slice(1)) sorted.delete(entry);
@@ -53,6 +55,16 @@ test('entries are iterated one by one, forward and backward', () => {
     sorted.delete(all[0] as Entry);
     expect(from(sorted, '')).toEqual([]);
   }
+});
+
+test('a step inserts the oldest of the new entries, and no more than its bound', () => {
+  const sorted = new SortedNames<Entry>();
+  const all = Array.from({ length: 3 * SORTED_PER_STEP }, (_, index) => ({ name: String(90_000 - index) }));
+  for (const entry of all) sorted.add(entry);
+  sorted.delete(all[1] as Entry);
+  sorted.sortStep();
+  expect(from(sorted, '')).toEqual([...all.slice(2, SORTED_PER_STEP).toReversed(), all[0]]);
+  expect([sorted.sortedCount, sorted.addedCount]).toEqual([SORTED_PER_STEP, 3 * SORTED_PER_STEP]);
 });
 
 function from(sorted: SortedNames<Entry>, name: string, limit: number = Infinity): Entry[] {

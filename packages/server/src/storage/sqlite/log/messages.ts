@@ -2,13 +2,13 @@ import type {
   AppendOutcome,
   ChannelQuery,
   CheckedRange,
-  ChannelState,
   CountQuery,
   EraseOrder,
   Position,
   ReadQuery,
   TrimOrder,
 } from '../../../core/ports.ts';
+import type { ListProgress } from '../../shared/channel-directory.ts';
 import type { Unavailable } from '../failure.ts';
 import type { Block } from '../../view/block.ts';
 import type { BlockOutcome, ViewState } from '../../view/log-view.ts';
@@ -37,7 +37,7 @@ export type WriterRequest =
   | { readonly kind: 'trim'; readonly orders: readonly TrimOrder[]; readonly nowMs: number }
   | { readonly kind: 'erase'; readonly order: EraseOrder }
   | { readonly kind: 'overwrite' }
-  | { readonly kind: 'channels'; readonly query: ChannelQuery }
+  | { readonly kind: 'channels'; readonly query: ChannelQuery; readonly progress: ListProgress | undefined }
   /** Only for the writer of a view (`view-worker.ts`). */
   | { readonly kind: 'apply'; readonly blocks: readonly Block[] }
   | { readonly kind: 'identity' }
@@ -93,5 +93,3 @@ export interface Trimmed {
   readonly removed: number;
   readonly more: boolean;
 }
-
-export type Channels = readonly ChannelState[];

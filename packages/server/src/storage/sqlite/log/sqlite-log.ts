@@ -16,10 +16,12 @@ import type {
   StoredRecord,
   TrimOrder,
 } from '../../../core/ports.ts';
+import { Semaphore } from '../../../core/primitives/semaphore.ts';
+import { listAll, type ListedStep } from '../../shared/channel-directory.ts';
 import type { Unavailable } from '../failure.ts';
 import type { Thread } from '../thread.ts';
 import { GroupCommit } from './group-commit.ts';
-import type { Channels, CheckedPage, OpenedLog, ReaderRequest, Trimmed, WriterRequest } from './messages.ts';
+import type { CheckedPage, OpenedLog, ReaderRequest, Trimmed, WriterRequest } from './messages.ts';
 import { decodePage } from './page-codec.ts';
 import type { PackedPage } from './page-codec.ts';
 import { WriterCounters } from './writer-thread/writer-counters.ts';
@@ -53,6 +55,8 @@ export class SqliteLog implements Log {
   #probing: Promise<void> | undefined;
   #listener: ((records: readonly StoredRecord[]) => void) | undefined;
   #closing: Promise<void> | undefined;
+  /** One step of all lists is with the writer at a time, so an append waits for one at most. */
+  readonly #listSteps = new Semaphore(1);
   readonly #logger: LogLogger;
   /** The last positions of the damaged ranges found so far. */
   readonly #damagedThrough = new Set<Position>();
@@ -203,7 +207,9 @@ export class SqliteLog implements Log {
 
   async channels(query: ChannelQuery): Promise<readonly ChannelState[]> {
     if (this.#closing !== undefined) throw closedError();
-    return this.#writer.request<Channels>({ kind: 'channels', query });
+    return listAll(query, (rest, progress) =>
+      this.#listSteps.run(() => this.#writer.request<ListedStep>({ kind: 'channels', query: rest, progress })),
+    );
   }
 
   trim(orders: readonly TrimOrder[], nowMs: number): Promise<Trimmed> {

@@ -108,8 +108,10 @@ export class PatternCache {
       return true;
     };
     // Channels that begin like the pattern are adjacent in the sorted order.
-    if (cached.checkedThroughId === 0) this.#sorted.visitAfter(prefix, addIfMatching);
-    else this.#visitNewerThan(cached.checkedThroughId, addIfMatching);
+    if (cached.checkedThroughId === 0) {
+      this.#sorted.sortAll();
+      this.#sorted.visitAfter(prefix, addIfMatching);
+    } else this.#visitNewerThan(cached.checkedThroughId, addIfMatching);
     cached.checkedThroughId = newest;
   }
 

@@ -1,6 +1,6 @@
-import type { ChannelQuery, ChannelState, EraseOrder, NewRecord, Position, TrimOrder } from '../../../../core/ports.ts';
+import type { ChannelQuery, EraseOrder, NewRecord, Position, TrimOrder } from '../../../../core/ports.ts';
 import { createChannelEntry, exceeds } from '../../../shared/channel-directory.ts';
-import type { ChannelDirectory, ChannelEntry } from '../../../shared/channel-directory.ts';
+import type { ChannelDirectory, ChannelEntry, ListedStep, ListProgress } from '../../../shared/channel-directory.ts';
 import { EmptyChannels } from '../../../shared/empty-channels.ts';
 import type { ChannelPrefixes } from '../../../shared/channel-prefixes.ts';
 import { prefixOf } from '../../../shared/channel-prefixes.ts';
@@ -101,8 +101,8 @@ export class ChannelTable {
     return this.#directory.get(name);
   }
 
-  list(query: ChannelQuery): ChannelState[] {
-    return this.#directory.list(query);
+  list(query: ChannelQuery, progress: ListProgress | undefined): ListedStep {
+    return this.#directory.list(query, progress);
   }
 
   addChannel(name: string): ChannelEntry {

@@ -3,7 +3,6 @@ import { matchesLatest } from '../../../../core/events/latest.ts';
 import type {
   AppendOutcome,
   ChannelQuery,
-  ChannelState,
   EraseOrder,
   NewRecord,
   Overwritten,
@@ -11,6 +10,7 @@ import type {
   TrimOrder,
 } from '../../../../core/ports.ts';
 import { appendBatch } from '../../../shared/batch-codec.ts';
+import type { ListedStep, ListProgress } from '../../../shared/channel-directory.ts';
 import { CommittedMark } from '../../committed-mark.ts';
 import { WAL_BYTES_MAX, WriterConnection } from './writer-connection.ts';
 import { logFiles, type LogFiles } from '../log-files.ts';
@@ -212,9 +212,10 @@ export class LogWriter {
     }
   }
 
-  channels(query: ChannelQuery): readonly ChannelState[] {
+  /** One step of a list of channels. */
+  channels(query: ChannelQuery, progress: ListProgress | undefined): ListedStep {
     if (this.#isChannelTableStale) this.#reloadChannelTable(readState(this.#connection.database) as StateRow);
-    return this.#channelTable.list(query);
+    return this.#channelTable.list(query, progress);
   }
 
   /** Tests whether the disk can be written again. @throws UnavailableError */

@@ -20,7 +20,7 @@ serve<WriterRequest>(
       case 'audit':
         return { value: opened.auditPage(request.before, request.limit) };
       case 'channels':
-        return { value: opened.log.channels(request.query) };
+        return { value: opened.log.channels(request.query, request.progress) };
       case 'probe':
         opened.log.probe();
         return { value: opened.opened };

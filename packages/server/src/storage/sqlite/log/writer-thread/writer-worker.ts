@@ -25,7 +25,7 @@ serve<WriterRequest>(
       case 'overwrite':
         return { value: opened.overwrite() };
       case 'channels':
-        return { value: opened.channels(request.query) };
+        return { value: opened.channels(request.query, request.progress) };
       case 'apply':
       case 'identity':
       case 'audit':
