@@ -214,10 +214,10 @@ export interface LogErasing {
    */
   erase(order: EraseOrder): Promise<number>;
   /**
-   * One small step that overwrites what files hold of removed events: free pages, and the
-   * write-ahead log. `busy`: a reader of the file, such as a backup, holds back the last step.
-   * `no_room`: the disk has no room for a copy of the log, which the last step needs. A log without
-   * a disk is `done` immediately.
+   * One small step that overwrites what files hold of removed events: free pages, the write-ahead
+   * log, and unused bytes of pages. `busy`: a reader of the file, such as a backup, holds back the
+   * step. `no_room`: the disk has no room for what is in the write-ahead log. A log without a disk
+   * is `done` immediately.
    */
   overwrite(): Promise<Overwritten>;
 }

@@ -224,7 +224,8 @@ export class ErasureTask {
     while (!this.#closed) {
       const result = await this.#parts.log.erasing.overwrite();
       if (result === 'done') return;
-      if (result === 'no_room') throw new PolycastError('log_full', 'The disk has no room to write the log anew.');
+      if (result === 'no_room')
+        throw new PolycastError('log_full', 'The disk has no room to empty the write-ahead log.');
       await this.#pause(result === 'busy' ? BUSY_PAUSE_MS : STEP_PAUSE_MS);
     }
   }

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { ERASED_EVENTS_MAX, type Log, type NewRecord } from '../../../core/ports.ts';
@@ -13,6 +14,11 @@ const MARKER = 'the-marker-of-the-erased-user';
 /** The files of a folder that hold a text. */
 function filesWith(folder: string, text: string): string[] {
   return readdirSync(folder).filter((name) => readFileSync(join(folder, name)).includes(text));
+}
+
+function integrityOf(file: string): unknown {
+  using database = new DatabaseSync(file, { readOnly: true });
+  return database.prepare('PRAGMA integrity_check').get()?.['integrity_check'];
 }
 
 function marked(channel: string, bytes: number, more: Partial<NewRecord> = {}): NewRecord {
@@ -76,11 +82,14 @@ test('no file has a byte of an erased event: not the database, not its free page
         expect(filesWith(folder, MARKER)).toEqual([]);
         expect(filesWith(folder, 'private.history')).toEqual([]);
         expect((await log.read(queryAll(log, ['shared.>']))).records).toHaveLength(others);
+        // The writer does not write the old pages from its memory.
+        await log.append(Array.from({ length: 20 }, () => record('shared.later', { body: new Uint8Array(2_000) })));
         await log.close();
         expect(filesWith(folder, MARKER)).toEqual([]);
-        // It opens, so its pages are consistent.
+        expect(integrityOf(join(folder, 'log.db'))).toBe('ok');
         const again = await openSqliteLog({ folder });
-        expect((await again.read(queryAll(again, ['>']))).records).toHaveLength(others);
+        expect((await again.read(queryAll(again, ['>']))).records).toHaveLength(others + 20);
+        expect(again.stats()['damagedRanges']).toBe(0);
         await again.close();
       },
     ),

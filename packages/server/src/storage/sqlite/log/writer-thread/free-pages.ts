@@ -14,14 +14,16 @@ const PAGES_PER_STEP = 256;
  */
 export class FreePages {
   #isFilled = false;
+  #isReleased = false;
 
   /** Events were deleted since: all free pages are overwritten again. */
   reset(): void {
-    this.#isFilled = false;
+    this.#isFilled = this.#isReleased = false;
   }
 
   /** One step, within a transaction of its own. Returns whether there is more. */
   step(connection: WriterConnection): boolean {
+    if (this.#isReleased) return false;
     const { database, statements } = connection;
     connection.begin();
     if (!this.#isFilled) {
@@ -33,6 +35,7 @@ export class FreePages {
       return true;
     }
     connection.countPages(1);
-    return statements.releaseFreePages.run().changes > 0;
+    this.#isReleased = statements.releaseFreePages.run().changes === 0;
+    return !this.#isReleased;
   }
 }

@@ -15,7 +15,7 @@ import { CommittedMark } from '../../committed-mark.ts';
 import { WAL_BYTES_MAX, WriterConnection } from './writer-connection.ts';
 import { logFiles, type LogFiles } from '../log-files.ts';
 import { ChannelTable } from './channel-table.ts';
-import { ErasedRemains, hasRoomForRewrite } from './erased-remains.ts';
+import { ErasedRemains } from './erased-remains.ts';
 import { addKey, findKey, isKeyExpired, purgeKeys } from './idempotency-keys.ts';
 import type { Committed, OpenedLog, Trimmed, WriterOptions } from '../messages.ts';
 import {
@@ -49,7 +49,7 @@ export class LogWriter {
   readonly #committedMark: CommittedMark;
   #connection: WriterConnection;
   #channelTable: ChannelTable;
-  readonly #remains = new ErasedRemains();
+  readonly #remains: ErasedRemains;
   #next: Position;
   /** The position of the newest stored event. */
   #newestStored: Position = 0;
@@ -77,6 +77,7 @@ export class LogWriter {
     this.#role = role;
     this.#channelsMax = options.channelsMax;
     this.#files = logFiles(options.folder);
+    this.#remains = new ErasedRemains(this.#files.database);
     this.#committedMark = new CommittedMark(this.#files.committedMark);
     this.#connection = new WriterConnection(openDatabase(this.#files, role));
     this.#state = wrapCorruptionErrors(this.#files, () => this.#beginIfWritable());
@@ -180,16 +181,13 @@ export class LogWriter {
   /** One step of an erasure: docs/decisions/0052-erasure.md. @throws UnavailableError */
   erase(order: EraseOrder): number {
     if (this.#hasFailed) this.#recover();
-    const erased = this.#connection.overwriting(() =>
-      this.#transaction(() => {
-        this.#indexPending();
-        const count = this.#channelTable.erase(order);
-        this.#measureContents();
-        return count;
-      }),
-    );
-    this.#remains.add();
-    return erased;
+    this.#remains.begin(this.#connection);
+    return this.#transaction(() => {
+      this.#indexPending();
+      const count = this.#channelTable.erase(order);
+      this.#measureContents();
+      return count;
+    });
   }
 
   /** One step that overwrites what `ErasedRemains` describes, also in the write-ahead log. @throws UnavailableError */
@@ -200,11 +198,7 @@ export class LogWriter {
       if (this.#connection.isCheckpointDue) this.#checkpoint();
       if (hasMore) return 'more';
       if (!this.#connection.emptyWal()) return 'busy';
-      if (!this.#remains.needsRewrite(this.#connection)) return 'done';
-      // `VACUUM` on a full disk would end publishing until the next probe.
-      if (!hasRoomForRewrite(this.#options.folder, this.#connection)) return 'no_room';
-      this.#transaction(() => this.#remains.rewrite(this.#connection));
-      return this.#connection.emptyWal() ? 'done' : 'busy';
+      return this.#remains.overwriteUnused(this.#connection) ? 'more' : 'done';
     } catch (error) {
       // The write-ahead log keeps what the database has no room for.
       if (isFull(error)) return 'no_room';
@@ -238,6 +232,7 @@ export class LogWriter {
       // All acknowledged events are durable. The next opening does the work that failed here.
     } finally {
       this.#connection.close();
+      this.#remains.close();
       this.#committedMark.close();
     }
   }
@@ -369,6 +364,7 @@ export class LogWriter {
     try {
       this.#connection.close();
       this.#connection = new WriterConnection(reopenDatabase(this.#files, this.#role));
+      this.#remains.prepare(this.#connection);
       const state = this.#isGenerationBegun
         ? (readState(this.#connection.database) as StateRow)
         : this.#beginGeneration();

@@ -1,5 +1,4 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { pragma } from '../../database-file.ts';
 import { prepareWriter } from './writer-statements.ts';
 import type { WriterStatements } from './writer-statements.ts';
 
@@ -95,27 +94,16 @@ export class WriterConnection {
   }
 
   /**
-   * Runs a transaction that overwrites with zeros what it deletes, at the cost of more writes.
-   * Otherwise SQLite does so only in pages that it writes anyway.
+   * From now on, SQLite overwrites with zeros what it deletes, at the cost of more writes. Otherwise
+   * it does so only in pages that it writes anyway.
    */
-  overwriting<Result>(run: () => Result): Result {
-    this.#database.exec('PRAGMA secure_delete = ON');
-    try {
-      return run();
-    } finally {
-      if (this.#database.isOpen) this.#database.exec('PRAGMA secure_delete = FAST');
-    }
+  overwriteDeleted(isOn: boolean): void {
+    this.#database.exec(`PRAGMA secure_delete = ${isOn ? 'ON' : 'FAST'}`);
   }
 
-  /** The size of the database, free pages included. */
-  get bytes(): number {
-    return pragma(this.#database, 'page_count') * pragma(this.#database, 'page_size');
-  }
-
-  /** Writes the whole database anew, in pages without remains. Not within a transaction. */
-  rewrite(): void {
-    this.#database.exec('VACUUM');
-    this.countBytes(this.bytes);
+  /** Removes all pages from memory. The next use reads them from the file. */
+  dropPages(): void {
+    this.#database.exec('PRAGMA shrink_memory');
   }
 
   /** Moves all of the write-ahead log, and cuts its file to nothing. Returns false while a reader uses it. */
