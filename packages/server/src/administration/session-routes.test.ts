@@ -10,6 +10,7 @@ interface Listed {
   readonly transport: string;
   readonly user?: string;
   readonly address: string;
+  readonly opened: string;
   readonly reason: string | null;
   readonly polls?: number;
   readonly cursor: string;
@@ -51,6 +52,19 @@ test('live sessions are listed by user, channel, transport and lag, and page by 
   }
   expect(new Set(found.map(({ session }) => session)).size).toBe(3);
   expect(found[0]).toMatchObject({ state: 'live', reason: null, openedCursor: expect.any(String) });
+});
+
+test('the time at which a session was opened does not depend on when one asks', async () => {
+  const hub = await openAuthenticatedHub();
+  await open(hub, 'channel=chat.1', 'ann');
+  await hub.socket(`channel=chat.2&token=${hub.token('ann')}`).waitForMessage({ op: 'ready' });
+  const times = async (): Promise<readonly number[]> =>
+    (await list(hub, '')).sessions.map(({ opened }) => Date.parse(opened)).toSorted();
+  const first = await times();
+  expect(first).toHaveLength(2);
+  const asked = Date.now();
+  await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(asked + 20));
+  expect(await times()).toEqual(first);
 });
 
 test('an ended session stays in the journal with its end, and a restart does not lose it', async () => {

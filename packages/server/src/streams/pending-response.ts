@@ -2,7 +2,7 @@ import type { TransportName } from '@polycast/protocol';
 import type { ServerResponse } from 'node:http';
 import type { Principal } from '../core/access/principal.ts';
 import type { Reader } from '../core/reader.ts';
-import { TICK_MS, ticksOf, type WheelTimer } from '../core/primitives/timing-wheel.ts';
+import { ticksOf, type WheelTimer } from '../core/primitives/timing-wheel.ts';
 import type { Position } from '../core/ports.ts';
 import { ticksUntil } from '../auth/expiry.ts';
 import { closeAfter } from '../http/sockets/closing-connections.ts';
@@ -23,7 +23,7 @@ export abstract class PendingResponse<Parts extends SessionParts = SessionParts>
   abstract readonly transport: TransportName;
   readonly principal: Principal;
   readonly #address: string | undefined;
-  readonly #sinceTick: number;
+  readonly sinceMs: number;
   #id: string | undefined = undefined;
   registryIndex = -1;
   dueTick = 0;
@@ -35,7 +35,7 @@ export abstract class PendingResponse<Parts extends SessionParts = SessionParts>
     this.response = response;
     this.principal = principal;
     this.#address = address;
-    this.#sinceTick = parts.wheel.tick;
+    this.sinceMs = parts.auth.clock.nowMs();
   }
 
   /** Generated on first use: the client never receives it. */
@@ -53,11 +53,6 @@ export abstract class PendingResponse<Parts extends SessionParts = SessionParts>
 
   get position(): Position {
     return this.reader.position;
-  }
-
-  get sinceMs(): number {
-    const { auth, wheel } = this.parts;
-    return auth.clock.nowMs() - (wheel.tick - this.#sinceTick) * TICK_MS;
   }
 
   get address(): string {

@@ -7,7 +7,7 @@ import type { Position } from '../core/ports.ts';
 import type { Principal } from '../core/access/principal.ts';
 import type { Interest } from '../core/interests/interest.ts';
 import { withRange, type EndReason, type PositionRange } from '../core/session-journal/session-record.ts';
-import { TICK_MS, type WheelTimer } from '../core/primitives/timing-wheel.ts';
+import type { WheelTimer } from '../core/primitives/timing-wheel.ts';
 import { ownEventMarker } from '../auth/author.ts';
 import type { Consumer } from './consumer.ts';
 import type { CloseReason, ControlFrames } from './control-frames.ts';
@@ -59,7 +59,8 @@ export class StreamSession<Parts extends SessionParts = SessionParts> implements
   #principal: Principal;
   #expiresTick = 0;
   #warnTick = 0;
-  readonly #sinceTick: number;
+  /** When it was opened, by the clock: timers are late, and the sum of their delays grows without a bound. */
+  readonly sinceMs: number;
   /** `undefined`: the address of the socket's peer. */
   readonly #address: string | undefined;
   readonly client: string | undefined;
@@ -79,7 +80,7 @@ export class StreamSession<Parts extends SessionParts = SessionParts> implements
     this.#address = consumer.address;
     this.client = consumer.client;
     if (consumer.excludesSelf) this.#ownEventMarker = ownEventMarker(this.#principal, this.origin);
-    this.#sinceTick = parts.wheel.tick;
+    this.sinceMs = parts.auth.clock.nowMs();
     this.reader = new Reader(parts.feed, this, consumer.interest, frames.framing, consumer.position);
     this.reader.suppressGapThrough(consumer.suppressGapThrough);
     this.activeReader = this.reader;
@@ -129,11 +130,6 @@ export class StreamSession<Parts extends SessionParts = SessionParts> implements
 
   get position(): Position {
     return Math.min(this.reader.position, this.activeReader.position);
-  }
-
-  get sinceMs(): number {
-    const { auth, wheel } = this.parts;
-    return auth.clock.nowMs() - (wheel.tick - this.#sinceTick) * TICK_MS;
   }
 
   get address(): string {
