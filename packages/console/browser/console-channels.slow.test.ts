@@ -158,6 +158,31 @@ test('following shows live events, pauses, filters, and saves them', async () =>
   await checkSmallAndDark(page);
 });
 
+test('a name that no channel can have is said in words, also with an escape that is none', async () => {
+  const { page, errors } = await open('#/channels/%E0%A4%A');
+  expect(await page.locator('h1').textContent()).toBe('%E0%A4%A');
+  expect(await page.getByRole('alert').textContent()).toContain('This is not the name of a channel');
+  await page.goto(`${hub.url}/console/#/channels/${encodeURIComponent('bad name<b>')}`);
+  await expect.poll(() => page.locator('h1').textContent()).toBe('bad name<b>');
+  expect(await page.getByRole('button', { name: /^Publish/ }).count()).toBe(0);
+  expect(errors).toEqual([]);
+});
+
+test('the longest name fits on every screen', async () => {
+  const name = `${'a'.repeat(100)}.${'b'.repeat(99)}`;
+  await hub.administer('POST', '/v1/events', { channel: name, data: 1 });
+  const { page } = await open(`#/channels/${name}`);
+  await page.getByRole('button', { name: `Publish to ${name}` }).waitFor();
+  await checkSmallAndDark(page);
+  await page.goto(`${hub.url}/console/#/channels`);
+  await page.getByRole('link', { name }).waitFor();
+  await checkSmallAndDark(page);
+  // Each column is in sight, not only the name.
+  const [row] = await page.getByRole('region', { name: 'Channels' }).locator('tbody tr').all();
+  const cell = await row?.locator('td').last().boundingBox();
+  expect((cell?.x ?? 0) + (cell?.width ?? 0)).toBeLessThanOrEqual(1280);
+});
+
 test('at thousands of events a second the page shows a sample, says so, and counts all of them', async () => {
   const { page } = await open('#/follow?channels=busy.>');
   // An event stream: a browser would run a task for each of as many WebSocket messages.

@@ -61,6 +61,34 @@ test('a login survives a restart of the hub, and ends with a log-out', async () 
   await page.getByRole('heading', { name: 'Log in to this hub' }).waitFor();
 });
 
+test('a hub that cannot be reached is said in words, and the pages go on when it is back', async () => {
+  const { page } = await openConsole(browser, hub, '');
+  const context = page.context();
+  onTestFinished(() => context.close());
+  await context.route('**/v1/**', (route) => route.abort());
+  await page.getByRole('alert').getByText('The hub cannot be reached.').waitFor();
+  // The values that were read last stay.
+  await page.getByText('Stored events').waitFor();
+  const another = await context.newPage();
+  await another.goto(`${hub.url}/console/`);
+  await another.getByRole('alert').getByText('The hub cannot be reached.').waitFor();
+  await context.unroute('**/v1/**');
+  await another.getByRole('heading', { name: 'Overview' }).waitFor();
+  await expect.poll(() => page.getByRole('alert').count()).toBe(0);
+});
+
+test('a page that only listens shows the login when its key is revoked', async () => {
+  const { id, key } = await hub.administer<{ id: string; key: string }>('POST', '/v1/keys', {
+    name: 'follower',
+    scopes: { admin: ['>'], subscribe: ['>'] },
+  });
+  const { page } = await openConsole(browser, { url: hub.url, key }, '#/follow?channels=news.>');
+  onTestFinished(() => page.context().close());
+  await page.getByText(/^Waiting for the first event \(open/).waitFor();
+  await hub.administer('DELETE', `/v1/keys/${id}`);
+  await page.getByRole('heading', { name: 'Log in to this hub' }).waitFor();
+});
+
 test('the first load is below 150 kB with gzip, and comes from the hub alone', async () => {
   const context = await browser.newContext();
   onTestFinished(() => context.close());

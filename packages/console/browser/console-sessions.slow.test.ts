@@ -33,6 +33,11 @@ test('sessions are listed with their owner, transport and channels; one is ended
     .poll(async () => (await refresh(page), rows.allTextContents()))
     .toEqual([expect.stringMatching(/^ann.*websocket127\.0\.0\.1news\.>/)]);
   await checkSmallAndDark(page);
+  // On a small screen each row is a card with titles, so that the button at its end is in sight.
+  await page.setViewportSize({ width: 390, height: 844 });
+  const button = await page.getByRole('button', { name: /^End the session/ }).boundingBox();
+  expect((button?.x ?? 0) + (button?.width ?? 0)).toBeLessThanOrEqual(390);
+  expect(await page.getByRole('cell', { name: 'websocket' }).getAttribute('data-label')).toBe('Transport');
   await page.getByRole('button', { name: /^End the session/ }).click();
   await page.getByRole('dialog').getByRole('textbox').fill('ann');
   await page.keyboard.press('Enter');

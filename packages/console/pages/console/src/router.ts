@@ -13,8 +13,17 @@ export interface Route {
 
 export function currentRoute(): Route {
   const [path = '', query = ''] = location.hash.replace(/^#\/?/, '').split('?');
-  const [page = '', ...args] = path.split('/').map(decodeURIComponent);
+  const [page = '', ...args] = path.split('/').map(decoded);
   return { page: page === '' ? 'overview' : page, args, params: new URLSearchParams(query) };
+}
+
+/** A person may have typed a `%` that begins no escape. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }
 
 /** The address of a view. Empty parameters are left out. */

@@ -1,4 +1,4 @@
-import { connect, PolycastError, type Connection } from '@polycast/client';
+import { connect, PolycastError, type ConnectOptions, type Connection } from '@polycast/client';
 
 /** The hub's own address: the console is at `console/` below it. */
 const ROOT = new URL('..', location.href.split('#')[0]).href.replace(/\/$/, '');
@@ -10,7 +10,14 @@ const ROOT = new URL('..', location.href.split('#')[0]).href.replace(/\/$/, '');
 let connection: Connection | undefined;
 
 export function hub(): Connection {
-  return (connection ??= connect(ROOT));
+  return (connection ??= opened());
+}
+
+/** A connection that notices when the login has ended. */
+function opened(options?: ConnectOptions): Connection {
+  const made = connect(ROOT, options);
+  made.on('error', ({ error }) => checkLogin(error));
+  return made;
 }
 
 /**
@@ -18,7 +25,7 @@ export function hub(): Connection {
  * reads all events of a piece of an event stream in one task.
  */
 export function connectForBulk(): Connection {
-  return connect(ROOT, { transports: ['sse', 'websocket', 'long-poll', 'short-poll'] });
+  return opened({ transports: ['sse', 'websocket', 'long-poll', 'short-poll'] });
 }
 
 /** Ends the connection, and all subscriptions with it. */
@@ -66,10 +73,17 @@ export async function request(path: string, init: RequestInit): Promise<Response
   try {
     return await hub().fetch(path, init);
   } catch (error) {
-    if (error instanceof PolycastError && (error.code === 'unauthorized' || error.code === 'token_expired'))
-      onLoggedOut();
+    checkLogin(error);
+    // Browsers say no more than that, each in words of its own.
+    if (error instanceof TypeError) throw new Error('The hub cannot be reached.', { cause: error });
     throw error;
   }
+}
+
+/** Shows the login when the hub no longer accepts the one of this page. */
+function checkLogin(error: unknown): void {
+  if (error instanceof PolycastError && (error.code === 'unauthorized' || error.code === 'token_expired'))
+    onLoggedOut();
 }
 
 /** An error in words. */

@@ -1,5 +1,5 @@
 import type { ComponentChildren, TargetedEvent, VNode } from 'preact';
-import { useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { wordsOf } from '../hub/hub.ts';
 import { timeText } from './format.ts';
 import type { Pages } from './use-pages.ts';
@@ -98,7 +98,10 @@ export function Copy({ text, children }: { text: string; children: ComponentChil
   );
 }
 
-/** A table that scrolls in itself where it is too wide. */
+/**
+ * A table that scrolls in itself where it is too wide. On a small screen each row is a list of
+ * cells with their titles, so that the buttons at its end are in sight.
+ */
 export function Table({
   label,
   head,
@@ -108,22 +111,37 @@ export function Table({
   head: readonly string[];
   children: ComponentChildren;
 }): VNode {
+  const body = useRef<HTMLTableSectionElement>(null);
+  useLayoutEffect(() => {
+    for (const row of body.current?.rows ?? []) labelCells(row, head);
+  });
   return (
     <div class="table" role="region" aria-label={label} tabIndex={0}>
-      <table>
-        <thead>
-          <tr>
+      <table role="table">
+        <thead role="rowgroup">
+          <tr role="row">
             {head.map((title) => (
-              <th key={title} scope="col">
+              <th key={title} scope="col" role="columnheader">
                 {title}
               </th>
             ))}
           </tr>
         </thead>
-        <tbody>{children}</tbody>
+        <tbody ref={body} role="rowgroup">
+          {children}
+        </tbody>
       </table>
     </div>
   );
+}
+
+/** The roles are explicit, because rows that are no table rows for the style sheet would lose theirs. */
+function labelCells(row: HTMLTableRowElement, head: readonly string[]): void {
+  row.setAttribute('role', 'row');
+  for (const [index, cell] of [...row.cells].entries()) {
+    cell.setAttribute('role', 'cell');
+    cell.dataset['label'] = head[index] ?? '';
+  }
 }
 
 /** Facts as pairs of a name and a value. */

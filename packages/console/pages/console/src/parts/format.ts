@@ -44,8 +44,20 @@ function two(value: number): string {
   return String(value).padStart(2, '0');
 }
 
+/**
+ * Any JSON value as text. Characters that change the direction of the text after them are escaped:
+ * otherwise an event could show another text than the one that it has.
+ * @param indent spaces for each level; without it, one line
+ */
+export function jsonText(value: unknown, indent?: number): string {
+  return (JSON.stringify(value, null, indent) ?? '').replace(
+    /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
 /** Any JSON value in one line of at most this many characters. */
 export function jsonLine(value: unknown, lengthMax: number): string {
-  const text = JSON.stringify(value) ?? '';
+  const text = jsonText(value);
   return text.length <= lengthMax ? text : `${text.slice(0, lengthMax - 1)}…`;
 }

@@ -1,4 +1,4 @@
-import { matches } from '@polycast/protocol';
+import { isChannel, matches } from '@polycast/protocol';
 import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
 import { read } from '../../hub/hub.ts';
@@ -19,6 +19,16 @@ const RATE_EVENTS = 100;
 
 /** One channel: its rule, its history, who is present, and a form to publish. */
 export function Channel({ name }: { name: string }): VNode {
+  if (isChannel(name)) return <ExistingChannel name={name} />;
+  return (
+    <>
+      <Head title={name} lead={<a href={href('channels')}>All channels</a>} />
+      <Failure error="This is not the name of a channel: tokens of A-Z a-z 0-9 _ - with dots between them, at most 200 characters." />
+    </>
+  );
+}
+
+function ExistingChannel({ name }: { name: string }): VNode {
   const [version, setVersion] = useState(0);
   const onChanged = (): void => setVersion((present) => present + 1);
   const erasure = useErasure(onChanged);

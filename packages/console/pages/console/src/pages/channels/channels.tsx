@@ -73,7 +73,7 @@ function ChannelList(): VNode {
         <Table label="Channels" head={['Channel', 'Events', 'Size', 'Oldest event']}>
           {pages.items.map(({ channel, events, bytes, oldest }) => (
             <tr key={channel}>
-              <td>
+              <td class="name">
                 <a href={href('channels', [channel])}>{channel}</a>
               </td>
               <td class="number">{numberText(events)}</td>

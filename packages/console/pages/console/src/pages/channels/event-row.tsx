@@ -2,7 +2,7 @@ import type { PolycastEvent } from '@polycast/protocol';
 import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
 import { Copy, Time } from '../../parts/basics.tsx';
-import { jsonLine } from '../../parts/format.ts';
+import { jsonLine, jsonText } from '../../parts/format.ts';
 import { href } from '../../router.ts';
 
 const LINE_LENGTH_MAX = 160;
@@ -40,7 +40,7 @@ export function EventRow({
 
 /** The whole event as JSON, bytes also in hexadecimal, and the ways on from it. */
 function WholeEvent({ event, onErase }: { event: PolycastEvent; onErase: ((id: string) => void) | undefined }): VNode {
-  const json = JSON.stringify(event, null, 2);
+  const json = jsonText(event, 2);
   const bytes = bytesOf(event);
   return (
     <div class="event-whole">

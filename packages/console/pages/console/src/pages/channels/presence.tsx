@@ -1,6 +1,6 @@
 import { PolycastError } from '@polycast/client';
 import type { VNode } from 'preact';
-import { read } from '../../hub/hub.ts';
+import { read, wordsOf } from '../../hub/hub.ts';
 import { Failure } from '../../parts/basics.tsx';
 import { countText } from '../../parts/format.ts';
 import { useLoad } from '../../parts/use-load.ts';
@@ -22,8 +22,7 @@ export function Presence({ channel }: { channel: string }): VNode {
     [channel],
     REFRESH_MS,
   );
-  if (error instanceof PolycastError && error.code !== 'unauthorized')
-    return <p class="soft">No rule gives this channel presence: {error.detail ?? error.message}</p>;
+  if (error instanceof PolycastError && error.code !== 'unauthorized') return <p class="soft">{wordsOf(error)}</p>;
   if (value === undefined) return <Failure error={error} />;
   return (
     <>

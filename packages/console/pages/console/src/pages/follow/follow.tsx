@@ -155,6 +155,8 @@ function rowOf(event: PolycastEvent): VNode {
 function sentence({ received, perSecond, oneOf }: Shown, isPaused: boolean, state: string): string {
   const count = `${numberText(received)} received, ${numberText(Math.round(perSecond))} a second`;
   if (isPaused) return `Paused. ${count}.`;
+  if (received > 0 && !state.startsWith('open'))
+    return `Not connected (${state}). ${count}. The events in between follow when the hub is back.`;
   if (received === 0) return `Waiting for the first event (${state === '' ? 'connecting' : state}).`;
   return oneOf === 1 ? `${count}. All are shown.` : `${count}. Sampled: 1 of ${oneOf} is shown, all are counted.`;
 }
