@@ -48,6 +48,26 @@ test('a sandboxed frame, whose origin is that of a file, reads events of `dev`, 
   expect(await page.evaluate(() => (window as unknown as { got: unknown }).got)).toEqual([200, 403, 403, 403, 403]);
 });
 
+test('in a sandboxed frame, which may not store anything, the SDK, its tabs and its outbox work', async () => {
+  const script = `
+    import { connect } from '${dev.url}/client.js';
+    import { shareTabs } from '${dev.url}/client/tabs.js';
+    import { createOutbox } from '${dev.url}/client/outbox.js';
+    const tell = (text) => parent.postMessage(text, '*');
+    addEventListener('error', ({ message }) => tell(message));
+    addEventListener('unhandledrejection', ({ reason }) => tell(String(reason)));
+    for (const options of [{}, { remember: 'cursors' }, { share: shareTabs() }])
+      connect('${dev.url}', options).subscribe('a', ({ data }) => tell(Object.keys(options) + data), { after: 'earliest' });
+    const onChange = ({ length }) => length === 0 && tell('sent');
+    createOutbox(connect('${dev.url}'), 'notes', { onChange }).publish('b', 1);`;
+  await dev.publish('a', '!');
+  const frame = `<iframe sandbox="allow-scripts" srcdoc="<script type=module>${script.replaceAll('"', '&quot;')}</script>"></iframe>`;
+  const listener = '<script>got = []; onmessage = ({ data }) => got.push(data)</script>';
+  const page = await open(`http://localhost:${await serve(listener + frame)}/`);
+  const got = (): Promise<string[]> => page.evaluate(() => (window as unknown as { got: string[] }).got.toSorted());
+  await expect.poll(got).toEqual(['!', 'remember!', 'sent', 'share!']);
+});
+
 test.each([{}, { token: 'x'.repeat(20) }, { credentials: 'include' }])(
   'the SDK reports a page that `serve` does not allow, and stops: %j',
   async (options) => {

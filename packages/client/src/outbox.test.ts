@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import type { CursorStorage } from './connection/options.ts';
 import { createOutbox, type Unsent } from './outbox.ts';
@@ -96,15 +97,33 @@ test('errors of listeners, and data that JSON cannot have, do not stop the outbo
 test('events of a user who is no longer allowed wait for the next login', async () => {
   const closedHub = await hubForTest({ settings: ['access=rules'] });
   const storage = createStorage();
-  const outbox = createOutbox(connectForTest(closedHub.url, { token: 'nobody' }), 'notes', { storage });
+  const connection = connectForTest(closedHub.url, { token: 'nobody' });
+  const outbox = createOutbox(connection, 'notes', { storage });
   outbox.publish('outbox.notes', 'later');
-  await expect(connectForTest(closedHub.url, { token: 'nobody' }).publish('a', 1)).rejects.toMatchObject({
-    code: 'unauthorized',
-  });
+  // A connection publishes in order: when this is refused, the outbox knows its own refusal.
+  await expect(connection.publish('a', 1)).rejects.toMatchObject({ code: 'unauthorized' });
+  await setImmediate();
   expect(outbox.unsent).toHaveLength(1);
   expect(() => {
     for (const number of numbers(1001)) outbox.publish('outbox.notes', number);
   }).toThrow(RangeError);
+});
+
+test('data that is too large is refused immediately, and holds up no other event', async () => {
+  const outbox = createOutbox(connectForTest(hub.url), 'notes', { storage: createStorage() });
+  expect(() => outbox.publish('outbox.large', 'x'.repeat(250_000))).toThrow('The event is too large.');
+  outbox.publish('outbox.large', 'ok');
+  await until(() => outbox.unsent.length === 0);
+  expect(await published(hub.url, 'outbox.large')).toEqual(['ok']);
+});
+
+test('a refusal that nobody listens for is in the console', async () => {
+  const reported = vi.spyOn(console, 'error').mockImplementation(() => undefined);
+  onTestFinished(() => reported.mockRestore());
+  const outbox = createOutbox(connectForTest(hub.url), 'notes', { storage: createStorage() });
+  outbox.publish('no channel', 1);
+  await until(() => outbox.unsent.length === 0);
+  expect(reported.mock.calls).toMatchObject([[{ code: 'invalid_channel' }]]);
 });
 
 test('a storage that refuses costs only the reload', async () => {

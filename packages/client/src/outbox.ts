@@ -20,10 +20,13 @@ export interface Unsent<Data = unknown> {
 
 export interface OutboxOptions<Data = unknown> {
   /** @default `localStorage` */
-  readonly storage?: CursorStorage;
+  readonly storage?: CursorStorage | undefined;
   /** Called with the waiting events, the oldest first, each time that they change. */
   readonly onChange?: (unsent: readonly Unsent<Data>[]) => void;
-  /** Called with an event that the hub refused for good. It has left the outbox. */
+  /**
+   * Called with an event that the hub refused for good. It has left the outbox. Without this
+   * function, the console of the browser shows the error.
+   */
   readonly onRefused?: (unsent: Unsent<Data>, error: PolycastError) => void;
 }
 
@@ -32,13 +35,19 @@ export interface Outbox<Data = unknown> {
   readonly unsent: readonly Unsent<Data>[];
   /**
    * Stores an event, and publishes it as soon as possible, once and in order. Throws RangeError if
-   * 1,000 events wait, and TypeError for data that JSON cannot have.
+   * 1,000 events wait, or if the JSON of the data has more than 250,000 characters. Throws TypeError
+   * for data that JSON cannot have.
    */
   publish(channel: string, data: Data, options?: { readonly type?: string }): void;
 }
 
 /** The most events that wait; one more is an error of the caller. */
 const UNSENT_MAX = 1000;
+/**
+ * The longest JSON of an event's data. In UTF-8 it has less than the 1 MB that proxies accept. The
+ * answer of a proxy is no refusal for good, so a longer event would hold up all later ones.
+ */
+const DATA_LENGTH_MAX = 250_000;
 const BACKOFF_BASE_MS = 500;
 const BACKOFF_CAP_MS = 10_000;
 /** These refuse the caller, who may log in again: the event waits for the next page. */
@@ -53,8 +62,10 @@ const OF_CALLER: ReadonlySet<string> = new Set(['closed', 'unauthorized', 'token
 export function createOutbox<Data = unknown>(
   connection: Connection,
   name: string,
-  { storage = globalThis.localStorage, onChange, onRefused }: OutboxOptions<Data> = {},
+  { storage, onChange, onRefused = (_unsent, error) => console.error(error) }: OutboxOptions<Data> = {},
 ): Outbox<Data> {
+  // Throws where the browser forbids it: a frame with `sandbox`, or a browser without cookies.
+  const store = (): CursorStorage => storage ?? globalThis.localStorage;
   let unsent = load();
   let isSending = false;
   // Not immediately: the caller has no outbox yet, and its listeners may use it.
@@ -65,8 +76,8 @@ export function createOutbox<Data = unknown>(
     },
     publish(channel, data, { type } = {}) {
       if (unsent.length >= UNSENT_MAX) throw new RangeError('The outbox is full.');
-      // No later attempt would publish data that JSON cannot have, and the next events would wait.
-      JSON.stringify(data);
+      // No attempt would publish data that JSON cannot have, and the next events would wait.
+      if ((JSON.stringify(data) ?? '').length > DATA_LENGTH_MAX) throw new RangeError('The event is too large.');
       const added: Unsent<Data> = { key: randomId(), channel, data, type };
       save([...load(), added]);
       change([...unsent, added]);
@@ -83,7 +94,7 @@ export function createOutbox<Data = unknown>(
       if (error === undefined || error.problem?.retryable === false) {
         remove(next);
         failures = 0;
-        if (error !== undefined) call(() => onRefused?.(next, error));
+        if (error !== undefined) call(() => onRefused(next, error));
       } else await sleep(backoffMs(failures++, Math.random(), BACKOFF_BASE_MS, BACKOFF_CAP_MS), NEVER_ABORTED);
     }
     isSending = false;
@@ -111,7 +122,7 @@ export function createOutbox<Data = unknown>(
 
   function load(): readonly Unsent<Data>[] {
     try {
-      return (JSON.parse(storage.getItem(name) as string) as Unsent<Data>[] | null) ?? [];
+      return (JSON.parse(store().getItem(name) as string) as Unsent<Data>[] | null) ?? [];
     } catch {
       return [];
     }
@@ -119,7 +130,7 @@ export function createOutbox<Data = unknown>(
 
   function save(waiting: readonly Unsent<Data>[]): void {
     try {
-      storage.setItem(name, JSON.stringify(waiting));
+      store().setItem(name, JSON.stringify(waiting));
     } catch {
       // The storage is full or forbidden: the event waits in memory only.
     }

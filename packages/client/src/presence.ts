@@ -104,7 +104,7 @@ export function presence(connection: Connection, channel: string): PresenceWatch
   async function read(): Promise<Snapshot | undefined> {
     for (let failures = 0; ; failures++) {
       try {
-        const response = await connection.fetch(`channels/${channel}/presence`, { signal });
+        const response = await connection.fetch(`channels/${encodeURIComponent(channel)}/presence`, { signal });
         return (await response.json()) as Snapshot;
       } catch (error) {
         if (isClosed()) return undefined;

@@ -29,9 +29,10 @@ const SAVE_INTERVAL_MS = 250;
 
 export function createConnection(hub: HubContext, options: ConnectOptions, tabSession?: TabSession): Connection {
   const settings = settingsOf(options, transportsOf(options, hub, tabSession));
-  const storage = options.storage ?? globalThis.sessionStorage;
   const cursorStore =
-    storage && options.remember !== undefined ? createCursorStore(storage, options.remember) : undefined;
+    options.remember === undefined
+      ? undefined
+      : createCursorStore(() => options.storage ?? globalThis.sessionStorage, options.remember);
   const listeners: Listeners = {};
   const closing = new AbortController();
   let currentState = stateOf({ kind: 'idle' });

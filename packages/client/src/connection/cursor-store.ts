@@ -16,10 +16,14 @@ export interface CursorStore {
 /** The most cursors; beyond it the oldest are removed. */
 const CURSORS_MAX = 200;
 
-export function createCursorStore(storage: CursorStorage, key: string): CursorStore {
+/**
+ * @param storage throws where the browser forbids it: a frame with `sandbox`, or a browser without
+ * cookies
+ */
+export function createCursorStore(storage: () => CursorStorage, key: string): CursorStore {
   let cursors: Record<string, string | undefined> = {};
   try {
-    cursors = { ...JSON.parse(storage.getItem(key) as string) };
+    cursors = { ...JSON.parse(storage().getItem(key) as string) };
   } catch {
     // Unreadable contents count as none.
   }
@@ -32,7 +36,7 @@ export function createCursorStore(storage: CursorStorage, key: string): CursorSt
     },
     save() {
       try {
-        storage.setItem(key, JSON.stringify(Object.fromEntries(Object.entries(cursors).slice(-CURSORS_MAX))));
+        storage().setItem(key, JSON.stringify(Object.fromEntries(Object.entries(cursors).slice(-CURSORS_MAX))));
       } catch {
         // The storage is full or forbidden: the page works as before, and begins anew after a
         // reload.
