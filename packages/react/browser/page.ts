@@ -12,6 +12,7 @@ declare global {
 }
 
 export interface RoomState {
+  readonly channel: string;
   readonly events: readonly unknown[];
   readonly heard: readonly unknown[];
   readonly isJoined: boolean;
@@ -23,13 +24,15 @@ export interface RoomState {
 
 export interface RoomControls {
   mount(strict: boolean, channel: string): void;
-  /** Renders as a server does, and makes that page live. Returns React's complaints. */
-  hydrate(channel: string): Promise<readonly string[]>;
+  /** Renders as a server does, and makes that page live. */
+  hydrate(channel: string): void;
   change(channel: string): void;
   unmount(): void;
   publish(data: unknown): Promise<unknown>;
   state: RoomState | undefined;
   renders: number;
+  /** What React says about a page that differs from the server's. */
+  readonly complaints: string[];
 }
 
 const url = new URLSearchParams(location.search).get('hub') ?? location.origin;
@@ -54,7 +57,8 @@ function Room({ first }: { readonly first: string }): ReactElement {
   useEffect(() => {
     window.room.publish = publish;
     const datas = events.map(({ data }) => data);
-    window.room.state = { events: datas, heard: [...heard], isJoined, topic, anonymous, state, error: error?.code };
+    const code = error?.code;
+    window.room.state = { channel, events: datas, heard: [...heard], isJoined, topic, anonymous, state, error: code };
   });
   return createElement('p', null, JSON.stringify([events.length, state]));
 }
@@ -69,18 +73,16 @@ window.room = {
     root = createRoot(container);
     root.render(strict ? createElement(StrictMode, null, application(channel)) : application(channel));
   },
-  async hydrate(channel) {
-    const complaints: string[] = [];
+  hydrate(channel) {
     container.innerHTML = renderToString(application(channel, true));
     root = hydrateRoot(container, application(channel), {
-      onRecoverableError: (error) => complaints.push(String(error)),
+      onRecoverableError: (error) => window.room.complaints.push(String(error)),
     });
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    return complaints;
   },
   change: (channel) => setChannel(channel),
   unmount: () => root?.unmount(),
   publish: async () => undefined,
   state: undefined,
   renders: 0,
+  complaints: [],
 };

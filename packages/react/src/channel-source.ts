@@ -1,4 +1,4 @@
-import type { Connection, Gap, PolycastEvent, PolycastError, SubscribeOptions } from '@polycast/client';
+import type { Connection, Gap, PolycastEvent, PolycastError, SubscribeOptions, Subscription } from '@polycast/client';
 import type { Source } from './store.ts';
 
 /** The events of a subscription so far. It is immutable: each change gives a new one. */
@@ -9,7 +9,7 @@ export interface ChannelSnapshot<Data> {
   readonly isJoined: boolean;
   /** The last gap: events that can no longer be delivered. Load what they would have changed. */
   readonly gap: Gap | undefined;
-  /** The hub's refusal. */
+  /** The hub's refusal, or `invalid_pattern` for channels that no hub would accept. */
   readonly error: PolycastError | undefined;
 }
 
@@ -49,25 +49,40 @@ export function channelSource<Data>(
       arrived = [];
       change({ events });
     };
-    const subscription = connection.subscribe<Data>(
-      channels,
-      (event) => {
-        onEvent(event);
-        if (eventsMax === 0) return;
+    const receive = (event: PolycastEvent<Data>): void => {
+      if (eventsMax > 0) {
         if (arrived.length === 0) setTimeout(flush, 0);
         arrived.push(event);
-      },
-      { ...(cursor === '' ? begin : continueAfter(cursor, begin)), onGap: (gap) => change({ gap }) },
-    );
+      }
+      // Last: it is the page's, and may throw.
+      onEvent(event);
+    };
+    const subscribe = (): Subscription<Data> =>
+      connection.subscribe<Data>(channels, receive, {
+        ...(cursor === '' ? begin : continueAfter(cursor, begin)),
+        onGap: (gap) => change({ gap }),
+      });
+    let subscription: Subscription<Data>;
+    try {
+      subscription = subscribe();
+    } catch (error) {
+      // React would remove the whole page.
+      change({ error: error as PolycastError });
+      return () => undefined;
+    }
     subscription.joined.then(
-      () => change({ isJoined: true }),
+      () => change({ isJoined: true, error: undefined }),
       (error: PolycastError) => change({ error }),
     );
+    const unlisten = connection.on('state', ({ state, error }) => {
+      if (state === 'closed') change({ isJoined: false, error: error ?? snapshot.error });
+    });
     return () => {
       flush();
       ({ cursor } = subscription);
       change({ isJoined: false });
       isStopped = true;
+      unlisten();
       subscription.close();
     };
   }

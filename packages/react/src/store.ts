@@ -16,7 +16,7 @@ export interface Store<Snapshot> {
 /** A store's own part: it starts, reports new snapshots, and stops. */
 export interface Source<Snapshot> {
   readonly initial: Snapshot;
-  /** Returns the function that stops it. Nothing is reported after that. */
+  /** Returns the function that stops it. After that, it reports nothing. */
   readonly start: (report: (snapshot: Snapshot) => void) => () => void;
 }
 
@@ -40,9 +40,10 @@ export function createStore<Snapshot>({ initial, start }: Source<Snapshot>): Sto
       return () => {
         listeners.delete(onChange);
         if (listeners.size > 0) return;
-        run++;
+        // The source reports its last state. A later reader begins with it.
         stop?.();
         stop = undefined;
+        run++;
       };
     },
     getSnapshot: () => snapshot,
