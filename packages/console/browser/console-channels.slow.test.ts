@@ -92,6 +92,22 @@ test('a channel shows its rule, who is present, bytes, and the same as code', as
   await expect.poll(() => row.locator('pre').last().textContent()).toMatch(/^000000 {2}89 50 4e 47 .*\.PNG$/);
 });
 
+test('an address that somebody else made calls nothing but channels, and no address ends the page', async () => {
+  const { page, errors } = await open('#/channels/..%2Fsubscriptions%2Fsub_1%2Fpause%3F');
+  const paths: string[] = [];
+  page.on('request', (request) => paths.push(new URL(request.url()).pathname));
+  const heading = page.getByRole('heading', { name: 'No channel has this name.' });
+  await heading.waitFor();
+  for (const name of ['a%27%3B%20rm%20%27', '..', '%']) {
+    await page.goto(`${hub.url}/console/#/settings`);
+    await page.getByRole('heading', { name: 'Settings' }).waitFor();
+    await page.goto(`${hub.url}/console/#/channels/${name}`);
+    await heading.waitFor();
+  }
+  expect(paths.filter((path) => path.startsWith('/v1/') && path !== '/v1/configuration')).toEqual([]);
+  expect(errors).toEqual([]);
+});
+
 test('a form publishes, and the event appears in the history', async () => {
   const { page } = await open('#/channels/forms.1');
   await page.getByText('No stored events here.').waitFor();

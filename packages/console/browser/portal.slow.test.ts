@@ -334,7 +334,18 @@ test('without a link, and after its end, the page says what to do', async () => 
   const policy = response?.headers()['content-security-policy'] ?? '';
   expect(policy).toContain(`frame-ancestors 'self' ${product}`);
   expect(policy).not.toContain('unsafe-inline');
-  await page.goto('about:blank');
+  // The browser does not load the page again: only the fragment changes.
   await page.goto(`${hub}/portal/#token=portal_wrong`);
   await page.getByText('Your session has ended.').waitFor();
+  await page.goto(await linkOf('renewed'));
+  await page.getByText('There is no endpoint yet.').waitFor();
+  expect(page.url()).toBe(`${hub}/portal/`);
+});
+
+test('a queue that the product has made for its customer is no endpoint of the page', async () => {
+  const delivery = { kind: 'pull' };
+  const queue = await ask('POST', '/v1/subscriptions', { channels: ['customers.queued.>'], owner: 'queued', delivery });
+  expect(queue).toMatchObject({ owner: 'queued', delivery });
+  const { frame } = await openProduct(await linkOf('queued'));
+  await frame.getByText('There is no endpoint yet.').waitFor();
 });

@@ -4,5 +4,14 @@ import { takeToken } from './model/token.ts';
 import { App } from './parts/app.tsx';
 
 const root = document.getElementById('portal');
-const token = takeToken(window);
-if (root !== null) render(<App api={token === undefined ? undefined : new PortalApi(token)} />, root);
+show(takeToken(window));
+// A link that is opened in the same tab changes the fragment alone, and the browser loads nothing.
+window.addEventListener('hashchange', () => {
+  const token = takeToken(window);
+  if (token !== undefined) show(token);
+});
+
+function show(token: string | undefined): void {
+  const api = token === undefined ? undefined : new PortalApi(token);
+  if (root !== null) render(<App key={token} api={api} />, root);
+}

@@ -83,9 +83,10 @@ export function ListEnd<Item>({ pages, empty }: { pages: Pages<Item>; empty: Com
   );
 }
 
-/** Copies a text, and says so. */
-export function Copy({ text, children }: { text: string; children: ComponentChildren }): VNode {
+/** Copies a text, and says so. Browsers have no clipboard on pages without TLS of another machine. */
+export function Copy({ text, children }: { text: string; children: ComponentChildren }): VNode | null {
   const [isCopied, setCopied] = useState(false);
+  if (!window.isSecureContext) return null;
   const copy = async (): Promise<void> => {
     await navigator.clipboard.writeText(text);
     setCopied(true);

@@ -47,7 +47,8 @@ export class PortalApi {
     for (let after = ''; ;) {
       const query = after === '' ? '' : `?after=${encodeURIComponent(after)}`;
       const page = await this.#ask<{ subscriptions: Endpoint[]; next: string | null }>('GET', `subscriptions${query}`);
-      endpoints.push(...page.subscriptions);
+      // The provider may have made queues for the same owner. They have no URL.
+      endpoints.push(...page.subscriptions.filter(({ delivery }) => delivery.kind === 'webhook'));
       if (page.next === null) return endpoints;
       after = page.next;
     }

@@ -14,7 +14,7 @@ export interface Endpoint {
   readonly description: string;
   readonly channels: readonly string[];
   readonly types: readonly string[] | null;
-  readonly delivery: { readonly url: string; readonly secret?: string };
+  readonly delivery: { readonly kind: string; readonly url: string; readonly secret?: string };
   readonly created: string;
   readonly backlog: { readonly deadLetters: number; readonly failing: number; readonly waiting: number };
 }

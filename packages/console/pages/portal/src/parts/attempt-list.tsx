@@ -1,5 +1,6 @@
 import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
+import { withNewest, withOlder } from '../model/attempt-pages.ts';
 import type { AttemptPage, PortalApi } from '../model/portal-api.ts';
 import { outcomeText, type Attempt } from '../model/resources.ts';
 import { Notice, Time } from './notice.tsx';
@@ -45,25 +46,6 @@ export function AttemptList({ api, endpoint, round }: AttemptListProps): JSX.Ele
       )}
     </>
   );
-}
-
-/** The newest attempts, and those below them that are shown already. */
-function withNewest(known: AttemptPage | undefined, page: AttemptPage): AttemptPage {
-  const newest = known?.attempts[0]?.number ?? -1;
-  const oldest = page.attempts.at(-1)?.number ?? -1;
-  // More than a page is new: the list begins anew, rather than with a hole.
-  if (known === undefined || oldest > newest) return page;
-  return { attempts: merged(known, page), next: known.next };
-}
-
-function withOlder(known: AttemptPage | undefined, page: AttemptPage): AttemptPage {
-  return known === undefined ? page : { attempts: merged(known, page), next: page.next };
-}
-
-/** Each attempt once, the newest first: answers may arrive in another order than their requests. */
-function merged(one: AttemptPage, other: AttemptPage): readonly Attempt[] {
-  const byNumber = new Map([...one.attempts, ...other.attempts].map((attempt) => [attempt.number, attempt]));
-  return [...byNumber.values()].toSorted((a, b) => b.number - a.number);
 }
 
 interface AttemptViewProps {

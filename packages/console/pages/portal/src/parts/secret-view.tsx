@@ -6,7 +6,7 @@ import { Heading, Notice } from './notice.tsx';
 export function SecretView({ secret, onDone }: { readonly secret: string; readonly onDone: () => void }): JSX.Element {
   const [isCopied, setCopied] = useState(false);
   const copy = (): void =>
-    void navigator.clipboard?.writeText(secret).then(
+    void navigator.clipboard.writeText(secret).then(
       () => setCopied(true),
       () => undefined,
     );
@@ -19,9 +19,11 @@ export function SecretView({ secret, onDone }: { readonly secret: string; readon
       </p>
       {isCopied && <Notice tone="good">Copied.</Notice>}
       <div class="actions">
-        <button type="button" onClick={copy}>
-          Copy
-        </button>
+        {window.isSecureContext && (
+          <button type="button" onClick={copy}>
+            Copy
+          </button>
+        )}
         <button type="button" class="primary" onClick={onDone}>
           I have stored it
         </button>

@@ -1,5 +1,6 @@
+import { isChannel } from '@polycast/protocol';
 import type { VNode } from 'preact';
-import { useRef, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { read } from '../../hub/hub.ts';
 import { Field, Head, ListEnd, Progress, Table, Time, valueOf } from '../../parts/basics.tsx';
 import { bytesText, countText, numberText } from '../../parts/format.ts';
@@ -16,7 +17,14 @@ const SCANNED_PER_REQUEST = 5000;
 /** The list of channels, or one of them. */
 export function Channels(): VNode {
   const { args } = useRoute();
-  return args[0] === undefined ? <ChannelList /> : <Channel key={args[0]} name={args[0]} />;
+  const [name] = args;
+  if (name === undefined) return <ChannelList />;
+  // Somebody else may have made the address. Paths and commands with the name go no other way.
+  return isChannel(name) ? (
+    <Channel key={name} name={name} />
+  ) : (
+    <Head title="No channel has this name." lead={<a href={href('channels')}>All channels</a>} />
+  );
 }
 
 function ChannelList(): VNode {
@@ -34,6 +42,7 @@ function ChannelList(): VNode {
     [search, anywhere],
   );
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  useEffect(() => () => clearTimeout(timer.current), []);
   const change = (value: string): void => {
     setText(value);
     clearTimeout(timer.current);

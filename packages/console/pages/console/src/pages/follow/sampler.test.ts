@@ -23,3 +23,12 @@ test('the export has the newest events, in order', () => {
   for (let id = 0; id < 5; id++) sampler.add(eventOf(id));
   expect(sampler.export().match(/"id":"\d"/g)).toEqual(['"id":"2"', '"id":"3"', '"id":"4"']);
 });
+
+test('while nobody takes them, only the newest are stored, and all are counted', () => {
+  const sampler = new Sampler(3, 10);
+  for (let id = 0; id < 100; id++) sampler.add(eventOf(id));
+  expect(sampler.take()).toEqual({ events: [90, 94, 98].map(eventOf), oneOf: 34 });
+  expect(sampler.received).toBe(100);
+  for (const id of [100, 101]) sampler.add(eventOf(id));
+  expect(sampler.take()).toEqual({ events: [100, 101].map(eventOf), oneOf: 1 });
+});
