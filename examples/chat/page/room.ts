@@ -53,7 +53,7 @@ export function joinRoom({ url, room, me, getToken, storage, onChange }: RoomOpt
     async loadOlder() {
       const query = `limit=${PAGE}&before=${state.messages[0]?.id}`;
       const page = await (await connection.fetch(`channels/room.${room}/history?${query}`)).json();
-      const older = (page.events as PolycastEvent<MessageData>[]).filter(({ type }) => type !== 'erased');
+      const older = (page.events as PolycastEvent<MessageData>[]).filter((event) => !isErasure(event));
       update({ messages: [...older.map(messageOf), ...state.messages], hasOlder: page.previous !== null });
     },
     close: () => connection.close(),
@@ -70,7 +70,7 @@ export function joinRoom({ url, room, me, getToken, storage, onChange }: RoomOpt
   }
 
   function onMessage(event: PolycastEvent<MessageData>): void {
-    if (event.type === 'erased') return update({ messages: state.messages.filter(({ id }) => id !== event.data.text) });
+    if (isErasure(event)) return update({ messages: state.messages.filter(({ id }) => id !== event.data.text) });
     stopTyping(event.user as string);
     update({ messages: [...state.messages, messageOf(event)] });
   }
@@ -98,6 +98,11 @@ export function joinRoom({ url, room, me, getToken, storage, onChange }: RoomOpt
     for await (const { members } of presence(connection, `room.${room}`))
       update({ members: members.map(({ user }) => user) });
   }
+}
+
+/** Only the site says so: what a user publishes has the user. */
+function isErasure({ type, user }: PolycastEvent): boolean {
+  return type === 'erased' && user === undefined;
 }
 
 function messageOf({ id, user, time, data }: PolycastEvent<MessageData>): Message {
