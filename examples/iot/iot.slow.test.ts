@@ -1,6 +1,7 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connect, type Connection } from '@polycast/client';
+import { createPublisher } from '@polycast/client/server';
 import { until } from '../../conformance/kit/wait.ts';
 import { startExample, type RunningExample } from '../kit/start-example.ts';
 import { openPage, overflow, startBrowser } from '../kit/testing/browser.ts';
@@ -15,9 +16,12 @@ const acks = new Map<string, { readonly number: number; readonly atMs: number }[
 const reported = new Set<string>();
 
 beforeAll(async () => {
+  // An hour is too long for a test.
+  process.env['TOKEN_SECONDS'] = '30';
   [example, browser] = await Promise.all([startExample('iot'), startBrowser()]);
-  const token = await (await fetch(`${example.url}/api/operator`)).text();
-  operator = connect(example.hub.url, { token });
+  operator = connect(example.hub.url, {
+    getToken: async () => (await fetch(`${example.url}/api/operator`)).text(),
+  });
   operator.subscribe<{ number: number }>(
     'devices.*.acks',
     ({ channel, data }) => {
@@ -33,6 +37,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  delete process.env['TOKEN_SECONDS'];
   operator.close();
   await browser.close();
   await example.stop();
@@ -70,6 +75,30 @@ test('devices in C, Python and shell that were off get the commands they missed,
   await until('all have done all', () => Object.values(devices).every((device) => numbersOf(device).includes(5)));
   for (const device of Object.values(devices)) expect(numbersOf(device).slice(-3)).toEqual([3, 4, 5]);
   expect(numbersOf('d7').filter((number) => number <= 1)).toEqual([1]);
+});
+
+test('a device that was off for long has more commands than its buffers hold, and than it may acknowledge at once: it does all', async () => {
+  const numbers = Array.from({ length: 200 }, (_, index) => 1000 + index);
+  const publisher = createPublisher(example.hub.url, { key: example.key });
+  await example.part('fleet').kill('SIGKILL');
+  const commands = numbers.map((number) => ({
+    channel: 'devices.d8.commands',
+    type: 'command',
+    data: { number, do: 'blink' },
+  }));
+  await publisher.publishMany(commands);
+  await example.part('fleet').start();
+  await until('d8 has done all', () => numbersOf('d8').length >= numbers.length);
+  expect(numbersOf('d8').toSorted()).toEqual(numbers);
+});
+
+test('devices whose tokens have expired get other ones', async () => {
+  const headers = { Authorization: `Bearer ${await (await fetch(`${example.url}/api/token/d1`)).text()}` };
+  const url = `${example.hub.url}/v1/events?channel=devices.d1.commands`;
+  await until('all tokens of before are too old', async () => (await fetch(url, { headers })).status === 401);
+  const devices = ['d9', 'd499', 'd500'];
+  for (const device of devices) await command(device, 2000);
+  await until('all have done it', () => devices.every((device) => numbersOf(device).includes(2000)));
 });
 
 test('no device reads the commands of another', async () => {

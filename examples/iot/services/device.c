@@ -13,7 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ANSWER_MAX = 16384, WAIT_SECONDS = 25, BATCH = 5 };
+// A device that was off for days has many commands: it takes as many at once as its buffers hold.
+enum { ANSWER_MAX = 16384, COMMANDS_MAX = 20, WAIT_SECONDS = 25, BATCH = 5 };
 
 static char name[16], token[1024], cursor[128] = "earliest", answer[ANSWER_MAX + 1];
 static struct sockaddr_in hub;
@@ -67,23 +68,29 @@ static int request(struct sockaddr_in to, const char *head, const char *body) {
   return read_answer();
 }
 
-// The device remembers its cursor over a loss of power.
+// The device remembers its cursor over a loss of power, also one in the middle of this.
 static void remember(int write) {
-  char path[256];
+  char path[256], next[264];
   snprintf(path, sizeof path, "%s/%s.cursor", getenv("DATA_FOLDER"), name);
-  FILE *file = fopen(path, write ? "w" : "r");
+  snprintf(next, sizeof next, "%s.new", path);
+  FILE *file = fopen(write ? next : path, write ? "w" : "r");
   if (file == NULL) return;
   if (write) fputs(cursor, file);
   else if (fscanf(file, "%127s", cursor) != 1) strcpy(cursor, "earliest");
   fclose(file);
+  if (write) rename(next, path);
 }
 
-// Appends an event to a JSON array.
-static void add_event(char *events, size_t max, const char *kind, const char *data) {
+// Appends an event to a JSON array. An event that is sent again has the same key, so the hub stores it once.
+static void add_event(char *events, size_t max, const char *kind, long key, const char *data) {
   size_t at = strlen(events);
   if (at > 0) at--;
-  snprintf(events + at, max - at, "%c{\"channel\":\"devices.%s.%s\",\"type\":\"%s\",\"data\":%s}]", at > 0 ? ',' : '[', name, kind, kind, data);
+  snprintf(events + at, max - at, "%c{\"channel\":\"devices.%s.%s\",\"type\":\"%s\",\"idempotencyKey\":\"%s-%s-%ld\",\"data\":%s}]",
+      at > 0 ? ',' : '[', name, kind, kind, name, kind, key, data);
 }
+
+// Whether the hub has stored all events of an array. It answers 200, with a result for each.
+static int publish(const char *events) { return request(hub, "POST /v1/events", events) == 200 && strstr(answer, "\"error\"") == NULL; }
 
 // One event with some readings: what could not be sent yet is sent together.
 static void measure(char *events, size_t max) {
@@ -93,45 +100,55 @@ static void measure(char *events, size_t max) {
     snprintf(data + at, sizeof data - at, "%s{\"celsius\":%.1f,\"at\":%ld}", count > 0 ? "," : "", 15 + (rand() % 200) / 10.0, (long)time(NULL) - BATCH + count);
   }
   strcat(data, "]}");
-  add_event(events, max, "readings", data);
+  add_event(events, max, "readings", (long)time(NULL), data);
 }
 
 // Does each command of the answer, says so, and moves the cursor. If that fails, the hub sends them again.
-static void do_commands(void) {
+static int do_commands(void) {
   char events[4096] = "", data[160], next[128] = "";
   for (char *at = answer; (at = strstr(at, "\"number\":")) != NULL; at++) {
-    snprintf(data, sizeof data, "{\"number\":%ld}", strtol(at + 9, NULL, 10));
-    add_event(events, sizeof events, "acks", data);
+    long number = strtol(at + 9, NULL, 10);
+    snprintf(data, sizeof data, "{\"number\":%ld}", number);
+    add_event(events, sizeof events, "acks", number, data);
   }
   char *end = strstr(answer, "\"cursor\":\"");
   if (end != NULL) sscanf(end + 10, "%127[^\"]", next);
-  if (events[0] != 0 && request(hub, "POST /v1/events", events) != 200) return;
-  if (next[0] == 0 || strcmp(next, cursor) == 0) return;
+  if (events[0] != 0 && !publish(events)) return 0;
+  if (next[0] == 0 || strcmp(next, cursor) == 0) return 1;
   strcpy(cursor, next);
   remember(1);
+  return 1;
+}
+
+static void get_token(void) {
+  char head[64];
+  snprintf(head, sizeof head, "GET /api/token/%s", name);
+  hang_up();
+  while (request(address_of("REGISTRY_URL"), head, "") != 200) sleep(1);
+  snprintf(token, sizeof token, "%s", strstr(answer, "\r\n\r\n") + 4);
+  hang_up();
 }
 
 static void run(void) {
   char head[256], readings[2048] = "";
   srand((unsigned)atoi(name + 1));
   remember(0);
-  snprintf(head, sizeof head, "GET /api/token/%s", name);
-  while (request(address_of("REGISTRY_URL"), head, "") != 200) sleep(1);
-  snprintf(token, sizeof token, "%s", strstr(answer, "\r\n\r\n") + 4);
-  hang_up();
+  get_token();
   hub = address_of("SITE_URL");
   for (int pause = 1;;) {
     // What could not be sent stays for the next attempt.
     if (readings[0] == 0) measure(readings, sizeof readings);
-    if (request(hub, "POST /v1/events", readings) == 200) {
+    int status = request(hub, "POST /v1/events", readings);
+    if (status == 200) {
       readings[0] = 0;
-      snprintf(head, sizeof head, "GET /v1/events?channel=devices.%s.commands&after=%s&wait=%d", name, cursor, WAIT_SECONDS);
-      if (request(hub, head, "") == 200) {
-        do_commands();
+      snprintf(head, sizeof head, "GET /v1/events?channel=devices.%s.commands&after=%s&wait=%d&limit=%d", name, cursor, WAIT_SECONDS, COMMANDS_MAX);
+      status = request(hub, head, "");
+      if (status == 200 && do_commands()) {
         pause = 1;
         continue;
       }
     }
+    if (status == 401) get_token(); // the one before has expired
     // Not all at once: 500 devices come back after a power cut.
     usleep((useconds_t)(rand() % 1000) * 1000 * (useconds_t)pause);
     pause = pause < 30 ? pause * 2 : 30;
