@@ -44,6 +44,14 @@ describe.each(exampleNames())('%s', (name) => {
     expect(foreign).toEqual([]);
   });
 
+  test('no request ends a service: its handler catches what it throws later', () => {
+    const servers = application
+      .filter((path) => relative(folder, path).startsWith('services/') && path.endsWith('.ts'))
+      .map((path) => [relative(folder, path), readFileSync(path, 'utf8')] as const)
+      .filter(([, source]) => /createServer\((?:async|[^;]*=> void answer)/.test(source));
+    expect(servers.filter(([, source]) => !/\.catch\(|\btry \{/.test(source)).map(([path]) => path)).toEqual([]);
+  });
+
   test('the README has its sections, the command, a diagram and the measured table', () => {
     const headings = [...readme.matchAll(/^## (.+)$/gm)].map(([, heading]) => heading);
     expect(headings).toEqual(expect.arrayContaining(HEADINGS));

@@ -1,12 +1,19 @@
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { connect } from '@polycast/client';
+import { createPublisher } from '@polycast/client/server';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { unusedPort } from '../../conformance/kit/unused-port.ts';
 import { until } from '../../conformance/kit/wait.ts';
 import { startExample, type RunningExample } from '../kit/start-example.ts';
 import { openPage, overflow, startBrowser, type PageOptions } from '../kit/testing/browser.ts';
 import { count, milliseconds, percentile, recordMeasurements } from '../kit/testing/measurements.ts';
+import { createAnswers } from './services/answers.ts';
+import { Chats } from './services/chats.ts';
 import { localModel } from './services/local-model.ts';
 import type { Model, Piece, Turn } from './services/model.ts';
 import { openAiModel } from './services/openai-model.ts';
@@ -50,6 +57,15 @@ test('an answer goes on after a reload, on a second device, and after the networ
   }
   await laptop.page.reload();
   await until('it is stored', async () => (await answerOf(laptop.page)) === whole);
+});
+
+test('a question that the hub could not be told of can be asked again', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'llm-stream-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const nobody = createPublisher(`http://127.0.0.1:${await unusedPort()}`, { timeoutMs: 1 });
+  const answers = createAnswers(localModel(), new Chats(folder), nobody);
+  await expect(answers.start('away')).rejects.toThrow('No hub answered');
+  expect(answers.isRunning('away')).toBe(false);
 });
 
 test('a question from one device is answered on both, and a stop on the other stops the generator', async () => {

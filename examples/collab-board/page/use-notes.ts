@@ -52,7 +52,7 @@ export function useNotes(board: string, me: string): Notes {
   );
   const [undos, setUndos] = useState<readonly Undo[]>([]);
   const [problem, setProblem] = useState<string>();
-  const channel = useChannel<NoteData | null>(`${board}.notes.*`, { history: 500, eventsMax: 0, onEvent: apply });
+  const channel = useChannel<NoteData | null>(`${board}.notes.*`, { after: 'earliest', eventsMax: 0, onEvent: apply });
 
   /** Publishes a note only if nobody has changed it since `version`. */
   async function put(id: string, data: NoteData | null, version: string): Promise<string | undefined> {

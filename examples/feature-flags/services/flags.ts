@@ -45,7 +45,9 @@ if (current.get('gift-wrap') === undefined)
   for (const name of ['gift-wrap', 'one-page-checkout']) insert.run(name, 1, 1, 25, 'setup', Date.now());
 publish();
 
-createServer((request, response) => void answer(request, response)).listen(Number(PORT), '127.0.0.1');
+createServer((request, response) => {
+  answer(request, response).catch((error: unknown) => send(response, 400, { error: String(error) }));
+}).listen(Number(PORT), '127.0.0.1');
 
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const name = /^\/api\/flags\/([\w-]+)$/.exec(request.url ?? '')?.[1];

@@ -6,29 +6,21 @@ import { work } from '@polycast/client/work';
 const { POLYCAST_URL = '', POLYCAST_KEY: key = '' } = process.env;
 const publisher = createPublisher(POLYCAST_URL, { key });
 
-/** The subscription of this worker; made at the first start. */
-async function findQueue(): Promise<string> {
-  const headers = { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' };
-  const subscriptions = `${POLYCAST_URL}/v1/subscriptions`;
-  const known = (await (await fetch(subscriptions, { headers })).json()) as {
-    subscriptions: { id: string; description: string }[];
-  };
-  const found = known.subscriptions.find(({ description }) => description === 'builder');
-  if (found !== undefined) return found.id;
-  const delivery = { kind: 'pull', leaseSeconds: 2 };
-  const body = JSON.stringify({
+/** The queue of this worker. It has a name, so that it is made once, however often this starts. */
+const made = await fetch(`${POLYCAST_URL}/v1/subscriptions/builder`, {
+  method: 'PUT',
+  headers: { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' },
+  body: JSON.stringify({
     channels: ['inbox.github'],
     types: ['issues.opened'],
-    description: 'builder',
-    delivery,
-  });
-  const made = (await (await fetch(subscriptions, { method: 'POST', headers, body })).json()) as { id: string };
-  return made.id;
-}
+    delivery: { kind: 'pull', leaseSeconds: 2 },
+  }),
+});
+if (!made.ok) throw new Error(await made.text());
 
 work(
   POLYCAST_URL,
-  await findQueue(),
+  'builder',
   async ({ id, data }) => {
     const { issue } = data as { issue: { number: number } };
     await sleep(50); // the build

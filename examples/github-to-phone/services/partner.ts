@@ -17,13 +17,9 @@ createServer((request, response) => {
 
 /** The hub asks the endpoint first whether it wants the events; the receiver answers. */
 async function subscribe(): Promise<void> {
-  const created = await fetch(`${POLYCAST_URL}/v1/subscriptions`, {
-    method: 'POST',
-    headers: {
-      Authorization: `Bearer ${POLYCAST_KEY}`,
-      'Content-Type': 'application/json',
-      'Idempotency-Key': 'partner',
-    },
+  const created = await fetch(`${POLYCAST_URL}/v1/subscriptions/partner`, {
+    method: 'PUT',
+    headers: { Authorization: `Bearer ${POLYCAST_KEY}`, 'Content-Type': 'application/json' },
     body: JSON.stringify({
       channels: ['inbox.stripe'],
       types: ['invoice.paid'],

@@ -26,8 +26,8 @@ export class PageFiles {
   }
 
   async answer({ url = '/' }: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { pathname } = new URL(url, 'http://page');
     try {
+      const { pathname } = new URL(`http://page${url}`);
       const [type, body] = await this.#read(pathname === '/' ? 'index.html' : pathname.slice(1));
       response.writeHead(200, { 'Content-Type': type, 'Cache-Control': 'no-cache' }).end(body);
     } catch (error) {

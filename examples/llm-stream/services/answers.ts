@@ -25,8 +25,11 @@ export function createAnswers(model: Model, chats: Chats, hub: ServerPublisher):
       const stopping = new AbortController();
       running.set(chat, stopping);
       // Before the turn is announced: other pages then find it.
-      await save(chat, { messageId, text: '', state: 'streaming' });
-      const { id: cursor } = await hub.publish(`tokens.${chat}`, { messageId }, { type: 'turn' });
+      const announced = save(chat, { messageId, text: '', state: 'streaming' }).then(() =>
+        hub.publish(`tokens.${chat}`, { messageId }, { type: 'turn' }),
+      );
+      announced.catch(() => running.delete(chat)); // the hub was away: the next question may try again
+      const { id: cursor } = await announced;
       void run(chat, messageId, stopping).catch(console.error);
       return { messageId, cursor };
     },

@@ -23,10 +23,7 @@ createServer(async (request, response) => {
   try {
     if (request.method === 'GET' && action === 'messages') return answer(200, chats.messages(chat));
     if (request.method !== 'POST' || action === undefined) return answer(404, 'Not found.');
-    if (action === 'stop') {
-      answers.stop(chat);
-      return answer(202, {});
-    }
+    if (action === 'stop') return void (answers.stop(chat), answer(202, {}));
     const { id, text } = JSON.parse((await request.toArray()).join('')) as { id: string; text: string };
     if (answers.isRunning(chat)) return answer(409, 'An answer is being written.');
     chats.addQuestion(chat, id, text);

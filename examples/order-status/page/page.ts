@@ -68,8 +68,19 @@ function arrive(lane: Lane, state: string, delayMs: number): void {
 
 function show({ title, states: seen, delays, requests }: Lane): void {
   const median = delays.toSorted((one, other) => one - other)[delays.length >> 1];
-  const steps = states.map((state, index) => `<li class="${seen[index] === state ? 'done' : ''}"></li>`);
-  (lanes.querySelector(`[aria-label="${title}"]`) as HTMLElement).innerHTML = `<h2>${title}</h2>
-    <p class="state">${seen.at(-1) ?? 'waiting'}</p><ol class="steps">${steps.join('')}</ol>
-    <p class="muted">${requests} requests${median === undefined ? '' : `, median delay ${median} ms`}</p>`;
+  const steps = element('ol', 'steps');
+  steps.append(...states.map((state, index) => element('li', seen[index] === state ? 'done' : '')));
+  lanes
+    .querySelector(`[aria-label="${title}"]`)
+    ?.replaceChildren(
+      element('h2', '', title),
+      element('p', 'state', seen.at(-1) ?? 'waiting'),
+      steps,
+      element('p', 'muted', `${requests} requests${median === undefined ? '' : `, median delay ${median} ms`}`),
+    );
+}
+
+/** The text of an event is text, never HTML. */
+function element(tag: string, className: string, textContent = ''): HTMLElement {
+  return Object.assign(document.createElement(tag), { className, textContent });
 }

@@ -14,7 +14,8 @@ database.exec('CREATE TABLE IF NOT EXISTS orders (id TEXT PRIMARY KEY, step INTE
 const add = database.prepare('INSERT INTO orders VALUES (?, 0)');
 const finish = database.prepare('UPDATE orders SET step = step + 1 WHERE id = ?');
 const unfinished = database.prepare('SELECT id, step FROM orders WHERE step < ?');
-const hub = createPublisher(POLYCAST_URL, { key: POLYCAST_KEY });
+/** Nobody waits for these calls, so the hub may be away for long. */
+const hub = createPublisher(POLYCAST_URL, { key: POLYCAST_KEY, timeoutMs: 86_400_000 });
 
 await subscribeCourier();
 for (const { id, step } of unfinished.all(STATES.length)) void work(String(id), Number(step));
@@ -37,16 +38,12 @@ async function work(id: string, from: number): Promise<void> {
   }
 }
 
-/** The courier company gets a webhook for every step of every order. */
+/** The courier company gets a webhook for every step of every order: one subscription, however often this starts. */
 async function subscribeCourier(): Promise<void> {
   const delivery = { kind: 'webhook', url: `${COURIER_URL}/hook`, secret: `whsec_${EXAMPLE_SECRET}` };
-  const answer = await fetch(`${POLYCAST_URL}/v1/subscriptions`, {
-    method: 'POST',
-    headers: {
-      'Content-Type': 'application/json',
-      'Idempotency-Key': 'courier',
-      Authorization: `Bearer ${POLYCAST_KEY}`,
-    },
+  const answer = await fetch(`${POLYCAST_URL}/v1/subscriptions/courier`, {
+    method: 'PUT',
+    headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${POLYCAST_KEY}` },
     body: JSON.stringify({ channels: ['orders.*'], delivery }),
   });
   if (!answer.ok) throw new Error(await answer.text());

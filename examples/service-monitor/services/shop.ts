@@ -1,4 +1,4 @@
-import { Agent, createServer, request } from 'node:http';
+import { Agent, createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import { CircuitBreaker, type Outcome } from './breaker.ts';
 import { report } from './calls.ts';
@@ -18,7 +18,11 @@ const dependencies = CALLS.split(',')
 /** Injected by the page: `{"errorShare":0.6,"delayMs":100}`. */
 let faults = { errorShare: 0, delayMs: 0 };
 
-createServer(async (incoming, response) => {
+createServer((incoming, response) => {
+  answer(incoming, response).catch(() => response.writeHead(400).end());
+}).listen(Number(PORT), '127.0.0.1');
+
+async function answer(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
   if (incoming.url?.startsWith('/faults/')) {
     if (incoming.method === 'POST') faults = { ...faults, ...JSON.parse((await incoming.toArray()).join('')) };
     return void response.end(JSON.stringify(faults));
@@ -32,7 +36,7 @@ createServer(async (incoming, response) => {
   response
     .writeHead(hasFailed ? 500 : 200)
     .end(JSON.stringify({ degraded: outcomes.some((outcome) => outcome !== 'ok') }));
-}).listen(Number(PORT), '127.0.0.1');
+}
 
 async function call({ circuit, url, breaker }: (typeof dependencies)[number]): Promise<Outcome> {
   const startMs = performance.now();
@@ -49,6 +53,8 @@ function send(url: string): Promise<Outcome> {
   return new Promise((resolve) => {
     const sent = request(url, { agent, timeout: TIMEOUT_MS }, (answer) => {
       answer.resume().on('end', () => resolve(answer.statusCode === 200 ? 'ok' : 'failed'));
+      // Without an end: the service was killed in the middle of its answer.
+      answer.on('close', () => resolve('failed'));
     });
     sent.on('timeout', () => {
       resolve('timeout');

@@ -39,7 +39,14 @@ export async function once(name: string, make: () => Promise<string>): Promise<s
 export async function listen(
   receive: (request: IncomingMessage, response: ServerResponse) => void | Promise<void>,
 ): Promise<void> {
-  const server = createServer(async (request, response) => {
+  const server = createServer((request, response) => {
+    // Anybody may send anything here, such as a body with a wrong signature.
+    answer(request, response).catch(() => response.writeHead(400).end());
+  });
+  server.listen(Number(PORT), '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<unknown> {
     if (request.url?.endsWith('/fault') === true) {
       ({ fault } = (await json(request)) as { fault: string });
       return response.end();
@@ -50,9 +57,7 @@ export async function listen(
     if (fault === 'down') return response.writeHead(503).end();
     if (fault === 'slow') await new Promise((resolve) => setTimeout(resolve, SLOW_MS));
     return receive(request, response);
-  });
-  server.listen(Number(PORT), '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
+  }
 }
 
 /** Signs up at the shop, for a key of its own. */

@@ -1,4 +1,4 @@
-import { createHmac, randomUUID } from 'node:crypto';
+import { createHmac, randomUUID, timingSafeEqual } from 'node:crypto';
 import { text } from 'node:stream/consumers';
 import { keep, listen, once } from './partner.ts';
 
@@ -11,8 +11,10 @@ await listen(async (request, response) => {
   // The hub asks whether this was wanted.
   if (request.method === 'GET') return void response.end(searchParams.get('hub.challenge'));
   const body = await text(request);
-  const signature = `sha256=${createHmac('sha256', secret).update(body).digest('hex')}`;
-  if (request.headers['x-hub-signature'] !== signature) return void response.writeHead(401).end();
+  const signature = Buffer.from(`sha256=${createHmac('sha256', secret).update(body).digest('hex')}`);
+  const received = Buffer.from(String(request.headers['x-hub-signature']));
+  if (received.length !== signature.length || !timingSafeEqual(received, signature))
+    return void response.writeHead(401).end();
   const prices = JSON.parse(body) as { name: string; cents: number }[];
   keep(randomUUID(), prices.map(({ name, cents }) => `${name} ${(cents / 100).toFixed(2)}`).join(', '));
   response.writeHead(204).end();

@@ -25,7 +25,9 @@ const insert = database.prepare('INSERT INTO posts (network, key, text) VALUES (
 const find = database.prepare('SELECT id FROM posts WHERE network = ? AND key = ?');
 const list = database.prepare('SELECT network, text FROM posts ORDER BY id DESC LIMIT 200');
 
-createServer((request, response) => void answer(request, response)).listen(Number(PORT), '127.0.0.1');
+createServer((request, response) => {
+  answer(request, response).catch((error: unknown) => send(response, 400, { error: String(error) }));
+}).listen(Number(PORT), '127.0.0.1');
 
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const [, network = '', action] = /^\/api\/networks\/(\w+)\/(\w+)$/.exec(request.url ?? '') ?? [];
