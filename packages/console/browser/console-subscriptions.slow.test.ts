@@ -116,6 +116,19 @@ test('rotating and deleting ask for the name; pausing is shown at once', async (
   await expect(hub.administer('GET', `/v1/subscriptions/${id}`)).rejects.toThrow('not_found');
 });
 
+test('a queue is found by its name, and an address of no subscription is answered in words', async () => {
+  await hub.administer('PUT', '/v1/subscriptions/jobs', { channels: ['jobs.>'], delivery: { kind: 'pull' } });
+  const { page } = await open('#/subscriptions');
+  await page.getByRole('link', { name: 'pull queue jobs' }).click();
+  await page.getByRole('heading', { name: 'pull queue jobs' }).waitFor();
+  await page.goto(`${hub.url}/console/#/subscriptions/jobs`);
+  await page.getByRole('heading', { name: 'pull queue jobs' }).waitFor();
+  await page.goto(`${hub.url}/console/#/subscriptions/no%20such%20one`);
+  await page.getByRole('alert').waitFor();
+  await page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: 'Channels' }).click();
+  await page.getByRole('heading', { name: 'Channels' }).waitFor();
+});
+
 async function create(channel: string, retryDelaysSeconds: readonly number[]): Promise<string> {
   const { id } = await hub.administer<{ id: string }>('POST', '/v1/subscriptions', {
     channels: [channel],

@@ -16,10 +16,13 @@ const REFRESH_MS = 3000;
 /** One subscription: its state, its attempts, its dead letters, and what can be done about them. */
 export function SubscriptionView({ id }: { id: string }): VNode {
   const { value, error, reload } = useLoad((signal) => read<Subscription>(pathOf(id), signal), [id], REFRESH_MS);
+  // The address may have the name instead, or something that is no subscription.
+  const known = value?.id;
   useEffect(() => {
-    const subscription = hub().subscribe(`polycast.subscriptions.${id}`, reload);
+    if (known === undefined) return undefined;
+    const subscription = hub().subscribe(`polycast.subscriptions.${known}`, reload);
     return () => subscription.close();
-  }, [id]);
+  }, [known]);
   if (value === undefined)
     return (
       <>
@@ -58,7 +61,7 @@ export function SubscriptionView({ id }: { id: string }): VNode {
 }
 
 function StateFacts({ subscription }: { subscription: Subscription }): VNode {
-  const { id, state, reason, since, channels, types, backlog, created } = subscription;
+  const { id, name, state, reason, since, channels, types, backlog, created } = subscription;
   return (
     <Facts
       facts={[
@@ -73,6 +76,7 @@ function StateFacts({ subscription }: { subscription: Subscription }): VNode {
         ['Channels', channels.join(' ')],
         ['Types', types?.join(' ') ?? 'all'],
         ['Created', <Time at={created} />],
+        ['Name', name ?? '–'],
         ['Id', id],
       ]}
     />

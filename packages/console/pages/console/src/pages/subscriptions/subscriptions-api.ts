@@ -6,6 +6,7 @@ export const STATES = ['pending', 'active', 'paused', 'suspended', 'ended'] as c
 /** A subscription, as far as the console shows it. */
 export interface Subscription {
   readonly id: string;
+  readonly name: string | null;
   readonly state: (typeof STATES)[number];
   readonly reason: string;
   readonly since: string;
@@ -114,6 +115,7 @@ export function levelOf(state: Subscription['state']): string {
 }
 
 /** Where its events go, in a few words. */
-export function targetOf({ delivery }: Subscription): string {
-  return delivery.kind === 'webhook' ? (delivery.url ?? 'webhook') : 'pull queue';
+export function targetOf({ name, delivery }: Subscription): string {
+  if (delivery.kind === 'webhook') return delivery.url ?? 'webhook';
+  return name === null ? 'pull queue' : `pull queue ${name}`;
 }
