@@ -154,6 +154,8 @@ for (const [name, options] of [
     await frame.getByRole('button', { name: 'Add endpoint' }).click();
     await frame.getByLabel('URL of your endpoint').fill(endpoint);
     await frame.getByLabel('Only these types').check();
+    // No type is not all types.
+    expect(await frame.getByRole('button', { name: 'Add endpoint' }).isDisabled()).toBe(true);
     await frame.getByLabel('order.paid').check();
     await shoot(page, `${name}-form`);
     expect(await seriousFindings(frame)).toEqual([]);

@@ -28,7 +28,7 @@ export function EndpointForm({ endpoint, types, channels, save, onSaved, onCance
     event.preventDefault();
     setBusy(true);
     setProblem(undefined);
-    save({ url, description, channels: endpoint?.channels ?? channels, types: chosen?.length === 0 ? null : chosen })
+    save({ url, description, channels: endpoint?.channels ?? channels, types: chosen })
       .then(onSaved, (error: Error) => setProblem(error.message))
       .finally(() => setBusy(false));
   };
@@ -61,7 +61,7 @@ export function EndpointForm({ endpoint, types, channels, save, onSaved, onCance
       )}
       {problem !== undefined && <Notice tone="bad">{problem}</Notice>}
       <div class="actions">
-        <button type="submit" class="primary" disabled={isBusy}>
+        <button type="submit" class="primary" disabled={isBusy || chosen?.length === 0}>
           {endpoint === undefined ? 'Add endpoint' : 'Save changes'}
         </button>
         <button type="button" onClick={onCancel}>

@@ -19,6 +19,7 @@ export function Subscriptions(): VNode {
 
 /** The hub tells changes of states on these channels. */
 export const LIFECYCLE_CHANNELS = 'polycast.subscriptions.>';
+const RELOAD_MS = 500;
 
 function SubscriptionList(): VNode {
   const { params } = useRoute();
@@ -26,8 +27,19 @@ function SubscriptionList(): VNode {
   const channel = params.get('channel') ?? '';
   const pages = usePages((after, signal) => listSubscriptions({ state, channel }, after, signal), [state, channel]);
   useEffect(() => {
-    const subscription = hub().subscribe(LIFECYCLE_CHANNELS, () => pages.reload());
-    return () => subscription.close();
+    // When a host fails, all its subscriptions change at once: the list is read once for them.
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const reload = (): void => {
+      timer = undefined;
+      pages.reload();
+    };
+    const subscription = hub().subscribe(LIFECYCLE_CHANNELS, () => {
+      timer ??= setTimeout(reload, RELOAD_MS);
+    });
+    return () => {
+      subscription.close();
+      clearTimeout(timer);
+    };
   }, []);
   return (
     <>
