@@ -23,22 +23,20 @@ export async function startHub(config: Config, parts: StartParts = {}): Promise<
 }
 
 /**
- * A hub of a cluster. It opens again when the history of its log was replaced, and then has a new
- * epoch, a new tail and new readers. Clients reconnect, and receive the gap. If it cannot open, the
- * process ends, and its supervisor starts it again.
+ * A hub that can be opened again. Its address stays, also where the configuration lets the system
+ * choose the port.
  */
-class ClusterHub implements Hub {
-  readonly #config: Config;
-  readonly #parts: StartParts;
-  #hub: Hub | undefined;
-  #opening: Promise<void> = Promise.resolve();
-  #isClosing = false;
+abstract class ReopenedHub implements Hub {
+  protected readonly config: Config;
+  protected readonly parts: StartParts;
+  /** Undefined before the first opening. */
+  protected hub: Hub | undefined;
   #port = 0;
   #url = '';
 
   constructor(config: Config, parts: StartParts) {
-    this.#config = config;
-    this.#parts = parts;
+    this.config = config;
+    this.parts = parts;
   }
 
   get url(): string {
@@ -50,15 +48,50 @@ class ClusterHub implements Hub {
   }
 
   get firstKey(): string | undefined {
-    return this.#hub?.firstKey;
+    return this.hub?.firstKey;
   }
 
   get routes(): readonly Route[] {
-    return this.#hub?.routes ?? [];
+    return this.hub?.routes ?? [];
   }
 
+  reload(): ReturnType<Hub['reload']> {
+    return (this.hub as Hub).reload();
+  }
+
+  abstract drain(): Promise<void>;
+  abstract close(): Promise<void>;
+
+  protected abstract openAt(listen: string): Promise<Hub>;
+
+  protected async openFirst(): Promise<void> {
+    this.#use(await this.openAt(this.config.listen));
+  }
+
+  /** The hub before is closed. */
+  protected async openAgain(): Promise<void> {
+    const { host } = parseListen(this.config.listen) as ListenAddress;
+    this.#use(await this.openAt(formatListen({ host, port: this.#port })));
+  }
+
+  #use(hub: Hub): void {
+    this.hub = hub;
+    this.#port = hub.port;
+    this.#url = hub.url;
+  }
+}
+
+/**
+ * A hub of a cluster. It opens again when the history of its log was replaced, and then has a new
+ * epoch, a new tail and new readers. Clients reconnect, and receive the gap. If it cannot open, the
+ * process ends, and its supervisor starts it again.
+ */
+class ClusterHub extends ReopenedHub {
+  #opening: Promise<void> = Promise.resolve();
+  #isClosing = false;
+
   async open(): Promise<Hub> {
-    this.#opening = this.#openHub(this.#config.listen);
+    this.#opening = this.openFirst();
     await this.#opening;
     return this;
   }
@@ -66,23 +99,17 @@ class ClusterHub implements Hub {
   async drain(): Promise<void> {
     this.#isClosing = true;
     await this.#opening;
-    await this.#hub?.drain();
-  }
-
-  reload(): ReturnType<Hub['reload']> {
-    return (this.#hub as Hub).reload();
+    await this.hub?.drain();
   }
 
   async close(): Promise<void> {
     this.#isClosing = true;
     await this.#opening;
-    await this.#hub?.close();
+    await this.hub?.close();
   }
 
-  async #openHub(listen: string): Promise<void> {
-    this.#hub = await openHub({ ...this.#config, listen }, { ...this.#parts, onReset: () => this.#reset() });
-    this.#port = this.#hub.port;
-    this.#url = this.#hub.url;
+  protected openAt(listen: string): Promise<Hub> {
+    return openHub({ ...this.config, listen }, { ...this.parts, onReset: () => this.#reset() });
   }
 
   #reset(): void {
@@ -91,9 +118,8 @@ class ClusterHub implements Hub {
 
   async #restart(): Promise<void> {
     if (this.#isClosing) return;
-    await this.#hub?.close();
-    const { host } = parseListen(this.#config.listen) as ListenAddress;
-    await this.#openHub(formatListen({ host, port: this.#port }));
+    await this.hub?.close();
+    await this.openAgain();
   }
 }
 
@@ -101,52 +127,28 @@ class ClusterHub implements Hub {
  * A hub that the Lab's page can restart and wipe. The Lab, its wires and the page's view of them
  * outlive each restart.
  */
-class HubWithLab implements Hub {
-  readonly #config: Config;
-  #hub: Hub | undefined;
+class HubWithLab extends ReopenedHub {
   #lab: Lab | undefined;
-  #port = 0;
-  #url = '';
-
   readonly #login: LabLogin | undefined;
 
-  readonly #parts: StartParts;
-
   constructor(config: Config, parts: StartParts) {
-    this.#parts = parts;
+    super(config, parts);
     // With access rules, a visitor of the page must not get the identity of a user of the site.
     if (trustsLoopback(config)) this.#login = new LabLogin();
-    this.#config = config;
-  }
-
-  get url(): string {
-    return this.#url;
-  }
-
-  get port(): number {
-    return this.#port;
-  }
-
-  get firstKey(): string | undefined {
-    return this.#hub?.firstKey;
-  }
-
-  get routes(): readonly Route[] {
-    return this.#hub?.routes ?? [];
   }
 
   async open(): Promise<Hub> {
     this.#lab = await createLab({
       folder: assetPath('console'),
-      hubPort: () => this.#port,
+      hubPort: () => this.port,
       login: this.#login,
       actions: {
         restartHub: () => this.#restart(async () => undefined),
-        wipeLog: () => this.#restart(() => wipeLog(this.#config.data)),
+        wipeLog: () => this.#restart(() => wipeLog(this.config.data)),
       },
     });
     try {
-      await this.#openHub(this.#config.listen);
+      await this.openFirst();
     } catch (error) {
       await this.#lab.close();
       throw error;
@@ -156,38 +158,32 @@ class HubWithLab implements Hub {
 
   async drain(): Promise<void> {
     await this.#lab?.close();
-    await this.#hub?.drain();
-  }
-
-  reload(): ReturnType<Hub['reload']> {
-    return (this.#hub as Hub).reload();
+    await this.hub?.drain();
   }
 
   async close(): Promise<void> {
     await this.#lab?.close();
-    await this.#hub?.close();
+    await this.hub?.close();
   }
 
-  async #openHub(listen: string): Promise<void> {
+  protected openAt(listen: string): Promise<Hub> {
     const lab = this.#lab as Lab;
     const answer: RequestHandler = (request, response) => void lab.handle(request, response);
-    this.#hub = await openHub(
-      { ...this.#withLabUsers(this.#config), listen },
+    return openHub(
+      { ...this.#withLabUsers(this.config), listen },
       {
-        ...this.#parts,
+        ...this.parts,
         loadConfig: () => this.#loadConfig(listen),
         routes: labRoutes(answer),
         ownOrigins: (url) => [url, url.replace('//127.0.0.1:', '//localhost:')],
       },
     );
-    this.#port = this.#hub.port;
-    this.#url = this.#hub.url;
   }
 
   /** The hub keeps its port when it restarts, so its address may differ from the configured one. */
   async #loadConfig(listen: string): Promise<Config> {
-    const config = (await this.#parts.loadConfig?.()) ?? this.#config;
-    return { ...this.#withLabUsers(config), ...(config.listen === this.#config.listen && { listen }) };
+    const config = (await this.parts.loadConfig?.()) ?? this.config;
+    return { ...this.#withLabUsers(config), ...(config.listen === this.config.listen && { listen }) };
   }
 
   #withLabUsers(config: Config): Config {
@@ -195,10 +191,9 @@ class HubWithLab implements Hub {
   }
 
   async #restart(between: () => Promise<void>): Promise<void> {
-    await this.#hub?.close();
+    await this.hub?.close();
     await between();
-    const { host } = parseListen(this.#config.listen) as ListenAddress;
-    await this.#openHub(formatListen({ host, port: this.#port }));
+    await this.openAgain();
   }
 }
 

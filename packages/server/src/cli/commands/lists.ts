@@ -1,6 +1,8 @@
 import { JSON_LINES, type Command, type Input } from '../command.ts';
 import { HUB_ADDRESS_OPTIONS, hubAddress } from '../hub-address.ts';
 import { requestHub } from '../hub-request.ts';
+import type { ExitName } from '../exit-codes.ts';
+import type { Terminal } from '../terminal.ts';
 
 const LIMIT_DEFAULT = 100;
 const PAGE_MAX = 1000;
@@ -32,16 +34,14 @@ export const users: Command = {
   details: 'They are sorted by name, each with the number of sessions. The key needs the scope users.',
   options: LIST_OPTIONS,
   examples: [{ command: 'polycast users --limit 10', description: 'the first ten' }],
-  async run(input, { out, notice }) {
-    let count = 0;
-    for await (const each of pages<ListedUser>(input, '/v1/users', { online: 'true' }, 'users')) {
-      count++;
-      if (input.flag('json')) out(JSON.stringify(each));
-      else out(`${each.user}  ${each.sessions === 0 ? 'polls' : each.sessions}`);
-    }
-    if (count === 0) notice('No user is online.');
-    return 'done';
-  },
+  run: (input, terminal) =>
+    printList<ListedUser>(input, terminal, {
+      path: '/v1/users',
+      query: { online: 'true' },
+      member: 'users',
+      lineOf: ({ user, sessions }) => `${user}  ${sessions === 0 ? 'polls' : sessions}`,
+      whenEmpty: 'No user is online.',
+    }),
 };
 
 export const channels: Command = {
@@ -54,21 +54,42 @@ export const channels: Command = {
     'They are sorted by name, each with the number of stored events and the id of the newest. The key needs the scope subscribe for the pattern, or admin.',
   options: LIST_OPTIONS,
   examples: [{ command: "polycast channels 'orders.>'", description: 'the channels below orders' }],
-  async run(input, { out, notice }) {
-    const match = input.arguments[0] ?? '>';
-    let count = 0;
-    for await (const each of pages<ListedChannel>(input, '/v1/channels', { match }, 'channels')) {
-      count++;
-      if (input.flag('json')) out(JSON.stringify(each));
-      else out(`${each.channel}  ${each.events}  ${each.latest ?? '-'}`);
-    }
-    if (count === 0) notice('No entries.');
-    return 'done';
-  },
+  run: (input, terminal) =>
+    printList<ListedChannel>(input, terminal, {
+      path: '/v1/channels',
+      query: { match: input.arguments[0] ?? '>' },
+      member: 'channels',
+      lineOf: ({ channel, events, latest }) => `${channel}  ${events}  ${latest ?? '-'}`,
+      whenEmpty: 'No entries.',
+    }),
 };
 
-/** Reads page after page, up to the limit. */
-export async function* pages<Item>(
+/** A list of the hub's API, and how the command line shows it. */
+interface List<Item> {
+  readonly path: string;
+  readonly query: Readonly<Record<string, string>>;
+  /** The member of a page that has the entries. */
+  readonly member: string;
+  readonly lineOf: (item: Item) => string;
+  readonly whenEmpty: string;
+}
+
+/** Prints page after page, up to the option `limit`. */
+export async function printList<Item>(
+  input: Input,
+  { out, notice }: Terminal,
+  { path, query, member, lineOf, whenEmpty }: List<Item>,
+): Promise<ExitName> {
+  let count = 0;
+  for await (const each of pages<Item>(input, path, query, member)) {
+    count++;
+    out(input.flag('json') ? JSON.stringify(each) : lineOf(each));
+  }
+  if (count === 0) notice(whenEmpty);
+  return 'done';
+}
+
+async function* pages<Item>(
   input: Input,
   path: string,
   query: Readonly<Record<string, string>>,

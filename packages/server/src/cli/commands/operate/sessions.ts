@@ -2,7 +2,7 @@ import { TRANSPORTS } from '@polycast/protocol';
 import { JSON_LINES, usageError, type Command, type Input } from '../../command.ts';
 import { HUB_ADDRESS_OPTIONS, hubAddress } from '../../hub-address.ts';
 import { requestHub } from '../../hub-request.ts';
-import { pages } from '../lists.ts';
+import { printList } from '../lists.ts';
 
 /** The members of a session that the command prints (PROTOCOL.md section 13.10). */
 interface ListedSession {
@@ -44,15 +44,14 @@ export const sessions: Command = {
     { command: 'polycast sessions --ended --user ann', description: 'how her sessions ended' },
     { command: 'polycast sessions --behind 1000', description: 'clients that read too slowly' },
   ],
-  async run(input, { out, notice }) {
-    let count = 0;
-    for await (const each of pages<ListedSession>(input, '/v1/sessions', filtersOf(input), 'sessions')) {
-      count++;
-      out(input.flag('json') ? JSON.stringify(each) : lineOf(each));
-    }
-    if (count === 0) notice('No sessions.');
-    return 'done';
-  },
+  run: async (input, terminal) =>
+    printList<ListedSession>(input, terminal, {
+      path: '/v1/sessions',
+      query: filtersOf(input),
+      member: 'sessions',
+      lineOf,
+      whenEmpty: 'No sessions.',
+    }),
 };
 
 export const sessionEnd: Command = {
