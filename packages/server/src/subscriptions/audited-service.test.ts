@@ -1,3 +1,4 @@
+import { PolycastError } from '@polycast/protocol';
 import { expect, test } from 'vitest';
 import type { AuditRecord } from '../core/ports.ts';
 import { newPullSubscription } from '../testing/pull-queue.ts';
@@ -34,6 +35,31 @@ test('each operation has an audit entry with its actor, and reads have none', as
     'removed',
   ]);
   for (const entry of entries) expect(entry).toMatchObject({ subject: id, by });
+});
+
+test('a change that is in force has an entry although the disk refuses it; one without an effect has none', async () => {
+  const kit = await openSubscriptionKit();
+  const entries: AuditRecord[] = [];
+  const audit = { record: (entry: AuditRecord) => void entries.push(entry) };
+  const { subscriptions } = auditedServices(kit.engine.subscriptions, audit, { nowMs: () => 0, monotonicMs: () => 0 });
+  const by = { kind: 'operator', user: 'ann' } as const;
+  const { subscription } = await subscriptions.create(newPullSubscription(), by);
+  const { id } = subscription.definition;
+  Object.assign(kit.store, { write: () => Promise.reject(new PolycastError('log_full')) });
+  const refused = { code: 'log_full', message: expect.stringContaining('in force') as string };
+  await expect(subscriptions.change(id, { description: 'Jobs' }, 1, by)).rejects.toMatchObject(refused);
+  await expect(subscriptions.change(id, { description: 'Work' }, 1, by)).rejects.toMatchObject({
+    code: 'precondition_failed',
+  });
+  await expect(subscriptions.pause(id, by)).rejects.toMatchObject(refused);
+  await expect(subscriptions.remove(id, by)).rejects.toMatchObject(refused);
+  await expect(subscriptions.create(newPullSubscription(), by)).rejects.toMatchObject({ code: 'log_full' });
+  expect(entries.map(({ action, detail }) => [action, detail?.['version']])).toEqual([
+    ['subscription.created', undefined],
+    ['subscription.changed', 2],
+    ['subscription.paused', undefined],
+    ['subscription.removed', undefined],
+  ]);
 });
 
 test('repeated actions are recorded at a bounded rate, with the number of those left out', () => {

@@ -1,4 +1,5 @@
 import type { Actor, Audit, AuditRecord, Clock } from '../core/ports.ts';
+import { InForceError } from './engine/durable-operations.ts';
 import { TokenBuckets } from '../core/primitives/token-buckets.ts';
 import type { Subscription, SubscriptionOperations, SubscriptionReads, SubscriptionService } from './state/ports.ts';
 
@@ -60,31 +61,33 @@ function auditedService(service: SubscriptionReads & SubscriptionOperations, aud
       return created;
     },
     async change(id, changes, version, by) {
-      const changed = await service.change(id, changes, version);
-      writeAudit('changed', id, by, { members: Object.keys(changes), version: changed.definition.version });
-      return changed;
+      return whenInForce(service.change(id, changes, version), () =>
+        writeAudit('changed', id, by, {
+          members: Object.keys(changes),
+          version: service.get(id)?.definition.version,
+        }),
+      );
     },
     async pause(id, by) {
-      const paused = await service.pause(id);
-      writeAudit('paused', id, by);
-      return paused;
+      return whenInForce(service.pause(id), () => writeAudit('paused', id, by));
     },
     async resume(id, by) {
-      const resumed = await service.resume(id);
-      const { state } = resumed.status;
-      // A resume of a pending subscription only verifies the endpoint, so the entry has the state.
-      writeAudit('resumed', id, by, state === 'active' ? undefined : { state });
-      return resumed;
+      return whenInForce(service.resume(id), () => {
+        const state = service.get(id)?.status.state;
+        // A resume of a pending subscription only verifies the endpoint, so the entry has the state.
+        writeAudit('resumed', id, by, state === 'active' ? undefined : { state });
+      });
     },
     async remove(id, by) {
       const subscription = service.get(id);
-      await service.remove(id);
-      writeAudit('removed', id, by, subscription === undefined ? undefined : summaryOf(subscription));
+      await whenInForce(service.remove(id), () =>
+        writeAudit('removed', id, by, subscription === undefined ? undefined : summaryOf(subscription)),
+      );
     },
     async rotateSecret(id, secret, overlapMs, by) {
-      const rotated = await service.rotateSecret(id, secret, overlapMs);
-      writeAudit('secret-rotated', id, by, { overlapSeconds: overlapMs / 1000 });
-      return rotated;
+      return whenInForce(service.rotateSecret(id, secret, overlapMs), () =>
+        writeAudit('secret-rotated', id, by, { overlapSeconds: overlapMs / 1000 }),
+      );
     },
     async replay(id, from, by) {
       const replay = await service.replay(id, from);
@@ -97,6 +100,18 @@ function auditedService(service: SubscriptionReads & SubscriptionOperations, aud
       return discarded;
     },
   };
+}
+
+/** Writes the entry of a change that is in force, also if the disk has refused the change so far. */
+async function whenInForce<Result>(operation: Promise<Result>, writeEntry: () => void): Promise<Result> {
+  try {
+    const result = await operation;
+    writeEntry();
+    return result;
+  } catch (error) {
+    if (error instanceof InForceError) writeEntry();
+    throw error;
+  }
 }
 
 /** Only the origin of the URL: its path and query may hold a secret, such as a token. */

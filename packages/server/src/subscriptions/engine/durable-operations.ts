@@ -29,7 +29,7 @@ export class DurableOperations {
 
   /**
    * Stores changes that are in force. The store repeats a write that fails.
-   * @throws PolycastError as `whenDurable`
+   * @throws InForceError
    */
   async store(changes: readonly StoreChange[]): Promise<void> {
     this.#count++;
@@ -37,21 +37,28 @@ export class DurableOperations {
     await this.whenDurable();
   }
 
-  /** @throws PolycastError `log_full`, `log_unavailable`: an operation is in force, and not stored yet */
+  /** @throws InForceError for any operation that is not stored yet */
   async whenDurable(): Promise<void> {
     const count = this.#count;
     if (this.#durableCount >= count) return;
     try {
       await this.#store.write([]);
     } catch (error) {
-      throw inForce(error);
+      throw error instanceof PolycastError ? new InForceError(error) : error;
     }
     this.#durableCount = Math.max(this.#durableCount, count);
   }
 }
 
-function inForce(error: unknown): unknown {
-  if (!(error instanceof PolycastError)) return error;
-  const detail = 'The change is in force. The hub stores it when the disk accepts it, and loses it if it stops before.';
-  return new PolycastError(error.code, detail, { retryAfterMs: 1000 });
+/** The disk has refused a change that is in force: `log_full` or `log_unavailable`. */
+export class InForceError extends PolycastError {
+  constructor({ code }: PolycastError) {
+    super(
+      code,
+      'The change is in force. The hub stores it when the disk accepts it, and loses it if it stops before.',
+      {
+        retryAfterMs: 1000,
+      },
+    );
+  }
 }
