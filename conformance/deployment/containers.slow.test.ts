@@ -59,10 +59,8 @@ describe.skipIf(!canMakeNamespaces)('operate/container (skipped unless run by ro
         const { sessions } = (await call(`${hub}/v1/status`, { headers })).json<{ sessions: Record<string, number> }>();
         return Object.values(sessions).reduce((sum, count) => sum + count, 0) === 2;
       });
-      const startedMs = performance.now();
-      // 10 s is the default of engines.
+      // 10 s is the default of engines. A hub that they kill then ends with 137.
       engine.podman('stop', '--time=10', 'hub');
-      expect(performance.now() - startedMs).toBeLessThan(10_000);
       expect(engine.podman('inspect', '--format={{.State.ExitCode}}', 'hub').trim()).toBe('0');
       expect((await stream).text).toContain('event: polycast.draining');
       expect((await other).status).toBe(200);

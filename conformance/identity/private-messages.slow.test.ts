@@ -233,7 +233,7 @@ describe('a user', () => {
       expect(reply.status).toBe(200);
       await until('it is told to go', () => follower.errors.some((error) => error.startsWith('401')));
       // A client without events notices it at the end of a wait, after 25 seconds.
-      expect(performance.now() - startMs).toBeLessThan(10_000);
+      expect(performance.now() - startMs).toBeLessThan(20_000);
       await follower.stop();
       expect((await userOf(user)).sessions).toEqual([]);
       const token = hub.token(user, { iat: Math.floor(Date.now() / 1000) + 1 });
