@@ -1,5 +1,5 @@
 import { createSseParser, type SseFrame } from '@polycast/protocol';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
 import { parseConfig } from '../../config/parse.ts';
 import { openHub, type Hub } from '../../hub.ts';
@@ -17,9 +17,14 @@ interface Kit {
   get(path: string, headers?: Readonly<Record<string, string>>): Promise<Response>;
 }
 
-async function kit(behave: Behaviour, settings: object = {}, speed = 1): Promise<Kit> {
+async function kit(
+  behave: Behaviour,
+  settings: object = {},
+  speed = 1,
+  closeLater: (each: { close(): Promise<void> | void }) => void = (each) => opened.push(each),
+): Promise<Kit> {
   const backend = await openSite(behave);
-  opened.push(backend);
+  closeLater(backend);
   const hub = await openHub(
     parseConfig({
       listen: '127.0.0.1:0',
@@ -44,7 +49,7 @@ async function kit(behave: Behaviour, settings: object = {}, speed = 1): Promise
     }),
     { world: fastWorld(speed) },
   );
-  opened.push(hub);
+  closeLater(hub);
   return { backend, hub, get: (path, headers = {}) => fetch(hub.url + path, { headers }) };
 }
 
@@ -151,50 +156,57 @@ test('with `site` in a rule, the site decides on a channel: for readers and publ
 });
 
 /** A renewal begins three seconds before the expiry. A busy machine must be able to finish it. */
-const SPEED_OF_RENEWALS = 4;
+const SPEED_OF_RENEWALS = 2;
 
-test('a stream outlives its cached answers: the site is asked again, and the client receives no message about it', async () => {
-  const { backend, get } = await kit(answersBySession(12), {}, SPEED_OF_RENEWALS);
-  const stream = framesOf(await get('/v1/events?channel=@me', { ...ADA, accept: 'text/event-stream' }));
-  await messageOf(stream, 'polycast.ready');
-  await expect.poll(() => backend.requests.length).toBeGreaterThanOrEqual(3);
-  backend.behave = () => ({ user: null });
-  const rest: SseFrame[] = [];
-  for await (const frame of stream) if (frame.kind === 'message') rest.push(frame);
-  expect(rest).toEqual([
-    expect.objectContaining({ event: 'polycast.closing', data: expect.stringContaining('unauthorized') }),
-  ]);
-});
+// They wait for expiries, so they wait together.
+describe.concurrent('while a stream is open', () => {
+  test('it outlives its cached answers: the site is asked again, and the client receives no message about it', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const { backend, get } = await kit(answersBySession(12), {}, SPEED_OF_RENEWALS, (each) =>
+      onTestFinished(() => each.close()),
+    );
+    const stream = framesOf(await get('/v1/events?channel=@me', { ...ADA, accept: 'text/event-stream' }));
+    await messageOf(stream, 'polycast.ready');
+    await expect.poll(() => backend.requests.length).toBeGreaterThanOrEqual(3);
+    backend.behave = () => ({ user: null });
+    const rest: SseFrame[] = [];
+    for await (const frame of stream) if (frame.kind === 'message') rest.push(frame);
+    expect(rest).toEqual([
+      expect.objectContaining({ event: 'polycast.closing', data: expect.stringContaining('unauthorized') }),
+    ]);
+  });
 
-test("the site's answer on renewal takes effect, also where it grants less than before", async () => {
-  const { backend, get } = await kit(
-    () => ({ user: 'ada', claims: { staff: true }, ttlSeconds: 12 }),
-    {},
-    SPEED_OF_RENEWALS,
-  );
-  const stream = framesOf(await get('/v1/events?channel=staff', { ...ADA, accept: 'text/event-stream' }));
-  await messageOf(stream, 'polycast.ready');
-  backend.behave = () => ({ user: 'ada', ttlSeconds: 1 });
-  expect(await messageOf(stream, 'polycast.closing')).toContain('forbidden');
-  expect(backend.requests).toHaveLength(2);
-});
+  test("the site's answer on renewal takes effect, also where it grants less than before", async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const staff: Behaviour = () => ({ user: 'ada', claims: { staff: true }, ttlSeconds: 12 });
+    const { backend, get } = await kit(staff, {}, SPEED_OF_RENEWALS, (each) => onTestFinished(() => each.close()));
+    const stream = framesOf(await get('/v1/events?channel=staff', { ...ADA, accept: 'text/event-stream' }));
+    await messageOf(stream, 'polycast.ready');
+    backend.behave = () => ({ user: 'ada', ttlSeconds: 1 });
+    expect(await messageOf(stream, 'polycast.closing')).toContain('forbidden');
+    expect(backend.requests).toHaveLength(2);
+  });
 
-test('a stream survives an outage of the site, and ends with the grace period', async () => {
-  const { backend, get } = await kit(
-    answersBySession(10),
-    { graceSeconds: 20, retryAfterSeconds: 10 },
-    SPEED_OF_RENEWALS,
-  );
-  // Measured before the first question: the site's answer is valid for at least this long from
-  // here.
-  const beganMs = performance.now();
-  const stream = framesOf(await get('/v1/events?channel=@me', { ...ADA, accept: 'text/event-stream' }));
-  await messageOf(stream, 'polycast.ready');
-  backend.behave = down;
-  const rest: SseFrame[] = [];
-  for await (const frame of stream) rest.push(frame);
-  expect(performance.now() - beganMs).toBeGreaterThan(24_000 / SPEED_OF_RENEWALS);
-  expect(rest.at(-1)).toMatchObject({ event: 'polycast.closing' });
+  test('it survives an outage of the site, and ends with the grace period', async ({ expect, onTestFinished }) => {
+    const settings = { graceSeconds: 20, retryAfterSeconds: 10 };
+    const { backend, get } = await kit(answersBySession(10), settings, SPEED_OF_RENEWALS, (each) =>
+      onTestFinished(() => each.close()),
+    );
+    // Measured before the first question: the site's answer is valid for at least this long from
+    // here.
+    const beganMs = performance.now();
+    const stream = framesOf(await get('/v1/events?channel=@me', { ...ADA, accept: 'text/event-stream' }));
+    await messageOf(stream, 'polycast.ready');
+    backend.behave = down;
+    const rest: SseFrame[] = [];
+    for await (const frame of stream) rest.push(frame);
+    expect(performance.now() - beganMs).toBeGreaterThan(24_000 / SPEED_OF_RENEWALS);
+    expect(rest.at(-1)).toMatchObject({ event: 'polycast.closing' });
+  });
 });
 
 /** Sends a request as the site does, with its own key. */
