@@ -33,8 +33,10 @@ const browser = [
 const patience = {
   setupFiles: ['scripts/testing/wait-timeouts.ts'],
   expect: { poll: { timeout: CONDITION_TIMEOUT_MS } },
+  testTimeout: TEST_TIMEOUT_MS,
   hookTimeout: TEST_TIMEOUT_MS,
 };
+const muchPatience = { ...patience, testTimeout: SLOW_TEST_TIMEOUT_MS, hookTimeout: SLOW_TEST_TIMEOUT_MS };
 
 /**
  * Tests start the command line some thousand times, from sources whose types Node strips each time. With its compile cache a start takes
@@ -63,7 +65,6 @@ const config: ViteUserConfig = {
           include: everywhere.map((folder) => `${folder}/**/*.test.ts`),
           exclude: [...skipped, ...slow],
           ...patience,
-          testTimeout: TEST_TIMEOUT_MS,
           // Files share a process, and so the modules that most of them import.
           isolate: false,
           maxWorkers: 3,
@@ -75,8 +76,7 @@ const config: ViteUserConfig = {
           name: 'slow',
           include: slow,
           exclude: [...skipped, ...alone, ...browser],
-          ...patience,
-          testTimeout: SLOW_TEST_TIMEOUT_MS,
+          ...muchPatience,
           maxWorkers: 4,
           sequence: { groupOrder: 1 },
         },
@@ -86,9 +86,8 @@ const config: ViteUserConfig = {
           name: 'browser',
           include: browser,
           exclude: skipped,
-          ...patience,
+          ...muchPatience,
           setupFiles: [...patience.setupFiles, 'scripts/testing/browser-timeouts.ts'],
-          testTimeout: SLOW_TEST_TIMEOUT_MS,
           sequence: { groupOrder: 2 },
         },
       },
@@ -97,8 +96,7 @@ const config: ViteUserConfig = {
           name: 'alone',
           include: alone,
           exclude: skipped,
-          ...patience,
-          testTimeout: SLOW_TEST_TIMEOUT_MS,
+          ...muchPatience,
           fileParallelism: false,
           sequence: { groupOrder: 3 },
         },
