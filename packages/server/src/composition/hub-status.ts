@@ -60,6 +60,7 @@ export function statusReader(base: HubBase, needs: StatusNeeds): (caller: Caller
       limits: {
         connectionsMax: config.limits.connectionsMax,
         connectionsMaxPerProcess: config.limits.connectionsMax,
+        channelsMax: config.limits.channelsMax,
         trustedProxies: config.trustedProxies.length,
       },
       certificate: certificate === undefined ? null : { expires: timestamp(certificate.expiresMs) },

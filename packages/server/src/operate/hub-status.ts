@@ -35,6 +35,7 @@ export const hubStatus = named('HubStatus', () =>
     limits: z.object({
       connectionsMax: count('Connections of the hub: `limits.connectionsMax` of each process.'),
       connectionsMaxPerProcess: count('`limits.connectionsMax`.'),
+      channelsMax: count('Beyond it, the hub refuses events of new channels.'),
       trustedProxies: count('Entries of `trustedProxies`.'),
     }),
     certificate: z.object({ expires: time() }).nullable().describe('The certificate in use; null without TLS.'),

@@ -18,7 +18,7 @@ const WELL: HubStatus = {
   sessions: { sse: 1 },
   readers: { count: 1, lagEventsMax: 0 },
   subscriptions: { states: {}, failing: [] },
-  limits: { connectionsMax: 100 },
+  limits: { connectionsMax: 100, channelsMax: 1000 },
   certificate: null,
 };
 const QUIET: StatusHistory = { stepSeconds: 5, times: [Date.parse(NOW)], values: {} };
@@ -58,6 +58,8 @@ test.each<[string, Partial<HubStatus>, Record<string, readonly number[]>, 'bad' 
   ['The disk has 5 B left.', { storage: { ...WELL.storage, freeBytes: 5 } }, {}, 'bad'],
   ['90 B wait to be stored', { log: { ...WELL.log, queueBytes: 90 } }, {}, 'bad'],
   ['90 of 100 connections are open.', { sessions: { sse: 90 } }, {}, 'watch'],
+  ['The log has 900 of 1,000 channels.', { log: { ...WELL.log, channels: 900 } }, {}, 'watch'],
+  ['it refuses events of new ones', { log: { ...WELL.log, channels: 1000 } }, {}, 'bad'],
   ['900 of 1,000 files are open.', { process: { ...WELL.process, openFiles: 900 } }, {}, 'watch'],
   ['A reader is 20,000 events behind.', { readers: { count: 1, lagEventsMax: 20_000 } }, {}, 'watch'],
   ['1 publish could not be stored.', {}, { failed: [1] }, 'bad'],

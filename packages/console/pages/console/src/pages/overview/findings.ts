@@ -90,6 +90,18 @@ function boundFindings(status: HubStatus, history: StatusHistory): readonly Find
     found.push(bad(`The disk has ${bytesText(storage.freeBytes)} left.`, 'settings', 'Settings'));
   if (log.queueBytes > log.queueBytesMax * NEAR_LIMIT)
     found.push(bad(`The disk is too slow: ${bytesText(log.queueBytes)} wait to be stored.`, 'settings', 'Settings'));
+  if (log.channels >= limits.channelsMax)
+    found.push(
+      bad('The log has all channels that it may have: it refuses events of new ones.', 'channels', 'Channels'),
+    );
+  else if (log.channels > limits.channelsMax * NEAR_LIMIT)
+    found.push(
+      watch(
+        `The log has ${numberText(log.channels)} of ${numberText(limits.channelsMax)} channels.`,
+        'channels',
+        'Channels',
+      ),
+    );
   const open = Object.values(sessions).reduce((sum, count) => sum + count, 0);
   if (open > limits.connectionsMax * NEAR_LIMIT)
     found.push(

@@ -37,7 +37,7 @@ export interface HubStatus {
       readonly since: string;
     }[];
   };
-  readonly limits: { readonly connectionsMax: number };
+  readonly limits: { readonly connectionsMax: number; readonly channelsMax: number };
   readonly certificate: { readonly expires: string } | null;
 }
 
