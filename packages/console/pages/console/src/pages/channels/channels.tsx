@@ -1,4 +1,3 @@
-import { isChannel } from '@polycast/protocol';
 import type { VNode } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { read } from '../../hub/hub.ts';
@@ -17,14 +16,7 @@ const SCANNED_PER_REQUEST = 5000;
 /** The list of channels, or one of them. */
 export function Channels(): VNode {
   const { args } = useRoute();
-  const [name] = args;
-  if (name === undefined) return <ChannelList />;
-  // Somebody else may have made the address. Paths and commands with the name go no other way.
-  return isChannel(name) ? (
-    <Channel key={name} name={name} />
-  ) : (
-    <Head title="No channel has this name." lead={<a href={href('channels')}>All channels</a>} />
-  );
+  return args[0] === undefined ? <ChannelList /> : <Channel key={args[0]} name={args[0]} />;
 }
 
 function ChannelList(): VNode {
