@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import WebSocket from 'ws';
 import { startUsersHub, type UsersHub } from '../identity/kit/users-hub.ts';
@@ -45,10 +46,27 @@ async function allAreThere(): Promise<void> {
   });
 }
 
-test('the status has the connections of the hub, and of each process', async () => {
-  const { limits } = (await hub.request('GET', '/v1/status')).json<{ limits: Record<string, number> }>();
-  expect(limits['connectionsMax']).toBe(pids.length * (limits['connectionsMaxPerProcess'] as number));
+test('the status has the connections, the queue and the durations of all processes', async () => {
+  const [, first = 0] = pids;
+  const before = await status();
+  const { connectionsMax, connectionsMaxPerProcess = 0 } = before.limits;
+  expect(connectionsMax).toBe(pids.length * connectionsMaxPerProcess);
+  const publishes = 20;
+  for (let count = 0; count < publishes; count++)
+    await publishAt(first, [{ channel: 'room.status', data: count }], hub.key);
+  const after = await status();
+  const appends = ({ latency }: Status): number => latency.publishToDurable.counts.at(-1) ?? 0;
+  expect(appends(after) - appends(before)).toBeGreaterThanOrEqual(publishes);
 });
+
+interface Status {
+  readonly limits: Readonly<Record<string, number>>;
+  readonly latency: { readonly publishToDurable: { readonly counts: readonly number[] } };
+}
+
+async function status(): Promise<Status> {
+  return (await hub.request('GET', '/v1/status')).json<Status>();
+}
 
 test.each([
   { limit: 'of a user', userOf: () => 'ann', max: PER_USER_MAX },
@@ -102,6 +120,26 @@ test('the next owner counts the sessions that the followers have kept', async ()
     await until('every process refuses another one', async () => (await openAndClose('bob', pid)) === 429);
   expect(kept.map(({ readyState }) => readyState)).toEqual(kept.map(() => WebSocket.OPEN));
   for (const socket of kept) socket.close();
+});
+
+test('a limit that a reload lowers holds for the sessions that are open already, which stay', async () => {
+  const [, first = 0] = pids;
+  const kept: WebSocket[] = [];
+  await until('the user has sessions at a follower', async () => {
+    const outcome = await open('sue', first);
+    if (typeof outcome !== 'number') kept.push(outcome);
+    return kept.length === PER_USER_MAX - 1;
+  });
+  const { spawnargs } = hub.process.child;
+  const file = spawnargs[spawnargs.indexOf('--config') + 1] as string;
+  const config = JSON.parse(readFileSync(file, 'utf8')) as { limits: object };
+  writeFileSync(file, JSON.stringify({ ...config, limits: { ...config.limits, connectionsPerUserMax: 1 } }));
+  expect((await hub.request('POST', '/v1/reload')).status).toBe(200);
+  for (const pid of pids)
+    await until('every process refuses another one', async () => (await openAndClose('sue', pid)) === 429);
+  expect(kept.map(({ readyState }) => readyState)).toEqual(kept.map(() => WebSocket.OPEN));
+  for (const socket of kept) socket.close();
+  for (const pid of pids) await until('there is room for one', async () => (await openAndClose('sue', pid)) === 101);
 });
 
 test.each(['slow.user', 'slow.all'])('a rate of publishing holds for all processes together: %s', async (channel) => {

@@ -244,7 +244,7 @@ export const configSchema = z.strictObject({
   }),
   processes: field(z.union([z.literal('auto'), z.int().min(1).max(PROCESSES_MAX)]).default(1), {
     form: `whole number from 1 to ${PROCESSES_MAX}, or \`auto\``,
-    doc: 'The number of processes that share the port and the data folder, on Linux. `auto`: one per processor core. One of them writes the data, all of them serve clients. Limits of connections, rates and memory hold for each process.',
+    doc: 'The number of processes that share the port and the data folder, on Linux. `auto`: one per processor core. One of them writes the data, all of them serve clients. Limits of connections and of memory hold for each process. Limits of users and addresses, and rates of publishing, hold for all together.',
     why: 'One process serves what most sites need, with the least memory.',
   }),
   access: choiceField(['rules', 'loopback', 'open'], 'rules', {
