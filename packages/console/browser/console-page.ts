@@ -129,6 +129,13 @@ interface AxeResults {
   }[];
 }
 
+/** The texts of cells that show only after their table is scrolled. */
+function cellsBesideScreen(): readonly string[] {
+  return [...document.querySelectorAll('td')]
+    .filter((cell) => cell.getBoundingClientRect().right > innerWidth)
+    .map((cell) => cell.textContent);
+}
+
 /** Light at 1280 px and dark at 390 px: nothing serious for axe-core, and nothing wider than the page. */
 export async function checkSmallAndDark(page: Page): Promise<void> {
   for (const [colorScheme, width] of [
@@ -139,6 +146,7 @@ export async function checkSmallAndDark(page: Page): Promise<void> {
     await page.setViewportSize({ width, height: 844 });
     expect(await seriousViolations(page), `${colorScheme} at ${width}`).toEqual([]);
     expect(await page.evaluate(() => document.documentElement.scrollWidth), `${width}`).toBeLessThanOrEqual(width);
+    expect(await page.evaluate(cellsBesideScreen), `${width}`).toEqual([]);
   }
   await page.setViewportSize({ width: 1280, height: 900 });
   await page.emulateMedia({ colorScheme: 'light' });
