@@ -65,6 +65,8 @@ test('a hub that cannot be reached is said in words, and the pages go on when it
   const { page } = await openConsole(browser, hub, '');
   const context = page.context();
   onTestFinished(() => context.close());
+  // The page has read its values once.
+  await page.getByText('Stored events').waitFor();
   await context.route('**/v1/**', (route) => route.abort());
   await page.getByRole('alert').getByText('The hub cannot be reached.').waitFor();
   // The values that were read last stay.
