@@ -9,14 +9,14 @@ import { decodeJson, encodeJson } from '../processes/process-channel.ts';
 import type { ConnectionQuota } from './connection-quota.ts';
 import type { RefusedReading } from './refusal-log.ts';
 import type {
-  OpenedNews,
-  PositionNews,
+  OpenedUpdate,
+  PositionUpdate,
   SentInterest,
   SentPrincipal,
-  SessionNews,
-  SessionOrder,
+  SessionUpdate,
+  SessionCommand,
   SessionPlace,
-} from './session-news.ts';
+} from './session-updates.ts';
 import type { RecordedSession, RevokedReason, Session, Sessions } from './sessions.ts';
 
 /** A follower that is silent for this time leaves its sessions where it reported them last. */
@@ -57,7 +57,7 @@ export class SessionMirror {
     this.#parts = parts;
     const { followers } = parts;
     followers.on('sessions', (link, body) => {
-      for (const news of decodeJson<readonly SessionNews[]>(body)) this.#apply(link, news);
+      for (const update of decodeJson<readonly SessionUpdate[]>(body)) this.#apply(link, update);
     });
     followers.on('positions', (link, body) => this.#place(link, decodeJson(body)));
     followers.onClosed((link) => this.#forget(link));
@@ -91,19 +91,19 @@ export class SessionMirror {
   }
 
   #ask(): Promise<void> {
-    // The positions are notes, and precede the answer.
+    // The positions are notifications, and precede the answer.
     const asked = this.#parts.followers.ask('positions', NO_BYTES, POSITIONS_TIMEOUT_MS);
     return (this.#refreshing = asked.then(() => void (this.#refreshing = undefined)));
   }
 
-  #apply(link: FollowerLink, news: SessionNews): void {
+  #apply(link: FollowerLink, update: SessionUpdate): void {
     const { sessions } = this.#parts;
     const mirrored = this.#sessionsOf(link);
-    if (news.kind === 'refused') return this.#parts.refused(news.refusal);
-    if (news.kind === 'polled') return sessions.polled(this.#principalOf(news.principal), news.channels);
-    if (news.kind === 'opened') return this.#open(link, mirrored, news);
-    if (news.kind === 'answered') {
-      const { kind: _, interest, principal, client, ...poll } = news;
+    if (update.kind === 'refused') return this.#parts.refused(update.refusal);
+    if (update.kind === 'polled') return sessions.polled(this.#principalOf(update.principal), update.channels);
+    if (update.kind === 'opened') return this.#open(link, mirrored, update);
+    if (update.kind === 'answered') {
+      const { kind: _, interest, principal, client, ...poll } = update;
       return sessions.answered({
         ...poll,
         client,
@@ -111,34 +111,34 @@ export class SessionMirror {
         interest: this.#interestOf(interest),
       });
     }
-    const session = mirrored.get(news.id);
+    const session = mirrored.get(update.id);
     if (session === undefined) return;
-    if (news.kind === 'closed') {
-      if (session instanceof MirroredStream && news.end !== undefined) session.end(news.end);
+    if (update.kind === 'closed') {
+      if (session instanceof MirroredStream && update.end !== undefined) session.end(update.end);
       return this.#close(mirrored, session);
     }
     const { principal, channels } = session;
-    const next = this.#principalOf(news.principal);
+    const next = this.#principalOf(update.principal);
     // A connection that identified itself late.
     if (principal.user !== next.user && !this.#isAdmitted(next, undefined)) session.drain(0, 'ended');
     session.principal = next;
-    session.channels = this.#shared(news.channels);
-    if (session instanceof MirroredStream && news.interest !== undefined)
-      session.interest = this.#interestOf(news.interest);
-    sessions.changed(session, { principal, channels, ...(news.from !== undefined && { from: news.from }) });
+    session.channels = this.#shared(update.channels);
+    if (session instanceof MirroredStream && update.interest !== undefined)
+      session.interest = this.#interestOf(update.interest);
+    sessions.changed(session, { principal, channels, ...(update.from !== undefined && { from: update.from }) });
   }
 
-  #open(link: FollowerLink, mirrored: Map<string, MirroredSession>, news: OpenedNews): void {
-    const principal = this.#principalOf(news.principal);
-    const opened = { ...news, channels: this.#shared(news.channels) };
+  #open(link: FollowerLink, mirrored: Map<string, MirroredSession>, update: OpenedUpdate): void {
+    const principal = this.#principalOf(update.principal);
+    const opened = { ...update, channels: this.#shared(update.channels) };
     const session =
-      news.stream === undefined
+      update.stream === undefined
         ? new MirroredSession(link, opened, principal)
         : new MirroredStream(
             link,
-            { ...opened, stream: news.stream },
+            { ...opened, stream: update.stream },
             principal,
-            this.#interestOf(news.stream.interest),
+            this.#interestOf(update.stream.interest),
           );
     try {
       this.#parts.checkCapacity(session.principal, session.channels);
@@ -146,7 +146,7 @@ export class SessionMirror {
       return session.destroy();
     }
     // Another process accepted the last session of its user or address in the same moment.
-    if (news.isKnown !== true && !this.#isAdmitted(principal, news.address)) return session.drain(0, 'ended');
+    if (update.isKnown !== true && !this.#isAdmitted(principal, update.address)) return session.drain(0, 'ended');
     mirrored.set(session.id, session);
     this.#counts[session.transport]++;
     this.#parts.sessions.add(session);
@@ -180,7 +180,7 @@ export class SessionMirror {
     this.#parts.sessions.remove(session);
   }
 
-  #place(link: FollowerLink, { round, head, places, isLast }: PositionNews): void {
+  #place(link: FollowerLink, { round, head, places, isLast }: PositionUpdate): void {
     const mirrored = this.#sessionsOf(link);
     for (const [id, place] of Object.entries(places)) mirrored.get(id)?.place(round, place);
     if (!isLast) return;
@@ -223,7 +223,7 @@ class MirroredSession implements Session {
   round = 0;
   readonly link: FollowerLink;
 
-  constructor(link: FollowerLink, opened: OpenedNews, principal: Principal) {
+  constructor(link: FollowerLink, opened: OpenedUpdate, principal: Principal) {
     const { id, transport, channels, sinceMs, address, position } = opened;
     this.link = link;
     this.id = id;
@@ -242,23 +242,23 @@ class MirroredSession implements Session {
 
   /** When the hub drains, its own process drains it. */
   drain(_reconnectInMs: number, reason?: 'drain' | 'ended'): void {
-    if (reason === 'ended') this.#order('ended');
+    if (reason === 'ended') this.#command('ended');
   }
 
   disconnect(reason: RevokedReason): void {
-    this.#order(reason);
+    this.#command(reason);
   }
 
   destroy(): void {
-    this.#order('destroy');
+    this.#command('destroy');
   }
 
   reauthenticateElsewhere(): void {
-    this.#order('reauthenticate');
+    this.#command('reauthenticate');
   }
 
-  #order(action: SessionOrder['action']): void {
-    this.link.channel.send('session', encodeJson({ id: this.id, action } satisfies SessionOrder));
+  #command(action: SessionCommand['action']): void {
+    this.link.channel.send('session', encodeJson({ id: this.id, action } satisfies SessionCommand));
   }
 }
 
@@ -295,7 +295,7 @@ class MirroredStream extends MirroredSession implements RecordedSession {
   }
 }
 
-type OpenedStream = OpenedNews & { readonly stream: NonNullable<OpenedNews['stream']> };
-type StreamEnd = NonNullable<Extract<SessionNews, { kind: 'closed' }>['end']>;
+type OpenedStream = OpenedUpdate & { readonly stream: NonNullable<OpenedUpdate['stream']> };
+type StreamEnd = NonNullable<Extract<SessionUpdate, { kind: 'closed' }>['end']>;
 
 const NO_BYTES = Buffer.alloc(0);

@@ -7,17 +7,17 @@ import type { OwnerLink } from '../processes/owner-link.ts';
 import type { PositionRange } from '../core/session-journal/session-record.ts';
 import type { RefusedReading } from './refusal-log.ts';
 import {
-  answeredNews,
-  closedNews,
-  openedNews,
+  answeredUpdate,
+  closedUpdate,
+  openedUpdate,
   placeOf,
   sentInterest,
   sentPrincipal,
-  type PositionNews,
-  type SessionNews,
+  type PositionUpdate,
+  type SessionUpdate,
   type SessionPlace,
-  type SessionOrder,
-} from './session-news.ts';
+  type SessionCommand,
+} from './session-updates.ts';
 import {
   isRecorded,
   type AnsweredPoll,
@@ -63,7 +63,7 @@ export class SessionReport implements SessionListener {
   /** Sessions that opened while there was no owner. */
   readonly #unreported = new Set<Session>();
   readonly answered?: (poll: AnsweredPoll) => void;
-  #news: SessionNews[] = [];
+  #updates: SessionUpdate[] = [];
   #rounds = 0;
   /** The first round of the present owner. */
   #firstRound = 1;
@@ -78,36 +78,36 @@ export class SessionReport implements SessionListener {
   constructor(parts: SessionReportParts) {
     this.#parts = parts;
     const { owner, sessions, isRecording } = parts;
-    owner.on('session', (body) => this.#obey(decodeJson(body)));
+    owner.on('session', (body) => this.#execute(decodeJson(body)));
     owner.on('positions', () => this.#sendRound());
     owner.onWelcome(() => {
       // The next owner knows no session yet.
-      this.#news = [];
+      this.#updates = [];
       this.#slowRound = undefined;
       this.#firstRound = this.#rounds + 1;
       this.#sentGaps = new WeakMap();
       for (const session of this.#byId.values()) {
         const isKnown = !this.#unreported.has(session);
-        this.#report({ ...openedNews(session), ...(isKnown && { isKnown }) });
+        this.#report({ ...openedUpdate(session), ...(isKnown && { isKnown }) });
       }
       this.#unreported.clear();
     });
     this.#timer = setInterval(() => this.#continueSlowRound(), POSITIONS_INTERVAL_MS);
     this.#timer.unref();
-    if (isRecording) this.answered = (poll) => this.#report(answeredNews(poll));
+    if (isRecording) this.answered = (poll) => this.#report(answeredUpdate(poll));
     sessions.listen(this);
   }
 
   opened(session: Session): void {
     this.#byId.set(session.id, session);
     if (!this.#parts.owner.isConnected) this.#unreported.add(session);
-    this.#report(openedNews(session));
+    this.#report(openedUpdate(session));
   }
 
   closed(session: Session): void {
     this.#byId.delete(session.id);
     this.#unreported.delete(session);
-    this.#report(closedNews(session));
+    this.#report(closedUpdate(session));
   }
 
   changed(session: Session, { from }: SessionBefore): void {
@@ -136,13 +136,13 @@ export class SessionReport implements SessionListener {
     clearInterval(this.#timer);
   }
 
-  #report(news: SessionNews): void {
+  #report(update: SessionUpdate): void {
     if (!this.#parts.owner.isConnected) return;
-    this.#news.push(news);
-    if (this.#news.length > 1) return;
+    this.#updates.push(update);
+    if (this.#updates.length > 1) return;
     setImmediate(() => {
-      const sent = this.#news;
-      this.#news = [];
+      const sent = this.#updates;
+      this.#updates = [];
       if (sent.length > 0) this.#parts.owner.send('sessions', encodeJson(sent));
     });
   }
@@ -186,11 +186,11 @@ export class SessionReport implements SessionListener {
       if (++count === PLACES_MAX) break;
     }
     const isLast = next.done === true;
-    this.#parts.owner.send('positions', encodeJson({ round: number, head, places, isLast } satisfies PositionNews));
+    this.#parts.owner.send('positions', encodeJson({ round: number, head, places, isLast } satisfies PositionUpdate));
     return isLast;
   }
 
-  #obey({ id, action }: SessionOrder): void {
+  #execute({ id, action }: SessionCommand): void {
     const session = this.#byId.get(id);
     if (session === undefined) return;
     if (action === 'destroy') return session.destroy();

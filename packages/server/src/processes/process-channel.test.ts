@@ -32,7 +32,7 @@ async function openPair(): Promise<Pair> {
   return { here: new ProcessChannel(socket, () => undefined, onFault), there, handlers, faults };
 }
 
-test('notes and requests arrive in order, with bodies of any size', async () => {
+test('notifications and requests arrive in order, with bodies of any size', async () => {
   const { here, handlers } = await openPair();
   const seen: number[] = [];
   handlers.set('size', (body) => void seen.push(body.length));
@@ -75,7 +75,7 @@ test('a fault is known to the process that it happened in, and the other one see
   ]);
 });
 
-test.each(['at once', 'late'])('a note that cannot be handled ends the channel: %s', async (when) => {
+test.each(['at once', 'late'])('a notification that cannot be handled ends the channel: %s', async (when) => {
   const { here, there, handlers, faults } = await openPair();
   const error = new TypeError('a fault');
   let seen = 0;

@@ -3,8 +3,8 @@ import { ERRORS, PolycastError, type ErrorCode } from '@polycast/protocol';
 
 /**
  * A channel carries named messages between two processes of one hub, in order, over a Unix socket.
- * Example: a follower sends the note `sessions`, which has no answer, and the request `append`,
- * whose answer has the outcomes.
+ * Example: a follower sends the notification `sessions`, which has no answer, and the request
+ * `append`, whose answer has the outcomes.
  *
  * A frame begins with the length of the rest (4 bytes) and its kind (1). Then come the number of
  * its request (4), the length of its name (1), the name, and the body.
@@ -46,9 +46,9 @@ export class ProcessChannel {
     this.#socket.on('close', listener);
   }
 
-  /** Sends a message without an answer. */
+  /** Sends a notification: a message without an answer. */
   send(name: string, body: Buffer): void {
-    this.#write(NOTE, 0, name, body);
+    this.#write(NOTIFICATION, 0, name, body);
   }
 
   /** @throws PolycastError: the refusal of the other process, or `log_unavailable` when it ends */
@@ -124,11 +124,11 @@ export class ProcessChannel {
     if (kind === ANSWER) return this.#take(id)?.resolve(body);
     if (kind === REFUSAL) return this.#take(id)?.reject(decodeError(body));
     const handler = this.#handlers(name);
-    if (kind === NOTE) this.#receive(name, handler, body);
+    if (kind === NOTIFICATION) this.#receive(name, handler, body);
     else void this.#answer(id, name, handler, body);
   }
 
-  /** After a note that cannot be handled the two processes may differ: they begin anew. */
+  /** After a notification that cannot be handled the two processes may differ: they begin anew. */
   #receive(name: string, handler: MessageHandler | undefined, body: Buffer): void {
     try {
       const handled = handler?.(body);
@@ -179,7 +179,7 @@ interface PendingRequest {
   readonly reject: (error: unknown) => void;
 }
 
-const NOTE = 0;
+const NOTIFICATION = 0;
 const REQUEST = 1;
 const ANSWER = 2;
 const REFUSAL = 3;

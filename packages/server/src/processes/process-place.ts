@@ -19,7 +19,7 @@ export const OWNER_SOCKET = 'owner.sock';
 /** The socket at which the owner answers requests that came to a follower. */
 export const REQUESTS_SOCKET = 'requests.sock';
 
-/** The first message of a follower. */
+/** The first message of a follower. WAMP calls these two messages `HELLO` and `WELCOME`, too. */
 export interface Hello {
   readonly index: number;
   readonly pid: number;

@@ -7,8 +7,8 @@ import type { RefusedReading } from './refusal-log.ts';
 import { isRecorded, type AnsweredPoll, type RevokedReason, type Session } from './sessions.ts';
 
 /** What a follower reports about its sessions, in the order in which it happened. */
-export type SessionNews =
-  | OpenedNews
+export type SessionUpdate =
+  | OpenedUpdate
   | {
       readonly kind: 'changed';
       readonly id: string;
@@ -37,7 +37,7 @@ export type SessionNews =
     })
   | { readonly kind: 'refused'; readonly refusal: RefusedReading };
 
-export interface OpenedNews {
+export interface OpenedUpdate {
   readonly kind: 'opened';
   readonly id: string;
   readonly transport: TransportName;
@@ -77,7 +77,7 @@ export interface SentPrincipal extends Omit<Principal, 'expiresMs' | 'signer' | 
  * A part of a round: the places of the sessions that are behind, or have missed further events.
  * The parts of a round visit every session. Those that are in none of them are at its head.
  */
-export interface PositionNews {
+export interface PositionUpdate {
   /** The number of the round. A round that was given up has no last part. */
   readonly round: number;
   /** The position of the follower when the round began. */
@@ -93,13 +93,13 @@ export interface SessionPlace {
   readonly gaps?: readonly PositionRange[];
 }
 
-/** What the owner asks of a session. */
-export interface SessionOrder {
+/** A command of the owner to a session of a follower. */
+export interface SessionCommand {
   readonly id: string;
   readonly action: RevokedReason | 'destroy' | 'ended' | 'reauthenticate';
 }
 
-export function openedNews(session: Session): OpenedNews {
+export function openedUpdate(session: Session): OpenedUpdate {
   const { id, transport, principal, channels, position, sinceMs, address } = session;
   const opened = { id, transport, principal: sentPrincipal(principal), channels, position, sinceMs, address };
   if (!isRecorded(session)) return { kind: 'opened', ...opened };
@@ -113,14 +113,14 @@ export function openedNews(session: Session): OpenedNews {
   return { kind: 'opened', ...opened, stream };
 }
 
-export function closedNews(session: Session): SessionNews {
+export function closedUpdate(session: Session): SessionUpdate {
   const { id } = session;
   if (!isRecorded(session)) return { kind: 'closed', id };
   const { endReason: reason, writtenThrough, gaps } = session;
   return { kind: 'closed', id, end: { reason, writtenThrough, gaps } };
 }
 
-export function answeredNews({ principal, interest, client, ...poll }: AnsweredPoll): SessionNews {
+export function answeredUpdate({ principal, interest, client, ...poll }: AnsweredPoll): SessionUpdate {
   return {
     ...poll,
     kind: 'answered',
