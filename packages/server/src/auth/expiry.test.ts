@@ -2,7 +2,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { openAuthenticatedHub } from '../testing/authenticated-hub.ts';
 
 /** Slow enough that a busy machine receives each message in time. */
-const SPEED = 16;
+const SPEED = 8;
 /**
  * Slow enough that a minute, the longest wait of a poll, is not over before a busy machine responds
  * early.
