@@ -104,6 +104,8 @@ export async function openConsole(
   if (hub.key !== '') {
     await page.getByLabel('Key or token').fill(hub.key);
     await page.getByRole('button', { name: 'Log in' }).click();
+    // The login has a heading too: without this, a test could begin in the middle of the login.
+    await page.getByLabel('Key or token').waitFor({ state: 'detached' });
   }
   await page.locator('main h1').waitFor();
   return { page, errors };
