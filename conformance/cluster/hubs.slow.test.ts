@@ -171,8 +171,8 @@ describe.skipIf(NATS_SERVER === undefined)('a cluster of hubs', () => {
       ['GET', '/v1/subscriptions'],
       ['POST', '/v1/websub'],
       ['POST', '/v1/hooks'],
-      ['GET', '/v1/users/ann'],
-      ['POST', '/v1/users/ann/disconnect'],
+      ['GET', '/v1/sessions'],
+      ['GET', '/v1/erasures'],
       ['GET', '/v1/channels/a/presence'],
     ] as const) {
       const reply = await call(url + path, { method, headers: { 'Content-Type': 'application/json' }, body: '{}' });

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { startUsersHub, type UsersHub } from '../identity/kit/users-hub.ts';
 import { NATS_SERVER, startBrokers, type Brokers } from '../kit/brokers.ts';
@@ -118,6 +119,39 @@ describe.skipIf(NATS_SERVER === undefined)('keys and revocations of a cluster', 
     const made = await createKey(other);
     await other.process.end('SIGKILL');
     expect(await statusesWith([one], made.key)).toEqual([201]);
+  });
+
+  test('users are online at all hubs, and are disconnected from all', async () => {
+    const { settings } = await startTestBroker();
+    const one = await startHub(settings);
+    const other = await startHub(settings, one.key);
+    const hubs = [one, other];
+    for (const hub of hubs) hub.follow('sse', { channels: ['shop'], after: 'now', user: 'ann' });
+    other.follow('websocket', { channels: ['shop'], after: 'now', user: 'bob' });
+    const sessionsOf = async (hub: UsersHub, user: string): Promise<number> =>
+      (await hub.request('GET', `/v1/users/${user}`)).json<{ sessions: object[] }>().sessions.length;
+    await until(
+      'all are connected',
+      async () => (await sessionsOf(one, 'ann')) === 2 && (await sessionsOf(one, 'bob')) === 1,
+    );
+    expect((await one.request('GET', '/v1/users/bob')).json()).toMatchObject({ online: true, info: { name: 'bob' } });
+    const first = { user: 'ann', sessions: 2, info: { name: 'ann' } };
+    const second = { user: 'bob', sessions: 1, info: { name: 'bob' } };
+    // A hub that is busy for two seconds counts as silent, and the next answer has it again.
+    const answers = (hub: UsersHub, method: string, path: string, expected: object): Promise<void> =>
+      until(`${method} ${path} is about all hubs`, async () =>
+        isDeepStrictEqual((await hub.request(method, path)).json(), expected),
+      );
+    for (const hub of hubs) {
+      await answers(hub, 'GET', '/v1/users?online=true', { users: [first, second], next: null });
+      await answers(hub, 'GET', '/v1/users?online=true&limit=1', { users: [first], next: 'ann' });
+      await answers(hub, 'GET', '/v1/users?online=true&limit=1&after=ann', { users: [second], next: null });
+    }
+    await answers(other, 'POST', '/v1/users/bob/reauthenticate', { user: 'bob', sessions: 1 });
+    const reply = await one.request('POST', '/v1/users/ann/disconnect');
+    const { sessions, silentHubs = 0 } = reply.json<{ sessions: number; silentHubs?: number }>();
+    expect(sessions + silentHubs).toBe(2);
+    await until('ann is gone', async () => (await sessionsOf(other, 'ann')) === 0);
   });
 
   test('a hub that starts from a snapshot has the keys and revocations', async () => {

@@ -28,6 +28,8 @@ const SHORT_FILES: Readonly<Record<string, string>> = {
   'packages/server/src/config/settings/portal.ts': 'A file for each section of the configuration.',
   'packages/server/src/storage/sqlite/identity/portal-link-table.ts': 'A file for each table of the identity store.',
   'packages/server/src/storage/sqlite/identity/erasure-table.ts': 'A file for each table of the identity store.',
+  'packages/server/src/administration/user-answers.ts':
+    'It imports the routes about users, which import what asks other hubs.',
   'packages/server/src/identity/current-authority.ts': 'A cluster alone uses it; hubs without one do not.',
   'packages/react/src/use-latest.ts': 'A file for each hook.',
   'packages/react/src/use-connection.ts': 'A file for each hook.',

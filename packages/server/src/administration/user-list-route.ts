@@ -2,9 +2,10 @@ import * as z from 'zod';
 import { invalidParameter } from '../http/refusals.ts';
 import type { Route } from '../auth/route.ts';
 import { json, queryParameter, response } from '../http/route-description.ts';
-import { anyValue, count, named, page, user } from '../http/openapi/schemas.ts';
+import { anyValue, count, named, page, silentHubs, user } from '../http/openapi/schemas.ts';
 import { limitParameter, readQuery, textParameter } from '../http/query-parameter.ts';
 import type { AdministrationParts } from './administration-parts.ts';
+import { askOthers } from './other-hubs.ts';
 
 const ONLINE = queryParameter('online', z.literal('true'), 'The hub knows only the users who are online.');
 const LIMIT = limitParameter(1000, 100, 'The maximum number of users.');
@@ -29,17 +30,17 @@ export function userListRoute(parts: AdministrationParts): Route {
       responses: [response(200, 'A page.', json(userListSchema(), '`next` is the `after` of the next page.'))],
       errors: ['invalid_parameter'],
     }),
-    handle(request) {
+    async handle(request) {
       const values = readQuery(request.query, PARAMETERS);
       if (values.get('online') !== 'true')
         throw invalidParameter('online', 'must be true, because the hub lists only users who are online');
       const limit = LIMIT.read(values);
-      const found = firstAfter(onlineUsers(parts), AFTER.read(values) ?? '', limit + 1);
+      const [after, count] = [AFTER.read(values) ?? '', limit + 1];
+      const { answers, silence } = await askOthers<readonly ListedUser[]>(parts.log, { kind: 'users', after, count });
+      const found = mergeUsers([listedUsers(parts, after, count), ...answers]);
       const page = found.slice(0, limit);
-      request.respondJson(200, {
-        users: page.map((user) => userJson(parts, user)),
-        next: found.length > limit ? (page.at(-1) ?? null) : null,
-      });
+      const next = found.length > limit ? (page.at(-1)?.user ?? null) : null;
+      request.respondJson(200, { users: page, next, ...silence });
     },
   };
 }
@@ -90,11 +91,35 @@ const userListSchema = named('UserList', () =>
       }).optional(),
     }),
     z.string(),
+    { silentHubs: silentHubs() },
   ),
 );
 
-function userJson({ sessions }: AdministrationParts, user: string): object {
-  const open = sessions.ofUser(user);
-  const info = open.find(({ principal }) => principal.info !== undefined)?.principal.info;
-  return { user, sessions: open.length, ...(info === undefined ? {} : { info }) };
+export interface ListedUser {
+  readonly user: string;
+  readonly sessions: number;
+  readonly info?: unknown;
+}
+
+/** The first users after a name who are online at this hub. */
+export function listedUsers(parts: AdministrationParts, after: string, count: number): readonly ListedUser[] {
+  return firstAfter(onlineUsers(parts), after, count).map((user) => {
+    const open = parts.sessions.ofUser(user);
+    const info = open.find(({ principal }) => principal.info !== undefined)?.principal.info;
+    return { user, sessions: open.length, ...(info === undefined ? {} : { info }) };
+  });
+}
+
+/** The users of several hubs by name, each once. The first `count` of all are among those of each. */
+function mergeUsers(lists: readonly (readonly ListedUser[])[]): readonly ListedUser[] {
+  if (lists.length === 1) return lists[0] ?? [];
+  const merged = new Map<string, ListedUser>();
+  for (const listed of lists.flat()) {
+    const known = merged.get(listed.user);
+    merged.set(
+      listed.user,
+      known === undefined ? listed : { ...listed, ...known, sessions: known.sessions + listed.sessions },
+    );
+  }
+  return [...merged.values()].toSorted((one, other) => (one.user < other.user ? -1 : 1));
 }

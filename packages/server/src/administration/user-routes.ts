@@ -1,16 +1,17 @@
 import * as z from 'zod';
-import { encodeCursor, SESSION_TRANSPORTS } from '@polycast/protocol';
+import { SESSION_TRANSPORTS } from '@polycast/protocol';
 import { checkUserParameter } from '../auth/author.ts';
 import { issuedBeforeNowMs } from '../identity/revocation-list.ts';
 import type { AuthorizedRequest } from '../auth/authorized-request.ts';
 import type { Route } from '../auth/route.ts';
 import { routeMaker } from '../auth/route-maker.ts';
-import { reauthenticateSession } from '../auth/expiry.ts';
 import type { AdministrationParts } from './administration-parts.ts';
 import { timestampOrNull } from '../http/timestamp-text.ts';
+import { askOthers, reauthenticateHere } from './other-hubs.ts';
+import { mergeUserStatus, userStatus, type UserStatus } from './user-status.ts';
 import { nonEmptyText, noMembers } from '../http/body/body-schema.ts';
 import { json, pathParameter, response, type RouteDescription } from '../http/route-description.ts';
-import { anyValue, count, cursor, named, text, time, user as userSchema } from '../http/openapi/schemas.ts';
+import { anyValue, count, cursor, named, silentHubs, text, time, user as userSchema } from '../http/openapi/schemas.ts';
 
 const REASON_LENGTH_MAX = 200;
 
@@ -57,8 +58,9 @@ export function userRoutes(administration: AdministrationParts): readonly Route[
   ];
 }
 
-function read(administration: AdministrationParts, request: AuthorizedRequest, user: string): void {
-  request.respondJson(200, userJson(administration, user));
+async function read(administration: AdministrationParts, request: AuthorizedRequest, user: string): Promise<void> {
+  const { answers, silence } = await askOthers<UserStatus>(administration.log, { kind: 'user', user });
+  request.respondJson(200, { ...mergeUserStatus(userStatus(administration, user), answers), ...silence });
 }
 
 const disconnectBody = z.strictObject({
@@ -68,36 +70,44 @@ const disconnectBody = z.strictObject({
 });
 
 async function disconnect(
-  { auth, sessions: live, revocations, audit }: AdministrationParts,
+  { auth, log, sessions: live, revocations, audit }: AdministrationParts,
   request: AuthorizedRequest,
   user: string,
 ): Promise<void> {
   const { reason } = await request.parse(disconnectBody);
   const { actor } = request;
-  const sessions = live.countOfUser(user);
+  const own = live.countOfUser(user);
+  // The question goes before the revocation, and the revocation does not wait for the answers.
+  const asking = askOthers<UserStatus>(log, { kind: 'user', user });
   const issuedBeforeMs = issuedBeforeNowMs(auth.clock);
   await revocations.revoke({ kind: 'user', name: user, issuedBeforeMs }, actor);
+  const { answers, silence } = await asking;
+  const sessions = answers.reduce((sum, { sessions: { length } }) => sum + length, own);
   const detail = { sessions, ...(reason === undefined ? {} : { reason }) };
   audit.record({ action: 'user.disconnected', subject: user, by: actor, detail });
-  request.respondJson(200, { user, sessions, issuedBefore: timestampOrNull(issuedBeforeMs) });
+  request.respondJson(200, { user, sessions, issuedBefore: timestampOrNull(issuedBeforeMs), ...silence });
 }
 
 async function reauthenticate(
-  { auth, sessions: live, audit }: AdministrationParts,
+  administration: AdministrationParts,
   request: AuthorizedRequest,
   user: string,
 ): Promise<void> {
   await request.parse(noMembers);
   const { actor } = request;
-  auth.authority.forgetUser?.(user);
-  const sessions = live.ofUser(user);
-  for (const session of sessions) reauthenticateSession(auth, session);
-  audit.record({ action: 'user.reauthenticated', subject: user, by: actor, detail: { sessions: sessions.length } });
-  request.respondJson(200, { user, sessions: sessions.length });
+  const own = reauthenticateHere(administration, user);
+  const { answers, silence } = await askOthers<number>(administration.log, { kind: 'reauthenticate', user });
+  const sessions = answers.reduce((sum, count) => sum + count, own);
+  administration.audit.record({ action: 'user.reauthenticated', subject: user, by: actor, detail: { sessions } });
+  request.respondJson(200, { user, sessions, ...silence });
 }
 
 /** The user and the sessions that an operation ends or asks about. */
-const affected = z.object({ user: userSchema(), sessions: count('The sessions that were open.') });
+const affected = z.object({
+  user: userSchema(),
+  sessions: count('The sessions that were open.'),
+  silentHubs: silentHubs(),
+});
 
 const userStatusSchema = named('User', () =>
   z.object({
@@ -115,24 +125,6 @@ const userStatusSchema = named('User', () =>
         address: text({ examples: ['203.0.113.7'] }),
       }),
     ),
+    silentHubs: silentHubs(),
   }),
 );
-
-function userJson({ feed, presence, sessions: live }: AdministrationParts, user: string): object {
-  const sessions = live.ofUser(user);
-  const info = sessions.find(({ principal }) => principal.info !== undefined)?.principal.info;
-  return {
-    user,
-    online: sessions.length > 0 || presence.isOnline(user),
-    ...(info === undefined ? {} : { info }),
-    sessions: sessions.map((session) => ({
-      session: session.id,
-      transport: session.transport,
-      since: timestampOrNull(session.sinceMs),
-      channels: session.channels.length,
-      cursor: encodeCursor(feed.epoch, session.position),
-      behind: Math.max(0, feed.head - session.position),
-      address: session.address,
-    })),
-  };
-}

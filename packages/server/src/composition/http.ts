@@ -1,3 +1,4 @@
+import { answerOtherHubs } from '../administration/user-answers.ts';
 import { administrationRoutes } from '../administration/routes.ts';
 import { configurationRoute } from '../administration/configuration-route.ts';
 import { statusHistoryRoute } from '../administration/status-history-route.ts';
@@ -92,6 +93,7 @@ export async function openHttp(base: HubBase, needs: HttpNeeds): Promise<HttpPar
     erasure: needs.erasure,
     reload,
   };
+  answerOtherHubs(administration);
   const allRoutes: readonly Route[] = [
     ...streams.routes,
     ...publishRoutes(parts.publishing),

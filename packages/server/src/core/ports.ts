@@ -307,6 +307,7 @@ export interface SharedLog {
   readonly isTrimmer: boolean;
   /** Waits until this hub has all that was confirmed at any hub before. @throws PolycastError `log_unavailable` */
   reachNewest(): Promise<void>;
+  readonly others: OtherHubs;
   /** Calls the listener when the log has to be opened again, because its history is another one. */
   onReset(listener: () => void): void;
   /** Why clients should not be sent to this hub. */
@@ -387,4 +388,12 @@ export interface Audit {
    * lost.
    */
   record(entry: AuditRecord): void;
+}
+
+/** The other hubs that share the log. Questions and answers are JSON. */
+export interface OtherHubs {
+  /** Asks each of them. `silentHubs`: those that did not answer in time. */
+  ask<Answer>(question: object): Promise<{ readonly answers: readonly Answer[]; readonly silentHubs: number }>;
+  /** Calls the listener with each question of another hub. There is one listener. */
+  onAsked(listener: (question: unknown) => unknown): void;
 }

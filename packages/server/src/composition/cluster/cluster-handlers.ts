@@ -32,6 +32,10 @@ const ROUTES: ReadonlySet<string> = new Set([
   'DELETE /v1/keys/{id}',
   'POST /v1/keys/{id}/rotate',
   'POST /v1/revocations',
+  'GET /v1/users',
+  'GET /v1/users/{user}',
+  'POST /v1/users/{user}/disconnect',
+  'POST /v1/users/{user}/reauthenticate',
   'POST /v1/reload',
 ]);
 

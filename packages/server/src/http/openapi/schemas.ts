@@ -87,8 +87,18 @@ export function eventType(): z.ZodString {
 }
 
 /** A page of a list; `next` leads to the page after it. */
-export function page(member: string, items: z.core.$ZodType, next: z.core.$ZodType): z.ZodType {
-  return z.object({ [member]: z.array(items), next: z.nullable(next) });
+export function page(
+  member: string,
+  items: z.core.$ZodType,
+  next: z.core.$ZodType,
+  more: Readonly<Record<string, z.core.$ZodType>> = {},
+): z.ZodType {
+  return z.object({ [member]: z.array(items), next: z.nullable(next), ...more });
+}
+
+/** A member of answers about all hubs of a cluster. */
+export function silentHubs(): z.ZodOptional<z.ZodInt> {
+  return count('In a cluster: the number of hubs that did not answer. Their sessions are missing.').optional();
 }
 
 /** A body that is the data of an event, of any media type. */

@@ -18,7 +18,23 @@ export interface Fleet {
   broadcast(text: string): void;
   /** Calls the listener with each text of another hub. There is one listener. */
   onBroadcast(listener: (text: string) => void): void;
+  /**
+   * Asks the other hubs that run now. Resolves when all have answered, or after the time. Each hub
+   * receives a question and later broadcasts of this one in their order.
+   */
+  ask(question: string, timeoutMs: number): Promise<FleetAnswers>;
+  /**
+   * Calls the listener with each question of another hub. Without an answer this hub counts as
+   * silent. There is one listener.
+   */
+  onAsked(listener: (question: string) => string | undefined): void;
   close(): Promise<void>;
+}
+
+export interface FleetAnswers {
+  readonly answers: readonly string[];
+  /** Hubs that were heard of late, and did not answer in time. */
+  readonly silentHubs: number;
 }
 
 /** What a hub says of itself. */
@@ -57,5 +73,30 @@ export class HeardHubs {
   list(nowMs: number): readonly HubBeat[] {
     for (const [hub, { atMs }] of this.#heard) if (nowMs - atMs > FLEET_SILENCE_MS) this.#heard.delete(hub);
     return [...this.#heard.values()].map(({ beat }) => beat);
+  }
+}
+
+/** Collects the answers to one question. */
+export class CollectedAnswers {
+  readonly #expected: Set<string>;
+  readonly #answers: string[] = [];
+  readonly #done: PromiseWithResolvers<void> = Promise.withResolvers<void>();
+
+  constructor(hubs: readonly HubBeat[]) {
+    this.#expected = new Set(hubs.map(({ hub }) => hub));
+    if (this.#expected.size === 0) this.#done.resolve();
+  }
+
+  add(hub: string, answer: string): void {
+    this.#answers.push(answer);
+    this.#expected.delete(hub);
+    if (this.#expected.size === 0) this.#done.resolve();
+  }
+
+  async within(timeoutMs: number): Promise<FleetAnswers> {
+    const timer = setTimeout(this.#done.resolve, timeoutMs);
+    await this.#done.promise;
+    clearTimeout(timer);
+    return { answers: this.#answers, silentHubs: this.#expected.size };
   }
 }

@@ -11,6 +11,7 @@ import type {
   LogErasing,
   LogState,
   NewRecord,
+  OtherHubs,
   Position,
   ReadPage,
   ReadQuery,
@@ -35,6 +36,8 @@ import type { BlockOutcome, LogView } from '../view/log-view.ts';
 
 /** After this time without a sign of the journal, publishes are refused immediately. */
 const SILENT_MAX_MS = 10_000;
+/** The longest wait for the answers of other hubs to a question. */
+const ANSWER_MAX_MS = 2_000;
 /** An order without channels forgets old keys and empty channels. It is sent this often at most. */
 const EMPTY_TRIM_INTERVAL_MS = 60_000;
 /** The longest wait of `close` for appends that have no outcome yet. */
@@ -162,6 +165,17 @@ export class JournaledLog implements Log, SharedLog {
     await this.#queue.command('epoch', commandBytes({ from: this.state.epoch, to }));
     this.#isCaughtUp = true;
   }
+
+  readonly others: OtherHubs = {
+    ask: async <Answer>(question: object) => {
+      const { answers, silentHubs } = await this.#parts.fleet.ask(JSON.stringify(question), ANSWER_MAX_MS);
+      return { answers: answers.map((text) => JSON.parse(text) as Answer), silentHubs };
+    },
+    onAsked: (listener) =>
+      this.#parts.fleet.onAsked(
+        (question) => JSON.stringify(listener(JSON.parse(question) as unknown)) as string | undefined,
+      ),
+  };
 
   get shared(): SharedLog {
     return this;

@@ -1,4 +1,4 @@
-import { FLEET_BEAT_MS, HeardHubs, type Fleet, type HubBeat } from './fleet.ts';
+import { CollectedAnswers, FLEET_BEAT_MS, HeardHubs, type Fleet, type FleetAnswers, type HubBeat } from './fleet.ts';
 
 /** The hubs of one process, for tests. */
 export class MemoryFleetServer {
@@ -9,6 +9,8 @@ export class MemoryFleetServer {
     const member = new MemoryFleet(self, {
       beat: (beat) => others().forEach((each) => each.hear(beat)),
       // In a later turn, as a socket does.
+      ask: (question, answered) =>
+        setImmediate(() => others().forEach((each) => each.hearQuestion(question, answered))),
       broadcast: (text) => setImmediate(() => others().forEach((each) => each.hearText(text))),
     });
     this.#members.add(member);
@@ -19,6 +21,7 @@ export class MemoryFleetServer {
 interface Sending {
   beat(beat: HubBeat): void;
   broadcast(text: string): void;
+  ask(question: string, answered: (hub: string, answer: string) => void): void;
 }
 
 class MemoryFleet implements Fleet {
@@ -29,6 +32,7 @@ class MemoryFleet implements Fleet {
   #own: Omit<HubBeat, 'hub'> | undefined;
   #listener: ((beat: HubBeat) => void) | undefined;
   #textListener: ((text: string) => void) | undefined;
+  #questionListener: ((question: string) => string | undefined) | undefined;
   #closed = false;
 
   constructor(self: string, send: Sending) {
@@ -58,6 +62,21 @@ class MemoryFleet implements Fleet {
 
   onBroadcast(listener: (text: string) => void): void {
     this.#textListener = listener;
+  }
+
+  ask(question: string, timeoutMs: number): Promise<FleetAnswers> {
+    const collected = new CollectedAnswers(this.hubs);
+    this.#send.ask(question, (hub, answer) => collected.add(hub, answer));
+    return collected.within(timeoutMs);
+  }
+
+  onAsked(listener: (question: string) => string | undefined): void {
+    this.#questionListener = listener;
+  }
+
+  hearQuestion(question: string, answered: (hub: string, answer: string) => void): void {
+    const answer = this.#closed ? undefined : this.#questionListener?.(question);
+    if (answer !== undefined) answered(this.self, answer);
   }
 
   hearText(text: string): void {

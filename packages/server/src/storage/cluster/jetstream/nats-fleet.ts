@@ -1,5 +1,5 @@
-import type { NatsConnection, Subscription } from '@nats-io/transport-node';
-import { FLEET_BEAT_MS, HeardHubs, type Fleet, type HubBeat } from '../fleet.ts';
+import { createInbox, type NatsConnection, type Subscription } from '@nats-io/transport-node';
+import { CollectedAnswers, FLEET_BEAT_MS, HeardHubs, type Fleet, type FleetAnswers, type HubBeat } from '../fleet.ts';
 
 /** The fleet over the brokers: beats and texts are plain messages, which no broker stores. */
 export class NatsFleet implements Fleet {
@@ -7,12 +7,14 @@ export class NatsFleet implements Fleet {
   readonly #connection: NatsConnection;
   readonly #subject: string;
   readonly #broadcastSubject: string;
+  readonly #askSubject: string;
   readonly #subscriptions: readonly Subscription[];
   readonly #timer: NodeJS.Timeout;
   readonly #heard = new HeardHubs();
   #own: Omit<HubBeat, 'hub'> | undefined;
   #listener: ((beat: HubBeat) => void) | undefined;
   #textListener: ((text: string) => void) | undefined;
+  #questionListener: ((question: string) => string | undefined) | undefined;
 
   /** @param name of the cluster */
   constructor(connection: NatsConnection, name: string, self: string) {
@@ -21,6 +23,7 @@ export class NatsFleet implements Fleet {
     this.#subject = `pc.${name}.fleet.beat`;
     // The last token is the name of the sender.
     this.#broadcastSubject = `pc.${name}.fleet.broadcast`;
+    this.#askSubject = `pc.${name}.fleet.ask`;
     this.#subscriptions = [
       connection.subscribe(this.#subject, {
         callback: (error, message) => {
@@ -30,6 +33,13 @@ export class NatsFleet implements Fleet {
       connection.subscribe(`${this.#broadcastSubject}.*`, {
         callback: (error, message) => {
           if (error === null && !message.subject.endsWith(`.${self}`)) this.#textListener?.(message.string());
+        },
+      }),
+      connection.subscribe(`${this.#askSubject}.*`, {
+        callback: (error, message) => {
+          if (error !== null || message.subject.endsWith(`.${self}`)) return;
+          const answer = this.#questionListener?.(message.string());
+          if (answer !== undefined) message.respond(JSON.stringify({ hub: self, answer }));
         },
       }),
     ];
@@ -57,6 +67,27 @@ export class NatsFleet implements Fleet {
 
   onBroadcast(listener: (text: string) => void): void {
     this.#textListener = listener;
+  }
+
+  async ask(question: string, timeoutMs: number): Promise<FleetAnswers> {
+    const collected = new CollectedAnswers(this.hubs);
+    if (this.#connection.isClosed()) return collected.within(0);
+    const inbox = createInbox();
+    const answers = this.#connection.subscribe(inbox, {
+      callback: (error, message) => {
+        if (error !== null) return;
+        const { hub, answer } = message.json<{ hub: string; answer: string }>();
+        collected.add(hub, answer);
+      },
+    });
+    this.#connection.publish(`${this.#askSubject}.${this.self}`, question, { reply: inbox });
+    const collectedAnswers = await collected.within(timeoutMs);
+    answers.unsubscribe();
+    return collectedAnswers;
+  }
+
+  onAsked(listener: (question: string) => string | undefined): void {
+    this.#questionListener = listener;
   }
 
   async close(): Promise<void> {

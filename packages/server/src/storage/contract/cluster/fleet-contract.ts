@@ -54,6 +54,23 @@ export function fleetContract(name: string, prepare: () => Promise<JoinFleet>): 
       await expect.poll(() => received[0]).toEqual(['end']);
     });
 
+    test('a question has the answers of the other hubs, and says how many are missing', async () => {
+      const join = await prepare();
+      const fleets = await Promise.all(['a', 'b', 'c', 'd'].map((self) => joined(join, self)));
+      for (const fleet of fleets) {
+        // `d` never answers.
+        fleet.onAsked((question) => (fleet.self === 'd' ? undefined : `${fleet.self}: ${question}`));
+        fleet.report({ host: 'm', version: '1', sequence: 0, hash: 0 });
+      }
+      for (const fleet of fleets) await expect.poll(() => fleet.hubs.length).toBe(3);
+      const asked = await fleets[0]?.ask('who?', 3_000);
+      expect([asked?.answers.toSorted(), asked?.silentHubs]).toEqual([['b: who?', 'c: who?'], 1]);
+      await fleets[3]?.close();
+      await expect.poll(() => fleets[0]?.hubs.length, { timeout: FLEET_SILENCE_MS + 5_000 }).toBe(2);
+      const again = await fleets[0]?.ask('and now?', 10_000);
+      expect([again?.answers.toSorted(), again?.silentHubs]).toEqual([['b: and now?', 'c: and now?'], 0]);
+    });
+
     test('a hub that has closed is gone after the time of silence', { timeout: 30_000 }, async () => {
       const join = await prepare();
       const [one, other] = [await joined(join, 'a'), await joined(join, 'b')];

@@ -1,0 +1,37 @@
+import type { Log } from '../core/ports.ts';
+import { reauthenticateSession } from '../auth/expiry.ts';
+import type { AdministrationParts } from './administration-parts.ts';
+
+/**
+ * What the hubs of a cluster ask each other about users, since each knows its own sessions. Example:
+ * ann has a stream at hub A and one at hub B. `GET /v1/users/ann` at A asks B, and shows both.
+ */
+export type UserQuestion =
+  | { readonly kind: 'user'; readonly user: string }
+  | { readonly kind: 'users'; readonly after: string; readonly count: number }
+  | { readonly kind: 'reauthenticate'; readonly user: string };
+
+/** The answers of the other hubs. Without a cluster there are none. */
+interface OtherAnswers<Answer> {
+  readonly answers: readonly Answer[];
+  /** A member of the response: `silentHubs` did not answer. Empty when all did. */
+  readonly silence: { readonly silentHubs?: number };
+}
+
+/** Asks the other hubs of a cluster. `user-answers.ts` answers. */
+export async function askOthers<Answer>(
+  { shared }: Pick<Log, 'shared'>,
+  question: UserQuestion,
+): Promise<OtherAnswers<Answer>> {
+  if (shared === undefined) return { answers: [], silence: {} };
+  const { answers, silentHubs } = await shared.others.ask<Answer>(question);
+  return { answers, silence: silentHubs === 0 ? {} : { silentHubs } };
+}
+
+/** Asks the site again about a user of this hub. Returns the number of sessions. */
+export function reauthenticateHere({ auth, sessions }: AdministrationParts, user: string): number {
+  auth.authority.forgetUser?.(user);
+  const open = sessions.ofUser(user);
+  for (const session of open) reauthenticateSession(auth, session);
+  return open.length;
+}
