@@ -31,17 +31,25 @@ export async function usableSnapshots({ journal, snapshots }: InstallParts): Pro
  */
 export async function installSnapshot(parts: InstallParts, usable: readonly Snapshot[]): Promise<boolean> {
   const { copies, logger } = parts;
-  for (const snapshot of copies === undefined ? [] : usable) {
-    try {
-      await receive(parts, snapshot, copies as ViewCopies);
-      return true;
-    } catch (error) {
-      const { message } = error as Error;
-      logger.warn(
-        { snapshot: snapshot.name, error: message },
-        'cluster: the snapshot cannot be used, trying an older one',
-      );
+  const tried = new Set<string>();
+  let untried = usable;
+  while (copies !== undefined) {
+    for (const snapshot of untried) {
+      try {
+        await receive(parts, snapshot, copies);
+        return true;
+      } catch (error) {
+        const { message } = error as Error;
+        logger.warn(
+          { snapshot: snapshot.name, error: message },
+          'cluster: the snapshot cannot be used, trying another',
+        );
+      }
+      tried.add(snapshot.name);
     }
+    // Meanwhile another hub may have stored a newer one, and removed an older one.
+    untried = (await usableSnapshots(parts)).filter(({ name }) => !tried.has(name));
+    if (untried.length === 0) break;
   }
   const { first } = await parts.journal.extent();
   if (first <= 1) return false;

@@ -178,12 +178,31 @@ test('a snapshot that fails or is damaged leaves one to start from', async () =>
   expect(await textsOf(other)).toEqual(await textsOf(one));
 });
 
+test('a hub that starts while another hub replaces the snapshots uses a new one', async () => {
+  const cluster = new TestCluster();
+  const one = await cluster.open('a', { snapshotBytes: SNAPSHOT_BYTES });
+  for (let round = 0; round < 2; round++) await appendUntilTrimmed(cluster, one);
+  const { snapshots } = cluster;
+  const read = snapshots.read.bind(snapshots);
+  snapshots.read = async (...parameters) => {
+    snapshots.read = read;
+    const listed = (await snapshots.list()).map(({ name }) => name);
+    const isListed = async (): Promise<boolean> => (await snapshots.list()).some(({ name }) => listed.includes(name));
+    while (await isListed()) await appendUntilTrimmed(cluster, one);
+    return await read(...parameters);
+  };
+  const other = await cluster.open('b');
+  await reached(other, one.state.epoch, one.state.head);
+  expect(await textsOf(other)).toEqual(await textsOf(one));
+});
+
 test('snapshots of blocks that the journal has lost are not used', async () => {
   const cluster = new TestCluster();
   const one = await cluster.open('a', { snapshotBytes: SNAPSHOT_BYTES });
   await appendUntilTrimmed(cluster, one);
-  const [newest, older] = (await cluster.snapshots.list()) as [Snapshot, Snapshot];
+  // A snapshot that is being stored is complete after this.
   await one.close();
+  const [newest, older] = (await cluster.snapshots.list()) as [Snapshot, Snapshot];
   cluster.journal.rollBack(newest.sequence - 1);
   const other = await cluster.open('b');
   expect(other.stats()['appliedSequence']).toBe(newest.sequence - 1);
