@@ -271,6 +271,7 @@ test('requests that wait for a token that never arrives end when the application
 test('a program that has closed its connection exits, whatever getToken does', async () => {
   const program = `
     import { connect } from ${JSON.stringify(new URL('../index.ts', import.meta.url).href)};
+    import { tokenOf } from ${JSON.stringify(new URL('../testing/tokens.ts', import.meta.url).href)};
     const patience = { tokenTimeoutMs: 600_000, backoffBaseMs: 600_000, backoffCapMs: 600_000 };
     const hung = connect(process.argv[1], { ...patience, getToken: () => new Promise(() => undefined) });
     hung.subscribe('members.a', () => undefined);
@@ -278,14 +279,13 @@ test('a program that has closed its connection exits, whatever getToken does', a
       ...patience,
       getToken({ reason }) {
         if (reason === 'expiring') throw new Error('No.');
-        return process.argv[2];
+        return tokenOf('ada', 3);
       },
     });
     failing.subscribe('members.a', () => undefined);
     failing.on('error', () => setImmediate(() => [hung, failing].forEach((connection) => connection.close())));
   `;
-  // The token is valid until the program has started, on a busy machine.
-  const child = spawn(process.execPath, ['--input-type=module', '-e', program, hub.url, tokenOf('ada', 8)], {
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program, hub.url], {
     stdio: ['ignore', 'inherit', 'inherit'],
   });
   onTestFinished(() => void child.kill('SIGKILL'));

@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import { PolycastError, TRANSPORTS } from '@polycast/protocol';
+import { isChannel, PolycastError, TRANSPORTS } from '@polycast/protocol';
+import { isUser } from '../core/access/private-channel.ts';
 import type { SessionRecord } from '../core/session-journal/session-record.ts';
 import { NEWEST_PLACE, type SessionPlace } from '../core/session-journal/session-journal-store.ts';
 import type { AuthorizedRequest } from '../auth/authorized-request.ts';
@@ -26,8 +27,14 @@ const STATE = queryParameter(
   z.enum(['live', 'ended']).default('live'),
   '`ended`: those of the session journal, newest first.',
 );
-const USER = textParameter('user', userSchema(), 'Only sessions of this user.');
-const CHANNEL = textParameter('channel', channel(), 'Only sessions that read this channel.');
+const USER = textParameter('user', userSchema(), 'Only sessions of this user.', {
+  requirement: 'must be the name of a user',
+  isMet: isUser,
+});
+const CHANNEL = textParameter('channel', channel(), 'Only sessions that read this channel.', {
+  requirement: 'must be a channel',
+  isMet: isChannel,
+});
 const ADDRESS = textParameter('address', z.string(), 'Only sessions from this address.');
 const TRANSPORT = queryParameter('transport', z.enum(TRANSPORTS), 'Only sessions of this transport.');
 const BEHIND = integerParameter(

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { Route } from '../auth/route.ts';
+import { timeMsOf } from '../http/body/body-schema.ts';
 import { json, response } from '../http/route-description.ts';
 import { named, time } from '../http/openapi/schemas.ts';
 import { integerParameter, readQuery, textParameter } from '../http/query-parameter.ts';
@@ -40,7 +41,7 @@ export function statusHistoryRoute(page: (seconds: number, afterMs: number) => S
 function afterMs(values: ReadonlyMap<string, string>): number {
   const text = AFTER.read(values);
   if (text === undefined) return 0;
-  const timeMs = Date.parse(text);
+  const timeMs = timeMsOf(text);
   if (Number.isNaN(timeMs)) throw invalidParameter('after', 'must be a time: 2027-01-31T12:00:00Z');
   return timeMs;
 }

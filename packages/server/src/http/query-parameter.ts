@@ -20,9 +20,30 @@ export function readQuery(query: string, parameters: readonly Parameter[]): Read
   );
 }
 
-/** A text. The caller checks more than its schema can say. */
-export function textParameter(name: string, schema: z.core.$ZodType, doc: string): QueryParameter<string | undefined> {
-  return { name, in: 'query', schema, doc, read: (values) => values.get(name) };
+/** What a text has to be: `must be a channel`, and how to tell. */
+export interface TextRequirement {
+  readonly requirement: string;
+  readonly isMet: (text: string) => boolean;
+}
+
+/** A text. Without a requirement the caller checks what its schema says, and more. */
+export function textParameter(
+  name: string,
+  schema: z.core.$ZodType,
+  doc: string,
+  required?: TextRequirement,
+): QueryParameter<string | undefined> {
+  return {
+    name,
+    in: 'query',
+    schema,
+    doc,
+    read(values) {
+      const text = values.get(name);
+      if (text !== undefined && required?.isMet(text) === false) throw invalidParameter(name, required.requirement);
+      return text;
+    },
+  };
 }
 
 /** A whole number within bounds. */

@@ -96,7 +96,7 @@ export function describePublish({ batchEventsMax }: PublishLimits): RouteDescrip
         example: LINE,
       }),
     ],
-    errors: [...ERRORS, 'duplicate_member', 'batch_too_large'],
+    errors: [...ERRORS, 'channel_missing', 'duplicate_member', 'batch_too_large'],
   };
 }
 

@@ -226,13 +226,18 @@ export function oneOf<const Word extends string>(...words: readonly Word[]): z.Z
 /** The form of a time in RFC 3339. */
 const TIME = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/;
 
+/** Milliseconds since 1970, of a time in RFC 3339; NaN for any other text. */
+export function timeMsOf(text: string): number {
+  return TIME.test(text) ? Date.parse(text) : Number.NaN;
+}
+
 /** A time in RFC 3339; its value is in milliseconds since 1970. */
 export function timestamp(): z.ZodPipe<z.ZodString, z.ZodTransform<number, string>> {
   const schema = z
     .string()
     .meta({ format: 'date-time' })
     .transform((text, context) => {
-      const timeMs = TIME.test(text) ? Date.parse(text) : Number.NaN;
+      const timeMs = timeMsOf(text);
       if (Number.isNaN(timeMs)) context.issues.push({ code: 'custom', input: text });
       return timeMs;
     });

@@ -68,6 +68,32 @@ const STRANGE_VALUES = ['', ' ', '..', 'a..b', '>', 'é', '-1', '0', '1e3', '9'.
 /** Values of a member of a body that its schema may not allow. */
 const STRANGE_MEMBERS = [null, '', '..', -1, 1.5, 1e30, true, [], [null], [''], {}, { x: null }, 'x'.repeat(300)];
 
+test('an operation refuses a text in its query that the schema of the parameter does not allow', async () => {
+  const tried = await openTriedHub();
+  const validate = validator(tried.api);
+  const taken: string[] = [];
+  let refused = 0;
+  for (const operation of tried.api.operations)
+    for (const { name, in: place, schema } of operation.parameters) {
+      if (place !== 'query') continue;
+      for (const value of STRANGE_VALUES) {
+        // A number, and one of several values, are texts in a query.
+        if ([value, Number(value), [value]].some((each) => validate(schema, each).length === 0)) continue;
+        // An EventSource without a position sends an empty one.
+        if (name === 'lastEventId' && value === '') continue;
+        const { path = operation.path, ...trial } = tried.trials[operation.operationId] ?? {};
+        const [target, query] = path.split('?');
+        const changed = new URLSearchParams(query);
+        changed.set(name, value);
+        const { status } = await tryOperation(tried, operation, { ...trial, path: `${target}?${changed}` });
+        if (status < 400) taken.push(`${operation.operationId} ${name}=${value.slice(0, 40)}`);
+        else refused++;
+      }
+    }
+  expect(taken).toEqual([]);
+  expect(refused).toBeGreaterThan(100);
+});
+
 test('an operation refuses a strange value with an error that its description names', async () => {
   const tried = await openTriedHub();
   const undocumented = new Set<string>();
@@ -107,6 +133,9 @@ function* strangeTrials(operation: Operation, trial: Trial = {}): Generator<Tria
   if (json === undefined) return;
   for (const body of ['', '{', '[]', 'null', '{"a":1,"a":2}']) yield { ...trial, body };
   const example = Object(json.example) as object;
-  for (const name of Object.keys(example))
+  for (const name of Object.keys(example)) {
+    // Left out.
+    yield { ...trial, body: { ...example, [name]: undefined } };
     for (const value of STRANGE_MEMBERS) yield { ...trial, body: { ...example, [name]: value } };
+  }
 }
