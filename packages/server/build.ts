@@ -57,7 +57,8 @@ async function bundle({ folder, format, sourcemap, external = [], libraries = {}
 
 /**
  * The modules that several entries share, in a few files: each further file takes half a
- * millisecond at the start. Threads share only the first two.
+ * millisecond at the start. Threads share only the first two. What a group takes, each start loads:
+ * the modules of a cluster stay outside, with the client of the brokers.
  */
 const SHARED = [
   {
@@ -66,7 +67,7 @@ const SHARED = [
     minShareCount: 2,
     priority: 1,
   },
-  { name: 'storage', test: /\/server\/src\/storage\//, minShareCount: 2 },
+  { name: 'storage', test: /\/server\/src\/storage\/(?!cluster\/)/, minShareCount: 2 },
   { name: 'config', test: /\/zod\/|\/server\/src\/config\//, minShareCount: 2 },
 ];
 
