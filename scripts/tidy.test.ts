@@ -287,6 +287,7 @@ describe('a sentence of more than 25 words', () => {
     ['the last sentence of a paragraph', `${words(3)}. \`code.\` ${words(25)}\n`, 1],
     ['text with code, and with links', `${words(24)} \`a b\` [c](https://d.example/e f).\n`, 1],
     ['text after a block of code', `\`\`\`sh\n${words(30)}\n\`\`\`\n${words(26)}.\n`, 4],
+    ['a cell of a table', `| a | b |\n| --- | --- |\n| ${words(20)} | ${words(26)} |\n`, 3],
     ['text with an abbreviation', `${words(20)}, e.g. ${words(5)}.\n`, 1],
   ])('is found in %s', (_name, markdown, line) => {
     expect(inPage(markdown)).toEqual([line]);
@@ -295,7 +296,9 @@ describe('a sentence of more than 25 words', () => {
   test.each([
     ['25 words', `${words(25)}. ${words(25)}? "${words(25)}!" ${words(25)}\n`],
     ['blocks of code', `~~~\n${words(26)}\n~~~\n`],
-    ['tables and headings', `## ${words(26)}\n\n| ${words(26)} |\n`],
+    ['headings', `## ${words(26)}\n`],
+    ['rows of tables', `| ${words(20)} | ${words(20)}; ${words(20)}<br>${words(20)} |\n`],
+    ['names of code in a cell', `| \`a\`, ${'`b` or '.repeat(26)}\`c\` |\n`],
     ['comments of HTML', `<!-- ${words(20)}\n${words(20)} -->\n`],
     ['code spans, link targets and quotations', `\`${words(26)}\` [a](${words(26)}) "${words(26)}"\n`],
     ['rows with dots between their items', `${words(20)} · ${words(20)}\n`],

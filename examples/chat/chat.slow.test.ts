@@ -87,7 +87,7 @@ test('what is written offline is sent later, once, although the page was closed 
   expect(after.state.privateMessages.map(({ text, to }) => [text, to])).toEqual([['for you', 'reader']]);
 });
 
-test('a moderator erases a message everywhere, and a banned user is out soon, for good', async () => {
+test('a moderator erases a message everywhere, and a banned user is out soon, and cannot return', async () => {
   const troll = await join('troll', 'kitchen');
   const moderator = await openChat('mod', { room: 'kitchen' });
   troll.room.send('something nasty');

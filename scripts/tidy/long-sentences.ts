@@ -14,8 +14,13 @@ interface Sentence {
 }
 
 const FENCE = /^\s*(?:```|~~~)/;
-/** Headings, rows of tables, HTML and references of links are no sentences. They end a paragraph. */
-const NO_PROSE = /^\s*(?:#{1,6} |\||<|\[[^\]]+\]: )/;
+/** Headings, HTML and references of links are no sentences. They end a paragraph. */
+const NO_PROSE = /^\s*(?:#{1,6} |<|\[[^\]]+\]: )/;
+/** Each cell of a table is a paragraph, and each item of a list in a cell. */
+const TABLE_ROW = /^\s*\|/;
+const CELL_BORDER = /(?<!\\)\||;|<br>/;
+/** A cell often lists names of code. A reader looks for one, and does not read them all. */
+const CODE_LIST = /`code`(?:,? (?:or )?`code`)+/g;
 /** The mark of an item of a list, of a quotation, or of a tag of a comment. Each begins a paragraph. */
 const ITEM = /^\s*(?:(?:[-*+]|\d+\.) +|> ?|@\w+ )+/;
 /** A full stop, question mark or exclamation mark, with what closes behind it; or the dot between items in a row. */
@@ -54,7 +59,7 @@ function findings(path: string, sentences: readonly Sentence[]): Finding[] {
   });
 }
 
-/** Paragraphs, items and quotations; no code, tables or headings. */
+/** Paragraphs, items, quotations and cells of tables; no code or headings. */
 function sentencesOf(markdown: string): Sentence[] {
   const sentences: Sentence[] = [];
   const paragraph: string[] = [];
@@ -71,14 +76,20 @@ function sentencesOf(markdown: string): Sentence[] {
     const isFence = FENCE.test(line);
     if (isFence) inFence = !inFence;
     const isProse = !isFence && !inFence && line.trim() !== '' && !NO_PROSE.test(line);
-    const isItem = isProse && ITEM.test(line);
-    if (!isProse || isItem) endParagraph();
-    if (!isProse) continue;
+    const isRow = isProse && TABLE_ROW.test(line);
+    if (!isProse || isRow || ITEM.test(line)) endParagraph();
+    if (isRow) for (const text of cellsOf(line).flatMap(split)) sentences.push({ line: index + 1, text });
+    if (!isProse || isRow) continue;
     if (paragraph.length === 0) startLine = index + 1;
     paragraph.push(line.replace(ITEM, '').trim());
   }
   endParagraph();
   return sentences;
+}
+
+/** Code is replaced first: it may contain the border. */
+function cellsOf(row: string): string[] {
+  return withoutCode(row).replace(CODE_LIST, '`code`').split(CELL_BORDER);
 }
 
 function blankLines(comment: string): string {
@@ -88,8 +99,7 @@ function blankLines(comment: string): string {
 /** Code and quotations are one word each: they are the words of others. A link is its text. */
 function split(paragraph: string): string[] {
   const sentences: string[] = [];
-  const plain = paragraph
-    .replace(/(`+).+?\1/g, '`code`')
+  const plain = withoutCode(paragraph)
     .replace(/\]\([^)]*\)/g, ']')
     .replace(/"[^"]*?([.?!]?)"/g, '"quotation$1"');
   let start = 0;
@@ -101,4 +111,8 @@ function split(paragraph: string): string[] {
   }
   if (start < plain.length) sentences.push(plain.slice(start));
   return sentences;
+}
+
+function withoutCode(text: string): string {
+  return text.replace(/(`+).+?\1/g, '`code`');
 }

@@ -53,7 +53,7 @@ const PROVIDERS: Record<string, Provider> = {
 
 let sent = 0;
 
-/** Sends until the hub answers 2xx, or refuses for good. Returns the answers. */
+/** Sends until the hub answers 2xx, or refuses permanently. Returns the answers. */
 async function send(provider: Provider, tamper: (body: string) => string): Promise<readonly string[]> {
   const { body, headers } = provider(randomUUID(), ++sent);
   const source = Object.entries(PROVIDERS).find(([, each]) => each === provider)?.[0];

@@ -24,7 +24,7 @@ export interface OutboxOptions<Data = unknown> {
   /** Called with the waiting events, the oldest first, each time that they change. */
   readonly onChange?: (unsent: readonly Unsent<Data>[]) => void;
   /**
-   * Called with an event that the hub refused for good. It has left the outbox. Without this
+   * Called with an event that the hub refused permanently. It has left the outbox. Without this
    * function, the console of the browser shows the error.
    */
   readonly onRefused?: (unsent: Unsent<Data>, error: PolycastError) => void;
@@ -45,7 +45,7 @@ export interface Outbox<Data = unknown> {
 const UNSENT_MAX = 1000;
 /**
  * The longest JSON of an event's data. In UTF-8 it has less than the 1 MB that proxies accept. The
- * answer of a proxy is no refusal for good, so a longer event would hold up all later ones.
+ * answer of a proxy is no permanent refusal, so a longer event would hold up all later ones.
  */
 const DATA_LENGTH_MAX = 250_000;
 const BACKOFF_BASE_MS = 500;

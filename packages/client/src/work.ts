@@ -50,7 +50,7 @@ export interface Work {
    */
   stop(graceMs?: number): Promise<void>;
   /**
-   * Resolves when the worker has stopped. Rejects with PolycastError when the hub refuses for good,
+   * Resolves when the worker has stopped. Rejects with PolycastError when the hub refuses permanently,
    * such as `not_found`.
    */
   readonly ended: Promise<void>;

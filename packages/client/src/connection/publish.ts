@@ -55,7 +55,7 @@ let refs = 0;
 
 /**
  * The longest operation for a socket, in characters. Larger ones go by HTTP: a socket that receives
- * too large a message is closed for good (PROTOCOL.md section 7.5).
+ * too large a message is closed permanently (PROTOCOL.md section 7.5).
  */
 const OPERATION_LENGTH_MAX = 60_000;
 /**

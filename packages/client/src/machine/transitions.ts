@@ -114,7 +114,7 @@ export function abandonAttempt(draft: Draft, target: { readonly attempt: number 
   return { ending: { kind: 'lost', why: 'silent' } };
 }
 
-/** Closes for good. If there is a problem, all subscriptions fail with it. */
+/** Closes permanently. If there is a problem, all subscriptions fail with it. */
 export function close(draft: Draft, why: string, problem?: Problem): void {
   const { phase } = draft;
   if (hasAttempt(phase)) drop(draft, phase);

@@ -81,7 +81,7 @@ export class PullWorker {
   }
 
   /**
-   * Runs until it is stopped. Rejects with PolycastError when the hub refuses for good. In both
+   * Runs until it is stopped. Rejects with PolycastError when the hub refuses permanently. In both
    * cases it finishes the started events and sends their results.
    */
   async run(): Promise<void> {

@@ -7,7 +7,7 @@ export const ERASURE_KINDS = ['event', 'channel', 'user'] as const;
 export type ErasureKind = (typeof ERASURE_KINDS)[number];
 
 /**
- * An erasure: a stored request to erase events for good, until it is finished.
+ * An erasure: a stored request to erase events permanently, until it is finished.
  *
  * Example: `{"id":"era_…","kind":"user","name":"ann","through":90,…}` erases the private channel of
  * `ann`, and her events in other channels, up to position 90.

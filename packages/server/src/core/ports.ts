@@ -199,7 +199,7 @@ export type Overwritten = 'more' | 'busy' | 'no_room' | 'done';
 export const ERASED_EVENTS_MAX = 256;
 
 /**
- * Erases events and names of channels for good. Retention only removes them: the files may hold
+ * Erases events and names of channels permanently. Retention only removes them: the files may hold
  * their bytes until other data takes the place.
  *
  * Example: `erase({ positions: [7], channels: [] })` is 1. A reader at 6 then gets a page with

@@ -168,7 +168,7 @@ export class SessionJournal implements SessionListener {
     });
   }
 
-  /** Removes a user's sessions for good, also those that wait to be written. Returns their number. */
+  /** Removes a user's sessions permanently, also those that wait to be written. Returns their number. */
   eraseUser(user: string): number {
     this.#pollers.forget(user);
     this.flush();

@@ -54,7 +54,7 @@ export interface SubscriptionManagerParts {
   readonly deadLetters: DeadLetters;
   readonly settings: SubscriptionSettings;
   readonly createConsumer: (subscription: Subscription) => SubscriptionConsumer;
-  /** Starts a new consumer, or removes one for good. */
+  /** Starts a new consumer, or removes one permanently. */
   readonly startConsumer: (consumer: SubscriptionConsumer) => void;
   readonly removeConsumer: (consumer: SubscriptionConsumer) => void;
   /** Called after a change of the definition. */

@@ -108,7 +108,7 @@ function subscribeOptions({ after, history, types }: FollowOptions): SubscribeOp
   };
 }
 
-/** Prints the state of the connection; returns the error that ends it for good. */
+/** Prints the state of the connection; returns the error that ends it permanently. */
 function reportState(
   { state, transport, why, error }: StateChange,
   hub: HubAddress,

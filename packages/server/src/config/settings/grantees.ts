@@ -23,7 +23,7 @@ function grantees(doc: string, why: string): Grantees {
 }
 
 const FORM =
-  '`anyone`, `users`, `owner` (the user named at `{user}` in the pattern), `server` (a caller with a key), `site` (the hub asks the site), `{claim: NAME, value: VALUE}`, or a list of these, of which one must apply';
+  '`anyone`, `users`, `owner` (the user named at `{user}` in the pattern), `server` (a caller with a key), `site` (the hub asks the site), `{claim: NAME, value: VALUE}`; or a list of these: one must apply';
 
 /**
  * The grantees of each action on a channel. An action that is not set is left to the next rule that

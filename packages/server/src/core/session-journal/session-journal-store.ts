@@ -67,7 +67,7 @@ export interface SessionJournalStore {
   ofUser(query: UserSessionsQuery): readonly SessionRecord[];
   /** Sessions with numbers below `before`, the newest first. */
   page(before: number, limit: number): readonly SessionRecord[];
-  /** Removes a user's sessions for good. Returns their number. */
+  /** Removes a user's sessions permanently. Returns their number. */
   eraseUser(user: string): number;
   /** Sizes, for the metrics. */
   stats(): { readonly sessions: number; readonly bytes: number };

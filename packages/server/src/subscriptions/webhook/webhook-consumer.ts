@@ -69,7 +69,7 @@ export class WebhookConsumer extends DurableConsumer<WebhookDefinition> implemen
     return true;
   }
 
-  /** True when it is done for good, and the store does not know yet. */
+  /** True when it is done permanently, and the store does not know yet. */
   get isNewlyDone(): boolean {
     return false;
   }

@@ -7,7 +7,7 @@ import { Confirm } from './dialog.tsx';
 import { countText } from './format.ts';
 
 /**
- * An erasure removes data for good. The hub stores the request, and carries it out in small steps.
+ * An erasure removes data permanently. The hub stores the request, and carries it out in small steps.
  * Example: the erasure of the user `ann` takes her private channel, and the events that she
  * published.
  */
@@ -35,9 +35,9 @@ const PATHS: Readonly<Record<ErasureTarget['kind'], (name: string) => string>> =
 
 /** The consequences, in the words of the question. */
 const CONSEQUENCES: Readonly<Record<ErasureTarget['kind'], string>> = {
-  event: 'The event is erased for good: in the log, in queues, and in stored attempts.',
-  channel: 'All events that the channel has now are erased for good, and its name. Later events stay.',
-  user: 'The private messages of this user, and all events that the user published, are erased for good.',
+  event: 'The event is erased permanently: in the log, in queues, and in stored attempts.',
+  channel: 'All events that the channel has now are erased permanently, and its name. Later events stay.',
+  user: 'The private messages of this user, and all events that the user published, are erased permanently.',
 };
 
 /**

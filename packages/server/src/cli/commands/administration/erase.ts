@@ -15,9 +15,9 @@ const PATHS: Readonly<Record<string, (name: string) => string>> = {
 
 /** What goes, in the words of the question. */
 const CONSEQUENCES: Readonly<Record<string, string>> = {
-  user: 'The private messages of this user, and all events that the user published, are erased for good.',
-  channel: 'All events of this channel are erased for good.',
-  event: 'This event is erased for good.',
+  user: 'The private messages of this user, and all events that the user published, are erased permanently.',
+  channel: 'All events of this channel are erased permanently.',
+  event: 'This event is erased permanently.',
 };
 
 /** The interval of requests for the progress. */
@@ -32,7 +32,7 @@ interface ErasureView {
 
 export const erase: Command = {
   name: 'erase',
-  summary: 'Erases the data of a user, a channel or an event for good.',
+  summary: 'Erases the data of a user, a channel or an event permanently.',
   usage: '<user|channel|event> <name>',
   argumentsMin: 2,
   argumentsMax: 2,

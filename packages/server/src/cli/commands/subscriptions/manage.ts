@@ -58,7 +58,7 @@ export const subscriptionsDelete: Command = subscriptionCommand({
   summary: 'Deletes a subscription with its attempts and dead letters.',
   ...ONE_ID_ARGUMENT,
   options: { json: JSON_DOCUMENT },
-  examples: [{ command: `polycast subscriptions delete ${EXAMPLE_ID}`, description: 'for good' }],
+  examples: [{ command: `polycast subscriptions delete ${EXAMPLE_ID}`, description: 'permanently' }],
   async run(request, input, { out, style }) {
     await request('DELETE', subscriptionPath(input));
     const [id] = input.arguments;

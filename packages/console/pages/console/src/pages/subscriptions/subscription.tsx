@@ -139,7 +139,7 @@ function Actions({ subscription, reload }: { subscription: Subscription; reload:
           act={remove}
           onClose={() => setAsked(undefined)}
         >
-          Its cursor, its attempts and its dead letters are gone for good. The events stay in the log.
+          Its cursor, its attempts and its dead letters are gone permanently. The events stay in the log.
         </Confirm>
       )}
     </>
