@@ -79,6 +79,7 @@ export const CODES_COVERED_ELSEWHERE: Readonly<Partial<Record<ErrorCode, Covered
     reason: 'needs a disk that changes a stored event',
   },
   not_in_cluster: { file: 'conformance/cluster/hubs.slow.test.ts', reason: 'needs a cluster' },
+  hub_silent: { file: 'conformance/cluster/sessions.slow.test.ts', reason: 'needs a cluster' },
   outcome_unknown: {
     file: 'packages/server/src/storage/contract/cluster/cluster-log.test.ts',
     reason: 'needs a journal whose answer is lost',

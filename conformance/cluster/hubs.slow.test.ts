@@ -171,7 +171,6 @@ describe.skipIf(NATS_SERVER === undefined)('a cluster of hubs', () => {
       ['GET', '/v1/subscriptions'],
       ['POST', '/v1/websub'],
       ['POST', '/v1/hooks'],
-      ['GET', '/v1/sessions'],
       ['GET', '/v1/erasures'],
       ['GET', '/v1/channels/a/presence'],
     ] as const) {

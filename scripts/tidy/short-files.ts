@@ -28,7 +28,7 @@ const SHORT_FILES: Readonly<Record<string, string>> = {
   'packages/server/src/config/settings/portal.ts': 'A file for each section of the configuration.',
   'packages/server/src/storage/sqlite/identity/portal-link-table.ts': 'A file for each table of the identity store.',
   'packages/server/src/storage/sqlite/identity/erasure-table.ts': 'A file for each table of the identity store.',
-  'packages/server/src/administration/user-answers.ts':
+  'packages/server/src/administration/hub-answers.ts':
     'It imports the routes about users, which import what asks other hubs.',
   'packages/server/src/identity/current-authority.ts': 'A cluster alone uses it; hubs without one do not.',
   'packages/react/src/use-latest.ts': 'A file for each hook.',

@@ -69,6 +69,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorKind>> = {
   outcome_unknown: kind(503, 'The hub cannot tell whether the event was stored.', true),
   log_unavailable: kind(503, 'The log cannot be written at the moment. Nothing was stored.', true),
   log_full: kind(503, 'The disk is full. Nothing was stored.', true),
+  hub_silent: kind(503, 'A hub of the cluster did not reply.', true),
   identity_unavailable: kind(503, 'The identity of the caller cannot be determined at the moment.', true),
   overloaded: kind(503, 'The hub is overloaded.', true),
   draining: kind(503, 'The hub is shutting down. Try again immediately.', true),
@@ -131,6 +132,7 @@ export type ErrorCode =
   | 'outcome_unknown'
   | 'log_unavailable'
   | 'log_full'
+  | 'hub_silent'
   | 'identity_unavailable'
   | 'overloaded'
   | 'draining';

@@ -1,4 +1,4 @@
-import { answerOtherHubs } from '../administration/user-answers.ts';
+import { answerOtherHubs } from '../administration/hub-answers.ts';
 import { administrationRoutes } from '../administration/routes.ts';
 import { configurationRoute } from '../administration/configuration-route.ts';
 import { statusHistoryRoute } from '../administration/status-history-route.ts';

@@ -392,6 +392,8 @@ export interface Audit {
 
 /** The other hubs that share the log. Questions and answers are JSON. */
 export interface OtherHubs {
+  /** The name of this hub: `polycast cluster status` shows it. */
+  readonly self: string;
   /** Asks each of them. `silentHubs`: those that did not answer in time. */
   ask<Answer>(question: object): Promise<{ readonly answers: readonly Answer[]; readonly silentHubs: number }>;
   /** Calls the listener with each question of another hub. There is one listener. */

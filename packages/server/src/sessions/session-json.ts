@@ -16,6 +16,10 @@ export const sessionSchema = named('Session', () =>
   z.object({
     session: text({ examples: ['8FTkQ0hGL2xWmN4v'] }),
     state: z.enum(['live', 'ended']),
+    hub: text({
+      description: 'In a cluster: the hub, as `polycast cluster status` shows it.',
+      examples: ['mfx1c0a83b'],
+    }).optional(),
     transport: z.enum(TRANSPORTS).nullable().describe('`null`: the hub refused the request.'),
     kind: z.enum(['user', 'server', 'anonymous']),
     user: user().optional(),

@@ -36,6 +36,9 @@ const ROUTES: ReadonlySet<string> = new Set([
   'GET /v1/users/{user}',
   'POST /v1/users/{user}/disconnect',
   'POST /v1/users/{user}/reauthenticate',
+  'GET /v1/sessions',
+  'GET /v1/sessions/{session}',
+  'DELETE /v1/sessions/{session}',
   'POST /v1/reload',
 ]);
 

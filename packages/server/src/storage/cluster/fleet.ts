@@ -19,7 +19,7 @@ export interface Fleet {
   /** Calls the listener with each text of another hub. There is one listener. */
   onBroadcast(listener: (text: string) => void): void;
   /**
-   * Asks the other hubs that run now. Resolves when all have answered, or after the time. Each hub
+   * Asks the other hubs that run now. An answer may be larger than a message of the brokers. Resolves when all have answered, or after the time. Each hub
    * receives a question and later broadcasts of this one in their order.
    */
   ask(question: string, timeoutMs: number): Promise<FleetAnswers>;
@@ -65,9 +65,12 @@ export const FLEET_HUBS_MAX = 1_000;
 export class HeardHubs {
   readonly #heard = new Map<string, { readonly beat: HubBeat; readonly atMs: number }>();
 
-  add(beat: HubBeat, nowMs: number): void {
-    if (!this.#heard.has(beat.hub) && this.#heard.size >= FLEET_HUBS_MAX) return;
+  /** Returns whether the hub is new here. It has not heard this hub either then. */
+  add(beat: HubBeat, nowMs: number): boolean {
+    const isNew = !this.#heard.has(beat.hub);
+    if (isNew && this.#heard.size >= FLEET_HUBS_MAX) return false;
     this.#heard.set(beat.hub, { beat, atMs: nowMs });
+    return isNew;
   }
 
   list(nowMs: number): readonly HubBeat[] {
@@ -80,6 +83,8 @@ export class HeardHubs {
 export class CollectedAnswers {
   readonly #expected: Set<string>;
   readonly #answers: string[] = [];
+  /** The parts of large answers that are not complete yet, by hub. They come in their order. */
+  readonly #parts = new Map<string, string>();
   readonly #done: PromiseWithResolvers<void> = Promise.withResolvers<void>();
 
   constructor(hubs: readonly HubBeat[]) {
@@ -87,7 +92,11 @@ export class CollectedAnswers {
     if (this.#expected.size === 0) this.#done.resolve();
   }
 
-  add(hub: string, answer: string): void {
+  /** @param isLast whether this is the last part of the answer */
+  add(hub: string, part: string, isLast = true): void {
+    const answer = (this.#parts.get(hub) ?? '') + part;
+    if (!isLast) return void this.#parts.set(hub, answer);
+    this.#parts.delete(hub);
     this.#answers.push(answer);
     this.#expected.delete(hub);
     if (this.#expected.size === 0) this.#done.resolve();

@@ -73,6 +73,7 @@ export class JournaledLog implements Log, SharedLog {
   readonly #comparison: ViewComparison;
   readonly #hearing: Hearing;
   #identity: ClusterIdentityStore | undefined;
+  readonly others: OtherHubs;
   readonly check?: (after: Position) => Promise<CheckedRange>;
   #onTrimmed: ((orders: readonly TrimOrder[]) => void) | undefined;
   #onReset: (() => void) | undefined;
@@ -87,6 +88,7 @@ export class JournaledLog implements Log, SharedLog {
   constructor(parts: JournaledLogParts) {
     const { journal, view, fleet, incarnation, logger } = parts;
     this.#parts = parts;
+    this.others = otherHubs(fleet);
     this.#queue = new BlockQueue(journal, incarnation);
     this.#barrier = new ReadBarrier(journal, view.applied.sequence);
     this.#comparison = new ViewComparison(fleet, logger);
@@ -165,17 +167,6 @@ export class JournaledLog implements Log, SharedLog {
     await this.#queue.command('epoch', commandBytes({ from: this.state.epoch, to }));
     this.#isCaughtUp = true;
   }
-
-  readonly others: OtherHubs = {
-    ask: async <Answer>(question: object) => {
-      const { answers, silentHubs } = await this.#parts.fleet.ask(JSON.stringify(question), ANSWER_MAX_MS);
-      return { answers: answers.map((text) => JSON.parse(text) as Answer), silentHubs };
-    },
-    onAsked: (listener) =>
-      this.#parts.fleet.onAsked(
-        (question) => JSON.stringify(listener(JSON.parse(question) as unknown)) as string | undefined,
-      ),
-  };
 
   get shared(): SharedLog {
     return this;
@@ -380,6 +371,18 @@ const RESET_MESSAGES: Readonly<Record<ResetReason, string>> = {
 };
 
 const PROGRESS_INTERVAL_MS = 2_000;
+
+function otherHubs(fleet: Fleet): OtherHubs {
+  return {
+    self: fleet.self,
+    async ask<Answer>(question: object) {
+      const { answers, silentHubs } = await fleet.ask(JSON.stringify(question), ANSWER_MAX_MS);
+      return { answers: answers.map((text) => JSON.parse(text) as Answer), silentHubs };
+    },
+    onAsked: (listener) =>
+      fleet.onAsked((question) => JSON.stringify(listener(JSON.parse(question) as unknown)) as string | undefined),
+  };
+}
 
 function refuseErasure(): Promise<never> {
   return Promise.reject(new PolycastError('not_in_cluster'));

@@ -85,7 +85,7 @@ class MemoryFleet implements Fleet {
 
   hear(beat: HubBeat): void {
     if (this.#closed) return;
-    this.#heard.add(beat, performance.now());
+    if (this.#heard.add(beat, performance.now())) this.#beat();
     this.#listener?.(beat);
   }
 

@@ -1,4 +1,4 @@
-import { createInbox, type NatsConnection, type Subscription } from '@nats-io/transport-node';
+import { createInbox, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
 import { CollectedAnswers, FLEET_BEAT_MS, HeardHubs, type Fleet, type FleetAnswers, type HubBeat } from '../fleet.ts';
 
 /** The fleet over the brokers: beats and texts are plain messages, which no broker stores. */
@@ -39,7 +39,7 @@ export class NatsFleet implements Fleet {
         callback: (error, message) => {
           if (error !== null || message.subject.endsWith(`.${self}`)) return;
           const answer = this.#questionListener?.(message.string());
-          if (answer !== undefined) message.respond(JSON.stringify({ hub: self, answer }));
+          if (answer !== undefined) respondInParts(message, self, answer);
         },
       }),
     ];
@@ -76,8 +76,8 @@ export class NatsFleet implements Fleet {
     const answers = this.#connection.subscribe(inbox, {
       callback: (error, message) => {
         if (error !== null) return;
-        const { hub, answer } = message.json<{ hub: string; answer: string }>();
-        collected.add(hub, answer);
+        const { hub, answer, isLast } = message.json<AnswerPart>();
+        collected.add(hub, answer, isLast);
       },
     });
     this.#connection.publish(`${this.#askSubject}.${this.self}`, question, { reply: inbox });
@@ -103,7 +103,25 @@ export class NatsFleet implements Fleet {
   #hear(data: Uint8Array): void {
     const beat = JSON.parse(Buffer.from(data).toString()) as HubBeat;
     if (beat.hub === this.self) return;
-    this.#heard.add(beat, performance.now());
+    if (this.#heard.add(beat, performance.now())) this.#beat();
     this.#listener?.(beat);
+  }
+}
+
+/** A part of an answer. A client of the brokers may send 1 MiB in a message, by default. */
+interface AnswerPart {
+  readonly hub: string;
+  readonly answer: string;
+  readonly isLast: boolean;
+}
+
+/** UTF-16 units in one message: at most six bytes each, as JSON in UTF-8. */
+const PART_LENGTH_MAX = 128 * 1024;
+
+function respondInParts(message: Msg, hub: string, answer: string): void {
+  for (let start = 0, isLast = false; !isLast; start += PART_LENGTH_MAX) {
+    isLast = start + PART_LENGTH_MAX >= answer.length;
+    const part: AnswerPart = { hub, answer: answer.slice(start, start + PART_LENGTH_MAX), isLast };
+    message.respond(JSON.stringify(part));
   }
 }

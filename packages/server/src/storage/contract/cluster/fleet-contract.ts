@@ -71,6 +71,17 @@ export function fleetContract(name: string, prepare: () => Promise<JoinFleet>): 
       expect([again?.answers.toSorted(), again?.silentHubs]).toEqual([['b: and now?', 'c: and now?'], 0]);
     });
 
+    test('an answer may be larger than a message of the brokers', async () => {
+      const join = await prepare();
+      const [one, other] = [await joined(join, 'a'), await joined(join, 'b')];
+      const answer = '\0ü"🙂'.repeat(600_000);
+      other.onAsked(() => answer);
+      for (const fleet of [one, other]) fleet.report({ host: 'm', version: '1', sequence: 0, hash: 0 });
+      await expect.poll(() => one.hubs.length).toBe(1);
+      const { answers, silentHubs } = await one.ask('all?', 10_000);
+      expect([answers.length, answers[0] === answer, silentHubs]).toEqual([1, true, 0]);
+    });
+
     test('a hub that has closed is gone after the time of silence', { timeout: 30_000 }, async () => {
       const join = await prepare();
       const [one, other] = [await joined(join, 'a'), await joined(join, 'b')];
