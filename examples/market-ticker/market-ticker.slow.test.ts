@@ -17,9 +17,9 @@ import { openPrices } from './page/prices.ts';
 import { SYMBOLS, type Price } from './services/market.ts';
 
 /** The ticker at full speed: in Chromium, with a viewer who stalls, and beside one with bare `ws`. */
-const VIEWERS = 4;
+const VIEWERS = 10;
 /** More bytes than the kernel holds for a socket. */
-const ROUNDS = 5;
+const ROUNDS = 6;
 const NOTE = 'x'.repeat(4000);
 let market: RunningExample;
 let browser: Browser;
@@ -57,8 +57,8 @@ test('rows that scroll into view have their prices at once, and the page receive
     }, SYMBOLS[1000] as string);
     await until('it receives the rows on the screen and the chosen one, and no others', async () => {
       received.clear();
-      await pause(500);
-      return received.size > 20 && [...received].every((symbol) => symbol === SYMBOLS[0] || isNear(symbol, 1000));
+      await until('prices come', () => received.size > 20);
+      return [...received].every((symbol) => symbol === SYMBOLS[0] || isNear(symbol, 1000));
     });
     expect(await overflow(page)).toBe(0);
     expect(errors).toEqual([]);
@@ -87,7 +87,7 @@ test('rate, delay, requests and bytes of a viewer of 40 rows', async () => {
     delays.length = 0;
     const before = market.front.traffic(ofViewer);
     const startMs = performance.now();
-    await pause(1000);
+    await pause(process.env['MEASURE'] === undefined ? 1000 : 10_000);
     await until(`${client} has received forty updates`, () => delays.length > 40);
     const seconds = (performance.now() - startMs) / 1000;
     const received = delays.length;
@@ -109,8 +109,7 @@ test('rate, delay, requests and bytes of a viewer of 40 rows', async () => {
       .matchAll(/(\d+) updates\/s/g);
     return Array.from(lines, ([, rate]) => Number(rate));
   };
-  // A busy machine is slow for seconds at a time.
-  await until('the exchange publishes thousands a second', () => rates().some((rate) => rate > 2000));
+  await until('the exchange publishes', () => rates().some((rate) => rate > 0));
   const rate = percentile(rates(), 0.5);
   recordMeasurements(
     import.meta.dirname,
@@ -185,14 +184,14 @@ describe('beside the same ticker with bare ws', () => {
       await part.kill('SIGKILL');
       await part.start();
     }
-    const seen = { polycast: 0, ws: 0, polycastBlocked: 0, wsBlocked: 0 };
+    const seen: Record<string, number[]> = { polycast: [], ws: [], polycastBlocked: [], wsBlocked: [] };
     const [hub, server] = [await startProxy(market.url), await startProxy(other.url as string)];
     hub.blocksWebSockets = server.blocksWebSockets = true;
     for (const [program, url] of [
       ['polycast', market.url],
       ['polycastBlocked', hub.url],
     ] as const) {
-      const prices = openPrices(url, () => seen[program]++);
+      const prices = openPrices(url, (_symbol, { price }) => seen[program]?.push(price));
       onTestFinished(() => prices.connection.close());
       prices.follow(['BABA']);
     }
@@ -200,20 +199,20 @@ describe('beside the same ticker with bare ws', () => {
       ['ws', other.url as string],
       ['wsBlocked', server.url],
     ] as const) {
-      const prices = openWithWs(url, () => seen[program]++);
+      const prices = openWithWs(url, (_symbol, { price }) => seen[program]?.push(price));
       onTestFinished(() => prices.close());
       prices.follow(['BABA']);
     }
-    await until('the hub has told the price to both', () => seen.polycast > 0 && seen.polycastBlocked > 0);
+    await until('both have the price', () => seen['polycast']?.length === 1 && seen['polycastBlocked']?.length === 1);
     market.part('exchange').resume();
-    await pause(500);
-    expect(seen.ws).toBe(0);
     await fetch(other.url as string, {
       method: 'POST',
       body: JSON.stringify([{ channel: 'price.BABA', data: { price: 2, change: 0, atMs: 0 } }]),
     });
-    await until('the other program sees the next price', () => seen.ws === 1);
-    expect(seen.wsBlocked).toBe(0);
+    await until('the other program sees a price', () => seen['ws']?.length !== 0);
+    await until('it was refused behind the proxy', () => server.requests.filter(isUpgrade).length > 1);
+    // The next price, and not the one from before the restart.
+    expect([seen['ws'], seen['wsBlocked']]).toEqual([[2], []]);
   });
 });
 
@@ -251,6 +250,10 @@ function postTo(url: string, key = ''): (events: readonly object[]) => Promise<v
 function roundOf(round: number): object[] {
   const data = { price: round, change: 0, atMs: 0, note: NOTE };
   return SYMBOLS.map((symbol) => ({ channel: `price.${symbol}`, data }));
+}
+
+function isUpgrade(request: string): boolean {
+  return request.startsWith('UPGRADE');
 }
 
 function isNear(symbol: string, row: number): boolean {

@@ -55,7 +55,8 @@ let sent = 0;
 
 /** Sends until the hub answers 2xx, or refuses permanently. Returns the answers. */
 async function send(provider: Provider, tamper: (body: string) => string): Promise<readonly string[]> {
-  const { body, headers } = provider(randomUUID(), ++sent);
+  const number = ++sent;
+  const { body, headers } = provider(randomUUID(), number);
   const source = Object.entries(PROVIDERS).find(([, each]) => each === provider)?.[0];
   const answers: string[] = [];
   for (let attempt = 0; attempt < 100; attempt++) {
@@ -69,6 +70,7 @@ async function send(provider: Provider, tamper: (body: string) => string): Promi
       answers.push(answer.code ?? (answer.duplicate ? 'duplicate' : 'published'));
       if (response.status < 500) return answers;
     } catch {
+      console.log(`${source}: no answer to delivery ${number}`);
       answers.push('no answer');
     }
     await sleep(300);

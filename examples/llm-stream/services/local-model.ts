@@ -9,8 +9,11 @@ const SENTENCES = [
   'A stop reaches the generator itself, and no further token is made.',
 ];
 
-/** Stands in for a model: the same question always has the same answer, at a steady speed. */
-export function localModel({ tokensPerSecond = 40, sentences = 8 } = {}): Model {
+/**
+ * Stands in for a model: the same question always has the same answer, at a steady speed. "Write 50
+ * sentences." gets 50 of them.
+ */
+export function localModel({ tokensPerSecond = 40, sentences = 20 } = {}): Model {
   return async function* answer(turns, signal) {
     const tokens = textFor(turns, sentences).split(/(?= )/);
     for (const text of tokens) {
@@ -24,7 +27,8 @@ export function localModel({ tokensPerSecond = 40, sentences = 8 } = {}): Model 
 function textFor(turns: readonly Turn[], sentences: number): string {
   const question = turns.at(-1)?.content ?? '';
   const start = [...question].reduce((sum, character) => sum + (character.codePointAt(0) ?? 0), 0);
-  const chosen = Array.from({ length: sentences }, (_, index) => SENTENCES[(start + index) % SENTENCES.length]);
+  const length = Number(/\b(\d{1,3}) sentences/.exec(question)?.[1] ?? sentences);
+  const chosen = Array.from({ length }, (_, index) => SENTENCES[(start + index) % SENTENCES.length]);
   return `You asked: “${question}” ${chosen.join(' ')}`;
 }
 

@@ -16,7 +16,11 @@ await listen(async (request, response) => {
   if (received.length !== signature.length || !timingSafeEqual(received, signature))
     return void response.writeHead(401).end();
   const prices = JSON.parse(body) as { name: string; cents: number }[];
-  keep(randomUUID(), prices.map(({ name, cents }) => `${name} ${(cents / 100).toFixed(2)}`).join(', '));
+  // WebSub itself gives a delivery no id. This hub adds the one of its other webhooks.
+  keep(
+    String(request.headers['webhook-id']),
+    prices.map(({ name, cents }) => `${name} ${(cents / 100).toFixed(2)}`).join(', '),
+  );
   response.writeHead(204).end();
 });
 

@@ -72,6 +72,10 @@ describe('delivery (WebSub section 7)', () => {
     await publish('news.world', '2', JSON_TYPE);
     await waitUntil(() => subscriber.deliveries.length === 3 || subscriber.deliveries.length === 5);
     expect(subscriber.deliveries.every(({ path, body }) => path === '/callback' && body.toString() === '1')).toBe(true);
+    // The id by which a subscriber recognizes it.
+    expect(new Set(subscriber.deliveries.map(({ headers }) => headers['webhook-id']))).toEqual(
+      new Set([expect.stringMatching(/^[\w-]+$/)]),
+    );
     expect((await kept())[0]).toMatchObject({ state: 'active' });
   });
 

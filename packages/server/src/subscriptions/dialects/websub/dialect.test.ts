@@ -13,14 +13,15 @@ describe('the signature of WebSub', () => {
       const expected = createHmac(algorithm, Buffer.from(text)).update(BODY).digest('hex');
       const secrets = [`${algorithm}=${text}`, 'sha1=another'].map((each) => ({ text: each, endsMs: undefined }));
       expect(webSub.signatureHeaders(secrets, 'id', BODY, 0, [])).toEqual({
+        'webhook-id': 'id',
         'x-hub-signature': `${algorithm}=${expected}`,
       });
     },
   );
 
   test('exists if and only if there is a secret', () => {
-    expect(webSub.signatureHeaders([], 'id', BODY, 0, [])).toEqual({});
+    expect(webSub.signatureHeaders([], 'id', BODY, 0, [])).toEqual({ 'webhook-id': 'id' });
     const ended = [{ text: `sha256=${text}`, endsMs: 5 }];
-    expect(webSub.signatureHeaders(ended, 'id', BODY, 5, [])).toEqual({});
+    expect(webSub.signatureHeaders(ended, 'id', BODY, 5, [])).toEqual({ 'webhook-id': 'id' });
   });
 });

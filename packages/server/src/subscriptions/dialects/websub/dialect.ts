@@ -29,26 +29,27 @@ export const webSub: Dialect = {
   reservedHeaders: /^(?:x-hub-.*|link)$/,
   reportsGaps: false,
   verification: undefined,
-  signatureHeaders: hubSignature,
+  signatureHeaders: hubHeaders,
   describeSecret: ({ endsMs }) => ({ kind: 'hmac', expires: expiryText(endsMs) }),
   removalNotice: ({ url }, metadata) => denial(metadata['topic'] ?? '', url, 'The hub has ended the subscription.'),
 };
 
 /**
  * The header `X-Hub-Signature` (WebSub, section 7.1). It uses the first secret only, whose form is
- * `ALGORITHM=TEXT`. No header if there is no secret or it has expired.
+ * `ALGORITHM=TEXT`. No such header if there is no secret or it has expired. WebSub gives a delivery
+ * no id: by `webhook-id` a subscriber recognizes a second attempt whose first answer was lost.
  */
-function hubSignature(
+function hubHeaders(
   [secret]: readonly Secret[],
-  _id: string,
+  id: string,
   body: Uint8Array,
   nowMs: number,
 ): Readonly<Record<string, string>> {
-  if (secret === undefined || (secret.endsMs !== undefined && secret.endsMs <= nowMs)) return {};
+  if (secret === undefined || (secret.endsMs !== undefined && secret.endsMs <= nowMs)) return { 'webhook-id': id };
   const at = secret.text.indexOf('=');
   const algorithm = secret.text.slice(0, at);
   const digest = createHmac(algorithm, secret.text.slice(at + 1))
     .update(body)
     .digest('hex');
-  return { 'x-hub-signature': `${algorithm}=${digest}` };
+  return { 'webhook-id': id, 'x-hub-signature': `${algorithm}=${digest}` };
 }
