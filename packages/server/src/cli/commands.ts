@@ -2,6 +2,8 @@ import { erase } from './commands/administration/erase.ts';
 import { accessExplain } from './commands/administration/access-explain.ts';
 import { audit } from './commands/administration/audit.ts';
 import type { Command } from './command.ts';
+import { clusterExport } from './commands/cluster/cluster-export.ts';
+import { clusterImport } from './commands/cluster/cluster-import.ts';
 import { clusterJoin } from './commands/cluster/cluster-join.ts';
 import { clusterStatus } from './commands/cluster/cluster-status.ts';
 import { completionCommand } from './commands/completion.ts';
@@ -59,6 +61,8 @@ const commandsWithoutCompletion: readonly Command[] = [
   epochRenew,
   clusterStatus,
   clusterJoin,
+  clusterImport,
+  clusterExport,
 ];
 
 /** All commands, in the order of help and reference. */

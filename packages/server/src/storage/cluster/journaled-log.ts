@@ -127,6 +127,7 @@ export class JournaledLog implements Log, SharedLog {
       clearInterval(progress);
     }
     if (this.#resetReason !== undefined) throw new JournalError('unknown', RESET_MESSAGES[this.#resetReason]);
+    if (this.#stopReason !== undefined) throw new JournalError('unknown', this.#stopReason);
     this.#isCaughtUp = true;
     this.#comparison.start(view.applied.sequence, view.applied.hash);
   }
@@ -347,6 +348,8 @@ export class JournaledLog implements Log, SharedLog {
       { error: error.message },
       'cluster: the journal has a block that this version cannot apply',
     );
+    // A start would wait for it for ever.
+    if (!this.#isCaughtUp) this.#barrier.close();
   }
 
   #reset(reason: ResetReason): void {

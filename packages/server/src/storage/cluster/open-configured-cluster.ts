@@ -17,24 +17,52 @@ import { openClusterLog } from './open-cluster-log.ts';
  * @throws DataFolderError also when no broker can be used
  */
 export async function openConfiguredCluster(home: Home, options: StorageOptions): Promise<JournaledLog> {
-  const { cluster, clock, random, logger, limits } = options;
+  return openLogOn(await openBrokers(options), home, options);
+}
+
+/** The parts of a cluster that its brokers have. */
+export interface ClusterBrokers {
+  readonly connection: NatsConnection;
+  readonly journal: Journal;
+  readonly snapshots: SnapshotStore;
+  /** A name of this process that no other has or had. */
+  readonly incarnation: string;
+}
+
+/**
+ * Connects to the brokers of the configuration, and creates what they do not have yet.
+ * @param firstSequence the sequence of the first block of a new journal
+ * @throws DataFolderError
+ */
+export async function openBrokers(options: StorageOptions, firstSequence = 1): Promise<ClusterBrokers> {
+  const { cluster, logger } = options;
   // Names sort in the order of the starts, and no two are equal.
   const incarnation = `${Date.now().toString(36)}${randomBytes(6).toString('hex')}`;
-  const connection = await connectToBrokers(cluster, `polycast ${incarnation}`).catch((error: unknown) => {
+  const connection = (await connectToBrokers(cluster, `polycast ${incarnation}`).catch((error: unknown) => {
     throw unusable(cluster.nats, error);
-  });
+  })) as NatsConnection;
   const check = new BrokerCheck({ ...cluster, logger });
   let journal: Journal;
   let snapshots: SnapshotStore;
   try {
-    journal = await openJetStreamJournal({ ...cluster, connection, check });
+    journal = await openJetStreamJournal({ ...cluster, connection, check, firstSequence });
     checkEventSize(journal, options);
-    snapshots = await NatsSnapshotStore.open(connection as NatsConnection, cluster.name, cluster.replicas);
+    snapshots = await NatsSnapshotStore.open(connection, cluster.name, cluster.replicas);
   } catch (error) {
     check.close();
     await connection.close();
     throw error instanceof JournalError ? unusable(cluster.nats, error) : error;
   }
+  return { connection, journal, snapshots, incarnation };
+}
+
+/** Opens the log of a hub on brokers. They are closed with it. */
+export async function openLogOn(
+  { connection, journal, snapshots, incarnation }: ClusterBrokers,
+  home: Home,
+  options: StorageOptions,
+): Promise<JournaledLog> {
+  const { cluster, clock, random, logger, limits } = options;
   return openClusterLog({
     clock,
     random,
@@ -42,7 +70,7 @@ export async function openConfiguredCluster(home: Home, options: StorageOptions)
     journal,
     incarnation,
     channelsMax: limits.channelsMax,
-    fleet: new NatsFleet(connection as NatsConnection, cluster.name, incarnation),
+    fleet: new NatsFleet(connection, cluster.name, incarnation),
     openView: () => home.openView(options),
     wipeView: () => home.wipeView(options),
     snapshots,

@@ -1,9 +1,12 @@
 import type { Config } from '../../../config/parse.ts';
 import type { ClusterInspection } from '../../../storage/cluster-tools.ts';
+import type { StorageOptions } from '../../../storage/home.ts';
+import type { BlockAddress } from '../../../storage/view/block.ts';
 import type { Command, Input, OptionSpec } from '../../command.ts';
 import { usageError } from '../../command.ts';
 import { CliError } from '../../exit-codes.ts';
 import { HUB_OPTIONS, hubConfig } from '../../hub-config.ts';
+import type { Terminal } from '../../terminal.ts';
 
 /** The options of the commands that ask the brokers of a cluster. */
 export const CLUSTER_OPTIONS: Readonly<Record<string, OptionSpec>> = {
@@ -19,13 +22,30 @@ export async function clusterConfig(command: Command, input: Input): Promise<Con
   throw usageError(command, 'the configuration has no cluster: set cluster.nats, or give --config FILE');
 }
 
-export function brokersUnreachable({ cluster }: Config, error: unknown): CliError {
-  const { message } = error as Error;
-  return new CliError(
-    'unreachable',
-    `no broker of ${cluster.nats.join(', ')} can be used: ${message}`,
-    'Is nats-server running there, with JetStream? Do cluster.credentials and cluster.tls match it?',
-  );
+/** Asks the brokers, and listens to the hubs for some seconds. @throws CliError when no broker answers */
+export async function inspect({ cluster }: Config, applied?: BlockAddress): Promise<ClusterInspection> {
+  const { inspectCluster } = await import('../../../storage/cluster-tools.ts');
+  try {
+    return await inspectCluster(cluster, applied);
+  } catch (error) {
+    throw new CliError(
+      'unreachable',
+      `no broker of ${cluster.nats.join(', ')} can be used: ${(error as Error).message}`,
+      'Is nats-server running there, with JetStream? Do cluster.credentials and cluster.tls match it?',
+    );
+  }
+}
+
+/** The configuration of a hub as its storage reads it, for the commands that move data. */
+export async function storageOptionsOf(command: Command, config: Config, terminal: Terminal): Promise<StorageOptions> {
+  const { dataFolderOf } = await import('../../../storage/data-folder.ts');
+  const { systemWorld } = await import('../../../operate/world.ts');
+  if (dataFolderOf(config.data) === undefined)
+    throw usageError(command, 'a hub in memory (data: :memory:) has no folder: set data, or give --data FOLDER');
+  // What goes wrong is the error of the command.
+  const show = (fields: object, message: string): void => terminal.progress(`${message} ${JSON.stringify(fields)}`);
+  const eventBytesMax = Math.max(config.defaults.eventBytesMax, ...config.rules.map((rule) => rule.eventBytesMax ?? 0));
+  return { ...config, ...systemWorld, eventBytesMax, logger: { info: show, warn: show, error: show } };
 }
 
 /** The lines about the brokers and their stream, for people. */

@@ -2,7 +2,7 @@ import type { Config } from '../../../config/parse.ts';
 import { packageVersion } from '../../../platform/package-files.ts';
 import type { ClusterInspection, FolderRole } from '../../../storage/cluster-tools.ts';
 import { JSON_DOCUMENT, type Command } from '../../command.ts';
-import { brokersUnreachable, CLUSTER_OPTIONS, clusterConfig } from './cluster-config.ts';
+import { CLUSTER_OPTIONS, clusterConfig, inspect } from './cluster-config.ts';
 
 /** One thing that was checked. `blocks`: a hub would not start or not become ready. */
 interface JoinFinding {
@@ -27,14 +27,12 @@ export const clusterJoin: Command = {
   ],
   async run(input, { out, style }) {
     const config = await clusterConfig(clusterJoin, input);
-    const { inspectCluster, readFolderRole } = await import('../../../storage/cluster-tools.ts');
+    const { readFolderRole } = await import('../../../storage/cluster-tools.ts');
     const { dataFolderOf } = await import('../../../storage/data-folder.ts');
     const folder = dataFolderOf(config.data);
     const role: FolderRole = folder === undefined ? { role: 'empty' } : readFolderRole(folder);
     const applied = role.role === 'view' ? role.applied : undefined;
-    const found = await inspectCluster(config.cluster, applied).catch((error: unknown) => {
-      throw brokersUnreachable(config, error);
-    });
+    const found = await inspect(config, applied);
     const findings = [
       brokerFinding(found),
       sizeFinding(config, found),

@@ -1,7 +1,7 @@
 import type { ClusterInspection, InspectedHub } from '../../../storage/cluster-tools.ts';
 import { JSON_DOCUMENT, type Command } from '../../command.ts';
 import { formatBytes } from '../../quantities.ts';
-import { brokersUnreachable, CLUSTER_OPTIONS, clusterConfig, journalLines } from './cluster-config.ts';
+import { CLUSTER_OPTIONS, clusterConfig, inspect, journalLines } from './cluster-config.ts';
 
 export const clusterStatus: Command = {
   name: 'cluster status',
@@ -18,10 +18,7 @@ export const clusterStatus: Command = {
   ],
   async run(input, { out, notice }) {
     const config = await clusterConfig(clusterStatus, input);
-    const { inspectCluster } = await import('../../../storage/cluster-tools.ts');
-    const found = await inspectCluster(config.cluster).catch((error: unknown) => {
-      throw brokersUnreachable(config, error);
-    });
+    const found = await inspect(config);
     if (input.flag('json')) out(JSON.stringify(found));
     else for (const line of linesOf(found)) out(line);
     const { journal, hubs, unsafe } = found;

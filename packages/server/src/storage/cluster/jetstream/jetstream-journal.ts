@@ -48,6 +48,8 @@ export interface JetStreamJournalOptions {
   readonly name: string;
   readonly replicas: number;
   readonly check: BrokerCheck;
+  /** The sequence of the first block, if this call creates the stream. */
+  readonly firstSequence?: number;
 }
 
 /**
@@ -59,6 +61,7 @@ export async function openJetStreamJournal({
   name,
   replicas,
   check,
+  firstSequence = 1,
 }: JetStreamJournalOptions): Promise<Journal> {
   const manager = await jetstreamManager(connection, { timeout: REQUEST_TIMEOUT_MS, checkAPI: false });
   const client = jetstream(connection, { timeout: REQUEST_TIMEOUT_MS });
@@ -74,6 +77,7 @@ export async function openJetStreamJournal({
     deny_delete: true,
     allow_direct: true,
     duplicate_window: nanos(DUPLICATE_WINDOW_MS),
+    ...(firstSequence > 1 && { first_seq: firstSequence }),
   };
   const info = await answer(START_DEADLINE_MS, async () => {
     try {

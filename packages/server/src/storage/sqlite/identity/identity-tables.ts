@@ -1,8 +1,10 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { AuditEntry, IdentityChange, StoredIdentity } from '../../../core/access/identity-store.ts';
+import { openDatabaseFile } from '../database-file.ts';
 import { AuditTable } from './audit-table.ts';
 import { ErasureTable } from './erasure-table.ts';
 import { PortalLinkTable } from './portal-link-table.ts';
+import { identityFile } from './identity-file.ts';
 import { KeyTable } from './key-table.ts';
 import { RevocationTable } from './revocation-table.ts';
 
@@ -65,4 +67,27 @@ export class IdentityTables {
         return this.#audit.insert(change.entry);
     }
   }
+}
+
+/** The keys, revocations and audit entries that move from one home to another. */
+export interface MovedIdentity {
+  readonly changes: readonly IdentityChange[];
+  readonly hasEverHadKeys: boolean;
+  /** The oldest first. They keep their ids. */
+  readonly audit: readonly AuditEntry[];
+}
+
+/** Writes the identity store of a folder that no hub uses and that has none. */
+export function writeIdentity(folder: string, { changes, hasEverHadKeys, audit }: MovedIdentity): void {
+  using database = openDatabaseFile(identityFile(folder));
+  const tables = new IdentityTables(database, audit.length);
+  database.exec('BEGIN');
+  for (const change of changes) tables.apply(change);
+  if (hasEverHadKeys) database.exec("INSERT OR IGNORE INTO note VALUES ('had keys')");
+  const insert = database.prepare(
+    'INSERT INTO audit (id, time_ms, action, subject, by, detail) VALUES (?, ?, ?, ?, ?, ?)',
+  );
+  for (const { id, timeMs, action, subject, by, detail } of audit)
+    insert.run(id, timeMs, action, subject, JSON.stringify(by), JSON.stringify(detail));
+  database.exec('COMMIT');
 }

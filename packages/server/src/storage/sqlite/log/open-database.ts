@@ -85,7 +85,7 @@ export function reopenDatabase(files: LogFiles, role: DatabaseRole): DatabaseSyn
  * A database with this table is the view of a journal. `journal_writer` has the newest block of each
  * hub process. See `storage/view/view-state.ts`.
  */
-const VIEW_TABLES = `CREATE TABLE journal_view (
+const OWN_VIEW_TABLES = `CREATE TABLE journal_view (
      id INTEGER PRIMARY KEY CHECK (id = 1),
      state TEXT NOT NULL
    );
@@ -104,6 +104,9 @@ const IDENTITY_TABLES = `CREATE TABLE IF NOT EXISTS journal_identity (
    ) WITHOUT ROWID;
    CREATE TABLE IF NOT EXISTS journal_audit (id INTEGER PRIMARY KEY AUTOINCREMENT, entry TEXT NOT NULL);`;
 
+/** What the database of a view has, and that of a log has not. */
+export const VIEW_TABLES: string = `${OWN_VIEW_TABLES} ${IDENTITY_TABLES}`;
+
 function checkRole(database: DatabaseSync, { folder }: LogFiles, role: DatabaseRole): void {
   const isView = database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'journal_view'").get() !== undefined;
   if (isView && role === 'view') return database.exec(IDENTITY_TABLES);
@@ -116,9 +119,9 @@ function checkRole(database: DatabaseSync, { folder }: LogFiles, role: DatabaseR
   if (readState(database) !== undefined)
     throw new DataFolderError(
       'not_empty',
-      `the data folder ${folder} has the log of a hub without a cluster, which a cluster cannot take over; use an empty folder`,
+      `the data folder ${folder} has the log of a hub without a cluster; use an empty folder, or make it the start of a cluster with polycast cluster import`,
     );
-  database.exec(VIEW_TABLES + IDENTITY_TABLES);
+  database.exec(VIEW_TABLES);
 }
 
 function databaseFile({ database }: LogFiles, role: DatabaseRole = 'log'): DatabaseFile {

@@ -104,7 +104,7 @@ class SqliteViewTables implements ViewTables, WriterNumbers {
   }
 }
 
-class SqliteIdentityRows implements IdentityRows {
+export class SqliteIdentityRows implements IdentityRows {
   readonly #get;
   readonly #put;
   readonly #delete;

@@ -1,0 +1,172 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { NATS_SERVER, startBrokers, type Brokers } from '../kit/brokers.ts';
+import { polycast } from '../kit/command.ts';
+import { temporaryFolder } from '../kit/folders.ts';
+import { call } from '../kit/http.ts';
+import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
+import { until } from '../kit/wait.ts';
+
+/**
+ * `polycast cluster import` and `export`: a log moves from one hub to a cluster and back, with its
+ * epoch, keys and revocations.
+ */
+interface Page {
+  readonly events: readonly { readonly id: string; readonly data: unknown }[];
+  readonly cursor: string;
+  readonly gaps: readonly object[];
+}
+
+async function startHub(data: string, config: Readonly<Record<string, unknown>>): Promise<HubProcess> {
+  const hub = await startHubProcess({ data, config: { access: 'rules', ...config } });
+  onTestFinished(async () => void (await hub.end('SIGKILL')));
+  return hub;
+}
+
+/** The configuration file of a hub of a cluster. */
+function fileOf({ settings }: Brokers, data: string, more: object = {}): string {
+  const file = join(temporaryFolder('config'), 'polycast.yaml');
+  writeFileSync(file, JSON.stringify({ data, cluster: { ...settings, ...more } }));
+  return file;
+}
+
+async function publish({ url }: HubProcess, key: string, body: object, idempotencyKey?: string): Promise<string> {
+  const headers = {
+    Authorization: `Bearer ${key}`,
+    'Content-Type': 'application/json',
+    ...(idempotencyKey !== undefined && { 'Idempotency-Key': idempotencyKey }),
+  };
+  const reply = await call(`${url}/v1/events`, { method: 'POST', headers, body: JSON.stringify(body) });
+  expect(reply.status, reply.text).toBe(201);
+  return reply.json<{ id: string }>().id;
+}
+
+async function read({ url }: HubProcess, key: string, after: string): Promise<Page> {
+  const reply = await call(`${url}/v1/events?channel=%3E&after=${after}&limit=1000`, {
+    headers: { Authorization: `Bearer ${key}` },
+  });
+  expect(reply.status, reply.text).toBe(200);
+  return reply.json<Page>();
+}
+
+async function statusWith({ url }: HubProcess, key: string): Promise<number> {
+  return (await call(`${url}/v1/events?channel=a&after=now`, { headers: { Authorization: `Bearer ${key}` } })).status;
+}
+
+async function createKey(name: string, data: string): Promise<{ readonly id: string; readonly key: string }> {
+  const scopes = ['--publish', '>', '--subscribe', '>', '--admin'];
+  const made = await polycast(['keys', 'create', name, ...scopes, '--data', data, '--json']);
+  expect(made.code, made.err).toBe(0);
+  return JSON.parse(made.out) as { id: string; key: string };
+}
+
+async function request({ url }: HubProcess, key: string, method: string, path: string): Promise<number> {
+  return (await call(url + path, { method, headers: { Authorization: `Bearer ${key}` } })).status;
+}
+
+const idsOf = ({ events }: Page): readonly string[] => events.map(({ id }) => id);
+
+describe.skipIf(NATS_SERVER === undefined)('moves between one hub and a cluster', () => {
+  test('one to many and back: all events, cursors and keys, and what was revoked stays revoked', async () => {
+    const folder = temporaryFolder('one');
+    const [kept, early, late] = [
+      await createKey('kept', folder),
+      await createKey('early', folder),
+      await createKey('late', folder),
+    ];
+    const alone = await startHub(folder, {});
+    const first = await publish(alone, kept.key, { channel: 'a', data: 0 }, 'order-1');
+    for (let count = 1; count < 40; count++) await publish(alone, kept.key, { channel: `a.${count % 3}`, data: count });
+    const before = await read(alone, kept.key, 'earliest');
+    expect(before.events).toHaveLength(40);
+    expect(await request(alone, kept.key, 'DELETE', `/v1/keys/${early.id}`)).toBe(204);
+
+    const brokers = await startBrokers();
+    onTestFinished(() => brokers.end());
+    const running = await polycast(['cluster', 'import', '--config', fileOf(brokers, folder)]);
+    expect([running.code, running.err]).toEqual([1, expect.stringContaining('is in use by the process')]);
+    await alone.end('SIGTERM');
+    const imported = await polycast(['cluster', 'import', '--json', '--config', fileOf(brokers, folder)]);
+    expect(imported.code, imported.err).toBe(0);
+    expect(JSON.parse(imported.out)).toMatchObject({ events: 40, keys: 2, epoch: first.slice(0, 10) });
+    const again = await polycast(['cluster', 'import', '--config', fileOf(brokers, folder)]);
+    expect([again.code, again.err]).toEqual([1, expect.stringContaining('belongs to a hub of a cluster already')]);
+
+    const folders = [folder, temporaryFolder('two'), temporaryFolder('three')] as const;
+    const hubs: HubProcess[] = [];
+    for (const data of folders) hubs.push(await startHub(data, { cluster: brokers.settings }));
+    for (const hub of hubs) {
+      expect(await read(hub, kept.key, 'earliest')).toEqual(before);
+      const { gaps, events } = await read(hub, kept.key, first);
+      expect([gaps, events.length]).toEqual([[], 39]);
+      expect(await statusWith(hub, early.key)).toBe(401);
+      expect(await publish(hub, kept.key, { channel: 'a', data: 0 }, 'order-1')).toBe(first);
+    }
+    for (const [index, hub] of hubs.entries()) await publish(hub, kept.key, { channel: 'b', data: 100 + index });
+    expect(await request(hubs[1] as HubProcess, kept.key, 'DELETE', `/v1/keys/${late.id}`)).toBe(204);
+    const all = await read(hubs[2] as HubProcess, kept.key, 'earliest');
+    const newest = await publish(hubs[2] as HubProcess, kept.key, { channel: 'b', data: 'newest' });
+    expect(all.events).toHaveLength(43);
+    for (const hub of hubs) expect((await call(`${hub.url}/healthz`)).json()).toEqual({ status: 'ok' });
+
+    const other = await polycast(['cluster', 'import', '--config', fileOf(brokers, await stoppedFolder())]);
+    expect([other.code, other.err]).toEqual([1, expect.stringContaining('is not empty')]);
+    const target = join(temporaryFolder('back'), 'data');
+    const empty = fileOf(brokers, temporaryFolder('empty'));
+    const early2 = await polycast(['cluster', 'export', target, '--config', empty]);
+    expect([early2.code, early2.err]).toEqual([1, expect.stringContaining('Hubs of the cluster polycast run')]);
+    await Promise.all(hubs.map((hub) => hub.end('SIGTERM')));
+    const exported = await polycast(['cluster', 'export', target, '--json', '--config', empty]);
+    expect(exported.code, exported.err).toBe(0);
+    expect(JSON.parse(exported.out)).toMatchObject({ events: 44, keys: 1, epoch: first.slice(0, 10) });
+
+    const back = await startHub(target, {});
+    expect(back.log()).not.toContain('new epoch');
+    const { events, gaps } = await read(back, kept.key, first);
+    expect([gaps, events.length]).toEqual([[], 43]);
+    expect(idsOf(await read(back, kept.key, 'earliest'))).toEqual([...idsOf(all), newest]);
+    expect([await statusWith(back, early.key), await statusWith(back, late.key)]).toEqual([401, 401]);
+    expect(await publish(back, kept.key, { channel: 'a', data: 0 }, 'order-1')).toBe(first);
+    expect((await publish(back, kept.key, { channel: 'c', data: 1 })) > newest).toBe(true);
+    const audit = (await call(`${back.url}/v1/audit?limit=100`, { headers: { Authorization: `Bearer ${kept.key}` } }))
+      .text;
+    for (const { id } of [kept, early, late]) expect(audit).toContain(id);
+
+    const revived = await startHub(folder, { cluster: brokers.settings });
+    await until('the cluster has another epoch', async () => {
+      const { cursor } = await read(revived, kept.key, 'now').catch(() => ({ cursor: first }));
+      return cursor.slice(0, 10) > first.slice(0, 10);
+    });
+  });
+
+  test('without brokers, a view becomes a log with a new epoch', async () => {
+    const brokers = await startBrokers({ count: 1 });
+    const folder = temporaryFolder('hub');
+    const { key } = await createKey('kept', folder);
+    const hub = await startHub(folder, { cluster: brokers.settings });
+    const id = await publish(hub, key, { channel: 'a', data: 1 });
+    await hub.end('SIGTERM');
+    await brokers.end();
+    const target = join(temporaryFolder('lost'), 'data');
+    const config = fileOf(brokers, folder);
+    const refused = await polycast(['cluster', 'export', target, '--config', config]);
+    expect(refused.code, refused.err).toBe(69);
+    const exported = await polycast(['cluster', 'export', target, '--without-brokers', '--config', config]);
+    expect(exported.code, exported.err).toBe(0);
+    const lone = await startHub(target, {});
+    const { events, gaps } = await read(lone, key, id);
+    expect([gaps, events]).toEqual([[expect.objectContaining({ reason: 'epoch' })], []]);
+    expect((await read(lone, key, 'earliest')).events).toHaveLength(1);
+  });
+});
+
+/** A data folder with one event, whose hub has stopped. */
+async function stoppedFolder(): Promise<string> {
+  const folder = temporaryFolder('another');
+  const { key } = await createKey('own', folder);
+  const hub = await startHub(folder, {});
+  await publish(hub, key, { channel: 'a', data: 1 });
+  await hub.end('SIGTERM');
+  return folder;
+}

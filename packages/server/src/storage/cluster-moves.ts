@@ -1,0 +1,281 @@
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { DataFolderError } from '../core/data-folder-error.ts';
+import type { ClusterInspection } from './cluster/cluster-inspection.ts';
+import { JournalError } from './cluster/journal.ts';
+import type { ClusterBrokers } from './cluster/open-configured-cluster.ts';
+import { readFolderRole } from './cluster-tools.ts';
+import type { StorageOptions } from './home.ts';
+import { syncFolder, syncFolderOf } from './sqlite/atomic-file.ts';
+import { writeIdentity, type MovedIdentity } from './sqlite/identity/identity-tables.ts';
+import { openIdentityStore } from './sqlite/identity/sqlite-identity-store.ts';
+import { copyLogAsView, copyViewAsLog, readCopy, settleLog, type SettledLog } from './sqlite/log/change-role.ts';
+import { epochAfter } from './sqlite/log/generation-file.ts';
+import { logFiles } from './sqlite/log/log-files.ts';
+import { renewEpoch } from './sqlite/log/open-database.ts';
+import { sqliteViewCopies } from './sqlite/log/sqlite-view-copies.ts';
+import { PRIVATE_FOLDER_MODE } from './sqlite/private-files.ts';
+import { sqliteHome } from './sqlite/sqlite-home.ts';
+import { SUBSCRIPTIONS_FILE } from './sqlite/subscriptions/schema.ts';
+import type { BlockAddress } from './view/block.ts';
+import { BLOCK_FORMAT, commandBytes } from './view/view-state.ts';
+
+/**
+ * Moves of a log between one hub and a cluster (docs/decisions/0062-moves-of-a-log.md). The epoch stays, so
+ * all cursors are valid after a move. Each move ends with one block in the journal. Before this block
+ * nothing has changed, and after it the log belongs to the other side.
+ */
+
+/**
+ * The journal of an imported log begins with the block 2. So no hub can begin with an empty view: it
+ * needs the snapshot that has the imported events.
+ */
+const FIRST_SEQUENCE = 2;
+const AUDIT_PAGE = 1_000;
+
+export interface Imported {
+  readonly epoch: string;
+  readonly events: number;
+  readonly keys: number;
+  /** Subscriptions that were left behind. */
+  readonly subscriptions: number;
+}
+
+interface MoveOptions extends StorageOptions {
+  /** Asks the brokers, and listens to the hubs. */
+  readonly inspect: () => Promise<ClusterInspection>;
+}
+
+export interface ImportOptions extends MoveOptions {
+  /** Import also a folder with subscriptions, which do not move. */
+  readonly leavesSubscriptions: boolean;
+}
+
+/**
+ * Makes the data folder of a stopped hub the start of a cluster that has no events. The folder is
+ * then the view of a hub of the cluster.
+ * @throws DataFolderError
+ */
+export async function importFolder(options: ImportOptions): Promise<Imported> {
+  const { data: folder } = options;
+  const release = lockExisting(options);
+  try {
+    const { role } = readFolderRole(folder);
+    if (role === 'view')
+      throw new DataFolderError('not_empty', `The data folder ${folder} belongs to a hub of a cluster already.`);
+    const subscriptions = countSubscriptions(folder);
+    if (subscriptions > 0 && !options.leavesSubscriptions)
+      throw new DataFolderError(
+        'not_empty',
+        `${folder} has ${subscriptions} subscriptions, which do not move to a cluster yet. Nothing has been changed. To move without them, use --leave-subscriptions.`,
+      );
+    const log = settleLog(writerOptions(options));
+    const identity = await readLocalIdentity(options);
+    const { unsafe, name } = await options.inspect();
+    if (unsafe !== null)
+      throw new DataFolderError('inaccessible', `The cluster ${name} may lose confirmed events: ${unsafe}.`);
+    const { openBrokers } = await import('./cluster/open-configured-cluster.ts');
+    const brokers = await openBrokers(options, FIRST_SEQUENCE);
+    try {
+      await importInto(brokers, options, log, identity).catch(rethrow);
+    } finally {
+      await brokers.journal.close();
+    }
+    const keys = identity.changes.filter(({ kind }) => kind === 'key').length;
+    return { epoch: log.epoch, events: log.events, keys, subscriptions };
+  } finally {
+    release();
+  }
+}
+
+async function importInto(
+  { journal, snapshots, incarnation }: ClusterBrokers,
+  options: StorageOptions,
+  { epoch, epochStart, head }: SettledLog,
+  identity: MovedIdentity,
+): Promise<void> {
+  const {
+    data: folder,
+    limits: { channelsMax },
+  } = options;
+  const copies = sqliteViewCopies(folder);
+  const earlier = readCopy(copies.file);
+  // An import that was interrupted between its last two steps.
+  if (earlier !== undefined && (await journal.idAt(FIRST_SEQUENCE)) === earlier.state.id) {
+    if (earlier.head === head && earlier.state.epoch === epoch) return copies.install();
+    throw new DataFolderError(
+      'not_empty',
+      `${folder} was imported before, and its hub has had further events since then. They are not in the cluster. Import it into a cluster of another name (cluster.name).`,
+    );
+  }
+  if ((await journal.last()) >= FIRST_SEQUENCE) throw usedError(options);
+  const at: BlockAddress = { sequence: FIRST_SEQUENCE, id: `${incarnation}import-1` };
+  await copies.discard();
+  await copyLogAsView(folder, copies.file, { ...at, epoch, epochStart, channelsMax, hash: 0 }, identity);
+  for (const unused of await snapshots.list()) await snapshots.remove(unused);
+  await snapshots.removeLeftovers();
+  await snapshots.write(at, copies.file);
+  try {
+    const data = commandBytes({ format: BLOCK_FORMAT, epoch, channelsMax });
+    await journal.append({ id: at.id, kind: 'genesis', data }, FIRST_SEQUENCE - 1);
+  } catch (error) {
+    throw error instanceof JournalError && error.code === 'conflict' ? usedError(options) : error;
+  }
+  await copies.install();
+}
+
+export interface Exported {
+  readonly epoch: string;
+  readonly events: number;
+  readonly keys: number;
+  /** The newest block that the exported log has. */
+  readonly sequence: number;
+}
+
+export interface ExportOptions extends MoveOptions {
+  /** A folder that does not exist or is empty. */
+  readonly target: string;
+  /** Export what the data folder has, and ask no broker. The log gets a new epoch. */
+  readonly withoutBrokers: boolean;
+}
+
+/**
+ * Writes the log of a cluster without hubs into a data folder for one hub. The cluster gets another
+ * epoch, so its later events, if there are any, cannot be taken for those of the exported log.
+ * @throws DataFolderError
+ */
+export async function exportFolder(options: ExportOptions): Promise<Exported> {
+  const { target, withoutBrokers } = options;
+  if (existsSync(target) && readdirSync(target).length > 0)
+    throw new DataFolderError('not_empty', `The folder ${target} is not empty. Export into a new folder.`);
+  const release = withoutBrokers ? lockExisting(options) : sqliteHome.lock(options);
+  const staging = `${target}.partial`;
+  try {
+    const { role } = readFolderRole(options.data);
+    if (role === 'log' || (withoutBrokers && role === 'empty'))
+      throw new DataFolderError('not_empty', `The data folder ${options.data} does not belong to a hub of a cluster.`);
+    rmSync(staging, { recursive: true, force: true });
+    mkdirSync(staging, { recursive: true, mode: PRIVATE_FOLDER_MODE });
+    const exported = await (withoutBrokers ? exportView : exportCluster)(options, staging).catch(rethrow);
+    renameSync(staging, target);
+    syncFolderOf(target);
+    return exported;
+  } finally {
+    rmSync(staging, { recursive: true, force: true });
+    release();
+  }
+}
+
+/** The newest blocks may be missing. So positions after them may have had other events: a new epoch. */
+async function exportView({ data: folder }: StorageOptions, staging: string): Promise<Exported> {
+  const { state, events, keys } = await writeLog(folder, staging);
+  const epoch = renewEpoch(logFiles(staging));
+  syncFolder(staging);
+  return { epoch, events, keys, sequence: state.sequence };
+}
+
+async function exportCluster(options: MoveOptions, staging: string): Promise<Exported> {
+  const { clock, random } = options;
+  const found = await options.inspect();
+  if (found.journal === null)
+    throw new DataFolderError('inaccessible', `The cluster ${found.name} has no journal: there is nothing to export.`);
+  if (found.hubs.length > 0) throw runningError(found);
+  const { openBrokers, openLogOn } = await import('./cluster/open-configured-cluster.ts');
+  const brokers = await openBrokers(options);
+  const log = await openLogOn(brokers, sqliteHome, options);
+  try {
+    const { state, events, keys } = await writeLog(options.data, staging);
+    const { epoch, sequence } = state;
+    const to = epochAfter(epoch, clock.nowMs(), random.fraction());
+    const block = {
+      id: `${brokers.incarnation}export-1`,
+      kind: 'epoch',
+      data: commandBytes({ from: epoch, to }),
+    } as const;
+    await brokers.journal.append(block, sequence).catch((error: unknown) => {
+      throw error instanceof JournalError && error.code === 'conflict' ? runningError(found) : error;
+    });
+    return { epoch, events, keys, sequence };
+  } finally {
+    await log.close();
+  }
+}
+
+async function writeLog(
+  folder: string,
+  staging: string,
+): Promise<Awaited<ReturnType<typeof copyViewAsLog>> & { readonly keys: number }> {
+  const copied = await copyViewAsLog(folder, staging);
+  writeIdentity(staging, copied.identity);
+  syncFolder(staging);
+  return { ...copied, keys: copied.identity.changes.filter(({ kind }) => kind === 'key').length };
+}
+
+/** Locks a data folder that must have a log. */
+function lockExisting(options: StorageOptions): () => void {
+  if (!existsSync(logFiles(options.data).database))
+    throw new DataFolderError('inaccessible', `There is no data of a hub in ${options.data}.`);
+  return sqliteHome.lock(options);
+}
+
+function writerOptions({ data, limits, clock, random }: StorageOptions): Parameters<typeof settleLog>[0] {
+  return { folder: data, channelsMax: limits.channelsMax, nowMs: clock.nowMs(), chance: random.fraction() };
+}
+
+async function readLocalIdentity({ data, identity, logger }: StorageOptions): Promise<MovedIdentity> {
+  const store = openIdentityStore({ folder: data, auditEntriesMax: identity.auditEntriesMax, logger });
+  try {
+    const { keys, revocations, erasures, hasEverHadKeys } = store.load();
+    if (erasures.length > 0)
+      throw new DataFolderError(
+        'not_empty',
+        `${data} has an erasure that is not finished. Start its hub, wait until polycast erase list is empty, and import again.`,
+      );
+    const audit = [];
+    for (let before = Infinity; ;) {
+      const page = store.auditPage(before === Infinity ? Number.MAX_SAFE_INTEGER : before, AUDIT_PAGE);
+      audit.push(...page);
+      if (page.length < AUDIT_PAGE) break;
+      before = page.at(-1)?.id ?? 0;
+    }
+    const changes = [
+      ...keys.map((key) => ({ kind: 'key', key }) as const),
+      ...revocations.map((revocation) => ({ kind: 'revocation', revocation }) as const),
+    ];
+    return { changes, hasEverHadKeys, audit: audit.toReversed() };
+  } finally {
+    store.close();
+  }
+}
+
+function countSubscriptions(folder: string): number {
+  const file = join(folder, SUBSCRIPTIONS_FILE);
+  if (!existsSync(file)) return 0;
+  using database = new DatabaseSync(file, { readOnly: true });
+  const { count } = database.prepare("SELECT count(*) AS count FROM standing WHERE state != 'ended'").get() as {
+    count: number;
+  };
+  return count;
+}
+
+function usedError({ cluster: { name } }: StorageOptions): DataFolderError {
+  return new DataFolderError(
+    'not_empty',
+    `The cluster ${name} is not empty: a hub has started in it before. Nothing has been changed. Stop its hubs, and choose another cluster.name for all of them.`,
+  );
+}
+
+function runningError({ name, hubs }: ClusterInspection): DataFolderError {
+  const hosts = hubs.map(({ host }) => host).join(', ');
+  const where = hosts === '' ? 'one has just started' : `on ${hosts}`;
+  return new DataFolderError(
+    'in_use',
+    `Hubs of the cluster ${name} run: ${where}. Stop all of them first, so that the export has every event.`,
+  );
+}
+
+function rethrow(error: unknown): never {
+  if (!(error instanceof JournalError)) throw error;
+  throw new DataFolderError('inaccessible', `The journal of the cluster cannot be used: ${error.message}.`);
+}
