@@ -49,6 +49,8 @@ export interface BrokerOptions {
   readonly tls?: CertificateFiles;
   /** The room for all streams. */
   readonly fileBytesMax?: string;
+  /** The network between two brokers: the host and port that the first one takes for those of the other. */
+  readonly route?: (from: number, to: number, host: string) => Promise<string>;
 }
 
 /** Starts brokers, three of them as a cluster. They end with this process. */
@@ -57,15 +59,26 @@ export async function startBrokers({
   syncAlways = true,
   tls,
   fileBytesMax = '2GB',
+  route: routeTo,
 }: BrokerOptions = {}): Promise<Brokers> {
   const folder = temporaryFolder('brokers');
   const ports: { readonly client: number; readonly route: number; readonly http: number }[] = [];
   for (let index = 0; index < count; index++)
     ports.push({ client: await unusedPort(), route: await unusedPort(), http: await unusedPort() });
-  const routes = ports.map(({ route }) => `nats-route://127.0.0.1:${route}`).join(', ');
+  // Brokers tell each other the addresses of others, and would connect around the network of a test.
+  const gossip = routeTo === undefined ? '' : ', advertise: "127.0.0.1:1"';
+  const routes = await Promise.all(
+    ports.map(async (_ports, from) => {
+      const others = ports.map(({ route }, to) => {
+        const host = `127.0.0.1:${route}`;
+        return to === from ? undefined : (routeTo?.(from, to, host) ?? host);
+      });
+      return (await Promise.all(others)).filter((host) => host !== undefined).map((host) => `nats-route://${host}`);
+    }),
+  );
   const brokers = ports.map(({ client, route, http }, index) => {
     const cluster =
-      count === 1 ? '' : `cluster { name: pc, listen: "127.0.0.1:${route}", no_advertise: true, routes: [${routes}] }`;
+      count === 1 ? '' : `cluster { name: pc, listen: "127.0.0.1:${route}", no_advertise: true${gossip}, routes: [${routes[index]?.join(', ')}] }`;
     const sync = syncAlways ? ', sync_interval: always' : '';
     const certificate =
       tls === undefined

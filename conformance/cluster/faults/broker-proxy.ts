@@ -1,21 +1,26 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
+/** From the one that connects to the broker, or back. */
+export type Direction = 'there' | 'back';
+
 /**
- * The network between one hub and one broker. Example: `cut()` ends the hub's connection, and new
- * ones are refused until `heal()`.
+ * The network between a hub, or a broker, and a broker. Example: `cut()` ends the hub's connection,
+ * and new ones are refused until `heal()`.
  */
 export class BrokerProxy {
   readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
+  readonly #pipes = new Set<Pipe>();
   #isCut = false;
+  readonly #held = new Set<Direction>();
+  #delayMs = 0;
 
   private constructor(broker: URL) {
     this.#server = createServer((socket) => {
       if (this.#isCut) return void socket.destroy();
       const upstream = connect(Number(broker.port), broker.hostname);
-      this.#join(socket, upstream);
-      this.#join(upstream, socket);
+      this.#join('there', socket, upstream);
+      this.#join('back', upstream, socket);
     });
   }
 
@@ -26,17 +31,36 @@ export class BrokerProxy {
     return proxy;
   }
 
+  get host(): string {
+    return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
   get url(): string {
-    return `nats://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return `nats://${this.host}`;
   }
 
   cut(): void {
     this.#isCut = true;
-    for (const socket of this.#sockets) socket.destroy();
+    for (const pipe of this.#pipes) pipe.destroy();
+  }
+
+  /** Holds the bytes of one direction, or of both. The connections stay, as behind a dead switch. */
+  hold(...directions: readonly Direction[]): void {
+    for (const direction of directions) this.#held.add(direction);
+    this.#update();
+  }
+
+  /** Each piece of data arrives later by this time. */
+  slow(delayMs: number): void {
+    this.#delayMs = delayMs;
+    this.#update();
   }
 
   heal(): void {
     this.#isCut = false;
+    this.#held.clear();
+    this.#delayMs = 0;
+    this.#update();
   }
 
   close(): void {
@@ -44,13 +68,49 @@ export class BrokerProxy {
     this.#server.close();
   }
 
-  #join(from: Socket, to: Socket): void {
-    this.#sockets.add(from);
-    from.pipe(to);
-    from.on('error', () => undefined);
-    from.on('close', () => {
-      this.#sockets.delete(from);
-      to.destroy();
+  #join(direction: Direction, from: Socket, to: Socket): void {
+    const pipe = new Pipe(direction, from, to);
+    this.#pipes.add(pipe);
+    from.on('close', () => this.#pipes.delete(pipe));
+    this.#update();
+  }
+
+  #update(): void {
+    for (const pipe of this.#pipes) pipe.set(this.#held.has(pipe.direction), this.#delayMs);
+  }
+}
+
+/** One direction of a connection. */
+class Pipe {
+  readonly direction: Direction;
+  readonly #from: Socket;
+  readonly #to: Socket;
+  #delayMs = 0;
+
+  constructor(direction: Direction, from: Socket, to: Socket) {
+    this.direction = direction;
+    this.#from = from;
+    this.#to = to;
+    from.on('data', (data: Buffer) => {
+      if (this.#delayMs === 0) this.#write(data);
+      else setTimeout(() => this.#write(data), this.#delayMs);
     });
+    from.on('error', () => undefined);
+    from.on('close', () => to.destroy());
+  }
+
+  /** A delay is only changed between two pieces of data that are far apart, so their order stays. */
+  set(isHeld: boolean, delayMs: number): void {
+    this.#delayMs = delayMs;
+    if (isHeld) this.#from.pause();
+    else this.#from.resume();
+  }
+
+  destroy(): void {
+    this.#from.destroy();
+  }
+
+  #write(data: Buffer): void {
+    if (this.#to.writable) this.#to.write(data);
   }
 }

@@ -12,17 +12,32 @@ export interface FaultyHub {
   process: HubProcess;
 }
 
-/** Three brokers and three hubs, all of them processes, with a proxy between each hub and broker. */
+/** The network from one broker to another one. */
+interface Route {
+  readonly from: number;
+  readonly to: number;
+  readonly proxy: BrokerProxy;
+}
+
+/** Three brokers and three hubs, all of them processes, with a proxy between any two that talk. */
 export class FaultyCluster {
   readonly brokers: Brokers;
   readonly hubs: FaultyHub[] = [];
+  readonly #routes: readonly Route[];
 
-  private constructor(brokers: Brokers) {
+  private constructor(brokers: Brokers, routes: readonly Route[]) {
     this.brokers = brokers;
+    this.#routes = routes;
   }
 
   static async start(): Promise<FaultyCluster> {
-    const cluster = new FaultyCluster(await startBrokers({ count: 3 }));
+    const routes: Route[] = [];
+    const route = async (from: number, to: number, host: string): Promise<string> => {
+      const proxy = await BrokerProxy.start(`nats://${host}`);
+      routes.push({ from, to, proxy });
+      return proxy.host;
+    };
+    const cluster = new FaultyCluster(await startBrokers({ count: 3, route }), routes);
     for (let index = 0; index < 3; index++) {
       const proxies = await Promise.all(cluster.brokers.urls.map((url) => BrokerProxy.start(url)));
       const data = temporaryFolder('hub');
@@ -33,6 +48,13 @@ export class FaultyCluster {
 
   get urls(): readonly string[] {
     return this.hubs.map(({ process: { url } }) => url);
+  }
+
+  /** The network between a broker and the others, or one other. */
+  routesOf(broker: number, other?: number): readonly BrokerProxy[] {
+    return this.#routes
+      .filter(({ from, to }) => [from, to].includes(broker) && (other === undefined || [from, to].includes(other)))
+      .map(({ proxy }) => proxy);
   }
 
   async restart(hub: FaultyHub): Promise<void> {
@@ -60,6 +82,7 @@ export class FaultyCluster {
       for (const proxy of proxies) proxy.close();
     }
     await this.brokers.end();
+    for (const { proxy } of this.#routes) proxy.close();
   }
 
   #startHub(data: string, proxies: readonly BrokerProxy[], port?: number): Promise<HubProcess> {

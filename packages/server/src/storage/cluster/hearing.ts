@@ -2,7 +2,7 @@ import type { Fleet } from './fleet.ts';
 import type { Journal } from './journal.ts';
 
 /** While the journal was heard of late, the hubs that run are those that revocations come from. */
-const FRESH_MS = 2_000;
+const FRESH_MS = 4_000;
 
 /**
  * Whether this hub hears of revocations. It does while it hears the journal. Without the journal, the

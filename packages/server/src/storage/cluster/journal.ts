@@ -16,7 +16,12 @@ export interface Journal {
    * @throws JournalError
    */
   append(block: NewBlock, expectedLast?: number): Promise<number>;
-  /** The sequence of the newest block, confirmed by the journal. 0: it has none. @throws JournalError */
+  /**
+   * The sequence of the newest block, as one broker says. 0: it has none. A broker that is cut off from
+   * the others may say an old one for as long as it is. Only the answer to an append shows what a
+   * majority has. The same holds for `extent` and `idAt`.
+   * @throws JournalError
+   */
   last(): Promise<number>;
   /** The blocks that the journal has. Without any, `first` is `last + 1`. @throws JournalError */
   extent(): Promise<JournalExtent>;
@@ -31,7 +36,10 @@ export interface Journal {
    * itself after any failure of the connection. There is one follower.
    */
   follow(from: BlockAddress, follower: JournalFollower): void;
-  /** Milliseconds since the journal was last heard, by `performance.now()`. 0 before `follow`. */
+  /**
+   * Milliseconds since the journal was last heard, by `performance.now()`: a new block, or the answer
+   * to an append. A broker that is cut off from the others has neither. 0 before `follow`.
+   */
   readonly silentMs: number;
   /** Why blocks may be lost although they were confirmed. `undefined`: the journal has shown that they are safe. */
   readonly unsafeReason: string | undefined;
@@ -47,6 +55,8 @@ export interface JournalExtent {
 
 export interface JournalFollower {
   onBlock(block: Block): void;
+  /** Appends a block that changes no view. @returns its sequence @throws JournalError */
+  appendMark(): Promise<number>;
   /**
    * While it has a promise, the follower has blocks enough: no more should come until it resolves. A
    * few may come all the same.
@@ -64,16 +74,45 @@ export interface JournalFollower {
 /** Where a follower is: the next block is there, or the journal was rolled back or trimmed. */
 export type FollowerPlace = 'followable' | 'rolled-back' | 'trimmed-beyond';
 
-/** Compares the block of a follower with the journal. */
+/** Attempts to find a broker that has what a majority has. */
+const STALE_ANSWERS_MAX = 50;
+const STALE_WAIT_MS = 100;
+
+/**
+ * Compares the block of a follower with the journal. A broker that is cut off from the others has not
+ * heard of the newest blocks. So a block counts as lost only if the journal has another one in its
+ * place, or if a majority appends a mark there.
+ * @param appendMark appends a block that changes no view, and returns its sequence
+ * @throws JournalError
+ */
 export async function placeOf(
   { sequence, id }: BlockAddress,
-  { idAt, extent }: Pick<Journal, 'idAt' | 'extent'>,
+  journal: Pick<Journal, 'idAt' | 'extent'>,
+  appendMark: () => Promise<number>,
 ): Promise<FollowerPlace> {
-  if (sequence > 0 && (await idAt(sequence)) === id) return 'followable';
-  const { first } = await extent();
-  if (sequence === 0 && first <= 1) return 'followable';
-  // The block may have been trimmed since the first question, so the second one decides.
-  return sequence < first ? 'trimmed-beyond' : 'rolled-back';
+  if (sequence === 0) return (await journal.extent()).first <= 1 ? 'followable' : 'trimmed-beyond';
+  let newest = 0;
+  for (let count = 0; count < STALE_ANSWERS_MAX; count++) {
+    if (count > 1) await new Promise((resolve) => setTimeout(resolve, STALE_WAIT_MS));
+    const idThere = await journal.idAt(sequence);
+    if (idThere !== undefined) return idThere === id ? 'followable' : 'rolled-back';
+    // The block may have been trimmed since the first question, so the second one decides.
+    if (sequence < (await journal.extent()).first) return 'trimmed-beyond';
+    if (newest > 0) continue;
+    newest = await markUnlessFull(appendMark);
+    if (newest <= sequence) return 'rolled-back';
+  }
+  throw new JournalError('unknown', 'the broker does not have the newest blocks');
+}
+
+/** A full journal takes no mark, and answers all the same. Then the first answer counts. */
+async function markUnlessFull(appendMark: () => Promise<number>): Promise<number> {
+  try {
+    return await appendMark();
+  } catch (error) {
+    if (error instanceof JournalError && error.code === 'full') return 0;
+    throw error;
+  }
 }
 
 export type JournalErrorCode =

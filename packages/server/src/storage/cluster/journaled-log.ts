@@ -27,6 +27,7 @@ import { Hearing } from './hearing.ts';
 import type { Fleet } from './fleet.ts';
 import { ClusterIdentityStore } from './identity/cluster-identity-store.ts';
 import { JournalError, type Journal } from './journal.ts';
+import { createMarks, MARK } from './mark.ts';
 import type { Snapshotter } from './snapshots/snapshotter.ts';
 import type { Block } from '../view/block.ts';
 import { ReadBarrier } from './read-barrier.ts';
@@ -84,13 +85,14 @@ export class JournaledLog implements Log, SharedLog {
   #isTrimUnfinished = false;
   #blocks = 0;
   #closing: Promise<void> | undefined;
+  #markTimer: NodeJS.Timeout | undefined;
 
   constructor(parts: JournaledLogParts) {
     const { journal, view, fleet, incarnation, logger } = parts;
     this.#parts = parts;
     this.others = otherHubs(fleet);
     this.#queue = new BlockQueue(journal, incarnation);
-    this.#barrier = new ReadBarrier(journal, view.applied.sequence);
+    this.#barrier = new ReadBarrier(journal, view.applied.sequence, () => this.#queue.command('epoch', MARK));
     this.#comparison = new ViewComparison(fleet, logger);
     this.#hearing = new Hearing(journal, fleet, SILENT_MAX_MS, () => this.#barrier.reach());
     this.#applier = new BlockApplier(view, {
@@ -104,9 +106,12 @@ export class JournaledLog implements Log, SharedLog {
 
   /** Follows the journal, and resolves when the view has all that the journal had at this call. */
   async catchUp(): Promise<void> {
-    const { journal, view, logger } = this.#parts;
+    const { journal, view, incarnation, logger } = this.#parts;
     const applier = this.#applier;
+    const appendMark = createMarks(journal, `${incarnation}follow`);
+    const applied = view.applied.sequence;
     journal.follow(view.applied, {
+      appendMark,
       onBlock: (block) => applier.add(block),
       get whenReady() {
         return applier.whenReady;
@@ -114,9 +119,9 @@ export class JournaledLog implements Log, SharedLog {
       onRolledBack: () => this.#reset('rolled_back'),
       onTrimmedBeyond: () => this.#reset('behind'),
     });
-    const last = await journal.last();
-    const behind = last - view.applied.sequence;
-    if (behind > 0) logger.info({ blocks: behind, from: view.applied.sequence }, 'cluster: applying the journal');
+    const last = await confirmedLast(journal, appendMark);
+    // The mark is one of them.
+    if (last - applied > 1) logger.info({ blocks: last - applied, from: applied }, 'cluster: applying the journal');
     const progress = setInterval(
       () => logger.info({ sequence: view.applied.sequence, last }, 'cluster: applying the journal'),
       PROGRESS_INTERVAL_MS,
@@ -130,6 +135,15 @@ export class JournaledLog implements Log, SharedLog {
     if (this.#stopReason !== undefined) throw new JournalError('unknown', this.#stopReason);
     this.#isCaughtUp = true;
     this.#comparison.start(view.applied.sequence, view.applied.hash);
+    this.#markTimer = setInterval(() => this.#markIfSilent(), MARK_CHECK_MS);
+    this.#markTimer.unref();
+  }
+
+  /** Begins the log in a journal whose first block did not. */
+  async begin(genesis: Uint8Array): Promise<void> {
+    this.#isCaughtUp = false;
+    await this.#queue.command('genesis', genesis);
+    this.#isCaughtUp = true;
   }
 
   /** The keys and revocations of the cluster. @param local those of this hub alone */
@@ -238,9 +252,11 @@ export class JournaledLog implements Log, SharedLog {
   }
 
   reach({ epoch, position }: Cursor): Promise<void> | undefined {
-    const state = this.#parts.view.state;
-    if (epoch < state.epoch || (epoch === state.epoch && position <= state.head)) return undefined;
-    return this.#barrier.reach();
+    const isReached = (): boolean => {
+      const { state } = this.#parts.view;
+      return epoch < state.epoch || (epoch === state.epoch && position <= state.head);
+    };
+    return isReached() ? undefined : this.#barrier.reachCursor(isReached);
   }
 
   reachNewest(): Promise<void> {
@@ -297,6 +313,7 @@ export class JournaledLog implements Log, SharedLog {
 
   async #close(): Promise<void> {
     const { journal, view, fleet } = this.#parts;
+    clearInterval(this.#markTimer);
     const { promise: late, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, DRAIN_MAX_MS);
     await Promise.race([this.#queue.drained(), late]);
@@ -338,6 +355,12 @@ export class JournaledLog implements Log, SharedLog {
     this.#barrier.onApplied(block.sequence);
   }
 
+  /** The journal says nothing while nothing is published. A mark shows whether it can still be heard. */
+  #markIfSilent(): void {
+    const { silentMs } = this.#parts.journal;
+    if (silentMs > (this.isTrimmer ? TRIMMER_MARK_MS : MARK_MS)) this.#barrier.reach().catch(() => undefined);
+  }
+
   #isOwn({ id }: Block): boolean {
     return parseBlockId(id).incarnation === this.#parts.incarnation;
   }
@@ -373,6 +396,21 @@ const RESET_MESSAGES: Readonly<Record<ResetReason, string>> = {
   behind: 'the journal was trimmed beyond this hub',
 };
 
+/** The newest block that a majority of the brokers has. A full journal takes no mark: then one broker says it. */
+async function confirmedLast(journal: Pick<Journal, 'last'>, appendMark: () => Promise<number>): Promise<number> {
+  try {
+    return await appendMark();
+  } catch (error) {
+    if (error instanceof JournalError && error.code === 'full') return journal.last();
+    throw error;
+  }
+}
+
+/** The interval at which a hub looks whether it hears the journal. */
+const MARK_CHECK_MS = 500;
+/** After this time without a block, the hub that trims appends a mark, and later the others. */
+const TRIMMER_MARK_MS = 1_000;
+const MARK_MS = 2_500;
 const PROGRESS_INTERVAL_MS = 2_000;
 
 function otherHubs(fleet: Fleet): OtherHubs {

@@ -15,7 +15,7 @@ export class MemoryJournalServer {
   silentMs = 0;
   #lostAnswer: { readonly isStored: boolean } | undefined;
 
-  connect(): Journal {
+  connect(): MemoryJournal {
     const connection = new MemoryJournal(this);
     this.#connections.add(connection);
     return connection;
@@ -23,6 +23,10 @@ export class MemoryJournalServer {
 
   get last(): number {
     return this.#first - 1 + this.#blocks.length;
+  }
+
+  get kinds(): readonly string[] {
+    return this.#blocks.map(({ kind }) => kind);
   }
 
   get extent(): JournalExtent {
@@ -77,13 +81,17 @@ export class MemoryJournalServer {
 
 const BLOCK_BYTES_MAX = 1024 * 1024;
 
-class MemoryJournal implements Journal {
+/** One hub's connection, as to one broker. */
+export class MemoryJournal implements Journal {
   readonly blockBytesMax = BLOCK_BYTES_MAX;
   readonly unsafeReason = undefined;
   readonly #server: MemoryJournalServer;
   #follower: JournalFollower | undefined;
   #at: BlockAddress = { sequence: 0, id: '' };
   #isDelivering = false;
+  #isolated:
+    | { readonly last: number; readonly atMs: number; readonly promise: Promise<void>; readonly resolve: () => void }
+    | undefined;
   #closed = false;
 
   constructor(server: MemoryJournalServer) {
@@ -91,23 +99,36 @@ class MemoryJournal implements Journal {
   }
 
   get silentMs(): number {
-    return this.#server.silentMs;
+    return this.#isolated === undefined ? this.#server.silentMs : performance.now() - this.#isolated.atMs;
+  }
+
+  /** The broker is cut off from the others: it answers with what it has, and appends nothing. */
+  isolate(): void {
+    this.#isolated ??= { last: this.#server.last, atMs: performance.now(), ...Promise.withResolvers<void>() };
+  }
+
+  /** It has what the others have again. */
+  heal(): void {
+    this.#isolated?.resolve();
+    this.#isolated = undefined;
+    this.deliver();
   }
 
   async append(block: NewBlock, expectedLast?: number): Promise<number> {
     await turn();
+    await this.#isolated?.promise;
     if (this.#closed) throw new JournalError('closed', 'the journal is closed');
     return this.#server.append(block, expectedLast);
   }
 
   async last(): Promise<number> {
     await turn();
-    return this.#server.last;
+    return this.#last;
   }
 
   async extent(): Promise<JournalExtent> {
     await turn();
-    return this.#server.extent;
+    return { ...this.#server.extent, last: this.#last };
   }
 
   async trim(before: number): Promise<void> {
@@ -121,7 +142,7 @@ class MemoryJournal implements Journal {
 
   async idAt(sequence: number): Promise<string | undefined> {
     await turn();
-    return this.#server.at(sequence)?.id;
+    return sequence > this.#last ? undefined : this.#server.at(sequence)?.id;
   }
 
   follow(from: BlockAddress, follower: JournalFollower): void {
@@ -132,7 +153,7 @@ class MemoryJournal implements Journal {
 
   /** Delivers in a later turn, as a socket does. */
   deliver(): void {
-    if (this.#isDelivering || this.#follower === undefined) return;
+    if (this.#isDelivering || this.#follower === undefined || this.#isolated !== undefined) return;
     this.#isDelivering = true;
     setImmediate(() => {
       this.#isDelivering = false;
@@ -140,8 +161,13 @@ class MemoryJournal implements Journal {
     });
   }
 
+  get #last(): number {
+    return Math.min(this.#server.last, this.#isolated?.last ?? Infinity);
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
+    this.#isolated?.resolve();
     this.#follower = undefined;
     this.#server.disconnect(this);
   }

@@ -8,6 +8,7 @@ import type { Snapshot, SnapshotStore } from './snapshots/snapshot-store.ts';
 import { Snapshotter } from './snapshots/snapshotter.ts';
 import type { ViewCopies } from '../view/view-copies.ts';
 import { JournaledLog, type ClusterLogger } from './journaled-log.ts';
+import { createMarks } from './mark.ts';
 import { BLOCK_FORMAT, commandBytes } from '../view/view-state.ts';
 import type { LogView } from '../view/log-view.ts';
 
@@ -55,6 +56,8 @@ async function open(options: ClusterLogOptions): Promise<JournaledLog> {
     await log.catchUp().catch((error: unknown) => {
       throw toFolderError(error);
     });
+    // After brokers were wiped, a block of another hub may have been the first.
+    if (log.state.epoch === '') await log.begin(genesisBytes(options, newEpoch(options, nowMs, lostEpoch ?? '')));
     const { epoch } = log.state;
     // Another hub may have noticed it first, and the journal has another epoch by now.
     if (lostEpoch !== undefined && epoch === lostEpoch) await log.renewEpoch(newEpoch(options, nowMs, epoch));
@@ -78,7 +81,7 @@ async function openMatchingView(
   let place: FollowerPlace;
   let snapshots: readonly Snapshot[];
   try {
-    place = await placeOf(view.applied, { idAt: (at) => journal.idAt(at), extent: () => journal.extent() });
+    place = await placeOf(view.applied, journal, createMarks(journal, `${options.incarnation}open`));
     snapshots = place === 'followable' && sequence > 0 ? [] : await usableSnapshots(options);
   } catch (error) {
     await view.close();
@@ -100,14 +103,19 @@ async function openMatchingView(
 }
 
 /** The first hub of a cluster writes the first block. */
-async function writeGenesis({ journal, incarnation, channelsMax }: ClusterLogOptions, epoch: string): Promise<void> {
+async function writeGenesis(options: ClusterLogOptions, epoch: string): Promise<void> {
+  const { journal, incarnation } = options;
   if ((await journal.last()) > 0) return;
-  const data = commandBytes({ format: BLOCK_FORMAT, epoch, channelsMax });
+  const data = genesisBytes(options, epoch);
   try {
     await journal.append({ id: `${incarnation}genesis-1`, kind: 'genesis', data }, 0);
   } catch (error) {
     if (!(error instanceof JournalError) || error.code !== 'conflict') throw toFolderError(error);
   }
+}
+
+function genesisBytes({ channelsMax }: ClusterLogOptions, epoch: string): Uint8Array {
+  return commandBytes({ format: BLOCK_FORMAT, epoch, channelsMax });
 }
 
 /** A name for an epoch that sorts after another one, even if the clock went back. */

@@ -9,66 +9,68 @@ interface Waiting {
   readonly resolve: () => void;
 }
 
+/** The shortest interval between two marks: an unknown key or an invented cursor costs one. */
+const MARK_INTERVAL_MS = 20;
+
 /**
  * The read barrier. A client may bring a cursor from another hub that is a moment ahead of this
- * one. This hub asks the journal for its last block, and waits until its view has applied it. Then
- * its view has every event that any hub had confirmed before the question. Example: hub A answers a
- * publish with position 7. The client reads at hub B after 7, while B is at 5: B waits for 7.
+ * one. This hub asks the journal for its last block, and waits until its view has applied it. Example:
+ * hub A answers a publish with position 7. The client reads at hub B after 7, while B is at 5: B
+ * waits for 7.
+ *
+ * A broker that is cut off from the others answers with an old block. So a cursor that is still ahead
+ * costs a mark. A majority of the brokers has appended it after all blocks that any hub had confirmed
+ * before. When the view has applied the mark, the cursor belongs to another history.
  */
 export class ReadBarrier {
-  readonly #journal: Journal;
+  readonly #journal: Pick<Journal, 'last'>;
+  readonly #appendMark: () => Promise<unknown>;
+  readonly #newest = new SharedRuns(() => this.#reachLast());
+  readonly #confirmed = new SharedRuns(() => this.#reachMark());
   #applied: number;
   #waiting: Waiting[] = [];
-  #current: Promise<void> | undefined;
-  #next: Promise<void> | undefined;
+  #mark: Promise<void> | undefined;
+  #markMs = -Infinity;
 
-  constructor(journal: Journal, applied: number) {
+  /** @param appendMark resolves when the view has applied the mark */
+  constructor(journal: Pick<Journal, 'last'>, applied: number, appendMark: () => Promise<unknown>) {
     this.#journal = journal;
     this.#applied = applied;
+    this.#appendMark = appendMark;
   }
 
   /**
-   * Waits until the view has all that the journal has now. Calls at one time share a question, but
-   * none shares one that began before it.
+   * Waits until the view has every event and change that any hub had confirmed before this call.
    * @throws PolycastError `log_unavailable` when that is not known in time
    */
   reach(): Promise<void> {
-    if (this.#next !== undefined) return this.#next;
-    const before = this.#current ?? Promise.resolve();
-    const run = before
-      .catch(() => undefined)
-      .then(() => {
-        this.#current = this.#next;
-        this.#next = undefined;
-        return this.#run();
-      });
-    this.#next = run;
-    return run;
+    return this.#confirmed.run();
+  }
+
+  /** Like `reach`, and ends as soon as the view has what a cursor needs. */
+  async reachCursor(isReached: () => boolean): Promise<void> {
+    await this.#newest.run();
+    if (!isReached()) await this.reach();
   }
 
   /** Resolves when the view has applied a block. @throws PolycastError `log_unavailable` after the time */
   async whenApplied(sequence: number, waitMs: number): Promise<void> {
     if (this.#applied >= sequence) return;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const { promise, resolve } = Promise.withResolvers<void>();
     const waiting = { sequence, resolve };
     this.#waiting.push(waiting);
-    const timer =
-      waitMs === Infinity
-        ? undefined
-        : setTimeout(() => {
-            this.#waiting = this.#waiting.filter((each) => each !== waiting);
-            reject(behindError());
-          }, waitMs);
-    await promise.finally(() => clearTimeout(timer));
+    try {
+      await within(promise, waitMs);
+    } finally {
+      this.#waiting = this.#waiting.filter((each) => each !== waiting);
+    }
   }
 
   onApplied(sequence: number): void {
     this.#applied = sequence;
     if (this.#waiting.length === 0) return;
-    const due = this.#waiting.filter((waiting) => waiting.sequence <= sequence);
-    if (due.length === 0) return;
+    for (const waiting of this.#waiting) if (waiting.sequence <= sequence) waiting.resolve();
     this.#waiting = this.#waiting.filter((waiting) => waiting.sequence > sequence);
-    for (const { resolve } of due) resolve();
   }
 
   /** Ends all waits. */
@@ -76,15 +78,72 @@ export class ReadBarrier {
     for (const { resolve } of this.#waiting.splice(0)) resolve();
   }
 
-  async #run(): Promise<void> {
-    const startMs = performance.now();
+  async #reachLast(): Promise<void> {
+    const endMs = performance.now() + WAIT_MAX_MS;
     let last: number;
     try {
       last = await this.#journal.last();
     } catch {
       throw behindError();
     }
-    await this.whenApplied(last, Math.max(1, WAIT_MAX_MS - (performance.now() - startMs)));
+    await this.whenApplied(last, endMs - performance.now());
+  }
+
+  /** There is one mark at a time, also while no majority of the brokers answers. */
+  async #reachMark(): Promise<void> {
+    const endMs = performance.now() + WAIT_MAX_MS;
+    // This one may have been appended before the question.
+    if (this.#mark !== undefined) await within(this.#mark.catch(() => undefined), WAIT_MAX_MS);
+    const waitMs = this.#markMs + MARK_INTERVAL_MS - performance.now();
+    if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+    this.#markMs = performance.now();
+    const mark = this.#appendMark().then(() => undefined);
+    this.#mark = mark.finally(() => (this.#mark = undefined));
+    this.#mark.catch(() => undefined);
+    try {
+      await within(mark, endMs - performance.now());
+    } catch (error) {
+      // A full journal takes no mark, and answers all the same.
+      if (error instanceof PolycastError && error.code === 'log_full') return this.#reachLast();
+      throw behindError();
+    }
+  }
+}
+
+/** Calls at one time share a run, but none shares one that began before it. */
+class SharedRuns {
+  readonly #run: () => Promise<void>;
+  #current: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
+
+  constructor(run: () => Promise<void>) {
+    this.#run = run;
+  }
+
+  run(): Promise<void> {
+    if (this.#next !== undefined) return this.#next;
+    const before = this.#current ?? Promise.resolve();
+    const next = before
+      .catch(() => undefined)
+      .then(() => {
+        this.#current = this.#next;
+        this.#next = undefined;
+        return this.#run();
+      });
+    this.#next = next;
+    return next;
+  }
+}
+
+/** @throws PolycastError `log_unavailable` after the time */
+async function within(promise: Promise<void>, waitMs: number): Promise<void> {
+  if (waitMs === Infinity) return promise;
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(behindError()), Math.max(1, waitMs));
+  try {
+    await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

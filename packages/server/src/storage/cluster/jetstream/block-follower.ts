@@ -7,11 +7,13 @@ import type { BlockAddress } from '../../view/block.ts';
 const BEAT_MS = 400;
 /** After this time without a beat or a block, another consumer is made. */
 const BEATS_MISSED_MS = BEAT_MS * 2.5;
-/**
- * After this time of silence the client goes to another broker: this one may be cut off from the
- * others.
- */
+/** After this time of silence the client goes to another broker. */
 const SILENCE_MS = 3_000;
+/**
+ * After this time without a new block it does so, too: this broker may be cut off from the others, and
+ * sends beats all the same. Hubs append a mark where there are no other blocks.
+ */
+const OLD_MS = 6_000;
 /** The broker forgets a consumer whose hub has gone. */
 const INACTIVE_MS = 10_000;
 
@@ -19,7 +21,7 @@ interface FollowerParts {
   readonly connection: NatsConnection;
   readonly manager: JetStreamManager;
   readonly stream: string;
-  readonly place: (at: BlockAddress) => Promise<FollowerPlace>;
+  readonly place: (at: BlockAddress, appendMark: () => Promise<number>) => Promise<FollowerPlace>;
 }
 
 /**
@@ -40,6 +42,8 @@ export class BlockFollower {
   #round = 0;
   #isSubscribing = false;
   #heardMs = performance.now();
+  /** When a message of the consumer was heard. `#heardMs` begins anew with each consumer. */
+  #messageMs = performance.now();
   #newsMs = performance.now();
   #movedMs = 0;
   #closed = false;
@@ -62,6 +66,11 @@ export class BlockFollower {
     return performance.now() - this.#newsMs;
   }
 
+  /** A majority of the brokers has answered. */
+  onNews(): void {
+    this.#newsMs = performance.now();
+  }
+
   close(): void {
     this.#closed = true;
     clearInterval(this.#watch);
@@ -71,7 +80,8 @@ export class BlockFollower {
   #checkSilence(): void {
     const nowMs = performance.now();
     if (nowMs - this.#heardMs > BEATS_MISSED_MS) void this.#subscribe();
-    if (nowMs - this.#newsMs <= SILENCE_MS || nowMs - this.#movedMs <= SILENCE_MS) return;
+    const isHeard = nowMs - this.#messageMs <= SILENCE_MS && nowMs - this.#newsMs <= OLD_MS;
+    if (isHeard || nowMs - this.#movedMs <= SILENCE_MS) return;
     this.#movedMs = nowMs;
     this.#parts.connection.reconnect().catch(() => undefined);
   }
@@ -87,7 +97,7 @@ export class BlockFollower {
     this.#subscription?.unsubscribe();
     const round = ++this.#round;
     try {
-      const place = await this.#parts.place(this.#at);
+      const place = await this.#parts.place(this.#at, () => this.#follower.appendMark());
       if (place !== 'followable') {
         this.close();
         return place === 'rolled-back' ? this.#follower.onRolledBack() : this.#follower.onTrimmedBeyond();
@@ -109,7 +119,7 @@ export class BlockFollower {
     this.#subscription = connection.subscribe(subject, {
       callback: (_error, message) => {
         if (round !== this.#round || this.#closed) return;
-        this.#heardMs = this.#newsMs = performance.now();
+        this.#heardMs = this.#messageMs = performance.now();
         const isNext = isControl(message) ? this.#onControl(message, delivered) : this.#onBlock(message, ++delivered);
         if (!isNext) void this.#subscribe();
       },
@@ -149,6 +159,7 @@ export class BlockFollower {
     this.#newest = sequence + Number(parts.at(-1));
     const kind = message.subject.slice(message.subject.lastIndexOf('.') + 1);
     this.#at = { sequence, id };
+    this.#newsMs = performance.now();
     // The client's buffer holds other messages too.
     this.#follower.onBlock({ sequence, id, kind, data: new Uint8Array(message.data) });
     return true;

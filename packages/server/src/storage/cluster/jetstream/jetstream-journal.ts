@@ -141,13 +141,16 @@ class JetStreamJournal implements Journal {
     let isUncertain = false;
     for (;;) {
       try {
-        const { seq } = await client.publish(`pc.${name}.j.${kind}`, data, options);
+        const { seq, duplicate } = await client.publish(`pc.${name}.j.${kind}`, data, options);
+        // A broker that is cut off knows the copies of its own blocks.
+        if (!duplicate) this.#follower?.onNews();
         return seq;
       } catch (error) {
         if (this.#closed) throw new JournalError(isUncertain ? 'unknown' : 'closed', 'the journal is closed');
         const code = codeOf(error);
         // An earlier attempt without an answer may have been stored all the same.
         if (code === WRONG_LAST_SEQUENCE) throw new JournalError('conflict', messageOf(error));
+        if (code !== undefined && FULL.has(code)) this.#follower?.onNews();
         if (code !== undefined && FULL.has(code) && !isUncertain) throw new JournalError('full', messageOf(error));
         if (performance.now() >= deadlineMs) throw new JournalError('unknown', messageOf(error));
         isUncertain = true;
@@ -184,11 +187,12 @@ class JetStreamJournal implements Journal {
 
   follow(from: BlockAddress, follower: JournalFollower): void {
     const { connection, manager, stream } = this.#parts;
-    const place = (at: BlockAddress): Promise<FollowerPlace> =>
-      placeOf(at, {
-        idAt: (sequence) => readId(manager, stream, sequence),
-        extent: () => readExtent(manager, stream),
-      });
+    const place = (at: BlockAddress, appendMark: () => Promise<number>): Promise<FollowerPlace> =>
+      placeOf(
+        at,
+        { idAt: (sequence) => readId(manager, stream, sequence), extent: () => readExtent(manager, stream) },
+        appendMark,
+      );
     this.#follower = new BlockFollower({ connection, manager, stream, place }, from, follower);
   }
 

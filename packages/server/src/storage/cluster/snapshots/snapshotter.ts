@@ -93,13 +93,17 @@ export class Snapshotter {
     logger.info({ sequence, bytes, ms, trimmedBefore: previous?.sequence }, 'cluster: took a snapshot');
   }
 
-  /** The snapshots whose block the journal has. After a rollback of the brokers it has others. */
+  /**
+   * The snapshots whose block the journal has. After a rollback of the brokers it has others. A broker
+   * that is cut off from the others does not know the block of a newer snapshot yet, which stays.
+   */
   async #usable(): Promise<readonly Snapshot[]> {
     const { journal, store } = this.#parts;
     const usable: Snapshot[] = [];
     for (const snapshot of await store.list()) {
-      if ((await journal.idAt(snapshot.sequence)) === snapshot.id) usable.push(snapshot);
-      else await store.remove(snapshot);
+      const id = await journal.idAt(snapshot.sequence);
+      if (id === snapshot.id) usable.push(snapshot);
+      else if (id !== undefined || snapshot.sequence < (await journal.extent()).first) await store.remove(snapshot);
     }
     return usable;
   }

@@ -13,7 +13,9 @@ import { bodyOf, positionOf, queryAll, record, START_MS, text } from '../log/log
 import { MemorySnapshotStore } from '../../cluster/snapshots/memory-snapshot-store.ts';
 import type { Snapshot } from '../../cluster/snapshots/snapshot-store.ts';
 import { MemoryFleetServer } from '../../cluster/memory-fleet.ts';
-import { MemoryJournalServer } from '../../cluster/memory-journal.ts';
+import { MemoryJournalServer, type MemoryJournal } from '../../cluster/memory-journal.ts';
+import { placeOf } from '../../cluster/journal.ts';
+import { createMarks } from '../../cluster/mark.ts';
 import { openTestHub } from './test-hub.ts';
 
 const { memory, sqlite } = HOMES as {
@@ -27,9 +29,14 @@ class TestCluster {
   readonly fleet = new MemoryFleetServer();
   readonly snapshots = new MemorySnapshotStore();
 
+  /** The connections of all hubs, in the order of their starts. */
+  readonly connections: MemoryJournal[] = [];
+
   async open(self: string, { folder = temporaryFolder(), home = sqlite, snapshotBytes = Infinity } = {}): Promise<Log> {
+    const journal = this.journal.connect();
+    this.connections.push(journal);
     const log = await openTestHub({
-      journal: this.journal.connect(),
+      journal,
       fleet: this.fleet.connect(self),
       home,
       options: testStorageOptions(folder),
@@ -82,6 +89,39 @@ test('a cursor that no hub has given is told after the barrier to be of another 
   expect(log.reach?.({ epoch: '0000000000', position: 99 })).toBeUndefined();
 });
 
+test('a hub at a broker that is cut off from the others gives no false gap, and finds no rollback', async () => {
+  const cluster = new TestCluster();
+  const [one, other] = [await cluster.open('a'), await cluster.open('b')];
+  await one.append([record('a')]);
+  const { epoch } = one.state;
+  await reached(other, epoch, 1);
+  const [, connection] = cluster.connections as [MemoryJournal, MemoryJournal];
+  const marks = createMarks(connection, 'm');
+  connection.isolate();
+  await one.append([record('a')]);
+  const at = { sequence: cluster.journal.last, id: cluster.journal.at(cluster.journal.last)?.id ?? '' };
+  let ended = 0;
+  const place = placeOf(at, connection, marks).finally(() => ended++);
+  const reaching = reached(other, epoch, 2).finally(() => ended++);
+  // This broker answers, and has the first event only.
+  for (let count = 0; count < 20; count++) expect(await connection.last()).toBe(at.sequence - 1);
+  expect(ended).toBe(0);
+  connection.heal();
+  expect(await place).toBe('followable');
+  await reaching;
+  expect(resolveStart(encodeCursor(epoch, 2), other.state)).toMatchObject({ position: 2, gap: undefined });
+});
+
+test('an event of another hub that is the first block after a wipe leaves a log with an epoch', async () => {
+  const cluster = new TestCluster();
+  cluster.journal.append({ id: 'z-1', kind: 'events', data: encodeExactBatch([record('a')]) });
+  const [one, other] = await Promise.all([cluster.open('a'), cluster.open('b')]);
+  expect(one.state.epoch).toHaveLength(10);
+  await one.append([record('a')]);
+  await reached(other, one.state.epoch, one.state.head);
+  expect(other.state).toEqual(one.state);
+});
+
 test('views in all homes are equal, also after a restart, and see the same outcomes', async () => {
   const cluster = new TestCluster();
   const folder = temporaryFolder();
@@ -122,7 +162,8 @@ test('a hub that starts again applies only the blocks that it does not have', as
   const other = await cluster.open('b');
   await other.append([record('b')]);
   log = await cluster.open('a', { folder });
-  expect(log.stats()).toMatchObject({ blocks: 1, appliedSequence: cluster.journal.last });
+  // The other hub began with a mark, and so does this one.
+  expect(log.stats()).toMatchObject({ blocks: 3, appliedSequence: cluster.journal.last });
   expect(log.state).toEqual(other.state);
   expect(await textsOf(log)).toEqual(await textsOf(other));
 });
@@ -205,8 +246,9 @@ test('snapshots of blocks that the journal has lost are not used', async () => {
   const [newest, older] = (await cluster.snapshots.list()) as [Snapshot, Snapshot];
   cluster.journal.rollBack(newest.sequence - 1);
   const other = await cluster.open('b');
-  expect(other.stats()['appliedSequence']).toBe(newest.sequence - 1);
-  expect(other.stats()['blocks']).toBe(newest.sequence - 1 - older.sequence);
+  // The last block is the mark of its start.
+  expect(other.stats()['appliedSequence']).toBe(newest.sequence);
+  expect(other.stats()['blocks']).toBe(newest.sequence - older.sequence);
 });
 
 test('events of other hubs that come while a hub starts follow those of its preload', async () => {
@@ -257,7 +299,7 @@ test('trims of one hub are reported at all hubs, and one hub trims', async () =>
 });
 
 test.each([
-  { what: 'rolled back', through: 4, left: 3 },
+  { what: 'rolled back', through: 6, left: 3 },
   { what: 'wiped', through: 0, left: 0 },
 ])('a journal that was $what is noticed, and leads to a new epoch', async ({ through, left }) => {
   const cluster = new TestCluster();

@@ -1,5 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Journal } from '../../cluster/journal.ts';
+import { createMarks } from '../../cluster/mark.ts';
 import type { Block, BlockAddress, NewBlock } from '../../view/block.ts';
 
 /** Opens another connection to the journal under test, which has no block at the first call. */
@@ -94,6 +95,7 @@ export function journalContract(name: string, prepare: () => Promise<OpenJournal
       ]) {
         const { promise, resolve } = Promise.withResolvers<string>();
         journal.follow(from, {
+          appendMark: createMarks(journal, 'm'),
           onBlock: () => resolve('a block'),
           onRolledBack: () => resolve('rolled back'),
           onTrimmedBeyond: () => resolve('trimmed'),
@@ -114,6 +116,7 @@ export function journalContract(name: string, prepare: () => Promise<OpenJournal
       for (const from of [START, { sequence: 3, id: 'a-3' }]) {
         const { promise, resolve } = Promise.withResolvers<string>();
         journal.follow(from, {
+          appendMark: createMarks(journal, 'm'),
           onBlock: () => resolve('a block'),
           onRolledBack: () => resolve('rolled back'),
           onTrimmedBeyond: () => resolve('trimmed'),
@@ -142,6 +145,7 @@ function block(id: string, text = 'x'): NewBlock {
 function follow(journal: Journal, from: BlockAddress): Block[] {
   const blocks: Block[] = [];
   journal.follow(from, {
+    appendMark: createMarks(journal, 'm'),
     onBlock: (each) => void blocks.push(each),
     whenReady: undefined,
     onRolledBack: () => {
