@@ -78,7 +78,9 @@ export async function startBrokers({
   );
   const brokers = ports.map(({ client, route, http }, index) => {
     const cluster =
-      count === 1 ? '' : `cluster { name: pc, listen: "127.0.0.1:${route}", no_advertise: true${gossip}, routes: [${routes[index]?.join(', ')}] }`;
+      count === 1
+        ? ''
+        : `cluster { name: pc, listen: "127.0.0.1:${route}", no_advertise: true${gossip}, routes: [${routes[index]?.join(', ')}] }`;
     const sync = syncAlways ? ', sync_interval: always' : '';
     const certificate =
       tls === undefined

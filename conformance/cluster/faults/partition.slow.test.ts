@@ -39,7 +39,9 @@ describe.skipIf(NATS_SERVER === undefined)('a leading broker that is cut off fro
     expect(await read(lone)).toMatchObject({ status: 503 });
     for (const { proxies } of cluster.hubs) for (const proxy of proxies) proxy.heal();
     for (const proxy of cluster.routesOf(at)) proxy.heal();
-    await until('all hubs are ready again', async () => (await statuses(cluster)).every((status) => status === 'ready'));
+    await until('all hubs are ready again', async () =>
+      (await statuses(cluster)).every((status) => status === 'ready'),
+    );
     for (const hub of cluster.urls) {
       const { gaps, cursor } = await read(hub);
       expect([gaps, cursor.slice(0, 10)]).toEqual([[], before.slice(0, 10)]);

@@ -2,13 +2,12 @@ import { createEpoch } from '@polycast/protocol';
 import { DataFolderError } from '../../core/data-folder-error.ts';
 import type { StorageOptions } from '../home.ts';
 import type { Fleet } from './fleet.ts';
-import { JournalError, placeOf, type FollowerPlace, type Journal } from './journal.ts';
+import { createMarks, JournalError, placeOf, type FollowerPlace, type Journal } from './journal.ts';
 import { installSnapshot, usableSnapshots } from './snapshots/install-snapshot.ts';
 import type { Snapshot, SnapshotStore } from './snapshots/snapshot-store.ts';
 import { Snapshotter } from './snapshots/snapshotter.ts';
 import type { ViewCopies } from '../view/view-copies.ts';
 import { JournaledLog, type ClusterLogger } from './journaled-log.ts';
-import { createMarks } from './mark.ts';
 import { BLOCK_FORMAT, commandBytes } from '../view/view-state.ts';
 import type { LogView } from '../view/log-view.ts';
 

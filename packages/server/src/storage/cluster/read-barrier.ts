@@ -93,7 +93,11 @@ export class ReadBarrier {
   async #reachMark(): Promise<void> {
     const endMs = performance.now() + WAIT_MAX_MS;
     // This one may have been appended before the question.
-    if (this.#mark !== undefined) await within(this.#mark.catch(() => undefined), WAIT_MAX_MS);
+    if (this.#mark !== undefined)
+      await within(
+        this.#mark.catch(() => undefined),
+        WAIT_MAX_MS,
+      );
     const waitMs = this.#markMs + MARK_INTERVAL_MS - performance.now();
     if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
     this.#markMs = performance.now();

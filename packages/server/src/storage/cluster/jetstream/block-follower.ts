@@ -10,8 +10,8 @@ const BEATS_MISSED_MS = BEAT_MS * 2.5;
 /** After this time of silence the client goes to another broker. */
 const SILENCE_MS = 3_000;
 /**
- * After this time without a new block it does so, too: this broker may be cut off from the others, and
- * sends beats all the same. Hubs append a mark where there are no other blocks.
+ * After this time without a new block it does so, too. A broker that is cut off from the others sends
+ * beats all the same. Hubs append a mark where there are no other blocks.
  */
 const OLD_MS = 6_000;
 /** The broker forgets a consumer whose hub has gone. */

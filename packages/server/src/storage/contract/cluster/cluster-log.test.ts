@@ -14,8 +14,7 @@ import { MemorySnapshotStore } from '../../cluster/snapshots/memory-snapshot-sto
 import type { Snapshot } from '../../cluster/snapshots/snapshot-store.ts';
 import { MemoryFleetServer } from '../../cluster/memory-fleet.ts';
 import { MemoryJournalServer, type MemoryJournal } from '../../cluster/memory-journal.ts';
-import { placeOf } from '../../cluster/journal.ts';
-import { createMarks } from '../../cluster/mark.ts';
+import { createMarks, placeOf } from '../../cluster/journal.ts';
 import { openTestHub } from './test-hub.ts';
 
 const { memory, sqlite } = HOMES as {

@@ -1,6 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { Journal } from '../../cluster/journal.ts';
-import { createMarks } from '../../cluster/mark.ts';
+import { createMarks, type Journal } from '../../cluster/journal.ts';
 import type { Block, BlockAddress, NewBlock } from '../../view/block.ts';
 
 /** Opens another connection to the journal under test, which has no block at the first call. */
