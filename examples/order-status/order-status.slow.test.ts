@@ -41,6 +41,18 @@ test('a kitchen that is killed continues an order where it was', async () => {
   expect(await statesOf(id)).toEqual(states);
 });
 
+test('a courier that is killed gets the states that it missed, in order, and forgets none', async () => {
+  const { page } = await openPage(browser, example.url);
+  await page.click('#order');
+  const courier = '[aria-label="Webhook to the courier"]';
+  const done = (): Promise<number> => page.locator(`${courier} .done`).count();
+  await until('the courier has two states', async () => (await done()) >= 2);
+  await example.part('courier').kill('SIGKILL');
+  await until('a page has all states', async () => Math.max(...(await doneSteps(page))) === 7);
+  await example.part('courier').start();
+  await until('the courier has all states', async () => (await done()) === 7);
+});
+
 test('the page is as wide as a phone', async () => {
   const { page } = await openPage(browser, example.url, { width: 390, colorScheme: 'dark' });
   await page.click('#order');

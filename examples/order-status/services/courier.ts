@@ -1,18 +1,21 @@
 import { createServer } from 'node:http';
-import { createReceiver, memorySeen } from '@polycast/client/webhooks';
+import { DatabaseSync } from 'node:sqlite';
+import { createReceiver } from '@polycast/client/webhooks';
 
 /** Another company's system. It receives signed webhooks, and knows nothing else of the kitchen. */
-const { PORT, EXAMPLE_SECRET } = process.env;
-const arrivals: { order: string; state: string; delayMs: number }[] = [];
+const { PORT, DATA_FOLDER = '.', EXAMPLE_SECRET } = process.env;
+const database = new DatabaseSync(`${DATA_FOLDER}/courier.sqlite`);
+database.exec('CREATE TABLE IF NOT EXISTS arrivals (id TEXT UNIQUE, orderId TEXT, state TEXT, delayMs INTEGER) STRICT');
+// A webhook may come twice; it is stored once.
+const insert = database.prepare('INSERT OR IGNORE INTO arrivals VALUES (?, ?, ?, ?)');
+const list = database.prepare('SELECT state, delayMs FROM arrivals WHERE orderId = ? ORDER BY rowid');
 
-const receiver = createReceiver({ secrets: `whsec_${EXAMPLE_SECRET}`, seen: memorySeen() }, ({ data, time }) => {
-  arrivals.push({ ...(data as { order: string; state: string }), delayMs: Date.now() - Date.parse(time) });
+const receiver = createReceiver({ secrets: `whsec_${EXAMPLE_SECRET}` }, ({ id, data, time }) => {
+  const { order, state } = data as { order: string; state: string };
+  insert.run(id, order, state, Date.now() - Date.parse(time));
 });
 
 createServer((request, response) => {
   if (request.url === '/hook') return void receiver.node(request, response);
-  const order = request.url?.split('/').at(-1);
-  response
-    .setHeader('Content-Type', 'application/json')
-    .end(JSON.stringify(arrivals.filter((each) => each.order === order)));
+  response.end(JSON.stringify(list.all(request.url?.split('/').at(-1) ?? '')));
 }).listen(Number(PORT), '127.0.0.1');
