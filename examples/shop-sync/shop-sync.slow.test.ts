@@ -78,6 +78,10 @@ test('the page shows what the partners have, at the width of a phone too', async
   expect(await page.locator('[aria-label=warehouse] .badge').innerText()).toBe('active');
   expect(await overflow(page)).toBe(0);
   expect(errors).toEqual([]);
+  await page.click('text=Portal');
+  await until('the portal shows the endpoint', async () =>
+    (await page.innerText('body')).includes('/api/warehouse/hook'),
+  );
 });
 
 const CHANGES = process.env['MEASURE'] === undefined ? 3 : 20;

@@ -55,6 +55,7 @@ function createCard(name: string, how: string): (subscriptions: Shop['partners']
   select.addEventListener('change', () => void post(`/api/${name}/fault`, { fault: select.value }));
   const [state, lag, list] = [element('span', 'badge'), element('p', 'muted'), element('ol', '')];
   const head = element('div', 'row', element('h2', '', name), state, select);
+  if (name === 'warehouse') head.append(portalButton(name));
   const card = element('section', 'card', head, element('p', 'muted', how), lag, list);
   card.ariaLabel = name;
   document.querySelector('#partners')?.append(card);
@@ -67,6 +68,16 @@ function createCard(name: string, how: string): (subscriptions: Shop['partners']
     list.replaceChildren(...items.slice(0, SHOWN).map((text) => element('li', '', text)));
     if (document.activeElement !== select) select.value = fault;
   };
+}
+
+/** The partner's own page at the hub: its webhooks and their attempts. */
+function portalButton(partner: string): HTMLElement {
+  const made = element('button', 'quiet', 'Portal');
+  made.addEventListener('click', async () => {
+    const { url } = (await (await post(`/api/shop/portal/${partner}`, {})).json()) as { url: string };
+    location.assign(url);
+  });
+  return made;
 }
 
 function button(text: string, className: string, path: string, body: object = {}): HTMLElement {

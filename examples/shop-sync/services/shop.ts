@@ -49,6 +49,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   };
   const change = changes[what ?? ''];
   if (change !== undefined) return send(response, 201, transaction(change));
+  if (what === 'portal') return send(response, 201, await portalLink(name));
   if (what === 'partners') return send(response, 201, await partnerKey(name));
   return send(response, 200, { products: products.all(), orders: recent.all(), partners: await partners() });
 }
@@ -116,6 +117,11 @@ async function publishAll(): Promise<void> {
 async function partnerKey(name: string): Promise<object> {
   const scopes = { subscribe: ['shop.orders.*'], subscriptions: ['shop.orders.*'] };
   return ask('/v1/keys', { method: 'POST', body: JSON.stringify({ name, scopes }) });
+}
+
+/** The hub's page on which a partner sees and changes its own webhooks. A real shop asks for a login first. */
+function portalLink(owner: string): Promise<object> {
+  return ask('/v1/portal-links', { method: 'POST', body: JSON.stringify({ owner, channels: ['shop.orders.*'] }) });
 }
 
 /** What the hub knows of the partners' subscriptions. The path of each address names the partner. */
