@@ -70,7 +70,7 @@ async function send(provider: Provider, tamper: (body: string) => string): Promi
       answers.push(answer.code ?? (answer.duplicate ? 'duplicate' : 'published'));
       if (response.status < 500) return answers;
     } catch {
-      console.log(`${source}: no answer to delivery ${number}`);
+      if (answers.length === 0) console.log(`${source}: no answer to delivery ${number}, trying again`);
       answers.push('no answer');
     }
     await sleep(300);
