@@ -10,6 +10,7 @@ const chatId = location.hash.slice(1) || crypto.randomUUID().slice(0, 8);
 location.hash = chatId;
 const connection = connect(location.origin);
 const transport = hubTransport(connection);
+const stop = (): Promise<Response> => fetch(`/api/chats/${chatId}/stop`, { method: 'POST' });
 
 createRoot(document.querySelector('main') as Element).render(<Chat initial={await loadMessages()} />);
 
@@ -39,6 +40,9 @@ function Chat({ initial }: { readonly initial: ChatMessage[] }) {
       return resumeStream();
     });
   }, [foreignTurn, isWriting]);
+
+  // The end of an answer stays on the screen.
+  useEffect(() => void (isWriting && scrollTo(0, document.documentElement.scrollHeight)), [messages]);
 
   const submit = (event: FormEvent): void => {
     event.preventDefault();
@@ -94,10 +98,6 @@ function useViewers(): number {
     return () => watch.close();
   }, []);
   return viewers;
-}
-
-function stop(): Promise<Response> {
-  return fetch(`/api/chats/${chatId}/stop`, { method: 'POST' });
 }
 
 async function loadMessages(): Promise<ChatMessage[]> {
