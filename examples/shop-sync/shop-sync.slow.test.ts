@@ -39,9 +39,8 @@ test('a partner that was down for a day gets all that it missed, in order; one t
   await setFault('warehouse', 'none');
   await until('the warehouse has all', async () => (await itemsOf('warehouse')).length === ORDERS + REFUNDS);
   const items = (await itemsOf('warehouse')).toReversed();
-  for (const order of orders) expect(items).toContain(`order.placed ${order}`);
-  for (const order of orders.slice(0, REFUNDS))
-    expect(items.indexOf(`order.refunded ${order}`)).toBeGreaterThan(items.indexOf(`order.placed ${order}`));
+  const refunds = orders.slice(0, REFUNDS).map((order) => `order.refunded ${order}`);
+  expect(items).toEqual([...orders.map((order) => `order.placed ${order}`), ...refunds]);
   expect(await stateOf('warehouse')).toBe('active');
 });
 
@@ -109,7 +108,7 @@ async function measure(partner: string, act: (index: number) => Promise<unknown>
   const isPoll = ({ url }: { url?: string | undefined }): boolean => url?.startsWith('/v1/events') === true;
   const { front } = example;
   const [hooksBefore, pollsBefore] = [front.traffic(isHook), front.traffic(isPoll)];
-  const poll = startPolls(partner === 'price-watch' ? 'shop.prices' : 'shop.orders.*');
+  const poll = startPolls(partner === 'price-watch' ? 'shop.prices' : 'shop.orders');
   const delaysMs: number[] = [];
   for (let index = 0; index < CHANGES; index++) {
     const before = (await itemsOf(partner)).length;

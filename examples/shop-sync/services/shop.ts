@@ -70,14 +70,14 @@ function transaction(change: () => object): object {
 function sell(product: string): object {
   const order = addOrder.get(product) as { id: number; product: string; cents: number };
   const { id, ...rest } = order;
-  addEvent.run(`shop.orders.${id}`, 'order.placed', JSON.stringify({ order: id, ...rest }));
+  addEvent.run('shop.orders', 'order.placed', JSON.stringify({ order: id, ...rest }));
   return order;
 }
 
 function payBack(id: number): object {
   const order = refund.get(id);
   if (order !== undefined)
-    addEvent.run(`shop.orders.${id}`, 'order.refunded', JSON.stringify({ order: id, cents: order['cents'] }));
+    addEvent.run('shop.orders', 'order.refunded', JSON.stringify({ order: id, cents: order['cents'] }));
   return { id, isRefunded: order !== undefined };
 }
 
@@ -115,13 +115,13 @@ async function publishAll(): Promise<void> {
 
 /** A partner signs up, and gets a key that can read orders and subscribe to them, and nothing else. */
 async function partnerKey(name: string): Promise<object> {
-  const scopes = { subscribe: ['shop.orders.*'], subscriptions: ['shop.orders.*'] };
+  const scopes = { subscribe: ['shop.orders'], subscriptions: ['shop.orders'] };
   return ask('/v1/keys', { method: 'POST', body: JSON.stringify({ name, scopes }) });
 }
 
 /** The hub's page on which a partner sees and changes its own webhooks. A real shop asks for a login first. */
 function portalLink(owner: string): Promise<object> {
-  return ask('/v1/portal-links', { method: 'POST', body: JSON.stringify({ owner, channels: ['shop.orders.*'] }) });
+  return ask('/v1/portal-links', { method: 'POST', body: JSON.stringify({ owner, channels: ['shop.orders'] }) });
 }
 
 /** What the hub knows of the partners' subscriptions. The path of each address names the partner. */

@@ -12,6 +12,6 @@ const key = await partnerKey('warehouse');
 await once('subscription', async () => {
   const delivery = { kind: 'webhook', url: `${process.env['SITE_URL']}/api/warehouse/hook`, secret: secrets };
   const types = ['order.placed', 'order.refunded'];
-  const channels = ['shop.orders.*'];
+  const channels = ['shop.orders'];
   return (await subscribeAt('/v1/subscriptions', key, { owner: 'warehouse', channels, types, delivery })).id;
 });
