@@ -143,8 +143,8 @@ class HubWithLab extends ReopenedHub {
       hubPort: () => this.port,
       login: this.#login,
       actions: {
-        restartHub: () => this.#restart(async () => undefined),
-        wipeLog: () => this.#restart(() => wipeLog(this.config.data)),
+        restart: () => this.#restart(async () => undefined),
+        wipe: () => this.#restart(() => wipeLog(this.config.data)),
       },
     });
     try {

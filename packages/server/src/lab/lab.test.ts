@@ -63,11 +63,12 @@ test('a path outside of /lab is left to the hub', async () => {
 });
 
 test('the configuration contains the ports of the lanes and the allowed actions', async () => {
-  const { ask, lab } = await open({ restartHub: () => Promise.resolve() });
+  const { ask, lab } = await open({ restart: () => Promise.resolve() });
   expect(JSON.parse((await ask('GET', '/lab/api/config')).body)).toEqual({
     lanes: lab.lanes,
     actions: ['restart'],
     secret: expect.stringMatching(/^whsec_/) as string,
+    notes: [],
     people: [],
   });
 });
@@ -126,10 +127,10 @@ test('a slow receiver answers late, and immediately when the delay is removed', 
 
 test('the hub restarts once at a time, and the page is notified of its stop and start', async () => {
   const back = Promise.withResolvers<void>();
-  const { ask, stream } = await open({ restartHub: () => back.promise });
+  const { ask, stream } = await open({ restart: () => back.promise });
   const untilRecorded = await stream('/lab/api/wire');
   expect((await ask('POST', '/lab/api/hub/restart', JSON_HEADERS)).status).toBe(204);
-  await untilRecorded(/"restarting"/);
+  await untilRecorded(/"begins"/);
   expect((await ask('POST', '/lab/api/hub/restart', JSON_HEADERS)).status).toBe(503);
   back.resolve();
   await untilRecorded(/"back"/);
@@ -137,7 +138,7 @@ test('the hub restarts once at a time, and the page is notified of its stop and 
 });
 
 test('a failed restart is reported too', async () => {
-  const { ask, stream } = await open({ wipeLog: () => Promise.reject(new Error('no')) });
+  const { ask, stream } = await open({ wipe: () => Promise.reject(new Error('no')) });
   const untilRecorded = await stream('/lab/api/wire');
   await ask('POST', '/lab/api/hub/wipe', JSON_HEADERS);
   await untilRecorded(/"failed"/);
@@ -152,7 +153,7 @@ test('closing ends all open connections, and may be repeated', async () => {
 });
 
 test('other sites cannot reach it: by a form, with their origin, or by a name of their own', async () => {
-  const { ask } = await open({ wipeLog: () => Promise.reject(new Error('must not be called')) });
+  const { ask } = await open({ wipe: () => Promise.reject(new Error('must not be called')) });
   expect((await ask('POST', '/lab/api/hub/wipe', { 'content-type': 'text/plain' })).status).toBe(415);
   expect((await ask('POST', '/lab/api/hub/wipe', { ...JSON_HEADERS, origin: 'https://evil.example' })).status).toBe(
     403,

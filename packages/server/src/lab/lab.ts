@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { PolycastError } from '@polycast/protocol';
-import { LANES, nowMs, PEOPLE, RECEIVER_FAULTS, WIRE_FAULTS } from './records.ts';
-import type { LabConfig, LaneName, WireRecord } from './records.ts';
+import { HUB_ACTIONS, LANES, nowMs, PEOPLE, RECEIVER_FAULTS, WIRE_FAULTS } from './records.ts';
+import type { HubAction, HubChange, LabConfig, LaneName, WireRecord } from './records.ts';
 import type { LabLogin } from './login.ts';
 import { answerJson, answerProblem, assertOwnPage } from './answers.ts';
 import { Receiver } from './receiver.ts';
@@ -21,14 +21,16 @@ export interface LabOptions {
   readonly folder: string;
   /** The actions on the hub that the page offers. It shows one button for each. */
   readonly actions: LabActions;
+  /** Sentences about what does not work here. The page shows them. */
+  readonly notes?: readonly string[];
 }
 
-export interface LabActions {
-  /** Closes the hub, and opens it again on the same port and data folder. */
-  readonly restartHub?: () => Promise<void>;
-  /** As `restartHub`, and empties the data folder in between. */
-  readonly wipeLog?: () => Promise<void>;
-}
+/**
+ * `restart` closes the hub, and opens it again on the same port and data folder. `wipe` also empties
+ * the data folder in between. In a cluster, the others end a process and start it again. Each
+ * resolves when everything works again.
+ */
+export type LabActions = Readonly<Partial<Record<HubAction, () => Promise<void>>>>;
 
 /**
  * The server side of the Transport Lab: its wires, and the routes for its page. A wire is a TCP
@@ -65,12 +67,13 @@ export async function createLab(options: LabOptions): Promise<Lab> {
     receiver,
     config: {
       lanes,
-      actions: actionNames(options.actions),
+      actions: HUB_ACTIONS.filter((name) => options.actions[name] !== undefined),
+      notes: options.notes ?? [],
       secret: receiver.secret,
       people: options.login === undefined ? [] : PEOPLE,
     },
     pages: new StaticFiles(options.folder),
-    isHubBusy: false,
+    busy: new Set(),
   };
   let closed: Promise<void> | undefined;
   return {
@@ -100,8 +103,8 @@ interface LabState {
   readonly receiver: Receiver;
   readonly config: LabConfig;
   readonly pages: StaticFiles;
-  /** True while the hub is restarted or wiped. */
-  isHubBusy: boolean;
+  /** The actions that have begun and not ended. */
+  readonly busy: Set<HubAction>;
 }
 
 async function route(state: LabState, request: IncomingMessage, response: ServerResponse, path: string): Promise<void> {
@@ -184,28 +187,29 @@ function applyFault<Fault>(
 }
 
 function changeHub(state: LabState, action: string | undefined): void {
-  const { restartHub, wipeLog } = state.options.actions;
-  const change = action === 'restart' ? restartHub : action === 'wipe' ? wipeLog : undefined;
-  if (change === undefined) throw new PolycastError('not_found');
-  if (state.isHubBusy) throw new PolycastError('overloaded', 'The hub is already restarting.');
-  state.isHubBusy = true;
-  recordHubChange(state, action === 'restart' ? 'restarting' : 'wiping');
+  const change = isOneOf(HUB_ACTIONS, action) ? state.options.actions[action] : undefined;
+  if (change === undefined || !isOneOf(HUB_ACTIONS, action)) throw new PolycastError('not_found');
+  // A hub in a cluster and a broker may be away at the same time, but a hub alone does one thing.
+  if (state.busy.has(action) || (state.busy.size > 0 && (action === 'restart' || action === 'wipe')))
+    throw new PolycastError('overloaded', 'The hub is already restarting.');
+  state.busy.add(action);
+  recordHubChange(state, action, 'begins');
   // Wait until the answer to this request has been sent: the hub that closes also carries the
   // answer.
   setTimeout(async () => {
     try {
       await change();
-      recordHubChange(state, 'back');
+      recordHubChange(state, action, 'back');
     } catch {
-      recordHubChange(state, 'failed');
+      recordHubChange(state, action, 'failed');
     } finally {
-      state.isHubBusy = false;
+      state.busy.delete(action);
     }
   }, 20);
 }
 
-function recordHubChange(state: LabState, change: (WireRecord & { kind: 'hub' })['change']): void {
-  state.log.append({ kind: 'hub', change, atMs: nowMs() });
+function recordHubChange({ log }: LabState, action: HubAction, change: HubChange): void {
+  log.append({ kind: 'hub', action, change, atMs: nowMs() });
 }
 
 function requireGet(request: IncomingMessage, respond: () => void): void {
@@ -215,11 +219,4 @@ function requireGet(request: IncomingMessage, respond: () => void): void {
 
 function isOneOf<Name extends string>(names: readonly Name[], name: string | undefined): name is Name {
   return (names as readonly (string | undefined)[]).includes(name);
-}
-
-function actionNames(actions: LabActions): LabConfig['actions'] {
-  const names: ('restart' | 'wipe')[] = [];
-  if (actions.restartHub !== undefined) names.push('restart');
-  if (actions.wipeLog !== undefined) names.push('wipe');
-  return names;
 }

@@ -30,7 +30,16 @@ export type ReceiverFault = (typeof RECEIVER_FAULTS)[number];
 
 export type Fault = WireFault | ReceiverFault;
 
-export type HubChange = 'restarting' | 'wiping' | 'back' | 'failed';
+/**
+ * The actions on the hub, or on the processes of a cluster. `kill-hub`, `kill-broker`: one of them is
+ * killed, and started again some seconds later.
+ */
+export const HUB_ACTIONS = ['restart', 'wipe', 'kill-hub', 'kill-broker'] as const;
+
+export type HubAction = (typeof HUB_ACTIONS)[number];
+
+/** An action begins, or has ended. */
+export type HubChange = 'begins' | 'back' | 'failed';
 
 /**
  * `up`: to the hub. `down`: to the browser. For a webhook the hub is the client, and `up` goes to
@@ -75,7 +84,7 @@ export type WireRecord =
       readonly data: unknown;
     }
   | { readonly kind: 'healed'; readonly lane: LaneName; readonly fault: Fault; readonly atMs: number }
-  | { readonly kind: 'hub'; readonly change: HubChange; readonly atMs: number };
+  | { readonly kind: 'hub'; readonly action: HubAction; readonly change: HubChange; readonly atMs: number };
 
 /** The side that closed a connection: its client, its server (`hub`), or a cut of the wire. */
 export type CloseCause = 'client' | 'hub' | 'cut';
@@ -84,7 +93,9 @@ export type CloseCause = 'client' | 'hub' | 'cut';
 export interface LabConfig {
   readonly lanes: readonly { readonly name: LaneName; readonly port: number }[];
   /** The actions on the hub that the page offers. */
-  readonly actions: readonly ('restart' | 'wipe')[];
+  readonly actions: readonly HubAction[];
+  /** Sentences about what does not work here, and why. */
+  readonly notes: readonly string[];
   /** The signing secret of the fifth lane's webhook. */
   readonly secret: string;
   /** The users that may log in. Empty when the hub has users of its own to protect. */

@@ -103,7 +103,7 @@ function pageOf(response: IncomingMessage): Page {
 }
 
 function record(atMs: number): WireRecord {
-  return { kind: 'hub', change: 'back', atMs };
+  return { kind: 'hub', action: 'restart', change: 'back', atMs };
 }
 
 function ids(text: string): number[] {

@@ -3,7 +3,7 @@ import { LANES } from './lanes/index.ts';
 import type { Lane } from './lanes/index.ts';
 import { createOrder, isComplete, recordReceived } from './model/order.ts';
 import type { Order } from './model/order.ts';
-import type { Fault, LabConfig, LaneName, WireRecord } from './model/records.ts';
+import type { Fault, HubAction, LabConfig, LaneName, WireRecord } from './model/records.ts';
 import { STEPS, stepNumber } from './model/steps.ts';
 import { laneStatsOf } from './model/lane-stats.ts';
 import { summaryOf } from './model/summary.ts';
@@ -17,9 +17,7 @@ export interface Settings {
   readonly stepMs: number;
 }
 
-export type FaultCommand =
-  | { readonly kind: Fault; readonly lane: LaneName | 'all' }
-  | { readonly kind: 'restart' | 'wipe' };
+export type FaultCommand = { readonly kind: Fault; readonly lane: LaneName | 'all' } | { readonly kind: HubAction };
 
 const FAULT_DURATIONS_MS: Readonly<Partial<Record<Fault, number>>> = { cut: 3000, stall: 4000, slow: 6000 };
 
@@ -36,7 +34,7 @@ export class Session {
   order: Order | undefined;
   running = false;
   feed: FeedState = 'connecting';
-  config: LabConfig = { lanes: [], actions: [], secret: '', people: [] };
+  config: LabConfig = { lanes: [], actions: [], notes: [], secret: '', people: [] };
   /** Announcements for screen readers. */
   announcement = '';
   readonly #listeners = new Set<() => void>();
@@ -128,8 +126,8 @@ export class Session {
     return this.running && this.wire.lanes[lane].faults.some((span) => span.fault === fault && span.toMs > now);
   }
 
-  get isHubAway(): boolean {
-    return this.running && this.wire.hubSpans.some(({ toMs }) => toMs === undefined);
+  isAway(away: HubAction): boolean {
+    return this.running && this.wire.hubSpans.some(({ action, toMs }) => action === away && toMs === undefined);
   }
 
   #laneContextOf(lane: Lane, order: Order, signal: AbortSignal): Parameters<Lane['transport']>[0] {

@@ -3,7 +3,7 @@ export type {
   CloseCause,
   Direction,
   Fault,
-  HubChange,
+  HubAction,
   LabConfig,
   LaneName,
   Login,

@@ -116,11 +116,11 @@ test('faults and restarts of the hub are spans of time', () => {
   record({ kind: 'fault', lane: 'sse', fault: 'cut', atMs: 10, untilMs: 3010 });
   record({ kind: 'refused', lane: 'sse', atMs: 20, by: 'cut' });
   record({ kind: 'healed', lane: 'sse', fault: 'cut', atMs: 50 });
-  record({ kind: 'hub', change: 'wiping', atMs: 60 });
-  record({ kind: 'hub', change: 'back', atMs: 90 });
+  record({ kind: 'hub', action: 'wipe', change: 'begins', atMs: 60 });
+  record({ kind: 'hub', action: 'wipe', change: 'back', atMs: 90 });
   expect(model.lanes.sse.faults).toEqual([{ fault: 'cut', fromMs: 10, toMs: 50 }]);
   expect(model.lanes.sse.refusals).toEqual([{ atMs: 20, by: 'cut' }]);
-  expect(model.hubSpans).toEqual([{ wiped: true, fromMs: 60, toMs: 90 }]);
+  expect(model.hubSpans).toEqual([{ action: 'wipe', fromMs: 60, toMs: 90 }]);
 });
 
 test('a frozen model does not change, and the next order begins empty', () => {

@@ -1,7 +1,7 @@
 import { Connection } from './connection.ts';
 import { responderOf } from './sides.ts';
 import type { Exchange, WireEntry } from './exchange.ts';
-import type { CloseCause, Fault, LaneName, WireRecord } from './records.ts';
+import type { CloseCause, Fault, HubAction, LaneName, WireRecord } from './records.ts';
 
 /** The maximum number of entries in memory. Above it the oldest are removed. */
 const ENTRIES_PER_LANE_MAX = 400;
@@ -25,9 +25,9 @@ export interface FaultSpan {
   toMs: number;
 }
 
-/** A time during which the hub was down. */
+/** A time during which the hub was down, or a process of its cluster. */
 export interface HubSpan {
-  readonly wiped: boolean;
+  readonly action: HubAction;
   readonly fromMs: number;
   toMs: number | undefined;
 }
@@ -128,12 +128,12 @@ export class WireModel {
     this.#enter(lane, { exchange: 0, direction: 'note', atMs, kind: 'note', label: '', text, byteCount: 0 });
   }
 
-  #applyHub({ change, atMs }: WireRecord & { kind: 'hub' }): void {
-    if (change === 'restarting' || change === 'wiping') {
-      this.hubSpans.push({ wiped: change === 'wiping', fromMs: atMs, toMs: undefined });
+  #applyHub({ action, change, atMs }: WireRecord & { kind: 'hub' }): void {
+    if (change === 'begins') {
+      this.hubSpans.push({ action, fromMs: atMs, toMs: undefined });
       return;
     }
-    const span = this.hubSpans.at(-1);
+    const span = this.hubSpans.findLast((each) => each.action === action);
     if (span !== undefined) span.toMs = atMs;
   }
 }

@@ -85,6 +85,12 @@ function Slider({ label, values, value, text, onChange }: SliderProps): VNode {
   );
 }
 
+/** In a cluster. The process starts again some seconds later. */
+const KILLS = [
+  { kind: 'kill-hub', text: 'Kill a hub' },
+  { kind: 'kill-broker', text: 'Kill a broker' },
+] as const;
+
 function FaultButtons({ session }: { session: Session }): VNode {
   const dialog = useRef<HTMLDialogElement>(null);
   const { actions } = session.config;
@@ -116,12 +122,22 @@ function FaultButtons({ session }: { session: Session }): VNode {
         {actions.includes('restart') && (
           <button
             type="button"
-            aria-pressed={session.isHubAway}
+            aria-pressed={session.isAway('restart')}
             onClick={() => void session.injectFault({ kind: 'restart' })}
           >
             Restart the hub
           </button>
         )}
+        {KILLS.filter(({ kind }) => actions.includes(kind)).map(({ kind, text }) => (
+          <button
+            key={kind}
+            type="button"
+            aria-pressed={session.isAway(kind)}
+            onClick={() => void session.injectFault({ kind })}
+          >
+            {text}
+          </button>
+        ))}
         {actions.includes('wipe') && (
           <button type="button" onClick={() => dialog.current?.showModal()}>
             Wipe the log…

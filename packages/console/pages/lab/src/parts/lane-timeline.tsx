@@ -162,22 +162,22 @@ function FaultBands({
         class={`band band-${word}`}
         style={{ left: `${left}%`, width: `${axis.percent(Math.min(toMs, now)) - left}%` }}
       >
-        <span>{(lane === 'webhook' ? RECEIVER_FAULT_LABELS[word] : undefined) ?? word}</span>
+        <span>{(lane === 'webhook' ? RECEIVER_FAULT_LABELS[word] : undefined) ?? KILL_LABELS[word] ?? word}</span>
       </i>
     );
   };
   return (
     <>
       {laneWire.faults.map(({ fault, fromMs, toMs }) => band(`${fault}${fromMs}`, fault, fromMs, toMs))}
-      {session.wire.hubSpans.map(({ wiped, fromMs, toMs }) =>
-        band(`hub${fromMs}`, wiped ? 'wipe' : 'restart', fromMs, toMs ?? now),
-      )}
+      {session.wire.hubSpans.map(({ action, fromMs, toMs }) => band(`hub${fromMs}`, action, fromMs, toMs ?? now))}
     </>
   );
 }
 
 /** The fault's name, as on its button. */
 const RECEIVER_FAULT_LABELS: Readonly<Record<string, string>> = { cut: 'down', busy: 'slow' };
+
+const KILL_LABELS: Readonly<Record<string, string>> = { 'kill-hub': 'hub killed', 'kill-broker': 'broker killed' };
 
 function titleOf(exchange: Exchange, now: number): string {
   const { method, status, startedAtMs, endedAtMs, events, bytesUp, bytesDown } = exchange;
