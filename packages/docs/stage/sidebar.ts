@@ -63,6 +63,7 @@ const SECTIONS: readonly Section[] = [
       'docs/guides/deployment.md': 'Deployment',
       'docs/guides/containers.md': 'Containers',
       'docs/guides/cluster.md': 'Cluster (preview)',
+      'docs/guides/cluster-operations.md': 'Running a cluster',
       'docs/guides/kernel-limits.md': 'Limits of the kernel',
       'docs/guides/tracing.md': 'Tracing',
       'docs/guides/operating.md': 'Operating a hub',
