@@ -28,6 +28,13 @@ export interface Fleet {
    * silent. There is one listener.
    */
   onAsked(listener: (question: string) => string | undefined): void;
+  /**
+   * Sends bytes to one other hub. It receives those of this hub in their order. Some may be lost: if
+   * it does not run, is cut off, or changes its broker.
+   */
+  tell(hub: string, data: Uint8Array): void;
+  /** Calls the listener with the bytes of another hub. There is one listener. */
+  onTold(listener: (from: string, data: Uint8Array) => void): void;
   close(): Promise<void>;
 }
 
@@ -48,12 +55,16 @@ export interface HubBeat {
   readonly hash: number;
   /** The newest kind of block that it applies: see `FEATURE_LEVEL`. Absent: 1. */
   readonly level?: number;
+  /** The hub that has the lease on subscriptions, as this one has applied it. */
+  readonly subscriptionOwner?: string;
 }
 
 /** Hubs of this level share keys and revocations. */
 export const SHARED_IDENTITY_LEVEL = 2;
+/** Hubs of this level share subscriptions. */
+export const SHARED_SUBSCRIPTIONS_LEVEL = 3;
 /** The level of this version. A hub writes no block that a hub of a lower level would stop at. */
-export const FEATURE_LEVEL = 2;
+export const FEATURE_LEVEL = 3;
 
 export const FLEET_BEAT_MS = 1_000;
 /** A hub that is silent for this long does not run, or is cut off. */

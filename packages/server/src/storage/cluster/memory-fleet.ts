@@ -12,6 +12,8 @@ export class MemoryFleetServer {
       ask: (question, answered) =>
         setImmediate(() => others().forEach((each) => each.hearQuestion(question, answered))),
       broadcast: (text) => setImmediate(() => others().forEach((each) => each.hearText(text))),
+      tell: (hub, data) =>
+        setImmediate(() => others().forEach((each) => each.self === hub && each.hearBytes(self, data))),
     });
     this.#members.add(member);
     return member;
@@ -21,6 +23,7 @@ export class MemoryFleetServer {
 interface Sending {
   beat(beat: HubBeat): void;
   broadcast(text: string): void;
+  tell(hub: string, data: Uint8Array): void;
   ask(question: string, answered: (hub: string, answer: string) => void): void;
 }
 
@@ -33,6 +36,7 @@ class MemoryFleet implements Fleet {
   #listener: ((beat: HubBeat) => void) | undefined;
   #textListener: ((text: string) => void) | undefined;
   #questionListener: ((question: string) => string | undefined) | undefined;
+  #tellListener: ((from: string, data: Uint8Array) => void) | undefined;
   #closed = false;
 
   constructor(self: string, send: Sending) {
@@ -77,6 +81,18 @@ class MemoryFleet implements Fleet {
   hearQuestion(question: string, answered: (hub: string, answer: string) => void): void {
     const answer = this.#closed ? undefined : this.#questionListener?.(question);
     if (answer !== undefined) answered(this.self, answer);
+  }
+
+  tell(hub: string, data: Uint8Array): void {
+    if (!this.#closed) this.#send.tell(hub, Uint8Array.from(data));
+  }
+
+  onTold(listener: (from: string, data: Uint8Array) => void): void {
+    this.#tellListener = listener;
+  }
+
+  hearBytes(from: string, data: Uint8Array): void {
+    if (!this.#closed) this.#tellListener?.(from, data);
   }
 
   hearText(text: string): void {

@@ -9,6 +9,15 @@ import {
   type IdentityRows,
   type ViewIdentity,
 } from '../view/identity-state.ts';
+import type { DeadLetter, DeadLettersQuery } from '../../subscriptions/state/ports.ts';
+import type { StoredSubscription } from '../../subscriptions/state/subscription-store.ts';
+import {
+  readDeadLetters,
+  readEpoch,
+  readLease,
+  readSubscriptions,
+} from '../view/subscription-state.ts';
+import { MemorySubscriptionRows } from './memory-subscription-rows.ts';
 import {
   applyBlock,
   EMPTY_VIEW,
@@ -17,7 +26,7 @@ import {
   type ViewTables,
   type WriterNumbers,
 } from '../view/view-state.ts';
-import type { BlockOutcome, LogView, ViewState } from '../view/log-view.ts';
+import type { BlockOutcome, LogView, ViewState, ViewSubscriptionState } from '../view/log-view.ts';
 import { appendBatch } from '../shared/batch-codec.ts';
 import { MemoryLog } from './memory-log.ts';
 
@@ -33,7 +42,11 @@ class MemoryView extends MemoryLog implements LogView {
   constructor(auditEntriesMax: number) {
     // Views on a disk accept keys without this limit, and all views must decide alike.
     super({ keysBytesMax: Infinity });
-    this.#tables = { writers: new MemoryWriters(), identity: new MemoryIdentityRows(auditEntriesMax) };
+    this.#tables = {
+      writers: new MemoryWriters(),
+      identity: new MemoryIdentityRows(auditEntriesMax),
+      subscriptions: new MemorySubscriptionRows(),
+    };
   }
 
   get applied(): ViewState {
@@ -66,6 +79,19 @@ class MemoryView extends MemoryLog implements LogView {
 
   async auditPage(before: number, limit: number): Promise<readonly AuditEntry[]> {
     return this.#tables.identity.auditPage(before, limit);
+  }
+
+  async subscriptionState(): Promise<ViewSubscriptionState> {
+    const { subscriptions } = this.#tables;
+    return { lease: readLease(subscriptions), epoch: readEpoch(subscriptions) };
+  }
+
+  async subscriptions(after: string, limit: number): Promise<readonly StoredSubscription[]> {
+    return readSubscriptions(this.#tables.subscriptions, after, limit);
+  }
+
+  async deadLetters(subscription: string, { after, limit }: DeadLettersQuery): Promise<readonly DeadLetter[]> {
+    return readDeadLetters(this.#tables.subscriptions, subscription, after, limit);
   }
 
   #store(stored: StoredRecord[]): ViewStore {

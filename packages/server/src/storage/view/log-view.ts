@@ -2,6 +2,9 @@ import type { AuditEntry, CommandRefusal } from '../../core/access/identity-stor
 import type { AppendOutcome, Log, LogState, Position, TrimOrder } from '../../core/ports.ts';
 import type { Block, BlockAddress } from './block.ts';
 import type { ViewIdentity } from './identity-state.ts';
+import type { DeadLetter, DeadLettersQuery } from '../../subscriptions/state/ports.ts';
+import type { StoredSubscription } from '../../subscriptions/state/subscription-store.ts';
+import type { SubscriptionEffect, SubscriptionLease } from './subscription-state.ts';
 
 /**
  * A view is one hub's own copy of what the journal says, in one of the homes: SQLite files or
@@ -22,6 +25,16 @@ export interface LogView extends Omit<Log, 'append' | 'trim' | 'erasing' | 'shar
   identity(): Promise<ViewIdentity>;
   /** At most `limit` entries of the audit log with ids below `before`, the newest first. */
   auditPage(before: number, limit: number): Promise<readonly AuditEntry[]>;
+  /** Who works on subscriptions, and the epoch of the log that their positions are of. */
+  subscriptionState(): Promise<ViewSubscriptionState>;
+  /** Subscriptions with ids after `after`, in their order. */
+  subscriptions(after: string, limit: number): Promise<readonly StoredSubscription[]>;
+  deadLetters(subscription: string, query: DeadLettersQuery): Promise<readonly DeadLetter[]>;
+}
+
+export interface ViewSubscriptionState {
+  readonly lease: SubscriptionLease;
+  readonly epoch: string | undefined;
 }
 
 /** The state of a view, besides its channels and events. It is stored in each commit. */
@@ -48,6 +61,7 @@ export type BlockOutcome = { readonly hash: number } & (
     }
   | { readonly kind: 'epoch'; readonly epoch: string }
   | { readonly kind: 'identity'; readonly refusal: CommandRefusal | undefined }
+  | ({ readonly kind: 'subscriptions' } & SubscriptionEffect)
   /** A copy of a block that was applied before, or a command that did not hold any more. */
   | { readonly kind: 'nothing' }
 );

@@ -6,6 +6,8 @@ import type { Block, BlockKind } from './block.ts';
 import { decodeIdentityCommand, isKnownCommand } from './identity-command.ts';
 import { applyIdentity, type IdentityRows } from './identity-state.ts';
 import type { BlockOutcome, NotAppended, ViewState } from './log-view.ts';
+import { decodeSubscriptionCommand, isKnownSubscriptionCommand } from './subscription-command.ts';
+import { applySubscriptions, type SubscriptionEffect, type SubscriptionRows } from './subscription-state.ts';
 
 /**
  * How a block changes a view, the same in every home. The homes carry out appends and trims, and
@@ -25,6 +27,7 @@ export interface ViewStore {
 export interface ViewTables {
   readonly writers: WriterNumbers;
   readonly identity: IdentityRows;
+  readonly subscriptions: SubscriptionRows;
 }
 
 /** The newest block of each hub process that a view has applied. It is part of the view. */
@@ -74,7 +77,14 @@ export interface EpochCommand {
 /** The format of blocks that this version writes, and the newest one that it reads. */
 export const BLOCK_FORMAT = 1;
 
-const KINDS: ReadonlySet<string> = new Set<BlockKind>(['genesis', 'events', 'trim', 'epoch', 'identity']);
+const KINDS: ReadonlySet<string> = new Set<BlockKind>([
+  'genesis',
+  'events',
+  'trim',
+  'epoch',
+  'identity',
+  'subscriptions',
+]);
 
 /**
  * A hub that skipped a block of a later version would differ from the others, so it stops there.
@@ -84,7 +94,8 @@ export function checkBlock({ kind, sequence, data }: Block): void {
   const isKnown =
     KINDS.has(kind) &&
     (kind !== 'genesis' || parse<Genesis>(data).format <= BLOCK_FORMAT) &&
-    (kind !== 'identity' || isKnownCommand(data));
+    (kind !== 'identity' || isKnownCommand(data)) &&
+    (kind !== 'subscriptions' || isKnownSubscriptionCommand(data));
   if (!isKnown) throw new Error(`block ${sequence} (${kind}) is of a later version of the hub: upgrade this one`);
 }
 
@@ -97,10 +108,10 @@ export function applyBlock(
 ): { readonly state: ViewState; readonly outcome: BlockOutcome } {
   const effect = isCopy(block, tables.writers)
     ? { kind: 'nothing' as const }
-    : effectOf(state, block, store, tables.identity);
+    : effectOf(state, block, store, tables);
   const removed = effect.kind === 'trimmed' ? effect.removed : 0;
   const summary = `${state.hash} ${block.sequence} ${block.id} ${store.head} ${store.channels} ${removed}`;
-  const hash = crc32(effect.kind === 'identity' ? `${summary} ${identitySummary(effect, tables)}` : summary);
+  const hash = crc32(summary + tablesSummary(effect, tables));
   const changed = 'changes' in effect ? effect.changes : {};
   return {
     state: { ...state, ...changed, sequence: block.sequence, id: block.id, hash },
@@ -118,14 +129,23 @@ type Effect =
     }
   | { readonly kind: 'epoch'; readonly epoch: string; readonly changes: Partial<ViewState> }
   | { readonly kind: 'identity'; readonly refusal: CommandRefusal | undefined }
+  | ({ readonly kind: 'subscriptions' } & SubscriptionEffect)
   | { readonly kind: 'nothing' };
 
 function outcomeOf(effect: Effect, hash: number): BlockOutcome {
   return effect.kind === 'epoch' ? { kind: 'epoch', epoch: effect.epoch, hash } : { ...effect, hash };
 }
 
-function identitySummary({ refusal }: Effect & { readonly kind: 'identity' }, { identity }: ViewTables): string {
-  return `${refusal ?? 'applied'} ${identity.count('key')} ${identity.count('revocation')}`;
+/** What a command did to tables besides the log. */
+function tablesSummary(effect: Effect, { identity }: ViewTables): string {
+  switch (effect.kind) {
+    case 'identity':
+      return ` ${effect.refusal ?? 'applied'} ${identity.count('key')} ${identity.count('revocation')}`;
+    case 'subscriptions':
+      return ` ${effect.isRefused} ${effect.lease.owner} ${effect.lease.term} ${effect.rows}`;
+    default:
+      return '';
+  }
 }
 
 /** The journal drops copies of two minutes; a view drops all of them. */
@@ -136,7 +156,12 @@ function isCopy({ id, sequence }: Block, writers: WriterNumbers): boolean {
   return false;
 }
 
-function effectOf(state: ViewState, { kind, data, sequence }: Block, store: ViewStore, identity: IdentityRows): Effect {
+function effectOf(
+  state: ViewState,
+  { kind, data, sequence }: Block,
+  store: ViewStore,
+  { identity, subscriptions }: ViewTables,
+): Effect {
   switch (kind) {
     case 'events':
       return { kind: 'appended', ...store.append(data.buffer, state.channelsMax) };
@@ -156,6 +181,8 @@ function effectOf(state: ViewState, { kind, data, sequence }: Block, store: View
     }
     case 'identity':
       return { kind, refusal: applyIdentity(identity, decodeIdentityCommand(data), sequence) };
+    case 'subscriptions':
+      return { kind, ...applySubscriptions(subscriptions, decodeSubscriptionCommand(data)) };
     default:
       throw new Error(`unchecked block of the kind ${kind}`);
   }

@@ -8,6 +8,7 @@ export class NatsFleet implements Fleet {
   readonly #subject: string;
   readonly #broadcastSubject: string;
   readonly #askSubject: string;
+  readonly #tellSubject: string;
   readonly #subscriptions: readonly Subscription[];
   readonly #timer: NodeJS.Timeout;
   readonly #heard = new HeardHubs();
@@ -15,8 +16,12 @@ export class NatsFleet implements Fleet {
   #listener: ((beat: HubBeat) => void) | undefined;
   #textListener: ((text: string) => void) | undefined;
   #questionListener: ((question: string) => string | undefined) | undefined;
+  #tellListener: ((from: string, data: Uint8Array) => void) | undefined;
 
-  /** @param name of the cluster */
+  /**
+   * @param name of the cluster
+   * @param self empty for somebody who only listens
+   */
   constructor(connection: NatsConnection, name: string, self: string) {
     this.self = self;
     this.#connection = connection;
@@ -24,6 +29,8 @@ export class NatsFleet implements Fleet {
     // The last token is the name of the sender.
     this.#broadcastSubject = `pc.${name}.fleet.broadcast`;
     this.#askSubject = `pc.${name}.fleet.ask`;
+    // The last two tokens are the names of the receiver and of the sender.
+    this.#tellSubject = `pc.${name}.fleet.tell`;
     this.#subscriptions = [
       connection.subscribe(this.#subject, {
         callback: (error, message) => {
@@ -42,6 +49,7 @@ export class NatsFleet implements Fleet {
           if (answer !== undefined) respondInParts(message, self, answer);
         },
       }),
+      ...(self === '' ? [] : [this.#receive()]),
     ];
     this.#timer = setInterval(() => this.#beat(), FLEET_BEAT_MS);
     this.#timer.unref();
@@ -90,9 +98,25 @@ export class NatsFleet implements Fleet {
     this.#questionListener = listener;
   }
 
+  tell(hub: string, data: Uint8Array): void {
+    if (!this.#connection.isClosed()) this.#connection.publish(`${this.#tellSubject}.${hub}.${this.self}`, data);
+  }
+
+  onTold(listener: (from: string, data: Uint8Array) => void): void {
+    this.#tellListener = listener;
+  }
+
   async close(): Promise<void> {
     clearInterval(this.#timer);
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
+  }
+
+  #receive(): Subscription {
+    return this.#connection.subscribe(`${this.#tellSubject}.${this.self}.*`, {
+      callback: (error, { subject, data }) => {
+        if (error === null) this.#tellListener?.(subject.slice(subject.lastIndexOf('.') + 1), data);
+      },
+    });
   }
 
   #beat(): void {

@@ -9,6 +9,7 @@ import type {
   TrimOrder,
 } from '../../../core/ports.ts';
 import type { ListProgress } from '../../shared/channel-directory.ts';
+import type { DeadLettersQuery } from '../../../subscriptions/state/ports.ts';
 import type { Unavailable } from '../failure.ts';
 import type { Block } from '../../view/block.ts';
 import type { BlockOutcome, ViewState } from '../../view/log-view.ts';
@@ -42,6 +43,9 @@ export type WriterRequest =
   | { readonly kind: 'apply'; readonly blocks: readonly Block[] }
   | { readonly kind: 'identity' }
   | { readonly kind: 'audit'; readonly before: number; readonly limit: number }
+  | { readonly kind: 'subscription_state' }
+  | { readonly kind: 'subscriptions'; readonly after: string; readonly limit: number }
+  | { readonly kind: 'dead_letters'; readonly subscription: string; readonly query: DeadLettersQuery }
   | { readonly kind: 'probe' }
   | { readonly kind: 'close' };
 

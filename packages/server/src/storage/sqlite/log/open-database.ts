@@ -104,12 +104,22 @@ const IDENTITY_TABLES = `CREATE TABLE IF NOT EXISTS journal_identity (
    ) WITHOUT ROWID;
    CREATE TABLE IF NOT EXISTS journal_audit (id INTEGER PRIMARY KEY AUTOINCREMENT, entry TEXT NOT NULL);`;
 
+/** The subscriptions of a cluster: see `storage/view/subscription-state.ts`. Views of earlier versions have none. */
+const SUBSCRIPTION_TABLES = `CREATE TABLE IF NOT EXISTS journal_subscription (
+     subscription TEXT NOT NULL,
+     kind TEXT NOT NULL,
+     name TEXT NOT NULL,
+     value TEXT NOT NULL,
+     PRIMARY KEY (subscription, kind, name)
+   ) WITHOUT ROWID;
+   CREATE INDEX IF NOT EXISTS journal_subscription_status ON journal_subscription (subscription) WHERE kind = 'status';`;
+
 /** What the database of a view has, and that of a log has not. */
-export const VIEW_TABLES: string = `${OWN_VIEW_TABLES} ${IDENTITY_TABLES}`;
+export const VIEW_TABLES: string = `${OWN_VIEW_TABLES} ${IDENTITY_TABLES} ${SUBSCRIPTION_TABLES}`;
 
 function checkRole(database: DatabaseSync, { folder }: LogFiles, role: DatabaseRole): void {
   const isView = database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'journal_view'").get() !== undefined;
-  if (isView && role === 'view') return database.exec(IDENTITY_TABLES);
+  if (isView && role === 'view') return database.exec(IDENTITY_TABLES + SUBSCRIPTION_TABLES);
   if (!isView && role === 'log') return;
   if (isView)
     throw new DataFolderError(

@@ -3,7 +3,9 @@ import type { LogState } from '../../../core/ports.ts';
 import type { Block } from '../../view/block.ts';
 import type { ViewIdentity } from '../../view/identity-state.ts';
 import { appliedRecords, EMPTY_VIEW } from '../../view/view-state.ts';
-import type { BlockOutcome, LogView, ViewState } from '../../view/log-view.ts';
+import type { DeadLetter, DeadLettersQuery } from '../../../subscriptions/state/ports.ts';
+import type { StoredSubscription } from '../../../subscriptions/state/subscription-store.ts';
+import type { BlockOutcome, LogView, ViewState, ViewSubscriptionState } from '../../view/log-view.ts';
 import type { AppliedBlocks } from './messages.ts';
 import { openWithWriter, type SqliteLogOptions } from './open-sqlite-log.ts';
 import { SqliteLog } from './sqlite-log.ts';
@@ -46,5 +48,17 @@ class SqliteView extends SqliteLog implements LogView {
 
   auditPage(before: number, limit: number): Promise<readonly AuditEntry[]> {
     return this.ask({ kind: 'audit', before, limit });
+  }
+
+  subscriptionState(): Promise<ViewSubscriptionState> {
+    return this.ask({ kind: 'subscription_state' });
+  }
+
+  subscriptions(after: string, limit: number): Promise<readonly StoredSubscription[]> {
+    return this.ask({ kind: 'subscriptions', after, limit });
+  }
+
+  deadLetters(subscription: string, query: DeadLettersQuery): Promise<readonly DeadLetter[]> {
+    return this.ask({ kind: 'dead_letters', subscription, query });
   }
 }

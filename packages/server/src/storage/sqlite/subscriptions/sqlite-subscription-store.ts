@@ -15,8 +15,8 @@ import { Thread } from '../thread.ts';
 import { AttemptSampler } from '../../shared/attempt-sampler.ts';
 import { ATTEMPT_BOUNDS, type AttemptBounds } from '../../shared/attempt-bounds.ts';
 import type { Applied, Loaded, OpenedStore, StoreThreadOptions, StoreRequest } from './messages.ts';
-import { StoredOpenEvents } from './stored-open-events.ts';
-import { PendingChanges, type CommitGroup } from './pending-changes.ts';
+import { StoredOpenEvents } from '../../shared/stored-open-events.ts';
+import { PendingChanges, type CommitGroup } from '../../shared/pending-changes.ts';
 import { MARK_FILE, SUBSCRIPTIONS_FILE } from './schema.ts';
 
 export interface SqliteSubscriptionStoreOptions {

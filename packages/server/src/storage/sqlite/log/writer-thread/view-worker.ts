@@ -19,6 +19,12 @@ serve<WriterRequest>(
         return { value: opened.identity() };
       case 'audit':
         return { value: opened.auditPage(request.before, request.limit) };
+      case 'subscription_state':
+        return { value: opened.subscriptionState() };
+      case 'subscriptions':
+        return { value: opened.subscriptions(request.after, request.limit) };
+      case 'dead_letters':
+        return { value: opened.deadLetters(request.subscription, request.query) };
       case 'channels':
         return { value: opened.log.channels(request.query, request.progress) };
       case 'probe':

@@ -8,8 +8,18 @@ import {
   type IdentityRows,
   type ViewIdentity,
 } from '../../../view/identity-state.ts';
+import type { DeadLetter, DeadLettersQuery } from '../../../../subscriptions/state/ports.ts';
+import type { StoredSubscription } from '../../../../subscriptions/state/subscription-store.ts';
+import {
+  readDeadLetters,
+  readEpoch,
+  readLease,
+  readSubscriptions,
+  type SubscriptionRowKind,
+  type SubscriptionRows,
+} from '../../../view/subscription-state.ts';
 import { applyBlock, WRITERS_MAX, type ViewTables, type WriterNumbers } from '../../../view/view-state.ts';
-import type { BlockOutcome, ViewState } from '../../../view/log-view.ts';
+import type { BlockOutcome, ViewState, ViewSubscriptionState } from '../../../view/log-view.ts';
 import type { AppliedBlocks, OpenedLog, WriterOptions } from '../messages.ts';
 import { readViewState } from '../view-state-table.ts';
 import { LogWriter } from './log-writer.ts';
@@ -60,6 +70,19 @@ export class ViewWriter {
     return this.#tablesOf(this.log.database).identity.auditPage(before, limit);
   }
 
+  subscriptionState(): ViewSubscriptionState {
+    const { subscriptions } = this.#tablesOf(this.log.database);
+    return { lease: readLease(subscriptions), epoch: readEpoch(subscriptions) };
+  }
+
+  subscriptions(after: string, limit: number): readonly StoredSubscription[] {
+    return readSubscriptions(this.#tablesOf(this.log.database).subscriptions, after, limit);
+  }
+
+  deadLetters(subscription: string, { after, limit }: DeadLettersQuery): readonly DeadLetter[] {
+    return readDeadLetters(this.#tablesOf(this.log.database).subscriptions, subscription, after, limit);
+  }
+
   /** The connection is another one after a failure. */
   #tablesOf(database: DatabaseSync): SqliteViewTables {
     if (this.#tables?.database !== database) this.#tables = new SqliteViewTables(database, this.#auditEntriesMax);
@@ -72,6 +95,7 @@ class SqliteViewTables implements ViewTables, WriterNumbers {
   readonly database: DatabaseSync;
   readonly writers = this;
   readonly identity: SqliteIdentityRows;
+  readonly subscriptions: SqliteSubscriptionRows;
   readonly #save;
   readonly #find;
   readonly #insert;
@@ -80,6 +104,7 @@ class SqliteViewTables implements ViewTables, WriterNumbers {
   constructor(database: DatabaseSync, auditEntriesMax: number) {
     this.database = database;
     this.identity = new SqliteIdentityRows(database, auditEntriesMax);
+    this.subscriptions = new SqliteSubscriptionRows(database);
     this.#save = database.prepare('INSERT OR REPLACE INTO journal_view VALUES (1, ?)');
     this.#find = database.prepare('SELECT number FROM journal_writer WHERE incarnation = ?');
     this.#insert = database.prepare('INSERT OR REPLACE INTO journal_writer VALUES (?, ?, ?)');
@@ -155,5 +180,57 @@ export class SqliteIdentityRows implements IdentityRows {
   auditPage(before: number, limit: number): readonly AuditEntry[] {
     const rows = this.#auditPage.all(before, limit) as { id: number; entry: string }[];
     return rows.map(({ id, entry }) => auditEntry(id, entry));
+  }
+}
+
+class SqliteSubscriptionRows implements SubscriptionRows {
+  readonly #get;
+  readonly #put;
+  readonly #delete;
+  readonly #deleteAll;
+  readonly #page;
+  readonly #count;
+  readonly #ids;
+
+  constructor(database: DatabaseSync) {
+    const ofKind = 'FROM journal_subscription WHERE subscription = ? AND kind = ?';
+    this.#get = database.prepare(`SELECT value ${ofKind} AND name = ?`);
+    this.#put = database.prepare('INSERT OR REPLACE INTO journal_subscription VALUES (?, ?, ?, ?)');
+    this.#delete = database.prepare(`DELETE ${ofKind} AND name = ?`);
+    this.#deleteAll = database.prepare('DELETE FROM journal_subscription WHERE subscription = ?');
+    this.#page = database.prepare(`SELECT value ${ofKind} AND name > ? ORDER BY name LIMIT ?`);
+    this.#count = database.prepare(`SELECT count(*) AS count ${ofKind}`);
+    this.#ids = database.prepare(
+      `SELECT subscription AS id FROM journal_subscription
+         WHERE kind = 'status' AND subscription > ? ORDER BY subscription LIMIT ?`,
+    );
+  }
+
+  get(kind: SubscriptionRowKind, subscription: string, name: string): string | undefined {
+    return (this.#get.get(subscription, kind, name) as { value: string } | undefined)?.value;
+  }
+
+  put(kind: SubscriptionRowKind, subscription: string, name: string, value: string): void {
+    this.#put.run(subscription, kind, name, value);
+  }
+
+  delete(kind: SubscriptionRowKind, subscription: string, name: string): number {
+    return Number(this.#delete.run(subscription, kind, name).changes);
+  }
+
+  deleteAll(subscription: string): number {
+    return Number(this.#deleteAll.run(subscription).changes);
+  }
+
+  page(kind: SubscriptionRowKind, subscription: string, after: string, limit: number): readonly string[] {
+    return (this.#page.all(subscription, kind, after, limit) as { value: string }[]).map(({ value }) => value);
+  }
+
+  count(kind: SubscriptionRowKind, subscription: string): number {
+    return (this.#count.get(subscription, kind) as { count: number }).count;
+  }
+
+  ids(after: string, limit: number): readonly string[] {
+    return (this.#ids.all(after, limit) as { id: string }[]).map(({ id }) => id);
   }
 }

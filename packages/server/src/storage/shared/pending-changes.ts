@@ -1,5 +1,5 @@
-import type { Attempt } from '../../../subscriptions/state/ports.ts';
-import type { StoreChange } from '../../../subscriptions/state/subscription-store.ts';
+import type { Attempt } from '../../subscriptions/state/ports.ts';
+import type { StoreChange } from '../../subscriptions/state/subscription-store.ts';
 import { CoalescedChanges } from './coalesced-changes.ts';
 import type { StoredOpenEvents } from './stored-open-events.ts';
 

@@ -1,8 +1,8 @@
 import { encodeCursor } from '@polycast/protocol';
-import type { OpenEvent, SubscriptionDefinition, SubscriptionStatus } from '../../../subscriptions/state/definition.ts';
-import type { Attempt, EventPosition, Replay } from '../../../subscriptions/state/ports.ts';
-import type { StoreChange } from '../../../subscriptions/state/subscription-store.ts';
-import type { Position } from '../../../core/ports.ts';
+import type { OpenEvent, SubscriptionDefinition, SubscriptionStatus } from '../../subscriptions/state/definition.ts';
+import type { Attempt, EventPosition, Replay } from '../../subscriptions/state/ports.ts';
+import type { StoreChange } from '../../subscriptions/state/subscription-store.ts';
+import type { Position } from '../../core/ports.ts';
 
 /** Attempts that may wait for the disk. */
 const ATTEMPTS_WAITING_MAX = 1000;

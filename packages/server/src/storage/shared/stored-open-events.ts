@@ -1,5 +1,5 @@
-import type { Position } from '../../../core/ports.ts';
-import type { StoreChange } from '../../../subscriptions/state/subscription-store.ts';
+import type { Position } from '../../core/ports.ts';
+import type { StoreChange } from '../../subscriptions/state/subscription-store.ts';
 
 /**
  * The open events that may be in the file. They are written, or being written, and their closing is
