@@ -76,13 +76,9 @@ async function open(base: HubBase, parts: HubParts): Promise<Hub> {
   const sessions = openSessions(base, storage, core, processes);
   const engine = createSubscriptionEngine(base, storage, core, outgoing, tracing);
   const erasure = createErasureTask(base, core, identity, engine, sessions);
-  if (log.shared !== undefined) {
-    const { checkClusterData } = await import('./composition/cluster/cluster-handlers.ts');
-    checkClusterData(config, engine.subscriptions);
-    if (storage.identity.shared !== undefined) {
-      const { endSessionsWhenCutOff } = await import('./composition/cluster/cut-off.ts');
-      endSessionsWhenCutOff(base, storage.identity.shared, sessions.sessions);
-    }
+  if (storage.identity.shared !== undefined) {
+    const { endSessionsWhenCutOff } = await import('./composition/cluster/cut-off.ts');
+    endSessionsWhenCutOff(base, storage.identity.shared, sessions.sessions);
   }
   const services = transportServices(tracing, core, engine);
   const http = await openHttp(base, {
@@ -92,6 +88,7 @@ async function open(base: HubBase, parts: HubParts): Promise<Hub> {
     ...services,
     identity,
     engine,
+    sharedSubscriptions: storage.sharedSubscriptions,
     erasure,
     refused,
     routes,
@@ -104,11 +101,15 @@ async function open(base: HubBase, parts: HubParts): Promise<Hub> {
 
   await core.feed.preload();
   await sessions.presence.start();
-  engine.start();
+  if (storage.sharedSubscriptions === undefined) engine.start();
   const { audit, keyChanges } = identity.store;
   if (engine.hasLostCommits)
     reportLostSubscriptions({ data: config.data, audit, subscriptions: engine.subscriptions, logger });
-  http.dialects.start();
+  if (storage.sharedSubscriptions === undefined) http.dialects.start();
+  else {
+    const { workOnSubscriptions } = await import('./composition/cluster/work-on-subscriptions.ts');
+    workOnSubscriptions(base, storage.sharedSubscriptions, engine, http.dialects);
+  }
   await processes?.join(joiningParts({ ...core, ...sessions, identity, http }));
   const address = await listen(http.frontend.server, config, processes !== undefined);
   const firstKey = identity.access === undefined ? undefined : await keyChanges.createFirst();

@@ -5,7 +5,7 @@ import { statusHistoryRoute } from '../administration/status-history-route.ts';
 import { statusRoute } from '../administration/status-route.ts';
 import { disconnectOnRevocation, type RevokedSessions } from '../auth/disconnect-revoked.ts';
 import { clientRoutes } from '../http/client-route.ts';
-import { HttpFrontend, type RequestHandlers } from '../http/http-frontend.ts';
+import { HttpFrontend } from '../http/http-frontend.ts';
 import { openApiDocument } from '../http/openapi/document.ts';
 import { withAuthorization, type Route } from '../auth/route.ts';
 import { publishRoutes } from '../publishing/routes.ts';
@@ -23,7 +23,9 @@ import { subscriptionRoutes } from '../subscriptions/http/routes.ts';
 import type { ReloadOutcome } from '../administration/reload-route.ts';
 import type { Config } from '../config/parse.ts';
 import type { Actor, Log } from '../core/ports.ts';
+import type { Storage } from '../storage/open-storage.ts';
 import type { HubBase } from './base.ts';
+import type { ClusterHttp } from './cluster/cluster-http.ts';
 import type { DialectService } from '../subscriptions/dialects/dialect-service.ts';
 import { auditedByConsole, consoleRoutes } from './console.ts';
 import { createExplainRoute } from './sessions.ts';
@@ -53,6 +55,7 @@ export interface HttpPart {
 
 /** The parts that routes work with. */
 export interface HttpNeeds extends TransportNeeds {
+  readonly sharedSubscriptions: Storage['sharedSubscriptions'];
   readonly guardedFetch: GuardedFetch;
   readonly erasure: ErasureTask;
   /** Routes in addition to the hub's own. */
@@ -118,7 +121,9 @@ export async function openHttp(base: HubBase, needs: HttpNeeds): Promise<HttpPar
       withAuthorization(parts.request, auditedByConsole(route, { logins: identity.logins, audit })),
     ),
   };
-  const frontend = new HttpFrontend(parts.frontend, settings, await withCluster(handlers, needs.log));
+  const cluster = await openClusterHttp(needs);
+  const frontend = new HttpFrontend(parts.frontend, settings, cluster?.handlers(handlers) ?? handlers);
+  cluster?.serve(frontend, shutdown);
   const { server, http2 } = frontend;
   let serverClosed: Promise<void> | undefined;
   shutdown.add('requests', () => frontend.drain());
@@ -140,10 +145,11 @@ export async function openHttp(base: HubBase, needs: HttpNeeds): Promise<HttpPar
   return { parts, dialects, frontend, routes, certificate, statusHistory, revoked, reload };
 }
 
-/** The handlers of a hub in a cluster are wrapped. Others load nothing for it. */
-async function withCluster(handlers: RequestHandlers, log: Log): Promise<RequestHandlers> {
-  if (log.shared === undefined) return handlers;
-  return (await import('./cluster/cluster-handlers.ts')).clusterHandlers(handlers, log);
+/** The HTTP of a hub in a cluster. Others load nothing for it. */
+async function openClusterHttp({ log, sharedSubscriptions }: HttpNeeds): Promise<ClusterHttp | undefined> {
+  if (sharedSubscriptions === undefined) return undefined;
+  const { clusterHttp } = await import('./cluster/cluster-http.ts');
+  return clusterHttp(log, sharedSubscriptions);
 }
 
 function healthOf(

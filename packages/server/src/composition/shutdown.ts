@@ -29,6 +29,7 @@ export type ShutdownStage = (typeof STAGES)[number];
 export class Shutdown {
   #state: 'open' | 'draining' | 'closed' = 'open';
   readonly #closers: { readonly stage: ShutdownStage; close(): void | Promise<void> }[] = [];
+  readonly #onDrain: (() => void)[] = [];
   #closing: Promise<void> | undefined;
 
   /** `draining` from the start of a drain or of the closing, `closed` after the closing. */
@@ -41,8 +42,15 @@ export class Shutdown {
     this.#closers.push({ stage, close });
   }
 
+  /** Calls the listener when a drain begins, or the closing without one. */
+  onDrain(listener: () => void): void {
+    this.#onDrain.push(listener);
+  }
+
   drain(): void {
-    if (this.#state === 'open') this.#state = 'draining';
+    if (this.#state !== 'open') return;
+    this.#state = 'draining';
+    for (const listener of this.#onDrain) listener();
   }
 
   /** Closes all parts, once. */

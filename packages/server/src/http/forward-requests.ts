@@ -6,6 +6,7 @@ import {
   type OutgoingHttpHeaders,
   type ServerResponse,
 } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type { RequestHandler } from './route.ts';
 import { closeAfter } from './sockets/closing-connections.ts';
 
@@ -43,8 +44,18 @@ export function createForwarder(socketPath: string, ready: () => Promise<void>):
   };
 }
 
+/** Forwards one request over a connection that carries no other. @throws PolycastError */
+export async function forwardOver(
+  connection: Duplex,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  if (response.destroyed) return void connection.destroy();
+  await forwardTo({ createConnection: () => connection }, request, response);
+}
+
 /** Requests that a client sent behind others on its connection are forwarded when those are answered. */
-async function turnOf(response: ServerResponse): Promise<void> {
+export async function turnOf(response: ServerResponse): Promise<void> {
   if (response.socket !== null || response.destroyed) return;
   const { promise, resolve } = Promise.withResolvers<void>();
   response.once('socket', () => resolve());
@@ -53,7 +64,9 @@ async function turnOf(response: ServerResponse): Promise<void> {
 }
 
 function forwardTo(
-  target: { readonly socketPath: string; readonly agent: Agent },
+  target:
+    | { readonly socketPath: string; readonly agent: Agent }
+    | { readonly createConnection: () => Duplex },
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {

@@ -16,16 +16,22 @@ export async function serveForwardedRequests(
   path: string,
   handle: (request: IncomingMessage, response: ServerResponse) => void,
 ): Promise<Server> {
+  const server = createForwardedServer(handle);
+  // Of the process before, which has ended.
+  rmSync(path, { force: true });
+  server.listen({ path, backlog: BACKLOG_MAX });
+  await once(server, 'listening');
+  return server;
+}
+
+/** The server, which does not listen. Connections can be given to it, as the event `connection`. */
+export function createForwardedServer(handle: (request: IncomingMessage, response: ServerResponse) => void): Server {
   const server = createServer({ keepAliveTimeout: 0, requestTimeout: 0, requireHostHeader: false });
   addErrorListeners(server);
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     restorePeer(request);
     handle(request, response);
   });
-  // Of the process before, which has ended.
-  rmSync(path, { force: true });
-  server.listen({ path, backlog: BACKLOG_MAX });
-  await once(server, 'listening');
   return server;
 }
 

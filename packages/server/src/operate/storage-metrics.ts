@@ -43,6 +43,18 @@ const CLUSTER_STATS: Readonly<Record<string, StatMetric>> = {
     'In a cluster only: snapshots that failed. The journal is not trimmed then.',
   ),
   otherHubs: measures('polycast_cluster_other_hubs', 'In a cluster only: other hubs that were heard in the last 5 s.'),
+  subscriptionOwner: measures(
+    'polycast_cluster_subscription_owner',
+    'In a cluster only: 1 if this hub works on subscriptions, 0 if it forwards their requests.',
+  ),
+  subscriptionTerm: measures(
+    'polycast_cluster_subscription_term',
+    'In a cluster only: rises by one with each hub that begins to work on subscriptions.',
+  ),
+  tunnels: measures(
+    'polycast_cluster_forwarded_requests',
+    'In a cluster only: requests in flight that this hub has forwarded, or that others forwarded to it.',
+  ),
 };
 
 /**

@@ -6,8 +6,10 @@ import type { SessionJournalStore } from '../core/session-journal/session-journa
 import type { InFlightJournal } from '../subscriptions/state/in-flight-journal.ts';
 import type { SubscriptionStore } from '../subscriptions/state/subscription-store.ts';
 import type { Home, StorageOptions } from './home.ts';
+import type { ClusterSubscriptions } from './cluster/subscriptions/cluster-subscriptions.ts';
 import { homeOf } from './homes.ts';
 import { memoryHome } from './memory/memory-home.ts';
+import { ATTEMPT_BOUNDS, type AttemptBounds } from './shared/attempt-bounds.ts';
 
 /**
  * All data of a hub, as ports. Only this folder distinguishes the homes: SQLite files, or memory.
@@ -15,6 +17,8 @@ import { memoryHome } from './memory/memory-home.ts';
 export interface Storage {
   readonly log: Log;
   readonly subscriptions: SubscriptionStore;
+  /** How the hubs of a cluster share the subscriptions. `undefined` without a cluster. */
+  readonly sharedSubscriptions: ClusterSubscriptions | undefined;
   readonly identity: IdentityStore;
   readonly inFlightJournal: InFlightJournal;
   /** Call it once, and only where presence is used: otherwise the folder gets no file for it. */
@@ -31,12 +35,33 @@ export interface Storage {
 /** A log that several hubs share, with the identity that they share. */
 interface SharedHomeLog extends Log {
   openIdentity(local: IdentityStore): Promise<IdentityStore>;
+  openSubscriptions(bounds: AttemptBounds): Promise<ClusterSubscriptions>;
 }
 
 /** A hub without a cluster loads neither these modules nor the client of the brokers. */
 async function openShared(home: Home, options: StorageOptions): Promise<SharedHomeLog> {
   const { openConfiguredCluster } = await import('./cluster/open-configured-cluster.ts');
   return openConfiguredCluster(home, options);
+}
+
+/**
+ * Subscriptions of the folder would be invisible at all hubs.
+ * @throws DataFolderError
+ */
+async function openSharedSubscriptions(
+  shared: SharedHomeLog,
+  home: Home,
+  options: StorageOptions,
+): Promise<ClusterSubscriptions> {
+  const own = await home.openSubscriptions(options);
+  const { length } = own.load().subscriptions;
+  await own.close();
+  if (length > 0)
+    throw new DataFolderError(
+      'not_empty',
+      `the data folder ${options.data} has subscriptions of its own, which a cluster cannot take over; use an empty folder`,
+    );
+  return shared.openSubscriptions({ ...ATTEMPT_BOUNDS, ...options.subscriptions });
 }
 
 /**
@@ -82,7 +107,8 @@ export async function openStorage(options: StorageOptions, home: Home = homeOf(o
     const shared = options.cluster.nats.length > 0 ? await openShared(home, options) : undefined;
     const log = shared ?? (await home.openLog(options));
     opened.push(log);
-    const subscriptions = await home.openSubscriptions(options);
+    const sharedSubscriptions = shared && (await openSharedSubscriptions(shared, home, options));
+    const subscriptions = sharedSubscriptions?.store ?? (await home.openSubscriptions(options));
     opened.push(subscriptions);
     const ownIdentity = home.openIdentity(options);
     opened.push(ownIdentity);
@@ -100,7 +126,7 @@ export async function openStorage(options: StorageOptions, home: Home = homeOf(o
       opened.push({ close: () => journal.close(options.clock.nowMs()) });
       return journal;
     };
-    return { log, subscriptions, identity, inFlightJournal, openPresence, openSessionJournal, close };
+    return { log, subscriptions, sharedSubscriptions, identity, inFlightJournal, openPresence, openSessionJournal, close };
   } catch (error) {
     await close().catch((closeError: unknown) =>
       options.logger.error({ error: String(closeError) }, 'storage: close failed'),

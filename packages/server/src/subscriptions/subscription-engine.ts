@@ -106,6 +106,7 @@ export class SubscriptionEngine {
   /** The number of the last attempt, of any subscription. */
   #lastAttempt = 0;
   #hasLostCommits = false;
+  #closing: Promise<void> | undefined;
   #sweepTimer: NodeJS.Timeout | undefined;
   readonly subscriptions: SubscriptionReads & SubscriptionOperations;
   /** Pull subscriptions, for workers. */
@@ -225,7 +226,12 @@ export class SubscriptionEngine {
   }
 
   /** Waits for requests in flight, writes a checkpoint of every consumer, and closes the store. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     this.#leaseManager.close();
     this.#counter.close();
     this.#verification.close();

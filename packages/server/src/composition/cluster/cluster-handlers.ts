@@ -1,13 +1,11 @@
 import { parseCursor, PolycastError, type Cursor } from '@polycast/protocol';
 import type { IncomingMessage } from 'node:http';
-import type { Config } from '../../config/parse.ts';
-import { DataFolderError } from '../../core/data-folder-error.ts';
 import { cursorOfTag } from '../../core/events/entity-tag.ts';
 import type { Log } from '../../core/ports.ts';
 import { parseEntityTags } from '../../http/headers/conditional-headers.ts';
 import type { RequestHandlers } from '../../http/http-frontend.ts';
 import { routeName, type UnauthorizedRoute } from '../../http/route.ts';
-import type { SubscriptionReads } from '../../subscriptions/state/ports.ts';
+import type { SubscriptionForwarder } from './subscription-routes.ts';
 
 /**
  * The routes of the API that mean the same at every hub of a cluster, or that are about the one hub
@@ -45,6 +43,11 @@ const ROUTES: ReadonlySet<string> = new Set([
 /** Routes that read what another hub may have changed a moment ago. They have no cursor. */
 const NEWEST_ROUTES: ReadonlySet<string> = new Set(['GET /v1/keys', 'GET /v1/keys/{id}', 'GET /v1/audit']);
 
+/** The routes that the hub answers which works on subscriptions. */
+const SUBSCRIPTION_ROUTES = /^\/v1\/(?:subscriptions|hooks|websub)(?:\/|$)|^\/v1\/events\/:id\/deliveries$/;
+/** Those of them that workers send all the time. What they ask for is not about what was confirmed a moment ago. */
+const WORKER_ROUTES = /^\/v1\/subscriptions\/:id\/(?:pull|ack|nack|extend)$/;
+
 type ReachedLog = Pick<Log, 'reach' | 'shared'>;
 
 /**
@@ -52,10 +55,14 @@ type ReachedLog = Pick<Log, 'reach' | 'shared'>;
  * a request, and refuse the routes that a cluster does not have. Without a cluster no handler is
  * wrapped.
  */
-export function clusterHandlers(handlers: RequestHandlers, log: ReachedLog): RequestHandlers {
+export function clusterHandlers(
+  handlers: RequestHandlers,
+  log: ReachedLog,
+  forwarder: Pick<SubscriptionForwarder, 'wrap'>,
+): RequestHandlers {
   const { routes, readEvents, upgrade } = handlers;
   return {
-    routes: routes.map((route) => clusterRoute(route, log)),
+    routes: routes.map((route) => clusterRoute(route, log, forwarder)),
     readEvents: (request, response, connection) => {
       const reaching = reachCursors(request, log);
       return reaching === undefined
@@ -69,9 +76,14 @@ export function clusterHandlers(handlers: RequestHandlers, log: ReachedLog): Req
   };
 }
 
-function clusterRoute(route: UnauthorizedRoute, log: ReachedLog): UnauthorizedRoute {
-  const { answer } = route;
-  if (!route.path.startsWith('/v1/')) return route;
+function clusterRoute(
+  route: UnauthorizedRoute,
+  log: ReachedLog,
+  forwarder: Pick<SubscriptionForwarder, 'wrap'>,
+): UnauthorizedRoute {
+  const { answer, path } = route;
+  if (!path.startsWith('/v1/')) return route;
+  if (SUBSCRIPTION_ROUTES.test(path)) return { ...route, answer: forwarder.wrap(answer, !WORKER_ROUTES.test(path)) };
   const name = routeName(route);
   if (NEWEST_ROUTES.has(name)) {
     const reachAndAnswer: typeof answer = async (...call) => {
@@ -117,16 +129,4 @@ function* cursorsOf({ url = '', headers }: IncomingMessage): Generator<Cursor, v
     const cursor = parseCursor(text);
     if (cursor !== undefined) yield cursor;
   }
-}
-
-/**
- * Subscriptions of a folder would be worked by this hub alone, and be invisible at the others.
- * @throws DataFolderError
- */
-export function checkClusterData(config: Config, subscriptions: Pick<SubscriptionReads, 'list'>): void {
-  if (subscriptions.list({ after: '', limit: 1, predicate: () => true }).length === 0) return;
-  throw new DataFolderError(
-    'not_empty',
-    `the data folder ${config.data} has subscriptions, and a cluster has none yet; use an empty folder`,
-  );
 }

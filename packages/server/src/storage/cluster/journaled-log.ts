@@ -26,6 +26,10 @@ import { BlockQueue } from './block-queue.ts';
 import { Hearing } from './hearing.ts';
 import type { Fleet } from './fleet.ts';
 import { ClusterIdentityStore } from './identity/cluster-identity-store.ts';
+import type { AttemptBounds } from '../shared/attempt-bounds.ts';
+import { ClusterSubscriptionStore } from './subscriptions/cluster-subscription-store.ts';
+import { ClusterSubscriptions } from './subscriptions/cluster-subscriptions.ts';
+import { LeaseHolder } from './subscriptions/subscription-lease.ts';
 import { createMarks, JournalError, MARK, type Journal } from './journal.ts';
 import type { Snapshotter } from './snapshots/snapshotter.ts';
 import type { Block } from '../view/block.ts';
@@ -73,6 +77,7 @@ export class JournaledLog implements Log, SharedLog {
   readonly #comparison: ViewComparison;
   readonly #hearing: Hearing;
   #identity: ClusterIdentityStore | undefined;
+  #subscriptions: ClusterSubscriptions | undefined;
   readonly others: OtherHubs;
   readonly check?: (after: Position) => Promise<CheckedRange>;
   #onTrimmed: ((orders: readonly TrimOrder[]) => void) | undefined;
@@ -175,6 +180,30 @@ export class JournaledLog implements Log, SharedLog {
     return this.#identity;
   }
 
+  /** The subscriptions of the cluster. */
+  async openSubscriptions(bounds: AttemptBounds): Promise<ClusterSubscriptions> {
+    const { journal, view, fleet, logger } = this.#parts;
+    const isAvailable = (): boolean => this.#unavailable === undefined;
+    const lease = new LeaseHolder({
+      fleet,
+      logger,
+      get isAvailable() {
+        return isAvailable();
+      },
+      command: async (data) => {
+        if (this.#unavailable !== undefined) throw this.#refusal(this.#unavailable);
+        return this.#queue.command('subscriptions', data);
+      },
+      loadState: () => view.subscriptionState(),
+      onDeposed: () => this.#reset('deposed'),
+    });
+    const store = new ClusterSubscriptionStore({ lease, view, commandBytesMax: journal.blockBytesMax, bounds });
+    this.#subscriptions = new ClusterSubscriptions(store, lease, fleet);
+    await lease.open();
+    this.#comparison.reportOwner(lease.owner);
+    return this.#subscriptions;
+  }
+
   /** Orders a new epoch, before any other part of the hub knows the present one. */
   async renewEpoch(to: string): Promise<void> {
     this.#isCaughtUp = false;
@@ -243,6 +272,7 @@ export class JournaledLog implements Log, SharedLog {
       journalSilentMs: journal.silentMs,
       otherHubs: fleet.hubs.length,
       ...this.#parts.snapshotter?.stats(),
+      ...this.#subscriptions?.stats(),
     };
   }
 
@@ -319,6 +349,7 @@ export class JournaledLog implements Log, SharedLog {
     clearTimeout(timer);
     this.#queue.abandon();
     this.#barrier.close();
+    this.#subscriptions?.close();
     const snapshotEnd = this.#parts.snapshotter?.close();
     await fleet.close();
     await journal.close();
@@ -338,9 +369,11 @@ export class JournaledLog implements Log, SharedLog {
 
   #onApplied(block: Block, outcome: BlockOutcome): void {
     this.#blocks++;
+    if (outcome.kind === 'subscriptions') this.#comparison.reportOwner(outcome.lease.owner);
     this.#comparison.onApplied(block.sequence, outcome.hash);
     if (outcome.kind === 'trimmed') this.#onTrimmed?.(outcome.orders);
     if (outcome.kind === 'identity') this.#identity?.onApplied(block, outcome, this.#isOwn(block));
+    if (outcome.kind === 'subscriptions') this.#subscriptions?.onApplied(outcome);
     if (this.#isOwn(block)) this.#queue.onApplied(block.id, outcome);
     this.#barrier.onApplied(block.sequence);
     if (this.#isCaughtUp && this.isTrimmer) this.#parts.snapshotter?.onApplied(block.data.byteLength);
@@ -350,6 +383,7 @@ export class JournaledLog implements Log, SharedLog {
 
   #onOutcomeLost(block: Block): void {
     if (block.kind === 'identity') this.#identity?.onOutcomeLost();
+    if (block.kind === 'subscriptions') this.#subscriptions?.lease.onOutcomeLost();
     if (this.#isOwn(block)) this.#queue.onOutcomeLost(block.id);
     this.#barrier.onApplied(block.sequence);
   }
@@ -387,12 +421,13 @@ export class JournaledLog implements Log, SharedLog {
   }
 }
 
-type ResetReason = 'rolled_back' | 'new_epoch' | 'behind';
+type ResetReason = 'rolled_back' | 'new_epoch' | 'behind' | 'deposed';
 
 const RESET_MESSAGES: Readonly<Record<ResetReason, string>> = {
   rolled_back: 'the brokers have lost blocks that this hub has applied',
   new_epoch: 'the journal has a new epoch',
   behind: 'the journal was trimmed beyond this hub',
+  deposed: 'another hub works on subscriptions, because this one was silent',
 };
 
 /** The newest block that a majority of the brokers has. A full journal takes no mark: then one broker says it. */

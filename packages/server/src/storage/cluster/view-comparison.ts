@@ -17,6 +17,7 @@ export class ViewComparison {
   readonly #ahead = new Map<string, HubBeat>();
   readonly #host = hostname();
   readonly #version = packageVersion();
+  #subscriptionOwner = '';
   hasDifference = false;
 
   constructor(fleet: Fleet, logger: { error(fields: object, message: string): void }) {
@@ -30,10 +31,22 @@ export class ViewComparison {
     if (this.#hashes.size === 0) this.onApplied(sequence, hash);
   }
 
+  /** The next beat shows the hub that works on subscriptions. */
+  reportOwner(owner: string): void {
+    this.#subscriptionOwner = owner;
+  }
+
   onApplied(sequence: number, hash: number): void {
     this.#hashes.set(sequence, hash);
     if (this.#hashes.size > HASHES_MAX) this.#hashes.delete(this.#hashes.keys().next().value as number);
-    this.#fleet.report({ host: this.#host, version: this.#version, sequence, hash, level: FEATURE_LEVEL });
+    this.#fleet.report({
+      host: this.#host,
+      version: this.#version,
+      sequence,
+      hash,
+      level: FEATURE_LEVEL,
+      subscriptionOwner: this.#subscriptionOwner,
+    });
     if (this.#ahead.size === 0) return;
     for (const beat of this.#ahead.values()) if (beat.sequence <= sequence) this.#compare(beat);
   }

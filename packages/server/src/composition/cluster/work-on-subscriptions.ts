@@ -1,0 +1,27 @@
+import type { ClusterSubscriptions } from '../../storage/cluster/subscriptions/cluster-subscriptions.ts';
+import type { DialectService } from '../../subscriptions/dialects/dialect-service.ts';
+import type { SubscriptionEngine } from '../../subscriptions/subscription-engine.ts';
+import type { HubBase } from '../base.ts';
+
+/**
+ * The engine of a hub in a cluster works while the hub has the lease on subscriptions. A drain gives the
+ * lease away at its start, so that deliveries go on at another hub.
+ */
+export function workOnSubscriptions(
+  { shutdown, logger }: Pick<HubBase, 'shutdown' | 'logger'>,
+  subscriptions: ClusterSubscriptions,
+  engine: Pick<SubscriptionEngine, 'start' | 'close'>,
+  dialects: Pick<DialectService, 'start' | 'close'>,
+): void {
+  subscriptions.start(() => {
+    engine.start();
+    dialects.start();
+  });
+  shutdown.onDrain(() => {
+    subscriptions.leave();
+    dialects
+      .close()
+      .then(() => engine.close())
+      .catch((error: unknown) => logger.error({ error: String(error) }, 'subscriptions: close failed'));
+  });
+}

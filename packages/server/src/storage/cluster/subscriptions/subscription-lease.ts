@@ -1,0 +1,237 @@
+import { PolycastError } from '@polycast/protocol';
+import type { StorageLogger } from '../../home.ts';
+import type { BlockOutcome, ViewSubscriptionState } from '../../view/log-view.ts';
+import {
+  encodeSubscriptionCommand,
+  type LeaseAction,
+  type StoredChange,
+  type SubscriptionCommand,
+} from '../../view/subscription-command.ts';
+import { NO_LEASE, type SubscriptionEffect, type SubscriptionLease } from '../../view/subscription-state.ts';
+import { SHARED_SUBSCRIPTIONS_LEVEL, type Fleet } from '../fleet.ts';
+
+/** The owner writes a command in this time at least, and another hub challenges it as often. */
+const COMMAND_INTERVAL_MS = 1_000;
+/** A hub that has not heard the owner for this long begins to challenge it. */
+const SILENCE_MS = 1_500;
+/**
+ * An owner whose commands have not come back for this long begins no request. Another hub has the lease
+ * after `SILENCE_MS` and four more challenges at the earliest, so it begins later.
+ */
+const FRESH_MS = 4_000;
+const TICK_MS = 250;
+
+/** The journal, as the lease uses it. */
+export interface LeaseJournal {
+  readonly fleet: Pick<Fleet, 'self' | 'hubs'>;
+  readonly logger: StorageLogger;
+  /** Whether commands can be written. */
+  readonly isAvailable: boolean;
+  /** Appends a command, and resolves with what this hub's view says of it. */
+  command(data: Uint8Array): Promise<BlockOutcome>;
+  loadState(): Promise<ViewSubscriptionState>;
+  /** Another hub has the lease that this one worked with. */
+  onDeposed(): void;
+}
+
+/**
+ * This hub's side of the lease on subscriptions (`storage/view/subscription-state.ts`). The hub that has
+ * it works on all subscriptions. Every command of the owner renews it. The time between commands is
+ * each hub's own; the order of commands in the journal alone decides who has the lease.
+ *
+ * Example: the brokers elect a leader for 8 s. No hub can write a challenge meanwhile, so no owner
+ * loses its lease, and the owner begins no request after 4 s.
+ */
+export class LeaseHolder {
+  readonly #journal: LeaseJournal;
+  #lease: SubscriptionLease = NO_LEASE;
+  /** When a command of the owner was applied, and one of this hub as the owner. */
+  #heardMs = performance.now();
+  #renewedMs = -Infinity;
+  #sentMs = -Infinity;
+  #isSending = false;
+  /** The term that this hub works in. 0: it never had the lease. */
+  #term = 0;
+  #isWorking = false;
+  #hasEnded = false;
+  #begin: (() => Promise<void>) | undefined;
+  #onChanged: (() => void)[] = [];
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(journal: LeaseJournal) {
+    this.#journal = journal;
+  }
+
+  async open(): Promise<void> {
+    await this.#reload();
+  }
+
+  /** Takes part from now on. @param begin starts the work, once, when this hub has the lease */
+  start(begin: () => Promise<void>): void {
+    this.#begin = begin;
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    this.#timer.unref();
+    this.#tick();
+    this.#beginIfOwner();
+  }
+
+  /** The hub that has the lease. Empty: none. */
+  get owner(): string {
+    return this.#lease.owner;
+  }
+
+  get term(): number {
+    return this.#lease.term;
+  }
+
+  /** Whether this hub has the lease, and its work has begun. */
+  get isWorking(): boolean {
+    return this.#isWorking && !this.#hasEnded;
+  }
+
+  /** Whether this hub can be sure that no other one works. */
+  get isFresh(): boolean {
+    return performance.now() - this.#renewedMs < FRESH_MS;
+  }
+
+  /** Why no hub can have the lease: a hub of an earlier version runs, which would stop at its commands. */
+  get refusal(): PolycastError | undefined {
+    const older = this.#journal.fleet.hubs.find(({ level = 1 }) => level < SHARED_SUBSCRIPTIONS_LEVEL);
+    if (older === undefined) return undefined;
+    const detail = `The hub on ${older.host} has version ${older.version}, which does not share subscriptions yet. Upgrade it.`;
+    return new PolycastError('not_in_cluster', detail);
+  }
+
+  /** Resolves when the lease or the work of this hub changes, or after the time. */
+  async changed(timeoutMs: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, timeoutMs);
+    this.#onChanged.push(resolve);
+    await promise;
+    clearTimeout(timer);
+    this.#onChanged = this.#onChanged.filter((each) => each !== resolve);
+  }
+
+  /** The view has applied a command. */
+  onApplied(effect: SubscriptionEffect): void {
+    const { lease, hub, isRefused } = effect;
+    if (!isRefused && hub === lease.owner) {
+      this.#heardMs = performance.now();
+      if (hub === this.#self) this.#renewedMs = this.#heardMs;
+    }
+    this.#setLease(lease);
+  }
+
+  /** The view has applied a command, and its outcome is not known. */
+  onOutcomeLost(): void {
+    void this.#reload().catch((error: unknown) =>
+      this.#journal.logger.error({ error: String(error) }, 'cluster: the lease on subscriptions cannot be read'),
+    );
+  }
+
+  /**
+   * Writes changes as the owner. @throws PolycastError `log_unavailable`, `log_full`, `outcome_unknown`:
+   * they may be written
+   */
+  async change(changes: readonly StoredChange[]): Promise<void> {
+    const effect = await this.#send({ hub: this.#self, term: this.#term, action: 'change', changes });
+    if (effect.isRefused) throw new PolycastError('log_unavailable', 'Another hub works on subscriptions now.');
+  }
+
+  /** Takes no part any more. An owner gives the lease away, so that another hub has it at once. */
+  async release(): Promise<void> {
+    clearInterval(this.#timer);
+    const wasWorking = this.isWorking;
+    this.#hasEnded = true;
+    if (wasWorking && this.#isOwner && this.#journal.isAvailable)
+      await this.#step('release').catch((error: unknown) =>
+        this.#journal.logger.warn({ error: String(error) }, 'cluster: the lease on subscriptions cannot be given away'),
+      );
+    this.#notify();
+  }
+
+  get #self(): string {
+    return this.#journal.fleet.self;
+  }
+
+  get #isOwner(): boolean {
+    return this.#lease.owner === this.#self;
+  }
+
+  #tick(): void {
+    if (this.#hasEnded || this.#isSending || !this.#journal.isAvailable) return;
+    const action = this.#dueAction(performance.now());
+    if (action === undefined || (action !== 'renew' && this.refusal !== undefined)) return;
+    // Without an answer, the next step tries again.
+    this.#step(action).catch(() => undefined);
+  }
+
+  #dueAction(nowMs: number): LeaseAction | undefined {
+    const isDue = nowMs - this.#sentMs >= COMMAND_INTERVAL_MS;
+    if (this.#isOwner) return isDue ? 'renew' : undefined;
+    if (this.owner === '') return 'take';
+    return isDue && nowMs - this.#heardMs >= SILENCE_MS ? 'challenge' : undefined;
+  }
+
+  async #step(action: LeaseAction): Promise<void> {
+    await this.#send({ hub: this.#self, term: this.#lease.term, action });
+  }
+
+  async #send(command: SubscriptionCommand): Promise<SubscriptionEffect> {
+    this.#sentMs = performance.now();
+    const isStep = command.action !== 'change';
+    if (isStep) this.#isSending = true;
+    try {
+      const outcome = await this.#journal.command(encodeSubscriptionCommand(command));
+      if (outcome.kind === 'subscriptions') return outcome;
+      throw new PolycastError('outcome_unknown', undefined, { retryAfterMs: 1000 });
+    } finally {
+      if (isStep) this.#isSending = false;
+    }
+  }
+
+  async #reload(): Promise<void> {
+    const { lease } = await this.#journal.loadState();
+    // What was applied meanwhile is newer.
+    if (lease.term >= this.#lease.term) this.#setLease(lease);
+  }
+
+  #setLease(lease: SubscriptionLease): void {
+    const before = this.#lease;
+    if (before.owner === lease.owner && before.term === lease.term) return;
+    this.#lease = lease;
+    this.#heardMs = performance.now();
+    if (this.#term > 0 && !this.#hasEnded && (lease.owner !== this.#self || lease.term !== this.#term)) {
+      this.#hasEnded = true;
+      clearInterval(this.#timer);
+      this.#journal.onDeposed();
+    }
+    this.#notify();
+    this.#beginIfOwner();
+    // A lease without an owner is taken at once.
+    if (lease.owner === '' && this.#begin !== undefined) this.#tick();
+  }
+
+  #beginIfOwner(): void {
+    if (!this.#isOwner || this.#begin === undefined || this.#term > 0 || this.#hasEnded) return;
+    const { logger } = this.#journal;
+    this.#term = this.#lease.term;
+    logger.info({ term: this.#term }, 'cluster: this hub works on subscriptions now');
+    this.#begin().then(
+      () => {
+        this.#isWorking = true;
+        this.#notify();
+      },
+      (error: unknown) => {
+        if (this.#hasEnded) return;
+        logger.error({ error: String(error) }, 'cluster: subscriptions cannot be read, this hub opens again');
+        this.#hasEnded = true;
+        this.#journal.onDeposed();
+      },
+    );
+  }
+
+  #notify(): void {
+    for (const resolve of this.#onChanged.splice(0)) resolve();
+  }
+}
