@@ -167,10 +167,6 @@ describe.skipIf(NATS_SERVER === undefined)('a cluster of hubs', () => {
     const [hub] = await startHubs(brokers, 1);
     const { url } = (hub as TestHub).process;
     for (const [method, path] of [
-      ['POST', '/v1/subscriptions'],
-      ['GET', '/v1/subscriptions'],
-      ['POST', '/v1/websub'],
-      ['POST', '/v1/hooks'],
       ['GET', '/v1/erasures'],
       ['GET', '/v1/channels/a/presence'],
     ] as const) {

@@ -33,6 +33,13 @@ const COUNT_BOUNDED: Readonly<Record<string, Readonly<Record<string, string>>>> 
     '#heard': 'Hubs send them; each has a name within the bound of a body.',
   },
   'storage/cluster/snapshots/memory-snapshot-store.ts': { '#stored': 'Three snapshots at most.' },
+  'storage/cluster/subscriptions/cluster-subscription-store.ts': {
+    '#pending': 'Rows of subscriptions that exist, some 400 bytes each.',
+  },
+  'storage/cluster/subscriptions/recent-attempts.ts': {
+    '#attempts': 'Attempts with answers of 16 KiB at most.',
+    numbers: 'Numbers.',
+  },
   'storage/cluster/view-comparison.ts': { '#hashes': 'Numbers.' },
   'storage/memory/memory-view.ts': { '#numbers': 'Names of the hubs of this cluster.' },
   'storage/shared/empty-channels.ts': { entries: 'Names of 200 characters.' },

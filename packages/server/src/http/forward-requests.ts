@@ -64,9 +64,7 @@ export async function turnOf(response: ServerResponse): Promise<void> {
 }
 
 function forwardTo(
-  target:
-    | { readonly socketPath: string; readonly agent: Agent }
-    | { readonly createConnection: () => Duplex },
+  target: { readonly socketPath: string; readonly agent: Agent } | { readonly createConnection: () => Duplex },
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {

@@ -126,7 +126,16 @@ export async function openStorage(options: StorageOptions, home: Home = homeOf(o
       opened.push({ close: () => journal.close(options.clock.nowMs()) });
       return journal;
     };
-    return { log, subscriptions, sharedSubscriptions, identity, inFlightJournal, openPresence, openSessionJournal, close };
+    return {
+      log,
+      subscriptions,
+      sharedSubscriptions,
+      identity,
+      inFlightJournal,
+      openPresence,
+      openSessionJournal,
+      close,
+    };
   } catch (error) {
     await close().catch((closeError: unknown) =>
       options.logger.error({ error: String(closeError) }, 'storage: close failed'),

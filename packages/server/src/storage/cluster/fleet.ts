@@ -32,9 +32,9 @@ export interface Fleet {
    * Sends bytes to one other hub. It receives those of this hub in their order. Some may be lost: if
    * it does not run, is cut off, or changes its broker.
    */
-  tell(hub: string, data: Uint8Array): void;
+  send(hub: string, data: Uint8Array): void;
   /** Calls the listener with the bytes of another hub. There is one listener. */
-  onTold(listener: (from: string, data: Uint8Array) => void): void;
+  onReceived(listener: (from: string, data: Uint8Array) => void): void;
   close(): Promise<void>;
 }
 

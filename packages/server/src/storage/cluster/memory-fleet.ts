@@ -12,7 +12,7 @@ export class MemoryFleetServer {
       ask: (question, answered) =>
         setImmediate(() => others().forEach((each) => each.hearQuestion(question, answered))),
       broadcast: (text) => setImmediate(() => others().forEach((each) => each.hearText(text))),
-      tell: (hub, data) =>
+      send: (hub, data) =>
         setImmediate(() => others().forEach((each) => each.self === hub && each.hearBytes(self, data))),
     });
     this.#members.add(member);
@@ -23,7 +23,7 @@ export class MemoryFleetServer {
 interface Sending {
   beat(beat: HubBeat): void;
   broadcast(text: string): void;
-  tell(hub: string, data: Uint8Array): void;
+  send(hub: string, data: Uint8Array): void;
   ask(question: string, answered: (hub: string, answer: string) => void): void;
 }
 
@@ -36,7 +36,7 @@ class MemoryFleet implements Fleet {
   #listener: ((beat: HubBeat) => void) | undefined;
   #textListener: ((text: string) => void) | undefined;
   #questionListener: ((question: string) => string | undefined) | undefined;
-  #tellListener: ((from: string, data: Uint8Array) => void) | undefined;
+  #bytesListener: ((from: string, data: Uint8Array) => void) | undefined;
   #closed = false;
 
   constructor(self: string, send: Sending) {
@@ -83,16 +83,16 @@ class MemoryFleet implements Fleet {
     if (answer !== undefined) answered(this.self, answer);
   }
 
-  tell(hub: string, data: Uint8Array): void {
-    if (!this.#closed) this.#send.tell(hub, Uint8Array.from(data));
+  send(hub: string, data: Uint8Array): void {
+    if (!this.#closed) this.#send.send(hub, Uint8Array.from(data));
   }
 
-  onTold(listener: (from: string, data: Uint8Array) => void): void {
-    this.#tellListener = listener;
+  onReceived(listener: (from: string, data: Uint8Array) => void): void {
+    this.#bytesListener = listener;
   }
 
   hearBytes(from: string, data: Uint8Array): void {
-    if (!this.#closed) this.#tellListener?.(from, data);
+    if (!this.#closed) this.#bytesListener?.(from, data);
   }
 
   hearText(text: string): void {

@@ -13,10 +13,10 @@ function openPair(): { readonly here: Tunnels; readonly there: Tunnels; readonly
   const [one, other] = [server.connect('a'), server.connect('b')];
   onTestFinished(async () => void (await Promise.all([one.close(), other.close()])));
   const here = new Tunnels({
-    onTold: (listener) => one.onTold(listener),
-    tell: (hub, data) => {
+    onReceived: (listener) => one.onReceived(listener),
+    send: (hub, data) => {
       if (losing.next > 0 && --losing.next === 0) return;
-      one.tell(hub, data);
+      one.send(hub, data);
     },
   });
   return { here, there: new Tunnels(other), losing };

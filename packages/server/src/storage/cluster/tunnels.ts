@@ -21,18 +21,18 @@ const BREAK = 6;
  * A tunnel is a connection between two hubs over the brokers, as a byte stream. Example: hub B forwards
  * the requests of its clients to hub A, which works on subscriptions. Each request has a tunnel.
  *
- * A message has its kind (1 byte), the name of the tunnel (12), a number that rises with the messages
- * of one direction (4), and the bytes. A hole in the numbers ends the tunnel.
+ * A message has its kind (1 byte), the name of the tunnel (12), a number (4), and the bytes. The number
+ * rises with the messages of one direction, and a hole ends the tunnel.
  */
 export class Tunnels {
-  readonly #fleet: Pick<Fleet, 'tell' | 'onTold'>;
+  readonly #fleet: Pick<Fleet, 'send' | 'onReceived'>;
   readonly #tunnels = new Map<string, Tunnel>();
   readonly #opening = new Map<string, (accepted: boolean) => void>();
   #onConnection: ((connection: Duplex) => void) | undefined;
 
-  constructor(fleet: Pick<Fleet, 'tell' | 'onTold'>) {
+  constructor(fleet: Pick<Fleet, 'send' | 'onReceived'>) {
     this.#fleet = fleet;
-    fleet.onTold((from, data) => this.#receive(from, Buffer.from(data.buffer, data.byteOffset, data.byteLength)));
+    fleet.onReceived((from, data) => this.#receive(from, Buffer.from(data.buffer, data.byteOffset, data.byteLength)));
   }
 
   get count(): number {
@@ -51,13 +51,13 @@ export class Tunnels {
     const { promise, resolve } = Promise.withResolvers<boolean>();
     this.#opening.set(key, resolve);
     const timer = setTimeout(resolve, timeoutMs, false);
-    this.#fleet.tell(hub, message(OPEN, name, 0));
+    this.#fleet.send(hub, message(OPEN, name, 0));
     const isAccepted = await promise;
     clearTimeout(timer);
     this.#opening.delete(key);
     if (isAccepted) return this.#tunnels.get(key);
     // The hub may accept it later.
-    this.#fleet.tell(hub, message(BREAK, name, 0));
+    this.#fleet.send(hub, message(BREAK, name, 0));
     return undefined;
   }
 
@@ -84,14 +84,14 @@ export class Tunnels {
   #accept(from: string, name: Buffer, key: string): void {
     if (this.#onConnection === undefined) return;
     const tunnel = this.#add(from, name, key);
-    this.#fleet.tell(from, message(ACCEPT, name, 0));
+    this.#fleet.send(from, message(ACCEPT, name, 0));
     this.#onConnection(tunnel);
   }
 
   #add(hub: string, name: Buffer, key: string): Tunnel {
     const tunnel = new Tunnel(
       hub,
-      (kind, number, bytes) => this.#fleet.tell(hub, message(kind, name, number, bytes)),
+      (kind, number, bytes) => this.#fleet.send(hub, message(kind, name, number, bytes)),
       () => void this.#tunnels.delete(key),
     );
     this.#tunnels.set(key, tunnel);

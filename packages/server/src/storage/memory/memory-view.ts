@@ -11,12 +11,7 @@ import {
 } from '../view/identity-state.ts';
 import type { DeadLetter, DeadLettersQuery } from '../../subscriptions/state/ports.ts';
 import type { StoredSubscription } from '../../subscriptions/state/subscription-store.ts';
-import {
-  readDeadLetters,
-  readEpoch,
-  readLease,
-  readSubscriptions,
-} from '../view/subscription-state.ts';
+import { readDeadLetters, readEpoch, readLease, readSubscriptions } from '../view/subscription-state.ts';
 import { MemorySubscriptionRows } from './memory-subscription-rows.ts';
 import {
   applyBlock,

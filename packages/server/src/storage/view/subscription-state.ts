@@ -87,11 +87,7 @@ export function readEpoch(rows: SubscriptionRows): string | undefined {
 }
 
 /** Subscriptions with ids after `after`, in their order. */
-export function readSubscriptions(
-  rows: SubscriptionRows,
-  after: string,
-  limit: number,
-): readonly StoredSubscription[] {
+export function readSubscriptions(rows: SubscriptionRows, after: string, limit: number): readonly StoredSubscription[] {
   return rows.ids(after, limit).map((id) => ({
     definition: JSON.parse(rows.get('definition', id, '') as string) as SubscriptionDefinition,
     status: restored(JSON.parse(rows.get('status', id, '') as string) as SubscriptionStatus, STATUS_ABSENT),

@@ -106,9 +106,7 @@ export function applyBlock(
   store: ViewStore,
   tables: ViewTables,
 ): { readonly state: ViewState; readonly outcome: BlockOutcome } {
-  const effect = isCopy(block, tables.writers)
-    ? { kind: 'nothing' as const }
-    : effectOf(state, block, store, tables);
+  const effect = isCopy(block, tables.writers) ? { kind: 'nothing' as const } : effectOf(state, block, store, tables);
   const removed = effect.kind === 'trimmed' ? effect.removed : 0;
   const summary = `${state.hash} ${block.sequence} ${block.id} ${store.head} ${store.channels} ${removed}`;
   const hash = crc32(summary + tablesSummary(effect, tables));

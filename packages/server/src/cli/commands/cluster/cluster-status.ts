@@ -10,7 +10,7 @@ export const clusterStatus: Command = {
   argumentsMin: 0,
   argumentsMax: 0,
   details:
-    'It asks the brokers with the configuration of a hub, and listens to the hubs for some seconds. So it needs no hub that works, and no key. The line of a hub has its name, its machine and its version. It also has the newest block that the hub has applied, the hash of its data there, and the distance to the journal’s end. It ends with 1 if no hub runs, if hubs have different data, or if confirmed events may be lost.',
+    'It asks the brokers with the configuration of a hub, and listens to the hubs for some seconds. So it needs no hub that works, and no key. The line of a hub has its name, its machine and its version. It also has the newest block that the hub has applied, the hash of its data there, and the distance to the journal’s end. One hub works on subscriptions. It ends with 1 if no hub runs, if hubs have different data, or if confirmed events may be lost.',
   options: { ...CLUSTER_OPTIONS, json: JSON_DOCUMENT },
   examples: [
     { command: 'polycast cluster status --config polycast.yaml', description: 'of the cluster of this configuration' },
@@ -33,7 +33,8 @@ function linesOf(found: ClusterInspection): readonly string[] {
   return [`cluster ${name}  hubs ${hubs.length}${size}`, ...hubs.map(lineOf), ...journalLines(found)];
 }
 
-function lineOf({ hub, host, version, sequence, behind, hash, differs }: InspectedHub): string {
+function lineOf({ hub, host, version, sequence, behind, hash, differs, subscriptionOwner }: InspectedHub): string {
   const data = `${hash.toString(16).padStart(8, '0')}${differs ? ' DIFFERS' : ''}`;
-  return `hub ${hub}  ${host}  Polycast ${version}  block ${sequence}  ${behind} behind  data ${data}`;
+  const work = subscriptionOwner === hub ? '  works on subscriptions' : '';
+  return `hub ${hub}  ${host}  Polycast ${version}  block ${sequence}  ${behind} behind  data ${data}${work}`;
 }

@@ -8,7 +8,7 @@ export class NatsFleet implements Fleet {
   readonly #subject: string;
   readonly #broadcastSubject: string;
   readonly #askSubject: string;
-  readonly #tellSubject: string;
+  readonly #sendSubject: string;
   readonly #subscriptions: readonly Subscription[];
   readonly #timer: NodeJS.Timeout;
   readonly #heard = new HeardHubs();
@@ -16,7 +16,7 @@ export class NatsFleet implements Fleet {
   #listener: ((beat: HubBeat) => void) | undefined;
   #textListener: ((text: string) => void) | undefined;
   #questionListener: ((question: string) => string | undefined) | undefined;
-  #tellListener: ((from: string, data: Uint8Array) => void) | undefined;
+  #bytesListener: ((from: string, data: Uint8Array) => void) | undefined;
 
   /**
    * @param name of the cluster
@@ -30,7 +30,7 @@ export class NatsFleet implements Fleet {
     this.#broadcastSubject = `pc.${name}.fleet.broadcast`;
     this.#askSubject = `pc.${name}.fleet.ask`;
     // The last two tokens are the names of the receiver and of the sender.
-    this.#tellSubject = `pc.${name}.fleet.tell`;
+    this.#sendSubject = `pc.${name}.fleet.send`;
     this.#subscriptions = [
       connection.subscribe(this.#subject, {
         callback: (error, message) => {
@@ -98,12 +98,12 @@ export class NatsFleet implements Fleet {
     this.#questionListener = listener;
   }
 
-  tell(hub: string, data: Uint8Array): void {
-    if (!this.#connection.isClosed()) this.#connection.publish(`${this.#tellSubject}.${hub}.${this.self}`, data);
+  send(hub: string, data: Uint8Array): void {
+    if (!this.#connection.isClosed()) this.#connection.publish(`${this.#sendSubject}.${hub}.${this.self}`, data);
   }
 
-  onTold(listener: (from: string, data: Uint8Array) => void): void {
-    this.#tellListener = listener;
+  onReceived(listener: (from: string, data: Uint8Array) => void): void {
+    this.#bytesListener = listener;
   }
 
   async close(): Promise<void> {
@@ -112,9 +112,9 @@ export class NatsFleet implements Fleet {
   }
 
   #receive(): Subscription {
-    return this.#connection.subscribe(`${this.#tellSubject}.${this.self}.*`, {
+    return this.#connection.subscribe(`${this.#sendSubject}.${this.self}.*`, {
       callback: (error, { subject, data }) => {
-        if (error === null) this.#tellListener?.(subject.slice(subject.lastIndexOf('.') + 1), data);
+        if (error === null) this.#bytesListener?.(subject.slice(subject.lastIndexOf('.') + 1), data);
       },
     });
   }

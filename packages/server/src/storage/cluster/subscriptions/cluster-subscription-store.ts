@@ -48,6 +48,8 @@ export class ClusterSubscriptionStore implements SubscriptionStore {
   readonly #pending = new PendingChanges(this.#storedOpenEvents);
   readonly #sampler = new AttemptSampler(() => performance.now());
   readonly #attempts: RecentAttempts;
+  /** Attempts of other subscriptions are not stored. */
+  readonly #ids = new Set<string>();
   #loaded: StoredSubscriptions = { subscriptions: [], epoch: undefined, lastAttempt: 0, hasLostCommits: false };
   #unavailable: 'log_unavailable' | 'log_full' | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -80,8 +82,10 @@ export class ClusterSubscriptionStore implements SubscriptionStore {
       after = page.at(-1)?.definition.id ?? '';
       isLast = page.length < LOAD_PAGE_COUNT;
     }
-    for (const { definition, open } of subscriptions)
+    for (const { definition, open } of subscriptions) {
+      this.#ids.add(definition.id);
       for (const { position } of open) this.#storedOpenEvents.add(definition.id, position);
+    }
     this.#loaded = { subscriptions, epoch, lastAttempt: lease.term * ATTEMPTS_OF_TERM_MAX, hasLostCommits: false };
   }
 
@@ -97,14 +101,17 @@ export class ClusterSubscriptionStore implements SubscriptionStore {
 
   write(changes: readonly StoreChange[]): Promise<void> {
     if (this.#closing !== undefined) return Promise.reject(closedError());
-    const written = this.#pending.write(this.#withoutAttempts(changes));
+    const written = this.#pending.write(this.#withoutAttempts(changes, () => true));
     void this.#commit();
     return written;
   }
 
   enqueue(changes: readonly StoreChange[]): void {
     if (this.#closing !== undefined) return;
-    this.#pending.writeSoon(this.#withoutAttempts(changes), () => false);
+    const kept = this.#withoutAttempts(changes, ({ subscription, outcome }) =>
+      this.#sampler.keep(subscription, outcome === 'delivered'),
+    );
+    this.#pending.writeSoon(kept, () => false);
     this.#commitIn(this.#unavailable === undefined ? COMMIT_INTERVAL_MS : RETRY_INTERVAL_MS);
   }
 
@@ -138,13 +145,22 @@ export class ClusterSubscriptionStore implements SubscriptionStore {
     await lease.release();
   }
 
-  #withoutAttempts(changes: readonly StoreChange[]): readonly StoreChange[] {
+  /** The changes for the journal. Attempts are added to those in memory. */
+  #withoutAttempts(
+    changes: readonly StoreChange[],
+    keepsAttempt: (attempt: Attempt) => boolean,
+  ): readonly StoreChange[] {
     return changes.filter((change) => {
-      if (change.kind === 'removed') this.#attempts.forget(change.subscription);
-      if (change.kind !== 'attempt') return true;
-      const { attempt } = change;
-      if (this.#sampler.keep(attempt.subscription, attempt.outcome === 'delivered')) this.#attempts.add(attempt);
-      return false;
+      if (change.kind === 'attempt') {
+        const { attempt } = change;
+        if (this.#ids.has(attempt.subscription) && keepsAttempt(attempt)) this.#attempts.add(attempt);
+        return false;
+      }
+      if (change.kind === 'definition') this.#ids.add(change.definition.id);
+      if (change.kind !== 'removed') return true;
+      this.#ids.delete(change.subscription);
+      this.#attempts.forget(change.subscription);
+      return true;
     });
   }
 

@@ -21,7 +21,7 @@ export class ClusterSubscriptions {
   #tunnelsTo = '';
   #isLeaving = false;
 
-  constructor(store: ClusterSubscriptionStore, lease: LeaseHolder, fleet: Pick<Fleet, 'self' | 'tell' | 'onTold'>) {
+  constructor(store: ClusterSubscriptionStore, lease: LeaseHolder, fleet: Pick<Fleet, 'self' | 'send' | 'onReceived'>) {
     this.store = store;
     this.lease = lease;
     this.#self = fleet.self;

@@ -2,8 +2,8 @@ import type { Attempt } from '../../../subscriptions/state/ports.ts';
 import type { AttemptsQuery, ErasedAttempts } from '../../../subscriptions/state/subscription-store.ts';
 import { keptMaxOf, type AttemptBounds } from '../../shared/attempt-bounds.ts';
 
-/** Attempts of all subscriptions that are in memory: some 100 MB with long answers, and 20 MB without. */
-const ATTEMPTS_MAX = 10_000;
+/** Attempts of all subscriptions that are in memory: some 80 MB with long answers, and 8 MB without. */
+const ATTEMPTS_MAX = 4_000;
 
 /**
  * The newest attempts of the hub that works on subscriptions. They are samples for a person to look at,
@@ -31,12 +31,14 @@ export class RecentAttempts {
     this.#attempts.set(number, attempt);
     numbers.add(number);
     if (numbers.size > keptMaxOf(this.#bounds, isDelivered)) this.#drop(first(numbers));
-    if (this.#attempts.size > Math.min(ATTEMPTS_MAX, this.#bounds.attemptsKeptMax)) this.#drop(first(this.#attempts.keys()));
+    if (this.#attempts.size > Math.min(ATTEMPTS_MAX, this.#bounds.attemptsKeptMax))
+      this.#drop(first(this.#attempts.keys()));
   }
 
   /** The subscription was removed. */
   forget(subscription: string): void {
-    for (const numbers of this.#numbers.get(subscription) ?? []) for (const number of numbers) this.#attempts.delete(number);
+    for (const numbers of this.#numbers.get(subscription) ?? [])
+      for (const number of numbers) this.#attempts.delete(number);
     this.#numbers.delete(subscription);
   }
 

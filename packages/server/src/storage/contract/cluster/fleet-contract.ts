@@ -87,13 +87,13 @@ export function fleetContract(name: string, prepare: () => Promise<JoinFleet>): 
       const fleets = await Promise.all(['a', 'b', 'c'].map((self) => joined(join, self)));
       const received: string[][] = fleets.map((fleet) => {
         const texts: string[] = [];
-        fleet.onTold((from, data) => texts.push(`${from} ${data.join(',')}`));
+        fleet.onReceived((from, data) => texts.push(`${from} ${data.join(',')}`));
         return texts;
       });
       for (const fleet of fleets) fleet.report({ host: 'm', version: '1', sequence: 0, hash: 0 });
       for (const fleet of fleets) await expect.poll(() => fleet.hubs.length).toBe(2);
-      for (let number = 0; number < 20; number++) fleets[0]?.tell('b', Uint8Array.of(number, 255));
-      fleets[2]?.tell('a', new Uint8Array());
+      for (let number = 0; number < 20; number++) fleets[0]?.send('b', Uint8Array.of(number, 255));
+      fleets[2]?.send('a', new Uint8Array());
       await expect.poll(() => received[1]).toEqual(Array.from({ length: 20 }, (_, number) => `a ${number},255`));
       await expect.poll(() => received[0]).toEqual(['c ']);
       expect(received[2]).toEqual([]);
