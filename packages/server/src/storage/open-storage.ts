@@ -44,10 +44,7 @@ async function openShared(home: Home, options: StorageOptions): Promise<SharedHo
   return openConfiguredCluster(home, options);
 }
 
-/**
- * Subscriptions of the folder would be invisible at all hubs.
- * @throws DataFolderError
- */
+/** Subscriptions of the folder itself are invisible at all hubs. `cluster import` has said so. */
 async function openSharedSubscriptions(
   shared: SharedHomeLog,
   home: Home,
@@ -57,9 +54,9 @@ async function openSharedSubscriptions(
   const { length } = own.load().subscriptions;
   await own.close();
   if (length > 0)
-    throw new DataFolderError(
-      'not_empty',
-      `the data folder ${options.data} has subscriptions of its own, which a cluster cannot take over; use an empty folder`,
+    options.logger.warn(
+      { subscriptions: length },
+      'cluster: subscriptions of the data folder itself are ignored, the cluster has its own',
     );
   return shared.openSubscriptions({ ...ATTEMPT_BOUNDS, ...options.subscriptions });
 }

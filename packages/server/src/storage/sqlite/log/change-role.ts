@@ -81,8 +81,8 @@ export async function copyViewAsLog(
   const identity = readIdentity(rows, state.sequence);
   const entries = copy.prepare('SELECT id, entry FROM journal_audit ORDER BY id').all();
   const audit = (entries as { id: number; entry: string }[]).map(({ id, entry }) => auditEntry(id, entry));
-  const tables = ['journal_view', 'journal_writer', 'journal_identity', 'journal_audit'];
-  // Names of keys must not stay in pages that are free.
+  const tables = ['journal_view', 'journal_writer', 'journal_identity', 'journal_audit', 'journal_subscription'];
+  // Names of keys and secrets of webhooks must not stay in pages that are free.
   copy.exec(
     `PRAGMA secure_delete = ON; BEGIN; ${tables.map((table) => `DROP TABLE IF EXISTS ${table}`).join('; ')}; COMMIT`,
   );
