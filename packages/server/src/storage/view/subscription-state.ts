@@ -27,7 +27,7 @@ export type SubscriptionRowKind = 'lease' | 'epoch' | 'definition' | 'status' | 
 
 /**
  * The lease on subscriptions: one hub works on all of them. Example: hub A has the lease in term 3,
- * and is killed. Hub B challenges it five times, a second apart, and has it in term 4.
+ * and is killed. Hub B challenges it five times, and has it in term 4.
  */
 export interface SubscriptionLease {
   /** Empty: no hub has it. */

@@ -10,16 +10,17 @@ import {
 import { NO_LEASE, type SubscriptionEffect, type SubscriptionLease } from '../../view/subscription-state.ts';
 import { SHARED_SUBSCRIPTIONS_LEVEL, type Fleet } from '../fleet.ts';
 
-/** The owner writes a command in this time at least, and another hub challenges it as often. */
-const COMMAND_INTERVAL_MS = 1_000;
+/** The owner writes a command in this time at least. */
+const RENEW_INTERVAL_MS = 1_000;
+const CHALLENGE_INTERVAL_MS = 800;
 /** A hub that has not heard the owner for this long begins to challenge it. */
 const SILENCE_MS = 1_500;
 /**
  * An owner whose commands have not come back for this long begins no request. Another hub has the lease
- * after `SILENCE_MS` and four more challenges at the earliest, so it begins later.
+ * after `SILENCE_MS` and four more challenges at the earliest, which is 4.7 s.
  */
-const FRESH_MS = 4_000;
-const TICK_MS = 250;
+const FRESH_MS = 3_500;
+const TICK_MS = 100;
 
 /** The journal, as the lease uses it. */
 export interface LeaseJournal {
@@ -40,7 +41,7 @@ export interface LeaseJournal {
  * each hub's own; the order of commands in the journal alone decides who has the lease.
  *
  * Example: the brokers elect a leader for 8 s. No hub can write a challenge meanwhile, so no owner
- * loses its lease, and the owner begins no request after 4 s.
+ * loses its lease, and the owner begins no request after 3.5 s.
  */
 export class LeaseHolder {
   readonly #journal: LeaseJournal;
@@ -167,10 +168,11 @@ export class LeaseHolder {
   }
 
   #dueAction(nowMs: number): LeaseAction | undefined {
-    const isDue = nowMs - this.#sentMs >= COMMAND_INTERVAL_MS;
-    if (this.#isOwner) return isDue ? 'renew' : undefined;
+    const sinceSentMs = nowMs - this.#sentMs;
+    if (this.#isOwner) return sinceSentMs >= RENEW_INTERVAL_MS ? 'renew' : undefined;
     if (this.owner === '') return 'take';
-    return isDue && nowMs - this.#heardMs >= SILENCE_MS ? 'challenge' : undefined;
+    const isSilent = nowMs - this.#heardMs >= SILENCE_MS;
+    return isSilent && sinceSentMs >= CHALLENGE_INTERVAL_MS ? 'challenge' : undefined;
   }
 
   async #step(action: LeaseAction): Promise<void> {
