@@ -154,6 +154,56 @@ describe.skipIf(NATS_SERVER === undefined)('keys and revocations of a cluster', 
     await until('ann is gone', async () => (await sessionsOf(other, 'ann')) === 0);
   });
 
+  test('a console login and a portal link of one hub are valid at every hub, and end at every hub', async () => {
+    const { settings } = await startTestBroker();
+    const folders = [temporaryFolder('hub'), temporaryFolder('hub')] as const;
+    const one = await startHub(settings, undefined, { data: folders[0] });
+    let other = await startHub(settings, one.key, { data: folders[1] });
+    const path = '/v1/console/session';
+    const logIn = async (hub: UsersHub, credential: string): Promise<string> => {
+      const reply = await call(`${hub.url}${path}`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify({ credential }),
+      });
+      expect(reply.status, reply.text).toBe(200);
+      return reply.headers['set-cookie']?.[0]?.split(';', 1)[0] ?? '';
+    };
+    const nameAt = async (hub: UsersHub, cookie: string): Promise<string | undefined> => {
+      const reply = await call(`${hub.url}${path}`, { headers: { cookie } });
+      return reply.json<{ as: { name: string } | null }>().as?.name;
+    };
+    const { id, key } = await createKey(one, { admin: ['>'] });
+    const [ofOne, ofOther] = [await logIn(one, key), await logIn(other, key)];
+    for (const hub of [one, other])
+      for (const cookie of [ofOne, ofOther]) expect(await nameAt(hub, cookie)).toBe('shop');
+    const statusAt = async (hub: UsersHub, cookie: string): Promise<number> =>
+      (await call(`${hub.url}/v1/keys`, { headers: { cookie } })).status;
+    expect(await statusAt(other, ofOne)).toBe(200);
+    const logOut = { method: 'DELETE', headers: { cookie: ofOne, origin: other.url } };
+    expect((await call(`${other.url}${path}`, logOut)).status).toBe(204);
+    await until('it has ended at the other hub', async () => (await statusAt(one, ofOne)) === 401);
+    expect([await statusAt(other, ofOne), await statusAt(one, ofOther)]).toEqual([401, 200]);
+
+    const options = { owner: 'acme', channels: ['shop'] };
+    const created = await one.request('POST', '/v1/portal-links', options);
+    expect(created.status, created.text).toBe(201);
+    const { id: link, url } = created.json<{ id: string; url: string }>();
+    const portal = async (hub: UsersHub): Promise<Reply> =>
+      hub.request('GET', '/v1/portal', undefined, { token: new URL(url).hash.slice('#token='.length) });
+    expect((await portal(other)).json()).toMatchObject({ owner: 'acme', channels: ['shop'] });
+    const { port } = other.process;
+    await other.process.end('SIGKILL');
+    expect(await nameAt(one, ofOther)).toBe('shop');
+    other = await startHub(settings, one.key, { data: folders[1], port });
+    expect(await nameAt(other, ofOther)).toBe('shop');
+    expect((await other.request('POST', '/v1/revocations', { token: link })).status).toBe(201);
+    await until('the link has ended', async () => (await portal(one)).status === 401);
+    expect((await portal(other)).status).toBe(401);
+    expect((await one.request('DELETE', `/v1/keys/${id}`)).status).toBe(204);
+    expect([await nameAt(one, ofOther), await nameAt(other, ofOther)]).toEqual([undefined, undefined]);
+  });
+
   test('a hub that starts from a snapshot has the keys and revocations', async () => {
     const { settings } = await startTestBroker();
     const cluster = { ...settings, snapshotBytes: 1024 * 1024 };

@@ -73,6 +73,10 @@ export function consoleSessionRoutes(parts: ConsoleSessionParts): readonly Route
           'invalid_body',
           'body_too_large',
           'unsupported_media_type',
+          'not_in_cluster',
+          'outcome_unknown',
+          'log_full',
+          'log_unavailable',
         ],
       }),
       handle: (request) => logIn(parts, request),
@@ -111,7 +115,7 @@ async function logIn(parts: ConsoleSessionParts, request: AuthorizedRequest): Pr
       'forbidden',
       'The console requires a key with the scope admin, or a token with "polycast": {"console": true}.',
     );
-  const { value, untilMs } = logins.logIn(principal);
+  const { value, untilMs } = await logins.logIn(principal);
   const { kind, key, user } = principal;
   const by = { kind, key, user, address: request.address };
   audit.record({ action: 'console.login', subject: key ?? user ?? '', by });

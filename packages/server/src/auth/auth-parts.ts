@@ -27,7 +27,7 @@ export interface AuthParts {
 
 /** @throws PolycastError `unauthorized`, `token_expired`; returns `undefined` for other credentials */
 export interface PortalLinkIdentifier {
-  identify(token: string | undefined): Principal | undefined;
+  identify(token: string | undefined): Principal | Promise<Principal> | undefined;
 }
 
 export interface AuthSettings {

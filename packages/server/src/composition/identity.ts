@@ -3,6 +3,7 @@ import type { Authority } from '../core/access/authority.ts';
 import { createAuthority } from '../identity/authority.ts';
 import { ConsoleLogins } from '../identity/console/console-login.ts';
 import { consoleSecret } from '../identity/console/console-secret.ts';
+import { SecretSignatures, SharedSignatures, type LoginSignatures } from '../identity/console/login-signatures.ts';
 import { openIdentity, type Identity } from '../identity/identity.ts';
 import { currentAuthority } from '../identity/current-authority.ts';
 import { createOpenAuthority, ignoredCredentialsLog } from '../identity/open-authority.ts';
@@ -68,7 +69,7 @@ export function openIdentityPart(
     ...store,
     clock,
     random,
-    secret: consoleSecret(dataFolderOf(config.data), isOwner),
+    signatures: loginSignatures(consoleSecret(dataFolderOf(config.data), isOwner), storage, store),
     lifetimeMs: config.console.loginSeconds * 1000,
   });
   const identifiers = [
@@ -89,6 +90,18 @@ export function openIdentityPart(
       : createAuthority({ access, identifiers, revocations, channelAuthorizer: site.channelAuthorizer });
   const authority = shared === undefined ? ownAuthority : currentAuthority(ownAuthority, shared);
   return { store, tokens, site, logins, access, authority };
+}
+
+/** In a cluster, the logins of each hub are valid at all of them. */
+function loginSignatures(
+  secret: () => Uint8Array,
+  { identity: { shared } }: Storage,
+  store: Identity,
+): LoginSignatures {
+  if (shared === undefined) return new SecretSignatures(secret);
+  const signatures = new SharedSignatures(secret, shared, store.loginSigners);
+  store.onLoginSigner((signer) => signatures.add(signer));
+  return signatures;
 }
 
 /**

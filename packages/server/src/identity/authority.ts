@@ -10,7 +10,7 @@ export interface Identifier {
    * Returns the principal of these credentials, or `undefined` when they are of another kind.
    * Throws or rejects with PolycastError `unauthorized`, `token_expired` or `identity_unavailable`.
    */
-  identify(credentials: Credentials): Principal | Promise<Principal> | undefined;
+  identify(credentials: Credentials): Principal | Promise<Principal | undefined> | undefined;
   /** See `Authority.renew`. Returns `undefined` also for principals of another identifier. */
   renew?(principal: Principal): Promise<Principal> | undefined;
   /** See `Authority.forgetUser`. */
@@ -53,17 +53,21 @@ export function createAuthority({ access, identifiers, revocations, channelAutho
     if (isStillValid(principal)) return principal;
     throw new PolycastError('unauthorized', 'These credentials have been revoked.');
   };
+  const identifyFrom = (first: number, credentials: Credentials): Principal | Promise<Principal> => {
+    for (let index = first; index < identifiers.length; index++) {
+      const principal = identifiers[index]?.identify(credentials);
+      if (principal instanceof Promise)
+        return principal.then((known) =>
+          known === undefined ? identifyFrom(index + 1, credentials) : assertStillValid(known),
+        );
+      if (principal !== undefined) return assertStillValid(principal);
+    }
+    if (credentials.token === undefined) return ANONYMOUS;
+    throw new PolycastError('unauthorized', 'The token is of an unknown kind.');
+  };
   return {
     defaultPrincipal: ANONYMOUS,
-    identify(credentials) {
-      for (const identifier of identifiers) {
-        const principal = identifier.identify(credentials);
-        if (principal !== undefined)
-          return principal instanceof Promise ? principal.then(assertStillValid) : assertStillValid(principal);
-      }
-      if (credentials.token === undefined) return ANONYMOUS;
-      throw new PolycastError('unauthorized', 'The token is of an unknown kind.');
-    },
+    identify: (credentials) => identifyFrom(0, credentials),
     decide(principal, action, pattern) {
       const answer = access.decide(principal, action, pattern);
       if (answer.kind === 'yes') return ALLOWED;

@@ -1,5 +1,5 @@
 import type { IdentityStoreSettings } from '../core/access/identity-settings.ts';
-import type { IdentityStore } from '../core/access/identity-store.ts';
+import type { IdentityFollower, IdentityStore, LoginSigner } from '../core/access/identity-store.ts';
 import type { Clock } from '../core/ports.ts';
 import { AuditLog } from './audit.ts';
 import { ApiKeys } from './api-keys.ts';
@@ -21,6 +21,10 @@ export interface Identity {
   readonly audit: AuditLog;
   readonly erasureRequests: StoredErasureRequests;
   readonly portalLinks: PortalLinks;
+  /** The hubs of a cluster whose console logins are valid at the start. */
+  readonly loginSigners: readonly LoginSigner[];
+  /** Calls the listener with those that come later. There is one listener. */
+  onLoginSigner(listener: (signer: LoginSigner) => void): void;
   /** Acknowledged changes were missing from the file when it was opened. */
   readonly hasLostCommits: boolean;
   /** Called about once a second. Never throws: failed writes are repeated. */
@@ -56,19 +60,10 @@ export function openIdentity(
   // A portal link ends with the key of its creator, and has no secret of that key.
   revocations.isKeyNoLongerValid = (principal) =>
     principal.portal === undefined ? keys.isNoLongerValid(principal) : keys.get(principal.key ?? '') === undefined;
-  store.follow?.({
-    changed(changes) {
-      for (const change of changes) {
-        if (change.kind === 'revocation') revocations.apply(change.revocation);
-        else if (change.kind === 'session_revoked') revocations.endSessions(change);
-        else keys.apply(change);
-      }
-    },
-    replaced(identity) {
-      keys.replaceAll(identity.keys);
-      for (const revocation of identity.revocations) revocations.apply(revocation);
-    },
-  });
+  const portalLinks = new PortalLinks({ store, audit, clock, shared }, stored.portalLinks);
+  const loginSigners = [...(stored.loginSigners ?? [])];
+  let onSigner = (signer: LoginSigner): void => void loginSigners.push(signer);
+  store.follow?.(followerOf({ keys, revocations, portalLinks, onSigner: (signer) => onSigner(signer) }));
   let lastPruneMs = clock.nowMs();
   const writeDue = (): void => {
     const nowMs = clock.nowMs();
@@ -92,7 +87,6 @@ export function openIdentity(
     }
     store.close();
   };
-  const portalLinks = new PortalLinks({ store, audit, clock }, stored.portalLinks);
   const erasureRequests = new StoredErasureRequests(store, audit, stored.erasures);
   return {
     keys,
@@ -101,6 +95,8 @@ export function openIdentity(
     audit,
     erasureRequests,
     portalLinks,
+    loginSigners,
+    onLoginSigner: (listener) => void (onSigner = listener),
     hasLostCommits: stored.hasLostCommits,
     maintain,
     close,
@@ -108,3 +104,28 @@ export function openIdentity(
 }
 
 const PRUNE_INTERVAL_MS = 3_600_000;
+
+interface Followed extends Pick<Identity, 'keys' | 'revocations' | 'portalLinks'> {
+  readonly onSigner: (signer: LoginSigner) => void;
+}
+
+/** What the other processes and hubs have changed takes effect here. */
+function followerOf({ keys, revocations, portalLinks, onSigner }: Followed): IdentityFollower {
+  return {
+    changed(changes) {
+      for (const change of changes) {
+        if (change.kind === 'revocation') revocations.apply(change.revocation);
+        else if (change.kind === 'session_revoked') revocations.endSessions(change);
+        else if (change.kind === 'portal_link') portalLinks.apply(change.link);
+        else if (change.kind === 'login_signer') onSigner(change.signer);
+        else keys.apply(change);
+      }
+    },
+    replaced(identity) {
+      keys.replaceAll(identity.keys);
+      for (const revocation of identity.revocations) revocations.apply(revocation);
+      for (const link of identity.portalLinks ?? []) portalLinks.apply(link);
+      for (const signer of identity.loginSigners ?? []) onSigner(signer);
+    },
+  };
+}

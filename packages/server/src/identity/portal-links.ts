@@ -1,6 +1,6 @@
 import { hash, randomBytes } from 'node:crypto';
 import { PolycastError } from '@polycast/protocol';
-import type { AwaitedWrites } from '../core/access/identity-store.ts';
+import type { AwaitedWrites, SharedIdentity } from '../core/access/identity-store.ts';
 import type { PortalOwner, StoredPortalLink } from '../core/access/portal-link.ts';
 import { ANONYMOUS, type Principal } from '../core/access/principal.ts';
 import type { Actor, Clock } from '../core/ports.ts';
@@ -21,10 +21,12 @@ export interface PortalLinksParts {
   readonly store: AwaitedWrites;
   readonly audit: AuditLog;
   readonly clock: Clock;
+  /** The identity of a cluster. `undefined`: the links are of this hub alone. */
+  readonly shared: SharedIdentity | undefined;
 }
 
 /**
- * The portal links of a hub. A token has 256 random bits, and the hub stores its hash. A link ends at
+ * The portal links of a hub, or of all hubs of a cluster. A token has 256 random bits, and the hub stores its hash. A link ends at
  * its time, with a revocation of its id as a token, or with its creator's key.
  */
 export class PortalLinks {
@@ -32,6 +34,7 @@ export class PortalLinks {
   /** By the hash of the token. */
   readonly #byHash = new Map<string, { readonly link: StoredPortalLink; readonly principal: Principal }>();
   readonly #byId = new Map<string, StoredPortalLink>();
+  #sharedPruneMs = -Infinity;
 
   constructor(parts: PortalLinksParts, stored: readonly StoredPortalLink[]) {
     this.#parts = parts;
@@ -44,7 +47,7 @@ export class PortalLinks {
    * @throws PolycastError `overloaded`, `log_full`, `log_unavailable`
    */
   async create(options: NewPortalLink, by: Actor): Promise<{ readonly id: string; readonly token: string }> {
-    const { store, audit, clock } = this.#parts;
+    const { store, audit, clock, shared } = this.#parts;
     const nowMs = clock.nowMs();
     this.#prune(nowMs);
     if (this.#byHash.size >= PORTAL_LINKS_MAX)
@@ -52,25 +55,52 @@ export class PortalLinks {
     const id = `link_${randomBytes(12).toString('hex')}`;
     const token = PORTAL_TOKEN_PREFIX + randomBytes(32).toString('base64url');
     const link: StoredPortalLink = { ...options, id, hash: hashOf(token), key: by.key, createdMs: nowMs };
-    await store.whenWritable();
     const detail = { owner: link.owner, channels: link.channels, expires: new Date(link.expiresMs).toISOString() };
-    const changes = [
-      { kind: 'portal_links_pruned', beforeMs: nowMs },
-      { kind: 'portal_link', link },
-    ] as const;
-    audit.write(changes, { action: 'portal-link.created', subject: id, by, detail });
-    this.#add(link);
-    await store.whenDurable();
+    const added = { kind: 'portal_link', link } as const;
+    const pruned = { kind: 'portal_links_pruned', beforeMs: nowMs } as const;
+    const record = { action: 'portal-link.created', subject: id, by, detail };
+    if (shared === undefined) {
+      await store.whenWritable();
+      audit.write([pruned, added], record);
+      this.#add(link);
+      await store.whenDurable();
+    } else {
+      // Each view reads all links to prune them.
+      const isPruneDue = nowMs - this.#sharedPruneMs >= SHARED_PRUNE_INTERVAL_MS;
+      if (isPruneDue) this.#sharedPruneMs = nowMs;
+      await audit.commit(isPruneDue ? [pruned, added] : [added], record, {});
+      this.apply(link);
+    }
     return { id, token };
+  }
+
+  /** Any hub of the cluster has created a link. */
+  apply(link: StoredPortalLink): void {
+    if (!this.#byId.has(link.id)) this.#add(link);
   }
 
   /**
    * The principal of a token; `undefined` for other credentials.
-   * @throws PolycastError `unauthorized`, `token_expired`
+   * @throws PolycastError `unauthorized`, `token_expired`, `identity_unavailable`
    */
-  identify(token: string | undefined): Principal | undefined {
+  identify(token: string | undefined): Principal | Promise<Principal> | undefined {
     if (token?.startsWith(PORTAL_TOKEN_PREFIX) !== true) return undefined;
-    const found = this.#byHash.get(hashOf(token));
+    const { shared } = this.#parts;
+    if (shared?.isCurrent === false) throw unavailable();
+    const tokenHash = hashOf(token);
+    if (shared === undefined || this.#byHash.has(tokenHash)) return this.#principalOf(tokenHash);
+    // Another hub may have created the link a moment ago.
+    return shared.reach().then(
+      () => this.#principalOf(tokenHash),
+      () => {
+        throw unavailable();
+      },
+    );
+  }
+
+  /** @throws PolycastError `unauthorized`, `token_expired` */
+  #principalOf(tokenHash: string): Principal {
+    const found = this.#byHash.get(tokenHash);
     if (found === undefined) throw new PolycastError('unauthorized', 'The portal link is not known.');
     if (found.link.expiresMs <= this.#parts.clock.nowMs()) throw new PolycastError('token_expired');
     return found.principal;
@@ -104,6 +134,15 @@ export class PortalLinks {
       this.#byId.delete(id);
     }
   }
+}
+
+/** Expired links are removed from the views of a cluster this often at most. */
+const SHARED_PRUNE_INTERVAL_MS = 600_000;
+
+function unavailable(): PolycastError {
+  return new PolycastError('identity_unavailable', 'This hub does not hear of portal links at the moment.', {
+    retryAfterMs: 1000,
+  });
 }
 
 function hashOf(token: string): string {

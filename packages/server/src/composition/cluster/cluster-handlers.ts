@@ -37,6 +37,11 @@ const ROUTES: ReadonlySet<string> = new Set([
   'GET /v1/sessions',
   'GET /v1/sessions/{session}',
   'DELETE /v1/sessions/{session}',
+  'GET /v1/console/session',
+  'POST /v1/console/session',
+  'DELETE /v1/console/session',
+  'POST /v1/portal-links',
+  'GET /v1/portal',
   'POST /v1/reload',
 ]);
 

@@ -63,10 +63,19 @@ export interface StoredIdentity {
   readonly revocations: readonly StoredRevocation[];
   /** Those that have not expired may be among others. */
   readonly portalLinks: readonly StoredPortalLink[];
+  /** The hubs of a cluster whose console logins are valid. */
+  readonly loginSigners?: readonly LoginSigner[];
   /** Requested and not finished, the oldest first. */
   readonly erasures: readonly Erasure[];
   /** Acknowledged changes are missing: the data is older than the last acknowledgement. */
   readonly hasLostCommits: boolean;
+}
+
+/** The public key with which the hubs of a cluster verify the console logins of one of them. */
+export interface LoginSigner {
+  readonly id: string;
+  /** An Ed25519 key, 32 bytes in base64url. */
+  readonly publicKey: string;
 }
 
 export type IdentityChange =
@@ -80,6 +89,8 @@ export type IdentityChange =
   | { readonly kind: 'revocations_pruned'; readonly beforeMs: number }
   /** Ends a session. No store keeps it: other hubs learn of it. */
   | { readonly kind: 'session_revoked'; readonly session: string; readonly issuedBeforeMs: number }
+  /** A hub of a cluster signs console logins. A hub without a cluster has a secret for that. */
+  | { readonly kind: 'login_signer'; readonly signer: LoginSigner }
   | { readonly kind: 'portal_link'; readonly link: StoredPortalLink }
   /** Removes all links that expired before a moment. */
   | { readonly kind: 'portal_links_pruned'; readonly beforeMs: number }
@@ -165,12 +176,16 @@ export interface CommandConditions {
 /** The condition that did not hold. */
 export type CommandRefusal = 'not_first' | 'too_many' | 'changed';
 
-/** Receives keys and revocations that another process has changed. */
+/** Receives keys, revocations, portal links and signers of logins that another process has changed. */
 export interface IdentityFollower {
   changed(changes: readonly IdentityChange[]): void;
   /** The whole state, from which the next changes continue. */
-  replaced(identity: Pick<StoredIdentity, 'keys' | 'revocations'>): void;
+  replaced(identity: ReplacedIdentity): void;
 }
+
+/** A store of one hub follows no portal links. */
+export type ReplacedIdentity = Pick<StoredIdentity, 'keys' | 'revocations'> &
+  Partial<Pick<StoredIdentity, 'portalLinks' | 'loginSigners'>>;
 
 /**
  * Writes that a request waits for. Example: a new key is shown after `whenWritable`, the checks of

@@ -1,10 +1,10 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Credentials } from '../../core/access/authority.ts';
 import type { Clock, Random } from '../../core/ports.ts';
 import { ANONYMOUS, type Grants, type Principal } from '../../core/access/principal.ts';
 import { ALL_SCOPES } from '../../core/access/scopes.ts';
 import type { ApiKeys } from '../api-keys.ts';
 import type { Identifier, Revocations } from '../authority.ts';
+import type { LoginSignatures } from './login-signatures.ts';
 
 /**
  * A console login is a signed cookie that stands for an administrator: a key with the scope
@@ -16,8 +16,7 @@ export interface ConsoleLoginParts {
   readonly revocations: Pick<Revocations, 'isRevoked'>;
   readonly clock: Pick<Clock, 'nowMs'>;
   readonly random: Pick<Random, 'token'>;
-  /** The secret of the signatures, read at the first login or the first cookie. */
-  readonly secret: () => Uint8Array;
+  readonly signatures: LoginSignatures;
   /** The lifetime of a login. */
   readonly lifetimeMs: number;
 }
@@ -57,17 +56,23 @@ export class ConsoleLogins implements Identifier {
   }
 
   /** `undefined` also for a login that has ended: the caller is then identified by the rest. */
-  identify(credentials: Credentials): Principal | undefined {
+  identify(credentials: Credentials): Principal | Promise<Principal | undefined> | undefined {
     const value = credentials.ownCookie?.(CONSOLE_COOKIE);
     if (value === undefined) return undefined;
     const known = this.#remembered.get(value);
-    const login = known?.login ?? this.#verify(value);
+    if (known !== undefined) return this.#principalOf(value, known.login, known.principal);
+    const login = this.#verify(value);
+    if (!(login instanceof Promise)) return this.#principalOf(value, login);
+    return login.then((verified) => this.#principalOf(value, verified));
+  }
+
+  #principalOf(value: string, login: Login | undefined, known?: Principal): Principal | undefined {
     const owner = login === undefined ? undefined : this.#ownerOf(login);
     if (login === undefined || owner === undefined) {
       this.#remembered.delete(value);
       return undefined;
     }
-    if (known?.principal.grants === owner.grants) return known.principal;
+    if (known?.grants === owner.grants) return known;
     this.#logins.set(owner, login);
     if (this.#remembered.size < REMEMBERED_MAX) this.#remembered.set(value, { login, principal: owner });
     return owner;
@@ -79,8 +84,13 @@ export class ConsoleLogins implements Identifier {
   }
 
   /** The value of a new cookie, and the time until which it is valid. */
-  logIn({ key, user = '', issuedMs, expiresMs }: Principal): { readonly value: string; readonly untilMs: number } {
-    const { clock, random, lifetimeMs } = this.#parts;
+  async logIn({
+    key,
+    user = '',
+    issuedMs,
+    expiresMs,
+  }: Principal): Promise<{ readonly value: string; readonly untilMs: number }> {
+    const { clock, random, lifetimeMs, signatures } = this.#parts;
     const atMs = clock.nowMs();
     const login: Login = {
       id: `console.${random.token()}`,
@@ -90,7 +100,7 @@ export class ConsoleLogins implements Identifier {
       untilMs: key === undefined ? atMs + lifetimeMs : Math.min(expiresMs, atMs + lifetimeMs),
     };
     const text = Buffer.from(JSON.stringify(login)).toString('base64url');
-    return { value: `${text}.${this.#signature(text).toString('base64url')}`, untilMs: login.untilMs };
+    return { value: `${text}.${await signatures.sign(text)}`, untilMs: login.untilMs };
   }
 
   /** The id of a principal's login, and its end. `undefined` when it is none. */
@@ -99,12 +109,11 @@ export class ConsoleLogins implements Identifier {
     return login === undefined ? undefined : { id: login.id, untilMs: login.untilMs };
   }
 
-  #verify(value: string): Login | undefined {
-    const [text = '', signature = ''] = value.split('.');
-    const given = Buffer.from(signature, 'base64url');
-    const right = this.#signature(text);
-    if (given.length !== right.length || !timingSafeEqual(given, right)) return undefined;
-    return JSON.parse(Buffer.from(text, 'base64url').toString()) as Login;
+  #verify(value: string): Login | undefined | Promise<Login | undefined> {
+    const dot = value.indexOf('.');
+    const text = value.slice(0, Math.max(dot, 0));
+    const isRight = this.#parts.signatures.verify(text, value.slice(dot + 1));
+    return isRight instanceof Promise ? isRight.then((right) => loginOf(text, right)) : loginOf(text, isRight);
   }
 
   /** The present principal of a login, unless it has ended. */
@@ -125,10 +134,10 @@ export class ConsoleLogins implements Identifier {
     const ofKey = keys.principalSince(owner.key, owner.secretMs);
     return ofKey?.grants.admin === undefined ? undefined : { ...ofKey, expiresMs: Math.min(untilMs, ofKey.expiresMs) };
   }
+}
 
-  #signature(text: string): Buffer {
-    return createHmac('sha256', this.#parts.secret()).update(text).digest();
-  }
+function loginOf(text: string, isRight: boolean): Login | undefined {
+  return isRight ? (JSON.parse(Buffer.from(text, 'base64url').toString()) as Login) : undefined;
 }
 
 /** A pattern of a user covers the hub's own channels only if it begins with their prefix. */

@@ -63,6 +63,8 @@ export interface HubBeat {
 export const SHARED_IDENTITY_LEVEL = 2;
 /** Hubs of this level share subscriptions. */
 export const SHARED_SUBSCRIPTIONS_LEVEL = 3;
+/** Hubs of this level share console logins and portal links. */
+export const SHARED_LOGINS_LEVEL = 3;
 /** The level of this version. A hub writes no block that a hub of a lower level would stop at. */
 export const FEATURE_LEVEL = 3;
 

@@ -140,6 +140,7 @@ class MemoryIdentityStore implements IdentityStore {
         for (const [name, { keptUntilMs }] of revocations) if (keptUntilMs < change.beforeMs) revocations.delete(name);
         return;
       case 'session_revoked':
+      case 'login_signer':
         return;
       case 'portal_link':
         return void this.#identity.portalLinks.set(change.link.id, change.link);

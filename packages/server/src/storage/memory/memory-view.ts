@@ -132,6 +132,8 @@ class MemoryIdentityRows implements IdentityRows {
     key: new Map(),
     revocation: new Map(),
     note: new Map(),
+    'login signer': new Map(),
+    'portal link': new Map(),
   };
   /** Entries as JSON, by their ids. */
   readonly #audit = new Map<number, string>();

@@ -13,7 +13,7 @@ export interface IdentityCommand {
 /** A change as JSON. */
 type CommandChange = Extract<ChangeJson, { readonly kind: CommandKind }>;
 
-/** The changes that hubs share. Portal links and erasures are of one hub. */
+/** The changes that hubs share. Erasures are of one hub. */
 type CommandKind = (typeof COMMAND_KINDS)[number];
 
 const COMMAND_KINDS = [
@@ -24,10 +24,21 @@ const COMMAND_KINDS = [
   'revocation_removed',
   'revocations_pruned',
   'session_revoked',
+  'login_signer',
+  'portal_link',
+  'portal_links_pruned',
   'audit',
 ] as const;
 const KINDS: ReadonlySet<string> = new Set(COMMAND_KINDS);
 const CONDITIONS: ReadonlySet<string> = new Set<keyof CommandConditions>(['isFirst', 'keysMax', 'versions']);
+
+/** Changes that hubs of the level `SHARED_LOGINS_LEVEL` know. */
+const LOGIN_KINDS: ReadonlySet<string> = new Set<CommandKind>(['login_signer', 'portal_link', 'portal_links_pruned']);
+
+/** Whether a command has changes that the first hubs with shared keys do not know. */
+export function hasLoginChanges(data: Uint8Array): boolean {
+  return decodeIdentityCommand(data).changes.some(({ kind }) => LOGIN_KINDS.has(kind));
+}
 
 export function encodeIdentityCommand(
   changes: readonly IdentityChange[],

@@ -1,4 +1,11 @@
-import type { AuditEntry, CommandRefusal, StoredKey, StoredRevocation } from '../../core/access/identity-store.ts';
+import type {
+  AuditEntry,
+  CommandRefusal,
+  LoginSigner,
+  StoredKey,
+  StoredRevocation,
+} from '../../core/access/identity-store.ts';
+import type { StoredPortalLink } from '../../core/access/portal-link.ts';
 import { keyFromJson, type KeyJson } from '../shared/identity-json.ts';
 import type { IdentityCommand } from './identity-command.ts';
 
@@ -17,7 +24,7 @@ export interface IdentityRows {
 }
 
 /** `note` has the names of facts: `had keys`. */
-export type IdentityRowKind = 'key' | 'revocation' | 'note';
+export type IdentityRowKind = 'key' | 'revocation' | 'note' | 'login signer' | 'portal link';
 
 /** The identity in a view, as of a block. */
 export interface ViewIdentity {
@@ -26,7 +33,17 @@ export interface ViewIdentity {
   readonly keys: readonly { readonly key: StoredKey; readonly version: number }[];
   readonly hasEverHadKeys: boolean;
   readonly revocations: readonly StoredRevocation[];
+  readonly portalLinks: readonly StoredPortalLink[];
+  readonly loginSigners: readonly LoginSigner[];
 }
+
+/** A signer with the sequence of its newest block. */
+interface SignerRow extends LoginSigner {
+  readonly sequence: number;
+}
+
+/** Signers of logins. A hub adds one for its data folder. Beyond it, the signer that was used least recently goes. */
+const SIGNERS_MAX = 1000;
 
 /** The version of a key is the sequence of the newest block that changed it. */
 interface KeyRow {
@@ -72,6 +89,8 @@ export function readIdentity(rows: IdentityRows, sequence: number): ViewIdentity
       .all('revocation')
       .map((text) => JSON.parse(text) as StoredRevocation)
       .toSorted((one, other) => one.keptUntilMs - other.keptUntilMs),
+    portalLinks: rows.all('portal link').map(linkOf),
+    loginSigners: rows.all('login signer').map(signerOf),
   };
 }
 
@@ -100,6 +119,14 @@ function applyChange(rows: IdentityRows, change: IdentityCommand['changes'][numb
       }
       return;
     case 'session_revoked':
+      return;
+    case 'login_signer':
+      return putSigner(rows, change.signer, sequence);
+    case 'portal_link':
+      return rows.put('portal link', change.link.id, JSON.stringify(change.link));
+    case 'portal_links_pruned':
+      for (const { id, expiresMs } of rows.all('portal link').map(linkOf))
+        if (expiresMs < change.beforeMs) rows.delete('portal link', id);
       return;
     case 'audit':
       return rows.addAudit(JSON.stringify(change.entry));
@@ -130,6 +157,25 @@ function putRevocation(rows: IdentityRows, revocation: StoredRevocation, sequenc
   rows.put('revocation', revocationName(kind, name), JSON.stringify({ kind, name, issuedBeforeMs, keptUntilMs }));
   const row = kind === 'key' ? keyRow(rows, name) : undefined;
   if (row !== undefined) rows.put('key', name, JSON.stringify({ ...row, version: sequence }));
+}
+
+/** A hub repeats it at each start. */
+function putSigner(rows: IdentityRows, signer: LoginSigner, sequence: number): void {
+  rows.put('login signer', signer.id, JSON.stringify({ ...signer, sequence } satisfies SignerRow));
+  if (rows.count('login signer') <= SIGNERS_MAX) return;
+  const [oldest] = rows
+    .all('login signer')
+    .map(signerOf)
+    .toSorted((one, other) => one.sequence - other.sequence);
+  if (oldest !== undefined) rows.delete('login signer', oldest.id);
+}
+
+function signerOf(text: string): SignerRow {
+  return JSON.parse(text) as SignerRow;
+}
+
+function linkOf(text: string): StoredPortalLink {
+  return JSON.parse(text) as StoredPortalLink;
 }
 
 function versionOf(rows: IdentityRows, id: string): number {

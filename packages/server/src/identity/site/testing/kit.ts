@@ -56,7 +56,8 @@ export async function openSiteKit(behave: Behaviour, settings: Partial<SiteSetti
     site,
     clock,
     logged,
-    login: (session, more) => site.identifiers[0]?.identify(credentials(session, more)),
+    login: (session, more) =>
+      site.identifiers[0]?.identify(credentials(session, more)) as Principal | Promise<Principal> | undefined,
   };
 }
 

@@ -9,11 +9,16 @@ import type {
   StoredIdentity,
 } from '../../../core/access/identity-store.ts';
 import type { Block } from '../../view/block.ts';
-import { decodeIdentityCommand, encodeIdentityCommand, type IdentityCommand } from '../../view/identity-command.ts';
+import {
+  decodeIdentityCommand,
+  encodeIdentityCommand,
+  hasLoginChanges,
+  type IdentityCommand,
+} from '../../view/identity-command.ts';
 import { touchedKeys, type ViewIdentity } from '../../view/identity-state.ts';
 import type { BlockOutcome } from '../../view/log-view.ts';
 import { changeFromJson } from '../../shared/identity-json.ts';
-import { SHARED_IDENTITY_LEVEL, type Fleet } from '../fleet.ts';
+import { SHARED_IDENTITY_LEVEL, SHARED_LOGINS_LEVEL, type Fleet } from '../fleet.ts';
 import type { StorageLogger } from '../../home.ts';
 import { UrgentChanges } from './urgent-changes.ts';
 import { WriteQueue } from './write-queue.ts';
@@ -101,7 +106,8 @@ export class ClusterIdentityStore implements IdentityStore {
     // While an older hub runs, nothing can be shared. This hub then knows its own keys, as before.
     const keys = identity.hasEverHadKeys ? identity.keys.map(({ key }) => key) : this.#ownIdentity.keys;
     const hasEverHadKeys = identity.hasEverHadKeys || this.#ownIdentity.hasEverHadKeys;
-    this.#initial = { ...this.#ownIdentity, keys, hasEverHadKeys, revocations: identity.revocations };
+    const { revocations, portalLinks, loginSigners } = identity;
+    this.#initial = { ...this.#ownIdentity, keys, hasEverHadKeys, revocations, portalLinks, loginSigners };
   }
 
   load(): StoredIdentity {
@@ -189,9 +195,11 @@ export class ClusterIdentityStore implements IdentityStore {
 
   async #command(data: Uint8Array): Promise<CommandRefusal | undefined> {
     // An older hub would stop at the command.
-    const older = this.#journal.fleet.hubs.find(({ level = 1 }) => level < SHARED_IDENTITY_LEVEL);
+    const needed = hasLoginChanges(data) ? SHARED_LOGINS_LEVEL : SHARED_IDENTITY_LEVEL;
+    const older = this.#journal.fleet.hubs.find(({ level = 1 }) => level < needed);
     if (older !== undefined) {
-      const detail = `The hub on ${older.host} has version ${older.version}, which does not share keys and revocations yet. Upgrade it.`;
+      const shared = needed === SHARED_LOGINS_LEVEL ? 'console logins and portal links' : 'keys and revocations';
+      const detail = `The hub on ${older.host} has version ${older.version}, which does not share ${shared} yet. Upgrade it.`;
       throw new PolycastError('not_in_cluster', detail);
     }
     const outcome = await this.#journal.command(data);
@@ -218,8 +226,8 @@ export class ClusterIdentityStore implements IdentityStore {
     try {
       while (this.#isStale) {
         this.#isStale = false;
-        const { keys, revocations } = await this.#load();
-        this.#deliver((listener) => listener.replaced({ keys: keys.map(({ key }) => key), revocations }));
+        const { keys, ...identity } = await this.#load();
+        this.#deliver((listener) => listener.replaced({ ...identity, keys: keys.map(({ key }) => key) }));
       }
     } catch (error) {
       this.#isStale = true;

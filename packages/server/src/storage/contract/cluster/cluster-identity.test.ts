@@ -2,6 +2,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import type { Actor } from '../../../core/ports.ts';
 import type { Revocation } from '../../../core/access/principal.ts';
 import { ALL_SCOPES } from '../../../core/access/scopes.ts';
+import { randomBytes } from 'node:crypto';
+import { SharedSignatures } from '../../../identity/console/login-signatures.ts';
 import { openIdentity, type Identity } from '../../../identity/identity.ts';
 import { currentAuthority } from '../../../identity/current-authority.ts';
 import { createOpenAuthority } from '../../../identity/open-authority.ts';
@@ -13,7 +15,7 @@ import { MemoryJournalServer } from '../../cluster/memory-journal.ts';
 import { MemorySnapshotStore } from '../../cluster/snapshots/memory-snapshot-store.ts';
 import { HOMES } from '../../homes.ts';
 import type { Home } from '../../home.ts';
-import type { IdentityStore } from '../../../core/access/identity-store.ts';
+import type { IdentityStore, SharedIdentity } from '../../../core/access/identity-store.ts';
 import { record } from '../log/log-fixtures.ts';
 import { openTestHub } from './test-hub.ts';
 import type { JournaledLog } from '../../cluster/journaled-log.ts';
@@ -252,7 +254,9 @@ test('a command of a later version stops the hub, which then identifies nobody',
   const data = new Uint8Array(Buffer.from('{"changes":[{"kind":"key_frozen","id":"x"}]}'));
   cluster.journal.append({ id: 'z-1', kind: 'identity', data });
   await expect.poll(() => hub.log.notReadyReason).toBe('cluster_upgrade_needed');
-  expect(() => caller(text)).toThrow(expect.objectContaining({ code: 'identity_unavailable' }));
+  const unavailable = expect.objectContaining({ code: 'identity_unavailable' });
+  expect(() => caller(text)).toThrow(unavailable);
+  expect(() => hub.portalLinks.identify('portal_x')).toThrow(unavailable);
   expect(caller(undefined)).toMatchObject({ key: undefined });
 });
 
@@ -285,4 +289,68 @@ test('no command is written while a hub of an older version runs', async () => {
     hub.revocations.revoke({ kind: 'user', name: 'ann', issuedBeforeMs: START_MS }, OPERATOR),
   ).rejects.toMatchObject({ code: 'not_in_cluster' });
   expect([hub.revocations.revokedBefore('ann'), cluster.journal.last]).toEqual([START_MS, last]);
+});
+
+/** The signatures of a hub's console logins. @param seed of its private key */
+function signaturesOf({ store, loginSigners, onLoginSigner }: TestHub, seed = randomBytes(32)): SharedSignatures {
+  const signatures = new SharedSignatures(() => seed, store.shared as SharedIdentity, loginSigners);
+  onLoginSigner((signer) => signatures.add(signer));
+  return signatures;
+}
+
+test.each(Object.keys(HOMES))(
+  '%s: a console login of one hub is valid at every hub, and forged ones at none',
+  async (name) => {
+    const cluster = new TestCluster();
+    const home = HOMES[name] as Home;
+    const hubs = [await cluster.open('a', { home }), await cluster.open('b', { home })] as const;
+    const seed = randomBytes(32);
+    const [one, other] = [signaturesOf(hubs[0], seed), signaturesOf(hubs[1])];
+    const signature = await one.sign('ann');
+    expect(await other.verify('ann', signature)).toBe(true);
+    expect(await one.verify('ann', await other.sign('ann'))).toBe(true);
+    const late = signaturesOf(await cluster.open('c', { home }));
+    expect(late.verify('ann', signature)).toBe(true);
+    // After a restart a hub has its private key again.
+    expect(await signaturesOf(hubs[0], seed).sign('ann')).toBe(signature);
+    const [id = '', value = ''] = signature.split('.');
+    for (const forged of [`${id}.`, id, '', `${id.slice(1)}x.${value}`, `${id}.${value.slice(2)}`])
+      expect([forged, await other.verify('ann', forged)]).toEqual([forged, false]);
+    expect(await other.verify('bob', signature)).toBe(false);
+  },
+);
+
+test.each(Object.keys(HOMES))(
+  '%s: a portal link of one hub is valid at every hub, also at one that starts later',
+  async (name) => {
+    const cluster = new TestCluster();
+    const home = HOMES[name] as Home;
+    const [one, other] = [await cluster.open('a', { home }), await cluster.open('b', { home })];
+    const link = { owner: 'acme', channels: ['customers.acme.>'], theme: {}, expiresMs: START_MS + 1000 };
+    const { id, token } = await one.portalLinks.create(link, OPERATOR);
+    expect(await other.portalLinks.identify(token)).toMatchObject({ token: id, portal: { owner: 'acme' } });
+    await expect(other.portalLinks.identify('portal_unknown')).rejects.toMatchObject({ code: 'unauthorized' });
+    const late = await cluster.open('c', { home });
+    expect(late.portalLinks.identify(token)).toMatchObject({ token: id });
+    late.clock.timeMs += 2000;
+    expect(() => late.portalLinks.identify(token)).toThrow(expect.objectContaining({ code: 'token_expired' }));
+    // A later link removes those that have expired.
+    await late.portalLinks.create({ ...link, expiresMs: START_MS + 10_000 }, OPERATOR);
+    const later = await cluster.open('d', { home });
+    await expect(later.portalLinks.identify(token)).rejects.toMatchObject({ code: 'unauthorized' });
+  },
+);
+
+test('no login or link is announced while a hub runs that would stop at it', async () => {
+  const cluster = new TestCluster();
+  const hub = await cluster.open('a');
+  const older = cluster.fleet.connect('old');
+  onTestFinished(() => older.close());
+  older.report({ host: 'm', version: '0.9.0', sequence: 1, hash: 1, level: 2 });
+  await expect.poll(() => hub.log.stats()['otherHubs']).toBe(1);
+  const refused = { code: 'not_in_cluster' };
+  await expect(signaturesOf(hub).sign('ann')).rejects.toMatchObject(refused);
+  const link = { owner: 'acme', channels: [], theme: {}, expiresMs: START_MS + 1000 };
+  await expect(hub.portalLinks.create(link, OPERATOR)).rejects.toMatchObject(refused);
+  expect((await hub.keyChanges.create(OPTIONS, by)).key.name).toBe('shop');
 });

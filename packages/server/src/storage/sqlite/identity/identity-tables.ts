@@ -54,6 +54,7 @@ export class IdentityTables {
       case 'revocations_pruned':
         return this.#revocations.prune(change.beforeMs);
       case 'session_revoked':
+      case 'login_signer':
         return;
       case 'portal_link':
         return this.#portalLinks.put(change.link);

@@ -1,0 +1,117 @@
+import {
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  hash,
+  sign,
+  timingSafeEqual,
+  verify,
+  type KeyObject,
+} from 'node:crypto';
+import type { LoginSigner, SharedIdentity } from '../../core/access/identity-store.ts';
+
+/** Signs and verifies console logins. */
+export interface LoginSignatures {
+  sign(text: string): string | Promise<string>;
+  verify(text: string, signature: string): boolean | Promise<boolean>;
+}
+
+/** Signatures of a hub without a cluster: it verifies what it has signed itself, by one secret. */
+export class SecretSignatures implements LoginSignatures {
+  readonly #secret: () => Uint8Array;
+
+  /** @param secret read at the first login or the first cookie */
+  constructor(secret: () => Uint8Array) {
+    this.#secret = secret;
+  }
+
+  sign(text: string): string {
+    return this.#of(text).toString('base64url');
+  }
+
+  verify(text: string, signature: string): boolean {
+    const given = Buffer.from(signature, 'base64url');
+    const right = this.#of(text);
+    return given.length === right.length && timingSafeEqual(given, right);
+  }
+
+  #of(text: string): Buffer {
+    return createHmac('sha256', this.#secret()).update(text).digest();
+  }
+}
+
+/**
+ * Signatures of a hub in a cluster. Each hub signs with a private key that never leaves its folder, and
+ * the journal has the public keys. So a login is valid at every hub, and the brokers cannot make one.
+ * Example: `5Jx…Q.k3JvT0…` is the id of the hub's key, and the signature.
+ */
+export class SharedSignatures implements LoginSignatures {
+  readonly #secret: () => Uint8Array;
+  readonly #shared: Pick<SharedIdentity, 'commit' | 'reach'>;
+  readonly #publicKeys = new Map<string, KeyObject>();
+  #own: { readonly key: KeyObject; readonly signer: LoginSigner } | undefined;
+  #announcing: Promise<unknown> | undefined;
+
+  /** @param secret 32 bytes, from which the private key follows */
+  constructor(
+    secret: () => Uint8Array,
+    shared: Pick<SharedIdentity, 'commit' | 'reach'>,
+    signers: readonly LoginSigner[],
+  ) {
+    this.#secret = secret;
+    this.#shared = shared;
+    for (const signer of signers) this.add(signer);
+  }
+
+  /** Another hub signs logins too. */
+  add({ id, publicKey }: LoginSigner): void {
+    if (!this.#publicKeys.has(id)) this.#publicKeys.set(id, publicKeyOf(publicKey));
+  }
+
+  /** @throws PolycastError while the other hubs cannot be told of the key */
+  async sign(text: string): Promise<string> {
+    this.#own ??= ownSigner(this.#secret());
+    const { key, signer } = this.#own;
+    // Once for each process: the cluster forgets the signers that are used least.
+    this.#announcing ??= this.#shared.commit([{ kind: 'login_signer', signer }], {});
+    try {
+      await this.#announcing;
+    } catch (error) {
+      this.#announcing = undefined;
+      throw error;
+    }
+    this.add(signer);
+    return `${signer.id}.${sign(null, Buffer.from(text), key).toString('base64url')}`;
+  }
+
+  verify(text: string, signature: string): boolean | Promise<boolean> {
+    const [id = '', value = ''] = signature.split('.');
+    if (!SIGNER_ID.test(id)) return false;
+    if (this.#publicKeys.has(id)) return this.#verifyWith(id, text, value);
+    // Another hub may have announced its key a moment ago.
+    return this.#shared.reach().then(
+      () => this.#verifyWith(id, text, value),
+      () => false,
+    );
+  }
+
+  #verifyWith(id: string, text: string, value: string): boolean {
+    const key = this.#publicKeys.get(id);
+    return key !== undefined && verify(null, Buffer.from(text), key, Buffer.from(value, 'base64url'));
+  }
+}
+
+const SIGNER_ID = /^[\w-]{22}$/;
+
+function ownSigner(seed: Uint8Array): { readonly key: KeyObject; readonly signer: LoginSigner } {
+  const key = createPrivateKey({ key: Buffer.concat([PKCS8_PREFIX, seed]), format: 'der', type: 'pkcs8' });
+  const { x: publicKey = '' } = createPublicKey(key).export({ format: 'jwk' });
+  return { key, signer: { id: hash('sha256', publicKey, 'base64url').slice(0, 22), publicKey } };
+}
+
+function publicKeyOf(x: string): KeyObject {
+  return createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' });
+}
+
+/** What precedes the 32 bytes of an Ed25519 private key in PKCS #8 (RFC 8410, section 7). */
+const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex');
