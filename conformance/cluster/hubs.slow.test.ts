@@ -166,15 +166,10 @@ describe.skipIf(NATS_SERVER === undefined)('a cluster of hubs', () => {
     const brokers = await startTestBrokers({ count: 1 });
     const [hub] = await startHubs(brokers, 1);
     const { url } = (hub as TestHub).process;
-    for (const [method, path] of [
-      ['GET', '/v1/erasures'],
-      ['GET', '/v1/channels/a/presence'],
-    ] as const) {
+    for (const [method, path] of [['GET', '/v1/erasures']] as const) {
       const reply = await call(url + path, { method, headers: { 'Content-Type': 'application/json' }, body: '{}' });
       expect([path, reply.status, reply.json<{ code: string }>().code]).toEqual([path, 501, 'not_in_cluster']);
     }
-    const presence = { rules: [{ pattern: 'a', presence: ['anyone'] }] };
-    await expect(startHub(brokers, temporaryFolder('hub'), undefined, presence)).rejects.toThrow('rules.0.presence');
     const large = { defaults: { eventBytesMax: 1024 * 1024 } };
     await expect(startHub(brokers, temporaryFolder('hub'), undefined, large)).rejects.toThrow('eventBytesMax');
   });

@@ -73,7 +73,7 @@ async function open(base: HubBase, parts: HubParts): Promise<Hub> {
   log.shared?.onReset(onReset);
   const identity = openIdentityPart(base, storage, tokens, place?.role !== 'follower');
   const core = createCore(base, log);
-  const sessions = openSessions(base, storage, core, processes);
+  const sessions = await openSessions(base, storage, core, processes);
   const engine = createSubscriptionEngine(base, storage, core, outgoing, tracing);
   const erasure = createErasureTask(base, core, identity, engine, sessions);
   if (storage.identity.shared !== undefined) {

@@ -2,7 +2,7 @@ import { hubMetrics } from '../operate/hub-metrics.ts';
 import { readDiskSpace } from '../operate/host-resources.ts';
 import { packageVersion } from '../platform/package-files.ts';
 import { dataFolderOf } from '../storage/data-folder.ts';
-import type { PresenceTask } from '../presence/presence-task.ts';
+import type { PresenceService } from '../presence/presence-task.ts';
 import type { SessionJournal } from '../sessions/session-journal.ts';
 import type { SubscriptionEngine } from '../subscriptions/subscription-engine.ts';
 import type { HubBase } from './base.ts';
@@ -15,7 +15,7 @@ import type { IdentityPart } from './identity.ts';
 export interface MeasuredParts extends CorePart {
   readonly identity: IdentityPart;
   readonly journal: SessionJournal | undefined;
-  readonly presence: PresenceTask;
+  readonly presence: PresenceService;
   readonly engine: SubscriptionEngine;
   readonly http: HttpPart;
   readonly processes: HubProcesses | undefined;

@@ -1,8 +1,8 @@
 import { Sessions } from '../auth/sessions.ts';
-import type { Clock } from '../core/ports.ts';
+import type { Clock, SharedLog } from '../core/ports.ts';
 import { SessionJournal } from '../sessions/session-journal.ts';
 import { membersBytesMax, openPresence } from '../presence/open-presence.ts';
-import type { PresenceTask } from '../presence/presence-task.ts';
+import type { PresenceParts, PresenceService } from '../presence/presence-task.ts';
 import type { PresenceConfiguration } from '../presence/open-presence.ts';
 import type { Storage } from '../storage/open-storage.ts';
 import { explainEventRoute } from '../explain/explain-route.ts';
@@ -19,20 +19,25 @@ export interface SessionPart {
   readonly sessions: Sessions;
   /** `undefined`: the configuration records no sessions. */
   readonly journal: SessionJournal | undefined;
-  readonly presence: PresenceTask;
+  readonly presence: PresenceService;
 }
 
-export function openSessions(
+export async function openSessions(
   { config, world: { clock, random }, wheel, logger, shutdown, reloader }: HubBase,
   storage: Storage,
   core: CorePart,
   processes: HubProcesses | undefined,
-): SessionPart {
+): Promise<SessionPart> {
   const { publisher, log } = core;
   const sessions = new Sessions(random);
   const isFollower = processes?.place.role === 'follower';
   const settings = isFollower ? withoutPresence(config) : config;
-  const presence = openPresence(settings, () => storage.openPresence(), { publisher, log, clock, wheel, logger });
+  const presence = openPresence(
+    settings,
+    () => storage.openPresence(),
+    { publisher, log, clock, wheel, logger },
+    await sharedPresence(log.shared),
+  );
   sessions.listen(presence);
   // The owner records the sessions of all processes.
   const journal = isFollower ? undefined : openJournal({ config, clock, wheel, logger }, storage, sessions);
@@ -49,6 +54,15 @@ export function openSessions(
   // After the sockets: it records how the last sessions ended.
   shutdown.add('identity', () => journal?.close());
   return { sessions, journal, presence };
+}
+
+/** A hub without a cluster does not load it. */
+async function sharedPresence(
+  shared: SharedLog | undefined,
+): Promise<((parts: PresenceParts) => PresenceService) | undefined> {
+  if (shared === undefined) return undefined;
+  const { ClusterPresence } = await import('../presence/cluster-presence.ts');
+  return (parts) => new ClusterPresence(parts, shared);
 }
 
 function openJournal(

@@ -24,7 +24,7 @@ export function checkConsistency(config: Config): ConfigProblem[] {
 }
 
 /** What hubs of a cluster do not share yet must not work at each hub by itself. */
-function checkCluster({ cluster, lab, presence, defaults, rules }: Config): ConfigProblem[] {
+function checkCluster({ cluster, lab }: Config): ConfigProblem[] {
   const { certificateFile, keyFile } = cluster.tls;
   const problems: ConfigProblem[] = [];
   if ((certificateFile === null) !== (keyFile === null)) {
@@ -32,12 +32,7 @@ function checkCluster({ cluster, lab, presence, defaults, rules }: Config): Conf
     problems.push({ path: `cluster.tls.${missing}`, message: 'must also be set: TLS needs a certificate and its key' });
   }
   if (cluster.nats.length === 0) return problems;
-  const message = 'must not be set in a cluster: its hubs do not share presence yet';
   if (lab.enabled) problems.push({ path: 'lab.enabled', message: 'must be false in a cluster: the Lab wipes the log' });
-  if (presence.systemEvents) problems.push({ path: 'presence.systemEvents', message });
-  if (defaults.presence !== undefined) problems.push({ path: 'defaults.presence', message });
-  for (const [index, rule] of rules.entries())
-    if (rule.presence !== undefined) problems.push({ path: `rules.${index}.presence`, message });
   return problems;
 }
 

@@ -305,6 +305,8 @@ export interface SharedLog {
   onTrimmed(listener: (orders: readonly TrimOrder[]) => void): void;
   /** Whether this hub is the one that trims. */
   readonly isTrimmer: boolean;
+  /** The time since this hub heard a broker last. */
+  readonly silentMs: number;
   /** Waits until this hub has all that was confirmed at any hub before. @throws PolycastError `log_unavailable` */
   reachNewest(): Promise<void>;
   readonly others: OtherHubs;
@@ -394,8 +396,16 @@ export interface Audit {
 export interface OtherHubs {
   /** The name of this hub: `polycast cluster status` shows it. */
   readonly self: string;
-  /** Asks each of them. `silentHubs`: those that did not answer in time. */
-  ask<Answer>(question: object): Promise<{ readonly answers: readonly Answer[]; readonly silentHubs: number }>;
-  /** Calls the listener with each question of another hub. There is one listener. */
+  /** The others that run now. */
+  readonly names: readonly string[];
+  /** Asks each of them. `silentHubs`: those that did not answer in time. The default are two seconds. */
+  ask<Answer>(
+    question: object,
+    timeoutMs?: number,
+  ): Promise<{ readonly answers: readonly Answer[]; readonly silentHubs: number }>;
+  /**
+   * Calls the listener with each question of another hub. Of several listeners, the first one that returns something answers. It may
+   * return a promise.
+   */
   onAsked(listener: (question: unknown) => unknown): void;
 }

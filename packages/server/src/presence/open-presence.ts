@@ -1,7 +1,7 @@
 import { matches } from '@polycast/protocol';
 import { USER_TOKEN } from '../core/access/pattern-relation.ts';
 import { NO_PRESENCE_STORE, type PresenceStore } from '../core/presence/presence-store.ts';
-import { PresenceTask, type PresenceParts } from './presence-task.ts';
+import { PresenceTask, type PresenceParts, type PresenceService } from './presence-task.ts';
 
 /** The settings that presence uses. */
 export interface PresenceConfiguration {
@@ -19,17 +19,19 @@ export interface PresenceConfiguration {
 /**
  * Creates presence from the configuration.
  * @param openStore called only if a rule uses presence: otherwise the data folder gets no file
+ * @param openShared creates the presence of a cluster, where a rule uses it
  */
 export function openPresence(
   { limits, presence, rules, defaults }: PresenceConfiguration,
   openStore: () => PresenceStore,
   parts: Omit<PresenceParts, 'settings' | 'isTracked' | 'store'>,
-): PresenceTask {
+  openShared?: (parts: PresenceParts) => PresenceService,
+): PresenceService {
   const patterns = rules
     .filter((rule) => rule.presence !== undefined)
     .map(({ pattern }) => pattern.replace(USER_TOKEN, '*'));
   const isUsed = patterns.length > 0 || defaults.presence !== undefined || presence.systemEvents;
-  return new PresenceTask({
+  const all: PresenceParts = {
     ...parts,
     settings: {
       ...presence,
@@ -43,7 +45,8 @@ export function openPresence(
     },
     isTracked: (channel) => defaults.presence !== undefined || patterns.some((pattern) => matches(pattern, channel)),
     store: isUsed ? openStore() : NO_PRESENCE_STORE,
-  });
+  };
+  return isUsed && openShared !== undefined ? openShared(all) : new PresenceTask(all);
 }
 
 /** The bound on the memory of members. */

@@ -63,7 +63,7 @@ function begin({
     clock,
     wheel,
     store,
-    logger: { warn: (_fields, message) => void warnings.push(message) },
+    logger: { info: () => undefined, warn: (_fields, message) => void warnings.push(message) },
   });
   return {
     task,

@@ -1,6 +1,6 @@
 import { formatTime, hasWildcard, isChannel, PolycastError } from '@polycast/protocol';
 import { SYSTEM_PREFIX } from '../core/access/system-channels.ts';
-import type { Clock, Log, Position, StoredRecord } from '../core/ports.ts';
+import type { Clock, Log, Logger, Position, StoredRecord } from '../core/ports.ts';
 import { Presence } from '../core/presence/presence.ts';
 import type { PresenceStore } from '../core/presence/presence-store.ts';
 import type { PresenceSettings, PresenceSnapshot, PresenceView } from '../core/presence/presence-types.ts';
@@ -39,7 +39,7 @@ export interface PresenceParts {
   readonly clock: Clock;
   readonly wheel: TimingWheel;
   readonly store: PresenceStore;
-  readonly logger: { warn(fields: object, message: string): void };
+  readonly logger: Pick<Logger, 'info' | 'warn'>;
 }
 
 /** The bound on changes in one publish. A channel that is listed again may exceed it. */
@@ -91,7 +91,7 @@ export class PresenceTask implements WheelTimer, PresenceView {
    * Restores the presence that was published before a restart. Await it before the first session.
    */
   async start(): Promise<void> {
-    await this.#catchUp();
+    await copyPresence(this.#parts);
     this.#presence.restore(this.#parts.store.load(), this.#nowMs);
     this.#wake();
   }
@@ -123,8 +123,7 @@ export class PresenceTask implements WheelTimer, PresenceView {
   }
 
   async snapshot(channel: string): Promise<PresenceSnapshot & { readonly position: Position }> {
-    if (!this.#isTracked(channel))
-      throw new PolycastError('not_found', `No rule sets "presence" for ${channel}, so the hub keeps none.`);
+    checkPresence(this.#parts.isTracked, channel);
     while (this.#publishing !== undefined) await this.#publishing;
     if (this.#pending.length > 0)
       throw new PolycastError('log_unavailable', 'The presence changes cannot be published at the moment.', {
@@ -223,17 +222,8 @@ export class PresenceTask implements WheelTimer, PresenceView {
     return tracked;
   }
 
-  /**
-   * Whether a channel has presence. A subscriber to a pattern is not a member of the channels that
-   * match it.
-   */
   #isTracked(channel: string): boolean {
-    return (
-      !hasWildcard(channel) &&
-      !channel.startsWith(SYSTEM_PREFIX) &&
-      isChannel(presenceChannel(channel)) &&
-      this.#parts.isTracked(channel)
-    );
+    return hasPresence(this.#parts.isTracked, channel);
   }
 
   /** Publishes the changes of this turn of the event loop together. */
@@ -297,7 +287,7 @@ export class PresenceTask implements WheelTimer, PresenceView {
   async #store(published: readonly PresenceChange[], position: Position): Promise<void> {
     const { store, logger } = this.#parts;
     try {
-      if (this.#isBehind) await this.#catchUp();
+      if (this.#isBehind) await copyPresence(this.#parts);
       else store.apply(published, position);
       this.#isBehind = false;
     } catch (error) {
@@ -305,24 +295,45 @@ export class PresenceTask implements WheelTimer, PresenceView {
       this.#isBehind = true;
     }
   }
+}
 
-  /** Copies the changes that the store lacks from the log. */
-  async #catchUp(): Promise<void> {
-    const { log, store } = this.#parts;
-    const { head } = log.state;
-    for (let after = store.position; after < head;) {
-      const page = await log.read({
-        patterns: PRESENCE_PATTERNS,
-        types: undefined,
-        after,
-        through: head,
-        direction: 'forward',
-        limit: 1000,
-        bytesMax: Infinity,
-      });
-      store.apply(page.records.flatMap(storedChangesOf), page.reached);
-      after = page.reached;
-    }
+/**
+ * Whether a channel has presence. A subscriber to a pattern is not a member of the channels that
+ * match it.
+ */
+export function hasPresence(isTracked: PresenceParts['isTracked'], channel: string): boolean {
+  return (
+    !hasWildcard(channel) &&
+    !channel.startsWith(SYSTEM_PREFIX) &&
+    isChannel(presenceChannel(channel)) &&
+    isTracked(channel)
+  );
+}
+
+/** @throws PolycastError `not_found` */
+export function checkPresence(isTracked: PresenceParts['isTracked'], channel: string): void {
+  if (!hasPresence(isTracked, channel))
+    throw new PolycastError('not_found', `No rule sets "presence" for ${channel}, so the hub keeps none.`);
+}
+
+/** The part that a hub has, whether it announces presence alone or with other hubs. */
+export type PresenceService = Pick<PresenceTask, Exclude<keyof PresenceTask, keyof WheelTimer>>;
+
+/** Copies the changes that the store lacks from the log. */
+export async function copyPresence({ log, store }: Pick<PresenceParts, 'log' | 'store'>): Promise<void> {
+  const { head } = log.state;
+  for (let after = store.position; after < head;) {
+    const page = await log.read({
+      patterns: PRESENCE_PATTERNS,
+      types: undefined,
+      after,
+      through: head,
+      direction: 'forward',
+      limit: 1000,
+      bytesMax: Infinity,
+    });
+    store.apply(page.records.flatMap(storedChangesOf), page.reached);
+    after = page.reached;
   }
 }
 
@@ -341,7 +352,8 @@ function isTransient({ code }: PolycastError): boolean {
   return code === 'log_unavailable' || code === 'log_full' || code === 'overloaded' || code === 'rate_limited';
 }
 
-function visibleInfo(info: unknown): unknown {
+/** The info that others may see. */
+export function visibleInfo(info: unknown): unknown {
   return info !== undefined && JSON.stringify(info).length > INFO_LENGTH_MAX ? undefined : info;
 }
 

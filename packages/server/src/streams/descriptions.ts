@@ -231,6 +231,6 @@ export function describePresence(): RouteDescription {
       'The response has the cursor at which it is valid. The later events of `polycast.presence.{channel}` bring it up to date.',
     parameters: [CHANNEL, ...PRESENCE_PARAMETERS],
     responses: [response(200, 'The presence of the channel.', json(presence(), 'The members, or only counts.'))],
-    errors: [...COMMON_ERRORS, 'invalid_channel', 'not_found'],
+    errors: [...COMMON_ERRORS, 'invalid_channel', 'not_found', 'hub_silent'],
   };
 }

@@ -18,6 +18,7 @@ const ROUTES: ReadonlySet<string> = new Set([
   'GET /v1/channels',
   'GET /v1/channels/{channel}',
   'GET /v1/channels/{channel}/history',
+  'GET /v1/channels/{channel}/presence',
   'POST /v1/channels/{channel}/events',
   'POST /v1/users/{user}/events',
   'POST /v1/users/events',

@@ -25,9 +25,9 @@ export interface Fleet {
   ask(question: string, timeoutMs: number): Promise<FleetAnswers>;
   /**
    * Calls the listener with each question of another hub. Without an answer this hub counts as
-   * silent. There is one listener.
+   * silent. There is one listener, and it does not reject.
    */
-  onAsked(listener: (question: string) => string | undefined): void;
+  onAsked(listener: QuestionListener): void;
   /**
    * Sends bytes to one other hub. It receives those of this hub in their order. Some may be lost: if
    * it does not run, is cut off, or changes its broker.
@@ -37,6 +37,8 @@ export interface Fleet {
   onReceived(listener: (from: string, data: Uint8Array) => void): void;
   close(): Promise<void>;
 }
+
+export type QuestionListener = (question: string) => string | undefined | Promise<string>;
 
 export interface FleetAnswers {
   readonly answers: readonly string[];

@@ -307,6 +307,10 @@ export class JournaledLog implements Log, SharedLog {
     return fleet.hubs.every(({ hub }) => hub > fleet.self);
   }
 
+  get silentMs(): number {
+    return this.#parts.journal.silentMs;
+  }
+
   get problems(): readonly string[] {
     const { unsafeReason } = this.#parts.journal;
     return [
@@ -448,14 +452,26 @@ const MARK_MS = 2_500;
 const PROGRESS_INTERVAL_MS = 2_000;
 
 function otherHubs(fleet: Fleet): OtherHubs {
+  const listeners: ((question: unknown) => unknown)[] = [];
+  fleet.onAsked((text) => {
+    const question: unknown = JSON.parse(text);
+    for (const listener of listeners) {
+      const answer = listener(question);
+      if (answer instanceof Promise) return answer.then(JSON.stringify) as Promise<string>;
+      if (answer !== undefined) return JSON.stringify(answer);
+    }
+    return undefined;
+  });
   return {
     self: fleet.self,
-    async ask<Answer>(question: object) {
-      const { answers, silentHubs } = await fleet.ask(JSON.stringify(question), ANSWER_MAX_MS);
+    get names() {
+      return fleet.hubs.map(({ hub }) => hub);
+    },
+    async ask<Answer>(question: object, timeoutMs = ANSWER_MAX_MS) {
+      const { answers, silentHubs } = await fleet.ask(JSON.stringify(question), timeoutMs);
       return { answers: answers.map((text) => JSON.parse(text) as Answer), silentHubs };
     },
-    onAsked: (listener) =>
-      fleet.onAsked((question) => JSON.stringify(listener(JSON.parse(question) as unknown)) as string | undefined),
+    onAsked: (listener) => void listeners.push(listener),
   };
 }
 

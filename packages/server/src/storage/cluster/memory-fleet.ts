@@ -1,4 +1,12 @@
-import { CollectedAnswers, FLEET_BEAT_MS, HeardHubs, type Fleet, type FleetAnswers, type HubBeat } from './fleet.ts';
+import {
+  CollectedAnswers,
+  FLEET_BEAT_MS,
+  HeardHubs,
+  type Fleet,
+  type FleetAnswers,
+  type HubBeat,
+  type QuestionListener,
+} from './fleet.ts';
 
 /** The hubs of one process, for tests. */
 export class MemoryFleetServer {
@@ -35,7 +43,7 @@ class MemoryFleet implements Fleet {
   #own: Omit<HubBeat, 'hub'> | undefined;
   #listener: ((beat: HubBeat) => void) | undefined;
   #textListener: ((text: string) => void) | undefined;
-  #questionListener: ((question: string) => string | undefined) | undefined;
+  #questionListener: QuestionListener | undefined;
   #bytesListener: ((from: string, data: Uint8Array) => void) | undefined;
   #closed = false;
 
@@ -74,13 +82,14 @@ class MemoryFleet implements Fleet {
     return collected.within(timeoutMs);
   }
 
-  onAsked(listener: (question: string) => string | undefined): void {
+  onAsked(listener: QuestionListener): void {
     this.#questionListener = listener;
   }
 
   hearQuestion(question: string, answered: (hub: string, answer: string) => void): void {
     const answer = this.#closed ? undefined : this.#questionListener?.(question);
-    if (answer !== undefined) answered(this.self, answer);
+    if (answer instanceof Promise) void answer.then((text) => answered(this.self, text));
+    else if (answer !== undefined) answered(this.self, answer);
   }
 
   send(hub: string, data: Uint8Array): void {

@@ -1,5 +1,13 @@
 import { createInbox, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
-import { CollectedAnswers, FLEET_BEAT_MS, HeardHubs, type Fleet, type FleetAnswers, type HubBeat } from '../fleet.ts';
+import {
+  CollectedAnswers,
+  FLEET_BEAT_MS,
+  HeardHubs,
+  type Fleet,
+  type FleetAnswers,
+  type HubBeat,
+  type QuestionListener,
+} from '../fleet.ts';
 
 /** The fleet over the brokers: beats and texts are plain messages, which no broker stores. */
 export class NatsFleet implements Fleet {
@@ -15,7 +23,7 @@ export class NatsFleet implements Fleet {
   #own: Omit<HubBeat, 'hub'> | undefined;
   #listener: ((beat: HubBeat) => void) | undefined;
   #textListener: ((text: string) => void) | undefined;
-  #questionListener: ((question: string) => string | undefined) | undefined;
+  #questionListener: QuestionListener | undefined;
   #bytesListener: ((from: string, data: Uint8Array) => void) | undefined;
 
   /**
@@ -45,8 +53,7 @@ export class NatsFleet implements Fleet {
       connection.subscribe(`${this.#askSubject}.*`, {
         callback: (error, message) => {
           if (error !== null || message.subject.endsWith(`.${self}`)) return;
-          const answer = this.#questionListener?.(message.string());
-          if (answer !== undefined) respondInParts(message, self, answer);
+          this.#answer(message);
         },
       }),
       ...(self === '' ? [] : [this.#receive()]),
@@ -94,7 +101,7 @@ export class NatsFleet implements Fleet {
     return collectedAnswers;
   }
 
-  onAsked(listener: (question: string) => string | undefined): void {
+  onAsked(listener: QuestionListener): void {
     this.#questionListener = listener;
   }
 
@@ -117,6 +124,12 @@ export class NatsFleet implements Fleet {
         if (error === null) this.#bytesListener?.(subject.slice(subject.lastIndexOf('.') + 1), data);
       },
     });
+  }
+
+  #answer(message: Msg): void {
+    const answer = this.#questionListener?.(message.string());
+    if (answer instanceof Promise) void answer.then((text) => respondInParts(message, this.self, text));
+    else if (answer !== undefined) respondInParts(message, this.self, answer);
   }
 
   #beat(): void {

@@ -75,7 +75,7 @@ export function fleetContract(name: string, prepare: () => Promise<JoinFleet>): 
       const join = await prepare();
       const [one, other] = [await joined(join, 'a'), await joined(join, 'b')];
       const answer = '\0ü"🙂'.repeat(600_000);
-      other.onAsked(() => answer);
+      other.onAsked(async () => answer);
       for (const fleet of [one, other]) fleet.report({ host: 'm', version: '1', sequence: 0, hash: 0 });
       await expect.poll(() => one.hubs.length).toBe(1);
       const { answers, silentHubs } = await one.ask('all?', 10_000);

@@ -1,0 +1,389 @@
+import { PolycastError } from '@polycast/protocol';
+import { ANONYMOUS, type Principal } from '../core/access/principal.ts';
+import type { Position, SharedLog } from '../core/ports.ts';
+import { Presence } from '../core/presence/presence.ts';
+import type { PresenceStore } from '../core/presence/presence-store.ts';
+import type { PresenceSnapshot, StoredPresence } from '../core/presence/presence-types.ts';
+import { PresenceReport, type ReportedSession, type SessionsReport } from './presence-report.ts';
+import {
+  checkPresence,
+  copyPresence,
+  hasPresence,
+  PresenceTask,
+  visibleInfo,
+  type PresenceParts,
+  type PresenceService,
+  type PresenceStats,
+  type PresentSession,
+} from './presence-task.ts';
+import { storedDifference } from './stored-difference.ts';
+
+/** A session with its id, as the registry has it. */
+type IdentifiedSession = PresentSession & { readonly id?: string };
+
+/** What hubs ask each other. */
+type PresenceQuestion =
+  | { readonly kind: 'presence report'; readonly known: Readonly<Record<string, number>> }
+  | { readonly kind: 'presence snapshot'; readonly channel: string }
+  | { readonly kind: 'presence state' };
+
+interface HubReport {
+  readonly hub: string;
+  readonly report: SessionsReport;
+}
+
+type Snapshot = PresenceSnapshot & { readonly position: Position };
+
+interface PresenceState {
+  readonly stored: StoredPresence;
+  readonly position: Position;
+}
+
+/** The announcing hub asks the others this often. It is how late an arrival is announced, at most. */
+const ASK_INTERVAL_MS = 200;
+/** A hub that has not answered in this time is asked again. */
+const ANSWER_MAX_MS = 1_000;
+/** Other hubs keep their copy of what was announced at most this far behind. */
+const COPY_INTERVAL_MS = 2_000;
+/** A hub begins to announce when it has been the oldest for this long. It has heard all others by then. */
+const OLDEST_FOR_MS = 1_500;
+/** A hub that did nothing for this long has stood still, and another one may have announced meanwhile. */
+const PAUSE_MAX_MS = 3_000;
+/** A hub that hears no broker for this long hears no hub either. It must not take them for ended. */
+const SILENT_MAX_MS = 3_000;
+/** Pollers of this hub. Further ones do not count as present. */
+const POLLERS_MAX = 50_000;
+
+/**
+ * The presence of all hubs of a cluster (`docs/decisions/0070-presence-of-a-cluster.md`). Each hub has a report of its
+ * own sessions. One hub announces: the one that has run longest. It asks the others for their reports, and a `PresenceTask` turns all
+ * sessions into events. Example: ann has a stream at A and one at B, and A announces. B is killed. A hears nothing of B
+ * for 5 s, so the sessions of B end. Ann does not leave, because A has her other session.
+ */
+export class ClusterPresence implements PresenceService {
+  readonly #parts: PresenceParts;
+  readonly #shared: SharedLog;
+  readonly #report = new PresenceReport();
+  readonly #tracked = new WeakMap<readonly string[], readonly string[]>();
+  readonly #ids = new WeakMap<object, string>();
+  /** The time at which each poller of this hub ends. They are in its order. */
+  readonly #pollers = new Map<string, number>();
+  readonly #noMembers: Presence;
+  /** While this hub announces. */
+  #task: PresenceTask | undefined;
+  /** The sessions of each hub, as the task has them. */
+  #hubs = new Map<string, { number: number; readonly sessions: Map<string, PresentSession> }>();
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> | undefined;
+  #isFrozen = false;
+  #oldestSinceMs: number | undefined;
+  #hasStoodStill = false;
+  #pauses: NodeJS.Timeout | undefined;
+  #copiedMs = -Infinity;
+  #published = 0;
+  #nextId = 0;
+  #hasFailed = false;
+
+  constructor(parts: PresenceParts, shared: SharedLog) {
+    this.#parts = parts;
+    this.#shared = shared;
+    this.#noMembers = new Presence(parts.settings);
+    shared.others.onAsked((question) => this.#answer(question as PresenceQuestion));
+  }
+
+  async start(): Promise<void> {
+    const { store } = this.#parts;
+    const { answers } = await this.#ask<PresenceState | null>({ kind: 'presence state' });
+    const newest = answers
+      .filter((state) => state !== null)
+      .toSorted((one, other) => other.position - one.position)
+      .at(0);
+    if (newest !== undefined && newest.position > store.position && newest.position <= this.#parts.log.state.head)
+      store.apply(storedDifference(store.load(), newest.stored), newest.position);
+    await copyPresence(this.#parts);
+    this.#watchPauses();
+    this.#schedule();
+  }
+
+  setMembersBytesMax(bytesMax: number): void {
+    this.#noMembers.setMembersBytesMax(bytesMax);
+    this.#task?.setMembersBytesMax(bytesMax);
+  }
+
+  freeze(): void {
+    this.#isFrozen = true;
+    clearTimeout(this.#timer);
+    clearInterval(this.#pauses);
+    this.#task?.freeze();
+  }
+
+  async close(): Promise<void> {
+    this.freeze();
+    await this.#running;
+    await this.#task?.close();
+    this.#parts.store.close();
+  }
+
+  get stats(): PresenceStats {
+    const stats = this.#task?.stats ?? { channels: 0, published: 0, pending: 0 };
+    return { ...stats, published: this.#published + stats.published };
+  }
+
+  get held(): PresenceTask['held'] {
+    return this.#task?.held ?? this.#noMembers.memoryUsage;
+  }
+
+  eraseRemoved(): Promise<void> {
+    return this.#parts.store.eraseRemoved();
+  }
+
+  /** The hub that announces knows whether all of it is published. */
+  async snapshot(channel: string): Promise<Snapshot> {
+    checkPresence(this.#parts.isTracked, channel);
+    if (this.#task !== undefined) return this.#task.snapshot(channel);
+    const { answers } = await this.#ask<Snapshot | null>({ kind: 'presence snapshot', channel });
+    const snapshot = answers.find((answer) => answer !== null);
+    if (snapshot !== undefined) return snapshot;
+    throw new PolycastError('hub_silent', 'The hub that announces presence did not reply.', { retryAfterMs: 1000 });
+  }
+
+  /** The hub that announces has the members of all hubs. */
+  checkCapacity(principal: Principal, channels: readonly string[]): void {
+    this.#task?.checkCapacity(principal, channels);
+  }
+
+  isOnline(user: string): boolean {
+    this.#endPollers();
+    return this.#pollers.has(pollerId(user, NO_CHANNELS));
+  }
+
+  *onlineUsers(): Generator<string> {
+    this.#endPollers();
+    for (const id of this.#pollers.keys()) {
+      const [user, channels] = JSON.parse(id) as [string, readonly string[]];
+      if (channels.length === 0) yield user;
+    }
+  }
+
+  opened(session: IdentifiedSession): void {
+    const reported = this.#reported(session);
+    if (reported !== undefined) this.#report.set(reported);
+  }
+
+  closed(session: IdentifiedSession): void {
+    if (!this.#isFrozen) this.#report.delete(this.#idOf(session));
+  }
+
+  changed(session: IdentifiedSession): void {
+    const reported = this.#reported(session);
+    if (reported !== undefined) this.#report.set(reported);
+    else this.#report.delete(this.#idOf(session));
+  }
+
+  polled({ user, info }: Principal, channels: readonly string[]): void {
+    if (user === undefined) return;
+    this.#poll({ id: pollerId(user, NO_CHANNELS), user, channels: NO_CHANNELS });
+    for (const channel of this.#trackedOf(channels))
+      this.#poll({ id: pollerId(user, [channel]), user, info: visibleInfo(info), channels: [channel] });
+  }
+
+  /** The wheel's timer is that of the task. */
+  #poll(session: ReportedSession): void {
+    this.#endPollers();
+    const isKnown = this.#pollers.delete(session.id);
+    if (!isKnown && this.#pollers.size >= POLLERS_MAX) return;
+    this.#pollers.set(session.id, this.#nowMs + this.#parts.settings.pollGraceMs);
+    if (!isKnown) this.#report.set(session);
+  }
+
+  #endPollers(): void {
+    const nowMs = this.#nowMs;
+    for (const [id, untilMs] of this.#pollers) {
+      if (untilMs > nowMs) return;
+      this.#pollers.delete(id);
+      this.#report.delete(id);
+    }
+  }
+
+  #reported(session: IdentifiedSession): ReportedSession | undefined {
+    const {
+      principal: { user, key, info: given },
+    } = session;
+    if (key !== undefined) return undefined;
+    const channels = this.#trackedOf(session.channels);
+    const isCounted = channels.length > 0 || (user !== undefined && this.#parts.settings.systemEvents);
+    if (!isCounted) return undefined;
+    const info = user === undefined ? undefined : visibleInfo(given);
+    const known = user === undefined ? {} : { user, ...(info !== undefined && { info }) };
+    return { id: this.#idOf(session), ...known, channels };
+  }
+
+  #idOf(session: IdentifiedSession): string {
+    if (session.id !== undefined) return session.id;
+    let id = this.#ids.get(session);
+    if (id === undefined) this.#ids.set(session, (id = `s${this.#nextId++}`));
+    return id;
+  }
+
+  /** Sessions with the same channels share the list. */
+  #trackedOf(channels: readonly string[]): readonly string[] {
+    let tracked = this.#tracked.get(channels);
+    if (tracked === undefined) {
+      tracked = channels.filter((channel) => hasPresence(this.#parts.isTracked, channel));
+      this.#tracked.set(channels, tracked);
+    }
+    return tracked;
+  }
+
+  get #nowMs(): number {
+    return this.#parts.clock.monotonicMs();
+  }
+
+  #schedule(): void {
+    if (this.#isFrozen) return;
+    this.#timer = setTimeout(() => {
+      this.#running = this.#tick()
+        .then(() => void (this.#hasFailed = false))
+        .catch((error: unknown) => {
+          if (!this.#hasFailed)
+            this.#parts.logger.warn({ error: String(error) }, 'presence: the other hubs cannot be asked, retrying');
+          this.#hasFailed = true;
+        })
+        .then(() => this.#schedule());
+    }, ASK_INTERVAL_MS);
+    this.#timer.unref();
+  }
+
+  async #tick(): Promise<void> {
+    const nowMs = this.#nowMs;
+    this.#endPollers();
+    const mayHaveMissed = this.#hasStoodStill || this.#shared.silentMs > SILENT_MAX_MS;
+    this.#hasStoodStill = false;
+    if (mayHaveMissed || !this.#shared.isTrimmer) {
+      this.#oldestSinceMs = undefined;
+      await this.#stop();
+    } else this.#oldestSinceMs ??= nowMs;
+    if (this.#oldestSinceMs !== undefined && nowMs - this.#oldestSinceMs >= OLDEST_FOR_MS) return this.#collect();
+    if (nowMs - this.#copiedMs < COPY_INTERVAL_MS) return;
+    await copyPresence(this.#parts);
+    this.#copiedMs = nowMs;
+  }
+
+  /** Whether the process was paused: another hub may have announced meanwhile. */
+  #watchPauses(): void {
+    let lastMs = this.#nowMs;
+    this.#pauses = setInterval(() => {
+      const nowMs = this.#nowMs;
+      if (nowMs - lastMs > PAUSE_MAX_MS) this.#hasStoodStill = true;
+      lastMs = nowMs;
+    }, ASK_INTERVAL_MS);
+    this.#pauses.unref();
+  }
+
+  /** Brings the task up to date with the sessions of all hubs. */
+  async #collect(): Promise<void> {
+    const known = Object.fromEntries([...this.#hubs].map(([hub, { number }]) => [hub, number]));
+    const { self } = this.#shared.others;
+    const { answers } = await this.#ask<HubReport | null>({ kind: 'presence report', known });
+    if (this.#isFrozen || this.#hasStoodStill || !this.#shared.isTrimmer) return;
+    const task = this.#task ?? (await this.#begin());
+    for (const answer of answers) if (answer !== null) this.#take(task, answer);
+    this.#take(task, { hub: self, report: this.#report.report(this.#hubs.get(self)?.number) });
+    const running = new Set([self, ...this.#shared.others.names, ...answers.flatMap((answer) => answer?.hub ?? [])]);
+    for (const [hub, { sessions }] of this.#hubs) {
+      if (running.has(hub)) continue;
+      this.#hubs.delete(hub);
+      for (const session of sessions.values()) task.closed(session);
+    }
+  }
+
+  /** From now on this hub announces. It continues what the one before it has announced. */
+  async #begin(): Promise<PresenceTask> {
+    await this.#shared.reachNewest();
+    const task = new PresenceTask({ ...this.#parts, store: withoutClosing(this.#parts.store) });
+    await task.start();
+    this.#task = task;
+    this.#parts.logger.info({}, 'presence: this hub announces it for the cluster');
+    return task;
+  }
+
+  async #stop(): Promise<void> {
+    const task = this.#task;
+    if (task === undefined) return;
+    this.#task = undefined;
+    this.#hubs = new Map();
+    this.#published += task.stats.published;
+    await task.close();
+  }
+
+  #take(task: PresenceTask, { hub, report: { number, isFull, present, gone } }: HubReport): void {
+    let known = this.#hubs.get(hub);
+    if (known === undefined) {
+      if (!isFull) return;
+      this.#hubs.set(hub, (known = { number, sessions: new Map() }));
+    }
+    const { sessions } = known;
+    known.number = number;
+    const reported = new Set(isFull ? present.map(({ id }) => id) : []);
+    for (const id of isFull ? [...sessions.keys()].filter((each) => !reported.has(each)) : gone) {
+      const session = sessions.get(id);
+      if (session === undefined) continue;
+      sessions.delete(id);
+      task.closed(session);
+    }
+    for (const each of present) {
+      const before = sessions.get(each.id);
+      const session = presentSession(each);
+      try {
+        task.checkCapacity(session.principal, session.channels);
+      } catch {
+        continue;
+      }
+      sessions.set(each.id, session);
+      if (before === undefined) task.opened(session);
+      else task.changed(session, before);
+    }
+  }
+
+  #ask<Answer>(question: PresenceQuestion): Promise<{ readonly answers: readonly Answer[] }> {
+    return this.#shared.others.ask<Answer>(question, ANSWER_MAX_MS);
+  }
+
+  #answer(question: PresenceQuestion): unknown {
+    switch (question.kind) {
+      case 'presence report': {
+        const { self } = this.#shared.others;
+        return { hub: self, report: this.#report.report(question.known[self]) } satisfies HubReport;
+      }
+      case 'presence snapshot':
+        return this.#task?.snapshot(question.channel).catch(() => null) ?? null;
+      case 'presence state':
+        return { stored: this.#parts.store.load(), position: this.#parts.store.position } satisfies PresenceState;
+      default:
+        return undefined;
+    }
+  }
+}
+
+const NO_CHANNELS: readonly string[] = [];
+
+function pollerId(user: string, channels: readonly string[]): string {
+  return JSON.stringify([user, channels]);
+}
+
+function presentSession({ user, info, channels }: ReportedSession): PresentSession {
+  return { principal: { ...ANONYMOUS, ...(user !== undefined && { kind: 'user', user, info }) }, channels };
+}
+
+/** The store outlives the task. */
+function withoutClosing(store: PresenceStore): PresenceStore {
+  return {
+    get position() {
+      return store.position;
+    },
+    apply: (changes, position) => store.apply(changes, position),
+    load: () => store.load(),
+    eraseRemoved: () => store.eraseRemoved(),
+    close: () => undefined,
+  };
+}
