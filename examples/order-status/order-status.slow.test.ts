@@ -21,12 +21,12 @@ afterAll(async () => {
 test('five transports show every state of an order once, in order, through a cut network and a killed hub', async () => {
   const { page, errors } = await openPage(browser, example.url);
   await page.click('#order');
-  await until('all have shown two states', async () => Math.min(...(await doneSteps(page))) >= 2);
+  await until('all have shown two states', async () => allHave(await doneSteps(page), 2));
   example.front.cut();
   await example.part('hub').kill('SIGKILL');
   await example.part('hub').start();
   await example.front.mend();
-  await until('all have shown seven states', async () => (await doneSteps(page)).every((steps) => steps === 7));
+  await until('all have shown seven states', async () => allHave(await doneSteps(page), 7));
   expect(await page.locator('.state').allInnerTexts()).toEqual(Array.from({ length: 5 }, () => 'on its way'));
   expect(errors).toEqual([]);
 });
@@ -92,6 +92,11 @@ async function costOf(transport: Transport, load: Load): Promise<Row> {
 /** The number of states that each transport has shown in their order. */
 function doneSteps(page: Page): Promise<number[]> {
   return page.$$eval('.steps', (lists) => lists.map((list) => list.querySelectorAll('.done').length));
+}
+
+/** False while the page has not begun to show the order. */
+function allHave(done: readonly number[], steps: number): boolean {
+  return done.length === TRANSPORTS.length && done.every((count) => count >= steps);
 }
 
 async function statesOf(id: string): Promise<string[]> {
