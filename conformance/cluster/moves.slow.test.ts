@@ -4,7 +4,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { NATS_SERVER, startBrokers, type Brokers } from '../kit/brokers.ts';
 import { polycast } from '../kit/command.ts';
 import { temporaryFolder } from '../kit/folders.ts';
-import { call } from '../kit/http.ts';
+import { call, type Reply } from '../kit/http.ts';
 import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { until } from '../kit/wait.ts';
 
@@ -65,6 +65,22 @@ async function request({ url }: HubProcess, key: string, method: string, path: s
   return (await call(url + path, { method, headers: { Authorization: `Bearer ${key}` } })).status;
 }
 
+async function post({ url }: HubProcess, key: string, path: string, body: object): Promise<Reply> {
+  const headers = { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' };
+  const reply = await call(url + path, { method: 'POST', headers, body: JSON.stringify(body) });
+  expect([200, 201], reply.text).toContain(reply.status);
+  return reply;
+}
+
+/** Pulls one event of a subscription and acknowledges it. Returns its data. */
+async function work(hub: HubProcess, key: string, subscription: string): Promise<unknown> {
+  const path = `/v1/subscriptions/${subscription}`;
+  const reply = await post(hub, key, `${path}/pull`, { count: 1, waitSeconds: 20 });
+  const { events } = reply.json<{ events: readonly { lease: string; event: { data: unknown } }[] }>();
+  await post(hub, key, `${path}/ack`, { leases: events.map(({ lease }) => lease) });
+  return events[0]?.event.data;
+}
+
 const idsOf = ({ events }: Page): readonly string[] => events.map(({ id }) => id);
 
 describe.skipIf(NATS_SERVER === undefined)('moves between one hub and a cluster', () => {
@@ -76,10 +92,14 @@ describe.skipIf(NATS_SERVER === undefined)('moves between one hub and a cluster'
       await createKey('late', folder),
     ];
     const alone = await startHub(folder, {});
+    const definition = { channels: ['a.>'], ordering: 'none', delivery: { kind: 'pull' } };
+    const made = await post(alone, kept.key, '/v1/subscriptions', definition);
+    const { id: queue } = made.json<{ id: string }>();
     const first = await publish(alone, kept.key, { channel: 'a', data: 0 }, 'order-1');
     for (let count = 1; count < 40; count++) await publish(alone, kept.key, { channel: `a.${count % 3}`, data: count });
     const before = await read(alone, kept.key, 'earliest');
     expect(before.events).toHaveLength(40);
+    expect(await work(alone, kept.key, queue)).toBe(1);
     expect(await request(alone, kept.key, 'DELETE', `/v1/keys/${early.id}`)).toBe(204);
 
     const brokers = await startBrokers();
@@ -89,7 +109,12 @@ describe.skipIf(NATS_SERVER === undefined)('moves between one hub and a cluster'
     await alone.end('SIGTERM');
     const imported = await polycast(['cluster', 'import', '--json', '--config', fileOf(brokers, folder)]);
     expect(imported.code, imported.err).toBe(0);
-    expect(JSON.parse(imported.out)).toMatchObject({ events: 40, keys: 2, epoch: first.slice(0, 10) });
+    expect(JSON.parse(imported.out)).toMatchObject({
+      events: 40,
+      keys: 2,
+      subscriptions: 1,
+      epoch: first.slice(0, 10),
+    });
     const again = await polycast(['cluster', 'import', '--config', fileOf(brokers, folder)]);
     expect([again.code, again.err]).toEqual([1, expect.stringContaining('belongs to a hub of a cluster already')]);
 
@@ -103,6 +128,7 @@ describe.skipIf(NATS_SERVER === undefined)('moves between one hub and a cluster'
       expect(await statusWith(hub, early.key)).toBe(401);
       expect(await publish(hub, kept.key, { channel: 'a', data: 0 }, 'order-1')).toBe(first);
     }
+    expect(await work(hubs[1] as HubProcess, kept.key, queue)).toBe(2);
     for (const [index, hub] of hubs.entries()) await publish(hub, kept.key, { channel: 'b', data: 100 + index });
     expect(await request(hubs[1] as HubProcess, kept.key, 'DELETE', `/v1/keys/${late.id}`)).toBe(204);
     const all = await read(hubs[2] as HubProcess, kept.key, 'earliest');
@@ -119,10 +145,16 @@ describe.skipIf(NATS_SERVER === undefined)('moves between one hub and a cluster'
     await Promise.all(hubs.map((hub) => hub.end('SIGTERM')));
     const exported = await polycast(['cluster', 'export', target, '--json', '--config', empty]);
     expect(exported.code, exported.err).toBe(0);
-    expect(JSON.parse(exported.out)).toMatchObject({ events: 44, keys: 1, epoch: first.slice(0, 10) });
+    expect(JSON.parse(exported.out)).toMatchObject({
+      events: 44,
+      keys: 1,
+      subscriptions: 1,
+      epoch: first.slice(0, 10),
+    });
 
     const back = await startHub(target, {});
     expect(back.log()).not.toContain('new epoch');
+    expect(await work(back, kept.key, queue)).toBe(3);
     const { events, gaps } = await read(back, kept.key, first);
     expect([gaps, events.length]).toEqual([[], 43]);
     expect(idsOf(await read(back, kept.key, 'earliest'))).toEqual([...idsOf(all), newest]);

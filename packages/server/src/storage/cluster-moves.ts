@@ -1,6 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { DataFolderError } from '../core/data-folder-error.ts';
 import type { ClusterInspection } from './cluster/cluster-inspection.ts';
 import { JournalError } from './cluster/journal.ts';
@@ -10,16 +9,27 @@ import type { StorageOptions } from './home.ts';
 import { syncFolder, syncFolderOf } from './sqlite/atomic-file.ts';
 import { writeIdentity, type MovedIdentity } from './sqlite/identity/identity-tables.ts';
 import { openIdentityStore } from './sqlite/identity/sqlite-identity-store.ts';
-import { copyLogAsView, copyViewAsLog, readCopy, settleLog, type SettledLog } from './sqlite/log/change-role.ts';
+import {
+  copyLogAsView,
+  copyViewAsLog,
+  readCopy,
+  settleLog,
+  type MovedView,
+  type SettledLog,
+} from './sqlite/log/change-role.ts';
 import { epochAfter } from './sqlite/log/generation-file.ts';
 import { logFiles } from './sqlite/log/log-files.ts';
 import { renewEpoch } from './sqlite/log/open-database.ts';
 import { sqliteViewCopies } from './sqlite/log/sqlite-view-copies.ts';
 import { PRIVATE_FOLDER_MODE } from './sqlite/private-files.ts';
 import { sqliteHome } from './sqlite/sqlite-home.ts';
-import { SUBSCRIPTIONS_FILE } from './sqlite/subscriptions/schema.ts';
+import { MARK_FILE, SUBSCRIPTIONS_FILE } from './sqlite/subscriptions/schema.ts';
+import { openSubscriptionStore } from './sqlite/subscriptions/sqlite-subscription-store.ts';
 import type { BlockAddress } from './view/block.ts';
+import type { StoredChange } from './view/subscription-command.ts';
+import { allChanges } from './view/subscription-state.ts';
 import { BLOCK_FORMAT, commandBytes } from './view/view-state.ts';
+import type { DeadLetter, EventPosition } from '../subscriptions/state/ports.ts';
 
 /**
  * Moves of a log between one hub and a cluster (docs/decisions/0062-moves-of-a-log.md). The epoch stays, so
@@ -33,12 +43,12 @@ import { BLOCK_FORMAT, commandBytes } from './view/view-state.ts';
  */
 const FIRST_SEQUENCE = 2;
 const AUDIT_PAGE = 1_000;
+const DEAD_LETTER_PAGE = 1_000;
 
 export interface Imported {
   readonly epoch: string;
   readonly events: number;
   readonly keys: number;
-  /** Subscriptions that were left behind. */
   readonly subscriptions: number;
 }
 
@@ -47,30 +57,20 @@ interface MoveOptions extends StorageOptions {
   readonly inspect: () => Promise<ClusterInspection>;
 }
 
-export interface ImportOptions extends MoveOptions {
-  /** Import also a folder with subscriptions, which do not move. */
-  readonly leavesSubscriptions: boolean;
-}
-
 /**
  * Makes the data folder of a stopped hub the start of a cluster that has no events. The folder is
  * then the view of a hub of the cluster.
  * @throws DataFolderError
  */
-export async function importFolder(options: ImportOptions): Promise<Imported> {
+export async function importFolder(options: MoveOptions): Promise<Imported> {
   const { data: folder } = options;
   const release = lockExisting(options);
   try {
     const { role } = readFolderRole(folder);
     if (role === 'view')
       throw new DataFolderError('not_empty', `The data folder ${folder} belongs to a hub of a cluster already.`);
-    const subscriptions = countSubscriptions(folder);
-    if (subscriptions > 0 && !options.leavesSubscriptions)
-      throw new DataFolderError(
-        'not_empty',
-        `${folder} has ${subscriptions} subscriptions, which do not move to a cluster yet. Nothing has been changed. To move without them, use --leave-subscriptions.`,
-      );
     const log = settleLog(writerOptions(options));
+    const subscriptions = await readLocalSubscriptions(options);
     const identity = await readLocalIdentity(options);
     const { unsafe, name } = await options.inspect();
     if (unsafe !== null)
@@ -78,12 +78,15 @@ export async function importFolder(options: ImportOptions): Promise<Imported> {
     const { openBrokers } = await import('./cluster/open-configured-cluster.ts');
     const brokers = await openBrokers(options, FIRST_SEQUENCE);
     try {
-      await importInto(brokers, options, log, identity).catch(rethrow);
+      await importInto(brokers, options, log, { identity, subscriptions }).catch(rethrow);
     } finally {
       await brokers.journal.close();
     }
     const keys = identity.changes.filter(({ kind }) => kind === 'key').length;
-    return { epoch: log.epoch, events: log.events, keys, subscriptions };
+    // The cluster has them now.
+    for (const suffix of ['', '-wal', '-shm']) rmSync(join(folder, SUBSCRIPTIONS_FILE + suffix), { force: true });
+    rmSync(join(folder, MARK_FILE), { force: true });
+    return { epoch: log.epoch, events: log.events, keys, subscriptions: countDefinitions(subscriptions) };
   } finally {
     release();
   }
@@ -93,7 +96,7 @@ async function importInto(
   { journal, snapshots, incarnation }: ClusterBrokers,
   options: StorageOptions,
   { epoch, epochStart, head }: SettledLog,
-  identity: MovedIdentity,
+  { identity, subscriptions }: { readonly identity: MovedIdentity; readonly subscriptions: readonly StoredChange[] },
 ): Promise<void> {
   const {
     data: folder,
@@ -112,7 +115,7 @@ async function importInto(
   if ((await journal.last()) >= FIRST_SEQUENCE) throw usedError(options);
   const at: BlockAddress = { sequence: FIRST_SEQUENCE, id: `${incarnation}import-1` };
   await copies.discard();
-  await copyLogAsView(folder, copies.file, { ...at, epoch, epochStart, channelsMax, hash: 0 }, identity);
+  await copyLogAsView(folder, copies.file, { ...at, epoch, epochStart, channelsMax, hash: 0 }, identity, subscriptions);
   for (const unused of await snapshots.list()) await snapshots.remove(unused);
   await snapshots.removeLeftovers();
   await snapshots.write(at, copies.file);
@@ -129,6 +132,7 @@ export interface Exported {
   readonly epoch: string;
   readonly events: number;
   readonly keys: number;
+  readonly subscriptions: number;
   /** The newest block that the exported log has. */
   readonly sequence: number;
 }
@@ -169,10 +173,10 @@ export async function exportFolder(options: ExportOptions): Promise<Exported> {
 
 /** The newest blocks may be missing. So positions after them may have had other events: a new epoch. */
 async function exportView({ data: folder }: StorageOptions, staging: string): Promise<Exported> {
-  const { state, events, keys } = await writeLog(folder, staging);
+  const { state, events, keys, subscriptions } = await writeLog(folder, staging);
   const epoch = renewEpoch(logFiles(staging));
   syncFolder(staging);
-  return { epoch, events, keys, sequence: state.sequence };
+  return { epoch, events, keys, subscriptions, sequence: state.sequence };
 }
 
 async function exportCluster(options: MoveOptions, staging: string): Promise<Exported> {
@@ -185,7 +189,7 @@ async function exportCluster(options: MoveOptions, staging: string): Promise<Exp
   const brokers = await openBrokers(options);
   const log = await openLogOn(brokers, sqliteHome, options);
   try {
-    const { state, events, keys } = await writeLog(options.data, staging);
+    const { state, events, keys, subscriptions } = await writeLog(options.data, staging);
     const { epoch, sequence } = state;
     const to = epochAfter(epoch, clock.nowMs(), random.fraction());
     const block = {
@@ -196,7 +200,7 @@ async function exportCluster(options: MoveOptions, staging: string): Promise<Exp
     await brokers.journal.append(block, sequence).catch((error: unknown) => {
       throw error instanceof JournalError && error.code === 'conflict' ? runningError(found) : error;
     });
-    return { epoch, events, keys, sequence };
+    return { epoch, events, keys, subscriptions, sequence };
   } finally {
     await log.close();
   }
@@ -205,11 +209,16 @@ async function exportCluster(options: MoveOptions, staging: string): Promise<Exp
 async function writeLog(
   folder: string,
   staging: string,
-): Promise<Awaited<ReturnType<typeof copyViewAsLog>> & { readonly keys: number }> {
+): Promise<Pick<MovedView, 'state' | 'events'> & { readonly keys: number; readonly subscriptions: number }> {
   const copied = await copyViewAsLog(folder, staging);
   writeIdentity(staging, copied.identity);
+  await writeSubscriptions(staging, copied.subscriptions);
   syncFolder(staging);
-  return { ...copied, keys: copied.identity.changes.filter(({ kind }) => kind === 'key').length };
+  return {
+    ...copied,
+    subscriptions: countDefinitions(copied.subscriptions),
+    keys: copied.identity.changes.filter(({ kind }) => kind === 'key').length,
+  };
 }
 
 /** Locks a data folder that must have a log. */
@@ -249,14 +258,40 @@ async function readLocalIdentity({ data, identity, logger }: StorageOptions): Pr
   }
 }
 
-function countSubscriptions(folder: string): number {
-  const file = join(folder, SUBSCRIPTIONS_FILE);
-  if (!existsSync(file)) return 0;
-  using database = new DatabaseSync(file, { readOnly: true });
-  const { count } = database.prepare("SELECT count(*) AS count FROM standing WHERE state != 'ended'").get() as {
-    count: number;
-  };
-  return count;
+/** All but the attempts, which are samples. */
+async function readLocalSubscriptions({ data: folder }: StorageOptions): Promise<readonly StoredChange[]> {
+  const store = await openSubscriptionStore({ folder });
+  try {
+    const { subscriptions, epoch } = store.load();
+    const deadLetters: DeadLetter[] = [];
+    for (const { definition, deadLetters: count } of subscriptions) {
+      let after: EventPosition | undefined;
+      for (let left = count; left > 0;) {
+        const page = await store.deadLetters(definition.id, { after, limit: DEAD_LETTER_PAGE });
+        deadLetters.push(...page);
+        after = page.at(-1);
+        left = page.length === 0 ? 0 : left - page.length;
+      }
+    }
+    return subscriptions.length === 0 ? [] : allChanges(epoch, subscriptions, deadLetters);
+  } finally {
+    await store.close();
+  }
+}
+
+/** Writes the store of a folder that no hub uses and that has none. */
+async function writeSubscriptions(folder: string, changes: readonly StoredChange[]): Promise<void> {
+  if (countDefinitions(changes) === 0) return;
+  const store = await openSubscriptionStore({ folder });
+  try {
+    await store.write(changes);
+  } finally {
+    await store.close();
+  }
+}
+
+function countDefinitions(changes: readonly StoredChange[]): number {
+  return changes.filter(({ kind }) => kind === 'definition').length;
 }
 
 function usedError({ cluster: { name } }: StorageOptions): DataFolderError {

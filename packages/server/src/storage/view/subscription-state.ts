@@ -111,6 +111,34 @@ export function readDeadLetters(
     .map((text) => JSON.parse(text) as DeadLetter);
 }
 
+/** The changes that make all subscriptions from nothing: to move them to another home. */
+export function allChanges(
+  epoch: string | undefined,
+  subscriptions: readonly StoredSubscription[],
+  deadLetters: readonly DeadLetter[],
+): readonly StoredChange[] {
+  return [
+    ...(epoch === undefined ? [] : [{ kind: 'epoch', epoch } as const]),
+    ...subscriptions.flatMap(({ definition, status, open, replays }): readonly StoredChange[] => {
+      const subscription = definition.id;
+      return [
+        { kind: 'definition', definition },
+        { kind: 'status', subscription, status },
+        ...open.map((event) => ({ kind: 'open', subscription, event }) as const),
+        ...replays.map((replay) => ({ kind: 'replay', subscription, replay }) as const),
+      ];
+    }),
+    ...deadLetters.map((deadLetter) => ({ kind: 'dead_letter', deadLetter }) as const),
+  ];
+}
+
+/** The changes that make what the rows have. */
+export function readAllChanges(rows: SubscriptionRows): readonly StoredChange[] {
+  const subscriptions = readSubscriptions(rows, '', ALL);
+  const deadLetters = subscriptions.flatMap(({ definition: { id } }) => readDeadLetters(rows, id, undefined, ALL));
+  return allChanges(readEpoch(rows), subscriptions, deadLetters);
+}
+
 /** `undefined`: the step is not possible. The same object: nothing changes. */
 function steppedLease(lease: LeaseRow, hub: string, term: number, action: LeaseAction): LeaseRow | undefined {
   if (lease.term !== term) return undefined;
@@ -137,7 +165,7 @@ function leaseRow(rows: SubscriptionRows): LeaseRow {
 }
 
 /** The number of changed rows. A subscription that was removed, or never existed, has none. */
-function applyChange(rows: SubscriptionRows, change: StoredChange): number {
+export function applyChange(rows: SubscriptionRows, change: StoredChange): number {
   if (change.kind === 'epoch') return put(rows, 'epoch', '', '', change.epoch);
   if (change.kind === 'definition') return putJson(rows, 'definition', change.definition.id, '', change.definition);
   const subscription = change.kind === 'dead_letter' ? change.deadLetter.subscription : change.subscription;

@@ -9,7 +9,7 @@ export const clusterExport: Command = {
   argumentsMin: 1,
   argumentsMax: 1,
   details:
-    'Stop all hubs first. Run it on the machine of the one hub, with the configuration of a hub of the cluster. Its data folder may be that of a hub that has stopped, or empty: the command receives what is missing from the brokers. Events, idempotency keys, API keys, revocations and the audit log move. The epoch stays, so all cursors are valid. The cluster gets another epoch: if a hub starts in it later, its events are not taken for those of the one hub. With --without-brokers it writes what the data folder has. Confirmed events may be missing then, so the log gets a new epoch.',
+    'Stop all hubs first. Run it on the machine of the one hub, with the configuration of a hub of the cluster. Its data folder may be that of a hub that has stopped, or empty: the command receives what is missing from the brokers. Events, idempotency keys, subscriptions, API keys, revocations and the audit log move. The epoch stays, so all cursors are valid. The cluster gets another epoch: if a hub starts in it later, its events are not taken for those of the one hub. With --without-brokers it writes what the data folder has. Confirmed events may be missing then, so the log gets a new epoch.',
   options: {
     ...CLUSTER_OPTIONS,
     'without-brokers': { doc: 'Asks no broker: for a cluster whose brokers are lost.' },
@@ -35,12 +35,12 @@ export const clusterExport: Command = {
     const exported = await exportFolder({ ...options, target, withoutBrokers, inspect: () => inspect(config) }).finally(
       () => terminal.clearProgress(),
     );
-    const { epoch, events, keys, sequence } = exported;
+    const { epoch, events, keys, subscriptions, sequence } = exported;
     const name = withoutBrokers ? 'the new epoch' : 'the epoch';
     if (input.flag('json')) out(JSON.stringify({ folder: target, ...exported }));
     else
       out(
-        `${style('green', 'exported')}: ${target} has ${formatCount(events)} events and ${formatCount(keys)} keys, up to block ${sequence}, in ${name} ${epoch}. Start one hub with it, without cluster.`,
+        `${style('green', 'exported')}: ${target} has ${formatCount(events)} events, ${formatCount(subscriptions)} subscriptions and ${formatCount(keys)} keys, up to block ${sequence}, in ${name} ${epoch}. Start one hub with it, without cluster.`,
       );
     return 'done';
   },

@@ -9,10 +9,9 @@ export const clusterImport: Command = {
   argumentsMin: 0,
   argumentsMax: 0,
   details:
-    'Run it on the machine of the hub, with the configuration that the hub will have in the cluster. It moves events, idempotency keys, API keys, revocations and the audit log. The epoch stays, so all cursors are valid. Afterwards the data folder belongs to the first hub of the cluster. Hubs with empty folders receive the rest from the brokers. It refuses a cluster in which a hub has started before. If it is interrupted, run it again.',
+    'Run it on the machine of the hub, with the configuration that the hub will have in the cluster. It moves events, idempotency keys, subscriptions, API keys, revocations and the audit log. The epoch stays, so all cursors are valid. Afterwards the data folder belongs to the first hub of the cluster. Hubs with empty folders receive the rest from the brokers. It refuses a cluster in which a hub has started before. If it is interrupted, run it again.',
   options: {
     ...CLUSTER_OPTIONS,
-    'leave-subscriptions': { doc: 'Imports a folder with subscriptions. They do not move.' },
     json: JSON_DOCUMENT,
   },
   examples: [
@@ -22,23 +21,20 @@ export const clusterImport: Command = {
     },
   ],
   async run(input, terminal) {
-    const { out, notice, style, noticeStyle } = terminal;
+    const { out, style } = terminal;
     const config = await clusterConfig(clusterImport, input);
     const options = await storageOptionsOf(clusterImport, config, terminal);
     const { importFolder } = await import('../../../storage/cluster-moves.ts');
-    const leavesSubscriptions = input.flag('leave-subscriptions');
-    const imported = await importFolder({ ...options, leavesSubscriptions, inspect: () => inspect(config) }).finally(
-      () => terminal.clearProgress(),
+    const imported = await importFolder({ ...options, inspect: () => inspect(config) }).finally(() =>
+      terminal.clearProgress(),
     );
     const { epoch, events, keys, subscriptions } = imported;
     const cluster = config.cluster.name;
     if (input.flag('json')) out(JSON.stringify({ cluster, ...imported }));
     else
       out(
-        `${style('green', 'imported')}: the cluster ${cluster} has ${formatCount(events)} events and ${formatCount(keys)} keys, in the epoch ${epoch}. Start its hubs.`,
+        `${style('green', 'imported')}: the cluster ${cluster} has ${formatCount(events)} events, ${formatCount(subscriptions)} subscriptions and ${formatCount(keys)} keys, in the epoch ${epoch}. Start its hubs.`,
       );
-    if (subscriptions > 0)
-      notice(`${noticeStyle('yellow', 'warning')}: ${formatCount(subscriptions)} subscriptions were left behind`);
     return 'done';
   },
 };

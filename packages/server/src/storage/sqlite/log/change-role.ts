@@ -14,7 +14,9 @@ import type { WriterOptions } from './messages.ts';
 import { VIEW_TABLES } from './open-database.ts';
 import { readViewState } from './view-state-table.ts';
 import { LogWriter } from './writer-thread/log-writer.ts';
-import { SqliteIdentityRows } from './writer-thread/view-writer.ts';
+import type { StoredChange } from '../../view/subscription-command.ts';
+import { applyChange, readAllChanges } from '../../view/subscription-state.ts';
+import { SqliteIdentityRows, SqliteSubscriptionRows } from './writer-thread/view-writer.ts';
 
 /**
  * A log has one of two roles: the log of one hub, or the view of a hub of a cluster. A move between
@@ -52,6 +54,7 @@ export async function copyLogAsView(
   file: string,
   state: ViewState,
   { changes, hasEverHadKeys, audit }: MovedIdentity,
+  subscriptions: readonly StoredChange[],
 ): Promise<void> {
   await copyDatabase(folder, file);
   using copy = openCopy(file);
@@ -62,17 +65,24 @@ export async function copyLogAsView(
   if (hasEverHadKeys) rows.put('note', 'had keys', '');
   const insert = copy.prepare('INSERT INTO journal_audit VALUES (?, ?)');
   for (const { id, ...entry } of audit) insert.run(id, JSON.stringify(entry));
+  const subscriptionRows = new SqliteSubscriptionRows(copy);
+  for (const change of subscriptions) applyChange(subscriptionRows, change);
   copy.exec('COMMIT');
+}
+
+/** What a view had. */
+export interface MovedView {
+  readonly state: ViewState;
+  readonly identity: MovedIdentity;
+  readonly subscriptions: readonly StoredChange[];
+  readonly events: number;
 }
 
 /**
  * Copies a view as the log of one hub into a folder that no hub uses. The log continues the epoch of
  * the view: its next start finds what this function has written.
  */
-export async function copyViewAsLog(
-  folder: string,
-  target: string,
-): Promise<{ readonly state: ViewState; readonly identity: MovedIdentity; readonly events: number }> {
+export async function copyViewAsLog(folder: string, target: string): Promise<MovedView> {
   const files = logFiles(target);
   await copyDatabase(folder, files.database);
   using copy = openCopy(files.database);
@@ -81,6 +91,7 @@ export async function copyViewAsLog(
   const identity = readIdentity(rows, state.sequence);
   const entries = copy.prepare('SELECT id, entry FROM journal_audit ORDER BY id').all();
   const audit = (entries as { id: number; entry: string }[]).map(({ id, entry }) => auditEntry(id, entry));
+  const subscriptions = hasTable(copy, 'journal_subscription') ? readAllChanges(new SqliteSubscriptionRows(copy)) : [];
   const tables = ['journal_view', 'journal_writer', 'journal_identity', 'journal_audit', 'journal_subscription'];
   // Names of keys and secrets of webhooks must not stay in pages that are free.
   copy.exec(
@@ -91,7 +102,12 @@ export async function copyViewAsLog(
     .run(state.epoch, state.epochStart, inodeOf(files));
   settleGeneration(files, 1);
   const { events } = copy.prepare('SELECT count(*) AS events FROM event').get() as { events: number };
-  return { state, events, identity: { changes: changesOf(identity), hasEverHadKeys: identity.hasEverHadKeys, audit } };
+  return {
+    state,
+    events,
+    subscriptions,
+    identity: { changes: changesOf(identity), hasEverHadKeys: identity.hasEverHadKeys, audit },
+  };
 }
 
 /** The state of a copy that `copyLogAsView` has completed; `undefined`: there is none. */
@@ -103,6 +119,11 @@ export function readCopy(file: string): { readonly state: ViewState; readonly he
   } catch {
     return undefined;
   }
+}
+
+/** Views of earlier versions have fewer tables. */
+function hasTable(database: DatabaseSync, name: string): boolean {
+  return database.prepare('SELECT 1 FROM sqlite_master WHERE name = ?').get(name) !== undefined;
 }
 
 /** All pages in one step, which sees one commit. */

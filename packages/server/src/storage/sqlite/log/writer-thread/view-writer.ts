@@ -183,7 +183,7 @@ export class SqliteIdentityRows implements IdentityRows {
   }
 }
 
-class SqliteSubscriptionRows implements SubscriptionRows {
+export class SqliteSubscriptionRows implements SubscriptionRows {
   readonly #get;
   readonly #put;
   readonly #delete;
