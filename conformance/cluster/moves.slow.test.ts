@@ -55,7 +55,7 @@ async function statusWith({ url }: HubProcess, key: string): Promise<number> {
 }
 
 async function createKey(name: string, data: string): Promise<{ readonly id: string; readonly key: string }> {
-  const scopes = ['--publish', '>', '--subscribe', '>', '--admin'];
+  const scopes = ['--publish', '>', '--subscribe', '>', '--subscriptions', '>', '--admin'];
   const made = await polycast(['keys', 'create', name, ...scopes, '--data', data, '--json']);
   expect(made.code, made.err).toBe(0);
   return JSON.parse(made.out) as { id: string; key: string };
