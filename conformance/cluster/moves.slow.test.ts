@@ -1,5 +1,6 @@
-import { writeFileSync } from 'node:fs';
+import { linkSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { NATS_SERVER, startBrokers, type Brokers } from '../kit/brokers.ts';
 import { polycast } from '../kit/command.ts';
@@ -170,6 +171,32 @@ describe.skipIf(NATS_SERVER === undefined)('moves between one hub and a cluster'
       const { cursor } = await read(revived, kept.key, 'now').catch(() => ({ cursor: first }));
       return cursor.slice(0, 10) > first.slice(0, 10);
     });
+  });
+
+  test('an import that was interrupted before its last step is completed by the next one', async () => {
+    const brokers = await startBrokers();
+    onTestFinished(() => brokers.end());
+    const folder = await stoppedFolder();
+    const [log, saved, partial] = ['log.db', 'saved.db', 'snapshot.partial'].map((name) => join(folder, name)) as [
+      string,
+      string,
+      string,
+    ];
+    // The same file: a copy would get a new epoch.
+    linkSync(log, saved);
+    const command = ['cluster', 'import', '--json', '--config', fileOf(brokers, folder)];
+    const first = await polycast(command);
+    expect(first.code, first.err).toBe(0);
+    renameSync(log, partial);
+    renameSync(saved, log);
+    const database = new DatabaseSync(log, { readOnly: true });
+    const { generation } = database.prepare('SELECT generation FROM state').get() as { generation: number };
+    writeFileSync(join(folder, 'generation.json'), `{"generation":${generation},"settled":true}\n`);
+    database.close();
+    const again = await polycast(command);
+    expect([again.code, again.out]).toEqual([0, first.out]);
+    const joined = await polycast(['cluster', 'join', '--config', fileOf(brokers, folder)]);
+    expect(joined.out).toContain('has blocks up to 2');
   });
 
   test('without brokers, a view becomes a log with a new epoch', async () => {
