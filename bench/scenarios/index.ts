@@ -3,6 +3,7 @@ import type { Scenario } from '../harness/scenario.ts';
 import { backup } from './backup.ts';
 import { burstSse, burstWebSocket } from './burst.ts';
 import { cachedIdentity } from './cached-identity.ts';
+import { consolePage } from './console.ts';
 import { http2Sse } from './http2-sse.ts';
 import { idleConnections } from './idle-connections.ts';
 import { identifiedSessions } from './identified-sessions.ts';
@@ -16,6 +17,7 @@ import { pullWorkers } from './pull-workers.ts';
 import { reconnectStorm } from './reconnect-storm.ts';
 import { publishes, shortPolls } from './requests.ts';
 import { stalledReadersScenario } from './stalled-readers.ts';
+import { sessionJournal } from './session-journal.ts';
 import { start } from './start.ts';
 import { startLarge } from './start-large.ts';
 import { idleSubscriptions, matchingPublishes } from './subscriptions.ts';
@@ -50,4 +52,6 @@ export const scenarios: readonly Scenario[] = [
   idleSubscriptions,
   matchingPublishes,
   pullWorkers,
+  sessionJournal,
+  consolePage,
 ];
