@@ -64,35 +64,80 @@ export function withoutKeys(keys: Uint32Array, isRemoved: (asked: number, sessio
   return Uint32Array.from(kept);
 }
 
-/** The keys of a segment that still grows, by shard. */
+/** The keys of a segment that still grows, in the order of its lines. */
 export class GrowingKeys {
-  readonly #shards: { keys: Uint32Array; length: number }[] = Array.from({ length: SHARDS }, () => ({
-    keys: new Uint32Array(0),
-    length: 0,
-  }));
+  #keys = new Uint32Array(64 * NUMBERS);
+  /** The shard of each key. */
+  #shards = new Uint8Array(64);
+  #count = 0;
 
   add(shard: number, asked: number, session: number, place: number, second: number): void {
-    const target = this.#shards[shard] as { keys: Uint32Array; length: number };
-    const { length } = target;
-    if (length === target.keys.length) {
-      const grown = new Uint32Array(Math.max(8 * NUMBERS, 2 * length));
-      grown.set(target.keys);
-      target.keys = grown;
-    }
-    const { keys } = target;
-    keys[length] = asked;
-    keys[length + 1] = session;
-    keys[length + 2] = place;
-    keys[length + 3] = second;
-    target.length = length + NUMBERS;
+    const count = this.#count++;
+    if (count === this.#shards.length) this.#grow();
+    this.#shards[count] = shard;
+    const keys = this.#keys;
+    const index = count * NUMBERS;
+    keys[index] = asked;
+    keys[index + 1] = session;
+    keys[index + 2] = place;
+    keys[index + 3] = second;
   }
 
+  /** A copy of the keys of one shard. */
   of(shard: number): Uint32Array {
-    const { keys, length } = this.#shards[shard] as { keys: Uint32Array; length: number };
-    return keys.subarray(0, length);
+    return this.#select((each) => each === shard);
+  }
+
+  /** A copy of all keys, by shard. */
+  byShard(): readonly Uint32Array[] {
+    const lengths = new Uint32Array(SHARDS);
+    for (let index = 0; index < this.#count; index++) add(lengths, this.#shards[index] as number);
+    const shards = Array.from(lengths, (length) => new Uint32Array(length));
+    const filled = new Uint32Array(SHARDS);
+    for (let index = 0; index < this.#count; index++) {
+      const shard = this.#shards[index] as number;
+      const start = add(filled, shard);
+      const keys = shards[shard] as Uint32Array;
+      for (let each = 0; each < NUMBERS; each++) keys[start + each] = this.#keys[index * NUMBERS + each] as number;
+    }
+    return shards;
   }
 
   replace(shard: number, keys: Uint32Array): void {
-    this.#shards[shard] = { keys, length: keys.length };
+    const others = this.#select((each) => each !== shard);
+    const shards = this.#shards.subarray(0, this.#count).filter((each) => each !== shard);
+    this.#count = 0;
+    for (const [index, each] of shards.entries()) this.#addKey(each, others.subarray(index * NUMBERS));
+    for (let index = 0; index < keys.length; index += NUMBERS) this.#addKey(shard, keys.subarray(index));
   }
+
+  #addKey(shard: number, [asked = 0, session = 0, place = 0, second = 0]: Uint32Array): void {
+    this.add(shard, asked, session, place, second);
+  }
+
+  #key(index: number): Uint32Array {
+    return this.#keys.subarray(index * NUMBERS, (index + 1) * NUMBERS);
+  }
+
+  #select(isSelected: (shard: number) => boolean): Uint32Array {
+    const selected: number[] = [];
+    for (let index = 0; index < this.#count; index++)
+      if (isSelected(this.#shards[index] as number)) selected.push(...this.#key(index));
+    return Uint32Array.from(selected);
+  }
+
+  #grow(): void {
+    const [keys, shards] = [this.#keys, this.#shards];
+    this.#keys = new Uint32Array(2 * keys.length);
+    this.#keys.set(keys);
+    this.#shards = new Uint8Array(2 * shards.length);
+    this.#shards.set(shards);
+  }
+}
+
+/** Adds a key to the length of a shard. Returns the length before. */
+function add(lengths: Uint32Array, shard: number): number {
+  const before = lengths[shard] as number;
+  lengths[shard] = before + NUMBERS;
+  return before;
 }

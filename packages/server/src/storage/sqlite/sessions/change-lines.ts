@@ -7,11 +7,13 @@ import type { ChannelChange, SessionEnd, SessionRecord } from '../../../core/ses
  * Example:
  * `[2,7,"ann",1763805600000,120,"network",0,[],[]]` is the end of Ann's session 7 at position 120.
  */
-export type ChangeLine = OpenedLine | ChangedLine | EndedLine;
+type ChangeLine = OpenedLine | ChangedLine | EndedLine;
 
 const OPENED = 0;
 const CHANGED = 1;
 const ENDED = 2;
+/** A crowd that connects at once differs in little, so the line of one session costs little. */
+const OPENED_ALIKE = 3;
 
 type OpenedLine = readonly [
   kind: typeof OPENED,
@@ -29,6 +31,16 @@ type OpenedLine = readonly [
   channels: readonly string[],
   types: readonly string[] | null,
   end: EndMembers | null,
+];
+
+/** An opening whose other members are those of the nearest `OpenedLine` before it in its batch. */
+type OpenedAlikeLine = readonly [
+  kind: typeof OPENED_ALIKE,
+  session: number,
+  user: string | null,
+  openedLaterMs: number,
+  id: string,
+  openedAt: number | null,
 ];
 
 type ChangedLine = readonly [
@@ -52,20 +64,84 @@ type EndMembers = readonly [
   gaps: SessionEnd['gaps'],
 ];
 
-export function lineOf(change: JournalChange): ChangeLine {
-  if (change.kind === 'opened') return openedLine(change.session);
-  if (change.kind === 'ended') return [ENDED, change.session, change.user ?? null, ...endMembers(change.end)];
-  const { session, authenticatedSinceMs } = change;
-  const { timeMs, position, channels, user } = change.change;
-  return [CHANGED, session, timeMs, position, channels, user ?? null, authenticatedSinceMs ?? null];
+/** Writes changes as lines, in the order of their batch. */
+export class LineWriter {
+  /** The last opening with a full line. */
+  #full: SessionRecord | undefined;
+
+  /** The next line is the first one of a batch, so that no line needs another batch. */
+  startBatch(): void {
+    this.#full = undefined;
+  }
+
+  textOf(change: JournalChange): string {
+    if (change.kind !== 'opened') return JSON.stringify(laterLine(change));
+    const { session } = change;
+    const full = this.#full;
+    if (full === undefined || session.end !== undefined || !isAlike(session, full)) {
+      this.#full = session;
+      return JSON.stringify(openedLine(session));
+    }
+    const { number, user, openedMs, id, openedAt } = session;
+    // An `OpenedAlikeLine`, in half the time of JSON.stringify. Small numbers are text sooner.
+    return `[${OPENED_ALIKE},${number},${textOrNull(user)},${openedMs - full.openedMs},${JSON.stringify(id)},${openedAt ?? null}]`;
+  }
 }
 
-export function parseLine(text: string): ChangeLine {
-  return JSON.parse(text) as ChangeLine;
+function textOrNull(text: string | undefined): string {
+  return text === undefined ? 'null' : JSON.stringify(text);
 }
 
-/** What a line is found by, besides its session's number. */
+/** Whether two sessions differ only in what an `OpenedAlikeLine` has. */
+function isAlike(one: SessionRecord, other: SessionRecord): boolean {
+  return (
+    one.transport === other.transport &&
+    one.kind === other.kind &&
+    one.key === other.key &&
+    one.client === other.client &&
+    one.address === other.address &&
+    one.excludesOwn === other.excludesOwn &&
+    areEqual(one.channels, other.channels) &&
+    areEqual(one.types, other.types)
+  );
+}
+
+function areEqual(some: readonly string[] | undefined, others: readonly string[] | undefined): boolean {
+  if (some === others) return true;
+  if (some === undefined || others === undefined || some.length !== others.length) return false;
+  for (let index = 0; index < some.length; index++) if (some[index] !== others[index]) return false;
+  return true;
+}
+
+/** The line at a place of a batch. `undefined`: it was erased. */
+export function readLine(lines: readonly string[], index: number): ChangeLine | undefined {
+  const line = parsedLine(lines[index]);
+  if (line?.[0] !== OPENED_ALIKE) return line;
+  const full = parsedLine(lines.findLast((each, place) => place < index && each.startsWith(`[${OPENED},`)));
+  if (full?.[0] !== OPENED) return undefined;
+  const [, session, user, laterMs, id, openedAt] = line;
+  const [, , , fullMs, , transport, principal, key, client, address, excludesOwn, , channels, types] = full;
+  const openedMs = fullMs + laterMs;
+  const same = [transport, principal, key, client, address, excludesOwn] as const;
+  return [OPENED, session, user, openedMs, id, ...same, openedAt, channels, types, null];
+}
+
+function parsedLine(text: string | undefined): ChangeLine | OpenedAlikeLine | undefined {
+  return text === undefined || text === '' ? undefined : (JSON.parse(text) as ChangeLine | OpenedAlikeLine);
+}
+
+/** The lines of a batch without those that are erased. The others keep their places, since keys name them. */
+export function withoutLines(lines: readonly string[], erased: ReadonlySet<number>): readonly string[] {
+  return lines.map((line, index) => {
+    if (erased.has(index)) return '';
+    // The full opening before it may be erased.
+    return line.startsWith(`[${OPENED_ALIKE},`) ? JSON.stringify(readLine(lines, index)) : line;
+  });
+}
+
+/** What a line is found by. */
 export interface LineSubject {
+  readonly session: number;
   readonly user: string | null;
   /** The session's id, where it opens. */
   readonly id: string | null;
@@ -73,14 +149,31 @@ export interface LineSubject {
   readonly openedMs: number | null;
 }
 
-export function subjectOf(line: ChangeLine): LineSubject {
-  if (line[0] === OPENED) return { user: line[2], id: line[4], openedMs: line[3] };
-  if (line[0] === CHANGED) return { user: line[5], id: null, openedMs: line[6] };
-  return { user: line[2], id: null, openedMs: null };
+export function subjectOf(change: JournalChange): LineSubject {
+  if (change.kind === 'opened') {
+    const { number, user, id, openedMs } = change.session;
+    return { session: number, user: user ?? null, id, openedMs };
+  }
+  const { session } = change;
+  if (change.kind === 'ended') return { session, user: change.user ?? null, id: null, openedMs: null };
+  return { session, user: change.change.user ?? null, id: null, openedMs: change.authenticatedSinceMs ?? null };
 }
 
-export function isOpening(line: ChangeLine): boolean {
-  return line[0] === OPENED;
+/** The subject of a line of a batch. `undefined`: it was erased. */
+export function subjectOfLine(lines: readonly string[], index: number): LineSubject | undefined {
+  const line = readLine(lines, index);
+  if (line === undefined) return undefined;
+  const session = line[1];
+  if (line[0] === OPENED) return { session, user: line[2], id: line[4], openedMs: line[3] };
+  if (line[0] === ENDED) return { session, user: line[2], id: null, openedMs: null };
+  return { session, user: line[5], id: null, openedMs: line[6] };
+}
+
+function laterLine(change: Exclude<JournalChange, { readonly kind: 'opened' }>): ChangedLine | EndedLine {
+  if (change.kind === 'ended') return [ENDED, change.session, change.user ?? null, ...endMembers(change.end)];
+  const { session, authenticatedSinceMs } = change;
+  const { timeMs, position, channels, user } = change.change;
+  return [CHANGED, session, timeMs, position, channels, user ?? null, authenticatedSinceMs ?? null];
 }
 
 function openedLine(session: SessionRecord): OpenedLine {

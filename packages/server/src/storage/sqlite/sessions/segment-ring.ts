@@ -1,7 +1,8 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { JournalChange } from '../../../core/session-journal/session-journal-store.ts';
 import type { RingBounds } from '../../shared/ring-bounds.ts';
 import { SHARDS } from './change-keys.ts';
-import { parseLine, type ChangeLine } from './change-lines.ts';
+import { LineWriter, subjectOf, subjectOfLine } from './change-lines.ts';
 import { BATCH_LINES, GrowingSegment, SEGMENT_LINES, type Segment } from './segment.ts';
 
 /** Segments of a full ring, at least. So a full ring removes an eighth of its sessions at most. */
@@ -23,6 +24,7 @@ export class SegmentRing {
   #newestSession = 0;
   /** Lines without a row yet. */
   #pending: string[] = [];
+  readonly #writer = new LineWriter();
 
   constructor(database: DatabaseSync, bounds: RingBounds) {
     this.#database = database;
@@ -49,8 +51,8 @@ export class SegmentRing {
     return this.segments.reduce((sum, { sessions }) => sum + sessions, 0);
   }
 
-  /** Adds a line. Call it inside a transaction, which ends with `flush`. */
-  append(line: ChangeLine, run: number, nowMs: number): void {
+  /** Adds a change. Call it inside a transaction, which ends with `flush`. */
+  append(change: JournalChange, run: number, nowMs: number): void {
     if (this.#growing !== undefined && this.#isFull(this.#growing, nowMs)) {
       this.flush(run, nowMs);
       this.#complete.push(this.#store(this.#growing));
@@ -59,9 +61,9 @@ export class SegmentRing {
     const growing = (this.#growing ??= this.#nextSegment(nowMs));
     // The batch that is pending has no row yet, so `lastBatch` is its number from its first line on.
     const batch = this.#pending.length === 0 ? growing.lastBatch + 1 : growing.lastBatch;
-    growing.add(line, batch, this.#pending.length, nowMs);
+    growing.add(subjectOf(change), batch, this.#pending.length, nowMs);
     this.#newestSession = growing.lastSession;
-    this.#pending.push(JSON.stringify(line));
+    this.#pending.push(this.#writer.textOf(change));
     if (this.#pending.length === BATCH_LINES) this.flush(run, nowMs);
   }
 
@@ -69,7 +71,7 @@ export class SegmentRing {
   flush(run: number, nowMs: number): void {
     if (this.#pending.length === 0 || this.#growing === undefined) return;
     this.#statements.addBatch.run(this.#growing.lastBatch, run, nowMs, this.#pending.join('\n'));
-    this.#pending = [];
+    this.#startBatch();
   }
 
   /** Removes what is beyond the bounds. Returns whether there was something. */
@@ -99,7 +101,7 @@ export class SegmentRing {
 
   /** Reads the state again, after a transaction that failed. */
   reload(): void {
-    this.#pending = [];
+    this.#startBatch();
     this.#complete = this.#database.prepare(LOAD_SEGMENTS).all() as unknown as Segment[];
     const newest = this.#complete.at(-1);
     this.#newestSession = newest?.lastSession ?? 0;
@@ -108,10 +110,18 @@ export class SegmentRing {
       this.#loadBatch(row as unknown as BatchRow);
   }
 
+  #startBatch(): void {
+    this.#pending = [];
+    this.#writer.startBatch();
+  }
+
   #loadBatch({ id, writtenMs, lines }: BatchRow): void {
     this.#growing ??= new GrowingSegment(this.#nextId(), id, this.#newestSession, writtenMs);
-    for (const [index, line] of lines.split('\n').entries())
-      if (line !== '') this.#growing.add(parseLine(line), id, index, writtenMs);
+    const texts = lines.split('\n');
+    for (let index = 0; index < texts.length; index++) {
+      const subject = subjectOfLine(texts, index);
+      if (subject !== undefined) this.#growing.add(subject, id, index, writtenMs);
+    }
     this.#newestSession = this.#growing.lastSession;
   }
 
@@ -138,8 +148,8 @@ export class SegmentRing {
     const oldestSecond = Math.min(segment.oldestSecond, Math.floor(lastMs / 1000));
     const stored = { id, firstBatch, lastBatch, firstSession, lastSession, sessions, firstMs, lastMs, oldestSecond };
     this.#statements.addSegment.run(...Object.values(stored));
-    for (let shard = 0; shard < SHARDS; shard++)
-      this.#statements.addShard.run(shardId(segment, shard), bytesOf(keys.of(shard)));
+    for (const [shard, ofShard] of keys.byShard().entries())
+      this.#statements.addShard.run(shardId(segment, shard), bytesOf(ofShard));
     return stored;
   }
 

@@ -1,5 +1,5 @@
 import { GrowingKeys, hashOf, NOT_OPENED, shardOfHash, shardOfSession } from './change-keys.ts';
-import { isOpening, subjectOf, type ChangeLine } from './change-lines.ts';
+import type { LineSubject } from './change-lines.ts';
 
 /** The lines of a batch, at most. A reader of one line reads its whole batch. */
 export const BATCH_LINES = 64;
@@ -66,21 +66,19 @@ export class GrowingSegment implements Segment {
   }
 
   /** Adds a line at its place in a batch. */
-  add(line: ChangeLine, batch: number, index: number, nowMs: number): void {
-    const { user, id, openedMs } = subjectOf(line);
-    const number = line[1];
+  add({ session: number, user, id, openedMs }: LineSubject, batch: number, index: number, nowMs: number): void {
     const session = number >>> 0;
     const place = placeOf(this, batch, index);
     const second = openedMs === null ? NOT_OPENED : Math.floor(openedMs / 1000);
     const { keys } = this;
-    keys.add(shardOfSession(number), session, session, place, isOpening(line) ? second : NOT_OPENED);
+    keys.add(shardOfSession(number), session, session, place, id === null ? NOT_OPENED : second);
     if (user !== null) addHash(keys, user, session, place, second);
     if (id !== null) addHash(keys, id, session, place, second);
     this.lines++;
     this.lastBatch = batch;
     this.lastMs = Math.max(this.lastMs, nowMs);
     this.oldestSecond = Math.min(this.oldestSecond, second);
-    if (!isOpening(line)) return;
+    if (id === null) return;
     this.sessions++;
     this.lastSession = Math.max(this.lastSession, number);
   }

@@ -15,7 +15,7 @@ import {
   shardOfSession,
   type Key,
 } from './change-keys.ts';
-import { parseLine, RecordBuilder, type Run } from './change-lines.ts';
+import { readLine, RecordBuilder, type Run } from './change-lines.ts';
 import { BATCH_LINES, batchOf, sessionNumber, type Segment } from './segment.ts';
 import type { SegmentRing } from './segment-ring.ts';
 
@@ -110,8 +110,8 @@ export class SessionQueries {
       const lines = row?.lines.split('\n') ?? [];
       const run = row && this.#runOf(row.run);
       for (const index of [...(wanted.get(batch) ?? [])].sort((one, other) => one - other)) {
-        const line = lines[index];
-        if (line !== undefined && line !== '') builder.add(parseLine(line), run);
+        const line = readLine(lines, index);
+        if (line !== undefined) builder.add(line, run);
       }
     }
     return [...builder.records];

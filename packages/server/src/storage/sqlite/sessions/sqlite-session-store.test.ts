@@ -106,3 +106,31 @@ test('goes on where it was after a restart, within a segment', () => {
     Array.from({ length: 600 }, (_, index) => 600 - index),
   );
 });
+
+test('a crowd of sessions that differ in little is stored in short lines, which outlive the first one', () => {
+  const folder = temporaryFolder();
+  const crowd = ['ann', 'bob', 'cid', undefined].map((user, index) => ({
+    ...SESSION,
+    number: index + 1,
+    id: `"${index}"`,
+    user,
+    openedMs: 100 + index,
+    openedAt: index === 3 ? undefined : index,
+  }));
+  const other = { ...SESSION, number: 5, id: 'other', channels: ['orders.42', 'news'] };
+  const store = storeIn(folder);
+  store.write(
+    [...crowd, other].map((session) => ({ kind: 'opened', session }) as const),
+    100,
+  );
+  const { lines } = new DatabaseSync(join(folder, 'sessions.sqlite')).prepare('SELECT lines FROM batch').get() as {
+    readonly lines: string;
+  };
+  expect(lines.split('\n').map((line) => line[1])).toEqual(['0', '3', '3', '3', '0']);
+  expect(store.page(6, 5)).toEqual([other, ...crowd.toReversed()]);
+  store.eraseUser('ann');
+  store.eraseUser('cid');
+  expect(store.page(6, 5)).toEqual([other, crowd[3], crowd[1]]);
+  store.close(100);
+  expect(storeIn(folder, 'second', 200).find('"1"')?.openedMs).toBe(101);
+});

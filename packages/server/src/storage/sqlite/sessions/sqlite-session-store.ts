@@ -11,7 +11,7 @@ import { BackgroundSync } from '../background-sync.ts';
 import { fileBytes, openDatabaseFile, wrapCorruptionErrors, type DatabaseFile } from '../database-file.ts';
 import type { RingBounds } from '../../shared/ring-bounds.ts';
 import { shardOfHash, hashOf, withoutKeys } from './change-keys.ts';
-import { lineOf, type Run } from './change-lines.ts';
+import { withoutLines, type Run } from './change-lines.ts';
 import { SegmentRing } from './segment-ring.ts';
 import { SessionQueries, type WantedLines } from './session-queries.ts';
 import { sessionsFile } from './sessions-file.ts';
@@ -58,7 +58,7 @@ class SqliteSessionStore implements SessionJournalStore {
   write(changes: readonly JournalChange[], nowMs: number): void {
     try {
       this.#database.exec('BEGIN IMMEDIATE');
-      for (const change of changes) if (!this.#isErased(change)) this.#ring.append(lineOf(change), this.#run, nowMs);
+      for (const change of changes) if (!this.#isErased(change)) this.#ring.append(change, this.#run, nowMs);
       this.#ring.flush(this.#run, nowMs);
       this.#seen.run(nowMs, this.#run);
       if (this.#ring.dropExpired(nowMs)) this.#moveMark(nowMs);
@@ -130,15 +130,14 @@ class SqliteSessionStore implements SessionJournalStore {
     return change.kind !== 'opened' && this.#erased.has(change.session);
   }
 
-  /** Empties lines. They keep their places, since keys name those of the others. */
+  /** Erases lines. */
   #blank(lines: WantedLines): void {
     const read = this.#database.prepare('SELECT lines FROM batch WHERE id = ?');
     const write = this.#database.prepare('UPDATE batch SET lines = ? WHERE id = ?');
     for (const [batch, indexes] of lines) {
       const row = read.get(batch) as { readonly lines: string } | undefined;
       if (row === undefined) continue;
-      const kept = row.lines.split('\n').map((line, index) => (indexes.has(index) ? '' : line));
-      write.run(kept.join('\n'), batch);
+      write.run(withoutLines(row.lines.split('\n'), indexes).join('\n'), batch);
     }
   }
 
