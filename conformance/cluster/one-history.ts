@@ -1,4 +1,4 @@
-import { expect } from 'vitest';
+import assert from 'node:assert/strict';
 import type { Follower } from '../kit/clients/followers.ts';
 import type { Publisher } from '../kit/clients/publishers.ts';
 import { call } from '../kit/http.ts';
@@ -23,21 +23,30 @@ export async function expectOneHistory(
   const [log = new Map<string, string>(), ...others] = await Promise.all(
     urls.map(async (url) => {
       // The hub waits for the event that a confirmed cursor names.
-      expect((await call(`${url}/v1/events?channel=a&after=${last}`)).json<{ gaps: unknown }>().gaps).toEqual([]);
+      assert.deepEqual((await call(`${url}/v1/events?channel=a&after=${last}`)).json<{ gaps: unknown }>().gaps, []);
       return readAll(url);
     }),
   );
-  for (const other of others) expect(other).toEqual(log);
-  expect(acknowledged.filter(({ id, payload }) => log.get(id) !== payload)).toEqual([]);
-  expect(new Set(log.values()).size).toBe(log.size);
-  expect(publishers.flatMap(({ errors }) => errors)).toEqual([]);
+  for (const other of others) assert.deepEqual([...other], [...log]);
+  assert.deepEqual(
+    acknowledged.filter(({ id, payload }) => log.get(id) !== payload),
+    [],
+  );
+  assert.equal(new Set(log.values()).size, log.size);
+  assert.deepEqual(
+    publishers.flatMap(({ errors }) => errors),
+    [],
+  );
   await until('all followers have come to the end', () =>
     followers.every(({ received }) => (received.at(-1)?.id ?? '') >= last),
   );
   await Promise.all(followers.map((follower) => follower.stop()));
   for (const { received, gaps } of followers) {
-    expect(gaps).toEqual([]);
-    expect(received.map(({ id }) => id)).toEqual([...log.keys()].slice(0, received.length));
+    assert.deepEqual(gaps, []);
+    assert.deepEqual(
+      received.map(({ id }) => id),
+      [...log.keys()].slice(0, received.length),
+    );
   }
   return acknowledged.length;
 }
@@ -47,7 +56,7 @@ export async function readAll(hub: string): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   for (let after = 'earliest'; ;) {
     const reply = await call(`${hub}/v1/events?channel=%3E&after=${after}&limit=1000`);
-    expect(reply.status, reply.text).toBe(200);
+    assert.equal(reply.status, 200, reply.text);
     const { events, cursor } = reply.json<{ events: { id: string; data: string }[]; cursor: string }>();
     for (const { id, data } of events) found.set(id, data);
     if (events.length === 0) return found;

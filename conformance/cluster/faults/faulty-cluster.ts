@@ -1,3 +1,5 @@
+import { realpathSync } from 'node:fs';
+import { canShim, shimDisk, type Disk } from '../../kit/disk-shim.ts';
 import { temporaryFolder } from '../../kit/folders.ts';
 import { startBrokers, type Broker, type Brokers } from '../../kit/brokers.ts';
 import { startHubProcess, type HubProcess } from '../../kit/hub-process.ts';
@@ -9,6 +11,8 @@ import { BrokerProxy } from './broker-proxy.ts';
 export interface FaultyHub {
   readonly data: string;
   readonly proxies: readonly BrokerProxy[];
+  /** Undefined on a system that the shim does not support. */
+  readonly disk: Disk | undefined;
   process: HubProcess;
 }
 
@@ -41,7 +45,8 @@ export class FaultyCluster {
     for (let index = 0; index < 3; index++) {
       const proxies = await Promise.all(cluster.brokers.urls.map((url) => BrokerProxy.start(url)));
       const data = temporaryFolder('hub');
-      cluster.hubs.push({ data, proxies, process: await cluster.#startHub(data, proxies) });
+      const hub = { data, proxies, disk: canShim ? shimDisk(realpathSync(data)) : undefined };
+      cluster.hubs.push({ ...hub, process: await cluster.#startHub(hub) });
     }
     return cluster;
   }
@@ -57,8 +62,9 @@ export class FaultyCluster {
       .map(({ proxy }) => proxy);
   }
 
-  async restart(hub: FaultyHub): Promise<void> {
-    hub.process = await this.#startHub(hub.data, hub.proxies, hub.process.port);
+  /** @param clockMs the clock of the hub is wrong by this time */
+  async restart(hub: FaultyHub, clockMs = 0): Promise<void> {
+    hub.process = await this.#startHub(hub, hub.process.port, clockMs);
   }
 
   /** The broker that leads the journal, as a monitoring port says. */
@@ -85,11 +91,18 @@ export class FaultyCluster {
     for (const { proxy } of this.#routes) proxy.close();
   }
 
-  #startHub(data: string, proxies: readonly BrokerProxy[], port?: number): Promise<HubProcess> {
+  #startHub({ data, proxies, disk }: Omit<FaultyHub, 'process'>, port?: number, clockMs = 0): Promise<HubProcess> {
     const nats = proxies.map(({ url }) => url);
     const config = {
       cluster: { ...this.brokers.settings, nats, snapshotBytes: 1024 * 1024 },
     };
-    return startHubProcess({ data, config, ...(port !== undefined && { port }) });
+    const environment = { ...disk?.environment, ...(clockMs !== 0 && { NODE_OPTIONS: wrongClock(clockMs) }) };
+    return startHubProcess({ data, config, environment, ...(port !== undefined && { port }) });
   }
+}
+
+/** Options of Node.js that move the clock of a process. */
+function wrongClock(byMs: number): string {
+  const program = `const Real=Date;globalThis.Date=class extends Real{constructor(...a){super(...(a.length===0?[Real.now()+${byMs}]:a))}static now(){return Real.now()+${byMs}}}`;
+  return `--import=data:text/javascript,${encodeURIComponent(program)}`;
 }

@@ -1,4 +1,8 @@
+import { connect } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { canShim } from '../../kit/disk-shim.ts';
 import type { Seeded } from '../../kit/seeded.ts';
+import type { BrokerProxy, Direction } from './broker-proxy.ts';
 import type { FaultyCluster } from './faulty-cluster.ts';
 
 /** A fault begins with the call, and ends with the call of its result. */
@@ -21,6 +25,26 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     child.kill('SIGSTOP');
     return async () => void child.kill('SIGCONT');
   },
+  async 'a hub with a wrong clock'(cluster, random) {
+    const hub = random.pick(cluster.hubs);
+    await hub.process.end('SIGTERM');
+    await cluster.restart(hub, random.pick([-5_000, 5_000]));
+    return nothing;
+  },
+  async 'a hub after the other starts again'(cluster) {
+    for (const hub of cluster.hubs) {
+      await hub.process.end('SIGTERM');
+      await cluster.restart(hub);
+    }
+    return nothing;
+  },
+  ...(canShim && {
+    async 'the disk of a hub is full'(cluster: FaultyCluster, random: Seeded) {
+      const { disk } = random.pick(cluster.hubs);
+      disk?.order('full', '');
+      return async () => disk?.order('full', undefined);
+    },
+  }),
   async 'kill a broker'(cluster, random) {
     const broker = random.pick(cluster.brokers.brokers);
     await broker.end('SIGKILL');
@@ -36,14 +60,105 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     await broker.end('SIGKILL');
     return () => broker.start();
   },
-  async 'cut a hub from a broker'(cluster, random) {
-    const proxy = random.pick(random.pick(cluster.hubs).proxies);
-    proxy.cut();
-    return async () => proxy.heal();
+  async 'pause the leading broker'(cluster) {
+    const { child } = await cluster.leader();
+    child.kill('SIGSTOP');
+    return async () => void child.kill('SIGCONT');
   },
-  async 'cut a hub from all brokers'(cluster, random) {
-    const { proxies } = random.pick(cluster.hubs);
-    for (const proxy of proxies) proxy.cut();
-    return async () => proxies.forEach((proxy) => proxy.heal());
+  'cut a hub from a broker': async (cluster, random) => cutAll([random.pick(random.pick(cluster.hubs).proxies)]),
+  'cut a hub from all brokers': async (cluster, random) => cutAll(random.pick(cluster.hubs).proxies),
+  'a hub and a broker hear each other one way': async (cluster, random) =>
+    holdAll([random.pick(random.pick(cluster.hubs).proxies)], random),
+  'a hub and all brokers hear each other one way': async (cluster, random) =>
+    holdAll(random.pick(cluster.hubs).proxies, random),
+  'cut a broker from the others': async (cluster, random) => cutAll(cluster.routesOf(random.below(BROKERS))),
+  'cut the leading broker from the others': async (cluster) =>
+    cutAll(cluster.routesOf(cluster.brokers.brokers.indexOf(await cluster.leader()))),
+  'cut two brokers from each other': async (cluster, random) => {
+    const one = random.below(BROKERS);
+    return cutAll(cluster.routesOf(one, (one + 1) % BROKERS));
+  },
+  'two brokers hear each other one way': async (cluster, random) => {
+    const one = random.below(BROKERS);
+    return holdAll(cluster.routesOf(one, (one + 1) % BROKERS), random);
+  },
+  async 'a slow broker'(cluster, random) {
+    const at = random.below(BROKERS);
+    const proxies = [...cluster.routesOf(at), ...cluster.hubs.map((hub) => hub.proxies[at] as BrokerProxy)];
+    for (const proxy of proxies) proxy.slow(20 + random.below(200));
+    return healing(proxies);
   },
 };
+
+/** Faults in which nobody can publish. */
+export const STANDSTILLS: Readonly<Record<string, Fault>> = {
+  async 'a full journal'(cluster) {
+    const { bytes, config } = await streamInfo(cluster);
+    await request(cluster, 'UPDATE', { ...config, max_bytes: Math.max(1, bytes) });
+    return async () => void (await request(cluster, 'UPDATE', { ...config, max_bytes: -1 }));
+  },
+  'all brokers are cut from each other': async (cluster) => cutAll([...cluster.routesOf(0), ...cluster.routesOf(1)]),
+};
+
+const BROKERS = 3;
+
+const nothing = async (): Promise<void> => undefined;
+
+function healing(proxies: readonly BrokerProxy[]): () => Promise<void> {
+  return async () => proxies.forEach((proxy) => proxy.heal());
+}
+
+function cutAll(proxies: readonly BrokerProxy[]): () => Promise<void> {
+  for (const proxy of proxies) proxy.cut();
+  return healing(proxies);
+}
+
+function holdAll(proxies: readonly BrokerProxy[], random: Seeded): () => Promise<void> {
+  const direction = random.pick<Direction>(['there', 'back']);
+  for (const proxy of proxies) proxy.hold(direction);
+  return healing(proxies);
+}
+
+async function streamInfo(cluster: FaultyCluster): Promise<{ readonly bytes: number; readonly config: object }> {
+  const { state, config } = (await request(cluster, 'INFO', {})) as {
+    readonly state: { readonly bytes: number };
+    readonly config: object;
+  };
+  return { bytes: state.bytes, config };
+}
+
+/** Asks the brokers about the stream of the journal, until one answers. */
+async function request(cluster: FaultyCluster, what: 'INFO' | 'UPDATE', data: object): Promise<object> {
+  for (;;) {
+    for (const url of cluster.brokers.urls) {
+      const answer = await requestOnce(new URL(url), `$JS.API.STREAM.${what}.PC_polycast`, JSON.stringify(data));
+      if (answer !== undefined && !('error' in answer)) return answer;
+    }
+    await delay(100);
+  }
+}
+
+/** One request in the text protocol of NATS. */
+function requestOnce({ hostname, port }: URL, subject: string, data: string): Promise<object | undefined> {
+  return new Promise((resolve) => {
+    let text = '';
+    const socket = connect(Number(port), hostname);
+    const end = (answer?: object): void => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.setTimeout(2_000, () => end());
+    socket.on('error', () => end());
+    socket.on('data', (bytes) => {
+      text += bytes.toString();
+      const message = /^MSG in 1 (\d+)\r\n/m.exec(text);
+      if (message === null) return;
+      const from = message.index + message[0].length;
+      if (text.length >= from + Number(message[1]))
+        end(JSON.parse(text.slice(from, from + Number(message[1]))) as object);
+    });
+    socket.write(
+      `CONNECT {"verbose":false,"pedantic":false}\r\nSUB in 1\r\nPUB ${subject} in ${Buffer.byteLength(data)}\r\n${data}\r\n`,
+    );
+  });
+}

@@ -62,6 +62,14 @@ export class RevocationIndex {
     return evicted;
   }
 
+  /** Like the date of a name, the floor never goes back. */
+  putFloor({ issuedBeforeMs, keptUntilMs }: RevocationEntry): void {
+    this.floor = {
+      issuedBeforeMs: Math.max(issuedBeforeMs, this.floor.issuedBeforeMs),
+      keptUntilMs: Math.max(keptUntilMs, this.floor.keptUntilMs),
+    };
+  }
+
   prune(nowMs: number): void {
     if (this.floor.keptUntilMs < nowMs) this.floor = NO_FLOOR;
     for (const [name, { keptUntilMs }] of this.#byName) if (keptUntilMs < nowMs) this.#byName.delete(name);

@@ -85,7 +85,7 @@ export class RevocationList implements Revocations {
   /** Applies a revocation that another process has stored. */
   apply({ kind, name, issuedBeforeMs, keptUntilMs }: StoredRevocation): void {
     const index = this.#byKind[kind];
-    if (name === FLOOR) return void (index.floor = { issuedBeforeMs, keptUntilMs });
+    if (name === FLOOR) return index.putFloor({ issuedBeforeMs, keptUntilMs });
     const known = index.get(name);
     index.put(name, { issuedBeforeMs, keptUntilMs });
     if (known === undefined || known.issuedBeforeMs < issuedBeforeMs)

@@ -18,12 +18,24 @@ export class ViewComparison {
   readonly #host = hostname();
   readonly #version = packageVersion();
   #subscriptionOwner = '';
-  hasDifference = false;
+  /** The hubs whose last comparable beat had another hash. */
+  readonly #different = new Set<string>();
 
   constructor(fleet: Fleet, logger: { error(fields: object, message: string): void }) {
     this.#fleet = fleet;
     this.#logger = logger;
     fleet.onBeat((beat) => this.#compare(beat));
+  }
+
+  /**
+   * A hash covers all blocks before, so an equal one ends a difference. Example: the brokers were
+   * rolled back, and another hub has not noticed it yet.
+   */
+  get hasDifference(): boolean {
+    if (this.#different.size === 0) return false;
+    const running = new Set(this.#fleet.hubs.map(({ hub }) => hub));
+    for (const hub of this.#different) if (!running.has(hub)) this.#different.delete(hub);
+    return this.#different.size > 0;
   }
 
   /** Other hubs see this one from here on, also while nothing happens. */
@@ -60,8 +72,9 @@ export class ViewComparison {
       return;
     }
     this.#ahead.delete(beat.hub);
-    if (own === beat.hash || this.hasDifference) return;
-    this.hasDifference = true;
+    if (own === beat.hash) return void this.#different.delete(beat.hub);
+    if (this.#different.has(beat.hub)) return;
+    this.#different.add(beat.hub);
     const fields = { hub: beat.hub, sequence: beat.sequence, own, other: beat.hash };
     this.#logger.error(fields, 'cluster: the view of this hub differs from that of another hub');
   }

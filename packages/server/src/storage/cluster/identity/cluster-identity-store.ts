@@ -226,8 +226,9 @@ export class ClusterIdentityStore implements IdentityStore {
     try {
       while (this.#isStale) {
         this.#isStale = false;
-        const { keys, ...identity } = await this.#load();
-        this.#deliver((listener) => listener.replaced({ ...identity, keys: keys.map(({ key }) => key) }));
+        const { keys: stored, ...identity } = await this.#load();
+        const keys = stored.map(({ key }) => key).filter(({ id }) => !this.#urgent.isRemoved(id));
+        this.#deliver((listener) => listener.replaced({ ...identity, keys }));
       }
     } catch (error) {
       this.#isStale = true;

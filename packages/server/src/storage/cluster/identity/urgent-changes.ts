@@ -17,6 +17,11 @@ export class UrgentChanges {
   readonly #removed = new Set<string>();
   readonly #heard = new Map<string, { readonly change: UrgentChange; readonly heardMs: number }>();
 
+  /** Whether a key is in the view, and its removal is in force. */
+  isRemoved(key: string): boolean {
+    return this.#removed.has(key);
+  }
+
   /** The broadcast of this hub's own changes; `undefined`: there is none. */
   toBroadcast(changes: readonly IdentityChange[]): string | undefined {
     const urgent = changes.filter(isUrgent);

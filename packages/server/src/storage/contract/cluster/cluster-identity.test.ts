@@ -15,7 +15,8 @@ import { MemoryJournalServer } from '../../cluster/memory-journal.ts';
 import { MemorySnapshotStore } from '../../cluster/snapshots/memory-snapshot-store.ts';
 import { HOMES } from '../../homes.ts';
 import type { Home } from '../../home.ts';
-import type { IdentityStore, SharedIdentity } from '../../../core/access/identity-store.ts';
+import type { IdentityChange, IdentityStore, SharedIdentity } from '../../../core/access/identity-store.ts';
+import type { ClusterIdentityStore } from '../../cluster/identity/cluster-identity-store.ts';
 import { record } from '../log/log-fixtures.ts';
 import { openTestHub } from './test-hub.ts';
 import type { JournaledLog } from '../../cluster/journaled-log.ts';
@@ -67,6 +68,11 @@ class TestCluster {
     identity.revocations.onRevoked((revocation) => ended.push(revocation));
     return { ...identity, log, store, ended, clock };
   }
+}
+
+function revocationOf(name: string): IdentityChange {
+  const revocation = { kind: 'user', name, issuedBeforeMs: START_MS, keptUntilMs: START_MS + 1_000_000 } as const;
+  return { kind: 'revocation', revocation };
 }
 
 function identify({ keys }: TestHub, token: string): Promise<string | undefined> {
@@ -179,6 +185,12 @@ test('an older block does not bring back a key whose revocation was broadcast', 
   const put = encodeIdentityCommand([{ kind: 'key', key: { ...key, name: 'late' } }]);
   cluster.journal.append({ id: 'z-1', kind: 'identity', data: put });
   await other.store.shared?.reach();
+  expect(other.keys.get(key.id)).toBeUndefined();
+  // The thread of the view has ended, and the hub reads the view again.
+  const read = other.revocations.revokedBefore('ann');
+  cluster.journal.append({ id: 'z-2', kind: 'identity', data: encodeIdentityCommand([revocationOf('ann')]) });
+  (other.store as ClusterIdentityStore).onOutcomeLost();
+  await expect.poll(() => other.revocations.revokedBefore('ann')).not.toBe(read);
   expect(other.keys.get(key.id)).toBeUndefined();
 });
 

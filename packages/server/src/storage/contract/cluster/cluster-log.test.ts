@@ -12,6 +12,7 @@ import { encodeExactBatch } from '../../shared/batch-codec.ts';
 import { bodyOf, positionOf, queryAll, record, START_MS, text } from '../log/log-fixtures.ts';
 import { MemorySnapshotStore } from '../../cluster/snapshots/memory-snapshot-store.ts';
 import type { Snapshot } from '../../cluster/snapshots/snapshot-store.ts';
+import type { HubBeat } from '../../cluster/fleet.ts';
 import { MemoryFleetServer } from '../../cluster/memory-fleet.ts';
 import { MemoryJournalServer, type MemoryJournal } from '../../cluster/memory-journal.ts';
 import { createMarks, placeOf } from '../../cluster/journal.ts';
@@ -386,6 +387,13 @@ test('a hub whose view has another hash at the same block is noticed', async () 
   expect(sharedOf(log).problems).toEqual([]);
   await log.append([record('a')]);
   expect(sharedOf(log).problems).toEqual(['cluster_view_differs']);
+  // A hash covers all blocks before: this hub and the other one are equal again.
+  const heard: HubBeat[] = [];
+  other.onBeat((beat) => heard.push(beat));
+  await log.append([record('a')]);
+  await expect.poll(() => heard.at(-1)?.sequence).toBe(cluster.journal.last);
+  other.report({ host: 'm', version: '1', sequence: cluster.journal.last, hash: heard.at(-1)?.hash ?? 0 });
+  await expect.poll(() => sharedOf(log).problems).toEqual([]);
 });
 
 test('a block of a later version stops the hub, and it says so', async () => {

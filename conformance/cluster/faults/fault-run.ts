@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict';
+import { Follower, TRANSPORTS } from '../../kit/clients/followers.ts';
+import { Publisher } from '../../kit/clients/publishers.ts';
+import { call, publish } from '../../kit/http.ts';
+import type { Seeded } from '../../kit/seeded.ts';
+import { until } from '../../kit/wait.ts';
+import { expectOneHistory, readAll } from '../one-history.ts';
+import type { FaultyCluster } from './faulty-cluster.ts';
+import { FAULTS, STANDSTILLS } from './random-faults.ts';
+
+const CHANNELS = ['a', 'b.1', 'b.2'];
+/** A fault that takes longer has found a defect. */
+const PROGRESS_MAX_MS = 120_000;
+
+interface RunOptions {
+  readonly count: number;
+  /** Ends with a rollback of the brokers, which loses confirmed events. */
+  readonly rollsBack?: boolean;
+  report(line: string): void;
+}
+
+/**
+ * Lets faults happen to a cluster under load, one after the other. Then each confirmed event is at every
+ * hub, in one order, no cursor has gone back, and no gap was false.
+ * @returns the number of confirmed events
+ */
+export async function runFaults(
+  cluster: FaultyCluster,
+  random: Seeded,
+  { count, rollsBack = false, report }: RunOptions,
+): Promise<number> {
+  const followers = TRANSPORTS.map(
+    (transport) => new Follower(random.pick(cluster.urls), transport, { channels: ['a', 'b.>'], after: 'earliest' }),
+  );
+  const publishers = cluster.urls.map((url, index) => new Publisher(url, `p${index}`, CHANNELS, 'single'));
+  const progress = async (least: number): Promise<void> => {
+    const before = publishers.map(({ acknowledged }) => acknowledged.length);
+    const hasGoneOn = ({ acknowledged }: Publisher, index: number): boolean =>
+      acknowledged.length >= (before[index] as number) + 20;
+    await until('publishing goes on', () => publishers.filter(hasGoneOn).length >= least, PROGRESS_MAX_MS);
+  };
+  await progress(3);
+  for (let number = 1; number <= count; number++) {
+    const name = random.pick([...Object.keys(FAULTS), ...Object.keys(STANDSTILLS)]);
+    const startMs = performance.now();
+    const fault = FAULTS[name] ?? STANDSTILLS[name];
+    assert(fault !== undefined);
+    const heal = await fault(cluster, random);
+    for (const follower of followers) {
+      if (random.below(3) > 0) continue;
+      follower.hub = random.pick(cluster.urls);
+      follower.moveTo(random.pick(TRANSPORTS));
+    }
+    if (name in FAULTS) await progress(2);
+    else await until('nobody can publish', () => isRefused(cluster), PROGRESS_MAX_MS);
+    await heal();
+    await progress(3);
+    report(`${number}. ${name}: ${Math.round(performance.now() - startMs)} ms`);
+  }
+  const confirmed = await expectOneHistory(cluster.urls, publishers, followers);
+  await allReady(cluster);
+  for (const url of cluster.urls) assert.deepEqual((await call(`${url}/healthz`)).json(), { status: 'ok' });
+  if (rollsBack) await rollBack(cluster);
+  return confirmed;
+}
+
+/** All brokers are put back to a copy. Each hub notices it, and all have one new history. */
+async function rollBack(cluster: FaultyCluster): Promise<void> {
+  const [first] = cluster.urls as [string];
+  const { brokers } = cluster.brokers;
+  const kept = await readAll(first);
+  await Promise.all(brokers.map((broker) => broker.end()));
+  for (const broker of brokers) broker.save();
+  await Promise.all(brokers.map((broker) => broker.start()));
+  let lost = '';
+  await until('publishing goes on', async () => {
+    lost = (await publish(first, { channel: 'a', data: 'lost' }).catch(() => ({ id: '' }))).id;
+    return lost !== '';
+  });
+  const page = async (url: string): Promise<Page> =>
+    (await call(`${url}/v1/events?channel=a&after=${lost}`).catch(() => undefined))?.json<Page>() ?? {};
+  for (const url of cluster.urls)
+    await until('each hub has it', async () => {
+      const { cursor, gaps } = await page(url);
+      assert.deepEqual(gaps ?? [], []);
+      return cursor !== undefined && cursor >= lost;
+    });
+  await Promise.all(brokers.map((broker) => broker.end('SIGKILL')));
+  for (const broker of brokers) broker.restore();
+  await Promise.all(brokers.map((broker) => broker.start()));
+  for (const url of cluster.urls)
+    await until(
+      'each hub has a new epoch',
+      async () => (await page(url)).gaps?.[0]?.reason === 'epoch',
+      PROGRESS_MAX_MS,
+    );
+  await allReady(cluster);
+  const { id: last } = await publish(first, { channel: 'b.1', data: 'after' });
+  for (const url of cluster.urls) {
+    assert.deepEqual((await call(`${url}/v1/events?channel=a&after=${last}`)).json<Page>().gaps, []);
+    const texts = [...(await readAll(url)).values()];
+    assert.deepEqual(texts, [...kept.values(), 'after']);
+  }
+}
+
+interface Page {
+  readonly cursor?: string;
+  readonly gaps?: readonly { readonly reason: string }[];
+}
+
+async function allReady({ urls }: FaultyCluster): Promise<void> {
+  for (const url of urls)
+    await until(
+      'the hub is ready',
+      async () => (await call(`${url}/readyz`).catch(() => undefined))?.status === 200,
+      PROGRESS_MAX_MS,
+    );
+}
+
+async function isRefused({ urls: [url] }: FaultyCluster): Promise<boolean> {
+  const headers = { 'Content-Type': 'application/json' };
+  const body = JSON.stringify({ channel: 'none', data: 1 });
+  const reply = await call(`${url}/v1/events`, { method: 'POST', headers, body }).catch(() => undefined);
+  return reply?.status === 503;
+}

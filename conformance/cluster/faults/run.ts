@@ -1,0 +1,50 @@
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { Seeded } from '../../kit/seeded.ts';
+import { FaultyCluster } from './faulty-cluster.ts';
+import { runFaults } from './fault-run.ts';
+
+/**
+ * Lets 1,000 random faults happen to clusters of three hubs and three brokers, all real processes:
+ * `node conformance/cluster/faults/run.ts --faults 1000 --report 1000-faults.txt`. Each round has a new
+ * cluster and a seed of its own, and a line in the report. A run that was interrupted goes on after
+ * the last line. `--from 17 --faults 20` repeats round 17.
+ */
+const ROUND_FAULTS = 20;
+
+const { values } = parseArgs({
+  options: {
+    faults: { type: 'string', default: '1000' },
+    from: { type: 'string', default: '1' },
+    report: { type: 'string' },
+  },
+});
+const { report: file } = values;
+const before = file !== undefined && existsSync(file) ? readFileSync(file, 'utf8').split('\n') : [];
+const first = Number(values.from) + before.filter((line) => line.startsWith('round ')).length;
+const end = Number(values.from) + Math.ceil(Number(values.faults) / ROUND_FAULTS);
+const write = (line: string): void => {
+  console.log(line);
+  if (file !== undefined) appendFileSync(file, `${line}\n`);
+};
+for (let round = first; round < end; round++) {
+  const random = new Seeded(round);
+  const cluster = await FaultyCluster.start();
+  const startMs = performance.now();
+  const faults: string[] = [];
+  let outcome: string;
+  try {
+    const report = (line: string): void => void faults.push(line.replace(/^\d+\. (.*): \d+ ms$/, '$1'));
+    // Every fifth round ends with a rollback.
+    const rollsBack = round % 5 === 0;
+    const confirmed = await runFaults(cluster, random, { count: ROUND_FAULTS, rollsBack, report });
+    outcome = `${confirmed} confirmed events${rollsBack ? ', a rollback' : ''}`;
+  } catch (error) {
+    process.exitCode = 1;
+    outcome = `FAILED after ${faults.join(', ')}: ${(error as Error).message.replaceAll('\n', ' ').slice(0, 500)}`;
+    for (const [index, hub] of cluster.hubs.entries()) console.error(`hub ${index}: ${hub.process.log().slice(-3000)}`);
+  }
+  write(`round ${round}: ${faults.length} faults in ${Math.round((performance.now() - startMs) / 1000)} s: ${outcome}`);
+  await cluster.end();
+}
+process.exit();

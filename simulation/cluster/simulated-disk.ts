@@ -1,0 +1,206 @@
+import { PolycastError } from '@polycast/protocol';
+import type { Seeded } from '../../conformance/kit/seeded.ts';
+import type {
+  ChannelQuery,
+  ChannelState,
+  CountedPage,
+  CountQuery,
+  LogState,
+  ReadPage,
+  ReadQuery,
+  StoredRecord,
+} from '../../packages/server/src/core/ports.ts';
+import type { AuditEntry } from '../../packages/server/src/core/access/identity-store.ts';
+import { createMemoryView } from '../../packages/server/src/storage/memory/memory-view.ts';
+import {
+  snapshotName,
+  type Snapshot,
+  type SnapshotStore,
+} from '../../packages/server/src/storage/cluster/snapshots/snapshot-store.ts';
+import type { Block, BlockAddress } from '../../packages/server/src/storage/view/block.ts';
+import type { ViewIdentity } from '../../packages/server/src/storage/view/identity-state.ts';
+import type { BlockOutcome, LogView, ViewState } from '../../packages/server/src/storage/view/log-view.ts';
+import type { ViewCopies } from '../../packages/server/src/storage/view/view-copies.ts';
+import type { VirtualTime } from './virtual-time.ts';
+
+export const AUDIT_ENTRIES_MAX = 50;
+/** Blocks that a power cut takes from a view, at most. */
+const UNSYNCED_MAX = 8;
+
+/**
+ * The disk of one hub. It has the blocks that the hub's view has applied. All views that have applied
+ * the same blocks are equal, so this is the view.
+ */
+export class SimulatedDisk {
+  blocks: readonly Block[] = [];
+  isFull = false;
+  readonly #time: VirtualTime;
+  readonly #random: Seeded;
+  /** Files of snapshots, by their paths. */
+  #copy: readonly Block[] | undefined;
+  #view: SimulatedView | undefined;
+
+  constructor(time: VirtualTime, random: Seeded) {
+    this.#time = time;
+    this.#random = random;
+  }
+
+  async openView(): Promise<LogView> {
+    const inner = createMemoryView(AUDIT_ENTRIES_MAX);
+    await inner.apply(this.blocks);
+    this.#view = new SimulatedView(this, inner, this.#time, this.#random);
+    return this.#view;
+  }
+
+  async wipeView(): Promise<void> {
+    this.blocks = [];
+  }
+
+  /** What was written last is lost. */
+  cutPower(): void {
+    this.blocks = this.blocks.slice(0, Math.max(0, this.blocks.length - this.#random.below(UNSYNCED_MAX + 1)));
+  }
+
+  readonly copies: ViewCopies & {
+    readonly content: () => readonly Block[] | undefined;
+    fill(blocks: readonly Block[]): void;
+  } = {
+    file: 'copy',
+    make: async () => {
+      await this.#time.wait(this.#random.below(100));
+      this.#copy = this.blocks;
+      const view = createMemoryView(AUDIT_ENTRIES_MAX);
+      await view.apply(this.#copy);
+      return view.applied;
+    },
+    install: async () => {
+      await this.#time.wait(this.#random.below(50));
+      this.blocks = this.#copy ?? [];
+    },
+    discard: async () => {
+      this.#copy = undefined;
+    },
+    content: () => this.#copy,
+    fill: (blocks) => {
+      this.#copy = blocks;
+    },
+  };
+}
+
+/** A view whose commits take time, and fail while the disk is full. */
+class SimulatedView implements LogView {
+  readonly #disk: SimulatedDisk;
+  readonly #inner: LogView;
+  readonly #time: VirtualTime;
+  readonly #random: Seeded;
+
+  constructor(disk: SimulatedDisk, inner: LogView, time: VirtualTime, random: Seeded) {
+    this.#disk = disk;
+    this.#inner = inner;
+    this.#time = time;
+    this.#random = random;
+  }
+
+  get state(): LogState {
+    return { ...this.#inner.state, ...(this.#disk.isFull && { unavailable: 'log_full' as const }) };
+  }
+
+  get applied(): ViewState {
+    return this.#inner.applied;
+  }
+
+  async apply(blocks: readonly Block[]): Promise<readonly BlockOutcome[]> {
+    await this.#time.wait(this.#random.fraction() * (this.#random.below(30) === 0 ? 40 : 1));
+    if (this.#disk.isFull) throw new PolycastError('log_full');
+    const outcomes = await this.#inner.apply(blocks);
+    this.#disk.blocks = [...this.#disk.blocks, ...blocks];
+    // The thread of the view ends after the commit.
+    if (this.#random.below(150) === 0) throw new PolycastError('log_unavailable');
+    return outcomes;
+  }
+
+  follow(listener: (records: readonly StoredRecord[]) => void): void {
+    this.#inner.follow(listener);
+  }
+
+  read(query: ReadQuery): Promise<ReadPage> {
+    return this.#inner.read(query);
+  }
+
+  count(query: CountQuery): Promise<CountedPage> {
+    return this.#inner.count(query);
+  }
+
+  channels(query: ChannelQuery): Promise<readonly ChannelState[]> {
+    return this.#inner.channels(query);
+  }
+
+  identity(): Promise<ViewIdentity> {
+    return this.#inner.identity();
+  }
+
+  auditPage(before: number, limit: number): Promise<readonly AuditEntry[]> {
+    return this.#inner.auditPage(before, limit);
+  }
+
+  stats(): Readonly<Record<string, number>> {
+    return this.#inner.stats();
+  }
+
+  close(): Promise<void> {
+    return this.#inner.close();
+  }
+}
+
+/** Snapshots at the brokers. A write or a read fails at times, and a snapshot may be damaged. */
+export class SimulatedSnapshots {
+  readonly #stored = new Map<
+    string,
+    { readonly snapshot: Snapshot; readonly blocks: readonly Block[]; isDamaged: boolean }
+  >();
+  readonly #time: VirtualTime;
+  readonly #random: Seeded;
+
+  constructor(time: VirtualTime, random: Seeded) {
+    this.#time = time;
+    this.#random = random;
+  }
+
+  damageNewest(): void {
+    const newest = [...this.#stored.values()].at(-1);
+    if (newest !== undefined) newest.isDamaged = true;
+  }
+
+  /** The store as one hub reaches it. */
+  of(disk: SimulatedDisk, isReached: () => boolean): SnapshotStore {
+    const step = async (): Promise<void> => {
+      await this.#time.wait(this.#random.below(60));
+      if (!isReached() || this.#random.below(20) === 0) throw new Error('the store of snapshots does not answer');
+    };
+    return {
+      list: async () => {
+        await step();
+        const all = [...this.#stored.values()].map(({ snapshot }) => snapshot);
+        return all.toSorted((one, other) => other.sequence - one.sequence);
+      },
+      write: async ({ sequence, id }: BlockAddress) => {
+        const blocks = disk.copies.content() ?? [];
+        await step();
+        const snapshot = { name: snapshotName({ sequence, id }), sequence, id, bytes: blocks.length };
+        this.#stored.set(snapshot.name, { snapshot, blocks, isDamaged: false });
+        return snapshot;
+      },
+      read: async ({ name }) => {
+        await step();
+        const stored = this.#stored.get(name);
+        if (stored === undefined || stored.isDamaged) throw new Error(`the snapshot ${name} is damaged`);
+        disk.copies.fill(stored.blocks);
+      },
+      remove: async ({ name }) => {
+        await step();
+        this.#stored.delete(name);
+      },
+      removeLeftovers: step,
+    };
+  }
+}
