@@ -261,7 +261,12 @@ export class SqliteLog implements Log {
     try {
       if (this.#reader.hasFailed) await this.#restartReader();
       if (this.#writer.hasFailed) await this.#restartWriter();
-      else this.#openedLog = await this.#writer.request<OpenedLog>({ kind: 'probe' });
+      else {
+        const opened = await this.#writer.request<OpenedLog>({ kind: 'probe' });
+        // A commit that failed may be on the disk all the same.
+        await this.#deliverMissed(opened.head);
+        this.#openedLog = opened;
+      }
       this.#unavailable = this.#openedLog.unavailable;
       this.#probeTimer = undefined;
     } catch (error) {

@@ -373,6 +373,10 @@ export class LogWriter {
       this.#checkpoint();
       this.#reloadChannelTable(state);
       this.#state = state;
+      // A commit that failed may be on the disk all the same: its positions are taken.
+      this.#newestStored = Math.max(this.#newestStored, newestStored(this.#connection.database));
+      const head = this.#role === 'view' ? state.reservedThrough : this.#newestStored;
+      this.#next = Math.max(this.#next, head + 1);
       this.#hasFailed = false;
       this.#unavailable = undefined;
       this.#housekeepingFailures = 0;

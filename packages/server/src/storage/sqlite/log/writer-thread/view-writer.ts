@@ -28,6 +28,8 @@ import { LogWriter } from './log-writer.ts';
 export class ViewWriter {
   readonly log: LogWriter;
   #state: ViewState;
+  /** The connection that read `#state`, or changed it. */
+  #database: DatabaseSync;
   #tables: SqliteViewTables | undefined;
   readonly #auditEntriesMax: number;
 
@@ -35,11 +37,12 @@ export class ViewWriter {
   constructor(options: WriterOptions) {
     this.log = new LogWriter(options, 'view');
     this.#auditEntriesMax = options.auditEntriesMax ?? 0;
-    this.#state = readViewState(this.log.database);
+    this.#database = this.log.database;
+    this.#state = readViewState(this.#database);
   }
 
   get opened(): OpenedLog {
-    return { ...this.log.opened, applied: this.#state };
+    return { ...this.log.opened, applied: this.#currentState() };
   }
 
   /** @throws UnavailableError when no block was applied */
@@ -47,6 +50,7 @@ export class ViewWriter {
     let state = this.#state;
     const outcomes: BlockOutcome[] = [];
     const head = this.log.change((changes) => {
+      state = this.#currentState();
       const tables = this.#tablesOf(this.log.database);
       for (const block of blocks) {
         if (block.sequence !== state.sequence + 1)
@@ -81,6 +85,16 @@ export class ViewWriter {
 
   deadLetters(subscription: string, { after, limit }: DeadLettersQuery): readonly DeadLetter[] {
     return readDeadLetters(this.#tablesOf(this.log.database).subscriptions, subscription, after, limit);
+  }
+
+  /** A commit that failed, on a full disk for example, may be on the disk all the same. */
+  #currentState(): ViewState {
+    const { database } = this.log;
+    if (database !== this.#database) {
+      this.#state = readViewState(database);
+      this.#database = database;
+    }
+    return this.#state;
   }
 
   /** The connection is another one after a failure. */

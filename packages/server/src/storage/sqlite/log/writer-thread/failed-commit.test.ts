@@ -1,0 +1,63 @@
+import { StatementSync } from 'node:sqlite';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { temporaryFolder } from '../../../../testing/temporary-folder.ts';
+import { record } from '../../../contract/log/log-fixtures.ts';
+import { encodeExactBatch } from '../../../shared/batch-codec.ts';
+import type { Block } from '../../../view/block.ts';
+import { commandBytes } from '../../../view/view-state.ts';
+import { LogWriter } from './log-writer.ts';
+import { ViewWriter } from './view-writer.ts';
+
+const OPTIONS = { channelsMax: 10, auditEntriesMax: 10, nowMs: Date.now(), chance: 0.5 };
+
+const GENESIS: Block = {
+  sequence: 1,
+  id: 'g-1',
+  kind: 'genesis',
+  data: new Uint8Array(commandBytes({ format: 1, epoch: '0t24qj92dx', channelsMax: 10 })),
+};
+
+test('a commit that failed and is on the disk all the same is not applied again', () => {
+  const writer = new ViewWriter({ ...OPTIONS, folder: temporaryFolder() });
+  onTestFinished(() => writer.log.close());
+  writer.apply([GENESIS]);
+  const block: Block = {
+    sequence: 2,
+    id: 'h-1',
+    kind: 'events',
+    data: new Uint8Array(encodeExactBatch([record('a')])),
+  };
+  failOneCommit(() => writer.apply([block]));
+  writer.log.probe();
+  expect(writer.opened).toMatchObject({ head: 1, applied: { sequence: 2, id: 'h-1' } });
+  const [outcome] = writer.apply([{ ...block, sequence: 3, id: 'h-2' }]).outcomes;
+  expect(outcome).toMatchObject({ kind: 'appended', firstPosition: 2 });
+});
+
+test('a log whose commit failed and is on the disk all the same goes on after its event', () => {
+  const writer = new LogWriter({ ...OPTIONS, folder: temporaryFolder() });
+  onTestFinished(() => writer.close());
+  writer.append(batch());
+  failOneCommit(() => writer.append(batch()));
+  writer.probe();
+  expect(writer.append(batch())).toMatchObject({ firstPosition: 3, notAppended: [] });
+});
+
+function batch(): ArrayBuffer {
+  return new Uint8Array(encodeExactBatch([record('a')])).buffer;
+}
+
+/** The frames are in the write-ahead log, and a later step of the commit fails. */
+function failOneCommit(write: () => void): void {
+  const { run } = StatementSync.prototype;
+  const failing = vi.spyOn(StatementSync.prototype, 'run').mockImplementation(function (
+    this: StatementSync,
+    ...values
+  ) {
+    const result = run.apply(this, values);
+    if (this.sourceSQL === 'COMMIT') throw new Error('database or disk is full');
+    return result;
+  });
+  expect(write).toThrow('full');
+  failing.mockRestore();
+}
