@@ -86,20 +86,27 @@ class Pipe {
   readonly #from: Socket;
   readonly #to: Socket;
   #delayMs = 0;
+  /** Late data, in its order, and the time of the last piece. */
+  readonly #waiting: Buffer[] = [];
+  #lastMs = 0;
 
   constructor(direction: Direction, from: Socket, to: Socket) {
     this.direction = direction;
     this.#from = from;
     this.#to = to;
     from.on('data', (data: Buffer) => {
-      if (this.#delayMs === 0) this.#write(data);
-      else setTimeout(() => this.#write(data), this.#delayMs);
+      const nowMs = performance.now();
+      this.#lastMs = Math.max(this.#lastMs, nowMs + this.#delayMs);
+      if (this.#lastMs <= nowMs && this.#waiting.length === 0) this.#write(data);
+      else {
+        this.#waiting.push(data);
+        setTimeout(() => this.#write(this.#waiting.shift() as Buffer), this.#lastMs - nowMs);
+      }
     });
     from.on('error', () => undefined);
     from.on('close', () => to.destroy());
   }
 
-  /** A delay is only changed between two pieces of data that are far apart, so their order stays. */
   set(isHeld: boolean, delayMs: number): void {
     this.#delayMs = delayMs;
     if (isHeld) this.#from.pause();
