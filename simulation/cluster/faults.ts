@@ -8,6 +8,7 @@ export interface FaultWorld {
   readonly brokers: SimulatedBrokers;
   readonly hubs: readonly SimulatedHub[];
   readonly snapshots: SimulatedSnapshots;
+  readonly canRollBack: boolean;
   /** The brokers lose blocks. What was lost is marked. */
   rollBack(): Promise<void>;
 }
@@ -88,8 +89,9 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     brokers.appendCopy();
     return nothing;
   },
-  'a damaged snapshot'({ snapshots }) {
-    snapshots.damageNewest();
+  'a damaged snapshot'({ snapshots, canRollBack }) {
+    // Only one failure of the snapshots at a time leaves one to start from.
+    if (!canRollBack) snapshots.damageNewest();
     return nothing;
   },
   'an upgrade'({ random, hubs }) {

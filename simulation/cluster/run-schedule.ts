@@ -45,6 +45,7 @@ class Run {
   readonly fleets: SimulatedFleets;
   readonly snapshots: SimulatedSnapshots;
   readonly hubs: readonly SimulatedHub[];
+  readonly canRollBack: boolean;
   #publishers: readonly SimulatedPublisher[] = [];
   #readers: readonly SimulatedReader[] = [];
   #operator: SimulatedOperator | undefined;
@@ -59,6 +60,7 @@ class Run {
     this.brokers = new SimulatedBrokers(random);
     this.fleets = new SimulatedFleets(time, this.brokers);
     this.snapshots = new SimulatedSnapshots(time, random);
+    this.canRollBack = random.below(3) === 0;
     this.hubs = ['a', 'b', 'c'].slice(0, 2 + random.below(2)).map((name) => new SimulatedHub(name, this));
   }
 
@@ -73,7 +75,7 @@ class Run {
     for (const { ended } of clients) ended.catch((error: unknown) => (this.#failure ??= error));
     const trimming = setInterval(() => this.#trim(), 3_000);
     const count = 2 + random.below(5);
-    const canRollBack = random.below(3) === 0;
+    const { canRollBack } = this;
     const heals: (() => void)[] = [];
     for (let number = 0; number < count; number++) {
       await this.#advance(random.below(3_000));

@@ -131,7 +131,8 @@ export class JournaledLog implements Log, SharedLog {
       PROGRESS_INTERVAL_MS,
     );
     try {
-      await this.#barrier.whenApplied(last, Infinity);
+      // Once the journal was rolled back, no block comes any more.
+      if (this.#resetReason === undefined) await this.#barrier.whenApplied(last, Infinity);
     } finally {
       clearInterval(progress);
     }
