@@ -45,7 +45,7 @@ class Run {
   readonly fleets: SimulatedFleets;
   readonly snapshots: SimulatedSnapshots;
   readonly hubs: readonly SimulatedHub[];
-  readonly canRollBack: boolean;
+  canRollBack = false;
   #publishers: readonly SimulatedPublisher[] = [];
   #readers: readonly SimulatedReader[] = [];
   #operator: SimulatedOperator | undefined;
@@ -60,7 +60,6 @@ class Run {
     this.brokers = new SimulatedBrokers(random);
     this.fleets = new SimulatedFleets(time, this.brokers);
     this.snapshots = new SimulatedSnapshots(time, random);
-    this.canRollBack = random.below(3) === 0;
     this.hubs = ['a', 'b', 'c'].slice(0, 2 + random.below(2)).map((name) => new SimulatedHub(name, this));
   }
 
@@ -75,12 +74,12 @@ class Run {
     for (const { ended } of clients) ended.catch((error: unknown) => (this.#failure ??= error));
     const trimming = setInterval(() => this.#trim(), 3_000);
     const count = 2 + random.below(5);
-    const { canRollBack } = this;
+    this.canRollBack = random.below(3) === 0;
     const heals: (() => void)[] = [];
     for (let number = 0; number < count; number++) {
       await this.#advance(random.below(3_000));
       const name = random.pick(Object.keys(FAULTS));
-      const isRollback = canRollBack && random.below(count) === 0;
+      const isRollback = this.canRollBack && random.below(count) === 0;
       this.trace(`fault: ${isRollback ? 'rollback' : name}`);
       const heal = await (isRollback ? ROLLBACK : (FAULTS[name] as typeof ROLLBACK))(this);
       await this.#advance(random.pick([200, 1_000, 4_000, 16_000]) * random.fraction());

@@ -143,6 +143,18 @@ class SimulatedView implements LogView {
     return this.#inner.auditPage(before, limit);
   }
 
+  subscriptionState(): ReturnType<LogView['subscriptionState']> {
+    return this.#inner.subscriptionState();
+  }
+
+  subscriptions(...query: Parameters<LogView['subscriptions']>): ReturnType<LogView['subscriptions']> {
+    return this.#inner.subscriptions(...query);
+  }
+
+  deadLetters(...query: Parameters<LogView['deadLetters']>): ReturnType<LogView['deadLetters']> {
+    return this.#inner.deadLetters(...query);
+  }
+
   stats(): Readonly<Record<string, number>> {
     return this.#inner.stats();
   }

@@ -5,6 +5,7 @@ import {
   type Fleet,
   type FleetAnswers,
   type HubBeat,
+  type QuestionListener,
 } from '../../packages/server/src/storage/cluster/fleet.ts';
 import type { SimulatedBroker, SimulatedBrokers } from './simulated-brokers.ts';
 import type { SimulatedConnection } from './simulated-connection.ts';
@@ -62,7 +63,8 @@ class SimulatedFleet implements Fleet {
   #own: Omit<HubBeat, 'hub'> | undefined;
   #onBeat: ((beat: HubBeat) => void) | undefined;
   #onText: ((text: string) => void) | undefined;
-  #onQuestion: ((question: string) => string | undefined) | undefined;
+  #onQuestion: QuestionListener | undefined;
+  #onBytes: ((from: string, data: Uint8Array) => void) | undefined;
   /** Texts of a sender arrive in their order. */
   readonly #arrivals = new Map<SimulatedFleet, number>();
 
@@ -98,16 +100,27 @@ class SimulatedFleet implements Fleet {
     this.#onText = listener;
   }
 
+  send(hub: string, data: Uint8Array): void {
+    const sent = Uint8Array.from(data);
+    this.#send((to) => (to.self === hub ? to.#onBytes?.(this.self, sent) : undefined));
+  }
+
+  onReceived(listener: (from: string, data: Uint8Array) => void): void {
+    this.#onBytes = listener;
+  }
+
   ask(question: string, timeoutMs: number): Promise<FleetAnswers> {
     const collected = new CollectedAnswers(this.hubs);
     this.#send((to) => {
-      const answer = to.#onQuestion?.(question);
-      if (answer !== undefined) this.#time.later(1, () => collected.add(to.self, answer), this.#parts.process);
+      const answered = (answer: string | undefined): void => {
+        if (answer !== undefined) this.#time.later(1, () => collected.add(to.self, answer), this.#parts.process);
+      };
+      void Promise.resolve(to.#onQuestion?.(question)).then(answered);
     });
     return collected.within(timeoutMs);
   }
 
-  onAsked(listener: (question: string) => string | undefined): void {
+  onAsked(listener: QuestionListener): void {
     this.#onQuestion = listener;
   }
 
