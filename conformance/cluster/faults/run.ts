@@ -29,11 +29,12 @@ const write = (line: string): void => {
 };
 for (let round = first; round < end; round++) {
   const random = new Seeded(round);
-  const cluster = await FaultyCluster.start();
+  let cluster: FaultyCluster | undefined;
   const startMs = performance.now();
   const faults: string[] = [];
   let outcome: string;
   try {
+    cluster = await FaultyCluster.start();
     const report = (line: string): void => void faults.push(line.replace(/^\d+\. (.*): \d+ ms$/, '$1'));
     // Every fifth round ends with a rollback.
     const rollsBack = round % 5 === 0;
@@ -42,9 +43,10 @@ for (let round = first; round < end; round++) {
   } catch (error) {
     process.exitCode = 1;
     outcome = `FAILED after ${faults.join(', ')}: ${(error as Error).message.replaceAll('\n', ' ').slice(0, 500)}`;
-    for (const [index, hub] of cluster.hubs.entries()) console.error(`hub ${index}: ${hub.process.log().slice(-3000)}`);
+    for (const [index, hub] of (cluster?.hubs ?? []).entries())
+      console.error(`hub ${index}: ${hub.process.log().slice(-3000)}`);
   }
   write(`round ${round}: ${faults.length} faults in ${Math.round((performance.now() - startMs) / 1000)} s: ${outcome}`);
-  await cluster.end();
+  await cluster?.end();
 }
 process.exit();

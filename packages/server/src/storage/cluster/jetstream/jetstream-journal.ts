@@ -30,8 +30,8 @@ const REQUEST_TIMEOUT_MS = 1_500;
 const RETRY_WAIT_MS = 50;
 /** JetStream elects a leader within 10 s. An append without an answer for longer has failed. */
 const APPEND_DEADLINE_MS = 30_000;
-const QUESTION_DEADLINE_MS = 5_000;
-const START_DEADLINE_MS = 30_000;
+export const QUESTION_DEADLINE_MS = 5_000;
+export const START_DEADLINE_MS = 30_000;
 /** JetStream drops copies of a message with the same id for this long. It outlasts an append. */
 const DUPLICATE_WINDOW_MS = 120_000;
 
@@ -227,8 +227,8 @@ async function readExtent(manager: JetStreamManager, stream: string): Promise<Jo
   return { first: Math.max(1, state.first_seq), last: state.last_seq, bytes: state.bytes };
 }
 
-/** Repeats a question until it has an answer. */
-async function answer<Value>(deadlineMs: number, ask: () => Promise<Value>): Promise<Value> {
+/** Repeats a question until it has an answer. @throws JournalError `unknown` */
+export async function answer<Value>(deadlineMs: number, ask: () => Promise<Value>): Promise<Value> {
   const endMs = performance.now() + deadlineMs;
   for (;;) {
     try {

@@ -7,6 +7,7 @@ import { Objm, type ObjectInfo, type ObjectStore } from '@nats-io/obj';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { BlockAddress } from '../../view/block.ts';
 import { snapshotName, type Snapshot, type SnapshotStore } from '../snapshots/snapshot-store.ts';
+import { answer, QUESTION_DEADLINE_MS, START_DEADLINE_MS } from './jetstream-journal.ts';
 
 /** A leader is elected within 10 s. */
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -31,12 +32,15 @@ export class NatsSnapshotStore implements SnapshotStore {
     const bucket = `PC_${name}_snapshots`;
     const manager = await jetstreamManager(connection, { timeout: REQUEST_TIMEOUT_MS, checkAPI: false });
     const client = jetstream(connection, { timeout: REQUEST_TIMEOUT_MS });
-    const objects = await new Objm(client).create(bucket, { storage: StorageType.File, replicas });
+    // While the brokers elect a leader, they refuse what they would answer a moment later.
+    const objects = await answer(START_DEADLINE_MS, () =>
+      new Objm(client).create(bucket, { storage: StorageType.File, replicas }),
+    );
     return new NatsSnapshotStore(bucket, objects, manager);
   }
 
   async list(): Promise<readonly Snapshot[]> {
-    const found = await this.#objects.list();
+    const found = await answer(QUESTION_DEADLINE_MS, () => this.#objects.list());
     return found.map(snapshotOf).toSorted((one, other) => other.sequence - one.sequence);
   }
 
