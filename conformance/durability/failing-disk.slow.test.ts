@@ -1,6 +1,8 @@
+import { ERRORS, type Problem } from '@polycast/protocol';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { firstKey } from '../identity/kit/keys.ts';
 import { Follower, TRANSPORTS } from '../kit/clients/followers.ts';
 import { temporaryFolder } from '../kit/folders.ts';
 import { startHubProcess } from '../kit/hub-process.ts';
@@ -45,6 +47,44 @@ test('failing writes stop only publishers, with 503, and publishing continues wh
     expect(received.map(({ id }) => id)).toEqual(acknowledged.map(({ id }) => id));
   }
   expect(await hub.end('SIGTERM')).toBe(0);
+});
+
+test('a refusal has the words of the catalogue, and the log has those of the storage', async ({ skip }) => {
+  skip(!canLimit, 'prlimit makes the writes fail');
+  const hub = await startHubProcess({
+    data: join(temporaryFolder('disk'), 'data'),
+    writesMayFail: true,
+    config: { access: 'rules' },
+  });
+  const headers = { 'Content-Type': 'application/json', Authorization: `Bearer ${await firstKey(hub)}` };
+  const post = async (path: string, body: object): Promise<Problem> =>
+    (await call(hub.url + path, { method: 'POST', body: JSON.stringify(body), headers })).json<Problem>();
+  const requests = [
+    ['/v1/subscriptions', { channels: ['a'], delivery: { kind: 'pull' } }],
+    ['/v1/events', { channel: 'a', data: 1 }],
+    ['/v1/keys', { name: 'a', scopes: { publish: ['a'] } }],
+    ['/v1/revocations', { user: 'ann' }],
+  ] as const;
+  for (const [path, body] of requests) expect(await post(path, body)).not.toHaveProperty('code');
+  limitFileSizes(hub.pid, '4096');
+  const refusals = [];
+  for (const [path, body] of requests) {
+    const { code, title, detail = title } = await post(path, body);
+    refusals.push([path, code, detail]);
+  }
+  const { title } = ERRORS.log_unavailable;
+  expect(refusals).toEqual([
+    ['/v1/subscriptions', 'log_unavailable', title],
+    ['/v1/events', 'log_unavailable', title],
+    ['/v1/keys', 'log_unavailable', title],
+    ['/v1/revocations', 'log_unavailable', expect.stringMatching(/^The change is in force\./)],
+  ]);
+  for (const part of ['log', 'subscription store', 'identity store'])
+    expect(hub.log().split('\n')).toContainEqual(
+      expect.stringMatching(new RegExp(`"error":"[^"]*disk I/O error.*"msg":"${part}: `)),
+    );
+  limitFileSizes(hub.pid, 'unlimited');
+  await hub.end('SIGTERM');
 });
 
 function limitFileSizes(pid: number, bytes: string): void {

@@ -51,4 +51,12 @@ describe('a PolycastError', () => {
     expect(error).toBeInstanceOf(Error);
     expect([error.name, error.code, error.message]).toEqual(['PolycastError', 'forbidden', ERRORS.forbidden.title]);
   });
+
+  it('has its cause in the text for logs, and not in its problem document', () => {
+    const inner = new PolycastError('log_full', undefined, undefined, { cause: 'disk I/O error' });
+    const error = new PolycastError('internal_error', 'It failed.', undefined, { cause: inner });
+    expect(String(error)).toMatch(/^PolycastError: It failed\. Cause: PolycastError: .* Cause: disk I\/O error$/);
+    expect(error.problem).toEqual(problem('internal_error', 'It failed.'));
+    expect(String(new PolycastError('forbidden'))).toBe(`PolycastError: ${ERRORS.forbidden.title}`);
+  });
 });

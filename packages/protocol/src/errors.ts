@@ -188,6 +188,12 @@ export class PolycastError extends Error {
     this.extensions = extensions;
   }
 
+  /** For logs: with the cause, which no client receives. */
+  override toString(): string {
+    const text = `${this.name}: ${this.message}`;
+    return this.cause === undefined ? text : `${text} Cause: ${String(this.cause)}`;
+  }
+
   get problem(): Problem {
     const { title } = ERRORS[this.code];
     return problem(this.code, this.message === title ? undefined : this.message, this.extensions);

@@ -70,7 +70,10 @@ export class Reloader {
       if (problems === undefined) {
         // A part that cannot apply what it prepared. The hub continues, and logs the error.
         this.#logger.error({ error }, 'configuration: reload failed');
-        return { ok: false, problems: [{ path: '', message: `The reload failed: ${String(error)}` }] };
+        return {
+          ok: false,
+          problems: [{ path: '', message: 'The reload failed. The log of the hub has the reason.' }],
+        };
       }
       audit.record({ action: 'configuration.refused', subject, by, detail: { problems: problems.length } });
       this.#logger.error({ problems }, 'configuration: reload refused, nothing has changed');

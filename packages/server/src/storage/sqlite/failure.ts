@@ -15,13 +15,13 @@ export class UnavailableError extends Error {
 
 /** A failure as a message to the main thread. */
 export type Failure =
-  | { readonly kind: 'unavailable'; readonly code: Unavailable; readonly detail: string }
+  | { readonly kind: 'unavailable'; readonly code: Unavailable; readonly reason: string }
   | { readonly kind: 'folder'; readonly reason: DataFolderReason; readonly message: string };
 
 export function failureOf(error: unknown): Failure {
   if (error instanceof DataFolderError) return { kind: 'folder', reason: error.reason, message: error.message };
   const { code, message } = error instanceof UnavailableError ? error : new UnavailableError(error);
-  return { kind: 'unavailable', code, detail: message };
+  return { kind: 'unavailable', code, reason: message };
 }
 
 /** SQLite's primary result code. Undefined for an error that is not SQLite's. */

@@ -85,7 +85,9 @@ export class Thread<Body extends object> {
   #fail(error: Error): void {
     this.#failure ??= new PolycastError(
       'log_unavailable',
-      `A thread that writes to the data folder has failed. Whether this change was stored is unknown: ${error.message}`,
+      'A thread that writes to the data folder has failed. Whether this change was stored is unknown.',
+      undefined,
+      { cause: error },
     );
     for (const { reject } of this.#pending.values()) reject(this.#failure);
     this.#pending.clear();
@@ -158,8 +160,9 @@ export function serve<Body>(
   });
 }
 
+/** Clients receive the words of the catalogue. Those of SQLite and the system are for the log. */
 function errorOf(failure: Failure): Error {
   return failure.kind === 'folder'
     ? new DataFolderError(failure.reason, failure.message)
-    : new PolycastError(failure.code, failure.detail);
+    : new PolycastError(failure.code, undefined, undefined, { cause: failure.reason });
 }

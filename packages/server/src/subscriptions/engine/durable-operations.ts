@@ -52,13 +52,14 @@ export class DurableOperations {
 
 /** The disk has refused a change that is in force: `log_full` or `log_unavailable`. */
 export class InForceError extends PolycastError {
-  constructor({ code }: PolycastError) {
+  constructor({ code, cause }: PolycastError) {
     super(
       code,
       'The change is in force. The hub stores it when the disk accepts it, and loses it if it stops before.',
       {
         retryAfterMs: 1000,
       },
+      { cause },
     );
   }
 }

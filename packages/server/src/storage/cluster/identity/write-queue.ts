@@ -94,5 +94,6 @@ function inForceError(error: unknown): unknown {
     error.code,
     'The change is in force at the hubs that this one reaches. The hub stores it when it can, and loses it if it stops before.',
     { retryAfterMs: 1000 },
+    { cause: error.cause },
   );
 }

@@ -42,6 +42,8 @@ class SqliteIdentityStore implements IdentityStore {
   #unwritten: PendingWrite[] = [];
   #timer: NodeJS.Timeout | undefined;
   #lastCommitMs = -Infinity;
+  /** A failing disk is logged once, and again after a write that succeeded. */
+  #isFailureLogged = false;
   readonly #incrementCommitCount: StatementSync;
 
   constructor(database: DatabaseSync, file: string, options: SqliteIdentityStoreOptions) {
@@ -70,15 +72,16 @@ class SqliteIdentityStore implements IdentityStore {
       this.#commits.count();
     } catch (error) {
       if (database.isOpen && database.isTransaction) database.exec('ROLLBACK');
-      throw writeError(error);
+      throw this.#writeError(error);
     }
   }
 
   async whenDurable(): Promise<void> {
     try {
       await this.#commits.sync();
+      this.#isFailureLogged = false;
     } catch (error) {
-      throw new PolycastError('log_unavailable', `${IDENTITY_FILE} cannot be written: ${(error as Error).message}.`);
+      throw this.#unavailableError(error);
     }
   }
 
@@ -179,6 +182,20 @@ class SqliteIdentityStore implements IdentityStore {
     }
   }
 
+  #writeError(error: unknown): unknown {
+    return (error as { code?: unknown }).code === 'ERR_SQLITE_ERROR' ? this.#unavailableError(error) : error;
+  }
+
+  /** The callers receive the words of the catalogue, and the log those of SQLite. */
+  #unavailableError(error: unknown): PolycastError {
+    const code = isFull(error) ? 'log_full' : 'log_unavailable';
+    const refusal = new PolycastError(code, undefined, undefined, { cause: error });
+    if (!this.#isFailureLogged)
+      this.#options.logger.error({ file: IDENTITY_FILE, error: String(refusal) }, 'identity store: write failed');
+    this.#isFailureLogged = true;
+    return refusal;
+  }
+
   close(): void {
     if (!this.#database.isOpen) return;
     // A thread that holds the file's lock releases it within moments. No request waits for the main
@@ -218,16 +235,12 @@ const LOST_COMMITS_MESSAGE =
 const LOST_REVOCATIONS =
   'identity store: the last revocations were not stored; revoked credentials may be accepted after a restart';
 
-function writeError(error: unknown): unknown {
-  if ((error as { code?: unknown }).code !== 'ERR_SQLITE_ERROR') return error;
-  if (isFull(error)) return new PolycastError('log_full');
-  return new PolycastError('log_unavailable', `${IDENTITY_FILE} cannot be written: ${(error as Error).message}.`);
-}
-
 function inForce(error: unknown): unknown {
   if (!(error instanceof PolycastError)) return error;
   return new PolycastError(
     error.code,
     'The change is in force. The hub stores it when the disk accepts it, and loses it if it stops before.',
+    undefined,
+    { cause: error.cause },
   );
 }

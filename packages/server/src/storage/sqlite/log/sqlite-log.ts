@@ -51,6 +51,7 @@ export class SqliteLog implements Log {
   #writerCounters: WriterCounters;
   #head: Position;
   #unavailable: Unavailable | undefined;
+  #isFailureLogged = false;
   #probeTimer: NodeJS.Timeout | undefined;
   #probing: Promise<void> | undefined;
   #listener: ((records: readonly StoredRecord[]) => void) | undefined;
@@ -247,7 +248,15 @@ export class SqliteLog implements Log {
 
   #onFailure(error: unknown): void {
     this.#failures++;
+    this.#logFailure(error);
     this.#setUnavailable(error instanceof PolycastError && error.code === 'log_full' ? 'log_full' : 'log_unavailable');
+  }
+
+  /** Logs the first failure of several. The refusals that follow do not name the cause. */
+  #logFailure(error: unknown): void {
+    if (this.#isFailureLogged || this.#closing !== undefined) return;
+    this.#isFailureLogged = true;
+    this.#logger.error({ error: String(error) }, 'log: access to the disk failed, retrying');
   }
 
   #setUnavailable(code: Unavailable): void {
@@ -268,6 +277,7 @@ export class SqliteLog implements Log {
         this.#openedLog = opened;
       }
       this.#unavailable = this.#openedLog.unavailable;
+      this.#isFailureLogged = false;
       this.#probeTimer = undefined;
     } catch (error) {
       this.#probeTimer = undefined;
