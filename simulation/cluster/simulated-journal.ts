@@ -1,7 +1,7 @@
 import { BlockFollower } from '../../packages/server/src/storage/cluster/jetstream/block-follower.ts';
+import { placeOf } from '../../packages/server/src/storage/cluster/follower-place.ts';
 import {
   JournalError,
-  placeOf,
   type Journal,
   type JournalExtent,
   type JournalFollower,

@@ -404,8 +404,8 @@ export interface OtherHubs {
     timeoutMs?: number,
   ): Promise<{ readonly answers: readonly Answer[]; readonly silentHubs: number }>;
   /**
-   * Calls the listener with each question of another hub. Of several listeners, the first one that returns something answers. It may
-   * return a promise.
+   * Calls the listener with each question of another hub. Of several listeners, the first one that
+   * returns something answers. It may return a promise.
    */
   onAsked(listener: (question: unknown) => unknown): void;
 }

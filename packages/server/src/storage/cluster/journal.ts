@@ -1,5 +1,4 @@
 import type { Block, BlockAddress, NewBlock } from '../view/block.ts';
-import { commandBytes } from '../view/view-state.ts';
 
 /**
  * A journal is the one ordered, durable sequence of blocks that all hubs of a cluster share. A
@@ -70,63 +69,6 @@ export interface JournalFollower {
   onRolledBack(): void;
   /** The journal was trimmed beyond the follower: blocks are missing. No block follows this call. */
   onTrimmedBeyond(): void;
-}
-
-/** Where a follower is: the next block is there, or the journal was rolled back or trimmed. */
-export type FollowerPlace = 'followable' | 'rolled-back' | 'trimmed-beyond';
-
-/** Attempts to find a broker that has what a majority has. */
-const STALE_ANSWERS_MAX = 50;
-const STALE_WAIT_MS = 100;
-
-/**
- * Compares the block of a follower with the journal. A broker that is cut off from the others has not
- * heard of the newest blocks. So a block counts as lost only if the journal has another one in its
- * place, or if a majority appends a mark there.
- * @param appendMark appends a block that changes no view, and returns its sequence
- * @throws JournalError
- */
-export async function placeOf(
-  { sequence, id }: BlockAddress,
-  journal: Pick<Journal, 'idAt' | 'extent'>,
-  appendMark: () => Promise<number>,
-): Promise<FollowerPlace> {
-  if (sequence === 0) return (await journal.extent()).first <= 1 ? 'followable' : 'trimmed-beyond';
-  let newest = 0;
-  for (let count = 0; count < STALE_ANSWERS_MAX; count++) {
-    if (count > 1) await new Promise((resolve) => setTimeout(resolve, STALE_WAIT_MS));
-    const idThere = await journal.idAt(sequence);
-    if (idThere !== undefined) return idThere === id ? 'followable' : 'rolled-back';
-    // The block may have been trimmed since the first question, so the second one decides.
-    if (sequence < (await journal.extent()).first) return 'trimmed-beyond';
-    if (newest > 0) continue;
-    newest = await markUnlessFull(appendMark);
-    if (newest <= sequence) return 'rolled-back';
-  }
-  throw new JournalError('unknown', 'the broker does not have the newest blocks');
-}
-
-/** A full journal takes no mark, and answers all the same. Then the first answer counts. */
-async function markUnlessFull(appendMark: () => Promise<number>): Promise<number> {
-  try {
-    return await appendMark();
-  } catch (error) {
-    if (error instanceof JournalError && error.code === 'full') return 0;
-    throw error;
-  }
-}
-
-/**
- * A mark is a block that changes no view. A majority of the brokers has all blocks before a mark that
- * was appended. So a mark shows where the journal ends, and that this hub is not cut off with a
- * minority. Every version applies it: it is the command to replace an epoch that no log has.
- */
-export const MARK: Uint8Array = commandBytes({ from: '-', to: '-' });
-
-/** @param incarnation of these marks alone: their numbers begin at 1 */
-export function createMarks(journal: Pick<Journal, 'append'>, incarnation: string): () => Promise<number> {
-  let number = 0;
-  return () => journal.append({ id: `${incarnation}-${++number}`, kind: 'epoch', data: MARK });
 }
 
 export type JournalErrorCode =

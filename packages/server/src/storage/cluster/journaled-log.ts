@@ -29,8 +29,10 @@ import { ClusterIdentityStore } from './identity/cluster-identity-store.ts';
 import type { AttemptBounds } from '../shared/attempt-bounds.ts';
 import { ClusterSubscriptionStore } from './subscriptions/cluster-subscription-store.ts';
 import { ClusterSubscriptions } from './subscriptions/cluster-subscriptions.ts';
+import { otherHubs } from './other-hubs.ts';
 import { LeaseHolder } from './subscriptions/subscription-lease.ts';
-import { createMarks, JournalError, MARK, type Journal } from './journal.ts';
+import { JournalError, type Journal } from './journal.ts';
+import { createMarks, MARK, markUnlessFull, SilenceMarks } from './journal-marks.ts';
 import type { Snapshotter } from './snapshots/snapshotter.ts';
 import type { Block } from '../view/block.ts';
 import { ReadBarrier } from './read-barrier.ts';
@@ -40,10 +42,10 @@ import type { BlockOutcome, LogView } from '../view/log-view.ts';
 
 /** After this time without a sign of the journal, publishes are refused immediately. */
 const SILENT_MAX_MS = 10_000;
-/** The longest wait for the answers of other hubs to a question. */
-const ANSWER_MAX_MS = 2_000;
 /** An order without channels forgets old keys and empty channels. It is sent this often at most. */
 const EMPTY_TRIM_INTERVAL_MS = 60_000;
+/** The interval of log lines while a start applies the journal. */
+const PROGRESS_INTERVAL_MS = 2_000;
 /** The longest wait of `close` for appends that have no outcome yet. */
 const DRAIN_MAX_MS = 10_000;
 
@@ -76,6 +78,7 @@ export class JournaledLog implements Log, SharedLog {
   readonly #barrier: ReadBarrier;
   readonly #comparison: ViewComparison;
   readonly #hearing: Hearing;
+  readonly #silenceMarks: SilenceMarks;
   #identity: ClusterIdentityStore | undefined;
   #subscriptions: ClusterSubscriptions | undefined;
   readonly others: OtherHubs;
@@ -89,7 +92,6 @@ export class JournaledLog implements Log, SharedLog {
   #isTrimUnfinished = false;
   #blocks = 0;
   #closing: Promise<void> | undefined;
-  #markTimer: NodeJS.Timeout | undefined;
 
   constructor(parts: JournaledLogParts) {
     const { journal, view, fleet, incarnation, logger } = parts;
@@ -99,6 +101,11 @@ export class JournaledLog implements Log, SharedLog {
     this.#barrier = new ReadBarrier(journal, view.applied.sequence, () => this.#queue.command('epoch', MARK));
     this.#comparison = new ViewComparison(fleet, logger);
     this.#hearing = new Hearing(journal, fleet, SILENT_MAX_MS, () => this.#barrier.reach());
+    this.#silenceMarks = new SilenceMarks(
+      journal,
+      () => this.isTrimmer,
+      () => this.#barrier.reach(),
+    );
     this.#applier = new BlockApplier(view, {
       onApplied: (block, outcome) => this.#onApplied(block, outcome),
       onOutcomeLost: (block) => this.#onOutcomeLost(block),
@@ -123,7 +130,7 @@ export class JournaledLog implements Log, SharedLog {
       onRolledBack: () => this.#reset('rolled_back'),
       onTrimmedBeyond: () => this.#reset('behind'),
     });
-    const last = await confirmedLast(journal, appendMark);
+    const last = (await markUnlessFull(appendMark)) || (await journal.last());
     // The mark is one of them.
     if (last - applied > 1) logger.info({ blocks: last - applied, from: applied }, 'cluster: applying the journal');
     const progress = setInterval(
@@ -140,8 +147,7 @@ export class JournaledLog implements Log, SharedLog {
     if (this.#stopReason !== undefined) throw new JournalError('unknown', this.#stopReason);
     this.#isCaughtUp = true;
     this.#comparison.start(view.applied.sequence, view.applied.hash);
-    this.#markTimer = setInterval(() => this.#markIfSilent(), MARK_CHECK_MS);
-    this.#markTimer.unref();
+    this.#silenceMarks.start();
   }
 
   /** Begins the log in a journal whose first block did not. */
@@ -167,10 +173,7 @@ export class JournaledLog implements Log, SharedLog {
         get isTrimmer() {
           return isTrimmer();
         },
-        command: async (data) => {
-          if (this.#unavailable !== undefined) throw this.#refusal(this.#unavailable);
-          return this.#queue.command('identity', data);
-        },
+        command: (data) => this.#command('identity', data),
         reach: () => this.#barrier.reach(),
         load: () => view.identity(),
         auditPage: (before, limit) => view.auditPage(before, limit),
@@ -191,10 +194,7 @@ export class JournaledLog implements Log, SharedLog {
       get isAvailable() {
         return isAvailable();
       },
-      command: async (data) => {
-        if (this.#unavailable !== undefined) throw this.#refusal(this.#unavailable);
-        return this.#queue.command('subscriptions', data);
-      },
+      command: (data) => this.#command('subscriptions', data),
       loadState: () => view.subscriptionState(),
       onDeposed: () => this.#reset('deposed'),
     });
@@ -347,7 +347,7 @@ export class JournaledLog implements Log, SharedLog {
 
   async #close(): Promise<void> {
     const { journal, view, fleet } = this.#parts;
-    clearInterval(this.#markTimer);
+    this.#silenceMarks.stop();
     const { promise: late, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, DRAIN_MAX_MS);
     await Promise.race([this.#queue.drained(), late]);
@@ -361,6 +361,11 @@ export class JournaledLog implements Log, SharedLog {
     await snapshotEnd;
     await this.#applier.close();
     await view.close();
+  }
+
+  async #command(kind: 'identity' | 'subscriptions', data: Uint8Array): Promise<BlockOutcome> {
+    if (this.#unavailable !== undefined) throw this.#refusal(this.#unavailable);
+    return this.#queue.command(kind, data);
   }
 
   get #unavailable(): LogState['unavailable'] {
@@ -391,12 +396,6 @@ export class JournaledLog implements Log, SharedLog {
     if (block.kind === 'subscriptions') this.#subscriptions?.lease.onOutcomeLost();
     if (this.#isOwn(block)) this.#queue.onOutcomeLost(block.id);
     this.#barrier.onApplied(block.sequence);
-  }
-
-  /** The journal says nothing while nothing is published. A mark shows whether it can still be heard. */
-  #markIfSilent(): void {
-    const { silentMs } = this.#parts.journal;
-    if (silentMs > (this.isTrimmer ? TRIMMER_MARK_MS : MARK_MS)) this.#barrier.reach().catch(() => undefined);
   }
 
   #isOwn({ id }: Block): boolean {
@@ -434,47 +433,6 @@ const RESET_MESSAGES: Readonly<Record<ResetReason, string>> = {
   behind: 'the journal was trimmed beyond this hub',
   deposed: 'another hub works on subscriptions, because this one was silent',
 };
-
-/** The newest block that a majority of the brokers has. A full journal takes no mark: then one broker says it. */
-async function confirmedLast(journal: Pick<Journal, 'last'>, appendMark: () => Promise<number>): Promise<number> {
-  try {
-    return await appendMark();
-  } catch (error) {
-    if (error instanceof JournalError && error.code === 'full') return journal.last();
-    throw error;
-  }
-}
-
-/** The interval at which a hub looks whether it hears the journal. */
-const MARK_CHECK_MS = 500;
-/** After this time without a block, the hub that trims appends a mark, and later the others. */
-const TRIMMER_MARK_MS = 1_000;
-const MARK_MS = 2_500;
-const PROGRESS_INTERVAL_MS = 2_000;
-
-function otherHubs(fleet: Fleet): OtherHubs {
-  const listeners: ((question: unknown) => unknown)[] = [];
-  fleet.onAsked((text) => {
-    const question: unknown = JSON.parse(text);
-    for (const listener of listeners) {
-      const answer = listener(question);
-      if (answer instanceof Promise) return answer.then(JSON.stringify) as Promise<string>;
-      if (answer !== undefined) return JSON.stringify(answer);
-    }
-    return undefined;
-  });
-  return {
-    self: fleet.self,
-    get names() {
-      return fleet.hubs.map(({ hub }) => hub);
-    },
-    async ask<Answer>(question: object, timeoutMs = ANSWER_MAX_MS) {
-      const { answers, silentHubs } = await fleet.ask(JSON.stringify(question), timeoutMs);
-      return { answers: answers.map((text) => JSON.parse(text) as Answer), silentHubs };
-    },
-    onAsked: (listener) => void listeners.push(listener),
-  };
-}
 
 function refuseErasure(): Promise<never> {
   return Promise.reject(new PolycastError('not_in_cluster'));

@@ -1,6 +1,7 @@
 import { AckPolicy, DeliverPolicy, type JetStreamManager } from '@nats-io/jetstream';
 import { createInbox, nanos, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
-import type { FollowerPlace, JournalFollower } from '../journal.ts';
+import type { FollowerPlace } from '../follower-place.ts';
+import type { JournalFollower } from '../journal.ts';
 import type { BlockAddress } from '../../view/block.ts';
 
 /** A silent consumer sends a beat this often. */

@@ -10,14 +10,8 @@ import {
   type JetStreamManager,
 } from '@nats-io/jetstream';
 import { nanos, type NatsConnection } from '@nats-io/transport-node';
-import {
-  JournalError,
-  placeOf,
-  type FollowerPlace,
-  type Journal,
-  type JournalExtent,
-  type JournalFollower,
-} from '../journal.ts';
+import { placeOf, type FollowerPlace } from '../follower-place.ts';
+import { JournalError, type Journal, type JournalExtent, type JournalFollower } from '../journal.ts';
 import type { BlockAddress, NewBlock } from '../../view/block.ts';
 import { BlockFollower } from './block-follower.ts';
 import type { BrokerCheck } from './broker-check.ts';

@@ -15,7 +15,8 @@ import type { Snapshot } from '../../cluster/snapshots/snapshot-store.ts';
 import type { HubBeat } from '../../cluster/fleet.ts';
 import { MemoryFleetServer } from '../../cluster/memory-fleet.ts';
 import { MemoryJournalServer, type MemoryJournal } from '../../cluster/memory-journal.ts';
-import { createMarks, placeOf } from '../../cluster/journal.ts';
+import { placeOf } from '../../cluster/follower-place.ts';
+import { createMarks } from '../../cluster/journal-marks.ts';
 import { openTestHub } from './test-hub.ts';
 
 const { memory, sqlite } = HOMES as {

@@ -1,5 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { createMarks, type Journal } from '../../cluster/journal.ts';
+import type { Journal } from '../../cluster/journal.ts';
+import { createMarks } from '../../cluster/journal-marks.ts';
 import type { Block, BlockAddress, NewBlock } from '../../view/block.ts';
 
 /** Opens another connection to the journal under test, which has no block at the first call. */

@@ -64,7 +64,7 @@ export function withoutKeys(keys: Uint32Array, isRemoved: (asked: number, sessio
   return Uint32Array.from(kept);
 }
 
-/** The keys of a segment that still grows, in the order of its lines. */
+/** The keys of a segment that still grows. Those of a shard are in the order of its lines. */
 export class GrowingKeys {
   #keys = new Uint32Array(64 * NUMBERS);
   /** The shard of each key. */
@@ -85,7 +85,10 @@ export class GrowingKeys {
 
   /** A copy of the keys of one shard. */
   of(shard: number): Uint32Array {
-    return this.#select((each) => each === shard);
+    const selected: number[] = [];
+    for (let index = 0; index < this.#count; index++)
+      if (this.#shards[index] === shard) selected.push(...this.#keys.subarray(index * NUMBERS, (index + 1) * NUMBERS));
+    return Uint32Array.from(selected);
   }
 
   /** A copy of all keys, by shard. */
@@ -104,26 +107,16 @@ export class GrowingKeys {
   }
 
   replace(shard: number, keys: Uint32Array): void {
-    const others = this.#select((each) => each !== shard);
-    const shards = this.#shards.subarray(0, this.#count).filter((each) => each !== shard);
+    const shards = this.byShard();
     this.#count = 0;
-    for (const [index, each] of shards.entries()) this.#addKey(each, others.subarray(index * NUMBERS));
-    for (let index = 0; index < keys.length; index += NUMBERS) this.#addKey(shard, keys.subarray(index));
+    for (const [index, each] of shards.entries()) this.#addAll(index, index === shard ? keys : each);
   }
 
-  #addKey(shard: number, [asked = 0, session = 0, place = 0, second = 0]: Uint32Array): void {
-    this.add(shard, asked, session, place, second);
-  }
-
-  #key(index: number): Uint32Array {
-    return this.#keys.subarray(index * NUMBERS, (index + 1) * NUMBERS);
-  }
-
-  #select(isSelected: (shard: number) => boolean): Uint32Array {
-    const selected: number[] = [];
-    for (let index = 0; index < this.#count; index++)
-      if (isSelected(this.#shards[index] as number)) selected.push(...this.#key(index));
-    return Uint32Array.from(selected);
+  #addAll(shard: number, keys: Uint32Array): void {
+    for (let index = 0; index < keys.length; index += NUMBERS) {
+      const [asked = 0, session = 0, place = 0, second = 0] = keys.subarray(index, index + NUMBERS);
+      this.add(shard, asked, session, place, second);
+    }
   }
 
   #grow(): void {
