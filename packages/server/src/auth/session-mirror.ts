@@ -8,14 +8,15 @@ import type { FollowerLink, FollowerLinks } from '../processes/follower-links.ts
 import { decodeJson, encodeJson } from '../processes/process-channel.ts';
 import type { ConnectionQuota } from './connection-quota.ts';
 import type { RefusedReading } from './refusal-log.ts';
-import type {
-  OpenedUpdate,
-  PositionUpdate,
-  SentInterest,
-  SentPrincipal,
-  SessionUpdate,
-  SessionCommand,
-  SessionPlace,
+import {
+  receivedPrincipal,
+  type OpenedUpdate,
+  type PositionUpdate,
+  type SentInterest,
+  type SentPrincipal,
+  type SessionUpdate,
+  type SessionCommand,
+  type SessionPlace,
 } from './session-updates.ts';
 import type { RecordedSession, RevokedReason, Session, Sessions } from './sessions.ts';
 
@@ -201,9 +202,10 @@ export class SessionMirror {
   }
 
   /** The principal of a key is one object at each process: its identity shows whether it still holds. */
-  #principalOf({ user, key, token, info, expiresMs, ...sent }: SentPrincipal): Principal {
-    const known = key === undefined ? undefined : this.#parts.keyPrincipal(key, sent.issuedMs);
-    return known ?? { ...sent, user, key, token, info, expiresMs: expiresMs ?? Infinity };
+  #principalOf(sent: SentPrincipal): Principal {
+    const { key, issuedMs } = sent;
+    const known = key === undefined ? undefined : this.#parts.keyPrincipal(key, issuedMs);
+    return known ?? receivedPrincipal(sent);
   }
 }
 

@@ -151,6 +151,11 @@ export function sentInterest({ patterns, types, except }: Interest): SentInteres
   return { patterns, ...(types !== undefined && { types: [...types] }), except };
 }
 
+/** The principal that was sent, unless it is that of a key that this process knows. */
+export function receivedPrincipal({ user, key, token, info, expiresMs, ...sent }: SentPrincipal): Principal {
+  return { ...sent, user, key, token, info, expiresMs: expiresMs ?? Infinity };
+}
+
 export function sentPrincipal(principal: Principal): SentPrincipal {
   const { kind, user, info, claims, grants, key, token, issuedMs, expiresMs } = principal;
   return {

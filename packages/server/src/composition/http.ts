@@ -69,7 +69,8 @@ export interface HttpNeeds extends TransportNeeds {
 export async function openHttp(base: HubBase, needs: HttpNeeds): Promise<HttpPart> {
   const { config, shutdown, reloader } = base;
   const { guardedFetch, identity, sessions, loadConfig, processes } = needs;
-  const parts = createTransports(base, needs);
+  const cluster = await openClusterHttp(base, needs);
+  const parts = createTransports(base, needs, cluster);
   const { audit } = identity.store;
   const subscriptions = subscriptionParts(config, { ...needs, ...identity.store, streams: parts.streams });
   const dialects = openDialects(base, { parts: subscriptions, streams: parts.streams, outgoing: guardedFetch });
@@ -121,9 +122,8 @@ export async function openHttp(base: HubBase, needs: HttpNeeds): Promise<HttpPar
       withAuthorization(parts.request, auditedByConsole(route, { logins: identity.logins, audit })),
     ),
   };
-  const cluster = await openClusterHttp(needs);
   const frontend = new HttpFrontend(parts.frontend, settings, cluster?.handlers(handlers) ?? handlers);
-  cluster?.serve(frontend, shutdown);
+  cluster?.serve(frontend);
   const { server, http2 } = frontend;
   let serverClosed: Promise<void> | undefined;
   shutdown.add('requests', () => frontend.drain());
@@ -146,10 +146,14 @@ export async function openHttp(base: HubBase, needs: HttpNeeds): Promise<HttpPar
 }
 
 /** The HTTP of a hub in a cluster. Others load nothing for it. */
-async function openClusterHttp({ log, sharedSubscriptions }: HttpNeeds): Promise<ClusterHttp | undefined> {
+async function openClusterHttp(
+  base: HubBase,
+  { log, sharedSubscriptions, identity }: HttpNeeds,
+): Promise<ClusterHttp | undefined> {
   if (sharedSubscriptions === undefined) return undefined;
   const { clusterHttp } = await import('./cluster/cluster-http.ts');
-  return clusterHttp(log, sharedSubscriptions);
+  const { keys } = identity.store;
+  return clusterHttp(base, log, sharedSubscriptions, (key, issuedMs) => keys.principalIssuedAt(key, issuedMs));
 }
 
 function healthOf(

@@ -1,4 +1,3 @@
-import { PolycastError } from '@polycast/protocol';
 import type { Config } from '../config/parse.ts';
 import { ByteBudget } from '../core/primitives/byte-budget.ts';
 import { ticksOf } from '../core/primitives/timing-wheel.ts';
@@ -13,9 +12,11 @@ import { OriginPolicy } from '../http/origin/origin-policy.ts';
 import type { FrontendParts } from '../http/http-frontend.ts';
 import type { PublishParts } from '../publishing/publish-parts.ts';
 import type { StreamParts } from '../streams/routes.ts';
+import type { OpenPulls } from '../streams/socket-pulls.ts';
 import { WebSocketPulls } from '../subscriptions/http/websocket-pulls.ts';
 import type { SubscriptionEngine } from '../subscriptions/subscription-engine.ts';
 import type { HubBase } from './base.ts';
+import type { ClusterHttp } from './cluster/cluster-http.ts';
 import type { CorePart } from './core.ts';
 import type { HubProcesses } from './processes/hub-processes.ts';
 import type { IdentityPart } from './identity.ts';
@@ -45,7 +46,11 @@ export interface TransportNeeds extends CorePart, SessionPart, TransportServices
   readonly refused: ((refusal: Refusal) => void) | undefined;
 }
 
-export function createTransports(base: HubBase, needs: TransportNeeds): TransportParts {
+export function createTransports(
+  base: HubBase,
+  needs: TransportNeeds,
+  cluster: Pick<ClusterHttp, 'pulls'> | undefined,
+): TransportParts {
   const { config, world, wheel, stats, logger, reloader } = base;
   const { log, feed, eventPublisher: publisher, pullService, sessions, presence, engine, processes } = needs;
   const { limits, identity, subscriptions } = config;
@@ -75,6 +80,7 @@ export function createTransports(base: HubBase, needs: TransportNeeds): Transpor
     pullService,
     settings: subscriptions,
   };
+  const openPulls: OpenPulls = (session) => new WebSocketPulls(pulls, session);
   return {
     request: { auth, body },
     streams: {
@@ -88,10 +94,7 @@ export function createTransports(base: HubBase, needs: TransportNeeds): Transpor
       cacheHeaders,
       presence,
       publisher,
-      openPulls: (session) => {
-        if (log.shared !== undefined) throw new PolycastError('not_in_cluster');
-        return processes?.openPulls?.(session) ?? new WebSocketPulls(pulls, session);
-      },
+      openPulls: processes?.openPulls ?? cluster?.pulls(openPulls) ?? openPulls,
     },
     publishing,
     reauthorizer,

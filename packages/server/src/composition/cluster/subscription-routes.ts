@@ -1,17 +1,13 @@
-import { PolycastError } from '@polycast/protocol';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type { Log } from '../../core/ports.ts';
 import { forwardOver, turnOf } from '../../http/forward-requests.ts';
 import { createForwardedServer } from '../../http/forwarded-server.ts';
 import type { RequestHandler } from '../../http/route.ts';
 import type { ClusterSubscriptions } from '../../storage/cluster/subscriptions/cluster-subscriptions.ts';
 import type { Shutdown } from '../shutdown.ts';
-
-/** A request waits this long for a hub that works: longer than a killed hub takes to be replaced. */
-const OWNER_WAIT_MS = 10_000;
-/** The wait for the answer of a hub that may have been killed, and between two attempts. */
-const CONNECT_TIMEOUT_MS = 1_000;
-const RETRY_INTERVAL_MS = 100;
+import { PULLS_PATH, type PullHost } from './pull-host.ts';
+import { reachOwner } from './reach-owner.ts';
 
 /** The time that requests of other hubs have after the work of this one has ended. */
 const CLOSE_TIME_MS = 2_000;
@@ -44,13 +40,21 @@ export class SubscriptionForwarder {
     };
   }
 
-  /** Answers what other hubs forward. */
-  serve(handle: (request: IncomingMessage, response: ServerResponse) => void, shutdown: Shutdown): void {
+  /** Answers what other hubs forward: requests, and the pulls of their WebSockets. */
+  serve(
+    handle: (request: IncomingMessage, response: ServerResponse) => void,
+    pulls: Pick<PullHost, 'accept'> | undefined,
+    shutdown: Shutdown,
+  ): void {
     const server = createForwardedServer((request, response) => {
       forwarded.add(request);
       this.#answering++;
       response.once('close', () => this.#onAnswered());
       handle(request, response);
+    });
+    server.on('upgrade', ({ url }: IncomingMessage, connection: Duplex, head: Buffer) => {
+      if (url === PULLS_PATH && pulls !== undefined) pulls.accept(connection, head);
+      else connection.destroy();
     });
     this.#subscriptions.onConnection((connection) => void server.emit('connection', connection));
     shutdown.add('subscriptions', () => this.#idle());
@@ -74,19 +78,14 @@ export class SubscriptionForwarder {
   /** Returns false if this hub works on subscriptions by now. @throws PolycastError */
   async #forward(request: IncomingMessage, response: ServerResponse): Promise<boolean> {
     await turnOf(response);
-    const untilMs = performance.now() + OWNER_WAIT_MS;
-    while (performance.now() < untilMs && !response.destroyed) {
-      if (this.#subscriptions.isWorking) return false;
-      const { refusal } = this.#subscriptions;
-      if (refusal !== undefined) throw refusal;
-      const mayForward = !forwarded.has(request) || this.#subscriptions.hasLeft;
-      const connection = mayForward ? await this.#subscriptions.connect(CONNECT_TIMEOUT_MS) : undefined;
-      if (connection !== undefined) {
+    const isForwarded = await reachOwner(this.#subscriptions, {
+      isOver: () => response.destroyed,
+      mayForward: () => !forwarded.has(request) || this.#subscriptions.hasLeft,
+      use: async (connection) => {
         await forwardOver(connection, request, response);
         return true;
-      }
-      await this.#subscriptions.changed(RETRY_INTERVAL_MS);
-    }
-    throw new PolycastError('log_unavailable', 'No hub works on subscriptions at the moment.', { retryAfterMs: 1000 });
+      },
+    });
+    return isForwarded === true;
   }
 }

@@ -1,6 +1,5 @@
-import type { ServerMessage } from '@polycast/protocol';
-import type { OwnerLink } from '../../processes/owner-link.ts';
-import { decodeJson, encodeJson } from '../../processes/process-channel.ts';
+import { PolycastError, type ServerMessage } from '@polycast/protocol';
+import { decodeJson, encodeJson, type MessageHandler } from '../../processes/process-channel.ts';
 import type { PullingSession, PullOperation, PullResult, SocketPulls } from '../../streams/socket-pulls.ts';
 
 /** An operation of a follower's session. */
@@ -22,16 +21,28 @@ export interface ForwardedMessage {
   readonly isPulling: boolean;
 }
 
+/** The link to the process or the hub that works on subscriptions. */
+export interface PullLink {
+  on(name: string, handler: MessageHandler): void;
+  /** Calls the listener when the other end has gone, or works no more. */
+  onLost(listener: () => void): void;
+  /** Before an operation or a new principal of the session is sent: the owner learns who it is. */
+  announce?(session: PullingSession): void;
+  send(name: string, body: Buffer): void;
+  /** @throws PolycastError: the refusal of the owner, or `log_unavailable` */
+  request(name: string, body: Buffer): Promise<Buffer>;
+}
+
 /**
- * The pulls of a follower's WebSockets. The owner works on the subscriptions: it gets the
- * operations, and sends the frames, which the follower writes to the socket. The owner waits for
- * each write, as it does for a socket of its own.
+ * The pulls of the WebSockets of a follower, or of a hub of a cluster that does not work on
+ * subscriptions. The owner works on them: it gets the operations, and sends the frames, which this
+ * side writes to the socket. The owner waits for each write, as it does for a socket of its own.
  */
 export class ForwardedPulls {
-  readonly #owner: OwnerLink;
+  readonly #owner: PullLink;
   readonly #bySession = new Map<string, SessionPulls>();
 
-  constructor(owner: OwnerLink) {
+  constructor(owner: PullLink) {
     this.#owner = owner;
     owner.on('pull-respond', (body) => {
       const { session, content, isPulling } = decodeJson<ForwardedMessage>(body);
@@ -55,12 +66,13 @@ export class ForwardedPulls {
 }
 
 class SessionPulls implements SocketPulls {
-  readonly #owner: OwnerLink;
+  readonly #owner: PullLink;
   readonly #session: PullingSession;
   readonly #onClosed: () => void;
   isPulling = false;
+  #isClosed = false;
 
-  constructor(owner: OwnerLink, session: PullingSession, onClosed: () => void) {
+  constructor(owner: PullLink, session: PullingSession, onClosed: () => void) {
     this.#owner = owner;
     this.#session = session;
     this.#onClosed = onClosed;
@@ -68,6 +80,9 @@ class SessionPulls implements SocketPulls {
 
   async run(operation: PullOperation): Promise<PullResult> {
     await nextTurn();
+    // The owner has been told of the end, and would keep a pull that begins after it.
+    if (this.#isClosed) throw new PolycastError('log_unavailable', 'The session has ended.');
+    this.#owner.announce?.(this.#session);
     const sent: ForwardedOperation = { session: this.#session.id, operation };
     const { result, isPulling } = decodeJson<ForwardedResult>(await this.#owner.request('pull', encodeJson(sent)));
     this.isPulling = isPulling;
@@ -76,10 +91,13 @@ class SessionPulls implements SocketPulls {
 
   async recheckAccess(): Promise<void> {
     await nextTurn();
+    if (this.#isClosed) return;
+    this.#owner.announce?.(this.#session);
     await this.#owner.request('pull-recheck', encodeJson(this.#session.id)).catch(() => undefined);
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#owner.send('pull-close', encodeJson(this.#session.id));
     this.#onClosed();
   }

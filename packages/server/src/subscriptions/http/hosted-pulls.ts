@@ -1,20 +1,30 @@
 import { ANONYMOUS, type Principal } from '../../core/access/principal.ts';
-import type { FollowerLink, FollowerLinks } from '../../processes/follower-links.ts';
-import { decodeJson, encodeJson } from '../../processes/process-channel.ts';
+import { decodeJson, encodeJson, type MessageHandler, type ProcessChannel } from '../../processes/process-channel.ts';
 import type { OpenPulls, PullingSession, SocketPulls } from '../../streams/socket-pulls.ts';
 import type { ForwardedMessage, ForwardedOperation, ForwardedResult } from './forwarded-pulls.ts';
 
-interface HostedPullParts {
-  readonly followers: FollowerLinks;
+/** The link of a follower, or of another hub. */
+export interface HostedLink {
+  readonly channel: ProcessChannel;
+}
+
+/** The links of all of them. */
+export interface HostedLinks<Link extends HostedLink> {
+  on(name: string, handler: (link: Link, body: Buffer) => ReturnType<MessageHandler>): void;
+  onClosed(listener: (link: Link) => void): void;
+}
+
+interface HostedPullParts<Link extends HostedLink> {
+  readonly followers: HostedLinks<Link>;
   readonly openPulls: OpenPulls;
   /** A follower's session, as the owner knows it. */
-  readonly findSession: (link: FollowerLink, id: string) => { readonly principal: Principal } | undefined;
+  readonly findSession: (link: Link, id: string) => { readonly principal: Principal } | undefined;
 }
 
 /** Runs the pulls of the followers' WebSockets at the owner (`forwarded-pulls.ts`). */
-export function hostPulls({ followers, openPulls, findSession }: HostedPullParts): void {
-  const byLink = new Map<FollowerLink, Map<string, SocketPulls>>();
-  const pullsOf = (link: FollowerLink, id: string): SocketPulls => {
+export function hostPulls<Link extends HostedLink>({ followers, openPulls, findSession }: HostedPullParts<Link>): void {
+  const byLink = new Map<Link, Map<string, SocketPulls>>();
+  const pullsOf = (link: Link, id: string): SocketPulls => {
     let ofLink = byLink.get(link);
     if (ofLink === undefined) byLink.set(link, (ofLink = new Map()));
     let pulls = ofLink.get(id);
@@ -25,7 +35,7 @@ export function hostPulls({ followers, openPulls, findSession }: HostedPullParts
     }
     return pulls;
   };
-  const close = (link: FollowerLink, id: string): void => {
+  const close = (link: Link, id: string): void => {
     byLink.get(link)?.get(id)?.close();
     byLink.get(link)?.delete(id);
   };
@@ -43,10 +53,10 @@ export function hostPulls({ followers, openPulls, findSession }: HostedPullParts
   });
 }
 
-function hostedSession(
-  link: FollowerLink,
+function hostedSession<Link extends HostedLink>(
+  link: Link,
   id: string,
-  findSession: HostedPullParts['findSession'],
+  findSession: HostedPullParts<Link>['findSession'],
   isPulling: () => boolean,
 ): PullingSession {
   const { channel } = link;

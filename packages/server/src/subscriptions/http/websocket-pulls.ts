@@ -41,6 +41,7 @@ export class WebSocketPulls implements SocketPulls {
   readonly #parts: WebSocketPullParts;
   readonly #session: PullingSession;
   readonly #pulls = new Map<string, PullSubscription>();
+  #isClosed = false;
 
   constructor(parts: WebSocketPullParts, session: PullingSession) {
     this.#parts = parts;
@@ -79,6 +80,7 @@ export class WebSocketPulls implements SocketPulls {
 
   /** Ends all pulls. */
   close(): void {
+    this.#isClosed = true;
     for (const pull of this.#pulls.values()) this.#remove(pull);
   }
 
@@ -92,6 +94,7 @@ export class WebSocketPulls implements SocketPulls {
     const { definition, status } = subscription;
     await authorize(this.#parts.auth, this.#session.principal, 'subscribe', definition.channels);
     checkCredentials(this.#parts.auth, this.#session.principal);
+    if (this.#isClosed) throw new PolycastError('log_unavailable', 'The session has ended.');
     if (definition.delivery.kind !== 'pull' || status.state !== 'active')
       throw new PolycastError('subscription_not_active', undefined, { state: status.state });
     const { id, version } = definition;
