@@ -56,20 +56,16 @@ for (const { count, views } of COMBINATIONS)
     );
 
     for (const view of views)
-      logContract(
-        `log, view: ${view}`,
-        async ({ channelsMax } = {}): Promise<Log> => {
-          const { journal, fleet } = await (await connector())();
-          return openTestHub({
-            journal,
-            fleet: fleet('a'),
-            home: HOMES[view] as (typeof HOMES)[string],
-            options: testStorageOptions(temporaryFolder()),
-            channelsMax,
-          });
-        },
-        { canErase: false },
-      );
+      logContract(`log, view: ${view}`, async ({ channelsMax } = {}): Promise<Log> => {
+        const { journal, fleet } = await (await connector())();
+        return openTestHub({
+          journal,
+          fleet: fleet('a'),
+          home: HOMES[view] as (typeof HOMES)[string],
+          options: testStorageOptions(temporaryFolder()),
+          channelsMax,
+        });
+      });
   });
 
 interface Connected {

@@ -18,6 +18,9 @@ export interface Schedule {
   readonly rollbacks: number;
 }
 
+/** Schedules of these seeds erase events. Those that have found defects have other seeds, and stay the same. */
+const isErasing = (seed: number): boolean => [2, 6].includes(seed % 7);
+
 /** The longest time in which a healthy cluster comes to rest. */
 const REST_MS = 120_000;
 
@@ -49,6 +52,8 @@ class Run {
   #publishers: readonly SimulatedPublisher[] = [];
   #readers: readonly SimulatedReader[] = [];
   #operator: SimulatedOperator | undefined;
+  /** The texts of events whose erasure was confirmed, with the number of rollbacks before. */
+  readonly #erased = new Map<string, number>();
   /** What the brokers have lost: positions and texts. */
   readonly #lost = new Set<string>();
   #failure: unknown;
@@ -73,6 +78,7 @@ class Run {
     const clients = [...this.#publishers, ...this.#readers, this.#operator];
     for (const { ended } of clients) ended.catch((error: unknown) => (this.#failure ??= error));
     const trimming = setInterval(() => this.#trim(), 3_000);
+    const erasing = isErasing(random.seed) ? setInterval(() => this.#erase(), 2_000) : undefined;
     const count = 2 + random.below(5);
     this.canRollBack = random.below(3) === 0;
     const heals: (() => void)[] = [];
@@ -95,6 +101,7 @@ class Run {
     void Promise.allSettled(clients.map(({ ended }) => ended)).then(() => (isEnded = true));
     await this.#until('all clients have stopped', () => isEnded);
     clearInterval(trimming);
+    clearInterval(erasing);
     // A revocation that is in force and not stored is stored by a hub that has heard of it.
     await this.#advance(12_000);
     await this.#until('all hubs are at rest', () => this.#isAtRest());
@@ -128,6 +135,27 @@ class Run {
     const { open } = hub;
     if (open === undefined || !open.log.isTrimmer) return;
     hub.call(({ log }) => log.trim([{ channel: TRIMMED_CHANNEL, countMax: 3 }], Date.now())).catch(() => undefined);
+  }
+
+  /** Erases an event of the channel that is trimmed, at any hub. */
+  #erase(): void {
+    const hub = this.random.pick(this.hubs);
+    const { rollbacks } = this.brokers;
+    const erase = hub.call(async ({ log }) => {
+      const [query, all] = [
+        { patterns: [TRIMMED_CHANNEL], types: undefined, after: 0 },
+        { limit: 100, bytesMax: 1e6 },
+      ];
+      const { records } = await log.read({ ...query, ...all, through: log.state.head, direction: 'forward' });
+      const record = this.random.pick(records);
+      if (record === undefined) return;
+      const { position, body } = record;
+      await log.erasing.erase({ positions: [position], channels: [TRIMMED_CHANNEL] });
+      const text = Buffer.from(body).toString();
+      this.trace(`${hub.name} erased ${text} at ${position}`);
+      if (rollbacks === this.brokers.rollbacks) this.#erased.set(text, rollbacks);
+    });
+    erase.catch(() => undefined);
   }
 
   #isAtRest(): boolean {
@@ -180,6 +208,9 @@ class Run {
         if (!isLost && expected.get(position) !== text)
           throw new Error(`the confirmed event ${text} is not at ${position}, but ${expected.get(position)}`);
       }
+    for (const [text, rollbacks] of this.#erased)
+      if (rollbacks === brokers.rollbacks && [...expected.values()].includes(text))
+        throw new Error(`the erased event ${text} is there`);
     const texts = [...expected.values()];
     expectEqual('events that are twice', texts.length - new Set(texts).size, 0);
     await this.#checkReaders(expected, reference);

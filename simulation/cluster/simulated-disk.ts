@@ -135,6 +135,10 @@ class SimulatedView implements LogView {
     return this.#inner.channels(query);
   }
 
+  overwrite(): ReturnType<LogView['overwrite']> {
+    return this.#inner.overwrite();
+  }
+
   identity(): Promise<ViewIdentity> {
     return this.#inner.identity();
   }

@@ -45,7 +45,7 @@ export class SimulatedHub {
   readonly name: string;
   readonly disk: SimulatedDisk;
   readonly links: readonly Link[];
-  /** An older version does not know the commands of identity. */
+  /** An older version does not know the commands of identity, and erasures. */
   isOld = false;
   /** Milliseconds by which its clock is wrong. */
   skewMs = 0;
@@ -140,12 +140,15 @@ export class SimulatedHub {
   }
 }
 
-/** An older version meets the commands of identity as blocks that it does not know. */
+/** What an older version does not know. */
+const LATER_KINDS: ReadonlySet<string> = new Set(['identity', 'erase']);
+
+/** An older version meets such commands as blocks that it does not know. */
 class OldJournal extends SimulatedJournal {
   override follow(from: BlockAddress, follower: JournalFollower): void {
     super.follow(from, {
       appendMark: () => follower.appendMark(),
-      onBlock: (block) => follower.onBlock(block.kind === 'identity' ? { ...block, kind: 'later' } : block),
+      onBlock: (block) => follower.onBlock(LATER_KINDS.has(block.kind) ? { ...block, kind: 'later' } : block),
       get whenReady() {
         return follower.whenReady;
       },

@@ -108,7 +108,7 @@ async function open(base: HubBase, parts: HubParts): Promise<Hub> {
   if (storage.sharedSubscriptions === undefined) http.dialects.start();
   else {
     const { workOnSubscriptions } = await import('./composition/cluster/work-on-subscriptions.ts');
-    workOnSubscriptions(base, storage.sharedSubscriptions, engine, http.dialects);
+    workOnSubscriptions(base, storage.sharedSubscriptions, engine, http.dialects, erasure);
   }
   await processes?.join(joiningParts({ ...core, ...sessions, identity, http }));
   const address = await listen(http.frontend.server, config, processes !== undefined);
@@ -116,7 +116,7 @@ async function open(base: HubBase, parts: HubParts): Promise<Hub> {
   tasks.start();
   // The owner erases, and its history has the numbers of all processes.
   if (place?.role !== 'follower') {
-    erasure.start();
+    if (storage.sharedSubscriptions === undefined) erasure.start();
     http.statusHistory.start();
   }
   http.parts.frontend.originPolicy.add(ownOrigins(address.url));

@@ -1,3 +1,4 @@
+import type { Position } from '../core/ports.ts';
 import { ErasureTask, type ErasureParticipant } from '../operate/erasure-task.ts';
 import type { SubscriptionEngine } from '../subscriptions/subscription-engine.ts';
 import type { HubBase } from './base.ts';
@@ -13,27 +14,52 @@ export function createErasureTask(
   engine: SubscriptionEngine,
   { journal, presence }: Pick<SessionPart, 'journal' | 'presence'>,
 ): ErasureTask {
-  // Readers have to find the log when they look again, so memory drops the events first.
-  const tail: ErasureParticipant = { release: ({ positions }) => feed.onErased(positions) };
-  const sessions: ErasureParticipant = {
-    eraseNames: async ({ user }) => {
+  const onError = (error: unknown): void => logger.error({ error: String(error) }, 'erasure: step failed, retrying');
+  // What each hub has of its own.
+  const own = {
+    // Readers have to find the log when they look again, so memory drops the events first.
+    events: (positions: readonly Position[]) => feed.onErased(positions),
+    async names(user: string | undefined) {
       if (user !== undefined) journal?.eraseUser(user);
+      // The rows themselves went when the user left. Their bytes go now.
+      await presence.eraseRemoved();
     },
   };
-  // The rows themselves went when the user left. Their bytes go now.
-  const present: ErasureParticipant = {
-    eraseNames: async ({ channels }) => {
-      if (channels.length > 0) await presence.eraseRemoved();
-    },
-  };
+  const participants: ErasureParticipant[] = [engine.erasure];
+  if (log.shared === undefined)
+    participants.unshift({
+      release: ({ positions }) => own.events(positions),
+      eraseNames: async ({ channels, user }) => {
+        if (channels.length > 0) await own.names(user);
+      },
+    });
+  else {
+    log.shared.onErased(own);
+    eraseMissed(identity, journal, onError);
+  }
   const erasure = new ErasureTask({
     log,
     requests: identity.store.erasureRequests,
-    participants: [tail, engine.erasure, sessions, present],
+    participants,
     clock,
     token: () => random.token(),
-    onError: (error) => logger.error({ error: String(error) }, 'erasure: step failed, retrying'),
+    onError,
   });
   shutdown.add('tasks', () => erasure.close());
   return erasure;
+}
+
+/** Users who were erased while this hub of a cluster did not run, or at its end. */
+function eraseMissed(
+  { store: { erasedUsers, erasureRequests } }: IdentityPart,
+  journal: SessionPart['journal'],
+  onError: (error: unknown) => void,
+): void {
+  const requested = erasureRequests.pending.filter(({ kind }) => kind === 'user');
+  const missed = [...erasedUsers, ...requested.map(({ name: user, requestedMs }) => ({ user, requestedMs }))];
+  try {
+    for (const { user, requestedMs } of missed) journal?.eraseEarlier(user, requestedMs);
+  } catch (error) {
+    onError(error);
+  }
 }

@@ -190,6 +190,8 @@ export interface EraseOrder {
   readonly positions: readonly Position[];
   /** Channels whose names are erased, unless they have events. At most `ERASED_EVENTS_MAX`. */
   readonly channels: readonly string[];
+  /** With the last order of the erasure of a user: what names the user goes at each hub, too (`SharedLog.onErased`). */
+  readonly user?: string | undefined;
 }
 
 /** Whether a further step of `overwrite` is needed. */
@@ -217,9 +219,17 @@ export interface LogErasing {
    * One small step that overwrites what files hold of removed events: free pages, the write-ahead
    * log, and unused bytes of pages. `busy`: a reader of the file, such as a backup, holds back the
    * step. `no_room`: the disk has no room for what is in the write-ahead log. A log without a disk
-   * is `done` immediately.
+   * is `done` immediately. A shared log is `done` when the files of all hubs that run are. `busy`: another hub is not.
    */
   overwrite(): Promise<Overwritten>;
+}
+
+/** What a hub has beside a shared log of erased events. */
+export interface ErasureListener {
+  /** The view of this hub has erased these events: memory drops them. */
+  events(positions: readonly Position[]): void;
+  /** Erases what names of channels, or the user, have left at this hub. It is called again until it resolves. */
+  names(user: string | undefined): Promise<void>;
 }
 
 /** The result of one step of a scrub. A scrub compares stored events with their checksums. */
@@ -303,6 +313,8 @@ export interface Log {
 export interface SharedLog {
   /** Calls the listener with the orders of each trim of any hub, once it is carried out here. */
   onTrimmed(listener: (orders: readonly TrimOrder[]) => void): void;
+  /** Calls the listener with what any hub erases. There is one listener. */
+  onErased(listener: ErasureListener): void;
   /** Whether this hub is the one that trims. */
   readonly isTrimmer: boolean;
   /** The time since this hub heard a broker last. */

@@ -1,5 +1,5 @@
 import type { IdentityStoreSettings } from '../core/access/identity-settings.ts';
-import type { IdentityFollower, IdentityStore, LoginSigner } from '../core/access/identity-store.ts';
+import type { ErasedUser, IdentityFollower, IdentityStore, LoginSigner } from '../core/access/identity-store.ts';
 import type { Clock } from '../core/ports.ts';
 import { AuditLog } from './audit.ts';
 import { ApiKeys } from './api-keys.ts';
@@ -20,6 +20,8 @@ export interface Identity {
   readonly revocations: RevocationList;
   readonly audit: AuditLog;
   readonly erasureRequests: StoredErasureRequests;
+  /** Users who were erased in this cluster before the start. */
+  readonly erasedUsers: readonly ErasedUser[];
   readonly portalLinks: PortalLinks;
   /** The hubs of a cluster whose console logins are valid at the start. */
   readonly loginSigners: readonly LoginSigner[];
@@ -63,7 +65,10 @@ export function openIdentity(
   const portalLinks = new PortalLinks({ store, audit, clock, shared }, stored.portalLinks);
   const loginSigners = [...(stored.loginSigners ?? [])];
   let onSigner = (signer: LoginSigner): void => void loginSigners.push(signer);
-  store.follow?.(followerOf({ keys, revocations, portalLinks, onSigner: (signer) => onSigner(signer) }));
+  const erasureRequests = new StoredErasureRequests(store, audit, stored.erasures);
+  store.follow?.(
+    followerOf({ keys, revocations, portalLinks, erasureRequests, onSigner: (signer) => onSigner(signer) }),
+  );
   let lastPruneMs = clock.nowMs();
   const writeDue = (): void => {
     const nowMs = clock.nowMs();
@@ -87,13 +92,13 @@ export function openIdentity(
     }
     store.close();
   };
-  const erasureRequests = new StoredErasureRequests(store, audit, stored.erasures);
   return {
     keys,
     keyChanges,
     revocations,
     audit,
     erasureRequests,
+    erasedUsers: stored.erasedUsers ?? [],
     portalLinks,
     loginSigners,
     onLoginSigner: (listener) => void (onSigner = listener),
@@ -105,12 +110,12 @@ export function openIdentity(
 
 const PRUNE_INTERVAL_MS = 3_600_000;
 
-interface Followed extends Pick<Identity, 'keys' | 'revocations' | 'portalLinks'> {
+interface Followed extends Pick<Identity, 'keys' | 'revocations' | 'portalLinks' | 'erasureRequests'> {
   readonly onSigner: (signer: LoginSigner) => void;
 }
 
 /** What the other processes and hubs have changed takes effect here. */
-function followerOf({ keys, revocations, portalLinks, onSigner }: Followed): IdentityFollower {
+function followerOf({ keys, revocations, portalLinks, erasureRequests, onSigner }: Followed): IdentityFollower {
   return {
     changed(changes) {
       for (const change of changes) {
@@ -118,6 +123,7 @@ function followerOf({ keys, revocations, portalLinks, onSigner }: Followed): Ide
         else if (change.kind === 'session_revoked') revocations.endSessions(change);
         else if (change.kind === 'portal_link') portalLinks.apply(change.link);
         else if (change.kind === 'login_signer') onSigner(change.signer);
+        else if (change.kind === 'erasure' || change.kind === 'erasure_finished') erasureRequests.apply(change);
         else keys.apply(change);
       }
     },
@@ -126,6 +132,7 @@ function followerOf({ keys, revocations, portalLinks, onSigner }: Followed): Ide
       for (const revocation of identity.revocations) revocations.apply(revocation);
       for (const link of identity.portalLinks ?? []) portalLinks.apply(link);
       for (const signer of identity.loginSigners ?? []) onSigner(signer);
+      if (identity.erasures !== undefined) erasureRequests.replaceAll(identity.erasures);
     },
   };
 }

@@ -111,8 +111,11 @@ export class ErasureTask {
     return [...this.#statuses.values()];
   }
 
+  /** In a cluster, other hubs may have stored requests since this task was created. */
   start(): void {
     this.#isStarted = true;
+    for (const erasure of this.#parts.requests.pending)
+      if (!this.#statuses.has(erasure.id)) this.#statuses.set(erasure.id, pendingStatus(erasure));
     this.#runSoon();
   }
 
@@ -170,10 +173,12 @@ export class ErasureTask {
   async #run(erasure: Erasure): Promise<void> {
     const { log, requests, clock, participants } = this.#parts;
     this.#update(erasure, { state: 'running' });
+    // From here on, what the participants delete in the file of a shared log is overwritten, too.
+    await log.erasing.erase({ positions: [], channels: [] });
     await this.#eraseEvents(erasure);
     if (this.#closed) return;
     const names = namesOf(erasure);
-    await log.erasing.erase({ positions: [], channels: names.channels });
+    await log.erasing.erase({ positions: [], channels: names.channels, user: names.user });
     for (const participant of participants) await participant.eraseNames?.(names);
     await this.#overwrite();
     if (this.#closed) return;

@@ -168,6 +168,11 @@ export class SessionJournal implements SessionListener {
     });
   }
 
+  /** Removes the sessions that a user had until a time permanently. Call it before any session opens. */
+  eraseEarlier(user: string, openedThroughMs: number): void {
+    this.#parts.store.eraseUser(user, openedThroughMs);
+  }
+
   /** Removes a user's sessions permanently, also those that wait to be written. Returns their number. */
   eraseUser(user: string): number {
     this.#pollers.forget(user);

@@ -49,6 +49,15 @@ const ROUTES: ReadonlySet<string> = new Set([
 /** Routes that read what another hub may have changed a moment ago. They have no cursor. */
 const NEWEST_ROUTES: ReadonlySet<string> = new Set(['GET /v1/keys', 'GET /v1/keys/{id}', 'GET /v1/audit']);
 
+/** The routes of erasures. The hub that works on subscriptions erases, and answers them. */
+const ERASURE_ROUTES: ReadonlySet<string> = new Set([
+  'DELETE /v1/events/{id}',
+  'DELETE /v1/channels/{channel}',
+  'DELETE /v1/users/{user}/data',
+  'GET /v1/erasures',
+  'GET /v1/erasures/{erasure}',
+]);
+
 /** The routes that the hub answers which works on subscriptions. */
 const SUBSCRIPTION_ROUTES = /^\/v1\/(?:subscriptions|hooks|websub)(?:\/|$)|^\/v1\/events\/:id\/deliveries$/;
 /** Those of them that workers send all the time. What they ask for is not about what was confirmed a moment ago. */
@@ -91,6 +100,7 @@ function clusterRoute(
   if (!path.startsWith('/v1/')) return route;
   if (SUBSCRIPTION_ROUTES.test(path)) return { ...route, answer: forwarder.wrap(answer, !WORKER_ROUTES.test(path)) };
   const name = routeName(route);
+  if (ERASURE_ROUTES.has(name)) return { ...route, answer: forwarder.wrap(answer, true) };
   if (NEWEST_ROUTES.has(name)) {
     const reachAndAnswer: typeof answer = async (...call) => {
       await log.shared?.reachNewest();

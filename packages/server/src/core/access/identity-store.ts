@@ -67,8 +67,16 @@ export interface StoredIdentity {
   readonly loginSigners?: readonly LoginSigner[];
   /** Requested and not finished, the oldest first. */
   readonly erasures: readonly Erasure[];
+  /** Only in a cluster: the users who were erased last. A hub that did not run then erases them when it starts. */
+  readonly erasedUsers?: readonly ErasedUser[];
   /** Acknowledged changes are missing: the data is older than the last acknowledgement. */
   readonly hasLostCommits: boolean;
+}
+
+/** A user whose data was erased. Later data of the user stays. */
+export interface ErasedUser {
+  readonly user: string;
+  readonly requestedMs: number;
 }
 
 /** The public key with which the hubs of a cluster verify the console logins of one of them. */
@@ -171,21 +179,23 @@ export interface CommandConditions {
   readonly keysMax?: number;
   /** These keys have these versions: nothing has changed them. */
   readonly versions?: readonly (readonly [key: string, version: number])[];
+  /** This erasure is not finished. */
+  readonly erasure?: string;
 }
 
 /** The condition that did not hold. */
 export type CommandRefusal = 'not_first' | 'too_many' | 'changed';
 
-/** Receives keys, revocations, portal links and signers of logins that another process has changed. */
+/** Receives keys, revocations, portal links, signers of logins and erasures that another process has changed. */
 export interface IdentityFollower {
   changed(changes: readonly IdentityChange[]): void;
   /** The whole state, from which the next changes continue. */
   replaced(identity: ReplacedIdentity): void;
 }
 
-/** A store of one hub follows no portal links. */
+/** A store of one hub follows no portal links and no erasures. */
 export type ReplacedIdentity = Pick<StoredIdentity, 'keys' | 'revocations'> &
-  Partial<Pick<StoredIdentity, 'portalLinks' | 'loginSigners'>>;
+  Partial<Pick<StoredIdentity, 'portalLinks' | 'loginSigners' | 'erasures'>>;
 
 /**
  * Writes that a request waits for. Example: a new key is shown after `whenWritable`, the checks of

@@ -67,8 +67,8 @@ export interface SessionJournalStore {
   ofUser(query: UserSessionsQuery): readonly SessionRecord[];
   /** Sessions with numbers below `before`, the newest first. */
   page(before: number, limit: number): readonly SessionRecord[];
-  /** Removes a user's sessions permanently. Returns their number. */
-  eraseUser(user: string): number;
+  /** Removes a user's sessions that opened until a time permanently. Without a time, all. Returns their number. */
+  eraseUser(user: string, openedThroughMs?: number): number;
   /** Sizes, for the metrics. */
   stats(): { readonly sessions: number; readonly bytes: number };
   close(nowMs: number): void;

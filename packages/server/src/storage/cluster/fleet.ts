@@ -1,3 +1,5 @@
+import { PolycastError } from '@polycast/protocol';
+
 /**
  * The fleet is the hubs of a cluster that run now. Each says so once a second. Example: three hubs
  * run, so each sees two others; one of them is killed, and 5 s later each sees one.
@@ -67,8 +69,22 @@ export const SHARED_IDENTITY_LEVEL = 2;
 export const SHARED_SUBSCRIPTIONS_LEVEL = 3;
 /** Hubs of this level share console logins and portal links. */
 export const SHARED_LOGINS_LEVEL = 3;
+/** Hubs of this level share erasures. */
+export const SHARED_ERASURE_LEVEL = 4;
 /** The level of this version. A hub writes no block that a hub of a lower level would stop at. */
-export const FEATURE_LEVEL = 3;
+export const FEATURE_LEVEL = 4;
+
+/** Why a command cannot be written: a hub of a lower level runs, and would stop at it. `undefined`: none does. */
+export function refusalOfOlderHub(
+  { hubs }: Pick<Fleet, 'hubs'>,
+  neededLevel: number,
+  shared: string,
+): PolycastError | undefined {
+  const older = hubs.find(({ level = 1 }) => level < neededLevel);
+  if (older === undefined) return undefined;
+  const detail = `The hub on ${older.host} has version ${older.version}, which does not share ${shared} yet. Upgrade it.`;
+  return new PolycastError('not_in_cluster', detail);
+}
 
 export const FLEET_BEAT_MS = 1_000;
 /** A hub that is silent for this long does not run, or is cut off. */

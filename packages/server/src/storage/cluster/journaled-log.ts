@@ -7,8 +7,8 @@ import type {
   CheckedRange,
   CountedPage,
   CountQuery,
+  ErasureListener,
   Log,
-  LogErasing,
   LogState,
   NewRecord,
   OtherHubs,
@@ -23,6 +23,7 @@ import type { IdentityStore } from '../../core/access/identity-store.ts';
 import type { MemoryUsage } from '../../core/primitives/byte-budget.ts';
 import { BlockApplier } from './block-applier.ts';
 import { BlockQueue } from './block-queue.ts';
+import { ClusterErasing } from './cluster-erasing.ts';
 import { Hearing } from './hearing.ts';
 import type { Fleet } from './fleet.ts';
 import { ClusterIdentityStore } from './identity/cluster-identity-store.ts';
@@ -36,7 +37,7 @@ import { createMarks, MARK, markUnlessFull, SilenceMarks } from './journal-marks
 import type { Snapshotter } from './snapshots/snapshotter.ts';
 import type { Block } from '../view/block.ts';
 import { ReadBarrier } from './read-barrier.ts';
-import { commandBytes, parseBlockId } from '../view/view-state.ts';
+import { commandBytes, eraseOrderOf, parseBlockId } from '../view/view-state.ts';
 import { ViewComparison } from './view-comparison.ts';
 import type { BlockOutcome, LogView } from '../view/log-view.ts';
 
@@ -82,6 +83,7 @@ export class JournaledLog implements Log, SharedLog {
   #identity: ClusterIdentityStore | undefined;
   #subscriptions: ClusterSubscriptions | undefined;
   readonly others: OtherHubs;
+  readonly erasing: ClusterErasing;
   readonly check?: (after: Position) => Promise<CheckedRange>;
   #onTrimmed: ((orders: readonly TrimOrder[]) => void) | undefined;
   #onReset: (() => void) | undefined;
@@ -111,6 +113,11 @@ export class JournaledLog implements Log, SharedLog {
       onOutcomeLost: (block) => this.#onOutcomeLost(block),
       onStopped: (error) => this.#stop(error),
     });
+    const command = async (data: Uint8Array): Promise<BlockOutcome> => {
+      if (this.#unavailable !== undefined) throw this.#refusal(this.#unavailable);
+      return this.#queue.command('erase', data);
+    };
+    this.erasing = new ClusterErasing({ view, fleet, others: this.others, logger, command });
     const check = view.check?.bind(view);
     if (check !== undefined) this.check = check;
   }
@@ -146,6 +153,7 @@ export class JournaledLog implements Log, SharedLog {
     if (this.#resetReason !== undefined) throw new JournalError('unknown', RESET_MESSAGES[this.#resetReason]);
     if (this.#stopReason !== undefined) throw new JournalError('unknown', this.#stopReason);
     this.#isCaughtUp = true;
+    this.erasing.start();
     this.#comparison.start(view.applied.sequence, view.applied.hash);
     this.#silenceMarks.start();
   }
@@ -258,9 +266,6 @@ export class JournaledLog implements Log, SharedLog {
     return { removed, more };
   }
 
-  /** The journal would keep what a view erases. */
-  readonly erasing: LogErasing = { erase: refuseErasure, overwrite: refuseErasure };
-
   stats(): Readonly<Record<string, number>> {
     const { journal, view, fleet } = this.#parts;
     return {
@@ -295,6 +300,10 @@ export class JournaledLog implements Log, SharedLog {
 
   onTrimmed(listener: (orders: readonly TrimOrder[]) => void): void {
     this.#onTrimmed = listener;
+  }
+
+  onErased(listener: ErasureListener): void {
+    this.erasing.listener = listener;
   }
 
   onReset(listener: () => void): void {
@@ -360,6 +369,7 @@ export class JournaledLog implements Log, SharedLog {
     await journal.close();
     await snapshotEnd;
     await this.#applier.close();
+    await this.erasing.close();
     await view.close();
   }
 
@@ -382,6 +392,7 @@ export class JournaledLog implements Log, SharedLog {
     if (outcome.kind === 'subscriptions') this.#comparison.reportOwner(outcome.lease.owner);
     this.#comparison.onApplied(block.sequence, outcome.hash);
     if (outcome.kind === 'trimmed') this.#onTrimmed?.(outcome.orders);
+    if (outcome.kind === 'erased') this.erasing.onApplied(outcome.order);
     if (outcome.kind === 'identity') this.#identity?.onApplied(block, outcome, this.#isOwn(block));
     if (outcome.kind === 'subscriptions') this.#subscriptions?.onApplied(outcome);
     if (this.#isOwn(block)) this.#queue.onApplied(block.id, outcome);
@@ -393,6 +404,7 @@ export class JournaledLog implements Log, SharedLog {
 
   #onOutcomeLost(block: Block): void {
     if (block.kind === 'identity') this.#identity?.onOutcomeLost();
+    if (block.kind === 'erase') this.erasing.onApplied(eraseOrderOf(block));
     if (block.kind === 'subscriptions') this.#subscriptions?.lease.onOutcomeLost();
     if (this.#isOwn(block)) this.#queue.onOutcomeLost(block.id);
     this.#barrier.onApplied(block.sequence);
@@ -433,10 +445,6 @@ const RESET_MESSAGES: Readonly<Record<ResetReason, string>> = {
   behind: 'the journal was trimmed beyond this hub',
   deposed: 'another hub works on subscriptions, because this one was silent',
 };
-
-function refuseErasure(): Promise<never> {
-  return Promise.reject(new PolycastError('not_in_cluster'));
-}
 
 function closedError(): PolycastError {
   return new PolycastError('log_unavailable', 'The log is closed.');

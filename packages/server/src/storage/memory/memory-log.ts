@@ -149,7 +149,7 @@ export class MemoryLog implements Log {
   }
 
   readonly erasing: LogErasing = {
-    erase: (order) => (this.#closed ? Promise.reject(closedError()) : Promise.resolve(this.#erase(order))),
+    erase: (order) => (this.#closed ? Promise.reject(closedError()) : Promise.resolve(this.eraseStep(order))),
     overwrite: () => Promise.resolve('done'),
   };
 
@@ -256,7 +256,7 @@ export class MemoryLog implements Log {
     return event.record.position;
   }
 
-  #erase({ positions, channels }: EraseOrder): number {
+  protected eraseStep({ positions, channels }: EraseOrder): number {
     let erased = 0;
     for (const position of positions) {
       const event = this.#events[firstAfter(this.#events, position - 1)];

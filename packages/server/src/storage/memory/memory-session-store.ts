@@ -75,8 +75,10 @@ export function createMemorySessionStore({ sessionsMax, ageMaxMs, nowMs }: Memor
         .filter(({ number }) => number < before)
         .toReversed()
         .slice(0, limit),
-    eraseUser(user) {
-      const erased = [...sessions.values()].filter((session) => session.user === user);
+    eraseUser(user, openedThroughMs = Infinity) {
+      const erased = [...sessions.values()].filter(
+        (session) => session.user === user && session.openedMs <= openedThroughMs,
+      );
       for (const { number } of erased) sessions.delete(number);
       return erased.length;
     },

@@ -1,6 +1,6 @@
 import { PolycastError } from '@polycast/protocol';
 import type { AuditEntry } from '../../core/access/identity-store.ts';
-import type { LogState, StoredRecord } from '../../core/ports.ts';
+import type { LogState, Overwritten, StoredRecord } from '../../core/ports.ts';
 import type { Block } from '../view/block.ts';
 import {
   auditEntry,
@@ -68,6 +68,10 @@ class MemoryView extends MemoryLog implements LogView {
     return outcomes;
   }
 
+  async overwrite(): Promise<Overwritten> {
+    return 'done';
+  }
+
   async identity(): Promise<ViewIdentity> {
     return readIdentity(this.#tables.identity, this.#applied.sequence);
   }
@@ -108,6 +112,7 @@ class MemoryView extends MemoryLog implements LogView {
         return { firstPosition, notAppended };
       },
       trim: (orders, nowMs) => this.trimStep(orders, nowMs),
+      erase: (order) => this.eraseStep(order),
     };
   }
 }
@@ -134,6 +139,8 @@ class MemoryIdentityRows implements IdentityRows {
     note: new Map(),
     'login signer': new Map(),
     'portal link': new Map(),
+    erasure: new Map(),
+    'erased user': new Map(),
   };
   /** Entries as JSON, by their ids. */
   readonly #audit = new Map<number, string>();

@@ -3,7 +3,7 @@
  * hub of a cluster applies to its view, in the same order. Example: block 7 appends the 40 events
  * that hub A collected in one turn. Hubs of a later version may add kinds.
  */
-export type BlockKind = 'genesis' | 'events' | 'trim' | 'epoch' | 'identity' | 'subscriptions';
+export type BlockKind = 'genesis' | 'events' | 'trim' | 'erase' | 'epoch' | 'identity' | 'subscriptions';
 
 export interface NewBlock {
   /** `INCARNATION-NUMBER`: the hub process that made it, and a number that rises with its blocks. */

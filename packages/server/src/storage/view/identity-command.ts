@@ -13,7 +13,7 @@ export interface IdentityCommand {
 /** A change as JSON. */
 type CommandChange = Extract<ChangeJson, { readonly kind: CommandKind }>;
 
-/** The changes that hubs share. Erasures are of one hub. */
+/** The changes that hubs share. */
 type CommandKind = (typeof COMMAND_KINDS)[number];
 
 const COMMAND_KINDS = [
@@ -27,17 +27,24 @@ const COMMAND_KINDS = [
   'login_signer',
   'portal_link',
   'portal_links_pruned',
+  'erasure',
+  'erasure_finished',
   'audit',
 ] as const;
 const KINDS: ReadonlySet<string> = new Set(COMMAND_KINDS);
-const CONDITIONS: ReadonlySet<string> = new Set<keyof CommandConditions>(['isFirst', 'keysMax', 'versions']);
+const CONDITIONS: ReadonlySet<string> = new Set<keyof CommandConditions>(['isFirst', 'keysMax', 'versions', 'erasure']);
 
 /** Changes that hubs of the level `SHARED_LOGINS_LEVEL` know. */
 const LOGIN_KINDS: ReadonlySet<string> = new Set<CommandKind>(['login_signer', 'portal_link', 'portal_links_pruned']);
 
-/** Whether a command has changes that the first hubs with shared keys do not know. */
-export function hasLoginChanges(data: Uint8Array): boolean {
-  return decodeIdentityCommand(data).changes.some(({ kind }) => LOGIN_KINDS.has(kind));
+/** Changes that hubs of the level `SHARED_ERASURE_LEVEL` know. */
+const ERASURE_KINDS: ReadonlySet<string> = new Set<CommandKind>(['erasure', 'erasure_finished']);
+
+/** What a command changes that the first hubs with shared keys do not know. */
+export function laterChanges(data: Uint8Array): 'logins' | 'erasures' | undefined {
+  const { changes } = decodeIdentityCommand(data);
+  if (changes.some(({ kind }) => ERASURE_KINDS.has(kind))) return 'erasures';
+  return changes.some(({ kind }) => LOGIN_KINDS.has(kind)) ? 'logins' : undefined;
 }
 
 export function encodeIdentityCommand(

@@ -1,11 +1,13 @@
 import type {
   AuditEntry,
   CommandRefusal,
+  ErasedUser,
   LoginSigner,
   StoredKey,
   StoredRevocation,
 } from '../../core/access/identity-store.ts';
 import type { StoredPortalLink } from '../../core/access/portal-link.ts';
+import type { Erasure } from '../../core/erasure.ts';
 import { keyFromJson, type KeyJson } from '../shared/identity-json.ts';
 import type { IdentityCommand } from './identity-command.ts';
 
@@ -23,8 +25,15 @@ export interface IdentityRows {
   addAudit(entry: string): void;
 }
 
-/** `note` has the names of facts: `had keys`. */
-export type IdentityRowKind = 'key' | 'revocation' | 'note' | 'login signer' | 'portal link';
+/** `note` has the names of facts: `had keys`, `has erased`. */
+export type IdentityRowKind =
+  | 'key'
+  | 'revocation'
+  | 'note'
+  | 'login signer'
+  | 'portal link'
+  | 'erasure'
+  | 'erased user';
 
 /** The identity in a view, as of a block. */
 export interface ViewIdentity {
@@ -35,6 +44,10 @@ export interface ViewIdentity {
   readonly revocations: readonly StoredRevocation[];
   readonly portalLinks: readonly StoredPortalLink[];
   readonly loginSigners: readonly LoginSigner[];
+  /** Not finished, the oldest first. */
+  readonly erasures: readonly Erasure[];
+  /** The oldest erasure first. */
+  readonly erasedUsers: readonly ErasedUser[];
 }
 
 /** A signer with the sequence of its newest block. */
@@ -53,16 +66,26 @@ interface KeyRow {
 
 const HAD_KEYS = 'had keys';
 
+/**
+ * The note of a view whose files may have bytes of erased events. A copy of the view has them, too, and so
+ * the note. A view removes it by itself, so the hash does not cover it.
+ */
+export const HAS_ERASED = 'has erased';
+
+/** Users who are remembered after their erasure. Beyond it, the oldest erasure is forgotten. */
+const ERASED_USERS_MAX = 1000;
+
 /** Carries out a command, or says which condition does not hold. */
 export function applyIdentity(
   rows: IdentityRows,
   { conditions = {}, changes }: IdentityCommand,
   sequence: number,
 ): CommandRefusal | undefined {
-  const { isFirst = false, keysMax = Infinity, versions = [] } = conditions;
+  const { isFirst = false, keysMax = Infinity, versions = [], erasure } = conditions;
   if (isFirst && rows.get('note', HAD_KEYS) !== undefined) return 'not_first';
   if (versions.some(([id, version]) => versionOf(rows, id) !== version)) return 'changed';
   if (rows.count('key') >= keysMax) return 'too_many';
+  if (erasure !== undefined && rows.get('erasure', erasure) === undefined) return 'changed';
   for (const change of changes) applyChange(rows, change, sequence);
   return undefined;
 }
@@ -91,6 +114,11 @@ export function readIdentity(rows: IdentityRows, sequence: number): ViewIdentity
       .toSorted((one, other) => one.keptUntilMs - other.keptUntilMs),
     portalLinks: rows.all('portal link').map(linkOf),
     loginSigners: rows.all('login signer').map(signerOf),
+    erasures: rows
+      .all('erasure')
+      .map((text) => JSON.parse(text) as Erasure)
+      .toSorted((one, other) => one.requestedMs - other.requestedMs || (one.id < other.id ? -1 : 1)),
+    erasedUsers: erasedUsers(rows),
   };
 }
 
@@ -128,6 +156,10 @@ function applyChange(rows: IdentityRows, change: IdentityCommand['changes'][numb
       for (const { id, expiresMs } of rows.all('portal link').map(linkOf))
         if (expiresMs < change.beforeMs) rows.delete('portal link', id);
       return;
+    case 'erasure':
+      return rows.put('erasure', change.erasure.id, JSON.stringify(change.erasure));
+    case 'erasure_finished':
+      return finishErasure(rows, change.id);
     case 'audit':
       return rows.addAudit(JSON.stringify(change.entry));
   }
@@ -168,6 +200,24 @@ function putSigner(rows: IdentityRows, signer: LoginSigner, sequence: number): v
     .map(signerOf)
     .toSorted((one, other) => one.sequence - other.sequence);
   if (oldest !== undefined) rows.delete('login signer', oldest.id);
+}
+
+function finishErasure(rows: IdentityRows, id: string): void {
+  const text = rows.get('erasure', id);
+  if (text === undefined) return;
+  rows.delete('erasure', id);
+  const { kind, name: user, requestedMs } = JSON.parse(text) as Erasure;
+  if (kind !== 'user') return;
+  rows.put('erased user', user, JSON.stringify({ user, requestedMs } satisfies ErasedUser));
+  const [oldest] = erasedUsers(rows);
+  if (oldest !== undefined && rows.count('erased user') > ERASED_USERS_MAX) rows.delete('erased user', oldest.user);
+}
+
+function erasedUsers(rows: IdentityRows): readonly ErasedUser[] {
+  return rows
+    .all('erased user')
+    .map((text) => JSON.parse(text) as ErasedUser)
+    .toSorted((one, other) => one.requestedMs - other.requestedMs || (one.user < other.user ? -1 : 1));
 }
 
 function signerOf(text: string): SignerRow {

@@ -1,5 +1,5 @@
 import type { AuditEntry, CommandRefusal } from '../../core/access/identity-store.ts';
-import type { AppendOutcome, Log, LogState, Position, TrimOrder } from '../../core/ports.ts';
+import type { AppendOutcome, EraseOrder, Log, LogErasing, LogState, Position, TrimOrder } from '../../core/ports.ts';
 import type { Block, BlockAddress } from './block.ts';
 import type { ViewIdentity } from './identity-state.ts';
 import type { DeadLetter, DeadLettersQuery } from '../../subscriptions/state/ports.ts';
@@ -21,6 +21,8 @@ export interface LogView extends Omit<Log, 'append' | 'trim' | 'erasing' | 'shar
    * applied all the same, and the outcomes are lost.
    */
   apply(blocks: readonly Block[]): Promise<readonly BlockOutcome[]>;
+  /** One step for the files of this view, as `LogErasing.overwrite`. `done` at once where nothing was erased. */
+  overwrite: LogErasing['overwrite'];
   /** Keys and revocations, as of the newest block. */
   identity(): Promise<ViewIdentity>;
   /** At most `limit` entries of the audit log with ids below `before`, the newest first. */
@@ -59,6 +61,7 @@ export type BlockOutcome = { readonly hash: number } & (
       readonly removed: number;
       readonly more: boolean;
     }
+  | { readonly kind: 'erased'; readonly order: EraseOrder; readonly removed: number }
   | { readonly kind: 'epoch'; readonly epoch: string }
   | { readonly kind: 'identity'; readonly refusal: CommandRefusal | undefined }
   | ({ readonly kind: 'subscriptions' } & SubscriptionEffect)

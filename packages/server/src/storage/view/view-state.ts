@@ -1,10 +1,10 @@
 import { crc32 } from 'node:zlib';
-import type { Position, StoredRecord, TrimOrder } from '../../core/ports.ts';
+import type { EraseOrder, Position, StoredRecord, TrimOrder } from '../../core/ports.ts';
 import { decodeBatch } from '../shared/batch-codec.ts';
 import type { CommandRefusal } from '../../core/access/identity-store.ts';
 import type { Block, BlockKind } from './block.ts';
 import { decodeIdentityCommand, isKnownCommand } from './identity-command.ts';
-import { applyIdentity, type IdentityRows } from './identity-state.ts';
+import { applyIdentity, HAS_ERASED, type IdentityRows } from './identity-state.ts';
 import type { BlockOutcome, NotAppended, ViewState } from './log-view.ts';
 import { decodeSubscriptionCommand, isKnownSubscriptionCommand } from './subscription-command.ts';
 import { applySubscriptions, type SubscriptionEffect, type SubscriptionRows } from './subscription-state.ts';
@@ -21,6 +21,8 @@ export interface ViewStore {
     channelsMax: number,
   ): { readonly firstPosition: Position; readonly notAppended: NotAppended };
   trim(orders: readonly TrimOrder[], nowMs: number): { readonly removed: number; readonly more: boolean };
+  /** Returns the number of erased events. */
+  erase(order: EraseOrder): number;
 }
 
 /** What a view has besides its log. */
@@ -65,6 +67,11 @@ export interface TrimCommand {
   readonly nowMs: number;
 }
 
+/** The data of an `erase`. In another epoch the positions may be of other events. */
+export interface EraseCommand extends EraseOrder {
+  readonly epoch: string;
+}
+
 /**
  * The data of an `epoch`: after a rollback, several hubs may order a new one. The first order
  * holds; the others have a `from` that is not the epoch any more.
@@ -81,6 +88,7 @@ const KINDS: ReadonlySet<string> = new Set<BlockKind>([
   'genesis',
   'events',
   'trim',
+  'erase',
   'epoch',
   'identity',
   'subscriptions',
@@ -107,7 +115,7 @@ export function applyBlock(
   tables: ViewTables,
 ): { readonly state: ViewState; readonly outcome: BlockOutcome } {
   const effect = isCopy(block, tables.writers) ? { kind: 'nothing' as const } : effectOf(state, block, store, tables);
-  const removed = effect.kind === 'trimmed' ? effect.removed : 0;
+  const removed = effect.kind === 'trimmed' || effect.kind === 'erased' ? effect.removed : 0;
   const summary = `${state.hash} ${block.sequence} ${block.id} ${store.head} ${store.channels} ${removed}`;
   const hash = crc32(summary + tablesSummary(effect, tables));
   const changed = 'changes' in effect ? effect.changes : {};
@@ -125,6 +133,7 @@ type Effect =
       readonly removed: number;
       readonly more: boolean;
     }
+  | { readonly kind: 'erased'; readonly order: EraseOrder; readonly removed: number }
   | { readonly kind: 'epoch'; readonly epoch: string; readonly changes: Partial<ViewState> }
   | { readonly kind: 'identity'; readonly refusal: CommandRefusal | undefined }
   | ({ readonly kind: 'subscriptions' } & SubscriptionEffect)
@@ -167,6 +176,12 @@ function effectOf(
       const { orders, nowMs } = parse<TrimCommand>(data);
       return { kind: 'trimmed', orders, ...store.trim(orders, nowMs) };
     }
+    case 'erase': {
+      const { epoch, ...order } = parse<EraseCommand>(data);
+      if (state.epoch !== epoch) return { kind: 'nothing' };
+      identity.put('note', HAS_ERASED, '');
+      return { kind: 'erased', order, removed: store.erase(order) };
+    }
     case 'genesis': {
       const { epoch, channelsMax } = parse<Genesis>(data);
       if (state.epoch !== '') return { kind: 'nothing' };
@@ -186,13 +201,18 @@ function effectOf(
   }
 }
 
+/** The order of an `erase` block. */
+export function eraseOrderOf({ data }: Block): EraseOrder {
+  return parse<EraseCommand>(data);
+}
+
 /** The two parts of a block's id. The incarnation has no hyphen. */
 export function parseBlockId(id: string): { readonly incarnation: string; readonly number: number } {
   const hyphen = id.indexOf('-');
   return { incarnation: id.slice(0, hyphen), number: Number(id.slice(hyphen + 1)) };
 }
 
-export function commandBytes(command: Genesis | TrimCommand | EpochCommand): Uint8Array {
+export function commandBytes(command: Genesis | TrimCommand | EraseCommand | EpochCommand): Uint8Array {
   return Buffer.from(JSON.stringify(command));
 }
 

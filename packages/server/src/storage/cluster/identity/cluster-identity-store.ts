@@ -12,13 +12,19 @@ import type { Block } from '../../view/block.ts';
 import {
   decodeIdentityCommand,
   encodeIdentityCommand,
-  hasLoginChanges,
+  laterChanges,
   type IdentityCommand,
 } from '../../view/identity-command.ts';
 import { touchedKeys, type ViewIdentity } from '../../view/identity-state.ts';
 import type { BlockOutcome } from '../../view/log-view.ts';
 import { changeFromJson } from '../../shared/identity-json.ts';
-import { SHARED_IDENTITY_LEVEL, SHARED_LOGINS_LEVEL, type Fleet } from '../fleet.ts';
+import {
+  refusalOfOlderHub,
+  SHARED_ERASURE_LEVEL,
+  SHARED_IDENTITY_LEVEL,
+  SHARED_LOGINS_LEVEL,
+  type Fleet,
+} from '../fleet.ts';
 import type { StorageLogger } from '../../home.ts';
 import { UrgentChanges } from './urgent-changes.ts';
 import { WriteQueue } from './write-queue.ts';
@@ -39,6 +45,13 @@ export interface IdentityJournal {
   load(): Promise<ViewIdentity>;
   auditPage(before: number, limit: number): Promise<readonly AuditEntry[]>;
 }
+
+/** The level of hubs that a command needs, and what hubs below it do not share. */
+const NEEDED = {
+  keys: { level: SHARED_IDENTITY_LEVEL, shared: 'keys and revocations' },
+  logins: { level: SHARED_LOGINS_LEVEL, shared: 'console logins and portal links' },
+  erasures: { level: SHARED_ERASURE_LEVEL, shared: 'erasures' },
+} as const;
 
 /** An identity command that the view has applied. */
 interface AppliedCommand {
@@ -106,8 +119,8 @@ export class ClusterIdentityStore implements IdentityStore {
     // While an older hub runs, nothing can be shared. This hub then knows its own keys, as before.
     const keys = identity.hasEverHadKeys ? identity.keys.map(({ key }) => key) : this.#ownIdentity.keys;
     const hasEverHadKeys = identity.hasEverHadKeys || this.#ownIdentity.hasEverHadKeys;
-    const { revocations, portalLinks, loginSigners } = identity;
-    this.#initial = { ...this.#ownIdentity, keys, hasEverHadKeys, revocations, portalLinks, loginSigners };
+    const { sequence: _, ...shared } = identity;
+    this.#initial = { ...this.#ownIdentity, ...shared, keys, hasEverHadKeys };
   }
 
   load(): StoredIdentity {
@@ -195,13 +208,9 @@ export class ClusterIdentityStore implements IdentityStore {
 
   async #command(data: Uint8Array): Promise<CommandRefusal | undefined> {
     // An older hub would stop at the command.
-    const needed = hasLoginChanges(data) ? SHARED_LOGINS_LEVEL : SHARED_IDENTITY_LEVEL;
-    const older = this.#journal.fleet.hubs.find(({ level = 1 }) => level < needed);
-    if (older !== undefined) {
-      const shared = needed === SHARED_LOGINS_LEVEL ? 'console logins and portal links' : 'keys and revocations';
-      const detail = `The hub on ${older.host} has version ${older.version}, which does not share ${shared} yet. Upgrade it.`;
-      throw new PolycastError('not_in_cluster', detail);
-    }
+    const { level, shared } = NEEDED[laterChanges(data) ?? 'keys'];
+    const refusal = refusalOfOlderHub(this.#journal.fleet, level, shared);
+    if (refusal !== undefined) throw refusal;
     const outcome = await this.#journal.command(data);
     if (outcome.kind !== 'identity') throw new PolycastError('outcome_unknown', undefined, { retryAfterMs: 1000 });
     return outcome.refusal;

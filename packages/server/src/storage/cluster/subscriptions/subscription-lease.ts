@@ -8,7 +8,7 @@ import {
   type SubscriptionCommand,
 } from '../../view/subscription-command.ts';
 import { NO_LEASE, type SubscriptionEffect, type SubscriptionLease } from '../../view/subscription-state.ts';
-import { SHARED_SUBSCRIPTIONS_LEVEL, type Fleet } from '../fleet.ts';
+import { refusalOfOlderHub, SHARED_SUBSCRIPTIONS_LEVEL, type Fleet } from '../fleet.ts';
 
 /** The owner writes a command in this time at least. */
 const RENEW_INTERVAL_MS = 1_000;
@@ -97,10 +97,7 @@ export class LeaseHolder {
 
   /** Why no hub can have the lease: a hub of an earlier version runs, which would stop at its commands. */
   get refusal(): PolycastError | undefined {
-    const older = this.#journal.fleet.hubs.find(({ level = 1 }) => level < SHARED_SUBSCRIPTIONS_LEVEL);
-    if (older === undefined) return undefined;
-    const detail = `The hub on ${older.host} has version ${older.version}, which does not share subscriptions yet. Upgrade it.`;
-    return new PolycastError('not_in_cluster', detail);
+    return refusalOfOlderHub(this.#journal.fleet, SHARED_SUBSCRIPTIONS_LEVEL, 'subscriptions');
   }
 
   /** Resolves when the lease or the work of this hub changes, or after the time. */

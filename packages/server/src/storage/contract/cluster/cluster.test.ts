@@ -23,15 +23,12 @@ fleetContract('fleet in memory', async () => {
 });
 
 // `conformance/cluster/jetstream.slow.test.ts` runs it over real brokers, with views in all homes.
-logContract(
-  'journal in memory, view in memory',
-  ({ channelsMax } = {}) =>
-    openTestHub({
-      journal: new MemoryJournalServer().connect(),
-      fleet: new MemoryFleetServer().connect('a'),
-      home: memoryHome,
-      options: testStorageOptions(temporaryFolder()),
-      channelsMax,
-    }),
-  { canErase: false },
+logContract('journal in memory, view in memory', ({ channelsMax } = {}) =>
+  openTestHub({
+    journal: new MemoryJournalServer().connect(),
+    fleet: new MemoryFleetServer().connect('a'),
+    home: memoryHome,
+    options: testStorageOptions(temporaryFolder()),
+    channelsMax,
+  }),
 );

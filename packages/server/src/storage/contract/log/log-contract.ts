@@ -1,19 +1,18 @@
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, onTestFinished } from 'vitest';
 import type { Log } from '../../../core/ports.ts';
 import { appendTests, conditionTests, retainTests } from './append.ts';
 import { eraseTests } from './erase.ts';
 import { forgetTests } from './forget.ts';
 import { pageTests, readTests } from './read.ts';
-import { channelsRead, record, type OpenLog } from './log-fixtures.ts';
+import type { OpenLog } from './log-fixtures.ts';
 import { closeTests, countTests, listTests, trimTests } from './maintenance.ts';
 
 /**
  * Tests for the contract of `Log` in core/ports.ts. They run against each implementation.
- * @param canErase false for a log that refuses to erase
  * @param isWriter false for the log of a follower: its metrics count no commits, and what the owner
  * does for it is tested with `POLYCAST_HEAVY=1` alone
  */
-export function logContract(name: string, open: OpenLog, { canErase = true, isWriter = true } = {}): void {
+export function logContract(name: string, open: OpenLog, { isWriter = true } = {}): void {
   const openLog = async (options: { readonly channelsMax?: number } = {}): Promise<Log> => {
     const log = await open(options);
     onTestFinished(() => log.close());
@@ -27,21 +26,10 @@ export function logContract(name: string, open: OpenLog, { canErase = true, isWr
     describe('read', () => readTests(openLog));
     ofWriter('read in small pages', () => pageTests(openLog));
     ofWriter('trim', () => trimTests(openLog));
-    describe('erase', () => (canErase ? eraseTests(openLog) : refusedEraseTests(openLog)));
+    describe('erase', () => eraseTests(openLog));
     ofWriter('forgetting', () => forgetTests(openLog));
     describe('channels', () => listTests(openLog));
-    if (isWriter) describe('count', () => countTests(openLog, canErase));
+    if (isWriter) describe('count', () => countTests(openLog));
     describe('close', () => closeTests(openLog, isWriter));
-  });
-}
-
-function refusedEraseTests(openLog: OpenLog): void {
-  test('to erase is refused, and nothing changes', async () => {
-    const log = await openLog({});
-    await log.append([record('a')]);
-    const refused = { code: 'not_in_cluster' };
-    await expect(log.erasing.erase({ positions: [1], channels: ['a'] })).rejects.toMatchObject(refused);
-    await expect(log.erasing.overwrite()).rejects.toMatchObject(refused);
-    expect(await channelsRead(log, ['a'])).toEqual(['a']);
   });
 }

@@ -1,5 +1,5 @@
 import type { AuditEntry } from '../../../core/access/identity-store.ts';
-import type { LogState } from '../../../core/ports.ts';
+import type { LogState, Overwritten } from '../../../core/ports.ts';
 import type { Block } from '../../view/block.ts';
 import type { ViewIdentity } from '../../view/identity-state.ts';
 import { appliedRecords, EMPTY_VIEW } from '../../view/view-state.ts';
@@ -40,6 +40,10 @@ class SqliteView extends SqliteLog implements LogView {
     this.#applied = state;
     this.deliver(appliedRecords(blocks, outcomes), head);
     return outcomes;
+  }
+
+  overwrite(): Promise<Overwritten> {
+    return this.change({ kind: 'overwrite' });
   }
 
   identity(): Promise<ViewIdentity> {

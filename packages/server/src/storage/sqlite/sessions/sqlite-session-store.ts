@@ -88,10 +88,10 @@ class SqliteSessionStore implements SessionJournalStore {
     return this.#queries.page(before, limit);
   }
 
-  eraseUser(user: string): number {
+  eraseUser(user: string, openedThroughMs = Infinity): number {
     const sessions = new Map<number, SessionRecord>();
     for (const record of this.#queries.ofUser({ user, fromMs: 0, limit: Infinity }))
-      sessions.set(record.number, record);
+      if (record.openedMs <= openedThroughMs) sessions.set(record.number, record);
     if (sessions.size === 0) return 0;
     this.#database.exec('BEGIN IMMEDIATE');
     try {

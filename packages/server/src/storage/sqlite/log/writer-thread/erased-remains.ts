@@ -16,6 +16,11 @@ export class ErasedRemains {
     this.#unusedBytes = new UnusedBytes(file);
   }
 
+  /** Whether something was erased, and not all is overwritten. */
+  get isPending(): boolean {
+    return this.#isPending;
+  }
+
   /** Before something is erased. */
   begin(connection: WriterConnection): void {
     this.#freePages.reset();

@@ -181,18 +181,14 @@ export class LogWriter {
   /** One step of an erasure: docs/decisions/0052-erasure.md. @throws UnavailableError */
   erase(order: EraseOrder): number {
     if (this.#hasFailed) this.#recover();
-    this.#remains.begin(this.#connection);
-    return this.#transaction(() => {
-      this.#indexPending();
-      const count = this.#channelTable.erase(order);
-      this.#measureContents();
-      return count;
-    });
+    return this.#transaction(() => this.#eraseStep(order));
   }
 
   /** One step that overwrites what `ErasedRemains` describes, also in the write-ahead log. @throws UnavailableError */
   overwrite(): Overwritten {
     if (this.#hasFailed) this.#recover();
+    // Of an earlier process.
+    if (!this.#remains.isPending) this.#remains.begin(this.#connection);
     const hasMore = this.#transaction(() => this.#remains.overwritePages(this.#connection));
     try {
       if (this.#connection.isCheckpointDue) this.#checkpoint();
@@ -277,7 +273,16 @@ export class LogWriter {
       },
       trim: (orders, nowMs) =>
         this.#isTrimDue(orders, nowMs) ? this.#trimStep(orders, nowMs) : { removed: 0, more: false },
+      erase: (order) => this.#eraseStep(order),
     };
+  }
+
+  #eraseStep(order: EraseOrder): number {
+    this.#remains.begin(this.#connection);
+    this.#indexPending();
+    const count = this.#channelTable.erase(order);
+    this.#measureContents();
+    return count;
   }
 
   #isTrimDue(orders: readonly TrimOrder[], nowMs: number): boolean {

@@ -15,6 +15,8 @@ serve<WriterRequest>(
     switch (request.kind) {
       case 'apply':
         return { value: opened.apply(request.blocks) };
+      case 'overwrite':
+        return { value: opened.overwrite() };
       case 'identity':
         return { value: opened.identity() };
       case 'audit':
@@ -33,7 +35,6 @@ serve<WriterRequest>(
       case 'append':
       case 'trim':
       case 'erase':
-      case 'overwrite':
         throw new Error('a view changes by blocks alone');
       case 'close':
         return void writer?.log.close();

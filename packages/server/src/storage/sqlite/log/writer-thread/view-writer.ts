@@ -1,8 +1,10 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { AuditEntry } from '../../../../core/access/identity-store.ts';
+import type { Overwritten } from '../../../../core/ports.ts';
 import type { Block } from '../../../view/block.ts';
 import {
   auditEntry,
+  HAS_ERASED,
   readIdentity,
   type IdentityRowKind,
   type IdentityRows,
@@ -64,6 +66,15 @@ export class ViewWriter {
     });
     this.#state = state;
     return { state, outcomes, head };
+  }
+
+  /** One step, until no file has a byte of erased events. @throws UnavailableError */
+  overwrite(): Overwritten {
+    const hasErased = (): boolean => this.#tablesOf(this.log.database).identity.get('note', HAS_ERASED) !== undefined;
+    if (!hasErased()) return 'done';
+    const result = this.log.overwrite();
+    if (result === 'done') this.log.change(() => this.#tablesOf(this.log.database).identity.delete('note', HAS_ERASED));
+    return result;
   }
 
   identity(): ViewIdentity {
