@@ -114,6 +114,7 @@ export class ClusterErasing implements LogErasing {
   }
 
   async #run(): Promise<void> {
+    const wasRetrying = this.#isRetrying;
     this.#isRetrying = false;
     try {
       const result = await this.#step();
@@ -122,7 +123,8 @@ export class ClusterErasing implements LogErasing {
       else if (result === 'no_room') this.#runIn(RETRY_MS);
     } catch (error) {
       if (this.#isClosed) return;
-      this.#parts.logger.error({ error: String(error) }, 'cluster: overwriting what was erased failed, retrying');
+      if (!wasRetrying)
+        this.#parts.logger.error({ error: String(error) }, 'cluster: overwriting what was erased failed, retrying');
       this.#isRetrying = true;
       this.#runIn(RETRY_MS);
     }
