@@ -34,7 +34,7 @@ import { notActiveError } from './state/refusals.ts';
 import { deliveryStatusOf } from './state/delivery-status.ts';
 import type { DeadLetters } from './engine/dead-letters.ts';
 import type { DurableConsumer } from './engine/durable-consumer.ts';
-import { DurableOperations } from './engine/durable-operations.ts';
+import { DurableOperations, InForceError } from './engine/durable-operations.ts';
 import type { SubscriptionConsumer, SubscriptionRegistry } from './subscription-registry.ts';
 import type { Replays } from './webhook/replays.ts';
 import type { WebhookConsumer } from './webhook/webhook-consumer.ts';
@@ -71,6 +71,8 @@ export class SubscriptionManager implements SubscriptionReads, SubscriptionOpera
   /** Number of subscriptions that wait for their endpoint's verification during `create`. */
   #verifyingCount = 0;
   readonly #operations: DurableOperations;
+  /** The secret before a rotation that is in force and that the store refused. */
+  readonly #unconfirmedRotations = new WeakMap<DurableConsumer, string>();
 
   constructor(parts: SubscriptionManagerParts) {
     this.#parts = parts;
@@ -183,11 +185,39 @@ export class SubscriptionManager implements SubscriptionReads, SubscriptionOpera
   async rotateSecret(id: string, secret: string, overlapMs: number): Promise<Subscription> {
     const consumer = this.#parts.registry.webhook(id);
     const { delivery } = consumer;
-    const [newest] = delivery.secrets;
-    const endsMs = this.#parts.clock.nowMs() + overlapMs;
-    const secrets = [{ text: secret, endsMs: undefined }, ...(newest === undefined ? [] : [{ ...newest, endsMs }])];
+    const nowMs = this.#parts.clock.nowMs();
+    const inUse = this.#secretsInUse(consumer, secret, nowMs);
+    const endsMs = nowMs + overlapMs;
+    const secrets = [{ text: secret, endsMs: undefined }, ...inUse.map((text) => ({ text, endsMs }))];
     const changed: WebhookDelivery = { ...delivery, secrets };
-    return this.#redefine(consumer, { delivery: changed });
+    try {
+      const subscription = await this.#redefine(consumer, { delivery: changed });
+      this.#unconfirmedRotations.delete(consumer);
+      return subscription;
+    } catch (error) {
+      // The newest of these is the one that the endpoint has.
+      const inUseByEndpoint = inUse.at(-1);
+      if (error instanceof InForceError && inUseByEndpoint !== undefined && !this.#unconfirmedRotations.has(consumer))
+        this.#unconfirmedRotations.set(consumer, inUseByEndpoint);
+      throw error;
+    }
+  }
+
+  /**
+   * The secrets that an endpoint may verify with before a rotation to `secret`: at most two, the
+   * newest first. There are two if the rotation repeats one that the store refused. Nobody may know
+   * the secret of that one, because the hub did not return it.
+   */
+  #secretsInUse(consumer: WebhookConsumer, secret: string, nowMs: number): readonly string[] {
+    const [newest, previous] = consumer.delivery.secrets;
+    if (newest === undefined) return [];
+    const texts = [newest.text];
+    const beforeRefusal = this.#unconfirmedRotations.get(consumer);
+    if (beforeRefusal !== undefined) texts.push(beforeRefusal);
+    // A repetition whose first answer was lost.
+    else if (newest.text === secret && previous !== undefined && (previous.endsMs ?? Infinity) > nowMs)
+      texts.push(previous.text);
+    return [...new Set(texts)].filter((text) => text !== secret);
   }
 
   async replay(id: string, request: ReplayRequest): Promise<Replay> {

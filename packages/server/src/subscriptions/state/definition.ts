@@ -38,7 +38,10 @@ export interface WebhookDelivery {
    * Milliseconds between attempts. An event that still fails after the last delay is a dead letter.
    */
   readonly retryDelaysMs: readonly number[];
-  /** The signing secrets: the newest first, then the previous one until its end. */
+  /**
+   * The signing secrets: the newest first, then the previous one until its end. After a rotation
+   * that the store refused, and that was repeated, there are three.
+   */
   readonly secrets: readonly Secret[];
 }
 

@@ -123,7 +123,10 @@ export interface SubscriptionOperations {
    * pull
    */
   test(id: string, sample: Sample): Promise<Attempt>;
-  /** Replaces the secret. Both secrets sign until the overlap ends. */
+  /**
+   * Replaces the secret. Both secrets sign until the overlap ends. If the store refuses it and it is
+   * repeated, the secret before the refused rotation signs until then, too.
+   */
   rotateSecret(id: string, secret: string, overlapMs: number): Promise<Subscription>;
   /**
    * Delivers past events of the log again, beside the live deliveries: from after a position,
