@@ -1,9 +1,11 @@
 import { encodeCursor, PolycastError } from '@polycast/protocol';
+import { Semaphore } from '../../core/primitives/semaphore.ts';
 import type { Lane } from '../state/lanes/lane.ts';
 import type { DeadLetter, EventPosition } from '../state/ports.ts';
 import type { StoreChange, SubscriptionStore } from '../state/subscription-store.ts';
 import type { AckTracker } from '../state/lanes/ack-tracker.ts';
 import type { SubscriptionSettings } from '../state/settings.ts';
+import { InForceError } from './durable-operations.ts';
 import { gapOf } from './gap.ts';
 import type { DurableConsumer } from './durable-consumer.ts';
 import type { PublishLifecycleEvent } from './lifecycle-events.ts';
@@ -28,6 +30,8 @@ const PAGE_COUNT = 500;
 export class DeadLetters {
   readonly #parts: DeadLettersParts;
   readonly #trimming = new Set<DurableConsumer>();
+  /** One removal of a consumer reads and removes its rows at a time, so each row is counted once. */
+  readonly #removals = new WeakMap<DurableConsumer, Semaphore>();
   #addedCount = 0;
 
   constructor(parts: DeadLettersParts) {
@@ -89,12 +93,18 @@ export class DeadLetters {
    * Returns their number. Dead letters of a lost log stay: their positions have other events or
    * none. Dead letters of removed channels stay too: the request is not authorized for those
    * channels.
-   * @throws PolycastError `not_found` when `event` is one of these
+   * @throws PolycastError `not_found` when `event` is one of these. `InForceError` if the store
+   * refuses the change: the events are delivered again all the same
    */
   async retry(consumer: DurableConsumer, event: EventPosition | undefined): Promise<number> {
     const { epoch } = this.#parts;
     if (event !== undefined && event.epoch !== epoch)
       throw new PolycastError('not_found', 'Its log no longer exists, so it can be discarded but not retried.');
+    return this.#alone(consumer, () => this.#retry(consumer, event));
+  }
+
+  async #retry(consumer: DurableConsumer, event: EventPosition | undefined): Promise<number> {
+    const { epoch } = this.#parts;
     if (event !== undefined) {
       const deadLetters = await this.#find(consumer, event);
       if (deadLetters.some(({ channel }) => !consumer.hasChannel(channel)))
@@ -114,12 +124,17 @@ export class DeadLetters {
   }
 
   async discard(consumer: DurableConsumer, event: EventPosition | undefined): Promise<number> {
-    if (event !== undefined) return this.#remove(consumer, await this.#find(consumer, event));
+    if (event !== undefined)
+      return this.#alone(consumer, async () => this.#remove(consumer, await this.#find(consumer, event)));
     return this.discardWhere(consumer, () => true);
   }
 
   /** Discards some of the dead letters. Returns their number. */
-  async discardWhere(consumer: DurableConsumer, predicate: (deadLetter: DeadLetter) => boolean): Promise<number> {
+  discardWhere(consumer: DurableConsumer, predicate: (deadLetter: DeadLetter) => boolean): Promise<number> {
+    return this.#alone(consumer, () => this.#discardWhere(consumer, predicate));
+  }
+
+  async #discardWhere(consumer: DurableConsumer, predicate: (deadLetter: DeadLetter) => boolean): Promise<number> {
     let discarded = 0;
     for (let after: EventPosition | undefined; ;) {
       const page = await this.#page(consumer, after, PAGE_COUNT);
@@ -137,7 +152,10 @@ export class DeadLetters {
     if (excess < Math.min(PAGE_COUNT, settings.deadLettersKept / 10) || this.#trimming.has(consumer)) return;
     this.#trimming.add(consumer);
     try {
-      await this.#remove(consumer, await this.#page(consumer, undefined, excess));
+      await this.#alone(consumer, async () => {
+        const count = consumer.deadLetterCount - settings.deadLettersKept;
+        if (count > 0) await this.#remove(consumer, await this.#page(consumer, undefined, count));
+      });
     } catch (error) {
       logger.warn({ subscription: consumer.id, error: String(error) }, 'dead letters: removal of the oldest failed');
     } finally {
@@ -168,25 +186,38 @@ export class DeadLetters {
       if (isTaken) available--;
       return isTaken;
     });
-    await this.#remove(consumer, reopened);
-    consumer.schedule();
-    return reopened.length;
+    try {
+      return await this.#remove(consumer, reopened);
+    } catch (error) {
+      // The events are delivered again. So their rows are removed as soon as the store accepts it.
+      consumer.deadLetterCount = Math.max(0, consumer.deadLetterCount - reopened.length);
+      this.#parts.store.enqueue(reopened.map(goneChange));
+      throw error instanceof PolycastError ? new InForceError(error) : error;
+    } finally {
+      consumer.schedule();
+    }
+  }
+
+  #alone<Result>(consumer: DurableConsumer, removal: () => Promise<Result>): Promise<Result> {
+    let semaphore = this.#removals.get(consumer);
+    if (semaphore === undefined) this.#removals.set(consumer, (semaphore = new Semaphore(1)));
+    return semaphore.run(removal);
   }
 
   /**
    * Removes the rows together with a checkpoint of the retried events, so that a crash loses
-   * neither.
+   * neither. The store repeats the checkpoint if it refuses the removal.
    */
   async #remove(consumer: DurableConsumer, deadLetters: readonly DeadLetter[]): Promise<number> {
     if (deadLetters.length === 0) return 0;
+    const { store } = this.#parts;
+    store.enqueue(consumer.checkpoint());
+    await store.write(deadLetters.map(goneChange));
     consumer.deadLetterCount = Math.max(0, consumer.deadLetterCount - deadLetters.length);
-    const changes = deadLetters.map(({ subscription, epoch, position }): StoreChange => ({
-      kind: 'dead_letter_gone',
-      subscription,
-      epoch,
-      position,
-    }));
-    await this.#parts.store.write([...changes, ...consumer.checkpoint()]);
     return deadLetters.length;
   }
+}
+
+function goneChange({ subscription, epoch, position }: DeadLetter): StoreChange {
+  return { kind: 'dead_letter_gone', subscription, epoch, position };
 }

@@ -15,7 +15,7 @@ import { temporaryFolder } from '../../testing/temporary-folder.ts';
 
 /** A hub whose store of subscriptions refuses some statements. */
 interface RefusingHub extends SubscriptionHub {
-  /** @param statement such as `DELETE ON letter` */
+  /** @param statement such as `DELETE ON dead_letter` */
   refuse(statement: string): void;
   /** The store accepts everything again. Resolves when it has written. */
   accept(): Promise<void>;
@@ -52,7 +52,6 @@ async function webhook(hub: SubscriptionHub, { url }: Endpoint, delivery: object
 const FIRST = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
 const SECOND = 'whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA';
 const THIRD = 'whsec_BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB';
-
 
 /** The signature of a request by a secret, as Standard Webhooks 1.0 defines it. */
 function signature(secret: string, { headers, body }: Received): string {
@@ -103,4 +102,43 @@ test('a rotation that is repeated because its answer was lost keeps the previous
   expect(String(received.headers['webhook-signature']).split(' ')).toEqual(
     [SECOND, FIRST].map((text) => signature(text, received)),
   );
+});
+
+const FAILING = (): Promise<Endpoint> => openEndpoint((_received, response) => response.writeHead(500).end());
+
+async function deadLetters(hub: SubscriptionHub, path: string): Promise<readonly [listed: number, counted: unknown]> {
+  const listed = (await hub.ask('GET', `${path}/dead-letters`)).body['deadLetters'] as readonly unknown[];
+  const { backlog } = (await hub.ask('GET', path)).body as { backlog: { deadLetters: number } };
+  return [listed.length, backlog.deadLetters];
+}
+
+test('dead letters that the store does not discard are counted, and are discarded once', async () => {
+  const hub = await openRefusingHub();
+  const path = await webhook(hub, await FAILING(), { retryDelaysSeconds: [] });
+  for (let n = 0; n < 4; n++) await hub.publish('a', n);
+  await waitUntil(async () => expect(await deadLetters(hub, path)).toEqual([4, 4]));
+  hub.refuse('DELETE ON dead_letter');
+  expect((await hub.ask('DELETE', `${path}/dead-letters`)).body['code']).toBe('log_unavailable');
+  expect(await deadLetters(hub, path)).toEqual([4, 4]);
+  await hub.accept();
+  const discards = await Promise.all([1, 2, 3].map(() => hub.ask('DELETE', `${path}/dead-letters`)));
+  expect(discards.map(({ body }) => body['discarded']).toSorted()).toEqual([0, 0, 4]);
+  for (let n = 0; n < 2; n++) await hub.publish('a', n);
+  await waitUntil(async () => expect(await deadLetters(hub, path)).toEqual([2, 2]));
+});
+
+test('a retry of dead letters that the store refuses is in force, and is stored later', async () => {
+  let isFailing = true;
+  const endpoint = await openEndpoint((_received, response) => response.writeHead(isFailing ? 500 : 200).end());
+  const hub = await openRefusingHub();
+  const path = await webhook(hub, endpoint, { retryDelaysSeconds: [] });
+  for (let n = 0; n < 2; n++) await hub.publish('a', n);
+  await waitUntil(async () => expect(await deadLetters(hub, path)).toEqual([2, 2]));
+  isFailing = false;
+  hub.refuse('DELETE ON dead_letter');
+  const refused = await hub.ask('POST', `${path}/dead-letters/retry`);
+  expect(refused.body).toMatchObject({ code: 'log_unavailable', detail: expect.stringContaining('in force') });
+  await waitUntil(() => expect(endpoint.received).toHaveLength(4));
+  await hub.accept();
+  await waitUntil(async () => expect(await deadLetters(hub, path)).toEqual([0, 0]));
 });
