@@ -381,6 +381,9 @@ function withoutClosing(store: PresenceStore): PresenceStore {
     get position() {
       return store.position;
     },
+    get isBusy() {
+      return store.isBusy;
+    },
     apply: (changes, position) => store.apply(changes, position),
     load: () => store.load(),
     eraseRemoved: () => store.eraseRemoved(),

@@ -108,6 +108,27 @@ function storeIn(folder: string, epoch = 'one'): PresenceStore {
   return store;
 }
 
+test('changes during an erasure of the store are announced, and are in the store after the next change', async () => {
+  const log = createMemoryLog({ channelsMax: 1000 });
+  const store = storeIn(temporaryFolder(), log.state.epoch);
+  const users = Array.from({ length: 60_000 }, (_, index) => `somebody with a long name ${index}`);
+  store.apply(
+    users.map((name) => ({ kind: 'online', user: name, sequence: 1 })),
+    0,
+  );
+  const { task, warnings } = begin({ log, store });
+  const erased = store.eraseRemoved();
+  await expect.poll(() => store.isBusy).toBe(true);
+  task.opened(inRoom(user('ann')));
+  await untilPublished(log, 3);
+  await erased;
+  task.opened(inRoom(user('bob')));
+  await untilPublished(log, 5);
+  await expect.poll(() => store.position).toBe(log.state.head);
+  expect(store.load()).toMatchObject({ channels: [{ members: [{ user: 'ann' }, { user: 'bob' }] }] });
+  expect(warnings).toEqual([]);
+});
+
 describe('the presence of sessions', () => {
   test('those that read a pattern, a private channel, or with a key, are not present', async () => {
     const { task, log } = begin();
@@ -247,7 +268,7 @@ describe('the store', () => {
         store.apply(...publishedEvents);
       },
     });
-    Object.defineProperty(failing, 'position', { get: () => store.position });
+    Object.defineProperties(failing, { position: { get: () => store.position }, isBusy: { value: false } });
     const { task, log, warnings } = begin({ store: failing });
     task.opened(inRoom(user('ann')));
     await untilPublished(log, 3);

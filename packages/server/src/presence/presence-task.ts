@@ -286,6 +286,8 @@ export class PresenceTask implements WheelTimer, PresenceView {
 
   async #store(published: readonly PresenceChange[], position: Position): Promise<void> {
     const { store, logger } = this.#parts;
+    // A later call copies them from the log.
+    if (store.isBusy) return void (this.#isBehind = true);
     try {
       if (this.#isBehind) await copyPresence(this.#parts);
       else store.apply(published, position);

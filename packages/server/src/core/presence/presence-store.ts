@@ -20,6 +20,8 @@ import type { StoredPresence } from './presence-types.ts';
 export interface PresenceStore {
   /** All presence events up to and including this position are stored. */
   readonly position: Position;
+  /** It accepts no change at the moment, because an erasure rewrites it. The log has the changes. */
+  readonly isBusy: boolean;
   /** Adds newer presence changes, all or none. Throws when the disk does not accept them. */
   apply(changes: readonly PresenceChange[], position: Position): void;
   /** After the begin of another epoch only the sequences remain. */
@@ -35,6 +37,7 @@ export interface PresenceStore {
 /** For a hub whose rules do not use presence. It stores nothing, and lacks nothing. */
 export const NO_PRESENCE_STORE: PresenceStore = {
   position: Infinity,
+  isBusy: false,
   apply: () => undefined,
   load: () => ({ channels: [], online: [], occupied: [], usersSequence: 0, channelsSequence: 0 }),
   eraseRemoved: () => Promise.resolve(),

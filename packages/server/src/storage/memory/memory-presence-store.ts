@@ -49,6 +49,7 @@ export function createMemoryPresenceStore(
     get position() {
       return presence.position;
     },
+    isBusy: false,
     apply(changes, position) {
       for (const change of changes) applyChange(presence, change);
       presence.position = position;

@@ -7,6 +7,12 @@ import { startThread } from '../../platform/package-files.ts';
 /** Bytes of a write-ahead log beyond which a thread moves it into its database. */
 const WAL_BYTES_MAX = 4 * 1024 * 1024;
 
+/** What the thread does: it moves the write-ahead log, or writes the whole database anew. */
+export interface WalTask {
+  readonly file: string;
+  readonly task: 'checkpoint' | 'rewrite';
+}
+
 /**
  * Makes a SQLite file durable that the event loop writes, without blocking the event loop. The
  * connection commits with `synchronous = NORMAL` and `wal_autocheckpoint = 0`, which syncs nothing.
@@ -55,11 +61,25 @@ export class BackgroundSync {
     if (this.#checkpointer !== undefined) return;
     const { size } = statSync(`${this.#file}-wal`, { throwIfNoEntry: false }) ?? { size: 0 };
     if (size <= WAL_BYTES_MAX) return;
-    this.#checkpointer = startThread('wal-checkpointer', { workerData: this.#file });
-    this.#checkpointer.unref();
     // After a failure the next call tries again.
-    this.#checkpointer.on('error', () => undefined);
-    this.#checkpointer.on('exit', () => (this.#checkpointer = undefined));
+    this.#startThread('checkpoint').on('error', () => undefined);
+  }
+
+  /**
+   * Writes the database anew in a thread, so that no file has bytes of deleted rows. Until it
+   * resolves, a write finds the file locked. It must be idle. Rejects when the disk does not accept it.
+   */
+  async rewrite(): Promise<void> {
+    const [code] = (await once(this.#startThread('rewrite'), 'exit')) as [number];
+    if (code !== 0) throw new Error(`${this.#file} was not written anew, because the hub is closing`);
+  }
+
+  #startThread(task: WalTask['task']): Worker {
+    const thread = startThread('wal-checkpointer', { workerData: { file: this.#file, task } satisfies WalTask });
+    this.#checkpointer = thread;
+    thread.unref();
+    thread.on('exit', () => (this.#checkpointer = undefined));
+    return thread;
   }
 
   /** Must run before the last connection closes, which moves everything itself. */

@@ -58,6 +58,34 @@ test('after an erasure no file has a byte of users who left, even where rows hav
   expect(store.load().online).toHaveLength(200);
 });
 
+test('after an erasure a file of several megabytes has no byte of users who left, and meanwhile it accepts no change', async () => {
+  const folder = temporaryFolder();
+  const store = storeIn(folder);
+  const filesWith = (text: string): string[] =>
+    readdirSync(folder).filter((name) => readFileSync(join(folder, name)).includes(text));
+  const count = 30_000;
+  const users = Array.from({ length: count }, (_, index) => `${(index * 7919) % count}-${index % 2 ? 'stays' : 'leaves'}`);
+  const left = users.filter((user) => user.endsWith('leaves'));
+  store.apply(
+    users.map((user) => ({ kind: 'join', channel: 'room.1', user, info: `info of ${user} `.repeat(3), sessions: 1, sinceMs: 1 })),
+    1,
+  );
+  store.apply(
+    left.map((user) => ({ kind: 'leave', channel: 'room.1', user })),
+    2,
+  );
+  expect(statSync(join(folder, 'presence.sqlite-wal')).size).toBeGreaterThan(4e6);
+  expect(filesWith('leaves')).not.toEqual([]);
+  const erased = store.eraseRemoved();
+  await expect.poll(() => store.isBusy).toBe(true);
+  expect(() => store.apply([{ kind: 'online', user: 'ann', sequence: 1 }], 3)).toThrow(/busy/);
+  await erased;
+  expect([filesWith('leaves'), store.isBusy, store.position]).toEqual([[], false, 2]);
+  expect(filesWith('stays')).toEqual(['presence.sqlite']);
+  store.apply([{ kind: 'online', user: 'ann', sequence: 1 }], 3);
+  expect(store.load()).toMatchObject({ online: ['ann'], channels: [{ members: { length: count / 2 } }] });
+});
+
 test('if one of several changes fails, none is stored', () => {
   const store = storeIn(temporaryFolder());
   store.apply([{ kind: 'online', user: 'ann', sequence: 1 }], 1);
