@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { connectForTest, until } from '../../client/src/testing/connections.ts';
-import { startTestHub, type TestHub } from '../../client/src/testing/hub.ts';
+import { hubForTest, startTestHub, type TestHub } from '../../client/src/testing/hub.ts';
+import { TOKEN_SETTINGS, tokenOf } from '../../client/src/testing/tokens.ts';
 import { channelSource, type ChannelSnapshot } from './channel-source.ts';
 import { createStore, type Store } from './store.ts';
 
@@ -48,6 +49,31 @@ test('an event whose listener throws is in the list, and the page hears of the e
   await until(() => datasOf(store).length === 2);
   expect(reported).toHaveBeenCalledTimes(2);
 });
+
+test.each(['websocket', 'sse', 'long-poll', 'short-poll'] as const)(
+  'a refusal after joining is shown over %s, and other channels go on',
+  async (transport) => {
+    const identified = await hubForTest({
+      settings: ['access=rules', 'identity.expiringSeconds=1', ...TOKEN_SETTINGS],
+    });
+    let allowed = ['left', 'stays'];
+    const connection = connectForTest(identified.url, {
+      transports: [transport],
+      getToken: () => tokenOf('ada', 2, { polycast: { subscribe: allowed } }),
+    });
+    connection.on('error', () => undefined);
+    const [left, stays] = ['left', 'stays'].map((channels) => {
+      const store = createStore(channelSource(connection, { channels, eventsMax: 10, onEvent: () => undefined }));
+      onTestFinished(store.subscribe(() => undefined));
+      return store;
+    }) as [Store<ChannelSnapshot<unknown>>, Store<ChannelSnapshot<unknown>>];
+    await until(() => left.getSnapshot().isJoined && stays.getSnapshot().isJoined);
+    allowed = ['stays'];
+    await until(() => left.getSnapshot().error !== undefined);
+    expect(left.getSnapshot()).toMatchObject({ isJoined: false, error: { code: 'forbidden' } });
+    expect(stays.getSnapshot()).toMatchObject({ isJoined: true, error: undefined });
+  },
+);
 
 test('a connection that has ended joins no channel', async () => {
   const connection = connectForTest(hub.url);

@@ -9,7 +9,7 @@ export interface ChannelSnapshot<Data> {
   readonly isJoined: boolean;
   /** The last gap: events that can no longer be delivered. Load what they would have changed. */
   readonly gap: Gap | undefined;
-  /** The hub's refusal, or `invalid_pattern` for channels that no hub would accept. */
+  /** The hub's refusal, also one after joining, or `invalid_pattern` for channels that no hub would accept. */
   readonly error: PolycastError | undefined;
 }
 
@@ -61,6 +61,7 @@ export function channelSource<Data>(
       connection.subscribe<Data>(channels, receive, {
         ...(cursor === '' ? begin : continueAfter(cursor, begin)),
         onGap: (gap) => change({ gap }),
+        onRefused: (error) => change({ isJoined: false, error }),
       });
     let subscription: Subscription<Data>;
     try {
@@ -72,7 +73,8 @@ export function channelSource<Data>(
     }
     subscription.joined.then(
       () => change({ isJoined: true, error: undefined }),
-      (error: PolycastError) => change({ error }),
+      // `onRefused` has shown it.
+      () => undefined,
     );
     const unlisten = connection.on('state', ({ state, error }) => {
       if (state === 'closed') change({ isJoined: false, error: error ?? snapshot.error });

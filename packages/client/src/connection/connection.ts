@@ -106,8 +106,15 @@ export function createConnection(hub: HubContext, options: ConnectOptions, tabSe
         cursorStore?.store(name, undefined);
         driver.dispatch({ kind: 'unsubscribe', id });
       },
-      onError: (error) => emit('error', { subscription: consumerQueue.subscription, error }),
+      onError,
+      onRefused(error) {
+        callSafely(subscribeOptions.onRefused, error);
+        onError(error);
+      },
     });
+    function onError(error: unknown): void {
+      emit('error', { subscription: consumerQueue.subscription, error });
+    }
     driver.consumerQueues.set(id, consumerQueue);
     driver.dispatch({
       kind: 'subscribe',

@@ -217,7 +217,7 @@ export function createDriver({ settings, openers, hub, signal, onPhase, onEffect
     dispatch({ kind: 'polled', id, pollNumber, result });
   }
 
-  function endConsumerQueue(id: number, error?: Error): void {
+  function endConsumerQueue(id: number, error?: PolycastError): void {
     const consumerQueue = consumerQueues.get(id);
     consumerQueues.delete(id);
     consumerQueue?.end(error);

@@ -1,5 +1,5 @@
 import type { Gap, PolycastEvent } from '@polycast/protocol';
-import { closedError } from '../errors.ts';
+import { closedError, type PolycastError } from '../errors.ts';
 
 /**
  * Called for each event, once, in order. If it returns a promise, the next event waits until that
@@ -22,6 +22,8 @@ export interface SubscribeOptions {
   readonly bufferEventsMax?: number;
   /** Called with each gap: events that can no longer be delivered. */
   readonly onGap?: (gap: Gap) => void;
+  /** Called when the hub refuses the subscription, also after it has joined. */
+  readonly onRefused?: (error: PolycastError) => void;
 }
 
 /**
@@ -53,7 +55,7 @@ export interface ConsumerQueue {
   deliver(events: readonly PolycastEvent[]): void;
   markJoined(): void;
   /** Ends the queue, with an error if there is one. */
-  end(error?: Error): void;
+  end(error?: PolycastError): void;
   /** The number of events that it can still take. */
   capacity(): number;
 }
@@ -68,8 +70,9 @@ export interface ConsumerQueueOptions {
   /** Called when `capacity()` has changed enough to report. */
   readonly onCapacity: () => void;
   readonly onClose: () => void;
-  /** Called with an error that a handler threw, or with the hub's refusal. */
+  /** Called with an error that a handler threw. */
   readonly onError: (error: unknown) => void;
+  readonly onRefused: (error: PolycastError) => void;
 }
 
 const BUFFER_EVENTS_MAX = 256;
@@ -87,6 +90,7 @@ export function createConsumerQueue({
   onCapacity,
   onClose,
   onError,
+  onRefused,
 }: ConsumerQueueOptions): ConsumerQueue {
   const bufferMax = Math.max(1, options.bufferEventsMax ?? BUFFER_EVENTS_MAX);
   const joined = Promise.withResolvers<void>();
@@ -202,10 +206,10 @@ export function createConsumerQueue({
     onClose();
   }
 
-  function end(error?: Error): void {
+  function end(error?: PolycastError): void {
     ended ??= error ?? true;
     joined.reject(error ?? closedError());
-    if (error) onError(error);
+    if (error) onRefused(error);
     resolveWaiting();
   }
 }

@@ -64,10 +64,20 @@ test('after an erasure a file of several megabytes has no byte of users who left
   const filesWith = (text: string): string[] =>
     readdirSync(folder).filter((name) => readFileSync(join(folder, name)).includes(text));
   const count = 30_000;
-  const users = Array.from({ length: count }, (_, index) => `${(index * 7919) % count}-${index % 2 ? 'stays' : 'leaves'}`);
+  const users = Array.from(
+    { length: count },
+    (_, index) => `${(index * 7919) % count}-${index % 2 ? 'stays' : 'leaves'}`,
+  );
   const left = users.filter((user) => user.endsWith('leaves'));
   store.apply(
-    users.map((user) => ({ kind: 'join', channel: 'room.1', user, info: `info of ${user} `.repeat(3), sessions: 1, sinceMs: 1 })),
+    users.map((user) => ({
+      kind: 'join',
+      channel: 'room.1',
+      user,
+      info: `info of ${user} `.repeat(3),
+      sessions: 1,
+      sinceMs: 1,
+    })),
     1,
   );
   store.apply(

@@ -18,7 +18,6 @@ const REWRITTEN_HERE_BYTES_MAX = 2 * 1024 * 1024;
 /** One small database beside the log. */
 class SqlitePresenceStore implements PresenceStore {
   readonly #database: DatabaseSync;
-  readonly #file: string;
   readonly #backgroundSync: BackgroundSync;
   readonly #statements: Statements;
   readonly #epoch: string;
@@ -29,7 +28,6 @@ class SqlitePresenceStore implements PresenceStore {
 
   constructor(database: DatabaseSync, file: string, epoch: string) {
     this.#database = database;
-    this.#file = file;
     this.#backgroundSync = new BackgroundSync(file);
     this.#epoch = epoch;
     const prepare = ([name, sql]: [string, string]): [string, StatementSync] => [name, database.prepare(sql)];
