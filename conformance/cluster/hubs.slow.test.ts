@@ -166,7 +166,7 @@ describe.skipIf(NATS_SERVER === undefined)('a cluster of hubs', () => {
     const brokers = await startTestBrokers({ count: 1 });
     const [hub] = await startHubs(brokers, 1);
     const { url } = (hub as TestHub).process;
-    for (const [method, path] of [['GET', '/v1/explain?event=1&user=ann']] as const) {
+    for (const [method, path] of [['POST', '/v1/ingest/shop']] as const) {
       const reply = await call(url + path, { method, headers: { 'Content-Type': 'application/json' }, body: '{}' });
       expect([path, reply.status, reply.json<{ code: string }>().code]).toEqual([path, 501, 'not_in_cluster']);
     }

@@ -70,7 +70,7 @@ export const ERROR_GUIDANCE: Readonly<Record<ErrorCode, ErrorGuidance>> = {
     then: 'Send it on a connection of its own, as common clients do.',
   },
   not_in_cluster: {
-    when: 'The hubs of a cluster do not share this yet: explanations, webhooks of third parties. Or it changes keys, revocations or subscriptions, or erases, while a hub of an older version runs.',
+    when: 'The hubs of a cluster do not share this yet: webhooks of third parties. Or it changes keys, revocations or subscriptions, or erases, while a hub of an older version runs.',
     then: 'Use a hub without a cluster for it. The guide [Cluster](../guides/cluster.md) lists what a cluster has.',
   },
   unsupported_transfer_coding: {

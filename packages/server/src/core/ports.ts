@@ -410,11 +410,11 @@ export interface OtherHubs {
   readonly self: string;
   /** The others that run now. */
   readonly names: readonly string[];
-  /** Asks each of them. `silentHubs`: those that did not answer in time. The default are two seconds. */
+  /** Asks each of them. `silentHubs`: those that did not answer in time, and `silent`: their names. The default are two seconds. */
   ask<Answer>(
     question: object,
     timeoutMs?: number,
-  ): Promise<{ readonly answers: readonly Answer[]; readonly silentHubs: number }>;
+  ): Promise<{ readonly answers: readonly Answer[]; readonly silentHubs: number; readonly silent: readonly string[] }>;
   /**
    * Calls the listener with each question of another hub. Of several listeners, the first one that
    * returns something answers. It may return a promise.

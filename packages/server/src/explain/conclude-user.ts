@@ -2,6 +2,7 @@ import { keptUntil } from './event-steps.ts';
 import type { ExplainParts } from './explain-parts.ts';
 import type { Conclusion, ExplainedEvent } from './explanation.ts';
 import { momentText } from './moment-text.ts';
+import { silentText, type Recording } from './other-hubs.ts';
 import type { SessionFacts } from './session-evaluation.ts';
 import { END_TEXTS, writtenBetween, type EvaluatedSession } from './session-steps.ts';
 
@@ -12,6 +13,9 @@ export interface Context {
   readonly user: string;
   readonly nowMs: number;
   readonly isAllowed: boolean;
+  readonly recording: Recording;
+  /** The hubs that did not say which sessions they have. */
+  readonly silent: readonly string[];
 }
 
 type Rule = (context: Context, sessions: readonly EvaluatedSession[]) => Conclusion | undefined;
@@ -19,6 +23,7 @@ type Rule = (context: Context, sessions: readonly EvaluatedSession[]) => Conclus
 /** The first rule with an answer decides. */
 const RULES: readonly Rule[] = [
   delivered,
+  hubSilent,
   behind,
   gap,
   unknownEnd,
@@ -57,6 +62,16 @@ function delivered({ event, user, nowMs }: Context, sessions: readonly Evaluated
     outcome: 'delivered',
     reason: 'delivered_later',
     sentence: `The event was delivered later: ${user} was away at ${momentText(event.timeMs ?? afterMs, nowMs)}, came back at ${momentText(found.openedMs, nowMs)} (${found.transport}) with an earlier cursor, and got it then.`,
+  };
+}
+
+/** A delivery at a hub that is not heard would be a delivery. */
+function hubSilent({ user, silent }: Context): Conclusion | undefined {
+  if (silent.length === 0) return undefined;
+  return {
+    outcome: 'unknown',
+    reason: 'hub_silent',
+    sentence: `No session of ${user} that is known here shows that the event was delivered. ${silentText(silent)} Ask again.`,
   };
 }
 
@@ -187,15 +202,13 @@ function otherChannel({ event, user }: Context, sessions: readonly EvaluatedSess
   };
 }
 
-function notRecorded({ parts: { journal }, event, user, nowMs }: Context): Conclusion | undefined {
-  const sinceMs = journal?.sinceMs;
-  if (sinceMs !== undefined && event.timeMs !== undefined && event.timeMs >= sinceMs) return undefined;
-  const since =
-    journal === undefined
-      ? 'sessions are not recorded (`sessions.journalEntriesMax` is 0)'
-      : sinceMs === undefined
-        ? 'no session is recorded yet'
-        : `the session journal begins at ${momentText(sinceMs, nowMs)}, after the event`;
+function notRecorded({ recording: { isEnabled, sinceMs }, event, user, nowMs }: Context): Conclusion | undefined {
+  if (isEnabled && sinceMs !== undefined && event.timeMs !== undefined && event.timeMs >= sinceMs) return undefined;
+  const since = !isEnabled
+    ? 'sessions are not recorded (`sessions.journalEntriesMax` is 0)'
+    : sinceMs === undefined
+      ? 'no session is recorded yet'
+      : `the session journal begins at ${momentText(sinceMs, nowMs)}, after the event`;
   return {
     outcome: 'unknown',
     reason: 'not_recorded',

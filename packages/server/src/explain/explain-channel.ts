@@ -1,9 +1,10 @@
 import { closestMatch } from '../core/primitives/closest-match.ts';
-import { liveSessions, readsChannel } from '../sessions/live-sessions.ts';
+import { readsChannel } from '../sessions/live-sessions.ts';
 import { eventSteps, retentionConclusion } from './event-steps.ts';
 import type { ExplainParts } from './explain-parts.ts';
 import type { Conclusion, Explanation, ExplainedEvent, Step } from './explanation.ts';
 import { countText } from './moment-text.ts';
+import { channelReaders, silentSteps, type ChannelReaders } from './other-hubs.ts';
 
 /** Subscriptions that are counted. */
 const SUBSCRIPTIONS_MAX = 10_000;
@@ -18,7 +19,8 @@ export async function explainChannel(
   if (found.conclusion !== undefined) return { event, steps: found.steps, conclusion: found.conclusion };
   if (event.record === undefined) return { event, steps: found.steps, conclusion: retentionConclusion(found) };
   const published = event.record.channel;
-  const steps = [...found.steps, readersStep(parts, channel, event)];
+  const { silent, ...readers } = await channelReaders(parts, channel, event);
+  const steps = [...found.steps, readersStep(parts, channel, readers), ...silentSteps(silent)];
   const isIt = published === channel;
   const conclusion: Conclusion = isIt
     ? {
@@ -34,14 +36,7 @@ export async function explainChannel(
   return { event, steps, conclusion };
 }
 
-function readersStep(parts: ExplainParts, channel: string, { position }: ExplainedEvent): Step {
-  let sessions = 0;
-  let behind = 0;
-  for (const session of liveSessions(parts)) {
-    if (!readsChannel(session.channels, channel)) continue;
-    sessions++;
-    if (session.position < position) behind++;
-  }
+function readersStep(parts: ExplainParts, channel: string, { sessions, behind }: ChannelReaders): Step {
   const subscriptions = parts.subscriptions.list({
     after: '',
     limit: SUBSCRIPTIONS_MAX,

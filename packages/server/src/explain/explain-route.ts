@@ -16,15 +16,13 @@ import {
 import { readQuery } from '../http/query-parameter.ts';
 import { invalidParameter } from '../http/refusals.ts';
 import { timestampOrNull } from '../http/timestamp-text.ts';
-import { liveSession } from '../sessions/live-sessions.ts';
 import { locateEvent } from './event-steps.ts';
 import { explainChannel } from './explain-channel.ts';
 import type { ExplainParts } from './explain-parts.ts';
 import { explainSubscription } from './explain-subscription.ts';
 import { explainSession, explainUser } from './explain-user.ts';
 import { OUTCOMES, REASONS, STEPS, VERDICTS, type Explanation, type ExplainedEvent, type Step } from './explanation.ts';
-import { factsOfRecord, type SessionFacts } from './session-evaluation.ts';
-import { liveFactsOf } from './user-sessions.ts';
+import { answerOtherHubs, knownSession } from './other-hubs.ts';
 
 const EVENT = { ...queryParameter('event', cursor(), 'The id of the event.'), required: true };
 const READERS = ['user', 'session', 'subscription', 'channel'] as const;
@@ -43,6 +41,7 @@ const PARAMETERS = [
 
 /** `GET /v1/explain?event=ID&user=ann` (PROTOCOL.md section 13.12). */
 export function explainEventRoute(parts: ExplainParts): Route {
+  answerOtherHubs(parts);
   return {
     method: 'GET',
     path: '/v1/explain',
@@ -54,7 +53,7 @@ export function explainEventRoute(parts: ExplainParts): Route {
       details: 'Give `event` and one of `user`, `session`, `subscription` and `channel`.',
       parameters: PARAMETERS,
       responses: [response(200, 'The steps and the conclusion.', json(explanationSchema(), 'The answer.'))],
-      errors: ['invalid_parameter', 'invalid_channel', 'not_found', 'log_unavailable'],
+      errors: ['invalid_parameter', 'invalid_channel', 'not_found', 'log_unavailable', 'hub_silent'],
     }),
     async handle(request) {
       const values = readQuery(request.query, PARAMETERS);
@@ -86,7 +85,7 @@ function readerOf(values: ReadonlyMap<string, string>): Reader {
   return { kind, name: values.get(kind) ?? '' };
 }
 
-function explainReader(
+async function explainReader(
   parts: ExplainParts,
   event: ExplainedEvent,
   { kind, name }: Reader,
@@ -97,23 +96,12 @@ function explainReader(
       if (!isUser(name)) throw new PolycastError('invalid_parameter', USER_RULE, { parameter: 'user' });
       return explainUser(parts, event, name, claimsOf(values.get('claims') ?? '{}'));
     case 'session':
-      return explainSession(parts, event, sessionFacts(parts, name));
+      return explainSession(parts, event, await knownSession(parts, name));
     case 'subscription':
       return explainSubscription(parts, event, name);
     case 'channel':
       return explainChannel(parts, event, name);
   }
-}
-
-/** @throws PolycastError `not_found` */
-function sessionFacts(parts: ExplainParts, id: string): SessionFacts {
-  const live = liveSession(parts, id);
-  if (live !== undefined) return liveFactsOf(parts, live);
-  const store = parts.journal?.store;
-  const record = store?.find(id);
-  if (store === undefined || record === undefined)
-    throw new PolycastError('not_found', 'There is no such session: none is live, and the journal has none.');
-  return factsOfRecord(record);
 }
 
 /** @throws PolycastError `invalid_parameter` */

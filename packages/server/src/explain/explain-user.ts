@@ -1,14 +1,13 @@
 import { explain, userPrincipal } from '../core/access/explain.ts';
 import type { Principal } from '../core/access/principal.ts';
-import { liveSessions } from '../sessions/live-sessions.ts';
 import { concludeUser } from './conclude-user.ts';
 import { eventSteps, retentionConclusion } from './event-steps.ts';
 import type { ExplainParts } from './explain-parts.ts';
 import type { Conclusion, Explanation, ExplainedEvent, Step } from './explanation.ts';
 import { momentText } from './moment-text.ts';
+import { knownSessions, silentSteps } from './other-hubs.ts';
 import { evaluateSession, type SessionFacts } from './session-evaluation.ts';
 import { sessionStep } from './session-steps.ts';
-import { userSessions } from './user-sessions.ts';
 
 /** Explains an event to a user: why `ann` got it, or did not. */
 export async function explainUser(
@@ -20,8 +19,11 @@ export async function explainUser(
   const found = await eventSteps(parts, event);
   if (found.conclusion !== undefined) return { event, steps: found.steps, conclusion: found.conclusion };
   const { channel } = event;
-  const allowed = channel === undefined ? undefined : await allowedStep(parts, user, claims, channel, event);
-  const sessions = userSessions(parts, user, event).map((session) => ({
+  const known = await knownSessions(parts, user, event);
+  // A live session shows the user's present claims.
+  const principal = known.principal ?? userPrincipal(user, claims);
+  const allowed = channel === undefined ? undefined : await allowedStep(parts, principal, user, channel, event);
+  const sessions = known.sessions.map((session) => ({
     session,
     verdict: evaluateSession(session, event, parts.feed.head),
   }));
@@ -29,11 +31,20 @@ export async function explainUser(
     ...found.steps,
     ...(allowed === undefined ? [] : [allowed]),
     ...sessions.map((each) => sessionStep(parts, event, each)),
+    ...silentSteps(known.silent),
   ];
-  const context = { parts, event, user, nowMs: parts.auth.clock.nowMs(), isAllowed: allowed?.verdict !== 'stopped' };
+  const context = {
+    parts,
+    event,
+    user,
+    nowMs: parts.auth.clock.nowMs(),
+    isAllowed: allowed?.verdict !== 'stopped',
+    recording: known.recording,
+    silent: known.silent,
+  };
   const conclusion = concludeUser(context, sessions);
   const away = awayStep(conclusion);
-  const isGone = event.record === undefined && conclusion.outcome !== 'delivered' && conclusion.reason !== 'retention';
+  const isGone = event.record === undefined && !SURE.has(conclusion.reason) && conclusion.outcome !== 'delivered';
   return {
     event,
     steps: away === undefined ? steps : [...steps, away],
@@ -52,7 +63,8 @@ export async function explainSession(
   const evaluated = { session, verdict: evaluateSession(session, event, parts.feed.head) };
   const nowMs = parts.auth.clock.nowMs();
   const user = session.user ?? 'the client';
-  const conclusion = concludeUser({ parts, event, user, nowMs, isAllowed: true }, [evaluated]);
+  const recording = { isEnabled: parts.journal !== undefined, sinceMs: parts.journal?.sinceMs };
+  const conclusion = concludeUser({ parts, event, user, nowMs, isAllowed: true, recording, silent: [] }, [evaluated]);
   const isGone = event.record === undefined && conclusion.outcome !== 'delivered' && conclusion.reason !== 'retention';
   return {
     event,
@@ -61,11 +73,14 @@ export async function explainSession(
   };
 }
 
+/** Reasons that hold for an event that is gone, too. */
+const SURE: ReadonlySet<string> = new Set(['retention', 'hub_silent']);
+
 /** Whether the rules let the user read the channel now. */
 async function allowedStep(
   parts: ExplainParts,
+  principal: Principal,
   user: string,
-  claims: Readonly<Record<string, unknown>>,
   channel: string,
   event: ExplainedEvent,
 ): Promise<Step> {
@@ -73,7 +88,6 @@ async function allowedStep(
   const link = `/v1/access/explain?user=${encodeURIComponent(user)}&subscribe=${channel}`;
   if (access === undefined)
     return { step: 'allowed', verdict: 'passed', text: 'There is no access control: everyone may read.' };
-  const principal = principalOf(parts, user, claims);
   const explained = explain(access, principal, 'subscribe', channel);
   const isAllowed = explained.allowed ?? (await auth.authority.decide(principal, 'subscribe', channel)).allowed;
   const { timeMs, byReload } = rulesLoaded();
@@ -90,12 +104,6 @@ async function allowedStep(
     link,
     detail: { by: explained.by, ...(explained.needs !== undefined && { needs: explained.needs }) },
   };
-}
-
-/** A live session shows the user's present claims. */
-function principalOf(parts: ExplainParts, user: string, claims: Readonly<Record<string, unknown>>): Principal {
-  for (const { principal } of liveSessions(parts, user)) return principal;
-  return userPrincipal(user, claims);
 }
 
 function awayStep({ reason, outcome, sentence }: Conclusion): Step | undefined {

@@ -28,6 +28,7 @@ export const STEPS = [
   'dead_letter',
   'replay',
   'channel',
+  'hub',
 ] as const;
 
 export interface Step {
@@ -75,6 +76,7 @@ export const REASONS = [
   'dead_letter',
   'ended',
   'not_recorded',
+  'hub_silent',
 ] as const;
 export type Reason = (typeof REASONS)[number];
 

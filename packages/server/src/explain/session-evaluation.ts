@@ -10,6 +10,8 @@ import type { ExplainedEvent } from './explanation.ts';
 /** A session as an explanation needs it, live or ended, recorded or not. */
 export interface SessionFacts {
   readonly id: string;
+  /** The hub that it is or was at. Absent without a cluster. */
+  readonly hub?: string;
   readonly transport: SessionRecord['transport'];
   readonly user: string | undefined;
   readonly epoch: string;

@@ -48,7 +48,7 @@ const VERDICTS: Readonly<Record<SessionVerdict['kind'], Verdict>> = {
 
 export function sessionStep(parts: ExplainParts, event: ExplainedEvent, { session, verdict }: EvaluatedSession): Step {
   const nowMs = parts.auth.clock.nowMs();
-  const { id, transport, openedMs, endedMs, reason } = session;
+  const { id, hub, transport, openedMs, endedMs, reason } = session;
   const life = `opened at ${momentText(openedMs, nowMs)}${endedMs === undefined ? ', live' : `, ended at ${momentText(endedMs, nowMs)} (${END_TEXTS[reason ?? 'network']})`}`;
   return {
     step: 'session',
@@ -59,6 +59,7 @@ export function sessionStep(parts: ExplainParts, event: ExplainedEvent, { sessio
     link: `/v1/sessions/${id}`,
     detail: {
       session: id,
+      ...(hub !== undefined && { hub }),
       transport: transport ?? null,
       opened: timestampOrNull(openedMs),
       openedCursor: cursorOrNull(session.epoch, session.openedAt),

@@ -3,7 +3,6 @@ import type { SessionRecord } from '../core/session-journal/session-record.ts';
 import { isRecorded } from '../auth/sessions.ts';
 import { isPoller, liveSessions, type LiveSession } from '../sessions/live-sessions.ts';
 import type { ExplainParts } from './explain-parts.ts';
-import type { ExplainedEvent } from './explanation.ts';
 import { factsOfLive, factsOfRecord, type SessionFacts } from './session-evaluation.ts';
 
 /** Sessions before the event that are examined, the newest first. A long one may be further back. */
@@ -12,16 +11,16 @@ const BEFORE_MAX = 200;
 const AFTER_MAX = 50;
 
 /**
- * A user's sessions that matter for an event, the oldest first. They are those that were open when
+ * A user's sessions at this hub that matter for an event, the oldest first. They are those that were open when
  * it was accepted, the last one before them, and the later ones.
  */
-export function userSessions(parts: ExplainParts, user: string, event: ExplainedEvent): readonly SessionFacts[] {
+export function userSessions(parts: ExplainParts, user: string, eventMs: number | undefined): readonly SessionFacts[] {
   const { journal } = parts;
   const live = [...liveSessions(parts, user)];
   const liveFacts = live.map((session) => liveFactsOf(parts, session));
   if (journal === undefined) return liveFacts;
   const liveIds = new Set(live.map(({ id }) => id));
-  const ended = recordsAround(parts, user, event)
+  const ended = recordsAround(parts, user, eventMs)
     .filter(({ id, end }) => end !== undefined && !liveIds.has(id))
     .map(factsOfRecord);
   return [...ended, ...liveFacts].sort((one, other) => one.openedMs - other.openedMs);
@@ -33,7 +32,7 @@ export function liveFactsOf(parts: ExplainParts, session: LiveSession): SessionF
   return factsOfLive(session, feed.epoch, number === 0 ? undefined : journal?.store.get(number));
 }
 
-function recordsAround({ journal }: ExplainParts, user: string, { timeMs }: ExplainedEvent): readonly SessionRecord[] {
+function recordsAround({ journal }: ExplainParts, user: string, timeMs: number | undefined): readonly SessionRecord[] {
   if (journal === undefined) return [];
   const { store } = journal;
   if (timeMs === undefined) return store.ofUser({ user, before: NEWEST_PLACE, limit: BEFORE_MAX });

@@ -58,6 +58,10 @@ const ERASURE_ROUTES: ReadonlySet<string> = new Set([
   'GET /v1/erasures/{erasure}',
 ]);
 
+/** Explains an event to a user or a session at any hub, and to the others where subscriptions are known. */
+const EXPLAIN_ROUTE = 'GET /v1/explain';
+const SESSION_READER = /[?&](?:user|session)=/;
+
 /** The routes that the hub answers which works on subscriptions. */
 const SUBSCRIPTION_ROUTES = /^\/v1\/(?:subscriptions|hooks|websub)(?:\/|$)|^\/v1\/events\/:id\/deliveries$/;
 /** Those of them that workers send all the time. What they ask for is not about what was confirmed a moment ago. */
@@ -101,12 +105,16 @@ function clusterRoute(
   if (SUBSCRIPTION_ROUTES.test(path)) return { ...route, answer: forwarder.wrap(answer, !WORKER_ROUTES.test(path)) };
   const name = routeName(route);
   if (ERASURE_ROUTES.has(name)) return { ...route, answer: forwarder.wrap(answer, true) };
-  if (NEWEST_ROUTES.has(name)) {
-    const reachAndAnswer: typeof answer = async (...call) => {
-      await log.shared?.reachNewest();
-      return answer(...call);
-    };
-    return { ...route, answer: reachAndAnswer };
+  const reachAndAnswer: typeof answer = async (...call) => {
+    await log.shared?.reachNewest();
+    return answer(...call);
+  };
+  if (NEWEST_ROUTES.has(name)) return { ...route, answer: reachAndAnswer };
+  if (name === EXPLAIN_ROUTE) {
+    const forward = forwarder.wrap(answer, true);
+    const explain: typeof answer = (request, ...call) =>
+      (SESSION_READER.test(request.url ?? '') ? reachAndAnswer : forward)(request, ...call);
+    return { ...route, answer: explain };
   }
   if (!ROUTES.has(name)) return { ...route, answer: refuseInCluster };
   return {

@@ -46,6 +46,8 @@ export interface FleetAnswers {
   readonly answers: readonly string[];
   /** Hubs that were heard of late, and did not answer in time. */
   readonly silentHubs: number;
+  /** Their names. */
+  readonly silent: readonly string[];
 }
 
 /** What a hub says of itself. */
@@ -137,6 +139,6 @@ export class CollectedAnswers {
     const timer = setTimeout(this.#done.resolve, timeoutMs);
     await this.#done.promise;
     clearTimeout(timer);
-    return { answers: this.#answers, silentHubs: this.#expected.size };
+    return { answers: this.#answers, silentHubs: this.#expected.size, silent: [...this.#expected] };
   }
 }

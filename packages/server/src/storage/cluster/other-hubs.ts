@@ -22,8 +22,8 @@ export function otherHubs(fleet: Fleet): OtherHubs {
       return fleet.hubs.map(({ hub }) => hub);
     },
     async ask<Answer>(question: object, timeoutMs = ANSWER_MAX_MS) {
-      const { answers, silentHubs } = await fleet.ask(JSON.stringify(question), timeoutMs);
-      return { answers: answers.map((text) => JSON.parse(text) as Answer), silentHubs };
+      const { answers, silentHubs, silent } = await fleet.ask(JSON.stringify(question), timeoutMs);
+      return { answers: answers.map((text) => JSON.parse(text) as Answer), silentHubs, silent };
     },
     onAsked: (listener) => void listeners.push(listener),
   };
