@@ -13,7 +13,7 @@ import { MemorySnapshotStore } from '../../cluster/snapshots/memory-snapshot-sto
 import { HOMES } from '../../homes.ts';
 import { commandBytes } from '../../view/view-state.ts';
 import type { Home } from '../../home.ts';
-import { channelsRead, positionOf, queryAll, record } from '../log/log-fixtures.ts';
+import { channelsRead, positionOf, queryAll, record, START_MS } from '../log/log-fixtures.ts';
 import { openTestHub } from './test-hub.ts';
 
 /** Erasures over several hubs in one process. */
@@ -134,9 +134,11 @@ test('hubs that were stopped, and new ones, never serve an erased event: from bl
 test('a hub that was killed before its files were overwritten does it after its next start', async () => {
   const cluster = new TestCluster();
   const one = await cluster.open('a');
-  const body = new TextEncoder().encode(`"data":"${SECRET}"`);
-  const outcomes = await one.log.append([record('a', { body }), record('a'), record('a', { body })]);
-  await one.log.erasing.erase({ positions: outcomes.map(positionOf), channels: ['a'] });
+  const body = new TextEncoder().encode(`"data":"${SECRET.repeat(500)}"`);
+  await one.log.append(Array.from({ length: 20 }, () => record('a', { body })));
+  // What retention removes stays in free pages.
+  await one.log.trim([{ channel: 'a', countMax: 1 }], START_MS);
+  await one.log.erasing.erase({ positions: [20], channels: ['a'] });
   // The files as they are when the process ends at once.
   const folder = temporaryFolder();
   cpSync(one.folder, folder, { recursive: true });
