@@ -24,9 +24,11 @@ interface Shown {
   readonly received: number;
   readonly perSecond: number;
   readonly oneOf: number;
+  /** Events that the export does not have any more. */
+  readonly left: number;
 }
 
-const NOTHING: Shown = { rows: [], received: 0, perSecond: 0, oneOf: 1 };
+const NOTHING: Shown = { rows: [], received: 0, perSecond: 0, oneOf: 1, left: 0 };
 
 /** A reader of live events, as the view sees it. */
 interface Following {
@@ -64,6 +66,7 @@ export function Follow(): VNode {
               </button>
             </div>
           </div>
+          <p class="lead">{exportSentence(shown)}</p>
           {gaps.map((gap) => (
             <p key={gap.to} class="failure" role="alert">
               Gap up to {gap.to}: {gap.reason}. The events in between can no longer be delivered.
@@ -141,6 +144,7 @@ function startTicks(
             received: sampler.received,
             perSecond: present.perSecond * 0.7 + perSecond * 0.3,
             oneOf,
+            left: sampler.left,
           },
     );
   }, TICK_MS);
@@ -149,6 +153,14 @@ function startTicks(
 
 function rowOf(event: PolycastEvent): VNode {
   return <EventRow key={event.id} event={event} showChannel />;
+}
+
+/** What the export has, in words. */
+function exportSentence({ received, left }: Shown): string {
+  const bounds = `at most ${numberText(EXPORTED_MAX)} events and 16 MB in memory`;
+  return left === 0
+    ? `The export has all of these events: ${bounds}.`
+    : `The export has the newest ${numberText(received - left)} of ${numberText(received)} events: ${bounds}.`;
 }
 
 /** What is shown of what arrives, in words. */

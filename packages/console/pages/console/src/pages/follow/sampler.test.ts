@@ -1,6 +1,6 @@
 import type { PolycastEvent } from '@polycast/protocol';
 import { expect, test } from 'vitest';
-import { Sampler } from './sampler.ts';
+import { Sampler, sizeOf } from './sampler.ts';
 
 const eventOf = (id: number): PolycastEvent => ({ id: String(id), channel: 'a', time: '', data: id });
 
@@ -22,6 +22,21 @@ test('the export has the newest events, in order', () => {
   const sampler = new Sampler(1, 3);
   for (let id = 0; id < 5; id++) sampler.add(eventOf(id));
   expect(sampler.export().match(/"id":"\d"/g)).toEqual(['"id":"2"', '"id":"3"', '"id":"4"']);
+});
+
+test('the stored events have at most so many bytes, with the newest one in any case', () => {
+  const sampler = new Sampler(10, 10, 3 * sizeOf(eventOf(0)));
+  for (let id = 0; id < 9; id++) sampler.add(eventOf(id));
+  const exported = (): readonly string[] | null => sampler.export().match(/(?<="id":")\d+/g);
+  expect([exported(), sampler.left]).toEqual([['6', '7', '8'], 6]);
+  expect(sampler.take()).toEqual({ events: [6, 7, 8].map(eventOf), oneOf: 1 });
+  sampler.add({ ...eventOf(9), data: 'x'.repeat(10_000) });
+  expect(exported()).toEqual(['9']);
+  for (const id of [10, 11]) sampler.add(eventOf(id));
+  expect([exported(), sampler.left, sampler.received]).toEqual([['10', '11'], 10, 12]);
+  sampler.clear();
+  sampler.add(eventOf(12));
+  expect([exported(), sampler.left]).toEqual([['12'], 0]);
 });
 
 test('while nobody takes them, only the newest are stored, and all are counted', () => {
