@@ -96,7 +96,7 @@ export interface CostTableRow {
 
 /** The cost table of the current order, once it is complete. */
 export async function costTable(page: Page): Promise<CostTableRow[]> {
-  await page.waitForSelector('.verdicts', { timeout: 60_000 });
+  await page.waitForSelector('.verdicts', { timeout: 120_000 });
   const rows = await page.$$eval('.bill tbody tr', (lines) =>
     lines.map((line) => [...line.children].map((cell) => cell.textContent ?? '')),
   );

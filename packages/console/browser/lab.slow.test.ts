@@ -159,10 +159,26 @@ test('after the log is wiped, readers with unread events receive a gap', async (
   const { page, errors } = await lab();
   await slide(page, PACE, 'Home');
   await slide(page, INTERVAL, 'End');
+  // The kitchen and the short poll wait at these doors, so the wipe comes after three steps and before
+  // the second poll, on a slow machine too.
+  const wiped = Promise.withResolvers<void>();
+  let steps = 0;
+  await page.route('**/v1/events', async (route) => {
+    if (route.request().method() === 'POST' && ++steps > 3) await wiped.promise;
+    await route.continue();
+  });
+  let polls = 0;
+  await page.route(isPoll, async (route) => {
+    if (route.request().resourceType() === 'fetch' && ++polls > 1) await wiped.promise;
+    await route.continue();
+  });
   await order(page);
   await orderAtStep(page, 3);
   await page.getByRole('button', { name: 'Wipe the log…' }).press('Enter');
   await page.getByRole('button', { name: 'Wipe it' }).press('Enter');
+  // A stream receives the gap from the hub with the new log.
+  await page.waitForSelector('.gap-mark', { state: 'attached' });
+  wiped.resolve();
   const [polled, ...streamed] = await costTable(page);
   expect(polled?.events).toMatch(/^[1-6] of 7 gap$/);
   expect(streamed.every(({ events }) => events.startsWith('7 of 7'))).toBe(true);
@@ -351,6 +367,11 @@ async function expectText(where: Locator, ...texts: readonly string[]): Promise<
 
 function placeholders(inputs: (SVGElement | HTMLElement)[]): string[] {
   return inputs.map((input) => input.getAttribute('placeholder') ?? '');
+}
+
+/** A short poll, or an event stream: both name a cursor, and no wait. */
+function isPoll({ pathname, searchParams }: URL): boolean {
+  return pathname === '/v1/events' && searchParams.has('after') && !searchParams.has('wait');
 }
 
 async function order(page: Page): Promise<void> {
