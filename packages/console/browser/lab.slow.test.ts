@@ -159,8 +159,8 @@ test('after the log is wiped, readers with unread events receive a gap', async (
   const { page, errors } = await lab();
   await slide(page, PACE, 'Home');
   await slide(page, INTERVAL, 'End');
-  // The kitchen and the short poll wait at these doors, so the wipe comes after three steps and before
-  // the second poll, on a slow machine too.
+  // The kitchen and the short poll wait at these doors. So the wipe comes after three steps and
+  // before the second poll, on a slow machine too.
   const wiped = Promise.withResolvers<void>();
   let steps = 0;
   await page.route('**/v1/events', async (route) => {
