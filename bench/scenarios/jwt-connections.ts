@@ -1,76 +1,24 @@
 // Each connection has a token of its own, signed with ES256, that the hub has never seen. It is
 // compared with the verification alone, on the same core. Then the same tokens connect again.
-import { generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { benchFolder, freshFolder } from '../harness/folders.ts';
+import { benchFolder } from '../harness/folders.ts';
 import { type LoadOptions, type LoadRun, runLoad } from '../harness/load.ts';
 import { serverCore, startPinned } from '../harness/processes.ts';
 import { metricOf, ratioOf, type RunOptions, runInterleaved, type Scenario } from '../harness/scenario.ts';
+import { issuerOf, lifetimeSeconds, material, type Material } from '../harness/signed-tokens.ts';
 import { nodeHttp } from '../peers/node-http.ts';
 import { startNodeServer } from '../peers/node-server.ts';
 import type { RunningServer } from '../peers/peer.ts';
 import { allGone, polycast, startHub } from '../peers/polycast.ts';
 
-const lifetimeSeconds = 86_400;
 const rules = '[{pattern: "bench.*", subscribe: anyone}]';
-
-interface Material {
-  readonly folder: string;
-  readonly tokens: string;
-  /** Other tokens, for the warm-up. */
-  readonly others: string;
-  readonly key: string;
-}
-
-function material(count: number): Material {
-  const folder = freshFolder('tokens');
-  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const made = {
-    folder,
-    tokens: join(folder, 'tokens.txt'),
-    others: join(folder, 'others.txt'),
-    key: join(folder, 'key.pem'),
-  };
-  const tokens = (kind: string): string =>
-    Array.from({ length: count }, (_, index) => tokenOf(`${kind}-${index}`, privateKey)).join('\n');
-  writeFileSync(made.tokens, tokens('user'));
-  writeFileSync(made.others, tokens('other'));
-  writeFileSync(made.key, publicKey.export({ type: 'spki', format: 'pem' }));
-  return made;
-}
-
-/** Claims as a site sets them. */
-function tokenOf(user: string, key: KeyObject): string {
-  const iat = Math.floor(Date.now() / 1000);
-  const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
-  const claims = {
-    iss: 'https://shop.example',
-    aud: 'polycast',
-    sub: user,
-    iat,
-    exp: iat + lifetimeSeconds,
-    jti: `${user}-${iat}`,
-  };
-  const signed = `${part({ alg: 'ES256', typ: 'JWT', kid: 'bench' })}.${part(claims)}`;
-  return `${signed}.${sign('sha256', Buffer.from(signed), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
-}
 
 type Comers = 'nobody known' | 'new tokens' | 'known tokens';
 
 async function open(comers: Comers, options: RunOptions): Promise<LoadRun> {
   const made = material(connections(options));
-  const issuer = {
-    issuer: 'https://shop.example',
-    audience: 'polycast',
-    keys: [{ algorithm: 'ES256', kid: 'bench', publicKeyFile: made.key }],
-  };
-  const hub = await startHub(join(made.folder, 'data'), [
-    'access=rules',
-    `rules=${rules}`,
-    `identity.tokens=${JSON.stringify([issuer])}`,
-  ]);
+  const hub = await startHub(join(made.folder, 'data'), ['access=rules', `rules=${rules}`, issuerOf(made)]);
   return measure(hub, () => allGone(hub), comers, made, options);
 }
 
