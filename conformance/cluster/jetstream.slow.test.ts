@@ -77,7 +77,7 @@ interface Connected {
 async function connect(settings: Brokers['settings'], name: string, replicas: number): Promise<Connected> {
   const tls = { caFile: null, certificateFile: null, keyFile: null };
   const connection = await connectToBrokers(
-    { ...settings, name, snapshotBytes: 2 ** 30, credentials: null, tls },
+    { ...settings, name, snapshotBytes: 2 ** 30, credentials: null, sealKeyFile: null, tls },
     'test',
   );
   onTestFinished(() => connection.close());

@@ -18,6 +18,8 @@ export interface Broker {
   readonly name: string;
   readonly url: string;
   readonly monitoring: string;
+  /** The folder of its data. */
+  readonly data: string;
   readonly child: ChildProcess;
   /** Ends it, and resolves when it has ended. */
   end(signal?: NodeJS.Signals): Promise<void>;
@@ -111,7 +113,7 @@ class BrokerProcess implements Broker {
   readonly name: string;
   readonly url: string;
   readonly monitoring: string;
-  readonly #data: string;
+  readonly data: string;
   readonly #config: string;
   #child: ChildProcess | undefined;
 
@@ -119,7 +121,7 @@ class BrokerProcess implements Broker {
     this.name = name;
     this.url = `nats://127.0.0.1:${ports.client}`;
     this.monitoring = `http://127.0.0.1:${ports.http}`;
-    this.#data = data;
+    this.data = data;
     mkdirSync(data, { recursive: true });
     this.#config = `${data}.conf`;
     writeFileSync(this.#config, config);
@@ -130,14 +132,14 @@ class BrokerProcess implements Broker {
   }
 
   async start(): Promise<void> {
-    const child = spawn(NATS_SERVER as string, ['-c', this.#config, '-l', `${this.#data}.log`], { stdio: 'ignore' });
+    const child = spawn(NATS_SERVER as string, ['-c', this.#config, '-l', `${this.data}.log`], { stdio: 'ignore' });
     this.#child = child;
     child.on(
       'exit',
       atExit(() => void child.kill('SIGKILL')),
     );
     await until(`the broker ${this.name} answers`, () => {
-      if (child.exitCode !== null) throw new Error(`The broker ended: ${readFileSync(`${this.#data}.log`, 'utf8')}`);
+      if (child.exitCode !== null) throw new Error(`The broker ended: ${readFileSync(`${this.data}.log`, 'utf8')}`);
       return fetch(`${this.monitoring}/healthz?js-server-only=true`).then(
         ({ ok }) => ok,
         () => false,
@@ -154,16 +156,16 @@ class BrokerProcess implements Broker {
   }
 
   save(): void {
-    cpSync(this.#data, `${this.#data}.saved`, { recursive: true });
+    cpSync(this.data, `${this.data}.saved`, { recursive: true });
   }
 
   restore(): void {
     this.wipe();
-    cpSync(`${this.#data}.saved`, this.#data, { recursive: true });
+    cpSync(`${this.data}.saved`, this.data, { recursive: true });
   }
 
   wipe(): void {
-    rmSync(this.#data, { recursive: true, force: true });
-    mkdirSync(this.#data);
+    rmSync(this.data, { recursive: true, force: true });
+    mkdirSync(this.data);
   }
 }

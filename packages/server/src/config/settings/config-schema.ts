@@ -142,6 +142,11 @@ const cluster = {
       }),
     })
     .prefault({}),
+  sealKeyFile: field(optionalPath, {
+    form: 'path of a file or null',
+    doc: 'The keys that seal secrets at the brokers: users, keys, subscriptions and snapshots. The file has 1 to 10 lines of 64 hexadecimal digits each (`openssl rand -hex 32`), the same at every hub. The first line seals. The others open what was sealed before.',
+    why: 'Without a file nothing is sealed. The hubs of a cluster need the same one, so there is no default.',
+  }),
   replicas: integerField(
     { unit: 'replicas', min: 1, max: 5, default: 3 },
     {

@@ -145,8 +145,9 @@ export class JournaledLog implements Log, SharedLog {
       PROGRESS_INTERVAL_MS,
     );
     try {
-      // Once the journal was rolled back, no block comes any more.
-      if (this.#resetReason === undefined) await this.#barrier.whenApplied(last, Infinity);
+      // Once the journal was rolled back, or this version cannot apply a block, no more is applied.
+      if (this.#resetReason === undefined && this.#stopReason === undefined)
+        await this.#barrier.whenApplied(last, Infinity);
     } finally {
       clearInterval(progress);
     }

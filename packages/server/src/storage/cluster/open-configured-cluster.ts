@@ -7,6 +7,9 @@ import { BrokerCheck } from './jetstream/broker-check.ts';
 import { connectToBrokers } from './jetstream/connection.ts';
 import { openJetStreamJournal } from './jetstream/jetstream-journal.ts';
 import { NatsSnapshotStore } from './jetstream/nats-snapshot-store.ts';
+import { SealedJournal } from './sealing/sealed-journal.ts';
+import { SealedSnapshotStore } from './sealing/sealed-snapshot-store.ts';
+import { readSealer } from './sealing/sealer.ts';
 import type { SnapshotStore } from './snapshots/snapshot-store.ts';
 import { NatsFleet } from './jetstream/nats-fleet.ts';
 import type { JournaledLog } from './journaled-log.ts';
@@ -36,6 +39,7 @@ export interface ClusterBrokers {
  */
 export async function openBrokers(options: StorageOptions, firstSequence = 1): Promise<ClusterBrokers> {
   const { cluster, logger } = options;
+  const sealer = readSealer(cluster.sealKeyFile);
   // Names sort in the order of the starts, and no two are equal.
   const incarnation = `${Date.now().toString(36)}${randomBytes(6).toString('hex')}`;
   const connection = (await connectToBrokers(cluster, `polycast ${incarnation}`).catch((error: unknown) => {
@@ -45,9 +49,12 @@ export async function openBrokers(options: StorageOptions, firstSequence = 1): P
   let journal: Journal;
   let snapshots: SnapshotStore;
   try {
-    journal = await openJetStreamJournal({ ...cluster, connection, check, firstSequence });
+    journal = new SealedJournal(await openJetStreamJournal({ ...cluster, connection, check, firstSequence }), sealer);
+    snapshots = new SealedSnapshotStore(
+      await NatsSnapshotStore.open(connection, cluster.name, cluster.replicas),
+      sealer,
+    );
     checkEventSize(journal, options);
-    snapshots = await NatsSnapshotStore.open(connection, cluster.name, cluster.replicas);
   } catch (error) {
     check.close();
     await connection.close();

@@ -8,7 +8,8 @@ export type BlockKind = 'genesis' | 'events' | 'trim' | 'erase' | 'epoch' | 'ide
 export interface NewBlock {
   /** `INCARNATION-NUMBER`: the hub process that made it, and a number that rises with its blocks. */
   readonly id: string;
-  readonly kind: BlockKind;
+  /** `sealed`: only hubs with the key of `cluster/sealing` read its kind and its data. */
+  readonly kind: BlockKind | 'sealed';
   readonly data: Uint8Array;
 }
 

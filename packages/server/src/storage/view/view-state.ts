@@ -104,6 +104,7 @@ export function checkBlock({ kind, sequence, data }: Block): void {
     (kind !== 'genesis' || parse<Genesis>(data).format <= BLOCK_FORMAT) &&
     (kind !== 'identity' || isKnownCommand(data)) &&
     (kind !== 'subscriptions' || isKnownSubscriptionCommand(data));
+  if (kind === 'sealed') throw new Error(`block ${sequence} is sealed, and cluster.sealKeyFile does not have its key`);
   if (!isKnown) throw new Error(`block ${sequence} (${kind}) is of a later version of the hub: upgrade this one`);
 }
 
