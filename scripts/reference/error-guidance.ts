@@ -140,7 +140,7 @@ export const ERROR_GUIDANCE: Readonly<Record<ErrorCode, ErrorGuidance>> = {
   },
   not_acceptable: {
     when: '`Accept` excludes both JSON and event streams.',
-    then: 'Accept `application/json`, `text/event-stream` or `application/x-ndjson`.',
+    then: 'Accept one of the media types in `detail`.',
   },
   request_timeout: {
     when: 'The headers or the body did not arrive within `limits.headersTimeoutMs` or `limits.bodyTimeoutMs`.',

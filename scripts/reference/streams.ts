@@ -1,7 +1,10 @@
 import { asyncApiDocument } from '../../packages/server/src/streams/asyncapi/document.ts';
+import { EVENT_STREAMS } from '../../packages/server/src/streams/event-streams.ts';
 import type { JsonSchema } from '../../packages/server/src/http/route-description.ts';
 import { code, page, table } from './markdown.ts';
 import { form } from './shape.ts';
+
+const STREAMS = Object.values(EVENT_STREAMS).map(({ description }) => description);
 
 /** The parts of the document that the page shows. */
 interface Message {
@@ -26,16 +29,11 @@ export function streamsPage(): string {
     'A running hub serves the same content as AsyncAPI 3.0 at `/asyncapi.json`, with a schema for each message. [PROTOCOL.md](../../PROTOCOL.md) is the normative text.',
     'Each transport carries the same messages in its own form. An [event](http.md#shape-event) has the same bytes on all of them:',
     table(
-      ['', 'WebSocket', 'Server-Sent Events', 'JSON lines'],
+      ['', 'WebSocket', ...STREAMS.map(({ title }) => title)],
       [
-        ['an event', 'a text message without `op`', '`id:` and `data:`, without `event:`', 'a line without `op`'],
-        [
-          'a control message',
-          '`{"op":"gap", …}`',
-          '`event: polycast.gap`, the members in `data:`',
-          '`{"op":"gap", …}`',
-        ],
-        ['an operation of the client', '`{"op":"subscribe","ref":1, …}`', 'none', 'none'],
+        ['an event', 'a text message without `op`', ...STREAMS.map(({ eventForm }) => eventForm)],
+        ['a control message', '`{"op":"gap", …}`', ...STREAMS.map(({ gapForm }) => gapForm)],
+        ['an operation of the client', '`{"op":"subscribe","ref":1, …}`', ...STREAMS.map(() => 'none')],
       ],
     ),
     '## Messages of the hub',

@@ -14,6 +14,7 @@ import {
 import { ANY_DATA, BYTES, channel, cursor, cursorOr, pattern } from '../http/openapi/schemas.ts';
 import { integerParameter, limitParameter, textParameter, type QueryParameter } from '../http/query-parameter.ts';
 import { CLIENT } from '../auth/author.ts';
+import { EVENT_STREAMS } from './event-streams.ts';
 import { HISTORY, LIMIT, TYPES_MAX } from './events-query.ts';
 import { history, poll, presence } from './schemas.ts';
 
@@ -51,6 +52,10 @@ export const HISTORY_PARAMETERS: readonly Parameter[] = [
 /** The parameters of a query about presence. */
 export const PRESENCE_PARAMETERS: readonly Parameter[] = [TOKEN];
 
+const STREAMS = Object.values(EVENT_STREAMS);
+const STREAM_TITLES = STREAMS.map(({ description }) => description.title);
+const EITHER = new Intl.ListFormat('en-GB', { type: 'disjunction' });
+
 const COMMON_ERRORS: readonly ErrorCode[] = [
   'unauthorized',
   'token_expired',
@@ -66,7 +71,7 @@ export function describeEvents({ channelsPerConsumerMax, pollWaitMaxSeconds }: R
   return {
     operationId: 'readEvents',
     allowsAnonymous: true,
-    summary: 'Reads events: short poll, long poll, Server-Sent Events, JSON lines or WebSocket.',
+    summary: `Reads events: ${EITHER.format(['short poll', 'long poll', ...STREAM_TITLES, 'WebSocket'])}.`,
     section: '4',
     details:
       'The request selects the transport: `Upgrade: websocket` with the subprotocol `polycast.v1` or none, otherwise `Accept`. Without `Accept` it is a poll.',
@@ -121,18 +126,12 @@ function eventsResponses(): readonly ResponseDescription[] {
         200,
         'Events: immediately if there are any, otherwise when the wait ends. Or an event stream.',
         json(poll(), 'A poll.'),
-        {
-          mediaType: 'text/event-stream',
+        ...STREAMS.map(({ mediaType, description: { response: doc, section, example } }) => ({
+          mediaType,
           schema: z.string(),
-          doc: 'An event stream (PROTOCOL.md section 6).',
-          example: STREAM,
-        },
-        {
-          mediaType: 'application/x-ndjson',
-          schema: z.string(),
-          doc: 'A stream of JSON lines (PROTOCOL.md section 6.7).',
-          example: LINES,
-        },
+          doc: `${doc} (PROTOCOL.md section ${section}).`,
+          example,
+        })),
       ),
       {
         ETag: 'For polls: the value for `If-None-Match`.',
@@ -158,15 +157,6 @@ const EVENTS_ERRORS: readonly ErrorCode[] = [
   'too_many_connections',
   'overloaded',
 ];
-
-const LINES = `{"op":"ready","cursor":"0t24qj92dx-00000000009","session":"5f0c2b7e9a31","heartbeatMs":25000}
-{"id":"0t24qj92dx-00000000010","channel":"orders.42","time":"2027-01-31T12:00:00.000Z","data":{"total":42}}
-`;
-
-const STREAM = `id: 0t24qj92dx-00000000010
-data: {"id":"0t24qj92dx-00000000010","channel":"orders.42","time":"2027-01-31T12:00:00.000Z","data":{"total":42}}
-
-`;
 
 /** `GET /v1/channels/{c}`. `channel-route.ts` reads its query. */
 export function describeChannel({ pollWaitMaxSeconds }: ReadingLimits): RouteDescription {

@@ -9,8 +9,7 @@ import { isCacheable, isEventsQuery, type EventsQueryParser, type EventsQuery } 
 import type { IdleTracker } from '../http/sockets/idle-connections.ts';
 import { answerPoll, respondUnchanged, unchangedTag, type PollOptions } from './poll.ts';
 import type { ReadParts } from './stream-parts.ts';
-import { ndjson } from './ndjson.ts';
-import { serverSentEvents } from './sse.ts';
+import { EVENT_STREAMS } from './event-streams.ts';
 import type { EventStream } from './text-stream.ts';
 
 /** `GET /v1/events` (PROTOCOL.md section 4): the request decides which transport answers it. */
@@ -115,8 +114,7 @@ function pollOptions({ settings }: ReadParts, request: IncomingMessage, query: E
   return { limit: query.limit, waitSeconds, isPreferred: preferred !== undefined, isResumed, query };
 }
 
-/** The transports that stream. A further one is a file and a line here. */
-const STREAMS: readonly EventStream[] = [serverSentEvents, ndjson];
+const STREAMS: readonly EventStream[] = Object.values(EVENT_STREAMS);
 const MEDIA_TYPES = ['application/json', ...STREAMS.map(({ mediaType }) => mediaType)];
 
 /**

@@ -22,6 +22,18 @@ export const ndjsonFraming: Framing = {
 export const ndjson: EventStream = textStream({
   transport: 'ndjson',
   mediaType: 'application/x-ndjson',
+  description: {
+    title: 'JSON lines',
+    response: 'A stream of JSON lines',
+    section: '6.7',
+    messages: 'Each message is one line.',
+    eventForm: 'a line without `op`',
+    gapForm: '`{"op":"gap", …}`',
+    nameIn: 'op',
+    example: `{"op":"ready","cursor":"0t24qj92dx-00000000009","session":"5f0c2b7e9a31","heartbeatMs":25000}
+{"id":"0t24qj92dx-00000000010","channel":"orders.42","time":"2027-01-31T12:00:00.000Z","data":{"total":42}}
+`,
+  },
   contentType: 'application/x-ndjson',
   framing: ndjsonFraming,
   ready: (ready) => lineOf({ op: 'ready', ...ready }),

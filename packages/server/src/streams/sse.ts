@@ -5,6 +5,19 @@ import { textStream, type EventStream } from './text-stream.ts';
 export const serverSentEvents: EventStream = textStream({
   transport: 'sse',
   mediaType: 'text/event-stream',
+  description: {
+    title: 'Server-Sent Events',
+    response: 'An event stream',
+    section: '6',
+    messages: 'The payload is the `data:` of a message. An event has no `event:`; its cursor is the `id:`.',
+    eventForm: '`id:` and `data:`, without `event:`',
+    gapForm: '`event: polycast.gap`, the members in `data:`',
+    nameIn: 'event',
+    example: `id: 0t24qj92dx-00000000010
+data: {"id":"0t24qj92dx-00000000010","channel":"orders.42","time":"2027-01-31T12:00:00.000Z","data":{"total":42}}
+
+`,
+  },
   // Without the parameter some clients decode text as ISO 8859-1 (Python requests).
   contentType: 'text/event-stream; charset=utf-8',
   framing: sseFraming,

@@ -1,4 +1,4 @@
-import { asciiChunk, inChunks, LAST_CHUNK, type Framing, type Gap, type TransportName } from '@polycast/protocol';
+import { asciiChunk, inChunks, LAST_CHUNK, type EventStreamName, type Framing, type Gap } from '@polycast/protocol';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { mergeHeaderPairs, STREAM_HEADERS } from '../http/headers/cache-headers.ts';
 import { http2StreamOf } from '../http/http2/http2-exchange.ts';
@@ -18,8 +18,28 @@ import { StreamSession } from './stream-session.ts';
  */
 export interface EventStream {
   readonly mediaType: string;
+  readonly description: StreamDescription;
   /** Starts a stream, which ends with its connection. */
   readonly open: (parts: SessionParts, request: IncomingMessage, response: ServerResponse, consumer: Consumer) => void;
+}
+
+/** The texts about a transport in the OpenAPI and AsyncAPI documents and in the reference. */
+export interface StreamDescription {
+  /** Its name in a list: `JSON lines`. */
+  readonly title: string;
+  /** The response, as the beginning of a sentence: `A stream of JSON lines`. */
+  readonly response: string;
+  /** The section of PROTOCOL.md. */
+  readonly section: string;
+  /** The messages inside the response, in whole sentences. */
+  readonly messages: string;
+  /** The form of an event, and of the control message `gap`. */
+  readonly eventForm: string;
+  readonly gapForm: string;
+  /** Where a control message has its name: in the member `op`, or in the field `event:`. */
+  readonly nameIn: 'op' | 'event';
+  /** The beginning of a response. */
+  readonly example: string;
 }
 
 /**
@@ -27,8 +47,9 @@ export interface EventStream {
  * control messages are ASCII. Example: in Server-Sent Events a gap is the event `polycast.gap`.
  */
 export interface TextStreamFormat {
-  readonly transport: TransportName;
+  readonly transport: EventStreamName;
   readonly mediaType: string;
+  readonly description: StreamDescription;
   readonly contentType: string;
   readonly framing: Framing;
   readonly ready: (ready: Ready, reconnectMs: number) => string;
@@ -60,6 +81,7 @@ export function textStream(format: TextStreamFormat): EventStream {
   const headerText = headerLines(headers);
   return {
     mediaType: format.mediaType,
+    description: format.description,
     open(parts, request, response, consumer) {
       const stream = http2StreamOf(response);
       const merged = mergeHeaderPairs(commonHeadersOf(response), headers);

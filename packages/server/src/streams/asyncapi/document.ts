@@ -3,8 +3,9 @@ import * as z from 'zod';
 import { SchemaConverter } from '../../http/openapi/schema-converter.ts';
 import { problem } from '../../http/openapi/schemas.ts';
 import type { JsonSchema } from '../../http/route-description.ts';
+import { EVENT_STREAMS } from '../event-streams.ts';
 import { event } from '../schemas.ts';
-import { CONTROL_MESSAGES, OPERATIONS } from './messages.ts';
+import { CONTROL_MESSAGES, EVERY_STREAM, OPERATIONS, type StreamName } from './messages.ts';
 
 /**
  * The AsyncAPI 3.0 document that the hub serves as `/asyncapi.json`. It describes the streams of
@@ -12,18 +13,17 @@ import { CONTROL_MESSAGES, OPERATIONS } from './messages.ts';
  */
 export function asyncApiDocument(version: string): JsonSchema {
   const { messages, schemas } = convert(describeMessages());
-  const namesOf = (transport: Transport): string[] =>
-    Object.keys(messages).filter((name) => name.startsWith(PREFIXES[transport]) || name === EVENT);
+  const namesOf = (transport: StreamName): string[] =>
+    Object.keys(messages).filter((name) => name.startsWith(`${transport}-`) || name === EVENT);
   const channels = Object.fromEntries(
-    TRANSPORT_NAMES.map((transport) => [transport, channelOf(transport, namesOf(transport))]),
+    EVERY_STREAM.map((transport) => [transport, channelOf(transport, namesOf(transport))]),
   );
   return {
     asyncapi: '3.0.0',
     info: {
       title: 'Polycast',
       version,
-      description:
-        'The streams of a hub: WebSocket, Server-Sent Events and JSON lines. `/openapi.json` describes the other requests.',
+      description: `The streams of a hub: ${TITLES}. \`/openapi.json\` describes the other requests.`,
       license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
     },
     defaultContentType: 'application/json',
@@ -34,10 +34,15 @@ export function asyncApiDocument(version: string): JsonSchema {
   };
 }
 
-type Transport = 'websocket' | 'sse' | 'ndjson';
-const TRANSPORT_NAMES: readonly Transport[] = ['websocket', 'sse', 'ndjson'];
-/** The beginnings of the names of messages. An event has the same form everywhere. */
-const PREFIXES: Readonly<Record<Transport, string>> = { websocket: 'websocket-', sse: 'sse-', ndjson: 'ndjson-' };
+const TITLES = new Intl.ListFormat('en-GB').format([
+  'WebSocket',
+  ...Object.values(EVENT_STREAMS).map(({ description }) => description.title),
+]);
+
+/**
+ * The only message that has the same form everywhere. The names of all others begin with their
+ * transport: `sse-gap`.
+ */
 const EVENT = 'event';
 
 /** A message before its schemas are converted. */
@@ -57,8 +62,8 @@ function describeMessages(): Readonly<Record<string, Message>> {
   };
   for (const [op, { summary, section, members, transports }] of Object.entries(CONTROL_MESSAGES))
     for (const transport of transports)
-      messages[`${PREFIXES[transport]}${op}`] =
-        transport === 'sse'
+      messages[`${transport}-${op}`] =
+        transport !== 'websocket' && EVENT_STREAMS[transport].description.nameIn === 'event'
           ? { name: `polycast.${op}`, summary, section, payload: z.object(members()), headers: eventFields(op) }
           : { name: op, summary, section, payload: z.object({ op: z.literal(op), ...okOf(op), ...members() }) };
   for (const [op, { summary, section, members, answer }] of Object.entries(OPERATIONS)) {
@@ -117,17 +122,18 @@ function server(protocol: string): JsonSchema {
   };
 }
 
-const DESCRIPTIONS: Readonly<Record<Transport, string>> = {
-  websocket: `A WebSocket, with the subprotocol \`${SUBPROTOCOL}\` or none. Each message is one text frame.`,
-  sse: 'An event stream: `Accept: text/event-stream`. The payload is the `data:` of a message. An event has no `event:`; its cursor is the `id:`.',
-  ndjson: 'A stream of JSON lines: `Accept: application/x-ndjson`. Each message is one line.',
-};
+function descriptionOf(transport: StreamName): string {
+  if (transport === 'websocket')
+    return `A WebSocket, with the subprotocol \`${SUBPROTOCOL}\` or none. Each message is one text frame.`;
+  const { mediaType, description } = EVENT_STREAMS[transport];
+  return `${description.response}: \`Accept: ${mediaType}\`. ${description.messages}`;
+}
 
-function channelOf(transport: Transport, names: readonly string[]): JsonSchema {
+function channelOf(transport: StreamName, names: readonly string[]): JsonSchema {
   return {
     address: '/v1/events',
     title: transport,
-    description: DESCRIPTIONS[transport],
+    description: descriptionOf(transport),
     servers: [{ $ref: `#/servers/${transport === 'websocket' ? 'websocket' : 'http'}` }],
     messages: Object.fromEntries(names.map((name) => [name, { $ref: `#/components/messages/${name}` }])),
     ...(transport === 'websocket' && {
@@ -138,10 +144,10 @@ function channelOf(transport: Transport, names: readonly string[]): JsonSchema {
 }
 
 /** The hub sends events and control messages on every transport. */
-function sendOperations(namesOf: (transport: Transport) => readonly string[]): JsonSchema {
+function sendOperations(namesOf: (transport: StreamName) => readonly string[]): JsonSchema {
   const answers = new Set(Object.keys(OPERATIONS).flatMap((op) => [`websocket-${op}`, `websocket-${op}-answer`]));
   return Object.fromEntries(
-    TRANSPORT_NAMES.map((transport) => [
+    EVERY_STREAM.map((transport) => [
       `${transport}-stream`,
       {
         action: 'send',
@@ -172,6 +178,6 @@ function receiveOperations(): JsonSchema {
   );
 }
 
-function messageIn(transport: Transport, name: string): JsonSchema {
+function messageIn(transport: StreamName, name: string): JsonSchema {
   return { $ref: `#/channels/${transport}/messages/${name}` };
 }

@@ -1,4 +1,4 @@
-import type { ClientMessage, ServerMessage, TransportName } from '@polycast/protocol';
+import type { ClientMessage, EventStreamName, ServerMessage } from '@polycast/protocol';
 import * as z from 'zod';
 import {
   anyValue,
@@ -12,6 +12,7 @@ import {
   text,
   time,
 } from '../../http/openapi/schemas.ts';
+import { EVENT_STREAMS } from '../event-streams.ts';
 import { event, gapMembers } from '../schemas.ts';
 
 /**
@@ -138,9 +139,10 @@ export const OPERATIONS: {
 };
 
 /** The transports that keep a response or a connection open. */
-type StreamName = Exclude<TransportName, 'long-poll' | 'short-poll'>;
+export type StreamName = 'websocket' | EventStreamName;
 
-const EVERY_STREAM: readonly StreamName[] = ['websocket', 'sse', 'ndjson'];
+const EVENT_STREAM_NAMES = Object.keys(EVENT_STREAMS) as readonly EventStreamName[];
+export const EVERY_STREAM: readonly StreamName[] = ['websocket', ...EVENT_STREAM_NAMES];
 
 /** The messages that the hub sends by itself, and the transports that carry each. */
 export const CONTROL_MESSAGES: {
@@ -179,7 +181,7 @@ export const CONTROL_MESSAGES: {
   closing: {
     summary: 'The session has lost its access, and ends.',
     section: '13.4',
-    transports: ['sse', 'ndjson'],
+    transports: EVENT_STREAM_NAMES,
     members: () => ({ code: z.string() }),
   },
   dropped: {
