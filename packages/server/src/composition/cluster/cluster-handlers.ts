@@ -9,8 +9,8 @@ import type { SubscriptionForwarder } from './subscription-routes.ts';
 
 /**
  * The routes of the API that mean the same at every hub of a cluster, or that are about the one hub
- * that answers. All others are about data that hubs do not share yet. A new route is refused until
- * it is listed here.
+ * that answers. Routes about subscriptions mark themselves (`subscriptionWork`). All others are about
+ * data that hubs do not share yet. A new route is refused until it is listed here.
  */
 const ROUTES: ReadonlySet<string> = new Set([
   'GET /v1/events',
@@ -62,11 +62,6 @@ const ERASURE_ROUTES: ReadonlySet<string> = new Set([
 const EXPLAIN_ROUTE = 'GET /v1/explain';
 const SESSION_READER = /[?&](?:user|session)=/;
 
-/** The routes that the hub answers which works on subscriptions. */
-const SUBSCRIPTION_ROUTES = /^\/v1\/(?:subscriptions|hooks|websub)(?:\/|$)|^\/v1\/events\/:id\/deliveries$/;
-/** Those of them that workers send all the time. What they ask for is not about what was confirmed a moment ago. */
-const WORKER_ROUTES = /^\/v1\/subscriptions\/:id\/(?:pull|ack|nack|extend)$/;
-
 type ReachedLog = Pick<Log, 'reach' | 'shared'>;
 
 /**
@@ -100,9 +95,10 @@ function clusterRoute(
   log: ReachedLog,
   forwarder: Pick<SubscriptionForwarder, 'wrap'>,
 ): UnauthorizedRoute {
-  const { answer, path } = route;
+  const { answer, path, subscriptionWork } = route;
   if (!path.startsWith('/v1/')) return route;
-  if (SUBSCRIPTION_ROUTES.test(path)) return { ...route, answer: forwarder.wrap(answer, !WORKER_ROUTES.test(path)) };
+  if (subscriptionWork !== undefined)
+    return { ...route, answer: forwarder.wrap(answer, subscriptionWork === 'newest') };
   const name = routeName(route);
   if (ERASURE_ROUTES.has(name)) return { ...route, answer: forwarder.wrap(answer, true) };
   const reachAndAnswer: typeof answer = async (...call) => {

@@ -12,7 +12,7 @@ const OPENERS: readonly ((dependencies: WebSubDependencies) => DialectService)[]
 export function openDialectServices(dependencies: WebSubDependencies): DialectService {
   const services = OPENERS.map((open) => open(dependencies));
   return {
-    routes: services.flatMap(({ routes }) => routes),
+    routes: services.flatMap(({ routes }) => routes).map((route) => ({ ...route, subscriptionWork: 'newest' })),
     get memoryUsage() {
       return Object.fromEntries(services.flatMap(({ memoryUsage }) => Object.entries(memoryUsage)));
     },

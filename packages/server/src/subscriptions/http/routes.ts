@@ -22,19 +22,25 @@ import { traceRoute } from './trace-route.ts';
 export function subscriptionRoutes(parts: SubscriptionParts): readonly Route[] {
   return [
     ...[
-      ...resourceRoutes(parts),
-      ...actionRoutes(parts),
-      attemptsRoute(parts),
-      eventRoute(parts),
-      ...deadLetterRoutes(parts),
+      ...[
+        ...resourceRoutes(parts),
+        ...actionRoutes(parts),
+        attemptsRoute(parts),
+        eventRoute(parts),
+        ...deadLetterRoutes(parts),
+      ].map(aboutSubscriptions),
       eventTypesRoute(parts),
       portalRoute(parts),
     ].map(forPortalLinks),
-    ...pullRoutes(parts),
-    traceRoute(parts),
+    ...pullRoutes(parts).map((route): Route => ({ ...route, subscriptionWork: 'worker' })),
+    aboutSubscriptions(traceRoute(parts)),
     portalLinkRoute(parts),
-    namedRoute(parts),
+    aboutSubscriptions(namedRoute(parts)),
   ];
+}
+
+function aboutSubscriptions<Any extends Route>(route: Any): Any {
+  return { ...route, subscriptionWork: 'newest' };
 }
 
 /** The route accepts portal links too. It sees only subscriptions of the link's owner (`maySee`). */
