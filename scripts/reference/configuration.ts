@@ -1,7 +1,7 @@
 import { FIELDS, type FieldReference } from '../../packages/server/src/config/reference.ts';
 import { code, page, table } from './markdown.ts';
 
-const SOURCE = '`packages/server/src/config/settings/config-schema.ts` and the tables beside it';
+const SOURCE = '`packages/server/src/config/settings/config-schema.ts` and the tables that it imports';
 
 /** docs/reference/configuration.md */
 export function configurationPage(): string {

@@ -66,14 +66,17 @@ const FOLDER_IMPORTS: Readonly<Record<string, readonly string[]>> = {
   // The pages alone: the API behind them is everybody's.
   console: ['core', 'platform', 'http'],
   portal: ['core', 'platform', 'http'],
-  // Settings of subscriptions are declared beside them.
-  config: ['core', ...SUBSCRIPTION_FOLDERS],
+  // How a field of the configuration is declared.
+  settings: ['core'],
+  // The settings of subscriptions are declared beside them.
+  // `storage/data-setting.ts` says which places of data there are.
+  config: ['core', 'settings', 'storage', ...SUBSCRIPTION_FOLDERS],
   // No arrow runs back: composition gives HTTP its handlers, and WebSockets their pulls. The last two do not know each other.
   http: ['core'],
   auth: ['core', 'http', 'processes'],
   streams: ['core', 'http', 'auth'],
   publishing: ['core', 'http', 'auth'],
-  subscriptions: ['core', 'processes', ...SUBSCRIPTION_FOLDERS, ...HTTP_FOLDERS],
+  subscriptions: ['core', 'processes', 'settings', ...SUBSCRIPTION_FOLDERS, ...HTTP_FOLDERS],
   // Webhooks of third parties become events; configured keys are read as those of tokens.
   ingest: ['core', 'http', 'auth', 'publishing', 'identity'],
   // Routes of operators: keys, revocations, audit, status, sessions.
@@ -262,8 +265,8 @@ function dataHomes({ path, imports, texts }: Module): Finding[] {
   if (!path.startsWith(SERVER) || folderOf(path) === 'storage' || /\/testing[/.]/.test(path)) return [];
   const homes = imports.filter((specifier) => /^node:sqlite$|\/storage\/(?:sqlite|memory|homes\.ts)/.test(specifier));
   const findings = homes.map((specifier) => ({ path, message: `imports ${specifier}: only storage/ knows the homes` }));
-  if (folderOf(path) !== 'config' && texts.has(':memory:'))
-    findings.push({ path, message: "tests for ':memory:': storage/data-folder.ts says whether data has a folder" });
+  if (texts.has(':memory:'))
+    findings.push({ path, message: "tests for ':memory:': storage/data-setting.ts says whether data has a folder" });
   return findings;
 }
 

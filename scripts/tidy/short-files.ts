@@ -80,12 +80,10 @@ const SHORT_FILES: Readonly<Record<string, string>> = {
   'packages/server/src/storage/backup.ts': 'Backups from outside `storage`. A hub does not load them.',
   'packages/server/src/storage/shared/body-encoder.ts': 'The one way to lay out bodies in memory.',
   'packages/server/src/streams/control-frames.ts': 'The messages that each streaming transport has.',
-  'packages/server/src/streams/sse.ts': 'A transport is a file.',
+  'packages/server/src/streams/event-streams.ts': 'The list of event streams.',
   'packages/server/src/subscriptions/dialects/open-dialects.ts':
     'The list of dialects with routes; the command line loads `registry.ts` without any HTTP.',
   'packages/server/src/subscriptions/dialects/registry.ts': 'The list of dialects.',
-  'packages/server/src/subscriptions/dialects/websub/settings.ts':
-    'The settings, which the dialect and the configuration read.',
   'packages/server/src/subscriptions/engine/executor.ts':
     'The port by which the engine hands consumers to webhooks and pull.',
   'packages/server/src/subscriptions/http/bodies/request-fingerprint.ts':

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { renewFolderEpoch } from '../../server/src/storage/data-folder.ts';
+import { renewFolderEpoch } from '../../server/src/storage/stopped-hub.ts';
 import { openCaseWorld } from '../../server/src/testing/explain-cases/explain-case.ts';
 import { EXPLAIN_CASES } from '../../server/src/testing/explain-cases/explain-cases.ts';
 import { openExplainWorld, type Reader } from '../../server/src/testing/explain-world.ts';

@@ -4,7 +4,7 @@ import { openHub, type Hub, type HubParts } from './hub.ts';
 import { createLab, type Lab } from './lab/lab.ts';
 import { documentation } from './lab/documentation.ts';
 import { LabLogin, TOWN_CHANNEL } from './lab/login.ts';
-import { wipeLog } from './storage/data-folder.ts';
+import { wipeLog } from './storage/stopped-hub.ts';
 import { assetPath } from './platform/package-files.ts';
 import type { Route } from './auth/route.ts';
 import type { RequestHandler } from './http/route.ts';

@@ -5,7 +5,7 @@ import type { Position } from '../core/ports.ts';
 import { SLOWEST_MAX, type CallerStatus, type HubStatus } from '../operate/hub-status.ts';
 import { countOpenFiles, openFilesMax, readDiskSpace } from '../operate/host-resources.ts';
 import { packageVersion } from '../platform/package-files.ts';
-import { dataFolderOf } from '../storage/data-folder.ts';
+import { dataFolderOf } from '../storage/data-setting.ts';
 import type { SubscriptionEngine } from '../subscriptions/subscription-engine.ts';
 import type { SubscriptionReads } from '../subscriptions/state/ports.ts';
 import { isWebhook } from '../subscriptions/state/definition.ts';

@@ -10,7 +10,7 @@ import { createOpenAuthority, ignoredCredentialsLog } from '../identity/open-aut
 import { createSite, type Site } from '../identity/site/site.ts';
 import { createTokens, type Tokens } from '../identity/tokens/tokens.ts';
 import type { GuardedFetch } from '../outgoing/guarded-fetch.ts';
-import { dataFolderOf } from '../storage/data-folder.ts';
+import { dataFolderOf } from '../storage/data-setting.ts';
 import type { Storage } from '../storage/open-storage.ts';
 import type { HubBase } from './base.ts';
 

@@ -1,7 +1,7 @@
 import { hubMetrics } from '../operate/hub-metrics.ts';
 import { readDiskSpace } from '../operate/host-resources.ts';
 import { packageVersion } from '../platform/package-files.ts';
-import { dataFolderOf } from '../storage/data-folder.ts';
+import { dataFolderOf } from '../storage/data-setting.ts';
 import type { PresenceService } from '../presence/presence-task.ts';
 import type { SessionJournal } from '../sessions/session-journal.ts';
 import type { SubscriptionEngine } from '../subscriptions/subscription-engine.ts';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { CallerStatus, HubStatus } from '../operate/hub-status.ts';
 import { StatusHistory } from '../operate/status-history/status-history.ts';
-import { dataFolderOf } from '../storage/data-folder.ts';
+import { dataFolderOf } from '../storage/data-setting.ts';
 import type { HubBase } from './base.ts';
 
 /** The caller of the status when the hub itself reads it. */

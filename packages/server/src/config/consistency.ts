@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { isHubChannel } from '../core/access/system-channels.ts';
 import type { Config } from './settings/config-schema.ts';
+import { dataFolderOf } from '../storage/data-setting.ts';
 import { DEFAULT_PORT, isLoopback, parseListen, trustsLoopback } from './listen.ts';
 import type { ConfigProblem } from './config-error.ts';
 
@@ -63,7 +64,8 @@ function checkListen({ listen, access }: Config): ConfigProblem[] {
 /** Several processes share a folder. The Lab restarts its hub inside one process. */
 function checkProcesses({ processes, data, lab, cluster }: Config): ConfigProblem[] {
   if (processes === 1) return [];
-  if (data === ':memory:') return [{ path: 'processes', message: 'must be 1 without a data folder (data: :memory:)' }];
+  if (dataFolderOf(data) === undefined)
+    return [{ path: 'processes', message: `must be 1 without a data folder (data: ${data})` }];
   if (cluster.nats.length > 0) return [{ path: 'processes', message: 'must be 1 in a cluster (cluster.nats)' }];
   return lab.enabled ? [{ path: 'processes', message: 'must be 1 with the Lab (lab.enabled, polycast dev)' }] : [];
 }

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { documented, type FieldDoc } from './settings/field.ts';
+import { documented, type FieldDoc } from '../settings/field.ts';
 import { configSchema } from './settings/config-schema.ts';
 
 /** A field of the reference. */

@@ -251,9 +251,7 @@ export interface CheckedRange {
  *   rejects with `outcome_unknown` may still be stored.
  * - Owner: any hub appends, and the home gives the order. One hub at a time trims.
  *
- * Implementations: `storage/sqlite/log`, `storage/memory/memory-log.ts`, and
- * `storage/cluster/journaled-log.ts` over views of both. One contract suite in `storage/contract`
- * tests them all.
+ * Implementations: see `storage/homes.ts`. One contract suite in `storage/contract` tests them all.
  */
 export interface Log {
   readonly state: LogState;

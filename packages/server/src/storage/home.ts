@@ -80,4 +80,20 @@ export interface Home {
   openPresence(options: StorageOptions, epoch: string): PresenceStore;
   openSessionJournal(options: StorageOptions, epoch: string): SessionJournalStore;
   openInFlightJournal(options: StorageOptions): InFlightJournal;
+  /** Absent where the data ends with its hub. */
+  readonly stoppedHub?: StoppedHubData;
+}
+
+/** Work on data while no hub runs on it. `data` is the setting. */
+export interface StoppedHubData {
+  /**
+   * Gives the log a new epoch.
+   * @returns the new epoch
+   * @throws DataFolderError, also when a hub runs
+   */
+  renewEpoch(data: string): string;
+  /** Locks the data until `close`. @throws DataFolderError */
+  openIdentity(data: string, auditEntriesMax: number): { readonly store: IdentityStore; close(): void };
+  /** Removes the log, and nothing else. */
+  wipeLog(data: string): Promise<void>;
 }

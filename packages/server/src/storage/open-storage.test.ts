@@ -7,7 +7,7 @@ import { temporaryFolder } from '../testing/temporary-folder.ts';
 import { testStorageOptions } from '../testing/test-storage.ts';
 import { record } from './contract/log/log-fixtures.ts';
 import { attempt, creationOf } from './contract/subscriptions/subscription-fixtures.ts';
-import { renewFolderEpoch, wipeLog, withIdentityStore } from './data-folder.ts';
+import { renewFolderEpoch, wipeLog, withIdentityStore } from './stopped-hub.ts';
 import { openStorage, type Storage } from './open-storage.ts';
 
 const OTHER_PROCESS = `

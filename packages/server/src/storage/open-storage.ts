@@ -12,7 +12,7 @@ import { memoryHome } from './memory/memory-home.ts';
 import { ATTEMPT_BOUNDS, type AttemptBounds } from './shared/attempt-bounds.ts';
 
 /**
- * All data of a hub, as ports. Only this folder distinguishes the homes: SQLite files, or memory.
+ * All data of a hub, as ports. Only this folder distinguishes the homes (`homes.ts`).
  */
 export interface Storage {
   readonly log: Log;

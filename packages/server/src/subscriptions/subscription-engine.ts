@@ -8,7 +8,7 @@ import type { SubscriptionOperations, SubscriptionReads } from './state/ports.ts
 import type { PullService } from './state/pull-service.ts';
 import type { Sender } from './state/sender.ts';
 import type { StoreChange, StoredSubscription, SubscriptionStore } from './state/subscription-store.ts';
-import type { SubscriptionSettings } from './state/settings.ts';
+import type { SubscriptionSettings } from './settings.ts';
 import { DeadLetters } from './engine/dead-letters.ts';
 import { measureLag, type LagReport } from './subscription-lag.ts';
 import { SubscriptionManager, urlOf } from './subscription-manager.ts';

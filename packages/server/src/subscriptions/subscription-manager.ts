@@ -28,7 +28,7 @@ import type {
   DeliveryStatus,
 } from './state/ports.ts';
 import type { SubscriptionStore } from './state/subscription-store.ts';
-import type { SubscriptionSettings } from './state/settings.ts';
+import type { SubscriptionSettings } from './settings.ts';
 import { transition } from './state/lifecycle.ts';
 import { notActiveError } from './state/refusals.ts';
 import { deliveryStatusOf } from './state/delivery-status.ts';

@@ -8,7 +8,7 @@ import { Publisher } from '../core/publish.ts';
 import { ChannelRules } from '../core/access/channel-rules.ts';
 import type { NewSubscription } from '../subscriptions/state/ports.ts';
 import type { SubscriptionStore } from '../subscriptions/state/subscription-store.ts';
-import type { SubscriptionSettings } from '../subscriptions/state/settings.ts';
+import type { SubscriptionSettings } from '../subscriptions/settings.ts';
 import { createBodyEncoder } from '../storage/shared/body-encoder.ts';
 import { createMemoryLog } from '../storage/memory/memory-log.ts';
 import { fastWorld, systemWorld, type World } from '../operate/world.ts';

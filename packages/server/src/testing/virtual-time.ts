@@ -1,6 +1,6 @@
 import { parseConfig } from '../config/parse.ts';
 import type { NewSubscription } from '../subscriptions/state/ports.ts';
-import type { SubscriptionSettings } from '../subscriptions/state/settings.ts';
+import type { SubscriptionSettings } from '../subscriptions/settings.ts';
 import { systemWorld, type World } from '../operate/world.ts';
 import { openSubscriptionKit, webhook, type PersistedState, type SubscriptionKit } from './subscription-kit.ts';
 

@@ -40,7 +40,7 @@ interface CheckResult {
 /** @throws ConfigError for an invalid configuration, unless problems are part of the result */
 async function check(input: Input, withProblems: boolean): Promise<CheckResult> {
   const { ConfigError } = await import('../../config/config-error.ts');
-  const { dataFolderOf } = await import('../../storage/data-folder.ts');
+  const { dataFolderOf } = await import('../../storage/data-setting.ts');
   const { ruleWarnings } = await import('../../config/rule-warnings.ts');
   try {
     const { config, origins } = await hubConfig(input);

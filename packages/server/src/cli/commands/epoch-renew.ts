@@ -20,7 +20,8 @@ export const epochRenew: Command = {
   ],
   async run(input, { out, style }) {
     const { config } = await hubConfig(input);
-    const { dataFolderOf, renewFolderEpoch } = await import('../../storage/data-folder.ts');
+    const { dataFolderOf } = await import('../../storage/data-setting.ts');
+    const { renewFolderEpoch } = await import('../../storage/stopped-hub.ts');
     const folder = dataFolderOf(config.data);
     if (folder === undefined) throw usageError(epochRenew, 'a log in memory has a new epoch at each start');
     if (!existsSync(folder)) throw new CliError('failed', `there is no data folder at ${folder}`, 'Use --data FOLDER');

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { eventTypes } from './event-types.ts';
-import { choiceField, field, integerField } from './field.ts';
+import { choiceField, field, integerField, isBareUrl, type Immutable } from '../../settings/field.ts';
 import { access } from './grantees.ts';
 import { DEFAULT_PORT } from '../listen.ts';
 import { delivery } from './delivery.ts';
@@ -15,8 +15,9 @@ import { site } from './site.ts';
 import { tokens } from './tokens.ts';
 import { identityStore } from './identity-store.ts';
 import { telemetry } from './telemetry.ts';
-import { subscriptions } from './subscriptions.ts';
-import { isBareUrl, websub } from './websub.ts';
+import { DATA_DOC, DATA_FORM } from '../../storage/data-setting.ts';
+import { subscriptions } from '../../subscriptions/settings.ts';
+import { websub } from '../../subscriptions/dialects/websub/settings.ts';
 
 const DAY_SECONDS = 86_400;
 /** More processes than cores gain nothing. */
@@ -243,8 +244,8 @@ export const configSchema = z.strictObject({
     },
   ),
   data: field(z.string().min(1).default('./polycast-data'), {
-    form: 'path of a folder or `:memory:`',
-    doc: 'The folder for the log and all other data. `:memory:` stores nothing across restarts. Only one hub can use a folder.',
+    form: DATA_FORM,
+    doc: `${DATA_DOC} Only one hub can use a folder.`,
     why: 'A folder in the current directory is easy to find again.',
   }),
   processes: field(z.union([z.literal('auto'), z.int().min(1).max(PROCESSES_MAX)]).default(1), {
@@ -304,5 +305,3 @@ export const configSchema = z.strictObject({
  * variables and `--help` follow from the declaration.
  */
 export type Config = Immutable<z.output<typeof configSchema>>;
-
-type Immutable<Value> = unknown extends Value ? Value : { readonly [Name in keyof Value]: Immutable<Value[Name]> };

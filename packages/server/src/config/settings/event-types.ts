@@ -1,7 +1,7 @@
 import { isPattern, TYPE_LENGTH_MAX } from '@polycast/protocol';
 import * as z from 'zod';
 import { compileSchema } from '../event-schema.ts';
-import { field } from './field.ts';
+import { field } from '../../settings/field.ts';
 
 const SAMPLE_LENGTH_MAX = 64 * 1024;
 

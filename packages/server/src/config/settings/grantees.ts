@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { isPattern } from '@polycast/protocol';
 import type { Grantee } from '../../core/access/access-policy.ts';
-import { field } from './field.ts';
+import { field } from '../../settings/field.ts';
 
 const granteeSchema = z.union([
   z.enum(['anyone', 'users', 'owner', 'server', 'site']),

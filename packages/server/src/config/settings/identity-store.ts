@@ -1,4 +1,4 @@
-import { integerField } from './field.ts';
+import { integerField } from '../../settings/field.ts';
 
 /** Fields of `identity`: the bounds of the hub's own identity data. */
 export const identityStore = {

@@ -2,7 +2,7 @@ import { isChannel } from '@polycast/protocol';
 import * as z from 'zod';
 import { INGEST_PROVIDERS, type IngestKeySettings } from '../../core/ingest-settings.ts';
 import { SYSTEM_PREFIX } from '../../core/access/system-channels.ts';
-import { field } from './field.ts';
+import { field } from '../../settings/field.ts';
 
 const text = (max: number): z.ZodString => z.string().min(1).max(max);
 

@@ -1,4 +1,4 @@
-import { integerField, integerOrNullField } from './field.ts';
+import { integerField, integerOrNullField } from '../../settings/field.ts';
 
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;

@@ -1,6 +1,6 @@
 import { isIP, isIPv4, isIPv6 } from 'node:net';
 import * as z from 'zod';
-import { choiceField, field, integerField } from './field.ts';
+import { choiceField, field, integerField } from '../../settings/field.ts';
 
 const destinations = (): z.ZodDefault<z.ZodArray<z.ZodString>> =>
   z

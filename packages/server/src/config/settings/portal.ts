@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { field, integerField } from './field.ts';
+import { field, integerField } from '../../settings/field.ts';
 
 const DAY_SECONDS = 86_400;
 

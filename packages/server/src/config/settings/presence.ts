@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { field, integerField } from './field.ts';
+import { field, integerField } from '../../settings/field.ts';
 
 /**
  * The settings of `presence` (PROTOCOL.md section 13.6). Presence is on for the channels of rules

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { choiceField, field, integerField, integerOrNullField, optionalFields } from './field.ts';
+import { choiceField, field, integerField, integerOrNullField, optionalFields } from '../../settings/field.ts';
 import { access, isRulePattern } from './grantees.ts';
 
 const MIB = 1024 * 1024;

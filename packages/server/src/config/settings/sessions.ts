@@ -1,4 +1,4 @@
-import { choiceField, integerField } from './field.ts';
+import { choiceField, integerField } from '../../settings/field.ts';
 
 /** The settings of `sessions`: the journal of sessions (PROTOCOL.md section 13.10). */
 export const sessions = {

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { TokenKeySettings } from '../../core/access/identity-settings.ts';
-import { field, integerField } from './field.ts';
+import { field, integerField } from '../../settings/field.ts';
 
 const DAY_SECONDS = 86_400;
 

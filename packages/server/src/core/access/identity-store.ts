@@ -122,9 +122,7 @@ export type IdentityChange =
  * - Owner: any hub may write any key or revocation, and one order decides (`shared`). One hub
  *   prunes. The first key is created on condition that there was none.
  *
- * Implementations: `storage/sqlite/identity`, `storage/memory/memory-identity-store.ts`, and
- * `storage/cluster/identity`, which is shared. One contract suite in `storage/contract` tests the
- * homes.
+ * Implementations: see `storage/homes.ts`. One contract suite in `storage/contract` tests the homes.
  */
 export interface IdentityStore extends AwaitedWrites, WritesInForce, AuditStore {
   /** Read once, before the first write. @throws DataFolderError for a row of another program */

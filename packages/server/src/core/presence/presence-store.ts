@@ -14,8 +14,7 @@ import type { StoredPresence } from './presence-types.ts';
  *   that several hubs share, the sessions at other hubs reach the owner as messages. Their hubs ask
  *   the owner for snapshots.
  *
- * Implementations: `storage/sqlite/presence`, `storage/memory/memory-presence-store.ts`. One
- * contract suite in `storage/contract` tests them all.
+ * Implementations: see `storage/homes.ts`. One contract suite in `storage/contract` tests them all.
  */
 export interface PresenceStore {
   /** All presence events up to and including this position are stored. */

@@ -51,8 +51,7 @@ export type UserSessionsQuery = { readonly user: string; readonly limit: number 
  * - Eventual: nothing within one hub.
  * - Owner: each hub writes its own sessions.
  *
- * Implementations: `storage/sqlite/sessions`, `storage/memory/memory-session-store.ts`. One contract
- * suite in `storage/contract` tests them all.
+ * Implementations: see `storage/homes.ts`. One contract suite in `storage/contract` tests them all.
  */
 export interface SessionJournalStore {
   /** The numbers of the newest and of the oldest session; 0 without any. Numbers of new sessions ascend. */

@@ -10,6 +10,7 @@ import { openPresenceStore } from './presence/sqlite-presence-store.ts';
 import { openSessionStore } from './sessions/sqlite-session-store.ts';
 import { ringBounds } from '../shared/ring-bounds.ts';
 import type { ExposedPath } from './private-files.ts';
+import { stoppedHubFolder } from './stopped-hub-folder.ts';
 import { openSubscriptionStore } from './subscriptions/sqlite-subscription-store.ts';
 
 /** A folder with SQLite files. */
@@ -60,6 +61,8 @@ export const sqliteHome: Home = {
         'webhooks: write of the in-flight journal failed; after a crash the cause cannot be found',
       ),
     ),
+
+  stoppedHub: stoppedHubFolder,
 };
 
 function reportExposed({ path, mode, isRestricted }: ExposedPath, logger: StorageLogger): void {

@@ -4,7 +4,6 @@ import type { Lane } from '../state/lanes/lane.ts';
 import type { DeadLetter, EventPosition } from '../state/ports.ts';
 import type { StoreChange, SubscriptionStore } from '../state/subscription-store.ts';
 import type { AckTracker } from '../state/lanes/ack-tracker.ts';
-import type { SubscriptionSettings } from '../state/settings.ts';
 import { InForceError } from './durable-operations.ts';
 import { gapOf } from './gap.ts';
 import type { DurableConsumer } from './durable-consumer.ts';
@@ -14,7 +13,7 @@ export interface DeadLettersParts {
   /** Epoch of the present log. */
   readonly epoch: string;
   readonly store: Pick<SubscriptionStore, 'write' | 'enqueue' | 'deadLetters'>;
-  readonly settings: SubscriptionSettings;
+  readonly settings: { readonly deadLettersKept: number; readonly openEventsMax: number };
   readonly publishLifecycleEvent: PublishLifecycleEvent;
   readonly logger: { warn(fields: object, message: string): void };
 }

@@ -1,7 +1,6 @@
 import type { Clock, Random } from '../../core/ports.ts';
 import type { StatusReason } from '../state/definition.ts';
 import type { SubscriptionStore } from '../state/subscription-store.ts';
-import type { SubscriptionSettings } from '../state/settings.ts';
 import { transition, type LifecycleInput, type LifecycleStep } from '../state/lifecycle.ts';
 import type { DurableConsumer } from './durable-consumer.ts';
 import type { CheckpointScheduler } from './checkpoint-scheduler.ts';
@@ -12,7 +11,7 @@ export interface LifecycleParts {
   readonly checkpoints: CheckpointScheduler;
   readonly clock: Clock;
   readonly random: Random;
-  readonly settings: SubscriptionSettings;
+  readonly settings: { readonly failingNoticeSeconds: number; readonly suspendAfterSeconds: number };
   readonly publishLifecycleEvent: PublishLifecycleEvent;
   /** A consumer starts or stops its work. */
   readonly onStatusChanged: (consumer: DurableConsumer) => void;

@@ -6,7 +6,7 @@ import type { Dialects } from '../state/dialect.ts';
 import type { PullService } from '../state/pull-service.ts';
 import type { Sender } from '../state/sender.ts';
 import type { AuditedServices } from '../audited-service.ts';
-import type { SubscriptionSettings } from '../state/settings.ts';
+import type { SubscriptionSettings } from '../settings.ts';
 import type { HistoryParts } from '../../auth/history-permission.ts';
 import type { Sessions } from '../../auth/sessions.ts';
 

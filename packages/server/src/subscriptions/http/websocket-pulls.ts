@@ -10,7 +10,7 @@ import type { PullingSession, PullOperation, PullResult, SocketPulls } from '../
 import type { Subscription, SubscriptionReads } from '../state/ports.ts';
 import type { PullOptions, PullService } from '../state/pull-service.ts';
 import { noSuchSubscription } from '../state/refusals.ts';
-import type { SubscriptionSettings } from '../state/settings.ts';
+import type { SubscriptionSettings } from '../settings.ts';
 import { LEASE_LENGTH_MAX, LEASES_MAX, leasedEventFrames, leaseOf, leaseResults } from './leases.ts';
 
 /** Subscriptions that one connection may pull from. */

@@ -4,7 +4,6 @@ import type { Lane } from '../state/lanes/lane.ts';
 import type { LeasedEvent, LeaseOutcome, PullOptions, PullService } from '../state/pull-service.ts';
 import { notActiveError } from '../state/refusals.ts';
 import type { SubscriptionStore } from '../state/subscription-store.ts';
-import type { SubscriptionSettings } from '../state/settings.ts';
 import { DeadlineTimer } from '../engine/deadline-timer.ts';
 import type { DeadLetters } from '../engine/dead-letters.ts';
 import type { Executor } from '../engine/executor.ts';
@@ -18,7 +17,7 @@ export interface LeaseManagerParts {
   readonly random: Random;
   /** How many times faster the clock runs than real time. */
   readonly speed: number;
-  readonly settings: SubscriptionSettings;
+  readonly settings: { readonly openEventsMax: number };
   /**
    * The consumer of a subscription's id.
    * @throws PolycastError `not_found`, `subscription_not_active`

@@ -14,8 +14,7 @@ import type { Attempt, DeadLetter, DeadLettersQuery, EventPosition, Replay, Subs
  *   subscription. Any hub may write its definition or remove it. A shared home must ignore changes
  *   of a hub whose ownership has ended.
  *
- * Implementations: `storage/sqlite/subscriptions`, `storage/memory/memory-subscription-store.ts`.
- * One contract suite in `storage/contract` tests them all.
+ * Implementations: see `storage/homes.ts`. One contract suite in `storage/contract` tests them all.
  */
 export interface SubscriptionStore {
   /**

@@ -3,7 +3,6 @@ import type { AttemptOutcome } from '../state/ports.ts';
 import type { SendResult } from '../state/sender.ts';
 import type { SubscriptionStore } from '../state/subscription-store.ts';
 import { retryDelayMs, withJitter } from './pacing/retry-schedule.ts';
-import type { SubscriptionSettings } from '../state/settings.ts';
 import { attemptOf, type InFlightRequest } from './attempt-record.ts';
 import type { DeadLetters } from '../engine/dead-letters.ts';
 import type { CheckpointScheduler } from '../engine/checkpoint-scheduler.ts';
@@ -17,7 +16,7 @@ export interface OutcomeHandlerParts {
   readonly hasErased: (records: readonly StoredRecord[]) => boolean;
   readonly checkpoints: CheckpointScheduler;
   readonly random: Random;
-  readonly settings: SubscriptionSettings;
+  readonly settings: { readonly probeSeconds: number };
   readonly lifecycle: Lifecycle;
   readonly deadLetters: DeadLetters;
   readonly nextAttempt: () => number;

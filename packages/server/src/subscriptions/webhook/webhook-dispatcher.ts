@@ -25,6 +25,7 @@ import { FairScheduler } from './pacing/fair-scheduler.ts';
 
 export interface WebhookDispatcherParts extends OutcomeHandlerParts {
   readonly store: OutcomeHandlerParts['store'] & Pick<SubscriptionStore, 'isOverloaded'>;
+  readonly settings: OutcomeHandlerParts['settings'] & { readonly requestsMax: number; readonly openEventsMax: number };
   readonly sender: Sender;
   readonly dialects: Dialects;
   readonly clock: Clock;

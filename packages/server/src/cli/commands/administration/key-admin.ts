@@ -124,7 +124,8 @@ async function withLocalKeyAdmin<Result>(
   { data, identity: settings }: Config,
   work: (admin: KeyAdmin) => Promise<Result>,
 ): Promise<Result> {
-  const { dataFolderOf, withIdentityStore } = await import('../../../storage/data-folder.ts');
+  const { dataFolderOf } = await import('../../../storage/data-setting.ts');
+  const { withIdentityStore } = await import('../../../storage/stopped-hub.ts');
   const { DataFolderError } = await import('../../../core/data-folder-error.ts');
   const { openIdentity } = await import('../../../identity/identity.ts');
   const folder = dataFolderOf(data);

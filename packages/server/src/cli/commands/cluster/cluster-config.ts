@@ -38,7 +38,7 @@ export async function inspect({ cluster }: Config, applied?: BlockAddress): Prom
 
 /** The configuration of a hub as its storage reads it, for the commands that move data. */
 export async function storageOptionsOf(command: Command, config: Config, terminal: Terminal): Promise<StorageOptions> {
-  const { dataFolderOf } = await import('../../../storage/data-folder.ts');
+  const { dataFolderOf } = await import('../../../storage/data-setting.ts');
   const { systemWorld } = await import('../../../operate/world.ts');
   if (dataFolderOf(config.data) === undefined)
     throw usageError(command, 'a hub in memory (data: :memory:) has no folder: set data, or give --data FOLDER');

@@ -28,7 +28,7 @@ export const clusterJoin: Command = {
   async run(input, { out, style }) {
     const config = await clusterConfig(clusterJoin, input);
     const { readFolderRole } = await import('../../../storage/cluster-tools.ts');
-    const { dataFolderOf } = await import('../../../storage/data-folder.ts');
+    const { dataFolderOf } = await import('../../../storage/data-setting.ts');
     const folder = dataFolderOf(config.data);
     const role: FolderRole = folder === undefined ? { role: 'empty' } : readFolderRole(folder);
     const applied = role.role === 'view' ? role.applied : undefined;

@@ -46,7 +46,7 @@ export const backup: Command = {
 
 async function folderOf(input: Input): Promise<string> {
   const { config } = await hubConfig(input);
-  const { dataFolderOf } = await import('../../../storage/data-folder.ts');
+  const { dataFolderOf } = await import('../../../storage/data-setting.ts');
   const folder = dataFolderOf(config.data);
   if (folder === undefined) throw usageError(backup, 'a hub in memory (data: :memory:) has no folder to back up');
   return folder;

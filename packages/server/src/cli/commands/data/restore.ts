@@ -28,7 +28,7 @@ export const restore: Command = {
   async run(input, terminal) {
     const [file = ''] = input.arguments;
     const { config } = await hubConfig(input);
-    const { dataFolderOf } = await import('../../../storage/data-folder.ts');
+    const { dataFolderOf } = await import('../../../storage/data-setting.ts');
     const { restoreBackup } = await import('../../../storage/backup.ts');
     const folder = dataFolderOf(config.data);
     if (folder === undefined) throw usageError(restore, 'a hub in memory (data: :memory:) cannot have a backup');

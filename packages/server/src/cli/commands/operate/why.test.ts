@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { renewFolderEpoch } from '../../../storage/data-folder.ts';
+import { renewFolderEpoch } from '../../../storage/stopped-hub.ts';
 import { openCaseWorld, readUntilBehind } from '../../../testing/explain-cases/explain-case.ts';
 import { EXPLAIN_CASES } from '../../../testing/explain-cases/explain-cases.ts';
 import { openExplainWorld, type Explained, type ExplainWorld, type Reader } from '../../../testing/explain-world.ts';

@@ -30,9 +30,9 @@ export async function startHubAt(
   // A quiet hub runs each of its functions rarely, and V8 would interpret them for long. When they
   // are compiled immediately, an event on an idle hub costs a tenth less.
   setFlagsFromString('--always-sparkplug');
-  const { prepareStorage } = await import('../../../storage/data-folder.ts');
+  const { prepareStorage } = await import('../../../storage/data-setting.ts');
   // A view of a cluster has another thread, and a follower has none.
-  if (config.cluster.nats.length === 0 && place?.role !== 'follower') prepareStorage(config.data);
+  if (config.cluster.nats.length === 0 && place?.role !== 'follower') await prepareStorage(config.data);
   const { startHub } = await import('../../../main.ts');
   let { origins } = options;
   const reread = async (): Promise<Config> => {

@@ -7,7 +7,7 @@ import { ANONYMOUS } from '../../../core/access/principal.ts';
 import type { WebhookDelivery } from '../../state/definition.ts';
 import type { Subscription, SubscriptionService, WebhookSubscription } from '../../state/ports.ts';
 import type { Sender } from '../../state/sender.ts';
-import type { SubscriptionSettings } from '../../state/settings.ts';
+import type { SubscriptionSettings } from '../../settings.ts';
 import type { WebSubSettings } from './settings.ts';
 import { TokenBuckets } from '../../../core/primitives/token-buckets.ts';
 import { addressKey } from '../../../core/primitives/address-key.ts';

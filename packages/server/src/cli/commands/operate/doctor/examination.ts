@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { ConfigError } from '../../../../config/config-error.ts';
 import { defaultConfig, type Config } from '../../../../config/parse.ts';
 import type { HubStatus } from '../../../../operate/hub-status.ts';
-import { dataFolderOf } from '../../../../storage/data-folder.ts';
+import { dataFolderOf } from '../../../../storage/data-setting.ts';
 import type { Input } from '../../../command.ts';
 import { CliError, type ExitName } from '../../../exit-codes.ts';
 import { hubAddress, type HubAddress } from '../../../hub-address.ts';

@@ -1,11 +1,14 @@
 import * as z from 'zod';
-import { field, integerField } from './field.ts';
+import { field, integerField, type SectionOf } from '../settings/field.ts';
 
 const MINUTE_SECONDS = 60;
 const HOUR_SECONDS = 60 * MINUTE_SECONDS;
 const DAY_SECONDS = 24 * HOUR_SECONDS;
 
-/** The settings of `subscriptions` (PROTOCOL.md section 14). */
+/** The section `subscriptions` of the configuration (PROTOCOL.md section 14). */
+export type SubscriptionSettings = SectionOf<typeof subscriptions>;
+
+/** The fields of the section. A new one is an entry here, and the part that reads it names it. */
 export const subscriptions = {
   subscriptionsMax: integerField(
     { unit: 'subscriptions', min: 1, max: 1_000_000, default: 50_000 },

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { groupDigits } from '../../core/primitives/group-digits.ts';
+import { groupDigits } from '../core/primitives/group-digits.ts';
 
 /** The documentation of a field, from which the reference and `docs/defaults.md` are generated. */
 export interface FieldDoc {
@@ -79,3 +79,23 @@ export function field<Schema extends z.ZodType>(schema: Schema, doc: FieldDoc): 
   documented.add(schema, doc);
   return schema;
 }
+
+/** Whether a text is a URL without user, query and fragment, so that a path can be appended. */
+export function isBareUrl(text: string): boolean {
+  const url = URL.parse(text);
+  return (
+    url !== null &&
+    (url.protocol === 'http:' || url.protocol === 'https:') &&
+    url.username + url.password + url.search + url.hash === '' &&
+    !text.includes('?') &&
+    !text.includes('#')
+  );
+}
+
+/** The type of a section of the configuration, from its fields. */
+export type SectionOf<Fields extends z.core.$ZodLooseShape> = Immutable<z.output<z.ZodObject<Fields>>>;
+
+/** A type whose members are all read-only, at every depth. */
+export type Immutable<Value> = unknown extends Value
+  ? Value
+  : { readonly [Name in keyof Value]: Immutable<Value[Name]> };
