@@ -7,7 +7,7 @@ import { journalContract } from '../../packages/server/src/storage/contract/clus
 import { openTestHub } from '../../packages/server/src/storage/contract/cluster/test-hub.ts';
 import { logContract } from '../../packages/server/src/storage/contract/log/log-contract.ts';
 import type { Journal } from '../../packages/server/src/storage/cluster/journal.ts';
-import { BrokerCheck } from '../../packages/server/src/storage/cluster/jetstream/broker-check.ts';
+import { DurabilityCheck } from '../../packages/server/src/storage/cluster/jetstream/durability-check.ts';
 import { connectToBrokers } from '../../packages/server/src/storage/cluster/jetstream/connection.ts';
 import { openJetStreamJournal } from '../../packages/server/src/storage/cluster/jetstream/jetstream-journal.ts';
 import { NatsFleet } from '../../packages/server/src/storage/cluster/jetstream/nats-fleet.ts';
@@ -82,7 +82,7 @@ async function connect(settings: Brokers['settings'], name: string, replicas: nu
   );
   onTestFinished(() => connection.close());
   const logger = { warn: () => undefined, info: () => undefined };
-  const check = new BrokerCheck({ ...settings, logger });
+  const check = new DurabilityCheck({ ...settings, logger });
   const journal = await openJetStreamJournal({ connection, name, replicas, check });
   onTestFinished(() => journal.close());
   return {

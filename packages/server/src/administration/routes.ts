@@ -3,7 +3,7 @@ import { auditRoute } from './audit-route.ts';
 import { channelListRoute } from './channel-list-route.ts';
 import type { AdministrationParts } from './administration-parts.ts';
 import { erasureRoutes } from './erasure-routes.ts';
-import { explainRoute } from './explain-route.ts';
+import { explainRoute } from './access-explain-route.ts';
 import { keyRoutes } from './key-routes.ts';
 import { reloadRoute } from './reload-route.ts';
 import { revocationsRoute } from './revocations-route.ts';

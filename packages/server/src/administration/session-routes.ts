@@ -91,6 +91,7 @@ async function read(parts: AdministrationParts, request: AuthorizedRequest, id: 
   request.respondJson(200, found);
 }
 
+/** `sessions/live-sessions.ts` ends the session, at the hub or process that has it. */
 async function end(parts: AdministrationParts, request: AuthorizedRequest, id: string): Promise<void> {
   const ended =
     endSessionHere(parts, id) ?? (await askForSession<EndedSession>(parts, { kind: 'end session', session: id }));

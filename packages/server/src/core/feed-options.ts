@@ -15,7 +15,7 @@ export interface FeedOptions {
   readonly allocate: (bytes: number) => Uint8Array;
   /** Memory that the interests with readers may take, in bytes. Equal interests count once. */
   readonly interestsBytesMax?: number;
-  /** Called with new events after their live readers were woken. A slow one receives them later. */
+  /** Called with new events after their readers were woken. A slow one receives them later. */
   readonly onDelivered: (records: readonly StoredRecord[]) => void;
 }
 

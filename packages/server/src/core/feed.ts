@@ -17,12 +17,17 @@ const BATCH_CACHE_BYTES_MAX = 4 * 1024 * 1024;
 const TAIL_CHANNELS_MAX = 20_000;
 
 /**
- * The source of events for readers: the tail, the log behind the tail, and the wake-up of live
- * readers. It holds the interests, and frames each batch once for all readers at one position.
- * Identical catch-up reads share one read. Example: the tail holds positions 500 to 900. A reader
- * at 880 gets its next batch from memory (`next`). A reader at 20 is `behind` and reads a page of
- * the log (`catchUp`). It does not read if the tail knows that its channels had no event between 20
- * and 500.
+ * The source of events for readers: the tail, the log behind the tail, and the wake-up of readers
+ * that have joined. It holds the interests, and frames each batch once for all readers at one
+ * position. Identical catch-up reads share one read.
+ *
+ * The feed pushes nothing. A woken `Reader` (`reader.ts`) pulls for its connection within the same
+ * call; a `DurableConsumer` only queues itself for its executor. A reader that is busy ignores the
+ * wake-up: it reads from its own position when it is ready.
+ *
+ * Example: the tail holds positions 500 to 900. A reader at 880 gets its next batch from memory
+ * (`next`). A reader at 20 is `behind` and reads a page of the log (`catchUp`). It does not read if
+ * its interest or the tail knows that its channels had no event between 20 and 500.
  */
 export class Feed {
   readonly #log: Log;
@@ -41,7 +46,7 @@ export class Feed {
   constructor(log: Log, options: FeedOptions) {
     this.#log = log;
     this.#options = options;
-    this.#interests.liveBytesMax = options.interestsBytesMax ?? Infinity;
+    this.#interests.joinedBytesMax = options.interestsBytesMax ?? Infinity;
     this.#reads = new LogReader(log, this.stats, options.logReadsConcurrentMax);
     this.#tail = new Tail(
       { bytesMax: options.tailBytesMax, channelsMax: TAIL_CHANNELS_MAX, isLatestOnly: options.isLatestOnly },
@@ -202,7 +207,7 @@ export class Feed {
 
   /** Applies changed rules and another bound. Readers that are behind read on. */
   reconfigure({ interestsBytesMax = Infinity }: Pick<FeedOptions, 'interestsBytesMax'>): void {
-    this.#interests.liveBytesMax = interestsBytesMax;
+    this.#interests.joinedBytesMax = interestsBytesMax;
     this.#tail.refreshChannels();
     this.#cache.clear();
   }
@@ -239,7 +244,7 @@ export class Feed {
   }
 
   /**
-   * The number of live readers, and the distance in positions of the slowest one from the head. It
+   * The number of joined readers, and the distance in positions of the slowest one from the head. It
    * visits every reader.
    */
   lag(): { readonly readers: number; readonly behindMax: number } {

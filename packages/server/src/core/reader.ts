@@ -29,15 +29,17 @@ export interface Sink {
 }
 
 /**
- * `live`: has caught up; waits for a wake-up if it has joined its interest. `reading`: a read of the log is in flight. `writing`: the sink has
- * not yet written the last batch. `idle`: not started, paused, or at its end.
+ * `live`: has caught up; waits for a wake-up if it has joined its interest. `reading`: a read of the
+ * log is in flight. `writing`: the sink has not yet written the last batch. `idle`: not started,
+ * paused, or at its end.
  */
 type Phase = 'idle' | 'live' | 'reading' | 'writing' | 'closed';
 
 /**
- * A consumer: a position in the log and an interest. A live reader waits for a wake-up, then reads
- * from its own position as far as its sink takes batches. Catching up, replay and a slow reader are
- * the same path. At most one batch is in flight.
+ * A reader: a position in the log and an interest, for one connection. It is *joined* while its
+ * interest wakes it, and *live* while it has caught up. A live reader waits for a wake-up, then
+ * reads from its own position as far as its sink takes batches. Catching up, replay and a slow
+ * reader are the same path. At most one batch is in flight.
  * Example: a reader at 90 of a log with the head 100 delivers the batch 90 to 96, then 96 to 100,
  * and is live.
  */
@@ -104,11 +106,11 @@ export class Reader {
   }
 
   /**
-   * @param isLive whether the reader needs wake-ups; a reader of the present events only does not
+   * @param joins whether the reader needs wake-ups; a reader of the present events only does not
    * join its interest
    */
-  start(isLive = true): void {
-    if (isLive) this.#feed.join(this.#interest, this);
+  start(joins = true): void {
+    if (joins) this.#feed.join(this.#interest, this);
     this.#phase = 'idle';
     this.#pump();
   }

@@ -1,4 +1,4 @@
-import { explain, userPrincipal } from '../core/access/explain.ts';
+import { explain, userPrincipal } from '../core/access/explain-access.ts';
 import type { Principal } from '../core/access/principal.ts';
 import { concludeUser } from './conclude-user.ts';
 import { eventSteps, retentionConclusion } from './event-steps.ts';

@@ -4,6 +4,8 @@ import type { Position, StoredRecord } from '../core/ports.ts';
  * An explanation says why an event reached a reader, or did not: a list of steps on the way of the
  * event, and one conclusion. Example: `stored: passed`, `matched: passed`, `session: stopped`, and
  * "ann's last session ended at 14:02:11 (network error); there has been none since."
+ *
+ * `explain-user.ts` and `explain-subscription.ts` put the steps in order.
  */
 export interface Explanation {
   readonly event: ExplainedEvent;

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Principal } from '../core/access/principal.ts';
 import { preferredType } from '../http/accept.ts';
 import { sessionAddress } from '../auth/connection-quota.ts';
-import { authorizeQuery, createConsumer, interestOf, resumeCursor, type Consumer } from './consumer.ts';
+import { authorizeQuery, createReadRequest, interestOf, resumeCursor, type ReadRequest } from './read-request.ts';
 import { checkCredentials } from '../auth/permission.ts';
 import { isCacheable, isEventsQuery, type EventsQueryParser, type EventsQuery } from './events-query.ts';
 import type { IdleTracker } from '../http/sockets/idle-connections.ts';
@@ -59,13 +59,13 @@ function answerQuery(
     return respondUnchanged(parts, response, principal, etag);
   }
   const answer = stream ?? pollOptions(parts, request, query);
-  const consumer = createConsumer(parts, request, response, query, principal);
-  if (consumer instanceof Promise)
-    return consumer.then((created) => {
+  const readRequest = createReadRequest(parts, request, response, query, principal);
+  if (readRequest instanceof Promise)
+    return readRequest.then((created) => {
       checkCredentials(parts.auth, principal);
       openTransport(parts, request, response, created, answer);
     });
-  openTransport(parts, request, response, consumer, answer);
+  openTransport(parts, request, response, readRequest, answer);
 }
 
 /** A known user polled and has all events already. */
@@ -89,18 +89,18 @@ function openTransport(
   parts: ReadParts,
   request: IncomingMessage,
   response: ServerResponse,
-  consumer: Consumer,
+  readRequest: ReadRequest,
   answer: EventStream | PollOptions,
 ): void {
   if (response.destroyed) return;
-  const { principal, interest, address } = consumer;
+  const { principal, interest, address } = readRequest;
   const isStream = 'open' in answer;
   const isSession = isStream || answer.waitSeconds > 0;
   if (isSession) parts.auth.connectionQuota.admit(principal, address);
   if (isSession || (principal.user !== undefined && !answer.query.isPresenceExempt))
     parts.presence.checkCapacity(principal, interest.patterns);
-  if (isStream) answer.open(parts, request, response, consumer);
-  else answerPoll(parts, request, response, consumer, answer);
+  if (isStream) answer.open(parts, request, response, readRequest);
+  else answerPoll(parts, request, response, readRequest, answer);
 }
 
 function isShortPoll({ settings }: ReadParts, request: IncomingMessage, { waitSeconds }: EventsQuery): boolean {

@@ -1,7 +1,7 @@
 import type { ServerHttp2Stream } from 'node:http2';
 import type { Batch } from '../core/events/batch.ts';
 import type { Position } from '../core/ports.ts';
-import type { Consumer } from './consumer.ts';
+import type { ReadRequest } from './read-request.ts';
 import { withErrorListener } from '../http/sockets/error-safe-socket.ts';
 import type { SessionParts } from './stream-parts.ts';
 import type { ControlFrames } from './control-frames.ts';
@@ -16,13 +16,13 @@ export function openHttp2Stream(
   frames: ControlFrames,
   stream: ServerHttp2Stream,
   headers: readonly string[],
-  consumer: Consumer,
+  readRequest: ReadRequest,
 ): StreamSession {
   const fields: Record<string, string | number> = { ':status': 200 };
   for (let index = 0; index < headers.length; index += 2)
     fields[(headers[index] as string).toLowerCase()] = headers[index + 1] as string;
   stream.respond(fields);
-  return new Http2StreamSession(parts, frames, withErrorListener(stream), consumer);
+  return new Http2StreamSession(parts, frames, withErrorListener(stream), readRequest);
 }
 
 /**

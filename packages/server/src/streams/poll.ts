@@ -18,7 +18,7 @@ import { respondEmptyRaw } from '../http/sockets/raw-response.ts';
 import { entityTag, entityTagHeader, type Freshness } from '../http/headers/cache-headers.ts';
 import { encodingForSize, respondCompressed } from '../http/body/compress.ts';
 import { includesTag, parseEntityTags } from '../http/headers/conditional-headers.ts';
-import { interestOf, isReadableByAnyone, resumeCursor, type Consumer } from './consumer.ts';
+import { interestOf, isReadableByAnyone, resumeCursor, type ReadRequest } from './read-request.ts';
 import type { EventsQuery } from './events-query.ts';
 import { PendingResponse } from './pending-response.ts';
 import { credentialsError } from '../auth/permission.ts';
@@ -98,21 +98,27 @@ export function answerPoll(
   parts: ReadParts,
   request: IncomingMessage,
   response: ServerResponse,
-  consumer: Consumer,
+  readRequest: ReadRequest,
   options: PollOptions,
 ): void {
   const { feed, cacheHeaders } = parts;
-  const tag = options.waitSeconds > 0 && consumer.gap === undefined ? request.headers['if-none-match'] : undefined;
-  const callerTag = cacheHeaders.callerTag(consumer.principal);
+  const tag = options.waitSeconds > 0 && readRequest.gap === undefined ? request.headers['if-none-match'] : undefined;
+  const callerTag = cacheHeaders.callerTag(readRequest.principal);
   const known = tag === undefined ? undefined : (cursorOfTag(tag, callerTag) ?? newestCursor(tag, callerTag, feed));
   // Events that the client has already seen do not end its wait.
   const isAhead =
     known !== undefined &&
     known.epoch === feed.epoch &&
-    known.position > consumer.position &&
+    known.position > readRequest.position &&
     known.position <= feed.head;
   const unchanged = options.waitSeconds === 0 && !options.isResumed ? request.headers['if-none-match'] : undefined;
-  new Poll(parts, response, isAhead ? { ...consumer, position: known.position } : consumer, options, unchanged).start();
+  new Poll(
+    parts,
+    response,
+    isAhead ? { ...readRequest, position: known.position } : readRequest,
+    options,
+    unchanged,
+  ).start();
 }
 
 class Poll extends PendingResponse<ReadParts> implements Sink {
@@ -139,24 +145,24 @@ class Poll extends PendingResponse<ReadParts> implements Sink {
   constructor(
     parts: ReadParts,
     response: ServerResponse,
-    consumer: Consumer,
+    readRequest: ReadRequest,
     options: PollOptions,
     ifNoneMatch?: string,
   ) {
-    super(parts, response, consumer);
+    super(parts, response, readRequest);
     this.#options = options;
     this.#ifNoneMatch = ifNoneMatch;
-    this.#from = consumer.position;
-    this.#client = consumer.client;
-    this.#ownEventMarker = consumer.excludesSelf
-      ? ownEventMarker(consumer.principal, consumer.client as string)
+    this.#from = readRequest.position;
+    this.#client = readRequest.client;
+    this.#ownEventMarker = readRequest.excludesSelf
+      ? ownEventMarker(readRequest.principal, readRequest.client as string)
       : undefined;
-    this.reader = new Reader(parts.feed, this, consumer.interest, jsonFraming, consumer.position, options.limit);
-    this.reader.suppressGapThrough(consumer.suppressGapThrough);
-    if (consumer.gap !== undefined) this.#gaps.push(consumer.gap);
+    this.reader = new Reader(parts.feed, this, readRequest.interest, jsonFraming, readRequest.position, options.limit);
+    this.reader.suppressGapThrough(readRequest.suppressGapThrough);
+    if (readRequest.gap !== undefined) this.#gaps.push(readRequest.gap);
     const { query } = options;
     const isSharable = !query.isPersonal && !query.excludesSelf && !options.isResumed;
-    this.#pageAfter = isSharable && consumer.gap === undefined ? query.afterCursor?.position : undefined;
+    this.#pageAfter = isSharable && readRequest.gap === undefined ? query.afterCursor?.position : undefined;
   }
 
   get transport(): TransportName {

@@ -9,7 +9,7 @@ import type { Interest } from '../core/interests/interest.ts';
 import { withRange, type EndReason, type PositionRange } from '../core/session-journal/session-record.ts';
 import type { WheelTimer } from '../core/primitives/timing-wheel.ts';
 import { ownEventMarker } from '../auth/author.ts';
-import type { Consumer } from './consumer.ts';
+import type { ReadRequest } from './read-request.ts';
 import type { CloseReason, ControlFrames } from './control-frames.ts';
 import { credentialsError } from '../auth/permission.ts';
 import { expiryTicks, renewCredentials, allowedChannels, ticksTo } from '../auth/expiry.ts';
@@ -71,18 +71,18 @@ export class StreamSession<Parts extends SessionParts = SessionParts> implements
   #lastWords: CloseReason | Uint8Array = 'drain';
   #reconnectInMs = 0;
 
-  constructor(parts: Parts, frames: ControlFrames, socket: SessionStream, consumer: Consumer) {
+  constructor(parts: Parts, frames: ControlFrames, socket: SessionStream, readRequest: ReadRequest) {
     this.parts = parts;
     this.frames = frames;
     this.socket = socket;
     this.id = parts.sessions.createId();
-    this.#principal = consumer.principal;
-    this.#address = consumer.address;
-    this.client = consumer.client;
-    if (consumer.excludesSelf) this.#ownEventMarker = ownEventMarker(this.#principal, this.origin);
+    this.#principal = readRequest.principal;
+    this.#address = readRequest.address;
+    this.client = readRequest.client;
+    if (readRequest.excludesSelf) this.#ownEventMarker = ownEventMarker(this.#principal, this.origin);
     this.sinceMs = parts.auth.clock.nowMs();
-    this.reader = new Reader(parts.feed, this, consumer.interest, frames.framing, consumer.position);
-    this.reader.suppressGapThrough(consumer.suppressGapThrough);
+    this.reader = new Reader(parts.feed, this, readRequest.interest, frames.framing, readRequest.position);
+    this.reader.suppressGapThrough(readRequest.suppressGapThrough);
     this.activeReader = this.reader;
     this.#bytesReadBefore = socket.bytesRead ?? 0;
     this.socket[SESSION] = this;

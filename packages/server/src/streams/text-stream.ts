@@ -6,7 +6,7 @@ import { commonHeadersOf } from '../http/headers/common-headers.ts';
 import { detachSocket } from '../http/sockets/detach-socket.ts';
 import { stopTracking } from '../http/sockets/idle-connections.ts';
 import type { RevokedReason } from '../auth/sessions.ts';
-import type { Consumer } from './consumer.ts';
+import type { ReadRequest } from './read-request.ts';
 import type { ControlFrames } from './control-frames.ts';
 import { openHttp2Stream } from './http2-stream.ts';
 import type { SessionParts } from './stream-parts.ts';
@@ -20,7 +20,12 @@ export interface EventStream {
   readonly mediaType: string;
   readonly description: StreamDescription;
   /** Starts a stream, which ends with its connection. */
-  readonly open: (parts: SessionParts, request: IncomingMessage, response: ServerResponse, consumer: Consumer) => void;
+  readonly open: (
+    parts: SessionParts,
+    request: IncomingMessage,
+    response: ServerResponse,
+    readRequest: ReadRequest,
+  ) => void;
 }
 
 /** The texts about a transport in the OpenAPI and AsyncAPI documents and in the reference. */
@@ -82,21 +87,21 @@ export function textStream(format: TextStreamFormat): EventStream {
   return {
     mediaType: format.mediaType,
     description: format.description,
-    open(parts, request, response, consumer) {
+    open(parts, request, response, readRequest) {
       const stream = http2StreamOf(response);
       const merged = mergeHeaderPairs(commonHeadersOf(response), headers);
       if (stream !== undefined) {
-        const address = consumer.address ?? request.socket.remoteAddress;
-        const session = openHttp2Stream(parts, frames, stream, merged, { ...consumer, address });
-        return session.open(openingOf(format, parts, session, consumer));
+        const address = readRequest.address ?? request.socket.remoteAddress;
+        const session = openHttp2Stream(parts, frames, stream, merged, { ...readRequest, address });
+        return session.open(openingOf(format, parts, session, readRequest));
       }
       const socket = detachSocket(request, response);
       stopTracking(socket);
       // A client that sends `Connection: close` reads until the connection ends. PHP's streams delay
       // up to 8 KiB of a chunked response.
       const isChunked = request.httpVersionMinor > 0 && response.shouldKeepAlive;
-      const session = new StreamSession(parts, isChunked ? chunks : frames, socket, consumer);
-      const opening = openingOf(format, parts, session, consumer);
+      const session = new StreamSession(parts, isChunked ? chunks : frames, socket, readRequest);
+      const opening = openingOf(format, parts, session, readRequest);
       const head = `${HEAD}${merged === headers ? headerText : headerLines(merged)}`;
       session.open(isChunked ? `${head}${CHUNKED_END}${asciiChunk(opening)}` : `${head}\r\n${opening}`);
       // The hub ignores all further input of the client. It reads it to notice a disconnect.
@@ -134,7 +139,7 @@ function openingOf(
   format: TextStreamFormat,
   { settings, stats }: SessionParts,
   session: StreamSession,
-  { position, gap }: Consumer,
+  { position, gap }: ReadRequest,
 ): string {
   const cursor = session.cursor(position);
   const { heartbeatMs, reconnectMs } = settings;

@@ -14,7 +14,7 @@ export interface Wakeable {
   readonly position: Position;
   /** Index among the readers of its interest; -1 while it has not joined. */
   index: number;
-  /** True for a durable subscription, which does not count as a live reader. */
+  /** True for a durable subscription, which the lag of readers leaves out. */
   readonly isDurable?: boolean;
 }
 
@@ -33,7 +33,7 @@ export class Interest {
   readonly hasWildcard: boolean;
   /** Memory at most: the texts in its key, its lists and the index, and their containers. */
   readonly bytes: number;
-  /** The live consumers. Each knows its index, so that leaving is O(1). */
+  /** The readers and durable consumers that have joined. Each knows its index, so that leaving is O(1). */
   readers: Wakeable[] = [];
   /** Cached batches, the most recently used last. */
   readonly batches: CachedBatch[] = [];

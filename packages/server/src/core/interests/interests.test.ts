@@ -43,13 +43,13 @@ test('interests with readers are counted, and are not dropped', () => {
   const live = interests.getOrCreate(hundred(0), ['t'.repeat(100)], [], 0);
   interests.join(live, reader, 0);
   interests.join(live, other, 0);
-  expect([interests.idleBytes, interests.liveBytes]).toEqual([0, live.bytes]);
+  expect([interests.idleBytes, interests.joinedBytes]).toEqual([0, live.bytes]);
   for (let number = 1; number < 500; number++) interests.getOrCreate(hundred(number), undefined, [], 0);
   expect(live.isIndexed).toBe(true);
   interests.leave(live, reader);
-  expect(interests.liveBytes).toBe(live.bytes);
+  expect(interests.joinedBytes).toBe(live.bytes);
   interests.leave(live, other);
-  expect(interests.liveBytes).toBe(0);
+  expect(interests.joinedBytes).toBe(0);
 });
 
 test('an interest that was dropped in use is found again when a reader joins it', () => {

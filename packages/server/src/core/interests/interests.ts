@@ -23,9 +23,9 @@ export class Interests {
   /** Interests without readers, the longest idle first. */
   readonly #idle = new Set<Interest>();
   #idleBytes = 0;
-  #liveBytes = 0;
+  #joinedBytes = 0;
   /** Memory that the interests with readers may take, in bytes. */
-  liveBytesMax: number = Infinity;
+  joinedBytesMax: number = Infinity;
   readonly #toWake: Interest[] = [];
   #currentRecord: StoredRecord | undefined;
 
@@ -42,13 +42,13 @@ export class Interests {
   }
 
   /** Memory of the interests with readers, in bytes. */
-  get liveBytes(): number {
-    return this.#liveBytes;
+  get joinedBytes(): number {
+    return this.#joinedBytes;
   }
 
-  /** @throws PolycastError `overloaded` when a first reader would exceed `liveBytesMax` */
+  /** @throws PolycastError `overloaded` when a first reader would exceed `joinedBytesMax` */
   checkCapacity(interest: Interest): void {
-    if (interest.readers.length > 0 || this.#liveBytes + interest.bytes <= this.liveBytesMax) return;
+    if (interest.readers.length > 0 || this.#joinedBytes + interest.bytes <= this.joinedBytesMax) return;
     throw new PolycastError(
       'overloaded',
       'The hub has reached its limit of different channels and patterns of readers.',
@@ -109,7 +109,7 @@ export class Interests {
     if (reader.index > 0) interest.readers.push(reader);
     else {
       interest.readers = [reader];
-      this.#liveBytes += interest.bytes;
+      this.#joinedBytes += interest.bytes;
       if (this.#idle.delete(interest)) this.#idleBytes -= interest.bytes;
     }
   }
@@ -124,7 +124,7 @@ export class Interests {
     readers.pop();
     reader.index = -1;
     if (readers.length > 0) return;
-    this.#liveBytes -= interest.bytes;
+    this.#joinedBytes -= interest.bytes;
     this.#addIdle(interest);
   }
 
@@ -157,7 +157,7 @@ export class Interests {
    * while an equal one was created is not found by its key; no test does that.
    */
   assertInvariants(): void {
-    let liveBytes = 0;
+    let joinedBytes = 0;
     let idleBytes = 0;
     for (const interest of this.#byKey.values()) {
       const { readers, bytes } = interest;
@@ -167,10 +167,13 @@ export class Interests {
       assertInvariant(readers.length === 0 || interest.isIndexed, 'interests: one with readers learns of new events');
       assertInvariant(!interest.isWakePending, 'interests: no wake-up is left over');
       if (interest.isIndexed) this.#assertIndexed(interest);
-      if (readers.length > 0) liveBytes += bytes;
+      if (readers.length > 0) joinedBytes += bytes;
       else idleBytes += bytes;
     }
-    assertInvariant(liveBytes === this.#liveBytes, 'interests: the live bytes are the sum over those with readers');
+    assertInvariant(
+      joinedBytes === this.#joinedBytes,
+      'interests: the joined bytes are the sum over those with readers',
+    );
     assertInvariant(idleBytes === this.#idleBytes, 'interests: the idle bytes are the sum over those without readers');
     assertInvariant(this.#toWake.length === 0, 'interests: the list of wake-ups is empty');
   }

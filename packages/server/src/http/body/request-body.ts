@@ -85,7 +85,7 @@ class BodyReader implements WheelTimer {
     this.#reject = reject;
   }
 
-  start(request: ReadRequest, timeoutMs: number): void {
+  start(request: RequestWithReader, timeoutMs: number): void {
     this.#parts.wheel.schedule(this, ticksOf(timeoutMs));
     request[READER] = this;
     request.on('data', onData).on('end', onEnd).on('close', onClose);
@@ -151,21 +151,21 @@ class BodyReader implements WheelTimer {
 }
 
 /** A request with a reference to its reader, so that all requests share the same listeners. */
-interface ReadRequest extends IncomingMessage {
+interface RequestWithReader extends IncomingMessage {
   [READER]?: BodyReader;
 }
 
 const READER: unique symbol = Symbol('reader');
 
-function onData(this: ReadRequest, chunk: Buffer): void {
+function onData(this: RequestWithReader, chunk: Buffer): void {
   this[READER]?.append(chunk);
 }
 
-function onEnd(this: ReadRequest): void {
+function onEnd(this: RequestWithReader): void {
   this[READER]?.finish();
 }
 
-function onClose(this: ReadRequest): void {
+function onClose(this: RequestWithReader): void {
   this[READER]?.abort();
 }
 

@@ -17,6 +17,8 @@ export type LocalPages = 'none' | 'loopback' | 'files';
  * Decides which pages may use the hub, and which of them with their visitor's cookies (PROTOCOL.md
  * section 13.7). Allowed are the hub's own pages, those of the listed origins, and those that
  * `localPages` allows. Pages allowed by `*`, and files, have anonymous access, never with cookies.
+ *
+ * `http/http-frontend.ts` asks it for every request and every WebSocket upgrade.
  */
 export class OriginPolicy {
   #origins: OriginList;

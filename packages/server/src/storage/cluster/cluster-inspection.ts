@@ -4,7 +4,7 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import type { ClusterSettings } from '../home.ts';
 import type { BlockAddress } from '../view/block.ts';
 import { FLEET_BEAT_MS, type HubBeat } from './fleet.ts';
-import { readBrokers, unsafeReasonOf, type BrokerState } from './jetstream/broker-check.ts';
+import { readBrokers, unsafeReasonOf, type BrokerState } from './jetstream/durability-check.ts';
 import { connectToBrokers } from './jetstream/connection.ts';
 import { blockBytesMaxOf, NO_STREAM, readId, streamName } from './jetstream/jetstream-journal.ts';
 import { NatsFleet } from './jetstream/nats-fleet.ts';

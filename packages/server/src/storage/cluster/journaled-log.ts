@@ -31,7 +31,7 @@ import type { AttemptBounds } from '../shared/attempt-bounds.ts';
 import { ClusterSubscriptionStore } from './subscriptions/cluster-subscription-store.ts';
 import { ClusterSubscriptions } from './subscriptions/cluster-subscriptions.ts';
 import { otherHubs } from './other-hubs.ts';
-import { LeaseHolder } from './subscriptions/subscription-lease.ts';
+import { LeaseHolder } from './subscriptions/work-lease.ts';
 import { JournalError, type Journal } from './journal.ts';
 import { createMarks, MARK, markUnlessFull, SilenceMarks } from './journal-marks.ts';
 import type { Snapshotter } from './snapshots/snapshotter.ts';
@@ -71,6 +71,11 @@ export interface ClusterLogger {
  * The log of a cluster. Appends go as blocks to the journal that all hubs share. They come back in
  * one order, and each hub applies them to a view of its own. The outcome of an append is what this
  * hub's view says of it. All reads are reads of the view.
+ *
+ * When brokers were rolled back, the journal lacks blocks that the view has. The log then stops
+ * (`#reset`), `hub.ts` passes `onReset` on, and `ReopenedHub` of `main.ts` opens the hub again.
+ * `openMatchingView` of `open-cluster-log.ts` finds it out with `follower-place.ts`, removes the view
+ * and builds it from the journal, with a new epoch.
  */
 export class JournaledLog implements Log, SharedLog {
   readonly #parts: JournaledLogParts;

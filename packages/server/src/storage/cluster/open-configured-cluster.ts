@@ -3,7 +3,7 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import { DataFolderError } from '../../core/data-folder-error.ts';
 import type { Home, StorageOptions } from '../home.ts';
 import { JournalError, type Journal } from './journal.ts';
-import { BrokerCheck } from './jetstream/broker-check.ts';
+import { DurabilityCheck } from './jetstream/durability-check.ts';
 import { connectToBrokers } from './jetstream/connection.ts';
 import { openJetStreamJournal } from './jetstream/jetstream-journal.ts';
 import { NatsSnapshotStore } from './jetstream/nats-snapshot-store.ts';
@@ -45,7 +45,7 @@ export async function openBrokers(options: StorageOptions, firstSequence = 1): P
   const connection = (await connectToBrokers(cluster, `polycast ${incarnation}`).catch((error: unknown) => {
     throw unusable(cluster.nats, error);
   })) as NatsConnection;
-  const check = new BrokerCheck({ ...cluster, logger });
+  const check = new DurabilityCheck({ ...cluster, logger });
   let journal: Journal;
   let snapshots: SnapshotStore;
   try {

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { checkCredentials } from '../../auth/permission.ts';
 import type { ErrorSafe } from '../../http/sockets/error-safe-socket.ts';
-import { authorizeQuery, createConsumer, type Consumer } from '../consumer.ts';
+import { authorizeQuery, createReadRequest, type ReadRequest } from '../read-request.ts';
 import type { EventsQueryParser } from '../events-query.ts';
 import type { WebSocketParts } from '../stream-parts.ts';
 import { listenToBytes } from '../session-socket.ts';
@@ -25,13 +25,13 @@ export async function upgradeToWebSocket(
   const handshake = readHandshake(request);
   const query = queries.parse(request.url ?? '');
   const principal = await authorizeQuery(parts, request, query);
-  const consumer = await createConsumer(parts, request, socket, query, principal);
+  const readRequest = await createReadRequest(parts, request, socket, query, principal);
   if (socket.destroyed) return;
-  const { interest, address } = consumer;
+  const { interest, address } = readRequest;
   checkCredentials(parts.auth, principal);
   parts.auth.connectionQuota.admit(principal, address);
   parts.presence.checkCapacity(principal, interest.patterns);
-  openWebSocket(parts, socket, head, handshake, consumer, query.types);
+  openWebSocket(parts, socket, head, handshake, readRequest, query.types);
 }
 
 /** Appended to the client's key (RFC 6455 section 1.3). */
@@ -64,23 +64,23 @@ function openWebSocket(
   socket: ErrorSafe,
   head: Buffer,
   handshake: Handshake,
-  consumer: Consumer,
+  readRequest: ReadRequest,
   types: readonly string[] | undefined,
 ): void {
-  const session = new WebSocketSession(parts, socket, consumer, types, createOperations);
+  const session = new WebSocketSession(parts, socket, readRequest, types, createOperations);
   const { heartbeatMs } = parts.settings;
   socket.setTimeout(0);
   socket.write(handshakeResponse(handshake));
   listenToBytes(socket);
-  if (consumer.gap !== undefined) parts.stats.gaps++;
+  if (readRequest.gap !== undefined) parts.stats.gaps++;
   const ready = messageFrame({
     op: 'ready',
-    cursor: session.cursor(consumer.position),
+    cursor: session.cursor(readRequest.position),
     session: session.id,
     heartbeatMs,
   });
   session.open(
-    consumer.gap === undefined ? ready : Buffer.concat([ready, messageFrame({ op: 'gap', ...consumer.gap })]),
+    readRequest.gap === undefined ? ready : Buffer.concat([ready, messageFrame({ op: 'gap', ...readRequest.gap })]),
   );
   session.startIdleTimer();
   if (head.length > 0) session.receive(head);

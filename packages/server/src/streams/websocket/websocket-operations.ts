@@ -11,7 +11,7 @@ import {
 import type { Principal } from '../../core/access/principal.ts';
 import { reachCursor, resolveStart, type Start } from '../../core/start.ts';
 import { author } from '../../auth/author.ts';
-import { resolveOwnChannel } from '../consumer.ts';
+import { resolveOwnChannel } from '../read-request.ts';
 import { authorize, checkCredentials, credentialsError } from '../../auth/permission.ts';
 import { messageCredentials } from '../../auth/credentials.ts';
 import { authorizeHistory } from '../../auth/history-permission.ts';

@@ -11,7 +11,7 @@ import type { Position } from '../../core/ports.ts';
 import type { Principal } from '../../core/access/principal.ts';
 import type { EndReason } from '../../core/session-journal/session-record.ts';
 import type { WheelTimer } from '../../core/primitives/timing-wheel.ts';
-import type { Consumer } from '../consumer.ts';
+import type { ReadRequest } from '../read-request.ts';
 import type { ErrorSafe } from '../../http/sockets/error-safe-socket.ts';
 import type { WebSocketParts } from '../stream-parts.ts';
 import type { RevokedReason } from '../../auth/sessions.ts';
@@ -93,11 +93,11 @@ export class WebSocketSession extends StreamSession<WebSocketParts> {
   constructor(
     parts: WebSocketParts,
     socket: ErrorSafe,
-    consumer: Consumer,
+    readRequest: ReadRequest,
     types: readonly string[] | undefined,
     createOperations: CreateOperations,
   ) {
-    super(parts, FRAMES, socket, consumer);
+    super(parts, FRAMES, socket, readRequest);
     this.types = types;
     this.#createOperations = createOperations;
   }

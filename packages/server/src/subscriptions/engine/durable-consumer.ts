@@ -40,7 +40,12 @@ export type StoredProgress = Pick<StoredSubscription, 'status' | 'open' | 'deadL
  *   position in memory.
  *
  * An event is *taken up* when it waits in a lane, *open* until its delivery succeeds or ends, and
- * then *done* (`state/lanes/ack-tracker.ts`).
+ * then *done* (`state/lanes/ack-tracker.ts`). A *lane* is a queue of events that are delivered one
+ * after the other (`state/lanes/lane.ts`).
+ *
+ * Its *position* is how far it has taken up events. The *cursor* is what the store has of it
+ * (`state/lanes/checkpoint.ts`). Every event up to the cursor is done, has a row, or waits behind
+ * one that has.
  *
  * Each kind is a class of its own, which adds what its executor needs: `WebhookConsumer`,
  * `PullConsumer` and `ReplayConsumer`. A replay has an end; the others go on for ever.
@@ -338,8 +343,9 @@ export abstract class DurableConsumer<Definition extends SubscriptionDefinition 
   }
 
   /**
-   * True when an open event held back the cursor of the last checkpoint. The next one gives that
-   * event a row of its own.
+   * True when the last checkpoint left the cursor behind the position. An event that was opened too
+   * recently for a row held it back, or events were taken up since. A later checkpoint gives such an
+   * event a row, or finds it done.
    */
   get needsCheckpoint(): boolean {
     return this.#tracker !== undefined && this.#status.cursor < this.#tracker.position;

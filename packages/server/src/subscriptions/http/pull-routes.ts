@@ -15,7 +15,7 @@ import {
   type CurrentSubscription,
   type SubscriptionRouteDescription,
 } from './subscription-access.ts';
-import { LEASE_LENGTH_MAX, LEASES_MAX, leasedEventsJson, leaseOf, leaseResults } from './leases.ts';
+import { LEASE_LENGTH_MAX, LEASES_MAX, leasedEventsJson, leaseOf, leaseResults } from './leased-events-json.ts';
 import { LEASE, leasedEvent } from './schemas.ts';
 import { notForPullingError } from '../state/refusals.ts';
 import type { SubscriptionParts } from './parts.ts';

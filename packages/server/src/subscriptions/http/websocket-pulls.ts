@@ -11,7 +11,7 @@ import type { Subscription, SubscriptionReads } from '../state/ports.ts';
 import type { PullOptions, PullService } from '../state/pull-service.ts';
 import { noSuchSubscription } from '../state/refusals.ts';
 import type { SubscriptionSettings } from '../settings.ts';
-import { LEASE_LENGTH_MAX, LEASES_MAX, leasedEventFrames, leaseOf, leaseResults } from './leases.ts';
+import { LEASE_LENGTH_MAX, LEASES_MAX, leasedEventFrames, leaseOf, leaseResults } from './leased-events-json.ts';
 
 /** Subscriptions that one connection may pull from. */
 const PULLS_MAX = 16;

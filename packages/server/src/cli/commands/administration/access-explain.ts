@@ -1,6 +1,6 @@
 import { isPattern } from '@polycast/protocol';
 import { AccessPolicy } from '../../../core/access/access-policy.ts';
-import { explain, userPrincipal } from '../../../core/access/explain.ts';
+import { explain, userPrincipal } from '../../../core/access/explain-access.ts';
 import { isUser, OWN_CHANNEL_ALIAS } from '../../../core/access/private-channel.ts';
 import { ANONYMOUS, type Action, type Principal } from '../../../core/access/principal.ts';
 import { JSON_DOCUMENT, usageError, type Command, type Input } from '../../command.ts';

@@ -14,7 +14,7 @@ import { placeOf, type FollowerPlace } from '../follower-place.ts';
 import { JournalError, type Journal, type JournalExtent, type JournalFollower } from '../journal.ts';
 import type { BlockAddress, NewBlock } from '../../view/block.ts';
 import { BlockFollower } from './block-follower.ts';
-import type { BrokerCheck } from './broker-check.ts';
+import type { DurabilityCheck } from './durability-check.ts';
 
 /** The room of a message for its subject and headers. */
 const OVERHEAD_BYTES = 4 * 1024;
@@ -41,7 +41,7 @@ export interface JetStreamJournalOptions {
   /** The name of the cluster. */
   readonly name: string;
   readonly replicas: number;
-  readonly check: BrokerCheck;
+  readonly check: DurabilityCheck;
   /** The sequence of the first block, if this call creates the stream. */
   readonly firstSequence?: number;
 }
@@ -102,7 +102,7 @@ interface JournalParts {
   readonly client: JetStreamClient;
   readonly stream: string;
   readonly name: string;
-  readonly check: BrokerCheck;
+  readonly check: DurabilityCheck;
 }
 
 class JetStreamJournal implements Journal {

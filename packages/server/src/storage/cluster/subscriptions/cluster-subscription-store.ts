@@ -15,7 +15,7 @@ import { AttemptSampler } from '../../shared/attempt-sampler.ts';
 import type { AttemptBounds } from '../../shared/attempt-bounds.ts';
 import { PendingChanges, type CommitGroup } from '../../shared/pending-changes.ts';
 import { StoredOpenEvents } from '../../shared/stored-open-events.ts';
-import type { LeaseHolder } from './subscription-lease.ts';
+import type { LeaseHolder } from './work-lease.ts';
 import { RecentAttempts } from './recent-attempts.ts';
 
 /** Milliseconds that an enqueued change waits for others to share its block. Each block is a commit at all hubs. */

@@ -4,7 +4,7 @@ import type { SubscriptionEffect } from '../../view/subscription-state.ts';
 import type { Fleet } from '../fleet.ts';
 import { Tunnels } from '../tunnels.ts';
 import type { ClusterSubscriptionStore } from './cluster-subscription-store.ts';
-import type { LeaseHolder } from './subscription-lease.ts';
+import type { LeaseHolder } from './work-lease.ts';
 
 /** The time that a former owner has for requests in flight. */
 const ANSWER_TIME_MS = 1_000;

@@ -9,12 +9,12 @@ const STARTS_PER_TURN = 32;
 const VISITS_PER_TURN = 256;
 /** Requests that one entry starts before the next one's turn. */
 const STARTS_PER_ENTRY = 16;
-/** Requests to unproven endpoints, as a fraction of all requests. */
+/** Requests of unproven entries, as a fraction of all requests. */
 const UNPROVEN_FRACTION = 0.75;
-/** While healthy entries wait too, one pick in this many is for an unproven one. */
+/** While both kinds wait, one pick in this many is for an unproven entry. */
 const UNPROVEN_TURN_INTERVAL = 4;
 
-/** An entry that takes turns with others, such as a webhook. */
+/** An entry that takes turns with others. */
 export interface FairlyScheduled {
   /** True while its last delivery succeeded. */
   readonly isHealthy: boolean;
@@ -29,15 +29,18 @@ export interface FairlyScheduled {
 type Serve<Entry> = (entry: Entry, quantum: number) => number;
 
 /**
- * Chooses the entry that may start requests next, within the bound on requests in flight.
+ * Chooses the entry that may start requests next, within the bound on requests in flight. An entry
+ * is a webhook subscription or one of its replays.
  *
- * An endpoint is *healthy* when its last delivery succeeded. Else it is *unproven*: it is new, or
- * its last delivery failed. Healthy endpoints have reserved room and most of the picks. Example:
- * with 100 requests in all, up to 75 are to unproven endpoints, and every fourth pick is one of
- * those.
+ * An entry is *healthy* when its last delivery succeeded. Else it is *unproven*: it is new, or its
+ * last delivery failed. A subscription and its replays share one health; two subscriptions with the
+ * same URL do not. After a restart, a new definition or a resume it is unproven again. Healthy
+ * entries have reserved room and most of the picks. Example: with 100 requests in all, up to 75 are
+ * of unproven entries, and every fourth pick while both wait is one of those.
  *
- * Webhooks that one event wakes are served in about the order in which they began to wait for
- * events. So many new subscriptions do not delay the older ones.
+ * `WebhookDispatcher.#scheduleNext` puts an entry with more work at the end. Entries that one event
+ * wakes are served in about the order in which they began to wait for events. So many new
+ * subscriptions do not delay the older ones. Verifications and test deliveries do not pass here.
  */
 export class FairScheduler<Entry extends FairlyScheduled> {
   readonly #requestsMax: number;
@@ -82,8 +85,8 @@ export class FairScheduler<Entry extends FairlyScheduled> {
   }
 
   /**
-   * A request has started. `onCompleted` must get the same `isUnproven`, whatever the endpoint's
-   * health is then.
+   * A request has started. `onCompleted` must get the same `isUnproven`, whatever the entry's health
+   * is then.
    */
   onStarted(isUnproven: boolean): void {
     this.#inFlight++;
@@ -95,7 +98,7 @@ export class FairScheduler<Entry extends FairlyScheduled> {
     if (isUnproven) this.#unprovenInFlight--;
   }
 
-  /** Call it after `onCompleted`. It starts a new turn if webhooks wait. */
+  /** Call it after `onCompleted`. It starts a new turn if entries wait. */
   resume(): void {
     if (this.#hasQueued) this.#scheduleTurn();
     if (this.#inFlight === 0) for (const settled of this.#idleListeners.splice(0)) settled();
@@ -117,7 +120,7 @@ export class FairScheduler<Entry extends FairlyScheduled> {
   /** False when it is in the right queue already. */
   #markQueued(entry: Entry): boolean {
     const { isHealthy, queuedAs } = entry;
-    // An entry that was queued as unproven moves to the healthy queue once its endpoint is healthy.
+    // An entry that was queued as unproven moves to the healthy queue once it is healthy.
     if (this.#isClosed || queuedAs === 'healthy' || (queuedAs === 'unproven' && !isHealthy)) return false;
     entry.queuedAs = isHealthy ? 'healthy' : 'unproven';
     return true;

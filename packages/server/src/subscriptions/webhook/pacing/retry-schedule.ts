@@ -1,3 +1,9 @@
+/**
+ * The retry schedule of webhooks. The delays are those of the subscription, or
+ * `subscriptions.retryDelaysSeconds` of the configuration when it was created without its own.
+ * `outcome-handler.ts` applies them.
+ */
+
 /** Longest `Retry-After` that the hub obeys. */
 export const RETRY_AFTER_MAX_MS = 86_400_000;
 

@@ -4,7 +4,7 @@ import type { StreamInfo } from '@nats-io/jetstream';
 const CHECK_INTERVAL_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 3_000;
 
-interface BrokerCheckOptions {
+interface DurabilityCheckOptions {
   readonly replicas: number;
   /** The URLs of the brokers' monitoring ports: `http://10.0.0.1:8222`. */
   readonly monitoring: readonly string[];
@@ -17,8 +17,8 @@ interface BrokerCheckOptions {
  * (`sync_interval: always`). The monitoring port of a broker shows the second. What cannot be shown
  * counts as unsafe.
  */
-export class BrokerCheck {
-  readonly #options: BrokerCheckOptions;
+export class DurabilityCheck {
+  readonly #options: DurabilityCheckOptions;
   /**
    * What each broker said last. A broker that is down stores nothing, and says it anew when it is back,
    * so its silence alone makes no hub leave the balancer.
@@ -27,7 +27,7 @@ export class BrokerCheck {
   #timer: NodeJS.Timeout | undefined;
   #unsafeReason: string | undefined = 'the brokers have not been checked yet';
 
-  constructor(options: BrokerCheckOptions) {
+  constructor(options: DurabilityCheckOptions) {
     this.#options = options;
   }
 
@@ -96,7 +96,7 @@ async function readBroker(url: string): Promise<[name: string, state: BrokerStat
 export function unsafeReasonOf(
   info: StreamInfo | undefined,
   brokers: ReadonlyMap<string, BrokerState>,
-  { replicas, monitoring }: Pick<BrokerCheckOptions, 'replicas' | 'monitoring'>,
+  { replicas, monitoring }: Pick<DurabilityCheckOptions, 'replicas' | 'monitoring'>,
 ): string | undefined {
   if (info !== undefined && info.config.num_replicas !== replicas)
     return `the stream ${info.config.name} has ${info.config.num_replicas} replicas, and cluster.replicas is ${replicas}`;

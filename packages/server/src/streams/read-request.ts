@@ -15,7 +15,7 @@ import { authorize, identify } from '../auth/permission.ts';
  * A checked request to read events: its interest, its start position and the gap to send first. The
  * transport turns it into a session. Example: a browser that reads `orders.>` from position 90.
  */
-export interface Consumer {
+export interface ReadRequest {
   readonly interest: Interest;
   readonly position: Position;
   readonly gap: Gap | undefined;
@@ -98,13 +98,13 @@ export function resolveOwnChannel({ user }: Principal, channels: readonly string
  * longer waits: on HTTP/2 the connection is shared, and outlives the response.
  * @throws PolycastError `invalid_cursor`, `invalid_parameter`, `overloaded`
  */
-export function createConsumer(
+export function createReadRequest(
   parts: HistoryParts,
   request: IncomingMessage,
   receiver: { readonly destroyed: boolean },
   query: EventsQuery,
   principal: Principal,
-): Consumer | Promise<Consumer> {
+): ReadRequest | Promise<ReadRequest> {
   const { feed, log } = parts;
   const interest = interestOf(parts, query, principal);
   feed.checkCapacity(interest);

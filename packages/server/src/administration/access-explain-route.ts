@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { explain, userPrincipal, type Explanation } from '../core/access/explain.ts';
+import { explain, userPrincipal, type Explanation } from '../core/access/explain-access.ts';
 import { isUser, OWN_CHANNEL_ALIAS } from '../core/access/private-channel.ts';
 import { ANONYMOUS, type Action, type Principal } from '../core/access/principal.ts';
 import { invalidParameter } from '../http/refusals.ts';

@@ -7,7 +7,7 @@ import { createFeedWorld, event } from '../core/testing/feed-world.ts';
 import { createExchange, type Exchange } from '../http/http2/http2-exchange.ts';
 import { createMemoryLog } from '../storage/memory/memory-log.ts';
 import { createTestAuth } from '../testing/test-auth.ts';
-import { createConsumer } from './consumer.ts';
+import { createReadRequest } from './read-request.ts';
 import { EventsQueryParser } from './events-query.ts';
 
 /** Serves HTTP/2 without TLS; resolves with the first stream of a client. */
@@ -42,7 +42,7 @@ test('the search for the start of a history ends with its HTTP/2 stream, not wit
   const { exchange, cancel } = await openExchange();
   const { request, response } = exchange;
   log.isHolding = true;
-  const created = createConsumer({ auth: createTestAuth(), feed, log }, request, response, query, ANONYMOUS);
+  const created = createReadRequest({ auth: createTestAuth(), feed, log }, request, response, query, ANONYMOUS);
   const outcome = Promise.resolve(created).catch((error: unknown) => error);
   await expect.poll(() => log.queries.length).toBe(1);
   cancel();
