@@ -6,6 +6,7 @@ import { Feed } from '../core/feed.ts';
 import type { Log } from '../core/ports.ts';
 import { Publisher } from '../core/publish.ts';
 import { ChannelRules } from '../core/access/channel-rules.ts';
+import { parseConfig } from '../config/parse.ts';
 import type { NewSubscription } from '../subscriptions/state/ports.ts';
 import type { SubscriptionStore } from '../subscriptions/state/subscription-store.ts';
 import type { SubscriptionSettings } from '../subscriptions/settings.ts';
@@ -23,28 +24,8 @@ import {
   type MemoryState,
 } from '../storage/memory/memory-subscription-store.ts';
 
-export const SETTINGS: SubscriptionSettings = {
-  subscriptionsPerOwnerMax: 100,
-  subscriptionsMax: 100_000,
-  trustedEndpoints: [],
-  concurrency: 16,
-  concurrencyMax: 256,
-  requestsMax: 10_000,
-  timeoutMs: 15_000,
-  timeoutMaxMs: 60_000,
-  retryDelaysSeconds: [5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400],
-  failingNoticeSeconds: 86_400,
-  suspendAfterSeconds: 432_000,
-  probeSeconds: 3600,
-  openEventsMax: 1000,
-  leaseSeconds: 30,
-  leaseMaxSeconds: 43_200,
-  deliveriesMax: 10,
-  attemptsKept: 200,
-  attemptsKeptMax: 200_000,
-  lagSeriesMax: 100,
-  deadLettersKept: 10_000,
-};
+/** The defaults of the configuration, with room for more subscriptions. */
+export const SETTINGS: SubscriptionSettings = { ...parseConfig({}).subscriptions, subscriptionsMax: 100_000 };
 
 /** The data that outlives a hub in a test. */
 export interface PersistedState {
