@@ -1,18 +1,20 @@
 import assert from 'node:assert/strict';
 import type { Follower } from '../kit/clients/followers.ts';
 import type { Publisher } from '../kit/clients/publishers.ts';
-import { call } from '../kit/http.ts';
+import { call, query } from '../kit/http.ts';
 import { until } from '../kit/wait.ts';
 
 /**
  * Shows that all hubs of a cluster have one history: each confirmed event once, at every hub and
  * follower, in one order, without a gap. Publishers and followers have stopped afterwards.
+ * @param channels those that the followers read
  * @returns the number of confirmed events
  */
 export async function expectOneHistory(
   urls: readonly string[],
   publishers: readonly Publisher[],
   followers: readonly Follower[],
+  channels: readonly string[],
 ): Promise<number> {
   await Promise.all(publishers.map((publisher) => publisher.stop()));
   const acknowledged = publishers.flatMap((publisher) => publisher.acknowledged);
@@ -24,7 +26,7 @@ export async function expectOneHistory(
     urls.map(async (url) => {
       // The hub waits for the event that a confirmed cursor names.
       assert.deepEqual((await call(`${url}/v1/events?channel=a&after=${last}`)).json<{ gaps: unknown }>().gaps, []);
-      return readAll(url);
+      return readAll(url, channels);
     }),
   );
   for (const other of others) assert.deepEqual([...other], [...log]);
@@ -52,10 +54,10 @@ export async function expectOneHistory(
 }
 
 /** The data of all events of a hub by their ids, read page by page. */
-export async function readAll(hub: string): Promise<Map<string, string>> {
+export async function readAll(hub: string, channels: readonly string[] = ['>']): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   for (let after = 'earliest'; ;) {
-    const reply = await call(`${hub}/v1/events?channel=%3E&after=${after}&limit=1000`);
+    const reply = await call(`${hub}/v1/events?${query({ channel: channels, after, limit: 1000 })}`);
     assert.equal(reply.status, 200, reply.text);
     const { events, cursor } = reply.json<{ events: { id: string; data: string }[]; cursor: string }>();
     for (const { id, data } of events) found.set(id, data);

@@ -99,13 +99,19 @@ ${cluster}
 `;
     return new BrokerProcess(name, { client, http }, data, text);
   });
-  await Promise.all(brokers.map((broker) => broker.start()));
+  const end = async (): Promise<void> => void (await Promise.all(brokers.map((broker) => broker.end('SIGKILL'))));
+  const started = await Promise.allSettled(brokers.map((broker) => broker.start()));
+  const failed = started.find((each) => each.status === 'rejected');
+  if (failed !== undefined) {
+    await end();
+    throw failed.reason;
+  }
   const urls = brokers.map(({ url }) => url);
   return {
     brokers,
     urls,
     settings: { nats: urls, replicas: count, monitoring: brokers.map(({ monitoring }) => monitoring) },
-    end: async () => void (await Promise.all(brokers.map((broker) => broker.end('SIGKILL')))),
+    end,
   };
 }
 

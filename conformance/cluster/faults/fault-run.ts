@@ -9,6 +9,9 @@ import type { FaultyCluster } from './faulty-cluster.ts';
 import { FAULTS, STANDSTILLS } from './random-faults.ts';
 
 const CHANNELS = ['a', 'b.1', 'b.2'];
+const PATTERNS = ['a', 'b.>'];
+/** Nobody reads it: its events show whether a hub accepts any. */
+const TRIED_CHANNEL = 'tried';
 /** A fault that takes longer has found a defect. */
 const PROGRESS_MAX_MS = 120_000;
 
@@ -16,7 +19,10 @@ interface RunOptions {
   readonly count: number;
   /** Ends with a rollback of the brokers, which loses confirmed events. */
   readonly rollsBack?: boolean;
-  report(line: string): void;
+  /** Called before a fault begins. */
+  onFault?(name: string): void;
+  /** Called when the fault has ended and all publishers go on. */
+  onHealed?(name: string, durationMs: number): void;
 }
 
 /**
@@ -24,15 +30,30 @@ interface RunOptions {
  * hub, in one order, no cursor has gone back, and no gap was false.
  * @returns the number of confirmed events
  */
-export async function runFaults(
-  cluster: FaultyCluster,
-  random: Seeded,
-  { count, rollsBack = false, report }: RunOptions,
-): Promise<number> {
+export async function runFaults(cluster: FaultyCluster, random: Seeded, options: RunOptions): Promise<number> {
   const followers = TRANSPORTS.map(
-    (transport) => new Follower(random.pick(cluster.urls), transport, { channels: ['a', 'b.>'], after: 'earliest' }),
+    (transport) => new Follower(random.pick(cluster.urls), transport, { channels: PATTERNS, after: 'earliest' }),
   );
   const publishers = cluster.urls.map((url, index) => new Publisher(url, `p${index}`, CHANNELS, 'single'));
+  try {
+    return await runUnderLoad(cluster, random, options, { publishers, followers });
+  } finally {
+    for (const publisher of publishers) publisher.abandon();
+    await Promise.all(followers.map((follower) => follower.stop()));
+  }
+}
+
+interface Load {
+  readonly publishers: readonly Publisher[];
+  readonly followers: readonly Follower[];
+}
+
+async function runUnderLoad(
+  cluster: FaultyCluster,
+  random: Seeded,
+  { count, rollsBack = false, onFault, onHealed }: RunOptions,
+  { publishers, followers }: Load,
+): Promise<number> {
   const progress = async (least: number): Promise<void> => {
     const before = publishers.map(({ acknowledged }) => acknowledged.length);
     const hasGoneOn = ({ acknowledged }: Publisher, index: number): boolean =>
@@ -40,9 +61,10 @@ export async function runFaults(
     await until('publishing goes on', () => publishers.filter(hasGoneOn).length >= least, PROGRESS_MAX_MS);
   };
   await progress(3);
-  for (let number = 1; number <= count; number++) {
+  for (let number = 0; number < count; number++) {
     const name = random.pick([...Object.keys(FAULTS), ...Object.keys(STANDSTILLS)]);
     const startMs = performance.now();
+    onFault?.(name);
     const fault = FAULTS[name] ?? STANDSTILLS[name];
     assert(fault !== undefined);
     const heal = await fault(cluster, random);
@@ -55,9 +77,9 @@ export async function runFaults(
     else await until('nobody can publish', () => isRefused(cluster), PROGRESS_MAX_MS);
     await heal();
     await progress(3);
-    report(`${number}. ${name}: ${Math.round(performance.now() - startMs)} ms`);
+    onHealed?.(name, Math.round(performance.now() - startMs));
   }
-  const confirmed = await expectOneHistory(cluster.urls, publishers, followers);
+  const confirmed = await expectOneHistory(cluster.urls, publishers, followers, PATTERNS);
   await allReady(cluster);
   for (const url of cluster.urls) assert.deepEqual((await call(`${url}/healthz`)).json(), { status: 'ok' });
   if (rollsBack) await rollBack(cluster);
@@ -68,7 +90,7 @@ export async function runFaults(
 async function rollBack(cluster: FaultyCluster): Promise<void> {
   const [first] = cluster.urls as [string];
   const { brokers } = cluster.brokers;
-  const kept = await readAll(first);
+  const kept = await readAll(first, PATTERNS);
   await Promise.all(brokers.map((broker) => broker.end()));
   for (const broker of brokers) broker.save();
   await Promise.all(brokers.map((broker) => broker.start()));
@@ -98,7 +120,7 @@ async function rollBack(cluster: FaultyCluster): Promise<void> {
   const { id: last } = await publish(first, { channel: 'b.1', data: 'after' });
   for (const url of cluster.urls) {
     assert.deepEqual((await call(`${url}/v1/events?channel=a&after=${last}`)).json<Page>().gaps, []);
-    const texts = [...(await readAll(url)).values()];
+    const texts = [...(await readAll(url, PATTERNS)).values()];
     assert.deepEqual(texts, [...kept.values(), 'after']);
   }
 }
@@ -117,9 +139,12 @@ async function allReady({ urls }: FaultyCluster): Promise<void> {
     );
 }
 
-async function isRefused({ urls: [url] }: FaultyCluster): Promise<boolean> {
+/** Whether every hub refuses an event. */
+async function isRefused({ urls }: FaultyCluster): Promise<boolean> {
   const headers = { 'Content-Type': 'application/json' };
-  const body = JSON.stringify({ channel: 'none', data: 1 });
-  const reply = await call(`${url}/v1/events`, { method: 'POST', headers, body }).catch(() => undefined);
-  return reply?.status === 503;
+  const body = JSON.stringify({ channel: TRIED_CHANNEL, data: 1 });
+  const replies = await Promise.all(
+    urls.map((url) => call(`${url}/v1/events`, { method: 'POST', headers, body }).catch(() => undefined)),
+  );
+  return replies.every((reply) => reply?.status === 503);
 }

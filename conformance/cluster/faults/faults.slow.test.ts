@@ -19,7 +19,11 @@ describe.skipIf(NATS_SERVER === undefined)('random faults of hubs, brokers and t
       console.log(`POLYCAST_SEED=${random.seed}`);
       const cluster = await FaultyCluster.start();
       onTestFinished(() => cluster.end());
-      const confirmed = await runFaults(cluster, random, { count: COUNT, report: (line) => console.log(line) });
+      const confirmed = await runFaults(cluster, random, {
+        count: COUNT,
+        onFault: (name) => console.log(name),
+        onHealed: (_name, durationMs) => console.log(`  ended after ${durationMs} ms`),
+      });
       console.log(`${confirmed} confirmed events.`);
     },
   );

@@ -28,6 +28,8 @@ export class FaultyCluster {
   readonly brokers: Brokers;
   readonly hubs: FaultyHub[] = [];
   readonly #routes: readonly Route[];
+  /** Between hubs and brokers. */
+  readonly #proxies: BrokerProxy[] = [];
 
   private constructor(brokers: Brokers, routes: readonly Route[]) {
     this.brokers = brokers;
@@ -41,14 +43,18 @@ export class FaultyCluster {
       routes.push({ from, to, proxy });
       return proxy.host;
     };
-    const cluster = new FaultyCluster(await startBrokers({ count: 3, route }), routes);
-    for (let index = 0; index < 3; index++) {
-      const proxies = await Promise.all(cluster.brokers.urls.map((url) => BrokerProxy.start(url)));
-      const data = temporaryFolder('hub');
-      const hub = { data, proxies, disk: canShim ? shimDisk(realpathSync(data)) : undefined };
-      cluster.hubs.push({ ...hub, process: await cluster.#startHub(hub) });
+    const brokers = await startBrokers({ count: 3, route }).catch((error: unknown) => {
+      for (const { proxy } of routes) proxy.close();
+      throw error;
+    });
+    const cluster = new FaultyCluster(brokers, routes);
+    try {
+      for (let index = 0; index < 3; index++) await cluster.#addHub();
+      return cluster;
+    } catch (error) {
+      await cluster.end();
+      throw error;
     }
-    return cluster;
   }
 
   get urls(): readonly string[] {
@@ -82,13 +88,17 @@ export class FaultyCluster {
   }
 
   async end(): Promise<void> {
-    for (const { process, proxies } of this.hubs) {
-      process.child.kill('SIGCONT');
-      await process.end('SIGKILL');
-      for (const proxy of proxies) proxy.close();
-    }
+    await Promise.all(this.hubs.map(({ process }) => process.end('SIGKILL')));
     await this.brokers.end();
-    for (const { proxy } of this.#routes) proxy.close();
+    for (const proxy of [...this.#proxies, ...this.#routes.map((route) => route.proxy)]) proxy.close();
+  }
+
+  async #addHub(): Promise<void> {
+    const proxies = await Promise.all(this.brokers.urls.map((url) => BrokerProxy.start(url)));
+    this.#proxies.push(...proxies);
+    const data = temporaryFolder('hub');
+    const hub = { data, proxies, disk: canShim ? shimDisk(realpathSync(data)) : undefined };
+    this.hubs.push({ ...hub, process: await this.#startHub(hub) });
   }
 
   #startHub({ data, proxies, disk }: Omit<FaultyHub, 'process'>, port?: number, clockMs = 0): Promise<HubProcess> {

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
 import { canShim } from '../../kit/disk-shim.ts';
 import type { Seeded } from '../../kit/seeded.ts';
+import { until } from '../../kit/wait.ts';
 import type { BrokerProxy, Direction } from './broker-proxy.ts';
 import type { FaultyCluster } from './faulty-cluster.ts';
 
@@ -95,7 +95,7 @@ export const STANDSTILLS: Readonly<Record<string, Fault>> = {
   async 'a full journal'(cluster) {
     const { bytes, config } = await streamInfo(cluster);
     await request(cluster, 'UPDATE', { ...config, max_bytes: Math.max(1, bytes) });
-    return async () => void (await request(cluster, 'UPDATE', { ...config, max_bytes: -1 }));
+    return async () => void (await request(cluster, 'UPDATE', config));
   },
   'all brokers are cut from each other': async (cluster) => cutAll([...cluster.routesOf(0), ...cluster.routesOf(1)]),
 };
@@ -129,13 +129,15 @@ async function streamInfo(cluster: FaultyCluster): Promise<{ readonly bytes: num
 
 /** Asks the brokers about the stream of the journal, until one answers. */
 async function request(cluster: FaultyCluster, what: 'INFO' | 'UPDATE', data: object): Promise<object> {
-  for (;;) {
+  let answer: object | undefined;
+  await until(`a broker has done ${what}`, async () => {
     for (const url of cluster.brokers.urls) {
-      const answer = await requestOnce(new URL(url), `$JS.API.STREAM.${what}.PC_polycast`, JSON.stringify(data));
-      if (answer !== undefined && !('error' in answer)) return answer;
+      answer = await requestOnce(new URL(url), `$JS.API.STREAM.${what}.PC_polycast`, JSON.stringify(data));
+      if (answer !== undefined && !('error' in answer)) return true;
     }
-    await delay(100);
-  }
+    return false;
+  });
+  return answer as object;
 }
 
 /** One request in the text protocol of NATS. */
@@ -149,6 +151,7 @@ function requestOnce({ hostname, port }: URL, subject: string, data: string): Pr
     };
     socket.setTimeout(2_000, () => end());
     socket.on('error', () => end());
+    socket.on('close', () => end());
     socket.on('data', (bytes) => {
       text += bytes.toString();
       const message = /^MSG in 1 (\d+)\r\n/m.exec(text);

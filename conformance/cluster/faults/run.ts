@@ -8,9 +8,10 @@ import { runFaults } from './fault-run.ts';
  * Lets 1,000 random faults happen to clusters of three hubs and three brokers, all real processes:
  * `node conformance/cluster/faults/run.ts --faults 1000 --report 1000-faults.txt`. Each round has a new
  * cluster and a seed of its own, and a line in the report. A run that was interrupted goes on after
- * the last line. `--from 17 --faults 20` repeats round 17.
+ * the last line. `--from 17 --faults 20` repeats round 17. It exits with 1 if a round of the report failed.
  */
 const ROUND_FAULTS = 20;
+const FAILED = ': FAILED ';
 
 const { values } = parseArgs({
   options: {
@@ -21,7 +22,9 @@ const { values } = parseArgs({
 });
 const { report: file } = values;
 const before = file !== undefined && existsSync(file) ? readFileSync(file, 'utf8').split('\n') : [];
-const first = Number(values.from) + before.filter((line) => line.startsWith('round ')).length;
+const rounds = before.filter((line) => line.startsWith('round '));
+if (rounds.some((line) => line.includes(FAILED))) process.exitCode = 1;
+const first = Number(values.from) + rounds.length;
 const end = Number(values.from) + Math.ceil(Number(values.faults) / ROUND_FAULTS);
 const write = (line: string): void => {
   console.log(line);
@@ -33,20 +36,28 @@ for (let round = first; round < end; round++) {
   const startMs = performance.now();
   const faults: string[] = [];
   let outcome: string;
+  let present = 'the start';
   try {
     cluster = await FaultyCluster.start();
-    const report = (line: string): void => void faults.push(line.replace(/^\d+\. (.*): \d+ ms$/, '$1'));
     // Every fifth round ends with a rollback.
     const rollsBack = round % 5 === 0;
-    const confirmed = await runFaults(cluster, random, { count: ROUND_FAULTS, rollsBack, report });
-    outcome = `${confirmed} confirmed events${rollsBack ? ', a rollback' : ''}`;
+    const confirmed = await runFaults(cluster, random, {
+      count: ROUND_FAULTS,
+      rollsBack,
+      onFault: (name) => void (present = name),
+      onHealed(name) {
+        faults.push(name);
+        present = 'the load';
+      },
+    });
+    outcome = `: ${confirmed} confirmed events${rollsBack ? ', a rollback' : ''}`;
   } catch (error) {
     process.exitCode = 1;
-    outcome = `FAILED after ${faults.join(', ')}: ${(error as Error).message.replaceAll('\n', ' ').slice(0, 500)}`;
+    outcome = `${FAILED}in ${present}, after ${faults.join(', ')}: ${(error as Error).message.replaceAll('\n', ' ').slice(0, 500)}`;
     for (const [index, hub] of (cluster?.hubs ?? []).entries())
       console.error(`hub ${index}: ${hub.process.log().slice(-3000)}`);
   }
-  write(`round ${round}: ${faults.length} faults in ${Math.round((performance.now() - startMs) / 1000)} s: ${outcome}`);
+  write(`round ${round}: ${faults.length} faults in ${Math.round((performance.now() - startMs) / 1000)} s${outcome}`);
   await cluster?.end();
 }
 process.exit();

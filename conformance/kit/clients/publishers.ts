@@ -27,6 +27,7 @@ export class Publisher {
   readonly #agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
   #count = 0;
   #stopped = false;
+  #abandoned = false;
   readonly #running: Promise<void>;
 
   constructor(hub: string, name: string, channels: readonly string[], style: PublishStyle) {
@@ -44,10 +45,17 @@ export class Publisher {
     this.#agent.destroy();
   }
 
+  /** Ends without the publish in flight, as after a failure. */
+  abandon(): void {
+    this.#stopped = true;
+    this.#abandoned = true;
+    this.#agent.destroy();
+  }
+
   async #run(): Promise<void> {
     while (!this.#stopped) {
       const events = Array.from({ length: this.#style === 'single' ? 1 : 5 }, () => this.#next());
-      while (!(await this.#publish(events))) {
+      while (!(await this.#publish(events)) && !this.#abandoned) {
         this.retries++;
         await pause(RETRY_DELAY_MS);
       }
