@@ -75,9 +75,9 @@ describe.skipIf(NATS_SERVER === undefined)('a cluster behind a balancer that sen
       const published = (async () => {
         for (const number of numbers(200)) await publisher.publish('count', sent + number);
       })();
-      const killed = hubs[(sent / 200) % HUBS] as (typeof hubs)[number];
       balancer.cut();
       if (sent % 600 === 0) {
+        const killed = hubs[(sent / 600) % HUBS] as (typeof hubs)[number];
         await killed.process.end('SIGKILL');
         killed.process = await start(killed.data, killed.process.port);
       }
