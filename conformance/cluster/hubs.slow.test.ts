@@ -9,8 +9,8 @@ import { call, publish } from '../kit/http.ts';
 import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { Follower, TRANSPORTS } from '../kit/clients/followers.ts';
 import { Publisher } from '../kit/clients/publishers.ts';
-import { NATS_SERVER, startBrokers, type Broker, type Brokers } from '../kit/brokers.ts';
-import { pause, until } from '../kit/wait.ts';
+import { leaderOf, NATS_SERVER, startBrokers, type Broker, type Brokers } from '../kit/brokers.ts';
+import { until } from '../kit/wait.ts';
 import { expectOneHistory, readAll } from './one-history.ts';
 
 /**
@@ -88,28 +88,6 @@ async function read(hub: string, query: string): Promise<Page> {
 
 async function readiness(hub: string): Promise<{ readonly status: string; readonly why?: string }> {
   return (await call(`${hub}/readyz`)).json();
-}
-
-/** The broker that leads the stream, as its monitoring port says. */
-async function leaderOf({ brokers, settings }: Brokers): Promise<Broker> {
-  for (;;) {
-    for (const url of settings.monitoring) {
-      const reply = await call(`${url}/jsz?streams=true&config=false`).catch(() => undefined);
-      const { account_details: accounts = [] } = reply?.json<Jsz>() ?? {};
-      const stream = accounts
-        .flatMap(({ stream_detail: streams }) => streams)
-        .find(({ name }) => name === 'PC_polycast');
-      const leader = brokers.find(({ name }) => name === stream?.cluster?.leader);
-      if (leader !== undefined && leader.child.exitCode === null && leader.child.signalCode === null) return leader;
-    }
-    await pause(50);
-  }
-}
-
-interface Jsz {
-  readonly account_details?: readonly {
-    readonly stream_detail: readonly { readonly name: string; readonly cluster?: { readonly leader?: string } }[];
-  }[];
 }
 
 describe.skipIf(NATS_SERVER === undefined)('a cluster of hubs', () => {

@@ -6,6 +6,7 @@ import { findNatsServer } from '../../scripts/nats.ts';
 import { atExit } from './at-exit.ts';
 import type { CertificateFiles } from './certificates.ts';
 import { temporaryFolder } from './folders.ts';
+import { call } from './http.ts';
 import { unusedPort } from './unused-port.ts';
 import { until } from './wait.ts';
 
@@ -115,6 +116,39 @@ ${cluster}
   };
 }
 
+/** How long a monitoring port may take. A broker that is paused does not answer. */
+const MONITORING_TIMEOUT_MS = 2_000;
+
+/** The broker that leads the journal, as the monitoring ports say. It runs. */
+export async function leaderOf({ brokers, settings }: Pick<Brokers, 'brokers' | 'settings'>): Promise<Broker> {
+  let leader: Broker | undefined;
+  await until('the journal has a leader', async () => {
+    for (const url of settings.monitoring) {
+      const name = await leaderAt(url).catch(() => undefined);
+      leader ??= brokers.find((broker) => broker.name === name && isRunning(broker.child));
+    }
+    return leader !== undefined;
+  });
+  return leader as Broker;
+}
+
+async function leaderAt(monitoring: string): Promise<string | undefined> {
+  const url = `${monitoring}/jsz?streams=true&config=false`;
+  const { account_details: accounts = [] } = (await call(url, { timeoutMs: MONITORING_TIMEOUT_MS })).json<Jsz>();
+  const streams = accounts.flatMap(({ stream_detail: details }) => details);
+  return streams.find(({ name }) => name === 'PC_polycast')?.cluster?.leader;
+}
+
+interface Jsz {
+  readonly account_details?: readonly {
+    readonly stream_detail: readonly { readonly name: string; readonly cluster?: { readonly leader?: string } }[];
+  }[];
+}
+
+function isRunning({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode === null && signalCode === null;
+}
+
 class BrokerProcess implements Broker {
   readonly name: string;
   readonly url: string;
@@ -155,7 +189,7 @@ class BrokerProcess implements Broker {
 
   async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     const { child } = this;
-    if (child.exitCode !== null || child.signalCode !== null) return;
+    if (!isRunning(child)) return;
     const ended = once(child, 'exit');
     child.kill(signal);
     await ended;

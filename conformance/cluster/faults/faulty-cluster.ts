@@ -1,10 +1,8 @@
 import { realpathSync } from 'node:fs';
 import { canShim, shimDisk, type Disk } from '../../kit/disk-shim.ts';
 import { temporaryFolder } from '../../kit/folders.ts';
-import { startBrokers, type Broker, type Brokers } from '../../kit/brokers.ts';
+import { startBrokers, type Brokers } from '../../kit/brokers.ts';
 import { startHubProcess, type HubProcess } from '../../kit/hub-process.ts';
-import { call } from '../../kit/http.ts';
-import { until } from '../../kit/wait.ts';
 import { BrokerProxy } from './broker-proxy.ts';
 
 /** One hub, its data, and its network to each broker. */
@@ -71,20 +69,6 @@ export class FaultyCluster {
   /** @param clockMs the clock of the hub is wrong by this time */
   async restart(hub: FaultyHub, clockMs = 0): Promise<void> {
     hub.process = await this.#startHub(hub, hub.process.port, clockMs);
-  }
-
-  /** The broker that leads the journal, as a monitoring port says. */
-  async leader(): Promise<Broker> {
-    let leader: Broker | undefined;
-    await until('the journal has a leader', async () => {
-      for (const url of this.brokers.settings.monitoring) {
-        const reply = await call(`${url}/jsz?streams=true&config=false`).catch(() => undefined);
-        const name = /"name":\s*"PC_polycast"[\s\S]*?"leader":\s*"(\w+)"/.exec(reply?.text ?? '')?.[1];
-        leader ??= this.brokers.brokers.find((broker) => broker.name === name);
-      }
-      return leader !== undefined;
-    });
-    return leader as Broker;
   }
 
   async end(): Promise<void> {

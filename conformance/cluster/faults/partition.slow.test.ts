@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { NATS_SERVER } from '../../kit/brokers.ts';
+import { leaderOf, NATS_SERVER } from '../../kit/brokers.ts';
 import { call, publish } from '../../kit/http.ts';
 import { until } from '../../kit/wait.ts';
 import { FaultyCluster } from './faulty-cluster.ts';
@@ -11,7 +11,7 @@ describe.skipIf(NATS_SERVER === undefined)('a leading broker that is cut off fro
     onTestFinished(() => cluster.end());
     const [one, moving, lone] = cluster.urls as [string, string, string];
     const { id: before } = await publish(one, { channel: 'a', data: 'before' });
-    const leader = await cluster.leader();
+    const leader = await leaderOf(cluster.brokers);
     const at = cluster.brokers.brokers.indexOf(leader);
     const proxiesOf = (hub: number): readonly { cut(): void; heal(): void }[] => cluster.hubs[hub]?.proxies ?? [];
     // One hub is with the majority, one at the leader alone, and one may move.

@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { leaderOf } from '../../kit/brokers.ts';
 import { canShim } from '../../kit/disk-shim.ts';
 import type { Seeded } from '../../kit/seeded.ts';
 import { until } from '../../kit/wait.ts';
@@ -56,12 +57,12 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     return async () => void child.kill('SIGCONT');
   },
   async 'kill the leading broker'(cluster) {
-    const broker = await cluster.leader();
+    const broker = await leaderOf(cluster.brokers);
     await broker.end('SIGKILL');
     return () => broker.start();
   },
   async 'pause the leading broker'(cluster) {
-    const { child } = await cluster.leader();
+    const { child } = await leaderOf(cluster.brokers);
     child.kill('SIGSTOP');
     return async () => void child.kill('SIGCONT');
   },
@@ -73,7 +74,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     holdAll(random.pick(cluster.hubs).proxies, random),
   'cut a broker from the others': async (cluster, random) => cutAll(cluster.routesOf(random.below(BROKERS))),
   'cut the leading broker from the others': async (cluster) =>
-    cutAll(cluster.routesOf(cluster.brokers.brokers.indexOf(await cluster.leader()))),
+    cutAll(cluster.routesOf(cluster.brokers.brokers.indexOf(await leaderOf(cluster.brokers)))),
   'cut two brokers from each other': async (cluster, random) => {
     const one = random.below(BROKERS);
     return cutAll(cluster.routesOf(one, (one + 1) % BROKERS));
