@@ -1,5 +1,6 @@
 import type { Seeded } from '../../conformance/kit/seeded.ts';
-import type { SimulatedBrokers } from './simulated-brokers.ts';
+import type { SimulatedBroker, SimulatedBrokers } from './simulated-brokers.ts';
+import type { Link } from './simulated-connection.ts';
 import type { SimulatedSnapshots } from './simulated-disk.ts';
 import type { SimulatedHub } from './simulated-hub.ts';
 
@@ -67,8 +68,25 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     broker.isCutOff = true;
     return () => void (broker.isCutOff = false);
   },
+  'a deaf hub returns to a broker that is cut off from the others'({ random, brokers, hubs }) {
+    const { links } = random.pick(hubs);
+    for (const link of links) link.isDeaf = true;
+    const at = random.below(links.length);
+    const [link, broker] = [links[at] as Link, brokers.all[at] as SimulatedBroker];
+    // Until then the brokers store its blocks, and it repeats them.
+    const timer = setTimeout(() => {
+      broker.isCutOff = true;
+      link.isDeaf = false;
+    }, random.below(10_000));
+    return () => {
+      clearTimeout(timer);
+      broker.isCutOff = false;
+      for (const each of links) each.isDeaf = false;
+    };
+  },
   'no majority of the brokers'({ random, brokers }) {
-    const cut = brokers.all.filter(() => random.below(3) > 0);
+    const left = random.pick(brokers.all);
+    const cut = brokers.all.filter((broker) => broker !== left);
     for (const broker of cut) broker.isCutOff = true;
     return () => cut.forEach((broker) => (broker.isCutOff = false));
   },

@@ -12,6 +12,12 @@ export interface SimulatedBroker {
   last: number;
 }
 
+export interface Appended {
+  readonly sequence: number;
+  /** The broker had a block with this id. */
+  readonly isDuplicate: boolean;
+}
+
 /**
  * Three brokers, and the journal that a majority of them has. A broker that is cut off answers with
  * the blocks that it had then.
@@ -61,14 +67,20 @@ export class SimulatedBrokers {
     return sequence < this.#first ? undefined : this.history[sequence - 1];
   }
 
-  /** @throws JournalError */
-  append(block: NewBlock, expectedLast: number | undefined): number {
+  /**
+   * What a broker answers to an append. One outside the majority stores nothing, and still knows the
+   * ids of its own blocks.
+   * @throws JournalError
+   */
+  append(broker: SimulatedBroker, block: NewBlock, expectedLast: number | undefined): Appended | 'none' {
     const known = this.#byId.get(block.id);
-    if (known !== undefined) return known;
+    const isInMajority = this.isInMajority(broker);
+    if (known !== undefined && (isInMajority || known <= broker.last)) return { sequence: known, isDuplicate: true };
+    if (!isInMajority) return 'none';
     if (this.isFull) throw new JournalError('full', 'the brokers are full');
     if (expectedLast !== undefined && expectedLast !== this.history.length)
       throw new JournalError('conflict', 'another block came first');
-    return this.#store(block);
+    return { sequence: this.#store(block), isDuplicate: false };
   }
 
   /** A block that a hub repeated, after the time in which brokers drop copies. */

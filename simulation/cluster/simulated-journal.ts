@@ -42,10 +42,11 @@ export class SimulatedJournal implements Journal {
     let isUncertain = false;
     for (;;) {
       try {
-        const sequence = await this.#connection.request((broker) =>
-          this.#brokers.isInMajority(broker) ? this.#brokers.append(block, expectedLast) : ('none' as const),
+        const { sequence, isDuplicate } = await this.#connection.request((broker) =>
+          this.#brokers.append(broker, block, expectedLast),
         );
-        this.#follower?.onNews();
+        // As in the journal of JetStream: a broker that is cut off knows its own blocks.
+        if (!isDuplicate) this.#follower?.onNews();
         return sequence;
       } catch (error) {
         if (this.#isClosed) throw new JournalError(isUncertain ? 'unknown' : 'closed', 'the journal is closed');
