@@ -3,7 +3,7 @@ import type { Seeded } from '../../conformance/kit/seeded.ts';
 import { ALL_SCOPES } from '../../packages/server/src/core/access/scopes.ts';
 import { reachCursor, resolveStart } from '../../packages/server/src/core/start.ts';
 import type { NewRecord } from '../../packages/server/src/core/ports.ts';
-import type { SimulatedHub, Surroundings } from './simulated-hub.ts';
+import { HubDownError, type SimulatedHub, type Surroundings } from './simulated-hub.ts';
 
 export const CHANNELS = ['a', 'b', 'c'] as const;
 /** This channel is trimmed, so its events may be lost to retention. */
@@ -19,10 +19,19 @@ export interface ConfirmedEvent {
 
 interface ClientWorld extends Surroundings {
   readonly hubs: readonly SimulatedHub[];
+  /** Ends the schedule: an invariant does not hold. */
+  fail(error: unknown): void;
 }
 
 /** A client waits this long for an answer, and then asks another hub. */
 const PATIENCE_MS = 40_000;
+/** The refusals of hubs while there are faults. A cluster with an old hub takes no change of identity. */
+const EXPECTED_CODES: ReadonlySet<string> = new Set([
+  'log_unavailable',
+  'log_full',
+  'outcome_unknown',
+  'not_in_cluster',
+]);
 
 abstract class Client {
   protected readonly world: ClientWorld;
@@ -47,13 +56,19 @@ abstract class Client {
     while (!this.isStopped || this.hasWork) {
       const hub = this.random.pick(this.world.hubs);
       if (hub.open !== undefined) {
-        await Promise.race([this.step(hub), this.world.time.wait(PATIENCE_MS)]).catch((error: unknown) => {
-          if (!(error instanceof PolycastError) && (error as Error).message !== 'the hub does not run') throw error;
+        // An answer that comes later is checked, too.
+        const step = this.step(hub).catch((error: unknown) => {
+          if (!isExpected(error)) this.world.fail(error);
         });
+        await Promise.race([step, this.world.time.wait(PATIENCE_MS)]);
       }
       await this.world.time.wait(this.pauseMs);
     }
   }
+}
+
+function isExpected(error: unknown): boolean {
+  return error instanceof HubDownError || (error instanceof PolycastError && EXPECTED_CODES.has(error.code));
 }
 
 /** Publishes each event until it is confirmed, at any hub, with the same idempotency key. */
@@ -112,7 +127,8 @@ export class SimulatedReader extends Client {
   /** The texts that it has, by their cursors. A gap of the epoch begins a new list. */
   received: { readonly cursor: string; readonly text: string }[] = [];
   cursor = 'earliest';
-  gaps = 0;
+  /** The list begins after this position. */
+  start = 0;
 
   protected get pauseMs(): number {
     return this.random.below(3) === 0 ? this.random.below(1500) : this.random.below(150);
@@ -129,10 +145,10 @@ export class SimulatedReader extends Client {
       if (this.cursor !== before) return;
       const cursor = encodeCursor(epoch, page.reached);
       if (start.gap !== undefined) {
-        this.gaps++;
         if (this.world.brokers.rollbacks === 0)
           throw new Error(`false gap at ${hub.name}: ${JSON.stringify(start.gap)}`);
         this.received = [];
+        this.start = start.position;
       } else if (parseCursor(before) !== undefined && cursor < before) {
         throw new Error(`the cursor went back at ${hub.name}: ${before} ${cursor}`);
       }
@@ -154,11 +170,21 @@ interface KnownKey {
   isRevoking: boolean;
 }
 
-/** Creates, uses and revokes keys, and revokes users, each time at another hub. */
-export class SimulatedOperator extends Client {
+/** The keys and revocations that operators have made. */
+export class KnownIdentity {
   readonly keys: KnownKey[] = [];
   /** The latest confirmed revocation of each user. */
   readonly users = new Map<string, { readonly beforeMs: number; readonly rollbacks: number }>();
+}
+
+/** Creates and revokes keys, and revokes users, each time at another hub. */
+export class SimulatedOperator extends Client {
+  readonly #known: KnownIdentity;
+
+  constructor(world: ClientWorld, known: KnownIdentity) {
+    super(world);
+    this.#known = known;
+  }
 
   protected get pauseMs(): number {
     return this.random.below(400);
@@ -166,36 +192,52 @@ export class SimulatedOperator extends Client {
 
   protected async step(hub: SimulatedHub): Promise<void> {
     const { rollbacks } = this.world.brokers;
-    const chance = this.random.below(10);
-    if (chance < 2) {
+    const { keys, users } = this.#known;
+    const chance = this.random.below(3);
+    if (chance === 0) {
       const options = { name: 'shop', scopes: ALL_SCOPES, expiresMs: undefined };
       const { key, text } = await hub.call(({ identity }) => identity.keyChanges.create(options, () => ACTOR));
-      this.keys.push({ id: key.id, text, rollbacks, revokedMs: undefined, isRevoking: false });
-    } else if (chance < 4) {
-      const key = this.random.pick(this.keys) as KnownKey | undefined;
+      keys.push({ id: key.id, text, rollbacks, revokedMs: undefined, isRevoking: false });
+    } else if (chance === 1) {
+      const key = this.random.pick(keys) as KnownKey | undefined;
       if (key === undefined || key.isRevoking) return;
       key.isRevoking = true;
       await hub.call(({ identity }) => identity.keyChanges.revoke(key.id, () => ACTOR));
       // It counts from its answer, in the history of its request.
       if (rollbacks === this.world.brokers.rollbacks) key.revokedMs = this.world.time.nowMs;
-    } else if (chance < 6) {
+    } else {
       const user = this.random.pick(['ann', 'bob']);
       const issuedBeforeMs = Date.now() + hub.skewMs;
       await hub.call(({ identity }) =>
         identity.revocations.revoke({ kind: 'user', name: user, issuedBeforeMs }, ACTOR),
       );
-      const known = this.users.get(user);
+      const known = users.get(user);
       if (
         rollbacks === this.world.brokers.rollbacks &&
         (known?.rollbacks !== rollbacks || known.beforeMs < issuedBeforeMs)
       )
-        this.users.set(user, { beforeMs: issuedBeforeMs, rollbacks });
-    } else await this.#use(hub);
+        users.set(user, { beforeMs: issuedBeforeMs, rollbacks });
+    }
+  }
+}
+
+/** Uses keys, each time at another hub. */
+export class SimulatedCaller extends Client {
+  readonly #known: KnownIdentity;
+
+  constructor(world: ClientWorld, known: KnownIdentity) {
+    super(world);
+    this.#known = known;
+  }
+
+  protected get pauseMs(): number {
+    return this.random.below(400);
   }
 
   /** A key is valid, or was revoked, at every hub that identifies callers. */
-  async #use(hub: SimulatedHub): Promise<void> {
-    const key = this.random.pick(this.keys) as KnownKey | undefined;
+  protected async step(hub: SimulatedHub): Promise<void> {
+    const revoked = this.random.below(2) === 0 ? this.#revokedOfLate : [];
+    const key = this.random.pick(revoked.length > 0 ? revoked : this.#known.keys) as KnownKey | undefined;
     if (key === undefined || hub.isOld) return;
     const revokedMs = key.revokedMs;
     const startMs = this.world.time.nowMs;
@@ -214,5 +256,11 @@ export class SimulatedOperator extends Client {
     if (isAccepted && revokedMs !== undefined && startMs - revokedMs > HEARING_MAX_MS)
       throw new Error(`${hub.name} accepts the key ${key.id}, revoked ${startMs - revokedMs} ms before`);
     if (!isAccepted && !isRevoking()) throw new Error(`${hub.name} refuses the key ${key.id}`);
+  }
+
+  /** A hub that hears nothing may still accept these. */
+  get #revokedOfLate(): readonly KnownKey[] {
+    const { nowMs } = this.world.time;
+    return this.#known.keys.filter(({ revokedMs = -Infinity }) => nowMs - revokedMs < 2 * HEARING_MAX_MS);
   }
 }

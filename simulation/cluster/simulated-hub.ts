@@ -23,6 +23,8 @@ export interface Surroundings {
   trace(text: string): void;
 }
 
+export class HubDownError extends Error {}
+
 /** A hub that runs: the log and the identity of the product. */
 export interface OpenHub {
   readonly log: JournaledLog;
@@ -81,7 +83,7 @@ export class SimulatedHub {
   /** Calls a function in the process of the hub. Its result never comes if the process ends before. */
   async call<Value>(run: (hub: OpenHub) => Promise<Value>): Promise<Value> {
     const { open } = this;
-    if (open === undefined) throw new Error('the hub does not run');
+    if (open === undefined) throw new HubDownError('the hub does not run');
     const process = this.#process;
     return this.#world.time.within(process, () => run(open));
   }
