@@ -132,7 +132,11 @@ export class SimulatedHub {
     const store = await log.openIdentity(createMemoryIdentityStore(AUDIT_ENTRIES_MAX));
     const identity = openIdentity(store, SETTINGS, clock, logger);
     const { promise, resolve } = Promise.withResolvers<void>();
-    const maintenance = setInterval(() => identity.maintain(), 1_000);
+    const maintenance = setInterval(() => {
+      identity.maintain();
+      // A hub looks once a second whether it was cut off.
+      void store.shared?.isCurrent;
+    }, 1_000);
     log.onReset(() => {
       clearInterval(maintenance);
       resolve();

@@ -60,8 +60,9 @@ async function open(options: ClusterLogOptions): Promise<JournaledLog> {
     // After brokers were wiped, a block of another hub may have been the first.
     if (log.state.epoch === '') await log.begin(genesisBytes(options, newEpoch(options, nowMs, lostEpoch ?? '')));
     const { epoch } = log.state;
-    // Another hub may have noticed it first, and the journal has another epoch by now.
-    if (lostEpoch !== undefined && epoch === lostEpoch) await log.renewEpoch(newEpoch(options, nowMs, epoch));
+    // Another hub may have noticed it first, and the journal has a later epoch by now. An earlier one is
+    // back if the lost blocks had the change of the epoch.
+    if (lostEpoch !== undefined && epoch <= lostEpoch) await log.renewEpoch(newEpoch(options, nowMs, lostEpoch));
     return log;
   } catch (error) {
     await view.close();
@@ -98,9 +99,21 @@ async function openMatchingView(
       fields,
       'cluster: the brokers have lost blocks that this hub had applied; new epoch, building the view again',
     );
+    // The view alone knows of the loss, so the journal hears of it before the view is removed.
+    await orderEpoch(options, epoch);
   }
   if (!(await installSnapshot(options, snapshots))) await wipeView();
   return { view: await openView(), lostEpoch };
+}
+
+/** Orders a new epoch. It changes nothing if the journal has another one than `from`. */
+async function orderEpoch(options: ClusterLogOptions, from: string): Promise<void> {
+  const data = commandBytes({ from, to: newEpoch(options, options.clock.nowMs(), from) });
+  try {
+    await options.journal.append({ id: `${options.incarnation}epoch-1`, kind: 'epoch', data });
+  } catch (error) {
+    throw toFolderError(error);
+  }
 }
 
 /** The first hub of a cluster writes the first block. */
