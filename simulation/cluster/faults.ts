@@ -35,7 +35,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   'remove the disk of a hub'({ random, hubs }) {
     const hub = random.pick(hubs);
     hub.kill();
-    hub.disk.blocks = [];
+    hub.disk.wipe();
     return () => start(hub);
   },
   'cut a hub from a broker'({ random, hubs }) {

@@ -36,9 +36,8 @@ export class SimulatedDisk {
   isFull = false;
   readonly #time: VirtualTime;
   readonly #random: Seeded;
-  /** Files of snapshots, by their paths. */
+  /** The blocks of the file with the copy of a view, which becomes a snapshot. */
   #copy: readonly Block[] | undefined;
-  #view: SimulatedView | undefined;
 
   constructor(time: VirtualTime, random: Seeded) {
     this.#time = time;
@@ -48,12 +47,17 @@ export class SimulatedDisk {
   async openView(): Promise<LogView> {
     const inner = createMemoryView(AUDIT_ENTRIES_MAX);
     await inner.apply(this.blocks);
-    this.#view = new SimulatedView(this, inner, this.#time, this.#random);
-    return this.#view;
+    return new SimulatedView(this, inner, this.#time, this.#random);
   }
 
   async wipeView(): Promise<void> {
     this.blocks = [];
+  }
+
+  /** A new and empty disk takes its place. */
+  wipe(): void {
+    this.blocks = [];
+    this.#copy = undefined;
   }
 
   /** What was written last is lost. */

@@ -7,19 +7,17 @@ import {
   type HubBeat,
   type QuestionListener,
 } from '../../packages/server/src/storage/cluster/fleet.ts';
-import type { SimulatedBroker, SimulatedBrokers } from './simulated-brokers.ts';
+import type { SimulatedBroker } from './simulated-brokers.ts';
 import type { SimulatedConnection } from './simulated-connection.ts';
 import type { SimulatedProcess, VirtualTime } from './virtual-time.ts';
 
 /** The hubs of a simulation, as they hear each other over their brokers. */
 export class SimulatedFleets {
   readonly #time: VirtualTime;
-  readonly #brokers: SimulatedBrokers;
   readonly #members = new Set<SimulatedFleet>();
 
-  constructor(time: VirtualTime, brokers: SimulatedBrokers) {
+  constructor(time: VirtualTime) {
     this.#time = time;
-    this.#brokers = brokers;
   }
 
   connect(self: string, level: number | undefined, connection: SimulatedConnection, process: SimulatedProcess): Fleet {
@@ -36,12 +34,12 @@ export class SimulatedFleets {
   reachedFrom(sender: SimulatedFleet): readonly SimulatedFleet[] {
     if (!sender.connection.isOpen) return [];
     const from = sender.connection.broker;
-    return [...this.#members].filter((each) => each !== sender && this.#hasPath(from, each.connection.broker));
+    return [...this.#members].filter((each) => each !== sender && hasPath(from, each.connection.broker));
   }
+}
 
-  #hasPath(from: SimulatedBroker, to: SimulatedBroker): boolean {
-    return from === to || (from.isUp && to.isUp && !from.isCutOff && !to.isCutOff && this.#brokers.all.includes(from));
-  }
+function hasPath(from: SimulatedBroker, to: SimulatedBroker): boolean {
+  return from === to || (from.isUp && to.isUp && !from.isCutOff && !to.isCutOff);
 }
 
 interface FleetParts {
@@ -113,7 +111,7 @@ class SimulatedFleet implements Fleet {
     const collected = new CollectedAnswers(this.hubs);
     this.#send((to) => {
       const answered = (answer: string | undefined): void => {
-        if (answer !== undefined) this.#time.later(1, () => collected.add(to.self, answer), this.#parts.process);
+        if (answer !== undefined) to.#send((back) => (back === this ? collected.add(to.self, answer) : undefined));
       };
       void Promise.resolve(to.#onQuestion?.(question)).then(answered);
     });

@@ -119,11 +119,10 @@ export class VirtualTime {
     Math.random = () => this.#random.fraction();
     Object.assign(timersPromises, { setTimeout: (delayMs: number) => this.wait(Math.max(1, delayMs)) });
     Object.assign(crypto, {
-      randomFillSync: (bytes: Uint8Array) =>
-        bytes
-          .map(() => 0)
-          .map(() => this.#random.below(256))
-          .map((byte, at) => (bytes[at] = byte)),
+      randomFillSync: (bytes: Uint8Array) => {
+        for (let at = 0; at < bytes.length; at++) bytes[at] = this.#random.below(256);
+        return bytes;
+      },
     });
     syncBuiltinESMExports();
   }
