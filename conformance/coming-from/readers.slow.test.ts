@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import type { Installed } from '../kit/registries.ts';
-import { unusedPort } from '../kit/unused-port.ts';
+import { unusedPort } from '../../scripts/unused-port.ts';
 import { CHANGES, installExamples, startProgram } from './programs.ts';
 
 /**

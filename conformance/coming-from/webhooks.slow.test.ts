@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { temporaryFolder } from '../kit/folders.ts';
 import { startHubProcess } from '../kit/hub-process.ts';
 import type { Installed } from '../kit/registries.ts';
-import { unusedPort } from '../kit/unused-port.ts';
+import { unusedPort } from '../../scripts/unused-port.ts';
 import { pause, until } from '../kit/wait.ts';
 import { CHANGES, installExamples, startProgram, type Program } from './programs.ts';
 

@@ -2,12 +2,13 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { brokerConfig, type BrokerPorts } from '../../scripts/cluster/broker-config.ts';
 import { findNatsServer } from '../../scripts/nats.ts';
 import { atExit } from './at-exit.ts';
 import type { CertificateFiles } from './certificates.ts';
 import { temporaryFolder } from './folders.ts';
 import { call } from './http.ts';
-import { unusedPort } from './unused-port.ts';
+import { unusedPort } from '../../scripts/unused-port.ts';
 import { until } from './wait.ts';
 
 /** The program of the brokers; `undefined` where it cannot be installed. */
@@ -65,40 +66,36 @@ export async function startBrokers({
   route: routeTo,
 }: BrokerOptions = {}): Promise<Brokers> {
   const folder = temporaryFolder('brokers');
-  const ports: { readonly client: number; readonly route: number; readonly http: number }[] = [];
+  const ports: BrokerPorts[] = [];
   for (let index = 0; index < count; index++)
     ports.push({ client: await unusedPort(), route: await unusedPort(), http: await unusedPort() });
-  // Brokers tell each other the addresses of others, and would connect around the network of a test.
-  const gossip = routeTo === undefined ? '' : ', advertise: "127.0.0.1:1"';
   const routes = await Promise.all(
     ports.map(async (_ports, from) => {
       const others = ports.map(({ route }, to) => {
         const host = `127.0.0.1:${route}`;
         return to === from ? undefined : (routeTo?.(from, to, host) ?? host);
       });
-      return (await Promise.all(others)).filter((host) => host !== undefined).map((host) => `nats-route://${host}`);
+      return (await Promise.all(others)).filter((host) => host !== undefined);
     }),
   );
-  const brokers = ports.map(({ client, route, http }, index) => {
-    const cluster =
-      count === 1
-        ? ''
-        : `cluster { name: pc, listen: "127.0.0.1:${route}", no_advertise: true${gossip}, routes: [${routes[index]?.join(', ')}] }`;
-    const sync = syncAlways ? ', sync_interval: always' : '';
-    const certificate =
-      tls === undefined
-        ? ''
-        : `tls { cert_file: "${tls.certificateFile}", key_file: "${tls.keyFile}", ca_file: "${tls.certificateFile}", verify: true }`;
+  const more =
+    tls === undefined
+      ? ''
+      : `tls { cert_file: "${tls.certificateFile}", key_file: "${tls.keyFile}", ca_file: "${tls.certificateFile}", verify: true }`;
+  const brokers = ports.map((own, index) => {
     const name = `n${index}`;
     const data = join(folder, name);
-    const text = `server_name: ${name}
-listen: "127.0.0.1:${client}"
-http: "127.0.0.1:${http}"
-jetstream { store_dir: "${data}", max_mem: 256MB, max_file: ${fileBytesMax}${sync} }
-${certificate}
-${cluster}
-`;
-    return new BrokerProcess(name, { client, http }, data, text);
+    const text = brokerConfig({
+      name,
+      ports: own,
+      data,
+      fileBytesMax,
+      syncAlways,
+      more,
+      ...(count > 1 && { routes: routes[index] ?? [] }),
+      hasOwnNetwork: routeTo !== undefined,
+    });
+    return new BrokerProcess(name, own, data, text);
   });
   const end = async (): Promise<void> => void (await Promise.all(brokers.map((broker) => broker.end('SIGKILL'))));
   const started = await Promise.allSettled(brokers.map((broker) => broker.start()));
@@ -157,7 +154,7 @@ class BrokerProcess implements Broker {
   readonly #config: string;
   #child: ChildProcess | undefined;
 
-  constructor(name: string, ports: { readonly client: number; readonly http: number }, data: string, config: string) {
+  constructor(name: string, ports: BrokerPorts, data: string, config: string) {
     this.name = name;
     this.url = `nats://127.0.0.1:${ports.client}`;
     this.monitoring = `http://127.0.0.1:${ports.http}`;

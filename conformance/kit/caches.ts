@@ -6,7 +6,7 @@ import { atExit } from './at-exit.ts';
 import { temporaryFolder } from './folders.ts';
 import { call } from './http.ts';
 import { hasNginx, spawnNginx } from './nginx.ts';
-import { unusedPort } from './unused-port.ts';
+import { unusedPort } from '../../scripts/unused-port.ts';
 import { until } from './wait.ts';
 
 /** A response through a cache. */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { atExit } from './at-exit.ts';
 import { COMMAND } from './command.ts';
 import { temporaryFolder } from './folders.ts';
-import { unusedPort } from './unused-port.ts';
+import { unusedPort } from '../../scripts/unused-port.ts';
 import { within } from './wait.ts';
 
 /** A hub in a process of its own, started like in production. */

@@ -2,7 +2,7 @@ import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { temporaryFolder } from './folders.ts';
-import { unusedPort } from './unused-port.ts';
+import { unusedPort } from '../../scripts/unused-port.ts';
 
 /** Debian's. */
 const NGINX = '/usr/sbin/nginx';

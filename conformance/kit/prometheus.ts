@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { atExit } from './at-exit.ts';
 import { temporaryFolder } from './folders.ts';
 import { call } from './http.ts';
-import { unusedPort } from './unused-port.ts';
+import { unusedPort } from '../../scripts/unused-port.ts';
 import { until } from './wait.ts';
 
 /** One series of a result, with its values in the order of time. */

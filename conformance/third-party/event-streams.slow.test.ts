@@ -6,7 +6,7 @@ import { COMMAND } from '../kit/command.ts';
 import { temporaryFolder } from '../kit/folders.ts';
 import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { publish } from '../kit/http.ts';
-import { unusedPort } from '../kit/unused-port.ts';
+import { unusedPort } from '../../scripts/unused-port.ts';
 import { pause, until } from '../kit/wait.ts';
 import { commandOf, installAll, type Language, type Program } from './packages.ts';
 

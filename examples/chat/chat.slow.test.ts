@@ -6,7 +6,7 @@ import { signToken } from '@polycast/client/server';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { until } from '../../conformance/kit/wait.ts';
-import { unusedPort } from '../../conformance/kit/unused-port.ts';
+import { unusedPort } from '../../scripts/unused-port.ts';
 import { startProxy } from '../../packages/client/src/testing/proxy.ts';
 import { Part } from '../kit/part.ts';
 import { startExample, type RunningExample } from '../kit/start-example.ts';

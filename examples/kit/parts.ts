@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { unusedPort } from '../../conformance/kit/unused-port.ts';
+import { unusedPort } from '../../scripts/unused-port.ts';
 import type { Example, Service } from './example.ts';
 import { Part } from './part.ts';
 

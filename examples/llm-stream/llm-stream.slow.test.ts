@@ -7,7 +7,7 @@ import { connect } from '@polycast/client';
 import { createPublisher } from '@polycast/client/server';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { unusedPort } from '../../conformance/kit/unused-port.ts';
+import { unusedPort } from '../../scripts/unused-port.ts';
 import { until } from '../../conformance/kit/wait.ts';
 import { startExample, type RunningExample } from '../kit/start-example.ts';
 import { openPage, overflow, startBrowser, type PageOptions } from '../kit/testing/browser.ts';

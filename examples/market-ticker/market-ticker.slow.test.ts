@@ -5,7 +5,7 @@ import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { pause, until } from '../../conformance/kit/wait.ts';
-import { unusedPort } from '../../conformance/kit/unused-port.ts';
+import { unusedPort } from '../../scripts/unused-port.ts';
 import { startProxy } from '../../packages/client/src/testing/proxy.ts';
 import { Part } from '../kit/part.ts';
 import { startExample, type RunningExample } from '../kit/start-example.ts';

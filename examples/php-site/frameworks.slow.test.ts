@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { atExit } from '../../conformance/kit/at-exit.ts';
 import { firstKey } from '../../conformance/identity/kit/keys.ts';
 import { startHubProcess, type HubProcess } from '../../conformance/kit/hub-process.ts';
-import { unusedPort } from '../../conformance/kit/unused-port.ts';
+import { unusedPort } from '../../scripts/unused-port.ts';
 import { until } from '../../conformance/kit/wait.ts';
 import { openPage, startBrowser } from '../kit/testing/browser.ts';
 

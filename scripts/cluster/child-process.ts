@@ -3,9 +3,11 @@ import { once } from 'node:events';
 import { appendFileSync } from 'node:fs';
 
 const children = new Set<ChildProcess>();
-// However this process ends, unless it is killed.
+// At exit all children are killed. After SIGKILL of this process they stay.
 process.on('exit', () => children.forEach((child) => child.kill('SIGKILL')));
 
+/** A program that is not ready by then is killed. */
+const START_TIMEOUT_MS = 60_000;
 const END_TIMEOUT_MS = 20_000;
 
 /** A program that can be killed and started again, with the same arguments. Its output goes to a file. */
@@ -31,7 +33,7 @@ export class Program {
     return this.isRunning ? this.#child?.pid : undefined;
   }
 
-  /** Resolves when the program is ready. @throws Error when it ends before */
+  /** Resolves when the program is ready. @throws Error when it ends before, or takes too long */
   async start(): Promise<void> {
     if (this.isRunning) return;
     const [file = '', ...args] = this.#command;
@@ -43,11 +45,19 @@ export class Program {
     const log = (data: Buffer): void => appendFileSync(this.#logFile, data);
     child.stdout.on('data', log);
     child.stderr.on('data', log);
-    const failed = once(child, 'exit').then(() => {
-      throw new Error(`${this.name} ended before it was ready: see ${this.#logFile}`);
-    });
+    const { promise: failed, reject } = Promise.withResolvers<never>();
     failed.catch(() => undefined);
-    while (!(await Promise.race([this.#isReady().catch(() => false), failed]))) await pause(POLL_MS);
+    const fail = (what: string): void => reject(new Error(`${this.name} ${what}: see ${this.#logFile}`));
+    child.once('exit', () => fail('ended before it was ready'));
+    const timer = setTimeout(() => {
+      fail(`was not ready within ${START_TIMEOUT_MS} ms`);
+      child.kill('SIGKILL');
+    }, START_TIMEOUT_MS);
+    try {
+      while (!(await Promise.race([this.#isReady().catch(() => false), failed]))) await pause(POLL_MS);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** Resolves when it has ended. A program that does not end is killed. */
@@ -64,6 +74,6 @@ export class Program {
 
 const POLL_MS = 50;
 
-export function pause(milliseconds: number): Promise<void> {
+function pause(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

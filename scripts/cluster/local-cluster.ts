@@ -1,13 +1,15 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Lab, LabActions } from '../../packages/server/src/lab/lab.ts';
 import { createLab } from '../../packages/server/src/lab/lab.ts';
 import { documentation } from '../../packages/server/src/lab/documentation.ts';
 import { assetPath } from '../../packages/server/src/platform/package-files.ts';
 import { startBalancer, type Balancer } from './balancer.ts';
-import { pause, Program } from './child-process.ts';
+import { unusedPort } from '../unused-port.ts';
+import { brokerConfig, type BrokerPorts } from './broker-config.ts';
+import { Program } from './child-process.ts';
 
 /** Three brokers and three hubs on this machine, behind a balancer that also serves the Lab. */
 export interface LocalCluster {
@@ -32,12 +34,11 @@ export interface LocalClusterOptions {
   /** The port of the balancer. 0: a free one. */
   readonly port: number;
   readonly natsServer: string;
-  /** How long a process stays away that the Lab has killed. */
-  readonly awayMs?: number;
   readonly onProgress?: (text: string) => void;
 }
 
 const COUNT = 3;
+/** How long a process stays away that the Lab has killed. */
 const AWAY_MS = 3_000;
 const COMMAND =
   process.env['TESTED_POLYCAST'] ?? join(import.meta.dirname, '../../packages/server/src/cli/polycast.ts');
@@ -79,11 +80,12 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
       },
     });
     closers.push(() => balancer.close());
+    const closing = new AbortController();
+    closers.push(() => closing.abort());
     const lab = await createLab({
       folder: assetPath('console'),
       hubPort: () => balancer.port,
-      actions: killActions(hubs, brokers, options.awayMs ?? AWAY_MS),
-      notes: await missingParts(balancer.url),
+      actions: killActions(hubs, brokers, closing.signal),
     });
     opened.lab = lab;
     closers.push(() => lab.close());
@@ -106,24 +108,18 @@ async function prepareBrokers(
   folder: string,
   natsServer: string,
 ): Promise<{ readonly brokers: readonly Machine[]; readonly settings: object }> {
-  const ports = await unusedPorts(3 * COUNT);
-  const at = (broker: number, kind: number): number => ports[broker * 3 + kind] as number;
-  const indexes = Array.from({ length: COUNT }, (_, index) => index);
-  const routes = indexes.map((index) => `nats-route://127.0.0.1:${at(index, 1)}`).join(', ');
-  const brokers = indexes.map((index) => {
+  const ports: BrokerPorts[] = [];
+  for (let index = 0; index < COUNT; index++)
+    ports.push({ client: await unusedPort(), route: await unusedPort(), http: await unusedPort() });
+  const routes = ports.map(({ route }) => `127.0.0.1:${route}`);
+  const brokers = ports.map((own, index) => {
     const name = `n${index + 1}`;
     const config = join(folder, `${name}.conf`);
-    const monitoring = `http://127.0.0.1:${at(index, 2)}`;
-    const text = `server_name: ${name}
-listen: "127.0.0.1:${at(index, 0)}"
-http: "127.0.0.1:${at(index, 2)}"
-jetstream { store_dir: "${join(folder, name)}", max_mem: 256MB, max_file: 4GB, sync_interval: always }
-cluster { name: polycast, listen: "127.0.0.1:${at(index, 1)}", no_advertise: true, routes: [${routes}] }
-`;
-    writeFileSync(config, text);
+    const monitoring = `http://127.0.0.1:${own.http}`;
+    writeFileSync(config, brokerConfig({ name, ports: own, data: join(folder, name), fileBytesMax: '4GB', routes }));
     const isReady = async (): Promise<boolean> => (await fetch(`${monitoring}/healthz?js-server-only=true`)).ok;
     const program = new Program(name, [natsServer, '-c', config], join(folder, `${name}.log`), isReady);
-    return { program, url: `nats://127.0.0.1:${at(index, 0)}`, monitoring };
+    return { program, url: `nats://127.0.0.1:${own.client}`, monitoring };
   });
   const settings = {
     nats: brokers.map(({ url }) => url),
@@ -134,54 +130,34 @@ cluster { name: polycast, listen: "127.0.0.1:${at(index, 1)}", no_advertise: tru
 }
 
 async function prepareHubs(folder: string, configFile: string): Promise<readonly Machine[]> {
-  const ports = await unusedPorts(COUNT);
-  return ports.map((port, index) => {
-    const name = `hub${index + 1}`;
+  const hubs: Machine[] = [];
+  for (let index = 1; index <= COUNT; index++) {
+    const name = `hub${index}`;
+    const port = await unusedPort();
     const data = join(folder, name);
     mkdirSync(data);
     const url = `http://127.0.0.1:${port}`;
     const options = ['--config', configFile, '--listen', `127.0.0.1:${port}`, '--data', data];
     const isReady = async (): Promise<boolean> => (await fetch(`${url}/readyz`)).ok;
     const command = [process.execPath, COMMAND, 'serve', ...options];
-    return { program: new Program(name, command, join(folder, `${name}.log`), isReady), url };
-  });
+    hubs.push({ program: new Program(name, command, join(folder, `${name}.log`), isReady), url });
+  }
+  return hubs;
 }
 
-/** Each kill takes the next one that runs, and starts it again after a while. */
-function killActions(hubs: readonly Machine[], brokers: readonly Machine[], awayMs: number): LabActions {
+/**
+ * Each kill takes the next process in turn, and starts it again after a while.
+ * @param closing after it, none starts again
+ */
+function killActions(hubs: readonly Machine[], brokers: readonly Machine[], closing: AbortSignal): LabActions {
   const killer = (machines: readonly Machine[]): (() => Promise<void>) => {
     let next = 0;
     return async () => {
       const { program } = machines[next++ % machines.length] as Machine;
       await program.end('SIGKILL');
-      await pause(awayMs);
-      await program.start();
+      await delay(AWAY_MS, undefined, { signal: closing }).catch(() => undefined);
+      if (!closing.aborted) await program.start();
     };
   };
   return { 'kill-hub': killer(hubs), 'kill-broker': killer(brokers) };
-}
-
-/** What the hubs do not share yet, in sentences for the page. */
-async function missingParts(url: string): Promise<readonly string[]> {
-  const { status } = await fetch(`${url}/v1/subscriptions`);
-  return status === 501
-    ? ['The webhook lane does not work on this cluster: hubs do not share subscriptions yet, and answer 501.']
-    : [];
-}
-
-/** Ports of 127.0.0.1 that are free now. All are open at once, so that they differ. */
-async function unusedPorts(count: number): Promise<readonly number[]> {
-  const servers = await Promise.all(
-    Array.from(
-      { length: count },
-      () =>
-        new Promise<ReturnType<typeof createServer>>((resolve, reject) => {
-          const server = createServer().on('error', reject);
-          server.listen(0, '127.0.0.1', () => resolve(server));
-        }),
-    ),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

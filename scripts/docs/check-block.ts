@@ -3,7 +3,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import * as yaml from 'yaml';
-import { unusedPort } from '../../conformance/kit/unused-port.ts';
+import { unusedPort } from '../unused-port.ts';
 import { parseConfig } from '../../packages/server/src/config/parse.ts';
 import { startHub } from '../../packages/server/src/main.ts';
 import type { Block } from './blocks.ts';

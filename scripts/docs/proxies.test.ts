@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { CONDITION_TIMEOUT_MS } from '../testing/timeouts.ts';
 import { parse } from 'yaml';
-import { unusedPort } from '../../conformance/kit/unused-port.ts';
+import { unusedPort } from '../unused-port.ts';
 import { parseConfig } from '../../packages/server/src/config/parse.ts';
 import { startHub, type Hub } from '../../packages/server/src/main.ts';
 import { readPages, type Block } from './blocks.ts';

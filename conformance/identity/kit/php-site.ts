@@ -5,7 +5,7 @@ import * as yaml from 'yaml';
 import { atExit } from '../../kit/at-exit.ts';
 import { temporaryFolder } from '../../kit/folders.ts';
 import { startHubProcess, type HubProcess } from '../../kit/hub-process.ts';
-import { unusedPort } from '../../kit/unused-port.ts';
+import { unusedPort } from '../../../scripts/unused-port.ts';
 import { until } from '../../kit/wait.ts';
 import { createKey, firstKey } from './keys.ts';
 

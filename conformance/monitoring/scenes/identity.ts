@@ -6,7 +6,7 @@ import { atExit } from '../../kit/at-exit.ts';
 import { Follower } from '../../kit/clients/followers.ts';
 import { startHubProcess } from '../../kit/hub-process.ts';
 import { call } from '../../kit/http.ts';
-import { unusedPort } from '../../kit/unused-port.ts';
+import { unusedPort } from '../../../scripts/unused-port.ts';
 import { until } from '../../kit/wait.ts';
 import { repeatUntilFired, type Scene } from './scene.ts';
 

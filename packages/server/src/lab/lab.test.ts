@@ -68,7 +68,6 @@ test('the configuration contains the ports of the lanes and the allowed actions'
     lanes: lab.lanes,
     actions: ['restart'],
     secret: expect.stringMatching(/^whsec_/) as string,
-    notes: [],
     people: [],
   });
 });

@@ -21,8 +21,6 @@ export interface LabOptions {
   readonly folder: string;
   /** The actions on the hub that the page offers. It shows one button for each. */
   readonly actions: LabActions;
-  /** Sentences about what does not work here. The page shows them. */
-  readonly notes?: readonly string[];
 }
 
 /**
@@ -68,7 +66,6 @@ export async function createLab(options: LabOptions): Promise<Lab> {
     config: {
       lanes,
       actions: HUB_ACTIONS.filter((name) => options.actions[name] !== undefined),
-      notes: options.notes ?? [],
       secret: receiver.secret,
       people: options.login === undefined ? [] : PEOPLE,
     },

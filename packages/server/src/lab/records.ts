@@ -94,8 +94,6 @@ export interface LabConfig {
   readonly lanes: readonly { readonly name: LaneName; readonly port: number }[];
   /** The actions on the hub that the page offers. */
   readonly actions: readonly HubAction[];
-  /** Sentences about what does not work here, and why. */
-  readonly notes: readonly string[];
   /** The signing secret of the fifth lane's webhook. */
   readonly secret: string;
   /** The users that may log in. Empty when the hub has users of its own to protect. */

@@ -34,7 +34,7 @@ export class Session {
   order: Order | undefined;
   running = false;
   feed: FeedState = 'connecting';
-  config: LabConfig = { lanes: [], actions: [], notes: [], secret: '', people: [] };
+  config: LabConfig = { lanes: [], actions: [], secret: '', people: [] };
   /** Announcements for screen readers. */
   announcement = '';
   readonly #listeners = new Set<() => void>();

@@ -13,18 +13,13 @@ import { Wires } from './wires.tsx';
 export function App({ session }: { session: Session }): VNode {
   const [, setVersion] = useState(0);
   useEffect(() => session.listen(() => setVersion((version) => version + 1)), [session]);
-  const { notes, people } = session.config;
+  const { people } = session.config;
   return (
     <>
       <Header feed={session.feed} />
       <main>
         <Stage session={session} />
         <Controls session={session} />
-        {notes.map((note) => (
-          <p key={note} class="missing">
-            {note}
-          </p>
-        ))}
         <Chart session={session} />
         <CostTable session={session} />
         {people.length > 0 && <UsersDemo people={people} />}
