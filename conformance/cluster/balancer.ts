@@ -54,6 +54,7 @@ export class Balancer {
 
   async #forward(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     const { hostname, port } = await this.#next();
+    if (outgoing.destroyed) return;
     const { method, url: path, rawHeaders: headers } = incoming;
     const to = { hostname, port, method, path, headers, setHost: false, agent: false };
     const forwarded = request({ ...to, maxHeaderSize: HEADER_BYTES_MAX });
@@ -71,6 +72,7 @@ export class Balancer {
 
   async #upgrade({ method, url, rawHeaders }: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
     const { hostname, port } = await this.#next();
+    if (socket.destroyed) return;
     const lines = rawHeaders.flatMap((name, at) => (at % 2 === 0 ? [`${name}: ${rawHeaders[at + 1]}`] : []));
     const upstream = connect(Number(port), hostname, () => {
       upstream.write(`${[`${method} ${url} HTTP/1.1`, ...lines].join('\r\n')}\r\n\r\n`);

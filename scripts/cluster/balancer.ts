@@ -63,6 +63,8 @@ class Hubs {
   readonly counts: number[];
   readonly #targets: readonly number[];
   readonly #ready: boolean[];
+  /** The hubs that have not answered yet whether they are ready. */
+  readonly #asked = new Set<number>();
   readonly #timer: NodeJS.Timeout;
   #next = 0;
 
@@ -96,18 +98,33 @@ class Hubs {
   }
 
   #check(): void {
-    for (const [index, port] of this.#targets.entries())
-      fetch(`http://127.0.0.1:${port}/readyz`, { signal: AbortSignal.timeout(CHECK_TIMEOUT_MS) }).then(
-        ({ ok }) => (this.#ready[index] = ok),
-        () => (this.#ready[index] = false),
-      );
+    for (const [index, port] of this.#targets.entries()) {
+      if (this.#asked.has(index)) continue;
+      this.#asked.add(index);
+      const signal = AbortSignal.timeout(CHECK_TIMEOUT_MS);
+      void fetch(`http://127.0.0.1:${port}/readyz`, { signal })
+        .then(
+          ({ ok }) => (this.#ready[index] = ok),
+          () => (this.#ready[index] = false),
+        )
+        .finally(() => this.#asked.delete(index));
+    }
   }
 }
 
-/** Connects to the first hub that accepts. A hub that refuses has received nothing. */
-function connectToHub(hubs: Hubs, onConnected: (socket: Socket) => void, onNone: () => void): void {
+/**
+ * Connects to the first hub that accepts, while the client is there. A hub that refuses has received
+ * nothing.
+ */
+function connectToHub(
+  hubs: Hubs,
+  client: { readonly destroyed: boolean },
+  onConnected: (socket: Socket) => void,
+  onNone: () => void,
+): void {
   const ports = hubs.take();
   const tryNext = (): void => {
+    if (client.destroyed) return;
     const port = ports.shift();
     if (port === undefined) return onNone();
     const socket = connect({ port, host: '127.0.0.1', noDelay: true });
@@ -118,6 +135,7 @@ function connectToHub(hubs: Hubs, onConnected: (socket: Socket) => void, onNone:
     socket.once('error', onRefused);
     socket.once('connect', () => {
       socket.off('error', onRefused);
+      if (client.destroyed) return void socket.destroy();
       hubs.onConnected(port);
       onConnected(socket);
     });
@@ -145,7 +163,7 @@ function forward(hubs: Hubs, request: IncomingMessage, response: ServerResponse)
     response.on('close', () => sent.destroy());
     request.pipe(sent);
   };
-  connectToHub(hubs, onConnected, () => {
+  connectToHub(hubs, response, onConnected, () => {
     response.writeHead(503, { 'retry-after': '1', 'content-length': '0' }).end();
   });
 }
@@ -165,7 +183,7 @@ function forwardUpgrade(hubs: Hubs, request: IncomingMessage, client: Duplex, he
     hub.write(head);
     hub.pipe(client).pipe(hub);
   };
-  connectToHub(hubs, onConnected, () =>
+  connectToHub(hubs, client, onConnected, () =>
     client.end('HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n'),
   );
 }
