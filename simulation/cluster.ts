@@ -22,11 +22,13 @@ const { values } = parseArgs({
 /** These have found defects. `--found` runs them, too. */
 const FOUND: readonly number[] = [
   // A broker that was cut off from the others answered the read barrier: a false gap.
-  36, 59,
+  6, 7,
   // A hub that had not noticed a rollback was reported as different, and that never ended.
-  179, 236, 385,
-  // The brokers were rolled back while a hub started: it waited for ever.
-  11407,
+  5, 56,
+  // A second rollback lost the new epoch of the first one: the epoch before was back, with other events.
+  53,
+  // Full brokers refused the new epoch after a rollback, and the hub forgot that blocks were lost.
+  108,
 ];
 
 const from = Number(values.from);
