@@ -1,7 +1,6 @@
 // The cost of looking: the page Overview of the console is open while 10,000 connections receive
 // 50,000 deliveries/s, and the same load without the page.
-import { existsSync, mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromium, type Browser } from 'playwright-core';
 import { nothingLost } from '../harness/fanout.ts';
@@ -20,7 +19,7 @@ import { commandOf, polycast } from '../peers/polycast.ts';
 
 const connections = 10_000;
 const eventsPerSecond = 5;
-const BROWSER = '/usr/bin/chromium';
+const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
 
 export const consolePage: Scenario = {
   name: 'console',
@@ -98,9 +97,9 @@ async function run(isOpen: boolean, options: RunOptions): Promise<LoadRun> {
 
 /** On the core of the load, so that it takes no time of the hub. */
 function openBrowser(): Promise<Browser> {
-  if (!existsSync(BROWSER)) throw new Error(`${BROWSER} is not installed`);
-  const pinned = join(mkdtempSync(join(tmpdir(), 'bench-browser-')), 'chromium');
-  writeFileSync(pinned, `#!/bin/sh\nexec taskset -c ${loadCore} ${BROWSER} "$@"\n`, { mode: 0o755 });
+  if (!existsSync(CHROMIUM)) throw new Error(`${CHROMIUM} is not installed`);
+  const pinned = join(freshFolder('browser'), 'chromium');
+  writeFileSync(pinned, `#!/bin/sh\nexec taskset -c ${loadCore} ${CHROMIUM} "$@"\n`, { mode: 0o755 });
   return chromium.launch({ executablePath: pinned, args: ['--no-sandbox'] });
 }
 

@@ -141,8 +141,11 @@ describe.skipIf(NATS_SERVER === undefined)('moves between one hub and a cluster'
     expect([other.code, other.err]).toEqual([1, expect.stringContaining('is not empty')]);
     const target = join(temporaryFolder('back'), 'data');
     const empty = fileOf(brokers, temporaryFolder('empty'));
-    const early2 = await polycast(['cluster', 'export', target, '--config', empty]);
-    expect([early2.code, early2.err]).toEqual([1, expect.stringContaining('Hubs of the cluster polycast run')]);
+    const refusedExport = await polycast(['cluster', 'export', target, '--config', empty]);
+    expect([refusedExport.code, refusedExport.err]).toEqual([
+      1,
+      expect.stringContaining('Hubs of the cluster polycast run'),
+    ]);
     await Promise.all(hubs.map((hub) => hub.end('SIGTERM')));
     const exported = await polycast(['cluster', 'export', target, '--json', '--config', empty]);
     expect(exported.code, exported.err).toBe(0);

@@ -29,7 +29,7 @@ const SHORT_FILES: Readonly<Record<string, string>> = {
   'packages/server/src/storage/sqlite/identity/portal-link-table.ts': 'A file for each table of the identity store.',
   'packages/server/src/storage/sqlite/identity/erasure-table.ts': 'A file for each table of the identity store.',
   'packages/server/src/administration/hub-answers.ts':
-    'It imports the routes about users, which import what asks other hubs.',
+    'The routes that it calls import `other-hubs.ts`, so there it would make a cycle.',
   'packages/server/src/identity/current-authority.ts': 'A cluster alone uses it; hubs without one do not.',
   'packages/react/src/use-latest.ts': 'A file for each hook.',
   'packages/react/src/use-connection.ts': 'A file for each hook.',
