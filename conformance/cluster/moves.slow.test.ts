@@ -1,8 +1,11 @@
-import { linkSync, renameSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { linkSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { NATS_SERVER, startBrokers, type Brokers } from '../kit/brokers.ts';
+import { exportFolder } from '../../packages/server/src/storage/cluster-moves.ts';
+import { inspectCluster } from '../../packages/server/src/storage/cluster-tools.ts';
+import { testStorageOptions } from '../../packages/server/src/testing/test-storage.ts';
+import { NATS_SERVER, startBrokers, type Broker, type Brokers } from '../kit/brokers.ts';
 import { polycast } from '../kit/command.ts';
 import { temporaryFolder } from '../kit/folders.ts';
 import { call, type Reply } from '../kit/http.ts';
@@ -82,6 +85,11 @@ async function work(hub: HubProcess, key: string, subscription: string): Promise
   return events[0]?.event.data;
 }
 
+async function createPortalLink(hub: HubProcess, key: string): Promise<string> {
+  const reply = await post(hub, key, '/v1/portal-links', { owner: 'acme', channels: ['a'] });
+  return new URL(reply.json<{ url: string }>().url).hash.slice('#token='.length);
+}
+
 const idsOf = ({ events }: Page): readonly string[] => events.map(({ id }) => id);
 
 describe.skipIf(NATS_SERVER === undefined)('moves between one hub and a cluster', () => {
@@ -96,6 +104,7 @@ describe.skipIf(NATS_SERVER === undefined)('moves between one hub and a cluster'
     const definition = { channels: ['a.>'], ordering: 'none', delivery: { kind: 'pull' } };
     const made = await post(alone, kept.key, '/v1/subscriptions', definition);
     const { id: queue } = made.json<{ id: string }>();
+    const link = await createPortalLink(alone, kept.key);
     const first = await publish(alone, kept.key, { channel: 'a', data: 0 }, 'order-1');
     for (let count = 1; count < 40; count++) await publish(alone, kept.key, { channel: `a.${count % 3}`, data: count });
     const before = await read(alone, kept.key, 'earliest');
@@ -129,6 +138,7 @@ describe.skipIf(NATS_SERVER === undefined)('moves between one hub and a cluster'
       expect(await statusWith(hub, early.key)).toBe(401);
       expect(await publish(hub, kept.key, { channel: 'a', data: 0 }, 'order-1')).toBe(first);
     }
+    for (const hub of hubs) expect(await request(hub, link, 'GET', '/v1/portal')).toBe(200);
     expect(await work(hubs[1] as HubProcess, kept.key, queue)).toBe(2);
     for (const [index, hub] of hubs.entries()) await publish(hub, kept.key, { channel: 'b', data: 100 + index });
     expect(await request(hubs[1] as HubProcess, kept.key, 'DELETE', `/v1/keys/${late.id}`)).toBe(204);
@@ -159,6 +169,7 @@ describe.skipIf(NATS_SERVER === undefined)('moves between one hub and a cluster'
     const back = await startHub(target, {});
     expect(back.log()).not.toContain('new epoch');
     expect(await work(back, kept.key, queue)).toBe(3);
+    expect(await request(back, link, 'GET', '/v1/portal')).toBe(200);
     const { events, gaps } = await read(back, kept.key, first);
     expect([gaps, events.length]).toEqual([[], 43]);
     expect(idsOf(await read(back, kept.key, 'earliest'))).toEqual([...idsOf(all), newest]);
@@ -200,6 +211,90 @@ describe.skipIf(NATS_SERVER === undefined)('moves between one hub and a cluster'
     expect([again.code, again.out]).toEqual([0, first.out]);
     const joined = await polycast(['cluster', 'join', '--config', fileOf(brokers, folder)]);
     expect(joined.out).toContain('has blocks up to 2');
+  });
+
+  test('an export whose copy takes long meets no block of its own, and one that was interrupted keeps the epoch', async () => {
+    const brokers = await startBrokers();
+    onTestFinished(() => brokers.end());
+    const folder = temporaryFolder('hub');
+    const { key } = await createKey('kept', folder);
+    const hub = await startHub(folder, { cluster: brokers.settings });
+    const id = await publish(hub, key, { channel: 'a', data: 1 });
+    await hub.end('SIGTERM');
+
+    const base = testStorageOptions(folder);
+    const cluster = { ...base.cluster, ...brokers.settings };
+    const target = join(temporaryFolder('slow'), 'data');
+    const inspect = (): ReturnType<typeof inspectCluster> => inspectCluster(cluster);
+    const exporting = exportFolder({
+      ...base,
+      cluster,
+      target,
+      withoutBrokers: false,
+      inspect,
+      async onCopied() {
+        // It listens for longer than a hub without blocks waits for its mark.
+        expect((await inspect()).hubs).toEqual([]);
+        // The last step fails: the folder cannot get its name.
+        mkdirSync(join(target, 'in the way'), { recursive: true });
+      },
+    });
+    await expect(exporting).rejects.toThrow('ENOTEMPTY');
+    rmSync(target, { recursive: true });
+
+    const exported = await polycast(['cluster', 'export', target, '--json', '--config', fileOf(brokers, folder)]);
+    expect(exported.code, exported.err).toBe(0);
+    expect(JSON.parse(exported.out)).toMatchObject({ events: 1, keys: 1, epoch: id.slice(0, 10) });
+    expect(readdirSync(dirname(target))).toEqual(['data']);
+    expect(readdirSync(target)).not.toContain('export.json');
+    const back = await startHub(target, {});
+    const { events, gaps } = await read(back, key, id);
+    expect([gaps, events]).toEqual([[], []]);
+  });
+
+  test('an export that was interrupted before its block begins again', async () => {
+    const brokers = await startBrokers();
+    onTestFinished(() => brokers.end());
+    const folder = temporaryFolder('hub');
+    const { key } = await createKey('kept', folder);
+    const hub = await startHub(folder, { cluster: brokers.settings });
+    const id = await publish(hub, key, { channel: 'a', data: 1 });
+    await hub.end('SIGTERM');
+    const target = join(temporaryFolder('again'), 'data');
+    mkdirSync(`${target}.partial`);
+    writeFileSync(`${target}.partial/export.json`, '{"block":"none","exported":{"sequence":1}}');
+    const exported = await polycast(['cluster', 'export', target, '--json', '--config', fileOf(brokers, folder)]);
+    expect(exported.code, exported.err).toBe(0);
+    expect(JSON.parse(exported.out)).toMatchObject({ events: 1, epoch: id.slice(0, 10) });
+  });
+
+  test('an export says that the brokers have lost blocks, also without a terminal', async () => {
+    const { brokers, settings, ...rest } = await startBrokers();
+    onTestFinished(() => rest.end());
+    const [broker] = brokers as [Broker];
+    const folder = temporaryFolder('hub');
+    const { key } = await createKey('kept', folder);
+    const publishOnce = async (data: number): Promise<string> => {
+      const hub = await startHub(folder, { cluster: settings });
+      const id = await publish(hub, key, { channel: 'a', data });
+      await hub.end('SIGTERM');
+      return id;
+    };
+    await publishOnce(1);
+    await broker.end();
+    broker.save();
+    await broker.start();
+    const lost = await publishOnce(2);
+    await broker.end();
+    broker.restore();
+    await broker.start();
+    const target = join(temporaryFolder('rolled-back'), 'data');
+    const config = fileOf({ brokers, settings, ...rest }, folder);
+    const exported = await polycast(['cluster', 'export', target, '--json', '--config', config]);
+    expect(exported.code, exported.err).toBe(0);
+    expect(exported.err).toContain('the brokers have lost blocks');
+    const { epoch, events } = JSON.parse(exported.out) as { epoch: string; events: number };
+    expect([events, epoch > lost.slice(0, 10)]).toEqual([1, true]);
   });
 
   test('without brokers, a view becomes a log with a new epoch', async () => {

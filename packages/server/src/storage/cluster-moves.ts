@@ -2,11 +2,12 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path';
 import { DataFolderError } from '../core/data-folder-error.ts';
 import type { ClusterInspection } from './cluster/cluster-inspection.ts';
+import { createMarks, markUnlessFull } from './cluster/journal-marks.ts';
 import { JournalError } from './cluster/journal.ts';
 import type { ClusterBrokers } from './cluster/open-configured-cluster.ts';
 import { readFolderRole } from './cluster-tools.ts';
 import type { StorageOptions } from './home.ts';
-import { syncFolder, syncFolderOf } from './sqlite/atomic-file.ts';
+import { readFileIfAny, replaceFile, syncFolder, syncFolderOf } from './sqlite/atomic-file.ts';
 import { writeIdentity, type MovedIdentity } from './sqlite/identity/identity-tables.ts';
 import { openIdentityStore } from './sqlite/identity/sqlite-identity-store.ts';
 import {
@@ -32,9 +33,9 @@ import { BLOCK_FORMAT, commandBytes } from './view/view-state.ts';
 import type { DeadLetter, EventPosition } from '../subscriptions/state/ports.ts';
 
 /**
- * Moves of a log between one hub and a cluster (docs/decisions/0062-moves-of-a-log.md). The epoch stays, so
- * all cursors are valid after a move. Each move ends with one block in the journal. Before this block
- * nothing has changed, and after it the log belongs to the other side.
+ * Moves of a log between one hub and a cluster (docs/decisions/0062-moves-of-a-log.md). The epoch
+ * stays, so all cursors are valid after a move. Each move ends with one block in the journal. Before
+ * this block nothing has changed, and after it the log belongs to the other side.
  */
 
 /**
@@ -142,11 +143,14 @@ export interface ExportOptions extends MoveOptions {
   readonly target: string;
   /** Export what the data folder has, and ask no broker. The log gets a new epoch. */
   readonly withoutBrokers: boolean;
+  /** Called when the log is complete, before the block that ends the epoch of the cluster. */
+  readonly onCopied?: () => Promise<void>;
 }
 
 /**
  * Writes the log of a cluster without hubs into a data folder for one hub. The cluster gets another
- * epoch, so its later events, if there are any, cannot be taken for those of the exported log.
+ * epoch, so its later events, if there are any, cannot be taken for those of the exported log. An
+ * export that was interrupted after that is completed by the next one.
  * @throws DataFolderError
  */
 export async function exportFolder(options: ExportOptions): Promise<Exported> {
@@ -159,14 +163,16 @@ export async function exportFolder(options: ExportOptions): Promise<Exported> {
     const { role } = readFolderRole(options.data);
     if (role === 'log' || (withoutBrokers && role === 'empty'))
       throw new DataFolderError('not_empty', `The data folder ${options.data} does not belong to a hub of a cluster.`);
-    rmSync(staging, { recursive: true, force: true });
-    mkdirSync(staging, { recursive: true, mode: PRIVATE_FOLDER_MODE });
     const exported = await (withoutBrokers ? exportView : exportCluster)(options, staging).catch(rethrow);
     renameSync(staging, target);
     syncFolderOf(target);
+    rmSync(join(target, LAST_STEP_FILE), { force: true });
     return exported;
+  } catch (error) {
+    // The journal may have the block of this log. No later export has the same epoch.
+    if (readLastStep(staging) === undefined) rmSync(staging, { recursive: true, force: true });
+    throw error;
   } finally {
-    rmSync(staging, { recursive: true, force: true });
     release();
   }
 }
@@ -179,37 +185,95 @@ async function exportView({ data: folder }: StorageOptions, staging: string): Pr
   return { epoch, events, keys, subscriptions, sequence: state.sequence };
 }
 
-async function exportCluster(options: MoveOptions, staging: string): Promise<Exported> {
-  const { clock, random } = options;
+async function exportCluster(options: ExportOptions, staging: string): Promise<Exported> {
   const found = await options.inspect();
   if (found.journal === null)
     throw new DataFolderError('inaccessible', `The cluster ${found.name} has no journal: there is nothing to export.`);
+  const earlier = readLastStep(staging);
+  if (earlier !== undefined && (await isDecided(earlier, options, staging))) return earlier.exported;
   if (found.hubs.length > 0) throw runningError(found);
-  const { openBrokers, openLogOn } = await import('./cluster/open-configured-cluster.ts');
-  const brokers = await openBrokers(options);
-  const log = await openLogOn(brokers, sqliteHome, options);
+  const { openConfiguredCluster } = await import('./cluster/open-configured-cluster.ts');
+  // A hub appends marks. So this one ends before its view is copied: the copy has the newest block.
+  await (await openConfiguredCluster(sqliteHome, options)).close();
+  const { state, events, keys, subscriptions } = await writeLog(options.data, staging);
+  await options.onCopied?.();
+  const { epoch, sequence } = state;
+  const exported = { epoch, events, keys, subscriptions, sequence };
+  await endEpoch(exported, options, found, staging);
+  return exported;
+}
+
+/** Appends the block after which the log in `staging` is that of the cluster. */
+async function endEpoch(
+  exported: Exported,
+  options: StorageOptions,
+  found: ClusterInspection,
+  staging: string,
+): Promise<void> {
+  const { clock, random } = options;
+  const { epoch, sequence } = exported;
+  const { openBrokers } = await import('./cluster/open-configured-cluster.ts');
+  const { journal, incarnation } = await openBrokers(options);
+  const id = `${incarnation}export-1`;
+  const data = commandBytes({ from: epoch, to: epochAfter(epoch, clock.nowMs(), random.fraction()) });
+  replaceFile(join(staging, LAST_STEP_FILE), JSON.stringify({ block: id, exported } satisfies LastStep));
   try {
-    const { state, events, keys, subscriptions } = await writeLog(options.data, staging);
-    const { epoch, sequence } = state;
-    const to = epochAfter(epoch, clock.nowMs(), random.fraction());
-    const block = {
-      id: `${brokers.incarnation}export-1`,
-      kind: 'epoch',
-      data: commandBytes({ from: epoch, to }),
-    } as const;
-    await brokers.journal.append(block, sequence).catch((error: unknown) => {
-      throw error instanceof JournalError && error.code === 'conflict' ? runningError(found) : error;
-    });
-    return { epoch, events, keys, subscriptions, sequence };
+    await journal.append({ id, kind: 'epoch', data }, sequence);
+  } catch (error) {
+    const code = error instanceof JournalError ? error.code : 'unknown';
+    if (code === 'unknown') throw new DataFolderError('inaccessible', `${(error as Error).message}. ${REPEAT}`);
+    // An attempt without an answer may have been stored before the conflict.
+    if (code === 'conflict' && (await journal.idAt(sequence + 1)) === id) return;
+    rmSync(join(staging, LAST_STEP_FILE));
+    throw code === 'conflict' ? runningError(found) : error;
   } finally {
-    await log.close();
+    await journal.close();
   }
+}
+
+/** The last step of an export: this block ends the epoch of the cluster, and the log gets its name. */
+interface LastStep {
+  readonly block: string;
+  readonly exported: Exported;
+}
+
+/** Written into the exported folder before the block is appended, and removed from it at the end. */
+const LAST_STEP_FILE = 'export.json';
+const REPEAT = 'The brokers did not confirm the end of the export. Run the same command again to complete it.';
+
+function readLastStep(staging: string): LastStep | undefined {
+  const text = readFileIfAny(join(staging, LAST_STEP_FILE));
+  return text === undefined ? undefined : (JSON.parse(text) as LastStep);
+}
+
+/** Whether the journal has the block of an export that was interrupted. */
+async function isDecided(
+  { block, exported: { sequence } }: LastStep,
+  options: StorageOptions,
+  staging: string,
+): Promise<boolean> {
+  const { openBrokers } = await import('./cluster/open-configured-cluster.ts');
+  const { journal, incarnation } = await openBrokers(options);
+  try {
+    // After a mark, a late attempt of that export cannot be stored any more.
+    await markUnlessFull(createMarks(journal, `${incarnation}resume`));
+    if ((await journal.idAt(sequence + 1)) === block) return true;
+    if ((await journal.extent()).first <= sequence + 1) return false;
+  } finally {
+    await journal.close();
+  }
+  throw new DataFolderError(
+    'not_empty',
+    `${staging} has an export that was interrupted, and hubs have run since then. Remove it, and export again.`,
+  );
 }
 
 async function writeLog(
   folder: string,
   staging: string,
 ): Promise<Pick<MovedView, 'state' | 'events'> & { readonly keys: number; readonly subscriptions: number }> {
+  rmSync(staging, { recursive: true, force: true });
+  mkdirSync(staging, { recursive: true, mode: PRIVATE_FOLDER_MODE });
   const copied = await copyViewAsLog(folder, staging);
   writeIdentity(staging, copied.identity);
   await writeSubscriptions(staging, copied.subscriptions);
@@ -235,7 +299,7 @@ function writerOptions({ data, limits, clock, random }: StorageOptions): Paramet
 async function readLocalIdentity({ data, identity, logger }: StorageOptions): Promise<MovedIdentity> {
   const store = openIdentityStore({ folder: data, auditEntriesMax: identity.auditEntriesMax, logger });
   try {
-    const { keys, revocations, erasures, hasEverHadKeys } = store.load();
+    const { keys, revocations, portalLinks, erasures, hasEverHadKeys } = store.load();
     if (erasures.length > 0)
       throw new DataFolderError(
         'not_empty',
@@ -251,6 +315,7 @@ async function readLocalIdentity({ data, identity, logger }: StorageOptions): Pr
     const changes = [
       ...keys.map((key) => ({ kind: 'key', key }) as const),
       ...revocations.map((revocation) => ({ kind: 'revocation', revocation }) as const),
+      ...portalLinks.map((link) => ({ kind: 'portal_link', link }) as const),
     ];
     return { changes, hasEverHadKeys, audit: audit.toReversed() };
   } finally {

@@ -9,7 +9,7 @@ export const clusterExport: Command = {
   argumentsMin: 1,
   argumentsMax: 1,
   details:
-    'Stop all hubs first. Run it on the machine of the one hub, with the configuration of a hub of the cluster. Its data folder may be that of a hub that has stopped, or empty: the command receives what is missing from the brokers. Events, idempotency keys, subscriptions, API keys, revocations and the audit log move. The epoch stays, so all cursors are valid. The cluster gets another epoch: if a hub starts in it later, its events are not taken for those of the one hub. With --without-brokers it writes what the data folder has. Confirmed events may be missing then, so the log gets a new epoch.',
+    'Stop all hubs first. Run it on the machine of the one hub, with the configuration of a hub of the cluster. Its data folder may be that of a hub that has stopped, or empty: the command receives what is missing from the brokers. If it is interrupted, run it again. Events, idempotency keys, subscriptions, API keys, revocations, portal links and the audit log move. The epoch stays, so all cursors are valid. The cluster gets another epoch: if a hub starts in it later, its events are not taken for those of the one hub. With --without-brokers it writes what the data folder has. Confirmed events may be missing then, so the log gets a new epoch.',
   options: {
     ...CLUSTER_OPTIONS,
     'without-brokers': { doc: 'Asks no broker: for a cluster whose brokers are lost.' },

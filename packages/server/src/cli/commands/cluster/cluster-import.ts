@@ -9,7 +9,7 @@ export const clusterImport: Command = {
   argumentsMin: 0,
   argumentsMax: 0,
   details:
-    'Run it on the machine of the hub, with the configuration that the hub will have in the cluster. It moves events, idempotency keys, subscriptions, API keys, revocations and the audit log. The epoch stays, so all cursors are valid. Afterwards the data folder belongs to the first hub of the cluster. Hubs with empty folders receive the rest from the brokers. It refuses a cluster in which a hub has started before. If it is interrupted, run it again.',
+    'Run it on the machine of the hub, with the configuration that the hub will have in the cluster. It moves events, idempotency keys, subscriptions, API keys, revocations, portal links and the audit log. The epoch stays, so all cursors are valid. Afterwards the data folder belongs to the first hub of the cluster. Hubs with empty folders receive the rest from the brokers. It refuses a cluster in which a hub has started before. If it is interrupted, run it again.',
   options: {
     ...CLUSTER_OPTIONS,
     json: JSON_DOCUMENT,

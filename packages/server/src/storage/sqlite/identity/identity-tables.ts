@@ -70,7 +70,7 @@ export class IdentityTables {
   }
 }
 
-/** The keys, revocations and audit entries that move from one home to another. */
+/** The keys, revocations, portal links and audit entries that move from one home to another. */
 export interface MovedIdentity {
   readonly changes: readonly IdentityChange[];
   readonly hasEverHadKeys: boolean;

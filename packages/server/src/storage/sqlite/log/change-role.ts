@@ -151,10 +151,11 @@ function commandOf(changes: readonly IdentityChange[]): IdentityCommand {
   return { changes: changes.map((change): ChangeJson => changeToJson(change)) as IdentityCommand['changes'] };
 }
 
-function changesOf({ keys, revocations, erasures }: ViewIdentity): readonly IdentityChange[] {
+function changesOf({ keys, revocations, portalLinks, erasures }: ViewIdentity): readonly IdentityChange[] {
   return [
     ...keys.map(({ key }): IdentityChange => ({ kind: 'key', key })),
     ...revocations.map((revocation): IdentityChange => ({ kind: 'revocation', revocation })),
+    ...portalLinks.map((link): IdentityChange => ({ kind: 'portal_link', link })),
     // The one hub finishes them.
     ...erasures.map((erasure): IdentityChange => ({ kind: 'erasure', erasure })),
   ];
