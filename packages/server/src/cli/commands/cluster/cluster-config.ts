@@ -6,7 +6,7 @@ import type { Command, Input, OptionSpec } from '../../command.ts';
 import { usageError } from '../../command.ts';
 import { CliError } from '../../exit-codes.ts';
 import { HUB_OPTIONS, hubConfig } from '../../hub-config.ts';
-import type { Terminal } from '../../terminal.ts';
+import { printable, type Terminal } from '../../terminal.ts';
 
 /** The options of the commands that ask the brokers of a cluster. */
 export const CLUSTER_OPTIONS: Readonly<Record<string, OptionSpec>> = {
@@ -42,10 +42,12 @@ export async function storageOptionsOf(command: Command, config: Config, termina
   const { systemWorld } = await import('../../../operate/world.ts');
   if (dataFolderOf(config.data) === undefined)
     throw usageError(command, 'a hub in memory (data: :memory:) has no folder: set data, or give --data FOLDER');
-  // What goes wrong is the error of the command.
-  const show = (fields: object, message: string): void => terminal.progress(`${message} ${JSON.stringify(fields)}`);
+  const line = (fields: object, message: string): string => printable(`${message} ${JSON.stringify(fields)}`);
+  const info = (fields: object, message: string): void => terminal.progress(line(fields, message));
+  // They stay on the screen. Example: the exported log gets a new epoch.
+  const warn = (fields: object, message: string): void => terminal.notice(line(fields, message));
   const eventBytesMax = Math.max(config.defaults.eventBytesMax, ...config.rules.map((rule) => rule.eventBytesMax ?? 0));
-  return { ...config, ...systemWorld, eventBytesMax, logger: { info: show, warn: show, error: show } };
+  return { ...config, ...systemWorld, eventBytesMax, logger: { info, warn, error: warn } };
 }
 
 /** The lines about the brokers and their stream, for people. */
