@@ -5,6 +5,7 @@ import type { Actor, AuditRecord, Clock } from '../core/ports.ts';
 import type { Grants, Principal, Revocation } from '../core/access/principal.ts';
 import type { AuditLog } from './audit.ts';
 import type { Identifier } from './authority.ts';
+import { reachIdentity } from './current-authority.ts';
 import { KEY_PREFIX, keyHash, keyIdOf, createKeyText } from './key-text.ts';
 import { LiveKey, matchingSecret } from './live-key.ts';
 import { ALL_SCOPES, scopeTexts } from '../core/access/scopes.ts';
@@ -246,11 +247,7 @@ export class ApiKeys implements Identifier {
 
   /** Another hub may have created the key, or its secret, a moment ago. */
   async #identifyAfter(reach: () => Promise<void>, id: string, hash: Uint8Array): Promise<Principal> {
-    await reach().catch(() => {
-      throw new PolycastError('identity_unavailable', 'The hub cannot ask the other hubs for this key.', {
-        retryAfterMs: 1000,
-      });
-    });
+    await reachIdentity(reach, 'keys');
     const principal = this.#principalOf(id, hash);
     if (principal === undefined) throw this.#credentialsError('unauthorized', 'The key is not valid.');
     return principal;

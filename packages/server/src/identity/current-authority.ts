@@ -10,8 +10,7 @@ import type { Principal } from '../core/access/principal.ts';
 export function currentAuthority(authority: Authority, shared: Pick<SharedIdentity, 'isCurrent'>): Authority {
   const admit = (principal: Principal): Principal => {
     if (shared.isCurrent || !isIdentified(principal)) return principal;
-    const detail = 'This hub does not hear of revocations at the moment. Another hub of the cluster may.';
-    throw new PolycastError('identity_unavailable', detail, { retryAfterMs: 1000 });
+    throw unavailable('revocations');
   };
   return {
     ...authority,
@@ -20,6 +19,24 @@ export function currentAuthority(authority: Authority, shared: Pick<SharedIdenti
       return principal instanceof Promise ? principal.then(admit) : admit(principal);
     },
   };
+}
+
+/**
+ * Resolves when this hub knows all keys, portal links or login signers that were confirmed at any hub
+ * before. Another hub may have made one a moment ago.
+ * @param of what the hub could not learn otherwise
+ * @throws PolycastError `identity_unavailable`
+ */
+export async function reachIdentity(reach: SharedIdentity['reach'], of: string): Promise<void> {
+  await reach().catch(() => {
+    throw unavailable(of);
+  });
+}
+
+/** @param of what the hub does not hear of */
+export function unavailable(of: string): PolycastError {
+  const detail = `This hub does not hear of ${of} at the moment. Another hub of the cluster may.`;
+  return new PolycastError('identity_unavailable', detail, { retryAfterMs: 1000 });
 }
 
 /** The principal has credentials, which could be revoked. */

@@ -76,6 +76,7 @@ export function openIdentity(
     if (nowMs - lastPruneMs < PRUNE_INTERVAL_MS) return;
     lastPruneMs = nowMs;
     revocations.prune(nowMs);
+    portalLinks.prune(nowMs);
   };
   const maintain = (): void => {
     try {
@@ -122,6 +123,7 @@ function followerOf({ keys, revocations, portalLinks, erasureRequests, onSigner 
         if (change.kind === 'revocation') revocations.apply(change.revocation);
         else if (change.kind === 'session_revoked') revocations.endSessions(change);
         else if (change.kind === 'portal_link') portalLinks.apply(change.link);
+        else if (change.kind === 'portal_links_pruned') portalLinks.prune(change.beforeMs);
         else if (change.kind === 'login_signer') onSigner(change.signer);
         else if (change.kind === 'erasure' || change.kind === 'erasure_finished') erasureRequests.apply(change);
         else keys.apply(change);

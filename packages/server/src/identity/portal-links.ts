@@ -5,6 +5,7 @@ import type { PortalOwner, StoredPortalLink } from '../core/access/portal-link.t
 import { ANONYMOUS, type Principal } from '../core/access/principal.ts';
 import type { Actor, Clock } from '../core/ports.ts';
 import type { AuditLog } from './audit.ts';
+import { reachIdentity, unavailable } from './current-authority.ts';
 
 /** The beginning of every token of a portal link. */
 export const PORTAL_TOKEN_PREFIX = 'portal_';
@@ -26,8 +27,9 @@ export interface PortalLinksParts {
 }
 
 /**
- * The portal links of a hub, or of all hubs of a cluster. A token has 256 random bits, and the hub stores its hash. A link ends at
- * its time, with a revocation of its id as a token, or with its creator's key.
+ * The portal links of a hub, or of all hubs of a cluster. A token has 256 random bits, and the hub
+ * stores its hash. A link ends at its time, with a revocation of its id as a token, or with its
+ * creator's key.
  */
 export class PortalLinks {
   readonly #parts: PortalLinksParts;
@@ -49,7 +51,7 @@ export class PortalLinks {
   async create(options: NewPortalLink, by: Actor): Promise<{ readonly id: string; readonly token: string }> {
     const { store, audit, clock, shared } = this.#parts;
     const nowMs = clock.nowMs();
-    this.#prune(nowMs);
+    this.prune(nowMs);
     if (this.#byHash.size >= PORTAL_LINKS_MAX)
       throw new PolycastError('overloaded', `There are ${PORTAL_LINKS_MAX} portal links.`, { retryAfterMs: 60_000 });
     const id = `link_${randomBytes(12).toString('hex')}`;
@@ -86,16 +88,10 @@ export class PortalLinks {
   identify(token: string | undefined): Principal | Promise<Principal> | undefined {
     if (token?.startsWith(PORTAL_TOKEN_PREFIX) !== true) return undefined;
     const { shared } = this.#parts;
-    if (shared?.isCurrent === false) throw unavailable();
+    if (shared?.isCurrent === false) throw unavailable('portal links');
     const tokenHash = hashOf(token);
     if (shared === undefined || this.#byHash.has(tokenHash)) return this.#principalOf(tokenHash);
-    // Another hub may have created the link a moment ago.
-    return shared.reach().then(
-      () => this.#principalOf(tokenHash),
-      () => {
-        throw unavailable();
-      },
-    );
+    return reachIdentity(() => shared.reach(), 'portal links').then(() => this.#principalOf(tokenHash));
   }
 
   /** @throws PolycastError `unauthorized`, `token_expired` */
@@ -109,6 +105,15 @@ export class PortalLinks {
   /** The link of a principal that `identify` returned. */
   linkOf({ token }: Principal): StoredPortalLink | undefined {
     return token === undefined ? undefined : this.#byId.get(token);
+  }
+
+  /** Forgets the links that expired before a moment. */
+  prune(beforeMs: number): void {
+    for (const { id, hash: tokenHash, expiresMs } of this.#byId.values()) {
+      if (expiresMs >= beforeMs) continue;
+      this.#byHash.delete(tokenHash);
+      this.#byId.delete(id);
+    }
   }
 
   #add(link: StoredPortalLink): void {
@@ -126,24 +131,10 @@ export class PortalLinks {
     this.#byHash.set(link.hash, { link, principal });
     this.#byId.set(id, link);
   }
-
-  #prune(nowMs: number): void {
-    for (const { id, hash: tokenHash, expiresMs } of this.#byId.values()) {
-      if (expiresMs > nowMs) continue;
-      this.#byHash.delete(tokenHash);
-      this.#byId.delete(id);
-    }
-  }
 }
 
 /** Expired links are removed from the views of a cluster this often at most. */
 const SHARED_PRUNE_INTERVAL_MS = 600_000;
-
-function unavailable(): PolycastError {
-  return new PolycastError('identity_unavailable', 'This hub does not hear of portal links at the moment.', {
-    retryAfterMs: 1000,
-  });
-}
 
 function hashOf(token: string): string {
   return hash('sha256', token, 'base64url');

@@ -8,11 +8,13 @@ import {
   verify,
   type KeyObject,
 } from 'node:crypto';
-import type { LoginSigner, SharedIdentity } from '../../core/access/identity-store.ts';
+import { LOGIN_SIGNERS_MAX, type LoginSigner, type SharedIdentity } from '../../core/access/identity-store.ts';
+import { reachIdentity } from '../current-authority.ts';
 
 /** Signs and verifies console logins. */
 export interface LoginSignatures {
   sign(text: string): string | Promise<string>;
+  /** @throws PolycastError `identity_unavailable` when the signer is not known here, and cannot be learned now */
   verify(text: string, signature: string): boolean | Promise<boolean>;
 }
 
@@ -48,6 +50,7 @@ export class SecretSignatures implements LoginSignatures {
 export class SharedSignatures implements LoginSignatures {
   readonly #secret: () => Uint8Array;
   readonly #shared: Pick<SharedIdentity, 'commit' | 'reach'>;
+  /** In the order in which they were announced. */
   readonly #publicKeys = new Map<string, KeyObject>();
   #own: { readonly key: KeyObject; readonly signer: LoginSigner } | undefined;
   #announcing: Promise<unknown> | undefined;
@@ -63,24 +66,27 @@ export class SharedSignatures implements LoginSignatures {
     for (const signer of signers) this.add(signer);
   }
 
-  /** Another hub signs logins too. */
+  /** A hub has announced its signer: another one, or this one. */
   add({ id, publicKey }: LoginSigner): void {
-    if (!this.#publicKeys.has(id)) this.#publicKeys.set(id, publicKeyOf(publicKey));
+    const known = this.#publicKeys.get(id);
+    this.#publicKeys.delete(id);
+    this.#publicKeys.set(id, known ?? publicKeyOf(publicKey));
+    const [oldest] = this.#publicKeys.keys();
+    if (this.#publicKeys.size > LOGIN_SIGNERS_MAX && oldest !== undefined) this.#publicKeys.delete(oldest);
   }
 
   /** @throws PolycastError while the other hubs cannot be told of the key */
   async sign(text: string): Promise<string> {
     this.#own ??= ownSigner(this.#secret());
     const { key, signer } = this.#own;
-    // Once for each process: the cluster forgets the signers that are used least.
-    this.#announcing ??= this.#shared.commit([{ kind: 'login_signer', signer }], {});
+    // Once for each process: the cluster forgets the signers that were announced least recently.
+    this.#announcing ??= this.#shared.commit([{ kind: 'login_signer', signer }], {}).then(() => this.add(signer));
     try {
       await this.#announcing;
     } catch (error) {
       this.#announcing = undefined;
       throw error;
     }
-    this.add(signer);
     return `${signer.id}.${sign(null, Buffer.from(text), key).toString('base64url')}`;
   }
 
@@ -88,11 +94,7 @@ export class SharedSignatures implements LoginSignatures {
     const [id = '', value = ''] = signature.split('.');
     if (!SIGNER_ID.test(id)) return false;
     if (this.#publicKeys.has(id)) return this.#verifyWith(id, text, value);
-    // Another hub may have announced its key a moment ago.
-    return this.#shared.reach().then(
-      () => this.#verifyWith(id, text, value),
-      () => false,
-    );
+    return reachIdentity(() => this.#shared.reach(), 'console logins').then(() => this.#verifyWith(id, text, value));
   }
 
   #verifyWith(id: string, text: string, value: string): boolean {

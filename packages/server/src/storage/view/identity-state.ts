@@ -1,10 +1,11 @@
-import type {
-  AuditEntry,
-  CommandRefusal,
-  ErasedUser,
-  LoginSigner,
-  StoredKey,
-  StoredRevocation,
+import {
+  LOGIN_SIGNERS_MAX,
+  type AuditEntry,
+  type CommandRefusal,
+  type ErasedUser,
+  type LoginSigner,
+  type StoredKey,
+  type StoredRevocation,
 } from '../../core/access/identity-store.ts';
 import type { StoredPortalLink } from '../../core/access/portal-link.ts';
 import type { Erasure } from '../../core/erasure.ts';
@@ -54,9 +55,6 @@ export interface ViewIdentity {
 interface SignerRow extends LoginSigner {
   readonly sequence: number;
 }
-
-/** Signers of logins. A hub adds one for its data folder. Beyond it, the signer that was used least recently goes. */
-const SIGNERS_MAX = 1000;
 
 /** The version of a key is the sequence of the newest block that changed it. */
 interface KeyRow {
@@ -113,7 +111,7 @@ export function readIdentity(rows: IdentityRows, sequence: number): ViewIdentity
       .map((text) => JSON.parse(text) as StoredRevocation)
       .toSorted((one, other) => one.keptUntilMs - other.keptUntilMs),
     portalLinks: rows.all('portal link').map(linkOf),
-    loginSigners: rows.all('login signer').map(signerOf),
+    loginSigners: signersOf(rows),
     erasures: rows
       .all('erasure')
       .map((text) => JSON.parse(text) as Erasure)
@@ -194,11 +192,8 @@ function putRevocation(rows: IdentityRows, revocation: StoredRevocation, sequenc
 /** A hub repeats it at each start. */
 function putSigner(rows: IdentityRows, signer: LoginSigner, sequence: number): void {
   rows.put('login signer', signer.id, JSON.stringify({ ...signer, sequence } satisfies SignerRow));
-  if (rows.count('login signer') <= SIGNERS_MAX) return;
-  const [oldest] = rows
-    .all('login signer')
-    .map(signerOf)
-    .toSorted((one, other) => one.sequence - other.sequence);
+  if (rows.count('login signer') <= LOGIN_SIGNERS_MAX) return;
+  const [oldest] = signersOf(rows);
   if (oldest !== undefined) rows.delete('login signer', oldest.id);
 }
 
@@ -220,8 +215,12 @@ function erasedUsers(rows: IdentityRows): readonly ErasedUser[] {
     .toSorted((one, other) => one.requestedMs - other.requestedMs || (one.user < other.user ? -1 : 1));
 }
 
-function signerOf(text: string): SignerRow {
-  return JSON.parse(text) as SignerRow;
+/** The one that was announced least recently is first. */
+function signersOf(rows: IdentityRows): readonly SignerRow[] {
+  return rows
+    .all('login signer')
+    .map((text) => JSON.parse(text) as SignerRow)
+    .toSorted((one, other) => one.sequence - other.sequence);
 }
 
 function linkOf(text: string): StoredPortalLink {

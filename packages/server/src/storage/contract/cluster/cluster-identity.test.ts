@@ -2,7 +2,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import type { Actor } from '../../../core/ports.ts';
 import type { Revocation } from '../../../core/access/principal.ts';
 import { ALL_SCOPES } from '../../../core/access/scopes.ts';
-import { randomBytes } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { SharedSignatures } from '../../../identity/console/login-signatures.ts';
 import { openIdentity, type Identity } from '../../../identity/identity.ts';
 import { currentAuthority } from '../../../identity/current-authority.ts';
@@ -15,7 +15,12 @@ import { MemoryJournalServer } from '../../cluster/memory-journal.ts';
 import { MemorySnapshotStore } from '../../cluster/snapshots/memory-snapshot-store.ts';
 import { HOMES } from '../../homes.ts';
 import type { Home } from '../../home.ts';
-import type { IdentityChange, IdentityStore, SharedIdentity } from '../../../core/access/identity-store.ts';
+import {
+  LOGIN_SIGNERS_MAX,
+  type IdentityChange,
+  type IdentityStore,
+  type SharedIdentity,
+} from '../../../core/access/identity-store.ts';
 import type { ClusterIdentityStore } from '../../cluster/identity/cluster-identity-store.ts';
 import { record } from '../log/log-fixtures.ts';
 import { openTestHub } from './test-hub.ts';
@@ -350,8 +355,44 @@ test.each(Object.keys(HOMES))(
     await late.portalLinks.create({ ...link, expiresMs: START_MS + 10_000 }, OPERATOR);
     const later = await cluster.open('d', { home });
     await expect(later.portalLinks.identify(token)).rejects.toMatchObject({ code: 'unauthorized' });
+    // The other hubs forget them, too, also one whose clock is behind.
+    await other.store.shared?.reach();
+    await expect(other.portalLinks.identify(token)).rejects.toMatchObject({ code: 'unauthorized' });
   },
 );
+
+test('a hub forgets portal links that have expired, also when nobody creates further ones', async () => {
+  const cluster = new TestCluster();
+  const [one, other] = [await cluster.open('a'), await cluster.open('b')];
+  const link = { owner: 'acme', channels: [], theme: {}, expiresMs: START_MS + 1000 };
+  const { token } = await one.portalLinks.create(link, OPERATOR);
+  await other.store.shared?.reach();
+  other.clock.timeMs += 3_600_000;
+  expect(() => other.portalLinks.identify(token)).toThrow(expect.objectContaining({ code: 'token_expired' }));
+  other.maintain();
+  await expect(other.portalLinks.identify(token)).rejects.toMatchObject({ code: 'unauthorized' });
+});
+
+test('a hub that cannot ask for the signer of a console login does not call the caller anonymous', async () => {
+  const cluster = new TestCluster();
+  const [one, other] = [await cluster.open('a'), await cluster.open('b')];
+  const signatures = signaturesOf(other);
+  await other.log.close();
+  const signature = await signaturesOf(one).sign('ann');
+  await expect(signatures.verify('ann', signature)).rejects.toMatchObject({ code: 'identity_unavailable' });
+});
+
+test('a hub keeps the signers that were announced last', async () => {
+  const signatures = signaturesOf(await new TestCluster().open('a'));
+  const { x: publicKey = '' } = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' });
+  const idOf = (number: number): string => String(number).padStart(22, '0');
+  for (let number = 0; number < LOGIN_SIGNERS_MAX; number++) signatures.add({ id: idOf(number), publicKey });
+  // Announced again, so the next one is the oldest.
+  signatures.add({ id: idOf(0), publicKey });
+  signatures.add({ id: idOf(LOGIN_SIGNERS_MAX), publicKey });
+  const isKnown = (number: number): boolean => signatures.verify('ann', `${idOf(number)}.x`) === false;
+  expect([0, 1, 2, LOGIN_SIGNERS_MAX].map(isKnown)).toEqual([true, false, true, true]);
+});
 
 test('no login or link is announced while a hub runs that would stop at it', async () => {
   const cluster = new TestCluster();
