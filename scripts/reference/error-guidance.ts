@@ -70,7 +70,7 @@ export const ERROR_GUIDANCE: Readonly<Record<ErrorCode, ErrorGuidance>> = {
     then: 'Send it on a connection of its own, as common clients do.',
   },
   not_in_cluster: {
-    when: 'The hubs of a cluster do not share this yet: webhooks of third parties. Or it changes keys, revocations or subscriptions, or erases, while a hub of an older version runs.',
+    when: 'The hubs of a cluster do not share this yet: webhooks of third parties. Or it changes keys, revocations, portal links or subscriptions, or erases, while a hub of an older version runs.',
     then: 'Use a hub without a cluster for it. The guide [Cluster](../guides/cluster.md) lists what a cluster has.',
   },
   unsupported_transfer_coding: {
@@ -250,7 +250,7 @@ export const ERROR_GUIDANCE: Readonly<Record<ErrorCode, ErrorGuidance>> = {
     then: 'Free some space; the hub then recovers by itself. Reading still works.',
   },
   hub_silent: {
-    when: 'The request is about a session that this hub of the cluster does not have, or about presence. The hub that may have the answer did not reply within two seconds.',
+    when: 'The request is about a session that this hub of the cluster does not have, or about presence. The hub that may have the answer did not reply in time.',
     then: 'Try again after `Retry-After`. A hub that does not run is no longer asked after five seconds.',
   },
   identity_unavailable: {

@@ -1,4 +1,4 @@
-import { PolycastError } from '@polycast/protocol';
+import { ERRORS, PolycastError, type ErrorCode } from '@polycast/protocol';
 import { ANONYMOUS, type Principal } from '../core/access/principal.ts';
 import type { Position, SharedLog } from '../core/ports.ts';
 import { Presence } from '../core/presence/presence.ts';
@@ -34,14 +34,19 @@ interface HubReport {
 
 type Snapshot = PresenceSnapshot & { readonly position: Position };
 
+/** The announcing hub has no snapshot. */
+interface SnapshotRefusal {
+  readonly code: ErrorCode;
+}
+
 interface PresenceState {
   readonly stored: StoredPresence;
   readonly position: Position;
 }
 
-/** The announcing hub asks the others this often. It is how late an arrival is announced, at most. */
+/** The pause between two rounds, in each of which the announcing hub asks all others at once. */
 const ASK_INTERVAL_MS = 200;
-/** A hub that has not answered in this time is asked again. */
+/** A round waits this long for a hub that does not answer. So an arrival is announced up to 1.2 s late. */
 const ANSWER_MAX_MS = 1_000;
 /** Other hubs keep their copy of what was announced at most this far behind. */
 const COPY_INTERVAL_MS = 2_000;
@@ -49,16 +54,37 @@ const COPY_INTERVAL_MS = 2_000;
 const OLDEST_FOR_MS = 1_500;
 /** A hub that did nothing for this long has stood still, and another one may have announced meanwhile. */
 const PAUSE_MAX_MS = 3_000;
-/** A hub that hears no broker for this long hears no hub either. It must not take them for ended. */
+/**
+ * After this time without a block or an answer to an append, this hub may be cut off: it must not take
+ * the others for ended. It does not announce during a long election of the brokers either.
+ */
 const SILENT_MAX_MS = 3_000;
 /** Pollers of this hub. Further ones do not count as present. */
 const POLLERS_MAX = 50_000;
+/** Refused sessions that a round tries again. The next round tries others. */
+const RETRIES_MAX = 1_000;
+
+/** The sessions of one hub, as of its report with this number. */
+interface KnownHub {
+  number: number;
+  readonly sessions: Map<string, PresentSession>;
+  /** Those for which the task has no room. They are tried again. */
+  readonly refused: Map<string, ReportedSession>;
+}
+
+/** A user who polls. */
+interface Poller {
+  /** The time at which the poller ends. */
+  readonly untilMs: number;
+  readonly info: unknown;
+}
 
 /**
- * The presence of all hubs of a cluster (`docs/decisions/0070-presence-of-a-cluster.md`). Each hub has a report of its
- * own sessions. One hub announces: the one that has run longest. It asks the others for their reports, and a `PresenceTask` turns all
- * sessions into events. Example: ann has a stream at A and one at B, and A announces. B is killed. A hears nothing of B
- * for 5 s, so the sessions of B end. Ann does not leave, because A has her other session.
+ * The presence of all hubs of a cluster (`docs/decisions/0070-presence-of-a-cluster.md`). Each hub has
+ * a report of its own sessions. One hub announces: the one that has run longest. It asks the others
+ * for their reports, and a `PresenceTask` turns all sessions into events. Example: ann has a stream at
+ * A and one at B, and A announces. B is killed. A hears nothing of B for 5 s, so the sessions of B
+ * end. Ann does not leave, because A has her other session.
  */
 export class ClusterPresence implements PresenceService {
   readonly #parts: PresenceParts;
@@ -66,13 +92,13 @@ export class ClusterPresence implements PresenceService {
   readonly #report = new PresenceReport();
   readonly #tracked = new WeakMap<readonly string[], readonly string[]>();
   readonly #ids = new WeakMap<object, string>();
-  /** The time at which each poller of this hub ends. They are in its order. */
-  readonly #pollers = new Map<string, number>();
+  /** The pollers of this hub, in the order of their ends. */
+  readonly #pollers = new Map<string, Poller>();
   readonly #noMembers: Presence;
-  /** While this hub announces. */
+  /** Turns sessions into events. `undefined`: this hub does not announce. */
   #task: PresenceTask | undefined;
-  /** The sessions of each hub, as the task has them. */
-  #hubs = new Map<string, { number: number; readonly sessions: Map<string, PresentSession> }>();
+  /** What the task has of each hub. */
+  #hubs = new Map<string, KnownHub>();
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
   #isFrozen = false;
@@ -83,6 +109,7 @@ export class ClusterPresence implements PresenceService {
   #published = 0;
   #nextId = 0;
   #hasFailed = false;
+  #hasRefused = false;
 
   constructor(parts: PresenceParts, shared: SharedLog) {
     this.#parts = parts;
@@ -92,13 +119,18 @@ export class ClusterPresence implements PresenceService {
   }
 
   async start(): Promise<void> {
-    const { store } = this.#parts;
+    const { store, log, logger } = this.#parts;
     const { answers } = await this.#ask<PresenceState | null>({ kind: 'presence state' });
+    // This hub may be behind those that have answered.
+    await this.#shared.reachNewest().catch((error: unknown) => {
+      logger.warn({ error: String(error) }, 'presence: this hub may start with an older state');
+    });
+    const { head } = log.state;
     const newest = answers
-      .filter((state) => state !== null)
-      .toSorted((one, other) => other.position - one.position)
+      .filter((state) => state !== null && state.position <= head)
+      .toSorted((one, other) => (other?.position ?? 0) - (one?.position ?? 0))
       .at(0);
-    if (newest !== undefined && newest.position > store.position && newest.position <= this.#parts.log.state.head)
+    if (newest !== undefined && newest !== null && newest.position > store.position)
       store.apply(storedDifference(store.load(), newest.stored), newest.position);
     await copyPresence(this.#parts);
     this.#watchPauses();
@@ -141,9 +173,12 @@ export class ClusterPresence implements PresenceService {
   async snapshot(channel: string): Promise<Snapshot> {
     checkPresence(this.#parts.isTracked, channel);
     if (this.#task !== undefined) return this.#task.snapshot(channel);
-    const { answers } = await this.#ask<Snapshot | null>({ kind: 'presence snapshot', channel });
+    const { answers } = await this.#ask<Snapshot | SnapshotRefusal | null>({ kind: 'presence snapshot', channel });
     const snapshot = answers.find((answer) => answer !== null);
-    if (snapshot !== undefined) return snapshot;
+    if (snapshot !== undefined && !('code' in snapshot)) return snapshot;
+    // A hub of a later version may have another code.
+    if (snapshot !== undefined && Object.hasOwn(ERRORS, snapshot.code))
+      throw new PolycastError(snapshot.code, undefined, { retryAfterMs: 1000 });
     throw new PolycastError('hub_silent', 'The hub that announces presence did not reply.', { retryAfterMs: 1000 });
   }
 
@@ -187,18 +222,20 @@ export class ClusterPresence implements PresenceService {
       this.#poll({ id: pollerId(user, [channel]), user, info: visibleInfo(info), channels: [channel] });
   }
 
-  /** The wheel's timer is that of the task. */
+  /** Polls end when the next call looks, because the timing wheel belongs to `PresenceTask`. */
   #poll(session: ReportedSession): void {
     this.#endPollers();
-    const isKnown = this.#pollers.delete(session.id);
-    if (!isKnown && this.#pollers.size >= POLLERS_MAX) return;
-    this.#pollers.set(session.id, this.#nowMs + this.#parts.settings.pollGraceMs);
-    if (!isKnown) this.#report.set(session);
+    const { id, info } = session;
+    const known = this.#pollers.get(id);
+    if (known === undefined && this.#pollers.size >= POLLERS_MAX) return;
+    this.#pollers.delete(id);
+    this.#pollers.set(id, { untilMs: this.#nowMs + this.#parts.settings.pollGraceMs, info });
+    if (known === undefined || !isSameInfo(known.info, info)) this.#report.set(session);
   }
 
   #endPollers(): void {
     const nowMs = this.#nowMs;
-    for (const [id, untilMs] of this.#pollers) {
+    for (const [id, { untilMs }] of this.#pollers) {
       if (untilMs > nowMs) return;
       this.#pollers.delete(id);
       this.#report.delete(id);
@@ -245,8 +282,7 @@ export class ClusterPresence implements PresenceService {
       this.#running = this.#tick()
         .then(() => void (this.#hasFailed = false))
         .catch((error: unknown) => {
-          if (!this.#hasFailed)
-            this.#parts.logger.warn({ error: String(error) }, 'presence: the other hubs cannot be asked, retrying');
+          if (!this.#hasFailed) this.#parts.logger.warn({ error: String(error) }, 'presence: update failed, retrying');
           this.#hasFailed = true;
         })
         .then(() => this.#schedule());
@@ -295,6 +331,7 @@ export class ClusterPresence implements PresenceService {
       this.#hubs.delete(hub);
       for (const session of sessions.values()) task.closed(session);
     }
+    this.#retryRefused(task);
   }
 
   /** From now on this hub announces. It continues what the one before it has announced. */
@@ -320,10 +357,12 @@ export class ClusterPresence implements PresenceService {
     let known = this.#hubs.get(hub);
     if (known === undefined) {
       if (!isFull) return;
-      this.#hubs.set(hub, (known = { number, sessions: new Map() }));
+      this.#hubs.set(hub, (known = { number, sessions: new Map(), refused: new Map() }));
     }
-    const { sessions } = known;
+    const { sessions, refused } = known;
     known.number = number;
+    if (isFull) refused.clear();
+    else for (const id of gone) refused.delete(id);
     const reported = new Set(isFull ? present.map(({ id }) => id) : []);
     for (const id of isFull ? [...sessions.keys()].filter((each) => !reported.has(each)) : gone) {
       const session = sessions.get(id);
@@ -331,18 +370,40 @@ export class ClusterPresence implements PresenceService {
       sessions.delete(id);
       task.closed(session);
     }
-    for (const each of present) {
-      const before = sessions.get(each.id);
-      const session = presentSession(each);
-      try {
-        task.checkCapacity(session.principal, session.channels);
-      } catch {
-        continue;
-      }
-      sessions.set(each.id, session);
-      if (before === undefined) task.opened(session);
-      else task.changed(session, before);
+    for (const each of present) this.#enter(task, known, each);
+  }
+
+  #enter(task: PresenceTask, { sessions, refused }: KnownHub, reported: ReportedSession): void {
+    const { id } = reported;
+    const before = sessions.get(id);
+    const session = presentSession(reported);
+    if (!hasRoom(task, session)) {
+      // It is in its earlier channels no more.
+      if (before !== undefined) task.closed(before);
+      sessions.delete(id);
+      refused.delete(id);
+      refused.set(id, reported);
+      return;
     }
+    refused.delete(id);
+    sessions.set(id, session);
+    if (before === undefined) task.opened(session);
+    else task.changed(session, before);
+  }
+
+  /** Other sessions have ended meanwhile. A report does not repeat what has not changed. */
+  #retryRefused(task: PresenceTask): void {
+    let left = RETRIES_MAX;
+    let count = 0;
+    for (const known of this.#hubs.values()) {
+      const tried = [...known.refused.values()].slice(0, left);
+      left -= tried.length;
+      for (const reported of tried) this.#enter(task, known, reported);
+      count += known.refused.size;
+    }
+    if (count > 0 && !this.#hasRefused)
+      this.#parts.logger.warn({ sessions: count }, 'presence: limit of members reached, sessions are not announced');
+    this.#hasRefused = count > 0;
   }
 
   #ask<Answer>(question: PresenceQuestion): Promise<{ readonly answers: readonly Answer[] }> {
@@ -356,7 +417,7 @@ export class ClusterPresence implements PresenceService {
         return { hub: self, report: this.#report.report(question.known[self]) } satisfies HubReport;
       }
       case 'presence snapshot':
-        return this.#task?.snapshot(question.channel).catch(() => null) ?? null;
+        return this.#task?.snapshot(question.channel).catch(refusalOf) ?? null;
       case 'presence state':
         return { stored: this.#parts.store.load(), position: this.#parts.store.position } satisfies PresenceState;
       default:
@@ -369,6 +430,23 @@ const NO_CHANNELS: readonly string[] = [];
 
 function pollerId(user: string, channels: readonly string[]): string {
   return JSON.stringify([user, channels]);
+}
+
+function isSameInfo(one: unknown, other: unknown): boolean {
+  return one === other || JSON.stringify(one) === JSON.stringify(other);
+}
+
+function hasRoom(task: PresenceTask, { principal, channels }: PresentSession): boolean {
+  try {
+    task.checkCapacity(principal, channels);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function refusalOf(error: unknown): SnapshotRefusal | null {
+  return error instanceof PolycastError ? { code: error.code } : null;
 }
 
 function presentSession({ user, info, channels }: ReportedSession): PresentSession {

@@ -64,6 +64,21 @@ test('a report has the changes alone, and all sessions when too many have change
   expect([asking.ask(report, false), asking.sessions.size]).toEqual([true, 29_999]);
 });
 
+test('a report is full when many answers with changes were lost', () => {
+  const report = new PresenceReport();
+  const asking = new Asking();
+  expect(asking.ask(report, false)).toBe(true);
+  const change = (from: number): void => {
+    for (let id = from; id < from + 15_000; id++) report.set({ id: `${id}`, channels: ['room.1'] });
+  };
+  change(0);
+  expect(asking.ask(report, true)).toBe(false);
+  change(15_000);
+  expect([asking.ask(report, false), asking.sessions.size]).toEqual([true, 30_000]);
+  change(0);
+  expect([asking.ask(report, false), asking.sessions.size]).toEqual([false, 30_000]);
+});
+
 test('the difference of two stored presences makes one of them the other', () => {
   const member = (user: string, sessions: number) => ({ user, info: undefined, sessions, sinceMs: 5 });
   const own: StoredPresence = {

@@ -2,8 +2,9 @@ import type { PresenceChange } from '../core/presence/presence-events.ts';
 import type { StoredPresence, StoredPresenceChannel } from '../core/presence/presence-types.ts';
 
 /**
- * The changes that make one stored presence another one. A hub that starts gets them from the hub that announces: events of
- * presence are in the log for an hour only. Example: ann joined two hours ago, so the log has no event of it.
+ * The changes that make one stored presence another one. A hub that starts gets them from the hub
+ * that announces: events of presence are in the log for an hour only. Example: ann joined two hours
+ * ago, so the log has no event of it.
  */
 export function storedDifference(own: StoredPresence, wanted: StoredPresence): readonly PresenceChange[] {
   const changes: PresenceChange[] = [];
