@@ -10,6 +10,7 @@ const COUNT_BOUNDED: Readonly<Record<string, Readonly<Record<string, string>>>> 
   'core/primitives/token-buckets.ts': { '#buckets': 'Its bytes are bounded too.' },
   'core/tail.ts': { '#channels': 'Names of 200 characters; the bytes of the events are bounded too.' },
   'identity/api-keys.ts': { '#keys': 'Operators create keys, within the bound of a body.' },
+  'identity/console/login-signatures.ts': { '#publicKeys': 'Keys of 32 bytes.' },
   'identity/console/console-login.ts': { '#remembered': 'Cookies that the hub has signed: some 400 characters.' },
   'identity/lru-cache.ts': { '#entries': 'Its bytes are bounded too, where clients choose them.' },
   'identity/portal-links.ts': { '#byHash': 'Hashes, with an owner of 128 characters and the channels of one body.' },
@@ -27,7 +28,7 @@ const COUNT_BOUNDED: Readonly<Record<string, Readonly<Record<string, string>>>> 
   'presence/cluster-presence.ts': {
     '#pollers': 'Users of 128 characters, a channel of 200, and an info of 4,096.',
   },
-  'presence/presence-report.ts': { '#fresh': 'Ids of sessions.' },
+  'presence/presence-report.ts': { '#unacknowledged': 'Ids of sessions.', '#unreported': 'Ids of sessions.' },
   'publishing/cloudevents.ts': { attributes: 'A part of one body.' },
   'storage/memory/memory-session-store.ts': {
     sessions: 'Records of some 500 bytes, and 4,096 characters of channels.',

@@ -40,7 +40,7 @@ export function channelListRoute({ auth, feed, log }: AdministrationParts): Rout
         'The key needs the scope `subscribe` for all channels that `match` covers, or `admin`. A page may have fewer channels than requested, or none, and still a next page.',
       parameters: PARAMETERS,
       responses: [response(200, 'A page.', json(channelListSchema(), '`next` is the `after` of the next page.'))],
-      errors: ['invalid_parameter', 'invalid_pattern', 'log_unavailable'],
+      errors: ['invalid_parameter', 'invalid_pattern'],
     }),
     async handle(request) {
       const values = readQuery(request.query, PARAMETERS);

@@ -91,7 +91,7 @@ export function consoleSessionRoutes(parts: ConsoleSessionParts): readonly Route
         section: '13.9',
         allowsAnonymous: true,
         responses: [response(204, 'The cookie is no longer valid.')],
-        errors: ['log_full', 'log_unavailable'],
+        errors: ['log_full', 'outcome_unknown'],
       }),
       handle: (request) => logOut(parts, request),
     },

@@ -55,8 +55,8 @@ const OLDEST_FOR_MS = 1_500;
 /** A hub that did nothing for this long has stood still, and another one may have announced meanwhile. */
 const PAUSE_MAX_MS = 3_000;
 /**
- * After this time without a block or an answer to an append, this hub may be cut off: it must not take
- * the others for ended. It does not announce during a long election of the brokers either.
+ * After this time without a block or an answer to an append, this hub may be cut off. It must not take
+ * the others for ended then. It does not announce during a long election of the brokers either.
  */
 const SILENT_MAX_MS = 3_000;
 /** Pollers of this hub. Further ones do not count as present. */
@@ -228,9 +228,12 @@ export class ClusterPresence implements PresenceService {
     const { id, info } = session;
     const known = this.#pollers.get(id);
     if (known === undefined && this.#pollers.size >= POLLERS_MAX) return;
+    const isReported = known !== undefined && isSameInfo(known.info, info);
+    if (!isReported) this.#report.set(session);
     this.#pollers.delete(id);
-    this.#pollers.set(id, { untilMs: this.#nowMs + this.#parts.settings.pollGraceMs, info });
-    if (known === undefined || !isSameInfo(known.info, info)) this.#report.set(session);
+    // The report has the info that it was given first.
+    const untilMs = this.#nowMs + this.#parts.settings.pollGraceMs;
+    this.#pollers.set(id, { untilMs, info: isReported ? known.info : info });
   }
 
   #endPollers(): void {

@@ -18,9 +18,10 @@ export const COMMON_ERRORS: readonly ErrorCode[] = [
   'overloaded',
 ];
 
-/** The errors of a route that takes credentials. */
+/** The errors of a route that takes credentials. A hub of a cluster may have to ask the journal before it answers. */
 const CREDENTIAL_ERRORS: readonly ErrorCode[] = [
   'not_in_cluster',
+  'log_unavailable',
   'unauthorized',
   'token_expired',
   'forbidden',
@@ -39,7 +40,7 @@ const CHANGE_ERRORS: readonly ErrorCode[] = [
   'request_timeout',
   'overloaded',
   'log_full',
-  'log_unavailable',
+  'outcome_unknown',
 ];
 
 /** All errors of a route: those of its kind, and those that its description names. */
