@@ -101,15 +101,16 @@ async function open(base: HubBase, parts: HubParts): Promise<Hub> {
 
   await core.feed.preload();
   await sessions.presence.start();
-  if (storage.sharedSubscriptions === undefined) engine.start();
-  const { audit, keyChanges } = identity.store;
-  if (engine.hasLostCommits)
-    reportLostSubscriptions({ data: config.data, audit, subscriptions: engine.subscriptions, logger });
-  if (storage.sharedSubscriptions === undefined) http.dialects.start();
-  else {
+  if (storage.sharedSubscriptions === undefined) {
+    engine.start();
+    http.dialects.start();
+  } else {
     const { workOnSubscriptions } = await import('./composition/cluster/work-on-subscriptions.ts');
     workOnSubscriptions(base, storage.sharedSubscriptions, engine, http.dialects, erasure);
   }
+  const { audit, keyChanges } = identity.store;
+  if (engine.hasLostCommits)
+    reportLostSubscriptions({ data: config.data, audit, subscriptions: engine.subscriptions, logger });
   await processes?.join(joiningParts({ ...core, ...sessions, identity, http }));
   const address = await listen(http.frontend.server, config, processes !== undefined);
   const firstKey = identity.access === undefined ? undefined : await keyChanges.createFirst();

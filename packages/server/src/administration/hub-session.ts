@@ -11,12 +11,16 @@ export interface EndedSession {
 
 /** A session of this hub, live or ended, as JSON. */
 export function foundSession(parts: AdministrationParts, id: string): object | undefined {
-  const session = liveSession(parts, id);
-  const record = session === undefined ? parts.journal?.store.find(id) : undefined;
-  if (session === undefined && record === undefined) return undefined;
+  const found = sessionJson(parts, id);
   const { shared } = parts.log;
-  const hub = shared === undefined ? {} : { hub: shared.others.self };
-  return { ...(session === undefined ? record && endedSessionJson(record) : liveSessionJson(parts, session)), ...hub };
+  return found === undefined || shared === undefined ? found : { ...found, hub: shared.others.self };
+}
+
+function sessionJson(parts: AdministrationParts, id: string): object | undefined {
+  const session = liveSession(parts, id);
+  if (session !== undefined) return liveSessionJson(parts, session);
+  const record = parts.journal?.store.find(id);
+  return record && endedSessionJson(record);
 }
 
 /** Ends a live session of this hub. `undefined`: it has none with this id. */

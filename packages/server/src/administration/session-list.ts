@@ -1,4 +1,5 @@
 import { NEWEST_PLACE, type SessionPlace } from '../core/session-journal/session-journal-store.ts';
+import { firstPage } from '../http/query-parameter.ts';
 import { invalidParameter } from '../http/refusals.ts';
 import { timestampOrNull } from '../http/timestamp-text.ts';
 import type { AdministrationParts } from './administration-parts.ts';
@@ -65,9 +66,7 @@ export function hubSessions(parts: AdministrationParts, query: SessionsQuery, pl
 function ownList(parts: AdministrationParts, query: SessionsQuery): object {
   const journal = journalJson(ownSpan(parts));
   if (query.state === 'live') {
-    const found = livePage(parts, query);
-    const shown = found.slice(0, query.limit);
-    const next = found.length > query.limit ? (shown.at(-1)?.id ?? null) : null;
+    const { shown, next } = firstPage(livePage(parts, query), query.limit, ({ id }) => id);
     return { sessions: shown.map(({ session }) => session), next, journal };
   }
   const { after } = query;
@@ -85,8 +84,7 @@ function mergeLive(hubs: readonly HubSessions[], limit: number): Page {
   const found = hubs
     .flatMap(({ hub, sessions }) => sessions.map(({ session, id }) => ({ id, session: { ...session, hub } })))
     .toSorted((one, other) => (one.id < other.id ? -1 : 1));
-  const shown = found.slice(0, limit);
-  const next = found.length > limit ? (shown.at(-1)?.id ?? null) : null;
+  const { shown, next } = firstPage(found, limit, ({ id }) => id);
   return { sessions: shown.map(({ session }) => session), next };
 }
 

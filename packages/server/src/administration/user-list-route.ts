@@ -3,7 +3,7 @@ import { invalidParameter } from '../http/refusals.ts';
 import type { Route } from '../auth/route.ts';
 import { json, queryParameter, response } from '../http/route-description.ts';
 import { anyValue, count, named, page, silentHubs, user } from '../http/openapi/schemas.ts';
-import { limitParameter, readQuery, textParameter } from '../http/query-parameter.ts';
+import { firstPage, limitParameter, readQuery, textParameter } from '../http/query-parameter.ts';
 import type { AdministrationParts } from './administration-parts.ts';
 import { askOthers } from './other-hubs.ts';
 
@@ -38,9 +38,8 @@ export function userListRoute(parts: AdministrationParts): Route {
       const [after, count] = [AFTER.read(values) ?? '', limit + 1];
       const { answers, silence } = await askOthers<readonly ListedUser[]>(parts.log, { kind: 'users', after, count });
       const found = mergeUsers([listedUsers(parts, after, count), ...answers]);
-      const page = found.slice(0, limit);
-      const next = found.length > limit ? (page.at(-1)?.user ?? null) : null;
-      request.respondJson(200, { users: page, next, ...silence });
+      const { shown, next } = firstPage(found, limit, (each) => each.user);
+      request.respondJson(200, { users: shown, next, ...silence });
     },
   };
 }

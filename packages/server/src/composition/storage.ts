@@ -1,3 +1,4 @@
+import { largestEventBytes } from '../config/largest-event.ts';
 import { openStorage, type Storage } from '../storage/open-storage.ts';
 import type { HubBase } from './base.ts';
 import type { HubProcesses } from './processes/hub-processes.ts';
@@ -7,8 +8,7 @@ export async function openConfiguredStorage(
   { config, world, logger, shutdown }: HubBase,
   processes: HubProcesses | undefined,
 ): Promise<Storage> {
-  const eventBytesMax = Math.max(config.defaults.eventBytesMax, ...config.rules.map((rule) => rule.eventBytesMax ?? 0));
-  const options = { ...config, ...world, logger, eventBytesMax };
+  const options = { ...config, ...world, logger, eventBytesMax: largestEventBytes(config) };
   const storage = processes === undefined ? await openStorage(options) : await processes.openStorage(options);
   shutdown.add('log', () => storage.log.close());
   // Last, for the lock: from then on another process may open the data folder.

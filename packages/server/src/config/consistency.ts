@@ -24,7 +24,7 @@ export function checkConsistency(config: Config): ConfigProblem[] {
   ];
 }
 
-/** What hubs of a cluster do not share yet must not work at each hub by itself. */
+/** Settings that contradict a cluster. */
 function checkCluster({ cluster, lab }: Config): ConfigProblem[] {
   const { certificateFile, keyFile } = cluster.tls;
   const problems: ConfigProblem[] = [];

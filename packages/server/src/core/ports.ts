@@ -315,7 +315,10 @@ export interface SharedLog {
   onErased(listener: ErasureListener): void;
   /** Whether this hub is the one that trims. */
   readonly isTrimmer: boolean;
-  /** The time since a new block, or since the answer to an append of this hub. A broker that is cut off has neither. */
+  /**
+   * The time since a new block, or since the answer to an append of this hub. A broker that is cut off
+   * has neither.
+   */
   readonly silentMs: number;
   /** Waits until this hub has all that was confirmed at any hub before. @throws PolycastError `log_unavailable` */
   reachNewest(): Promise<void>;

@@ -31,7 +31,7 @@ export function textParameter(
   name: string,
   schema: z.core.$ZodType,
   doc: string,
-  required?: TextRequirement,
+  requirement?: TextRequirement,
 ): QueryParameter<string | undefined> {
   return {
     name,
@@ -40,7 +40,8 @@ export function textParameter(
     doc,
     read(values) {
       const text = values.get(name);
-      if (text !== undefined && required?.isMet(text) === false) throw invalidParameter(name, required.requirement);
+      if (text !== undefined && requirement?.isMet(text) === false)
+        throw invalidParameter(name, requirement.requirement);
       return text;
     },
   };
@@ -84,3 +85,18 @@ export const beforeParameter: QueryParameter<number> = {
     throw invalidParameter('before', 'must be the `next` of a page');
   },
 };
+
+/**
+ * A page of a list in the order of names. `next` is the name of its last entry, and the `after` of the
+ * next page.
+ * @param found the entries after the last page, more than `limit` if there are more
+ */
+export function firstPage<Entry>(
+  found: readonly Entry[],
+  limit: number,
+  nameOf: (entry: Entry) => string,
+): { readonly shown: readonly Entry[]; readonly next: string | null } {
+  const shown = found.slice(0, limit);
+  const last = shown.at(-1);
+  return { shown, next: found.length > limit && last !== undefined ? nameOf(last) : null };
+}

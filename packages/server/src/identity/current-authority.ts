@@ -22,8 +22,8 @@ export function currentAuthority(authority: Authority, shared: Pick<SharedIdenti
 }
 
 /**
- * Resolves when this hub knows all keys, portal links or login signers that were confirmed at any hub
- * before. Another hub may have made one a moment ago.
+ * Resolves when this hub knows all keys, portal links or login signers that were confirmed at any
+ * hub before. Another hub may have made one a moment ago.
  * @param of what the hub could not learn otherwise
  * @throws PolycastError `identity_unavailable`
  */

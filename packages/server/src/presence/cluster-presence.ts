@@ -6,22 +6,20 @@ import type { PresenceStore } from '../core/presence/presence-store.ts';
 import type { PresenceSnapshot, StoredPresence } from '../core/presence/presence-types.ts';
 import { PresenceReport, type ReportedSession, type SessionsReport } from './presence-report.ts';
 import {
-  checkPresence,
   copyPresence,
-  hasPresence,
   PresenceTask,
   visibleInfo,
   type PresenceParts,
   type PresenceService,
   type PresenceStats,
-  type PresentSession,
 } from './presence-task.ts';
 import { storedDifference } from './stored-difference.ts';
+import { checkPresence, TrackedChannels, type PresentSession } from './tracked-channels.ts';
 
 /** A session with its id, as the registry has it. */
 type IdentifiedSession = PresentSession & { readonly id?: string };
 
-/** What hubs ask each other. */
+/** A question of one hub to the others. */
 type PresenceQuestion =
   | { readonly kind: 'presence report'; readonly known: Readonly<Record<string, number>> }
   | { readonly kind: 'presence snapshot'; readonly channel: string }
@@ -46,17 +44,27 @@ interface PresenceState {
 
 /** The pause between two rounds, in each of which the announcing hub asks all others at once. */
 const ASK_INTERVAL_MS = 200;
-/** A round waits this long for a hub that does not answer. So an arrival is announced up to 1.2 s late. */
+/**
+ * A round waits this long for a hub that does not answer. So an arrival is announced up to 1.2 s
+ * late.
+ */
 const ANSWER_MAX_MS = 1_000;
 /** Other hubs keep their copy of what was announced at most this far behind. */
 const COPY_INTERVAL_MS = 2_000;
-/** A hub begins to announce when it has been the oldest for this long. It has heard all others by then. */
+/**
+ * A hub begins to announce when it has been the oldest for this long. It has heard all others by
+ * then.
+ */
 const OLDEST_FOR_MS = 1_500;
-/** A hub that did nothing for this long has stood still, and another one may have announced meanwhile. */
+/**
+ * A hub that did nothing for this long has stood still, and another one may have announced
+ * meanwhile.
+ */
 const PAUSE_MAX_MS = 3_000;
 /**
- * After this time without a block or an answer to an append, this hub may be cut off. It must not take
- * the others for ended then. It does not announce during a long election of the brokers either.
+ * After this time without a block or an answer to an append, this hub may be cut off. It must not
+ * take the others for ended then. It does not announce during a long election of the brokers
+ * either.
  */
 const SILENT_MAX_MS = 3_000;
 /** Pollers of this hub. Further ones do not count as present. */
@@ -80,17 +88,17 @@ interface Poller {
 }
 
 /**
- * The presence of all hubs of a cluster (`docs/decisions/0070-presence-of-a-cluster.md`). Each hub has
- * a report of its own sessions. One hub announces: the one that has run longest. It asks the others
- * for their reports, and a `PresenceTask` turns all sessions into events. Example: ann has a stream at
- * A and one at B, and A announces. B is killed. A hears nothing of B for 5 s, so the sessions of B
- * end. Ann does not leave, because A has her other session.
+ * The presence of all hubs of a cluster (`docs/decisions/0070-presence-of-a-cluster.md`). Each hub
+ * has a report of its own sessions. One hub announces: the one that has run longest. It asks the
+ * others for their reports, and a `PresenceTask` turns all sessions into events. Example: ann has a
+ * stream at A and one at B, and A announces. B is killed. A hears nothing of B for 5 s, so the
+ * sessions of B end. Ann does not leave, because A has her other session.
  */
 export class ClusterPresence implements PresenceService {
   readonly #parts: PresenceParts;
   readonly #shared: SharedLog;
   readonly #report = new PresenceReport();
-  readonly #tracked = new WeakMap<readonly string[], readonly string[]>();
+  readonly #tracked: TrackedChannels;
   readonly #ids = new WeakMap<object, string>();
   /** The pollers of this hub, in the order of their ends. */
   readonly #pollers = new Map<string, Poller>();
@@ -115,6 +123,7 @@ export class ClusterPresence implements PresenceService {
     this.#parts = parts;
     this.#shared = shared;
     this.#noMembers = new Presence(parts.settings);
+    this.#tracked = new TrackedChannels(parts.isTracked, parts.settings.systemEvents);
     shared.others.onAsked((question) => this.#answer(question as PresenceQuestion));
   }
 
@@ -218,7 +227,7 @@ export class ClusterPresence implements PresenceService {
   polled({ user, info }: Principal, channels: readonly string[]): void {
     if (user === undefined) return;
     this.#poll({ id: pollerId(user, NO_CHANNELS), user, channels: NO_CHANNELS });
-    for (const channel of this.#trackedOf(channels))
+    for (const channel of this.#tracked.of(channels))
       this.#poll({ id: pollerId(user, [channel]), user, info: visibleInfo(info), channels: [channel] });
   }
 
@@ -246,13 +255,9 @@ export class ClusterPresence implements PresenceService {
   }
 
   #reported(session: IdentifiedSession): ReportedSession | undefined {
-    const {
-      principal: { user, key, info: given },
-    } = session;
-    if (key !== undefined) return undefined;
-    const channels = this.#trackedOf(session.channels);
-    const isCounted = channels.length > 0 || (user !== undefined && this.#parts.settings.systemEvents);
-    if (!isCounted) return undefined;
+    if (!this.#tracked.isCounted(session)) return undefined;
+    const { user, info: given } = session.principal;
+    const channels = this.#tracked.of(session.channels);
     const info = user === undefined ? undefined : visibleInfo(given);
     const known = user === undefined ? {} : { user, ...(info !== undefined && { info }) };
     return { id: this.#idOf(session), ...known, channels };
@@ -263,16 +268,6 @@ export class ClusterPresence implements PresenceService {
     let id = this.#ids.get(session);
     if (id === undefined) this.#ids.set(session, (id = `s${this.#nextId++}`));
     return id;
-  }
-
-  /** Sessions with the same channels share the list. */
-  #trackedOf(channels: readonly string[]): readonly string[] {
-    let tracked = this.#tracked.get(channels);
-    if (tracked === undefined) {
-      tracked = channels.filter((channel) => hasPresence(this.#parts.isTracked, channel));
-      this.#tracked.set(channels, tracked);
-    }
-    return tracked;
   }
 
   get #nowMs(): number {

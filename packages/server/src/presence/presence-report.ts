@@ -23,8 +23,8 @@ const CHANGES_MAX = 20_000;
 /**
  * The sessions of one hub that count for presence, with what has changed since the last report.
  * Example: the report 7 has three sessions. One of them ends. The question that knows 7 gets the
- * report 8 with the id of that session. If this answer is lost, the next question knows 7 again, and
- * gets the same in the report 9.
+ * report 8 with the id of that session. If this answer is lost, the next question knows 7 again,
+ * and gets the same in the report 9.
  */
 export class PresenceReport {
   readonly #sessions = new Map<string, ReportedSession>();

@@ -1,5 +1,4 @@
-import { formatTime, hasWildcard, isChannel, PolycastError } from '@polycast/protocol';
-import { SYSTEM_PREFIX } from '../core/access/system-channels.ts';
+import { formatTime, PolycastError } from '@polycast/protocol';
 import type { Clock, Log, Logger, Position, StoredRecord } from '../core/ports.ts';
 import { Presence } from '../core/presence/presence.ts';
 import type { PresenceStore } from '../core/presence/presence-store.ts';
@@ -7,19 +6,13 @@ import type { PresenceSettings, PresenceSnapshot, PresenceView } from '../core/p
 import {
   PRESENCE_PATTERNS,
   parsePresenceChange,
-  presenceChannel,
   presenceEvent,
   type PresenceChange,
 } from '../core/presence/presence-events.ts';
 import type { Principal } from '../core/access/principal.ts';
 import type { Publisher, PublishRequest, PublishResult } from '../core/publish.ts';
+import { checkPresence, TrackedChannels, type IsTracked, type PresentSession } from './tracked-channels.ts';
 import { ticksOf, type WheelTimer, type TimingWheel } from '../core/primitives/timing-wheel.ts';
-
-/** The properties of a session that presence needs. */
-export interface PresentSession {
-  readonly principal: Principal;
-  readonly channels: readonly string[];
-}
 
 export interface PresenceStats {
   /** Channels with at least one member. */
@@ -32,8 +25,7 @@ export interface PresenceStats {
 
 export interface PresenceParts {
   readonly settings: PresenceSettings;
-  /** Whether the configuration enables presence for a channel. */
-  readonly isTracked: (channel: string) => boolean;
+  readonly isTracked: IsTracked;
   readonly publisher: Publisher;
   readonly log: Log;
   readonly clock: Clock;
@@ -63,10 +55,7 @@ const INFO_LENGTH_MAX = 4096;
 export class PresenceTask implements WheelTimer, PresenceView {
   readonly #parts: PresenceParts;
   readonly #presence: Presence;
-  /**
-   * The channels of an interest that have presence. Sessions with the same interest share the list.
-   */
-  readonly #trackedChannels = new WeakMap<readonly string[], readonly string[]>();
+  readonly #tracked: TrackedChannels;
   /**
    * Changes that are being published, or wait for a retry. No further changes are taken until they
    * are durable.
@@ -85,6 +74,7 @@ export class PresenceTask implements WheelTimer, PresenceView {
   constructor(parts: PresenceParts) {
     this.#parts = parts;
     this.#presence = new Presence(parts.settings);
+    this.#tracked = new TrackedChannels(parts.isTracked, parts.settings.systemEvents);
   }
 
   /**
@@ -133,7 +123,7 @@ export class PresenceTask implements WheelTimer, PresenceView {
   }
 
   checkCapacity({ user, key }: Principal, channels: readonly string[]): void {
-    if (key !== undefined || this.#presence.hasCapacity(this.#trackedChannelsOf(channels), user)) return;
+    if (key !== undefined || this.#presence.hasCapacity(this.#tracked.of(channels), user)) return;
     throw new PolycastError('overloaded', 'The hub has reached its limit of presence members.', {
       retryAfterMs: 5000,
     });
@@ -158,11 +148,11 @@ export class PresenceTask implements WheelTimer, PresenceView {
   }
 
   opened(session: PresentSession): void {
-    if (this.#isTrackedSession(session)) this.#enter(session);
+    if (this.#tracked.isCounted(session)) this.#enter(session);
   }
 
   closed(session: PresentSession): void {
-    if (!this.#isFrozen && this.#isTrackedSession(session)) this.#leave(session);
+    if (!this.#isFrozen && this.#tracked.isCounted(session)) this.#leave(session);
   }
 
   changed(session: PresentSession, before: PresentSession): void {
@@ -175,8 +165,7 @@ export class PresenceTask implements WheelTimer, PresenceView {
     if (user === undefined) return;
     const nowMs = this.#nowMs;
     this.#presence.pollUser(user, nowMs);
-    for (const channel of this.#trackedChannelsOf(channels))
-      this.#presence.poll(channel, user, visibleInfo(info), nowMs);
+    for (const channel of this.#tracked.of(channels)) this.#presence.poll(channel, user, visibleInfo(info), nowMs);
     this.#wake();
   }
 
@@ -190,16 +179,10 @@ export class PresenceTask implements WheelTimer, PresenceView {
     return this.#parts.clock.monotonicMs();
   }
 
-  /** Whether a session counts for presence. A server's session does not. */
-  #isTrackedSession({ principal: { user, key }, channels }: PresentSession): boolean {
-    if (key !== undefined) return false;
-    return (user !== undefined && this.#parts.settings.systemEvents) || this.#trackedChannelsOf(channels).length > 0;
-  }
-
   #enter({ principal: { user, info }, channels }: PresentSession): void {
     const nowMs = this.#nowMs;
     if (user !== undefined && this.#parts.settings.systemEvents) this.#presence.connect(user, nowMs);
-    for (const channel of this.#trackedChannelsOf(channels))
+    for (const channel of this.#tracked.of(channels))
       this.#presence.enter(channel, user, user === undefined ? undefined : visibleInfo(info), nowMs);
     this.#wake();
   }
@@ -207,23 +190,8 @@ export class PresenceTask implements WheelTimer, PresenceView {
   #leave({ principal: { user }, channels }: PresentSession): void {
     const nowMs = this.#nowMs;
     if (user !== undefined && this.#parts.settings.systemEvents) this.#presence.disconnect(user, nowMs);
-    for (const channel of this.#trackedChannelsOf(channels)) this.#presence.leave(channel, user, nowMs);
+    for (const channel of this.#tracked.of(channels)) this.#presence.leave(channel, user, nowMs);
     this.#wake();
-  }
-
-  #trackedChannelsOf(channels: readonly string[]): readonly string[] {
-    let tracked = this.#trackedChannels.get(channels);
-    if (tracked === undefined) {
-      tracked = channels.some((channel) => this.#isTracked(channel))
-        ? channels.filter((channel) => this.#isTracked(channel))
-        : NONE;
-      this.#trackedChannels.set(channels, tracked);
-    }
-    return tracked;
-  }
-
-  #isTracked(channel: string): boolean {
-    return hasPresence(this.#parts.isTracked, channel);
   }
 
   /** Publishes the changes of this turn of the event loop together. */
@@ -299,25 +267,6 @@ export class PresenceTask implements WheelTimer, PresenceView {
   }
 }
 
-/**
- * Whether a channel has presence. A subscriber to a pattern is not a member of the channels that
- * match it.
- */
-export function hasPresence(isTracked: PresenceParts['isTracked'], channel: string): boolean {
-  return (
-    !hasWildcard(channel) &&
-    !channel.startsWith(SYSTEM_PREFIX) &&
-    isChannel(presenceChannel(channel)) &&
-    isTracked(channel)
-  );
-}
-
-/** @throws PolycastError `not_found` */
-export function checkPresence(isTracked: PresenceParts['isTracked'], channel: string): void {
-  if (!hasPresence(isTracked, channel))
-    throw new PolycastError('not_found', `No rule sets "presence" for ${channel}, so the hub keeps none.`);
-}
-
 /** The part that a hub has, whether it announces presence alone or with other hubs. */
 export type PresenceService = Pick<PresenceTask, Exclude<keyof PresenceTask, keyof WheelTimer>>;
 
@@ -338,8 +287,6 @@ export async function copyPresence({ log, store }: Pick<PresenceParts, 'log' | '
     after = page.reached;
   }
 }
-
-const NONE: readonly string[] = [];
 
 function requestOf(change: PresenceChange): PublishRequest {
   const { channel, type, data } = presenceEvent(change, formatTime);

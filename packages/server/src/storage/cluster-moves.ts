@@ -18,7 +18,7 @@ import {
   type MovedView,
   type SettledLog,
 } from './sqlite/log/change-role.ts';
-import { epochAfter } from './sqlite/log/generation-file.ts';
+import { epochAfter } from './shared/epoch-after.ts';
 import { logFiles } from './sqlite/log/log-files.ts';
 import { renewEpoch } from './sqlite/log/open-database.ts';
 import { sqliteViewCopies } from './sqlite/log/sqlite-view-copies.ts';
@@ -34,13 +34,13 @@ import type { DeadLetter, EventPosition } from '../subscriptions/state/ports.ts'
 
 /**
  * Moves of a log between one hub and a cluster (docs/decisions/0062-moves-of-a-log.md). The epoch
- * stays, so all cursors are valid after a move. Each move ends with one block in the journal. Before
- * this block nothing has changed, and after it the log belongs to the other side.
+ * stays, so all cursors are valid after a move. Each move ends with one block in the journal.
+ * Before this block nothing has changed, and after it the log belongs to the other side.
  */
 
 /**
- * The journal of an imported log begins with the block 2. So no hub can begin with an empty view: it
- * needs the snapshot that has the imported events.
+ * The journal of an imported log begins with the block 2. So no hub can begin with an empty view:
+ * it needs the snapshot that has the imported events.
  */
 const FIRST_SEQUENCE = 2;
 const AUDIT_PAGE = 1_000;
@@ -177,7 +177,9 @@ export async function exportFolder(options: ExportOptions): Promise<Exported> {
   }
 }
 
-/** The newest blocks may be missing. So positions after them may have had other events: a new epoch. */
+/**
+ * The newest blocks may be missing. So positions after them may have had other events: a new epoch.
+ */
 async function exportView({ data: folder }: StorageOptions, staging: string): Promise<Exported> {
   const { state, events, keys, subscriptions } = await writeLog(folder, staging);
   const epoch = renewEpoch(logFiles(staging));
@@ -231,13 +233,17 @@ async function endEpoch(
   }
 }
 
-/** The last step of an export: this block ends the epoch of the cluster, and the log gets its name. */
+/**
+ * The last step of an export: this block ends the epoch of the cluster, and the log gets its name.
+ */
 interface LastStep {
   readonly block: string;
   readonly exported: Exported;
 }
 
-/** Written into the exported folder before the block is appended, and removed from it at the end. */
+/**
+ * Written into the exported folder before the block is appended, and removed from it at the end.
+ */
 const LAST_STEP_FILE = 'export.json';
 const REPEAT = 'The brokers did not confirm the end of the export. Run the same command again to complete it.';
 

@@ -44,7 +44,10 @@ async function openShared(home: Home, options: StorageOptions): Promise<SharedHo
   return openConfiguredCluster(home, options);
 }
 
-/** Subscriptions of the folder itself are invisible at all hubs. `cluster import` has said so. */
+/**
+ * The cluster has its own subscriptions. A folder that was not imported may have some, too: no hub
+ * uses them.
+ */
 async function openSharedSubscriptions(
   shared: SharedHomeLog,
   home: Home,

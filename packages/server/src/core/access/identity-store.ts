@@ -63,7 +63,7 @@ export interface StoredIdentity {
   readonly revocations: readonly StoredRevocation[];
   /** Those that have not expired may be among others. */
   readonly portalLinks: readonly StoredPortalLink[];
-  /** The hubs of a cluster whose console logins are valid. The one that was announced last is last. */
+  /** The hubs of a cluster whose console logins are valid, in the order of their announcements. */
   readonly loginSigners?: readonly LoginSigner[];
   /** Requested and not finished, the oldest first. */
   readonly erasures: readonly Erasure[];
@@ -79,7 +79,10 @@ export interface ErasedUser {
   readonly requestedMs: number;
 }
 
-/** Beyond it, the signer that was announced least recently is forgotten. A hub has one for its data folder. */
+/**
+ * Beyond it, the signer that was announced least recently is forgotten. A hub has one for its data
+ * folder.
+ */
 export const LOGIN_SIGNERS_MAX = 1000;
 
 /** The public key with which the hubs of a cluster verify the console logins of one of them. */

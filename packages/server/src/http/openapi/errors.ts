@@ -18,7 +18,10 @@ export const COMMON_ERRORS: readonly ErrorCode[] = [
   'overloaded',
 ];
 
-/** The errors of a route that takes credentials. A hub of a cluster may have to ask the journal before it answers. */
+/**
+ * The errors of a route that takes credentials. A hub of a cluster may have to ask the journal before
+ * it answers.
+ */
 const CREDENTIAL_ERRORS: readonly ErrorCode[] = [
   'not_in_cluster',
   'log_unavailable',

@@ -14,7 +14,10 @@ import { reachIdentity } from '../current-authority.ts';
 /** Signs and verifies console logins. */
 export interface LoginSignatures {
   sign(text: string): string | Promise<string>;
-  /** @throws PolycastError `identity_unavailable` when the signer is not known here, and cannot be learned now */
+  /**
+   * @throws PolycastError `identity_unavailable` when the signer is not known here, and cannot be
+   * learned now
+   */
   verify(text: string, signature: string): boolean | Promise<boolean>;
 }
 
@@ -43,9 +46,9 @@ export class SecretSignatures implements LoginSignatures {
 }
 
 /**
- * Signatures of a hub in a cluster. Each hub signs with a private key that never leaves its folder, and
- * the journal has the public keys. So a login is valid at every hub, and the brokers cannot make one.
- * Example: `5Jx…Q.k3JvT0…` is the id of the hub's key, and the signature.
+ * Signatures of a hub in a cluster. Each hub signs with a private key that never leaves its folder,
+ * and the journal has the public keys. So a login is valid at every hub, and the brokers cannot
+ * make one. Example: `5Jx…Q.k3JvT0…` is the id of the hub's key, and the signature.
  */
 export class SharedSignatures implements LoginSignatures {
   readonly #secret: () => Uint8Array;

@@ -1,4 +1,3 @@
-import { createEpoch } from '@polycast/protocol';
 import { DataFolderError } from '../../core/data-folder-error.ts';
 import type { StorageOptions } from '../home.ts';
 import type { Fleet } from './fleet.ts';
@@ -8,6 +7,7 @@ import { createMarks } from './journal-marks.ts';
 import { installSnapshot, usableSnapshots } from './snapshots/install-snapshot.ts';
 import type { Snapshot, SnapshotStore } from './snapshots/snapshot-store.ts';
 import { Snapshotter } from './snapshots/snapshotter.ts';
+import { epochAfter } from '../shared/epoch-after.ts';
 import type { ViewCopies } from '../view/view-copies.ts';
 import { JournaledLog, type ClusterLogger } from './journaled-log.ts';
 import { BLOCK_FORMAT, commandBytes } from '../view/view-state.ts';
@@ -52,17 +52,18 @@ async function open(options: ClusterLogOptions): Promise<JournaledLog> {
   const { view, lostEpoch } = await openMatchingView(options);
   try {
     const nowMs = options.clock.nowMs();
-    await writeGenesis(options, newEpoch(options, nowMs, lostEpoch ?? view.state.epoch));
+    const newEpoch = (after: string): string => epochAfter(after, nowMs, options.random.fraction());
+    await writeGenesis(options, newEpoch(lostEpoch ?? view.state.epoch));
     const log = new JournaledLog({ journal, view, fleet, incarnation, snapshotter, logger });
     await log.catchUp().catch((error: unknown) => {
       throw toFolderError(error);
     });
     // After brokers were wiped, a block of another hub may have been the first.
-    if (log.state.epoch === '') await log.begin(genesisBytes(options, newEpoch(options, nowMs, lostEpoch ?? '')));
+    if (log.state.epoch === '') await log.begin(genesisBytes(options, newEpoch(lostEpoch ?? '')));
     const { epoch } = log.state;
     // Another hub may have noticed it first, and the journal has a later epoch by now. An earlier one is
     // back if the lost blocks had the change of the epoch.
-    if (lostEpoch !== undefined && epoch <= lostEpoch) await log.renewEpoch(newEpoch(options, nowMs, lostEpoch));
+    if (lostEpoch !== undefined && epoch <= lostEpoch) await log.renewEpoch(newEpoch(lostEpoch));
     return log;
   } catch (error) {
     await view.close();
@@ -130,13 +131,6 @@ async function writeGenesis(options: ClusterLogOptions, epoch: string): Promise<
 
 function genesisBytes({ channelsMax }: ClusterLogOptions, epoch: string): Uint8Array {
   return commandBytes({ format: BLOCK_FORMAT, epoch, channelsMax });
-}
-
-/** A name for an epoch that sorts after another one, even if the clock went back. */
-function newEpoch({ random }: ClusterLogOptions, nowMs: number, after: string): string {
-  let epoch = createEpoch(nowMs, random.fraction());
-  for (let aheadMs = 1000; epoch <= after; aheadMs *= 2) epoch = createEpoch(nowMs + aheadMs, random.fraction());
-  return epoch;
 }
 
 function toFolderError(error: unknown): unknown {

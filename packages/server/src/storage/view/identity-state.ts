@@ -13,8 +13,8 @@ import { keyFromJson, type KeyJson } from '../shared/identity-json.ts';
 import type { IdentityCommand } from './identity-command.ts';
 
 /**
- * How a command changes the identity in a view, the same in every home. A home stores rows, and this
- * file decides: conditions, versions, and that the date of a revocation never goes back.
+ * How a command changes the identity in a view, the same in every home. A home stores rows, and
+ * this file decides: conditions, versions, and that the date of a revocation never goes back.
  */
 export interface IdentityRows {
   get(kind: IdentityRowKind, name: string): string | undefined;

@@ -1,3 +1,4 @@
+import { largestEventBytes } from '../../../config/largest-event.ts';
 import type { Config } from '../../../config/parse.ts';
 import type { ClusterInspection } from '../../../storage/cluster-tools.ts';
 import type { StorageOptions } from '../../../storage/home.ts';
@@ -46,8 +47,7 @@ export async function storageOptionsOf(command: Command, config: Config, termina
   const info = (fields: object, message: string): void => terminal.progress(line(fields, message));
   // They stay on the screen. Example: the exported log gets a new epoch.
   const warn = (fields: object, message: string): void => terminal.notice(line(fields, message));
-  const eventBytesMax = Math.max(config.defaults.eventBytesMax, ...config.rules.map((rule) => rule.eventBytesMax ?? 0));
-  return { ...config, ...systemWorld, eventBytesMax, logger: { info, warn, error: warn } };
+  return { ...config, ...systemWorld, eventBytesMax: largestEventBytes(config), logger: { info, warn, error: warn } };
 }
 
 /** The lines about the brokers and their stream, for people. */

@@ -1,3 +1,4 @@
+import { largestEventBytes } from '../../../config/largest-event.ts';
 import type { Config } from '../../../config/parse.ts';
 import { packageVersion } from '../../../platform/package-files.ts';
 import type { ClusterInspection, FolderRole } from '../../../storage/cluster-tools.ts';
@@ -55,8 +56,8 @@ function brokerFinding({ unsafe, brokers, journal }: ClusterInspection): JoinFin
   return { result: 'ok', text: `${brokers.length} brokers confirm durably; ${blocks}` };
 }
 
-function sizeFinding({ defaults, rules }: Config, { eventBytesMax }: ClusterInspection): JoinFinding {
-  const largest = Math.max(defaults.eventBytesMax, ...rules.map((rule) => rule.eventBytesMax ?? 0));
+function sizeFinding(config: Config, { eventBytesMax }: ClusterInspection): JoinFinding {
+  const largest = largestEventBytes(config);
   return largest <= eventBytesMax
     ? { result: 'ok', text: `the brokers accept the largest event that a rule allows, ${largest} bytes` }
     : { result: 'blocks', text: `a rule allows events of ${largest} bytes, and the brokers accept ${eventBytesMax}` };

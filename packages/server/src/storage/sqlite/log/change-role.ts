@@ -70,7 +70,7 @@ export async function copyLogAsView(
   copy.exec('COMMIT');
 }
 
-/** What a view had. */
+/** The contents of a view, read before its tables were removed. */
 export interface MovedView {
   readonly state: ViewState;
   readonly identity: MovedIdentity;
@@ -79,8 +79,8 @@ export interface MovedView {
 }
 
 /**
- * Copies a view as the log of one hub into a folder that no hub uses. The log continues the epoch of
- * the view: its next start finds what this function has written.
+ * Copies a view as the log of one hub into a folder that no hub uses. The log continues the epoch
+ * of the view: its next start finds what this function has written.
  */
 export async function copyViewAsLog(folder: string, target: string): Promise<MovedView> {
   const files = logFiles(target);

@@ -1,5 +1,4 @@
 import { statSync } from 'node:fs';
-import { createEpoch } from '@polycast/protocol';
 import type { Position } from '../../../core/ports.ts';
 import { readMark } from '../committed-mark.ts';
 import { readFileIfAny, replaceFile } from '../atomic-file.ts';
@@ -64,13 +63,6 @@ export function settleGeneration(files: LogFiles, generation: number): void {
 
 export function inodeOf({ database }: LogFiles): string {
   return String(statSync(database, { bigint: true }).ino);
-}
-
-/** A new epoch that sorts after the old one, even if the clock went back. */
-export function epochAfter(old: string, nowMs: number, chance: number): string {
-  let epoch = createEpoch(nowMs, chance);
-  for (let aheadMs = 1000; epoch <= old; aheadMs *= 2) epoch = createEpoch(nowMs + aheadMs, chance);
-  return epoch;
 }
 
 function readGenerationFile({ generation: path }: LogFiles): GenerationFile | undefined {

@@ -17,7 +17,8 @@ import { ChannelPrefixes, type PrefixLoss } from '../../shared/channel-prefixes.
 import { channelChecksumOf } from './checksum.ts';
 import type { LogFiles } from './log-files.ts';
 import { APPLICATION_ID, MIGRATIONS } from './schema.ts';
-import { announceGeneration, mismatchOf, epochAfter, inodeOf, settleGeneration } from './generation-file.ts';
+import { epochAfter } from '../../shared/epoch-after.ts';
+import { announceGeneration, mismatchOf, inodeOf, settleGeneration } from './generation-file.ts';
 import type { DatabaseMismatch } from './generation-file.ts';
 
 /** The single row of the table `state`. */
