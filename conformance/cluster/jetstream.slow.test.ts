@@ -1,4 +1,4 @@
-import { describe, onTestFinished } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Log } from '../../packages/server/src/core/ports.ts';
 import { fleetContract } from '../../packages/server/src/storage/contract/cluster/fleet-contract.ts';
 import { snapshotContract } from '../../packages/server/src/storage/contract/cluster/snapshot-contract.ts';
@@ -46,6 +46,28 @@ for (const { count, views } of COMBINATIONS)
       return async (self) => (await open()).fleet(self);
     });
 
+    test('a message that a hub cannot handle leaves its connection to the brokers', async () => {
+      const { fleet, errors, sendToFleet } = await (await connector())();
+      const [one, other] = [fleet('a'), fleet('b')];
+      onTestFinished(async () => void (await Promise.all([one.close(), other.close()])));
+      other.onBroadcast((text) => {
+        if (text === 'throw') throw new Error('a listener failed');
+        other.broadcast(text);
+      });
+      other.onAsked(() => Promise.reject(new Error('an answer failed')));
+      for (const each of [one, other]) each.report({ host: 'm', version: '1', sequence: 0, hash: 0 });
+      await expect.poll(() => one.hubs.length).toBe(1);
+      sendToFleet('beat', '{');
+      one.broadcast('throw');
+      expect(await one.ask('?', 100)).toEqual({ answers: [], silentHubs: 1 });
+      // Both hubs heard the beat.
+      await expect.poll(() => errors.length).toBe(4);
+      const texts: string[] = [];
+      one.onBroadcast((text) => texts.push(text));
+      one.broadcast('echo');
+      await expect.poll(() => texts).toEqual(['echo']);
+    });
+
     snapshotContract(
       `snapshots`,
       async () => {
@@ -71,6 +93,9 @@ for (const { count, views } of COMBINATIONS)
 interface Connected {
   readonly journal: Journal;
   readonly fleet: (self: string) => NatsFleet;
+  /** What the fleet logs as errors. */
+  readonly errors: readonly object[];
+  readonly sendToFleet: (subject: string, text: string) => void;
   readonly snapshots: () => Promise<NatsSnapshotStore>;
 }
 
@@ -81,13 +106,16 @@ async function connect(settings: Brokers['settings'], name: string, replicas: nu
     'test',
   );
   onTestFinished(() => connection.close());
-  const logger = { warn: () => undefined, info: () => undefined };
+  const errors: object[] = [];
+  const logger = { warn: () => undefined, info: () => undefined, error: (fields: object) => void errors.push(fields) };
   const check = new DurabilityCheck({ ...settings, logger });
   const journal = await openJetStreamJournal({ connection, name, replicas, check });
   onTestFinished(() => journal.close());
   return {
     journal,
-    fleet: (self) => new NatsFleet(connection, name, self),
+    errors,
+    sendToFleet: (subject, text) => connection.publish(`pc.${name}.fleet.${subject}`, text),
+    fleet: (self) => new NatsFleet(connection, name, self, logger),
     snapshots: () => NatsSnapshotStore.open(connection, name, replicas),
   };
 }

@@ -113,7 +113,7 @@ class SimulatedFleet implements Fleet {
       const answered = (answer: string | undefined): void => {
         if (answer !== undefined) to.#send((back) => (back === this ? collected.add(to.self, answer) : undefined));
       };
-      void Promise.resolve(to.#onQuestion?.(question)).then(answered);
+      void to.#onQuestion?.(question).then(answered);
     });
     return collected.within(timeoutMs);
   }

@@ -103,7 +103,7 @@ export class JournaledLog implements Log, SharedLog {
   constructor(parts: JournaledLogParts) {
     const { journal, view, fleet, incarnation, logger } = parts;
     this.#parts = parts;
-    this.others = otherHubs(fleet);
+    this.others = otherHubs(fleet, logger);
     this.#queue = new BlockQueue(journal, incarnation);
     this.#barrier = new ReadBarrier(journal, view.applied.sequence, () => this.#queue.command('epoch', MARK));
     this.#comparison = new ViewComparison(fleet, logger);

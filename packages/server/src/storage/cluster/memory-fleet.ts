@@ -87,9 +87,10 @@ class MemoryFleet implements Fleet {
   }
 
   hearQuestion(question: string, answered: (hub: string, answer: string) => void): void {
-    const answer = this.#closed ? undefined : this.#questionListener?.(question);
-    if (answer instanceof Promise) void answer.then((text) => answered(this.self, text));
-    else if (answer !== undefined) answered(this.self, answer);
+    if (this.#closed) return;
+    void this.#questionListener?.(question).then((answer) => {
+      if (answer !== undefined) answered(this.self, answer);
+    });
   }
 
   send(hub: string, data: Uint8Array): void {

@@ -77,7 +77,7 @@ export async function openLogOn(
     journal,
     incarnation,
     channelsMax: limits.channelsMax,
-    fleet: new NatsFleet(connection, cluster.name, incarnation),
+    fleet: new NatsFleet(connection, cluster.name, incarnation, logger),
     openView: () => home.openView(options),
     wipeView: () => home.wipeView(options),
     snapshots,

@@ -1,20 +1,28 @@
 import type { OtherHubs } from '../../core/ports.ts';
+import type { StorageLogger } from '../home.ts';
 import type { Fleet } from './fleet.ts';
 
 /** The longest wait for the answers of other hubs to a question. */
 const ANSWER_MAX_MS = 2_000;
 
-/** The other hubs of the log, as members of a fleet. */
-export function otherHubs(fleet: Fleet): OtherHubs {
+/** The other hubs of the log, as members of a fleet. A question whose answer fails has none. */
+export function otherHubs(fleet: Fleet, logger: Pick<StorageLogger, 'error'>): OtherHubs {
   const listeners: ((question: unknown) => unknown)[] = [];
-  fleet.onAsked((text) => {
-    const question: unknown = JSON.parse(text);
+  const answerOf = async (question: unknown): Promise<string | undefined> => {
     for (const listener of listeners) {
+      // Without a pause between them: a later broadcast must not come first.
       const answer = listener(question);
-      if (answer instanceof Promise) return answer.then(JSON.stringify) as Promise<string>;
-      if (answer !== undefined) return JSON.stringify(answer);
+      if (answer !== undefined) return JSON.stringify(await answer);
     }
     return undefined;
+  };
+  fleet.onAsked(async (text) => {
+    try {
+      return await answerOf(JSON.parse(text));
+    } catch (error) {
+      logger.error({ error: String(error) }, 'cluster: a question of another hub failed');
+      return undefined;
+    }
   });
   return {
     self: fleet.self,

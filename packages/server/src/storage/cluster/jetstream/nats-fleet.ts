@@ -1,4 +1,5 @@
 import { createInbox, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
+import type { StorageLogger } from '../../home.ts';
 import {
   CollectedAnswers,
   FLEET_BEAT_MS,
@@ -13,6 +14,7 @@ import {
 export class NatsFleet implements Fleet {
   readonly self: string;
   readonly #connection: NatsConnection;
+  readonly #logger: Pick<StorageLogger, 'error'>;
   readonly #subject: string;
   readonly #broadcastSubject: string;
   readonly #askSubject: string;
@@ -30,33 +32,30 @@ export class NatsFleet implements Fleet {
    * @param name of the cluster
    * @param self empty for somebody who only listens
    */
-  constructor(connection: NatsConnection, name: string, self: string) {
+  constructor(connection: NatsConnection, name: string, self: string, logger: Pick<StorageLogger, 'error'>) {
     this.self = self;
     this.#connection = connection;
+    this.#logger = logger;
     this.#subject = `pc.${name}.fleet.beat`;
-    // The last token is the name of the sender.
     this.#broadcastSubject = `pc.${name}.fleet.broadcast`;
     this.#askSubject = `pc.${name}.fleet.ask`;
-    // The last two tokens are the names of the receiver and of the sender.
+    // Before the last token is the name of the receiver.
     this.#sendSubject = `pc.${name}.fleet.send`;
     this.#subscriptions = [
-      connection.subscribe(this.#subject, {
-        callback: (error, message) => {
-          if (error === null) this.#hear(message.data);
-        },
+      this.#subscribe(this.#subject, (message) => this.#hear(message.json())),
+      this.#subscribe(`${this.#broadcastSubject}.*`, (message) => {
+        if (senderOf(message) !== self) this.#textListener?.(message.string());
       }),
-      connection.subscribe(`${this.#broadcastSubject}.*`, {
-        callback: (error, message) => {
-          if (error === null && !message.subject.endsWith(`.${self}`)) this.#textListener?.(message.string());
-        },
+      this.#subscribe(`${this.#askSubject}.*`, (message) => {
+        if (senderOf(message) !== self) this.#answer(message);
       }),
-      connection.subscribe(`${this.#askSubject}.*`, {
-        callback: (error, message) => {
-          if (error !== null || message.subject.endsWith(`.${self}`)) return;
-          this.#answer(message);
-        },
-      }),
-      ...(self === '' ? [] : [this.#receive()]),
+      ...(self === ''
+        ? []
+        : [
+            this.#subscribe(`${this.#sendSubject}.${self}.*`, (message) =>
+              this.#bytesListener?.(senderOf(message), message.data),
+            ),
+          ]),
     ];
     this.#timer = setInterval(() => this.#beat(), FLEET_BEAT_MS);
     this.#timer.unref();
@@ -88,17 +87,16 @@ export class NatsFleet implements Fleet {
     const collected = new CollectedAnswers(this.hubs);
     if (this.#connection.isClosed()) return collected.within(0);
     const inbox = createInbox();
-    const answers = this.#connection.subscribe(inbox, {
-      callback: (error, message) => {
-        if (error !== null) return;
-        const { hub, answer, isLast } = message.json<AnswerPart>();
-        collected.add(hub, answer, isLast);
-      },
+    const answers = this.#subscribe(inbox, (message) => {
+      const { hub, answer, isLast } = message.json<AnswerPart>();
+      collected.add(hub, answer, isLast);
     });
-    this.#connection.publish(`${this.#askSubject}.${this.self}`, question, { reply: inbox });
-    const collectedAnswers = await collected.within(timeoutMs);
-    answers.unsubscribe();
-    return collectedAnswers;
+    try {
+      this.#connection.publish(`${this.#askSubject}.${this.self}`, question, { reply: inbox });
+      return await collected.within(timeoutMs);
+    } finally {
+      answers.unsubscribe();
+    }
   }
 
   onAsked(listener: QuestionListener): void {
@@ -118,18 +116,30 @@ export class NatsFleet implements Fleet {
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
   }
 
-  #receive(): Subscription {
-    return this.#connection.subscribe(`${this.#sendSubject}.${this.self}.*`, {
-      callback: (error, { subject, data }) => {
-        if (error === null) this.#bytesListener?.(subject.slice(subject.lastIndexOf('.') + 1), data);
+  /** The client calls back inside the loop that reads the connection. An exception would end that. */
+  #subscribe(subject: string, receive: (message: Msg) => void): Subscription {
+    return this.#connection.subscribe(subject, {
+      callback: (error, message) => {
+        if (error !== null) return;
+        try {
+          receive(message);
+        } catch (failure) {
+          this.#onFailed(failure);
+        }
       },
     });
   }
 
   #answer(message: Msg): void {
-    const answer = this.#questionListener?.(message.string());
-    if (answer instanceof Promise) void answer.then((text) => respondInParts(message, this.self, text));
-    else if (answer !== undefined) respondInParts(message, this.self, answer);
+    this.#questionListener?.(message.string())
+      .then((answer) => {
+        if (answer !== undefined) respondInParts(message, this.self, answer);
+      })
+      .catch((error: unknown) => this.#onFailed(error));
+  }
+
+  #onFailed(error: unknown): void {
+    this.#logger.error({ error: String(error) }, 'cluster: a message of another hub failed');
   }
 
   #beat(): void {
@@ -137,12 +147,16 @@ export class NatsFleet implements Fleet {
     this.#connection.publish(this.#subject, JSON.stringify({ hub: this.self, ...this.#own }));
   }
 
-  #hear(data: Uint8Array): void {
-    const beat = JSON.parse(Buffer.from(data).toString()) as HubBeat;
+  #hear(beat: HubBeat): void {
     if (beat.hub === this.self) return;
     if (this.#heard.add(beat, performance.now())) this.#beat();
     this.#listener?.(beat);
   }
+}
+
+/** Subjects of messages between hubs end with the name of the sender. */
+function senderOf({ subject }: Msg): string {
+  return subject.slice(subject.lastIndexOf('.') + 1);
 }
 
 /** A part of an answer. A client of the brokers may send 1 MiB in a message, by default. */

@@ -59,7 +59,7 @@ export function fleetContract(name: string, prepare: () => Promise<JoinFleet>): 
       const fleets = await Promise.all(['a', 'b', 'c', 'd'].map((self) => joined(join, self)));
       for (const fleet of fleets) {
         // `d` never answers.
-        fleet.onAsked((question) => (fleet.self === 'd' ? undefined : `${fleet.self}: ${question}`));
+        fleet.onAsked(async (question) => (fleet.self === 'd' ? undefined : `${fleet.self}: ${question}`));
         fleet.report({ host: 'm', version: '1', sequence: 0, hash: 0 });
       }
       for (const fleet of fleets) await expect.poll(() => fleet.hubs.length).toBe(3);
