@@ -52,6 +52,7 @@ interface FleetParts {
 
 class SimulatedFleet implements Fleet {
   readonly self: string;
+  readonly messageBytesMax = 2 ** 20;
   readonly connection: SimulatedConnection;
   readonly #time: VirtualTime;
   readonly #fleets: SimulatedFleets;

@@ -36,6 +36,8 @@ export interface Fleet {
    * it does not run, is cut off, or changes its broker.
    */
   send(hub: string, data: Uint8Array): void;
+  /** Bytes that `send` takes at a time. */
+  readonly messageBytesMax: number;
   /** Calls the listener with the bytes of another hub. There is one listener. */
   onReceived(listener: (from: string, data: Uint8Array) => void): void;
   close(): Promise<void>;

@@ -37,6 +37,7 @@ interface Sending {
 
 class MemoryFleet implements Fleet {
   readonly self: string;
+  readonly messageBytesMax = 2 ** 20;
   readonly #send: Sending;
   readonly #heard = new HeardHubs();
   readonly #timer: NodeJS.Timeout;

@@ -4,22 +4,38 @@ import type { Duplex } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { expect, onTestFinished, test } from 'vitest';
 import { MemoryFleetServer } from './memory-fleet.ts';
-import { Tunnels } from './tunnels.ts';
+import { Tunnels, type TunnelBounds } from './tunnels.ts';
 
-/** The tunnels of two hubs, and how one drops what it sends. */
-function openPair(): { readonly here: Tunnels; readonly there: Tunnels; readonly losing: { next: number } } {
+interface Pair {
+  readonly here: Tunnels;
+  readonly there: Tunnels;
+  /** Messages of this end: the next that is lost, and all. */
+  readonly losing: { next: number };
+  readonly sent: { count: number };
+  /** The other end sends and receives nothing any more, as after `kill -9`. */
+  killThere(): Promise<void>;
+}
+
+/** The tunnels of two hubs. */
+function openPair(bounds: TunnelBounds = {}): Pair {
   const server = new MemoryFleetServer();
   const losing = { next: 0 };
+  const sent = { count: 0 };
   const [one, other] = [server.connect('a'), server.connect('b')];
   onTestFinished(async () => void (await Promise.all([one.close(), other.close()])));
-  const here = new Tunnels({
-    onReceived: (listener) => one.onReceived(listener),
-    send: (hub, data) => {
-      if (losing.next > 0 && --losing.next === 0) return;
-      one.send(hub, data);
+  const here = new Tunnels(
+    {
+      onReceived: (listener) => one.onReceived(listener),
+      messageBytesMax: one.messageBytesMax,
+      send: (hub, data) => {
+        sent.count++;
+        if (losing.next > 0 && --losing.next === 0) return;
+        one.send(hub, data);
+      },
     },
-  });
-  return { here, there: new Tunnels(other), losing };
+    bounds,
+  );
+  return { here, there: new Tunnels(other, bounds), losing, sent, killThere: () => other.close() };
 }
 
 async function connected(here: Tunnels): Promise<Duplex> {
@@ -94,4 +110,81 @@ test('the tunnels to one hub end together', async () => {
   here.close('b');
   await expect.poll(() => [here.count, there.count]).toEqual([0, 0]);
   expect(tunnels.every(({ destroyed }) => destroyed)).toBe(true);
+});
+
+/** Short enough for a test, and so that no test depends on it. */
+const TICK_MS = 5;
+
+test('a tunnel whose other hub was killed ends, also while the part here waits for an answer', async () => {
+  const { here, there, killThere } = openPair({ tickMs: TICK_MS });
+  there.onConnection((tunnel) => void tunnel.resume());
+  const tunnel = await connected(here);
+  tunnel.resume();
+  await killThere();
+  await expect.poll(() => here.count).toBe(0);
+  expect(tunnel.destroyed).toBe(true);
+});
+
+test('a quiet tunnel stays open, as long as both hubs name it', async () => {
+  const { here, there, sent } = openPair({ tickMs: TICK_MS });
+  const accepted: Duplex[] = [];
+  there.onConnection((tunnel) => accepted.push(tunnel));
+  const tunnel = await connected(here);
+  const before = sent.count;
+  await expect.poll(() => sent.count - before).toBeGreaterThan(20);
+  tunnel.end('late');
+  expect((await buffer(accepted[0] as Duplex)).toString()).toBe('late');
+});
+
+test.each(['end', 'destroy', 'write'] as const)(
+  'a tunnel whose last message (%s) is lost ends at both ends',
+  async (last) => {
+    const { here, there, losing } = openPair({ tickMs: TICK_MS });
+    const accepted: Duplex[] = [];
+    there.onConnection((tunnel) => accepted.push(tunnel.resume()));
+    const tunnel = await connected(here);
+    tunnel.resume();
+    losing.next = 1;
+    if (last === 'write') tunnel.write('x');
+    else tunnel[last]();
+    await expect.poll(() => [here.count, there.count]).toEqual([0, 0]);
+    expect(tunnel.destroyed && accepted[0]?.destroyed).toBe(true);
+  },
+);
+
+test('a reader reads to the end what a hub had sent before it was killed', async () => {
+  const { here, there, killThere } = openPair({ tickMs: TICK_MS });
+  const sent = Buffer.alloc(300_000, 'x');
+  there.onConnection((tunnel) => void tunnel.resume().end(sent));
+  const tunnel = await connected(here);
+  await expect.poll(() => tunnel.readableLength).toBeGreaterThan(sent.length / 2);
+  await expect.poll(() => there.count === 1 && tunnel.readableLength).toBe(sent.length);
+  await killThere();
+  tunnel.end();
+  await expect.poll(() => there.count).toBe(0);
+  expect((await buffer(tunnel)).equals(sent)).toBe(true);
+  await expect.poll(() => here.count).toBe(0);
+});
+
+test('a hub accepts as many tunnels as it may have, and refuses others clearly until one ends', async () => {
+  const { here, there } = openPair({ acceptedMax: 2 });
+  there.onConnection((tunnel) => void tunnel.resume());
+  const tunnels = [await connected(here), await connected(here)];
+  await expect(here.open('b', 60_000)).rejects.toMatchObject({ code: 'overloaded' });
+  expect([here.count, there.count]).toEqual([2, 2]);
+  tunnels[0]?.destroy();
+  await expect.poll(() => there.count).toBe(1);
+  await connected(here);
+});
+
+test('a server ends the tunnel after its answer, also if the client sends more and never ends', async () => {
+  const { here, there } = openPair();
+  const server = createServer((_request, response) => void response.writeHead(413).end('too large'));
+  there.onConnection((tunnel) => void server.emit('connection', tunnel));
+  const tunnel = await connected(here);
+  tunnel.write('POST / HTTP/1.1\r\nHost: b\r\nContent-Length: 2000000\r\nConnection: close\r\n\r\nx');
+  let answer = '';
+  tunnel.on('data', (bytes: Buffer) => (answer += bytes.toString()));
+  await expect.poll(() => [here.count, there.count]).toEqual([0, 0]);
+  expect(answer).toMatch(/^HTTP\/1.1 413 [^]*too large/);
 });

@@ -83,6 +83,10 @@ export class NatsFleet implements Fleet {
     this.#textListener = listener;
   }
 
+  get messageBytesMax(): number {
+    return this.#connection.info?.max_payload ?? MESSAGE_BYTES;
+  }
+
   async ask(question: string, timeoutMs: number): Promise<FleetAnswers> {
     const collected = new CollectedAnswers(this.hubs);
     if (this.#connection.isClosed()) return collected.within(0);
@@ -133,7 +137,7 @@ export class NatsFleet implements Fleet {
   #answer(message: Msg): void {
     this.#questionListener?.(message.string())
       .then((answer) => {
-        if (answer !== undefined) respondInParts(message, this.self, answer);
+        if (answer !== undefined) respondInParts(message, this.self, answer, this.messageBytesMax);
       })
       .catch((error: unknown) => this.#onFailed(error));
   }
@@ -154,25 +158,31 @@ export class NatsFleet implements Fleet {
   }
 }
 
+/** Brokers accept so many bytes in a message by default. */
+const MESSAGE_BYTES = 2 ** 20;
+
 /** Subjects of messages between hubs end with the name of the sender. */
 function senderOf({ subject }: Msg): string {
   return subject.slice(subject.lastIndexOf('.') + 1);
 }
 
-/** A part of an answer. A client of the brokers may send 1 MiB in a message, by default. */
+/** A part of an answer, as JSON in one message. */
 interface AnswerPart {
   readonly hub: string;
   readonly answer: string;
   readonly isLast: boolean;
 }
 
-/** UTF-16 units in one message: at most six bytes each, as JSON in UTF-8. */
-const PART_LENGTH_MAX = 128 * 1024;
+/** Bytes of a part beside the text. */
+const PART_HEAD_BYTES = 512;
+/** A UTF-16 unit of the text has as many at most, as JSON in UTF-8: `\u0000`. */
+const UNIT_BYTES_MAX = 6;
 
-function respondInParts(message: Msg, hub: string, answer: string): void {
-  for (let start = 0, isLast = false; !isLast; start += PART_LENGTH_MAX) {
-    isLast = start + PART_LENGTH_MAX >= answer.length;
-    const part: AnswerPart = { hub, answer: answer.slice(start, start + PART_LENGTH_MAX), isLast };
+function respondInParts(message: Msg, hub: string, answer: string, messageBytesMax: number): void {
+  const lengthMax = Math.max(1, Math.floor((messageBytesMax - PART_HEAD_BYTES) / UNIT_BYTES_MAX));
+  for (let start = 0, isLast = false; !isLast; start += lengthMax) {
+    isLast = start + lengthMax >= answer.length;
+    const part: AnswerPart = { hub, answer: answer.slice(start, start + lengthMax), isLast };
     message.respond(JSON.stringify(part));
   }
 }

@@ -21,7 +21,11 @@ export class ClusterSubscriptions {
   #tunnelsTo = '';
   #isLeaving = false;
 
-  constructor(store: ClusterSubscriptionStore, lease: LeaseHolder, fleet: Pick<Fleet, 'self' | 'send' | 'onReceived'>) {
+  constructor(
+    store: ClusterSubscriptionStore,
+    lease: LeaseHolder,
+    fleet: Pick<Fleet, 'self' | 'send' | 'onReceived' | 'messageBytesMax'>,
+  ) {
     this.store = store;
     this.lease = lease;
     this.#self = fleet.self;
@@ -61,7 +65,10 @@ export class ClusterSubscriptions {
     return this.lease.changed(timeoutMs);
   }
 
-  /** Opens a connection to the hub that works. `undefined`: it is this one, or there is none, or it does not answer. */
+  /**
+   * Opens a connection to the hub that works. `undefined`: it is this one, or there is none, or it does
+   * not answer. @throws PolycastError `overloaded`
+   */
   async connect(timeoutMs: number): Promise<Duplex | undefined> {
     const { owner } = this.lease;
     if (owner === '' || owner === this.#self) return undefined;
