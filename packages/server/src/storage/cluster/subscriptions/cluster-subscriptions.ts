@@ -34,10 +34,7 @@ export class ClusterSubscriptions {
 
   /** The hub is open, and may work. @param begin called once, when the store can be loaded */
   start(begin: () => void): void {
-    this.lease.start(async () => {
-      await this.store.prepare();
-      begin();
-    });
+    this.lease.start({ prepare: () => this.store.prepare(), begin });
   }
 
   /** Whether this hub works on subscriptions. */
@@ -53,6 +50,7 @@ export class ClusterSubscriptions {
   /** Other hubs answer from now on. The store gives the lease away when it closes. */
   leave(): void {
     this.#isLeaving = true;
+    this.lease.withdraw();
   }
 
   /** Why no hub can work on them. */

@@ -16,11 +16,19 @@ const CHALLENGE_INTERVAL_MS = 800;
 /** A hub that has not heard the owner for this long begins to challenge it. */
 const SILENCE_MS = 1_500;
 /**
- * An owner whose commands have not come back for this long begins no request. Another hub has the lease
- * after `SILENCE_MS` and four more challenges at the earliest, which is 4.7 s.
+ * An owner begins no request this long after it sent the last command that came back. Other hubs count
+ * its silence from when they applied that command, which is later. One of them has the lease after
+ * `SILENCE_MS` and four more challenges at the earliest, which is 4.7 s.
  */
 const FRESH_MS = 3_500;
 const TICK_MS = 100;
+
+/** The work of the hub that has the lease. */
+export interface LeaseWork {
+  /** Reads what the hub before has written. */
+  prepare(): Promise<void>;
+  begin(): void;
+}
 
 /** The journal, as the lease uses it. */
 export interface LeaseJournal {
@@ -46,17 +54,20 @@ export interface LeaseJournal {
 export class LeaseHolder {
   readonly #journal: LeaseJournal;
   #lease: SubscriptionLease = NO_LEASE;
-  /** When a command of the owner was applied, and one of this hub as the owner. */
+  /** When a command of the owner was applied. */
   #heardMs = performance.now();
+  /** When this hub sent the newest command that was applied as the owner's. */
   #renewedMs = -Infinity;
   #sentMs = -Infinity;
-  #isSending = false;
+  /** The step that has no outcome yet. */
+  #sending: Promise<unknown> | undefined;
   /** The term that this hub works in. 0: it never had the lease. */
   #term = 0;
   #isWorking = false;
+  #isWithdrawn = false;
   #hasEnded = false;
-  #begin: (() => Promise<void>) | undefined;
-  #onChanged: (() => void)[] = [];
+  #work: LeaseWork | undefined;
+  readonly #onChanged = new Set<() => void>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(journal: LeaseJournal) {
@@ -67,9 +78,9 @@ export class LeaseHolder {
     await this.#reload();
   }
 
-  /** Takes part from now on. @param begin starts the work, once, when this hub has the lease */
-  start(begin: () => Promise<void>): void {
-    this.#begin = begin;
+  /** Takes part from now on. The work begins once, when this hub has the lease. */
+  start(work: LeaseWork): void {
+    this.#work = work;
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
     this.#timer.unref();
     this.#tick();
@@ -104,19 +115,16 @@ export class LeaseHolder {
   async changed(timeoutMs: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, timeoutMs);
-    this.#onChanged.push(resolve);
+    this.#onChanged.add(resolve);
     await promise;
     clearTimeout(timer);
-    this.#onChanged = this.#onChanged.filter((each) => each !== resolve);
+    this.#onChanged.delete(resolve);
   }
 
   /** The view has applied a command. */
   onApplied(effect: SubscriptionEffect): void {
     const { lease, hub, isRefused } = effect;
-    if (!isRefused && hub === lease.owner) {
-      this.#heardMs = performance.now();
-      if (hub === this.#self) this.#renewedMs = this.#heardMs;
-    }
+    if (!isRefused && hub === lease.owner) this.#heardMs = performance.now();
     this.#setLease(lease);
   }
 
@@ -136,12 +144,20 @@ export class LeaseHolder {
     if (effect.isRefused) throw new PolycastError('log_unavailable', 'Another hub works on subscriptions now.');
   }
 
+  /** The hub is leaving: it begins no work. What it has of the lease and of work stays until `release`. */
+  withdraw(): void {
+    this.#isWithdrawn = true;
+  }
+
   /** Takes no part any more. An owner gives the lease away, so that another hub has it at once. */
   async release(): Promise<void> {
     clearInterval(this.#timer);
-    const wasWorking = this.isWorking;
+    const wasDeposed = this.#hasEnded;
     this.#hasEnded = true;
-    if (wasWorking && this.#isOwner && this.#journal.isAvailable)
+    // A step on its way may take the lease.
+    if (!this.#isOwner && this.#sending !== undefined)
+      await Promise.race([this.#sending.catch(() => undefined), this.changed(RENEW_INTERVAL_MS)]);
+    if (!wasDeposed && this.#isOwner && this.#journal.isAvailable)
       await this.#step('release').catch((error: unknown) =>
         this.#journal.logger.warn({ error: String(error) }, 'cluster: the lease on subscriptions cannot be given away'),
       );
@@ -157,7 +173,7 @@ export class LeaseHolder {
   }
 
   #tick(): void {
-    if (this.#hasEnded || this.#isSending || !this.#journal.isAvailable) return;
+    if (this.#hasEnded || this.#sending !== undefined || !this.#journal.isAvailable) return;
     const action = this.#dueAction(performance.now());
     if (action === undefined || (action !== 'renew' && this.refusal !== undefined)) return;
     // Without an answer, the next step tries again.
@@ -167,26 +183,30 @@ export class LeaseHolder {
   #dueAction(nowMs: number): LeaseAction | undefined {
     const sinceSentMs = nowMs - this.#sentMs;
     if (this.#isOwner) return sinceSentMs >= RENEW_INTERVAL_MS ? 'renew' : undefined;
+    if (this.#isWithdrawn) return undefined;
     if (this.owner === '') return 'take';
     const isSilent = nowMs - this.#heardMs >= SILENCE_MS;
     return isSilent && sinceSentMs >= CHALLENGE_INTERVAL_MS ? 'challenge' : undefined;
   }
 
   async #step(action: LeaseAction): Promise<void> {
-    await this.#send({ hub: this.#self, term: this.#lease.term, action });
+    const sending = this.#send({ hub: this.#self, term: this.#lease.term, action });
+    this.#sending = sending;
+    try {
+      await sending;
+    } finally {
+      this.#sending = undefined;
+    }
   }
 
   async #send(command: SubscriptionCommand): Promise<SubscriptionEffect> {
-    this.#sentMs = performance.now();
-    const isStep = command.action !== 'change';
-    if (isStep) this.#isSending = true;
-    try {
-      const outcome = await this.#journal.command(encodeSubscriptionCommand(command));
-      if (outcome.kind === 'subscriptions') return outcome;
-      throw new PolycastError('outcome_unknown', undefined, { retryAfterMs: 1000 });
-    } finally {
-      if (isStep) this.#isSending = false;
-    }
+    const sentMs = performance.now();
+    this.#sentMs = sentMs;
+    const outcome = await this.#journal.command(encodeSubscriptionCommand(command));
+    if (outcome.kind !== 'subscriptions') throw new PolycastError('outcome_unknown', undefined, { retryAfterMs: 1000 });
+    const isRenewed = !outcome.isRefused && outcome.lease.owner === this.#self;
+    if (isRenewed) this.#renewedMs = Math.max(this.#renewedMs, sentMs);
+    return outcome;
   }
 
   async #reload(): Promise<void> {
@@ -208,29 +228,38 @@ export class LeaseHolder {
     this.#notify();
     this.#beginIfOwner();
     // A lease without an owner is taken at once.
-    if (lease.owner === '' && this.#begin !== undefined) this.#tick();
+    if (lease.owner === '' && this.#work !== undefined) this.#tick();
   }
 
   #beginIfOwner(): void {
-    if (!this.#isOwner || this.#begin === undefined || this.#term > 0 || this.#hasEnded) return;
-    const { logger } = this.#journal;
+    const isOut = this.#hasEnded || this.#isWithdrawn;
+    if (!this.#isOwner || this.#work === undefined || this.#term > 0 || isOut) return;
     this.#term = this.#lease.term;
+    void this.#beginWork(this.#work);
+  }
+
+  async #beginWork({ prepare, begin }: LeaseWork): Promise<void> {
+    const { logger } = this.#journal;
+    try {
+      await prepare();
+      // The hub may have left meanwhile, or was deposed.
+      if (this.#hasEnded || this.#isWithdrawn) return;
+      begin();
+    } catch (error) {
+      if (this.#hasEnded || this.#isWithdrawn) return;
+      logger.error({ error: String(error) }, 'cluster: subscriptions cannot be read, this hub opens again');
+      this.#hasEnded = true;
+      this.#journal.onDeposed();
+      return;
+    }
     logger.info({ term: this.#term }, 'cluster: this hub works on subscriptions now');
-    this.#begin().then(
-      () => {
-        this.#isWorking = true;
-        this.#notify();
-      },
-      (error: unknown) => {
-        if (this.#hasEnded) return;
-        logger.error({ error: String(error) }, 'cluster: subscriptions cannot be read, this hub opens again');
-        this.#hasEnded = true;
-        this.#journal.onDeposed();
-      },
-    );
+    this.#isWorking = true;
+    this.#notify();
   }
 
   #notify(): void {
-    for (const resolve of this.#onChanged.splice(0)) resolve();
+    const waiting = [...this.#onChanged];
+    this.#onChanged.clear();
+    for (const resolve of waiting) resolve();
   }
 }

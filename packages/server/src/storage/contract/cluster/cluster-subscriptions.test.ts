@@ -130,6 +130,34 @@ test('an owner that another hub has deposed writes nothing more, and its hub ope
   expect(next.load().subscriptions.map(({ definition }) => definition.id)).toEqual(['sub_a']);
 });
 
+test('a hub that leaves while it takes over begins no work, and gives the lease away at once', async () => {
+  const cluster = new TestCluster();
+  // The store of this home is read in a later turn.
+  const [one, two] = [await cluster.open('a', { home: HOMES['sqlite'] as Home }), await cluster.open('b')];
+  one.subscriptions.start(() => expect.unreachable('it works'));
+  while (one.subscriptions.lease.owner !== 'a') await one.subscriptions.changed(60_000);
+  expect(one.subscriptions.isWorking).toBe(false);
+  one.subscriptions.leave();
+  await one.subscriptions.store.close();
+  await two.log.reachNewest();
+  expect(two.subscriptions.lease).toMatchObject({ owner: '', term: 1 });
+  await working(two);
+});
+
+test('a hub that is leaving takes no lease', async () => {
+  const cluster = new TestCluster();
+  const [one, two] = [await cluster.open('a'), await cluster.open('b')];
+  const store = await working(one);
+  two.subscriptions.start(() => expect.unreachable('it works'));
+  two.subscriptions.leave();
+  await store.close();
+  await two.log.reachNewest();
+  expect(two.subscriptions.lease.owner).toBe('');
+  // A command of before would have come first.
+  await two.log.reachNewest();
+  expect(two.subscriptions.lease.owner).toBe('');
+});
+
 test('challenges of several hubs are counted for each, and every command of the owner begins anew', async () => {
   const cluster = new TestCluster();
   const [one, two] = [await cluster.open('a'), await cluster.open('b')];
