@@ -23,8 +23,8 @@ export interface SubscriptionStore {
    */
   readonly unavailable: 'log_unavailable' | 'log_full' | undefined;
   /**
-   * True while too many changes wait for the disk. No event may be taken up until it is false
-   * again.
+   * True while too many changes wait for the disk, and while another hub of a cluster may work on
+   * subscriptions. No event is taken up, and no request begins, until it is false again.
    */
   readonly isOverloaded: boolean;
   /** Read once, before the first write. The store keeps no copy of the subscriptions. */

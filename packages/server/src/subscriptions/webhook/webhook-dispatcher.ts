@@ -232,8 +232,9 @@ export class WebhookDispatcher implements Executor<WebhookConsumer> {
   #sendProbe(consumer: WebhookConsumer, nowMs: number): number {
     const { endpoint } = consumer;
     if (endpoint.inFlight > 0) return 0;
-    if (this.#parts.store.isOverloaded) endpoint.nextProbeMs = Math.max(endpoint.nextProbeMs, nowMs + STORE_RETRY_MS);
-    if (nowMs < endpoint.nextProbeMs) {
+    const { isOverloaded } = this.#parts.store;
+    if (isOverloaded) endpoint.nextProbeMs = Math.max(endpoint.nextProbeMs, nowMs + STORE_RETRY_MS);
+    if (isOverloaded || nowMs < endpoint.nextProbeMs) {
       this.#timer.set(consumer, endpoint.nextProbeMs);
       return 0;
     }
