@@ -18,7 +18,7 @@ import { StoredOpenEvents } from '../../shared/stored-open-events.ts';
 import type { LeaseHolder } from './work-lease.ts';
 import { RecentAttempts } from './recent-attempts.ts';
 
-/** Milliseconds that an enqueued change waits for others to share its block. Each block is a commit at all hubs. */
+/** The wait of an enqueued change for others that share its block. Each block is a commit at all hubs. */
 const COMMIT_INTERVAL_MS = 250;
 const RETRY_INTERVAL_MS = 250;
 /** Rows that may wait for the journal. Beyond it the store is overloaded. */
@@ -30,7 +30,7 @@ const ATTEMPTS_OF_TERM_MAX = 2 ** 32;
 const COMMAND_HEAD_BYTES = 256;
 
 export interface ClusterStoreParts {
-  readonly lease: LeaseHolder;
+  readonly lease: Pick<LeaseHolder, 'change' | 'isWorking' | 'isFresh' | 'term' | 'release'>;
   readonly view: Pick<LogView, 'subscriptionState' | 'subscriptions' | 'deadLetters'>;
   /** Bytes that one command may have. */
   readonly commandBytesMax: number;
@@ -101,17 +101,15 @@ export class ClusterSubscriptionStore implements SubscriptionStore {
 
   write(changes: readonly StoreChange[]): Promise<void> {
     if (this.#closing !== undefined) return Promise.reject(closedError());
-    const written = this.#pending.write(this.#withoutAttempts(changes, () => true));
+    const written = this.#pending.write(changes.filter(isStored));
     void this.#commit();
-    return written;
+    return written.then(() => this.#remember(changes, () => true));
   }
 
   enqueue(changes: readonly StoreChange[]): void {
     if (this.#closing !== undefined) return;
-    const kept = this.#withoutAttempts(changes, ({ subscription, outcome }) =>
-      this.#sampler.keep(subscription, outcome === 'delivered'),
-    );
-    this.#pending.writeSoon(kept, () => false);
+    this.#remember(changes, ({ subscription, outcome }) => this.#sampler.keep(subscription, outcome === 'delivered'));
+    this.#pending.writeSoon(changes.filter(isStored), () => false);
     this.#commitIn(this.#unavailable === undefined ? COMMIT_INTERVAL_MS : RETRY_INTERVAL_MS);
   }
 
@@ -145,23 +143,18 @@ export class ClusterSubscriptionStore implements SubscriptionStore {
     await lease.release();
   }
 
-  /** The changes for the journal. Attempts are added to those in memory. */
-  #withoutAttempts(
-    changes: readonly StoreChange[],
-    keepsAttempt: (attempt: Attempt) => boolean,
-  ): readonly StoreChange[] {
-    return changes.filter((change) => {
+  /** Changes what is in memory alone: the attempts. */
+  #remember(changes: readonly StoreChange[], keepsAttempt: (attempt: Attempt) => boolean): void {
+    for (const change of changes) {
       if (change.kind === 'attempt') {
         const { attempt } = change;
         if (this.#ids.has(attempt.subscription) && keepsAttempt(attempt)) this.#attempts.add(attempt);
-        return false;
+      } else if (change.kind === 'definition') this.#ids.add(change.definition.id);
+      else if (change.kind === 'removed') {
+        this.#ids.delete(change.subscription);
+        this.#attempts.forget(change.subscription);
       }
-      if (change.kind === 'definition') this.#ids.add(change.definition.id);
-      if (change.kind !== 'removed') return true;
-      this.#ids.delete(change.subscription);
-      this.#attempts.forget(change.subscription);
-      return true;
-    });
+    }
   }
 
   /** Writes all pending changes, if the journal accepts them. */
@@ -197,7 +190,8 @@ export class ClusterSubscriptionStore implements SubscriptionStore {
     if (changes.length === 0) return group.settle();
     const startMs = performance.now();
     try {
-      for (const part of partsOf(changes, this.#parts.commandBytesMax - COMMAND_HEAD_BYTES)) await this.#write(part);
+      const parts = partsOf(changes, this.#parts.commandBytesMax - COMMAND_HEAD_BYTES);
+      for (const [index, part] of parts.entries()) await this.#write(part, index > 0);
     } catch (error) {
       return this.#onFailed(group, error);
     }
@@ -208,24 +202,39 @@ export class ClusterSubscriptionStore implements SubscriptionStore {
     group.settle();
   }
 
-  /** A command without an outcome is written again: what it did is not done twice. */
-  async #write(changes: readonly StoredChange[]): Promise<void> {
+  /**
+   * A command without an outcome is written again: what it did is not done twice. When the first command
+   * of a group is in the journal, the group cannot fail any more, so the others are written until they
+   * are in it, too, or another hub has the lease.
+   */
+  async #write(changes: readonly StoredChange[], isBegun: boolean): Promise<void> {
     for (;;) {
       try {
         return await this.#parts.lease.change(changes);
       } catch (error) {
         const isUnknown = error instanceof PolycastError && error.code === 'outcome_unknown';
-        if (!isUnknown || !this.#parts.lease.isWorking || this.#closing !== undefined) throw error;
+        const isOut = !this.#parts.lease.isWorking || this.#closing !== undefined;
+        if (isOut || !(isUnknown || isBegun)) throw error;
+        if (!isUnknown) this.#unavailable = unavailableCode(error);
         await delay(RETRY_INTERVAL_MS);
       }
     }
   }
 
   #onFailed(group: CommitGroup, error: unknown): void {
-    this.#unavailable = error instanceof PolycastError && error.code === 'log_full' ? 'log_full' : 'log_unavailable';
+    this.#unavailable = unavailableCode(error);
     this.#stats.failures++;
     group.fail(error);
   }
+}
+
+function unavailableCode(error: unknown): 'log_full' | 'log_unavailable' {
+  return error instanceof PolycastError && error.code === 'log_full' ? 'log_full' : 'log_unavailable';
+}
+
+/** Attempts are in memory only. */
+function isStored({ kind }: StoreChange): boolean {
+  return kind !== 'attempt';
 }
 
 /**
