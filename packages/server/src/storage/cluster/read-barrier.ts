@@ -1,7 +1,7 @@
 import { PolycastError } from '@polycast/protocol';
 import type { Journal } from './journal.ts';
 
-/** The longest wait of a reader for its hub to catch up. */
+/** The longest wait of a reader for its hub to catch up, whatever it shares with others. */
 const WAIT_MAX_MS = 5_000;
 
 interface Waiting {
@@ -44,13 +44,14 @@ export class ReadBarrier {
    * @throws PolycastError `log_unavailable` when that is not known in time
    */
   reach(): Promise<void> {
-    return this.#confirmed.run();
+    return within(this.#confirmed.run(), WAIT_MAX_MS);
   }
 
   /** Like `reach`, and ends as soon as the view has what a cursor needs. */
   async reachCursor(isReached: () => boolean): Promise<void> {
-    await this.#newest.run();
-    if (!isReached()) await this.reach();
+    const endMs = performance.now() + WAIT_MAX_MS;
+    await within(this.#newest.run(), WAIT_MAX_MS);
+    if (!isReached()) await within(this.#confirmed.run(), endMs - performance.now());
   }
 
   /** Resolves when the view has applied a block. @throws PolycastError `log_unavailable` after the time */
@@ -152,6 +153,6 @@ async function within(promise: Promise<void>, waitMs: number): Promise<void> {
 }
 
 function behindError(): PolycastError {
-  const detail = 'The cursor may be ahead of this hub, which cannot reach the journal of the cluster at the moment.';
+  const detail = 'This hub cannot reach the journal of the cluster at the moment, so its answer could be old.';
   return new PolycastError('log_unavailable', detail, { retryAfterMs: 1000 });
 }
