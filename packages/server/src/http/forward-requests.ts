@@ -10,7 +10,10 @@ import type { Duplex } from 'node:stream';
 import type { RequestHandler } from './route.ts';
 import { closeAfter } from './sockets/closing-connections.ts';
 
-/** The client that a forwarded request came from. Only the server at the private socket reads these headers. */
+/**
+ * The client that a forwarded request came from. The server of forwarded requests believes these headers:
+ * they come from a process of the same user, or from a client that the brokers admit.
+ */
 export const PEER_ADDRESS_HEADER = 'polycast-peer-address';
 export const PEER_ENCRYPTED_HEADER = 'polycast-peer-encrypted';
 

@@ -10,7 +10,7 @@ const BACKLOG_MAX = 4096;
 /**
  * Answers the requests that other processes of the hub forward (`forward-requests.ts`). Each looks
  * like a request of the client itself: with the client's address, and with TLS if it came by TLS.
- * Only processes of the same user reach the socket, so its headers are trusted.
+ * Only processes of the same user reach this socket, so its headers are trusted.
  */
 export async function serveForwardedRequests(
   path: string,
@@ -24,7 +24,10 @@ export async function serveForwardedRequests(
   return server;
 }
 
-/** The server, which does not listen. Connections can be given to it, as the event `connection`. */
+/**
+ * The server, which does not listen. Connections can be given to it, as the event `connection`. In a
+ * cluster they come over the brokers: a client that may publish there chooses the address that it shows.
+ */
 export function createForwardedServer(handle: (request: IncomingMessage, response: ServerResponse) => void): Server {
   const server = createServer({ keepAliveTimeout: 0, requestTimeout: 0, requireHostHeader: false });
   addErrorListeners(server);

@@ -63,6 +63,7 @@ const EXPLAIN_ROUTE = 'GET /v1/explain';
 const SESSION_READER = /[?&](?:user|session)=/;
 
 type ReachedLog = Pick<Log, 'reach' | 'shared'>;
+type RouteForwarder = Pick<SubscriptionForwarder, 'wrap'>;
 
 /**
  * The handlers of a hub in a cluster. They wait until this hub has the events before the cursors of
@@ -72,7 +73,7 @@ type ReachedLog = Pick<Log, 'reach' | 'shared'>;
 export function clusterHandlers(
   handlers: RequestHandlers,
   log: ReachedLog,
-  forwarder: Pick<SubscriptionForwarder, 'wrap'>,
+  forwarder: RouteForwarder,
 ): RequestHandlers {
   const { routes, readEvents, upgrade } = handlers;
   return {
@@ -90,11 +91,7 @@ export function clusterHandlers(
   };
 }
 
-function clusterRoute(
-  route: UnauthorizedRoute,
-  log: ReachedLog,
-  forwarder: Pick<SubscriptionForwarder, 'wrap'>,
-): UnauthorizedRoute {
+function clusterRoute(route: UnauthorizedRoute, log: ReachedLog, forwarder: RouteForwarder): UnauthorizedRoute {
   const { answer, path, subscriptionWork } = route;
   if (!path.startsWith('/v1/')) return route;
   if (subscriptionWork !== undefined)

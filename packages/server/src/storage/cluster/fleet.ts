@@ -21,9 +21,9 @@ export interface Fleet {
   /** Calls the listener with each text of another hub. There is one listener. */
   onBroadcast(listener: (text: string) => void): void;
   /**
-   * Asks the other hubs that run now. Resolves when all have answered, or after the time. An answer may
-   * be larger than a message of the brokers. Each hub receives a question and later broadcasts of this
-   * one in their order.
+   * Asks the other hubs that run now. Resolves when all have answered, or after the time. An answer
+   * may be larger than a message of the brokers. Each hub receives a question and later broadcasts of
+   * this one in their order.
    */
   ask(question: string, timeoutMs: number): Promise<FleetAnswers>;
   /**

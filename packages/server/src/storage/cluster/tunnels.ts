@@ -234,7 +234,7 @@ class Tunnel extends Duplex {
     if (number !== this.#receivedNumber) this.#onLost();
   }
 
-  /** Ends after all that was written. An HTTP server calls it after an answer, whether it has read the request or not. */
+  /** Ends after all that was written. HTTP calls it after an answer, also if the request was not read. */
   destroySoon(): void {
     if (this.writableFinished) return void this.destroy();
     this.once('finish', () => this.destroy());

@@ -18,7 +18,7 @@ import { StoredOpenEvents } from '../../shared/stored-open-events.ts';
 import type { LeaseHolder } from './work-lease.ts';
 import { RecentAttempts } from './recent-attempts.ts';
 
-/** The wait of an enqueued change for others that share its block. Each block is a commit at all hubs. */
+/** An enqueued change waits for others to share its block. Each block is a commit at all hubs. */
 const COMMIT_INTERVAL_MS = 250;
 const RETRY_INTERVAL_MS = 250;
 /** Rows that may wait for the journal. Beyond it the store is overloaded. */
@@ -203,9 +203,9 @@ export class ClusterSubscriptionStore implements SubscriptionStore {
   }
 
   /**
-   * A command without an outcome is written again: what it did is not done twice. When the first command
-   * of a group is in the journal, the group cannot fail any more, so the others are written until they
-   * are in it, too, or another hub has the lease.
+   * A command without an outcome is written again: what it did is not done twice. A group whose first
+   * command is in the journal cannot fail any more. Its others are written again until they are in it,
+   * or another hub has the lease.
    */
   async #write(changes: readonly StoredChange[], isBegun: boolean): Promise<void> {
     for (;;) {

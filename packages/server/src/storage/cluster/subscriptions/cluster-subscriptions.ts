@@ -64,8 +64,8 @@ export class ClusterSubscriptions {
   }
 
   /**
-   * Opens a connection to the hub that works. `undefined`: it is this one, or there is none, or it does
-   * not answer. @throws PolycastError `overloaded`
+   * Opens a connection to the hub that works. `undefined`: it is this one, or there is none, or it
+   * does not answer. @throws PolycastError `overloaded`
    */
   async connect(timeoutMs: number): Promise<Duplex | undefined> {
     const { owner } = this.lease;
