@@ -204,11 +204,11 @@ describe.skipIf(NATS_SERVER === undefined)('pulls over WebSockets in a cluster',
       const startWorker = (hub: UsersHub, subscription: string): void => {
         const { key } = hub;
         const onError = (error: unknown): void => void errors.push(error);
-        const options = { key, transport: 'websocket', leaseSeconds: 3, onError } as const;
+        const options = { key, transport: 'websocket', leaseSeconds: 10, onError } as const;
         const running = work(hub.url, subscription, ({ id, channel }) => void handled.push({ id, channel }), options);
         onTestFinished(() => running.stop(0).catch(() => undefined));
       };
-      const shared = await createQueue(hubs[0] as UsersHub, { leaseSeconds: 3 });
+      const shared = await createQueue(hubs[0] as UsersHub, { leaseSeconds: 10 });
       for (const hub of hubs) startWorker(hub, shared);
 
       const publishAll = async (by: readonly UsersHub[]): Promise<readonly string[]> => {
