@@ -51,19 +51,17 @@ async function open(options: ClusterLogOptions): Promise<JournaledLog> {
   const snapshotter = copies && new Snapshotter({ journal, store, copies, growthBytes, logger });
   const { view, lostEpoch } = await openMatchingView(options);
   try {
-    const nowMs = options.clock.nowMs();
-    const newEpoch = (after: string): string => epochAfter(after, nowMs, options.random.fraction());
-    await writeGenesis(options, newEpoch(lostEpoch ?? view.state.epoch));
+    await writeGenesis(options, newEpoch(options, lostEpoch ?? view.state.epoch));
     const log = new JournaledLog({ journal, view, fleet, incarnation, snapshotter, logger });
     await log.catchUp().catch((error: unknown) => {
       throw toFolderError(error);
     });
     // After brokers were wiped, a block of another hub may have been the first.
-    if (log.state.epoch === '') await log.begin(genesisBytes(options, newEpoch(lostEpoch ?? '')));
+    if (log.state.epoch === '') await log.begin(genesisBytes(options, newEpoch(options, lostEpoch ?? '')));
     const { epoch } = log.state;
     // Another hub may have noticed it first, and the journal has a later epoch by now. An earlier one is
     // back if the lost blocks had the change of the epoch.
-    if (lostEpoch !== undefined && epoch <= lostEpoch) await log.renewEpoch(newEpoch(lostEpoch));
+    if (lostEpoch !== undefined && epoch <= lostEpoch) await log.renewEpoch(newEpoch(options, lostEpoch));
     return log;
   } catch (error) {
     await view.close();
@@ -109,7 +107,7 @@ async function openMatchingView(
 
 /** Orders a new epoch. It changes nothing if the journal has another one than `from`. */
 async function orderEpoch(options: ClusterLogOptions, from: string): Promise<void> {
-  const data = commandBytes({ from, to: newEpoch(options, options.clock.nowMs(), from) });
+  const data = commandBytes({ from, to: newEpoch(options, from) });
   try {
     await options.journal.append({ id: `${options.incarnation}epoch-1`, kind: 'epoch', data });
   } catch (error) {
@@ -131,6 +129,10 @@ async function writeGenesis(options: ClusterLogOptions, epoch: string): Promise<
 
 function genesisBytes({ channelsMax }: ClusterLogOptions, epoch: string): Uint8Array {
   return commandBytes({ format: BLOCK_FORMAT, epoch, channelsMax });
+}
+
+function newEpoch({ clock, random }: ClusterLogOptions, after: string): string {
+  return epochAfter(after, clock.nowMs(), random.fraction());
 }
 
 function toFolderError(error: unknown): unknown {

@@ -131,7 +131,9 @@ const OTHERS_MODE = 0o077;
 export const permissions: Check = ({ folder, config, configFile }) => {
   const data = folder !== undefined && existsSync(folder) ? [folder, ...filesIn(folder)] : [];
   const keys = configuredKeys(config).flatMap(({ secretFile }) => secretFile ?? []);
-  const secrets = [config.tls.keyFile, config.cluster.sealKeyFile, ...keys].filter((path) => path !== null && existsSync(path));
+  const secrets = [config.tls.keyFile, config.cluster.sealKeyFile, ...keys].filter(
+    (path) => path !== null && existsSync(path),
+  );
   const paths = [
     ...data,
     ...secrets.filter((path) => path !== null),

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { BlockOutcome } from '../../view/log-view.ts';
-import { LeaseHolder } from './subscription-lease.ts';
+import { LeaseHolder } from './work-lease.ts';
 
 test('an owner whose command comes back late counts from when it sent it', { timeout: 60_000 }, async () => {
   const lease = { owner: 'a', term: 1, challengers: {} };
