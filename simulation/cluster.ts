@@ -26,7 +26,7 @@ const FOUND: readonly number[] = [
   // A hub that had not noticed a rollback was reported as different, and that never ended.
   5, 56,
   // A second rollback lost the new epoch of the first one: the epoch before was back, with other events.
-  53,
+  490,
   // Full brokers refused the new epoch after a rollback, and the hub forgot that blocks were lost.
   108,
 ];
