@@ -59,7 +59,7 @@ for (const { count, views } of COMBINATIONS)
       await expect.poll(() => one.hubs.length).toBe(1);
       sendToFleet('beat', '{');
       one.broadcast('throw');
-      expect(await one.ask('?', 100)).toEqual({ answers: [], silentHubs: 1 });
+      expect(await one.ask('?', 100)).toEqual({ answers: [], silent: ['b'], silentHubs: 1 });
       // Both hubs heard the beat.
       await expect.poll(() => errors.length).toBe(4);
       const texts: string[] = [];

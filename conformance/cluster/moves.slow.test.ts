@@ -1,6 +1,23 @@
 import { linkSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+/** A cluster with a key and one event. Its only hub has stopped. */
+async function stoppedCluster(): Promise<{
+  readonly brokers: Brokers;
+  readonly folder: string;
+  readonly key: string;
+  readonly id: string;
+}> {
+  const brokers = await startBrokers();
+  onTestFinished(() => brokers.end());
+  const folder = temporaryFolder('hub');
+  const { key } = await createKey('kept', folder);
+  const hub = await startHub(folder, { cluster: brokers.settings });
+  const id = await publish(hub, key, { channel: 'a', data: 1 });
+  await hub.end('SIGTERM');
+  return { brokers, folder, key, id };
+}
+
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { exportFolder } from '../../packages/server/src/storage/cluster-moves.ts';
 import { inspectCluster } from '../../packages/server/src/storage/cluster-tools.ts';
@@ -214,13 +231,7 @@ describe.skipIf(NATS_SERVER === undefined)('moves between one hub and a cluster'
   });
 
   test('an export whose copy takes long meets no block of its own, and one that was interrupted keeps the epoch', async () => {
-    const brokers = await startBrokers();
-    onTestFinished(() => brokers.end());
-    const folder = temporaryFolder('hub');
-    const { key } = await createKey('kept', folder);
-    const hub = await startHub(folder, { cluster: brokers.settings });
-    const id = await publish(hub, key, { channel: 'a', data: 1 });
-    await hub.end('SIGTERM');
+    const { brokers, folder, key, id } = await stoppedCluster();
 
     const base = testStorageOptions(folder);
     const cluster = { ...base.cluster, ...brokers.settings };
@@ -253,13 +264,7 @@ describe.skipIf(NATS_SERVER === undefined)('moves between one hub and a cluster'
   });
 
   test('an export that was interrupted before its block begins again', async () => {
-    const brokers = await startBrokers();
-    onTestFinished(() => brokers.end());
-    const folder = temporaryFolder('hub');
-    const { key } = await createKey('kept', folder);
-    const hub = await startHub(folder, { cluster: brokers.settings });
-    const id = await publish(hub, key, { channel: 'a', data: 1 });
-    await hub.end('SIGTERM');
+    const { brokers, folder, id } = await stoppedCluster();
     const target = join(temporaryFolder('again'), 'data');
     mkdirSync(`${target}.partial`);
     writeFileSync(`${target}.partial/export.json`, '{"block":"none","exported":{"sequence":1}}');

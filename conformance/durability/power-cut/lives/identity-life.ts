@@ -4,6 +4,7 @@ import { Worker } from 'node:worker_threads';
 import { openIdentity, type Identity } from '../../../../packages/server/src/identity/identity.ts';
 import { ALL_SCOPES } from '../../../../packages/server/src/core/access/scopes.ts';
 import { IDENTITY_FILE } from '../../../../packages/server/src/storage/sqlite/identity/identity-file.ts';
+import type { WalTask } from '../../../../packages/server/src/storage/sqlite/background-sync.ts';
 import { openIdentityStore } from '../../../../packages/server/src/storage/sqlite/identity/sqlite-identity-store.ts';
 import type { Life } from './life.ts';
 
@@ -25,7 +26,9 @@ export const identityLife: Life = {
       const identity = open(folder);
       for (let turn = 0; turn < TURNS; turn++) {
         await oneTurn(identity, opening * TURNS + turn, acknowledge);
-        if (turn === TURNS / 2) await once(new Worker(WAL_WORKER, { workerData: join(folder, IDENTITY_FILE) }), 'exit');
+        if (turn !== TURNS / 2) continue;
+        const workerData: WalTask = { file: join(folder, IDENTITY_FILE), task: 'checkpoint' };
+        await once(new Worker(WAL_WORKER, { workerData }), 'exit');
       }
       identity.close();
     }

@@ -55,7 +55,7 @@ test.each<[statement: string, breakIt: (one: Wakeable, interest: ReturnType<Inte
   ['interests: one without readers is idle', (_one, interest) => (interest.readers = [])],
   ['interests: one with readers learns of new events', (_one, interest) => (interest.isIndexed = false)],
   ['interests: no wake-up is left over', (_one, interest) => (interest.isWakePending = true)],
-  ['interests: the live bytes', (_one, interest) => ((interest as { bytes: number }).bytes += 1)],
+  ['interests: the joined bytes', (_one, interest) => ((interest as { bytes: number }).bytes += 1)],
   ['interests: an indexed interest is found', (_one, interest) => (interest.patterns as string[]).push('b.*.>')],
 ])('%s', (statement, breakIt) => {
   const interests = new Interests();

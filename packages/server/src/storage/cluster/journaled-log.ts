@@ -118,10 +118,7 @@ export class JournaledLog implements Log, SharedLog {
       onOutcomeLost: (block) => this.#onOutcomeLost(block),
       onStopped: (error) => this.#stop(error),
     });
-    const command = async (data: Uint8Array): Promise<BlockOutcome> => {
-      if (this.#unavailable !== undefined) throw this.#refusal(this.#unavailable);
-      return this.#queue.command('erase', data);
-    };
+    const command = (data: Uint8Array): Promise<BlockOutcome> => this.#command('erase', data);
     this.erasing = new ClusterErasing({ view, fleet, others: this.others, logger, command });
     const check = view.check?.bind(view);
     if (check !== undefined) this.check = check;
@@ -379,7 +376,7 @@ export class JournaledLog implements Log, SharedLog {
     await view.close();
   }
 
-  async #command(kind: 'identity' | 'subscriptions', data: Uint8Array): Promise<BlockOutcome> {
+  async #command(kind: 'identity' | 'subscriptions' | 'erase', data: Uint8Array): Promise<BlockOutcome> {
     if (this.#unavailable !== undefined) throw this.#refusal(this.#unavailable);
     return this.#queue.command(kind, data);
   }

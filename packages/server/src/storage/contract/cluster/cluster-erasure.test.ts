@@ -6,15 +6,12 @@ import type { Actor, Log, Position, SharedLog } from '../../../core/ports.ts';
 import { openIdentity, type Identity } from '../../../identity/identity.ts';
 import { temporaryFolder } from '../../../testing/temporary-folder.ts';
 import { testStorageOptions } from '../../../testing/test-storage.ts';
-import { MemoryFleetServer } from '../../cluster/memory-fleet.ts';
-import { MemoryJournalServer } from '../../cluster/memory-journal.ts';
 import type { JournaledLog } from '../../cluster/journaled-log.ts';
-import { MemorySnapshotStore } from '../../cluster/snapshots/memory-snapshot-store.ts';
 import { HOMES } from '../../homes.ts';
 import { commandBytes } from '../../view/view-state.ts';
 import type { Home } from '../../home.ts';
 import { channelsRead, positionOf, queryAll, record, START_MS } from '../log/log-fixtures.ts';
-import { openTestHub } from './test-hub.ts';
+import { MemoryCluster } from './test-hub.ts';
 
 /** Erasures over several hubs in one process. */
 const OPERATOR: Actor = { kind: 'operator' };
@@ -31,25 +28,13 @@ interface TestHub extends Identity {
   isFailing: boolean;
 }
 
-class TestCluster {
-  readonly journal = new MemoryJournalServer();
-  readonly fleet = new MemoryFleetServer();
-  readonly snapshots = new MemorySnapshotStore();
-
+class TestCluster extends MemoryCluster {
   async open(
     self: string,
     { folder = temporaryFolder(), home = HOMES['sqlite'] as Home, snapshotBytes = Infinity } = {},
   ): Promise<TestHub> {
     const options = testStorageOptions(folder, { identity: { auditEntriesMax: 50 } });
-    const log = await openTestHub({
-      journal: this.journal.connect(),
-      fleet: this.fleet.connect(self),
-      home,
-      options,
-      snapshots: this.snapshots,
-      snapshotBytes,
-    });
-    onTestFinished(() => log.close());
+    const log = await this.openLog(self, { home, options, snapshotBytes });
     const store = await log.openIdentity(home.openIdentity(options));
     const logger = { info: () => undefined, error: () => undefined };
     const identity = openIdentity(store, SETTINGS, { nowMs: () => 1, monotonicMs: () => performance.now() }, logger);

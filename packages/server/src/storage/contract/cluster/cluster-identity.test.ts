@@ -10,9 +10,6 @@ import { createOpenAuthority } from '../../../identity/open-authority.ts';
 import { temporaryFolder } from '../../../testing/temporary-folder.ts';
 import { testStorageOptions } from '../../../testing/test-storage.ts';
 import { encodeIdentityCommand } from '../../view/identity-command.ts';
-import { MemoryFleetServer } from '../../cluster/memory-fleet.ts';
-import { MemoryJournalServer } from '../../cluster/memory-journal.ts';
-import { MemorySnapshotStore } from '../../cluster/snapshots/memory-snapshot-store.ts';
 import { HOMES } from '../../homes.ts';
 import type { Home } from '../../home.ts';
 import {
@@ -23,7 +20,7 @@ import {
 } from '../../../core/access/identity-store.ts';
 import type { ClusterIdentityStore } from '../../cluster/identity/cluster-identity-store.ts';
 import { record } from '../log/log-fixtures.ts';
-import { openTestHub } from './test-hub.ts';
+import { MemoryCluster } from './test-hub.ts';
 import type { JournaledLog } from '../../cluster/journaled-log.ts';
 
 /** Keys and revocations of several hubs in one process. */
@@ -40,25 +37,13 @@ interface TestHub extends Identity {
   readonly clock: { timeMs: number };
 }
 
-class TestCluster {
-  readonly journal = new MemoryJournalServer();
-  readonly fleet = new MemoryFleetServer();
-  readonly snapshots = new MemorySnapshotStore();
-
+class TestCluster extends MemoryCluster {
   async open(
     self: string,
     { folder = temporaryFolder(), home = HOMES['sqlite'] as Home, snapshotBytes = Infinity } = {},
   ): Promise<TestHub> {
     const options = testStorageOptions(folder, { identity: { auditEntriesMax: 50 } });
-    const log = await openTestHub({
-      journal: this.journal.connect(),
-      fleet: this.fleet.connect(self),
-      home,
-      options,
-      snapshots: this.snapshots,
-      snapshotBytes,
-    });
-    onTestFinished(() => log.close());
+    const log = await this.openLog(self, { home, options, snapshotBytes });
     const store = await log.openIdentity(home.openIdentity(options));
     const clock = { timeMs: START_MS };
     const logger = { info: () => undefined, error: (fields: object) => expect.unreachable(JSON.stringify(fields)) };

@@ -10,14 +10,12 @@ import { commandBytes } from '../../view/view-state.ts';
 import { HOMES } from '../../homes.ts';
 import { encodeExactBatch } from '../../shared/batch-codec.ts';
 import { bodyOf, positionOf, queryAll, record, START_MS, text } from '../log/log-fixtures.ts';
-import { MemorySnapshotStore } from '../../cluster/snapshots/memory-snapshot-store.ts';
 import type { Snapshot } from '../../cluster/snapshots/snapshot-store.ts';
 import type { HubBeat } from '../../cluster/fleet.ts';
-import { MemoryFleetServer } from '../../cluster/memory-fleet.ts';
-import { MemoryJournalServer, type MemoryJournal } from '../../cluster/memory-journal.ts';
+import type { MemoryJournal } from '../../cluster/memory-journal.ts';
 import { placeOf } from '../../cluster/follower-place.ts';
 import { createMarks } from '../../cluster/journal-marks.ts';
-import { openTestHub } from './test-hub.ts';
+import { MemoryCluster } from './test-hub.ts';
 
 const { memory, sqlite } = HOMES as {
   readonly memory: (typeof HOMES)[string];
@@ -25,27 +23,14 @@ const { memory, sqlite } = HOMES as {
 };
 
 /** A cluster in this process, whose hubs have views in folders. */
-class TestCluster {
-  readonly journal = new MemoryJournalServer();
-  readonly fleet = new MemoryFleetServer();
-  readonly snapshots = new MemorySnapshotStore();
-
+class TestCluster extends MemoryCluster {
   /** The connections of all hubs, in the order of their starts. */
   readonly connections: MemoryJournal[] = [];
 
   async open(self: string, { folder = temporaryFolder(), home = sqlite, snapshotBytes = Infinity } = {}): Promise<Log> {
     const journal = this.journal.connect();
     this.connections.push(journal);
-    const log = await openTestHub({
-      journal,
-      fleet: this.fleet.connect(self),
-      home,
-      options: testStorageOptions(folder),
-      snapshots: this.snapshots,
-      snapshotBytes,
-    });
-    onTestFinished(() => log.close());
-    return log;
+    return this.openLog(self, { home, options: testStorageOptions(folder), snapshotBytes }, journal);
   }
 }
 

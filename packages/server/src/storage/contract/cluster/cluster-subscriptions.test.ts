@@ -3,9 +3,6 @@ import { temporaryFolder } from '../../../testing/temporary-folder.ts';
 import { testStorageOptions } from '../../../testing/test-storage.ts';
 import type { SubscriptionStore } from '../../../subscriptions/state/subscription-store.ts';
 import type { JournaledLog } from '../../cluster/journaled-log.ts';
-import { MemoryFleetServer } from '../../cluster/memory-fleet.ts';
-import { MemoryJournalServer } from '../../cluster/memory-journal.ts';
-import { MemorySnapshotStore } from '../../cluster/snapshots/memory-snapshot-store.ts';
 import type { ClusterSubscriptions } from '../../cluster/subscriptions/cluster-subscriptions.ts';
 import type { Home } from '../../home.ts';
 import { HOMES } from '../../homes.ts';
@@ -14,7 +11,7 @@ import { encodeSubscriptionCommand, type SubscriptionCommand } from '../../view/
 import { CHALLENGES_MIN } from '../../view/subscription-state.ts';
 import { deadLetter, open, creationOf, EPOCH } from '../subscriptions/subscription-fixtures.ts';
 import { subscriptionStoreContract } from '../subscriptions/subscription-store-contract.ts';
-import { openTestHub } from './test-hub.ts';
+import { MemoryCluster } from './test-hub.ts';
 
 /** The subscriptions of several hubs in one process. */
 interface TestHub {
@@ -22,24 +19,14 @@ interface TestHub {
   readonly subscriptions: ClusterSubscriptions;
 }
 
-class TestCluster {
-  readonly journal = new MemoryJournalServer();
-  readonly fleet = new MemoryFleetServer();
-  readonly snapshots = new MemorySnapshotStore();
+class TestCluster extends MemoryCluster {
   #commands = 0;
 
   async open(
     self: string,
     { home = HOMES['memory'] as Home, bounds = {} as Partial<AttemptBounds>, folder = temporaryFolder() } = {},
   ): Promise<TestHub> {
-    const log = await openTestHub({
-      journal: this.journal.connect(),
-      fleet: this.fleet.connect(self),
-      home,
-      options: testStorageOptions(folder),
-      snapshots: this.snapshots,
-    });
-    onTestFinished(() => log.close());
+    const log = await this.openLog(self, { home, options: testStorageOptions(folder) });
     const subscriptions = await log.openSubscriptions({ ...ATTEMPT_BOUNDS, ...bounds });
     onTestFinished(() => subscriptions.store.close());
     return { log, subscriptions };

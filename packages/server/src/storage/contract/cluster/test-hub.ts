@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import { onTestFinished } from 'vitest';
 import type { Fleet } from '../../cluster/fleet.ts';
 import type { Journal } from '../../cluster/journal.ts';
+import { MemoryFleetServer } from '../../cluster/memory-fleet.ts';
+import { MemoryJournalServer } from '../../cluster/memory-journal.ts';
 import type { JournaledLog } from '../../cluster/journaled-log.ts';
 import { openClusterLog } from '../../cluster/open-cluster-log.ts';
 import { MemorySnapshotStore } from '../../cluster/snapshots/memory-snapshot-store.ts';
@@ -41,4 +44,30 @@ export async function openTestHub({
     copies: await home.viewCopies?.(options),
     snapshotBytes,
   });
+}
+
+/** A cluster in this process: a journal, a fleet and snapshots in memory. */
+export class MemoryCluster {
+  readonly journal = new MemoryJournalServer();
+  readonly fleet = new MemoryFleetServer();
+  readonly snapshots = new MemorySnapshotStore();
+
+  /** Opens the log of one hub. It is closed when the test ends. */
+  async openLog(
+    self: string,
+    { home, options, snapshotBytes = Infinity }: Pick<TestHub, 'home' | 'options' | 'snapshotBytes'>,
+    journal: Journal = this.journal.connect(),
+  ): Promise<JournaledLog> {
+    const { snapshots } = this;
+    const log = await openTestHub({
+      journal,
+      fleet: this.fleet.connect(self),
+      home,
+      options,
+      snapshots,
+      ...(snapshotBytes !== undefined && { snapshotBytes }),
+    });
+    onTestFinished(() => log.close());
+    return log;
+  }
 }
