@@ -12,6 +12,8 @@ export interface FaultWorld {
   readonly canRollBack: boolean;
   /** The brokers lose blocks. What was lost is marked. */
   rollBack(): Promise<void>;
+  /** A hub loses blocks of its disk. */
+  takeBlocks(take: () => void): void;
 }
 
 /** A fault begins with the call, and ends with the call of its result. */
@@ -26,16 +28,16 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     hub.kill();
     return () => start(hub);
   },
-  'cut the power of a hub'({ random, hubs }) {
-    const hub = random.pick(hubs);
+  'cut the power of a hub'(world) {
+    const hub = world.random.pick(world.hubs);
     hub.kill();
-    hub.disk.cutPower();
+    world.takeBlocks(() => hub.disk.cutPower());
     return () => start(hub);
   },
-  'remove the disk of a hub'({ random, hubs }) {
-    const hub = random.pick(hubs);
+  'remove the disk of a hub'(world) {
+    const hub = world.random.pick(world.hubs);
     hub.kill();
-    hub.disk.wipe();
+    world.takeBlocks(() => hub.disk.wipe());
     return () => start(hub);
   },
   'cut a hub from a broker'({ random, hubs }) {

@@ -2,6 +2,7 @@ import { parseCursor } from '@polycast/protocol';
 import { Seeded } from '../../conformance/kit/seeded.ts';
 import { createMemoryView } from '../../packages/server/src/storage/memory/memory-view.ts';
 import { MARK } from '../../packages/server/src/storage/cluster/journal-marks.ts';
+import type { Block } from '../../packages/server/src/storage/view/block.ts';
 import type { LogView } from '../../packages/server/src/storage/view/log-view.ts';
 import {
   CHANNELS,
@@ -64,6 +65,10 @@ class Run {
   readonly #known = new KnownIdentity();
   /** What the brokers have lost: positions and texts. */
   readonly #lost = new Set<string>();
+  /** The newest block that the last rollback left. */
+  #leftThrough = 0;
+  /** Faults took the last copy of the blocks that the brokers have lost. So no hub can notice the loss. */
+  #isForgotten = false;
   #failure: unknown;
 
   constructor(time: VirtualTime, random: Seeded, trace: (text: string) => void) {
@@ -133,10 +138,34 @@ class Run {
     const through = Math.max(brokers.first, length - 1 - this.random.below(12));
     if (through >= length) return;
     const before = await textsOf(await this.#reference());
-    brokers.rollBack(through);
+    this.takeBlocks(() => {
+      brokers.rollBack(through);
+      this.#leftThrough = through;
+    });
     this.trace(`rolled back from ${length} to ${through}`);
     const after = await textsOf(await this.#reference());
     for (const [position, text] of before) if (after.get(position) !== text) this.#lost.add(`${position} ${text}`);
+  }
+
+  /** Takes blocks from the brokers or from a hub. A hub that removes its view itself has to know why. */
+  takeBlocks(take: () => void): void {
+    const wasKnown = this.#isLossKnown;
+    take();
+    if (!wasKnown || this.#isLossKnown) return;
+    this.trace('nobody has the lost blocks any more');
+    this.#isForgotten = true;
+  }
+
+  /** Whether a hub has a block that the brokers have lost, or has noticed it. */
+  get #isLossKnown(): boolean {
+    const { history, rollbacks } = this.brokers;
+    const hasLost = ({ disk }: SimulatedHub): boolean => disk.blocks.some(({ id }, index) => id !== history[index]?.id);
+    return rollbacks === 0 || this.#isNewEpochOrdered || this.hubs.some(hasLost);
+  }
+
+  /** Whether a hub has noticed the last rollback, and the journal says so. */
+  get #isNewEpochOrdered(): boolean {
+    return this.brokers.history.slice(this.#leftThrough).some(isEpochOrder);
   }
 
   /** The view of a hub that never failed. */
@@ -213,8 +242,8 @@ class Run {
       expectEqual(`keys of ${name}`, ids, (await reference.identity()).keys.map(({ key }) => key.id).toSorted());
       this.#checkRevocations(name, open);
     }
-    const epochs = brokers.history.filter(({ kind, data }) => kind === 'epoch' && !Buffer.from(data).equals(MARK));
-    if (epochs.length > 0 && brokers.rollbacks === 0) throw new Error('a new epoch without a rollback');
+    if (brokers.history.some(isEpochOrder) && brokers.rollbacks === 0)
+      throw new Error('a new epoch without a rollback');
     for (const { confirmed } of this.#publishers)
       for (const { text, cursor } of confirmed) {
         const { position } = cursor;
@@ -247,9 +276,11 @@ class Run {
 
   /**
    * Each reader has all events since its start, or since its last gap, once and in order. One that has
-   * not read since a rollback would receive a gap.
+   * not read since a rollback would receive a gap. Without any, a reader of a lost event goes on in
+   * another history (decision 0059, "Limits").
    */
   #checkReaders(expected: ReadonlyMap<number, string>, { state: { epoch } }: LogView): void {
+    if (this.#isForgotten && !this.#isNewEpochOrdered) return;
     for (const { received, cursor, start } of this.#readers) {
       const reached = parseCursor(cursor);
       if (reached?.epoch !== epoch) continue;
@@ -274,6 +305,10 @@ class Run {
     if (this.#failure !== undefined) throw this.#failure;
     if (!isReached) throw new Error(`not in ${REST_MS} ms: ${what}`);
   }
+}
+
+function isEpochOrder({ kind, data }: Block): boolean {
+  return kind === 'epoch' && !Buffer.from(data).equals(MARK);
 }
 
 /** The texts of all stored events, by their positions. */
