@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { Seeded } from '../conformance/kit/seeded.ts';
+import { checkDeafHub } from './cluster/deaf-hub.ts';
 import { runSchedule } from './cluster/run-schedule.ts';
 import { VirtualTime } from './cluster/virtual-time.ts';
 
@@ -39,6 +40,7 @@ const time = new VirtualTime(new Seeded(from));
 const failed: number[] = [];
 let [events, virtualMs, faults, rollbacks] = [0, 0, 0, 0];
 const started = process.hrtime.bigint();
+if (values.found) await checkDeafHub(time, from);
 const seeds = [...(values.found ? FOUND : []), ...Array.from({ length: count }, (_, at) => from + at)];
 for (const seed of seeds) {
   try {

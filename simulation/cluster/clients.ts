@@ -8,9 +8,9 @@ import { HubDownError, type SimulatedHub, type Surroundings } from './simulated-
 export const CHANNELS = ['a', 'b', 'c'] as const;
 /** This channel is trimmed, so its events may be lost to retention. */
 export const TRIMMED_CHANNEL = 't';
-const ACTOR = { kind: 'operator' } as const;
+export const ACTOR = { kind: 'operator' } as const;
 /** A hub that hears nothing identifies nobody. It notices its silence after 10 s, and checks once a second. */
-const HEARING_MAX_MS = 12_000;
+export const HEARING_MAX_MS = 12_000;
 
 export interface ConfirmedEvent {
   readonly text: string;

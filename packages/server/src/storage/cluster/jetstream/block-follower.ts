@@ -15,6 +15,8 @@ const SILENCE_MS = 3_000;
  * beats all the same. Hubs append a mark where there are no other blocks.
  */
 const OLD_MS = 6_000;
+/** A consumer that begins after more silence may be one of a broker that is cut off from the others. */
+const FRESH_MS = 500;
 /** The broker forgets a consumer whose hub has gone. */
 const INACTIVE_MS = 10_000;
 
@@ -46,6 +48,11 @@ export class BlockFollower {
   /** When a message of the consumer was heard. `#heardMs` begins anew with each consumer. */
   #messageMs = performance.now();
   #newsMs = performance.now();
+  /** Whether a majority has answered since the consumer began, or just before. Else its old blocks are no news. */
+  #isProven = true;
+  /** The newest block that the consumer had when it began. */
+  #oldThrough: number | undefined;
+  #isMarking = false;
   #movedMs = 0;
   #closed = false;
 
@@ -70,6 +77,7 @@ export class BlockFollower {
   /** A majority of the brokers has answered. */
   onNews(): void {
     this.#newsMs = performance.now();
+    this.#isProven = true;
   }
 
   close(): void {
@@ -80,11 +88,24 @@ export class BlockFollower {
 
   #checkSilence(): void {
     const nowMs = performance.now();
+    if (!this.#isProven) void this.#prove();
     if (nowMs - this.#heardMs > BEATS_MISSED_MS) void this.#subscribe();
     const isHeard = nowMs - this.#messageMs <= SILENCE_MS && nowMs - this.#newsMs <= OLD_MS;
     if (isHeard || nowMs - this.#movedMs <= SILENCE_MS) return;
     this.#movedMs = nowMs;
     this.#parts.connection.reconnect().catch(() => undefined);
+  }
+
+  /** The journal calls `onNews` when the mark is answered. Without it a long backlog would count as silence. */
+  async #prove(): Promise<void> {
+    if (this.#isMarking) return;
+    this.#isMarking = true;
+    try {
+      await this.#follower.appendMark();
+    } catch {
+      // The watch tries again.
+    }
+    this.#isMarking = false;
   }
 
   async #watchConnection(): Promise<void> {
@@ -117,6 +138,8 @@ export class BlockFollower {
     const { connection, manager, stream } = this.#parts;
     const subject = createInbox();
     let delivered = 0;
+    this.#oldThrough = undefined;
+    this.#isProven = this.silentMs <= FRESH_MS;
     this.#subscription = connection.subscribe(subject, {
       callback: (_error, message) => {
         if (round !== this.#round || this.#closed) return;
@@ -138,6 +161,7 @@ export class BlockFollower {
       mem_storage: true,
       num_replicas: 1,
     });
+    if (!this.#isProven) void this.#prove();
   }
 
   /** Flow control wants an answer. A beat says how many messages were sent, so it shows a loss at the end. */
@@ -160,7 +184,9 @@ export class BlockFollower {
     this.#newest = sequence + Number(parts.at(-1));
     const kind = message.subject.slice(message.subject.lastIndexOf('.') + 1);
     this.#at = { sequence, id };
-    this.#newsMs = performance.now();
+    // A consumer says with its first block how many it has. That one may be old, too.
+    this.#oldThrough ??= this.#newest;
+    if (this.#isProven || sequence > this.#oldThrough) this.onNews();
     // The client's buffer holds other messages too.
     this.#follower.onBlock({ sequence, id, kind, data: new Uint8Array(message.data) });
     return true;
