@@ -82,11 +82,20 @@ export type JournalErrorCode =
   | 'closed';
 
 export class JournalError extends Error {
-  override readonly name = 'JournalError';
+  override readonly name: string = 'JournalError';
   readonly code: JournalErrorCode;
 
   constructor(code: JournalErrorCode, message: string) {
     super(message);
     this.code = code;
+  }
+}
+
+/** The journal changed while a hub started: it was trimmed or rolled back. The hub can start again. */
+export class ChangedAtStartError extends JournalError {
+  override readonly name = 'ChangedAtStartError';
+
+  constructor(message: string) {
+    super('unknown', message);
   }
 }

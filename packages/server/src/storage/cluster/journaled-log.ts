@@ -32,7 +32,7 @@ import { ClusterSubscriptionStore } from './subscriptions/cluster-subscription-s
 import { ClusterSubscriptions } from './subscriptions/cluster-subscriptions.ts';
 import { otherHubs } from './other-hubs.ts';
 import { LeaseHolder } from './subscriptions/work-lease.ts';
-import { JournalError, type Journal } from './journal.ts';
+import { ChangedAtStartError, JournalError, type Journal } from './journal.ts';
 import { createMarks, MARK, markUnlessFull, SilenceMarks } from './journal-marks.ts';
 import type { Snapshotter } from './snapshots/snapshotter.ts';
 import type { Block } from '../view/block.ts';
@@ -153,7 +153,7 @@ export class JournaledLog implements Log, SharedLog {
     } finally {
       clearInterval(progress);
     }
-    if (this.#resetReason !== undefined) throw new JournalError('unknown', RESET_MESSAGES[this.#resetReason]);
+    if (this.#resetReason !== undefined) throw new ChangedAtStartError(RESET_MESSAGES[this.#resetReason]);
     if (this.#stopReason !== undefined) throw new JournalError('unknown', this.#stopReason);
     this.#isCaughtUp = true;
     this.erasing.start();

@@ -2,7 +2,7 @@ import { DataFolderError } from '../../core/data-folder-error.ts';
 import type { StorageOptions } from '../home.ts';
 import type { Fleet } from './fleet.ts';
 import { placeOf, type FollowerPlace } from './follower-place.ts';
-import { JournalError, type Journal } from './journal.ts';
+import { ChangedAtStartError, JournalError, type Journal } from './journal.ts';
 import { createMarks } from './journal-marks.ts';
 import { installSnapshot, usableSnapshots } from './snapshots/install-snapshot.ts';
 import type { Snapshot, SnapshotStore } from './snapshots/snapshot-store.ts';
@@ -34,6 +34,7 @@ export interface ClusterLogOptions extends Pick<StorageOptions, 'clock' | 'rando
  * Opens the view, compares it with the journal, and catches up. A view that the journal contradicts
  * is removed and built again from the journal. The brokers then have lost acknowledged blocks, so
  * the log gets a new epoch.
+ * @throws DataFolderError, and ChangedAtStartError where another attempt helps
  */
 export async function openClusterLog(options: ClusterLogOptions): Promise<JournaledLog> {
   const { journal, fleet } = options;
@@ -136,6 +137,6 @@ function newEpoch({ clock, random }: ClusterLogOptions, after: string): string {
 }
 
 function toFolderError(error: unknown): unknown {
-  if (!(error instanceof JournalError)) return error;
+  if (!(error instanceof JournalError) || error instanceof ChangedAtStartError) return error;
   return new DataFolderError('inaccessible', `the journal of the cluster cannot be used: ${error.message}`);
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { DataFolderError } from '../../core/data-folder-error.ts';
 import type { Home, StorageOptions } from '../home.ts';
-import { JournalError, type Journal } from './journal.ts';
+import { ChangedAtStartError, JournalError, type Journal } from './journal.ts';
 import { DurabilityCheck } from './jetstream/durability-check.ts';
 import { connectToBrokers } from './jetstream/connection.ts';
 import { openJetStreamJournal } from './jetstream/jetstream-journal.ts';
@@ -20,8 +20,19 @@ import { openClusterLog } from './open-cluster-log.ts';
  * @throws DataFolderError also when no broker can be used
  */
 export async function openConfiguredCluster(home: Home, options: StorageOptions): Promise<JournaledLog> {
-  return openLogOn(await openBrokers(options), home, options);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await openLogOn(await openBrokers(options), home, options);
+    } catch (error) {
+      if (!(error instanceof ChangedAtStartError)) throw error;
+      if (attempt === ATTEMPTS_MAX) throw unusable(options.cluster.nats, error);
+      options.logger.warn({ error: error.message }, 'cluster: the journal changed during the start, starting again');
+    }
+  }
 }
+
+/** Another hub trims the journal once in a snapshot, so the second attempt finds a newer one. */
+const ATTEMPTS_MAX = 5;
 
 /** The parts of a cluster that its brokers have. */
 export interface ClusterBrokers {

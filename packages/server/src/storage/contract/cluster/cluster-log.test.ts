@@ -13,6 +13,7 @@ import { bodyOf, positionOf, queryAll, record, START_MS, text } from '../log/log
 import type { Snapshot } from '../../cluster/snapshots/snapshot-store.ts';
 import type { HubBeat } from '../../cluster/fleet.ts';
 import type { MemoryJournal } from '../../cluster/memory-journal.ts';
+import { ChangedAtStartError } from '../../cluster/journal.ts';
 import { placeOf } from '../../cluster/follower-place.ts';
 import { createMarks } from '../../cluster/journal-marks.ts';
 import { MemoryCluster } from './test-hub.ts';
@@ -224,6 +225,19 @@ test('a hub that starts while another hub replaces the snapshots uses a new one'
   const other = await cluster.open('b');
   await reached(other, one.state.epoch, one.state.head);
   expect(await textsOf(other)).toEqual(await textsOf(one));
+});
+
+test('a hub that starts while the journal is trimmed beyond it is told that it can start again', async () => {
+  const cluster = new TestCluster();
+  const one = await cluster.open('a', { snapshotBytes: SNAPSHOT_BYTES });
+  await appendUntilTrimmed(cluster, one);
+  const { snapshots } = cluster;
+  const read = snapshots.read.bind(snapshots);
+  snapshots.read = async (...parameters) => {
+    await read(...parameters);
+    cluster.journal.trim(cluster.journal.last);
+  };
+  await expect(cluster.open('b')).rejects.toBeInstanceOf(ChangedAtStartError);
 });
 
 test('snapshots of blocks that the journal has lost are not used', async () => {
