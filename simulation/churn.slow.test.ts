@@ -54,7 +54,7 @@ const KINDS: readonly Kind[] = [
   { name: 'a body of ten events in ten new channels', count: 300, bytesOfEachMax: 3600, atOnce: 50, come: publishTen },
   { name: 'an event stream of a new user', count: 1000, bytesOfEachMax: 2000, atOnce: 50, come: stream },
   { name: 'a WebSocket of a new user', count: 1000, bytesOfEachMax: 1700, atOnce: 50, come: webSocket },
-  { name: 'a held poll of a new user', count: 1000, bytesOfEachMax: 1400, atOnce: 500, come: poll },
+  { name: 'a held poll of a new user', count: 1000, bytesOfEachMax: 2000, atOnce: 500, come: poll },
   { name: 'a subscription', count: 500, bytesOfEachMax: 300, atOnce: 50, come: subscribe },
 ];
 

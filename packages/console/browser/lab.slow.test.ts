@@ -172,8 +172,13 @@ test('after the log is wiped, readers with unread events receive a gap', async (
     if (route.request().resourceType() === 'fetch' && ++polls > 1) await wiped.promise;
     await route.continue();
   });
+  const firstPoll = page.waitForResponse(
+    (response) => isPoll(new URL(response.url())) && response.request().resourceType() === 'fetch',
+  );
   await order(page);
   await orderAtStep(page, 3);
+  // It brings the cursor that the gap is told to.
+  await firstPoll;
   await page.getByRole('button', { name: 'Wipe the log…' }).press('Enter');
   await page.getByRole('button', { name: 'Wipe it' }).press('Enter');
   // A stream receives the gap from the hub with the new log.
