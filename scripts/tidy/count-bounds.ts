@@ -25,7 +25,7 @@ const COUNT_BOUNDED: Readonly<Record<string, Readonly<Record<string, string>>>> 
   'outgoing/destinations/addresses.ts': { kinds: 'Addresses of name servers and sockets: 45 characters.' },
   'outgoing/tls-sessions.ts': { '#sessions': 'Sessions of 8 KiB.' },
   'platform/static-files.ts': { '#compressed': 'Files of the package.' },
-  'presence/cluster-presence.ts': {
+  'presence/reported-pollers.ts': {
     '#pollers': 'Users of 128 characters, a channel of 200, and an info of 4,096.',
   },
   'presence/presence-report.ts': { '#unacknowledged': 'Ids of sessions.', '#unreported': 'Ids of sessions.' },

@@ -21,6 +21,7 @@ import { streamHandlers } from '../streams/routes.ts';
 import type { StreamSettings } from '../streams/stream-parts.ts';
 import { Sessions } from '../auth/sessions.ts';
 import { systemWorld } from '../operate/world.ts';
+import { RULE_DEFAULTS } from '../testing/rule-defaults.ts';
 import { createTestAuth, OPEN_AUTHORITY } from '../testing/test-auth.ts';
 
 /**
@@ -260,17 +261,7 @@ async function start({
   loopbackNamesOnly = false,
 }: World = {}): Promise<Running> {
   const errors: object[] = [];
-  const rules = new ChannelRules([], {
-    retain: 'history',
-    historyCountMax: undefined,
-    historyAgeMaxMs: undefined,
-    historyBytesMax: undefined,
-    eventBytesMax: 1e5,
-    publishRatePerSecond: undefined,
-    publishBurst: 1,
-    userPublishRatePerSecond: undefined,
-    userPublishBurst: 1,
-  });
+  const rules = new ChannelRules([], RULE_DEFAULTS);
   const clock = { nowMs: Date.now, monotonicMs: () => performance.now() };
   const encode = (text: string): Uint8Array => Buffer.from(text);
   const fingerprint = (text: string): string => createHash('sha256').update(text).digest('hex');

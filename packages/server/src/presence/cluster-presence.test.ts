@@ -9,6 +9,7 @@ import { MemoryJournalServer } from '../storage/cluster/memory-journal.ts';
 import { openTestHub } from '../storage/contract/cluster/test-hub.ts';
 import { memoryHome } from '../storage/memory/memory-home.ts';
 import { createMemoryPresenceStore } from '../storage/memory/memory-presence-store.ts';
+import { RULE_DEFAULTS } from '../testing/rule-defaults.ts';
 import { temporaryFolder } from '../testing/temporary-folder.ts';
 import { testStorageOptions } from '../testing/test-storage.ts';
 import { ClusterPresence } from './cluster-presence.ts';
@@ -16,18 +17,6 @@ import { ClusterPresence } from './cluster-presence.ts';
 /** Presence of several hubs in one process. The first one announces. */
 const GRACE_MS = 100;
 const ROOM = 'room.1';
-const DEFAULTS = {
-  retain: 'history' as const,
-  historyCountMax: undefined,
-  historyAgeMaxMs: undefined,
-  historyBytesMax: undefined,
-  eventBytesMax: 1e5,
-  publishRatePerSecond: undefined,
-  publishBurst: 1,
-  userPublishRatePerSecond: undefined,
-  userPublishBurst: 1,
-};
-
 interface TestHub {
   readonly presence: ClusterPresence;
   readonly warnings: readonly string[];
@@ -49,7 +38,7 @@ class TestCluster {
     const wheel = new TimingWheel();
     const ticking = setInterval(() => wheel.advance(), 50);
     onTestFinished(() => clearInterval(ticking));
-    const publisher = new Publisher(log, new ChannelRules(withSystemRules([]), DEFAULTS), clock, {
+    const publisher = new Publisher(log, new ChannelRules(withSystemRules([]), RULE_DEFAULTS), clock, {
       appendQueueBytesMax: 1e6,
       encode: (text) => Buffer.from(text),
       fingerprint: (text) => text,

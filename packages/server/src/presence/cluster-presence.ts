@@ -1,10 +1,10 @@
 import { ERRORS, PolycastError, type ErrorCode } from '@polycast/protocol';
-import { ANONYMOUS, type Principal } from '../core/access/principal.ts';
+import type { Principal } from '../core/access/principal.ts';
 import type { Position, SharedLog } from '../core/ports.ts';
 import { Presence } from '../core/presence/presence.ts';
 import type { PresenceStore } from '../core/presence/presence-store.ts';
 import type { PresenceSnapshot, StoredPresence } from '../core/presence/presence-types.ts';
-import { PresenceReport, type ReportedSession, type SessionsReport } from './presence-report.ts';
+import { PresenceReport, type ReportedSession } from './presence-report.ts';
 import {
   copyPresence,
   PresenceTask,
@@ -13,6 +13,8 @@ import {
   type PresenceService,
   type PresenceStats,
 } from './presence-task.ts';
+import { ReportedPollers } from './reported-pollers.ts';
+import { SessionsOfHubs, type HubReport } from './sessions-of-hubs.ts';
 import { storedDifference } from './stored-difference.ts';
 import { checkPresence, TrackedChannels, type PresentSession } from './tracked-channels.ts';
 
@@ -24,11 +26,6 @@ type PresenceQuestion =
   | { readonly kind: 'presence report'; readonly known: Readonly<Record<string, number>> }
   | { readonly kind: 'presence snapshot'; readonly channel: string }
   | { readonly kind: 'presence state' };
-
-interface HubReport {
-  readonly hub: string;
-  readonly report: SessionsReport;
-}
 
 type Snapshot = PresenceSnapshot & { readonly position: Position };
 
@@ -67,26 +64,6 @@ const PAUSE_MAX_MS = 3_000;
  * either.
  */
 const SILENT_MAX_MS = 3_000;
-/** Pollers of this hub. Further ones do not count as present. */
-const POLLERS_MAX = 50_000;
-/** Refused sessions that a round tries again. The next round tries others. */
-const RETRIES_MAX = 1_000;
-
-/** The sessions of one hub, as of its report with this number. */
-interface KnownHub {
-  number: number;
-  readonly sessions: Map<string, PresentSession>;
-  /** Those for which the task has no room. They are tried again. */
-  readonly refused: Map<string, ReportedSession>;
-}
-
-/** A user who polls. */
-interface Poller {
-  /** The time at which the poller ends. */
-  readonly untilMs: number;
-  readonly info: unknown;
-}
-
 /**
  * The presence of all hubs of a cluster (`docs/decisions/0070-presence-of-a-cluster.md`). Each hub
  * has a report of its own sessions. One hub announces: the one that has run longest. It asks the
@@ -100,13 +77,11 @@ export class ClusterPresence implements PresenceService {
   readonly #report = new PresenceReport();
   readonly #tracked: TrackedChannels;
   readonly #ids = new WeakMap<object, string>();
-  /** The pollers of this hub, in the order of their ends. */
-  readonly #pollers = new Map<string, Poller>();
+  readonly #pollers: ReportedPollers;
   readonly #noMembers: Presence;
   /** Turns sessions into events. `undefined`: this hub does not announce. */
   #task: PresenceTask | undefined;
-  /** What the task has of each hub. */
-  #hubs = new Map<string, KnownHub>();
+  readonly #sessions: SessionsOfHubs;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
   #isFrozen = false;
@@ -117,13 +92,14 @@ export class ClusterPresence implements PresenceService {
   #published = 0;
   #nextId = 0;
   #hasFailed = false;
-  #hasRefused = false;
 
   constructor(parts: PresenceParts, shared: SharedLog) {
     this.#parts = parts;
     this.#shared = shared;
     this.#noMembers = new Presence(parts.settings);
     this.#tracked = new TrackedChannels(parts.isTracked, parts.settings.systemEvents);
+    this.#sessions = new SessionsOfHubs(parts.logger);
+    this.#pollers = new ReportedPollers(parts, this.#tracked, this.#report);
     shared.others.onAsked((question) => this.#answer(question as PresenceQuestion));
   }
 
@@ -197,16 +173,11 @@ export class ClusterPresence implements PresenceService {
   }
 
   isOnline(user: string): boolean {
-    this.#endPollers();
-    return this.#pollers.has(pollerId(user, NO_CHANNELS));
+    return this.#pollers.isOnline(user);
   }
 
-  *onlineUsers(): Generator<string> {
-    this.#endPollers();
-    for (const id of this.#pollers.keys()) {
-      const [user, channels] = JSON.parse(id) as [string, readonly string[]];
-      if (channels.length === 0) yield user;
-    }
+  onlineUsers(): Iterable<string> {
+    return this.#pollers.onlineUsers();
   }
 
   opened(session: IdentifiedSession): void {
@@ -224,34 +195,8 @@ export class ClusterPresence implements PresenceService {
     else this.#report.delete(this.#idOf(session));
   }
 
-  polled({ user, info }: Principal, channels: readonly string[]): void {
-    if (user === undefined) return;
-    this.#poll({ id: pollerId(user, NO_CHANNELS), user, channels: NO_CHANNELS });
-    for (const channel of this.#tracked.of(channels))
-      this.#poll({ id: pollerId(user, [channel]), user, info: visibleInfo(info), channels: [channel] });
-  }
-
-  /** Polls end when the next call looks, because the timing wheel belongs to `PresenceTask`. */
-  #poll(session: ReportedSession): void {
-    this.#endPollers();
-    const { id, info } = session;
-    const known = this.#pollers.get(id);
-    if (known === undefined && this.#pollers.size >= POLLERS_MAX) return;
-    const isReported = known !== undefined && isSameInfo(known.info, info);
-    if (!isReported) this.#report.set(session);
-    this.#pollers.delete(id);
-    // The report has the info that it was given first.
-    const untilMs = this.#nowMs + this.#parts.settings.pollGraceMs;
-    this.#pollers.set(id, { untilMs, info: isReported ? known.info : info });
-  }
-
-  #endPollers(): void {
-    const nowMs = this.#nowMs;
-    for (const [id, { untilMs }] of this.#pollers) {
-      if (untilMs > nowMs) return;
-      this.#pollers.delete(id);
-      this.#report.delete(id);
-    }
+  polled(principal: Principal, channels: readonly string[]): void {
+    this.#pollers.polled(principal, channels);
   }
 
   #reported(session: IdentifiedSession): ReportedSession | undefined {
@@ -290,7 +235,7 @@ export class ClusterPresence implements PresenceService {
 
   async #tick(): Promise<void> {
     const nowMs = this.#nowMs;
-    this.#endPollers();
+    this.#pollers.endOld();
     const mayHaveMissed = this.#hasStoodStill || this.#shared.silentMs > SILENT_MAX_MS;
     this.#hasStoodStill = false;
     if (mayHaveMissed || !this.#shared.isTrimmer) {
@@ -316,20 +261,18 @@ export class ClusterPresence implements PresenceService {
 
   /** Brings the task up to date with the sessions of all hubs. */
   async #collect(): Promise<void> {
-    const known = Object.fromEntries([...this.#hubs].map(([hub, { number }]) => [hub, number]));
     const { self } = this.#shared.others;
-    const { answers } = await this.#ask<HubReport | null>({ kind: 'presence report', known });
+    const { answers } = await this.#ask<HubReport | null>({
+      kind: 'presence report',
+      known: this.#sessions.numbers,
+    });
     if (this.#isFrozen || this.#hasStoodStill || !this.#shared.isTrimmer) return;
     const task = this.#task ?? (await this.#begin());
-    for (const answer of answers) if (answer !== null) this.#take(task, answer);
-    this.#take(task, { hub: self, report: this.#report.report(this.#hubs.get(self)?.number) });
-    const running = new Set([self, ...this.#shared.others.names, ...answers.flatMap((answer) => answer?.hub ?? [])]);
-    for (const [hub, { sessions }] of this.#hubs) {
-      if (running.has(hub)) continue;
-      this.#hubs.delete(hub);
-      for (const session of sessions.values()) task.closed(session);
-    }
-    this.#retryRefused(task);
+    const reports = answers.filter((answer) => answer !== null);
+    const own = { hub: self, report: this.#report.report(this.#sessions.numbers[self]) };
+    for (const report of [...reports, own]) this.#sessions.take(task, report);
+    this.#sessions.keep(task, new Set([self, ...this.#shared.others.names, ...reports.map(({ hub }) => hub)]));
+    this.#sessions.retryRefused(task);
   }
 
   /** From now on this hub announces. It continues what the one before it has announced. */
@@ -346,62 +289,9 @@ export class ClusterPresence implements PresenceService {
     const task = this.#task;
     if (task === undefined) return;
     this.#task = undefined;
-    this.#hubs = new Map();
+    this.#sessions.clear();
     this.#published += task.stats.published;
     await task.close();
-  }
-
-  #take(task: PresenceTask, { hub, report: { number, isFull, present, gone } }: HubReport): void {
-    let known = this.#hubs.get(hub);
-    if (known === undefined) {
-      if (!isFull) return;
-      this.#hubs.set(hub, (known = { number, sessions: new Map(), refused: new Map() }));
-    }
-    const { sessions, refused } = known;
-    known.number = number;
-    if (isFull) refused.clear();
-    else for (const id of gone) refused.delete(id);
-    const reported = new Set(isFull ? present.map(({ id }) => id) : []);
-    for (const id of isFull ? [...sessions.keys()].filter((each) => !reported.has(each)) : gone) {
-      const session = sessions.get(id);
-      if (session === undefined) continue;
-      sessions.delete(id);
-      task.closed(session);
-    }
-    for (const each of present) this.#enter(task, known, each);
-  }
-
-  #enter(task: PresenceTask, { sessions, refused }: KnownHub, reported: ReportedSession): void {
-    const { id } = reported;
-    const before = sessions.get(id);
-    const session = presentSession(reported);
-    if (!hasRoom(task, session)) {
-      // It is in its earlier channels no more.
-      if (before !== undefined) task.closed(before);
-      sessions.delete(id);
-      refused.delete(id);
-      refused.set(id, reported);
-      return;
-    }
-    refused.delete(id);
-    sessions.set(id, session);
-    if (before === undefined) task.opened(session);
-    else task.changed(session, before);
-  }
-
-  /** Other sessions have ended meanwhile. A report does not repeat what has not changed. */
-  #retryRefused(task: PresenceTask): void {
-    let left = RETRIES_MAX;
-    let count = 0;
-    for (const known of this.#hubs.values()) {
-      const tried = [...known.refused.values()].slice(0, left);
-      left -= tried.length;
-      for (const reported of tried) this.#enter(task, known, reported);
-      count += known.refused.size;
-    }
-    if (count > 0 && !this.#hasRefused)
-      this.#parts.logger.warn({ sessions: count }, 'presence: limit of members reached, sessions are not announced');
-    this.#hasRefused = count > 0;
   }
 
   #ask<Answer>(question: PresenceQuestion): Promise<{ readonly answers: readonly Answer[] }> {
@@ -424,31 +314,8 @@ export class ClusterPresence implements PresenceService {
   }
 }
 
-const NO_CHANNELS: readonly string[] = [];
-
-function pollerId(user: string, channels: readonly string[]): string {
-  return JSON.stringify([user, channels]);
-}
-
-function isSameInfo(one: unknown, other: unknown): boolean {
-  return one === other || JSON.stringify(one) === JSON.stringify(other);
-}
-
-function hasRoom(task: PresenceTask, { principal, channels }: PresentSession): boolean {
-  try {
-    task.checkCapacity(principal, channels);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 function refusalOf(error: unknown): SnapshotRefusal | null {
   return error instanceof PolycastError ? { code: error.code } : null;
-}
-
-function presentSession({ user, info, channels }: ReportedSession): PresentSession {
-  return { principal: { ...ANONYMOUS, ...(user !== undefined && { kind: 'user', user, info }) }, channels };
 }
 
 /** The store outlives the task. */

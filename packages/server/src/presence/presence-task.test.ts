@@ -10,20 +10,9 @@ import { createMemoryLog } from '../storage/memory/memory-log.ts';
 import type { PresenceStore } from '../core/presence/presence-store.ts';
 import { createMemoryPresenceStore } from '../storage/memory/memory-presence-store.ts';
 import { openPresenceStore } from '../storage/sqlite/presence/sqlite-presence-store.ts';
+import { RULE_DEFAULTS } from '../testing/rule-defaults.ts';
 import { temporaryFolder } from '../testing/temporary-folder.ts';
 import { PresenceTask } from './presence-task.ts';
-
-const DEFAULTS = {
-  retain: 'history' as const,
-  historyCountMax: undefined,
-  historyAgeMaxMs: undefined,
-  historyBytesMax: undefined,
-  eventBytesMax: 1e5,
-  publishRatePerSecond: undefined,
-  publishBurst: 1,
-  userPublishRatePerSecond: undefined,
-  userPublishBurst: 1,
-};
 
 interface Options {
   readonly log?: Log;
@@ -39,7 +28,7 @@ function begin({
   const wheel = new TimingWheel();
   const warnings: string[] = [];
   const encode = (text: string): Uint8Array => Buffer.from(text);
-  const publisher = new Publisher(log, new ChannelRules(withSystemRules([]), DEFAULTS), clock, {
+  const publisher = new Publisher(log, new ChannelRules(withSystemRules([]), RULE_DEFAULTS), clock, {
     appendQueueBytesMax: 1e6,
     encode,
     fingerprint: (text) => text,
