@@ -84,6 +84,11 @@ export function isRecorded(session: Session): session is RecordedSession {
   return 'journalNumber' in session;
 }
 
+/** Whether this is a session that has been opened and not closed. */
+export function isRegisteredSession(value: object): value is Session {
+  return 'registryIndex' in value && value.registryIndex !== -1;
+}
+
 /** Whether a session can go on with other credentials. A poll cannot: it ends, and is asked again. */
 export function isRenewable(session: Session): session is RenewableSession {
   return 'applyRenewal' in session;

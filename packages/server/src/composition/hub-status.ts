@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { encodeCursor, TRANSPORTS, type TransportName } from '@polycast/protocol';
-import type { Session, Sessions } from '../auth/sessions.ts';
+import { isRegisteredSession, type Session, type Sessions } from '../auth/sessions.ts';
 import type { Position } from '../core/ports.ts';
 import { SLOWEST_MAX, type CallerStatus, type HubStatus } from '../operate/hub-status.ts';
 import { countOpenFiles, openFilesMax, readDiskSpace } from '../operate/host-resources.ts';
@@ -28,13 +28,14 @@ export interface StatusNeeds extends CorePart {
   readonly certificate: () => { readonly expiresMs: number } | undefined;
 }
 
-/** The function that reads the status of a hub. It visits every session and every subscription. */
+/** The function that reads the status of a hub. It visits every subscription, and the sessions that are behind. */
 export function statusReader(base: HubBase, needs: StatusNeeds): (caller: CallerStatus) => Promise<HubStatus> {
   const { config, world, stats } = base;
   const startedMs = world.clock.nowMs();
   const data = dataFolderOf(config.data);
   const folder = data === undefined ? undefined : resolve(data);
   const versions = { version: packageVersion(), nodeVersion: process.versions.node };
+  const limitOfFiles = openFilesMax();
   return async (caller) => {
     const nowMs = world.clock.nowMs();
     const why = needs.notReadyReason();
@@ -48,7 +49,7 @@ export function statusReader(base: HubBase, needs: StatusNeeds): (caller: Caller
       time: timestamp(nowMs),
       started: timestamp(startedMs),
       uptimeSeconds: Math.floor((nowMs - startedMs) / 1000),
-      process: await processStatus(),
+      process: await processStatus(limitOfFiles),
       log: logStatus(base, needs),
       storage: await storageStatus(folder, needs),
       published: publishStatus(needs),
@@ -69,7 +70,7 @@ export function statusReader(base: HubBase, needs: StatusNeeds): (caller: Caller
   };
 }
 
-async function processStatus(): Promise<HubStatus['process']> {
+async function processStatus(limitOfFiles: number | undefined): Promise<HubStatus['process']> {
   const { user, system } = process.cpuUsage();
   return {
     pid: process.pid,
@@ -77,7 +78,7 @@ async function processStatus(): Promise<HubStatus['process']> {
     heapBytes: process.memoryUsage().heapUsed,
     cpuSeconds: (user + system) / 1e6,
     openFiles: (await countOpenFiles()) ?? null,
-    openFilesMax: openFilesMax() ?? null,
+    openFilesMax: limitOfFiles ?? null,
   };
 }
 
@@ -120,13 +121,13 @@ async function latencyStatus({ metrics }: HubBase): Promise<HubStatus['latency']
   };
 }
 
-function readerStatus({ feed, log, sessions }: StatusNeeds): HubStatus['readers'] {
+function readerStatus({ feed, log }: StatusNeeds): HubStatus['readers'] {
   const { readers, behindMax } = feed.lag();
   const { head } = log.state;
   return {
     count: readers,
     lagEventsMax: behindMax,
-    slowest: slowestSessions(sessions, head).map((session) => ({
+    slowest: slowestSessions(feed, head).map((session) => ({
       session: session.id,
       transport: session.transport,
       user: session.principal.user ?? null,
@@ -140,13 +141,14 @@ function readerStatus({ feed, log, sessions }: StatusNeeds): HubStatus['readers'
 
 /**
  * The sessions of this process that are farthest behind the head, without those that are at the
- * head. Each process of a hub names its own.
+ * head. Each process of a hub names its own. It visits only the readers that are behind.
  */
-function slowestSessions(sessions: Sessions, head: Position): readonly Session[] {
+function slowestSessions({ behind }: CorePart['feed'], head: Position): readonly Session[] {
   const slowest: Session[] = [];
-  for (const session of sessions.each()) {
+  for (const { sink: session } of behind) {
+    if (!isRegisteredSession(session)) continue;
     const { position } = session;
-    if (position >= head || session.isElsewhere === true) continue;
+    if (position >= head) continue;
     const last = slowest[SLOWEST_MAX - 1];
     if (last !== undefined && last.position <= position) continue;
     slowest.push(session);

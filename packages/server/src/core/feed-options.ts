@@ -1,3 +1,4 @@
+import type { Wakeable } from './interests/interest.ts';
 import type { StoredRecord } from './ports.ts';
 
 export interface FeedOptions {
@@ -27,4 +28,10 @@ export interface FeedStats {
   tailHits: number;
   /** Readers that new events have woken. */
   wakes: number;
+}
+
+/** A reader that has not caught up. Example: its client takes no bytes, or it reads the log. */
+export interface ReaderBehind extends Wakeable {
+  /** What it delivers to. */
+  readonly sink: object;
 }

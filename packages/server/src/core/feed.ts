@@ -1,6 +1,6 @@
 import type { Framing } from '@polycast/protocol';
 import { BatchCache, joinFrames, type Batch } from './events/batch.ts';
-import type { FeedOptions, FeedStats } from './feed-options.ts';
+import type { FeedOptions, FeedStats, ReaderBehind } from './feed-options.ts';
 import type { Interest, Wakeable } from './interests/interest.ts';
 import { Interests } from './interests/interests.ts';
 import { LOG_PAGE_COUNT_MAX, LogReader, gapOf, pageEnd } from './log-reader.ts';
@@ -8,6 +8,7 @@ import type { Log, Position, ReadPage, StoredRecord, TrimOrder } from './ports.t
 import { bodySize, RecordReader, type RecordCount, type RecordPage } from './record-reader.ts';
 import { PendingTrims } from './pending-trims.ts';
 import { followAfterPreload, readNewestEvents } from './preload.ts';
+import { assertInvariant } from './primitives/invariant.ts';
 import { Tail } from './tail.ts';
 import { alwaysWanted, SingleFlight, type IsWanted } from './primitives/single-flight.ts';
 
@@ -39,6 +40,7 @@ export class Feed {
   readonly #batchReads = new SingleFlight<Batch>();
   readonly #records: RecordReader;
   readonly #pendingTrims: PendingTrims;
+  readonly #behind = new Set<ReaderBehind>();
   #erasedAtHead: Position = -1;
   readonly #onPreloaded: () => void;
   readonly stats: FeedStats = { logReads: 0, tailHits: 0, wakes: 0 };
@@ -243,12 +245,29 @@ export class Feed {
     return this.#erasedAtHead;
   }
 
+  /** The joined readers that have not caught up. */
+  get behind(): Iterable<ReaderBehind> {
+    return this.#behind;
+  }
+
+  /** A reader calls this when it has joined and stops before the head. */
+  addBehind(reader: ReaderBehind): void {
+    this.#behind.add(reader);
+  }
+
+  /** It has caught up, or left. */
+  removeBehind(reader: ReaderBehind): void {
+    this.#behind.delete(reader);
+  }
+
   /**
    * The number of joined readers, and the distance in positions of the slowest one from the head. It
-   * visits every reader.
+   * visits only those that are behind.
    */
   lag(): { readonly readers: number; readonly behindMax: number } {
-    return this.#interests.lag(this.head);
+    let behindMax = 0;
+    for (const { position } of this.#behind) behindMax = Math.max(behindMax, this.head - position);
+    return { readers: this.#interests.readerCount, behindMax };
   }
 
   /** Whether the tail knows every matching event after a position. */
@@ -303,6 +322,12 @@ export class Feed {
   assertInvariants(): void {
     this.#tail.assertInvariants();
     this.#interests.assertInvariants();
+    for (const { readers } of this.#interests.all())
+      for (const reader of readers)
+        assertInvariant(
+          reader.isDurable === true || reader.position >= this.head || this.#behind.has(reader as ReaderBehind),
+          'feed: a joined reader has caught up, or is known to be behind',
+        );
     this.#cache.assertInvariants();
     this.#pendingTrims.assertInvariants();
   }

@@ -55,6 +55,7 @@ test.each<[statement: string, breakIt: (one: Wakeable, interest: ReturnType<Inte
   ['interests: one without readers is idle', (_one, interest) => (interest.readers = [])],
   ['interests: one with readers learns of new events', (_one, interest) => (interest.isIndexed = false)],
   ['interests: no wake-up is left over', (_one, interest) => (interest.isWakePending = true)],
+  ['interests: the readers are counted', (one) => ((one as { isDurable: boolean }).isDurable = true)],
   ['interests: the joined bytes', (_one, interest) => ((interest as { bytes: number }).bytes += 1)],
   ['interests: an indexed interest is found', (_one, interest) => (interest.patterns as string[]).push('b.*.>')],
 ])('%s', (statement, breakIt) => {
@@ -68,10 +69,22 @@ test.each<[statement: string, breakIt: (one: Wakeable, interest: ReturnType<Inte
   expectBroken(() => interests.assertInvariants(), statement);
 });
 
+test('feed: a joined reader has caught up, or is known to be behind', async () => {
+  const { log, feed } = createFeedWorld(createMemoryLog());
+  const one = { ...reader(), sink: {} };
+  feed.join(feed.interest(['a']), one);
+  feed.assertInvariants();
+  feed.addBehind(one);
+  await publish(log, 'a', 'a');
+  feed.assertInvariants();
+  feed.removeBehind(one);
+  expectBroken(() => feed.assertInvariants(), 'feed: a joined reader has caught up');
+});
+
 test('batch cache: the interest of a batch has it', async () => {
   const { log, feed } = createFeedWorld(createMemoryLog());
   const interest = feed.interest(['a']);
-  feed.join(interest, reader());
+  feed.join(interest, { ...reader(), isDurable: true });
   await publish(log, 'a', 'a');
   expect(feed.next(interest, positionFraming, 0, Infinity, Infinity)).toMatchObject({ count: 2 });
   feed.assertInvariants();

@@ -173,6 +173,31 @@ test('a reader that closes during a read receives nothing', async () => {
   expect(world.feed.lag()).toEqual({ readers: 0, behindMax: 0 });
 });
 
+test('the lag counts readers that are blocked or paused, until they have caught up or leave', async () => {
+  const world = createFeedWorld(createMemoryLog());
+  const [live, blocked, paused, leaving] = [0, 1, 2, 3].map(() => open(world, ['a'], 0)) as [
+    Opened,
+    Opened,
+    Opened,
+    Opened,
+  ];
+  for (const { reader } of [live, blocked, paused, leaving]) reader.start();
+  blocked.sink.isBlocked = true;
+  leaving.sink.isBlocked = true;
+  paused.reader.pause();
+  await publish(world.log, 'a', 'a');
+  await publish(world.log, 'a');
+  expect([...world.feed.behind].map(({ sink }) => sink)).toEqual([paused.sink, leaving.sink, blocked.sink]);
+  expect(world.feed.lag()).toEqual({ readers: 4, behindMax: 3 });
+  leaving.reader.close();
+  paused.reader.resume(paused.reader.interest);
+  expect([...world.feed.behind].map(({ sink }) => sink)).toEqual([blocked.sink]);
+  blocked.sink.isBlocked = false;
+  blocked.reader.onFlushed();
+  expect(world.feed.lag()).toEqual({ readers: 3, behindMax: 0 });
+  world.feed.assertInvariants();
+});
+
 test('a reader whose log cannot be read closes with the reason', async () => {
   const world = createFeedWorld(createMemoryLog(), SMALL);
   await publish(world.log, 'a', 'a', 'a', 'a');

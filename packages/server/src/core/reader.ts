@@ -45,7 +45,7 @@ type Phase = 'idle' | 'live' | 'reading' | 'writing' | 'closed';
  */
 export class Reader {
   readonly #feed: Feed;
-  readonly #sink: Sink;
+  readonly sink: Sink;
   readonly framing: Framing;
   readonly #countMax: number;
   #interest: Interest;
@@ -60,6 +60,8 @@ export class Reader {
   #gapReportedThrough: Position = 0;
   /** Index among the readers of its interest; -1 while it has not joined. */
   index = -1;
+  /** The feed has it among the readers that are behind. */
+  #isBehind = false;
 
   /**
    * @param countMax events in a batch, at most
@@ -75,7 +77,7 @@ export class Reader {
     through: Position = Infinity,
   ) {
     this.#feed = feed;
-    this.#sink = sink;
+    this.sink = sink;
     this.#interest = interest;
     this.framing = framing;
     this.#position = position;
@@ -138,6 +140,7 @@ export class Reader {
     this.#position = this.position;
     this.#isPaused = true;
     if (this.#phase === 'live') this.#phase = 'idle';
+    this.#markBehind();
     return this.#phase === 'idle';
   }
 
@@ -159,6 +162,7 @@ export class Reader {
     if (this.#phase === 'closed') return;
     this.#position = this.position;
     this.#phase = 'closed';
+    this.#unmarkBehind();
     this.#feed.leave(this.#interest, this);
   }
 
@@ -166,18 +170,26 @@ export class Reader {
     for (;;) {
       if (this.#isPaused || this.#position >= this.#through) {
         this.#phase = 'idle';
-        this.#sink.onCaughtUp();
+        this.#markBehind();
+        this.sink.onCaughtUp();
         return;
       }
       const batch = this.#feed.next(this.#interest, this.framing, this.#position, this.#countMax, this.#through);
       if (batch === undefined) {
         this.#position = Math.min(this.#feed.head, this.#through);
-        this.#phase = this.#through === Infinity ? 'live' : 'idle';
-        this.#sink.onCaughtUp();
+        if (this.#through === Infinity) {
+          this.#phase = 'live';
+          this.#unmarkBehind();
+        } else {
+          this.#phase = 'idle';
+          this.#markBehind();
+        }
+        this.sink.onCaughtUp();
         return;
       }
       if (batch === 'behind') {
         this.#phase = 'reading';
+        this.#markBehind();
         const { framing } = this;
         const isWanted = (): boolean => !this.isClosed;
         this.#feed.catchUp(this.#interest, framing, this.#position, this.#countMax, this.#through, isWanted).then(
@@ -186,8 +198,21 @@ export class Reader {
         );
         return;
       }
-      if (!this.#deliver(batch)) return;
+      if (!this.#deliver(batch)) return this.#markBehind();
     }
+  }
+
+  /** From now on the feed counts it among the readers that are behind. A closed reader has left. */
+  #markBehind(): void {
+    if (this.#isBehind || this.index < 0) return;
+    this.#isBehind = true;
+    this.#feed.addBehind(this);
+  }
+
+  #unmarkBehind(): void {
+    if (!this.#isBehind) return;
+    this.#isBehind = false;
+    this.#feed.removeBehind(this);
   }
 
   /** A sink that throws ends its own reader. Other readers get their events, and the process lives. */
@@ -202,7 +227,7 @@ export class Reader {
   #onPage(batch: Batch): void {
     if (this.#phase !== 'reading') return;
     try {
-      if (this.#deliver(batch) && this.#sink.onPageRead?.() !== false) this.#pump();
+      if (this.#deliver(batch) && this.sink.onPageRead?.() !== false) this.#pump();
     } catch (error) {
       this.#onSinkFailed(error);
     }
@@ -218,7 +243,7 @@ export class Reader {
 
   #fail(error: PolycastError): void {
     this.close();
-    this.#sink.onFailed(error);
+    this.sink.onFailed(error);
   }
 
   /** Returns true when the next batch may follow immediately. */
@@ -231,7 +256,7 @@ export class Reader {
     const includeGap =
       batch.gapThrough > this.#gapReportedThrough || (batch.gapReason === 'corrupt' && batch.gapThrough > 0);
     if (includeGap) this.#gapReportedThrough = Math.max(this.#gapReportedThrough, batch.gapThrough);
-    if ((batch.count > 0 || includeGap) && !this.#sink.deliver(batch, includeGap)) return false;
+    if ((batch.count > 0 || includeGap) && !this.sink.deliver(batch, includeGap)) return false;
     return this.#phase === 'writing';
   }
 }

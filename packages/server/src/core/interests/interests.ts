@@ -24,6 +24,7 @@ export class Interests {
   readonly #idle = new Set<Interest>();
   #idleBytes = 0;
   #joinedBytes = 0;
+  #readerCount = 0;
   /** Memory that the interests with readers may take, in bytes. */
   joinedBytesMax: number = Infinity;
   readonly #toWake: Interest[] = [];
@@ -56,18 +57,9 @@ export class Interests {
     );
   }
 
-  /** Like `Feed.lag`. */
-  lag(head: Position): { readonly readers: number; readonly behindMax: number } {
-    let readers = 0;
-    let behindMax = 0;
-    for (const interest of this.#byKey.values()) {
-      for (const reader of interest.readers) {
-        if (reader.isDurable === true) continue;
-        readers++;
-        behindMax = Math.max(behindMax, head - reader.position);
-      }
-    }
-    return { readers, behindMax };
+  /** The readers that have joined, without durable consumers. */
+  get readerCount(): number {
+    return this.#readerCount;
   }
 
   /** @param head of the log: a new interest knows nothing of earlier events */
@@ -105,6 +97,7 @@ export class Interests {
   join(interest: Interest, reader: Wakeable, head: Position): void {
     if (!interest.isIndexed) this.#index(interest, head);
     reader.index = interest.readers.length;
+    if (reader.isDurable !== true) this.#readerCount++;
     // `push` on an empty array allocates sixteen places, and many interests have one reader.
     if (reader.index > 0) interest.readers.push(reader);
     else {
@@ -123,6 +116,7 @@ export class Interests {
     last.index = index;
     readers.pop();
     reader.index = -1;
+    if (reader.isDurable !== true) this.#readerCount--;
     if (readers.length > 0) return;
     this.#joinedBytes -= interest.bytes;
     this.#addIdle(interest);
@@ -159,10 +153,12 @@ export class Interests {
   assertInvariants(): void {
     let joinedBytes = 0;
     let idleBytes = 0;
+    let readerCount = 0;
     for (const interest of this.#byKey.values()) {
       const { readers, bytes } = interest;
       for (const [index, reader] of readers.entries())
         assertInvariant(reader.index === index, 'interests: a reader knows its index');
+      readerCount += readers.filter(({ isDurable }) => isDurable !== true).length;
       assertInvariant(this.#idle.has(interest) === (readers.length === 0), 'interests: one without readers is idle');
       assertInvariant(readers.length === 0 || interest.isIndexed, 'interests: one with readers learns of new events');
       assertInvariant(!interest.isWakePending, 'interests: no wake-up is left over');
@@ -170,6 +166,7 @@ export class Interests {
       if (readers.length > 0) joinedBytes += bytes;
       else idleBytes += bytes;
     }
+    assertInvariant(readerCount === this.#readerCount, 'interests: the readers are counted');
     assertInvariant(
       joinedBytes === this.#joinedBytes,
       'interests: the joined bytes are the sum over those with readers',
