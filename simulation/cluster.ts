@@ -32,6 +32,8 @@ const FOUND: readonly number[] = [
   480,
   // Full brokers refused the new epoch after a rollback, and the hub forgot that blocks were lost.
   108,
+  // A hub that heard nothing and then had a full disk accepted a revoked key for too long.
+  1325,
 ];
 
 const from = Number(values.from);

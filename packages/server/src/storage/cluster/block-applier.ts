@@ -26,25 +26,32 @@ export interface AppliedListener {
 export class BlockApplier {
   readonly #view: LogView;
   readonly #listener: AppliedListener;
-  #waiting: Block[] = [];
+  readonly #silentMs: () => number;
+  #waiting: WaitingBlock[] = [];
   #waitingBytes = 0;
   #ready: PromiseWithResolvers<void> | undefined;
   #running: Promise<void> | undefined;
   #isStopped = false;
-  #progressMs = 0;
+  /** The view has what was confirmed before this time, while blocks wait. */
+  #currentMs = 0;
 
-  constructor(view: LogView, listener: AppliedListener) {
+  /** @param silentMs how long the journal has been silent, also while it passes a block */
+  constructor(view: LogView, listener: AppliedListener, silentMs: () => number) {
     this.#view = view;
     this.#listener = listener;
+    this.#silentMs = silentMs;
   }
 
   get waiting(): number {
     return this.#waiting.length;
   }
 
-  /** Milliseconds since a block was applied, while blocks wait. */
+  /**
+   * How old the view is while blocks wait, in milliseconds. Example: the hub heard nothing for 6 s, and
+   * for 5 s its disk has been full. The first block that waits may be 11 s old, and so may the view.
+   */
   get stalledMs(): number {
-    return this.#running === undefined ? 0 : performance.now() - this.#progressMs;
+    return this.#running === undefined ? 0 : performance.now() - this.#currentMs;
   }
 
   /** A promise while too many blocks wait. */
@@ -56,11 +63,12 @@ export class BlockApplier {
 
   add(block: Block): void {
     if (this.#isStopped) return;
-    this.#waiting.push(block);
+    const beforeMs = performance.now() - this.#silentMs();
+    this.#waiting.push({ block, beforeMs });
     this.#waitingBytes += block.data.byteLength;
     if (this.#running !== undefined) return;
-    this.#progressMs = performance.now();
-    this.#running = this.#run().finally(() => (this.#running = undefined));
+    this.#currentMs = beforeMs;
+    this.#running = this.#run();
   }
 
   /** Applies nothing more after the blocks in progress. */
@@ -73,30 +81,37 @@ export class BlockApplier {
   async #run(): Promise<void> {
     // Blocks of one turn of the event loop share a commit.
     await undefined;
+    await this.#applyWaiting();
+    this.#running = undefined;
+  }
+
+  async #applyWaiting(): Promise<void> {
     while (this.#waiting.length > 0 && !this.#isStopped) {
       try {
-        for (const block of this.#waiting.slice(0, COMMIT_BLOCKS_MAX)) checkBlock(block);
+        for (const { block } of this.#waiting.slice(0, COMMIT_BLOCKS_MAX)) checkBlock(block);
       } catch (error) {
         this.#isStopped = true;
         return this.#listener.onStopped(error as Error);
       }
-      const blocks = this.#take();
+      const taken = this.#take();
+      const blocks = taken.map(({ block }) => block);
       const outcomes = await this.#view.apply(blocks).catch(() => undefined);
       if (outcomes === undefined) {
-        await this.#putBack(blocks);
+        await this.#putBack(taken);
         continue;
       }
-      this.#progressMs = performance.now();
+      this.#currentMs = this.#waiting[0]?.beforeMs ?? performance.now();
       for (const [index, block] of blocks.entries()) this.#listener.onApplied(block, outcomes[index] as BlockOutcome);
     }
   }
 
-  #take(): readonly Block[] {
+  #take(): readonly WaitingBlock[] {
     let bytes = 0;
     let count = 0;
-    for (const { data } of this.#waiting) {
-      if (count > 0 && (count >= COMMIT_BLOCKS_MAX || bytes + data.byteLength > COMMIT_BYTES_MAX)) break;
-      bytes += data.byteLength;
+    for (const { block } of this.#waiting) {
+      const { byteLength } = block.data;
+      if (count > 0 && (count >= COMMIT_BLOCKS_MAX || bytes + byteLength > COMMIT_BYTES_MAX)) break;
+      bytes += byteLength;
       count++;
     }
     this.#waitingBytes -= bytes;
@@ -107,13 +122,20 @@ export class BlockApplier {
     return this.#waiting.splice(0, count);
   }
 
-  async #putBack(blocks: readonly Block[]): Promise<void> {
+  async #putBack(taken: readonly WaitingBlock[]): Promise<void> {
     do await delay(RETRY_MS);
     while (this.#view.state.unavailable !== undefined && !this.#isStopped);
     const { sequence } = this.#view.applied;
-    for (const block of blocks) if (block.sequence <= sequence) this.#listener.onOutcomeLost(block);
-    const rest = blocks.filter((block) => block.sequence > sequence);
-    for (const { data } of rest) this.#waitingBytes += data.byteLength;
+    for (const { block } of taken) if (block.sequence <= sequence) this.#listener.onOutcomeLost(block);
+    const rest = taken.filter(({ block }) => block.sequence > sequence);
+    for (const { block } of rest) this.#waitingBytes += block.data.byteLength;
     this.#waiting.unshift(...rest);
+    this.#currentMs = this.#waiting[0]?.beforeMs ?? performance.now();
   }
+}
+
+interface WaitingBlock {
+  readonly block: Block;
+  /** When the journal was last heard before it. The block is no older. */
+  readonly beforeMs: number;
 }

@@ -54,6 +54,7 @@ export interface JournalExtent {
 }
 
 export interface JournalFollower {
+  /** Until it returns, `silentMs` is the silence before this block. */
   onBlock(block: Block): void;
   /** Appends a block that changes no view. @returns its sequence @throws JournalError */
   appendMark(): Promise<number>;

@@ -21,7 +21,7 @@ import type {
 } from '../../core/ports.ts';
 import type { IdentityStore } from '../../core/access/identity-store.ts';
 import type { MemoryUsage } from '../../core/primitives/byte-budget.ts';
-import { BlockApplier } from './block-applier.ts';
+import { BlockApplier, type AppliedListener } from './block-applier.ts';
 import { BlockQueue } from './block-queue.ts';
 import { ClusterErasing } from './cluster-erasing.ts';
 import { Hearing } from './hearing.ts';
@@ -113,11 +113,12 @@ export class JournaledLog implements Log, SharedLog {
       () => this.isTrimmer,
       () => this.#barrier.reach(),
     );
-    this.#applier = new BlockApplier(view, {
+    const applied: AppliedListener = {
       onApplied: (block, outcome) => this.#onApplied(block, outcome),
       onOutcomeLost: (block) => this.#onOutcomeLost(block),
       onStopped: (error) => this.#stop(error),
-    });
+    };
+    this.#applier = new BlockApplier(view, applied, () => journal.silentMs);
     const command = (data: Uint8Array): Promise<BlockOutcome> => this.#command('erase', data);
     this.erasing = new ClusterErasing({ view, fleet, others: this.others, logger, command });
     const check = view.check?.bind(view);

@@ -186,9 +186,10 @@ export class BlockFollower {
     this.#at = { sequence, id };
     // A consumer says with its first block how many it has. That one may be old, too.
     this.#oldThrough ??= this.#newest;
-    if (this.#isProven || sequence > this.#oldThrough) this.onNews();
     // The client's buffer holds other messages too.
     this.#follower.onBlock({ sequence, id, kind, data: new Uint8Array(message.data) });
+    // The follower reads the silence before its block, so this comes after it.
+    if (this.#isProven || sequence > this.#oldThrough) this.onNews();
     return true;
   }
 }
