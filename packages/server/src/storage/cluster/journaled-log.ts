@@ -37,7 +37,7 @@ import { createMarks, MARK, markUnlessFull, SilenceMarks } from './journal-marks
 import type { Snapshotter } from './snapshots/snapshotter.ts';
 import type { Block } from '../view/block.ts';
 import { ReadBarrier } from './read-barrier.ts';
-import { commandBytes, eraseOrderOf, parseBlockId } from '../view/view-state.ts';
+import { commandBytes, eraseOrderOf, parseBlockId, trimOrdersOf } from '../view/view-state.ts';
 import { ViewComparison } from './view-comparison.ts';
 import type { BlockOutcome, LogView } from '../view/log-view.ts';
 
@@ -93,6 +93,8 @@ export class JournaledLog implements Log, SharedLog {
   #onTrimmed: ((orders: readonly TrimOrder[]) => void) | undefined;
   #onReset: (() => void) | undefined;
   #isCaughtUp = false;
+  /** The epoch that the rest of the hub knows: that of its start. */
+  #epoch = '';
   #resetReason: ResetReason | undefined;
   #stopReason: string | undefined;
   #emptyTrimMs = -Infinity;
@@ -156,17 +158,15 @@ export class JournaledLog implements Log, SharedLog {
     }
     if (this.#resetReason !== undefined) throw new ChangedAtStartError(RESET_MESSAGES[this.#resetReason]);
     if (this.#stopReason !== undefined) throw new JournalError('unknown', this.#stopReason);
-    this.#isCaughtUp = true;
+    this.#setCaughtUp();
     this.erasing.start();
     this.#comparison.start(view.applied.sequence, view.applied.hash);
     this.#silenceMarks.start();
   }
 
   /** Begins the log in a journal whose first block did not. */
-  async begin(genesis: Uint8Array): Promise<void> {
-    this.#isCaughtUp = false;
-    await this.#queue.command('genesis', genesis);
-    this.#isCaughtUp = true;
+  begin(genesis: Uint8Array): Promise<void> {
+    return this.#changeEpoch('genesis', genesis);
   }
 
   /** The keys and revocations of the cluster. @param local those of this hub alone */
@@ -218,9 +218,24 @@ export class JournaledLog implements Log, SharedLog {
   }
 
   /** Orders a new epoch, before any other part of the hub knows the present one. */
-  async renewEpoch(to: string): Promise<void> {
+  renewEpoch(to: string): Promise<void> {
+    return this.#changeEpoch('epoch', commandBytes({ from: this.state.epoch, to }));
+  }
+
+  async #changeEpoch(kind: 'genesis' | 'epoch', data: Uint8Array): Promise<void> {
+    const { epoch } = this.state;
     this.#isCaughtUp = false;
-    await this.#queue.command('epoch', commandBytes({ from: this.state.epoch, to }));
+    try {
+      await this.#queue.command(kind, data);
+    } catch (error) {
+      // The outcome may be lost although the view has the new epoch.
+      if (this.state.epoch === epoch) throw error;
+    }
+    this.#setCaughtUp();
+  }
+
+  #setCaughtUp(): void {
+    this.#epoch = this.state.epoch;
     this.#isCaughtUp = true;
   }
 
@@ -402,16 +417,21 @@ export class JournaledLog implements Log, SharedLog {
     if (this.#isOwn(block)) this.#queue.onApplied(block.id, outcome);
     this.#barrier.onApplied(block.sequence);
     if (this.#isCaughtUp && this.isTrimmer) this.#parts.snapshotter?.onApplied(block.data.byteLength);
-    // The rest of the hub knows the epoch of its start.
-    if (outcome.kind === 'epoch' && this.#isCaughtUp) this.#reset('new_epoch');
+    if (outcome.kind === 'epoch') this.#resetIfNewEpoch();
   }
 
   #onOutcomeLost(block: Block): void {
+    if (block.kind === 'trim') this.#onTrimmed?.(trimOrdersOf(block));
     if (block.kind === 'identity') this.#identity?.onOutcomeLost();
     if (block.kind === 'erase') this.erasing.onApplied(eraseOrderOf(block));
     if (block.kind === 'subscriptions') this.#subscriptions?.lease.onOutcomeLost();
     if (this.#isOwn(block)) this.#queue.onOutcomeLost(block.id);
     this.#barrier.onApplied(block.sequence);
+    this.#resetIfNewEpoch();
+  }
+
+  #resetIfNewEpoch(): void {
+    if (this.#isCaughtUp && this.#parts.view.applied.epoch !== this.#epoch) this.#reset('new_epoch');
   }
 
   #isOwn({ id }: Block): boolean {

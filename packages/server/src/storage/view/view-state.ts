@@ -207,6 +207,11 @@ export function eraseOrderOf({ data }: Block): EraseOrder {
   return parse<EraseCommand>(data);
 }
 
+/** The orders of a `trim` block. A copy of an earlier block repeats orders that were carried out. */
+export function trimOrdersOf({ data }: Block): readonly TrimOrder[] {
+  return parse<TrimCommand>(data).orders;
+}
+
 /** The two parts of a block's id. The incarnation has no hyphen. */
 export function parseBlockId(id: string): { readonly incarnation: string; readonly number: number } {
   const hyphen = id.indexOf('-');

@@ -2,7 +2,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import type { Log, SharedLog } from '../../../core/ports.ts';
 import { Feed } from '../../../core/feed.ts';
 import { resolveStart } from '../../../core/start.ts';
-import { encodeCursor } from '@polycast/protocol';
+import { encodeCursor, PolycastError } from '@polycast/protocol';
 import { temporaryFolder } from '../../../testing/temporary-folder.ts';
 import { testStorageOptions } from '../../../testing/test-storage.ts';
 import type { Block } from '../../view/block.ts';
@@ -15,7 +15,10 @@ import type { HubBeat } from '../../cluster/fleet.ts';
 import type { MemoryJournal } from '../../cluster/memory-journal.ts';
 import { ChangedAtStartError } from '../../cluster/journal.ts';
 import { placeOf } from '../../cluster/follower-place.ts';
-import { createMarks } from '../../cluster/journal-marks.ts';
+import type { JournaledLog } from '../../cluster/journaled-log.ts';
+import { createMarks, MARK } from '../../cluster/journal-marks.ts';
+import { epochAfter } from '../../shared/epoch-after.ts';
+import type { LogView } from '../../view/log-view.ts';
 import { MemoryCluster } from './test-hub.ts';
 
 const { memory, sqlite } = HOMES as {
@@ -344,6 +347,69 @@ test('a hub that is told of a new epoch while it runs opens its log again', asyn
   expect(back.state.epoch > epoch).toBe(true);
   await reset;
   expect(behind.state.epoch).toBe(back.state.epoch);
+});
+
+/** A home whose views have a thread that ends after the commit of a block of a kind: the outcome is lost, once. */
+function losingOutcomeOf(kind: Block['kind']): typeof sqlite {
+  let isLost = false;
+  return withApply(async (apply, blocks) => {
+    const outcomes = await apply(blocks);
+    if (isLost || blocks.every((block) => block.kind !== kind || Buffer.from(block.data).equals(MARK))) return outcomes;
+    isLost = true;
+    throw new PolycastError('log_unavailable');
+  });
+}
+
+/** A home whose views apply blocks through a function. */
+function withApply(
+  applyThrough: (apply: LogView['apply'], blocks: readonly Block[]) => ReturnType<LogView['apply']>,
+): typeof sqlite {
+  return {
+    ...sqlite,
+    async openView(options) {
+      const view = await sqlite.openView(options);
+      const apply = view.apply.bind(view);
+      view.apply = (blocks) => applyThrough(apply, blocks);
+      return view;
+    },
+  };
+}
+
+test('a hub that loses the outcome of a new epoch opens its log again', async () => {
+  const cluster = new TestCluster();
+  const folder = temporaryFolder();
+  const log = await cluster.open('a', { folder, home: losingOutcomeOf('epoch') });
+  const { epoch } = log.state;
+  const reset = new Promise<void>((resolve) => sharedOf(log).onReset(resolve));
+  const to = epochAfter(epoch, START_MS, 0);
+  cluster.journal.append({ id: 'z-1', kind: 'epoch', data: commandBytes({ from: epoch, to }) });
+  await reset;
+  await log.close();
+  expect((await cluster.open('a', { folder })).state.epoch).toBe(to);
+});
+
+test('a hub that loses the outcome of its own first block, or of its own new epoch, starts', async () => {
+  const cluster = new TestCluster();
+  // After brokers were wiped, a block of another hub may be the first one.
+  cluster.journal.append({ id: 'z-1', kind: 'events', data: encodeExactBatch([record('a')]) });
+  const log = (await cluster.open('a', { home: losingOutcomeOf('genesis') })) as JournaledLog;
+  const { epoch } = log.state;
+  expect(epoch).toHaveLength(10);
+  const other = (await cluster.open('b', { home: losingOutcomeOf('epoch') })) as JournaledLog;
+  const to = epochAfter(epoch, START_MS, 0);
+  await other.renewEpoch(to);
+  expect(other.state.epoch).toBe(to);
+});
+
+test('trims whose outcome a hub loses are reported there', async () => {
+  const cluster = new TestCluster();
+  const [one, other] = [await cluster.open('a'), await cluster.open('b', { home: losingOutcomeOf('trim') })];
+  const trimmed: unknown[] = [];
+  sharedOf(other).onTrimmed((orders) => trimmed.push(...orders));
+  await one.append([record('a'), record('a')]);
+  const order = { channel: 'a', countMax: 1 };
+  await one.trim([order], START_MS);
+  await expect.poll(() => trimmed).toEqual([order]);
 });
 
 test.each(Object.keys(HOMES))(
