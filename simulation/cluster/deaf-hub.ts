@@ -21,7 +21,16 @@ export async function checkDeafHub(time: VirtualTime, seed: number): Promise<voi
   time.reset(random);
   const brokers = new SimulatedBrokers(random);
   const snapshots = new SimulatedSnapshots(time, random);
-  const world = { time, random, brokers, fleets: new SimulatedFleets(time), snapshots, trace: () => undefined };
+  const fleets = new SimulatedFleets(time);
+  const world = {
+    time,
+    random,
+    brokers,
+    fleets,
+    snapshots,
+    trace: () => undefined,
+    takeBlocks: (take: () => void) => take(),
+  };
   const [deaf, other] = [new SimulatedHub('a', world), new SimulatedHub('b', world)];
   const [broker, linkOfDeaf, linkOfOther] = [
     brokers.all[0] as SimulatedBroker,

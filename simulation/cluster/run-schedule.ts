@@ -159,7 +159,8 @@ class Run {
   /** Whether a hub has a block that the brokers have lost, or has noticed it. */
   get #isLossKnown(): boolean {
     const { history, rollbacks } = this.brokers;
-    const hasLost = ({ disk }: SimulatedHub): boolean => disk.blocks.some(({ id }, index) => id !== history[index]?.id);
+    const hasLost = ({ disk, received }: SimulatedHub): boolean =>
+      [...disk.blocks, ...received].some(({ id, sequence }) => id !== history[sequence - 1]?.id);
     return rollbacks === 0 || this.#isNewEpochOrdered || this.hubs.some(hasLost);
   }
 

@@ -5,7 +5,7 @@ import { createMemoryIdentityStore } from '../../packages/server/src/storage/mem
 import type { JournalFollower } from '../../packages/server/src/storage/cluster/journal.ts';
 import type { JournaledLog } from '../../packages/server/src/storage/cluster/journaled-log.ts';
 import { openClusterLog } from '../../packages/server/src/storage/cluster/open-cluster-log.ts';
-import type { BlockAddress } from '../../packages/server/src/storage/view/block.ts';
+import type { Block, BlockAddress } from '../../packages/server/src/storage/view/block.ts';
 import type { SimulatedBrokers } from './simulated-brokers.ts';
 import { SimulatedConnection, type Link } from './simulated-connection.ts';
 import { AUDIT_ENTRIES_MAX, SimulatedDisk, type SimulatedSnapshots } from './simulated-disk.ts';
@@ -21,6 +21,8 @@ export interface Surroundings {
   readonly fleets: SimulatedFleets;
   readonly snapshots: SimulatedSnapshots;
   trace(text: string): void;
+  /** A hub loses blocks of its disk or of its memory. */
+  takeBlocks(take: () => void): void;
 }
 
 export class HubDownError extends Error {}
@@ -53,6 +55,8 @@ export class SimulatedHub {
   skewMs = 0;
   /** Undefined while it does not run. */
   open: OpenHub | undefined;
+  /** The blocks that its process has received, applied or not. */
+  received: Block[] = [];
   readonly #world: Surroundings;
   #process: SimulatedProcess = { isDead: true };
   #starts = 0;
@@ -78,6 +82,11 @@ export class SimulatedHub {
   kill(): void {
     this.#process.isDead = true;
     this.open = undefined;
+    this.#forget();
+  }
+
+  #forget(): void {
+    this.#world.takeBlocks(() => (this.received = []));
   }
 
   /** Calls a function in the process of the hub. Its result never comes if the process ends before. */
@@ -98,7 +107,9 @@ export class SimulatedHub {
         this.open = undefined;
         open?.identity.close();
         await open?.log.close();
+        this.#forget();
       } catch (error) {
+        this.#forget();
         this.#world.trace(`${this.name} cannot open: ${(error as Error).message}`);
         await this.#world.time.wait(RESTART_MS);
       }
@@ -115,6 +126,15 @@ export class SimulatedHub {
       trace(`${this.name} ${level} ${message} ${JSON.stringify(fields)}`);
     const logger = { info: report('info'), warn: report('warn'), error: report('error') };
     const clock = { nowMs: () => Date.now() + this.skewMs, monotonicMs: () => performance.now() };
+    const follow = journal.follow.bind(journal);
+    journal.follow = (from, follower) =>
+      follow(
+        from,
+        passedOn(follower, (block) => {
+          this.received.push(block);
+          follower.onBlock(block);
+        }),
+      );
     const log = await openClusterLog({
       clock,
       random,
@@ -152,14 +172,20 @@ const LATER_KINDS: ReadonlySet<string> = new Set(['identity', 'erase']);
 /** An older version meets such commands as blocks that it does not know. */
 class OldJournal extends SimulatedJournal {
   override follow(from: BlockAddress, follower: JournalFollower): void {
-    super.follow(from, {
-      appendMark: () => follower.appendMark(),
-      onBlock: (block) => follower.onBlock(LATER_KINDS.has(block.kind) ? { ...block, kind: 'later' } : block),
-      get whenReady() {
-        return follower.whenReady;
-      },
-      onRolledBack: () => follower.onRolledBack(),
-      onTrimmedBeyond: () => follower.onTrimmedBeyond(),
-    });
+    const onBlock = (block: Block): void =>
+      follower.onBlock(LATER_KINDS.has(block.kind) ? { ...block, kind: 'later' } : block);
+    super.follow(from, passedOn(follower, onBlock));
   }
+}
+
+function passedOn(follower: JournalFollower, onBlock: (block: Block) => void): JournalFollower {
+  return {
+    appendMark: () => follower.appendMark(),
+    onBlock,
+    get whenReady() {
+      return follower.whenReady;
+    },
+    onRolledBack: () => follower.onRolledBack(),
+    onTrimmedBeyond: () => follower.onTrimmedBeyond(),
+  };
 }

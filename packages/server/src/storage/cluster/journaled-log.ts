@@ -37,6 +37,7 @@ import { createMarks, MARK, markUnlessFull, SilenceMarks } from './journal-marks
 import type { Snapshotter } from './snapshots/snapshotter.ts';
 import type { Block } from '../view/block.ts';
 import { ReadBarrier } from './read-barrier.ts';
+import { ReceivedBlocks } from './received-blocks.ts';
 import { commandBytes, eraseOrderOf, parseBlockId, trimOrdersOf } from '../view/view-state.ts';
 import { ViewComparison } from './view-comparison.ts';
 import type { BlockOutcome, LogView } from '../view/log-view.ts';
@@ -56,6 +57,8 @@ export interface JournaledLogParts {
   readonly fleet: Fleet;
   /** A name of this process that no other has or had. */
   readonly incarnation: string;
+  /** The name of a new epoch after another one. */
+  readonly newEpoch: (after: string) => string;
   /** Absent where the view has no file. */
   readonly snapshotter: Snapshotter | undefined;
   readonly logger: ClusterLogger;
@@ -81,6 +84,7 @@ export class JournaledLog implements Log, SharedLog {
   readonly #parts: JournaledLogParts;
   readonly #queue: BlockQueue;
   readonly #applier: BlockApplier;
+  readonly #received: ReceivedBlocks;
   readonly #barrier: ReadBarrier;
   readonly #comparison: ViewComparison;
   readonly #hearing: Hearing;
@@ -96,6 +100,9 @@ export class JournaledLog implements Log, SharedLog {
   /** The epoch that the rest of the hub knows: that of its start. */
   #epoch = '';
   #resetReason: ResetReason | undefined;
+  /** Resolves when a loss of blocks that this hub alone may know is known to the journal. */
+  #lossReported: Promise<void> | undefined;
+  #isReset = false;
   #stopReason: string | undefined;
   #emptyTrimMs = -Infinity;
   #isTrimUnfinished = false;
@@ -121,6 +128,7 @@ export class JournaledLog implements Log, SharedLog {
       onStopped: (error) => this.#stop(error),
     };
     this.#applier = new BlockApplier(view, applied, () => journal.silentMs);
+    this.#received = new ReceivedBlocks(parts);
     const command = (data: Uint8Array): Promise<BlockOutcome> => this.#command('erase', data);
     this.erasing = new ClusterErasing({ view, fleet, others: this.others, logger, command });
     const check = view.check?.bind(view);
@@ -135,26 +143,31 @@ export class JournaledLog implements Log, SharedLog {
     const applied = view.applied.sequence;
     journal.follow(view.applied, {
       appendMark,
-      onBlock: (block) => applier.add(block),
+      onBlock: (block) => {
+        this.#received.add(block);
+        applier.add(block);
+      },
       get whenReady() {
         return applier.whenReady;
       },
       onRolledBack: () => this.#reset('rolled_back'),
       onTrimmedBeyond: () => this.#reset('behind'),
     });
-    const last = (await markUnlessFull(appendMark)) || (await journal.last());
-    // The mark is one of them.
-    if (last - applied > 1) logger.info({ blocks: last - applied, from: applied }, 'cluster: applying the journal');
-    const progress = setInterval(
-      () => logger.info({ sequence: view.applied.sequence, last }, 'cluster: applying the journal'),
-      PROGRESS_INTERVAL_MS,
-    );
+    let progress: NodeJS.Timeout | undefined;
     try {
+      const last = (await markUnlessFull(appendMark)) || (await journal.last());
+      // The mark is one of them.
+      if (last - applied > 1) logger.info({ blocks: last - applied, from: applied }, 'cluster: applying the journal');
+      progress = setInterval(
+        () => logger.info({ sequence: view.applied.sequence, last }, 'cluster: applying the journal'),
+        PROGRESS_INTERVAL_MS,
+      );
       // Once the journal was rolled back, or this version cannot apply a block, no more is applied.
       if (this.#resetReason === undefined && this.#stopReason === undefined)
         await this.#barrier.whenApplied(last, Infinity);
     } finally {
       clearInterval(progress);
+      await this.#lossReported;
     }
     if (this.#resetReason !== undefined) throw new ChangedAtStartError(RESET_MESSAGES[this.#resetReason]);
     if (this.#stopReason !== undefined) throw new JournalError('unknown', this.#stopReason);
@@ -327,7 +340,7 @@ export class JournaledLog implements Log, SharedLog {
 
   onReset(listener: () => void): void {
     this.#onReset = listener;
-    if (this.#resetReason !== undefined) listener();
+    if (this.#isReset) listener();
   }
 
   /** The hub with the first name trims. If two hubs believe it for a moment, they order the same. */
@@ -378,7 +391,7 @@ export class JournaledLog implements Log, SharedLog {
     this.#silenceMarks.stop();
     const { promise: late, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, DRAIN_MAX_MS);
-    await Promise.race([this.#queue.drained(), late]);
+    await Promise.race([Promise.all([this.#queue.drained(), this.#lossReported]), late]);
     clearTimeout(timer);
     this.#queue.abandon();
     this.#barrier.close();
@@ -455,8 +468,15 @@ export class JournaledLog implements Log, SharedLog {
     this.#parts.logger.error({ reason, sequence: this.#parts.view.applied.sequence }, message);
     // A caller that waits for an outcome would wait for ever, and the hub closes only after it.
     this.#queue.abandon();
-    // A start that waits for blocks would, too.
+    if (reason !== 'rolled_back') return this.#endReset();
+    this.#lossReported = this.#received.reportLoss();
+    void this.#lossReported.then(() => this.#endReset());
+  }
+
+  #endReset(): void {
+    // A start that waits for blocks would wait for ever.
     if (!this.#isCaughtUp) this.#barrier.close();
+    this.#isReset = true;
     this.#onReset?.();
   }
 }

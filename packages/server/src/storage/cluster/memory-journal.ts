@@ -13,6 +13,10 @@ export class MemoryJournalServer {
   readonly #connections = new Set<MemoryJournal>();
   /** The silence that connections report. */
   silentMs = 0;
+  /** A full journal refuses blocks. */
+  isFull = false;
+  /** The number of blocks that it has refused. */
+  refused = 0;
   #lostAnswer: { readonly isStored: boolean } | undefined;
 
   connect(): MemoryJournal {
@@ -55,6 +59,10 @@ export class MemoryJournalServer {
   #store({ id, kind, data }: NewBlock, expectedLast: number | undefined): number {
     const known = this.#blocks.find((block) => block.id === id);
     if (known !== undefined) return known.sequence;
+    if (this.isFull) {
+      this.refused++;
+      throw new JournalError('full', 'the journal is full');
+    }
     if (expectedLast !== undefined && expectedLast !== this.last)
       throw new JournalError('conflict', 'another block came first');
     const block: Block = { sequence: this.last + 1, id, kind, data: new Uint8Array(data) };

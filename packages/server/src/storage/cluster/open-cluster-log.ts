@@ -53,7 +53,10 @@ async function open(options: ClusterLogOptions): Promise<JournaledLog> {
   const { view, lostEpoch } = await openMatchingView(options);
   try {
     await writeGenesis(options, newEpoch(options, lostEpoch ?? view.state.epoch));
-    const log = new JournaledLog({ journal, view, fleet, incarnation, snapshotter, logger });
+    const log = new JournaledLog({
+      ...{ journal, view, fleet, incarnation, snapshotter, logger },
+      newEpoch: (after) => newEpoch(options, after),
+    });
     await log.catchUp().catch((error: unknown) => {
       throw toFolderError(error);
     });

@@ -207,6 +207,14 @@ export function eraseOrderOf({ data }: Block): EraseOrder {
   return parse<EraseCommand>(data);
 }
 
+/** The epoch that a block begins, if its order takes effect. A mark begins none. */
+export function epochOf({ kind, data }: Block): string | undefined {
+  if (kind === 'genesis') return parse<Genesis>(data).epoch;
+  if (kind !== 'epoch') return undefined;
+  const { to } = parse<EpochCommand>(data);
+  return to === '-' ? undefined : to;
+}
+
 /** The orders of a `trim` block. A copy of an earlier block repeats orders that were carried out. */
 export function trimOrdersOf({ data }: Block): readonly TrimOrder[] {
   return parse<TrimCommand>(data).orders;

@@ -401,6 +401,42 @@ test('a hub that loses the outcome of its own first block, or of its own new epo
   expect(other.state.epoch).toBe(to);
 });
 
+test.each([{ isFull: false }, { isFull: true }])(
+  'the brokers lose a block that a hub has received and not applied: a new epoch begins, brokers full: $isFull',
+  async ({ isFull }) => {
+    const cluster = new TestCluster();
+    const folder = temporaryFolder();
+    let isDiskFull = false;
+    const { promise: received, resolve: onReceived } = Promise.withResolvers<void>();
+    const home = withApply((apply, blocks) => {
+      if (!isDiskFull) return apply(blocks);
+      onReceived();
+      return Promise.reject(new PolycastError('log_full'));
+    });
+    const [one, other] = [await cluster.open('a'), await cluster.open('b', { folder, home })];
+    await one.append([record('a')]);
+    await reached(other, one.state.epoch, 1);
+    isDiskFull = true;
+    await one.append([record('a')]);
+    await received;
+    const { epoch } = one.state;
+    // The hub that has applied the block ends, and its disk is lost.
+    await one.close();
+    const reset = new Promise<void>((resolve) => sharedOf(other).onReset(resolve));
+    if (isFull) cluster.journal.isFull = true;
+    cluster.journal.rollBack(cluster.journal.last - 1);
+    if (isFull) {
+      await expect.poll(() => cluster.journal.refused).toBeGreaterThan(0);
+      cluster.journal.isFull = false;
+    }
+    await reset;
+    await other.close();
+    const again = await cluster.open('c');
+    expect(again.state.epoch > epoch).toBe(true);
+    expect(resolveStart(encodeCursor(epoch, 2), again.state)).toMatchObject({ gap: { reason: 'epoch' } });
+  },
+);
+
 test('trims whose outcome a hub loses are reported there', async () => {
   const cluster = new TestCluster();
   const [one, other] = [await cluster.open('a'), await cluster.open('b', { home: losingOutcomeOf('trim') })];
