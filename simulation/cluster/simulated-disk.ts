@@ -15,9 +15,10 @@ import { createMemoryView } from '../../packages/server/src/storage/memory/memor
 import {
   snapshotName,
   type Snapshot,
+  type SnapshotAddress,
   type SnapshotStore,
 } from '../../packages/server/src/storage/cluster/snapshots/snapshot-store.ts';
-import type { Block, BlockAddress } from '../../packages/server/src/storage/view/block.ts';
+import type { Block } from '../../packages/server/src/storage/view/block.ts';
 import type { ViewIdentity } from '../../packages/server/src/storage/view/identity-state.ts';
 import type { BlockOutcome, LogView, ViewState } from '../../packages/server/src/storage/view/log-view.ts';
 import type { ViewCopies } from '../../packages/server/src/storage/view/view-copies.ts';
@@ -203,10 +204,10 @@ export class SimulatedSnapshots {
         const all = [...this.#stored.values()].map(({ snapshot }) => snapshot);
         return all.toSorted((one, other) => other.sequence - one.sequence);
       },
-      write: async ({ sequence, id }: BlockAddress) => {
+      write: async ({ sequence, id, epoch }: SnapshotAddress) => {
         const blocks = disk.copies.content() ?? [];
         await step();
-        const snapshot = { name: snapshotName({ sequence, id }), sequence, id, bytes: blocks.length };
+        const snapshot = { name: snapshotName({ sequence, id }), sequence, id, epoch, bytes: blocks.length };
         this.#stored.set(snapshot.name, { snapshot, blocks, isDamaged: false });
         return snapshot;
       },

@@ -119,12 +119,15 @@ async function importInto(
   await copyLogAsView(folder, copies.file, { ...at, epoch, epochStart, channelsMax, hash: 0 }, identity, subscriptions);
   for (const unused of await snapshots.list()) await snapshots.remove(unused);
   await snapshots.removeLeftovers();
-  await snapshots.write(at, copies.file);
+  const snapshot = await snapshots.write({ ...at, epoch }, copies.file);
   try {
     const data = commandBytes({ format: BLOCK_FORMAT, epoch, channelsMax });
     await journal.append({ id: at.id, kind: 'genesis', data }, FIRST_SEQUENCE - 1);
   } catch (error) {
-    throw error instanceof JournalError && error.code === 'conflict' ? usedError(options) : error;
+    if (!(error instanceof JournalError) || error.code !== 'conflict') throw error;
+    // The journal never had its block. A snapshot that stays says that the block was lost.
+    await snapshots.remove(snapshot);
+    throw usedError(options);
   }
   await copies.install();
 }

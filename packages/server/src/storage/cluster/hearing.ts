@@ -1,7 +1,7 @@
 import type { Fleet } from './fleet.ts';
 import type { Journal } from './journal.ts';
 
-/** While the journal was heard of late, the hubs that run are those that revocations come from. */
+/** After this time the view of a start is old. While the journal was heard later, `Fleet` knows the hubs that run. */
 const FRESH_MS = 4_000;
 
 /**
@@ -11,7 +11,7 @@ const FRESH_MS = 4_000;
  * cut off hears nobody.
  *
  * A hub that did not hear has missed broadcasts. It hears again when its view has all that the journal
- * has by then.
+ * has by then. So does a hub whose start took long: the journal has grown since.
  */
 export class Hearing {
   readonly #journal: Pick<Journal, 'silentMs'>;
@@ -33,6 +33,11 @@ export class Hearing {
     this.#fleet = fleet;
     this.#silentMaxMs = silentMaxMs;
     this.#reach = reach;
+  }
+
+  /** @param ageMs how old the view is that the hub starts with */
+  start(ageMs: number): void {
+    if (ageMs > FRESH_MS) this.#hasMissed = true;
   }
 
   /** To be read once a second at least. */

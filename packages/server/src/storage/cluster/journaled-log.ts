@@ -135,8 +135,11 @@ export class JournaledLog implements Log, SharedLog {
     if (check !== undefined) this.check = check;
   }
 
-  /** Follows the journal, and resolves when the view has all that the journal had at this call. */
-  async catchUp(): Promise<void> {
+  /**
+   * Follows the journal, and resolves when the view has all that the journal had at this call. Returns
+   * the sequence of the mark that shows its end. 0: the journal has no room for one.
+   */
+  async catchUp(): Promise<number> {
     const { journal, view, incarnation, logger } = this.#parts;
     const applier = this.#applier;
     const appendMark = createMarks(journal, `${incarnation}follow`);
@@ -154,8 +157,11 @@ export class JournaledLog implements Log, SharedLog {
       onTrimmedBeyond: () => this.#reset('behind'),
     });
     let progress: NodeJS.Timeout | undefined;
+    let mark = 0;
+    const startMs = performance.now();
     try {
-      const last = (await markUnlessFull(appendMark)) || (await journal.last());
+      mark = await markUnlessFull(appendMark);
+      const last = mark || (await journal.last());
       // The mark is one of them.
       if (last - applied > 1) logger.info({ blocks: last - applied, from: applied }, 'cluster: applying the journal');
       progress = setInterval(
@@ -172,9 +178,11 @@ export class JournaledLog implements Log, SharedLog {
     if (this.#resetReason !== undefined) throw new ChangedAtStartError(RESET_MESSAGES[this.#resetReason]);
     if (this.#stopReason !== undefined) throw new JournalError('unknown', this.#stopReason);
     this.#setCaughtUp();
+    this.#hearing.start(performance.now() - startMs);
     this.erasing.start();
     this.#comparison.start(view.applied.sequence, view.applied.hash);
     this.#silenceMarks.start();
+    return mark;
   }
 
   /** Begins the log in a journal whose first block did not. */
@@ -233,6 +241,16 @@ export class JournaledLog implements Log, SharedLog {
   /** Orders a new epoch, before any other part of the hub knows the present one. */
   renewEpoch(to: string): Promise<void> {
     return this.#changeEpoch('epoch', commandBytes({ from: this.state.epoch, to }));
+  }
+
+  /** A snapshot of this epoch has a block that the brokers have lost. */
+  async reportLoss(epoch: string): Promise<void> {
+    const { newEpoch, logger } = this.#parts;
+    const from = this.state.epoch;
+    // Another hub has noticed it.
+    if (epoch < from) return;
+    logger.error({ epoch }, 'cluster: the brokers have lost a block that a snapshot has; new epoch');
+    await this.#queue.command('epoch', commandBytes({ from, to: newEpoch(epoch) }));
   }
 
   async #changeEpoch(kind: 'genesis' | 'epoch', data: Uint8Array): Promise<void> {

@@ -4,7 +4,7 @@ import type { Fleet } from './fleet.ts';
 import { placeOf, type FollowerPlace } from './follower-place.ts';
 import { ChangedAtStartError, JournalError, type Journal } from './journal.ts';
 import { createMarks } from './journal-marks.ts';
-import { installSnapshot, usableSnapshots } from './snapshots/install-snapshot.ts';
+import { installSnapshot, lostEpochOf, usableSnapshots } from './snapshots/install-snapshot.ts';
 import type { Snapshot, SnapshotStore } from './snapshots/snapshot-store.ts';
 import { Snapshotter } from './snapshots/snapshotter.ts';
 import { epochAfter } from '../shared/epoch-after.ts';
@@ -49,17 +49,26 @@ export async function openClusterLog(options: ClusterLogOptions): Promise<Journa
 
 async function open(options: ClusterLogOptions): Promise<JournaledLog> {
   const { journal, incarnation, fleet, logger, snapshots: store, copies, snapshotBytes: growthBytes } = options;
-  const snapshotter = copies && new Snapshotter({ journal, store, copies, growthBytes, logger });
-  const { view, lostEpoch } = await openMatchingView(options);
+  const onLoss = (epoch: string): Promise<void> => log.reportLoss(epoch);
+  const snapshotter = copies && new Snapshotter({ journal, store, copies, growthBytes, onLoss, logger });
+  const { view, lostEpoch: lostByView, listed } = await openMatchingView(options);
+  let log: JournaledLog;
   try {
-    await writeGenesis(options, newEpoch(options, lostEpoch ?? view.state.epoch));
-    const log = new JournaledLog({
+    await writeGenesis(options, newEpoch(options, lostByView ?? view.state.epoch));
+    log = new JournaledLog({
       ...{ journal, view, fleet, incarnation, snapshotter, logger },
       newEpoch: (after) => newEpoch(options, after),
     });
-    await log.catchUp().catch((error: unknown) => {
+    const mark = await log.catchUp().catch((error: unknown) => {
       throw toFolderError(error);
     });
+    const lostBySnapshots = await lostEpochOf(listed, journal, mark).catch((error: unknown) => {
+      throw toFolderError(error);
+    });
+    const lostEpoch = [lostByView, lostBySnapshots]
+      .filter((epoch) => epoch !== undefined)
+      .toSorted()
+      .at(-1);
     // After brokers were wiped, a block of another hub may have been the first.
     if (log.state.epoch === '') await log.begin(genesisBytes(options, newEpoch(options, lostEpoch ?? '')));
     const { epoch } = log.state;
@@ -75,25 +84,34 @@ async function open(options: ClusterLogOptions): Promise<JournaledLog> {
 
 /**
  * The view, if the journal continues it. Else it is made from a snapshot, or from the first block.
- * `lostEpoch` is set when the journal contradicts the view: it has lost blocks.
+ * `lostEpoch` is set when the journal contradicts the view: it has lost blocks. `listed` has all
+ * snapshots, which may show a loss, too.
  */
-async function openMatchingView(
-  options: ClusterLogOptions,
-): Promise<{ readonly view: LogView; readonly lostEpoch: string | undefined }> {
+async function openMatchingView(options: ClusterLogOptions): Promise<{
+  readonly view: LogView;
+  readonly lostEpoch: string | undefined;
+  readonly listed: readonly Snapshot[];
+}> {
   const { journal, openView, wipeView, logger } = options;
   const view = await openView();
   const { sequence, epoch } = view.applied;
   let place: FollowerPlace;
+  let listed: readonly Snapshot[];
   let snapshots: readonly Snapshot[];
   try {
     place = await placeOf(view.applied, journal, createMarks(journal, `${options.incarnation}open`));
-    snapshots = place === 'followable' && sequence > 0 ? [] : await usableSnapshots(options);
+    listed = await options.snapshots.list().catch((error: unknown) => {
+      if (place !== 'followable' || sequence === 0) throw error;
+      logger.warn({ error: (error as Error).message }, 'cluster: the snapshots cannot be listed');
+      return [];
+    });
+    snapshots = place === 'followable' && sequence > 0 ? [] : await usableSnapshots(listed, journal);
   } catch (error) {
     await view.close();
     throw toFolderError(error);
   }
   const isStartable = snapshots.length > 0 && options.copies !== undefined;
-  if (place === 'followable' && !isStartable) return { view, lostEpoch: undefined };
+  if (place === 'followable' && !isStartable) return { view, lostEpoch: undefined, listed };
   await view.close();
   const lostEpoch = place === 'rolled-back' ? epoch : undefined;
   if (lostEpoch !== undefined) {
@@ -106,7 +124,7 @@ async function openMatchingView(
     await orderEpoch(options, epoch);
   }
   if (!(await installSnapshot(options, snapshots))) await wipeView();
-  return { view: await openView(), lostEpoch };
+  return { view: await openView(), lostEpoch, listed };
 }
 
 /** Orders a new epoch. It changes nothing if the journal has another one than `from`. */

@@ -5,8 +5,7 @@ import { Readable } from 'node:stream';
 import { jetstream, jetstreamManager, StorageType, type JetStreamManager } from '@nats-io/jetstream';
 import { Objm, type ObjectInfo, type ObjectStore } from '@nats-io/obj';
 import type { NatsConnection } from '@nats-io/transport-node';
-import type { BlockAddress } from '../../view/block.ts';
-import { snapshotName, type Snapshot, type SnapshotStore } from '../snapshots/snapshot-store.ts';
+import { snapshotName, type Snapshot, type SnapshotAddress, type SnapshotStore } from '../snapshots/snapshot-store.ts';
 import { answer, QUESTION_DEADLINE_MS, START_DEADLINE_MS } from './jetstream-journal.ts';
 
 /** A leader is elected within 10 s. */
@@ -44,10 +43,10 @@ export class NatsSnapshotStore implements SnapshotStore {
     return found.map(snapshotOf).toSorted((one, other) => other.sequence - one.sequence);
   }
 
-  async write({ sequence, id }: BlockAddress, file: string): Promise<Snapshot> {
+  async write({ sequence, id, epoch }: SnapshotAddress, file: string): Promise<Snapshot> {
     const name = snapshotName({ sequence, id });
     const data = Readable.toWeb(createReadStream(file)) as ReadableStream<Uint8Array>;
-    const metadata = { sequence: String(sequence), id };
+    const metadata = { sequence: String(sequence), id, epoch };
     const info = await this.#objects.put({ name, metadata }, data, { timeout: REQUEST_TIMEOUT_MS });
     // Another hub may have taken the parts for leftovers.
     const stored = (await this.#parts()).get(this.#subjectOf(info));
@@ -106,5 +105,6 @@ export class NatsSnapshotStore implements SnapshotStore {
 }
 
 function snapshotOf({ name, size, metadata }: ObjectInfo): Snapshot {
-  return { name, bytes: size, sequence: Number(metadata?.['sequence']), id: metadata?.['id'] ?? '' };
+  const { sequence, id = '', epoch = '' } = metadata ?? {};
+  return { name, bytes: size, sequence: Number(sequence), id, epoch };
 }

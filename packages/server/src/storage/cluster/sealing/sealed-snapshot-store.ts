@@ -2,8 +2,7 @@ import { createReadStream, createWriteStream } from 'node:fs';
 import { open, rename, rm, stat } from 'node:fs/promises';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { BlockAddress } from '../../view/block.ts';
-import { snapshotName, type Snapshot, type SnapshotStore } from '../snapshots/snapshot-store.ts';
+import { snapshotName, type Snapshot, type SnapshotAddress, type SnapshotStore } from '../snapshots/snapshot-store.ts';
 import { finishOpen, HEADER_BYTES, isSealed, SealError, TAG_BYTES, type Sealer } from './sealer.ts';
 
 /** Snapshots that are sealed, if there is a key: the brokers cannot read them. Unsealed ones open, too. */
@@ -20,7 +19,7 @@ export class SealedSnapshotStore implements SnapshotStore {
     return this.#store.list();
   }
 
-  async write(at: BlockAddress, file: string): Promise<Snapshot> {
+  async write(at: SnapshotAddress, file: string): Promise<Snapshot> {
     if (!this.#sealer.canSeal) return this.#store.write(at, file);
     const sealed = sealedName(file);
     try {

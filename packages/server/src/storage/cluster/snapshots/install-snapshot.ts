@@ -16,12 +16,33 @@ interface InstallParts {
   };
 }
 
-/** The snapshots that the journal continues, the newest first. */
-export async function usableSnapshots({ journal, snapshots }: InstallParts): Promise<readonly Snapshot[]> {
+/** The snapshots of a list that the journal continues, in the order of the list. */
+export async function usableSnapshots(
+  listed: readonly Snapshot[],
+  journal: Pick<Journal, 'idAt'>,
+): Promise<readonly Snapshot[]> {
   const usable: Snapshot[] = [];
-  for (const snapshot of await snapshots.list())
-    if ((await journal.idAt(snapshot.sequence)) === snapshot.id) usable.push(snapshot);
+  for (const snapshot of listed) if ((await journal.idAt(snapshot.sequence)) === snapshot.id) usable.push(snapshot);
   return usable;
+}
+
+/**
+ * The newest epoch of snapshots whose block the brokers have lost. `undefined`: there are none. A
+ * snapshot outlives a rollback that no hub noticed, for example if all hubs were behind it.
+ * @param mark the sequence of a mark that was appended after the list was read. 0: there was no room
+ */
+export async function lostEpochOf(
+  listed: readonly Snapshot[],
+  journal: Pick<Journal, 'idAt'>,
+  mark: number,
+): Promise<string | undefined> {
+  let lost: string | undefined;
+  for (const { sequence, id, epoch } of listed) {
+    const idThere = await journal.idAt(sequence);
+    const isLost = idThere === undefined ? mark > 0 && sequence >= mark : idThere !== id;
+    if (isLost && (lost === undefined || epoch > lost)) lost = epoch;
+  }
+  return lost;
 }
 
 /**
@@ -48,7 +69,8 @@ export async function installSnapshot(parts: InstallParts, usable: readonly Snap
       tried.add(snapshot.name);
     }
     // Meanwhile another hub may have stored a newer one, and removed an older one.
-    untried = (await usableSnapshots(parts)).filter(({ name }) => !tried.has(name));
+    const listed = await parts.snapshots.list();
+    untried = (await usableSnapshots(listed, parts.journal)).filter(({ name }) => !tried.has(name));
     if (untried.length === 0) break;
   }
   const { first } = await parts.journal.extent();

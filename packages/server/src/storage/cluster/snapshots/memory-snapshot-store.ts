@@ -1,6 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import type { BlockAddress } from '../../view/block.ts';
-import { snapshotName, type Snapshot, type SnapshotStore } from './snapshot-store.ts';
+import { snapshotName, type Snapshot, type SnapshotAddress, type SnapshotStore } from './snapshot-store.ts';
 
 /** Snapshots in the memory of one process: for tests with several hubs in it. */
 export class MemorySnapshotStore implements SnapshotStore {
@@ -14,13 +13,13 @@ export class MemorySnapshotStore implements SnapshotStore {
       .toSorted((one, other) => other.sequence - one.sequence);
   }
 
-  async write({ sequence, id }: BlockAddress, file: string): Promise<Snapshot> {
+  async write({ sequence, id, epoch }: SnapshotAddress, file: string): Promise<Snapshot> {
     const data = new Uint8Array(await readFile(file));
     if (this.failNextWrite) {
       this.failNextWrite = false;
       throw new Error('the write of the snapshot failed');
     }
-    const snapshot = { name: snapshotName({ sequence, id }), sequence, id, bytes: data.byteLength };
+    const snapshot = { name: snapshotName({ sequence, id }), sequence, id, epoch, bytes: data.byteLength };
     this.#stored.set(snapshot.name, { snapshot, data });
     return snapshot;
   }

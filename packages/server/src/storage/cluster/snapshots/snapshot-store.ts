@@ -5,9 +5,14 @@ import type { BlockAddress } from '../../view/block.ts';
  * journal has blocks 900 to 1000, and the snapshot has what blocks 1 to 950 did. A hub with an empty
  * folder starts from the snapshot and applies 951 to 1000.
  */
-export interface Snapshot extends BlockAddress {
+export interface Snapshot extends SnapshotAddress {
   readonly name: string;
   readonly bytes: number;
+}
+
+/** The newest block of a view, and the epoch of the view. */
+export interface SnapshotAddress extends BlockAddress {
+  readonly epoch: string;
 }
 
 /** The store of the snapshots, which all hubs of a cluster share. */
@@ -18,7 +23,7 @@ export interface SnapshotStore {
    * Stores a file as a snapshot. It is listed when all of it is stored. A write that ends before
    * leaves nothing that is listed.
    */
-  write(at: BlockAddress, file: string): Promise<Snapshot>;
+  write(at: SnapshotAddress, file: string): Promise<Snapshot>;
   /** Writes a snapshot into a file. Rejects when it is incomplete or damaged. */
   read(snapshot: Snapshot, file: string, onProgress: (bytes: number) => void): Promise<void>;
   remove(snapshot: Snapshot): Promise<void>;

@@ -11,6 +11,8 @@ export interface SnapshotterParts {
   readonly copies: ViewCopies;
   /** The growth of the journal after which a snapshot is taken: `cluster.snapshotBytes`. */
   readonly growthBytes: number;
+  /** The brokers have lost a block of this epoch, which a snapshot has. */
+  readonly onLoss: (epoch: string) => Promise<void>;
   readonly logger: {
     info(fields: object, message: string): void;
     warn(fields: object, message: string): void;
@@ -77,10 +79,10 @@ export class Snapshotter {
     const startMs = performance.now();
     logger.info({}, 'cluster: taking a snapshot');
     await store.removeLeftovers();
-    const { sequence, id } = await copies.make();
+    const { sequence, id, epoch } = await copies.make();
     let snapshot: Snapshot;
     try {
-      snapshot = await store.write({ sequence, id }, copies.file);
+      snapshot = await store.write({ sequence, id, epoch }, copies.file);
     } finally {
       await copies.discard();
     }
@@ -94,16 +96,22 @@ export class Snapshotter {
   }
 
   /**
-   * The snapshots whose block the journal has. After a rollback of the brokers it has others. A broker
-   * that is cut off from the others does not know the block of a newer snapshot yet, which stays.
+   * The snapshots whose block the journal has. After a rollback of the brokers it has others. Such a
+   * snapshot may be the only proof of the loss, so it stays until the loss is reported. A broker that
+   * is cut off from the others does not know the block of a newer snapshot yet, which stays, too.
    */
   async #usable(): Promise<readonly Snapshot[]> {
-    const { journal, store } = this.#parts;
+    const { journal, store, onLoss } = this.#parts;
     const usable: Snapshot[] = [];
     for (const snapshot of await store.list()) {
       const id = await journal.idAt(snapshot.sequence);
-      if (id === snapshot.id) usable.push(snapshot);
-      else if (id !== undefined || snapshot.sequence < (await journal.extent()).first) await store.remove(snapshot);
+      if (id === snapshot.id) {
+        usable.push(snapshot);
+        continue;
+      }
+      if (id === undefined && snapshot.sequence >= (await journal.extent()).first) continue;
+      if (id !== undefined) await onLoss(snapshot.epoch);
+      await store.remove(snapshot);
     }
     return usable;
   }

@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Log, SharedLog } from '../../../core/ports.ts';
 import { Feed } from '../../../core/feed.ts';
@@ -6,7 +8,7 @@ import { encodeCursor, PolycastError } from '@polycast/protocol';
 import { temporaryFolder } from '../../../testing/temporary-folder.ts';
 import { testStorageOptions } from '../../../testing/test-storage.ts';
 import type { Block } from '../../view/block.ts';
-import { commandBytes } from '../../view/view-state.ts';
+import { commandBytes, epochOf } from '../../view/view-state.ts';
 import { HOMES } from '../../homes.ts';
 import { encodeExactBatch } from '../../shared/batch-codec.ts';
 import { bodyOf, positionOf, queryAll, record, START_MS, text } from '../log/log-fixtures.ts';
@@ -243,18 +245,60 @@ test('a hub that starts while the journal is trimmed beyond it is told that it c
   await expect(cluster.open('b')).rejects.toBeInstanceOf(ChangedAtStartError);
 });
 
-test('snapshots of blocks that the journal has lost are not used', async () => {
+test.each([
+  { what: 'the newest block', lost: 1, added: 0, isEmptyFirst: true },
+  { what: 'ten blocks', lost: 10, added: 0, isEmptyFirst: false },
+  { what: 'ten blocks, and has others', lost: 10, added: 12, isEmptyFirst: true },
+])('a snapshot shows that the journal has lost $what: a new epoch begins once', async (loss) => {
+  const { lost, added, isEmptyFirst } = loss;
   const cluster = new TestCluster();
+  const folder = temporaryFolder();
   const one = await cluster.open('a', { snapshotBytes: SNAPSHOT_BYTES });
+  const { epoch } = one.state;
+  await appendUntilTrimmed(cluster, one);
+  // A hub that stops now has never had the blocks that are lost.
+  await (await cluster.open('b', { folder })).close();
+  for (let count = 0; count < 20; count++) await one.append([record('n', { retain: 'none' })]);
   await appendUntilTrimmed(cluster, one);
   // A snapshot that is being stored is complete after this.
   await one.close();
-  const [newest, older] = (await cluster.snapshots.list()) as [Snapshot, Snapshot];
-  cluster.journal.rollBack(newest.sequence - 1);
-  const other = await cluster.open('b');
-  // The last block is the mark of its start.
-  expect(other.stats()['appliedSequence']).toBe(newest.sequence);
-  expect(other.stats()['blocks']).toBe(newest.sequence - older.sequence);
+  const [newest] = (await cluster.snapshots.list()) as [Snapshot];
+  cluster.journal.rollBack(newest.sequence - lost);
+  const block = { kind: 'events', data: encodeExactBatch([record('z')]) } as const;
+  for (let count = 1; count <= added; count++) cluster.journal.append({ id: `z-${count}`, ...block });
+  const places = isEmptyFirst ? [temporaryFolder(), folder] : [folder, temporaryFolder()];
+  for (const place of places) {
+    const log = await cluster.open('c', { folder: place });
+    expect(log.state.epoch > epoch).toBe(true);
+    // It used the older snapshot, or the view that it had.
+    expect(log.stats()['appliedSequence']).toBe(cluster.journal.last);
+    await log.close();
+  }
+  const { first, last } = cluster.journal.extent;
+  const blocks = Array.from({ length: last - first + 1 }, (_, at) => cluster.journal.at(first + at) as Block);
+  expect(blocks.filter((each) => epochOf(each) !== undefined)).toHaveLength(1);
+});
+
+test('a hub that runs finds a snapshot that the journal contradicts, and a new epoch begins once', async () => {
+  const cluster = new TestCluster();
+  const folder = temporaryFolder();
+  let log = await cluster.open('a', { folder, snapshotBytes: SNAPSHOT_BYTES });
+  await log.append([record('a')]);
+  const { epoch } = log.state;
+  const file = join(temporaryFolder(), 'snapshot');
+  writeFileSync(file, 'a view');
+  await cluster.snapshots.write({ sequence: 2, id: 'lost-1', epoch }, file);
+  let isReset = false;
+  sharedOf(log).onReset(() => (isReset = true));
+  while (!isReset)
+    await log.append([record('a', { body: Buffer.alloc(SNAPSHOT_BYTES / 4) })]).catch(() => new Promise(setImmediate));
+  await log.close();
+  log = await cluster.open('a', { folder, snapshotBytes: SNAPSHOT_BYTES });
+  const renewed = log.state.epoch;
+  expect(renewed > epoch).toBe(true);
+  await appendUntilTrimmed(cluster, log);
+  expect(log.state.epoch).toBe(renewed);
+  expect((await cluster.snapshots.list()).map(({ id }) => id)).not.toContain('lost-1');
 });
 
 test('events of other hubs that come while a hub starts follow those of its preload', async () => {

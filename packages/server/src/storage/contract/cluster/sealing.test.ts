@@ -52,10 +52,10 @@ test('a snapshot that was changed, or moved to another place, does not open', as
   const store = new SealedSnapshotStore(stored, sealer);
   const [file, copy] = [join(temporaryFolder(), 'view'), join(temporaryFolder(), 'copy')];
   writeFileSync(file, 'the secret of a webhook');
-  const snapshot = await store.write({ sequence: 1, id: 'a-1' }, file);
+  const snapshot = await store.write({ sequence: 1, id: 'a-1', epoch: 'e' }, file);
   await stored.read(snapshot, copy, () => undefined);
   expect(readFileSync(copy).includes('secret')).toBe(false);
-  const moved = await stored.write({ sequence: 2, id: 'a-2' }, copy);
+  const moved = await stored.write({ sequence: 2, id: 'a-2', epoch: 'e' }, copy);
   await expect(store.read(moved, copy, () => undefined)).rejects.toThrow('was changed');
   stored.damage(snapshot);
   await expect(store.read(snapshot, copy, () => undefined)).rejects.toThrow('is not complete');

@@ -22,13 +22,13 @@ export function snapshotContract(
       const sizes = [1, 131_072, 700_001];
       for (const [index, size] of sizes.entries()) {
         await writeFile(from, Buffer.alloc(size, `${index}.`));
-        await store.write({ sequence: 9 + index, id: `a-${index}` }, from);
+        await store.write({ sequence: 9 + index, id: `a-${index}`, epoch: `e${index}` }, from);
       }
       const listed = await store.list();
-      expect(listed.map(({ sequence, id, bytes }) => [sequence, id, bytes])).toEqual([
-        [11, 'a-2', 700_001 + addedBytes],
-        [10, 'a-1', 131_072 + addedBytes],
-        [9, 'a-0', 1 + addedBytes],
+      expect(listed.map(({ sequence, id, epoch, bytes }) => [sequence, id, epoch, bytes])).toEqual([
+        [11, 'a-2', 'e2', 700_001 + addedBytes],
+        [10, 'a-1', 'e1', 131_072 + addedBytes],
+        [9, 'a-0', 'e0', 1 + addedBytes],
       ]);
       await store.removeLeftovers();
       for (const [index, snapshot] of listed.toReversed().entries()) {
@@ -46,7 +46,9 @@ export function snapshotContract(
 
     test('a write that fails leaves nothing that is listed', async () => {
       const store = await open();
-      await expect(store.write({ sequence: 1, id: 'a-1' }, join(folder(), 'absent'))).rejects.toThrow('ENOENT');
+      await expect(store.write({ sequence: 1, id: 'a-1', epoch: 'e' }, join(folder(), 'absent'))).rejects.toThrow(
+        'ENOENT',
+      );
       expect(await store.list()).toEqual([]);
     });
   });
