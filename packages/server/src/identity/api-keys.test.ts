@@ -1,8 +1,10 @@
-import { ERRORS } from '@polycast/protocol';
+import { ERRORS, PolycastError } from '@polycast/protocol';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
 import type { Grants, Principal } from '../core/access/principal.ts';
+import type { CreatedKey } from './api-keys.ts';
+import { localKeyChanges } from './key-changes.ts';
 import { keyHash, keyIdOf, createKeyText } from './key-text.ts';
 import { issuedBeforeNowMs } from './revocation-list.ts';
 import { ALL_SCOPES, scopeTexts, scopesProblem } from '../core/access/scopes.ts';
@@ -172,6 +174,29 @@ describe('rotation', () => {
     const second = keys.rotate(first.key.id, 60_000, OPERATOR);
     const third = keys.rotate(first.key.id, 60_000, OPERATOR);
     expect(() => keys.identify({ token: first.text })).toThrow('The key is not valid.');
+    expect(keys.identify({ token: second?.text })).toMatchObject({ kind: 'server' });
+    expect(keys.identify({ token: third?.text })).toMatchObject({ kind: 'server' });
+  });
+
+  test('that is repeated after a refusal keeps the secret that clients have, for the new overlap', async () => {
+    const { keys, clock } = openTestIdentity();
+    const changes = localKeyChanges(keys);
+    const { key, text } = await changes.create(optionsOf(), () => OPERATOR);
+    const rotate = async (): Promise<CreatedKey | undefined> => await changes.rotate(key.id, 60_000, () => OPERATOR);
+    const whenDurable = keys.whenDurable.bind(keys);
+    for (let count = 0; count < 2; count++) {
+      clock.timeMs += 10;
+      keys.whenDurable = () => Promise.reject(new PolycastError('log_unavailable'));
+      await expect(rotate()).rejects.toThrow(ERRORS.log_unavailable.title);
+    }
+    keys.whenDurable = whenDurable;
+    clock.timeMs += 10;
+    const second = await rotate();
+    expect(keys.identify({ token: text })).toMatchObject({ expiresMs: START_MS + 60_030, issuedMs: START_MS });
+    expect(keys.identify({ token: second?.text })).toMatchObject({ expiresMs: Infinity });
+    // The next one is an ordinary rotation again.
+    const third = await rotate();
+    expect(() => keys.identify({ token: text })).toThrow('The key is not valid.');
     expect(keys.identify({ token: second?.text })).toMatchObject({ kind: 'server' });
     expect(keys.identify({ token: third?.text })).toMatchObject({ kind: 'server' });
   });

@@ -71,6 +71,8 @@ export class ApiKeys implements Identifier {
    */
   readonly #pendingRevocations = new Map<string, Promise<void>>();
   readonly #recentlyUsed = new Set<LiveKey>();
+  /** The newest secrets of keys whose rotation was refused: nobody has their texts. By key id. */
+  readonly #unknownSecrets = new Map<string, Uint8Array>();
   #lastUsedWrittenMs = -Infinity;
   #hasEverHadKeys: boolean;
 
@@ -168,6 +170,14 @@ export class ApiKeys implements Identifier {
     return rotated;
   }
 
+  /**
+   * The request for a rotation is refused although it may be in force. When it is repeated, the
+   * secret that clients have stays valid for the new overlap.
+   */
+  onRotationRefused({ id, secrets: [newest] }: StoredKey): void {
+    if (newest !== undefined) this.#unknownSecrets.set(id, newest.hash);
+  }
+
   /** A key with a new secret, which is not valid yet. `undefined`: there is no such key. */
   rotatedKey(id: string, overlapMs: number): CreatedKey | undefined {
     const live = this.#keys.get(id);
@@ -175,11 +185,20 @@ export class ApiKeys implements Identifier {
     // The new secret must be later than the old one and than any revocation, even if the clock went
     // back. This date distinguishes sessions of the two secrets.
     const { clock, revokedBefore } = this.#parts;
-    const createdMs = Math.max(clock.nowMs(), live.newest.createdMs + 1, revokedBefore(id));
+    const nowMs = clock.nowMs();
+    const createdMs = Math.max(nowMs, live.newest.createdMs + 1, revokedBefore(id));
     const { text } = createKeyText(id);
     const secrets: StoredSecret[] = [{ hash: keyHash(text), createdMs, expiresMs: undefined }];
-    if (overlapMs > 0) secrets.push({ ...live.newest, expiresMs: this.#parts.clock.nowMs() + overlapMs });
+    const inUse = this.#secretInUse(live, nowMs);
+    if (overlapMs > 0 && inUse !== undefined) secrets.push({ ...inUse, expiresMs: nowMs + overlapMs });
     return { key: { ...live.stored, secrets }, text };
+  }
+
+  /** The newest secret whose text was returned. `undefined`: a refused rotation without overlap has ended it. */
+  #secretInUse({ stored: { id, secrets }, newest }: LiveKey, nowMs: number): StoredSecret | undefined {
+    const unknown = this.#unknownSecrets.get(id);
+    if (unknown === undefined || Buffer.compare(unknown, newest.hash) !== 0) return newest;
+    return secrets.slice(1).find(({ expiresMs = Infinity }) => expiresMs > nowMs);
   }
 
   /**
@@ -211,6 +230,7 @@ export class ApiKeys implements Identifier {
     // needs its name.
     const entry = audit.done({ action: 'key.revoked', subject: id, by, detail: { name } });
     this.#keys.delete(id);
+    this.#unknownSecrets.delete(id);
     this.#recentlyUsed.delete(live);
     this.#parts.onEnded({ key: id, issuedBeforeMs: Infinity });
     const stored = store.writeInForce(

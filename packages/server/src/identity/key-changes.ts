@@ -48,7 +48,12 @@ export function localKeyChanges(keys: ApiKeys): KeyChanges {
     async rotate(id, overlapMs, by) {
       await keys.whenWritable();
       const rotated = keys.rotate(id, overlapMs, by());
-      await keys.whenDurable();
+      try {
+        await keys.whenDurable();
+      } catch (error) {
+        if (rotated !== undefined) keys.onRotationRefused(rotated.key);
+        throw error;
+      }
       return rotated;
     },
     async change(id, changes, by) {
@@ -138,14 +143,22 @@ export function sharedKeyChanges({ keys, audit, shared, countMax }: SharedKeyCha
         return error.code === 'outcome_unknown' ? text : undefined;
       }
     },
-    rotate: (id, overlapMs, by) =>
-      commit(() => {
-        const actor = by();
-        const rotated = keys.rotatedKey(id, overlapMs);
-        if (rotated === undefined) return undefined;
-        const { key } = rotated;
-        return { result: rotated, changes: [{ kind: 'key', key }], record: rotationRecord(key, overlapMs, actor) };
-      }),
+    async rotate(id, overlapMs, by) {
+      let planned: CreatedKey | undefined;
+      try {
+        return await commit(() => {
+          const actor = by();
+          planned = keys.rotatedKey(id, overlapMs);
+          if (planned === undefined) return undefined;
+          const { key } = planned;
+          return { result: planned, changes: [{ kind: 'key', key }], record: rotationRecord(key, overlapMs, actor) };
+        });
+      } catch (error) {
+        // The journal may have it all the same.
+        if (planned !== undefined) keys.onRotationRefused(planned.key);
+        throw error;
+      }
+    },
     change: (id, changes, by) =>
       commit(() => {
         const actor = by();
