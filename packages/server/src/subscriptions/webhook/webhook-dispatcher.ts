@@ -49,6 +49,8 @@ const FAILING_OPEN_MAX = 16;
 const THROTTLED_RETRY_MS = 5;
 /** Delay before an overloaded store is checked again. */
 const STORE_RETRY_MS = 100;
+/** What the owner of a subscription reads. The log of the hub has the reason, which is a fault of the hub. */
+const UNSENDABLE_DETAIL = 'The hub cannot build a request for this event. The log of the hub has the reason.';
 
 /**
  * Sends webhooks. It serves consumers in turn and begins as many requests for each one as its
@@ -353,18 +355,14 @@ export class WebhookDispatcher implements Executor<WebhookConsumer> {
   ): void {
     const { deadLetters, logger, checkpoints } = this.#parts;
     logger.warn(
-      { subscription: consumer.id, error: String(error) },
+      {
+        subscription: consumer.id,
+        positions: handedOutRecords(broken).map(({ position }) => position),
+        error: String(error),
+      },
       'webhooks: building a request failed, the event becomes a dead letter',
     );
-    for (const lane of broken)
-      deadLetters.add(
-        consumer,
-        tracker,
-        lane,
-        'request',
-        `The hub cannot build a request for this event: ${String(error)}`,
-        nowMs,
-      );
+    for (const lane of broken) deadLetters.add(consumer, tracker, lane, 'request', UNSENDABLE_DETAIL, nowMs);
     const others = lanes.filter((lane) => !broken.includes(lane));
     if (others.length > 0) return this.#startRequest(consumer, tracker, others, nowMs);
     checkpoints.markDirty(consumer);
