@@ -25,8 +25,11 @@ import type { ViewCopies } from '../../packages/server/src/storage/view/view-cop
 import type { VirtualTime } from './virtual-time.ts';
 
 export const AUDIT_ENTRIES_MAX = 50;
-/** Blocks that a power cut takes from a view, at most. */
-const UNSYNCED_MAX = 8;
+/**
+ * Blocks that a power cut takes from a view, at most. A view syncs before its checkpoints only, so it
+ * is a large part of a schedule.
+ */
+const UNSYNCED_MAX = 200;
 
 /**
  * The disk of one hub. It has the blocks that the hub's view has applied. All views that have applied
