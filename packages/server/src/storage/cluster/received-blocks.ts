@@ -18,7 +18,7 @@ interface ReceivedParts {
 /**
  * The blocks that this hub has received, whether its view has applied them or not. Example: the disk
  * is full, so block 9 waits. Then the brokers lose block 9. A view at block 8 does not show that loss
- * to the next start, so the hub orders a new epoch before it forgets block 9.
+ * to the next start. So the hub orders a new epoch before it forgets block 9.
  */
 export class ReceivedBlocks {
   readonly #parts: ReceivedParts;
