@@ -10,6 +10,8 @@ import type { Feed } from '../core/feed.ts';
 import type { PresenceView } from '../core/presence/presence-types.ts';
 import type { Actor, Log } from '../core/ports.ts';
 import type { ErasureTask } from '../operate/erasure-task.ts';
+import type { HubInCluster } from '../operate/hub-in-cluster.ts';
+import type { HubSelf } from './hub-self.ts';
 import type { ReloadOutcome } from './reload-route.ts';
 
 /** The dependencies of the administration routes. */
@@ -28,6 +30,10 @@ export interface AdministrationParts {
   /** `undefined` without access control. */
   readonly access: AccessPolicy | undefined;
   readonly erasure: ErasureTask;
+  /** The hub in its cluster; `undefined` without one. */
+  readonly place: () => HubInCluster | undefined;
+  /** What the hub says of itself in a cluster. */
+  readonly self: () => HubSelf;
   /** Reads the configuration again. */
   readonly reload: (by: Actor) => Promise<ReloadOutcome>;
 }

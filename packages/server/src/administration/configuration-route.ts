@@ -2,9 +2,10 @@ import * as z from 'zod';
 import type { Route } from '../auth/route.ts';
 import { json, response } from '../http/route-description.ts';
 import { anyValue, named, text } from '../http/openapi/schemas.ts';
+import { hubInCluster, type HubInCluster } from '../operate/hub-in-cluster.ts';
 
 /** `GET /v1/configuration` (PROTOCOL.md section 13.1): the configuration in force, without secrets. */
-export function configurationRoute(read: () => readonly object[]): Route {
+export function configurationRoute(read: () => readonly object[], place: () => HubInCluster | undefined): Route {
   return {
     method: 'GET',
     path: '/v1/configuration',
@@ -16,7 +17,10 @@ export function configurationRoute(read: () => readonly object[]): Route {
       details: 'Secrets are not shown. A field that a reload cannot change has its value of the start.',
       responses: [response(200, 'All fields.', json(configurationSchema(), 'In the order of the reference.'))],
     }),
-    handle: (request) => request.respondJson(200, { fields: read() }),
+    handle(request) {
+      const cluster = place();
+      request.respondJson(200, { fields: read(), ...(cluster && { cluster }) });
+    },
   };
 }
 
@@ -37,5 +41,6 @@ const configurationSchema = named('Configuration', () =>
         live: z.boolean().describe('Whether a reload applies a new value.'),
       }),
     ),
+    cluster: hubInCluster().optional(),
   }),
 );

@@ -162,6 +162,9 @@ const sessionSchema = named('ConsoleSession', () =>
       .nullable()
       .describe('The caller; null if it may not use the console.'),
     until: time('The end of the login.').nullable(),
+    cluster: text({ examples: ['shop'] })
+      .optional()
+      .describe('For a caller that may use the console: the name of the cluster, if the hub is a part of one.'),
   }),
 );
 
@@ -171,10 +174,15 @@ function sessionJson(parts: ConsoleSessionParts, principal: Principal): object {
   return { login: 'required', as: null, until: null };
 }
 
-function session({ access, keys }: ConsoleSessionParts, principal: Principal, untilMs: number | undefined): object {
+function session(
+  { access, keys, place }: ConsoleSessionParts,
+  principal: Principal,
+  untilMs: number | undefined,
+): object {
   const { kind, key, user, grants } = principal;
   const name = key === undefined ? undefined : keys.get(key)?.name;
   const { console: _, ...scopes } = grants;
+  const cluster = place();
   return {
     login: access === undefined ? 'none' : 'required',
     as: {
@@ -185,5 +193,6 @@ function session({ access, keys }: ConsoleSessionParts, principal: Principal, un
       scopes,
     },
     until: timestampOrNull(untilMs),
+    ...(cluster && { cluster: cluster.name }),
   };
 }

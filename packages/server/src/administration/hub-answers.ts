@@ -5,7 +5,7 @@ import { hubSessions } from './session-list.ts';
 import { listedUsers } from './user-list-route.ts';
 import { userStatus } from './user-status.ts';
 
-/** From now on, answers the questions of the other hubs of a cluster about this hub's sessions. */
+/** From now on, answers the questions of the other hubs of a cluster about this hub and its sessions. */
 export function answerOtherHubs(parts: AdministrationParts): void {
   parts.log.shared?.others.onAsked((question) => answerOf(parts, question as HubQuestion));
 }
@@ -23,6 +23,8 @@ function answerOf(parts: AdministrationParts, question: HubQuestion): object | n
       return hubSessions(parts, question.query, question.places);
     case 'session':
       return foundSession(parts, question.session) ?? null;
+    case 'hub':
+      return parts.self();
     case 'end session':
       return endSessionHere(parts, question.session) ?? null;
     default:

@@ -6,7 +6,7 @@ import type { SessionPlace } from '../core/session-journal/session-journal-store
 import type { SessionsQuery } from './session-pages.ts';
 
 /**
- * What the hubs of a cluster ask each other about users and sessions, since each knows its own. Example:
+ * What the hubs of a cluster ask each other about themselves, users and sessions, since each knows its own. Example:
  * ann has a stream at hub A and one at hub B. `GET /v1/users/ann` at A asks B, and shows both.
  */
 export type HubQuestion =
@@ -18,7 +18,8 @@ export type HubQuestion =
       readonly query: SessionsQuery;
       readonly places: Readonly<Record<string, SessionPlace>> | undefined;
     }
-  | { readonly kind: 'session' | 'end session'; readonly session: string };
+  | { readonly kind: 'session' | 'end session'; readonly session: string }
+  | { readonly kind: 'hub' };
 
 /** The answers of the other hubs. Without a cluster there are none. */
 interface OtherAnswers<Answer> {

@@ -1,10 +1,11 @@
 import { PolycastError } from '@polycast/protocol';
 import * as z from 'zod';
-import type { Actor } from '../core/ports.ts';
 import type { Route } from '../auth/route.ts';
 import { noMembers } from '../http/body/body-schema.ts';
 import { json, response } from '../http/route-description.ts';
 import { named, text } from '../http/openapi/schemas.ts';
+import { hubInCluster } from '../operate/hub-in-cluster.ts';
+import type { AdministrationParts } from './administration-parts.ts';
 
 /** The outcome of a reload. A problem has the path of its setting. */
 export type ReloadOutcome =
@@ -20,7 +21,7 @@ export type ReloadOutcome =
   | { readonly ok: false; readonly problems: readonly { readonly path: string; readonly message: string }[] };
 
 /** `POST /v1/reload` (PROTOCOL.md section 13.1): reads the configuration again. */
-export function reloadRoute(reload: (by: Actor) => Promise<ReloadOutcome>): Route {
+export function reloadRoute({ reload, place }: Pick<AdministrationParts, 'reload' | 'place'>): Route {
   return {
     method: 'POST',
     path: '/v1/reload',
@@ -29,7 +30,7 @@ export function reloadRoute(reload: (by: Actor) => Promise<ReloadOutcome>): Rout
       operationId: 'reloadConfiguration',
       summary: 'Reads the configuration again, and applies its live settings.',
       details:
-        'The hub reads the files that it was started with, and the certificates and keys that they name. It drops no connection, except those that the new settings no longer allow. An invalid configuration changes nothing.',
+        'The hub reads the files that it was started with, and the certificates and keys that they name. It drops no connection, except those that the new settings no longer allow. An invalid configuration changes nothing. In a cluster, only the hub that answers reads its files.',
       section: '13.1',
       responses: [response(200, 'Reloaded.', json(reloadSchema(), 'The changed settings.'))],
       errors: ['config_invalid'],
@@ -39,7 +40,8 @@ export function reloadRoute(reload: (by: Actor) => Promise<ReloadOutcome>): Rout
       const outcome = await reload(request.actor);
       if (outcome.ok) {
         const { applied, restart, sessions } = outcome;
-        return request.respondJson(200, { applied, restart, sessions });
+        const cluster = place();
+        return request.respondJson(200, { applied, restart, sessions, ...(cluster && { cluster }) });
       }
       const { problems } = outcome;
       const detail = problems.map(({ path, message }) => (path === '' ? message : `${path} ${message}`)).join('; ');
@@ -57,5 +59,6 @@ const reloadSchema = named('Reload', () =>
       .array(text({ examples: ['listen'] }))
       .meta({ description: 'Changed settings that need a restart. The hub uses their old values.' }),
     sessions: z.int().meta({ description: 'Live sessions that lost a channel, or ended.', examples: [0] }),
+    cluster: hubInCluster().optional(),
   }),
 );

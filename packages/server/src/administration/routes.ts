@@ -2,6 +2,7 @@ import type { Route } from '../auth/route.ts';
 import { auditRoute } from './audit-route.ts';
 import { channelListRoute } from './channel-list-route.ts';
 import type { AdministrationParts } from './administration-parts.ts';
+import { clusterRoute } from './cluster-route.ts';
 import { erasureRoutes } from './erasure-routes.ts';
 import { explainRoute } from './access-explain-route.ts';
 import { keyRoutes } from './key-routes.ts';
@@ -26,6 +27,7 @@ export function administrationRoutes(administration: AdministrationParts): reado
     channelListRoute(administration),
     ...erasureRoutes(administration),
     ...sessionRoutes(administration),
-    reloadRoute(administration.reload),
+    reloadRoute(administration),
+    clusterRoute(administration),
   ];
 }

@@ -6,6 +6,7 @@ import { named, time } from '../http/openapi/schemas.ts';
 import { integerParameter, readQuery, textParameter } from '../http/query-parameter.ts';
 import { invalidParameter } from '../http/refusals.ts';
 import { timestampOrNull } from '../http/timestamp-text.ts';
+import { hubInCluster, type HubInCluster } from '../operate/hub-in-cluster.ts';
 import type { StatusHistoryPage } from '../operate/status-history/status-history.ts';
 import { PERCENTILES, PLAIN_SERIES } from '../operate/status-history/status-series.ts';
 
@@ -15,7 +16,10 @@ const AFTER = textParameter('after', time(), 'Only steps that begin after this t
 const PARAMETERS = [SECONDS, AFTER];
 
 /** `GET /v1/status/history?seconds=&after=` (PROTOCOL.md section 12): the status over time. */
-export function statusHistoryRoute(page: (seconds: number, afterMs: number) => StatusHistoryPage): Route {
+export function statusHistoryRoute(
+  page: (seconds: number, afterMs: number) => StatusHistoryPage,
+  place: () => HubInCluster | undefined,
+): Route {
   return {
     method: 'GET',
     path: '/v1/status/history',
@@ -33,7 +37,13 @@ export function statusHistoryRoute(page: (seconds: number, afterMs: number) => S
     handle(request) {
       const values = readQuery(request.query, PARAMETERS);
       const { stepSeconds, times, values: series } = page(SECONDS.read(values) ?? 3600, afterMs(values));
-      request.respondJson(200, { stepSeconds, times: times.map(timestampOrNull), values: series });
+      const cluster = place();
+      request.respondJson(200, {
+        stepSeconds,
+        times: times.map(timestampOrNull),
+        values: series,
+        ...(cluster && { cluster }),
+      });
     },
   };
 }
@@ -62,5 +72,6 @@ const historySchema = named('StatusHistory', () =>
     values: z
       .record(z.string(), z.array(z.number().nullable()))
       .meta({ description: SERIES_DOC, examples: [{ published: [120] }] }),
+    cluster: hubInCluster().optional(),
   }),
 );

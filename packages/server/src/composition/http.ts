@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { answerOtherHubs } from '../administration/hub-answers.ts';
 import { administrationRoutes } from '../administration/routes.ts';
 import { configurationRoute } from '../administration/configuration-route.ts';
@@ -14,6 +15,7 @@ import { streamHandlers } from '../streams/routes.ts';
 import type { TlsCertificate } from '../http/tls-certificate.ts';
 import { portalPage } from '../portal/portal-page.ts';
 import { assetPath, findAsset, packageVersion } from '../platform/package-files.ts';
+import { placeInCluster, type HubInCluster } from '../operate/hub-in-cluster.ts';
 import type { ErasureTask } from '../operate/erasure-task.ts';
 import { ingestRoute, type IngestParts } from '../ingest/ingest-route.ts';
 import { readIngestSources } from '../ingest/ingest-sources.ts';
@@ -34,7 +36,8 @@ import { openDialects } from './dialects.ts';
 import { openStatusHistory } from './status-history.ts';
 import type { StatusHistory } from '../operate/status-history/status-history.ts';
 import { configurationView } from '../config/configuration-view.ts';
-import { reloadCertificate, watchCertificate } from './listen.ts';
+import { hubSelf } from './hub-self.ts';
+import { addressOf, reloadCertificate, watchCertificate } from './listen.ts';
 import { createTransports, type TransportNeeds, type TransportParts } from './transports.ts';
 import { subscriptionParts } from './subscription-parts.ts';
 import { httpLimits, httpSettings } from './transport-settings.ts';
@@ -85,7 +88,9 @@ export async function openHttp(base: HubBase, needs: HttpNeeds): Promise<HttpPar
     openApi: () => openApiDocument(packageVersion(), routes),
     asyncApi: () => asyncApiDocument(packageVersion()),
   };
-  const ownStatus = statusReader(base, { ...needs, ...health, certificate: () => certificate?.stats });
+  const host = hostname();
+  const place = (): HubInCluster | undefined => placeInCluster(needs.log, config.cluster.name, host);
+  const ownStatus = statusReader(base, { ...needs, ...health, place, certificate: () => certificate?.stats });
   const readStatus = processes?.status(ownStatus) ?? ownStatus;
   const statusHistory = openStatusHistory(base, readStatus);
   const administration = {
@@ -95,6 +100,8 @@ export async function openHttp(base: HubBase, needs: HttpNeeds): Promise<HttpPar
     ...identity.store,
     access: identity.access,
     erasure: needs.erasure,
+    place,
+    self: hubSelf(base, { ...needs, ...health, address: () => addressOf(server, config)?.url ?? '' }),
     reload,
   };
   answerOtherHubs(administration);
@@ -104,8 +111,8 @@ export async function openHttp(base: HubBase, needs: HttpNeeds): Promise<HttpPar
     ingestRoute(createIngest(base, needs)),
     ...healthRoutes({ ...health, metrics: processes?.metrics(base.metrics) ?? base.metrics, documents }),
     statusRoute(readStatus),
-    statusHistoryRoute((seconds, afterMs) => statusHistory.page(seconds, afterMs)),
-    configurationRoute(() => configurationView(reloader.config, needs.origins())),
+    statusHistoryRoute((seconds, afterMs) => statusHistory.page(seconds, afterMs), place),
+    configurationRoute(() => configurationView(reloader.config, needs.origins()), place),
     ...administrationRoutes(administration),
     ...consoleRoutes(config, { ...administration, logins: identity.logins }),
     createExplainRoute(base, needs, parts.streams.auth),

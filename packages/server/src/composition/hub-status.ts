@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { encodeCursor, TRANSPORTS, type TransportName } from '@polycast/protocol';
 import { isRegisteredSession, type Session, type Sessions } from '../auth/sessions.ts';
 import type { Position } from '../core/ports.ts';
+import type { HubInCluster } from '../operate/hub-in-cluster.ts';
 import { SLOWEST_MAX, type CallerStatus, type HubStatus } from '../operate/hub-status.ts';
 import { countOpenFiles, openFilesMax, readDiskSpace } from '../operate/host-resources.ts';
 import { packageVersion } from '../platform/package-files.ts';
@@ -24,6 +25,7 @@ export interface StatusNeeds extends CorePart {
   /** Why the hub is not ready, and its problems: what `/readyz` and `/healthz` say. */
   readonly notReadyReason: () => string | undefined;
   readonly problems: () => readonly string[];
+  readonly place: () => HubInCluster | undefined;
   /** `undefined` without TLS. */
   readonly certificate: () => { readonly expiresMs: number } | undefined;
 }
@@ -40,6 +42,7 @@ export function statusReader(base: HubBase, needs: StatusNeeds): (caller: Caller
     const nowMs = world.clock.nowMs();
     const why = needs.notReadyReason();
     const certificate = needs.certificate();
+    const cluster = needs.place();
     return {
       ready: why === undefined,
       why: why ?? null,
@@ -66,6 +69,7 @@ export function statusReader(base: HubBase, needs: StatusNeeds): (caller: Caller
       },
       certificate: certificate === undefined ? null : { expires: timestamp(certificate.expiresMs) },
       caller,
+      ...(cluster && { cluster }),
     };
   };
 }

@@ -25,8 +25,18 @@ export async function listen(server: HttpFrontend['server'], config: Config, isS
       resolve();
     });
   });
-  const { port } = server.address() as AddressInfo;
-  return { url: `${config.tls.certificateFile === null ? 'http' : 'https'}://${urlHost(config.listen)}:${port}`, port };
+  return addressOf(server, config) as Address;
+}
+
+/** The address of a server; `undefined` before it listens. */
+export function addressOf(
+  server: Pick<HttpFrontend['server'], 'address'>,
+  { listen: listenAddress, tls }: Pick<Config, 'listen' | 'tls'>,
+): Address | undefined {
+  const bound = server.address() as AddressInfo | null;
+  if (bound === null) return undefined;
+  const { port } = bound;
+  return { url: `${tls.certificateFile === null ? 'http' : 'https'}://${urlHost(listenAddress)}:${port}`, port };
 }
 
 /** Watches the certificate files of a server with TLS. */

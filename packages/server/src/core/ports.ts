@@ -4,6 +4,7 @@
  */
 
 import type { Cursor } from '@polycast/protocol';
+import type { ClusterState } from './cluster-state.ts';
 import type { MemoryUsage } from './primitives/byte-budget.ts';
 import type { Principal } from './access/principal.ts';
 
@@ -329,6 +330,8 @@ export interface SharedLog {
   readonly notReadyReason: ClusterNotReady | undefined;
   /** Problems that an operator should look at. */
   readonly problems: readonly string[];
+  /** Looks at the hubs, and asks the brokers: some seconds where one does not answer. */
+  inspect(): Promise<ClusterState>;
 }
 
 /**

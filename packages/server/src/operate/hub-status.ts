@@ -1,5 +1,6 @@
 import { TRANSPORTS } from '@polycast/protocol';
 import * as z from 'zod';
+import { hubInCluster } from './hub-in-cluster.ts';
 import { count, cursor, named, text, time, user } from '../http/openapi/schemas.ts';
 
 /**
@@ -40,6 +41,7 @@ export const hubStatus = named('HubStatus', () =>
     }),
     certificate: z.object({ expires: time() }).nullable().describe('The certificate in use; null without TLS.'),
     caller: callerStatus(),
+    cluster: hubInCluster().optional(),
     processes: z.array(processInHub()).optional().describe('The processes of a hub of several, the owner first.'),
     processesSilent: z
       .array(count())

@@ -26,6 +26,7 @@ const ROUTES: ReadonlySet<string> = new Set([
   'GET /v1/status',
   'GET /v1/status/history',
   'GET /v1/configuration',
+  'GET /v1/cluster',
   'POST /v1/keys',
   'PATCH /v1/keys/{id}',
   'DELETE /v1/keys/{id}',

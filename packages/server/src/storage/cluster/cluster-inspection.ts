@@ -1,10 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { JetStreamApiError, jetstreamManager, type JetStreamManager, type StreamInfo } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
+import type { BrokerDetails } from '../../core/cluster-state.ts';
 import type { ClusterSettings } from '../home.ts';
 import type { BlockAddress } from '../view/block.ts';
 import { FLEET_BEAT_MS, type HubBeat } from './fleet.ts';
-import { readBrokers, unsafeReasonOf, type BrokerState } from './jetstream/durability-check.ts';
+import { readBrokers, unsafeReasonOf } from './jetstream/durability-check.ts';
 import { connectToBrokers } from './jetstream/connection.ts';
 import { blockBytesMaxOf, NO_STREAM, readId, streamName } from './jetstream/jetstream-journal.ts';
 import { NatsFleet } from './jetstream/nats-fleet.ts';
@@ -25,7 +26,7 @@ export interface ClusterInspection {
     /** `null` while the brokers elect one. */
     readonly leader: string | null;
   } | null;
-  readonly brokers: readonly ({ readonly name: string } & BrokerState)[];
+  readonly brokers: readonly ({ readonly name: string } & BrokerDetails)[];
   /** Why confirmed events may be lost. `null`: the brokers have shown that they are safe. */
   readonly unsafe: string | null;
   readonly hubs: readonly InspectedHub[];

@@ -1,4 +1,5 @@
 import { PolycastError, type Cursor } from '@polycast/protocol';
+import type { ClusterState } from '../../core/cluster-state.ts';
 import type {
   AppendOutcome,
   ChannelQuery,
@@ -23,6 +24,7 @@ import type { IdentityStore } from '../../core/access/identity-store.ts';
 import type { MemoryUsage } from '../../core/primitives/byte-budget.ts';
 import { BlockApplier, type AppliedListener } from './block-applier.ts';
 import { BlockQueue } from './block-queue.ts';
+import { ClusterObserver, type BrokerReader } from './cluster-observer.ts';
 import { ClusterErasing } from './cluster-erasing.ts';
 import { Hearing } from './hearing.ts';
 import type { Fleet } from './fleet.ts';
@@ -61,6 +63,8 @@ export interface JournaledLogParts {
   readonly newEpoch: (after: string) => string;
   /** Absent where the view has no file. */
   readonly snapshotter: Snapshotter | undefined;
+  /** Absent where the journal has no brokers. */
+  readonly brokers?: BrokerReader | undefined;
   readonly logger: ClusterLogger;
 }
 
@@ -87,6 +91,7 @@ export class JournaledLog implements Log, SharedLog {
   readonly #received: ReceivedBlocks;
   readonly #barrier: ReadBarrier;
   readonly #comparison: ViewComparison;
+  readonly #observer: ClusterObserver;
   readonly #hearing: Hearing;
   readonly #silenceMarks: SilenceMarks;
   #identity: ClusterIdentityStore | undefined;
@@ -116,6 +121,7 @@ export class JournaledLog implements Log, SharedLog {
     this.#queue = new BlockQueue(journal, incarnation);
     this.#barrier = new ReadBarrier(journal, view.applied.sequence, () => this.#queue.command('epoch', MARK));
     this.#comparison = new ViewComparison(fleet, logger);
+    this.#observer = new ClusterObserver({ journal, fleet, comparison: this.#comparison, brokers: parts.brokers });
     this.#hearing = new Hearing(journal, fleet, SILENT_MAX_MS, () => this.#barrier.reach());
     this.#silenceMarks = new SilenceMarks(
       journal,
@@ -397,6 +403,10 @@ export class JournaledLog implements Log, SharedLog {
 
   get #isSilent(): boolean {
     return this.#parts.journal.silentMs > SILENT_MAX_MS;
+  }
+
+  inspect(): Promise<ClusterState> {
+    return this.#observer.inspect();
   }
 
   close(): Promise<void> {

@@ -1,5 +1,6 @@
 import { DataFolderError } from '../../core/data-folder-error.ts';
 import type { StorageOptions } from '../home.ts';
+import type { BrokerReader } from './cluster-observer.ts';
 import type { Fleet } from './fleet.ts';
 import { placeOf, type FollowerPlace } from './follower-place.ts';
 import { ChangedAtStartError, JournalError, type Journal } from './journal.ts';
@@ -27,6 +28,8 @@ export interface ClusterLogOptions extends Pick<StorageOptions, 'clock' | 'rando
   readonly copies: ViewCopies | undefined;
   /** The growth of the journal after which a snapshot is taken. */
   readonly snapshotBytes: number;
+  /** Reads the state of the brokers. Absent where the journal has none. */
+  readonly brokers?: BrokerReader;
   readonly logger: ClusterLogger;
 }
 
@@ -56,7 +59,7 @@ async function open(options: ClusterLogOptions): Promise<JournaledLog> {
   try {
     await writeGenesis(options, newEpoch(options, lostByView ?? view.state.epoch));
     log = new JournaledLog({
-      ...{ journal, view, fleet, incarnation, snapshotter, logger },
+      ...{ journal, view, fleet, incarnation, snapshotter, logger, brokers: options.brokers },
       newEpoch: (after) => newEpoch(options, after),
     });
     const mark = await log.catchUp().catch((error: unknown) => {

@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
+import { jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { DataFolderError } from '../../core/data-folder-error.ts';
 import type { Home, StorageOptions } from '../home.ts';
 import { ChangedAtStartError, JournalError, type Journal } from './journal.ts';
+import { BrokerInspection } from './jetstream/broker-inspection.ts';
 import { DurabilityCheck } from './jetstream/durability-check.ts';
 import { connectToBrokers } from './jetstream/connection.ts';
 import { openJetStreamJournal } from './jetstream/jetstream-journal.ts';
@@ -81,6 +83,8 @@ export async function openLogOn(
   options: StorageOptions,
 ): Promise<JournaledLog> {
   const { cluster, clock, random, logger, limits } = options;
+  const manager = await jetstreamManager(connection, { checkAPI: false });
+  const inspection = new BrokerInspection({ settings: cluster, manager, snapshots });
   return openClusterLog({
     clock,
     random,
@@ -94,6 +98,7 @@ export async function openLogOn(
     snapshots,
     copies: await home.viewCopies?.(options),
     snapshotBytes: cluster.snapshotBytes,
+    brokers: { replicas: cluster.replicas, read: () => inspection.read() },
   });
 }
 

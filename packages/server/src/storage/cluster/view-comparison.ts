@@ -18,13 +18,13 @@ export class ViewComparison {
   readonly #host = hostname();
   readonly #version = packageVersion();
   #subscriptionOwner = '';
-  /** The hubs whose last comparable beat had another hash. */
-  readonly #different = new Set<string>();
+  #own: Omit<HubBeat, 'hub'> | undefined;
+  /** By the name of a hub, whether its last comparable beat had the same hash. */
+  readonly #isSame = new Map<string, boolean>();
 
   constructor(fleet: Fleet, logger: { error(fields: object, message: string): void }) {
     this.#fleet = fleet;
     this.#logger = logger;
-    fleet.onBeat((beat) => this.#compare(beat));
   }
 
   /**
@@ -32,10 +32,17 @@ export class ViewComparison {
    * rolled back, and another hub has not noticed it yet.
    */
   get hasDifference(): boolean {
-    if (this.#different.size === 0) return false;
-    const running = new Set(this.#fleet.hubs.map(({ hub }) => hub));
-    for (const hub of this.#different) if (!running.has(hub)) this.#different.delete(hub);
-    return this.#different.size > 0;
+    return this.#fleet.hubs.some(({ hub }) => this.#isSame.get(hub) === false);
+  }
+
+  /** Whether the data of another hub is that of this one. `undefined`: they were not at the same block yet. */
+  isSame(hub: string): boolean | undefined {
+    return this.#isSame.get(hub);
+  }
+
+  /** What this hub says of itself. `undefined` before its start. */
+  get own(): Omit<HubBeat, 'hub'> | undefined {
+    return this.#own;
   }
 
   /** Other hubs see this one from here on, also while nothing happens. */
@@ -51,19 +58,21 @@ export class ViewComparison {
   onApplied(sequence: number, hash: number): void {
     this.#hashes.set(sequence, hash);
     if (this.#hashes.size > HASHES_MAX) this.#hashes.delete(this.#hashes.keys().next().value as number);
-    this.#fleet.report({
+    this.#own = {
       host: this.#host,
       version: this.#version,
       sequence,
       hash,
       level: FEATURE_LEVEL,
       subscriptionOwner: this.#subscriptionOwner,
-    });
+    };
+    this.#fleet.report(this.#own);
     if (this.#ahead.size === 0) return;
-    for (const beat of this.#ahead.values()) if (beat.sequence <= sequence) this.#compare(beat);
+    for (const beat of this.#ahead.values()) if (beat.sequence <= sequence) this.compare(beat);
   }
 
-  #compare(beat: HubBeat): void {
+  /** Another hub has said where it is. */
+  compare(beat: HubBeat): void {
     const own = this.#hashes.get(beat.sequence);
     if (own === undefined) {
       const newest = [...this.#hashes.keys()].at(-1) ?? 0;
@@ -72,10 +81,16 @@ export class ViewComparison {
       return;
     }
     this.#ahead.delete(beat.hub);
-    if (own === beat.hash) return void this.#different.delete(beat.hub);
-    if (this.#different.has(beat.hub)) return;
-    this.#different.add(beat.hub);
+    const wasSame = this.#isSame.get(beat.hub);
+    if (wasSame === undefined) this.#forgetGone();
+    this.#isSame.set(beat.hub, own === beat.hash);
+    if (own === beat.hash || wasSame === false) return;
     const fields = { hub: beat.hub, sequence: beat.sequence, own, other: beat.hash };
     this.#logger.error(fields, 'cluster: the view of this hub differs from that of another hub');
+  }
+
+  #forgetGone(): void {
+    const running = new Set(this.#fleet.hubs.map(({ hub }) => hub));
+    for (const hub of this.#isSame.keys()) if (!running.has(hub)) this.#isSame.delete(hub);
   }
 }

@@ -11,6 +11,16 @@ export interface ConsoleSession {
     readonly user?: string;
   } | null;
   readonly until: string | null;
+  /** The name of the cluster, if the hub is a part of one. */
+  readonly cluster?: string;
+}
+
+/** The hub of a cluster that gave an answer about itself alone. */
+export interface HubInCluster {
+  readonly name: string;
+  readonly hub: string;
+  readonly host: string;
+  readonly hubs: number;
 }
 
 export function readSession(): Promise<ConsoleSession> {

@@ -38,7 +38,7 @@ export function Shell({
       <div id="menu" class={isOpen ? 'menu open' : 'menu'}>
         <nav aria-label="Pages">
           <ul>
-            {PAGES.map(({ name, title }) => (
+            {PAGES.filter(({ isFor }) => isFor?.(session) !== false).map(({ name, title }) => (
               <li key={name}>
                 <a href={href(name)} aria-current={name === page ? 'page' : undefined}>
                   {title}

@@ -1,4 +1,5 @@
 import type { StreamInfo } from '@nats-io/jetstream';
+import type { BrokerDetails } from '../../../core/cluster-state.ts';
 
 /** The interval of the check, and the deadline of a request to a broker's monitoring port. */
 const CHECK_INTERVAL_MS = 10_000;
@@ -23,7 +24,7 @@ export class DurabilityCheck {
    * What each broker said last. A broker that is down stores nothing, and says it anew when it is back,
    * so its silence alone makes no hub leave the balancer.
    */
-  readonly #brokers = new Map<string, BrokerState>();
+  readonly #brokers = new Map<string, BrokerDetails>();
   #timer: NodeJS.Timeout | undefined;
   #unsafeReason: string | undefined = 'the brokers have not been checked yet';
 
@@ -62,40 +63,49 @@ export class DurabilityCheck {
   }
 }
 
-/** What a broker says of itself. */
-export interface BrokerState {
-  readonly version: string;
-  /** Whether it syncs before it answers. */
-  readonly syncAlways: boolean;
-}
-
 /** The brokers that answer, by name. */
-export async function readBrokers(monitoring: readonly string[]): Promise<ReadonlyMap<string, BrokerState>> {
+export async function readBrokers(monitoring: readonly string[]): Promise<ReadonlyMap<string, BrokerDetails>> {
   const found = await Promise.all(monitoring.map((url) => readBroker(url).catch(() => undefined)));
   return new Map(found.filter((broker) => broker !== undefined));
 }
 
-async function readBroker(url: string): Promise<[name: string, state: BrokerState]> {
+/** What the broker of a monitoring port says of itself. @throws when it does not answer in time */
+export async function readBroker(url: string): Promise<[name: string, details: BrokerDetails]> {
   const response = await fetch(new URL('varz', url.endsWith('/') ? url : `${url}/`), {
     signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
     redirect: 'error',
   });
-  const {
-    server_name: name,
+  const { server_name: name, version, jetstream } = (await response.json()) as Varz;
+  const { config, stats } = jetstream ?? {};
+  const details = {
     version,
-    jetstream,
-  } = (await response.json()) as {
-    readonly server_name: string;
-    readonly version: string;
-    readonly jetstream?: { readonly config?: { readonly sync_always?: boolean } };
+    syncAlways: config?.sync_always === true,
+    syncIntervalMs: (config?.sync_interval ?? 0) / 1e6,
+    storageBytes: stats?.storage ?? 0,
+    storageBytesMax: config?.max_storage ?? 0,
   };
-  return [name, { version, syncAlways: jetstream?.config?.sync_always === true }];
+  return [name, details];
+}
+
+/** The part of `/varz` that is read. */
+interface Varz {
+  readonly server_name: string;
+  readonly version: string;
+  readonly jetstream?: {
+    readonly config?: {
+      readonly sync_always?: boolean;
+      /** Nanoseconds. */
+      readonly sync_interval?: number;
+      readonly max_storage?: number;
+    };
+    readonly stats?: { readonly storage?: number };
+  };
 }
 
 /** Why blocks may be lost although they were confirmed. Without a stream: in the one that a hub would create. */
 export function unsafeReasonOf(
   info: StreamInfo | undefined,
-  brokers: ReadonlyMap<string, BrokerState>,
+  brokers: ReadonlyMap<string, BrokerDetails>,
   { replicas, monitoring }: Pick<DurabilityCheckOptions, 'replicas' | 'monitoring'>,
 ): string | undefined {
   if (info !== undefined && info.config.num_replicas !== replicas)

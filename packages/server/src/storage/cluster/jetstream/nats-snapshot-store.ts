@@ -104,7 +104,7 @@ export class NatsSnapshotStore implements SnapshotStore {
   }
 }
 
-function snapshotOf({ name, size, metadata }: ObjectInfo): Snapshot {
+function snapshotOf({ name, size, metadata, mtime: stored }: ObjectInfo): Snapshot {
   const { sequence, id = '', epoch = '' } = metadata ?? {};
-  return { name, bytes: size, sequence: Number(sequence), id, epoch };
+  return { name, bytes: size, sequence: Number(sequence), id, epoch, stored };
 }

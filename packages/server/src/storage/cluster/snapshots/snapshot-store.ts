@@ -8,6 +8,8 @@ import type { BlockAddress } from '../../view/block.ts';
 export interface Snapshot extends SnapshotAddress {
   readonly name: string;
   readonly bytes: number;
+  /** The time when it was stored, RFC 3339, where the store knows it. */
+  readonly stored?: string;
 }
 
 /** The newest block of a view, and the epoch of the view. */

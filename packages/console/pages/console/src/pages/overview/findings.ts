@@ -1,4 +1,5 @@
 import { bytesText, countText, durationText, numberText } from '../../parts/format.ts';
+import { worstFirst, type Unhealthy } from '../../parts/unhealthy.ts';
 import { href } from '../../router.ts';
 import { newest, sumSince, type HubStatus, type StatusHistory } from './status.ts';
 
@@ -6,9 +7,7 @@ import { newest, sumSince, type HubStatus, type StatusHistory } from './status.t
  * A finding is something unhealthy, in words, with a link to where it is looked after. Example: "2
  * subscriptions are suspended: their endpoints have failed for days."
  */
-export interface Finding {
-  readonly level: 'bad' | 'watch';
-  readonly text: string;
+export interface Finding extends Unhealthy {
   readonly link: string;
   readonly linkText: string;
 }
@@ -28,18 +27,30 @@ const PROBLEM_WORDS: Readonly<Record<string, string>> = {
   log_damaged: 'A part of the log is damaged on the disk. Readers get a gap in its place.',
   identity_incomplete: 'Acknowledged changes of keys or revocations were missing when the hub started.',
   subscriptions_incomplete: 'Acknowledged changes of subscriptions were missing when the hub started.',
+  cluster_unsafe: 'The brokers of the cluster may lose confirmed events.',
+  cluster_silent: 'This hub does not hear a majority of the brokers.',
+  cluster_view_differs: 'The data of this hub differs from that of another hub.',
+  cluster_upgrade_needed: 'Another hub has a later version, and this one has stopped at what it wrote.',
 };
 
 /** What is unhealthy, the worst first. An empty list: nothing is. */
 export function findingsOf(status: HubStatus, history: StatusHistory): readonly Finding[] {
   const found = [...stateFindings(status), ...subscriptionFindings(status, history), ...boundFindings(status, history)];
-  return found.toSorted((one, other) => Number(one.level === 'watch') - Number(other.level === 'watch'));
+  return worstFirst(found);
 }
 
 function stateFindings({ ready, why, problems, certificate, time }: HubStatus): readonly Finding[] {
   const found: Finding[] = [];
-  if (!ready) found.push(bad(`The hub accepts no events: ${why ?? 'not ready'}.`, 'settings', 'Settings'));
-  for (const problem of problems) found.push(bad(PROBLEM_WORDS[problem] ?? problem, 'access', 'Audit log'));
+  if (!ready) {
+    const [page, title] = why?.startsWith('cluster_') ? ['cluster', 'Cluster'] : ['settings', 'Settings'];
+    found.push(bad(`The hub accepts no events: ${why ?? 'not ready'}.`, page, title));
+  }
+  for (const problem of problems)
+    found.push(
+      problem.startsWith('cluster_')
+        ? bad(PROBLEM_WORDS[problem] ?? problem, 'cluster', 'Cluster')
+        : bad(PROBLEM_WORDS[problem] ?? problem, 'access', 'Audit log'),
+    );
   const days = certificate === null ? Infinity : (Date.parse(certificate.expires) - Date.parse(time)) / DAY_MS;
   if (days < 0) found.push(bad('The certificate has expired.', 'settings', 'Settings'));
   else if (days < CERTIFICATE_DAYS_MIN)

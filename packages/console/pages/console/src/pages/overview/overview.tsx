@@ -2,12 +2,14 @@ import type { VNode } from 'preact';
 import { useRef } from 'preact/hooks';
 import { read } from '../../hub/hub.ts';
 import { Facts, Failure, Head, Time } from '../../parts/basics.tsx';
+import { AnsweredBy } from '../../parts/answered-by.tsx';
 import { Chart } from '../../parts/chart.tsx';
+import { Health } from '../../parts/health.tsx';
 import { bytesText, durationText, numberText } from '../../parts/format.ts';
 import { useLoad } from '../../parts/use-load.ts';
 import { setParams, useRoute } from '../../router.ts';
 import { CHARTS } from './charts.ts';
-import { findingsOf, type Finding } from './findings.ts';
+import { findingsOf } from './findings.ts';
 import { mergeHistory, type HubStatus, type StatusHistory, type StatusHistoryAnswer } from './status.ts';
 
 const RANGES = [
@@ -25,6 +27,20 @@ interface Shown {
   readonly history: StatusHistory;
 }
 
+/** Reads the steps that are not known. Another hub of a cluster has a history of its own, which is read whole. */
+async function readHistory(
+  seconds: number,
+  known: StatusHistory | undefined,
+  signal: AbortSignal,
+): Promise<StatusHistoryAnswer> {
+  const path = `status/history?seconds=${seconds}`;
+  if (known === undefined) return read(path, signal);
+  // The last step is not over, so it is read again.
+  const after = new Date((known.times.at(-1) ?? 1) - 1).toISOString();
+  const answer = await read<StatusHistoryAnswer>(`${path}&after=${after}`, signal);
+  return answer.cluster?.hub === known.cluster?.hub ? answer : read(path, signal);
+}
+
 /** What is unhealthy first, then the numbers of the hub over time. */
 export function Overview(): VNode {
   const { params } = useRoute();
@@ -34,11 +50,9 @@ export function Overview(): VNode {
   const { value, error } = useLoad<Shown>(
     async (signal) => {
       const last = known.current?.seconds === seconds ? known.current.history : undefined;
-      // The last step is not over, so it is read again.
-      const after = last === undefined ? '' : `&after=${new Date((last.times.at(-1) ?? 1) - 1).toISOString()}`;
       const [status, answer] = await Promise.all([
         read<HubStatus>('status', signal),
-        read<StatusHistoryAnswer>(`status/history?seconds=${seconds}${after}`, signal),
+        readHistory(seconds, last, signal),
       ]);
       const history = mergeHistory(last, answer, Date.parse(status.time) - seconds * 1000);
       known.current = { seconds, history };
@@ -66,7 +80,15 @@ export function Overview(): VNode {
       <Failure error={error} />
       {value !== undefined && (
         <>
-          <Health findings={findingsOf(value.status, value.history)} />
+          <Health found={findingsOf(value.status, value.history)}>
+            Everything is well: the hub stores, delivers, and has room.
+          </Health>
+          <AnsweredBy
+            hub={value.status.cluster}
+            other={value.history.cluster}
+            says="These numbers are those of"
+            otherSays="The charts are those of"
+          />
           <Now status={value.status} />
           <div class="charts">
             {CHARTS.map(({ title, format, lines }) => (
@@ -84,26 +106,6 @@ export function Overview(): VNode {
         </>
       )}
     </>
-  );
-}
-
-function Health({ findings }: { findings: readonly Finding[] }): VNode {
-  if (findings.length === 0)
-    return (
-      <p class="health well" role="status">
-        Everything is well: the hub stores, delivers, and has room.
-      </p>
-    );
-  return (
-    <ul class="health" aria-label="Unhealthy">
-      {findings.map(({ level, text, link, linkText }) => (
-        <li key={text} class={level}>
-          <span class="level">{level === 'bad' ? 'Act now' : 'Watch'}</span>
-          <span>{text}</span>
-          <a href={link}>{linkText}</a>
-        </li>
-      ))}
-    </ul>
   );
 }
 

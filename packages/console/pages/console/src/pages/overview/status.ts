@@ -1,3 +1,5 @@
+import type { HubInCluster } from '../../hub/session.ts';
+
 /** The part of `GET /v1/status` that the console shows. */
 export interface HubStatus {
   readonly ready: boolean;
@@ -39,6 +41,7 @@ export interface HubStatus {
   };
   readonly limits: { readonly connectionsMax: number; readonly channelsMax: number };
   readonly certificate: { readonly expires: string } | null;
+  readonly cluster?: HubInCluster;
 }
 
 /** `GET /v1/status/history`, with times as milliseconds. */
@@ -46,6 +49,8 @@ export interface StatusHistory {
   readonly stepSeconds: number;
   readonly times: readonly number[];
   readonly values: Readonly<Record<string, readonly (number | null)[]>>;
+  /** The hub of a cluster whose history it is. */
+  readonly cluster?: HubInCluster;
 }
 
 /** The same as the hub sends it. */
@@ -53,7 +58,7 @@ export interface StatusHistoryAnswer extends Omit<StatusHistory, 'times'> {
   readonly times: readonly string[];
 }
 
-/** Adds newer steps. A step that both have is taken from the newer answer. */
+/** Adds newer steps of the same hub. A step that both have is taken from the newer answer. */
 export function mergeHistory(
   known: StatusHistory | undefined,
   answer: StatusHistoryAnswer,
@@ -61,7 +66,8 @@ export function mergeHistory(
 ): StatusHistory {
   const times = answer.times.map((time) => Date.parse(time));
   const firstNew = times[0] ?? Infinity;
-  const kept = known?.stepSeconds === answer.stepSeconds ? known : undefined;
+  const isSame = known?.stepSeconds === answer.stepSeconds && known.cluster?.hub === answer.cluster?.hub;
+  const kept = isSame ? known : undefined;
   const indices = (kept?.times ?? []).flatMap((time, index) => (time >= sinceMs && time < firstNew ? [index] : []));
   const valuesOf = (name: string, newer: readonly (number | null)[]): readonly (number | null)[] => [
     ...indices.map((index) => kept?.values[name]?.[index] ?? null),
@@ -71,6 +77,7 @@ export function mergeHistory(
     stepSeconds: answer.stepSeconds,
     times: [...indices.map((index) => kept?.times[index] ?? 0), ...times],
     values: Object.fromEntries(Object.entries(answer.values).map(([name, newer]) => [name, valuesOf(name, newer)])),
+    ...(answer.cluster && { cluster: answer.cluster }),
   };
 }
 

@@ -1,9 +1,11 @@
 import { SESSION_TRANSPORTS } from '@polycast/protocol';
 import type { VNode } from 'preact';
+import { useState } from 'preact/hooks';
 import { Field, Head, ListEnd, valueOf } from '../../parts/basics.tsx';
 import { FilterInput } from '../../parts/filter-input.tsx';
+import { countText } from '../../parts/format.ts';
 import { usePages } from '../../parts/use-pages.ts';
-import { setParams, useRoute } from '../../router.ts';
+import { href, setParams, useRoute } from '../../router.ts';
 import { FILTER_NAMES, listSessions } from './sessions-api.ts';
 import { SessionTable } from './session-table.tsx';
 
@@ -11,7 +13,12 @@ import { SessionTable } from './session-table.tsx';
 export function SessionList(): VNode {
   const { params } = useRoute();
   const filter = Object.fromEntries(FILTER_NAMES.map((name) => [name, params.get(name) ?? '']));
-  const pages = usePages((after, signal) => listSessions(filter, after, signal), Object.values(filter));
+  const [silentHubs, setSilentHubs] = useState(0);
+  const pages = usePages(async (after, signal) => {
+    const page = await listSessions(filter, after, signal);
+    setSilentHubs(page.silentHubs);
+    return page;
+  }, Object.values(filter));
   const isEnded = filter['state'] === 'ended';
   return (
     <>
@@ -65,6 +72,12 @@ export function SessionList(): VNode {
           </Field>
         )}
       </div>
+      {silentHubs > 0 && (
+        <p class="failure" role="alert">
+          {countText(silentHubs, 'hub')} of the cluster did not answer, so the sessions there are missing.{' '}
+          <a href={href('cluster')}>Look at the cluster</a>
+        </p>
+      )}
       {pages.items.length > 0 && <SessionTable sessions={pages.items} onEnded={pages.reload} />}
       <ListEnd pages={pages} empty={isEnded ? 'No ended session matches.' : 'No live session matches.'} />
     </>

@@ -22,6 +22,7 @@ export function SessionTable({ sessions, onEnded }: { sessions: readonly Session
                 <a href={href('sessions', [session.user])}>{session.user}</a>
               )}
               <div class="soft mono">{session.session}</div>
+              {session.hub !== undefined && <div class="soft">at the hub {session.hub}</div>}
             </td>
             <td>{session.transport}</td>
             <td class="nowrap">{session.address}</td>

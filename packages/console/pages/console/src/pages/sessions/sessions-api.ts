@@ -6,6 +6,8 @@ export interface Session {
   readonly session: string;
   readonly state: 'live' | 'ended';
   readonly transport: string;
+  /** In a cluster: the hub of the session. */
+  readonly hub?: string;
   readonly kind: string;
   readonly user?: string;
   readonly key?: string;
@@ -17,6 +19,11 @@ export interface Session {
   readonly behind?: number;
   readonly ended: string | null;
   readonly reason: string | null;
+}
+
+/** A page of sessions, and the number of hubs whose sessions it lacks. */
+export interface SessionPage extends ListPage<Session> {
+  readonly silentHubs: number;
 }
 
 export interface SessionFilter {
@@ -41,13 +48,14 @@ export async function listSessions(
   filter: Readonly<Partial<Record<keyof SessionFilter, string>>>,
   after: string | undefined,
   signal: AbortSignal,
-): Promise<ListPage<Session>> {
+): Promise<SessionPage> {
   const given = Object.entries({ ...filter, limit: '50', after: after ?? '' }).filter(([, value]) => value !== '');
-  const { sessions, next } = await read<{ sessions: readonly Session[]; next: string | null }>(
-    `sessions?${new URLSearchParams(given).toString()}`,
-    signal,
-  );
-  return { items: sessions, next };
+  const { sessions, next, silentHubs } = await read<{
+    sessions: readonly Session[];
+    next: string | null;
+    silentHubs?: number;
+  }>(`sessions?${new URLSearchParams(given).toString()}`, signal);
+  return { items: sessions, next, silentHubs: silentHubs ?? 0 };
 }
 
 /** The owner of a session in words. */

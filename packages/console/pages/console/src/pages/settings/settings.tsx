@@ -1,6 +1,8 @@
 import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
 import { read, send } from '../../hub/hub.ts';
+import type { HubInCluster } from '../../hub/session.ts';
+import { AnsweredBy } from '../../parts/answered-by.tsx';
 import { Failure, Field, Head, Notice, valueOf } from '../../parts/basics.tsx';
 import { Confirm } from '../../parts/dialog.tsx';
 import { countText, jsonLine } from '../../parts/format.ts';
@@ -12,6 +14,7 @@ interface ReloadAnswer {
   readonly applied: readonly string[];
   readonly restart: readonly string[];
   readonly sessions: number;
+  readonly cluster?: HubInCluster;
 }
 
 /** The configuration in force: each value, where it was set, and the reason for its default. */
@@ -20,7 +23,7 @@ export function Settings(): VNode {
   const search = params.get('search') ?? '';
   const changedOnly = params.get('changed') === 'yes';
   const { value, error, reload } = useLoad(
-    (signal) => read<{ fields: readonly ShownField[] }>('configuration', signal),
+    (signal) => read<{ fields: readonly ShownField[]; cluster?: HubInCluster }>('configuration', signal),
     [],
   );
   const fields = (value?.fields ?? []).filter(
@@ -35,9 +38,10 @@ export function Settings(): VNode {
         title="Settings"
         lead="The configuration in force. It is changed where it was set: in a file, a variable or a flag."
       >
-        <Reload onReloaded={reload} />
+        <Reload isClustered={value?.cluster !== undefined} onReloaded={reload} />
       </Head>
       <Failure error={error} />
+      <AnsweredBy hub={value?.cluster} says="This is the configuration of" />
       <div class="filters">
         <Field label="Search">
           <input
@@ -107,7 +111,7 @@ function textOf({ path, doc }: ShownField): string {
   return `${path} ${doc}`.toLowerCase();
 }
 
-function Reload({ onReloaded }: { onReloaded: () => void }): VNode {
+function Reload({ isClustered, onReloaded }: { isClustered: boolean; onReloaded: () => void }): VNode {
   const [isAsked, setAsked] = useState(false);
   const [answer, setAnswer] = useState<ReloadAnswer>();
   const act = async (): Promise<void> => {
@@ -123,14 +127,16 @@ function Reload({ onReloaded }: { onReloaded: () => void }): VNode {
       {isAsked && (
         <Confirm title="Reload the configuration" name="reload" verb="Reload" act={act} onClose={() => setAsked(false)}>
           The hub reads its files again. It drops no connection, except those that new rules no longer allow.
+          {isClustered && ' Only the hub that gets this request does it: reload the others on their machines.'}
         </Confirm>
       )}
     </>
   );
 }
 
-function sentenceOf({ applied, restart, sessions }: ReloadAnswer): string {
-  const parts = [applied.length === 0 ? 'Nothing has changed.' : `Applied: ${applied.join(', ')}.`];
+function sentenceOf({ applied, restart, sessions, cluster }: ReloadAnswer): string {
+  const parts = cluster === undefined ? [] : [`The hub ${cluster.hub} on ${cluster.host} has read its files.`];
+  parts.push(applied.length === 0 ? 'Nothing has changed.' : `Applied: ${applied.join(', ')}.`);
   if (restart.length > 0) parts.push(`A restart is needed for ${restart.join(', ')}.`);
   if (sessions > 0) parts.push(`${countText(sessions, 'session')} lost a channel.`);
   return parts.join(' ');
