@@ -20,7 +20,6 @@ describe.skipIf(NATS_SERVER === undefined)('the console of a cluster', () => {
       `cluster.nats=${JSON.stringify(nats)}`,
       `cluster.monitoring=${JSON.stringify(monitoring)}`,
       `cluster.replicas=${replicas}`,
-      'cluster.name=shop',
     ];
     one = await startConsoleHub('serve', ...settings);
     two = await startConsoleHub('serve', ...settings);
@@ -44,16 +43,19 @@ describe.skipIf(NATS_SERVER === undefined)('the console of a cluster', () => {
     for (const hub of [one, two]) {
       const { page, errors } = await open(hub, '#/cluster');
       await page.getByText('Everything is well: the hubs have the same data').waitFor();
-      expect(await page.locator('h1').textContent()).toBe('Cluster shop');
+      expect(await page.locator('h1').textContent()).toBe('Cluster polycast');
+      // Hubs are compared once they have been at the same block, and replicas follow the leader.
+      const equal = async (): Promise<number> => (await rowsOf(page, 'Hubs')).filter(isEqualHub).length;
+      await expect.poll(equal, PATIENCE).toBe(2);
       const hubs = await rowsOf(page, 'Hubs');
       expect(hubs).toHaveLength(2);
       for (const url of [one.url, two.url]) expect(hubs.filter((row) => row.includes(url))).toHaveLength(1);
       expect(hubs.filter((row) => row.includes('gave this answer'))).toEqual([expect.stringContaining(hub.url)]);
       expect(hubs.filter((row) => row.includes('subscriptions, erasures'))).toHaveLength(1);
-      expect(hubs.filter((row) => row.includes('answers') && row.includes('equal'))).toHaveLength(2);
-      const shown = await rowsOf(page, 'Brokers');
-      expect(shown).toEqual(['n0', 'n1', 'n2'].map((name) => expect.stringMatching(`^${name}.*complete.*always`)));
-      expect(shown.filter((row) => row.includes('leads the journal'))).toHaveLength(1);
+      await expect
+        .poll(() => rowsOf(page, 'Brokers'), PATIENCE)
+        .toEqual(['n0', 'n1', 'n2'].map((name) => expect.stringMatching(`^${name}.*answers.*complete.*always`)));
+      expect((await rowsOf(page, 'Brokers')).filter((row) => row.includes('leads the journal'))).toHaveLength(1);
       expect(await page.locator('main').textContent()).toMatch(/Blocks1 to \d+/);
       await checkSmallAndDark(page);
       expect(errors).toEqual([]);
@@ -61,7 +63,7 @@ describe.skipIf(NATS_SERVER === undefined)('the console of a cluster', () => {
     const { page } = await open(two, '#/overview');
     const link = page.getByRole('navigation').getByRole('link', { name: 'Cluster' });
     await link.press('Enter');
-    await page.getByRole('heading', { name: 'Cluster shop' }).waitFor();
+    await page.getByRole('heading', { name: 'Cluster polycast' }).waitFor();
     expect(await link.getAttribute('aria-current')).toBe('page');
   });
 
@@ -69,20 +71,24 @@ describe.skipIf(NATS_SERVER === undefined)('the console of a cluster', () => {
     const { cluster } = await statusOf(two, one.key);
     const name = `the hub ${cluster.hub} on ${cluster.host}`;
     const { page, errors } = await open(two, '#/overview');
-    await page.getByText(`These numbers are those of ${name}, one of 2 of the cluster shop.`).waitFor();
+    await page.getByText(`These numbers are those of ${name}, one of 2 of the cluster polycast.`).waitFor();
     await page.goto(`${two.url}/console/#/settings`);
-    await page.getByText(`This is the configuration of ${name}, one of 2 of the cluster shop.`).waitFor();
+    await page.getByText(`This is the configuration of ${name}, one of 2 of the cluster polycast.`).waitFor();
     await page.getByRole('button', { name: 'Reload the configuration …' }).click();
     await page.getByText('Only the hub that gets this request does it').waitFor();
     await page.getByRole('dialog').getByRole('textbox').fill('reload');
     await page.keyboard.press('Enter');
     await page.getByText(`The hub ${cluster.hub} on ${cluster.host} has read its files.`).waitFor();
-    const reader = await fetch(`${two.url}/v1/events?channels=orders.1`, {
+    const reader = await fetch(`${two.url}/v1/events?channel=orders.1`, {
       headers: { authorization: `Bearer ${one.key}`, accept: 'text/event-stream' },
     });
     onTestFinished(() => reader.body?.cancel());
     const { page: sessions } = await open(one, '#/sessions?channel=orders.1');
-    await sessions.getByText(`at the hub ${cluster.hub}`).waitFor();
+    const placed = async (): Promise<number> => {
+      await sessions.getByRole('button', { name: 'Refresh' }).click();
+      return sessions.getByText(`at the hub ${cluster.hub}`).count();
+    };
+    await expect.poll(placed, PATIENCE).toBe(1);
     expect(errors).toEqual([]);
   });
 
@@ -127,6 +133,10 @@ interface StatusAnswer {
 async function statusOf({ url }: ConsoleHub, key: string): Promise<StatusAnswer> {
   const response = await fetch(`${url}/v1/status`, { headers: { authorization: `Bearer ${key}` } });
   return (await response.json()) as StatusAnswer;
+}
+
+function isEqualHub(row: string): boolean {
+  return row.includes('answers') && row.includes('equal');
 }
 
 function rowsOf(page: Page, table: string): Promise<readonly string[]> {

@@ -71,7 +71,9 @@ function hubAnswer(
   const { subscriptionOwner } = own;
   // The running hub with the first name (`SharedLog.isTrimmer`).
   const first = others.reduce((least, { hub, isGone }) => (!isGone && hub < least ? hub : least), own.hub);
-  const { hub, host, version, level, block, hash, hasSameData, silentMs, isGone } = seen;
+  const { hub, host, version, level, hash, hasSameData, silentMs, isGone } = seen;
+  // What it answers now is newer than its last beat.
+  const block = Math.max(seen.block, answer?.block ?? 0);
   return {
     hub,
     host,

@@ -52,9 +52,9 @@ function hubSchema() {
       .nullable()
       .describe('What its `/healthz` says.'),
     head: count('The position of its newest event.').nullable(),
-    block: count('The newest block of the journal that it had applied at its last beat.'),
-    behind: count('The blocks between that and the end of the journal.'),
-    hash: text({ examples: ['72ec7ec9'] }).describe('The hash of its data at that block.'),
+    block: count('The newest block of the journal that it has applied, as it answers, or as its last beat said.'),
+    behind: count('The blocks from there to the end of the journal.'),
+    hash: text({ examples: ['72ec7ec9'] }).describe('The hash of its data at the block of its last beat.'),
     sameData: z
       .boolean()
       .nullable()

@@ -6,6 +6,8 @@ export interface HubSelf {
   readonly ready: boolean;
   readonly why: string | null;
   readonly problems: readonly string[];
+  /** The newest block of the journal that it has applied. */
+  readonly block: number;
   /** The position of its newest event. */
   readonly head: number;
   readonly sessions: number;

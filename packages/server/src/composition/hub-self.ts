@@ -24,6 +24,7 @@ export function hubSelf({ world }: Pick<HubBase, 'world'>, needs: HubSelfNeeds):
       ready: why === undefined,
       why: why ?? null,
       problems: problems(),
+      block: log.stats()['appliedSequence'] ?? 0,
       head: log.state.head,
       sessions: TRANSPORTS.reduce((sum, name) => sum + sessions.count(name), 0),
       uptimeSeconds: Math.floor((world.clock.monotonicMs() - startedMs) / 1000),

@@ -213,8 +213,11 @@ test('a hub whose view has another hash at the same block is noticed', async () 
   // It is ahead at first: the hashes are compared when this hub has applied the block.
   other.report({ host: 'm', version: '1', sequence: last + 1, hash: 7 });
   expect(sharedOf(log).problems).toEqual([]);
+  const isSame = async (): Promise<boolean | undefined> => (await sharedOf(log).inspect()).others[0]?.hasSameData;
+  expect(await isSame()).toBeUndefined();
   await log.append([record('a')]);
   expect(sharedOf(log).problems).toEqual(['cluster_view_differs']);
+  expect(await isSame()).toBe(false);
   // A hash covers all blocks before: this hub and the other one are equal again.
   const heard: HubBeat[] = [];
   other.onBeat((beat) => heard.push(beat));
@@ -222,6 +225,7 @@ test('a hub whose view has another hash at the same block is noticed', async () 
   await expect.poll(() => heard.at(-1)?.sequence).toBe(cluster.journal.last);
   other.report({ host: 'm', version: '1', sequence: cluster.journal.last, hash: heard.at(-1)?.hash ?? 0 });
   await expect.poll(() => sharedOf(log).problems).toEqual([]);
+  expect(await isSame()).toBe(true);
 });
 
 test('a block of a later version stops the hub, and it says so', async () => {

@@ -43,13 +43,11 @@ export function clusterFindings(state: ClusterState): readonly Unhealthy[] {
 function journalFindings(state: ClusterState): readonly Unhealthy[] {
   const { journal, journalSilentMs, replicasWanted, subscriptionOwner, hubs, unsafe } = state;
   const found: Unhealthy[] = [];
-  const holders = replicaBrokers(state);
-  const answering = holders.filter(({ reachable }) => reachable).length;
-  const needed = Math.floor(replicasWanted / 2) + 1;
-  if (holders.length > 0 && answering < needed)
+  const { answering, holders, needed } = quorumOf(state);
+  if (answering < needed)
     found.push(
       bad(
-        `${numberText(answering)} of ${countText(holders.length, 'broker')} can be reached: no event can be published.`,
+        `${numberText(answering)} of ${countText(holders, 'broker')} can be reached: no event can be published.`,
         needed === 1
           ? 'Start the broker again, with its disk.'
           : `Start brokers again, with their disks: ${needed} of ${replicasWanted} are enough. Never start empty ones beside those that are left.`,
@@ -63,7 +61,7 @@ function journalFindings(state: ClusterState): readonly Unhealthy[] {
       ),
     );
   if (journalSilentMs > SILENT_WATCH_MS) {
-    const text = `The hub that answered has not heard the journal for ${durationText(journalSilentMs / 1000)}.`;
+    const text = `The hub that answered has not heard the journal for ${durationText(Math.round(journalSilentMs / 1000))}.`;
     const act = 'Check its connection to the brokers. After 10 s it takes no work, and ends sessions with an identity.';
     found.push(journalSilentMs > SILENT_MAX_MS ? bad(text, act) : watch(text, act));
   }
@@ -82,6 +80,18 @@ function journalFindings(state: ClusterState): readonly Unhealthy[] {
       ),
     );
   return found;
+}
+
+/** The brokers with a replica that answer, all of them, and how many must answer before anything can be published. */
+function quorumOf(state: ClusterState): {
+  readonly answering: number;
+  readonly holders: number;
+  readonly needed: number;
+} {
+  const holders = replicaBrokers(state);
+  const answering = holders.filter(({ reachable }) => reachable).length;
+  const needed = Math.min(holders.length, Math.floor(state.replicasWanted / 2) + 1);
+  return { answering, holders: holders.length, needed };
 }
 
 function hubFindings(state: ClusterState): readonly Unhealthy[] {
@@ -144,17 +154,20 @@ function findingsOfHub(hub: ClusterHub, state: ClusterState): readonly Unhealthy
 const LOOK_AT_LOG = 'Look at its log.';
 
 function brokerFindings(state: ClusterState): readonly Unhealthy[] {
-  return state.brokers.flatMap((broker) => findingsOfBroker(broker));
+  const { answering, needed } = quorumOf(state);
+  const risk = answering > needed ? '' : ' Until then no further broker may fail.';
+  return state.brokers.flatMap((broker) => findingsOfBroker(broker, answering < needed ? '' : risk));
 }
 
-function findingsOfBroker(broker: ClusterBroker): readonly Unhealthy[] {
+/** @param risk a sentence on what must not happen until the broker is back */
+function findingsOfBroker(broker: ClusterBroker, risk: string): readonly Unhealthy[] {
   const { reachable, monitoring, missingBlocks, storageBytes, storageBytesMax } = broker;
   const name = brokerWords(broker);
   if (!reachable)
     return [
       watch(
         `${name} does not answer${broker.name === null || monitoring === null ? '' : ` at ${monitoring}`}.`,
-        'Start it again, with its disk. It receives what it missed. Until then no further broker may fail.',
+        `Start it again, with its disk. It receives what it missed.${risk}`,
       ),
     ];
   const found: Unhealthy[] = [];
@@ -162,7 +175,7 @@ function findingsOfBroker(broker: ClusterBroker): readonly Unhealthy[] {
     found.push(
       watch(
         `${name} lacks ${numberText(missingBlocks)} blocks of the journal.`,
-        'It catches up after a restart. Until then no further broker may fail.',
+        `It catches up after a restart.${risk}`,
       ),
     );
   if (storageBytes !== null && storageBytesMax !== null && storageBytes > storageBytesMax * DISK_WATCH) {

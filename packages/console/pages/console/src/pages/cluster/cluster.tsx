@@ -27,6 +27,11 @@ export function Cluster(): VNode {
           its machine, <code>polycast cluster status</code> asks the brokers without a login.
         </p>
       )}
+      {error !== undefined && state !== undefined && (
+        <p class="answered-by">
+          Below is what a hub answered at <Time at={state.time} />.
+        </p>
+      )}
       {state !== undefined && <Shown state={state} />}
     </>
   );
@@ -93,10 +98,10 @@ function Totals({ state }: { state: ClusterState }): VNode {
   return (
     <Facts
       facts={[
-        ['Hubs', `${countText(running.length, 'runs', 'run')}`],
+        ['Hubs', `${numberText(running.length)} running`],
         ['Brokers', `${numberText(reachable.length)} of ${numberText(replicaBrokers({ brokers }).length)} answer`],
         ['Sessions', numberText(sessions)],
-        ['Subscriptions', hubs.find(({ hub }) => hub === subscriptionOwner)?.host ?? 'no hub'],
+        ['Works on subscriptions', hubs.find(({ hub }) => hub === subscriptionOwner)?.host ?? 'no hub'],
         ['As of', <Time key="time" at={time} />],
       ]}
     />
@@ -117,10 +122,10 @@ function HubRow({ hub, answered }: { hub: ClusterHub; answered: string }): VNode
     <tr>
       <td class="name">
         {hub.host}
-        <div class="soft mono">{hub.address}</div>
+        <div class="soft mono unbroken">{hub.address}</div>
         <div class="soft mono">{hub.hub}</div>
       </td>
-      <td>
+      <td class="nowrap">
         <span class={`tag ${level}`}>{words}</span>
         {hub.ready === false && <span class="tag bad">{hub.why ?? 'not ready'}</span>}
         <div class="soft">{hub.hub === answered ? 'gave this answer' : `last beat ${ageText(hub.beatAgeMs)} ago`}</div>
@@ -131,12 +136,12 @@ function HubRow({ hub, answered }: { hub: ClusterHub; answered: string }): VNode
         <div class="soft">level {hub.level}</div>
       </td>
       <td>{numberText(hub.head)}</td>
-      <td>
+      <td class="nowrap">
         block {numberText(hub.block)}
         <div class="soft">{numberText(hub.behind)} behind</div>
       </td>
       <td>
-        <DataTag sameData={hub.sameData} />
+        {hub.state !== 'gone' && <DataTag sameData={hub.sameData} />}
         <div class="soft mono">{hub.hash}</div>
       </td>
       <td>{hub.work.length === 0 ? '–' : hub.work.map((work) => <div key={work}>{WORKS[work]}</div>)}</td>
@@ -180,7 +185,7 @@ function BrokerRow({ broker }: { broker: ClusterBroker }): VNode {
 }
 
 function replicaText({ replica, missingBlocks }: ClusterBroker): string {
-  if (!replica) return 'none known';
+  if (!replica) return '–';
   if (missingBlocks === null) return 'catching up';
   return missingBlocks === 0 ? 'complete' : `lacks ${countText(missingBlocks, 'block')}`;
 }
