@@ -34,6 +34,7 @@ const COUNT_BOUNDED: Readonly<Record<string, Readonly<Record<string, string>>>> 
     sessions: 'Records of some 500 bytes, and 4,096 characters of channels.',
   },
   'storage/cluster/fleet.ts': { '#heard': 'Names of the hubs of this cluster.' },
+  'storage/cluster/hub-watch.ts': { '#watched': 'Beats of hubs: numbers and short names.' },
   'storage/cluster/identity/urgent-changes.ts': {
     '#heard': 'Hubs send them; each has a name within the bound of a body.',
   },

@@ -6,12 +6,12 @@ import type { RevocationList } from '../identity/revocation-list.ts';
 import type { AuthParts } from '../auth/auth-parts.ts';
 import type { Sessions } from '../auth/sessions.ts';
 import type { SessionJournal } from '../sessions/session-journal.ts';
+import type { HubSelf } from '../core/cluster-state.ts';
 import type { Feed } from '../core/feed.ts';
 import type { PresenceView } from '../core/presence/presence-types.ts';
 import type { Actor, Log } from '../core/ports.ts';
 import type { ErasureTask } from '../operate/erasure-task.ts';
-import type { HubInCluster } from '../operate/hub-in-cluster.ts';
-import type { HubSelf } from './hub-self.ts';
+import type { HubInCluster } from '../operate/hub-status.ts';
 import type { ReloadOutcome } from './reload-route.ts';
 
 /** The dependencies of the administration routes. */

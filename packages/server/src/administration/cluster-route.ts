@@ -1,11 +1,10 @@
 import { PolycastError } from '@polycast/protocol';
 import type { Route } from '../auth/route.ts';
-import type { ClusterState, SeenBroker, SeenHub } from '../core/cluster-state.ts';
+import type { ClusterState, HubSelf, SeenBroker, SeenHub } from '../core/cluster-state.ts';
 import { json, response } from '../http/route-description.ts';
 import { timestampOrNull } from '../http/timestamp-text.ts';
 import type { AdministrationParts } from './administration-parts.ts';
 import { clusterSchema, type ClusterAnswer } from './cluster-schema.ts';
-import type { HubSelf } from './hub-self.ts';
 import { askOthers } from './other-hubs.ts';
 
 /** `GET /v1/cluster` (PROTOCOL.md section 12): the hubs, the brokers and the journal of a cluster. */

@@ -4,8 +4,8 @@ import type { Route } from '../auth/route.ts';
 import { noMembers } from '../http/body/body-schema.ts';
 import { json, response } from '../http/route-description.ts';
 import { named, text } from '../http/openapi/schemas.ts';
-import { hubInCluster } from '../operate/hub-in-cluster.ts';
-import type { AdministrationParts } from './administration-parts.ts';
+import { hubInCluster, type HubInCluster } from '../operate/hub-status.ts';
+import type { Actor } from '../core/ports.ts';
 
 /** The outcome of a reload. A problem has the path of its setting. */
 export type ReloadOutcome =
@@ -20,8 +20,14 @@ export type ReloadOutcome =
     }
   | { readonly ok: false; readonly problems: readonly { readonly path: string; readonly message: string }[] };
 
+interface ReloadParts {
+  readonly reload: (by: Actor) => Promise<ReloadOutcome>;
+  /** The hub in its cluster; `undefined` without one. */
+  readonly place: () => HubInCluster | undefined;
+}
+
 /** `POST /v1/reload` (PROTOCOL.md section 13.1): reads the configuration again. */
-export function reloadRoute({ reload, place }: Pick<AdministrationParts, 'reload' | 'place'>): Route {
+export function reloadRoute({ reload, place }: ReloadParts): Route {
   return {
     method: 'POST',
     path: '/v1/reload',

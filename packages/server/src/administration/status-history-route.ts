@@ -6,7 +6,7 @@ import { named, time } from '../http/openapi/schemas.ts';
 import { integerParameter, readQuery, textParameter } from '../http/query-parameter.ts';
 import { invalidParameter } from '../http/refusals.ts';
 import { timestampOrNull } from '../http/timestamp-text.ts';
-import { hubInCluster, type HubInCluster } from '../operate/hub-in-cluster.ts';
+import { hubInCluster, type HubInCluster } from '../operate/hub-status.ts';
 import type { StatusHistoryPage } from '../operate/status-history/status-history.ts';
 import { PERCENTILES, PLAIN_SERIES } from '../operate/status-history/status-series.ts';
 

@@ -1,4 +1,3 @@
-import { hostname } from 'node:os';
 import { answerOtherHubs } from '../administration/hub-answers.ts';
 import { administrationRoutes } from '../administration/routes.ts';
 import { configurationRoute } from '../administration/configuration-route.ts';
@@ -15,7 +14,6 @@ import { streamHandlers } from '../streams/routes.ts';
 import type { TlsCertificate } from '../http/tls-certificate.ts';
 import { portalPage } from '../portal/portal-page.ts';
 import { assetPath, findAsset, packageVersion } from '../platform/package-files.ts';
-import { placeInCluster, type HubInCluster } from '../operate/hub-in-cluster.ts';
 import type { ErasureTask } from '../operate/erasure-task.ts';
 import { ingestRoute, type IngestParts } from '../ingest/ingest-route.ts';
 import { readIngestSources } from '../ingest/ingest-sources.ts';
@@ -36,7 +34,7 @@ import { openDialects } from './dialects.ts';
 import { openStatusHistory } from './status-history.ts';
 import type { StatusHistory } from '../operate/status-history/status-history.ts';
 import { configurationView } from '../config/configuration-view.ts';
-import { hubSelf } from './hub-self.ts';
+import { hubSelf } from './cluster/hub-self.ts';
 import { addressOf, reloadCertificate, watchCertificate } from './listen.ts';
 import { createTransports, type TransportNeeds, type TransportParts } from './transports.ts';
 import { subscriptionParts } from './subscription-parts.ts';
@@ -88,9 +86,8 @@ export async function openHttp(base: HubBase, needs: HttpNeeds): Promise<HttpPar
     openApi: () => openApiDocument(packageVersion(), routes),
     asyncApi: () => asyncApiDocument(packageVersion()),
   };
-  const host = hostname();
-  const place = (): HubInCluster | undefined => placeInCluster(needs.log, config.cluster.name, host);
-  const ownStatus = statusReader(base, { ...needs, ...health, place, certificate: () => certificate?.stats });
+  const self = hubSelf(base, { ...needs, ...health, address: () => addressOf(frontend.server, config)?.url ?? '' });
+  const ownStatus = statusReader(base, { ...needs, ...health, ...self, certificate: () => certificate?.stats });
   const readStatus = processes?.status(ownStatus) ?? ownStatus;
   const statusHistory = openStatusHistory(base, readStatus);
   const administration = {
@@ -100,8 +97,7 @@ export async function openHttp(base: HubBase, needs: HttpNeeds): Promise<HttpPar
     ...identity.store,
     access: identity.access,
     erasure: needs.erasure,
-    place,
-    self: hubSelf(base, { ...needs, ...health, address: () => addressOf(server, config)?.url ?? '' }),
+    ...self,
     reload,
   };
   answerOtherHubs(administration);
@@ -111,8 +107,8 @@ export async function openHttp(base: HubBase, needs: HttpNeeds): Promise<HttpPar
     ingestRoute(createIngest(base, needs)),
     ...healthRoutes({ ...health, metrics: processes?.metrics(base.metrics) ?? base.metrics, documents }),
     statusRoute(readStatus),
-    statusHistoryRoute((seconds, afterMs) => statusHistory.page(seconds, afterMs), place),
-    configurationRoute(() => configurationView(reloader.config, needs.origins()), place),
+    statusHistoryRoute((seconds, afterMs) => statusHistory.page(seconds, afterMs), self.place),
+    configurationRoute(() => configurationView(reloader.config, needs.origins()), self.place),
     ...administrationRoutes(administration),
     ...consoleRoutes(config, { ...administration, logins: identity.logins }),
     createExplainRoute(base, needs, parts.streams.auth),

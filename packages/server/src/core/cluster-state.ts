@@ -1,6 +1,6 @@
 /**
- * The state of a cluster, as one of its hubs sees it: what the other hubs say of themselves once a
- * second, and what the brokers answer now. Example: hub B is 12 blocks behind the journal, and the
+ * The state of a cluster, as one of its hubs sees it. The other hubs say something of themselves once a
+ * second, and the brokers answer now. Example: hub B is 12 blocks behind the journal, and the
  * broker n3 does not answer.
  */
 export interface ClusterState {
@@ -84,4 +84,20 @@ export interface SeenSnapshot {
   readonly bytes: number;
   /** RFC 3339. */
   readonly stored: string | undefined;
+}
+
+/** What a hub of a cluster says of itself when another one asks for the state of the cluster. */
+export interface HubSelf {
+  readonly hub: string;
+  /** Where it listens, as its own machine reaches it. */
+  readonly address: string;
+  readonly ready: boolean;
+  readonly why: string | null;
+  readonly problems: readonly string[];
+  /** The newest block of the journal that it has applied. */
+  readonly block: number;
+  /** The position of its newest event. */
+  readonly head: number;
+  readonly sessions: number;
+  readonly uptimeSeconds: number;
 }

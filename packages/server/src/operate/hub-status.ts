@@ -1,6 +1,5 @@
 import { TRANSPORTS } from '@polycast/protocol';
 import * as z from 'zod';
-import { hubInCluster } from './hub-in-cluster.ts';
 import { count, cursor, named, text, time, user } from '../http/openapi/schemas.ts';
 
 /**
@@ -49,6 +48,21 @@ export const hubStatus = named('HubStatus', () =>
       .describe('Process ids of followers that did not answer in time. All sums lack their work.'),
   }),
 );
+
+/**
+ * The hub of a cluster that gives an answer about itself alone. Example: the status of hub A, one of
+ * three, has the sessions of A.
+ */
+export const hubInCluster = named('HubInCluster', () =>
+  z.object({
+    name: text({ examples: ['shop'] }).describe('The name of the cluster.'),
+    hub: text({ examples: ['mwrt5b936aec0a14ceb0'] }).describe('The hub that answers. The answer is about it alone.'),
+    host: text({ examples: ['one'] }).describe('The name of its machine.'),
+    hubs: count('The hubs that run, as this one hears.'),
+  }),
+);
+
+export type HubInCluster = z.infer<ReturnType<typeof hubInCluster>>;
 
 /** Entries of `readers.slowest`. */
 export const SLOWEST_MAX = 10;
