@@ -70,8 +70,8 @@ export const ERROR_GUIDANCE: Readonly<Record<ErrorCode, ErrorGuidance>> = {
     then: 'Send it on a connection of its own, as common clients do.',
   },
   not_in_cluster: {
-    when: 'The hubs of a cluster do not share this yet: webhooks of third parties. Or it changes keys, revocations, portal links or subscriptions, or erases, while a hub of an older version runs.',
-    then: 'Use a hub without a cluster for it. The guide [Cluster](../guides/cluster.md) lists what a cluster has.',
+    when: 'The request changes keys, revocations, portal links or subscriptions, or erases, while a hub of an older version runs in the cluster.',
+    then: 'Upgrade the hub that `detail` names. The guide [Cluster](../guides/cluster.md) says what works until then.',
   },
   unsupported_transfer_coding: {
     when: 'The request has a `Transfer-Encoding` other than `chunked`.',

@@ -14,6 +14,13 @@ export interface IngestSourceSettings {
   readonly toleranceSeconds: number;
 }
 
+/**
+ * The id of a delivery is known for 24 hours, by the clock of the hub that published it. A signature
+ * that is still tolerated must not be older than that, by the clock of any hub. So an hour is left
+ * for clocks that differ.
+ */
+export const INGEST_TOLERANCE_SECONDS_MAX = 82_800;
+
 /** The providers whose signatures the hub verifies. */
 export const INGEST_PROVIDERS = ['stripe', 'github', 'shopify', 'standard'] as const;
 export type IngestProvider = (typeof INGEST_PROVIDERS)[number];

@@ -3,6 +3,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { parseConfig } from '../config/parse.ts';
 import { INGEST_PROVIDERS, type IngestProvider } from '../core/ingest-settings.ts';
 import { openHub, type Hub } from '../hub.ts';
+import { KEY_LIFETIME_MS } from '../storage/shared/log-limits.ts';
 import { temporaryFolder } from '../testing/temporary-folder.ts';
 import { TEST_PROVIDERS, type ProviderRequest } from './testing.ts';
 
@@ -206,6 +207,8 @@ test.each([
   [{ channel: 'polycast.users' }, 'ingest.0.channel'],
   [{ channel: 'a.*' }, 'ingest.0.channel'],
   [{ source: 'a/b' }, 'ingest.0.source'],
+  // Its id would be forgotten while its signature is tolerated.
+  [{ toleranceSeconds: KEY_LIFETIME_MS / 1000 }, 'ingest.0.toleranceSeconds'],
 ])('a source with %o is refused at the start', async (more, path) => {
   await expect(startHub({ ingest: [{ ...SOURCES[1], ...more }] })).rejects.toThrow(
     expect.toSatisfy((error: { path?: string; message: string }) => `${error.path} ${error.message}`.includes(path)),

@@ -9,8 +9,8 @@ import type { SubscriptionForwarder } from './subscription-routes.ts';
 
 /**
  * The routes of the API that mean the same at every hub of a cluster, or that are about the one hub
- * that answers. Routes about subscriptions mark themselves (`subscriptionWork`). All others are about
- * data that hubs do not share yet. A new route is refused until it is listed here.
+ * that answers. Routes about subscriptions mark themselves (`subscriptionWork`). A new route may be
+ * about data that hubs do not share, so it is refused until it has a place here.
  */
 const ROUTES: ReadonlySet<string> = new Set([
   'GET /v1/events',
@@ -22,6 +22,7 @@ const ROUTES: ReadonlySet<string> = new Set([
   'POST /v1/channels/{channel}/events',
   'POST /v1/users/{user}/events',
   'POST /v1/users/events',
+  'POST /v1/ingest/{source}',
   'GET /v1/event-types',
   'GET /v1/status',
   'GET /v1/status/history',
@@ -48,7 +49,12 @@ const ROUTES: ReadonlySet<string> = new Set([
 ]);
 
 /** Routes that read what another hub may have changed a moment ago. They have no cursor. */
-const NEWEST_ROUTES: ReadonlySet<string> = new Set(['GET /v1/keys', 'GET /v1/keys/{id}', 'GET /v1/audit']);
+const NEWEST_ROUTES: ReadonlySet<string> = new Set([
+  'GET /v1/keys',
+  'GET /v1/keys/{id}',
+  'GET /v1/audit',
+  'GET /v1/access/explain',
+]);
 
 /** The routes of erasures. The hub that works on subscriptions erases, and answers them. */
 const ERASURE_ROUTES: ReadonlySet<string> = new Set([

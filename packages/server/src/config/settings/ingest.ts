@@ -1,6 +1,6 @@
 import { isChannel } from '@polycast/protocol';
 import * as z from 'zod';
-import { INGEST_PROVIDERS, type IngestKeySettings } from '../../core/ingest-settings.ts';
+import { INGEST_PROVIDERS, INGEST_TOLERANCE_SECONDS_MAX, type IngestKeySettings } from '../../core/ingest-settings.ts';
 import { SYSTEM_PREFIX } from '../../core/access/system-channels.ts';
 import { field } from '../../settings/field.ts';
 
@@ -28,7 +28,7 @@ const source = z.strictObject({
       'must be a channel, and not begin with polycast.',
     ),
   keys: z.array(key).min(1).max(3),
-  toleranceSeconds: z.int().min(1).max(86_400).default(300),
+  toleranceSeconds: z.int().min(1).max(INGEST_TOLERANCE_SECONDS_MAX).default(300),
 });
 
 /** The setting `ingest` (PROTOCOL.md section 8.8). */
@@ -43,7 +43,7 @@ export const ingest = field(
     .default([]),
   {
     form: 'list of at most 100 sources: `{source, provider, channel, keys, toleranceSeconds}`',
-    doc: "The third parties whose webhooks the hub verifies and publishes. `source`: the last part of the path, `/v1/ingest/{source}`, 1 to 64 characters. `provider`: `stripe`, `github`, `shopify` or `standard` (Standard Webhooks). `channel`: the channel of the events. `keys`: 1 to 3 of `secret`, `secretFile` or `secretEnvironment`, 16 characters or more, as the provider shows them. A signature by any of them is valid. For `standard` it is `whsec_…`, or `whpk_…` for an ed25519 public key. `toleranceSeconds` (300, 1 to 86,400): the tolerated difference between the time of a signature and the hub's clock. GitHub and Shopify sign no time.",
+    doc: "The third parties whose webhooks the hub verifies and publishes. `source`: the last part of the path, `/v1/ingest/{source}`, 1 to 64 characters. `provider`: `stripe`, `github`, `shopify` or `standard` (Standard Webhooks). `channel`: the channel of the events. `keys`: 1 to 3 of `secret`, `secretFile` or `secretEnvironment`, 16 characters or more, as the provider shows them. A signature by any of them is valid. For `standard` it is `whsec_…`, or `whpk_…` for an ed25519 public key. `toleranceSeconds` (300, 1 to 82,800): the tolerated difference between the time of a signature and the hub's clock. GitHub and Shopify sign no time.",
     why: 'By default the hub accepts no webhooks. Five minutes is the tolerance of Stripe and of Standard Webhooks.',
     live: true,
   },
