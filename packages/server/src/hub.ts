@@ -108,6 +108,10 @@ async function open(base: HubBase, parts: HubParts): Promise<Hub> {
     const { workOnSubscriptions } = await import('./composition/cluster/work-on-subscriptions.ts');
     workOnSubscriptions(base, storage.sharedSubscriptions, engine, http.dialects, erasure);
   }
+  if (log.shared !== undefined) {
+    const { shareQuotas } = await import('./composition/cluster/share-quotas.ts');
+    shareQuotas(base, log.shared.others, sessions.sessions, http.parts.request.auth.connectionQuota);
+  }
   const { audit, keyChanges } = identity.store;
   if (engine.hasLostCommits)
     reportLostSubscriptions({ data: config.data, audit, subscriptions: engine.subscriptions, logger });

@@ -16,7 +16,10 @@ export interface ConnectionQuotaLimits {
 /** The name that sessions are counted by: `user ann`, `address 192.0.2.1`. */
 export type QuotaName = `user ${string}` | `address ${string}`;
 
-/** Sessions at other processes of the hub, by name. 0: the name is below its limit. */
+/**
+ * Sessions at other processes of the hub, or at other hubs of the cluster, by name. 0: the name is
+ * below its limit.
+ */
 export type QuotaCounts = Readonly<Record<QuotaName, number>>;
 
 /**
@@ -28,7 +31,9 @@ export class ConnectionQuota implements SessionListener {
   #limits: ConnectionQuotaLimits;
   #isListening = false;
   readonly #byAddress = new Map<string, number>();
-  /** Of names that are at their limit. Empty in a hub of one process. */
+  /**
+   * Of names that are at their limit, or near it. Empty in a hub of one process without a cluster.
+   */
   readonly #elsewhere = new Map<string, number>();
   #onLimits: () => void = () => undefined;
 
@@ -50,14 +55,14 @@ export class ConnectionQuota implements SessionListener {
     this.#onLimits = listener;
   }
 
-  /** Sets the sessions of these names at other processes. */
+  /** Sets the sessions of these names elsewhere. */
   setElsewhere(counts: QuotaCounts): void {
     for (const [name, count] of Object.entries(counts))
       if (count > 0) this.#elsewhere.set(name, count);
       else this.#elsewhere.delete(name);
   }
 
-  /** Nothing is known about the sessions of other processes. */
+  /** Nothing is known about sessions elsewhere. */
   forgetElsewhere(): void {
     this.#elsewhere.clear();
   }
@@ -72,21 +77,38 @@ export class ConnectionQuota implements SessionListener {
     return names;
   }
 
+  /** Whether a user or an address has a limit. */
+  get isLimited(): boolean {
+    return this.#limits.connectionsPerUserMax !== null || this.countsAddresses;
+  }
+
+  /** Whether a name has its share here: one of so many equal parts of its limit. */
+  hasShare(name: QuotaName, parts: number): boolean {
+    const max = name.startsWith('user ') ? this.#limits.connectionsPerUserMax : this.#addressMax;
+    return max !== null && this.countOf(name).count >= Math.ceil(max / parts);
+  }
+
+  /** All names that have their share here. */
+  *namesWithShare(parts: number): Generator<QuotaName, void> {
+    const { connectionsPerUserMax: userMax } = this.#limits;
+    if (userMax !== null) for (const user of this.#sessions.usersFrom(Math.ceil(userMax / parts))) yield userName(user);
+    const addressMin = Math.ceil((this.#addressMax ?? Infinity) / parts);
+    for (const [address, count] of this.#byAddress) if (count >= addressMin) yield `address ${address}`;
+  }
+
   /** The sessions of a name in the registry of this process, and whether they reach the limit. */
   countOf(name: QuotaName): { readonly count: number; readonly isFull: boolean } {
     const separator = name.indexOf(' ') + 1;
     const value = name.slice(separator);
     const isUser = name.startsWith('user ');
     const count = isUser ? this.#sessions.countOfUser(value) : (this.#byAddress.get(value) ?? 0);
-    const { connectionsPerUserMax: userMax, connectionsPerAddressMax, connectionsPerPublicAddressMax } = this.#limits;
-    const max = isUser ? userMax : (connectionsPerAddressMax ?? connectionsPerPublicAddressMax);
+    const max = isUser ? this.#limits.connectionsPerUserMax : this.#addressMax;
     return { count, isFull: max !== null && count >= max };
   }
 
   /** Whether sessions have to store their client's address. */
   get countsAddresses(): boolean {
-    const { connectionsPerAddressMax, connectionsPerPublicAddressMax } = this.#limits;
-    return connectionsPerAddressMax !== null || connectionsPerPublicAddressMax !== null;
+    return this.#addressMax !== null;
   }
 
   /**
@@ -121,6 +143,10 @@ export class ConnectionQuota implements SessionListener {
     this.#isListening = true;
     for (const session of this.#sessions.each()) if (!session.isMomentary) this.opened(session);
     this.#sessions.listen(this);
+  }
+
+  get #addressMax(): number | null {
+    return this.#limits.connectionsPerAddressMax ?? this.#limits.connectionsPerPublicAddressMax;
   }
 
   #limitFor(address: string): number | null {

@@ -241,6 +241,11 @@ export class Sessions {
     return this.#byUser.keys();
   }
 
+  /** The users with at least so many sessions. */
+  *usersFrom(min: number): Generator<string, void> {
+    for (const [user, group] of this.#byUser) if ((group instanceof Set ? group.size : 1) >= min) yield user;
+  }
+
   countOfUser(user: string): number {
     const group = this.#byUser.get(user);
     return group === undefined ? 0 : group instanceof Set ? group.size : 1;
