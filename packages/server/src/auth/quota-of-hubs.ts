@@ -9,7 +9,7 @@ const ROUND_INTERVAL_MS = 500;
 const ANSWER_MAX_MS = 1_000;
 /**
  * Memory for the names that have their share here: some 10,000. Further ones are counted by each hub
- * alone, until their sessions change while there is room. The names of all other hubs have as much.
+ * alone, until there is room. The names of all other hubs have as much.
  */
 const NAMES_BYTES_MAX: number = 1024 * 1024;
 const NAME_BYTES = 64;
@@ -105,7 +105,7 @@ export class QuotaOfHubs implements SessionListener {
 
   #updateShares(): void {
     const hubs = this.#others.names.length + 1;
-    if (hubs !== this.#hubs) {
+    if (hubs !== this.#hubs || this.#many.isIncomplete) {
       this.#hubs = hubs;
       this.#many.clear();
       if (hubs > 1) this.#many.addAll(this.#quota.namesWithShare(hubs));
@@ -147,6 +147,12 @@ function sumOf(lists: readonly QuotaCounts[]): QuotaCounts {
 class BoundedNames {
   readonly #names = new Set<QuotaName>();
   #bytes = 0;
+  #isIncomplete = false;
+
+  /** There was no room for a name. */
+  get isIncomplete(): boolean {
+    return this.#isIncomplete;
+  }
 
   has(name: QuotaName): boolean {
     return this.#names.has(name);
@@ -155,7 +161,8 @@ class BoundedNames {
   /** Returns whether there was room. */
   add(name: QuotaName): boolean {
     if (this.#names.has(name)) return true;
-    if (this.#bytes + bytesOf(name) > NAMES_BYTES_MAX) return false;
+    this.#isIncomplete ||= this.#bytes + bytesOf(name) > NAMES_BYTES_MAX;
+    if (this.#isIncomplete) return false;
     this.#bytes += bytesOf(name);
     this.#names.add(name);
     return true;
@@ -173,6 +180,7 @@ class BoundedNames {
   clear(): void {
     this.#names.clear();
     this.#bytes = 0;
+    this.#isIncomplete = false;
   }
 
   [Symbol.iterator](): Iterator<QuotaName> {
