@@ -37,7 +37,9 @@ export class Hearing {
 
   /** @param ageMs how old the view is that the hub starts with */
   start(ageMs: number): void {
-    if (ageMs > FRESH_MS) this.#hasMissed = true;
+    if (ageMs <= FRESH_MS) return;
+    this.#hasMissed = true;
+    void this.#catchUp();
   }
 
   /** To be read once a second at least. */
