@@ -20,10 +20,13 @@ const { values } = parseArgs({
     trace: { type: 'boolean', default: false },
   },
 });
-/** These have found defects. `--found` runs them, too. */
+/**
+ * These have found defects, and find them again when the mend is taken out. `--found` runs them, too. A
+ * change of the simulation or of a start may need other seeds: each draws the numbers of a schedule.
+ */
 const FOUND: readonly number[] = [
   // A broker that was cut off from the others answered the read barrier: a false gap.
-  6, 7,
+  7, 43,
   // A hub that had not noticed a rollback was reported as different, and that never ended.
   5, 56,
   // A second rollback lost the new epoch of the first one: the epoch before was back, with other events.
@@ -32,6 +35,8 @@ const FOUND: readonly number[] = [
   480,
   // Full brokers refused the new epoch after a rollback, and the hub forgot that blocks were lost.
   108,
+  // The brokers were rolled back during a start, which then waited for ever.
+  44,
   // A hub that heard nothing and then had a full disk accepted a revoked key for too long.
   1325,
 ];

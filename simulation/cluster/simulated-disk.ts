@@ -66,7 +66,10 @@ export class SimulatedDisk {
 
   /** What was written last is lost. */
   cutPower(): void {
-    this.blocks = this.blocks.slice(0, Math.max(0, this.blocks.length - this.#random.below(unsyncedMax(this.#random.seed) + 1)));
+    this.blocks = this.blocks.slice(
+      0,
+      Math.max(0, this.blocks.length - this.#random.below(unsyncedMax(this.#random.seed) + 1)),
+    );
   }
 
   readonly copies: ViewCopies & {
