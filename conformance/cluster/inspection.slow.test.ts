@@ -1,4 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { clusterSchema } from '../../packages/server/src/administration/cluster-schema.ts';
 import { startUsersHub, type UsersHub } from '../identity/kit/users-hub.ts';
 import { NATS_SERVER, startBrokers, type Brokers, type BrokerOptions } from '../kit/brokers.ts';
 import { temporaryFolder } from '../kit/folders.ts';
@@ -44,6 +45,8 @@ async function startHub({ settings }: Brokers, key?: string): Promise<UsersHub> 
 async function read(hub: UsersHub): Promise<Answer> {
   const reply = await hub.request('GET', '/v1/cluster');
   expect(reply.status, reply.text).toBe(200);
+  // What the description of the route promises.
+  clusterSchema().parse(reply.json());
   return reply.json<Answer>();
 }
 

@@ -124,6 +124,8 @@ function hubAndEventTrials({ adminKey, event, delivery, sessionId }: Resources):
     readStatus: { path: '/v1/status' },
     readStatusHistory: { path: '/v1/status/history' },
     readConfiguration: {},
+    // The hub is not a part of a cluster. `conformance/cluster/inspection.slow.test.ts` has one.
+    readCluster: { status: 404 },
     readConsoleSession: {},
     logInToConsole: { body: { credential: adminKey } },
     logOutOfConsole: { status: 204 },
