@@ -28,8 +28,8 @@ export const AUDIT_ENTRIES_MAX = 50;
 const UNSYNCED_MAX = 8;
 
 /**
- * The disk of one hub. It has the blocks that the hub's view has applied. All views that have applied
- * the same blocks are equal, so this is the view.
+ * The disk of one hub. It has the blocks that the hub's view has applied. All views that have
+ * applied the same blocks are equal, so this is the view.
  */
 export class SimulatedDisk {
   blocks: readonly Block[] = [];

@@ -3,7 +3,9 @@ import type { Route } from '../auth/route.ts';
 import { json, response } from '../http/route-description.ts';
 import { anyValue, named, text } from '../http/openapi/schemas.ts';
 
-/** `GET /v1/configuration` (PROTOCOL.md section 13.1): the configuration in force, without secrets. */
+/**
+ * `GET /v1/configuration` (PROTOCOL.md section 13.1): the configuration in force, without secrets.
+ */
 export function configurationRoute(read: () => readonly object[]): Route {
   return {
     method: 'GET',

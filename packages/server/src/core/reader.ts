@@ -29,9 +29,9 @@ export interface Sink {
 }
 
 /**
- * `live`: has caught up; waits for a wake-up if it has joined its interest. `reading`: a read of the
- * log is in flight. `writing`: the sink has not yet written the last batch. `idle`: not started,
- * paused, or at its end.
+ * `live`: has caught up; waits for a wake-up if it has joined its interest. `reading`: a read of
+ * the log is in flight. `writing`: the sink has not yet written the last batch. `idle`: not
+ * started, paused, or at its end.
  */
 type Phase = 'idle' | 'live' | 'reading' | 'writing' | 'closed';
 
@@ -190,7 +190,9 @@ export class Reader {
     }
   }
 
-  /** A sink that throws ends its own reader. Other readers get their events, and the process lives. */
+  /**
+   * A sink that throws ends its own reader. Other readers get their events, and the process lives.
+   */
   #pumpGuarded(): void {
     try {
       this.#pump();

@@ -9,8 +9,8 @@ import type { SubscriptionForwarder } from './subscription-routes.ts';
 
 /**
  * The routes of the API that mean the same at every hub of a cluster, or that are about the one hub
- * that answers. Routes about subscriptions mark themselves (`subscriptionWork`). All others are about
- * data that hubs do not share yet. A new route is refused until it is listed here.
+ * that answers. Routes about subscriptions mark themselves (`subscriptionWork`). All others are
+ * about data that hubs do not share yet. A new route is refused until it is listed here.
  */
 const ROUTES: ReadonlySet<string> = new Set([
   'GET /v1/events',
@@ -58,7 +58,10 @@ const ERASURE_ROUTES: ReadonlySet<string> = new Set([
   'GET /v1/erasures/{erasure}',
 ]);
 
-/** Explains an event to a user or a session at any hub, and to the others where subscriptions are known. */
+/**
+ * Explains an event to a user or a session at any hub,
+ * and to the others where subscriptions are known.
+ */
 const EXPLAIN_ROUTE = 'GET /v1/explain';
 const SESSION_READER = /[?&](?:user|session)=/;
 

@@ -6,7 +6,10 @@ import type { BlockAddress } from '../../view/block.ts';
 import { snapshotName, type Snapshot, type SnapshotStore } from '../snapshots/snapshot-store.ts';
 import { finishOpen, HEADER_BYTES, isSealed, SealError, TAG_BYTES, type Sealer } from './sealer.ts';
 
-/** Snapshots that are sealed, if there is a key: the brokers cannot read them. Unsealed ones open, too. */
+/**
+ * Snapshots that are sealed, if there is a key: the brokers cannot read them.
+ * Unsealed ones open, too.
+ */
 export class SealedSnapshotStore implements SnapshotStore {
   readonly #store: SnapshotStore;
   readonly #sealer: Sealer;

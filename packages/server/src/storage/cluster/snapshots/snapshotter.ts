@@ -94,8 +94,9 @@ export class Snapshotter {
   }
 
   /**
-   * The snapshots whose block the journal has. After a rollback of the brokers it has others. A broker
-   * that is cut off from the others does not know the block of a newer snapshot yet, which stays.
+   * The snapshots whose block the journal has. After a rollback of the brokers it has others. A
+   * broker that is cut off from the others does not know the block of a newer snapshot yet,
+   * which stays.
    */
   async #usable(): Promise<readonly Snapshot[]> {
     const { journal, store } = this.#parts;
