@@ -4,10 +4,11 @@ import { LongestFirst } from './scripts/testing/longest-first.ts';
 import { CONDITION_TIMEOUT_MS, SLOW_TEST_TIMEOUT_MS, TEST_TIMEOUT_MS } from './scripts/testing/timeouts.ts';
 
 /**
- * Four projects, one after the other. `quick` is what `npm run check` runs. The others hold the suites that start many processes, browsers
- * or long loads (`*.slow.test.ts`). `quick` runs three side by side and `slow` four, since they wait more than half of their time. `browser`
- * runs two, since pages compute all the time. `alone` holds those that measure memory or time: nothing runs beside them. `npm test` and CI
- * run all four.
+ * Four projects, one after the other. `quick` is what `npm run check` runs. The others hold the
+ * suites that start many processes, browsers or long loads (`*.slow.test.ts`). `quick` runs three
+ * side by side and `slow` four, since they wait more than half of their time. `browser` runs two,
+ * since pages compute all the time. `alone` holds those that measure memory or time: nothing runs
+ * beside them. `npm test` and CI run all four.
  */
 const everywhere = ['packages', 'conformance', 'simulation', 'bench', 'scripts', 'examples', 'docs'];
 const skipped = ['**/node_modules/**', '**/dist/**', '**/generated/**', 'bench/build/**'];
@@ -39,14 +40,15 @@ const patience = {
 const muchPatience = { ...patience, testTimeout: SLOW_TEST_TIMEOUT_MS, hookTimeout: SLOW_TEST_TIMEOUT_MS };
 
 /**
- * Tests start the command line some thousand times, from sources whose types Node strips each time. With its compile cache a start takes
- * half the CPU; entries are found by the text of a source, so that a changed one is never taken for the one before.
+ * Tests start the command line some thousand times, from sources whose types Node strips each time.
+ * With its compile cache a start takes half the CPU; entries are found by the text of a source, so
+ * that a changed one is never taken for the one before.
  */
 process.env['NODE_COMPILE_CACHE'] ??= join(import.meta.dirname, 'node_modules/.cache/node-compile');
 
 /**
- * A hub as it was built starts with half the CPU of its sources. `npm test` has just built it. A test
- * that is run by hand takes the sources, so that it never tests an older build.
+ * A hub as it was built starts with half the CPU of its sources. `npm test` has just built it. A
+ * test that is run by hand takes the sources, so that it never tests an older build.
  */
 if (process.env['npm_lifecycle_event'] === 'test')
   process.env['TESTED_POLYCAST'] ??= join(import.meta.dirname, 'packages/server/dist/lib/polycast.js');

@@ -3,9 +3,9 @@ import { rolldown, type InputOptions, type RolldownBuild } from 'rolldown';
 export type { OutputOptions, Plugin } from 'rolldown';
 
 /**
- * Opens a bundle of rolldown that contains all modules which `external` does not name. A module that
- * is not found fails the build. Rolldown alone would only warn, and the bundle would fail when it is
- * loaded.
+ * Opens a bundle of rolldown that contains all modules which `external` does not name. A module
+ * that is not found fails the build. Rolldown alone would only warn, and the bundle would fail when
+ * it is loaded.
  */
 export function openBundle(options: InputOptions): Promise<RolldownBuild> {
   const { onLog } = options;

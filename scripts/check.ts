@@ -8,8 +8,9 @@ const ROOT = join(import.meta.dirname, '..');
 const ENVIRONMENT = { ...process.env, PATH: `${join(ROOT, 'node_modules/.bin')}:${process.env['PATH']}` };
 
 /**
- * All checks before a commit: the static ones, then the quick tests. `--static` leaves the tests out. `npm test`, and so CI, runs it with
- * `--all`: all tests, and the static checks meanwhile, with the lowest priority. The tests wait often enough to leave them some of two cores.
+ * All checks before a commit: the static ones, then the quick tests. `--static` leaves the tests
+ * out. `npm test`, and so CI, runs it with `--all`: all tests, and the static checks meanwhile,
+ * with the lowest priority. The tests wait often enough to leave them some of two cores.
  */
 interface Step {
   readonly name: string;

@@ -31,7 +31,9 @@ export function writeClientDeclarations(entries: readonly string[], folder: stri
   }
 }
 
-/** Writes the declarations of the hooks. They import React and the client, which their users have. */
+/**
+ * Writes the declarations of the hooks. They import React and the client, which their users have.
+ */
 export function writeReactDeclarations(folder: string): void {
   const emitted = mkdtempSync(join(tmpdir(), 'polycast-declarations-'));
   try {

@@ -55,7 +55,9 @@ function installWheel(target: string): void {
   }
 }
 
-/** The arguments for pip. Debian has it in virtual environments only, and to make one takes seconds. */
+/**
+ * The arguments for pip. Debian has it in virtual environments only, and to make one takes seconds.
+ */
 function pip(folder: string): readonly string[] {
   if (spawnSync('python3', ['-m', 'pip', '--version']).status === 0) return ['-m', 'pip'];
   run('python3', ['-m', 'venv', 'venv'], folder);

@@ -4,7 +4,10 @@ import { join } from 'node:path';
 import { build } from './build.ts';
 import { PUBLISHED } from './packages.ts';
 
-/** Builds the packages if sources have changed, and makes their tarballs in `folder`; returns the paths. */
+/**
+ * Builds the packages if sources have changed, and makes their tarballs in `folder`;
+ * returns the paths.
+ */
 export async function pack(folder: string): Promise<string[]> {
   await build({ ifStale: true });
   mkdirSync(folder, { recursive: true });

@@ -122,7 +122,10 @@ function withoutOuterLinks(page: string): string {
   return page.replaceAll(/\[([^\]]+)\]\(\.\.\/[^)]*\)/g, '$1');
 }
 
-/** `engines` is only in published manifests: in the repository npm would compare it with its own Node. */
+/**
+ * `engines` is only in published manifests: in the repository npm would compare it with
+ * its own Node.
+ */
 function writeManifest(folder: string, manifest: object): void {
   const published = { ...manifest, engines: { node: NODE_WANTED }, publishConfig: { access: 'public' } };
   writeFileSync(join(folder, 'package.json'), JSON.stringify(published, undefined, 2) + '\n');

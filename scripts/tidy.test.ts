@@ -8,6 +8,7 @@ import { countBounds } from './tidy/count-bounds.ts';
 import { shortFiles } from './tidy/short-files.ts';
 import { ownSseParsers } from './tidy/sse-parsers.ts';
 import { longSentencesOfComments, longSentencesOfPage } from './tidy/long-sentences.ts';
+import { wideCommentsOf, wideCommentsOfC } from './tidy/wide-comments.ts';
 import { tidy } from './tidy.ts';
 
 test('the repository is tidy', () => {
@@ -312,5 +313,50 @@ describe('a sentence of more than 25 words', () => {
     expect(inComments(`/**\n * ${words(20)}\n * @param a ${words(20)}\n */\n`)).toEqual([]);
     expect(inComments(`const a = 1; // ${words(13)}\nconst b = 1; // ${words(13)}\n`)).toEqual([]);
     expect(inComments(`const a = '${words(26)}';\n`)).toEqual([]);
+  });
+});
+
+describe('a line of a comment of more than 100 columns', () => {
+  const linesOf = (found: readonly { message: string }[]): readonly number[] =>
+    found.map(({ message }) => Number(/^line (\d+): a comment of 1\d\d columns/.exec(message)?.[1]));
+  const inScript = (source: string): readonly number[] => linesOf(wideCommentsOf('bench/a.ts', source));
+  const inC = (source: string): readonly number[] => linesOf(wideCommentsOfC('bench/a.cc', source));
+  /** Two words, which have so many columns together. */
+  const words = (columns: number): string => `a ${'b'.repeat(columns - 2)}`;
+  const url = `https://d.example/${'a'.repeat(100)}`;
+
+  test.each([
+    ['a block', `/**\n * ${words(97)}\n * ${words(98)}\n */\n`, 3],
+    ['a block of one line', `const a = 1;\n/** ${words(94)} */\n`, 2],
+    ['the first line of a block', `/* ${words(98)}\n   b */\n`, 1],
+    ['the last line of a block', `/*\n b\n ${words(97)} */\n`, 3],
+    ['lines of a comment each', `// b\n  // ${words(95)}\n  // ${words(96)}\n// b\n`, 3],
+    ['a comment behind code', `const a = 1; // ${words(86)}\n`, 1],
+    ['an item of a list', `// - ${url} b\n`, 1],
+    ['text with a URL', `// b ${url}\n`, 1],
+  ])('is found in %s', (_name, source, line) => {
+    expect(inScript(source)).toEqual([line]);
+    expect(inC(source)).toEqual([line]);
+  });
+
+  test.each([
+    ['100 columns', `/**\n * ${words(97)}\n */\n/** ${words(93)} */\n// ${words(97)}\n`],
+    ['code beside a comment', `/* b */ const a = '${words(100)}';\nf('${words(90)}', /* b */ 1);\n`],
+    ['texts that look like comments', `const a = '// ${words(100)}', b = "/* ${words(100)} */";\n`],
+    ['URLs and samples without a space', `// ${url}\n/** ${url} */\n/*\n * - ${url}\n * @see ${url}\n */\n`],
+    ['directives', `// @ts-expect-error ${words(90)}\n/* oxlint-disable-next-line ${words(90)} */\n`],
+  ])('is not found in %s', (_name, source) => {
+    expect(inScript(source)).toEqual([]);
+    expect(inC(source)).toEqual([]);
+  });
+
+  test('is found in JSX', () => {
+    const jsx = `const a = (\n  <b>\n    {/* ${words(89)} */}\n    {/* ${words(88)} */}\n  </b>\n);\n`;
+    expect(linesOf(wideCommentsOf('bench/a.tsx', jsx))).toEqual([3]);
+  });
+
+  test('is not found in templates and expressions, nor after the separators of a number in C', () => {
+    expect(inScript(`const a = \`\n// ${words(100)}\n\`.split(/[/*]\\/\\/ ${words(100)}/);\n`)).toEqual([]);
+    expect(inC(`int a = 1'000; const char *b = "// ${words(100)}", c = '"', *d = "// ${words(100)}";\n`)).toEqual([]);
   });
 });

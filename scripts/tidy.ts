@@ -7,6 +7,7 @@ import { countBounds } from './tidy/count-bounds.ts';
 import { shortFiles } from './tidy/short-files.ts';
 import { ownSseParsers } from './tidy/sse-parsers.ts';
 import { longSentences } from './tidy/long-sentences.ts';
+import { wideComments } from './tidy/wide-comments.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const LINES_MAX = 400;
@@ -17,7 +18,7 @@ const OTHER_FOLDERS = ['bench', 'conformance', 'examples', 'scripts', 'simulatio
 /**
  * Checks the rules of ARCHITECTURE.md: imports between folders, the core's dependencies, and dead
  * files. Also checks the structure (cycles, long functions, large folders, short files), and the
- * length of sentences in pages and comments.
+ * length of sentences in pages and comments, and the width of comments.
  */
 export function tidy(root: string = ROOT): {
   readonly findings: readonly Finding[];
@@ -35,6 +36,7 @@ export function tidy(root: string = ROOT): {
     ...countBounds(modules),
     ...ownSseParsers([...modules, ...others]),
     ...longSentences(root, [...modules, ...others]),
+    ...wideComments(root, [...modules, ...others]),
   ];
   return { findings, long: longFiles(modules, LINES_MAX) };
 }

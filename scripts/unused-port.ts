@@ -2,7 +2,10 @@ import { createServer } from 'node:net';
 
 /** Below the kernel's range of ephemeral ports. */
 const PORT_MIN = 20_000;
-/** A port is free until its program listens. So test processes that run side by side take theirs from separate ranges. */
+/**
+ * A port is free until its program listens.
+ * So test processes that run side by side take theirs from separate ranges.
+ */
 const PORTS_OF_PROCESS = 1000;
 const PROCESSES = 10;
 

@@ -7,8 +7,8 @@ import { expect, test } from 'vitest';
 const SEEDS = 100;
 
 /**
- * In a process of its own, since virtual time replaces the timers of its program. A failure names its
- * seed, and `--from SEED --seeds 1 --trace` shows what happened.
+ * In a process of its own, since virtual time replaces the timers of its program. A failure names
+ * its seed, and `--from SEED --seeds 1 --trace` shows what happened.
  */
 test('simulated clusters have one history, give no false gap, and forget no revocation, in any schedule', async () => {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'cluster.ts'), '--seeds', `${SEEDS}`, '--found']);

@@ -5,9 +5,9 @@ import { runSchedule } from './cluster/run-schedule.ts';
 import { VirtualTime } from './cluster/virtual-time.ts';
 
 /**
- * Simulates clusters in one process and in virtual time. Journal, views, read barrier, snapshots and
- * identity are those of the product. Brokers, networks, disks and clients are simulated. A seed decides
- * everything, so it repeats a failure.
+ * Simulates clusters in one process and in virtual time. Journal, views, read barrier, snapshots
+ * and identity are those of the product. Brokers, networks, disks and clients are simulated. A seed
+ * decides everything, so it repeats a failure.
  *
  * `node simulation/cluster.ts --seeds 5000` runs the seeds 1 to 5000.
  * `node simulation/cluster.ts --from 17 --seeds 1 --trace` shows what happens in the schedule 17.
@@ -29,7 +29,8 @@ const FOUND: readonly number[] = [
   7, 43,
   // A hub that had not noticed a rollback was reported as different, and that never ended.
   5, 56,
-  // A second rollback lost the new epoch of the first one: the epoch before was back, with other events.
+  // A second rollback lost the new epoch of the first one: the epoch before was back,
+  // with other events.
   490,
   // The simulation expected a gap where no hub had a lost block any more.
   480,

@@ -1,5 +1,6 @@
 // A day in minutes:
-// `node simulation/fast-forward.ts [--hours 24] [--minutes 10] [--seed N] [--rate EVENTS_PER_SECOND]`.
+// node simulation/fast-forward.ts [--hours 24] [--minutes 10] [--seed N] [--rate EVENTS_PER_SECOND]
+//
 // It runs a real hub on a real folder, with a fast clock. Publishers publish, and consumers connect
 // and disconnect on all transports. Memory must stay flat, the file within the limits of retention,
 // and no consumer may miss an event without a gap.

@@ -1,4 +1,5 @@
-// Time, read from the monotonic clock only: the load generator and the servers share one machine, so one clock does.
+// Time, read from the monotonic clock only: the load generator and the servers share one machine,
+// so one clock does.
 #pragma once
 #include <cstdint>
 #include <ctime>

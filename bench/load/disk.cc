@@ -1,4 +1,5 @@
-// disk: how long one append and fdatasync takes here, paced like the events that it is compared with.
+// disk: how long one append and fdatasync takes here, paced like the events that it
+// is compared with.
 #include <fcntl.h>
 #include <unistd.h>
 

@@ -23,7 +23,8 @@ class EventLoop {
   void modify(int socket, uint32_t events, Ready* owner) { control(EPOLL_CTL_MOD, socket, events, owner); }
   void remove(int socket) { epoll_ctl(handle, EPOLL_CTL_DEL, socket, nullptr); }
 
-  // epoll_pwait2, not epoll_wait: a wait in whole milliseconds would blur the times at which events are due.
+  // epoll_pwait2, not epoll_wait: a wait in whole milliseconds would blur the times at which
+  // events are due.
   void runOnce(uint64_t waitMicroseconds) {
     timespec wait{static_cast<time_t>(waitMicroseconds / 1'000'000), static_cast<long>(waitMicroseconds % 1'000'000) * 1000};
     int count = epoll_pwait2(handle, ready, readyMax, &wait, nullptr);

@@ -1,5 +1,5 @@
-// fanout: readers (and, if asked, stalled readers) on one or many channels, and events published to them in a burst or
-// at a fixed rate. With --events 0 it measures idle connections.
+// fanout: readers (and, if asked, stalled readers) on one or many channels, and events published to
+// them in a burst or at a fixed rate. With --events 0 it measures idle connections.
 #include <algorithm>
 
 #include "clock.h"
@@ -86,7 +86,8 @@ class Fanout {
     reportRound(publishers, seconds, usage.cpuMicroseconds() - cpuBefore);
   }
 
-  // Publishes `events` and waits until every reader has all of them, or until nothing has moved for a while.
+  // Publishes `events` and waits until every reader has all of them,
+  // or until nothing has moved for a while.
   double publishRound(PublisherPool& publishers, int events, double perSecond) {
     eventsPerSecond = perSecond;
     published.assign(static_cast<size_t>(settings.channels), 0);
@@ -122,7 +123,8 @@ class Fanout {
     return start + static_cast<uint64_t>(number / eventsPerSecond * 1e6);
   }
 
-  // Open loop: an event that could not be sent when it was due has waited since then, as its publisher would say.
+  // Open loop: an event that could not be sent when it was due has waited since then,
+  // as its publisher would say.
   uint64_t stampFor(uint64_t due) const {
     uint64_t now = nowMicroseconds();
     return due > 0 && now > due + latenessIgnoredMicroseconds ? due : now;

@@ -1,4 +1,5 @@
-// Latencies in constant memory: 128 buckets for each power of two, so a percentile is right within 0.8 %.
+// Latencies in constant memory: 128 buckets for each power of two,
+// so a percentile is right within 0.8 %.
 #pragma once
 #include <algorithm>
 #include <bit>

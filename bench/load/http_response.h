@@ -1,4 +1,5 @@
-// Reads HTTP/1.1 responses from pieces of bytes: feed until complete, then reset for the next on the same connection.
+// Reads HTTP/1.1 responses from pieces of bytes: feed until complete,
+// then reset for the next on the same connection.
 #pragma once
 #include <algorithm>
 #include <cctype>

@@ -1,6 +1,7 @@
-// Each event carries `~T` and 16 digits: the microsecond at which it was published. Deliveries are counted by finding
-// these markers in the bytes, whatever frames a server puts around them. A marker that a server tears apart is not
-// found and counts as a missing delivery: the error, if any, is against the reader and never hides a loss.
+// Each event carries `~T` and 16 digits: the microsecond at which it was published. Deliveries are
+// counted by finding these markers in the bytes, whatever frames a server puts around them. A
+// marker that a server tears apart is not found and counts as a missing delivery: the error, if
+// any, is against the reader and never hides a loss.
 #pragma once
 #include <cstdint>
 #include <cstdio>
@@ -17,7 +18,8 @@ inline std::string markedJson(uint64_t stampMicroseconds, size_t bytesTotal) {
   return json + "\"}";
 }
 
-// Finds markers in a stream that arrives in pieces; keeps at most one marker's worth of bytes between pieces.
+// Finds markers in a stream that arrives in pieces; keeps at most one marker's worth of
+// bytes between pieces.
 class MarkerScanner {
  public:
   template <typename OnMarker>

@@ -1,4 +1,5 @@
-// `--name value` pairs. A name that nobody asked for is an error: a typing mistake must not change what is measured.
+// `--name value` pairs. A name that nobody asked for is an error:
+// a typing mistake must not change what is measured.
 #pragma once
 #include <cstdio>
 #include <cstdlib>

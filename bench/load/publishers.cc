@@ -56,7 +56,8 @@ void PublisherPool::Connection::reopen() {
 void PublisherPool::Connection::publish(const std::string& request) {
   inFlight = true;
   sentAtMicroseconds = nowMicroseconds();
-  // A request is far smaller than an empty socket's buffer, and the one before it has been answered.
+  // A request is far smaller than an empty socket's buffer,
+  // and the one before it has been answered.
   if (write(handle, request.data(), request.size()) == static_cast<ssize_t>(request.size())) return;
   perror("load: publisher's write");
   exit(1);

@@ -1,5 +1,6 @@
-// HTTP keep-alive connections that publish one event a request, one request at a time each (no pipelining). They take
-// turns, and one that the server closes while it has nothing to do is opened anew, as any HTTP client would.
+// HTTP keep-alive connections that publish one event a request, one request at a time each (no
+// pipelining). They take turns, and one that the server closes while it has nothing to do is opened
+// anew, as any HTTP client would.
 #pragma once
 #include <deque>
 #include <memory>

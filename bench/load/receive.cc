@@ -1,6 +1,7 @@
-// receive: the endpoints of webhooks. What an endpoint does is the first word of its path: /well answers 204 at once, /failing
-// 500, /hanging never, /dripping a byte of its head a second. Ends once as many deliveries as are expected have come to /well,
-// counted by the path and the webhook-id, or when the time is over.
+// receive: the endpoints of webhooks. What an endpoint does is the first word of its path: /well
+// answers 204 at once, /failing 500, /hanging never, /dripping a byte of its head a second. Ends
+// once as many deliveries as are expected have come to /well, counted by the path and the
+// webhook-id, or when the time is over.
 #include <memory>
 #include <unordered_map>
 #include <unordered_set>
@@ -91,7 +92,8 @@ class Endpoint final : public Ready {
     if (stamp.empty()) return;
     uint64_t number = strtoull(std::string(stamp).c_str(), nullptr, 10);
     uint64_t nowMicro = nowMicroseconds();
-    // A stream's events are numbered; those that are paced bear the microsecond at which they were published.
+    // A stream's events are numbered; those that are paced bear the microsecond at which
+    // they were published.
     if (number > nowMicro / 2) received.latency.add(nowMicro - number);
     uint64_t& newest = received.newestByChannel[hashOf(request.path, memberOf(request.body, "\"channel\":\""))];
     if (number < newest) received.outOfOrder++;
@@ -130,7 +132,8 @@ class Listener final : public Ready {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(static_cast<uint16_t>(port));
-    // Every address of the loopback: endpoints with an address each are endpoints with a connection each.
+    // Every address of the loopback: endpoints with an address each are endpoints with
+    // a connection each.
     address.sin_addr.s_addr = htonl(INADDR_ANY);
     if (bind(handle, reinterpret_cast<sockaddr*>(&address), sizeof address) < 0 || listen(handle, 4096) < 0) {
       perror("load: listen");

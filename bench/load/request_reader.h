@@ -1,4 +1,5 @@
-// Reads HTTP/1.1 requests from pieces of bytes, one behind the other on a connection; as much of HTTP as a webhook needs.
+// Reads HTTP/1.1 requests from pieces of bytes, one behind the other on a connection; as much of
+// HTTP as a webhook needs.
 #pragma once
 #include <strings.h>
 

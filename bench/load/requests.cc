@@ -1,4 +1,5 @@
-// requests: keep-alive connections that each repeat one request for a time, closed loop or at a fixed rate.
+// requests: keep-alive connections that each repeat one request for a time,
+// closed loop or at a fixed rate.
 #include <poll.h>
 
 #include <memory>

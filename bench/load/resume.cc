@@ -1,5 +1,5 @@
-// resume: one client after another connects at a cursor of its own; time from connect to the first missed event.
-// The file holds one path a line; the run takes them in the order of the file.
+// resume: one client after another connects at a cursor of its own; time from connect to the first
+// missed event. The file holds one path a line; the run takes them in the order of the file.
 #include <poll.h>
 
 #include <fstream>

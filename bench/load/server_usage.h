@@ -11,7 +11,8 @@ class ServerUsage {
  public:
   explicit ServerUsage(std::vector<int> pids) : processIds(std::move(pids)) {}
 
-  // schedstat counts nanoseconds on the processor for each thread; /proc/PID/stat only counts ticks of 10 ms.
+  // schedstat counts nanoseconds on the processor for each thread;
+  // /proc/PID/stat only counts ticks of 10 ms.
   double cpuMicroseconds() const {
     double total = 0;
     for (int pid : processIds) {
@@ -25,7 +26,8 @@ class ServerUsage {
     return total;
   }
 
-  // The proportional set size shares out pages that several processes hold, so workers can be summed.
+  // The proportional set size shares out pages that several processes hold,
+  // so workers can be summed.
   long proportionalKilobytes() const { return sumOf("/smaps_rollup", "Pss:"); }
 
   // Cheap enough to be sampled in the middle of a run.

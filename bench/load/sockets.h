@@ -12,7 +12,8 @@
 #include <cstdlib>
 #include <string>
 
-// One source address has some 28,000 ephemeral ports; connections are spread over 127.0.0.2, 127.0.0.3 and so on.
+// One source address has some 28,000 ephemeral ports; connections are spread over 127.0.0.2,
+// 127.0.0.3 and so on.
 constexpr int connectionsPerSourceAddress = 20'000;
 
 inline void raiseDescriptorLimit() {
@@ -30,7 +31,8 @@ inline int connectToLoopback(int port, int connectionNumber) {
   }
   int on = 1;
   setsockopt(handle, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  // The port is chosen at connect, per destination, so that a bound source address does not exhaust the range.
+  // The port is chosen at connect, per destination, so that a bound source address does not
+  // exhaust the range.
   setsockopt(handle, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
   sockaddr_in source{};
   source.sin_family = AF_INET;

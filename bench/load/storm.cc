@@ -1,4 +1,5 @@
-// storm: many SSE clients come back at once, each a number of events behind; time until all have all of them.
+// storm: many SSE clients come back at once, each a number of events behind;
+// time until all have all of them.
 #include "clock.h"
 #include "modes.h"
 #include "report.h"

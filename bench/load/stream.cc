@@ -1,5 +1,6 @@
-// stream: one POST whose body is NDJSON, written as fast as the server takes it, while the answer, a line for each
-// item, is read at the same time. An answer line that holds `"id"` is an accepted event; any other is a refusal.
+// stream: one POST whose body is NDJSON, written as fast as the server takes it, while the answer,
+// a line for each item, is read at the same time. An answer line that holds `"id"` is an accepted
+// event; any other is a refusal.
 #include <poll.h>
 
 #include <fstream>
@@ -21,7 +22,8 @@ class LineSource {
   LineSource(std::string lineFormat, int channels, int eventBytes, uint64_t lines)
       : format(std::move(lineFormat)), channels(channels), eventBytes(eventBytes), linesTotal(lines) {}
 
-  // The next piece of the request's body in chunked coding; empty once everything, the end included, was given.
+  // The next piece of the request's body in chunked coding; empty once everything,
+  // the end included, was given.
   std::string nextChunk() {
     if (ended) return "";
     std::string lines;

@@ -157,7 +157,8 @@ void SubscriberPool::open(int count, bool reads, double timeoutSeconds) {
   prepare(count, reads);
   uint64_t start = nowNanoseconds();
   while (keepOpening()) {
-    // Without waiting: a server that answers one at a time would have to wake us for each, which another machine's would not.
+    // Without waiting: a server that answers one at a time would have to wake us for each, which
+    // another machine's would not.
     loop.runOnce(0);
     if (secondsSince(start) < timeoutSeconds) continue;
     fprintf(stderr, "load: %d of %zu subscribers open after %.0f s\n", openTotal, subscribers.size(), timeoutSeconds);

@@ -22,8 +22,8 @@ struct SubscriberSettings {
   // Text frames sent once the WebSocket is open, for protocols that want a subscribe message.
   std::vector<std::string> firstFrames;
   int channels;
-  // Handshakes in flight at once. Kept below the smallest listen backlog of the servers (Node's is 511): beyond it the
-  // kernel drops SYNs and a run would measure its retransmission timer.
+  // Handshakes in flight at once. Kept below the smallest listen backlog of the servers (Node's is
+  // 511): beyond it the kernel drops SYNs and a run would measure its retransmission timer.
   int handshakesMax;
 };
 
@@ -80,7 +80,8 @@ class SubscriberPool {
   int closedTotal = 0;
   int readersTotal = 0;
   LatencyHistogram latency;
-  // Storm: how many events each client waits for, and how long each one took from its connect to the last of them.
+  // Storm: how many events each client waits for, and how long each one took from its connect to
+  // the last of them.
   uint32_t awaitedEach = 0;
   int caughtUpTotal = 0;
   LatencyHistogram catchUp;

@@ -1,6 +1,7 @@
-// work: workers that pull from a subscription, each on a connection of its own: a pull of up to so many events, then one request
-// that acknowledges each of their leases, and so on. An event is known by the number that `stream` gave it: one that comes
-// again although its lease has not ended, or after it was acknowledged, counts as leased twice.
+// work: workers that pull from a subscription, each on a connection of its own: a pull of up to so
+// many events, then one request that acknowledges each of their leases, and so on. An event is
+// known by the number that `stream` gave it: one that comes again although its lease has not ended,
+// or after it was acknowledged, counts as leased twice.
 #include <poll.h>
 
 #include <memory>

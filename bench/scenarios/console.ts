@@ -103,7 +103,9 @@ function openBrowser(): Promise<Browser> {
   return chromium.launch({ executablePath: pinned, args: ['--no-sandbox'] });
 }
 
-/** The page, and the time of its longest task, as the browser reports it. 0: none took over 50 ms. */
+/**
+ * The page, and the time of its longest task, as the browser reports it. 0: none took over 50 ms.
+ */
 async function openOverview(browser: Browser, port: number): Promise<{ longestTaskMs(): Promise<number> }> {
   const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
   await page.goto(`http://127.0.0.1:${port}/console/`);

@@ -14,7 +14,9 @@ const eventsPerSecond = 20;
 const warmRounds = 2;
 const openRules = '[{pattern: "bench.*", subscribe: anyone, publish: anyone}]';
 
-/** A session of a user with a token that the hub has never seen, and the least a session can cost. */
+/**
+ * A session of a user with a token that the hub has never seen, and the least a session can cost.
+ */
 type Comers = 'users' | 'anonymous';
 
 export const sessionJournal: Scenario = {

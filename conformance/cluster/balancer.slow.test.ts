@@ -36,7 +36,8 @@ describe.skipIf(NATS_SERVER === undefined)('a cluster behind a balancer that sen
     }
     const urls = hubs.map(({ process: { url } }) => url);
     for (const url of urls) await until('the hub is ready', async () => (await call(`${url}/readyz`)).status === 200);
-    // A request without a cursor may be answered by a hub that is a moment behind. A list of keys waits.
+    // A request without a cursor may be answered by a hub that is a moment behind.
+    // A list of keys waits.
     balancer = await Balancer.start(urls, (hub) => call(`${hub}/v1/keys`).catch(() => undefined));
   });
   afterAll(async () => {

@@ -5,8 +5,8 @@ import { connect, type AddressInfo, type Socket } from 'node:net';
 const HEADER_BYTES_MAX = 256 * 1024;
 
 /**
- * A balancer that sends each request to the next hub, also those of one connection. Example: a client
- * publishes at hub A, and reads the channel at hub B and then at hub C.
+ * A balancer that sends each request to the next hub, also those of one connection. Example: a
+ * client publishes at hub A, and reads the channel at hub B and then at hub C.
  */
 export class Balancer {
   readonly #server: Server;

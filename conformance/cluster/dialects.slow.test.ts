@@ -9,7 +9,9 @@ import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { NATS_SERVER, startBrokers } from '../kit/brokers.ts';
 import { until } from '../kit/wait.ts';
 
-/** REST Hooks and WebSub at both hubs of a cluster: one of them works, and the other one forwards. */
+/**
+ * REST Hooks and WebSub at both hubs of a cluster: one of them works, and the other one forwards.
+ */
 describe.skipIf(NATS_SERVER === undefined)('the dialects of subscriptions in a cluster', () => {
   test('hooks and WebSub subscriptions that are made at each hub receive the events of both', async () => {
     const brokers = await startBrokers({ count: 1 });

@@ -61,7 +61,8 @@ describe.skipIf(NATS_SERVER === undefined)('explanations in a cluster', () => {
       });
       return found.sessions;
     };
-    // The first hub has the older session of ann, and the other one the newer: the steps are in that order.
+    // The first hub has the older session of ann, and the other one the newer:
+    // the steps are in that order.
     one.follow('sse', { channels: ['shop'], after: 'now', user: 'ann' });
     const [first] = await sessionsOf('ann', 1);
     other.follow('sse', { channels: ['shop'], after: 'now', user: 'ann' });

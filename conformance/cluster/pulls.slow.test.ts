@@ -8,7 +8,10 @@ import { temporaryFolder } from '../kit/folders.ts';
 import { call } from '../kit/http.ts';
 import { until } from '../kit/wait.ts';
 
-/** Pulls over WebSockets of whole hubs, each a process, on a real broker. One hub works on subscriptions. */
+/**
+ * Pulls over WebSockets of whole hubs, each a process, on a real broker.
+ * One hub works on subscriptions.
+ */
 const CONFIG = { rules: [{ pattern: 'jobs.>', publish: ['server'] }] };
 const CHANNELS = Array.from({ length: 6 }, (_, index) => `jobs.${index}`);
 const SCOPES = { subscriptions: ['jobs.>'], subscribe: ['jobs.>'] };

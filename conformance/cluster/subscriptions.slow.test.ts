@@ -24,7 +24,10 @@ import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { NATS_SERVER, startBrokers, type Brokers } from '../kit/brokers.ts';
 import { pause, until } from '../kit/wait.ts';
 
-/** Subscriptions of whole hubs, each a process, on a real broker. The hub that works on them is killed. */
+/**
+ * Subscriptions of whole hubs, each a process, on a real broker.
+ * The hub that works on them is killed.
+ */
 const CHANNELS = Array.from({ length: 24 }, (_, index) => `orders.${index}`);
 
 interface TestHub {

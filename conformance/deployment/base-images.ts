@@ -5,9 +5,9 @@ import { temporaryFolder } from '../kit/folders.ts';
 import type { ContainerEngine } from './container-engine.ts';
 
 /**
- * Images that a Containerfile begins from, made of the packages of this Debian: a machine that tests
- * need not reach a registry of images. An image here has the same programs at the same paths, and
- * the same user, as the real one; other files are missing.
+ * Images that a Containerfile begins from, made of the packages of this Debian: a machine that
+ * tests need not reach a registry of images. An image here has the same programs at the same paths,
+ * and the same user, as the real one; other files are missing.
  */
 const LIBRARIES = ['libc6', 'libatomic1', 'libgcc-s1', 'libstdc++6', 'ca-certificates', 'netbase'];
 const SHELL = ['dash', 'coreutils', 'libselinux1', 'libpcre2-8-0', 'libacl1', 'libattr1', 'libgmp10'];
@@ -88,7 +88,9 @@ function importImage(engine: ContainerEngine, name: string, { packages, copies, 
   engine.podman('import', ...changes.flatMap((change) => ['--change', change]), archive, name);
 }
 
-/** The files of packages, without a leading slash, and this machine's certificates of authorities. */
+/**
+ * The files of packages, without a leading slash, and this machine's certificates of authorities.
+ */
 function filesOf(packages: readonly string[]): string[] {
   const listed = execFileSync('dpkg', ['--listfiles', ...packages], { encoding: 'utf8' }).split('\n');
   const files = listed.filter((path) => !path.startsWith('/usr/share/') && isFile(path));

@@ -8,8 +8,8 @@ import { makeNamespaces, type Namespaces } from './namespaces.ts';
 const SCRIPT = join(import.meta.dirname, 'boot-systemd.sh');
 
 /**
- * Starts Debian's systemd as the first process of namespaces of its own, on a copy of this machine's
- * file system that lives in memory. Services run in it with their whole sandbox.
+ * Starts Debian's systemd as the first process of namespaces of its own, on a copy of this
+ * machine's file system that lives in memory. Services run in it with their whole sandbox.
  * @param binds paths outside, and where each is seen inside
  */
 export async function bootSystemd(binds: readonly (readonly [source: string, target: string])[]): Promise<Namespaces> {

@@ -43,7 +43,10 @@ export async function startCompose(engine: ContainerEngine, operate: string): Pr
   };
 }
 
-/** Fewer files than the hub should have: a machine for tests may not allow more. Refusals are logged. */
+/**
+ * Fewer files than the hub should have: a machine for tests may not allow more.
+ * Refusals are logged.
+ */
 const OVERRIDE = `
 services:
   hub:

@@ -38,7 +38,10 @@ export async function startContainerEngine(): Promise<ContainerEngine> {
   };
 }
 
-/** Control groups of containers remain when their engine is killed. One that is in use is not removed. */
+/**
+ * Control groups of containers remain when their engine is killed.
+ * One that is in use is not removed.
+ */
 function removeControlGroups(): void {
   spawnSync('find', [
     '/sys/fs/cgroup',
@@ -54,7 +57,9 @@ function removeControlGroups(): void {
   ]);
 }
 
-/** Limits that this machine allows, and paths of the folder in the place of those of the machine. */
+/**
+ * Limits that this machine allows, and paths of the folder in the place of those of the machine.
+ */
 function configurationOf(folder: string): string {
   const limit = (name: string): string => execFileSync('bash', ['-c', `ulimit -H${name}`], { encoding: 'utf8' }).trim();
   const ulimits = { nofile: Math.min(Number(limit('n')) || 65_536, 65_536) - 1, nproc: 4096 };

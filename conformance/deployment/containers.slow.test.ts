@@ -170,7 +170,9 @@ describe.skipIf(!canMakeNamespaces)('operate/container (skipped unless run by ro
     });
   });
 
-  /** Nothing but the volume can be written, and the loopback is the one of the engine's namespaces. */
+  /**
+   * Nothing but the volume can be written, and the loopback is the one of the engine's namespaces.
+   */
   function run(name: string): void {
     const sandbox = ['--read-only', '--read-only-tmpfs=false', '--cap-drop=all', '--security-opt=no-new-privileges'];
     engine.podman(

@@ -1,8 +1,8 @@
 import { connect, createServer, type Socket } from 'node:net';
 
 /**
- * Forwards connections from a socket in the file system to a port of the network namespace that this
- * program runs in: `node relay.ts SOCKET PORT`. A test thus reaches a hub in a namespace.
+ * Forwards connections from a socket in the file system to a port of the network namespace that
+ * this program runs in: `node relay.ts SOCKET PORT`. A test thus reaches a hub in a namespace.
  */
 if (import.meta.main) {
   const [path, port] = process.argv.slice(2);

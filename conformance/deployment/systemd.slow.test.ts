@@ -10,7 +10,10 @@ import { bootSystemd } from './boot-systemd.ts';
 import { installPackage } from './installed-package.ts';
 import { canMakeNamespaces, type Namespaces } from './namespaces.ts';
 
-/** The unit of operate/systemd, under a systemd that runs as the first process of its own namespaces. */
+/**
+ * The unit of operate/systemd, under a systemd that runs as the first process of
+ * its own namespaces.
+ */
 const ROOT = join(import.meta.dirname, '../..');
 const UNIT = join(ROOT, 'operate/systemd/polycast.service');
 const SYSCTL = join(ROOT, 'operate/sysctl/90-polycast.conf');

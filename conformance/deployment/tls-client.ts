@@ -3,7 +3,9 @@ import type { IncomingMessage } from 'node:http';
 import { request, type RequestOptions } from 'node:https';
 import { within } from '../kit/wait.ts';
 
-/** A server whose certificate an authority of its own has signed, at another address than its name. */
+/**
+ * A server whose certificate an authority of its own has signed, at another address than its name.
+ */
 export interface TlsTarget {
   readonly host: string;
   readonly port: number;

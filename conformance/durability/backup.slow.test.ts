@@ -258,10 +258,15 @@ describe('a restore that cannot succeed, or is interrupted', () => {
   });
 });
 
-/** The pause between two batches: a load of up to 10,000 events a second, of which no test waits for the end. */
+/**
+ * The pause between two batches: a load of up to 10,000 events a second,
+ * of which no test waits for the end.
+ */
 const BATCH_INTERVAL_MS = 20;
 
-/** Publishes one batch after the other, and records each event with the time of its acknowledgement. */
+/**
+ * Publishes one batch after the other, and records each event with the time of its acknowledgement.
+ */
 class Publisher {
   readonly acknowledged: { readonly channel: string; readonly data: number; readonly atMs: number }[] = [];
   #isStopped = false;

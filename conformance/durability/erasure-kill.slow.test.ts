@@ -45,7 +45,10 @@ interface ErasureView {
   readonly events: number;
 }
 
-/** When the hub is killed: at once, when it works, and when some events are gone. A fast hub may have finished. */
+/**
+ * When the hub is killed: at once, when it works, and when some events are gone.
+ * A fast hub may have finished.
+ */
 const KILL_MOMENTS: readonly ((erasure: ErasureView) => boolean)[] = [
   () => true,
   ({ state }) => state !== 'pending',
@@ -56,7 +59,10 @@ async function erasures(hub: HubProcess): Promise<readonly ErasureView[]> {
   return (await ask(hub, 'GET', '/v1/erasures')).json<{ erasures: ErasureView[] }>().erasures;
 }
 
-/** Private messages, between events of a shared channel, of sizes with and without pages of their own. */
+/**
+ * Private messages, between events of a shared channel,
+ * of sizes with and without pages of their own.
+ */
 async function fill(hub: HubProcess): Promise<void> {
   const lines = Array.from({ length: EVENTS }, (_, index) => {
     const isPrivate = index % 2 === 0;
@@ -98,7 +104,8 @@ test('an erasure that kill -9 ends at any moment is finished after the restart, 
     hub = await startHubProcess({ data, config, port: hub.port });
   }
   await until('the erasure is finished', async () => (await erasures(hub)).every(({ state }) => state === 'finished'));
-  // The consumer of the subscription replaces what it had in flight with a gap, and writes that soon.
+  // The consumer of the subscription replaces what it had in flight with a gap,
+  // and writes that soon.
   await until('no file has the marker', () => filesWithMarker(data).length === 0);
   expect(await deadLetters()).toEqual([]);
   const all = await ask(hub, 'GET', '/v1/events?channel=%3E&after=earliest&limit=1');

@@ -7,8 +7,8 @@ import { startHubProcess } from '../kit/hub-process.ts';
 import { until } from '../kit/wait.ts';
 
 /**
- * A request that is repeated finds in memory what the first one did. Its answer says that this state
- * holds, so it waits for the disk like the answer to the first one.
+ * A request that is repeated finds in memory what the first one did. Its answer says that this
+ * state holds, so it waits for the disk like the answer to the first one.
  */
 const NAMED = '/v1/subscriptions/warehouse';
 const QUEUE = { channels: ['jobs.>'], delivery: { kind: 'pull' } };

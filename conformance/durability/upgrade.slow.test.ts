@@ -35,7 +35,9 @@ function factsOf(name: string): Facts {
   return JSON.parse(readFileSync(join(FIXTURES, `${name}.json`), 'utf8')) as Facts;
 }
 
-/** The folder as the earlier hub left it. Its log knows its own inode, which a copy does not have. */
+/**
+ * The folder as the earlier hub left it. Its log knows its own inode, which a copy does not have.
+ */
 function folderOf(name: string): string {
   const folder = temporaryFolder(name);
   execFileSync('tar', ['-C', folder, '-xzf', join(FIXTURES, `${name}.tar.gz`)]);

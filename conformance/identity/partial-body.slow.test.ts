@@ -29,7 +29,10 @@ beforeAll(async () => {
   );
 });
 
-/** No key is checked, so no permission can end: a callback confirms, a source signs, or the body has the key. */
+/**
+ * No key is checked, so no permission can end: a callback confirms, a source signs,
+ * or the body has the key.
+ */
 const ASKS_NOTHING = new Set(['POST /v1/websub', 'POST /v1/ingest/{source}', 'POST /v1/console/session']);
 /** Answered without reading a body. */
 const READS_NO_BODY = new Set([

@@ -24,8 +24,8 @@ export interface DevHub {
 }
 
 /**
- * The variables of a terminal, with the programs of this folder first. Those of the tests and of npm
- * scripts are left out. The machine's own settings of npm and of its network stay.
+ * The variables of a terminal, with the programs of this folder first. Those of the tests and of
+ * npm scripts are left out. The machine's own settings of npm and of its network stay.
  */
 export function plainEnvironment(programs: string): Record<string, string> {
   const kept = Object.entries(process.env).filter(
@@ -56,7 +56,10 @@ export async function run(
   return stdout + stderr;
 }
 
-/** Starts a program of the user, and ends it with this file. A shell has the whole group end with Ctrl-C. */
+/**
+ * Starts a program of the user, and ends it with this file.
+ * A shell has the whole group end with Ctrl-C.
+ */
 export function start({ folder, environment }: Installation, program: string, ...args: string[]): ChildProcess {
   const child = spawn(program, args, {
     cwd: folder,

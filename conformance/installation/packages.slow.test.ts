@@ -91,7 +91,9 @@ test('the commands that it shows work where they are pasted', async () => {
   }
 });
 
-/** The folder with `node` of a version. 26 is the one that runs the tests, which is from npm too. */
+/**
+ * The folder with `node` of a version. 26 is the one that runs the tests, which is from npm too.
+ */
 async function nodeFolder(version: string): Promise<string> {
   if (process.version.startsWith(`v${version}.`)) return dirname(process.execPath);
   const { folder, missing } = await packagesOf('npm', `../installation/node-${version}`);

@@ -53,7 +53,10 @@ export interface BrokerOptions {
   readonly tls?: CertificateFiles;
   /** The room for all streams. */
   readonly fileBytesMax?: string;
-  /** The network between two brokers: the host and port that the first one takes for those of the other. */
+  /**
+   * The network between two brokers: the host and port that the first one takes for those
+   * of the other.
+   */
   readonly route?: (from: number, to: number, host: string) => Promise<string>;
 }
 

@@ -1,8 +1,11 @@
 /*
- * Stands between a process and the files below one folder (LD_PRELOAD). What it does is ordered by files in a control folder:
+ * Stands between a process and the files below one folder (LD_PRELOAD).
+ * What it does is ordered by files in a control folder:
  *
- *   full        while it exists, writes that add to a file fail with ENOSPC (not to -shm, which SQLite maps)
- *   hold        while it exists, fsync and fdatasync of files whose name begins with its content wait
+ *   full        while it exists, writes that add to a file fail with ENOSPC (not to -shm, which
+ *               SQLite maps)
+ *   hold        while it exists, fsync and fdatasync of files whose name begins with its
+ *               content wait
  *   held        made by the shim when a sync waits
  *   kill-at     a number: the process is killed before the operation of that number
  *   journal     if it exists, each operation is appended to it, in order, with its data

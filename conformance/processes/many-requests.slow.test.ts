@@ -10,7 +10,10 @@ import { callAt, connectTo, processesOf } from './process-connections.ts';
 /** More than one report of positions has. */
 const STREAMS = 1200;
 const CONNECTIONS = 4;
-/** The hub hands the first event to a connection that does not read, and keeps the others in the log. */
+/**
+ * The hub hands the first event to a connection that does not read,
+ * and keeps the others in the log.
+ */
 const EVENTS = 3;
 const EVENT_BYTES = 40_000;
 

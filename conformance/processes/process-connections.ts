@@ -56,7 +56,10 @@ export async function callAt(
   }
 }
 
-/** Whether a process has the server's end of a connection. The end has no owner until it is accepted. */
+/**
+ * Whether a process has the server's end of a connection.
+ * The end has no owner until it is accepted.
+ */
 async function isHeldBy(pid: number, port: number, clientPort: number): Promise<boolean> {
   for (let waits = 0; waits < 100; waits++) {
     const inode = inodeOf(port, clientPort);

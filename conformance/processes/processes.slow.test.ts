@@ -336,7 +336,10 @@ describe('a hub of two processes speaks PROTOCOL.md', () => {
   });
 });
 
-/** The cases in which another process than the client's takes part. `POLYCAST_HEAVY=1` runs all of them. */
+/**
+ * The cases in which another process than the client's takes part.
+ * `POLYCAST_HEAVY=1` runs all of them.
+ */
 const SHARED = [
   'a channel shows its newest data, with its id, type and time',
   'If-Match publishes only behind the event that it names, If-None-Match only into an empty channel',

@@ -123,7 +123,9 @@ export class LiveHub {
     return status;
   }
 
-  /** Sends messages on a WebSocket in one segment. Returns the codes of the answers and of the end. */
+  /**
+   * Sends messages on a WebSocket in one segment. Returns the codes of the answers and of the end.
+   */
   async webSocket(messages: readonly object[], waitMs: number, asServer = false): Promise<readonly unknown[]> {
     const socket = new WebSocket(`${this.process.url.replace('http', 'ws')}/v1/events`, {
       ...(asServer && { headers: { Authorization: `Bearer ${this.key}` } }),

@@ -129,7 +129,8 @@ describe('Python', () => {
     });
     const args = ['--config-file', join(python.folder, 'schemathesis.toml'), 'run', `${tested.url}/openapi.json`];
     const command = ['-c', 'from schemathesis.cli import schemathesis; schemathesis()'];
-    // Each operation is also tried with strange values in `openapi/responses.test.ts`, without Python.
+    // Each operation is also tried with strange values in `openapi/responses.test.ts`,
+    // without Python.
     const bounds = ['--max-examples', '10', '--max-time', '25', '--no-color', '--output-truncate', 'true'];
     copyFileSync(join(python.folder, 'hooks.py'), join(folder, 'hooks.py'));
     const { code, out } = await run(join(python.folder, 'venv/bin/python'), [...command, ...args, ...bounds], {

@@ -18,7 +18,9 @@ import { EMPTY, type Room, type RoomOptions, type RoomState } from './page/state
 
 /** The chat as its users have it: in Chromium, with a hub and a network that fail. */
 const FLOOD = 200;
-/** How long the token of a guest is valid. The clocks of hub and site may differ by another second. */
+/**
+ * How long the token of a guest is valid. The clocks of hub and site may differ by another second.
+ */
 const GUEST_SECONDS = 10;
 const LEEWAY_MS = 1000;
 let chat: RunningExample;
@@ -216,7 +218,9 @@ interface Faults {
   readonly readsAfterExpiry: boolean;
 }
 
-/** @param hasExpired whether the guest's session is over, or its token so old that it ought to be */
+/**
+ * @param hasExpired whether the guest's session is over, or its token so old that it ought to be
+ */
 async function faultsOf(
   program: string,
   join: JoinRoom,

@@ -75,7 +75,9 @@ test('how late a cursor is, and what it costs', async () => {
   for (const page of others) await page.evaluate(watchCursor);
   const before = example.front.traffic();
   const startMs = performance.now();
-  /** When the pointer came to each place. The same place comes again after more than five seconds. */
+  /**
+   * When the pointer came to each place. The same place comes again after more than five seconds.
+   */
   const sent: { readonly place: number; readonly atMs: number }[] = [];
   for (let step = 1; step <= moves; step++) {
     const x = 40 + ((step * 7) % 1000);

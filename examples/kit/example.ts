@@ -28,7 +28,10 @@ export interface Service {
   readonly command: readonly [program: string, ...rest: string[]];
   /** More than one are named `worker-1`, `worker-2`, … @default 1 */
   readonly instances?: number;
-  /** Whether it listens on `PORT`: it is ready when it does. Others are ready at once. @default true */
+  /**
+   * Whether it listens on `PORT`: it is ready when it does. Others are ready at once.
+   * @default true
+   */
   readonly listens?: boolean;
   readonly environment?: Readonly<Record<string, string>>;
 }

@@ -58,7 +58,8 @@ export class Part {
     if (this.isRunning) return;
     const { command, folder, environment, onLine } = this.#settings;
     const [program, ...rest] = command;
-    // A process group of its own: Ctrl-C in a terminal reaches the runner alone, which ends the parts in order.
+    // A process group of its own: Ctrl-C in a terminal reaches the runner alone,
+    // which ends the parts in order.
     const child = spawn(program === 'node' ? process.execPath : program, rest, {
       cwd: folder,
       env: { ...plainEnvironment(), ...environment },

@@ -100,7 +100,10 @@ function servicePart({ folder, data, addresses, onLine }: Setup, { name, instanc
   });
 }
 
-/** A secret that the hub and the services of this run share: for tokens, or as `whsec_…` for webhooks. */
+/**
+ * A secret that the hub and the services of this run share: for tokens,
+ * or as `whsec_…` for webhooks.
+ */
 export const SECRET: string = randomBytes(32).toString('base64');
 
 function variablesOf({ site, hub, services }: Addresses): Record<string, string> {

@@ -57,7 +57,8 @@ export async function startExample(name: string, { onLine }: StartOptions = {}):
   try {
     await hub.start();
     const key = firstKeyIn(hub.log());
-    // Before the services: the first thing that some of them do is to subscribe their address there.
+    // Before the services: the first thing that some of them do is to subscribe
+    // their address there.
     front = await startFront({ folder, ...setup.addresses, routes: example.routes ?? {} });
     for (const service of serviceParts(setup, key)) {
       parts.push(service);

@@ -15,7 +15,9 @@ import { openPrices as openWithWs } from './comparison/prices.ts';
 import { openPrices } from './page/prices.ts';
 import { SYMBOLS, type Price } from './services/market.ts';
 
-/** The ticker at full speed: in Chromium, with a viewer who stalls, and beside one with bare `ws`. */
+/**
+ * The ticker at full speed: in Chromium, with a viewer who stalls, and beside one with bare `ws`.
+ */
 /** More bytes than the kernel holds for a socket. */
 const ROUNDS = 5;
 const NOTE = 'x'.repeat(4000);

@@ -122,7 +122,10 @@ async function followByWebhook(example: RunningExample, orders: readonly string[
   };
 }
 
-/** The requests of these customers: polls and streams name their channels, the others are the only ones of their kind. */
+/**
+ * The requests of these customers: polls and streams name their channels,
+ * the others are the only ones of their kind.
+ */
 function isOf(transport: Transport): (request: IncomingMessage) => boolean {
   return ({ url = '', headers }) => {
     if (transport === 'webhook') return url === '/hook';

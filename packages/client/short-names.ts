@@ -1,8 +1,8 @@
 /**
- * The short names of the bundles. The wire, the platform, applications and other tabs never see what
- * has one. Two names share a letter when no object has both: `heldEvents` of a subscription and
- * `rest` of a phase. So the few letters are frequent, and gzip gives them few bits. The test of this
- * file checks the lists against the types.
+ * The short names of the bundles. The wire, the platform, applications and other tabs never see
+ * what has one. Two names share a letter when no object has both: `heldEvents` of a subscription
+ * and `rest` of a phase. So the few letters are frequent, and gzip gives them few bits. The test of
+ * this file checks the lists against the types.
  */
 
 /** The letters that bundlers give to variables as well, the most frequent first. */
@@ -48,8 +48,8 @@ export const MEMBERS = {
 
 /**
  * The texts with short forms, by the type that has them. Those of inputs are also the members of
- * the machine's table. A text that is also a message of the hub, or that applications see, has none:
- * `ready`, `ended`, `refused`.
+ * the machine's table. A text that is also a message of the hub, or that applications see, has
+ * none: `ready`, `ended`, `refused`.
  */
 export const TEXTS = {
   input: ['tick', 'hint', 'polled', 'attached', 'network', 'answer', 'drained'],

@@ -4,10 +4,15 @@ import { expect, test } from 'vitest';
 import { temporaryFolder } from './src/testing/temporary-folder.ts';
 import { buildServer } from './build.ts';
 
-/** What a hub loads only with the setting that needs it. Each file that is loaded holds its text in memory. */
+/**
+ * What a hub loads only with the setting that needs it.
+ * Each file that is loaded holds its text in memory.
+ */
 const RARE = /@nats-io|@opentelemetry|\/undici\/|src\/storage\/cluster\/|src\/telemetry\//;
 
-/** The source modules in a built file and in all files that it imports, without those of `import()`. */
+/**
+ * The source modules in a built file and in all files that it imports, without those of `import()`.
+ */
 function sourcesOf(file: string, seen = new Set<string>()): readonly string[] {
   if (seen.has(file)) return [];
   seen.add(file);

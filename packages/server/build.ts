@@ -19,7 +19,10 @@ export async function buildServer(folder: string = SERVER_BUILT): Promise<void> 
   await bundle({ folder, format: 'esm', sourcemap: true, external: [...EXTERNAL, /^ajv\//] });
 }
 
-/** The same modules for a single executable, with all dependencies. A loader of its own requires them. */
+/**
+ * The same modules for a single executable, with all dependencies.
+ * A loader of its own requires them.
+ */
 export async function buildForBinary(folder: string): Promise<void> {
   await bundle({ folder, format: 'cjs', sourcemap: false, libraries: LIBRARIES });
 }

@@ -9,8 +9,8 @@ import { connect, type AddressInfo, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
 /**
- * A load balancer for hubs on this machine. It asks each hub's `/readyz`, and sends every request to
- * the next ready hub: no client stays with a hub. Example: with the hubs A, B and C, the fourth
+ * A load balancer for hubs on this machine. It asks each hub's `/readyz`, and sends every request
+ * to the next ready hub: no client stays with a hub. Example: with the hubs A, B and C, the fourth
  * request goes to A again.
  */
 export interface Balancer {
@@ -113,8 +113,8 @@ class Hubs {
 }
 
 /**
- * Connects to the first hub that accepts, while the client is there. A hub that refuses has received
- * nothing.
+ * Connects to the first hub that accepts, while the client is there.
+ * A hub that refuses has received nothing.
  */
 function connectToHub(
   hubs: Hubs,

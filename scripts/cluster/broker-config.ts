@@ -26,7 +26,8 @@ export interface BrokerPorts {
 export function brokerConfig(config: BrokerConfig): string {
   const { name, ports, data, fileBytesMax, syncAlways = true, routes, hasOwnNetwork = false, more = '' } = config;
   const sync = syncAlways ? ', sync_interval: always' : '';
-  // Brokers tell each other the addresses of others, and would connect around the network of a test.
+  // Brokers tell each other the addresses of others, and would connect around the network
+  // of a test.
   const gossip = hasOwnNetwork ? ', advertise: "127.0.0.1:1"' : '';
   const urls = routes?.map((host) => `nats-route://${host}`).join(', ');
   const cluster =

@@ -10,7 +10,10 @@ process.on('exit', () => children.forEach((child) => child.kill('SIGKILL')));
 const START_TIMEOUT_MS = 60_000;
 const END_TIMEOUT_MS = 20_000;
 
-/** A program that can be killed and started again, with the same arguments. Its output goes to a file. */
+/**
+ * A program that can be killed and started again, with the same arguments.
+ * Its output goes to a file.
+ */
 export class Program {
   readonly name: string;
   readonly #command: readonly string[];
@@ -37,7 +40,8 @@ export class Program {
   async start(): Promise<void> {
     if (this.isRunning) return;
     const [file = '', ...args] = this.#command;
-    // A group of its own: Ctrl-C reaches this process alone, which then ends the others in their order.
+    // A group of its own: Ctrl-C reaches this process alone,
+    // which then ends the others in their order.
     const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     this.#child = child;
     children.add(child);

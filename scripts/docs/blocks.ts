@@ -13,10 +13,11 @@ import { join } from 'node:path';
  * - `<!-- block: runs -->`: a script that is not only checked but run
  * - `<!-- block: continues -->`: a script that goes on where the page's last one ended
  * - `<!-- block: file NAME -->`: lies in the folder that the page's commands run in
- * - `<!-- block: excerpt FILE -->`: lines of a file in the page's folder (examples/kit/examples.test.ts)
+ * - `<!-- block: excerpt FILE -->`: lines of a file in the page's folder
+ *   (examples/kit/examples.test.ts)
  * - `<!-- block: configures -->`: the configuration of the hub that the page's commands talk to
- * - `<!-- block: foreign -->`: a program that imports packages of another product. The page does not
- *   check it; `conformance/coming-from` runs it where its server can be had
+ * - `<!-- block: foreign -->`: a program that imports packages of another product. The page does
+ *   not check it; `conformance/coming-from` runs it where its server can be had
  *
  * Blocks between `<!-- tabs -->` and `<!-- end of tabs -->` show the same in several languages. A
  * reader follows one of them: the page is run once with the first tab of each group, and once for

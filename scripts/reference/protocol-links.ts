@@ -9,7 +9,9 @@ const ANCHORS = new Map(
   [...PROTOCOL.matchAll(/^## ((\d+)\. .+)$/gm)].map(([, heading = '', number = '']) => [number, anchorOf(heading)]),
 );
 
-/** A page in `docs/reference` with a link for each mention of a section: "PROTOCOL.md section 6.4". */
+/**
+ * A page in `docs/reference` with a link for each mention of a section: "PROTOCOL.md section 6.4".
+ */
 export function withProtocolLinks(page: string): string {
   return page.replaceAll(/PROTOCOL\.md sections? (\d+)(?:\.\d+)*/g, (mention, number: string) => {
     const anchor = ANCHORS.get(number);

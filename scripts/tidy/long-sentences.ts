@@ -21,15 +21,23 @@ const TABLE_ROW = /^\s*\|/;
 const CELL_BORDER = /(?<!\\)\||;|<br>/;
 /** A cell often lists names of code. A reader looks for one, and does not read them all. */
 const CODE_LIST = /`code`(?:,? (?:or )?`code`)+/g;
-/** The mark of an item of a list, of a quotation, or of a tag of a comment. Each begins a paragraph. */
+/**
+ * The mark of an item of a list, of a quotation, or of a tag of a comment. Each begins a paragraph.
+ */
 const ITEM = /^\s*(?:(?:[-*+]|\d+\.) +|> ?|@\w+ )+/;
-/** A full stop, question mark or exclamation mark, with what closes behind it; or the dot between items in a row. */
+/**
+ * A full stop, question mark or exclamation mark, with what closes behind it;
+ * or the dot between items in a row.
+ */
 const SENTENCE_END = /([.?!]["')\]*_]*| ·) +/g;
 const ABBREVIATION = /\b(?:e\.g|i\.e|vs|cf)\.$/;
 /** A word has a letter or a digit. */
 const WORD = /[\p{L}\p{N}]/u;
 
-/** Sentences of more than `WORDS_MAX` words, in all pages in Markdown and in the comments of all sources. */
+/**
+ * Sentences of more than `WORDS_MAX` words, in all pages in Markdown and in the comments
+ * of all sources.
+ */
 export function longSentences(root: string, modules: readonly Module[]): Finding[] {
   const pages = globSync('**/*.md', { cwd: root, exclude: (path) => SKIPPED.has(posix.basename(path)) });
   return [

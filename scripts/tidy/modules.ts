@@ -17,7 +17,10 @@ export interface Module {
   readonly members: ReadonlySet<string>;
   /** Its string literals. */
   readonly texts: ReadonlySet<string>;
-  /** Collections whose number of entries is compared with a bound: `#memo` of `this.#memo.size >= MAX`. */
+  /**
+   * Collections whose number of entries is compared with a bound:
+   * `#memo` of `this.#memo.size >= MAX`.
+   */
   readonly countBounded: ReadonlySet<string>;
   readonly lines: number;
   readonly functions: readonly FunctionSize[];
@@ -30,6 +33,16 @@ export interface Comment {
   readonly line: number;
   /** Without its marks; its lines are those of the source. */
   readonly text: string;
+  /** The lines of the source that end in it, whole: with the code before it, and with its marks. */
+  readonly rows: readonly string[];
+}
+
+/** A comment as a parser finds it. */
+interface ParsedComment {
+  readonly type: string;
+  readonly value: string;
+  readonly start: number;
+  readonly end: number;
 }
 
 /** A function, method or arrow function. */
@@ -45,6 +58,8 @@ interface Node {
   readonly [key: string]: unknown;
 }
 
+/** What follows a comment that ends its line; the brace is that of a comment in JSX. */
+const ENDS_LINE = /^\}?[^\S\n]*(?:\n|$)/;
 /** Folders without sources of the repository. */
 export const SKIPPED: ReadonlySet<string> = new Set(['node_modules', 'dist', 'generated', 'build', '.git', '.cache']);
 const WORKER_URL = /new URL\(\s*['"](\.[^'"]+\.ts)['"],\s*import\.meta\.url/g;
@@ -108,23 +123,23 @@ function functionsOf(program: Node, source: string): FunctionSize[] {
   return found;
 }
 
-function commentsOf(
-  parsed: readonly { readonly type: string; readonly value: string; readonly start: number }[],
-  source: string,
-): Comment[] {
+export function commentsOf(parsed: readonly ParsedComment[], source: string): Comment[] {
   const lines = source.split('\n');
-  const comments: { line: number; text: string }[] = [];
+  const comments: { line: number; text: string; rows: string[] }[] = [];
   let offset = 0;
   let lineNumber = 1;
   let lastLine = 0;
-  for (const { type, value, start } of parsed) {
+  for (const { type, value, start, end } of parsed) {
     lineNumber += source.slice(offset, start).split('\n').length - 1;
     offset = start;
     const ownsLine = (lines[lineNumber - 1] as string).trimStart().startsWith('//');
+    const rows = lines.slice(lineNumber - 1, lineNumber + value.split('\n').length - 1);
+    if (!ENDS_LINE.test(source.slice(end))) rows.pop();
     const previous = comments.at(-1);
-    if (type === 'Line' && ownsLine && previous !== undefined && lastLine === lineNumber - 1)
+    if (type === 'Line' && ownsLine && previous !== undefined && lastLine === lineNumber - 1) {
       previous.text += `\n${value.trim()}`;
-    else comments.push({ line: lineNumber, text: value.replace(/^[ *]+|(?<=\n)\s*\* ?/g, '') });
+      previous.rows.push(...rows);
+    } else comments.push({ line: lineNumber, text: value.replace(/^[ *]+|(?<=\n)\s*\* ?/g, ''), rows });
     lastLine = type === 'Line' && ownsLine ? lineNumber : 0;
   }
   return comments;
@@ -180,7 +195,10 @@ function addMember(node: Node, names: Set<string>, members: Set<string>): void {
   if (object.type === 'Identifier') names.add(`${object['name'] as string}.${property['name'] as string}`);
 }
 
-/** Adds `memo` for `memo.size < bound`. A literal is no bound: `size > 0` asks whether there is an entry. */
+/**
+ * Adds `memo` for `memo.size < bound`. A literal is no bound:
+ * `size > 0` asks whether there is an entry.
+ */
 function addCountBounded(side: Node, bound: Node, countBounded: Set<string>): void {
   if (side.type !== 'MemberExpression' || (side['property'] as Node)['name'] !== 'size' || bound.type === 'Literal')
     return;

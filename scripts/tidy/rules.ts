@@ -71,7 +71,8 @@ const FOLDER_IMPORTS: Readonly<Record<string, readonly string[]>> = {
   // The settings of subscriptions are declared beside them.
   // `storage/data-setting.ts` says which places of data there are.
   config: ['core', 'settings', 'storage', ...SUBSCRIPTION_FOLDERS],
-  // No arrow runs back: composition gives HTTP its handlers, and WebSockets their pulls. The last two do not know each other.
+  // No arrow runs back: composition gives HTTP its handlers, and WebSockets their pulls.
+  // The last two do not know each other.
   http: ['core'],
   auth: ['core', 'http', 'processes'],
   streams: ['core', 'http', 'auth'],

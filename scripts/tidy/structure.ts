@@ -41,7 +41,10 @@ const ONE_WAY = 'packages/server/src/';
 /** The parts of the core are arguments of each other's functions. */
 const NOT_ONE_WAY = `${ONE_WAY}core/`;
 
-/** Example: `http/respond.ts` imports `http/sockets/a.ts`, and `http/sockets/b.ts` imports `http/respond.ts`. */
+/**
+ * Example: `http/respond.ts` imports `http/sockets/a.ts`,
+ * and `http/sockets/b.ts` imports `http/respond.ts`.
+ */
 function mutualImports(modules: readonly Module[]): Finding[] {
   const seen = new Map<string, string>();
   const found: Finding[] = [];

@@ -9,7 +9,10 @@ export const CHANNELS = ['a', 'b', 'c'] as const;
 /** This channel is trimmed, so its events may be lost to retention. */
 export const TRIMMED_CHANNEL = 't';
 export const ACTOR = { kind: 'operator' } as const;
-/** A hub that hears nothing identifies nobody. It notices its silence after 10 s, and checks once a second. */
+/**
+ * A hub that hears nothing identifies nobody.
+ * It notices its silence after 10 s, and checks once a second.
+ */
 export const HEARING_MAX_MS = 12_000;
 
 export interface ConfirmedEvent {
@@ -25,7 +28,10 @@ interface ClientWorld extends Surroundings {
 
 /** A client waits this long for an answer, and then asks another hub. */
 const PATIENCE_MS = 40_000;
-/** The refusals of hubs while there are faults. A cluster with an old hub takes no change of identity. */
+/**
+ * The refusals of hubs while there are faults.
+ * A cluster with an old hub takes no change of identity.
+ */
 const EXPECTED_CODES: ReadonlySet<string> = new Set([
   'log_unavailable',
   'log_full',

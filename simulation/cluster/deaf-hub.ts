@@ -12,8 +12,9 @@ import type { VirtualTime } from './virtual-time.ts';
 const DEAF_MS = 8_500;
 
 /**
- * A hub hears nothing, and returns to a broker that is cut off from the others. This broker has blocks
- * that are new to the hub and older than the revocation of a key. They must not count as news.
+ * A hub hears nothing, and returns to a broker that is cut off from the others. This broker has
+ * blocks that are new to the hub and older than the revocation of a key. They must not count
+ * as news.
  * @throws Error when the hub accepts the key for too long
  */
 export async function checkDeafHub(time: VirtualTime, seed: number): Promise<void> {

@@ -75,7 +75,8 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     for (const link of links) link.isDeaf = true;
     const at = random.below(links.length);
     const [link, broker] = [links[at] as Link, brokers.all[at] as SimulatedBroker];
-    // The brokers store a block of the hub, which hears no answer and repeats it. This broker knows it then.
+    // The brokers store a block of the hub, which hears no answer and repeats it.
+    // This broker knows it then.
     const cut = setTimeout(() => (broker.isCutOff = true), 50 + random.below(500));
     const hear = setTimeout(() => (link.isDeaf = false), 1_000 + random.below(8_000));
     return () => {

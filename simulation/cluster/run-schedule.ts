@@ -27,15 +27,18 @@ export interface Schedule {
   readonly rollbacks: number;
 }
 
-/** Schedules of these seeds erase events. Those that have found defects have other seeds, and stay the same. */
+/**
+ * Schedules of these seeds erase events.
+ * Those that have found defects have other seeds, and stay the same.
+ */
 const isErasing = (seed: number): boolean => [2, 6].includes(seed % 7);
 
 /** The longest time in which a healthy cluster comes to rest. */
 const REST_MS = 120_000;
 
 /**
- * Runs one schedule: hubs, clients and faults in an order that the seed decides. Then all faults end,
- * and the cluster comes to rest.
+ * Runs one schedule: hubs, clients and faults in an order that the seed decides.
+ * Then all faults end, and the cluster comes to rest.
  * @throws Error when an invariant does not hold
  */
 export async function runSchedule(time: VirtualTime, seed: number, trace: (text: string) => void): Promise<Schedule> {
@@ -67,7 +70,10 @@ class Run {
   readonly #lost = new Set<string>();
   /** The newest block that the last rollback left. */
   #leftThrough = 0;
-  /** Faults took the last copy of the blocks that the brokers have lost. So no hub can notice the loss. */
+  /**
+   * Faults took the last copy of the blocks that the brokers have lost.
+   * So no hub can notice the loss.
+   */
   #isForgotten = false;
   #failure: unknown;
 
@@ -147,7 +153,10 @@ class Run {
     for (const [position, text] of before) if (after.get(position) !== text) this.#lost.add(`${position} ${text}`);
   }
 
-  /** Takes blocks from the brokers or from a hub. A hub that removes its view itself has to know why. */
+  /**
+   * Takes blocks from the brokers or from a hub.
+   * A hub that removes its view itself has to know why.
+   */
   takeBlocks(take: () => void): void {
     const wasKnown = this.#isLossKnown;
     take();
@@ -276,9 +285,9 @@ class Run {
   }
 
   /**
-   * Each reader has all events since its start, or since its last gap, once and in order. One that has
-   * not read since a rollback would receive a gap. Without any, a reader of a lost event goes on in
-   * another history (decision 0059, "Limits").
+   * Each reader has all events since its start, or since its last gap, once and in order. One that
+   * has not read since a rollback would receive a gap. Without any, a reader of a lost event goes
+   * on in another history (decision 0059, "Limits").
    */
   #checkReaders(expected: ReadonlyMap<number, string>, { state: { epoch } }: LogView): void {
     if (this.#isForgotten && !this.#isNewEpochOrdered) return;

@@ -68,8 +68,8 @@ export class SimulatedBrokers {
   }
 
   /**
-   * What a broker answers to an append. One outside the majority stores nothing, and still knows the
-   * ids of its own blocks.
+   * What a broker answers to an append.
+   * One outside the majority stores nothing, and still knows the ids of its own blocks.
    * @throws JournalError
    */
   append(broker: SimulatedBroker, block: NewBlock, expectedLast: number | undefined): Appended | 'none' {

@@ -32,8 +32,8 @@ export const AUDIT_ENTRIES_MAX = 50;
 const unsyncedMax = (seed: number): number => (seed % 5 === 0 ? 200 : 8);
 
 /**
- * The disk of one hub. It has the blocks that the hub's view has applied. All views that have applied
- * the same blocks are equal, so this is the view.
+ * The disk of one hub. It has the blocks that the hub's view has applied. All views that have
+ * applied the same blocks are equal, so this is the view.
  */
 export class SimulatedDisk {
   blocks: readonly Block[] = [];

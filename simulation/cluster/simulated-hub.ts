@@ -44,7 +44,9 @@ const SNAPSHOT_BYTES = 30_000;
 /** A supervisor starts a hub again that could not open. */
 const RESTART_MS = 1_000;
 
-/** One hub of a simulation: its disk, its network to each broker, and its process, which may end. */
+/**
+ * One hub of a simulation: its disk, its network to each broker, and its process, which may end.
+ */
 export class SimulatedHub {
   readonly name: string;
   readonly disk: SimulatedDisk;
@@ -89,7 +91,9 @@ export class SimulatedHub {
     this.#world.takeBlocks(() => (this.received = []));
   }
 
-  /** Calls a function in the process of the hub. Its result never comes if the process ends before. */
+  /**
+   * Calls a function in the process of the hub. Its result never comes if the process ends before.
+   */
   async call<Value>(run: (hub: OpenHub) => Promise<Value>): Promise<Value> {
     const { open } = this;
     if (open === undefined) throw new HubDownError('the hub does not run');

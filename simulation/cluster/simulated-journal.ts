@@ -14,7 +14,10 @@ const RETRY_WAIT_MS = 50;
 const APPEND_DEADLINE_MS = 30_000;
 const QUESTION_DEADLINE_MS = 5_000;
 
-/** The journal of one hub, over its simulated connection. It repeats requests as the journal of JetStream does. */
+/**
+ * The journal of one hub, over its simulated connection.
+ * It repeats requests as the journal of JetStream does.
+ */
 export class SimulatedJournal implements Journal {
   readonly blockBytesMax = 64 * 1024;
   readonly unsafeReason = undefined;

@@ -31,7 +31,9 @@ const START_MS = 1_800_000_000_000;
 export class VirtualTime {
   #nowMs = 0;
   #order = 0;
-  /** Other random numbers than those of the schedule: some libraries take them once in a program. */
+  /**
+   * Other random numbers than those of the schedule: some libraries take them once in a program.
+   */
   #random: Seeded;
   readonly #tasks: Task[] = [];
 

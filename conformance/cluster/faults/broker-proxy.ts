@@ -44,7 +44,9 @@ export class BrokerProxy {
     for (const pipe of this.#pipes) pipe.destroy();
   }
 
-  /** Holds the bytes of one direction, or of both. The connections stay, as behind a dead switch. */
+  /**
+   * Holds the bytes of one direction, or of both. The connections stay, as behind a dead switch.
+   */
   hold(...directions: readonly Direction[]): void {
     for (const direction of directions) this.#held.add(direction);
     this.#update();

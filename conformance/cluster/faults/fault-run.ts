@@ -26,8 +26,8 @@ interface RunOptions {
 }
 
 /**
- * Lets faults happen to a cluster under load, one after the other. Then each confirmed event is at every
- * hub, in one order, no cursor has gone back, and no gap was false.
+ * Lets faults happen to a cluster under load, one after the other. Then each confirmed event is at
+ * every hub, in one order, no cursor has gone back, and no gap was false.
  * @returns the number of confirmed events
  */
 export async function runFaults(cluster: FaultyCluster, random: Seeded, options: RunOptions): Promise<number> {

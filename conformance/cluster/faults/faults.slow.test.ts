@@ -7,7 +7,10 @@ import { FaultyCluster } from './faulty-cluster.ts';
 /** The number of faults. `run.ts` lets 1,000 happen. */
 const COUNT = Number(process.env['POLYCAST_FAULTS'] ?? 6);
 
-/** The faults are the same in every run, so that a failure is of the change that is tested. `run.ts` takes others. */
+/**
+ * The faults are the same in every run, so that a failure is of the change that is tested.
+ * `run.ts` takes others.
+ */
 const SEED = Number(process.env['POLYCAST_SEED'] ?? 1904735104);
 
 describe.skipIf(NATS_SERVER === undefined)('random faults of hubs, brokers and their network', () => {

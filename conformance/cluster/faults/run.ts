@@ -6,9 +6,10 @@ import { runFaults } from './fault-run.ts';
 
 /**
  * Lets 1,000 random faults happen to clusters of three hubs and three brokers, all real processes:
- * `node conformance/cluster/faults/run.ts --faults 1000 --report 1000-faults.txt`. Each round has a new
- * cluster and a seed of its own, and a line in the report. A run that was interrupted goes on after
- * the last line. `--from 17 --faults 20` repeats round 17. It exits with 1 if a round of the report failed.
+ * `node conformance/cluster/faults/run.ts --faults 1000 --report 1000-faults.txt`. Each round has a
+ * new cluster and a seed of its own, and a line in the report. A run that was interrupted goes on
+ * after the last line. `--from 17 --faults 20` repeats round 17. It exits with 1 if a round of the
+ * report failed.
  */
 const ROUND_FAULTS = 20;
 const FAILED = ': FAILED ';

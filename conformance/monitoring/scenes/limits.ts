@@ -10,7 +10,10 @@ const ALERTS = [
   'PolycastReadersStall',
 ];
 const MIB = 1024 * 1024;
-/** All events of the channel `big`. The kernel takes a part of them, even if the client reads nothing. */
+/**
+ * All events of the channel `big`. The kernel takes a part of them,
+ * even if the client reads nothing.
+ */
 const BIG_EVENTS = 16;
 const CONNECTIONS_MAX = 30;
 const STALLED = 12;
@@ -19,7 +22,9 @@ const IDLE = 12;
 const OPEN_FILES_MAX = 58;
 const STREAM = 'Accept: text/event-stream\r\n';
 
-/** A hub with as many connections and open files as it may have, and with clients that do not read. */
+/**
+ * A hub with as many connections and open files as it may have, and with clients that do not read.
+ */
 export async function limitsScene(): Promise<Scene> {
   const hub = await startHubProcess({
     openFilesMax: OPEN_FILES_MAX,

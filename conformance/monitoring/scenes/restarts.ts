@@ -11,7 +11,9 @@ const DISK_MIB = 24;
 /** Time for some scrapes of each life. */
 const LIFE_MS = 1000;
 
-/** A hub on a disk with little space. It crashes again and again, and does not come back in the end. */
+/**
+ * A hub on a disk with little space. It crashes again and again, and does not come back in the end.
+ */
 export async function restartsScene(): Promise<Scene> {
   const folder = temporaryFolder('alerts-restarts');
   const isMounted = mountSmallDisk(folder);

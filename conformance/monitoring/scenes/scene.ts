@@ -9,7 +9,9 @@ export interface Scene {
   readonly url: string;
   /** The alerts that must fire. */
   readonly alerts: readonly string[];
-  /** Brings the hub into trouble, and keeps it there until `hasFired` answers yes for all of them. */
+  /**
+   * Brings the hub into trouble, and keeps it there until `hasFired` answers yes for all of them.
+   */
   provoke(hasFired: (alert: string) => Promise<boolean>): Promise<void>;
 }
 

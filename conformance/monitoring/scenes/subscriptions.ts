@@ -29,7 +29,10 @@ const DAMAGED = 'text 31"';
 /** More than the alert of undelivered events asks for. */
 const UNDELIVERED = 10_500;
 
-/** Endpoints that fail, workers that crash, and a data folder that was damaged while the hub was down. */
+/**
+ * Endpoints that fail, workers that crash, and a data folder that was damaged while the
+ * hub was down.
+ */
 export async function subscriptionsScene(): Promise<Scene> {
   const data = temporaryFolder('alerts-subscriptions');
   await prepareDamage(data);

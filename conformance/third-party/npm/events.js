@@ -1,4 +1,5 @@
-// node events.js CLIENT URL: prints whatever the client hands over, one JSON object a line: {"event","id","data"}.
+// node events.js CLIENT URL: prints whatever the client hands over, one JSON object a line:
+// {"event","id","data"}.
 import { createRequire } from 'node:module';
 
 const [client, url] = process.argv.slice(2);

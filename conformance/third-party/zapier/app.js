@@ -1,4 +1,5 @@
-// An app as docs/guides/rest-hooks.md describes it, in the platform's own client. HUB and TARGET are its arguments; it prints what each step gave.
+// An app as docs/guides/rest-hooks.md describes it, in the platform's own client. HUB and TARGET
+// are its arguments; it prints what each step gave.
 import zapier from 'zapier-platform-core';
 
 const [hub, target] = process.argv.slice(2);

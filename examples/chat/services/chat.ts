@@ -53,7 +53,8 @@ const ROUTES: Readonly<
   'POST /api/erase': async (user, { room = '', id = '' }) => {
     if (!MODERATORS.has(user ?? '')) return { status: 403, body: 'Moderators only.' };
     await hub.fetch(`events/${encodeURIComponent(id)}`, { method: 'DELETE' });
-    await hub.publish(`room.${room}`, { text: id }, { type: 'erased' }); // for the pages that show it now
+    // For the pages that show it now.
+    await hub.publish(`room.${room}`, { text: id }, { type: 'erased' });
     return { status: 200, body: {} };
   },
 };

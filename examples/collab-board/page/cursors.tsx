@@ -8,7 +8,10 @@ interface Position {
 
 const SENDS_PER_SECOND = 20;
 
-/** Publishes where my pointer is, at most 20 times a second. A cursor that got lost is not sent again. */
+/**
+ * Publishes where my pointer is, at most 20 times a second.
+ * A cursor that got lost is not sent again.
+ */
 function useMyCursor(surface: HTMLElement | null, publish: Channel['publish']): void {
   useEffect(() => {
     if (surface === null) return;

@@ -8,7 +8,10 @@ interface NoteCardProps {
   readonly onRemove: () => void;
 }
 
-/** A note. While it is dragged or written in, the change is only here; the drop and the blur publish it. */
+/**
+ * A note. While it is dragged or written in, the change is only here;
+ * the drop and the blur publish it.
+ */
 export function NoteCard({ note, surface, onChange, onRemove }: NoteCardProps): ReactElement {
   const [dragged, setDragged] = useState<{ readonly x: number; readonly y: number }>();
   const [draft, setDraft] = useState<string>();

@@ -8,7 +8,8 @@ const connection = connect(url);
 const order = connection.subscribe('orders.42');
 await order.joined;
 
-// The backend: it publishes, in this process or in any other one. A reconnecting page misses nothing.
+// The backend: it publishes, in this process or in any other one.
+// A reconnecting page misses nothing.
 const publisher = createPublisher(url);
 for (const type of ['order.placed', 'order.baked', 'order.sent'])
   await publisher.publish('orders.42', { order: 42 }, { type });

@@ -3,7 +3,8 @@ import { createPublisher } from '@polycast/client/server';
 const url = process.env.POLYCAST_URL ?? 'http://127.0.0.1:7400';
 const endpoint = process.env.ENDPOINT ?? 'http://127.0.0.1:3918/hook';
 
-// Once for each endpoint: a subscription to the channels of the customer, with the secret from Svix.
+// Once for each endpoint: a subscription to the channels of the customer,
+// with the secret from Svix.
 const created = await fetch(`${url}/v1/subscriptions/customer-42-endpoint-1`, {
   method: 'PUT',
   headers: { 'Content-Type': 'application/json' },

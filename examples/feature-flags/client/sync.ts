@@ -24,7 +24,9 @@ export function syncByBlockingQuery(hub: string, flags: Flags, name: string): ()
   });
 }
 
-/** A conditional poll: a request in each interval, which is answered 304 when nothing has changed. */
+/**
+ * A conditional poll: a request in each interval, which is answered 304 when nothing has changed.
+ */
 export function syncByPoll(hub: string, flags: Flags, intervalMs: number): () => void {
   let etag = '';
   return repeat(async (signal) => {

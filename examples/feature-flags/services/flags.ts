@@ -11,8 +11,8 @@ import { createPublisher } from '@polycast/client/server';
 const { PORT, POLYCAST_URL = '', POLYCAST_KEY = '', DATA_FOLDER = '.' } = process.env;
 const RETRY_MS = 1000;
 const database = new DatabaseSync(join(DATA_FOLDER, 'flags.sqlite'));
-// With a write-ahead log, a commit waits for one sync of the disk. With a rollback journal it waits for several, and
-// each of them delays the hub's own sync on the same disk.
+// With a write-ahead log, a commit waits for one sync of the disk. With a rollback journal it waits
+// for several, and each of them delays the hub's own sync on the same disk.
 database.exec(`
   PRAGMA journal_mode = WAL;
   CREATE TABLE IF NOT EXISTS changes (

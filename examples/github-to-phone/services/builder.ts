@@ -1,4 +1,5 @@
-// A worker behind a firewall: it takes each opened issue from a queue, and says when its build is ready.
+// A worker behind a firewall: it takes each opened issue from a queue,
+// and says when its build is ready.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createPublisher } from '@polycast/client/server';
 import { work } from '@polycast/client/work';

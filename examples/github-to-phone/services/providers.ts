@@ -1,4 +1,5 @@
-// GitHub, Stripe and Shopify, as the hub sees them: they sign each request, and try again until it is accepted.
+// GitHub, Stripe and Shopify, as the hub sees them: they sign each request,
+// and try again until it is accepted.
 import { createHmac, randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -81,7 +81,8 @@ static void remember(int write) {
   if (write) rename(next, path);
 }
 
-// Appends an event to a JSON array. An event that is sent again has the same key, so the hub stores it once.
+// Appends an event to a JSON array. An event that is sent again has the same key,
+// so the hub stores it once.
 static void add_event(char *events, size_t max, const char *kind, long key, const char *data) {
   size_t at = strlen(events);
   if (at > 0) at--;
@@ -103,7 +104,8 @@ static void measure(char *events, size_t max) {
   add_event(events, max, "readings", (long)time(NULL), data);
 }
 
-// Does each command of the answer, says so, and moves the cursor. If that fails, the hub sends them again.
+// Does each command of the answer, says so, and moves the cursor.
+// If that fails, the hub sends them again.
 static int do_commands(void) {
   char events[4096] = "", data[160], next[128] = "";
   for (char *at = answer; (at = strstr(at, "\"number\":")) != NULL; at++) {

@@ -32,7 +32,10 @@ interface FrontSettings {
   readonly routes: Readonly<Record<string, string>>;
 }
 
-/** As nginx has it. With the 5 s of Node.js, a connection would end just when the next poll of a client begins. */
+/**
+ * As nginx has it. With the 5 s of Node.js, a connection would end just when the next poll of
+ * a client begins.
+ */
 const KEEP_ALIVE_MS = 75_000;
 const HUB_PATHS = ['/v1/', '/client.js', '/client/', '/healthz'];
 

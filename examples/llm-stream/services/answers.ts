@@ -28,7 +28,8 @@ export function createAnswers(model: Model, chats: Chats, hub: ServerPublisher):
       const announced = save(chat, { messageId, text: '', state: 'streaming' }).then(() =>
         hub.publish(`tokens.${chat}`, { messageId }, { type: 'turn' }),
       );
-      announced.catch(() => running.delete(chat)); // the hub was away: the next question may try again
+      // If the hub was away, the next question may try again.
+      announced.catch(() => running.delete(chat));
       const { id: cursor } = await announced;
       void run(chat, messageId, stopping).catch(console.error);
       return { messageId, cursor };
@@ -58,7 +59,8 @@ export function createAnswers(model: Model, chats: Chats, hub: ServerPublisher):
     await sending;
     await end(chat, { messageId, text, state }, usage).finally(() => running.delete(chat));
 
-    // While one publish is on its way, the next tokens wait and go together: a slow network makes larger pieces.
+    // While one publish is on its way, the next tokens wait and go together:
+    // a slow network makes larger pieces.
     async function send(): Promise<void> {
       while (waiting !== '') {
         const piece = waiting;

@@ -17,7 +17,10 @@ export interface Usage {
   readonly outputTokens: number;
 }
 
-/** What the channel `answer.<chat>` holds: the newest answer as far as it is, for those who come late. */
+/**
+ * What the channel `answer.<chat>` holds: the newest answer as far as it is,
+ * for those who come late.
+ */
 export interface AnswerSoFar {
   readonly messageId: string;
   readonly text: string;

@@ -12,7 +12,10 @@ interface Chunk {
   readonly usage?: { readonly prompt_tokens: number; readonly completion_tokens: number } | null;
 }
 
-/** `POST /chat/completions` with `stream: true`: each line `data: {…}` is a chunk, the last is `data: [DONE]`. */
+/**
+ * `POST /chat/completions` with `stream: true`: each line `data: {…}` is a chunk,
+ * the last is `data: [DONE]`.
+ */
 export function openAiModel({ baseUrl, key, model }: OpenAiOptions): Model {
   return async function* answer(messages, signal) {
     const response = await fetch(`${baseUrl}/chat/completions`, {

@@ -1,7 +1,10 @@
 import { createServer } from 'node:http';
 import { WebSocket, WebSocketServer } from 'ws';
 
-/** The same ticker with bare `ws`: the exchange sends its events here, and viewers say what they follow. */
+/**
+ * The same ticker with bare `ws`: the exchange sends its events here,
+ * and viewers say what they follow.
+ */
 interface PriceEvent {
   readonly channel: string;
   readonly data: unknown;

@@ -7,7 +7,10 @@ export interface Prices {
   follow(symbols: readonly string[]): void;
 }
 
-/** The prices of the rows on the screen. For a symbol that comes into view, the newest price comes at once. */
+/**
+ * The prices of the rows on the screen.
+ * For a symbol that comes into view, the newest price comes at once.
+ */
 export function openPrices(url: string, onPrice: (symbol: string, price: Price) => void): Prices {
   const connection = connect(url);
   let current: Subscription<Price> | undefined;

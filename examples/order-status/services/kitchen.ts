@@ -4,7 +4,9 @@ import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createPublisher } from '@polycast/client/server';
 
-/** The kitchen takes orders and says what happens to them. Its database knows how far each one is. */
+/**
+ * The kitchen takes orders and says what happens to them. Its database knows how far each one is.
+ */
 const { PORT, POLYCAST_URL = '', POLYCAST_KEY = '', COURIER_URL, DATA_FOLDER = '.', EXAMPLE_SECRET } = process.env;
 const STATES = ['accepted', 'rolled out', 'topped', 'in the oven', 'baked', 'boxed', 'on its way'];
 const STEP_MS = 600;
@@ -37,7 +39,10 @@ async function work(id: string, from: number): Promise<void> {
   }
 }
 
-/** The courier company gets a webhook for every step of every order: one subscription, however often this starts. */
+/**
+ * The courier company gets a webhook for every step of every order: one subscription,
+ * however often this starts.
+ */
 async function subscribeCourier(): Promise<void> {
   const delivery = { kind: 'webhook', url: `${COURIER_URL}/hook`, secret: `whsec_${EXAMPLE_SECRET}` };
   const answer = await fetch(`${POLYCAST_URL}/v1/subscriptions/courier`, {

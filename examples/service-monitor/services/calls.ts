@@ -22,7 +22,9 @@ const hub = createPublisher(POLYCAST_URL as string, {
 let waiting: CallEvent[] = [];
 let isSending = false;
 
-/** Reports a call. Monitoring never delays or fails the call: beyond a bound, reports are dropped. */
+/**
+ * Reports a call. Monitoring never delays or fails the call: beyond a bound, reports are dropped.
+ */
 export function report(call: CallEvent): void {
   if (waiting.length < WAITING_MAX) waiting.push(call);
 }

@@ -2,7 +2,10 @@ import { createHmac, randomUUID, timingSafeEqual } from 'node:crypto';
 import { text } from 'node:stream/consumers';
 import { keep, listen, once } from './partner.ts';
 
-/** A site that compares prices. It has no key: it finds the hub in the headers of the price list, by WebSub. */
+/**
+ * A site that compares prices. It has no key: it finds the hub in the headers of the price list,
+ * by WebSub.
+ */
 const topic = `${process.env['POLYCAST_URL']}/v1/channels/shop.prices`;
 const secret = await once('secret', async () => randomUUID());
 

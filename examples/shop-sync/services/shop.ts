@@ -4,7 +4,10 @@ import { DatabaseSync } from 'node:sqlite';
 import { json } from 'node:stream/consumers';
 import { createPublisher } from '@polycast/client/server';
 
-/** The shop. A sale and the event of it are one transaction; events are published after that, in order. */
+/**
+ * The shop. A sale and the event of it are one transaction; events are published after that,
+ * in order.
+ */
 const { PORT, POLYCAST_URL = '', POLYCAST_KEY = '', DATA_FOLDER = '.' } = process.env;
 const RETRY_MS = 500;
 const PRICES = { bread: 420, pretzel: 150, cake: 1900 };
@@ -113,18 +116,25 @@ async function publishAll(): Promise<void> {
   }
 }
 
-/** A partner signs up, and gets a key that can read orders and subscribe to them, and nothing else. */
+/**
+ * A partner signs up, and gets a key that can read orders and subscribe to them, and nothing else.
+ */
 async function partnerKey(name: string): Promise<object> {
   const scopes = { subscribe: ['shop.orders'], subscriptions: ['shop.orders'] };
   return ask('/v1/keys', { method: 'POST', body: JSON.stringify({ name, scopes }) });
 }
 
-/** The hub's page on which a partner sees and changes its own webhooks. A real shop asks for a login first. */
+/**
+ * The hub's page on which a partner sees and changes its own webhooks.
+ * A real shop asks for a login first.
+ */
 function portalLink(owner: string): Promise<object> {
   return ask('/v1/portal-links', { method: 'POST', body: JSON.stringify({ owner, channels: ['shop.orders'] }) });
 }
 
-/** What the hub knows of the partners' subscriptions. The path of each address names the partner. */
+/**
+ * What the hub knows of the partners' subscriptions. The path of each address names the partner.
+ */
 async function partners(): Promise<object> {
   const { subscriptions } = (await ask('/v1/subscriptions').catch(() => ({ subscriptions: [] }))) as {
     subscriptions: { state: string; delivery: { url: string }; backlog: { lagEvents: number } }[];

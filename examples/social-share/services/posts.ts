@@ -90,7 +90,10 @@ async function makeJobs(id: string, text: string, networks: readonly string[]): 
   markQueued.run(id);
 }
 
-/** The queue is a pull subscription. It has a name, so that it is made once, however often this starts. */
+/**
+ * The queue is a pull subscription. It has a name, so that it is made once,
+ * however often this starts.
+ */
 async function openQueue(): Promise<string> {
   const answer = await fetch(`${POLYCAST_URL}/v1/subscriptions/share-queue`, {
     method: 'PUT',

@@ -1,7 +1,9 @@
 import { createPublisher } from '@polycast/client/server';
 import { RetryIn, work } from '@polycast/client/work';
 
-/** A worker posts to one network at a time. There are several; a killed one's job is for another. */
+/**
+ * A worker posts to one network at a time. There are several; a killed one's job is for another.
+ */
 const { INSTANCE, POLYCAST_URL = '', POLYCAST_KEY = '', POSTS_URL, NETWORKS_URL } = process.env;
 const LEASE_SECONDS = 2;
 const TIMEOUT_MS = 5000;

@@ -35,8 +35,8 @@ export interface Outbox<Data = unknown> {
   readonly unsent: readonly Unsent<Data>[];
   /**
    * Stores an event, and publishes it as soon as possible, once and in order. Throws RangeError if
-   * 1,000 events wait, or if the JSON of the data has more than 250,000 characters. Throws TypeError
-   * for data that JSON cannot have.
+   * 1,000 events wait, or if the JSON of the data has more than 250,000 characters. Throws
+   * TypeError for data that JSON cannot have.
    */
   publish(channel: string, data: Data, options?: { readonly type?: string }): void;
 }

@@ -50,8 +50,8 @@ export interface Work {
    */
   stop(graceMs?: number): Promise<void>;
   /**
-   * Resolves when the worker has stopped. Rejects with PolycastError when the hub refuses permanently,
-   * such as `not_found`.
+   * Resolves when the worker has stopped.
+   * Rejects with PolycastError when the hub refuses permanently, such as `not_found`.
    */
   readonly ended: Promise<void>;
 }

@@ -138,7 +138,10 @@ function cellsBesideScreen(): readonly string[] {
     .map((cell) => cell.textContent);
 }
 
-/** Light at 1280 px and dark at 390 px: nothing serious for axe-core, and nothing wider than the page. */
+/**
+ * Light at 1280 px and dark at 390 px: nothing serious for axe-core,
+ * and nothing wider than the page.
+ */
 export async function checkSmallAndDark(page: Page): Promise<void> {
   for (const [colorScheme, width] of [
     ['light', 1280],

@@ -332,8 +332,8 @@ test('the colours follow the system until the user chooses, and the choice is st
 });
 
 /**
- * With reduced motion the page draws four pictures a second. Thirty take a core: on a busy machine a
- * button would be late for its order.
+ * With reduced motion the page draws four pictures a second.
+ * Thirty take a core: on a busy machine a button would be late for its order.
  */
 async function lab(options?: Parameters<typeof openLab>[2]): Promise<LabPage> {
   const opened = await openLab(browser, hub.url, { reducedMotion: 'reduce', ...options });

@@ -27,7 +27,10 @@ async function serve(answer: RequestListener): Promise<number> {
 
 const closers: (() => void | Promise<void>)[] = [];
 let browser: Browser;
-/** The hub, the product that embeds the portal, a page of somebody else, and the customer's endpoint. */
+/**
+ * The hub, the product that embeds the portal, a page of somebody else,
+ * and the customer's endpoint.
+ */
 let hub: string;
 let product: string;
 let stranger: string;

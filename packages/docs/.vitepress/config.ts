@@ -8,7 +8,9 @@ import { readPages } from '../stage/pages.ts';
 import { sectionsOf, sidebar } from '../stage/sidebar.ts';
 import { BASE, OUTPUT, STAGED } from '../stage/places.ts';
 
-/** Colours of code are classes in one file: the Content-Security-Policy allows no style in a page. */
+/**
+ * Colours of code are classes in one file: the Content-Security-Policy allows no style in a page.
+ */
 const syntax = transformerStyleToClass({ classPrefix: 'syntax-' });
 const SYNTAX_FILE = 'syntax.css';
 
@@ -76,8 +78,8 @@ const config: UserConfig = {
 export default config;
 
 /**
- * A page without inline scripts and styles, which the Content-Security-Policy forbids. Scripts become
- * files; the styles that VitePress writes are those that its own scripts set again.
+ * A page without inline scripts and styles, which the Content-Security-Policy forbids. Scripts
+ * become files; the styles that VitePress writes are those that its own scripts set again.
  */
 function withoutInline(html: string): string {
   return html

@@ -1,6 +1,6 @@
 /**
- * The first page of the site, from the text of `docs/README.md`: the same steps below a large title.
- * Its headings become one level lower.
+ * The first page of the site, from the text of `docs/README.md`: the same steps below a large
+ * title. Its headings become one level lower.
  */
 export function homePage(text: string): string {
   return `${FRONT_MATTER}${text.replace(/^# .+$/m, '## In five minutes').replaceAll(/^## (?!In five)/gm, '### ')}`;

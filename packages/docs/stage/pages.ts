@@ -40,7 +40,9 @@ function readPage(source: string): Page {
   return { source, address: addressOf(source), title, markdown };
 }
 
-/** `docs/decisions/README.md` is `decisions/index`, `examples/chat/README.md` is `examples/chat`. */
+/**
+ * `docs/decisions/README.md` is `decisions/index`, `examples/chat/README.md` is `examples/chat`.
+ */
 function addressOf(source: string): string {
   const [, example] = /^examples\/([\w-]+)\/README\.md$/.exec(source) ?? [];
   if (example !== undefined) return `examples/${example}`;

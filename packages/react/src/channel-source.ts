@@ -9,7 +9,10 @@ export interface ChannelSnapshot<Data> {
   readonly isJoined: boolean;
   /** The last gap: events that can no longer be delivered. Load what they would have changed. */
   readonly gap: Gap | undefined;
-  /** The hub's refusal, also one after joining, or `invalid_pattern` for channels that no hub would accept. */
+  /**
+   * The hub's refusal, also one after joining, or `invalid_pattern` for channels that no
+   * hub would accept.
+   */
   readonly error: PolycastError | undefined;
 }
 
@@ -24,8 +27,8 @@ export interface ChannelSourceOptions<Data> extends ChannelStart {
 }
 
 /**
- * Collects the events of a subscription. A burst makes one snapshot: a stream brings each event in a
- * task of its own, and a timer runs behind those that wait already.
+ * Collects the events of a subscription. A burst makes one snapshot: a stream brings each event in
+ * a task of its own, and a timer runs behind those that wait already.
  */
 export function channelSource<Data>(
   connection: Connection | undefined,

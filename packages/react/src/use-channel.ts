@@ -5,7 +5,10 @@ import { useProvidedConnection } from './provider.ts';
 import { createStore, useStore } from './store.ts';
 
 export interface ChannelOptions<Data = unknown> extends Pick<SubscribeOptions, 'after' | 'history' | 'types'> {
-  /** The most events that `events` holds; the oldest leave it first. 0: only `onEvent`. @default 200 */
+  /**
+   * The most events that `events` holds; the oldest leave it first. 0: only `onEvent`.
+   * @default 200
+   */
   readonly eventsMax?: number;
   /** Called with each event, once, in order. It may be another function in each render. */
   readonly onEvent?: (event: PolycastEvent<Data>) => void;

@@ -12,8 +12,8 @@ export interface PresenceState extends Presence {
 }
 
 /**
- * Who is present in a channel: `const { members } = usePresence('board.7')`. The rule of the channel
- * needs `presence`. To be present oneself, use the channel too.
+ * Who is present in a channel: `const { members } = usePresence('board.7')`. The rule of the
+ * channel needs `presence`. To be present oneself, use the channel too.
  */
 export function usePresence(channel: string): PresenceState {
   const connection = useProvidedConnection();

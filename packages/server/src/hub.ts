@@ -34,7 +34,9 @@ export interface HubParts {
   readonly world?: World;
   /** Called with each refused request. */
   readonly refused?: ((refusal: Refusal) => void) | undefined;
-  /** Reads the configuration again, for a reload. Absent: only files that it names are read again. */
+  /**
+   * Reads the configuration again, for a reload. Absent: only files that it names are read again.
+   */
   readonly loadConfig?: (() => Promise<Config>) | undefined;
   /** Where each field of the newest configuration was set: `polycast.yaml`, by its path. */
   readonly origins?: (() => ReadonlyMap<string, string>) | undefined;

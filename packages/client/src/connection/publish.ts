@@ -16,7 +16,9 @@ export interface PublishOptions {
   readonly idempotencyKey?: string;
   /** Publishes only if this is the id of the channel's newest event. */
   readonly ifMatch?: string;
-  /** The W3C trace context of the event, for the servers that receive it (PROTOCOL.md section 8.7). */
+  /**
+   * The W3C trace context of the event, for the servers that receive it (PROTOCOL.md section 8.7).
+   */
   readonly traceparent?: string;
   readonly tracestate?: string;
   /**

@@ -15,9 +15,10 @@ export interface ServerPublisherOptions {
   /** The time for which one call is tried, in milliseconds. @default 30 000 */
   readonly timeoutMs?: number;
   /**
-   * Whether each event gets an idempotency key. Without keys, a call that is tried again may publish
-   * twice, and the hub stores no key for 24 hours. Choose `false` for streams of values, such as
-   * prices, where the newest replaces the others. @default true
+   * Whether each event gets an idempotency key. Without keys, a call that is tried again may
+   * publish twice, and the hub stores no key for 24 hours. Choose `false` for streams of values,
+   * such as prices, where the newest replaces the others.
+   * @default true
    */
   readonly idempotent?: boolean;
   /** @default the platform's */

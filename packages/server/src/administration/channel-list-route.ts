@@ -71,8 +71,8 @@ function authorizeList(auth: AuthParts, principal: Principal, match: string): vo
 
 /**
  * Lists the channels that match a pattern and have these texts in their names, after a name. It
- * scans only names with the prefix of the pattern or of the request, and at most `SCANNED_MAX` of them. So a page may have fewer channels than requested, or
- * none, and still have a next page.
+ * scans only names with the prefix of the pattern or of the request, and at most `SCANNED_MAX` of
+ * them. So a page may have fewer channels than requested, or none, and still have a next page.
  */
 export async function listChannels(
   log: Pick<Log, 'channels'>,

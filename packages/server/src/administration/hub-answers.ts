@@ -10,7 +10,9 @@ export function answerOtherHubs(parts: AdministrationParts): void {
   parts.log.shared?.others.onAsked((question) => answerOf(parts, question as HubQuestion));
 }
 
-/** Of an unknown kind: another hub has a later version. Without an answer this hub counts as silent. */
+/**
+ * Of an unknown kind: another hub has a later version. Without an answer this hub counts as silent.
+ */
 function answerOf(parts: AdministrationParts, question: HubQuestion): object | number | null | undefined {
   switch (question.kind) {
     case 'user':

@@ -15,9 +15,10 @@ import {
 } from './session-pages.ts';
 
 /**
- * The list of sessions over all hubs of a cluster. A page of live sessions is the first ones by id of
- * all hubs. A page of ended ones is the newest of all hubs, and `next` has the place in the journal of
- * each: `h1~17-1790000000000.h2~4-1790000000000`. Without a cluster `next` is the place alone.
+ * The list of sessions over all hubs of a cluster. A page of live sessions is the first ones by id
+ * of all hubs. A page of ended ones is the newest of all hubs, and `next` has the place in the
+ * journal of each: `h1~17-1790000000000.h2~4-1790000000000`. Without a cluster `next` is the
+ * place alone.
  */
 
 /** What one hub contributes to a page. */

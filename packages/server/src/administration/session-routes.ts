@@ -99,7 +99,10 @@ async function end(parts: AdministrationParts, request: AuthorizedRequest, id: s
   request.respondJson(200, { session: id, ...ended });
 }
 
-/** Asks the other hubs for a session that this one does not have. @throws PolycastError `not_found`, `hub_silent` */
+/**
+ * Asks the other hubs for a session that this one does not have.
+ * @throws PolycastError `not_found`, `hub_silent`
+ */
 async function askForSession<Answer extends object>(
   { log }: AdministrationParts,
   question: HubQuestion,

@@ -109,7 +109,9 @@ export function listedUsers(parts: AdministrationParts, after: string, count: nu
   });
 }
 
-/** The users of several hubs by name, each once. The first `count` of all are among those of each. */
+/**
+ * The users of several hubs by name, each once. The first `count` of all are among those of each.
+ */
 function mergeUsers(lists: readonly (readonly ListedUser[])[]): readonly ListedUser[] {
   if (lists.length === 1) return lists[0] ?? [];
   const merged = new Map<string, ListedUser>();

@@ -13,7 +13,10 @@ import type { RefusalLog } from './refusal-log.ts';
  */
 export interface AuthParts {
   readonly authority: Authority;
-  /** Identifies the tokens of portal links, for the routes that accept them. Absent in tests of other parts. */
+  /**
+   * Identifies the tokens of portal links, for the routes that accept them.
+   * Absent in tests of other parts.
+   */
   readonly portalLinks?: PortalLinkIdentifier | undefined;
   readonly clock: Clock;
   readonly wheel: TimingWheel;
@@ -25,7 +28,9 @@ export interface AuthParts {
   readonly settings: AuthSettings;
 }
 
-/** @throws PolycastError `unauthorized`, `token_expired`; returns `undefined` for other credentials */
+/**
+ * @throws PolycastError `unauthorized`, `token_expired`; returns `undefined` for other credentials
+ */
 export interface PortalLinkIdentifier {
   identify(token: string | undefined): Principal | Promise<Principal> | undefined;
 }

@@ -2,7 +2,10 @@ import type { RouteDescription } from '../http/route-description.ts';
 import type { AuthorizedRequest, RequiredAccess } from './authorized-request.ts';
 import type { AuthorizedRoute } from './route.ts';
 
-/** What the routes of one resource have in common. Example: all of `/v1/users/:user` require `users`. */
+/**
+ * What the routes of one resource have in common.
+ * Example: all of `/v1/users/:user` require `users`.
+ */
 export interface Resource<Arguments extends readonly unknown[], Own> {
   readonly requires: RequiredAccess;
   /** The beginning of their paths. */

@@ -15,7 +15,10 @@ export interface AuthorizedRoute extends RouteAddress {
   readonly requires: RequiredAccess;
   /** The route accepts credentials in `?token=`, for clients that cannot set headers. */
   readonly acceptsQueryToken?: true;
-  /** The route accepts the token of a portal link. All other routes refuse it as unknown credentials. */
+  /**
+   * The route accepts the token of a portal link.
+   * All other routes refuse it as unknown credentials.
+   */
   readonly acceptsPortalLink?: true;
   readonly handle: (request: AuthorizedRequest) => void | Promise<void>;
 }

@@ -48,7 +48,9 @@ export class SessionMirror {
   readonly #counts = transportCounts();
   #refreshing: Promise<void> | undefined;
   #nextRefresh: Promise<void> | undefined;
-  /** Equal lists are one object, as within one process: a poll that waits has its poller's channels. */
+  /**
+   * Equal lists are one object, as within one process: a poll that waits has its poller's channels.
+   */
   readonly #channels = new BoundedCache<readonly string[]>(
     CHANNELS_BYTES_MAX,
     (channels) => 64 + channels.reduce((sum, { length }) => sum + 64 + 2 * length, 0),
@@ -201,7 +203,10 @@ export class SessionMirror {
     return mirrored;
   }
 
-  /** The principal of a key is one object at each process: its identity shows whether it still holds. */
+  /**
+   * The principal of a key is one object at each process:
+   * its identity shows whether it still holds.
+   */
   #principalOf(sent: SentPrincipal): Principal {
     const { key, issuedMs } = sent;
     const known = key === undefined ? undefined : this.#parts.keyPrincipal(key, issuedMs);

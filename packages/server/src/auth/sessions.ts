@@ -59,7 +59,10 @@ export interface RecordedSession extends Session {
   readonly client: string | undefined;
   /** It leaves out the events of its own client. */
   readonly excludesOwn: boolean;
-  /** All events up to here were handed to the network. A blocked connection has not taken the last batch. */
+  /**
+   * All events up to here were handed to the network.
+   * A blocked connection has not taken the last batch.
+   */
   readonly writtenThrough: Position;
   /** Ranges in which it missed events, and said so. The newest ones. */
   readonly gaps: readonly PositionRange[];
@@ -79,7 +82,9 @@ export interface RenewableSession extends RecordedSession {
   applyRenewal(principal: Principal): Promise<void>;
 }
 
-/** Whether the journal records a session by itself. The polls of a user are recorded as a poller. */
+/**
+ * Whether the journal records a session by itself. The polls of a user are recorded as a poller.
+ */
 export function isRecorded(session: Session): session is RecordedSession {
   return 'journalNumber' in session;
 }
@@ -114,7 +119,10 @@ export interface SessionListener {
 export interface SessionBefore {
   readonly principal: Principal;
   readonly channels: readonly string[];
-  /** Events after this position are read with the new channels. Absent: those after the session's position. */
+  /**
+   * Events after this position are read with the new channels.
+   * Absent: those after the session's position.
+   */
   readonly from?: Position;
 }
 

@@ -19,8 +19,8 @@ export function consoleRoutes(
 }
 
 /**
- * The same route, with an entry in the audit log for each change that somebody makes with a login of
- * the console. Other callers of the route are not affected.
+ * The same route, with an entry in the audit log for each change that somebody makes with a login
+ * of the console. Other callers of the route are not affected.
  */
 export function auditedByConsole(
   route: Route,

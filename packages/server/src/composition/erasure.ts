@@ -6,7 +6,9 @@ import type { CorePart } from './core.ts';
 import type { IdentityPart } from './identity.ts';
 import type { SessionPart } from './sessions.ts';
 
-/** Creates the task that erases events, channels and the data of users. It runs once it is started. */
+/**
+ * Creates the task that erases events, channels and the data of users. It runs once it is started.
+ */
 export function createErasureTask(
   { world: { clock, random }, logger, shutdown }: HubBase,
   { log, feed }: CorePart,

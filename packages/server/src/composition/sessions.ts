@@ -91,7 +91,9 @@ interface ExplainNeeds extends CorePart, SessionPart {
   readonly engine: SubscriptionEngine;
 }
 
-/** The route that explains why an event reached a reader. It remembers when the rules were loaded. */
+/**
+ * The route that explains why an event reached a reader. It remembers when the rules were loaded.
+ */
 export function createExplainRoute(
   { world: { clock }, reloader }: HubBase,
   { log, feed, rules, sessions, journal, identity: { access }, engine: { subscriptions } }: ExplainNeeds,

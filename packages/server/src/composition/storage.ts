@@ -3,7 +3,9 @@ import { openStorage, type Storage } from '../storage/open-storage.ts';
 import type { HubBase } from './base.ts';
 import type { HubProcesses } from './processes/hub-processes.ts';
 
-/** Opens the storage of the configuration. With several processes, the owner's data or a view of it. */
+/**
+ * Opens the storage of the configuration. With several processes, the owner's data or a view of it.
+ */
 export async function openConfiguredStorage(
   { config, world, logger, shutdown }: HubBase,
   processes: HubProcesses | undefined,

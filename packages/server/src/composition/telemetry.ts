@@ -18,7 +18,10 @@ export interface Tracing {
 /** Spans of leases that have expired end at most this much later. */
 const EXPIRED_LEASES_INTERVAL_MS = 1000;
 
-/** Opens the telemetry if an endpoint is configured. Only then the modules of OpenTelemetry are loaded. */
+/**
+ * Opens the telemetry if an endpoint is configured.
+ * Only then the modules of OpenTelemetry are loaded.
+ */
 export async function openConfiguredTelemetry({
   config: { telemetry },
   world: { clock },

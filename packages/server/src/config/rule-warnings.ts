@@ -5,8 +5,8 @@ import type { Config } from './settings/config-schema.ts';
 /**
  * Finds rules that have no effect. A setting of a channel comes from the first rule that matches
  * the channel and has the setting. So an earlier rule can take every setting of a later one.
- * Example: after `{pattern: ">", retain: latest}`, the rule `{pattern: "orders.*", retain: history}`
- * never applies.
+ * Example: after `{pattern: ">", retain: latest}`, the rule
+ * `{pattern: "orders.*", retain: history}` never applies.
  */
 export function ruleWarnings({ rules }: Pick<Config, 'rules'>): readonly ConfigProblem[] {
   return rules.flatMap((rule, index) => {

@@ -1,7 +1,7 @@
 /**
  * Environment variables that other standards define, and the setting that each one sets. Example:
- * `OTEL_SERVICE_NAME=shop` has the effect of `POLYCAST_TELEMETRY_SERVICE_NAME=shop`. A setting that is
- * given by a name of Polycast's own, or in a file, takes precedence.
+ * `OTEL_SERVICE_NAME=shop` has the effect of `POLYCAST_TELEMETRY_SERVICE_NAME=shop`. A setting that
+ * is given by a name of Polycast's own, or in a file, takes precedence.
  */
 export interface StandardVariable {
   readonly name: string;

@@ -103,8 +103,9 @@ export class Feed {
   }
 
   /**
-   * The next batch at a position. `undefined`: no event matches up to the head or `through`, and the
-   * reader moves there. `behind`: the position is behind the tail, and the reader must `catchUp`.
+   * The next batch at a position. `undefined`: no event matches up to the head or `through`, and
+   * the reader moves there. `behind`: the position is behind the tail, and the reader
+   * must `catchUp`.
    * @param through the last position of a reader that ends; Infinity for one that stays
    */
   next(
@@ -238,8 +239,8 @@ export class Feed {
   }
 
   /**
-   * The head at the last erasure in this process; -1: none. A copy of a response from before may have
-   * an erased event, so it is never confirmed as unchanged.
+   * The head at the last erasure in this process; -1: none. A copy of a response from before may
+   * have an erased event, so it is never confirmed as unchanged.
    */
   get erasedAtHead(): Position {
     return this.#erasedAtHead;

@@ -47,7 +47,10 @@ export interface NewRecord {
    * if the channel has no event. `ANY_POSITION`: only if it has one.
    */
   readonly ifLatest: Position | undefined;
-  /** The trace context of the publisher, as text (`events/trace-context.ts`). Only servers receive it. */
+  /**
+   * The trace context of the publisher, as text (`events/trace-context.ts`).
+   * Only servers receive it.
+   */
   readonly trace?: string | undefined;
 }
 
@@ -187,11 +190,16 @@ export interface TrimOrder {
 
 /** An order to erase events, in one small step. */
 export interface EraseOrder {
-  /** The positions of events, at most `ERASED_EVENTS_MAX`. Positions without an event are ignored. */
+  /**
+   * The positions of events, at most `ERASED_EVENTS_MAX`. Positions without an event are ignored.
+   */
   readonly positions: readonly Position[];
   /** Channels whose names are erased, unless they have events. At most `ERASED_EVENTS_MAX`. */
   readonly channels: readonly string[];
-  /** With the last order of the erasure of a user: what names the user goes at each hub, too (`SharedLog.onErased`). */
+  /**
+   * With the last order of the erasure of a user: what names the user goes at each
+   * hub, too (`SharedLog.onErased`).
+   */
   readonly user?: string | undefined;
 }
 
@@ -220,7 +228,8 @@ export interface LogErasing {
    * One small step that overwrites what files hold of removed events: free pages, the write-ahead
    * log, and unused bytes of pages. `busy`: a reader of the file, such as a backup, holds back the
    * step. `no_room`: the disk has no room for what is in the write-ahead log. A log without a disk
-   * is `done` immediately. A shared log is `done` when the files of all hubs that run are. `busy`: another hub is not.
+   * is `done` immediately. A shared log is `done` when the files of all hubs that run are.
+   * `busy`: another hub is not.
    */
   overwrite(): Promise<Overwritten>;
 }
@@ -229,7 +238,10 @@ export interface LogErasing {
 export interface ErasureListener {
   /** The view of this hub has erased these events: memory drops them. */
   events(positions: readonly Position[]): void;
-  /** Erases what names of channels, or the user, have left at this hub. It is called again until it resolves. */
+  /**
+   * Erases what names of channels, or the user, have left at this hub.
+   * It is called again until it resolves.
+   */
   names(user: string | undefined): Promise<void>;
 }
 
@@ -269,10 +281,10 @@ export interface Log {
    */
   follow(listener: (records: readonly StoredRecord[]) => void): void;
   /**
-   * Waits until this log has all events that were confirmed anywhere at this call, if the cursor may
-   * be ahead of it. `undefined`: it has the cursor's event. Absent where one process has the log.
-   * Example: another process confirmed position 7, and this log is at 5: the promise resolves when
-   * it is at 7.
+   * Waits until this log has all events that were confirmed anywhere at this call, if the cursor
+   * may be ahead of it. `undefined`: it has the cursor's event. Absent where one process has the
+   * log. Example: another process confirmed position 7, and this log is at 5: the promise resolves
+   * when it is at 7.
    * Rejects with PolycastError `log_unavailable` when the others cannot be asked within seconds.
    */
   reach?(cursor: Cursor): Promise<void> | undefined;
@@ -308,7 +320,9 @@ export interface Log {
   close(): Promise<void>;
 }
 
-/** A log that several hubs share. Each hub reads a view of its own, which may be a moment behind. */
+/**
+ * A log that several hubs share. Each hub reads a view of its own, which may be a moment behind.
+ */
 export interface SharedLog {
   /** Calls the listener with the orders of each trim of any hub, once it is carried out here. */
   onTrimmed(listener: (orders: readonly TrimOrder[]) => void): void;
@@ -317,11 +331,14 @@ export interface SharedLog {
   /** Whether this hub is the one that trims. */
   readonly isTrimmer: boolean;
   /**
-   * The time since a new block, or since the answer to an append of this hub. A broker that is cut off
-   * has neither.
+   * The time since a new block, or since the answer to an append of this hub.
+   * A broker that is cut off has neither.
    */
   readonly silentMs: number;
-  /** Waits until this hub has all that was confirmed at any hub before. @throws PolycastError `log_unavailable` */
+  /**
+   * Waits until this hub has all that was confirmed at any hub before.
+   * @throws PolycastError `log_unavailable`
+   */
   reachNewest(): Promise<void>;
   readonly others: OtherHubs;
   /** Calls the listener when the log has to be opened again, because its history is another one. */
@@ -414,7 +431,10 @@ export interface OtherHubs {
   readonly self: string;
   /** The others that run now. */
   readonly names: readonly string[];
-  /** Asks each of them. `silentHubs`: those that did not answer in time, and `silent`: their names. The default are two seconds. */
+  /**
+   * Asks each of them. `silentHubs`: those that did not answer in time, and `silent`: their names.
+   * The default are two seconds.
+   */
   ask<Answer>(
     question: object,
     timeoutMs?: number,

@@ -95,7 +95,10 @@ export interface PublisherOptions extends PublishLimits {
 /** Publishes events. Transports see no more of the publisher than this. */
 export interface EventPublisher {
   publishOne(request: PublishRequest): Promise<PublishResult>;
-  /** @param trace the trace context of the request that has the events, for a publisher that records it */
+  /**
+   * @param trace the trace context of the request that has the events,
+   * for a publisher that records it
+   */
   publish(requests: readonly PublishRequest[], trace?: string): Promise<readonly PublishResult[]>;
 }
 

@@ -29,9 +29,9 @@ export interface Sink {
 }
 
 /**
- * `live`: has caught up; waits for a wake-up if it has joined its interest. `reading`: a read of the
- * log is in flight. `writing`: the sink has not yet written the last batch. `idle`: not started,
- * paused, or at its end.
+ * `live`: has caught up; waits for a wake-up if it has joined its interest. `reading`: a read of
+ * the log is in flight. `writing`: the sink has not yet written the last batch. `idle`: not
+ * started, paused, or at its end.
  */
 type Phase = 'idle' | 'live' | 'reading' | 'writing' | 'closed';
 

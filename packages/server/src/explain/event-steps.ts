@@ -57,7 +57,9 @@ function authorOf({ body }: StoredRecord): EventAuthor {
   }
 }
 
-/** Whether the event was accepted and is stored. The conclusion is for those that no reader can get. */
+/**
+ * Whether the event was accepted and is stored. The conclusion is for those that no reader can get.
+ */
 export async function eventSteps(parts: ExplainParts, event: ExplainedEvent): Promise<Findings> {
   const { epoch, head } = parts.log.state;
   if (event.epoch !== epoch) return otherEpoch(parts, event);

@@ -10,8 +10,8 @@ import { liveFactsOf, userSessions } from './user-sessions.ts';
 
 /**
  * What the hubs of a cluster ask each other about the way of an event, since each knows its own
- * sessions. Example: ann has a stream at hub B. The hub that is asked why ann got an event asks B, and
- * shows the sessions of both, the oldest first.
+ * sessions. Example: ann has a stream at hub B. The hub that is asked why ann got an event asks B,
+ * and shows the sessions of both, the oldest first.
  */
 type ExplainQuestion =
   | { readonly kind: 'explain user'; readonly user: string; readonly eventMs: number | null }

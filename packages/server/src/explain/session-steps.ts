@@ -78,7 +78,9 @@ function writtenDetail(session: SessionFacts, event: ExplainedEvent): object {
   return { after: timestampOrNull(afterMs), before: timestampOrNull(beforeMs) };
 }
 
-/** The event was written after the first of these times and before the second one, if that is known. */
+/**
+ * The event was written after the first of these times and before the second one, if that is known.
+ */
 export function writtenBetween(
   { openedMs, endedMs }: SessionFacts,
   { timeMs }: ExplainedEvent,

@@ -5,14 +5,16 @@ import { isPoller, liveSessions, type LiveSession } from '../sessions/live-sessi
 import type { ExplainParts } from './explain-parts.ts';
 import { factsOfLive, factsOfRecord, type SessionFacts } from './session-evaluation.ts';
 
-/** Sessions before the event that are examined, the newest first. A long one may be further back. */
+/**
+ * Sessions before the event that are examined, the newest first. A long one may be further back.
+ */
 const BEFORE_MAX = 200;
 /** Sessions from the event on, the oldest first. */
 const AFTER_MAX = 50;
 
 /**
- * A user's sessions at this hub that matter for an event, the oldest first. They are those that were open when
- * it was accepted, the last one before them, and the later ones.
+ * A user's sessions at this hub that matter for an event, the oldest first. They are those that
+ * were open when it was accepted, the last one before them, and the later ones.
  */
 export function userSessions(parts: ExplainParts, user: string, eventMs: number | undefined): readonly SessionFacts[] {
   const { journal } = parts;

@@ -11,8 +11,8 @@ import type { RequestHandler } from './route.ts';
 import { closeAfter } from './sockets/closing-connections.ts';
 
 /**
- * The client that a forwarded request came from. The server of forwarded requests believes these headers:
- * they come from a process of the same user, or from a client that the brokers admit.
+ * The client that a forwarded request came from. The server of forwarded requests believes these
+ * headers: they come from a process of the same user, or from a client that the brokers admit.
  */
 export const PEER_ADDRESS_HEADER = 'polycast-peer-address';
 export const PEER_ENCRYPTED_HEADER = 'polycast-peer-encrypted';
@@ -57,7 +57,10 @@ export async function forwardOver(
   await forwardTo({ createConnection: () => connection }, request, response);
 }
 
-/** Requests that a client sent behind others on its connection are forwarded when those are answered. */
+/**
+ * Requests that a client sent behind others on its connection are forwarded when
+ * those are answered.
+ */
 export async function turnOf(response: ServerResponse): Promise<void> {
   if (response.socket !== null || response.destroyed) return;
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -102,7 +105,10 @@ function forwardTo(
   return promise;
 }
 
-/** No file is free, or the other process has not accepted as many connections as it may leave waiting. */
+/**
+ * No file is free, or the other process has not accepted as many connections as it
+ * may leave waiting.
+ */
 const BUSY_CODES: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'EAGAIN']);
 
 function forwardedHeaders(request: IncomingMessage): OutgoingHttpHeaders {

@@ -4,7 +4,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { PEER_ADDRESS_HEADER, PEER_ENCRYPTED_HEADER } from './forward-requests.ts';
 import { addErrorListeners } from './sockets/error-safe-socket.ts';
 
-/** Connections that wait to be accepted: as many as Linux permits by default. Beyond it connecting fails. */
+/**
+ * Connections that wait to be accepted: as many as Linux permits by default.
+ * Beyond it connecting fails.
+ */
 const BACKLOG_MAX = 4096;
 
 /**
@@ -25,8 +28,9 @@ export async function serveForwardedRequests(
 }
 
 /**
- * The server, which does not listen. Connections can be given to it, as the event `connection`. In a
- * cluster they come over the brokers: a client that may publish there chooses the address that it shows.
+ * The server, which does not listen. Connections can be given to it, as the event `connection`. In
+ * a cluster they come over the brokers: a client that may publish there chooses the address that
+ * it shows.
  */
 export function createForwardedServer(handle: (request: IncomingMessage, response: ServerResponse) => void): Server {
   const server = createServer({ keepAliveTimeout: 0, requestTimeout: 0, requireHostHeader: false });

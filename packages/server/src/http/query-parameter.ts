@@ -12,7 +12,10 @@ export interface QueryParameter<Value> extends Parameter {
   readonly read: (values: ReadonlyMap<string, string>) => Value;
 }
 
-/** The values of a query's parameters; each may be given once. @throws PolycastError `invalid_parameter` */
+/**
+ * The values of a query's parameters; each may be given once.
+ * @throws PolycastError `invalid_parameter`
+ */
 export function readQuery(query: string, parameters: readonly Parameter[]): ReadonlyMap<string, string> {
   return singleParameters(
     query,
@@ -87,8 +90,8 @@ export const beforeParameter: QueryParameter<number> = {
 };
 
 /**
- * A page of a list in the order of names. `next` is the name of its last entry, and the `after` of the
- * next page.
+ * A page of a list in the order of names.
+ * `next` is the name of its last entry, and the `after` of the next page.
  * @param found the entries after the last page, more than `limit` if there are more
  */
 export function firstPage<Entry>(

@@ -8,9 +8,9 @@ export interface RouteAddress {
   /** The response is the same for everybody, and pages of every origin may read it. */
   readonly isPublic?: boolean;
   /**
-   * The route is about subscriptions, so one hub of a cluster answers it: the hub that works on them.
-   * `newest`: the answer depends on what other hubs have confirmed a moment ago. `worker`: workers
-   * call it all the time, and it does not.
+   * The route is about subscriptions, so one hub of a cluster answers it: the hub that works on
+   * them. `newest`: the answer depends on what other hubs have confirmed a moment ago.
+   * `worker`: workers call it all the time, and it does not.
    */
   readonly subscriptionWork?: 'newest' | 'worker';
   /** What `/openapi.json` says of the route; without it the route is no part of the API. */

@@ -14,7 +14,9 @@ export interface RouteMatch<Stored> {
  * methods of that path.
  */
 export class Router<Stored> {
-  /** A parameter of any length finds its route, which knows the error: the URI has a bound already. */
+  /**
+   * A parameter of any length finds its route, which knows the error: the URI has a bound already.
+   */
   readonly #paths = findMyWay({ maxParamLength: Number.MAX_SAFE_INTEGER });
   readonly #methods = new Map<string, Map<string, Stored>>();
   readonly #cache = new BoundedCache<RouteMatch<Stored>>(CACHE_BYTES_MAX, () => CACHE_ENTRY_BYTES);

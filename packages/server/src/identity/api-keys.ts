@@ -118,7 +118,9 @@ export class ApiKeys implements Identifier {
     return this.#keys.get(id)?.secrets[0]?.principal;
   }
 
-  /** The principal of the key's secret that was created at this time, while that secret is valid. */
+  /**
+   * The principal of the key's secret that was created at this time, while that secret is valid.
+   */
   principalSince(id: string, issuedMs: number): Principal | undefined {
     const nowMs = this.#parts.clock.nowMs();
     const secrets = this.#keys.get(id)?.secrets ?? [];
@@ -156,8 +158,8 @@ export class ApiKeys implements Identifier {
   }
 
   /**
-   * Creates a new secret for a key. The old secret remains valid for `overlapMs`. A still older one, from
-   * an earlier overlap, ends now.
+   * Creates a new secret for a key. The old secret remains valid for `overlapMs`.
+   * A still older one, from an earlier overlap, ends now.
    * @returns undefined when there is no such key
    */
   rotate(id: string, overlapMs: number, by: Actor): CreatedKey | undefined {

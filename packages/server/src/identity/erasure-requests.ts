@@ -5,8 +5,8 @@ import type { AuditLog } from './audit.ts';
 
 /**
  * The stored requests for erasures. A request and its entry in the audit log are stored together,
- * before the request is answered. In a cluster they are one command: every hub has the request, and one
- * of several hubs that finish it writes the entry.
+ * before the request is answered. In a cluster they are one command: every hub has the request, and
+ * one of several hubs that finish it writes the entry.
  */
 export class StoredErasureRequests {
   readonly #store: AwaitedWrites & Pick<IdentityStore, 'shared'>;

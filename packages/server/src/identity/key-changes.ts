@@ -17,7 +17,10 @@ import type { AuditLog } from './audit.ts';
  * called in the turn in which the change is decided, and checks the caller.
  */
 export interface KeyChanges {
-  /** @throws PolycastError `overloaded` at the limit of keys, `log_full`, `log_unavailable`, and those of `by` */
+  /**
+   * @throws PolycastError `overloaded` at the limit of keys, `log_full`, `log_unavailable`,
+   * and those of `by`
+   */
   create(options: KeyOptions, by: () => Actor): Promise<CreatedKey>;
   /** Creates the first key there ever was, with all scopes. `undefined`: it is not the first. */
   createFirst(): Promise<string | undefined>;
@@ -90,10 +93,10 @@ export interface SharedKeyChangesParts {
 }
 
 /**
- * The changes of keys that several hubs have. Each is a command with the versions of the keys that it
- * depends on: the changed key, and the caller's. If another hub has changed one of them, the caller is
- * checked again and the change is decided anew. Example: the caller's key was revoked at another hub,
- * so the second attempt throws `unauthorized`.
+ * The changes of keys that several hubs have. Each is a command with the versions of the keys that
+ * it depends on: the changed key, and the caller's. If another hub has changed one of them, the
+ * caller is checked again and the change is decided anew. Example: the caller's key was revoked at
+ * another hub, so the second attempt throws `unauthorized`.
  */
 export function sharedKeyChanges({ keys, audit, shared, countMax }: SharedKeyChangesParts): KeyChanges {
   async function commit<Result>(plan: () => PlannedChange<Result> | undefined): Promise<Result | undefined> {

@@ -21,8 +21,8 @@ const OPEN_ACCESS_PRINCIPAL: Principal = { ...ANONYMOUS, kind: 'server' };
  * reach.
  *
  * Identifiers still work, so private channels, presence and the `user` of events need no rules.
- * Unknown credentials are ignored and reported, because nothing is closed. Expired credentials are refused, so
- * that a client's renewal can be tested.
+ * Unknown credentials are ignored and reported, because nothing is closed. Expired credentials are
+ * refused, so that a client's renewal can be tested.
  */
 export function createOpenAuthority({
   identifiers,

@@ -23,8 +23,8 @@ export interface IngestParts {
 }
 
 /**
- * `POST /v1/ingest/{source}`: publishes the webhooks of third parties (PROTOCOL.md section 8.8). The
- * signature is the credential, so the route reads no other.
+ * `POST /v1/ingest/{source}`: publishes the webhooks of third parties (PROTOCOL.md section 8.8).
+ * The signature is the credential, so the route reads no other.
  */
 export function ingestRoute(parts: IngestParts): Route {
   return {

@@ -70,7 +70,9 @@ export const PROVIDERS: Readonly<Record<IngestProvider, Provider>> = {
       return { id: `${topic ?? ''} ${headerId(header, 'X-Shopify-Event-Id')}`, type: topic };
     },
   },
-  /** `webhook-signature: v1,<base64> v1a,<base64>`: of the id, a dot, the time, a dot, and the body. */
+  /**
+   * `webhook-signature: v1,<base64> v1a,<base64>`: of the id, a dot, the time, a dot, and the body.
+   */
   standard: {
     signatureHeader: 'webhook-signature',
     claim(signature, header) {

@@ -50,8 +50,8 @@ export const TEST_PROVIDERS: Readonly<Record<IngestProvider, TestProvider>> = {
       const headers = {
         'X-Shopify-Topic': 'orders/create',
         'X-Shopify-Event-Id': id,
-        // "Each webhook includes a base64-encoded X-Shopify-Hmac-SHA256 field in the header, which is
-        // generated using the app's client secret along with the data sent in the request."
+        // "Each webhook includes a base64-encoded X-Shopify-Hmac-SHA256 field in the header, which
+        // is generated using the app's client secret along with the data sent in the request."
         'X-Shopify-Hmac-SHA256': createHmac('sha256', TEST_PROVIDERS.shopify.secret).update(body).digest('base64'),
       };
       return { body, headers };

@@ -24,9 +24,9 @@ export interface LabOptions {
 }
 
 /**
- * `restart` closes the hub, and opens it again on the same port and data folder. `wipe` also empties
- * the data folder in between. In a cluster, the others end a process and start it again. Each
- * resolves when everything works again.
+ * `restart` closes the hub, and opens it again on the same port and data folder. `wipe` also
+ * empties the data folder in between. In a cluster, the others end a process and start it again.
+ * Each resolves when everything works again.
  */
 export type LabActions = Readonly<Partial<Record<HubAction, () => Promise<void>>>>;
 

@@ -31,8 +31,8 @@ export type ReceiverFault = (typeof RECEIVER_FAULTS)[number];
 export type Fault = WireFault | ReceiverFault;
 
 /**
- * The actions on the hub, or on the processes of a cluster. `kill-hub`, `kill-broker`: one of them is
- * killed, and started again some seconds later.
+ * The actions on the hub, or on the processes of a cluster. `kill-hub`, `kill-broker`: one of them
+ * is killed, and started again some seconds later.
  */
 export const HUB_ACTIONS = ['restart', 'wipe', 'kill-hub', 'kill-broker'] as const;
 

@@ -121,7 +121,8 @@ export class ErasureTask {
 
   /**
    * Stores a request. It is carried out soon, also after a restart.
-   * @throws PolycastError `not_found` for an event that is not of this log; `overloaded`; errors of the store
+   * @throws PolycastError `not_found` for an event that is not of this log; `overloaded`;
+   * errors of the store
    */
   async request(kind: ErasureKind, name: string, by: Actor): Promise<ErasureStatus> {
     const { log, clock, requests, token } = this.#parts;

@@ -2,7 +2,8 @@ import { SLOWEST_MAX, type HubStatus } from './hub-status.ts';
 
 /**
  * The status of a hub of several processes: that of the owner, with the work and the durations of
- * the followers added. The owner's counts of sessions and subscriptions have those of all processes already.
+ * the followers added. The owner's counts of sessions and subscriptions have those of all
+ * processes already.
  * @param silent the process ids of followers that did not answer
  */
 export function mergeStatus(owner: HubStatus, followers: readonly HubStatus[], silent: readonly number[]): HubStatus {

@@ -79,7 +79,10 @@ export const THREAD_MODULES = {
 
 export type ThreadModule = keyof typeof THREAD_MODULES;
 
-/** Starts a thread. It does not get the process's flags: `--eval` or a test runner's loader would prevent its start. */
+/**
+ * Starts a thread. It does not get the process's flags:
+ * `--eval` or a test runner's loader would prevent its start.
+ */
 export function startThread(name: ThreadModule, options: Omit<WorkerOptions, 'execArgv'>): Worker {
   const withoutFlags = { ...options, execArgv: [] };
   if (isSea()) return new Worker(getAsset('thread.js', 'utf8'), { ...withoutFlags, eval: true, argv: [name] });

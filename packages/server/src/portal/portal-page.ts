@@ -39,7 +39,9 @@ const redirectToPage: RequestHandler = (_request, response) => {
 
 const NO_HEADERS: Readonly<Record<string, string>> = {};
 
-/** The hub's own files and API alone, no inline script or style, and frames of listed origins only. */
+/**
+ * The hub's own files and API alone, no inline script or style, and frames of listed origins only.
+ */
 function contentSecurityPolicy(frameOrigins: readonly string[]): string {
   const ancestors = frameOrigins.length === 0 ? "'none'" : `'self' ${frameOrigins.join(' ')}`;
   return `default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors ${ancestors}`;

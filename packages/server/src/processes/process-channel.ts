@@ -2,9 +2,9 @@ import type { Duplex } from 'node:stream';
 import { ERRORS, PolycastError, type ErrorCode } from '@polycast/protocol';
 
 /**
- * A channel carries named messages in order between two processes of one hub, over a Unix socket, or
- * between two hubs of a cluster. Example: a follower sends the notification `sessions`, which has no answer, and the request
- * `append`, whose answer has the outcomes.
+ * A channel carries named messages in order between two processes of one hub, over a Unix socket,
+ * or between two hubs of a cluster. Example: a follower sends the notification `sessions`, which
+ * has no answer, and the request `append`, whose answer has the outcomes.
  *
  * A frame begins with the length of the rest (4 bytes) and its kind (1). Then come the number of
  * its request (4), the length of its name (1), the name, and the body.
@@ -19,7 +19,10 @@ export class ProcessChannel {
   #lastRequest = 0;
   #isPaused = false;
 
-  /** @param onFault called with errors of handlers that are no refusals. The other process does not learn them. */
+  /**
+   * @param onFault called with errors of handlers that are no refusals.
+   * The other process does not learn them.
+   */
   constructor(socket: Duplex, handlers: MessageHandlers, onFault: FaultListener) {
     this.#socket = socket;
     this.#handlers = handlers;

@@ -32,9 +32,9 @@ export interface SessionJournalParts {
 /** Changes wait this long for others. */
 const BATCH_TICKS: number = ticksOf(1000);
 /**
- * Changes in one transaction, and one transaction in a tick of the wheel: 4,000 changes a second. The
- * event loop pauses some 6 ms for a full one. A crowd that connects at once is recorded over the next
- * seconds.
+ * Changes in one transaction, and one transaction in a tick of the wheel: 4,000 changes a second.
+ * The event loop pauses some 6 ms for a full one. A crowd that connects at once is recorded over
+ * the next seconds.
  */
 const BATCH_MAX = 1000;
 /** Changes that a read writes first. */
@@ -50,9 +50,9 @@ const CHANNELS_LENGTH_MAX = 4096;
 export const MORE_CHANNELS = '…';
 
 /**
- * Records sessions in the journal (PROTOCOL.md section 13.10). A change waits in memory for a second,
- * and the changes of that second are written together. A session that opens and ends within it is
- * written once. Deliveries write nothing.
+ * Records sessions in the journal (PROTOCOL.md section 13.10). A change waits in memory for a
+ * second, and the changes of that second are written together. A session that opens and ends within
+ * it is written once. Deliveries write nothing.
  */
 export class SessionJournal implements SessionListener {
   readonly #parts: SessionJournalParts;
@@ -82,7 +82,9 @@ export class SessionJournal implements SessionListener {
     });
   }
 
-  /** The recorded sessions. What has happened is written first, unless a crowd has just connected. */
+  /**
+   * The recorded sessions. What has happened is written first, unless a crowd has just connected.
+   */
   get store(): SessionJournalStore {
     if (this.#waiting.count <= WRITTEN_FIRST_MAX) this.flush();
     return this.#parts.store;
@@ -147,7 +149,9 @@ export class SessionJournal implements SessionListener {
     this.#pollers.answered(poll);
   }
 
-  /** Records that a user was refused to read a channel, at most once in ten seconds for each user. */
+  /**
+   * Records that a user was refused to read a channel, at most once in ten seconds for each user.
+   */
   refused(refusal: RefusedReading): void {
     const { user, kind, key, address, channel } = refusal;
     if (user === undefined || channel === undefined || !isRefusedReading(refusal)) return;
@@ -168,12 +172,18 @@ export class SessionJournal implements SessionListener {
     });
   }
 
-  /** Removes the sessions that a user had until a time permanently. Call it before any session opens. */
+  /**
+   * Removes the sessions that a user had until a time permanently.
+   * Call it before any session opens.
+   */
   eraseEarlier(user: string, openedThroughMs: number): void {
     this.#parts.store.eraseUser(user, openedThroughMs);
   }
 
-  /** Removes a user's sessions permanently, also those that wait to be written. Returns their number. */
+  /**
+   * Removes a user's sessions permanently, also those that wait to be written.
+   * Returns their number.
+   */
   eraseUser(user: string): number {
     this.#pollers.forget(user);
     this.flush();

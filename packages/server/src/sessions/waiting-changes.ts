@@ -32,7 +32,9 @@ export class WaitingChanges {
     return this.#lostCount;
   }
 
-  /** Adds a change. An opening has the next number. Returns whether older changes were lost for it. */
+  /**
+   * Adds a change. An opening has the next number. Returns whether older changes were lost for it.
+   */
   add(change: JournalChange): boolean {
     this.#changes.push(change);
     this.#bytes += bytesOf(change);

@@ -39,7 +39,9 @@ export interface ClusterSettings {
     readonly certificateFile: string | null;
     readonly keyFile: string | null;
   };
-  /** The path of a file with the keys that seal secrets in the journal. `null`: nothing is sealed. */
+  /**
+   * The path of a file with the keys that seal secrets in the journal. `null`: nothing is sealed.
+   */
   readonly sealKeyFile: string | null;
   readonly replicas: number;
   /** The growth of the journal after which a snapshot is taken. */

@@ -143,8 +143,8 @@ export function interestOf({ feed }: HistoryParts, query: EventsQuery, principal
 
 /**
  * Whether the rules alone allow everybody to read all channels of the query and their history. Then
- * shared caches may store the response. This function does not ask the site. A reload changes rules,
- * so the query does not remember the result; the policy remembers its decisions.
+ * shared caches may store the response. This function does not ask the site. A reload changes
+ * rules, so the query does not remember the result; the policy remembers its decisions.
  */
 export function isReadableByAnyone({ auth: { authority } }: HistoryParts, query: EventsQuery): boolean {
   return query.channels.every((pattern) =>

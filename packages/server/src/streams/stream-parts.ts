@@ -8,7 +8,9 @@ import type { SessionSettings } from '../core/session.ts';
 import type { CacheHeaders } from '../http/headers/cache-headers.ts';
 import type { OpenPulls } from './socket-pulls.ts';
 
-/** The parts of every session. The composition makes one object with the parts of all transports. */
+/**
+ * The parts of every session. The composition makes one object with the parts of all transports.
+ */
 export interface SessionParts extends HistoryParts {
   readonly sessions: Sessions;
   readonly wheel: TimingWheel;

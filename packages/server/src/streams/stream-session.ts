@@ -59,7 +59,10 @@ export class StreamSession<Parts extends SessionParts = SessionParts> implements
   #principal: Principal;
   #expiresTick = 0;
   #warnTick = 0;
-  /** When it was opened, by the clock: timers are late, and the sum of their delays grows without a bound. */
+  /**
+   * When it was opened, by the clock: timers are late,
+   * and the sum of their delays grows without a bound.
+   */
   readonly sinceMs: number;
   /** `undefined`: the address of the socket's peer. */
   readonly #address: string | undefined;

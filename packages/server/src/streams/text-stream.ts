@@ -97,8 +97,8 @@ export function textStream(format: TextStreamFormat): EventStream {
       }
       const socket = detachSocket(request, response);
       stopTracking(socket);
-      // A client that sends `Connection: close` reads until the connection ends. PHP's streams delay
-      // up to 8 KiB of a chunked response.
+      // A client that sends `Connection: close` reads until the connection ends.
+      // PHP's streams delay up to 8 KiB of a chunked response.
       const isChunked = request.httpVersionMinor > 0 && response.shouldKeepAlive;
       const session = new StreamSession(parts, isChunked ? chunks : frames, socket, readRequest);
       const opening = openingOf(format, parts, session, readRequest);
@@ -113,8 +113,8 @@ export function textStream(format: TextStreamFormat): EventStream {
 /**
  * The frames of a format. In chunks, over HTTP/1.1, each write is a chunk
  * (docs/decisions/0036-event-streams-in-chunks.md). A stream that the hub ends in order has a last
- * chunk. A broken stream has none, so its client knows that it broke. Over HTTP/2, over HTTP/1.0 and
- * for a request with `Connection: close` there are no chunks.
+ * chunk. A broken stream has none, so its client knows that it broke. Over HTTP/2, over HTTP/1.0
+ * and for a request with `Connection: close` there are no chunks.
  */
 function framesOf(format: TextStreamFormat, isChunked: boolean): ControlFrames {
   const { transport, framing, keepAlive, heartbeat, gap, draining, expiring, closing } = format;

@@ -12,8 +12,8 @@ export interface AuditedServices {
 
 /**
  * The one place where operations on subscriptions get their audit entries. A change that the engine
- * makes by itself has none, such as a lower rate that an endpoint asked for. Lifecycle events do not
- * depend on the caller, so the engine publishes them.
+ * makes by itself has none, such as a lower rate that an endpoint asked for. Lifecycle events do
+ * not depend on the caller, so the engine publishes them.
  */
 export function auditedServices(
   service: SubscriptionReads & SubscriptionOperations,
@@ -74,7 +74,8 @@ function auditedService(service: SubscriptionReads & SubscriptionOperations, aud
     async resume(id, by) {
       return whenInForce(service.resume(id), () => {
         const state = service.get(id)?.status.state;
-        // A resume of a pending subscription only verifies the endpoint, so the entry has the state.
+        // A resume of a pending subscription only verifies the endpoint,
+        // so the entry has the state.
         writeAudit('resumed', id, by, state === 'active' ? undefined : { state });
       });
     },
@@ -102,7 +103,9 @@ function auditedService(service: SubscriptionReads & SubscriptionOperations, aud
   };
 }
 
-/** Writes the entry of a change that is in force, also if the disk has refused the change so far. */
+/**
+ * Writes the entry of a change that is in force, also if the disk has refused the change so far.
+ */
 async function whenInForce<Result>(operation: Promise<Result>, writeEntry: () => void): Promise<Result> {
   try {
     const result = await operation;

@@ -185,7 +185,9 @@ export class SubscriptionEngine {
     });
   }
 
-  /** True when acknowledged changes were missing at the opening of the store. Known after `start`. */
+  /**
+   * True when acknowledged changes were missing at the opening of the store. Known after `start`.
+   */
   get hasLostCommits(): boolean {
     return this.#hasLostCommits;
   }

@@ -5,9 +5,9 @@ import type { SendResult } from '../subscriptions/state/sender.ts';
 import { eventAttributes, SYSTEM, isSampled, parentContext, spanContextOf, traceOf } from './span-context.ts';
 
 /**
- * Records a span `deliver` for each request to an endpoint, in the trace of its event. A batch is in
- * the trace of its first recorded event, and has links to all. Events without a recorded trace have
- * no span: a delivery begins no trace.
+ * Records a span `deliver` for each request to an endpoint, in the trace of its event. A batch is
+ * in the trace of its first recorded event, and has links to all. Events without a recorded trace
+ * have no span: a delivery begins no trace.
  */
 export class DeliverySpans implements DeliveryTracer {
   readonly #tracer: Tracer;

@@ -12,8 +12,8 @@ import {
 import type { MetricReading } from '../operate/metrics.ts';
 
 /**
- * The metrics of `/metrics` in the form of OpenTelemetry, with the same names and labels. Example: the
- * histogram `polycast_publish_to_durable_seconds` becomes one of the unit `s`.
+ * The metrics of `/metrics` in the form of OpenTelemetry, with the same names and labels.
+ * Example: the histogram `polycast_publish_to_durable_seconds` becomes one of the unit `s`.
  */
 export class HubMetricProducer implements MetricProducer {
   readonly #read: () => Promise<readonly MetricReading[]>;
@@ -61,7 +61,9 @@ function points({ values }: MetricReading, times: Times): DataPoint<number>[] {
   return values.map(({ labels, value }) => ({ ...times, attributes: labels, value }));
 }
 
-/** A page of Prometheus has a line for each bucket, with the count of all values up to its bound. */
+/**
+ * A page of Prometheus has a line for each bucket, with the count of all values up to its bound.
+ */
 function histogramPoints({ name, values }: MetricReading, times: Times): DataPoint<Histogram>[] {
   const buckets = values.filter(({ metricName }) => metricName === `${name}_bucket`);
   const valueOf = (suffix: string): number => values.find(({ metricName }) => metricName === name + suffix)?.value ?? 0;

@@ -16,11 +16,11 @@ export interface TracedPublisherParts {
 const LINKS_MAX = 128;
 
 /**
- * A publisher that records a span `publish` for each publish, from its acceptance until the event is
- * durable. Without tracing, the transports have the publisher itself.
+ * A publisher that records a span `publish` for each publish, from its acceptance until the event
+ * is durable. Without tracing, the transports have the publisher itself.
  *
- * An event whose publisher sent a trace context keeps that context. Any other event gets the context
- * of the span, so the hub begins its trace.
+ * An event whose publisher sent a trace context keeps that context. Any other event gets the
+ * context of the span, so the hub begins its trace.
  */
 export class TracedPublisher implements EventPublisher {
   readonly #parts: TracedPublisherParts;
@@ -54,8 +54,8 @@ export class TracedPublisher implements EventPublisher {
   }
 
   /**
-   * The flag `sampled` of a user or an anonymous client counts only for the share of traces that the
-   * hub samples anyway. Otherwise clients could make the hub record every event.
+   * The flag `sampled` of a user or an anonymous client counts only for the share of traces that
+   * the hub samples anyway. Otherwise clients could make the hub record every event.
    */
   #withTrustedFlag(request: PublishRequest): PublishRequest {
     const { trace, author } = request;

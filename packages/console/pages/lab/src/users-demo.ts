@@ -8,7 +8,8 @@ export type DemoTransport = Exclude<TransportName, 'tab'>;
 export interface Item {
   readonly id: string;
   /**
-   * `news` from the site to all users, `said` by a user to all, `message` from the site to one user.
+   * `news` from the site to all users, `said` by a user to all,
+   * `message` from the site to one user.
    */
   readonly kind: 'news' | 'said' | 'message';
   /** The name of the sender, as the hub adds it. */

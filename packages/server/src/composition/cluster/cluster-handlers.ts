@@ -65,7 +65,10 @@ const ERASURE_ROUTES: ReadonlySet<string> = new Set([
   'GET /v1/erasures/{erasure}',
 ]);
 
-/** Explains an event to a user or a session at any hub, and to the others where subscriptions are known. */
+/**
+ * Explains an event to a user or a session at any hub,
+ * and to the others where subscriptions are known.
+ */
 const EXPLAIN_ROUTE = 'GET /v1/explain';
 const SESSION_READER = /[?&](?:user|session)=/;
 

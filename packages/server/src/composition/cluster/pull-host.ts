@@ -69,8 +69,9 @@ class HubSession {
 }
 
 /**
- * The pulls of the WebSockets of other hubs, at the hub that works on subscriptions. Its links end when it
- * works no more: the other hubs then reach the next one, and the leases of this one have ended.
+ * The pulls of the WebSockets of other hubs, at the hub that works on subscriptions. Its links end
+ * when it works no more: the other hubs then reach the next one, and the leases of this one
+ * have ended.
  */
 export class PullHost implements HostedLinks<HubLink> {
   readonly #parts: PullHostParts;

@@ -23,8 +23,8 @@ interface OpenLink {
 
 /**
  * The link of this hub to the one that works on subscriptions, for the pulls of WebSockets. It is a
- * request that is forwarded as those of HTTP are, and upgraded. The first operation opens it, and one
- * link carries the pulls of all sessions.
+ * request that is forwarded as those of HTTP are, and upgraded. The first operation opens it, and
+ * one link carries the pulls of all sessions.
  */
 export class HubPullLink implements PullLink {
   readonly #subscriptions: ClusterSubscriptions;
@@ -127,7 +127,10 @@ function upgrade(connection: Duplex): Promise<Duplex | undefined> {
   return promise.finally(() => clearTimeout(timer));
 }
 
-/** The pulls of the WebSockets of a hub in a cluster: those of this hub while it works, or forwarded. */
+/**
+ * The pulls of the WebSockets of a hub in a cluster: those of this hub while it works,
+ * or forwarded.
+ */
 export function clusterPulls(link: HubPullLink, openOwn: OpenPulls): OpenPulls {
   const forwarded = new ForwardedPulls(link);
   return (session) => new ClusterSessionPulls(link, session, openOwn, forwarded);

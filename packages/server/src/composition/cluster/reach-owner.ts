@@ -2,7 +2,9 @@ import type { Duplex } from 'node:stream';
 import { PolycastError } from '@polycast/protocol';
 import type { ClusterSubscriptions } from '../../storage/cluster/subscriptions/cluster-subscriptions.ts';
 
-/** A request waits this long for a hub that works: longer than a killed hub takes to be replaced. */
+/**
+ * A request waits this long for a hub that works: longer than a killed hub takes to be replaced.
+ */
 export const OWNER_WAIT_MS = 10_000;
 /** The wait for the answer of a hub that may have been killed, and between two attempts. */
 export const CONNECT_TIMEOUT_MS = 1_000;
@@ -17,8 +19,9 @@ interface ReachOptions<Used> {
 }
 
 /**
- * Reaches the hub that works on subscriptions, and waits for one if there is none. `undefined`: it is
- * this hub. @throws PolycastError
+ * Reaches the hub that works on subscriptions, and waits for one if there is none.
+ * `undefined`: it is this hub.
+ * @throws PolycastError
  */
 export async function reachOwner<Used>(
   subscriptions: ClusterSubscriptions,

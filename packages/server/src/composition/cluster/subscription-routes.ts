@@ -16,9 +16,9 @@ const CLOSE_TIME_MS = 2_000;
 const forwarded = new WeakSet<IncomingMessage>();
 
 /**
- * Answers requests about subscriptions at any hub of a cluster: the hub that works on them answers, and
- * the others forward to it. Example: a worker pulls at hub B; B forwards over the brokers to A, which
- * leases the events.
+ * Answers requests about subscriptions at any hub of a cluster: the hub that works on them answers,
+ * and the others forward to it. Example: a worker pulls at hub B; B forwards over the brokers to A,
+ * which leases the events.
  */
 export class SubscriptionForwarder {
   readonly #subscriptions: ClusterSubscriptions;

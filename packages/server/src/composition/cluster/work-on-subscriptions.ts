@@ -5,8 +5,8 @@ import type { ErasureTask } from '../../operate/erasure-task.ts';
 import type { HubBase } from '../base.ts';
 
 /**
- * The engine of a hub in a cluster works while the hub has the lease on subscriptions. A drain gives the
- * lease away at its start, so that deliveries go on at another hub. The same hub erases:
+ * The engine of a hub in a cluster works while the hub has the lease on subscriptions. A drain
+ * gives the lease away at its start, so that deliveries go on at another hub. The same hub erases:
  * subscriptions hold events, too.
  */
 export function workOnSubscriptions(

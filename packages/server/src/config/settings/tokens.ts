@@ -69,8 +69,8 @@ const issuer = z
   });
 
 /**
- * "The URL … uses the https scheme and has no query or fragment component" (OpenID Connect Discovery
- * 1.0, section 3).
+ * "The URL … uses the https scheme and has no query or fragment component" (OpenID Connect
+ * Discovery 1.0, section 3).
  */
 function isDiscoverable(issuer: string | undefined): boolean {
   const url = issuer === undefined ? null : URL.parse(issuer);

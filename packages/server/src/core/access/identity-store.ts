@@ -67,7 +67,10 @@ export interface StoredIdentity {
   readonly loginSigners?: readonly LoginSigner[];
   /** Requested and not finished, the oldest first. */
   readonly erasures: readonly Erasure[];
-  /** Only in a cluster: the users who were erased last. A hub that did not run then erases them when it starts. */
+  /**
+   * Only in a cluster: the users who were erased last.
+   * A hub that did not run then erases them when it starts.
+   */
   readonly erasedUsers?: readonly ErasedUser[];
   /** Acknowledged changes are missing: the data is older than the last acknowledgement. */
   readonly hasLostCommits: boolean;
@@ -113,8 +116,8 @@ export type IdentityChange =
   | { readonly kind: 'audit'; readonly entry: NewAuditEntry };
 
 /**
- * The stored data of identity: keys, revocations, portal links, pending erasures and the audit log. Requests are answered from
- * memory, so the store is read once and written seldom.
+ * The stored data of identity: keys, revocations, portal links, pending erasures and the audit log.
+ * Requests are answered from memory, so the store is read once and written seldom.
  *
  * A change is in force when it has taken effect in memory, before it is stored. Example: a
  * revocation rejects a user's requests even while the disk is full.
@@ -122,13 +125,14 @@ export type IdentityChange =
  * - Atomic: the changes of one call, in the order of the list. The oldest audit entries above the
  *   bound are deleted in the same transaction.
  * - Durable: `write` when `whenDurable` resolves, the others when their promise does.
- * - Eventual: nothing within one hub. Where several hubs share the store, a hub may see the keys and
- *   revocations of another one late. It has to ask for the newest state before it refuses an
+ * - Eventual: nothing within one hub. Where several hubs share the store, a hub may see the keys
+ *   and revocations of another one late. It has to ask for the newest state before it refuses an
  *   unknown key, and revocations are broadcast as well.
  * - Owner: any hub may write any key or revocation, and one order decides (`shared`). One hub
  *   prunes. The first key is created on condition that there was none.
  *
- * Implementations: see `storage/homes.ts`. One contract suite in `storage/contract` tests the homes.
+ * Implementations: see `storage/homes.ts`.
+ * One contract suite in `storage/contract` tests the homes.
  */
 export interface IdentityStore extends AwaitedWrites, WritesInForce, AuditStore {
   /** Read once, before the first write. @throws DataFolderError for a row of another program */
@@ -150,27 +154,31 @@ export interface IdentityStore extends AwaitedWrites, WritesInForce, AuditStore 
 }
 
 /**
- * The identity that all hubs of a cluster share. A change of a key is a command. It is decided in the
- * one order of all hubs, so its conditions hold when it takes effect. Example: hub A revokes a key
- * while that key creates another one at hub B. If the revocation comes first, B creates nothing.
+ * The identity that all hubs of a cluster share. A change of a key is a command. It is decided in
+ * the one order of all hubs, so its conditions hold when it takes effect. Example: hub A revokes a
+ * key while that key creates another one at hub B. If the revocation comes first, B
+ * creates nothing.
  */
 export interface SharedIdentity {
   /**
    * Makes all changes, or none if a condition does not hold. Resolves when they are durable and in
    * force at this hub. With a refusal nothing was changed.
-   * @throws PolycastError `log_unavailable`, `log_full`, `outcome_unknown`, `not_in_cluster` while a
-   * hub of an older version runs
+   * @throws PolycastError `log_unavailable`, `log_full`, `outcome_unknown`, `not_in_cluster` while
+   * a hub of an older version runs
    */
   commit(changes: readonly IdentityChange[], conditions: CommandConditions): Promise<CommandRefusal | undefined>;
   /** The version of a key: another one after each change of it. 0: there is no such key. */
   versionOf(key: string): number;
-  /** Waits until this hub has all that was confirmed at any hub before. @throws PolycastError `log_unavailable` */
+  /**
+   * Waits until this hub has all that was confirmed at any hub before.
+   * @throws PolycastError `log_unavailable`
+   */
   reach(): Promise<void>;
   /** Returns at most `limit` entries of all hubs with ids below `before`, the newest first. */
   auditPage(before: number, limit: number): Promise<readonly AuditEntry[]>;
   /**
-   * Whether this hub hears of new revocations. While it does not, it must not serve a caller that it
-   * has identified.
+   * Whether this hub hears of new revocations.
+   * While it does not, it must not serve a caller that it has identified.
    */
   readonly isCurrent: boolean;
 }
@@ -190,7 +198,10 @@ export interface CommandConditions {
 /** The condition that did not hold. */
 export type CommandRefusal = 'not_first' | 'too_many' | 'changed';
 
-/** Receives keys, revocations, portal links, signers of logins and erasures that another process has changed. */
+/**
+ * Receives keys, revocations, portal links, signers of logins and erasures that another
+ * process has changed.
+ */
 export interface IdentityFollower {
   changed(changes: readonly IdentityChange[]): void;
   /** The whole state, from which the next changes continue. */

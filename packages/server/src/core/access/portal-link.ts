@@ -1,11 +1,11 @@
 import { relationOf } from './pattern-relation.ts';
 
 /**
- * A portal link lets a customer of the site manage their own webhooks, in a page that the site embeds.
- * Its credentials are accepted by the routes of subscriptions alone.
+ * A portal link lets a customer of the site manage their own webhooks, in a page that the site
+ * embeds. Its credentials are accepted by the routes of subscriptions alone.
  *
- * Example: the link of the owner `acme` has the channels `customers.acme.>`. It sees the subscriptions
- * with the owner `acme` whose channels these patterns cover.
+ * Example: the link of the owner `acme` has the channels `customers.acme.>`. It sees the
+ * subscriptions with the owner `acme` whose channels these patterns cover.
  */
 export interface PortalOwner {
   /** The site's own name for the customer. */

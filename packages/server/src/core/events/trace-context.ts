@@ -1,7 +1,7 @@
 /**
- * A trace context is the place of an event in a distributed trace (W3C Trace Context). The publisher
- * sends it as `traceparent` and `tracestate`. The hub stores it beside the event as one text: the
- * traceparent, and behind a space the tracestate, if there is one.
+ * A trace context is the place of an event in a distributed trace (W3C Trace Context). The
+ * publisher sends it as `traceparent` and `tracestate`. The hub stores it beside the event as one
+ * text: the traceparent, and behind a space the tracestate, if there is one.
  *
  * Example: `00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01 vendor=x1`.
  */
@@ -26,9 +26,9 @@ const MEMBER = /^(?:[a-z0-9][a-z0-9_\-*/@]{0,255})=[\x20-\x2b\x2d-\x3c\x3e-\x7e]
 const MEMBERS_MAX = 32;
 
 /**
- * The stored text of a trace context; `undefined` without a valid traceparent. An invalid traceparent
- * discards both, an invalid tracestate only itself (section 4.3). No error: a trace never prevents an
- * event.
+ * The stored text of a trace context; `undefined` without a valid traceparent. An invalid
+ * traceparent discards both, an invalid tracestate only itself (section 4.3). No error: a trace
+ * never prevents an event.
  */
 export function parseTraceContext(traceparent: unknown, tracestate: unknown): string | undefined {
   if (typeof traceparent !== 'string' || traceparent.length < TRACEPARENT_LENGTH) return undefined;
@@ -52,7 +52,9 @@ export function tracestateOf(trace: string): string | undefined {
   return trace.length > TRACEPARENT_LENGTH ? trace.slice(TRACEPARENT_LENGTH + 1) : undefined;
 }
 
-/** The context as members, names in lower case: headers of a request, or attributes of a CloudEvent. */
+/**
+ * The context as members, names in lower case: headers of a request, or attributes of a CloudEvent.
+ */
 export function traceMembers(trace: string): Readonly<Record<string, string>> {
   const traceparent = traceparentOf(trace);
   const tracestate = tracestateOf(trace);

@@ -33,7 +33,10 @@ export class Interest {
   readonly hasWildcard: boolean;
   /** Memory at most: the texts in its key, its lists and the index, and their containers. */
   readonly bytes: number;
-  /** The readers and durable consumers that have joined. Each knows its index, so that leaving is O(1). */
+  /**
+   * The readers and durable consumers that have joined.
+   * Each knows its index, so that leaving is O(1).
+   */
   readers: Wakeable[] = [];
   /** Cached batches, the most recently used last. */
   readonly batches: CachedBatch[] = [];

@@ -19,7 +19,9 @@ import type { StoredPresence } from './presence-types.ts';
 export interface PresenceStore {
   /** All presence events up to and including this position are stored. */
   readonly position: Position;
-  /** It accepts no change at the moment, because an erasure rewrites it. The log has the changes. */
+  /**
+   * It accepts no change at the moment, because an erasure rewrites it. The log has the changes.
+   */
   readonly isBusy: boolean;
   /** Adds newer presence changes, all or none. Throws when the disk does not accept them. */
   apply(changes: readonly PresenceChange[], position: Position): void;

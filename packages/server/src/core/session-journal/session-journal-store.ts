@@ -54,10 +54,15 @@ export type UserSessionsQuery = { readonly user: string; readonly limit: number 
  * Implementations: see `storage/homes.ts`. One contract suite in `storage/contract` tests them all.
  */
 export interface SessionJournalStore {
-  /** The numbers of the newest and of the oldest session; 0 without any. Numbers of new sessions ascend. */
+  /**
+   * The numbers of the newest and of the oldest session; 0 without any.
+   * Numbers of new sessions ascend.
+   */
   readonly newestNumber: number;
   readonly oldestNumber: number;
-  /** Everything since this time is recorded, in milliseconds since 1970; `undefined`: nothing is. */
+  /**
+   * Everything since this time is recorded, in milliseconds since 1970; `undefined`: nothing is.
+   */
   readonly sinceMs: number | undefined;
   /** Writes all changes or none. @throws when the disk does not accept them */
   write(changes: readonly JournalChange[], nowMs: number): void;
@@ -66,7 +71,10 @@ export interface SessionJournalStore {
   ofUser(query: UserSessionsQuery): readonly SessionRecord[];
   /** Sessions with numbers below `before`, the newest first. */
   page(before: number, limit: number): readonly SessionRecord[];
-  /** Removes a user's sessions that opened until a time permanently. Without a time, all. Returns their number. */
+  /**
+   * Removes a user's sessions that opened until a time permanently. Without a time, all.
+   * Returns their number.
+   */
   eraseUser(user: string, openedThroughMs?: number): number;
   /** Sizes, for the metrics. */
   stats(): { readonly sessions: number; readonly bytes: number };

@@ -3,9 +3,9 @@ import type { Position } from '../ports.ts';
 import type { Principal } from '../access/principal.ts';
 
 /**
- * The reason why a session ended. Example: `network` is a connection that broke; `client` is one that
- * the client closed. `refused` is a request of a user that was not allowed, and so never began.
- * PROTOCOL.md section 13.10 lists them.
+ * The reason why a session ended. Example: `network` is a connection that broke; `client` is one
+ * that the client closed. `refused` is a request of a user that was not allowed, and so never
+ * began. PROTOCOL.md section 13.10 lists them.
  */
 export const END_REASONS = [
   'client',
@@ -87,7 +87,9 @@ export function withRange(ranges: readonly PositionRange[], range: PositionRange
 /** The events after `after`, up to and including `through`. */
 export type PositionRange = readonly [after: Position, through: Position];
 
-/** A session's channels have changed. Example: a WebSocket subscribes to `news` after its opening. */
+/**
+ * A session's channels have changed. Example: a WebSocket subscribes to `news` after its opening.
+ */
 export interface ChannelChange {
   readonly timeMs: number;
   /** Events after this position are read with these channels. */

@@ -22,7 +22,9 @@ function describeDefaults(document: JsonSchema): JsonSchema {
   }) as JsonSchema;
 }
 
-/** Whether an object with a member `default` is a schema, and not a list of members or an example. */
+/**
+ * Whether an object with a member `default` is a schema, and not a list of members or an example.
+ */
 function isSchema({ type, anyOf }: JsonSchema): boolean {
   return typeof type === 'string' || Array.isArray(type) || Array.isArray(anyOf);
 }

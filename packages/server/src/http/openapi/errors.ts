@@ -19,8 +19,8 @@ export const COMMON_ERRORS: readonly ErrorCode[] = [
 ];
 
 /**
- * The errors of a route that takes credentials. A hub of a cluster may have to ask the journal before
- * it answers.
+ * The errors of a route that takes credentials.
+ * A hub of a cluster may have to ask the journal before it answers.
  */
 const CREDENTIAL_ERRORS: readonly ErrorCode[] = [
   'not_in_cluster',

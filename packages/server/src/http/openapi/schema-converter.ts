@@ -62,7 +62,9 @@ function tidy(schema: z.core.JSONSchema.BaseSchema): void {
   Object.assign(schema, { ...one, ...schema, type: [one.type, 'null'] });
 }
 
-/** A record with a few known keys becomes an object with these members: tools know no other form. */
+/**
+ * A record with a few known keys becomes an object with these members: tools know no other form.
+ */
 function nameMembers(schema: z.core.JSONSchema.BaseSchema): void {
   const { propertyNames, additionalProperties: member } = schema;
   if (typeof propertyNames !== 'object' || propertyNames.enum === undefined || typeof member !== 'object') return;

@@ -6,8 +6,8 @@ import type { Socket } from 'node:net';
  * 9.6). Their client must send them again on another connection, so a publish among them must not
  * take effect.
  *
- * Example: the body of a refused request is not read to its end. What looks like a request behind it
- * may be a part of that body.
+ * Example: the body of a refused request is not read to its end.
+ * What looks like a request behind it may be a part of that body.
  */
 export function closeAfter(response: ServerResponse): void {
   response.shouldKeepAlive = false;

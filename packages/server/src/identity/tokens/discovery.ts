@@ -45,7 +45,10 @@ export class Discovery {
   }
 }
 
-/** "Any terminating / MUST be removed before appending /.well-known/openid-configuration" (section 4.1). */
+/**
+ * "Any terminating / MUST be removed before
+ * appending /.well-known/openid-configuration" (section 4.1).
+ */
 function configurationUrlOf(issuer: string): string {
   return `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
 }

@@ -32,8 +32,8 @@ export interface StatusHistoryPage {
 }
 
 /**
- * Reads the status at intervals and keeps its numbers in rings: 5 minutes to 7 days, in memory and in
- * a small file. The console draws its charts from them.
+ * Reads the status at intervals and keeps its numbers in rings: 5 minutes to 7 days, in memory and
+ * in a small file. The console draws its charts from them.
  */
 export class StatusHistory {
   readonly #parts: StatusHistoryParts;

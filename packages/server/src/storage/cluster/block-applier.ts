@@ -6,7 +6,9 @@ import type { BlockOutcome, LogView } from '../view/log-view.ts';
 /** Bounds of one commit of a view that catches up. A commit has one block at least. */
 const COMMIT_BLOCKS_MAX = 64;
 const COMMIT_BYTES_MAX = 4 * 1024 * 1024;
-/** Bytes of blocks that wait. Beyond it the journal pauses: it reads faster than a view is written. */
+/**
+ * Bytes of blocks that wait. Beyond it the journal pauses: it reads faster than a view is written.
+ */
 const WAITING_BYTES_MAX = 16 * 1024 * 1024;
 /** The interval at which a view that failed is looked at again. */
 const RETRY_MS = 100;

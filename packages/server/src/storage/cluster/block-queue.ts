@@ -55,7 +55,10 @@ export class BlockQueue {
     this.#incarnation = incarnation;
   }
 
-  /** @throws PolycastError `outcome_unknown`, `log_unavailable`, `log_full`, `overloaded`, `event_too_large` */
+  /**
+   * @throws PolycastError `outcome_unknown`, `log_unavailable`, `log_full`, `overloaded`,
+   * `event_too_large`
+   */
   append(records: readonly NewRecord[]): Promise<readonly AppendOutcome[]> {
     if (this.#isAbandoned) return Promise.reject(abandoned());
     const bytes = records.reduce((sum, record) => sum + recordBytesMax(record), 0);
@@ -125,7 +128,9 @@ export class BlockQueue {
     return !this.#inFlight && this.#pending.length === 0 && this.#commands.length === 0 && this.#sent.size === 0;
   }
 
-  /** An append that is larger than a block goes into several. `undefined`: one record is too large. */
+  /**
+   * An append that is larger than a block goes into several. `undefined`: one record is too large.
+   */
   #partsOf(records: readonly NewRecord[], bytes: number): readonly (readonly NewRecord[])[] | undefined {
     const { blockBytesMax } = this.#journal;
     if (bytes <= blockBytesMax && records.length <= BLOCK_RECORDS_MAX) return [records];

@@ -4,7 +4,9 @@ import type { BlockOutcome, LogView } from '../view/log-view.ts';
 import { commandBytes } from '../view/view-state.ts';
 import { refusalOfOlderHub, SHARED_ERASURE_LEVEL, type Fleet } from './fleet.ts';
 
-/** Files are overwritten this long after the newest order, or when the hub that erases asks for it. */
+/**
+ * Files are overwritten this long after the newest order, or when the hub that erases asks for it.
+ */
 const QUIET_MS = 2_000;
 /** The pause between two steps, as of a hub without a cluster. */
 const STEP_PAUSE_MS = 5;
@@ -28,8 +30,8 @@ interface OverwriteQuestion {
 }
 
 /**
- * Erasing in a cluster. One hub decides what to erase, each order is a block, and every view carries it
- * out. Then each hub overwrites its own files, also one that was stopped meanwhile.
+ * Erasing in a cluster. One hub decides what to erase, each order is a block, and every view
+ * carries it out. Then each hub overwrites its own files, also one that was stopped meanwhile.
  *
  * Example: hub A erases the event 7. Block 90 has the order. Hub B applies it, drops the event from
  * memory, and overwrites its file. A asks B, and the erasure is finished when both are done.
@@ -39,7 +41,10 @@ export class ClusterErasing implements LogErasing {
   #listener: ErasureListener | undefined;
   /** Orders whose names this hub has not erased yet. */
   #names: EraseOrder[] = [];
-  /** Orders that this hub has applied, and those of them whose bytes are overwritten. The first one stands for an earlier process. */
+  /**
+   * Orders that this hub has applied, and those of them whose bytes are overwritten.
+   * The first one stands for an earlier process.
+   */
   #applied = 1;
   #overwritten = 0;
   #stepping: Promise<Overwritten> | undefined;
@@ -57,7 +62,10 @@ export class ClusterErasing implements LogErasing {
     this.#listener = listener;
   }
 
-  /** The view has all that the journal had. What an earlier process did not overwrite is overwritten now. */
+  /**
+   * The view has all that the journal had.
+   * What an earlier process did not overwrite is overwritten now.
+   */
   start(): void {
     this.#runIn(0);
   }

@@ -22,8 +22,8 @@ export interface Fleet {
   onBroadcast(listener: (text: string) => void): void;
   /**
    * Asks the other hubs that run now. Resolves when all have answered, or after the time. An answer
-   * may be larger than a message of the brokers. Each hub receives a question and later broadcasts of
-   * this one in their order.
+   * may be larger than a message of the brokers. Each hub receives a question and later broadcasts
+   * of this one in their order.
    */
   ask(question: string, timeoutMs: number): Promise<FleetAnswers>;
   /**
@@ -32,8 +32,8 @@ export interface Fleet {
    */
   onAsked(listener: QuestionListener): void;
   /**
-   * Sends bytes to one other hub. It receives those of this hub in their order. Some may be lost: if
-   * it does not run, is cut off, or changes its broker.
+   * Sends bytes to one other hub. It receives those of this hub in their order. Some may be lost:
+   * if it does not run, is cut off, or changes its broker.
    */
   send(hub: string, data: Uint8Array): void;
   /** Bytes that `send` takes at a time. */
@@ -79,7 +79,10 @@ export const SHARED_ERASURE_LEVEL = 4;
 /** The level of this version. A hub writes no block that a hub of a lower level would stop at. */
 export const FEATURE_LEVEL = 4;
 
-/** Why a command cannot be written: a hub of a lower level runs, and would stop at it. `undefined`: none does. */
+/**
+ * Why a command cannot be written: a hub of a lower level runs, and would stop at it.
+ * `undefined`: none does.
+ */
 export function refusalOfOlderHub(
   { hubs }: Pick<Fleet, 'hubs'>,
   neededLevel: number,

@@ -5,10 +5,10 @@ import type { Journal } from './journal.ts';
 const FRESH_MS = 4_000;
 
 /**
- * Whether this hub hears of revocations. It does while it hears the journal. Without the journal, the
- * hubs still broadcast, so it does while it hears every hub that ran when the journal was last heard.
- * Example: two of three brokers stop. Hubs at the third one hear each other, and go on. A hub that is
- * cut off hears nobody.
+ * Whether this hub hears of revocations. It does while it hears the journal. Without the journal,
+ * the hubs still broadcast, so it does while it hears every hub that ran when the journal was last
+ * heard. Example: two of three brokers stop. Hubs at the third one hear each other, and go on. A
+ * hub that is cut off hears nobody.
  *
  * A hub that did not hear has missed broadcasts. It hears again when its view has all that the journal
  * has by then. So does a hub whose start took long: the journal has grown since.

@@ -2,9 +2,9 @@ import { commandBytes } from '../view/view-state.ts';
 import { JournalError, type Journal } from './journal.ts';
 
 /**
- * A mark is a block that changes no view. A majority of the brokers has all blocks before a mark that
- * was appended. So a mark shows where the journal ends, and that this hub is not cut off with a
- * minority. Every version applies it: it is the command to replace an epoch that no log has.
+ * A mark is a block that changes no view. A majority of the brokers has all blocks before a mark
+ * that was appended. So a mark shows where the journal ends, and that this hub is not cut off with
+ * a minority. Every version applies it: it is the command to replace an epoch that no log has.
  */
 export const MARK: Uint8Array = commandBytes({ from: '-', to: '-' });
 
@@ -14,7 +14,10 @@ export function createMarks(journal: Pick<Journal, 'append'>, incarnation: strin
   return () => journal.append({ id: `${incarnation}-${++number}`, kind: 'epoch', data: MARK });
 }
 
-/** Appends a mark, and returns its sequence. 0: the journal is full. It takes no mark, and answers all the same. */
+/**
+ * Appends a mark, and returns its sequence. 0: the journal is full.
+ * It takes no mark, and answers all the same.
+ */
 export async function markUnlessFull(appendMark: () => Promise<number>): Promise<number> {
   try {
     return await appendMark();
@@ -30,7 +33,9 @@ const CHECK_MS = 500;
 const TRIMMER_MARK_MS = 1_000;
 const MARK_MS = 2_500;
 
-/** The journal says nothing while nothing is published. Marks show whether it can still be heard. */
+/**
+ * The journal says nothing while nothing is published. Marks show whether it can still be heard.
+ */
 export class SilenceMarks {
   readonly #journal: Pick<Journal, 'silentMs'>;
   readonly #isTrimmer: () => boolean;

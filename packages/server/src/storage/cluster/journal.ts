@@ -17,9 +17,9 @@ export interface Journal {
    */
   append(block: NewBlock, expectedLast?: number): Promise<number>;
   /**
-   * The sequence of the newest block, as one broker says. 0: it has none. A broker that is cut off from
-   * the others may say an old one for as long as it is. Only the answer to an append shows what a
-   * majority has. The same holds for `extent` and `idAt`.
+   * The sequence of the newest block, as one broker says. 0: it has none. A broker that is cut off
+   * from the others may say an old one for as long as it is. Only the answer to an append shows
+   * what a majority has. The same holds for `extent` and `idAt`.
    * @throws JournalError
    */
   last(): Promise<number>;
@@ -29,7 +29,10 @@ export interface Journal {
   trim(before: number): Promise<void>;
   /** The newest sequence that this connection has heard of. 0 before it has heard of any. */
   readonly newest: number;
-  /** The id of the block with this sequence. `undefined`: there is no such block, or it was trimmed. @throws JournalError */
+  /**
+   * The id of the block with this sequence. `undefined`: there is no such block, or it was trimmed.
+   * @throws JournalError
+   */
   idAt(sequence: number): Promise<string | undefined>;
   /**
    * Passes every block after `from` to the follower, in order and without a hole. It goes on by
@@ -37,11 +40,14 @@ export interface Journal {
    */
   follow(from: BlockAddress, follower: JournalFollower): void;
   /**
-   * Milliseconds since the journal was last heard, by `performance.now()`: a new block, or the answer
-   * to an append. A broker that is cut off from the others has neither. 0 before `follow`.
+   * Milliseconds since the journal was last heard, by `performance.now()`: a new block, or the
+   * answer to an append. A broker that is cut off from the others has neither. 0 before `follow`.
    */
   readonly silentMs: number;
-  /** Why blocks may be lost although they were confirmed. `undefined`: the journal has shown that they are safe. */
+  /**
+   * Why blocks may be lost although they were confirmed.
+   * `undefined`: the journal has shown that they are safe.
+   */
   readonly unsafeReason: string | undefined;
   close(): Promise<void>;
 }
@@ -59,8 +65,8 @@ export interface JournalFollower {
   /** Appends a block that changes no view. @returns its sequence @throws JournalError */
   appendMark(): Promise<number>;
   /**
-   * While it has a promise, the follower has blocks enough: no more should come until it resolves. A
-   * few may come all the same.
+   * While it has a promise, the follower has blocks enough: no more should come until it resolves.
+   * A few may come all the same.
    */
   readonly whenReady: Promise<void> | undefined;
   /**
@@ -68,7 +74,9 @@ export interface JournalFollower {
    * or restored. No block follows this call.
    */
   onRolledBack(): void;
-  /** The journal was trimmed beyond the follower: blocks are missing. No block follows this call. */
+  /**
+   * The journal was trimmed beyond the follower: blocks are missing. No block follows this call.
+   */
   onTrimmedBeyond(): void;
 }
 
@@ -92,7 +100,9 @@ export class JournalError extends Error {
   }
 }
 
-/** The journal changed while a hub started: it was trimmed or rolled back. The hub can start again. */
+/**
+ * The journal changed while a hub started: it was trimmed or rolled back. The hub can start again.
+ */
 export class ChangedAtStartError extends JournalError {
   override readonly name = 'ChangedAtStartError';
 

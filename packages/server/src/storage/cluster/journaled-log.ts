@@ -81,8 +81,8 @@ export interface ClusterLogger {
  *
  * When brokers were rolled back, the journal lacks blocks that the view has. The log then stops
  * (`#reset`), `hub.ts` passes `onReset` on, and `ReopenedHub` of `main.ts` opens the hub again.
- * `openMatchingView` of `open-cluster-log.ts` finds it out with `follower-place.ts`, removes the view
- * and builds it from the journal, with a new epoch.
+ * `openMatchingView` of `open-cluster-log.ts` finds it out with `follower-place.ts`, removes the
+ * view and builds it from the journal, with a new epoch.
  */
 export class JournaledLog implements Log, SharedLog {
   readonly #parts: JournaledLogParts;
@@ -367,7 +367,9 @@ export class JournaledLog implements Log, SharedLog {
     if (this.#isReset) listener();
   }
 
-  /** The hub with the first name trims. If two hubs believe it for a moment, they order the same. */
+  /**
+   * The hub with the first name trims. If two hubs believe it for a moment, they order the same.
+   */
   get isTrimmer(): boolean {
     const { fleet } = this.#parts;
     return fleet.hubs.every(({ hub }) => hub > fleet.self);

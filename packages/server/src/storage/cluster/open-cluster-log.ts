@@ -75,8 +75,8 @@ async function open(options: ClusterLogOptions): Promise<JournaledLog> {
     // After brokers were wiped, a block of another hub may have been the first.
     if (log.state.epoch === '') await log.begin(genesisBytes(options, newEpoch(options, lostEpoch ?? '')));
     const { epoch } = log.state;
-    // Another hub may have noticed it first, and the journal has a later epoch by now. An earlier one is
-    // back if the lost blocks had the change of the epoch.
+    // Another hub may have noticed it first, and the journal has a later epoch by now. An earlier
+    // one is back if the lost blocks had the change of the epoch.
     if (lostEpoch !== undefined && epoch <= lostEpoch) await log.renewEpoch(newEpoch(options, lostEpoch));
     return log;
   } catch (error) {

@@ -14,13 +14,13 @@ const MARK_INTERVAL_MS = 20;
 
 /**
  * The read barrier. A client may bring a cursor from another hub that is a moment ahead of this
- * one. This hub asks the journal for its last block, and waits until its view has applied it. Example:
- * hub A answers a publish with position 7. The client reads at hub B after 7, while B is at 5: B
- * waits for 7.
+ * one. This hub asks the journal for its last block, and waits until its view has applied it.
+ * Example: hub A answers a publish with position 7. The client reads at hub B after 7, while B is
+ * at 5: B waits for 7.
  *
- * A broker that is cut off from the others answers with an old block. So a cursor that is still ahead
- * costs a mark. A majority of the brokers has appended it after all blocks that any hub had confirmed
- * before. When the view has applied the mark, the cursor belongs to another history.
+ * A broker that is cut off from the others answers with an old block. So a cursor that is still
+ * ahead costs a mark. A majority of the brokers has appended it after all blocks that any hub had
+ * confirmed before. When the view has applied the mark, the cursor belongs to another history.
  */
 export class ReadBarrier {
   readonly #journal: Pick<Journal, 'last'>;
@@ -54,7 +54,10 @@ export class ReadBarrier {
     if (!isReached()) await within(this.#confirmed.run(), endMs - performance.now());
   }
 
-  /** Resolves when the view has applied a block. @throws PolycastError `log_unavailable` after the time */
+  /**
+   * Resolves when the view has applied a block.
+   * @throws PolycastError `log_unavailable` after the time
+   */
   async whenApplied(sequence: number, waitMs: number): Promise<void> {
     if (this.#applied >= sequence) return;
     const { promise, resolve } = Promise.withResolvers<void>();

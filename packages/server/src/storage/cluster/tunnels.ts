@@ -17,7 +17,10 @@ const NAME_BYTES = 12;
 const NUMBER_BYTES = 4;
 const HEAD_BYTES = 1 + NAME_BYTES + NUMBER_BYTES;
 
-/** Kinds of messages. The other end answers `open` with `accept` or `refuse`, and counts what it has read. */
+/**
+ * Kinds of messages. The other end answers `open` with `accept` or `refuse`,
+ * and counts what it has read.
+ */
 const OPEN = 1;
 const ACCEPT = 2;
 const DATA = 3;
@@ -36,13 +39,15 @@ export interface TunnelBounds {
 }
 
 /**
- * A tunnel is a connection between two hubs over the brokers, as a byte stream. Example: hub B forwards
- * the requests of its clients to hub A, which works on subscriptions. Each request has a tunnel.
+ * A tunnel is a connection between two hubs over the brokers, as a byte stream. Example: hub B
+ * forwards the requests of its clients to hub A, which works on subscriptions. Each request has
+ * a tunnel.
  *
- * A message has its kind (1 byte), the name of the tunnel (12), a number (4), and the bytes. The number
- * rises with the messages of one direction, and a hole ends the tunnel. The message `alive` has the names
- * of many tunnels, each with the number of the last message before. So both ends notice a lost last
- * message, and a hub that was killed. A message of an unknown tunnel is answered with `break`.
+ * A message has its kind (1 byte), the name of the tunnel (12), a number (4), and the bytes. The
+ * number rises with the messages of one direction, and a hole ends the tunnel. The message `alive`
+ * has the names of many tunnels, each with the number of the last message before. So both ends
+ * notice a lost last message, and a hub that was killed. A message of an unknown tunnel is answered
+ * with `break`.
  */
 export class Tunnels {
   readonly #fleet: TunnelFleet;
@@ -66,7 +71,10 @@ export class Tunnels {
     return this.#tunnels.size;
   }
 
-  /** Calls the listener with each tunnel that another hub opens. Without a listener none is accepted. */
+  /**
+   * Calls the listener with each tunnel that another hub opens.
+   * Without a listener none is accepted.
+   */
   onConnection(listener: ((connection: Duplex) => void) | undefined): void {
     this.#onConnection = listener;
   }
@@ -142,7 +150,10 @@ export class Tunnels {
     return tunnel;
   }
 
-  /** Ticks and not times decide: a process that was paused first reads the messages that wait for it. */
+  /**
+   * Ticks and not times decide: a process that was paused first reads the messages that
+   * wait for it.
+   */
   #tick(): void {
     for (const tunnel of [...this.#tunnels.values()]) tunnel.tick(SILENT_TICKS_MAX);
     if (this.#ticks++ % ALIVE_TICKS === 0) this.#sendAlive();
@@ -234,7 +245,10 @@ class Tunnel extends Duplex {
     if (number !== this.#receivedNumber) this.#onLost();
   }
 
-  /** Ends after all that was written. HTTP calls it after an answer, also if the request was not read. */
+  /**
+   * Ends after all that was written. HTTP calls it after an answer,
+   * also if the request was not read.
+   */
   destroySoon(): void {
     if (this.writableFinished) return void this.destroy();
     this.once('finish', () => this.destroy());

@@ -3,7 +3,10 @@ import type { ReaderRequest } from '../sqlite/log/messages.ts';
 import { decodePage, type PackedPage } from '../sqlite/log/page-codec.ts';
 import { Thread } from '../sqlite/thread.ts';
 
-/** Reads the SQLite file of a log that another process writes. The thread starts with the first read. */
+/**
+ * Reads the SQLite file of a log that another process writes.
+ * The thread starts with the first read.
+ */
 export class FileReader {
   readonly #folder: string;
   #thread: Thread<ReaderRequest> | undefined;

@@ -6,7 +6,10 @@ import { copyOf, encodeEvents } from './event-messages.ts';
 
 /** How often the owner compares the state that it has sent with the present one. */
 const STATE_INTERVAL_MS = 100;
-/** An erasure goes on after this time. A follower that is behind drops the events before it reads on. */
+/**
+ * An erasure goes on after this time. A follower that is behind drops the events before
+ * it reads on.
+ */
 const FOLLOWERS_TIMEOUT_MS = 2000;
 /** It is sent again after this many comparisons, for followers that have connected since. */
 const REPEATED_EVERY = 10;

@@ -52,7 +52,9 @@ export class ChannelPrefixes {
       : (this.#lostThrough.get(prefix) ?? this.#othersLostThrough);
   }
 
-  /** The newest erasure of forgotten channels that may match a pattern or an unknown name; 0: none. */
+  /**
+   * The newest erasure of forgotten channels that may match a pattern or an unknown name; 0: none.
+   */
   erasedThrough(pattern: string): Position {
     const prefix = prefixOf(pattern);
     return prefix === '*' || prefix === '>' ? this.#newestErased : (this.#erasedThrough.get(prefix) ?? 0);

@@ -20,7 +20,8 @@ test('entries are in the order of their names, after any insertions and removals
           const added = put.map((name) => ({ name: `c${name}` })).filter(({ name }) => !entries.has(name));
           for (const entry of added) entries.set(entry.name, entry);
           for (const entry of added) sorted.add(entry);
-          // Some entries are inserted immediately or in part, others together with those of the next turn.
+          // Some entries are inserted immediately or in part,
+          // others together with those of the next turn.
           if (put.length % 3 === 0) sorted.sortAll();
           else if (put.length % 3 === 1) sorted.sortStep();
           for (const name of taken) {

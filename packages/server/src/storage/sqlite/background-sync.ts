@@ -67,7 +67,8 @@ export class BackgroundSync {
 
   /**
    * Writes the database anew in a thread, so that no file has bytes of deleted rows. Until it
-   * resolves, a write finds the file locked. It must be idle. Rejects when the disk does not accept it.
+   * resolves, a write finds the file locked. It must be idle. Rejects when the disk does not
+   * accept it.
    */
   async rewrite(): Promise<void> {
     const [code] = (await once(this.#startThread('rewrite'), 'exit')) as [number];

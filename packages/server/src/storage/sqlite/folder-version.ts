@@ -25,7 +25,9 @@ export function recordVersion(folder: string): void {
   }
 }
 
-/** Compares `MAJOR.MINOR.PATCH`. A version before a release, such as `1.0.0-beta.1`, counts as it. */
+/**
+ * Compares `MAJOR.MINOR.PATCH`. A version before a release, such as `1.0.0-beta.1`, counts as it.
+ */
 function isNewer(version: string, other: string): boolean {
   const [one, two] = [version, other].map((text) => text.split(/[-+]/, 1)[0]?.split('.').map(Number) ?? []);
   for (let index = 0; index < 3; index++) {

@@ -6,7 +6,9 @@
 export type BlockKind = 'genesis' | 'events' | 'trim' | 'erase' | 'epoch' | 'identity' | 'subscriptions';
 
 export interface NewBlock {
-  /** `INCARNATION-NUMBER`: the hub process that made it, and a number that rises with its blocks. */
+  /**
+   * `INCARNATION-NUMBER`: the hub process that made it, and a number that rises with its blocks.
+   */
   readonly id: string;
   /** `sealed`: only hubs with the key of `cluster/sealing` read its kind and its data. */
   readonly kind: BlockKind | 'sealed';

@@ -2,8 +2,9 @@ import type { CommandConditions, IdentityChange } from '../../core/access/identi
 import { changeToJson, type ChangeJson } from '../shared/identity-json.ts';
 
 /**
- * The data of an `identity` block: changes of keys, revocations and audit entries, which take effect
- * together if the conditions hold. Example: `{"changes":[{"kind":"key_removed","id":"Ab3dEf6hIj9l"}]}`.
+ * The data of an `identity` block: changes of keys, revocations and audit entries, which take
+ * effect together if the conditions hold.
+ * Example: `{"changes":[{"kind":"key_removed","id":"Ab3dEf6hIj9l"}]}`.
  */
 export interface IdentityCommand {
   readonly conditions?: CommandConditions;

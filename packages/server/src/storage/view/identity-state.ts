@@ -65,8 +65,8 @@ interface KeyRow {
 const HAD_KEYS = 'had keys';
 
 /**
- * The note of a view whose files may have bytes of erased events. A copy of the view has them, too, and so
- * the note. A view removes it by itself, so the hash does not cover it.
+ * The note of a view whose files may have bytes of erased events. A copy of the view has them, too,
+ * and so the note. A view removes it by itself, so the hash does not cover it.
  */
 export const HAS_ERASED = 'has erased';
 

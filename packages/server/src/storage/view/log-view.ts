@@ -13,15 +13,20 @@ import type { SubscriptionEffect, SubscriptionLease } from './subscription-state
  */
 export interface LogView extends Omit<Log, 'append' | 'trim' | 'erasing' | 'shared'> {
   readonly state: LogState;
-  /** What has been applied, durably or not: a view that lost its newest blocks applies them again. */
+  /**
+   * What has been applied, durably or not: a view that lost its newest blocks applies them again.
+   */
   readonly applied: ViewState;
   /**
    * Applies blocks in order, all or none of them. Each must follow the one before.
-   * @throws PolycastError `log_unavailable`, `log_full`. Then `applied` says whether the blocks were
-   * applied all the same, and the outcomes are lost.
+   * @throws PolycastError `log_unavailable`, `log_full`. Then `applied` says whether the blocks
+   * were applied all the same, and the outcomes are lost.
    */
   apply(blocks: readonly Block[]): Promise<readonly BlockOutcome[]>;
-  /** One step for the files of this view, as `LogErasing.overwrite`. `done` at once where nothing was erased. */
+  /**
+   * One step for the files of this view, as `LogErasing.overwrite`.
+   * `done` at once where nothing was erased.
+   */
   overwrite: LogErasing['overwrite'];
   /** Keys and revocations, as of the newest block. */
   identity(): Promise<ViewIdentity>;
@@ -69,5 +74,7 @@ export type BlockOutcome = { readonly hash: number } & (
   | { readonly kind: 'nothing' }
 );
 
-/** Records of a block that were not appended, by their index. The others have consecutive positions. */
+/**
+ * Records of a block that were not appended, by their index. The others have consecutive positions.
+ */
 export type NotAppended = readonly (readonly [index: number, outcome: AppendOutcome])[];

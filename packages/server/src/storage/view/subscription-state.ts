@@ -5,8 +5,8 @@ import type { StoredSubscription } from '../../subscriptions/state/subscription-
 import type { LeaseAction, StoredChange, SubscriptionCommand } from './subscription-command.ts';
 
 /**
- * How a command changes the subscriptions in a view, the same in every home. A home stores rows, and
- * this file decides: who has the lease, and that nobody else changes anything.
+ * How a command changes the subscriptions in a view, the same in every home. A home stores rows,
+ * and this file decides: who has the lease, and that nobody else changes anything.
  */
 export interface SubscriptionRows {
   get(kind: SubscriptionRowKind, subscription: string, name: string): string | undefined;

@@ -21,8 +21,8 @@ import { event, gapMembers } from '../schemas.ts';
  * and `heartbeatMs`. On a WebSocket it also has `"op":"ready"`. In an event stream it is the data
  * of the event `polycast.ready`.
  *
- * The types come from `packages/protocol/src/messages.ts`: the compiler rejects a table that omits a
- * message or a member, or has one too many.
+ * The types come from `packages/protocol/src/messages.ts`: the compiler rejects a table that omits
+ * a message or a member, or has one too many.
  */
 interface MessageDescription<Members extends PropertyKey> {
   readonly summary: string;

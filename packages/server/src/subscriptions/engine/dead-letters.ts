@@ -29,7 +29,9 @@ const PAGE_COUNT = 500;
 export class DeadLetters {
   readonly #parts: DeadLettersParts;
   readonly #trimming = new Set<DurableConsumer>();
-  /** One removal of a consumer reads and removes its rows at a time, so each row is counted once. */
+  /**
+   * One removal of a consumer reads and removes its rows at a time, so each row is counted once.
+   */
   readonly #removals = new WeakMap<DurableConsumer, Semaphore>();
   #addedCount = 0;
 

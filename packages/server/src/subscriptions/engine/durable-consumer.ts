@@ -344,8 +344,8 @@ export abstract class DurableConsumer<Definition extends SubscriptionDefinition 
 
   /**
    * True when the last checkpoint left the cursor behind the position. An event that was opened too
-   * recently for a row held it back, or events were taken up since. A later checkpoint gives such an
-   * event a row, or finds it done.
+   * recently for a row held it back, or events were taken up since. A later checkpoint gives such
+   * an event a row, or finds it done.
    */
   get needsCheckpoint(): boolean {
     return this.#tracker !== undefined && this.#status.cursor < this.#tracker.position;

@@ -12,8 +12,8 @@ export class DurableOperations {
   /** Operations so far. */
   #count = 0;
   /**
-   * Operations that are durable. At the start not even none: the process before may have been killed
-   * between a write and its sync.
+   * Operations that are durable. At the start not even none: the process before may have been
+   * killed between a write and its sync.
    */
   #durableCount = -1;
 

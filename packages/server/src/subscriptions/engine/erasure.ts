@@ -20,8 +20,8 @@ const REMEMBERED_MAX = 10_000;
 /**
  * Erases what subscriptions hold of erased events: events in lanes, dead letters and attempts.
  *
- * Example: event 7 of `orders.42` waits in a lane for its turn. After the erasure the lane reads the
- * log again, and the endpoint gets a gap with the reason `erased` in its place.
+ * Example: event 7 of `orders.42` waits in a lane for its turn. After the erasure the lane reads
+ * the log again, and the endpoint gets a gap with the reason `erased` in its place.
  */
 export class SubscriptionErasure {
   readonly #parts: SubscriptionErasureParts;

@@ -103,7 +103,9 @@ export class EventIntake {
     return this.#pending.countPage(this.#countScope, after);
   }
 
-  /** The position through which there is neither an event nor a gap; `after` itself when unknown. */
+  /**
+   * The position through which there is neither an event nor a gap; `after` itself when unknown.
+   */
   emptyThrough(after: Position): Position {
     return this.#pendingEvents?.emptyThrough(this.#countScope, after) ?? after;
   }

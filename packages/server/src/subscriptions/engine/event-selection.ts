@@ -27,7 +27,9 @@ export class EventSelection {
     return this.filter === undefined ? records : records.filter((record) => this.#passes(record));
   }
 
-  /** Whether a channel is one of the selected ones. A gap of all channels has no channel of its own. */
+  /**
+   * Whether a channel is one of the selected ones. A gap of all channels has no channel of its own.
+   */
   hasChannel(channel: string): boolean {
     return channel === GAP_TYPE || this.interest.covers(channel);
   }

@@ -12,7 +12,10 @@ import { createLossGap } from './gap.ts';
 export class ReportedLoss {
   /** Loss through here has been reported, or need not be. */
   #through: Position;
-  /** Like `#through`, for damaged events. A consumer that starts at the earliest event hears of these too. */
+  /**
+   * Like `#through`, for damaged events.
+   * A consumer that starts at the earliest event hears of these too.
+   */
   #corruptThrough: Position = 0;
 
   constructor(through: Position) {

@@ -8,8 +8,8 @@ export const LEASE_LENGTH_MAX = 64;
 
 /**
  * Leased events (PROTOCOL.md section 14.6) as the content of a JSON array. Each is
- * `{"lease":…,"delivery":…,"leaseEnds":…,"event":{…}}`, with `traceparent` and `tracestate` before the
- * event if it has a trace context.
+ * `{"lease":…,"delivery":…,"leaseEnds":…,"event":{…}}`, with `traceparent` and `tracestate` before
+ * the event if it has a trace context.
  */
 export function leasedEventsJson(epoch: string, events: readonly LeasedEvent[]): Buffer {
   const prefixes = events.map((event, index) => (index === 0 ? '{' : ',{') + eventPrefix(epoch, event));

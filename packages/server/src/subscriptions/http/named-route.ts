@@ -13,7 +13,8 @@ import { IF_MATCH, newSubscription, shownSubscription, SUBSCRIPTION_NAME } from 
 import { authorizeDelivery, checkIfMatch, maySee, scopedRoute } from './subscription-access.ts';
 
 /**
- * `PUT /v1/subscriptions/{name}` (PROTOCOL.md section 14.1): the definition of a named subscription.
+ * `PUT /v1/subscriptions/{name}` (PROTOCOL.md section 14.1):
+ * the definition of a named subscription.
  *
  * Example: a service sends its definition of `warehouse` whenever it starts. The first request
  * creates the subscription. Later ones find it, and change it if the definition is another one.

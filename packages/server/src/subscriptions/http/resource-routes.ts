@@ -162,7 +162,10 @@ async function remove(parts: SubscriptionParts, request: AuthorizedRequest): Pro
   request.respondEmpty(204);
 }
 
-/** Informs the endpoint of a removed subscription, if its dialect does. The response does not matter. */
+/**
+ * Informs the endpoint of a removed subscription, if its dialect does.
+ * The response does not matter.
+ */
 function notifyEndpoint({ dialects, sender }: SubscriptionParts, { definition, status }: Subscription): void {
   const { delivery, metadata } = definition;
   if (delivery.kind === 'pull' || status.state === 'ended') return;
@@ -181,7 +184,10 @@ async function create(parts: SubscriptionParts, request: AuthorizedRequest): Pro
   respondCreated(parts, request, subscription, isNew);
 }
 
-/** Responds with a new subscription and its secret; without the secret if an earlier request created it. */
+/**
+ * Responds with a new subscription and its secret; without the secret if an earlier
+ * request created it.
+ */
 export function respondCreated(
   parts: SubscriptionParts,
   request: AuthorizedRequest,

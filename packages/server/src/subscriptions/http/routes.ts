@@ -43,7 +43,9 @@ function aboutSubscriptions<Any extends Route>(route: Any): Any {
   return { ...route, subscriptionWork: 'newest' };
 }
 
-/** The route accepts portal links too. It sees only subscriptions of the link's owner (`maySee`). */
+/**
+ * The route accepts portal links too. It sees only subscriptions of the link's owner (`maySee`).
+ */
 function forPortalLinks(route: AuthorizedRoute): AuthorizedRoute {
   return { ...route, acceptsPortalLink: true };
 }

@@ -115,8 +115,8 @@ export class PullQueue {
 
   /**
    * Time at which more events may be available, although none is published or acknowledged until
-   * then. It follows from the last `lease`: capacity that came since would make it Infinity, and the
-   * workers would wait for ever.
+   * then. It follows from the last `lease`: capacity that came since would make it Infinity, and
+   * the workers would wait for ever.
    */
   get nextMs(): number {
     if (this.waiters.size === 0 || !this.consumer.hasTracker) return Infinity;

@@ -80,7 +80,10 @@ export interface CommonDefinition {
   readonly owner: { readonly key: string | undefined; readonly user: string | undefined };
   /** Unique in the hub. The `PUT` that created it gave it. */
   readonly name?: string | undefined;
-  /** The site's name for the customer that it belongs to: `owner` on the wire. `undefined`: no customer. */
+  /**
+   * The site's name for the customer that it belongs to: `owner` on the wire.
+   * `undefined`: no customer.
+   */
   readonly customer?: string | undefined;
   readonly description: string;
   /** The owner's own data: at most 20 members, texts of at most 500 characters. */

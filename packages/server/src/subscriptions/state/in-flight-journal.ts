@@ -9,8 +9,8 @@
  * after 0 known crashes.
  *
  * - Atomic: one record.
- * - Eventual: durability. Writes are not synced: they survive the end of the process, but not of the
- *   machine.
+ * - Eventual: durability. Writes are not synced: they survive the end of the process,
+ *   but not of the machine.
  * - Owner: one hub. In a home that several hubs share, each hub has a journal of its own.
  */
 export interface InFlightJournal {

@@ -88,16 +88,17 @@ export interface SubscriptionReads {
   /**
    * Resolves once all operations so far are durable. A request that only finds what an earlier one
    * did waits for this before its answer says so.
-   * @throws PolycastError `log_full`, `log_unavailable`: an operation is in force, and not stored yet
+   * @throws PolycastError `log_full`, `log_unavailable`: an operation is in force,
+   * and not stored yet
    */
   whenDurable(): Promise<void>;
 }
 
 /**
  * The operations on durable subscriptions that change or send something. A call that resolves has
- * written its changes durably. `change`, `pause`, `resume`, `remove` and `rotateSecret` take effect at
- * once, also if the disk refuses them. They then reject, and are stored as soon as the disk accepts
- * them.
+ * written its changes durably. `change`, `pause`, `resume`, `remove` and `rotateSecret` take effect
+ * at once, also if the disk refuses them. They then reject, and are stored as soon as the disk
+ * accepts them.
  */
 export interface SubscriptionOperations {
   /**
@@ -124,8 +125,8 @@ export interface SubscriptionOperations {
    */
   test(id: string, sample: Sample): Promise<Attempt>;
   /**
-   * Replaces the secret. Both secrets sign until the overlap ends. If the store refuses it and it is
-   * repeated, the secret before the refused rotation signs until then, too.
+   * Replaces the secret. Both secrets sign until the overlap ends. If the store refuses it and it
+   * is repeated, the secret before the refused rotation signs until then, too.
    */
   rotateSecret(id: string, secret: string, overlapMs: number): Promise<Subscription>;
   /**

@@ -36,8 +36,8 @@ export interface SubscriptionStore {
   keepsAttempt(subscription: string, isDelivered: boolean): boolean;
   /**
    * Writes all changes or none, durably, together with other changes of about the same time. The
-   * order of the calls is preserved, also between `write` and `enqueue`. Without changes it resolves
-   * once the changes of all earlier calls of `enqueue` are durable.
+   * order of the calls is preserved, also between `write` and `enqueue`. Without changes it
+   * resolves once the changes of all earlier calls of `enqueue` are durable.
    */
   write(changes: readonly StoreChange[]): Promise<void>;
   /**

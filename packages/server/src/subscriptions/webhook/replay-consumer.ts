@@ -47,7 +47,9 @@ export class ReplayConsumer extends WebhookConsumer {
     return this.#primary;
   }
 
-  /** That of the subscription, so that a change of the URL or the secret holds for the replay too. */
+  /**
+   * That of the subscription, so that a change of the URL or the secret holds for the replay too.
+   */
   override get delivery(): WebhookDelivery {
     return this.#primary.delivery;
   }

@@ -4,8 +4,8 @@ import { openExplainWorld, type ExplainWorld, type Reader } from '../explain-wor
 import { openEndpoint, waitUntil, type Endpoint } from '../subscription-hub.ts';
 
 /**
- * One way in which an event can miss its reader, or reach it. Example: the reader asks for events of
- * the type `paid`, and the event has the type `sent`.
+ * One way in which an event can miss its reader, or reach it. Example: the reader asks for events
+ * of the type `paid`, and the event has the type `sent`.
  */
 export interface ExplainCase {
   readonly name: string;

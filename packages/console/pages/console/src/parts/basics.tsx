@@ -83,7 +83,9 @@ export function ListEnd<Item>({ pages, empty }: { pages: Pages<Item>; empty: Com
   );
 }
 
-/** Copies a text, and says so. Browsers have no clipboard on pages without TLS of another machine. */
+/**
+ * Copies a text, and says so. Browsers have no clipboard on pages without TLS of another machine.
+ */
 export function Copy({ text, children }: { text: string; children: ComponentChildren }): VNode | null {
   const [isCopied, setCopied] = useState(false);
   if (!window.isSecureContext) return null;
@@ -136,7 +138,10 @@ export function Table({
   );
 }
 
-/** The roles are explicit, because rows that are no table rows for the style sheet would lose theirs. */
+/**
+ * The roles are explicit, because rows that are no table rows for the style sheet
+ * would lose theirs.
+ */
 function labelCells(row: HTMLTableRowElement, head: readonly string[]): void {
   row.setAttribute('role', 'row');
   for (const [index, cell] of [...row.cells].entries()) {

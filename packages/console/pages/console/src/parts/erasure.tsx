@@ -7,9 +7,9 @@ import { Confirm } from './dialog.tsx';
 import { countText } from './format.ts';
 
 /**
- * An erasure removes data permanently. The hub stores the request, and carries it out in small steps.
- * Example: the erasure of the user `ann` takes her private channel, and the events that she
- * published.
+ * An erasure removes data permanently. The hub stores the request, and carries it out in small
+ * steps. Example: the erasure of the user `ann` takes her private channel, and the events that
+ * she published.
  */
 export interface ErasureTarget {
   readonly kind: 'event' | 'channel' | 'user';

@@ -4,7 +4,8 @@ import { valueOf } from './basics.tsx';
 
 /**
  * A filter in the address of the page, which holds once it is entered. Until then the page may
- * render for another reason, as when the filter beside it is entered: what a person has typed stays.
+ * render for another reason, as when the filter beside it is entered: what a person has
+ * typed stays.
  */
 export function FilterInput({
   value,

@@ -4,7 +4,9 @@ import { logIn, type ConsoleSession } from '../hub/session.ts';
 import { Brand } from './brand.tsx';
 import { Failure, Field, valueOf } from './basics.tsx';
 
-/** The login with a key or a token. The credential is sent once, and never stored in the browser. */
+/**
+ * The login with a key or a token. The credential is sent once, and never stored in the browser.
+ */
 export function Login({ onLogin }: { onLogin: (session: ConsoleSession) => void }): VNode {
   const [credential, setCredential] = useState('');
   const [isBusy, setBusy] = useState(false);

@@ -6,7 +6,10 @@ export interface TimeAxis {
   readonly fromMs: number;
   /** The place of a time, from 0 to 100. */
   percent(atMs: number): number;
-  /** Offsets from the beginning, milliseconds, for an axis of that many pixels: their labels do not overlap. */
+  /**
+   * Offsets from the beginning, milliseconds, for an axis of that many pixels:
+   * their labels do not overlap.
+   */
   ticksMs(width: number): readonly number[];
 }
 

@@ -1,7 +1,10 @@
 import type { AttemptPage } from './portal-api.ts';
 import type { Attempt } from './resources.ts';
 
-/** The most attempts that the list has: a page may be open for days. The older ones can be loaded again. */
+/**
+ * The most attempts that the list has: a page may be open for days.
+ * The older ones can be loaded again.
+ */
 const SHOWN_MAX = 500;
 
 /** The newest attempts, and those below them that are shown already. What is open stays open. */

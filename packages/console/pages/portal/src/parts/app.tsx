@@ -89,7 +89,9 @@ function isOver({ code }: RefusedError): boolean {
   return code === 'token_expired' || code === 'unauthorized';
 }
 
-/** Loads what the page shows, and again at an interval while it is visible and its link is valid. */
+/**
+ * Loads what the page shows, and again at an interval while it is visible and its link is valid.
+ */
 function useLoaded(api: PortalApi | undefined): Loading {
   const [loaded, setLoaded] = useState<Loaded>();
   const [problem, setProblem] = useState<RefusedError>();

@@ -23,7 +23,10 @@ export async function clusterConfig(command: Command, input: Input): Promise<Con
   throw usageError(command, 'the configuration has no cluster: set cluster.nats, or give --config FILE');
 }
 
-/** Asks the brokers, and listens to the hubs for some seconds. @throws CliError when no broker answers */
+/**
+ * Asks the brokers, and listens to the hubs for some seconds.
+ * @throws CliError when no broker answers
+ */
 export async function inspect({ cluster }: Config, applied?: BlockAddress): Promise<ClusterInspection> {
   const { inspectCluster } = await import('../../../storage/cluster-tools.ts');
   try {

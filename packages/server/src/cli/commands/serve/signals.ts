@@ -44,7 +44,9 @@ export function installSignalHandlers(terminal: Terminal): Signals {
   return { stop, onHangUp: (given) => void (reload = given) };
 }
 
-/** Whether the user has closed the terminal that the hub runs in. It can no longer be opened then. */
+/**
+ * Whether the user has closed the terminal that the hub runs in. It can no longer be opened then.
+ */
 function isTerminalClosed(): boolean {
   try {
     closeSync(openSync('/dev/tty', 'r'));

@@ -61,13 +61,16 @@ interface AppliedCommand {
 }
 
 /**
- * The identity that all hubs of a cluster share: keys, revocations and the audit log. Every change is
- * a command in the journal, and each view applies it in order. What is in memory follows the view of
- * this hub. Example: hub A creates a key; the block 7 has it; hub B knows it when it has applied 7.
+ * The identity that all hubs of a cluster share: keys, revocations and the audit log. Every change
+ * is a command in the journal, and each view applies it in order. What is in memory follows the
+ * view of this hub. Example: hub A creates a key; the block 7 has it; hub B knows it when it
+ * has applied 7.
  *
- * A revocation is in force before that: at this hub at once, and at the others when they receive its broadcast.
+ * A revocation is in force before that: at this hub at once,
+ * and at the others when they receive its broadcast.
  *
- * The file of one hub serves once: its keys become those of the cluster, if the cluster never had any.
+ * The file of one hub serves once: its keys become those of the cluster,
+ * if the cluster never had any.
  */
 export class ClusterIdentityStore implements IdentityStore {
   readonly shared: SharedIdentity;

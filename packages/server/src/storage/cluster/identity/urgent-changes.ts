@@ -5,12 +5,16 @@ type UrgentChange = Extract<IdentityChange, { readonly kind: 'key_removed' | 're
 
 /** A revocation that is not in the journal this long after its broadcast has lost its hub. */
 const OVERDUE_MS = 5_000;
-/** Revocations that are remembered until they are in the journal. Further ones are in force all the same. */
+/**
+ * Revocations that are remembered until they are in the journal.
+ * Further ones are in force all the same.
+ */
 const HEARD_MAX = 100_000;
 
 /**
- * Revocations that are in force at this hub before its view has them. Example: hub A revokes a key, and
- * hub B receives the broadcast. B refuses the key at once. An older block that still has the key must not bring it back.
+ * Revocations that are in force at this hub before its view has them. Example: hub A revokes a key,
+ * and hub B receives the broadcast. B refuses the key at once. An older block that still has the
+ * key must not bring it back.
  */
 export class UrgentChanges {
   /** Keys that are removed here and not in the view. */

@@ -17,8 +17,9 @@ const WRITES_MAX = 500;
 const PENDING_MAX = 100_000;
 
 /**
- * Changes without conditions on their way to the journal. Those that come while a command is in flight
- * share the next one. Example: 500 users log out at once, and three commands have their revocations.
+ * Changes without conditions on their way to the journal. Those that come while a command is in
+ * flight share the next one. Example: 500 users log out at once, and three commands have
+ * their revocations.
  */
 export class WriteQueue {
   readonly #append: (changes: readonly IdentityChange[]) => Promise<void>;

@@ -11,11 +11,13 @@ const BEATS_MISSED_MS = BEAT_MS * 2.5;
 /** After this time of silence the client goes to another broker. */
 const SILENCE_MS = 3_000;
 /**
- * After this time without a new block it does so, too. A broker that is cut off from the others sends
- * beats all the same. Hubs append a mark where there are no other blocks.
+ * After this time without a new block it does so, too. A broker that is cut off from the others
+ * sends beats all the same. Hubs append a mark where there are no other blocks.
  */
 const OLD_MS = 6_000;
-/** A consumer that begins after more silence may be one of a broker that is cut off from the others. */
+/**
+ * A consumer that begins after more silence may be one of a broker that is cut off from the others.
+ */
 const FRESH_MS = 500;
 /** The broker forgets a consumer whose hub has gone. */
 const INACTIVE_MS = 10_000;
@@ -48,7 +50,10 @@ export class BlockFollower {
   /** When a message of the consumer was heard. `#heardMs` begins anew with each consumer. */
   #messageMs = performance.now();
   #newsMs = performance.now();
-  /** Whether a majority has answered since the consumer began, or just before. Else its old blocks are no news. */
+  /**
+   * Whether a majority has answered since the consumer began, or just before.
+   * Else its old blocks are no news.
+   */
   #isProven = true;
   /** The newest block that the consumer had when it began. */
   #oldThrough: number | undefined;
@@ -96,7 +101,10 @@ export class BlockFollower {
     this.#parts.connection.reconnect().catch(() => undefined);
   }
 
-  /** The journal calls `onNews` when the mark is answered. Without it a long backlog would count as silence. */
+  /**
+   * The journal calls `onNews` when the mark is answered.
+   * Without it a long backlog would count as silence.
+   */
   async #prove(): Promise<void> {
     if (this.#isMarking) return;
     this.#isMarking = true;
@@ -164,7 +172,10 @@ export class BlockFollower {
     if (!this.#isProven) void this.#prove();
   }
 
-  /** Flow control wants an answer. A beat says how many messages were sent, so it shows a loss at the end. */
+  /**
+   * Flow control wants an answer. A beat says how many messages were sent,
+   * so it shows a loss at the end.
+   */
   #onControl(message: Msg, delivered: number): boolean {
     if (message.reply !== undefined && message.reply !== '') {
       const { whenReady } = this.#follower;

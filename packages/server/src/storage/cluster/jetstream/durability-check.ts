@@ -21,8 +21,8 @@ interface DurabilityCheckOptions {
 export class DurabilityCheck {
   readonly #options: DurabilityCheckOptions;
   /**
-   * What each broker said last. A broker that is down stores nothing, and says it anew when it is back,
-   * so its silence alone makes no hub leave the balancer.
+   * What each broker said last. A broker that is down stores nothing, and says it anew when it is
+   * back, so its silence alone makes no hub leave the balancer.
    */
   readonly #brokers = new Map<string, BrokerDetails>();
   #timer: NodeJS.Timeout | undefined;
@@ -102,7 +102,10 @@ interface Varz {
   };
 }
 
-/** Why blocks may be lost although they were confirmed. Without a stream: in the one that a hub would create. */
+/**
+ * Why blocks may be lost although they were confirmed.
+ * Without a stream: in the one that a hub would create.
+ */
 export function unsafeReasonOf(
   info: StreamInfo | undefined,
   brokers: ReadonlyMap<string, BrokerDetails>,

@@ -204,7 +204,9 @@ class JetStreamJournal implements Journal {
   }
 }
 
-/** The leader of the stream answers. One that is cut off may have an old state: see `Journal.last`. */
+/**
+ * The leader of the stream answers. One that is cut off may have an old state: see `Journal.last`.
+ */
 export async function readId(manager: JetStreamManager, stream: string, sequence: number): Promise<string | undefined> {
   try {
     const message = await manager.streams.getMessage(stream, { seq: sequence });

@@ -120,7 +120,9 @@ export class NatsFleet implements Fleet {
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
   }
 
-  /** The client calls back inside the loop that reads the connection. An exception would end that. */
+  /**
+   * The client calls back inside the loop that reads the connection. An exception would end that.
+   */
   #subscribe(subject: string, receive: (message: Msg) => void): Subscription {
     return this.#connection.subscribe(subject, {
       callback: (error, message) => {

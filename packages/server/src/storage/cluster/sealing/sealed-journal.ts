@@ -4,12 +4,16 @@ import { HEADER_BYTES, SealError, TAG_BYTES, type Sealer } from './sealer.ts';
 
 /** Kinds of blocks with secrets: hashes of keys, and the secrets of webhooks. */
 const SECRET_KINDS: ReadonlySet<string> = new Set<BlockKind>(['genesis', 'identity', 'subscriptions']);
-/** The kind of a sealed block. A hub without the key stops at it, as at a kind of a later version. */
+/**
+ * The kind of a sealed block. A hub without the key stops at it, as at a kind of a later version.
+ */
 const SEALED = 'sealed';
 /** The block's own kind precedes its data, as one line. */
 const KIND_BYTES_MAX = 32;
 
-/** A journal whose blocks with secrets are sealed, if there is a key: the brokers cannot read them. */
+/**
+ * A journal whose blocks with secrets are sealed, if there is a key: the brokers cannot read them.
+ */
 export class SealedJournal implements Journal {
   readonly #journal: Journal;
   readonly #sealer: Sealer;

@@ -5,7 +5,10 @@ import { pipeline } from 'node:stream/promises';
 import { snapshotName, type Snapshot, type SnapshotAddress, type SnapshotStore } from '../snapshots/snapshot-store.ts';
 import { finishOpen, HEADER_BYTES, isSealed, SealError, TAG_BYTES, type Sealer } from './sealer.ts';
 
-/** Snapshots that are sealed, if there is a key: the brokers cannot read them. Unsealed ones open, too. */
+/**
+ * Snapshots that are sealed, if there is a key: the brokers cannot read them.
+ * Unsealed ones open, too.
+ */
 export class SealedSnapshotStore implements SnapshotStore {
   readonly #store: SnapshotStore;
   readonly #sealer: Sealer;

@@ -34,13 +34,16 @@ interface SealKey {
  * Seals data with a key that the hubs have and the brokers have not: nobody else can read it or
  * change it. Example: a command with the secret of a webhook, in the journal of the brokers.
  *
- * Sealed data is `PCS1`, 4 bytes that name the key, a nonce of 12 bytes, the data by AES-256-GCM, and
- * a tag of 16 bytes. It opens only in the place that it was sealed for.
+ * Sealed data is `PCS1`, 4 bytes that name the key, a nonce of 12 bytes, the data by AES-256-GCM,
+ * and a tag of 16 bytes. It opens only in the place that it was sealed for.
  */
 export class Sealer {
   readonly #keys: readonly SealKey[];
 
-  /** @param keys 32 bytes each. The first one seals, and all of them open. Without any, nothing is sealed. */
+  /**
+   * @param keys 32 bytes each. The first one seals, and all of them open.
+   * Without any, nothing is sealed.
+   */
   constructor(keys: readonly Uint8Array[]) {
     this.#keys = keys.map(sealKey);
   }
@@ -66,7 +69,10 @@ export class Sealer {
     return new Uint8Array(opened);
   }
 
-  /** The beginning of sealed data, and the cipher for the rest of it. Its tag is the end. @throws SealError */
+  /**
+   * The beginning of sealed data, and the cipher for the rest of it. Its tag is the end.
+   * @throws SealError
+   */
   startSeal(place: string): { readonly header: Uint8Array; readonly cipher: CipherGCM } {
     const [first] = this.#keys;
     if (first === undefined) throw new SealError('there is no key to seal with');
@@ -101,8 +107,8 @@ export function isSealed(header: Uint8Array): boolean {
 }
 
 /**
- * Reads the keys of a file: one on each line, 64 hexadecimal digits. The first one seals. The others
- * open what was sealed before.
+ * Reads the keys of a file: one on each line, 64 hexadecimal digits. The first one seals.
+ * The others open what was sealed before.
  * @param file `null`: there is no key
  * @throws DataFolderError
  */

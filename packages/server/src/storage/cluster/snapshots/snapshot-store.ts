@@ -2,8 +2,8 @@ import type { BlockAddress } from '../../view/block.ts';
 
 /**
  * A snapshot is a copy of a view, for a hub that does not have the blocks before it. Example: the
- * journal has blocks 900 to 1000, and the snapshot has what blocks 1 to 950 did. A hub with an empty
- * folder starts from the snapshot and applies 951 to 1000.
+ * journal has blocks 900 to 1000, and the snapshot has what blocks 1 to 950 did. A hub with an
+ * empty folder starts from the snapshot and applies 951 to 1000.
  */
 export interface Snapshot extends SnapshotAddress {
   readonly name: string;

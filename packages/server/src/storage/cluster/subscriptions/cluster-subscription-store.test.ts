@@ -52,7 +52,8 @@ test('a group of several commands fails with its first one, or all of it is writ
   await store.write(creationOf('sub_a'));
   expect(commands.flat()).toEqual(creationOf('sub_a'));
   expect(commands.length).toBeGreaterThan(1);
-  // What the store says before each command: a refused one makes it unavailable, until all is written.
+  // What the store says before each command: a refused one makes it unavailable,
+  // until all is written.
   expect(unavailable.slice(2, 6)).toEqual(['log_full', 'log_full', 'log_unavailable', 'log_unavailable']);
   expect(store.unavailable).toBeUndefined();
 });

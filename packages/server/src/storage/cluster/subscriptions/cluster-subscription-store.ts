@@ -39,8 +39,8 @@ export interface ClusterStoreParts {
 
 /**
  * The subscriptions that all hubs of a cluster share. The hub that has the lease writes changes, as
- * commands in the journal, and every view applies them. Example: the owner acknowledges the event 7;
- * within 250 ms a block has the new position; the next owner goes on after 7.
+ * commands in the journal, and every view applies them. Example: the owner acknowledges the
+ * event 7; within 250 ms a block has the new position; the next owner goes on after 7.
  */
 export class ClusterSubscriptionStore implements SubscriptionStore {
   readonly #parts: ClusterStoreParts;
@@ -203,9 +203,9 @@ export class ClusterSubscriptionStore implements SubscriptionStore {
   }
 
   /**
-   * A command without an outcome is written again: what it did is not done twice. A group whose first
-   * command is in the journal cannot fail any more. Its others are written again until they are in it,
-   * or another hub has the lease.
+   * A command without an outcome is written again: what it did is not done twice. A group whose
+   * first command is in the journal cannot fail any more. Its others are written again until they
+   * are in it, or another hub has the lease.
    */
   async #write(changes: readonly StoredChange[], isBegun: boolean): Promise<void> {
     for (;;) {
@@ -238,8 +238,8 @@ function isStored({ kind }: StoreChange): boolean {
 }
 
 /**
- * Changes that fit into one command each, in their order. The changes of one subscription stay together
- * unless they are larger: its definition and its status come first.
+ * Changes that fit into one command each, in their order. The changes of one subscription stay
+ * together unless they are larger: its definition and its status come first.
  */
 function partsOf(changes: readonly StoredChange[], bytesMax: number): readonly (readonly StoredChange[])[] {
   const parts: StoredChange[][] = [[]];

@@ -10,8 +10,8 @@ import type { LeaseHolder } from './work-lease.ts';
 const ANSWER_TIME_MS = 1_000;
 
 /**
- * The subscriptions of a cluster, as one hub sees them. One hub works on all of them, and the others
- * forward their requests to it.
+ * The subscriptions of a cluster, as one hub sees them.
+ * One hub works on all of them, and the others forward their requests to it.
  */
 export class ClusterSubscriptions {
   readonly store: ClusterSubscriptionStore;
@@ -85,7 +85,8 @@ export class ClusterSubscriptions {
     const before = this.#tunnelsTo;
     if (before === '' || before === this.lease.owner) return;
     this.#tunnelsTo = '';
-    // An owner that gave its lease away finishes what it is answering. One that was killed never will.
+    // An owner that gave its lease away finishes what it is answering.
+    // One that was killed never will.
     setTimeout(() => this.#tunnels.close(before), ANSWER_TIME_MS).unref();
   }
 

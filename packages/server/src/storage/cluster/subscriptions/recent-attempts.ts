@@ -2,12 +2,14 @@ import type { Attempt } from '../../../subscriptions/state/ports.ts';
 import type { AttemptsQuery, ErasedAttempts } from '../../../subscriptions/state/subscription-store.ts';
 import { keptMaxOf, type AttemptBounds } from '../../shared/attempt-bounds.ts';
 
-/** Attempts of all subscriptions that are in memory: some 80 MB with long answers, and 8 MB without. */
+/**
+ * Attempts of all subscriptions that are in memory: some 80 MB with long answers, and 8 MB without.
+ */
 const ATTEMPTS_MAX = 4_000;
 
 /**
- * The newest attempts of the hub that works on subscriptions. They are samples for a person to look at,
- * so they are in memory only, and another owner begins without any.
+ * The newest attempts of the hub that works on subscriptions. They are samples for a person to look
+ * at, so they are in memory only, and another owner begins without any.
  */
 export class RecentAttempts {
   readonly #bounds: AttemptBounds;

@@ -16,9 +16,9 @@ const CHALLENGE_INTERVAL_MS = 800;
 /** A hub that has not heard the owner for this long begins to challenge it. */
 const SILENCE_MS = 1_500;
 /**
- * An owner begins no request this long after it sent the last command that came back. Other hubs count
- * its silence from when they applied that command, which is later. One of them has the lease after
- * `SILENCE_MS` and four more challenges at the earliest, which is 4.7 s.
+ * An owner begins no request this long after it sent the last command that came back. Other hubs
+ * count its silence from when they applied that command, which is later. One of them has the lease
+ * after `SILENCE_MS` and four more challenges at the earliest, which is 4.7 s.
  */
 const FRESH_MS = 3_500;
 const TICK_MS = 100;
@@ -44,9 +44,9 @@ export interface LeaseJournal {
 }
 
 /**
- * This hub's side of the lease on subscriptions (`storage/view/subscription-state.ts`). The hub that has
- * it works on all subscriptions. Every command of the owner renews it. The time between commands is
- * each hub's own; the order of commands in the journal alone decides who has the lease.
+ * This hub's side of the lease on subscriptions (`storage/view/subscription-state.ts`). The hub
+ * that has it works on all subscriptions. Every command of the owner renews it. The time between
+ * commands is each hub's own; the order of commands in the journal alone decides who has the lease.
  *
  * Example: the brokers elect a leader for 8 s. No hub can write a challenge meanwhile, so no owner
  * loses its lease, and the owner begins no request after 3.5 s.
@@ -106,7 +106,10 @@ export class LeaseHolder {
     return performance.now() - this.#renewedMs < FRESH_MS;
   }
 
-  /** Why no hub can have the lease: a hub of an earlier version runs, which would stop at its commands. */
+  /**
+   * Why no hub can have the lease: a hub of an earlier version runs,
+   * which would stop at its commands.
+   */
   get refusal(): PolycastError | undefined {
     return refusalOfOlderHub(this.#journal.fleet, SHARED_SUBSCRIPTIONS_LEVEL, 'subscriptions');
   }
@@ -136,15 +139,18 @@ export class LeaseHolder {
   }
 
   /**
-   * Writes changes as the owner. @throws PolycastError `log_unavailable`, `log_full`, `outcome_unknown`:
-   * they may be written
+   * Writes changes as the owner.
+   * @throws PolycastError `log_unavailable`, `log_full`, `outcome_unknown`: they may be written
    */
   async change(changes: readonly StoredChange[]): Promise<void> {
     const effect = await this.#send({ hub: this.#self, term: this.#term, action: 'change', changes });
     if (effect.isRefused) throw new PolycastError('log_unavailable', 'Another hub works on subscriptions now.');
   }
 
-  /** The hub is leaving: it begins no work. What it has of the lease and of work stays until `release`. */
+  /**
+   * The hub is leaving: it begins no work.
+   * What it has of the lease and of work stays until `release`.
+   */
   withdraw(): void {
     this.#isWithdrawn = true;
   }

@@ -8,7 +8,8 @@ import type { LogSummary } from './backup-format.ts';
  * last short read then copies the newest events and all other tables in one snapshot.
  *
  * Retention may remove events that are copied already. It removes the oldest events of a channel
- * only. So each channel in the copy has its newest `count` events, and the others are removed there.
+ * only. So each channel in the copy has its newest `count` events, and the others are
+ * removed there.
  */
 export class LogCopy {
   readonly #copy: DatabaseSync;

@@ -59,8 +59,9 @@ export interface BackupOptions {
  * file appears under its name when it is complete and on the disk.
  *
  * The order of the copies is the order in which the stores depend on each other. Subscriptions and
- * presence and sessions have positions of the log, so they are copied before it: no position is after its end.
- * Identity is copied last: a key or revocation that an event depends on is never missing.
+ * presence and sessions have positions of the log, so they are copied before it: no position is
+ * after its end. Identity is copied last: a key or revocation that an event depends on is
+ * never missing.
  * @throws DataFolderError
  */
 export async function writeBackup(options: BackupOptions): Promise<BackupManifest> {
@@ -153,7 +154,9 @@ function attachLog(copy: DatabaseSync, log: string): number {
   return schema;
 }
 
-/** Copies a small store into the backup, in one snapshot. A store that does not exist has no copy. */
+/**
+ * Copies a small store into the backup, in one snapshot. A store that does not exist has no copy.
+ */
 function copyStore(copy: DatabaseSync, file: string, name: string, temporary: string): readonly BackedUpFile[] {
   if (!existsSync(file)) return [];
   rmSync(temporary, { force: true });

@@ -21,7 +21,8 @@ export function checksumOf(
   seed = mix(seed, channel);
   seed = mix(seed, timeMs);
   if (type !== undefined) seed = mixText(seed, type);
-  // The length separates the two texts. Events without a trace have the checksum that they always had.
+  // The length separates the two texts.
+  // Events without a trace have the checksum that they always had.
   if (trace !== undefined) seed = mixText(mix(seed, trace.length), trace);
   return crc32(body, seed >>> 0) | 0;
 }

@@ -96,8 +96,9 @@ export class GroupCommit {
   #schedule(): void {
     const nowMs = performance.now();
     const delayMs = this.#commitDelay.delayMs(nowMs);
-    // After a quiet time no other append is likely in this turn. Publishers whose appends shared the
-    // last commit publish together again: after its delivery, which may last longer than that time.
+    // After a quiet time no other append is likely in this turn. Publishers whose appends shared
+    // the last commit publish together again: after its delivery, which may last longer than
+    // that time.
     if (delayMs === 0 && this.#commitDelay.lastWasAlone && nowMs - this.#settledMs > QUIET_MS)
       return void this.#commit();
     this.#scheduled = true;

@@ -83,8 +83,8 @@ export function reopenDatabase(files: LogFiles, role: DatabaseRole): DatabaseSyn
 }
 
 /**
- * A database with this table is the view of a journal. `journal_writer` has the newest block of each
- * hub process. See `storage/view/view-state.ts`.
+ * A database with this table is the view of a journal. `journal_writer` has the newest block of
+ * each hub process. See `storage/view/view-state.ts`.
  */
 const OWN_VIEW_TABLES = `CREATE TABLE journal_view (
      id INTEGER PRIMARY KEY CHECK (id = 1),
@@ -96,7 +96,10 @@ const OWN_VIEW_TABLES = `CREATE TABLE journal_view (
      sequence INTEGER NOT NULL
    ) WITHOUT ROWID;`;
 
-/** The identity of a cluster: see `storage/view/identity-state.ts`. Views of earlier versions have none. */
+/**
+ * The identity of a cluster: see `storage/view/identity-state.ts`.
+ * Views of earlier versions have none.
+ */
 const IDENTITY_TABLES = `CREATE TABLE IF NOT EXISTS journal_identity (
      kind TEXT NOT NULL,
      name TEXT NOT NULL,
@@ -105,7 +108,10 @@ const IDENTITY_TABLES = `CREATE TABLE IF NOT EXISTS journal_identity (
    ) WITHOUT ROWID;
    CREATE TABLE IF NOT EXISTS journal_audit (id INTEGER PRIMARY KEY AUTOINCREMENT, entry TEXT NOT NULL);`;
 
-/** The subscriptions of a cluster: see `storage/view/subscription-state.ts`. Views of earlier versions have none. */
+/**
+ * The subscriptions of a cluster: see `storage/view/subscription-state.ts`.
+ * Views of earlier versions have none.
+ */
 const SUBSCRIPTION_TABLES = `CREATE TABLE IF NOT EXISTS journal_subscription (
      subscription TEXT NOT NULL,
      kind TEXT NOT NULL,
@@ -136,16 +142,16 @@ function checkRole(database: DatabaseSync, { folder }: LogFiles, role: DatabaseR
 }
 
 function databaseFile({ database }: LogFiles, role: DatabaseRole = 'log'): DatabaseFile {
-  // The journal is the durable copy of a view. SQLite then syncs before a checkpoint only, so a power
-  // cut may take the newest blocks, but never leaves half of one.
+  // The journal is the durable copy of a view. SQLite then syncs before a checkpoint only, so a
+  // power cut may take the newest blocks, but never leaves half of one.
   const synchronous = role === 'view' ? 'NORMAL' : 'FULL';
   return {
     file: database,
     applicationId: APPLICATION_ID,
     migrations: MIGRATIONS,
     // Removed events are overwritten where that costs no further write of the disk. An erasure
-    // overwrites the rest. SQLite checkpoints run after a commit has been answered, not within it (see `runHousekeeping`
-    // in `writer-thread/log-writer.ts`).
+    // overwrites the rest. SQLite checkpoints run after a commit has been answered, not within it
+    // (see `runHousekeeping` in `writer-thread/log-writer.ts`).
     pragmas: `PRAGMA journal_mode = WAL; PRAGMA synchronous = ${synchronous}; PRAGMA fullfsync = 1; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864;
      PRAGMA secure_delete = FAST; PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY`,
     repair: REPAIR,

@@ -23,7 +23,8 @@ export interface SqliteLogOptions {
 
 /**
  * Opens the log in a data folder. SQLite runs in two threads: one writes and one reads. Neither
- * blocks the event loop or the other thread. In a new folder the reader starts with the first event.
+ * blocks the event loop or the other thread. In a new folder the reader starts with the
+ * first event.
  * @throws DataFolderError when the log is damaged, too new, or inaccessible
  */
 export function openSqliteLog(options: SqliteLogOptions): Promise<Log> {

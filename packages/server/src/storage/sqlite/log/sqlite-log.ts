@@ -111,7 +111,10 @@ export class SqliteLog implements Log {
     if (stored.length > 0) this.#listener?.(stored);
   }
 
-  /** Sends a change to the writer. A failure makes the log unavailable until the writer has recovered. */
+  /**
+   * Sends a change to the writer. A failure makes the log unavailable until the
+   * writer has recovered.
+   */
   protected async change<Value>(request: WriterRequest): Promise<Value> {
     if (this.#closing !== undefined) throw closedError();
     if (this.#unavailable !== undefined) throw new PolycastError(this.#unavailable);

@@ -8,7 +8,10 @@ import type { ViewCopies } from '../../view/view-copies.ts';
 import { logFiles, removeLog } from './log-files.ts';
 import { readViewState } from './view-state-table.ts';
 
-/** All pages in one step, which sees one commit. Between steps SQLite would begin anew after a write. */
+/**
+ * All pages in one step, which sees one commit.
+ * Between steps SQLite would begin anew after a write.
+ */
 const PAGES_MAX = 2 ** 31 - 1;
 const BUSY_TIMEOUT_MS = 5000;
 

@@ -130,7 +130,10 @@ function parsedLine(text: string | undefined): ChangeLine | OpenedAlikeLine | un
   return text === undefined || text === '' ? undefined : (JSON.parse(text) as ChangeLine | OpenedAlikeLine);
 }
 
-/** The lines of a batch without those that are erased. The others keep their places, since keys name them. */
+/**
+ * The lines of a batch without those that are erased.
+ * The others keep their places, since keys name them.
+ */
 export function withoutLines(lines: readonly string[], erased: ReadonlySet<number>): readonly string[] {
   return lines.map((line, index) => {
     if (erased.has(index)) return '';

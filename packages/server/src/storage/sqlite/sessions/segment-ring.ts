@@ -59,7 +59,8 @@ export class SegmentRing {
       this.#growing = undefined;
     }
     const growing = (this.#growing ??= this.#nextSegment(nowMs));
-    // The batch that is pending has no row yet, so `lastBatch` is its number from its first line on.
+    // The batch that is pending has no row yet, so `lastBatch` is its number from its
+    // first line on.
     const batch = this.#pending.length === 0 ? growing.lastBatch + 1 : growing.lastBatch;
     growing.add(subjectOf(change), batch, this.#pending.length, nowMs);
     this.#newestSession = growing.lastSession;

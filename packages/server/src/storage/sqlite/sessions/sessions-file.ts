@@ -10,12 +10,13 @@ const APPLICATION_ID = 0x706c736a;
 /**
  * The steps from each schema version to the next.
  *
- * - `batch` has changes of sessions as lines of JSON (`change-lines.ts`), in the order in which they
- *   happened. A row costs little more than the bytes of its lines: no index knows a single session.
+ * - `batch` has changes of sessions as lines of JSON (`change-lines.ts`), in the order in which
+ *   they happened. A row costs little more than the bytes of its lines: no index knows a
+ *   single session.
  * - `segment` is a run of batches that is complete, and `shard` is its index (`change-keys.ts`).
  *   A full ring removes its oldest segment.
- * - `run` has a row for each run of a hub with the journal: its log's epoch, and when it wrote last.
- *   A session without an end whose run is over ended with its hub.
+ * - `run` has a row for each run of a hub with the journal: its log's epoch, and when it wrote
+ *   last. A session without an end whose run is over ended with its hub.
  * - `mark`: every session since that time has been recorded, and none removed.
  */
 const MIGRATIONS: readonly string[] = [

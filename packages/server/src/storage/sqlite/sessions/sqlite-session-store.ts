@@ -164,7 +164,10 @@ class SqliteSessionStore implements SessionJournalStore {
     return current;
   }
 
-  /** The journal is complete since its first run, or since the oldest session of a ring that dropped others. */
+  /**
+   * The journal is complete since its first run, or since the oldest session of a ring
+   * that dropped others.
+   */
   #readMark(nowMs: number): number {
     const select = this.#database.prepare('SELECT complete_since_ms AS sinceMs FROM mark');
     const mark = select.get() as { readonly sinceMs: number } | undefined;
@@ -194,8 +197,8 @@ export interface SessionStoreOptions extends RingBounds {
 /**
  * Opens the journal of a data folder that this process has locked. A damaged file is replaced by an
  * empty one: no event depends on it.
- * @throws DataFolderError for a file of a newer version, or one that cannot be written, as on a full
- * disk
+ * @throws DataFolderError for a file of a newer version, or one that cannot be written,
+ * as on a full disk
  */
 export function openSessionStore(options: SessionStoreOptions): SessionJournalStore {
   const databaseFile = sessionsFile(options.folder);

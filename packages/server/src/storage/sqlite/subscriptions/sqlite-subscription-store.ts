@@ -98,7 +98,10 @@ class SqliteSubscriptionStore implements SubscriptionStore {
   #timer: NodeJS.Timeout | undefined;
   #isScheduled = false;
   #committing: Promise<void> | undefined;
-  /** The file may have commits that no sync has made durable, also those of a process that was killed. */
+  /**
+   * The file may have commits that no sync has made durable,
+   * also those of a process that was killed.
+   */
   #isUnsynced: boolean;
   #closing: Promise<void> | undefined;
   readonly #stats = {

@@ -29,8 +29,8 @@ export interface EventSelection {
 }
 
 /**
- * The names of members that Zapier, Make, n8n, Power Automate, Keap and resthooks.org use. The first
- * one present counts.
+ * The names of members that Zapier, Make, n8n, Power Automate, Keap and resthooks.org use.
+ * The first one present counts.
  */
 const NAMES = {
   target_url: [

@@ -123,7 +123,9 @@ const PUBLISH = z
   })
   .meta({ id: 'HubPublish', description: 'A ping. It needs `hub.url` or `hub.topic`, which may be repeated.' });
 
-/** The forms of a request. It may have other parameters, which the hub ignores (WebSub section 5.1). */
+/**
+ * The forms of a request. It may have other parameters, which the hub ignores (WebSub section 5.1).
+ */
 export const HUB_REQUEST: z.ZodType = z.xor([SUBSCRIBE, UNSUBSCRIBE, PUBLISH]).meta({ id: 'HubRequest' });
 
 /**

@@ -133,8 +133,8 @@ function kindMember<const Name extends Kind>(kind: Name): z.ZodLiteral<Name> {
 }
 
 /**
- * The schemas of `delivery` (PROTOCOL.md section 14.1), for a creation and for a change. A member of
- * the other kind has a refusal of its own.
+ * The schemas of `delivery` (PROTOCOL.md section 14.1), for a creation and for a change.
+ * A member of the other kind has a refusal of its own.
  */
 export type DeliverySchemas = ReturnType<typeof createSchemas>;
 

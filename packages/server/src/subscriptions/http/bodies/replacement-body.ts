@@ -54,7 +54,9 @@ const WEBHOOK_DEFAULTS = {
 } as const;
 const PULL_DEFAULTS = { leaseSeconds: null, deliveriesMax: null } as const;
 
-/** @throws PolycastError `invalid_body` if a body asks for another secret, or another kind of secret */
+/**
+ * @throws PolycastError `invalid_body` if a body asks for another secret, or another kind of secret
+ */
 function refuseOtherSecret(
   asked: SubscriptionDefinition['delivery'],
   present: SubscriptionDefinition['delivery'],

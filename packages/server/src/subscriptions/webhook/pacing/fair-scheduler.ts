@@ -85,8 +85,8 @@ export class FairScheduler<Entry extends FairlyScheduled> {
   }
 
   /**
-   * A request has started. `onCompleted` must get the same `isUnproven`, whatever the entry's health
-   * is then.
+   * A request has started. `onCompleted` must get the same `isUnproven`,
+   * whatever the entry's health is then.
    */
   onStarted(isUnproven: boolean): void {
     this.#inFlight++;

@@ -19,7 +19,8 @@ const RATE_EVENTS = 100;
 
 /** One channel: its rule, its history, who is present, and a form to publish. */
 export function Channel({ name }: { name: string }): VNode {
-  // Somebody else may have made the address: paths and commands with another name could do anything.
+  // Somebody else may have made the address: paths and commands with another name
+  // could do anything.
   if (isChannel(name)) return <ExistingChannel name={name} />;
   return (
     <>

@@ -206,7 +206,9 @@ function Filters({
   );
 }
 
-/** A page of the history. With a filter, further pages in the same direction, until enough match. */
+/**
+ * A page of the history. With a filter, further pages in the same direction, until enough match.
+ */
 async function find(
   channel: string,
   place: Place,

@@ -7,9 +7,9 @@ const EVENT_BYTES = 512;
 
 /**
  * A sampler decides which live events a person sees. Up to some 100 a second it shows all of them.
- * Beyond that it shows every n-th event, and says so. Example: of 5,000 a second it shows 100, every
- * fiftieth. It counts all of them, and stores the newest for the export, bounded by count and by
- * bytes. While nobody looks, as in a hidden tab or a pause, the older ones leave it.
+ * Beyond that it shows every n-th event, and says so. Example: of 5,000 a second it shows 100,
+ * every fiftieth. It counts all of them, and stores the newest for the export, bounded by count and
+ * by bytes. While nobody looks, as in a hidden tab or a pause, the older ones leave it.
  */
 export class Sampler {
   readonly #shownPerTick: number;

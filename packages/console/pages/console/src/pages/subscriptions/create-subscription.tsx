@@ -26,7 +26,9 @@ const NOTHING: Wanted = {
   description: '',
 };
 
-/** A new subscription: the hub verifies the endpoint while it creates it, and a test event follows. */
+/**
+ * A new subscription: the hub verifies the endpoint while it creates it, and a test event follows.
+ */
 export function CreateSubscription(): VNode {
   const [wanted, setWanted] = useState(NOTHING);
   const [isBusy, setBusy] = useState(false);

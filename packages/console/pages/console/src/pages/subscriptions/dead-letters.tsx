@@ -69,7 +69,9 @@ function useWork(id: string, onDone: () => void): Work {
   };
 }
 
-/** Events that the hub has given up on: retried or discarded, some or all. They cannot be edited. */
+/**
+ * Events that the hub has given up on: retried or discarded, some or all. They cannot be edited.
+ */
 export function DeadLetters({ subscription, reload }: { subscription: Subscription; reload: () => void }): VNode {
   const { id, backlog } = subscription;
   const [text, setText] = useState('');

@@ -166,7 +166,9 @@ function hasSecrets(configFile: string | undefined, config: Patient['config']): 
   return configuredKeys(config).some(({ secret }) => secret !== undefined);
 }
 
-/** The folder, or the nearest one above it that exists: it has the same disk before the first start. */
+/**
+ * The folder, or the nearest one above it that exists: it has the same disk before the first start.
+ */
 function existingFolder(folder: string): string {
   const path = resolve(folder);
   return existsSync(path) ? path : existingFolder(dirname(path));

@@ -119,7 +119,10 @@ export class LogReader {
     return { count, reached: source.reached, ...loss, corruptThrough: after };
   }
 
-  /** Counts the indexed events of one channel. `reached` is `after` when none of the range is indexed. */
+  /**
+   * Counts the indexed events of one channel.
+   * `reached` is `after` when none of the range is indexed.
+   */
   #countIndexed(channel: number, after: Position, through: Position): { count: number; reached: Position } {
     const end = Math.min(through, this.#channels.indexedThrough);
     if (end <= after) return { count: 0, reached: after };

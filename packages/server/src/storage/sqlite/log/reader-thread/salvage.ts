@@ -4,8 +4,8 @@ import { READ_ROWS_MAX } from '../../../shared/log-limits.ts';
 import { isCorruption } from '../corruption.ts';
 
 /**
- * A row of the table `event`: position, channel id, type, time in milliseconds, body, checksum, trace
- * context.
+ * A row of the table `event`: position, channel id, type, time in milliseconds, body, checksum,
+ * trace context.
  */
 export type EventRow = readonly [Position, number, string | null, number, Uint8Array, number | null, string | null];
 

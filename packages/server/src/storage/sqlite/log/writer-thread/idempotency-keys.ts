@@ -33,7 +33,10 @@ export function isKeyExpired({ statements }: WriterConnection, nowMs: number): b
   return (timeMs ?? Infinity) <= nowMs - KEY_LIFETIME_MS;
 }
 
-/** Removes some of the expired keys, in a transaction that has begun. Returns whether there may be more. */
+/**
+ * Removes some of the expired keys, in a transaction that has begun.
+ * Returns whether there may be more.
+ */
 export function purgeKeys({ statements }: WriterConnection, nowMs: number): boolean {
   return Number(statements.purgeKeys.run(nowMs - KEY_LIFETIME_MS, TRIM_EVENTS_MAX).changes) === TRIM_EVENTS_MAX;
 }

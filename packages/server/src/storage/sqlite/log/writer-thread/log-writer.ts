@@ -184,7 +184,10 @@ export class LogWriter {
     return this.#transaction(() => this.#eraseStep(order));
   }
 
-  /** One step that overwrites what `ErasedRemains` describes, also in the write-ahead log. @throws UnavailableError */
+  /**
+   * One step that overwrites what `ErasedRemains` describes, also in the write-ahead log.
+   * @throws UnavailableError
+   */
   overwrite(): Overwritten {
     if (this.#hasFailed) this.#recover();
     // Of an earlier process.

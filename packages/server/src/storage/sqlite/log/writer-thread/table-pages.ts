@@ -9,7 +9,10 @@
 /** A range of bytes in a page, without its end. */
 export type Range = readonly [start: number, end: number];
 
-/** A row's payload that continues on overflow pages: the first of them, and the bytes on all of them. */
+/**
+ * A row's payload that continues on overflow pages: the first of them,
+ * and the bytes on all of them.
+ */
 export interface Overflow {
   readonly page: number;
   readonly bytes: number;
@@ -24,7 +27,10 @@ export interface LeafPage {
 
 export interface InteriorPage {
   readonly kind: 'interior';
-  /** In the order of keys. A child has the rows up to its key, and after the key of the one before it. */
+  /**
+   * In the order of keys. A child has the rows up to its key,
+   * and after the key of the one before it.
+   */
   readonly children: readonly { readonly page: number; readonly throughKey: number }[];
 }
 
@@ -37,8 +43,8 @@ const FREE_BLOCK_HEADER_BYTES = 4;
 const CELL_BYTES_MIN = 4;
 
 /**
- * Parses a page of a table, except for page 1. Undefined for a page that is damaged, or no page of a
- * table: nobody may write there.
+ * Parses a page of a table, except for page 1.
+ * Undefined for a page that is damaged, or no page of a table: nobody may write there.
  * @param usable the page's size without its reserved bytes
  */
 export function parseTablePage(page: Buffer, usable: number): LeafPage | InteriorPage | undefined {
@@ -105,7 +111,9 @@ function localBytesOf(bytes: number, usable: number): number {
   return fitting <= localMax ? fitting : localMin;
 }
 
-/** A number of one to nine bytes, and the position after it. Positions of the log are below 2^53. */
+/**
+ * A number of one to nine bytes, and the position after it. Positions of the log are below 2^53.
+ */
 function varint(page: Buffer, at: number): readonly [value: number, end: number] {
   let value = 0;
   for (let index = at; index < at + 8; index++) {

@@ -2,7 +2,9 @@ import type { WriterOptions, WriterRequest } from '../messages.ts';
 import { serve, threadOptions } from '../../thread.ts';
 import { ViewWriter } from './view-writer.ts';
 
-/** The thread of the writer of a view. Requests and housekeeping are those of `writer-worker.ts`. */
+/**
+ * The thread of the writer of a view. Requests and housekeeping are those of `writer-worker.ts`.
+ */
 let writer: ViewWriter | undefined;
 
 serve<WriterRequest>(

@@ -94,8 +94,8 @@ export class WriterConnection {
   }
 
   /**
-   * From now on, SQLite overwrites with zeros what it deletes, at the cost of more writes. Otherwise
-   * it does so only in pages that it writes anyway.
+   * From now on, SQLite overwrites with zeros what it deletes, at the cost of more writes.
+   * Otherwise it does so only in pages that it writes anyway.
    */
   overwriteDeleted(isOn: boolean): void {
     this.#database.exec(`PRAGMA secure_delete = ${isOn ? 'ON' : 'FAST'}`);
@@ -106,7 +106,10 @@ export class WriterConnection {
     this.#database.exec('PRAGMA shrink_memory');
   }
 
-  /** Moves all of the write-ahead log, and cuts its file to nothing. Returns false while a reader uses it. */
+  /**
+   * Moves all of the write-ahead log, and cuts its file to nothing.
+   * Returns false while a reader uses it.
+   */
   emptyWal(): boolean {
     this.#pages = 0;
     // Publishers wait meanwhile. The next step tries again.
