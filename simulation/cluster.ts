@@ -21,8 +21,8 @@ const { values } = parseArgs({
   },
 });
 /**
- * These have found defects. `--found` runs them, too. All but 480 and 108 find them again when the mend
- * is taken out. A change of what a start asks draws other numbers, and may need other seeds.
+ * These have found defects. `--found` runs them, too. All but 480 and 108 find them again when the
+ * mend is taken out. A change of what a start asks draws other numbers, and may need other seeds.
  */
 const FOUND: readonly number[] = [
   // A broker that was cut off from the others answered the read barrier: a false gap.

@@ -29,7 +29,10 @@ async function isRefused(hub: UsersHub, user: string): Promise<boolean> {
   return typeof outcome === 'number';
 }
 
-/** A probe that is accepted counts at the other hubs for a moment, so two rounds have to be without one. */
+/**
+ * A probe that is accepted counts at the other hubs for a moment,
+ * so two rounds have to be without one.
+ */
 async function untilAllRefuse(hubs: readonly UsersHub[], user: string): Promise<void> {
   let rounds = 0;
   await until('each hub refuses another session', async () => {

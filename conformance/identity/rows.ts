@@ -157,7 +157,8 @@ export const ROUTES: Readonly<Record<string, RouteRow>> = {
   'GET /v1/status': { permission: ADMINS, request: () => ({ path: '/v1/status' }) },
   'GET /v1/status/history': { permission: ADMINS, request: () => ({ path: '/v1/status/history' }) },
   'GET /v1/configuration': { permission: ADMINS, request: () => ({ path: '/v1/configuration' }) },
-  // The hub of the matrix is not a part of a cluster: `conformance/cluster/inspection.slow.test.ts` has one.
+  // The hub of the matrix is not a part of a cluster:
+  // `conformance/cluster/inspection.slow.test.ts` has one.
   'GET /v1/cluster': { permission: ADMINS, hiddenFrom: ADMINS, request: () => ({ path: '/v1/cluster' }) },
   'GET /v1/console/session': { permission: 'entry', request: () => ({ path: '/v1/console/session' }) },
   // The credentials are in the body, so those of the request do not count.

@@ -26,8 +26,9 @@ import type { VirtualTime } from './virtual-time.ts';
 
 export const AUDIT_ENTRIES_MAX = 50;
 /**
- * Blocks that a power cut takes from a view, at most. A view syncs before its checkpoints only, so in
- * each fifth schedule it is a large part of all blocks. In the others most rollbacks are noticed.
+ * Blocks that a power cut takes from a view, at most. A view syncs before its checkpoints only, so
+ * in each fifth schedule it is a large part of all blocks. In the others most rollbacks
+ * are noticed.
  */
 const unsyncedMax = (seed: number): number => (seed % 5 === 0 ? 200 : 8);
 

@@ -7,7 +7,9 @@ import type { AdministrationParts } from './administration-parts.ts';
 import { clusterSchema, type ClusterAnswer } from './cluster-schema.ts';
 import { askOthers } from './other-hubs.ts';
 
-/** `GET /v1/cluster` (PROTOCOL.md section 12): the hubs, the brokers and the journal of a cluster. */
+/**
+ * `GET /v1/cluster` (PROTOCOL.md section 12): the hubs, the brokers and the journal of a cluster.
+ */
 export function clusterRoute(parts: AdministrationParts): Route {
   return {
     method: 'GET',

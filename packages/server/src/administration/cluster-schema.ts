@@ -2,8 +2,9 @@ import * as z from 'zod';
 import { count, named, text, time } from '../http/openapi/schemas.ts';
 
 /**
- * The state of a cluster, as the hub that answers sees it: what hubs and brokers say at this moment. What
- * it does not know is null. Example: `{"name":"shop","hubs":[{"host":"one","behind":0,…},…],…}`.
+ * The state of a cluster, as the hub that answers sees it: what hubs and brokers say at this
+ * moment. What it does not know is null.
+ * Example: `{"name":"shop","hubs":[{"host":"one","behind":0,…},…],…}`.
  */
 export const clusterSchema = named('Cluster', () =>
   z.object({

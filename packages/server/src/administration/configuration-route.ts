@@ -4,7 +4,9 @@ import { json, response } from '../http/route-description.ts';
 import { anyValue, named, text } from '../http/openapi/schemas.ts';
 import { hubInCluster, type HubInCluster } from '../operate/hub-status.ts';
 
-/** `GET /v1/configuration` (PROTOCOL.md section 13.1): the configuration in force, without secrets. */
+/**
+ * `GET /v1/configuration` (PROTOCOL.md section 13.1): the configuration in force, without secrets.
+ */
 export function configurationRoute(read: () => readonly object[], place: () => HubInCluster | undefined): Route {
   return {
     method: 'GET',

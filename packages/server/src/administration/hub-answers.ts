@@ -5,7 +5,10 @@ import { hubSessions } from './session-list.ts';
 import { listedUsers } from './user-list-route.ts';
 import { userStatus } from './user-status.ts';
 
-/** From now on, answers the questions of the other hubs of a cluster about this hub and its sessions. */
+/**
+ * From now on, answers the questions of the other hubs of a cluster about this hub
+ * and its sessions.
+ */
 export function answerOtherHubs(parts: AdministrationParts): void {
   parts.log.shared?.others.onAsked((question) => answerOf(parts, question as HubQuestion));
 }

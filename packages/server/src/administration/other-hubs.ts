@@ -6,8 +6,9 @@ import type { SessionPlace } from '../core/session-journal/session-journal-store
 import type { SessionsQuery } from './session-pages.ts';
 
 /**
- * What the hubs of a cluster ask each other about themselves, users and sessions, since each knows its own. Example:
- * ann has a stream at hub A and one at hub B. `GET /v1/users/ann` at A asks B, and shows both.
+ * What the hubs of a cluster ask each other about themselves, users and sessions, since each knows
+ * its own. Example: ann has a stream at hub A and one at hub B. `GET /v1/users/ann` at A asks B,
+ * and shows both.
  */
 export type HubQuestion =
   | { readonly kind: 'user'; readonly user: string }

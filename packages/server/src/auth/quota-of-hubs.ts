@@ -8,8 +8,8 @@ const ROUND_INTERVAL_MS = 500;
 /** A hub that does not answer within this time has no counts in this round. */
 const ANSWER_MAX_MS = 1_000;
 /**
- * Memory for the names that have their share here: some 10,000. Further ones are counted by each hub
- * alone, until there is room. The names of all other hubs have as much.
+ * Memory for the names that have their share here: some 10,000. Further ones are counted by each
+ * hub alone, until there is room. The names of all other hubs have as much.
  */
 const NAMES_BYTES_MAX: number = 1024 * 1024;
 const NAME_BYTES = 64;

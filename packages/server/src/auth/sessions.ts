@@ -94,7 +94,9 @@ export function isRegisteredSession(value: object): value is Session {
   return 'registryIndex' in value && value.registryIndex !== -1;
 }
 
-/** Whether a session can go on with other credentials. A poll cannot: it ends, and is asked again. */
+/**
+ * Whether a session can go on with other credentials. A poll cannot: it ends, and is asked again.
+ */
 export function isRenewable(session: Session): session is RenewableSession {
   return 'applyRenewal' in session;
 }

@@ -29,7 +29,10 @@ export interface StatusNeeds extends CorePart {
   readonly certificate: () => { readonly expiresMs: number } | undefined;
 }
 
-/** The function that reads the status of a hub. It visits every subscription, and the sessions that are behind. */
+/**
+ * The function that reads the status of a hub.
+ * It visits every subscription, and the sessions that are behind.
+ */
 export function statusReader(base: HubBase, needs: StatusNeeds): (caller: CallerStatus) => Promise<HubStatus> {
   const { config, world, stats } = base;
   const startedMs = world.clock.nowMs();

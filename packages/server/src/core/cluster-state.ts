@@ -1,7 +1,7 @@
 /**
- * The state of a cluster, as one of its hubs sees it. The other hubs say something of themselves once a
- * second, and the brokers answer now. Example: hub B is 12 blocks behind the journal, and the
- * broker n3 does not answer.
+ * The state of a cluster, as one of its hubs sees it. The other hubs say something of themselves
+ * once a second, and the brokers answer now. Example: hub B is 12 blocks behind the journal, and
+ * the broker n3 does not answer.
  */
 export interface ClusterState {
   /** The hub that looks, and the others that were heard within the last hour. */
@@ -31,7 +31,10 @@ export interface SeenHub {
   /** The newest block that its view has applied, and the hash of its data there. */
   readonly block: number;
   readonly hash: number;
-  /** Whether its data is that of the hub that looks. `undefined`: they were not at the same block yet. */
+  /**
+   * Whether its data is that of the hub that looks.
+   * `undefined`: they were not at the same block yet.
+   */
   readonly hasSameData: boolean | undefined;
   /** The hub that works on subscriptions, as this one knows it. Empty: none. */
   readonly subscriptionOwner: string;

@@ -262,8 +262,8 @@ export class Feed {
   }
 
   /**
-   * The number of joined readers, and the distance in positions of the slowest one from the head. It
-   * visits only those that are behind.
+   * The number of joined readers, and the distance in positions of the slowest one from the head.
+   * It visits only those that are behind.
    */
   lag(): { readonly readers: number; readonly behindMax: number } {
     let behindMax = 0;

@@ -15,9 +15,9 @@ export interface IngestSourceSettings {
 }
 
 /**
- * The id of a delivery is known for 24 hours, by the clock of the hub that published it. A signature
- * that is still tolerated must not be older than that, by the clock of any hub. So an hour is left
- * for clocks that differ.
+ * The id of a delivery is known for 24 hours, by the clock of the hub that published it. A
+ * signature that is still tolerated must not be older than that, by the clock of any hub. So an
+ * hour is left for clocks that differ.
  */
 export const INGEST_TOLERANCE_SECONDS_MAX = 82_800;
 

@@ -215,7 +215,9 @@ export class Reader {
     this.#feed.removeBehind(this);
   }
 
-  /** A sink that throws ends its own reader. Other readers get their events, and the process lives. */
+  /**
+   * A sink that throws ends its own reader. Other readers get their events, and the process lives.
+   */
   #pumpGuarded(): void {
     try {
       this.#pump();

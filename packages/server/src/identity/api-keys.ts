@@ -196,7 +196,10 @@ export class ApiKeys implements Identifier {
     return { key: { ...live.stored, secrets }, text };
   }
 
-  /** The newest secret whose text was returned. `undefined`: a refused rotation without overlap has ended it. */
+  /**
+   * The newest secret whose text was returned.
+   * `undefined`: a refused rotation without overlap has ended it.
+   */
   #secretInUse({ stored: { id, secrets }, newest }: LiveKey, nowMs: number): StoredSecret | undefined {
     const unknown = this.#unknownSecrets.get(id);
     if (unknown === undefined || Buffer.compare(unknown, newest.hash) !== 0) return newest;

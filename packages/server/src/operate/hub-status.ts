@@ -50,8 +50,8 @@ export const hubStatus = named('HubStatus', () =>
 );
 
 /**
- * The hub of a cluster that gives an answer about itself alone. Example: the status of hub A, one of
- * three, has the sessions of A.
+ * The hub of a cluster that gives an answer about itself alone.
+ * Example: the status of hub A, one of three, has the sessions of A.
  */
 export const hubInCluster = named('HubInCluster', () =>
   z.object({

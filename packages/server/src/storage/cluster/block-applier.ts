@@ -49,8 +49,9 @@ export class BlockApplier {
   }
 
   /**
-   * How old the view is while blocks wait, in milliseconds. Example: the hub heard nothing for 6 s, and
-   * for 5 s its disk has been full. The first block that waits may be 11 s old, and so may the view.
+   * How old the view is while blocks wait, in milliseconds. Example: the hub heard nothing for 6 s,
+   * and for 5 s its disk has been full. The first block that waits may be 11 s old, and so may
+   * the view.
    */
   get stalledMs(): number {
     return this.#running === undefined ? 0 : performance.now() - this.#currentMs;

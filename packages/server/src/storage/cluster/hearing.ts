@@ -1,7 +1,10 @@
 import type { Fleet } from './fleet.ts';
 import type { Journal } from './journal.ts';
 
-/** After this time the view of a start is old. While the journal was heard later, `Fleet` knows the hubs that run. */
+/**
+ * After this time the view of a start is old.
+ * While the journal was heard later, `Fleet` knows the hubs that run.
+ */
 const FRESH_MS = 4_000;
 
 /**
@@ -10,8 +13,8 @@ const FRESH_MS = 4_000;
  * heard. Example: two of three brokers stop. Hubs at the third one hear each other, and go on. A
  * hub that is cut off hears nobody.
  *
- * A hub that did not hear has missed broadcasts. It hears again when its view has all that the journal
- * has by then. So does a hub whose start took long: the journal has grown since.
+ * A hub that did not hear has missed broadcasts. It hears again when its view has all that the
+ * journal has by then. So does a hub whose start took long: the journal has grown since.
  */
 export class Hearing {
   readonly #journal: Pick<Journal, 'silentMs'>;

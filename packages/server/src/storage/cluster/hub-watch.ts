@@ -17,9 +17,9 @@ interface Watched {
 }
 
 /**
- * The hubs that were heard within the last hour, also those that run no more. Example: of three hubs one
- * is killed. The list has it as gone, until a hub starts on its machine. FLEET_HUBS_MAX are
- * remembered; beyond it, the one that is silent for the longest time is forgotten.
+ * The hubs that were heard within the last hour, also those that run no more. Example: of three
+ * hubs one is killed. The list has it as gone, until a hub starts on its machine. FLEET_HUBS_MAX
+ * are remembered; beyond it, the one that is silent for the longest time is forgotten.
  */
 export class HubWatch {
   /** The last beat of each hub. The hub that is silent for the longest time is the first. */

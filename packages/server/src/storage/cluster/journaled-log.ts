@@ -142,8 +142,8 @@ export class JournaledLog implements Log, SharedLog {
   }
 
   /**
-   * Follows the journal, and resolves when the view has all that the journal had at this call. Returns
-   * the sequence of the mark that shows its end. 0: the journal has no room for one.
+   * Follows the journal, and resolves when the view has all that the journal had at this call.
+   * Returns the sequence of the mark that shows its end. 0: the journal has no room for one.
    */
   async catchUp(): Promise<number> {
     const { journal, view, incarnation, logger } = this.#parts;

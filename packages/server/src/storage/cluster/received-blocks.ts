@@ -16,9 +16,9 @@ interface ReceivedParts {
 }
 
 /**
- * The blocks that this hub has received, whether its view has applied them or not. Example: the disk
- * is full, so block 9 waits. Then the brokers lose block 9. A view at block 8 does not show that loss
- * to the next start. So the hub orders a new epoch before it forgets block 9.
+ * The blocks that this hub has received, whether its view has applied them or not. Example: the
+ * disk is full, so block 9 waits. Then the brokers lose block 9. A view at block 8 does not show
+ * that loss to the next start. So the hub orders a new epoch before it forgets block 9.
  */
 export class ReceivedBlocks {
   readonly #parts: ReceivedParts;
@@ -36,8 +36,8 @@ export class ReceivedBlocks {
   }
 
   /**
-   * The brokers have lost the newest received block. Resolves when the journal has the order, or when
-   * the view has the lost block, and so the next start finds the loss.
+   * The brokers have lost the newest received block. Resolves when the journal has the order, or
+   * when the view has the lost block, and so the next start finds the loss.
    */
   async reportLoss(): Promise<void> {
     const { view } = this.#parts;

@@ -35,7 +35,10 @@ export class ViewComparison {
     return this.#fleet.hubs.some(({ hub }) => this.#isSame.get(hub) === false);
   }
 
-  /** Whether the data of another hub is that of this one. `undefined`: they were not at the same block yet. */
+  /**
+   * Whether the data of another hub is that of this one.
+   * `undefined`: they were not at the same block yet.
+   */
   isSame(hub: string): boolean | undefined {
     return this.#isSame.get(hub);
   }

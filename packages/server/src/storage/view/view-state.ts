@@ -215,7 +215,9 @@ export function epochOf({ kind, data }: Block): string | undefined {
   return to === '-' ? undefined : to;
 }
 
-/** The orders of a `trim` block. A copy of an earlier block repeats orders that were carried out. */
+/**
+ * The orders of a `trim` block. A copy of an earlier block repeats orders that were carried out.
+ */
 export function trimOrdersOf({ data }: Block): readonly TrimOrder[] {
   return parse<TrimCommand>(data).orders;
 }

@@ -49,7 +49,10 @@ const FAILING_OPEN_MAX = 16;
 const THROTTLED_RETRY_MS = 5;
 /** Delay before an overloaded store is checked again. */
 const STORE_RETRY_MS = 100;
-/** What the owner of a subscription reads. The log of the hub has the reason, which is a fault of the hub. */
+/**
+ * What the owner of a subscription reads.
+ * The log of the hub has the reason, which is a fault of the hub.
+ */
 const UNSENDABLE_DETAIL = 'The hub cannot build a request for this event. The log of the hub has the reason.';
 
 /**

@@ -4,8 +4,8 @@ import { href } from '../router.ts';
 import { numberText } from './format.ts';
 
 /**
- * Says which hub of a cluster an answer is about; nothing without a cluster. A balancer may give the
- * next request to another hub.
+ * Says which hub of a cluster an answer is about; nothing without a cluster.
+ * A balancer may give the next request to another hub.
  * @param says the beginning of the sentence: `These numbers are those of`
  * @param other the hub of a second answer on the same page
  */

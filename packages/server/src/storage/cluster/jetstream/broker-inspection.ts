@@ -22,8 +22,8 @@ export interface BrokerInspectionParts {
 }
 
 /**
- * Asks the brokers of a cluster about themselves. A broker that does not answer at its monitoring port
- * is recognized by the name that it had there before.
+ * Asks the brokers of a cluster about themselves. A broker that does not answer at its monitoring
+ * port is recognized by the name that it had there before.
  */
 export class BrokerInspection {
   readonly #parts: BrokerInspectionParts;
@@ -66,7 +66,8 @@ interface BrokerAnswer {
 function seenBrokers(answers: readonly BrokerAnswer[], info: StreamInfo | undefined): readonly SeenBroker[] {
   const leader = info?.cluster?.leader;
   const replicas = info?.cluster?.replicas ?? [];
-  // A broker that is not part of a NATS cluster is the only one, and may have no name in the stream.
+  // A broker that is not part of a NATS cluster is the only one,
+  // and may have no name in the stream.
   const isAlone = info !== undefined && replicas.length === 0 && answers.length === 1;
   const monitored = answers.map(({ url, name, details }): SeenBroker => {
     const replica = replicas.find((each) => each.name === name);

@@ -29,7 +29,8 @@ export async function usableSnapshots(
 /**
  * The newest epoch of snapshots whose block the brokers have lost. `undefined`: there are none. A
  * snapshot outlives a rollback that no hub noticed, for example if all hubs were behind it.
- * @param mark the sequence of a mark that was appended after the list was read. 0: there was no room
+ * @param mark the sequence of a mark that was appended after the list was read.
+ * 0: there was no room
  */
 export async function lostEpochOf(
   listed: readonly Snapshot[],

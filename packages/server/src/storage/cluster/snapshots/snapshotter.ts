@@ -96,9 +96,10 @@ export class Snapshotter {
   }
 
   /**
-   * The snapshots whose block the journal has. After a rollback of the brokers it has others. Such a
-   * snapshot may be the only proof of the loss, so it stays until the loss is reported. A broker that
-   * is cut off from the others does not know the block of a newer snapshot yet, which stays, too.
+   * The snapshots whose block the journal has. After a rollback of the brokers it has others. Such
+   * a snapshot may be the only proof of the loss, so it stays until the loss is reported. A broker
+   * that is cut off from the others does not know the block of a newer snapshot yet, which
+   * stays, too.
    */
   async #usable(): Promise<readonly Snapshot[]> {
     const { journal, store, onLoss } = this.#parts;

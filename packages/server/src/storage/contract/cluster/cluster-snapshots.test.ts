@@ -50,7 +50,8 @@ test('a snapshot that fails or is damaged leaves one to start from', async () =>
   expect([await names(), cluster.journal.extent.first]).toEqual([before, first]);
   await appendUntilTrimmed(cluster, one);
   const texts = await textsOf(one);
-  // A snapshot that is being stored is complete after this, and the journal is not trimmed any more.
+  // A snapshot that is being stored is complete after this,
+  // and the journal is not trimmed any more.
   await one.close();
   const [newest] = (await cluster.snapshots.list()) as [Snapshot];
   cluster.snapshots.damage(newest);

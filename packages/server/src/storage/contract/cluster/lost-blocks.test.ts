@@ -125,7 +125,10 @@ test('a hub that is told of a new epoch while it runs opens its log again', asyn
   expect(behind.state.epoch).toBe(back.state.epoch);
 });
 
-/** A home whose views have a thread that ends after the commit of a block of a kind: the outcome is lost, once. */
+/**
+ * A home whose views have a thread that ends after the commit of a block of a kind:
+ * the outcome is lost, once.
+ */
 function losingOutcomeOf(kind: Block['kind']): typeof sqlite {
   let isLost = false;
   return withApply(async (apply, blocks) => {

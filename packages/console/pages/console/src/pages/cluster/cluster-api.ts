@@ -62,7 +62,9 @@ export interface ClusterState {
     | null;
 }
 
-/** A hub in words. Where several hubs are on one machine, its address or its name tells them apart. */
+/**
+ * A hub in words. Where several hubs are on one machine, its address or its name tells them apart.
+ */
 export function hubWords({ hub, host, address }: ClusterHub, { hubs }: ClusterState): string {
   const isAlone = hubs.every((each) => each.hub === hub || each.host !== host);
   return isAlone ? `The hub on ${host}` : `The hub ${address ?? hub} on ${host}`;

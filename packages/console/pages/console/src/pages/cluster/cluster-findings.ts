@@ -82,7 +82,10 @@ function journalFindings(state: ClusterState): readonly Unhealthy[] {
   return found;
 }
 
-/** The brokers with a replica that answer, all of them, and how many must answer before anything can be published. */
+/**
+ * The brokers with a replica that answer, all of them,
+ * and how many must answer before anything can be published.
+ */
 function quorumOf(state: ClusterState): {
   readonly answering: number;
   readonly holders: number;

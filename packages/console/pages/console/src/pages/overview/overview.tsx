@@ -27,7 +27,10 @@ interface Shown {
   readonly history: StatusHistory;
 }
 
-/** Reads the steps that are not known. Another hub of a cluster has a history of its own, which is read whole. */
+/**
+ * Reads the steps that are not known. Another hub of a cluster has a history of its own,
+ * which is read whole.
+ */
 async function readHistory(
   seconds: number,
   known: StatusHistory | undefined,
