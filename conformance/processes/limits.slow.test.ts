@@ -59,7 +59,16 @@ test('the status has the connections, the queue and the durations of all process
   expect(appends(after) - appends(before)).toBeGreaterThanOrEqual(publishes);
 });
 
+/** Its sessions count towards the limits of the next test until the hub has noticed their end. */
+async function closeAll(sockets: readonly WebSocket[]): Promise<void> {
+  for (const socket of sockets) socket.close();
+  await until('the hub has no sessions', async () =>
+    Object.values((await status()).sessions).every((count) => count === 0),
+  );
+}
+
 interface Status {
+  readonly sessions: Readonly<Record<string, number>>;
   readonly limits: Readonly<Record<string, number>>;
   readonly latency: { readonly publishToDurable: { readonly counts: readonly number[] } };
 }
@@ -99,7 +108,7 @@ test.each([
     });
   }
   expect(live()).toHaveLength(max);
-  for (const socket of sockets) socket.close();
+  await closeAll(sockets);
 });
 
 test('the next owner counts the sessions that the followers have kept', async () => {
@@ -119,7 +128,7 @@ test('the next owner counts the sessions that the followers have kept', async ()
   for (const pid of pids)
     await until('every process refuses another one', async () => (await openAndClose('bob', pid)) === 429);
   expect(kept.map(({ readyState }) => readyState)).toEqual(kept.map(() => WebSocket.OPEN));
-  for (const socket of kept) socket.close();
+  await closeAll(kept);
 });
 
 test('a limit that a reload lowers holds for the sessions that are open already, which stay', async () => {

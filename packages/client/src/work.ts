@@ -44,7 +44,7 @@ export interface WorkOptions {
 export interface Work {
   /**
    * Takes no more events. Resolves once the started handlers have ended and the hub knows their
-   * results.
+   * results. It waits for an unreachable hub until the leases of these events have ended.
    * @param graceMs the time for which handlers may still run, in milliseconds; after it the worker
    * releases their events for others. Without it there is no limit.
    */

@@ -18,17 +18,21 @@ const NEVER = new AbortController().signal;
 /**
  * Sends the results of events to the hub. One request is in flight at a time; the next one takes
  * all results that arrived meanwhile. This way, many small jobs cost few requests. It retries while
- * the hub is unreachable: leases survive a restart of the hub.
+ * the hub is unreachable, because leases survive a restart of the hub. When the leases have ended,
+ * it gives up: the hub delivers these events again.
  */
 export class Settlements {
   readonly #api: PullApi;
+  readonly #leaseMs: number;
   readonly #onError: (error: unknown) => void;
   /** The leases to send, by their result: `done`, or the delay. */
   readonly #pending = new Map<string, string[]>();
   #running: Promise<void> | undefined;
 
-  constructor(api: PullApi, onError: (error: unknown) => void) {
+  /** @param leaseMs the length of a lease, in milliseconds */
+  constructor(api: PullApi, leaseMs: number, onError: (error: unknown) => void) {
     this.#api = api;
+    this.#leaseMs = leaseMs;
     this.#onError = onError;
   }
 
@@ -40,7 +44,7 @@ export class Settlements {
     this.#running ??= this.#run().finally(() => (this.#running = undefined));
   }
 
-  /** Settles when all results are sent. */
+  /** Settles when all results are sent, or useless. */
   async drained(): Promise<void> {
     while (this.#running !== undefined) await this.#running;
   }
@@ -56,6 +60,8 @@ export class Settlements {
   }
 
   async #send(group: string, leases: readonly string[]): Promise<void> {
+    // No lease was extended after its event got here.
+    const endMs = performance.now() + this.#leaseMs;
     for (let failures = 0; ; failures++) {
       try {
         const notHeld =
@@ -66,6 +72,7 @@ export class Settlements {
         const ending = endingOf(error);
         if (ending.kind === 'refused' && !ending.problem.retryable)
           return this.#onError(new PolycastError(ending.problem));
+        if (performance.now() > endMs) return this.#onError(new LeaseEndedError(leases.length));
         const hintMs = ending.kind === 'refused' ? ending.hintMs : 0;
         await sleep(Math.max(hintMs, backoffMs(failures, Math.random(), BACKOFF_BASE_MS, BACKOFF_CAP_MS)), NEVER);
       }
@@ -74,15 +81,15 @@ export class Settlements {
 }
 
 /**
- * The leases of handled events had ended before the hub received their acknowledgement. Another
- * worker receives these events as well.
+ * The leases of events had ended before the hub received their results. Another worker receives
+ * these events as well.
  */
 export class LeaseEndedError extends Error {
   override readonly name = 'LeaseEndedError';
   readonly count: number;
 
   constructor(count: number) {
-    super(`the leases of ${count} events ended before their handlers did; the events will be delivered again`);
+    super(`the leases of ${count} events ended before the hub had their results; the events will be delivered again`);
     this.count = count;
   }
 }

@@ -173,6 +173,26 @@ describe.each(['http', 'websocket'] as const)('over %s', (transport) => {
       expect(await again.promise).toBe(2);
     });
 
+    test('ends without the hub, when the leases of the results that it cannot send have ended', async () => {
+      const hub = await hubForTest();
+      const id = await subscribe(hub);
+      const begun = Promise.withResolvers<void>();
+      const finish = Promise.withResolvers<void>();
+      const errors: unknown[] = [];
+      const handler = async (): Promise<void> => {
+        begun.resolve();
+        await finish.promise;
+      };
+      const onError = (error: unknown): void => void errors.push(error);
+      const worker = started(hub, id, handler, { transport, leaseSeconds: 1, onError });
+      await hub.publish('jobs.a', 1);
+      await begun.promise;
+      await hub.terminate();
+      finish.resolve();
+      await worker.stop(0);
+      expect(errors.at(-1)).toMatchObject({ name: 'LeaseEndedError', count: 1 });
+    });
+
     test('by an AbortSignal, also by one that is aborted already', async () => {
       const hub = await hubForTest();
       const id = await subscribe(hub);

@@ -77,7 +77,9 @@ export class PullWorker {
     this.#api = api;
     this.#handler = handler;
     this.#settings = settings;
-    this.#settlements = new Settlements(api, (error) => settings.onError(error, undefined));
+    this.#settlements = new Settlements(api, settings.leaseSeconds * 1000, (error) =>
+      settings.onError(error, undefined),
+    );
   }
 
   /**
