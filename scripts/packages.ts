@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { buildClientModules } from '../packages/client/build.ts';
 import { buildReactModule } from '../packages/react/build.ts';
 import { buildServer, EXTERNAL } from '../packages/server/build.ts';
+import { OLDEST_NODE } from '../packages/server/src/platform/node-version.ts';
 import { ASSETS } from '../packages/server/src/platform/package-files.ts';
 import { writeClientDeclarations, writeReactDeclarations } from './declarations.ts';
 import { thirdPartyLicenses } from './third-party-licenses.ts';
@@ -20,9 +21,6 @@ export const PUBLISHED: Readonly<Record<'server' | 'client' | 'react', string>> 
   client: join(PACKAGES, 'client/dist'),
   react: join(PACKAGES, 'react/dist'),
 };
-
-/** The versions of Node with the required `node:sqlite`. */
-const NODE_WANTED = '>=24';
 
 /** The licenses of bundled packages. */
 const LICENSES = 'LICENSES-OF-DEPENDENCIES.md';
@@ -127,6 +125,6 @@ function withoutOuterLinks(page: string): string {
  * its own Node.
  */
 function writeManifest(folder: string, manifest: object): void {
-  const published = { ...manifest, engines: { node: NODE_WANTED }, publishConfig: { access: 'public' } };
+  const published = { ...manifest, engines: { node: `>=${OLDEST_NODE}` }, publishConfig: { access: 'public' } };
   writeFileSync(join(folder, 'package.json'), JSON.stringify(published, undefined, 2) + '\n');
 }

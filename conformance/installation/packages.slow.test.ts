@@ -68,6 +68,14 @@ describe.each(['24', '26'])('on Node %s, in an empty folder', (version) => {
   });
 });
 
+test('on an older Node, a command says which version it needs', async () => {
+  const { folder } = await installed('26');
+  const environment = plainEnvironment(await nodeFolder('20'));
+  const failure = await run({ folder, environment }, 'npx', '--no-install', 'polycast', 'dev').catch(String);
+  expect(failure).toMatch(/^polycast: This is Node\.js v20\..*, and Polycast needs 24 or later\./m);
+  expect(failure).not.toMatch(/SyntaxError|file:/);
+});
+
 test('the commands that it shows work where they are pasted', async () => {
   const local = await installed('26');
   const globalFolder = temporaryFolder('global');

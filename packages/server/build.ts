@@ -61,12 +61,13 @@ async function bundle({ folder, format, sourcemap, external = [], libraries = {}
 /**
  * The modules that several entries share, in a few files: each further file takes half a
  * millisecond at the start. Threads share only the first two. What a group takes, each start loads:
- * the modules of a cluster stay outside, with the client of the brokers.
+ * the modules of a cluster stay outside, with the client of the brokers. The compile cache stays
+ * outside too, since it is for all that is loaded after it.
  */
 const SHARED = [
   {
     name: 'base',
-    test: /\/(?:protocol\/src|server\/src\/(?:platform|core)|config\/(?:listen|config-error)|state\/definition)\b/,
+    test: /\/(?:protocol\/src|server\/src\/(?:platform(?!\/compile-cache)|core)|config\/(?:listen|config-error)|state\/definition)\b/,
     minShareCount: 2,
     priority: 1,
   },

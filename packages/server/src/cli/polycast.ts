@@ -1,6 +1,16 @@
 #!/usr/bin/env node
-import { useCompileCache } from '../platform/compile-cache.ts';
+import { reasonOfOldNode } from '../platform/node-version.ts';
 
-// Modules that are loaded from here on come from the cache, so this file imports no other.
-useCompileCache();
-void import('./command-line.ts').then(({ runProcess }) => runProcess());
+// An old version of Node.js reads this file too, and fails at an import of what it does not have.
+// So this file imports all but the check later.
+const reason = reasonOfOldNode();
+if (reason === undefined) {
+  // Modules that are loaded after the call come from the cache.
+  void import('../platform/compile-cache.ts')
+    .then(({ useCompileCache }) => useCompileCache())
+    .then(() => import('./command-line.ts'))
+    .then(({ runProcess }) => runProcess());
+} else {
+  process.stderr.write(`polycast: ${reason}\n`);
+  process.exitCode = 1;
+}
