@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { afterEach, expect, test } from 'vitest';
 import { Canary } from '../kit/clients/canary.ts';
 import { temporaryFolder } from '../kit/folders.ts';
@@ -29,13 +30,18 @@ test('connections beyond the limit receive 503, those within it are served, and 
   await until('there is room again', async () => (await call(`${hub.url}/healthz`)).status === 200);
 });
 
-test('when file descriptors run out, new connections are refused, open ones are served, and the hub recovers', async () => {
-  hub = await startHubProcess({ openFilesMax: 90, data: temporaryFolder('descriptors') });
+test('when file descriptors run out, new connections are closed or wait, open ones are served, and the hub recovers', async () => {
+  const openFilesMax = 90;
+  hub = await startHubProcess({ openFilesMax, data: temporaryFolder('descriptors') });
   const canary = new Canary(hub.url);
-  const raws = await ask(150, HEALTH);
-  const refused = raws.filter(({ closed, status }) => closed && status === 0);
-  expect(refused.length).toBeGreaterThan(50);
-  expect(raws.filter(({ status }) => status === 200).length).toBe(raws.length - refused.length);
+  // libuv closes a new connection by means of a descriptor that it keeps. A thread that opens a
+  // file may take that one at this moment, and connections then wait for another.
+  const raws = await ask(150, HEALTH, () => readdirSync(`/proc/${hub.pid}/fd`).length >= openFilesMax);
+  const unanswered = raws.filter(({ status }) => status === 0);
+  expect(unanswered.length).toBeGreaterThan(50);
+  const answered = raws.filter(({ status }) => status > 0);
+  expect(answered.length).toBeGreaterThan(10);
+  expect(answered.filter(({ status }) => status !== 200)).toEqual([]);
   expect((await canary.stop()).errors).toEqual([]);
   for (const raw of raws) raw.destroy();
   await until(
@@ -46,14 +52,18 @@ test('when file descriptors run out, new connections are refused, open ones are 
   expect(hub.log()).not.toContain('"level":"error"');
 });
 
-/** Opens a number of connections, each with a request. Resolves when all are answered or closed. */
-async function ask(count: number, request: string): Promise<readonly RawSocket[]> {
+/**
+ * Opens a number of connections, each with a request. Resolves when all are answered or closed, or
+ * when the hub accepts no more.
+ */
+async function ask(count: number, request: string, isFull = () => false): Promise<readonly RawSocket[]> {
   const raws: RawSocket[] = [];
   for (let opened = 0; opened < count; opened++) {
     const raw = await rawSocket(hub.url);
     raw.send(request);
     raws.push(raw);
   }
-  await until('each is answered or closed', () => raws.every(({ closed, status }) => closed || status > 0));
+  const isDone = (): boolean => raws.every(({ closed, status }) => closed || status > 0);
+  await until('each is answered or closed', () => isDone() || isFull());
   return raws;
 }
