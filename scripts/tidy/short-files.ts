@@ -77,6 +77,7 @@ const SHORT_FILES: Readonly<Record<string, string>> = {
   'packages/server/src/storage/contract/log/log-contract.ts': 'The list of the tests of a log.',
   'packages/server/src/config/settings/sessions.ts': 'A file for each section of the settings.',
   'packages/server/src/explain/moment-text.ts': 'The one form of moments and counts in sentences.',
+  'packages/server/src/platform/node-version.ts': 'An old version of Node.js loads it, so it imports nothing.',
   'packages/server/src/sessions/recorded-address.ts': 'The one place that shortens addresses.',
   'packages/server/src/storage/shared/ring-bounds.ts': 'Bounds that each home of the session journal obeys.',
   'packages/server/src/storage/shared/attempt-bounds.ts': 'Bounds that each home of subscriptions obeys.',
