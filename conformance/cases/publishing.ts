@@ -149,11 +149,6 @@ export const PUBLISHING: readonly Case[] = [
         ['application/json', '{"a": 1e400}', '"data":{"a": 1e400}'],
         ['application/vnd.x+json', '[1]', '"datacontenttype":"application/vnd.x+json","data":[1]'],
         ['text/html; charset=utf-8', '<p>"é"', '"datacontenttype":"text/html; charset=utf-8","data":"<p>\\"é\\""'],
-        [
-          'application/x-www-form-urlencoded',
-          'a=1&b=2',
-          '"datacontenttype":"application/x-www-form-urlencoded","data":"a=1&b=2"',
-        ],
         ['application/xml', '<a/>', '"datacontenttype":"application/xml","data":"<a/>"'],
         ['application/octet-stream', 'hi', '"datacontenttype":"application/octet-stream","data_base64":"aGk="'],
         [
@@ -186,6 +181,31 @@ export const PUBLISHING: readonly Case[] = [
         headers: { 'Content-Type': 'text/plain' },
         body: 'x',
         answer: refusal('invalid_channel'),
+      },
+    ],
+  },
+  {
+    name: 'a form is refused, unless it is the data of a CloudEvent',
+    sections: ['8.3', '8.5', '13.5'],
+    steps: [
+      ...['/v1/events', '/v1/channels/{c}/events', '/v1/users/{c}/events', '/v1/users/events'].flatMap((path) =>
+        ['application/x-www-form-urlencoded', 'Application/X-WWW-Form-Urlencoded; charset=UTF-8'].map((mediaType) => ({
+          request: `POST ${path}`,
+          headers: { 'Content-Type': mediaType },
+          body: '{"a":1}',
+          answer: refusal('unsupported_media_type'),
+        })),
+      ),
+      { request: 'GET /v1/channels/{c}', answer: refusal('channel_empty') },
+      publishData('{c}', 'application/x-www-form-urlencoded', 'a=1&b=2', undefined, {
+        'ce-specversion': '1.0',
+        'ce-id': '{key}',
+        'ce-source': '/shop',
+        'ce-type': 'form.sent',
+      }),
+      {
+        request: 'GET /v1/channels/{c}',
+        answer: { status: 200, text: 'a=1&b=2', headers: { 'Content-Type': 'application/x-www-form-urlencoded' } },
       },
     ],
   },
@@ -298,6 +318,7 @@ export const PUBLISHING: readonly Case[] = [
         ],
         answer: {
           status: 200,
+          headers: { 'Idempotency-Replayed': null },
           json: [
             { ...result, id: '<cursor:zero>' },
             { ...result, id: '<cursor:one>' },
@@ -306,9 +327,38 @@ export const PUBLISHING: readonly Case[] = [
       },
       {
         request: 'POST /v1/events',
+        headers: { 'Idempotency-Key': '{key}.list' },
+        body: [
+          { channel: '{c}', data: 5 },
+          { channel: '{c}', data: 6 },
+        ],
+        answer: {
+          status: 200,
+          headers: { 'Idempotency-Replayed': 'true' },
+          json: [
+            { ...result, id: '{zero}' },
+            { ...result, id: '{one}' },
+          ],
+        },
+      },
+      ...[{ channel: '{c}', data: 7 }, { channel: '{c}' }].map((second, index) => ({
+        request: 'POST /v1/events',
+        headers: { 'Idempotency-Key': '{key}.list' },
+        body: [
+          { channel: '{c}', data: 5 },
+          { ...second, idempotencyKey: `{key}.new.${index}` },
+        ],
+        answer: { status: 200, headers: { 'Idempotency-Replayed': null } },
+      })),
+      {
+        request: 'POST /v1/events',
         headers: { ...LINES, 'Idempotency-Key': '{key}.list' },
         body: '{"channel":"{c}","data":5}\n{"channel":"{c}","data":6}',
-        answer: { status: 200, text: '{"id":"{zero}",<any>\n{"id":"{one}",<any>\n' },
+        answer: {
+          status: 200,
+          headers: { 'Idempotency-Replayed': null },
+          text: '{"id":"{zero}",<any>\n{"id":"{one}",<any>\n',
+        },
       },
       {
         request: 'POST /v1/events',

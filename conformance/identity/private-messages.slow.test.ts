@@ -125,6 +125,24 @@ describe('a private message', () => {
   });
 
   test.each([
+    ['/v1/users/once/events', [{ data: 1 }, { data: 2 }]],
+    ['/v1/users/events', { users: ['once', 'twice'], data: 1 }],
+    [
+      '/v1/users/events',
+      [
+        { user: 'once', data: 1 },
+        { users: ['once', 'twice'], data: 2 },
+      ],
+    ],
+  ])('for several is named a repeat when all of it was sent before: %s %j', async (path, body) => {
+    const again = { headers: { 'Idempotency-Key': JSON.stringify(body) } };
+    const first = await hub.request('POST', path, body, again);
+    const second = await hub.request('POST', path, body, again);
+    expect([first.status, first.headers['idempotency-replayed']]).toEqual([200, undefined]);
+    expect([second.json(), second.headers['idempotency-replayed']]).toEqual([first.json(), 'true']);
+  });
+
+  test.each([
     ['POST', '/v1/users/a%00b/events', { data: 1 }, 400, 'invalid_parameter'],
     ['POST', `/v1/users/${'x'.repeat(129)}/events`, { data: 1 }, 400, 'invalid_parameter'],
     ['POST', '/v1/users/ann/events', { channel: 'news', data: 1 }, 400, 'invalid_event'],

@@ -68,7 +68,12 @@ describe('curl', () => {
     expect(curl(['--compressed', `${events}?channel=shell&after=earliest`])).toContain('plain text');
     expect(curl(['--http2', `${events}?channel=shell`])).toContain('"events":[]');
     // curl's default media type is that of a form.
-    expect(JSON.parse(curl(['--data', '{}', events]))).toMatchObject({ status: 415, code: 'unsupported_media_type' });
+    for (const path of ['/v1/events', '/v1/channels/shell/events', '/v1/users/ann/events'])
+      expect(JSON.parse(curl(['--data', '{}', hub.url + path]))).toMatchObject({
+        status: 415,
+        code: 'unsupported_media_type',
+        detail: expect.stringContaining('"Content-Type: application/json"'),
+      });
     expect(JSON.parse(curl([events]))).toMatchObject({ code: 'channel_missing' });
   });
 

@@ -57,7 +57,14 @@ async function explainWithSite(
   pattern: string,
 ): Promise<Explanation> {
   if (access === undefined)
-    return { allowed: true, action, channel: pattern, by: 'no access control', needs: undefined };
+    return {
+      allowed: true,
+      action,
+      channel: pattern,
+      by: 'no access control',
+      needs: undefined,
+      tokenClaim: undefined,
+    };
   const explanation = explain(access, principal, action, pattern);
   if (explanation.allowed !== undefined) return explanation;
   const decision = await auth.authority.decide(principal, action, explanation.channel);
@@ -114,6 +121,10 @@ const explanationSchema = named('Explanation', () =>
     }),
     by: text({ description: 'The rule that decided.', examples: ['rule 6 (orders.>)'] }),
     needs: text({ description: 'The missing permission.', examples: ['a user'] }).optional(),
+    tokenClaim: text({
+      description: 'The claim of a token that can grant this to the user, beyond the rules.',
+      examples: ['polycast.subscribe'],
+    }).optional(),
     revokedBefore: time(
       'The hub refuses credentials of the user issued before this time, regardless of the rules.',
     ).optional(),
@@ -125,7 +136,7 @@ function explanationJson(
   { kind, user, key }: Principal,
   explanation: Explanation,
 ): object {
-  const { allowed, action, channel, by, needs } = explanation;
+  const { allowed, action, channel, by, needs, tokenClaim } = explanation;
   const revokedBefore = user === undefined ? undefined : revocations.revokedBefore(user);
   return {
     allowed,
@@ -134,6 +145,7 @@ function explanationJson(
     as: { kind, ...(user !== undefined && { user }), ...(key !== undefined && { key }) },
     by,
     ...(needs !== undefined && { needs }),
+    ...(allowed !== true && tokenClaim !== undefined && { tokenClaim }),
     // Credentials issued before this time are refused, whatever the rules allow.
     ...(revokedBefore !== undefined && { revokedBefore: timestampOrNull(revokedBefore) }),
   };

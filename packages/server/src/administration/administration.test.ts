@@ -233,6 +233,7 @@ describe('explanations', () => {
     expect(await asks(kit, 'user=42&subscribe=inbox.7.a')).toMatchObject({
       allowed: false,
       needs: 'the user named in the channel',
+      tokenClaim: 'polycast.subscribe',
     });
     expect(await asks(kit, 'user=42&subscribe=desk.a')).toMatchObject({ allowed: false, by: 'rule 3 (desk.>)' });
     expect(await asks(kit, 'user=42&claims=%7B%22role%22%3A%22editor%22%7D&subscribe=desk.a')).toMatchObject({
@@ -242,7 +243,11 @@ describe('explanations', () => {
       allowed: false,
       by: 'the defaults',
       needs: 'a server with a key',
+      tokenClaim: 'polycast.publish',
     });
+    // A token cannot grant what only the hub may do, and an anonymous caller has none.
+    for (const query of ['user=42&publish=polycast.users.online', 'subscribe=desk.a', 'user=42&subscribe=news.1'])
+      expect([query, await asks(kit, query)]).not.toHaveProperty('1.tokenClaim');
     expect(await asks(kit, 'user=42&subscribe=@me')).toMatchObject({ allowed: true, channel: 'polycast.private.42' });
     const { id } = await kit.createKey({ publish: ['news.*'] });
     expect(await asks(kit, `key=${id}&publish=news.1`)).toMatchObject({

@@ -14,6 +14,7 @@ import type { AdministrationParts } from './administration-parts.ts';
 interface ErasureRoute {
   readonly kind: ErasureKind;
   readonly path: string;
+  readonly otherwise?: string;
   readonly operationId: string;
   readonly summary: string;
   readonly parameter: string;
@@ -26,6 +27,7 @@ const ROUTES: readonly ErasureRoute[] = [
   {
     kind: 'event',
     path: '/v1/events/:id',
+    otherwise: 'To read: GET /v1/events?channel=CHANNEL&after=earliest.',
     operationId: 'eraseEvent',
     summary: 'Erases one event.',
     parameter: 'id',
@@ -68,10 +70,11 @@ export function erasureRoutes(administration: AdministrationParts): readonly Rou
 }
 
 function eraseRoute({ erasure }: AdministrationParts, route: ErasureRoute): AuthorizedRoute {
-  const { kind, path, operationId, summary, parameter, schema, parameterText, check } = route;
+  const { kind, path, otherwise, operationId, summary, parameter, schema, parameterText, check } = route;
   return {
     method: 'DELETE',
     path,
+    ...(otherwise !== undefined && { otherwise }),
     requires: 'admin',
     description: () => ({
       operationId,

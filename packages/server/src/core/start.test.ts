@@ -29,3 +29,15 @@ test.each([
 test.each(['', 'NOW', 'Earliest', '0', `${cursor(1)} `, cursor(1).toUpperCase()])('%j is refused', (after) => {
   expect(() => resolveStart(after, STATE)).toThrow(expect.objectContaining({ code: 'invalid_cursor' }));
 });
+
+test.each(['2027-01-31T12:00:00Z', '2027-01-31', '10m', '-1h', '1801396800', '1801396800000'])(
+  '%j is refused as a time, with what to do instead',
+  (after) => {
+    expect(() => resolveStart(after, STATE)).toThrow(/"earliest" or "now"\. A time .*\/history .*"since"\.$/);
+  },
+);
+
+test('what is no time gets no advice about times', () => {
+  for (const after of ['', '0', 'yesterday', '12345', `${cursor(1)} `])
+    expect(() => resolveStart(after, STATE)).toThrow(/"earliest" or "now"\.$/);
+});

@@ -85,6 +85,60 @@ test.each([
   }
 });
 
+test.each([
+  ['GET', '/v1/event?channel=a', 'No route has this path; did you mean /v1/events?'],
+  ['GET', '/events', 'No route has this path; did you mean /v1/events?'],
+  ['GET', '/v1/channels/a/history/', 'No route has this path; did you mean /v1/channels/{channel}/history?'],
+  ['POST', '/v1/channel/a/events', 'No route has this path; did you mean /v1/channels/{channel}/events?'],
+  ['POST', '/channels/a/events', 'No route has this path; did you mean /v1/channels/{channel}/events?'],
+  ['GET', '/v1/channels/a/histroy', 'No route has this path; did you mean /v1/channels/{channel}/history?'],
+  ['GET', '/v1/nothing-of-the-kind', 'No route has this path. /openapi.json lists all routes.'],
+  ['GET', `/v1/event${'/'.repeat(200)}`, 'No route has this path. /openapi.json lists all routes.'],
+  [
+    'GET',
+    '/v1/channels/orders.42/events',
+    'Allowed: POST, OPTIONS. To read: GET /v1/events?channel=orders.42&after=earliest, or GET /v1/channels/orders.42/history.',
+  ],
+  [
+    'GET',
+    '/v1/channels/a%20%22b/events',
+    'Allowed: POST, OPTIONS. To read: GET /v1/events?channel=a%20%22b&after=earliest, or GET /v1/channels/a%20%22b/history.',
+  ],
+  [
+    'POST',
+    '/v1/channels/orders.42',
+    'Allowed: GET, HEAD, DELETE, OPTIONS. To publish: POST /v1/channels/orders.42/events.',
+  ],
+  ['GET', '/v1/events/', 'Allowed: DELETE, OPTIONS. To read: GET /v1/events?channel=CHANNEL&after=earliest.'],
+  [
+    'GET',
+    '/v1/users/42/events',
+    'Allowed: POST, OPTIONS. To read, with a token of the user: GET /v1/events?channel=@me&after=earliest.',
+  ],
+  ['PUT', '/v1/events', 'Allowed: GET, HEAD, POST, OPTIONS.'],
+])('%s %s is refused with advice', async (method, path, detail) => {
+  const hub = await openAuthenticatedHub();
+  const answer = await fetch(hub.url + path, { method });
+  expect(await answer.json()).toMatchObject({ detail });
+});
+
+test.each([
+  ['/v1/events?channel=news.a&after=2027-01-31T12:00:00Z', 'after'],
+  ['/v1/events?channel=news.a&lastEventId=10m', 'lastEventId'],
+  ['/v1/events?channel=news.a&since=10m', 'since'],
+  ['/v1/channels/news.a/history?after=1801396800', 'after'],
+  ['/v1/channels/news.a/history?before=2027-01-31', 'before'],
+  ['/v1/channels/news.a/history?since=10m', 'since'],
+])('%s is refused, and the error says how to find events by time', async (path, parameter) => {
+  const hub = await openAuthenticatedHub();
+  const problem = await (await fetch(hub.url + path)).json();
+  expect(problem).toMatchObject({
+    status: 400,
+    parameter,
+    detail: expect.stringMatching(/A time cannot be given here\. .*\/history .*"since"\.$/),
+  });
+});
+
 test('a resource with two representations has Vary in both of them', async () => {
   const hub = await openAuthenticatedHub();
   for (const [accept, type] of [

@@ -20,6 +20,7 @@ import { IdleConnections, markUsed, stopTracking, type IdleTracker } from './soc
 import { PUBLIC_CORS, type OriginPolicy } from './origin/origin-policy.ts';
 import { closeAfter, isClosing } from './sockets/closing-connections.ts';
 import { withErrorListener, type ErrorSafe } from './sockets/error-safe-socket.ts';
+import { PathAdvice } from './path-advice.ts';
 import { checkRequestHead } from './request-head.ts';
 import { routeName, type RequestHandler, type UnauthorizedRoute } from './route.ts';
 import { setCommonHeaders } from './headers/common-headers.ts';
@@ -76,6 +77,7 @@ export class HttpFrontend {
   readonly #handlers: RequestHandlers;
   readonly #origins: OriginPolicy;
   readonly #router = new Router<RegisteredRoute>();
+  readonly #pathAdvice = new PathAdvice();
   #draining = false;
   readonly #connectionLimit: ConnectionLimit;
   readonly #hostCheck: HostCheck;
@@ -96,8 +98,10 @@ export class HttpFrontend {
         isPublic,
         isApi: path.startsWith('/v1/'),
         name: routeName(route),
+        otherwise: route.otherwise,
       };
       this.#router.add(route, stored);
+      if (route.description !== undefined) this.#pathAdvice.add(path);
     }
     this.unreadResponses = new UnreadResponses(parts, settings.answersBytesMax);
     this.server = createHttpServer(settings);
@@ -241,10 +245,22 @@ export class HttpFrontend {
     const methods = this.#router.allowedMethods(path);
     const isUnknownPath = methods === '';
     const error = isUnknownPath
-      ? new PolycastError('not_found')
-      : new PolycastError('method_not_allowed', `Allowed: ${methods}.`);
+      ? new PolycastError('not_found', this.#pathAdvice.textFor(path))
+      : new PolycastError('method_not_allowed', `Allowed: ${methods}.${this.#otherwiseText(path)}`);
     this.#recordRefusal(response.req, error, NO_ROUTE);
     respondProblem(response, error, isUnknownPath ? [] : ['Allow', methods]);
+  }
+
+  /** How to do what a caller may want that uses the wrong method. */
+  #otherwiseText(path: string): string {
+    for (const { route, params } of this.#router.findAll(path)) {
+      const { otherwise } = route;
+      if (otherwise !== undefined)
+        return (
+          ' ' + otherwise.replace(/\{(\w+)\}/g, (template, name: string) => parameterText(params[name]) ?? template)
+        );
+    }
+    return '';
   }
 
   #recordRefusal(request: IncomingMessage, error: PolycastError, route: string): void {
@@ -293,7 +309,8 @@ export class HttpFrontend {
       checkRequestHead(request);
       const { url = '/' } = request;
       const question = url.indexOf('?');
-      if ((question < 0 ? url : url.slice(0, question)) !== '/v1/events') throw new PolycastError('not_found');
+      if ((question < 0 ? url : url.slice(0, question)) !== '/v1/events')
+        throw new PolycastError('not_found', 'A WebSocket connects to /v1/events.');
       this.#checkDraining();
       this.#hostCheck.check(request);
       if (!this.#origins.allows(request)) throw originNotAllowed(request);
@@ -329,10 +346,14 @@ function http2Settings(settings: HttpSettings): Http2Settings {
 function originNotAllowed({ headers: { origin } }: IncomingMessage): PolycastError {
   if (origin === undefined)
     return new PolycastError('origin_not_allowed', 'The page belongs to another site and has no Origin header.');
-  const detail =
-    origin === 'null' ? 'The page is a file or a sandboxed frame.' : `allowedOrigins does not contain ${origin}.`;
-  return new PolycastError('origin_not_allowed', detail);
+  return new PolycastError(
+    'origin_not_allowed',
+    origin === 'null' ? FILE_NOT_ALLOWED : `The setting allowedOrigins does not contain ${origin}.`,
+  );
 }
+
+const FILE_NOT_ALLOWED =
+  'The page is a file or a sandboxed frame. Serve it over HTTP, and add its origin to the setting allowedOrigins. On a hub that listens on loopback, "localPages: files" allows files to read and publish events.';
 
 interface RegisteredRoute {
   readonly handle: RequestHandler;
@@ -340,6 +361,14 @@ interface RegisteredRoute {
   /** Below `/v1/`, however the request spells the path. */
   readonly isApi: boolean;
   readonly name: string;
+  readonly otherwise: string | undefined;
+}
+
+const PARAMETER_LENGTH_MAX = 128;
+
+/** A parameter of a path as a text shows it; `undefined` if it is too long for that. */
+function parameterText(value: string | undefined): string | undefined {
+  return value === undefined || value.length > PARAMETER_LENGTH_MAX ? undefined : encodeURIComponent(value);
 }
 
 /** The route of refusals that no route made. */

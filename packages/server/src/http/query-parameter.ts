@@ -14,12 +14,18 @@ export interface QueryParameter<Value> extends Parameter {
 
 /**
  * The values of a query's parameters; each may be given once.
+ * @param advice for callers that use another name, by that name
  * @throws PolycastError `invalid_parameter`
  */
-export function readQuery(query: string, parameters: readonly Parameter[]): ReadonlyMap<string, string> {
+export function readQuery(
+  query: string,
+  parameters: readonly Parameter[],
+  advice?: ReadonlyMap<string, string>,
+): ReadonlyMap<string, string> {
   return singleParameters(
     query,
     parameters.map(({ name }) => name),
+    advice,
   );
 }
 

@@ -1,11 +1,19 @@
 import { PolycastError } from '@polycast/protocol';
 import { invalidParameter } from './refusals.ts';
 
-/** The parameters of a query; each may be given once. @throws PolycastError `invalid_parameter` */
-export function singleParameters(query: string, names: readonly string[]): ReadonlyMap<string, string> {
+/**
+ * The parameters of a query; each may be given once.
+ * @param advice for callers that use another name, by that name
+ * @throws PolycastError `invalid_parameter`
+ */
+export function singleParameters(
+  query: string,
+  names: readonly string[],
+  advice?: ReadonlyMap<string, string>,
+): ReadonlyMap<string, string> {
   const values = new Map<string, string>();
   for (const [name, value] of parseQueryPairs(query)) {
-    if (!names.includes(name)) throw unknownParameter(name);
+    if (!names.includes(name)) throw unknownParameter(name, advice?.get(name));
     if (values.has(name)) throw repeatedParameter(name);
     values.set(name, value);
   }
@@ -51,8 +59,10 @@ export function readInteger(
   throw invalidParameter(name, `must be a whole number from ${min} to ${max}`);
 }
 
-export function unknownParameter(name: string): PolycastError {
-  return invalidParameter(name.slice(0, 64), 'is not a parameter of this resource');
+/** @param advice whole sentences */
+export function unknownParameter(name: string, advice?: string): PolycastError {
+  const reason = 'is not a parameter of this resource';
+  return invalidParameter(name.slice(0, 64), advice === undefined ? reason : `${reason}. ${advice}`);
 }
 
 export function repeatedParameter(name: string): PolycastError {

@@ -47,5 +47,5 @@ export function tooManyBodies(): PolycastError {
 }
 
 function sentence(name: string, reason: string): string {
-  return `"${name}" ${reason}.`;
+  return `"${name}" ${reason}${reason.endsWith('.') ? '' : '.'}`;
 }

@@ -13,6 +13,11 @@ export interface RouteAddress {
    * `worker`: workers call it all the time, and it does not.
    */
   readonly subscriptionWork?: 'newest' | 'worker';
+  /**
+   * A sentence for the refusal of another method on this path: how to do what its caller may want.
+   * `{channel}` stands for the parameter of the path.
+   */
+  readonly otherwise?: string;
   /** What `/openapi.json` says of the route; without it the route is no part of the API. */
   readonly description?: () => RouteDescription;
 }
@@ -40,5 +45,10 @@ export type RequestHandler = (
 
 /** The route's name as in the OpenAPI description: `GET /v1/channels/{channel}`. */
 export function routeName({ method, path }: RouteAddress): string {
-  return `${method} ${path.replace(/:(\w+)/g, '{$1}')}`;
+  return `${method} ${templateText(path)}`;
+}
+
+/** A path as texts show it: `/v1/channels/{channel}`. */
+export function templateText(path: string): string {
+  return path.replace(/:(\w+)/g, '{$1}');
 }

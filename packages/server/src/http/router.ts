@@ -51,6 +51,13 @@ export class Router<Stored> {
     return [...names, 'OPTIONS'].join(', ');
   }
 
+  /** The routes of a path, for any method. */
+  *findAll(path: string): Generator<RouteMatch<Stored>> {
+    const pathMatch = this.#paths.find('GET', path);
+    if (pathMatch === null) return;
+    for (const route of (pathMatch.store as Map<string, Stored>).values()) yield { route, params: pathMatch.params };
+  }
+
   #lookUp(method: string, path: string): RouteMatch<Stored> | null {
     const pathMatch = this.#paths.find('GET', path);
     if (pathMatch === null) return null;

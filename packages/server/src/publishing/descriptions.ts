@@ -7,6 +7,7 @@ import {
   pathParameter,
   response,
   withHeaders,
+  type Content,
   type ResponseDescription,
   type RouteDescription,
 } from '../http/route-description.ts';
@@ -62,10 +63,17 @@ interface PublishLimits {
   readonly batchEventsMax: number;
 }
 
+const REPLAYED = {
+  'Idempotency-Replayed': '`true` if the key was used before and this request published nothing.',
+};
+
 function publishedResponse(): ResponseDescription {
-  return withHeaders(response(201, 'The event is durable.', json(published(), 'The published data.')), {
-    'Idempotency-Replayed': '`true` if the key was used before and this request published nothing.',
-  });
+  return withHeaders(response(201, 'The event is durable.', json(published(), 'The published data.')), REPLAYED);
+}
+
+/** The response to several events. */
+function resultsResponse(doc: string, ...contents: readonly Content[]): ResponseDescription {
+  return withHeaders(response(200, doc, ...contents), REPLAYED);
 }
 
 /** `POST /v1/events`. */
@@ -90,7 +98,7 @@ export function describePublish({ batchEventsMax }: PublishLimits): RouteDescrip
     ],
     responses: [
       publishedResponse(),
-      response(200, 'One result per item, in order.', json(z.array(result()), 'For a list.'), {
+      resultsResponse('One result per item, in order.', json(z.array(result()), 'For a list.'), {
         ...LINES,
         doc: 'For a stream: one result per line, sent while the hub reads the body.',
         example: LINE,
@@ -107,7 +115,8 @@ export function describePublishData(): RouteDescription {
     allowsAnonymous: true,
     summary: 'Publishes the body unchanged, with any media type.',
     section: '8.3',
-    details: 'JSON becomes the `data` of the event, text becomes a string, and everything else becomes `data_base64`.',
+    details:
+      'JSON becomes the `data` of the event, text becomes a string, and everything else becomes `data_base64`. A form (`application/x-www-form-urlencoded`) is refused.',
     parameters: [
       pathParameter('channel', channel(), 'The channel.'),
       TYPE,
@@ -152,7 +161,7 @@ export function describePublishToUser({ batchEventsMax }: PublishLimits): RouteD
     ],
     responses: [
       publishedResponse(),
-      response(200, 'One result per item, in order.', json(z.array(result()), 'For a list.')),
+      resultsResponse('One result per item, in order.', json(z.array(result()), 'For a list.')),
     ],
     errors: [...ERRORS, 'batch_too_large'],
   };
@@ -178,8 +187,7 @@ export function describePublishToUsers({ batchEventsMax }: PublishLimits): Route
     ],
     responses: [
       publishedResponse(),
-      response(
-        200,
+      resultsResponse(
         'One result per item, in order. For an item with `users`, it contains a result for each user.',
         json(z.xor([results(), z.array(z.xor([result(), results()]))]), 'For `users` and for a list.'),
         { ...LINES, doc: 'For a stream: one result per line.', example: LINE },

@@ -65,10 +65,7 @@ export async function publishEvents(parts: PublishParts, request: AuthorizedRequ
     return publishOne(parts, publisher, binaryCloudEvent(headers, await request.body(), undefined));
   }
   if (essence === 'application/json') return publishJson(parts, publisher, key);
-  throw new PolycastError(
-    'unsupported_media_type',
-    'Send application/json, application/x-ndjson or a CloudEvent. Send only the data to /v1/channels/{channel}/events.',
-  );
+  throw new PolycastError('unsupported_media_type', ENVELOPES_ONLY);
 }
 
 /** `POST /v1/channels/{c}/events` (PROTOCOL.md section 8.3): the body is the data. */
@@ -85,10 +82,12 @@ export async function publishData(parts: PublishParts, request: AuthorizedReques
   const condition = preconditionOf(parts.feed, request, channel);
   const ifMatch = condition instanceof Promise ? await condition : condition;
   const type = validatedHeader(request, 'polycast-type', checkType);
-  const body = await request.body();
   const contentType = headers['content-type'];
   const isBinary = headers['ce-specversion'] !== undefined;
   const mediaType = contentType === 'application/json' ? undefined : parseMediaType(contentType);
+  // A CloudEvent in binary mode names the type of its data on purpose.
+  if (mediaType?.essence === FORM && !isBinary) throw new PolycastError('unsupported_media_type', NO_FORMS);
+  const body = await request.body();
   if (isBinary || mediaType?.essence === 'application/cloudevents+json') {
     rejectIdempotencyKey(idempotencyKey);
     if (!isBinary && mediaType !== undefined) checkUtf8Json(mediaType);
@@ -154,12 +153,14 @@ export async function publishMany(
   );
 }
 
-function respondMany(parts: PublishParts, request: AuthorizedRequest, results: readonly PublishResult[]): void {
-  request.respond(
-    200,
-    'application/json',
-    `[${results.map((result) => resultJson(parts.feed.epoch, result)).join(',')}]`,
-  );
+export function respondMany(parts: PublishParts, request: AuthorizedRequest, results: readonly PublishResult[]): void {
+  const text = `[${results.map((result) => resultJson(parts.feed.epoch, result)).join(',')}]`;
+  request.respond(200, 'application/json', text, replayHeader(results));
+}
+
+/** `Idempotency-Replayed` if the request published nothing, because all its events are repeats. */
+export function replayHeader(results: readonly PublishResult[]): readonly string[] {
+  return results.length > 0 && results.every((result) => result.ok && result.replayed) ? REPLAYED : NOTHING;
 }
 
 function parseEnvelope(text: string, key: string | undefined): PublishRequest {
@@ -202,3 +203,11 @@ function validatedHeader(
 }
 
 const REPLAYED: readonly string[] = ['Idempotency-Replayed', 'true'];
+const NOTHING: readonly string[] = [];
+
+/** The media type that `curl -d` sends when its user names none. */
+const FORM = 'application/x-www-form-urlencoded';
+const NO_FORMS =
+  'A form is not accepted; curl -d sends one if you name no type. For JSON, send the header "Content-Type: application/json". With text/plain or application/octet-stream the hub stores the text or the bytes as they are.';
+const ENVELOPES_ONLY =
+  'Send the header "Content-Type: application/json", or application/x-ndjson, or a CloudEvent. Send only the data to /v1/channels/{channel}/events.';

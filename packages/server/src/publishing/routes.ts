@@ -17,20 +17,25 @@ export function publishRoutes(parts: PublishParts): readonly Route[] {
     {
       ...publishing,
       path: '/v1/channels/:channel/events',
+      otherwise: 'To read: GET /v1/events?channel={channel}&after=earliest, or GET /v1/channels/{channel}/history.',
       description: describePublishData,
       handle: (request) => publishData(parts, request, request.parameters['channel'] ?? ''),
     },
     {
       ...publishing,
       path: '/v1/users/:user/events',
+      otherwise: READ_BY_USER,
       description: () => describePublishToUser(parts),
       handle: (request) => publishToUser(parts, request, request.parameters['user'] ?? ''),
     },
     {
       ...publishing,
       path: '/v1/users/events',
+      otherwise: READ_BY_USER,
       description: () => describePublishToUsers(parts),
       handle: (request) => publishToUsers(parts, request),
     },
   ];
 }
+
+const READ_BY_USER = 'To read, with a token of the user: GET /v1/events?channel=@me&after=earliest.';

@@ -10,7 +10,14 @@ import { checkUtf8Json, isJsonLines, parseMediaType } from '../http/body/media-t
 import { publisherOf, type RequestPublisher } from './publish-permission.ts';
 import { publishNdjson } from './publish-ndjson.ts';
 import { groupResultJson, resultJson } from './publish-result.ts';
-import { idempotencyKeyHeader, publishData, publishMany, publishOne } from './publish-routes.ts';
+import {
+  idempotencyKeyHeader,
+  publishData,
+  publishMany,
+  publishOne,
+  replayHeader,
+  respondMany,
+} from './publish-routes.ts';
 import { checkContentEncoding, decodeUtf8 } from '../http/body/request-body.ts';
 import type { PublishParts } from './publish-parts.ts';
 
@@ -34,8 +41,7 @@ export async function publishToUser(parts: PublishParts, request: AuthorizedRequ
   const events = arrayElements(text, parts.batchEventsMax).map((element, index) =>
     orError(() => forUser(scanWholeEnvelope(element, NO_MEMBERS), channel, itemKey(key, index))),
   );
-  const results = await publishMany(parts, publisher, events);
-  respondText(request, `[${results.map((result) => resultJson(parts.feed.epoch, result)).join(',')}]`);
+  respondMany(parts, request, await publishMany(parts, publisher, events));
 }
 
 /**
@@ -55,12 +61,16 @@ export async function publishToUsers(parts: PublishParts, request: AuthorizedReq
     return publishNdjson(parts, publisher, (line, index) => parseAddressedEvent(line, itemKey(key, index), limits));
   }
   if (mediaType?.essence !== 'application/json')
-    throw new PolycastError('unsupported_media_type', 'Send application/json or application/x-ndjson.');
+    throw new PolycastError(
+      'unsupported_media_type',
+      'Send the header "Content-Type: application/json", or application/x-ndjson.',
+    );
   const text = decodeUtf8(await request.body());
   if (isArray(text)) return publishAddressedEvents(parts, publisher, parseAddressedEvents(text, key, limits));
   const parsed = parseAddressedEvent(text, key, limits);
   if (!Array.isArray(parsed)) return publishOne(parts, publisher, parsed as PublishRequest);
-  respondText(request, groupResultJson(parts.feed.epoch, await publishMany(parts, publisher, parsed)));
+  const results = await publishMany(parts, publisher, parsed);
+  respondText(request, groupResultJson(parts.feed.epoch, results), results);
 }
 
 /** The event for one user, those for several, or the error. */
@@ -110,7 +120,7 @@ async function publishAddressedEvents(
     next += each.length;
     return groupResultJson(parts.feed.epoch, results.slice(next - each.length, next));
   });
-  respondText(publisher.request, `[${texts.join(',')}]`);
+  respondText(publisher.request, `[${texts.join(',')}]`, results);
 }
 
 /** @throws PolycastError `invalid_event`, `batch_too_large`, and the errors of an envelope */
@@ -176,8 +186,8 @@ function isArray(text: string): boolean {
   return scanner.peek() === LEFT_BRACKET;
 }
 
-function respondText(request: AuthorizedRequest, text: string): void {
-  request.respond(200, 'application/json', text);
+function respondText(request: AuthorizedRequest, text: string, results: readonly PublishResult[]): void {
+  request.respond(200, 'application/json', text, replayHeader(results));
 }
 
 function itemKey(key: string | undefined, index: number): string | undefined {

@@ -46,6 +46,15 @@ test.each([
     expect(() => queries.parse('/v1/events?' + query)).toThrow(expect.objectContaining({ code }));
 });
 
+test.each(['since', 'from', 'until'])('%s is refused, and the error says how to find a time', (name) => {
+  expect(() => queries.parse(`/v1/events?channel=a&${name}=10m`)).toThrow(
+    expect.objectContaining({
+      code: 'invalid_parameter',
+      message: expect.stringMatching(/^"\w+" is not a parameter of this resource\. A time .*\/history .*"since"\.$/),
+    }),
+  );
+});
+
 test('a query with a token is not cached', () => {
   const one = queries.parse('/v1/events?channel=a&token=secret');
   expect(queries.parse('/v1/events?channel=a&token=secret')).not.toBe(one);

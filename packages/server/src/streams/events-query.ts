@@ -1,5 +1,6 @@
 import { hasWildcard, isPattern, parseCursor, PolycastError, type Cursor } from '@polycast/protocol';
 import { OWN_CHANNEL_ALIAS } from '../core/access/private-channel.ts';
+import { NO_TIMES } from '../core/start.ts';
 import type { Interest } from '../core/interests/interest.ts';
 import type { ParsedQuery } from '../http/sockets/idle-connections.ts';
 import { checkClient } from '../auth/author.ts';
@@ -124,7 +125,7 @@ export class EventsQueryParser {
         if (channels.push(value === OWN_CHANNEL_ALIAS ? value : checkPattern(value)) > this.#channelsMax)
           throw tooManyChannels(this.#channelsMax);
       } else if (name === 'type') types.push(value);
-      else if (!SINGLE_PARAMETERS.has(name)) throw unknownParameter(name);
+      else if (!SINGLE_PARAMETERS.has(name)) throw unknownParameter(name, TIME_ADVICE.get(name));
       else if (single.has(name)) throw repeatedParameter(name);
       else single.set(name, value);
     }
@@ -190,6 +191,11 @@ function parsePresence(presence: string | undefined): boolean {
 export function tooManyChannels(limit: number): PolycastError {
   return new PolycastError('too_many_channels', `The limit is ${limit} channels and patterns.`, { limit });
 }
+
+/** Names under which callers give a time. */
+export const TIME_ADVICE: ReadonlyMap<string, string> = new Map(
+  ['since', 'until', 'from', 'to', 'start', 'end'].map((name) => [name, NO_TIMES]),
+);
 
 const SINGLE_PARAMETERS: ReadonlySet<string> = new Set([
   'after',

@@ -8,13 +8,14 @@ import type { AuthorizedRequest } from '../auth/authorized-request.ts';
 import { readQuery } from '../http/query-parameter.ts';
 import { invalidParameter } from '../http/refusals.ts';
 import { authorizedInterest } from './channel-route.ts';
+import { TIME_ADVICE } from './events-query.ts';
 import { HISTORY_LIMIT, HISTORY_PARAMETERS } from './descriptions.ts';
 import type { ReadParts } from './stream-parts.ts';
 
 /** `GET /v1/channels/{c}/history` (PROTOCOL.md section 10.2). */
 export async function readHistory(parts: ReadParts, request: AuthorizedRequest, name: string): Promise<void> {
   const channel = checkChannel(name);
-  const values = readQuery(request.query, HISTORY_PARAMETERS);
+  const values = readQuery(request.query, HISTORY_PARAMETERS, TIME_ADVICE);
   const limit = HISTORY_LIMIT.read(values);
   // A caller may not read the history of a channel that it may not subscribe to.
   const interest = await authorizedInterest(parts, request, ['subscribe', 'history'], channel);
@@ -23,7 +24,7 @@ export async function readHistory(parts: ReadParts, request: AuthorizedRequest, 
   if (after !== undefined && before !== undefined) throw invalidParameter('before', 'cannot be combined with after');
   const reaching = reachCursor(parts.log, after ?? before);
   if (reaching !== undefined) await reaching;
-  const start = resolveStart(after ?? before ?? 'now', parts.log.state);
+  const start = resolveStart(after ?? before ?? 'now', parts.log.state, after === undefined ? 'before' : 'after');
   const wanted: PageRequest = { interest, limit, isWanted: () => !request.isClosed };
   const page =
     after === undefined

@@ -4,7 +4,7 @@ import type { Interest } from '../core/interests/interest.ts';
 import type { Position } from '../core/ports.ts';
 import { OWN_CHANNEL_ALIAS, privateChannel } from '../core/access/private-channel.ts';
 import { ANONYMOUS, type Principal } from '../core/access/principal.ts';
-import { reachCursor, resolveStart } from '../core/start.ts';
+import { notACursor, reachCursor, resolveStart } from '../core/start.ts';
 import { invalidParameter } from '../http/refusals.ts';
 import { sessionAddress } from '../auth/connection-quota.ts';
 import type { EventsQuery } from './events-query.ts';
@@ -75,7 +75,7 @@ function authorizeReading(
 function checkResumeCursor(text: string, isParameter: boolean): void {
   if (text === 'now' || text === 'earliest' || parseCursor(text) !== undefined) return;
   const where = isParameter ? { parameter: 'lastEventId' } : { header: 'last-event-id' };
-  throw new PolycastError('invalid_cursor', 'It must be a cursor, "earliest" or "now".', where);
+  throw new PolycastError('invalid_cursor', notACursor(text, 'It must be a cursor, "earliest" or "now".'), where);
 }
 
 /**

@@ -40,6 +40,7 @@ function channelRoutes(parts: ReadParts): readonly Route[] {
     {
       ...reading,
       path: '/v1/channels/:channel',
+      otherwise: 'To publish: POST /v1/channels/{channel}/events.',
       description: () => describeChannel(parts.settings),
       handle: (request) => readChannel(parts, request, request.parameters['channel'] ?? ''),
     },

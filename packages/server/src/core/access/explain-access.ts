@@ -13,6 +13,8 @@ export interface Explanation {
   readonly by: string;
   /** The condition for a yes. */
   readonly needs: string | undefined;
+  /** The claim with which a token of this user could grant the action: `polycast.subscribe`. */
+  readonly tokenClaim: string | undefined;
 }
 
 /** @param target a channel or a pattern; `@me` only for a user */
@@ -20,7 +22,22 @@ export function explain(access: AccessPolicy, principal: Principal, action: Acti
   const channel =
     target === OWN_CHANNEL_ALIAS && principal.user !== undefined ? privateChannel(principal.user) : target;
   const decision = access.decide(principal, action, channel);
-  return { allowed: allowedBy(decision), action, channel, by: decision.by, needs: needsOf(decision) };
+  const allowed = allowedBy(decision);
+  const tokenClaim = allowed === true ? undefined : grantingClaim(access, principal, action, channel);
+  return { allowed, action, channel, by: decision.by, needs: needsOf(decision), tokenClaim };
+}
+
+/** A token grants beyond the rules (PROTOCOL.md section 13.2), but not what only the hub may do. */
+function grantingClaim(
+  access: AccessPolicy,
+  principal: Principal,
+  action: Action,
+  channel: string,
+): string | undefined {
+  if (principal.kind !== 'user') return undefined;
+  const scope = action === 'publish' ? 'publish' : 'subscribe';
+  const granted = { ...principal, grants: { [scope]: [channel] } };
+  return access.decide(granted, action, channel).kind === 'yes' ? `polycast.${scope}` : undefined;
 }
 
 /** A user's principal, as rules evaluate it. */

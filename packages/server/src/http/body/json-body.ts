@@ -12,7 +12,7 @@ export function parseObject(bytes: Buffer, contentType: string | undefined): Rea
   if (bytes.length === 0) return {};
   const mediaType = parseMediaType(contentType);
   if (mediaType?.essence !== 'application/json')
-    throw new PolycastError('unsupported_media_type', 'Send application/json.');
+    throw new PolycastError('unsupported_media_type', 'Send the header "Content-Type: application/json".');
   checkUtf8Json(mediaType);
   const value = parseJson(decodeUtf8(bytes));
   if (typeof value !== 'object' || value === null || Array.isArray(value))

@@ -33,6 +33,16 @@ describe('a page of a forbidden origin', () => {
     }
   });
 
+  test.each([
+    ['null', /file or a sandboxed frame.*allowedOrigins.*"localPages: files"/],
+    ['https://evil.example', /allowedOrigins does not contain https:\/\/evil\.example\./],
+  ])('of %s reads which setting allows it', async (origin, detail) => {
+    const hub = await openAuthenticatedHub({ allowedOrigins: ['https://shop.example'] });
+    const answer = await fetch(`${hub.url}/v1/events?channel=news.a`, { headers: { Origin: origin } });
+    expect(answer.headers.get('access-control-allow-origin')).toBe(origin);
+    expect(await answer.json()).toMatchObject({ code: 'origin_not_allowed', detail: expect.stringMatching(detail) });
+  });
+
   test('may send a preflight, without cookies, and its request is refused', async () => {
     const hub = await openAuthenticatedHub();
     const asked = { ...FOREIGN, 'Access-Control-Request-Method': 'POST' };

@@ -107,7 +107,7 @@ function grantsIn(polycast: unknown): Grants {
   const [name] = Object.keys(unknown);
   if (name !== undefined)
     throw invalidTokenError(
-      `The token's polycast has ${JSON.stringify(name)}; it may have subscribe, publish and console.`,
+      `The token's polycast has ${JSON.stringify(name)}. Its members are "subscribe" and "publish", lists of channels and patterns, and "console", true or false. Example: {"subscribe":["orders.7"]}.`,
     );
   if (console !== undefined && typeof console !== 'boolean')
     throw invalidTokenError("The token's polycast.console is not true or false.");
@@ -124,6 +124,6 @@ function patternsIn(value: unknown, name: string): readonly string[] {
   const isList = Array.isArray(value) && value.length <= PATTERNS_MAX;
   if (isList && value.every((pattern) => typeof pattern === 'string' && isPattern(pattern))) return value as string[];
   throw invalidTokenError(
-    `The token's polycast.${name} is not a list of at most ${PATTERNS_MAX} channels and patterns.`,
+    `The token's polycast.${name} is not a list of at most ${PATTERNS_MAX} channels and patterns, such as ["orders.7"].`,
   );
 }

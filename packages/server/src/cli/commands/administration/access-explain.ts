@@ -65,6 +65,8 @@ export const accessExplain: Command = {
       out(
         `${verdict} ${principalText(input)} ${verbFor(answer.allowed)} ${ACTION_PHRASES[action]} ${answer.channel}, by ${answer.by}${needs}`,
       );
+      if (answer.tokenClaim !== undefined)
+        out(`A token of the user can grant it, with "${answer.channel}" in its claim ${answer.tokenClaim}.`);
       if (answer.revokedBefore !== undefined)
         out(`Credentials of the user issued before ${answer.revokedBefore} are revoked.`);
     }
@@ -77,6 +79,7 @@ interface AccessAnswer {
   readonly channel: string;
   readonly by: string;
   readonly needs?: string | undefined;
+  readonly tokenClaim?: string | undefined;
   readonly revokedBefore?: string;
 }
 

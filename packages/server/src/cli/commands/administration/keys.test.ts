@@ -46,12 +46,12 @@ describe('access explain, from the configuration alone', () => {
     [
       ['--user', '42', '--publish', 'orders.7'],
       1,
-      'no: user 42 may not publish to orders.7, by the defaults; it requires a server with a key',
+      'no: user 42 may not publish to orders.7, by the defaults; it requires a server with a key\nA token of the user can grant it, with "orders.7" in its claim polycast.publish.',
     ],
     [
       ['--user', '42', '--history', 'inbox.7.a'],
       1,
-      'no: user 42 may not read the history of inbox.7.a, by rule 2 (inbox.{user}.>); it requires the user named in the channel',
+      'no: user 42 may not read the history of inbox.7.a, by rule 2 (inbox.{user}.>); it requires the user named in the channel\nA token of the user can grant it, with "inbox.7.a" in its claim polycast.subscribe.',
     ],
     [
       ['--user', 'a b', '--subscribe', '@me'],
@@ -61,7 +61,7 @@ describe('access explain, from the configuration alone', () => {
     [
       ['--user', '42', '--subscribe', 'ask.a'],
       0,
-      "it depends: user 42 might subscribe to ask.a, by rule 3 (ask.>); it requires the site's consent",
+      'it depends: user 42 might subscribe to ask.a, by rule 3 (ask.>); it requires the site\'s consent\nA token of the user can grant it, with "ask.a" in its claim polycast.subscribe.',
     ],
   ])('%j', async (args, code, line) => {
     expect(await runInside(['access', 'explain', '--set', rules, '--set', site, ...args])).toEqual({
