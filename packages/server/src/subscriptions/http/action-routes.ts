@@ -258,7 +258,9 @@ function replayStart({ log }: SubscriptionParts): z.ZodString {
     else if (value !== 'earliest' && parseCursor(value) === undefined)
       refuse(
         context,
-        new PolycastError('invalid_cursor', 'It must be a cursor or "earliest".', { parameter: 'after' }),
+        new PolycastError('invalid_cursor', 'It must be a cursor or "earliest". For a time, give "since".', {
+          parameter: 'after',
+        }),
       );
     else {
       const unresolved = thrownRefusal(() => resolveStart(value, log.state, 'after'));

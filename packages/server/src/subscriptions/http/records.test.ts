@@ -264,7 +264,10 @@ describe('a replay', () => {
     const { body } = await hub.ask('POST', `${await webhook(hub, await openEndpoint())}/replay`, {
       after: 'gibberish',
     });
-    expect(body).toMatchObject({ parameter: 'after', detail: 'It must be a cursor or "earliest".' });
+    expect(body).toMatchObject({
+      parameter: 'after',
+      detail: 'It must be a cursor or "earliest". For a time, give "since".',
+    });
   });
 
   test.each<[body: object, code: string, member: string | undefined]>([
