@@ -77,7 +77,7 @@ export const subscriptions = {
     {
       form: 'list of at most 30 whole numbers of seconds, 1 to 604,800',
       doc: 'The delays between failed attempts, each with a jitter of 20 %, unless the subscription sets its own. An event that fails after the last one becomes a dead letter.',
-      why: 'Seconds for a restart, minutes for a release, hours for an outage, and three days in total for a weekend. It is the schedule of Standard Webhooks.',
+      why: 'Seconds for a restart, minutes for a release, hours for an outage, and three days in total for a weekend. It is the schedule of Standard Webhooks. `polycast dev` retries sooner: after 1, 2 and 5 s, then every 10 s, every 30 s and every minute, for ten minutes.',
     },
   ),
   failingNoticeSeconds: integerField(

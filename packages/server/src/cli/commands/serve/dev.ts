@@ -10,8 +10,8 @@ import { pasteable } from '../../pasteable.ts';
 import type { Terminal } from '../../terminal.ts';
 
 /**
- * The settings of a developer's machine: a fast restart, a short presence grace, the Lab, and logs
- * for people.
+ * The settings of a developer's machine: a fast restart, a short presence grace, early retries, the
+ * Lab, and logs for people.
  */
 const PRESET = {
   access: 'loopback',
@@ -20,6 +20,16 @@ const PRESET = {
   logging: { format: 'pretty', level: 'warn' },
   drain: { timeMs: 500 },
   presence: { graceSeconds: 2 },
+  // A developer waits for the retry. After ten minutes the delays are those of other hubs.
+  subscriptions: {
+    retryDelaysSeconds: [
+      ...[1, 2, 5],
+      ...Array.from({ length: 6 }, () => 10),
+      ...Array.from({ length: 8 }, () => 30),
+      ...Array.from({ length: 5 }, () => 60),
+      ...[300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400],
+    ],
+  },
 };
 
 export const dev: Command = {
