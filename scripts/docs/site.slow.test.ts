@@ -71,7 +71,9 @@ test('the copy button copies the code alone', async () => {
   await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
   await page.locator('.vp-code-group .active button.copy').first().click();
   const copied = await page.evaluate(() => navigator.clipboard.readText());
-  expect(copied).toMatch(/^curl -s http:\/\/127\.0\.0\.1:7400\/v1\/events .+\}'$/s);
+  expect(copied).toMatch(/^curl -s http:\/\/127\.0\.0\.1:\d+\/v1\/events .+\}'$/s);
+  // The hub of this test has another port than the one in the guides.
+  expect(copied).toContain(hub.url);
 });
 
 test('the theme follows the system, and a switch changes it', async () => {
@@ -85,6 +87,29 @@ test('the theme follows the system, and a switch changes it', async () => {
 test('a diagram is drawn in the page', async () => {
   const { page } = await open('/docs/guides/server-sent-events');
   expect(await page.locator('.diagram svg text').allTextContents()).toContain('the connection breaks');
+});
+
+test('on a phone a diagram is a list of its steps, and the headline of the first page is above its drawing', async () => {
+  const { page } = await open('/docs/guides/job-queue', { viewport: NARROW });
+  expect(await page.locator('.diagram svg').isVisible()).toBe(false);
+  expect(await page.locator('.diagram li').first().innerText()).toMatch(/Backend → Hub\s+POST a job, as an event/);
+  await page.goto(`${hub.url}/docs/`);
+  const [headline, drawing] = await Promise.all([
+    page.locator('.VPHero .text').boundingBox(),
+    page.locator('.VPHero .fan').boundingBox(),
+  ]);
+  expect(headline?.y).toBeLessThan(drawing?.y ?? 0);
+});
+
+test('a page shows the address of the hub that serves it', async () => {
+  const { page, problems } = await open('/docs/');
+  const text = await page.locator('.vp-doc').first().innerText();
+  expect(text).toContain(`${hub.url}/client.js`);
+  expect(text).not.toContain('http://127.0.0.1:7400');
+  expect(await page.locator('a', { hasText: '/lab' }).getAttribute('href')).toBe(`${hub.url}/lab`);
+  await page.locator('.vp-doc a', { hasText: 'Getting started' }).click();
+  await expect.poll(() => page.locator('.vp-doc').innerText()).toContain(`${hub.url}/client.js`);
+  expect(problems).toEqual([]);
 });
 
 test('llms.txt lists pages that exist as Markdown', async () => {
@@ -123,7 +148,7 @@ test('the site has the pages that the sidebar promises, and no file is a test', 
 
 async function open(
   path: string,
-  options: { readonly colorScheme?: 'dark' } = {},
+  options: { readonly colorScheme?: 'dark'; readonly viewport?: typeof NARROW } = {},
 ): Promise<{ page: Page; problems: string[] }> {
   const context = await browser.newContext(options);
   onTestFinished(() => context.close());

@@ -59,6 +59,14 @@ test.for(WORKERS)('the worker in $language handles the events of the queue', asy
   await expect.poll(run(command, [...args, file], env).output).toBe('jobs.a 1\njobs.a 2\n');
 });
 
+test('the worker in Python prints the reason of a refusal', async ({ skip }) => {
+  if (!isThere('python3')) skip('python3 is not on this machine');
+  const hub = await startGuardedHub(0);
+  const file = fileOf('docs/guides/job-queue.md', 'python');
+  const env = { POLYCAST_URL: hub.url, POLYCAST_KEY: hub.firstKey as string, QUEUE: 'no-such-queue' };
+  await expect.poll(run('python3', [file], env).output).toContain('"code":"not_found"');
+});
+
 /** A hub without trusted addresses: it verifies each endpoint. */
 async function startGuardedHub(port: number): Promise<Hub> {
   const config = {

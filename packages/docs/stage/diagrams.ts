@@ -1,7 +1,8 @@
 /**
  * Draws a sequence diagram in Mermaid's language as SVG inside the page. It is drawn when the site
  * is built, so a page loads no program for it, and it has the colours of the theme
- * (`diagrams.css`). GitHub draws the same source by itself.
+ * (`diagrams.css`). GitHub draws the same source by itself. On a phone, where the drawing would be
+ * illegible or cut, the page shows its steps as a list instead.
  *
  *     sequenceDiagram
  *       participant B as Browser
@@ -26,7 +27,18 @@ export function diagram(source: string): string {
   ];
   const label = steps.map(({ text }) => escapeHtml(text)).join('; ');
   const view = `viewBox="${left} 0 ${width} ${height}" width="${width}"`;
-  return `<figure class="diagram" tabindex="0" v-pre><svg ${view} role="img" aria-label="${label}">${parts.join('')}</svg></figure>`;
+  const svg = `<svg ${view} role="img" aria-label="${label}">${parts.join('')}</svg>`;
+  return `<figure class="diagram" tabindex="0" v-pre>${svg}${stepList({ actors, steps })}</figure>`;
+}
+
+/** `Client → Hub` and what is sent, for each message; a note has one actor or two. */
+function stepList({ actors, steps }: Diagram): string {
+  const name = (id: string): string => escapeHtml(actors.find((actor) => actor.id === id)?.name ?? id);
+  const items = steps.map(({ kind, from, to, text }) => {
+    const between = from === to ? name(from) : `${name(from)} ${kind === 'note' ? 'and' : '→'} ${name(to)}`;
+    return `<li class="step-${kind}"><b>${between}</b> ${escapeHtml(text)}</li>`;
+  });
+  return `<ol>${items.join('')}</ol>`;
 }
 
 interface Actor {
