@@ -69,10 +69,11 @@ test('a reader chooses a language once: the next page shows it too', async () =>
 test('the copy button copies the code alone', async () => {
   const { page } = await open('/docs/guides/publishing');
   await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+  // The hub of this test has another port than the one in the guides.
+  await expect.poll(() => page.locator('.vp-code-group .active').first().innerText()).toContain(hub.url);
   await page.locator('.vp-code-group .active button.copy').first().click();
   const copied = await page.evaluate(() => navigator.clipboard.readText());
   expect(copied).toMatch(/^curl -s http:\/\/127\.0\.0\.1:\d+\/v1\/events .+\}'$/s);
-  // The hub of this test has another port than the one in the guides.
   expect(copied).toContain(hub.url);
 });
 
@@ -103,9 +104,9 @@ test('on a phone a diagram is a list of its steps, and the headline of the first
 
 test('a page shows the address of the hub that serves it', async () => {
   const { page, problems } = await open('/docs/');
-  const text = await page.locator('.vp-doc').first().innerText();
-  expect(text).toContain(`${hub.url}/client.js`);
-  expect(text).not.toContain('http://127.0.0.1:7400');
+  const text = (): Promise<string> => page.locator('.vp-doc').first().innerText();
+  await expect.poll(text).toContain(`${hub.url}/client.js`);
+  expect(await text()).not.toContain('http://127.0.0.1:7400');
   expect(await page.locator('a', { hasText: '/lab' }).getAttribute('href')).toBe(`${hub.url}/lab`);
   await page.locator('.vp-doc a', { hasText: 'Getting started' }).click();
   await expect.poll(() => page.locator('.vp-doc').innerText()).toContain(`${hub.url}/client.js`);
