@@ -40,13 +40,15 @@ test('the summary of a page is its first sentence', () => {
   expect(summaryOf(keys)).toBe('A key is a secret.');
 });
 
-test('a diagram has a box for each participant and a line for each message', () => {
+test('a diagram has a box for each participant, and a line and an item of a list for each message', () => {
   const svg = diagram(
     'sequenceDiagram\n  participant A as Your <server>\n  A->>Hub: GET "x"\n  Hub-->>A: 200\n  Note over Hub: waits\n',
   );
   expect(svg.match(/class="actor"/g)).toHaveLength(2);
   expect(svg).toContain('Your &lt;server&gt;');
   expect(svg.match(/class="(?:request|answer)"/g)).toHaveLength(2);
+  expect(svg).toContain('<li class="step-request"><b>Your &lt;server&gt; → Hub</b> GET &quot;x&quot;</li>');
+  expect(svg).toContain('<li class="step-note"><b>Hub</b> waits</li>');
   expect(svg).not.toContain('style=');
 });
 
