@@ -1,4 +1,5 @@
 import { compileFilter } from '../subscriptions/state/filter.ts';
+import { attemptsBegun, attemptTotals } from '../subscriptions/state/attempt-count.ts';
 import { noSuchSubscription } from '../subscriptions/state/refusals.ts';
 import type { SubscriptionDefinition } from '../subscriptions/state/definition.ts';
 import { closestMatch } from '../core/primitives/closest-match.ts';
@@ -74,13 +75,14 @@ function parseBody({ body }: StoredRecord): unknown {
 /** The conclusion from an attempt that succeeded, or a dead letter. */
 function settled({ subscription, attempts, deadLetter, status }: DeliveryFacts, nowMs: number): Conclusion | undefined {
   const { id } = subscription.definition;
-  const success = attempts.findLast(({ outcome }) => outcome === 'delivered');
+  const succeededAt = attempts.findLastIndex(({ outcome }) => outcome === 'delivered');
+  const success = attempts[succeededAt];
   const isPending = status !== undefined && status.state !== 'done';
   if (success !== undefined && !isPending)
     return {
       outcome: 'delivered',
       reason: 'delivered',
-      sentence: `The endpoint of ${id} accepted the event at ${momentText(success.startedMs, nowMs)}, at attempt ${success.attempt}.`,
+      sentence: `The endpoint of ${id} accepted the event at ${momentText(success.startedMs, nowMs)}, at attempt ${attemptTotals(attempts)[succeededAt]}.`,
     };
   if (deadLetter === undefined) return undefined;
   const { detail, outcome, sinceMs, attempts: count } = deadLetter;
@@ -147,7 +149,8 @@ function undecided(facts: DeliveryFacts, record: StoredRecord, nowMs: number): C
 function waiting({ subscription, status, attempts }: DeliveryFacts, nowMs: number): Conclusion {
   const { id, delivery } = subscription.definition;
   if (status === undefined || status.state === 'done') throw new TypeError('the event is done');
-  const { state, tries, dueMs } = status;
+  const { state, dueMs } = status;
+  const tries = attemptsBegun(status.tries, state === 'in_flight', attempts);
   const due = dueMs === undefined ? '' : ` ${momentText(dueMs, nowMs)}`;
   if (delivery.kind === 'pull' && state === 'in_flight')
     return {

@@ -2,6 +2,7 @@ import { encodeCursor } from '@polycast/protocol';
 import type { Attempt, DeadLetter, DeliveryStatus, Replay, Subscription } from '../subscriptions/state/ports.ts';
 import type { ExplainParts } from './explain-parts.ts';
 import type { ExplainedEvent, Step } from './explanation.ts';
+import { attemptTotals } from '../subscriptions/state/attempt-count.ts';
 import { momentText } from './moment-text.ts';
 
 /** What the hub knows of one event and one subscription. */
@@ -39,7 +40,7 @@ export async function deliveryFacts(
 export function deliverySteps(parts: ExplainParts, facts: DeliveryFacts): readonly Step[] {
   return [
     stateStep(parts, facts),
-    ...facts.attempts.map((attempt) => attemptStep(parts, facts, attempt)),
+    ...attemptSteps(parts, facts),
     ...leaseSteps(parts, facts),
     ...deadLetterSteps(parts, facts),
     ...facts.replays.map((replay) => replayStep(parts, facts, replay)),
@@ -62,7 +63,13 @@ function stateStep({ auth, feed }: ExplainParts, { subscription }: DeliveryFacts
   };
 }
 
-function attemptStep({ auth }: ExplainParts, { subscription }: DeliveryFacts, attempt: Attempt): Step {
+function attemptSteps(parts: ExplainParts, facts: DeliveryFacts): readonly Step[] {
+  const totals = attemptTotals(facts.attempts);
+  return facts.attempts.map((attempt, index) => attemptStep(parts, facts, attempt, totals[index] as number));
+}
+
+/** @param total the number of the attempt among all of the event */
+function attemptStep({ auth }: ExplainParts, { subscription }: DeliveryFacts, attempt: Attempt, total: number): Step {
   const { outcome, answer, startedMs, detail } = attempt;
   const { id } = subscription.definition;
   const status = answer === undefined ? '' : ` with the status ${answer.status}`;
@@ -71,7 +78,7 @@ function attemptStep({ auth }: ExplainParts, { subscription }: DeliveryFacts, at
     verdict: outcome === 'delivered' ? 'passed' : 'stopped',
     reason: outcome,
     timeMs: startedMs,
-    text: `Attempt ${attempt.attempt} at ${momentText(startedMs, auth.clock.nowMs())}: ${outcome}${status}${detail === '' ? '' : ` (${detail})`}.`,
+    text: `Attempt ${total} at ${momentText(startedMs, auth.clock.nowMs())}: ${outcome}${status}${detail === '' ? '' : ` (${detail})`}.`,
     link: `/v1/subscriptions/${id}/attempts?event=${encodeCursor(attempt.epoch, attempt.position)}`,
     detail: {
       attempt: attempt.attempt,

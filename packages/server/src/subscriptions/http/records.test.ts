@@ -327,6 +327,29 @@ describe('the trace of an event', () => {
     expect(await traced(hub, await hub.publish('elsewhere', 1))).toEqual([]);
   });
 
+  test('counts the attempts before and after the retry of a dead letter, as does the explanation', async () => {
+    const hub = await openSubscriptionHub();
+    let status = 500;
+    const endpoint = await openEndpoint((_received, response) => void response.writeHead(status).end());
+    const path = await webhook(hub, endpoint);
+    const event = await hub.publish('a', 1);
+    const retry = async (): Promise<void> => {
+      await waitUntil(async () => expect(await states(hub, event)).toEqual({ [path]: 'dead-letter' }));
+      await hub.ask('POST', `${path}/dead-letters/retry`);
+    };
+    await retry();
+    await waitUntil(() => expect(endpoint.received).toHaveLength(2));
+    status = 200;
+    await retry();
+    await waitUntil(async () => expect(await traced(hub, event)).toMatchObject([{ state: 'delivered', tries: 3 }]));
+    const query = new URLSearchParams({ event, subscription: path.split('/').at(-1) as string });
+    const { body } = await hub.ask('GET', `/v1/explain?${query.toString()}`);
+    expect(body['sentence']).toMatch(/accepted the event at .*, at attempt 3\.$/);
+    const steps = body['steps'] as readonly { readonly text: string }[];
+    const attempts = steps.flatMap(({ text }) => /^Attempt \d+/.exec(text)?.[0] ?? []);
+    expect(attempts).toEqual(['Attempt 1', 'Attempt 2', 'Attempt 3']);
+  });
+
   test('finds each event of a batch', async () => {
     const hub = await openSubscriptionHub();
     const path = await webhook(hub, await openEndpoint(), { batch: { countMax: 3, waitMs: 60_000 } });

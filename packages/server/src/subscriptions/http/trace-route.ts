@@ -13,6 +13,7 @@ import { timestampOrNull } from '../../http/timestamp-text.ts';
 import { scopedRoute, mayKnow, maySee } from './subscription-access.ts';
 import { deadLetterAt, parseEventId, recordAt } from './event-positions.ts';
 import type { SubscriptionParts } from './parts.ts';
+import { attemptsBegun, attemptTotals } from '../state/attempt-count.ts';
 import { attemptJson } from './bodies/subscription-json.ts';
 
 /** Most subscriptions in the answer about one event. */
@@ -93,6 +94,7 @@ interface EventStatus {
   readonly state: EventState;
   /** Number of attempts begun, as far as it is known without their records. */
   readonly tries?: number;
+  readonly isInFlight?: boolean;
   readonly leasedMs?: number | undefined;
   readonly dueMs?: number | undefined;
 }
@@ -109,7 +111,7 @@ async function eventStatusOf(
   if (pending !== undefined && pending.state !== 'done') {
     const isTried = pending.tries > 0 || attempts.length > 0;
     if (pending.state === 'waiting') return { ...pending, state: isTried ? 'trying' : 'waiting' };
-    return { ...pending, state: definition.delivery.kind === 'pull' ? 'leased' : 'trying' };
+    return { ...pending, state: definition.delivery.kind === 'pull' ? 'leased' : 'trying', isInFlight: true };
   }
   const deadLetter = await deadLetterAt(parts, definition.id, event);
   if (deadLetter !== undefined) return { state: 'dead-letter', tries: deadLetter.attempts };
@@ -127,14 +129,12 @@ function deliveryJson(
 ): object {
   const { state, leasedMs, dueMs } = status;
   const inOrder = attempts.toSorted((one, other) => one.number - other.number);
-  // The number of the last attempt counts also the attempts that are no longer stored. Without any
-  // attempt, the total is unknown.
-  const tries = Math.max(status.tries ?? -1, ...inOrder.map(({ attempt }) => attempt));
+  const tries = triesOf(status, inOrder);
   const firstMs = inOrder[0]?.startedMs ?? (tries === 1 ? leasedMs : undefined);
   return {
     subscription: definition.id,
     state,
-    tries: tries < 0 ? null : tries,
+    tries: tries ?? null,
     first: timestampOrNull(firstMs),
     last: timestampOrNull(inOrder.at(-1)?.startedMs ?? leasedMs),
     due: timestampOrNull(dueMs),
@@ -142,4 +142,15 @@ function deliveryJson(
       attemptJson(parts, each, mayKnow(parts.auth, principal, definition, each.startedMs)),
     ),
   };
+}
+
+/**
+ * The number of attempts, as far as it is known.
+ * @param attempts the stored attempts, the oldest first
+ */
+function triesOf({ state, tries, isInFlight }: EventStatus, attempts: readonly Attempt[]): number | undefined {
+  const stored = attemptTotals(attempts).at(-1);
+  if (stored === undefined || tries === undefined) return stored ?? tries;
+  if (state === 'dead-letter') return Math.max(stored, tries);
+  return attemptsBegun(tries, isInFlight === true, attempts);
 }
