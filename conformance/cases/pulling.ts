@@ -65,7 +65,7 @@ function showQueue(inFlight: number, waiting: number): Exchange {
   };
   const status = { state: 'active', reason: 'created', since: '<time>', cursor: '<cursor>' };
   const lag = { lagMs: '<number>', lagEvents: '<number>', lagPositions: '<number>' };
-  const backlog = { inFlight, failing: 0, waiting, deadLetters: 0, ...lag };
+  const backlog = { inFlight, failing: 0, waiting, deadLetters: 0, ...lag, nextAttempt: null };
   return {
     request: 'GET /v1/subscriptions/{queue}',
     answer: { status: 200, json: { ...definition, ...status, backlog } },

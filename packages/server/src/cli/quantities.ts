@@ -12,6 +12,11 @@ export function formatCount(count: number): string {
   return Math.round(count).toLocaleString('en-US');
 }
 
+/** `1 warning`, `2,000 warnings`. */
+export function formatCounted(count: number, singular: string, plural = `${singular}s`): string {
+  return `${formatCount(count)} ${Math.round(count) === 1 ? singular : plural}`;
+}
+
 /** `850 kB`, `1.2 GB`: in units of 1,000. */
 export function formatBytes(bytes: number): string {
   let value = bytes;

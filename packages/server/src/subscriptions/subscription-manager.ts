@@ -279,6 +279,7 @@ export class SubscriptionManager implements SubscriptionReads, SubscriptionOpera
       lagMs: this.#lagMs(consumer),
       lagEvents,
       lagPositions: head - consumer.position,
+      nextAttemptMs: consumer.executor.nextAttemptMs(consumer),
     };
   }
 
@@ -288,6 +289,8 @@ export class SubscriptionManager implements SubscriptionReads, SubscriptionOpera
     this.#assertStoreAvailable();
     const step = lifecycle.apply(consumer, input);
     if (step === 'conflict') throw notActive(consumer);
+    // The subscription is active already. Its failed events would wait for their next attempt.
+    if (input === 'resume' && step === 'no_change') consumer.executor.attemptNow(consumer);
     if (step === 'verify') {
       await verification.verifyNow(consumer);
       // It may have been removed during the verification.

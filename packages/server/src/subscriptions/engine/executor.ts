@@ -16,6 +16,13 @@ export interface Executor<Consumer> {
   onStatusChanged(consumer: Consumer): void;
   /** The subscription has another definition. */
   onRedefined(consumer: Consumer): void;
+  /** Events that wait for their next attempt are due now. */
+  attemptNow(consumer: Consumer): void;
+  /**
+   * When an event that failed is sent again, in milliseconds since 1970; `undefined` when no
+   * attempt is planned.
+   */
+  nextAttemptMs(consumer: Consumer): number | undefined;
   /** The subscription is removed: hands out nothing more. */
   remove(consumer: Consumer): void;
 }

@@ -74,7 +74,7 @@ export function actionRoutes(subscriptionParts: SubscriptionParts): readonly Aut
       operationId: 'resumeSubscription',
       summary: 'Resumes deliveries. For a pending subscription, repeats the verification.',
       details:
-        'For a `pending` subscription the response has the state after the verification: `active`, `pending` or `ended`. The newest attempt has the reason. Less than 5 s after the last verification: `429 rate_limited`.',
+        'Events of a webhook that wait for another attempt are attempted immediately, also if it was `active`. For a `pending` subscription the response has the state after the verification: `active`, `pending` or `ended`. The newest attempt has the reason. Less than 5 s after the last verification: `429 rate_limited`.',
       responses: [shownSubscription(parts, 200, 'The subscription: active, or in the state after the verification.')],
       errors: ['subscription_not_active', 'rate_limited'],
     })),

@@ -221,4 +221,9 @@ const backlogSchema = z.object({
     'Events that are not done: in flight, failing, waiting, and matching events after `cursor`. The hub counts events that are not in memory after the first request. Until then, and beyond 100,000, it counts positions.',
   ),
   lagPositions: count('Positions of the log from `cursor` to its head.'),
+  nextAttempt: time()
+    .nullable()
+    .describe(
+      'Webhooks: when an event that failed is sent again, if no other event reaches the endpoint before. `null` when no attempt is planned.',
+    ),
 });

@@ -45,7 +45,16 @@ describe('creating a subscription', () => {
       created: expect.any(String),
       changed: body['created'],
       cursor: expect.stringMatching(/^[0-9a-z]{10}-[0-9a-z]{11}$/),
-      backlog: { inFlight: 0, failing: 0, waiting: 0, deadLetters: 0, lagMs: 0, lagEvents: 0, lagPositions: 0 },
+      backlog: {
+        inFlight: 0,
+        failing: 0,
+        waiting: 0,
+        deadLetters: 0,
+        lagMs: 0,
+        lagEvents: 0,
+        lagPositions: 0,
+        nextAttempt: null,
+      },
     });
     expect([headers.get('location'), headers.get('etag'), headers.get('cache-control')]).toEqual([
       `/v1/subscriptions/${String(body['id'])}`,
@@ -349,6 +358,28 @@ describe('a subscription', () => {
     expect(endpoint.received).toEqual([]);
     expect((await hub.ask('POST', `${path}/resume`, {})).body).toMatchObject({ state: 'active', reason: 'resumed' });
     await waitUntil(() => expect(endpoint.received.map(({ body }) => body)).toEqual(['1']));
+  });
+
+  test('says when a failing webhook is attempted next, and `resume` of an active one attempts it at once', async () => {
+    const hub = await openSubscriptionHub();
+    let status = 500;
+    const endpoint = await openEndpoint((_received, response) => void response.writeHead(status).end());
+    const { id } = await hub.create({
+      channels: ['a'],
+      delivery: { kind: 'webhook', url: endpoint.url, format: 'data', retryDelaysSeconds: [3600] },
+    });
+    const path = `/v1/subscriptions/${String(id)}`;
+    const backlog = async (): Promise<unknown> => (await hub.ask('GET', path)).body['backlog'];
+    const publishedMs = Date.now();
+    await hub.publish('a', 1);
+    await waitUntil(async () => expect(await backlog()).toMatchObject({ failing: 1 }));
+    const { nextAttempt } = (await backlog()) as { nextAttempt: string };
+    // The delay has a fifth more or less, at random.
+    expect(Date.parse(nextAttempt) - publishedMs).toBeGreaterThan(3600_000 * 0.7);
+    status = 200;
+    expect((await hub.ask('POST', `${path}/resume`)).body).toMatchObject({ state: 'active', reason: 'created' });
+    await waitUntil(() => expect(endpoint.received.map(({ body }) => body)).toEqual(['1', '1']));
+    await waitUntil(async () => expect(await backlog()).toMatchObject({ failing: 0, inFlight: 0, nextAttempt: null }));
   });
 
   test('is removed with everything that belongs to it', async () => {

@@ -166,6 +166,11 @@ export class LeaseManager implements PullService, Executor<PullConsumer> {
     this.schedule(consumer);
   }
 
+  /** Workers and leases decide when an event is handed out again. */
+  attemptNow(): void {}
+
+  nextAttemptMs(): undefined {}
+
   /** Rejects the waiting workers. */
   remove(consumer: PullConsumer): void {
     this.#timer.remove(consumer);

@@ -194,6 +194,11 @@ export interface Backlog {
   readonly lagEvents: number;
   /** Positions from the subscription's position to the head. */
   readonly lagPositions: number;
+  /**
+   * When an event that failed is sent again, in milliseconds since 1970; `undefined` when no
+   * attempt is planned.
+   */
+  readonly nextAttemptMs: number | undefined;
 }
 
 /** The content of a test delivery. */

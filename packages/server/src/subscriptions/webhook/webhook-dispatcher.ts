@@ -124,16 +124,33 @@ export class WebhookDispatcher implements Executor<WebhookConsumer> {
     if (state === 'pending') this.#parts.verification.start(consumer);
     else this.#parts.verification.forget(consumer);
     if (state === 'active' && reason !== 'healed') consumer.resetLimiter();
-    const { clock, lifecycle, random, settings } = this.#parts;
-    if (state === 'active' && reason === 'resumed') {
-      // Somebody has looked at the endpoint: events that wait for their retry become due.
-      if (consumer.hasTracker) consumer.tracker.retryNow(clock.nowMs());
-      lifecycle.clearBackoff(consumer);
-      this.schedule(consumer);
-    }
+    const { clock, random, settings } = this.#parts;
+    // Somebody has looked at the endpoint.
+    if (state === 'active' && reason === 'resumed') this.attemptNow(consumer);
     if (state !== 'suspended') return;
     consumer.endpoint.nextProbeMs = clock.nowMs() + withJitter(settings.probeSeconds * 1000, random.fraction());
     this.schedule(consumer);
+  }
+
+  /** Events that wait for their retry become due. A failing endpoint starts with a new limiter. */
+  attemptNow(consumer: WebhookConsumer): void {
+    const { clock, lifecycle } = this.#parts;
+    if (!consumer.isHealthy) consumer.resetLimiter();
+    if (consumer.hasTracker) consumer.tracker.retryNow(clock.nowMs());
+    lifecycle.clearBackoff(consumer);
+    this.schedule(consumer);
+  }
+
+  nextAttemptMs(consumer: WebhookConsumer): number | undefined {
+    if (!consumer.hasTracker) return undefined;
+    const { tracker, endpoint, status } = consumer;
+    if (status.state === 'suspended') return endpoint.inFlight > 0 ? undefined : endpoint.nextProbeMs;
+    if (!consumer.isActive || tracker.awaitingRetry === 0) return undefined;
+    const { limiter } = endpoint;
+    const backoffUntilMs = limiter?.backoffUntilMs ?? status.restUntilMs ?? 0;
+    // At the bound of open events, one of them probes the endpoint before its time.
+    const isProbed = limiter?.isFailing === true && tracker.awaitingRetry >= FAILING_OPEN_MAX;
+    return isProbed ? backoffUntilMs : Math.max(tracker.nextMs, backoffUntilMs);
   }
 
   /** The endpoint or its limits may be others, so the limiter starts anew. */

@@ -28,7 +28,7 @@ export const subscriptionsCreate: Command = subscriptionCommand({
   argumentsMin: 1,
   argumentsMax: CHANNELS_MAX,
   details:
-    'It prints the id and, for a webhook, the signing secret, which is shown only once. With --ed25519 it prints the public key.',
+    'It prints the id and, for a webhook, the signing secret. A secret that the hub makes is shown only once. With --ed25519 it prints the public key.',
   options: {
     webhook: { value: 'URL', short: 'w', doc: 'Send the events to this endpoint.' },
     pull: { doc: 'Let workers pull the events: polycast subscriptions pull.' },
@@ -83,11 +83,13 @@ export const subscriptionsCreate: Command = subscriptionCommand({
     const created = await createOrPut(request, input, body);
     if (input.flag('json')) terminal.out(JSON.stringify(created));
     else {
-      const { id, state, delivery: createdDelivery } = created;
+      const { id, name, state, delivery: createdDelivery } = created;
       const secret = receiverSecret(createdDelivery);
-      const what = secret === undefined ? 'its id' : `its id and ${secret.what}`;
+      const isGiven = input.text('secret') !== undefined;
+      const what = secret === undefined ? 'its id' : `its id and ${isGiven ? 'the given secret' : secret.what}`;
       const done = input.text('name') === undefined || secret !== undefined ? 'created' : 'ready';
-      terminal.notice(`${terminal.noticeStyle('green', done)}, ${state}: ${what}`);
+      const named = name === null ? '' : ` ${name}`;
+      terminal.notice(`${terminal.noticeStyle('green', done)}${named}, ${state}: ${what}`);
       terminal.out(id);
       if (secret !== undefined) terminal.out(secret.text);
       if (state === 'pending')

@@ -1,18 +1,21 @@
 import type { Input } from '../../command.ts';
+import { pasteable } from '../../pasteable.ts';
 import { printable, type Terminal } from '../../terminal.ts';
 import type { ShownAttempt, ShownSubscription } from './subscription-command.ts';
 
 /** The line of a subscription in a list. */
 export function subscriptionLine(subscription: ShownSubscription, { style }: Terminal): string {
-  const { id, state, channels, delivery, backlog } = subscription;
+  const { id, name, state, channels, delivery, backlog } = subscription;
   const waiting = [
     backlog.lagEvents > 0 ? `${backlog.lagEvents} behind` : '',
     backlog.failing > 0 ? `${backlog.failing} failing` : '',
+    backlog.nextAttempt === null ? '' : `next attempt ${backlog.nextAttempt}`,
     backlog.deadLetters > 0 ? `${backlog.deadLetters} dead` : '',
   ].filter((part) => part !== '');
   return [
     style('cyan', id),
     style(colourOf(state), state.padEnd(9)),
+    ...(name === null ? [] : [style('bold', name)]),
     delivery.url ?? 'pull',
     channels.join(' '),
     style('dim', waiting.join(', ')),
@@ -30,6 +33,12 @@ export function showSubscription(subscription: ShownSubscription, input: Input, 
     const text = printable(typeof value === 'object' ? textOf(value) : String(value));
     out(`${style('dim', name.padEnd(16))}${name === 'state' ? style(colourOf(text), text) : text}`);
   }
+  const { nextAttempt } = subscription.backlog;
+  if (nextAttempt === null) return;
+  out(`${style('dim', 'next attempt'.padEnd(16))}${nextAttempt}`);
+  terminal.notice(
+    terminal.noticeStyle('dim', pasteable(`To attempt it now: polycast subscriptions resume ${subscription.id}`)),
+  );
 }
 
 /** The line of an attempt, with its outcome. */

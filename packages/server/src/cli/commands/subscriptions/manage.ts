@@ -1,4 +1,6 @@
 import { JSON_DOCUMENT, JSON_LINES, usageError, type Command } from '../../command.ts';
+import { pasteable } from '../../pasteable.ts';
+import { formatCounted } from '../../quantities.ts';
 import { printable } from '../../terminal.ts';
 import {
   receiverSecret,
@@ -30,20 +32,25 @@ export const subscriptionsResume: Command = subscriptionCommand({
   summary: 'Resumes deliveries. For a pending subscription, repeats the verification.',
   ...ONE_ID_ARGUMENT,
   details:
-    'The hub verifies a pending endpoint immediately, but at least 5 seconds after the last verification. If that fails, the command prints the answer and exits with 1.',
+    'A webhook attempts its failed events at once, also if it was active. The hub verifies a pending endpoint immediately, but at least 5 seconds after the last verification. If that fails, the command prints the answer and exits with 1.',
   options: { json: JSON_DOCUMENT },
   examples: [
     {
       command: `polycast subscriptions resume ${EXAMPLE_ID}`,
-      description: 'after a pause, or when the endpoint is ready',
+      description: 'after a pause, or when the endpoint works again',
     },
   ],
   async run(request, input, { out, notice, style }) {
+    const before = (await request('GET', subscriptionPath(input))) as ShownSubscription;
     const resumed = (await request('POST', subscriptionPath(input, '/resume'))) as ShownSubscription;
     const { id, state } = resumed;
     const isActive = state === 'active';
     out(input.flag('json') ? JSON.stringify(resumed) : `${style(isActive ? 'green' : 'red', state)} ${id}`);
-    if (isActive) return 'done';
+    if (isActive) {
+      const done = resumeEffect(before);
+      if (done !== undefined) notice(pasteable(done));
+      return 'done';
+    }
     const { attempts } = (await request('GET', subscriptionPath(input, '/attempts?limit=1'))) as {
       attempts: ShownAttempt[];
     };
@@ -52,6 +59,16 @@ export const subscriptionsResume: Command = subscriptionCommand({
     return 'failed';
   },
 });
+
+/**
+ * What `resume` has done beyond the change of the state.
+ * @param before the subscription before that
+ */
+function resumeEffect({ id, state, delivery, backlog }: ShownSubscription): string | undefined {
+  if (delivery.kind === 'webhook' && backlog.failing > 0)
+    return `${formatCounted(backlog.failing, 'failed event')} attempted now. See the outcome: polycast subscriptions attempts ${id}`;
+  return state === 'active' ? 'It was active already, and no failed event waits for another attempt.' : undefined;
+}
 
 export const subscriptionsDelete: Command = subscriptionCommand({
   word: 'delete',

@@ -8,13 +8,19 @@ import type { Terminal } from '../../terminal.ts';
 /** A subscription as the hub shows it (PROTOCOL.md section 14.1). */
 export interface ShownSubscription {
   readonly id: string;
+  readonly name: string | null;
   readonly state: string;
   readonly reason: string;
   readonly since: string;
   readonly channels: readonly string[];
   readonly delivery: ShownDelivery;
   /** Only the members that the commands use. */
-  readonly backlog: { readonly failing: number; readonly deadLetters: number; readonly lagEvents: number };
+  readonly backlog: {
+    readonly failing: number;
+    readonly deadLetters: number;
+    readonly lagEvents: number;
+    readonly nextAttempt: string | null;
+  };
   readonly [member: string]: unknown;
 }
 

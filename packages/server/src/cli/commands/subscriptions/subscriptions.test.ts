@@ -17,7 +17,8 @@ test('a named queue is created once, and its name stands for its id', async () =
   const first = await create();
   expect(first).toMatchObject({ code: 0, out: expect.stringMatching(/^sub_/) });
   const again = await create('--lease', '60');
-  expect([again.out, again.err]).toEqual([first.out, expect.stringContaining('ready, active')]);
+  expect([again.out, again.err]).toEqual([first.out, expect.stringContaining('ready jobs, active')]);
+  expect((await run('list')).out).toMatch(/^sub_\S+ {2}active {5}jobs {2}pull {2}jobs\.>\n$/);
   expect((await run('show', 'jobs')).out).toMatch(/"leaseSeconds":60|leaseSeconds.*60/);
   expect(await create('--idempotency-key', 'k')).toMatchObject({ code: 2 });
 });
@@ -65,6 +66,34 @@ describe('a webhook on the command line', () => {
       code: 1,
       err: expect.stringContaining('subscription does not exist'),
     });
+  });
+
+  test('resume attempts failed events now; list and show say when that would be', async () => {
+    let status = 500;
+    const endpoint = await openEndpoint((_received, response) => void response.writeHead(status).end());
+    const hub = await openSubscriptionHub();
+    const run = at(hub);
+    const created = await run('create', 'a', '-w', endpoint.url, '--retries', '3600');
+    const [id = ''] = created.out.split('\n');
+    expect((await run('resume', id)).err).toContain('It was active already');
+    await hub.publish('a', 1);
+    await until(async () => expect((await run('list')).out).toMatch(/1 failing, next attempt \d{4}-\S+Z\n/));
+    const shown = await run('show', id);
+    expect(shown.out).toMatch(/^next attempt +\d{4}-\S+Z$/m);
+    expect(shown.err).toContain(`polycast subscriptions resume ${id}`);
+    status = 200;
+    const resumed = await run('resume', id);
+    expect([resumed.code, resumed.out]).toEqual([0, `active ${id}\n`]);
+    expect(resumed.err).toContain('1 failed event attempted now.');
+    await until(() => expect(endpoint.received).toHaveLength(2));
+  });
+
+  test('a given secret is not announced as new', async () => {
+    const hub = await openSubscriptionHub();
+    const endpoint = await openEndpoint();
+    const secret = `whsec_${Buffer.alloc(32, 3).toString('base64')}`;
+    const { err } = await at(hub)('create', 'a', '-w', endpoint.url, '--secret', secret);
+    expect(err).toContain('its id and the given secret');
   });
 
   test('resume verifies an endpoint that failed its verification, and prints its answer', async () => {

@@ -2,7 +2,7 @@ import { encodeCursor } from '@polycast/protocol';
 
 import type { PullDelivery, WebhookDelivery } from '../../state/definition.ts';
 import type { Dialects } from '../../state/dialect.ts';
-import type { Attempt, DeadLetter, Replay, Subscription } from '../../state/ports.ts';
+import type { Attempt, Backlog, DeadLetter, Replay, Subscription } from '../../state/ports.ts';
 import { entityTag, entityTagHeader } from '../../../http/headers/cache-headers.ts';
 import { timestampOrNull } from '../../../http/timestamp-text.ts';
 import { redactedHeaders } from './headers-body.ts';
@@ -42,8 +42,12 @@ export function subscriptionJson(
     created: timestampOrNull(definition.createdMs),
     changed: timestampOrNull(definition.changedMs),
     cursor: encodeCursor(log.state.epoch, status.cursor),
-    backlog: subscriptions.backlog(id),
+    backlog: backlogJson(subscriptions.backlog(id)),
   };
+}
+
+function backlogJson({ nextAttemptMs, ...counts }: Backlog): object {
+  return { ...counts, nextAttempt: timestampOrNull(nextAttemptMs) };
 }
 
 /**
