@@ -7,9 +7,21 @@ import type { LoadedConfig } from '../config/load.ts';
 import type { Tree } from '../config/tree.ts';
 import type { Input, OptionSpec } from './command.ts';
 
+const CONFIG: OptionSpec = { value: 'FILE', short: 'c', doc: 'The configuration, a YAML file (or POLYCAST_CONFIG).' };
+const DATA: OptionSpec = {
+  value: 'FOLDER',
+  short: 'd',
+  doc: 'The data folder or :memory:, instead of `data` of the configuration.',
+};
+const SET: OptionSpec = {
+  value: 'PATH=VALUE',
+  multiple: true,
+  doc: 'Sets any field: --set delivery.heartbeatMs=10000. Repeatable.',
+};
+
 /** The options of every command that needs a hub's configuration. */
 export const HUB_OPTIONS: Readonly<Record<string, OptionSpec>> = {
-  config: { value: 'FILE', short: 'c', doc: 'The configuration, a YAML file (or POLYCAST_CONFIG).' },
+  config: CONFIG,
   listen: {
     value: 'HOST:PORT',
     short: 'l',
@@ -20,12 +32,15 @@ export const HUB_OPTIONS: Readonly<Record<string, OptionSpec>> = {
     short: 'p',
     doc: 'The port to listen on, at the configured address. Port 0 selects a free port.',
   },
-  data: {
-    value: 'FOLDER',
-    short: 'd',
-    doc: 'The data folder or :memory:, instead of `data` of the configuration.',
-  },
-  set: { value: 'PATH=VALUE', multiple: true, doc: 'Sets any field: --set delivery.heartbeatMs=10000. Repeatable.' },
+  data: DATA,
+  set: SET,
+};
+
+/** Those of a command that works on the data folder, and listens nowhere. */
+export const DATA_FOLDER_OPTIONS: Readonly<Record<'config' | 'data' | 'set', OptionSpec>> = {
+  config: CONFIG,
+  data: DATA,
+  set: SET,
 };
 
 /** The configuration from file, environment and flags; the later ones take precedence. */
@@ -36,19 +51,38 @@ export async function hubConfig(input: Input, preset: Tree = {}): Promise<Loaded
     const value = input.text(field);
     return value === undefined ? [] : [`${field}=${value}`];
   });
-  const loaded = loadConfig({
-    preset,
-    file: input.text('config') ?? process.env['POLYCAST_CONFIG'],
-    environment: process.env,
-    settings: [...input.texts('set'), ...flags],
-  });
-  const problems = [
-    ...(await problemsOf(() => checkTlsFiles(loaded.config.tls))),
-    ...(await problemsOf(() => checkTokenKeys(loaded.config))),
-    ...(await problemsOf(() => checkIngestKeys(loaded.config))),
+  const contentProblems = async (config: Config): Promise<readonly ConfigProblem[]> => [
+    ...(await problemsOf(() => checkTlsFiles(config.tls))),
+    ...(await problemsOf(() => checkTokenKeys(config))),
+    ...(await problemsOf(() => checkIngestKeys(config))),
   ];
+  const loaded = await orAllProblems(contentProblems, () =>
+    loadConfig({
+      preset,
+      file: input.text('config') ?? process.env['POLYCAST_CONFIG'],
+      environment: process.env,
+      settings: [...input.texts('set'), ...flags],
+    }),
+  );
+  const problems = await contentProblems(loaded.config);
   if (problems.length > 0) throw new ConfigError(problems);
   return withPort(loaded, input);
+}
+
+/**
+ * @throws ConfigError with the problems of `load`, and those that `furtherProblems` finds in the
+ * rest of the configuration
+ */
+async function orAllProblems(
+  furtherProblems: (config: Config) => Promise<readonly ConfigProblem[]>,
+  load: () => LoadedConfig,
+): Promise<LoadedConfig> {
+  try {
+    return load();
+  } catch (error) {
+    if (!(error instanceof ConfigError) || error.rest === undefined) throw error;
+    throw new ConfigError([...error.problems, ...(await furtherProblems(error.rest))], error);
+  }
 }
 
 /** The problems that a check throws, so that one message names those of all checks. */

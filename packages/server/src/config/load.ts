@@ -89,14 +89,18 @@ class Layers {
   }
 
   parse(): Config {
+    let rest: Config | undefined;
+    let isPartial = false;
     try {
       const config = parseConfig(this.tree);
       if (this.#problems.length === 0) return config;
+      rest = config;
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       this.#problems.push(...error.problems.map((problem) => this.#withPlace(problem)));
+      ({ rest, isPartial } = error);
     }
-    throw new ConfigError(this.#problems);
+    throw new ConfigError(this.#problems, { rest, isPartial });
   }
 
   #set(path: string, text: string, origin: string): void {

@@ -55,6 +55,13 @@ test.each(['7400', ':7400', 'a:b', '::1:80', '[::1]', '[localhost]:1', '127.0.0.
   },
 );
 
+test('the port and host of other servers lead to `listen`', () => {
+  const suggested = (value: object): string => problems(value)[0]?.split('did you mean ')[1] ?? '';
+  expect(suggested({ port: 7450 })).toBe('`listen: 127.0.0.1:7450`?');
+  expect(suggested({ host: '0.0.0.0', port: '80' })).toBe('`listen: 0.0.0.0:80`?');
+  expect(suggested({ host: '::1' })).toBe('`listen: [::1]:7400`?');
+});
+
 test('TLS needs both of its files', () => {
   expect(problems({ tls: { certificateFile: 'a.pem' } })[0]).toMatch(/^tls\.keyFile: must also be set/);
   expect(problems({ tls: { keyFile: 'a.pem' } })[0]).toMatch(/^tls\.certificateFile: must also be set/);

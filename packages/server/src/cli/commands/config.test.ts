@@ -43,6 +43,27 @@ test('check names the problems of all files at once', async () => {
   expect(folder).toMatchObject({ code: 78, err: expect.stringContaining('is a file, and must be a folder') });
 });
 
+test('check names the problems of all stages at once, with an unknown field and an empty one', async () => {
+  const file = join(temporaryFolder(), 'polycast.yaml');
+  const text = (rule: string): string =>
+    `${rule}identity: {tokens: [{keys: [{algorithm: HS256, secret: short}]}]}\nlocalPages: files\n`;
+  const check = async (content: string): Promise<string> => {
+    writeFileSync(file, content);
+    const { code, err } = await runInside(['config', 'check', '--config', file]);
+    expect(code).toBe(78);
+    return err;
+  };
+  const unknown = await check(text('port: 7450\nlisten: 0.0.0.0:7450\n'));
+  expect(unknown).toContain('port: is not a known field; did you mean `listen: 127.0.0.1:7450`?');
+  expect(unknown).toContain('localPages: must be none');
+  expect(unknown).toContain('identity.tokens.0.keys.0.secret: cannot be used');
+  expect(unknown).not.toContain('more checks follow');
+  const empty = await check(text('rules: [{pattern: "a", publish: }]\n'));
+  expect(empty).toContain('rules.0.publish: ');
+  expect(empty).toContain('identity.tokens.0.keys.0.secret: cannot be used');
+  expect(empty).toContain('more checks follow');
+});
+
 test('check warns of a rule that never applies, and the configuration is valid', async () => {
   const file = join(temporaryFolder(), 'polycast.yaml');
   writeFileSync(

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { JSON_DOCUMENT, usageError, type Command } from '../command.ts';
 import { CliError } from '../exit-codes.ts';
-import { HUB_OPTIONS, hubConfig } from '../hub-config.ts';
+import { DATA_FOLDER_OPTIONS, hubConfig } from '../hub-config.ts';
 
 export const epochRenew: Command = {
   name: 'epoch renew',
@@ -11,7 +11,7 @@ export const epochRenew: Command = {
   argumentsMax: 0,
   details:
     'Use it after a restore that the hub cannot detect, such as a snapshot of the whole disk. Consumers with an older cursor then receive a gap, and never a wrong event. The command removes no events. The hub must be stopped.',
-  options: { ...HUB_OPTIONS, json: JSON_DOCUMENT },
+  options: { ...DATA_FOLDER_OPTIONS, json: JSON_DOCUMENT },
   examples: [
     {
       command: 'polycast epoch renew --data /var/lib/polycast',

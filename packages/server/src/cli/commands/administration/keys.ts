@@ -3,11 +3,9 @@ import { scopeTexts, scopesProblem } from '../../../core/access/scopes.ts';
 import { JSON_DOCUMENT, JSON_LINES, usageError, type Command, type Input, type OptionSpec } from '../../command.ts';
 import { CliError } from '../../exit-codes.ts';
 import { HUB_ADDRESS_OPTIONS } from '../../hub-address.ts';
-import { HUB_OPTIONS } from '../../hub-config.ts';
+import { DATA_FOLDER_OPTIONS } from '../../hub-config.ts';
 import { withKeyAdmin, type KeyView } from './key-admin.ts';
 import type { Terminal } from '../../terminal.ts';
-
-const { config, data, set } = HUB_OPTIONS as Readonly<Record<'config' | 'data' | 'set', OptionSpec>>;
 
 /** The options of every command that works at a hub or in a data folder. */
 export const KEY_ADMIN_OPTIONS: Readonly<Record<string, OptionSpec>> = {
@@ -16,9 +14,7 @@ export const KEY_ADMIN_OPTIONS: Readonly<Record<string, OptionSpec>> = {
     ...HUB_ADDRESS_OPTIONS.url,
     doc: 'A running hub (or POLYCAST_URL). Without it, or with --data or --config, the command uses the data folder of a stopped hub.',
   },
-  config,
-  data,
-  set,
+  ...DATA_FOLDER_OPTIONS,
 };
 const KEY_ADMIN_DETAILS =
   'With --url it uses a running hub and needs a key with the scope admin. Without --url it uses the data folder of a stopped hub.';

@@ -6,14 +6,12 @@ import type { BlockAddress } from '../../../storage/view/block.ts';
 import type { Command, Input, OptionSpec } from '../../command.ts';
 import { usageError } from '../../command.ts';
 import { CliError } from '../../exit-codes.ts';
-import { HUB_OPTIONS, hubConfig } from '../../hub-config.ts';
+import { DATA_FOLDER_OPTIONS, hubConfig } from '../../hub-config.ts';
 import { printable, type Terminal } from '../../terminal.ts';
 
 /** The options of the commands that ask the brokers of a cluster. */
 export const CLUSTER_OPTIONS: Readonly<Record<string, OptionSpec>> = {
-  config: HUB_OPTIONS['config'] as OptionSpec,
-  data: HUB_OPTIONS['data'] as OptionSpec,
-  set: HUB_OPTIONS['set'] as OptionSpec,
+  ...DATA_FOLDER_OPTIONS,
 };
 
 /** The configuration of a hub of a cluster. @throws CliError without a section `cluster` */

@@ -1,10 +1,10 @@
-import { createReadStream, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { createReadStream, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { constants, setPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { BackupManifest, BackupStage } from '../../../storage/backup.ts';
 import { usageError, type Command, type Input } from '../../command.ts';
-import { HUB_OPTIONS, hubConfig } from '../../hub-config.ts';
+import { DATA_FOLDER_OPTIONS, hubConfig } from '../../hub-config.ts';
 import { formatBytes, formatCount } from '../../quantities.ts';
 import type { Terminal } from '../../terminal.ts';
 
@@ -18,8 +18,8 @@ export const backup: Command = {
   argumentsMin: 1,
   argumentsMax: 1,
   details:
-    'The file has the events, subscriptions, keys, revocations, the audit log and presence of one moment. It has everything that the hub had acknowledged before that moment. The command reads the data folder, so it runs on the machine of the hub, as the user of the hub. It appears under its name when it is complete. It contains events and secrets of webhooks, and only your user can read it. With - it goes to standard output, for another machine: ssh hub polycast backup - > file.',
-  options: { ...HUB_OPTIONS, json: { doc: 'Prints the result as one line of JSON.' } },
+    'The file has the events, subscriptions, keys, revocations, the audit log and presence of one moment. It has everything that the hub had acknowledged before that moment. The command reads the data folder, so it runs on the machine of the hub, as the user of the hub. It appears under its name when it is complete, and then replaces a file of that name. It contains events and secrets of webhooks, and only your user can read it. With - it goes to standard output, for another machine: ssh hub polycast backup - > file.',
+  options: { ...DATA_FOLDER_OPTIONS, json: { doc: 'Prints the result as one line of JSON.' } },
   examples: [
     { command: 'polycast backup /var/backups/polycast.backup --data /var/lib/polycast', description: 'every night' },
     { command: 'ssh hub.example polycast backup - | zstd > polycast.backup.zst', description: 'from another machine' },
@@ -29,7 +29,9 @@ export const backup: Command = {
     if (file === STANDARD_OUTPUT && input.flag('json')) throw usageError(backup, '--json cannot go with -');
     const folder = await folderOf(input);
     if (file !== STANDARD_OUTPUT) {
+      const replaced = existsSync(file);
       report(input, file, await makeBackup(folder, file, terminal), terminal);
+      if (replaced && !input.flag('json')) terminal.notice('It has replaced the earlier file of this name.');
       return 'done';
     }
     const temporary = mkdtempSync(join(tmpdir(), 'polycast-backup-'));

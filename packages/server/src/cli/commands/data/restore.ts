@@ -1,6 +1,6 @@
 import type { Restored } from '../../../storage/backup.ts';
 import { usageError, type Command } from '../../command.ts';
-import { HUB_OPTIONS, hubConfig } from '../../hub-config.ts';
+import { DATA_FOLDER_OPTIONS, hubConfig } from '../../hub-config.ts';
 import { formatCount } from '../../quantities.ts';
 import type { Terminal } from '../../terminal.ts';
 
@@ -13,7 +13,7 @@ export const restore: Command = {
   details:
     'It checks the whole backup first, and changes nothing if it is damaged. The log gets a new epoch: clients with an older cursor receive the gap epoch. Subscriptions continue where they were at the backup, after the gap epoch. So webhooks and workers may receive events again that they had received after the backup. To try a backup on another machine, use --pause-webhooks.',
   options: {
-    ...HUB_OPTIONS,
+    ...DATA_FOLDER_OPTIONS,
     overwrite: { doc: 'Replaces all data of a folder that has data.' },
     'pause-webhooks': { doc: 'Pauses all active webhooks: nothing is sent until you resume them.' },
     json: { doc: 'Prints the result as one line of JSON.' },
