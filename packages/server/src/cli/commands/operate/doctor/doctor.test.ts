@@ -71,10 +71,33 @@ test('an invalid configuration is a finding, and the other checks go on', async 
 });
 
 test('a limit of open files below the connections is a warning, with the number that is needed', async () => {
-  const { url } = await startHub({ limits: { connectionsMax: 1_000_000 } });
-  const { code, of } = await examine('--url', url, ...FEW);
+  const limits = { connectionsMax: 1_000_000 };
+  const { url, firstKey = '' } = await startHub({ access: 'rules', data: temporaryFolder(), limits });
+  const { code, of } = await examine('--url', url, '--key', firstKey, ...FEW);
   expect(code).toBe(3);
-  expect(of('open files')).toMatchObject([{ result: 'warn', advice: expect.stringContaining('LimitNOFILE=1000210') }]);
+  const advice = expect.stringContaining('LimitNOFILE=1000210') as unknown;
+  expect(of('open files')).toMatchObject([{ result: 'warn', advice }]);
+  // On a developer's machine no crowd comes.
+  const open = await startHub({ limits });
+  expect((await examine('--url', open.url, ...FEW)).of('open files')).toMatchObject([{ result: 'ok', advice }]);
+});
+
+test('a hub that does not answer is a failure, but before its first start a warning', async () => {
+  const folder = temporaryFolder();
+  const own = ['--url', String(CLOSED_PORT), '--listen', `127.0.0.1:${CLOSED_PORT}`];
+  const { of } = await examine(...own, '--data', folder);
+  expect(of('hub')).toMatchObject([{ result: 'fail', advice: expect.stringContaining('polycast dev') }]);
+  const before = await examine(...own, '--data', join(folder, 'none'));
+  expect(before.of('hub')).toMatchObject([{ result: 'warn', advice: expect.stringContaining('polycast serve') }]);
+});
+
+test('says that it checked no configuration, and where to see all problems of one', async () => {
+  const none = await examine('--url', String(CLOSED_PORT));
+  expect(none.of('configuration')).toMatchObject([{ result: 'ok', measured: 'no file given: defaults checked' }]);
+  const file = join(temporaryFolder(), 'hub.yaml');
+  writeFileSync(file, 'drain: {timeMs: x}\n');
+  const broken = await examine('--url', String(CLOSED_PORT), '--config', file);
+  expect(broken.of('configuration')[0]?.advice).toContain(`polycast config check --config ${file}`);
 });
 
 test('a clock that differs from the one here by a minute is a failure', async () => {

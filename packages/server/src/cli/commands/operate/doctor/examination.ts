@@ -8,12 +8,13 @@ import type { Input } from '../../../command.ts';
 import { CliError, type ExitName } from '../../../exit-codes.ts';
 import { hubAddress, type HubAddress } from '../../../hub-address.ts';
 import { hubConfig } from '../../../hub-config.ts';
+import { formatCounted } from '../../../quantities.ts';
 import { pasteable } from '../../../pasteable.ts';
 import { printable, type Terminal } from '../../../terminal.ts';
 import { readStatus } from '../status.ts';
 import { certificates } from './certificate-checks.ts';
 import { freeSpace, permissions, syncSpeed } from './disk-checks.ts';
-import { fail, ok, worst, type Check, type Finding, type Patient, type Result } from './finding.ts';
+import { fail, note, ok, worst, type Check, type Finding, type Patient, type Result } from './finding.ts';
 import { deliveries, health, reachable } from './hub-checks.ts';
 import { clock, openFiles, versions } from './machine-checks.ts';
 import { proxy } from './proxy-checks.ts';
@@ -61,12 +62,23 @@ export async function examine(input: Input, terminal: Terminal): Promise<ExitNam
 async function readConfig(input: Input): Promise<{ readonly config: Config; readonly finding: Finding }> {
   try {
     const { config, origins } = await hubConfig(input);
-    return { config, finding: ok('configuration', `valid, ${origins.size} fields set`) };
+    if (configFileOf(input) === undefined && origins.size === 0)
+      return {
+        config,
+        finding: note('configuration', 'no file given: defaults checked', "Give the hub's own with --config FILE."),
+      };
+    return { config, finding: ok('configuration', `valid, ${formatCounted(origins.size, 'field')} set`) };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    const advice = 'The checks below use the defaults. See all problems: polycast config check';
+    const file = input.text('config');
+    const check = `polycast config check${file === undefined ? '' : ` --config ${file}`}`;
+    const advice = `The checks below use the defaults. See all problems: ${check}`;
     return { config: defaultConfig(), finding: fail('configuration', error.message.split('\n').join('; '), advice) };
   }
+}
+
+function configFileOf(input: Input): string | undefined {
+  return input.text('config') ?? process.env['POLYCAST_CONFIG'];
 }
 
 async function patientOf(input: Input, config: Config): Promise<Patient> {
@@ -79,7 +91,7 @@ async function patientOf(input: Input, config: Config): Promise<Patient> {
   const isLocal = status !== undefined && runsHere(status);
   return {
     config,
-    configFile: input.text('config') ?? process.env['POLYCAST_CONFIG'],
+    configFile: configFileOf(input),
     hub,
     status,
     refusal: typeof found === 'string' ? found : undefined,
@@ -134,5 +146,5 @@ function summary(findings: readonly Finding[]): string {
   const count = (result: Result): number => findings.filter((finding) => finding.result === result).length;
   const [failures, warnings] = [count('fail'), count('warn')];
   if (failures + warnings === 0) return `All is well: ${count('ok')} checks.`;
-  return `${failures} failures, ${warnings} warnings, ${count('ok')} checks without a finding.`;
+  return `${formatCounted(failures, 'failure')}, ${formatCounted(warnings, 'warning')}, ${formatCounted(count('ok'), 'check')} without a finding.`;
 }

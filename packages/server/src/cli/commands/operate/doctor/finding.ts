@@ -11,7 +11,7 @@ export interface Finding {
   readonly result: Result;
   /** What was measured, for people. */
   readonly measured: string;
-  /** What to do; absent when there is nothing to do. */
+  /** What to do, or to know; absent when there is nothing. */
   readonly advice?: string;
 }
 
@@ -44,6 +44,11 @@ export type Check = (patient: Patient) => readonly Finding[] | Promise<readonly 
 
 export function ok(check: string, measured: string): Finding {
   return { check, result: 'ok', measured };
+}
+
+/** All is well, and the reader should know something. */
+export function note(check: string, measured: string, advice: string): Finding {
+  return { check, result: 'ok', measured, advice };
 }
 
 export function warn(check: string, measured: string, advice: string): Finding {

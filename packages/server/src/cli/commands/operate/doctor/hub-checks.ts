@@ -1,7 +1,8 @@
+import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
 import { isLoopback, parseListen } from '../../../../config/listen.ts';
 import { portHolder } from '../../../port-holder.ts';
-import { formatCount, formatDuration } from '../../../quantities.ts';
+import { formatCount, formatCounted, formatDuration } from '../../../quantities.ts';
 import { fail, ok, skipped, warn, type Check, type Finding } from './finding.ts';
 
 const CONNECT_TIMEOUT_MS = 2000;
@@ -10,7 +11,7 @@ const READER_LAG_WARN = 100_000;
 const SUBSCRIPTION_LAG_WARN_SECONDS = 3600;
 
 /** Whether a hub answers, or its port is free for one. */
-export const reachable: Check = async ({ hub: { url }, config, status, refusal }) => {
+export const reachable: Check = async ({ hub: { url }, config, folder, status, refusal }) => {
   if (status !== undefined) {
     const state = `${url} answers, up ${formatDuration(status.uptimeSeconds)}`;
     if (!status.ready)
@@ -37,14 +38,21 @@ export const reachable: Check = async ({ hub: { url }, config, status, refusal }
   }
   const own = parseListen(config.listen);
   const isItsOwn = own !== undefined && own.port === port && isLoopback(hostname);
+  if (!isItsOwn)
+    return [
+      fail(
+        'hub',
+        `${url} does not answer`,
+        'Start the hub, or name another one with --url. Between two machines, look at the firewall.',
+      ),
+    ];
+  const start = 'Start the hub with polycast dev (this machine) or polycast serve, or name another one with --url.';
+  // The hub makes its folder when it first starts.
+  const hasStarted = folder === undefined || existsSync(folder);
   return [
-    isItsOwn
-      ? warn('hub', `${url} does not answer; the port is free`, 'Start the hub: polycast serve')
-      : fail(
-          'hub',
-          `${url} does not answer`,
-          'Start the hub, or name another one with --url. Between two machines, look at the firewall.',
-        ),
+    hasStarted
+      ? fail('hub', `${url} does not answer; the port is free`, start)
+      : warn('hub', `${url} does not answer; no hub has started in ${folder} yet`, start),
   ];
 };
 
@@ -73,10 +81,10 @@ export const health: Check = ({ status }) => {
     log.damagedRanges > 0
       ? fail(
           'log',
-          `${formatCount(log.damagedRanges)} damaged ranges`,
+          formatCounted(log.damagedRanges, 'damaged range'),
           'Readers get a gap there. Check the disk, and restore a backup if you need these events.',
         )
-      : ok('log', `${formatCount(log.events)} events, no damage found`),
+      : ok('log', `${formatCounted(log.events, 'event')}, no damage found`),
   );
   return findings;
 };
@@ -96,7 +104,7 @@ export const deliveries: Check = ({ status }) => {
   const { subscriptions, readers } = status;
   const { failing, states, deadLetters } = subscriptions;
   const findings: Finding[] = failing.map(({ id, state, url, since, lagEvents }) => {
-    const measured = `${id} (${url ?? 'pull'}) is ${state}, failing since ${since}, ${formatCount(lagEvents)} events behind`;
+    const measured = `${id} (${url ?? 'pull'}) is ${state}, failing since ${since}, ${formatCounted(lagEvents, 'event')} behind`;
     return state === 'suspended'
       ? fail('webhooks', measured, `Mend the endpoint, then: polycast subscriptions resume ${id}`)
       : warn('webhooks', measured, `See why: polycast subscriptions attempts ${id}`);
@@ -120,11 +128,14 @@ export const deliveries: Check = ({ status }) => {
     );
   if (readers.lagEventsMax > READER_LAG_WARN)
     findings.push(
-      warn('readers', `the slowest is ${formatCount(readers.lagEventsMax)} events behind`, 'See who: polycast top'),
+      warn('readers', `the slowest is ${formatCounted(readers.lagEventsMax, 'event')} behind`, 'See who: polycast top'),
     );
   if (findings.length > 0) return findings;
   const active = states['active']?.count ?? 0;
   return [
-    ok('deliveries', `${formatCount(active)} active subscriptions, ${formatCount(readers.count)} readers, none fails`),
+    ok(
+      'deliveries',
+      `${formatCounted(active, 'active subscription')}, ${formatCounted(readers.count, 'reader')}, none fails`,
+    ),
   ];
 };

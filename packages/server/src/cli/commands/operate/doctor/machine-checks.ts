@@ -2,9 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { release, type } from 'node:os';
 import { openFilesMax } from '../../../../operate/host-resources.ts';
+import { isLoopback } from '../../../../config/listen.ts';
 import { packageVersion } from '../../../../platform/package-files.ts';
 import { formatCount, formatMs } from '../../../quantities.ts';
-import { fail, ok, warn, type Check, type Finding, type Patient } from './finding.ts';
+import { fail, note, ok, warn, type Check, type Finding, type Patient } from './finding.ts';
 
 /** Files that a hub needs besides those of its clients: log, threads, certificates, pipes. */
 const OWN_FILES = 200;
@@ -28,7 +29,8 @@ export const versions: Check = ({ status }) => {
 };
 
 /** Each connection is an open file, so the limit of open files bounds the connections. */
-export const openFiles: Check = ({ config, status }) => {
+export const openFiles: Check = (patient) => {
+  const { config, status } = patient;
   const limit = status === undefined ? openFilesMax() : (status.process.openFilesMax ?? undefined);
   if (limit === undefined) return [ok('open files', 'no limit is known')];
   const connectionsMax = status?.limits.connectionsMaxPerProcess ?? config.limits.connectionsMax;
@@ -38,8 +40,14 @@ export const openFiles: Check = ({ config, status }) => {
   const measured = `limit ${formatCount(limit)} ${whose}; ${formatCount(needed)} for ${formatCount(connectionsMax)} connections`;
   const advice = `Raise the limit: LimitNOFILE=${needed} in a systemd unit, ulimit -n ${needed} in a shell; or lower limits.connectionsMax.`;
   if ((status?.process.openFiles ?? 0) > limit * FILES_SHARE_MAX) return [fail('open files', measured, advice)];
-  return [limit >= needed ? ok('open files', measured) : warn('open files', measured, advice)];
+  if (limit >= needed) return [ok('open files', measured)];
+  return [isForDevelopment(patient) ? note('open files', measured, advice) : warn('open files', measured, advice)];
 };
+
+/** A hub on this machine without access control: it tells its status without a key. */
+function isForDevelopment({ hub: { url, key }, status }: Patient): boolean {
+  return status !== undefined && key === undefined && isLoopback(new URL(url).hostname.replace(/^\[|\]$/g, ''));
+}
 
 /** Tokens, retention and certificates depend on the clock. */
 export const clock: Check = (patient) => {
