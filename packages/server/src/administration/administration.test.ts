@@ -139,7 +139,8 @@ describe('a caller without an admin key', () => {
     const none = await kit.request(method, real, body, '');
     expect(none).toMatchObject({ status: 401, body: { code: 'unauthorized' } });
     const less = await kit.request(method, real, body, text);
-    expect(less).toMatchObject({ status: 403, body: { code: 'forbidden', rule: 'the scopes of the key' } });
+    const detail = 'This requires a key with the scope admin.';
+    expect(less).toMatchObject({ status: 403, body: { code: 'forbidden', detail, rule: 'the scopes of the key' } });
     expect((await kit.request(method, path, body, text)).body).toEqual(less.body);
     expect((await kit.request('GET', '/v1/keys')).body['keys']).toHaveLength(2);
   });

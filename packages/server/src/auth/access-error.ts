@@ -23,7 +23,9 @@ export class AccessError extends PolycastError {
 
   constructor({ code, detail, by, needs }: DeniedDecision, wanted: AccessRequest) {
     const isDisclosed = wanted.principal.kind === 'server' && by !== undefined;
-    super(code, isDisclosed && needs !== undefined ? `${detail} It requires ${needs}, by ${by}.` : detail, {
+    // The detail of a missing scope names it.
+    const isNew = needs !== undefined && !detail.includes(needs);
+    super(code, isDisclosed && isNew ? `${detail} It requires ${needs}, by ${by}.` : detail, {
       ...(wanted.channel === undefined ? {} : { channel: wanted.channel }),
       ...(isDisclosed ? { rule: by } : {}),
     });

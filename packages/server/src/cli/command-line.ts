@@ -87,6 +87,7 @@ function report(error: unknown, { notice, noticeStyle }: Terminal): ExitName {
   if (error instanceof ConfigError) {
     notice(`${label} the configuration is not valid`);
     for (const line of error.message.split('\n')) notice(`  ${line}`);
+    if (error.isPartial) notice(noticeStyle('dim', 'Mend these and check again: more checks follow.'));
     return 'configuration';
   }
   if (error instanceof PolycastError) {
@@ -95,6 +96,8 @@ function report(error: unknown, { notice, noticeStyle }: Terminal): ExitName {
   }
   if (error instanceof DataFolderError) {
     notice(`${label} ${error.message}`);
+    if (error.reason === 'in_use')
+      notice(noticeStyle('dim', 'Another hub beside it needs a folder of its own: --data FOLDER, or --data :memory:'));
     return 'failed';
   }
   notice(`${label} internal error: ${error instanceof Error ? error.stack : String(error)}`);

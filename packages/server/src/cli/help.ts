@@ -25,6 +25,10 @@ export function generalHelp(commands: readonly Command[], { style }: Terminal): 
       style,
     ),
     '',
+    `${style('bold', 'Exit codes')}  ${Object.entries(EXIT_CODES)
+      .map(([name, { code }]) => `${code} ${name}`)
+      .join(', ')}`,
+    '',
     style('dim', pasteable('polycast <command> --help shows more; polycast --version shows the version.')),
   ].join('\n');
 }
@@ -64,13 +68,6 @@ export function commandHelp(command: Command, { style }: Terminal): string {
     '',
     style('bold', 'Examples'),
     ...examples,
-    '',
-    style(
-      'dim',
-      `Exit codes: ${Object.values(EXIT_CODES)
-        .map(({ code }) => code)
-        .join(', ')}; docs/reference/cli.md explains them.`,
-    ),
   ].join('\n');
 }
 

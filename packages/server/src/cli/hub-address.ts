@@ -74,9 +74,12 @@ export function withScheme(text: string, localHost: string): string {
   return address.includes('://') ? address : `http://${address}`;
 }
 
-/** The hint for a client that is refused and has sent no key. */
+/** The next step for a client without a key, or with one that the hub does not accept. */
 export function keyHint({ key }: HubAddress, code: string | undefined): string | undefined {
-  return code === 'unauthorized' && key === undefined ? 'Give a key with --key or POLYCAST_KEY' : undefined;
+  if (code !== 'unauthorized') return undefined;
+  return key === undefined
+    ? 'Give a key with --key or POLYCAST_KEY'
+    : 'Check --key or POLYCAST_KEY: polycast keys list shows the keys of the hub, and polycast keys create makes a new one';
 }
 
 /** The error of a connection that failed or broke. */

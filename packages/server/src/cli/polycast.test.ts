@@ -26,6 +26,15 @@ test('every command has help with its options and examples', async () => {
   }
 });
 
+test('a command that listens nowhere offers no address, and exit codes are in the general help alone', async () => {
+  for (const name of ['backup', 'restore']) {
+    const { out } = await runInside([name, '--help']);
+    expect(out).toContain('--data');
+    expect(out).not.toMatch(/--listen|--port|Exit codes/);
+  }
+  expect((await runInside(['--help'])).out).toContain('Exit codes  0 done, 1 failed, 2 usage');
+});
+
 test('the usage of a command shows its options of which one is required', async () => {
   const usages = [
     [['why'], '<event> (--user USER | --session SESSION | --subscription ID | --channel CHANNEL) [options]'],

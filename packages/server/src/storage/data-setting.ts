@@ -13,6 +13,8 @@ interface DataPlace {
   readonly isFolder: boolean;
   /** Starts what takes long to start. It is called before the hub's modules are loaded. */
   readonly prepare?: () => Promise<void>;
+  /** Tells another process that finds the data in use where the hub is. */
+  readonly noteAddress?: (data: string, url: string) => Promise<void>;
 }
 
 const PLACES = {
@@ -21,6 +23,7 @@ const PLACES = {
     doc: 'The folder for the log and all other data.',
     isFolder: true,
     prepare: async () => (await import('./sqlite/thread.ts')).prepareThread('log-writer'),
+    noteAddress: async (data, url) => (await import('./sqlite/data-folder.ts')).noteAddress(data, url),
   },
   memory: {
     form: '`:memory:`',
@@ -53,4 +56,10 @@ export function dataFolderOf(data: string): string | undefined {
 export async function prepareStorage(data: string): Promise<void> {
   const { prepare }: DataPlace = PLACES[homeNameOf(data)];
   await prepare?.();
+}
+
+/** Notes the address of the hub that has `data` open, for the error of another one. */
+export async function noteAddress(data: string, url: string): Promise<void> {
+  const place: DataPlace = PLACES[homeNameOf(data)];
+  await place.noteAddress?.(data, url);
 }

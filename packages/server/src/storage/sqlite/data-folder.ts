@@ -59,6 +59,20 @@ export function lockDataFolder(
   return { release: () => lock.close() };
 }
 
+/**
+ * Adds the address of the hub to the owner of a folder that this process has locked. It is only for
+ * messages, so a full disk does not matter.
+ */
+export function noteAddress(folder: string, url: string): void {
+  const owner = join(folder, OWNER_FILE);
+  try {
+    const text = readFileIfAny(owner);
+    if (text !== undefined) replaceFile(owner, JSON.stringify({ ...(JSON.parse(text) as object), url }) + '\n');
+  } catch {
+    // The message then names the process alone.
+  }
+}
+
 /** Runs the first access to the folder. @throws DataFolderError `inaccessible` */
 function wrapAccessErrors<Result>(folder: string, run: () => Result): Result {
   try {
@@ -79,8 +93,11 @@ function makeFolder(folder: string): void {
 const SQLITE_BUSY = 5;
 
 function inUseError(folder: string, owner: string): DataFolderError {
-  const pid = /"pid":(\d+)/.exec(readFileIfAny(owner) ?? '')?.[1];
-  const who = pid === undefined ? 'another process' : `the process ${pid}`;
+  const text = readFileIfAny(owner) ?? '';
+  const pid = /"pid":(\d+)/.exec(text)?.[1];
+  const url = /"url":"([^"]+)"/.exec(text)?.[1];
+  const who =
+    pid === undefined ? 'another process' : `the process ${pid}${url === undefined ? '' : `, the hub at ${url}`}`;
   return new DataFolderError(
     'in_use',
     `The data folder ${folder} is in use by ${who}. Stop that process first, or choose another data folder.`,

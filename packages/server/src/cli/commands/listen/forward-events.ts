@@ -6,6 +6,7 @@ import { localTime } from '../../event-format.ts';
 import type { ExitName } from '../../exit-codes.ts';
 import type { HubAddress } from '../../hub-address.ts';
 import { printable, type Terminal } from '../../terminal.ts';
+import { DeliveryHints } from './delivery-hints.ts';
 import { DeliveryQueue, type Delivery } from './delivery-queue.ts';
 import { readEvents, type EventStreamOptions } from './event-stream.ts';
 import { localRequest, send, type LocalAnswer, type LocalRequest } from './local-request.ts';
@@ -31,7 +32,12 @@ const ANSWER_LENGTH_MAX = 120;
 /** Forwards events until `countMax` is reached, the hub refuses, or a signal arrives. */
 export async function forwardEvents(hub: HubAddress, options: ListenOptions, terminal: Terminal): Promise<ExitName> {
   const stopping = new AbortController();
-  const deliveryQueue = new DeliveryQueue((delivery) => deliver(delivery, options, terminal));
+  const hints = new DeliveryHints(options, terminal);
+  const deliveryQueue = new DeliveryQueue(async (delivery) => {
+    const answer = await deliver(delivery, options, terminal);
+    if (answer !== undefined) hints.onAnswer(answer);
+    return answer;
+  });
   const end = (): void => stopping.abort();
   process.once('SIGINT', end).once('SIGTERM', end);
   const keys = listenForKeys(deliveryQueue, end);

@@ -98,7 +98,19 @@ test('a closed port is shown as the outcome', async () => {
   const hub = await startTestHub();
   const cli = await listening(hub, '--forward', `127.0.0.1:${CLOSED_PORT}`, '--secret', SECRET, '--count', '1');
   await publish(hub, 'a', '1');
-  expect((await cli.ended).out).toMatch(/ a baked ECONNREFUSED in/);
+  const { out, err } = await cli.ended;
+  expect(out).toMatch(/ a baked ECONNREFUSED in/);
+  expect(err).toContain(`No server listens at http://127.0.0.1:${CLOSED_PORT}/: start yours`);
+});
+
+test('a server that refuses the temporary secret gets a hint, once', async () => {
+  const [hub, site] = [await startTestHub(), await startSite()];
+  const cli = await listening(hub, '--forward', site.url, '--count', '2');
+  await publish(hub, 'a', '1');
+  await publish(hub, 'a', '2');
+  const { out, err } = await cli.ended;
+  expect(out.match(/ 401 in /g)).toHaveLength(2);
+  expect(err.match(/run the command with --secret/g)).toHaveLength(1);
 });
 
 test('--channel prints the events of that channel alone', async () => {

@@ -1,5 +1,5 @@
 import type { Problem } from '@polycast/protocol';
-import type { ExitName } from '../../exit-codes.ts';
+import { CliError, type ExitName } from '../../exit-codes.ts';
 import { authorization, keyHint, unreachable, type HubAddress } from '../../hub-address.ts';
 import { describeProblem, readProblem } from '../../problem-document.ts';
 import type { Terminal } from '../../terminal.ts';
@@ -23,10 +23,11 @@ export async function publishOne(event: OneEvent, mode: OutputMode, terminal: Te
   if (!response.ok) {
     const problem = readProblem(text, response.status);
     if (mode === 'json') terminal.out(JSON.stringify(problem));
-    terminal.notice(`${terminal.noticeStyle('red', 'refused:')} ${describeProblem(problem)}${hint(problem)}`);
-    const next = keyHint(event.hub, problem.code);
-    if (next !== undefined) terminal.notice(terminal.noticeStyle('dim', next));
-    return 'failed';
+    throw new CliError(
+      'failed',
+      `refused: ${describeProblem(problem)}${hint(problem)}`,
+      keyHint(event.hub, problem.code),
+    );
   }
   const { id, channel } = JSON.parse(text) as { id: string; channel: string };
   const replayed =

@@ -62,7 +62,7 @@ test('with the same key an event is published once, and a different one is refus
   );
   expect(again?.out).toBe(first?.out.replace('\n', ' (published before)\n'));
   expect(other).toMatchObject({ code: 1, out: '' });
-  expect(other?.err).toMatch(/^refused: .*\(idempotency_key_reused\)/);
+  expect(other?.err).toMatch(/^polycast: refused: .*\(idempotency_key_reused\)/);
   expect(await eventsOf(url)).toHaveLength(1);
 });
 

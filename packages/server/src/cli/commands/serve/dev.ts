@@ -58,7 +58,8 @@ export const dev: Command = {
   },
 };
 
-function greet({ url }: Hub, { data, lab, console: operatorConsole }: Config, { out, style }: Terminal): void {
+function greet({ url }: Hub, config: Config, { out, style }: Terminal): void {
+  const { data, lab, console: operatorConsole } = config;
   const lines = [
     ...(lab.enabled ? [`The Lab           ${style('cyan', `${url}/lab`)}`] : []),
     ...(operatorConsole.enabled ? [`The console       ${style('cyan', `${url}/console`)}`] : []),
@@ -66,9 +67,21 @@ function greet({ url }: Hub, { data, lab, console: operatorConsole }: Config, { 
     `Follow            ${style('cyan', `curl -N -H 'Accept: text/event-stream' '${url}/v1/events?channel=orders.>'`)}`,
     `Publish           ${style('cyan', `curl ${url}/v1/channels/orders.42/events -H 'Content-Type: application/json' -d '{"state":"baked"}'`)}`,
     `Webhooks here     ${style('cyan', pasteable(`polycast listen 'orders.>' --forward http://localhost:3000/hook${urlOption(url)}`))}`,
+    ...(ignoresRules(config) ? [style('yellow', pasteable(OPEN))] : []),
     style('dim', `Events are stored in ${data}. Press Ctrl-C to stop.`),
   ];
   for (const line of lines) out(`  ${line}`);
+}
+
+const OPEN = 'Open: rules about who may read and publish are not enforced; use polycast serve, or access: rules';
+
+/** Whether the configuration says who may do what, and the hub admits everyone on this machine. */
+function ignoresRules({ access, identity, rules, defaults }: Config): boolean {
+  if (access === 'rules') return false;
+  const isLimited = [defaults, ...rules].some(
+    ({ subscribe, publish, history }) => (subscribe ?? publish ?? history) !== undefined,
+  );
+  return isLimited || identity.tokens.length > 0 || identity.site.loginUrl !== null;
 }
 
 /** The option that a command needs for a hub at another than the default address. */

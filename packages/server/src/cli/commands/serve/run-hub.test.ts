@@ -1,5 +1,7 @@
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { DEFAULT_PORT } from '../../../config/listen.ts';
 import { runCli, SERVE_OPEN, startCli, startHubProcess, temporaryFolder } from '../../testing.ts';
@@ -22,6 +24,27 @@ test("dev prints the Lab's address and commands to try, and these work", async (
     body,
   });
   expect(published.status).toBe(201);
+});
+
+test('dev says that it does not enforce rules, and names the hub that uses its folder', async () => {
+  const OPEN = 'Open: rules about who may read and publish are not enforced; use';
+  const data = temporaryFolder();
+  const config = join(data, 'polycast.yaml');
+  writeFileSync(config, 'rules:\n  - {pattern: "orders.>", subscribe: users}\n');
+  const args = ['dev', '--listen', '127.0.0.1:0', '--data', data];
+  const { cli, url } = await startHubProcess([...args, '--config', config]);
+  await cli.outMatches(/Press Ctrl-C to stop/);
+  expect(cli.out()).toContain(OPEN);
+
+  const second = await runCli(args);
+  expect(second.code).toBe(1);
+  expect(second.err).toContain(`in use by the process ${cli.child.pid}, the hub at ${url}.`);
+  expect(second.err).toContain('--data FOLDER');
+
+  const enforcing = ['dev', '--listen', '127.0.0.1:0', '--data', ':memory:', '--config', config];
+  const { cli: closed } = await startHubProcess([...enforcing, '--set', 'access=rules']);
+  await closed.outMatches(/Press Ctrl-C to stop/);
+  expect(closed.out()).not.toContain(OPEN);
 });
 
 test('dev uses the next port when the default is taken, and names the process that has it', async () => {
