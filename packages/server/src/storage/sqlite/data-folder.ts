@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { readFileIfAny, replaceFile, syncFolder } from './atomic-file.ts';
@@ -61,13 +62,13 @@ export function lockDataFolder(
 
 /**
  * Adds the address of the hub to the owner of a folder that this process has locked. It is only for
- * messages, so a full disk does not matter.
+ * messages, so a full disk does not matter. The hub serves clients already, so nothing is synced.
  */
 export function noteAddress(folder: string, url: string): void {
   const owner = join(folder, OWNER_FILE);
   try {
     const text = readFileIfAny(owner);
-    if (text !== undefined) replaceFile(owner, JSON.stringify({ ...(JSON.parse(text) as object), url }) + '\n');
+    if (text !== undefined) writeFileSync(owner, JSON.stringify({ ...(JSON.parse(text) as object), url }) + '\n');
   } catch {
     // The message then names the process alone.
   }
