@@ -121,6 +121,30 @@ test('an interruption of the network loses no event', async () => {
   expect(await untilSeen(page, 3)).toEqual([1, 2, 3]);
 });
 
+test('a page that waits for its hub tries at once when it is visible or online again, and not when it is hidden', async () => {
+  const proxy = await startProxy(hub.url);
+  const page = await openPage(await contextForTest(browser), proxy);
+  const hourMs = 3_600_000;
+  await subscribe(page, 'shown', { backoffBaseMs: hourMs, backoffCapMs: hourMs });
+  let last = 0;
+  for (const event of ['visibilitychange', 'online']) {
+    proxy.cut();
+    await page.waitForFunction(() => window.connection.state.state === 'waiting');
+    await publish('shown', [++last]);
+    const whenHidden = await page.evaluate((name) => {
+      const dispatch = (): void => void document.dispatchEvent(new Event(name, { bubbles: true }));
+      Object.defineProperty(document, 'hidden', { value: true, configurable: true });
+      if (name === 'visibilitychange') dispatch();
+      const { state } = window.connection.state;
+      Reflect.deleteProperty(document, 'hidden');
+      dispatch();
+      return state;
+    }, event);
+    expect(whenHidden).toBe('waiting');
+    expect(await untilSeen(page, last)).toEqual(numbers(last));
+  }
+});
+
 test('events that are published while the browser is offline are sent when it is online, once and in order', async () => {
   const context = await contextForTest(browser);
   const page = await openPage(context, await startProxy(hub.url));

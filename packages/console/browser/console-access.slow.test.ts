@@ -1,3 +1,4 @@
+import { connect } from '@polycast/client';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { checkSmallAndDark, openConsole, startConsoleHub, type ConsoleHub, type ConsolePage } from './console-page.ts';
@@ -102,6 +103,30 @@ test('each setting has its value, its origin and the reason for its default', as
   await page.keyboard.press('Enter');
   await page.getByText('Nothing has changed.').waitFor();
   await checkSmallAndDark(page);
+});
+
+test('a hub without access control has no keys and says so; its sessions are anonymous', async () => {
+  const openHub = await startConsoleHub('dev');
+  onTestFinished(() => openHub.stop());
+  const { page, errors } = await openConsole(browser, openHub, '#/access/keys');
+  onTestFinished(() => page.context().close());
+  await page.getByRole('status').getByText('This hub has no access control').waitFor();
+  expect(await page.getByRole('button', { name: 'Create the key' }).count()).toBe(0);
+  await checkSmallAndDark(page);
+  for (const view of ['rules', 'explain', 'audit']) {
+    await page.goto(`${openHub.url}/console/#/access/${view}`);
+    await page.locator('main table, main form').first().waitFor();
+  }
+  const connection = connect(openHub.url, { transports: ['sse'] });
+  onTestFinished(() => connection.close());
+  await connection.subscribe('news.1', () => undefined).joined;
+  await page.goto(`${openHub.url}/console/#/sessions?transport=sse`);
+  const row = page.getByRole('region', { name: 'Sessions' }).locator('tbody tr');
+  await row.filter({ hasText: 'news.1' }).getByText('anonymous').waitFor();
+  expect(await page.getByRole('columnheader').last().textContent()).toBe('Action');
+  await page.getByLabel('Transport').selectOption('short-poll');
+  await page.getByText('No live session matches.').waitFor();
+  expect(errors).toEqual([]);
 });
 
 async function open(path: string): Promise<ConsolePage> {

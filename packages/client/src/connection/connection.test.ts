@@ -300,9 +300,13 @@ test('a refused publish rejects with the hub’s code', async () => {
 
 test('an invalid pattern is refused immediately', () => {
   const connection = connectForTest(hub.url);
-  expect(() => connection.subscribe('a..b', () => undefined)).toThrow(
-    expect.objectContaining({ code: 'invalid_pattern' }),
-  );
+  for (const channel of ['a..b', 'orders 42', ''])
+    expect(() => connection.subscribe(channel, () => undefined)).toThrow(
+      expect.objectContaining({
+        code: 'invalid_pattern',
+        message: `"${channel}" is not a channel: tokens of A-Z a-z 0-9 _ - joined by dots`,
+      }),
+    );
   expect(() => connection.subscribe([], () => undefined)).toThrow(expect.objectContaining({ code: 'channel_missing' }));
 });
 

@@ -70,6 +70,7 @@ export function createConnection(hub: HubContext, options: ConnectOptions, tabSe
   hub.tokens.onError ??= (error) => emit('error', { subscription: undefined, error });
   listen('online', onNetwork);
   listen('offline', onNetwork);
+  listen('visibilitychange', onShown);
   listen('pagehide', save);
 
   return {
@@ -151,6 +152,14 @@ export function createConnection(hub: HubContext, options: ConnectOptions, tabSe
   }
 
   /**
+   * Somebody looks at the page again, and must not wait for a timer. It is also called when the
+   * browser shows a page that it had kept aside.
+   */
+  function onShown(): void {
+    if (driver.state.phase.kind === 'waiting' && !document.hidden) onNetwork();
+  }
+
+  /**
    * Stores the cursor of each subscription: the last event that its consumer has processed. Events
    * that are only buffered are delivered again.
    */
@@ -209,7 +218,9 @@ function checkChannels(channels: string | readonly string[]): readonly string[] 
   if (channelList.length === 0) throw new PolycastError(clientProblem('channel_missing', 'No channel.'));
   for (const channel of channelList)
     if (channel !== OWN_CHANNEL && !isPattern(channel))
-      throw new PolycastError(clientProblem('invalid_pattern', `No channel: ${channel}`));
+      throw new PolycastError(
+        clientProblem('invalid_pattern', `"${channel}" is not a channel: tokens of A-Z a-z 0-9 _ - joined by dots`),
+      );
   return channelList;
 }
 

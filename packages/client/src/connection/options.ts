@@ -22,7 +22,8 @@ export interface TimingOptions {
   /** A stream that delivers after this time is stable, and the backoff begins anew. 10 000. */
   readonly stableMs?: number;
   /**
-   * The wait before a new attempt is a random part of this time, doubled with each failure, … 500.
+   * The wait before a new attempt is a random part of this time. It is doubled with each of two
+   * failures, and then grows with the outage, … 500.
    */
   readonly backoffBaseMs?: number;
   /** … up to this. 30 000. */

@@ -204,7 +204,7 @@ export interface State {
   provenTransport: TransportName | undefined;
   /** The number of failures of the proven transport since it was last stable. */
   provenFailures: number;
-  /** The number of waits since a stream was last stable: the exponent of the backoff. */
+  /** The number of waits since a stream last lasted for `stableMs`: the exponent of the backoff. */
   failures: number;
   /** The number of probes since the last stable stream on the best transport. */
   probes: number;

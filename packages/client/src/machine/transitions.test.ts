@@ -152,17 +152,45 @@ test('a stream without any message for two heartbeats and the margin is closed',
   expect(hub.state.phase).toMatchObject({ kind: 'waiting', why: 'silent' });
 });
 
-test('the backoff doubles up to its cap, is a random part of that, and resets after a stable stream', () => {
-  const hub = begin({ transports: ['sse'] });
-  const pausesMs: number[] = [];
-  for (let failures = 0; failures < 9; failures++) {
+/**
+ * Attempts fail at once until the hub is back after `outageMs`.
+ * @returns the waits; the last one ends after the outage
+ */
+function waitsOfOutage(hub: SimulatedHub, outageMs: number): { readonly afterMs: number; readonly pauseMs: number }[] {
+  const waits: { readonly afterMs: number; readonly pauseMs: number }[] = [];
+  const sinceMs = hub.nowMs;
+  do {
     hub.end(newest(hub), { kind: 'lost', why: 'refused' });
-    pausesMs.push(waitMs(hub));
+    waits.push({ afterMs: hub.nowMs - sinceMs, pauseMs: waitMs(hub) });
     hub.wake();
-  }
-  pausesMs.forEach((pauseMs, failures) => expect(pauseMs).toBeLessThan(Math.min(30_000, 500 * 2 ** failures)));
-  expect(Math.max(...pausesMs)).toBeGreaterThan(10_000);
+  } while (hub.nowMs - sinceMs < outageMs);
+  return waits;
+}
+
+test('the backoff doubles twice, then grows with the outage up to its cap, is a random part of that, and resets after a stable stream', () => {
+  const hub = begin({ transports: ['sse'] });
+  const waits = waitsOfOutage(hub, 3_600_000);
+  for (const { afterMs, pauseMs } of waits) expect(pauseMs).toBeLessThanOrEqual(2500 + afterMs / 8);
+  expect(waits[0]?.pauseMs).toBeLessThan(500);
+  expect(waits[1]?.pauseMs).toBeLessThan(1000);
+  expect(Math.max(...waits.map(({ pauseMs }) => pauseMs))).toBeGreaterThan(29_000);
+  expect(Math.max(...waits.map(({ pauseMs }) => pauseMs))).toBeLessThanOrEqual(30_000);
   open(hub);
+  hub.end(newest(hub), { kind: 'lost', why: 'cut' });
+  expect(waitMs(hub)).toBeLessThan(500);
+});
+
+test('the end of a quiet stream is a new outage, and does not continue the backoff of the last one', () => {
+  const hub = begin({ transports: ['sse'] });
+  waitsOfOutage(hub, 600_000);
+  open(hub, false);
+  hub.advance(9999);
+  hub.end(newest(hub), { kind: 'lost', why: 'cut' });
+  expect(hub.state.failures).toBeGreaterThan(10);
+  hub.wake();
+  open(hub, false);
+  // No message came since `ready`: the next heartbeat is due after 25 s.
+  hub.advance(10_000);
   hub.end(newest(hub), { kind: 'lost', why: 'cut' });
   expect(waitMs(hub)).toBeLessThan(500);
 });

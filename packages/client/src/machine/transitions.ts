@@ -63,6 +63,8 @@ export function loseStream(draft: Draft, { ending }: { readonly ending: Ending }
   drop(draft, phase.successor);
   draft.subscriptions.forEach(leaveStream);
   if (!phase.stable) draft.provenFailures++;
+  // A quiet stream may have lasted without a message that made it stable. Its end is a new outage.
+  if (draft.nowMs - phase.sinceMs >= draft.settings.stableMs) draft.failures = 0;
   handleEnding(draft, ending, () => waitToReconnect(draft, reasonOf(ending), draft.hintMs));
 }
 
@@ -134,7 +136,7 @@ export function drop(draft: Draft, target: { readonly attempt: number } | undefi
  */
 export function probeAtMs({ settings, probes, nowMs, chance }: Draft, transport: TransportName): number {
   if (settings.transports.indexOf(transport) <= 0) return Infinity;
-  const spanMs = Math.min(settings.probeCapMs, settings.probeBaseMs * 2 ** Math.min(probes, 30));
+  const spanMs = Math.min(settings.probeCapMs, settings.probeBaseMs * 2 ** probes);
   return nowMs + spanMs * (0.5 + chance / 2);
 }
 

@@ -5,7 +5,7 @@ import { Brand } from './parts/brand.tsx';
 import { Login } from './parts/login.tsx';
 import { Shell } from './parts/shell.tsx';
 import { listenForLogOut } from './hub/hub.ts';
-import { readSession, type ConsoleSession } from './hub/session.ts';
+import { readSession, SessionContext, type ConsoleSession } from './hub/session.ts';
 import { PAGES } from './pages/pages.ts';
 import { useRoute } from './router.ts';
 
@@ -51,11 +51,13 @@ export function App(): VNode | null {
   const Page = page?.view;
   return (
     <Shell session={session} page={name}>
-      {Page === undefined ? (
-        <h1 tabIndex={-1}>This page does not exist.</h1>
-      ) : (
-        <Page key={`${name}/${args.join('/')}`} />
-      )}
+      <SessionContext.Provider value={session}>
+        {Page === undefined ? (
+          <h1 tabIndex={-1}>This page does not exist.</h1>
+        ) : (
+          <Page key={`${name}/${args.join('/')}`} />
+        )}
+      </SessionContext.Provider>
     </Shell>
   );
 }

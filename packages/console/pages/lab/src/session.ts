@@ -19,7 +19,9 @@ export interface Settings {
 
 export type FaultCommand = { readonly kind: Fault; readonly lane: LaneName | 'all' } | { readonly kind: HubAction };
 
-const FAULT_DURATIONS_MS: Readonly<Partial<Record<Fault, number>>> = { cut: 3000, stall: 4000, slow: 6000 };
+/** The time after which a fault of the network ends by itself. */
+export const FAULT_DURATIONS_MS = { cut: 3000, stall: 4000, slow: 6000 } as const;
+const FAULT_DURATIONS_BY_NAME: Readonly<Partial<Record<Fault, number>>> = FAULT_DURATIONS_MS;
 
 /** The maximum wait for lanes that have not received the last event. */
 const COMPLETION_MS_MAX = 30_000;
@@ -225,7 +227,7 @@ export class Session {
 
 function durationOf(lane: LaneName | 'all', fault: Fault): number {
   const trouble = LANES.find(({ name }) => name === lane)?.faults.find((each) => each.fault === fault);
-  return trouble?.durationMs ?? FAULT_DURATIONS_MS[fault] ?? 0;
+  return trouble?.durationMs ?? FAULT_DURATIONS_BY_NAME[fault] ?? 0;
 }
 
 /** Never resolves once the order is done, because nothing waits for it then. */

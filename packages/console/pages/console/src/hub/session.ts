@@ -1,3 +1,4 @@
+import { createContext, type Context } from 'preact';
 import { disconnect, read, send } from './hub.ts';
 
 /** Who uses the console. */
@@ -14,6 +15,9 @@ export interface ConsoleSession {
   /** The name of the cluster, if the hub is a part of one. */
   readonly cluster?: string;
 }
+
+/** The session of the pages below `App`. */
+export const SessionContext: Context<ConsoleSession | undefined> = createContext<ConsoleSession | undefined>(undefined);
 
 /** The hub of a cluster that gave an answer about itself alone. */
 export interface HubInCluster {

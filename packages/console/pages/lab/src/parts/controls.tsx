@@ -1,7 +1,7 @@
 import type { VNode } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { secondsText } from '../model/format.ts';
-import type { Session } from '../session.ts';
+import { FAULT_DURATIONS_MS, type Session } from '../session.ts';
 
 const INTERVALS_MS = [200, 500, 1000, 2000, 3000, 5000, 10_000];
 const WAITS_SECONDS = [1, 2, 5, 10, 20, 40, 60];
@@ -85,6 +85,13 @@ function Slider({ label, values, value, text, onChange }: SliderProps): VNode {
   );
 }
 
+/** They end by themselves. */
+const NETWORK_FAULTS = [
+  { kind: 'cut', text: 'Cut the network' },
+  { kind: 'stall', text: 'Stall it' },
+  { kind: 'slow', text: 'Slow it down' },
+] as const;
+
 /** In a cluster. The process starts again some seconds later. */
 const KILLS = [
   { kind: 'kill-hub', text: 'Kill a hub' },
@@ -98,27 +105,16 @@ function FaultButtons({ session }: { session: Session }): VNode {
     <div class="troubles" role="group" aria-label="Faults on all connections">
       <p>Faults on all connections</p>
       <div class="trouble-buttons">
-        <button
-          type="button"
-          aria-pressed={session.hasFault('all', 'cut')}
-          onClick={() => void session.injectFault({ kind: 'cut', lane: 'all' })}
-        >
-          Cut the network
-        </button>
-        <button
-          type="button"
-          aria-pressed={session.hasFault('all', 'stall')}
-          onClick={() => void session.injectFault({ kind: 'stall', lane: 'all' })}
-        >
-          Stall it
-        </button>
-        <button
-          type="button"
-          aria-pressed={session.hasFault('all', 'slow')}
-          onClick={() => void session.injectFault({ kind: 'slow', lane: 'all' })}
-        >
-          Slow it down
-        </button>
+        {NETWORK_FAULTS.map(({ kind, text }) => (
+          <button
+            key={kind}
+            type="button"
+            aria-pressed={session.hasFault('all', kind)}
+            onClick={() => void session.injectFault({ kind, lane: 'all' })}
+          >
+            {text} for {secondsText(FAULT_DURATIONS_MS[kind])}
+          </button>
+        ))}
         {actions.includes('restart') && (
           <button
             type="button"

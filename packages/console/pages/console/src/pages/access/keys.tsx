@@ -1,6 +1,7 @@
 import type { VNode } from 'preact';
-import { useState } from 'preact/hooks';
+import { useContext, useState } from 'preact/hooks';
 import { read, send } from '../../hub/hub.ts';
+import { SessionContext } from '../../hub/session.ts';
 import { Copy, Failure, Field, Notice, Table, Time, valueOf } from '../../parts/basics.tsx';
 import { Confirm } from '../../parts/dialog.tsx';
 import { countText } from '../../parts/format.ts';
@@ -25,8 +26,19 @@ interface Asked {
 /** The keys are few; beyond these, the search finds the others. */
 const SHOWN_MAX = 100;
 
-/** The keys of servers: made, rotated and revoked. A secret is shown once. */
+/** The keys of servers; a hub without access control has none, and refuses to make one. */
 export function Keys(): VNode {
+  if (useContext(SessionContext)?.login !== 'none') return <KeyList />;
+  return (
+    <Notice>
+      This hub has no access control: everybody may do everything, without a key. To use keys, start it with{' '}
+      <code>polycast serve</code>, or with the setting <code>access: rules</code>.
+    </Notice>
+  );
+}
+
+/** The keys, made, rotated and revoked. A secret is shown once. */
+function KeyList(): VNode {
   const { value, error, reload } = useLoad((signal) => read<{ keys: readonly Key[] }>('keys', signal), []);
   const [text, setText] = useState('');
   const [shownMax, setShownMax] = useState(SHOWN_MAX);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { findingsOf } from './findings.ts';
-import type { HubStatus, StatusHistory } from './status.ts';
+import { withConnections, type HubStatus, type StatusHistory } from './status.ts';
 
 const NOW = '2026-11-21T12:00:00.000Z';
 const WELL: HubStatus = {
@@ -64,7 +64,7 @@ test.each<[string, Partial<HubStatus>, Record<string, readonly number[]>, 'bad' 
   ['A reader is 20,000 events behind.', { readers: { count: 1, lagEventsMax: 20_000 } }, {}, 'watch'],
   ['1 publish could not be stored.', {}, { failed: [1] }, 'bad'],
   ['2 events became dead letters lately.', {}, { deadLetters: [2] }, 'watch'],
-  ['work waits up to 500 ms', {}, { 'eventLoopDelay.p99Seconds': [0.5] }, 'watch'],
+  ['work waits up to 500 ms', {}, { 'eventLoopDelay.p99Seconds': [0.2, 0.2, 0.5, 0.2, 0.2, 0.2] }, 'watch'],
 ])('%s', (text, status, values, level) => {
   const found = findingsOf({ ...WELL, ...status }, { ...QUIET, values });
   expect(found).toHaveLength(1);
@@ -75,4 +75,26 @@ test.each<[string, Partial<HubStatus>, Record<string, readonly number[]>, 'bad' 
 test('what must be acted on comes before what is to be watched', () => {
   const found = findingsOf({ ...WELL, sessions: { sse: 90 }, problems: ['log_damaged'] }, QUIET);
   expect(found.map(({ level }) => level)).toEqual(['bad', 'watch']);
+});
+
+test.each([[[0.5]], [[0.5, 0.5, 0.5, 0.5, 0.5]], [[0.5, 0.5, 0.5, 0.05, 0.5, 0.5, 0.5]]])(
+  'work that was late in %j is not a finding: it does not last',
+  (delays) => {
+    expect(findingsOf(WELL, { ...QUIET, values: { 'eventLoopDelay.p99Seconds': delays } })).toEqual([]);
+  },
+);
+
+test('the chart of the connections ends with the connections of the status, and other charts with their own sample', () => {
+  const history = {
+    ...QUIET,
+    times: [1, 2],
+    values: { 'sessions.sse': [4, 5], 'sessions.websocket': [7, 8], failed: [0, 9] },
+  };
+  expect(withConnections(history, WELL).values).toEqual({
+    'sessions.sse': [4, 1],
+    'sessions.websocket': [7, 0],
+    failed: [0, 9],
+  });
+  const elsewhere = { ...WELL, cluster: { name: 'c', hub: 'other', host: 'h', hubs: 2 } };
+  expect(withConnections(history, elsewhere)).toEqual(history);
 });

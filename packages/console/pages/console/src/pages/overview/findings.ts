@@ -20,6 +20,8 @@ const DISK_FREE_MIN = 0.1;
 const BACKLOG_SECONDS_MAX = 60;
 const LAG_EVENTS_MAX = 10_000;
 const LOOP_DELAY_SECONDS_MAX = 0.1;
+/** A start, or one large answer, delays work for a moment only. */
+const LOOP_DELAY_LASTS_SECONDS = 30;
 const CERTIFICATE_DAYS_MIN = 14;
 const DAY_MS = 86_400_000;
 
@@ -136,10 +138,15 @@ function boundFindings(status: HubStatus, history: StatusHistory): readonly Find
     );
   if (readers.lagEventsMax > LAG_EVENTS_MAX)
     found.push(watch(`A reader is ${numberText(readers.lagEventsMax)} events behind.`, 'sessions', 'Sessions'));
-  const delay = newest(history, 'eventLoopDelay.p99Seconds');
-  if (delay !== null && delay > LOOP_DELAY_SECONDS_MAX)
+  const steps = Math.max(2, Math.ceil(LOOP_DELAY_LASTS_SECONDS / history.stepSeconds));
+  const delays = newest(history, 'eventLoopDelay.p99Seconds', steps);
+  if (delays.length === steps && delays.every((delay) => delay > LOOP_DELAY_SECONDS_MAX))
     found.push(
-      watch(`The hub is busy: work waits up to ${durationText(delay)} for its turn.`, 'overview', 'Processor'),
+      watch(
+        `The hub is busy: work waits up to ${durationText(Math.max(...delays))} for its turn.`,
+        'overview',
+        'Processor',
+      ),
     );
   return found;
 }

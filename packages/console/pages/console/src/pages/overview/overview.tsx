@@ -10,7 +10,13 @@ import { useLoad } from '../../parts/use-load.ts';
 import { setParams, useRoute } from '../../router.ts';
 import { CHARTS } from './charts.ts';
 import { findingsOf } from './findings.ts';
-import { mergeHistory, type HubStatus, type StatusHistory, type StatusHistoryAnswer } from './status.ts';
+import {
+  mergeHistory,
+  withConnections,
+  type HubStatus,
+  type StatusHistory,
+  type StatusHistoryAnswer,
+} from './status.ts';
 
 const RANGES = [
   { name: '5m', title: '5 minutes', seconds: 300 },
@@ -59,7 +65,7 @@ export function Overview(): VNode {
       ]);
       const history = mergeHistory(last, answer, Date.parse(status.time) - seconds * 1000);
       known.current = { seconds, history };
-      return { status, history };
+      return { status, history: withConnections(history, status) };
     },
     [seconds],
     REFRESH_MS,

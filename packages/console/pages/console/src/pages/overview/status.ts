@@ -86,7 +86,22 @@ export function sumSince({ times, values }: StatusHistory, name: string, sinceMs
   return times.reduce((sum, time, index) => (time >= sinceMs ? sum + (values[name]?.[index] ?? 0) : sum), 0);
 }
 
-/** The newest value of a series. */
-export function newest({ values }: StatusHistory, name: string): number | null {
-  return values[name]?.findLast((value) => value !== null) ?? null;
+/**
+ * The history with the connections of the status as its newest ones: the chart and the number above
+ * it show the same sample. The history's own is up to a step older.
+ */
+export function withConnections(history: StatusHistory, { sessions, cluster }: HubStatus): StatusHistory {
+  if (history.times.length === 0 || history.cluster?.hub !== cluster?.hub) return history;
+  const values = Object.entries(history.values).map(([name, series]) => [
+    name,
+    name.startsWith(SESSIONS) ? [...series.slice(0, -1), sessions[name.slice(SESSIONS.length)] ?? 0] : series,
+  ]);
+  return { ...history, values: Object.fromEntries(values) as StatusHistory['values'] };
+}
+
+const SESSIONS = 'sessions.';
+
+/** The newest values of a series, the last one last; fewer where the series is shorter. */
+export function newest({ values }: StatusHistory, name: string, count: number): readonly number[] {
+  return (values[name] ?? []).filter((value) => value !== null).slice(-count);
 }

@@ -1,4 +1,4 @@
-import { SESSION_TRANSPORTS } from '@polycast/protocol';
+import { TRANSPORTS } from '@polycast/protocol';
 import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
 import { Field, Head, ListEnd, valueOf } from '../../parts/basics.tsx';
@@ -56,7 +56,7 @@ export function SessionList(): VNode {
         <Field label="Transport">
           <select value={filter['transport']} onChange={(event) => setParams({ transport: valueOf(event) })}>
             <option value="">all</option>
-            {SESSION_TRANSPORTS.map((name) => (
+            {TRANSPORTS.map((name) => (
               <option key={name}>{name}</option>
             ))}
           </select>

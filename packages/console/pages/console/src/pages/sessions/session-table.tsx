@@ -10,9 +10,10 @@ import { ownerOf, type Session } from './sessions-api.ts';
 /** Sessions with their transport, address, channels and lag. A live one can be ended. */
 export function SessionTable({ sessions, onEnded }: { sessions: readonly Session[]; onEnded: () => void }): VNode {
   const [asked, setAsked] = useState<Session>();
+  const lastColumn = sessions[0]?.state === 'live' ? 'Action' : 'Ended';
   return (
     <>
-      <Table label="Sessions" head={['Who', 'Transport', 'Address', 'Channels', 'Behind', 'Opened', 'Ended']}>
+      <Table label="Sessions" head={['Who', 'Transport', 'Address', 'Channels', 'Behind', 'Opened', lastColumn]}>
         {sessions.map((session) => (
           <tr key={session.session}>
             <td class="target">
@@ -31,7 +32,12 @@ export function SessionTable({ sessions, onEnded }: { sessions: readonly Session
               {session.channelsTotal > session.channels.length &&
                 ` and ${session.channelsTotal - session.channels.length} more`}
             </td>
-            <td class="number">{session.behind === undefined ? '–' : numberText(session.behind)}</td>
+            <td class="number">
+              {session.behind === undefined ? '–' : numberText(session.behind)}
+              {session.behind !== undefined && session.transport === 'short-poll' && (
+                <div class="soft">since its last poll</div>
+              )}
+            </td>
             <td class="nowrap">
               <Time at={session.opened} />
             </td>

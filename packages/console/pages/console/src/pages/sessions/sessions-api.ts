@@ -58,7 +58,7 @@ export async function listSessions(
   return { items: sessions, next, silentHubs: silentHubs ?? 0 };
 }
 
-/** The owner of a session in words. */
-export function ownerOf({ user, key, kind }: Session): string {
-  return user ?? (key === undefined ? kind : `key ${key}`);
+/** The owner of a session in words. A hub without access control calls everybody a server. */
+export function ownerOf({ user, key }: Pick<Session, 'user' | 'key'>): string {
+  return user ?? (key === undefined ? 'anonymous' : `key ${key}`);
 }
