@@ -17,7 +17,7 @@ function returnsMs(outageMs: number): readonly number[] {
 }
 
 test.each([
-  [3000, 2500, 700],
+  [3000, 2500, 900],
   [6000, 2500, 800],
   [10_000, 3000, 1000],
   [20_000, 4000, 1200],
