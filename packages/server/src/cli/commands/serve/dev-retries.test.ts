@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { expect, onTestFinished, test } from 'vitest';
 import { runCli, startHubProcess } from '../../testing.ts';
 
@@ -8,8 +9,7 @@ test('a hub of dev retries a webhook within seconds, also after the second failu
   const bodies: string[] = [];
   // With the delays of `serve`, the third attempt would come after five minutes.
   const endpoint = createServer(async (request, response) => {
-    const body = await Array.fromAsync(request);
-    bodies.push(String(Buffer.concat(body)));
+    bodies.push(await text(request));
     response.writeHead(bodies.length < 3 ? 500 : 204).end();
   }).listen(0, '127.0.0.1');
   onTestFinished(() => void endpoint.close());
