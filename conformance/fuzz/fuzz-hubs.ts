@@ -76,7 +76,11 @@ export class FuzzHubs {
 
 /** A hub with default settings and little data, so that the data does not grow. */
 export function start(config: NonNullable<HubSettings['config']>): Promise<HubProcess> {
-  const small = { defaults: { historyCountMax: 50 }, logging: { level: 'warn' } };
+  const small = {
+    defaults: { historyCountMax: 50 },
+    sessions: { journalEntriesMax: 500 },
+    logging: { level: 'warn' },
+  };
   return startHubProcess({ config: { ...small, ...config }, environment: WITH_INSPECTOR });
 }
 

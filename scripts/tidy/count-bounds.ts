@@ -30,9 +30,7 @@ const COUNT_BOUNDED: Readonly<Record<string, Readonly<Record<string, string>>>> 
   },
   'presence/presence-report.ts': { '#unacknowledged': 'Ids of sessions.', '#unreported': 'Ids of sessions.' },
   'publishing/cloudevents.ts': { attributes: 'A part of one body.' },
-  'storage/memory/memory-session-store.ts': {
-    sessions: 'Records of some 500 bytes, and 4,096 characters of channels.',
-  },
+  'storage/memory/memory-session-store.ts': { '#entries': 'Their bytes have a bound too.' },
   'storage/cluster/fleet.ts': { '#heard': 'Names of the hubs of this cluster.' },
   'storage/cluster/hub-watch.ts': { '#watched': 'Beats of hubs: numbers and short names.' },
   'storage/cluster/identity/urgent-changes.ts': {

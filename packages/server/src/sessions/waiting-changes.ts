@@ -1,12 +1,12 @@
 import type { JournalChange } from '../core/session-journal/session-journal-store.ts';
-import type { SessionRecord } from '../core/session-journal/session-record.ts';
+import { changeBytes, recordBytes, type SessionRecord } from '../core/session-journal/session-record.ts';
 
 /** Bytes of changes that wait: some 50,000 ordinary sessions. Beyond it the oldest are lost. */
 const WAITING_BYTES_MAX = 24 * 1024 * 1024;
 /** Bytes that are given up at once at that bound. */
 const LOST_BYTES = 512 * 1024;
-/** Estimated bytes of a change without its texts. */
-const CHANGE_BYTES = 400;
+/** Estimated bytes of the end of a session. */
+const END_BYTES = 400;
 
 type Mutable<Value> = { -readonly [Name in keyof Value]: Value[Name] };
 
@@ -58,9 +58,9 @@ export class WaitingChanges {
   amend(number: number, members: Partial<Mutable<SessionRecord>>): void {
     const session = this.#opening(number);
     if (session === undefined) return;
-    this.#bytes -= sessionBytes(session);
+    this.#bytes -= recordBytes(session);
     Object.assign(session, members);
-    this.#bytes += sessionBytes(session);
+    this.#bytes += recordBytes(session);
   }
 
   /** The oldest changes. */
@@ -85,17 +85,6 @@ export class WaitingChanges {
 }
 
 function bytesOf(change: JournalChange): number {
-  if (change.kind === 'opened') return sessionBytes(change.session);
-  if (change.kind === 'changed') return CHANGE_BYTES + textBytes(change.change.channels);
-  return CHANGE_BYTES;
-}
-
-function sessionBytes({ channels, types, client, user }: SessionRecord): number {
-  return CHANGE_BYTES + textBytes(channels) + textBytes(types) + 2 * ((client?.length ?? 0) + (user?.length ?? 0));
-}
-
-function textBytes(texts: readonly string[] | undefined): number {
-  let bytes = 0;
-  if (texts !== undefined) for (const text of texts) bytes += 40 + 2 * text.length;
-  return bytes;
+  if (change.kind === 'opened') return recordBytes(change.session);
+  return change.kind === 'changed' ? changeBytes(change.change) : END_BYTES;
 }

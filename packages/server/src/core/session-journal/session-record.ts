@@ -98,3 +98,22 @@ export interface ChannelChange {
   /** The user since then: a WebSocket may authenticate while it is open. */
   readonly user: string | undefined;
 }
+
+/** Estimated bytes of a record, or of a change, without its texts. */
+const MEMBERS_BYTES = 400;
+
+/** Estimated bytes of a record in memory, without its changes. Clients choose its texts. */
+export function recordBytes({ channels, types, client, user }: SessionRecord): number {
+  return MEMBERS_BYTES + textBytes(channels) + textBytes(types) + 2 * ((client?.length ?? 0) + (user?.length ?? 0));
+}
+
+/** Estimated bytes of a change of channels in memory. */
+export function changeBytes({ channels }: ChannelChange): number {
+  return MEMBERS_BYTES + textBytes(channels);
+}
+
+function textBytes(texts: readonly string[] | undefined): number {
+  let bytes = 0;
+  if (texts !== undefined) for (const text of texts) bytes += 40 + 2 * text.length;
+  return bytes;
+}

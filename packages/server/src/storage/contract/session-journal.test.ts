@@ -3,7 +3,7 @@ import type { JournalChange, SessionJournalStore } from '../../core/session-jour
 import { NEWEST_PLACE } from '../../core/session-journal/session-journal-store.ts';
 import type { SessionEnd, SessionRecord } from '../../core/session-journal/session-record.ts';
 import { temporaryFolder } from '../../testing/temporary-folder.ts';
-import { createMemorySessionStore } from '../memory/memory-session-store.ts';
+import { MemorySessionStore } from '../memory/memory-session-store.ts';
 import { openSessionStore } from '../sqlite/sessions/sqlite-session-store.ts';
 
 const BOUNDS = { sessionsMax: 80, ageMaxMs: 8000 };
@@ -37,7 +37,7 @@ function opened(number: number, more: Partial<SessionRecord> = {}): JournalChang
 
 describe.each([
   ['sqlite', () => openSessionStore({ folder: temporaryFolder(), epoch: 'one', nowMs: 0, ...BOUNDS })],
-  ['memory', () => createMemorySessionStore({ ...BOUNDS, nowMs: 0 })],
+  ['memory', () => new MemorySessionStore({ ...BOUNDS, nowMs: 0 })],
 ] as const)('The session journal in %s', (_name, open) => {
   function openStore(): SessionJournalStore {
     const store = open();
@@ -134,12 +134,34 @@ describe.each([
   });
 });
 
+test('in memory, sessions with long texts and sessions that change often are bounded by bytes', () => {
+  const memory = new MemorySessionStore({ sessionsMax: 10_000, ageMaxMs: 8_000_000, nowMs: 0 });
+  const channels = ['c'.repeat(4000)];
+  memory.write(
+    Array.from({ length: 5000 }, (_, index) => opened(index + 1, { channels })),
+    5000,
+  );
+  // 16 MiB hold some 2,000 of them.
+  expect(memory.oldestNumber).toBeGreaterThan(2500);
+  expect(memory.oldestNumber).toBeLessThan(4000);
+  expect(memory.sinceMs).toBe(memory.oldestNumber);
+  for (let timeMs = 5001; timeMs <= 9000; timeMs++)
+    memory.write(
+      [{ kind: 'changed', session: 5000, change: { timeMs, position: timeMs, channels, user: 'ann' } }],
+      9000,
+    );
+  const { changes = [] } = memory.get(5000) ?? {};
+  expect(changes.length).toBeLessThan(130);
+  expect(changes.at(-1)?.timeMs).toBe(9000);
+  expect(memory.sinceMs).toBe(changes[0]?.timeMs);
+});
+
 test('the same changes give the same answers in SQLite and in memory', () => {
   const bounds = { sessionsMax: 10_000, ageMaxMs: 8_000_000 };
   const folder = temporaryFolder();
   const sqlite = openSessionStore({ folder, epoch: 'one', nowMs: 0, ...bounds });
   onTestFinished(() => sqlite.close(0));
-  const memory = createMemorySessionStore({ ...bounds, nowMs: 0 });
+  const memory = new MemorySessionStore({ ...bounds, nowMs: 0 });
   const random = createRandom(20_261_122);
   const users = ['ann', 'bob', 'cyd', undefined];
   const live: { number: number; user: string | undefined; openedMs: number }[] = [];

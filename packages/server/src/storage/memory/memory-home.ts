@@ -4,7 +4,7 @@ import { ATTEMPT_BOUNDS } from '../shared/attempt-bounds.ts';
 import { createMemoryIdentityStore } from './memory-identity-store.ts';
 import { createMemoryLog } from './memory-log.ts';
 import { createMemoryPresenceStore } from './memory-presence-store.ts';
-import { createMemorySessionStore } from './memory-session-store.ts';
+import { MemorySessionStore } from './memory-session-store.ts';
 import { ringBounds } from '../shared/ring-bounds.ts';
 import { createMemorySubscriptionStore } from './memory-subscription-store.ts';
 
@@ -22,6 +22,6 @@ export const memoryHome: Home = {
   openIdentity: ({ identity: { auditEntriesMax } }) => createMemoryIdentityStore(auditEntriesMax),
   openPresence: (_options, epoch) => createMemoryPresenceStore(epoch),
   openSessionJournal: ({ sessions, clock }) =>
-    createMemorySessionStore({ nowMs: clock.nowMs(), ...ringBounds(sessions) }),
+    new MemorySessionStore({ nowMs: clock.nowMs(), ...ringBounds(sessions) }),
   openInFlightJournal: () => NO_JOURNAL,
 };
