@@ -123,20 +123,6 @@ export const SENDS: Readonly<Record<string, Attempt>> = {
     }).then((answer) => answer.text(), String),
   beacon: ({ hub, channel, marker }) =>
     Promise.resolve(String(navigator.sendBeacon(`${hub}/v1/channels/${channel}/events`, marker))),
-  'a form': ({ hub, channel, marker }) =>
-    new Promise((resolve) => {
-      const frame = document.createElement('iframe');
-      frame.name = marker;
-      document.body.append(frame);
-      const form = document.createElement('form');
-      Object.assign(form, { method: 'post', action: `${hub}/v1/channels/${channel}/events`, target: marker });
-      const input = document.createElement('input');
-      Object.assign(input, { name: 'text', value: marker });
-      form.append(input);
-      document.body.append(form);
-      frame.onload = () => resolve(frame.remove() ?? '');
-      form.submit();
-    }),
   'a form of plain text': ({ hub, channel, marker }) =>
     new Promise((resolve) => {
       const frame = document.createElement('iframe');
@@ -164,5 +150,24 @@ export const SENDS: Readonly<Record<string, Attempt>> = {
         else socket.close();
       };
       socket.onclose = () => resolve(seen);
+    }),
+};
+
+/** Also what the hub refuses from any page: it takes no event from an ordinary form. */
+export const FOREIGN_SENDS: Readonly<Record<string, Attempt>> = {
+  ...SENDS,
+  'an ordinary form': ({ hub, channel, marker }) =>
+    new Promise((resolve) => {
+      const frame = document.createElement('iframe');
+      frame.name = marker;
+      document.body.append(frame);
+      const form = document.createElement('form');
+      Object.assign(form, { method: 'post', action: `${hub}/v1/channels/${channel}/events`, target: marker });
+      const input = document.createElement('input');
+      Object.assign(input, { name: 'text', value: marker });
+      form.append(input);
+      document.body.append(form);
+      frame.onload = () => resolve(frame.remove() ?? '');
+      form.submit();
     }),
 };
