@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 
 const children = new Set<ChildProcess>();
 // At exit all children are killed. After SIGKILL of this process they stay.
@@ -42,13 +42,14 @@ export class Program {
     const [file = '', ...args] = this.#command;
     // A group of its own: Ctrl-C reaches this process alone,
     // which then ends the others in their order.
-    const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    // The child writes the file itself: output read from a pipe may arrive after the child has ended,
+    // when the folder is already removed.
+    const log = openSync(this.#logFile, 'a');
+    const child = spawn(file, args, { stdio: ['ignore', log, log], detached: true });
+    closeSync(log);
     this.#child = child;
     children.add(child);
     child.once('exit', () => children.delete(child));
-    const log = (data: Buffer): void => appendFileSync(this.#logFile, data);
-    child.stdout.on('data', log);
-    child.stderr.on('data', log);
     const { promise: failed, reject } = Promise.withResolvers<never>();
     failed.catch(() => undefined);
     const fail = (what: string): void => reject(new Error(`${this.name} ${what}: see ${this.#logFile}`));
