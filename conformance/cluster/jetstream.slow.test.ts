@@ -14,7 +14,7 @@ import { NatsFleet } from '../../packages/server/src/storage/cluster/jetstream/n
 import { HOMES } from '../../packages/server/src/storage/homes.ts';
 import { temporaryFolder } from '../../packages/server/src/testing/temporary-folder.ts';
 import { testStorageOptions } from '../../packages/server/src/testing/test-storage.ts';
-import { NATS_SERVER, startBrokers, type Brokers } from '../kit/brokers.ts';
+import { leaderOf, NATS_SERVER, startBrokers, type Brokers } from '../kit/brokers.ts';
 
 /** Without the variable, CI runs each number of replicas with one view. */
 const ALL = process.env['POLYCAST_HEAVY'] !== undefined;
@@ -30,15 +30,23 @@ for (const { count, views } of COMBINATIONS)
     let started: Promise<Brokers> | undefined;
     const brokers = (): Promise<Brokers> => (started ??= startBrokers({ count }));
 
+    const newName = (): string => `t${process.pid}_${clusters++}`;
+
     const connector = async (): Promise<() => ReturnType<typeof connect>> => {
       const { settings } = await brokers();
-      const name = `t${process.pid}_${clusters++}`;
+      const name = newName();
       return () => connect(settings, name, count);
     };
 
     journalContract(`journal`, async () => {
       const open = await connector();
       return async () => (await open()).journal;
+    });
+
+    test.runIf(count > 1)('the leader of a journal is found by the name of the cluster', async () => {
+      const [name, { settings, brokers: all }] = [newName(), await brokers()];
+      await connect(settings, name, count);
+      expect(all).toContain(await leaderOf({ settings, brokers: all }, name));
     });
 
     fleetContract(`fleet`, async () => {

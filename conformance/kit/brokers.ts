@@ -119,12 +119,18 @@ export async function startBrokers({
 /** How long a monitoring port may take. A broker that is paused does not answer. */
 const MONITORING_TIMEOUT_MS = 2_000;
 
-/** The broker that leads the journal, as the monitoring ports say. It runs. */
-export async function leaderOf({ brokers, settings }: Pick<Brokers, 'brokers' | 'settings'>): Promise<Broker> {
+/**
+ * The broker that leads the journal of a cluster, as the monitoring ports say. It runs.
+ * @param cluster its name, `cluster.name` of the configuration
+ */
+export async function leaderOf(
+  { brokers, settings }: Pick<Brokers, 'brokers' | 'settings'>,
+  cluster: string = 'polycast',
+): Promise<Broker> {
   let leader: Broker | undefined;
   await until('the journal has a leader', async () => {
     for (const url of settings.monitoring) {
-      const name = await leaderAt(url).catch(() => undefined);
+      const name = await leaderAt(url, `PC_${cluster}`).catch(() => undefined);
       leader ??= brokers.find((broker) => broker.name === name && isRunning(broker.child));
     }
     return leader !== undefined;
@@ -132,11 +138,11 @@ export async function leaderOf({ brokers, settings }: Pick<Brokers, 'brokers' | 
   return leader as Broker;
 }
 
-async function leaderAt(monitoring: string): Promise<string | undefined> {
+async function leaderAt(monitoring: string, stream: string): Promise<string | undefined> {
   const url = `${monitoring}/jsz?streams=true&config=false`;
   const { account_details: accounts = [] } = (await call(url, { timeoutMs: MONITORING_TIMEOUT_MS })).json<Jsz>();
   const streams = accounts.flatMap(({ stream_detail: details }) => details);
-  return streams.find(({ name }) => name === 'PC_polycast')?.cluster?.leader;
+  return streams.find(({ name }) => name === stream)?.cluster?.leader;
 }
 
 interface Jsz {
