@@ -119,6 +119,8 @@ async function open(base: HubBase, parts: HubParts): Promise<Hub> {
     reportLostSubscriptions({ data: config.data, audit, subscriptions: engine.subscriptions, logger });
   await processes?.join(joiningParts({ ...core, ...sessions, identity, http }));
   const address = await listen(http.frontend.server, config, processes !== undefined);
+  // A supervisor would replace an owner that is stopped.
+  storage.noteAddress({ url: address.url, pid: place === undefined ? process.pid : process.ppid });
   const firstKey = identity.access === undefined ? undefined : await keyChanges.createFirst();
   tasks.start();
   // The owner erases, and its history has the numbers of all processes.

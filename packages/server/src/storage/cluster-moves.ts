@@ -21,7 +21,6 @@ import {
 import { epochAfter } from './shared/epoch-after.ts';
 import { logFiles } from './sqlite/log/log-files.ts';
 import { renewEpoch } from './sqlite/log/open-database.ts';
-import { sqliteViewCopies } from './sqlite/log/sqlite-view-copies.ts';
 import { PRIVATE_FOLDER_MODE } from './sqlite/private-files.ts';
 import { sqliteHome } from './sqlite/sqlite-home.ts';
 import { MARK_FILE, SUBSCRIPTIONS_FILE } from './sqlite/subscriptions/schema.ts';
@@ -103,6 +102,7 @@ async function importInto(
     data: folder,
     limits: { channelsMax },
   } = options;
+  const { sqliteViewCopies } = await import('./sqlite/log/sqlite-view-copies.ts');
   const copies = sqliteViewCopies(folder);
   const earlier = readCopy(copies.file);
   // An import that was interrupted between its last two steps.

@@ -11,10 +11,6 @@ interface DataPlace {
   readonly accepts?: (data: string) => boolean;
   /** The data lives in a folder of this machine, and the setting is its path. */
   readonly isFolder: boolean;
-  /** Starts what takes long to start. It is called before the hub's modules are loaded. */
-  readonly prepare?: () => Promise<void>;
-  /** Tells another process that finds the data in use where the hub is. */
-  readonly noteAddress?: (data: string, url: string) => Promise<void>;
 }
 
 const PLACES = {
@@ -22,8 +18,6 @@ const PLACES = {
     form: 'path of a folder',
     doc: 'The folder for the log and all other data.',
     isFolder: true,
-    prepare: async () => (await import('./sqlite/thread.ts')).prepareThread('log-writer'),
-    noteAddress: async (data, url) => (await import('./sqlite/data-folder.ts')).noteAddress(data, url),
   },
   memory: {
     form: '`:memory:`',
@@ -50,16 +44,4 @@ export function homeNameOf(data: string): HomeName {
 /** The folder that the setting `data` names; `undefined` for `:memory:`. */
 export function dataFolderOf(data: string): string | undefined {
   return PLACES[homeNameOf(data)].isFolder ? data : undefined;
-}
-
-/** Starts the thread that opens the log of `data`. Call it before the hub's modules are loaded. */
-export async function prepareStorage(data: string): Promise<void> {
-  const { prepare }: DataPlace = PLACES[homeNameOf(data)];
-  await prepare?.();
-}
-
-/** Notes the address of the hub that has `data` open, for the error of another one. */
-export async function noteAddress(data: string, url: string): Promise<void> {
-  const place: DataPlace = PLACES[homeNameOf(data)];
-  await place.noteAddress?.(data, url);
 }

@@ -70,6 +70,8 @@ export interface Home {
    * @throws DataFolderError
    */
   lock(options: StorageOptions): () => void;
+  /** Notes where the hub with the lock is. Absent where no other process can find it locked. */
+  noteAddress?(options: StorageOptions, hub: HubAddress): void;
   openLog(options: StorageOptions): Promise<Log>;
   /** Opens the view of a journal in the place of a log. */
   openView(options: StorageOptions): Promise<LogView>;
@@ -84,6 +86,13 @@ export interface Home {
   openInFlightJournal(options: StorageOptions): InFlightJournal;
   /** Absent where the data ends with its hub. */
   readonly stoppedHub?: StoppedHubData;
+}
+
+/** Where a hub is, for the error of another process that finds its data in use. */
+export interface HubAddress {
+  readonly url: string;
+  /** The process to stop. With several, it is not the one that has the lock. */
+  readonly pid: number;
 }
 
 /** Work on data while no hub runs on it. `data` is the setting. */

@@ -5,7 +5,7 @@ import type { PresenceStore } from '../core/presence/presence-store.ts';
 import type { SessionJournalStore } from '../core/session-journal/session-journal-store.ts';
 import type { InFlightJournal } from '../subscriptions/state/in-flight-journal.ts';
 import type { SubscriptionStore } from '../subscriptions/state/subscription-store.ts';
-import type { Home, StorageOptions } from './home.ts';
+import type { Home, HubAddress, StorageOptions } from './home.ts';
 import type { ClusterSubscriptions } from './cluster/subscriptions/cluster-subscriptions.ts';
 import { homeOf } from './homes.ts';
 import { memoryHome } from './memory/memory-home.ts';
@@ -25,6 +25,8 @@ export interface Storage {
   openPresence(): PresenceStore;
   /** Call it once, and only where sessions are recorded. */
   openSessionJournal(): SessionJournalStore;
+  /** Notes where the hub listens, for the error of another process that finds the data in use. */
+  noteAddress(hub: HubAddress): void;
   /**
    * Closes the ports that are still open, and ends the lock last. Their users may have closed some
    * of them before.
@@ -134,6 +136,7 @@ export async function openStorage(options: StorageOptions, home: Home = homeOf(o
       inFlightJournal,
       openPresence,
       openSessionJournal,
+      noteAddress: (hub) => home.noteAddress?.(options, hub),
       close,
     };
   } catch (error) {

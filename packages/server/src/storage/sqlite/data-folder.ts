@@ -6,10 +6,11 @@ import { completeRestore } from './pending-restore.ts';
 import { errorCodeOf, isFull } from './failure.ts';
 import { makePrivateFile, makePrivateFolder, restrictDataFolder, type ExposedPath } from './private-files.ts';
 import { DataFolderError } from '../../core/data-folder-error.ts';
+import type { HubAddress } from '../home.ts';
 
 /** An empty database that is locked while the folder is open. Only SQLite may open it. */
 const LOCK_FILE = 'lock.db';
-/** The process that holds the lock. Only error messages use it. */
+/** The hub that holds the lock. Only error messages use it. */
 const OWNER_FILE = 'owner.json';
 
 export interface DataFolderLock {
@@ -64,11 +65,11 @@ export function lockDataFolder(
  * Adds the address of the hub to the owner of a folder that this process has locked. It is only for
  * messages, so a full disk does not matter. The hub serves clients already, so nothing is synced.
  */
-export function noteAddress(folder: string, url: string): void {
+export function noteAddress(folder: string, hub: HubAddress): void {
   const owner = join(folder, OWNER_FILE);
   try {
     const text = readFileIfAny(owner);
-    if (text !== undefined) writeFileSync(owner, JSON.stringify({ ...(JSON.parse(text) as object), url }) + '\n');
+    if (text !== undefined) writeFileSync(owner, JSON.stringify({ ...(JSON.parse(text) as object), ...hub }) + '\n');
   } catch {
     // The message then names the process alone.
   }

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Home, StorageLogger } from '../home.ts';
-import { lockDataFolder } from './data-folder.ts';
+import { lockDataFolder, noteAddress } from './data-folder.ts';
 import { openIdentityStore } from './identity/sqlite-identity-store.ts';
 import { IN_FLIGHT_FILE, openInFlightJournal } from './in-flight-journal-file.ts';
 import { recordVersion } from './folder-version.ts';
@@ -20,6 +20,8 @@ export const sqliteHome: Home = {
     recordVersion(folder);
     return release;
   },
+
+  noteAddress: ({ data: folder }, hub) => noteAddress(folder, hub),
 
   openLog({ data: folder, limits: { channelsMax }, clock, random, logger }) {
     const nowMs = (): number => clock.nowMs();

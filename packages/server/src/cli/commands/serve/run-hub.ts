@@ -4,7 +4,6 @@ import type { Config } from '../../../config/parse.ts';
 import type { Hub } from '../../../main.ts';
 import type { Refusal } from '../../../auth/refusal-log.ts';
 import { formatListen, parseListen, type ListenAddress } from '../../../config/listen.ts';
-import { noteAddress } from '../../../storage/data-setting.ts';
 import type { ExitName } from '../../exit-codes.ts';
 import { installSignalHandlers } from './signals.ts';
 import { AddressInUseError, inUse, startHubAt } from './start-hub.ts';
@@ -78,7 +77,6 @@ async function start(
     const listen = formatListen({ ...address, port: address.port + portsTried });
     try {
       const hub = await startHubAt(config, listen, options);
-      await noteAddress(config.data, hub.url);
       return { hub, movedFrom: portsTried === 0 ? undefined : inUse(address) };
     } catch (error) {
       if (error instanceof AddressInUseError && anyPort && portsTried < PORTS_TRIED_MAX) continue;

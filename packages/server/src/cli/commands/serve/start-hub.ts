@@ -5,6 +5,7 @@ import type { Config } from '../../../config/parse.ts';
 import type { Hub } from '../../../main.ts';
 import type { Refusal } from '../../../auth/refusal-log.ts';
 import type { ProcessPlace } from '../../../processes/process-place.ts';
+import { prepareStorage } from '../../../storage/prepare-storage.ts';
 import { CliError } from '../../exit-codes.ts';
 import { portHolder } from '../../port-holder.ts';
 
@@ -30,9 +31,8 @@ export async function startHubAt(
   // A quiet hub runs each of its functions rarely, and V8 would interpret them for long. When they
   // are compiled immediately, an event on an idle hub costs a tenth less.
   setFlagsFromString('--always-sparkplug');
-  const { prepareStorage } = await import('../../../storage/data-setting.ts');
   // A view of a cluster has another thread, and a follower has none.
-  if (config.cluster.nats.length === 0 && place?.role !== 'follower') await prepareStorage(config.data);
+  if (config.cluster.nats.length === 0 && place?.role !== 'follower') prepareStorage(config.data);
   const { startHub } = await import('../../../main.ts');
   let { origins } = options;
   const reread = async (): Promise<Config> => {
