@@ -11,7 +11,10 @@ import type { RequestHandler } from './http/route.ts';
 
 export type { Hub } from './hub.ts';
 
-type StartParts = Pick<HubParts, 'refused' | 'loadConfig' | 'origins' | 'place'>;
+interface StartParts extends Pick<HubParts, 'refused' | 'loadConfig' | 'origins' | 'place'> {
+  /** Called when the hub was closed and opened again. */
+  readonly onOpenedAgain?: ((hub: Hub) => void) | undefined;
+}
 
 /**
  * Starts a hub, with the Lab if it is enabled in the configuration.
@@ -72,6 +75,7 @@ abstract class ReopenedHub implements Hub {
   protected async openAgain(): Promise<void> {
     const { host } = parseListen(this.config.listen) as ListenAddress;
     this.#use(await this.openAt(formatListen({ host, port: this.#port })));
+    this.parts.onOpenedAgain?.(this);
   }
 
   #use(hub: Hub): void {

@@ -47,6 +47,22 @@ test('dev says that it does not enforce rules, and names the hub that uses its f
   expect(closed.out()).not.toContain(OPEN);
 });
 
+test('dev with access rules prints the first key, and in memory another one after each restart by the Lab', async () => {
+  const status = (url: string, key: string): Promise<number> =>
+    fetch(`${url}/v1/keys`, { headers: { authorization: `Bearer ${key}` } }).then((answer) => answer.status);
+  const rules = ['--listen', '127.0.0.1:0', '--set', 'access=rules'];
+  const stored = await startHubProcess(['dev', ...rules, '--data', temporaryFolder()]);
+  const [own = ''] = await stored.cli.outMatches(/^pck_\S+$/m);
+  expect(await status(stored.url, own)).toBe(200);
+
+  const { cli, url } = await startHubProcess(['dev', ...rules, '--data', ':memory:']);
+  const [first = ''] = await cli.outMatches(/^pck_\S+$/m);
+  expect(await status(url, first)).toBe(200);
+  await fetch(`${url}/lab/api/hub/restart`, { method: 'POST', headers: { 'content-type': 'application/json' } });
+  const [, , second = ''] = await cli.outMatches(/^(pck_\S+)$[^]*^(pck_\S+)$/m);
+  expect([await status(url, first), await status(url, second)]).toEqual([401, 200]);
+});
+
 test('dev uses the next port when the default is taken, and names the process that has it', async () => {
   const squatter = createServer();
   onTestFinished(() => void squatter.close());

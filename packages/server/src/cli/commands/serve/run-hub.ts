@@ -5,8 +5,9 @@ import type { Hub } from '../../../main.ts';
 import type { Refusal } from '../../../auth/refusal-log.ts';
 import { formatListen, parseListen, type ListenAddress } from '../../../config/listen.ts';
 import type { ExitName } from '../../exit-codes.ts';
+import { showFirstKey } from './first-key.ts';
 import { installSignalHandlers } from './signals.ts';
-import { AddressInUseError, inUse, startHubAt } from './start-hub.ts';
+import { AddressInUseError, inUse, startHubAt, type StartHubOptions } from './start-hub.ts';
 import type { Terminal } from '../../terminal.ts';
 
 /** The number of further ports to try when any port is acceptable. */
@@ -38,12 +39,14 @@ export async function runHub(
 ): Promise<ExitName> {
   // Installed first: a signal while the log is being opened also ends the hub in order.
   const signals = installSignalHandlers(terminal);
-  const { hub, movedFrom } = await start(config, options);
+  const onOpenedAgain = ({ firstKey }: Hub): void => showFirstKey(firstKey, terminal);
+  const { hub, movedFrom } = await start(config, { ...options, ...(!asJson && { onOpenedAgain }) });
   if (asJson) terminal.out(JSON.stringify(startDocument(hub, config)));
   else {
     terminal.out(`Polycast listening on ${hub.url}`);
     if (movedFrom !== undefined) terminal.out(terminal.style('dim', `  ${movedFrom}`));
     greet?.(hub);
+    showFirstKey(hub.firstKey, terminal);
   }
   storeCompileCache();
   signals.onHangUp(() => void hub.reload());
@@ -70,7 +73,7 @@ interface Started {
 
 async function start(
   config: Config,
-  { anyPort, ...options }: Omit<RunHubOptions, 'greet' | 'asJson'>,
+  { anyPort, ...options }: Omit<RunHubOptions, 'greet' | 'asJson'> & Pick<StartHubOptions, 'onOpenedAgain'>,
 ): Promise<Started> {
   const address = parseListen(config.listen) as ListenAddress;
   for (let portsTried = 0; ; portsTried++) {

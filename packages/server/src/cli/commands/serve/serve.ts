@@ -3,9 +3,9 @@ import type { Config } from '../../../config/parse.ts';
 import { JSON_DOCUMENT, type Command, type Input } from '../../command.ts';
 import type { ExitName } from '../../exit-codes.ts';
 import { HUB_OPTIONS, hubConfig } from '../../hub-config.ts';
+import { showFirstKey } from './first-key.ts';
 import { runWorker, workerPlace } from './processes/run-worker.ts';
 import { runHub, startDocument } from './run-hub.ts';
-import { pasteable } from '../../pasteable.ts';
 import type { Terminal } from '../../terminal.ts';
 
 export const serve: Command = {
@@ -44,7 +44,6 @@ export const serve: Command = {
       origins,
       loadConfig,
       asJson: input.flag('json'),
-      greet: ({ firstKey }) => showFirstKey(firstKey, terminal),
     });
   },
 };
@@ -63,25 +62,4 @@ function startedText(processes: readonly number[], count: number): string {
   const owner = `the owner of the data is ${processes[0]}`;
   if (processes.length === count) return `${count} processes, ${owner}`;
   return `${processes.length} of ${count} processes, ${owner}; the others are tried again until they start`;
-}
-
-/**
- * Prints the first key: without it a new hub cannot be used. The key has a line of its own, so that
- * a double click selects all of it.
- */
-function showFirstKey(key: string | undefined, { out, style }: Terminal): void {
-  if (key === undefined) return;
-  out('');
-  out(style('bold', 'The first key, with all permissions. It is shown only once. Store it with your other secrets:'));
-  out('');
-  out(key);
-  out('');
-  out(
-    style(
-      'dim',
-      pasteable(
-        'Use it as POLYCAST_KEY, or as Authorization: Bearer. For keys with fewer permissions: polycast keys create --help',
-      ),
-    ),
-  );
 }

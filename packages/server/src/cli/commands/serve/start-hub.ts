@@ -15,6 +15,8 @@ export interface StartHubOptions {
   /** Where each field of the configuration was set. */
   readonly origins: LoadedConfig['origins'];
   readonly onRefusal?: ((refusal: Refusal) => void) | undefined;
+  /** Called when the hub was closed and opened again. It may have another first key. */
+  readonly onOpenedAgain?: (hub: Hub) => void;
   /** This process, if the hub has several. */
   readonly place?: ProcessPlace;
 }
@@ -26,7 +28,7 @@ export interface StartHubOptions {
 export async function startHubAt(
   config: Config,
   listen: string,
-  { loadConfig, onRefusal, place, ...options }: StartHubOptions,
+  { loadConfig, onRefusal, onOpenedAgain, place, ...options }: StartHubOptions,
 ): Promise<Hub> {
   // A quiet hub runs each of its functions rarely, and V8 would interpret them for long. When they
   // are compiled immediately, an event on an idle hub costs a tenth less.
@@ -44,7 +46,7 @@ export async function startHubAt(
   try {
     return await startHub(
       { ...config, listen },
-      { refused: onRefusal, loadConfig: reread, origins: () => origins, place },
+      { refused: onRefusal, loadConfig: reread, origins: () => origins, place, onOpenedAgain },
     );
   } catch (error) {
     throw listenError(error, listen);
