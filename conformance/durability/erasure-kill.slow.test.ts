@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { polycast } from '../kit/command.ts';
 import { temporaryFolder } from '../kit/folders.ts';
-import { call, type Reply } from '../kit/http.ts';
+import { call, publish, type Reply } from '../kit/http.ts';
 import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { until } from '../kit/wait.ts';
 
@@ -125,4 +125,30 @@ test('polycast erase asks for the name, and waits for the end', async () => {
   expect(code).toBe(0);
   expect(JSON.parse(out)).toMatchObject({ kind: 'user', name: 'ann', state: 'finished', events: EVENTS / 2 });
   await hub.end('SIGTERM');
+});
+
+test('an answer from before an erasure is not confirmed as unchanged after kill -9', async () => {
+  const data = temporaryFolder('confirmed');
+  let hub = await startHubProcess({ data });
+  const restart = async (): Promise<void> => {
+    await hub.end('SIGKILL');
+    hub = await startHubProcess({ data, port: hub.port });
+  };
+  const read = (tag = ''): Promise<Reply> =>
+    call(`${hub.url}/v1/events?channel=orders.1&history=5`, { headers: { 'If-None-Match': tag } });
+  const { id } = await publish(hub.url, { channel: 'orders.1', data: MARKER });
+  await publish(hub.url, { channel: 'orders.1', data: 'kept' });
+  const tagOf = ({ headers }: Reply): string => String(headers['etag']);
+  const before = tagOf(await read());
+  await restart();
+  expect((await read(before)).status).toBe(304);
+
+  expect((await ask(hub, 'DELETE', `/v1/events/${id}`)).status).toBe(202);
+  await until('the event is erased', async () => (await erasures(hub)).every(({ state }) => state === 'finished'));
+  await restart();
+  const after = await read(before);
+  expect([after.status, after.text.includes(MARKER), after.text.includes('kept')]).toEqual([200, false, true]);
+  await publish(hub.url, { channel: 'other', data: 1 });
+  const newest = tagOf(await read(before));
+  expect([(await read(newest)).status, (await read(before)).status]).toEqual([304, 200]);
 });

@@ -76,8 +76,11 @@ export class Feed {
    * Reads the newest events of the log into the tail. Await it before the first event is published.
    */
   async preload(): Promise<void> {
-    const { records, start } = await readNewestEvents(this.#log, this.#tail.head, this.#options.tailBytesMax / 2);
-    this.#tail.preload(records, start);
+    const { head } = this;
+    const newest = await readNewestEvents(this.#log, head, this.#options.tailBytesMax / 2);
+    this.#tail.preload(newest.records, newest.start);
+    // The log does not say what its head was then.
+    if (newest.hasErased) this.#erasedAtHead = Math.max(this.#erasedAtHead, head);
     this.#onPreloaded();
   }
 
@@ -239,8 +242,8 @@ export class Feed {
   }
 
   /**
-   * The head at the last erasure in this process; -1: none. A copy of a response from before may
-   * have an erased event, so it is never confirmed as unchanged.
+   * The head at the last erasure, or at the start if it was before; -1: none. A copy of a response
+   * from before may have an erased event, so it is never confirmed as unchanged.
    */
   get erasedAtHead(): Position {
     return this.#erasedAtHead;

@@ -6,14 +6,14 @@ const PRELOAD_COUNT_MAX = 20_000;
 
 /**
  * Reads the newest events of a log, so that clients that reconnect after a restart find them in
- * memory. Returns them in the order of the log, with a position: every later event is among them.
+ * memory.
  * @param through the last of them
  */
 export async function readNewestEvents(
   log: Log,
   through: Position,
   bytesMax: number,
-): Promise<{ readonly records: readonly StoredRecord[]; readonly start: Position }> {
+): Promise<NewestEvents> {
   const page = await log.read({
     patterns: ['>'],
     types: undefined,
@@ -26,7 +26,20 @@ export async function readNewestEvents(
   // Events that retention removed are missing from the page. It is complete for every channel only
   // after this position.
   const start = Math.max(page.reached, page.trimmedThrough, page.corruptThrough);
-  return { records: page.records.toReversed().filter((record) => record.position > start), start };
+  return {
+    records: page.records.toReversed().filter((record) => record.position > start),
+    start,
+    hasErased: page.erasedThrough > 0,
+  };
+}
+
+/** The newest events of a log, the oldest first. */
+interface NewestEvents {
+  readonly records: readonly StoredRecord[];
+  /** Every later event is among them. */
+  readonly start: Position;
+  /** Events of this log were erased. */
+  readonly hasErased: boolean;
 }
 
 /**
