@@ -128,6 +128,22 @@ test("a replay sends to the subscription's present URL", async () => {
   expect(after.received.map(dataOf)).toContain(19);
 });
 
+test('`resume` attempts the failed events of a replay too', async () => {
+  const receiver = await openReceiver();
+  const kit = await openSubscriptionKit();
+  const { subscriptions } = kit.engine;
+  const id = await kit.create(webhook(receiver.url, {}, { retryDelaysMs: [3_600_000] }));
+  await kit.publish('a.1', 1);
+  await receiver.until(({ length }) => length === 1);
+  receiver.answer = answerWith(500);
+  await subscriptions.replay(id, { after: 0, channel: undefined });
+  await vi.waitFor(() => expect(kit.engine.metrics.webhooks.outcomes).toMatchObject({ refused_status: 1 }));
+  receiver.answer = answerWith(200);
+  await subscriptions.resume(id);
+  await vi.waitFor(() => expect(subscriptions.replays(id)).toMatchObject([{ isDone: true }]));
+  expect(receiver.received.map(dataOf)).toEqual([1, 1, 1]);
+});
+
 test('batches wait for a time, or until they are full', async () => {
   const receiver = await openReceiver();
   const kit = await openSubscriptionKit();

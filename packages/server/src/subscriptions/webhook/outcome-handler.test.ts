@@ -136,6 +136,22 @@ test('410 ends it, which is reported; nothing more is sent', async () => {
   ]);
 });
 
+test('the first success of a failing endpoint makes the waiting events of replays due too', async () => {
+  const receiver = await openReceiver();
+  const travel = await openVirtualTime();
+  const { subscriptions, metrics } = travel.kit.engine;
+  const id = await travel.kit.create(defaultWebhook(receiver.url, {}, { retryDelaysMs: [10 * HOUR_MS] }));
+  for (let count = 0; count < 5; count++) await travel.kit.publish(`a.${count}`, count);
+  await travel.until(() => receiver.received.length === 5, MINUTE_MS);
+  receiver.answer = answerWith(500);
+  await subscriptions.replay(id, { after: 0, channel: undefined });
+  await travel.until(() => metrics.webhooks.outcomes['refused_status'] === 5, HOUR_MS);
+  receiver.answer = answerWith(200);
+  await travel.kit.publish('a.9', 9);
+  await travel.until(() => receiver.received.length === 16, HOUR_MS);
+  expect(subscriptions.replays(id)).toHaveLength(1);
+});
+
 test.each([429, 502, 503, 504])(
   '%d halves the concurrency immediately; then it rises by one per round',
   async (status) => {

@@ -69,7 +69,7 @@ export class OutcomeHandler {
     limiter.onSuccess(nowMs);
     const { state } = primary.status;
     // The endpoint is back: events that wait for their retry become due.
-    if (wasFailing || state === 'suspended') tracker.retryNow(nowMs);
+    if (wasFailing || state === 'suspended') consumer.retryNow(nowMs);
     if (state === 'suspended') limiter.onRecovered(nowMs);
     this.#parts.lifecycle.onSuccess(primary);
   }

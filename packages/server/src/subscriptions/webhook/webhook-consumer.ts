@@ -59,6 +59,17 @@ export class WebhookConsumer extends DurableConsumer<WebhookDefinition> implemen
     if (endpoint !== undefined) endpoint.limiter = undefined;
   }
 
+  /** The replays of the subscription that are not done. */
+  get replays(): readonly WebhookConsumer[] {
+    return this.primary.#endpoint?.replays ?? [];
+  }
+
+  /** Events that wait for their next attempt are due, those of replays too. */
+  retryNow(nowMs: number): void {
+    for (const consumer of [this.primary, ...this.replays])
+      if (consumer.hasTracker) consumer.tracker.retryNow(nowMs);
+  }
+
   /** Most open events, as far as the kind of consumer bounds them. */
   get openMax(): number {
     return Infinity;

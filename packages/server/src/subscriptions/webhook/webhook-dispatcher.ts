@@ -132,13 +132,13 @@ export class WebhookDispatcher implements Executor<WebhookConsumer> {
     this.schedule(consumer);
   }
 
-  /** Events that wait for their retry become due. A failing endpoint starts with a new limiter. */
+  /** Events that wait for their retry become due, those of replays too. A failing endpoint starts with a new limiter. */
   attemptNow(consumer: WebhookConsumer): void {
     const { clock, lifecycle } = this.#parts;
     if (!consumer.isHealthy) consumer.resetLimiter();
-    if (consumer.hasTracker) consumer.tracker.retryNow(clock.nowMs());
     lifecycle.clearBackoff(consumer);
-    this.schedule(consumer);
+    consumer.retryNow(clock.nowMs());
+    for (const each of [consumer, ...consumer.replays]) this.schedule(each);
   }
 
   nextAttemptMs(consumer: WebhookConsumer): number | undefined {
@@ -406,8 +406,7 @@ export class WebhookDispatcher implements Executor<WebhookConsumer> {
     // A completed request frees a slot. Other consumers of the subscription are scheduled first, so
     // that they take turns.
     if (primary !== consumer) this.schedule(primary);
-    if (endpoint.replays !== undefined)
-      for (const replay of endpoint.replays) if (replay !== consumer) this.schedule(replay);
+    for (const replay of primary.replays) if (replay !== consumer) this.schedule(replay);
     this.schedule(consumer);
     this.#scheduler.resume();
   }

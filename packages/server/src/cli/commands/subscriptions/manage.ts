@@ -1,4 +1,4 @@
-import { JSON_DOCUMENT, JSON_LINES, usageError, type Command } from '../../command.ts';
+import { JSON_DOCUMENT, JSON_LINES, usageError, type Command, type Input } from '../../command.ts';
 import { pasteable } from '../../pasteable.ts';
 import { formatCounted } from '../../quantities.ts';
 import { printable } from '../../terminal.ts';
@@ -8,6 +8,7 @@ import {
   ONE_ID_ARGUMENT,
   subscriptionPath,
   subscriptionCommand,
+  type HubRequester,
   type ShownAttempt,
   type ShownSubscription,
 } from './subscription-command.ts';
@@ -32,7 +33,7 @@ export const subscriptionsResume: Command = subscriptionCommand({
   summary: 'Resumes deliveries. For a pending subscription, repeats the verification.',
   ...ONE_ID_ARGUMENT,
   details:
-    'A webhook attempts its failed events at once, also if it was active. The hub verifies a pending endpoint immediately, but at least 5 seconds after the last verification. If that fails, the command prints the answer and exits with 1.',
+    'A webhook attempts its failed events at once, those of replays too, also if it was active. The hub verifies a pending endpoint immediately, but at least 5 seconds after the last verification. If that fails, the command prints the answer and exits with 1.',
   options: { json: JSON_DOCUMENT },
   examples: [
     {
@@ -47,7 +48,7 @@ export const subscriptionsResume: Command = subscriptionCommand({
     const isActive = state === 'active';
     out(input.flag('json') ? JSON.stringify(resumed) : `${style(isActive ? 'green' : 'red', state)} ${id}`);
     if (isActive) {
-      const done = resumeEffect(before);
+      const done = resumeEffect(before) ?? (await replaysEffect(request, input, before));
       if (done !== undefined) notice(pasteable(done));
       return 'done';
     }
@@ -65,9 +66,25 @@ export const subscriptionsResume: Command = subscriptionCommand({
  * @param before the subscription before that
  */
 function resumeEffect({ id, state, delivery, backlog }: ShownSubscription): string | undefined {
-  if (delivery.kind === 'webhook' && backlog.failing > 0)
-    return `${formatCounted(backlog.failing, 'failed event')} attempted now. See the outcome: polycast subscriptions attempts ${id}`;
-  return state === 'active' ? 'It was active already, and no failed event waits for another attempt.' : undefined;
+  return delivery.kind === 'webhook' && backlog.failing > 0
+    ? `${formatCounted(backlog.failing, 'failed event')} attempted now. See the outcome: polycast subscriptions attempts ${id}`
+    : undefined;
+}
+
+/** The same for a subscription without failed events. Its backlog does not have those of replays. */
+async function replaysEffect(
+  request: HubRequester,
+  input: Input,
+  { state, delivery }: ShownSubscription,
+): Promise<string | undefined> {
+  if (state !== 'active') return undefined;
+  const { replays } =
+    delivery.kind === 'webhook'
+      ? ((await request('GET', subscriptionPath(input, '/replays'))) as { replays: Replay[] })
+      : { replays: [] };
+  return replays.some(({ done }) => !done)
+    ? 'It was active already. Failed events of its replays are attempted now.'
+    : 'It was active already, and no failed event waits for another attempt.';
 }
 
 export const subscriptionsDelete: Command = subscriptionCommand({

@@ -86,6 +86,10 @@ describe('a webhook on the command line', () => {
     expect([resumed.code, resumed.out]).toEqual([0, `active ${id}\n`]);
     expect(resumed.err).toContain('1 failed event attempted now.');
     await until(() => expect(endpoint.received).toHaveLength(2));
+    status = 500;
+    await run('replay', id, '--after', 'earliest');
+    await until(() => expect(endpoint.received).toHaveLength(3));
+    expect((await run('resume', id)).err).toContain('Failed events of its replays are attempted now.');
   });
 
   test('a given secret is not announced as new', async () => {
