@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { parse } from 'yaml';
+import { startBalancer, type Balancer } from '../../scripts/cluster/balancer.ts';
 import { connectForTest, numbers } from '../../packages/client/src/testing/connections.ts';
 import { CASES } from '../cases/index.ts';
 import { NATS_SERVER, startBrokers, type Brokers } from '../kit/brokers.ts';
@@ -10,7 +11,6 @@ import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { call } from '../kit/http.ts';
 import { until } from '../kit/wait.ts';
 import { hasRules, runCase } from '../suite/run-case.ts';
-import { Balancer } from './balancer.ts';
 
 /** Three hubs behind a balancer without sticky sessions. */
 const HUBS = 3;
@@ -38,10 +38,14 @@ describe.skipIf(NATS_SERVER === undefined)('a cluster behind a balancer that sen
     for (const url of urls) await until('the hub is ready', async () => (await call(`${url}/readyz`)).status === 200);
     // A request without a cursor may be answered by a hub that is a moment behind.
     // A list of keys waits.
-    balancer = await Balancer.start(urls, (hub) => call(`${hub}/v1/keys`).catch(() => undefined));
+    balancer = await startBalancer({
+      port: 0,
+      targets: hubs.map(({ process }) => process.port),
+      before: (port) => call(`http://127.0.0.1:${port}/v1/keys`).catch(() => undefined),
+    });
   });
   afterAll(async () => {
-    balancer?.close();
+    await balancer?.close();
     for (const { process } of hubs) await process.end('SIGKILL');
     await brokers?.end();
   });

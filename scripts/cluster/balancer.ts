@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import {
   createServer,
   request as sendRequest,
@@ -10,8 +11,8 @@ import type { Duplex } from 'node:stream';
 
 /**
  * A load balancer for hubs on this machine. It asks each hub's `/readyz`, and sends every request
- * to the next ready hub: no client stays with a hub. Example: with the hubs A, B and C, the fourth
- * request goes to A again.
+ * to the next ready hub, also those of one connection: no client stays with a hub. Example: with
+ * the hubs A, B and C, the fourth request goes to A again.
  */
 export interface Balancer {
   /** `http://127.0.0.1:PORT`. */
@@ -19,6 +20,8 @@ export interface Balancer {
   readonly port: number;
   /** The requests that each hub has received, in the order of `targets`. */
   readonly counts: readonly number[];
+  /** Ends all connections. New ones are accepted. */
+  cut(): void;
   close(): Promise<void>;
 }
 
@@ -29,32 +32,54 @@ export interface BalancerOptions {
   readonly targets: readonly number[];
   /** Answers a request itself, and returns true. Returns false for a request to a hub. */
   readonly answer?: (request: IncomingMessage, response: ServerResponse) => boolean;
+  /** Called with the port of a hub. The request waits for the result. */
+  readonly before?: (port: number) => Promise<unknown>;
 }
 
 /** The interval of the question whether a hub is ready, and its deadline. */
 const CHECK_INTERVAL_MS = 250;
 const CHECK_TIMEOUT_MS = 2_000;
-/** What the balancer and Node decide for each connection. */
-const HOP_HEADERS: ReadonlySet<string> = new Set(['connection', 'keep-alive', 'transfer-encoding']);
+/** More than a hub accepts: it refuses the request itself. */
+const HEADER_BYTES_MAX = 256 * 1024;
 
-export async function startBalancer(options: BalancerOptions): Promise<Balancer> {
-  const hubs = new Hubs(options.targets);
-  const server = createServer((request, response) => {
-    if (options.answer?.(request, response) === true) return;
-    forward(hubs, request, response);
+export async function startBalancer({
+  port: wanted,
+  targets,
+  answer = () => false,
+  before,
+}: BalancerOptions): Promise<Balancer> {
+  const hubs = new Hubs(targets, before);
+  const server = createServer({ requireHostHeader: false, maxHeaderSize: HEADER_BYTES_MAX }, (request, response) => {
+    if (!answer(request, response)) void forward(hubs, request, response);
   });
-  server.on('upgrade', (request, socket, head) => forwardUpgrade(hubs, request, socket, head));
-  await listen(server, options.port);
+  server.on('upgrade', (request, socket, head) => void forwardUpgrade(hubs, request, socket, head));
+  const cut = trackSockets(server);
+  server.listen(wanted, '127.0.0.1');
+  await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   return {
     url: `http://127.0.0.1:${port}`,
     port,
     counts: hubs.counts,
+    cut,
     async close() {
       hubs.close();
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      const closed = new Promise((resolve) => server.close(resolve));
+      cut();
+      await closed;
     },
+  };
+}
+
+/** Returns a function that ends all connections, also those that are no longer of HTTP. */
+function trackSockets(server: Server): () => void {
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+  });
+  return () => {
+    for (const socket of sockets) socket.destroy();
   };
 }
 
@@ -62,39 +87,52 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
 class Hubs {
   readonly counts: number[];
   readonly #targets: readonly number[];
+  readonly #before: BalancerOptions['before'];
   readonly #ready: boolean[];
   /** The hubs that have not answered yet whether they are ready. */
   readonly #asked = new Set<number>();
   readonly #timer: NodeJS.Timeout;
   #next = 0;
 
-  constructor(targets: readonly number[]) {
+  constructor(targets: readonly number[], before: BalancerOptions['before']) {
     this.#targets = targets;
+    this.#before = before;
     this.counts = targets.map(() => 0);
     // Until the first answers, a connection tells.
     this.#ready = targets.map(() => true);
     this.#timer = setInterval(() => this.#check(), CHECK_INTERVAL_MS);
   }
 
-  /** The ports to try, each once: the next ready hub first. */
-  take(): number[] {
-    const order = this.#targets.map((_, index) => (this.#next + index) % this.#targets.length);
-    const ready = order.filter((index) => this.#ready[index]);
-    this.#next = ((ready[0] ?? this.#next) + 1) % this.#targets.length;
-    return ready.map((index) => this.#targets[index] as number);
-  }
-
-  onConnected(port: number): void {
-    const index = this.#targets.indexOf(port);
-    this.counts[index] = (this.counts[index] ?? 0) + 1;
-  }
-
-  onRefused(port: number): void {
-    this.#ready[this.#targets.indexOf(port)] = false;
+  /**
+   * Connects to the next ready hub that accepts; `undefined`: none does. A hub that refuses has
+   * received nothing.
+   */
+  async connect(): Promise<Socket | undefined> {
+    for (const index of this.#take()) {
+      const port = this.#targets[index] as number;
+      await this.#before?.(port);
+      const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+      try {
+        await once(socket, 'connect');
+        this.counts[index] = (this.counts[index] ?? 0) + 1;
+        return socket;
+      } catch {
+        this.#ready[index] = false;
+      }
+    }
+    return undefined;
   }
 
   close(): void {
     clearInterval(this.#timer);
+  }
+
+  /** The hubs to try, each once: the next ready one first. */
+  #take(): readonly number[] {
+    const order = this.#targets.map((_, index) => (this.#next + index) % this.#targets.length);
+    const ready = order.filter((index) => this.#ready[index]);
+    this.#next = ((ready[0] ?? this.#next) + 1) % this.#targets.length;
+    return ready;
   }
 
   #check(): void {
@@ -112,93 +150,57 @@ class Hubs {
   }
 }
 
-/**
- * Connects to the first hub that accepts, while the client is there.
- * A hub that refuses has received nothing.
- */
-function connectToHub(
-  hubs: Hubs,
-  client: { readonly destroyed: boolean },
-  onConnected: (socket: Socket) => void,
-  onNone: () => void,
-): void {
-  const ports = hubs.take();
-  const tryNext = (): void => {
-    if (client.destroyed) return;
-    const port = ports.shift();
-    if (port === undefined) return onNone();
-    const socket = connect({ port, host: '127.0.0.1', noDelay: true });
-    const onRefused = (): void => {
-      hubs.onRefused(port);
-      tryNext();
-    };
-    socket.once('error', onRefused);
-    socket.once('connect', () => {
-      socket.off('error', onRefused);
-      if (client.destroyed) return void socket.destroy();
-      hubs.onConnected(port);
-      onConnected(socket);
-    });
-  };
-  tryNext();
+async function forward(hubs: Hubs, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const socket = await hubs.connect();
+  if (socket === undefined) return void response.writeHead(503, { 'retry-after': '1', 'content-length': '0' }).end();
+  // Each request has a connection of its own, which nobody uses after it.
+  response.on('close', () => socket.destroy());
+  if (response.destroyed) return void socket.destroy();
+  const { method, url: path, rawHeaders: headers } = request;
+  const createConnection = (): Socket => socket;
+  const sent = sendRequest({
+    method,
+    path,
+    headers,
+    setHost: false,
+    createConnection,
+    maxHeaderSize: HEADER_BYTES_MAX,
+  });
+  // A hub that dies ends the connections of its clients.
+  sent.on('error', () => response.destroy());
+  sent.on('response', (answer) => {
+    response.writeHead(answer.statusCode ?? 502, answer.statusMessage, answer.rawHeaders);
+    flush(response, answer.rawHeaders);
+    answer.on('error', () => response.destroy());
+    answer.pipe(response);
+  });
+  flush(sent, headers);
+  request.pipe(sent);
 }
 
-function forward(hubs: Hubs, request: IncomingMessage, response: ServerResponse): void {
-  const onConnected = (socket: Socket): void => {
-    const sent = sendRequest({
-      method: request.method,
-      path: request.url,
-      headers: endToEnd(request.rawHeaders),
-      setHost: false,
-      createConnection: () => socket,
-    });
-    // A hub that dies ends the connections of its clients.
-    sent.on('error', () => response.destroy());
-    sent.on('response', (answer) => {
-      response.writeHead(answer.statusCode ?? 502, answer.statusMessage, endToEnd(answer.rawHeaders) as string[]);
-      response.flushHeaders();
-      answer.on('error', () => response.destroy());
-      answer.pipe(response);
-    });
-    response.on('close', () => sent.destroy());
-    request.pipe(sent);
-  };
-  connectToHub(hubs, response, onConnected, () => {
-    response.writeHead(503, { 'retry-after': '1', 'content-length': '0' }).end();
-  });
+/** Sends headers before the body. Node.js would encode characters beyond ASCII twice. */
+function flush(message: { flushHeaders(): void }, headers: readonly string[]): void {
+  if (/^[\x20-\x7e]*$/.test(headers.join(''))) message.flushHeaders();
 }
 
 /** A WebSocket: the bytes of both sides, unchanged. */
-function forwardUpgrade(hubs: Hubs, request: IncomingMessage, client: Duplex, head: Buffer): void {
+async function forwardUpgrade(
+  hubs: Hubs,
+  { method, url, rawHeaders }: IncomingMessage,
+  client: Duplex,
+  head: Buffer,
+): Promise<void> {
   client.on('error', () => client.destroy());
-  const onConnected = (hub: Socket): void => {
-    hub.on('error', () => client.destroy());
-    hub.on('close', () => client.destroy());
-    client.on('close', () => hub.destroy());
-    const lines = [`${request.method} ${request.url} HTTP/1.1`];
-    const { rawHeaders } = request;
-    for (let index = 0; index < rawHeaders.length; index += 2)
-      lines.push(`${rawHeaders[index]}: ${rawHeaders[index + 1]}`);
-    hub.write(`${lines.join('\r\n')}\r\n\r\n`, 'latin1');
-    hub.write(head);
-    hub.pipe(client).pipe(hub);
-  };
-  connectToHub(hubs, client, onConnected, () =>
-    client.end('HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n'),
-  );
+  const hub = await hubs.connect();
+  if (hub === undefined) return void client.end(NO_HUB);
+  hub.on('error', () => client.destroy());
+  hub.on('close', () => client.destroy());
+  client.on('close', () => hub.destroy());
+  if (client.destroyed) return void hub.destroy();
+  const lines = rawHeaders.flatMap((name, index) => (index % 2 === 0 ? [`${name}: ${rawHeaders[index + 1]}`] : []));
+  hub.write(`${[`${method} ${url} HTTP/1.1`, ...lines].join('\r\n')}\r\n\r\n`, 'latin1');
+  hub.write(head);
+  hub.pipe(client).pipe(hub);
 }
 
-/** Names and values in turn, without the headers of one connection. */
-function endToEnd(raw: readonly string[]): readonly string[] {
-  const kept: string[] = [];
-  for (let index = 0; index < raw.length; index += 2)
-    if (!HOP_HEADERS.has(raw[index]?.toLowerCase() ?? '')) kept.push(raw[index] ?? '', raw[index + 1] ?? '');
-  return kept;
-}
-
-function listen(server: Server, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, '127.0.0.1', () => resolve());
-  });
-}
+const NO_HUB = 'HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n';
