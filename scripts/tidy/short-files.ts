@@ -32,6 +32,8 @@ const SHORT_FILES: Readonly<Record<string, string>> = {
     'The routes that it calls import `other-hubs.ts`, so there it would make a cycle.',
   'packages/server/src/identity/current-authority.ts': 'A cluster alone uses it; hubs without one do not.',
   'packages/server/src/config/largest-event.ts': 'The storage and the commands of a cluster read it.',
+  'packages/server/src/storage/prepare-storage.ts': 'It runs before the hub is loaded, so it imports no home.',
+  'packages/server/src/storage/cluster/log/cluster-trims.ts': 'It owns the state of one kind of block.',
   'packages/server/src/storage/shared/epoch-after.ts':
     'The log of one hub and that of a cluster share it, and neither imports the other.',
   'packages/react/src/use-latest.ts': 'A file for each hook.',

@@ -1,5 +1,5 @@
 import { DataFolderError } from '../../core/data-folder-error.ts';
-import type { StorageOptions } from '../home.ts';
+import type { StorageLogger, StorageOptions } from '../home.ts';
 import type { BrokerReader } from './cluster-observer.ts';
 import type { Fleet } from './fleet.ts';
 import { placeOf, type FollowerPlace } from './follower-place.ts';
@@ -10,7 +10,7 @@ import type { Snapshot, SnapshotStore } from './snapshots/snapshot-store.ts';
 import { Snapshotter } from './snapshots/snapshotter.ts';
 import { epochAfter } from '../shared/epoch-after.ts';
 import type { ViewCopies } from '../view/view-copies.ts';
-import { JournaledLog, type ClusterLogger } from './journaled-log.ts';
+import { JournaledLog } from './journaled-log.ts';
 import { BLOCK_FORMAT, commandBytes } from '../view/view-state.ts';
 import type { LogView } from '../view/log-view.ts';
 
@@ -30,7 +30,7 @@ export interface ClusterLogOptions extends Pick<StorageOptions, 'clock' | 'rando
   readonly snapshotBytes: number;
   /** Reads the state of the brokers. Absent where the journal has none. */
   readonly brokers?: BrokerReader;
-  readonly logger: ClusterLogger;
+  readonly logger: StorageLogger;
 }
 
 /**
