@@ -3,8 +3,8 @@ import { cursorOfTag } from './events/entity-tag.ts';
 import type { EventTypes } from './events/event-types.ts';
 import { ANY_POSITION } from './events/latest.ts';
 import type { AppendOutcome, Clock, Log, NewRecord, Position } from './ports.ts';
-import { defaultBurst, type ChannelSettings, type ChannelRules } from './access/channel-rules.ts';
-import { TokenBuckets } from './primitives/token-buckets.ts';
+import type { ChannelRules } from './access/channel-rules.ts';
+import { PublishRates, type ClientRate } from './publish-rates.ts';
 
 /** One event as a transport has parsed it. Its names and types are valid. */
 export interface PublishRequest {
@@ -66,7 +66,7 @@ export type PublishResult =
   | { readonly ok: false; readonly error: PolycastError };
 
 /** The limits of publishing that can change while the hub runs. */
-export interface PublishLimits {
+export interface PublishLimits extends ClientRate {
   /**
    * Bytes of accepted events that are not yet durable, at most. An empty queue accepts any append.
    */
@@ -75,10 +75,6 @@ export interface PublishLimits {
   readonly channelsMax?: number;
   /** The share of the channels that clients may use. The rest is for servers. */
   readonly clientChannelsPercent?: number;
-  /** Events a second that each client may publish over all channels. `null`: no limit. */
-  readonly clientPublishRatePerSecond?: number | null;
-  /** The burst of this rate. `null`: the events of two seconds. */
-  readonly clientPublishBurst?: number | null;
 }
 
 export interface PublisherOptions extends PublishLimits {
@@ -102,9 +98,6 @@ export interface EventPublisher {
   publish(requests: readonly PublishRequest[], trace?: string): Promise<readonly PublishResult[]>;
 }
 
-/** A token of the rate limit with this name was taken. */
-export type TokenListener = (name: string, perSecond: number, burst: number) => void;
-
 /** Counters since the publisher was created. */
 export interface PublishStats {
   published: number;
@@ -126,11 +119,8 @@ export class Publisher implements EventPublisher {
   readonly #options: PublisherOptions;
   /** The number of channels from which on clients cannot create another one. */
   #clientChannelsMax = Infinity;
-  #clientRate: number | undefined;
-  #clientBurst = 0;
   #queuedBytesMax = 0;
-  readonly #buckets = new TokenBuckets();
-  #onTokenTaken: TokenListener | undefined;
+  readonly rates: PublishRates;
   #queuedBytes = 0;
   /** The number of channels in the log, at most `CHANNEL_COUNT_MAX_AGE_MS` old. */
   #channels = 0;
@@ -142,6 +132,7 @@ export class Publisher implements EventPublisher {
     this.#rules = rules;
     this.#clock = clock;
     this.#options = options;
+    this.rates = new PublishRates(clock);
     this.setLimits(options);
   }
 
@@ -149,19 +140,8 @@ export class Publisher implements EventPublisher {
   setLimits(limits: PublishLimits): void {
     const { channelsMax = Infinity, clientChannelsPercent = 100 } = limits;
     this.#clientChannelsMax = Math.floor((channelsMax * clientChannelsPercent) / 100);
-    this.#clientRate = limits.clientPublishRatePerSecond ?? undefined;
-    this.#clientBurst = limits.clientPublishBurst ?? defaultBurst(this.#clientRate);
+    this.rates.setLimits(limits);
     this.#queuedBytesMax = limits.appendQueueBytesMax;
-  }
-
-  /** Calls this with each token that a publish takes, for the other processes of the hub. */
-  onTokenTaken(listener: TokenListener): void {
-    this.#onTokenTaken = listener;
-  }
-
-  /** Tokens that publishes have taken at another process of the hub. */
-  spendTokens(name: string, count: number, perSecond: number, burst: number): void {
-    this.#buckets.spend(name, count, perSecond, burst, this.#clock.monotonicMs());
   }
 
   get queuedBytes(): number {
@@ -236,7 +216,7 @@ export class Publisher implements EventPublisher {
   #prepare(request: PublishRequest): PreparedRecord | PolycastError {
     const settings = this.#rules.settingsFor(request.channel);
     const { channel, type, content, author } = request;
-    const rateLimitError = this.#rateLimit(channel, settings, author?.clientKey);
+    const rateLimitError = this.rates.refusal(channel, settings, author?.clientKey);
     if (rateLimitError !== undefined) return rateLimitError;
     const { eventTypeCheck } = settings;
     if (eventTypeCheck !== undefined && eventTypeCheck !== 'none') {
@@ -304,41 +284,6 @@ export class Publisher implements EventPublisher {
   #idempotencyKeyOf({ idempotencyKey, author }: PublishRequest): string | undefined {
     if (idempotencyKey === undefined || author?.idempotencyScope === undefined) return idempotencyKey;
     return this.#options.fingerprint(`${author.idempotencyScope}\n${idempotencyKey}`);
-  }
-
-  /**
-   * The limits of the client come first: a limited client takes no tokens of the limits that others
-   * share.
-   */
-  #rateLimit(channel: string, settings: ChannelSettings, client: string | undefined): PolycastError | undefined {
-    if (client !== undefined) {
-      const { userPublishRatePerSecond, userPublishBurst } = settings;
-      const limited =
-        (this.#clientRate === undefined
-          ? undefined
-          : this.#takeToken(client, this.#clientRate, this.#clientBurst, 'A client may publish')) ??
-        (userPublishRatePerSecond === undefined
-          ? undefined
-          : this.#takeToken(
-              `${client}\n${channel}`,
-              userPublishRatePerSecond,
-              userPublishBurst,
-              `${channel} accepts from one user`,
-            ));
-      if (limited !== undefined) return limited;
-    }
-    const { publishRatePerSecond, publishBurst } = settings;
-    if (publishRatePerSecond === undefined) return undefined;
-    return this.#takeToken(channel, publishRatePerSecond, publishBurst, `${channel} takes`);
-  }
-
-  #takeToken(name: string, perSecond: number, burst: number, subject: string): PolycastError | undefined {
-    const retryAfterMs = this.#buckets.take(name, perSecond, burst, this.#clock.monotonicMs());
-    if (retryAfterMs === 0) {
-      this.#onTokenTaken?.(name, perSecond, burst);
-      return undefined;
-    }
-    return new PolycastError('rate_limited', `${subject} ${perSecond} events a second.`, { retryAfterMs });
   }
 
   #result(outcome: AppendOutcome, { channel, timeMs, body, isForExisting }: PreparedRecord): PublishResult {

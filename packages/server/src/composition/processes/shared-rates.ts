@@ -11,7 +11,7 @@ import { decodeJson, encodeJson } from '../../processes/process-channel.ts';
  */
 export function shareRatesAtOwner(followers: FollowerLinks, publisher: Publisher): void {
   const taken = new TakenTokens((body) => followers.broadcast('tokens', body));
-  publisher.onTokenTaken(taken.add);
+  publisher.rates.onTokenTaken(taken.add);
   followers.on('tokens', (from, body) => {
     spend(publisher, body);
     for (const link of followers.all) if (link !== from) link.channel.send('tokens', body);
@@ -20,7 +20,7 @@ export function shareRatesAtOwner(followers: FollowerLinks, publisher: Publisher
 
 export function shareRatesAtFollower(owner: OwnerLink, publisher: Publisher): void {
   const taken = new TakenTokens((body) => owner.send('tokens', body));
-  publisher.onTokenTaken(taken.add);
+  publisher.rates.onTokenTaken(taken.add);
   owner.on('tokens', (body) => spend(publisher, body));
 }
 
@@ -29,7 +29,7 @@ type Taken = [name: string, count: number, perSecond: number, burst: number];
 
 function spend(publisher: Publisher, body: Buffer): void {
   for (const [name, count, perSecond, burst] of decodeJson<readonly Taken[]>(body))
-    publisher.spendTokens(name, count, perSecond, burst);
+    publisher.rates.spendTokens(name, count, perSecond, burst);
 }
 
 /** The tokens of one turn of the event loop are one message. */
