@@ -8,7 +8,6 @@ import {
   type DialectName,
   type SubscriptionDefinition,
   type WebhookDefinition,
-  type WebhookDelivery,
 } from './state/definition.ts';
 import type { Dialects } from './state/dialect.ts';
 import type {
@@ -34,9 +33,10 @@ import { notActiveError } from './state/refusals.ts';
 import { deliveryStatusOf } from './state/delivery-status.ts';
 import type { DeadLetters } from './engine/dead-letters.ts';
 import type { DurableConsumer } from './engine/durable-consumer.ts';
-import { DurableOperations, InForceError } from './engine/durable-operations.ts';
+import { DurableOperations } from './engine/durable-operations.ts';
 import type { SubscriptionConsumer, SubscriptionRegistry } from './subscription-registry.ts';
 import type { Replays } from './webhook/replays.ts';
+import { SecretRotation } from './webhook/secret-rotation.ts';
 import type { WebhookConsumer } from './webhook/webhook-consumer.ts';
 import type { Lifecycle } from './engine/subscription-lifecycle.ts';
 import type { EndpointVerification } from './webhook/endpoint-verification.ts';
@@ -71,12 +71,12 @@ export class SubscriptionManager implements SubscriptionReads, SubscriptionOpera
   /** Number of subscriptions that wait for their endpoint's verification during `create`. */
   #verifyingCount = 0;
   readonly #operations: DurableOperations;
-  /** The secret before a rotation that is in force and that the store refused. */
-  readonly #unconfirmedRotations = new WeakMap<DurableConsumer, string>();
+  readonly #rotation: SecretRotation;
 
   constructor(parts: SubscriptionManagerParts) {
     this.#parts = parts;
     this.#operations = new DurableOperations(parts.store);
+    this.#rotation = new SecretRotation(parts.clock, (consumer, delivery) => this.#redefine(consumer, { delivery }));
   }
 
   async create({
@@ -183,41 +183,7 @@ export class SubscriptionManager implements SubscriptionReads, SubscriptionOpera
   }
 
   async rotateSecret(id: string, secret: string, overlapMs: number): Promise<Subscription> {
-    const consumer = this.#parts.registry.webhook(id);
-    const { delivery } = consumer;
-    const nowMs = this.#parts.clock.nowMs();
-    const inUse = this.#secretsInUse(consumer, secret, nowMs);
-    const endsMs = nowMs + overlapMs;
-    const secrets = [{ text: secret, endsMs: undefined }, ...inUse.map((text) => ({ text, endsMs }))];
-    const changed: WebhookDelivery = { ...delivery, secrets };
-    try {
-      const subscription = await this.#redefine(consumer, { delivery: changed });
-      this.#unconfirmedRotations.delete(consumer);
-      return subscription;
-    } catch (error) {
-      // The newest of these is the one that the endpoint has.
-      const inUseByEndpoint = inUse.at(-1);
-      if (error instanceof InForceError && inUseByEndpoint !== undefined && !this.#unconfirmedRotations.has(consumer))
-        this.#unconfirmedRotations.set(consumer, inUseByEndpoint);
-      throw error;
-    }
-  }
-
-  /**
-   * The secrets that an endpoint may verify with before a rotation to `secret`: at most two, the
-   * newest first. There are two if the rotation repeats one that the store refused. Nobody may know
-   * the secret of that one, because the hub did not return it.
-   */
-  #secretsInUse(consumer: WebhookConsumer, secret: string, nowMs: number): readonly string[] {
-    const [newest, previous] = consumer.delivery.secrets;
-    if (newest === undefined) return [];
-    const texts = [newest.text];
-    const beforeRefusal = this.#unconfirmedRotations.get(consumer);
-    if (beforeRefusal !== undefined) texts.push(beforeRefusal);
-    // A repetition whose first answer was lost.
-    else if (newest.text === secret && previous !== undefined && (previous.endsMs ?? Infinity) > nowMs)
-      texts.push(previous.text);
-    return [...new Set(texts)].filter((text) => text !== secret);
+    return this.#rotation.rotate(this.#parts.registry.webhook(id), secret, overlapMs);
   }
 
   async replay(id: string, request: ReplayRequest): Promise<Replay> {
