@@ -9,11 +9,7 @@ const PRELOAD_COUNT_MAX = 20_000;
  * memory.
  * @param through the last of them
  */
-export async function readNewestEvents(
-  log: Log,
-  through: Position,
-  bytesMax: number,
-): Promise<NewestEvents> {
+export async function readNewestEvents(log: Log, through: Position, bytesMax: number): Promise<NewestEvents> {
   const page = await log.read({
     patterns: ['>'],
     types: undefined,

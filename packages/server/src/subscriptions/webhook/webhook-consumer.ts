@@ -66,8 +66,7 @@ export class WebhookConsumer extends DurableConsumer<WebhookDefinition> implemen
 
   /** Events that wait for their next attempt are due, those of replays too. */
   retryNow(nowMs: number): void {
-    for (const consumer of [this.primary, ...this.replays])
-      if (consumer.hasTracker) consumer.tracker.retryNow(nowMs);
+    for (const consumer of [this.primary, ...this.replays]) if (consumer.hasTracker) consumer.tracker.retryNow(nowMs);
   }
 
   /** Most open events, as far as the kind of consumer bounds them. */

@@ -132,7 +132,10 @@ export class WebhookDispatcher implements Executor<WebhookConsumer> {
     this.schedule(consumer);
   }
 
-  /** Events that wait for their retry become due, those of replays too. A failing endpoint starts with a new limiter. */
+  /**
+   * Events that wait for their retry become due, those of replays too. A failing endpoint starts
+   * with a new limiter.
+   */
   attemptNow(consumer: WebhookConsumer): void {
     const { clock, lifecycle } = this.#parts;
     if (!consumer.isHealthy) consumer.resetLimiter();

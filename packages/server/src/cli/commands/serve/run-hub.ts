@@ -5,7 +5,7 @@ import type { Hub } from '../../../main.ts';
 import type { Refusal } from '../../../auth/refusal-log.ts';
 import { formatListen, parseListen, type ListenAddress } from '../../../config/listen.ts';
 import type { ExitName } from '../../exit-codes.ts';
-import { showFirstKey } from './first-key.ts';
+import { pasteable } from '../../pasteable.ts';
 import { installSignalHandlers } from './signals.ts';
 import { AddressInUseError, inUse, startHubAt, type StartHubOptions } from './start-hub.ts';
 import type { Terminal } from '../../terminal.ts';
@@ -55,6 +55,27 @@ export async function runHub(
   await hub.drain();
   await hub.close();
   return 'done';
+}
+
+/**
+ * Prints the first key: without it a new hub cannot be used. The key has a line of its own, so that
+ * a double click selects all of it.
+ */
+export function showFirstKey(key: string | undefined, { out, style }: Terminal): void {
+  if (key === undefined) return;
+  out('');
+  out(style('bold', 'The first key, with all permissions. It is shown only once. Store it with your other secrets:'));
+  out('');
+  out(key);
+  out('');
+  out(
+    style(
+      'dim',
+      pasteable(
+        'Use it as POLYCAST_KEY, or as Authorization: Bearer. For keys with fewer permissions: polycast keys create --help',
+      ),
+    ),
+  );
 }
 
 /** What a program that starts a hub needs. The first key is shown only once. */

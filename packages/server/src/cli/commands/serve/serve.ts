@@ -3,9 +3,8 @@ import type { Config } from '../../../config/parse.ts';
 import { JSON_DOCUMENT, type Command, type Input } from '../../command.ts';
 import type { ExitName } from '../../exit-codes.ts';
 import { HUB_OPTIONS, hubConfig } from '../../hub-config.ts';
-import { showFirstKey } from './first-key.ts';
 import { runWorker, workerPlace } from './processes/run-worker.ts';
-import { runHub, startDocument } from './run-hub.ts';
+import { runHub, showFirstKey, startDocument } from './run-hub.ts';
 import type { Terminal } from '../../terminal.ts';
 
 export const serve: Command = {

@@ -71,7 +71,7 @@ function resumeEffect({ id, state, delivery, backlog }: ShownSubscription): stri
     : undefined;
 }
 
-/** The same for a subscription without failed events. Its backlog does not have those of replays. */
+/** The same for a subscription whose backlog, which is without replays, has no failed events. */
 async function replaysEffect(
   request: HubRequester,
   input: Input,
