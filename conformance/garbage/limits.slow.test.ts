@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { afterEach, expect, test } from 'vitest';
 import { Canary } from '../kit/clients/canary.ts';
@@ -30,9 +31,33 @@ test('connections beyond the limit receive 503, those within it are served, and 
   await until('there is room again', async () => (await call(`${hub.url}/healthz`)).status === 200);
 });
 
+test('a hub whose limit of open files is too low for its connections accepts fewer, and says so', async () => {
+  const openFilesMax = 400;
+  hub = await startHubProcess({ openFilesMax, data: temporaryFolder('descriptors') });
+  expect(hub.log()).toMatch(
+    /"openFilesMax":400,"configured":50000,"connectionsMax":250,.*open files: the limit is too low/,
+  );
+  const status = (await call(`${hub.url}/v1/status`)).json<{ readonly limits: object }>();
+  expect(status.limits).toMatchObject({ connectionsMaxPerProcess: 250, connectionsMaxConfigured: 50_000 });
+  const { fields } = (await call(`${hub.url}/v1/configuration`)).json<{
+    readonly fields: { readonly path: string }[];
+  }>();
+  expect(fields.find(({ path }) => path === 'limits.connectionsMax')).toMatchObject({
+    value: 250,
+    origin: 'limit of open files',
+  });
+  const raws = await ask(300, HEALTH);
+  expect(raws.filter(({ status: each }) => each !== 200 && each !== 503)).toEqual([]);
+  expect(raws.filter(({ status: each }) => each === 503).length).toBeGreaterThan(30);
+  expect(readdirSync(`/proc/${hub.pid}/fd`).length).toBeLessThan(openFilesMax * 0.9);
+  for (const raw of raws) raw.destroy();
+});
+
 test('when file descriptors run out, new connections are closed or wait, open ones are served, and the hub recovers', async () => {
   const openFilesMax = 90;
-  hub = await startHubProcess({ openFilesMax, data: temporaryFolder('descriptors') });
+  hub = await startHubProcess({ data: temporaryFolder('descriptors') });
+  // A limit at the start would bound the connections.
+  execFileSync('prlimit', ['--pid', String(hub.pid), `--nofile=${openFilesMax}:`]);
   const canary = new Canary(hub.url);
   // libuv closes a new connection by means of a descriptor that it keeps. A thread that opens a
   // file may take that one at this moment, and connections then wait for another.

@@ -8,10 +8,13 @@ import type { World } from '../operate/world.ts';
 import { Reloader } from './reloader.ts';
 import { createTelemetryStats, type TelemetryStats } from '../operate/telemetry-metrics.ts';
 import { Shutdown } from './shutdown.ts';
+import { connectionsBound, type ConnectionsMax } from './transport-settings.ts';
 
 /** The dependencies of all parts of a hub. They exist before the first part. */
 export interface HubBase {
   readonly config: Config;
+  /** `limits.connectionsMax`, or what the limit of open files has room for. */
+  readonly connectionsMax: ConnectionsMax;
   readonly world: World;
   readonly logger: ReturnType<typeof createLogger>;
   readonly metrics: Metrics;
@@ -36,6 +39,7 @@ export function createBase(config: Config, world: World): HubBase {
   );
   return {
     config,
+    connectionsMax: connectionsBound(config, logger, reloader),
     world,
     logger,
     metrics: createMetrics(),

@@ -33,7 +33,7 @@ import { statusReader } from './hub-status.ts';
 import { openDialects } from './dialects.ts';
 import { openStatusHistory } from './status-history.ts';
 import type { StatusHistory } from '../operate/status-history/status-history.ts';
-import { configurationView } from '../config/configuration-view.ts';
+import { configurationView, type ShownField } from '../config/configuration-view.ts';
 import { hubSelf } from './cluster/hub-self.ts';
 import { addressOf, reloadCertificate, watchCertificate } from './listen.ts';
 import { createTransports, type TransportNeeds, type TransportParts } from './transports.ts';
@@ -76,7 +76,7 @@ export async function openHttp(base: HubBase, needs: HttpNeeds): Promise<HttpPar
   const subscriptions = subscriptionParts(config, { ...needs, ...identity.store, streams: parts.streams });
   const dialects = openDialects(base, { parts: subscriptions, streams: parts.streams, outgoing: guardedFetch });
   shutdown.add('dialects', () => dialects.close());
-  const settings = await httpSettings(config);
+  const settings = { ...(await httpSettings(config)), connectionsMax: base.connectionsMax(config) };
   const health = healthOf(base, needs);
   const streams = streamHandlers(parts.streams);
   const checkSessions = (): Promise<number> => parts.reauthorizer.checkAll(sessions);
@@ -108,7 +108,7 @@ export async function openHttp(base: HubBase, needs: HttpNeeds): Promise<HttpPar
     ...healthRoutes({ ...health, metrics: processes?.metrics(base.metrics) ?? base.metrics, documents }),
     statusRoute(readStatus),
     statusHistoryRoute((seconds, afterMs) => statusHistory.page(seconds, afterMs), self.place),
-    configurationRoute(() => configurationView(reloader.config, needs.origins()), self.place),
+    configurationRoute(() => configurationInForce(base, needs.origins()), self.place),
     ...administrationRoutes(administration),
     ...consoleRoutes(config, { ...administration, logins: identity.logins }),
     createExplainRoute(base, needs, parts.streams.auth),
@@ -141,11 +141,24 @@ export async function openHttp(base: HubBase, needs: HttpNeeds): Promise<HttpPar
   const certificate = watchCertificate(config, settings.tls, server, base);
   shutdown.add('tasks', () => certificate?.close());
   reloader.add((next) => () => {
-    frontend.setLimits(httpLimits(next));
+    frontend.setLimits({ ...httpLimits(next), connectionsMax: base.connectionsMax(next) });
     return certificate === undefined ? [] : reloadCertificate(certificate, next);
   });
   const revoked = disconnectOnRevocation(parts.request.auth.authority, sessions);
   return { parts, dialects, frontend, routes, certificate, statusHistory, revoked, reload };
+}
+
+/** The configuration, with the number of connections that the hub accepts. */
+function configurationInForce(
+  { reloader: { config }, connectionsMax }: HubBase,
+  origins: ReadonlyMap<string, string>,
+): readonly ShownField[] {
+  const value = connectionsMax(config);
+  return configurationView(config, origins).map((field) =>
+    field.path === 'limits.connectionsMax' && field.value !== value
+      ? { ...field, value, origin: 'limit of open files' }
+      : field,
+  );
 }
 
 /** The HTTP of a hub in a cluster. Others load nothing for it. */

@@ -34,7 +34,7 @@ export interface StatusNeeds extends CorePart {
  * It visits every subscription, and the sessions that are behind.
  */
 export function statusReader(base: HubBase, needs: StatusNeeds): (caller: CallerStatus) => Promise<HubStatus> {
-  const { config, world, stats } = base;
+  const { config, world, stats, reloader } = base;
   const startedMs = world.clock.nowMs();
   const data = dataFolderOf(config.data);
   const folder = data === undefined ? undefined : resolve(data);
@@ -64,8 +64,9 @@ export function statusReader(base: HubBase, needs: StatusNeeds): (caller: Caller
       readers: readerStatus(needs),
       ...subscriptionStatus(needs, nowMs),
       limits: {
-        connectionsMax: config.limits.connectionsMax,
-        connectionsMaxPerProcess: config.limits.connectionsMax,
+        connectionsMax: base.connectionsMax(reloader.config),
+        connectionsMaxPerProcess: base.connectionsMax(reloader.config),
+        connectionsMaxConfigured: reloader.config.limits.connectionsMax,
         channelsMax: config.limits.channelsMax,
         trustedProxies: config.trustedProxies.length,
       },

@@ -23,7 +23,7 @@ export interface MeasuredParts extends CorePart {
 
 /** Shows the counts of all parts on the metrics page. */
 export function registerMetrics(
-  { config, metrics, stats, telemetryStats }: HubBase,
+  { config, connectionsMax, reloader, metrics, stats, telemetryStats }: HubBase,
   { log, feed, publisher, identity, journal, presence, engine, http, processes }: MeasuredParts,
 ): void {
   const { store, tokens, site } = identity;
@@ -33,7 +33,12 @@ export function registerMetrics(
   metrics.register(
     hubMetrics({
       version: packageVersion(),
-      limits: config.limits,
+      limits: {
+        get connectionsMax() {
+          return connectionsMax(reloader.config);
+        },
+        appendQueueBytesMax: config.limits.appendQueueBytesMax,
+      },
       log,
       feed,
       publisher,

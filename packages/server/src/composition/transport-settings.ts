@@ -1,10 +1,13 @@
 import { isLoopback, parseListen, trustsLoopback } from '../config/listen.ts';
 import type { Config } from '../config/parse.ts';
 import { ticksOf } from '../core/primitives/timing-wheel.ts';
+import type { Logger } from '../core/ports.ts';
 import type { HttpSettings } from '../http/http-settings.ts';
 import type { AuthSettings } from '../auth/auth-parts.ts';
+import { connectionsWithin, openFilesMax } from '../operate/host-resources.ts';
 import type { StreamSettings } from '../streams/stream-parts.ts';
 import { readCertificatePair, type CertificateFiles } from '../http/tls-certificate.ts';
+import type { Reloader } from './reloader.ts';
 
 /** The settings of the HTTP server. Reads the certificate, if there is one. */
 export async function httpSettings(config: Config): Promise<HttpSettings> {
@@ -20,9 +23,40 @@ export async function httpSettings(config: Config): Promise<HttpSettings> {
 }
 
 /** The limits of connections and requests. */
-export function httpLimits(config: Config): Config['limits'] {
-  const { limits } = config;
+export function httpLimits(config: Config): Config['limits'] & Pick<HttpSettings, 'streamsTotalMax'> {
+  const limits = { ...config.limits, streamsTotalMax: config.limits.connectionsMax };
   return isReachedByPublicAddresses(config) ? limits : { ...limits, connectionsPerPublicAddressMax: null };
+}
+
+/** The connections that the hub accepts. */
+export type ConnectionsMax = (config: Pick<Config, 'limits'>) => number;
+
+/**
+ * The function that says how many connections the hub accepts: `limits.connectionsMax`, or what the
+ * limit of open files has room for. It logs a bound that is lower than the setting.
+ */
+export function connectionsBound(
+  config: Config,
+  logger: Pick<Logger, 'info' | 'warn'>,
+  reloader: Reloader,
+): ConnectionsMax {
+  const limit = openFilesMax();
+  const bound = connectionsWithin(limit, config.outgoing.connectionsMax);
+  const report = (used: Config): void => {
+    const { connectionsMax } = used.limits;
+    if (connectionsMax <= bound) return;
+    // On a developer's machine no crowd comes.
+    const level = trustsLoopback(used) ? 'info' : 'warn';
+    logger[level](
+      { openFilesMax: limit, configured: connectionsMax, connectionsMax: bound },
+      'open files: the limit is too low for limits.connectionsMax, the hub takes fewer connections',
+    );
+  };
+  report(config);
+  reloader.add((next) => () => {
+    if (next.limits.connectionsMax !== reloader.config.limits.connectionsMax) report(next);
+  });
+  return ({ limits }) => Math.min(limits.connectionsMax, bound);
 }
 
 /**

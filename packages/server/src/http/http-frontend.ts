@@ -337,7 +337,7 @@ function http2Settings(settings: HttpSettings): Http2Settings {
   return {
     streamsMax: settings.http2StreamsMax,
     resetsPerSecondMax: settings.http2ResetsPerSecondMax,
-    streamsTotalMax: settings.connectionsMax,
+    streamsTotalMax: settings.streamsTotalMax,
     headerBytesMax: settings.headerBytesMax,
     idleMs: settings.keepAliveTimeoutMs,
   };

@@ -12,6 +12,8 @@ export interface HttpSettings {
   /** The hub's public name, which is accepted as well. */
   readonly publicHost: string | undefined;
   readonly tls: TlsSettings | undefined;
+  /** HTTP/2: open streams of all connections. A stream is no open file. */
+  readonly streamsTotalMax: number;
   /** HTTP/2: open streams of one connection, and streams that a client may reset per second. */
   readonly http2StreamsMax: number;
   readonly http2ResetsPerSecondMax: number;

@@ -326,6 +326,7 @@ async function start({
       headersTimeoutMs: 5000,
       keepAliveTimeoutMs: 5000,
       connectionsMax: 100,
+      streamsTotalMax: 100,
       answersBytesMax: 1e7,
       socketsPerAddressMax: null,
       connectionsPerPublicAddressMax: null,

@@ -27,6 +27,23 @@ export function openFilesMax(): number | undefined {
   }
 }
 
+/** Files that a hub needs besides those of its clients: log, threads, certificates, pipes. */
+export const OWN_FILES = 200;
+
+/**
+ * How many connections of clients the limit of open files has room for. Example: of 20,000 files,
+ * 200 are for the hub itself, and a sixth of the rest for webhooks. So 16,500 clients can connect.
+ * With more of them, the hub could not open its own files or reach an endpoint.
+ * @param limit the limit of open files; `undefined` where the system does not tell
+ * @param outgoingMax `outgoing.connectionsMax`
+ */
+export function connectionsWithin(limit: number | undefined, outgoingMax: number): number {
+  if (limit === undefined) return Infinity;
+  // A limit that is too low for a hub leaves most of it to clients all the same.
+  const others = limit - Math.min(OWN_FILES, Math.floor(limit / 4));
+  return Math.max(1, others - Math.min(outgoingMax, Math.floor(others / 6)));
+}
+
 /** The free space of a file system for programs that are not root, and its size. */
 export interface DiskSpace {
   readonly freeBytes: number;

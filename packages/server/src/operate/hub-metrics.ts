@@ -190,7 +190,7 @@ function connectionMetrics(sources: MetricSources): readonly MetricDefinition[] 
     },
     gauge(
       'polycast_connections_limit',
-      'Limit of `polycast_connections`: `limits.connectionsMax`.',
+      'Limit of `polycast_connections`: `limits.connectionsMax`, or what the limit of open files has room for.',
       () => limits.connectionsMax,
     ),
     counter(

@@ -33,8 +33,9 @@ export const hubStatus = named('HubStatus', () =>
     subscriptions: subscriptionStatus(),
     webhooks: webhookStatus(),
     limits: z.object({
-      connectionsMax: count('Connections of the hub: `limits.connectionsMax` of each process.'),
-      connectionsMaxPerProcess: count('`limits.connectionsMax`.'),
+      connectionsMax: count('Connections of the hub: `connectionsMaxPerProcess` of each process.'),
+      connectionsMaxPerProcess: count('`limits.connectionsMax`, or what the limit of open files has room for.'),
+      connectionsMaxConfigured: count('`limits.connectionsMax`.'),
       channelsMax: count('Beyond it, the hub refuses events of new channels.'),
       trustedProxies: count('Entries of `trustedProxies`.'),
     }),

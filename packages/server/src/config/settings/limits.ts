@@ -8,8 +8,8 @@ export const limits = {
   connectionsMax: integerField(
     { unit: 'connections', min: 1, max: 10_000_000, default: 50_000 },
     {
-      doc: 'The maximum number of connections. Further ones get `503 overloaded` and are closed.',
-      why: 'About 300 MB, at 6 kB for each idle connection. Raise it together with `ulimit -n`. The hub also refuses in an orderly way when that limit is reached.',
+      doc: 'The maximum number of connections. Further ones get `503 overloaded` and are closed. Where the limit of open files has no room for so many, the hub takes fewer, and says so in its log.',
+      why: 'About 300 MB, at 6 kB for each idle connection. Raise it together with `ulimit -n`.',
       live: true,
     },
   ),

@@ -1,14 +1,12 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { release, type } from 'node:os';
-import { openFilesMax } from '../../../../operate/host-resources.ts';
+import { connectionsWithin, openFilesMax, OWN_FILES } from '../../../../operate/host-resources.ts';
 import { isLoopback } from '../../../../config/listen.ts';
 import { packageVersion } from '../../../../platform/package-files.ts';
 import { formatCount, formatMs } from '../../../quantities.ts';
 import { fail, note, ok, warn, type Check, type Finding, type Patient } from './finding.ts';
 
-/** Files that a hub needs besides those of its clients: log, threads, certificates, pipes. */
-const OWN_FILES = 200;
 /** From this share of the limit on, new connections will soon fail. */
 const FILES_SHARE_MAX = 0.9;
 const NODE_MAJOR_MIN = 24;
@@ -33,11 +31,17 @@ export const openFiles: Check = (patient) => {
   const { config, status } = patient;
   const limit = status === undefined ? openFilesMax() : (status.process.openFilesMax ?? undefined);
   if (limit === undefined) return [ok('open files', 'no limit is known')];
-  const connectionsMax = status?.limits.connectionsMaxPerProcess ?? config.limits.connectionsMax;
+  // An earlier hub does not tell what is configured, and takes it all.
+  const connectionsMax =
+    status === undefined
+      ? config.limits.connectionsMax
+      : (status.limits.connectionsMaxConfigured ?? status.limits.connectionsMaxPerProcess);
+  const accepted = status?.limits.connectionsMaxPerProcess ?? connectionsWithin(limit, config.outgoing.connectionsMax);
   const needed = connectionsMax + config.outgoing.connectionsMax + OWN_FILES;
   const whose =
     status === undefined ? 'of this shell' : `of the hub, ${formatCount(status.process.openFiles ?? 0)} open`;
-  const measured = `limit ${formatCount(limit)} ${whose}; ${formatCount(needed)} for ${formatCount(connectionsMax)} connections`;
+  const fewer = accepted < connectionsMax ? `, so the hub takes ${formatCount(accepted)}` : '';
+  const measured = `limit ${formatCount(limit)} ${whose}; ${formatCount(needed)} for ${formatCount(connectionsMax)} connections${fewer}`;
   const advice = `Raise the limit: LimitNOFILE=${needed} in a systemd unit, ulimit -n ${needed} in a shell; or lower limits.connectionsMax.`;
   if ((status?.process.openFiles ?? 0) > limit * FILES_SHARE_MAX) return [fail('open files', measured, advice)];
   if (limit >= needed) return [ok('open files', measured)];
