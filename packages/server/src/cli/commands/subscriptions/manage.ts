@@ -65,7 +65,7 @@ export const subscriptionsResume: Command = subscriptionCommand({
  * What `resume` has done beyond the change of the state.
  * @param before the subscription before that
  */
-function resumeEffect({ id, state, delivery, backlog }: ShownSubscription): string | undefined {
+function resumeEffect({ id, delivery, backlog }: ShownSubscription): string | undefined {
   return delivery.kind === 'webhook' && backlog.failing > 0
     ? `${formatCounted(backlog.failing, 'failed event')} attempted now. See the outcome: polycast subscriptions attempts ${id}`
     : undefined;
