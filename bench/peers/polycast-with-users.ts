@@ -17,7 +17,8 @@ export interface HubWithUsers extends RunningHub {
   token(user: string): string;
 }
 
-const secret = 'a secret of thirty-two bytes or more';
+/** Signs the tokens of users. */
+export const tokenSecret = 'a secret of thirty-two bytes or more';
 const lifetimeSeconds = 86_400;
 
 /** @param users the number of users; with 0 the readers are anonymous */
@@ -41,7 +42,7 @@ export async function startHubWithUsers(users: number, hasPresence: boolean): Pr
 }
 
 /** The first key, which the hub prints at its start. */
-async function keyOf({ process: { output } }: RunningHub): Promise<string> {
+export async function keyOf({ process: { output } }: RunningHub): Promise<string> {
   for (let waitedMs = 0; waitedMs < keyTimeoutMs; waitedMs += 10) {
     const key = /pck_\w+(?=\s)/.exec(output())?.[0];
     if (key !== undefined) return key;
@@ -58,17 +59,17 @@ function settingsOf(hasUsers: boolean, hasPresence: boolean): string[] {
     { pattern: 'orders.{user}.>', subscribe: ['owner'] },
     { pattern: 'bench.>', subscribe: audience, ...(hasPresence ? { presence: audience } : {}) },
   ];
-  const tokens = hasUsers ? [{ keys: [{ algorithm: 'HS256', secret }] }] : [];
+  const tokens = hasUsers ? [{ keys: [{ algorithm: 'HS256', secret: tokenSecret }] }] : [];
   return ['access=rules', `rules=${JSON.stringify(rules)}`, `identity.tokens=${JSON.stringify(tokens)}`];
 }
 
 /**
  * Claims as a site sets them: the user, a display name, an id, and a lifetime of an hour or a day.
  */
-function token(user: string): string {
+export function token(user: string): string {
   const iat = Math.floor(Date.now() / 1000);
   const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
   const claims = { sub: user, iat, exp: iat + lifetimeSeconds, jti: `${user}-${iat}` };
   const signed = `${part({ alg: 'HS256', typ: 'JWT' })}.${part(claims)}`;
-  return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
+  return `${signed}.${createHmac('sha256', tokenSecret).update(signed).digest('base64url')}`;
 }

@@ -3,6 +3,8 @@ import type { Scenario } from '../harness/scenario.ts';
 import { backup } from './backup.ts';
 import { burstSse, burstWebSocket } from './burst.ts';
 import { cachedIdentity } from './cached-identity.ts';
+import { cluster } from './cluster.ts';
+import { clusterFailures } from './cluster-failures.ts';
 import { consolePage } from './console.ts';
 import { http2Sse } from './http2-sse.ts';
 import { idleConnections } from './idle-connections.ts';
@@ -31,6 +33,8 @@ export const scenarios: readonly Scenario[] = [
   pacedSse,
   manyChannelsSse,
   processes,
+  cluster,
+  clusterFailures,
   idleConnections,
   publishes,
   shortPolls,

@@ -53,6 +53,8 @@ export interface BrokerOptions {
   readonly tls?: CertificateFiles;
   /** The room for all streams. */
   readonly fileBytesMax?: string;
+  /** The folder of their data. Default: a temporary one. */
+  readonly folder?: string;
   /**
    * The network between two brokers: the host and port that the first one takes for those
    * of the other.
@@ -66,9 +68,9 @@ export async function startBrokers({
   syncAlways = true,
   tls,
   fileBytesMax = '2GB',
+  folder = temporaryFolder('brokers'),
   route: routeTo,
 }: BrokerOptions = {}): Promise<Brokers> {
-  const folder = temporaryFolder('brokers');
   const ports: BrokerPorts[] = [];
   for (let index = 0; index < count; index++)
     ports.push({ client: await unusedPort(), route: await unusedPort(), http: await unusedPort() });

@@ -1,0 +1,27 @@
+// node js-publish.ts URL[,URL] COUNT WARM_UP BYTES: publishes messages to a JetStream stream with
+// three replicas, one after the other, and prints the time until each was confirmed.
+import { jetstream, jetstreamManager, StorageType } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
+
+const [urls = '', count = '', warmUp = '', bytes = ''] = process.argv.slice(2);
+const connection = await connect({ servers: urls.split(','), noAsyncTraces: true });
+const manager = await jetstreamManager(connection);
+await manager.streams.add({ name: 'BARE', subjects: ['bare'], storage: StorageType.File, num_replicas: 3 });
+const client = jetstream(connection);
+const data = new Uint8Array(Number(bytes)).fill(120);
+
+await publish(Number(warmUp));
+const microseconds = (await publish(Number(count))).toSorted((a, b) => a - b);
+const at = (share: number): number => Math.round(microseconds[Math.floor(share * microseconds.length)] ?? Number.NaN);
+console.log(JSON.stringify({ acknowledgedP50Microseconds: at(0.5), acknowledgedP99Microseconds: at(0.99) }));
+await connection.close();
+
+async function publish(messages: number): Promise<number[]> {
+  const taken: number[] = [];
+  for (let number = 0; number < messages; number++) {
+    const startMs = performance.now();
+    await client.publish('bare', data);
+    taken.push((performance.now() - startMs) * 1000);
+  }
+  return taken;
+}

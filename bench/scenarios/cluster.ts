@@ -1,0 +1,227 @@
+// A cluster of two hubs on three brokers that sync before they confirm, beside a hub of its own and
+// beside bare publishes to JetStream. Brokers, hubs and load share both cores.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { join } from 'node:path';
+import { benchFolder, freshFolder } from '../harness/folders.ts';
+import { type LoadRun, runLoad } from '../harness/load.ts';
+import { allCores, startPinned } from '../harness/processes.ts';
+import { metricOf, ratioOf, runInterleaved, type RunOptions, type Scenario } from '../harness/scenario.ts';
+import { type ClusterHub, clusterPeer, jetStreamPeer, type RunningCluster, startCluster, startThreeBrokers } from '../peers/cluster.ts';
+import { polycast, readMetric, type RunningHub, startHub } from '../peers/polycast.ts';
+
+const eventBytes = 128;
+const publishers = 64;
+const channels = 10_000;
+const BARE = 'js.publish';
+const EMBEDDED = 'polycast, one hub';
+const CLUSTER = 'polycast, cluster';
+const LARGE = 'polycast, cluster with many events';
+
+const acknowledged = 'acknowledgedP50Microseconds';
+const delivered = 'latencyP50Microseconds';
+const perSecond = 'requestsPerSecond';
+const following = 'followingCpuMicrosecondsPerEvent';
+
+interface Sizes {
+  readonly oneByOne: number;
+  readonly warmUpSeconds: number;
+  readonly seconds: number;
+  readonly events: number;
+}
+
+function sizesOf({ quick }: RunOptions): Sizes {
+  return quick
+    ? { oneByOne: 500, warmUpSeconds: 3, seconds: 3, events: 200_000 }
+    : { oneByOne: 2_000, warmUpSeconds: 8, seconds: 5, events: 1_000_000 };
+}
+
+export const cluster: Scenario = {
+  name: 'cluster',
+  title: 'Two hubs on three brokers that sync before they confirm',
+  run: async (options) => {
+    const sizes = sizesOf(options);
+    const series = await runInterleaved(
+      [
+        { name: BARE, peer: jetStreamPeer, run: () => publishBare(sizes) },
+        { name: CLUSTER, peer: clusterPeer, run: () => publishInCluster(sizes) },
+        { name: EMBEDDED, peer: polycast, run: () => publishEmbedded(sizes) },
+        { name: LARGE, peer: clusterPeer, run: () => startWithEvents(sizes) },
+      ],
+      options,
+    );
+    return {
+      settings: { brokers: 3, hubs: 2, publishers, eventBytes, ...sizes, channels },
+      series,
+      bars: [
+        {
+          title: 'acknowledgement of a lone publisher, p50, relative to a bare js.publish',
+          figure: ratioOf(series, CLUSTER, BARE, acknowledged),
+          atMost: 1.3,
+          unit: '×',
+        },
+        {
+          title: 'the event at a reader of the other hub, p50, relative to the acknowledgement',
+          figure: metricOf(series, CLUSTER, delivered) / metricOf(series, CLUSTER, acknowledged),
+          atMost: 1.2,
+          unit: '×',
+        },
+        {
+          title: `events/s of ${publishers} publishers, relative to a hub of its own`,
+          figure: ratioOf(series, CLUSTER, EMBEDDED, perSecond),
+          atLeast: 0.2,
+          unit: '×',
+        },
+        {
+          title: 'CPU for an event at a hub that follows and has no readers',
+          figure: metricOf(series, CLUSTER, following),
+          atMost: 8,
+          unit: 'µs',
+        },
+        {
+          title: `a hub that has ${sizes.events} events: from the start of the process to ready`,
+          figure: metricOf(series, LARGE, 'readyMs'),
+          atMost: 2_000,
+          unit: 'ms',
+        },
+        {
+          title: 'a hub with an empty folder: events applied a second, with the start of the process',
+          figure: metricOf(series, LARGE, 'appliedPerSecond'),
+          atLeast: 150_000,
+          unit: '/s',
+        },
+        {
+          title: 'missing or repeated deliveries, refused publishes and lines, all runs',
+          figure: lossesOf(series.flatMap(({ runs }) => runs)),
+          atMost: 0,
+          unit: '',
+        },
+      ],
+      charts: [
+        { title: 'Events a second of 64 publishers', figure: perSecond, unit: '/s', better: 'more' },
+        { title: 'Acknowledgement of a lone publisher, median', figure: acknowledged, unit: 'µs', better: 'less' },
+      ],
+      columns: [
+        { title: 'one publisher: acknowledged, p50 µs', figure: acknowledged },
+        { title: 'at a reader, p50 µs', figure: delivered },
+        { title: '64 publishers: events/s', figure: perSecond },
+        { title: 'p99, µs', figure: 'requestP99Microseconds' },
+        { title: 'CPU of following, µs an event', figure: following },
+        { title: 'ready after, ms', figure: 'readyMs' },
+        { title: 'from nothing, events/s', figure: 'appliedPerSecond' },
+      ],
+    };
+  },
+};
+
+/** What any cluster on JetStream pays: one message, confirmed by a majority that has synced it. */
+async function publishBare({ oneByOne }: Sizes): Promise<LoadRun> {
+  const brokers = await startThreeBrokers();
+  try {
+    const program = join(benchFolder, 'peers/servers/js-publish.ts');
+    const words = [brokers.urls.join(','), oneByOne, oneByOne / 2, eventBytes].map(String);
+    const bare = startPinned([process.execPath, program, ...words], { core: allCores });
+    const code = await new Promise<number | null>((resolve) => bare.child.once('close', resolve));
+    if (code !== 0) throw new Error(`js-publish failed: ${bare.output()}`);
+    return JSON.parse(bare.output()) as LoadRun;
+  } finally {
+    await brokers.end();
+  }
+}
+
+async function publishInCluster(sizes: Sizes): Promise<LoadRun> {
+  const running = await startCluster(2);
+  try {
+    const [publishing, other] = running.hubs as readonly [ClusterHub, ClusterHub];
+    const many = await publishAtOnce(publishing, sizes, other);
+    const one = await runLoad(
+      'fanout',
+      {
+        port: other.port,
+        publishPort: publishing.port,
+        ...polycast.subscribeOptions('sse'),
+        ...polycast.publishOptions(),
+        subscribers: 1,
+        publishers: 1,
+        events: sizes.oneByOne,
+        warmUpEvents: sizes.oneByOne / 2,
+        eventBytes,
+      },
+      allCores,
+    );
+    return { ...one, ...many };
+  } finally {
+    await running.stop();
+  }
+}
+
+async function publishEmbedded(sizes: Sizes): Promise<LoadRun> {
+  const hub = await startHub(freshFolder('hub'), [], allCores);
+  try {
+    return await publishAtOnce(hub, sizes, hub);
+  } finally {
+    await hub.process.stop();
+  }
+}
+
+/** @param follower the hub whose CPU time is counted */
+async function publishAtOnce(hub: RunningHub, sizes: Sizes, follower: RunningHub): Promise<LoadRun> {
+  const run = await runLoad(
+    'requests',
+    {
+      port: hub.port,
+      pids: follower.process.pids().join(','),
+      method: 'POST',
+      path: '/v1/channels/bench.0/events',
+      header: 'Content-Type: application/json',
+      eventBytes,
+      expectStatus: 201,
+      connections: publishers,
+      warmUpSeconds: sizes.warmUpSeconds,
+      seconds: sizes.seconds,
+    },
+    allCores,
+  );
+  return {
+    [perSecond]: run[perSecond] ?? Number.NaN,
+    requestP50Microseconds: run['latencyP50Microseconds'] ?? Number.NaN,
+    requestP99Microseconds: run['latencyP99Microseconds'] ?? Number.NaN,
+    unexpectedAnswers: run['unexpectedAnswers'] ?? Number.NaN,
+    ...(follower !== hub && { [following]: run['serverCpuMicrosecondsPerRequest'] ?? Number.NaN }),
+  };
+}
+
+/** A hub starts again with all events in its folder, and one starts with none. */
+async function startWithEvents({ events }: Sizes): Promise<LoadRun> {
+  const running = await startCluster(2);
+  try {
+    const [publishing, other] = running.hubs as readonly [ClusterHub, ClusterHub];
+    const filled = await runLoad('stream', { port: publishing.port, lines: events, channels, eventBytes }, allCores);
+    const refusedLines = events - (filled['acceptedEvents'] ?? 0);
+    await haveAll(running, events);
+    await running.end(other, 'SIGTERM');
+    const again = await running.start(other.folder);
+    const empty = await running.start();
+    await haveAll(running, events);
+    return {
+      refusedLines,
+      filledPerSecond: events / (filled['seconds'] ?? Number.NaN),
+      readyMs: again.readyMs,
+      fromNothingMs: empty.readyMs,
+      appliedPerSecond: events / (empty.readyMs / 1000),
+    };
+  } finally {
+    await running.stop();
+  }
+}
+
+const appliedCheckMs = 50;
+
+/** Waits until every hub has applied all events. */
+async function haveAll({ hubs }: RunningCluster, events: number): Promise<void> {
+  for (const hub of hubs) while ((await readMetric(hub, 'polycast_log_head_position')) < events) await sleep(appliedCheckMs);
+}
+
+function lossesOf(runs: readonly LoadRun[]): number {
+  const figures = ['missingDeliveries', 'surplusDeliveries', 'refusedPublishes', 'unexpectedAnswers', 'refusedLines'];
+  return runs.reduce((sum, run) => sum + figures.reduce((each, figure) => each + (run[figure] ?? 0), 0), 0);
+}
