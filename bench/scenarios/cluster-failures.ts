@@ -14,7 +14,14 @@ import {
 } from '../harness/cluster-clients.ts';
 import type { LoadRun } from '../harness/load.ts';
 import { type Bar, runInterleaved, type Scenario, type Series } from '../harness/scenario.ts';
-import { type ClusterHub, clusterPeer, leaderOf, type RunningCluster, startAgain, startCluster } from '../peers/cluster.ts';
+import {
+  type ClusterHub,
+  clusterPeer,
+  leaderOf,
+  type RunningCluster,
+  startAgain,
+  startCluster,
+} from '../peers/cluster.ts';
 import { keyOf, token, tokenSecret } from '../peers/polycast-with-users.ts';
 import { readMetric } from '../peers/polycast.ts';
 
@@ -56,7 +63,9 @@ export const clusterFailures: Scenario = {
         worst('acknowledged events that a stream, the webhooks or the pulls missed', 'missing', 0, ''),
         worst('events that a stream received twice', 'repeated', 0, ''),
       ],
-      charts: [{ title: 'Pause of publishing, the leader killed', figure: 'killedLeaderMs', unit: 'ms', better: 'less' }],
+      charts: [
+        { title: 'Pause of publishing, the leader killed', figure: 'killedLeaderMs', unit: 'ms', better: 'less' },
+      ],
       columns: [
         { title: 'pause, leader killed, ms', figure: 'killedLeaderMs' },
         { title: 'pause, SIGTERM, ms', figure: 'stoppedLeaderMs' },
@@ -201,8 +210,7 @@ async function killOwner(busy: Busy): Promise<LoadRun> {
     return performance.now() - startMs;
   };
   // Deliveries of before the kill may still arrive. Those of later events show that they go on.
-  const later = (): readonly string[] =>
-    [...publishers.values()].flatMap((publisher) => publisher.begunSince(startMs));
+  const later = (): readonly string[] => [...publishers.values()].flatMap((publisher) => publisher.begunSince(startMs));
   const [webhooksMs, pullsMs, userLeftMs] = await Promise.all([
     since('webhooks go on', () => later().some((name) => webhooks.has(name))),
     since('pulls go on', () => later().some((name) => pulls.has(name))),
@@ -213,10 +221,7 @@ async function killOwner(busy: Busy): Promise<LoadRun> {
 }
 
 /** Ends the publishers, and waits for what they have published. */
-async function lossesOf(
-  { publishers, webhooks, pulls }: Busy,
-  readers: readonly Reading[],
-): Promise<LoadRun> {
+async function lossesOf({ publishers, webhooks, pulls }: Busy, readers: readonly Reading[]): Promise<LoadRun> {
   await Promise.all([...publishers.values()].map((publisher) => publisher.stop()));
   const acknowledged = [...publishers.values()].flatMap((publisher) => publisher.acknowledged.names);
   const receivers = [...readers.map(({ received }) => received), webhooks, pulls];

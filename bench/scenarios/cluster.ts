@@ -6,7 +6,14 @@ import { benchFolder, freshFolder } from '../harness/folders.ts';
 import { type LoadRun, runLoad } from '../harness/load.ts';
 import { allCores, startPinned } from '../harness/processes.ts';
 import { metricOf, ratioOf, runInterleaved, type RunOptions, type Scenario } from '../harness/scenario.ts';
-import { type ClusterHub, clusterPeer, jetStreamPeer, type RunningCluster, startCluster, startThreeBrokers } from '../peers/cluster.ts';
+import {
+  type ClusterHub,
+  clusterPeer,
+  jetStreamPeer,
+  type RunningCluster,
+  startCluster,
+  startThreeBrokers,
+} from '../peers/cluster.ts';
 import { polycast, readMetric, type RunningHub, startHub } from '../peers/polycast.ts';
 
 const eventBytes = 128;
@@ -218,7 +225,8 @@ const appliedCheckMs = 50;
 
 /** Waits until every hub has applied all events. */
 async function haveAll({ hubs }: RunningCluster, events: number): Promise<void> {
-  for (const hub of hubs) while ((await readMetric(hub, 'polycast_log_head_position')) < events) await sleep(appliedCheckMs);
+  for (const hub of hubs)
+    while ((await readMetric(hub, 'polycast_log_head_position')) < events) await sleep(appliedCheckMs);
 }
 
 function lossesOf(runs: readonly LoadRun[]): number {

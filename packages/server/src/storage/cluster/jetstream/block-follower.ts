@@ -3,6 +3,7 @@ import { createInbox, nanos, type Msg, type NatsConnection, type Subscription } 
 import type { FollowerPlace } from '../follower-place.ts';
 import type { JournalFollower } from '../journal.ts';
 import type { BlockAddress } from '../../view/block.ts';
+import { ElectedError, type Elections } from './elections.ts';
 
 /** A silent consumer sends a beat this often. */
 const BEAT_MS = 400;
@@ -26,6 +27,7 @@ interface FollowerParts {
   readonly connection: NatsConnection;
   readonly manager: JetStreamManager;
   readonly stream: string;
+  readonly elections: Pick<Elections, 'attempt'>;
   readonly place: (at: BlockAddress, appendMark: () => Promise<number>) => Promise<FollowerPlace>;
 }
 
@@ -134,16 +136,17 @@ export class BlockFollower {
       }
       if (!this.#closed) await this.#startConsumer(round);
       this.#heardMs = performance.now();
-    } catch {
-      // The watch tries again, after two of its intervals.
-      this.#heardMs = performance.now() - BEATS_MISSED_MS + BEAT_MS;
+    } catch (error) {
+      // The watch tries again, after two of its intervals. The leader is there after an election.
+      const waitMs = error instanceof ElectedError ? 0 : BEAT_MS;
+      this.#heardMs = performance.now() - BEATS_MISSED_MS + waitMs;
     } finally {
       this.#isSubscribing = false;
     }
   }
 
   async #startConsumer(round: number): Promise<void> {
-    const { connection, manager, stream } = this.#parts;
+    const { connection, manager, stream, elections } = this.#parts;
     const subject = createInbox();
     let delivered = 0;
     this.#oldThrough = undefined;
@@ -156,7 +159,7 @@ export class BlockFollower {
         if (!isNext) void this.#subscribe();
       },
     });
-    await manager.consumers.add(stream, {
+    const created = manager.consumers.add(stream, {
       name: subject.slice(subject.lastIndexOf('.') + 1),
       deliver_subject: subject,
       deliver_policy: DeliverPolicy.StartSequence,
@@ -169,6 +172,7 @@ export class BlockFollower {
       mem_storage: true,
       num_replicas: 1,
     });
+    await elections.attempt(created);
     if (!this.#isProven) void this.#prove();
   }
 

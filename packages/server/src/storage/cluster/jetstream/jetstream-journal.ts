@@ -15,6 +15,7 @@ import { JournalError, type Journal, type JournalExtent, type JournalFollower } 
 import type { BlockAddress, NewBlock } from '../../view/block.ts';
 import { BlockFollower } from './block-follower.ts';
 import type { DurabilityCheck } from './durability-check.ts';
+import { Elections } from './elections.ts';
 
 /** The room of a message for its subject and headers. */
 const OVERHEAD_BYTES = 4 * 1024;
@@ -81,7 +82,8 @@ export async function openJetStreamJournal({
       return manager.streams.add(config);
     }
   });
-  const journal = new JetStreamJournal({ connection, manager, client, stream, name, check });
+  const elections = new Elections(connection, stream);
+  const journal = new JetStreamJournal({ connection, manager, client, stream, name, check, elections });
   check.start(() => manager.streams.info(stream), info);
   return journal;
 }
@@ -103,6 +105,7 @@ interface JournalParts {
   readonly stream: string;
   readonly name: string;
   readonly check: DurabilityCheck;
+  readonly elections: Elections;
 }
 
 class JetStreamJournal implements Journal {
@@ -126,7 +129,7 @@ class JetStreamJournal implements Journal {
   }
 
   async append({ id, kind, data }: NewBlock, expectedLast?: number): Promise<number> {
-    const { client, name } = this.#parts;
+    const { client, name, elections } = this.#parts;
     const options = {
       msgID: id,
       ...(expectedLast !== undefined && { expect: { lastSequence: expectedLast } }),
@@ -135,7 +138,7 @@ class JetStreamJournal implements Journal {
     let isUncertain = false;
     for (;;) {
       try {
-        const { seq, duplicate } = await client.publish(`pc.${name}.j.${kind}`, data, options);
+        const { seq, duplicate } = await elections.attempt(client.publish(`pc.${name}.j.${kind}`, data, options));
         // A broker that is cut off knows the copies of its own blocks.
         if (!duplicate) this.#follower?.onNews();
         return seq;
@@ -155,19 +158,19 @@ class JetStreamJournal implements Journal {
 
   async last(): Promise<number> {
     const { manager, stream } = this.#parts;
-    const { state } = await answer(QUESTION_DEADLINE_MS, () => this.#unlessClosed(manager.streams.info(stream)));
+    const { state } = await answer(QUESTION_DEADLINE_MS, () => this.#ask(manager.streams.info(stream)));
     this.#last = state.last_seq;
     return state.last_seq;
   }
 
   async extent(): Promise<JournalExtent> {
     const { manager, stream } = this.#parts;
-    return answer(QUESTION_DEADLINE_MS, () => this.#unlessClosed(readExtent(manager, stream)));
+    return answer(QUESTION_DEADLINE_MS, () => this.#ask(readExtent(manager, stream)));
   }
 
   async trim(before: number): Promise<void> {
     const { manager, stream } = this.#parts;
-    await answer(QUESTION_DEADLINE_MS, () => this.#unlessClosed(manager.streams.purge(stream, { seq: before })));
+    await answer(QUESTION_DEADLINE_MS, () => this.#ask(manager.streams.purge(stream, { seq: before })));
   }
 
   get newest(): number {
@@ -176,29 +179,30 @@ class JetStreamJournal implements Journal {
 
   async idAt(sequence: number): Promise<string | undefined> {
     const { manager, stream } = this.#parts;
-    return answer(QUESTION_DEADLINE_MS, () => this.#unlessClosed(readId(manager, stream, sequence)));
+    return answer(QUESTION_DEADLINE_MS, () => this.#ask(readId(manager, stream, sequence)));
   }
 
   follow(from: BlockAddress, follower: JournalFollower): void {
-    const { connection, manager, stream } = this.#parts;
+    const { connection, manager, stream, elections } = this.#parts;
+    const journal = {
+      idAt: (sequence: number) => elections.attempt(readId(manager, stream, sequence)),
+      extent: () => elections.attempt(readExtent(manager, stream)),
+    };
     const place = (at: BlockAddress, appendMark: () => Promise<number>): Promise<FollowerPlace> =>
-      placeOf(
-        at,
-        { idAt: (sequence) => readId(manager, stream, sequence), extent: () => readExtent(manager, stream) },
-        appendMark,
-      );
-    this.#follower = new BlockFollower({ connection, manager, stream, place }, from, follower);
+      placeOf(at, journal, appendMark);
+    this.#follower = new BlockFollower({ connection, manager, stream, elections, place }, from, follower);
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     this.#parts.check.close();
+    this.#parts.elections.close();
     this.#follower?.close();
     await this.#parts.connection.close();
   }
 
-  #unlessClosed<Value>(promise: Promise<Value>): Promise<Value> {
-    if (!this.#closed) return promise;
+  #ask<Value>(promise: Promise<Value>): Promise<Value> {
+    if (!this.#closed) return this.#parts.elections.attempt(promise);
     promise.catch(() => undefined);
     return Promise.reject(new JournalError('closed', 'the journal is closed'));
   }
