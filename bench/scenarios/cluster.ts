@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { benchFolder, freshFolder } from '../harness/folders.ts';
 import { type LoadRun, runLoad } from '../harness/load.ts';
 import { allCores, startPinned } from '../harness/processes.ts';
-import { metricOf, ratioOf, runInterleaved, type RunOptions, type Scenario } from '../harness/scenario.ts';
+import { metricOf, ratioOf, runInterleaved, type RunOptions, type Scenario, withServer } from '../harness/scenario.ts';
 import {
   type ClusterHub,
   clusterPeer,
@@ -14,12 +14,14 @@ import {
   startCluster,
   startThreeBrokers,
 } from '../peers/cluster.ts';
+import { nodeHttp } from '../peers/node-http.ts';
 import { polycast, readMetric, type RunningHub, startHub } from '../peers/polycast.ts';
 
 const eventBytes = 128;
 const publishers = 64;
 const channels = 10_000;
 const BARE = 'js.publish';
+const ROUND_TRIP = 'node:http round trip';
 const EMBEDDED = 'polycast, one hub';
 const CLUSTER = 'polycast, cluster';
 const LARGE = 'polycast, cluster with many events';
@@ -28,6 +30,7 @@ const acknowledged = 'acknowledgedP50Microseconds';
 const delivered = 'latencyP50Microseconds';
 const perSecond = 'requestsPerSecond';
 const following = 'followingCpuMicrosecondsPerEvent';
+const publishing = 'publishingCpuMicrosecondsPerEvent';
 
 interface Sizes {
   readonly oneByOne: number;
@@ -39,7 +42,7 @@ interface Sizes {
 function sizesOf({ quick }: RunOptions): Sizes {
   return quick
     ? { oneByOne: 500, warmUpSeconds: 3, seconds: 3, events: 200_000 }
-    : { oneByOne: 2_000, warmUpSeconds: 8, seconds: 5, events: 1_000_000 };
+    : { oneByOne: 1_500, warmUpSeconds: 8, seconds: 5, events: 1_000_000 };
 }
 
 export const cluster: Scenario = {
@@ -50,6 +53,7 @@ export const cluster: Scenario = {
     const series = await runInterleaved(
       [
         { name: BARE, peer: jetStreamPeer, run: () => publishBare(sizes) },
+        { name: ROUND_TRIP, peer: nodeHttp, run: () => roundTrip(sizes) },
         { name: CLUSTER, peer: clusterPeer, run: () => publishInCluster(sizes) },
         { name: EMBEDDED, peer: polycast, run: () => publishEmbedded(sizes) },
         { name: LARGE, peer: clusterPeer, run: () => startWithEvents(sizes) },
@@ -64,6 +68,13 @@ export const cluster: Scenario = {
           title: 'acknowledgement of a lone publisher, p50, relative to a bare js.publish',
           figure: ratioOf(series, CLUSTER, BARE, acknowledged),
           atMost: 1.3,
+          unit: '×',
+        },
+        {
+          title: 'the same, relative to js.publish and an HTTP round trip',
+          figure:
+            metricOf(series, CLUSTER, acknowledged) /
+            (metricOf(series, BARE, acknowledged) + metricOf(series, ROUND_TRIP, acknowledged)),
           unit: '×',
         },
         {
@@ -83,6 +94,11 @@ export const cluster: Scenario = {
           figure: metricOf(series, CLUSTER, following),
           atMost: 8,
           unit: 'µs',
+        },
+        {
+          title: 'the same, relative to the CPU for a publish at a hub of its own',
+          figure: metricOf(series, CLUSTER, following) / metricOf(series, EMBEDDED, publishing),
+          unit: '×',
         },
         {
           title: `a hub that has ${sizes.events} events: from the start of the process to ready`,
@@ -113,6 +129,7 @@ export const cluster: Scenario = {
         { title: '64 publishers: events/s', figure: perSecond },
         { title: 'p99, µs', figure: 'requestP99Microseconds' },
         { title: 'CPU of following, µs an event', figure: following },
+        { title: 'of publishing, µs an event', figure: publishing },
         { title: 'ready after, ms', figure: 'readyMs' },
         { title: 'from nothing, events/s', figure: 'appliedPerSecond' },
       ],
@@ -135,16 +152,37 @@ async function publishBare({ oneByOne }: Sizes): Promise<LoadRun> {
   }
 }
 
+/** A bare server that answers the same requests, and stores nothing. */
+async function roundTrip({ oneByOne }: Sizes): Promise<LoadRun> {
+  const run = await withServer(nodeHttp, ({ port }) =>
+    runLoad(
+      'fanout',
+      {
+        port,
+        ...nodeHttp.subscribeOptions('sse'),
+        ...nodeHttp.publishOptions(),
+        subscribers: 1,
+        publishers: 1,
+        events: oneByOne,
+        warmUpEvents: oneByOne / 2,
+        eventBytes,
+      },
+      allCores,
+    ),
+  );
+  return { [acknowledged]: run[acknowledged] ?? Number.NaN };
+}
+
 async function publishInCluster(sizes: Sizes): Promise<LoadRun> {
   const running = await startCluster(2);
   try {
-    const [publishing, other] = running.hubs as readonly [ClusterHub, ClusterHub];
-    const many = await publishAtOnce(publishing, sizes, other);
+    const [first, other] = running.hubs as readonly [ClusterHub, ClusterHub];
+    const many = await publishAtOnce(first, sizes, other);
     const one = await runLoad(
       'fanout',
       {
         port: other.port,
-        publishPort: publishing.port,
+        publishPort: first.port,
         ...polycast.subscribeOptions('sse'),
         ...polycast.publishOptions(),
         subscribers: 1,
@@ -193,7 +231,7 @@ async function publishAtOnce(hub: RunningHub, sizes: Sizes, follower: RunningHub
     requestP50Microseconds: run['latencyP50Microseconds'] ?? Number.NaN,
     requestP99Microseconds: run['latencyP99Microseconds'] ?? Number.NaN,
     unexpectedAnswers: run['unexpectedAnswers'] ?? Number.NaN,
-    ...(follower !== hub && { [following]: run['serverCpuMicrosecondsPerRequest'] ?? Number.NaN }),
+    [follower === hub ? publishing : following]: run['serverCpuMicrosecondsPerRequest'] ?? Number.NaN,
   };
 }
 
@@ -201,8 +239,8 @@ async function publishAtOnce(hub: RunningHub, sizes: Sizes, follower: RunningHub
 async function startWithEvents({ events }: Sizes): Promise<LoadRun> {
   const running = await startCluster(2);
   try {
-    const [publishing, other] = running.hubs as readonly [ClusterHub, ClusterHub];
-    const filled = await runLoad('stream', { port: publishing.port, lines: events, channels, eventBytes }, allCores);
+    const [first, other] = running.hubs as readonly [ClusterHub, ClusterHub];
+    const filled = await runLoad('stream', { port: first.port, lines: events, channels, eventBytes }, allCores);
     const refusedLines = events - (filled['acceptedEvents'] ?? 0);
     await haveAll(running, events);
     await running.end(other, 'SIGTERM');

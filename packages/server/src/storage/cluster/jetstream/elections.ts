@@ -2,9 +2,10 @@ import type { NatsConnection, Subscription } from '@nats-io/transport-node';
 
 /**
  * Milliseconds after the announcement of a leader at which attempts without an answer end. The
- * leader announces itself a moment before it answers, so one repetition may come too early.
+ * leader announces itself a moment before it answers, so a repetition may come too early. A new
+ * consumer needs the leader of all brokers too, which is often elected a second later.
  */
-const REPEAT_AFTER_MS = [50, 300, 1_000] as const;
+const REPEAT_AFTER_MS = [50, 300, 600, 1_000, 1_500, 2_000] as const;
 
 /** The brokers have elected a leader, and it may not have heard the attempt. */
 export class ElectedError extends Error {

@@ -105,6 +105,11 @@ export class SqliteLog implements Log {
     return this.#openedLog;
   }
 
+  /** Whether anyone receives the events of `deliver`. A hub that starts has no reader yet. */
+  protected get isFollowed(): boolean {
+    return this.#listener !== undefined;
+  }
+
   /** Moves the head and passes events on that are in the database. */
   protected deliver(stored: readonly StoredRecord[], head: Position): void {
     this.#head = head;

@@ -38,7 +38,7 @@ class SqliteView extends SqliteLog implements LogView {
   async apply(blocks: readonly Block[]): Promise<readonly BlockOutcome[]> {
     const { state, outcomes, head } = await this.change<AppliedBlocks>({ kind: 'apply', blocks });
     this.#applied = state;
-    this.deliver(appliedRecords(blocks, outcomes), head);
+    this.deliver(this.isFollowed ? appliedRecords(blocks, outcomes) : [], head);
     return outcomes;
   }
 
