@@ -1,6 +1,5 @@
 // A cluster of two hubs on three brokers that sync before they confirm, beside a hub of its own and
 // beside bare publishes to JetStream. Brokers, hubs and load share both cores.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { join } from 'node:path';
 import { benchFolder, freshFolder } from '../harness/folders.ts';
 import { type LoadRun, runLoad } from '../harness/load.ts';
@@ -19,12 +18,10 @@ import { polycast, readMetric, type RunningHub, startHub } from '../peers/polyca
 
 const eventBytes = 128;
 const publishers = 64;
-const channels = 10_000;
 const BARE = 'js.publish';
 const ROUND_TRIP = 'node:http round trip';
 const EMBEDDED = 'polycast, one hub';
 const CLUSTER = 'polycast, cluster';
-const LARGE = 'polycast, cluster with many events';
 
 const acknowledged = 'acknowledgedP50Microseconds';
 const delivered = 'latencyP50Microseconds';
@@ -36,13 +33,10 @@ interface Sizes {
   readonly oneByOne: number;
   readonly warmUpSeconds: number;
   readonly seconds: number;
-  readonly events: number;
 }
 
 function sizesOf({ quick }: RunOptions): Sizes {
-  return quick
-    ? { oneByOne: 500, warmUpSeconds: 3, seconds: 3, events: 200_000 }
-    : { oneByOne: 1_500, warmUpSeconds: 8, seconds: 5, events: 1_000_000 };
+  return quick ? { oneByOne: 500, warmUpSeconds: 3, seconds: 3 } : { oneByOne: 1_500, warmUpSeconds: 8, seconds: 5 };
 }
 
 export const cluster: Scenario = {
@@ -56,12 +50,11 @@ export const cluster: Scenario = {
         { name: ROUND_TRIP, peer: nodeHttp, run: () => roundTrip(sizes) },
         { name: CLUSTER, peer: clusterPeer, run: () => publishInCluster(sizes) },
         { name: EMBEDDED, peer: polycast, run: () => publishEmbedded(sizes) },
-        { name: LARGE, peer: clusterPeer, run: () => startWithEvents(sizes) },
       ],
       options,
     );
     return {
-      settings: { brokers: 3, hubs: 2, publishers, eventBytes, ...sizes, channels },
+      settings: { brokers: 3, hubs: 2, publishers, eventBytes, ...sizes },
       series,
       bars: [
         {
@@ -101,19 +94,7 @@ export const cluster: Scenario = {
           unit: '×',
         },
         {
-          title: `a hub that has ${sizes.events} events: from the start of the process to ready`,
-          figure: metricOf(series, LARGE, 'readyMs'),
-          atMost: 2_000,
-          unit: 'ms',
-        },
-        {
-          title: 'a hub with an empty folder: events applied a second, with the start of the process',
-          figure: metricOf(series, LARGE, 'appliedPerSecond'),
-          atLeast: 150_000,
-          unit: '/s',
-        },
-        {
-          title: 'missing or repeated deliveries, refused publishes and lines, all runs',
+          title: 'missing or repeated deliveries, refused publishes, all runs',
           figure: lossesOf(series.flatMap(({ runs }) => runs)),
           atMost: 0,
           unit: '',
@@ -130,8 +111,6 @@ export const cluster: Scenario = {
         { title: 'p99, µs', figure: 'requestP99Microseconds' },
         { title: 'CPU of following, µs an event', figure: following },
         { title: 'of publishing, µs an event', figure: publishing },
-        { title: 'ready after, ms', figure: 'readyMs' },
-        { title: 'from nothing, events/s', figure: 'appliedPerSecond' },
       ],
     };
   },
@@ -235,39 +214,7 @@ async function publishAtOnce(hub: RunningHub, sizes: Sizes, follower: RunningHub
   };
 }
 
-/** A hub starts again with all events in its folder, and one starts with none. */
-async function startWithEvents({ events }: Sizes): Promise<LoadRun> {
-  const running = await startCluster(2);
-  try {
-    const [first, other] = running.hubs as readonly [ClusterHub, ClusterHub];
-    const filled = await runLoad('stream', { port: first.port, lines: events, channels, eventBytes }, allCores);
-    const refusedLines = events - (filled['acceptedEvents'] ?? 0);
-    await haveAll(running, events);
-    await running.end(other, 'SIGTERM');
-    const again = await running.start(other.folder);
-    const empty = await running.start();
-    await haveAll(running, events);
-    return {
-      refusedLines,
-      filledPerSecond: events / (filled['seconds'] ?? Number.NaN),
-      readyMs: again.readyMs,
-      fromNothingMs: empty.readyMs,
-      appliedPerSecond: events / (empty.readyMs / 1000),
-    };
-  } finally {
-    await running.stop();
-  }
-}
-
-const appliedCheckMs = 50;
-
-/** Waits until every hub has applied all events. */
-async function haveAll({ hubs }: RunningCluster, events: number): Promise<void> {
-  for (const hub of hubs)
-    while ((await readMetric(hub, 'polycast_log_head_position')) < events) await sleep(appliedCheckMs);
-}
-
 function lossesOf(runs: readonly LoadRun[]): number {
-  const figures = ['missingDeliveries', 'surplusDeliveries', 'refusedPublishes', 'unexpectedAnswers', 'refusedLines'];
+  const figures = ['missingDeliveries', 'surplusDeliveries', 'refusedPublishes', 'unexpectedAnswers'];
   return runs.reduce((sum, run) => sum + figures.reduce((each, figure) => each + (run[figure] ?? 0), 0), 0);
 }

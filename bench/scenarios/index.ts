@@ -5,6 +5,7 @@ import { burstSse, burstWebSocket } from './burst.ts';
 import { cachedIdentity } from './cached-identity.ts';
 import { cluster } from './cluster.ts';
 import { clusterFailures } from './cluster-failures.ts';
+import { clusterStart } from './cluster-start.ts';
 import { consolePage } from './console.ts';
 import { http2Sse } from './http2-sse.ts';
 import { idleConnections } from './idle-connections.ts';
@@ -34,6 +35,7 @@ export const scenarios: readonly Scenario[] = [
   manyChannelsSse,
   processes,
   cluster,
+  clusterStart,
   clusterFailures,
   idleConnections,
   publishes,

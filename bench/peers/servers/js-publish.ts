@@ -5,7 +5,7 @@ import { connect } from '@nats-io/transport-node';
 
 const [urls = '', count = '', warmUp = '', bytes = ''] = process.argv.slice(2);
 const connection = await connect({ servers: urls.split(','), noAsyncTraces: true });
-const manager = await jetstreamManager(connection);
+const manager = await jetstreamManager(connection, { checkAPI: false });
 const stream = { name: 'BARE', subjects: ['bare'], storage: StorageType.File, num_replicas: 3 };
 // Brokers that have just started do not answer before they have a leader.
 while (!(await manager.streams.add(stream).catch(() => undefined)));
