@@ -1,5 +1,5 @@
-// Clients of a cluster, in this process: a publisher, readers, a webhook's endpoint and a worker. The
-// events have numbers, and each client notes when it received which.
+// Clients of a cluster, in this process: a publisher, readers, a webhook's endpoint and a worker.
+// The events have numbers, and each client notes when it received which.
 import { once } from 'node:events';
 import { Agent, createServer, request, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -1,5 +1,5 @@
 // node js-publish.ts URL[,URL] COUNT WARM_UP BYTES: publishes messages to a JetStream stream with
-// three replicas, one after the other, and prints the time until each was confirmed.
+// three replicas, one after the other. It prints the time until each was confirmed.
 import { jetstream, jetstreamManager, StorageType } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 

@@ -3,9 +3,9 @@ import type { NatsConnection, Subscription } from '@nats-io/transport-node';
 /**
  * Milliseconds after the announcement of a leader at which attempts without an answer end. The
  * leader announces itself a moment before it answers, so a repetition may come too early. A new
- * consumer needs the leader of all brokers too, which is often elected a second later.
+ * consumer needs the leader of all brokers too. It is elected up to 3 s later, and not announced.
  */
-const REPEAT_AFTER_MS = [50, 300, 600, 1_000, 1_500, 2_000] as const;
+const REPEAT_AFTER_MS = [50, 300, 600, 1_000, 1_500, 2_000, 2_500, 3_000, 3_500, 4_000] as const;
 
 /** The brokers have elected a leader, and it may not have heard the attempt. */
 export class ElectedError extends Error {
@@ -17,9 +17,9 @@ export class ElectedError extends Error {
 }
 
 /**
- * Hears when the brokers elect a leader of a stream. A request to the leader before is lost with it,
- * and its sender would wait for its timeout although the new leader is there. So the wait ends with
- * the election. Example: the leader is killed at 0.0 s. An attempt of 4.0 s gets no answer. The new
+ * Hears when the brokers elect a leader of a stream. A request to the leader before is lost with
+ * it. Its sender would wait for its timeout, although the new leader is there. So the wait ends
+ * with the election. Example: the leader is killed at 0.0 s. An attempt of 4.0 s gets no answer. The new
  * leader announces itself at 4.2 s. The attempt is repeated at 4.25 s, and not at 5.5 s.
  *
  * Where the hub's credentials do not allow the subject, the timeouts alone count.

@@ -1,20 +1,20 @@
 // A cluster of two hubs on three brokers that sync before they confirm, beside a hub of its own and
 // beside bare publishes to JetStream. Brokers, hubs and load share both cores.
 import { join } from 'node:path';
-import { benchFolder, freshFolder } from '../harness/folders.ts';
-import { type LoadRun, runLoad } from '../harness/load.ts';
-import { allCores, startPinned } from '../harness/processes.ts';
-import { metricOf, ratioOf, runInterleaved, type RunOptions, type Scenario, withServer } from '../harness/scenario.ts';
+import { benchFolder, freshFolder } from '../../harness/folders.ts';
+import { type LoadRun, runLoad } from '../../harness/load.ts';
+import { allCores, startPinned } from '../../harness/processes.ts';
 import {
-  type ClusterHub,
-  clusterPeer,
-  jetStreamPeer,
-  type RunningCluster,
-  startCluster,
-  startThreeBrokers,
-} from '../peers/cluster.ts';
-import { nodeHttp } from '../peers/node-http.ts';
-import { polycast, readMetric, type RunningHub, startHub } from '../peers/polycast.ts';
+  metricOf,
+  ratioOf,
+  runInterleaved,
+  type RunOptions,
+  type Scenario,
+  withServer,
+} from '../../harness/scenario.ts';
+import { type ClusterHub, clusterPeer, jetStreamPeer, startCluster, startThreeBrokers } from '../../peers/cluster.ts';
+import { nodeHttp } from '../../peers/node-http.ts';
+import { polycast, type RunningHub, startHub } from '../../peers/polycast.ts';
 
 const eventBytes = 128;
 const publishers = 64;

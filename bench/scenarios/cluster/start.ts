@@ -1,11 +1,11 @@
-// A cluster with many events: a hub starts again with all of them in its folder, and one starts with
-// an empty folder.
+// A cluster with many events. A hub starts again with all of them in its folder, and another one
+// starts with an empty folder.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type LoadRun, runLoad } from '../harness/load.ts';
-import { allCores } from '../harness/processes.ts';
-import { metricOf, runInterleaved, type Scenario } from '../harness/scenario.ts';
-import { type ClusterHub, clusterPeer, type RunningCluster, startCluster } from '../peers/cluster.ts';
-import { readMetric } from '../peers/polycast.ts';
+import { type LoadRun, runLoad } from '../../harness/load.ts';
+import { allCores } from '../../harness/processes.ts';
+import { metricOf, runInterleaved, type Scenario } from '../../harness/scenario.ts';
+import { type ClusterHub, clusterPeer, type RunningCluster, startCluster } from '../../peers/cluster.ts';
+import { readMetric } from '../../peers/polycast.ts';
 
 const NAME = 'polycast, cluster';
 const eventBytes = 128;

@@ -1,6 +1,6 @@
-// A cluster of three hubs on three brokers while a broker is killed, a broker is stopped, a user is
-// revoked, and the hub that works on subscriptions is killed. Readers, publishers, webhooks and pulls
-// go on all the time.
+// A cluster of three hubs on three brokers. A broker is killed, and one is stopped. A user is
+// revoked. The hub that works on subscriptions is killed. Readers, publishers, webhooks and pulls go
+// on all the time.
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   ask,
@@ -11,9 +11,9 @@ import {
   Reading,
   send,
   Working,
-} from '../harness/cluster-clients.ts';
-import type { LoadRun } from '../harness/load.ts';
-import { type Bar, runInterleaved, type Scenario, type Series } from '../harness/scenario.ts';
+} from '../../harness/cluster-clients.ts';
+import type { LoadRun } from '../../harness/load.ts';
+import { type Bar, runInterleaved, type Scenario, type Series } from '../../harness/scenario.ts';
 import {
   type ClusterHub,
   clusterPeer,
@@ -21,9 +21,9 @@ import {
   type RunningCluster,
   startAgain,
   startCluster,
-} from '../peers/cluster.ts';
-import { keyOf, token, tokenSecret } from '../peers/polycast-with-users.ts';
-import { readMetric } from '../peers/polycast.ts';
+} from '../../peers/cluster.ts';
+import { keyOf, token, tokenSecret } from '../../peers/polycast-with-users.ts';
+import { readMetric } from '../../peers/polycast.ts';
 
 const graceSeconds = 2;
 const channel = 'bench.0';
