@@ -1,6 +1,6 @@
 // A cluster of three hubs on three brokers. A broker is killed, and one is stopped. A user is
-// revoked. The hub that works on subscriptions is killed. Readers, publishers, webhooks and pulls go
-// on all the time.
+// revoked. The hub that works on subscriptions is killed. Readers, publishers, webhooks and pulls
+// go on all the time.
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   ask,

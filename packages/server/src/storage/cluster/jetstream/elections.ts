@@ -19,8 +19,10 @@ export class ElectedError extends Error {
 /**
  * Hears when the brokers elect a leader of a stream. A request to the leader before is lost with
  * it. Its sender would wait for its timeout, although the new leader is there. So the wait ends
- * with the election. Example: the leader is killed at 0.0 s. An attempt of 4.0 s gets no answer. The new
- * leader announces itself at 4.2 s. The attempt is repeated at 4.25 s, and not at 5.5 s.
+ * with the election.
+ *
+ * Example: the leader is killed at 0.0 s, and an attempt of 4.0 s gets no answer. The new leader
+ * announces itself at 4.2 s. The attempt is repeated at 4.25 s, and not at 5.5 s.
  *
  * Where the hub's credentials do not allow the subject, the timeouts alone count.
  */
