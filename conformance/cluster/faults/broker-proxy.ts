@@ -11,13 +11,13 @@ export type Direction = 'there' | 'back';
 export class BrokerProxy {
   readonly #server: Server;
   readonly #pipes = new Set<Pipe>();
-  #isCut = false;
+  #isRefusing = false;
   readonly #held = new Set<Direction>();
   #delayMs = 0;
 
   private constructor(broker: URL) {
     this.#server = createServer((socket) => {
-      if (this.#isCut) return void socket.destroy();
+      if (this.#isRefusing) return void socket.destroy();
       const upstream = connect(Number(broker.port), broker.hostname);
       this.#join('there', socket, upstream);
       this.#join('back', upstream, socket);
@@ -39,8 +39,13 @@ export class BrokerProxy {
     return `nats://${this.host}`;
   }
 
+  /** New connections are refused. Those that exist stay. */
+  refuse(): void {
+    this.#isRefusing = true;
+  }
+
   cut(): void {
-    this.#isCut = true;
+    this.refuse();
     for (const pipe of this.#pipes) pipe.destroy();
   }
 
@@ -59,7 +64,7 @@ export class BrokerProxy {
   }
 
   heal(): void {
-    this.#isCut = false;
+    this.#isRefusing = false;
     this.#held.clear();
     this.#delayMs = 0;
     this.#update();

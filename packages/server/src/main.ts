@@ -1,9 +1,12 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { formatListen, parseListen, trustsLoopback, type ListenAddress } from './config/listen.ts';
 import type { Config } from './config/parse.ts';
+import { DataFolderError } from './core/data-folder-error.ts';
 import { openHub, type Hub, type HubParts } from './hub.ts';
 import { createLab, type Lab } from './lab/lab.ts';
 import { documentation } from './lab/documentation.ts';
 import { LabLogin, TOWN_CHANNEL } from './lab/login.ts';
+import { createLogger } from './operate/logger.ts';
 import { wipeLog } from './storage/stopped-hub.ts';
 import { assetPath } from './platform/package-files.ts';
 import type { Route } from './auth/route.ts';
@@ -85,10 +88,18 @@ abstract class ReopenedHub implements Hub {
   }
 }
 
+/** The wait between two attempts of a hub of a cluster to open again. */
+const REOPEN_WAIT_MS = 1_000;
+/** Brokers that cannot be used for this long need an operator, who notices an ended process. */
+const REOPEN_DEADLINE_MS = 300_000;
+
 /**
  * A hub of a cluster. It opens again when the history of its log was replaced, and then has a new
- * epoch, a new tail and new readers. Clients reconnect, and receive the gap. If it cannot open, the
- * process ends, and its supervisor starts it again.
+ * epoch, a new tail and new readers. Clients reconnect, and receive the gap.
+ *
+ * While the brokers cannot be used, it tries again, each time at any of them. Example: its broker
+ * was cut off from the others, which made the hub silent. If it cannot open after
+ * `REOPEN_DEADLINE_MS`, the process ends, and its supervisor starts it again.
  */
 class ClusterHub extends ReopenedHub {
   #opening: Promise<void> = Promise.resolve();
@@ -123,7 +134,18 @@ class ClusterHub extends ReopenedHub {
   async #restart(): Promise<void> {
     if (this.#isClosing) return;
     await this.hub?.close();
-    await this.openAgain();
+    const endMs = performance.now() + REOPEN_DEADLINE_MS;
+    while (!this.#isClosing) {
+      try {
+        return await this.openAgain();
+      } catch (error) {
+        const isPassing = error instanceof DataFolderError && error.reason === 'inaccessible';
+        if (!isPassing || performance.now() >= endMs) throw error;
+        const { level, format } = this.config.logging;
+        createLogger(level, format).warn({ error: error.message }, 'cluster: this hub cannot open yet, trying again');
+        await delay(REOPEN_WAIT_MS);
+      }
+    }
   }
 }
 
