@@ -6,7 +6,10 @@ import type { Seeded } from '../../kit/seeded.ts';
 import { until } from '../../kit/wait.ts';
 import { expectOneHistory, readAll } from '../one-history.ts';
 import type { FaultyCluster } from './faulty-cluster.ts';
+import { expectOneData, expectOneHolder } from './one-cluster.ts';
 import { FAULTS, STANDSTILLS } from './random-faults.ts';
+import { WatchedDeliveries } from './watched-deliveries.ts';
+import { WatchedPresence } from './watched-presence.ts';
 
 const CHANNELS = ['a', 'b.1', 'b.2'];
 const PATTERNS = ['a', 'b.>'];
@@ -26,8 +29,10 @@ interface RunOptions {
 }
 
 /**
- * Lets faults happen to a cluster under load, one after the other. Then each confirmed event is at
- * every hub, in one order, no cursor has gone back, and no gap was false.
+ * Lets faults happen to a cluster under load, one after the other. Then:
+ * - each confirmed event is at every hub, in one order, no cursor has gone back, no gap was false;
+ * - a webhook and a queue have each event, in the order of its channel;
+ * - no two hubs had the same lease, all hubs have the same data, and show the same users.
  * @returns the number of confirmed events
  */
 export async function runFaults(cluster: FaultyCluster, random: Seeded, options: RunOptions): Promise<number> {
@@ -35,24 +40,28 @@ export async function runFaults(cluster: FaultyCluster, random: Seeded, options:
     (transport) => new Follower(random.pick(cluster.urls), transport, { channels: PATTERNS, after: 'earliest' }),
   );
   const publishers = cluster.urls.map((url, index) => new Publisher(url, `p${index}`, CHANNELS, 'single'));
+  const deliveries = await WatchedDeliveries.start(cluster.urls, PATTERNS, publishers);
+  const presence = new WatchedPresence(cluster.urls, random);
   try {
-    return await runUnderLoad(cluster, random, options, { publishers, followers });
+    return await runUnderLoad(cluster, random, options, { publishers, followers, deliveries, presence });
   } finally {
     for (const publisher of publishers) publisher.abandon();
-    await Promise.all(followers.map((follower) => follower.stop()));
+    await Promise.all([...followers, deliveries, presence].map((each) => each.stop()));
   }
 }
 
 interface Load {
   readonly publishers: readonly Publisher[];
   readonly followers: readonly Follower[];
+  readonly deliveries: WatchedDeliveries;
+  readonly presence: WatchedPresence;
 }
 
 async function runUnderLoad(
   cluster: FaultyCluster,
   random: Seeded,
   { count, rollsBack = false, onFault, onHealed }: RunOptions,
-  { publishers, followers }: Load,
+  { publishers, followers, deliveries, presence }: Load,
 ): Promise<number> {
   const progress = async (least: number): Promise<void> => {
     const before = publishers.map(({ acknowledged }) => acknowledged.length);
@@ -67,7 +76,9 @@ async function runUnderLoad(
     onFault?.(name);
     const fault = FAULTS[name] ?? STANDSTILLS[name];
     assert(fault !== undefined);
+    deliveries.life++;
     const heal = await fault(cluster, random);
+    presence.move(cluster.urls, random);
     for (const follower of followers) {
       if (random.below(3) > 0) continue;
       follower.hub = random.pick(cluster.urls);
@@ -75,13 +86,17 @@ async function runUnderLoad(
     }
     if (name in FAULTS) await progress(2);
     else await until('nobody can publish', () => isRefused(cluster), PROGRESS_MAX_MS);
+    deliveries.life++;
     await heal();
     await progress(3);
     onHealed?.(name, Math.round(performance.now() - startMs));
   }
   const confirmed = await expectOneHistory(cluster.urls, publishers, followers, PATTERNS);
+  await deliveries.expectAll();
   await allReady(cluster);
-  for (const url of cluster.urls) assert.deepEqual((await call(`${url}/healthz`)).json(), { status: 'ok' });
+  await presence.expectRight(cluster.urls);
+  await expectOneData(cluster);
+  expectOneHolder(cluster);
   if (rollsBack) await rollBack(cluster);
   return confirmed;
 }

@@ -4,6 +4,7 @@ import { temporaryFolder } from '../../kit/folders.ts';
 import { startBrokers, type Brokers } from '../../kit/brokers.ts';
 import { startHubProcess, type HubProcess } from '../../kit/hub-process.ts';
 import { BrokerProxy } from './broker-proxy.ts';
+import { PRESENCE_CONFIG } from './watched-presence.ts';
 
 /** One hub, its data, and its network to each broker. */
 export interface FaultyHub {
@@ -25,6 +26,8 @@ interface Route {
 export class FaultyCluster {
   readonly brokers: Brokers;
   readonly hubs: FaultyHub[] = [];
+  /** All processes of hubs, also those that have ended. */
+  readonly processes: HubProcess[] = [];
   readonly #routes: readonly Route[];
   /** Between hubs and brokers. */
   readonly #proxies: BrokerProxy[] = [];
@@ -85,13 +88,17 @@ export class FaultyCluster {
     this.hubs.push({ ...hub, process: await this.#startHub(hub) });
   }
 
-  #startHub({ data, proxies, disk }: Omit<FaultyHub, 'process'>, port?: number, clockMs = 0): Promise<HubProcess> {
+  async #startHub(hub: Omit<FaultyHub, 'process'>, port?: number, clockMs = 0): Promise<HubProcess> {
+    const { data, proxies, disk } = hub;
     const nats = proxies.map(({ url }) => url);
     const config = {
+      ...PRESENCE_CONFIG,
       cluster: { ...this.brokers.settings, nats, snapshotBytes: 1024 * 1024 },
     };
     const environment = { ...disk?.environment, ...(clockMs !== 0 && { NODE_OPTIONS: wrongClock(clockMs) }) };
-    return startHubProcess({ data, config, environment, ...(port !== undefined && { port }) });
+    const process = await startHubProcess({ data, config, environment, ...(port !== undefined && { port }) });
+    this.processes.push(process);
+    return process;
   }
 }
 

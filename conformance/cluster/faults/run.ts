@@ -40,7 +40,7 @@ for (let round = first; round < end; round++) {
   let present = 'the start';
   try {
     cluster = await FaultyCluster.start();
-    // Every fifth round ends with a rollback.
+    // Every fifth round ends with a rollback, which is a fault too.
     const rollsBack = round % 5 === 0;
     const confirmed = await runFaults(cluster, random, {
       count: ROUND_FAULTS,
@@ -51,10 +51,11 @@ for (let round = first; round < end; round++) {
         present = 'the load';
       },
     });
-    outcome = `: ${confirmed} confirmed events${rollsBack ? ', a rollback' : ''}`;
+    if (rollsBack) faults.push('a rollback of all brokers');
+    outcome = `: ${confirmed} confirmed events, after ${counted(faults)}`;
   } catch (error) {
     process.exitCode = 1;
-    outcome = `${FAILED}in ${present}, after ${faults.join(', ')}: ${(error as Error).message.replaceAll('\n', ' ').slice(0, 500)}`;
+    outcome = `${FAILED}in ${present}, after ${counted(faults)}: ${(error as Error).message.replaceAll('\n', ' ').slice(0, 500)}`;
     for (const [index, hub] of (cluster?.hubs ?? []).entries())
       console.error(`hub ${index}: ${hub.process.log().slice(-3000)}`);
   }
@@ -62,3 +63,9 @@ for (let round = first; round < end; round++) {
   await cluster?.end();
 }
 process.exit();
+
+/** `2 kill a hub, 1 a full journal`. */
+function counted(names: readonly string[]): string {
+  const byName = Map.groupBy(names.toSorted(), (name) => name);
+  return [...byName].map(([name, { length }]) => `${length} ${name}`).join(', ');
+}

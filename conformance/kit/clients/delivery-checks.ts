@@ -1,6 +1,6 @@
+import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect } from 'vitest';
 import type { ReceivedDelivery } from './endpoint.ts';
 import { call, type Reply } from '../http.ts';
 import type { Publisher } from './publishers.ts';
@@ -18,7 +18,7 @@ export function post(url: string, body: unknown): Promise<Reply> {
 /** Creates a subscription, and returns its id. */
 export async function subscribe(hub: string, definition: object): Promise<string> {
   const reply = await post(`${hub}/v1/subscriptions`, definition);
-  expect(reply.status, reply.text).toBe(201);
+  assert.equal(reply.status, 201, reply.text);
   return reply.json<{ id: string }>().id;
 }
 

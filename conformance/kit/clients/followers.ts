@@ -61,6 +61,11 @@ export class Follower {
   /** Continues with another transport from its cursor. */
   moveTo(transport: Transport): void {
     this.#transport = transport;
+    this.reconnect();
+  }
+
+  /** Continues at its hub from its cursor. */
+  reconnect(): void {
     this.#generation++;
     this.#disconnect();
   }
