@@ -24,6 +24,8 @@ export interface HubProcess {
 }
 
 export interface HubSettings {
+  /** The program, `polycast` of this version if left out. */
+  readonly command?: string;
   /** A data folder; in memory if left out. */
   readonly data?: string;
   /** The port; if left out, one that stays free for the next hub when this one is killed. */
@@ -41,6 +43,7 @@ export interface HubSettings {
 
 /** Starts a hub and waits until it listens. It ends with this process. */
 export async function startHubProcess({
+  command: polycast = COMMAND,
   data = ':memory:',
   port,
   config,
@@ -49,7 +52,7 @@ export async function startHubProcess({
   accessFromConfig = false,
   environment = {},
 }: HubSettings = {}): Promise<HubProcess> {
-  const args = [COMMAND, 'serve', '--listen', `127.0.0.1:${port ?? (await unusedPort())}`, '--data', data];
+  const args = [polycast, 'serve', '--listen', `127.0.0.1:${port ?? (await unusedPort())}`, '--data', data];
   if (config?.['access'] === undefined && !accessFromConfig) args.push('--set', 'access=loopback');
   if (config !== undefined) args.push('--config', configFile(config));
   const command = [process.execPath, ...args];

@@ -7,7 +7,7 @@ import { until } from '../../kit/wait.ts';
 import { expectOneHistory, readAll } from '../one-history.ts';
 import type { FaultyCluster } from './faulty-cluster.ts';
 import { expectOneData, expectOneHolder } from './one-cluster.ts';
-import { FAULTS, STANDSTILLS } from './random-faults.ts';
+import { FAULTS, STANDSTILLS, UPGRADES } from './random-faults.ts';
 import { WatchedDeliveries } from './watched-deliveries.ts';
 import { WatchedPresence } from './watched-presence.ts';
 
@@ -71,10 +71,12 @@ async function runUnderLoad(
   };
   await progress(3);
   for (let number = 0; number < count; number++) {
-    const name = random.pick([...Object.keys(FAULTS), ...Object.keys(STANDSTILLS)]);
+    const upgrades = cluster.hubs.some(({ isOlder }) => isOlder) ? UPGRADES : {};
+    const faults = { ...FAULTS, ...upgrades, ...STANDSTILLS };
+    const name = random.pick(Object.keys(faults));
     const startMs = performance.now();
     onFault?.(name);
-    const fault = FAULTS[name] ?? STANDSTILLS[name];
+    const fault = faults[name];
     assert(fault !== undefined);
     deliveries.life++;
     const heal = await fault(cluster, random);
@@ -84,12 +86,20 @@ async function runUnderLoad(
       follower.hub = random.pick(cluster.urls);
       follower.moveTo(random.pick(TRANSPORTS));
     }
-    if (name in FAULTS) await progress(2);
+    if (!(name in STANDSTILLS)) await progress(2);
     else await until('nobody can publish', () => isRefused(cluster), PROGRESS_MAX_MS);
     deliveries.life++;
     await heal();
     await progress(3);
     onHealed?.(name, Math.round(performance.now() - startMs));
+  }
+  for (const hub of cluster.hubs.filter(({ isOlder }) => isOlder)) {
+    onFault?.('upgrade a hub');
+    const startMs = performance.now();
+    deliveries.life++;
+    await cluster.upgrade(hub);
+    await progress(3);
+    onHealed?.('upgrade a hub', Math.round(performance.now() - startMs));
   }
   const confirmed = await expectOneHistory(cluster.urls, publishers, followers, PATTERNS);
   await deliveries.expectAll();

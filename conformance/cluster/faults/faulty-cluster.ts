@@ -12,7 +12,15 @@ export interface FaultyHub {
   readonly proxies: readonly BrokerProxy[];
   /** Undefined on a system that the shim does not support. */
   readonly disk: Disk | undefined;
+  /** Whether it has an earlier version. */
+  isOlder: boolean;
   process: HubProcess;
+}
+
+/** A version of the hub: its program and the options of Node.js. */
+export interface HubVersion {
+  readonly command: string;
+  readonly nodeOptions: string;
 }
 
 /** The network from one broker to another one. */
@@ -31,13 +39,16 @@ export class FaultyCluster {
   readonly #routes: readonly Route[];
   /** Between hubs and brokers. */
   readonly #proxies: BrokerProxy[] = [];
+  readonly #older: HubVersion | undefined;
 
-  private constructor(brokers: Brokers, routes: readonly Route[]) {
+  private constructor(brokers: Brokers, routes: readonly Route[], older: HubVersion | undefined) {
     this.brokers = brokers;
     this.#routes = routes;
+    this.#older = older;
   }
 
-  static async start(): Promise<FaultyCluster> {
+  /** @param older the version that the hubs have at first; this one if left out */
+  static async start(older?: HubVersion): Promise<FaultyCluster> {
     const routes: Route[] = [];
     const route = async (from: number, to: number, host: string): Promise<string> => {
       const proxy = await BrokerProxy.start(`nats://${host}`);
@@ -48,7 +59,7 @@ export class FaultyCluster {
       for (const { proxy } of routes) proxy.close();
       throw error;
     });
-    const cluster = new FaultyCluster(brokers, routes);
+    const cluster = new FaultyCluster(brokers, routes, older);
     try {
       for (let index = 0; index < 3; index++) await cluster.#addHub();
       return cluster;
@@ -74,6 +85,13 @@ export class FaultyCluster {
     hub.process = await this.#startHub(hub, hub.process.port, clockMs);
   }
 
+  /** The hub ends in order, and starts with this version. */
+  async upgrade(hub: FaultyHub): Promise<void> {
+    await hub.process.end('SIGTERM');
+    hub.isOlder = false;
+    await this.restart(hub);
+  }
+
   async end(): Promise<void> {
     await Promise.all(this.hubs.map(({ process }) => process.end('SIGKILL')));
     await this.brokers.end();
@@ -84,19 +102,27 @@ export class FaultyCluster {
     const proxies = await Promise.all(this.brokers.urls.map((url) => BrokerProxy.start(url)));
     this.#proxies.push(...proxies);
     const data = temporaryFolder('hub');
-    const hub = { data, proxies, disk: canShim ? shimDisk(realpathSync(data)) : undefined };
+    const disk = canShim ? shimDisk(realpathSync(data)) : undefined;
+    const hub = { data, proxies, disk, isOlder: this.#older !== undefined };
     this.hubs.push({ ...hub, process: await this.#startHub(hub) });
   }
 
   async #startHub(hub: Omit<FaultyHub, 'process'>, port?: number, clockMs = 0): Promise<HubProcess> {
     const { data, proxies, disk } = hub;
+    const older = hub.isOlder ? this.#older : undefined;
     const nats = proxies.map(({ url }) => url);
     const config = {
       ...PRESENCE_CONFIG,
       cluster: { ...this.brokers.settings, nats, snapshotBytes: 1024 * 1024 },
     };
-    const environment = { ...disk?.environment, ...(clockMs !== 0 && { NODE_OPTIONS: wrongClock(clockMs) }) };
-    const process = await startHubProcess({ data, config, environment, ...(port !== undefined && { port }) });
+    const nodeOptions = `${older?.nodeOptions ?? ''} ${clockMs === 0 ? '' : wrongClock(clockMs)}`;
+    const process = await startHubProcess({
+      data,
+      config,
+      environment: { ...disk?.environment, NODE_OPTIONS: nodeOptions },
+      ...(older !== undefined && { command: older.command }),
+      ...(port !== undefined && { port }),
+    });
     this.processes.push(process);
     return process;
   }

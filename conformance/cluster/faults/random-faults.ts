@@ -91,6 +91,14 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   },
 };
 
+/** These happen while a hub has an earlier version. */
+export const UPGRADES: Readonly<Record<string, Fault>> = {
+  async 'upgrade a hub'(cluster, random) {
+    await cluster.upgrade(random.pick(cluster.hubs.filter(({ isOlder }) => isOlder)));
+    return nothing;
+  },
+};
+
 /** Faults in which nobody can publish. */
 export const STANDSTILLS: Readonly<Record<string, Fault>> = {
   async 'a full journal'(cluster) {

@@ -1,8 +1,9 @@
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { Seeded } from '../../kit/seeded.ts';
-import { FaultyCluster } from './faulty-cluster.ts';
+import { FaultyCluster, type HubVersion } from './faulty-cluster.ts';
 import { runFaults } from './fault-run.ts';
+import { versionOfLevel } from './older-version.ts';
 
 /**
  * Lets 1,000 random faults happen to clusters of three hubs and three brokers, all real processes:
@@ -10,6 +11,11 @@ import { runFaults } from './fault-run.ts';
  * new cluster and a seed of its own, and a line in the report. A run that was interrupted goes on
  * after the last line. `--from 17 --faults 20` repeats round 17. It exits with 1 if a round of the
  * report failed.
+ *
+ * In every second round the hubs have an earlier version at first, and are upgraded one after the
+ * other between faults and at the end. `--older PATH` names its program, which is `polycast.ts` of
+ * an older commit, and all rounds begin with it. Without it, it is this one with the feature level
+ * 3.
  */
 const ROUND_FAULTS = 20;
 const FAILED = ': FAILED ';
@@ -18,6 +24,7 @@ const { values } = parseArgs({
   options: {
     faults: { type: 'string', default: '1000' },
     from: { type: 'string', default: '1' },
+    older: { type: 'string' },
     report: { type: 'string' },
   },
 });
@@ -39,7 +46,7 @@ for (let round = first; round < end; round++) {
   let outcome: string;
   let present = 'the start';
   try {
-    cluster = await FaultyCluster.start();
+    cluster = await FaultyCluster.start(olderVersion(round));
     // Every fifth round ends with a rollback, which is a fault too.
     const rollsBack = round % 5 === 0;
     const confirmed = await runFaults(cluster, random, {
@@ -63,6 +70,11 @@ for (let round = first; round < end; round++) {
   await cluster?.end();
 }
 process.exit();
+
+function olderVersion(round: number): HubVersion | undefined {
+  if (values.older !== undefined) return { command: values.older, nodeOptions: '' };
+  return round % 2 === 0 ? versionOfLevel(3) : undefined;
+}
 
 /** `2 kill a hub, 1 a full journal`. */
 function counted(names: readonly string[]): string {
