@@ -15,7 +15,7 @@ const SEED = Number(process.env['POLYCAST_SEED'] ?? 1904735104);
 
 describe.skipIf(NATS_SERVER === undefined)('random faults of hubs, brokers and their network', () => {
   test(
-    'each confirmed event is at every hub, no cursor goes back, no gap is false',
+    'each confirmed event is at every hub and webhook, no gap is false, and all hubs agree on data, leases and users',
     { timeout: (COUNT + 2) * 60_000 },
     async () => {
       const random = new Seeded(SEED);
