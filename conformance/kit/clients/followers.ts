@@ -248,9 +248,10 @@ function readWebSocket(
     });
     listener.onDisconnect(() => socket.terminate());
     socket.on('error', () => undefined);
-    socket.on('unexpected-response', (request, answer) => {
+    socket.on('unexpected-response', (_request, answer) => {
       if (answer.statusCode !== 503) listener.error(`${answer.statusCode}`);
-      request.destroy();
+      // The end of the request alone would not close the socket.
+      socket.terminate();
     });
     socket.on('message', (message: Buffer) => jsonMessage(message.toString('utf8'), listener));
     socket.on('close', (code) => {
