@@ -20,6 +20,8 @@ const PROGRESS_MAX_MS = 120_000;
 
 interface RunOptions {
   readonly count: number;
+  /** No fault begins after this time, so that a busy machine ends too. */
+  readonly timeMsMax?: number;
   /** Ends with a rollback of the brokers, which loses confirmed events. */
   readonly rollsBack?: boolean;
   /** Called before a fault begins. */
@@ -60,7 +62,7 @@ interface Load {
 async function runUnderLoad(
   cluster: FaultyCluster,
   random: Seeded,
-  { count, rollsBack = false, onFault, onHealed }: RunOptions,
+  { count, timeMsMax = Infinity, rollsBack = false, onFault, onHealed }: RunOptions,
   { publishers, followers, deliveries, presence }: Load,
 ): Promise<number> {
   const progress = async (least: number): Promise<void> => {
@@ -69,8 +71,9 @@ async function runUnderLoad(
       acknowledged.length >= (before[index] as number) + 20;
     await until('publishing goes on', () => publishers.filter(hasGoneOn).length >= least, PROGRESS_MAX_MS);
   };
+  const endMs = performance.now() + timeMsMax;
   await progress(3);
-  for (let number = 0; number < count; number++) {
+  for (let number = 0; number < count && performance.now() < endMs; number++) {
     const upgrades = cluster.hubs.some(({ isOlder }) => isOlder) ? UPGRADES : {};
     const faults = { ...FAULTS, ...upgrades, ...STANDSTILLS };
     const name = random.pick(Object.keys(faults));
