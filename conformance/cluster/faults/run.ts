@@ -40,6 +40,8 @@ const write = (line: string): void => {
   console.log(line);
   if (file !== undefined) appendFileSync(file, `${line}\n`);
 };
+// An exit ends all processes, also those that are paused.
+process.on('SIGTERM', () => process.exit(143));
 for (let round = first; round < end; round++) {
   const random = new Seeded(round);
   let cluster: FaultyCluster | undefined;
