@@ -42,7 +42,7 @@ export class Program {
     const [file = '', ...args] = this.#command;
     // A group of its own: Ctrl-C reaches this process alone,
     // which then ends the others in their order.
-    // The child writes the file itself. Output read from a pipe may arrive after the child has ended
+    // The child writes the file itself. Output from a pipe may arrive after the child has ended
     // and its folder was removed.
     const log = openSync(this.#logFile, 'a');
     const child = spawn(file, args, { stdio: ['ignore', log, log], detached: true });
