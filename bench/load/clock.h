@@ -15,3 +15,10 @@ inline uint64_t nowMicroseconds() { return nowNanoseconds() / 1000; }
 inline double secondsSince(uint64_t startNanoseconds) {
   return static_cast<double>(nowNanoseconds() - startNanoseconds) / 1e9;
 }
+
+// What this program itself has used, with the kernel's time.
+inline double ownCpuMicroseconds() {
+  timespec time{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) * 1e6 + static_cast<double>(time.tv_nsec) / 1e3;
+}

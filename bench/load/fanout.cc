@@ -52,6 +52,17 @@ class Fanout {
   }
 
  private:
+  struct Used {
+    ServerUsage::ThreadTimes server;
+    double loadMicroseconds;
+    long serverWrites;
+    CoreTimes cores;
+
+    static Used now(const ServerUsage& usage) {
+      return {usage.threadMicroseconds(), ownCpuMicroseconds(), usage.writes(), CoreTimes::now()};
+    }
+  };
+
   void openAll() {
     long proportionalBefore = usage.proportionalKilobytes();
     double cpuBefore = usage.cpuMicroseconds();
@@ -80,10 +91,12 @@ class Fanout {
     subscribers.resetCounts();
     publishers.acknowledged.clear();
     residentBefore = residentMax = usage.residentKilobytes();
-    double cpuBefore = usage.cpuMicroseconds();
+    Used before = Used::now(usage);
     double seconds = publishRound(publishers, settings.events, settings.eventsPerSecond);
+    Used after = Used::now(usage);
     refused = publishers.refused;
-    reportRound(publishers, seconds, usage.cpuMicroseconds() - cpuBefore);
+    reportRound(publishers, seconds, ServerUsage::sumSince(before.server, after.server));
+    reportShares(seconds, before, after);
   }
 
   // Publishes `events` and waits until every reader has all of them,
@@ -103,6 +116,7 @@ class Fanout {
         sent++;
       }
       loop.runOnce(waitMicroseconds(start, sent, events, publishers));
+      subscribers.readWhenDue();
       now = nowMicroseconds();
       if (subscribers.delivered != lastDelivered) lastProgress = now;
       lastDelivered = subscribers.delivered;
@@ -164,9 +178,34 @@ class Fanout {
     report.add("residentGrowthKilobytes", static_cast<double>(residentMax - residentBefore));
   }
 
+  // Tells whether a run was saturated: by the hub, by this program, or by the cores that they share.
+  void reportShares(double seconds, const Used& before, const Used& after) {
+    double own = after.loadMicroseconds - before.loadMicroseconds;
+    double deliveries = static_cast<double>(std::max<uint64_t>(1, subscribers.delivered));
+    std::vector<double> busiest = ServerUsage::busiestSince(before.server, after.server);
+    busiest.resize(std::max<size_t>(2, busiest.size()));
+    report.add("busiestThreadPercent", busiest[0] / seconds / 1e4);
+    report.add("secondThreadPercent", busiest[1] / seconds / 1e4);
+    report.add("loadCpuMicrosecondsPerDelivery", own / deliveries);
+    report.add("loadCpuPercent", own / seconds / 1e4);
+    // Of one core, as above. A quiet machine has next to nothing stolen and no other programs.
+    double idle = after.cores.idleMicroseconds - before.cores.idleMicroseconds;
+    double stolen = after.cores.stolenMicroseconds - before.cores.stolenMicroseconds;
+    double all = static_cast<double>(sysconf(_SC_NPROCESSORS_ONLN)) * seconds * 1e6;
+    double others = all - idle - stolen - own - ServerUsage::sumSince(before.server, after.server);
+    report.add("idlePercent", idle / seconds / 1e4);
+    report.add("stolenPercent", stolen / seconds / 1e4);
+    report.add("otherProgramsPercent", others / seconds / 1e4);
+    // Near 1: each delivery was a write of its own. Joined events cost less.
+    report.add("serverWritesPerDelivery", static_cast<double>(after.serverWrites - before.serverWrites) / deliveries);
+  }
+
   void spin(double seconds) {
     uint64_t start = nowNanoseconds();
-    while (secondsSince(start) < seconds) loop.runOnce(50'000);
+    while (secondsSince(start) < seconds) {
+      loop.runOnce(50'000);
+      subscribers.readWhenDue();
+    }
   }
 
   const FanoutSettings& settings;

@@ -46,7 +46,8 @@ SubscriberSettings::SubscriberSettings(Options& options)
       texts(linesOf(options.text("subscriber-texts", ""))),
       firstFrames(options.list("first-frame")),
       channels(options.integer("channels", 1)),
-      handshakesMax(options.integer("handshakes-max", 256)) {}
+      handshakesMax(options.integer("handshakes-max", 256)),
+      readIntervalSeconds(options.number("read-interval-seconds", 0)) {}
 
 Subscriber::Subscriber(SubscriberPool& pool, int number, bool reads)
     : channel(number % pool.settings.channels), pool(pool), number(number), reads(reads) {}
@@ -60,6 +61,10 @@ void Subscriber::connect() {
 void Subscriber::onReady(uint32_t) {
   if (state == State::connecting) sendRequest();
   else readAvailable();
+}
+
+void Subscriber::readIfOpen() {
+  if (state == State::open) readAvailable();
 }
 
 void Subscriber::sendRequest() {
@@ -110,8 +115,9 @@ void Subscriber::onHandshakeBytes(const char* bytes, size_t length) {
   std::string rest = handshake.substr(end + 4);
   std::string().swap(handshake);
   state = reads ? State::open : State::stalled;
-  if (!reads) pool.loop.remove(handle);
-  else if (!rest.empty()) onEventBytes(rest.data(), rest.size());
+  if (!reads || pool.settings.readIntervalSeconds > 0) pool.loop.remove(handle);
+  if (!reads) return;
+  if (!rest.empty()) onEventBytes(rest.data(), rest.size());
 }
 
 void Subscriber::onEventBytes(const char* bytes, size_t length) {
@@ -164,6 +170,12 @@ void SubscriberPool::open(int count, bool reads, double timeoutSeconds) {
     fprintf(stderr, "load: %d of %zu subscribers open after %.0f s\n", openTotal, subscribers.size(), timeoutSeconds);
     exit(1);
   }
+}
+
+void SubscriberPool::readWhenDue() {
+  if (settings.readIntervalSeconds == 0 || secondsSince(lastReadNanoseconds) < settings.readIntervalSeconds) return;
+  lastReadNanoseconds = nowNanoseconds();
+  for (auto& subscriber : subscribers) subscriber->readIfOpen();
 }
 
 void SubscriberPool::resetCounts() {
