@@ -178,7 +178,7 @@ class Fanout {
     report.add("residentGrowthKilobytes", static_cast<double>(residentMax - residentBefore));
   }
 
-  // Tells whether a run was saturated: by the hub, by this program, or by the cores that they share.
+  // Tells what a saturated run was bounded by: the hub, this program, or the cores they share.
   void reportShares(double seconds, const Used& before, const Used& after) {
     double own = after.loadMicroseconds - before.loadMicroseconds;
     double deliveries = static_cast<double>(std::max<uint64_t>(1, subscribers.delivered));

@@ -29,7 +29,7 @@ const paced = { readers: 1_800, channels: 1, perSecond: 50 };
  *
  * The readers stand for other machines, and have to share the cores of the hub. They are therefore
  * read at an interval, which costs a sixth of the hub's work. Read one by one, a delivery takes the
- * load generator more than half of what it takes the hub. Two processes could then be at most 1.3
+ * load generator more than half of what it takes the hub. Two processes could then be at most 1.2
  * times as fast as one.
  */
 const saturated = { readers: 9_000, channels: 90, publishers: 88, readIntervalSeconds: 0.25 };
