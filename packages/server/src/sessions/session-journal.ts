@@ -32,11 +32,11 @@ export interface SessionJournalParts {
 /** Changes wait this long for others. */
 const BATCH_TICKS: number = ticksOf(1000);
 /**
- * Changes in one transaction, and one transaction in a tick of the wheel: 4,000 changes a second.
- * The event loop pauses some 6 ms for a full one. A crowd that connects at once is recorded over
- * the next seconds.
+ * Batches in one transaction, and one transaction in a tick of the wheel: 4,000 changes a second.
+ * The event loop pauses some milliseconds for a full one. A crowd that connects at once is recorded
+ * over the next seconds.
  */
-const BATCH_MAX = 1000;
+const BATCHES_MAX = 16;
 /** Changes that a read writes first. */
 const WRITTEN_FIRST_MAX = 2000;
 /** The journal looks at its age, and at pollers that have gone, this often. */
@@ -51,13 +51,12 @@ export const MORE_CHANNELS = '…';
 
 /**
  * Records sessions in the journal (PROTOCOL.md section 13.10). A change waits in memory for a
- * second, and the changes of that second are written together. A session that opens and ends within
- * it is written once. Deliveries write nothing.
+ * second, and the changes of that second are written together. Deliveries write nothing.
  */
 export class SessionJournal implements SessionListener {
   readonly #parts: SessionJournalParts;
   readonly #pollers: Pollers;
-  readonly #waiting = new WaitingChanges();
+  readonly #waiting: WaitingChanges;
   readonly #refusedMs = new BoundedCache<number>(REFUSED_BYTES_MAX, () => 8);
   #newestNumber: number;
   /** When a change was lost last. */
@@ -68,6 +67,7 @@ export class SessionJournal implements SessionListener {
 
   constructor(parts: SessionJournalParts) {
     this.#parts = parts;
+    this.#waiting = new WaitingChanges(parts.store.batchLinesMax);
     this.#newestNumber = parts.store.newestNumber;
     this.#writer = new Timer(parts.wheel, () => this.#writeBatch());
     this.#upkeep = new Timer(parts.wheel, () => this.#maintain());
@@ -112,22 +112,22 @@ export class SessionJournal implements SessionListener {
 
   opened(session: Session): void {
     if (!isRecorded(session)) return;
+    // A WebSocket without channels reads nothing. It is recorded when it has some, or ends.
+    if (session.channels.length === 0) return;
     session.journalNumber = this.#open(recordOf(session, this.#parts.clock.nowMs(), session.position));
   }
 
   changed(session: Session, before: SessionBefore): void {
-    if (!isRecorded(session) || session.journalNumber === 0) return;
+    if (!isRecorded(session)) return;
     const { principal, channels, journalNumber } = session;
-    if (before.channels === channels && before.principal.user === principal.user) return;
     const position = before.from ?? session.position;
-    const recorded = recordedChannels(session.interest);
-    // A WebSocket that opens without channels has read nothing yet.
-    if (this.#waiting.opening(journalNumber)?.channels.length === 0) {
-      const { user, kind, key } = principal;
-      return this.#waiting.amend(journalNumber, { channels: recorded, openedAt: position, user, kind, key });
+    if (journalNumber === 0) {
+      if (channels.length > 0) session.journalNumber = this.#open(recordOf(session, session.sinceMs, position));
+      return;
     }
+    if (before.channels === channels && before.principal.user === principal.user) return;
     const timeMs = this.#parts.clock.nowMs();
-    const change = { timeMs, position, channels: recorded, user: principal.user };
+    const change = { timeMs, position, channels: recordedChannels(session.interest), user: principal.user };
     const isAuthenticated = before.principal.user === undefined && principal.user !== undefined;
     this.#add({
       kind: 'changed',
@@ -138,11 +138,12 @@ export class SessionJournal implements SessionListener {
   }
 
   closed(session: Session): void {
-    if (!isRecorded(session) || session.journalNumber === 0) return;
+    if (!isRecorded(session)) return;
     const { sinceMs, principal, journalNumber, writtenThrough: position, endReason: reason, gaps } = session;
     const timeMs = this.#parts.clock.nowMs();
     const end = { timeMs, position, reason, polls: 0, skipped: NONE, gaps };
-    this.#end(journalNumber, principal.user, end, () => recordOf(session, sinceMs, undefined));
+    if (journalNumber === 0) this.#open({ ...recordOf(session, sinceMs, position), end });
+    else this.#end(journalNumber, principal.user, end, () => recordOf(session, sinceMs, undefined));
   }
 
   answered(poll: AnsweredPoll): void {
@@ -216,9 +217,8 @@ export class SessionJournal implements SessionListener {
   }
 
   #end(number: number, user: string | undefined, end: SessionEnd, record: () => NewRecord): void {
-    if (this.#waiting.opening(number) !== undefined) this.#waiting.amend(number, { end });
     // The opening of a long session has left the ring: it is recorded again.
-    else if (number < this.#parts.store.oldestNumber) this.#open({ ...record(), end });
+    if (number < this.#parts.store.oldestNumber) this.#open({ ...record(), end });
     else this.#add({ kind: 'ended', session: number, user, end });
   }
 
@@ -234,9 +234,9 @@ export class SessionJournal implements SessionListener {
 
   /** Writes one batch. Returns false when the disk did not accept it. */
   #write(): boolean {
-    const batch = this.#waiting.first(BATCH_MAX);
+    const batches = this.#waiting.first(BATCHES_MAX);
     try {
-      this.#parts.store.write(batch, this.#parts.clock.nowMs());
+      this.#parts.store.write(batches, this.#parts.clock.nowMs());
     } catch (error) {
       if (!this.#isFailing)
         this.#parts.logger.warn({ error: String(error) }, 'session journal: write failed, retrying');
@@ -244,7 +244,7 @@ export class SessionJournal implements SessionListener {
       return false;
     }
     this.#isFailing = false;
-    this.#waiting.remove(batch.length);
+    this.#waiting.remove(batches.length);
     return true;
   }
 

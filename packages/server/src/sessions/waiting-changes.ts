@@ -1,14 +1,10 @@
+import { ChangeBatch } from '../core/session-journal/change-batch.ts';
 import type { JournalChange } from '../core/session-journal/session-journal-store.ts';
-import { changeBytes, recordBytes, type SessionRecord } from '../core/session-journal/session-record.ts';
 
-/** Bytes of changes that wait: some 50,000 ordinary sessions. Beyond it the oldest are lost. */
+/** Bytes of changes that wait: more than 100,000 ordinary ones. Beyond it the oldest are lost. */
 const WAITING_BYTES_MAX = 24 * 1024 * 1024;
-/** Bytes that are given up at once at that bound. */
-const LOST_BYTES = 512 * 1024;
-/** Estimated bytes of the end of a session. */
-const END_BYTES = 400;
-
-type Mutable<Value> = { -readonly [Name in keyof Value]: Value[Name] };
+/** Written batches whose room is used again: those of some 4,000 changes. */
+const SPARE_BATCHES_MAX = 64;
 
 /**
  * The changes of the session journal that wait for the disk, the oldest first. Clients choose the
@@ -17,14 +13,21 @@ type Mutable<Value> = { -readonly [Name in keyof Value]: Value[Name] };
  * Example: the disk is full for an hour. The newest changes wait, and `lostCount` has the others.
  */
 export class WaitingChanges {
-  #changes: JournalChange[] = [];
-  /** Sessions whose opening waits. Their numbers follow each other. */
-  #openings: Mutable<SessionRecord>[] = [];
+  readonly #batchLinesMax: number;
+  #batches: ChangeBatch[] = [];
+  /** The batch that takes the next changes: the last one. */
+  #filling: ChangeBatch | undefined;
+  readonly #spare: ChangeBatch[] = [];
+  #count = 0;
   #bytes = 0;
   #lostCount = 0;
 
+  constructor(batchLinesMax: number) {
+    this.#batchLinesMax = batchLinesMax;
+  }
+
   get count(): number {
-    return this.#changes.length;
+    return this.#count;
   }
 
   /** Changes that the disk did not accept in time. */
@@ -32,59 +35,40 @@ export class WaitingChanges {
     return this.#lostCount;
   }
 
-  /**
-   * Adds a change. An opening has the next number. Returns whether older changes were lost for it.
-   */
+  /** Adds a change. Returns whether older changes were lost for it. */
   add(change: JournalChange): boolean {
-    this.#changes.push(change);
-    this.#bytes += bytesOf(change);
-    if (change.kind === 'opened') this.#openings.push(change.session);
+    const filling = this.#filling ?? this.#nextBatch();
+    const bytesBefore = filling.roomBytes;
+    filling.add(change);
+    this.#bytes += filling.roomBytes - bytesBefore;
+    this.#count++;
+    if (filling.count >= this.#batchLinesMax) this.#filling = undefined;
     if (this.#bytes <= WAITING_BYTES_MAX) return false;
-    const bytesMax = this.#bytes - LOST_BYTES;
-    let count = 0;
-    for (let bytes = this.#bytes; bytes > bytesMax && count < this.#changes.length; count++)
-      bytes -= bytesOf(this.#changes[count] as JournalChange);
-    this.#lostCount += count;
-    this.remove(count);
+    const countBefore = this.#count;
+    this.remove(1);
+    this.#lostCount += countBefore - this.#count;
     return true;
   }
 
-  /** The record of a session whose opening waits. */
-  opening(number: number): SessionRecord | undefined {
-    return this.#opening(number);
+  /** The oldest batches. */
+  first(batchesMax: number): readonly ChangeBatch[] {
+    return this.#batches.slice(0, batchesMax);
   }
 
-  /** Changes the record of a session whose opening waits. */
-  amend(number: number, members: Partial<Mutable<SessionRecord>>): void {
-    const session = this.#opening(number);
-    if (session === undefined) return;
-    this.#bytes -= recordBytes(session);
-    Object.assign(session, members);
-    this.#bytes += recordBytes(session);
-  }
-
-  /** The oldest changes. */
-  first(countMax: number): readonly JournalChange[] {
-    return this.#changes.slice(0, countMax);
-  }
-
-  /** Removes the oldest changes. */
-  remove(count: number): void {
-    let openings = 0;
-    for (const change of this.#changes.splice(0, count)) {
-      this.#bytes -= bytesOf(change);
-      if (change.kind === 'opened') openings++;
+  /** Removes the oldest batches. */
+  remove(batches: number): void {
+    for (const batch of this.#batches.splice(0, batches)) {
+      this.#count -= batch.count;
+      this.#bytes -= batch.roomBytes;
+      if (batch === this.#filling) this.#filling = undefined;
+      if (batch.clear() && this.#spare.length < SPARE_BATCHES_MAX) this.#spare.push(batch);
     }
-    this.#openings.splice(0, openings);
   }
 
-  #opening(number: number): Mutable<SessionRecord> | undefined {
-    const oldest = this.#openings[0];
-    return oldest === undefined ? undefined : this.#openings[number - oldest.number];
+  #nextBatch(): ChangeBatch {
+    const batch = this.#spare.pop() ?? new ChangeBatch();
+    this.#batches.push(batch);
+    this.#bytes += batch.roomBytes;
+    return (this.#filling = batch);
   }
-}
-
-function bytesOf(change: JournalChange): number {
-  if (change.kind === 'opened') return recordBytes(change.session);
-  return change.kind === 'changed' ? changeBytes(change.change) : END_BYTES;
 }

@@ -1,3 +1,4 @@
+import type { ChangeBatch } from './change-batch.ts';
 import type { ChannelChange, SessionEnd, SessionRecord } from './session-record.ts';
 
 /** A change of the journal. Those of a session that is not stored any more are ignored. */
@@ -64,8 +65,10 @@ export interface SessionJournalStore {
    * Everything since this time is recorded, in milliseconds since 1970; `undefined`: nothing is.
    */
   readonly sinceMs: number | undefined;
+  /** The changes of a batch, at most. */
+  readonly batchLinesMax: number;
   /** Writes all changes or none. @throws when the disk does not accept them */
-  write(changes: readonly JournalChange[], nowMs: number): void;
+  write(batches: readonly ChangeBatch[], nowMs: number): void;
   get(number: number): SessionRecord | undefined;
   find(id: string): SessionRecord | undefined;
   ofUser(query: UserSessionsQuery): readonly SessionRecord[];

@@ -2,6 +2,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import type { JournalChange, SessionJournalStore } from '../../core/session-journal/session-journal-store.ts';
 import { NEWEST_PLACE } from '../../core/session-journal/session-journal-store.ts';
 import type { SessionEnd, SessionRecord } from '../../core/session-journal/session-record.ts';
+import { writeChanges } from '../../testing/journal-batches.ts';
 import { temporaryFolder } from '../../testing/temporary-folder.ts';
 import { MemorySessionStore } from '../memory/memory-session-store.ts';
 import { openSessionStore } from '../sqlite/sessions/sqlite-session-store.ts';
@@ -37,7 +38,7 @@ function opened(number: number, more: Partial<SessionRecord> = {}): JournalChang
 
 describe.each([
   ['sqlite', () => openSessionStore({ folder: temporaryFolder(), epoch: 'one', nowMs: 0, ...BOUNDS })],
-  ['memory', () => new MemorySessionStore({ ...BOUNDS, nowMs: 0 })],
+  ['memory', () => new MemorySessionStore({ ...BOUNDS, epoch: 'one', nowMs: 0 })],
 ] as const)('The session journal in %s', (_name, open) => {
   function openStore(): SessionJournalStore {
     const store = open();
@@ -47,7 +48,8 @@ describe.each([
 
   test('returns a session as it was written, by its number and by its id', () => {
     const store = openStore();
-    store.write(
+    writeChanges(
+      store,
       [opened(1), opened(2, { user: undefined, transport: undefined, types: undefined, openedAt: undefined })],
       1,
     );
@@ -61,8 +63,9 @@ describe.each([
 
   test('records the end of a session, and ignores that of an unknown one', () => {
     const store = openStore();
-    store.write([opened(1)], 1);
-    store.write(
+    writeChanges(store, [opened(1)], 1);
+    writeChanges(
+      store,
       [
         { kind: 'ended', session: 1, user: 'ann', end: END },
         { kind: 'ended', session: 9, user: 'ann', end: END },
@@ -76,17 +79,18 @@ describe.each([
   test('records changed channels, and the user of a session that authenticates', () => {
     const store = openStore();
     const change = { timeMs: 3, position: 9, channels: ['a'], user: 'ann' };
-    store.write([opened(1, { user: undefined })], 1);
-    store.write([{ kind: 'changed', session: 1, change, authenticatedSinceMs: 1 }], 3);
+    writeChanges(store, [opened(1, { user: undefined })], 1);
+    writeChanges(store, [{ kind: 'changed', session: 1, change, authenticatedSinceMs: 1 }], 3);
     const later = { ...change, timeMs: 4, channels: ['a', 'b'] };
-    store.write([{ kind: 'changed', session: 1, change: later }], 4);
+    writeChanges(store, [{ kind: 'changed', session: 1, change: later }], 4);
     expect(store.get(1)).toEqual(session(1, { changes: [change, later] }));
     expect(store.ofUser({ user: 'ann', fromMs: 0, limit: 5 })).toEqual([session(1, { changes: [change, later] })]);
   });
 
   test('selects the sessions of a user around a time', () => {
     const store = openStore();
-    store.write(
+    writeChanges(
+      store,
       [1, 2, 3, 4, 5].map((number) =>
         opened(number, { openedMs: 1000 * number, ...(number === 3 && { user: 'bob' }) }),
       ),
@@ -101,7 +105,7 @@ describe.each([
 
   test('removes the oldest sessions beyond its bound, and knows since when it is complete', () => {
     const store = openStore();
-    for (let number = 1; number <= 200; number++) store.write([opened(number)], number);
+    for (let number = 1; number <= 200; number++) writeChanges(store, [opened(number)], number);
     const numbers = store.page(NEWEST_PLACE.number, 1000).map(({ number }) => number);
     expect(numbers.length).toBeGreaterThanOrEqual(70);
     expect(numbers.length).toBeLessThanOrEqual(80);
@@ -114,9 +118,9 @@ describe.each([
 
   test('removes sessions by their age', () => {
     const store = openStore();
-    store.write([opened(1)], 1);
-    store.write([opened(2, { openedMs: 6000 })], 6000);
-    store.write([], 9500);
+    writeChanges(store, [opened(1)], 1);
+    writeChanges(store, [opened(2, { openedMs: 6000 })], 6000);
+    writeChanges(store, [], 9500);
     expect(store.get(1)).toBeUndefined();
     expect(store.get(2)).toBeDefined();
   });
@@ -125,9 +129,9 @@ describe.each([
     const store = openStore();
     const change = { timeMs: 3, position: 9, channels: ['a'], user: 'ann' };
     const changed: JournalChange = { kind: 'changed', session: 1, change };
-    store.write([opened(1), opened(2, { user: 'bob' }), changed], 1);
+    writeChanges(store, [opened(1), opened(2, { user: 'bob' }), changed], 1);
     expect(store.eraseUser('ann')).toBe(1);
-    store.write([changed, { kind: 'ended', session: 1, user: 'ann', end: END }], 2);
+    writeChanges(store, [changed, { kind: 'ended', session: 1, user: 'ann', end: END }], 2);
     expect(store.find('session-1')).toBeUndefined();
     expect(store.ofUser({ user: 'ann', fromMs: 0, limit: 5 })).toEqual([]);
     expect(store.get(2)).toBeDefined();
@@ -135,9 +139,10 @@ describe.each([
 });
 
 test('in memory, sessions with long texts and sessions that change often are bounded by bytes', () => {
-  const memory = new MemorySessionStore({ sessionsMax: 10_000, ageMaxMs: 8_000_000, nowMs: 0 });
+  const memory = new MemorySessionStore({ sessionsMax: 10_000, ageMaxMs: 8_000_000, epoch: 'one', nowMs: 0 });
   const channels = ['c'.repeat(4000)];
-  memory.write(
+  writeChanges(
+    memory,
     Array.from({ length: 5000 }, (_, index) => opened(index + 1, { channels })),
     5000,
   );
@@ -146,7 +151,8 @@ test('in memory, sessions with long texts and sessions that change often are bou
   expect(memory.oldestNumber).toBeLessThan(4000);
   expect(memory.sinceMs).toBe(memory.oldestNumber);
   for (let timeMs = 5001; timeMs <= 9000; timeMs++)
-    memory.write(
+    writeChanges(
+      memory,
       [{ kind: 'changed', session: 5000, change: { timeMs, position: timeMs, channels, user: 'ann' } }],
       9000,
     );
@@ -161,7 +167,7 @@ test('the same changes give the same answers in SQLite and in memory', () => {
   const folder = temporaryFolder();
   const sqlite = openSessionStore({ folder, epoch: 'one', nowMs: 0, ...bounds });
   onTestFinished(() => sqlite.close(0));
-  const memory = new MemorySessionStore({ ...bounds, nowMs: 0 });
+  const memory = new MemorySessionStore({ ...bounds, epoch: 'one', nowMs: 0 });
   const random = createRandom(20_261_122);
   const users = ['ann', 'bob', 'cyd', undefined];
   const live: { number: number; user: string | undefined; openedMs: number }[] = [];
@@ -192,7 +198,7 @@ test('the same changes give the same answers in SQLite and in memory', () => {
   };
   for (let nowMs = 2000; nowMs < 7_900_000; nowMs += 15_000) {
     const changes = Array.from({ length: random.below(6) }, () => randomChange(nowMs));
-    for (const store of [sqlite, memory]) store.write(changes, nowMs);
+    for (const store of [sqlite, memory]) writeChanges(store, changes, nowMs);
   }
   expect(sqlite.eraseUser('cyd')).toBe(memory.eraseUser('cyd'));
   expect(sqlite.ofUser({ user: 'ann', before: NEWEST_PLACE, limit: 10_000 }).length).toBeGreaterThan(100);

@@ -21,7 +21,7 @@ export const memoryHome: Home = {
     createMemorySubscriptionStore(undefined, { ...ATTEMPT_BOUNDS, attemptsKept, attemptsKeptMax }),
   openIdentity: ({ identity: { auditEntriesMax } }) => createMemoryIdentityStore(auditEntriesMax),
   openPresence: (_options, epoch) => createMemoryPresenceStore(epoch),
-  openSessionJournal: ({ sessions, clock }) =>
-    new MemorySessionStore({ nowMs: clock.nowMs(), ...ringBounds(sessions) }),
+  openSessionJournal: ({ sessions, clock }, epoch) =>
+    new MemorySessionStore({ epoch, nowMs: clock.nowMs(), ...ringBounds(sessions) }),
   openInFlightJournal: () => NO_JOURNAL,
 };

@@ -1,3 +1,5 @@
+import { BATCH_LINES, type ChangeBatch } from '../../core/session-journal/change-batch.ts';
+import { changeOfLine, type Run } from '../../core/session-journal/change-lines.ts';
 import {
   comparePlaces,
   secondOf,
@@ -20,7 +22,9 @@ const MEMORY_BYTES_MAX = 16 * 1024 * 1024;
 /** The changes of one session. Beyond it, the older half of them is removed. */
 const CHANGES_BYTES_MAX = 1024 * 1024;
 
-interface MemorySessionBounds extends RingBounds {
+interface MemorySessionOptions extends RingBounds {
+  /** Of the log beside it. */
+  readonly epoch: string;
   readonly nowMs: number;
 }
 
@@ -40,8 +44,11 @@ export class MemorySessionStore implements SessionJournalStore {
   #bytes = 0;
   #sinceMs: number;
   #newestNumber = 0;
+  readonly #run: Run;
+  readonly batchLinesMax = BATCH_LINES;
 
-  constructor({ sessionsMax, ageMaxMs, nowMs }: MemorySessionBounds) {
+  constructor({ sessionsMax, ageMaxMs, epoch, nowMs }: MemorySessionOptions) {
+    this.#run = { epoch, seenMs: nowMs, isOver: false };
     this.#countMax = Math.min(sessionsMax, MEMORY_SESSIONS_MAX);
     this.#ageMaxMs = ageMaxMs;
     this.#sinceMs = nowMs;
@@ -59,8 +66,14 @@ export class MemorySessionStore implements SessionJournalStore {
     return this.#sinceMs;
   }
 
-  write(changes: readonly JournalChange[], nowMs: number): void {
-    for (const change of changes) this.#apply(change);
+  write(batches: readonly ChangeBatch[], nowMs: number): void {
+    for (const { count, bytes } of batches) {
+      const lines = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1').split('\n');
+      for (let index = 0; index < count; index++) {
+        const change = changeOfLine(lines, index, this.#run);
+        if (change !== undefined) this.#apply(change);
+      }
+    }
     this.#trim(nowMs);
   }
 

@@ -13,13 +13,6 @@ export const NOT_OPENED = 0xffffffff;
 /** The keys of a segment are in this many rows, so that a question reads one of them. */
 export const SHARDS = 256;
 
-/** 32 bits of a text (FNV-1a). */
-export function hashOf(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
-  return hash >>> 0;
-}
-
 export function shardOfHash(hash: number): number {
   return hash % SHARDS;
 }

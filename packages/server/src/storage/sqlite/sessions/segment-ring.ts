@@ -1,9 +1,9 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { JournalChange } from '../../../core/session-journal/session-journal-store.ts';
+import { BATCH_LINES, type ChangeBatch } from '../../../core/session-journal/change-batch.ts';
+import { subjectOfLine } from '../../../core/session-journal/change-lines.ts';
 import type { RingBounds } from '../../shared/ring-bounds.ts';
 import { SHARDS } from './change-keys.ts';
-import { LineWriter, subjectOf, subjectOfLine } from './change-lines.ts';
-import { BATCH_LINES, GrowingSegment, SEGMENT_LINES, type Segment } from './segment.ts';
+import { GrowingSegment, SEGMENT_LINES, type Segment } from './segment.ts';
 
 /** Segments of a full ring, at least. So a full ring removes an eighth of its sessions at most. */
 const SEGMENTS_MIN = 8;
@@ -22,9 +22,6 @@ export class SegmentRing {
   #complete: Segment[] = [];
   #growing: GrowingSegment | undefined;
   #newestSession = 0;
-  /** Lines without a row yet. */
-  #pending: string[] = [];
-  readonly #writer = new LineWriter();
 
   constructor(database: DatabaseSync, bounds: RingBounds) {
     this.#database = database;
@@ -51,28 +48,30 @@ export class SegmentRing {
     return this.segments.reduce((sum, { sessions }) => sum + sessions, 0);
   }
 
-  /** Adds a change. Call it inside a transaction, which ends with `flush`. */
-  append(change: JournalChange, run: number, nowMs: number): void {
-    if (this.#growing !== undefined && this.#isFull(this.#growing, nowMs)) {
-      this.flush(run, nowMs);
+  /** The sessions of a segment, at most. */
+  get #segmentSessionsMax(): number {
+    return Math.max(1, Math.floor(this.#bounds.sessionsMax / SEGMENTS_MIN));
+  }
+
+  /** The changes of a batch, at most. A batch is in one segment. */
+  get batchLinesMax(): number {
+    return Math.min(BATCH_LINES, this.#segmentSessionsMax);
+  }
+
+  /** Adds a batch. Call it inside a transaction. */
+  append(batch: ChangeBatch, run: number, nowMs: number): void {
+    if (batch.count === 0) return;
+    if (this.#growing !== undefined && this.#isFull(this.#growing, batch.openings, nowMs)) {
       this.#complete.push(this.#store(this.#growing));
       this.#growing = undefined;
     }
     const growing = (this.#growing ??= this.#nextSegment(nowMs));
-    // The batch that is pending has no row yet, so `lastBatch` is its number from its
-    // first line on.
-    const batch = this.#pending.length === 0 ? growing.lastBatch + 1 : growing.lastBatch;
-    growing.add(subjectOf(change), batch, this.#pending.length, nowMs);
+    const id = growing.lastBatch + 1;
+    for (let index = 0; index < batch.count; index++) growing.add(batch.subjectAt(index), id, index, nowMs);
     this.#newestSession = growing.lastSession;
-    this.#pending.push(this.#writer.textOf(change));
-    if (this.#pending.length === BATCH_LINES) this.flush(run, nowMs);
-  }
-
-  /** Writes the lines that have no row yet. */
-  flush(run: number, nowMs: number): void {
-    if (this.#pending.length === 0 || this.#growing === undefined) return;
-    this.#statements.addBatch.run(this.#growing.lastBatch, run, nowMs, this.#pending.join('\n'));
-    this.#startBatch();
+    const { bytes } = batch;
+    const lines = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+    this.#statements.addBatch.run(id, run, nowMs, lines);
   }
 
   /** Removes what is beyond the bounds. Returns whether there was something. */
@@ -102,18 +101,12 @@ export class SegmentRing {
 
   /** Reads the state again, after a transaction that failed. */
   reload(): void {
-    this.#startBatch();
     this.#complete = this.#database.prepare(LOAD_SEGMENTS).all() as unknown as Segment[];
     const newest = this.#complete.at(-1);
     this.#newestSession = newest?.lastSession ?? 0;
     this.#growing = undefined;
     for (const row of this.#database.prepare(LOAD_BATCHES).iterate(newest?.lastBatch ?? 0))
       this.#loadBatch(row as unknown as BatchRow);
-  }
-
-  #startBatch(): void {
-    this.#pending = [];
-    this.#writer.startBatch();
   }
 
   #loadBatch({ id, writtenMs, lines }: BatchRow): void {
@@ -126,12 +119,11 @@ export class SegmentRing {
     this.#newestSession = this.#growing.lastSession;
   }
 
-  #isFull({ sessions, lines, firstMs }: GrowingSegment, nowMs: number): boolean {
-    const { sessionsMax, ageMaxMs } = this.#bounds;
+  #isFull({ sessions, lines, firstMs }: GrowingSegment, moreSessions: number, nowMs: number): boolean {
     return (
-      lines >= SEGMENT_LINES ||
-      sessions >= Math.max(1, Math.floor(sessionsMax / SEGMENTS_MIN)) ||
-      nowMs - firstMs >= ageMaxMs / SEGMENTS_MIN
+      lines + BATCH_LINES > SEGMENT_LINES ||
+      sessions + moreSessions > this.#segmentSessionsMax ||
+      nowMs - firstMs >= this.#bounds.ageMaxMs / SEGMENTS_MIN
     );
   }
 

@@ -1,8 +1,7 @@
-import { GrowingKeys, hashOf, NOT_OPENED, shardOfHash, shardOfSession } from './change-keys.ts';
-import type { LineSubject } from './change-lines.ts';
+import { BATCH_LINES } from '../../../core/session-journal/change-batch.ts';
+import type { LineSubject } from '../../../core/session-journal/change-lines.ts';
+import { GrowingKeys, NOT_OPENED, shardOfHash, shardOfSession } from './change-keys.ts';
 
-/** The lines of a batch, at most. A reader of one line reads its whole batch. */
-export const BATCH_LINES = 64;
 /** The lines of a segment, at most. */
 export const SEGMENT_LINES = 16_384;
 
@@ -66,25 +65,20 @@ export class GrowingSegment implements Segment {
   }
 
   /** Adds a line at its place in a batch. */
-  add({ session: number, user, id, openedMs }: LineSubject, batch: number, index: number, nowMs: number): void {
+  add({ session: number, userHash, idHash, openedMs }: LineSubject, batch: number, index: number, nowMs: number): void {
     const session = number >>> 0;
     const place = placeOf(this, batch, index);
-    const second = openedMs === null ? NOT_OPENED : Math.floor(openedMs / 1000);
+    const second = openedMs === undefined ? NOT_OPENED : Math.floor(openedMs / 1000);
     const { keys } = this;
-    keys.add(shardOfSession(number), session, session, place, id === null ? NOT_OPENED : second);
-    if (user !== null) addHash(keys, user, session, place, second);
-    if (id !== null) addHash(keys, id, session, place, second);
+    keys.add(shardOfSession(number), session, session, place, idHash === undefined ? NOT_OPENED : second);
+    if (userHash !== undefined) keys.add(shardOfHash(userHash), userHash, session, place, second);
+    if (idHash !== undefined) keys.add(shardOfHash(idHash), idHash, session, place, second);
     this.lines++;
     this.lastBatch = batch;
     this.lastMs = Math.max(this.lastMs, nowMs);
     this.oldestSecond = Math.min(this.oldestSecond, second);
-    if (id === null) return;
+    if (idHash === undefined) return;
     this.sessions++;
     this.lastSession = Math.max(this.lastSession, number);
   }
-}
-
-function addHash(keys: GrowingKeys, text: string, session: number, place: number, second: number): void {
-  const hash = hashOf(text);
-  keys.add(shardOfHash(hash), hash, session, place, second);
 }

@@ -1,22 +1,14 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { BATCH_LINES } from '../../../core/session-journal/change-batch.ts';
+import { hashOf, readLine, RecordBuilder, type Run } from '../../../core/session-journal/change-lines.ts';
 import {
   comparePlaces,
   secondOf,
   type UserSessionsQuery,
 } from '../../../core/session-journal/session-journal-store.ts';
 import type { SessionRecord } from '../../../core/session-journal/session-record.ts';
-import {
-  hashOf,
-  keysOf,
-  NEIGHBOURS,
-  NOT_OPENED,
-  sessionKeys,
-  shardOfHash,
-  shardOfSession,
-  type Key,
-} from './change-keys.ts';
-import { readLine, RecordBuilder, type Run } from './change-lines.ts';
-import { BATCH_LINES, batchOf, sessionNumber, type Segment } from './segment.ts';
+import { keysOf, NEIGHBOURS, NOT_OPENED, sessionKeys, shardOfHash, shardOfSession, type Key } from './change-keys.ts';
+import { batchOf, sessionNumber, type Segment } from './segment.ts';
 import type { SegmentRing } from './segment-ring.ts';
 
 /** Lines that a question needs, by their batch. A line is named by its index in it. */

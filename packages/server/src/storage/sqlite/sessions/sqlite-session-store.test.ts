@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { expect, onTestFinished, test } from 'vitest';
 import { NEWEST_PLACE, type SessionJournalStore } from '../../../core/session-journal/session-journal-store.ts';
 import type { SessionRecord } from '../../../core/session-journal/session-record.ts';
+import { writeChanges } from '../../../testing/journal-batches.ts';
 import { temporaryFolder } from '../../../testing/temporary-folder.ts';
 import { openSessionStore } from './sqlite-session-store.ts';
 
@@ -34,7 +35,7 @@ function storeIn(folder: string, epoch: string = 'first', nowMs: number = 100): 
 
 test("only the hub's user may read it", () => {
   const folder = temporaryFolder();
-  storeIn(folder).write([{ kind: 'opened', session: SESSION }], 100);
+  writeChanges(storeIn(folder), [{ kind: 'opened', session: SESSION }], 100);
   expect(readdirSync(folder)).toContain('sessions.sqlite');
   for (const name of readdirSync(folder)) expect([name, statSync(join(folder, name)).mode & 0o077]).toEqual([name, 0]);
 });
@@ -42,7 +43,7 @@ test("only the hub's user may read it", () => {
 test('a session that was live when its hub died ended with it, at the last write of that hub', () => {
   const folder = temporaryFolder();
   const killed = storeIn(folder);
-  killed.write([{ kind: 'opened', session: SESSION }], 150);
+  writeChanges(killed, [{ kind: 'opened', session: SESSION }], 150);
   const store = storeIn(folder, 'second', 900);
   expect(store.get(1)).toEqual({
     ...SESSION,
@@ -64,7 +65,7 @@ test('that is damaged is created again', () => {
 test('an erased user is gone from all files', () => {
   const folder = temporaryFolder();
   const store = storeIn(folder);
-  store.write([{ kind: 'opened', session: SESSION }], 100);
+  writeChanges(store, [{ kind: 'opened', session: SESSION }], 100);
   const texts = (): string =>
     readdirSync(folder)
       .map((name) => readFileSync(join(folder, name), 'latin1'))
@@ -79,7 +80,7 @@ test('what is written while the file is locked is not stored, and can be written
   const store = storeIn(folder);
   const other = new DatabaseSync(join(folder, 'sessions.sqlite'));
   other.exec('BEGIN IMMEDIATE');
-  const write = (): void => store.write([{ kind: 'opened', session: SESSION }], 100);
+  const write = (): void => writeChanges(store, [{ kind: 'opened', session: SESSION }], 100);
   expect(write).toThrow(/locked/);
   expect([store.newestNumber, store.get(1), store.stats().sessions]).toEqual([0, undefined, 0]);
   other.close();
@@ -91,7 +92,11 @@ test('goes on where it was after a restart, within a segment', () => {
   const folder = temporaryFolder();
   const write = (store: SessionJournalStore, first: number, last: number): void => {
     for (let number = first; number <= last; number++)
-      store.write([{ kind: 'opened', session: { ...SESSION, number, id: `id-${number}`, openedMs: number } }], number);
+      writeChanges(
+        store,
+        [{ kind: 'opened', session: { ...SESSION, number, id: `id-${number}`, openedMs: number } }],
+        number,
+      );
   };
   const before = openSessionStore({ folder, epoch: 'first', nowMs: 1, sessionsMax: 1000, ageMaxMs: 1_000_000 });
   write(before, 1, 300);
@@ -119,7 +124,8 @@ test('a crowd of sessions that differ in little is stored in short lines, which 
   }));
   const other = { ...SESSION, number: 5, id: 'other', channels: ['orders.42', 'news'] };
   const store = storeIn(folder);
-  store.write(
+  writeChanges(
+    store,
     [...crowd, other].map((session) => ({ kind: 'opened', session }) as const),
     100,
   );

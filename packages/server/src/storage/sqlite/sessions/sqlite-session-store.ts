@@ -1,17 +1,14 @@
 import { rmSync } from 'node:fs';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { DataFolderError } from '../../../core/data-folder-error.ts';
-import type {
-  JournalChange,
-  SessionJournalStore,
-  UserSessionsQuery,
-} from '../../../core/session-journal/session-journal-store.ts';
+import type { ChangeBatch } from '../../../core/session-journal/change-batch.ts';
+import { hashOf, withoutLines, type Run } from '../../../core/session-journal/change-lines.ts';
+import type { SessionJournalStore, UserSessionsQuery } from '../../../core/session-journal/session-journal-store.ts';
 import type { SessionRecord } from '../../../core/session-journal/session-record.ts';
 import { BackgroundSync } from '../background-sync.ts';
 import { fileBytes, openDatabaseFile, wrapCorruptionErrors, type DatabaseFile } from '../database-file.ts';
 import type { RingBounds } from '../../shared/ring-bounds.ts';
-import { shardOfHash, hashOf, withoutKeys } from './change-keys.ts';
-import { withoutLines, type Run } from './change-lines.ts';
+import { shardOfHash, withoutKeys } from './change-keys.ts';
 import { SegmentRing } from './segment-ring.ts';
 import { SessionQueries, type WantedLines } from './session-queries.ts';
 import { sessionsFile } from './sessions-file.ts';
@@ -55,11 +52,16 @@ class SqliteSessionStore implements SessionJournalStore {
     return this.#sinceMs;
   }
 
-  write(changes: readonly JournalChange[], nowMs: number): void {
+  get batchLinesMax(): number {
+    return this.#ring.batchLinesMax;
+  }
+
+  write(batches: readonly ChangeBatch[], nowMs: number): void {
+    const erased = this.#erased;
     try {
       this.#database.exec('BEGIN IMMEDIATE');
-      for (const change of changes) if (!this.#isErased(change)) this.#ring.append(change, this.#run, nowMs);
-      this.#ring.flush(this.#run, nowMs);
+      for (const batch of batches)
+        this.#ring.append(erased.size === 0 ? batch : batch.withoutChangesOf(erased), this.#run, nowMs);
       this.#seen.run(nowMs, this.#run);
       if (this.#ring.dropExpired(nowMs)) this.#moveMark(nowMs);
       this.#database.exec('COMMIT');
@@ -68,7 +70,7 @@ class SqliteSessionStore implements SessionJournalStore {
       this.#ring.reload();
       throw error;
     }
-    for (const change of changes) if (change.kind === 'ended') this.#erased.delete(change.session);
+    if (erased.size > 0) for (const batch of batches) this.#forgetEnded(batch);
     this.#backgroundSync.checkpointIfNeeded();
   }
 
@@ -126,8 +128,10 @@ class SqliteSessionStore implements SessionJournalStore {
     }
   }
 
-  #isErased(change: JournalChange): boolean {
-    return change.kind !== 'opened' && this.#erased.has(change.session);
+  /** Nothing follows the end of a session. */
+  #forgetEnded(batch: ChangeBatch): void {
+    for (let index = 0; index < batch.count; index++)
+      if (batch.isEnd(index)) this.#erased.delete(batch.sessionAt(index));
   }
 
   /** Erases lines. */

@@ -1,0 +1,107 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { BATCH_LINES, ChangeBatch } from './change-batch.ts';
+import { changeOfLine, subjectOfLine } from './change-lines.ts';
+import type { JournalChange } from './session-journal-store.ts';
+import { END_REASONS, type PositionRange, type SessionEnd, type SessionRecord } from './session-record.ts';
+
+const RUN = { epoch: 'one', seenMs: 0, isOver: false };
+
+function linesOf({ bytes }: ChangeBatch): string[] {
+  return String.fromCharCode(...bytes).split('\n');
+}
+
+const position = fc.nat({ max: Number.MAX_SAFE_INTEGER });
+const text = fc.string({ unit: 'binary', maxLength: 20 });
+const maybe = <Value>(value: fc.Arbitrary<Value>): fc.Arbitrary<Value | undefined> =>
+  fc.option(value, { nil: undefined });
+const ranges: fc.Arbitrary<readonly PositionRange[]> = fc.array(fc.tuple(position, position), { maxLength: 2 });
+const end: fc.Arbitrary<SessionEnd> = fc.record({
+  timeMs: position,
+  position: maybe(position),
+  reason: fc.constantFrom(...END_REASONS),
+  polls: fc.nat(),
+  skipped: ranges,
+  gaps: ranges,
+});
+const session: fc.Arbitrary<SessionRecord> = fc.record({
+  number: position,
+  id: text,
+  transport: maybe(fc.constantFrom('sse', 'websocket')),
+  kind: fc.constantFrom('user', 'anonymous'),
+  user: maybe(text),
+  key: maybe(fc.constant('Ab3dEf6hIj9l')),
+  client: maybe(fc.constant('tab-1')),
+  address: fc.constantFrom('203.0.113.7', ''),
+  excludesOwn: fc.boolean(),
+  channels: fc.array(text, { maxLength: 2 }),
+  changes: fc.constant([]),
+  types: maybe(fc.array(text, { maxLength: 2 })),
+  epoch: fc.constant('one'),
+  openedMs: position,
+  openedAt: maybe(position),
+  end: maybe(end),
+});
+const change: fc.Arbitrary<JournalChange> = fc.oneof(
+  session.map((opened) => ({ kind: 'opened', session: opened }) as const),
+  fc.record({
+    kind: fc.constant('changed' as const),
+    session: position,
+    change: fc.record({
+      timeMs: position,
+      position,
+      channels: fc.array(text, { maxLength: 2 }),
+      user: maybe(text),
+    }),
+  }),
+  fc.record({ kind: fc.constant('ended' as const), session: position, user: maybe(text), end }),
+);
+
+test('a batch has lines of ASCII that give the same changes, and knows what each is found by', () => {
+  fc.assert(
+    fc.property(fc.array(change, { minLength: 1, maxLength: BATCH_LINES }), (changes) => {
+      const batch = new ChangeBatch();
+      for (const each of changes) batch.add(each);
+      const lines = linesOf(batch);
+      expect(batch.count).toBe(changes.length);
+      expect(lines).toHaveLength(changes.length);
+      expect(lines.every((line) => /^[ -~]+$/.test(line))).toBe(true);
+      expect(lines.map((_, index) => changeOfLine(lines, index, RUN))).toEqual(changes);
+      expect(lines.map((_, index) => batch.subjectAt(index))).toEqual(
+        lines.map((_, index) => subjectOfLine(lines, index)),
+      );
+    }),
+  );
+});
+
+test('sessions that differ in little have short lines, and a cleared batch begins with a full one', () => {
+  const batch = new ChangeBatch();
+  const [one] = fc.sample(session, { numRuns: 1, seed: 1 }) as [SessionRecord];
+  const opened = (number: number): JournalChange => ({
+    kind: 'opened',
+    session: { ...one, end: undefined, number, openedMs: 100 + number },
+  });
+  for (const number of [1, 2]) batch.add(opened(number));
+  expect(linesOf(batch).map((line) => line[1])).toEqual(['0', '3']);
+  expect(batch.clear()).toBe(true);
+  expect(batch.count).toBe(0);
+  batch.add(opened(3));
+  expect(changeOfLine(linesOf(batch), 0, RUN)).toEqual(opened(3));
+});
+
+test('a copy leaves out the later changes of sessions, and has their openings', () => {
+  const batch = new ChangeBatch();
+  const [one] = fc.sample(session, { numRuns: 1, seed: 2 }) as [SessionRecord];
+  const ended = (number: number): JournalChange => ({
+    kind: 'ended',
+    session: number,
+    user: 'ann',
+    end: { timeMs: 5, position: 12, reason: 'network', polls: 0, skipped: [], gaps: [] },
+  });
+  const opened: JournalChange = { kind: 'opened', session: { ...one, number: 3 } };
+  for (const each of [ended(1), ended(2), opened, ended(3)]) batch.add(each);
+  const copy = batch.withoutChangesOf(new Set([1, 3]));
+  const lines = linesOf(copy);
+  expect(lines.map((_, index) => changeOfLine(lines, index, RUN))).toEqual([ended(2), opened]);
+  expect([copy.openings, copy.isEnd(0), copy.sessionAt(1)]).toEqual([1, true, 3]);
+});

@@ -1,0 +1,219 @@
+import type { TransportName } from '@polycast/protocol';
+import type { JournalChange } from './session-journal-store.ts';
+import type { ChannelChange, SessionEnd, SessionRecord } from './session-record.ts';
+
+/**
+ * A change of the journal as a line of JSON: an array whose first item says which change it is.
+ * Example:
+ * `[2,7,"ann",1763805600000,120,"network",0,[],[]]` is the end of Ann's session 7 at position 120.
+ */
+type ChangeLine = OpenedLine | ChangedLine | EndedLine;
+
+export const OPENED = 0;
+export const CHANGED = 1;
+export const ENDED = 2;
+/** A crowd that connects at once differs in little, so the line of one session costs little. */
+export const OPENED_ALIKE = 3;
+
+type OpenedLine = readonly [
+  kind: typeof OPENED,
+  session: number,
+  user: string | null,
+  openedMs: number,
+  id: string,
+  transport: TransportName | null,
+  principal: SessionRecord['kind'],
+  key: string | null,
+  client: string | null,
+  address: string,
+  excludesOwn: 0 | 1,
+  openedAt: number | null,
+  channels: readonly string[],
+  types: readonly string[] | null,
+  end: EndMembers | null,
+];
+
+/** An opening whose other members are those of the nearest `OpenedLine` before it in its batch. */
+type OpenedAlikeLine = readonly [
+  kind: typeof OPENED_ALIKE,
+  session: number,
+  user: string | null,
+  openedLaterMs: number,
+  id: string,
+  openedAt: number | null,
+];
+
+type ChangedLine = readonly [
+  kind: typeof CHANGED,
+  session: number,
+  timeMs: number,
+  position: number,
+  channels: readonly string[],
+  user: string | null,
+  authenticatedSinceMs: number | null,
+];
+
+type EndedLine = readonly [kind: typeof ENDED, session: number, user: string | null, ...EndMembers];
+
+type EndMembers = readonly [
+  timeMs: number,
+  position: number | null,
+  reason: SessionEnd['reason'],
+  polls: number,
+  skipped: SessionEnd['skipped'],
+  gaps: SessionEnd['gaps'],
+];
+
+/** The line at a place of a batch. `undefined`: it was erased. */
+export function readLine(lines: readonly string[], index: number): ChangeLine | undefined {
+  const line = parsedLine(lines[index]);
+  if (line?.[0] !== OPENED_ALIKE) return line;
+  const full = parsedLine(lines.findLast((each, place) => place < index && each.startsWith(`[${OPENED},`)));
+  if (full?.[0] !== OPENED) return undefined;
+  const [, session, user, laterMs, id, openedAt] = line;
+  const [, , , fullMs, , transport, principal, key, client, address, excludesOwn, , channels, types] = full;
+  const openedMs = fullMs + laterMs;
+  const same = [transport, principal, key, client, address, excludesOwn] as const;
+  return [OPENED, session, user, openedMs, id, ...same, openedAt, channels, types, null];
+}
+
+function parsedLine(text: string | undefined): ChangeLine | OpenedAlikeLine | undefined {
+  return text === undefined || text === '' ? undefined : (JSON.parse(text) as ChangeLine | OpenedAlikeLine);
+}
+
+/**
+ * The lines of a batch without those that are erased.
+ * The others keep their places, since keys name them.
+ */
+export function withoutLines(lines: readonly string[], erased: ReadonlySet<number>): readonly string[] {
+  return lines.map((line, index) => {
+    if (erased.has(index)) return '';
+    // The full opening before it may be erased.
+    return line.startsWith(`[${OPENED_ALIKE},`) ? JSON.stringify(readLine(lines, index)) : line;
+  });
+}
+
+/** What a line is found by. `undefined`: the line does not have it. */
+export interface LineSubject {
+  readonly session: number;
+  /** The hash of the user's name. */
+  readonly userHash: number | undefined;
+  /** The hash of the session's id, where it opens. */
+  readonly idHash: number | undefined;
+  /** When the session opened, in the line that opens or authenticates it. */
+  readonly openedMs: number | undefined;
+}
+
+/** 32 bits of a text (FNV-1a). */
+export function hashOf(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
+  return hash >>> 0;
+}
+
+/** The subject of a line of a batch. `undefined`: it was erased. */
+export function subjectOfLine(lines: readonly string[], index: number): LineSubject | undefined {
+  const line = readLine(lines, index);
+  if (line === undefined) return undefined;
+  const user = line[0] === CHANGED ? line[5] : line[2];
+  return {
+    session: line[1],
+    userHash: user === null ? undefined : hashOf(user),
+    idHash: line[0] === OPENED ? hashOf(line[4]) : undefined,
+    openedMs: line[0] === OPENED ? line[3] : line[0] === CHANGED ? (line[6] ?? undefined) : undefined,
+  };
+}
+
+/**
+ * The change that a line of a batch tells of. `undefined`: it was erased.
+ * @param run the run that wrote the line
+ */
+export function changeOfLine(lines: readonly string[], index: number, run: Run): JournalChange | undefined {
+  const line = readLine(lines, index);
+  if (line === undefined) return undefined;
+  if (line[0] === OPENED) return { kind: 'opened', session: openedRecord(line, run, []) };
+  if (line[0] === ENDED) {
+    const [, session, user, ...end] = line;
+    return { kind: 'ended', session, user: user ?? undefined, end: endOf(end) };
+  }
+  return { kind: 'changed', session: line[1], change: channelChange(line) };
+}
+
+function channelChange([, , timeMs, position, channels, user]: ChangedLine): ChannelChange {
+  return { timeMs, position, channels, user: user ?? undefined };
+}
+
+function endOf([timeMs, position, reason, polls, skipped, gaps]: EndMembers): SessionEnd {
+  return { timeMs, position: position ?? undefined, reason, polls, skipped, gaps };
+}
+
+/** A run of a hub, as far as its sessions need it. */
+export interface Run {
+  readonly epoch: string;
+  /** When it wrote last. */
+  readonly seenMs: number;
+  /** It is not the run of this process. */
+  readonly isOver: boolean;
+}
+
+/** Builds the records of sessions from their changes, which come in their order. */
+export class RecordBuilder {
+  readonly #records = new Map<number, SessionRecord>();
+  readonly #changes = new Map<number, ChannelChange[]>();
+
+  /** @param run the run that wrote the line; `undefined` if it is not stored any more */
+  add(line: ChangeLine, run: Run | undefined): void {
+    if (line[0] === OPENED) {
+      const changes: ChannelChange[] = [];
+      this.#changes.set(line[1], changes);
+      this.#records.set(line[1], openedRecord(line, run, changes));
+      return;
+    }
+    const record = this.#records.get(line[1]);
+    if (record === undefined) return;
+    if (line[0] === ENDED) {
+      const [, number, , ...end] = line;
+      this.#records.set(number, { ...record, end: endOf(end) });
+      return;
+    }
+    const change = channelChange(line);
+    this.#changes.get(line[1])?.push(change);
+    if (change.user !== undefined && record.user === undefined)
+      this.#records.set(line[1], { ...record, user: change.user });
+  }
+
+  /** The records, in the order of their openings. */
+  get records(): IterableIterator<SessionRecord> {
+    return this.#records.values();
+  }
+}
+
+function openedRecord(line: OpenedLine, run: Run | undefined, changes: readonly ChannelChange[]): SessionRecord {
+  const [, number, user, openedMs, id, transport, kind, key, client, address, ...rest] = line;
+  const [excludesOwn, openedAt, channels, types, end] = rest;
+  return {
+    number,
+    id,
+    transport: transport ?? undefined,
+    kind,
+    user: user ?? undefined,
+    key: key ?? undefined,
+    client: client ?? undefined,
+    address,
+    excludesOwn: excludesOwn === 1,
+    channels,
+    changes,
+    types: types ?? undefined,
+    epoch: run?.epoch ?? '',
+    openedMs,
+    openedAt: openedAt ?? undefined,
+    end: end === null ? endWithHub(run, openedMs) : endOf(end),
+  };
+}
+
+/** The end of a session that its hub did not record: the hub was killed, or lost its power. */
+function endWithHub(run: Run | undefined, openedMs: number): SessionEnd | undefined {
+  if (run?.isOver === false) return undefined;
+  const timeMs = Math.max(openedMs, run?.seenMs ?? openedMs);
+  return { timeMs, position: undefined, reason: 'hub', polls: 0, skipped: [], gaps: [] };
+}
