@@ -10,6 +10,7 @@ interface Listed {
   readonly transport: string;
   readonly user?: string;
   readonly address: string;
+  readonly channels: readonly string[];
   readonly opened: string;
   readonly reason: string | null;
   readonly polls?: number;
@@ -124,6 +125,28 @@ test('a long poll that waits is shown as the poller, and ends with it', async ()
   const [{ session } = { session: '' }] = (await list(hub, 'user=ann')).sessions;
   expect((await hub.administer('DELETE', `/v1/sessions/${session}`)).status).toBe(200);
   expect((await waiting).status).toBe(200);
+});
+
+test('a WebSocket without channels is recorded with its first channels, or with its end', async () => {
+  const hub = await openAuthenticatedHub({ data: temporaryFolder() });
+  const open = async (user: string): Promise<ReturnType<typeof hub.socket>> => {
+    const socket = hub.socket(`token=${hub.token(user)}`);
+    await socket.waitForMessage({ op: 'ready' });
+    return socket;
+  };
+  const [ann, bob, cid] = [await open('ann'), await open('bob'), await open('cid')];
+  await ann.request({ op: 'subscribe', channels: ['chat.1'] });
+  const { id } = (await (await hub.administer('DELETE', '/v1/users/cid/data')).json()) as { readonly id: string };
+  await vi.waitFor(async () =>
+    expect(await (await hub.administer('GET', `/v1/erasures/${id}`)).json()).toMatchObject({ state: 'finished' }),
+  );
+  for (const socket of [ann, bob, cid]) socket.close();
+  await vi.waitFor(async () => expect((await list(hub, '')).sessions).toEqual([]));
+  const { sessions } = await list(hub, 'state=ended');
+  expect(sessions.map(({ user, channels }) => [user, channels]).toSorted()).toEqual([
+    ['ann', ['chat.1']],
+    ['bob', []],
+  ]);
 });
 
 test('addresses are stored as the setting says', async () => {

@@ -68,7 +68,7 @@ export interface RecordedSession extends Session {
   readonly gaps: readonly PositionRange[];
   /** Why it ended. Meaningful once it is closed. */
   readonly endReason: EndReason;
-  /** Its number in the session journal, which alone sets it; 0 when it is not recorded. */
+  /** Its number in the session journal, which alone sets it; not above 0: it is not recorded. */
   journalNumber: number;
 }
 

@@ -78,7 +78,7 @@ function openJournal(
     clock,
     wheel,
     createId: () => sessions.createId(),
-    isWaiting: (user) => sessions.ofUser(user).some(({ transport }) => transport === 'long-poll'),
+    sessionsOf: (user) => sessions.ofUser(user),
     logger,
   });
   sessions.listen(journal);

@@ -31,7 +31,7 @@ export function userSessions(parts: ExplainParts, user: string, eventMs: number 
 export function liveFactsOf(parts: ExplainParts, session: LiveSession): SessionFacts {
   const { journal, feed } = parts;
   const number = isPoller(session) ? session.number : isRecorded(session) ? session.journalNumber : 0;
-  return factsOfLive(session, feed.epoch, number === 0 ? undefined : journal?.store.get(number));
+  return factsOfLive(session, feed.epoch, number <= 0 ? undefined : journal?.store.get(number));
 }
 
 function recordsAround({ journal }: ExplainParts, user: string, timeMs: number | undefined): readonly SessionRecord[] {

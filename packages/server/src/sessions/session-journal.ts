@@ -24,8 +24,8 @@ export interface SessionJournalParts {
   readonly clock: Pick<Clock, 'nowMs'>;
   readonly wheel: TimingWheel;
   readonly createId: () => string;
-  /** Whether a poll of a user waits for an event. */
-  readonly isWaiting: (user: string) => boolean;
+  /** The live sessions of a user. */
+  readonly sessionsOf: (user: string) => readonly Session[];
   readonly logger: { warn(fields: object, message: string): void };
 }
 
@@ -46,6 +46,8 @@ const REFUSAL_INTERVAL_MS = 10_000;
 const REFUSED_BYTES_MAX: number = 1024 * 1024;
 /** Characters of channels and patterns that a record has. `MORE_CHANNELS` replaces the others. */
 const CHANNELS_LENGTH_MAX = 4096;
+/** The number of a session that was erased before it was recorded: it never is. */
+const ERASED = -1;
 /** The last of a record's channels when others are not recorded. */
 export const MORE_CHANNELS = '…';
 
@@ -75,7 +77,7 @@ export class SessionJournal implements SessionListener {
     this.#pollers = new Pollers({
       nowMs: () => parts.clock.nowMs(),
       createId: parts.createId,
-      isWaiting: parts.isWaiting,
+      isWaiting: (user) => parts.sessionsOf(user).some(({ transport }) => transport === 'long-poll'),
       opened: (poller) => (poller.number = this.#open(recordOf(poller, poller.sinceMs, poller.openedAt))),
       ended: (poller, end) =>
         this.#end(poller.number, poller.principal.user, end, () => recordOf(poller, poller.sinceMs, poller.openedAt)),
@@ -121,6 +123,7 @@ export class SessionJournal implements SessionListener {
     if (!isRecorded(session)) return;
     const { principal, channels, journalNumber } = session;
     const position = before.from ?? session.position;
+    if (journalNumber === ERASED) return;
     if (journalNumber === 0) {
       if (channels.length > 0) session.journalNumber = this.#open(recordOf(session, session.sinceMs, position));
       return;
@@ -138,7 +141,7 @@ export class SessionJournal implements SessionListener {
   }
 
   closed(session: Session): void {
-    if (!isRecorded(session)) return;
+    if (!isRecorded(session) || session.journalNumber === ERASED) return;
     const { sinceMs, principal, journalNumber, writtenThrough: position, endReason: reason, gaps } = session;
     const timeMs = this.#parts.clock.nowMs();
     const end = { timeMs, position, reason, polls: 0, skipped: NONE, gaps };
@@ -187,6 +190,8 @@ export class SessionJournal implements SessionListener {
    */
   eraseUser(user: string): number {
     this.#pollers.forget(user);
+    for (const session of this.#parts.sessionsOf(user))
+      if (isRecorded(session) && session.journalNumber === 0) session.journalNumber = ERASED;
     this.flush();
     return this.#parts.store.eraseUser(user);
   }

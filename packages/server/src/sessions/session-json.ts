@@ -69,7 +69,7 @@ export function liveSessionJson({ feed, journal }: SessionJsonParts, session: Li
 }
 
 function openedPosition(journal: SessionSources['journal'], number: number): Position | undefined {
-  return number === 0 ? undefined : journal?.store.get(number)?.openedAt;
+  return number <= 0 ? undefined : journal?.store.get(number)?.openedAt;
 }
 
 /** A session of the journal that is not live. */

@@ -60,7 +60,7 @@ export class ChangeBatch {
         this.#writeChange(change.session, change.change, change.authenticatedSinceMs);
       }
     }
-    this.#ends[index] = this.#lines.bytes.length;
+    this.#ends[index] = this.#lines.length;
     this.#count++;
   }
 
@@ -114,7 +114,7 @@ export class ChangeBatch {
       [this.#kinds, from.#kinds],
     ] as const)
       to[index] = values[line] as number;
-    this.#ends[index] = this.#lines.bytes.length;
+    this.#ends[index] = this.#lines.length;
     if (isOpening) this.#openings++;
   }
 

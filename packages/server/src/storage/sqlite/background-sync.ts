@@ -24,10 +24,13 @@ export class BackgroundSync {
   #descriptor: number | undefined;
   #currentSync: Promise<void> | undefined;
   #nextSync: Promise<void> | undefined;
+  readonly #walBytesMax: number;
   #checkpointer: Worker | undefined;
 
-  constructor(file: string) {
+  /** @param walBytesMax a thread takes some 50 ms of CPU to start; a large file needs few of them */
+  constructor(file: string, walBytesMax: number = WAL_BYTES_MAX) {
     this.#file = file;
+    this.#walBytesMax = walBytesMax;
   }
 
   /** A thread works on the file. For a moment it may hold the lock that a write needs. */
@@ -60,7 +63,7 @@ export class BackgroundSync {
   checkpointIfNeeded(): void {
     if (this.#checkpointer !== undefined) return;
     const { size } = statSync(`${this.#file}-wal`, { throwIfNoEntry: false }) ?? { size: 0 };
-    if (size <= WAL_BYTES_MAX) return;
+    if (size <= this.#walBytesMax) return;
     // After a failure the next call tries again.
     this.#startThread('checkpoint').on('error', () => undefined);
   }

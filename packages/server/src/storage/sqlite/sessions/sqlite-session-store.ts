@@ -15,6 +15,9 @@ import { sessionsFile } from './sessions-file.ts';
 
 /** The runs that are stored. Sessions of older runs have left the ring, or lose their epoch. */
 const RUNS_MAX = 1000;
+/** Some 100,000 sessions. The thread that moves them into the database costs each 1 µs of CPU. */
+const WAL_BYTES_MAX = 16 * 1024 * 1024;
+
 /** The journal in one database beside the log. The event loop writes it, in batches. */
 class SqliteSessionStore implements SessionJournalStore {
   readonly #database: DatabaseSync;
@@ -32,7 +35,7 @@ class SqliteSessionStore implements SessionJournalStore {
   constructor(database: DatabaseSync, file: string, options: SessionStoreOptions) {
     this.#database = database;
     this.#file = file;
-    this.#backgroundSync = new BackgroundSync(file);
+    this.#backgroundSync = new BackgroundSync(file, WAL_BYTES_MAX);
     this.#ring = new SegmentRing(database, options);
     this.#queries = new SessionQueries(database, this.#ring, (id) => this.#runs.get(id));
     this.#seen = database.prepare('UPDATE run SET seen_ms = ? WHERE id = ?');
