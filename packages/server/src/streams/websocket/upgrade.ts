@@ -1,5 +1,5 @@
 import { PolycastError, SUBPROTOCOL } from '@polycast/protocol';
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { checkCredentials } from '../../auth/permission.ts';
 import type { ErrorSafe } from '../../http/sockets/error-safe-socket.ts';
@@ -70,7 +70,6 @@ function openWebSocket(
   const session = new WebSocketSession(parts, socket, readRequest, types, createOperations);
   const { heartbeatMs } = parts.settings;
   socket.setTimeout(0);
-  socket.write(handshakeResponse(handshake));
   listenToBytes(socket);
   if (readRequest.gap !== undefined) parts.stats.gaps++;
   const ready = messageFrame({
@@ -79,9 +78,10 @@ function openWebSocket(
     session: session.id,
     heartbeatMs,
   });
-  session.open(
-    readRequest.gap === undefined ? ready : Buffer.concat([ready, messageFrame({ op: 'gap', ...readRequest.gap })]),
-  );
+  // One write, since each is a system call.
+  const opening = [Buffer.from(handshakeResponse(handshake), 'latin1'), ready];
+  if (readRequest.gap !== undefined) opening.push(messageFrame({ op: 'gap', ...readRequest.gap }));
+  session.open(Buffer.concat(opening));
   session.startIdleTimer();
   if (head.length > 0) session.receive(head);
 }
@@ -90,9 +90,7 @@ const createOperations = (parts: WebSocketParts, session: WebSocketSession): Web
   new WebSocketOperations(parts, session);
 
 function handshakeResponse({ key, subprotocol }: Handshake): string {
-  const accept = createHash('sha1')
-    .update(key + ACCEPT_GUID)
-    .digest('base64');
+  const accept = hash('sha1', key + ACCEPT_GUID, 'base64');
   const chosen = subprotocol === undefined ? '' : `Sec-WebSocket-Protocol: ${subprotocol}\r\n`;
   return `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n${chosen}\r\n`;
 }
