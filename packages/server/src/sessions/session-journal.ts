@@ -1,7 +1,7 @@
 import type { Interest } from '../core/interests/interest.ts';
 import type { Clock, Position } from '../core/ports.ts';
-import type { JournalChange, SessionJournalStore } from '../core/session-journal/session-journal-store.ts';
-import type { SessionEnd, SessionRecord } from '../core/session-journal/session-record.ts';
+import type { SessionJournalStore } from '../core/session-journal/session-journal-store.ts';
+import type { JournalChange, SessionEnd, SessionRecord } from '../core/session-journal/session-record.ts';
 import { BoundedCache } from '../core/primitives/bounded-cache.ts';
 import { ticksOf, type TimingWheel, type WheelTimer } from '../core/primitives/timing-wheel.ts';
 import {

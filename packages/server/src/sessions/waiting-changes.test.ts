@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { JournalChange } from '../core/session-journal/session-journal-store.ts';
+import type { JournalChange } from '../core/session-journal/session-record.ts';
 import { WaitingChanges } from './waiting-changes.ts';
 
 function opening(number: number, channels: readonly string[]): JournalChange {

@@ -1,5 +1,5 @@
 import { ChangeBatch } from '../core/session-journal/change-batch.ts';
-import type { JournalChange } from '../core/session-journal/session-journal-store.ts';
+import type { JournalChange } from '../core/session-journal/session-record.ts';
 
 /** Bytes of changes that wait: more than 100,000 ordinary ones. Beyond it the oldest are lost. */
 const WAITING_BYTES_MAX = 24 * 1024 * 1024;

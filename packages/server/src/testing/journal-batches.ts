@@ -1,5 +1,6 @@
 import { ChangeBatch } from '../core/session-journal/change-batch.ts';
-import type { JournalChange, SessionJournalStore } from '../core/session-journal/session-journal-store.ts';
+import type { SessionJournalStore } from '../core/session-journal/session-journal-store.ts';
+import type { JournalChange } from '../core/session-journal/session-record.ts';
 
 /** Writes changes to a session journal in batches, as the hub does. */
 export function writeChanges(store: SessionJournalStore, changes: readonly JournalChange[], nowMs: number): void {

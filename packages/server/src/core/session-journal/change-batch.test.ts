@@ -2,8 +2,13 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { BATCH_LINES, ChangeBatch } from './change-batch.ts';
 import { changeOfLine, subjectOfLine } from './change-lines.ts';
-import type { JournalChange } from './session-journal-store.ts';
-import { END_REASONS, type PositionRange, type SessionEnd, type SessionRecord } from './session-record.ts';
+import {
+  END_REASONS,
+  type JournalChange,
+  type PositionRange,
+  type SessionEnd,
+  type SessionRecord,
+} from './session-record.ts';
 
 const RUN = { epoch: 'one', seenMs: 0, isOver: false };
 

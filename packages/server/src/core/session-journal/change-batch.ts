@@ -1,7 +1,6 @@
-import type { JournalChange } from './session-journal-store.ts';
 import { CHANGED, ENDED, hashOf, OPENED, OPENED_ALIKE, type LineSubject } from './change-lines.ts';
 import { JsonBytes } from './json-bytes.ts';
-import type { ChannelChange, SessionEnd, SessionRecord } from './session-record.ts';
+import type { ChannelChange, JournalChange, SessionEnd, SessionRecord } from './session-record.ts';
 
 /** The changes of a batch, at most. A reader of one line reads its whole batch. */
 export const BATCH_LINES = 64;

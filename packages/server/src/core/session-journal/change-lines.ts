@@ -1,6 +1,5 @@
 import type { TransportName } from '@polycast/protocol';
-import type { JournalChange } from './session-journal-store.ts';
-import type { ChannelChange, SessionEnd, SessionRecord } from './session-record.ts';
+import type { ChannelChange, JournalChange, SessionEnd, SessionRecord } from './session-record.ts';
 
 /**
  * A change of the journal as a line of JSON: an array whose first item says which change it is.

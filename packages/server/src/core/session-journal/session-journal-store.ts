@@ -1,17 +1,5 @@
 import type { ChangeBatch } from './change-batch.ts';
-import type { ChannelChange, SessionEnd, SessionRecord } from './session-record.ts';
-
-/** A change of the journal. Those of a session that is not stored any more are ignored. */
-export type JournalChange =
-  | { readonly kind: 'opened'; readonly session: SessionRecord }
-  | {
-      readonly kind: 'changed';
-      readonly session: number;
-      readonly change: ChannelChange;
-      /** When the session opened, if it has a user since this change only. */
-      readonly authenticatedSinceMs?: number;
-    }
-  | { readonly kind: 'ended'; readonly session: number; readonly user: string | undefined; readonly end: SessionEnd };
+import type { SessionRecord } from './session-record.ts';
 
 /**
  * The place of a session among those of its user. They are in the order of the seconds in which

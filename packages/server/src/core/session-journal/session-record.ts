@@ -99,6 +99,18 @@ export interface ChannelChange {
   readonly user: string | undefined;
 }
 
+/** A change of the journal. Those of a session that is not stored any more are ignored. */
+export type JournalChange =
+  | { readonly kind: 'opened'; readonly session: SessionRecord }
+  | {
+      readonly kind: 'changed';
+      readonly session: number;
+      readonly change: ChannelChange;
+      /** When the session opened, if it has a user since this change only. */
+      readonly authenticatedSinceMs?: number;
+    }
+  | { readonly kind: 'ended'; readonly session: number; readonly user: string | undefined; readonly end: SessionEnd };
+
 /** Estimated bytes of a record, or of a change, without its texts. */
 const MEMBERS_BYTES = 400;
 

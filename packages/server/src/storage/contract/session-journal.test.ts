@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { JournalChange, SessionJournalStore } from '../../core/session-journal/session-journal-store.ts';
+import type { SessionJournalStore } from '../../core/session-journal/session-journal-store.ts';
 import { NEWEST_PLACE } from '../../core/session-journal/session-journal-store.ts';
-import type { SessionEnd, SessionRecord } from '../../core/session-journal/session-record.ts';
+import type { JournalChange, SessionEnd, SessionRecord } from '../../core/session-journal/session-record.ts';
 import { writeChanges } from '../../testing/journal-batches.ts';
 import { temporaryFolder } from '../../testing/temporary-folder.ts';
 import { MemorySessionStore } from '../memory/memory-session-store.ts';

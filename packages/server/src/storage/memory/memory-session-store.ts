@@ -3,7 +3,6 @@ import { changeOfLine, type Run } from '../../core/session-journal/change-lines.
 import {
   comparePlaces,
   secondOf,
-  type JournalChange,
   type SessionJournalStore,
   type UserSessionsQuery,
 } from '../../core/session-journal/session-journal-store.ts';
@@ -12,6 +11,7 @@ import {
   changeBytes,
   recordBytes,
   type ChannelChange,
+  type JournalChange,
   type SessionRecord,
 } from '../../core/session-journal/session-record.ts';
 

@@ -27,7 +27,7 @@ export class BackgroundSync {
   readonly #walBytesMax: number;
   #checkpointer: Worker | undefined;
 
-  /** @param walBytesMax a thread takes some 50 ms of CPU to start; a large file needs few of them */
+  /** @param walBytesMax a thread takes some 50 ms of CPU to start, so a larger bound costs less */
   constructor(file: string, walBytesMax: number = WAL_BYTES_MAX) {
     this.#file = file;
     this.#walBytesMax = walBytesMax;
