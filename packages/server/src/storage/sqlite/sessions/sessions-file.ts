@@ -10,8 +10,8 @@ const APPLICATION_ID = 0x706c736a;
 /**
  * The steps from each schema version to the next.
  *
- * - `batch` has changes of sessions as lines of JSON (`core/session-journal`), in the order in which
- *   they happened. A row costs little more than the bytes of its lines: no index knows a
+ * - `batch` has changes as lines of JSON (`core/session-journal/change-lines.ts`), in the order in
+ *   which they happened. A row costs little more than the bytes of its lines: no index knows a
  *   single session.
  * - `segment` is a run of batches that is complete, and `shard` is its index (`change-keys.ts`).
  *   A full ring removes its oldest segment.
