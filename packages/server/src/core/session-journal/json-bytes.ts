@@ -4,8 +4,8 @@ const FIRST_BYTES = 4096;
 const BILLION = 1_000_000_000;
 
 /**
- * Writes JSON as bytes of ASCII into one buffer, which grows. `JSON.stringify` would take several
- * times as long, and leave a string. Example: `.raw('[').number(7).raw(',').text('ann').raw(']')`
+ * Writes JSON as bytes of ASCII into one buffer, which grows. Unlike `JSON.stringify`, it leaves no
+ * strings for the garbage collector. Example: `.raw('[').number(7).raw(',').text('ann').raw(']')`
  */
 export class JsonBytes {
   #bytes = new Uint8Array(FIRST_BYTES);
@@ -45,7 +45,7 @@ export class JsonBytes {
     if (value === undefined) return this.raw('null');
     if (!Number.isSafeInteger(value) || value < 0) return this.raw(String(value));
     if (value < BILLION) return this.#digits(value, digitsOf(value));
-    // Times and most positions are larger: their halves are numbers of 32 bits, which are faster.
+    // A time is larger. Its two parts have 32 bits, which are faster.
     const lower = value % BILLION;
     this.#digits((value - lower) / BILLION, digitsOf((value - lower) / BILLION));
     return this.#digits(lower, 9);
