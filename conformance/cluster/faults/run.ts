@@ -58,7 +58,8 @@ for (let round = first; round < end; round++) {
       timeMsMax: ROUND_TIME_MS_MAX,
       rollsBack,
       onFault: (name) => void (present = name),
-      onHealed(name) {
+      onHealed(name, durationMs) {
+        console.log(`${name}: ${durationMs} ms`);
         faults.push(name);
         present = 'the load';
       },
