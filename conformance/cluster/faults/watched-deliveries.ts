@@ -86,6 +86,7 @@ export class WatchedDeliveries {
     const retryDelaysSeconds = Array.from({ length: 30 }, () => 1);
     await this.#subscribe({ kind: 'webhook', url: `${this.#endpoint.url}${HOOK}`, retryDelaysSeconds });
     const subscription = await this.#subscribe({ kind: 'pull', leaseSeconds: LEASE_SECONDS });
+    await this.#isAtEveryHub('pull');
     if (this.#isStopped) return;
     const ids = this.#publishers.flatMap(({ acknowledged }) => acknowledged.map(({ id }) => id));
     this.#after = ids.toSorted().at(-1) ?? '';
@@ -108,5 +109,15 @@ export class WatchedDeliveries {
       await pause(100);
     }
     return '';
+  }
+
+  /** A hub can hear those of an earlier version for a moment longer than the others. */
+  async #isAtEveryHub(name: string): Promise<void> {
+    for (const url of this.#urls)
+      while (!this.#isStopped) {
+        const reply = await call(`${url}/v1/subscriptions/${name}`).catch(() => undefined);
+        if (reply?.status === 200) break;
+        await pause(100);
+      }
   }
 }

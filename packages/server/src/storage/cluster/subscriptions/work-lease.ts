@@ -108,9 +108,11 @@ export class LeaseHolder {
 
   /**
    * Why no hub can have the lease: a hub of an earlier version runs,
-   * which would stop at its commands.
+   * which would stop at its commands. Once a hub has had the lease, such a hub has stopped.
+   * This hub may have heard it a moment before its upgrade.
    */
   get refusal(): PolycastError | undefined {
+    if (this.#lease.term > 0) return undefined;
     return refusalOfOlderHub(this.#journal.fleet, SHARED_SUBSCRIPTIONS_LEVEL, 'subscriptions');
   }
 

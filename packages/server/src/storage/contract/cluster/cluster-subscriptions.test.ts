@@ -176,3 +176,16 @@ test('while a hub of an earlier version runs, no hub works', async () => {
   await one.log.reachNewest();
   expect(one.subscriptions.lease).toMatchObject({ owner: '', isWorking: false });
 });
+
+test('a hub that heard an earlier version a moment ago works on what the others share already', async () => {
+  const cluster = new TestCluster();
+  const [one, two] = [await cluster.open('a'), await cluster.open('b')];
+  await working(one);
+  const older = cluster.fleet.connect('old');
+  onTestFinished(() => older.close());
+  older.report({ host: 'm', version: '0.1', sequence: 0, hash: 0, level: 2 });
+  await expect.poll(() => two.log.others.names).toContain('old');
+  // It has applied that the first hub has the lease.
+  await two.log.reachNewest();
+  expect(two.subscriptions.refusal).toBeUndefined();
+});
