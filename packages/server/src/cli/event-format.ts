@@ -1,5 +1,5 @@
 import type { PolycastEvent } from '@polycast/protocol';
-import { groupDigits } from '../core/primitives/group-digits.ts';
+import { groupDigits } from '../core/primitives/english.ts';
 import { printable, type Terminal } from './terminal.ts';
 
 /** An event on one line for people: `12:01:02.123 orders.42 order.baked {"state":"baked"}`. */

@@ -1,3 +1,5 @@
+import { groupDigits } from '../core/primitives/english.ts';
+
 /** Numbers for people, each in a few characters: `12,034`, `1.2 GB`, `3 d 4 h`. */
 
 const BYTE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB'] as const;
@@ -9,7 +11,7 @@ const DURATION_UNITS = [
 ] as const;
 
 export function formatCount(count: number): string {
-  return Math.round(count).toLocaleString('en-US');
+  return groupDigits(Math.round(count));
 }
 
 /** `1 warning`, `2,000 warnings`. */

@@ -1,6 +1,6 @@
 import { IDEMPOTENCY_KEY_LENGTH_MAX, type ErrorCode } from '@polycast/protocol';
 import * as z from 'zod';
-import { groupDigits } from '../core/primitives/group-digits.ts';
+import { groupDigits } from '../core/primitives/english.ts';
 import {
   headerParameter,
   json,

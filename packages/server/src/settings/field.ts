@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { groupDigits } from '../core/primitives/group-digits.ts';
+import { groupDigits } from '../core/primitives/english.ts';
 
 /** The documentation of a field, from which the reference and `docs/defaults.md` are generated. */
 export interface FieldDoc {

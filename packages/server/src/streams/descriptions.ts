@@ -14,6 +14,7 @@ import {
 import { ANY_DATA, BYTES, channel, cursor, cursorOr, pattern } from '../http/openapi/schemas.ts';
 import { integerParameter, limitParameter, textParameter, type QueryParameter } from '../http/query-parameter.ts';
 import { CLIENT } from '../auth/author.ts';
+import { joinWords } from '../core/primitives/english.ts';
 import { EVENT_STREAMS } from './event-streams.ts';
 import { HISTORY, LIMIT, TYPES_MAX } from './events-query.ts';
 import { history, poll, presence } from './schemas.ts';
@@ -54,7 +55,6 @@ export const PRESENCE_PARAMETERS: readonly Parameter[] = [TOKEN];
 
 const STREAMS = Object.values(EVENT_STREAMS);
 const STREAM_TITLES = STREAMS.map(({ description }) => description.title);
-const EITHER = new Intl.ListFormat('en-GB', { type: 'disjunction' });
 
 const COMMON_ERRORS: readonly ErrorCode[] = [
   'unauthorized',
@@ -71,7 +71,7 @@ export function describeEvents({ channelsPerConsumerMax, pollWaitMaxSeconds }: R
   return {
     operationId: 'readEvents',
     allowsAnonymous: true,
-    summary: `Reads events: ${EITHER.format(['short poll', 'long poll', ...STREAM_TITLES, 'WebSocket'])}.`,
+    summary: `Reads events: ${joinWords(['short poll', 'long poll', ...STREAM_TITLES, 'WebSocket'], 'or')}.`,
     section: '4',
     details:
       'The request selects the transport: `Upgrade: websocket` with the subprotocol `polycast.v1` or none, otherwise `Accept`. Without `Accept` it is a poll.',

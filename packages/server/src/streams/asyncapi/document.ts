@@ -1,5 +1,6 @@
 import { CLOSE_CODES, SUBPROTOCOL } from '@polycast/protocol';
 import * as z from 'zod';
+import { joinWords } from '../../core/primitives/english.ts';
 import { SchemaConverter } from '../../http/openapi/schema-converter.ts';
 import { problem } from '../../http/openapi/schemas.ts';
 import type { JsonSchema } from '../../http/route-description.ts';
@@ -34,10 +35,7 @@ export function asyncApiDocument(version: string): JsonSchema {
   };
 }
 
-const TITLES = new Intl.ListFormat('en-GB').format([
-  'WebSocket',
-  ...Object.values(EVENT_STREAMS).map(({ description }) => description.title),
-]);
+const TITLES = joinWords(['WebSocket', ...Object.values(EVENT_STREAMS).map(({ description }) => description.title)]);
 
 /**
  * The only message that has the same form everywhere. The names of all others begin with their

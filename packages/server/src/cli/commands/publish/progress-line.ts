@@ -1,4 +1,4 @@
-import { groupDigits } from '../../../core/primitives/group-digits.ts';
+import { groupDigits } from '../../../core/primitives/english.ts';
 import type { Terminal } from '../../terminal.ts';
 
 export interface ProgressStats {

@@ -1,4 +1,4 @@
-import { groupDigits } from '../../../core/primitives/group-digits.ts';
+import { groupDigits } from '../../../core/primitives/english.ts';
 import { StringDecoder } from 'node:string_decoder';
 import type { Problem } from '@polycast/protocol';
 import type { ExitName } from '../../exit-codes.ts';
