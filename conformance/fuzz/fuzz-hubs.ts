@@ -85,9 +85,10 @@ export function start(config: NonNullable<HubSettings['config']>): Promise<HubPr
 }
 
 /**
- * A quarter of them fills the hub's idle interests; all of them fill its 8 MiB of cached queries.
+ * One in four becomes an idle interest, of which a hub keeps 4,096; half of them fill its 8 MiB of
+ * cached queries.
  */
-const REMEMBERED_POLLS = 9000;
+const REMEMBERED_POLLS = 20_000;
 
 async function fill(hub: HubProcess): Promise<void> {
   const seeded = new Seeded(1);

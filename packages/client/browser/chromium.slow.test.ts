@@ -86,11 +86,13 @@ test('five tabs share one connection; when the leading tab closes or crashes, an
   await publish('tabs', [4, 5]);
   for (const page of pages) expect(await untilSeen(page, 5)).toEqual(numbers(5));
 
-  const crashed = pages.shift();
-  crashed?.goto('chrome://crash').catch(() => undefined);
+  const crashing = pages.shift();
+  const crashed = crashing?.waitForEvent('crash');
+  crashing?.goto('chrome://crash').catch(() => undefined);
+  await crashed;
   await publish('tabs', [6, 7]);
   for (const page of pages) expect(await untilSeen(page, 7)).toEqual(numbers(7));
-  expect(proxy.streams()).toBe(1);
+  await expect.poll(() => proxy.streams()).toBe(1);
   for (const page of pages) await expect.poll(() => page.evaluate(() => window.connection.state.transport)).toBe('tab');
 });
 
