@@ -65,6 +65,8 @@ export class WatchedDeliveries {
       const count = `${missing.length} of ${published.size} missing, the first is ${missing[0]}`;
       throw new Error(`${(error as Error).message}: ${count}`);
     });
+    // A worker does not know of an acknowledgement whose answer was lost. The hub does.
+    await until('the queue is done', () => this.#isQueueDone(), BACKLOG_TIMEOUT_MS);
     await this.stop();
     const deliveries = this.#workers.flatMap((worker) => worker.deliveries);
     assert.deepEqual(mismatched([...this.#endpoint.received, ...deliveries], published), []);
@@ -119,5 +121,11 @@ export class WatchedDeliveries {
         if (reply?.status === 200) break;
         await pause(100);
       }
+  }
+
+  async #isQueueDone(): Promise<boolean> {
+    await pause(100);
+    const reply = await call(`${this.#urls[0]}/v1/subscriptions/pull`).catch(() => undefined);
+    return reply?.status === 200 && reply.json<{ backlog: { lagEvents: number } }>().backlog.lagEvents === 0;
   }
 }

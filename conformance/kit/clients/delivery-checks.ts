@@ -44,9 +44,13 @@ export function doneIn(received: readonly ReceivedDelivery[], path: string): Rea
   return new Set(received.flatMap((one) => (one.isDone && one.path === path ? [one.id] : [])));
 }
 
-/** Events that workers have acknowledged. */
+/** Events that workers have acknowledged, or may have: an answer was lost. */
 export function doneBy(workers: readonly Worker[]): ReadonlySet<string> {
-  return new Set(workers.flatMap(({ deliveries }) => deliveries.flatMap(({ id, isDone }) => (isDone ? [id] : []))));
+  return new Set(
+    workers.flatMap(({ deliveries }) =>
+      deliveries.flatMap(({ id, isDone, isUncertain }) => (isDone || isUncertain ? [id] : [])),
+    ),
+  );
 }
 
 /** Deliveries with the id of a published event and other content. */

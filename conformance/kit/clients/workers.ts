@@ -28,6 +28,8 @@ export interface Delivery {
   isDone: boolean;
   /** The hub has reported that the lease had expired, or never existed. */
   isNotHeld: boolean;
+  /** Its acknowledgement had no answer, or an error. The hub may be done, and sends it no more. */
+  isUncertain: boolean;
 }
 
 export interface WorkerOptions {
@@ -72,7 +74,7 @@ export class Worker {
       const requestedLife = life();
       const reply = await this.#request('pull', { count, leaseSeconds, waitSeconds: 1 });
       const gotMs = performance.now();
-      if (reply === undefined) await pause(RETRY_DELAY_MS);
+      if (reply?.status !== 200) await pause(RETRY_DELAY_MS);
       else
         await this.#work(reply.json<{ events: readonly Leased[] }>().events, { life: requestedLife, askedMs, gotMs });
     }
@@ -80,7 +82,17 @@ export class Worker {
 
   async #work(events: readonly Leased[], when: Pick<Delivery, 'life' | 'askedMs' | 'gotMs'>): Promise<void> {
     const deliveries = events.map(({ delivery, event: { id, channel, data } }): Delivery => {
-      return { id, channel, payload: data, delivery, ...when, settledMs: Infinity, isDone: false, isNotHeld: false };
+      return {
+        id,
+        channel,
+        payload: data,
+        delivery,
+        ...when,
+        settledMs: Infinity,
+        isDone: false,
+        isNotHeld: false,
+        isUncertain: false,
+      };
     });
     this.deliveries.push(...deliveries);
     for (const action of ['ack', 'nack'] as const) {
@@ -89,7 +101,11 @@ export class Worker {
       for (const index of mine) (deliveries[index] as Delivery).settledMs = performance.now();
       const leases = mine.map((index) => (events[index] as Leased).lease);
       const reply = await this.#request(action, { leases });
-      if (reply === undefined || action === 'nack') continue;
+      if (action === 'nack') continue;
+      if (reply?.status !== 200) {
+        for (const index of mine) (deliveries[index] as Delivery).isUncertain = true;
+        continue;
+      }
       const { notHeld } = reply.json<{ notHeld: readonly string[] }>();
       for (const [at, index] of mine.entries()) {
         const delivery = deliveries[index] as Delivery;
@@ -99,7 +115,7 @@ export class Worker {
     }
   }
 
-  /** `undefined` if there was no answer: the request is repeated. */
+  /** `undefined` if there was no answer. */
   async #request(action: string, body: object): Promise<Reply | undefined> {
     const { hub, subscription } = this.#options;
     const reply = await call(`${hub}/v1/subscriptions/${subscription}/${action}`, {
@@ -108,9 +124,8 @@ export class Worker {
       body: JSON.stringify(body),
       agent: this.#agent,
     }).catch(() => undefined);
-    if (reply === undefined || reply.status === 503) return undefined;
-    if (reply.status === 200) return reply;
-    this.errors.push(`${action}: ${reply.status} ${reply.text}`);
-    return undefined;
+    if (reply !== undefined && ![200, 503].includes(reply.status))
+      this.errors.push(`${action}: ${reply.status} ${reply.text}`);
+    return reply;
   }
 }
