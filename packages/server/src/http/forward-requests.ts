@@ -88,13 +88,7 @@ function forwardTo(
   });
   outgoing.on('error', (error: NodeJS.ErrnoException) => {
     if (response.headersSent) response.destroy();
-    reject(
-      BUSY_CODES.has(error.code ?? '')
-        ? new PolycastError('overloaded', 'The system has no connection for this request.', { retryAfterMs: 1000 })
-        : new PolycastError('log_unavailable', 'The process that answers this request has ended.', {
-            retryAfterMs: 1000,
-          }),
-    );
+    reject(failure(method, error.code ?? ''));
   });
   response.on('close', () => {
     outgoing.destroy();
@@ -104,6 +98,19 @@ function forwardTo(
   request.pipe(outgoing);
   return promise;
 }
+
+function failure(method: string, code: string): PolycastError {
+  const retry = { retryAfterMs: 1000 };
+  if (BUSY_CODES.has(code))
+    return new PolycastError('overloaded', 'The system has no connection for this request.', retry);
+  const text = 'The process that answers this request has ended.';
+  return method === 'GET' || method === 'HEAD' || ABSENT_CODES.has(code)
+    ? new PolycastError('log_unavailable', text, retry)
+    : new PolycastError('outcome_unknown', `${text} The change may have been made.`, retry);
+}
+
+/** Nobody listens, so nobody has received the request. */
+const ABSENT_CODES: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOENT']);
 
 /**
  * No file is free, or the other process has not accepted as many connections as it
