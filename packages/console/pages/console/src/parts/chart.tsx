@@ -1,16 +1,17 @@
 import type { VNode } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import UPlot from 'uplot';
 import type { Line } from '../pages/overview/charts.ts';
+import { inTurn } from './in-turn.ts';
+import type { drawPlot, Plot, PlotData, PlotRange } from './plot.ts';
 
-const HEIGHT = 148;
-/** The colours of lines, in the style sheet. */
-const LINE_COLOURS = ['--line-1', '--line-2', '--line-3', '--line-4', '--line-5', '--line-6'];
+/** The swatches of lines, in the style sheet. */
+const SWATCHES = 6;
 
 /**
  * A chart of some lines over time. The numbers are also in the text above it, so that nobody needs
- * the picture.
+ * the picture. A dozen pictures would be a long task, so each one is drawn in its turn.
  * @param times milliseconds since 1970
+ * @param draw absent until its code has arrived
  */
 export function Chart({
   title,
@@ -19,22 +20,24 @@ export function Chart({
   range,
   lines,
   format,
+  draw,
 }: {
   title: string;
   times: readonly number[];
-  /** From when to when, milliseconds since 1970. */
-  range: readonly [number, number];
+  range: PlotRange;
   stepSeconds: number;
   lines: readonly Line[];
   format: (value: number | null | undefined) => string;
+  draw: typeof drawPlot | undefined;
 }): VNode {
   const host = useRef<HTMLDivElement>(null);
-  const plot = useRef<UPlot>(undefined);
+  const plot = useRef<Plot>(undefined);
   const [theme, setTheme] = useState(0);
   const labels = lines.map(({ label }) => label).join('\n');
   const data = withGaps(times, lines, stepSeconds);
-  const shownRange = useRef(range);
-  shownRange.current = range;
+  const latest = useRef({ data, range });
+  latest.current = { data, range };
+  const drawn = useRef<PlotData>(undefined);
 
   useEffect(() => {
     const renew = (): void => setTheme((present) => present + 1);
@@ -49,23 +52,27 @@ export function Chart({
 
   useEffect(() => {
     const element = host.current;
-    if (element === null) return undefined;
-    const created = new UPlot(
-      optionsOf(element, lines, format, () => shownRange.current),
-      data,
-      element,
-    );
-    plot.current = created;
-    const observer = new ResizeObserver(() => created.setSize({ width: element.clientWidth, height: HEIGHT }));
-    observer.observe(element);
+    if (element === null || draw === undefined) return undefined;
+    const cancel = inTurn(() => {
+      drawn.current = latest.current.data;
+      plot.current = draw(element, lines, drawn.current, format, () => latest.current.range);
+    });
     return () => {
-      observer.disconnect();
-      created.destroy();
+      cancel();
+      plot.current?.remove();
       plot.current = undefined;
     };
-  }, [labels, theme]);
+  }, [labels, theme, draw]);
 
-  useEffect(() => plot.current?.setData(data), [times, lines]);
+  useEffect(
+    () =>
+      inTurn(() => {
+        if (drawn.current === latest.current.data) return;
+        drawn.current = latest.current.data;
+        plot.current?.setData(drawn.current);
+      }),
+    [times, lines],
+  );
 
   return (
     <figure class="chart">
@@ -74,7 +81,7 @@ export function Chart({
         <ul>
           {lines.map(({ label, values }, index) => (
             <li key={label}>
-              <i class={`swatch swatch-${(index % LINE_COLOURS.length) + 1}`} aria-hidden="true" />{' '}
+              <i class={`swatch swatch-${(index % SWATCHES) + 1}`} aria-hidden="true" />{' '}
               {lines.length > 1 || title.toLowerCase() !== label ? label : 'now'}{' '}
               <b>{format(values.findLast((value) => value !== null))}</b>
             </li>
@@ -97,7 +104,7 @@ function summary(title: string, lines: readonly Line[], format: (value: number) 
 }
 
 /** The columns of uPlot. A missing step is a gap in each line, because the hub did not run. */
-function withGaps(times: readonly number[], lines: readonly Line[], stepSeconds: number): UPlot.AlignedData {
+function withGaps(times: readonly number[], lines: readonly Line[], stepSeconds: number): PlotData {
   const seconds: number[] = [];
   const columns: (number | null)[][] = lines.map(() => []);
   let last: number | undefined;
@@ -111,54 +118,4 @@ function withGaps(times: readonly number[], lines: readonly Line[], stepSeconds:
     last = time;
   }
   return [seconds, ...columns];
-}
-
-function optionsOf(
-  element: HTMLElement,
-  lines: readonly Line[],
-  format: (value: number | null | undefined) => string,
-  range: () => readonly [number, number],
-): UPlot.Options {
-  const style = getComputedStyle(element);
-  const colour = (name: string): string => style.getPropertyValue(name);
-  const axis = {
-    stroke: colour('--soft'),
-    font: `11px ${colour('--text')}`,
-    grid: { stroke: colour('--rule'), width: 1 },
-    ticks: { show: false },
-  };
-  return {
-    width: Math.max(element.clientWidth, 200),
-    height: HEIGHT,
-    legend: { show: false },
-    cursor: { y: false, points: { size: 6 } },
-    scales: {
-      x: { range: () => [range()[0] / 1000, range()[1] / 1000] },
-      y: { range: (_plot, _low, high) => [0, high > 0 ? high * 1.1 : 1] },
-    },
-    axes: [
-      { ...axis, space: 70, size: 24, values: (_plot, splits) => splits.map((at) => tickText(at, range())) },
-      { ...axis, size: 62, space: 34, values: (_plot, splits) => splits.map(format) },
-    ],
-    series: [
-      {},
-      ...lines.map(({ label }, index) => ({
-        label,
-        stroke: colour(LINE_COLOURS[index % LINE_COLOURS.length] ?? '--ink'),
-        width: 1.5,
-        // A single step between gaps is no line.
-        points: { show: (_plot: UPlot, series: number, first: number, last: number) => series > 0 && last - first < 2 },
-        spanGaps: false,
-      })),
-    ],
-  };
-}
-
-const DAY_MS = 86_400_000;
-
-/** The text of a tick: a time, or a date where the range has several days. */
-function tickText(seconds: number, [from, until]: readonly [number, number]): string {
-  const date = new Date(seconds * 1000);
-  if (until - from > DAY_MS) return `${date.getDate()}.${date.getMonth() + 1}.`;
-  return date.toTimeString().slice(0, until - from < 600_000 ? 8 : 5);
 }

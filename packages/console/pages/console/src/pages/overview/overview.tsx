@@ -5,6 +5,7 @@ import { Facts, Failure, Head, Time } from '../../parts/basics.tsx';
 import { AnsweredBy } from '../../parts/answered-by.tsx';
 import { Chart } from '../../parts/chart.tsx';
 import { Health } from '../../parts/health.tsx';
+import type { drawPlot } from '../../parts/plot.ts';
 import { bytesText, durationText, numberText } from '../../parts/format.ts';
 import { useLoad } from '../../parts/use-load.ts';
 import { setParams, useRoute } from '../../router.ts';
@@ -50,6 +51,15 @@ async function readHistory(
   return answer.cluster?.hub === known.cluster?.hub ? answer : read(path, signal);
 }
 
+/** The code of the pictures, which the text of this page does not wait for. */
+async function loadPlots(): Promise<typeof drawPlot> {
+  try {
+    return (await import('../../parts/plot.ts')).drawPlot;
+  } catch (error) {
+    throw new Error('The pictures of the charts could not be loaded. Load this page again.', { cause: error });
+  }
+}
+
 /** What is unhealthy first, then the numbers of the hub over time. */
 export function Overview(): VNode {
   const { params } = useRoute();
@@ -70,6 +80,7 @@ export function Overview(): VNode {
     [seconds],
     REFRESH_MS,
   );
+  const plots = useLoad(loadPlots, []);
   return (
     <>
       <Head title="Overview">
@@ -87,6 +98,7 @@ export function Overview(): VNode {
         </div>
       </Head>
       <Failure error={error} />
+      <Failure error={plots.error} />
       {value !== undefined && (
         <>
           <Health found={findingsOf(value.status, value.history)}>
@@ -109,6 +121,7 @@ export function Overview(): VNode {
                 range={[Date.parse(value.status.time) - seconds * 1000, Date.parse(value.status.time)]}
                 lines={lines(value.history)}
                 format={format}
+                draw={plots.value}
               />
             ))}
           </div>
