@@ -12,23 +12,27 @@ export interface Material {
   /** Other tokens, for the warm-up. */
   readonly others: string;
   readonly key: string;
+  readonly signer: KeyObject;
 }
 
 export function material(count: number): Material {
   const folder = freshFolder('tokens');
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const made = {
-    folder,
-    tokens: join(folder, 'tokens.txt'),
-    others: join(folder, 'others.txt'),
-    key: join(folder, 'key.pem'),
-  };
-  const tokens = (kind: string): string =>
-    Array.from({ length: count }, (_, index) => tokenOf(`${kind}-${index}`, privateKey)).join('\n');
-  writeFileSync(made.tokens, tokens('user'));
-  writeFileSync(made.others, tokens('other'));
-  writeFileSync(made.key, publicKey.export({ type: 'spki', format: 'pem' }));
-  return made;
+  const key = join(folder, 'key.pem');
+  writeFileSync(key, publicKey.export({ type: 'spki', format: 'pem' }));
+  const base = { folder, signer: privateKey, key };
+  return { ...base, tokens: writeTokens(base, 'user', count), others: writeTokens(base, 'other', count) };
+}
+
+/** Writes tokens of so many users whose names begin with `kind`. Returns the path of their file. */
+export function writeTokens(
+  { folder, signer }: Pick<Material, 'folder' | 'signer'>,
+  kind: string,
+  count: number,
+): string {
+  const file = join(folder, `${kind}s.txt`);
+  writeFileSync(file, Array.from({ length: count }, (_, index) => tokenOf(`${kind}-${index}`, signer)).join('\n'));
+  return file;
 }
 
 /** Claims as a site sets them. */

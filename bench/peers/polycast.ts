@@ -41,9 +41,24 @@ export function commandOf(words: readonly string[]): string[] {
   return [process.execPath, program(), ...words];
 }
 
-function command(port: number, dataFolder: string, settings: readonly string[]): string[] {
+function command(
+  port: number,
+  dataFolder: string,
+  settings: readonly string[],
+  nodeArguments: readonly string[],
+): string[] {
   const set = ['access=loopback', ...settings].flatMap((setting) => ['--set', setting]);
-  return [process.execPath, program(), 'serve', '--listen', `127.0.0.1:${port}`, '--data', dataFolder, ...set];
+  return [
+    process.execPath,
+    ...nodeArguments,
+    program(),
+    'serve',
+    '--listen',
+    `127.0.0.1:${port}`,
+    '--data',
+    dataFolder,
+    ...set,
+  ];
 }
 
 export interface RunningHub extends RunningServer {
@@ -60,11 +75,12 @@ export async function startHub(
   dataFolder: string,
   settings: readonly string[] = [],
   core: number | string = serverCore,
+  nodeArguments: readonly string[] = [],
 ): Promise<RunningHub> {
   const port = await freePort();
   const isTls = settings.some((setting) => setting.startsWith('tls.'));
   const url = `${isTls ? 'https' : 'http'}://127.0.0.1:${port}`;
-  const hub: PinnedProcess = startPinned(command(port, dataFolder, settings), {
+  const hub: PinnedProcess = startPinned(command(port, dataFolder, settings, nodeArguments), {
     core,
     environment: { NODE_ENV: 'production' },
   });

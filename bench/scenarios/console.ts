@@ -1,6 +1,6 @@
 // The cost of looking. 10,000 connections receive 50,000 deliveries/s. The page Overview of the
 // console is open for ten seconds and closed for ten, in turns, so both are of the same run.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { chromium, type Browser } from 'playwright-core';
@@ -8,6 +8,7 @@ import { nothingLost } from '../harness/fanout.ts';
 import { freshFolder } from '../harness/folders.ts';
 import { type LoadRun, runLoad } from '../harness/load.ts';
 import {
+  cpuMsOf,
   freePort,
   loadCore,
   serverCore,
@@ -132,18 +133,9 @@ async function openSessions(url: string): Promise<number> {
 }
 
 async function cpuPercentOfTurn(hub: PinnedProcess): Promise<number> {
-  const [startMs, before] = [performance.now(), cpuMs(hub)];
+  const [startMs, before] = [performance.now(), cpuMsOf(hub)];
   await sleep(turnSeconds * 1000);
-  return ((cpuMs(hub) - before) / (performance.now() - startMs)) * 100;
-}
-
-/** The CPU time of all threads. The kernel counts it in steps of 10 ms. */
-function cpuMs(hub: PinnedProcess): number {
-  return hub.pids().reduce((sum, pid) => {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return sum + (Number(fields[11]) + Number(fields[12])) * 10;
-  }, 0);
+  return ((cpuMsOf(hub) - before) / (performance.now() - startMs)) * 100;
 }
 
 /**
