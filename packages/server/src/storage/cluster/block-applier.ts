@@ -98,7 +98,7 @@ export class BlockApplier {
       }
       const taken = this.#take();
       const blocks = taken.map(({ block }) => block);
-      const outcomes = await this.#view.apply(blocks).catch(() => undefined);
+      const outcomes = await this.#view.apply(blocks, this.#waiting.length > 0).catch(() => undefined);
       if (outcomes === undefined) {
         await this.#putBack(taken);
         continue;

@@ -19,10 +19,11 @@ export interface LogView extends Omit<Log, 'append' | 'trim' | 'erasing' | 'shar
   readonly applied: ViewState;
   /**
    * Applies blocks in order, all or none of them. Each must follow the one before.
+   * @param isBehind more blocks wait already, so work that later ones would repeat may wait
    * @throws PolycastError `log_unavailable`, `log_full`. Then `applied` says whether the blocks
    * were applied all the same, and the outcomes are lost.
    */
-  apply(blocks: readonly Block[]): Promise<readonly BlockOutcome[]>;
+  apply(blocks: readonly Block[], isBehind?: boolean): Promise<readonly BlockOutcome[]>;
   /**
    * One step for the files of this view, as `LogErasing.overwrite`.
    * `done` at once where nothing was erased.

@@ -35,8 +35,8 @@ class SqliteView extends SqliteLog implements LogView {
     return { ...super.state, epoch, epochStart };
   }
 
-  async apply(blocks: readonly Block[]): Promise<readonly BlockOutcome[]> {
-    const { state, outcomes, head } = await this.change<AppliedBlocks>({ kind: 'apply', blocks });
+  async apply(blocks: readonly Block[], isBehind = false): Promise<readonly BlockOutcome[]> {
+    const { state, outcomes, head } = await this.change<AppliedBlocks>({ kind: 'apply', blocks, isBehind });
     this.#applied = state;
     this.deliver(this.isFollowed ? appliedRecords(blocks, outcomes) : [], head);
     return outcomes;

@@ -20,6 +20,11 @@ import type { StateRow } from '../open-database.ts';
 const PENDING_EVENTS = 8_192;
 const PENDING_EVENTS_PER_CHANNEL = 4;
 const PENDING_EVENTS_MAX = 65_536;
+/**
+ * A view that is behind its journal waits for this many. Its events come so fast that it would
+ * otherwise write the pages of all channels again and again.
+ */
+const PENDING_EVENTS_BEHIND = 262_144;
 
 /**
  * Rows of `forgotten_channel` that remain for the reader to follow. A reader that is further behind
@@ -89,8 +94,12 @@ export class ChannelTable {
     return this.#lastChannelId;
   }
 
-  /** Whether it is time for `indexPending`. */
-  get isIndexingDue(): boolean {
+  /**
+   * Whether it is time for `indexPending`.
+   * @param isBehind more events of a journal wait already
+   */
+  isIndexingDue(isBehind: boolean): boolean {
+    if (isBehind) return this.#pendingEvents >= PENDING_EVENTS_BEHIND;
     return (
       this.#pendingEvents >= PENDING_EVENTS &&
       this.#pendingEvents >= Math.min(PENDING_EVENTS_MAX, this.#dirty.size * PENDING_EVENTS_PER_CHANNEL)

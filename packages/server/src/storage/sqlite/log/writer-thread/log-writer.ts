@@ -64,6 +64,8 @@ export class LogWriter {
   #hasFailed = false;
   /** A transaction has failed, and the channel table has not been loaded again since. */
   #isChannelTableStale = false;
+  /** More blocks wait for this view. */
+  #isBehind = false;
   readonly #counters: WriterCounters = new WriterCounters();
   readonly #role: DatabaseRole;
   #channelsMax: number;
@@ -125,13 +127,13 @@ export class LogWriter {
 
   /** Whether `runHousekeeping` has work. It runs after the commit has been answered. */
   get isHousekeepingDue(): boolean {
-    return !this.#hasFailed && (this.#channelTable.isIndexingDue || this.#connection.isCheckpointDue);
+    return !this.#hasFailed && (this.#isIndexingDue || this.#connection.isCheckpointDue);
   }
 
   /** Indexes pending events, and moves the write-ahead log into the database. */
   runHousekeeping(): void {
     try {
-      if (this.#channelTable.isIndexingDue) this.#transaction(() => this.#indexPending());
+      if (this.#isIndexingDue) this.#transaction(() => this.#indexPending());
       if (this.#connection.isCheckpointDue) this.#checkpoint();
       this.#housekeepingFailures = 0;
     } catch {
@@ -152,10 +154,12 @@ export class LogWriter {
 
   /**
    * Several changes in one transaction, for the view of a journal. It stores the exact head.
+   * @param isBehind more blocks wait already, so indexing may wait for their events
    * @throws UnavailableError when nothing was stored
    */
-  change<Result>(run: (changes: ViewStore) => Result): Result {
+  change<Result>(run: (changes: ViewStore) => Result, isBehind = false): Result {
     const startMs = performance.now();
+    this.#isBehind = isBehind;
     if (this.#hasFailed) this.#recover();
     const firstPosition = this.#next;
     const result = this.#transaction(() => {
@@ -278,6 +282,10 @@ export class LogWriter {
         this.#isTrimDue(orders, nowMs) ? this.#trimStep(orders, nowMs) : { removed: 0, more: false },
       erase: (order) => this.#eraseStep(order),
     };
+  }
+
+  get #isIndexingDue(): boolean {
+    return this.#channelTable.isIndexingDue(this.#isBehind);
   }
 
   #eraseStep(order: EraseOrder): number {

@@ -16,7 +16,7 @@ serve<WriterRequest>(
     const opened = writer as ViewWriter;
     switch (request.kind) {
       case 'apply':
-        return { value: opened.apply(request.blocks) };
+        return { value: opened.apply(request.blocks, request.isBehind) };
       case 'overwrite':
         return { value: opened.overwrite() };
       case 'identity':

@@ -47,8 +47,11 @@ export class ViewWriter {
     return { ...this.log.opened, applied: this.#currentState() };
   }
 
-  /** @throws UnavailableError when no block was applied */
-  apply(blocks: readonly Block[]): AppliedBlocks {
+  /**
+   * @param isBehind more blocks wait already
+   * @throws UnavailableError when no block was applied
+   */
+  apply(blocks: readonly Block[], isBehind = false): AppliedBlocks {
     let state = this.#state;
     const outcomes: BlockOutcome[] = [];
     const head = this.log.change((changes) => {
@@ -63,7 +66,7 @@ export class ViewWriter {
       }
       tables.save(state);
       return changes.head;
-    });
+    }, isBehind);
     this.#state = state;
     return { state, outcomes, head };
   }
