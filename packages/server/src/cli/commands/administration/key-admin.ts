@@ -71,7 +71,8 @@ export async function withKeyAdmin<Result>(input: Input, work: (admin: KeyAdmin)
 }
 
 /**
- * Whether a hub is named. The command line takes precedence over the environment.
+ * Whether a hub is named. The command line takes precedence over the environment. A key alone names
+ * the hub at the default address, as for other commands.
  * @throws CliError `usage` when the command line names both a hub and a folder
  */
 export function isHubNamed(input: Input): boolean {
@@ -79,7 +80,9 @@ export function isHubNamed(input: Input): boolean {
   const given = ['config', 'data', 'set'].find((option) => input.texts(option).length > 0);
   if (isUrlGiven && given !== undefined)
     throw new CliError('usage', `--url names a running hub and --${given} a stopped one: give only one of them`);
-  return isUrlGiven || (given === undefined && process.env['POLYCAST_URL'] !== undefined);
+  if (given !== undefined) return isUrlGiven;
+  const { POLYCAST_URL, POLYCAST_KEY } = process.env;
+  return [POLYCAST_URL, POLYCAST_KEY, input.text('url'), input.text('key')].some((each) => each !== undefined);
 }
 
 class RemoteKeyAdmin implements KeyAdmin {

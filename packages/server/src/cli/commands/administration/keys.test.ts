@@ -1,5 +1,21 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
+import { readInput } from '../../command.ts';
 import { runInside } from '../../testing.ts';
+import { isHubNamed } from './key-admin.ts';
+import { keysList } from './keys.ts';
+
+test.each([
+  [[], {}, false],
+  [[], { POLYCAST_URL: 'http://127.0.0.1:1' }, true],
+  [[], { POLYCAST_KEY: 'pck_a' }, true],
+  [['--key', 'pck_a'], {}, true],
+  [['--data', '.'], { POLYCAST_KEY: 'pck_a', POLYCAST_URL: 'http://127.0.0.1:1' }, false],
+])('keys list %j with %j is asked of a running hub: %s', (args, environment, isHub) => {
+  for (const name of ['POLYCAST_URL', 'POLYCAST_KEY']) vi.stubEnv(name, undefined);
+  for (const [name, value] of Object.entries(environment)) vi.stubEnv(name, value);
+  expect(isHubNamed(readInput(keysList, args))).toBe(isHub);
+  vi.unstubAllEnvs();
+});
 
 describe('an invalid command line', () => {
   test.each([
