@@ -33,12 +33,8 @@ test('`npm ci --omit=dev` installs everything that `npm start` needs: Node, and 
   for (const { path, dependencies = {}, devDependencies = {} } of packages.filter(
     (each) => !each.path.includes('/docs/'),
   )) {
-    const builds = globSync(
-      [path.replace('package.json', 'build.ts'), path.replace('package.json', 'pages/**/*.tsx')],
-      {
-        cwd: ROOT,
-      },
-    );
+    const built = ['build.ts', 'pages/**/*.ts', 'pages/**/*.tsx'].map((each) => path.replace('package.json', each));
+    const builds = globSync(built, { cwd: ROOT, exclude: ['**/*.test.ts'] });
     const texts = builds.map((file) => readFileSync(join(ROOT, file), 'utf8'));
     if (texts.some((text) => text.includes("/scripts/bundler.ts'")))
       texts.push(readFileSync(join(ROOT, 'scripts/bundler.ts'), 'utf8'));
