@@ -30,8 +30,8 @@ export class CpuProfile {
   }
 
   /**
-   * The CPU time of the code of some files, and of what it calls, relative to all other CPU time of
-   * the event loop's thread.
+   * The samples in the code of some files, and in what it calls, relative to all other samples of
+   * the event loop's thread. Idle ones do not count, and the garbage collector is among the others.
    */
   percentOf(isNamed: (url: string) => boolean, windows: readonly Window[]): number {
     const named = new Set(this.#profile.nodes.filter((node) => isNamed(node.callFrame.url)).map(({ id }) => id));

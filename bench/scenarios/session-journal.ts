@@ -1,5 +1,6 @@
 // The cost of the session journal: its share of a hub's CPU time while connections are opened, and
-// while they receive events. Two hubs, one without it, differ by far more from run to run.
+// while they receive events. Two hubs, one without it, differ by far more from run to run. The
+// share is a lower bound: it has neither other threads nor the garbage collector.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -51,19 +52,19 @@ export const sessionJournal: Scenario = {
       series,
       bars: [
         {
-          title: 'CPU of the journal to open the session of a user, relative to all other CPU',
+          title: 'event loop: the journal at the opening of a user, relative to all else',
           figure: metricOf(series, 'users', openPercent),
           atMost: 2,
           unit: '%',
         },
         {
-          title: 'CPU of the journal to open an anonymous session, relative to all other CPU',
+          title: 'event loop: the journal at an anonymous opening, relative to all else',
           figure: metricOf(series, 'anonymous', openPercent),
           atMost: 2,
           unit: '%',
         },
         {
-          title: 'CPU of the journal during deliveries, relative to all other CPU',
+          title: 'event loop: the journal during deliveries, relative to all else',
           figure: metricOf(series, 'anonymous', deliveryPercent),
           atMost: 0.1,
           unit: '%',

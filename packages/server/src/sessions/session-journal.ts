@@ -16,7 +16,6 @@ import { isRefusedReading, type RefusedReading } from '../auth/refusal-log.ts';
 import { Pollers } from './pollers.ts';
 import { recordedAddress, type JournalAddresses } from './recorded-address.ts';
 import { WaitingChanges } from './waiting-changes.ts';
-import { WaitingOpenings, type Opening } from './waiting-openings.ts';
 
 export interface SessionJournalParts {
   readonly store: SessionJournalStore;
@@ -59,7 +58,6 @@ export const MORE_CHANNELS = '…';
 export class SessionJournal implements SessionListener {
   readonly #parts: SessionJournalParts;
   readonly #pollers: Pollers;
-  readonly #openings = new WaitingOpenings();
   readonly #waiting: WaitingChanges;
   readonly #refusedMs = new BoundedCache<number>(REFUSED_BYTES_MAX, () => 8);
   #newestNumber: number;
@@ -90,7 +88,7 @@ export class SessionJournal implements SessionListener {
    * The recorded sessions. What has happened is written first, unless a crowd has just connected.
    */
   get store(): SessionJournalStore {
-    if (this.waitingCount <= WRITTEN_FIRST_MAX) this.flush();
+    if (this.#waiting.count <= WRITTEN_FIRST_MAX) this.flush();
     return this.#parts.store;
   }
 
@@ -111,16 +109,14 @@ export class SessionJournal implements SessionListener {
   }
 
   get waitingCount(): number {
-    return this.#openings.count + this.#waiting.count;
+    return this.#waiting.count;
   }
 
   opened(session: Session): void {
     if (!isRecorded(session)) return;
     // A WebSocket without channels reads nothing. It is recorded when it has some, or ends.
     if (session.channels.length === 0) return;
-    session.journalNumber = ++this.#newestNumber;
-    this.#openings.add(session, this.#parts.clock.nowMs());
-    this.#startWriter();
+    session.journalNumber = this.#open(recordOf(session, this.#parts.clock.nowMs(), session.position));
   }
 
   changed(session: Session, before: SessionBefore): void {
@@ -202,7 +198,7 @@ export class SessionJournal implements SessionListener {
 
   /** Writes all that waits. What the disk does not accept is tried again later. */
   flush(): void {
-    while (this.waitingCount > 0 && this.#write());
+    while (this.#waiting.count > 0 && this.#write());
   }
 
   /** Records the end of the pollers and writes all that waits. */
@@ -216,25 +212,13 @@ export class SessionJournal implements SessionListener {
 
   /** Records a session, and returns the number that it gets. */
   #open(session: NewRecord): number {
-    this.#recordOpenings(Infinity);
     const number = ++this.#newestNumber;
-    this.#addOpening(session, number);
-    this.#startWriter();
-    return number;
-  }
-
-  /** Makes the records of sessions that have opened. */
-  #recordOpenings(countMax: number): void {
-    if (this.#openings.count === 0) return;
-    this.#openings.take(countMax, (opening) => this.#addOpening(openingRecord(opening), opening.session.journalNumber));
-  }
-
-  #addOpening(session: NewRecord, number: number): void {
     const { epoch, settings } = this.#parts;
     session.number = number;
     session.epoch = epoch;
     session.address = recordedAddress(session.address, settings.journalAddresses);
-    this.#addLine({ kind: 'opened', session });
+    this.#add({ kind: 'opened', session });
+    return number;
   }
 
   #end(number: number, user: string | undefined, end: SessionEnd, record: () => NewRecord): void {
@@ -243,30 +227,18 @@ export class SessionJournal implements SessionListener {
     else this.#add({ kind: 'ended', session: number, user, end });
   }
 
-  /** Adds a later change of a session: its opening comes first. */
-  #add(change: LaterChange): void {
-    if (this.#openings.has(change.session)) this.#recordOpenings(Infinity);
-    this.#addLine(change);
-    this.#startWriter();
-  }
-
-  #addLine(change: JournalChange): void {
+  #add(change: JournalChange): void {
     if (this.#waiting.add(change)) this.#lostMs = this.#parts.clock.nowMs();
-  }
-
-  #startWriter(): void {
     if (!this.#writer.isRunning) this.#writer.start(BATCH_TICKS);
   }
 
   #writeBatch(): void {
     if (!this.#write()) this.#writer.start(BATCH_TICKS);
-    else if (this.waitingCount > 0) this.#writer.start(1);
+    else if (this.#waiting.count > 0) this.#writer.start(1);
   }
 
   /** Writes one batch. Returns false when the disk did not accept it. */
   #write(): boolean {
-    const lines = BATCHES_MAX * this.#parts.store.batchLinesMax;
-    this.#recordOpenings(Math.max(0, lines - this.#waiting.count));
     const batches = this.#waiting.first(BATCHES_MAX);
     try {
       this.#parts.store.write(batches, this.#parts.clock.nowMs());
@@ -303,15 +275,6 @@ const REFUSED = {
 
 /** A record before it has its number and epoch, and with the full address. */
 type NewRecord = { -readonly [Member in keyof SessionRecord]: SessionRecord[Member] };
-
-/** A change of a session that has opened. */
-type LaterChange = Exclude<JournalChange, { readonly kind: 'opened' }>;
-
-/** The record of a session as it was when it opened. */
-function openingRecord({ session, principal, interest, address, position, timeMs }: Opening): NewRecord {
-  const { id, transport, client, excludesOwn } = session;
-  return recordOf({ id, transport, principal, interest, client, address, excludesOwn }, timeMs, position);
-}
 
 function recordOf(
   { id, transport, principal, interest, client, address, excludesOwn }: Described,

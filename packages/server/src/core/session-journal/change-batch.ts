@@ -73,19 +73,6 @@ export class ChangeBatch {
     };
   }
 
-  /**
-   * What its lines are found by, as columns; -1 where a line does not have it. They are valid until
-   * the batch changes.
-   */
-  get subjects(): LineSubjects {
-    return {
-      sessions: this.#sessions.subarray(0, this.#count),
-      userHashes: this.#userHashes.subarray(0, this.#count),
-      idHashes: this.#idHashes.subarray(0, this.#count),
-      openedMs: this.#openedMs.subarray(0, this.#count),
-    };
-  }
-
   sessionAt(index: number): number {
     return this.#sessions[index] ?? 0;
   }
@@ -201,14 +188,6 @@ export class ChangeBatch {
     if (skipped.length === 0 && gaps.length === 0) this.#lines.raw(',[],[]');
     else this.#lines.raw(`,${JSON.stringify(skipped)},${JSON.stringify(gaps)}`);
   }
-}
-
-/** `LineSubject` of some lines. */
-export interface LineSubjects {
-  readonly sessions: Float64Array;
-  readonly userHashes: Float64Array;
-  readonly idHashes: Float64Array;
-  readonly openedMs: Float64Array;
 }
 
 /** The arrays of a batch without its lines. */

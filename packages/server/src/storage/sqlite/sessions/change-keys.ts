@@ -1,5 +1,3 @@
-import { BATCH_LINES, type LineSubjects } from '../../../core/session-journal/change-batch.ts';
-
 /**
  * A key leads from something that is asked for to a line of the journal. Example: Ann's session 7
  * opens, and the line has three keys: the hash of her name, the hash of the session's id, and 7.
@@ -16,15 +14,14 @@ export const NOT_OPENED = 0xffffffff;
 export const SHARDS = 256;
 
 export function shardOfHash(hash: number): number {
-  // Of whole numbers: a remainder of others takes ten times as long.
-  return (hash >>> 0) % SHARDS;
+  return hash % SHARDS;
 }
 
 /** Neighbours are in one shard, since a page of sessions asks for all of them. */
 export const NEIGHBOURS = 64;
 
 export function shardOfSession(number: number): number {
-  return (Math.floor(number / NEIGHBOURS) >>> 0) % SHARDS;
+  return Math.floor(number / NEIGHBOURS) % SHARDS;
 }
 
 /** What a reader sees of a key. */
@@ -60,97 +57,73 @@ export function withoutKeys(keys: Uint32Array, isRemoved: (asked: number, sessio
   return Uint32Array.from(kept);
 }
 
-/**
- * The keys of a segment that still grows: a column for each of what its lines are found by. So a
- * batch is added by a copy of its columns. Keys are made when a question asks for them, or when the
- * segment is complete.
- */
+/** The keys of a segment that still grows. Those of a shard are in the order of its lines. */
 export class GrowingKeys {
-  #sessions = new Float64Array(BATCH_LINES);
-  #userHashes = new Float64Array(BATCH_LINES);
-  #idHashes = new Float64Array(BATCH_LINES);
-  #openedMs = new Float64Array(BATCH_LINES);
-  #places = new Uint32Array(BATCH_LINES);
+  #keys = new Uint32Array(64 * NUMBERS);
+  /** The shard of each key. */
+  #shards = new Uint8Array(64);
   #count = 0;
 
-  /** Adds consecutive lines. @param firstPlace the place of the first one in the segment */
-  add({ sessions, userHashes, idHashes, openedMs }: LineSubjects, firstPlace: number): void {
-    const at = this.#count;
-    const count = at + sessions.length;
-    while (count > this.#places.length) this.#grow();
-    this.#sessions.set(sessions, at);
-    this.#userHashes.set(userHashes, at);
-    this.#idHashes.set(idHashes, at);
-    this.#openedMs.set(openedMs, at);
-    for (let index = at; index < count; index++) this.#places[index] = firstPlace + index - at;
-    this.#count = count;
+  add(shard: number, asked: number, session: number, place: number, second: number): void {
+    const count = this.#count++;
+    if (count === this.#shards.length) this.#grow();
+    this.#shards[count] = shard;
+    const keys = this.#keys;
+    const index = count * NUMBERS;
+    keys[index] = asked;
+    keys[index + 1] = session;
+    keys[index + 2] = place;
+    keys[index + 3] = second;
   }
 
-  /** The keys of one shard, in the order of its lines. */
+  /** A copy of the keys of one shard. */
   of(shard: number): Uint32Array {
-    return this.#shards(shard)[shard] as Uint32Array;
-  }
-
-  /** All keys, by shard. */
-  byShard(): readonly Uint32Array[] {
-    return this.#shards(undefined);
-  }
-
-  /** Removes the hash of a user's name from lines of some sessions. */
-  removeUser(hash: number, isRemoved: (session: number) => boolean): void {
+    const selected: number[] = [];
     for (let index = 0; index < this.#count; index++)
-      if (this.#userHashes[index] === hash && isRemoved((this.#sessions[index] as number) >>> 0))
-        this.#userHashes[index] = -1;
+      if (this.#shards[index] === shard) selected.push(...this.#keys.subarray(index * NUMBERS, (index + 1) * NUMBERS));
+    return Uint32Array.from(selected);
   }
 
-  /** @param wanted the other shards stay empty; `undefined`: none does */
-  #shards(wanted: number | undefined): readonly Uint32Array[] {
+  /** A copy of all keys, by shard. */
+  byShard(): readonly Uint32Array[] {
     const lengths = new Uint32Array(SHARDS);
-    this.#place(lengths, undefined, wanted);
+    for (let index = 0; index < this.#count; index++) add(lengths, this.#shards[index] as number);
     const shards = Array.from(lengths, (length) => new Uint32Array(length));
-    this.#place(lengths.fill(0), shards, wanted);
+    const filled = new Uint32Array(SHARDS);
+    for (let index = 0; index < this.#count; index++) {
+      const shard = this.#shards[index] as number;
+      const start = add(filled, shard);
+      const keys = shards[shard] as Uint32Array;
+      for (let each = 0; each < NUMBERS; each++) keys[start + each] = this.#keys[index * NUMBERS + each] as number;
+    }
     return shards;
   }
 
-  #place(lengths: Uint32Array, shards: readonly Uint32Array[] | undefined, wanted: number | undefined): void {
-    for (let index = 0; index < this.#count; index++) {
-      const number = this.#sessions[index] as number;
-      const userHash = this.#userHashes[index] as number;
-      const idHash = this.#idHashes[index] as number;
-      const openedMs = this.#openedMs[index] as number;
-      const place = this.#places[index] as number;
-      const session = number >>> 0;
-      const second = openedMs < 0 ? NOT_OPENED : Math.floor(openedMs / 1000);
-      const put = (shard: number, asked: number, ofOpening: number): void => {
-        if (wanted !== undefined && shard !== wanted) return;
-        const start = lengths[shard] as number;
-        lengths[shard] = start + NUMBERS;
-        const keys = shards?.[shard];
-        if (keys === undefined) return;
-        keys[start] = asked;
-        keys[start + 1] = session;
-        keys[start + 2] = place;
-        keys[start + 3] = ofOpening;
-      };
-      put(shardOfSession(number), session, idHash < 0 ? NOT_OPENED : second);
-      if (userHash >= 0) put(shardOfHash(userHash), userHash, second);
-      if (idHash >= 0) put(shardOfHash(idHash), idHash, second);
+  replace(shard: number, keys: Uint32Array): void {
+    const shards = this.byShard();
+    this.#count = 0;
+    for (const [index, each] of shards.entries()) this.#addAll(index, index === shard ? keys : each);
+  }
+
+  #addAll(shard: number, keys: Uint32Array): void {
+    for (let index = 0; index < keys.length; index += NUMBERS) {
+      const [asked = 0, session = 0, place = 0, second = 0] = keys.subarray(index, index + NUMBERS);
+      this.add(shard, asked, session, place, second);
     }
   }
 
   #grow(): void {
-    this.#sessions = doubled(this.#sessions);
-    this.#userHashes = doubled(this.#userHashes);
-    this.#idHashes = doubled(this.#idHashes);
-    this.#openedMs = doubled(this.#openedMs);
-    const places = new Uint32Array(2 * this.#places.length);
-    places.set(this.#places);
-    this.#places = places;
+    const [keys, shards] = [this.#keys, this.#shards];
+    this.#keys = new Uint32Array(2 * keys.length);
+    this.#keys.set(keys);
+    this.#shards = new Uint8Array(2 * shards.length);
+    this.#shards.set(shards);
   }
 }
 
-function doubled(column: Float64Array): Float64Array<ArrayBuffer> {
-  const larger = new Float64Array(2 * column.length);
-  larger.set(column);
-  return larger;
+/** Adds a key to the length of a shard. Returns the length before. */
+function add(lengths: Uint32Array, shard: number): number {
+  const before = lengths[shard] as number;
+  lengths[shard] = before + NUMBERS;
+  return before;
 }

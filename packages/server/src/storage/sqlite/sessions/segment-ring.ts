@@ -1,8 +1,8 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { BATCH_LINES, type ChangeBatch, type LineSubjects } from '../../../core/session-journal/change-batch.ts';
-import { subjectOfLine, type LineSubject } from '../../../core/session-journal/change-lines.ts';
+import { BATCH_LINES, type ChangeBatch } from '../../../core/session-journal/change-batch.ts';
+import { subjectOfLine } from '../../../core/session-journal/change-lines.ts';
 import type { RingBounds } from '../../shared/ring-bounds.ts';
-import { SHARDS, shardOfHash, withoutKeys } from './change-keys.ts';
+import { SHARDS } from './change-keys.ts';
 import { GrowingSegment, SEGMENT_LINES, type Segment } from './segment.ts';
 
 /** Segments of a full ring, at least. So a full ring removes an eighth of its sessions at most. */
@@ -67,7 +67,7 @@ export class SegmentRing {
     }
     const growing = (this.#growing ??= this.#nextSegment(nowMs));
     const id = growing.lastBatch + 1;
-    growing.add(batch.subjects, id, 0, nowMs);
+    for (let index = 0; index < batch.count; index++) growing.add(batch.subjectAt(index), id, index, nowMs);
     this.#newestSession = growing.lastSession;
     const { bytes } = batch;
     const lines = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
@@ -94,13 +94,9 @@ export class SegmentRing {
     return row === undefined ? new Uint32Array(0) : new Uint32Array(row.keys.slice().buffer);
   }
 
-  /** Removes the hash of a user's name for some sessions. */
-  removeUser(segment: Segment, hash: number, isRemoved: (session: number) => boolean): void {
-    if (segment === this.#growing) return this.#growing.keys.removeUser(hash, isRemoved);
-    const shard = shardOfHash(hash);
-    const keys = this.keys(segment, shard);
-    const kept = withoutKeys(keys, (asked, session) => asked === hash && isRemoved(session));
-    if (kept.length < keys.length) this.#statements.setShard.run(bytesOf(kept), shardId(segment, shard));
+  replaceKeys(segment: Segment, shard: number, keys: Uint32Array): void {
+    if (segment === this.#growing) this.#growing.keys.replace(shard, keys);
+    else this.#statements.setShard.run(bytesOf(keys), shardId(segment, shard));
   }
 
   /** Reads the state again, after a transaction that failed. */
@@ -116,13 +112,9 @@ export class SegmentRing {
   #loadBatch({ id, writtenMs, lines }: BatchRow): void {
     this.#growing ??= new GrowingSegment(this.#nextId(), id, this.#newestSession, writtenMs);
     const texts = lines.split('\n');
-    const subjects = texts.map((_, index) => subjectOfLine(texts, index));
-    // An erased line has no keys.
-    for (let first = 0, index = 0; index <= subjects.length; index++) {
-      if (subjects[index] !== undefined) continue;
-      const found = subjects.slice(first, index).filter((subject) => subject !== undefined);
-      if (found.length > 0) this.#growing.add(columnsOf(found), id, first, writtenMs);
-      first = index + 1;
+    for (let index = 0; index < texts.length; index++) {
+      const subject = subjectOfLine(texts, index);
+      if (subject !== undefined) this.#growing.add(subject, id, index, writtenMs);
     }
     this.#newestSession = this.#growing.lastSession;
   }
@@ -194,15 +186,6 @@ function prepareStatements(database: DatabaseSync): Statements {
     dropBatches: database.prepare('DELETE FROM batch WHERE id BETWEEN ? AND ?'),
     dropShards: database.prepare('DELETE FROM shard WHERE id BETWEEN ? AND ?'),
     dropSegment: database.prepare('DELETE FROM segment WHERE id = ?'),
-  };
-}
-
-function columnsOf(subjects: readonly LineSubject[]): LineSubjects {
-  return {
-    sessions: Float64Array.from(subjects, ({ session }) => session),
-    userHashes: Float64Array.from(subjects, ({ userHash = -1 }) => userHash),
-    idHashes: Float64Array.from(subjects, ({ idHash = -1 }) => idHash),
-    openedMs: Float64Array.from(subjects, ({ openedMs = -1 }) => openedMs),
   };
 }
 

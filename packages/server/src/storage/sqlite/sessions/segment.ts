@@ -1,5 +1,6 @@
-import { BATCH_LINES, type LineSubjects } from '../../../core/session-journal/change-batch.ts';
-import { GrowingKeys } from './change-keys.ts';
+import { BATCH_LINES } from '../../../core/session-journal/change-batch.ts';
+import type { LineSubject } from '../../../core/session-journal/change-lines.ts';
+import { GrowingKeys, NOT_OPENED, shardOfHash, shardOfSession } from './change-keys.ts';
 
 /** The lines of a segment, at most. */
 export const SEGMENT_LINES = 16_384;
@@ -63,19 +64,21 @@ export class GrowingSegment implements Segment {
     this.lastMs = nowMs;
   }
 
-  /** Adds consecutive lines of a batch. @param firstLine the place of the first one in it */
-  add(subjects: LineSubjects, batch: number, firstLine: number, nowMs: number): void {
-    const { sessions, idHashes, openedMs } = subjects;
-    this.keys.add(subjects, placeOf(this, batch, firstLine));
-    this.lines += sessions.length;
+  /** Adds a line at its place in a batch. */
+  add({ session: number, userHash, idHash, openedMs }: LineSubject, batch: number, index: number, nowMs: number): void {
+    const session = number >>> 0;
+    const place = placeOf(this, batch, index);
+    const second = openedMs === undefined ? NOT_OPENED : Math.floor(openedMs / 1000);
+    const { keys } = this;
+    keys.add(shardOfSession(number), session, session, place, idHash === undefined ? NOT_OPENED : second);
+    if (userHash !== undefined) keys.add(shardOfHash(userHash), userHash, session, place, second);
+    if (idHash !== undefined) keys.add(shardOfHash(idHash), idHash, session, place, second);
+    this.lines++;
     this.lastBatch = batch;
     this.lastMs = Math.max(this.lastMs, nowMs);
-    for (let index = 0; index < sessions.length; index++) {
-      const timeMs = openedMs[index] as number;
-      if (timeMs >= 0) this.oldestSecond = Math.min(this.oldestSecond, Math.floor(timeMs / 1000));
-      if ((idHashes[index] as number) < 0) continue;
-      this.sessions++;
-      this.lastSession = Math.max(this.lastSession, sessions[index] as number);
-    }
+    this.oldestSecond = Math.min(this.oldestSecond, second);
+    if (idHash === undefined) return;
+    this.sessions++;
+    this.lastSession = Math.max(this.lastSession, number);
   }
 }

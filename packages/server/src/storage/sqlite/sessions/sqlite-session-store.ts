@@ -8,6 +8,7 @@ import type { SessionRecord } from '../../../core/session-journal/session-record
 import { BackgroundSync } from '../background-sync.ts';
 import { fileBytes, openDatabaseFile, wrapCorruptionErrors, type DatabaseFile } from '../database-file.ts';
 import type { RingBounds } from '../../shared/ring-bounds.ts';
+import { shardOfHash, withoutKeys } from './change-keys.ts';
 import { SegmentRing } from './segment-ring.ts';
 import { SessionQueries, type WantedLines } from './session-queries.ts';
 import { sessionsFile } from './sessions-file.ts';
@@ -150,9 +151,13 @@ class SqliteSessionStore implements SessionJournalStore {
   /** Removes the hash of the user's name for these sessions. */
   #removeKeys(user: string, sessions: ReadonlyMap<number, SessionRecord>): void {
     const hash = hashOf(user);
+    const shard = shardOfHash(hash);
     const lowerBits = new Set([...sessions.keys()].map((number) => number >>> 0));
-    for (const segment of this.#ring.segments)
-      this.#ring.removeUser(segment, hash, (session) => lowerBits.has(session));
+    for (const segment of this.#ring.segments) {
+      const keys = this.#ring.keys(segment, shard);
+      const kept = withoutKeys(keys, (asked, session) => asked === hash && lowerBits.has(session));
+      if (kept.length < keys.length) this.#ring.replaceKeys(segment, shard, kept);
+    }
   }
 
   #startRun({ epoch, nowMs }: SessionStoreOptions): number {
