@@ -1,7 +1,7 @@
 import type { AppendOutcome, NewRecord, Retain } from '../../core/ports.ts';
 
 /**
- * A batch for the writer is one buffer, transferred to its thread. Cloning ten thousand small
+ * A batch for the writer is one buffer, which goes to its thread. Cloning ten thousand small
  * objects would cost more than writing them. The buffer has the number of records, then nine
  * numbers for each record, then the bytes of all of them.
  */
@@ -46,17 +46,19 @@ function encode(records: readonly NewRecord[]): Buffer {
 
 /**
  * Appends the records of a batch one by one.
- * @param appendOne returns the outcome of a record that it has not appended
+ * @param appendOne returns the outcome of a record that it has not appended; with `isOnly`, the
+ * batch has no other record
  * @returns these outcomes, each with the index of its record
  */
 export function appendBatch(
   batch: ArrayBuffer,
-  appendOne: (record: NewRecord) => AppendOutcome | undefined,
+  appendOne: (record: NewRecord, isOnly: boolean) => AppendOutcome | undefined,
 ): [index: number, outcome: AppendOutcome][] {
   const notAppended: [number, AppendOutcome][] = [];
+  const isOnly = countOf(batch) === 1;
   let index = 0;
   for (const record of decodeBatch(batch)) {
-    const outcome = appendOne(record);
+    const outcome = appendOne(record, isOnly);
     if (outcome !== undefined) notAppended.push([index, outcome]);
     index++;
   }
@@ -65,8 +67,7 @@ export function appendBatch(
 
 /** Yields the records of a batch. Bodies are views of its buffer. */
 export function* decodeBatch(batch: ArrayBuffer): Generator<NewRecord, void> {
-  const count = new Float64Array(batch, 0, 1)[0] as number;
-  const numbers = new Float64Array(batch, 8, count * NUMBERS_PER_RECORD);
+  const numbers = new Float64Array(batch, 8, countOf(batch) * NUMBERS_PER_RECORD);
   const bytes = Buffer.from(batch);
   let offset = 8 + numbers.byteLength;
   const readText = (length: number): string | undefined =>
@@ -85,6 +86,10 @@ export function* decodeBatch(batch: ArrayBuffer): Generator<NewRecord, void> {
       body: new Uint8Array(batch, offset, ((offset += numbers[at + 8] as number), numbers[at + 8] as number)),
     };
   }
+}
+
+function countOf(batch: ArrayBuffer): number {
+  return new Float64Array(batch, 0, 1)[0] as number;
 }
 
 function writeText(bytes: Buffer, text: string | undefined, offset: number): number {

@@ -32,7 +32,7 @@ export function readMark(file: string): CommitMark | undefined {
   const found = /^\{"generation":(\d+),"through":(\d+),"crc32":(\d+)\} *\n$/.exec(textOf(file));
   if (found === null) return undefined;
   const value = { generation: Number(found[1]), through: Number(found[2]) };
-  return checksumOf(value) === Number(found[3]) ? value : undefined;
+  return checksumOf(value.generation, value.through) === Number(found[3]) ? value : undefined;
 }
 
 /**
@@ -52,6 +52,7 @@ export class CommittedMark {
 
   begin(commitMark: CommitMark): void {
     this.#generation = commitMark.generation;
+    this.#bytes.fill(' ', 0, BYTES - 1);
     try {
       makePrivateFile(this.#file);
       this.#descriptor ??= openSync(this.#file, 'r+');
@@ -65,10 +66,10 @@ export class CommittedMark {
   update(through: number): void {
     if (this.#descriptor === undefined) return;
     try {
-      const crc = checksumOf({ generation: this.#generation, through });
-      // Formatted by hand, since this runs with each commit.
-      const text = `{"generation":${this.#generation},"through":${through},"crc32":${crc}}`;
-      this.#bytes.write(text.padEnd(BYTES - 1), 'latin1');
+      // The digits of the checksum are always ten, and the other numbers never fall. So a text is
+      // never shorter than the one that it overwrites.
+      const crc = String(checksumOf(this.#generation, through)).padStart(10, '0');
+      this.#bytes.write(`{"generation":${this.#generation},"through":${through},"crc32":${crc}}`, 'latin1');
       writeSync(this.#descriptor, this.#bytes, 0, BYTES, 0);
       this.#timer ??= setTimeout(() => this.#sync(), SYNC_DELAY_MS).unref();
     } catch {
@@ -102,6 +103,6 @@ function textOf(file: string): string {
   }
 }
 
-function checksumOf({ generation, through }: CommitMark): number {
+function checksumOf(generation: number, through: number): number {
   return crc32(`${generation} ${through}`);
 }

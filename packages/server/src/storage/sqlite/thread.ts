@@ -58,7 +58,7 @@ export class Thread<Body extends object> {
     return this.#failure !== undefined;
   }
 
-  request<Value>(body: Body, transfer: readonly Transferable[] = []): Promise<Value> {
+  request<Value>(body: Body, transfer?: readonly Transferable[]): Promise<Value> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     const { promise, resolve, reject } = Promise.withResolvers<Value>();
     const id = ++this.#lastId;

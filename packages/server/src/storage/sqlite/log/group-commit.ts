@@ -2,7 +2,7 @@ import { PolycastError } from '@polycast/protocol';
 import type { AppendOutcome, NewRecord, Position, StoredRecord } from '../../../core/ports.ts';
 import { encodeBatch } from '../../shared/batch-codec.ts';
 import { CommitDelay } from '../../shared/commit-delay.ts';
-import type { Committed, WriterRequest } from './messages.ts';
+import type { Committed, CommittedMessage, WriterRequest } from './messages.ts';
 import type { Thread } from '../thread.ts';
 
 /**
@@ -15,6 +15,9 @@ const COMMIT_BYTES_MAX = 4 * 1024 * 1024;
 const PENDING_BYTES_MAX = 256 * 1024 * 1024;
 /** After this many milliseconds without a commit, the next commit starts immediately. */
 const QUIET_MS = 10;
+
+/** A batch up to this size is copied to the writer's thread. Moving it takes more CPU time. */
+const COPIED_BYTES_MAX = 4096;
 
 /** The side of the writer's thread that takes commits. */
 type Writer = Pick<Thread<WriterRequest>, 'request'>;
@@ -138,7 +141,12 @@ export class GroupCommit {
       const batch = encodeBatch(
         appends.length === 1 ? (appends[0] as Append).records : appends.flatMap(({ records }) => records),
       );
-      return await this.#writer.request<Committed>({ kind: 'append', batch }, [batch]);
+      const isMoved = batch.byteLength > COPIED_BYTES_MAX;
+      const message = await this.#writer.request<CommittedMessage>(
+        { kind: 'append', batch },
+        isMoved ? [batch] : undefined,
+      );
+      return typeof message === 'number' ? { firstPosition: message, notAppended: [] } : message;
     } catch (error) {
       this.#listener.onFailed(error);
       for (const { reject } of appends) reject(error);

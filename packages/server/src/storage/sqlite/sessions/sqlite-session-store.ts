@@ -124,6 +124,8 @@ class SqliteSessionStore implements SessionJournalStore {
   close(nowMs: number): void {
     void this.#backgroundSync.close();
     if (!this.#database.isOpen) return;
+    // The thread of `BackgroundSync` may hold the file's lock for a moment. No request waits now.
+    this.#database.exec('PRAGMA busy_timeout = 5000');
     try {
       this.#database.prepare('UPDATE run SET seen_ms = ?, is_closed = 1 WHERE id = ?').run(nowMs, this.#run);
     } finally {

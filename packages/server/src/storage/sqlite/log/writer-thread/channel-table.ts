@@ -133,10 +133,13 @@ export class ChannelTable {
     return entry;
   }
 
-  store(entry: ChannelEntry, position: Position, { type, timeMs, body, retain, trace }: NewRecord): void {
-    this.#connection.begin();
+  /** @param isOnlyWrite the transaction has no other write */
+  store(entry: ChannelEntry, position: Position, record: NewRecord, isOnlyWrite: boolean): void {
+    const { type, timeMs, body, retain, trace } = record;
+    const replaces = retain === 'latest' && entry.count > 0;
+    this.#connection.begin(isOnlyWrite && !replaces);
     if (entry.count === 0) this.#emptyChannels.delete(entry);
-    if (retain === 'latest' && entry.count > 0) this.#replace(entry, position);
+    if (replaces) this.#replace(entry, position);
     const checksum = checksumOf(position, entry.id, type, timeMs, body, trace);
     const { insertEvent } = this.#connection.statements;
     insertEvent.run(position, entry.id, type ?? null, timeMs, body, checksum, trace ?? null);

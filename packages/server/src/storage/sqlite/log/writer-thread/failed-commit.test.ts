@@ -27,7 +27,7 @@ test('a commit that failed and is on the disk all the same is not applied again'
     kind: 'events',
     data: new Uint8Array(encodeExactBatch([record('a')])),
   };
-  failOneCommit(() => writer.apply([block]));
+  failOneCommit('COMMIT', () => writer.apply([block]));
   writer.log.probe();
   expect(writer.opened).toMatchObject({ head: 1, applied: { sequence: 2, id: 'h-1' } });
   const [outcome] = writer.apply([{ ...block, sequence: 3, id: 'h-2' }]).outcomes;
@@ -38,7 +38,8 @@ test('a log whose commit failed and is on the disk all the same goes on after it
   const writer = new LogWriter({ ...OPTIONS, folder: temporaryFolder() });
   onTestFinished(() => writer.close());
   writer.append(batch());
-  failOneCommit(() => writer.append(batch()));
+  // A single event of a known channel is a transaction of one statement.
+  failOneCommit('INSERT INTO event ', () => writer.append(batch()));
   writer.probe();
   expect(writer.append(batch())).toMatchObject({ firstPosition: 3, notAppended: [] });
 });
@@ -47,15 +48,18 @@ function batch(): ArrayBuffer {
   return new Uint8Array(encodeExactBatch([record('a')])).buffer;
 }
 
-/** The frames are in the write-ahead log, and a later step of the commit fails. */
-function failOneCommit(write: () => void): void {
+/**
+ * The frames are in the write-ahead log, and a later step of the commit fails.
+ * @param commit the start of the statement that commits
+ */
+function failOneCommit(commit: string, write: () => void): void {
   const { run } = StatementSync.prototype;
   const failing = vi.spyOn(StatementSync.prototype, 'run').mockImplementation(function (
     this: StatementSync,
     ...values
   ) {
     const result = run.apply(this, values);
-    if (this.sourceSQL === 'COMMIT') throw new Error('database or disk is full');
+    if (this.sourceSQL.startsWith(commit)) throw new Error('database or disk is full');
     return result;
   });
   expect(write).toThrow('full');

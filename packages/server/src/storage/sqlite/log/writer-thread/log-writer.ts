@@ -114,7 +114,7 @@ export class LogWriter {
     const firstPosition = this.#next;
     const storedBefore = this.#newestStored;
     const notAppended = this.#transaction(() => {
-      const rejected = appendBatch(batch, (record) => this.#appendOne(record));
+      const rejected = appendBatch(batch, (record, isOnly) => this.#appendOne(record, isOnly));
       this.#reserve();
       return rejected;
     });
@@ -312,7 +312,7 @@ export class LogWriter {
    * Returns the outcome of a record that is not appended. An appended record gets the next
    * position.
    */
-  #appendOne(record: NewRecord): AppendOutcome | undefined {
+  #appendOne(record: NewRecord, isOnlyRecord = false): AppendOutcome | undefined {
     const { idempotencyKey: key, fingerprint, channel, timeMs, retain, ifLatest } = record;
     const used = key === undefined ? undefined : findKey(this.#connection, key, timeMs);
     if (used !== undefined && used.fingerprint !== (fingerprint ?? null)) return { kind: 'key_reused' };
@@ -322,7 +322,9 @@ export class LogWriter {
     if (ifLatest !== undefined && !matchesLatest(ifLatest, latest)) return { kind: 'conflict', latest };
     if (retain !== 'none') {
       if (known === undefined && this.#channelTable.size >= this.#channelsMax) return { kind: 'channel_limit' };
-      this.#channelTable.store(known ?? this.#channelTable.addChannel(channel), this.#next, record);
+      const isOnlyWrite = isOnlyRecord && key === undefined && this.#next <= this.#reservedThrough;
+      const entry = known ?? this.#channelTable.addChannel(channel);
+      this.#channelTable.store(entry, this.#next, record, isOnlyWrite);
       this.#newestStored = this.#next;
     }
     if (key !== undefined) addKey(this.#connection, key, fingerprint, this.#next, timeMs);

@@ -54,8 +54,16 @@ export class WriterConnection {
     this.#pages += (bytes * PAGE_FILL_FACTOR) / PAGE_BYTES;
   }
 
-  begin(): void {
+  /**
+   * Begins a transaction, unless there is one.
+   * @param isOnlyWrite one statement follows; SQLite makes it a transaction by itself, at less cost
+   */
+  begin(isOnlyWrite = false): void {
     if (this.#inTransaction) return;
+    if (isOnlyWrite) {
+      this.#pages += PAGES_PER_COMMIT;
+      return;
+    }
     this.statements.begin.run();
     this.#inTransaction = true;
   }

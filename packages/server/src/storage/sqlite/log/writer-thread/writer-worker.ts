@@ -1,4 +1,4 @@
-import type { WriterOptions, WriterRequest } from '../messages.ts';
+import type { Committed, CommittedMessage, WriterOptions, WriterRequest } from '../messages.ts';
 import { serve, threadOptions } from '../../thread.ts';
 import { LogWriter } from './log-writer.ts';
 
@@ -17,7 +17,7 @@ serve<WriterRequest>(
     const opened = writer as LogWriter;
     switch (request.kind) {
       case 'append':
-        return { value: opened.append(request.batch) };
+        return { value: messageOf(opened.append(request.batch)) };
       case 'trim':
         return { value: opened.trim(request.orders, request.nowMs) };
       case 'erase':
@@ -40,3 +40,7 @@ serve<WriterRequest>(
     if (writer?.isHousekeepingDue === true) writer.runHousekeeping();
   },
 );
+
+function messageOf(committed: Committed): CommittedMessage {
+  return committed.notAppended.length === 0 ? committed.firstPosition : committed;
+}
