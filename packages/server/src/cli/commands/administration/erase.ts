@@ -4,6 +4,7 @@ import { JSON_DOCUMENT, usageError, type Command } from '../../command.ts';
 import { CliError } from '../../exit-codes.ts';
 import { HUB_ADDRESS_OPTIONS, hubAddress, type HubAddress } from '../../hub-address.ts';
 import { requestHub } from '../../hub-request.ts';
+import { formatCounted } from '../../quantities.ts';
 import type { Terminal } from '../../terminal.ts';
 
 /** The path of each kind of erasure. */
@@ -56,7 +57,7 @@ export const erase: Command = {
     const hub = hubAddress(input);
     const requested = (await requestHub(hub, 'DELETE', path)) as ErasureView;
     const finished = await waitUntilFinished(hub, requested, terminal);
-    const text = `${terminal.style('green', 'erased')} ${kind} ${name}: ${finished.events} events`;
+    const text = `${terminal.style('green', 'erased')} ${kind} ${name}: ${formatCounted(finished.events, 'event')}`;
     terminal.out(input.flag('json') ? JSON.stringify(finished) : text);
     return 'done';
   },
@@ -79,7 +80,7 @@ async function confirm(kind: string, name: string, terminal: Terminal): Promise<
 async function waitUntilFinished(hub: HubAddress, requested: ErasureView, terminal: Terminal): Promise<ErasureView> {
   let erasure = requested;
   while (erasure.state !== 'finished') {
-    terminal.progress(`erasing: ${Math.floor(100 * erasure.progress)} %, ${erasure.events} events`);
+    terminal.progress(`erasing: ${Math.floor(100 * erasure.progress)} %, ${formatCounted(erasure.events, 'event')}`);
     await sleep(PROGRESS_INTERVAL_MS);
     erasure = (await requestHub(hub, 'GET', `/v1/erasures/${requested.id}`)) as ErasureView;
   }

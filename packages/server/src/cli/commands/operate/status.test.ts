@@ -16,6 +16,14 @@ test('status shows the state and the load of a hub, and ends with 0', async () =
   expect(out).toMatch(/published +2 events, 0 deliveries/);
 });
 
+test('one event is not "1 events"', async () => {
+  const { url } = await startTestHub();
+  await runInside(['publish', 'a', '1', '--url', url]);
+  const { out } = await runInside(['status', '--url', url]);
+  expect(out).toMatch(/log +1 event in 1 channel, head/);
+  expect(out).toMatch(/published +1 event, 0 deliveries/);
+});
+
 test('--json prints one document with every member', async () => {
   const { url } = await startTestHub();
   const { out } = await runInside(['status', '--json', '--url', url]);

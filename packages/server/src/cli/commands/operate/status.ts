@@ -4,7 +4,7 @@ import { CliError, type ExitName } from '../../exit-codes.ts';
 import { HUB_ADDRESS_OPTIONS, hubAddress, type HubAddress } from '../../hub-address.ts';
 import { requestHub } from '../../hub-request.ts';
 import { pasteable } from '../../pasteable.ts';
-import { formatBytes, formatCount, formatDuration, formatShare } from '../../quantities.ts';
+import { formatBytes, formatCount, formatCounted, formatDuration, formatShare } from '../../quantities.ts';
 import { printable, type Terminal } from '../../terminal.ts';
 import { readReadiness, type Readiness } from './readiness.ts';
 
@@ -98,8 +98,8 @@ function showStatus({ url }: HubAddress, found: HubStatus, terminal: Terminal): 
 }
 
 function logText({ log }: HubStatus): string {
-  const damage = log.damagedRanges === 0 ? '' : `, ${formatCount(log.damagedRanges)} damaged ranges`;
-  return `${formatCount(log.events)} events in ${formatCount(log.channels)} channels, head ${log.cursor}${damage}`;
+  const damage = log.damagedRanges === 0 ? '' : `, ${formatCounted(log.damagedRanges, 'damaged range')}`;
+  return `${formatCounted(log.events, 'event')} in ${formatCounted(log.channels, 'channel')}, head ${log.cursor}${damage}`;
 }
 
 function dataText({ storage: { folder, databaseBytes, freeBytes, sizeBytes } }: HubStatus): string {
@@ -109,7 +109,11 @@ function dataText({ storage: { folder, databaseBytes, freeBytes, sizeBytes } }: 
 
 function publishedText({ published, delivered }: HubStatus): string {
   const deliveries = Object.values(delivered).reduce((sum, each) => sum + each, 0);
-  return `${formatCount(published.events)} events, ${formatCount(deliveries)} deliveries, ${formatCount(published.refused)} refused since the start`;
+  return [
+    formatCounted(published.events, 'event'),
+    formatCounted(deliveries, 'delivery', 'deliveries'),
+    `${formatCount(published.refused)} refused since the start`,
+  ].join(', ');
 }
 
 function sessionText({ sessions }: HubStatus): string {
@@ -124,8 +128,8 @@ function backlogText({ readers, log, subscriptions: { states } }: HubStatus): st
   const events = lags.reduce((max, { lagEventsMax }) => Math.max(max, lagEventsMax), 0);
   const seconds = lags.reduce((max, { lagSecondsMax }) => Math.max(max, lagSecondsMax), 0);
   return [
-    `slowest reader ${formatCount(readers.lagEventsMax)} events`,
-    `slowest subscription ${formatCount(events)} events (${formatDuration(seconds)})`,
+    `slowest reader ${formatCounted(readers.lagEventsMax, 'event')}`,
+    `slowest subscription ${formatCounted(events, 'event')} (${formatDuration(seconds)})`,
     `${formatBytes(log.queueBytes)} not yet durable`,
   ].join(', ');
 }
@@ -135,7 +139,7 @@ function subscriptionText({ subscriptions: { states, failing, deadLetters } }: H
     .filter(([, { count }]) => count > 0)
     .map(([state, { count }]) => `${formatCount(count)} ${state}`);
   if (failing.length > 0) parts.push(`${failing.length} failing`);
-  if (deadLetters > 0) parts.push(`${formatCount(deadLetters)} new dead letters`);
+  if (deadLetters > 0) parts.push(formatCounted(deadLetters, 'new dead letter'));
   return parts.length === 0 ? 'none' : parts.join(', ');
 }
 

@@ -7,6 +7,7 @@ import { createRefusalHints } from './refusal-hints.ts';
 import { runHub } from './run-hub.ts';
 import { DEFAULT_URL } from '../../hub-address.ts';
 import { pasteable } from '../../pasteable.ts';
+import { assetPath, findAsset } from '../../../platform/package-files.ts';
 import type { Terminal } from '../../terminal.ts';
 
 /**
@@ -47,23 +48,24 @@ export const dev: Command = {
   ],
   async run(input, terminal) {
     const { config, origins } = await hubConfig(input, PRESET);
+    const hasDocumentation = (await findAsset(assetPath('docs', 'index.html'))) !== undefined;
     return runHub(config, terminal, {
       anyPort: !origins.has('listen'),
       origins,
       loadConfig: () => hubConfig(input, PRESET),
       asJson: input.flag('json'),
-      greet: (hub) => greet(hub, config, terminal),
+      greet: (hub) => greet(hub, config, hasDocumentation, terminal),
       onRefusal: createRefusalHints(terminal, () => performance.now()),
     });
   },
 };
 
-function greet({ url }: Hub, config: Config, { out, style }: Terminal): void {
+function greet({ url }: Hub, config: Config, hasDocumentation: boolean, { out, style }: Terminal): void {
   const { data, lab, console: operatorConsole } = config;
   const lines = [
     ...(lab.enabled ? [`The Lab           ${style('cyan', `${url}/lab`)}`] : []),
     ...(operatorConsole.enabled ? [`The console       ${style('cyan', `${url}/console`)}`] : []),
-    ...(lab.enabled ? [`Documentation     ${style('cyan', `${url}/docs`)}`] : []),
+    ...(lab.enabled ? [`Documentation     ${hasDocumentation ? style('cyan', `${url}/docs`) : NO_PAGES}`] : []),
     `Follow            ${style('cyan', `curl -N -H 'Accept: text/event-stream' '${url}/v1/events?channel=orders.>'`)}`,
     `Publish           ${style('cyan', `curl ${url}/v1/channels/orders.42/events -H 'Content-Type: application/json' -d '{"state":"baked"}'`)}`,
     `Webhooks here     ${style('cyan', pasteable(`polycast listen 'orders.>' --forward http://localhost:3000/hook${urlOption(url)}`))}`,
@@ -72,6 +74,9 @@ function greet({ url }: Hub, config: Config, { out, style }: Terminal): void {
   ];
   for (const line of lines) out(`  ${line}`);
 }
+
+/** Installing only what the hub needs leaves out what builds the pages. */
+const NO_PAGES = 'docs/README.md; as pages: npm ci && npm run build';
 
 const OPEN = 'Open: rules about who may read and publish are not enforced; use polycast serve, or access: rules';
 

@@ -26,6 +26,13 @@ test("dev prints the Lab's address and commands to try, and these work", async (
   expect(published.status).toBe(201);
 });
 
+test("dev prints the documentation's address if its pages are built", async () => {
+  const { cli, url } = await startHubProcess(['dev', '--listen', '127.0.0.1:0', '--data', ':memory:']);
+  await cli.outMatches(/Press Ctrl-C to stop/);
+  const isShown = cli.out().includes(`${url}/docs`);
+  expect((await fetch(`${url}/docs/`)).status).toBe(isShown ? 200 : 404);
+});
+
 test('dev says that it does not enforce rules, and names the hub that uses its folder', async () => {
   const OPEN = 'Open: rules about who may read and publish are not enforced; use';
   const data = temporaryFolder();
