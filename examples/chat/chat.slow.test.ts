@@ -120,6 +120,19 @@ test('a moderator erases a message everywhere, and a banned user is out soon, an
   expect(moderator.errors).toEqual([]);
 });
 
+test('a click counts although messages arrive between its begin and its end', async () => {
+  const guest = await join('guest', 'clicks');
+  const { page } = await openChat('mod', { room: 'clicks' });
+  guest.room.send('wrong room');
+  await page.hover('#messages button');
+  await page.mouse.down();
+  guest.room.send('sorry');
+  await shows(page, '#messages', 'sorry');
+  await shows(page, '#messages', 'read by');
+  await page.mouse.up();
+  await until('the message is erased', () => guest.state.messages.map(({ text }) => text).join() === 'sorry');
+});
+
 test('where a proxy blocks WebSockets, the same page uses long polls', async () => {
   const proxy = await startProxy(chat.url);
   proxy.blocksWebSockets = true;

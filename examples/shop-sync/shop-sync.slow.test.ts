@@ -77,6 +77,15 @@ test('the page shows what the partners have, at the width of a phone too', async
   expect(await page.locator('[aria-label=warehouse] .badge').innerText()).toBe('active');
   expect(await overflow(page)).toBe(0);
   expect(errors).toEqual([]);
+  // A click counts although the page asks for the shop between its begin and its end.
+  await page.hover('text=Sell pretzel');
+  await page.mouse.down();
+  const [other = 0] = await sell(1);
+  await until('the page shows the order of another page', async () =>
+    (await page.innerText('#orders')).includes(`Order ${other}`),
+  );
+  await page.mouse.up();
+  await until('its own order is placed', async () => ((await ordersOfShop())[0]?.id ?? 0) > other);
   await page.click('text=Portal');
   await until('the portal shows the endpoint', async () =>
     (await page.innerText('body')).includes('/api/warehouse/hook'),

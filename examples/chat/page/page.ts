@@ -63,12 +63,12 @@ function showChat(name: string): void {
     frame = undefined;
     const isAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
     const fromEnd = list.scrollHeight - list.scrollTop;
-    list.replaceChildren(
+    drawRows(list, [
       ...state.messages.map((message) => drawMessage(message, state)),
       ...state.unsent
         .filter(({ to }) => to === undefined)
-        .map(({ text }) => line('unsent', name, text, 'not sent yet')),
-    );
+        .map(({ key, text }) => Object.assign(line('unsent', name, text, 'not sent yet'), { id: key })),
+    ]);
     list.scrollTop = isAtEnd ? list.scrollHeight : list.scrollHeight - fromEnd;
     byId('private').replaceChildren(
       ...state.privateMessages.map(({ from, to, text }) => line('', from === name ? `to ${to}` : from, text, '')),
@@ -76,12 +76,23 @@ function showChat(name: string): void {
         .filter(({ to }) => to !== undefined)
         .map(({ to, text }) => line('unsent', `to ${to}`, text, 'not sent yet')),
     );
-    byId('members').replaceChildren(...state.members.map(drawMember));
+    drawRows(byId('members'), state.members.map(drawMember));
     byId('typing').textContent = state.typing.length === 0 ? '' : `${state.typing.join(', ')} is typing …`;
     byId('connection').textContent = state.connection;
     byId('connection').className = `badge ${state.hasEnded ? 'bad' : state.connection === 'offline' ? 'warn' : 'good'}`;
     if (!document.hidden && isAtEnd) joined.read();
   }
+}
+
+/** A row stays while its id is listed: a click is lost when its button is replaced meanwhile. */
+function drawRows(list: HTMLElement, rows: readonly HTMLElement[]): void {
+  const ids = new Set(rows.map(({ id }) => id));
+  for (const row of [...list.children]) if (!ids.has(row.id)) row.remove();
+  rows.forEach((row, index) => {
+    const old = list.children[index] ?? null;
+    if (old?.id !== row.id) list.insertBefore(row, old);
+    else old.querySelector('small')?.replaceWith(row.querySelector('small') ?? '');
+  });
 }
 
 function drawMessage({ id, from, text, time }: Message, { readBy }: RoomState): HTMLElement {
@@ -92,12 +103,13 @@ function drawMessage({ id, from, text, time }: Message, { readBy }: RoomState): 
     text,
     `${new Date(time).toLocaleTimeString([], { timeStyle: 'short' })}${readers.length > 0 ? ` · read by ${readers.length}` : ''}`,
   );
+  row.id = id;
   if (me.isModerator) row.append(action('Erase', () => post('/api/erase', { room, id })));
   return row;
 }
 
 function drawMember(user: string): HTMLElement {
-  const row = element('li', {}, user);
+  const row = element('li', { id: `member ${user}` }, user);
   if (user !== me.name) row.append(action('Write', async () => void (input('to').value = user)));
   if (me.isModerator && user !== me.name) row.append(action('Ban', () => post('/api/ban', { name: user })));
   return row;

@@ -25,6 +25,7 @@ interface Answer {
   readonly cookie?: string;
 }
 
+const NOT_FOUND: Answer = { status: 404, body: 'Not found.' };
 const ROUTES: Readonly<
   Record<string, (user: string | undefined, body: Record<string, string>) => Answer | Promise<Answer>>
 > = {
@@ -61,15 +62,9 @@ const ROUTES: Readonly<
 
 createServer(async (request, response) => {
   try {
-    const handle = ROUTES[`${request.method} ${request.url}`];
+    const handle = ROUTES[`${request.method} ${request.url}`] ?? (() => NOT_FOUND);
     const body = (await request.toArray()).join('');
-    const {
-      status,
-      body: answer,
-      cookie,
-    } = handle === undefined
-      ? { status: 404, body: 'Not found.' }
-      : await handle(userOf(request), JSON.parse(body || '{}'));
+    const { status, body: answer, cookie } = await handle(userOf(request), JSON.parse(body || '{}'));
     response.writeHead(status, { 'Content-Type': 'application/json', ...(cookie && { 'Set-Cookie': cookie }) });
     response.end(JSON.stringify(answer));
   } catch (error) {

@@ -40,7 +40,7 @@ async function refresh(): Promise<void> {
   await Promise.all(cards.map((show) => show(partners)));
 }
 
-function orderRow({ id, product, cents, state }: Shop['orders'][number]): Node {
+function orderRow({ id, product, cents, state }: Shop['orders'][number]): HTMLElement {
   const cells = [`Order ${id}`, product, price(cents)].map((text) => element('td', '', text));
   const last =
     state === 'placed' ? button('Refund', 'quiet', `/api/shop/refunds/${id}`) : element('span', 'badge', state);
@@ -92,8 +92,15 @@ function button(text: string, className: string, path: string, body: object = {}
   return made;
 }
 
-function fill(selector: string, nodes: readonly Node[]): void {
-  document.querySelector(selector)?.replaceChildren(...nodes);
+/** What looks the same stays: a click is lost when its button is replaced meanwhile. */
+function fill(selector: string, rows: readonly HTMLElement[]): void {
+  const list = document.querySelector(selector) as HTMLElement;
+  const kept = new Set(rows.map(({ outerHTML }) => outerHTML));
+  for (const row of [...list.children]) if (!kept.has(row.outerHTML)) row.remove();
+  rows.forEach((row, index) => {
+    const old = list.children[index] ?? null;
+    if (old?.outerHTML !== row.outerHTML) list.insertBefore(row, old);
+  });
 }
 
 function element(tag: string, className: string, ...content: (Node | string)[]): HTMLElement {
