@@ -4,7 +4,7 @@ import { onTestFinished, vi } from 'vitest';
 import WebSocket from 'ws';
 import { parseConfig } from '../config/parse.ts';
 import { openHub, type Hub } from '../hub.ts';
-import { fastWorld } from '../operate/world.ts';
+import { fastWorld, type World } from '../operate/world.ts';
 
 /** Helpers for tests of transports with identities. */
 export const RULES: readonly object[] = [
@@ -38,7 +38,7 @@ export interface AuthenticatedHub extends Hub {
 
 /** @param settings in addition to the rules, which they may replace */
 export async function openAuthenticatedHub(settings: object = {}, speed: number = SPEED): Promise<AuthenticatedHub> {
-  const world = fastWorld(speed);
+  const world = speed === 1 ? fastWorld(speed) : steadyWorld(speed);
   const config = parseConfig({
     listen: '127.0.0.1:0',
     data: ':memory:',
@@ -50,8 +50,13 @@ export async function openAuthenticatedHub(settings: object = {}, speed: number 
       tokens: [{ leewaySeconds: 0, keys: [{ algorithm: 'HS256', secret: SECRET }] }],
       ...section(settings, 'identity'),
     },
-    // The time limit of half a minute for authentication would be half a second here.
-    limits: { webSocketEntryTimeoutMs: 3_600_000, ...section(settings, 'limits') },
+    // The time limit of half a minute for authentication would be half a second here. And a request
+    // could take an idle connection in the moment in which the hub closes it.
+    limits: {
+      webSocketEntryTimeoutMs: 3_600_000,
+      keepAliveTimeoutMs: 3_600_000,
+      ...section(settings, 'limits'),
+    },
   });
   const hub = await openHub(config, { world });
   onTestFinished(() => hub.close());
@@ -211,6 +216,28 @@ export async function sessionCount(hub: AuthenticatedHub, transport: string): Pr
 }
 
 const WAIT = { interval: 5 };
+
+/** The longest real time between two looks at a steady clock that counts. */
+const PAUSE_MS_MAX = 50;
+
+/**
+ * A fast world whose clock stands still while the machine does: a longer pause counts as
+ * `PAUSE_MS_MAX`. Otherwise a pause of a second would end credentials that are valid for a minute.
+ */
+function steadyWorld(speed: number): World {
+  const startWallMs = Date.now();
+  let seenMs = performance.now();
+  let elapsedMs = 0;
+  const monotonicMs = (): number => {
+    const realMs = performance.now();
+    elapsedMs += Math.min(realMs - seenMs, PAUSE_MS_MAX) * speed;
+    seenMs = realMs;
+    return elapsedMs;
+  };
+  const timer = setInterval(monotonicMs, 5);
+  onTestFinished(() => clearInterval(timer));
+  return { ...fastWorld(speed), clock: { nowMs: () => Math.floor(startWallMs + monotonicMs()), monotonicMs } };
+}
 
 function section(settings: object, name: 'identity' | 'limits'): object {
   return (settings as Readonly<Record<string, object | undefined>>)[name] ?? {};
