@@ -32,6 +32,7 @@ async function kit(ttlSeconds: number, site: object = {}, speed?: number): Promi
         tokens: [{ leewaySeconds: 0, keys: [{ algorithm: 'HS256', secret: 'a secret of thirty-two bytes or more' }] }],
         site: {
           consentUrl: `${backend.url}/consent`,
+          timeoutMs: 60_000,
           refusalSeconds: 0,
           failuresMax: 1,
           retryAfterSeconds: 1,

@@ -41,6 +41,7 @@ async function kit(
           loginUrl: `${backend.url}/login`,
           consentUrl: `${backend.url}/consent`,
           cookies: ['session'],
+          timeoutMs: 60_000,
           failuresMax: 1,
           retryAfterSeconds: 1,
           refusalSeconds: 0,

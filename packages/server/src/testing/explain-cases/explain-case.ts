@@ -55,7 +55,9 @@ export function pollAs(hub: ExplainWorld['hub'], user: string): (query: string) 
 }
 
 export async function createPull(json: ExplainWorld['json'], definition: object): Promise<string> {
-  return (await json('POST', '/v1/subscriptions', { ...definition, delivery: { kind: 'pull' } }))['id'] as string;
+  // By default a lease ends after half a minute, which passes quickly here.
+  const delivery = { kind: 'pull', leaseSeconds: 43_200 };
+  return (await json('POST', '/v1/subscriptions', { ...definition, delivery }))['id'] as string;
 }
 
 /** A webhook of an endpoint, and one event of it. */

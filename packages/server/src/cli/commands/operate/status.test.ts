@@ -56,11 +56,11 @@ test('--ready ends with 1 and the reason where the hub does not answer, or does 
   const silent = createServer(() => undefined).listen(0, '127.0.0.1');
   onTestFinished(() => void silent.close().closeAllConnections());
   await once(silent, 'listening');
-  for (const [port, reason] of [
-    [CLOSED_PORT, /no hub answers at \S+ \(ECONNREFUSED\)/],
-    [(silent.address() as AddressInfo).port, /no hub answers at \S+ \(no answer within 1000 ms\)/],
+  for (const [port, timeout, reason] of [
+    [CLOSED_PORT, '60', /no hub answers at \S+ \(ECONNREFUSED\)/],
+    [(silent.address() as AddressInfo).port, '1', /no hub answers at \S+ \(no answer within 1000 ms\)/],
   ] as const) {
-    const { code, out, err } = await runInside(['status', '--ready', '--timeout', '1', '--url', String(port)]);
+    const { code, out, err } = await runInside(['status', '--ready', '--timeout', timeout, '--url', String(port)]);
     expect({ code, out }).toEqual({ code: 1, out: '' });
     expect(err).toMatch(reason);
   }

@@ -25,7 +25,7 @@ function files(contents: Readonly<Record<string, string>>): string {
 test.each(['\r\n', '\n'])('a whole request is read from a file, lines ending with %j', async (end) => {
   const folder = files({ 'request.http': ['POST /hook HTTP/1.1', 'Host: a', ...head(), '', BODY].join(end) });
   const { code, out } = await runInside(['webhook', 'verify', join(folder, 'request.http'), '--secret', SECRET]);
-  expect([code, out]).toEqual([0, expect.stringMatching(/^valid: signed [01] s ago\n$/)]);
+  expect([code, out]).toEqual([0, expect.stringMatching(/^valid: signed \d+ s ago\n$/)]);
 });
 
 test('content-length ends the body before a trailing line break, and cuts nothing else', async () => {

@@ -14,7 +14,8 @@ const DEFAULTS: SiteSettings = {
   headers: [],
   perAddress: false,
   secret: null,
-  timeoutMs: 2000,
+  // A busy machine must not turn an answer into a failure.
+  timeoutMs: 60_000,
   concurrentMax: 4,
   queueMax: 1000,
   queueBytesMax: 1_000_000,

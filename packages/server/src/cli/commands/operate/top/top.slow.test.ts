@@ -93,7 +93,8 @@ test('it redraws every second, follows the size of the terminal, and q leaves it
   const screens = output.split('\u001B[H').slice(1);
   expect(screens[0]?.split('\r\n')).toHaveLength(24);
   expect(screens.at(-1)?.split('\r\n')).toHaveLength(40);
-  expect(screens.at(-1)).toMatch(/published\S* +\S*[1-9][\d.]* events\/s/);
+  // A busy machine may publish nothing in the second of a screen.
+  expect(screens.some((screen) => /published\S* +\S*[1-9][\d.]* events\/s/.test(screen))).toBe(true);
 });
 
 test.each([
