@@ -6,6 +6,7 @@ import { onTestFinished } from 'vitest';
 /** An empty folder, which is removed at the end of the test. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'polycast-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  // A process that was just killed may still make a file there.
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10 }));
   return folder;
 }
