@@ -178,6 +178,11 @@ export class WebSocketRecorder {
     return this.waitForMessage({ ref });
   }
 
+  /** Sends an operation, and waits for no answer. */
+  send(operation: Message): void {
+    this.#socket.send(JSON.stringify({ ...operation, ref: ++this.#ref }));
+  }
+
   waitForClose(): Promise<{ readonly code: number; readonly reason: string }> {
     return vi.waitFor(() => {
       if (this.closed === undefined) throw new Error(`it goes on: ${JSON.stringify(this.messages)}`);

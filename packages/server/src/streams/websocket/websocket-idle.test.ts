@@ -86,14 +86,10 @@ describe('a client with wrong credentials', () => {
     await socket.waitForMessage({ op: 'ready' });
     const before = await refusedTokens(hub.url);
     const [head, claims] = hub.token('ann').split('.');
-    const tries = Array.from({ length: 50 }, (_, index) =>
-      socket
-        .request({ op: 'auth', token: `${head}.${claims}.${Buffer.alloc(32, index).toString('base64url')}` })
-        .catch(() => 0),
-    );
+    for (let index = 0; index < 50; index++)
+      socket.send({ op: 'auth', token: `${head}.${claims}.${Buffer.alloc(32, index).toString('base64url')}` });
     expect(await socket.waitForClose()).toEqual({ code: 4401, reason: 'unauthorized' });
     expect((await refusedTokens(hub.url)) - before).toBeLessThanOrEqual(5);
-    void Promise.allSettled(tries);
   });
 });
 
