@@ -246,7 +246,9 @@ describe('servers of HTTP/1.0', () => {
   });
 
   test('with keep-alive keep the connection', async () => {
-    const url = await openTcpServer((socket) => {
+    const url = await openTcpServer((socket, piece) => {
+      // A request sometimes arrives in two pieces. Its body is not a request.
+      if (!piece.startsWith('POST ')) return;
       socket.write('HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nhi');
     });
     const sender = testSender({ loopback: true });
