@@ -74,8 +74,11 @@ describe('places of the WebSub hub (PROTOCOL.md section 14.7)', () => {
     const { allow, callback, denied } = await hosts(['127.0.0.2', '127.0.0.3']);
     const world = await openWebSubWorld({ outgoing: { allow }, websub: { subscriptionsMax: 4 } });
     for (let number = 0; number < 4; number++) await world.subscribe({ callback: callback('127.0.0.2', `/${number}`) });
-    await world.subscribe({ callback: callback('127.0.0.3', '/0') });
-    await world.subscribe({ callback: callback('127.0.0.3', '/1') });
+    for (const number of [0, 1]) {
+      await world.subscribe({ callback: callback('127.0.0.3', `/${number}`) });
+      // The list changes when a place is freed, and again when it is taken.
+      await waitUntil(async () => (await keptOn(world, '127.0.0.3')) === number + 1);
+    }
     expect([await keptOn(world, '127.0.0.2'), await keptOn(world, '127.0.0.3')]).toEqual([2, 2]);
     expect(denied).toEqual(['127.0.0.2/3', '127.0.0.2/2']);
     // Both hosts have the same number, so a new subscription finds no place.
