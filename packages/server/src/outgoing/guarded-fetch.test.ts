@@ -16,7 +16,7 @@ import {
   type OutgoingRequest,
 } from './guarded-fetch.ts';
 
-const BOUNDS: OutgoingRequest = { timeoutMs: 5000, bytesMax: 1000 };
+const BOUNDS: OutgoingRequest = { timeoutMs: 60_000, bytesMax: 1000 };
 
 function guard(options: Partial<GuardedFetchOptions> = {}): GuardedFetch {
   const made = createGuardedFetch({ ...DEFAULTS, ...options });

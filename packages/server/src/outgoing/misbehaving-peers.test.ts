@@ -51,7 +51,10 @@ describe.each(MANNERS)('after each number of bytes of an answer, %s', (manner, e
     eachKind(async (answer, kind) => {
       const peer = await misbehavingPeer(answer, ending);
       const sender = testSender(MANY);
-      const sending = cuts(answer).map((length) => sender.send(post(`http://127.0.0.1:${peer.port}/${length}`)));
+      // All of them are to begin before one of them ends.
+      const sending = cuts(answer).map((length) =>
+        sender.send(post(`http://127.0.0.1:${peer.port}/${length}`, { timeoutMs: 60_000 })),
+      );
       await expect.poll(() => peer.startedCount, { interval: 1, timeout: 10_000 }).toBe(sending.length);
       await sender.close();
       for (const one of await Promise.all(sending)) expect(isOutcome(one), kind).toBe(true);

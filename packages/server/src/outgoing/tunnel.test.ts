@@ -64,7 +64,7 @@ describe('through a proxy', () => {
   test('documents for the hub itself are fetched as well', async () => {
     const { proxy, asked } = await proxyTo(await secureSite());
     const fetcher = createGuardedFetch({ ...DEFAULTS, proxy, resolve: PUBLIC, authorities: [OWN.cert] });
-    const { body } = await fetcher.fetch('https://hooks.example/', { timeoutMs: 5000, bytesMax: 100 });
+    const { body } = await fetcher.fetch('https://hooks.example/', { timeoutMs: 60_000, bytesMax: 100 });
     expect(body.toString()).toBe('hooks.example is safe');
     expect(asked).toHaveLength(1);
     await fetcher.close();

@@ -212,7 +212,7 @@ test.each(['webhook', 'pull'])(
   async (kind) => {
     const receiver = await openReceiver();
     receiver.answer = (one, response) => response.writeHead(eventOf(one).type === undefined ? 204 : 500).end();
-    const pull = { kind: 'pull', leaseMs: 1000, deliveriesMax: 1 } as const;
+    const pull = { kind: 'pull', leaseMs: 600_000, deliveriesMax: 1 } as const;
     const options =
       kind === 'pull' ? { ...webhook(''), delivery: pull } : webhook(receiver.url, {}, { retryDelaysMs: [] });
     const kit = await openSubscriptionKit();

@@ -309,12 +309,13 @@ test('a slow reader is sent no more than it reads, and other workers receive the
   const subscription = await createQueue(hub);
   const slow = await connect(hub);
   const quick = await connect(hub);
-  await slow.ask({ op: 'pull', subscription, credit: 1000 });
+  // An event that the slow reader has not read yet must not be given to the other one again.
+  await slow.ask({ op: 'pull', subscription, credit: 1000, leaseSeconds: 3600 });
   slow.socket.pause();
   const data = 'x'.repeat(200_000);
   const published = new Set<string>();
   for (let n = 0; n < 200; n++) published.add(await hub.publish('jobs.a', data));
-  await quick.ask({ op: 'pull', subscription, credit: 1000 });
+  await quick.ask({ op: 'pull', subscription, credit: 1000, leaseSeconds: 3600 });
   await hub.publish('jobs.a', 'last');
   await until(() => expect(quick.deliveries().at(-1)?.event?.data).toBe('last'));
   expect(quick.deliveries().length).toBeGreaterThan(50);

@@ -27,10 +27,13 @@ function holding(receiver: Receiver): { readonly held: Held[]; begin(): void } {
   };
 }
 
-/** A kit with a healthy endpoint, so that its concurrency is at the maximum. */
+/**
+ * A kit with a healthy endpoint, so that its concurrency is at the maximum. Requests may be
+ * withheld for a minute.
+ */
 async function provenKit(receiver: Receiver, options: Parameters<typeof webhook>[1]): Promise<SubscriptionKit> {
   const kit = await openSubscriptionKit();
-  await kit.create(webhook(receiver.url, options));
+  await kit.create(webhook(receiver.url, options, { timeoutMs: 60_000 }));
   for (let count = 0; count < 20; count++) await kit.publish(`a.${count % 4}`, -1);
   await receiver.until(({ length }) => length === 20);
   await vi.waitFor(() => expect(kit.engine.metrics.webhooks).toMatchObject({ inFlight: 0, events: 20 }));
