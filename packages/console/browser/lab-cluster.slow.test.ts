@@ -2,7 +2,7 @@ import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startLocalCluster, type LocalCluster, type Machine } from '../../../scripts/cluster/local-cluster.ts';
 import { findNatsServer } from '../../../scripts/nats.ts';
-import { costTable, openLab, orderAtStep, slide, startBrowser } from './lab-page.ts';
+import { costTable, holdKitchen, openLab, orderAtStep, slide, startBrowser } from './lab-page.ts';
 
 /** The Lab on `npm run cluster`: lanes through the balancer, while hubs and brokers are killed. */
 const natsServer = findNatsServer();
@@ -25,13 +25,18 @@ describe.skipIf(natsServer === undefined)('the Lab on a cluster', () => {
 
   test('a hub and then a broker are killed in the middle of an order, and all lanes get all events', async () => {
     const { page, errors } = await openLab(browser, cluster.url, { reducedMotion: 'reduce' });
+    const [goOn, finish] = [await holdKitchen(page, 2), await holdKitchen(page, 4)];
     const before = pidsOf([...cluster.hubs, ...cluster.brokers]);
     await slide(page, PACE, 'Home');
     await page.getByRole('button', { name: 'Order a pizza' }).press('Enter');
     await orderAtStep(page, 2);
     await page.getByRole('button', { name: 'Kill a hub' }).press('Enter');
+    await page.waitForSelector('.band-kill-hub', { state: 'attached' });
+    goOn();
     await orderAtStep(page, 4);
     await page.getByRole('button', { name: 'Kill a broker' }).press('Enter');
+    await page.waitForSelector('.band-kill-broker', { state: 'attached' });
+    finish();
     const rows = await costTable(page);
     expect(rows.slice(0, 4).map(({ events }) => events)).toEqual(['7 of 7', '7 of 7', '7 of 7', '7 of 7']);
     expect(await page.locator('.band-kill-hub').count()).toBeGreaterThan(0);

@@ -113,6 +113,23 @@ export async function orderAtStep(page: Page, step: number): Promise<void> {
   await page.waitForFunction((count) => document.querySelectorAll('.ticket li.done').length >= count, step);
 }
 
+/**
+ * Lets the kitchen publish this many steps. The next one waits for the returned function: a test
+ * that is late still acts in the middle of the order.
+ */
+export async function holdKitchen(page: Page, afterStep: number): Promise<() => void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const steps = new Set<string | undefined>();
+  await page.route('**/v1/events', async (route) => {
+    const request = route.request();
+    // Another try of a step has the same key.
+    const key = request.headers()['idempotency-key'];
+    if (request.method() === 'POST' && steps.add(key).size > afterStep) await promise;
+    await route.fallback();
+  });
+  return resolve;
+}
+
 /** Moves a slider by keyboard to its first (`Home`) or last (`End`) value. */
 export async function slide(page: Page, label: string, key: 'Home' | 'End'): Promise<void> {
   await page.getByLabel(label).focus();

@@ -1,6 +1,6 @@
 import type { Browser, Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
-import { costTable, orderAtStep, openLab, slide, startBrowser, startDevHub } from './lab-page.ts';
+import { costTable, holdKitchen, orderAtStep, openLab, slide, startBrowser, startDevHub } from './lab-page.ts';
 import type { DevHub, LabPage } from './lab-page.ts';
 
 const PACE = 'Time between two states';
@@ -21,6 +21,13 @@ afterAll(async () => {
 
 test('an order can be placed by keyboard alone, and all five lanes deliver', async () => {
   const { page, errors } = await lab({ reducedMotion: 'no-preference' });
+  // The order ends with its last lane. The short poll waits until the last request of the long poll
+  // is on the wire.
+  let polls = 0;
+  await page.route(isPoll, async (route) => {
+    if (route.request().resourceType() === 'fetch' && ++polls > 1) await page.waitForFunction(isWaitingAgain);
+    await route.continue();
+  });
   await tabTo(page, 'Order a pizza');
   await page.keyboard.press('Enter');
   const lines = await costTable(page);
@@ -47,8 +54,7 @@ test('with a shorter poll interval more requests return nothing', async () => {
   await order(page);
   const [seldom] = await costTable(page);
   await slide(page, INTERVAL, 'Home');
-  await order(page);
-  await page.waitForFunction(() => document.querySelector('.verdicts') === null);
+  await orderAgain(page);
   const [often] = await costTable(page);
   expect(often?.requests).toBeGreaterThan(seldom?.requests ?? 0);
   expect(often?.wasted).toBeGreaterThan(seldom?.wasted ?? 0);
@@ -75,9 +81,12 @@ test('the wire view shows real bytes: heads, event stream, frames', async () => 
 
 test('after the network is cut in the middle of an order, every lane recovers', async () => {
   const { page, errors } = await lab();
+  const goOn = await holdKitchen(page, 3);
   await order(page);
   await orderAtStep(page, 3);
   await page.getByRole('button', { name: 'Cut the network' }).press('Enter');
+  await page.waitForSelector('.band-cut', { state: 'attached' });
+  goOn();
   const lines = await costTable(page);
   expect(lines.map(({ events }) => events)).toEqual(ALL_OF_IT);
   expect(lines.every(({ wasted }) => wasted > 0)).toBe(true);
@@ -87,11 +96,18 @@ test('after the network is cut in the middle of an order, every lane recovers', 
 
 test('one lane stalls; the others continue, and it catches up when bytes flow again', async () => {
   const { page } = await lab();
+  const goOn = await holdKitchen(page, 2);
+  // It lasts until the button ends it: the others may need more than four seconds.
+  await page.route(/websocket\/stall\?for=4000$/, (route) =>
+    route.continue({ url: route.request().url().replace('4000', '60000') }),
+  );
   await slide(page, PACE, 'Home');
   await order(page);
   await orderAtStep(page, 2);
   const lane = page.getByRole('group', { name: 'Faults for WebSocket' });
   await lane.getByRole('button', { name: 'Stall' }).press('Enter');
+  await lane.getByRole('button', { name: 'Stall', pressed: true }).waitFor();
+  goOn();
   await page.waitForFunction(() => document.querySelectorAll('.lane-row .pizza-7').length === 4);
   expect(await page.locator('.lane-row .pizza-7').count()).toBe(4);
   await lane.getByRole('button', { name: 'Stall' }).press('Enter');
@@ -105,11 +121,14 @@ test.each([
   'a receiver that is $trouble is retried with growing pauses, until it has received all events in order',
   async ({ trouble, seen, wire }) => {
     const { page, errors } = await lab();
+    const goOn = await holdKitchen(page, 2);
     await slide(page, PACE, 'Home');
     await order(page);
     await orderAtStep(page, 2);
     const lane = page.getByRole('group', { name: 'Faults for Webhook' });
     await lane.getByRole('button', { name: trouble }).press('Enter');
+    await lane.getByRole('button', { name: trouble, pressed: true }).waitFor();
+    goOn();
     await page.waitForFunction((selector) => document.querySelectorAll(selector).length >= 2, seen);
     expect(await page.locator('.wait').count()).toBeGreaterThan(0);
     await lane.getByRole('button', { name: trouble }).press('Enter');
@@ -136,6 +155,7 @@ test('a slow receiver delays only itself', async () => {
 
 test('a cancelled order ends immediately, also during faults, and the next one begins without faults', async () => {
   const { page } = await lab();
+  const goOn = await holdKitchen(page, 2);
   await slide(page, PACE, 'Home');
   await order(page);
   await orderAtStep(page, 2);
@@ -143,8 +163,8 @@ test('a cancelled order ends immediately, also during faults, and the next one b
   await page.waitForSelector('.band-stall');
   await page.getByRole('button', { name: 'Cancel the order' }).press('Enter');
   expect((await costTable(page)).every(({ events }) => !events.startsWith('7'))).toBe(true);
-  await order(page);
-  await page.waitForFunction(() => document.querySelector('.verdicts') === null);
+  goOn();
+  await orderAgain(page);
   expect((await costTable(page)).map(({ events }) => events)).toEqual(ALL_OF_IT);
 });
 
@@ -200,7 +220,7 @@ test('after the log is wiped, readers with unread events receive a gap', async (
 test('both users receive news, one a private message, on any transport, and both see who is online', async () => {
   const { page, errors } = await lab();
   const [one, other] = seats(page);
-  await page.waitForFunction(() => document.querySelectorAll('.seat-open').length === 2);
+  await bothAreConnected(page);
   await expectText(present(one), 'Ada', 'Bo');
   await expectText(present(other), 'Ada', 'Bo');
   const text = page.getByRole('textbox', { name: 'Your backend publishes' });
@@ -212,7 +232,7 @@ test('both users receive news, one a private message, on any transport, and both
   await expectText(received(one), 'To all of you');
   for (const transport of ['short-poll', 'long-poll', 'websocket']) {
     await page.getByRole('combobox', { name: 'One browser: transport' }).selectOption(transport);
-    await page.waitForFunction(() => document.querySelectorAll('.seat-open').length === 2);
+    await bothAreConnected(page);
     await text.fill(`By ${transport}`);
     await page.getByRole('button', { name: 'Private message to Ada' }).press('Enter');
     await expectText(received(one), `By ${transport}`);
@@ -235,6 +255,7 @@ test('a user on two devices receives the message on both, and is one user with t
   await other.getByRole('radio', { name: 'Ada' }).focus();
   await page.keyboard.press('ArrowLeft');
   await expectText(other, 'Log in', 'Public news appears here');
+  await bothAreConnected(page);
   await page.getByRole('button', { name: 'Private message to Ada' }).press('Enter');
   await page.getByRole('button', { name: 'News to everyone' }).press('Enter');
   await expectText(received(other), 'Wherever you are');
@@ -245,6 +266,7 @@ test('a user on two devices receives the message on both, and is one user with t
 test("a user's message reaches all readers with the name that the hub adds, also during a restart of the hub", async () => {
   const { page } = await lab();
   const [one, other] = seats(page);
+  await bothAreConnected(page);
   const say = one.getByRole('textbox', { name: 'One browser: send to everyone' });
   await say.fill('Is it ready yet?');
   await say.press('Enter');
@@ -355,6 +377,11 @@ function seats(page: Page): [Locator, Locator] {
   ];
 }
 
+/** From then on each of them receives every message. */
+async function bothAreConnected(page: Page): Promise<void> {
+  await page.waitForFunction(() => document.querySelectorAll('.seat-open').length === 2);
+}
+
 function received(seat: Locator): Locator {
   return seat.getByRole('log');
 }
@@ -389,8 +416,20 @@ function isPoll({ pathname, searchParams }: URL): boolean {
   return pathname === '/v1/events' && isOrder && searchParams.has('after') && !searchParams.has('wait');
 }
 
+/** Whether the long poll has sent its eighth request, after seven events. Runs in the page. */
+function isWaitingAgain(): boolean {
+  return document.querySelectorAll('[aria-labelledby="lane-long-poll"] .figure')[1]?.textContent === '8';
+}
+
 async function order(page: Page): Promise<void> {
   await page.getByRole('button', { name: /^Order/ }).click();
+}
+
+/** The verdicts of the order before are gone then, also when this one is over already. */
+async function orderAgain(page: Page): Promise<void> {
+  const verdicts = await page.waitForSelector('.verdicts');
+  await order(page);
+  await verdicts.waitForElementState('hidden');
 }
 
 /** Presses Tab until the focused element has this name. */
