@@ -56,7 +56,7 @@ test('the client of a plain script reads over WebSocket, and publishes', async (
 test('without WebSocket it reads event streams, with buffered streams it polls, and no event is lost', async () => {
   const proxy = await startProxy(hub.url);
   const page = await openPage(await contextForTest(browser), proxy);
-  await subscribe(page, 'blocked', { readyTimeoutMs: 2000, heartbeatMarginMs: 300, probeBaseMs: 60_000 });
+  await subscribe(page, 'blocked', { readyTimeoutMs: 5000, heartbeatMarginMs: 300, probeBaseMs: 60_000 });
   await publish('blocked', [1, 2]);
   proxy.blocksWebSockets = true;
   proxy.cut();
@@ -126,8 +126,9 @@ test('an interruption of the network loses no event', async () => {
 test('a page that waits for its hub tries at once when it is visible or online again, and not when it is hidden', async () => {
   const proxy = await startProxy(hub.url);
   const page = await openPage(await contextForTest(browser), proxy);
-  const hourMs = 3_600_000;
-  await subscribe(page, 'shown', { backoffBaseMs: hourMs, backoffCapMs: hourMs });
+  // The wait is a random part of it.
+  const dayMs = 86_400_000;
+  await subscribe(page, 'shown', { backoffBaseMs: dayMs, backoffCapMs: dayMs });
   let last = 0;
   for (const event of ['visibilitychange', 'online']) {
     proxy.cut();
