@@ -23,6 +23,8 @@ afterAll(async () => {
 test('of two admins who edit at once, the second is told, and sees what the first has saved', async () => {
   const [ada, ben] = await Promise.all([openPage(browser, example.url), openPage(browser, example.url)]);
   await ben.page.selectOption('select', 'Ben');
+  // He sees the version from before the change of Ada.
+  await ben.page.locator('input[type=range]').first().waitFor();
   await save(ada.page, 60);
   await until('it is saved', async () => (await message(ada.page)).includes('by Ada'));
   await save(ben.page, 10);

@@ -122,7 +122,7 @@ test('a hub that is down keeps no author from writing', async () => {
   await hub.end('SIGKILL');
   const response = await fetch(`${wordpress.url}/?id=3&old=draft&new=publish`, { method: 'POST' });
   expect(await response.text()).toBe('saved');
-  expect(wordpress.log()).toContain('Polycast has not taken the news of post 3');
+  await until('the log says so', () => wordpress.log().includes('Polycast has not taken the news of post 3'));
   if (!hasLaravel) return;
   const failed = await post(`${laravel.url}/pay`, { order: '7' });
   expect([failed.status, await failed.text()]).toEqual([500, expect.stringContaining('BroadcastException')]);

@@ -149,8 +149,10 @@ function startPolls(channel: string): NodeJS.Timeout {
     ({ cursor } = (await answer.json()) as { cursor: string });
     etag = answer.headers.get('ETag') ?? '';
   };
-  void ask();
-  return setInterval(() => void ask(), POLL_MS);
+  // The last one may still be on its way when the example ends.
+  const poll = (): void => void ask().catch(() => undefined);
+  poll();
+  return setInterval(poll, POLL_MS);
 }
 
 async function sell(howMany: number): Promise<number[]> {
