@@ -60,8 +60,13 @@ test('the search finds a word of a guide, and opens its page', async () => {
 
 test('a reader chooses a language once: the next page shows it too', async () => {
   const { page } = await open('/docs/guides/publishing');
-  await page.locator('.vp-code-group label', { hasText: 'Python' }).first().click();
-  expect(await page.locator('.vp-code-group .active').first().innerText()).toContain('urlopen');
+  // A page that is still starting does not know the click.
+  await expect
+    .poll(async () => {
+      await page.locator('.vp-code-group label', { hasText: 'Python' }).first().click();
+      return page.locator('.vp-code-group .active').first().innerText();
+    })
+    .toContain('urlopen');
   await page.goto(`${hub.url}/docs/guides/long-polling`);
   await expect.poll(() => page.locator('.vp-code-group .active').first().innerText()).toContain('urlopen');
 });
@@ -72,17 +77,22 @@ test('the copy button copies the code alone', async () => {
   // The hub of this test has another port than the one in the guides.
   await expect.poll(() => page.locator('.vp-code-group .active').first().innerText()).toContain(hub.url);
   await page.locator('.vp-code-group .active button.copy').first().click();
-  const copied = await page.evaluate(() => navigator.clipboard.readText());
-  expect(copied).toMatch(/^curl -s http:\/\/127\.0\.0\.1:\d+\/v1\/events .+\}'$/s);
-  expect(copied).toContain(hub.url);
+  const copied = (): Promise<string> => page.evaluate(() => navigator.clipboard.readText());
+  await expect.poll(copied).toContain(hub.url);
+  expect(await copied()).toMatch(/^curl -s http:\/\/127\.0\.0\.1:\d+\/v1\/events .+\}'$/s);
 });
 
 test('the theme follows the system, and a switch changes it', async () => {
   const { page } = await open('/docs/guides/keys', { colorScheme: 'dark' });
   const isDark = (): Promise<boolean> => page.evaluate(() => document.documentElement.classList.contains('dark'));
   expect(await isDark()).toBe(true);
-  await page.locator('.VPSwitchAppearance').first().click();
-  expect(await isDark()).toBe(false);
+  // A page that is still starting does not know the click.
+  await expect
+    .poll(async () => {
+      if (await isDark()) await page.locator('.VPSwitchAppearance').first().click();
+      return isDark();
+    })
+    .toBe(false);
 });
 
 test('a diagram is drawn in the page', async () => {

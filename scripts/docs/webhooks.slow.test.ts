@@ -17,6 +17,8 @@ const RECEIVERS = [
   { language: 'python', command: 'python3', args: (file: string) => [file] },
   { language: 'go', command: 'go', args: (file: string) => ['run', file] },
 ];
+/** The first program in Go also compiles Go's own packages. */
+const START_MS = 200_000;
 const EXTENSIONS: Readonly<Record<string, string>> = { php: 'php', python: 'py', go: 'go' };
 
 test.for(RECEIVERS)(
@@ -28,7 +30,7 @@ test.for(RECEIVERS)(
     const file = fileOf('docs/guides/receiving-webhooks.md', language);
     const program = run(command, args(file, port), { PORT: String(port), WEBHOOK_SECRET: SECRET });
     const url = `http://127.0.0.1:${port}/hook`;
-    await expect.poll(() => statusOf(url), { interval: 100 }).toBe(401);
+    await expect.poll(() => statusOf(url), { interval: 100, timeout: START_MS }).toBe(401);
 
     const delivery = { kind: 'webhook', url, secret: SECRET };
     const { id } = (await ask(hub, 'POST', 'subscriptions', { channels: ['orders.*'], delivery })) as { id: string };
@@ -56,7 +58,7 @@ test.for(WORKERS)('the worker in $language handles the events of the queue', asy
   for (const number of [1, 2]) await ask(hub, 'POST', 'events', { channel: 'jobs.a', data: number });
   const file = fileOf('docs/guides/job-queue.md', language);
   const env = { POLYCAST_URL: hub.url, POLYCAST_KEY: hub.firstKey as string, QUEUE: id };
-  await expect.poll(run(command, [...args, file], env).output).toBe('jobs.a 1\njobs.a 2\n');
+  await expect.poll(run(command, [...args, file], env).output, { timeout: START_MS }).toBe('jobs.a 1\njobs.a 2\n');
 });
 
 test('the worker in Python prints the reason of a refusal', async ({ skip }) => {
