@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -161,12 +161,20 @@ test('every event that was acknowledged before the moment of a backup is in it, 
     await publisher.publishes(2000);
   }
   // A process that is killed leaves no backup under the name, and the next one succeeds.
-  const killed = startPolycast(['backup', join(folder, 'killed'), '--data', data]);
-  await until('it has begun', () => readdirSync(folder).some((name) => name.startsWith('killed.')));
-  killed.kill('SIGKILL');
-  await until('it is gone', () => killed.exitCode !== null || killed.signalCode !== null);
-  expect(readdirSync(folder)).not.toContain('killed');
-  expect((await polycast(['backup', join(folder, 'killed'), '--data', data])).code).toBe(0);
+  const file = join(folder, 'killed');
+  for (let isInTime = false; !isInTime;) {
+    const killed = startPolycast(['backup', file, '--data', data]);
+    const hasEnded = (): boolean => killed.exitCode !== null || killed.signalCode !== null;
+    await until('it has begun', () => hasEnded() || readdirSync(folder).some((name) => name.startsWith('killed.')));
+    killed.kill('SIGKILL');
+    await until('it is gone', hasEnded);
+    isInTime = !existsSync(file);
+    if (isInTime) continue;
+    // On a busy machine the signal can come when the backup is there. Then it is whole.
+    expect((await polycast(['restore', file, '--data', join(temporaryFolder('restored'), 'data')])).code).toBe(0);
+    rmSync(file);
+  }
+  expect((await polycast(['backup', file, '--data', data])).code).toBe(0);
   expect(readdirSync(folder).toSorted()).toEqual(['killed', 'one', 'two']);
   await publisher.publishes(2000);
   await publisher.stop();
@@ -231,7 +239,7 @@ describe('a restore that cannot succeed, or is interrupted', () => {
     await someHub(other, 'new');
     const file = join(temporaryFolder('backups'), 'backup');
     expect((await polycast(['backup', file, '--data', other])).code).toBe(0);
-    const seen: string[] = [];
+    let seen = '"old"';
     const staging = join(data, 'restore');
     const moments = [
       staging,
@@ -246,15 +254,17 @@ describe('a restore that cannot succeed, or is interrupted', () => {
         await new Promise((resolve) => void setImmediate(resolve));
       restore.kill('SIGKILL');
       await ended;
+      // The list is the boundary: before it nothing has happened, after it the next process
+      // completes the restore. On a busy machine a kill at any moment may come after it.
+      const left = existsSync(staging) ? readdirSync(staging) : [];
+      const isDecided = restore.exitCode === 0 || left.includes('ready.json');
+      const expected = isDecided ? ['"new"'] : left.length > 0 ? [seen] : [seen, '"new"'];
       const hub = await startHubProcess({ data });
-      seen.push((await call(`${hub.url}/v1/channels/a`)).text);
+      seen = (await call(`${hub.url}/v1/channels/a`)).text;
       await hub.end('SIGTERM');
+      expect(expected, `killed at ${moment}, with ${left.join()}`).toContain(seen);
     }
-    // The list is the boundary: before it nothing has happened, after it the next process completes
-    // the restore. With little data, a kill at the third moment may come after it.
-    expect(seen[0]).toBe('"old"');
-    expect(seen[3]).toBe('"new"');
-    expect(seen.filter((value) => value !== '"old"' && value !== '"new"')).toEqual([]);
+    expect(seen).toBe('"new"');
   });
 });
 
