@@ -80,8 +80,8 @@ test('a refusal has the words of the catalogue, and the log has those of the sto
     ['/v1/revocations', 'log_unavailable', expect.stringMatching(/^The change is in force\./)],
   ]);
   for (const part of ['log', 'subscription store', 'identity store'])
-    expect(hub.log().split('\n')).toContainEqual(
-      expect.stringMatching(new RegExp(`"error":"[^"]*disk I/O error.*"msg":"${part}: `)),
+    await until(`the log has the error of the ${part}`, () =>
+      new RegExp(`"error":"[^"]*disk I/O error.*"msg":"${part}: `).test(hub.log()),
     );
   limitFileSizes(hub.pid, 'unlimited');
   await hub.end('SIGTERM');

@@ -86,7 +86,7 @@ test('subscriptions that were lost with their write-ahead log are reported, and 
   const second = await startHubProcess({ data, port: hub.port });
   expect((await call(`${second.url}/healthz`)).json()).toEqual({ status: 'ok' });
   const event = await publish(second.url, { channel: 'a', data: 1 });
-  const done = (await post(`${address(kept)}/pull`, { count: 1, waitSeconds: 1 })).json<Pulled>();
+  const done = (await post(`${address(kept)}/pull`, { count: 1, waitSeconds: 20 })).json<Pulled>();
   expect((await post(`${address(kept)}/ack`, { leases: done.events.map(({ lease }) => lease) })).status).toBe(200);
   expect((await call(address(removed), { method: 'DELETE' })).status).toBe(204);
   const description = { method: 'PATCH', headers: { 'Content-Type': 'application/json' }, body: '{"description":"b"}' };
@@ -121,7 +121,7 @@ test('subscriptions that were lost with their write-ahead log are reported, and 
     { msg: expect.stringMatching(/deleted ones are active again/), subscriptions: [removed] },
     { msg: expect.stringMatching(/last change lost/), subscriptions: [changed] },
   ]);
-  const again = (await post(`${address(kept)}/pull`, { count: 1, waitSeconds: 1 })).json<Pulled>();
+  const again = (await post(`${address(kept)}/pull`, { count: 1, waitSeconds: 20 })).json<Pulled>();
   expect(again.events).toMatchObject([{ event: { id: event.id } }]);
   await fourth.end('SIGTERM');
 });
