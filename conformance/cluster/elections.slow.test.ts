@@ -34,12 +34,9 @@ describe.skipIf(NATS_SERVER === undefined)('an election of the brokers', () => {
     const block = { kind: 'epoch', data: new Uint8Array(1) } as const;
     expect(await journal.append({ id: 'a-1', ...block })).toBe(1);
     // Nobody answers it but the election.
-    const attempt = elections.attempt(new Promise<never>(() => undefined));
+    const attempt = elections.attempt(new Promise<never>(() => undefined)).catch((error: unknown) => error);
     await (await leaderOf(brokers)).end('SIGKILL');
-    const [ended, sequence] = await Promise.all([
-      attempt.catch((error: unknown) => error),
-      journal.append({ id: 'a-2', ...block }),
-    ]);
+    const [ended, sequence] = await Promise.all([attempt, journal.append({ id: 'a-2', ...block })]);
     expect(ended).toBeInstanceOf(ElectedError);
     // However often it was sent, the journal has it once.
     expect([sequence, await journal.append({ id: 'a-3', ...block })]).toEqual([2, 3]);

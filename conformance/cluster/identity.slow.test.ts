@@ -134,7 +134,9 @@ describe.skipIf(NATS_SERVER === undefined)('keys and revocations of a cluster', 
       'all are connected',
       async () => (await sessionsOf(one, 'ann')) === 2 && (await sessionsOf(one, 'bob')) === 1,
     );
-    expect((await one.request('GET', '/v1/users/bob')).json()).toMatchObject({ online: true, info: { name: 'bob' } });
+    await expect
+      .poll(async () => (await one.request('GET', '/v1/users/bob')).json())
+      .toMatchObject({ online: true, info: { name: 'bob' } });
     const first = { user: 'ann', sessions: 2, info: { name: 'ann' } };
     const second = { user: 'bob', sessions: 1, info: { name: 'bob' } };
     // A hub that is busy for two seconds counts as silent, and the next answer has it again.

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Follower } from '../kit/clients/followers.ts';
 import type { Publisher } from '../kit/clients/publishers.ts';
-import { call, query } from '../kit/http.ts';
+import { call, query, type Reply } from '../kit/http.ts';
 import { until } from '../kit/wait.ts';
 
 /**
@@ -24,8 +24,13 @@ export async function expectOneHistory(
     .at(-1) as string;
   const [log = new Map<string, string>(), ...others] = await Promise.all(
     urls.map(async (url) => {
-      // The hub waits for the event that a confirmed cursor names.
-      assert.deepEqual((await call(`${url}/v1/events?channel=a&after=${last}`)).json<{ gaps: unknown }>().gaps, []);
+      // The hub waits for the event that a confirmed cursor names, and refuses after some seconds.
+      let reply: Reply | undefined;
+      await until('the hub has the last event', async () => {
+        reply = await call(`${url}/v1/events?channel=a&after=${last}`);
+        return reply.status !== 503;
+      });
+      assert.deepEqual((reply as unknown as Reply).json<{ gaps: unknown }>().gaps, []);
       return readAll(url, channels);
     }),
   );

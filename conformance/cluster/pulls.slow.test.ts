@@ -247,7 +247,9 @@ describe.skipIf(NATS_SERVER === undefined)('pulls over WebSockets in a cluster',
         expect((await worker.closed) as unknown[]).toContain(1001);
         expect(worker.messages.map(({ op }) => op)).toContain('draining');
         const next = await Puller.open(at);
-        expect(await next.ask({ op: 'pull', subscription: own, credit: 1 })).toMatchObject({ ok: true, credit: 1 });
+        // Its lease outlives a machine that stands still.
+        const pull = { op: 'pull', subscription: own, credit: 1, leaseSeconds: 60 };
+        expect(await next.ask(pull)).toMatchObject({ ok: true, credit: 1 });
         const again = await next.delivery(1);
         expect(again.event).toEqual(held.event);
         expect(again.lease).not.toBe(held.lease);

@@ -170,8 +170,14 @@ describe.skipIf(NATS_SERVER === undefined)('subscriptions of a cluster', () => {
 
       const config = join(temporaryFolder('config'), 'polycast.yaml');
       writeFileSync(config, JSON.stringify({ data: temporaryFolder('hub'), cluster: brokers.settings }));
-      const status = await polycast(['cluster', 'status', '--json', '--config', config]);
-      const found = JSON.parse(status.out) as ClusterStatus;
+      let found: ClusterStatus = { hubs: [] };
+      // It listens for some seconds, in which a busy machine may send no beat.
+      await until('the status shows all hubs', async () => {
+        const status = await polycast(['cluster', 'status', '--json', '--config', config]);
+        expect(status.code, status.err).toBe(0);
+        found = JSON.parse(status.out) as ClusterStatus;
+        return found.hubs.length >= urls.length;
+      });
       expect(found.hubs.map(({ differs }) => differs)).toEqual([false, false, false]);
       const owners = new Set(found.hubs.map(({ subscriptionOwner }) => subscriptionOwner));
       expect(owners.size).toBe(1);

@@ -43,6 +43,7 @@ describe.skipIf(NATS_SERVER === undefined)('a leading broker that is cut off fro
       (await statuses(cluster)).every((status) => status === 'ready'),
     );
     for (const hub of cluster.urls) {
+      await until('the hub can be read', async () => (await read(hub)).status !== 503);
       const { gaps, cursor } = await read(hub);
       expect([gaps, cursor.slice(0, 10)]).toEqual([[], before.slice(0, 10)]);
     }
