@@ -62,6 +62,10 @@ export const REFUSALS: readonly Case[] = [
     name: 'a rate that is exceeded gets 429 with Retry-After',
     sections: ['9.1'],
     needs: 'rules',
-    steps: [publish({ channel: '{rated}', data: 1 }), publish({ channel: '{rated}', data: 1 }, 'rate_limited')],
+    steps: [
+      publish({ channel: '{rated}', data: 1 }),
+      // The rate allows one a second, and the machine may pause for a second.
+      { ...publish({ channel: '{rated}', data: 1 }, 'rate_limited'), eventually: true },
+    ],
   },
 ];

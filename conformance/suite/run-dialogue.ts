@@ -5,11 +5,12 @@ import { until } from '../kit/wait.ts';
 import type { Dialogue, Captures, Observer } from './case.ts';
 import { fill, matchesText } from './placeholders.ts';
 
-const TIMEOUT_MS = 10_000;
+const TIMEOUT_MS = 30_000;
 
 /**
  * Sends and compares line by line. Header lines may be in any order, with others among them. After
- * the empty line every line counts.
+ * the empty line every line counts, except those of a heartbeat that is not expected: on a machine
+ * that pauses it may come between any two events.
  * @throws Error
  */
 export async function runDialogue(
@@ -50,7 +51,10 @@ class Lines {
 
   async expect(template: string, captures: Captures): Promise<void> {
     if (this.#isBody || this.#headers === undefined) {
-      const line = await this.#next();
+      const endMs = performance.now() + TIMEOUT_MS;
+      let line = await this.#next();
+      while (this.#isBody && line !== template && performance.now() < endMs && (await this.#isHeartbeat(line)))
+        line = await this.#next();
       if (!matchesText(template, line, captures))
         throw new Error(`the line is ${JSON.stringify(line)}, not ${template}`);
       if (!this.#isBody) await this.#readHeaders();
@@ -69,6 +73,13 @@ class Lines {
   async #readHeaders(): Promise<void> {
     this.#headers = [];
     for (let line = await this.#next(); line !== ''; line = await this.#next()) this.#headers.push(line);
+  }
+
+  /** A comment, or an event with a cursor. Its other lines are read too. */
+  async #isHeartbeat(line: string): Promise<boolean> {
+    if (line !== 'event: polycast.heartbeat') return line === ':';
+    for (let rest = line; rest !== '';) rest = await this.#next();
+    return true;
   }
 
   async #next(): Promise<string> {

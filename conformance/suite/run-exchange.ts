@@ -4,7 +4,7 @@ import { pause } from '../kit/wait.ts';
 import type { Answer, Exchange, Captures } from './case.ts';
 import { fill, matchesText, mismatch } from './placeholders.ts';
 
-const TIMEOUT_MS = 10_000;
+const TIMEOUT_MS = 30_000;
 const RETRY_DELAY_MS = 50;
 
 /**
