@@ -88,8 +88,10 @@ test.each(Object.entries(PUBLISH_METHODS).filter(([way]) => way !== 'WebSocket')
 
 test('the log contains no credentials, at any level', () => {
   const brought = CALLERS.flatMap(({ credentials }) => Object.values(credentials(world.issuer)) as readonly string[]);
-  // The last part of a token or key is the secret one.
-  const secrets = brought.map((text) => text.split(/[._]/).at(-1) as string).filter((text) => text.length > 3);
+  // The last part of a token or key is the secret one. A signature may contain `_`.
+  const secrets = brought
+    .map((text) => text.split(text.startsWith('pck_') ? '_' : '.').at(-1) as string)
+    .filter((text) => text.length > 3);
   expect(secrets.length).toBeGreaterThan(15);
   const log = world.hub.log();
   expect(secrets.filter((secret) => log.includes(secret))).toEqual([]);
