@@ -6,7 +6,7 @@ import { firstKey } from '../identity/kit/keys.ts';
 import { temporaryFolder } from '../kit/folders.ts';
 import { call, type Reply } from '../kit/http.ts';
 import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
-import { until, within } from '../kit/wait.ts';
+import { pause, until, within } from '../kit/wait.ts';
 import { rawSocket, type RawSocket } from '../kit/wire/raw-socket.ts';
 
 /** A configuration: sections with settings. */
@@ -25,6 +25,7 @@ export class LiveHub {
   readonly key: string;
   /** The configuration at the start. */
   readonly base: Tree;
+  #written: Tree;
   #channels = 0;
 
   private constructor(process: HubProcess, file: string, key: string, base: Tree) {
@@ -32,6 +33,7 @@ export class LiveHub {
     this.file = file;
     this.key = key;
     this.base = base;
+    this.#written = base;
   }
 
   static async start(base: Tree): Promise<LiveHub> {
@@ -48,12 +50,17 @@ export class LiveHub {
   }
 
   write(config: Tree): void {
+    this.#written = config;
     writeFileSync(this.file, JSON.stringify(config));
   }
 
+  /** Its line in the log may come after the answer; `restore` must not take it for its own. */
   async reload(): Promise<Reloaded> {
+    const mark = this.process.log().length;
     const reply = await this.asServer('POST', '/v1/reload');
     if (reply.status !== 200) throw new Error(`reload: ${reply.status} ${reply.text}`);
+    const { level } = (this.#written['logging'] ?? {}) as { readonly level?: string };
+    if (level !== 'warn') await this.#isReloaded(mark);
     return reply.json<Reloaded>();
   }
 
@@ -62,7 +69,11 @@ export class LiveHub {
     this.write(this.base);
     const mark = this.process.log().length;
     this.process.child.kill('SIGHUP');
-    await until('it is changed back', () => this.process.log().slice(mark).includes('configuration: reloaded'));
+    await this.#isReloaded(mark);
+  }
+
+  #isReloaded(mark: number): Promise<void> {
+    return until('it is reloaded', () => this.process.log().slice(mark).includes('configuration: reloaded'));
   }
 
   /** A channel that no test has used. */
@@ -104,7 +115,7 @@ export class LiveHub {
   }
 
   /** The status of a request whose body stays incomplete, while others of the same kind wait. */
-  async incompleteBodies(count: number, bytes: number, headers = ''): Promise<number> {
+  async incompleteBodies(count: number, bytes: number, isRefused: boolean, headers = ''): Promise<number> {
     const sockets: RawSocket[] = [];
     for (let index = 0; index < count; index++) {
       const socket = await rawSocket(this.process.url);
@@ -117,16 +128,24 @@ export class LiveHub {
         await new Promise((resolve) => setTimeout(resolve, 2));
       }
     }
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    if (isRefused) await until('one is refused', () => sockets.some((socket) => socket.status > 0));
+    else await pause(300);
     const status = Math.max(...sockets.map((socket) => socket.status));
     for (const { socket } of sockets) socket.destroy();
     return status;
   }
 
   /**
-   * Sends messages on a WebSocket in one segment. Returns the codes of the answers and of the end.
+   * Sends messages on a WebSocket in one segment. Returns the codes of the answers and of the end,
+   * once there are this many.
+   * @param restMs how long it then waits for more
    */
-  async webSocket(messages: readonly object[], waitMs: number, asServer = false): Promise<readonly unknown[]> {
+  async webSocket(
+    messages: readonly object[],
+    count: number,
+    restMs = 300,
+    asServer = false,
+  ): Promise<readonly unknown[]> {
     const socket = new WebSocket(`${this.process.url.replace('http', 'ws')}/v1/events`, {
       ...(asServer && { headers: { Authorization: `Bearer ${this.key}` } }),
     });
@@ -147,7 +166,9 @@ export class LiveHub {
     raw.cork();
     for (const message of messages) socket.send(JSON.stringify(message));
     raw.uncork();
-    await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, waitMs))]);
+    const isClosed = (): boolean => socket.readyState === WebSocket.CLOSED;
+    await until('the answers have come', () => codes.length >= count || isClosed());
+    await Promise.race([closed, pause(restMs)]);
     socket.terminate();
     return codes;
   }
