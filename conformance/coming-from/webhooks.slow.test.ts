@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { temporaryFolder } from '../kit/folders.ts';
 import { startHubProcess } from '../kit/hub-process.ts';
@@ -87,15 +86,18 @@ async function startReceiver(
   return { receiver, endpoint: `http://127.0.0.1:${used}/hook` };
 }
 
-/** An endpoint that answers 503, as during a deployment. */
+/**
+ * An endpoint that answers 503, as during a deployment. No other test takes its port when it is
+ * closed.
+ */
 async function startFailingEndpoint(): Promise<{
   readonly port: number;
   readonly url: string;
   close(): Promise<void>;
 }> {
-  const server = createServer((_request, response) => response.writeHead(503).end()).listen(0, '127.0.0.1');
+  const port = await unusedPort();
+  const server = createServer((_request, response) => response.writeHead(503).end()).listen(port, '127.0.0.1');
   await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
   return {
     port,
     url: `http://127.0.0.1:${port}/hook`,

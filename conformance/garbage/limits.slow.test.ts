@@ -34,8 +34,8 @@ test('connections beyond the limit receive 503, those within it are served, and 
 test('a hub whose limit of open files is too low for its connections accepts fewer, and says so', async () => {
   const openFilesMax = 400;
   hub = await startHubProcess({ openFilesMax, data: temporaryFolder('descriptors') });
-  expect(hub.log()).toMatch(
-    /"openFilesMax":400,"configured":50000,"connectionsMax":250,.*open files: the limit is too low/,
+  await until('it says so', () =>
+    /"openFilesMax":400,"configured":50000,"connectionsMax":250,.*open files: the limit is too low/.test(hub.log()),
   );
   const status = (await call(`${hub.url}/v1/status`)).json<{ readonly limits: object }>();
   expect(status.limits).toMatchObject({ connectionsMaxPerProcess: 250, connectionsMaxConfigured: 50_000 });
@@ -62,10 +62,11 @@ test('when file descriptors run out, new connections are closed or wait, open on
   // libuv closes a new connection by means of a descriptor that it keeps. A thread that opens a
   // file may take that one at this moment, and connections then wait for another.
   const raws = await ask(150, HEALTH, () => readdirSync(`/proc/${hub.pid}/fd`).length >= openFilesMax);
+  // The hub may have accepted many at once, and not answered yet.
+  await until('some are answered', () => raws.filter(({ status }) => status > 0).length > 10);
   const unanswered = raws.filter(({ status }) => status === 0);
   expect(unanswered.length).toBeGreaterThan(50);
   const answered = raws.filter(({ status }) => status > 0);
-  expect(answered.length).toBeGreaterThan(10);
   expect(answered.filter(({ status }) => status !== 200)).toEqual([]);
   expect((await canary.stop()).errors).toEqual([]);
   for (const raw of raws) raw.destroy();

@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import WebSocket from 'ws';
 import { startHubProcess } from '../kit/hub-process.ts';
+import { firstKey } from './kit/keys.ts';
 
 const MARK = 'mustNotBeLogged';
 
@@ -20,7 +21,7 @@ test('the log contains no credentials, valid, invalid or malformed, at any level
     },
   });
   onTestFinished(async () => void (await hub.end('SIGTERM')));
-  const key = /pck_\w+/.exec(hub.output())?.[0] as string;
+  const key = await firstKey(hub);
   const jwt = `${part({ alg: 'HS256' })}.${part({ sub: MARK })}.${MARK}`;
   for (const token of [MARK, jwt, `pck_${MARK}`, key, encodeURIComponent(`${MARK}\n"`)]) {
     for (const path of [
@@ -73,7 +74,8 @@ async function tried(url: string): Promise<void> {
 async function raw(port: number, bytes: string): Promise<void> {
   const socket = connect(port, '127.0.0.1');
   socket.on('error', () => undefined);
+  const closed = new Promise((resolve) => socket.on('close', resolve));
   socket.end(bytes);
   socket.resume();
-  await once(socket, 'close');
+  await closed;
 }

@@ -21,7 +21,7 @@ async function startWith(code: string, processes = 2): Promise<HubProcess & Prel
 test('a follower that ends before it was ready is replaced, and the hub starts', async () => {
   const hub = await startWith(`if (role === 'follower' && pidsSoFar === 1) process.exit(3);`);
   await until('the greeting is complete', () => /\n {2}2 processes, the owner/.test(hub.output()));
-  expect(await processesOf(hub.url)).toHaveLength(2);
+  await until('both processes are there', async () => (await processesOf(hub.url)).length === 2);
   expect(hub.log()).toMatch(/ended before it was ready/);
   expect(await hub.end('SIGTERM')).toBe(0);
 });

@@ -63,6 +63,10 @@ test('https and wss carry all transports, and the drain', async () => {
   expect(await hub.end('SIGTERM')).toBe(0);
   const endingsOf = (transport: (typeof TRANSPORTS)[number]): readonly string[] | undefined =>
     followers[TRANSPORTS.indexOf(transport)]?.endings;
+  // The end of the process may be noticed before its last bytes.
+  await until('the streams have ended', () =>
+    (['sse', 'websocket'] as const).every((transport) => (endingsOf(transport)?.length ?? 0) >= 2),
+  );
   expect(endingsOf('sse')?.[0]).toBe('draining');
   expect(endingsOf('websocket')?.slice(0, 2)).toEqual(['draining', '1001']);
   await Promise.all(followers.map((follower) => follower.stop()));

@@ -7,7 +7,7 @@ import { temporaryFolder } from '../kit/folders.ts';
 import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { publish } from '../kit/http.ts';
 import { unusedPort } from '../../scripts/unused-port.ts';
-import { pause, until } from '../kit/wait.ts';
+import { BACKLOG_TIMEOUT_MS, pause, until } from '../kit/wait.ts';
 import { commandOf, installAll, type Language, type Program } from './packages.ts';
 
 /**
@@ -204,11 +204,11 @@ function run(name: string, [program, ...args]: readonly string[]): Running {
   return { name, child, shown, errors: () => errors };
 }
 
-/** Waits for all clients. The error names the missing ones. */
+/** Waits for all clients, whose programs start at one time. The error names the missing ones. */
 async function all(what: string, condition: (client: Running) => boolean): Promise<void> {
   const late = (): readonly Running[] => running.filter((client) => !condition(client));
   try {
-    await until(`each client ${what}`, () => late().length === 0);
+    await until(`each client ${what}`, () => late().length === 0, BACKLOG_TIMEOUT_MS);
   } catch (error) {
     const named = late().map(
       ({ name, shown, errors }) =>
