@@ -158,7 +158,7 @@ test('a site with some invalid answers lets in only the users of its valid answe
       named.add((asked.body['cookies'] as { session: string }).session);
       return answersBySession(300)(asked, response);
     },
-    { failuresMax: 1000 },
+    { failuresMax: 1000, ...PATIENT },
   );
   const sessions = Array.from({ length: 600 }, (_, index) => `user-${index}`);
   const all = await openAll(world, sessions);

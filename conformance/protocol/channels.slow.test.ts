@@ -156,7 +156,7 @@ describe('compression, HEAD and OPTIONS (sections 4.3 and 5.5)', () => {
     const head = await call(`${hub.url}/v1/events?channel=none&wait=60`, {
       method: 'HEAD',
       headers: { Accept: 'text/event-stream' },
-      timeoutMs: 5000,
+      timeoutMs: 30_000,
     });
     expect([head.status, head.headers['content-type']]).toEqual([200, 'application/json']);
   });

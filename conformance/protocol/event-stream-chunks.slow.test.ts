@@ -58,7 +58,8 @@ test.each([
   await stream.receives(/"data":1}/);
   expect(stream.text).toMatch(/^HTTP\/1\.1 200 OK\r\n(?:.+\r\n)*Connection: close\r\n/);
   expect(stream.text).not.toMatch(/transfer-encoding|content-length/i);
-  expect(bodyOf(stream)).toMatch(
+  // A heartbeat may come first on a busy machine.
+  expect(bodyOf(stream).replaceAll(/^:\n/gm, '')).toMatch(
     /^retry: \d+\nevent: polycast\.ready\nid: .{22}\ndata: .*\n\nid: .{22}\ndata: .*\n\n$/,
   );
   stream.destroy();

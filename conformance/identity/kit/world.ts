@@ -43,7 +43,7 @@ export async function startWorld(more: Readonly<Record<string, unknown>> = {}): 
       rules: CHANNELS.flatMap(({ rule }) => (rule === undefined ? [] : [rule])),
       identity: {
         tokenCookie: TOKEN_COOKIE,
-        site: { ...site, cookies: [SESSION_COOKIE], failuresMax: 1000 },
+        site: { ...site, cookies: [SESSION_COOKIE], failuresMax: 1000, timeoutMs: 30_000 },
         tokens: [{ issuer: ISSUER, audience: 'polycast', keys: [{ algorithm: 'HS256', secret: SECRET }] }],
       },
       ingest: [PARTNER],
