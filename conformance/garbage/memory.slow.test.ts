@@ -1,4 +1,4 @@
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, test } from 'vitest';
 import { Heap, WITH_INSPECTOR } from '../kit/heap.ts';
 import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { rawSocket } from '../kit/wire/raw-socket.ts';
