@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, join } from 'node:path';
 import { pack } from '../../scripts/pack.ts';
@@ -7,6 +7,8 @@ import { temporaryFolder } from '../kit/folders.ts';
 import { importDistrolessImage, importNodeImage } from './base-images.ts';
 import type { ContainerEngine } from './container-engine.ts';
 
+/** Where a container has the certificates of authorities that this machine trusts. */
+const AUTHORITIES = '/authorities.pem';
 const SOURCE = join(import.meta.dirname, '../../operate');
 
 /**
@@ -27,12 +29,17 @@ export async function buildPolycastImage(engine: ContainerEngine): Promise<strin
   return operate;
 }
 
-/** The registry, as the user of this machine has configured it, and its cache. */
+/** The registry, as the user of this machine has configured it, its cache, and its authorities. */
 function registryOptions(): string[] {
-  const settings = join(homedir(), '.npmrc');
+  const file = join(homedir(), '.npmrc');
   const cache = execFileSync('npm', ['config', 'get', 'cache', '--loglevel=error'], { encoding: 'utf8' }).trim();
+  const authorities = process.env['NODE_EXTRA_CA_CERTS'];
+  const settings = join(temporaryFolder('npm-settings'), 'npmrc');
+  const lines = [existsSync(file) ? readFileSync(file, 'utf8') : '', authorities ? `cafile=${AUTHORITIES}` : ''];
+  writeFileSync(settings, lines.join('\n'));
   return [
-    ...(existsSync(settings) ? [`--secret=id=npmrc,src=${settings}`] : []),
+    `--secret=id=npmrc,src=${settings}`,
     ...(existsSync(cache) ? [`--volume=${cache}:/root/.npm`] : []),
+    ...(authorities ? [`--volume=${realpathSync(authorities)}:${AUTHORITIES}:ro`] : []),
   ];
 }
