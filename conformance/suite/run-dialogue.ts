@@ -9,8 +9,8 @@ const TIMEOUT_MS = 30_000;
 
 /**
  * Sends and compares line by line. Header lines may be in any order, with others among them. After
- * the empty line every line counts, except those of a heartbeat that is not expected: on a machine
- * that pauses it may come between any two events.
+ * the empty line every line counts, except those of a heartbeat that is not expected. On a machine
+ * that pauses, one may come between any two events.
  * @throws Error
  */
 export async function runDialogue(

@@ -103,6 +103,16 @@ test('a session for which the announcing hub has no room is announced when there
   expect(refusals()).toBe(1);
 });
 
+test('a limit that was set before a hub announces holds when it does', async () => {
+  const cluster = new TestCluster();
+  const [announcing, other] = [await cluster.open('a'), await cluster.open('b')];
+  announcing.presence.setMembersBytesMax(1);
+  other.presence.opened(inRoom('ann', '1'));
+  const refusals = (): number => announcing.warnings.filter((each) => each.includes('limit of members')).length;
+  await expect.poll(refusals, { timeout: 60_000 }).toBe(1);
+  await untilMembers(other, {});
+});
+
 test('a poller whose info has changed is announced with the new one', async () => {
   const cluster = new TestCluster();
   const [, other] = [await cluster.open('a'), await cluster.open('b')];

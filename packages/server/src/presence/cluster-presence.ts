@@ -79,6 +79,8 @@ export class ClusterPresence implements PresenceService {
   readonly #ids = new WeakMap<object, string>();
   readonly #pollers: ReportedPollers;
   readonly #noMembers: Presence;
+  /** Of each task, also of one that begins later. */
+  #membersBytesMax: number;
   /** Turns sessions into events. `undefined`: this hub does not announce. */
   #task: PresenceTask | undefined;
   readonly #sessions: SessionsOfHubs;
@@ -97,6 +99,7 @@ export class ClusterPresence implements PresenceService {
     this.#parts = parts;
     this.#shared = shared;
     this.#noMembers = new Presence(parts.settings);
+    this.#membersBytesMax = parts.settings.membersBytesMax;
     this.#tracked = new TrackedChannels(parts.isTracked, parts.settings.systemEvents);
     this.#sessions = new SessionsOfHubs(parts.logger);
     this.#pollers = new ReportedPollers(parts, this.#tracked, this.#report);
@@ -123,6 +126,7 @@ export class ClusterPresence implements PresenceService {
   }
 
   setMembersBytesMax(bytesMax: number): void {
+    this.#membersBytesMax = bytesMax;
     this.#noMembers.setMembersBytesMax(bytesMax);
     this.#task?.setMembersBytesMax(bytesMax);
   }
@@ -280,6 +284,7 @@ export class ClusterPresence implements PresenceService {
     await this.#shared.reachNewest();
     const task = new PresenceTask({ ...this.#parts, store: withoutClosing(this.#parts.store) });
     await task.start();
+    task.setMembersBytesMax(this.#membersBytesMax);
     this.#task = task;
     this.#parts.logger.info({}, 'presence: this hub announces it for the cluster');
     return task;

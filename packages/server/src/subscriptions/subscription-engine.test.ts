@@ -1,6 +1,5 @@
 import { encodeCursor } from '@polycast/protocol';
-import { expect, onTestFinished, test, vi } from 'vitest';
-import { systemWorld, type World } from '../operate/world.ts';
+import { expect, test, vi } from 'vitest';
 import { answerWith, openSubscriptionKit, openReceiver, webhook } from '../testing/subscription-kit.ts';
 import { openVirtualTime } from '../testing/virtual-time.ts';
 
@@ -156,27 +155,12 @@ test('batches wait for a time, or until they are full', async () => {
   expect(Math.max(...batches.map(({ length }) => length))).toBeLessThanOrEqual(3);
 });
 
-/**
- * A world that is faster, but stands still while the machine does: a timer advances its clock, by
- * the same time at each call.
- */
-function steadyWorld(speed: number): World {
-  const STEP_MS = 5;
-  const startMs = Date.now();
-  let passedMs = 0;
-  const timer = setInterval(() => (passedMs += STEP_MS * speed), STEP_MS);
-  onTestFinished(() => clearInterval(timer));
-  return { ...systemWorld, clock: { nowMs: () => startMs + passedMs, monotonicMs: () => passedMs }, speed };
-}
-
 test('an endpoint that fails for long is suspended, probed, and resumes when it is back', async () => {
   const receiver = await openReceiver();
   const news = await openReceiver();
   receiver.answer = answerWith(500);
-  // The two times differ enough that a busy machine does not reach both at once. One that stands
-  // still for two seconds would, by an ordinary clock.
   const settings = { failingNoticeSeconds: 10, suspendAfterSeconds: 60, probeSeconds: 5 };
-  const kit = await openSubscriptionKit({ world: steadyWorld(30), settings });
+  const kit = await openSubscriptionKit({ speed: 30, settings });
   const { subscriptions } = kit.engine;
   await kit.create(webhook(news.url, { channels: ['polycast.>'] }));
   const retryDelaysMs = Array.from({ length: 100 }, () => 1000);
@@ -194,6 +178,21 @@ test('an endpoint that fails for long is suspended, probed, and resumes when it 
   await news.until(({ length }) => length >= 3);
   const types = news.received.map(({ body }) => (JSON.parse(body) as { type: string }).type);
   expect(types).toEqual(['failing', 'suspended', 'resumed'].map((kind) => `polycast.subscription.${kind}`));
+});
+
+test('failures are announced before the suspension, also where both are due at once', async () => {
+  const receiver = await openReceiver();
+  const news = await openReceiver();
+  receiver.answer = answerWith(500);
+  const settings = { failingNoticeSeconds: 10, suspendAfterSeconds: 10, probeSeconds: 600 };
+  const kit = await openSubscriptionKit({ speed: 30, settings });
+  await kit.create(webhook(news.url, { channels: ['polycast.>'] }));
+  const retryDelaysMs = Array.from({ length: 100 }, () => 1000);
+  await kit.create(webhook(receiver.url, {}, { retryDelaysMs }));
+  for (let count = 0; count < 10; count++) await kit.publish(`a.${count}`, count);
+  await news.until(({ length }) => length >= 2);
+  const types = news.received.map(({ body }) => (JSON.parse(body) as { type: string }).type);
+  expect(types).toEqual(['polycast.subscription.failing', 'polycast.subscription.suspended']);
 });
 
 test('an endpoint must be verified before it receives events; one that answers 410 receives no more', async () => {

@@ -92,16 +92,15 @@ export class Lifecycle {
     if (failing.count < SUSPEND_FAILURES_MIN) return;
     const { settings, clock, publishLifecycleEvent } = this.#parts;
     const durationMs = clock.nowMs() - failingSinceMs;
-    if (durationMs >= settings.suspendAfterSeconds * 1000) {
-      this.apply(consumer, 'all_failing');
-      return;
+    // Both may be due at once, after a time without an attempt.
+    if (!failing.isPublished && durationMs >= settings.failingNoticeSeconds * 1000) {
+      failing.isPublished = true;
+      publishLifecycleEvent(consumer.id, 'failing', {
+        failingSince: new Date(failingSinceMs).toISOString(),
+        suspendedAt: new Date(failingSinceMs + settings.suspendAfterSeconds * 1000).toISOString(),
+      });
     }
-    if (failing.isPublished || durationMs < settings.failingNoticeSeconds * 1000) return;
-    failing.isPublished = true;
-    publishLifecycleEvent(consumer.id, 'failing', {
-      failingSince: new Date(failingSinceMs).toISOString(),
-      suspendedAt: new Date(failingSinceMs + settings.suspendAfterSeconds * 1000).toISOString(),
-    });
+    if (durationMs >= settings.suspendAfterSeconds * 1000) this.apply(consumer, 'all_failing');
   }
 
   /** A delivery has succeeded. A suspended subscription becomes active again. */
