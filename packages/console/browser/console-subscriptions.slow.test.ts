@@ -57,6 +57,12 @@ test('a failing endpoint: its attempts with both sides, retry now, and events ar
   await page.getByRole('button', { name: 'Retry now' }).click();
   await expect.poll(() => endpoint.received.some((body) => body.includes('waited'))).toBe(true);
   await expect.poll(() => attempts.first().textContent()).toContain('delivered');
+  // Also those that began and ended between two refreshes of the page.
+  for (let event = 2; event <= 3; event++) {
+    const count = await attempts.count();
+    await hub.administer('POST', '/v1/events', { channel: 'failing.1', data: `event ${event}` });
+    await expect.poll(() => attempts.count()).toBe(count + 1);
+  }
   await checkSmallAndDark(page);
 });
 

@@ -39,7 +39,7 @@ export function SubscriptionView({ id }: { id: string }): VNode {
       {value.delivery.kind === 'webhook' && (
         <section class="section">
           <h2>Attempts</h2>
-          <Attempts id={id} version={value.backlog.lagEvents + value.state} />
+          <Attempts id={id} version={versionOf(value)} />
         </section>
       )}
       <section class="section">
@@ -58,6 +58,11 @@ export function SubscriptionView({ id }: { id: string }): VNode {
       </section>
     </>
   );
+}
+
+/** It changes with each attempt: an event is done, or waits for another attempt. */
+function versionOf({ cursor, state, backlog: { lagEvents, nextAttempt } }: Subscription): string {
+  return `${cursor} ${state} ${lagEvents} ${nextAttempt}`;
 }
 
 function StateFacts({ subscription }: { subscription: Subscription }): VNode {

@@ -34,6 +34,7 @@ export interface Subscription {
     readonly deadLetters: number;
     readonly lagMs: number;
     readonly lagEvents: number;
+    readonly nextAttempt: string | null;
   };
 }
 
