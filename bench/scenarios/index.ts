@@ -9,7 +9,7 @@ import { clusterStart } from './cluster/start.ts';
 import { consolePage } from './console.ts';
 import { http2Sse } from './http2-sse.ts';
 import { idleConnections } from './idle-connections.ts';
-import { identifiedSessions } from './identified-sessions.ts';
+import { identifiedSessions } from './sessions/identified-sessions.ts';
 import { idleLatency } from './idle-latency.ts';
 import { jwtConnections } from './jwt-connections.ts';
 import { ndjsonStream } from './ndjson-stream.ts';
@@ -20,7 +20,8 @@ import { pullWorkers } from './pull-workers.ts';
 import { reconnectStorm } from './reconnect-storm.ts';
 import { publishes, shortPolls } from './requests.ts';
 import { stalledReadersScenario } from './stalled-readers.ts';
-import { sessionJournal } from './session-journal.ts';
+import { sessionJournal } from './sessions/session-journal.ts';
+import { sessionLookups } from './sessions/session-lookups.ts';
 import { start } from './start.ts';
 import { startLarge } from './start-large.ts';
 import { idleSubscriptions, matchingPublishes } from './subscriptions.ts';
@@ -59,5 +60,6 @@ export const scenarios: readonly Scenario[] = [
   matchingPublishes,
   pullWorkers,
   sessionJournal,
+  sessionLookups,
   consolePage,
 ];

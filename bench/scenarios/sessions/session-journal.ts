@@ -4,13 +4,13 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CpuProfile, nowMicroseconds, profiledInto, type Window } from '../harness/cpu-profile.ts';
-import { nothingLost } from '../harness/fanout.ts';
-import { type LoadOptions, type LoadRun, runLoad } from '../harness/load.ts';
-import { serverCore } from '../harness/processes.ts';
-import { metricOf, type RunOptions, runInterleaved, type Scenario } from '../harness/scenario.ts';
-import { issuerOf, material, writeTokens } from '../harness/signed-tokens.ts';
-import { allGone, polycast, startHub } from '../peers/polycast.ts';
+import { CpuProfile, nowMicroseconds, profiledInto, type Window } from '../../harness/cpu-profile.ts';
+import { nothingLost } from '../../harness/fanout.ts';
+import { type LoadOptions, type LoadRun, runLoad } from '../../harness/load.ts';
+import { serverCore } from '../../harness/processes.ts';
+import { metricOf, type RunOptions, runInterleaved, type Scenario } from '../../harness/scenario.ts';
+import { issuerOf, material, writeTokens } from '../../harness/signed-tokens.ts';
+import { allGone, polycast, startHub } from '../../peers/polycast.ts';
 
 const connections = 4000;
 const events = 240;

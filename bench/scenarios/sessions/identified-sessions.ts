@@ -3,12 +3,12 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { readFileSync } from 'node:fs';
-import { collectedMemory } from '../harness/collected-memory.ts';
-import { nothingLost } from '../harness/fanout.ts';
-import { type LoadRun, runLoad } from '../harness/load.ts';
-import { type Contender, metricOf, ratioOf, runInterleaved, type Scenario } from '../harness/scenario.ts';
-import { polycast } from '../peers/polycast.ts';
-import { type HubWithUsers, startHubWithUsers } from '../peers/polycast-with-users.ts';
+import { collectedMemory } from '../../harness/collected-memory.ts';
+import { nothingLost } from '../../harness/fanout.ts';
+import { type LoadRun, runLoad } from '../../harness/load.ts';
+import { type Contender, metricOf, ratioOf, runInterleaved, type Scenario } from '../../harness/scenario.ts';
+import { polycast } from '../../peers/polycast.ts';
+import { type HubWithUsers, startHubWithUsers } from '../../peers/polycast-with-users.ts';
 
 const connections = 15_000;
 const readers = 2_500;
