@@ -107,8 +107,8 @@ export class Feed {
 
   /**
    * The next batch at a position. `undefined`: no event matches up to the head or `through`, and
-   * the reader moves there. `behind`: the position is behind the tail, and the reader
-   * must `catchUp`.
+   * the reader moves there. `behind`: the tail lacks
+   * events of these channels after the position, and the reader must `catchUp`.
    * @param through the last position of a reader that ends; Infinity for one that stays
    */
   next(
@@ -232,7 +232,7 @@ export class Feed {
 
   /**
    * The log has erased these events: memory drops them, and everything before the newest of them.
-   * Readers that are behind read the log, where they get the gap.
+   * Readers that are behind read the log, where they get the gap, with the reason `erased`.
    */
   onErased(positions: readonly Position[]): void {
     this.#erasedAtHead = this.head;

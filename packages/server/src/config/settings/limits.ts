@@ -86,7 +86,7 @@ export const limits = {
   bodyBytesMax: integerField(
     { unit: 'bytes', min: 1024, max: GIB, default: 16 * MIB },
     {
-      doc: 'The maximum size of a body that the hub reads as a whole. Beyond it: `413 body_too_large`. The hub reads NDJSON line by line, without this limit.',
+      doc: 'The maximum size of a body that the hub reads as a whole. Beyond it: `413 body_too_large`. The hub reads NDJSON line by line: there it is the limit of a line.',
       why: 'A batch of 10,000 events of 1.6 KiB. Send larger loads as NDJSON, which needs no memory.',
       live: true,
     },

@@ -2,7 +2,7 @@ import { DataFolderError } from '../../core/data-folder-error.ts';
 import type { StorageLogger, StorageOptions } from '../home.ts';
 import type { BrokerReader } from './cluster-observer.ts';
 import type { Fleet } from './fleet.ts';
-import { placeOf, type FollowerPlace } from './follower-place.ts';
+import { placeOf, type FollowerPlace } from './rollback-check.ts';
 import { ChangedAtStartError, JournalError, type Journal } from './journal.ts';
 import { createMarks } from './journal-marks.ts';
 import { installSnapshot, lostEpochOf, usableSnapshots } from './snapshots/install-snapshot.ts';

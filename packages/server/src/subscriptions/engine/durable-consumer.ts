@@ -140,7 +140,7 @@ export abstract class DurableConsumer<Definition extends SubscriptionDefinition 
     return this.#isLive ? Math.max(position, Math.min(this.#parts.feed.head, this.#intake.end)) : position;
   }
 
-  /** True when it is at the head of the log, as far as it knows. */
+  /** True when it is at the head of the log, or a replay at its end, as far as it knows. */
   get isLive(): boolean {
     return this.#isLive;
   }
@@ -192,7 +192,7 @@ export abstract class DurableConsumer<Definition extends SubscriptionDefinition 
 
   /**
    * Number of events that are not done, including those not taken up. It is too high until the
-   * counter has counted the events that memory alone cannot count.
+   * counter has counted the events that memory alone cannot count, and beyond 100,000 of them.
    */
   lagEvents(head: Position): number {
     const { inFlight, failing, waiting } = this.openCounts;
@@ -343,9 +343,9 @@ export abstract class DurableConsumer<Definition extends SubscriptionDefinition 
   }
 
   /**
-   * True when the last checkpoint left the cursor behind the position. An event that was opened too
-   * recently for a row held it back, or events were taken up since. A later checkpoint gives such
-   * an event a row, or finds it done.
+   * True when the last checkpoint left the cursor behind the position. An event whose first attempt
+   * has just begun, or not yet, has no row and held it back. Or events were taken up since. A later
+   * checkpoint gives such an event a row, or finds it done.
    */
   get needsCheckpoint(): boolean {
     return this.#tracker !== undefined && this.#status.cursor < this.#tracker.position;

@@ -144,7 +144,9 @@ export interface SubscriptionStatus {
   readonly state: SubscriptionState;
   readonly reason: StatusReason;
   readonly sinceMs: number;
-  /** Every matching event up to here is done, or has an `OpenEvent`. */
+  /**
+   * Every matching event up to here is done, has an `OpenEvent`, or waits behind one that has.
+   */
   readonly cursor: Position;
   /**
    * Since when every delivery has failed, in milliseconds since 1970; `undefined` while they

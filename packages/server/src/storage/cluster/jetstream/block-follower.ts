@@ -1,6 +1,6 @@
 import { AckPolicy, DeliverPolicy, type JetStreamManager } from '@nats-io/jetstream';
 import { createInbox, nanos, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
-import type { FollowerPlace } from '../follower-place.ts';
+import type { FollowerPlace } from '../rollback-check.ts';
 import type { JournalFollower } from '../journal.ts';
 import type { BlockAddress } from '../../view/block.ts';
 import { ElectedError, type Elections } from './elections.ts';

@@ -10,7 +10,7 @@ import {
   type JetStreamManager,
 } from '@nats-io/jetstream';
 import { nanos, type NatsConnection } from '@nats-io/transport-node';
-import { placeOf, type FollowerPlace } from '../follower-place.ts';
+import { placeOf, type FollowerPlace } from '../rollback-check.ts';
 import { JournalError, type Journal, type JournalExtent, type JournalFollower } from '../journal.ts';
 import type { BlockAddress, NewBlock } from '../../view/block.ts';
 import { BlockFollower } from './block-follower.ts';

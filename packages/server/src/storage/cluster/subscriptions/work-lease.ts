@@ -10,6 +10,9 @@ import {
 import { NO_LEASE, type SubscriptionEffect, type SubscriptionLease } from '../../view/subscription-state.ts';
 import { refusalOfOlderHub, SHARED_SUBSCRIPTIONS_LEVEL, type Fleet } from '../fleet.ts';
 
+// Which hub of a cluster delivers webhooks and leases pulls: one hub for all subscriptions, the
+// owner of the lease. This is the side of one hub. `view/subscription-state.ts` has the rule.
+
 /** The owner writes a command in this time at least. */
 const RENEW_INTERVAL_MS = 1_000;
 const CHALLENGE_INTERVAL_MS = 800;

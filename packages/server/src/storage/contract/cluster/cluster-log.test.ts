@@ -12,7 +12,7 @@ import { encodeExactBatch } from '../../shared/batch-codec.ts';
 import { bodyOf, positionOf, queryAll, record, START_MS, text } from '../log/log-fixtures.ts';
 import type { HubBeat } from '../../cluster/fleet.ts';
 import type { MemoryJournal } from '../../cluster/memory-journal.ts';
-import { placeOf } from '../../cluster/follower-place.ts';
+import { placeOf } from '../../cluster/rollback-check.ts';
 import { createMarks } from '../../cluster/journal-marks.ts';
 import { memory, reached, sharedOf, sqlite, TestCluster, textsOf } from '../../../testing/folder-cluster.ts';
 

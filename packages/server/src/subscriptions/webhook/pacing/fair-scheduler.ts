@@ -33,9 +33,10 @@ type Serve<Entry> = (entry: Entry, quantum: number) => number;
  * is a webhook subscription or one of its replays.
  *
  * An entry is *healthy* when its last delivery succeeded. Else it is *unproven*: it is new, or its
- * last delivery failed. A subscription and its replays share one health; two subscriptions with the
- * same URL do not. After a restart, a new definition or a resume it is unproven again. Healthy
- * entries have reserved room and most of the picks. Example: with 100 requests in all, up to 75 are
+ * last delivery failed. So an endpoint that begins to hang is healthy until its first request
+ * fails. A subscription and its replays share one health; two subscriptions with the same URL do
+ * not. After a restart, a new definition or a resume it is unproven again. Healthy entries have
+ * reserved room and most of the picks. Example: with 100 requests in all, up to 75 are
  * of unproven entries, and every fourth pick while both wait is one of those.
  *
  * `WebhookDispatcher.#scheduleNext` puts an entry with more work at the end. Entries that one event

@@ -10,9 +10,10 @@ const STALE_ANSWERS_MAX = 50;
 const STALE_WAIT_MS = 100;
 
 /**
- * Compares the block of a follower with the journal. A broker that is cut off from the others has
- * not heard of the newest blocks. So a block counts as lost only if the journal has another one in
- * its place, or if a majority appends a mark there.
+ * Compares the block of a follower with the journal: so a hub notices that brokers were rolled back
+ * or restored. A broker that is cut off from the others has not heard of the newest blocks. So a
+ * block counts as lost only if the journal has another one in its place, or if a majority appends a
+ * mark there.
  * @param appendMark appends a block that changes no view, and returns its sequence
  * @throws JournalError
  */
