@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { unusedPort } from '../../../../scripts/unused-port.ts';
 import { hubForTest, type TestHub } from '../testing/hub.ts';
 import { RetryIn, work, type JobHandler, type PolycastEvent, type Work, type WorkOptions } from '../work.ts';
 
@@ -208,7 +209,8 @@ describe.each(['http', 'websocket'] as const)('over %s', (transport) => {
     const { mkdtempSync, rmSync } = await import('node:fs');
     const folder = mkdtempSync(`/tmp/polycast-work-${randomUUID().slice(0, 8)}`);
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-    const first = await hubForTest({ data: folder });
+    const port = await unusedPort();
+    const first = await hubForTest({ data: folder, port });
     const id = await subscribe(first);
     const begun = Promise.withResolvers<void>();
     const finish = Promise.withResolvers<void>();
@@ -227,7 +229,7 @@ describe.each(['http', 'websocket'] as const)('over %s', (transport) => {
     await begun.promise;
     await first.terminate();
     finish.resolve();
-    const second = await hubForTest({ data: folder, port: first.port });
+    const second = await hubForTest({ data: folder, port });
     await second.publish('jobs.a', 2);
     await expect.poll(() => handled).toEqual([1, 2]);
     await expect.poll(() => backlog(second, id)).toMatchObject({ inFlight: 0 });
@@ -261,7 +263,7 @@ test('a lease is extended while its handler runs', async () => {
   const longEnough = Promise.withResolvers<void>();
   const counting: typeof fetch = async (input, init) => {
     const answer = await fetch(input, init);
-    // Extensions are a third of a lease apart: after four, the first three seconds are over.
+    // Extensions are a third of a lease apart: after four, the first nine seconds are over.
     if (String(input).endsWith('/extend') && ++extensions === 4) longEnough.resolve();
     return answer;
   };
@@ -273,8 +275,9 @@ test('a lease is extended while its handler runs', async () => {
     expect(signal.aborted).toBe(false);
     finished.resolve();
   };
-  // The other worker is idle meanwhile, and would receive a released event.
-  for (const _ of [1, 2]) started(hub, id, handler, { leaseSeconds: 3, fetch: counting });
+  // The other worker is idle meanwhile, and would receive a released event. A machine that stands
+  // still for some seconds does not outlive the lease.
+  for (const _ of [1, 2]) started(hub, id, handler, { leaseSeconds: 9, fetch: counting });
   await hub.publish('jobs.long', 1);
   await finished.promise;
   expect(deliveries).toEqual([1]);
