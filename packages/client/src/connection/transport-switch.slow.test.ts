@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { unusedPort } from '../../../../scripts/unused-port.ts';
 import { connectForTest, numbers, until } from '../testing/connections.ts';
 import { startTestHub, type TestHub } from '../testing/hub.ts';
 import { startProxy, type Proxy } from '../testing/proxy.ts';
@@ -12,14 +13,15 @@ const BETWEEN_FAULTS = 400;
 
 test('a client that changes transports while hubs are killed receives 1..10,000, each once, in order', async () => {
   const data = await mkdtemp(join(tmpdir(), 'polycast-cut-'));
-  let hub: TestHub = await startTestHub({ data, settings: ['delivery.heartbeatMs=1000'] });
+  // No other program takes it between a kill and the next start.
+  const port = await unusedPort();
+  let hub: TestHub = await startTestHub({ data, port, settings: ['delivery.heartbeatMs=1000'] });
   onTestFinished(async () => {
     await hub.kill();
     await rm(data, { recursive: true });
   });
   const proxy = await startProxy(hub.url);
   const publisher = connectForTest(hub.url, { transports: ['short-poll'] });
-  const { port } = hub;
   const connection = connectForTest(proxy.url, {
     readyTimeoutMs: 1000,
     heartbeatMarginMs: 200,
