@@ -60,13 +60,8 @@ test('the search finds a word of a guide, and opens its page', async () => {
 
 test('a reader chooses a language once: the next page shows it too', async () => {
   const { page } = await open('/docs/guides/publishing');
-  // A page that is still starting does not know the click.
-  await expect
-    .poll(async () => {
-      await page.locator('.vp-code-group label', { hasText: 'Python' }).first().click();
-      return page.locator('.vp-code-group .active').first().innerText();
-    })
-    .toContain('urlopen');
+  await page.locator('.vp-code-group label', { hasText: 'Python' }).first().click();
+  await expect.poll(() => page.locator('.vp-code-group .active').first().innerText()).toContain('urlopen');
   await page.goto(`${hub.url}/docs/guides/long-polling`);
   await expect.poll(() => page.locator('.vp-code-group .active').first().innerText()).toContain('urlopen');
 });
@@ -86,13 +81,8 @@ test('the theme follows the system, and a switch changes it', async () => {
   const { page } = await open('/docs/guides/keys', { colorScheme: 'dark' });
   const isDark = (): Promise<boolean> => page.evaluate(() => document.documentElement.classList.contains('dark'));
   expect(await isDark()).toBe(true);
-  // A page that is still starting does not know the click.
-  await expect
-    .poll(async () => {
-      if (await isDark()) await page.locator('.VPSwitchAppearance').first().click();
-      return isDark();
-    })
-    .toBe(false);
+  await page.locator('.VPSwitchAppearance').first().click();
+  await expect.poll(isDark).toBe(false);
 });
 
 test('a diagram is drawn in the page', async () => {
@@ -166,6 +156,8 @@ async function open(
   const page = await context.newPage();
   const problems = problemsOf(page);
   await page.goto(hub.url + path, { waitUntil: 'networkidle' });
+  // Before Vue has taken over the page, a click does nothing.
+  await page.waitForFunction(() => '__vue_app__' in (document.querySelector('#app') ?? {}));
   return { page, problems };
 }
 
