@@ -1,5 +1,5 @@
 import { BlockFollower } from '../../packages/server/src/storage/cluster/jetstream/block-follower.ts';
-import { placeOf } from '../../packages/server/src/storage/cluster/follower-place.ts';
+import { placeOf } from '../../packages/server/src/storage/cluster/rollback-check.ts';
 import {
   JournalError,
   type Journal,
