@@ -109,7 +109,7 @@ function drawMessage({ id, from, text, time }: Message, { readBy }: RoomState): 
 }
 
 function drawMember(user: string): HTMLElement {
-  const row = element('li', { id: `member ${user}` }, user);
+  const row = element('li', { id: `member-${user}` }, user);
   if (user !== me.name) row.append(action('Write', async () => void (input('to').value = user)));
   if (me.isModerator && user !== me.name) row.append(action('Ban', () => post('/api/ban', { name: user })));
   return row;
