@@ -20,7 +20,8 @@ export const BASE: Tree = {
     { pattern: 'clients.>', publish: 'anyone', userPublishRatePerSecond: 1, userPublishBurst: 1 },
   ],
   defaults: { presence: 'server', eventBytesMax: 40 * KIB },
-  limits: { bodyBytesMax: 64 * KIB, clientPublishRatePerSecond: 1000 },
+  // What one case has taken of a client's tokens is back at once for the next case.
+  limits: { bodyBytesMax: 64 * KIB, clientPublishRatePerSecond: 1_000_000 },
   drain: { timeMs: 600_000 },
 };
 
@@ -40,12 +41,30 @@ async function published(hub: LiveHub, channel: string, count: number, data: unk
   return statuses;
 }
 
-/** Publishes as an anonymous client; returns how many events were accepted. */
+/**
+ * Publishes on a new channel, within a second: at a rate of one a second, a delay lets one more in.
+ */
+async function publishedAtOnce(hub: LiveHub, count: number): Promise<number[]> {
+  for (;;) {
+    const startMs = performance.now();
+    const statuses = await published(hub, hub.channel(), count);
+    if (performance.now() - startMs < 1000) return statuses;
+  }
+}
+
+/**
+ * Publishes as an anonymous client; returns how many events were accepted, within a second too.
+ * After a delay it tries again with full buckets.
+ */
 async function acceptedOf(hub: LiveHub, channel: string, count: number): Promise<number> {
-  const replies = await Promise.all(
-    Array.from({ length: count }, () => hub.request('POST', '/v1/events', { channel, data: 1 })),
-  );
-  return replies.filter(({ status }) => status === 201).length;
+  for (;;) {
+    const startMs = performance.now();
+    const replies = await Promise.all(
+      Array.from({ length: count }, () => hub.request('POST', '/v1/events', { channel, data: 1 })),
+    );
+    if (performance.now() - startMs < 1000) return replies.filter(({ status }) => status === 201).length;
+    await pause(4000);
+  }
 }
 
 /** The stored events of a new channel with three events, once retention has run. */
@@ -125,14 +144,14 @@ export const LIVE_CASES: Readonly<Record<string, LiveCase>> = {
     value: 1,
     before: [201, 201],
     after: [201, 429],
-    observe: (hub) => published(hub, hub.channel(), 2),
+    observe: (hub) => publishedAtOnce(hub, 2),
   },
   'defaults.publishBurst': {
     value: 3,
     before: [201, 201, 201, 201],
     after: [201, 201, 201, 429],
     // The rate comes with the burst: see `WITH`.
-    observe: (hub) => published(hub, hub.channel(), 4),
+    observe: (hub) => publishedAtOnce(hub, 4),
   },
   'defaults.userPublishRatePerSecond': {
     value: 1,
