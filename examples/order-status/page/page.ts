@@ -76,7 +76,7 @@ function show({ title, states: seen, delays, requests }: Lane): void {
       element('h2', '', title),
       element('p', 'state', seen.at(-1) ?? 'waiting'),
       steps,
-      element('p', 'muted', `${requests} requests${median === undefined ? '' : `, median delay ${median} ms`}`),
+      element('p', 'muted', `requests: ${requests}${median === undefined ? '' : `, median delay: ${median} ms`}`),
     );
 }
 

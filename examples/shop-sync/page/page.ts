@@ -64,7 +64,7 @@ function createCard(name: string, how: string): (subscriptions: Shop['partners']
     const subscription = subscriptions.find(({ partner }) => partner === name);
     state.textContent = subscription?.state ?? 'unknown';
     state.className = `badge ${COLOURS[subscription?.state ?? ''] ?? 'warn'}`;
-    lag.textContent = `${items.length} items in ${requests} requests, ${subscription?.lagEvents ?? 0} behind`;
+    lag.textContent = `items: ${items.length}, requests: ${requests}, behind: ${subscription?.lagEvents ?? 0}`;
     list.replaceChildren(...items.slice(0, SHOWN).map((text) => element('li', '', text)));
     if (document.activeElement !== select) select.value = fault;
   };

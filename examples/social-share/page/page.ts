@@ -68,7 +68,7 @@ function countedFetch(...request: Parameters<typeof fetch>): Promise<Response> {
 }
 
 function show(transport: Transport, states: readonly JobState[]): void {
-  (document.querySelector('#cost') as HTMLElement).textContent = `By ${transport}, with ${requests} requests so far.`;
+  (document.querySelector('#cost') as HTMLElement).textContent = `By ${transport}. Requests so far: ${requests}.`;
   jobs.replaceChildren(
     ...states.map(({ network, state, attempt, worker, reason }) => {
       const by = worker === undefined ? '' : `attempt ${attempt}, ${worker}`;

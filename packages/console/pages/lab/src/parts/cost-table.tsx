@@ -2,7 +2,7 @@ import type { VNode } from 'preact';
 import { LANES } from '../lanes/index.ts';
 import { laneStatsOf } from '../model/lane-stats.ts';
 import type { LaneStats } from '../model/lane-stats.ts';
-import { bytesText, durationText } from '../model/format.ts';
+import { bytesText, countText, durationText } from '../model/format.ts';
 import { summaryOf } from '../model/summary.ts';
 import type { Session } from '../session.ts';
 
@@ -92,7 +92,7 @@ function CostRow({
       <td>
         <Amount text={bytesText(stats.bytesDown)} share={stats.bytesDown / most.bytes} />
       </td>
-      <td title={`${bytes} bytes for ${stats.received} events`}>
+      <td title={`${bytes} bytes for ${countText(stats.received, 'event')}`}>
         {stats.received} of {published}
         {stats.lost > 0 && <span class="lost"> gap</span>}
       </td>

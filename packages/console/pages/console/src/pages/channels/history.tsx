@@ -73,7 +73,7 @@ export function History({
       />
       <Failure error={error} />
       {erasure.view}
-      {examined !== undefined && <Progress label={`Examined ${numberText(examined)} events`} done={0} of={1} />}
+      {examined !== undefined && <Progress label={`Examined ${countText(examined, 'event')}`} done={0} of={1} />}
       {shown !== undefined && (
         <>
           <FoundEvents

@@ -145,7 +145,7 @@ function findingsOfHub(hub: ClusterHub, state: ClusterState): readonly Unhealthy
   if (hub.behind > BEHIND_MAX)
     found.push(
       watch(
-        `${name} is ${numberText(hub.behind)} blocks behind the journal, so its readers are late.`,
+        `${name} is ${countText(hub.behind, 'block')} behind the journal, so its readers are late.`,
         'It has just started, or its disk or processor is too slow.',
       ),
     );
@@ -177,7 +177,7 @@ function findingsOfBroker(broker: ClusterBroker, risk: string): readonly Unhealt
   if (missingBlocks !== null && missingBlocks > BEHIND_MAX)
     found.push(
       watch(
-        `${name} lacks ${numberText(missingBlocks)} blocks of the journal.`,
+        `${name} lacks ${countText(missingBlocks, 'block')} of the journal.`,
         `It catches up after a restart.${risk}`,
       ),
     );

@@ -3,7 +3,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { hub, read, send } from '../../hub/hub.ts';
 import { Copy, Facts, Failure, Head, Notice, Time } from '../../parts/basics.tsx';
 import { Confirm } from '../../parts/dialog.tsx';
-import { durationText, numberText } from '../../parts/format.ts';
+import { countText, durationText, numberText } from '../../parts/format.ts';
 import { useLoad } from '../../parts/use-load.ts';
 import { href } from '../../router.ts';
 import { AttemptRow, Attempts } from './attempts.tsx';
@@ -73,7 +73,7 @@ function StateFacts({ subscription }: { subscription: Subscription }): VNode {
         ['State', <span class={`tag ${levelOf(state)}`}>{state}</span>],
         ['Because', `${reason.replaceAll('_', ' ')}`],
         ['Since', <Time at={since} />],
-        ['Behind', backlog.lagEvents === 0 ? 'nothing' : `${numberText(backlog.lagEvents)} events`],
+        ['Behind', backlog.lagEvents === 0 ? 'nothing' : countText(backlog.lagEvents, 'event')],
         ['Oldest waiting', backlog.lagEvents === 0 ? '–' : durationText(backlog.lagMs / 1000)],
         ['In flight', numberText(backlog.inFlight)],
         ['Failing', numberText(backlog.failing)],

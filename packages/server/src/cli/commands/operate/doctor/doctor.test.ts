@@ -10,6 +10,7 @@ import { openHub, type Hub } from '../../../../hub.ts';
 import { systemWorld, type World } from '../../../../operate/world.ts';
 import { openEndpoint } from '../../../../testing/subscription-hub.ts';
 import { CLOSED_PORT, runInside, temporaryFolder } from '../../../testing.ts';
+import { certainOffset } from './examination.ts';
 import type { Finding } from './finding.ts';
 
 interface Report {
@@ -107,9 +108,15 @@ test('a clock that differs from the one here by a minute is a failure', async ()
   const { of } = await examine('--url', url, ...FEW);
   expect(of('clock')[0]).toMatchObject({
     result: 'fail',
-    // A pause of this machine during the request shifts the middle of the request.
+    // A slow request makes less of it certain.
     measured: expect.stringMatching(/the hub is [56]\d\.\d s behind/),
   });
+});
+
+test('a slow answer does not make a clock wrong, and what is beyond the answer is certain', () => {
+  expect(certainOffset(5000, 4000, 9000)).toBe(0);
+  expect(certainOffset(3000, 4000, 9000)).toBe(-1000);
+  expect(certainOffset(11_000, 4000, 9000)).toBe(2000);
 });
 
 test('files that other users can read are named, with the command that hides them', async () => {

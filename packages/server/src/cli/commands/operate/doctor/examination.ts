@@ -86,8 +86,7 @@ async function patientOf(input: Input, config: Config): Promise<Patient> {
   const beforeMs = Date.now();
   const found = await statusOf(hub);
   const status = typeof found === 'string' ? undefined : found;
-  // The hub reads its clock in the middle of the round trip.
-  const middleMs = (beforeMs + Date.now()) / 2;
+  const afterMs = Date.now();
   const isLocal = status !== undefined && runsHere(status);
   return {
     config,
@@ -95,12 +94,20 @@ async function patientOf(input: Input, config: Config): Promise<Patient> {
     hub,
     status,
     refusal: typeof found === 'string' ? found : undefined,
-    clockOffsetMs: status === undefined ? undefined : Date.parse(status.time) - middleMs,
+    clockOffsetMs: status === undefined ? undefined : certainOffset(Date.parse(status.time), beforeMs, afterMs),
     isLocal,
     folder: folderOf(config, status, isLocal),
     through: input.text('through') === undefined ? undefined : throughUrl(input),
     holdMs: (input.number('hold', 1) ?? 0) * 1000,
   };
+}
+
+/**
+ * How far another clock is off for certain, in milliseconds. It was read between two local times.
+ * Example: 5 s that was read between 4 s and 9 s shows no offset, however slow the answer was.
+ */
+export function certainOffset(timeMs: number, beforeMs: number, afterMs: number): number {
+  return timeMs - Math.min(Math.max(timeMs, beforeMs), afterMs);
 }
 
 /** The status of the hub, or why there is none. */

@@ -28,7 +28,10 @@ export interface Patient {
   readonly status: HubStatus | undefined;
   /** Why there is no status. */
   readonly refusal: string | undefined;
-  /** Local and remote time in milliseconds when the status was read. */
+  /**
+   * How far the hub's clock is ahead of this machine's for certain, in milliseconds. Negative:
+   * behind. `undefined`: no status.
+   */
   readonly clockOffsetMs: number | undefined;
   /** The hub runs on this machine. */
   readonly isLocal: boolean;

@@ -69,6 +69,7 @@ export const clock: Check = (patient) => {
 function offset({ clockOffsetMs }: Patient): Finding | undefined {
   if (clockOffsetMs === undefined) return undefined;
   const distanceMs = Math.abs(clockOffsetMs);
+  if (distanceMs === 0) return ok('clock', 'the hub and this machine have the same time');
   const measured = `the hub is ${formatMs(distanceMs)} ${clockOffsetMs < 0 ? 'behind' : 'ahead of'} this machine`;
   if (distanceMs < OFFSET_WARN_MS) return ok('clock', measured);
   const advice = 'Synchronize both clocks by NTP. A hub with a wrong clock refuses valid tokens.';
