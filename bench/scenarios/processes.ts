@@ -58,7 +58,7 @@ const columns: readonly Column[] = [
 
 export const processes: Scenario = {
   name: 'processes',
-  title: `${TWO} beside ${ONE}, with the load on the same two cores`,
+  title: `${TWO} beside ${ONE}, the load on the same two cores`,
   run,
 };
 
