@@ -7,6 +7,8 @@ const SECRET = 'a secret of at least thirty-two bytes';
 const ISSUERS = [{ issuer: ISSUER, audience: 'polycast', keys: [{ algorithm: 'HS256', secret: SECRET }] }];
 const KIB = 1024;
 const LOW_RATES = { publishRatePerSecond: 1, publishBurst: 1 };
+/** The largest burst is 3, at a rate of one a second. */
+const FULL_AGAIN_MS = 4000;
 
 /** The configuration of the hub on which the settings change. */
 export const BASE: Tree = {
@@ -42,29 +44,31 @@ async function published(hub: LiveHub, channel: string, count: number, data: unk
 }
 
 /**
- * Publishes on a new channel, within a second: at a rate of one a second, a delay lets one more in.
+ * What `publish` returns from a run of less than a second: at a rate of one a second, a delay lets
+ * one more in. After a delay it runs again, with full buckets.
  */
-async function publishedAtOnce(hub: LiveHub, count: number): Promise<number[]> {
+async function withinASecond<Result>(publish: () => Promise<Result>): Promise<Result> {
   for (;;) {
     const startMs = performance.now();
-    const statuses = await published(hub, hub.channel(), count);
-    if (performance.now() - startMs < 1000) return statuses;
+    const result = await publish();
+    if (performance.now() - startMs < 1000) return result;
+    await pause(FULL_AGAIN_MS);
   }
 }
 
-/**
- * Publishes as an anonymous client; returns how many events were accepted, within a second too.
- * After a delay it tries again with full buckets.
- */
-async function acceptedOf(hub: LiveHub, channel: string, count: number): Promise<number> {
-  for (;;) {
-    const startMs = performance.now();
+/** Publishes as a server on a new channel; returns the statuses. */
+function publishedAtOnce(hub: LiveHub, count: number): Promise<number[]> {
+  return withinASecond(() => published(hub, hub.channel(), count));
+}
+
+/** Publishes as an anonymous client; returns how many events were accepted. */
+function acceptedOf(hub: LiveHub, channel: string, count: number): Promise<number> {
+  return withinASecond(async () => {
     const replies = await Promise.all(
       Array.from({ length: count }, () => hub.request('POST', '/v1/events', { channel, data: 1 })),
     );
-    if (performance.now() - startMs < 1000) return replies.filter(({ status }) => status === 201).length;
-    await pause(4000);
-  }
+    return replies.filter(({ status }) => status === 201).length;
+  });
 }
 
 /** The stored events of a new channel with three events, once retention has run. */

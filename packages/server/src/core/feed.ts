@@ -107,8 +107,8 @@ export class Feed {
 
   /**
    * The next batch at a position. `undefined`: no event matches up to the head or `through`, and
-   * the reader moves there. `behind`: the tail lacks
-   * events of these channels after the position, and the reader must `catchUp`.
+   * the reader moves there. `behind`: the tail lacks events of these channels after the position,
+   * and the reader must `catchUp`.
    * @param through the last position of a reader that ends; Infinity for one that stays
    */
   next(
