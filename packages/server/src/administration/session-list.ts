@@ -90,16 +90,17 @@ function mergeLive(hubs: readonly HubSessions[], limit: number): Page {
 }
 
 /**
- * The newest of all. It ends where a hub has looked at too many rows of its journal: what follows
- * there may be newer than what the others have.
+ * The newest of all, in the same order at each hub. Of those that opened in the same millisecond,
+ * the ones of the first hub by name come first. The page ends where a hub has looked at too many
+ * rows of its journal. What follows there may be newer than what the others have.
  */
-function mergeEnded(hubs: readonly HubSessions[], limit: number): Page {
+export function mergeEnded(hubs: readonly HubSessions[], limit: number): Page {
   const sessions: object[] = [];
   const remaining = hubs.filter(({ isLate }) => !isLate).map((hub) => new RemainingSessions(hub));
   while (sessions.length < limit && !remaining.some((hub) => hub.first === undefined && hub.place !== undefined)) {
     const [newest] = remaining
       .filter(({ first }) => first !== undefined)
-      .toSorted((one, other) => other.openedMs - one.openedMs);
+      .toSorted((one, other) => other.openedMs - one.openedMs || (one.hub < other.hub ? -1 : 1));
     if (newest === undefined) break;
     sessions.push(newest.take());
   }
