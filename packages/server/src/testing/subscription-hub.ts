@@ -30,7 +30,14 @@ export interface SubscriptionHub extends Hub {
 /** @param settings with `access: rules`, requests without a key are sent as the administrator */
 export async function openSubscriptionHub(settings: object = {}, speed = 1): Promise<SubscriptionHub> {
   const base = { listen: '127.0.0.1:0', data: ':memory:', access: 'loopback', logging: { level: 'silent' } };
-  const config = parseConfig({ ...base, drain: { timeMs: 0 }, ...settings });
+  const config = parseConfig({
+    ...base,
+    drain: { timeMs: 0 },
+    ...settings,
+    // With a fast clock the hub would close idle connections within a second, and a request could
+    // take one of them in that moment.
+    limits: { keepAliveTimeoutMs: 3_600_000, ...(settings as { limits?: object }).limits },
+  });
   const hub = await openHub(config, { world: speed === 1 ? systemWorld : fastWorld(speed) });
   onTestFinished(() => hub.close());
   const ask: SubscriptionHub['ask'] = async (method, path, body, headers = {}) => {

@@ -231,7 +231,8 @@ export function webhook(url: string, options: Partial<NewSubscription> = {}, del
       format: 'event',
       headers: {},
       batch: undefined,
-      timeoutMs: 5000,
+      // Longer than any pause of a busy machine: an answer that has arrived is no timeout.
+      timeoutMs: 60_000,
       retryDelaysMs: [1000, 1000, 1000],
       secrets: [{ text: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw', endsMs: undefined }],
       ...delivery,

@@ -20,7 +20,7 @@ const eventOf = ({ body }: Received): { id: string; type?: string; data: unknown
 const leasedOf = ({ body }: LeasedEvent): unknown => JSON.parse(`{${Buffer.from(body).toString()}`) as unknown;
 
 /** How long workers wait in a pull. */
-const WAITING = { waitMs: 5000 };
+const WAITING = { waitMs: 60_000 };
 
 const gapOf = (before: SubscriptionKit, position: number, after: SubscriptionKit): object => ({
   type: 'polycast.gap',

@@ -416,14 +416,18 @@ describe('the trace of an event', () => {
     });
     const untried = { state: 'waiting', tries: 0, first: null, last: null, due: null };
     expect(await traced(hub, behind)).toMatchObject([untried]);
-    await hub.ask('POST', `${path}/nack`, { leases: [first.lease], delaySeconds: 3 });
-    expect(await traced(hub, event)).toMatchObject([{ state: 'trying', tries: 1, last: leased?.last, due: time }]);
+    await hub.ask('POST', `${path}/nack`, { leases: [first.lease] });
     const { lease, leaseEnds } = await pull(60);
     const second = { state: 'leased', tries: 2, first: null, last: time, due: leaseEnds };
     expect(await traced(hub, event)).toMatchObject([second]);
     await hub.ask('POST', `${path}/ack`, { leases: [lease] });
     const unknown = { state: 'done', tries: null, first: null, last: null, due: null, attempts: [] };
     expect(await traced(hub, event)).toEqual([{ subscription: id, ...unknown }]);
+    // Longer than the test takes: the event is due without a worker, too.
+    const held = await pull(60);
+    const [heldTrace] = await traced(hub, behind);
+    await hub.ask('POST', `${path}/nack`, { leases: [held.lease], delaySeconds: 3600 });
+    expect(await traced(hub, behind)).toMatchObject([{ state: 'trying', tries: 1, last: heldTrace?.last, due: time }]);
   });
 
   test.each(['x', 'zzzzzzzzzz'])('of %s is refused', async (id) => {

@@ -326,7 +326,7 @@ test('an event that leaves the log before its next delivery becomes a gap', asyn
   await kit.close();
   await kit.log.trim([{ channel: 'jobs.a', countMax: 0 }], 0);
   const again = await openSubscriptionKit({ persisted: kit, speed: 100_000 });
-  const [event] = (await pullQueueOf(again, queue.id).pull({ waitMs: 360_000_000 })) as [LeasedEvent];
+  const [event] = (await pullQueueOf(again, queue.id).pull({ waitMs: Infinity })) as [LeasedEvent];
   expect(event.delivery).toBe(2);
   expect(`{${Buffer.from(event.body).toString()}`).toContain('"type":"polycast.gap"');
 });

@@ -78,6 +78,8 @@ describe('places of the WebSub hub (PROTOCOL.md section 14.7)', () => {
       await world.subscribe({ callback: callback('127.0.0.3', `/${number}`) });
       // The list changes when a place is freed, and again when it is taken.
       await waitUntil(async () => (await keptOn(world, '127.0.0.3')) === number + 1);
+      // The denial is sent after the place was freed.
+      await waitUntil(() => denied.length === number + 1);
     }
     expect([await keptOn(world, '127.0.0.2'), await keptOn(world, '127.0.0.3')]).toEqual([2, 2]);
     expect(denied).toEqual(['127.0.0.2/3', '127.0.0.2/2']);
