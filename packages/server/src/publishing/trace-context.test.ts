@@ -103,7 +103,7 @@ test('webhooks have it as headers, and as CloudEvents attributes; a batch only i
   await hook('event', {});
   await hook('structured', { dialect: 'cloudevents' });
   await hook('binary', { format: 'cloudevents-binary' });
-  await hook('batch', { batch: { countMax: 2, waitMs: 5000 } });
+  await hook('batch', { batch: { countMax: 2, waitMs: 60_000 } });
   await hub.ask('POST', '/v1/events', { channel: 'a', data: 1 }, { traceparent: context(1), tracestate: 'a=1,b=2' });
   await hub.ask('POST', '/v1/events', { channel: 'b', data: 2 }, { traceparent: context(2) });
   const received = (name: string) => endpoint.received.filter(({ url }) => url.endsWith(`?${name}`));

@@ -39,7 +39,7 @@ function openPair(bounds: TunnelBounds = {}): Pair {
 }
 
 async function connected(here: Tunnels): Promise<Duplex> {
-  const tunnel = await here.open('b', 5_000);
+  const tunnel = await here.open('b', 60_000);
   if (tunnel === undefined) throw new Error('the tunnel was not accepted');
   return tunnel;
 }
