@@ -45,7 +45,7 @@ test.each<{ what: string; lose: (wal: string) => void }>([
     const page = (await call(`${again.url}/v1/events?channel=a&after=${half}`)).json<Page>();
     expect(page.gaps).toMatchObject([{ from: half, reason: 'epoch' }]);
     expect(page.cursor.slice(0, 10) > half.slice(0, 10)).toBe(true);
-    expect(again.log()).toMatch(/newest acknowledged events are missing/);
+    await until('the log says so', () => /newest acknowledged events are missing/.test(again.log()));
     await again.end('SIGKILL');
     // A crash that loses nothing keeps the epoch.
     const third = await startHubProcess({ data });
@@ -71,7 +71,8 @@ test('a revocation that was lost with its write-ahead log is reported at startup
 
   const third = await startHubProcess({ data });
   expect((await call(`${third.url}/healthz`)).json()).toEqual({ status: 'ok', problems: ['identity_incomplete'] });
-  expect(third.log()).toMatch(/"level":"error".*newest acknowledged changes are missing from identity.sqlite/);
+  const missing = /"level":"error".*newest acknowledged changes are missing from identity.sqlite/;
+  await until('the log says so', () => missing.test(third.log()));
   await third.end('SIGTERM');
 });
 
@@ -111,6 +112,8 @@ test('subscriptions that were lost with their write-ahead log are reported, and 
     problems: ['subscriptions_incomplete'],
   });
   expect((await call(`${fourth.url}/metrics`)).text).toContain('polycast_subscription_store_incomplete 1');
+  // The hub answers before it has written the lines of its log.
+  await until('the log has its last error', () => fourth.log().includes('last change lost'));
   const errors = fourth
     .log()
     .split('\n')
