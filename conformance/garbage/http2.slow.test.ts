@@ -29,11 +29,12 @@ const GROWTH_BYTES_MAX = 128 * 1024 * 1024;
 const CALM = 11;
 const REFUSED = 7;
 const STREAMS_MAX = 100;
-/** A thousand streams are opened before the first of them counts as stalled. */
-const STALLED_MS = 6000;
-const IDLE_MS = 1500;
-/** Of a handshake: longer than a busy machine pauses. */
+/** Longer than a busy machine pauses: a connection is not idle between its handshake and request. */
+const IDLE_MS = 5000;
+/** The same for a handshake. */
 const HEADERS_MS = 5000;
+/** A thousand streams are opened, and counted, before the first of them counts as stalled. */
+const STALLED_MS = 8000;
 const NOISE_ROUNDS = 50;
 
 let hub: HubProcess;

@@ -40,10 +40,12 @@ test('after a kill an idle subscription has no lag, and the lag of another count
   const again = await startHubProcess({ data });
   const lagOf = async (id: string): Promise<Shown['backlog']> =>
     (await call(`${again.url}/v1/subscriptions/${id}`)).json<Shown>().backlog;
-  for (const id of [...idle, never]) {
-    await until('the idle one has no lag', async () => (await lagOf(id)).lagEvents === 0);
-    expect(await lagOf(id)).toMatchObject({ lagMs: 0, lagPositions: 0 });
-  }
+  for (const id of [...idle, never])
+    await until('the idle one has no lag', async () => {
+      const { lagEvents, lagMs, lagPositions } = await lagOf(id);
+      // Its pages are counted before it has moved past all of them.
+      return lagEvents + lagMs + lagPositions === 0;
+    });
   for (const id of [...paused, waiting])
     await until('the other one has the lag of what it matches', async () => (await lagOf(id)).lagEvents === MATCHING);
   await again.end('SIGTERM');
