@@ -20,7 +20,7 @@ const STALLED_TIMEOUT_MS = 4000;
 /** A reader that sips is never silent for so long, also when a busy machine pauses… */
 const SIPPER_TIMEOUT_MS = 6000;
 /** …and takes longer than that in all: some 190 sips of 64 KiB. */
-const SIP_INTERVAL_MS = 60;
+const SIP_INTERVAL_MS = 40;
 /** The hub drops its last bytes to a stalled client after a second, which may be a tick shorter. */
 const LAST_BYTES_MS = 750;
 /** A machine that is too slow to read the last bytes is asked again so often. */

@@ -29,7 +29,8 @@ export class Endpoint {
   /** @param status of the answer; 0 for none at all */
   static async open(status: (path: string, payload: string) => number): Promise<Endpoint> {
     const received: ReceivedDelivery[] = [];
-    const server = createServer((request, response) => {
+    // It closes no idle connection: after a pause it would close one whose next request it has not read.
+    const server = createServer({ keepAliveTimeout: 0 }, (request, response) => {
       const pieces: Buffer[] = [];
       request.on('data', (piece: Buffer) => pieces.push(piece));
       request.on('end', () => {

@@ -180,7 +180,8 @@ export async function openReceiver(): Promise<Receiver> {
       return new Promise((resolve) => waiting.push({ condition, resolve }));
     },
   };
-  const server = createServer((request, response) => {
+  // It closes no idle connection: after a pause it would close one whose next request it has not read.
+  const server = createServer({ keepAliveTimeout: 0 }, (request, response) => {
     const pieces: Buffer[] = [];
     request.on('data', (piece: Buffer) => pieces.push(piece));
     request.on('end', () => {
