@@ -183,6 +183,27 @@ describe.each(Object.keys(HOMES))('in %s', (home) => {
     expect((await hub.ask('GET', path)).body).toMatchObject({ backlog: { deadLetters: 1 } });
   });
 
+  test('an event that is erased while its last attempt is under way becomes no dead letter, and a gap follows', async () => {
+    const held: (() => void)[] = [];
+    const endpoint = await openEndpoint(({ body }, response) => {
+      const answer = (): void => void response.writeHead(500).end();
+      if (body.includes('"secret"')) held.push(answer);
+      else answer();
+    });
+    const hub = await open(trusting(endpoint));
+    const delivery = { kind: 'webhook', url: endpoint.url, retryDelaysSeconds: [] };
+    const path = `/v1/subscriptions/${String((await hub.create({ channels: ['orders.>'], delivery }))['id'])}`;
+    await hub.publish('orders.1', 'secret');
+    await waitUntil(() => expect(held).toHaveLength(1));
+    await erase(hub, '/v1/channels/orders.1');
+    for (const answer of held) answer();
+    await waitUntil(() => expect(endpoint.received.at(-1)?.body).toContain('"reason":"erased"'));
+    await waitUntil(async () =>
+      expect((await hub.ask('GET', path)).body).toMatchObject({ backlog: { inFlight: 0, failing: 0, deadLetters: 0 } }),
+    );
+    expect(held).toHaveLength(1);
+  });
+
   test('a pull subscription leases a gap in place of an event that waited', async () => {
     const hub = await open();
     const created = await hub.create({ channels: ['orders.>'], delivery: { kind: 'pull' } });
