@@ -79,7 +79,8 @@ test(`after ${KILLS} kills during a webhook, a queue and a replay, a hub has ski
   };
   const seenDead = { endpoint: new Set<string>(), queue: new Set<string>() };
   let killsInReplays = 0;
-  await until('there is something to replay', () => publishedCount() >= EVENTS_MIN);
+  // Each of two publishers waits for a sync of the disk after each event.
+  await until('there is something to replay', () => publishedCount() >= EVENTS_MIN, BACKLOG_TIMEOUT_MS);
   const replayIfNone = async (): Promise<void> => {
     if ((await replaysUnderWay()) > 0) return;
     const atMs = performance.now();

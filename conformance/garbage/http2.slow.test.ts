@@ -29,7 +29,10 @@ const GROWTH_BYTES_MAX = 128 * 1024 * 1024;
 const CALM = 11;
 const REFUSED = 7;
 const STREAMS_MAX = 100;
-/** Longer than a busy machine pauses: a connection is not idle between its handshake and request. */
+/**
+ * Longer than a busy machine pauses: before the first request of a connection, and between two of
+ * the canary's.
+ */
 const IDLE_MS = 5000;
 /** The same for a handshake. */
 const HEADERS_MS = 5000;

@@ -29,7 +29,11 @@ test('connections beyond the limit receive 503, those within it are served, and 
   expect((await canary.stop()).errors).toEqual([]);
   for (const raw of within) raw.destroy();
   // A refused connection may end before its request is sent.
-  const isServed = (): Promise<boolean> => call(`${hub.url}/healthz`).then(({ status }) => status === 200, () => false);
+  const isServed = (): Promise<boolean> =>
+    call(`${hub.url}/healthz`).then(
+      ({ status }) => status === 200,
+      () => false,
+    );
   await until('there is room again', isServed);
 });
 

@@ -29,7 +29,8 @@ export class Endpoint {
   /** @param status of the answer; 0 for none at all */
   static async open(status: (path: string, payload: string) => number): Promise<Endpoint> {
     const received: ReceivedDelivery[] = [];
-    // It closes no idle connection: after a pause it would close one whose next request it has not read.
+    // It closes no idle connection. After a pause it would close one with a request that it has
+    // not read yet.
     const server = createServer({ keepAliveTimeout: 0 }, (request, response) => {
       const pieces: Buffer[] = [];
       request.on('data', (piece: Buffer) => pieces.push(piece));

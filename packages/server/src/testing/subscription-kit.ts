@@ -180,7 +180,8 @@ export async function openReceiver(): Promise<Receiver> {
       return new Promise((resolve) => waiting.push({ condition, resolve }));
     },
   };
-  // It closes no idle connection: after a pause it would close one whose next request it has not read.
+  // It closes no idle connection. After a pause it would close one with a request that it has
+  // not read yet.
   const server = createServer({ keepAliveTimeout: 0 }, (request, response) => {
     const pieces: Buffer[] = [];
     request.on('data', (piece: Buffer) => pieces.push(piece));

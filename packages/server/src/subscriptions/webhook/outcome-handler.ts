@@ -88,7 +88,7 @@ export class OutcomeHandler {
       for (const lane of lanes) tracker.retryUncounted(lane, nowMs);
       return lifecycle.onGone(primary);
     }
-    // Erased events become no dead letters. Their lanes read the log again, which has a gap instead.
+    // Erased events become no dead letters. Their lanes read the log again, and find a gap.
     const isErased = hasErased(records.filter((record) => !isGap(record)));
     const giveUp = (lane: Lane): void =>
       isErased
