@@ -216,6 +216,20 @@ describe.each(Object.keys(HOMES))('in %s', (home) => {
     expect(JSON.stringify(body)).toContain('"reason":"erased"');
   });
 
+  test('an event that is erased while it is leased for the last time becomes no dead letter, and a gap follows', async () => {
+    const hub = await open();
+    const delivery = { kind: 'pull', deliveriesMax: 1, leaseSeconds: 3600 };
+    const path = `/v1/subscriptions/${String((await hub.create({ channels: ['orders.>'], delivery }))['id'])}`;
+    const secret = await hub.publish('orders.1', 'secret');
+    const { body } = await hub.ask('POST', `${path}/pull`, { count: 1 });
+    const [{ lease } = { lease: '' }] = body['events'] as readonly { readonly lease: string }[];
+    await erase(hub, `/v1/events/${secret}`);
+    expect((await hub.ask('POST', `${path}/nack`, { leases: [lease] })).status).toBe(200);
+    const again = await hub.ask('POST', `${path}/pull`, { count: 1, waitSeconds: 30 });
+    expect(JSON.stringify(again.body)).toContain('"reason":"erased"');
+    expect((await hub.ask('GET', path)).body).toMatchObject({ backlog: { deadLetters: 0 } });
+  });
+
   test('an event that does not exist, or is of another log, is not found', async () => {
     const hub = await open();
     const id = await hub.publish('orders.1', 1);

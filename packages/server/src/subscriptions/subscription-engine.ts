@@ -131,6 +131,7 @@ export class SubscriptionEngine {
     const deadLetters = new DeadLetters({
       ...parts,
       epoch,
+      hasErased: (events) => this.erasure.hasErased(events),
       publishLifecycleEvent,
     });
     this.#deadLetters = deadLetters;

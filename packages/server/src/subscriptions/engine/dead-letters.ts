@@ -1,11 +1,12 @@
 import { encodeCursor, PolycastError } from '@polycast/protocol';
+import type { Position } from '../../core/ports.ts';
 import { Semaphore } from '../../core/primitives/semaphore.ts';
-import type { Lane } from '../state/lanes/lane.ts';
+import { NO_POSITION, type Lane } from '../state/lanes/lane.ts';
 import type { DeadLetter, EventPosition } from '../state/ports.ts';
 import type { StoreChange, SubscriptionStore } from '../state/subscription-store.ts';
 import type { AckTracker } from '../state/lanes/ack-tracker.ts';
 import { InForceError } from './durable-operations.ts';
-import { gapOf } from './gap.ts';
+import { gapOf, isGap } from './gap.ts';
 import type { DurableConsumer } from './durable-consumer.ts';
 import type { PublishLifecycleEvent } from './lifecycle-events.ts';
 
@@ -13,12 +14,16 @@ export interface DeadLettersParts {
   /** Epoch of the present log. */
   readonly epoch: string;
   readonly store: Pick<SubscriptionStore, 'write' | 'enqueue' | 'deadLetters'>;
+  /** Whether any of these events was erased lately. */
+  readonly hasErased: (events: readonly { readonly position: Position }[]) => boolean;
   readonly settings: { readonly deadLettersKept: number; readonly openEventsMax: number };
   readonly publishLifecycleEvent: PublishLifecycleEvent;
   readonly logger: { warn(fields: object, message: string): void };
 }
 
 const CHANNEL_REMOVED = 'The subscription no longer has its channel.';
+/** Time until the gap in place of an event that was erased while it was handed out. */
+const ERASED_RETRY_MS = 1000;
 /** Dead letters read in one page. */
 const PAGE_COUNT = 500;
 
@@ -44,7 +49,10 @@ export class DeadLetters {
     return this.#addedCount;
   }
 
-  /** Makes the head of a lane a dead letter: it has failed too often, or can never be sent. */
+  /**
+   * Makes the head of a lane a dead letter: it has failed too often, or can never be sent. An event
+   * that was erased meanwhile becomes none: its lane reads the log again, and finds a gap.
+   */
   add(
     consumer: DurableConsumer,
     tracker: AckTracker,
@@ -53,6 +61,7 @@ export class DeadLetters {
     detail: string,
     nowMs: number,
   ): void {
+    if (this.#isErased(lane)) return tracker.retryUncounted(lane, nowMs + ERASED_RETRY_MS);
     const { epoch, store, publishLifecycleEvent } = this.#parts;
     const { primary } = consumer;
     const { position, channel, attempts, record } = lane;
@@ -79,12 +88,12 @@ export class DeadLetters {
 
   /**
    * The head is of a channel that the subscription no longer has, so it is not sent. It becomes a
-   * dead letter. A replay only completes it, because it was delivered before.
+   * dead letter. An erased event does not, and one of a replay was delivered before.
    */
   leaveOut(consumer: DurableConsumer, tracker: AckTracker, lane: Lane, nowMs: number): void {
     // `next` counted an attempt, but no request is sent.
     lane.attempts--;
-    if (consumer === consumer.primary)
+    if (consumer === consumer.primary && !this.#isErased(lane))
       return this.add(consumer, tracker, lane, 'channel_removed', CHANNEL_REMOVED, nowMs);
     tracker.complete(lane);
   }
@@ -162,6 +171,13 @@ export class DeadLetters {
     } finally {
       this.#trimming.delete(consumer);
     }
+  }
+
+  /** A gap may have the position of an erased event. */
+  #isErased(lane: Lane): boolean {
+    const { gapAfter, record } = lane;
+    const isEvent = gapAfter === NO_POSITION && !(record !== undefined && isGap(record));
+    return isEvent && this.#parts.hasErased([lane]);
   }
 
   /** Number of dead letters that may be opened now. */

@@ -5,10 +5,8 @@ import type { SubscriptionStore } from '../state/subscription-store.ts';
 import { retryDelayMs, withJitter } from './pacing/retry-schedule.ts';
 import { attemptOf, type InFlightRequest } from './attempt-record.ts';
 import type { DeadLetters } from '../engine/dead-letters.ts';
-import { isGap } from '../engine/gap.ts';
 import type { CheckpointScheduler } from '../engine/checkpoint-scheduler.ts';
 import type { Lifecycle } from '../engine/subscription-lifecycle.ts';
-import type { Lane } from '../state/lanes/lane.ts';
 import { classify, type Failed } from './outcome.ts';
 
 export interface OutcomeHandlerParts {
@@ -36,8 +34,6 @@ export interface WebhookMetrics {
 
 /** Shortest time from a probe to the next attempt of the same event. */
 const PROBE_RETRY_MS = 1000;
-/** Time until the gap in place of an event that was erased while it was sent. */
-const ERASED_RETRY_MS = 1000;
 
 /**
  * Applies the outcome of a request to its events, to the endpoint's limiter and to the
@@ -79,8 +75,8 @@ export class OutcomeHandler {
   }
 
   #onFailed(inFlightRequest: InFlightRequest, classification: Failed, sent: SendResult, nowMs: number): void {
-    const { consumer, tracker, lanes, records, startedMs, isProbe } = inFlightRequest;
-    const { random, lifecycle, settings, deadLetters, hasErased } = this.#parts;
+    const { consumer, tracker, lanes, startedMs, isProbe } = inFlightRequest;
+    const { random, lifecycle, settings, deadLetters } = this.#parts;
     const { primary } = consumer;
     const { retryDelaysMs } = consumer.delivery;
     const { outcome, feedback, retryAfterMs } = classification;
@@ -88,14 +84,11 @@ export class OutcomeHandler {
       for (const lane of lanes) tracker.retryUncounted(lane, nowMs);
       return lifecycle.onGone(primary);
     }
-    // Erased events become no dead letters. Their lanes read the log again, and find a gap.
-    const isErased = hasErased(records.filter((record) => !isGap(record)));
-    const giveUp = (lane: Lane): void =>
-      isErased
-        ? tracker.retryUncounted(lane, nowMs + ERASED_RETRY_MS)
-        : deadLetters.add(consumer, tracker, lane, outcome, detailOf(sent), nowMs);
     // The request itself is at fault, not the endpoint, and no retry would succeed.
-    if (outcome === 'request') return lanes.forEach(giveUp);
+    if (outcome === 'request') {
+      for (const lane of lanes) deadLetters.add(consumer, tracker, lane, outcome, detailOf(sent), nowMs);
+      return;
+    }
     const failingSinceMs = lifecycle.markFailing(primary, startedMs);
     consumer.limiter(nowMs).onFailure(feedback, startedMs, nowMs, failingSinceMs, retryAfterMs);
     if (feedback === 'overloaded' && retryAfterMs !== undefined) lifecycle.backOff(primary, nowMs + retryAfterMs);
@@ -103,7 +96,7 @@ export class OutcomeHandler {
     for (const lane of lanes) {
       const delayMs = retryDelayMs(retryDelaysMs, lane.attempts, random.fraction(), retryAfterMs);
       if (isProbe) tracker.retryUncounted(lane, Math.max(lane.dueMs, nowMs + PROBE_RETRY_MS));
-      else if (delayMs === undefined) giveUp(lane);
+      else if (delayMs === undefined) deadLetters.add(consumer, tracker, lane, outcome, detailOf(sent), nowMs);
       else tracker.retry(lane, nowMs + delayMs);
     }
     lifecycle.onFailure(primary);
