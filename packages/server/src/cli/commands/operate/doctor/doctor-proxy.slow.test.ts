@@ -57,7 +57,8 @@ const GOOD = `proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; pr
   proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header Host $http_host;`;
 
 test('a forwarded address that the hub ignores, and a short timeout, are found', async () => {
-  const { hub, through } = await hubBehindNginx(`${GOOD} proxy_read_timeout 1s;`);
+  // Longer than a busy machine stands still, and shorter than the interval of heartbeats.
+  const { hub, through } = await hubBehindNginx(`${GOOD} proxy_read_timeout 8s;`);
   expect(await proxyFindings(hub, '--through', through, '--hold', '60')).toMatchObject([
     { result: 'warn', advice: expect.stringContaining('trustedProxies: ["127.0.0.1"]') },
     { check: 'proxy stream', result: 'ok' },
