@@ -15,12 +15,15 @@ const TERMINAL = String.raw`
 import fcntl, json, os, pty, select, signal, struct, sys, termios
 steps, command = json.loads(sys.argv[1]), sys.argv[2:]
 size = lambda rows, columns: struct.pack('HHHH', rows, columns, 0, 0)
+is_set_up, set_up = os.pipe()
 pid, fd = pty.fork()
 if pid == 0:
+    os.read(is_set_up, 1) # the command begins with the size of the terminal
     os.environ['TERM'] = 'xterm-256color'
     os.execv(command[0], command)
 fcntl.ioctl(fd, termios.TIOCSWINSZ, size(24, 80))
 before = termios.tcgetattr(fd)
+os.write(set_up, b'!')
 output, seen = b'', 0
 for step in steps:
     while step['until'].encode() not in output[seen:]:
