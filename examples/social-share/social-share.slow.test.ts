@@ -26,16 +26,17 @@ test("a killed worker's job is done by another, and posted once; a network that 
   await share(page, 'first');
   await until('linkboard has the post, and has not answered', async () => (await postsOf('first', 'linkboard')) === 1);
   let killed = '';
-  await until('the page names the worker of the first attempt', async () => {
-    [, killed = ''] = /attempt 1, (worker-\d)/.exec(await rowOf(page, 'linkboard')) ?? [];
+  // Not always of the first attempt: a worker that stands still for two seconds loses its lease.
+  await until('the page names the worker', async () => {
+    [, killed = ''] = /attempt \d, (worker-\d)/.exec(await rowOf(page, 'linkboard')) ?? [];
     return killed !== '';
   });
   await setFault('linkboard', 'none');
   await example.part(killed).kill('SIGKILL');
-  await until('another worker has done it', async () => /done\s+attempt 2/.test(await rowOf(page, 'linkboard')));
+  await until('another worker has done it', async () => /done\s+attempt [23]/.test(await rowOf(page, 'linkboard')));
   expect(await rowOf(page, 'linkboard')).not.toContain(killed);
   await until('pixagram is given up', async () => /failed\s+given up after 3/.test(await rowOf(page, 'pixagram')));
-  expect(await rowOf(page, 'chirper')).toMatch(/done/);
+  await until('chirper has it', async () => (await rowOf(page, 'chirper')).includes('done'));
   expect(await Promise.all(NETWORKS.map((network) => postsOf('first', network)))).toEqual([1, 0, 1]);
   await example.part(killed).start();
   await setFault('pixagram', 'none');
@@ -77,16 +78,17 @@ async function follow(transport: 'sse' | 'short-poll'): Promise<Row> {
   for (let index = 0; index < POSTS; index++) {
     const id = await post(`${transport} ${index}`, NETWORKS);
     const connection = connect(example.url, { transports: [transport], pollIntervalMs: 1000 });
-    let done = 0;
-    connection.subscribe<{ state: string }>(
+    const done = new Set<string>();
+    connection.subscribe<{ network: string; state: string }>(
       `posts.${id}`,
       ({ data, time }) => {
         delaysMs.push(Date.now() - Date.parse(time));
-        if (data.state === 'done') done++;
+        if (data.state === 'done') done.add(data.network);
       },
       { after: 'earliest' },
     );
-    await until('all networks have it', () => done === NETWORKS.length);
+    // A worker that has lost its lease says it a second time.
+    await until('all networks have it', () => done.size === NETWORKS.length);
     connection.close();
   }
   const { requests, bytes } = example.front.traffic(isRead);
