@@ -41,7 +41,7 @@ test('a partner that was down for a day gets all that it missed, in order; one t
   const items = (await itemsOf('warehouse')).toReversed();
   const refunds = orders.slice(0, REFUNDS).map((order) => `order.refunded ${order}`);
   expect(items).toEqual([...orders.map((order) => `order.placed ${order}`), ...refunds]);
-  expect(await stateOf('warehouse')).toBe('active');
+  await until('the warehouse is well', async () => (await stateOf('warehouse')) === 'active');
 });
 
 test('a shop that is killed after a sale publishes it when it is back', async () => {
