@@ -37,7 +37,8 @@ export async function usePage(
     const channel = `pages.${Math.random().toString(36).slice(2)}`;
     const received = await page.evaluate(
       async ([url, channel]) => {
-        const connection = window.connectToHub(url);
+        // A slow machine is no reason for another transport.
+        const connection = window.connectToHub(url, { readyTimeoutMs: 60_000 });
         const { promise, resolve } = Promise.withResolvers<unknown>();
         await connection.subscribe(channel, ({ data }) => resolve([data, connection.state.transport])).joined;
         await connection.publish(channel, { from: 'a page' });
