@@ -10,7 +10,8 @@ interface PriceEvent {
   readonly data: unknown;
 }
 
-const PING_MS = 10_000;
+// As in the documentation of ws. A viewer that stalls for less is not ended.
+const PING_MS = 30_000;
 const latest = new Map<string, string>();
 const followers = new Map<string, Set<WebSocket>>();
 const alive = new WeakSet<WebSocket>();
