@@ -46,6 +46,9 @@ describe.skipIf(!canMakeNamespaces)('under systemd (skipped unless run by root)'
     machine.output('systemctl', 'start', 'polycast');
     port = await machine.reach(7400);
     await isReady();
+    // The journal stores a line after the hub has printed it.
+    await until('the journal has the first key', () => /^pck_/m.test(journal()));
+    await until('the journal has a line of the log', () => /^\{.*"level"/m.test(journal()));
   }, SLOW_TEST_TIMEOUT_MS);
 
   test('systemd finds nothing to complain about in the unit', () => {
@@ -74,7 +77,7 @@ describe.skipIf(!canMakeNamespaces)('under systemd (skipped unless run by root)'
   });
 
   test('the journal holds the first key, and each line of the log is JSON', async () => {
-    const lines = machine.output('journalctl', '--unit=polycast', '--output=cat').split('\n');
+    const lines = journal().split('\n');
     expect(lines.filter((line) => line.startsWith('pck_'))).toHaveLength(1);
     expect(lines.some((line) => line.startsWith('{') && 'level' in (JSON.parse(line) as object))).toBe(true);
     expect((await ask('/v1/events?channel=a', 'GET', undefined, '')).status).toBe(401);
@@ -123,9 +126,9 @@ describe.skipIf(!canMakeNamespaces)('under systemd (skipped unless run by root)'
     machine.output('sh', '-c', 'printf %s "$1" > /run/systemd/system/lookup.service', 'sh', unit);
     machine.output('systemctl', 'start', 'lookup');
     // The journal may have the line after the service has ended.
-    const journal = (): string => machine.output('journalctl', '--unit=lookup', '--output=cat', '--quiet');
-    await until('the journal has a line', () => journal() !== '');
-    expect(journal()).toBe('192.0.2.7\n');
+    const printed = (): string => machine.output('journalctl', '--unit=lookup', '--output=cat', '--quiet');
+    await until('the journal has a line', () => printed() !== '');
+    expect(printed()).toBe('192.0.2.7\n');
   });
 
   test('stopping ends all sessions, and the hub exits with 0 in time', async () => {
@@ -159,9 +162,12 @@ describe.skipIf(!canMakeNamespaces)('under systemd (skipped unless run by root)'
     return show('MainPID')[0] as string;
   }
 
+  function journal(): string {
+    return machine.output('journalctl', '--unit=polycast', '--output=cat');
+  }
+
   function firstKey(): string {
-    const journal = machine.output('journalctl', '--unit=polycast', '--output=cat');
-    return /^pck_.*$/m.exec(journal)?.[0] as string;
+    return /^pck_.*$/m.exec(journal())?.[0] as string;
   }
 
   function ask(path: string, method: string, body?: string, key: string = firstKey()): Promise<Reply> {
