@@ -12,6 +12,10 @@ function print({ event = 'message', id = '', data }) {
 
 function listen(source) {
   source.onmessage = ({ data, lastEventId }) => print({ id: lastEventId, data });
+  listenToNamed(source);
+}
+
+function listenToNamed(source) {
   for (const event of NAMED)
     source.addEventListener(event, ({ data, lastEventId }) => print({ event, id: lastEventId, data }));
 }
@@ -43,7 +47,9 @@ const CLIENTS = {
     globalThis.EventSource = (await import('eventsource')).EventSource;
     const module = require('reconnecting-eventsource');
     const source = new (module.default ?? module)(url, { max_retry_time: 300 });
-    listen(source);
+    // After a refusal it continues from the last event with such a listener. `onmessage` is none.
+    source.addEventListener('message', ({ data, lastEventId }) => print({ id: lastEventId, data }));
+    listenToNamed(source);
   },
   async 'eventsource-client'() {
     const { createEventSource } = await import('eventsource-client');
