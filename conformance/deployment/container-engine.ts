@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { atExit } from '../kit/at-exit.ts';
 import { temporaryFolder } from '../kit/folders.ts';
+import { until } from '../kit/wait.ts';
 import { makeNamespaces, type Finished, type Namespaces } from './namespaces.ts';
 
 const SCRIPT = join(import.meta.dirname, 'container-engine.sh');
@@ -25,6 +26,8 @@ export async function startContainerEngine(): Promise<ContainerEngine> {
   mkdirSync(images);
   atExit(removeControlGroups);
   const namespaces = await makeNamespaces([SCRIPT, images], ['--mount', '--pid', '--net']);
+  // The last step of the script. An image that is stored before its mounts is lost.
+  await until('the engine has its folders', () => / lo: <[^>]*\bUP\b/.test(namespaces.run('ip', 'link').stdout));
   const configuration = join(folder, 'containers.conf');
   writeFileSync(configuration, configurationOf(folder));
   const environment = [`CONTAINERS_CONF=${configuration}`, `CONTAINERS_STORAGE_CONF=${storageFile(folder, images)}`];
