@@ -13,6 +13,8 @@ export interface ContainerEngine {
   /** @throws Error unless it ends with 0 */
   podman(...args: string[]): string;
   tryPodman(...args: string[]): Finished;
+  /** The same as `podman`, while this process goes on. */
+  podmanMeanwhile(...args: string[]): Promise<string>;
   /** Builds an image. Only this uses the network of the machine, for the registry of packages. */
   build(...args: string[]): string;
   readonly namespaces: Namespaces;
@@ -36,6 +38,7 @@ export async function startContainerEngine(): Promise<ContainerEngine> {
     environment,
     podman: (...args) => namespaces.output('env', ...environment, 'podman', ...args),
     tryPodman: (...args) => namespaces.run('env', ...environment, 'podman', ...args),
+    podmanMeanwhile: (...args) => namespaces.outputMeanwhile('env', ...environment, 'podman', ...args),
     build: (...args) =>
       namespaces.with(['--mount', '--pid']).output('env', ...environment, 'podman', 'build', '--network=host', ...args),
   };

@@ -59,8 +59,9 @@ describe.skipIf(!canMakeNamespaces)('operate/container (skipped unless run by ro
         const { sessions } = (await call(`${hub}/v1/status`, { headers })).json<{ sessions: Record<string, number> }>();
         return Object.values(sessions).reduce((sum, count) => sum + count, 0) === 2;
       });
-      // 10 s is the default of engines. A hub that they kill then ends with 137.
-      engine.podman('stop', '--time=10', 'hub');
+      // 10 s is the default of engines. A hub that they kill then ends with 137. It waits for both
+      // readers, which are in this process, to leave.
+      await engine.podmanMeanwhile('stop', '--time=10', 'hub');
       expect(engine.podman('inspect', '--format={{.State.ExitCode}}', 'hub').trim()).toBe('0');
       expect((await stream).text).toContain('event: polycast.draining');
       expect((await other).status).toBe(200);

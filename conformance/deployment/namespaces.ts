@@ -1,8 +1,9 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { execFile, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { atExit } from '../kit/at-exit.ts';
 import { temporaryFolder } from '../kit/folders.ts';
 import { until } from '../kit/wait.ts';
@@ -19,6 +20,8 @@ export interface Namespaces {
   run(command: string, ...args: string[]): Finished;
   /** The same; returns what the command printed. @throws Error unless it ends with 0 */
   output(command: string, ...args: string[]): string;
+  /** The same, while this process goes on: what runs inside may wait for its answers. */
+  outputMeanwhile(command: string, ...args: string[]): Promise<string>;
   /** The same namespaces, of which commands enter only these kinds. */
   with(kinds: readonly string[]): Namespaces;
   /** A port of the loopback outside that leads to one of the loopback inside. */
@@ -62,6 +65,11 @@ function namespacesOf(target: number, kinds: readonly string[]): Namespaces {
     output(inner, ...rest) {
       const { status, stdout, stderr } = runInside(target, kinds, inner, rest);
       if (status !== 0) throw new Error(`${inner} ${rest.join(' ')} ended with ${status}: ${stdout}${stderr}`);
+      return stdout;
+    },
+    async outputMeanwhile(inner, ...rest) {
+      const args = [`--target=${target}`, ...kinds, inner, ...rest];
+      const { stdout } = await promisify(execFile)('nsenter', args, { timeout: COMMAND_TIMEOUT_MS });
       return stdout;
     },
     with: (others) => namespacesOf(target, others),

@@ -138,7 +138,7 @@ describe.skipIf(!canMakeNamespaces)('under systemd (skipped unless run by root)'
     await until('the hub has the stream', async () =>
       /polycast_sessions\{[^}]*sse[^}]*\} 1/.test((await ask('/metrics', 'GET')).text),
     );
-    machine.output('systemctl', 'stop', 'polycast');
+    await machine.outputMeanwhile('systemctl', 'stop', 'polycast');
     expect((await stream).text).toContain('event: polycast.draining');
     expect(show('Result', 'ExecMainStatus', 'ActiveState')).toEqual(['success', '0', 'inactive']);
   });
