@@ -13,8 +13,9 @@ const SHOWN_FOLDERS = /\/var\/(?:lib|backups)\/polycast\b/g;
 export const SHOWN_PORTS: readonly string[] = ['3917', '3918', '3919', '3920'];
 const SHOWN_PORT = new RegExp(`\\b(?:${SHOWN_PORTS.join('|')})\\b`, 'g');
 const POLL_INTERVAL_MS = 25;
-/** A program in Go is compiled first, on a busy machine. */
 const PATIENCE_MS = 90_000;
+/** The first program in Go also compiles Go's own packages, on a busy machine. */
+const GO_PATIENCE_MS = 200_000;
 
 interface Language {
   /** Runs the file that is its last argument. */
@@ -86,6 +87,7 @@ export class PageRun {
     await this.#until(
       async () => started.output() !== '' || (await this.#readers()) > before,
       () => `it reads nothing: ${started.errorOutput()}`,
+      block.language === 'go' ? GO_PATIENCE_MS : PATIENCE_MS,
     );
     return started.output;
   }
@@ -184,8 +186,12 @@ export class PageRun {
   }
 
   /** @throws Error if the condition does not come true */
-  async #until(condition: () => Promise<boolean>, reason: () => string): Promise<void> {
-    const untilMs = performance.now() + PATIENCE_MS;
+  async #until(
+    condition: () => Promise<boolean>,
+    reason: () => string,
+    patienceMs: number = PATIENCE_MS,
+  ): Promise<void> {
+    const untilMs = performance.now() + patienceMs;
     while (!(await condition())) {
       if (performance.now() > untilMs) throw new Error(reason());
       await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL_MS));
