@@ -4,15 +4,24 @@ import { connect, type AddressInfo, type Socket } from 'node:net';
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { startBalancer, type Balancer, type BalancerOptions } from './balancer.ts';
 
-/** Three servers, each of which answers with its number. `/readyz` succeeds. */
+/** Three servers, each of which answers with its number, and `/readyz` as `isReady` says. */
 let servers: Server[];
+let isReady: boolean;
+/** How often each server was asked whether it is ready. */
+let questions: [number, number, number];
 
 beforeEach(async () => {
-  servers = await Promise.all([0, 1, 2].map(startServer));
+  isReady = true;
+  questions = [0, 0, 0];
+  servers = await Promise.all(([0, 1, 2] as const).map(startServer));
 });
 
-async function startServer(number: number): Promise<Server> {
-  const server = createServer(({ url }, response) => void response.end(url === '/readyz' ? '' : `${number}`));
+async function startServer(number: 0 | 1 | 2): Promise<Server> {
+  const server = createServer(({ url }, response) => {
+    if (url !== '/readyz') return void response.end(`${number}`);
+    questions[number]++;
+    response.writeHead(isReady ? 200 : 503).end();
+  });
   server.on('upgrade', (_request, socket) => {
     socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n`);
     socket.on('error', () => socket.destroy()).pipe(socket);
@@ -68,6 +77,14 @@ test('a request for a dead hub goes to the next one, and without any hub it gets
   expect(answers.toSorted()).toEqual(['1', '1', '2']);
   for (const server of servers) stop(server);
   await vi.waitFor(async () => expect(await ask(balancer)).toBe('503'));
+});
+
+test('a request goes to a hub that says it is not ready, when no other one is', async () => {
+  isReady = false;
+  const balancer = await open();
+  // The second question comes after the first answer.
+  await vi.waitFor(() => expect(Math.min(...questions)).toBeGreaterThanOrEqual(2));
+  expect([await ask(balancer), await ask(balancer)]).toEqual(['0', '1']);
 });
 
 test('an upgraded connection has the bytes of both sides, and `cut` ends it', async () => {

@@ -127,12 +127,16 @@ class Hubs {
     clearInterval(this.#timer);
   }
 
-  /** The hubs to try, each once: the next ready one first. */
+  /**
+   * The hubs to try, each once: the next ready one first. Without a ready one it is all of them:
+   * on a machine that stands still, all are late to say that they are ready.
+   */
   #take(): readonly number[] {
     const order = this.#targets.map((_, index) => (this.#next + index) % this.#targets.length);
     const ready = order.filter((index) => this.#ready[index]);
-    this.#next = ((ready[0] ?? this.#next) + 1) % this.#targets.length;
-    return ready;
+    const tried = ready.length > 0 ? ready : order;
+    this.#next = ((tried[0] ?? this.#next) + 1) % this.#targets.length;
+    return tried;
   }
 
   #check(): void {
