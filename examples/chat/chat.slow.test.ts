@@ -19,9 +19,10 @@ import { EMPTY, type Room, type RoomOptions, type RoomState } from './page/state
 /** The chat as its users have it: in Chromium, with a hub and a network that fail. */
 const FLOOD = 200;
 /**
- * How long the token of a guest is valid. The clocks of hub and site may differ by another second.
+ * How long the token of a guest is valid: on a busy machine, too, the others see the guest before.
+ * The clocks of hub and site may differ by another second.
  */
-const GUEST_SECONDS = 10;
+const GUEST_SECONDS = 15;
 const LEEWAY_MS = 1000;
 /** Of polycast.yaml: who is away for longer has left. */
 const GRACE_MS = 2000;
