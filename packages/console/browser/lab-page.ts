@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { unusedPort } from '../../../scripts/unused-port.ts';
 
 const CLI = process.env['TESTED_POLYCAST'] ?? join(import.meta.dirname, '../../server/src/cli/polycast.ts');
 
@@ -22,16 +23,23 @@ const CHROMIUM_ARGUMENTS = [
   '--disable-sync',
 ];
 
+/** The longest duration that the hub accepts. */
+const FAULT_DURATION_MS_MAX = 60_000;
+
 export interface DevHub {
   /** `http://127.0.0.1:PORT`. */
   readonly url: string;
   stop(): Promise<void>;
 }
 
-/** `polycast dev` as a user starts it, on a free port and a temporary folder. */
+/**
+ * `polycast dev` as a user starts it, on a temporary folder. Its port stays free for it while the
+ * page restarts it.
+ */
 export async function startDevHub(): Promise<DevHub> {
   const folder = mkdtempSync(join(tmpdir(), 'polycast-lab-'));
-  const child = spawn(process.execPath, [CLI, 'dev', '--listen', '127.0.0.1:0', '--data', join(folder, 'data')], {
+  const listen = `127.0.0.1:${await unusedPort()}`;
+  const child = spawn(process.execPath, [CLI, 'dev', '--listen', listen, '--data', join(folder, 'data')], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let output = '';
@@ -128,6 +136,16 @@ export async function holdKitchen(page: Page, afterStep: number): Promise<() => 
     await route.fallback();
   });
   return resolve;
+}
+
+/**
+ * A fault that begins from now on lasts until its button is pressed again. By itself it ends after
+ * a few seconds, and a machine that stands still for as long would not see its effect.
+ */
+export async function keepFaults(page: Page): Promise<void> {
+  await page.route(/\/lab\/api\/lanes\/.+\?for=[1-9]\d*$/, (route) =>
+    route.continue({ url: route.request().url().replace(/\d+$/, String(FAULT_DURATION_MS_MAX)) }),
+  );
 }
 
 /** Moves a slider by keyboard to its first (`Home`) or last (`End`) value. */

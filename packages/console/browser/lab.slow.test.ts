@@ -1,6 +1,15 @@
 import type { Browser, Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
-import { costTable, holdKitchen, orderAtStep, openLab, slide, startBrowser, startDevHub } from './lab-page.ts';
+import {
+  costTable,
+  holdKitchen,
+  keepFaults,
+  orderAtStep,
+  openLab,
+  slide,
+  startBrowser,
+  startDevHub,
+} from './lab-page.ts';
 import type { DevHub, LabPage } from './lab-page.ts';
 
 const PACE = 'Time between two states';
@@ -82,11 +91,16 @@ test('the wire view shows real bytes: heads, event stream, frames', async () => 
 test('after the network is cut in the middle of an order, every lane recovers', async () => {
   const { page, errors } = await lab();
   const goOn = await holdKitchen(page, 3);
+  await keepFaults(page);
   await order(page);
   await orderAtStep(page, 3);
-  await page.getByRole('button', { name: 'Cut the network' }).press('Enter');
+  const cut = page.getByRole('button', { name: 'Cut the network' });
+  await cut.press('Enter');
   await page.waitForSelector('.band-cut', { state: 'attached' });
   goOn();
+  // Each lane notices it at a time of its own.
+  await expect.poll(() => page.locator('.lane-row .aside.wasted').count()).toBe(5);
+  await cut.press('Enter');
   const lines = await costTable(page);
   expect(lines.map(({ events }) => events)).toEqual(ALL_OF_IT);
   expect(lines.every(({ wasted }) => wasted > 0)).toBe(true);
@@ -97,10 +111,7 @@ test('after the network is cut in the middle of an order, every lane recovers', 
 test('one lane stalls; the others continue, and it catches up when bytes flow again', async () => {
   const { page } = await lab();
   const goOn = await holdKitchen(page, 2);
-  // It lasts until the button ends it: the others may need more than four seconds.
-  await page.route(/websocket\/stall\?for=4000$/, (route) =>
-    route.continue({ url: route.request().url().replace('4000', '60000') }),
-  );
+  await keepFaults(page);
   await slide(page, PACE, 'Home');
   await order(page);
   await orderAtStep(page, 2);
@@ -122,6 +133,7 @@ test.each([
   async ({ trouble, seen, wire }) => {
     const { page, errors } = await lab();
     const goOn = await holdKitchen(page, 2);
+    await keepFaults(page);
     await slide(page, PACE, 'Home');
     await order(page);
     await orderAtStep(page, 2);
@@ -146,10 +158,13 @@ test.each([
 
 test('a slow receiver delays only itself', async () => {
   const { page } = await lab();
+  await keepFaults(page);
   await slide(page, PACE, 'Home');
-  await page.getByRole('group', { name: 'Faults for Webhook' }).getByRole('button', { name: 'Slow' }).press('Enter');
+  const slow = page.getByRole('group', { name: 'Faults for Webhook' }).getByRole('button', { name: 'Slow' });
+  await slow.press('Enter');
   await page.waitForSelector('.band-busy');
   await page.waitForFunction(() => document.querySelectorAll('.lane-row .pizza-7').length === 4);
+  await slow.press('Enter');
   expect((await costTable(page)).map(({ events }) => events)).toEqual(ALL_OF_IT);
 });
 
