@@ -6,7 +6,7 @@ import { checkSmallAndDark, openConsole, startConsoleHub, type ConsoleHub, type 
 import { startBrowser } from './lab-page.ts';
 
 const SECRET = 'a secret of thirty-two bytes or more';
-/** A refresh ends the one before: it has some time to be answered. */
+/** A refresh, or a question, ends the one before: it has some time to be answered. */
 const REFRESHES = { interval: 500 };
 
 let hub: ConsoleHub;
@@ -107,7 +107,7 @@ test('why somebody got an event, or did not, is answered in a sentence and in st
     .poll(async () => {
       await page.getByRole('button', { name: 'Ask why' }).click();
       return answer.textContent();
-    })
+    }, REFRESHES)
     .toMatch(/^Delivered\. .*\beve\b/);
   const steps = page.getByRole('list', { name: 'Steps' });
   expect(await steps.textContent()).toContain('news.1');
@@ -123,7 +123,8 @@ test('why somebody got an event, or did not, is answered in a sentence and in st
 /** A user's program that follows the news and its own messages. */
 function follow(user: string, received: unknown[]): Connection {
   const token = signToken({ user }, { secret: SECRET });
-  const connection = connect(hub.url, { token });
+  // A hub that stands still for five seconds would be asked by another transport.
+  const connection = connect(hub.url, { token, transports: ['websocket'] });
   // A revocation ends it.
   connection.on('error', () => undefined);
   onTestFinished(() => connection.close());
