@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { expect } from 'vitest';
+import { unusedPort } from '../../../scripts/unused-port.ts';
 
 const CLI = process.env['TESTED_POLYCAST'] ?? join(import.meta.dirname, '../../server/src/cli/polycast.ts');
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -26,8 +27,8 @@ export interface ConsoleHub {
 export async function startConsoleHub(command: 'serve' | 'dev', ...settings: readonly string[]): Promise<ConsoleHub> {
   const folder = mkdtempSync(join(tmpdir(), 'polycast-console-'));
   const flags = [...settings, 'drain.timeMs=0'].flatMap((setting) => ['--set', setting]);
-  const start = async (listen: string): Promise<Started> => {
-    const args = [CLI, command, '--json', '--listen', listen, '--data', join(folder, 'data'), ...flags];
+  const start = async (address: string): Promise<Started> => {
+    const args = [CLI, command, '--json', '--listen', address, '--data', join(folder, 'data'), ...flags];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     let output = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
@@ -42,14 +43,16 @@ export async function startConsoleHub(command: 'serve' | 'dev', ...settings: rea
     };
     return { url, firstKey, stop };
   };
-  let started = await start('127.0.0.1:0');
+  // No other program takes it during a restart.
+  const listen = `127.0.0.1:${await unusedPort()}`;
+  let started = await start(listen);
   const { url, firstKey } = started;
   return {
     url,
     key: firstKey ?? '',
     async restart() {
       await started.stop();
-      started = await start(url.replace('http://', ''));
+      started = await start(listen);
     },
     async stop() {
       await started.stop();
@@ -150,8 +153,11 @@ export async function checkSmallAndDark(page: Page): Promise<void> {
     await page.emulateMedia({ colorScheme });
     await page.setViewportSize({ width, height: 844 });
     expect(await seriousViolations(page), `${colorScheme} at ${width}`).toEqual([]);
-    expect(await page.evaluate(() => document.documentElement.scrollWidth), `${width}`).toBeLessThanOrEqual(width);
-    expect(await page.evaluate(cellsBesideScreen), `${width}`).toEqual([]);
+    // A chart follows the width of the page a moment later.
+    await expect
+      .poll(() => page.evaluate(() => document.documentElement.scrollWidth), { message: `${width}` })
+      .toBeLessThanOrEqual(width);
+    await expect.poll(() => page.evaluate(cellsBesideScreen), { message: `${width}` }).toEqual([]);
   }
   await page.setViewportSize({ width: 1280, height: 900 });
   await page.emulateMedia({ colorScheme: 'light' });
