@@ -153,7 +153,8 @@ test('the overview says first what is unhealthy, draws what has happened, and ke
   await vi.waitFor(peak);
   await page.getByRole('button', { name: '7 days' }).click();
   expect(page.url()).toContain('range=7d');
-  expect(errors.filter((text) => !text.includes('ERR_'))).toEqual([]);
+  // While the hub ends, it answers with 503, or not at all.
+  expect(errors.filter((text) => !/ERR_|status of 503/.test(text))).toEqual([]);
   await checkSmallAndDark(page);
 });
 
@@ -167,7 +168,8 @@ test('everything is reached by keyboard: the menu, the pages, the range', async 
     }
     throw new Error(`${name} cannot be reached`);
   };
-  await page.evaluate(() => document.body.focus());
+  // The page takes the focus to its heading, once: a key before that could go astray.
+  await page.locator('main h1:focus').waitFor();
   await press('Menu', 'Enter');
   await press('Channels', 'Enter');
   await page.getByRole('heading', { name: 'Channels' }).waitFor();
