@@ -280,7 +280,7 @@ test('a program that has closed its connection exits, whatever getToken does', a
   const program = `
     import { connect } from ${JSON.stringify(new URL('../index.ts', import.meta.url).href)};
     import { tokenOf } from ${JSON.stringify(new URL('../testing/tokens.ts', import.meta.url).href)};
-    const patience = { tokenTimeoutMs: 600_000, backoffBaseMs: 600_000, backoffCapMs: 600_000 };
+    const patience = { tokenTimeoutMs: 600_000, readyTimeoutMs: 600_000, backoffBaseMs: 600_000, backoffCapMs: 600_000 };
     const hung = connect(process.argv[1], { ...patience, getToken: () => new Promise(() => undefined) });
     hung.subscribe('members.a', () => undefined);
     const failing = connect(process.argv[1], {
