@@ -302,7 +302,8 @@ test.each([320, 390, 768, 1024, 1440, 1920])('no element is wider than a window 
   await slide(page, PACE, 'Home').catch(() => undefined);
   await order(page);
   await orderAtStep(page, 1);
-  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(width);
+  // The chart learns its width a moment after it is shown.
+  await expect.poll(() => page.evaluate(() => document.documentElement.scrollWidth)).toBe(width);
 });
 
 test('at any width, elements neither overlap nor leave their card', async () => {
