@@ -52,7 +52,7 @@ test.each(['websocket', 'sse', 'long-poll', 'short-poll'] as const)(
     const { presence } = (await companion('presence')) as typeof Presence;
     const { shareTabs } = (await companion('tabs')) as typeof Tabs;
     const reasons: string[] = [];
-    // It has not expired when the hub sees it, also where the machine stands still for some seconds.
+    // It is valid when the hub sees it, also where the machine stands still for some seconds.
     const tokens = [-60, 6];
     const excludesSelf = transport === 'sse' || transport === 'short-poll';
     const connection = connect(hub.url, {

@@ -125,6 +125,9 @@ const CROSSINGS: Readonly<Record<string, string>> = {
   'packages/client/build.ts': BUNDLER,
   'packages/react/build.ts': BUNDLER,
   'packages/server/build.ts': BUNDLER,
+  // So do the helpers of the tests that restart a hub.
+  'packages/console/browser/console-page.ts': 'scripts/unused-port.ts',
+  'packages/console/browser/lab-page.ts': 'scripts/unused-port.ts',
 };
 
 /**

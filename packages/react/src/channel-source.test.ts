@@ -59,7 +59,7 @@ test.each(['websocket', 'sse', 'long-poll', 'short-poll'] as const)(
     let allowed = ['left', 'stays'];
     const connection = connectForTest(identified.url, {
       transports: [transport],
-      // None has expired when the hub sees it, also where the machine stands still for some seconds.
+      // It is valid when the hub sees it, also where the machine stands still for some seconds.
       getToken: () => tokenOf('ada', 6, { polycast: { subscribe: allowed } }),
     });
     connection.on('error', () => undefined);

@@ -185,7 +185,7 @@ describe.each(['http', 'websocket'] as const)('over %s', (transport) => {
         await finish.promise;
       };
       const onError = (error: unknown): void => void errors.push(error);
-      // The worker asks for no other event: it would get the same one again if the lease ended early.
+      // The worker asks for no more: it would get the same event again if the lease ended early.
       const worker = started(hub, id, handler, { transport, concurrency: 1, leaseSeconds: 3, onError });
       await hub.publish('jobs.a', 1);
       await begun.promise;
