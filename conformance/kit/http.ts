@@ -1,5 +1,6 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
+import { until } from './wait.ts';
 
 /** One request, in its exact form. */
 export interface Call {
@@ -43,6 +44,19 @@ export function call(
     outgoing.on('error', reject);
     outgoing.end(body);
   });
+}
+
+/**
+ * The first answer that is no 503. A hub that cannot reach the newest events, or the hub that works,
+ * refuses after some seconds. On a busy machine that happens, and the request may be repeated.
+ */
+export async function answered(request: () => Promise<Reply>): Promise<Reply> {
+  let reply: Reply | undefined;
+  await until('the hub answers', async () => {
+    reply = await request();
+    return reply.status !== 503;
+  });
+  return reply as Reply;
 }
 
 /** The answer to a publish. */
