@@ -1,6 +1,7 @@
 import { Follower, type Transport, type FollowOptions } from '../../kit/clients/followers.ts';
 import { startHubProcess, type HubProcess, type HubSettings } from '../../kit/hub-process.ts';
 import { call, type Reply } from '../../kit/http.ts';
+import { until } from '../../kit/wait.ts';
 import { firstKey } from './keys.ts';
 import { ISSUER, signToken } from './tokens.ts';
 
@@ -40,6 +41,11 @@ export async function startUsersHub(
       identity: { tokens: [{ issuer: ISSUER, audience: 'polycast', keys: [{ algorithm: 'HS256', secret: SECRET }] }] },
       ...config,
     },
+  });
+  // A hub of a cluster whose start took seconds refuses credentials for a moment.
+  await until('the hub hears of revocations', async () => {
+    const { why } = (await call(`${hub.url}/readyz`)).json<{ readonly why?: string }>();
+    return why !== 'cluster_silent';
   });
   const admin = key ?? (await firstKey(hub));
   const followers: Follower[] = [];
