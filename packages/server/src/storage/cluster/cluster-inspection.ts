@@ -13,6 +13,8 @@ import { EVENT_OVERHEAD_BYTES } from './open-configured-cluster.ts';
 
 /** Each hub sends a beat in this time, also when the first one came late. */
 const LISTEN_MS = 2.5 * FLEET_BEAT_MS;
+/** If this process stands still, it loses one step of the time, and hears nothing meanwhile. */
+const LISTEN_STEPS = 25;
 
 /** A cluster as its brokers show it, whether one of its hubs works or not. */
 export interface ClusterInspection {
@@ -54,7 +56,7 @@ export async function inspectCluster(settings: ClusterSettings, applied?: BlockA
   try {
     const manager = await jetstreamManager(connection, { checkAPI: false });
     const fleet = new NatsFleet(connection, name, '', { error: () => undefined });
-    const [brokers] = await Promise.all([readBrokers(monitoring), delay(LISTEN_MS)]);
+    const [brokers] = await Promise.all([readBrokers(monitoring), listen()]);
     const beats = fleet.hubs;
     await fleet.close();
     const info = await readStream(manager, name);
@@ -72,6 +74,10 @@ export async function inspectCluster(settings: ClusterSettings, applied?: BlockA
   } finally {
     await connection.close();
   }
+}
+
+async function listen(): Promise<void> {
+  for (let step = 0; step < LISTEN_STEPS; step++) await delay(LISTEN_MS / LISTEN_STEPS);
 }
 
 async function readStream(manager: JetStreamManager, name: string): Promise<StreamInfo | undefined> {
