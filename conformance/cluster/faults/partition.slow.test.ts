@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { leaderOf, NATS_SERVER } from '../../kit/brokers.ts';
-import { call, publish } from '../../kit/http.ts';
+import { answered, call, publish, type Reply } from '../../kit/http.ts';
 import { until } from '../../kit/wait.ts';
 import { FaultyCluster } from './faulty-cluster.ts';
 
@@ -25,8 +25,9 @@ describe.skipIf(NATS_SERVER === undefined)('a leading broker that is cut off fro
       after = (await publish(one, { channel: 'a', data: 'after' }).catch(() => ({ id: before }))).id;
       return after > before;
     });
+    const ask = (hub: string): Promise<Reply> => call(`${hub}/v1/events?channel=a&after=${after}`);
     const read = async (hub: string): Promise<{ status: number; gaps: unknown; cursor: string }> => {
-      const reply = await call(`${hub}/v1/events?channel=a&after=${after}`);
+      const reply = await ask(hub);
       return { status: reply.status, ...reply.json<{ gaps: unknown; cursor: string }>() };
     };
     expect(await read(lone)).toMatchObject({ status: 503 });
@@ -43,11 +44,12 @@ describe.skipIf(NATS_SERVER === undefined)('a leading broker that is cut off fro
       (await statuses(cluster)).every((status) => status === 'ready'),
     );
     for (const hub of cluster.urls) {
-      await until('the hub can be read', async () => (await read(hub)).status !== 503);
-      const { gaps, cursor } = await read(hub);
+      const { gaps, cursor } = (await answered(() => ask(hub))).json<{ gaps: unknown; cursor: string }>();
       expect([gaps, cursor.slice(0, 10)]).toEqual([[], before.slice(0, 10)]);
     }
-    for (const { process } of cluster.hubs) expect(process.log()).not.toContain('opening the log again');
+    // A busy machine may be silent, and lose the work on subscriptions.
+    for (const { process } of cluster.hubs)
+      expect(process.log()).not.toMatch(/"reason":"(?!deposed)\w+".*opening the log again/);
   });
 });
 
