@@ -195,76 +195,72 @@ describe.skipIf(NATS_SERVER === undefined)('pulls over WebSockets in a cluster',
     expect((await next.delivery(1)).event.id).toBe(third);
   });
 
-  test(
-    'workers continue when the hub that works is killed or drained, and a lost lease is delivered again',
-    { timeout: 120_000 },
-    async () => {
-      const brokers = await startBrokers({ count: 1 });
-      onTestFinished(() => brokers.end());
-      const hubs = await start(brokers, 3);
-      const handled: { readonly id: string; readonly channel: string }[] = [];
-      const errors: unknown[] = [];
-      const startWorker = (hub: UsersHub, subscription: string): void => {
-        const { key } = hub;
-        const onError = (error: unknown): void => void errors.push(error);
-        const options = { key, transport: 'websocket', leaseSeconds: 10, onError } as const;
-        const running = work(hub.url, subscription, ({ id, channel }) => void handled.push({ id, channel }), options);
-        onTestFinished(() => running.stop(0).catch(() => undefined));
-      };
-      const shared = await createQueue(hubs[0] as UsersHub, { leaseSeconds: 10 });
-      for (const hub of hubs) startWorker(hub, shared);
+  test('workers continue when the hub that works is killed or drained, and a lost lease is delivered again', async () => {
+    const brokers = await startBrokers({ count: 1 });
+    onTestFinished(() => brokers.end());
+    const hubs = await start(brokers, 3);
+    const handled: { readonly id: string; readonly channel: string }[] = [];
+    const errors: unknown[] = [];
+    const startWorker = (hub: UsersHub, subscription: string): void => {
+      const { key } = hub;
+      const onError = (error: unknown): void => void errors.push(error);
+      const options = { key, transport: 'websocket', leaseSeconds: 10, onError } as const;
+      const running = work(hub.url, subscription, ({ id, channel }) => void handled.push({ id, channel }), options);
+      onTestFinished(() => running.stop(0).catch(() => undefined));
+    };
+    const shared = await createQueue(hubs[0] as UsersHub, { leaseSeconds: 10 });
+    for (const hub of hubs) startWorker(hub, shared);
 
-      const publishAll = async (by: readonly UsersHub[]): Promise<readonly string[]> => {
-        const ids: string[] = [];
-        for (let index = 0; index < 30; index++)
-          ids.push(await publish(by[index % by.length] as UsersHub, index, CHANNELS[index % CHANNELS.length]));
-        return ids;
-      };
-      /** While no hub goes, each event is handled once. */
-      const handleAllOnce = async (): Promise<void> => {
-        const before = handled.length;
-        const ids = await publishAll(hubs);
-        await until('all are handled', () => ids.every((id) => handled.some((each) => each.id === id)));
-        const now = handled.slice(before).filter(({ id }) => ids.includes(id));
-        expect(now.map(({ id }) => id).toSorted()).toEqual(ids.toSorted());
-      };
+    const publishAll = async (by: readonly UsersHub[]): Promise<readonly string[]> => {
+      const ids: string[] = [];
+      for (let index = 0; index < 30; index++)
+        ids.push(await publish(by[index % by.length] as UsersHub, index, CHANNELS[index % CHANNELS.length]));
+      return ids;
+    };
+    /** While no hub goes, each event is handled once. */
+    const handleAllOnce = async (): Promise<void> => {
+      const before = handled.length;
+      const ids = await publishAll(hubs);
+      await until('all are handled', () => ids.every((id) => handled.some((each) => each.id === id)));
+      const now = handled.slice(before).filter(({ id }) => ids.includes(id));
+      expect(now.map(({ id }) => id).toSorted()).toEqual(ids.toSorted());
+    };
+    await handleAllOnce();
+
+    for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
+      const owner = await ownerOf(hubs);
+      const others = hubs.filter((hub) => hub !== owner);
+      const at = others[0] as UsersHub;
+      const own = await createQueue(at, { leaseSeconds: 3 }, 'jobs.held');
+      const worker = await Puller.open(at);
+      await worker.ask({ op: 'pull', subscription: own, credit: 1 });
+      await publish(at, signal, 'jobs.held');
+      const held = await worker.delivery(1);
+
+      const ended = owner.process.end(signal);
+      hubs.splice(hubs.indexOf(owner), 1);
+      const ids = await publishAll(others);
+      // The session pulled from the hub that is gone: its client connects again, and pulls.
+      expect((await worker.closed) as unknown[]).toContain(1001);
+      expect(worker.messages.map(({ op }) => op)).toContain('draining');
+      const next = await Puller.open(at);
+      // Its lease outlives a machine that stands still.
+      const pull = { op: 'pull', subscription: own, credit: 1, leaseSeconds: 60 };
+      expect(await next.ask(pull)).toMatchObject({ ok: true, credit: 1 });
+      const again = await next.delivery(1);
+      expect(again.event).toEqual(held.event);
+      expect(again.lease).not.toBe(held.lease);
+      expect(await next.ask({ op: 'ack', subscription: own, leases: [held.lease, again.lease] })).toMatchObject({
+        count: 1,
+        notHeld: [held.lease],
+      });
+      expect(await ownerOf(hubs)).not.toBe(owner);
+      await until('all are handled', () => ids.every((id) => handled.some((each) => each.id === id)));
+      await ended;
+      expect((await at.request('DELETE', `/v1/subscriptions/${own}`)).status).toBeLessThan(300);
+      hubs.push(await startHub(brokers, at.key));
+      startWorker(hubs.at(-1) as UsersHub, shared);
       await handleAllOnce();
-
-      for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
-        const owner = await ownerOf(hubs);
-        const others = hubs.filter((hub) => hub !== owner);
-        const at = others[0] as UsersHub;
-        const own = await createQueue(at, { leaseSeconds: 3 }, 'jobs.held');
-        const worker = await Puller.open(at);
-        await worker.ask({ op: 'pull', subscription: own, credit: 1 });
-        await publish(at, signal, 'jobs.held');
-        const held = await worker.delivery(1);
-
-        const ended = owner.process.end(signal);
-        hubs.splice(hubs.indexOf(owner), 1);
-        const ids = await publishAll(others);
-        // The session pulled from the hub that is gone: its client connects again, and pulls.
-        expect((await worker.closed) as unknown[]).toContain(1001);
-        expect(worker.messages.map(({ op }) => op)).toContain('draining');
-        const next = await Puller.open(at);
-        // Its lease outlives a machine that stands still.
-        const pull = { op: 'pull', subscription: own, credit: 1, leaseSeconds: 60 };
-        expect(await next.ask(pull)).toMatchObject({ ok: true, credit: 1 });
-        const again = await next.delivery(1);
-        expect(again.event).toEqual(held.event);
-        expect(again.lease).not.toBe(held.lease);
-        expect(await next.ask({ op: 'ack', subscription: own, leases: [held.lease, again.lease] })).toMatchObject({
-          count: 1,
-          notHeld: [held.lease],
-        });
-        expect(await ownerOf(hubs)).not.toBe(owner);
-        await until('all are handled', () => ids.every((id) => handled.some((each) => each.id === id)));
-        await ended;
-        expect((await at.request('DELETE', `/v1/subscriptions/${own}`)).status).toBeLessThan(300);
-        hubs.push(await startHub(brokers, at.key));
-        startWorker(hubs.at(-1) as UsersHub, shared);
-        await handleAllOnce();
-      }
-    },
-  );
+    }
+  });
 });

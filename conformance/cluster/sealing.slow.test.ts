@@ -57,37 +57,33 @@ function middleOf(secret: string): string {
 }
 
 describe.skipIf(NATS_SERVER === undefined)('secrets at the brokers', () => {
-  test(
-    'are sealed in the journal and in snapshots, and each hub with the key reads them',
-    { timeout: 120_000 },
-    async () => {
-      const brokers = await startBrokers({ count: 1 });
-      onTestFinished(() => brokers.end());
-      const [broker] = brokers.brokers as [Broker];
-      const plain = { ...brokers.settings, snapshotBytes: 1024 * 1024 };
-      const endpoint = await receiveHooks();
+  test('are sealed in the journal and in snapshots, and each hub with the key reads them', async () => {
+    const brokers = await startBrokers({ count: 1 });
+    onTestFinished(() => brokers.end());
+    const [broker] = brokers.brokers as [Broker];
+    const plain = { ...brokers.settings, snapshotBytes: 1024 * 1024 };
+    const endpoint = await receiveHooks();
 
-      const unsealed = await startHub({ ...plain, name: 'unsealed' });
-      expect(stores(broker, middleOf(await createWebhook(unsealed, endpoint.url)))).toBe(true);
+    const unsealed = await startHub({ ...plain, name: 'unsealed' });
+    expect(stores(broker, middleOf(await createWebhook(unsealed, endpoint.url)))).toBe(true);
 
-      const sealKeyFile = join(temporaryFolder('seal'), 'seal.key');
-      writeFileSync(sealKeyFile, `${randomBytes(32).toString('hex')}\n`);
-      const sealed = { ...plain, name: 'sealed', sealKeyFile };
-      const hub = await startHub(sealed);
-      const secret = await createWebhook(hub, endpoint.url);
-      await until('a snapshot was taken', async () => {
-        await publish(hub.url, { channel: 'news', data: 'readable '.repeat(8000) });
-        return hub.log().includes('"cluster: took a snapshot"');
-      });
-      expect(stores(broker, 'readable readable')).toBe(true);
-      expect(stores(broker, middleOf(secret))).toBe(false);
+    const sealKeyFile = join(temporaryFolder('seal'), 'seal.key');
+    writeFileSync(sealKeyFile, `${randomBytes(32).toString('hex')}\n`);
+    const sealed = { ...plain, name: 'sealed', sealKeyFile };
+    const hub = await startHub(sealed);
+    const secret = await createWebhook(hub, endpoint.url);
+    await until('a snapshot was taken', async () => {
+      await publish(hub.url, { channel: 'news', data: 'readable '.repeat(8000) });
+      return hub.log().includes('"cluster: took a snapshot"');
+    });
+    expect(stores(broker, 'readable readable')).toBe(true);
+    expect(stores(broker, middleOf(secret))).toBe(false);
 
-      const other = await startHub(sealed);
-      await hub.end('SIGTERM');
-      await publish(other.url, { channel: 'orders.1', data: 'signed' });
-      await until('the other hub has sent the webhook', () => endpoint.received.length > 0);
-      expect(endpoint.received.every((request) => isSignedWith(secret, request))).toBe(true);
-      await expect(startHub({ ...plain, name: 'sealed' })).rejects.toThrow('cluster.sealKeyFile');
-    },
-  );
+    const other = await startHub(sealed);
+    await hub.end('SIGTERM');
+    await publish(other.url, { channel: 'orders.1', data: 'signed' });
+    await until('the other hub has sent the webhook', () => endpoint.received.length > 0);
+    expect(endpoint.received.every((request) => isSignedWith(secret, request))).toBe(true);
+    await expect(startHub({ ...plain, name: 'sealed' })).rejects.toThrow('cluster.sealKeyFile');
+  });
 });
