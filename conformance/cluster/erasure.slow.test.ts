@@ -5,6 +5,7 @@ import { startUsersHub, type UsersHub } from '../identity/kit/users-hub.ts';
 import { NATS_SERVER, startBrokers } from '../kit/brokers.ts';
 import { Endpoint } from '../kit/clients/endpoint.ts';
 import { temporaryFolder } from '../kit/folders.ts';
+import { answered } from '../kit/http.ts';
 import { until } from '../kit/wait.ts';
 
 /** Erasures in whole hubs, each a process, on a real broker. */
@@ -56,12 +57,12 @@ async function finished(hub: TestHub, { id }: Erasure): Promise<Erasure> {
 }
 
 async function poll(hub: TestHub, query: string): Promise<readonly [readonly unknown[], readonly string[]]> {
-  const { events, gaps } = (await hub.request('GET', `/v1/events?${query}`)).json<Poll>();
+  const { events, gaps } = (await answered(() => hub.request('GET', `/v1/events?${query}`))).json<Poll>();
   return [events.map(({ data }) => data), gaps.map(({ reason }) => reason)];
 }
 
 async function auditOf(hub: TestHub): Promise<readonly string[]> {
-  const { entries } = (await hub.request('GET', '/v1/audit')).json<{
+  const { entries } = (await answered(() => hub.request('GET', '/v1/audit'))).json<{
     entries: { action: string; subject: string }[];
   }>();
   return entries
@@ -84,93 +85,90 @@ function filesWithSecret({ data }: TestHub): readonly string[] {
 }
 
 describe.skipIf(NATS_SERVER === undefined)('erasures in a cluster', () => {
-  test(
-    'events, channels and users go at every hub, also while the hub that erases is killed, and at hubs that come later',
-    { timeout: 180_000 },
-    async () => {
-      const brokers = await startBrokers({ count: 1 });
-      onTestFinished(() => brokers.end());
-      const endpoint = await Endpoint.open(() => 500);
-      onTestFinished(() => endpoint.close());
-      const { host, origin } = new URL(endpoint.url);
-      const settings = {
-        cluster: brokers.settings,
-        outgoing: { allow: [host] },
-        subscriptions: { trustedEndpoints: [origin] },
-      };
-      const first = await startHub(settings);
-      const hubs = [first, await startHub(settings, first.key), await startHub(settings, first.key)];
-      await until('a hub works on subscriptions', async () => (await Promise.all(hubs.map(isOwner))).includes(true));
-      const owner = hubs[(await Promise.all(hubs.map(isOwner))).indexOf(true)] as TestHub;
-      const [other, stopped] = hubs.filter((hub) => hub !== owner) as [TestHub, TestHub];
+  test('events, channels and users go at every hub, also while the hub that erases is killed, and at hubs that come later', async () => {
+    const brokers = await startBrokers({ count: 1 });
+    onTestFinished(() => brokers.end());
+    const endpoint = await Endpoint.open(() => 500);
+    onTestFinished(() => endpoint.close());
+    const { host, origin } = new URL(endpoint.url);
+    const settings = {
+      cluster: brokers.settings,
+      outgoing: { allow: [host] },
+      subscriptions: { trustedEndpoints: [origin] },
+    };
+    const first = await startHub(settings);
+    const hubs = [first, await startHub(settings, first.key), await startHub(settings, first.key)];
+    await until('a hub works on subscriptions', async () => (await Promise.all(hubs.map(isOwner))).includes(true));
+    const owner = hubs[(await Promise.all(hubs.map(isOwner))).indexOf(true)] as TestHub;
+    const [other, stopped] = hubs.filter((hub) => hub !== owner) as [TestHub, TestHub];
 
-      const delivery = { kind: 'webhook', url: endpoint.url, retryDelaysSeconds: [] };
-      const created = await other.request('POST', '/v1/subscriptions', { channels: ['chat.1'], delivery });
-      expect(created.status, created.text).toBe(201);
-      const subscription = `/v1/subscriptions/${created.json<{ id: string }>().id}`;
+    const delivery = { kind: 'webhook', url: endpoint.url, retryDelaysSeconds: [] };
+    const created = await other.request('POST', '/v1/subscriptions', { channels: ['chat.1'], delivery });
+    expect(created.status, created.text).toBe(201);
+    const subscription = `/v1/subscriptions/${created.json<{ id: string }>().id}`;
 
-      const start = await publish(owner, 'chat.1', 'first');
-      const secret = await publish(other, 'chat.1', SECRET);
-      const third = await publish(owner, 'chat.1', 'third');
-      const letters = async (): Promise<string> => (await other.request('GET', `${subscription}/dead-letters`)).text;
-      await until('the event is a dead letter', async () => (await letters()).includes(secret));
-      for (const hub of hubs) {
-        // It waits until the hub has the newest event.
-        expect(await poll(hub, `channel=chat.1&after=${third}`)).toEqual([[], []]);
-        expect(await poll(hub, `channel=chat.1&after=${start}`)).toEqual([[SECRET, 'third'], []]);
-      }
+    const start = await publish(owner, 'chat.1', 'first');
+    const secret = await publish(other, 'chat.1', SECRET);
+    const third = await publish(owner, 'chat.1', 'third');
+    const letters = async (): Promise<string> =>
+      (await answered(() => other.request('GET', `${subscription}/dead-letters`))).text;
+    await until('the event is a dead letter', async () => (await letters()).includes(secret));
+    for (const hub of hubs) {
+      // It waits until the hub has the newest event.
+      expect(await poll(hub, `channel=chat.1&after=${third}`)).toEqual([[], []]);
+      expect(await poll(hub, `channel=chat.1&after=${start}`)).toEqual([[SECRET, 'third'], []]);
+    }
 
-      const ofEvent = await request(other, `/v1/events/${secret}`);
-      expect(await finished(stopped, ofEvent)).toMatchObject({ events: 1 });
-      expect(await letters()).not.toContain(secret);
-      expect((await other.request('GET', `${subscription}/attempts`)).text).not.toContain(secret);
-      for (const hub of hubs) expect(await poll(hub, `channel=chat.1&after=${start}`)).toEqual([['third'], ['erased']]);
-      for (const hub of hubs) expect([hub.data, filesWithSecret(hub)]).toEqual([hub.data, []]);
+    const ofEvent = await request(other, `/v1/events/${secret}`);
+    expect(await finished(stopped, ofEvent)).toMatchObject({ events: 1 });
+    expect(await letters()).not.toContain(secret);
+    expect((await other.request('GET', `${subscription}/attempts`)).text).not.toContain(secret);
+    for (const hub of hubs) expect(await poll(hub, `channel=chat.1&after=${start}`)).toEqual([['third'], ['erased']]);
+    for (const hub of hubs) expect([hub.data, filesWithSecret(hub)]).toEqual([hub.data, []]);
 
-      // A hub has the events of a user and her session, and is killed.
-      const ann = stopped.follow('sse', { channels: ['chat.2'], after: 'now', user: 'ann' });
-      const sessions = async (hub: TestHub): Promise<string> =>
-        (await hub.request('GET', '/v1/sessions?state=ended&user=ann')).text;
-      await until('ann is connected', async () => (await other.request('GET', '/v1/users/ann')).text.includes('sse'));
-      await ann.stop();
-      await until('her session is recorded', async () => (await sessions(stopped)).includes('"sse"'));
-      const before = await publish(owner, 'chat.2', 'kept');
-      await publish(stopped, 'chat.2', SECRET, stopped.token('ann'));
-      await publish(stopped, 'chat.3', SECRET);
-      await stopped.process.end('SIGKILL');
+    // A hub has the events of a user and her session, and is killed.
+    const ann = stopped.follow('sse', { channels: ['chat.2'], after: 'now', user: 'ann' });
+    const sessions = async (hub: TestHub): Promise<string> =>
+      (await hub.request('GET', '/v1/sessions?state=ended&user=ann')).text;
+    await until('ann is connected', async () => (await other.request('GET', '/v1/users/ann')).text.includes('sse'));
+    await ann.stop();
+    await until('her session is recorded', async () => (await sessions(stopped)).includes('"sse"'));
+    const before = await publish(owner, 'chat.2', 'kept');
+    await publish(stopped, 'chat.2', SECRET, stopped.token('ann'));
+    await publish(stopped, 'chat.3', SECRET);
+    await stopped.process.end('SIGKILL');
 
-      // The hub that erases is killed as soon as it has answered. Another one finishes.
-      const ofUser = await request(owner, '/v1/users/ann/data');
-      const ofChannel = await request(owner, '/v1/channels/chat.3');
-      await owner.process.end('SIGKILL');
-      await until('another hub erases', () => isOwner(other));
-      await until('both are finished', async () => (await auditOf(other)).length === 6);
-      expect(ofUser.id).not.toBe(ofChannel.id);
+    // The hub that erases is killed as soon as it has answered. Another one finishes.
+    const ofUser = await request(owner, '/v1/users/ann/data');
+    const ofChannel = await request(owner, '/v1/channels/chat.3');
+    await owner.process.end('SIGKILL');
+    await until('another hub erases', () => isOwner(other));
+    await until('both are finished', async () => (await auditOf(other)).length === 6);
+    expect(ofUser.id).not.toBe(ofChannel.id);
 
-      const again = [
-        other,
-        await startHub(settings, first.key, stopped.data),
-        await startHub(settings, first.key, owner.data),
-        await startHub(settings, first.key),
-      ];
-      for (const hub of again) {
-        expect(await poll(hub, `channel=chat.2&after=${before}`)).toEqual([[], ['erased']]);
-        expect(await poll(hub, `channel=chat.3&after=${before}`)).toEqual([[], ['erased']]);
-        expect(await poll(hub, 'channel=chat.%3E&after=earliest')).toEqual([['first', 'third', 'kept'], []]);
-        expect((await hub.request('GET', '/v1/channels')).text).not.toContain('chat.3');
-        await until('its files are overwritten', () => filesWithSecret(hub).length === 0);
-        expect(await sessions(hub)).not.toContain('"sse"');
-      }
-      expect(await auditOf(other)).toEqual(
-        ['ann', 'chat.3', secret]
-          .flatMap((subject) => [`erasure.finished ${subject}`, `erasure.requested ${subject}`])
-          .toSorted(),
-      );
-      await until('no hub differs', async () =>
-        (await Promise.all(again.map((hub) => hub.request('GET', '/healthz')))).every(
-          ({ text }) => !text.includes('differs'),
-        ),
-      );
-    },
-  );
+    const again = [
+      other,
+      await startHub(settings, first.key, stopped.data),
+      await startHub(settings, first.key, owner.data),
+      await startHub(settings, first.key),
+    ];
+    for (const hub of again) {
+      expect(await poll(hub, `channel=chat.2&after=${before}`)).toEqual([[], ['erased']]);
+      expect(await poll(hub, `channel=chat.3&after=${before}`)).toEqual([[], ['erased']]);
+      expect(await poll(hub, 'channel=chat.%3E&after=earliest')).toEqual([['first', 'third', 'kept'], []]);
+      expect((await hub.request('GET', '/v1/channels')).text).not.toContain('chat.3');
+      await until('its files are overwritten', () => filesWithSecret(hub).length === 0);
+      expect(await sessions(hub)).not.toContain('"sse"');
+    }
+    expect(await auditOf(other)).toEqual(
+      ['ann', 'chat.3', secret]
+        .flatMap((subject) => [`erasure.finished ${subject}`, `erasure.requested ${subject}`])
+        .toSorted(),
+    );
+    await until('no hub differs', async () =>
+      (await Promise.all(again.map((hub) => hub.request('GET', '/healthz')))).every(
+        ({ text }) => !text.includes('differs'),
+      ),
+    );
+  });
 });

@@ -4,7 +4,7 @@ import { TEST_PROVIDERS, type ProviderRequest } from '../../packages/server/src/
 import { NATS_SERVER, startBrokers, type Brokers } from '../kit/brokers.ts';
 import { temporaryFolder } from '../kit/folders.ts';
 import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
-import { call, query } from '../kit/http.ts';
+import { answered, call, query } from '../kit/http.ts';
 
 /** Webhooks of third parties at two whole hubs, each a process, on a real broker. */
 const AT_ONCE = 20;
@@ -50,7 +50,7 @@ async function idsOf(
   { after = 'earliest', through }: Reading = {},
 ): Promise<readonly string[]> {
   const read = (cursor: string): ReturnType<typeof call> =>
-    call(`${hub.url}/v1/events?${query({ channel, after: cursor, limit: 1000 })}`);
+    answered(() => call(`${hub.url}/v1/events?${query({ channel, after: cursor, limit: 1000 })}`));
   if (through !== undefined) expect((await read(through)).status).toBe(200);
   const { events } = (await read(after)).json<{ readonly events: readonly { readonly id: string }[] }>();
   return events.map(({ id }) => id);

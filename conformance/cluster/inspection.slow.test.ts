@@ -23,6 +23,7 @@ interface Answer {
     readonly hash: string;
     readonly sameData: boolean | null;
     readonly work: readonly string[];
+    readonly why: string | null;
     readonly sessions: number | null;
   }[];
   readonly brokers: readonly { readonly reachable: boolean }[];
@@ -72,7 +73,9 @@ describe.skipIf(NATS_SERVER === undefined)('the state of a cluster', () => {
           if (!seen.every(({ reachable }) => reachable) || journal === null || snapshots === null) return false;
           const isEqual =
             hubs.length === 2 && hubs.every(({ sameData, state }) => sameData === true && state === 'answers');
-          return isEqual && subscriptionOwner !== null && unsafe === null && hubs.every(({ head }) => head === 1);
+          // After a start of some seconds, a hub first hears what it may have missed.
+          const isReady = hubs.every(({ ready, head }) => ready === true && head === 1);
+          return isEqual && isReady && subscriptionOwner !== null && unsafe === null;
         }),
       );
     const [first, second] = answers as [Answer, Answer];
@@ -140,7 +143,10 @@ describe.skipIf(NATS_SERVER === undefined)('the state of a cluster', () => {
     const lax = await readUntil(
       'the brokers are checked',
       hub,
-      ({ unsafe }) => unsafe?.includes('sync_interval') === true,
+      ({ unsafe, brokers: seen, hubs }) =>
+        unsafe?.includes('sync_interval') === true &&
+        seen.every(({ reachable }) => reachable) &&
+        hubs.every(({ why }) => why !== 'cluster_silent'),
     );
     expect(lax.unsafe).toBe('the brokers n0 do not have `sync_interval: always`');
     expect(lax.brokers).toMatchObject([{ name: 'n0', syncAlways: false, syncIntervalMs: 120_000 }]);

@@ -25,7 +25,7 @@ import { testStorageOptions } from '../../packages/server/src/testing/test-stora
 import { NATS_SERVER, startBrokers, type Broker, type Brokers } from '../kit/brokers.ts';
 import { polycast } from '../kit/command.ts';
 import { temporaryFolder } from '../kit/folders.ts';
-import { call, type Reply } from '../kit/http.ts';
+import { answered, call, type Reply } from '../kit/http.ts';
 import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { until } from '../kit/wait.ts';
 
@@ -39,9 +39,11 @@ interface Page {
   readonly gaps: readonly object[];
 }
 
+/** A hub of a cluster whose start took seconds refuses credentials for a moment. */
 async function startHub(data: string, config: Readonly<Record<string, unknown>>): Promise<HubProcess> {
   const hub = await startHubProcess({ data, config: { access: 'rules', ...config } });
   onTestFinished(async () => void (await hub.end('SIGKILL')));
+  await until('the hub is ready', async () => (await call(`${hub.url}/readyz`).catch(() => undefined))?.status === 200);
   return hub;
 }
 
@@ -64,15 +66,15 @@ async function publish({ url }: HubProcess, key: string, body: object, idempoten
 }
 
 async function read({ url }: HubProcess, key: string, after: string): Promise<Page> {
-  const reply = await call(`${url}/v1/events?channel=%3E&after=${after}&limit=1000`, {
-    headers: { Authorization: `Bearer ${key}` },
-  });
+  const headers = { Authorization: `Bearer ${key}` };
+  const reply = await answered(() => call(`${url}/v1/events?channel=%3E&after=${after}&limit=1000`, { headers }));
   expect(reply.status, reply.text).toBe(200);
   return reply.json<Page>();
 }
 
 async function statusWith({ url }: HubProcess, key: string): Promise<number> {
-  return (await call(`${url}/v1/events?channel=a&after=now`, { headers: { Authorization: `Bearer ${key}` } })).status;
+  const headers = { Authorization: `Bearer ${key}` };
+  return (await answered(() => call(`${url}/v1/events?channel=a&after=now`, { headers }))).status;
 }
 
 async function createKey(name: string, data: string): Promise<{ readonly id: string; readonly key: string }> {
@@ -162,7 +164,8 @@ describe.skipIf(NATS_SERVER === undefined)('moves between one hub and a cluster'
     const all = await read(hubs[2] as HubProcess, kept.key, 'earliest');
     const newest = await publish(hubs[2] as HubProcess, kept.key, { channel: 'b', data: 'newest' });
     expect(all.events).toHaveLength(43);
-    for (const hub of hubs) expect((await call(`${hub.url}/healthz`)).json()).toEqual({ status: 'ok' });
+    for (const hub of hubs)
+      await expect.poll(async () => (await call(`${hub.url}/healthz`)).json()).toEqual({ status: 'ok' });
 
     const other = await polycast(['cluster', 'import', '--config', fileOf(brokers, await stoppedFolder())]);
     expect([other.code, other.err]).toEqual([1, expect.stringContaining('is not empty')]);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ReceivedDelivery } from './endpoint.ts';
-import { call, type Reply } from '../http.ts';
+import { answered, call, type Reply } from '../http.ts';
 import type { Publisher } from './publishers.ts';
 import type { Delivery, Worker } from './workers.ts';
 
@@ -31,7 +31,8 @@ export function publishedBy(publishers: readonly Publisher[]): ReadonlyMap<strin
 export async function deadLetters(hub: string, subscription: string): Promise<readonly string[]> {
   const events: string[] = [];
   for (let after = ''; ;) {
-    const reply = await call(`${hub}/v1/subscriptions/${subscription}/dead-letters?limit=100${after}`);
+    const target = `${hub}/v1/subscriptions/${subscription}/dead-letters?limit=100${after}`;
+    const reply = await answered(() => call(target));
     const { deadLetters: page, next } = reply.json<{ deadLetters: { event: string }[]; next: string | null }>();
     events.push(...page.map(({ event }) => event));
     if (next === null) return events;
