@@ -63,8 +63,12 @@ export function fleetContract(name: string, prepare: () => Promise<JoinFleet>): 
         fleet.report({ host: 'm', version: '1', sequence: 0, hash: 0 });
       }
       for (const fleet of fleets) await expect.poll(() => fleet.hubs.length).toBe(3);
-      const asked = await fleets[0]?.ask('who?', 3_000);
-      expect([asked?.answers.toSorted(), asked?.silentHubs]).toEqual([['b: who?', 'c: who?'], 1]);
+      // A process that stands still for three seconds has heard no answer in time.
+      const ask = async (): Promise<unknown> => {
+        const asked = await fleets[0]?.ask('who?', 3_000);
+        return [asked?.answers.toSorted(), asked?.silentHubs];
+      };
+      await expect.poll(ask).toEqual([['b: who?', 'c: who?'], 1]);
       await fleets[3]?.close();
       await expect.poll(() => fleets[0]?.hubs.length, { timeout: FLEET_SILENCE_MS + 5_000 }).toBe(2);
       const again = await fleets[0]?.ask('and now?', 10_000);
@@ -99,7 +103,7 @@ export function fleetContract(name: string, prepare: () => Promise<JoinFleet>): 
       expect(received[2]).toEqual([]);
     });
 
-    test('a hub that has closed is gone after the time of silence', { timeout: 30_000 }, async () => {
+    test('a hub that has closed is gone after the time of silence', async () => {
       const join = await prepare();
       const [one, other] = [await joined(join, 'a'), await joined(join, 'b')];
       other.report({ host: 'm', version: '1', sequence: 1, hash: 1 });
