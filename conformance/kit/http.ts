@@ -47,8 +47,9 @@ export function call(
 }
 
 /**
- * The first answer that is no 503. A hub that cannot reach the newest events, or the hub that works,
- * refuses after some seconds. On a busy machine that happens, and the request may be repeated.
+ * The first answer that is no 503. A hub that cannot reach the newest events refuses after some
+ * seconds, and so does one that cannot reach the hub that works on subscriptions. On a busy machine
+ * that happens, so the request must be one that may be repeated.
  */
 export async function answered(request: () => Promise<Reply>): Promise<Reply> {
   let reply: Reply | undefined;

@@ -94,7 +94,7 @@ test('a process that the system refuses to start is started later', async () => 
   expect(existsSync(`/proc/${hub.pid}`)).toBe(false);
 });
 
-/** The owner and the follower of a hub. One that is busy for two seconds is left out of an answer. */
+/** The owner and the follower. An answer leaves out one that is busy for two seconds. */
 async function bothProcesses({ url }: HubProcess): Promise<readonly [MemberProcess, MemberProcess]> {
   let members: readonly MemberProcess[] = [];
   await until('both processes are there', async () => (members = await processesOf(url)).length === 2);
