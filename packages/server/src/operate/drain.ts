@@ -36,7 +36,8 @@ export async function drainSessions(
     await pause(STEP_MS);
   }
   const endMs = performance.now() + GRACE_MS;
-  while (sessions.size > 0 && performance.now() < endMs) await pause(STEP_MS);
+  for (let turns = 0; sessions.size > 0 && (turns < TURNS_MIN || performance.now() < endMs); turns++)
+    await pause(STEP_MS);
   const remaining = sessions.each();
   for (let session = remaining.next(); session.done !== true; session = remaining.next()) session.value.destroy();
 }
@@ -53,7 +54,7 @@ export interface DrainableServer {
  */
 export async function finishRequests(server: DrainableServer, timeMs: number): Promise<void> {
   const endMs = performance.now() + timeMs;
-  while (performance.now() < endMs) {
+  for (let turns = 0; turns < TURNS_MIN || performance.now() < endMs; turns++) {
     server.closeIdleConnections();
     const openCount = await new Promise<number>((resolve) => server.getConnections((_error, count) => resolve(count)));
     if (openCount === 0) return;
@@ -63,6 +64,8 @@ export async function finishRequests(server: DrainableServer, timeMs: number): P
 
 /** The time that a drained session has for its last bytes. */
 const GRACE_MS = 1000;
+/** Turns of a process that stood still during its grace: what has arrived meanwhile is handled. */
+const TURNS_MIN = 4;
 
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));

@@ -15,7 +15,7 @@ const BUSY_PAUSE_MS = 200;
 const RETRY_MS = 1_000;
 
 export interface ClusterErasingParts {
-  readonly view: Pick<LogView, 'overwrite' | 'applied'>;
+  readonly view: Pick<LogView, 'overwrite' | 'hasErased' | 'applied'>;
   readonly fleet: Pick<Fleet, 'hubs'>;
   readonly others: OtherHubs;
   /** Appends an `erase` block, and resolves with what this hub's view says of it. */
@@ -41,6 +41,8 @@ export class ClusterErasing implements LogErasing {
   #listener: ErasureListener | undefined;
   /** Orders whose names this hub has not erased yet. */
   #names: EraseOrder[] = [];
+  /** An earlier process may have ended before it erased the names of its orders. */
+  #hasCheckedEarlier = false;
   /**
    * Orders that this hub has applied, and those of them whose bytes are overwritten.
    * The first one stands for an earlier process.
@@ -145,8 +147,13 @@ export class ClusterErasing implements LogErasing {
   }
 
   async #stepOnce(): Promise<Overwritten> {
+    const listener = this.#listener;
+    // The hub is starting.
+    if (listener === undefined) return 'busy';
+    if (!this.#hasCheckedEarlier && (await this.#parts.view.hasErased())) await listener.names(undefined);
+    this.#hasCheckedEarlier = true;
     for (let [next] = this.#names; next !== undefined; [next] = this.#names) {
-      await this.#listener?.names(next.user);
+      await listener.names(next.user);
       this.#names = this.#names.filter((order) => order !== next);
     }
     const applied = this.#applied;
