@@ -11,6 +11,8 @@ import { CHANGES, installExamples, startProgram, type Program } from './programs
 const ACCEPTED = ['accepted order.placed', 'accepted order.baked', 'accepted order.sent'];
 /** The sender retries half a second after the first failure, and a second after the next. */
 const SEVERAL_RETRIES_MS = 3000;
+/** The second default delay is minutes, and the first hub may live until the second failure. */
+const RETRIES = { subscriptions: { retryDelaysSeconds: Array.from({ length: 30 }, () => 5) } };
 
 describe('a webhook sender of your own', () => {
   test('before: delivers by its retries when the endpoint works again', async () => {
@@ -21,6 +23,7 @@ describe('a webhook sender of your own', () => {
 
     const { receiver } = await startReceiver('webhook-sender', port);
     expect(await sender.ended, sender.errorOutput()).toBe(0);
+    await until('the receiver has all', () => receiver.lines().length > CHANGES.length);
     // The retries are independent of each other, so the order may be another one.
     expect(receiver.lines().slice(1).toSorted()).toEqual(CHANGES.toSorted());
   });
@@ -42,7 +45,7 @@ describe('a webhook sender of your own', () => {
   test('after: delivers them in order although the hub crashes meanwhile', async () => {
     const { port, url, close } = await startFailingEndpoint();
     const data = temporaryFolder('webhook-sender');
-    const first = await startHubProcess({ data });
+    const first = await startHubProcess({ data, config: RETRIES });
     const sender = startProgram('webhook-sender/after.mjs', { POLYCAST_URL: first.url, ENDPOINT: url });
     expect(await sender.ended, sender.errorOutput()).toBe(0);
     expect(sender.lines()).toEqual(ACCEPTED);
@@ -50,7 +53,7 @@ describe('a webhook sender of your own', () => {
     await close();
 
     const { receiver } = await startReceiver('webhook-sender', port);
-    await startHubProcess({ data });
+    await startHubProcess({ data, config: RETRIES });
     await until('the receiver has all', () => receiver.lines().length > CHANGES.length);
     expect(receiver.lines().slice(1)).toEqual(CHANGES);
   });
