@@ -70,7 +70,7 @@ const ENDINGS: Readonly<
     status: 401,
   },
   'the key expires': {
-    // A busy machine needs some seconds to begin all requests.
+    // A busy machine needs some seconds to begin all requests, which are prepared before.
     expires: () => new Date(Date.now() + 10_000).toISOString(),
     end: (key) =>
       until('the key expires', async () => {
@@ -84,6 +84,7 @@ const ENDINGS: Readonly<
 
 describe.each(Object.entries(ENDINGS))('%s', (_how, { end, expires, code, status }) => {
   test('in the middle of a body: no route performs the request', async () => {
+    const prepared = await Promise.all(bodied().map(prepare));
     const key = await createKey(
       world.hub.url,
       world.issuer.key('admin'),
@@ -92,7 +93,7 @@ describe.each(Object.entries(ENDINGS))('%s', (_how, { end, expires, code, status
       expires && { expires: expires() },
     );
     const keysBefore = await namesOfKeys();
-    const begun = await Promise.all(bodied().map((route) => begin(route, key)));
+    const begun = await Promise.all(prepared.map((request) => begin(request, key)));
     await end(key);
     const answers = await Promise.all(begun.map(finish));
     expect(answers).toEqual(begun.map(({ route }) => ({ route, status, code })));
@@ -126,6 +127,19 @@ function bodied(): readonly string[] {
   return routes.filter((route) => !route.startsWith('GET ') && !ASKS_NOTHING.has(route) && !READS_NO_BODY.has(route));
 }
 
+interface Prepared {
+  readonly route: string;
+  readonly path: string;
+  readonly body: string;
+}
+
+/** What the request needs, such as a subscription, exists afterwards. */
+async function prepare(route: string): Promise<Prepared> {
+  const asked = BODIES[route] ?? (await ROUTES[route]?.request?.(world, ADMIN));
+  if (asked === undefined) throw new Error(`${route} has no row that says how it is asked for`);
+  return { route, path: asked.path, body: JSON.stringify(asked.body ?? {}) };
+}
+
 interface Begun {
   readonly route: string;
   readonly socket: RawSocket;
@@ -133,12 +147,9 @@ interface Begun {
 }
 
 /** Sends all but the last byte, and waits until the hub handles the request. */
-async function begin(route: string, key: string): Promise<Begun> {
+async function begin({ route, path, body }: Prepared, key: string): Promise<Begun> {
   const [method = ''] = route.split(' ');
-  const asked = BODIES[route] ?? (await ROUTES[route]?.request?.(world, ADMIN));
-  if (asked === undefined) throw new Error(`${route} has no row that says how it is asked for`);
-  const body = JSON.stringify(asked.body ?? {});
-  return { route, ...(await send(method, asked.path, key, 'application/json', body)) };
+  return { route, ...(await send(method, path, key, 'application/json', body)) };
 }
 
 async function send(
