@@ -55,6 +55,15 @@ function open({ hub }: Kit, session: string): RawSocket {
   return raw;
 }
 
+/** A page of `user-ada`. The hub asks again if the site's first answer comes too late. */
+async function openKnown(world: Kit): Promise<RawSocket> {
+  for (;;) {
+    const known = open(world, 'user-ada');
+    await known.receives(/polycast\.ready|"code":"identity_unavailable"/);
+    if (known.status === 200) return known;
+  }
+}
+
 /** A listening socket accepts some thousand connections before it makes others wait. */
 async function openAll(world: Kit, sessions: readonly string[]): Promise<RawSocket[]> {
   const all: RawSocket[] = [];
@@ -86,8 +95,7 @@ test('10,000 concurrent connections with 2,000 cookies cause 2,000 calls to the 
 
 test('a site that hangs: connected users stay, others receive Retry-After, and no other request is delayed', async () => {
   const world = await kit(answersBySession(300), { timeoutMs: 1000 });
-  const known = open(world, 'user-ada');
-  await known.receives(/polycast\.ready/);
+  const known = await openKnown(world);
   const canary = new Canary(world.hub.url);
   world.site.behave = () => undefined;
   const asked = world.site.requests.length;
