@@ -21,7 +21,7 @@ async function start(more: Readonly<Record<string, unknown>> = {}): Promise<HubP
       rules: [{ pattern: 'news', subscribe: ['users'] }],
       identity: {
         // A hub that pauses for longer ends the session without a warning.
-        expiringSeconds: 4,
+        expiringSeconds: 6,
         tokens: [
           { issuer: ISSUER, audience: 'polycast', leewaySeconds: 0, keys: [{ algorithm: 'HS256', secret: SECRET }] },
         ],
@@ -40,7 +40,8 @@ test('over HTTP/2 a stream receives the warning and the end as over HTTP/1.1, an
   const bearer = (user: string, claims = {}): Record<string, string> => ({
     authorization: `Bearer ${signToken(SECRET, user, claims)}`,
   });
-  const soon = { exp: Math.floor(Date.now() / 1000) + 17 };
+  // The warning comes at the earliest in the last quarter of the session.
+  const soon = { exp: Math.floor(Date.now() / 1000) + 26 };
   const expiring = client.listen('/v1/events?channel=news', bearer('ann', soon));
   const revoked = client.listen('/v1/events?channel=news', bearer('bob'));
   const waiting = client.ask('/v1/events?channel=news&wait=60', bearer('bob'));
