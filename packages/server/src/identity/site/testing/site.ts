@@ -46,6 +46,8 @@ export async function openSite(behave: Behaviour): Promise<TestSite> {
     if (answer !== undefined && !response.writableEnded)
       response.setHeader('Content-Type', 'application/json').end(JSON.stringify(answer));
   });
+  // A connection is not new because the machine stood still before it was used again.
+  server.keepAliveTimeout = 120_000;
   server.on('connection', (socket) => {
     connections++;
     sockets.add(socket);
