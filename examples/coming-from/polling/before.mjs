@@ -23,6 +23,8 @@ async function follow() {
 const following = follow();
 for (const type of ['order.baked', 'order.sent']) {
   await sleep(1000);
+  // After a question, so that the page sees each change also on a busy machine.
+  await once(site, 'request');
   order = { ...order, type };
 }
 await following;
