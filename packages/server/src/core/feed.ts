@@ -274,6 +274,11 @@ export class Feed {
     return { readers: this.#interests.readerCount, behindMax };
   }
 
+  /** Whether anybody has joined, also a durable consumer. */
+  get hasReaders(): boolean {
+    return this.#interests.hasReaders;
+  }
+
   /** Whether the tail knows every matching event after a position. */
   isInMemory(interest: Interest, after: Position): boolean {
     return this.#isKnownQuiet(interest, after) || this.#tail.covers(interest, after);
@@ -404,8 +409,9 @@ export class Feed {
   #onCommitted(records: readonly StoredRecord[]): void {
     const from = this.#tail.head;
     for (const record of records) this.#tail.push(record);
-    this.stats.wakes += this.#interests.wake(records, from);
-    this.#options.onDelivered(records);
+    const wakes = this.#interests.wake(records, from);
+    this.stats.wakes += wakes;
+    if (wakes > 0) this.#options.onDelivered(records);
   }
 }
 

@@ -326,6 +326,11 @@ export interface Log {
 export interface SharedLog {
   /** Calls the listener with the orders of each trim of any hub, once it is carried out here. */
   onTrimmed(listener: (orders: readonly TrimOrder[]) => void): void;
+  /**
+   * While this hub has no reader, events of other hubs may arrive some 20 ms later: several blocks
+   * share a commit.
+   */
+  collectWithoutReaders(hasReaders: () => boolean): void;
   /** Calls the listener with what any hub erases. There is one listener. */
   onErased(listener: ErasureListener): void;
   /** Whether this hub is the one that trims. */

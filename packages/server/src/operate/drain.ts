@@ -53,6 +53,7 @@ export interface DrainableServer {
  * idle.
  */
 export async function finishRequests(server: DrainableServer, timeMs: number): Promise<void> {
+  if (timeMs === 0) return;
   const endMs = performance.now() + timeMs;
   for (let turns = 0; turns < TURNS_MIN || performance.now() < endMs; turns++) {
     server.closeIdleConnections();

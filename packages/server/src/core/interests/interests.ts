@@ -62,6 +62,11 @@ export class Interests {
     return this.#readerCount;
   }
 
+  /** Whether any reader has joined, also a durable consumer. */
+  get hasReaders(): boolean {
+    return this.#joinedBytes > 0;
+  }
+
   /** @param head of the log: a new interest knows nothing of earlier events */
   getOrCreate(
     patterns: readonly string[],

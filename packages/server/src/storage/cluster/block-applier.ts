@@ -12,6 +12,8 @@ const COMMIT_BYTES_MAX = 4 * 1024 * 1024;
 const WAITING_BYTES_MAX = 16 * 1024 * 1024;
 /** The interval at which a view that failed is looked at again. */
 const RETRY_MS = 100;
+/** Blocks that nobody waits for share the commits of this interval. */
+const COLLECT_MS = 20;
 
 export interface AppliedListener {
   onApplied(block: Block, outcome: BlockOutcome): void;
@@ -24,6 +26,9 @@ export interface AppliedListener {
 /**
  * Applies the blocks of the journal to the view, in order. A view that fails, for example on a full
  * disk, gets the same blocks again: a block is never skipped.
+ *
+ * A commit costs as much CPU as some 20 events. So blocks that nobody waits for are collected.
+ * Example: a hub without readers receives 400 blocks a second, and makes 50 commits of them.
  */
 export class BlockApplier {
   readonly #view: LogView;
@@ -31,6 +36,10 @@ export class BlockApplier {
   readonly #silentMs: () => number;
   #waiting: WaitingBlock[] = [];
   #waitingBytes = 0;
+  /** Blocks up to this sequence are not collected. */
+  #urgentThrough = 0;
+  /** Ends the collecting. */
+  #collected: (() => void) | undefined;
   #ready: PromiseWithResolvers<void> | undefined;
   #running: Promise<void> | undefined;
   #isStopped = false;
@@ -64,19 +73,29 @@ export class BlockApplier {
     return this.#ready.promise;
   }
 
-  add(block: Block): void {
+  /** @param isUrgent somebody waits for this block, or for those before it */
+  add(block: Block, isUrgent = true): void {
     if (this.#isStopped) return;
+    if (isUrgent) this.applyNow(block.sequence);
     const beforeMs = performance.now() - this.#silentMs();
     this.#waiting.push({ block, beforeMs });
     this.#waitingBytes += block.data.byteLength;
+    if (this.#isUrgent) this.#collected?.();
     if (this.#running !== undefined) return;
     this.#currentMs = beforeMs;
     this.#running = this.#run();
   }
 
+  /** Somebody waits for the blocks up to this one. */
+  applyNow(sequence: number): void {
+    this.#urgentThrough = Math.max(this.#urgentThrough, sequence);
+    this.#collected?.();
+  }
+
   /** Applies nothing more after the blocks in progress. */
   async close(): Promise<void> {
     this.#isStopped = true;
+    this.#collected?.();
     this.#ready?.resolve();
     await this.#running;
   }
@@ -90,6 +109,8 @@ export class BlockApplier {
 
   async #applyWaiting(): Promise<void> {
     while (this.#waiting.length > 0 && !this.#isStopped) {
+      if (!this.#isUrgent) await this.#collect();
+      if (this.#isStopped) return;
       try {
         for (const { block } of this.#waiting.slice(0, COMMIT_BLOCKS_MAX)) checkBlock(block);
       } catch (error) {
@@ -106,6 +127,21 @@ export class BlockApplier {
       this.#currentMs = this.#waiting[0]?.beforeMs ?? performance.now();
       for (const [index, block] of blocks.entries()) this.#listener.onApplied(block, outcomes[index] as BlockOutcome);
     }
+  }
+
+  get #isUrgent(): boolean {
+    const sequence = this.#waiting[0]?.block.sequence ?? 0;
+    const isFull = this.#waiting.length >= COMMIT_BLOCKS_MAX || this.#waitingBytes >= COMMIT_BYTES_MAX;
+    return isFull || sequence <= this.#urgentThrough;
+  }
+
+  async #collect(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, COLLECT_MS);
+    this.#collected = resolve;
+    await promise;
+    this.#collected = undefined;
+    clearTimeout(timer);
   }
 
   #take(): readonly WaitingBlock[] {

@@ -90,6 +90,7 @@ export class JournaledLog implements Log, SharedLog {
   readonly erasing: ClusterErasing;
   readonly check?: (after: Position) => Promise<CheckedRange>;
   #onTrimmed: ((orders: readonly TrimOrder[]) => void) | undefined;
+  #hasReaders: () => boolean = () => true;
   #blocks = 0;
   #closing: Promise<void> | undefined;
 
@@ -98,7 +99,12 @@ export class JournaledLog implements Log, SharedLog {
     this.#parts = parts;
     this.others = otherHubs(fleet, logger);
     this.#queue = new BlockQueue(journal, incarnation);
-    this.#barrier = new ReadBarrier(journal, view.applied.sequence, () => this.#queue.command('epoch', MARK));
+    this.#barrier = new ReadBarrier({
+      journal,
+      applied: view.applied.sequence,
+      appendMark: () => this.#queue.command('epoch', MARK),
+      applyNow: (sequence) => this.#applier.applyNow(sequence),
+    });
     this.#comparison = new ViewComparison(fleet, logger);
     this.#observer = new ClusterObserver({ journal, fleet, comparison: this.#comparison, brokers: parts.brokers });
     this.#hearing = new Hearing(journal, fleet, SILENT_MAX_MS, () => this.#barrier.reach());
@@ -158,7 +164,7 @@ export class JournaledLog implements Log, SharedLog {
       appendMark,
       onBlock: (block) => {
         this.#received.add(block);
-        applier.add(block);
+        applier.add(block, this.#isUrgent(block));
       },
       get whenReady() {
         return applier.whenReady;
@@ -294,6 +300,10 @@ export class JournaledLog implements Log, SharedLog {
     this.#onTrimmed = listener;
   }
 
+  collectWithoutReaders(hasReaders: () => boolean): void {
+    this.#hasReaders = hasReaders;
+  }
+
   onErased(listener: ErasureListener): void {
     this.erasing.listener = listener;
   }
@@ -384,6 +394,11 @@ export class JournaledLog implements Log, SharedLog {
     if (this.#isOwn(block)) this.#queue.onOutcomeLost(block.id);
     this.#barrier.onApplied(block.sequence);
     this.#lifecycle.resetIfNewEpoch();
+  }
+
+  /** Commands may end sessions, and publishers wait for their own blocks. */
+  #isUrgent(block: Block): boolean {
+    return !this.#lifecycle.isCaughtUp || block.kind !== 'events' || this.#isOwn(block) || this.#hasReaders();
   }
 
   #isOwn({ id }: Block): boolean {

@@ -6,6 +6,11 @@ afterEach(() => void vi.useRealTimers());
 
 const never = (): Promise<never> => new Promise(() => undefined);
 
+/** The barrier of a view at block 7. The journal takes no mark. */
+function barrierOf(last: () => Promise<number>): ReadBarrier {
+  return new ReadBarrier({ journal: { last }, applied: 7, appendMark: never, applyNow: () => undefined });
+}
+
 /** Resolves with the time that a call took until it was rejected. */
 async function rejectedAfterMs(call: Promise<void>): Promise<number> {
   const startMs = performance.now();
@@ -14,7 +19,7 @@ async function rejectedAfterMs(call: Promise<void>): Promise<number> {
 }
 
 test('a caller waits 5 s at most, also for a run that began before it and for a second step', async () => {
-  const unreachable = new ReadBarrier({ last: never }, 7, never);
+  const unreachable = barrierOf(never);
   const first = rejectedAfterMs(unreachable.reach());
   const calls: Promise<number>[] = [];
   for (let count = 0; count < 3; count++) {
@@ -25,9 +30,9 @@ test('a caller waits 5 s at most, also for a run that began before it and for a 
   expect(await first).toBe(5_000);
   expect(await Promise.all(calls)).toEqual(Array(6).fill(5_000));
 
-  // The journal answers late, and then takes no mark.
+  // The journal answers late.
   const answersLate = (): Promise<number> => new Promise((resolve) => setTimeout(resolve, 4_000, 7));
-  const call = rejectedAfterMs(new ReadBarrier({ last: answersLate }, 7, never).reachCursor(() => false));
+  const call = rejectedAfterMs(barrierOf(answersLate).reachCursor(() => false));
   await vi.advanceTimersByTimeAsync(60_000);
   expect(await call).toBe(5_000);
 });

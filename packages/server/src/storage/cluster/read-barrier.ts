@@ -9,6 +9,16 @@ interface Waiting {
   readonly resolve: () => void;
 }
 
+interface ReadBarrierParts {
+  readonly journal: Pick<Journal, 'last'>;
+  /** The sequence that the view has applied. */
+  readonly applied: number;
+  /** Resolves when the view has applied the mark. */
+  readonly appendMark: () => Promise<unknown>;
+  /** Applies the blocks up to this one without a pause. */
+  readonly applyNow: (sequence: number) => void;
+}
+
 /** The shortest interval between two marks: an unknown key or an invented cursor costs one. */
 const MARK_INTERVAL_MS = 20;
 
@@ -25,6 +35,7 @@ const MARK_INTERVAL_MS = 20;
 export class ReadBarrier {
   readonly #journal: Pick<Journal, 'last'>;
   readonly #appendMark: () => Promise<unknown>;
+  readonly #applyNow: (sequence: number) => void;
   readonly #newest = new SharedRuns(() => this.#reachLast());
   readonly #confirmed = new SharedRuns(() => this.#reachMark());
   #applied: number;
@@ -32,11 +43,11 @@ export class ReadBarrier {
   #mark: Promise<void> | undefined;
   #markMs = -Infinity;
 
-  /** @param appendMark resolves when the view has applied the mark */
-  constructor(journal: Pick<Journal, 'last'>, applied: number, appendMark: () => Promise<unknown>) {
+  constructor({ journal, applied, appendMark, applyNow }: ReadBarrierParts) {
     this.#journal = journal;
     this.#applied = applied;
     this.#appendMark = appendMark;
+    this.#applyNow = applyNow;
   }
 
   /**
@@ -60,6 +71,7 @@ export class ReadBarrier {
    */
   async whenApplied(sequence: number, waitMs: number): Promise<void> {
     if (this.#applied >= sequence) return;
+    this.#applyNow(sequence);
     const { promise, resolve } = Promise.withResolvers<void>();
     const waiting = { sequence, resolve };
     this.#waiting.push(waiting);
