@@ -119,7 +119,8 @@ describe('a user that joins and leaves', () => {
     const ask = () => hub.request('GET', `/v1/events?channel=${ROOM}`, undefined, { token: hub.token('ann') });
     await ask();
     await until('ann is there', () => wordsOf(onlooker).length > 0);
-    for (let round = 0; round < 3; round++) {
+    // One poll counts for seven seconds, with the grace.
+    for (let round = 0; round < 7; round++) {
       await pause(1500);
       await ask();
     }
