@@ -146,6 +146,11 @@ test('a limit that a reload lowers holds for the sessions that are open already,
     if (typeof outcome !== 'number') kept.push(outcome);
     return kept.length === PER_USER_MAX - 1;
   });
+  // A session of which the owner hears after the reload counts as one that opens then.
+  await until('the owner knows them', async () => {
+    const { sessions } = (await hub.request('GET', '/v1/users/sue')).json<{ readonly sessions: readonly object[] }>();
+    return sessions.length === kept.length;
+  });
   const { spawnargs } = hub.process.child;
   const file = spawnargs[spawnargs.indexOf('--config') + 1] as string;
   const config = JSON.parse(readFileSync(file, 'utf8')) as { limits: object };
