@@ -147,10 +147,6 @@ class SimulatedView implements LogView {
     return this.#inner.channels(query);
   }
 
-  hasErased(): Promise<boolean> {
-    return this.#inner.hasErased();
-  }
-
   overwrite(): ReturnType<LogView['overwrite']> {
     return this.#inner.overwrite();
   }

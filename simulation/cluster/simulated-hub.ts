@@ -153,7 +153,6 @@ export class SimulatedHub {
       copies: this.disk.copies,
       snapshotBytes: SNAPSHOT_BYTES,
     });
-    log.onErased({ events: () => undefined, names: () => Promise.resolve() });
     if (isCollecting(random.seed)) log.collectWithoutReaders(() => Math.floor(performance.now() / 700) % 2 === 0);
     const store = await log.openIdentity(createMemoryIdentityStore(AUDIT_ENTRIES_MAX));
     const identity = openIdentity(store, SETTINGS, clock, logger);

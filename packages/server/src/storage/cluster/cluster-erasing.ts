@@ -15,11 +15,13 @@ const BUSY_PAUSE_MS = 200;
 const RETRY_MS = 1_000;
 
 export interface ClusterErasingParts {
-  readonly view: Pick<LogView, 'overwrite' | 'hasErased' | 'applied'>;
+  readonly view: Pick<LogView, 'overwrite' | 'applied'>;
   readonly fleet: Pick<Fleet, 'hubs'>;
   readonly others: OtherHubs;
   /** Appends an `erase` block, and resolves with what this hub's view says of it. */
   readonly command: (data: Uint8Array) => Promise<BlockOutcome>;
+  /** Resolves when the view has applied a block, or after a second. */
+  readonly reach: (sequence: number) => Promise<unknown>;
   readonly logger: { error(fields: object, message: string): void };
 }
 
@@ -41,8 +43,6 @@ export class ClusterErasing implements LogErasing {
   #listener: ErasureListener | undefined;
   /** Orders whose names this hub has not erased yet. */
   #names: EraseOrder[] = [];
-  /** An earlier process may have ended before it erased the names of its orders. */
-  #hasCheckedEarlier = false;
   /**
    * Orders that this hub has applied, and those of them whose bytes are overwritten.
    * The first one stands for an earlier process.
@@ -110,10 +110,12 @@ export class ClusterErasing implements LogErasing {
     return this.#overwritten < this.#applied;
   }
 
-  #answer({ through }: OverwriteQuestion): Promise<boolean> {
+  async #answer({ through }: OverwriteQuestion): Promise<boolean> {
+    // A hub that nobody reads at collects blocks before it applies them.
+    await this.#parts.reach(through);
     const isDone = !this.#isDue && this.#parts.view.applied.sequence >= through;
     if (this.#isDue && !this.#isRetrying) this.#runIn(0);
-    return Promise.resolve(isDone);
+    return isDone;
   }
 
   #runIn(ms: number): void {
@@ -147,13 +149,8 @@ export class ClusterErasing implements LogErasing {
   }
 
   async #stepOnce(): Promise<Overwritten> {
-    const listener = this.#listener;
-    // The hub is starting.
-    if (listener === undefined) return 'busy';
-    if (!this.#hasCheckedEarlier && (await this.#parts.view.hasErased())) await listener.names(undefined);
-    this.#hasCheckedEarlier = true;
     for (let [next] = this.#names; next !== undefined; [next] = this.#names) {
-      await listener.names(next.user);
+      await this.#listener?.names(next.user);
       this.#names = this.#names.filter((order) => order !== next);
     }
     const applied = this.#applied;

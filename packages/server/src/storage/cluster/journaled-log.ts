@@ -49,6 +49,8 @@ import type { BlockOutcome, LogView } from '../view/log-view.ts';
 
 /** The longest wait of `close` for appends that have no outcome yet. */
 const DRAIN_MAX_MS = 10_000;
+/** The longest wait for a block before another hub is answered. It gives an answer two seconds. */
+const REACH_MAX_MS = 1_000;
 
 export interface JournaledLogParts {
   readonly journal: Journal;
@@ -146,7 +148,9 @@ export class JournaledLog implements Log, SharedLog {
       onOwner: (owner) => this.#comparison.reportOwner(owner),
     });
     const command = (data: Uint8Array): Promise<BlockOutcome> => this.#command('erase', data);
-    this.erasing = new ClusterErasing({ view, fleet, others: this.others, logger, command });
+    const reach = (sequence: number): Promise<unknown> =>
+      this.#barrier.whenApplied(sequence, REACH_MAX_MS).catch(() => undefined);
+    this.erasing = new ClusterErasing({ view, fleet, others: this.others, logger, command, reach });
     const check = view.check?.bind(view);
     if (check !== undefined) this.check = check;
   }

@@ -72,10 +72,6 @@ class MemoryView extends MemoryLog implements LogView {
     return 'done';
   }
 
-  async hasErased(): Promise<boolean> {
-    return false;
-  }
-
   async identity(): Promise<ViewIdentity> {
     return readIdentity(this.#tables.identity, this.#applied.sequence);
   }

@@ -29,8 +29,6 @@ export interface LogView extends Omit<Log, 'append' | 'trim' | 'erasing' | 'shar
    * `done` at once where nothing was erased.
    */
   overwrite: LogErasing['overwrite'];
-  /** Whether something was erased since `overwrite` was `done`. */
-  hasErased(): Promise<boolean>;
   /** Keys and revocations, as of the newest block. */
   identity(): Promise<ViewIdentity>;
   /** At most `limit` entries of the audit log with ids below `before`, the newest first. */

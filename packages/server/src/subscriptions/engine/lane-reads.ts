@@ -57,7 +57,7 @@ function readLane({ feed, reads, clock }: LaneReadParts, owner: LaneOwner, track
         ? createLossGap(epoch, after, gapThrough, gapReason, clock.nowMs(), channel)
         : undefined;
     if (!tracker.onPageRead(lane, isHead ? records : owner.selection.matching(records), reached, gap))
-      tracker.replaceHead(lane, createLossGap(epoch, after, lane.position, gapReason, clock.nowMs(), channel));
+      tracker.replaceHead(lane, createLossGap(epoch, after, lane.position, gapReason, clock.nowMs(), channel), true);
     owner.schedule();
   };
   const onError = (): void => {

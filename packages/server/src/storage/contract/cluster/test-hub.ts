@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { onTestFinished } from 'vitest';
-import type { ErasureListener } from '../../../core/ports.ts';
 import type { Fleet } from '../../cluster/fleet.ts';
 import type { Journal } from '../../cluster/journal.ts';
 import { MemoryFleetServer } from '../../cluster/memory-fleet.ts';
@@ -19,8 +18,6 @@ export interface TestHub {
   readonly channelsMax?: number | undefined;
   readonly snapshots?: SnapshotStore;
   readonly snapshotBytes?: number;
-  /** What the hub has beside its log of erased events: nothing, if left out. */
-  readonly erasures?: ErasureListener;
 }
 
 /** Opens the log of one hub of a cluster. */
@@ -32,9 +29,8 @@ export async function openTestHub({
   channelsMax = 1_000_000,
   snapshots = new MemorySnapshotStore(),
   snapshotBytes = Infinity,
-  erasures = { events: () => undefined, names: () => Promise.resolve() },
 }: TestHub): Promise<JournaledLog> {
-  const log = await openClusterLog({
+  return openClusterLog({
     ...options,
     journal,
     fleet,
@@ -48,8 +44,6 @@ export async function openTestHub({
     copies: await home.viewCopies?.(options),
     snapshotBytes,
   });
-  log.onErased(erasures);
-  return log;
 }
 
 /** A cluster in this process: a journal, a fleet and snapshots in memory. */
@@ -61,7 +55,7 @@ export class MemoryCluster {
   /** Opens the log of one hub. It is closed when the test ends. */
   async openLog(
     self: string,
-    { home, options, snapshotBytes, erasures }: Pick<TestHub, 'home' | 'options' | 'snapshotBytes' | 'erasures'>,
+    { home, options, snapshotBytes = Infinity }: Pick<TestHub, 'home' | 'options' | 'snapshotBytes'>,
     journal: Journal = this.journal.connect(),
   ): Promise<JournaledLog> {
     const { snapshots } = this;
@@ -72,7 +66,6 @@ export class MemoryCluster {
       options,
       snapshots,
       ...(snapshotBytes !== undefined && { snapshotBytes }),
-      ...(erasures !== undefined && { erasures }),
     });
     onTestFinished(() => log.close());
     return log;

@@ -41,7 +41,6 @@ export type WriterRequest =
   | { readonly kind: 'channels'; readonly query: ChannelQuery; readonly progress: ListProgress | undefined }
   /** Only for the writer of a view (`view-worker.ts`). */
   | { readonly kind: 'apply'; readonly blocks: readonly Block[]; readonly isBehind: boolean }
-  | { readonly kind: 'has_erased' }
   | { readonly kind: 'identity' }
   | { readonly kind: 'audit'; readonly before: number; readonly limit: number }
   | { readonly kind: 'subscription_state' }

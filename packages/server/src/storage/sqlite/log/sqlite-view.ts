@@ -46,10 +46,6 @@ class SqliteView extends SqliteLog implements LogView {
     return this.change({ kind: 'overwrite' });
   }
 
-  hasErased(): Promise<boolean> {
-    return this.ask({ kind: 'has_erased' });
-  }
-
   identity(): Promise<ViewIdentity> {
     return this.ask({ kind: 'identity' });
   }

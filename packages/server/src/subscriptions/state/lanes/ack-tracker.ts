@@ -285,7 +285,7 @@ export class AckTracker {
     if (!lane.isHeadDone) {
       const [head] = records;
       if (head?.position !== lane.position) return false;
-      this.replaceHead(lane, head);
+      this.replaceHead(lane, head, false);
       return true;
     }
     // The store has one row for each position. An aside event may use the position of the last lost
@@ -301,9 +301,10 @@ export class AckTracker {
   /**
    * Sets the record that is handed out as the head: the event, or a gap when the log has lost it.
    */
-  replaceHead(lane: Lane, record: StoredRecord): void {
+  replaceHead(lane: Lane, record: StoredRecord, isLost: boolean): void {
     if (lane.phase !== 'reading') return;
     lane.record = record;
+    lane.isLost = isLost;
     lane.timeMs = record.timeMs;
     this.#buffered.add(record);
     lane.phase = 'ready';

@@ -63,6 +63,8 @@ export class Lane implements DueItem {
    * event.
    */
   gapAfter: Position = NO_POSITION;
+  /** The log gave a gap in place of the event of the head. */
+  isLost = false;
   /** The next event to be read failed before, so its attempts continue to count. */
   keepsAttempts = false;
   /**
@@ -120,6 +122,7 @@ export class Lane implements DueItem {
   advance(): void {
     if (!this.keepsAttempts) this.attempts = 0;
     this.keepsAttempts = false;
+    this.isLost = false;
     this.lease = undefined;
     this.dueMs = 0;
     this.handedOutCount = 1;

@@ -19,8 +19,6 @@ serve<WriterRequest>(
         return { value: opened.apply(request.blocks, request.isBehind) };
       case 'overwrite':
         return { value: opened.overwrite() };
-      case 'has_erased':
-        return { value: opened.hasErased };
       case 'identity':
         return { value: opened.identity() };
       case 'audit':

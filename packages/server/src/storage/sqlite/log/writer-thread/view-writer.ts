@@ -71,13 +71,10 @@ export class ViewWriter {
     return { state, outcomes, head };
   }
 
-  get hasErased(): boolean {
-    return this.#tablesOf(this.log.database).identity.get('note', HAS_ERASED) !== undefined;
-  }
-
   /** One step, until no file has a byte of erased events. @throws UnavailableError */
   overwrite(): Overwritten {
-    if (!this.hasErased) return 'done';
+    const hasErased = (): boolean => this.#tablesOf(this.log.database).identity.get('note', HAS_ERASED) !== undefined;
+    if (!hasErased()) return 'done';
     const result = this.log.overwrite();
     if (result === 'done') this.log.change(() => this.#tablesOf(this.log.database).identity.delete('note', HAS_ERASED));
     return result;
