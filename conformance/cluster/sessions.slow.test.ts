@@ -2,7 +2,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { startUsersHub, type UsersHub } from '../identity/kit/users-hub.ts';
 import { NATS_SERVER, startBrokers } from '../kit/brokers.ts';
 import { temporaryFolder } from '../kit/folders.ts';
-import type { Reply } from '../kit/http.ts';
+import { answered, type Reply } from '../kit/http.ts';
 import { until } from '../kit/wait.ts';
 import { whileSilent } from './while-silent.ts';
 
@@ -49,13 +49,8 @@ async function page(hub: UsersHub, query: string): Promise<Page> {
 }
 
 /** One session. Until the hub that may have it replies, the answer is `503`. */
-async function readSession(hub: UsersHub, session: string): Promise<Reply> {
-  let reply: Reply | undefined;
-  await until('all hubs reply', async () => {
-    reply = await hub.request('GET', `/v1/sessions/${session}`);
-    return reply.status !== 503;
-  });
-  return reply as Reply;
+function readSession(hub: UsersHub, session: string): Promise<Reply> {
+  return answered(() => hub.request('GET', `/v1/sessions/${session}`));
 }
 
 async function pages(hub: UsersHub, query: string): Promise<readonly Listed[]> {

@@ -35,9 +35,7 @@ export async function drainSessions(
     step = next;
     await pause(STEP_MS);
   }
-  const endMs = performance.now() + GRACE_MS;
-  for (let turns = 0; sessions.size > 0 && (turns < TURNS_MIN || performance.now() < endMs); turns++)
-    await pause(STEP_MS);
+  await waitUntil(() => sessions.size === 0, GRACE_MS);
   const remaining = sessions.each();
   for (let session = remaining.next(); session.done !== true; session = remaining.next()) session.value.destroy();
 }
@@ -54,19 +52,25 @@ export interface DrainableServer {
  */
 export async function finishRequests(server: DrainableServer, timeMs: number): Promise<void> {
   if (timeMs === 0) return;
-  const endMs = performance.now() + timeMs;
-  for (let turns = 0; turns < TURNS_MIN || performance.now() < endMs; turns++) {
+  await waitUntil(async () => {
     server.closeIdleConnections();
     const openCount = await new Promise<number>((resolve) => server.getConnections((_error, count) => resolve(count)));
-    if (openCount === 0) return;
-    await pause(STEP_MS);
-  }
+    return openCount === 0;
+  }, timeMs);
 }
 
 /** The time that a drained session has for its last bytes. */
 const GRACE_MS = 1000;
-/** Turns of a process that stood still during its grace: what has arrived meanwhile is handled. */
+/** A process that stood still for the whole time still handles what has arrived meanwhile. */
 const TURNS_MIN = 4;
+
+async function waitUntil(isDone: () => boolean | Promise<boolean>, timeMs: number): Promise<void> {
+  const endMs = performance.now() + timeMs;
+  for (let turns = 0; turns < TURNS_MIN || performance.now() < endMs; turns++) {
+    if (await isDone()) return;
+    await pause(STEP_MS);
+  }
+}
 
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));

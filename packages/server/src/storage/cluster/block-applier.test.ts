@@ -6,7 +6,7 @@ import { BlockApplier } from './block-applier.ts';
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }));
 afterEach(() => void vi.useRealTimers());
 
-/** An applier whose commits are kept, each as the sequences of its blocks. */
+/** An applier at a hub without readers, and its commits: each is the sequences of its blocks. */
 function createApplier(): { readonly applier: BlockApplier; readonly commits: number[][]; readonly applied: number[] } {
   const commits: number[][] = [];
   const applied: number[] = [];
@@ -21,7 +21,9 @@ function createApplier(): { readonly applier: BlockApplier; readonly commits: nu
     onOutcomeLost: () => undefined,
     onStopped: () => undefined,
   };
-  return { applier: new BlockApplier(view, listener, () => 0), commits, applied };
+  const applier = new BlockApplier(view, listener, () => 0);
+  applier.hasReaders = () => false;
+  return { applier, commits, applied };
 }
 
 function block(sequence: number): Block {
@@ -57,11 +59,19 @@ test('a block that somebody waits for is applied at once, with those before it',
   applier.applyNow(4);
   await vi.advanceTimersByTimeAsync(0);
   expect(commits).toEqual([[1, 2, 3], [4]]);
-  // It had waited for before it came.
+  // Somebody waited for it before it came.
   applier.applyNow(5);
   applier.add(block(5), false);
   await vi.advanceTimersByTimeAsync(0);
   expect(commits.at(-1)).toEqual([5]);
+  // A command.
+  applier.add({ ...block(6), kind: 'trim' }, false);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(commits.at(-1)).toEqual([6]);
+  applier.hasReaders = () => true;
+  applier.add(block(7), false);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(commits.at(-1)).toEqual([7]);
 });
 
 test('a full commit does not wait for more, and nothing is applied after the end', async () => {

@@ -40,6 +40,8 @@ export class BlockApplier {
   #urgentThrough = 0;
   /** Ends the collecting. */
   #collected: (() => void) | undefined;
+  /** Whether anybody waits for new events at this hub. */
+  hasReaders: () => boolean = () => true;
   #ready: PromiseWithResolvers<void> | undefined;
   #running: Promise<void> | undefined;
   #isStopped = false;
@@ -73,14 +75,16 @@ export class BlockApplier {
     return this.#ready.promise;
   }
 
-  /** @param isUrgent somebody waits for this block, or for those before it */
-  add(block: Block, isUrgent = true): void {
+  /** @param isWaitedFor somebody waits for this block, or for those before it */
+  add(block: Block, isWaitedFor: boolean): void {
     if (this.#isStopped) return;
-    if (isUrgent) this.applyNow(block.sequence);
+    // Commands may end sessions.
+    if (isWaitedFor || block.kind !== 'events' || this.hasReaders())
+      this.#urgentThrough = Math.max(this.#urgentThrough, block.sequence);
     const beforeMs = performance.now() - this.#silentMs();
     this.#waiting.push({ block, beforeMs });
     this.#waitingBytes += block.data.byteLength;
-    if (this.#isUrgent) this.#collected?.();
+    this.#stopCollectingIfUrgent();
     if (this.#running !== undefined) return;
     this.#currentMs = beforeMs;
     this.#running = this.#run();
@@ -89,7 +93,7 @@ export class BlockApplier {
   /** Somebody waits for the blocks up to this one. */
   applyNow(sequence: number): void {
     this.#urgentThrough = Math.max(this.#urgentThrough, sequence);
-    this.#collected?.();
+    this.#stopCollectingIfUrgent();
   }
 
   /** Applies nothing more after the blocks in progress. */
@@ -133,6 +137,10 @@ export class BlockApplier {
     const sequence = this.#waiting[0]?.block.sequence ?? 0;
     const isFull = this.#waiting.length >= COMMIT_BLOCKS_MAX || this.#waitingBytes >= COMMIT_BYTES_MAX;
     return isFull || sequence <= this.#urgentThrough;
+  }
+
+  #stopCollectingIfUrgent(): void {
+    if (this.#isUrgent) this.#collected?.();
   }
 
   async #collect(): Promise<void> {

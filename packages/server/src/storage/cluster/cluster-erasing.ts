@@ -2,6 +2,7 @@ import { PolycastError } from '@polycast/protocol';
 import type { ErasureListener, EraseOrder, LogErasing, OtherHubs, Overwritten } from '../../core/ports.ts';
 import type { BlockOutcome, LogView } from '../view/log-view.ts';
 import { commandBytes } from '../view/view-state.ts';
+import type { ReadBarrier } from './read-barrier.ts';
 import { refusalOfOlderHub, SHARED_ERASURE_LEVEL, type Fleet } from './fleet.ts';
 
 /**
@@ -13,6 +14,8 @@ const STEP_PAUSE_MS = 5;
 /** The pause while a reader of the file holds back a step, and after a failure. */
 const BUSY_PAUSE_MS = 200;
 const RETRY_MS = 1_000;
+/** The longest wait for a block before another hub is answered. It gives an answer two seconds. */
+const REACH_MAX_MS = 1_000;
 
 export interface ClusterErasingParts {
   readonly view: Pick<LogView, 'overwrite' | 'applied'>;
@@ -20,8 +23,7 @@ export interface ClusterErasingParts {
   readonly others: OtherHubs;
   /** Appends an `erase` block, and resolves with what this hub's view says of it. */
   readonly command: (data: Uint8Array) => Promise<BlockOutcome>;
-  /** Resolves when the view has applied a block, or after a second. */
-  readonly reach: (sequence: number) => Promise<unknown>;
+  readonly barrier: Pick<ReadBarrier, 'whenApplied'>;
   readonly logger: { error(fields: object, message: string): void };
 }
 
@@ -111,9 +113,10 @@ export class ClusterErasing implements LogErasing {
   }
 
   async #answer({ through }: OverwriteQuestion): Promise<boolean> {
+    const { barrier, view } = this.#parts;
     // A hub that nobody reads at collects blocks before it applies them.
-    await this.#parts.reach(through);
-    const isDone = !this.#isDue && this.#parts.view.applied.sequence >= through;
+    await barrier.whenApplied(through, REACH_MAX_MS).catch(() => undefined);
+    const isDone = !this.#isDue && view.applied.sequence >= through;
     if (this.#isDue && !this.#isRetrying) this.#runIn(0);
     return isDone;
   }

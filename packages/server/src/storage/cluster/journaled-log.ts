@@ -49,8 +49,6 @@ import type { BlockOutcome, LogView } from '../view/log-view.ts';
 
 /** The longest wait of `close` for appends that have no outcome yet. */
 const DRAIN_MAX_MS = 10_000;
-/** The longest wait for a block before another hub is answered. It gives an answer two seconds. */
-const REACH_MAX_MS = 1_000;
 
 export interface JournaledLogParts {
   readonly journal: Journal;
@@ -92,7 +90,6 @@ export class JournaledLog implements Log, SharedLog {
   readonly erasing: ClusterErasing;
   readonly check?: (after: Position) => Promise<CheckedRange>;
   #onTrimmed: ((orders: readonly TrimOrder[]) => void) | undefined;
-  #hasReaders: () => boolean = () => true;
   #blocks = 0;
   #closing: Promise<void> | undefined;
 
@@ -148,9 +145,7 @@ export class JournaledLog implements Log, SharedLog {
       onOwner: (owner) => this.#comparison.reportOwner(owner),
     });
     const command = (data: Uint8Array): Promise<BlockOutcome> => this.#command('erase', data);
-    const reach = (sequence: number): Promise<unknown> =>
-      this.#barrier.whenApplied(sequence, REACH_MAX_MS).catch(() => undefined);
-    this.erasing = new ClusterErasing({ view, fleet, others: this.others, logger, command, reach });
+    this.erasing = new ClusterErasing({ ...parts, others: this.others, barrier: this.#barrier, command });
     const check = view.check?.bind(view);
     if (check !== undefined) this.check = check;
   }
@@ -168,7 +163,7 @@ export class JournaledLog implements Log, SharedLog {
       appendMark,
       onBlock: (block) => {
         this.#received.add(block);
-        applier.add(block, this.#isUrgent(block));
+        applier.add(block, !this.#lifecycle.isCaughtUp || this.#isOwn(block));
       },
       get whenReady() {
         return applier.whenReady;
@@ -305,7 +300,7 @@ export class JournaledLog implements Log, SharedLog {
   }
 
   collectWithoutReaders(hasReaders: () => boolean): void {
-    this.#hasReaders = hasReaders;
+    this.#applier.hasReaders = hasReaders;
   }
 
   onErased(listener: ErasureListener): void {
@@ -398,11 +393,6 @@ export class JournaledLog implements Log, SharedLog {
     if (this.#isOwn(block)) this.#queue.onOutcomeLost(block.id);
     this.#barrier.onApplied(block.sequence);
     this.#lifecycle.resetIfNewEpoch();
-  }
-
-  /** Commands may end sessions, and publishers wait for their own blocks. */
-  #isUrgent(block: Block): boolean {
-    return !this.#lifecycle.isCaughtUp || block.kind !== 'events' || this.#isOwn(block) || this.#hasReaders();
   }
 
   #isOwn({ id }: Block): boolean {

@@ -1,4 +1,4 @@
-import { encodeCursor, PolycastError, type Gap } from '@polycast/protocol';
+import { encodeCursor, PolycastError } from '@polycast/protocol';
 import type { Position } from '../../core/ports.ts';
 import { Semaphore } from '../../core/primitives/semaphore.ts';
 import { NO_POSITION, type Lane } from '../state/lanes/lane.ts';
@@ -64,8 +64,9 @@ export class DeadLetters {
     if (this.#isErased(lane)) return tracker.retryUncounted(lane, nowMs + ERASED_RETRY_MS);
     const { epoch, store, publishLifecycleEvent } = this.#parts;
     const { primary } = consumer;
-    const { position, channel, attempts } = lane;
-    const gap = this.#gapOf(lane);
+    const { position, channel, attempts, record } = lane;
+    // The worker of a lease has the record, and memory has not.
+    const gap = (record && gapOf(record)) ?? lane.lost;
     lane.narrow(1);
     tracker.complete(lane);
     // A lost event becomes no dead letter. Its undelivered gap is announced instead.
@@ -176,18 +177,9 @@ export class DeadLetters {
 
   /** A gap may have the position of an erased event. */
   #isErased(lane: Lane): boolean {
-    const { gapAfter, isLost, record } = lane;
-    const isGapped = isLost || gapAfter !== NO_POSITION || (record !== undefined && isGap(record));
+    const { gapAfter, lost, record } = lane;
+    const isGapped = lost !== undefined || gapAfter !== NO_POSITION || (record !== undefined && isGap(record));
     return !isGapped && this.#parts.hasErased([lane]);
-  }
-
-  /** The gap that is the head. The worker of a lease has it, and memory has not. */
-  #gapOf(lane: Lane): Gap | undefined {
-    const { isLost, record, position } = lane;
-    if (record !== undefined) return gapOf(record);
-    if (!isLost || !this.#parts.hasErased([lane])) return undefined;
-    const { epoch } = this.#parts;
-    return { from: encodeCursor(epoch, position - 1), to: encodeCursor(epoch, position), reason: 'erased' };
   }
 
   /** Number of dead letters that may be opened now. */

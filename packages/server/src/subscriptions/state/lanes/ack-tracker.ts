@@ -1,3 +1,4 @@
+import type { Gap } from '@polycast/protocol';
 import type { Position, StoredRecord } from '../../../core/ports.ts';
 import type { OpenEvent, Ordering } from '../definition.ts';
 import type { RestoredEvents } from './restored-events.ts';
@@ -285,7 +286,7 @@ export class AckTracker {
     if (!lane.isHeadDone) {
       const [head] = records;
       if (head?.position !== lane.position) return false;
-      this.replaceHead(lane, head, false);
+      this.replaceHead(lane, head);
       return true;
     }
     // The store has one row for each position. An aside event may use the position of the last lost
@@ -300,11 +301,12 @@ export class AckTracker {
 
   /**
    * Sets the record that is handed out as the head: the event, or a gap when the log has lost it.
+   * @param lost that gap
    */
-  replaceHead(lane: Lane, record: StoredRecord, isLost: boolean): void {
+  replaceHead(lane: Lane, record: StoredRecord, lost?: Gap): void {
     if (lane.phase !== 'reading') return;
     lane.record = record;
-    lane.isLost = isLost;
+    lane.lost = lost;
     lane.timeMs = record.timeMs;
     this.#buffered.add(record);
     lane.phase = 'ready';

@@ -1,3 +1,4 @@
+import type { Gap } from '@polycast/protocol';
 import type { Position, StoredRecord } from '../../../core/ports.ts';
 import type { DueItem } from '../due-heap.ts';
 import type { BufferedEvents } from './buffered-events.ts';
@@ -63,8 +64,8 @@ export class Lane implements DueItem {
    * event.
    */
   gapAfter: Position = NO_POSITION;
-  /** The log gave a gap in place of the event of the head. */
-  isLost = false;
+  /** The gap that the log gave in place of the event of the head. */
+  lost: Gap | undefined = undefined;
   /** The next event to be read failed before, so its attempts continue to count. */
   keepsAttempts = false;
   /**
@@ -122,7 +123,7 @@ export class Lane implements DueItem {
   advance(): void {
     if (!this.keepsAttempts) this.attempts = 0;
     this.keepsAttempts = false;
-    this.isLost = false;
+    this.lost = undefined;
     this.lease = undefined;
     this.dueMs = 0;
     this.handedOutCount = 1;

@@ -218,7 +218,7 @@ export class AckTrackerWorld {
     const lostThrough = this.#lostThrough(lane.channel, after, reached);
     const gap = !isHead && lostThrough > after ? this.#gap(after, lostThrough, lane.channel) : undefined;
     if (!this.#tracker.onPageRead(lane, page, reached, gap))
-      this.#tracker.replaceHead(lane, this.#gap(after, lane.position, lane.channel), true);
+      this.#tracker.replaceHead(lane, this.#gap(after, lane.position, lane.channel));
   }
 
   checkpoint(dead?: WorldRecord): void {
