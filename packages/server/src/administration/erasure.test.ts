@@ -216,6 +216,31 @@ describe.each(Object.keys(HOMES))('in %s', (home) => {
     expect(JSON.stringify(body)).toContain('"reason":"erased"');
   });
 
+  test('a gap that a worker refuses for the last time becomes no dead letter, and the next event follows', async () => {
+    const hub = await open();
+    const delivery = { kind: 'pull', deliveriesMax: 1, leaseSeconds: 3600 };
+    const created = await hub.create({ channels: ['orders.>'], ordering: 'per-channel', delivery });
+    const path = `/v1/subscriptions/${String(created['id'])}`;
+    const pull = async (): Promise<{ readonly leases: readonly string[]; readonly text: string }> => {
+      const { body } = await hub.ask('POST', `${path}/pull`, { count: 1, waitSeconds: 30 });
+      const events = body['events'] as readonly { readonly lease: string }[];
+      return { leases: events.map(({ lease }) => lease), text: JSON.stringify(body) };
+    };
+    await hub.publish('orders.1', 'first');
+    const first = await pull();
+    // Behind a leased event of their channel, events stay in the log.
+    const secret = await hub.publish('orders.1', 'secret');
+    await hub.publish('orders.1', 'next');
+    expect((await hub.ask('POST', `${path}/pull`, { count: 1 })).body).toMatchObject({ events: [] });
+    await erase(hub, `/v1/events/${secret}`);
+    await hub.ask('POST', `${path}/ack`, { leases: first.leases });
+    const gap = await pull();
+    expect(gap.text).toContain('"reason":"erased"');
+    await hub.ask('POST', `${path}/nack`, { leases: gap.leases });
+    expect((await pull()).text).toContain('"next"');
+    expect((await hub.ask('GET', path)).body).toMatchObject({ backlog: { deadLetters: 0 } });
+  });
+
   test('an event that is erased while it is leased for the last time becomes no dead letter, and a gap follows', async () => {
     const hub = await open();
     const delivery = { kind: 'pull', deliveriesMax: 1, leaseSeconds: 3600 };

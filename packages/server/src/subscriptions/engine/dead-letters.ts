@@ -1,12 +1,12 @@
-import { encodeCursor, PolycastError } from '@polycast/protocol';
+import { encodeCursor, PolycastError, type Gap } from '@polycast/protocol';
 import type { Position } from '../../core/ports.ts';
 import { Semaphore } from '../../core/primitives/semaphore.ts';
-import { NO_POSITION, type Lane } from '../state/lanes/lane.ts';
+import type { Lane } from '../state/lanes/lane.ts';
 import type { DeadLetter, EventPosition } from '../state/ports.ts';
 import type { StoreChange, SubscriptionStore } from '../state/subscription-store.ts';
 import type { AckTracker } from '../state/lanes/ack-tracker.ts';
 import { InForceError } from './durable-operations.ts';
-import { gapOf, isGap } from './gap.ts';
+import { gapOf } from './gap.ts';
 import type { DurableConsumer } from './durable-consumer.ts';
 import type { PublishLifecycleEvent } from './lifecycle-events.ts';
 
@@ -64,9 +64,8 @@ export class DeadLetters {
     if (this.#isErased(lane)) return tracker.retryUncounted(lane, nowMs + ERASED_RETRY_MS);
     const { epoch, store, publishLifecycleEvent } = this.#parts;
     const { primary } = consumer;
-    const { position, channel, attempts, record } = lane;
-    // The worker of a lease has the record, and memory has not.
-    const gap = (record && gapOf(record)) ?? lane.lost;
+    const { position, channel, attempts } = lane;
+    const gap = headGapOf(lane);
     lane.narrow(1);
     tracker.complete(lane);
     // A lost event becomes no dead letter. Its undelivered gap is announced instead.
@@ -177,9 +176,7 @@ export class DeadLetters {
 
   /** A gap may have the position of an erased event. */
   #isErased(lane: Lane): boolean {
-    const { gapAfter, lost, record } = lane;
-    const isGapped = lost !== undefined || gapAfter !== NO_POSITION || (record !== undefined && isGap(record));
-    return !isGapped && this.#parts.hasErased([lane]);
+    return headGapOf(lane) === undefined && this.#parts.hasErased([lane]);
   }
 
   /** Number of dead letters that may be opened now. */
@@ -235,6 +232,11 @@ export class DeadLetters {
     consumer.deadLetterCount = Math.max(0, consumer.deadLetterCount - deadLetters.length);
     return deadLetters.length;
   }
+}
+
+/** The gap that is the head of a lane. */
+function headGapOf({ record, leasedGap }: Lane): Gap | undefined {
+  return record === undefined ? leasedGap : gapOf(record);
 }
 
 function goneChange({ subscription, epoch, position }: DeadLetter): StoreChange {

@@ -5,7 +5,7 @@ import type { RecordPage } from '../../core/record-reader.ts';
 import type { Lane } from '../state/lanes/lane.ts';
 import type { AckTracker } from '../state/lanes/ack-tracker.ts';
 import type { EventSelection } from './event-selection.ts';
-import { createLossGap, gapOf } from './gap.ts';
+import { createLossGap } from './gap.ts';
 import type { ReportedLoss } from './reported-loss.ts';
 
 /** The consumer whose lanes are read. */
@@ -56,10 +56,8 @@ function readLane({ feed, reads, clock }: LaneReadParts, owner: LaneOwner, track
       !isHead && !isReported && gapThrough > after
         ? createLossGap(epoch, after, gapThrough, gapReason, clock.nowMs(), channel)
         : undefined;
-    if (!tracker.onPageRead(lane, isHead ? records : owner.selection.matching(records), reached, gap)) {
-      const lost = createLossGap(epoch, after, lane.position, gapReason, clock.nowMs(), channel);
-      tracker.replaceHead(lane, lost, gapOf(lost));
-    }
+    if (!tracker.onPageRead(lane, isHead ? records : owner.selection.matching(records), reached, gap))
+      tracker.replaceHead(lane, createLossGap(epoch, after, lane.position, gapReason, clock.nowMs(), channel));
     owner.schedule();
   };
   const onError = (): void => {

@@ -5,6 +5,7 @@ import type { Lane } from '../state/lanes/lane.ts';
 import type { LeasedEvent, PullOptions } from '../state/pull-service.ts';
 import type { AckTracker } from '../state/lanes/ack-tracker.ts';
 import { DurableConsumer } from '../engine/durable-consumer.ts';
+import { gapOf } from '../engine/gap.ts';
 import { RateLimiter } from './rate-limiter.ts';
 
 /** A pull request of a worker that waits for events. */
@@ -104,6 +105,7 @@ export class PullQueue {
       lane.leasedMs = nowMs;
       // Leases may be long and numerous, so the payload leaves memory. Another delivery reads the
       // event again.
+      lane.leasedGap = gapOf(lane.head);
       tracker.releaseHeadPayload(lane);
       leases.set(leaseId, lane);
       bytes += body.length;

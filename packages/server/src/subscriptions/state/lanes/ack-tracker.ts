@@ -1,4 +1,3 @@
-import type { Gap } from '@polycast/protocol';
 import type { Position, StoredRecord } from '../../../core/ports.ts';
 import type { OpenEvent, Ordering } from '../definition.ts';
 import type { RestoredEvents } from './restored-events.ts';
@@ -301,12 +300,10 @@ export class AckTracker {
 
   /**
    * Sets the record that is handed out as the head: the event, or a gap when the log has lost it.
-   * @param lost that gap
    */
-  replaceHead(lane: Lane, record: StoredRecord, lost?: Gap): void {
+  replaceHead(lane: Lane, record: StoredRecord): void {
     if (lane.phase !== 'reading') return;
     lane.record = record;
-    lane.lost = lost;
     lane.timeMs = record.timeMs;
     this.#buffered.add(record);
     lane.phase = 'ready';

@@ -64,8 +64,8 @@ export class Lane implements DueItem {
    * event.
    */
   gapAfter: Position = NO_POSITION;
-  /** The gap that the log gave in place of the event of the head. */
-  lost: Gap | undefined = undefined;
+  /** The head is a gap that was leased, so its record has left memory. */
+  leasedGap: Gap | undefined = undefined;
   /** The next event to be read failed before, so its attempts continue to count. */
   keepsAttempts = false;
   /**
@@ -123,7 +123,7 @@ export class Lane implements DueItem {
   advance(): void {
     if (!this.keepsAttempts) this.attempts = 0;
     this.keepsAttempts = false;
-    this.lost = undefined;
+    this.leasedGap = undefined;
     this.lease = undefined;
     this.dueMs = 0;
     this.handedOutCount = 1;
