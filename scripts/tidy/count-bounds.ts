@@ -45,7 +45,7 @@ const COUNT_BOUNDED: Readonly<Record<string, Readonly<Record<string, string>>>> 
     numbers: 'Numbers.',
   },
   'storage/cluster/view-comparison.ts': { '#hashes': 'Numbers.' },
-  'storage/memory/memory-view.ts': { '#numbers': 'Names of the hubs of this cluster.' },
+  'storage/view/view-state.ts': { '#numbers': 'Names of the hubs of this cluster.' },
   'storage/shared/empty-channels.ts': { entries: 'Names of 200 characters.' },
   'storage/memory/memory-log.ts': { '#directory': 'Names of 200 characters.' },
   'storage/shared/channel-prefixes.ts': { '#lostThrough': 'Names of 200 characters.' },

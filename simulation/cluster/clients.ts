@@ -77,7 +77,16 @@ function isExpected(error: unknown): boolean {
   return error instanceof HubDownError || (error instanceof PolycastError && EXPECTED_CODES.has(error.code));
 }
 
-/** Publishes each event until it is confirmed, at any hub, with the same idempotency key. */
+/**
+ * Publishers of these seeds send every second event once, without an idempotency key. Those that
+ * have found defects have other seeds, and stay the same.
+ */
+const sendsPlain = (seed: number): boolean => seed % 13 < 4;
+
+/**
+ * Publishes each event with an idempotency key until it is confirmed, at any hub. It sends an event
+ * without a key once: it would not know whether a hub has it.
+ */
 export class SimulatedPublisher extends Client {
   readonly confirmed: ConfirmedEvent[] = [];
   /** The texts of events that retention may remove. */
@@ -100,14 +109,16 @@ export class SimulatedPublisher extends Client {
   }
 
   protected async step(hub: SimulatedHub): Promise<void> {
-    const record = (this.#current ??= this.#next());
+    const record = this.#current ?? this.#next();
+    const isPlain = record.idempotencyKey === undefined;
+    if (!isPlain) this.#current = record;
     const [outcome] = await hub.call(({ log }) => log.append([record]));
     if (outcome === undefined || (outcome.kind !== 'appended' && outcome.kind !== 'duplicate'))
       throw new Error(`publisher: ${JSON.stringify(outcome)}`);
     const epoch = hub.open?.log.state.epoch;
-    if (this.#current !== record || epoch === undefined) return;
-    this.#current = undefined;
-    const text = record.idempotencyKey as string;
+    if ((!isPlain && this.#current !== record) || epoch === undefined) return;
+    if (!isPlain) this.#current = undefined;
+    const text = Buffer.from(record.body).toString();
     this.confirmed.push({ text, cursor: { epoch, position: outcome.position } });
   }
 
@@ -115,14 +126,15 @@ export class SimulatedPublisher extends Client {
     const text = `${this.#name}-${this.#count++}`;
     const channel = this.random.below(8) === 0 ? TRIMMED_CHANNEL : this.random.pick(CHANNELS);
     if (channel === TRIMMED_CHANNEL) this.trimmed.add(text);
+    const key = sendsPlain(this.random.seed) && this.#count % 2 === 0 ? undefined : text;
     return {
       channel,
       type: undefined,
       timeMs: Date.now(),
       body: Buffer.from(text),
       retain: 'history',
-      idempotencyKey: text,
-      fingerprint: text,
+      idempotencyKey: key,
+      fingerprint: key,
       ifLatest: undefined,
     };
   }

@@ -238,13 +238,14 @@ class Run {
     const reference = await this.#reference();
     const expected = await textsOf(reference);
     const identity = plain(await reference.identity());
-    for (const { name, disk, open } of hubs) {
+    for (const { name, disk, open, followed } of hubs) {
       const view = await disk.openView();
       expectEqual(`state of ${name}`, view.applied, reference.applied);
       expectEqual(`identity of ${name}`, plain(await view.identity()), identity);
       if (open === undefined) continue;
       const texts = await textsOf(open.log);
       expectEqual(`events of ${name}`, [...texts], [...expected]);
+      this.#checkFollowed(name, followed, open.log.state.head, expected);
       const ids = open.identity.keys
         .list()
         .map(({ id }) => id)
@@ -267,6 +268,25 @@ class Run {
     const texts = [...expected.values()];
     expectEqual('events that are twice', texts.length - new Set(texts).size, 0);
     this.#checkReaders(expected, reference);
+  }
+
+  /** The log has passed each event on once, in order, and as it stored it. */
+  #checkFollowed(
+    name: string,
+    { after, records }: SimulatedHub['followed'],
+    head: number,
+    expected: ReadonlyMap<number, string>,
+  ): void {
+    expectEqual(
+      `positions that ${name} passed on`,
+      records.map(({ position }) => position),
+      Array.from({ length: head - after }, (_, index) => after + 1 + index),
+    );
+    for (const { position, body } of records) {
+      const stored = expected.get(position);
+      if (stored !== undefined)
+        expectEqual(`event ${position} that ${name} passed on`, Buffer.from(body).toString(), stored);
+    }
   }
 
   /** The events of the channel that is trimmed. */

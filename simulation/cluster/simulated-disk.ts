@@ -121,11 +121,15 @@ class SimulatedView implements LogView {
     return this.#inner.applied;
   }
 
-  async apply(blocks: readonly Block[]): Promise<readonly BlockOutcome[]> {
+  get channelCount(): number {
+    return this.#inner.channelCount;
+  }
+
+  async apply(...request: Parameters<LogView['apply']>): Promise<readonly BlockOutcome[]> {
     await this.#time.wait(this.#random.fraction() * (this.#random.below(30) === 0 ? 40 : 1));
     if (this.#disk.isFull) throw new PolycastError('log_full');
-    const outcomes = await this.#inner.apply(blocks);
-    this.#disk.blocks = [...this.#disk.blocks, ...blocks];
+    const outcomes = await this.#inner.apply(...request);
+    this.#disk.blocks = [...this.#disk.blocks, ...request[0]];
     // The thread of the view ends after the commit.
     if (this.#random.below(150) === 0) throw new PolycastError('log_unavailable');
     return outcomes;
@@ -194,9 +198,11 @@ export class SimulatedSnapshots {
     this.#random = random;
   }
 
+  /** One stays whole: without any, no hub could start anew after a trim. */
   damageNewest(): void {
-    const newest = [...this.#stored.values()].at(-1);
-    if (newest !== undefined) newest.isDamaged = true;
+    const whole = [...this.#stored.values()].filter(({ isDamaged }) => !isDamaged);
+    const newest = whole.at(-1);
+    if (newest !== undefined && whole.length > 1) newest.isDamaged = true;
   }
 
   /** The store as one hub reaches it. */

@@ -1,3 +1,4 @@
+import type { StoredRecord } from '../../packages/server/src/core/ports.ts';
 import type { Seeded } from '../../conformance/kit/seeded.ts';
 import { openIdentity, type Identity } from '../../packages/server/src/identity/identity.ts';
 import type { IdentityStore } from '../../packages/server/src/core/access/identity-store.ts';
@@ -59,6 +60,8 @@ export class SimulatedHub {
   open: OpenHub | undefined;
   /** The blocks that its process has received, applied or not. */
   received: Block[] = [];
+  /** What the rest of the hub has received of its log since it opened, and the head before. */
+  followed: { readonly after: number; readonly records: StoredRecord[] } = { after: 0, records: [] };
   readonly #world: Surroundings;
   #process: SimulatedProcess = { isDead: true };
   #starts = 0;
@@ -153,6 +156,9 @@ export class SimulatedHub {
       copies: this.disk.copies,
       snapshotBytes: SNAPSHOT_BYTES,
     });
+    const records: StoredRecord[] = [];
+    this.followed = { after: log.state.head, records };
+    log.follow((more) => void records.push(...more));
     if (isCollecting(random.seed)) log.collectWithoutReaders(() => Math.floor(performance.now() / 700) % 2 === 0);
     const store = await log.openIdentity(createMemoryIdentityStore(AUDIT_ENTRIES_MAX));
     const identity = openIdentity(store, SETTINGS, clock, logger);

@@ -16,10 +16,13 @@ export class TestCluster extends MemoryCluster {
   /** The connections of all hubs, in the order of their starts. */
   readonly connections: MemoryJournal[] = [];
 
-  async open(self: string, { folder = temporaryFolder(), home = sqlite, snapshotBytes = Infinity } = {}): Promise<Log> {
+  async open(
+    self: string,
+    { folder = temporaryFolder(), home = sqlite, snapshotBytes = Infinity, channelsMax = 1_000_000 } = {},
+  ): Promise<Log> {
     const journal = this.journal.connect();
     this.connections.push(journal);
-    return this.openLog(self, { home, options: testStorageOptions(folder), snapshotBytes }, journal);
+    return this.openLog(self, { home, options: testStorageOptions(folder), snapshotBytes, channelsMax }, journal);
   }
 }
 

@@ -7,9 +7,16 @@ beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 
 afterEach(() => void vi.useRealTimers());
 
 /** An applier at a hub without readers, and its commits: each is the sequences of its blocks. */
-function createApplier(): { readonly applier: BlockApplier; readonly commits: number[][]; readonly applied: number[] } {
+function createApplier(): {
+  readonly applier: BlockApplier;
+  readonly commits: number[][];
+  readonly applied: number[];
+  /** Blocks up to this one can be passed on. */
+  readonly passing: { through: number };
+} {
   const commits: number[][] = [];
   const applied: number[] = [];
+  const passing = { through: 0 };
   const view = {
     apply: async (blocks: readonly Block[]): Promise<readonly BlockOutcome[]> => {
       commits.push(blocks.map(({ sequence }) => sequence));
@@ -17,13 +24,14 @@ function createApplier(): { readonly applier: BlockApplier; readonly commits: nu
     },
   } as unknown as LogView;
   const listener = {
+    passOn: ({ sequence }: Block) => sequence <= passing.through,
     onApplied: ({ sequence }: Block) => void applied.push(sequence),
     onOutcomeLost: () => undefined,
     onStopped: () => undefined,
   };
   const applier = new BlockApplier(view, listener, () => 0);
   applier.hasReaders = () => false;
-  return { applier, commits, applied };
+  return { applier, commits, applied, passing };
 }
 
 function block(sequence: number): Block {
@@ -72,6 +80,29 @@ test('a block that somebody waits for is applied at once, with those before it',
   applier.add(block(7), false);
   await vi.advanceTimersByTimeAsync(0);
   expect(commits.at(-1)).toEqual([7]);
+});
+
+test('blocks whose events were passed on share a commit, until one is applied first or has to be', async () => {
+  const { applier, commits, passing } = createApplier();
+  passing.through = 3;
+  for (const sequence of [1, 2, 3]) applier.add(block(sequence), true);
+  await vi.advanceTimersByTimeAsync(19);
+  expect(commits).toEqual([]);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(commits).toEqual([[1, 2, 3]]);
+  // Nobody waits for the first one, so its events are passed on with those of the second.
+  passing.through = 6;
+  applier.add(block(4), false);
+  applier.add(block(5), true);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(commits).toHaveLength(1);
+  applier.applyNow(5);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(commits.at(-1)).toEqual([4, 5]);
+  applier.add(block(6), true);
+  applier.add(block(7), true);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(commits.at(-1)).toEqual([6, 7]);
 });
 
 test('a full commit does not wait for more, and nothing is applied after the end', async () => {

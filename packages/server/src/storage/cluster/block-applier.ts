@@ -12,10 +12,15 @@ const COMMIT_BYTES_MAX = 4 * 1024 * 1024;
 const WAITING_BYTES_MAX = 16 * 1024 * 1024;
 /** The interval at which a view that failed is looked at again. */
 const RETRY_MS = 100;
-/** Blocks that nobody waits for share the commits of this interval. */
+/** Blocks whose commit nobody waits for share the commits of this interval. */
 const COLLECT_MS = 20;
 
 export interface AppliedListener {
+  /**
+   * Passes the events of the next block on, before it is applied. Returns false where only the view
+   * can tell what the block does.
+   */
+  passOn(block: Block): boolean;
   onApplied(block: Block, outcome: BlockOutcome): void;
   /** The block was applied, but its outcome was lost with a crash of the view's thread. */
   onOutcomeLost(block: Block): void;
@@ -27,8 +32,9 @@ export interface AppliedListener {
  * Applies the blocks of the journal to the view, in order. A view that fails, for example on a full
  * disk, gets the same blocks again: a block is never skipped.
  *
- * A commit costs as much CPU as some 20 events. So blocks that nobody waits for are collected.
- * Example: a hub without readers receives 400 blocks a second, and makes 50 commits of them.
+ * A commit costs as much CPU as some 20 events. So blocks are collected if nobody waits for their
+ * commit. Nobody does at a hub without readers, or if their events were passed on. Example: a hub
+ * receives 400 blocks a second, and makes 50 commits of them.
  */
 export class BlockApplier {
   readonly #view: LogView;
@@ -36,7 +42,11 @@ export class BlockApplier {
   readonly #silentMs: () => number;
   #waiting: WaitingBlock[] = [];
   #waitingBytes = 0;
-  /** Blocks up to this sequence are not collected. */
+  /** Somebody waits for the events of the blocks up to this sequence. */
+  #awaitedThrough = 0;
+  /** The events of blocks up to this sequence were passed on. */
+  #passedOnThrough = 0;
+  /** Somebody waits for the commit of the blocks up to this sequence. */
   #urgentThrough = 0;
   /** Ends the collecting. */
   #collected: (() => void) | undefined;
@@ -79,18 +89,20 @@ export class BlockApplier {
   add(block: Block, isWaitedFor: boolean): void {
     if (this.#isStopped) return;
     // Commands may end sessions.
-    if (isWaitedFor || block.kind !== 'events' || this.hasReaders())
-      this.#urgentThrough = Math.max(this.#urgentThrough, block.sequence);
+    if (isWaitedFor || block.kind !== 'events' || this.hasReaders()) this.#awaitedThrough = block.sequence;
     const beforeMs = performance.now() - this.#silentMs();
     this.#waiting.push({ block, beforeMs });
     this.#waitingBytes += block.data.byteLength;
+    this.#passOn();
+    if (this.#awaitedThrough > this.#passedOnThrough)
+      this.#urgentThrough = Math.max(this.#urgentThrough, this.#awaitedThrough);
     this.#stopCollectingIfUrgent();
     if (this.#running !== undefined) return;
     this.#currentMs = beforeMs;
     this.#running = this.#run();
   }
 
-  /** Somebody waits for the blocks up to this one. */
+  /** Somebody waits for the commit of the blocks up to this one. */
   applyNow(sequence: number): void {
     this.#urgentThrough = Math.max(this.#urgentThrough, sequence);
     this.#stopCollectingIfUrgent();
@@ -118,19 +130,39 @@ export class BlockApplier {
       try {
         for (const { block } of this.#waiting.slice(0, COMMIT_BLOCKS_MAX)) checkBlock(block);
       } catch (error) {
-        this.#isStopped = true;
-        return this.#listener.onStopped(error as Error);
+        return this.#stop(error as Error);
       }
       const taken = this.#take();
       const blocks = taken.map(({ block }) => block);
-      const outcomes = await this.#view.apply(blocks, this.#waiting.length > 0).catch(() => undefined);
+      const outcomes = await this.#view
+        .apply(blocks, this.#waiting.length > 0, this.#passedOnThrough)
+        .catch(() => undefined);
       if (outcomes === undefined) {
         await this.#putBack(taken);
         continue;
       }
       this.#currentMs = this.#waiting[0]?.beforeMs ?? performance.now();
-      for (const [index, block] of blocks.entries()) this.#listener.onApplied(block, outcomes[index] as BlockOutcome);
+      try {
+        for (const [index, block] of blocks.entries()) this.#listener.onApplied(block, outcomes[index] as BlockOutcome);
+      } catch (error) {
+        return this.#stop(error as Error);
+      }
     }
+  }
+
+  /** Passes on what somebody waits for, in order, as far as its outcome is certain. */
+  #passOn(): void {
+    const first = this.#waiting[0]?.block.sequence ?? 0;
+    for (let at = Math.max(0, this.#passedOnThrough + 1 - first); at < this.#waiting.length; at++) {
+      const { block } = this.#waiting[at] as WaitingBlock;
+      if (block.sequence > this.#awaitedThrough || !this.#listener.passOn(block)) return;
+      this.#passedOnThrough = block.sequence;
+    }
+  }
+
+  #stop(error: Error): void {
+    this.#isStopped = true;
+    this.#listener.onStopped(error);
   }
 
   get #isUrgent(): boolean {

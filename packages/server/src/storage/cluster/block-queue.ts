@@ -4,7 +4,7 @@ import { encodeExactBatch, recordBytesMax } from '../shared/batch-codec.ts';
 import { CommitDelay } from '../shared/commit-delay.ts';
 import { JournalError, type Journal } from './journal.ts';
 import type { BlockKind } from '../view/block.ts';
-import type { BlockOutcome } from '../view/log-view.ts';
+import type { BlockEffect } from '../view/log-view.ts';
 
 /** Records of one block at most. */
 const BLOCK_RECORDS_MAX = 4_096;
@@ -21,12 +21,12 @@ interface PendingAppend {
 interface PendingCommand {
   readonly kind: BlockKind;
   readonly data: Uint8Array;
-  readonly resolve: (outcome: BlockOutcome) => void;
+  readonly resolve: (outcome: BlockEffect) => void;
   readonly reject: (error: unknown) => void;
 }
 
 interface Sent {
-  readonly resolve: (outcome: BlockOutcome) => void;
+  readonly resolve: (outcome: BlockEffect) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -75,16 +75,16 @@ export class BlockQueue {
     return promises.length === 1 ? (promises[0] as Promise<readonly AppendOutcome[]>) : joinParts(promises);
   }
 
-  command(kind: BlockKind, data: Uint8Array): Promise<BlockOutcome> {
+  command(kind: BlockKind, data: Uint8Array): Promise<BlockEffect> {
     if (this.#isAbandoned) return Promise.reject(abandoned());
-    const { promise, resolve, reject } = Promise.withResolvers<BlockOutcome>();
+    const { promise, resolve, reject } = Promise.withResolvers<BlockEffect>();
     this.#commands.push({ kind, data, resolve, reject });
     this.#schedule();
     return promise;
   }
 
   /** The view has applied a block of this hub. */
-  onApplied(id: string, outcome: BlockOutcome): void {
+  onApplied(id: string, outcome: BlockEffect): void {
     const sent = this.#sent.get(id);
     this.#sent.delete(id);
     sent?.resolve(outcome);

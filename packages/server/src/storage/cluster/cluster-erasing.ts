@@ -1,6 +1,6 @@
 import { PolycastError } from '@polycast/protocol';
 import type { ErasureListener, EraseOrder, LogErasing, OtherHubs, Overwritten } from '../../core/ports.ts';
-import type { BlockOutcome, LogView } from '../view/log-view.ts';
+import type { BlockEffect, LogView } from '../view/log-view.ts';
 import { commandBytes } from '../view/view-state.ts';
 import type { ReadBarrier } from './read-barrier.ts';
 import { refusalOfOlderHub, SHARED_ERASURE_LEVEL, type Fleet } from './fleet.ts';
@@ -22,7 +22,7 @@ export interface ClusterErasingParts {
   readonly fleet: Pick<Fleet, 'hubs'>;
   readonly others: OtherHubs;
   /** Appends an `erase` block, and resolves with what this hub's view says of it. */
-  readonly command: (data: Uint8Array) => Promise<BlockOutcome>;
+  readonly command: (data: Uint8Array) => Promise<BlockEffect>;
   readonly barrier: Pick<ReadBarrier, 'whenApplied'>;
   readonly logger: { error(fields: object, message: string): void };
 }

@@ -35,6 +35,8 @@ import type { AttemptBounds } from '../shared/attempt-bounds.ts';
 import type { ClusterSubscriptions } from './subscriptions/cluster-subscriptions.ts';
 import { otherHubs } from './other-hubs.ts';
 import type { Journal } from './journal.ts';
+import { EarlyEvents } from './log/early-events.ts';
+import { EpochChanges } from './log/epoch-changes.ts';
 import { LogHealth, SILENT_MAX_MS } from './log/log-health.ts';
 import { LogLifecycle } from './log/log-lifecycle.ts';
 import { createMarks, MARK, SilenceMarks } from './journal-marks.ts';
@@ -43,10 +45,12 @@ import type { StorageLogger } from '../home.ts';
 import type { Block } from '../view/block.ts';
 import { ReadBarrier } from './read-barrier.ts';
 import { ReceivedBlocks } from './received-blocks.ts';
-import { commandBytes, eraseOrderOf, parseBlockId, trimOrdersOf } from '../view/view-state.ts';
+import { eraseOrderOf, parseBlockId, trimOrdersOf } from '../view/view-state.ts';
 import { ViewComparison } from './view-comparison.ts';
-import type { BlockOutcome, LogView } from '../view/log-view.ts';
+import type { BlockEffect, BlockOutcome, LogView } from '../view/log-view.ts';
 
+/** The longest wait of a read for events that the view has not committed yet. */
+const STORED_WAIT_MAX_MS = 5_000;
 /** The longest wait of `close` for appends that have no outcome yet. */
 const DRAIN_MAX_MS = 10_000;
 
@@ -77,6 +81,7 @@ export class JournaledLog implements Log, SharedLog {
   readonly #queue: BlockQueue;
   readonly #applier: BlockApplier;
   readonly #received: ReceivedBlocks;
+  readonly #early: EarlyEvents;
   readonly #barrier: ReadBarrier;
   readonly #comparison: ViewComparison;
   readonly #observer: ClusterObserver;
@@ -84,6 +89,7 @@ export class JournaledLog implements Log, SharedLog {
   readonly #silenceMarks: SilenceMarks;
   readonly #lifecycle: LogLifecycle;
   readonly #health: LogHealth;
+  readonly epochs: EpochChanges;
   readonly #trims: ClusterTrims;
   readonly #stores: ClusterStores;
   readonly others: OtherHubs;
@@ -112,7 +118,9 @@ export class JournaledLog implements Log, SharedLog {
       () => this.isTrimmer,
       () => this.#barrier.reach(),
     );
+    this.#early = new EarlyEvents(view, (sequence) => this.#barrier.whenApplied(sequence, STORED_WAIT_MAX_MS));
     const applied: AppliedListener = {
+      passOn: (block) => this.#passOn(block),
       onApplied: (block, outcome) => this.#onApplied(block, outcome),
       onOutcomeLost: (block) => this.#onOutcomeLost(block),
       onStopped: (error) => this.#lifecycle.stop(error),
@@ -133,6 +141,7 @@ export class JournaledLog implements Log, SharedLog {
       hearing: this.#hearing,
       comparison: this.#comparison,
     });
+    this.epochs = new EpochChanges({ ...parts, queue: this.#queue, lifecycle: this.#lifecycle });
     this.#trims = new ClusterTrims(this.#queue);
     this.#stores = new ClusterStores({
       ...parts,
@@ -144,7 +153,7 @@ export class JournaledLog implements Log, SharedLog {
       onDeposed: () => this.#lifecycle.reset('deposed'),
       onOwner: (owner) => this.#comparison.reportOwner(owner),
     });
-    const command = (data: Uint8Array): Promise<BlockOutcome> => this.#command('erase', data);
+    const command = (data: Uint8Array): Promise<BlockEffect> => this.#command('erase', data);
     this.erasing = new ClusterErasing({ ...parts, others: this.others, barrier: this.#barrier, command });
     const check = view.check?.bind(view);
     if (check !== undefined) this.check = check;
@@ -183,11 +192,6 @@ export class JournaledLog implements Log, SharedLog {
     return mark;
   }
 
-  /** Begins the log in a journal whose first block did not. */
-  begin(genesis: Uint8Array): Promise<void> {
-    return this.#changeEpoch('genesis', genesis);
-  }
-
   openIdentity(local: IdentityStore): Promise<IdentityStore> {
     return this.#stores.openIdentity(local);
   }
@@ -196,40 +200,13 @@ export class JournaledLog implements Log, SharedLog {
     return this.#stores.openSubscriptions(bounds);
   }
 
-  /** Orders a new epoch, before any other part of the hub knows the present one. */
-  renewEpoch(to: string): Promise<void> {
-    return this.#changeEpoch('epoch', commandBytes({ from: this.state.epoch, to }));
-  }
-
-  /** A snapshot of this epoch has a block that the brokers have lost. */
-  async reportLoss(epoch: string): Promise<void> {
-    const { newEpoch, logger } = this.#parts;
-    const from = this.state.epoch;
-    // Another hub has noticed it.
-    if (epoch < from) return;
-    logger.error({ epoch }, 'cluster: the brokers have lost a block that a snapshot has; new epoch');
-    await this.#queue.command('epoch', commandBytes({ from, to: newEpoch(epoch) }));
-  }
-
-  async #changeEpoch(kind: 'genesis' | 'epoch', data: Uint8Array): Promise<void> {
-    const { epoch } = this.state;
-    this.#lifecycle.expectEpoch();
-    try {
-      await this.#queue.command(kind, data);
-    } catch (error) {
-      // The outcome may be lost although the view has the new epoch.
-      if (this.state.epoch === epoch) throw error;
-    }
-    this.#lifecycle.setCaughtUp();
-  }
-
   get shared(): SharedLog {
     return this;
   }
 
   get state(): LogState {
-    const { epoch, epochStart, head, unavailable } = this.#parts.view.state;
-    return { epoch, epochStart, head, unavailable: this.#unavailable ?? unavailable };
+    const { epoch, epochStart, unavailable } = this.#parts.view.state;
+    return { epoch, epochStart, head: this.#early.head, unavailable: this.#unavailable ?? unavailable };
   }
 
   append(records: readonly NewRecord[]): Promise<readonly AppendOutcome[]> {
@@ -239,19 +216,27 @@ export class JournaledLog implements Log, SharedLog {
   }
 
   follow(listener: (records: readonly StoredRecord[]) => void): void {
-    this.#parts.view.follow(listener);
+    this.#early.follow(listener);
   }
 
-  read(query: ReadQuery): Promise<ReadPage> {
-    return this.#closing === undefined ? this.#parts.view.read(query) : Promise.reject(closedError());
+  async read(query: ReadQuery): Promise<ReadPage> {
+    const { after, through, direction } = query;
+    return (await this.#viewWith(after, through, direction)).read(query);
   }
 
-  count(query: CountQuery): Promise<CountedPage> {
-    return this.#closing === undefined ? this.#parts.view.count(query) : Promise.reject(closedError());
+  async count(query: CountQuery): Promise<CountedPage> {
+    return (await this.#viewWith(query.after, query.through, 'forward')).count(query);
   }
 
-  channels(query: ChannelQuery): Promise<readonly ChannelState[]> {
-    return this.#closing === undefined ? this.#parts.view.channels(query) : Promise.reject(closedError());
+  async channels(query: ChannelQuery): Promise<readonly ChannelState[]> {
+    return (await this.#viewWith(0, this.#early.head, 'backward')).channels(query);
+  }
+
+  /** The view, when it has the events of a read. */
+  async #viewWith(after: Position, through: Position, direction: ReadQuery['direction']): Promise<LogView> {
+    await this.#early.whenStored(after, through, direction);
+    if (this.#closing !== undefined) throw closedError();
+    return this.#parts.view;
   }
 
   async trim(
@@ -285,7 +270,7 @@ export class JournaledLog implements Log, SharedLog {
 
   reach({ epoch, position }: Cursor): Promise<void> | undefined {
     const isReached = (): boolean => {
-      const { state } = this.#parts.view;
+      const { state } = this;
       return epoch < state.epoch || (epoch === state.epoch && position <= state.head);
     };
     return isReached() ? undefined : this.#barrier.reachCursor(isReached);
@@ -359,7 +344,7 @@ export class JournaledLog implements Log, SharedLog {
     await view.close();
   }
 
-  async #command(kind: 'identity' | 'subscriptions' | 'erase', data: Uint8Array): Promise<BlockOutcome> {
+  async #command(kind: 'identity' | 'subscriptions' | 'erase', data: Uint8Array): Promise<BlockEffect> {
     if (this.#unavailable !== undefined) throw this.#refusal(this.#unavailable);
     return this.#queue.command(kind, data);
   }
@@ -373,7 +358,16 @@ export class JournaledLog implements Log, SharedLog {
     return this.#closing === undefined ? new PolycastError(code) : closedError();
   }
 
+  #passOn(block: Block): boolean {
+    if (this.state.unavailable !== undefined) return false;
+    const effect = this.#early.passOn(block);
+    if (effect === undefined) return false;
+    if (this.#isOwn(block)) this.#queue.onApplied(block.id, effect);
+    return true;
+  }
+
   #onApplied(block: Block, outcome: BlockOutcome): void {
+    this.#early.onApplied(block, outcome);
     this.#blocks++;
     if (outcome.kind === 'subscriptions') this.#comparison.reportOwner(outcome.lease.owner);
     this.#comparison.onApplied(block.sequence, outcome.hash);
@@ -387,6 +381,7 @@ export class JournaledLog implements Log, SharedLog {
   }
 
   #onOutcomeLost(block: Block): void {
+    this.#early.onOutcomeLost(block);
     if (block.kind === 'trim') this.#onTrimmed?.(trimOrdersOf(block));
     if (block.kind === 'erase') this.erasing.onApplied(eraseOrderOf(block));
     this.#stores.onOutcomeLost(block);

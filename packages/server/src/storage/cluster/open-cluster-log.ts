@@ -52,7 +52,7 @@ export async function openClusterLog(options: ClusterLogOptions): Promise<Journa
 
 async function open(options: ClusterLogOptions): Promise<JournaledLog> {
   const { journal, incarnation, fleet, logger, snapshots: store, copies, snapshotBytes: growthBytes } = options;
-  const onLoss = (epoch: string): Promise<void> => log.reportLoss(epoch);
+  const onLoss = (epoch: string): Promise<void> => log.epochs.reportLoss(epoch);
   const snapshotter = copies && new Snapshotter({ journal, store, copies, growthBytes, onLoss, logger });
   const { view, lostEpoch: lostByView, listed } = await openMatchingView(options);
   let log: JournaledLog;
@@ -73,11 +73,11 @@ async function open(options: ClusterLogOptions): Promise<JournaledLog> {
       .toSorted()
       .at(-1);
     // After brokers were wiped, a block of another hub may have been the first.
-    if (log.state.epoch === '') await log.begin(genesisBytes(options, newEpoch(options, lostEpoch ?? '')));
+    if (log.state.epoch === '') await log.epochs.begin(genesisBytes(options, newEpoch(options, lostEpoch ?? '')));
     const { epoch } = log.state;
     // Another hub may have noticed it first, and the journal has a later epoch by now. An earlier
     // one is back if the lost blocks had the change of the epoch.
-    if (lostEpoch !== undefined && epoch <= lostEpoch) await log.renewEpoch(newEpoch(options, lostEpoch));
+    if (lostEpoch !== undefined && epoch <= lostEpoch) await log.epochs.renew(newEpoch(options, lostEpoch));
     return log;
   } catch (error) {
     await view.close();

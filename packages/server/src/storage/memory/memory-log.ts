@@ -181,7 +181,7 @@ export class MemoryLog implements Log {
     return this.#closed;
   }
 
-  protected get channelCount(): number {
+  get channelCount(): number {
     return this.#directory.size;
   }
 

@@ -13,14 +13,7 @@ import type { DeadLetter, DeadLettersQuery } from '../../subscriptions/state/por
 import type { StoredSubscription } from '../../subscriptions/state/subscription-store.ts';
 import { readDeadLetters, readEpoch, readLease, readSubscriptions } from '../view/subscription-state.ts';
 import { MemorySubscriptionRows } from './memory-subscription-rows.ts';
-import {
-  applyBlock,
-  EMPTY_VIEW,
-  WRITERS_MAX,
-  type ViewStore,
-  type ViewTables,
-  type WriterNumbers,
-} from '../view/view-state.ts';
+import { applyBlock, EMPTY_VIEW, MemoryWriterNumbers, type ViewStore, type ViewTables } from '../view/view-state.ts';
 import type { BlockOutcome, LogView, ViewState, ViewSubscriptionState } from '../view/log-view.ts';
 import { appendBatch } from '../shared/batch-codec.ts';
 import { MemoryLog } from './memory-log.ts';
@@ -38,7 +31,7 @@ class MemoryView extends MemoryLog implements LogView {
     // Views on a disk accept keys without this limit, and all views must decide alike.
     super({ keysBytesMax: Infinity });
     this.#tables = {
-      writers: new MemoryWriters(),
+      writers: new MemoryWriterNumbers(),
       identity: new MemoryIdentityRows(auditEntriesMax),
       subscriptions: new MemorySubscriptionRows(),
     };
@@ -53,7 +46,7 @@ class MemoryView extends MemoryLog implements LogView {
     return { ...super.state, epoch, epochStart };
   }
 
-  async apply(blocks: readonly Block[]): Promise<readonly BlockOutcome[]> {
+  async apply(blocks: readonly Block[], _isBehind = false, passedOnThrough = 0): Promise<readonly BlockOutcome[]> {
     // In a later turn, as a thread answers.
     await undefined;
     if (this.isClosed) throw new PolycastError('log_unavailable', 'The log is closed.');
@@ -62,6 +55,7 @@ class MemoryView extends MemoryLog implements LogView {
     const outcomes = blocks.map((block) => {
       const { state, outcome } = applyBlock(this.#applied, block, store, this.#tables);
       this.#applied = state;
+      if (block.sequence <= passedOnThrough) stored.length = 0;
       return outcome;
     });
     if (outcomes.some(({ kind }) => kind === 'appended')) this.deliver(stored);
@@ -114,21 +108,6 @@ class MemoryView extends MemoryLog implements LogView {
       trim: (orders, nowMs) => this.trimStep(orders, nowMs),
       erase: (order) => this.eraseStep(order),
     };
-  }
-}
-
-class MemoryWriters implements WriterNumbers {
-  /** The one with the oldest last block first. */
-  readonly #numbers = new Map<string, number>();
-
-  get(incarnation: string): number {
-    return this.#numbers.get(incarnation) ?? 0;
-  }
-
-  set(incarnation: string, number: number): void {
-    this.#numbers.delete(incarnation);
-    this.#numbers.set(incarnation, number);
-    if (this.#numbers.size > WRITERS_MAX) this.#numbers.delete(this.#numbers.keys().next().value as string);
   }
 }
 

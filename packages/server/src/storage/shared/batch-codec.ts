@@ -65,6 +65,14 @@ export function appendBatch(
   return notAppended;
 }
 
+/** Whether a batch has no record with an idempotency key or with `ifLatest`. */
+export function isUnconditional(batch: ArrayBuffer): boolean {
+  const numbers = new Float64Array(batch, 8, countOf(batch) * NUMBERS_PER_RECORD);
+  for (let at = 0; at < numbers.length; at += NUMBERS_PER_RECORD)
+    if (numbers[at + 1] !== ABSENT || numbers[at + 5] !== ABSENT) return false;
+  return true;
+}
+
 /** Yields the records of a batch. Bodies are views of its buffer. */
 export function* decodeBatch(batch: ArrayBuffer): Generator<NewRecord, void> {
   const numbers = new Float64Array(batch, 8, countOf(batch) * NUMBERS_PER_RECORD);
@@ -88,7 +96,8 @@ export function* decodeBatch(batch: ArrayBuffer): Generator<NewRecord, void> {
   }
 }
 
-function countOf(batch: ArrayBuffer): number {
+/** The number of records of a batch. */
+export function countOf(batch: ArrayBuffer): number {
   return new Float64Array(batch, 0, 1)[0] as number;
 }
 

@@ -20,10 +20,13 @@ export interface LogView extends Omit<Log, 'append' | 'trim' | 'erasing' | 'shar
   /**
    * Applies blocks in order, all or none of them. Each must follow the one before.
    * @param isBehind more blocks wait already, so work that later ones would repeat may wait
+   * @param passedOnThrough the follower has the events of blocks up to this sequence
    * @throws PolycastError `log_unavailable`, `log_full`. Then `applied` says whether the blocks
    * were applied all the same, and the outcomes are lost.
    */
-  apply(blocks: readonly Block[], isBehind?: boolean): Promise<readonly BlockOutcome[]>;
+  apply(blocks: readonly Block[], isBehind?: boolean, passedOnThrough?: number): Promise<readonly BlockOutcome[]>;
+  /** The number of channels. While blocks are applied, it may count some of theirs. */
+  readonly channelCount: number;
   /**
    * One step for the files of this view, as `LogErasing.overwrite`.
    * `done` at once where nothing was erased.
@@ -58,8 +61,11 @@ export interface ViewState extends BlockAddress {
   readonly hash: number;
 }
 
+/** What a block did, and the state of the view after it. */
+export type BlockOutcome = { readonly hash: number } & BlockEffect;
+
 /** What a block did. */
-export type BlockOutcome = { readonly hash: number } & (
+export type BlockEffect =
   | { readonly kind: 'appended'; readonly firstPosition: Position; readonly notAppended: NotAppended }
   | {
       readonly kind: 'trimmed';
@@ -72,8 +78,7 @@ export type BlockOutcome = { readonly hash: number } & (
   | { readonly kind: 'identity'; readonly refusal: CommandRefusal | undefined }
   | ({ readonly kind: 'subscriptions' } & SubscriptionEffect)
   /** A copy of a block that was applied before, or a command that did not hold any more. */
-  | { readonly kind: 'nothing' }
-);
+  | { readonly kind: 'nothing' };
 
 /**
  * Records of a block that were not appended, by their index. The others have consecutive positions.

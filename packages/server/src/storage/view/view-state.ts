@@ -1,13 +1,12 @@
 import { crc32 } from 'node:zlib';
 import type { EraseOrder, Position, StoredRecord, TrimOrder } from '../../core/ports.ts';
 import { decodeBatch } from '../shared/batch-codec.ts';
-import type { CommandRefusal } from '../../core/access/identity-store.ts';
 import type { Block, BlockKind } from './block.ts';
 import { decodeIdentityCommand, isKnownCommand } from './identity-command.ts';
 import { applyIdentity, HAS_ERASED, type IdentityRows } from './identity-state.ts';
-import type { BlockOutcome, NotAppended, ViewState } from './log-view.ts';
+import type { BlockEffect, BlockOutcome, NotAppended, ViewState } from './log-view.ts';
 import { decodeSubscriptionCommand, isKnownSubscriptionCommand } from './subscription-command.ts';
-import { applySubscriptions, type SubscriptionEffect, type SubscriptionRows } from './subscription-state.ts';
+import { applySubscriptions, type SubscriptionRows } from './subscription-state.ts';
 
 /**
  * How a block changes a view, the same in every home. The homes carry out appends and trims, and
@@ -44,6 +43,21 @@ export interface WriterNumbers {
  * forgotten first: no copy of its blocks comes after so many others.
  */
 export const WRITERS_MAX = 1_000;
+
+/** In memory, the process with the oldest last block first. */
+export class MemoryWriterNumbers implements WriterNumbers {
+  readonly #numbers = new Map<string, number>();
+
+  get(incarnation: string): number {
+    return this.#numbers.get(incarnation) ?? 0;
+  }
+
+  set(incarnation: string, number: number): void {
+    this.#numbers.delete(incarnation);
+    this.#numbers.set(incarnation, number);
+    if (this.#numbers.size > WRITERS_MAX) this.#numbers.delete(this.#numbers.keys().next().value as string);
+  }
+}
 
 export const EMPTY_VIEW: ViewState = {
   sequence: 0,
@@ -126,19 +140,10 @@ export function applyBlock(
   };
 }
 
+/** With the changes of the state that only this file makes. */
 type Effect =
-  | { readonly kind: 'appended'; readonly firstPosition: Position; readonly notAppended: NotAppended }
-  | {
-      readonly kind: 'trimmed';
-      readonly orders: readonly TrimOrder[];
-      readonly removed: number;
-      readonly more: boolean;
-    }
-  | { readonly kind: 'erased'; readonly order: EraseOrder; readonly removed: number }
-  | { readonly kind: 'epoch'; readonly epoch: string; readonly changes: Partial<ViewState> }
-  | { readonly kind: 'identity'; readonly refusal: CommandRefusal | undefined }
-  | ({ readonly kind: 'subscriptions' } & SubscriptionEffect)
-  | { readonly kind: 'nothing' };
+  | Exclude<BlockEffect, { readonly kind: 'epoch' }>
+  | { readonly kind: 'epoch'; readonly epoch: string; readonly changes: Partial<ViewState> };
 
 function outcomeOf(effect: Effect, hash: number): BlockOutcome {
   return effect.kind === 'epoch' ? { kind: 'epoch', epoch: effect.epoch, hash } : { ...effect, hash };
@@ -237,12 +242,19 @@ function parse<Command>(data: Uint8Array): Command {
   return JSON.parse(Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString()) as Command;
 }
 
-/** The events that blocks have appended, with their positions. Bodies are views of the blocks. */
-export function appliedRecords(blocks: readonly Block[], outcomes: readonly BlockOutcome[]): readonly StoredRecord[] {
+/**
+ * The events that blocks after a sequence have appended, with their positions. Bodies are views of
+ * the blocks.
+ */
+export function appliedRecords(
+  blocks: readonly Block[],
+  outcomes: readonly BlockEffect[],
+  after: number,
+): readonly StoredRecord[] {
   const stored: StoredRecord[] = [];
-  for (const [at, { data }] of blocks.entries()) {
+  for (const [at, { data, sequence }] of blocks.entries()) {
     const outcome = outcomes[at];
-    if (outcome?.kind !== 'appended') continue;
+    if (outcome?.kind !== 'appended' || sequence <= after) continue;
     const { notAppended } = outcome;
     let position = outcome.firstPosition;
     let index = 0;

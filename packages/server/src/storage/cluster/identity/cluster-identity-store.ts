@@ -16,7 +16,7 @@ import {
   type IdentityCommand,
 } from '../../view/identity-command.ts';
 import { touchedKeys, type ViewIdentity } from '../../view/identity-state.ts';
-import type { BlockOutcome } from '../../view/log-view.ts';
+import type { BlockEffect } from '../../view/log-view.ts';
 import { changeFromJson } from '../../shared/identity-json.ts';
 import {
   refusalOfOlderHub,
@@ -40,7 +40,7 @@ export interface IdentityJournal {
   /** Whether this hub does the work that one hub does for all. */
   readonly isTrimmer: boolean;
   /** Appends a command, and resolves with what this hub's view says of it. */
-  command(data: Uint8Array): Promise<BlockOutcome>;
+  command(data: Uint8Array): Promise<BlockEffect>;
   reach(): Promise<void>;
   load(): Promise<ViewIdentity>;
   auditPage(before: number, limit: number): Promise<readonly AuditEntry[]>;
@@ -136,7 +136,7 @@ export class ClusterIdentityStore implements IdentityStore {
   }
 
   /** The view has applied a block of the kind `identity`. */
-  onApplied({ sequence, data }: Block, outcome: BlockOutcome, isOwn: boolean): void {
+  onApplied({ sequence, data }: Block, outcome: BlockEffect, isOwn: boolean): void {
     if (outcome.kind !== 'identity' || outcome.refusal !== undefined) return;
     const applied = { sequence, command: decodeIdentityCommand(data), isOwn };
     if (this.#arrived === undefined) this.#take(applied);

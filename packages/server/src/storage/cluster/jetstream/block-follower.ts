@@ -2,7 +2,7 @@ import { AckPolicy, DeliverPolicy, type JetStreamManager } from '@nats-io/jetstr
 import { createInbox, nanos, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
 import type { FollowerPlace } from '../rollback-check.ts';
 import type { JournalFollower } from '../journal.ts';
-import type { BlockAddress } from '../../view/block.ts';
+import type { Block, BlockAddress } from '../../view/block.ts';
 import { ElectedError, type Elections } from './elections.ts';
 
 /** A silent consumer sends a beat this often. */
@@ -85,6 +85,15 @@ export class BlockFollower {
   onNews(): void {
     this.#newsMs = performance.now();
     this.#isProven = true;
+  }
+
+  /**
+   * The brokers have stored a block of this hub. If it is the next one, it counts as received, and
+   * its message is ignored: a consumer may send it a moment later.
+   */
+  onConfirmed(block: Block): void {
+    if (!this.#closed && !this.#isSubscribing && block.sequence === this.#at.sequence + 1) this.#receive(block);
+    this.onNews();
   }
 
   close(): void {
@@ -194,18 +203,25 @@ export class BlockFollower {
   #onBlock(message: Msg, delivered: number): boolean {
     const parts = (message.reply ?? '').split('.');
     const [sequence, number] = [Number(parts.at(-4)), Number(parts.at(-3))];
-    if (number !== delivered || sequence !== this.#at.sequence + 1) return false;
+    const isReceived = sequence <= this.#at.sequence;
+    if (number !== delivered || sequence > this.#at.sequence + 1) return false;
     const id = message.headers?.get('Nats-Msg-Id') ?? '';
-    this.#newest = sequence + Number(parts.at(-1));
+    if (sequence === this.#at.sequence && id !== this.#at.id) return false;
+    this.#newest = Math.max(this.#at.sequence, sequence + Number(parts.at(-1)));
     const kind = message.subject.slice(message.subject.lastIndexOf('.') + 1);
-    this.#at = { sequence, id };
     // A consumer says with its first block how many it has. That one may be old, too.
     this.#oldThrough ??= this.#newest;
     // The client's buffer holds other messages too.
-    this.#follower.onBlock({ sequence, id, kind, data: new Uint8Array(message.data) });
+    if (!isReceived) this.#receive({ sequence, id, kind, data: new Uint8Array(message.data) });
     // The follower reads the silence before its block, so this comes after it.
     if (this.#isProven || sequence > this.#oldThrough) this.onNews();
     return true;
+  }
+
+  #receive(block: Block): void {
+    const { sequence, id } = block;
+    this.#at = { sequence, id };
+    this.#follower.onBlock(block);
   }
 }
 

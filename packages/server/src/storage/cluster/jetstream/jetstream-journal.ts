@@ -140,7 +140,7 @@ class JetStreamJournal implements Journal {
       try {
         const { seq, duplicate } = await elections.attempt(client.publish(`pc.${name}.j.${kind}`, data, options));
         // A broker that is cut off knows the copies of its own blocks.
-        if (!duplicate) this.#follower?.onNews();
+        if (!duplicate) this.#follower?.onConfirmed({ sequence: seq, id, kind, data: new Uint8Array(data) });
         return seq;
       } catch (error) {
         if (this.#closed) throw new JournalError(isUncertain ? 'unknown' : 'closed', 'the journal is closed');

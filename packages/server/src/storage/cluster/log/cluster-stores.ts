@@ -3,7 +3,7 @@ import type { AttemptBounds } from '../../shared/attempt-bounds.ts';
 import type { Block } from '../../view/block.ts';
 import { ClusterIdentityStore } from '../identity/cluster-identity-store.ts';
 import type { StorageLogger } from '../../home.ts';
-import type { BlockOutcome, LogView } from '../../view/log-view.ts';
+import type { BlockEffect, LogView } from '../../view/log-view.ts';
 import type { Fleet } from '../fleet.ts';
 import type { Journal } from '../journal.ts';
 import { ClusterSubscriptionStore } from '../subscriptions/cluster-subscription-store.ts';
@@ -20,7 +20,7 @@ export interface ClusterStoresParts {
   readonly isTrimmer: () => boolean;
   /** Commands are accepted. */
   readonly isAvailable: () => boolean;
-  readonly command: (kind: 'identity' | 'subscriptions', data: Uint8Array) => Promise<BlockOutcome>;
+  readonly command: (kind: 'identity' | 'subscriptions', data: Uint8Array) => Promise<BlockEffect>;
   /** Resolves when the view has all that the journal has now. */
   readonly reach: () => Promise<void>;
   /** Another hub works on subscriptions now. */
@@ -88,7 +88,7 @@ export class ClusterStores {
   }
 
   /** @param isOwn this hub has sent the block */
-  onApplied(block: Block, outcome: BlockOutcome, isOwn: boolean): void {
+  onApplied(block: Block, outcome: BlockEffect, isOwn: boolean): void {
     if (outcome.kind === 'identity') this.#identity?.onApplied(block, outcome, isOwn);
     if (outcome.kind === 'subscriptions') this.#subscriptions?.onApplied(outcome);
   }

@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import type { BlockOutcome } from '../../view/log-view.ts';
+import type { BlockEffect } from '../../view/log-view.ts';
 import { LeaseHolder } from './work-lease.ts';
 
 test('an owner whose command comes back late counts from when it sent it', { timeout: 60_000 }, async () => {
   const lease = { owner: 'a', term: 1, challengers: {} };
-  const outcome = { kind: 'subscriptions', lease, hub: 'a', isRefused: false, hash: 0 } as unknown as BlockOutcome;
+  const outcome = { kind: 'subscriptions', lease, hub: 'a', isRefused: false, hash: 0 } as unknown as BlockEffect;
   let commands = 0;
   const holder = new LeaseHolder({
     fleet: { self: 'a', hubs: [] },

@@ -1,6 +1,6 @@
 import { PolycastError } from '@polycast/protocol';
 import type { StorageLogger } from '../../home.ts';
-import type { BlockOutcome, ViewSubscriptionState } from '../../view/log-view.ts';
+import type { BlockEffect, ViewSubscriptionState } from '../../view/log-view.ts';
 import {
   encodeSubscriptionCommand,
   type LeaseAction,
@@ -40,7 +40,7 @@ export interface LeaseJournal {
   /** Whether commands can be written. */
   readonly isAvailable: boolean;
   /** Appends a command, and resolves with what this hub's view says of it. */
-  command(data: Uint8Array): Promise<BlockOutcome>;
+  command(data: Uint8Array): Promise<BlockEffect>;
   loadState(): Promise<ViewSubscriptionState>;
   /** Another hub has the lease that this one worked with. */
   onDeposed(): void;

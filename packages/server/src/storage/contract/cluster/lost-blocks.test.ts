@@ -176,7 +176,7 @@ test('a hub that loses the outcome of its own first block, or of its own new epo
   expect(epoch).toHaveLength(10);
   const other = (await cluster.open('b', { home: losingOutcomeOf('epoch') })) as JournaledLog;
   const to = epochAfter(epoch, START_MS, 0);
-  await other.renewEpoch(to);
+  await other.epochs.renew(to);
   expect(other.state.epoch).toBe(to);
 });
 

@@ -55,7 +55,12 @@ export class MemoryCluster {
   /** Opens the log of one hub. It is closed when the test ends. */
   async openLog(
     self: string,
-    { home, options, snapshotBytes = Infinity }: Pick<TestHub, 'home' | 'options' | 'snapshotBytes'>,
+    {
+      home,
+      options,
+      snapshotBytes = Infinity,
+      channelsMax,
+    }: Pick<TestHub, 'home' | 'options' | 'snapshotBytes' | 'channelsMax'>,
     journal: Journal = this.journal.connect(),
   ): Promise<JournaledLog> {
     const { snapshots } = this;
@@ -65,6 +70,7 @@ export class MemoryCluster {
       home,
       options,
       snapshots,
+      channelsMax,
       ...(snapshotBytes !== undefined && { snapshotBytes }),
     });
     onTestFinished(() => log.close());

@@ -110,6 +110,10 @@ export class SqliteLog implements Log {
     return this.#listener !== undefined;
   }
 
+  protected get writerCounters(): WriterCounters {
+    return this.#writerCounters;
+  }
+
   /** Moves the head and passes events on that are in the database. */
   protected deliver(stored: readonly StoredRecord[], head: Position): void {
     this.#head = head;

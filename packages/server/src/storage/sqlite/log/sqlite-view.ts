@@ -35,10 +35,14 @@ class SqliteView extends SqliteLog implements LogView {
     return { ...super.state, epoch, epochStart };
   }
 
-  async apply(blocks: readonly Block[], isBehind = false): Promise<readonly BlockOutcome[]> {
+  get channelCount(): number {
+    return this.writerCounters.get('channels');
+  }
+
+  async apply(blocks: readonly Block[], isBehind = false, passedOnThrough = 0): Promise<readonly BlockOutcome[]> {
     const { state, outcomes, head } = await this.change<AppliedBlocks>({ kind: 'apply', blocks, isBehind });
     this.#applied = state;
-    this.deliver(this.isFollowed ? appliedRecords(blocks, outcomes) : [], head);
+    this.deliver(this.isFollowed ? appliedRecords(blocks, outcomes, passedOnThrough) : [], head);
     return outcomes;
   }
 

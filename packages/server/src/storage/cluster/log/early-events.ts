@@ -1,0 +1,128 @@
+import type { Position, StoredRecord } from '../../../core/ports.ts';
+import { countOf, isUnconditional } from '../../shared/batch-codec.ts';
+import type { Block } from '../../view/block.ts';
+import type { BlockEffect, LogView } from '../../view/log-view.ts';
+import { appliedRecords, MemoryWriterNumbers, parseBlockId } from '../../view/view-state.ts';
+
+/** Four full commits. A view that has more to apply is behind. */
+const EARLY_BLOCKS_MAX = 256;
+
+type Appended = Extract<BlockEffect, { readonly kind: 'appended' }>;
+
+/** A block whose events were passed on, and which the view has not applied. */
+interface EarlyBlock {
+  readonly sequence: number;
+  readonly firstPosition: Position;
+  readonly events: number;
+}
+
+/**
+ * Passes events on before the view has committed them, if nothing can change their positions. The
+ * journal has made them durable. So a publish is acknowledged, and its readers have it, without two
+ * changes of threads and a commit.
+ *
+ * Example: the view has position 7. A block with two events arrives, and no event has an
+ * idempotency key or a condition. They get the positions 8 and 9 in every view, so this hub passes
+ * them on as 8 and 9. Then its view applies the block. If it did anything else, the hub would stop.
+ */
+export class EarlyEvents {
+  readonly #view: LogView;
+  readonly #whenApplied: (sequence: number) => Promise<void>;
+  /** Processes and their blocks, as far as this log has received them. */
+  readonly #writers = new MemoryWriterNumbers();
+  #early: EarlyBlock[] = [];
+  /** The newest position that was passed on early. */
+  #head: Position = 0;
+  #listener: ((records: readonly StoredRecord[]) => void) | undefined;
+
+  /** @param whenApplied resolves when the view has applied a block */
+  constructor(view: LogView, whenApplied: (sequence: number) => Promise<void>) {
+    this.#view = view;
+    this.#whenApplied = whenApplied;
+  }
+
+  /** The newest position that the follower has. The view may be a moment behind it. */
+  get head(): Position {
+    return Math.max(this.#head, this.#view.state.head);
+  }
+
+  follow(listener: (records: readonly StoredRecord[]) => void): void {
+    this.#listener = listener;
+    this.#view.follow((records) => {
+      // A view that has failed may repeat events.
+      const isNew = (records[0]?.position ?? 0) > this.#head;
+      listener(isNew ? records : records.filter(({ position }) => position > this.#head));
+    });
+  }
+
+  /**
+   * Passes the events of the next block on. Returns what the block will do; `undefined` when only
+   * the view can tell.
+   */
+  passOn(block: Block): Appended | undefined {
+    if (this.#listener === undefined || this.#early.length >= EARLY_BLOCKS_MAX || !this.#isCertain(block))
+      return undefined;
+    const firstPosition = this.head + 1;
+    const effect: Appended = { kind: 'appended', firstPosition, notAppended: [] };
+    const records = appliedRecords([block], [effect], 0);
+    this.#early.push({ sequence: block.sequence, firstPosition, events: records.length });
+    this.#head = firstPosition + records.length - 1;
+    this.#addWriter(block);
+    this.#listener(records);
+    return effect;
+  }
+
+  /** @throws Error when the view has applied a block differently */
+  onApplied(block: Block, effect: BlockEffect): void {
+    this.#addWriter(block);
+    const [early] = this.#early;
+    if (early?.sequence !== block.sequence) return;
+    this.#early.shift();
+    if (effect.kind === 'appended' && effect.firstPosition === early.firstPosition && effect.notAppended.length === 0)
+      return;
+    throw new Error(
+      `block ${block.sequence} was passed on from position ${early.firstPosition}, and has another effect`,
+    );
+  }
+
+  onOutcomeLost(block: Block): void {
+    this.#addWriter(block);
+    if (this.#early[0]?.sequence === block.sequence) this.#early.shift();
+  }
+
+  /**
+   * Waits until the view has the events of a read. While the view fails, a read forward gets what
+   * the view has, and goes on from there later.
+   * @returns `undefined` when there is nothing to wait for
+   * @throws PolycastError `log_unavailable` when the view cannot apply them in time
+   */
+  whenStored(after: Position, through: Position, direction: 'forward' | 'backward'): Promise<void> | undefined {
+    const last = this.#early.at(-1);
+    if (last === undefined) return undefined;
+    const { head, unavailable } = this.#view.state;
+    const isPart = unavailable !== undefined && direction === 'forward' && after < head;
+    return isPart || Math.min(through, this.head) <= head ? undefined : this.#whenApplied(last.sequence);
+  }
+
+  /** Whether each event of a block gets the next position, in every view. */
+  #isCertain(block: Block): boolean {
+    const { applied, channelCount } = this.#view;
+    const before = this.#early.at(-1)?.sequence ?? applied.sequence;
+    if (block.kind !== 'events' || block.sequence !== before + 1 || this.#mayBeCopy(block)) return false;
+    // An event adds one channel at most.
+    const waiting = this.#early.reduce((sum, { events }) => sum + events, 0);
+    const channelsMost = channelCount + waiting + countOf(block.data.buffer);
+    return channelsMost <= applied.channelsMax && isUnconditional(block.data.buffer);
+  }
+
+  #mayBeCopy({ id }: Block): boolean {
+    const { incarnation, number } = parseBlockId(id);
+    const newest = this.#writers.get(incarnation);
+    return newest === 0 || number <= newest;
+  }
+
+  #addWriter({ id }: Block): void {
+    const { incarnation, number } = parseBlockId(id);
+    if (number > this.#writers.get(incarnation)) this.#writers.set(incarnation, number);
+  }
+}
