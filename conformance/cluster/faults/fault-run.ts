@@ -41,7 +41,9 @@ export async function runFaults(cluster: FaultyCluster, random: Seeded, options:
   const followers = TRANSPORTS.map(
     (transport) => new Follower(random.pick(cluster.urls), transport, { channels: PATTERNS, after: 'earliest' }),
   );
-  const publishers = cluster.urls.map((url, index) => new Publisher(url, `p${index}`, CHANNELS, 'single'));
+  const publishers = cluster.urls.map(
+    (url, index) => new Publisher(url, `p${index}`, CHANNELS, index === 1 ? 'single' : 'once'),
+  );
   const deliveries = await WatchedDeliveries.start(cluster.urls, PATTERNS, publishers);
   const presence = new WatchedPresence(cluster.urls, random);
   try {

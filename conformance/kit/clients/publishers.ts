@@ -8,13 +8,14 @@ export interface Acknowledged {
   readonly payload: string;
 }
 
-export type PublishStyle = 'single' | 'array' | 'lines';
+/** `once`: single events without an idempotency key, so none is sent again. */
+export type PublishStyle = 'single' | 'once' | 'array' | 'lines';
 
 const RETRY_DELAY_MS = 10;
 
 /**
  * A publisher that retries each event until it is acknowledged, with the same idempotency key,
- * through lost connections and restarts of the hub.
+ * through lost connections and restarts of the hub. With the style `once` it does not retry.
  */
 export class Publisher {
   readonly acknowledged: Acknowledged[] = [];
@@ -54,7 +55,12 @@ export class Publisher {
 
   async #run(): Promise<void> {
     while (!this.#stopped) {
-      const events = Array.from({ length: this.#style === 'single' ? 1 : 5 }, () => this.#next());
+      const isSingle = this.#style === 'single' || this.#style === 'once';
+      const events = Array.from({ length: isSingle ? 1 : 5 }, () => this.#next());
+      if (this.#style === 'once') {
+        if (!(await this.#publish(events))) await pause(RETRY_DELAY_MS);
+        continue;
+      }
       while (!(await this.#publish(events)) && !this.#abandoned) {
         this.retries++;
         await pause(RETRY_DELAY_MS);
@@ -65,7 +71,8 @@ export class Publisher {
   #next(): Event {
     const n = this.#count++;
     const payload = `${this.#name}-${n}`;
-    return { channel: this.#channels[n % this.#channels.length] as string, data: payload, idempotencyKey: payload };
+    const channel = this.#channels[n % this.#channels.length] as string;
+    return { channel, data: payload, ...(this.#style !== 'once' && { idempotencyKey: payload }) };
   }
 
   /** Whether all events were acknowledged. Each acknowledgement is recorded once. */
@@ -93,11 +100,12 @@ export class Publisher {
 interface Event {
   readonly channel: string;
   readonly data: string;
-  readonly idempotencyKey: string;
+  readonly idempotencyKey?: string;
 }
 
 const BODIES: Readonly<Record<PublishStyle, (events: readonly Event[]) => { mediaType: string; body: string }>> = {
   single: ([event]) => ({ mediaType: 'application/json', body: JSON.stringify(event) }),
+  once: ([event]) => ({ mediaType: 'application/json', body: JSON.stringify(event) }),
   array: (events) => ({ mediaType: 'application/json', body: JSON.stringify(events) }),
   lines: (events) => ({
     mediaType: 'application/x-ndjson',
