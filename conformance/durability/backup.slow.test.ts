@@ -61,7 +61,8 @@ test('a restored hub continues with all data of the backup, in a new epoch', asy
   expect(result.files.map(({ name }) => name)).toEqual([
     'subscriptions.sqlite',
     'presence.sqlite',
-    'sessions.sqlite',
+    'sessions/000000000001.lines',
+    'sessions/journal.json',
     'identity.sqlite',
   ]);
   expect((statSync(file).mode & 0o777).toString(8)).toBe('600');
@@ -81,7 +82,9 @@ test('a restored hub continues with all data of the backup, in a new epoch', asy
   const { epoch } = JSON.parse(restored.out) as { epoch: string };
   expect(epoch > result.log.epoch).toBe(true);
   for (const name of readdirSync(restoredData))
-    expect((statSync(join(restoredData, name)).mode & 0o777).toString(8), name).toBe('600');
+    expect((statSync(join(restoredData, name)).mode & 0o777).toString(8), name).toBe(
+      name === 'sessions' ? '700' : '600',
+    );
   status = 200;
   const before = endpoint.received.length;
   const again = await startHubProcess({ data: restoredData, config });
@@ -324,10 +327,11 @@ async function someHub(data: string, value: string): Promise<void> {
 }
 
 function fingerprint(data: string): readonly unknown[] {
-  return readdirSync(data)
+  return readdirSync(data, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name !== 'owner.json')
+    .map(({ parentPath, name }) => join(parentPath, name))
     .toSorted()
-    .filter((name) => name !== 'owner.json')
-    .map((name) => [name, readFileSync(join(data, name)).toString('base64')]);
+    .map((file) => [file, readFileSync(file).toString('base64')]);
 }
 
 function eventsOf(data: string, like: string): readonly { readonly body: string }[] {

@@ -22,7 +22,10 @@ const ask = ({ url }: HubProcess, method: string, path: string, body?: object): 
 
 /** The files of the data folder that hold the marker. */
 function filesWithMarker(data: string): string[] {
-  return readdirSync(data).filter((name) => readFileSync(join(data, name)).includes(MARKER));
+  return readdirSync(data, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => join(parentPath, name))
+    .filter((file) => readFileSync(file).includes(MARKER));
 }
 
 /** An endpoint that refuses each request. */

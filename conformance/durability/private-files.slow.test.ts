@@ -27,16 +27,23 @@ test('only the user of the hub can read its files, in an existing folder', async
     await until('all parts have written', () =>
       ['log.db-wal', 'identity.sqlite-wal', 'subscriptions.sqlite-wal', 'presence.sqlite'].every(isThere),
     );
-    expect(modesOf(data), round).toEqual(
-      new Map([['.', '700'], ...readdirSync(data).map((name) => [name, '600'] as const)]),
-    );
+    expect(modesOf(data), round).toEqual(new Map(namesIn(data).map((name) => [name, isFolder(name) ? '700' : '600'])));
     await until('the log says so', () => hub.log().includes('removed the access of other users'));
     await hub.end('SIGKILL');
-    for (const name of ['.', ...readdirSync(data)]) chmodSync(join(data, name), name === '.' ? 0o755 : 0o644);
+    for (const name of namesIn(data)) chmodSync(join(data, name), isFolder(name) ? 0o755 : 0o644);
   }
 });
 
 function modesOf(folder: string): Map<string, string> {
   const modeOf = (name: string): string => (statSync(join(folder, name)).mode & 0o777).toString(8);
-  return new Map(['.', ...readdirSync(folder)].map((name) => [name, modeOf(name)]));
+  return new Map(namesIn(folder).map((name) => [name, modeOf(name)]));
+}
+
+function namesIn(folder: string): readonly string[] {
+  return ['.', ...readdirSync(folder)];
+}
+
+/** The folder itself, and the session journal. */
+function isFolder(name: string): boolean {
+  return name === '.' || name === 'sessions';
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
@@ -101,7 +101,7 @@ describe.each(names)('the data folder %s', (name) => {
   });
 });
 
-test.each(['log.db', 'subscriptions.sqlite', 'identity.sqlite', 'presence.sqlite', 'sessions.sqlite'])(
+test.each(['log.db', 'subscriptions.sqlite', 'identity.sqlite', 'presence.sqlite', 'sessions/journal.json'])(
   'a folder whose %s a newer version has written is refused, and stays as it is',
   async (store) => {
     const data = folderOf('fc07d09');
@@ -121,6 +121,11 @@ test.each(['log.db', 'subscriptions.sqlite', 'identity.sqlite', 'presence.sqlite
 const PRESENCE = 'presence.systemEvents=true';
 
 function bumpSchema(file: string): number {
+  if (file.endsWith('.json')) {
+    const state = JSON.parse(readFileSync(file, 'utf8')) as { readonly format: number };
+    writeFileSync(file, JSON.stringify({ ...state, format: state.format + 1 }));
+    return state.format + 1;
+  }
   using database = new DatabaseSync(file);
   const { user_version: version } = database.prepare('PRAGMA user_version').get() as { user_version: number };
   database.exec(`PRAGMA user_version = ${version + 1}`);

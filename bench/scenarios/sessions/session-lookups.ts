@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ChangeBatch } from '../../../packages/server/src/core/session-journal/change-batch.ts';
 import type { SessionJournalStore } from '../../../packages/server/src/core/session-journal/session-journal-store.ts';
 import type { SessionRecord } from '../../../packages/server/src/core/session-journal/session-record.ts';
-import { openSessionStore } from '../../../packages/server/src/storage/sqlite/sessions/sqlite-session-store.ts';
+import { openSessionStore } from '../../../packages/server/src/storage/sqlite/sessions/file-session-store.ts';
 import { freshFolder } from '../../harness/folders.ts';
 import type { LoadRun } from '../../harness/load.ts';
 import { metricOf, runInterleaved, type Scenario } from '../../harness/scenario.ts';

@@ -168,7 +168,7 @@ test('without the journal there is no file, and live sessions are listed all the
   expect(page.sessions).toMatchObject([{ user: 'ann', openedCursor: null }]);
   expect(page.journal).toEqual({ enabled: false, since: null });
   expect((await list(hub, 'state=ended')).sessions).toEqual([]);
-  expect(existsSync(join(data, 'sessions.sqlite'))).toBe(false);
+  expect(existsSync(join(data, 'sessions'))).toBe(false);
 });
 
 test('invalid filters are refused', async () => {

@@ -60,6 +60,10 @@ export class SessionJournal implements SessionListener {
   readonly #pollers: Pollers;
   readonly #waiting: WaitingChanges;
   readonly #refusedMs = new BoundedCache<number>(REFUSED_BYTES_MAX, () => 8);
+  /** The opening that is recorded now. Its batch copies it, so that one object serves for all. */
+  readonly #opening: { readonly kind: 'opened'; readonly session: NewRecord };
+  /** The interest of that opening. Many sessions share one. */
+  #interest: Interest | undefined;
   #newestNumber: number;
   /** When a change was lost last. */
   #lostMs = 0;
@@ -71,6 +75,7 @@ export class SessionJournal implements SessionListener {
     this.#parts = parts;
     this.#waiting = new WaitingChanges(parts.store.batchLinesMax);
     this.#newestNumber = parts.store.newestNumber;
+    this.#opening = { kind: 'opened', session: { ...NO_SESSION, epoch: parts.epoch } };
     this.#writer = new Timer(parts.wheel, () => this.#writeBatch());
     this.#upkeep = new Timer(parts.wheel, () => this.#maintain());
     this.#upkeep.start(UPKEEP_TICKS);
@@ -78,9 +83,8 @@ export class SessionJournal implements SessionListener {
       nowMs: () => parts.clock.nowMs(),
       createId: parts.createId,
       isWaiting: (user) => parts.sessionsOf(user).some(({ transport }) => transport === 'long-poll'),
-      opened: (poller) => (poller.number = this.#open(recordOf(poller, poller.sinceMs, poller.openedAt))),
-      ended: (poller, end) =>
-        this.#end(poller.number, poller.principal.user, end, () => recordOf(poller, poller.sinceMs, poller.openedAt)),
+      opened: (poller) => (poller.number = this.#open(poller, poller.openedAt)),
+      ended: (poller, end) => this.#end(poller.number, poller, poller.openedAt, end),
     });
   }
 
@@ -115,8 +119,8 @@ export class SessionJournal implements SessionListener {
   opened(session: Session): void {
     if (!isRecorded(session)) return;
     // A WebSocket without channels reads nothing. It is recorded when it has some, or ends.
-    if (session.channels.length === 0) return;
-    session.journalNumber = this.#open(recordOf(session, this.#parts.clock.nowMs(), session.position));
+    if (session.interest.patterns.length === 0) return;
+    session.journalNumber = this.#open(session, session.position);
   }
 
   changed(session: Session, before: SessionBefore): void {
@@ -125,7 +129,7 @@ export class SessionJournal implements SessionListener {
     const position = before.from ?? session.position;
     if (journalNumber === ERASED) return;
     if (journalNumber === 0) {
-      if (channels.length > 0) session.journalNumber = this.#open(recordOf(session, session.sinceMs, position));
+      if (channels.length > 0) session.journalNumber = this.#open(session, position);
       return;
     }
     if (before.channels === channels && before.principal.user === principal.user) return;
@@ -142,11 +146,10 @@ export class SessionJournal implements SessionListener {
 
   closed(session: Session): void {
     if (!isRecorded(session) || session.journalNumber === ERASED) return;
-    const { sinceMs, principal, journalNumber, writtenThrough: position, endReason: reason, gaps } = session;
-    const timeMs = this.#parts.clock.nowMs();
-    const end = { timeMs, position, reason, polls: 0, skipped: NONE, gaps };
-    if (journalNumber === 0) this.#open({ ...recordOf(session, sinceMs, position), end });
-    else this.#end(journalNumber, principal.user, end, () => recordOf(session, sinceMs, undefined));
+    const { journalNumber, writtenThrough: position, endReason: reason, gaps } = session;
+    const end = { timeMs: this.#parts.clock.nowMs(), position, reason, polls: 0, skipped: NONE, gaps };
+    if (journalNumber === 0) this.#open(session, position, end);
+    else this.#end(journalNumber, session, undefined, end);
   }
 
   answered(poll: AnsweredPoll): void {
@@ -162,18 +165,13 @@ export class SessionJournal implements SessionListener {
     const timeMs = this.#parts.clock.nowMs();
     if ((this.#refusedMs.get(user) ?? -Infinity) > timeMs - REFUSAL_INTERVAL_MS) return;
     this.#refusedMs.set(user, timeMs);
-    this.#open({
-      ...REFUSED,
-      id: this.#parts.createId(),
-      kind: kind ?? 'user',
-      user,
-      key,
-      address,
-      channels: [channel],
-      changes: NONE,
-      openedMs: timeMs,
-      end: { timeMs, position: undefined, reason: 'refused', polls: 0, skipped: NONE, gaps: NONE },
-    });
+    const record = this.#opening.session;
+    Object.assign(record, NO_SESSION, { kind: kind ?? 'user', user, key, address, channels: [channel] });
+    this.#interest = undefined;
+    record.id = this.#parts.createId();
+    record.openedMs = timeMs;
+    record.end = { timeMs, position: undefined, reason: 'refused', polls: 0, skipped: NONE, gaps: NONE };
+    this.#addOpening();
   }
 
   /**
@@ -211,20 +209,40 @@ export class SessionJournal implements SessionListener {
   }
 
   /** Records a session, and returns the number that it gets. */
-  #open(session: NewRecord): number {
-    const number = ++this.#newestNumber;
-    const { epoch, settings } = this.#parts;
-    session.number = number;
-    session.epoch = epoch;
-    session.address = recordedAddress(session.address, settings.journalAddresses);
-    this.#add({ kind: 'opened', session });
-    return number;
+  #open(session: Described, openedAt: Position | undefined, end?: SessionEnd): number {
+    const record = this.#opening.session;
+    const { principal, interest } = session;
+    if (interest !== this.#interest) {
+      this.#interest = interest;
+      record.channels = recordedChannels(interest);
+      record.types = interest.types && [...interest.types];
+    }
+    record.id = session.id;
+    record.transport = session.transport;
+    record.kind = principal.kind;
+    record.user = principal.user;
+    record.key = principal.key;
+    record.client = session.client;
+    record.address = session.address;
+    record.excludesOwn = session.excludesOwn;
+    record.openedMs = session.sinceMs;
+    record.openedAt = openedAt;
+    record.end = end;
+    return this.#addOpening();
   }
 
-  #end(number: number, user: string | undefined, end: SessionEnd, record: () => NewRecord): void {
+  #addOpening(): number {
+    const record = this.#opening.session;
+    record.number = ++this.#newestNumber;
+    record.address = recordedAddress(record.address, this.#parts.settings.journalAddresses);
+    this.#add(this.#opening);
+    return record.number;
+  }
+
+  #end(number: number, session: Described, openedAt: Position | undefined, end: SessionEnd): void {
     // The opening of a long session has left the ring: it is recorded again.
-    if (number < this.#parts.store.oldestNumber) this.#open({ ...record(), end });
-    else this.#add({ kind: 'ended', session: number, user, end });
+    if (number < this.#parts.store.oldestNumber) this.#open(session, openedAt, end);
+    else this.#add({ kind: 'ended', session: number, user: session.principal.user, end });
   }
 
   #add(change: JournalChange): void {
@@ -262,48 +280,30 @@ export class SessionJournal implements SessionListener {
 
 const NONE: readonly never[] = [];
 
-/** The members of a refused session that are always the same: it never began. */
-const REFUSED = {
+/** A record before it is filled. A refused session has these members, since it never began. */
+const NO_SESSION: Omit<NewRecord, 'epoch'> = {
   number: 0,
-  epoch: '',
+  id: '',
   transport: undefined,
+  kind: 'anonymous',
+  user: undefined,
+  key: undefined,
   client: undefined,
+  address: '',
   excludesOwn: false,
+  channels: NONE,
+  changes: NONE,
   types: undefined,
+  openedMs: 0,
   openedAt: undefined,
-} as const;
+  end: undefined,
+};
 
-/** A record before it has its number and epoch, and with the full address. */
 type NewRecord = { -readonly [Member in keyof SessionRecord]: SessionRecord[Member] };
-
-function recordOf(
-  { id, transport, principal, interest, client, address, excludesOwn }: Described,
-  openedMs: number,
-  openedAt: Position | undefined,
-): NewRecord {
-  return {
-    number: 0,
-    id,
-    transport,
-    kind: principal.kind,
-    user: principal.user,
-    key: principal.key,
-    client,
-    address,
-    excludesOwn,
-    channels: recordedChannels(interest),
-    changes: NONE,
-    types: interest.types === undefined ? undefined : [...interest.types],
-    epoch: '',
-    openedMs,
-    openedAt,
-    end: undefined,
-  };
-}
 
 type Described = Pick<
   RecordedSession,
-  'id' | 'transport' | 'principal' | 'interest' | 'client' | 'address' | 'excludesOwn'
+  'id' | 'transport' | 'principal' | 'interest' | 'client' | 'address' | 'excludesOwn' | 'sinceMs'
 >;
 
 /** The channels of an interest, as far as a record has room for them. */

@@ -17,6 +17,8 @@ export class WaitingChanges {
   #batches: ChangeBatch[] = [];
   /** The batch that takes the next changes: the last one. */
   #filling: ChangeBatch | undefined;
+  /** The bytes of that batch that `#bytes` has. */
+  #fillingBytes = 0;
   readonly #spare: ChangeBatch[] = [];
   #count = 0;
   #bytes = 0;
@@ -38,11 +40,12 @@ export class WaitingChanges {
   /** Adds a change. Returns whether older changes were lost for it. */
   add(change: JournalChange): boolean {
     const filling = this.#filling ?? this.#nextBatch();
-    const bytesBefore = filling.roomBytes;
     filling.add(change);
-    this.#bytes += filling.roomBytes - bytesBefore;
     this.#count++;
     if (filling.count >= this.#batchLinesMax) this.#filling = undefined;
+    if (filling.roomBytes === this.#fillingBytes) return false;
+    this.#bytes += filling.roomBytes - this.#fillingBytes;
+    this.#fillingBytes = filling.roomBytes;
     if (this.#bytes <= WAITING_BYTES_MAX) return false;
     const countBefore = this.#count;
     this.remove(1);
@@ -68,7 +71,7 @@ export class WaitingChanges {
   #nextBatch(): ChangeBatch {
     const batch = this.#spare.pop() ?? new ChangeBatch();
     this.#batches.push(batch);
-    this.#bytes += batch.roomBytes;
+    this.#fillingBytes = 0;
     return (this.#filling = batch);
   }
 }

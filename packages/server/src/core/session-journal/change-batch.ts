@@ -1,8 +1,9 @@
-import { CHANGED, ENDED, hashOf, OPENED, OPENED_ALIKE, type LineSubject } from './change-lines.ts';
+import { CHANGED, ENDED, OPENED, OPENED_ALIKE } from './change-lines.ts';
 import { JsonBytes } from './json-bytes.ts';
+import { hashOf, LineSubjects, NOT_OPENED, subjectSecond } from './line-subjects.ts';
 import type { ChannelChange, JournalChange, SessionEnd, SessionRecord } from './session-record.ts';
 
-/** The changes of a batch, at most. A reader of one line reads its whole batch. */
+/** The changes of a batch, at most. */
 export const BATCH_LINES = 64;
 
 /**
@@ -13,13 +14,7 @@ export const BATCH_LINES = 64;
 export class ChangeBatch {
   readonly #lines = new JsonBytes();
   readonly #kinds = new Uint8Array(BATCH_LINES);
-  readonly #sessions = new Float64Array(BATCH_LINES);
-  /** Where each line ends. */
-  readonly #ends = new Uint32Array(BATCH_LINES);
-  /** Hashes, and seconds since 1970; -1 for a line without one. */
-  readonly #userHashes = new Float64Array(BATCH_LINES);
-  readonly #idHashes = new Float64Array(BATCH_LINES);
-  readonly #openedMs = new Float64Array(BATCH_LINES);
+  readonly #subjects = new LineSubjects(BATCH_LINES);
   #count = 0;
   #openings = 0;
   /** The last opening with a full line. */
@@ -35,9 +30,14 @@ export class ChangeBatch {
     return this.#openings;
   }
 
-  /** Its lines, in ASCII. They are valid until the batch changes. */
+  /** Its lines, in ASCII, each with its line break. They are valid until the batch changes. */
   get bytes(): Uint8Array {
     return this.#lines.bytes;
+  }
+
+  /** What its lines are found by, and where they end. */
+  get subjects(): LineSubjects {
+    return this.#subjects;
   }
 
   /** The memory that it takes. */
@@ -47,34 +47,27 @@ export class ChangeBatch {
 
   /** Adds a change, which may change later. Call it only while `count` is below `BATCH_LINES`. */
   add(change: JournalChange): void {
-    const index = this.#count;
-    if (index > 0) this.#lines.raw('\n');
-    if (change.kind === 'opened') this.#addOpening(index, change.session);
-    else {
-      const isEnd = change.kind === 'ended';
-      this.#describe(index, isEnd ? ENDED : CHANGED, change.session, isEnd ? change.user : change.change.user);
-      if (isEnd) this.#writeEnd(change.session, change.user, change.end);
-      else {
-        this.#openedMs[index] = change.authenticatedSinceMs ?? -1;
-        this.#writeChange(change.session, change.change, change.authenticatedSinceMs);
+    const index = this.#count++;
+    switch (change.kind) {
+      case 'opened':
+        this.#addOpening(index, change.session);
+        break;
+      case 'ended':
+        this.#describe(index, ENDED, change.session, change.user, 0, NOT_OPENED);
+        this.#writeEnd(change.session, change.user, change.end);
+        break;
+      case 'changed': {
+        const { session, change: channels, authenticatedSinceMs: sinceMs } = change;
+        const second = sinceMs === undefined ? NOT_OPENED : subjectSecond(sinceMs);
+        this.#describe(index, CHANGED, session, channels.user, 0, second);
+        this.#writeChange(session, channels, sinceMs);
       }
     }
-    this.#ends[index] = this.#lines.length;
-    this.#count++;
-  }
-
-  /** What a line is found by. */
-  subjectAt(index: number): LineSubject {
-    return {
-      session: this.sessionAt(index),
-      userHash: known(this.#userHashes[index]),
-      idHash: known(this.#idHashes[index]),
-      openedMs: known(this.#openedMs[index]),
-    };
+    this.#subjects.ends[index] = this.#lines.byte(LINE_BREAK).length;
   }
 
   sessionAt(index: number): number {
-    return this.#sessions[index] ?? 0;
+    return this.#subjects.sessions[index] ?? 0;
   }
 
   /** Whether a line ends its session. */
@@ -102,38 +95,38 @@ export class ChangeBatch {
 
   #addLine(from: ChangeBatch, line: number, isOpening: boolean): void {
     const index = this.#count++;
-    if (index > 0) this.#lines.raw('\n');
-    const start = line === 0 ? 0 : (from.#ends[line - 1] as number) + 1;
-    this.#lines.copy(from.bytes.subarray(start, from.#ends[line]));
-    for (const [to, values] of [
-      [this.#sessions, from.#sessions],
-      [this.#userHashes, from.#userHashes],
-      [this.#idHashes, from.#idHashes],
-      [this.#openedMs, from.#openedMs],
-      [this.#kinds, from.#kinds],
-    ] as const)
-      to[index] = values[line] as number;
-    this.#ends[index] = this.#lines.length;
+    const { ends } = from.subjects;
+    this.#lines.copy(from.bytes.subarray(line === 0 ? 0 : ends[line - 1], ends[line]));
+    this.#kinds[index] = from.#kinds[line] as number;
+    this.#subjects.set(index, from.subjects.at(line));
+    this.#subjects.ends[index] = this.#lines.length;
     if (isOpening) this.#openings++;
   }
 
-  #describe(index: number, kind: number, session: number, user: string | undefined): void {
+  #describe(
+    index: number,
+    kind: number,
+    session: number,
+    user: string | undefined,
+    idHash: number,
+    second: number,
+  ): void {
     this.#kinds[index] = kind;
-    this.#sessions[index] = session;
-    this.#userHashes[index] = user === undefined ? -1 : hashOf(user);
-    this.#idHashes[index] = -1;
-    this.#openedMs[index] = -1;
+    const subjects = this.#subjects;
+    subjects.sessions[index] = session;
+    subjects.userHashes[index] = user === undefined ? 0 : hashOf(user);
+    subjects.idHashes[index] = idHash;
+    subjects.seconds[index] = second;
   }
 
   #addOpening(index: number, session: SessionRecord): void {
-    this.#describe(index, OPENED, session.number, session.user);
-    this.#idHashes[index] = hashOf(session.id);
-    this.#openedMs[index] = session.openedMs;
+    const { number, user, id, openedMs } = session;
+    this.#describe(index, OPENED, number, user, hashOf(id), subjectSecond(openedMs));
     this.#openings++;
     const full = this.#full;
     if (full !== undefined && session.end === undefined && isAlike(session, full))
-      return this.#writeAlikeOpening(session, session.openedMs - full.openedMs);
-    this.#full = session;
+      return this.#writeAlikeOpening(session, openedMs - full.openedMs);
+    this.#full = { ...session };
     this.#writeOpening(session);
   }
 
@@ -161,8 +154,8 @@ export class ChangeBatch {
 
   /** The members of an `OpenedAlikeLine`. */
   #writeAlikeOpening({ number, user, id, openedAt }: SessionRecord, laterMs: number): void {
-    const line = this.#lines.raw('[').number(OPENED_ALIKE).raw(',').number(number).raw(',').text(user);
-    line.raw(',').number(laterMs).raw(',').text(id).raw(',').number(openedAt).raw(']');
+    const line = this.#lines.raw(ALIKE_START).number(number).byte(COMMA).text(user).byte(COMMA).number(laterMs);
+    line.byte(COMMA).text(id).byte(COMMA).number(openedAt).byte(BRACKET);
   }
 
   /** The members of a `ChangedLine`. */
@@ -190,12 +183,13 @@ export class ChangeBatch {
   }
 }
 
-/** The arrays of a batch without its lines. */
-const TABLE_BYTES = BATCH_LINES * 37 + 500;
+const ALIKE_START = `[${OPENED_ALIKE},`;
+const LINE_BREAK = 10;
+const COMMA = 44;
+const BRACKET = 93;
 
-function known(value: number | undefined): number | undefined {
-  return value === undefined || value < 0 ? undefined : value;
-}
+/** The arrays of a batch without its lines. */
+const TABLE_BYTES = BATCH_LINES * 25 + 700;
 
 /** Whether two sessions differ only in what an `OpenedAlikeLine` has. */
 function isAlike(one: SessionRecord, other: SessionRecord): boolean {

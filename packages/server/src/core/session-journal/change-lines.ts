@@ -1,4 +1,6 @@
 import type { TransportName } from '@polycast/protocol';
+import { hashOf, NOT_OPENED, subjectSecond, type LineSubject } from './line-subjects.ts';
+import { asciiJson } from './json-bytes.ts';
 import type { ChannelChange, JournalChange, SessionEnd, SessionRecord } from './session-record.ts';
 
 /**
@@ -6,13 +8,15 @@ import type { ChannelChange, JournalChange, SessionEnd, SessionRecord } from './
  * Example:
  * `[2,7,"ann",1763805600000,120,"network",0,[],[]]` is the end of Ann's session 7 at position 120.
  */
-type ChangeLine = OpenedLine | ChangedLine | EndedLine;
+export type ChangeLine = OpenedLine | ChangedLine | EndedLine;
 
 export const OPENED = 0;
 export const CHANGED = 1;
 export const ENDED = 2;
 /** A crowd that connects at once differs in little, so the line of one session costs little. */
 export const OPENED_ALIKE = 3;
+/** An erased opening whose other members belong to the `OpenedAlikeLine`s after it, too. */
+const ERASED_OPENED = 4;
 
 type OpenedLine = readonly [
   kind: typeof OPENED,
@@ -32,7 +36,7 @@ type OpenedLine = readonly [
   end: EndMembers | null,
 ];
 
-/** An opening whose other members are those of the nearest `OpenedLine` before it in its batch. */
+/** An opening whose other members are those of the nearest `OpenedLine` before it. */
 type OpenedAlikeLine = readonly [
   kind: typeof OPENED_ALIKE,
   session: number,
@@ -41,6 +45,9 @@ type OpenedAlikeLine = readonly [
   id: string,
   openedAt: number | null,
 ];
+
+/** Only its shared members, and the time from which those of the others count, have a meaning. */
+type ErasedOpenedLine = readonly [kind: typeof ERASED_OPENED, ...unknown[]];
 
 type ChangedLine = readonly [
   kind: typeof CHANGED,
@@ -63,64 +70,98 @@ type EndMembers = readonly [
   gaps: SessionEnd['gaps'],
 ];
 
-/** The line at a place of a batch. `undefined`: it was erased. */
+/** The full line of an `OpenedAlikeLine` is at most this many lines before it. */
+export const FULL_LINE_WITHIN = 64;
+
+/** The line at a place among others. `undefined`: it was erased, or is damaged. */
 export function readLine(lines: readonly string[], index: number): ChangeLine | undefined {
   const line = parsedLine(lines[index]);
-  if (line?.[0] !== OPENED_ALIKE) return line;
-  const full = parsedLine(lines.findLast((each, place) => place < index && each.startsWith(`[${OPENED},`)));
-  if (full?.[0] !== OPENED) return undefined;
+  if (line === undefined || line[0] === ERASED_OPENED) return undefined;
+  if (line[0] !== OPENED_ALIKE) return line;
+  const full = parsedLine(lines[fullLineBefore(lines, index)]);
+  if (full === undefined || full[0] === OPENED_ALIKE) return undefined;
   const [, session, user, laterMs, id, openedAt] = line;
-  const [, , , fullMs, , transport, principal, key, client, address, excludesOwn, , channels, types] = full;
+  const [, , , fullMs, , transport, principal, key, client, address, excludesOwn, , channels, types] =
+    full as OpenedLine;
   const openedMs = fullMs + laterMs;
   const same = [transport, principal, key, client, address, excludesOwn] as const;
   return [OPENED, session, user, openedMs, id, ...same, openedAt, channels, types, null];
 }
 
-function parsedLine(text: string | undefined): ChangeLine | OpenedAlikeLine | undefined {
-  return text === undefined || text === '' ? undefined : (JSON.parse(text) as ChangeLine | OpenedAlikeLine);
+/** Whether a line needs the full line before it. */
+export function isAlikeLine(line: string): boolean {
+  return line.startsWith(`[${OPENED_ALIKE},`);
+}
+
+function isFullLine(line: string): boolean {
+  return line.startsWith(`[${OPENED},`) || line.startsWith(`[${ERASED_OPENED},`);
+}
+
+function fullLineBefore(lines: readonly string[], index: number): number {
+  let at = index - 1;
+  while (at >= 0 && !isFullLine(lines[at] ?? '')) at--;
+  return at;
+}
+
+function parsedLine(text: string | undefined): ChangeLine | OpenedAlikeLine | ErasedOpenedLine | undefined {
+  if (text?.startsWith('[') !== true) return undefined;
+  try {
+    return JSON.parse(text) as ChangeLine;
+  } catch {
+    return undefined;
+  }
 }
 
 /**
- * The lines of a batch without those that are erased.
- * The others keep their places, since keys name them.
+ * The lines without those that are erased: spaces replace them. Each line has its length as before.
+ * Of an opening, the members remain that other sessions share, as long as there are such sessions.
  */
 export function withoutLines(lines: readonly string[], erased: ReadonlySet<number>): readonly string[] {
-  return lines.map((line, index) => {
-    if (erased.has(index)) return '';
-    // The full opening before it may be erased.
-    return line.startsWith(`[${OPENED_ALIKE},`) ? JSON.stringify(readLine(lines, index)) : line;
-  });
+  const remaining = [...lines];
+  let isShared = false;
+  for (let index = lines.length - 1; index >= 0; index--) {
+    const line = lines[index] as string;
+    if (isFullLine(line)) {
+      const isGone = erased.has(index) || line.startsWith(`[${ERASED_OPENED},`);
+      if (isGone) remaining[index] = isShared ? sharedMembers(line) : blank(line);
+      isShared = false;
+    } else if (erased.has(index)) remaining[index] = blank(line);
+    else if (isAlikeLine(line)) isShared = true;
+  }
+  return remaining;
 }
 
-/** What a line is found by. `undefined`: the line does not have it. */
-export interface LineSubject {
-  readonly session: number;
-  /** The hash of the user's name. */
-  readonly userHash: number | undefined;
-  /** The hash of the session's id, where it opens. */
-  readonly idHash: number | undefined;
-  /** When the session opened, in the line that opens or authenticates it. */
-  readonly openedMs: number | undefined;
+function blank({ length }: string): string {
+  return ' '.repeat(length);
 }
 
-/** 32 bits of a text (FNV-1a). */
-export function hashOf(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
-  return hash >>> 0;
+/** An opening as an `ErasedOpenedLine`, in the length of its line. */
+function sharedMembers(line: string): string {
+  const full = parsedLine(line);
+  if (full?.[0] !== OPENED) return line;
+  const [, , , openedMs, , transport, principal, key, client, address, excludesOwn, , channels, types] = full;
+  const members = [transport, principal, key, client, address, excludesOwn, 0, channels, types, 0];
+  return asciiJson([ERASED_OPENED, 0, 0, openedMs, 0, ...members]).padEnd(line.length);
 }
 
-/** The subject of a line of a batch. `undefined`: it was erased. */
+/** The subject of a line. `undefined`: it was erased, or is damaged. */
 export function subjectOfLine(lines: readonly string[], index: number): LineSubject | undefined {
   const line = readLine(lines, index);
   if (line === undefined) return undefined;
   const user = line[0] === CHANGED ? line[5] : line[2];
+  const openedMs = line[0] === OPENED ? line[3] : line[0] === CHANGED ? line[6] : null;
   return {
     session: line[1],
-    userHash: user === null ? undefined : hashOf(user),
-    idHash: line[0] === OPENED ? hashOf(line[4]) : undefined,
-    openedMs: line[0] === OPENED ? line[3] : line[0] === CHANGED ? (line[6] ?? undefined) : undefined,
+    userHash: user === null ? 0 : hashOf(user),
+    idHash: line[0] === OPENED ? hashOf(line[4]) : 0,
+    second: openedMs === null ? NOT_OPENED : subjectSecond(openedMs),
   };
+}
+
+/** When the change of a line happened, as far as the line says it: for an opening, its time. */
+export function timeOfLine(lines: readonly string[], index: number): number {
+  const line = readLine(lines, index);
+  return line === undefined ? 0 : line[0] === CHANGED ? line[2] : line[3];
 }
 
 /**

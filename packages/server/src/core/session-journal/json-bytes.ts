@@ -40,6 +40,13 @@ export class JsonBytes {
     this.#length += bytes.length;
   }
 
+  /** Writes one character of ASCII, by its code. */
+  byte(code: number): this {
+    if (this.#length === this.#bytes.length) this.#makeRoom(1);
+    this.#bytes[this.#length++] = code;
+    return this;
+  }
+
   /** Writes a number, or `null`. */
   number(value: number | undefined): this {
     if (value === undefined) return this.raw('null');
@@ -121,9 +128,9 @@ const TILDE = 126;
 const QUOTE = 34;
 const BACKSLASH = 92;
 
-/** A text as JSON whose other characters are escaped. */
-function asciiJson(text: string): string {
-  return JSON.stringify(text).replaceAll(
+/** A value as JSON in ASCII: other characters are escaped. */
+export function asciiJson(value: unknown): string {
+  return JSON.stringify(value).replaceAll(
     // oxlint-disable-next-line no-control-regex
     /[^\x20-\x7e]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,

@@ -5,7 +5,7 @@ import type { JournalChange, SessionEnd, SessionRecord } from '../../core/sessio
 import { writeChanges } from '../../testing/journal-batches.ts';
 import { temporaryFolder } from '../../testing/temporary-folder.ts';
 import { MemorySessionStore } from '../memory/memory-session-store.ts';
-import { openSessionStore } from '../sqlite/sessions/sqlite-session-store.ts';
+import { openSessionStore } from '../sqlite/sessions/file-session-store.ts';
 
 const BOUNDS = { sessionsMax: 80, ageMaxMs: 8000 };
 const END: SessionEnd = { timeMs: 5, position: 12, reason: 'network', polls: 0, skipped: [], gaps: [] };

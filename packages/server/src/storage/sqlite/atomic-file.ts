@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { PRIVATE_FILE_MODE } from './private-files.ts';
 
@@ -17,6 +17,16 @@ export function replaceFile(file: string, text: string): void {
   }
   renameSync(temporary, file);
   syncFolderOf(file);
+}
+
+/**
+ * Replaces a small file atomically, without waiting for the disk. After a power cut it may have the
+ * old text, the new one, or be damaged.
+ */
+export function replaceFileSoon(file: string, text: string): void {
+  const temporary = file + '.new';
+  writeFileSync(temporary, text, { mode: PRIVATE_FILE_MODE });
+  renameSync(temporary, file);
 }
 
 /** Makes the names of a folder's files durable. */

@@ -75,16 +75,20 @@ function checkFormat(database: DatabaseSync, { file, applicationId, migrations, 
   const version = pragma(database, 'user_version');
   if (isForeign(database, applicationId))
     throw new DataFolderError('corrupt', `${file} is a database, but not the expected one of Polycast. ${repair}`);
-  if (version <= migrations.length) return;
-  throw new DataFolderError(
+  if (version > migrations.length) throw newerFileError(file, version, migrations.length, dirname(file));
+}
+
+/** @param folder the data folder of the file */
+export function newerFileError(file: string, schema: number, known: number, folder: string): DataFolderError {
+  return new DataFolderError(
     'newer_schema',
-    `${file} was written by a newer version of Polycast (schema ${version}; this version knows ${migrations.length})${writerOf(file)}. Nothing has been changed. Start that version or a later one, or restore a backup from before the update.`,
+    `${file} was written by a newer version of Polycast (schema ${schema}; this version knows ${known})${writerIn(folder)}. Nothing has been changed. Start that version or a later one, or restore a backup from before the update.`,
   );
 }
 
-/** The newest version that has used the folder of a file, if that is known. */
-function writerOf(file: string): string {
-  const version = newestVersionIn(dirname(file));
+/** The newest version that has used a data folder, if that is known. */
+function writerIn(folder: string): string {
+  const version = newestVersionIn(folder);
   return version === undefined ? '' : `; Polycast ${version} has used the folder`;
 }
 

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { replaceFile, syncFolder } from './atomic-file.ts';
 import { PRIVATE_FOLDER_MODE } from './private-files.ts';
@@ -12,14 +12,17 @@ import { PRIVATE_FOLDER_MODE } from './private-files.ts';
 const STAGING_FOLDER = 'restore';
 const LIST = 'ready.json';
 
-/** The files of a data folder that a restore replaces, or removes when the backup has none. */
+/**
+ * The files and folders of a data folder that a restore replaces.
+ * It removes those that the backup does not have.
+ */
 const REPLACED = [
   'log.db',
   'generation.json',
   'subscriptions.sqlite',
   'identity.sqlite',
   'presence.sqlite',
-  'sessions.sqlite',
+  'sessions',
 ] as const;
 /** Files that describe the replaced data. */
 const REMOVED = ['committed.json', 'identity-committed.json', 'subscriptions-committed.json', 'webhooks-in-flight'];
@@ -60,8 +63,12 @@ export function completeRestore(folder: string): void {
     // A write-ahead log of the replaced database must not be applied to the new one.
     for (const suffix of ['-wal', '-shm', '-journal']) rmSync(join(folder, name + suffix), { force: true });
     const prepared = join(staging, name);
-    if (existsSync(prepared)) renameSync(prepared, join(folder, name));
-    else if (!names.has(name)) rmSync(join(folder, name), { force: true });
+    const replaced = join(folder, name);
+    if (existsSync(prepared)) {
+      // The session journal is a folder, which no other one replaces by its renaming.
+      if (existsSync(replaced) && statSync(replaced).isDirectory()) rmSync(replaced, { recursive: true });
+      renameSync(prepared, replaced);
+    } else if (!names.has(name)) rmSync(replaced, { recursive: true, force: true });
   }
   syncFolder(folder);
   rmSync(staging, { recursive: true });

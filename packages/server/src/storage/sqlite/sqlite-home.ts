@@ -7,7 +7,7 @@ import { recordVersion } from './folder-version.ts';
 import { removeLog } from './log/log-files.ts';
 import { openSqliteLog } from './log/open-sqlite-log.ts';
 import { openPresenceStore } from './presence/sqlite-presence-store.ts';
-import { openSessionStore } from './sessions/sqlite-session-store.ts';
+import { openSessionStore } from './sessions/file-session-store.ts';
 import { ringBounds } from '../shared/ring-bounds.ts';
 import type { ExposedPath } from './private-files.ts';
 import { stoppedHubFolder } from './stopped-hub-folder.ts';

@@ -3,6 +3,7 @@ import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { DataFolderError } from '../../../core/data-folder-error.ts';
+import { syncFolder } from '../atomic-file.ts';
 import { lockDataFolder } from '../data-folder.ts';
 import { openDatabaseFile } from '../database-file.ts';
 import { identityFile } from '../identity/identity-file.ts';
@@ -10,8 +11,9 @@ import { logFiles } from '../log/log-files.ts';
 import { renewEpoch } from '../log/open-database.ts';
 import { APPLICATION_ID as LOG_APPLICATION_ID, MIGRATIONS as LOG_MIGRATIONS } from '../log/schema.ts';
 import { PRESENCE_FILE, presenceFile } from '../presence/presence-file.ts';
-import { SESSIONS_FILE, sessionsFile } from '../sessions/sessions-file.ts';
-import { PRIVATE_FILE_MODE } from '../private-files.ts';
+import { SESSIONS_FORMAT } from '../sessions/journal-state.ts';
+import { isSessionsFile, SESSIONS_FOLDER } from '../sessions/segment-files.ts';
+import { makePrivateFolder, PRIVATE_FILE_MODE } from '../private-files.ts';
 import { subscriptionsFile, SUBSCRIPTIONS_FILE } from '../subscriptions/schema.ts';
 import { BACKUP_APPLICATION_ID, digestOf, notABackup, readSeal, type BackupManifest } from './backup-format.ts';
 import { commitStaging, completeRestore, createStaging, hasData, removeStaging } from '../pending-restore.ts';
@@ -100,6 +102,7 @@ function unpack(file: string, staging: string, database: string): BackupManifest
     const { json } = log.prepare('SELECT json FROM backup_manifest').get() as { json: string };
     const manifest = JSON.parse(json) as BackupManifest;
     checkVersions(file, manifest);
+    if (hasSessions(manifest)) makePrivateFolder(join(staging, SESSIONS_FOLDER));
     for (const { name, sha256 } of manifest.files) {
       const hash = createHash('sha256');
       const descriptor = openSync(join(staging, name), 'wx', PRIVATE_FILE_MODE);
@@ -129,13 +132,15 @@ function checkVersions(file: string, { version, log, files }: BackupManifest): v
     [SUBSCRIPTIONS_FILE]: subscriptionsFile('').migrations.length,
     'identity.sqlite': identityFile('').migrations.length,
     [PRESENCE_FILE]: presenceFile('').migrations.length,
-    [SESSIONS_FILE]: sessionsFile('').migrations.length,
+    // The journal of builds before the first release. It is left out.
+    'sessions.sqlite': 1,
   };
   for (const { name, schema } of [{ name: 'log.db', schema: log.schema }, ...files]) {
-    if (schema <= (known[name] ?? 0)) continue;
+    const newest = known[name] ?? (isSessionsFile(name) ? SESSIONS_FORMAT : 0);
+    if (schema <= newest) continue;
     throw new DataFolderError(
       'newer_schema',
-      `${file} was made by Polycast ${version}: its ${name} has schema ${schema}, and this version knows ${known[name] ?? 'no such file'}. Use that version or a later one. Nothing has been changed.`,
+      `${file} was made by Polycast ${version}: its ${name} has schema ${schema}, and this version knows ${newest === 0 ? 'no such file' : newest}. Use that version or a later one. Nothing has been changed.`,
     );
   }
 }
@@ -178,8 +183,13 @@ function continuePresence(staging: string, { files, log }: BackupManifest, epoch
   database.prepare('UPDATE mark SET epoch = ? WHERE epoch = ?').run(epoch, log.epoch);
 }
 
-function syncFiles(staging: string, { files }: BackupManifest): void {
-  for (const name of ['log.db', ...files.map((file) => file.name)]) {
+function hasSessions({ files }: BackupManifest): boolean {
+  return files.some(({ name }) => isSessionsFile(name));
+}
+
+function syncFiles(staging: string, manifest: BackupManifest): void {
+  if (hasSessions(manifest)) syncFolder(join(staging, SESSIONS_FOLDER));
+  for (const name of ['log.db', ...manifest.files.map((file) => file.name)]) {
     const descriptor = openSync(join(staging, name), 'r+');
     try {
       fsyncSync(descriptor);

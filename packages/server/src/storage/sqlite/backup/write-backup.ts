@@ -23,7 +23,8 @@ import { pragma } from '../database-file.ts';
 import { IDENTITY_FILE } from '../identity/identity-file.ts';
 import { PRESENCE_FILE } from '../presence/presence-file.ts';
 import { makePrivateFile } from '../private-files.ts';
-import { SESSIONS_FILE } from '../sessions/sessions-file.ts';
+import { SESSIONS_FORMAT } from '../sessions/journal-state.ts';
+import { sessionsFilesIn } from '../sessions/segment-files.ts';
 import { SUBSCRIPTIONS_FILE } from '../subscriptions/schema.ts';
 import { logFiles } from '../log/log-files.ts';
 import { APPLICATION_ID as LOG_APPLICATION_ID, MIGRATIONS as LOG_MIGRATIONS } from '../log/schema.ts';
@@ -40,7 +41,7 @@ import {
 import { LogCopy } from './copy-log.ts';
 
 /** The stores with positions of the log. They are copied before the log. */
-const STORES_BEFORE_LOG = [SUBSCRIPTIONS_FILE, PRESENCE_FILE, SESSIONS_FILE];
+const STORES_BEFORE_LOG = [SUBSCRIPTIONS_FILE, PRESENCE_FILE];
 /** The stores that events depend on. They are copied after the log. */
 const STORES_AFTER_LOG = [IDENTITY_FILE];
 
@@ -100,6 +101,7 @@ async function write(
     const moment = new Date().toISOString();
     copy.exec(BACKUP_TABLES);
     const files = STORES_BEFORE_LOG.flatMap((name) => copyStore(copy, join(folder, name), name, `${partial}.store`));
+    files.push(...copySessions(copy, folder));
     logCopy.copyRest();
     files.push(...STORES_AFTER_LOG.flatMap((name) => copyStore(copy, join(folder, name), name, `${partial}.store`)));
     copy.exec('DETACH source');
@@ -169,11 +171,35 @@ function copyStore(copy: DatabaseSync, file: string, name: string, temporary: st
   } finally {
     store.close();
   }
+  return [copyBytes(copy, name, schema, readFileSync(temporary))];
+}
+
+/**
+ * Copies the session journal, which a hub may write meanwhile. Each of its files is usable as it is
+ * at any moment, also without the others.
+ */
+function copySessions(copy: DatabaseSync, folder: string): readonly BackedUpFile[] {
+  return sessionsFilesIn(folder).flatMap((name) => {
+    const bytes = bytesIfAny(join(folder, name));
+    return bytes === undefined ? [] : [copyBytes(copy, name, SESSIONS_FORMAT, bytes)];
+  });
+}
+
+/** `undefined`: the hub has removed the file. */
+function bytesIfAny(file: string): Buffer | undefined {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function copyBytes(copy: DatabaseSync, name: string, schema: number, bytes: Buffer): BackedUpFile {
   const insert = copy.prepare('INSERT INTO backup_part VALUES (?, ?, ?)');
-  const bytes = readFileSync(temporary);
   for (let at = 0, part = 0; at < bytes.length; at += PART_BYTES_MAX, part++)
     insert.run(name, part, bytes.subarray(at, at + PART_BYTES_MAX));
-  return [{ name, schema, bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') }];
+  return { name, schema, bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
 }
 
 /** Ends the file with its seal, and waits until it is on the disk. */

@@ -1,33 +1,41 @@
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { BATCH_LINES, type ChangeBatch } from '../../../core/session-journal/change-batch.ts';
-import { subjectOfLine } from '../../../core/session-journal/change-lines.ts';
 import type { RingBounds } from '../../shared/ring-bounds.ts';
-import { SHARDS } from './change-keys.ts';
-import { GrowingSegment, SEGMENT_LINES, type Segment } from './segment.ts';
+import { CompleteSegment } from './complete-segment.ts';
+import { GrowingSegment } from './growing-segment.ts';
+import { removeSegment, segmentsIn } from './segment-files.ts';
+import { indexBytes } from './segment-index.ts';
+import { SEGMENT_LINES, type Segment } from './segment.ts';
 
 /** Segments of a full ring, at least. So a full ring removes an eighth of its sessions at most. */
 const SEGMENTS_MIN = 8;
-
-const LOAD_SEGMENTS = `SELECT id, first_batch AS firstBatch, last_batch AS lastBatch, first_session AS firstSession,
-    last_session AS lastSession, sessions, first_ms AS firstMs, last_ms AS lastMs, oldest_second AS oldestSecond
-  FROM segment ORDER BY id`;
-const LOAD_BATCHES = 'SELECT id, written_ms AS writtenMs, lines FROM batch WHERE id > ? ORDER BY id';
+/** The operating system writes a file to the disk within this time, if nobody waits for it. */
+const WRITTEN_BACK_MS = 60_000;
+/** Clients choose the length of their texts. An ordinary segment has 2 MB. */
+const SEGMENT_BYTES_MAX = 32 * 1024 * 1024;
 
 /** The segments of the journal: which one takes the next line, and which one is removed. */
 export class SegmentRing {
-  readonly #database: DatabaseSync;
+  readonly #folder: string;
   readonly #bounds: RingBounds;
-  readonly #statements: Statements;
   /** The oldest first. */
-  #complete: Segment[] = [];
+  #complete: readonly CompleteSegment[] = [];
   #growing: GrowingSegment | undefined;
+  #nextId = 1;
   #newestSession = 0;
 
-  constructor(database: DatabaseSync, bounds: RingBounds) {
-    this.#database = database;
+  /** @param isSafe everything that was written before is on the disk */
+  constructor(folder: string, bounds: RingBounds, isSafe: boolean) {
+    this.#folder = folder;
     this.#bounds = bounds;
-    this.#statements = prepareStatements(database);
-    this.reload();
+    const older = [...segmentsIn(folder)];
+    const newest = older.pop();
+    if (newest === undefined) return;
+    this.#nextId = newest + 1;
+    this.#growing = GrowingSegment.load(folder, newest);
+    if (this.#growing === undefined) removeSegment(folder, newest);
+    const trustedBeforeMs = isSafe ? Infinity : (this.#growing?.lastMs ?? 0) - WRITTEN_BACK_MS;
+    this.#complete = older.map((id) => this.#open(id, trustedBeforeMs)).filter((segment) => segment !== undefined);
+    this.#newestSession = this.segments.at(-1)?.lastSession ?? 0;
   }
 
   /** The oldest first. The last one may still grow. */
@@ -43,9 +51,29 @@ export class SegmentRing {
     return this.#newestSession;
   }
 
+  /** Sessions up to this number opened earlier, also if none of them is left. */
+  continueAfter(session: number): void {
+    this.#newestSession = Math.max(this.#newestSession, session);
+  }
+
+  /** When the last line was written; 0 without any. */
+  get lastMs(): number {
+    return Math.max(0, ...this.segments.map(({ lastMs }) => lastMs));
+  }
+
+  /** Whether older segments were removed. */
+  get hasDropped(): boolean {
+    return (this.oldest?.id ?? 1) > 1;
+  }
+
   /** The number of sessions, with those that were erased. */
   get size(): number {
     return this.segments.reduce((sum, { sessions }) => sum + sessions, 0);
+  }
+
+  /** Of all files. */
+  get bytes(): number {
+    return this.segments.reduce((sum, { bytes, lines }) => sum + bytes + indexBytes(lines), 0);
   }
 
   /** The sessions of a segment, at most. */
@@ -58,20 +86,35 @@ export class SegmentRing {
     return Math.min(BATCH_LINES, this.#segmentSessionsMax);
   }
 
-  /** Adds a batch. Call it inside a transaction. */
-  append(batch: ChangeBatch, run: number, nowMs: number): void {
-    if (batch.count === 0) return;
-    if (this.#growing !== undefined && this.#isFull(this.#growing, batch.openings, nowMs)) {
-      this.#complete.push(this.#store(this.#growing));
-      this.#growing = undefined;
+  /** Adds all batches or none. @throws when the disk does not accept them */
+  append(batches: readonly ChangeBatch[], nowMs: number): void {
+    const before = { complete: this.#complete, growing: this.#growing, newestSession: this.#newestSession };
+    const mark = this.#growing?.mark;
+    const completed: GrowingSegment[] = [];
+    try {
+      for (const batch of batches) {
+        if (batch.count === 0) continue;
+        if (this.#growing !== undefined && this.#isFull(this.#growing, batch.openings, nowMs)) {
+          this.#growing.flush();
+          this.#complete = [...this.#complete, this.#growing.complete()];
+          completed.push(this.#growing);
+          this.#growing = undefined;
+        }
+        this.#growing ??= this.#create(nowMs);
+        this.#growing.add(batch, nowMs);
+        this.#newestSession = this.#growing.lastSession;
+      }
+      this.#growing?.flush();
+    } catch (error) {
+      const created = [...completed, this.#growing].filter((segment) => segment !== before.growing);
+      this.#complete = before.complete;
+      this.#growing = before.growing;
+      this.#newestSession = before.newestSession;
+      if (mark !== undefined) this.#growing?.revert(mark);
+      for (const segment of created) segment?.remove();
+      throw error;
     }
-    const growing = (this.#growing ??= this.#nextSegment(nowMs));
-    const id = growing.lastBatch + 1;
-    for (let index = 0; index < batch.count; index++) growing.add(batch.subjectAt(index), id, index, nowMs);
-    this.#newestSession = growing.lastSession;
-    const { bytes } = batch;
-    const lines = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
-    this.#statements.addBatch.run(id, run, nowMs, lines);
+    for (const segment of completed) segment.close();
   }
 
   /** Removes what is beyond the bounds. Returns whether there was something. */
@@ -82,117 +125,50 @@ export class SegmentRing {
       if (oldest === undefined) return hasDropped;
       if (size <= this.#bounds.sessionsMax && oldest.lastMs >= nowMs - this.#bounds.ageMaxMs) return hasDropped;
       size -= oldest.sessions;
-      this.#drop(oldest);
+      this.#dropOldest();
     }
   }
 
-  /** The keys of one shard of a segment. */
-  keys(segment: Segment, shard: number): Uint32Array {
-    if (segment === this.#growing) return this.#growing.keys.of(shard);
-    const row = this.#statements.shard.get(shardId(segment, shard)) as { readonly keys: Uint8Array } | undefined;
-    // The bytes begin anywhere in a buffer; a copy begins at a multiple of four.
-    return row === undefined ? new Uint32Array(0) : new Uint32Array(row.keys.slice().buffer);
+  close(): void {
+    this.#growing?.close();
   }
 
-  replaceKeys(segment: Segment, shard: number, keys: Uint32Array): void {
-    if (segment === this.#growing) this.#growing.keys.replace(shard, keys);
-    else this.#statements.setShard.run(bytesOf(keys), shardId(segment, shard));
-  }
-
-  /** Reads the state again, after a transaction that failed. */
-  reload(): void {
-    this.#complete = this.#database.prepare(LOAD_SEGMENTS).all() as unknown as Segment[];
-    const newest = this.#complete.at(-1);
-    this.#newestSession = newest?.lastSession ?? 0;
-    this.#growing = undefined;
-    for (const row of this.#database.prepare(LOAD_BATCHES).iterate(newest?.lastBatch ?? 0))
-      this.#loadBatch(row as unknown as BatchRow);
-  }
-
-  #loadBatch({ id, writtenMs, lines }: BatchRow): void {
-    this.#growing ??= new GrowingSegment(this.#nextId(), id, this.#newestSession, writtenMs);
-    const texts = lines.split('\n');
-    for (let index = 0; index < texts.length; index++) {
-      const subject = subjectOfLine(texts, index);
-      if (subject !== undefined) this.#growing.add(subject, id, index, writtenMs);
+  /** Its index is made again if it is missing, or may not be on the disk. */
+  #open(id: number, trustedBeforeMs: number): CompleteSegment | undefined {
+    const indexed = CompleteSegment.open(this.#folder, id);
+    if (indexed !== undefined && indexed.lastMs < trustedBeforeMs) return indexed;
+    const loaded = GrowingSegment.load(this.#folder, id);
+    if (loaded === undefined) {
+      removeSegment(this.#folder, id);
+      return undefined;
     }
-    this.#newestSession = this.#growing.lastSession;
+    const complete = loaded.complete();
+    loaded.close();
+    return complete;
   }
 
-  #isFull({ sessions, lines, firstMs }: GrowingSegment, moreSessions: number, nowMs: number): boolean {
+  #isFull({ sessions, lines, bytes, firstMs }: GrowingSegment, moreSessions: number, nowMs: number): boolean {
     return (
       lines + BATCH_LINES > SEGMENT_LINES ||
+      bytes > SEGMENT_BYTES_MAX ||
       sessions + moreSessions > this.#segmentSessionsMax ||
       nowMs - firstMs >= this.#bounds.ageMaxMs / SEGMENTS_MIN
     );
   }
 
-  #nextId(): number {
-    return (this.#complete.at(-1)?.id ?? 0) + 1;
+  #create(nowMs: number): GrowingSegment {
+    const header = { firstMs: nowMs, firstSession: this.#newestSession + 1 };
+    return GrowingSegment.create(this.#folder, this.#nextId++, header);
   }
 
-  #nextSegment(nowMs: number): GrowingSegment {
-    const firstBatch = (this.#complete.at(-1)?.lastBatch ?? 0) + 1;
-    return new GrowingSegment(this.#nextId(), firstBatch, this.#newestSession, nowMs);
-  }
-
-  #store({ keys, ...segment }: GrowingSegment): Segment {
-    const { id, firstBatch, lastBatch, firstSession, lastSession, sessions, firstMs, lastMs } = segment;
-    const oldestSecond = Math.min(segment.oldestSecond, Math.floor(lastMs / 1000));
-    const stored = { id, firstBatch, lastBatch, firstSession, lastSession, sessions, firstMs, lastMs, oldestSecond };
-    this.#statements.addSegment.run(...Object.values(stored));
-    for (const [shard, ofShard] of keys.byShard().entries())
-      this.#statements.addShard.run(shardId(segment, shard), bytesOf(ofShard));
-    return stored;
-  }
-
-  #drop(segment: Segment): void {
-    const { id, firstBatch, lastBatch } = segment;
-    this.#statements.dropBatches.run(firstBatch, lastBatch);
-    if (segment === this.#growing) {
+  #dropOldest(): void {
+    const [oldest, ...newer] = this.#complete;
+    if (oldest === undefined) {
+      this.#growing?.remove();
       this.#growing = undefined;
       return;
     }
-    this.#complete.shift();
-    this.#statements.dropShards.run(shardId(segment, 0), shardId(segment, SHARDS - 1));
-    this.#statements.dropSegment.run(id);
+    oldest.remove();
+    this.#complete = newer;
   }
-}
-
-interface BatchRow {
-  readonly id: number;
-  readonly writtenMs: number;
-  readonly lines: string;
-}
-
-interface Statements {
-  readonly addBatch: StatementSync;
-  readonly addSegment: StatementSync;
-  readonly addShard: StatementSync;
-  readonly shard: StatementSync;
-  readonly setShard: StatementSync;
-  readonly dropBatches: StatementSync;
-  readonly dropShards: StatementSync;
-  readonly dropSegment: StatementSync;
-}
-
-function prepareStatements(database: DatabaseSync): Statements {
-  return {
-    addBatch: database.prepare('INSERT INTO batch VALUES (?, ?, ?, ?)'),
-    addSegment: database.prepare('INSERT INTO segment VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)'),
-    addShard: database.prepare('INSERT INTO shard VALUES (?, ?)'),
-    shard: database.prepare('SELECT keys FROM shard WHERE id = ?'),
-    setShard: database.prepare('UPDATE shard SET keys = ? WHERE id = ?'),
-    dropBatches: database.prepare('DELETE FROM batch WHERE id BETWEEN ? AND ?'),
-    dropShards: database.prepare('DELETE FROM shard WHERE id BETWEEN ? AND ?'),
-    dropSegment: database.prepare('DELETE FROM segment WHERE id = ?'),
-  };
-}
-
-function shardId({ id }: Pick<Segment, 'id'>, shard: number): number {
-  return id * SHARDS + shard;
-}
-
-function bytesOf(keys: Uint32Array): Uint8Array {
-  return new Uint8Array(keys.buffer, keys.byteOffset, keys.byteLength);
 }

@@ -1,18 +1,25 @@
-import { BATCH_LINES } from '../../../core/session-journal/change-batch.ts';
-import type { LineSubject } from '../../../core/session-journal/change-lines.ts';
-import { GrowingKeys, NOT_OPENED, shardOfHash, shardOfSession } from './change-keys.ts';
+import {
+  FULL_LINE_WITHIN,
+  isAlikeLine,
+  readLine,
+  type ChangeLine,
+} from '../../../core/session-journal/change-lines.ts';
+import type { LineSubjects } from '../../../core/session-journal/line-subjects.ts';
+import { readAt } from './segment-files.ts';
 
 /** The lines of a segment, at most. */
 export const SEGMENT_LINES = 16_384;
+/** The first line of a segment's file has this length, with its line break. */
+export const HEADER_BYTES = 64;
 
 /**
- * A run of batches of the journal: some thousand changes of sessions. Example: segment 3 has the
- * batches 257 to 512, in which sessions 9,000 to 17,000 opened.
+ * A part of the journal: the lines of some thousand changes of sessions. Example: segment 3 has
+ * 16,384 lines, in which the sessions 9,000 to 17,000 opened.
  */
-export interface Segment {
-  readonly id: number;
-  readonly firstBatch: number;
-  readonly lastBatch: number;
+export interface SegmentSummary {
+  readonly lines: number;
+  /** Of its file. */
+  readonly bytes: number;
   /** The numbers of the sessions that opened in it are within these. */
   readonly firstSession: number;
   readonly lastSession: number;
@@ -21,64 +28,55 @@ export interface Segment {
   /** When its first and its last line were written. */
   readonly firstMs: number;
   readonly lastMs: number;
-  /** The oldest second of its keys. */
+  /** The oldest second of its subjects. */
   readonly oldestSecond: number;
 }
 
-/** The number of a session in a segment, of which a key has the lower 32 bits. */
-export function sessionNumber({ lastSession }: Segment, lowerBits: number): number {
-  return lastSession - ((lastSession - lowerBits) >>> 0);
-}
+/** The subjects of a segment, as far as a question reads them. */
+export type SegmentColumns = Readonly<Pick<LineSubjects, 'sessions' | 'userHashes' | 'idHashes' | 'seconds' | 'ends'>>;
 
-/** The place of a line in its segment, as keys have it. */
-export function placeOf({ firstBatch }: Pick<Segment, 'firstBatch'>, batch: number, line: number): number {
-  return (batch - firstBatch) * BATCH_LINES + line;
-}
-
-export function batchOf({ firstBatch }: Segment, place: number): number {
-  return firstBatch + Math.floor(place / BATCH_LINES);
-}
-
-/** The segment that takes the new lines. */
-export class GrowingSegment implements Segment {
+export interface Segment extends SegmentSummary {
   readonly id: number;
-  readonly firstBatch: number;
-  lastBatch: number;
-  readonly firstSession: number;
-  lastSession: number;
-  sessions = 0;
-  lines = 0;
-  readonly firstMs: number;
-  lastMs: number;
-  oldestSecond = Infinity;
-  readonly keys = new GrowingKeys();
+  /** Opens it for reading. */
+  view(): SegmentView;
+  /** Writes all subjects where they were, and waits until they are on the disk. */
+  replaceSubjects(change: (subjects: LineSubjects) => void): void;
+}
 
-  /** @param newestSession the newest session of all, which opened before this segment */
-  constructor(id: number, firstBatch: number, newestSession: number, nowMs: number) {
-    this.id = id;
-    this.firstBatch = firstBatch;
-    this.lastBatch = firstBatch - 1;
-    this.firstSession = newestSession + 1;
-    this.lastSession = newestSession;
-    this.firstMs = nowMs;
-    this.lastMs = nowMs;
+/** Reads the lines of a segment, and what they are found by. */
+export class SegmentView implements Disposable {
+  readonly columns: SegmentColumns;
+  readonly #descriptor: number;
+  readonly #close: () => void;
+
+  /** @param descriptor of its lines */
+  constructor(columns: SegmentColumns, descriptor: number, close: () => void) {
+    this.columns = columns;
+    this.#descriptor = descriptor;
+    this.#close = close;
   }
 
-  /** Adds a line at its place in a batch. */
-  add({ session: number, userHash, idHash, openedMs }: LineSubject, batch: number, index: number, nowMs: number): void {
-    const session = number >>> 0;
-    const place = placeOf(this, batch, index);
-    const second = openedMs === undefined ? NOT_OPENED : Math.floor(openedMs / 1000);
-    const { keys } = this;
-    keys.add(shardOfSession(number), session, session, place, idHash === undefined ? NOT_OPENED : second);
-    if (userHash !== undefined) keys.add(shardOfHash(userHash), userHash, session, place, second);
-    if (idHash !== undefined) keys.add(shardOfHash(idHash), idHash, session, place, second);
-    this.lines++;
-    this.lastBatch = batch;
-    this.lastMs = Math.max(this.lastMs, nowMs);
-    this.oldestSecond = Math.min(this.oldestSecond, second);
-    if (idHash === undefined) return;
-    this.sessions++;
-    this.lastSession = Math.max(this.lastSession, number);
+  /** `undefined`: the line was erased, or is damaged. */
+  line(index: number): ChangeLine | undefined {
+    const text = this.#text(index, index + 1);
+    if (!isAlikeLine(text)) return readLine([text], 0);
+    const from = Math.max(0, index + 1 - FULL_LINE_WITHIN);
+    return readLine(this.#text(from, index + 1).split('\n'), index - from);
+  }
+
+  /** Where a line starts in the file. */
+  startOf(index: number): number {
+    return index === 0 ? HEADER_BYTES : (this.columns.ends[index - 1] as number);
+  }
+
+  [Symbol.dispose](): void {
+    this.#close();
+  }
+
+  /** The lines before another one. */
+  #text(from: number, before: number): string {
+    const start = this.startOf(from);
+    const bytes = Buffer.allocUnsafe(Math.max(0, this.startOf(before) - start));
+    return readAt(this.#descriptor, bytes, start).toString('latin1');
   }
 }

@@ -1,41 +1,34 @@
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { BATCH_LINES } from '../../../core/session-journal/change-batch.ts';
-import { hashOf, readLine, RecordBuilder, type Run } from '../../../core/session-journal/change-lines.ts';
-import {
-  comparePlaces,
-  secondOf,
-  type UserSessionsQuery,
-} from '../../../core/session-journal/session-journal-store.ts';
+import { RecordBuilder, type Run } from '../../../core/session-journal/change-lines.ts';
+import { hashOf, NOT_OPENED } from '../../../core/session-journal/line-subjects.ts';
+import { comparePlaces, type UserSessionsQuery } from '../../../core/session-journal/session-journal-store.ts';
 import type { SessionRecord } from '../../../core/session-journal/session-record.ts';
-import { keysOf, NEIGHBOURS, NOT_OPENED, sessionKeys, shardOfHash, shardOfSession, type Key } from './change-keys.ts';
-import { batchOf, sessionNumber, type Segment } from './segment.ts';
+import type { Segment } from './segment.ts';
 import type { SegmentRing } from './segment-ring.ts';
+import { UserSelection } from './user-selection.ts';
 
-/** Lines that a question needs, by their batch. A line is named by its index in it. */
-export type WantedLines = Map<number, Set<number>>;
+/** Lines that a question needs, by their index in their segment. */
+export type WantedLines = Map<Segment, readonly number[]>;
 
-/** Finds sessions in the journal: by keys first, and then by the few lines that they lead to. */
+/** Finds sessions in the journal: by columns first, then by the few lines that they lead to. */
 export class SessionQueries {
   readonly #ring: SegmentRing;
-  readonly #runOf: (id: number) => Run | undefined;
-  readonly #batch: StatementSync;
+  readonly #runOf: (session: number) => Run | undefined;
 
-  /** @param runOf the run with this id; `undefined` if it is not stored any more */
-  constructor(database: DatabaseSync, ring: SegmentRing, runOf: (id: number) => Run | undefined) {
+  /** @param runOf the run of a session; `undefined` if it is not stored any more */
+  constructor(ring: SegmentRing, runOf: (session: number) => Run | undefined) {
     this.#ring = ring;
     this.#runOf = runOf;
-    this.#batch = database.prepare('SELECT run, lines FROM batch WHERE id = ?');
   }
 
   get(number: number): SessionRecord | undefined {
-    return this.#between(number, number + 1)[0];
+    return this.#withNumbers(new Set([number]))[0];
   }
 
   find(id: string): SessionRecord | undefined {
     const hash = hashOf(id);
     for (const segment of this.#ring.segments.toReversed())
-      for (const { session, second } of keysOf(this.#ring.keys(segment, shardOfHash(hash)), hash)) {
-        const found = second === NOT_OPENED ? undefined : this.get(sessionNumber(segment, session));
+      for (const number of openedWithHash(segment, hash)) {
+        const found = this.get(number);
         if (found?.id === id) return found;
       }
     return undefined;
@@ -43,15 +36,12 @@ export class SessionQueries {
 
   /** Sessions with numbers below `before`, the newest first. */
   page(before: number, limit: number): readonly SessionRecord[] {
-    const found: SessionRecord[] = [];
-    const oldest = this.#ring.oldest?.firstSession ?? Infinity;
-    let through = Math.min(before - 1, this.#ring.newestSession);
-    while (found.length < limit && through >= oldest) {
-      const from = through - (through % NEIGHBOURS);
-      found.push(...this.#between(from, through + 1).toReversed());
-      through = from - 1;
+    const numbers: number[] = [];
+    for (const segment of this.#ring.segments.toReversed()) {
+      if (numbers.length >= limit) break;
+      if (segment.firstSession < before) numbers.push(...openedBefore(segment, before, limit - numbers.length));
     }
-    return found.slice(0, limit);
+    return this.#withNumbers(new Set(numbers)).toReversed();
   }
 
   ofUser(query: UserSessionsQuery): readonly SessionRecord[] {
@@ -67,159 +57,100 @@ export class SessionQueries {
   }
 
   #recordsOf(user: string, numbers: ReadonlySet<number>): SessionRecord[] {
-    const records = this.records(this.linesOfUser(user, (number) => numbers.has(number)));
+    const records = this.#records(this.linesOfUser(user, numbers));
     const missing = new Set(numbers);
     for (const { number } of records) missing.delete(number);
     // Those that authenticated later have opened without the user's name.
-    for (const number of missing) {
-      const record = this.get(number);
-      if (record !== undefined) records.push(record);
-    }
-    return records;
+    return missing.size === 0 ? records : [...records, ...this.#withNumbers(missing)];
   }
 
-  /** The lines with a user's name. Another user with the same hash may have some of them. */
-  linesOfUser(user: string, isWanted: (number: number) => boolean): WantedLines {
+  /** Lines of some sessions with a user's name. Another user with the same hash may have some. */
+  linesOfUser(user: string, numbers: ReadonlySet<number>): WantedLines {
     const hash = hashOf(user);
-    return this.#lines(this.#ring.segments, shardOfHash(hash), (segment, keys, want) => {
-      for (const key of keysOf(keys, hash)) if (isWanted(sessionNumber(segment, key.session))) want(key);
-    });
+    const wanted: WantedLines = new Map();
+    for (const segment of this.#ring.segments) {
+      using view = segment.view();
+      const { userHashes } = view.columns;
+      const lines: number[] = [];
+      for (let index = userHashes.indexOf(hash); index >= 0; index = userHashes.indexOf(hash, index + 1))
+        if (numbers.has(view.columns.sessions[index] as number)) lines.push(index);
+      if (lines.length > 0) wanted.set(segment, lines);
+    }
+    return wanted;
   }
 
-  /** All lines of one session. */
-  linesOfSession(number: number): WantedLines {
-    const newer = this.#ring.segments.filter(({ lastSession }) => lastSession >= number);
-    return this.#lines(newer, shardOfSession(number), (_segment, keys, want) => {
-      for (const key of keysOf(keys, number >>> 0)) want(key);
-    });
+  /** All lines of some sessions. */
+  linesOfSessions(numbers: ReadonlySet<number>): WantedLines {
+    const from = Math.min(...numbers);
+    const through = Math.max(...numbers);
+    const wanted: WantedLines = new Map();
+    for (const segment of this.#ring.segments) {
+      if (segment.lastSession < from) continue;
+      using view = segment.view();
+      const { sessions } = view.columns;
+      const lines: number[] = [];
+      for (let index = 0; index < sessions.length; index++) {
+        const session = sessions[index] as number;
+        if (session >= from && session <= through && numbers.has(session)) lines.push(index);
+      }
+      if (lines.length > 0) wanted.set(segment, lines);
+    }
+    return wanted;
+  }
+
+  #withNumbers(numbers: ReadonlySet<number>): SessionRecord[] {
+    if (numbers.size === 0) return [];
+    return this.#records(this.linesOfSessions(numbers)).sort((one, other) => one.number - other.number);
   }
 
   /** The records that these lines tell of. A session without its opening has none. */
-  records(wanted: WantedLines): SessionRecord[] {
+  #records(wanted: WantedLines): SessionRecord[] {
     const builder = new RecordBuilder();
-    for (const batch of [...wanted.keys()].sort((one, other) => one - other)) {
-      const row = this.#batch.get(batch) as { readonly run: number; readonly lines: string } | undefined;
-      const lines = row?.lines.split('\n') ?? [];
-      const run = row && this.#runOf(row.run);
-      for (const index of [...(wanted.get(batch) ?? [])].sort((one, other) => one - other)) {
-        const line = readLine(lines, index);
-        if (line !== undefined) builder.add(line, run);
+    for (const [segment, lines] of wanted) {
+      using view = segment.view();
+      for (const index of lines) {
+        const line = view.line(index);
+        if (line !== undefined) builder.add(line, this.#runOf(line[1]));
       }
     }
     return [...builder.records];
   }
 
-  /** Sessions from a number on, before another one, in their order. They are in one shard. */
-  #between(from: number, before: number): readonly SessionRecord[] {
-    const shard = shardOfSession(from);
-    const { segments } = this.#ring;
-    const opened = this.#lines(
-      segments.filter(({ firstSession, lastSession }) => firstSession < before && lastSession >= from),
-      shard,
-      (segment, keys, want) =>
-        forSessions(segment, keys, from, before, (key) => key.second !== NOT_OPENED && want(key)),
-    );
-    if (opened.size === 0) return [];
-    const all = this.#lines(
-      segments.filter(({ lastSession }) => lastSession >= from),
-      shard,
-      (segment, keys, want) => forSessions(segment, keys, from, before, want),
-    );
-    return this.records(all).sort((one, other) => one.number - other.number);
-  }
-
-  #lines(
-    segments: readonly Segment[],
-    shard: number,
-    select: (segment: Segment, keys: Uint32Array, want: (key: Key) => void) => void,
-  ): WantedLines {
-    const wanted: WantedLines = new Map();
-    for (const segment of segments)
-      select(segment, this.#ring.keys(segment, shard), ({ place }) => {
-        const batch = batchOf(segment, place);
-        const lines = wanted.get(batch);
-        if (lines === undefined) wanted.set(batch, new Set([place % BATCH_LINES]));
-        else lines.add(place % BATCH_LINES);
-      });
-    return wanted;
-  }
-
   /** The sessions that a query selects, by their numbers. */
   #numbersOfUser(query: UserSessionsQuery, others: ReadonlySet<number>): ReadonlySet<number> {
     const hash = hashOf(query.user);
-    const selection = new Selection(query);
+    const selection = new UserSelection(query);
     for (const segment of selection.inOrder(this.#ring.segments)) {
       if (!selection.mayTakeFrom(segment)) continue;
-      for (const { session, second } of keysOf(this.#ring.keys(segment, shardOfHash(hash)), hash)) {
-        const number = sessionNumber(segment, session);
+      using view = segment.view();
+      const { userHashes } = view.columns;
+      for (let index = userHashes.indexOf(hash); index >= 0; index = userHashes.indexOf(hash, index + 1)) {
+        const number = view.columns.sessions[index] as number;
+        const second = view.columns.seconds[index] as number;
         if (second !== NOT_OPENED && !others.has(number)) selection.offer({ second, number });
       }
     }
-    return new Set(selection.chosen().map(({ number }) => number));
+    return selection.numbers();
   }
 }
 
-function forSessions(
-  segment: Segment,
-  keys: Uint32Array,
-  from: number,
-  before: number,
-  visit: (key: Key) => void,
-): void {
-  for (const key of sessionKeys(keys)) {
-    const number = sessionNumber(segment, key.session);
-    if (number >= from && number < before) visit(key);
-  }
+/** The sessions that opened in a segment with this hash of their id. */
+function openedWithHash(segment: Segment, hash: number): readonly number[] {
+  using view = segment.view();
+  const { idHashes } = view.columns;
+  const numbers: number[] = [];
+  for (let index = idHashes.indexOf(hash); index >= 0; index = idHashes.indexOf(hash, index + 1))
+    numbers.push(view.columns.sessions[index] as number);
+  return numbers;
 }
 
-interface Candidate {
-  readonly second: number;
-  readonly number: number;
-}
-
-/** The first sessions of a query, in its order, out of all that are offered. */
-class Selection {
-  readonly #limit: number;
-  /** The seconds and the place that bound the query. */
-  readonly #from: number;
-  readonly #before: Candidate;
-  readonly #direction: 1 | -1;
-  #candidates: Candidate[] = [];
-
-  constructor(query: UserSessionsQuery) {
-    this.#limit = query.limit;
-    const isForward = 'fromMs' in query;
-    this.#direction = isForward ? 1 : -1;
-    this.#from = isForward ? secondOf(query.fromMs) : 0;
-    this.#before = isForward
-      ? { second: Infinity, number: 0 }
-      : { second: secondOf(query.before.openedMs), number: query.before.number };
-  }
-
-  inOrder(segments: readonly Segment[]): readonly Segment[] {
-    return this.#direction === 1 ? segments : segments.toReversed();
-  }
-
-  /** Whether a session of the segment may be among the first ones. */
-  mayTakeFrom({ oldestSecond, lastMs }: Segment): boolean {
-    const newestSecond = secondOf(lastMs);
-    if (newestSecond < this.#from || oldestSecond > this.#before.second) return false;
-    const worst = this.chosen()[this.#limit - 1]?.second;
-    return worst === undefined || (this.#direction === 1 ? oldestSecond <= worst : newestSecond >= worst);
-  }
-
-  offer(candidate: Candidate): void {
-    if (candidate.second < this.#from || inOrder(candidate, this.#before) >= 0) return;
-    this.#candidates.push(candidate);
-    if (this.#candidates.length >= 4 * this.#limit + 1000) this.chosen();
-  }
-
-  chosen(): readonly Candidate[] {
-    this.#candidates.sort((one, other) => this.#direction * inOrder(one, other));
-    return (this.#candidates = this.#candidates.slice(0, this.#limit));
-  }
-}
-
-function inOrder(one: Candidate, other: Candidate): number {
-  return one.second - other.second || one.number - other.number;
+/** The newest sessions that opened in a segment, with numbers below `before`. */
+function openedBefore(segment: Segment, before: number, limit: number): readonly number[] {
+  using view = segment.view();
+  const { sessions, idHashes } = view.columns;
+  const numbers: number[] = [];
+  // Sessions open in the order of their numbers.
+  for (let index = sessions.length - 1; index >= 0 && numbers.length < limit; index--)
+    if (idHashes[index] !== 0 && (sessions[index] as number) < before) numbers.push(sessions[index] as number);
+  return numbers;
 }
