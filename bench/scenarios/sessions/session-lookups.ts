@@ -1,8 +1,6 @@
 // Questions to a session journal of 1,000,000 sessions: for one of them, for one that was never
 // there, and for those of a user. Two more ask for the newest, and why a user missed an event.
-import { setTimeout as delay } from 'node:timers/promises';
 import { ChangeBatch } from '../../../packages/server/src/core/session-journal/change-batch.ts';
-import type { SessionJournalStore } from '../../../packages/server/src/core/session-journal/session-journal-store.ts';
 import type { SessionRecord } from '../../../packages/server/src/core/session-journal/session-record.ts';
 import { openSessionStore } from '../../../packages/server/src/storage/sqlite/sessions/file-session-store.ts';
 import { freshFolder } from '../../harness/folders.ts';
@@ -19,8 +17,6 @@ const LIFE_MS = 60_000;
 const LOOKUPS = 100;
 const WARM_UP_LOOKUPS = 20;
 const WRITTEN_AT_ONCE = 100;
-const ATTEMPTS_MAX = 500;
-const RETRY_MS = 20;
 const LOOKUP_MAX_MS = 50;
 
 const KINDS = ['session', 'unknown', 'user', 'page', 'why'] as const;
@@ -95,23 +91,11 @@ async function fill(dataFolder: string, sessions: number): Promise<string> {
     add({ kind: 'opened', session });
     add({ kind: 'ended', session: session.number, user: session.user, end });
     if (batches.length < WRITTEN_AT_ONCE && index < sessions - 1) continue;
-    await write(store, batches, nowMs);
+    store.write(batches, nowMs);
     batches = [new ChangeBatch()];
   }
   store.close(nowMs);
   return event;
-}
-
-/** The thread that moves the write-ahead log may hold the file's lock. A hub tries again, too. */
-async function write(store: SessionJournalStore, batches: readonly ChangeBatch[], nowMs: number): Promise<void> {
-  for (let attempts = 1; ; attempts++) {
-    try {
-      return store.write(batches, nowMs);
-    } catch (error) {
-      if (attempts === ATTEMPTS_MAX) throw error;
-      await delay(RETRY_MS);
-    }
-  }
 }
 
 function recordOf(number: number, index: number, openedMs: number): SessionRecord {

@@ -37,6 +37,11 @@ const BATCH_TICKS: number = ticksOf(1000);
  * over the next seconds.
  */
 const BATCHES_MAX = 16;
+/**
+ * Openings whose lines are written together. Between two openings the hub runs so much other code
+ * that the processor has to load the code and the data of the journal again.
+ */
+const OPENINGS_MAX = 64;
 /** Changes that a read writes first. */
 const WRITTEN_FIRST_MAX = 2000;
 /** The journal looks at its age, and at pollers that have gone, this often. */
@@ -59,11 +64,12 @@ export class SessionJournal implements SessionListener {
   readonly #parts: SessionJournalParts;
   readonly #pollers: Pollers;
   readonly #waiting: WaitingChanges;
+  /** The newest openings, of which no lines are written yet. */
+  #openings: Opening[] = [];
   readonly #refusedMs = new BoundedCache<number>(REFUSED_BYTES_MAX, () => 8);
-  /** The opening that is recorded now. Its batch copies it, so that one object serves for all. */
-  readonly #opening: { readonly kind: 'opened'; readonly session: NewRecord };
-  /** The interest of that opening. Many sessions share one. */
+  /** The interest of the newest opening, and how it is recorded. Many sessions share one. */
   #interest: Interest | undefined;
+  #recordedInterest: RecordedInterest = { channels: NONE, types: undefined };
   #newestNumber: number;
   /** When a change was lost last. */
   #lostMs = 0;
@@ -75,7 +81,6 @@ export class SessionJournal implements SessionListener {
     this.#parts = parts;
     this.#waiting = new WaitingChanges(parts.store.batchLinesMax);
     this.#newestNumber = parts.store.newestNumber;
-    this.#opening = { kind: 'opened', session: { ...NO_SESSION, epoch: parts.epoch } };
     this.#writer = new Timer(parts.wheel, () => this.#writeBatch());
     this.#upkeep = new Timer(parts.wheel, () => this.#maintain());
     this.#upkeep.start(UPKEEP_TICKS);
@@ -92,7 +97,7 @@ export class SessionJournal implements SessionListener {
    * The recorded sessions. What has happened is written first, unless a crowd has just connected.
    */
   get store(): SessionJournalStore {
-    if (this.#waiting.count <= WRITTEN_FIRST_MAX) this.flush();
+    if (this.waitingCount <= WRITTEN_FIRST_MAX) this.flush();
     return this.#parts.store;
   }
 
@@ -113,14 +118,19 @@ export class SessionJournal implements SessionListener {
   }
 
   get waitingCount(): number {
-    return this.#waiting.count;
+    return this.#waiting.count + this.#openings.length;
   }
 
   opened(session: Session): void {
     if (!isRecorded(session)) return;
     // A WebSocket without channels reads nothing. It is recorded when it has some, or ends.
     if (session.interest.patterns.length === 0) return;
-    session.journalNumber = this.#open(session, session.position);
+    const number = ++this.#newestNumber;
+    session.journalNumber = number;
+    this.#openings.push({ session, number, position: session.position, address: session.address });
+    // A WebSocket may soon have another user, or other channels.
+    if (this.#openings.length >= OPENINGS_MAX || session.transport === 'websocket') this.#describeOpenings();
+    this.#startWriter();
   }
 
   changed(session: Session, before: SessionBefore): void {
@@ -165,13 +175,11 @@ export class SessionJournal implements SessionListener {
     const timeMs = this.#parts.clock.nowMs();
     if ((this.#refusedMs.get(user) ?? -Infinity) > timeMs - REFUSAL_INTERVAL_MS) return;
     this.#refusedMs.set(user, timeMs);
-    const record = this.#opening.session;
-    Object.assign(record, NO_SESSION, { kind: kind ?? 'user', user, key, address, channels: [channel] });
-    this.#interest = undefined;
-    record.id = this.#parts.createId();
-    record.openedMs = timeMs;
-    record.end = { timeMs, position: undefined, reason: 'refused', polls: 0, skipped: NONE, gaps: NONE };
-    this.#addOpening();
+    const number = ++this.#newestNumber;
+    const members = { number, epoch: this.#parts.epoch, id: this.#parts.createId(), kind: kind ?? 'user', user, key };
+    const end = { timeMs, position: undefined, reason: 'refused', polls: 0, skipped: NONE, gaps: NONE } as const;
+    const session = { ...REFUSED, ...members, address: this.#addressOf(address), channels: [channel] };
+    this.#add({ kind: 'opened', session: { ...session, openedMs: timeMs, end } });
   }
 
   /**
@@ -196,7 +204,7 @@ export class SessionJournal implements SessionListener {
 
   /** Writes all that waits. What the disk does not accept is tried again later. */
   flush(): void {
-    while (this.#waiting.count > 0 && this.#write());
+    while (this.waitingCount > 0 && this.#write());
   }
 
   /** Records the end of the pollers and writes all that waits. */
@@ -209,34 +217,52 @@ export class SessionJournal implements SessionListener {
   }
 
   /** Records a session, and returns the number that it gets. */
-  #open(session: Described, openedAt: Position | undefined, end?: SessionEnd): number {
-    const record = this.#opening.session;
-    const { principal, interest } = session;
-    if (interest !== this.#interest) {
-      this.#interest = interest;
-      record.channels = recordedChannels(interest);
-      record.types = interest.types && [...interest.types];
-    }
-    record.id = session.id;
-    record.transport = session.transport;
-    record.kind = principal.kind;
-    record.user = principal.user;
-    record.key = principal.key;
-    record.client = session.client;
-    record.address = session.address;
-    record.excludesOwn = session.excludesOwn;
-    record.openedMs = session.sinceMs;
-    record.openedAt = openedAt;
-    record.end = end;
-    return this.#addOpening();
+  #open(session: Described, position: Position | undefined, end?: SessionEnd): number {
+    this.#describeOpenings();
+    const number = ++this.#newestNumber;
+    this.#describe({ session, number, position, address: session.address }, end);
+    this.#startWriter();
+    return number;
   }
 
-  #addOpening(): number {
-    const record = this.#opening.session;
-    record.number = ++this.#newestNumber;
-    record.address = recordedAddress(record.address, this.#parts.settings.journalAddresses);
-    this.#add(this.#opening);
-    return record.number;
+  /** Writes the lines of the newest openings, whose changes may follow then. */
+  #describeOpenings(): void {
+    if (this.#openings.length === 0) return;
+    const openings = this.#openings;
+    this.#openings = [];
+    for (const opening of openings) this.#describe(opening);
+  }
+
+  /** Adds the line of an opening to those that wait. */
+  #describe({ session, number, position: openedAt, address }: Opening, end?: SessionEnd): void {
+    const { principal, interest, id, sinceMs: openedMs } = session;
+    if (interest !== this.#interest) {
+      this.#interest = interest;
+      this.#recordedInterest = recordedInterest(interest);
+    }
+    const { user } = principal;
+    const members = {
+      transport: session.transport,
+      kind: principal.kind,
+      key: principal.key,
+      client: session.client,
+      address: this.#addressOf(address),
+      excludesOwn: session.excludesOwn,
+      channels: this.#recordedInterest.channels,
+      types: this.#recordedInterest.types,
+    };
+    const batch = this.#waiting.filling;
+    if (end === undefined && batch.isAlike(members)) batch.addAlike(number, user, openedMs, id, openedAt);
+    else {
+      const { epoch } = this.#parts;
+      const record = { ...members, number, id, user, epoch, changes: NONE, openedMs, openedAt, end };
+      batch.add({ kind: 'opened', session: record });
+    }
+    this.#countLost(this.#waiting.added());
+  }
+
+  #addressOf(address: string): string {
+    return recordedAddress(address, this.#parts.settings.journalAddresses);
   }
 
   #end(number: number, session: Described, openedAt: Position | undefined, end: SessionEnd): void {
@@ -246,7 +272,16 @@ export class SessionJournal implements SessionListener {
   }
 
   #add(change: JournalChange): void {
-    if (this.#waiting.add(change)) this.#lostMs = this.#parts.clock.nowMs();
+    this.#describeOpenings();
+    this.#countLost(this.#waiting.add(change));
+    this.#startWriter();
+  }
+
+  #countLost(hasLost: boolean): void {
+    if (hasLost) this.#lostMs = this.#parts.clock.nowMs();
+  }
+
+  #startWriter(): void {
     if (!this.#writer.isRunning) this.#writer.start(BATCH_TICKS);
   }
 
@@ -257,6 +292,7 @@ export class SessionJournal implements SessionListener {
 
   /** Writes one batch. Returns false when the disk did not accept it. */
   #write(): boolean {
+    this.#describeOpenings();
     const batches = this.#waiting.first(BATCHES_MAX);
     try {
       this.#parts.store.write(batches, this.#parts.clock.nowMs());
@@ -280,26 +316,30 @@ export class SessionJournal implements SessionListener {
 
 const NONE: readonly never[] = [];
 
-/** A record before it is filled. A refused session has these members, since it never began. */
-const NO_SESSION: Omit<NewRecord, 'epoch'> = {
-  number: 0,
-  id: '',
+/** The members of a refused session that are always the same: it never began. */
+const REFUSED = {
   transport: undefined,
-  kind: 'anonymous',
-  user: undefined,
-  key: undefined,
   client: undefined,
-  address: '',
   excludesOwn: false,
-  channels: NONE,
   changes: NONE,
   types: undefined,
-  openedMs: 0,
   openedAt: undefined,
-  end: undefined,
-};
+} as const;
 
-type NewRecord = { -readonly [Member in keyof SessionRecord]: SessionRecord[Member] };
+interface Opening {
+  readonly session: Described;
+  readonly number: number;
+  /** As it was when the session opened. */
+  readonly position: Position | undefined;
+  /** A closed connection does not say its address. */
+  readonly address: string;
+}
+
+type RecordedInterest = Pick<SessionRecord, 'channels' | 'types'>;
+
+function recordedInterest(interest: Interest): RecordedInterest {
+  return { channels: recordedChannels(interest), types: interest.types && [...interest.types] };
+}
 
 type Described = Pick<
   RecordedSession,

@@ -39,8 +39,18 @@ export class WaitingChanges {
 
   /** Adds a change. Returns whether older changes were lost for it. */
   add(change: JournalChange): boolean {
-    const filling = this.#filling ?? this.#nextBatch();
-    filling.add(change);
+    this.filling.add(change);
+    return this.added();
+  }
+
+  /** The batch that takes the next change. Call `added` after each. */
+  get filling(): ChangeBatch {
+    return this.#filling ?? this.#nextBatch();
+  }
+
+  /** A change was added to the batch `filling`. Returns whether older changes were lost for it. */
+  added(): boolean {
+    const { filling } = this;
     this.#count++;
     if (filling.count >= this.#batchLinesMax) this.#filling = undefined;
     if (filling.roomBytes === this.#fillingBytes) return false;

@@ -1,6 +1,6 @@
 import { CHANGED, ENDED, OPENED, OPENED_ALIKE } from './change-lines.ts';
 import { JsonBytes } from './json-bytes.ts';
-import { hashOf, LineSubjects, NOT_OPENED, subjectSecond } from './line-subjects.ts';
+import { hashOf, hashOfId, NOT_OPENED, subjectSecond, type LineSubject, type LineSubjects } from './line-subjects.ts';
 import type { ChannelChange, JournalChange, SessionEnd, SessionRecord } from './session-record.ts';
 
 /** The changes of a batch, at most. */
@@ -13,12 +13,12 @@ export const BATCH_LINES = 64;
  */
 export class ChangeBatch {
   readonly #lines = new JsonBytes();
-  readonly #kinds = new Uint8Array(BATCH_LINES);
-  readonly #subjects = new LineSubjects(BATCH_LINES);
+  /** Six numbers of each line, side by side: an opening writes to few places of memory. */
+  readonly #table = new Float64Array(BATCH_LINES * COLUMNS);
   #count = 0;
   #openings = 0;
   /** The last opening with a full line. */
-  #full: SessionRecord | undefined;
+  #full: SharedMembers | undefined;
 
   /** The number of changes. */
   get count(): number {
@@ -35,11 +35,6 @@ export class ChangeBatch {
     return this.#lines.bytes;
   }
 
-  /** What its lines are found by, and where they end. */
-  get subjects(): LineSubjects {
-    return this.#subjects;
-  }
-
   /** The memory that it takes. */
   get roomBytes(): number {
     return TABLE_BYTES + this.#lines.roomBytes;
@@ -47,39 +42,70 @@ export class ChangeBatch {
 
   /** Adds a change, which may change later. Call it only while `count` is below `BATCH_LINES`. */
   add(change: JournalChange): void {
-    const index = this.#count++;
     switch (change.kind) {
       case 'opened':
-        this.#addOpening(index, change.session);
-        break;
+        return this.#addOpening(change.session);
       case 'ended':
-        this.#describe(index, ENDED, change.session, change.user, 0, NOT_OPENED);
         this.#writeEnd(change.session, change.user, change.end);
-        break;
+        return this.#endLine(ENDED, change.session, change.user, 0, -1);
       case 'changed': {
         const { session, change: channels, authenticatedSinceMs: sinceMs } = change;
-        const second = sinceMs === undefined ? NOT_OPENED : subjectSecond(sinceMs);
-        this.#describe(index, CHANGED, session, channels.user, 0, second);
         this.#writeChange(session, channels, sinceMs);
+        this.#endLine(CHANGED, session, channels.user, 0, sinceMs ?? -1);
       }
     }
-    this.#subjects.ends[index] = this.#lines.byte(LINE_BREAK).length;
+  }
+
+  /** Whether `addAlike` may add an opening with these members. */
+  isAlike(members: Omit<SharedMembers, 'openedMs'>): boolean {
+    return this.#full !== undefined && areAlike(members, this.#full);
+  }
+
+  /** Adds an opening whose other members are those of the last full line. */
+  addAlike(number: number, user: string | undefined, openedMs: number, id: string, openedAt: number | undefined): void {
+    const laterMs = openedMs - (this.#full?.openedMs ?? 0);
+    const line = this.#lines.raw(ALIKE_START).number(number).byte(COMMA).text(user).byte(COMMA).number(laterMs);
+    line.byte(COMMA).text(id).byte(COMMA).number(openedAt).byte(BRACKET);
+    this.#endLine(OPENED, number, user, hashOfId(id), openedMs);
+  }
+
+  /** What a line is found by. */
+  subjectAt(index: number): LineSubject {
+    const [, session = 0, userHash = 0, idHash = 0, openedMs = -1] = this.#table.subarray(index * COLUMNS);
+    return { session, userHash, idHash, second: openedMs < 0 ? NOT_OPENED : subjectSecond(openedMs) };
+  }
+
+  /**
+   * Copies what its lines are found by to a place among others.
+   * @param offset of its bytes among the others
+   */
+  copySubjects(to: LineSubjects, index: number, offset: number): void {
+    const table = this.#table;
+    for (let line = 0; line < this.#count; line++) {
+      const at = line * COLUMNS;
+      const openedMs = table[at + OPENED_MS] as number;
+      to.sessions[index + line] = table[at + SESSION] as number;
+      to.userHashes[index + line] = table[at + USER_HASH] as number;
+      to.idHashes[index + line] = table[at + ID_HASH] as number;
+      to.seconds[index + line] = openedMs < 0 ? NOT_OPENED : subjectSecond(openedMs);
+      to.ends[index + line] = offset + (table[at + END] as number);
+    }
   }
 
   sessionAt(index: number): number {
-    return this.#subjects.sessions[index] ?? 0;
+    return this.#table[index * COLUMNS + SESSION] as number;
   }
 
   /** Whether a line ends its session. */
   isEnd(index: number): boolean {
-    return this.#kinds[index] === ENDED;
+    return this.#table[index * COLUMNS + KIND] === ENDED;
   }
 
   /** A copy without the later changes of some sessions. */
   withoutChangesOf(sessions: ReadonlySet<number>): ChangeBatch {
     const copy = new ChangeBatch();
     for (let index = 0; index < this.#count; index++) {
-      const isOpening = this.#kinds[index] === OPENED;
+      const isOpening = this.#table[index * COLUMNS + KIND] === OPENED;
       if (isOpening || !sessions.has(this.sessionAt(index))) copy.#addLine(this, index, isOpening);
     }
     return copy;
@@ -94,40 +120,34 @@ export class ChangeBatch {
   }
 
   #addLine(from: ChangeBatch, line: number, isOpening: boolean): void {
-    const index = this.#count++;
-    const { ends } = from.subjects;
-    this.#lines.copy(from.bytes.subarray(line === 0 ? 0 : ends[line - 1], ends[line]));
-    this.#kinds[index] = from.#kinds[line] as number;
-    this.#subjects.set(index, from.subjects.at(line));
-    this.#subjects.ends[index] = this.#lines.length;
+    const start = line === 0 ? 0 : from.#table[(line - 1) * COLUMNS + END];
+    this.#lines.copy(from.bytes.subarray(start, from.#table[line * COLUMNS + END]));
+    const at = this.#count++ * COLUMNS;
+    this.#table.set(from.#table.subarray(line * COLUMNS, (line + 1) * COLUMNS), at);
+    this.#table[at + END] = this.#lines.length;
     if (isOpening) this.#openings++;
   }
 
-  #describe(
-    index: number,
-    kind: number,
-    session: number,
-    user: string | undefined,
-    idHash: number,
-    second: number,
-  ): void {
-    this.#kinds[index] = kind;
-    const subjects = this.#subjects;
-    subjects.sessions[index] = session;
-    subjects.userHashes[index] = user === undefined ? 0 : hashOf(user);
-    subjects.idHashes[index] = idHash;
-    subjects.seconds[index] = second;
+  #addOpening(session: SessionRecord): void {
+    const { number, user, id, openedMs, openedAt } = session;
+    if (session.end === undefined && this.isAlike(session)) return this.addAlike(number, user, openedMs, id, openedAt);
+    this.#full = session;
+    this.#writeOpening(session);
+    this.#endLine(OPENED, number, user, hashOfId(id), openedMs);
   }
 
-  #addOpening(index: number, session: SessionRecord): void {
-    const { number, user, id, openedMs } = session;
-    this.#describe(index, OPENED, number, user, hashOf(id), subjectSecond(openedMs));
-    this.#openings++;
-    const full = this.#full;
-    if (full !== undefined && session.end === undefined && isAlike(session, full))
-      return this.#writeAlikeOpening(session, openedMs - full.openedMs);
-    this.#full = { ...session };
-    this.#writeOpening(session);
+  /** @param openedMs -1: the line does not say when its session opened */
+  #endLine(kind: number, session: number, user: string | undefined, idHash: number, openedMs: number): void {
+    const table = this.#table;
+    const at = this.#count * COLUMNS;
+    table[at + KIND] = kind;
+    table[at + SESSION] = session;
+    table[at + USER_HASH] = user === undefined ? 0 : hashOf(user);
+    table[at + ID_HASH] = idHash;
+    table[at + OPENED_MS] = openedMs;
+    table[at + END] = this.#lines.byte(LINE_BREAK).length;
+    this.#count++;
+    if (kind === OPENED) this.#openings++;
   }
 
   /** The members of an `OpenedLine`. */
@@ -150,12 +170,6 @@ export class ChangeBatch {
       this.#writeEndMembers(end);
       line.raw(']]');
     }
-  }
-
-  /** The members of an `OpenedAlikeLine`. */
-  #writeAlikeOpening({ number, user, id, openedAt }: SessionRecord, laterMs: number): void {
-    const line = this.#lines.raw(ALIKE_START).number(number).byte(COMMA).text(user).byte(COMMA).number(laterMs);
-    line.byte(COMMA).text(id).byte(COMMA).number(openedAt).byte(BRACKET);
   }
 
   /** The members of a `ChangedLine`. */
@@ -188,11 +202,24 @@ const LINE_BREAK = 10;
 const COMMA = 44;
 const BRACKET = 93;
 
-/** The arrays of a batch without its lines. */
-const TABLE_BYTES = BATCH_LINES * 25 + 700;
+/** The columns of a batch's table. The last is where the line ends, with its line break. */
+const COLUMNS = 6;
+const KIND = 0;
+const SESSION = 1;
+const USER_HASH = 2;
+const ID_HASH = 3;
+const OPENED_MS = 4;
+const END = 5;
+/** A batch without its lines. */
+const TABLE_BYTES = BATCH_LINES * COLUMNS * 8 + 300;
 
-/** Whether two sessions differ only in what an `OpenedAlikeLine` has. */
-function isAlike(one: SessionRecord, other: SessionRecord): boolean {
+/** The members of an opening that an `OpenedAlikeLine` does not have. */
+type SharedMembers = Pick<
+  SessionRecord,
+  'transport' | 'kind' | 'key' | 'client' | 'address' | 'excludesOwn' | 'channels' | 'types' | 'openedMs'
+>;
+
+function areAlike(one: Omit<SharedMembers, 'openedMs'>, other: SharedMembers): boolean {
   return (
     one.transport === other.transport &&
     one.kind === other.kind &&

@@ -1,5 +1,5 @@
 import type { TransportName } from '@polycast/protocol';
-import { hashOf, NOT_OPENED, subjectSecond, type LineSubject } from './line-subjects.ts';
+import { hashOf, hashOfId, NOT_OPENED, subjectSecond, type LineSubject } from './line-subjects.ts';
 import { asciiJson } from './json-bytes.ts';
 import type { ChannelChange, JournalChange, SessionEnd, SessionRecord } from './session-record.ts';
 
@@ -153,7 +153,7 @@ export function subjectOfLine(lines: readonly string[], index: number): LineSubj
   return {
     session: line[1],
     userHash: user === null ? 0 : hashOf(user),
-    idHash: line[0] === OPENED ? hashOf(line[4]) : 0,
+    idHash: line[0] === OPENED ? hashOfId(line[4]) : 0,
     second: openedMs === null ? NOT_OPENED : subjectSecond(openedMs),
   };
 }

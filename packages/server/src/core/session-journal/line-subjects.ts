@@ -21,8 +21,19 @@ export const ERASED_SUBJECT: LineSubject = { session: 0, userHash: 0, idHash: 0,
 
 /** 32 bits of a text (FNV-1a), and never 0. */
 export function hashOf(text: string): number {
+  return hashFrom(text, 0);
+}
+
+/** The hash of a session's id. Ids are random, so the last characters are enough. */
+export function hashOfId(id: string): number {
+  return hashFrom(id, Math.max(0, id.length - HASHED_OF_ID));
+}
+
+const HASHED_OF_ID = 8;
+
+function hashFrom(text: string, start: number): number {
   let hash = 0x811c9dc5;
-  for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
+  for (let index = start; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
   return hash >>> 0 || 1;
 }
 
@@ -51,28 +62,10 @@ export class LineSubjects {
     this.ends = new Uint32Array(linesMax);
   }
 
-  at(index: number): LineSubject {
-    return {
-      session: this.sessions[index] as number,
-      userHash: this.userHashes[index] as number,
-      idHash: this.idHashes[index] as number,
-      second: this.seconds[index] as number,
-    };
-  }
-
   set(index: number, { session, userHash, idHash, second }: LineSubject): void {
     this.sessions[index] = session;
     this.userHashes[index] = userHash;
     this.idHashes[index] = idHash;
     this.seconds[index] = second;
-  }
-
-  /** Copies the first lines of others to `index` and after. They begin at `offset` of the bytes. */
-  copy(index: number, others: LineSubjects, count: number, offset: number): void {
-    this.sessions.set(others.sessions.subarray(0, count), index);
-    this.userHashes.set(others.userHashes.subarray(0, count), index);
-    this.idHashes.set(others.idHashes.subarray(0, count), index);
-    this.seconds.set(others.seconds.subarray(0, count), index);
-    for (let each = 0; each < count; each++) this.ends[index + each] = offset + (others.ends[each] as number);
   }
 }

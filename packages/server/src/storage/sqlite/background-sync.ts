@@ -24,13 +24,10 @@ export class BackgroundSync {
   #descriptor: number | undefined;
   #currentSync: Promise<void> | undefined;
   #nextSync: Promise<void> | undefined;
-  readonly #walBytesMax: number;
   #checkpointer: Worker | undefined;
 
-  /** @param walBytesMax a thread takes some 50 ms of CPU to start, so a larger bound costs less */
-  constructor(file: string, walBytesMax: number = WAL_BYTES_MAX) {
+  constructor(file: string) {
     this.#file = file;
-    this.#walBytesMax = walBytesMax;
   }
 
   /** A thread works on the file. For a moment it may hold the lock that a write needs. */
@@ -63,7 +60,7 @@ export class BackgroundSync {
   checkpointIfNeeded(): void {
     if (this.#checkpointer !== undefined) return;
     const { size } = statSync(`${this.#file}-wal`, { throwIfNoEntry: false }) ?? { size: 0 };
-    if (size <= this.#walBytesMax) return;
+    if (size <= WAL_BYTES_MAX) return;
     // After a failure the next call tries again.
     this.#startThread('checkpoint').on('error', () => undefined);
   }

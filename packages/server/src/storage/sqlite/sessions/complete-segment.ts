@@ -37,11 +37,13 @@ export class CompleteSegment implements Segment {
   }
 
   view(): SegmentView {
-    const lines = openSync(linesFile(this.#folder, this.id), 'r');
     const columns = new StoredColumns(indexFile(this.#folder, this.id), this.lines);
-    return new SegmentView(columns, lines, () => {
+    // Most questions need no line of most segments.
+    let lines: number | undefined;
+    const openLines = (): number => (lines ??= openSync(linesFile(this.#folder, this.id), 'r'));
+    return new SegmentView(columns, openLines, () => {
       columns.close();
-      closeSync(lines);
+      if (lines !== undefined) closeSync(lines);
     });
   }
 

@@ -107,7 +107,11 @@ class FileSessionStore implements SessionJournalStore {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#ring.close();
-    this.#saveState(nowMs, true);
+    try {
+      this.#saveState(nowMs, true);
+    } catch {
+      // A full disk. The next start then looks closer, as after a crash.
+    }
   }
 
   /** Nothing follows the end of a session. */

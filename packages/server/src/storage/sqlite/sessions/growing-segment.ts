@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, ftruncateSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, ftruncateSync, openSync, readFileSync } from 'node:fs';
 import type { ChangeBatch } from '../../../core/session-journal/change-batch.ts';
 import { subjectOfLine, timeOfLine } from '../../../core/session-journal/change-lines.ts';
 import { ERASED_SUBJECT, LineSubjects, NOT_OPENED } from '../../../core/session-journal/line-subjects.ts';
@@ -76,11 +76,12 @@ export class GrowingSegment implements Segment {
 
   /** Adds a batch, which `flush` writes. */
   add(batch: ChangeBatch, nowMs: number): void {
-    const { subjects, count, bytes } = batch;
-    this.#subjects.copy(this.lines, subjects, count, this.bytes);
-    for (let index = 0; index < count; index++) {
-      if (subjects.idHashes[index] !== 0) this.lastSession = subjects.sessions[index] as number;
-      this.oldestSecond = Math.min(this.oldestSecond, subjects.seconds[index] as number);
+    const { count, bytes } = batch;
+    const { sessions, idHashes, seconds } = this.#subjects;
+    batch.copySubjects(this.#subjects, this.lines, this.bytes);
+    for (let index = this.lines; index < this.lines + count; index++) {
+      if (idHashes[index] !== 0) this.lastSession = sessions[index] as number;
+      this.oldestSecond = Math.min(this.oldestSecond, seconds[index] as number);
     }
     this.lines += count;
     this.bytes += bytes.length;
@@ -125,12 +126,15 @@ export class GrowingSegment implements Segment {
       seconds: seconds.subarray(0, this.lines),
       ends: ends.subarray(0, this.lines),
     };
-    return new SegmentView(columns, this.#descriptor, () => undefined);
+    return new SegmentView(
+      columns,
+      () => this.#descriptor,
+      () => undefined,
+    );
   }
 
   replaceSubjects(change: (subjects: LineSubjects) => void): void {
     change(this.#subjects);
-    fsyncSync(this.#descriptor);
   }
 
   close(): void {

@@ -110,8 +110,8 @@ export class SegmentRing {
       this.#complete = before.complete;
       this.#growing = before.growing;
       this.#newestSession = before.newestSession;
-      if (mark !== undefined) this.#growing?.revert(mark);
       for (const segment of created) segment?.remove();
+      if (mark !== undefined) this.#growing?.revert(mark);
       throw error;
     }
     for (const segment of completed) segment.close();
@@ -161,14 +161,15 @@ export class SegmentRing {
     return GrowingSegment.create(this.#folder, this.#nextId++, header);
   }
 
+  /** A file that cannot be removed now is in the ring again after the next start. */
   #dropOldest(): void {
-    const [oldest, ...newer] = this.#complete;
-    if (oldest === undefined) {
-      this.#growing?.remove();
-      this.#growing = undefined;
-      return;
-    }
-    oldest.remove();
+    const [oldest = this.#growing, ...newer] = this.#complete;
+    if (oldest === this.#growing) this.#growing = undefined;
     this.#complete = newer;
+    try {
+      oldest?.remove();
+    } catch {
+      // What was just written is in the journal, so this is no failed write.
+    }
   }
 }

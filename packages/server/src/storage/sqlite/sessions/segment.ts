@@ -39,18 +39,18 @@ export interface Segment extends SegmentSummary {
   readonly id: number;
   /** Opens it for reading. */
   view(): SegmentView;
-  /** Writes all subjects where they were, and waits until they are on the disk. */
+  /** Writes subjects where they were, and waits until they are on the disk, if they are there. */
   replaceSubjects(change: (subjects: LineSubjects) => void): void;
 }
 
 /** Reads the lines of a segment, and what they are found by. */
 export class SegmentView implements Disposable {
   readonly columns: SegmentColumns;
-  readonly #descriptor: number;
+  readonly #descriptor: () => number;
   readonly #close: () => void;
 
   /** @param descriptor of its lines */
-  constructor(columns: SegmentColumns, descriptor: number, close: () => void) {
+  constructor(columns: SegmentColumns, descriptor: () => number, close: () => void) {
     this.columns = columns;
     this.#descriptor = descriptor;
     this.#close = close;
@@ -77,6 +77,6 @@ export class SegmentView implements Disposable {
   #text(from: number, before: number): string {
     const start = this.startOf(from);
     const bytes = Buffer.allocUnsafe(Math.max(0, this.startOf(before) - start));
-    return readAt(this.#descriptor, bytes, start).toString('latin1');
+    return readAt(this.#descriptor(), bytes, start).toString('latin1');
   }
 }

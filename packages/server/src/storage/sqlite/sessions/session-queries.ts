@@ -1,5 +1,5 @@
 import { RecordBuilder, type Run } from '../../../core/session-journal/change-lines.ts';
-import { hashOf, NOT_OPENED } from '../../../core/session-journal/line-subjects.ts';
+import { hashOf, hashOfId, NOT_OPENED } from '../../../core/session-journal/line-subjects.ts';
 import { comparePlaces, type UserSessionsQuery } from '../../../core/session-journal/session-journal-store.ts';
 import type { SessionRecord } from '../../../core/session-journal/session-record.ts';
 import type { Segment } from './segment.ts';
@@ -25,7 +25,7 @@ export class SessionQueries {
   }
 
   find(id: string): SessionRecord | undefined {
-    const hash = hashOf(id);
+    const hash = hashOfId(id);
     for (const segment of this.#ring.segments.toReversed())
       for (const number of openedWithHash(segment, hash)) {
         const found = this.get(number);
