@@ -32,16 +32,16 @@ export interface SessionJournalParts {
 /** Changes wait this long for others. */
 const BATCH_TICKS: number = ticksOf(1000);
 /**
- * Batches in one transaction, and one transaction in a tick of the wheel: 4,000 changes a second.
- * The event loop pauses some milliseconds for a full one. A crowd that connects at once is recorded
- * over the next seconds.
+ * Batches in one write, and one write in a tick of the wheel: 16,000 changes a second. A full one
+ * takes the event loop some tenths of a millisecond. A crowd that connects at once is recorded over
+ * the next seconds.
  */
-const BATCHES_MAX = 16;
+const BATCHES_MAX = 32;
 /**
- * Openings whose lines are written together. Between two openings the hub runs so much other code
- * that the processor has to load the code and the data of the journal again.
+ * Changes whose lines are written together. Between two of them the hub runs so much other code
+ * that the processor has to load the code of the journal again.
  */
-const OPENINGS_MAX = 64;
+const NEWEST_MAX = 16;
 /** Changes that a read writes first. */
 const WRITTEN_FIRST_MAX = 2000;
 /** The journal looks at its age, and at pollers that have gone, this often. */
@@ -64,8 +64,8 @@ export class SessionJournal implements SessionListener {
   readonly #parts: SessionJournalParts;
   readonly #pollers: Pollers;
   readonly #waiting: WaitingChanges;
-  /** The newest openings, of which no lines are written yet. */
-  #openings: Opening[] = [];
+  /** The newest changes, in their order: their lines are not written yet. */
+  #newest: (Opening | JournalChange)[] = [];
   readonly #refusedMs = new BoundedCache<number>(REFUSED_BYTES_MAX, () => 8);
   /** The interest of the newest opening, and how it is recorded. Many sessions share one. */
   #interest: Interest | undefined;
@@ -118,19 +118,14 @@ export class SessionJournal implements SessionListener {
   }
 
   get waitingCount(): number {
-    return this.#waiting.count + this.#openings.length;
+    return this.#waiting.count + this.#newest.length;
   }
 
   opened(session: Session): void {
     if (!isRecorded(session)) return;
     // A WebSocket without channels reads nothing. It is recorded when it has some, or ends.
     if (session.interest.patterns.length === 0) return;
-    const number = ++this.#newestNumber;
-    session.journalNumber = number;
-    this.#openings.push({ session, number, position: session.position, address: session.address });
-    // A WebSocket may soon have another user, or other channels.
-    if (this.#openings.length >= OPENINGS_MAX || session.transport === 'websocket') this.#describeOpenings();
-    this.#startWriter();
+    session.journalNumber = this.#open(session, session.position);
   }
 
   changed(session: Session, before: SessionBefore): void {
@@ -217,37 +212,44 @@ export class SessionJournal implements SessionListener {
   }
 
   /** Records a session, and returns the number that it gets. */
-  #open(session: Described, position: Position | undefined, end?: SessionEnd): number {
-    this.#describeOpenings();
+  #open(session: Described, openedAt: Position | undefined, end?: SessionEnd): number {
     const number = ++this.#newestNumber;
-    this.#describe({ session, number, position, address: session.address }, end);
-    this.#startWriter();
+    this.#add(openingOf(session, number, openedAt, end));
     return number;
   }
 
-  /** Writes the lines of the newest openings, whose changes may follow then. */
-  #describeOpenings(): void {
-    if (this.#openings.length === 0) return;
-    const openings = this.#openings;
-    this.#openings = [];
-    for (const opening of openings) this.#describe(opening);
+  #add(change: Opening | JournalChange): void {
+    this.#newest.push(change);
+    if (this.#newest.length >= NEWEST_MAX) this.#describeNewest();
+    if (!this.#writer.isRunning) this.#writer.start(BATCH_TICKS);
   }
 
-  /** Adds the line of an opening to those that wait. */
-  #describe({ session, number, position: openedAt, address }: Opening, end?: SessionEnd): void {
-    const { principal, interest, id, sinceMs: openedMs } = session;
+  /** Adds the lines of the newest changes to those that wait. */
+  #describeNewest(): void {
+    const changes = this.#newest;
+    if (changes.length === 0) return;
+    this.#newest = [];
+    for (const change of changes) {
+      if (change.kind === 'opening') this.#describe(change);
+      else this.#waiting.filling.add(change);
+      if (this.#waiting.added()) this.#lostMs = this.#parts.clock.nowMs();
+    }
+  }
+
+  #describe(opening: Opening): void {
+    const { number, id, principal, interest, openedMs, openedAt, end } = opening;
     if (interest !== this.#interest) {
       this.#interest = interest;
       this.#recordedInterest = recordedInterest(interest);
     }
     const { user } = principal;
     const members = {
-      transport: session.transport,
+      transport: opening.transport,
       kind: principal.kind,
       key: principal.key,
-      client: session.client,
-      address: this.#addressOf(address),
-      excludesOwn: session.excludesOwn,
+      client: opening.client,
+      address: this.#addressOf(opening.address),
+      excludesOwn: opening.excludesOwn,
       channels: this.#recordedInterest.channels,
       types: this.#recordedInterest.types,
     };
@@ -258,7 +260,6 @@ export class SessionJournal implements SessionListener {
       const record = { ...members, number, id, user, epoch, changes: NONE, openedMs, openedAt, end };
       batch.add({ kind: 'opened', session: record });
     }
-    this.#countLost(this.#waiting.added());
   }
 
   #addressOf(address: string): string {
@@ -271,20 +272,6 @@ export class SessionJournal implements SessionListener {
     else this.#add({ kind: 'ended', session: number, user: session.principal.user, end });
   }
 
-  #add(change: JournalChange): void {
-    this.#describeOpenings();
-    this.#countLost(this.#waiting.add(change));
-    this.#startWriter();
-  }
-
-  #countLost(hasLost: boolean): void {
-    if (hasLost) this.#lostMs = this.#parts.clock.nowMs();
-  }
-
-  #startWriter(): void {
-    if (!this.#writer.isRunning) this.#writer.start(BATCH_TICKS);
-  }
-
   #writeBatch(): void {
     if (!this.#write()) this.#writer.start(BATCH_TICKS);
     else if (this.#waiting.count > 0) this.#writer.start(1);
@@ -292,7 +279,7 @@ export class SessionJournal implements SessionListener {
 
   /** Writes one batch. Returns false when the disk did not accept it. */
   #write(): boolean {
-    this.#describeOpenings();
+    this.#describeNewest();
     const batches = this.#waiting.first(BATCHES_MAX);
     try {
       this.#parts.store.write(batches, this.#parts.clock.nowMs());
@@ -326,15 +313,6 @@ const REFUSED = {
   openedAt: undefined,
 } as const;
 
-interface Opening {
-  readonly session: Described;
-  readonly number: number;
-  /** As it was when the session opened. */
-  readonly position: Position | undefined;
-  /** A closed connection does not say its address. */
-  readonly address: string;
-}
-
 type RecordedInterest = Pick<SessionRecord, 'channels' | 'types'>;
 
 function recordedInterest(interest: Interest): RecordedInterest {
@@ -345,6 +323,37 @@ type Described = Pick<
   RecordedSession,
   'id' | 'transport' | 'principal' | 'interest' | 'client' | 'address' | 'excludesOwn' | 'sinceMs'
 >;
+
+/** A session as it was when it opened. */
+interface Opening extends Omit<Described, 'sinceMs'> {
+  readonly kind: 'opening';
+  readonly number: number;
+  readonly openedMs: number;
+  readonly openedAt: Position | undefined;
+  readonly end: SessionEnd | undefined;
+}
+
+function openingOf(
+  session: Described,
+  number: number,
+  openedAt: Position | undefined,
+  end: SessionEnd | undefined,
+): Opening {
+  return {
+    kind: 'opening',
+    number,
+    id: session.id,
+    transport: session.transport,
+    principal: session.principal,
+    interest: session.interest,
+    client: session.client,
+    address: session.address,
+    excludesOwn: session.excludesOwn,
+    openedMs: session.sinceMs,
+    openedAt,
+    end,
+  };
+}
 
 /** The channels of an interest, as far as a record has room for them. */
 export function recordedChannels({ patterns }: Interest): readonly string[] {

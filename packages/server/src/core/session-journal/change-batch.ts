@@ -4,7 +4,7 @@ import { hashOf, hashOfId, NOT_OPENED, subjectSecond, type LineSubject, type Lin
 import type { ChannelChange, JournalChange, SessionEnd, SessionRecord } from './session-record.ts';
 
 /** The changes of a batch, at most. */
-export const BATCH_LINES = 64;
+export const BATCH_LINES = 128;
 
 /**
  * Changes of the journal that are stored together, as the bytes of their lines (`change-lines.ts`).

@@ -1,6 +1,6 @@
 /** Room that an emptied buffer keeps. */
-const KEPT_BYTES_MAX = 16 * 1024;
-const FIRST_BYTES = 4096;
+const KEPT_BYTES_MAX = 32 * 1024;
+const FIRST_BYTES = 8192;
 const BILLION = 1_000_000_000;
 
 /**
@@ -26,7 +26,7 @@ export class JsonBytes {
 
   /** Writes ASCII as it is. */
   raw(ascii: string): this {
-    this.#makeRoom(ascii.length);
+    if (this.#length + ascii.length > this.#bytes.length) this.#makeRoom(ascii.length);
     const bytes = this.#bytes;
     const start = this.#length;
     for (let index = 0; index < ascii.length; index++) bytes[start + index] = ascii.charCodeAt(index);
@@ -35,14 +35,14 @@ export class JsonBytes {
   }
 
   copy(bytes: Uint8Array): void {
-    this.#makeRoom(bytes.length);
+    if (this.#length + bytes.length > this.#bytes.length) this.#makeRoom(bytes.length);
     this.#bytes.set(bytes, this.#length);
     this.#length += bytes.length;
   }
 
   /** Writes one character of ASCII, by its code. */
   byte(code: number): this {
-    if (this.#length === this.#bytes.length) this.#makeRoom(1);
+    if (this.#length + 1 > this.#bytes.length) this.#makeRoom(1);
     this.#bytes[this.#length++] = code;
     return this;
   }
@@ -61,7 +61,7 @@ export class JsonBytes {
   /** Writes a text with its quotes, or `null`. */
   text(value: string | undefined): this {
     if (value === undefined) return this.raw('null');
-    this.#makeRoom(value.length + 2);
+    if (this.#length + value.length + 2 > this.#bytes.length) this.#makeRoom(value.length + 2);
     const bytes = this.#bytes;
     let at = this.#length;
     bytes[at++] = QUOTE;
@@ -94,7 +94,7 @@ export class JsonBytes {
 
   /** Writes the digits of a whole number below a billion, the last one first. */
   #digits(value: number, count: number): this {
-    this.#makeRoom(count);
+    if (this.#length + count > this.#bytes.length) this.#makeRoom(count);
     const bytes = this.#bytes;
     let at = this.#length + count;
     this.#length = at;
@@ -109,7 +109,6 @@ export class JsonBytes {
 
   #makeRoom(bytes: number): void {
     const needed = this.#length + bytes;
-    if (needed <= this.#bytes.length) return;
     const larger = new Uint8Array(Math.max(needed, 2 * this.#bytes.length));
     larger.set(this.bytes);
     this.#bytes = larger;

@@ -67,45 +67,54 @@ export function readSubjects(file: string, lines: number): LineSubjects {
   }
 }
 
-/** The columns of an index, of which each is read when it is first needed. */
+/**
+ * The columns of an index, of which each is read when it is first needed. They are valid until
+ * another index is opened: all use the same memory, so that a search through a large journal leaves
+ * no garbage.
+ */
 export class StoredColumns implements SegmentColumns {
   readonly #descriptor: number;
   readonly #lines: number;
-  #sessions: SegmentColumns['sessions'] | undefined;
-  readonly #others: SegmentColumns['ends'][] = [];
+  readonly #isRead: boolean[] = [];
 
   constructor(file: string, lines: number) {
     this.#descriptor = openSync(file, 'r');
     this.#lines = lines;
+    if (lines > read.ends.length) read = new LineSubjects(lines);
   }
 
   get sessions(): SegmentColumns['sessions'] {
-    return (this.#sessions ??= readAt(this.#descriptor, new Float64Array(this.#lines), HEADER_BYTES));
+    return this.#column(read.sessions.subarray(0, this.#lines), 0);
   }
 
   get userHashes(): SegmentColumns['userHashes'] {
-    return this.#column(0);
+    return this.#column(read.userHashes.subarray(0, this.#lines), 1);
   }
 
   get idHashes(): SegmentColumns['idHashes'] {
-    return this.#column(1);
+    return this.#column(read.idHashes.subarray(0, this.#lines), 2);
   }
 
   get seconds(): SegmentColumns['seconds'] {
-    return this.#column(2);
+    return this.#column(read.seconds.subarray(0, this.#lines), 3);
   }
 
   get ends(): SegmentColumns['ends'] {
-    return this.#column(3);
+    return this.#column(read.ends.subarray(0, this.#lines), 4);
   }
 
   close(): void {
     closeSync(this.#descriptor);
   }
 
-  /** A column of 32 bits a line. */
-  #column(index: number): SegmentColumns['ends'] {
-    const position = HEADER_BYTES + this.#lines * (8 + 4 * index);
-    return (this.#others[index] ??= readAt(this.#descriptor, new Uint32Array(this.#lines), position));
+  /** @param index its place among the columns, of which the first has 64 bits a line */
+  #column<Column extends Float64Array | Uint32Array>(column: Column, index: number): Column {
+    if (this.#isRead[index] === true) return column;
+    this.#isRead[index] = true;
+    const bytesBefore = index === 0 ? 0 : this.#lines * (4 + 4 * index);
+    return readAt(this.#descriptor, column, HEADER_BYTES + bytesBefore);
   }
 }
+
+/** The columns that were read last. */
+let read = new LineSubjects(0);

@@ -68,7 +68,9 @@ export class SegmentRing {
 
   /** The number of sessions, with those that were erased. */
   get size(): number {
-    return this.segments.reduce((sum, { sessions }) => sum + sessions, 0);
+    let size = this.#growing?.sessions ?? 0;
+    for (const { sessions } of this.#complete) size += sessions;
+    return size;
   }
 
   /** Of all files. */
