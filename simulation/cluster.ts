@@ -40,6 +40,9 @@ const FOUND: readonly number[] = [
   44,
   // A hub that heard nothing and then had a full disk accepted a revoked key for too long.
   1325,
+  // A hub heard nothing for a while, and then the other hubs again, but not the journal. It had
+  // missed the broadcast of a revocation.
+  41129,
 ];
 
 const from = Number(values.from);

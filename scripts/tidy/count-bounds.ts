@@ -32,6 +32,7 @@ const COUNT_BOUNDED: Readonly<Record<string, Readonly<Record<string, string>>>> 
   'publishing/cloudevents.ts': { attributes: 'A part of one body.' },
   'storage/memory/memory-session-store.ts': { '#entries': 'Their bytes have a bound too.' },
   'storage/cluster/fleet.ts': { '#heard': 'Names of the hubs of this cluster.' },
+  'storage/cluster/jetstream/block-follower.ts': { '#ids': 'Ids of blocks, which hubs make.' },
   'storage/cluster/hub-watch.ts': { '#watched': 'Beats of hubs: numbers and short names.' },
   'storage/cluster/identity/urgent-changes.ts': {
     '#heard': 'Hubs send them; each has a name within the bound of a body.',

@@ -229,6 +229,8 @@ class Run {
     const { brokers, hubs } = this;
     const problems = hubs.flatMap(({ open }) => open?.log.problems ?? ['does not run']);
     expectEqual('problems', problems, []);
+    const misled = hubs.filter(({ hasMisled }) => hasMisled).map(({ name }) => name);
+    expectEqual('hubs that passed a wrong position on', misled, []);
     const applied = hubs.map(({ disk }) => disk.blocks.length);
     expectEqual(
       'applied blocks',

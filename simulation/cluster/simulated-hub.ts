@@ -62,6 +62,8 @@ export class SimulatedHub {
   received: Block[] = [];
   /** What the rest of the hub has received of its log since it opened, and the head before. */
   followed: { readonly after: number; readonly records: StoredRecord[] } = { after: 0, records: [] };
+  /** It has passed an event on with a wrong position. */
+  hasMisled = false;
   readonly #world: Surroundings;
   #process: SimulatedProcess = { isDead: true };
   #starts = 0;
@@ -131,7 +133,14 @@ export class SimulatedHub {
     const journal = this.isOld ? new OldJournal(brokers, connection) : new SimulatedJournal(brokers, connection);
     const report = (level: string) => (fields: object, message: string) =>
       trace(`${this.name} ${level} ${message} ${JSON.stringify(fields)}`);
-    const logger = { info: report('info'), warn: report('warn'), error: report('error') };
+    const logger = {
+      info: report('info'),
+      warn: report('warn'),
+      error: (fields: object, message: string): void => {
+        report('error')(fields, message);
+        if ('reason' in fields && fields.reason === 'passed_on') this.hasMisled = true;
+      },
+    };
     const clock = { nowMs: () => Date.now() + this.skewMs, monotonicMs: () => performance.now() };
     const follow = journal.follow.bind(journal);
     journal.follow = (from, follower) =>

@@ -49,7 +49,8 @@ export class SimulatedJournal implements Journal {
           this.#brokers.append(broker, block, expectedLast),
         );
         // As in the journal of JetStream: a broker that is cut off knows its own blocks.
-        if (!isDuplicate) this.#follower?.onNews();
+        const { id, kind, data } = block;
+        if (!isDuplicate) this.#follower?.onConfirmed({ sequence, id, kind, data: new Uint8Array(data) });
         return sequence;
       } catch (error) {
         if (this.#isClosed) throw new JournalError(isUncertain ? 'unknown' : 'closed', 'the journal is closed');

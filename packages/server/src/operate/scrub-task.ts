@@ -64,7 +64,8 @@ export class ScrubTask {
     const { head } = log.state;
     try {
       const { reached = head, bytes = 0 } = (await log.check?.(after)) ?? {};
-      if (reached < head) {
+      // While the disk is full, the newest events of a cluster are in memory only.
+      if (after < reached && reached < head) {
         const pauseMs = Math.max(STEP_PAUSE_MIN_MS, (bytes * 1000) / scrubBytesPerSecond);
         return this.#schedule(() => this.#step(reached, startedMs), pauseMs);
       }

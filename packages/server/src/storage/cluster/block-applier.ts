@@ -128,9 +128,10 @@ export class BlockApplier {
       if (!this.#isUrgent) await this.#collect();
       if (this.#isStopped) return;
       try {
-        for (const { block } of this.#waiting.slice(0, COMMIT_BLOCKS_MAX)) checkBlock(block);
+        checkBlock((this.#waiting[0] as WaitingBlock).block);
       } catch (error) {
-        return this.#stop(error as Error);
+        this.#isStopped = true;
+        return this.#listener.onStopped(error as Error);
       }
       const taken = this.#take();
       const blocks = taken.map(({ block }) => block);
@@ -142,11 +143,7 @@ export class BlockApplier {
         continue;
       }
       this.#currentMs = this.#waiting[0]?.beforeMs ?? performance.now();
-      try {
-        for (const [index, block] of blocks.entries()) this.#listener.onApplied(block, outcomes[index] as BlockOutcome);
-      } catch (error) {
-        return this.#stop(error as Error);
-      }
+      for (const [index, block] of blocks.entries()) this.#listener.onApplied(block, outcomes[index] as BlockOutcome);
     }
   }
 
@@ -158,11 +155,6 @@ export class BlockApplier {
       if (block.sequence > this.#awaitedThrough || !this.#listener.passOn(block)) return;
       this.#passedOnThrough = block.sequence;
     }
-  }
-
-  #stop(error: Error): void {
-    this.#isStopped = true;
-    this.#listener.onStopped(error);
   }
 
   get #isUrgent(): boolean {
@@ -189,7 +181,7 @@ export class BlockApplier {
     let count = 0;
     for (const { block } of this.#waiting) {
       const { byteLength } = block.data;
-      if (count > 0 && (count >= COMMIT_BLOCKS_MAX || bytes + byteLength > COMMIT_BYTES_MAX)) break;
+      if (count > 0 && (count >= COMMIT_BLOCKS_MAX || bytes + byteLength > COMMIT_BYTES_MAX || !isKnown(block))) break;
       bytes += byteLength;
       count++;
     }
@@ -210,6 +202,15 @@ export class BlockApplier {
     for (const { block } of rest) this.#waitingBytes += block.data.byteLength;
     this.#waiting.unshift(...rest);
     this.#currentMs = this.#waiting[0]?.beforeMs ?? performance.now();
+  }
+}
+
+function isKnown(block: Block): boolean {
+  try {
+    checkBlock(block);
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -33,7 +33,8 @@ interface Sent {
 /**
  * The blocks of this hub: group commit for a journal. The appends of one turn of the event loop
  * form one block. One block is in flight at a time, so the journal has them in the order of their
- * numbers. An append resolves when this hub's own view has applied its block.
+ * numbers. An append resolves when its outcome is known: when this hub's own view has applied its
+ * block, or will certainly append its events.
  */
 export class BlockQueue {
   readonly #journal: Journal;
@@ -83,8 +84,8 @@ export class BlockQueue {
     return promise;
   }
 
-  /** The view has applied a block of this hub. */
-  onApplied(id: string, outcome: BlockEffect): void {
+  /** What a block of this hub has done, or will certainly do. */
+  onOutcome(id: string, outcome: BlockEffect): void {
     const sent = this.#sent.get(id);
     this.#sent.delete(id);
     sent?.resolve(outcome);
@@ -194,7 +195,7 @@ export class BlockQueue {
     this.#afterOutcome();
   }
 
-  /** Resolves when the journal has the block, or the view has applied it. */
+  /** Resolves when the journal has the block, or its outcome is known. */
   async #send(kind: BlockKind, data: Uint8Array, { resolve, reject }: Sent): Promise<void> {
     const id = `${this.#incarnation}-${++this.#number}`;
     const { promise: applied, resolve: onApplied } = Promise.withResolvers<void>();

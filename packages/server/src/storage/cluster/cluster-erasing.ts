@@ -114,7 +114,7 @@ export class ClusterErasing implements LogErasing {
 
   async #answer({ through }: OverwriteQuestion): Promise<boolean> {
     const { barrier, view } = this.#parts;
-    // A hub that nobody reads at collects blocks before it applies them.
+    // A hub may collect blocks before it applies them.
     await barrier.whenApplied(through, REACH_MAX_MS).catch(() => undefined);
     const isDone = !this.#isDue && view.applied.sequence >= through;
     if (this.#isDue && !this.#isRetrying) this.#runIn(0);

@@ -22,6 +22,8 @@ export class Hearing {
   readonly #silentMaxMs: number;
   readonly #reach: () => Promise<void>;
   #known: readonly string[] = [];
+  /** Each hub has been heard at every look since the journal was heard last. */
+  #isContinuous = true;
   #hasMissed = false;
   #isReaching = false;
 
@@ -65,9 +67,11 @@ export class Hearing {
 
   get #hearsNow(): boolean {
     const { silentMs } = this.#journal;
-    if (silentMs < FRESH_MS) this.#known = this.#fleet.hubs.map(({ hub }) => hub);
-    if (silentMs <= this.#silentMaxMs) return true;
     const heard = new Set(this.#fleet.hubs.map(({ hub }) => hub));
-    return this.#known.length > 0 && this.#known.every((hub) => heard.has(hub));
+    if (silentMs < FRESH_MS) this.#known = [...heard];
+    const hearsAll = this.#known.length > 0 && this.#known.every((hub) => heard.has(hub));
+    // Broadcasts of a hub that is heard again may be missing.
+    this.#isContinuous = silentMs < FRESH_MS || (this.#isContinuous && hearsAll);
+    return silentMs <= this.#silentMaxMs || this.#isContinuous;
   }
 }

@@ -43,14 +43,12 @@ import { createMarks, MARK, SilenceMarks } from './journal-marks.ts';
 import type { Snapshotter } from './snapshots/snapshotter.ts';
 import type { StorageLogger } from '../home.ts';
 import type { Block } from '../view/block.ts';
-import { ReadBarrier } from './read-barrier.ts';
+import { ReadBarrier, WAIT_MAX_MS } from './read-barrier.ts';
 import { ReceivedBlocks } from './received-blocks.ts';
 import { eraseOrderOf, parseBlockId, trimOrdersOf } from '../view/view-state.ts';
 import { ViewComparison } from './view-comparison.ts';
 import type { BlockEffect, BlockOutcome, LogView } from '../view/log-view.ts';
 
-/** The longest wait of a read for events that the view has not committed yet. */
-const STORED_WAIT_MAX_MS = 5_000;
 /** The longest wait of `close` for appends that have no outcome yet. */
 const DRAIN_MAX_MS = 10_000;
 
@@ -72,7 +70,7 @@ export interface JournaledLogParts {
 /**
  * The log of a cluster. Appends go as blocks to the journal that all hubs share. They come back in
  * one order, and each hub applies them to a view of its own. The outcome of an append is what this
- * hub's view says of it. All reads are reads of the view.
+ * hub's view says of it, or will certainly say (`EarlyEvents`). All reads are reads of the view.
  *
  * `LogLifecycle` says how it ends, `LogHealth` how it is, and `BlockApplier` applies the blocks.
  */
@@ -118,7 +116,7 @@ export class JournaledLog implements Log, SharedLog {
       () => this.isTrimmer,
       () => this.#barrier.reach(),
     );
-    this.#early = new EarlyEvents(view, (sequence) => this.#barrier.whenApplied(sequence, STORED_WAIT_MAX_MS));
+    this.#early = new EarlyEvents(view, (sequence) => this.#barrier.whenApplied(sequence, WAIT_MAX_MS));
     const applied: AppliedListener = {
       passOn: (block) => this.#passOn(block),
       onApplied: (block, outcome) => this.#onApplied(block, outcome),
@@ -330,7 +328,9 @@ export class JournaledLog implements Log, SharedLog {
     this.#silenceMarks.stop();
     const { promise: late, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, DRAIN_MAX_MS);
-    await Promise.race([Promise.all([this.#queue.drained(), this.#lifecycle.lossReported]), late]);
+    const canCommit = !this.#lifecycle.hasEnded && view.state.unavailable === undefined;
+    const committed = canCommit ? this.#early.whenCommitted().catch(() => undefined) : undefined;
+    await Promise.race([Promise.all([this.#queue.drained(), this.#lifecycle.lossReported, committed]), late]);
     clearTimeout(timer);
     this.#queue.abandon();
     this.#barrier.close();
@@ -362,19 +362,19 @@ export class JournaledLog implements Log, SharedLog {
     if (this.state.unavailable !== undefined) return false;
     const effect = this.#early.passOn(block);
     if (effect === undefined) return false;
-    if (this.#isOwn(block)) this.#queue.onApplied(block.id, effect);
+    if (this.#isOwn(block)) this.#queue.onOutcome(block.id, effect);
     return true;
   }
 
   #onApplied(block: Block, outcome: BlockOutcome): void {
-    this.#early.onApplied(block, outcome);
+    if (!this.#early.onApplied(block, outcome)) this.#lifecycle.reset('passed_on');
     this.#blocks++;
     if (outcome.kind === 'subscriptions') this.#comparison.reportOwner(outcome.lease.owner);
     this.#comparison.onApplied(block.sequence, outcome.hash);
     if (outcome.kind === 'trimmed') this.#onTrimmed?.(outcome.orders);
     if (outcome.kind === 'erased') this.erasing.onApplied(outcome.order);
     this.#stores.onApplied(block, outcome, this.#isOwn(block));
-    if (this.#isOwn(block)) this.#queue.onApplied(block.id, outcome);
+    if (this.#isOwn(block)) this.#queue.onOutcome(block.id, outcome);
     this.#barrier.onApplied(block.sequence);
     if (this.#lifecycle.isCaughtUp && this.isTrimmer) this.#parts.snapshotter?.onApplied(block.data.byteLength);
     if (outcome.kind === 'epoch') this.#lifecycle.resetIfNewEpoch();

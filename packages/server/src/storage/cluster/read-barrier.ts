@@ -2,7 +2,7 @@ import { PolycastError } from '@polycast/protocol';
 import type { Journal } from './journal.ts';
 
 /** The longest wait of a reader for its hub to catch up, whatever it shares with others. */
-const WAIT_MAX_MS = 5_000;
+export const WAIT_MAX_MS = 5_000;
 
 interface Waiting {
   readonly sequence: number;

@@ -20,6 +20,8 @@ const OLD_MS = 6_000;
  * A consumer that begins after more silence may be one of a broker that is cut off from the others.
  */
 const FRESH_MS = 500;
+/** Blocks whose ids are remembered: more than wait for an answer of the brokers. */
+const IDS_MAX = 64;
 /** The broker forgets a consumer whose hub has gone. */
 const INACTIVE_MS = 10_000;
 
@@ -48,6 +50,10 @@ export class BlockFollower {
   /** The number of the present consumer. Messages of earlier ones are ignored. */
   #round = 0;
   #isSubscribing = false;
+  /** A consumer delivers, after the place of this follower was compared with the stream. */
+  #isConsuming = false;
+  /** The ids of the newest blocks, by their sequences. */
+  readonly #ids = new Map<number, string>();
   #heardMs = performance.now();
   /** When a message of the consumer was heard. `#heardMs` begins anew with each consumer. */
   #messageMs = performance.now();
@@ -92,12 +98,19 @@ export class BlockFollower {
    * its message is ignored: a consumer may send it a moment later.
    */
   onConfirmed(block: Block): void {
-    if (!this.#closed && !this.#isSubscribing && block.sequence === this.#at.sequence + 1) this.#receive(block);
+    const { sequence, id } = block;
+    // The stream may have been rolled back, and this place is compared with it first.
+    if (this.#isOther(sequence, id)) void this.#subscribe();
+    else if (sequence === this.#at.sequence + 1 && this.#isConsuming && this.#follower.whenReady === undefined) {
+      this.#newest = Math.max(this.#newest, sequence);
+      this.#receive(block);
+    }
     this.onNews();
   }
 
   close(): void {
     this.#closed = true;
+    this.#isConsuming = false;
     clearInterval(this.#watch);
     this.#subscription?.unsubscribe();
   }
@@ -135,6 +148,7 @@ export class BlockFollower {
   async #subscribe(): Promise<void> {
     if (this.#isSubscribing || this.#closed) return;
     this.#isSubscribing = true;
+    this.#isConsuming = false;
     this.#subscription?.unsubscribe();
     const round = ++this.#round;
     try {
@@ -143,8 +157,10 @@ export class BlockFollower {
         this.close();
         return place === 'rolled-back' ? this.#follower.onRolledBack() : this.#follower.onTrimmedBeyond();
       }
-      if (!this.#closed) await this.#startConsumer(round);
+      if (this.#closed) return;
+      await this.#startConsumer(round);
       this.#heardMs = performance.now();
+      this.#isConsuming = true;
     } catch (error) {
       // The watch tries again, after two of its intervals. The leader is there after an election.
       const waitMs = error instanceof ElectedError ? 0 : BEAT_MS;
@@ -206,7 +222,7 @@ export class BlockFollower {
     const isReceived = sequence <= this.#at.sequence;
     if (number !== delivered || sequence > this.#at.sequence + 1) return false;
     const id = message.headers?.get('Nats-Msg-Id') ?? '';
-    if (sequence === this.#at.sequence && id !== this.#at.id) return false;
+    if (this.#isOther(sequence, id)) return false;
     this.#newest = Math.max(this.#at.sequence, sequence + Number(parts.at(-1)));
     const kind = message.subject.slice(message.subject.lastIndexOf('.') + 1);
     // A consumer says with its first block how many it has. That one may be old, too.
@@ -221,7 +237,13 @@ export class BlockFollower {
   #receive(block: Block): void {
     const { sequence, id } = block;
     this.#at = { sequence, id };
+    this.#ids.set(sequence, id).delete(sequence - IDS_MAX);
     this.#follower.onBlock(block);
+  }
+
+  /** Whether another block was received with this sequence. */
+  #isOther(sequence: number, id: string): boolean {
+    return (this.#ids.get(sequence) ?? id) !== id;
   }
 }
 

@@ -8,6 +8,7 @@ import {
   StorageType,
   type JetStreamClient,
   type JetStreamManager,
+  type PubAck,
 } from '@nats-io/jetstream';
 import { nanos, type NatsConnection } from '@nats-io/transport-node';
 import { placeOf, type FollowerPlace } from '../rollback-check.ts';
@@ -137,11 +138,9 @@ class JetStreamJournal implements Journal {
     const deadlineMs = performance.now() + APPEND_DEADLINE_MS;
     let isUncertain = false;
     for (;;) {
+      let stored: PubAck;
       try {
-        const { seq, duplicate } = await elections.attempt(client.publish(`pc.${name}.j.${kind}`, data, options));
-        // A broker that is cut off knows the copies of its own blocks.
-        if (!duplicate) this.#follower?.onConfirmed({ sequence: seq, id, kind, data: new Uint8Array(data) });
-        return seq;
+        stored = await elections.attempt(client.publish(`pc.${name}.j.${kind}`, data, options));
       } catch (error) {
         if (this.#closed) throw new JournalError(isUncertain ? 'unknown' : 'closed', 'the journal is closed');
         const code = codeOf(error);
@@ -152,7 +151,12 @@ class JetStreamJournal implements Journal {
         if (performance.now() >= deadlineMs) throw new JournalError('unknown', messageOf(error));
         isUncertain = true;
         await delay(RETRY_WAIT_MS);
+        continue;
       }
+      const { seq, duplicate } = stored;
+      // A broker that is cut off knows the copies of its own blocks.
+      if (!duplicate) this.#follower?.onConfirmed({ sequence: seq, id, kind, data: new Uint8Array(data) });
+      return seq;
     }
   }
 

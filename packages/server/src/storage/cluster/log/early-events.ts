@@ -1,3 +1,4 @@
+import { PolycastError } from '@polycast/protocol';
 import type { Position, StoredRecord } from '../../../core/ports.ts';
 import { countOf, isUnconditional } from '../../shared/batch-codec.ts';
 import type { Block } from '../../view/block.ts';
@@ -23,7 +24,8 @@ interface EarlyBlock {
  *
  * Example: the view has position 7. A block with two events arrives, and no event has an
  * idempotency key or a condition. They get the positions 8 and 9 in every view, so this hub passes
- * them on as 8 and 9. Then its view applies the block. If it did anything else, the hub would stop.
+ * them on as 8 and 9. Then its view applies the block. If it did anything else, the hub would open
+ * its log again.
  */
 export class EarlyEvents {
   readonly #view: LogView;
@@ -31,6 +33,8 @@ export class EarlyEvents {
   /** Processes and their blocks, as far as this log has received them. */
   readonly #writers = new MemoryWriterNumbers();
   #early: EarlyBlock[] = [];
+  /** The number of their events. */
+  #earlyEvents = 0;
   /** The newest position that was passed on early. */
   #head: Position = 0;
   #listener: ((records: readonly StoredRecord[]) => void) | undefined;
@@ -66,33 +70,39 @@ export class EarlyEvents {
     const effect: Appended = { kind: 'appended', firstPosition, notAppended: [] };
     const records = appliedRecords([block], [effect], 0);
     this.#early.push({ sequence: block.sequence, firstPosition, events: records.length });
+    this.#earlyEvents += records.length;
     this.#head = firstPosition + records.length - 1;
     this.#addWriter(block);
     this.#listener(records);
     return effect;
   }
 
-  /** @throws Error when the view has applied a block differently */
-  onApplied(block: Block, effect: BlockEffect): void {
-    this.#addWriter(block);
-    const [early] = this.#early;
-    if (early?.sequence !== block.sequence) return;
-    this.#early.shift();
-    if (effect.kind === 'appended' && effect.firstPosition === early.firstPosition && effect.notAppended.length === 0)
-      return;
-    throw new Error(
-      `block ${block.sequence} was passed on from position ${early.firstPosition}, and has another effect`,
+  /** Returns false when the view has done something else with a block that was passed on. */
+  onApplied(block: Block, effect: BlockEffect): boolean {
+    // A copy says nothing of the newest block of its process.
+    if (effect.kind !== 'nothing' || this.#knows(block)) this.#addWriter(block);
+    const early = this.#take(block);
+    if (early === undefined) return true;
+    return (
+      effect.kind === 'appended' && effect.firstPosition === early.firstPosition && effect.notAppended.length === 0
     );
   }
 
+  /** The view has applied a block and cannot tell how, so what was passed on counts. */
   onOutcomeLost(block: Block): void {
-    this.#addWriter(block);
-    if (this.#early[0]?.sequence === block.sequence) this.#early.shift();
+    if (this.#knows(block)) this.#addWriter(block);
+    this.#take(block);
+  }
+
+  /** Resolves when the view has what was passed on. @throws PolycastError `log_unavailable` */
+  async whenCommitted(): Promise<void> {
+    const last = this.#early.at(-1);
+    if (last !== undefined) await this.#whenApplied(last.sequence);
   }
 
   /**
-   * Waits until the view has the events of a read. While the view fails, a read forward gets what
-   * the view has, and goes on from there later.
+   * Waits until the view has the events of a read. While the view fails, a read gets what the view
+   * has, and is refused if it begins after that.
    * @returns `undefined` when there is nothing to wait for
    * @throws PolycastError `log_unavailable` when the view cannot apply them in time
    */
@@ -100,8 +110,18 @@ export class EarlyEvents {
     const last = this.#early.at(-1);
     if (last === undefined) return undefined;
     const { head, unavailable } = this.#view.state;
-    const isPart = unavailable !== undefined && direction === 'forward' && after < head;
-    return isPart || Math.min(through, this.head) <= head ? undefined : this.#whenApplied(last.sequence);
+    const isStored = Math.min(through, this.head) <= head;
+    if (!isStored && unavailable !== undefined && direction === 'forward' && after >= head)
+      return Promise.reject(new PolycastError(unavailable));
+    return isStored || unavailable !== undefined ? undefined : this.#whenApplied(last.sequence);
+  }
+
+  /** Removes a block that the view has applied; `undefined`: its events were not passed on. */
+  #take(block: Block): EarlyBlock | undefined {
+    if (this.#early[0]?.sequence !== block.sequence) return undefined;
+    const early = this.#early.shift();
+    this.#earlyEvents -= early?.events ?? 0;
+    return early;
   }
 
   /** Whether each event of a block gets the next position, in every view. */
@@ -110,8 +130,7 @@ export class EarlyEvents {
     const before = this.#early.at(-1)?.sequence ?? applied.sequence;
     if (block.kind !== 'events' || block.sequence !== before + 1 || this.#mayBeCopy(block)) return false;
     // An event adds one channel at most.
-    const waiting = this.#early.reduce((sum, { events }) => sum + events, 0);
-    const channelsMost = channelCount + waiting + countOf(block.data.buffer);
+    const channelsMost = channelCount + this.#earlyEvents + countOf(block.data.buffer);
     return channelsMost <= applied.channelsMax && isUnconditional(block.data.buffer);
   }
 
@@ -119,6 +138,10 @@ export class EarlyEvents {
     const { incarnation, number } = parseBlockId(id);
     const newest = this.#writers.get(incarnation);
     return newest === 0 || number <= newest;
+  }
+
+  #knows({ id }: Block): boolean {
+    return this.#writers.get(parseBlockId(id).incarnation) > 0;
   }
 
   #addWriter({ id }: Block): void {

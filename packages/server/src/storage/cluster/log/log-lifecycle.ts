@@ -3,13 +3,14 @@ import type { LogView } from '../../view/log-view.ts';
 import type { StorageLogger } from '../../home.ts';
 
 /** Why a log has to be opened again. */
-export type ResetReason = 'rolled_back' | 'new_epoch' | 'behind' | 'deposed';
+export type ResetReason = 'rolled_back' | 'new_epoch' | 'behind' | 'deposed' | 'passed_on';
 
 const RESET_MESSAGES: Readonly<Record<ResetReason, string>> = {
   rolled_back: 'the brokers have lost blocks that this hub has applied',
   new_epoch: 'the journal has a new epoch',
   behind: 'the journal was trimmed beyond this hub',
   deposed: 'another hub works on subscriptions, because this one was silent',
+  passed_on: 'events have other positions than those that readers received',
 };
 
 export interface LogLifecycleParts {
@@ -107,6 +108,7 @@ export class LogLifecycle {
 
   stop(error: Error): void {
     this.#stopReason = error.message;
+    this.#parts.abandon();
     this.#parts.logger.error(
       { error: error.message },
       'cluster: the journal has a block that this version cannot apply',

@@ -1,6 +1,9 @@
-import { describe, expect, test } from 'vitest';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { Worker } from 'node:worker_threads';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { PolycastError } from '@polycast/protocol';
-import type { AppendOutcome, Log, StoredRecord } from '../../../core/ports.ts';
+import type { AppendOutcome, Log, LogState, StoredRecord } from '../../../core/ports.ts';
+import { temporaryFolder } from '../../../testing/temporary-folder.ts';
 import { reached, sharedOf, TestCluster, textsOf } from '../../../testing/folder-cluster.ts';
 import { encodeExactBatch } from '../../shared/batch-codec.ts';
 import { HOMES } from '../../homes.ts';
@@ -13,6 +16,8 @@ type Apply = LogView['apply'];
 /** What a view does with blocks. A test may hold it, or let it fail. */
 interface Disk {
   apply: (apply: Apply, request: Parameters<Apply>) => ReturnType<Apply>;
+  isFull: boolean;
+  failures: number;
 }
 
 const passThrough: Disk['apply'] = (apply, request) => apply(...request);
@@ -23,7 +28,16 @@ function withDisk(home: Home, disk: Disk): Home {
     async openView(options) {
       const view = await home.openView(options);
       const apply = view.apply.bind(view);
-      view.apply = (...request) => disk.apply(apply, request);
+      view.apply = async (...request) => {
+        if (!disk.isFull) return disk.apply(apply, request);
+        disk.failures++;
+        throw new PolycastError('log_full');
+      };
+      const prototype = Object.getPrototypeOf(view) as LogView;
+      const state = (): LogState => Reflect.get(prototype, 'state', view) as LogState;
+      Object.defineProperty(view, 'state', {
+        get: () => ({ ...state(), ...(disk.isFull && { unavailable: 'log_full' }) }),
+      });
       return view;
     },
   };
@@ -58,7 +72,7 @@ describe.each(Object.keys(HOMES))('%s', (name) => {
     channelsMax?: number,
   ): Promise<{ one: Log; other: Log; disk: Disk; cluster: TestCluster; passed: StoredRecord[] }> {
     const cluster = new TestCluster();
-    const disk: Disk = { apply: passThrough };
+    const disk: Disk = { apply: passThrough, isFull: false, failures: 0 };
     const one = await cluster.open('a', {
       home: withDisk(home, disk),
       ...(channelsMax !== undefined && { channelsMax }),
@@ -144,6 +158,64 @@ describe.each(Object.keys(HOMES))('%s', (name) => {
     expect(one.state.head).toBe(6);
   });
 
+  test('a copy of an older block is not taken for a new one after a restart', async () => {
+    const cluster = new TestCluster();
+    const folder = temporaryFolder();
+    const append = (id: string): void =>
+      void cluster.journal.append({ id, kind: 'events', data: encodeExactBatch([record('a')]) });
+    const before = await cluster.open('a', { home, folder });
+    for (const id of ['z-1', 'z-2', 'z-3', 'z-4']) append(id);
+    await sharedOf(before).reachNewest();
+    await before.close();
+    const log = await cluster.open('a', { home, folder });
+    const passed: StoredRecord[] = [];
+    log.follow((records) => void passed.push(...records));
+    cluster.journal.trim(cluster.journal.last);
+    for (const id of ['z-2', 'z-3']) {
+      append(id);
+      await sharedOf(log).reachNewest();
+    }
+    append('z-5');
+    await expect.poll(() => passed.map(({ position }) => position)).toEqual([5]);
+    expect(log.state.head).toBe(5);
+  });
+
+  test('what was passed on is applied before a block that this version does not know', async () => {
+    const { one, disk, cluster } = await openPair();
+    const release = hold(disk);
+    await one.append([record('a')]);
+    cluster.journal.append({ id: 'y-1', kind: 'later' as 'events', data: new Uint8Array(1) });
+    release();
+    expect(await textsOf(one)).toHaveLength(3);
+    await expect.poll(() => sharedOf(one).problems).toContain('cluster_upgrade_needed');
+  });
+
+  test('a log that closes commits what it has passed on', async () => {
+    const { one, disk } = await openPair();
+    let events = 0;
+    disk.apply = (apply, request) => {
+      events += request[0].filter(({ kind }) => kind === 'events').length;
+      return apply(...request);
+    };
+    await one.append([record('a')]);
+    await one.close();
+    expect(events).toBe(1);
+  });
+
+  test('while the disk is full, reads get what the view has', async () => {
+    const { one, disk } = await openPair();
+    await one.append([record('a')]);
+    disk.isFull = true;
+    await expect.poll(() => disk.failures).toBeGreaterThan(0);
+    for (const direction of ['forward', 'backward'] as const)
+      expect((await one.read({ ...queryAll(one, ['>']), through: 3, direction })).records).toHaveLength(2);
+    await expect(one.read({ ...queryAll(one, ['>']), after: 2, through: 3 })).rejects.toMatchObject({
+      code: 'log_full',
+    });
+    disk.isFull = false;
+    await expect.poll(() => textsOf(one)).toHaveLength(3);
+  });
+
   test('near the limit of channels the view decides', async () => {
     const { one, disk } = await openPair(4);
     const release = hold(disk);
@@ -170,3 +242,34 @@ describe.each(Object.keys(HOMES))('%s', (name) => {
     expect(passed.map(({ position }) => position)).toEqual([1, 2, 3, 4, 5, 6, 7]);
   });
 });
+
+test('a view whose thread ended after a commit has its exact head, also when the last event was ephemeral', async () => {
+  const workers: Worker[] = [];
+  const onStarted = (message: unknown): void => void workers.push((message as { worker: Worker }).worker);
+  subscribe('worker_threads', onStarted);
+  onTestFinished(() => void unsubscribe('worker_threads', onStarted));
+  const log = await new TestCluster().open('a');
+  const passed: StoredRecord[] = [];
+  log.follow((records) => void passed.push(...records));
+  for (let count = 0; count < 3; count++) await log.append([record('a')]);
+  await log.read(queryAll(log, ['>']));
+  for (const worker of workers) endAtNextAnswer(worker);
+  const lost = log.append([record('a', { idempotencyKey: 'k', fingerprint: 'f' }), record('e', { retain: 'none' })]);
+  await expect(lost).rejects.toMatchObject({ code: 'outcome_unknown' });
+  await expect.poll(() => log.state.head, { timeout: 10_000 }).toBe(5);
+  await expect.poll(() => log.state.unavailable, { timeout: 10_000 }).toBeUndefined();
+  expect(await log.append([record('a')])).toEqual([{ kind: 'appended', position: 6 }]);
+  await log.read(queryAll(log, ['>']));
+  expect(sharedOf(log).problems).toEqual([]);
+  expect(passed.map(({ position }) => position)).toEqual([1, 2, 3, 4, 6]);
+});
+
+/** Ends a thread in place of its next answer. */
+function endAtNextAnswer(worker: Worker): void {
+  const emit = worker.emit.bind(worker) as (name: string, ...values: unknown[]) => boolean;
+  worker.emit = ((name: string, ...values: unknown[]) => {
+    if (name !== 'message') return emit(name, ...values);
+    void worker.terminate();
+    return true;
+  }) as typeof worker.emit;
+}

@@ -285,7 +285,7 @@ export class SqliteLog implements Log {
       else {
         const opened = await this.#writer.request<OpenedLog>({ kind: 'probe' });
         // A commit that failed may be on the disk all the same.
-        await this.#deliverMissed(opened.head);
+        await this.#deliverMissed(opened);
         this.#openedLog = opened;
       }
       this.#unavailable = this.#openedLog.unavailable;
@@ -308,7 +308,7 @@ export class SqliteLog implements Log {
     const opened = await this.#openThread<OpenedLog>(writer);
     // The failed writer may have stored events without an acknowledgement. Readers receive them
     // too.
-    await this.#deliverMissed(opened.head);
+    await this.#deliverMissed(opened);
     this.#writer = writer;
     this.#openedLog = opened;
     this.#writerCounters = new WriterCounters(opened.counters);
@@ -325,7 +325,7 @@ export class SqliteLog implements Log {
     }
   }
 
-  async #deliverMissed(through: Position): Promise<void> {
+  async #deliverMissed({ head: through, applied }: OpenedLog): Promise<void> {
     const query = {
       patterns: ['>'],
       types: undefined,
@@ -342,6 +342,8 @@ export class SqliteLog implements Log {
       this.#head = last.position;
       this.#listener?.(records);
     }
+    // A view stores its exact head. The last events may be ephemeral, or erased.
+    if (applied !== undefined) this.#head = Math.max(this.#head, through);
   }
 }
 
