@@ -54,6 +54,7 @@ test('a restored hub continues with all data of the backup, in a new epoch', asy
       .deadLetters;
   await until('there is a dead letter', async () => (await deadLetters(first)).length === 1);
   await until('presence is stored', () => rowsOf(join(data, 'presence.sqlite'), 'member').length === 1);
+  await until('the session is in the journal', () => existsSync(join(data, 'sessions/000000000001.lines')));
 
   const { code, out, err } = await polycast(['backup', file, '--data', data, '--json']);
   expect([code, err]).toEqual([0, '']);
