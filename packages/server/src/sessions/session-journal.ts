@@ -230,13 +230,13 @@ export class SessionJournal implements SessionListener {
     if (changes.length === 0) return;
     this.#newest = [];
     for (const change of changes) {
-      if (change.kind === 'opening') this.#describe(change);
-      else this.#waiting.filling.add(change);
-      if (this.#waiting.added()) this.#lostMs = this.#parts.clock.nowMs();
+      const hasLost = change.kind === 'opening' ? this.#describe(change) : this.#waiting.add(change);
+      if (hasLost) this.#lostMs = this.#parts.clock.nowMs();
     }
   }
 
-  #describe(opening: Opening): void {
+  /** Adds the line of an opening. Returns whether older changes were lost for it. */
+  #describe(opening: Opening): boolean {
     const { number, id, principal, interest, openedMs, openedAt, end } = opening;
     if (interest !== this.#interest) {
       this.#interest = interest;
@@ -260,6 +260,7 @@ export class SessionJournal implements SessionListener {
       const record = { ...members, number, id, user, epoch, changes: NONE, openedMs, openedAt, end };
       batch.add({ kind: 'opened', session: record });
     }
+    return this.#waiting.added();
   }
 
   #addressOf(address: string): string {

@@ -1,15 +1,15 @@
-import { CHANGED, ENDED, OPENED, OPENED_ALIKE } from './change-lines.ts';
+import { CHANGED, ENDED, FULL_LINE_WITHIN, OPENED, OPENED_ALIKE } from './change-lines.ts';
 import { JsonBytes } from './json-bytes.ts';
 import { hashOf, hashOfId, NOT_OPENED, subjectSecond, type LineSubject, type LineSubjects } from './line-subjects.ts';
 import type { ChannelChange, JournalChange, SessionEnd, SessionRecord } from './session-record.ts';
 
-/** The changes of a batch, at most. */
-export const BATCH_LINES = 128;
+/** The changes of a batch, at most. Its alike lines need a full line that is in it. */
+export const BATCH_LINES: number = FULL_LINE_WITHIN;
 
 /**
  * Changes of the journal that are stored together, as the bytes of their lines (`change-lines.ts`).
- * A change is written into the batch when it happens. So a waiting change costs the garbage
- * collector nothing: the batch has no objects, and its room is used again.
+ * A change is written into the batch soon after it happens. So a change that waits for the disk
+ * costs the garbage collector nothing: the batch has no objects, and its room is used again.
  */
 export class ChangeBatch {
   readonly #lines = new JsonBytes();
