@@ -19,6 +19,8 @@ const eventsPerSecond = 20;
 const warmTurns = 3;
 /** The journal has written all openings, or all ends, within this time. */
 const WRITTEN_SECONDS = 2.5;
+/** The load ends, and so do its connections, within this time before its figures are there. */
+const CLOSING_MICROSECONDS = 500_000;
 const openRules = '[{pattern: "bench.*", subscribe: anyone, publish: anyone}]';
 /** A hub that public addresses reach limits their connections, so it asks each for its address. */
 const ASKS_FOR_ADDRESSES = 'limits.socketsPerAddressMax=1000000';
@@ -117,7 +119,7 @@ async function run(comers: Comers, options: RunOptions): Promise<LoadRun> {
     for (let turn = -warmTurns; turn < turns(options); turn++) {
       const from = nowMicroseconds();
       opened = await open(`turn-${turn}`, { events: 0 });
-      const until = nowMicroseconds();
+      const until = nowMicroseconds() - CLOSING_MICROSECONDS;
       await allGone(hub);
       await sleep(WRITTEN_SECONDS * 1000);
       if (turn < 0) continue;
@@ -142,8 +144,8 @@ async function run(comers: Comers, options: RunOptions): Promise<LoadRun> {
   };
 }
 
-/** The time in which events were published. The load ends, and so do its connections, after it. */
+/** The time in which events were published. */
 function deliveriesOf({ seconds = 0 }: LoadRun, endMicroseconds: number): Window {
-  const until = endMicroseconds - 500_000;
+  const until = endMicroseconds - CLOSING_MICROSECONDS;
   return [until - (seconds - 1) * 1e6, until];
 }

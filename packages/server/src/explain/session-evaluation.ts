@@ -4,7 +4,7 @@ import type { Position } from '../core/ports.ts';
 import type { ChannelChange, EndReason, SessionRecord } from '../core/session-journal/session-record.ts';
 import { isRecorded } from '../auth/sessions.ts';
 import { isPoller, type LiveSession } from '../sessions/live-sessions.ts';
-import { MORE_CHANNELS } from '../sessions/session-journal.ts';
+import { MORE_CHANNELS } from '../sessions/newest-changes.ts';
 import type { ExplainedEvent } from './explanation.ts';
 
 /** A session as an explanation needs it, live or ended, recorded or not. */

@@ -1,19 +1,18 @@
-import type { Interest } from '../core/interests/interest.ts';
 import type { Clock, Position } from '../core/ports.ts';
 import type { SessionJournalStore } from '../core/session-journal/session-journal-store.ts';
-import type { JournalChange, SessionEnd, SessionRecord } from '../core/session-journal/session-record.ts';
+import type { JournalChange, SessionEnd } from '../core/session-journal/session-record.ts';
 import { BoundedCache } from '../core/primitives/bounded-cache.ts';
 import { ticksOf, type TimingWheel, type WheelTimer } from '../core/primitives/timing-wheel.ts';
 import {
   isRecorded,
   type AnsweredPoll,
-  type RecordedSession,
   type Session,
   type SessionBefore,
   type SessionListener,
 } from '../auth/sessions.ts';
 import { isRefusedReading, type RefusedReading } from '../auth/refusal-log.ts';
 import { Pollers } from './pollers.ts';
+import { NEWEST_MAX, NewestChanges, recordedChannels, type DescribedSession } from './newest-changes.ts';
 import { recordedAddress, type JournalAddresses } from './recorded-address.ts';
 import { WaitingChanges } from './waiting-changes.ts';
 
@@ -36,12 +35,7 @@ const BATCH_TICKS: number = ticksOf(1000);
  * takes the event loop some tenths of a millisecond. A crowd that connects at once is recorded over
  * the next seconds.
  */
-const BATCHES_MAX = 32;
-/**
- * Changes whose lines are written together. Between two of them the hub runs so much other code
- * that the processor has to load the code of the journal again.
- */
-const NEWEST_MAX = 16;
+const BATCHES_MAX = 16;
 /** Changes that a read writes first. */
 const WRITTEN_FIRST_MAX = 2000;
 /** The journal looks at its age, and at pollers that have gone, this often. */
@@ -49,13 +43,8 @@ const UPKEEP_TICKS: number = ticksOf(10_000);
 /** Between two recorded refusals of a user, and the memory for the users that were refused last. */
 const REFUSAL_INTERVAL_MS = 10_000;
 const REFUSED_BYTES_MAX: number = 1024 * 1024;
-/** Characters of channels and patterns that a record has. `MORE_CHANNELS` replaces the others. */
-const CHANNELS_LENGTH_MAX = 4096;
 /** The number of a session that was erased before it was recorded: it never is. */
 const ERASED = -1;
-/** The last of a record's channels when others are not recorded. */
-export const MORE_CHANNELS = '…';
-
 /**
  * Records sessions in the journal (PROTOCOL.md section 13.10). A change waits in memory for a
  * second, and the changes of that second are written together. Deliveries write nothing.
@@ -64,12 +53,8 @@ export class SessionJournal implements SessionListener {
   readonly #parts: SessionJournalParts;
   readonly #pollers: Pollers;
   readonly #waiting: WaitingChanges;
-  /** The newest changes, in their order: their lines are not written yet. */
-  #newest: (Opening | JournalChange)[] = [];
+  readonly #newest: NewestChanges;
   readonly #refusedMs = new BoundedCache<number>(REFUSED_BYTES_MAX, () => 8);
-  /** The interest of the newest opening, and how it is recorded. Many sessions share one. */
-  #interest: Interest | undefined;
-  #recordedInterest: RecordedInterest = { channels: NONE, types: undefined };
   #newestNumber: number;
   /** When a change was lost last. */
   #lostMs = 0;
@@ -80,6 +65,7 @@ export class SessionJournal implements SessionListener {
   constructor(parts: SessionJournalParts) {
     this.#parts = parts;
     this.#waiting = new WaitingChanges(parts.store.batchLinesMax);
+    this.#newest = new NewestChanges(parts.settings.journalAddresses, parts.epoch);
     this.#newestNumber = parts.store.newestNumber;
     this.#writer = new Timer(parts.wheel, () => this.#writeBatch());
     this.#upkeep = new Timer(parts.wheel, () => this.#maintain());
@@ -118,7 +104,7 @@ export class SessionJournal implements SessionListener {
   }
 
   get waitingCount(): number {
-    return this.#waiting.count + this.#newest.length;
+    return this.#waiting.count + this.#newest.count;
   }
 
   opened(session: Session): void {
@@ -152,7 +138,16 @@ export class SessionJournal implements SessionListener {
   closed(session: Session): void {
     if (!isRecorded(session) || session.journalNumber === ERASED) return;
     const { journalNumber, writtenThrough: position, endReason: reason, gaps } = session;
-    const end = { timeMs: this.#parts.clock.nowMs(), position, reason, polls: 0, skipped: NONE, gaps };
+    const timeMs = this.#parts.clock.nowMs();
+    if (
+      journalNumber >= Math.max(1, this.#parts.store.oldestNumber) &&
+      gaps.length === 0 &&
+      session.principal.user === undefined
+    ) {
+      this.#newest.addPlainEnd(journalNumber, timeMs, position, reason);
+      return this.#added();
+    }
+    const end = { timeMs, position, reason, polls: 0, skipped: NONE, gaps };
     if (journalNumber === 0) this.#open(session, position, end);
     else this.#end(journalNumber, session, undefined, end);
   }
@@ -212,62 +207,33 @@ export class SessionJournal implements SessionListener {
   }
 
   /** Records a session, and returns the number that it gets. */
-  #open(session: Described, openedAt: Position | undefined, end?: SessionEnd): number {
+  #open(session: DescribedSession, openedAt: Position | undefined, end?: SessionEnd): number {
     const number = ++this.#newestNumber;
-    this.#add(openingOf(session, number, openedAt, end));
+    this.#newest.addOpening(session, number, openedAt, end);
+    this.#added();
     return number;
   }
 
-  #add(change: Opening | JournalChange): void {
-    this.#newest.push(change);
-    if (this.#newest.length >= NEWEST_MAX) this.#describeNewest();
+  #add(change: JournalChange): void {
+    this.#newest.add(change);
+    this.#added();
+  }
+
+  #added(): void {
+    if (this.#newest.count >= NEWEST_MAX) this.#describeNewest();
     if (!this.#writer.isRunning) this.#writer.start(BATCH_TICKS);
   }
 
   /** Adds the lines of the newest changes to those that wait. */
   #describeNewest(): void {
-    const changes = this.#newest;
-    if (changes.length === 0) return;
-    this.#newest = [];
-    for (const change of changes) {
-      const hasLost = change.kind === 'opening' ? this.#describe(change) : this.#waiting.add(change);
-      if (hasLost) this.#lostMs = this.#parts.clock.nowMs();
-    }
-  }
-
-  /** Adds the line of an opening. Returns whether older changes were lost for it. */
-  #describe(opening: Opening): boolean {
-    const { number, id, principal, interest, openedMs, openedAt, end } = opening;
-    if (interest !== this.#interest) {
-      this.#interest = interest;
-      this.#recordedInterest = recordedInterest(interest);
-    }
-    const { user } = principal;
-    const members = {
-      transport: opening.transport,
-      kind: principal.kind,
-      key: principal.key,
-      client: opening.client,
-      address: this.#addressOf(opening.address),
-      excludesOwn: opening.excludesOwn,
-      channels: this.#recordedInterest.channels,
-      types: this.#recordedInterest.types,
-    };
-    const batch = this.#waiting.filling;
-    if (end === undefined && batch.isAlike(members)) batch.addAlike(number, user, openedMs, id, openedAt);
-    else {
-      const { epoch } = this.#parts;
-      const record = { ...members, number, id, user, epoch, changes: NONE, openedMs, openedAt, end };
-      batch.add({ kind: 'opened', session: record });
-    }
-    return this.#waiting.added();
+    if (this.#newest.moveTo(this.#waiting)) this.#lostMs = this.#parts.clock.nowMs();
   }
 
   #addressOf(address: string): string {
     return recordedAddress(address, this.#parts.settings.journalAddresses);
   }
 
-  #end(number: number, session: Described, openedAt: Position | undefined, end: SessionEnd): void {
+  #end(number: number, session: DescribedSession, openedAt: Position | undefined, end: SessionEnd): void {
     // The opening of a long session has left the ring: it is recorded again.
     if (number < this.#parts.store.oldestNumber) this.#open(session, openedAt, end);
     else this.#add({ kind: 'ended', session: number, user: session.principal.user, end });
@@ -313,58 +279,6 @@ const REFUSED = {
   types: undefined,
   openedAt: undefined,
 } as const;
-
-type RecordedInterest = Pick<SessionRecord, 'channels' | 'types'>;
-
-function recordedInterest(interest: Interest): RecordedInterest {
-  return { channels: recordedChannels(interest), types: interest.types && [...interest.types] };
-}
-
-type Described = Pick<
-  RecordedSession,
-  'id' | 'transport' | 'principal' | 'interest' | 'client' | 'address' | 'excludesOwn' | 'sinceMs'
->;
-
-/** A session as it was when it opened. */
-interface Opening extends Omit<Described, 'sinceMs'> {
-  readonly kind: 'opening';
-  readonly number: number;
-  readonly openedMs: number;
-  readonly openedAt: Position | undefined;
-  readonly end: SessionEnd | undefined;
-}
-
-function openingOf(
-  session: Described,
-  number: number,
-  openedAt: Position | undefined,
-  end: SessionEnd | undefined,
-): Opening {
-  return {
-    kind: 'opening',
-    number,
-    id: session.id,
-    transport: session.transport,
-    principal: session.principal,
-    interest: session.interest,
-    client: session.client,
-    address: session.address,
-    excludesOwn: session.excludesOwn,
-    openedMs: session.sinceMs,
-    openedAt,
-    end,
-  };
-}
-
-/** The channels of an interest, as far as a record has room for them. */
-export function recordedChannels({ patterns }: Interest): readonly string[] {
-  let length = 0;
-  for (const [index, pattern] of patterns.entries()) {
-    length += pattern.length;
-    if (length > CHANNELS_LENGTH_MAX) return [...patterns.slice(0, index), MORE_CHANNELS];
-  }
-  return patterns;
-}
 
 /** A timer of the wheel that can be started again. */
 class Timer implements WheelTimer {

@@ -4,7 +4,7 @@ import type { JournalChange } from '../core/session-journal/session-record.ts';
 /** Bytes of changes that wait: more than 100,000 ordinary ones. Beyond it the oldest are lost. */
 const WAITING_BYTES_MAX = 24 * 1024 * 1024;
 /** Written batches whose room is used again: those of some 4,000 changes. */
-const SPARE_BATCHES_MAX = 32;
+const SPARE_BATCHES_MAX = 16;
 
 /**
  * The changes of the session journal that wait for the disk, the oldest first. Clients choose the

@@ -74,7 +74,7 @@ test('a batch has lines of ASCII that give the same changes, and knows what each
       expect(lines).toHaveLength(changes.length);
       expect(lines.every((line) => /^[ -~]+$/.test(line))).toBe(true);
       expect(lines.map((_, index) => changeOfLine(lines, index, RUN))).toEqual(changes);
-      expect(lines.map((_, index) => batch.subjectAt(index))).toEqual(
+      expect(lines.map((_, index) => batch.subjects.at(index))).toEqual(
         lines.map((_, index) => subjectOfLine(lines, index)),
       );
     }),

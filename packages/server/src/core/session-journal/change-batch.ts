@@ -1,7 +1,7 @@
 import { CHANGED, ENDED, FULL_LINE_WITHIN, OPENED, OPENED_ALIKE } from './change-lines.ts';
 import { JsonBytes } from './json-bytes.ts';
-import { hashOf, hashOfId, NOT_OPENED, subjectSecond, type LineSubject, type LineSubjects } from './line-subjects.ts';
-import type { ChannelChange, JournalChange, SessionEnd, SessionRecord } from './session-record.ts';
+import { hashOf, hashOfId, LineSubjects, NOT_OPENED, subjectSecond } from './line-subjects.ts';
+import type { ChannelChange, EndReason, JournalChange, SessionEnd, SessionRecord } from './session-record.ts';
 
 /** The changes of a batch, at most. Its alike lines need a full line that is in it. */
 export const BATCH_LINES: number = FULL_LINE_WITHIN;
@@ -13,12 +13,14 @@ export const BATCH_LINES: number = FULL_LINE_WITHIN;
  */
 export class ChangeBatch {
   readonly #lines = new JsonBytes();
-  /** Six numbers of each line, side by side: an opening writes to few places of memory. */
-  readonly #table = new Float64Array(BATCH_LINES * COLUMNS);
+  readonly #subjects = new LineSubjects(BATCH_LINES);
+  readonly #kinds = new Uint8Array(BATCH_LINES);
   #count = 0;
   #openings = 0;
   /** The last opening with a full line. */
-  #full: SharedMembers | undefined;
+  #full: FullOpening | undefined;
+  /** The members that were found alike last: those of a crowd are one object. */
+  #alike: SharedMembers | undefined;
 
   /** The number of changes. */
   get count(): number {
@@ -37,7 +39,7 @@ export class ChangeBatch {
 
   /** The memory that it takes. */
   get roomBytes(): number {
-    return TABLE_BYTES + this.#lines.roomBytes;
+    return SUBJECTS_BYTES + this.#lines.roomBytes;
   }
 
   /** Adds a change, which may change later. Call it only while `count` is below `BATCH_LINES`. */
@@ -57,8 +59,11 @@ export class ChangeBatch {
   }
 
   /** Whether `addAlike` may add an opening with these members. */
-  isAlike(members: Omit<SharedMembers, 'openedMs'>): boolean {
-    return this.#full !== undefined && areAlike(members, this.#full);
+  isAlike(members: SharedMembers): boolean {
+    if (members === this.#alike) return true;
+    if (this.#full === undefined || !areAlike(members, this.#full)) return false;
+    this.#alike = members;
+    return true;
   }
 
   /** Adds an opening whose other members are those of the last full line. */
@@ -69,43 +74,32 @@ export class ChangeBatch {
     this.#endLine(OPENED, number, user, hashOfId(id), openedMs);
   }
 
-  /** What a line is found by. */
-  subjectAt(index: number): LineSubject {
-    const [, session = 0, userHash = 0, idHash = 0, openedMs = -1] = this.#table.subarray(index * COLUMNS);
-    return { session, userHash, idHash, second: openedMs < 0 ? NOT_OPENED : subjectSecond(openedMs) };
+  /** Adds the end of an anonymous stream that missed no events. */
+  addPlainEnd(session: number, timeMs: number, position: number, reason: EndReason): void {
+    const line = this.#lines.raw(ENDED_START).number(session).raw(NO_USER).number(timeMs).byte(COMMA).number(position);
+    line.byte(COMMA).text(reason).byte(BRACKET);
+    this.#endLine(ENDED, session, undefined, 0, -1);
   }
 
-  /**
-   * Copies what its lines are found by to a place among others.
-   * @param offset of its bytes among the others
-   */
-  copySubjects(to: LineSubjects, index: number, offset: number): void {
-    const table = this.#table;
-    for (let line = 0; line < this.#count; line++) {
-      const at = line * COLUMNS;
-      const openedMs = table[at + OPENED_MS] as number;
-      to.sessions[index + line] = table[at + SESSION] as number;
-      to.userHashes[index + line] = table[at + USER_HASH] as number;
-      to.idHashes[index + line] = table[at + ID_HASH] as number;
-      to.seconds[index + line] = openedMs < 0 ? NOT_OPENED : subjectSecond(openedMs);
-      to.ends[index + line] = offset + (table[at + END] as number);
-    }
+  /** What its lines are found by. They are valid until the batch changes. */
+  get subjects(): LineSubjects {
+    return this.#subjects;
   }
 
   sessionAt(index: number): number {
-    return this.#table[index * COLUMNS + SESSION] as number;
+    return this.#subjects.sessions[index] as number;
   }
 
   /** Whether a line ends its session. */
   isEnd(index: number): boolean {
-    return this.#table[index * COLUMNS + KIND] === ENDED;
+    return this.#kinds[index] === ENDED;
   }
 
   /** A copy without the later changes of some sessions. */
   withoutChangesOf(sessions: ReadonlySet<number>): ChangeBatch {
     const copy = new ChangeBatch();
     for (let index = 0; index < this.#count; index++) {
-      const isOpening = this.#table[index * COLUMNS + KIND] === OPENED;
+      const isOpening = this.#kinds[index] === OPENED;
       if (isOpening || !sessions.has(this.sessionAt(index))) copy.#addLine(this, index, isOpening);
     }
     return copy;
@@ -116,15 +110,17 @@ export class ChangeBatch {
     this.#count = 0;
     this.#openings = 0;
     this.#full = undefined;
+    this.#alike = undefined;
     return this.#lines.clear();
   }
 
   #addLine(from: ChangeBatch, line: number, isOpening: boolean): void {
-    const start = line === 0 ? 0 : from.#table[(line - 1) * COLUMNS + END];
-    this.#lines.copy(from.bytes.subarray(start, from.#table[line * COLUMNS + END]));
-    const at = this.#count++ * COLUMNS;
-    this.#table.set(from.#table.subarray(line * COLUMNS, (line + 1) * COLUMNS), at);
-    this.#table[at + END] = this.#lines.length;
+    const { ends } = from.#subjects;
+    this.#lines.copy(from.bytes.subarray(line === 0 ? 0 : ends[line - 1], ends[line]));
+    const at = this.#count++;
+    this.#subjects.set(at, from.#subjects.at(line));
+    this.#subjects.ends[at] = this.#lines.length;
+    this.#kinds[at] = from.#kinds[line] as number;
     if (isOpening) this.#openings++;
   }
 
@@ -132,21 +128,21 @@ export class ChangeBatch {
     const { number, user, id, openedMs, openedAt } = session;
     if (session.end === undefined && this.isAlike(session)) return this.addAlike(number, user, openedMs, id, openedAt);
     this.#full = session;
+    this.#alike = undefined;
     this.#writeOpening(session);
     this.#endLine(OPENED, number, user, hashOfId(id), openedMs);
   }
 
   /** @param openedMs -1: the line does not say when its session opened */
   #endLine(kind: number, session: number, user: string | undefined, idHash: number, openedMs: number): void {
-    const table = this.#table;
-    const at = this.#count * COLUMNS;
-    table[at + KIND] = kind;
-    table[at + SESSION] = session;
-    table[at + USER_HASH] = user === undefined ? 0 : hashOf(user);
-    table[at + ID_HASH] = idHash;
-    table[at + OPENED_MS] = openedMs;
-    table[at + END] = this.#lines.byte(LINE_BREAK).length;
-    this.#count++;
+    const at = this.#count++;
+    const subjects = this.#subjects;
+    subjects.sessions[at] = session;
+    subjects.userHashes[at] = user === undefined ? 0 : hashOf(user);
+    subjects.idHashes[at] = idHash;
+    subjects.seconds[at] = openedMs < 0 ? NOT_OPENED : subjectSecond(openedMs);
+    subjects.ends[at] = this.#lines.byte(LINE_BREAK).length;
+    this.#kinds[at] = kind;
     if (kind === OPENED) this.#openings++;
   }
 
@@ -190,36 +186,35 @@ export class ChangeBatch {
   }
 
   #writeEndMembers({ timeMs, position, reason, polls, skipped, gaps }: SessionEnd): void {
-    this.#lines.number(timeMs).raw(',').number(position).raw(',').text(reason).raw(',').number(polls);
-    // Most sessions have no such ranges.
-    if (skipped.length === 0 && gaps.length === 0) this.#lines.raw(',[],[]');
-    else this.#lines.raw(`,${JSON.stringify(skipped)},${JSON.stringify(gaps)}`);
+    this.#lines.number(timeMs).raw(',').number(position).raw(',').text(reason);
+    if (polls === 0 && skipped.length === 0 && gaps.length === 0) return;
+    this.#lines
+      .raw(',')
+      .number(polls)
+      .raw(`,${JSON.stringify(skipped)},${JSON.stringify(gaps)}`);
   }
 }
 
 const ALIKE_START = `[${OPENED_ALIKE},`;
+const ENDED_START = `[${ENDED},`;
+const NO_USER = ',null,';
 const LINE_BREAK = 10;
 const COMMA = 44;
 const BRACKET = 93;
 
-/** The columns of a batch's table. The last is where the line ends, with its line break. */
-const COLUMNS = 6;
-const KIND = 0;
-const SESSION = 1;
-const USER_HASH = 2;
-const ID_HASH = 3;
-const OPENED_MS = 4;
-const END = 5;
 /** A batch without its lines. */
-const TABLE_BYTES = BATCH_LINES * COLUMNS * 8 + 300;
+const SUBJECTS_BYTES = BATCH_LINES * 25 + 1000;
 
 /** The members of an opening that an `OpenedAlikeLine` does not have. */
-type SharedMembers = Pick<
+export type SharedMembers = Pick<
   SessionRecord,
-  'transport' | 'kind' | 'key' | 'client' | 'address' | 'excludesOwn' | 'channels' | 'types' | 'openedMs'
+  'transport' | 'kind' | 'key' | 'client' | 'address' | 'excludesOwn' | 'channels' | 'types'
 >;
 
-function areAlike(one: Omit<SharedMembers, 'openedMs'>, other: SharedMembers): boolean {
+/** An opening that others are compared with. */
+type FullOpening = SharedMembers & Pick<SessionRecord, 'openedMs'>;
+
+function areAlike(one: SharedMembers, other: SharedMembers): boolean {
   return (
     one.transport === other.transport &&
     one.kind === other.kind &&

@@ -62,6 +62,30 @@ export class LineSubjects {
     this.ends = new Uint32Array(linesMax);
   }
 
+  /** The subject of a line. */
+  at(index: number): LineSubject {
+    return {
+      session: this.sessions[index] as number,
+      userHash: this.userHashes[index] as number,
+      idHash: this.idHashes[index] as number,
+      second: this.seconds[index] as number,
+    };
+  }
+
+  /**
+   * Copies the first subjects of other lines to an index.
+   * @param offset of the other lines' bytes among these
+   */
+  copy(from: LineSubjects, count: number, index: number, offset: number): void {
+    for (let line = 0; line < count; line++) {
+      this.sessions[index + line] = from.sessions[line] as number;
+      this.userHashes[index + line] = from.userHashes[line] as number;
+      this.idHashes[index + line] = from.idHashes[line] as number;
+      this.seconds[index + line] = from.seconds[line] as number;
+      this.ends[index + line] = offset + (from.ends[line] as number);
+    }
+  }
+
   set(index: number, { session, userHash, idHash, second }: LineSubject): void {
     this.sessions[index] = session;
     this.userHashes[index] = userHash;

@@ -2,19 +2,17 @@ import { setTimeout as delay } from 'node:timers/promises';
 import {
   DiscardPolicy,
   JetStreamApiError,
-  jetstream,
   jetstreamManager,
   RetentionPolicy,
   StorageType,
-  type JetStreamClient,
   type JetStreamManager,
-  type PubAck,
 } from '@nats-io/jetstream';
 import { nanos, type NatsConnection } from '@nats-io/transport-node';
 import { placeOf, type FollowerPlace } from '../rollback-check.ts';
 import { JournalError, type Journal, type JournalExtent, type JournalFollower } from '../journal.ts';
 import type { BlockAddress, NewBlock } from '../../view/block.ts';
 import { BlockFollower } from './block-follower.ts';
+import { ConfirmedPublishes, type StoredMessage } from './confirmed-publishes.ts';
 import type { DurabilityCheck } from './durability-check.ts';
 import { Elections } from './elections.ts';
 
@@ -60,7 +58,6 @@ export async function openJetStreamJournal({
   firstSequence = 1,
 }: JetStreamJournalOptions): Promise<Journal> {
   const manager = await jetstreamManager(connection, { timeout: REQUEST_TIMEOUT_MS, checkAPI: false });
-  const client = jetstream(connection, { timeout: REQUEST_TIMEOUT_MS });
   const stream = streamName(name);
   const config = {
     name: stream,
@@ -84,7 +81,8 @@ export async function openJetStreamJournal({
     }
   });
   const elections = new Elections(connection, stream);
-  const journal = new JetStreamJournal({ connection, manager, client, stream, name, check, elections });
+  const publishes = new ConfirmedPublishes(connection, REQUEST_TIMEOUT_MS);
+  const journal = new JetStreamJournal({ connection, manager, publishes, stream, name, check, elections });
   check.start(() => manager.streams.info(stream), info);
   return journal;
 }
@@ -102,7 +100,7 @@ export function blockBytesMaxOf({ info }: NatsConnection): number {
 interface JournalParts {
   readonly connection: NatsConnection;
   readonly manager: JetStreamManager;
-  readonly client: JetStreamClient;
+  readonly publishes: ConfirmedPublishes;
   readonly stream: string;
   readonly name: string;
   readonly check: DurabilityCheck;
@@ -130,17 +128,18 @@ class JetStreamJournal implements Journal {
   }
 
   async append({ id, kind, data }: NewBlock, expectedLast?: number): Promise<number> {
-    const { client, name, elections } = this.#parts;
-    const options = {
-      msgID: id,
-      ...(expectedLast !== undefined && { expect: { lastSequence: expectedLast } }),
+    const { publishes, name, elections } = this.#parts;
+    const subject = `pc.${name}.j.${kind}`;
+    const headers = {
+      'Nats-Msg-Id': id,
+      ...(expectedLast !== undefined && { 'Nats-Expected-Last-Sequence': String(expectedLast) }),
     };
     const deadlineMs = performance.now() + APPEND_DEADLINE_MS;
     let isUncertain = false;
     for (;;) {
-      let stored: PubAck;
+      let stored: StoredMessage;
       try {
-        stored = await elections.attempt(client.publish(`pc.${name}.j.${kind}`, data, options));
+        stored = await elections.attempt(publishes.publish({ subject, data, headers }));
       } catch (error) {
         if (this.#closed) throw new JournalError(isUncertain ? 'unknown' : 'closed', 'the journal is closed');
         const code = codeOf(error);
@@ -153,10 +152,10 @@ class JetStreamJournal implements Journal {
         await delay(RETRY_WAIT_MS);
         continue;
       }
-      const { seq, duplicate } = stored;
+      const { sequence, isCopy } = stored;
       // A broker that is cut off knows the copies of its own blocks.
-      if (!duplicate) this.#follower?.onConfirmed({ sequence: seq, id, kind, data: new Uint8Array(data) });
-      return seq;
+      if (!isCopy) this.#follower?.onConfirmed({ sequence, id, kind, data: new Uint8Array(data) });
+      return sequence;
     }
   }
 
@@ -201,6 +200,7 @@ class JetStreamJournal implements Journal {
     this.#closed = true;
     this.#parts.check.close();
     this.#parts.elections.close();
+    this.#parts.publishes.close();
     this.#follower?.close();
     await this.#parts.connection.close();
   }

@@ -78,7 +78,7 @@ export class GrowingSegment implements Segment {
   add(batch: ChangeBatch, nowMs: number): void {
     const { count, bytes } = batch;
     const { sessions, idHashes, seconds } = this.#subjects;
-    batch.copySubjects(this.#subjects, this.lines, this.bytes);
+    this.#subjects.copy(batch.subjects, count, this.lines, this.bytes);
     for (let index = this.lines; index < this.lines + count; index++) {
       if (idHashes[index] !== 0) this.lastSession = sessions[index] as number;
       this.oldestSecond = Math.min(this.oldestSecond, seconds[index] as number);

@@ -1,0 +1,207 @@
+import type { Interest } from '../core/interests/interest.ts';
+import type { Position } from '../core/ports.ts';
+import type { SharedMembers } from '../core/session-journal/change-batch.ts';
+import {
+  END_REASONS,
+  type EndReason,
+  type JournalChange,
+  type SessionEnd,
+} from '../core/session-journal/session-record.ts';
+import type { RecordedSession } from '../auth/sessions.ts';
+import { recordedAddress, type JournalAddresses } from './recorded-address.ts';
+import type { WaitingChanges } from './waiting-changes.ts';
+
+/**
+ * Changes whose lines are written together. Between two of them the hub runs so much other code
+ * that the processor has to load the code of the journal again.
+ */
+export const NEWEST_MAX = 64;
+/** Characters of channels and patterns that a record has. `MORE_CHANNELS` replaces the others. */
+const CHANNELS_LENGTH_MAX = 4096;
+/** The last of a record's channels when others are not recorded. */
+export const MORE_CHANNELS = '…';
+
+/** What the journal records of a session when it opens. */
+export type DescribedSession = Pick<
+  RecordedSession,
+  'id' | 'transport' | 'principal' | 'interest' | 'client' | 'address' | 'excludesOwn' | 'sinceMs'
+>;
+
+/** The newest changes of the journal, in their order: their lines are not written yet. */
+export class NewestChanges {
+  readonly #addresses: JournalAddresses;
+  readonly #epoch: string;
+  /**
+   * An id alone is an opening like the one before it. A number is a plain end: the index of its
+   * reason. `#numbers` has the rest of both.
+   */
+  #changes: (string | number | Opening | JournalChange)[] = [];
+  /** Three numbers of each such change. */
+  readonly #numbers = new Float64Array(NEWEST_MAX * NUMBERS);
+  /** The newest opening that is no id alone, */
+  #opening: Opening | undefined;
+  /** and the newest one that was described, which the next ids are like. */
+  #described: DescribedOpening | undefined;
+
+  constructor(addresses: JournalAddresses, epoch: string) {
+    this.#addresses = addresses;
+    this.#epoch = epoch;
+  }
+
+  get count(): number {
+    return this.#changes.length;
+  }
+
+  /** Adds a change. Call it only while `count` is below `NEWEST_MAX`. */
+  add(change: JournalChange): void {
+    this.#changes.push(change);
+  }
+
+  /** Adds the opening of a session, as the session is now. */
+  addOpening(
+    session: DescribedSession,
+    number: number,
+    openedAt: Position | undefined,
+    end: SessionEnd | undefined,
+  ): void {
+    if (openedAt !== undefined && end === undefined && isLike(session, this.#opening))
+      return this.#addNumbers(session.id, number, session.sinceMs, openedAt);
+    this.#opening = openingOf(session, number, openedAt, end);
+    this.#changes.push(this.#opening);
+  }
+
+  /** Adds the end of an anonymous stream that missed no events. */
+  addPlainEnd(number: number, timeMs: number, position: Position, reason: EndReason): void {
+    this.#addNumbers(END_REASONS.indexOf(reason), number, timeMs, position);
+  }
+
+  /** Moves them to those that wait, as lines. Returns whether older changes were lost for them. */
+  moveTo(waiting: WaitingChanges): boolean {
+    const changes = this.#changes;
+    this.#changes = [];
+    let hasLost = false;
+    for (let index = 0; index < changes.length; index++) {
+      const change = changes[index] as (typeof changes)[number];
+      if (typeof change === 'string') this.#describeAlike(change, index * NUMBERS, waiting);
+      else if (typeof change === 'number') this.#describeEnd(change, index * NUMBERS, waiting);
+      else if (change.kind === 'opening') this.#describe(change, waiting);
+      else waiting.filling.add(change);
+      if (waiting.added()) hasLost = true;
+    }
+    return hasLost;
+  }
+
+  #addNumbers(change: string | number, number: number, timeMs: number, position: Position): void {
+    const at = this.#changes.length * NUMBERS;
+    this.#numbers[at] = number;
+    this.#numbers[at + 1] = timeMs;
+    this.#numbers[at + 2] = position;
+    this.#changes.push(change);
+  }
+
+  #describeEnd(reason: number, at: number, { filling }: WaitingChanges): void {
+    const numbers = this.#numbers;
+    const number = numbers[at] as number;
+    filling.addPlainEnd(number, numbers[at + 1] as number, numbers[at + 2] as number, END_REASONS[reason] as EndReason);
+  }
+
+  #describeAlike(id: string, at: number, { filling }: WaitingChanges): void {
+    const { user, members } = this.#described as DescribedOpening;
+    const numbers = this.#numbers;
+    const number = numbers[at] as number;
+    const openedMs = numbers[at + 1] as number;
+    const openedAt = numbers[at + 2] as number;
+    if (filling.isAlike(members)) return filling.addAlike(number, user, openedMs, id, openedAt);
+    const own = { number, id, user, epoch: this.#epoch, changes: NONE, openedMs, openedAt, end: undefined };
+    filling.add({ kind: 'opened', session: { ...members, ...own } });
+  }
+
+  #describe(opening: Opening, { filling }: WaitingChanges): void {
+    const { number, id, principal, openedMs, openedAt, end } = opening;
+    const { user } = principal;
+    const members = this.#membersOf(opening);
+    this.#described = { interest: opening.interest, user, members };
+    if (end === undefined && filling.isAlike(members)) return filling.addAlike(number, user, openedMs, id, openedAt);
+    const own = { number, id, user, epoch: this.#epoch, changes: NONE, openedMs, openedAt, end };
+    filling.add({ kind: 'opened', session: { ...members, ...own } });
+  }
+
+  #membersOf({ transport, principal, interest, client, address, excludesOwn }: Opening): SharedMembers {
+    const described = this.#described;
+    // Many sessions share an interest.
+    const isSame = described?.interest === interest;
+    return {
+      transport,
+      kind: principal.kind,
+      key: principal.key,
+      client,
+      address: recordedAddress(address, this.#addresses),
+      excludesOwn,
+      channels: isSame ? described.members.channels : recordedChannels(interest),
+      types: isSame ? described.members.types : interest.types && [...interest.types],
+    };
+  }
+}
+
+const NONE: readonly never[] = [];
+const NUMBERS = 3;
+
+/** A session as it was when it opened. */
+interface Opening extends Omit<DescribedSession, 'sinceMs'> {
+  readonly kind: 'opening';
+  readonly number: number;
+  readonly openedMs: number;
+  readonly openedAt: Position | undefined;
+  readonly end: SessionEnd | undefined;
+}
+
+/** What an opening and those like it have in common. */
+interface DescribedOpening {
+  readonly interest: Interest;
+  readonly user: string | undefined;
+  readonly members: SharedMembers;
+}
+
+function isLike(session: DescribedSession, opening: Opening | undefined): boolean {
+  return (
+    opening !== undefined &&
+    session.principal === opening.principal &&
+    session.interest === opening.interest &&
+    session.transport === opening.transport &&
+    session.client === opening.client &&
+    session.excludesOwn === opening.excludesOwn &&
+    session.address === opening.address
+  );
+}
+
+function openingOf(
+  session: DescribedSession,
+  number: number,
+  openedAt: Position | undefined,
+  end: SessionEnd | undefined,
+): Opening {
+  return {
+    kind: 'opening',
+    number,
+    id: session.id,
+    transport: session.transport,
+    principal: session.principal,
+    interest: session.interest,
+    client: session.client,
+    address: session.address,
+    excludesOwn: session.excludesOwn,
+    openedMs: session.sinceMs,
+    openedAt,
+    end,
+  };
+}
+
+/** The channels of an interest, as far as a record has room for them. */
+export function recordedChannels({ patterns }: Interest): readonly string[] {
+  let length = 0;
+  for (const [index, pattern] of patterns.entries()) {
+    length += pattern.length;
+    if (length > CHANNELS_LENGTH_MAX) return [...patterns.slice(0, index), MORE_CHANNELS];
+  }
+  return patterns;
+}
