@@ -51,6 +51,8 @@ export interface BrokerOptions {
   readonly syncAlways?: boolean;
   /** The certificate of the brokers. Clients must have it too. */
   readonly tls?: CertificateFiles;
+  /** More of their configuration files. */
+  readonly configuration?: string;
   /** The room for all streams. */
   readonly fileBytesMax?: string;
   /** The folder of their data. Default: a temporary one. */
@@ -67,6 +69,7 @@ export async function startBrokers({
   count = 1,
   syncAlways = true,
   tls,
+  configuration = '',
   fileBytesMax = '2GB',
   folder = temporaryFolder('brokers'),
   route: routeTo,
@@ -83,10 +86,11 @@ export async function startBrokers({
       return (await Promise.all(others)).filter((host) => host !== undefined);
     }),
   );
-  const more =
+  const certificates =
     tls === undefined
       ? ''
       : `tls { cert_file: "${tls.certificateFile}", key_file: "${tls.keyFile}", ca_file: "${tls.certificateFile}", verify: true }`;
+  const more = `${certificates}\n${configuration}`;
   const brokers = ports.map((own, index) => {
     const name = `n${index}`;
     const data = join(folder, name);

@@ -1,4 +1,4 @@
-import { CHANGED, ENDED, FULL_LINE_WITHIN, OPENED, OPENED_ALIKE } from './change-lines.ts';
+import { CHANGED, ENDED, FULL_LINE_WITHIN, OPENED, OPENED_ALIKE, PLAIN_END } from './change-lines.ts';
 import { JsonBytes } from './json-bytes.ts';
 import { hashOf, hashOfId, LineSubjects, NOT_OPENED, subjectSecond } from './line-subjects.ts';
 import type { ChannelChange, EndReason, JournalChange, SessionEnd, SessionRecord } from './session-record.ts';
@@ -48,8 +48,7 @@ export class ChangeBatch {
       case 'opened':
         return this.#addOpening(change.session);
       case 'ended':
-        this.#writeEnd(change.session, change.user, change.end);
-        return this.#endLine(ENDED, change.session, change.user, 0, -1);
+        return this.#addEnd(change.session, change.user, change.end);
       case 'changed': {
         const { session, change: channels, authenticatedSinceMs: sinceMs } = change;
         this.#writeChange(session, channels, sinceMs);
@@ -69,6 +68,12 @@ export class ChangeBatch {
   /** Adds an opening whose other members are those of the last full line. */
   addAlike(number: number, user: string | undefined, openedMs: number, id: string, openedAt: number | undefined): void {
     const laterMs = openedMs - (this.#full?.openedMs ?? 0);
+    if (
+      user === undefined &&
+      openedAt !== undefined &&
+      this.#lines.plainLine(OPENED_ALIKE, number, laterMs, id, openedAt)
+    )
+      return this.#endedLine(OPENED, number, undefined, hashOfId(id), openedMs);
     const line = this.#lines.raw(ALIKE_START).number(number).byte(COMMA).text(user).byte(COMMA).number(laterMs);
     line.byte(COMMA).text(id).byte(COMMA).number(openedAt).byte(BRACKET);
     this.#endLine(OPENED, number, user, hashOfId(id), openedMs);
@@ -76,8 +81,9 @@ export class ChangeBatch {
 
   /** Adds the end of an anonymous stream that missed no events. */
   addPlainEnd(session: number, timeMs: number, position: number, reason: EndReason): void {
-    const line = this.#lines.raw(ENDED_START).number(session).raw(NO_USER).number(timeMs).byte(COMMA).number(position);
-    line.byte(COMMA).text(reason).byte(BRACKET);
+    if (this.#lines.plainLine(PLAIN_END, session, timeMs, reason, position))
+      return this.#endedLine(ENDED, session, undefined, 0, -1);
+    this.#writeEnd(session, undefined, { timeMs, position, reason, polls: 0, skipped: [], gaps: [] });
     this.#endLine(ENDED, session, undefined, 0, -1);
   }
 
@@ -133,15 +139,28 @@ export class ChangeBatch {
     this.#endLine(OPENED, number, user, hashOfId(id), openedMs);
   }
 
+  #addEnd(session: number, user: string | undefined, end: SessionEnd): void {
+    const { timeMs, position, reason } = end;
+    if (user === undefined && position !== undefined && isPlain(end))
+      return this.addPlainEnd(session, timeMs, position, reason);
+    this.#writeEnd(session, user, end);
+    this.#endLine(ENDED, session, user, 0, -1);
+  }
+
   /** @param openedMs -1: the line does not say when its session opened */
   #endLine(kind: number, session: number, user: string | undefined, idHash: number, openedMs: number): void {
+    this.#lines.byte(LINE_BREAK);
+    this.#endedLine(kind, session, user, idHash, openedMs);
+  }
+
+  #endedLine(kind: number, session: number, user: string | undefined, idHash: number, openedMs: number): void {
     const at = this.#count++;
     const subjects = this.#subjects;
     subjects.sessions[at] = session;
     subjects.userHashes[at] = user === undefined ? 0 : hashOf(user);
     subjects.idHashes[at] = idHash;
     subjects.seconds[at] = openedMs < 0 ? NOT_OPENED : subjectSecond(openedMs);
-    subjects.ends[at] = this.#lines.byte(LINE_BREAK).length;
+    subjects.ends[at] = this.#lines.length;
     this.#kinds[at] = kind;
     if (kind === OPENED) this.#openings++;
   }
@@ -185,9 +204,10 @@ export class ChangeBatch {
     this.#lines.raw(']');
   }
 
-  #writeEndMembers({ timeMs, position, reason, polls, skipped, gaps }: SessionEnd): void {
+  #writeEndMembers(end: SessionEnd): void {
+    const { timeMs, position, reason, polls, skipped, gaps } = end;
     this.#lines.number(timeMs).raw(',').number(position).raw(',').text(reason);
-    if (polls === 0 && skipped.length === 0 && gaps.length === 0) return;
+    if (isPlain(end)) return;
     this.#lines
       .raw(',')
       .number(polls)
@@ -196,8 +216,6 @@ export class ChangeBatch {
 }
 
 const ALIKE_START = `[${OPENED_ALIKE},`;
-const ENDED_START = `[${ENDED},`;
-const NO_USER = ',null,';
 const LINE_BREAK = 10;
 const COMMA = 44;
 const BRACKET = 93;
@@ -213,6 +231,11 @@ export type SharedMembers = Pick<
 
 /** An opening that others are compared with. */
 type FullOpening = SharedMembers & Pick<SessionRecord, 'openedMs'>;
+
+/** The end of a stream that missed no events. */
+function isPlain({ polls, skipped, gaps }: SessionEnd): boolean {
+  return polls === 0 && skipped.length === 0 && gaps.length === 0;
+}
 
 function areAlike(one: SharedMembers, other: SharedMembers): boolean {
   return (

@@ -15,6 +15,8 @@ export const CHANGED = 1;
 export const ENDED = 2;
 /** A crowd that connects at once differs in little, so the line of one session costs little. */
 export const OPENED_ALIKE = 3;
+/** The end of an anonymous stream that missed no events. Its line has the form of an alike one. */
+export const PLAIN_END = 5;
 /** An erased opening whose other members belong to the `OpenedAlikeLine`s after it, too. */
 const ERASED_OPENED = 4;
 
@@ -44,6 +46,15 @@ type OpenedAlikeLine = readonly [
   openedLaterMs: number,
   id: string,
   openedAt: number | null,
+];
+
+type PlainEndLine = readonly [
+  kind: typeof PLAIN_END,
+  session: number,
+  user: null,
+  timeMs: number,
+  reason: SessionEnd['reason'],
+  position: number,
 ];
 
 /** Only its shared members, and the time from which those of the others count, have a meaning. */
@@ -78,9 +89,10 @@ export const FULL_LINE_WITHIN = 256;
 export function readLine(lines: readonly string[], index: number): ChangeLine | undefined {
   const line = parsedLine(lines[index]);
   if (line === undefined || line[0] === ERASED_OPENED) return undefined;
+  if (line[0] === PLAIN_END) return [ENDED, line[1], line[2], line[3], line[5], line[4]];
   if (line[0] !== OPENED_ALIKE) return line;
   const full = parsedLine(lines[fullLineBefore(lines, index)]);
-  if (full === undefined || full[0] === OPENED_ALIKE) return undefined;
+  if (full?.[0] !== OPENED && full?.[0] !== ERASED_OPENED) return undefined;
   const [, session, user, laterMs, id, openedAt] = line;
   const [, , , fullMs, , transport, principal, key, client, address, excludesOwn, , channels, types] =
     full as OpenedLine;
@@ -104,7 +116,9 @@ function fullLineBefore(lines: readonly string[], index: number): number {
   return at;
 }
 
-function parsedLine(text: string | undefined): ChangeLine | OpenedAlikeLine | ErasedOpenedLine | undefined {
+function parsedLine(
+  text: string | undefined,
+): ChangeLine | OpenedAlikeLine | PlainEndLine | ErasedOpenedLine | undefined {
   if (text?.startsWith('[') !== true) return undefined;
   try {
     return JSON.parse(text) as ChangeLine;

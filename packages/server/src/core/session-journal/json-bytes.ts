@@ -50,12 +50,10 @@ export class JsonBytes {
   /** Writes a number, or `null`. */
   number(value: number | undefined): this {
     if (value === undefined) return this.raw('null');
-    if (!Number.isSafeInteger(value) || value < 0) return this.raw(String(value));
-    if (value < BILLION) return this.#digits(value, digitsOf(value));
-    // A time is larger. Its two parts have 32 bits, which are faster.
-    const lower = value % BILLION;
-    this.#digits((value - lower) / BILLION, digitsOf((value - lower) / BILLION));
-    return this.#digits(lower, 9);
+    if (!isWhole(value)) return this.raw(String(value));
+    if (this.#length + DIGITS_MAX > this.#bytes.length) this.#makeRoom(DIGITS_MAX);
+    this.#length = writeWhole(this.#bytes, this.#length, value);
+    return this;
   }
 
   /** Writes a text with its quotes, or `null`. */
@@ -86,25 +84,49 @@ export class JsonBytes {
     return this.raw(']');
   }
 
+  /**
+   * Writes the line `[KIND,FIRST,null,SECOND,"TEXT",THIRD]`, in one go. The others check the room for
+   * each part. Returns false, and writes nothing, if the text needs escapes or a number is not whole.
+   */
+  plainLine(kind: number, first: number, second: number, text: string, third: number): boolean {
+    if (!isWhole(first) || !isWhole(second) || !isWhole(third)) return false;
+    if (this.#length + text.length + PLAIN_LINE_BYTES > this.#bytes.length)
+      this.#makeRoom(text.length + PLAIN_LINE_BYTES);
+    const bytes = this.#bytes;
+    let at = this.#length;
+    bytes[at] = OPEN;
+    bytes[at + 1] = ZERO + kind;
+    bytes[at + 2] = COMMA;
+    at = writeWhole(bytes, at + 3, first);
+    bytes[at] = COMMA;
+    bytes[at + 1] = LOWER_N;
+    bytes[at + 2] = LOWER_U;
+    bytes[at + 3] = LOWER_L;
+    bytes[at + 4] = LOWER_L;
+    bytes[at + 5] = COMMA;
+    at = writeWhole(bytes, at + 6, second);
+    bytes[at] = COMMA;
+    bytes[at + 1] = QUOTE;
+    at += 2;
+    for (let index = 0; index < text.length; index++) {
+      const code = text.charCodeAt(index);
+      if (code < SPACE || code > TILDE || code === QUOTE || code === BACKSLASH) return false;
+      bytes[at + index] = code;
+    }
+    at += text.length;
+    bytes[at] = QUOTE;
+    bytes[at + 1] = COMMA;
+    at = writeWhole(bytes, at + 2, third);
+    bytes[at] = CLOSE;
+    bytes[at + 1] = LINE_BREAK;
+    this.#length = at + 2;
+    return true;
+  }
+
   /** Makes it empty. Returns false if its room is too large to be kept. */
   clear(): boolean {
     this.#length = 0;
     return this.#bytes.length <= KEPT_BYTES_MAX;
-  }
-
-  /** Writes the digits of a whole number below a billion, the last one first. */
-  #digits(value: number, count: number): this {
-    if (this.#length + count > this.#bytes.length) this.#makeRoom(count);
-    const bytes = this.#bytes;
-    let at = this.#length + count;
-    this.#length = at;
-    // Of 32 bits, so that the division is one of whole numbers.
-    let rest = value | 0;
-    for (let left = count; left > 0; left--) {
-      bytes[--at] = ZERO + (rest % 10);
-      rest = (rest / 10) | 0;
-    }
-    return this;
   }
 
   #makeRoom(bytes: number): void {
@@ -115,12 +137,48 @@ export class JsonBytes {
   }
 }
 
+function isWhole(value: number): boolean {
+  return value >= 0 && Number.isSafeInteger(value);
+}
+
+/** Writes a whole number, and returns where it ends. */
+function writeWhole(bytes: Uint8Array, start: number, value: number): number {
+  if (value < BILLION) return writeDigits(bytes, start, value, digitsOf(value));
+  // A time is larger. Its two parts have 32 bits, which are faster.
+  const lower = value % BILLION;
+  const upper = (value - lower) / BILLION;
+  return writeDigits(bytes, writeDigits(bytes, start, upper, digitsOf(upper)), lower, 9);
+}
+
+/** Writes the digits of a whole number below a billion, the last one first. */
+function writeDigits(bytes: Uint8Array, start: number, value: number, count: number): number {
+  const end = start + count;
+  // Of 32 bits, so that the division is one of whole numbers.
+  let rest = value | 0;
+  for (let at = end - 1; at >= start; at--) {
+    bytes[at] = ZERO + (rest % 10);
+    rest = (rest / 10) | 0;
+  }
+  return end;
+}
+
 function digitsOf(value: number): number {
   let count = 1;
   for (let power = 10; power <= value; power *= 10) count++;
   return count;
 }
 
+/** Of a whole number. */
+const DIGITS_MAX = 16;
+/** A plain line without its text. */
+const PLAIN_LINE_BYTES = 3 * DIGITS_MAX + 16;
+const LINE_BREAK = 10;
+const COMMA = 44;
+const OPEN = 91;
+const CLOSE = 93;
+const LOWER_L = 108;
+const LOWER_N = 110;
+const LOWER_U = 117;
 const ZERO = 48;
 const SPACE = 32;
 const TILDE = 126;

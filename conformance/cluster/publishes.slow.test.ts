@@ -1,0 +1,103 @@
+import { randomUUID } from 'node:crypto';
+import { JetStreamApiError, jetstreamManager } from '@nats-io/jetstream';
+import { connect, PermissionViolationError, type NatsConnection } from '@nats-io/transport-node';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import {
+  ConfirmedPublishes,
+  type StoredMessage,
+} from '../../packages/server/src/storage/cluster/jetstream/confirmed-publishes.ts';
+import { NATS_SERVER, startBrokers, type BrokerOptions } from '../kit/brokers.ts';
+
+const WRONG_LAST_SEQUENCE = 10071;
+const STREAM = 'publishes';
+const TIMEOUT_MS = 1_500;
+
+describe.skipIf(NATS_SERVER === undefined)('publishes that the brokers confirm', () => {
+  test('a message is stored once: its copy has the same sequence', async () => {
+    const { publish } = await started();
+    const id = randomUUID();
+    expect(await publish({ id })).toEqual({ sequence: 1, isCopy: false });
+    expect(await publish({ id })).toEqual({ sequence: 1, isCopy: true });
+    expect(await Promise.all([publish(), publish(), publish()])).toEqual(
+      [2, 3, 4].map((sequence) => ({ sequence, isCopy: false })),
+    );
+  });
+
+  test('a stream refuses a message with its code', async () => {
+    const { publish } = await started();
+    const refused = await publish({ lastSequence: 99 }).catch((error: unknown) => error);
+    expect(refused).toBeInstanceOf(JetStreamApiError);
+    expect((refused as JetStreamApiError).code).toBe(WRONG_LAST_SEQUENCE);
+  });
+
+  test('a message that no stream takes is rejected at once', async () => {
+    const { publish } = await started();
+    await expect(publish({ subject: 'nobody' })).rejects.toThrow('no broker has the stream');
+  });
+
+  test('messages without an answer are rejected in time, and later ones are stored', async () => {
+    const { publish, stop, goOn } = await started();
+    stop();
+    const startMs = performance.now();
+    const lost = [publish(), publish()].map((each) => each.catch((error: unknown) => error));
+    for (const error of await Promise.all(lost)) expect(error).toMatchObject({ name: 'TimeoutError' });
+    expect(performance.now() - startMs).toBeGreaterThan(TIMEOUT_MS - 50);
+    goOn();
+    await expect.poll(() => publish().catch(() => undefined), { timeout: 20_000 }).toMatchObject({ isCopy: false });
+  });
+
+  test('messages that wait are rejected when the connection is closed, and all later ones', async () => {
+    const { publishes, publish, stop, goOn } = await started();
+    stop();
+    const waiting = publish();
+    publishes.close();
+    await expect(waiting).rejects.toThrow('the connection is closed');
+    await expect(publish()).rejects.toThrow('the connection is closed');
+    goOn();
+  });
+
+  test('a message that the hub may not publish is rejected at once', async () => {
+    const { publish } = await started({
+      configuration: `authorization { users = [
+        { user: "hub", password: "secret", permissions: { publish: ["$JS.>", "_INBOX.>"] } }
+      ] }`,
+    });
+    await expect(publish()).rejects.toThrow(PermissionViolationError);
+  });
+});
+
+interface Started {
+  readonly publishes: ConfirmedPublishes;
+  publish(message?: { id?: string; subject?: string; lastSequence?: number }): Promise<StoredMessage>;
+  /** The broker stands still. */
+  stop(): void;
+  goOn(): void;
+}
+
+async function started(options: BrokerOptions = {}): Promise<Started> {
+  const brokers = await startBrokers(options);
+  onTestFinished(() => brokers.end());
+  const [broker] = brokers.brokers;
+  const connection = (await connect({ servers: [...brokers.urls], user: 'hub', pass: 'secret' })) as NatsConnection;
+  const manager = await jetstreamManager(connection, { checkAPI: false });
+  await manager.streams.add({ name: STREAM, subjects: [`${STREAM}.>`] });
+  const publishes = new ConfirmedPublishes(connection, TIMEOUT_MS);
+  onTestFinished(async () => {
+    publishes.close();
+    await connection.close();
+  });
+  return {
+    publishes,
+    publish: ({ id = randomUUID(), subject = `${STREAM}.a`, lastSequence } = {}) =>
+      publishes.publish({
+        subject,
+        data: new Uint8Array([1]),
+        headers: {
+          'Nats-Msg-Id': id,
+          ...(lastSequence !== undefined && { 'Nats-Expected-Last-Sequence': String(lastSequence) }),
+        },
+      }),
+    stop: () => void broker?.child.kill('SIGSTOP'),
+    goOn: () => void broker?.child.kill('SIGCONT'),
+  };
+}
