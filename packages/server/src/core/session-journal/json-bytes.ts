@@ -85,8 +85,8 @@ export class JsonBytes {
   }
 
   /**
-   * Writes the line `[KIND,FIRST,null,SECOND,"TEXT",THIRD]`, in one go. The others check the room for
-   * each part. Returns false, and writes nothing, if the text needs escapes or a number is not whole.
+   * Writes the line `[KIND,FIRST,null,SECOND,"TEXT",THIRD]` in one go: the room is checked once.
+   * Returns false, and writes nothing, if the text needs escapes or a number is not whole.
    */
   plainLine(kind: number, first: number, second: number, text: string, third: number): boolean {
     if (!isWhole(first) || !isWhole(second) || !isWhole(third)) return false;
