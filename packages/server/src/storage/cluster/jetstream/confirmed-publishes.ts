@@ -41,7 +41,8 @@ export class ConfirmedPublishes {
   readonly #timeoutMs: number;
   /** Answers arrive at this subject with the number of their message. */
   readonly #inbox = `${createInbox()}.`;
-  readonly #subscription: Subscription;
+  /** `undefined`: a broker has refused it. */
+  #subscription: Subscription | undefined;
   /** By their numbers: the oldest first. */
   readonly #waiting = new Map<string, Waiting>();
   #published = 0;
@@ -52,11 +53,7 @@ export class ConfirmedPublishes {
   constructor(connection: NatsConnection, timeoutMs: number) {
     this.#connection = connection;
     this.#timeoutMs = timeoutMs;
-    this.#subscription = connection.subscribe(`${this.#inbox}*`, {
-      callback: (error, message) => {
-        if (error === null) this.#onAnswer(message);
-      },
-    });
+    this.#subscription = this.#subscribe();
     void this.#watchPermissions();
   }
 
@@ -70,6 +67,7 @@ export class ConfirmedPublishes {
       reject(new Error('the connection is closed'));
       return promise;
     }
+    this.#subscription ??= this.#subscribe();
     const number = String(++this.#published);
     const sent = newHeaders();
     for (const name in headers) sent.set(name, headers[name] as string);
@@ -89,8 +87,23 @@ export class ConfirmedPublishes {
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
-    this.#subscription.unsubscribe();
+    this.#subscription?.unsubscribe();
     this.#rejectAll(new Error('the connection is closed'), () => true);
+  }
+
+  #subscribe(): Subscription {
+    return this.#connection.subscribe(`${this.#inbox}*`, {
+      callback: (error, message) => {
+        if (error === null) this.#onAnswer(message);
+        else this.#onRefused(error);
+      },
+    });
+  }
+
+  /** The hub may not hear its answers. The client has forgotten the subscription. */
+  #onRefused(error: Error): void {
+    this.#subscription = undefined;
+    this.#rejectAll(error, () => true);
   }
 
   #onAnswer(message: Msg): void {
@@ -133,19 +146,17 @@ export class ConfirmedPublishes {
   }
 }
 
-/** What the answer to a message says. */
+/** What the answer to a message says. An exception would end the client's reading. */
 function storedOf(message: Msg): StoredMessage | Error {
   if (message.data.length === 0) return new Error('no broker has the stream');
-  let answer: Answer;
   try {
-    answer = message.json<Answer>();
+    const { error, seq, duplicate } = message.json<Answer>();
+    if (error !== undefined) return new JetStreamApiError(error);
+    if (seq === undefined) return new Error('something else than a stream has answered');
+    return { sequence: seq, isCopy: duplicate ?? false };
   } catch (error) {
     return error as Error;
   }
-  const { error, seq, duplicate } = answer;
-  if (error !== undefined) return new JetStreamApiError(error);
-  if (seq === undefined) return new Error('something else than a stream has answered');
-  return { sequence: seq, isCopy: duplicate ?? false };
 }
 
 /** The answer of a stream, as far as the hub reads it. */

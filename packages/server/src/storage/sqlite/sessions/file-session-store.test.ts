@@ -248,9 +248,9 @@ test('files of a newer version are refused, and stay', () => {
   write(before, 1, 3);
   before.close(3);
   const file = join(folder, 'sessions', 'journal.json');
-  writeFileSync(file, readFileSync(file, 'utf8').replace('"format":1', '"format":2'));
+  writeFileSync(file, readFileSync(file, 'utf8').replace('"format":2', '"format":3'));
   const texts = textsIn(folder);
-  expect(() => storeIn(folder)).toThrow(/newer version of Polycast \(schema 2; this version knows 1\)/);
+  expect(() => storeIn(folder)).toThrow(/newer version of Polycast \(schema 3; this version knows 2\)/);
   expect(textsIn(folder)).toBe(texts);
 });
 

@@ -6,7 +6,7 @@ import { newerFileError } from '../database-file.ts';
 /** In the folder of the journal. */
 const STATE_FILE = 'journal.json';
 /** The version of all files in that folder. */
-export const SESSIONS_FORMAT = 1;
+export const SESSIONS_FORMAT = 2;
 /** The runs that are stored. Sessions of older runs have left the ring, or lose their epoch. */
 const RUNS_MAX = 1000;
 
