@@ -43,9 +43,9 @@ test('changes become the same lines together as one by one, in their order', () 
       for (const [number, each] of steps.entries()) {
         if (each === 'move') newest.moveTo(waiting);
         else if ('end' in each) {
-          const { timeMs, position, reason } = each.end;
-          newest.addPlainEnd(number, timeMs, position, reason);
-          expected.push({ kind: 'ended', session: number, user: undefined, end: endOf(each.end) });
+          const change = { kind: 'ended', session: number, user: undefined, end: endOf(each.end) } as const;
+          newest.add(change);
+          expected.push(change);
         } else {
           const { openedAt, isOver, ...session } = each.session;
           const end = isOver ? endOf({ timeMs: 5, position: 6, reason: 'drain' }) : undefined;

@@ -1,12 +1,7 @@
 import type { Interest } from '../core/interests/interest.ts';
 import type { Position } from '../core/ports.ts';
 import type { SharedMembers } from '../core/session-journal/change-batch.ts';
-import {
-  END_REASONS,
-  type EndReason,
-  type JournalChange,
-  type SessionEnd,
-} from '../core/session-journal/session-record.ts';
+import type { JournalChange, SessionEnd } from '../core/session-journal/session-record.ts';
 import type { RecordedSession } from '../auth/sessions.ts';
 import { recordedAddress, type JournalAddresses } from './recorded-address.ts';
 import type { WaitingChanges } from './waiting-changes.ts';
@@ -31,12 +26,9 @@ export type DescribedSession = Pick<
 export class NewestChanges {
   readonly #addresses: JournalAddresses;
   readonly #epoch: string;
-  /**
-   * An id alone is an opening like the one before it. A number is a plain end: the index of its
-   * reason. `#numbers` has the rest of both.
-   */
-  #changes: (string | number | Opening | JournalChange)[] = [];
-  /** Three numbers of each such change. */
+  /** An id alone is an opening like the one before it. `#numbers` has what only it has. */
+  #changes: (string | Opening | JournalChange)[] = [];
+  /** Three numbers of each change that is an id. */
   readonly #numbers = new Float64Array(NEWEST_MAX * NUMBERS);
   /** The newest opening that is no id alone, */
   #opening: Opening | undefined;
@@ -64,15 +56,16 @@ export class NewestChanges {
     openedAt: Position | undefined,
     end: SessionEnd | undefined,
   ): void {
-    if (openedAt !== undefined && end === undefined && isLike(session, this.#opening))
-      return this.#addNumbers(session.id, number, session.sinceMs, openedAt);
+    if (openedAt !== undefined && end === undefined && isLike(session, this.#opening)) {
+      const at = this.#changes.length * NUMBERS;
+      this.#numbers[at] = number;
+      this.#numbers[at + 1] = session.sinceMs;
+      this.#numbers[at + 2] = openedAt;
+      this.#changes.push(session.id);
+      return;
+    }
     this.#opening = openingOf(session, number, openedAt, end);
     this.#changes.push(this.#opening);
-  }
-
-  /** Adds the end of an anonymous stream that missed no events. */
-  addPlainEnd(number: number, timeMs: number, position: Position, reason: EndReason): void {
-    this.#addNumbers(END_REASONS.indexOf(reason), number, timeMs, position);
   }
 
   /** Moves them to those that wait, as lines. Returns whether older changes were lost for them. */
@@ -83,26 +76,11 @@ export class NewestChanges {
     for (let index = 0; index < changes.length; index++) {
       const change = changes[index] as (typeof changes)[number];
       if (typeof change === 'string') this.#describeAlike(change, index * NUMBERS, waiting);
-      else if (typeof change === 'number') this.#describeEnd(change, index * NUMBERS, waiting);
       else if (change.kind === 'opening') this.#describe(change, waiting);
       else waiting.filling.add(change);
       if (waiting.added()) hasLost = true;
     }
     return hasLost;
-  }
-
-  #addNumbers(change: string | number, number: number, timeMs: number, position: Position): void {
-    const at = this.#changes.length * NUMBERS;
-    this.#numbers[at] = number;
-    this.#numbers[at + 1] = timeMs;
-    this.#numbers[at + 2] = position;
-    this.#changes.push(change);
-  }
-
-  #describeEnd(reason: number, at: number, { filling }: WaitingChanges): void {
-    const numbers = this.#numbers;
-    const number = numbers[at] as number;
-    filling.addPlainEnd(number, numbers[at + 1] as number, numbers[at + 2] as number, END_REASONS[reason] as EndReason);
   }
 
   #describeAlike(id: string, at: number, { filling }: WaitingChanges): void {

@@ -138,16 +138,7 @@ export class SessionJournal implements SessionListener {
   closed(session: Session): void {
     if (!isRecorded(session) || session.journalNumber === ERASED) return;
     const { journalNumber, writtenThrough: position, endReason: reason, gaps } = session;
-    const timeMs = this.#parts.clock.nowMs();
-    if (
-      journalNumber >= Math.max(1, this.#parts.store.oldestNumber) &&
-      gaps.length === 0 &&
-      session.principal.user === undefined
-    ) {
-      this.#newest.addPlainEnd(journalNumber, timeMs, position, reason);
-      return this.#added();
-    }
-    const end = { timeMs, position, reason, polls: 0, skipped: NONE, gaps };
+    const end = { timeMs: this.#parts.clock.nowMs(), position, reason, polls: 0, skipped: NONE, gaps };
     if (journalNumber === 0) this.#open(session, position, end);
     else this.#end(journalNumber, session, undefined, end);
   }

@@ -1,7 +1,7 @@
 import { CHANGED, ENDED, FULL_LINE_WITHIN, OPENED, OPENED_ALIKE, PLAIN_END } from './change-lines.ts';
 import { JsonBytes } from './json-bytes.ts';
 import { hashOf, hashOfId, LineSubjects, NOT_OPENED, subjectSecond } from './line-subjects.ts';
-import type { ChannelChange, EndReason, JournalChange, SessionEnd, SessionRecord } from './session-record.ts';
+import type { ChannelChange, JournalChange, SessionEnd, SessionRecord } from './session-record.ts';
 
 /** The changes of a batch, at most. Its alike lines need a full line that is in it. */
 export const BATCH_LINES: number = FULL_LINE_WITHIN;
@@ -79,14 +79,6 @@ export class ChangeBatch {
     this.#endLine(OPENED, number, user, hashOfId(id), openedMs);
   }
 
-  /** Adds the end of an anonymous stream that missed no events. */
-  addPlainEnd(session: number, timeMs: number, position: number, reason: EndReason): void {
-    if (this.#lines.plainLine(PLAIN_END, session, timeMs, reason, position))
-      return this.#endedLine(ENDED, session, undefined, 0, -1);
-    this.#writeEnd(session, undefined, { timeMs, position, reason, polls: 0, skipped: [], gaps: [] });
-    this.#endLine(ENDED, session, undefined, 0, -1);
-  }
-
   /** What its lines are found by. They are valid until the batch changes. */
   get subjects(): LineSubjects {
     return this.#subjects;
@@ -141,8 +133,9 @@ export class ChangeBatch {
 
   #addEnd(session: number, user: string | undefined, end: SessionEnd): void {
     const { timeMs, position, reason } = end;
-    if (user === undefined && position !== undefined && isPlain(end))
-      return this.addPlainEnd(session, timeMs, position, reason);
+    const isPlain = user === undefined && position !== undefined && end.polls === 0 && hasNoRanges(end);
+    if (isPlain && this.#lines.plainLine(PLAIN_END, session, timeMs, reason, position))
+      return this.#endedLine(ENDED, session, undefined, 0, -1);
     this.#writeEnd(session, user, end);
     this.#endLine(ENDED, session, user, 0, -1);
   }
@@ -206,12 +199,9 @@ export class ChangeBatch {
 
   #writeEndMembers(end: SessionEnd): void {
     const { timeMs, position, reason, polls, skipped, gaps } = end;
-    this.#lines.number(timeMs).raw(',').number(position).raw(',').text(reason);
-    if (isPlain(end)) return;
-    this.#lines
-      .raw(',')
-      .number(polls)
-      .raw(`,${JSON.stringify(skipped)},${JSON.stringify(gaps)}`);
+    this.#lines.number(timeMs).raw(',').number(position).raw(',').text(reason).raw(',').number(polls);
+    if (hasNoRanges(end)) this.#lines.raw(',[],[]');
+    else this.#lines.raw(`,${JSON.stringify(skipped)},${JSON.stringify(gaps)}`);
   }
 }
 
@@ -232,9 +222,9 @@ export type SharedMembers = Pick<
 /** An opening that others are compared with. */
 type FullOpening = SharedMembers & Pick<SessionRecord, 'openedMs'>;
 
-/** The end of a stream that missed no events. */
-function isPlain({ polls, skipped, gaps }: SessionEnd): boolean {
-  return polls === 0 && skipped.length === 0 && gaps.length === 0;
+/** Most sessions have none. */
+function hasNoRanges({ skipped, gaps }: SessionEnd): boolean {
+  return skipped.length === 0 && gaps.length === 0;
 }
 
 function areAlike(one: SharedMembers, other: SharedMembers): boolean {

@@ -6,7 +6,7 @@ import type { ChannelChange, JournalChange, SessionEnd, SessionRecord } from './
 /**
  * A change of the journal as a line of JSON: an array whose first item says which change it is.
  * Example:
- * `[2,7,"ann",1763805600000,120,"network"]` is the end of Ann's session 7 at position 120.
+ * `[2,7,"ann",1763805600000,120,"network",0,[],[]]` is the end of Ann's session 7 at position 120.
  */
 export type ChangeLine = OpenedLine | ChangedLine | EndedLine;
 
@@ -72,14 +72,13 @@ type ChangedLine = readonly [
 
 type EndedLine = readonly [kind: typeof ENDED, session: number, user: string | null, ...EndMembers];
 
-/** A stream that missed no events lacks the last three: 0 polls and no ranges. */
 type EndMembers = readonly [
   timeMs: number,
   position: number | null,
   reason: SessionEnd['reason'],
-  polls?: number,
-  skipped?: SessionEnd['skipped'],
-  gaps?: SessionEnd['gaps'],
+  polls: number,
+  skipped: SessionEnd['skipped'],
+  gaps: SessionEnd['gaps'],
 ];
 
 /** The full line of an `OpenedAlikeLine` is at most this many lines before it. */
@@ -89,7 +88,7 @@ export const FULL_LINE_WITHIN = 256;
 export function readLine(lines: readonly string[], index: number): ChangeLine | undefined {
   const line = parsedLine(lines[index]);
   if (line === undefined || line[0] === ERASED_OPENED) return undefined;
-  if (line[0] === PLAIN_END) return [ENDED, line[1], line[2], line[3], line[5], line[4]];
+  if (line[0] === PLAIN_END) return [ENDED, line[1], line[2], line[3], line[5], line[4], 0, [], []];
   if (line[0] !== OPENED_ALIKE) return line;
   const full = parsedLine(lines[fullLineBefore(lines, index)]);
   if (full?.[0] !== OPENED && full?.[0] !== ERASED_OPENED) return undefined;
@@ -198,7 +197,7 @@ function channelChange([, , timeMs, position, channels, user]: ChangedLine): Cha
   return { timeMs, position, channels, user: user ?? undefined };
 }
 
-function endOf([timeMs, position, reason, polls = 0, skipped = [], gaps = []]: EndMembers): SessionEnd {
+function endOf([timeMs, position, reason, polls, skipped, gaps]: EndMembers): SessionEnd {
   return { timeMs, position: position ?? undefined, reason, polls, skipped, gaps };
 }
 
