@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import {
   ConfirmedPublishes,
@@ -37,7 +38,7 @@ describe.skipIf(NATS_SERVER === undefined)('publishes that the brokers confirm',
 
   test('messages without an answer are rejected in time, and later ones are stored', async () => {
     const { publish, stop, goOn } = await started();
-    stop();
+    await stop();
     const startMs = performance.now();
     const lost = [publish(), publish()].map((each) => each.catch((error: unknown) => error));
     for (const error of await Promise.all(lost)) expect(error).toMatchObject({ name: 'TimeoutError' });
@@ -48,7 +49,7 @@ describe.skipIf(NATS_SERVER === undefined)('publishes that the brokers confirm',
 
   test('messages that wait are rejected when the connection is closed, and all later ones', async () => {
     const { publishes, publish, stop, goOn } = await started();
-    stop();
+    await stop();
     const waiting = publish();
     publishes.close();
     await expect(waiting).rejects.toThrow('the connection is closed');
@@ -70,8 +71,8 @@ describe.skipIf(NATS_SERVER === undefined)('publishes that the brokers confirm',
 interface Started {
   readonly publishes: ConfirmedPublishes;
   publish(message?: { id?: string; subject?: string; lastSequence?: number }): Promise<StoredMessage>;
-  /** The broker stands still. */
-  stop(): void;
+  /** The broker stands still, with all its threads, when this resolves. */
+  stop(): Promise<void>;
   goOn(): void;
 }
 
@@ -100,7 +101,18 @@ async function started(options: BrokerOptions = {}): Promise<Started> {
           ...(lastSequence !== undefined && { 'Nats-Expected-Last-Sequence': String(lastSequence) }),
         },
       }),
-    stop: () => void broker?.child.kill('SIGSTOP'),
+    stop: async () => {
+      broker?.child.kill('SIGSTOP');
+      await expect.poll(() => threadStates(broker?.child.pid)).toEqual(new Set(['T']));
+    },
     goOn: () => void broker?.child.kill('SIGCONT'),
   };
+}
+
+/** Each is a letter: `T` for a thread that was stopped (proc(5)). */
+function threadStates(pid = 0): ReadonlySet<string> {
+  const threads = readdirSync(`/proc/${pid}/task`);
+  return new Set(
+    threads.map((thread) => /\) (\w) /.exec(readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8'))?.[1] ?? ''),
+  );
 }
