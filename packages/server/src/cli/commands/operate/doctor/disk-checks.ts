@@ -139,12 +139,15 @@ export const permissions: Check = ({ folder, config, configFile }) => {
     ...secrets.filter((path) => path !== null),
     ...(hasSecrets(configFile, config) ? [configFile ?? ''] : []),
   ];
-  if (paths.length === 0) return [skipped('permissions', 'there is no data folder or secret on this machine')];
-  const exposed = paths.filter((path) => (statSync(path).mode & OTHERS_MODE) !== 0);
-  if (exposed.length === 0) return [ok('permissions', `${paths.length} files and folders, for their owner alone`)];
+  // A running hub renames and removes files: one that has just gone is nobody's to read.
+  const modes = paths.map((path) => ({ path, mode: statSync(path, { throwIfNoEntry: false })?.mode }));
+  const found = modes.filter(({ mode }) => mode !== undefined);
+  if (found.length === 0) return [skipped('permissions', 'there is no data folder or secret on this machine')];
+  const exposed = found.filter(({ mode = 0 }) => (mode & OTHERS_MODE) !== 0).map(({ path }) => path);
+  if (exposed.length === 0) return [ok('permissions', `${found.length} files and folders, for their owner alone`)];
   const shown = exposed.slice(0, 3).join(' ');
   return [
-    warn('permissions', `other users can access ${exposed.length} of ${paths.length}: ${shown}`, `chmod go= ${shown}`),
+    warn('permissions', `other users can access ${exposed.length} of ${found.length}: ${shown}`, `chmod go= ${shown}`),
   ];
 };
 

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, statfsSync, writeFileSync } from 'node:fs';
+import { chmodSync, statfsSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -21,7 +21,8 @@ interface Report {
 }
 
 async function examine(...args: readonly string[]): Promise<Report> {
-  const { code, out } = await runInside(['doctor', '--json', ...args]);
+  const { code, out, err } = await runInside(['doctor', '--json', ...args]);
+  expect(err).toBe('');
   const { result, findings } = JSON.parse(out) as { result: string; findings: Finding[] };
   for (const each of findings)
     if (['warn', 'fail'].includes(each.result)) expect(each.advice, each.check).toBeDefined();
@@ -128,6 +129,18 @@ test('files that other users can read are named, with the command that hides the
   writeFileSync(config, `identity: { tokens: [{ keys: [{ algorithm: HS256, secretFile: ${secretFile} }] }] }\n`);
   const { of } = await examine('--config', config, '--data', ':memory:', '--url', String(CLOSED_PORT));
   expect(of('permissions')).toMatchObject([{ result: 'warn', advice: `chmod go= ${secretFile}` }]);
+});
+
+test('a file that goes away between its listing and its look is left out', async () => {
+  const folder = temporaryFolder();
+  const before = await examine('--data', folder, '--url', String(CLOSED_PORT));
+  // It is listed, but there is nothing to look at: as a file that a running hub renames.
+  symlinkSync(join(folder, 'gone'), join(folder, 'listed'));
+  const { of } = await examine('--data', folder, '--url', String(CLOSED_PORT));
+  expect(of('permissions')).toEqual(before.of('permissions'));
+  expect(of('permissions')).toMatchObject([
+    { result: 'ok', measured: expect.stringMatching(/^1 files and folders, /) },
+  ]);
 });
 
 test('a data folder in memory is a warning', async () => {
