@@ -8,7 +8,7 @@ import { openTestHub } from '../../packages/server/src/storage/contract/cluster/
 import { logContract } from '../../packages/server/src/storage/contract/log/log-contract.ts';
 import type { Journal } from '../../packages/server/src/storage/cluster/journal.ts';
 import { DurabilityCheck } from '../../packages/server/src/storage/cluster/jetstream/durability-check.ts';
-import { connectToBrokers } from '../../packages/server/src/storage/cluster/jetstream/connection.ts';
+import { connectToBrokers, moveToLeader } from '../../packages/server/src/storage/cluster/jetstream/connection.ts';
 import { openJetStreamJournal } from '../../packages/server/src/storage/cluster/jetstream/jetstream-journal.ts';
 import { NatsFleet } from '../../packages/server/src/storage/cluster/jetstream/nats-fleet.ts';
 import { HOMES } from '../../packages/server/src/storage/homes.ts';
@@ -47,6 +47,27 @@ for (const { count, views } of COMBINATIONS)
       const [name, { settings, brokers: all }] = [newName(), await brokers()];
       await connect(settings, name, count);
       expect(all).toContain(await leaderOf({ settings, brokers: all }, name));
+    });
+
+    test.runIf(count > 1)('a hub moves to the broker that leads its journal, if it can', async () => {
+      const [name, { settings, brokers: all }] = [newName(), await brokers()];
+      await connect(settings, name, count);
+      const leader = await leaderOf({ settings, brokers: all }, name);
+      const others = all.filter((broker) => broker !== leader);
+      const move = async (nats: readonly string[]): Promise<string | undefined> => {
+        const own = { ...settingsOf(settings, name), nats };
+        const first = await connectToBrokers({ ...own, nats: [others[0]?.url ?? ''] }, 'test');
+        const moved = await moveToLeader(first, leader.name, own, 'test');
+        onTestFinished(() => moved.close());
+        expect(first.isClosed()).toBe(moved !== first);
+        // When that broker ends, it goes to another one of its settings.
+        if (nats.includes(leader.url)) expect(moved.getServers().length).toBeGreaterThanOrEqual(count);
+        return moved.info?.server_name;
+      };
+      const dead = 'nats://127.0.0.1:8';
+      expect(await move(settings.nats)).toBe(leader.name);
+      expect(await move([dead, ...settings.nats])).toBe(leader.name);
+      expect(await move([dead, ...others.map(({ url }) => url)])).toBe(others[0]?.name);
     });
 
     fleetContract(`fleet`, async () => {
@@ -108,11 +129,7 @@ interface Connected {
 }
 
 async function connect(settings: Brokers['settings'], name: string, replicas: number): Promise<Connected> {
-  const tls = { caFile: null, certificateFile: null, keyFile: null };
-  const connection = await connectToBrokers(
-    { ...settings, name, snapshotBytes: 2 ** 30, credentials: null, sealKeyFile: null, tls },
-    'test',
-  );
+  const connection = await connectToBrokers(settingsOf(settings, name), 'test');
   onTestFinished(() => connection.close());
   const errors: object[] = [];
   const logger = { warn: () => undefined, info: () => undefined, error: (fields: object) => void errors.push(fields) };
@@ -126,4 +143,10 @@ async function connect(settings: Brokers['settings'], name: string, replicas: nu
     fleet: (self) => new NatsFleet(connection, name, self, logger),
     snapshots: () => NatsSnapshotStore.open(connection, name, replicas),
   };
+}
+
+/** The section `cluster` of a hub's configuration. */
+function settingsOf(settings: Brokers['settings'], name: string): Parameters<typeof connectToBrokers>[0] {
+  const tls = { caFile: null, certificateFile: null, keyFile: null };
+  return { ...settings, name, snapshotBytes: 2 ** 30, credentials: null, sealKeyFile: null, tls };
 }

@@ -15,7 +15,18 @@ export interface Link {
 type FollowerParts = Pick<ConstructorParameters<typeof BlockFollower>[0], 'connection' | 'manager'>;
 type Callback = (error: null, message: unknown) => void;
 
+/** A question of the follower for blocks. */
+interface Pull {
+  readonly reply: string;
+  left: number;
+  /** It ends when there are no more blocks. */
+  readonly isImmediate: boolean;
+  readonly endsMs: number;
+}
+
 const BEAT_MS = 400;
+/** What the follower asks for. */
+const PULL_MS = 5_000;
 const RECONNECT_MS = 75;
 
 /**
@@ -34,6 +45,8 @@ export class SimulatedConnection {
   #isOpen = true;
   #isClosed = false;
   readonly #inboxes = new Map<string, Callback>();
+  /** What takes the questions to each consumer. */
+  readonly #consumers = new Map<string, (pull: Pull) => void>();
   readonly #reconnect = (): void => this.reconnect();
   #onStatus: ((status: { type: string }) => void) | undefined;
 
@@ -123,17 +136,19 @@ export class SimulatedConnection {
   get forFollower(): FollowerParts {
     const connection = {
       subscribe: (subject: string, { callback }: { callback: Callback }) => {
-        this.#inboxes.set(subject, callback);
-        return { unsubscribe: () => this.#inboxes.delete(subject) };
+        const inbox = subject.slice(0, -1);
+        this.#inboxes.set(inbox, callback);
+        return { unsubscribe: () => this.#inboxes.delete(inbox) };
       },
+      publish: (subject: string, ask: string, { reply }: { reply: string }) => this.#ask(subject, ask, reply),
       reconnect: async () => this.reconnect(),
       status: () => this.#statuses(),
     };
     const manager = {
       consumers: {
-        add: (_stream: string, config: { deliver_subject: string; opt_start_seq: number }) =>
+        add: (_stream: string, config: { name: string; opt_start_seq: number }) =>
           this.request((broker) => {
-            this.#consume(broker, config.deliver_subject, config.opt_start_seq);
+            this.#consume(broker, config.name, config.opt_start_seq);
             return {};
           }),
       },
@@ -141,23 +156,43 @@ export class SimulatedConnection {
     return { connection, manager } as unknown as FollowerParts;
   }
 
+  /** Asks a consumer for blocks. The question may be late or lost. */
+  #ask(subject: string, text: string, reply: string): void {
+    const round = this.#round;
+    const name = subject.slice(subject.lastIndexOf('.') + 1);
+    const { batch, no_wait: isImmediate = false } = JSON.parse(text) as { batch: number; no_wait?: boolean };
+    this.#time.later(
+      this.delayMs,
+      () => {
+        if (round !== this.#round || !this.isOpen || this.#random.below(400) === 0) return;
+        this.#consumers.get(name)?.({ reply, left: batch, isImmediate, endsMs: this.#time.nowMs + PULL_MS });
+      },
+      this.#process,
+    );
+  }
+
   /** One consumer of the broker. It ends with the connection, or with its inbox. */
-  #consume(broker: SimulatedBroker, inbox: string, start: number): void {
+  #consume(broker: SimulatedBroker, name: string, start: number): void {
     const round = this.#round;
     let next = start;
     let delivered = 0;
     let arrivalMs = 0;
     let quietMs = 0;
-    let isPaused = false;
-    const send = (message: object): void => {
+    let pulls: Pull[] = [];
+    const inboxOf = (reply: string): string => reply.slice(0, reply.lastIndexOf('.') + 1);
+    const send = (pull: Pull, message: object): void => {
       arrivalMs = Math.max(arrivalMs, this.#time.nowMs + this.delayMs);
       this.#time.later(
         arrivalMs - this.#time.nowMs,
         () => {
-          if (round === this.#round && this.isHeard) this.#inboxes.get(inbox)?.(null, message);
+          if (round === this.#round && this.isHeard) this.#inboxes.get(inboxOf(pull.reply))?.(null, message);
         },
         this.#process,
       );
+    };
+    const end = (pull: Pull, code: number, description: string): void => {
+      pulls = pulls.filter((each) => each !== pull);
+      send(pull, control(pull.reply, code, description));
     };
     let stepMs = this.#time.nowMs;
     let isDue = false;
@@ -170,12 +205,15 @@ export class SimulatedConnection {
     const step = (): void => {
       isDue = false;
       this.#brokers.waiting.delete(wake);
-      if (round !== this.#round || this.#isClosed || !this.#inboxes.has(inbox)) return;
+      if (round !== this.#round || this.#isClosed) return void this.#consumers.delete(name);
       quietMs += this.#time.nowMs - stepMs;
       stepMs = this.#time.nowMs;
       const { last } = this.#brokers.extentOf(broker);
+      for (const pull of pulls) if (pull.endsMs <= stepMs) end(pull, 408, 'Request Timeout');
       // After a rollback the consumer waits for blocks that never come.
-      for (let count = 0; count < 20 && next <= last && !isPaused; count++, next++) {
+      for (; next <= last; next++) {
+        const [pull] = pulls;
+        if (pull === undefined) break;
         const block = this.#brokers.at(next);
         if (block === undefined) continue;
         quietMs = 0;
@@ -187,20 +225,20 @@ export class SimulatedConnection {
           headers: new Map([['Nats-Msg-Id', block.id]]),
         };
         const chance = this.#random.below(400);
-        if (chance > 0) send(message);
-        if (chance === 1) send(message);
-        const resume = (): void => {
-          isPaused = false;
-          stepSoon(0);
-        };
-        if (delivered % 10 === 0) {
-          isPaused = true;
-          send(control({ reply: 'flow', respond: () => void resume() }));
+        if (chance > 0) send(pull, message);
+        if (chance === 1) send(pull, message);
+        if (--pull.left === 0) end(pull, 409, 'Batch Completed');
+        // The broker that has the consumer may stop.
+        if (this.#random.below(2_000) === 0) {
+          for (const each of pulls) end(each, 409, 'Consumer Deleted');
+          return void this.#consumers.delete(name);
         }
       }
-      if (quietMs >= BEAT_MS) {
+      for (const pull of pulls) if (pull.isImmediate) end(pull, 404, 'No Messages');
+      const [pull] = pulls;
+      if (quietMs >= BEAT_MS && pull !== undefined) {
         quietMs = 0;
-        send(control({ reply: '', lastConsumer: delivered }));
+        send(pull, control(pull.reply, 100, 'Idle Heartbeat', delivered));
       }
       this.#brokers.waiting.add(wake);
       idle();
@@ -216,6 +254,10 @@ export class SimulatedConnection {
         this.#process,
       );
     };
+    this.#consumers.set(name, (pull) => {
+      pulls.push(pull);
+      stepSoon(0);
+    });
     step();
   }
 
@@ -239,15 +281,6 @@ export class SimulatedConnection {
 
 const STEP_MS = 100;
 
-function control({
-  reply,
-  lastConsumer,
-  respond,
-}: {
-  reply: string;
-  lastConsumer?: number;
-  respond?: () => void;
-}): object {
-  const headers = { code: 100, get: () => `${lastConsumer ?? ''}` };
-  return { data: Buffer.alloc(0), reply, headers, respond };
+function control(subject: string, code: number, description: string, lastConsumer?: number): object {
+  return { data: Buffer.alloc(0), subject, headers: { code, description, get: () => `${lastConsumer ?? ''}` } };
 }

@@ -211,6 +211,9 @@ function passedOn(follower: JournalFollower, onBlock: (block: Block) => void): J
     get whenReady() {
       return follower.whenReady;
     },
+    get mayWait() {
+      return follower.mayWait;
+    },
     onRolledBack: () => follower.onRolledBack(),
     onTrimmedBeyond: () => follower.onTrimmedBeyond(),
   };

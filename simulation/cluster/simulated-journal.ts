@@ -99,6 +99,10 @@ export class SimulatedJournal implements Journal {
     this.#follower = new BlockFollower({ connection, manager, stream: 's', elections, place }, from, follower);
   }
 
+  deliverNow(sequence: number): void {
+    this.#follower?.deliverNow(sequence);
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#follower?.close();

@@ -145,7 +145,9 @@ function reachCursors(request: IncomingMessage, log: ReachedLog): Promise<void> 
 
 function* cursorsOf({ url = '', headers }: IncomingMessage): Generator<Cursor, void> {
   const texts: string[] = [];
-  for (const [, text = ''] of url.matchAll(/[?&](?:after|before|lastEventId)=([^&]*)/g)) texts.push(text);
+  // Most publishes have no query.
+  if (url.includes('?'))
+    for (const [, text = ''] of url.matchAll(/[?&](?:after|before|lastEventId)=([^&]*)/g)) texts.push(text);
   const lastEventId = headers['last-event-id'];
   if (typeof lastEventId === 'string') texts.push(lastEventId);
   for (const header of [headers['if-none-match'], headers['if-match']]) {

@@ -40,6 +40,11 @@ export interface Journal {
    */
   follow(from: BlockAddress, follower: JournalFollower): void;
   /**
+   * Somebody waits for the blocks up to this one. The follower gets those that the journal has, at
+   * once.
+   */
+  deliverNow(sequence: number): void;
+  /**
    * Milliseconds since the journal was last heard, by `performance.now()`: a new block, or the
    * answer to an append. A broker that is cut off from the others has neither. 0 before `follow`.
    */
@@ -69,6 +74,8 @@ export interface JournalFollower {
    * A few may come all the same.
    */
   readonly whenReady: Promise<void> | undefined;
+  /** Nobody waits for new blocks: they may come some milliseconds later, several together. */
+  readonly mayWait: boolean;
   /**
    * The journal has another block, or none, where the follower has been: it was rolled back, wiped
    * or restored. No block follows this call.

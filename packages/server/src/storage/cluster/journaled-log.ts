@@ -106,7 +106,7 @@ export class JournaledLog implements Log, SharedLog {
       journal,
       applied: view.applied.sequence,
       appendMark: () => this.#queue.command('epoch', MARK),
-      applyNow: (sequence) => this.#applier.applyNow(sequence),
+      applyNow: (sequence) => this.#applyNow(sequence),
     });
     this.#comparison = new ViewComparison(fleet, logger);
     this.#observer = new ClusterObserver({ journal, fleet, comparison: this.#comparison, brokers: parts.brokers });
@@ -164,6 +164,7 @@ export class JournaledLog implements Log, SharedLog {
   async catchUp(): Promise<number> {
     const { journal, view, incarnation, logger } = this.#parts;
     const applier = this.#applier;
+    const lifecycle = this.#lifecycle;
     const appendMark = createMarks(journal, `${incarnation}follow`);
     const from = view.applied.sequence;
     journal.follow(view.applied, {
@@ -175,11 +176,14 @@ export class JournaledLog implements Log, SharedLog {
       get whenReady() {
         return applier.whenReady;
       },
+      get mayWait() {
+        return lifecycle.isCaughtUp && !applier.hasReaders();
+      },
       onRolledBack: () => this.#lifecycle.reset('rolled_back'),
       onTrimmedBeyond: () => this.#lifecycle.reset('behind'),
     });
     const startMs = performance.now();
-    const parts = { journal, view, logger, barrier: this.#barrier, lifecycle: this.#lifecycle };
+    const parts = { journal, view, logger, barrier: this.#barrier, lifecycle };
     const mark = await catchUp(parts, from, appendMark);
     this.#lifecycle.assertNotEnded();
     this.#lifecycle.setCaughtUp();
@@ -356,6 +360,11 @@ export class JournaledLog implements Log, SharedLog {
 
   #refusal(code: NonNullable<LogState['unavailable']>): PolycastError {
     return this.#closing === undefined ? new PolycastError(code) : closedError();
+  }
+
+  #applyNow(sequence: number): void {
+    this.#applier.applyNow(sequence);
+    this.#parts.journal.deliverNow(sequence);
   }
 
   #passOn(block: Block): boolean {

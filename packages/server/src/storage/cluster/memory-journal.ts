@@ -169,6 +169,11 @@ export class MemoryJournal implements Journal {
     });
   }
 
+  /** It always does. */
+  deliverNow(): void {
+    this.deliver();
+  }
+
   get #last(): number {
     return Math.min(this.#server.last, this.#isolated?.last ?? Infinity);
   }

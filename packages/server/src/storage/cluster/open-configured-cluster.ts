@@ -6,8 +6,8 @@ import type { Home, StorageOptions } from '../home.ts';
 import { ChangedAtStartError, JournalError, type Journal } from './journal.ts';
 import { BrokerInspection } from './jetstream/broker-inspection.ts';
 import { DurabilityCheck } from './jetstream/durability-check.ts';
-import { connectToBrokers } from './jetstream/connection.ts';
-import { openJetStreamJournal } from './jetstream/jetstream-journal.ts';
+import { connectToBrokers, moveToLeader } from './jetstream/connection.ts';
+import { openJetStreamJournal, openStream } from './jetstream/jetstream-journal.ts';
 import { NatsSnapshotStore } from './jetstream/nats-snapshot-store.ts';
 import { SealedJournal } from './sealing/sealed-journal.ts';
 import { SealedSnapshotStore } from './sealing/sealed-snapshot-store.ts';
@@ -55,13 +55,16 @@ export async function openBrokers(options: StorageOptions, firstSequence = 1): P
   const sealer = readSealer(cluster.sealKeyFile);
   // Names sort in the order of the starts, and no two are equal.
   const incarnation = `${Date.now().toString(36)}${randomBytes(6).toString('hex')}`;
-  const connection = (await connectToBrokers(cluster, `polycast ${incarnation}`).catch((error: unknown) => {
+  const clientName = `polycast ${incarnation}`;
+  let connection = (await connectToBrokers(cluster, clientName).catch((error: unknown) => {
     throw unusable(cluster.nats, error);
   })) as NatsConnection;
   const check = new DurabilityCheck({ ...cluster, logger });
   let journal: Journal;
   let snapshots: SnapshotStore;
   try {
+    const { cluster: placement } = await openStream({ ...cluster, connection, firstSequence });
+    connection = await moveToLeader(connection, placement?.leader, cluster, clientName);
     journal = new SealedJournal(await openJetStreamJournal({ ...cluster, connection, check, firstSequence }), sealer);
     snapshots = new SealedSnapshotStore(
       await NatsSnapshotStore.open(connection, cluster.name, cluster.replicas),

@@ -9,6 +9,7 @@ test('a block that the brokers confirm is not received before the place was comp
   let isRolledBack = false;
   const { promise: restored, resolve: restore } = Promise.withResolvers<void>();
   const connection = {
+    publish: () => undefined,
     subscribe: () => ({ unsubscribe: () => undefined }),
     reconnect: async () => undefined,
     async *status() {
@@ -32,6 +33,7 @@ test('a block that the brokers confirm is not received before the place was comp
       onBlock: ({ id }) => void received.push(id),
       appendMark: async () => 0,
       whenReady: undefined,
+      mayWait: false,
       onRolledBack: () => void (isRolledBack = true),
       onTrimmedBeyond: () => undefined,
     },
@@ -60,6 +62,7 @@ test('a confirmed block with the sequence of another one leads to a comparison w
   const follower = new BlockFollower(
     {
       connection: {
+        publish: () => undefined,
         subscribe: () => ({ unsubscribe: () => undefined }),
         async *status() {
           await new Promise(() => undefined);
@@ -76,6 +79,7 @@ test('a confirmed block with the sequence of another one leads to a comparison w
       onBlock: () => undefined,
       appendMark: async () => 0,
       whenReady: undefined,
+      mayWait: false,
       onRolledBack: () => void (isRolledBack = true),
       onTrimmedBeyond: () => undefined,
     },

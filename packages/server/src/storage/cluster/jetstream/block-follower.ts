@@ -3,10 +3,13 @@ import { createInbox, nanos, type Msg, type NatsConnection, type Subscription } 
 import type { FollowerPlace } from '../rollback-check.ts';
 import type { JournalFollower } from '../journal.ts';
 import type { Block, BlockAddress } from '../../view/block.ts';
+import { BlockPulls } from './block-pulls.ts';
 import { ElectedError, type Elections } from './elections.ts';
 
 /** A silent consumer sends a beat this often. */
 const BEAT_MS = 400;
+/** The code of a beat's headers. */
+const BEAT = 100;
 /** After this time without a beat or a block, another consumer is made. */
 const BEATS_MISSED_MS = BEAT_MS * 2.5;
 /** After this time of silence the client goes to another broker. */
@@ -34,9 +37,10 @@ interface FollowerParts {
 }
 
 /**
- * Follows a stream, block by block, without a hole. One ephemeral push consumer delivers from the
- * next block on. A hole, missed beats or a reconnect end it, and another one continues. Before
- * that, the block where the follower stands is compared with the stream's.
+ * Follows a stream, block by block, without a hole. One ephemeral consumer has the blocks from the
+ * next one on, and `BlockPulls` asks it for them. A hole, missed beats or a reconnect end it, and
+ * another one continues. Before that, the block where the follower stands is compared with the
+ * stream's.
  *
  * The ordered consumer of the client is not used: its beats come every 30 s.
  */
@@ -47,6 +51,7 @@ export class BlockFollower {
   #at: BlockAddress;
   #newest = 0;
   #subscription: Subscription | undefined;
+  #pulls: BlockPulls | undefined;
   /** The number of the present consumer. Messages of earlier ones are ignored. */
   #round = 0;
   #isSubscribing = false;
@@ -104,19 +109,31 @@ export class BlockFollower {
     else if (sequence === this.#at.sequence + 1 && this.#isConsuming && this.#follower.whenReady === undefined) {
       this.#newest = Math.max(this.#newest, sequence);
       this.#receive(block);
-    }
+    } else this.deliverNow(sequence);
     this.onNews();
+  }
+
+  /** Somebody waits for the blocks up to this one. */
+  deliverNow(sequence: number): void {
+    if (sequence > this.#at.sequence) this.#pulls?.deliverNow();
   }
 
   close(): void {
     this.#closed = true;
-    this.#isConsuming = false;
+    this.#endConsumer();
     clearInterval(this.#watch);
+  }
+
+  #endConsumer(): void {
+    this.#isConsuming = false;
+    this.#pulls?.close();
+    this.#pulls = undefined;
     this.#subscription?.unsubscribe();
   }
 
   #checkSilence(): void {
     const nowMs = performance.now();
+    if (this.#pulls?.isPaused === true) this.#heardMs = this.#messageMs = nowMs;
     if (!this.#isProven) void this.#prove();
     if (nowMs - this.#heardMs > BEATS_MISSED_MS) void this.#subscribe();
     const isHeard = nowMs - this.#messageMs <= SILENCE_MS && nowMs - this.#newsMs <= OLD_MS;
@@ -148,8 +165,7 @@ export class BlockFollower {
   async #subscribe(): Promise<void> {
     if (this.#isSubscribing || this.#closed) return;
     this.#isSubscribing = true;
-    this.#isConsuming = false;
-    this.#subscription?.unsubscribe();
+    this.#endConsumer();
     const round = ++this.#round;
     try {
       const place = await this.#parts.place(this.#at, () => this.#follower.appendMark());
@@ -163,56 +179,56 @@ export class BlockFollower {
       this.#isConsuming = true;
     } catch (error) {
       // The watch tries again, after two of its intervals. The leader is there after an election.
-      const waitMs = error instanceof ElectedError ? 0 : BEAT_MS;
-      this.#heardMs = performance.now() - BEATS_MISSED_MS + waitMs;
+      this.#subscribeIn(error instanceof ElectedError ? 0 : BEAT_MS);
     } finally {
       this.#isSubscribing = false;
     }
   }
 
+  /** The watch does so, after it has heard nothing for this time. */
+  #subscribeIn(waitMs: number): void {
+    this.#heardMs = performance.now() - BEATS_MISSED_MS + waitMs;
+  }
+
   async #startConsumer(round: number): Promise<void> {
     const { connection, manager, stream, elections } = this.#parts;
-    const subject = createInbox();
+    const inbox = createInbox();
+    const consumer = inbox.slice(inbox.lastIndexOf('.') + 1);
     let delivered = 0;
     this.#oldThrough = undefined;
     this.#isProven = this.silentMs <= FRESH_MS;
-    this.#subscription = connection.subscribe(subject, {
-      callback: (_error, message) => {
-        if (round !== this.#round || this.#closed) return;
+    this.#subscription = connection.subscribe(`${inbox}.*`, {
+      callback: (error, message) => {
+        // Without the permission for its inbox a hub hears nothing, and is not ready.
+        if (error !== null || round !== this.#round || this.#closed) return;
         this.#heardMs = this.#messageMs = performance.now();
         const isNext = isControl(message) ? this.#onControl(message, delivered) : this.#onBlock(message, ++delivered);
         if (!isNext) void this.#subscribe();
       },
     });
     const created = manager.consumers.add(stream, {
-      name: subject.slice(subject.lastIndexOf('.') + 1),
-      deliver_subject: subject,
+      name: consumer,
       deliver_policy: DeliverPolicy.StartSequence,
       opt_start_seq: this.#at.sequence + 1,
       ack_policy: AckPolicy.None,
       max_deliver: 1,
-      flow_control: true,
-      idle_heartbeat: nanos(BEAT_MS),
       inactive_threshold: nanos(INACTIVE_MS),
       mem_storage: true,
       num_replicas: 1,
     });
     await elections.attempt(created);
+    const follower = this.#follower;
+    if (round === this.#round && !this.#closed)
+      this.#pulls = new BlockPulls({ connection, stream, consumer, inbox: `${inbox}.`, beatMs: BEAT_MS, follower });
     if (!this.#isProven) void this.#prove();
   }
 
-  /**
-   * Flow control wants an answer. A beat says how many messages were sent,
-   * so it shows a loss at the end.
-   */
+  /** A beat says how many messages were sent, so it shows a loss at the end. */
   #onControl(message: Msg, delivered: number): boolean {
-    if (message.reply !== undefined && message.reply !== '') {
-      const { whenReady } = this.#follower;
-      if (whenReady === undefined) message.respond();
-      else void whenReady.then(() => message.respond());
-      return true;
-    }
-    return Number(message.headers?.get('Nats-Last-Consumer') || 0) <= delivered;
+    if (message.headers?.code === BEAT) return Number(message.headers.get('Nats-Last-Consumer') || 0) <= delivered;
+    // A consumer that has ended may have lost its leader, and there is no other one yet.
+    if (this.#pulls?.onEnd(message) === false) this.#subscribeIn(BEAT_MS);
+    return true;
   }
 
   /** The reply subject of a block ends with `STREAM SEQUENCE, DELIVERED, TIME, PENDING`. */
@@ -223,7 +239,8 @@ export class BlockFollower {
     if (number !== delivered || sequence > this.#at.sequence + 1) return false;
     const id = message.headers?.get('Nats-Msg-Id') ?? '';
     if (this.#isOther(sequence, id)) return false;
-    this.#newest = Math.max(this.#at.sequence, sequence + Number(parts.at(-1)));
+    const pending = Number(parts.at(-1));
+    this.#newest = Math.max(this.#at.sequence, sequence + pending);
     const kind = message.subject.slice(message.subject.lastIndexOf('.') + 1);
     // A consumer says with its first block how many it has. That one may be old, too.
     this.#oldThrough ??= this.#newest;
@@ -231,6 +248,7 @@ export class BlockFollower {
     if (!isReceived) this.#receive({ sequence, id, kind, data: new Uint8Array(message.data) });
     // The follower reads the silence before its block, so this comes after it.
     if (this.#isProven || sequence > this.#oldThrough) this.onNews();
+    this.#pulls?.onBlock(pending);
     return true;
   }
 
@@ -248,5 +266,5 @@ export class BlockFollower {
 }
 
 function isControl({ data, headers }: Msg): boolean {
-  return data.length === 0 && headers?.code === 100;
+  return data.length === 0 && (headers?.code ?? 0) > 0;
 }

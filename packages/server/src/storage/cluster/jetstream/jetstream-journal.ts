@@ -6,6 +6,7 @@ import {
   RetentionPolicy,
   StorageType,
   type JetStreamManager,
+  type StreamInfo,
 } from '@nats-io/jetstream';
 import { nanos, type NatsConnection } from '@nats-io/transport-node';
 import { placeOf, type FollowerPlace } from '../rollback-check.ts';
@@ -50,14 +51,26 @@ export interface JetStreamJournalOptions {
  * Opens the journal of a cluster: the JetStream stream `PC_NAME`. The first hub creates it.
  * @throws JournalError `unknown` when no broker with JetStream answers in time
  */
-export async function openJetStreamJournal({
+export async function openJetStreamJournal(options: JetStreamJournalOptions): Promise<Journal> {
+  const { connection, name, check } = options;
+  const info = await openStream(options);
+  const manager = await managerOf(connection);
+  const stream = streamName(name);
+  const elections = new Elections(connection, stream);
+  const publishes = new ConfirmedPublishes(connection, REQUEST_TIMEOUT_MS);
+  const journal = new JetStreamJournal({ connection, manager, publishes, stream, name, check, elections });
+  check.start(() => manager.streams.info(stream), info);
+  return journal;
+}
+
+/** Finds the stream of a journal, or creates it. @throws JournalError `unknown` */
+export async function openStream({
   connection,
   name,
   replicas,
-  check,
   firstSequence = 1,
-}: JetStreamJournalOptions): Promise<Journal> {
-  const manager = await jetstreamManager(connection, { timeout: REQUEST_TIMEOUT_MS, checkAPI: false });
+}: Omit<JetStreamJournalOptions, 'check'>): Promise<StreamInfo> {
+  const manager = await managerOf(connection);
   const stream = streamName(name);
   const config = {
     name: stream,
@@ -72,7 +85,7 @@ export async function openJetStreamJournal({
     duplicate_window: nanos(DUPLICATE_WINDOW_MS),
     ...(firstSequence > 1 && { first_seq: firstSequence }),
   };
-  const info = await answer(START_DEADLINE_MS, async () => {
+  return answer(START_DEADLINE_MS, async () => {
     try {
       return await manager.streams.info(stream);
     } catch (error) {
@@ -80,11 +93,10 @@ export async function openJetStreamJournal({
       return manager.streams.add(config);
     }
   });
-  const elections = new Elections(connection, stream);
-  const publishes = new ConfirmedPublishes(connection, REQUEST_TIMEOUT_MS);
-  const journal = new JetStreamJournal({ connection, manager, publishes, stream, name, check, elections });
-  check.start(() => manager.streams.info(stream), info);
-  return journal;
+}
+
+function managerOf(connection: NatsConnection): Promise<JetStreamManager> {
+  return jetstreamManager(connection, { timeout: REQUEST_TIMEOUT_MS, checkAPI: false });
 }
 
 /** The name of a cluster's stream. */
@@ -194,6 +206,10 @@ class JetStreamJournal implements Journal {
     const place = (at: BlockAddress, appendMark: () => Promise<number>): Promise<FollowerPlace> =>
       placeOf(at, journal, appendMark);
     this.#follower = new BlockFollower({ connection, manager, stream, elections, place }, from, follower);
+  }
+
+  deliverNow(sequence: number): void {
+    this.#follower?.deliverNow(sequence);
   }
 
   async close(): Promise<void> {

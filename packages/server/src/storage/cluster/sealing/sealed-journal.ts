@@ -59,9 +59,16 @@ export class SealedJournal implements Journal {
       get whenReady() {
         return follower.whenReady;
       },
+      get mayWait() {
+        return follower.mayWait;
+      },
       onRolledBack: () => follower.onRolledBack(),
       onTrimmedBeyond: () => follower.onTrimmedBeyond(),
     });
+  }
+
+  deliverNow(sequence: number): void {
+    this.#journal.deliverNow(sequence);
   }
 
   get silentMs(): number {

@@ -100,6 +100,7 @@ export function journalContract(name: string, prepare: () => Promise<OpenJournal
           onRolledBack: () => resolve('rolled back'),
           onTrimmedBeyond: () => resolve('trimmed'),
           whenReady: undefined,
+          mayWait: false,
         });
         expect(await promise).toBe('rolled back');
       }
@@ -121,11 +122,28 @@ export function journalContract(name: string, prepare: () => Promise<OpenJournal
           onRolledBack: () => resolve('rolled back'),
           onTrimmedBeyond: () => resolve('trimmed'),
           whenReady: undefined,
+          mayWait: false,
         });
         expect(await promise).toBe('trimmed');
       }
       const blocks = follow(journal, { sequence: 4, id: 'a-4' });
       await expect.poll(() => blocks.map(({ id }) => id)).toEqual(['a-5', 'a-6', 'a-7']);
+    });
+
+    test('a follower that may wait gets every block in order, and what it needs at once', async () => {
+      const open = await openers();
+      const [one, other] = [await open(), await open()];
+      const blocks = follow(other, START, true);
+      for (let number = 1; number <= 3; number++) await one.append(block(`a-${number}`));
+      await expect.poll(() => blocks.length).toBe(3);
+      // More than a journal passes on together.
+      const appended = Array.from({ length: 700 }, (_, index) => one.append(block(`b-${index}`)));
+      const last = Math.max(...(await Promise.all(appended)));
+      other.deliverNow(last);
+      await expect.poll(() => blocks.length, { timeout: 10_000 }).toBe(703);
+      expect(blocks.map(({ sequence }) => sequence)).toEqual(Array.from({ length: 703 }, (_, index) => index + 1));
+      await one.append(block('c-1'));
+      await expect.poll(() => blocks.at(-1)?.id).toBe('c-1');
     });
 
     test('a closed journal appends nothing', async () => {
@@ -142,12 +160,13 @@ function block(id: string, text = 'x'): NewBlock {
   return { id, kind: 'events', data: Buffer.from(text) };
 }
 
-function follow(journal: Journal, from: BlockAddress): Block[] {
+function follow(journal: Journal, from: BlockAddress, mayWait = false): Block[] {
   const blocks: Block[] = [];
   journal.follow(from, {
     appendMark: createMarks(journal, 'm'),
     onBlock: (each) => void blocks.push(each),
     whenReady: undefined,
+    mayWait,
     onRolledBack: () => {
       throw new Error('the journal was rolled back');
     },
