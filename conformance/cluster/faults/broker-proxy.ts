@@ -12,13 +12,15 @@ export class BrokerProxy {
   readonly #server: Server;
   readonly #pipes = new Set<Pipe>();
   #isRefusing = false;
+  #connectionsLeft = Infinity;
   readonly #held = new Set<Direction>();
   #delayMs = 0;
 
   private constructor(broker: URL) {
     this.#server = createServer((socket) => {
-      if (this.#isRefusing) return void socket.destroy();
+      if (this.#isRefusing || this.#connectionsLeft === 0) return void socket.destroy();
       const upstream = connect(Number(broker.port), broker.hostname);
+      upstream.once('connect', () => void this.#connectionsLeft--);
       this.#join('there', socket, upstream);
       this.#join('back', upstream, socket);
     });
@@ -44,6 +46,11 @@ export class BrokerProxy {
     this.#isRefusing = true;
   }
 
+  /** This number of new connections reach the broker. Then they are refused. */
+  refuseAfter(connections: number): void {
+    this.#connectionsLeft = connections;
+  }
+
   cut(): void {
     this.refuse();
     for (const pipe of this.#pipes) pipe.destroy();
@@ -65,6 +72,7 @@ export class BrokerProxy {
 
   heal(): void {
     this.#isRefusing = false;
+    this.#connectionsLeft = Infinity;
     this.#held.clear();
     this.#delayMs = 0;
     this.#update();
