@@ -1,5 +1,6 @@
 import type { Seeded } from '../../conformance/kit/seeded.ts';
 import type { BlockFollower } from '../../packages/server/src/storage/cluster/jetstream/block-follower.ts';
+import type { Block } from '../../packages/server/src/storage/view/block.ts';
 import type { SimulatedBroker, SimulatedBrokers } from './simulated-brokers.ts';
 import type { SimulatedProcess, VirtualTime } from './virtual-time.ts';
 
@@ -179,7 +180,6 @@ export class SimulatedConnection {
     let arrivalMs = 0;
     let quietMs = 0;
     let pulls: Pull[] = [];
-    const inboxOf = (reply: string): string => reply.slice(0, reply.lastIndexOf('.') + 1);
     const send = (pull: Pull, message: object): void => {
       arrivalMs = Math.max(arrivalMs, this.#time.nowMs + this.delayMs);
       this.#time.later(
@@ -217,13 +217,7 @@ export class SimulatedConnection {
         const block = this.#brokers.at(next);
         if (block === undefined) continue;
         quietMs = 0;
-        const reply = `$JS.ACK.s.c.1.${next}.${++delivered}.0.${last - next}`;
-        const message = {
-          data: Buffer.from(block.data),
-          reply,
-          subject: `pc.x.j.${block.kind}`,
-          headers: new Map([['Nats-Msg-Id', block.id]]),
-        };
+        const message = messageOf(block, ++delivered, last - next);
         const chance = this.#random.below(400);
         if (chance > 0) send(pull, message);
         if (chance === 1) send(pull, message);
@@ -246,13 +240,7 @@ export class SimulatedConnection {
     // A broker that was cut off has blocks again.
     const idle = (): void => {
       const { nowMs } = this.#time;
-      this.#time.later(
-        STEP_MS,
-        () => {
-          if (stepMs === nowMs) stepSoon(0);
-        },
-        this.#process,
-      );
+      this.#time.later(STEP_MS, () => (stepMs === nowMs ? stepSoon(0) : undefined), this.#process);
     };
     this.#consumers.set(name, (pull) => {
       pulls.push(pull);
@@ -280,6 +268,20 @@ export class SimulatedConnection {
 }
 
 const STEP_MS = 100;
+
+function inboxOf(reply: string): string {
+  return reply.slice(0, reply.lastIndexOf('.') + 1);
+}
+
+/** @param number of the consumer's messages @param pending blocks after it */
+function messageOf({ sequence, id, kind, data }: Block, number: number, pending: number): object {
+  return {
+    data: Buffer.from(data),
+    reply: `$JS.ACK.s.c.1.${sequence}.${number}.0.${pending}`,
+    subject: `pc.x.j.${kind}`,
+    headers: new Map([['Nats-Msg-Id', id]]),
+  };
+}
 
 function control(subject: string, code: number, description: string, lastConsumer?: number): object {
   return { data: Buffer.alloc(0), subject, headers: { code, description, get: () => `${lastConsumer ?? ''}` } };

@@ -3,7 +3,6 @@ import type { RecordedSession } from '../auth/sessions.ts';
 import { ANONYMOUS } from '../core/access/principal.ts';
 import { Interest } from '../core/interests/interest.ts';
 import { TimingWheel } from '../core/primitives/timing-wheel.ts';
-import { changeOfLine } from '../core/session-journal/change-lines.ts';
 import type { SessionJournalStore } from '../core/session-journal/session-journal-store.ts';
 import type { JournalChange } from '../core/session-journal/session-record.ts';
 import { SessionJournal } from './session-journal.ts';
@@ -11,18 +10,20 @@ import { SessionJournal } from './session-journal.ts';
 const RUN = { epoch: 'one', seenMs: 0, isOver: false };
 
 /** A journal, and the changes that it has written. */
-function journal(): { readonly journal: SessionJournal; readonly written: JournalChange[]; tick(count: number): void } {
+function journal(
+  live: readonly RecordedSession[] = [],
+  more: Partial<SessionJournalStore> = {},
+): { readonly journal: SessionJournal; readonly written: JournalChange[]; tick(count: number): void } {
   const written: JournalChange[] = [];
   const store = {
     newestNumber: 0,
     oldestNumber: 1,
     batchLinesMax: 64,
     write: (batches) => {
-      for (const { count, bytes } of batches) {
-        const lines = Buffer.from(bytes).toString('latin1').split('\n');
-        for (let index = 0; index < count; index++) written.push(changeOfLine(lines, index, RUN) as JournalChange);
-      }
+      for (const batch of batches) written.push(...batch.changes(RUN));
     },
+    eraseUser: () => 0,
+    ...more,
   } as Partial<SessionJournalStore> as SessionJournalStore;
   const wheel = new TimingWheel();
   const parts = {
@@ -32,7 +33,7 @@ function journal(): { readonly journal: SessionJournal; readonly written: Journa
     clock: { nowMs: () => 2000 },
     wheel,
     createId: () => 'made',
-    sessionsOf: () => [],
+    sessionsOf: (user: string) => live.filter(({ principal }) => principal.user === user),
     logger: { warn: () => undefined },
   };
   const tick = (count: number): void => {
@@ -42,6 +43,7 @@ function journal(): { readonly journal: SessionJournal; readonly written: Journa
 }
 
 const NEWS = new Interest('news', ['news'], undefined, [], 0);
+const NOTHING = new Interest('', [], undefined, [], 0);
 
 type Mutable<Value> = { -readonly [Member in keyof Value]: Value[Member] };
 
@@ -109,4 +111,46 @@ test('a WebSocket is recorded with the user and the channels of its opening', ()
     { kind: 'opened', session: { user: undefined, channels: ['news'] } },
     { kind: 'changed', session: 1, change: { user: 'ann', channels: ['news', 'orders'], position: 7 } },
   ]);
+});
+
+const ANN: RecordedSession['principal'] = { ...ANONYMOUS, kind: 'user', user: 'ann' };
+
+test('nothing of a live session is recorded after its user was erased, however old the session is', () => {
+  const live = [
+    session('one', { principal: ANN }),
+    session('two', { principal: ANN, interest: NOTHING, channels: [] }),
+  ];
+  const ring = { oldestNumber: 1 };
+  const { journal: recording, written } = journal(live, ring);
+  for (const each of live) recording.opened(each);
+  recording.flush();
+  expect(written).toMatchObject([{ kind: 'opened', session: { id: 'one' } }]);
+  recording.eraseUser('ann');
+  // Its opening leaves the ring.
+  ring.oldestNumber = 9;
+  for (const each of live) {
+    recording.changed(each, { principal: ANONYMOUS, channels: [] });
+    recording.closed(each);
+  }
+  recording.flush();
+  expect(written).toHaveLength(1);
+});
+
+test('what a full disk has not accepted of an erased user is not written later', () => {
+  let isFull = true;
+  const stored: JournalChange[] = [];
+  const { journal: recording } = journal([], {
+    write: (batches) => {
+      if (isFull) throw new Error('the disk is full');
+      for (const batch of batches) stored.push(...batch.changes(RUN));
+    },
+  });
+  recording.opened(session('one', { principal: ANN }));
+  const other = session('two');
+  recording.opened(other);
+  recording.eraseUser('ann');
+  recording.closed(other);
+  isFull = false;
+  recording.flush();
+  expect(stored).toMatchObject([{ kind: 'opened', session: { id: 'two' } }, { kind: 'ended' }]);
 });

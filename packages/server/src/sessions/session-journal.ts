@@ -43,7 +43,7 @@ const UPKEEP_TICKS: number = ticksOf(10_000);
 /** Between two recorded refusals of a user, and the memory for the users that were refused last. */
 const REFUSAL_INTERVAL_MS = 10_000;
 const REFUSED_BYTES_MAX: number = 1024 * 1024;
-/** The number of a session that was erased before it was recorded: it never is. */
+/** The number of a live session that was erased: nothing of it is recorded any more. */
 const ERASED = -1;
 /**
  * Records sessions in the journal (PROTOCOL.md section 13.10). A change waits in memory for a
@@ -177,9 +177,10 @@ export class SessionJournal implements SessionListener {
    */
   eraseUser(user: string): number {
     this.#pollers.forget(user);
-    for (const session of this.#parts.sessionsOf(user))
-      if (isRecorded(session) && session.journalNumber === 0) session.journalNumber = ERASED;
+    for (const session of this.#parts.sessionsOf(user)) if (isRecorded(session)) session.journalNumber = ERASED;
     this.flush();
+    // A full disk accepts them later.
+    if (this.#waiting.count > 0) this.#waiting.forget(user);
     return this.#parts.store.eraseUser(user);
   }
 

@@ -2,6 +2,8 @@ import { expect, test } from 'vitest';
 import type { JournalChange } from '../core/session-journal/session-record.ts';
 import { WaitingChanges } from './waiting-changes.ts';
 
+const RUN = { epoch: 'e', seenMs: 0, isOver: false };
+
 function opening(number: number, channels: readonly string[]): JournalChange {
   return {
     kind: 'opened',
@@ -37,7 +39,7 @@ test('long channel names have a bound in bytes: the oldest changes are lost, and
   expect(waiting.count).toBeGreaterThan(2_000);
   expect(waiting.count).toBeLessThan(6_200);
   const last = waiting.first(Infinity).at(-1);
-  expect(last?.sessionAt(last.count - 1)).toBe(20_000);
+  expect(last?.subjects.sessions[last.count - 1]).toBe(20_000);
 });
 
 test('what was written waits no more, and its room is used again', () => {
@@ -50,9 +52,33 @@ test('what was written waits no more, and its room is used again', () => {
   waiting.add(opening(4, ['a']));
   waiting.add(opening(5, ['a']));
   const batches = waiting.first(9);
-  expect(batches.map((batch) => Array.from({ length: batch.count }, (_, index) => batch.sessionAt(index)))).toEqual([
-    [3, 4],
-    [5],
-  ]);
+  expect(batches.map(({ subjects, count }) => [...subjects.sessions.subarray(0, count)])).toEqual([[3, 4], [5]]);
   expect(batches[1]).toBe(written);
+});
+
+test('a user is forgotten with all sessions that name the user anywhere, and the others stay', () => {
+  const waiting = new WaitingChanges(2);
+  const change = { timeMs: 1, position: 2, channels: ['b'], user: 'ann' };
+  const end = { timeMs: 3, position: 4, reason: 'network', polls: 0, skipped: [], gaps: [] } as const;
+  const others: readonly JournalChange[] = [
+    opening(2, ['a']),
+    { kind: 'changed', session: 2, change: { ...change, user: 'bob' } },
+    { kind: 'ended', session: 9, user: undefined, end },
+    opening(4, ['a']),
+  ];
+  const ofAnn: readonly JournalChange[] = [
+    opening(1, ['a']),
+    { kind: 'changed', session: 1, change, authenticatedSinceMs: 1 },
+    { kind: 'ended', session: 3, user: 'ann', end },
+  ];
+  for (const [index, each] of ofAnn.entries()) {
+    waiting.add(each);
+    waiting.add(others[index] as JournalChange);
+  }
+  waiting.add(others[3] as JournalChange);
+  waiting.forget('ann');
+  expect(waiting.count).toBe(4);
+  waiting.add(opening(5, ['a']));
+  const kept = waiting.first(9).flatMap((batch) => batch.changes(RUN));
+  expect(kept).toEqual([...others, opening(5, ['a'])]);
 });

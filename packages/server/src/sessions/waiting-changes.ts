@@ -1,8 +1,11 @@
 import { ChangeBatch } from '../core/session-journal/change-batch.ts';
+import type { Run } from '../core/session-journal/change-lines.ts';
 import type { JournalChange } from '../core/session-journal/session-record.ts';
 
 /** Bytes of changes that wait: more than 100,000 ordinary ones. Beyond it the oldest are lost. */
 const WAITING_BYTES_MAX = 24 * 1024 * 1024;
+/** Lines do not say their epoch. Their sessions have not ended with the hub. */
+const PRESENT_RUN: Run = { epoch: '', seenMs: 0, isOver: false };
 /** Written batches whose room is used again: those of some 4,000 changes. */
 const SPARE_BATCHES_MAX = 16;
 
@@ -78,10 +81,29 @@ export class WaitingChanges {
     }
   }
 
+  /** Forgets the sessions that belong to a user as far as the changes say. */
+  forget(user: string): void {
+    const changes = this.#batches.splice(0).flatMap((batch) => batch.changes(PRESENT_RUN));
+    const sessions = new Set(changes.filter((change) => userOf(change) === user).map(sessionOf));
+    this.#count = 0;
+    this.#bytes = 0;
+    this.#filling = undefined;
+    for (const change of changes) if (!sessions.has(sessionOf(change))) this.add(change);
+  }
+
   #nextBatch(): ChangeBatch {
     const batch = this.#spare.pop() ?? new ChangeBatch();
     this.#batches.push(batch);
     this.#fillingBytes = 0;
     return (this.#filling = batch);
   }
+}
+
+function sessionOf(change: JournalChange): number {
+  return change.kind === 'opened' ? change.session.number : change.session;
+}
+
+function userOf(change: JournalChange): string | undefined {
+  if (change.kind === 'ended') return change.user;
+  return change.kind === 'opened' ? change.session.user : change.change.user;
 }

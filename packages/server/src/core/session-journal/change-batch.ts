@@ -1,4 +1,13 @@
-import { CHANGED, ENDED, FULL_LINE_WITHIN, OPENED, OPENED_ALIKE, PLAIN_END } from './change-lines.ts';
+import {
+  CHANGED,
+  changeOfLine,
+  ENDED,
+  FULL_LINE_WITHIN,
+  OPENED,
+  OPENED_ALIKE,
+  PLAIN_END,
+  type Run,
+} from './change-lines.ts';
 import { JsonBytes } from './json-bytes.ts';
 import { hashOf, hashOfId, LineSubjects, NOT_OPENED, subjectSecond } from './line-subjects.ts';
 import type { ChannelChange, JournalChange, SessionEnd, SessionRecord } from './session-record.ts';
@@ -14,7 +23,6 @@ export const BATCH_LINES: number = FULL_LINE_WITHIN;
 export class ChangeBatch {
   readonly #lines = new JsonBytes();
   readonly #subjects = new LineSubjects(BATCH_LINES);
-  readonly #kinds = new Uint8Array(BATCH_LINES);
   #count = 0;
   #openings = 0;
   /** The last opening with a full line. */
@@ -84,23 +92,10 @@ export class ChangeBatch {
     return this.#subjects;
   }
 
-  sessionAt(index: number): number {
-    return this.#subjects.sessions[index] as number;
-  }
-
-  /** Whether a line ends its session. */
-  isEnd(index: number): boolean {
-    return this.#kinds[index] === ENDED;
-  }
-
-  /** A copy without the later changes of some sessions. */
-  withoutChangesOf(sessions: ReadonlySet<number>): ChangeBatch {
-    const copy = new ChangeBatch();
-    for (let index = 0; index < this.#count; index++) {
-      const isOpening = this.#kinds[index] === OPENED;
-      if (isOpening || !sessions.has(this.sessionAt(index))) copy.#addLine(this, index, isOpening);
-    }
-    return copy;
+  /** The changes that its lines tell of. @param run that writes them */
+  changes(run: Run): readonly JournalChange[] {
+    const lines = this.#lines.ascii.split('\n').slice(0, -1);
+    return lines.map((_, index) => changeOfLine(lines, index, run)).filter((change) => change !== undefined);
   }
 
   /** Makes it empty again. Returns false if its room has become large, and should not be kept. */
@@ -110,16 +105,6 @@ export class ChangeBatch {
     this.#full = undefined;
     this.#alike = undefined;
     return this.#lines.clear();
-  }
-
-  #addLine(from: ChangeBatch, line: number, isOpening: boolean): void {
-    const { ends } = from.#subjects;
-    this.#lines.copy(from.bytes.subarray(line === 0 ? 0 : ends[line - 1], ends[line]));
-    const at = this.#count++;
-    this.#subjects.set(at, from.#subjects.at(line));
-    this.#subjects.ends[at] = this.#lines.length;
-    this.#kinds[at] = from.#kinds[line] as number;
-    if (isOpening) this.#openings++;
   }
 
   #addOpening(session: SessionRecord): void {
@@ -154,7 +139,6 @@ export class ChangeBatch {
     subjects.idHashes[at] = idHash;
     subjects.seconds[at] = openedMs < 0 ? NOT_OPENED : subjectSecond(openedMs);
     subjects.ends[at] = this.#lines.length;
-    this.#kinds[at] = kind;
     if (kind === OPENED) this.#openings++;
   }
 
@@ -211,7 +195,7 @@ const COMMA = 44;
 const BRACKET = 93;
 
 /** A batch without its lines. */
-const SUBJECTS_BYTES = BATCH_LINES * 25 + 1000;
+const SUBJECTS_BYTES = BATCH_LINES * 24 + 1000;
 
 /** The members of an opening that an `OpenedAlikeLine` does not have. */
 export type SharedMembers = Pick<

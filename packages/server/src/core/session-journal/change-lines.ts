@@ -109,11 +109,15 @@ function isFullLine(line: string): boolean {
   return line.startsWith(`[${OPENED},`) || line.startsWith(`[${ERASED_OPENED},`);
 }
 
+/** -1: there is none, or a damaged line may be the one. */
 function fullLineBefore(lines: readonly string[], index: number): number {
   let at = index - 1;
-  while (at >= 0 && !isFullLine(lines[at] ?? '')) at--;
-  return at;
+  while (at >= 0 && NO_FULL_LINE.test(lines[at] ?? '')) at--;
+  return at >= 0 && isFullLine(lines[at] ?? '') ? at : -1;
 }
+
+/** Another line, or an erased one. */
+const NO_FULL_LINE = new RegExp(`^(?:\\[(?:${CHANGED}|${ENDED}|${OPENED_ALIKE}|${PLAIN_END}),| )`);
 
 function parsedLine(
   text: string | undefined,
@@ -162,7 +166,7 @@ function sharedMembers(line: string): string {
 export function subjectOfLine(lines: readonly string[], index: number): LineSubject | undefined {
   const line = readLine(lines, index);
   if (line === undefined) return undefined;
-  const user = line[0] === CHANGED ? line[5] : line[2];
+  const user = userOfLine(line);
   const openedMs = line[0] === OPENED ? line[3] : line[0] === CHANGED ? line[6] : null;
   return {
     session: line[1],
@@ -170,6 +174,11 @@ export function subjectOfLine(lines: readonly string[], index: number): LineSubj
     idHash: line[0] === OPENED ? hashOfId(line[4]) : 0,
     second: openedMs === null ? NOT_OPENED : subjectSecond(openedMs),
   };
+}
+
+/** The user that a line names. */
+export function userOfLine(line: ChangeLine): string | null {
+  return line[0] === CHANGED ? line[5] : line[2];
 }
 
 /** When the change of a line happened, as far as the line says it: for an opening, its time. */
@@ -190,7 +199,9 @@ export function changeOfLine(lines: readonly string[], index: number, run: Run):
     const [, session, user, ...end] = line;
     return { kind: 'ended', session, user: user ?? undefined, end: endOf(end) };
   }
-  return { kind: 'changed', session: line[1], change: channelChange(line) };
+  const sinceMs = line[6];
+  const change = { kind: 'changed', session: line[1], change: channelChange(line) } as const;
+  return sinceMs === null ? change : { ...change, authenticatedSinceMs: sinceMs };
 }
 
 function channelChange([, , timeMs, position, channels, user]: ChangedLine): ChannelChange {

@@ -1,6 +1,8 @@
 /** Room that an emptied buffer keeps. */
 const KEPT_BYTES_MAX = 32 * 1024;
 const FIRST_BYTES = 8192;
+/** A call has a bounded number of arguments. */
+const PIECE_BYTES = 4096;
 const BILLION = 1_000_000_000;
 
 /**
@@ -14,6 +16,14 @@ export class JsonBytes {
   /** What was written. It is valid until the next call. */
   get bytes(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);
+  }
+
+  /** The same as a text. */
+  get ascii(): string {
+    const pieces: string[] = [];
+    for (let at = 0; at < this.#length; at += PIECE_BYTES)
+      pieces.push(String.fromCharCode(...this.#bytes.subarray(at, Math.min(at + PIECE_BYTES, this.#length))));
+    return pieces.join('');
   }
 
   get length(): number {
@@ -32,12 +42,6 @@ export class JsonBytes {
     for (let index = 0; index < ascii.length; index++) bytes[start + index] = ascii.charCodeAt(index);
     this.#length = start + ascii.length;
     return this;
-  }
-
-  copy(bytes: Uint8Array): void {
-    if (this.#length + bytes.length > this.#bytes.length) this.#makeRoom(bytes.length);
-    this.#bytes.set(bytes, this.#length);
-    this.#length += bytes.length;
   }
 
   /** Writes one character of ASCII, by its code. */

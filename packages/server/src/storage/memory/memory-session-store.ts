@@ -1,5 +1,5 @@
 import { BATCH_LINES, type ChangeBatch } from '../../core/session-journal/change-batch.ts';
-import { changeOfLine, type Run } from '../../core/session-journal/change-lines.ts';
+import type { Run } from '../../core/session-journal/change-lines.ts';
 import {
   comparePlaces,
   secondOf,
@@ -67,13 +67,7 @@ export class MemorySessionStore implements SessionJournalStore {
   }
 
   write(batches: readonly ChangeBatch[], nowMs: number): void {
-    for (const { count, bytes } of batches) {
-      const lines = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1').split('\n');
-      for (let index = 0; index < count; index++) {
-        const change = changeOfLine(lines, index, this.#run);
-        if (change !== undefined) this.#apply(change);
-      }
-    }
+    for (const batch of batches) for (const change of batch.changes(this.#run)) this.#apply(change);
     this.#trim(nowMs);
   }
 

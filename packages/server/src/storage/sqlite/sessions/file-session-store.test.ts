@@ -168,6 +168,33 @@ test('an erased user is gone from all files, and other sessions are still found'
   expect(textsIn(folder)).not.toContain(SESSION.address);
 });
 
+test('an erased user is gone from sessions whose openings have left the ring, too', () => {
+  const folder = temporaryFolder();
+  const store = storeIn(folder);
+  const end = { timeMs: 1, position: 12, reason: 'network', polls: 0, skipped: [], gaps: [] } as const;
+  const change = { timeMs: 1, position: 9, channels: ['secret.1'], user: undefined };
+  writeChanges(store, [opened(1), opened(2, { user: 'bob' })], 1);
+  let number = 2;
+  while (store.oldestNumber <= 2) writeChanges(store, [opened(++number, { user: 'bob' })], number);
+  expect(textsIn(folder)).not.toContain(USER);
+  writeChanges(
+    store,
+    [
+      { kind: 'changed', session: 1, change },
+      { kind: 'ended', session: 1, user: USER, end },
+      { kind: 'ended', session: 2, user: 'bob', end },
+    ],
+    number,
+  );
+  expect(textsIn(folder)).toContain(USER);
+  const before = numbersIn(store);
+  // It has no record any more, so it does not count.
+  expect(store.eraseUser(USER)).toBe(0);
+  expect([textsIn(folder).includes(USER), textsIn(folder).includes('secret.1')]).toEqual([false, false]);
+  expect(textsIn(folder)).toContain('"bob",1,12');
+  expect(numbersIn(store)).toEqual(before);
+});
+
 test('a crowd of sessions that differ in little is stored in short lines, which outlive the first one', () => {
   const folder = temporaryFolder();
   const crowd = ['ann', 'bob', 'cid', undefined].map((user, index) => ({

@@ -20,8 +20,6 @@ class FileSessionStore implements SessionJournalStore {
   readonly #ring: SegmentRing;
   readonly #queries: SessionQueries;
   readonly #runs: Runs;
-  /** Sessions that were erased while they were live: what they still do is not stored. */
-  readonly #erased = new Set<number>();
   #sinceMs: number;
   #isOpen = true;
 
@@ -58,10 +56,7 @@ class FileSessionStore implements SessionJournalStore {
   }
 
   write(batches: readonly ChangeBatch[], nowMs: number): void {
-    const erased = this.#erased;
-    const stored = erased.size === 0 ? batches : batches.map((batch) => batch.withoutChangesOf(erased));
-    this.#ring.append(stored, nowMs);
-    if (erased.size > 0) for (const batch of batches) this.#forgetEnded(batch);
+    this.#ring.append(batches, nowMs);
     if (this.#ring.dropExpired(nowMs)) this.#moveMark(nowMs);
     // The lines themselves say when they were written.
     if (batches.length === 0) this.#saveState(nowMs, false);
@@ -87,15 +82,16 @@ class FileSessionStore implements SessionJournalStore {
     const sessions = this.#queries
       .ofUser({ user, fromMs: 0, limit: Infinity })
       .filter(({ openedMs }) => openedMs <= openedThroughMs);
-    if (sessions.length === 0) return 0;
-    const lines = this.#queries.linesOfUser(user, new Set(sessions.map(({ number }) => number)));
-    // Those that authenticated later have lines without the user's name.
-    const changed = sessions.filter(({ changes }) => changes.length > 0).map(({ number }) => number);
-    const others: WantedLines = changed.length > 0 ? this.#queries.linesOfSessions(new Set(changed)) : new Map();
+    const numbers = new Set(sessions.map(({ number }) => number));
+    const lines = this.#queries.linesOfUser(user, numbers);
+    // Those that authenticated later have lines without the user's name,
+    const unnamed = sessions.filter(({ changes }) => changes.length > 0).map(({ number }) => number);
+    // and the openings of the oldest ones have left the ring.
+    unnamed.push(...this.#queries.unopenedOfUser(user, this.oldestNumber));
+    const others: WantedLines = unnamed.length > 0 ? this.#queries.linesOfSessions(new Set(unnamed)) : new Map();
     // The openings are erased last: an erasure that was interrupted finds the sessions again.
     for (const segment of this.#ring.segments.toReversed())
       this.#erase(segment, new Set([...(lines.get(segment) ?? []), ...(others.get(segment) ?? [])]));
-    for (const { number, end } of sessions) if (end === undefined) this.#erased.add(number);
     return sessions.length;
   }
 
@@ -112,12 +108,6 @@ class FileSessionStore implements SessionJournalStore {
     } catch {
       // A full disk. The next start then looks closer, as after a crash.
     }
-  }
-
-  /** Nothing follows the end of a session. */
-  #forgetEnded(batch: ChangeBatch): void {
-    for (let index = 0; index < batch.count; index++)
-      if (batch.isEnd(index)) this.#erased.delete(batch.sessionAt(index));
   }
 
   /** Overwrites lines, and what they are found by, and waits until they are on the disk. */

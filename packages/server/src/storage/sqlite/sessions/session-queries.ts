@@ -1,4 +1,4 @@
-import { RecordBuilder, type Run } from '../../../core/session-journal/change-lines.ts';
+import { RecordBuilder, userOfLine, type Run } from '../../../core/session-journal/change-lines.ts';
 import { hashOf, hashOfId, NOT_OPENED } from '../../../core/session-journal/line-subjects.ts';
 import { comparePlaces, type UserSessionsQuery } from '../../../core/session-journal/session-journal-store.ts';
 import type { SessionRecord } from '../../../core/session-journal/session-record.ts';
@@ -77,6 +77,21 @@ export class SessionQueries {
       if (lines.length > 0) wanted.set(segment, lines);
     }
     return wanted;
+  }
+
+  /** A user's sessions with numbers below `oldest` that have lines: their openings are gone. */
+  unopenedOfUser(user: string, oldest: number): readonly number[] {
+    const hash = hashOf(user);
+    const numbers: number[] = [];
+    for (const segment of this.#ring.segments) {
+      using view = segment.view();
+      const { sessions, userHashes } = view.columns;
+      for (let index = userHashes.indexOf(hash); index >= 0; index = userHashes.indexOf(hash, index + 1)) {
+        const line = (sessions[index] as number) < oldest ? view.line(index) : undefined;
+        if (line !== undefined && userOfLine(line) === user) numbers.push(line[1]);
+      }
+    }
+    return numbers;
   }
 
   /** All lines of some sessions. */
