@@ -86,18 +86,31 @@ test('the end of an earlier pull changes nothing, and that of the consumer is to
   expect(asks).toHaveLength(3);
 });
 
+test('a client that has closed ends nothing: the silence is noticed', async () => {
+  const { asks, pulls, connection } = opened({ mayWait: true });
+  connection.publish = () => {
+    throw new Error('closed connection');
+  };
+  pulls.onBlock(0);
+  // An error of the timer would fail the run.
+  await delay(COLLECTED_MS);
+  pulls.deliverNow();
+  expect(asks).toHaveLength(1);
+});
+
 interface Opened {
   readonly pulls: BlockPulls;
   /** Each question for blocks, and where its answers go. */
   readonly asks: readonly Readonly<Record<string, unknown>>[];
+  readonly connection: { publish(subject: string, text: string, options: { readonly reply: string }): void };
   /** The broker ends a pull. */
   end(pull: number, code: number, description: string): boolean;
 }
 
 function opened(follower: { readonly mayWait: boolean; readonly whenReady?: Promise<void> | undefined }): Opened {
   const asks: Readonly<Record<string, unknown>>[] = [];
-  const connection = {
-    publish: (subject: string, text: string, { reply }: { reply: string }) => {
+  const connection: Opened['connection'] = {
+    publish: (subject, text, { reply }) => {
       expect(subject).toBe('$JS.API.CONSUMER.MSG.NEXT.s.c');
       asks.push({ reply, ...(JSON.parse(text) as object) });
     },
@@ -108,6 +121,7 @@ function opened(follower: { readonly mayWait: boolean; readonly whenReady?: Prom
   return {
     pulls,
     asks,
+    connection,
     end: (pull, code, description) =>
       pulls.onEnd({ subject: `i.${pull}`, headers: { code, description } } as unknown as Parameters<
         BlockPulls['onEnd']

@@ -137,6 +137,10 @@ export class BlockPulls {
       ...(kind !== 'one' && { max_bytes: PULL_BYTES_MAX }),
       ...(kind === 'those' ? { no_wait: true } : { expires: nanos(PULL_MS), idle_heartbeat: nanos(beatMs) }),
     };
-    connection.publish(this.#subject, JSON.stringify(ask), { reply: `${inbox}${number}` });
+    try {
+      connection.publish(this.#subject, JSON.stringify(ask), { reply: `${inbox}${number}` });
+    } catch {
+      // The client is closed. The follower's watch notices the silence.
+    }
   }
 }
