@@ -54,7 +54,7 @@ export async function limitsScene(): Promise<Scene> {
         if (stalling) {
           for (let count = 0; count < STALLED; count++)
             open.push(await unread(url, 'channel=big&after=earliest', STREAM));
-          // The second answer takes the room of the first: a refusal long before the alerts have fired.
+          // The second answer takes the room of the first: a refusal, long before the alerts fire.
           for (let count = 0; count < 2; count++)
             open.push(await unread(url, 'channel=big&after=earliest&limit=1000', ''));
         }
