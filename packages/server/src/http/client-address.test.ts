@@ -1,8 +1,10 @@
 import fc from 'fast-check';
+import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { addressKey } from '../core/primitives/address-key.ts';
-import { TrustedProxies, type ForwardedHeader } from './client-address.ts';
+import { forgetPeerAddress, peerAddress, TrustedProxies, type ForwardedHeader } from './client-address.ts';
 
 const TRUSTED = ['10.0.0.0/8', '192.0.2.1', 'fd00::/8', '::1'];
 
@@ -64,3 +66,20 @@ test.each([
   ['::ffff:203.0.113.1', '203.0.113.1'],
   ['fe80::1%eth0', 'fe80:0:0:0'],
 ])('%s is counted as %s', (address, counted) => expect(addressKey(address)).toBe(counted));
+
+test("a peer's address is known before and after Node's copy of it is cleared", async () => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  const [socket] = (await once(server, 'connection')) as [Socket];
+  expect(peerAddress(socket)).toBe('127.0.0.1');
+  // Node still remembers it under this name: otherwise each look would be a system call.
+  expect((socket as { readonly _peername?: unknown })._peername).toMatchObject({ address: '127.0.0.1' });
+  forgetPeerAddress(socket);
+  expect(peerAddress(socket)).toBe('127.0.0.1');
+  socket.destroy();
+  forgetPeerAddress(socket);
+  expect(peerAddress(socket)).toBe('');
+  client.destroy();
+  server.close();
+});

@@ -16,6 +16,12 @@ export function clientAddress(
   return trustedProxies.isConfigured ? trustedProxies.clientAddress(peer, request) : peer;
 }
 
+/** The address of a socket's peer. If Node remembers it, this is a look, and else a system call. */
+export function peerAddress(socket: Duplex & { readonly remoteAddress?: string | undefined }): string {
+  const remembering = socket as { readonly _peername?: { readonly address?: string } };
+  return remembering._peername?.address ?? socket.remoteAddress ?? '';
+}
+
 /**
  * Clears the address that Node remembers for each connection, 150 bytes each. When a session opens,
  * the limit of connections and the session journal have seen it. Node asks the kernel when it is

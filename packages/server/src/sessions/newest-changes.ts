@@ -10,7 +10,7 @@ import type { WaitingChanges } from './waiting-changes.ts';
  * Changes whose lines are written together. Between two of them the hub runs so much other code
  * that the processor has to load the code of the journal again.
  */
-export const NEWEST_MAX = 64;
+export const NEWEST_MAX = 256;
 /** Characters of channels and patterns that a record has. `MORE_CHANNELS` replaces the others. */
 const CHANNELS_LENGTH_MAX = 4096;
 /** The last of a record's channels when others are not recorded. */
@@ -27,7 +27,8 @@ export class NewestChanges {
   readonly #addresses: JournalAddresses;
   readonly #epoch: string;
   /** An id alone is an opening like the one before it. `#numbers` has what only it has. */
-  #changes: (string | Opening | JournalChange)[] = [];
+  readonly #changes: (string | Opening | JournalChange | undefined)[] = Array.from({ length: NEWEST_MAX });
+  #count = 0;
   /** Three numbers of each change that is an id. */
   readonly #numbers = new Float64Array(NEWEST_MAX * NUMBERS);
   /** The newest opening that is no id alone, */
@@ -41,12 +42,12 @@ export class NewestChanges {
   }
 
   get count(): number {
-    return this.#changes.length;
+    return this.#count;
   }
 
   /** Adds a change. Call it only while `count` is below `NEWEST_MAX`. */
-  add(change: JournalChange): void {
-    this.#changes.push(change);
+  add(change: Opening | JournalChange): void {
+    this.#changes[this.#count++] = change;
   }
 
   /** Adds the opening of a session, as the session is now. */
@@ -57,24 +58,26 @@ export class NewestChanges {
     end: SessionEnd | undefined,
   ): void {
     if (openedAt !== undefined && end === undefined && isLike(session, this.#opening)) {
-      const at = this.#changes.length * NUMBERS;
+      const at = this.#count * NUMBERS;
       this.#numbers[at] = number;
       this.#numbers[at + 1] = session.sinceMs;
       this.#numbers[at + 2] = openedAt;
-      this.#changes.push(session.id);
+      this.#changes[this.#count++] = session.id;
       return;
     }
     this.#opening = openingOf(session, number, openedAt, end);
-    this.#changes.push(this.#opening);
+    this.add(this.#opening);
   }
 
   /** Moves them to those that wait, as lines. Returns whether older changes were lost for them. */
   moveTo(waiting: WaitingChanges): boolean {
     const changes = this.#changes;
-    this.#changes = [];
+    const count = this.#count;
+    this.#count = 0;
     let hasLost = false;
-    for (let index = 0; index < changes.length; index++) {
-      const change = changes[index] as (typeof changes)[number];
+    for (let index = 0; index < count; index++) {
+      const change = changes[index] as string | Opening | JournalChange;
+      changes[index] = undefined;
       if (typeof change === 'string') this.#describeAlike(change, index * NUMBERS, waiting);
       else if (change.kind === 'opening') this.#describe(change, waiting);
       else waiting.filling.add(change);

@@ -212,8 +212,10 @@ export class SessionJournal implements SessionListener {
   }
 
   #added(): void {
-    if (this.#newest.count >= NEWEST_MAX) this.#describeNewest();
-    if (!this.#writer.isRunning) this.#writer.start(BATCH_TICKS);
+    const { count } = this.#newest;
+    if (count >= NEWEST_MAX) this.#describeNewest();
+    // It runs as long as changes are among the newest.
+    else if (count === 1 && !this.#writer.isRunning) this.#writer.start(BATCH_TICKS);
   }
 
   /** Adds the lines of the newest changes to those that wait. */

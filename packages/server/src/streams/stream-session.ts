@@ -13,7 +13,7 @@ import type { ReadRequest } from './read-request.ts';
 import type { CloseReason, ControlFrames } from './control-frames.ts';
 import { credentialsError } from '../auth/permission.ts';
 import { expiryTicks, renewCredentials, allowedChannels, ticksTo } from '../auth/expiry.ts';
-import { forgetPeerAddress } from '../http/client-address.ts';
+import { forgetPeerAddress, peerAddress } from '../http/client-address.ts';
 import { listenToSocket, NO_BYTES, SESSION, type SessionSocket, type SessionStream } from './session-socket.ts';
 import type { SessionParts } from './stream-parts.ts';
 import type { RenewableSession, RevokedReason } from '../auth/sessions.ts';
@@ -136,7 +136,7 @@ export class StreamSession<Parts extends SessionParts = SessionParts> implements
   }
 
   get address(): string {
-    return this.#address ?? this.socket.remoteAddress ?? '';
+    return this.#address ?? peerAddress(this.socket);
   }
 
   /**
