@@ -38,18 +38,20 @@ test('changes become the same lines together as one by one, in their order', () 
   fc.assert(
     fc.property(fc.array(step, { maxLength: NEWEST_MAX }), (steps) => {
       const waiting = new WaitingChanges(50);
-      const newest = new NewestChanges('truncated', 'one');
+      const newest = new NewestChanges('truncated', 'one', 7);
+      let newestNumber = 7;
       const expected: JournalChange[] = [];
-      for (const [number, each] of steps.entries()) {
+      for (const [index, each] of steps.entries()) {
         if (each === 'move') newest.moveTo(waiting);
         else if ('end' in each) {
-          const change = { kind: 'ended', session: number, user: undefined, end: endOf(each.end) } as const;
+          const change = { kind: 'ended', session: index, user: undefined, end: endOf(each.end) } as const;
           newest.add(change);
           expected.push(change);
         } else {
           const { openedAt, isOver, ...session } = each.session;
           const end = isOver ? endOf({ timeMs: 5, position: 6, reason: 'drain' }) : undefined;
-          newest.addOpening(session as DescribedSession, number, openedAt, end);
+          const number = newest.addOpening(session as DescribedSession, openedAt, end);
+          expect(number).toBe(++newestNumber);
           const { id, transport, principal, interest, client, excludesOwn, sinceMs } = session;
           const members = { id, transport, kind: principal.kind, user: principal.user, key: undefined, client };
           const read = { channels: interest.patterns, types: undefined, changes: [], epoch: 'one' };

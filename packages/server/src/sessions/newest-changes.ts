@@ -26,6 +26,8 @@ export type DescribedSession = Pick<
 export class NewestChanges {
   readonly #addresses: JournalAddresses;
   readonly #epoch: string;
+  /** The number of the session that opened last. */
+  #newestNumber: number;
   /** An id alone is an opening like the one before it. `#numbers` has what only it has. */
   readonly #changes: (string | Opening | JournalChange | undefined)[] = Array.from({ length: NEWEST_MAX });
   #count = 0;
@@ -36,9 +38,10 @@ export class NewestChanges {
   /** and the newest one that was described, which the next ids are like. */
   #described: DescribedOpening | undefined;
 
-  constructor(addresses: JournalAddresses, epoch: string) {
+  constructor(addresses: JournalAddresses, epoch: string, newestNumber: number) {
     this.#addresses = addresses;
     this.#epoch = epoch;
+    this.#newestNumber = newestNumber;
   }
 
   get count(): number {
@@ -50,23 +53,40 @@ export class NewestChanges {
     this.#changes[this.#count++] = change;
   }
 
-  /** Adds the opening of a session, as the session is now. */
-  addOpening(
-    session: DescribedSession,
-    number: number,
-    openedAt: Position | undefined,
-    end: SessionEnd | undefined,
-  ): void {
-    if (openedAt !== undefined && end === undefined && isLike(session, this.#opening)) {
-      const at = this.#count * NUMBERS;
+  /** The number of a session that opens now. */
+  nextNumber(): number {
+    return ++this.#newestNumber;
+  }
+
+  /**
+   * Adds the opening of a session, as the session is now, and returns the number that it gets.
+   * It is one function, also the comparison: each further one may have left the processor's caches.
+   */
+  addOpening(session: DescribedSession, openedAt: Position | undefined, end: SessionEnd | undefined): number {
+    const number = ++this.#newestNumber;
+    const like = this.#opening;
+    if (
+      like !== undefined &&
+      openedAt !== undefined &&
+      end === undefined &&
+      session.principal === like.principal &&
+      session.interest === like.interest &&
+      session.transport === like.transport &&
+      session.client === like.client &&
+      session.excludesOwn === like.excludesOwn &&
+      session.address === like.address
+    ) {
+      const index = this.#count++;
+      const at = index * NUMBERS;
       this.#numbers[at] = number;
       this.#numbers[at + 1] = session.sinceMs;
       this.#numbers[at + 2] = openedAt;
-      this.#changes[this.#count++] = session.id;
-      return;
+      this.#changes[index] = session.id;
+    } else {
+      this.#opening = openingOf(session, number, openedAt, end);
+      this.add(this.#opening);
     }
-    this.#opening = openingOf(session, number, openedAt, end);
-    this.add(this.#opening);
+    return number;
   }
 
   /** Moves them to those that wait, as lines. Returns whether older changes were lost for them. */
@@ -141,18 +161,6 @@ interface DescribedOpening {
   readonly interest: Interest;
   readonly user: string | undefined;
   readonly members: SharedMembers;
-}
-
-function isLike(session: DescribedSession, opening: Opening | undefined): boolean {
-  return (
-    opening !== undefined &&
-    session.principal === opening.principal &&
-    session.interest === opening.interest &&
-    session.transport === opening.transport &&
-    session.client === opening.client &&
-    session.excludesOwn === opening.excludesOwn &&
-    session.address === opening.address
-  );
 }
 
 function openingOf(

@@ -55,7 +55,6 @@ export class SessionJournal implements SessionListener {
   readonly #waiting: WaitingChanges;
   readonly #newest: NewestChanges;
   readonly #refusedMs = new BoundedCache<number>(REFUSED_BYTES_MAX, () => 8);
-  #newestNumber: number;
   /** When a change was lost last. */
   #lostMs = 0;
   #isFailing = false;
@@ -65,8 +64,7 @@ export class SessionJournal implements SessionListener {
   constructor(parts: SessionJournalParts) {
     this.#parts = parts;
     this.#waiting = new WaitingChanges(parts.store.batchLinesMax);
-    this.#newest = new NewestChanges(parts.settings.journalAddresses, parts.epoch);
-    this.#newestNumber = parts.store.newestNumber;
+    this.#newest = new NewestChanges(parts.settings.journalAddresses, parts.epoch, parts.store.newestNumber);
     this.#writer = new Timer(parts.wheel, () => this.#writeBatch());
     this.#upkeep = new Timer(parts.wheel, () => this.#maintain());
     this.#upkeep.start(UPKEEP_TICKS);
@@ -111,7 +109,8 @@ export class SessionJournal implements SessionListener {
     if (!isRecorded(session)) return;
     // A WebSocket without channels reads nothing. It is recorded when it has some, or ends.
     if (session.interest.patterns.length === 0) return;
-    session.journalNumber = this.#open(session, session.position);
+    session.journalNumber = this.#newest.addOpening(session, session.position, undefined);
+    this.#added();
   }
 
   changed(session: Session, before: SessionBefore): void {
@@ -156,7 +155,7 @@ export class SessionJournal implements SessionListener {
     const timeMs = this.#parts.clock.nowMs();
     if ((this.#refusedMs.get(user) ?? -Infinity) > timeMs - REFUSAL_INTERVAL_MS) return;
     this.#refusedMs.set(user, timeMs);
-    const number = ++this.#newestNumber;
+    const number = this.#newest.nextNumber();
     const members = { number, epoch: this.#parts.epoch, id: this.#parts.createId(), kind: kind ?? 'user', user, key };
     const end = { timeMs, position: undefined, reason: 'refused', polls: 0, skipped: NONE, gaps: NONE } as const;
     const session = { ...REFUSED, ...members, address: this.#addressOf(address), channels: [channel] };
@@ -200,8 +199,7 @@ export class SessionJournal implements SessionListener {
 
   /** Records a session, and returns the number that it gets. */
   #open(session: DescribedSession, openedAt: Position | undefined, end?: SessionEnd): number {
-    const number = ++this.#newestNumber;
-    this.#newest.addOpening(session, number, openedAt, end);
+    const number = this.#newest.addOpening(session, openedAt, end);
     this.#added();
     return number;
   }
@@ -213,9 +211,13 @@ export class SessionJournal implements SessionListener {
 
   #added(): void {
     const { count } = this.#newest;
+    if (count === 1 || count >= NEWEST_MAX) this.#firstOrLast(count);
+  }
+
+  #firstOrLast(count: number): void {
     if (count >= NEWEST_MAX) this.#describeNewest();
     // It runs as long as changes are among the newest.
-    else if (count === 1 && !this.#writer.isRunning) this.#writer.start(BATCH_TICKS);
+    else if (!this.#writer.isRunning) this.#writer.start(BATCH_TICKS);
   }
 
   /** Adds the lines of the newest changes to those that wait. */
