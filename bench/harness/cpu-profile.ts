@@ -11,8 +11,8 @@ export function nowMicroseconds(): number {
 }
 
 /** Arguments of Node: it writes a profile into the folder when it ends. */
-export function profiledInto(folder: string, intervalMicroseconds = 200): readonly string[] {
-  return ['--cpu-prof', `--cpu-prof-dir=${folder}`, `--cpu-prof-interval=${intervalMicroseconds}`];
+export function profiledInto(folder: string): readonly string[] {
+  return ['--cpu-prof', `--cpu-prof-dir=${folder}`, '--cpu-prof-interval=200'];
 }
 
 export class CpuProfile {

@@ -21,8 +21,6 @@ const warmTurns = 3;
 const WRITTEN_SECONDS = 2.5;
 /** The load ends, and so do its connections, within this time before its figures are there. */
 const CLOSING_MICROSECONDS = 500_000;
-/** A share of 2 % then has some 300 samples, so chance moves it by 0.1 %. */
-const SAMPLED_MICROSECONDS = 50;
 const openRules = '[{pattern: "bench.*", subscribe: anyone, publish: anyone}]';
 /** A hub that public addresses reach limits their connections, so it asks each for its address. */
 const ASKS_FOR_ADDRESSES = 'limits.socketsPerAddressMax=1000000';
@@ -96,12 +94,7 @@ async function run(comers: Comers, options: RunOptions): Promise<LoadRun> {
   const profileFolder = join(made.folder, 'profile');
   mkdirSync(profileFolder);
   const settings = [...rules, ASKS_FOR_ADDRESSES];
-  const hub = await startHub(
-    join(made.folder, 'data'),
-    settings,
-    serverCore,
-    profiledInto(profileFolder, SAMPLED_MICROSECONDS),
-  );
+  const hub = await startHub(join(made.folder, 'data'), settings, serverCore, profiledInto(profileFolder));
   let opened: LoadRun = {};
   let published: LoadRun = {};
   const openings: Window[] = [];

@@ -1,6 +1,6 @@
 import type { Interest } from '../core/interests/interest.ts';
 import type { Position } from '../core/ports.ts';
-import type { SharedMembers } from '../core/session-journal/change-batch.ts';
+import type { ChangeBatch, SharedMembers } from '../core/session-journal/change-batch.ts';
 import type { JournalChange, SessionEnd } from '../core/session-journal/session-record.ts';
 import type { RecordedSession } from '../auth/sessions.ts';
 import { recordedAddress, type JournalAddresses } from './recorded-address.ts';
@@ -91,40 +91,58 @@ export class NewestChanges {
 
   /** Moves them to those that wait, as lines. Returns whether older changes were lost for them. */
   moveTo(waiting: WaitingChanges): boolean {
-    const changes = this.#changes;
     const count = this.#count;
     this.#count = 0;
     let hasLost = false;
-    for (let index = 0; index < count; index++) {
-      const change = changes[index] as string | Opening | JournalChange;
-      changes[index] = undefined;
-      if (typeof change === 'string') this.#describeAlike(change, index * NUMBERS, waiting);
-      else if (change.kind === 'opening') this.#describe(change, waiting);
-      else waiting.filling.add(change);
-      if (waiting.added()) hasLost = true;
+    let index = 0;
+    while (index < count) {
+      const described = this.#describeFrom(index, Math.min(count, index + waiting.fillingRoom), waiting.filling);
+      if (waiting.added(described)) hasLost = true;
+      index += described;
     }
+    this.#changes.fill(undefined, 0, count);
     return hasLost;
   }
 
-  #describeAlike(id: string, at: number, { filling }: WaitingChanges): void {
-    const { user, members } = this.#described as DescribedOpening;
-    const numbers = this.#numbers;
-    const number = numbers[at] as number;
-    const openedMs = numbers[at + 1] as number;
-    const openedAt = numbers[at + 2] as number;
-    if (filling.isAlike(members)) return filling.addAlike(number, user, openedMs, id, openedAt);
-    const own = { number, id, user, epoch: this.#epoch, changes: NONE, openedMs, openedAt, end: undefined };
-    filling.add({ kind: 'opened', session: { ...members, ...own } });
+  /** Adds the lines of one change, or of alike openings up to an index. Returns their number. */
+  #describeFrom(index: number, end: number, batch: ChangeBatch): number {
+    const change = this.#changes[index] as string | Opening | JournalChange;
+    if (typeof change === 'string') return this.#describeAlike(index, end, batch);
+    if (change.kind === 'opening') this.#describe(change, batch);
+    else batch.add(change);
+    return 1;
   }
 
-  #describe(opening: Opening, { filling }: WaitingChanges): void {
+  #describeAlike(start: number, end: number, batch: ChangeBatch): number {
+    const { user, members } = this.#described as DescribedOpening;
+    const isAlike = batch.isAlike(members);
+    const changes = this.#changes;
+    const numbers = this.#numbers;
+    let index = start;
+    for (; index < end; index++) {
+      const id = changes[index];
+      if (typeof id !== 'string') break;
+      const number = numbers[index * NUMBERS] as number;
+      const openedMs = numbers[index * NUMBERS + 1] as number;
+      const openedAt = numbers[index * NUMBERS + 2] as number;
+      if (isAlike) batch.addAlike(number, user, openedMs, id, openedAt);
+      else {
+        const own = { number, id, user, epoch: this.#epoch, changes: NONE, openedMs, openedAt, end: undefined };
+        batch.add({ kind: 'opened', session: { ...members, ...own } });
+        return 1;
+      }
+    }
+    return index - start;
+  }
+
+  #describe(opening: Opening, batch: ChangeBatch): void {
     const { number, id, principal, openedMs, openedAt, end } = opening;
     const { user } = principal;
     const members = this.#membersOf(opening);
     this.#described = { interest: opening.interest, user, members };
-    if (end === undefined && filling.isAlike(members)) return filling.addAlike(number, user, openedMs, id, openedAt);
+    if (end === undefined && batch.isAlike(members)) return batch.addAlike(number, user, openedMs, id, openedAt);
     const own = { number, id, user, epoch: this.#epoch, changes: NONE, openedMs, openedAt, end };
-    filling.add({ kind: 'opened', session: { ...members, ...own } });
+    batch.add({ kind: 'opened', session: { ...members, ...own } });
   }
 
   #membersOf({ transport, principal, interest, client, address, excludesOwn }: Opening): SharedMembers {

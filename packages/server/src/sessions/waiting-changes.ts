@@ -43,18 +43,23 @@ export class WaitingChanges {
   /** Adds a change. Returns whether older changes were lost for it. */
   add(change: JournalChange): boolean {
     this.filling.add(change);
-    return this.added();
+    return this.added(1);
   }
 
-  /** The batch that takes the next change. Call `added` after each. */
+  /** The batch that takes the next changes. Call `added` after them. */
   get filling(): ChangeBatch {
     return this.#filling ?? this.#nextBatch();
   }
 
-  /** A change was added to the batch `filling`. Returns whether older changes were lost for it. */
-  added(): boolean {
+  /** Changes that the batch `filling` can still take: at least one. */
+  get fillingRoom(): number {
+    return this.#batchLinesMax - this.filling.count;
+  }
+
+  /** Changes were added to the batch `filling`. Returns whether older ones were lost for them. */
+  added(changes: number): boolean {
     const { filling } = this;
-    this.#count++;
+    this.#count += changes;
     if (filling.count >= this.#batchLinesMax) this.#filling = undefined;
     if (filling.roomBytes === this.#fillingBytes) return false;
     this.#bytes += filling.roomBytes - this.#fillingBytes;
