@@ -8,7 +8,7 @@ import type {
   LogState,
   ReadPage,
   ReadQuery,
-  StoredRecord,
+  PackedEvents,
 } from '../../packages/server/src/core/ports.ts';
 import type { AuditEntry } from '../../packages/server/src/core/access/identity-store.ts';
 import { createMemoryView } from '../../packages/server/src/storage/memory/memory-view.ts';
@@ -135,8 +135,8 @@ class SimulatedView implements LogView {
     return outcomes;
   }
 
-  follow(listener: (records: readonly StoredRecord[]) => void): void {
-    this.#inner.follow(listener);
+  followPacked(listener: (events: PackedEvents) => void): void {
+    this.#inner.followPacked(listener);
   }
 
   read(query: ReadQuery): Promise<ReadPage> {

@@ -167,8 +167,8 @@ export class SimulatedHub {
     });
     const records: StoredRecord[] = [];
     this.followed = { after: log.state.head, records };
-    log.follow((more) => void records.push(...more));
-    if (isCollecting(random.seed)) log.collectWithoutReaders(() => Math.floor(performance.now() / 700) % 2 === 0);
+    const hasReaders = (): boolean => !isCollecting(random.seed) || Math.floor(performance.now() / 700) % 2 === 0;
+    log.followPacked((events) => void records.push(...events.unpack()), hasReaders);
     const store = await log.openIdentity(createMemoryIdentityStore(AUDIT_ENTRIES_MAX));
     const identity = openIdentity(store, SETTINGS, clock, logger);
     const { promise, resolve } = Promise.withResolvers<void>();

@@ -41,7 +41,6 @@ export function createCore({ config, world: { clock }, metrics, reloader }: HubB
       if (first !== undefined) metrics.observe('publishToWrite', clock.nowMs() - first.timeMs);
     },
   });
-  log.shared?.collectWithoutReaders(() => feed.hasReaders);
   log.shared?.onTrimmed((orders) => feed.onTrimmed(orders, clock.nowMs()));
   const eventTypes = eventTypesOf(config.eventTypes);
   const publisher = new Publisher(log, rules, clock, {

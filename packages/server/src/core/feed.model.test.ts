@@ -76,14 +76,17 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
+const STEPS = { minLength: 5, maxLength: 70, size: 'max' } as const;
+
 test('every consumer receives every matching event once, in order, or a gap before the hole', async () => {
   const sizes = fc.record({
-    tailBytesMax: fc.constantFrom(600, 1500, 1e6),
+    tailBytesMax: fc.constantFrom(150, 600, 1500, 1e6),
     batchBytesMax: fc.constantFrom(1, 60, 1e5),
   });
   await fc.assert(
-    fc.asyncProperty(sizes, fc.array(step, { minLength: 5, maxLength: 70, size: 'max' }), async (sizes, steps) => {
-      const world = createFeedWorld(createMemoryLog(), sizes);
+    fc.asyncProperty(sizes, fc.boolean(), fc.array(step, STEPS), async (sizes, isShared, steps) => {
+      const world = createFeedWorld(createMemoryLog(), sizes, isShared);
+      if (isShared) await world.feed.preload();
       const events: PublishedEvent[] = [];
       const consumers: ReferenceConsumer[] = [];
       for (const next of steps) {

@@ -1,7 +1,8 @@
 import { jsonFraming, sseFraming } from '@polycast/protocol';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createMemoryLog } from '../storage/memory/memory-log.ts';
 import { Feed } from './feed.ts';
+import type { FeedOptions } from './feed-options.ts';
 import { TRIM_GRACE_MS } from './pending-trims.ts';
 import type { Batch } from './events/batch.ts';
 import { Reader } from './reader.ts';
@@ -13,6 +14,7 @@ import {
   publish,
   RecordingSink,
   drainMicrotasks,
+  type FeedWorld,
 } from './testing/feed-world.ts';
 
 /** A tail of two events. */
@@ -259,3 +261,59 @@ function indexed(feed: Feed, patterns: readonly string[]): ReturnType<Feed['inte
   feed.interest(patterns);
   return feed.interest(patterns);
 }
+
+describe('where nobody reads', () => {
+  async function openUnread(options: Partial<FeedOptions> = {}): Promise<FeedWorld> {
+    const world = createFeedWorld(createMemoryLog(), options, true);
+    await world.feed.preload();
+    return world;
+  }
+
+  test('a commit is unpacked when a poll asks for it, also with an interest from before', async () => {
+    const { log, feed } = await openUnread();
+    const interest = feed.interest(['a']);
+    await publish(log, 'a', 'b', 'a');
+    expect([feed.head, feed.tail.count, log.unpacked]).toEqual([3, 3, 0]);
+    expect(positionsOf(feed.next(interest, positionFraming, 0, Infinity, Infinity) as Batch)).toEqual([1, 3]);
+    expect(log.unpacked).toBe(3);
+    feed.assertInvariants();
+  });
+
+  test('a reader that joins gets what was not read, and each later commit at once', async () => {
+    const { log, feed } = await openUnread();
+    const interest = feed.interest(['a']);
+    await publish(log, 'a', 'a');
+    const sink = new RecordingSink();
+    const reader = new Reader(feed, sink, interest, positionFraming, 1);
+    reader.start();
+    await publish(log, 'a');
+    expect(sink.positions).toEqual([2, 3]);
+    reader.close();
+    await publish(log, 'a');
+    expect(log.unpacked).toBe(3);
+  });
+
+  test('a consumer that joins is woken for later events alone', async () => {
+    const { log, feed } = await openUnread();
+    const interest = feed.interest(['a']);
+    await publish(log, 'a', 'a');
+    const wakes: number[] = [];
+    feed.join(interest, { wake: (from) => wakes.push(from), position: 2, index: -1, isDurable: true });
+    await publish(log, 'a');
+    expect(wakes).toEqual([2]);
+  });
+
+  test('events beyond the bound are read from the log, also for an interest that knew the tail', async () => {
+    const { log, feed } = await openUnread({ tailBytesMax: 1000 });
+    await publish(log, 'a', 'quiet');
+    for (let asked = 0; asked < 2; asked++) feed.next(feed.interest(['a']), positionFraming, 0, Infinity, Infinity);
+    const interest = feed.interest(['a']);
+    await publish(log, ...ten('a'), ...ten('b'), ...ten('b'), ...ten('b'), ...ten('b'), ...ten('b'), ...ten('b'));
+    expect(feed.tail.bytes).toBeLessThanOrEqual(1000);
+    expect(feed.next(interest, positionFraming, 2, Infinity, Infinity)).toBe('behind');
+    const batch = await feed.catchUp(interest, positionFraming, 2, Infinity, Infinity);
+    expect(positionsOf(batch)).toEqual([3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+    expect(log.unpacked).toBeLessThan(60);
+    feed.assertInvariants();
+  });
+});

@@ -4,13 +4,14 @@ import type { FeedOptions, FeedStats, ReaderBehind } from './feed-options.ts';
 import type { Interest, Wakeable } from './interests/interest.ts';
 import { Interests } from './interests/interests.ts';
 import { LOG_PAGE_COUNT_MAX, LogReader, gapOf, pageEnd } from './log-reader.ts';
-import type { Log, Position, ReadPage, StoredRecord, TrimOrder } from './ports.ts';
+import type { Log, PackedEvents, Position, ReadPage, StoredRecord, TrimOrder } from './ports.ts';
 import { bodySize, RecordReader, type RecordCount, type RecordPage } from './record-reader.ts';
 import { PendingTrims } from './pending-trims.ts';
-import { followAfterPreload, readNewestEvents } from './preload.ts';
+import { PRELOAD_COUNT_MAX, readNewestEvents } from './preload.ts';
 import { assertInvariant } from './primitives/invariant.ts';
 import { Tail } from './tail.ts';
 import { alwaysWanted, SingleFlight, type IsWanted } from './primitives/single-flight.ts';
+import { UnreadEvents } from './unread-events.ts';
 
 /** Bytes of joined frames that are cached for later readers at the same position. */
 const BATCH_CACHE_BYTES_MAX = 4 * 1024 * 1024;
@@ -33,7 +34,10 @@ const TAIL_CHANNELS_MAX = 20_000;
 export class Feed {
   readonly #log: Log;
   readonly #options: FeedOptions;
-  readonly #tail: Tail;
+  /** Ask `#tail` for it, except for what the unread events do not change. */
+  readonly #unpackedTail: Tail;
+  /** They follow the tail. Only a log that several hubs share has them. */
+  readonly #unread = new UnreadEvents();
   readonly #reads: LogReader;
   readonly #cache = new BatchCache(BATCH_CACHE_BYTES_MAX);
   readonly #interests = new Interests((interest) => this.#cache.evictInterest(interest));
@@ -42,7 +46,10 @@ export class Feed {
   readonly #pendingTrims: PendingTrims;
   readonly #behind = new Set<ReaderBehind>();
   #erasedAtHead: Position = -1;
-  readonly #onPreloaded: () => void;
+  /** Unread events were dropped, and the tail with them. The interests do not know it yet. */
+  #hasDropped = false;
+  /** Events of other hubs that come before the end of the preload wait for it. */
+  #isPreloaded = false;
   readonly stats: FeedStats = { logReads: 0, tailHits: 0, wakes: 0 };
 
   constructor(log: Log, options: FeedOptions) {
@@ -50,13 +57,18 @@ export class Feed {
     this.#options = options;
     this.#interests.joinedBytesMax = options.interestsBytesMax ?? Infinity;
     this.#reads = new LogReader(log, this.stats, options.logReadsConcurrentMax);
-    this.#tail = new Tail(
+    this.#unpackedTail = new Tail(
       { bytesMax: options.tailBytesMax, channelsMax: TAIL_CHANNELS_MAX, isLatestOnly: options.isLatestOnly },
       log.state.head,
     );
-    this.#pendingTrims = new PendingTrims(this.#tail);
-    this.#records = new RecordReader(this.#tail, this.#reads, this.stats);
-    this.#onPreloaded = followAfterPreload(log, (records) => this.#onCommitted(records));
+    this.#pendingTrims = new PendingTrims(this.#unpackedTail);
+    this.#records = new RecordReader(this.#unpackedTail, this.#reads, this.stats);
+    if (log.shared === undefined) log.follow((records) => this.#onCommitted(records));
+    else
+      log.shared.followPacked(
+        (events) => this.#onPacked(events),
+        () => this.hasReaders,
+      );
   }
 
   get epoch(): string {
@@ -65,27 +77,30 @@ export class Feed {
 
   /** The newest position that a reader can have. */
   get head(): Position {
-    return this.#tail.head;
+    return this.#isPreloaded && !this.#unread.isEmpty ? this.#unread.through : this.#unpackedTail.head;
   }
 
   get tail(): { readonly bytes: number; readonly count: number; readonly start: Position } {
-    return this.#tail;
+    const { bytes, count, start } = this.#unpackedTail;
+    return { bytes: bytes + this.#unread.bytes, count: count + this.#unread.count, start };
   }
 
   /**
    * Reads the newest events of the log into the tail. Await it before the first event is published.
    */
   async preload(): Promise<void> {
-    const { head } = this;
+    const { head } = this.#unpackedTail;
     const newest = await readNewestEvents(this.#log, head, this.#options.tailBytesMax / 2);
-    this.#tail.preload(newest.records, newest.start);
+    this.#unpackedTail.preload(newest.records, newest.start);
     // The log does not say what its head was then.
     if (newest.hasErased) this.#erasedAtHead = Math.max(this.#erasedAtHead, head);
-    this.#onPreloaded();
+    this.#isPreloaded = true;
+    this.#unpack();
   }
 
   /** The interest in these channels and types. Equal requests get the same interest. */
   interest(patterns: readonly string[], types?: readonly string[], except: readonly string[] = NO_PATTERNS): Interest {
+    this.#unpack();
     return this.#interests.getOrCreate(patterns, types, except, this.head);
   }
 
@@ -98,6 +113,7 @@ export class Feed {
   }
 
   join(interest: Interest, reader: Wakeable): void {
+    this.#unpack();
     this.#interests.join(interest, reader, this.head);
   }
 
@@ -118,6 +134,7 @@ export class Feed {
     countMax: number,
     through: Position,
   ): Batch | 'behind' | undefined {
+    this.#unpack();
     if (after >= this.head) return undefined;
     const isUnbounded = through >= this.head;
     const cached = isUnbounded ? this.#cache.find(interest, framing, after, countMax, this.head) : undefined;
@@ -168,6 +185,7 @@ export class Feed {
     countMax: number,
     bytesMax: number,
   ): RecordPage | 'behind' | undefined {
+    this.#unpack();
     return this.#records.next(interest, after, countMax, bytesMax);
   }
 
@@ -182,6 +200,7 @@ export class Feed {
     countMax: number,
     bytesMax: number,
   ): Promise<RecordPage> {
+    this.#unpack();
     return this.#records.read(interest, after, through, countMax, bytesMax);
   }
 
@@ -190,6 +209,7 @@ export class Feed {
    * after `reached`.
    */
   countRecords(interest: Interest, after: Position, through: Position): Promise<RecordCount> {
+    this.#unpack();
     return this.#records.count(interest, after, through);
   }
 
@@ -223,6 +243,7 @@ export class Feed {
    * The tail serves the removed events for `TRIM_GRACE_MS` more.
    */
   onTrimmed(orders: readonly TrimOrder[], nowMs: number): void {
+    if (orders.length > 0) this.#unpack();
     this.#pendingTrims.add(orders, nowMs);
     if (!this.#pendingTrims.applyDue(nowMs)) return;
     // The caches may hold removed events that were read from the log before.
@@ -293,6 +314,7 @@ export class Feed {
 
   /** Whether there is no matching event after a position. `undefined` when only the log knows. */
   isQuiet(interest: Interest, after: Position): boolean | undefined {
+    this.#unpack();
     if (after >= this.head) return true;
     const mayHaveNew = interest.mayHaveNewEvents(after);
     if (mayHaveNew !== undefined) return !mayHaveNew;
@@ -329,7 +351,8 @@ export class Feed {
 
   /** Visits the tail, the interests and the cached batches. */
   assertInvariants(): void {
-    this.#tail.assertInvariants();
+    this.#unpackedTail.assertInvariants();
+    this.#unread.assertInvariants(this.#unpackedTail.head);
     this.#interests.assertInvariants();
     for (const { readers } of this.#interests.all())
       for (const reader of readers)
@@ -342,6 +365,7 @@ export class Feed {
   }
 
   #isKnownQuiet(interest: Interest, after: Position): boolean {
+    this.#unpack();
     return after >= this.head || interest.mayHaveNewEvents(after) === false;
   }
 
@@ -405,10 +429,40 @@ export class Feed {
     };
   }
 
+  /** While nobody reads, events stay packed, as many as a preload would read. */
+  #onPacked(events: PackedEvents): void {
+    if (events.through <= this.head) return;
+    this.#unread.add(events);
+    if (!this.#isPreloaded) return;
+    if (this.hasReaders) return this.#unpack();
+    const bytesMax = this.#options.tailBytesMax;
+    const droppedThrough = this.#unread.dropBeyond(PRELOAD_COUNT_MAX, bytesMax / 2);
+    if (droppedThrough === undefined) this.#unpackedTail.evictTo(bytesMax - this.#unread.bytes);
+    else {
+      this.#unpackedTail.restart(droppedThrough);
+      this.#hasDropped = true;
+    }
+  }
+
+  /** Moves the unread events to the tail. Call it before the tail or an interest is asked. */
+  #unpack(): void {
+    if (this.#unread.isEmpty || !this.#isPreloaded) return;
+    if (this.#hasDropped) {
+      this.#hasDropped = false;
+      this.#interests.forgetThrough(this.#unpackedTail.head);
+    }
+    for (const events of this.#unread.take()) this.#onCommitted(events.unpack());
+  }
+
+  get #tail(): Tail {
+    this.#unpack();
+    return this.#unpackedTail;
+  }
+
   /** Appends new events to the tail. Then it wakes each matching reader once per commit. */
   #onCommitted(records: readonly StoredRecord[]): void {
-    const from = this.#tail.head;
-    for (const record of records) this.#tail.push(record);
+    const from = this.#unpackedTail.head;
+    for (const record of records) this.#unpackedTail.push(record);
     const wakes = this.#interests.wake(records, from);
     this.stats.wakes += wakes;
     if (wakes > 0) this.#options.onDelivered(records);

@@ -321,16 +321,33 @@ export interface Log {
 }
 
 /**
+ * The events of one commit as the log has received them. To unpack them costs as much as to store
+ * them, so nobody does before they are read. Example: 300 events of the positions 501 to 800.
+ */
+export interface PackedEvents {
+  /** The position of the newest. */
+  readonly through: Position;
+  /** Events at most. */
+  readonly count: number;
+  /** Their memory. */
+  readonly bytes: number;
+  unpack(): readonly StoredRecord[];
+  /** Frees their memory. They cannot be unpacked any more. */
+  discard(): void;
+}
+
+/**
  * A log that several hubs share. Each hub reads a view of its own, which may be a moment behind.
  */
 export interface SharedLog {
   /** Calls the listener with the orders of each trim of any hub, once it is carried out here. */
   onTrimmed(listener: (orders: readonly TrimOrder[]) => void): void;
   /**
-   * While this hub has no reader, events of other hubs may arrive some 20 ms later: several blocks
-   * share a commit.
+   * As `Log.follow`, but each commit comes packed. A hub that nobody reads at unpacks few of them.
+   * @param hasReaders while it is false, events of other hubs may arrive some 20 ms later: several
+   * blocks share a commit
    */
-  collectWithoutReaders(hasReaders: () => boolean): void;
+  followPacked(listener: (events: PackedEvents) => void, hasReaders?: () => boolean): void;
   /** Calls the listener with what any hub erases. There is one listener. */
   onErased(listener: ErasureListener): void;
   /** Whether this hub is the one that trims. */

@@ -2,7 +2,7 @@ import type { Log, Position, StoredRecord } from './ports.ts';
 
 /** Bounds of the events that are read at the start. */
 const PRELOAD_BYTES_MAX = 8 * 1024 * 1024;
-const PRELOAD_COUNT_MAX = 20_000;
+export const PRELOAD_COUNT_MAX = 20_000;
 
 /**
  * Reads the newest events of a log, so that clients that reconnect after a restart find them in
@@ -36,25 +36,4 @@ interface NewestEvents {
   readonly start: Position;
   /** Events of this log were erased. */
   readonly hasErased: boolean;
-}
-
-/**
- * Follows a log. A hub that shares its log gets events of other hubs while it starts: they wait for
- * the end of the preload.
- * @returns call it after the preload
- */
-export function followAfterPreload(log: Log, onCommitted: (records: readonly StoredRecord[]) => void): () => void {
-  if (log.shared === undefined) {
-    log.follow(onCommitted);
-    return () => undefined;
-  }
-  let early: (readonly StoredRecord[])[] | undefined = [];
-  log.follow((records) => {
-    if (early === undefined) onCommitted(records);
-    else early.push(records);
-  });
-  return () => {
-    for (const records of early ?? []) onCommitted(records);
-    early = undefined;
-  };
 }

@@ -118,6 +118,20 @@ export class Tail {
     if (this.#bytes > this.#options.bytesMax) this.#evict();
   }
 
+  /** Drops the oldest events beyond a bound that is lower than its own. */
+  evictTo(bytesMax: number): void {
+    if (this.#bytes > bytesMax) this.#evict(bytesMax);
+  }
+
+  /** Begins again after a position of the log, without the events up to it. */
+  restart(head: Position): void {
+    this.#records.clear();
+    this.#channels.clear();
+    this.#quiet.clear();
+    this.#bytes = 0;
+    this.#start = this.#unknownChannelsFrom = this.#head = head;
+  }
+
   /** Whether the tail has all matching events after a position. */
   covers(interest: Interest, after: Position): boolean {
     if (after >= this.#start) return true;
@@ -308,8 +322,8 @@ export class Tail {
     return through > after ? through : 0;
   }
 
-  #evict(): void {
-    while (this.#bytes > this.#options.bytesMax && this.#records.length > 0) this.#dropOldest();
+  #evict(bytesMax = this.#options.bytesMax): void {
+    while (this.#bytes > bytesMax && this.#records.length > 0) this.#dropOldest();
     this.#forgetChannels();
   }
 

@@ -112,6 +112,14 @@ export class Interests {
     }
   }
 
+  /**
+   * No interest knows of events up to a position any more. The log does. Only while nobody has
+   * joined.
+   */
+  forgetThrough(position: Position): void {
+    for (const interest of this.#byKey.values()) interest.quietFrom = Math.max(interest.quietFrom, position);
+  }
+
   leave(interest: Interest, reader: Wakeable): void {
     const { readers } = interest;
     const { index } = reader;

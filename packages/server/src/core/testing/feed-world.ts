@@ -2,8 +2,9 @@ import type { Framing } from '@polycast/protocol';
 import type { Batch } from '../events/batch.ts';
 import { Feed } from '../feed.ts';
 import type { FeedOptions } from '../feed-options.ts';
-import type { Log, NewRecord, Position, ReadPage, ReadQuery, Retain } from '../ports.ts';
+import type { Log, NewRecord, PackedEvents, Position, ReadPage, ReadQuery, Retain, SharedLog } from '../ports.ts';
 import type { Sink } from '../reader.ts';
+import { packedRecords } from '../unread-events.ts';
 
 /** Bytes of a frame in `positionFraming` besides its body. */
 const HEADER_BYTES = 12;
@@ -62,6 +63,24 @@ export class RecordingSink implements Sink {
   }
 }
 
+type PackedListener = (events: PackedEvents) => void;
+
+/** Events that were discarded cannot be unpacked. */
+function followPacked(log: Log, listener: PackedListener, onUnpacked: () => void): void {
+  log.follow((records) => {
+    let isDiscarded = false;
+    listener({
+      ...packedRecords(records),
+      unpack() {
+        if (isDiscarded) throw new Error('the events were discarded');
+        onUnpacked();
+        return records;
+      },
+      discard: () => void (isDiscarded = true),
+    });
+  });
+}
+
 /** A log with reads that a test can hold back. */
 export class GatedLog implements Log {
   readonly #log: Log;
@@ -71,8 +90,17 @@ export class GatedLog implements Log {
   runningMax = 0;
   #running = 0;
 
-  constructor(log: Log) {
+  /** It passes packed events on, as a log does that several hubs share. */
+  readonly shared?: SharedLog;
+  /** Commits that were unpacked. */
+  unpacked = 0;
+
+  constructor(log: Log, isShared = false) {
     this.#log = log;
+    if (isShared)
+      this.shared = {
+        followPacked: (listener: PackedListener) => followPacked(log, listener, () => this.unpacked++),
+      } as unknown as SharedLog;
   }
 
   get state(): Log['state'] {
@@ -134,8 +162,8 @@ export interface FeedWorld {
   allocations: number;
 }
 
-export function createFeedWorld(log: Log, options: Partial<FeedOptions> = {}): FeedWorld {
-  const gated = new GatedLog(log);
+export function createFeedWorld(log: Log, options: Partial<FeedOptions> = {}, isShared = false): FeedWorld {
+  const gated = new GatedLog(log, isShared);
   const feed = new Feed(gated, {
     tailBytesMax: 1e6,
     batchBytesMax: 1e5,

@@ -13,6 +13,7 @@ import type {
   LogState,
   NewRecord,
   OtherHubs,
+  PackedEvents,
   Position,
   ReadPage,
   ReadQuery,
@@ -218,6 +219,11 @@ export class JournaledLog implements Log, SharedLog {
   }
 
   follow(listener: (records: readonly StoredRecord[]) => void): void {
+    this.followPacked((events) => listener(events.unpack()));
+  }
+
+  followPacked(listener: (events: PackedEvents) => void, hasReaders: () => boolean = () => true): void {
+    this.#applier.hasReaders = hasReaders;
     this.#early.follow(listener);
   }
 
@@ -284,10 +290,6 @@ export class JournaledLog implements Log, SharedLog {
 
   onTrimmed(listener: (orders: readonly TrimOrder[]) => void): void {
     this.#onTrimmed = listener;
-  }
-
-  collectWithoutReaders(hasReaders: () => boolean): void {
-    this.#applier.hasReaders = hasReaders;
   }
 
   onErased(listener: ErasureListener): void {

@@ -1,6 +1,7 @@
 import { PolycastError } from '@polycast/protocol';
 import type { AuditEntry } from '../../core/access/identity-store.ts';
-import type { LogState, Overwritten, StoredRecord } from '../../core/ports.ts';
+import type { LogState, Overwritten, PackedEvents, StoredRecord } from '../../core/ports.ts';
+import { packedRecords } from '../../core/unread-events.ts';
 import type { Block } from '../view/block.ts';
 import {
   auditEntry,
@@ -60,6 +61,10 @@ class MemoryView extends MemoryLog implements LogView {
     });
     if (outcomes.some(({ kind }) => kind === 'appended')) this.deliver(stored);
     return outcomes;
+  }
+
+  followPacked(listener: (events: PackedEvents) => void): void {
+    this.follow((records) => listener(packedRecords(records)));
   }
 
   async overwrite(): Promise<Overwritten> {

@@ -2,7 +2,7 @@ import type { Log, LogErasing, LogState, StoredRecord, TrimOrder } from '../../c
 import type { FollowerLinks } from '../../processes/follower-links.ts';
 import { decodeJson, encodeJson } from '../../processes/process-channel.ts';
 import { decodeBatch } from '../shared/batch-codec.ts';
-import { copyOf, encodeEvents } from './event-messages.ts';
+import { encodeEvents } from './event-messages.ts';
 
 /** How often the owner compares the state that it has sent with the present one. */
 const STATE_INTERVAL_MS = 100;
@@ -42,7 +42,7 @@ export function followedLog(log: Log, followers: FollowerLinks): Log {
     followers.broadcast('log', Buffer.from(status));
   }, STATE_INTERVAL_MS);
   timer.unref();
-  followers.on('append', async (_link, batch) => encodeJson(await log.append([...decodeBatch(copyOf(batch))])));
+  followers.on('append', async (_link, batch) => encodeJson(await log.append([...decodeBatch(new Uint8Array(batch))])));
   followers.on('channels', async (_link, query) => encodeJson(await log.channels(decodeJson(query))));
   followers.on('trim', async (_link, body) => {
     const { orders, nowMs } = decodeJson<Trim>(body);

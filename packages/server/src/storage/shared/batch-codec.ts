@@ -3,8 +3,11 @@ import type { AppendOutcome, NewRecord, Retain } from '../../core/ports.ts';
 /**
  * A batch for the writer is one buffer, which goes to its thread. Cloning ten thousand small
  * objects would cost more than writing them. The buffer has the number of records, then nine
- * numbers for each record, then the bytes of all of them.
+ * numbers for each record, then the bytes of all of them. It may be a part of a larger one, from a
+ * multiple of 8 on.
  */
+export type RecordBatch = Uint8Array<ArrayBuffer>;
+
 const NUMBERS_PER_RECORD = 9;
 const RETAINS: readonly Retain[] = ['history', 'latest', 'none'];
 const ABSENT = -1;
@@ -51,7 +54,7 @@ function encode(records: readonly NewRecord[]): Buffer {
  * @returns these outcomes, each with the index of its record
  */
 export function appendBatch(
-  batch: ArrayBuffer,
+  batch: RecordBatch,
   appendOne: (record: NewRecord, isOnly: boolean) => AppendOutcome | undefined,
 ): [index: number, outcome: AppendOutcome][] {
   const notAppended: [number, AppendOutcome][] = [];
@@ -66,17 +69,18 @@ export function appendBatch(
 }
 
 /** Whether a batch has no record with an idempotency key or with `ifLatest`. */
-export function isUnconditional(batch: ArrayBuffer): boolean {
-  const numbers = new Float64Array(batch, 8, countOf(batch) * NUMBERS_PER_RECORD);
+export function isUnconditional(batch: RecordBatch): boolean {
+  const numbers = numbersOf(batch);
   for (let at = 0; at < numbers.length; at += NUMBERS_PER_RECORD)
     if (numbers[at + 1] !== ABSENT || numbers[at + 5] !== ABSENT) return false;
   return true;
 }
 
 /** Yields the records of a batch. Bodies are views of its buffer. */
-export function* decodeBatch(batch: ArrayBuffer): Generator<NewRecord, void> {
-  const numbers = new Float64Array(batch, 8, countOf(batch) * NUMBERS_PER_RECORD);
-  const bytes = Buffer.from(batch);
+export function* decodeBatch(batch: RecordBatch): Generator<NewRecord, void> {
+  const numbers = numbersOf(batch);
+  const { buffer, byteOffset } = batch;
+  const bytes = Buffer.from(buffer, byteOffset, batch.byteLength);
   let offset = 8 + numbers.byteLength;
   const readText = (length: number): string | undefined =>
     length < 0 ? undefined : bytes.toString('utf8', offset, (offset += length));
@@ -91,14 +95,22 @@ export function* decodeBatch(batch: ArrayBuffer): Generator<NewRecord, void> {
       idempotencyKey: readText(numbers[at + 5] as number),
       fingerprint: readText(numbers[at + 6] as number),
       trace: readText(numbers[at + 7] as number),
-      body: new Uint8Array(batch, offset, ((offset += numbers[at + 8] as number), numbers[at + 8] as number)),
+      body: new Uint8Array(
+        buffer,
+        byteOffset + offset,
+        ((offset += numbers[at + 8] as number), numbers[at + 8] as number),
+      ),
     };
   }
 }
 
 /** The number of records of a batch. */
-export function countOf(batch: ArrayBuffer): number {
-  return new Float64Array(batch, 0, 1)[0] as number;
+export function countOf({ buffer, byteOffset }: RecordBatch): number {
+  return new Float64Array(buffer, byteOffset, 1)[0] as number;
+}
+
+function numbersOf(batch: RecordBatch): Float64Array {
+  return new Float64Array(batch.buffer, batch.byteOffset + 8, countOf(batch) * NUMBERS_PER_RECORD);
 }
 
 function writeText(bytes: Buffer, text: string | undefined, offset: number): number {

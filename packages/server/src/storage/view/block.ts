@@ -26,6 +26,6 @@ export interface BlockAddress {
 export interface Block extends BlockAddress {
   /** One of `BlockKind`, or a kind of a later version. */
   readonly kind: string;
-  /** In a buffer of its own. */
+  /** In a buffer of its own. A view frees it if nobody reads the block's events. */
   readonly data: Uint8Array<ArrayBuffer>;
 }

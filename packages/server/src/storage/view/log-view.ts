@@ -1,5 +1,14 @@
 import type { AuditEntry, CommandRefusal } from '../../core/access/identity-store.ts';
-import type { AppendOutcome, EraseOrder, Log, LogErasing, LogState, Position, TrimOrder } from '../../core/ports.ts';
+import type {
+  AppendOutcome,
+  EraseOrder,
+  Log,
+  LogErasing,
+  LogState,
+  PackedEvents,
+  Position,
+  TrimOrder,
+} from '../../core/ports.ts';
 import type { Block, BlockAddress } from './block.ts';
 import type { ViewIdentity } from './identity-state.ts';
 import type { DeadLetter, DeadLettersQuery } from '../../subscriptions/state/ports.ts';
@@ -11,7 +20,7 @@ import type { SubscriptionEffect, SubscriptionLease } from './subscription-state
  * memory. It changes by blocks alone. Two views that have applied the same blocks are equal.
  * Example: a hub starts with the view at block 900, and applies block 901 and later ones.
  */
-export interface LogView extends Omit<Log, 'append' | 'trim' | 'erasing' | 'shared'> {
+export interface LogView extends Omit<Log, 'append' | 'trim' | 'erasing' | 'shared' | 'follow'> {
   readonly state: LogState;
   /**
    * What has been applied, durably or not: a view that lost its newest blocks applies them again.
@@ -25,6 +34,8 @@ export interface LogView extends Omit<Log, 'append' | 'trim' | 'erasing' | 'shar
    * were applied all the same, and the outcomes are lost.
    */
   apply(blocks: readonly Block[], isBehind?: boolean, passedOnThrough?: number): Promise<readonly BlockOutcome[]>;
+  /** As `SharedLog`. */
+  followPacked(listener: (events: PackedEvents) => void): void;
   /** The number of channels. While blocks are applied, it may count some of theirs. */
   readonly channelCount: number;
   /**

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import type { EraseOrder, Position, StoredRecord, TrimOrder } from '../../core/ports.ts';
-import { decodeBatch } from '../shared/batch-codec.ts';
+import { decodeBatch, type RecordBatch } from '../shared/batch-codec.ts';
 import type { Block, BlockKind } from './block.ts';
 import { decodeIdentityCommand, isKnownCommand } from './identity-command.ts';
 import { applyIdentity, HAS_ERASED, type IdentityRows } from './identity-state.ts';
@@ -16,7 +16,7 @@ export interface ViewStore {
   readonly head: Position;
   readonly channels: number;
   append(
-    batch: ArrayBuffer,
+    batch: RecordBatch,
     channelsMax: number,
   ): { readonly firstPosition: Position; readonly notAppended: NotAppended };
   trim(orders: readonly TrimOrder[], nowMs: number): { readonly removed: number; readonly more: boolean };
@@ -177,7 +177,7 @@ function effectOf(
 ): Effect {
   switch (kind) {
     case 'events':
-      return { kind: 'appended', ...store.append(data.buffer, state.channelsMax) };
+      return { kind: 'appended', ...store.append(data, state.channelsMax) };
     case 'trim': {
       const { orders, nowMs } = parse<TrimCommand>(data);
       return { kind: 'trimmed', orders, ...store.trim(orders, nowMs) };
@@ -259,7 +259,7 @@ export function appliedRecords(
     let position = outcome.firstPosition;
     let index = 0;
     let next = 0;
-    for (const { channel, type, timeMs, body, trace } of decodeBatch(data.buffer)) {
+    for (const { channel, type, timeMs, body, trace } of decodeBatch(data)) {
       if (notAppended[next]?.[0] === index++) next++;
       else stored.push({ position: position++, channel, type, timeMs, body, trace });
     }

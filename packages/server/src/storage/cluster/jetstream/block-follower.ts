@@ -3,6 +3,7 @@ import { createInbox, nanos, type Msg, type NatsConnection, type Subscription } 
 import type { FollowerPlace } from '../rollback-check.ts';
 import type { JournalFollower } from '../journal.ts';
 import type { Block, BlockAddress } from '../../view/block.ts';
+import { YoungGarbage } from '../../../platform/young-garbage.ts';
 import { BlockPulls } from './block-pulls.ts';
 import { ElectedError, type Elections } from './elections.ts';
 
@@ -25,6 +26,8 @@ const OLD_MS = 6_000;
 const FRESH_MS = 500;
 /** Blocks whose ids are remembered: more than wait for an answer of the brokers. */
 const IDS_MAX = 64;
+/** The client copies some messages of its buffers, so it leaves more garbage than it receives. */
+const RECEIVED_FACTOR = 1.75;
 /** The broker forgets a consumer whose hub has gone. */
 const INACTIVE_MS = 10_000;
 
@@ -59,6 +62,7 @@ export class BlockFollower {
   #isConsuming = false;
   /** The ids of the newest blocks, by their sequences. */
   readonly #ids = new Map<number, string>();
+  readonly #garbage = new YoungGarbage();
   #heardMs = performance.now();
   /** When a message of the consumer was heard. `#heardMs` begins anew with each consumer. */
   #messageMs = performance.now();
@@ -246,6 +250,8 @@ export class BlockFollower {
     this.#oldThrough ??= this.#newest;
     // The client's buffer holds other messages too.
     if (!isReceived) this.#receive({ sequence, id, kind, data: new Uint8Array(message.data) });
+    // Where somebody reads, many young objects live, and V8 collects them often enough.
+    if (this.#follower.mayWait) this.#garbage.add(RECEIVED_FACTOR * message.data.byteLength);
     // The follower reads the silence before its block, so this comes after it.
     if (this.#isProven || sequence > this.#oldThrough) this.onNews();
     this.#pulls?.onBlock(pending);

@@ -1,5 +1,5 @@
 import { PolycastError } from '@polycast/protocol';
-import type { Position, StoredRecord } from '../../../core/ports.ts';
+import type { PackedEvents, Position } from '../../../core/ports.ts';
 import { countOf, isUnconditional } from '../../shared/batch-codec.ts';
 import type { Block } from '../../view/block.ts';
 import type { BlockEffect, LogView } from '../../view/log-view.ts';
@@ -37,7 +37,7 @@ export class EarlyEvents {
   #earlyEvents = 0;
   /** The newest position that was passed on early. */
   #head: Position = 0;
-  #listener: ((records: readonly StoredRecord[]) => void) | undefined;
+  #listener: ((events: PackedEvents) => void) | undefined;
 
   /** @param whenApplied resolves when the view has applied a block */
   constructor(view: LogView, whenApplied: (sequence: number) => Promise<void>) {
@@ -50,12 +50,16 @@ export class EarlyEvents {
     return Math.max(this.#head, this.#view.state.head);
   }
 
-  follow(listener: (records: readonly StoredRecord[]) => void): void {
+  follow(listener: (events: PackedEvents) => void): void {
     this.#listener = listener;
-    this.#view.follow((records) => {
+    this.#view.followPacked((events) => {
+      const passedOn = this.#head;
       // A view that has failed may repeat events.
-      const isNew = (records[0]?.position ?? 0) > this.#head;
-      listener(isNew ? records : records.filter(({ position }) => position > this.#head));
+      const unpack = (): ReturnType<PackedEvents['unpack']> => {
+        const records = events.unpack();
+        return (records[0]?.position ?? 0) > passedOn ? records : records.filter(({ position }) => position > passedOn);
+      };
+      if (events.through > passedOn) listener({ ...events, unpack });
     });
   }
 
@@ -68,12 +72,19 @@ export class EarlyEvents {
       return undefined;
     const firstPosition = this.head + 1;
     const effect: Appended = { kind: 'appended', firstPosition, notAppended: [] };
-    const records = appliedRecords([block], [effect], 0);
-    this.#early.push({ sequence: block.sequence, firstPosition, events: records.length });
-    this.#earlyEvents += records.length;
-    this.#head = firstPosition + records.length - 1;
+    const count = countOf(block.data);
+    this.#early.push({ sequence: block.sequence, firstPosition, events: count });
+    this.#earlyEvents += count;
+    this.#head = firstPosition + count - 1;
     this.#addWriter(block);
-    this.#listener(records);
+    this.#listener({
+      through: this.#head,
+      count,
+      bytes: block.data.byteLength,
+      unpack: () => appliedRecords([block], [effect], 0),
+      // The view may still need the block.
+      discard: () => undefined,
+    });
     return effect;
   }
 
@@ -130,8 +141,8 @@ export class EarlyEvents {
     const before = this.#early.at(-1)?.sequence ?? applied.sequence;
     if (block.kind !== 'events' || block.sequence !== before + 1 || this.#mayBeCopy(block)) return false;
     // An event adds one channel at most.
-    const channelsMost = channelCount + this.#earlyEvents + countOf(block.data.buffer);
-    return channelsMost <= applied.channelsMax && isUnconditional(block.data.buffer);
+    const channelsMost = channelCount + this.#earlyEvents + countOf(block.data);
+    return channelsMost <= applied.channelsMax && isUnconditional(block.data);
   }
 
   #mayBeCopy({ id }: Block): boolean {

@@ -32,7 +32,7 @@ const storedRecord: fc.Arbitrary<StoredRecord> = fc.record({
 test('a batch is read as it was written', () => {
   fc.assert(
     fc.property(fc.array(newRecord), (records) => {
-      expect([...decodeBatch(encodeBatch(records))]).toEqual(records);
+      expect([...decodeBatch(new Uint8Array(encodeBatch(records)))]).toEqual(records);
     }),
   );
 });

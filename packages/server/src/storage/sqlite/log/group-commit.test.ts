@@ -15,7 +15,7 @@ function openQueue(): { readonly queue: GroupCommit; readonly commits: number[] 
   const writer = {
     async request<Value>(request: WriterRequest): Promise<Value> {
       if (request.kind !== 'append') throw new Error(`unexpected: ${request.kind}`);
-      const count = [...decodeBatch(request.batch)].length;
+      const count = [...decodeBatch(new Uint8Array(request.batch))].length;
       commits.push(count);
       await turn();
       const committed: Committed = { firstPosition, notAppended: [] };

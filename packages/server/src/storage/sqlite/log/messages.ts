@@ -11,8 +11,8 @@ import type {
 import type { ListProgress } from '../../shared/channel-directory.ts';
 import type { DeadLettersQuery } from '../../../subscriptions/state/ports.ts';
 import type { Unavailable } from '../failure.ts';
-import type { Block } from '../../view/block.ts';
 import type { BlockOutcome, ViewState } from '../../view/log-view.ts';
+import type { PackedBlocks } from './block-buffer.ts';
 import type { DatabaseMismatch } from './generation-file.ts';
 
 /**
@@ -40,7 +40,7 @@ export type WriterRequest =
   | { readonly kind: 'overwrite' }
   | { readonly kind: 'channels'; readonly query: ChannelQuery; readonly progress: ListProgress | undefined }
   /** Only for the writer of a view (`view-worker.ts`). */
-  | { readonly kind: 'apply'; readonly blocks: readonly Block[]; readonly isBehind: boolean }
+  | ({ readonly kind: 'apply'; readonly isBehind: boolean } & PackedBlocks)
   | { readonly kind: 'identity' }
   | { readonly kind: 'audit'; readonly before: number; readonly limit: number }
   | { readonly kind: 'subscription_state' }
@@ -83,6 +83,9 @@ export interface AppliedBlocks {
   readonly outcomes: readonly BlockOutcome[];
   readonly head: Position;
 }
+
+/** With the buffer of the blocks. */
+export type AppliedAnswer = readonly [AppliedBlocks, ArrayBuffer];
 
 /**
  * Appended records have consecutive positions from `firstPosition` on. `notAppended` has the

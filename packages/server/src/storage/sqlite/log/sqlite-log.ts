@@ -1,3 +1,4 @@
+import type { Transferable } from 'node:worker_threads';
 import { PolycastError } from '@polycast/protocol';
 import type {
   AppendOutcome,
@@ -84,7 +85,7 @@ export class SqliteLog implements Log {
     this.#head = opened.head;
     this.#writerCounters = new WriterCounters(opened.counters);
     this.#appendQueue = new GroupCommit(writer, {
-      onCommitted: (stored, head) => this.deliver(stored, head),
+      onCommitted: (stored, head) => this.#deliver(stored, head),
       onFailed: (error) => this.#onFailure(error),
     });
     if (opened.unavailable !== undefined) this.#setUnavailable(opened.unavailable);
@@ -105,17 +106,16 @@ export class SqliteLog implements Log {
     return this.#openedLog;
   }
 
-  /** Whether anyone receives the events of `deliver`. A hub that starts has no reader yet. */
-  protected get isFollowed(): boolean {
-    return this.#listener !== undefined;
-  }
-
   protected get writerCounters(): WriterCounters {
     return this.#writerCounters;
   }
 
+  protected moveHead(head: Position): void {
+    this.#head = head;
+  }
+
   /** Moves the head and passes events on that are in the database. */
-  protected deliver(stored: readonly StoredRecord[], head: Position): void {
+  #deliver(stored: readonly StoredRecord[], head: Position): void {
     this.#head = head;
     if (stored.length > 0) this.#listener?.(stored);
   }
@@ -124,11 +124,11 @@ export class SqliteLog implements Log {
    * Sends a change to the writer. A failure makes the log unavailable until the
    * writer has recovered.
    */
-  protected async change<Value>(request: WriterRequest): Promise<Value> {
+  protected async change<Value>(request: WriterRequest, transfer?: readonly Transferable[]): Promise<Value> {
     if (this.#closing !== undefined) throw closedError();
     if (this.#unavailable !== undefined) throw new PolycastError(this.#unavailable);
     try {
-      return await this.#writer.request<Value>(request);
+      return await this.#writer.request<Value>(request, transfer);
     } catch (error) {
       this.#onFailure(error);
       throw error;

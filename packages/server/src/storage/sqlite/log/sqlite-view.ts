@@ -1,12 +1,14 @@
 import type { AuditEntry } from '../../../core/access/identity-store.ts';
-import type { LogState, Overwritten } from '../../../core/ports.ts';
+import type { LogState, Overwritten, PackedEvents } from '../../../core/ports.ts';
+import { packedRecords } from '../../../core/unread-events.ts';
 import type { Block } from '../../view/block.ts';
 import type { ViewIdentity } from '../../view/identity-state.ts';
 import { appliedRecords, EMPTY_VIEW } from '../../view/view-state.ts';
 import type { DeadLetter, DeadLettersQuery } from '../../../subscriptions/state/ports.ts';
 import type { StoredSubscription } from '../../../subscriptions/state/subscription-store.ts';
 import type { BlockOutcome, LogView, ViewState, ViewSubscriptionState } from '../../view/log-view.ts';
-import type { AppliedBlocks } from './messages.ts';
+import { BlockBuffer } from './block-buffer.ts';
+import type { AppliedAnswer } from './messages.ts';
 import { openWithWriter, type SqliteLogOptions } from './open-sqlite-log.ts';
 import { SqliteLog } from './sqlite-log.ts';
 
@@ -23,6 +25,8 @@ export function openSqliteView(
 
 class SqliteView extends SqliteLog implements LogView {
   #applied: ViewState = EMPTY_VIEW;
+  readonly #buffer = new BlockBuffer();
+  #packedListener: ((events: PackedEvents) => void) | undefined;
 
   /** A writer that was started again may have applied more than it could say. */
   get applied(): ViewState {
@@ -40,10 +44,31 @@ class SqliteView extends SqliteLog implements LogView {
   }
 
   async apply(blocks: readonly Block[], isBehind = false, passedOnThrough = 0): Promise<readonly BlockOutcome[]> {
-    const { state, outcomes, head } = await this.change<AppliedBlocks>({ kind: 'apply', blocks, isBehind });
+    const packed = this.#buffer.pack(blocks);
+    const request = { kind: 'apply', isBehind, ...packed } as const;
+    const [{ state, outcomes, head }, buffer] = await this.change<AppliedAnswer>(request, [packed.buffer]);
+    this.#buffer.keep(buffer);
     this.#applied = state;
-    this.deliver(this.isFollowed ? appliedRecords(blocks, outcomes, passedOnThrough) : [], head);
+    const count = head - this.state.head;
+    this.moveHead(head);
+    // The last block tells whether the follower has them all.
+    if (count > 0 && (blocks.at(-1)?.sequence ?? 0) > passedOnThrough)
+      this.#packedListener?.({
+        through: head,
+        count,
+        bytes: blocks.reduce((sum, { data }) => sum + data.byteLength, 0),
+        unpack: () => appliedRecords(blocks, outcomes, passedOnThrough),
+        discard: () => {
+          for (const { data } of blocks) data.buffer.transfer(0);
+        },
+      });
     return outcomes;
+  }
+
+  followPacked(listener: (events: PackedEvents) => void): void {
+    this.#packedListener = listener;
+    // Those that a writer stored, and could not report.
+    this.follow((records) => listener(packedRecords(records)));
   }
 
   overwrite(): Promise<Overwritten> {

@@ -114,7 +114,7 @@ export class LogWriter {
     const firstPosition = this.#next;
     const storedBefore = this.#newestStored;
     const notAppended = this.#transaction(() => {
-      const rejected = appendBatch(batch, (record, isOnly) => this.#appendOne(record, isOnly));
+      const rejected = appendBatch(new Uint8Array(batch), (record, isOnly) => this.#appendOne(record, isOnly));
       this.#reserve();
       return rejected;
     });

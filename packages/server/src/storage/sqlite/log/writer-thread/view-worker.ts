@@ -1,4 +1,5 @@
-import type { WriterOptions, WriterRequest } from '../messages.ts';
+import { unpackBlocks } from '../block-buffer.ts';
+import type { AppliedAnswer, WriterOptions, WriterRequest } from '../messages.ts';
 import { serve, threadOptions } from '../../thread.ts';
 import { ViewWriter } from './view-writer.ts';
 
@@ -16,7 +17,10 @@ serve<WriterRequest>(
     const opened = writer as ViewWriter;
     switch (request.kind) {
       case 'apply':
-        return { value: opened.apply(request.blocks, request.isBehind) };
+        return {
+          value: [opened.apply(unpackBlocks(request), request.isBehind), request.buffer] satisfies AppliedAnswer,
+          transfer: [request.buffer],
+        };
       case 'overwrite':
         return { value: opened.overwrite() };
       case 'identity':
