@@ -26,6 +26,10 @@ const OLD_MS = 6_000;
 const FRESH_MS = 500;
 /** Blocks whose ids are remembered: more than wait for an answer of the brokers. */
 const IDS_MAX = 64;
+/** With three brokers, one of 25 hubs has no consumer at its own broker after so many. */
+const PLACES_MAX = 8;
+/** Brokers that take longer are busy with an election, for example. */
+const PLACING_MAX_MS = 200;
 /** The client copies some messages of its buffers, so it leaves more garbage than it receives. */
 const RECEIVED_FACTOR = 1.75;
 /** The broker forgets a consumer whose hub has gone. */
@@ -63,6 +67,8 @@ export class BlockFollower {
   /** The ids of the newest blocks, by their sequences. */
   readonly #ids = new Map<number, string>();
   readonly #garbage = new YoungGarbage();
+  /** The name of a broker that gets no consumer: it may not have the stream. */
+  #unplaceable: string | undefined;
   #heardMs = performance.now();
   /** When a message of the consumer was heard. `#heardMs` begins anew with each consumer. */
   #messageMs = performance.now();
@@ -195,9 +201,8 @@ export class BlockFollower {
   }
 
   async #startConsumer(round: number): Promise<void> {
-    const { connection, manager, stream, elections } = this.#parts;
+    const { connection, stream } = this.#parts;
     const inbox = createInbox();
-    const consumer = inbox.slice(inbox.lastIndexOf('.') + 1);
     let delivered = 0;
     this.#oldThrough = undefined;
     this.#isProven = this.silentMs <= FRESH_MS;
@@ -210,21 +215,39 @@ export class BlockFollower {
         if (!isNext) void this.#subscribe();
       },
     });
-    const created = manager.consumers.add(stream, {
-      name: consumer,
-      deliver_policy: DeliverPolicy.StartSequence,
-      opt_start_seq: this.#at.sequence + 1,
-      ack_policy: AckPolicy.None,
-      max_deliver: 1,
-      inactive_threshold: nanos(INACTIVE_MS),
-      mem_storage: true,
-      num_replicas: 1,
-    });
-    await elections.attempt(created);
+    const consumer = await this.#createConsumer();
     const follower = this.#follower;
     if (round === this.#round && !this.#closed)
       this.#pulls = new BlockPulls({ connection, stream, consumer, inbox: `${inbox}.`, beatMs: BEAT_MS, follower });
     if (!this.#isProven) void this.#prove();
+  }
+
+  /**
+   * Creates a consumer at the broker of this connection, where that is possible. JetStream places
+   * it at any broker of the stream, so another one is created until one is there. Elsewhere each
+   * block would take one more way between the brokers. @returns its name
+   */
+  async #createConsumer(): Promise<string> {
+    const { connection, manager, stream, elections } = this.#parts;
+    const broker = connection.info?.server_name;
+    const sinceMs = performance.now();
+    for (let left = this.#unplaceable === broker ? 1 : PLACES_MAX; ; left--) {
+      const created = manager.consumers.add(stream, {
+        name: createInbox().slice('_INBOX.'.length),
+        deliver_policy: DeliverPolicy.StartSequence,
+        opt_start_seq: this.#at.sequence + 1,
+        ack_policy: AckPolicy.None,
+        max_deliver: 1,
+        inactive_threshold: nanos(INACTIVE_MS),
+        mem_storage: true,
+        num_replicas: 1,
+      });
+      const { name, cluster } = await elections.attempt(created);
+      if (cluster?.leader === undefined || cluster.leader === broker) return name;
+      if (left <= 1) this.#unplaceable = broker;
+      if (left <= 1 || performance.now() - sinceMs > PLACING_MAX_MS) return name;
+      manager.consumers.delete(stream, name).catch(() => undefined);
+    }
   }
 
   /** A beat says how many messages were sent, so it shows a loss at the end. */
