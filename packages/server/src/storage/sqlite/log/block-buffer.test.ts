@@ -13,7 +13,7 @@ test('blocks of any sizes arrive as they are, each from a multiple of 8 on', () 
   expect(arrived.map(({ data }) => data.byteOffset % 8)).toEqual([0, 0, 0, 0]);
 });
 
-test('a buffer that has come back is used again where it is large enough, and a large one is not kept', () => {
+test('a buffer that has come back is used again where it is large enough, and a large one while it is needed', () => {
   const buffer = new BlockBuffer();
   const first = buffer.pack([block(1, 9_000)]);
   // Until then, it may be in use.
@@ -25,5 +25,7 @@ test('a buffer that has come back is used again where it is large enough, and a 
   const large = buffer.pack([block(4, 3_000_000)]);
   expect(large.buffer.byteLength).toBeGreaterThanOrEqual(3_000_000);
   buffer.keep(large.buffer);
-  expect(buffer.pack([block(5, 9_000)]).buffer).not.toBe(large.buffer);
+  expect(buffer.pack([block(5, 700_000)]).buffer).toBe(large.buffer);
+  buffer.keep(large.buffer);
+  expect(buffer.pack([block(6, 9_000)]).buffer).not.toBe(large.buffer);
 });

@@ -1,8 +1,9 @@
 import type { Block } from '../../view/block.ts';
 
-/** A larger buffer is not kept. A commit of blocks rarely needs one. */
-const KEPT_BYTES_MAX = 1024 * 1024;
 const BYTES_MIN = 64 * 1024;
+/** A larger buffer is kept only while commits need a good part of it: while a view catches up. */
+const KEPT_BYTES_MAX = 1024 * 1024;
+const USED_PART_MIN = 1 / 8;
 /** The numbers of a batch of events are aligned. */
 const ALIGNMENT = 8;
 
@@ -26,9 +27,7 @@ export class BlockBuffer {
   /** The blocks keep their data. The buffer may go to another thread. */
   pack(blocks: readonly Block[]): PackedBlocks {
     const bytes = blocks.reduce((sum, { data }) => sum + aligned(data.byteLength), 0);
-    const spare = this.#spare;
-    const buffer = spare !== undefined && spare.byteLength >= bytes ? spare : new ArrayBuffer(sizeFor(bytes));
-    this.#spare = undefined;
+    const buffer = this.#takeSpare(bytes) ?? new ArrayBuffer(sizeFor(bytes));
     const all = new Uint8Array(buffer);
     let offset = 0;
     const packed = blocks.map(({ sequence, id, kind, data }) => {
@@ -41,7 +40,14 @@ export class BlockBuffer {
 
   /** The buffer has come back. */
   keep(buffer: ArrayBuffer): void {
-    if (buffer.byteLength <= KEPT_BYTES_MAX) this.#spare = buffer;
+    this.#spare = buffer;
+  }
+
+  #takeSpare(bytes: number): ArrayBuffer | undefined {
+    const spare = this.#spare;
+    this.#spare = undefined;
+    if (spare === undefined || spare.byteLength < bytes) return undefined;
+    return spare.byteLength <= KEPT_BYTES_MAX || bytes >= spare.byteLength * USED_PART_MIN ? spare : undefined;
   }
 }
 
