@@ -10,7 +10,7 @@ import type { WaitingChanges } from './waiting-changes.ts';
  * Changes whose lines are written together. Between two of them the hub runs so much other code
  * that the processor has to load the code of the journal again.
  */
-export const NEWEST_MAX = 256;
+export const NEWEST_MAX = 512;
 /** Characters of channels and patterns that a record has. `MORE_CHANNELS` replaces the others. */
 const CHANNELS_LENGTH_MAX = 4096;
 /** The last of a record's channels when others are not recorded. */
@@ -63,7 +63,7 @@ export class NewestChanges {
    * It is one function, also the comparison: each further one may have left the processor's caches.
    */
   addOpening(session: DescribedSession, openedAt: Position | undefined, end: SessionEnd | undefined): number {
-    const number = ++this.#newestNumber;
+    const number = this.nextNumber();
     const like = this.#opening;
     if (
       like !== undefined &&
@@ -114,8 +114,7 @@ export class NewestChanges {
   }
 
   #describeAlike(start: number, end: number, batch: ChangeBatch): number {
-    const { user, members } = this.#described as DescribedOpening;
-    const isAlike = batch.isAlike(members);
+    const described = this.#described as DescribedOpening;
     const changes = this.#changes;
     const numbers = this.#numbers;
     let index = start;
@@ -125,21 +124,26 @@ export class NewestChanges {
       const number = numbers[index * NUMBERS] as number;
       const openedMs = numbers[index * NUMBERS + 1] as number;
       const openedAt = numbers[index * NUMBERS + 2] as number;
-      if (isAlike) batch.addAlike(number, user, openedMs, id, openedAt);
-      else {
-        const own = { number, id, user, epoch: this.#epoch, changes: NONE, openedMs, openedAt, end: undefined };
-        batch.add({ kind: 'opened', session: { ...members, ...own } });
-        return 1;
-      }
+      this.#addLine(batch, described, number, id, openedMs, openedAt, undefined);
     }
     return index - start;
   }
 
   #describe(opening: Opening, batch: ChangeBatch): void {
-    const { number, id, principal, openedMs, openedAt, end } = opening;
-    const { user } = principal;
-    const members = this.#membersOf(opening);
-    this.#described = { interest: opening.interest, user, members };
+    const { number, id, interest, openedMs, openedAt, end } = opening;
+    this.#described = { interest, user: opening.principal.user, members: this.#membersOf(opening) };
+    this.#addLine(batch, this.#described, number, id, openedMs, openedAt, end);
+  }
+
+  #addLine(
+    batch: ChangeBatch,
+    { user, members }: DescribedOpening,
+    number: number,
+    id: string,
+    openedMs: number,
+    openedAt: Position | undefined,
+    end: SessionEnd | undefined,
+  ): void {
     if (end === undefined && batch.isAlike(members)) return batch.addAlike(number, user, openedMs, id, openedAt);
     const own = { number, id, user, epoch: this.#epoch, changes: NONE, openedMs, openedAt, end };
     batch.add({ kind: 'opened', session: { ...members, ...own } });

@@ -35,7 +35,7 @@ const BATCH_TICKS: number = ticksOf(1000);
  * takes the event loop some tenths of a millisecond. A crowd that connects at once is recorded over
  * the next seconds.
  */
-const BATCHES_MAX = 16;
+const BATCHES_MAX = 8;
 /** Changes that a read writes first. */
 const WRITTEN_FIRST_MAX = 2000;
 /** The journal looks at its age, and at pollers that have gone, this often. */

@@ -7,7 +7,7 @@ const WAITING_BYTES_MAX = 24 * 1024 * 1024;
 /** Lines do not say their epoch. Their sessions have not ended with the hub. */
 const PRESENT_RUN: Run = { epoch: '', seenMs: 0, isOver: false };
 /** Written batches whose room is used again: those of some 4,000 changes. */
-const SPARE_BATCHES_MAX = 16;
+const SPARE_BATCHES_MAX = 8;
 
 /**
  * The changes of the session journal that wait for the disk, the oldest first. Clients choose the

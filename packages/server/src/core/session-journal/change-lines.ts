@@ -82,7 +82,7 @@ type EndMembers = readonly [
 ];
 
 /** The full line of an `OpenedAlikeLine` is at most this many lines before it. */
-export const FULL_LINE_WITHIN = 256;
+export const FULL_LINE_WITHIN = 512;
 
 /** The line at a place among others. `undefined`: it was erased, or is damaged. */
 export function readLine(lines: readonly string[], index: number): ChangeLine | undefined {
