@@ -4,9 +4,6 @@ const FIRST_BYTES = 8192;
 /** A call has a bounded number of arguments. */
 const PIECE_BYTES = 4096;
 const BILLION = 1_000_000_000;
-/** A text of this length is written faster by a call than by a loop that V8 has not compiled. */
-const LONG = 32;
-const ENCODER = new TextEncoder();
 
 /**
  * Writes JSON as bytes of ASCII into one buffer, which grows. Unlike `JSON.stringify`, it leaves no
@@ -42,8 +39,7 @@ export class JsonBytes {
     if (this.#length + ascii.length > this.#bytes.length) this.#makeRoom(ascii.length);
     const bytes = this.#bytes;
     const start = this.#length;
-    if (ascii.length >= LONG) ENCODER.encodeInto(ascii, bytes.subarray(start));
-    else for (let index = 0; index < ascii.length; index++) bytes[start + index] = ascii.charCodeAt(index);
+    for (let index = 0; index < ascii.length; index++) bytes[start + index] = ascii.charCodeAt(index);
     this.#length = start + ascii.length;
     return this;
   }

@@ -232,8 +232,9 @@ export class BlockFollower {
     const broker = connection.info?.server_name;
     const sinceMs = performance.now();
     for (let left = this.#unplaceable === broker ? 1 : PLACES_MAX; ; left--) {
+      const name = createInbox().slice('_INBOX.'.length);
       const created = manager.consumers.add(stream, {
-        name: createInbox().slice('_INBOX.'.length),
+        name,
         deliver_policy: DeliverPolicy.StartSequence,
         opt_start_seq: this.#at.sequence + 1,
         ack_policy: AckPolicy.None,
@@ -242,7 +243,7 @@ export class BlockFollower {
         mem_storage: true,
         num_replicas: 1,
       });
-      const { name, cluster } = await elections.attempt(created);
+      const { cluster } = await elections.attempt(created);
       if (cluster?.leader === undefined || cluster.leader === broker) return name;
       if (left <= 1) this.#unplaceable = broker;
       if (left <= 1 || performance.now() - sinceMs > PLACING_MAX_MS) return name;
