@@ -4,14 +4,14 @@ import type { FeedOptions, FeedStats, ReaderBehind } from './feed-options.ts';
 import type { Interest, Wakeable } from './interests/interest.ts';
 import { Interests } from './interests/interests.ts';
 import { LOG_PAGE_COUNT_MAX, LogReader, gapOf, pageEnd } from './log-reader.ts';
-import type { Log, PackedEvents, Position, ReadPage, StoredRecord, TrimOrder } from './ports.ts';
+import type { Log, Position, ReadPage, StoredRecord, TrimOrder } from './ports.ts';
 import { bodySize, RecordReader, type RecordCount, type RecordPage } from './record-reader.ts';
 import { PendingTrims } from './pending-trims.ts';
-import { PRELOAD_COUNT_MAX, readNewestEvents } from './preload.ts';
+import { readNewestEvents } from './preload.ts';
 import { assertInvariant } from './primitives/invariant.ts';
 import { Tail } from './tail.ts';
 import { alwaysWanted, SingleFlight, type IsWanted } from './primitives/single-flight.ts';
-import { UnreadEvents } from './unread-events.ts';
+import { UnreadTail } from './unread-tail.ts';
 
 /** Bytes of joined frames that are cached for later readers at the same position. */
 const BATCH_CACHE_BYTES_MAX = 4 * 1024 * 1024;
@@ -34,10 +34,7 @@ const TAIL_CHANNELS_MAX = 20_000;
 export class Feed {
   readonly #log: Log;
   readonly #options: FeedOptions;
-  /** Ask `#tail` for it, except for what the unread events do not change. */
-  readonly #unpackedTail: Tail;
-  /** They follow the tail. Only a log that several hubs share has them. */
-  readonly #unread = new UnreadEvents();
+  readonly #unread: UnreadTail;
   readonly #reads: LogReader;
   readonly #cache = new BatchCache(BATCH_CACHE_BYTES_MAX);
   readonly #interests = new Interests((interest) => this.#cache.evictInterest(interest));
@@ -46,10 +43,6 @@ export class Feed {
   readonly #pendingTrims: PendingTrims;
   readonly #behind = new Set<ReaderBehind>();
   #erasedAtHead: Position = -1;
-  /** Unread events were dropped, and the tail with them. The interests do not know it yet. */
-  #hasDropped = false;
-  /** Events of other hubs that come before the end of the preload wait for it. */
-  #isPreloaded = false;
   readonly stats: FeedStats = { logReads: 0, tailHits: 0, wakes: 0 };
 
   constructor(log: Log, options: FeedOptions) {
@@ -57,16 +50,23 @@ export class Feed {
     this.#options = options;
     this.#interests.joinedBytesMax = options.interestsBytesMax ?? Infinity;
     this.#reads = new LogReader(log, this.stats, options.logReadsConcurrentMax);
-    this.#unpackedTail = new Tail(
+    const tail = new Tail(
       { bytesMax: options.tailBytesMax, channelsMax: TAIL_CHANNELS_MAX, isLatestOnly: options.isLatestOnly },
       log.state.head,
     );
-    this.#pendingTrims = new PendingTrims(this.#unpackedTail);
-    this.#records = new RecordReader(this.#unpackedTail, this.#reads, this.stats);
-    if (log.shared === undefined) log.follow((records) => this.#onCommitted(records));
+    this.#unread = new UnreadTail({
+      tail,
+      bytesMax: options.tailBytesMax,
+      hasReaders: () => this.hasReaders,
+      onUnpacked: (records) => this.#onCommitted(tail, records),
+      onDropped: (through) => this.#interests.forgetThrough(through),
+    });
+    this.#pendingTrims = new PendingTrims(() => this.#tail);
+    this.#records = new RecordReader(() => this.#tail, this.#reads, this.stats);
+    if (log.shared === undefined) log.follow((records) => this.#onCommitted(tail, records));
     else
       log.shared.followPacked(
-        (events) => this.#onPacked(events),
+        (events) => this.#unread.add(events),
         () => this.hasReaders,
       );
   }
@@ -77,31 +77,28 @@ export class Feed {
 
   /** The newest position that a reader can have. */
   get head(): Position {
-    return this.#isPreloaded && !this.#unread.isEmpty ? this.#unread.through : this.#unpackedTail.head;
+    return this.#unread.head;
   }
 
   get tail(): { readonly bytes: number; readonly count: number; readonly start: Position } {
-    const { bytes, count, start } = this.#unpackedTail;
-    return { bytes: bytes + this.#unread.bytes, count: count + this.#unread.count, start };
+    return this.#unread.size;
   }
 
   /**
    * Reads the newest events of the log into the tail. Await it before the first event is published.
    */
   async preload(): Promise<void> {
-    const { head } = this.#unpackedTail;
+    const { head } = this;
     const newest = await readNewestEvents(this.#log, head, this.#options.tailBytesMax / 2);
-    this.#unpackedTail.preload(newest.records, newest.start);
+    this.#tail.preload(newest.records, newest.start);
     // The log does not say what its head was then.
     if (newest.hasErased) this.#erasedAtHead = Math.max(this.#erasedAtHead, head);
-    this.#isPreloaded = true;
-    this.#unpack();
+    this.#unread.start();
   }
 
   /** The interest in these channels and types. Equal requests get the same interest. */
   interest(patterns: readonly string[], types?: readonly string[], except: readonly string[] = NO_PATTERNS): Interest {
-    this.#unpack();
-    return this.#interests.getOrCreate(patterns, types, except, this.head);
+    return this.#interests.getOrCreate(patterns, types, except, this.#tail.head);
   }
 
   /**
@@ -113,8 +110,7 @@ export class Feed {
   }
 
   join(interest: Interest, reader: Wakeable): void {
-    this.#unpack();
-    this.#interests.join(interest, reader, this.head);
+    this.#interests.join(interest, reader, this.#tail.head);
   }
 
   leave(interest: Interest, reader: Wakeable): void {
@@ -134,10 +130,10 @@ export class Feed {
     countMax: number,
     through: Position,
   ): Batch | 'behind' | undefined {
-    this.#unpack();
-    if (after >= this.head) return undefined;
-    const isUnbounded = through >= this.head;
-    const cached = isUnbounded ? this.#cache.find(interest, framing, after, countMax, this.head) : undefined;
+    const { head } = this.#tail;
+    if (after >= head) return undefined;
+    const isUnbounded = through >= head;
+    const cached = isUnbounded ? this.#cache.find(interest, framing, after, countMax, head) : undefined;
     if (cached !== undefined) return cached;
     if (interest.mayHaveNewEvents(after) === false) return undefined;
     if (!this.#tail.covers(interest, after)) return 'behind';
@@ -185,7 +181,6 @@ export class Feed {
     countMax: number,
     bytesMax: number,
   ): RecordPage | 'behind' | undefined {
-    this.#unpack();
     return this.#records.next(interest, after, countMax, bytesMax);
   }
 
@@ -200,7 +195,6 @@ export class Feed {
     countMax: number,
     bytesMax: number,
   ): Promise<RecordPage> {
-    this.#unpack();
     return this.#records.read(interest, after, through, countMax, bytesMax);
   }
 
@@ -209,7 +203,6 @@ export class Feed {
    * after `reached`.
    */
   countRecords(interest: Interest, after: Position, through: Position): Promise<RecordCount> {
-    this.#unpack();
     return this.#records.count(interest, after, through);
   }
 
@@ -243,7 +236,6 @@ export class Feed {
    * The tail serves the removed events for `TRIM_GRACE_MS` more.
    */
   onTrimmed(orders: readonly TrimOrder[], nowMs: number): void {
-    if (orders.length > 0) this.#unpack();
     this.#pendingTrims.add(orders, nowMs);
     if (!this.#pendingTrims.applyDue(nowMs)) return;
     // The caches may hold removed events that were read from the log before.
@@ -314,8 +306,7 @@ export class Feed {
 
   /** Whether there is no matching event after a position. `undefined` when only the log knows. */
   isQuiet(interest: Interest, after: Position): boolean | undefined {
-    this.#unpack();
-    if (after >= this.head) return true;
+    if (after >= this.#tail.head) return true;
     const mayHaveNew = interest.mayHaveNewEvents(after);
     if (mayHaveNew !== undefined) return !mayHaveNew;
     if (!this.#tail.covers(interest, after)) return undefined;
@@ -351,8 +342,7 @@ export class Feed {
 
   /** Visits the tail, the interests and the cached batches. */
   assertInvariants(): void {
-    this.#unpackedTail.assertInvariants();
-    this.#unread.assertInvariants(this.#unpackedTail.head);
+    this.#unread.assertInvariants();
     this.#interests.assertInvariants();
     for (const { readers } of this.#interests.all())
       for (const reader of readers)
@@ -365,8 +355,7 @@ export class Feed {
   }
 
   #isKnownQuiet(interest: Interest, after: Position): boolean {
-    this.#unpack();
-    return after >= this.head || interest.mayHaveNewEvents(after) === false;
+    return after >= this.#tail.head || interest.mayHaveNewEvents(after) === false;
   }
 
   #bytesMax(framing: Framing): number {
@@ -429,40 +418,15 @@ export class Feed {
     };
   }
 
-  /** While nobody reads, events stay packed, as many as a preload would read. */
-  #onPacked(events: PackedEvents): void {
-    if (events.through <= this.head) return;
-    this.#unread.add(events);
-    if (!this.#isPreloaded) return;
-    if (this.hasReaders) return this.#unpack();
-    const bytesMax = this.#options.tailBytesMax;
-    const droppedThrough = this.#unread.dropBeyond(PRELOAD_COUNT_MAX, bytesMax / 2);
-    if (droppedThrough === undefined) this.#unpackedTail.evictTo(bytesMax - this.#unread.bytes);
-    else {
-      this.#unpackedTail.restart(droppedThrough);
-      this.#hasDropped = true;
-    }
-  }
-
-  /** Moves the unread events to the tail. Call it before the tail or an interest is asked. */
-  #unpack(): void {
-    if (this.#unread.isEmpty || !this.#isPreloaded) return;
-    if (this.#hasDropped) {
-      this.#hasDropped = false;
-      this.#interests.forgetThrough(this.#unpackedTail.head);
-    }
-    for (const events of this.#unread.take()) this.#onCommitted(events.unpack());
-  }
-
+  /** With all events. Ask for it before an interest is asked what it knows. */
   get #tail(): Tail {
-    this.#unpack();
-    return this.#unpackedTail;
+    return this.#unread.tail;
   }
 
   /** Appends new events to the tail. Then it wakes each matching reader once per commit. */
-  #onCommitted(records: readonly StoredRecord[]): void {
-    const from = this.#unpackedTail.head;
-    for (const record of records) this.#unpackedTail.push(record);
+  #onCommitted(tail: Tail, records: readonly StoredRecord[]): void {
+    const from = tail.head;
+    for (const record of records) tail.push(record);
     const wakes = this.#interests.wake(records, from);
     this.stats.wakes += wakes;
     if (wakes > 0) this.#options.onDelivered(records);

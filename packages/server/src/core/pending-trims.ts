@@ -12,16 +12,17 @@ export const TRIM_GRACE_MS = 10_000;
  * reader slightly behind misses none.
  */
 export class PendingTrims {
-  readonly #tail: Tail;
+  readonly #tailNow: () => Tail;
   /** In the order of `applyAtMs`. */
   readonly #pending: { readonly applyAtMs: number; readonly trims: readonly ChannelTrim[] }[] = [];
 
-  constructor(tail: Tail) {
-    this.#tail = tail;
+  constructor(tailNow: () => Tail) {
+    this.#tailNow = tailNow;
   }
 
   add(orders: readonly TrimOrder[], nowMs: number): void {
-    if (orders.length > 0) this.#pending.push({ applyAtMs: nowMs + TRIM_GRACE_MS, trims: this.#tail.trimsOf(orders) });
+    if (orders.length > 0)
+      this.#pending.push({ applyAtMs: nowMs + TRIM_GRACE_MS, trims: this.#tailNow().trimsOf(orders) });
   }
 
   /** Applies the trims that are due. @returns whether there were any */
@@ -29,7 +30,7 @@ export class PendingTrims {
     let isAnyDue = false;
     for (let [first] = this.#pending; first !== undefined && first.applyAtMs <= nowMs; [first] = this.#pending) {
       this.#pending.shift();
-      this.#tail.applyTrims(first.trims);
+      this.#tailNow().applyTrims(first.trims);
       isAnyDue = true;
     }
     return isAnyDue;

@@ -29,7 +29,7 @@ export interface RecordCount extends PageBounds {
  * behind it.
  */
 export class RecordReader {
-  readonly #tail: Tail;
+  readonly #tailNow: () => Tail;
   readonly #reads: LogReader;
   readonly #stats: { tailHits: number };
   readonly #pendingReads = new SingleFlight<RecordPage>();
@@ -38,8 +38,8 @@ export class RecordReader {
    */
   #lastCollected: (RecordPage & { readonly key: string; readonly head: Position }) | undefined;
 
-  constructor(tail: Tail, reads: LogReader, stats: { tailHits: number }) {
-    this.#tail = tail;
+  constructor(tailNow: () => Tail, reads: LogReader, stats: { tailHits: number }) {
+    this.#tailNow = tailNow;
     this.#reads = reads;
     this.#stats = stats;
   }
@@ -51,14 +51,15 @@ export class RecordReader {
 
   /** Like `Feed.nextRecords`. */
   next(interest: Interest, after: Position, countMax: number, bytesMax: number): RecordPage | 'behind' | undefined {
-    const { head } = this.#tail;
+    const tail = this.#tailNow();
+    const { head } = tail;
     if (after >= head || interest.mayHaveNewEvents(after) === false) return undefined;
-    if (!this.#tail.covers(interest, after)) return 'behind';
+    if (!tail.covers(interest, after)) return 'behind';
     const key = `${after} ${countMax} ${bytesMax} ${interest.key}`;
     const last = this.#lastCollected;
     if (last !== undefined && last.head === head && last.key === key) return last;
     this.#stats.tailHits++;
-    const collected = this.#tail.collect(interest, after, bytesMax, countMax, bodySize);
+    const collected = tail.collect(interest, after, bytesMax, countMax, bodySize);
     if (collected.records.length === 0 && collected.gapThrough === 0) interest.markQuiet(after, head);
     this.#lastCollected = { key, head, gapReason: 'retention', ...collected };
     return this.#lastCollected;
@@ -78,7 +79,7 @@ export class RecordReader {
 
   /** Like `Feed.countRecords`. */
   async count(interest: Interest, after: Position, through: Position): Promise<RecordCount> {
-    const end = Math.min(pageEnd(this.#tail, after), through);
+    const end = Math.min(pageEnd(this.#tailNow(), after), through);
     if (after >= end) return { count: 0, ...emptyPage(after, end) };
     const { count, reached, ...lost } = await this.#reads.count(interest, after, end);
     return { count, reached, ...gapOf(lost, after) };
@@ -91,7 +92,7 @@ export class RecordReader {
     countMax: number,
     bytesMax: number,
   ): Promise<RecordPage> {
-    const end = Math.min(pageEnd(this.#tail, after), through);
+    const end = Math.min(pageEnd(this.#tailNow(), after), through);
     if (after >= end) return { records: [], ...emptyPage(after, end) };
     const limit = Math.min(countMax, LOG_PAGE_COUNT_MAX);
     const page = await this.#reads.page(interest, after, end, 'forward', limit, bytesMax);
