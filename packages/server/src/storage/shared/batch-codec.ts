@@ -1,4 +1,5 @@
 import type { AppendOutcome, NewRecord, Retain } from '../../core/ports.ts';
+import { RecentNames } from './recent-names.ts';
 
 /**
  * A batch for the writer is one buffer, which goes to its thread. Cloning ten thousand small
@@ -11,6 +12,8 @@ export type RecordBatch = Uint8Array<ArrayBuffer>;
 const NUMBERS_PER_RECORD = 9;
 const RETAINS: readonly Retain[] = ['history', 'latest', 'none'];
 const ABSENT = -1;
+/** Of this thread. */
+const RECENT_NAMES = new RecentNames();
 
 export function encodeBatch(records: readonly NewRecord[]): ArrayBuffer {
   return encode(records).buffer as ArrayBuffer;
@@ -90,7 +93,7 @@ export function* decodeBatch(batch: RecordBatch): Generator<NewRecord, void> {
       timeMs: numbers[at] as number,
       ifLatest: ifLatest === ABSENT ? undefined : ifLatest,
       retain: RETAINS[numbers[at + 2] as number] as Retain,
-      channel: bytes.toString('latin1', offset, (offset += numbers[at + 3] as number)),
+      channel: RECENT_NAMES.read(bytes, offset, (offset += numbers[at + 3] as number)),
       type: readText(numbers[at + 4] as number),
       idempotencyKey: readText(numbers[at + 5] as number),
       fingerprint: readText(numbers[at + 6] as number),

@@ -141,11 +141,11 @@ export class ChannelTable {
     if (entry.count === 0) this.#emptyChannels.delete(entry);
     if (replaces) this.#replace(entry, position);
     const checksum = checksumOf(position, entry.id, type, timeMs, body, trace);
-    const { insertEvent } = this.#connection.statements;
-    insertEvent.run(position, entry.id, type ?? null, timeMs, body, checksum, trace ?? null);
+    this.#connection.inserts.add(position, entry.id, type, timeMs, body, checksum, trace);
     this.#connection.countBytes(body.byteLength);
+    // After an earlier event that is not indexed, it is dirty already.
+    if (entry.appendedPosition <= this.#indexedThrough) this.#dirty.add(entry);
     applyAppend(entry, position, timeMs, body.byteLength);
-    this.#dirty.add(entry);
     this.#pendingEvents++;
   }
 
@@ -156,6 +156,7 @@ export class ChannelTable {
   indexPending(through: Position): void {
     if (this.#dirty.size === 0) return;
     this.#connection.begin();
+    this.#connection.inserts.finish();
     this.#connection.statements.indexEvents.run(this.#indexedThrough);
     for (const entry of this.#dirty) this.#save(entry);
     this.#connection.statements.setIndexed.run(through);
@@ -262,6 +263,7 @@ export class ChannelTable {
       return;
     }
     const { latestPosition, id } = entry;
+    this.#connection.inserts.finish();
     this.#connection.statements.deleteEvent.run(latestPosition);
     if (latestPosition <= this.#indexedThrough) {
       this.#connection.statements.unindexEvent.run(id, latestPosition);

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { EventInserts } from './event-inserts.ts';
 import { prepareWriter } from './writer-statements.ts';
 import type { WriterStatements } from './writer-statements.ts';
 
@@ -24,6 +25,7 @@ export const WAL_BYTES_MAX: number = 128 * 1024 * 1024;
 /** The writer's connection. It has at most one transaction, which begins with the first write. */
 export class WriterConnection {
   readonly statements: WriterStatements;
+  readonly inserts: EventInserts;
   readonly #database: DatabaseSync;
   #inTransaction = false;
   /**
@@ -35,6 +37,7 @@ export class WriterConnection {
   constructor(database: DatabaseSync) {
     this.#database = database;
     this.statements = prepareWriter(database);
+    this.inserts = new EventInserts(this.statements);
   }
 
   get database(): DatabaseSync {
@@ -70,6 +73,7 @@ export class WriterConnection {
 
   /** Makes the writes durable, if there are any. */
   commit(): void {
+    this.inserts.finish();
     if (!this.#inTransaction) return;
     this.statements.commit.run();
     this.#inTransaction = false;

@@ -1,5 +1,10 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 
+/** The events of `insertEvents`. With more, small commits would not use it. */
+export const EVENTS_PER_INSERT = 8;
+const EVENT_VALUES = '(?, ?, ?, ?, ?, ?, ?)';
+const INSERT_EVENT = 'INSERT INTO event (position, channel, type, time_ms, body, checksum, trace) VALUES';
+
 /**
  * The writer's SQL statements, prepared once per connection. Queries for many rows return arrays.
  */
@@ -8,6 +13,7 @@ export interface WriterStatements {
   readonly commit: StatementSync;
   readonly rollback: StatementSync;
   readonly insertEvent: StatementSync;
+  readonly insertEvents: StatementSync;
   readonly deleteEvent: StatementSync;
   readonly insertChannel: StatementSync;
   readonly updateChannel: StatementSync;
@@ -50,9 +56,8 @@ export function prepareWriter(database: DatabaseSync): WriterStatements {
     begin: prepare('BEGIN IMMEDIATE'),
     commit: prepare('COMMIT'),
     rollback: prepare('ROLLBACK'),
-    insertEvent: prepare(
-      'INSERT INTO event (position, channel, type, time_ms, body, checksum, trace) VALUES (?, ?, ?, ?, ?, ?, ?)',
-    ),
+    insertEvent: prepare(`${INSERT_EVENT} ${EVENT_VALUES}`),
+    insertEvents: prepare(`${INSERT_EVENT} ${Array.from({ length: EVENTS_PER_INSERT }, () => EVENT_VALUES).join()}`),
     deleteEvent: prepare('DELETE FROM event WHERE position = ?'),
     insertChannel: prepare('INSERT INTO channel VALUES (?, ?, 0, 0, 0, 0, 0, 0, ?, ?, ?, ?)'),
     updateChannel: prepare(
