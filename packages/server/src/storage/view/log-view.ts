@@ -27,7 +27,8 @@ export interface LogView extends Omit<Log, 'append' | 'trim' | 'erasing' | 'shar
    */
   readonly applied: ViewState;
   /**
-   * Applies blocks in order, all or none of them. Each must follow the one before.
+   * Applies blocks in order, all or none of them. Each must follow the one before. Blocks of events
+   * that were applied belong to the view: their data may be freed.
    * @param isBehind more blocks wait already, so work that later ones would repeat may wait
    * @param passedOnThrough the follower has the events of blocks up to this sequence
    * @throws PolycastError `log_unavailable`, `log_full`. Then `applied` says whether the blocks

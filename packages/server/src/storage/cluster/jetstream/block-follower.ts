@@ -30,6 +30,8 @@ const IDS_MAX = 64;
 const PLACES_MAX = 8;
 /** Brokers that take longer are busy with an election, for example. */
 const PLACING_MAX_MS = 200;
+/** Node.js receives this much at once. Of a larger message the client makes a buffer of its own. */
+const READ_BYTES_MAX = 64 * 1024;
 /** The client copies some messages of its buffers, so it leaves more garbage than it receives. */
 const RECEIVED_FACTOR = 1.75;
 /** The broker forgets a consumer whose hub has gone. */
@@ -272,10 +274,10 @@ export class BlockFollower {
     const kind = message.subject.slice(message.subject.lastIndexOf('.') + 1);
     // A consumer says with its first block how many it has. That one may be old, too.
     this.#oldThrough ??= this.#newest;
-    // The client's buffer holds other messages too.
-    if (!isReceived) this.#receive({ sequence, id, kind, data: new Uint8Array(message.data) });
-    // Where somebody reads, many young objects live, and V8 collects them often enough.
-    if (this.#follower.mayWait) this.#garbage.add(RECEIVED_FACTOR * message.data.byteLength);
+    const garbage = RECEIVED_FACTOR * message.data.byteLength;
+    if (!isReceived) this.#receive({ sequence, id, kind, data: takeData(message) });
+    // Where somebody reads new blocks, many young objects live, and V8 collects them often enough.
+    if (this.#follower.mayWait || sequence <= this.#oldThrough) this.#garbage.add(garbage);
     // The follower reads the silence before its block, so this comes after it.
     if (this.#isProven || sequence > this.#oldThrough) this.onNews();
     this.#pulls?.onBlock(pending);
@@ -293,6 +295,17 @@ export class BlockFollower {
   #isOther(sequence: number, id: string): boolean {
     return (this.#ids.get(sequence) ?? id) !== id;
   }
+}
+
+/**
+ * A copy of a block's data: the client's buffer may hold other messages, too. If it does not, its
+ * memory is free at once. Otherwise a hub that receives many large blocks would have V8 collect its
+ * whole heap several times a second.
+ */
+function takeData({ data }: Msg): Uint8Array<ArrayBuffer> {
+  const copy = new Uint8Array(data);
+  if (data.buffer.byteLength > READ_BYTES_MAX) (data.buffer as ArrayBuffer).transfer(0);
+  return copy;
 }
 
 function isControl({ data, headers }: Msg): boolean {

@@ -58,10 +58,9 @@ class SqliteView extends SqliteLog implements LogView {
         count,
         bytes: blocks.reduce((sum, { data }) => sum + data.byteLength, 0),
         unpack: () => appliedRecords(blocks, outcomes, passedOnThrough),
-        discard: () => {
-          for (const { data } of blocks) data.buffer.transfer(0);
-        },
+        discard: () => freeEvents(blocks),
       });
+    if (this.#packedListener === undefined) freeEvents(blocks);
     return outcomes;
   }
 
@@ -94,4 +93,9 @@ class SqliteView extends SqliteLog implements LogView {
   deadLetters(subscription: string, query: DeadLettersQuery): Promise<readonly DeadLetter[]> {
     return this.ask({ kind: 'dead_letters', subscription, query });
   }
+}
+
+/** The database has the events, and nobody needs them in memory. */
+function freeEvents(blocks: readonly Block[]): void {
+  for (const { kind, data } of blocks) if (kind === 'events') data.buffer.transfer(0);
 }
