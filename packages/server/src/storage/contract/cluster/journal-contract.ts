@@ -85,6 +85,33 @@ export function journalContract(name: string, prepare: () => Promise<OpenJournal
       expect(Buffer.compare(blocks[0]?.data ?? new Uint8Array(), data)).toBe(0);
     });
 
+    test('blocks of all sizes come back whole, also those that follow a large one', async () => {
+      const journal = await (await openers())();
+      const sizes = [
+        1,
+        60_000,
+        65_400,
+        9,
+        65_536,
+        65_700,
+        2,
+        131_000,
+        131_200,
+        3,
+        700_000,
+        4,
+        5,
+        journal.blockBytesMax,
+      ];
+      // Neighbours differ in every byte.
+      const sent = [...sizes, ...sizes].map((bytes, index) => new Uint8Array(bytes).fill(index + 1));
+      for (const [index, data] of sent.entries()) await journal.append({ id: `a-${index + 1}`, kind: 'events', data });
+      const blocks = follow(journal, START, true);
+      await expect.poll(() => blocks.length, { timeout: 10_000 }).toBe(sent.length);
+      for (const [index, data] of sent.entries())
+        expect(Buffer.compare(blocks[index]?.data ?? new Uint8Array(), data), `block ${index + 1}`).toBe(0);
+    });
+
     test('a follower whose block the journal does not have is told so, and gets no block', async () => {
       const journal = await (await openers())();
       await journal.append(block('a-1'));
