@@ -135,6 +135,10 @@ class SimulatedView implements LogView {
     return outcomes;
   }
 
+  release(block: Block): void {
+    this.#inner.release(block);
+  }
+
   followPacked(listener: (events: PackedEvents) => void): void {
     this.#inner.followPacked(listener);
   }

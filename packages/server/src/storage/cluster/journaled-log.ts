@@ -389,6 +389,7 @@ export class JournaledLog implements Log, SharedLog {
     this.#barrier.onApplied(block.sequence);
     if (this.#lifecycle.isCaughtUp && this.isTrimmer) this.#parts.snapshotter?.onApplied(block.data.byteLength);
     if (outcome.kind === 'epoch') this.#lifecycle.resetIfNewEpoch();
+    this.#parts.view.release(block);
   }
 
   #onOutcomeLost(block: Block): void {

@@ -63,6 +63,9 @@ class MemoryView extends MemoryLog implements LogView {
     return outcomes;
   }
 
+  /** The events of this view stay in the memory of their blocks. */
+  release(): void {}
+
   followPacked(listener: (events: PackedEvents) => void): void {
     this.follow((records) => listener(packedRecords(records)));
   }

@@ -27,14 +27,18 @@ export interface LogView extends Omit<Log, 'append' | 'trim' | 'erasing' | 'shar
    */
   readonly applied: ViewState;
   /**
-   * Applies blocks in order, all or none of them. Each must follow the one before. Blocks of events
-   * that were applied belong to the view: their data may be freed.
+   * Applies blocks in order, all or none of them. Each must follow the one before.
    * @param isBehind more blocks wait already, so work that later ones would repeat may wait
    * @param passedOnThrough the follower has the events of blocks up to this sequence
    * @throws PolycastError `log_unavailable`, `log_full`. Then `applied` says whether the blocks
    * were applied all the same, and the outcomes are lost.
    */
   apply(blocks: readonly Block[], isBehind?: boolean, passedOnThrough?: number): Promise<readonly BlockOutcome[]>;
+  /**
+   * Nobody needs a block any more that was applied, except for this view and its follower. If they
+   * do not need it either, the memory of its events is free at once.
+   */
+  release(block: Block): void;
   /** As `SharedLog`. */
   followPacked(listener: (events: PackedEvents) => void): void;
   /** The number of channels. While blocks are applied, it may count some of theirs. */

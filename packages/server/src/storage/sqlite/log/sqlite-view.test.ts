@@ -7,17 +7,20 @@ import type { LogView } from '../../view/log-view.ts';
 import { commandBytes } from '../../view/view-state.ts';
 import { openSqliteView } from './sqlite-view.ts';
 
-test('the events of a block leave the memory once they are stored, unless somebody follows', async () => {
+test('the events of a block that is released leave the memory, unless somebody follows', async () => {
   const view = await openView();
   const genesis = genesisBlock();
   const first = eventsBlock(2);
   await view.apply([genesis, first]);
+  expect(first.data.byteLength).toBeGreaterThan(0);
+  for (const block of [genesis, first]) view.release(block);
   expect([genesis.data.byteLength > 0, first.data.byteLength]).toEqual([true, 0]);
 
   const positions: number[] = [];
   view.followPacked((events) => positions.push(...events.unpack().map(({ position }) => position)));
   const followed = eventsBlock(3);
   await view.apply([followed]);
+  view.release(followed);
   expect([followed.data.byteLength > 0, positions]).toEqual([true, [2]]);
 });
 

@@ -60,8 +60,12 @@ class SqliteView extends SqliteLog implements LogView {
         unpack: () => appliedRecords(blocks, outcomes, passedOnThrough),
         discard: () => freeEvents(blocks),
       });
-    if (this.#packedListener === undefined) freeEvents(blocks);
     return outcomes;
+  }
+
+  release(block: Block): void {
+    // The follower has the blocks of its events, and discards them.
+    if (this.#packedListener === undefined) freeEvents([block]);
   }
 
   followPacked(listener: (events: PackedEvents) => void): void {
