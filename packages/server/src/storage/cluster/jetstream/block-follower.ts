@@ -30,7 +30,7 @@ const IDS_MAX = 64;
 const PLACES_MAX = 8;
 /** Brokers that take longer are busy with an election, for example. */
 const PLACING_MAX_MS = 200;
-/** Node.js receives this much at once. Of a larger message the client makes a buffer of its own. */
+/** Node.js receives at most this much at once. The client makes a buffer for a larger message. */
 const READ_BYTES_MAX = 64 * 1024;
 /** The client copies some messages of its buffers, so it leaves more garbage than it receives. */
 const RECEIVED_FACTOR = 1.75;
@@ -298,13 +298,13 @@ export class BlockFollower {
 }
 
 /**
- * A copy of a block's data: the client's buffer may hold other messages, too. If it does not, its
- * memory is free at once. Otherwise a hub that receives many large blocks would have V8 collect its
- * whole heap several times a second.
+ * A copy of a block's data: the client's buffer may hold other messages, too. That of a large block
+ * does not, and its memory is free at once. Otherwise a hub that receives many large blocks would
+ * have V8 collect its whole heap several times a second.
  */
 function takeData({ data }: Msg): Uint8Array<ArrayBuffer> {
   const copy = new Uint8Array(data);
-  if (data.buffer.byteLength > READ_BYTES_MAX) (data.buffer as ArrayBuffer).transfer(0);
+  if (data.byteLength > READ_BYTES_MAX) (data.buffer as ArrayBuffer).transfer(0);
   return copy;
 }
 
