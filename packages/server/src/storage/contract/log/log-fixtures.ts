@@ -1,5 +1,8 @@
 import { expect } from 'vitest';
 import type { AppendOutcome, Log, NewRecord, ReadPage, ReadQuery } from '../../../core/ports.ts';
+import { encodeExactBatch } from '../../shared/batch-codec.ts';
+import type { Block } from '../../view/block.ts';
+import { commandBytes } from '../../view/view-state.ts';
 
 /** Opens an empty log of the implementation under test. The contract closes it. */
 export type OpenLog = (options: { readonly channelsMax?: number }) => Promise<Log>;
@@ -85,4 +88,18 @@ export function bytes(string: string): Uint8Array {
 
 export function text(body: Uint8Array): string {
   return new TextDecoder().decode(body);
+}
+
+/** The first block of a journal. Its channels are few. */
+export const GENESIS: Block = {
+  sequence: 1,
+  id: 'g-1',
+  kind: 'genesis',
+  data: new Uint8Array(commandBytes({ format: 1, epoch: '0t24qj92dx', channelsMax: 10 })),
+};
+
+/** A block with events of the channel `a`. */
+export function eventsBlock(sequence: number, events = 1): Block {
+  const records = Array.from({ length: events }, () => record('a'));
+  return { sequence, id: `h-${sequence}`, kind: 'events', data: new Uint8Array(encodeExactBatch(records)) };
 }

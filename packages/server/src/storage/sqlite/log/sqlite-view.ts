@@ -99,7 +99,7 @@ class SqliteView extends SqliteLog implements LogView {
   }
 }
 
-/** The database has the events, and nobody needs them in memory. */
+/** Their events are in the database, or were ephemeral. Commands stay: they are few and small. */
 function freeEvents(blocks: readonly Block[]): void {
   for (const { kind, data } of blocks) if (kind === 'events') data.buffer.transfer(0);
 }

@@ -1,36 +1,22 @@
 import { StatementSync } from 'node:sqlite';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { temporaryFolder } from '../../../../testing/temporary-folder.ts';
-import { record } from '../../../contract/log/log-fixtures.ts';
+import { eventsBlock, GENESIS, record } from '../../../contract/log/log-fixtures.ts';
 import { encodeExactBatch } from '../../../shared/batch-codec.ts';
-import type { Block } from '../../../view/block.ts';
-import { commandBytes } from '../../../view/view-state.ts';
 import { LogWriter } from './log-writer.ts';
 import { ViewWriter } from './view-writer.ts';
 
 const OPTIONS = { channelsMax: 10, auditEntriesMax: 10, nowMs: Date.now(), chance: 0.5 };
 
-const GENESIS: Block = {
-  sequence: 1,
-  id: 'g-1',
-  kind: 'genesis',
-  data: new Uint8Array(commandBytes({ format: 1, epoch: '0t24qj92dx', channelsMax: 10 })),
-};
-
 test('a commit that failed and is on the disk all the same is not applied again', () => {
   const writer = new ViewWriter({ ...OPTIONS, folder: temporaryFolder() });
   onTestFinished(() => writer.log.close());
   writer.apply([GENESIS]);
-  const block: Block = {
-    sequence: 2,
-    id: 'h-1',
-    kind: 'events',
-    data: new Uint8Array(encodeExactBatch([record('a')])),
-  };
+  const block = eventsBlock(2);
   failOneCommit('COMMIT', () => writer.apply([block]));
   writer.log.probe();
-  expect(writer.opened).toMatchObject({ head: 1, applied: { sequence: 2, id: 'h-1' } });
-  const [outcome] = writer.apply([{ ...block, sequence: 3, id: 'h-2' }]).outcomes;
+  expect(writer.opened).toMatchObject({ head: 1, applied: { sequence: 2, id: 'h-2' } });
+  const [outcome] = writer.apply([{ ...block, sequence: 3, id: 'h-3' }]).outcomes;
   expect(outcome).toMatchObject({ kind: 'appended', firstPosition: 2 });
 });
 
