@@ -95,7 +95,7 @@ async function stopProcess(child: ChildProcess): Promise<void> {
 
 /**
  * Waits for `isReady`. If the process ends before that, throws an error with its output. The
- * interval grows to 0.2 % of the time since the start: each check takes CPU from the server.
+ * interval grows to 0.5 % of the time since the start: each check takes CPU from the server.
  */
 export async function waitUntilReady(
   started: PinnedProcess,
@@ -106,7 +106,7 @@ export async function waitUntilReady(
   while (!(await isReady())) {
     if (started.child.exitCode !== null) throw new Error(`the server ended while starting: ${started.output()}`);
     if (performance.now() > deadlineMs) throw new Error(`the server is not ready: ${started.output()}`);
-    await sleep(Math.max(intervalMs, (performance.now() - started.startedAtMs) / 500));
+    await sleep(Math.max(intervalMs, (performance.now() - started.startedAtMs) / 200));
   }
 }
 

@@ -39,6 +39,9 @@ const unsyncedMax = (seed: number): number => (seed % 5 === 0 ? 200 : 8);
 export class SimulatedDisk {
   blocks: readonly Block[] = [];
   isFull = false;
+  /** A crash or a failed commit damages the view, as in `sqlite/log/view-build.ts`. */
+  isBuilding = false;
+  #hasFailed = false;
   readonly #time: VirtualTime;
   readonly #random: Seeded;
   /** The blocks of the file with the copy of a view, which becomes a snapshot. */
@@ -50,6 +53,7 @@ export class SimulatedDisk {
   }
 
   async openView(): Promise<LogView> {
+    this.isBuilding = this.blocks.length === 0 && !this.#hasFailed;
     const inner = createMemoryView(AUDIT_ENTRIES_MAX);
     await inner.apply(this.blocks);
     return new SimulatedView(this, inner, this.#time, this.#random);
@@ -57,6 +61,24 @@ export class SimulatedDisk {
 
   async wipeView(): Promise<void> {
     this.blocks = [];
+    this.isBuilding = false;
+  }
+
+  /** As the same process remembers it: the next view is not built in this way. */
+  failBuild(): void {
+    this.#hasFailed = true;
+  }
+
+  /** The next process remembers nothing. */
+  onEnded(): void {
+    this.#hasFailed = false;
+    this.dropBuild();
+  }
+
+  /** A view that was not finished is removed. */
+  dropBuild(): void {
+    if (this.isBuilding) this.blocks = [];
+    this.isBuilding = false;
   }
 
   /** A new and empty disk takes its place. */
@@ -88,6 +110,7 @@ export class SimulatedDisk {
     install: async () => {
       await this.#time.wait(this.#random.below(50));
       this.blocks = this.#copy ?? [];
+      this.isBuilding = false;
     },
     discard: async () => {
       this.#copy = undefined;
@@ -105,6 +128,7 @@ class SimulatedView implements LogView {
   readonly #inner: LogView;
   readonly #time: VirtualTime;
   readonly #random: Seeded;
+  #isLost = false;
 
   constructor(disk: SimulatedDisk, inner: LogView, time: VirtualTime, random: Seeded) {
     this.#disk = disk;
@@ -125,14 +149,32 @@ class SimulatedView implements LogView {
     return this.#inner.channelCount;
   }
 
+  get isLost(): boolean {
+    return this.#isLost;
+  }
+
+  async endBuild(): Promise<void> {
+    await this.#time.wait(this.#random.fraction());
+    if (this.#disk.isBuilding && this.#disk.isFull) this.#fail('log_full');
+    this.#disk.isBuilding = false;
+  }
+
   async apply(...request: Parameters<LogView['apply']>): Promise<readonly BlockOutcome[]> {
     await this.#time.wait(this.#random.fraction() * (this.#random.below(30) === 0 ? 40 : 1));
-    if (this.#disk.isFull) throw new PolycastError('log_full');
+    if (this.#disk.isFull) this.#fail('log_full');
     const outcomes = await this.#inner.apply(...request);
     this.#disk.blocks = [...this.#disk.blocks, ...request[0]];
     // The thread of the view ends after the commit.
-    if (this.#random.below(150) === 0) throw new PolycastError('log_unavailable');
+    if (this.#random.below(150) === 0) this.#fail('log_unavailable');
     return outcomes;
+  }
+
+  #fail(code: 'log_full' | 'log_unavailable'): never {
+    if (this.#disk.isBuilding) {
+      this.#isLost = true;
+      this.#disk.failBuild();
+    }
+    throw new PolycastError(code);
   }
 
   release(block: Block): void {

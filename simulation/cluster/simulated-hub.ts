@@ -89,6 +89,7 @@ export class SimulatedHub {
   kill(): void {
     this.#process.isDead = true;
     this.open = undefined;
+    this.#world.takeBlocks(() => this.disk.onEnded());
     this.#forget();
   }
 
@@ -159,7 +160,10 @@ export class SimulatedHub {
       journal,
       fleet: fleets.connect(incarnation, this.isOld ? 1 : undefined, connection, process),
       incarnation,
-      openView: () => this.disk.openView(),
+      openView: () => {
+        this.#world.takeBlocks(() => this.disk.dropBuild());
+        return this.disk.openView();
+      },
       wipeView: () => this.disk.wipeView(),
       snapshots: snapshots.of(this.disk, () => connection.isOpen),
       copies: this.disk.copies,

@@ -344,7 +344,7 @@ export interface SharedLog {
   onTrimmed(listener: (orders: readonly TrimOrder[]) => void): void;
   /**
    * As `Log.follow`, but each commit comes packed. A hub that nobody reads at unpacks few of them.
-   * @param hasReaders while it is false, events of other hubs may arrive some 20 ms later: several
+   * @param hasReaders while it is false, events of other hubs may arrive some 100 ms later: several
    * blocks share a commit
    */
   followPacked(listener: (events: PackedEvents) => void, hasReaders?: () => boolean): void;

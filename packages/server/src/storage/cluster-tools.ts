@@ -3,6 +3,7 @@ import { DatabaseSync } from 'node:sqlite';
 import type { ClusterInspection, InspectedHub } from './cluster/cluster-inspection.ts';
 import type { ClusterSettings } from './home.ts';
 import { logFiles } from './sqlite/log/log-files.ts';
+import { isBuilding } from './sqlite/log/view-build.ts';
 import { readViewState } from './sqlite/log/view-state-table.ts';
 import type { BlockAddress } from './view/block.ts';
 
@@ -23,8 +24,10 @@ export type FolderRole =
 
 /** Only reads, so a hub may run in the folder. @throws the error of SQLite for a damaged file */
 export function readFolderRole(folder: string): FolderRole {
-  const { database: file } = logFiles(folder);
-  if (!existsSync(file)) return { role: 'empty' };
+  const files = logFiles(folder);
+  const { database: file } = files;
+  // A hub that was killed while it built a view begins anew.
+  if (!existsSync(file) || isBuilding(files)) return { role: 'empty' };
   const database = new DatabaseSync(file, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
   try {
     const isView = database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'journal_view'").get() !== undefined;

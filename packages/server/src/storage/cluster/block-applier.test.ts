@@ -28,6 +28,7 @@ function createApplier(): {
     onApplied: ({ sequence }: Block) => void applied.push(sequence),
     onOutcomeLost: () => undefined,
     onStopped: () => undefined,
+    onViewLost: () => undefined,
   };
   const applier = new BlockApplier(view, listener, () => 0);
   applier.hasReaders = () => false;

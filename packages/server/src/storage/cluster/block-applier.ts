@@ -26,6 +26,8 @@ export interface AppliedListener {
   onOutcomeLost(block: Block): void;
   /** This version cannot apply a block. It applies nothing more. */
   onStopped(error: Error): void;
+  /** The view is lost (`LogView.isLost`). Nothing more is applied to it. */
+  onViewLost(): void;
 }
 
 /**
@@ -139,8 +141,12 @@ export class BlockApplier {
         .apply(blocks, this.#waiting.length > 0, this.#passedOnThrough)
         .catch(() => undefined);
       if (outcomes === undefined) {
-        await this.#putBack(taken);
-        continue;
+        if (!this.#view.isLost) {
+          await this.#putBack(taken);
+          continue;
+        }
+        this.#isStopped = true;
+        return this.#listener.onViewLost();
       }
       this.#currentMs = this.#waiting[0]?.beforeMs ?? performance.now();
       for (const [index, block] of blocks.entries()) this.#listener.onApplied(block, outcomes[index] as BlockOutcome);

@@ -123,6 +123,7 @@ export class JournaledLog implements Log, SharedLog {
       onApplied: (block, outcome) => this.#onApplied(block, outcome),
       onOutcomeLost: (block) => this.#onOutcomeLost(block),
       onStopped: (error) => this.#lifecycle.stop(error),
+      onViewLost: () => this.#lifecycle.reset('view_lost'),
     };
     this.#applier = new BlockApplier(view, applied, () => journal.silentMs);
     this.#received = new ReceivedBlocks(parts);

@@ -63,6 +63,12 @@ class MemoryView extends MemoryLog implements LogView {
     return outcomes;
   }
 
+  async endBuild(): Promise<void> {}
+
+  get isLost(): boolean {
+    return false;
+  }
+
   /** The events of this view stay in the memory of their blocks. */
   release(): void {}
 

@@ -25,7 +25,13 @@ const REPLACED = [
   'sessions',
 ] as const;
 /** Files that describe the replaced data. */
-const REMOVED = ['committed.json', 'identity-committed.json', 'subscriptions-committed.json', 'webhooks-in-flight'];
+const REMOVED = [
+  'log.db-building',
+  'committed.json',
+  'identity-committed.json',
+  'subscriptions-committed.json',
+  'webhooks-in-flight',
+];
 
 /** Creates an empty folder for the files of a restore. Returns its path. */
 export function createStaging(folder: string): string {

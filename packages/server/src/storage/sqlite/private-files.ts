@@ -7,7 +7,7 @@ export const PRIVATE_FOLDER_MODE = 0o700;
 
 /** Files that a hub creates in its data folder, and those that SQLite adds beside a database. */
 const HUB_FILE_NAME =
-  /^(?:log\.db|lock\.db|[a-z]+\.sqlite|owner\.json|generation\.json|version\.json|(?:[a-z]+-)?committed\.json|webhooks-in-flight|console\.key|status-history\.bin|sessions)(?:\.new|-wal|-shm|-journal)?$/;
+  /^(?:log\.db|lock\.db|[a-z]+\.sqlite|owner\.json|generation\.json|version\.json|(?:[a-z]+-)?committed\.json|webhooks-in-flight|console\.key|status-history\.bin|sessions)(?:\.new|-wal|-shm|-journal|-building)?$/;
 const GROUP_AND_OTHERS_MODE = 0o077;
 /** A folder that several users share, such as `/tmp`, is not changed. */
 const STICKY_MODE = 0o1000;

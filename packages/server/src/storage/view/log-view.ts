@@ -35,6 +35,13 @@ export interface LogView extends Omit<Log, 'append' | 'trim' | 'erasing' | 'shar
    */
   apply(blocks: readonly Block[], isBehind?: boolean, passedOnThrough?: number): Promise<readonly BlockOutcome[]>;
   /**
+   * The view has caught up with its journal. One that began with nothing survives a crash from now
+   * on; before, it was to be built again. @throws PolycastError as `apply`
+   */
+  endBuild(): Promise<void>;
+  /** A change has failed before `endBuild`, so the view has to be opened again, and built anew. */
+  readonly isLost: boolean;
+  /**
    * Nobody needs a block any more that was applied, except for this view and its follower. If they
    * do not need it either, the memory of its events is free at once.
    */

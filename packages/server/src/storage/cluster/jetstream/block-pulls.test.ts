@@ -3,7 +3,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { BlockPulls } from './block-pulls.ts';
 
 /** Longer than blocks are collected that nobody waits for. */
-const COLLECTED_MS = 60;
+const COLLECTED_MS = 200;
 
 test('where somebody waits, a pull brings blocks as they come, and the next one is there in time', () => {
   const { asks, pulls } = opened({ mayWait: false });

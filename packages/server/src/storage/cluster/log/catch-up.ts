@@ -10,9 +10,9 @@ const PROGRESS_INTERVAL_MS = 2_000;
 
 export interface CatchUpParts {
   readonly journal: Pick<Journal, 'last'>;
-  readonly view: Pick<LogView, 'applied'>;
+  readonly view: Pick<LogView, 'applied' | 'endBuild'>;
   readonly barrier: Pick<ReadBarrier, 'whenApplied'>;
-  readonly lifecycle: Pick<LogLifecycle, 'hasEnded' | 'lossReported'>;
+  readonly lifecycle: Pick<LogLifecycle, 'hasEnded' | 'lossReported' | 'reset'>;
   readonly logger: StorageLogger;
 }
 
@@ -39,6 +39,7 @@ export async function catchUp(
     );
     // Once the journal was rolled back, or this version cannot apply a block, no more is applied.
     if (!lifecycle.hasEnded) await barrier.whenApplied(last, Infinity);
+    if (!lifecycle.hasEnded) await view.endBuild().catch(() => lifecycle.reset('view_lost'));
     return mark;
   } finally {
     clearInterval(progress);

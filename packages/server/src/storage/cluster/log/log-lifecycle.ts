@@ -3,7 +3,7 @@ import type { LogView } from '../../view/log-view.ts';
 import type { StorageLogger } from '../../home.ts';
 
 /** Why a log has to be opened again. */
-export type ResetReason = 'rolled_back' | 'new_epoch' | 'behind' | 'deposed' | 'passed_on';
+export type ResetReason = 'rolled_back' | 'new_epoch' | 'behind' | 'deposed' | 'passed_on' | 'view_lost';
 
 const RESET_MESSAGES: Readonly<Record<ResetReason, string>> = {
   rolled_back: 'the brokers have lost blocks that this hub has applied',
@@ -11,6 +11,7 @@ const RESET_MESSAGES: Readonly<Record<ResetReason, string>> = {
   behind: 'the journal was trimmed beyond this hub',
   deposed: 'another hub works on subscriptions, because this one was silent',
   passed_on: 'events have other positions than those that readers received',
+  view_lost: 'a write failed while the view was built',
 };
 
 export interface LogLifecycleParts {

@@ -10,6 +10,7 @@ import type { MovedIdentity } from '../identity/identity-tables.ts';
 import { makePrivateFile } from '../private-files.ts';
 import { inodeOf, settleGeneration } from './generation-file.ts';
 import { logFiles } from './log-files.ts';
+import { assertBuilt } from './view-build.ts';
 import type { WriterOptions } from './messages.ts';
 import { VIEW_TABLES } from './open-database.ts';
 import { readViewState } from './view-state-table.ts';
@@ -83,6 +84,7 @@ export interface MovedView {
  * of the view: its next start finds what this function has written.
  */
 export async function copyViewAsLog(folder: string, target: string): Promise<MovedView> {
+  assertBuilt(folder);
   const files = logFiles(target);
   await copyDatabase(folder, files.database);
   using copy = openCopy(files.database);

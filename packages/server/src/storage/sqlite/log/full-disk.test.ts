@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { AppendOutcome, Log, Overwritten } from '../../../core/ports.ts';
-import { queryAll, positionOf, readPages, record } from '../../contract/log/log-fixtures.ts';
+import { eventsBlock, GENESIS, queryAll, positionOf, readPages, record } from '../../contract/log/log-fixtures.ts';
 import { lockDataFolder } from '../data-folder.ts';
+import type { LogView } from '../../view/log-view.ts';
 import { openSqliteLog } from './open-sqlite-log.ts';
+import { openSqliteView } from './sqlite-view.ts';
 
 const DISK_MB = 12;
 const mounted = mountSmallDisk();
@@ -108,6 +110,30 @@ describe.skipIf(mounted === undefined)('a full disk', () => {
     expect(await overwriteAll(log)).toBe('done');
     expect(log.state.unavailable).toBeUndefined();
     expect(await log.append([record('after')])).toMatchObject([{ kind: 'appended' }]);
+  });
+
+  test('ends the build of a view, and the next one waits for room', async () => {
+    const folder = join(disk, 'building');
+    mkdirSync(folder);
+    const blocks = [GENESIS, ...Array.from({ length: 40 }, (_, at) => eventsBlock(2 + at, 10_000))];
+    const opened = [await openSqliteView({ folder, auditEntriesMax: 10 })];
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    onTestFinished(() => opened.at(-1)?.close());
+    const applyAll = async (): Promise<void> => {
+      const view = opened.at(-1) as LogView;
+      for (const block of blocks) if (block.sequence > view.applied.sequence) await view.apply([block]);
+    };
+    await expect(applyAll()).rejects.toMatchObject({ code: 'log_full' });
+    expect(opened[0]?.isLost).toBe(true);
+    await opened[0]?.close();
+
+    opened.push(await openSqliteView({ folder, auditEntriesMax: 10 }));
+    await expect(applyAll()).rejects.toMatchObject({ code: 'log_full' });
+    expect([opened[1]?.isLost, opened[1]?.applied.sequence]).toEqual([false, expect.any(Number)]);
+    resize(160);
+    await vi.waitFor(() => expect(opened[1]?.state.unavailable).toBeUndefined(), { timeout: 10_000, interval: 50 });
+    await applyAll();
+    expect(opened[1]?.state.head).toBe(400_000);
   });
 
   test('does not prevent a log from being opened and read', async () => {

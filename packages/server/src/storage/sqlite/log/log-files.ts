@@ -13,6 +13,8 @@ export interface LogFiles {
    * `storage/sqlite/committed-mark.ts`.
    */
   readonly committedMark: string;
+  /** Only while the view of a cluster is built: see `view-build.ts`. */
+  readonly building: string;
 }
 
 export function logFiles(folder: string): LogFiles {
@@ -21,11 +23,14 @@ export function logFiles(folder: string): LogFiles {
     database: join(folder, 'log.db'),
     generation: join(folder, 'generation.json'),
     committedMark: join(folder, 'committed.json'),
+    building: join(folder, 'log.db-building'),
   };
 }
 
 /** Removes the log from a data folder. All other files remain. */
 export async function removeLog(folder: string): Promise<void> {
-  const { database, generation } = logFiles(folder);
-  for (const file of [database, `${database}-wal`, `${database}-shm`, generation]) await rm(file, { force: true });
+  const { database, generation, building } = logFiles(folder);
+  // The mark of a build is last: it says that the database may be damaged.
+  for (const file of [database, `${database}-wal`, `${database}-shm`, generation, building])
+    await rm(file, { force: true });
 }

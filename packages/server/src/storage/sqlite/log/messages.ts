@@ -41,6 +41,7 @@ export type WriterRequest =
   | { readonly kind: 'channels'; readonly query: ChannelQuery; readonly progress: ListProgress | undefined }
   /** Only for the writer of a view (`view-worker.ts`). */
   | ({ readonly kind: 'apply'; readonly isBehind: boolean } & PackedBlocks)
+  | { readonly kind: 'end_build' }
   | { readonly kind: 'identity' }
   | { readonly kind: 'audit'; readonly before: number; readonly limit: number }
   | { readonly kind: 'subscription_state' }

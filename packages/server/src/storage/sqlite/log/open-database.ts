@@ -18,6 +18,7 @@ import { channelChecksumOf } from './checksum.ts';
 import type { LogFiles } from './log-files.ts';
 import { APPLICATION_ID, MIGRATIONS } from './schema.ts';
 import { epochAfter } from '../../shared/epoch-after.ts';
+import { isBuilding } from './view-build.ts';
 import { announceGeneration, mismatchOf, inodeOf, settleGeneration } from './generation-file.ts';
 import type { DatabaseMismatch } from './generation-file.ts';
 
@@ -141,10 +142,25 @@ function checkRole(database: DatabaseSync, { folder }: LogFiles, role: DatabaseR
   database.exec(VIEW_TABLES);
 }
 
-function databaseFile({ database }: LogFiles, role: DatabaseRole = 'log'): DatabaseFile {
-  // The journal is the durable copy of a view. SQLite then syncs before a checkpoint only, so a
-  // power cut may take the newest blocks, but never leaves half of one.
-  const synchronous = role === 'view' ? 'NORMAL' : 'FULL';
+/**
+ * The journal is the durable copy of a view. SQLite then syncs before a checkpoint only, so a power
+ * cut may take the newest blocks, but never leaves half of one.
+ */
+const VIEW_JOURNAL = 'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL';
+/** See `view-build.ts`. */
+const BUILD_JOURNAL = 'PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF';
+const LOG_JOURNAL = 'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL';
+
+/** Gives a view that was built its write-ahead log. @throws the error of SQLite */
+export function endBuild(database: DatabaseSync): void {
+  database.exec(VIEW_JOURNAL);
+  const { journal_mode: mode } = database.prepare('PRAGMA journal_mode').get() as { journal_mode: string };
+  if (mode !== 'wal') throw new Error(`the database keeps its journal mode ${mode}`);
+}
+
+function databaseFile(files: LogFiles, role: DatabaseRole = 'log'): DatabaseFile {
+  const { database } = files;
+  const viewJournal = isBuilding(files) ? BUILD_JOURNAL : VIEW_JOURNAL;
   return {
     file: database,
     applicationId: APPLICATION_ID,
@@ -152,7 +168,7 @@ function databaseFile({ database }: LogFiles, role: DatabaseRole = 'log'): Datab
     // Removed events are overwritten where that costs no further write of the disk. An erasure
     // overwrites the rest. SQLite checkpoints run after a commit has been answered, not within it
     // (see `runHousekeeping` in `writer-thread/log-writer.ts`).
-    pragmas: `PRAGMA journal_mode = WAL; PRAGMA synchronous = ${synchronous}; PRAGMA fullfsync = 1; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864;
+    pragmas: `${role === 'view' ? viewJournal : LOG_JOURNAL}; PRAGMA fullfsync = 1; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864;
      PRAGMA secure_delete = FAST; PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY`,
     repair: REPAIR,
   };

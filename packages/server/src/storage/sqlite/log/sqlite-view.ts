@@ -11,22 +11,30 @@ import { BlockBuffer } from './block-buffer.ts';
 import type { AppliedAnswer } from './messages.ts';
 import { openWithWriter, type SqliteLogOptions } from './open-sqlite-log.ts';
 import { SqliteLog } from './sqlite-log.ts';
+import { beginBuild, type ViewBuild } from './view-build.ts';
 
 /**
  * Opens the view of a journal in a data folder. It does not collect appends and does not sync
  * commits: the journal has done both.
  * @throws DataFolderError as `openSqliteLog` does, and when the folder has a log of its own
  */
-export function openSqliteView(
+export async function openSqliteView(
   options: Pick<SqliteLogOptions, 'folder'> & { readonly auditEntriesMax: number },
 ): Promise<LogView> {
-  return openWithWriter(options, 'view-writer', (...parts) => new SqliteView(...parts));
+  const build = await beginBuild(options.folder);
+  return openWithWriter(options, 'view-writer', (...parts) => new SqliteView(build, ...parts));
 }
 
 class SqliteView extends SqliteLog implements LogView {
   #applied: ViewState = EMPTY_VIEW;
   readonly #buffer = new BlockBuffer();
   #packedListener: ((events: PackedEvents) => void) | undefined;
+  readonly #build: ViewBuild | undefined;
+
+  constructor(build: ViewBuild | undefined, ...parts: ConstructorParameters<typeof SqliteLog>) {
+    super(...parts);
+    this.#build = build;
+  }
 
   /** A writer that was started again may have applied more than it could say. */
   get applied(): ViewState {
@@ -39,6 +47,10 @@ class SqliteView extends SqliteLog implements LogView {
     return { ...super.state, epoch, epochStart };
   }
 
+  get isLost(): boolean {
+    return this.#build?.hasFailed === true;
+  }
+
   get channelCount(): number {
     return this.writerCounters.get('channels');
   }
@@ -46,7 +58,7 @@ class SqliteView extends SqliteLog implements LogView {
   async apply(blocks: readonly Block[], isBehind = false, passedOnThrough = 0): Promise<readonly BlockOutcome[]> {
     const packed = this.#buffer.pack(blocks);
     const request = { kind: 'apply', isBehind, ...packed } as const;
-    const [{ state, outcomes, head }, buffer] = await this.change<AppliedAnswer>(request, [packed.buffer]);
+    const [{ state, outcomes, head }, buffer] = await this.#change<AppliedAnswer>(request, [packed.buffer]);
     this.#buffer.keep(buffer);
     this.#applied = state;
     const count = head - this.state.head;
@@ -63,6 +75,22 @@ class SqliteView extends SqliteLog implements LogView {
     return outcomes;
   }
 
+  async endBuild(): Promise<void> {
+    if (this.#build?.isRunning !== true) return;
+    await this.#change({ kind: 'end_build' });
+    this.#build.end();
+  }
+
+  /** While the view is built, a change that fails may damage it. */
+  async #change<Value>(...request: Parameters<SqliteLog['change']>): Promise<Value> {
+    try {
+      return await this.change<Value>(...request);
+    } catch (error) {
+      this.#build?.fail();
+      throw error;
+    }
+  }
+
   release(block: Block): void {
     // The follower has the blocks of its events, and discards them.
     if (this.#packedListener === undefined) freeEvents([block]);
@@ -72,6 +100,11 @@ class SqliteView extends SqliteLog implements LogView {
     this.#packedListener = listener;
     // Those that a writer stored, and could not report.
     this.follow((records) => listener(packedRecords(records)));
+  }
+
+  override async close(): Promise<void> {
+    await super.close();
+    await this.#build?.close();
   }
 
   overwrite(): Promise<Overwritten> {

@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { matchesLatest } from '../../../../core/events/latest.ts';
 import type {
@@ -26,11 +27,13 @@ import {
   readState,
   wrapCorruptionErrors,
   detectMismatch,
+  endBuild,
 } from '../open-database.ts';
 import type { DatabaseRole, StateRow } from '../open-database.ts';
 import type { ViewStore } from '../../../view/view-state.ts';
 import { isFull, UnavailableError } from '../../failure.ts';
 import type { DatabaseMismatch } from '../generation-file.ts';
+import { isBuilding } from '../view-build.ts';
 import { WriterCounters } from './writer-counters.ts';
 
 /**
@@ -68,6 +71,8 @@ export class LogWriter {
   #isBehind = false;
   readonly #counters: WriterCounters = new WriterCounters();
   readonly #role: DatabaseRole;
+  /** A failure may have damaged the database, so nothing is written after it. */
+  #isBuilding: boolean;
   #channelsMax: number;
 
   /**
@@ -79,9 +84,12 @@ export class LogWriter {
     this.#role = role;
     this.#channelsMax = options.channelsMax;
     this.#files = logFiles(options.folder);
+    this.#isBuilding = role === 'view' && isBuilding(this.#files);
     this.#remains = new ErasedRemains(this.#files.database);
     this.#committedMark = new CommittedMark(this.#files.committedMark);
     this.#connection = new WriterConnection(openDatabase(this.#files, role));
+    // A view that was never created may have left its mark. It must not stand for this log later.
+    if (role === 'log') rmSync(this.#files.building, { force: true });
     this.#state = wrapCorruptionErrors(this.#files, () => this.#beginIfWritable());
     this.#channelTable = wrapCorruptionErrors(this.#files, () => new ChannelTable(this.#connection, this.#state));
     this.#reservedThrough = this.#state.reservedThrough;
@@ -177,6 +185,18 @@ export class LogWriter {
     return result;
   }
 
+  /** The view has caught up with its journal. @throws UnavailableError */
+  endBuild(): void {
+    if (this.#hasFailed) this.#recover();
+    try {
+      endBuild(this.#connection.database);
+    } catch (error) {
+      this.#hasFailed = true;
+      throw new UnavailableError(error);
+    }
+    this.#isBuilding = false;
+  }
+
   /** The database of the present connection. */
   get database(): DatabaseSync {
     return this.#connection.database;
@@ -223,7 +243,7 @@ export class LogWriter {
 
   close(): void {
     try {
-      if (!this.#hasFailed) {
+      if (!this.#hasFailed && !this.#isBuilding) {
         this.#transaction(() => {
           this.#indexPending();
           // Returns the unused reserved positions, so that they leave no hole.
@@ -377,6 +397,7 @@ export class LogWriter {
    * error.
    */
   #recover(): void {
+    if (this.#isBuilding) throw new UnavailableError(new Error('the build of the view has failed'));
     this.#hasFailed = true;
     this.#isChannelTableStale = true;
     try {

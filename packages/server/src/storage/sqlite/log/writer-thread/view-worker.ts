@@ -21,6 +21,8 @@ serve<WriterRequest>(
           value: [opened.apply(unpackBlocks(request), request.isBehind), request.buffer] satisfies AppliedAnswer,
           transfer: [request.buffer],
         };
+      case 'end_build':
+        return { value: opened.log.endBuild() };
       case 'overwrite':
         return { value: opened.overwrite() };
       case 'identity':
