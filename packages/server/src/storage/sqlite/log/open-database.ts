@@ -70,6 +70,7 @@ export function openDatabase(files: LogFiles, role: DatabaseRole = 'log'): Datab
     try {
       checkLength(database, files.database);
       checkRole(database, files, role);
+      if (role === 'view' && isBuilding(files)) beginBuild(database);
       return database;
     } catch (error) {
       database.close();
@@ -142,25 +143,32 @@ function checkRole(database: DatabaseSync, { folder }: LogFiles, role: DatabaseR
   database.exec(VIEW_TABLES);
 }
 
+/** The view has no write-ahead log until `endBuild`: see `view-build.ts`. @throws Error */
+function beginBuild(database: DatabaseSync): void {
+  // Otherwise SQLite refuses to be without a journal.
+  database.enableDefensive(false);
+  setJournal(database, 'off', 'OFF');
+  database.enableDefensive(true);
+}
+
+/** @throws Error */
+export function endBuild(database: DatabaseSync): void {
+  setJournal(database, 'wal', SYNCHRONOUS.view);
+}
+
+function setJournal(database: DatabaseSync, wanted: 'off' | 'wal', synchronous: string): void {
+  const { journal_mode: mode } = database.prepare(`PRAGMA journal_mode = ${wanted}`).get() as { journal_mode: string };
+  if (mode !== wanted) throw new Error(`the journal mode of the database is ${mode} instead of ${wanted}`);
+  database.exec(`PRAGMA synchronous = ${synchronous}`);
+}
+
 /**
  * The journal is the durable copy of a view. SQLite then syncs before a checkpoint only, so a power
  * cut may take the newest blocks, but never leaves half of one.
  */
-const VIEW_JOURNAL = 'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL';
-/** See `view-build.ts`. */
-const BUILD_JOURNAL = 'PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF';
-const LOG_JOURNAL = 'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL';
+const SYNCHRONOUS: Readonly<Record<DatabaseRole, string>> = { log: 'FULL', view: 'NORMAL' };
 
-/** Gives a view that was built its write-ahead log. @throws the error of SQLite */
-export function endBuild(database: DatabaseSync): void {
-  database.exec(VIEW_JOURNAL);
-  const { journal_mode: mode } = database.prepare('PRAGMA journal_mode').get() as { journal_mode: string };
-  if (mode !== 'wal') throw new Error(`the database keeps its journal mode ${mode}`);
-}
-
-function databaseFile(files: LogFiles, role: DatabaseRole = 'log'): DatabaseFile {
-  const { database } = files;
-  const viewJournal = isBuilding(files) ? BUILD_JOURNAL : VIEW_JOURNAL;
+function databaseFile({ database }: LogFiles, role: DatabaseRole = 'log'): DatabaseFile {
   return {
     file: database,
     applicationId: APPLICATION_ID,
@@ -168,7 +176,7 @@ function databaseFile(files: LogFiles, role: DatabaseRole = 'log'): DatabaseFile
     // Removed events are overwritten where that costs no further write of the disk. An erasure
     // overwrites the rest. SQLite checkpoints run after a commit has been answered, not within it
     // (see `runHousekeeping` in `writer-thread/log-writer.ts`).
-    pragmas: `${role === 'view' ? viewJournal : LOG_JOURNAL}; PRAGMA fullfsync = 1; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864;
+    pragmas: `PRAGMA journal_mode = WAL; PRAGMA synchronous = ${SYNCHRONOUS[role]}; PRAGMA fullfsync = 1; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864;
      PRAGMA secure_delete = FAST; PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY`,
     repair: REPAIR,
   };

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Worker } from 'node:worker_threads';
@@ -39,7 +39,7 @@ test('a view that was closed while it was built begins anew, and one that was fi
   const folder = temporaryFolder();
   const building = await openView(folder);
   await building.apply(BLOCKS);
-  expect(isMarked(folder)).toBe(true);
+  expect([isMarked(folder), filesBeside(folder)]).toEqual([true, ['log.db-building']]);
   await building.close();
 
   const again = await openView(folder);
@@ -47,6 +47,7 @@ test('a view that was closed while it was built begins anew, and one that was fi
   await again.apply(BLOCKS);
   await again.endBuild();
   await again.apply([eventsBlock(4)]);
+  expect(filesBeside(folder)).toContain('log.db-wal');
   await again.close();
   expect(isMarked(folder)).toBe(false);
 
@@ -117,6 +118,11 @@ test('a view that is not complete does not become the log of one hub', async () 
 
 function isMarked(folder: string): boolean {
   return existsSync(join(folder, 'log.db-building'));
+}
+
+/** Those of SQLite, and the mark. */
+function filesBeside(folder: string): string[] {
+  return readdirSync(folder).filter((name) => name.startsWith('log.db-'));
 }
 
 async function readCount(view: LogView): Promise<number> {
