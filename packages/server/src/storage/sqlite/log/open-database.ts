@@ -15,6 +15,7 @@ import { ChannelDirectory } from '../../shared/channel-directory.ts';
 import type { ChannelEntry } from '../../shared/channel-directory.ts';
 import { ChannelPrefixes, type PrefixLoss } from '../../shared/channel-prefixes.ts';
 import { channelChecksumOf } from './checksum.ts';
+import { leaveJournal } from './journal-mode.ts';
 import type { LogFiles } from './log-files.ts';
 import { APPLICATION_ID, MIGRATIONS } from './schema.ts';
 import { epochAfter } from '../../shared/epoch-after.ts';
@@ -70,7 +71,7 @@ export function openDatabase(files: LogFiles, role: DatabaseRole = 'log'): Datab
     try {
       checkLength(database, files.database);
       checkRole(database, files, role);
-      if (role === 'view' && isBuilding(files)) beginBuild(database);
+      if (role === 'view' && isBuilding(files)) leaveJournal(database);
       return database;
     } catch (error) {
       database.close();
@@ -143,32 +144,10 @@ function checkRole(database: DatabaseSync, { folder }: LogFiles, role: DatabaseR
   database.exec(VIEW_TABLES);
 }
 
-/** The view has no write-ahead log until `endBuild`: see `view-build.ts`. @throws Error */
-function beginBuild(database: DatabaseSync): void {
-  // Otherwise SQLite refuses to be without a journal.
-  database.enableDefensive(false);
-  setJournal(database, 'off', 'OFF');
-  database.enableDefensive(true);
-}
-
-/** @throws Error */
-export function endBuild(database: DatabaseSync): void {
-  setJournal(database, 'wal', SYNCHRONOUS.view);
-}
-
-function setJournal(database: DatabaseSync, wanted: 'off' | 'wal', synchronous: string): void {
-  const { journal_mode: mode } = database.prepare(`PRAGMA journal_mode = ${wanted}`).get() as { journal_mode: string };
-  if (mode !== wanted) throw new Error(`the journal mode of the database is ${mode} instead of ${wanted}`);
-  database.exec(`PRAGMA synchronous = ${synchronous}`);
-}
-
-/**
- * The journal is the durable copy of a view. SQLite then syncs before a checkpoint only, so a power
- * cut may take the newest blocks, but never leaves half of one.
- */
-const SYNCHRONOUS: Readonly<Record<DatabaseRole, string>> = { log: 'FULL', view: 'NORMAL' };
-
 function databaseFile({ database }: LogFiles, role: DatabaseRole = 'log'): DatabaseFile {
+  // The journal is the durable copy of a view. SQLite then syncs before a checkpoint only, so a
+  // power cut may take the newest blocks, but never leaves half of one.
+  const synchronous = role === 'view' ? 'NORMAL' : 'FULL';
   return {
     file: database,
     applicationId: APPLICATION_ID,
@@ -176,7 +155,7 @@ function databaseFile({ database }: LogFiles, role: DatabaseRole = 'log'): Datab
     // Removed events are overwritten where that costs no further write of the disk. An erasure
     // overwrites the rest. SQLite checkpoints run after a commit has been answered, not within it
     // (see `runHousekeeping` in `writer-thread/log-writer.ts`).
-    pragmas: `PRAGMA journal_mode = WAL; PRAGMA synchronous = ${SYNCHRONOUS[role]}; PRAGMA fullfsync = 1; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864;
+    pragmas: `PRAGMA journal_mode = WAL; PRAGMA synchronous = ${synchronous}; PRAGMA fullfsync = 1; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864;
      PRAGMA secure_delete = FAST; PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY`,
     repair: REPAIR,
   };

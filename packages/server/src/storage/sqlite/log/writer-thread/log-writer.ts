@@ -27,12 +27,12 @@ import {
   readState,
   wrapCorruptionErrors,
   detectMismatch,
-  endBuild,
 } from '../open-database.ts';
 import type { DatabaseRole, StateRow } from '../open-database.ts';
 import type { ViewStore } from '../../../view/view-state.ts';
 import { isFull, UnavailableError } from '../../failure.ts';
 import type { DatabaseMismatch } from '../generation-file.ts';
+import { returnToJournal } from '../journal-mode.ts';
 import { isBuilding } from '../view-build.ts';
 import { WriterCounters } from './writer-counters.ts';
 
@@ -189,7 +189,7 @@ export class LogWriter {
   endBuild(): void {
     if (this.#hasFailed) this.#recover();
     try {
-      endBuild(this.#connection.database);
+      returnToJournal(this.#connection.database);
     } catch (error) {
       this.#hasFailed = true;
       throw new UnavailableError(error);
