@@ -1,6 +1,5 @@
-import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Worker } from 'node:worker_threads';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { PolycastError } from '@polycast/protocol';
 import type { AppendOutcome, Log, LogState, StoredRecord } from '../../../core/ports.ts';
 import { temporaryFolder } from '../../../testing/temporary-folder.ts';
@@ -9,6 +8,7 @@ import { encodeExactBatch } from '../../shared/batch-codec.ts';
 import { HOMES } from '../../homes.ts';
 import type { LogView } from '../../view/log-view.ts';
 import { kinds, queryAll, record } from '../log/log-fixtures.ts';
+import { startedThreads } from '../../../testing/started-threads.ts';
 
 type Home = (typeof HOMES)[string];
 type Apply = LogView['apply'];
@@ -244,10 +244,7 @@ describe.each(Object.keys(HOMES))('%s', (name) => {
 });
 
 test('a view whose thread ended after a commit has its exact head, also when the last event was ephemeral', async () => {
-  const workers: Worker[] = [];
-  const onStarted = (message: unknown): void => void workers.push((message as { worker: Worker }).worker);
-  subscribe('worker_threads', onStarted);
-  onTestFinished(() => void unsubscribe('worker_threads', onStarted));
+  const workers = startedThreads();
   const log = await new TestCluster().open('a');
   const passed: StoredRecord[] = [];
   log.follow((records) => void passed.push(...records));

@@ -1,4 +1,3 @@
-import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,6 +5,7 @@ import type { Worker } from 'node:worker_threads';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Log, NewRecord, StoredRecord } from '../../../core/ports.ts';
 import { openSqliteLog } from './open-sqlite-log.ts';
+import { startedThreads } from '../../../testing/started-threads.ts';
 
 test('a crashed writer is replaced: events it stored unacknowledged are delivered, and no position is assigned twice', async () => {
   const { log, writer, followed } = await openWatchedLog();
@@ -75,10 +75,7 @@ const EVERYTHING = (log: Log) => ({
 
 /** A log with access to its threads. The writer is started first. */
 async function openWatchedLog() {
-  const workers: Worker[] = [];
-  const started = (message: unknown) => void workers.push((message as { worker: Worker }).worker);
-  subscribe('worker_threads', started);
-  onTestFinished(() => void unsubscribe('worker_threads', started));
+  const workers = startedThreads();
   const folder = mkdtempSync(join(tmpdir(), 'polycast-'));
   const log = await openSqliteLog({ folder });
   onTestFinished(async () => {

@@ -2,8 +2,6 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import type { Worker } from 'node:worker_threads';
 import { expect, onTestFinished, test } from 'vitest';
 import { temporaryFolder } from '../../../testing/temporary-folder.ts';
 import { eventsBlock, GENESIS, record } from '../../contract/log/log-fixtures.ts';
@@ -11,6 +9,7 @@ import type { LogView } from '../../view/log-view.ts';
 import { copyViewAsLog } from './change-role.ts';
 import { openSqliteLog } from './open-sqlite-log.ts';
 import { openSqliteView } from './sqlite-view.ts';
+import { startedThreads } from '../../../testing/started-threads.ts';
 
 const BLOCKS = [GENESIS, eventsBlock(2, 100), eventsBlock(3, 100)];
 
@@ -60,7 +59,7 @@ test('a view whose hub is killed while it is built begins anew', async () => {
   const modules = ['sqlite-view.ts', '../../contract/log/log-fixtures.ts'];
   const urls = modules.map((module) => new URL(module, import.meta.url).href);
   const words = ['--input-type=module', '--eval', BUILDER, ...urls, folder];
-  const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'inherit'], env: withoutVitest() });
+  const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'inherit'] });
   onTestFinished(() => void child.kill('SIGKILL'));
   await once(child.stdout, 'data');
   child.kill('SIGKILL');
@@ -75,10 +74,7 @@ test('a view whose hub is killed while it is built begins anew', async () => {
 
 test('after a failure the view is lost, and the next one is built with a write-ahead log', async () => {
   const folder = temporaryFolder();
-  const workers: Worker[] = [];
-  const onStarted = (message: unknown): void => void workers.push((message as { worker: Worker }).worker);
-  subscribe('worker_threads', onStarted);
-  onTestFinished(() => void unsubscribe('worker_threads', onStarted));
+  const workers = startedThreads();
   const view = await openView(folder);
   await view.apply([GENESIS]);
   expect(view.isLost).toBe(false);
@@ -133,9 +129,4 @@ async function openView(folder: string): Promise<LogView> {
   const view = await openSqliteView({ folder, auditEntriesMax: 10 });
   onTestFinished(() => view.close());
   return view;
-}
-
-/** The fixtures load vitest, which would take the child for one of its own. */
-function withoutVitest(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('VITEST')));
 }

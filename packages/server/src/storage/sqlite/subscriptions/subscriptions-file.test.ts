@@ -9,10 +9,8 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import type { Worker } from 'node:worker_threads';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { temporaryFolder } from '../../../testing/temporary-folder.ts';
 import {
@@ -27,6 +25,7 @@ import {
 import { readMark } from '../committed-mark.ts';
 import { MARK_FILE, MIGRATIONS, SUBSCRIPTIONS_FILE } from './schema.ts';
 import { openSubscriptionStore } from './sqlite-subscription-store.ts';
+import { startedThreads } from '../../../testing/started-threads.ts';
 
 /** A folder with a subscription in its file. The file is closed. */
 async function filled(): Promise<{ readonly folder: string; readonly file: string }> {
@@ -232,10 +231,7 @@ test('dead letters of an earlier version get the log of their attempts, else the
 
 test('a thread that dies is replaced, and its successor writes the enqueued changes', async () => {
   const folder = temporaryFolder();
-  const workers: Worker[] = [];
-  const started = (message: unknown): void => void workers.push((message as { worker: Worker }).worker);
-  subscribe('worker_threads', started);
-  onTestFinished(() => void unsubscribe('worker_threads', started));
+  const workers = startedThreads();
   const troubles: unknown[] = [];
   const store = await openSubscriptionStore({ folder, onUnavailable: (error) => troubles.push(error) });
   await store.write([...creationOf('sub_a'), open('sub_a', 1), open('sub_a', 2)]);
