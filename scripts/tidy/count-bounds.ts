@@ -52,7 +52,7 @@ const COUNT_BOUNDED: Readonly<Record<string, Readonly<Record<string, string>>>> 
   'storage/shared/channel-prefixes.ts': { '#lostThrough': 'Names of 200 characters.' },
   'storage/sqlite/log/reader-thread/log-reader.ts': { ids: 'Numbers.' },
   'storage/sqlite/log/reader-thread/pattern-cache.ts': { '#cached': 'Their channels are bounded too, all together.' },
-  'storage/sqlite/log/writer-thread/log-writer.ts': { '#channelTable': 'Names of 200 characters.' },
+  'storage/sqlite/log/writer-thread/appends.ts': { '#channelTable': 'Names of 200 characters.' },
   'storage/sqlite/log/sqlite-log.ts': { '#damagedThrough': 'Numbers.' },
   'storage/sqlite/subscriptions/sqlite-subscription-store.ts': {
     '#pending': 'Rows of subscriptions that exist, some 400 bytes each.',

@@ -15,11 +15,10 @@ import { ChannelDirectory } from '../../shared/channel-directory.ts';
 import type { ChannelEntry } from '../../shared/channel-directory.ts';
 import { ChannelPrefixes, type PrefixLoss } from '../../shared/channel-prefixes.ts';
 import { channelChecksumOf } from './checksum.ts';
-import { leaveJournal } from './journal-mode.ts';
 import type { LogFiles } from './log-files.ts';
 import { APPLICATION_ID, MIGRATIONS } from './schema.ts';
 import { epochAfter } from '../../shared/epoch-after.ts';
-import { isBuilding } from './view-build.ts';
+import { isBuilding, leaveJournal } from './view-build.ts';
 import { announceGeneration, mismatchOf, inodeOf, settleGeneration } from './generation-file.ts';
 import type { DatabaseMismatch } from './generation-file.ts';
 

@@ -1,23 +1,14 @@
 import { rmSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
-import { matchesLatest } from '../../../../core/events/latest.ts';
-import type {
-  AppendOutcome,
-  ChannelQuery,
-  EraseOrder,
-  NewRecord,
-  Overwritten,
-  Position,
-  TrimOrder,
-} from '../../../../core/ports.ts';
-import { appendBatch } from '../../../shared/batch-codec.ts';
+import type { ChannelQuery, EraseOrder, Overwritten, TrimOrder } from '../../../../core/ports.ts';
 import type { ListedStep, ListProgress } from '../../../shared/channel-directory.ts';
 import { CommittedMark } from '../../committed-mark.ts';
 import { WAL_BYTES_MAX, WriterConnection } from './writer-connection.ts';
 import { logFiles, type LogFiles } from '../log-files.ts';
+import { Appends } from './appends.ts';
 import { ChannelTable } from './channel-table.ts';
 import { ErasedRemains } from './erased-remains.ts';
-import { addKey, findKey, isKeyExpired, purgeKeys } from './idempotency-keys.ts';
+import { isKeyExpired, purgeKeys } from './idempotency-keys.ts';
 import type { Committed, OpenedLog, Trimmed, WriterOptions } from '../messages.ts';
 import {
   beginGeneration,
@@ -32,15 +23,8 @@ import type { DatabaseRole, StateRow } from '../open-database.ts';
 import type { ViewStore } from '../../../view/view-state.ts';
 import { isFull, UnavailableError } from '../../failure.ts';
 import type { DatabaseMismatch } from '../generation-file.ts';
-import { returnToJournal } from '../journal-mode.ts';
-import { isBuilding } from '../view-build.ts';
+import { isBuilding, returnToJournal } from '../view-build.ts';
 import { WriterCounters } from './writer-counters.ts';
-
-/**
- * Positions that are reserved ahead on the disk. Ephemeral events use positions and are not stored.
- * After a crash their positions are not assigned again.
- */
-const RESERVED_POSITIONS = 65_536;
 
 /** Consecutive failures of housekeeping after which the writer counts as failed. */
 const HOUSEKEEPING_FAILURES_MAX = 8;
@@ -53,10 +37,7 @@ export class LogWriter {
   #connection: WriterConnection;
   #channelTable: ChannelTable;
   readonly #remains: ErasedRemains;
-  #next: Position;
-  /** The position of the newest stored event. */
-  #newestStored: Position = 0;
-  #reservedThrough: Position;
+  readonly #appends: Appends;
   #state: StateRow;
   #mismatch: DatabaseMismatch | undefined;
   #unavailable: UnavailableError | undefined;
@@ -73,7 +54,6 @@ export class LogWriter {
   readonly #role: DatabaseRole;
   /** A failure may have damaged the database, so nothing is written after it. */
   #isBuilding: boolean;
-  #channelsMax: number;
 
   /**
    * @param role whether the database is a log of its own or the view of a journal
@@ -82,7 +62,6 @@ export class LogWriter {
   constructor(options: WriterOptions, role: DatabaseRole = 'log') {
     this.#options = options;
     this.#role = role;
-    this.#channelsMax = options.channelsMax;
     this.#files = logFiles(options.folder);
     this.#isBuilding = role === 'view' && isBuilding(this.#files);
     this.#remains = new ErasedRemains(this.#files.database);
@@ -92,8 +71,12 @@ export class LogWriter {
     if (role === 'log') rmSync(this.#files.building, { force: true });
     this.#state = wrapCorruptionErrors(this.#files, () => this.#beginIfWritable());
     this.#channelTable = wrapCorruptionErrors(this.#files, () => new ChannelTable(this.#connection, this.#state));
-    this.#reservedThrough = this.#state.reservedThrough;
-    this.#next = this.#state.reservedThrough + 1;
+    const newest = wrapCorruptionErrors(this.#files, () => newestStored(this.#connection.database));
+    this.#appends = new Appends(this.#connection, this.#channelTable, {
+      reservedThrough: this.#state.reservedThrough,
+      newestStored: newest,
+      channelsMax: options.channelsMax,
+    });
     this.#hasFailed = this.#unavailable !== undefined;
     this.#counters.measure(this.#files);
     this.#measureContents();
@@ -119,18 +102,18 @@ export class LogWriter {
   append(batch: ArrayBuffer): Committed {
     const startMs = performance.now();
     if (this.#hasFailed) this.#recover();
-    const firstPosition = this.#next;
-    const storedBefore = this.#newestStored;
-    const notAppended = this.#transaction(() => {
-      const rejected = appendBatch(new Uint8Array(batch), (record, isOnly) => this.#appendOne(record, isOnly));
-      this.#reserve();
-      return rejected;
+    const appends = this.#appends;
+    const storedBefore = appends.newestStored;
+    const committed = this.#transaction(() => {
+      const appended = appends.appendAll(new Uint8Array(batch));
+      appends.reserveAhead();
+      return appended;
     });
-    if (this.#newestStored > storedBefore) this.#committedMark.update(this.#newestStored);
-    this.#counters.add('records', this.#next - firstPosition);
+    if (appends.newestStored > storedBefore) this.#committedMark.update(appends.newestStored);
+    this.#counters.add('records', appends.head + 1 - committed.firstPosition);
     this.#measureContents();
     this.#counters.countCommit(performance.now() - startMs);
-    return { firstPosition, notAppended };
+    return committed;
   }
 
   /** Whether `runHousekeeping` has work. It runs after the commit has been answered. */
@@ -169,17 +152,16 @@ export class LogWriter {
     const startMs = performance.now();
     this.#isBehind = isBehind;
     if (this.#hasFailed) this.#recover();
-    const firstPosition = this.#next;
+    const headBefore = this.#appends.head;
     const result = this.#transaction(() => {
       this.#connection.begin();
       const value = run(this.#changes());
-      this.#reservedThrough = this.#next - 1;
-      this.#connection.statements.reserve.run(this.#reservedThrough);
+      this.#appends.reserveExactly();
       return value;
     });
     this.#measureContents();
-    if (this.#next > firstPosition) {
-      this.#counters.add('records', this.#next - firstPosition);
+    if (this.#appends.head > headBefore) {
+      this.#counters.add('records', this.#appends.head - headBefore);
       this.#counters.countCommit(performance.now() - startMs);
     }
     return result;
@@ -247,8 +229,7 @@ export class LogWriter {
         this.#transaction(() => {
           this.#indexPending();
           // Returns the unused reserved positions, so that they leave no hole.
-          this.#connection.begin();
-          this.#connection.statements.reserve.run(this.#next - 1);
+          this.#appends.reserveExactly();
         });
       }
     } catch {
@@ -276,27 +257,25 @@ export class LogWriter {
   #beginGeneration(): StateRow {
     const { database } = this.#connection;
     const { mismatch, ...state } = beginGeneration(database, this.#files, { ...this.#options, renew: false });
-    this.#newestStored = newestStored(database);
-    this.#committedMark.begin({ generation: state.generation, through: this.#newestStored });
+    this.#committedMark.begin({ generation: state.generation, through: newestStored(database) });
     this.#isGenerationBegun = true;
     this.#mismatch = mismatch;
     return state;
   }
 
   #changes(): ViewStore {
-    const head = (): Position => this.#next - 1;
+    const appends = this.#appends;
     const channels = (): number => this.#channelTable.size;
     return {
       get head() {
-        return head();
+        return appends.head;
       },
       get channels() {
         return channels();
       },
       append: (batch, channelsMax) => {
-        this.#channelsMax = channelsMax;
-        const firstPosition = this.#next;
-        return { firstPosition, notAppended: appendBatch(batch, (record) => this.#appendOne(record)) };
+        appends.channelsMax = channelsMax;
+        return appends.appendAll(batch);
       },
       trim: (orders, nowMs) =>
         this.#isTrimDue(orders, nowMs) ? this.#trimStep(orders, nowMs) : { removed: 0, more: false },
@@ -328,39 +307,8 @@ export class LogWriter {
     return { removed, more: more || hasMoreKeys };
   }
 
-  /**
-   * Returns the outcome of a record that is not appended. An appended record gets the next
-   * position.
-   */
-  #appendOne(record: NewRecord, isOnlyRecord = false): AppendOutcome | undefined {
-    const { idempotencyKey: key, fingerprint, channel, timeMs, retain, ifLatest } = record;
-    const used = key === undefined ? undefined : findKey(this.#connection, key, timeMs);
-    if (used !== undefined && used.fingerprint !== (fingerprint ?? null)) return { kind: 'key_reused' };
-    if (used !== undefined) return { kind: 'duplicate', position: used.position, channel, timeMs: used.timeMs };
-    const known = this.#channelTable.get(channel);
-    const latest = known?.latestPosition ?? 0;
-    if (ifLatest !== undefined && !matchesLatest(ifLatest, latest)) return { kind: 'conflict', latest };
-    if (retain !== 'none') {
-      if (known === undefined && this.#channelTable.size >= this.#channelsMax) return { kind: 'channel_limit' };
-      const isOnlyWrite = isOnlyRecord && key === undefined && this.#next <= this.#reservedThrough;
-      const entry = known ?? this.#channelTable.addChannel(channel);
-      this.#channelTable.store(entry, this.#next, record, isOnlyWrite);
-      this.#newestStored = this.#next;
-    }
-    if (key !== undefined) addKey(this.#connection, key, fingerprint, this.#next, timeMs);
-    this.#next++;
-    return undefined;
-  }
-
-  #reserve(): void {
-    if (this.#next - 1 <= this.#reservedThrough) return;
-    this.#connection.begin();
-    this.#reservedThrough = this.#next - 1 + RESERVED_POSITIONS;
-    this.#connection.statements.reserve.run(this.#reservedThrough);
-  }
-
   #indexPending(): void {
-    this.#channelTable.indexPending(this.#next - 1);
+    this.#channelTable.indexPending(this.#appends.head);
     this.#counters.add('settles', 1);
   }
 
@@ -376,15 +324,13 @@ export class LogWriter {
    * channel table is stale.
    */
   #transaction<Result>(run: () => Result): Result {
-    const next = this.#next;
-    const newestBefore = this.#newestStored;
+    const before = this.#appends.mark();
     try {
       const result = run();
       this.#connection.commit();
       return result;
     } catch (error) {
-      this.#next = next;
-      this.#newestStored = newestBefore;
+      this.#appends.returnTo(before);
       this.#hasFailed = true;
       this.#isChannelTableStale = true;
       this.#connection.rollBack();
@@ -413,9 +359,8 @@ export class LogWriter {
       this.#reloadChannelTable(state);
       this.#state = state;
       // A commit that failed may be on the disk all the same: its positions are taken.
-      this.#newestStored = Math.max(this.#newestStored, newestStored(this.#connection.database));
-      const head = this.#role === 'view' ? state.reservedThrough : this.#newestStored;
-      this.#next = Math.max(this.#next, head + 1);
+      const newest = newestStored(this.#connection.database);
+      this.#appends.take(this.#role === 'view' ? state.reservedThrough : newest, newest);
       this.#hasFailed = false;
       this.#unavailable = undefined;
       this.#housekeepingFailures = 0;
@@ -426,7 +371,7 @@ export class LogWriter {
 
   #reloadChannelTable(state: StateRow): void {
     this.#channelTable = new ChannelTable(this.#connection, state, this.#channelTable.lastChannelId);
-    this.#reservedThrough = state.reservedThrough;
+    this.#appends.reopen(this.#connection, this.#channelTable, state.reservedThrough);
     this.#isChannelTableStale = false;
     this.#measureContents();
   }
