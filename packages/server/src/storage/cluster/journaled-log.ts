@@ -23,8 +23,9 @@ import type {
 } from '../../core/ports.ts';
 import type { IdentityStore } from '../../core/access/identity-store.ts';
 import type { MemoryUsage } from '../../core/primitives/byte-budget.ts';
-import { BlockApplier, type AppliedListener } from './block-applier.ts';
+import { BlockApplier } from './block-applier.ts';
 import { BlockQueue } from './block-queue.ts';
+import { AppliedBlocks } from './log/applied-blocks.ts';
 import { catchUp } from './log/catch-up.ts';
 import { ClusterObserver, type BrokerReader } from './cluster-observer.ts';
 import { ClusterStores } from './log/cluster-stores.ts';
@@ -43,12 +44,10 @@ import { LogLifecycle } from './log/log-lifecycle.ts';
 import { createMarks, MARK, SilenceMarks } from './journal-marks.ts';
 import type { Snapshotter } from './snapshots/snapshotter.ts';
 import type { StorageLogger } from '../home.ts';
-import type { Block } from '../view/block.ts';
 import { ReadBarrier, WAIT_MAX_MS } from './read-barrier.ts';
 import { ReceivedBlocks } from './received-blocks.ts';
-import { eraseOrderOf, parseBlockId, trimOrdersOf } from '../view/view-state.ts';
 import { ViewComparison } from './view-comparison.ts';
-import type { BlockEffect, BlockOutcome, LogView } from '../view/log-view.ts';
+import type { BlockEffect, LogView } from '../view/log-view.ts';
 
 /** The longest wait of `close` for appends that have no outcome yet. */
 const DRAIN_MAX_MS = 10_000;
@@ -78,6 +77,7 @@ export interface JournaledLogParts {
 export class JournaledLog implements Log, SharedLog {
   readonly #parts: JournaledLogParts;
   readonly #queue: BlockQueue;
+  readonly #applied: AppliedBlocks;
   readonly #applier: BlockApplier;
   readonly #received: ReceivedBlocks;
   readonly #early: EarlyEvents;
@@ -94,8 +94,6 @@ export class JournaledLog implements Log, SharedLog {
   readonly others: OtherHubs;
   readonly erasing: ClusterErasing;
   readonly check?: (after: Position) => Promise<CheckedRange>;
-  #onTrimmed: ((orders: readonly TrimOrder[]) => void) | undefined;
-  #blocks = 0;
   #closing: Promise<void> | undefined;
 
   constructor(parts: JournaledLogParts) {
@@ -118,14 +116,6 @@ export class JournaledLog implements Log, SharedLog {
       () => this.#barrier.reach(),
     );
     this.#early = new EarlyEvents(view, (sequence) => this.#barrier.whenApplied(sequence, WAIT_MAX_MS));
-    const applied: AppliedListener = {
-      passOn: (block) => this.#passOn(block),
-      onApplied: (block, outcome) => this.#onApplied(block, outcome),
-      onOutcomeLost: (block) => this.#onOutcomeLost(block),
-      onStopped: (error) => this.#lifecycle.stop(error),
-      onViewLost: () => this.#lifecycle.reset('view_lost'),
-    };
-    this.#applier = new BlockApplier(view, applied, () => journal.silentMs);
     this.#received = new ReceivedBlocks(parts);
     this.#lifecycle = new LogLifecycle({
       view,
@@ -133,13 +123,6 @@ export class JournaledLog implements Log, SharedLog {
       abandon: () => this.#queue.abandon(),
       endWaits: () => this.#barrier.close(),
       reportLoss: () => this.#received.reportLoss(),
-    });
-    this.#health = new LogHealth({
-      journal,
-      lifecycle: this.#lifecycle,
-      applier: this.#applier,
-      hearing: this.#hearing,
-      comparison: this.#comparison,
     });
     this.epochs = new EpochChanges({ ...parts, queue: this.#queue, lifecycle: this.#lifecycle });
     this.#trims = new ClusterTrims(this.#queue);
@@ -155,6 +138,26 @@ export class JournaledLog implements Log, SharedLog {
     });
     const command = (data: Uint8Array): Promise<BlockEffect> => this.#command('erase', data);
     this.erasing = new ClusterErasing({ ...parts, others: this.others, barrier: this.#barrier, command });
+    this.#applied = new AppliedBlocks({
+      ...parts,
+      early: this.#early,
+      queue: this.#queue,
+      barrier: this.#barrier,
+      comparison: this.#comparison,
+      stores: this.#stores,
+      erasing: this.erasing,
+      lifecycle: this.#lifecycle,
+      isTrimmer: () => this.isTrimmer,
+      isAvailable: () => this.state.unavailable === undefined,
+    });
+    this.#applier = new BlockApplier(view, this.#applied, () => journal.silentMs);
+    this.#health = new LogHealth({
+      journal,
+      lifecycle: this.#lifecycle,
+      applier: this.#applier,
+      hearing: this.#hearing,
+      comparison: this.#comparison,
+    });
     const check = view.check?.bind(view);
     if (check !== undefined) this.check = check;
   }
@@ -173,7 +176,7 @@ export class JournaledLog implements Log, SharedLog {
       appendMark,
       onBlock: (block) => {
         this.#received.add(block);
-        applier.add(block, !this.#lifecycle.isCaughtUp || this.#isOwn(block));
+        applier.add(block, !this.#lifecycle.isCaughtUp || this.#applied.isOwn(block));
       },
       get whenReady() {
         return applier.whenReady;
@@ -262,7 +265,7 @@ export class JournaledLog implements Log, SharedLog {
     return {
       ...view.stats(),
       ...this.#queue.stats(),
-      blocks: this.#blocks,
+      blocks: this.#applied.count,
       blocksWaiting: this.#applier.waiting,
       appliedSequence: view.applied.sequence,
       journalDistance: Math.max(0, journal.newest - view.applied.sequence),
@@ -290,7 +293,7 @@ export class JournaledLog implements Log, SharedLog {
   }
 
   onTrimmed(listener: (orders: readonly TrimOrder[]) => void): void {
-    this.#onTrimmed = listener;
+    this.#applied.onTrimmed = listener;
   }
 
   onErased(listener: ErasureListener): void {
@@ -368,43 +371,6 @@ export class JournaledLog implements Log, SharedLog {
   #applyNow(sequence: number): void {
     this.#applier.applyNow(sequence);
     this.#parts.journal.deliverNow(sequence);
-  }
-
-  #passOn(block: Block): boolean {
-    if (this.state.unavailable !== undefined) return false;
-    const effect = this.#early.passOn(block);
-    if (effect === undefined) return false;
-    if (this.#isOwn(block)) this.#queue.onOutcome(block.id, effect);
-    return true;
-  }
-
-  #onApplied(block: Block, outcome: BlockOutcome): void {
-    if (!this.#early.onApplied(block, outcome)) this.#lifecycle.reset('passed_on');
-    this.#blocks++;
-    if (outcome.kind === 'subscriptions') this.#comparison.reportOwner(outcome.lease.owner);
-    this.#comparison.onApplied(block.sequence, outcome.hash);
-    if (outcome.kind === 'trimmed') this.#onTrimmed?.(outcome.orders);
-    if (outcome.kind === 'erased') this.erasing.onApplied(outcome.order);
-    this.#stores.onApplied(block, outcome, this.#isOwn(block));
-    if (this.#isOwn(block)) this.#queue.onOutcome(block.id, outcome);
-    this.#barrier.onApplied(block.sequence);
-    if (this.#lifecycle.isCaughtUp && this.isTrimmer) this.#parts.snapshotter?.onApplied(block.data.byteLength);
-    if (outcome.kind === 'epoch') this.#lifecycle.resetIfNewEpoch();
-    this.#parts.view.release(block);
-  }
-
-  #onOutcomeLost(block: Block): void {
-    this.#early.onOutcomeLost(block);
-    if (block.kind === 'trim') this.#onTrimmed?.(trimOrdersOf(block));
-    if (block.kind === 'erase') this.erasing.onApplied(eraseOrderOf(block));
-    this.#stores.onOutcomeLost(block);
-    if (this.#isOwn(block)) this.#queue.onOutcomeLost(block.id);
-    this.#barrier.onApplied(block.sequence);
-    this.#lifecycle.resetIfNewEpoch();
-  }
-
-  #isOwn({ id }: Block): boolean {
-    return parseBlockId(id).incarnation === this.#parts.incarnation;
   }
 }
 
