@@ -25,7 +25,7 @@ export class ReferenceConsumer implements Sink {
   readonly reader: Reader;
   readonly #world: FeedWorld;
   readonly #events: readonly PublishedEvent[];
-  /** Each change of channels begins a phase. */
+  /** Each change to other channels begins a phase. */
   readonly #phases: { readonly from: Position; readonly options: ConsumerOptions }[];
   readonly #limit: number;
   readonly #through: Position;
@@ -112,8 +112,10 @@ export class ReferenceConsumer implements Sink {
     if (options === undefined || this.reader.isClosed) return;
     this.#pending = undefined;
     this.#movedTo(this.reader.position);
-    this.#phases.push({ from: this.reader.position, options });
-    this.reader.resume(this.#interest(options));
+    const interest = this.#interest(options);
+    // The same channels in another order begin no phase: a gap that was reported still holds.
+    if (interest !== this.reader.interest) this.#phases.push({ from: this.reader.position, options });
+    this.reader.resume(interest);
   }
 
   /**
