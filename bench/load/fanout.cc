@@ -116,7 +116,7 @@ class Fanout {
         sent++;
       }
       loop.runOnce(waitMicroseconds(start, sent, events, publishers));
-      subscribers.readWhenDue();
+      subscribers.readDue(sent == events && publishers.areAllIdle());
       now = nowMicroseconds();
       if (subscribers.delivered != lastDelivered) lastProgress = now;
       lastDelivered = subscribers.delivered;
@@ -204,7 +204,7 @@ class Fanout {
     uint64_t start = nowNanoseconds();
     while (secondsSince(start) < seconds) {
       loop.runOnce(50'000);
-      subscribers.readWhenDue();
+      subscribers.readDue();
     }
   }
 

@@ -28,6 +28,7 @@ class PublisherPool {
   PublisherPool(EventLoop& loop, const PublisherSettings& settings);
 
   bool hasIdle() const { return !idle.empty(); }
+  bool areAllIdle() const { return idle.size() == connections.size(); }
   void publish(const std::string& eventJson, int channel);
 
   uint64_t accepted = 0;

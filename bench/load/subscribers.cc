@@ -1,5 +1,6 @@
 #include "subscribers.h"
 
+#include <algorithm>
 #include <fstream>
 
 #include "clock.h"
@@ -172,10 +173,16 @@ void SubscriberPool::open(int count, bool reads, double timeoutSeconds) {
   }
 }
 
-void SubscriberPool::readWhenDue() {
-  if (settings.readIntervalSeconds == 0 || secondsSince(lastReadNanoseconds) < settings.readIntervalSeconds) return;
+void SubscriberPool::readDue(bool isEnd) {
+  if (settings.readIntervalSeconds == 0 || subscribers.empty()) return;
+  double intervals = isEnd ? 1 : std::min(1.0, secondsSince(lastReadNanoseconds) / settings.readIntervalSeconds);
+  size_t due = static_cast<size_t>(intervals * static_cast<double>(subscribers.size()));
+  if (due == 0) return;
   lastReadNanoseconds = nowNanoseconds();
-  for (auto& subscriber : subscribers) subscriber->readIfOpen();
+  for (; due > 0; due--) {
+    nextToRead = (nextToRead + 1) % subscribers.size();
+    subscribers[nextToRead]->readIfOpen();
+  }
 }
 
 void SubscriberPool::resetCounts() {

@@ -25,7 +25,7 @@ struct SubscriberSettings {
   // Handshakes in flight at once. Kept below the smallest listen backlog of the servers (Node's is
   // 511): beyond it the kernel drops SYNs and a run would measure its retransmission timer.
   int handshakesMax;
-  // Above 0, open readers are not waited for, but all are read at this interval: a delivery then
+  // Above 0, open readers are not waited for, but each is read at this interval: a delivery then
   // costs this program a small part of a read, and its latency says nothing.
   double readIntervalSeconds;
 };
@@ -72,8 +72,10 @@ class SubscriberPool {
   void prepare(int count, bool reads);
   bool keepOpening();
 
-  // Reads all that have something, once in each interval of the settings.
-  void readWhenDue();
+  // Reads each reader once in an interval of the settings, in turn and a few at a time: publishers
+  // stand for other machines, and do not wait until all readers were read. At the end of a round
+  // there are none to wait for, and all are read at once.
+  void readDue(bool isEnd = false);
 
   void resetCounts();
   // What the readers of each channel were owed, against what each of them got.
@@ -102,5 +104,6 @@ class SubscriberPool {
   std::vector<bool> isReader;
   size_t nextToConnect = 0;
   int handshakesInFlight = 0;
+  size_t nextToRead = 0;
   uint64_t lastReadNanoseconds = 0;
 };

@@ -12,6 +12,7 @@ import {
   startPinned,
   waitUntilReady,
 } from '../harness/processes.ts';
+import { build } from '../../scripts/build.ts';
 import type { Peer, RunningServer } from './peer.ts';
 
 const readyCheckMs = 2;
@@ -32,8 +33,27 @@ export async function withCheckout<T>(other: string, run: () => Promise<T>): Pro
   }
 }
 
+/** The hub's program in a checkout: its sources, or the package that users install. */
+const SOURCES = 'packages/server/src/cli/polycast.ts';
+const PACKAGE = 'packages/server/dist/lib/polycast.js';
+let programFile = SOURCES;
+
+/**
+ * During `run`, hubs are started from the package. A start from sources takes longer, since Node
+ * strips their types.
+ */
+export async function withPackage<T>(run: () => Promise<T>): Promise<T> {
+  await build({ ifStale: true });
+  programFile = PACKAGE;
+  try {
+    return await run();
+  } finally {
+    programFile = SOURCES;
+  }
+}
+
 function program(): string {
-  return join(checkout, 'packages/server/src/cli/polycast.ts');
+  return join(checkout, programFile);
 }
 
 /** A command of the hub's program. */

@@ -1,11 +1,11 @@
 // A cluster with many events. A hub starts again with all of them in its folder, and another one
-// starts with an empty folder.
+// starts with an empty folder. Both are the package as users install it.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type LoadRun, runLoad } from '../../harness/load.ts';
 import { allCores } from '../../harness/processes.ts';
 import { metricOf, runInterleaved, type Scenario } from '../../harness/scenario.ts';
 import { type ClusterHub, clusterPeer, type RunningCluster, startCluster } from '../../peers/cluster.ts';
-import { readMetric } from '../../peers/polycast.ts';
+import { readMetric, withPackage } from '../../peers/polycast.ts';
 
 const NAME = 'polycast, cluster';
 const eventBytes = 128;
@@ -17,7 +17,7 @@ export const clusterStart: Scenario = {
   run: async (options) => {
     const events = options.quick ? 200_000 : 1_000_000;
     const series = await runInterleaved(
-      [{ name: NAME, peer: clusterPeer, run: () => startWithEvents(events) }],
+      [{ name: NAME, peer: clusterPeer, run: () => withPackage(() => startWithEvents(events)) }],
       options,
     );
     return {

@@ -163,6 +163,9 @@ export class BlockQueue {
   #schedule(): void {
     if (this.#scheduled || this.#inFlight) return;
     if (this.#pending.length === 0 && this.#commands.length === 0) return;
+    // A lone publisher gains nothing from a wait. Publishers that shared a block publish together
+    // again.
+    if (this.#commitDelay.lastWasAlone) return void this.#sendNext();
     this.#scheduled = true;
     this.#sendAfterTurn(0);
   }
