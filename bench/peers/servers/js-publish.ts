@@ -1,6 +1,6 @@
 // node js-publish.ts URL[,URL] COUNT WARM_UP BYTES: publishes messages to a JetStream stream with
-// three replicas, one after the other, and as many at each broker: at the one that leads, a message
-// is confirmed a tenth sooner. It prints the time until each was confirmed.
+// three replicas, one after the other. It prints the time until each was confirmed. Each broker
+// gets as many, because the one that leads confirms a tenth sooner.
 import { jetstream, jetstreamManager, StorageType, type JetStreamClient } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 

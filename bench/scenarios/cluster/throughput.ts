@@ -5,11 +5,13 @@ import { benchFolder, freshFolder } from '../../harness/folders.ts';
 import { type LoadRun, runLoad } from '../../harness/load.ts';
 import { allCores, outputOf, startPinned } from '../../harness/processes.ts';
 import {
+  type Bar,
   metricOf,
   ratioOf,
   runInterleaved,
   type RunOptions,
   type Scenario,
+  type Series,
   withServer,
 } from '../../harness/scenario.ts';
 import { type ClusterHub, clusterPeer, jetStreamPeer, startCluster, startThreeBrokers } from '../../peers/cluster.ts';
@@ -61,55 +63,7 @@ export const cluster: Scenario = {
     return {
       settings: { brokers: 3, hubs: 2, publishers, eventBytes, ...sizes },
       series,
-      bars: [
-        {
-          title: 'acknowledgement of a lone publisher, p50, relative to a bare js.publish',
-          figure: metricOf(series, CLUSTER, acknowledgedUnread) / metricOf(series, BARE, acknowledged),
-          atMost: 1.3,
-          unit: '×',
-        },
-        {
-          title: 'the same, relative to js.publish and an HTTP round trip',
-          figure:
-            metricOf(series, CLUSTER, acknowledgedUnread) /
-            (metricOf(series, BARE, acknowledged) + metricOf(series, ROUND_TRIP, acknowledged)),
-          unit: '×',
-        },
-        {
-          title: 'the same, while a reader of the other hub receives on the same two cores',
-          figure: ratioOf(series, CLUSTER, BARE, acknowledged),
-          unit: '×',
-        },
-        {
-          title: 'the event at a reader of the other hub, p50, relative to the acknowledgement',
-          figure: metricOf(series, CLUSTER, delivered) / metricOf(series, CLUSTER, acknowledged),
-          atMost: 1.2,
-          unit: '×',
-        },
-        {
-          title: `events/s of ${publishers} publishers, relative to a hub of its own`,
-          figure: ratioOf(series, CLUSTER, EMBEDDED, perSecond),
-          atLeast: 0.2,
-          unit: '×',
-        },
-        {
-          title: 'CPU for an event at a hub that follows and has no readers',
-          figure: metricOf(series, CLUSTER, following),
-          atMost: 8,
-          unit: 'µs',
-        },
-        {
-          title: 'the same, relative to the CPU for a publish at a hub of its own',
-          figure: metricOf(series, CLUSTER, following) / metricOf(series, EMBEDDED, publishing),
-          unit: '×',
-        },
-        {
-          title: 'missing or repeated deliveries, refused publishes, all runs',
-          figure: lossesOf(series.flatMap(({ runs }) => runs)),
-          atMost: 0,
-          unit: '',
-        },
-      ],
+      bars: barsOf(series),
       charts: [
         { title: 'Events a second of 64 publishers', figure: perSecond, unit: '/s', better: 'more' },
         {
@@ -131,6 +85,58 @@ export const cluster: Scenario = {
     };
   },
 };
+
+function barsOf(series: readonly Series[]): readonly Bar[] {
+  return [
+    {
+      title: 'acknowledgement of a lone publisher, p50, relative to a bare js.publish',
+      figure: metricOf(series, CLUSTER, acknowledgedUnread) / metricOf(series, BARE, acknowledged),
+      atMost: 1.3,
+      unit: '×',
+    },
+    {
+      title: 'the same, relative to js.publish and an HTTP round trip',
+      figure:
+        metricOf(series, CLUSTER, acknowledgedUnread) /
+        (metricOf(series, BARE, acknowledged) + metricOf(series, ROUND_TRIP, acknowledged)),
+      unit: '×',
+    },
+    {
+      title: 'the same, while a reader of the other hub receives on the same two cores',
+      figure: ratioOf(series, CLUSTER, BARE, acknowledged),
+      unit: '×',
+    },
+    {
+      title: 'the event at a reader of the other hub, p50, relative to the acknowledgement',
+      figure: metricOf(series, CLUSTER, delivered) / metricOf(series, CLUSTER, acknowledged),
+      atMost: 1.2,
+      unit: '×',
+    },
+    {
+      title: `events/s of ${publishers} publishers, relative to a hub of its own`,
+      figure: ratioOf(series, CLUSTER, EMBEDDED, perSecond),
+      atLeast: 0.2,
+      unit: '×',
+    },
+    {
+      title: 'CPU for an event at a hub that follows and has no readers',
+      figure: metricOf(series, CLUSTER, following),
+      atMost: 8,
+      unit: 'µs',
+    },
+    {
+      title: 'the same, relative to the CPU for a publish at a hub of its own',
+      figure: metricOf(series, CLUSTER, following) / metricOf(series, EMBEDDED, publishing),
+      unit: '×',
+    },
+    {
+      title: 'missing or repeated deliveries, refused publishes, all runs',
+      figure: lossesOf(series.flatMap(({ runs }) => runs)),
+      atMost: 0,
+      unit: '',
+    },
+  ];
+}
 
 /** What any cluster on JetStream pays: one message, confirmed by a majority that has synced it. */
 async function publishBare({ oneByOne, oneByOneWarmUp }: Sizes): Promise<LoadRun> {
