@@ -1,5 +1,6 @@
 // The hub itself, with its defaults: every event is durable before it is delivered. Only this file
 // names the command.
+import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,7 +13,6 @@ import {
   startPinned,
   waitUntilReady,
 } from '../harness/processes.ts';
-import { build } from '../../scripts/build.ts';
 import type { Peer, RunningServer } from './peer.ts';
 
 const readyCheckMs = 2;
@@ -39,11 +39,11 @@ const PACKAGE = 'packages/server/dist/lib/polycast.js';
 let programFile = SOURCES;
 
 /**
- * During `run`, hubs are started from the package. A start from sources takes longer, since Node
- * strips their types.
+ * During `run`, hubs are started from the package of the checkout, which is built before. A start
+ * from sources takes longer, since Node strips their types.
  */
 export async function withPackage<T>(run: () => Promise<T>): Promise<T> {
-  await build({ ifStale: true });
+  execFileSync(process.execPath, [join(checkout, 'scripts/build.ts'), '--if-stale'], { stdio: 'ignore' });
   programFile = PACKAGE;
   try {
     return await run();

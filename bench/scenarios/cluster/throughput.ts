@@ -1,5 +1,6 @@
 // A cluster of two hubs on three brokers that sync before they confirm, beside a hub of its own and
-// beside bare publishes to JetStream. Brokers, hubs and load share both cores.
+// beside bare publishes to JetStream. Brokers, hubs and load share both cores. Hubs are the package
+// as users install it.
 import { join } from 'node:path';
 import { benchFolder, freshFolder } from '../../harness/folders.ts';
 import { type LoadRun, runLoad } from '../../harness/load.ts';
@@ -16,6 +17,7 @@ import {
 } from '../../harness/scenario.ts';
 import { type ClusterHub, clusterPeer, jetStreamPeer, startCluster, startThreeBrokers } from '../../peers/cluster.ts';
 import { nodeHttp } from '../../peers/node-http.ts';
+import type { Peer, RunningServer } from '../../peers/peer.ts';
 import { polycast, type RunningHub, startHub, withPackage } from '../../peers/polycast.ts';
 
 const eventBytes = 128;
@@ -154,23 +156,8 @@ async function publishBare({ oneByOne, oneByOneWarmUp }: Sizes): Promise<LoadRun
 }
 
 /** A bare server that answers the same requests, and stores nothing. */
-async function roundTrip({ oneByOne, oneByOneWarmUp }: Sizes): Promise<LoadRun> {
-  const run = await withServer(nodeHttp, ({ port }) =>
-    runLoad(
-      'fanout',
-      {
-        port,
-        ...nodeHttp.subscribeOptions('sse'),
-        ...nodeHttp.publishOptions(),
-        subscribers: 1,
-        publishers: 1,
-        events: oneByOne,
-        warmUpEvents: oneByOneWarmUp,
-        eventBytes,
-      },
-      allCores,
-    ),
-  );
+async function roundTrip(sizes: Sizes): Promise<LoadRun> {
+  const run = await withServer(nodeHttp, (server) => publishOneByOne(nodeHttp, server, server, sizes, 1));
   return { [acknowledged]: run[acknowledged] ?? Number.NaN };
 }
 
@@ -183,27 +170,33 @@ async function publishInCluster(sizes: Sizes): Promise<LoadRun> {
     // publishers have left.
     outputOf('sync');
     // Nobody reads from a bare publisher's stream either. A reader is measured by itself.
-    const unread = await publishOneByOne(first, other, sizes, 0);
-    const read = await publishOneByOne(first, other, sizes, 1);
+    const unread = await publishOneByOne(polycast, first, other, sizes, 0);
+    const read = await publishOneByOne(polycast, first, other, sizes, 1);
     return { ...read, [acknowledgedUnread]: unread[acknowledged] ?? Number.NaN, ...many };
   } finally {
     await running.stop();
   }
 }
 
-/** @param readers of the other hub */
-function publishOneByOne(hub: RunningHub, other: RunningHub, sizes: Sizes, readers: number): Promise<LoadRun> {
+/** @param readers of `other` */
+function publishOneByOne(
+  peer: Peer,
+  server: RunningServer,
+  other: RunningServer,
+  { oneByOne, oneByOneWarmUp }: Sizes,
+  readers: number,
+): Promise<LoadRun> {
   return runLoad(
     'fanout',
     {
       port: other.port,
-      publishPort: hub.port,
-      ...polycast.subscribeOptions('sse'),
-      ...polycast.publishOptions(),
+      publishPort: server.port,
+      ...peer.subscribeOptions('sse'),
+      ...peer.publishOptions(),
       subscribers: readers,
       publishers: 1,
-      events: sizes.oneByOne,
-      warmUpEvents: sizes.oneByOneWarmUp,
+      events: oneByOne,
+      warmUpEvents: oneByOneWarmUp,
       eventBytes,
     },
     allCores,

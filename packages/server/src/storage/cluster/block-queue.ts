@@ -32,9 +32,10 @@ interface Sent {
 
 /**
  * The blocks of this hub: group commit for a journal. The appends of one turn of the event loop
- * form one block. One block is in flight at a time, so the journal has them in the order of their
- * numbers. An append resolves when its outcome is known: when this hub's own view has applied its
- * block, or will certainly append its events.
+ * form one block. After a block with one append the next append leaves at once. One block is in
+ * flight at a time, so the journal has them in the order of their numbers. An append resolves when
+ * its outcome is known: when this hub's own view has applied its block, or will certainly append
+ * its events.
  */
 export class BlockQueue {
   readonly #journal: Journal;
