@@ -56,13 +56,13 @@ function hold(disk: Disk): () => void {
   };
 }
 
-/** Whether a promise settles before its view may commit. */
-function isSettled(promise: Promise<unknown>): Promise<boolean> {
-  const settled = promise.then(
-    () => true,
-    () => true,
-  );
-  return Promise.race([settled, new Promise<boolean>((resolve) => setTimeout(() => resolve(false), 60))]);
+/** Whether a promise settles within the turns of a publish, while commits of its view are held. */
+async function isSettled(promise: Promise<unknown>): Promise<boolean> {
+  let settled = false;
+  const onSettled = (): void => void (settled = true);
+  promise.then(onSettled, onSettled);
+  for (let turns = 0; turns < 100; turns++) await new Promise(setImmediate);
+  return settled;
 }
 
 describe.each(Object.keys(HOMES))('%s', (name) => {
