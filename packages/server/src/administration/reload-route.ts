@@ -5,7 +5,7 @@ import { noMembers } from '../http/body/body-schema.ts';
 import { json, response } from '../http/route-description.ts';
 import { named, text } from '../http/openapi/schemas.ts';
 import { hubInCluster, type HubInCluster } from '../operate/hub-status.ts';
-import type { Actor } from '../core/ports.ts';
+import type { Actor } from '../core/audit.ts';
 
 /** The outcome of a reload. A problem has the path of its setting. */
 export type ReloadOutcome =

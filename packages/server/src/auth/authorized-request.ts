@@ -1,7 +1,7 @@
 import type { PolycastError } from '@polycast/protocol';
 import type * as z from 'zod';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
-import type { Actor } from '../core/ports.ts';
+import type { Actor } from '../core/audit.ts';
 import type { Action, Principal, Scope } from '../core/access/principal.ts';
 import { closeAfter } from '../http/sockets/closing-connections.ts';
 import { respondCreatedRaw } from '../http/sockets/raw-response.ts';

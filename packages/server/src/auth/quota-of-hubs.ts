@@ -1,5 +1,5 @@
 import type { Principal } from '../core/access/principal.ts';
-import type { OtherHubs } from '../core/ports.ts';
+import type { OtherHubs } from '../core/cluster-state.ts';
 import type { ConnectionQuota, QuotaCounts, QuotaName } from './connection-quota.ts';
 import type { Session, SessionListener, Sessions } from './sessions.ts';
 

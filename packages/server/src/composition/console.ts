@@ -3,7 +3,7 @@ import { consoleSessionRoutes } from '../administration/console-session-routes.t
 import type { Route } from '../auth/route.ts';
 import type { Config } from '../config/parse.ts';
 import { consolePages } from '../console/console-pages.ts';
-import type { Audit } from '../core/ports.ts';
+import type { Audit } from '../core/audit.ts';
 import type { ConsoleLogins } from '../identity/console/console-login.ts';
 import { assetPath } from '../platform/package-files.ts';
 

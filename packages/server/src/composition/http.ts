@@ -22,7 +22,7 @@ import type { GuardedFetch } from '../outgoing/guarded-fetch.ts';
 import { subscriptionRoutes } from '../subscriptions/http/routes.ts';
 import type { ReloadOutcome } from '../administration/reload-route.ts';
 import type { Config } from '../config/parse.ts';
-import type { Actor } from '../core/ports.ts';
+import type { Actor } from '../core/audit.ts';
 import type { Storage } from '../storage/open-storage.ts';
 import type { HubBase } from './base.ts';
 import type { ClusterHttp } from './cluster/cluster-http.ts';

@@ -1,4 +1,5 @@
-import type { Actor, Audit, Logger } from '../core/ports.ts';
+import type { Logger } from '../core/ports.ts';
+import type { Actor, Audit } from '../core/audit.ts';
 import { ConfigError, type Config } from '../config/parse.ts';
 import { planReload } from '../config/reload-plan.ts';
 import { ConfiguredKeyError } from '../identity/configured-key.ts';

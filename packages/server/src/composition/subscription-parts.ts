@@ -1,7 +1,7 @@
 import { trustsLoopback } from '../config/listen.ts';
 import type { Config } from '../config/parse.ts';
 import type { EventTypes } from '../core/events/event-types.ts';
-import type { Audit } from '../core/ports.ts';
+import type { Audit } from '../core/audit.ts';
 import type { PullService } from '../subscriptions/state/pull-service.ts';
 import type { SubscriptionEngine } from '../subscriptions/subscription-engine.ts';
 import { auditedServices } from '../subscriptions/audited-service.ts';

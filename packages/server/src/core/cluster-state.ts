@@ -104,3 +104,31 @@ export interface HubSelf {
   readonly sessions: number;
   readonly uptimeSeconds: number;
 }
+
+/**
+ * Why a hub of a cluster is not ready. `cluster_unsafe`: its brokers may lose confirmed events.
+ * `cluster_silent`: it hears nothing of the journal. `cluster_upgrade_needed`: the journal has a
+ * block that this version does not know.
+ */
+export type ClusterNotReady = 'cluster_unsafe' | 'cluster_silent' | 'cluster_upgrade_needed';
+
+/** The other hubs that share the log. Questions and answers are JSON. */
+export interface OtherHubs {
+  /** The name of this hub: `polycast cluster status` shows it. */
+  readonly self: string;
+  /** The others that run now. */
+  readonly names: readonly string[];
+  /**
+   * Asks each of them. `silentHubs`: those that did not answer in time, and `silent`: their names.
+   * The default are two seconds.
+   */
+  ask<Answer>(
+    question: object,
+    timeoutMs?: number,
+  ): Promise<{ readonly answers: readonly Answer[]; readonly silentHubs: number; readonly silent: readonly string[] }>;
+  /**
+   * Calls the listener with each question of another hub. Of several listeners, the first one that
+   * returns something answers. It may return a promise.
+   */
+  onAsked(listener: (question: unknown) => unknown): void;
+}

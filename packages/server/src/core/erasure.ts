@@ -1,6 +1,7 @@
 import { isHubChannel } from './access/system-channels.ts';
 import { privateChannel } from './access/private-channel.ts';
-import type { Actor, Position } from './ports.ts';
+import type { Position } from './ports.ts';
+import type { Actor } from './audit.ts';
 
 /** What can be erased: one event, all events of a channel, or all data of a user. */
 export const ERASURE_KINDS = ['event', 'channel', 'user'] as const;

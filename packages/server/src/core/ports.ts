@@ -4,9 +4,8 @@
  */
 
 import type { Cursor } from '@polycast/protocol';
-import type { ClusterState } from './cluster-state.ts';
+import type { ClusterNotReady, ClusterState, OtherHubs } from './cluster-state.ts';
 import type { MemoryUsage } from './primitives/byte-budget.ts';
-import type { Principal } from './access/principal.ts';
 
 /**
  * A place in the log: a whole number that rises with every event, with holes. 0 is before the first
@@ -373,13 +372,6 @@ export interface SharedLog {
   inspect(): Promise<ClusterState>;
 }
 
-/**
- * Why a hub of a cluster is not ready. `cluster_unsafe`: its brokers may lose confirmed events.
- * `cluster_silent`: it hears nothing of the journal. `cluster_upgrade_needed`: the journal has a
- * block that this version does not know.
- */
-export type ClusterNotReady = 'cluster_unsafe' | 'cluster_silent' | 'cluster_upgrade_needed';
-
 export interface Clock {
   /** Wall clock, milliseconds since 1970. */
   nowMs(): number;
@@ -400,70 +392,4 @@ export interface Random {
   fraction(): number;
   /** An unguessable name of 16 or more characters, for sessions. */
   token(): string;
-}
-
-/**
- * The author of an administrative action and its address: a request's principal, or an operator
- * with access to the data folder (`operator`), or the `hub`.
- */
-export interface Actor {
-  readonly kind: Principal['kind'] | 'operator' | 'hub';
-  readonly key?: string | undefined;
-  readonly user?: string | undefined;
-  /** The customer whose portal link was used. */
-  readonly owner?: string | undefined;
-  /** The client's address. `undefined` where there was no request. */
-  readonly address?: string | undefined;
-}
-
-/**
- * An administrative action for the audit log: a change of the hub itself, or of somebody's access
- * to it.
- */
-export interface AuditRecord {
-  /**
-   * The object of the action, a dot, and the action: `key.created`, `revocation.made`,
-   * `user.disconnected`.
-   */
-  readonly action: string;
-  /**
-   * The key's id, the user or another name of the object. The audit log stores at most 256
-   * characters.
-   */
-  readonly subject: string;
-  readonly by: Actor;
-  /**
-   * Further details without secrets. JSON, of which the audit log stores at most 2,048 characters.
-   */
-  readonly detail?: Readonly<Record<string, unknown>>;
-}
-
-/** The log of administrative actions. */
-export interface Audit {
-  /**
-   * Writes the entry soon; the caller does not wait. An entry that cannot be written is logged and
-   * lost.
-   */
-  record(entry: AuditRecord): void;
-}
-
-/** The other hubs that share the log. Questions and answers are JSON. */
-export interface OtherHubs {
-  /** The name of this hub: `polycast cluster status` shows it. */
-  readonly self: string;
-  /** The others that run now. */
-  readonly names: readonly string[];
-  /**
-   * Asks each of them. `silentHubs`: those that did not answer in time, and `silent`: their names.
-   * The default are two seconds.
-   */
-  ask<Answer>(
-    question: object,
-    timeoutMs?: number,
-  ): Promise<{ readonly answers: readonly Answer[]; readonly silentHubs: number; readonly silent: readonly string[] }>;
-  /**
-   * Calls the listener with each question of another hub. Of several listeners, the first one that
-   * returns something answers. It may return a promise.
-   */
-  onAsked(listener: (question: unknown) => unknown): void;
 }

@@ -1,7 +1,8 @@
 import { PolycastError } from '@polycast/protocol';
 import { isDeepStrictEqual } from 'node:util';
 import type { Credentials } from '../core/access/authority.ts';
-import type { Actor, AuditRecord, Clock } from '../core/ports.ts';
+import type { Clock } from '../core/ports.ts';
+import type { Actor, AuditRecord } from '../core/audit.ts';
 import type { Grants, Principal, Revocation } from '../core/access/principal.ts';
 import type { AuditLog } from './audit.ts';
 import type { Identifier } from './authority.ts';

@@ -8,7 +8,8 @@ import type {
   IdentityStore,
   NewAuditEntry,
 } from '../core/access/identity-store.ts';
-import type { Actor, Audit, AuditRecord, Clock } from '../core/ports.ts';
+import type { Clock } from '../core/ports.ts';
+import type { Actor, Audit, AuditRecord } from '../core/audit.ts';
 
 export interface AuditParts {
   readonly store: AuditStore & Pick<AwaitedWrites, 'write'> & Pick<IdentityStore, 'shared'>;

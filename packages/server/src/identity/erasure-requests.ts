@@ -1,6 +1,6 @@
 import type { AwaitedWrites, IdentityChange, IdentityStore } from '../core/access/identity-store.ts';
 import type { Erasure } from '../core/erasure.ts';
-import type { AuditRecord } from '../core/ports.ts';
+import type { AuditRecord } from '../core/audit.ts';
 import type { AuditLog } from './audit.ts';
 
 /**

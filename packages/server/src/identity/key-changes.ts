@@ -1,6 +1,6 @@
 import { PolycastError } from '@polycast/protocol';
 import type { CommandConditions, IdentityChange, SharedIdentity, StoredKey } from '../core/access/identity-store.ts';
-import type { Actor, AuditRecord } from '../core/ports.ts';
+import type { Actor, AuditRecord } from '../core/audit.ts';
 import {
   FIRST_KEY,
   keyRecord,

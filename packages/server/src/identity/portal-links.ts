@@ -3,7 +3,8 @@ import { PolycastError } from '@polycast/protocol';
 import type { AwaitedWrites, SharedIdentity } from '../core/access/identity-store.ts';
 import type { PortalOwner, StoredPortalLink } from '../core/access/portal-link.ts';
 import { ANONYMOUS, type Principal } from '../core/access/principal.ts';
-import type { Actor, Clock } from '../core/ports.ts';
+import type { Clock } from '../core/ports.ts';
+import type { Actor } from '../core/audit.ts';
 import type { AuditLog } from './audit.ts';
 import { reachIdentity, unavailable } from './current-authority.ts';
 

@@ -1,4 +1,5 @@
-import type { Actor, Clock } from '../core/ports.ts';
+import type { Clock } from '../core/ports.ts';
+import type { Actor } from '../core/audit.ts';
 import type { Principal, Revocation } from '../core/access/principal.ts';
 import type { AuditLog } from './audit.ts';
 import type { Revocations } from './authority.ts';

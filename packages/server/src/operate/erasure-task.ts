@@ -12,14 +12,13 @@ import {
 import { assertInvariant } from '../core/primitives/invariant.ts';
 import {
   ERASED_EVENTS_MAX,
-  type Actor,
-  type AuditRecord,
   type Clock,
   type Log,
   type Position,
   type ReadPage,
   type StoredRecord,
 } from '../core/ports.ts';
+import type { Actor, AuditRecord } from '../core/audit.ts';
 
 /** The pause between two steps, so that appends can run: the same as of retention. */
 const STEP_PAUSE_MS = 5;

@@ -1,6 +1,6 @@
 import { PolycastError } from '@polycast/protocol';
 import { expect, test } from 'vitest';
-import type { AuditRecord } from '../core/ports.ts';
+import type { AuditRecord } from '../core/audit.ts';
 import { newPullSubscription } from '../testing/pull-queue.ts';
 import { openSubscriptionKit } from '../testing/subscription-kit.ts';
 import { auditedServices, rateLimitedAudit } from './audited-service.ts';

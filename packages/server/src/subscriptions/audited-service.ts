@@ -1,4 +1,5 @@
-import type { Actor, Audit, AuditRecord, Clock } from '../core/ports.ts';
+import type { Clock } from '../core/ports.ts';
+import type { Actor, Audit, AuditRecord } from '../core/audit.ts';
 import { InForceError } from './engine/durable-operations.ts';
 import { TokenBuckets } from '../core/primitives/token-buckets.ts';
 import type { Subscription, SubscriptionOperations, SubscriptionReads, SubscriptionService } from './state/ports.ts';

@@ -1,5 +1,5 @@
 import type { Erasure } from '../erasure.ts';
-import type { Actor } from '../ports.ts';
+import type { Actor } from '../audit.ts';
 import type { StoredPortalLink } from './portal-link.ts';
 import type { Grants } from './principal.ts';
 

@@ -1,5 +1,6 @@
 import { PolycastError } from '@polycast/protocol';
-import type { ErasureListener, EraseOrder, LogErasing, OtherHubs, Overwritten } from '../../core/ports.ts';
+import type { ErasureListener, EraseOrder, LogErasing, Overwritten } from '../../core/ports.ts';
+import type { OtherHubs } from '../../core/cluster-state.ts';
 import type { BlockEffect, LogView } from '../view/log-view.ts';
 import { commandBytes } from '../view/view-state.ts';
 import type { ReadBarrier } from './read-barrier.ts';

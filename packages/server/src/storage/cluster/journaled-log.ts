@@ -1,10 +1,9 @@
 import { PolycastError, type Cursor } from '@polycast/protocol';
-import type { ClusterState } from '../../core/cluster-state.ts';
+import type { ClusterNotReady, ClusterState, OtherHubs } from '../../core/cluster-state.ts';
 import type {
   AppendOutcome,
   ChannelQuery,
   ChannelState,
-  ClusterNotReady,
   CheckedRange,
   CountedPage,
   CountQuery,
@@ -12,7 +11,6 @@ import type {
   Log,
   LogState,
   NewRecord,
-  OtherHubs,
   PackedEvents,
   Position,
   ReadPage,

@@ -1,4 +1,4 @@
-import type { OtherHubs } from '../../core/ports.ts';
+import type { OtherHubs } from '../../core/cluster-state.ts';
 import type { StorageLogger } from '../home.ts';
 import type { Fleet } from './fleet.ts';
 

@@ -1,6 +1,6 @@
 import type { PortalOwner, StoredPortalLink } from '../../core/access/portal-link.ts';
 import type { Principal } from '../../core/access/principal.ts';
-import type { Actor } from '../../core/ports.ts';
+import type { Actor } from '../../core/audit.ts';
 import type { EventTypes } from '../../core/events/event-types.ts';
 import type { Dialects } from '../state/dialect.ts';
 import type { PullService } from '../state/pull-service.ts';

@@ -5,7 +5,8 @@
  * `pull-service.ts`. The engine itself calls `sender.ts` and `subscription-store.ts`.
  */
 
-import type { Actor, Position, StoredRecord } from '../../core/ports.ts';
+import type { Position, StoredRecord } from '../../core/ports.ts';
+import type { Actor } from '../../core/audit.ts';
 import type {
   DialectName,
   LostPosition,

@@ -1,4 +1,4 @@
-import type { ClusterNotReady } from '../../../core/ports.ts';
+import type { ClusterNotReady } from '../../../core/cluster-state.ts';
 import type { BlockApplier } from '../block-applier.ts';
 import type { Hearing } from '../hearing.ts';
 import type { Journal } from '../journal.ts';

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
-import type { Actor } from '../../../core/ports.ts';
+import type { Actor } from '../../../core/audit.ts';
 import type { Revocation } from '../../../core/access/principal.ts';
 import { ALL_SCOPES } from '../../../core/access/scopes.ts';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';

@@ -1,6 +1,7 @@
 import { PolycastError } from '@polycast/protocol';
 import type { Authority } from '../../../core/access/authority.ts';
-import type { Actor, Clock, Position, Random } from '../../../core/ports.ts';
+import type { Clock, Position, Random } from '../../../core/ports.ts';
+import type { Actor } from '../../../core/audit.ts';
 import type { MemoryUsage } from '../../../core/primitives/byte-budget.ts';
 import { detachedCopy } from '../../../core/interests/interest.ts';
 import { ANONYMOUS } from '../../../core/access/principal.ts';
