@@ -24,6 +24,8 @@ export interface Sink {
    * called often.
    */
   onCaughtUp(): void;
+  /** Reads the memory that `deliver` needs, as `Wakeable.prefetch` does for `wake`. */
+  prefetch?(): number;
   /** Called when the log could not be read. The reader has closed. */
   onFailed(error: PolycastError): void;
 }
@@ -125,6 +127,10 @@ export class Reader {
     if (this.#phase !== 'live') return;
     if (from > this.#position) this.#position = from;
     this.#pumpGuarded();
+  }
+
+  prefetch(): number {
+    return this.#phase === 'live' ? (this.sink.prefetch?.() ?? 0) : 0;
   }
 
   /** Called when the sink has written the last batch. */

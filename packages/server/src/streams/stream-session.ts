@@ -211,6 +211,12 @@ export class StreamSession<Parts extends SessionParts = SessionParts> implements
 
   onCaughtUp(): void {}
 
+  /** `bytesRead` reads the handle of the socket, and `writableLength` the state of its stream. */
+  prefetch(): number {
+    const { socket } = this;
+    return this.sentTick + socket.writableLength + (socket.bytesRead ?? 0);
+  }
+
   onFailed(error: PolycastError): void {
     this.parts.auth.logger.error(
       { code: error.code, transport: this.transport, error: error.cause },

@@ -10,6 +10,11 @@ export interface Wakeable {
    * consumer that had caught up may set its position to `from`.
    */
   wake(from: Position): void;
+  /**
+   * Reads the memory that `wake` is about to need, and changes nothing. The result is any number
+   * made of what was read, not negative. Absent where a wake-up writes nothing.
+   */
+  prefetch?(): number;
   /** A reader has delivered, and a subscription has taken up, every event up to here. */
   readonly position: Position;
   /** Index among the readers of its interest; -1 while it has not joined. */

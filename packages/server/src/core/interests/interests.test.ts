@@ -62,3 +62,31 @@ test('an interest that was dropped in use is found again when a reader joins it'
   expect(reader.count).toBe(1);
   expect(interests.getOrCreate(['a.>'], undefined, [], 1)).toBe(interest);
 });
+
+test('each reader is prefetched before it is woken, and woken once, also when readers leave meanwhile', () => {
+  const interests = new Interests();
+  const interest = interests.getOrCreate(['a'], undefined, [], 0);
+  class Leaver extends Counter {
+    prefetched = 0;
+    leaves = false;
+
+    prefetch(): number {
+      expect(this.count).toBe(0);
+      return ++this.prefetched;
+    }
+
+    override wake(): void {
+      super.wake();
+      if (this.leaves) interests.leave(interest, this);
+    }
+  }
+  // Two whole groups of 16, and a third with fewer readers than are worth it.
+  const readers = Array.from({ length: 35 }, () => new Leaver());
+  for (const reader of readers) interests.join(interest, reader, 0);
+  for (const index of [0, 2, 15, 16, 17, 33, 34]) (readers[index] as Leaver).leaves = true;
+  interests.wake([{ ...event('a'), position: 1 }], 0);
+  expect(readers.map(({ count }) => count)).toEqual(readers.map(() => 1));
+  expect(readers.map(({ prefetched }) => prefetched)).toEqual(readers.map((_, index) => (index < 3 ? 0 : 1)));
+  expect(interest.readers).toHaveLength(28);
+  interests.assertInvariants();
+});

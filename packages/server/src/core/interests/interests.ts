@@ -3,6 +3,7 @@ import { Interest, interestKey, detachedCopy, sortedUnique, type Wakeable } from
 import { PatternIndex } from './pattern-index.ts';
 import type { Position, StoredRecord } from '../ports.ts';
 import { assertInvariant } from '../primitives/invariant.ts';
+import { wakeReaders } from './wake-readers.ts';
 
 /**
  * Bounds on interests without a reader, which exist so that repeated polls are answered from
@@ -150,9 +151,7 @@ export class Interests {
     for (const interest of this.#toWake) {
       interest.isWakePending = false;
       const { readers } = interest;
-      // From the end: a reader that leaves during the wake-up is replaced by one that was woken
-      // already.
-      for (let index = readers.length - 1; index >= 0; index--) readers[index]?.wake(from);
+      wakeReaders(readers, from);
       count += readers.length;
     }
     this.#toWake.length = 0;
