@@ -8,8 +8,8 @@ const GROUP_READERS = 16;
 const PREFETCHED_READERS_MIN = 4;
 
 /**
- * Wakes all readers, a group at a time. Thousands of readers do not fit in the cache of a core,
- * so a write to each of them begins with waits for memory, one after the other. A group is
+ * Wakes all readers, a group at a time. Thousands of readers do not fit in the cache of a core.
+ * So a write to each of them begins with waits for memory, one after the other. A group is
  * prefetched: the processor waits for the memory of its readers at the same time
  * (docs/decisions/0075-prefetched-readers.md).
  *
