@@ -21,6 +21,7 @@ const usage = `npm run bench -- [SCENARIO ...]    all, unless some are named
   --quick        short, once, and so of no weight
   --against DIR  the hub of another checkout in turns with this one, and no other server; writes only
                  bench/results/before-and-after.md
+  --at-once      with --against: both hubs at the same time, which shows changes of 3 %
   --dry-run      nothing of bench/results/ and docs/benchmarks.md is changed
 
 Exits with 1 when a bar fails.`;
@@ -32,6 +33,7 @@ const unknown = positionals.filter((word) => !scenarios.some(({ name }) => name 
 if (values.help) console.log(usage);
 else if (values.list) for (const { name, title } of scenarios) console.log(`${name.padEnd(20)} ${title}`);
 else if (unknown.length > 0) refuse(`no scenario is called ${unknown.join(', ')}; --list shows them all`);
+else if (values['at-once'] && values.against === undefined) refuse('--at-once needs --against');
 else if (!(Number.isInteger(repeats) && repeats > 0)) refuse('--repeats takes a whole number above 0');
 else process.exitCode = (await main()) ? 0 : 1;
 
@@ -44,6 +46,7 @@ function commandLine() {
         quick: { type: 'boolean', default: false },
         list: { type: 'boolean', default: false },
         against: { type: 'string' },
+        'at-once': { type: 'boolean', default: false },
         'dry-run': { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
       },
@@ -61,7 +64,7 @@ function refuse(why: string): never {
 async function main(): Promise<boolean> {
   const chosen = positionals.length === 0 ? scenarios : scenarios.filter(({ name }) => positionals.includes(name));
   const { against } = values;
-  const options = { quick: values.quick, repeats, against };
+  const options = { quick: values.quick, repeats, against, atOnce: values['at-once'] };
   const changes: ReturnType<typeof changesOf> = [];
 
   // The work of this process, such as readiness checks, must not use the server's core.
@@ -85,7 +88,7 @@ async function main(): Promise<boolean> {
       });
     else results.push(writeResult(scenario, outcome, options, machine));
   }
-  if (against !== undefined) return reportChanges(changeTable(changes, against, repeats));
+  if (against !== undefined) return reportChanges(changeTable(changes, against, options));
   if (!values['dry-run']) writePages(scenarios);
   printBars(results);
   return results.every(({ bars }) => bars.every((bar) => verdictOf(bar) !== 'missed'));

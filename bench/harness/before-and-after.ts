@@ -6,7 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { repositoryFolder, resultsFolder } from './folders.ts';
 import type { LoadRun } from './load.ts';
-import { AFTER, BEFORE, type Outcome, type Series } from './scenario.ts';
+import { AFTER, BEFORE, type Outcome, type RunOptions, type Series } from './scenario.ts';
 import { median } from './statistics.ts';
 
 const FILE = 'before-and-after.md';
@@ -48,7 +48,11 @@ function ratios(before: readonly LoadRun[], after: readonly LoadRun[], figure: s
 }
 
 /** @returns the table as Markdown */
-export function changeTable(changes: readonly Change[], checkout: string, repeats: number): string {
+export function changeTable(
+  changes: readonly Change[],
+  checkout: string,
+  { repeats, atOnce }: Pick<RunOptions, 'repeats' | 'atOnce'>,
+): string {
   const rows = changes.map(
     ({ scenario, contender, figure, before, after, ratio }) =>
       `| ${scenario} | ${contender} | ${figure} | ${rounded(before)} | ${rounded(after)} | ${rounded(ratio)} |`,
@@ -56,7 +60,7 @@ export function changeTable(changes: readonly Change[], checkout: string, repeat
   return [
     `# Before and after`,
     '',
-    `The hub at ${commitOf(checkout)} and at ${commitOf(repositoryFolder)}, ${repeats} runs each, in turns on one`,
+    `The hub at ${commitOf(checkout)} and at ${commitOf(repositoryFolder)}, ${repeats} runs each, ${atOnce === true ? 'at once' : 'in turns'} on one`,
     'machine. A ratio is the median of the ratios of neighbouring runs.',
     '',
     '| scenario | contender | figure | before | after | ratio |',

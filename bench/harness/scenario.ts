@@ -13,6 +13,11 @@ export interface RunOptions {
    * The path of another checkout. Its hub alternates with this one, and other servers are left out.
    */
   readonly against?: string | undefined;
+  /**
+   * Both hubs run at the same time, on one core, under the same load each. They share its noise, so
+   * a smaller change shows. A scenario with a steady rate gives each half of its load.
+   */
+  readonly atOnce?: boolean;
 }
 
 export interface Scenario {
@@ -81,22 +86,23 @@ export async function runInterleaved(all: readonly Contender[], options: RunOpti
   const contenders = options.against === undefined ? all : beforeAndAfter(all, options.against);
   const runs = new Map<string, LoadRun[]>(contenders.map(({ name }) => [name, []]));
   const skipped = new Map<string, string>();
-  for (let round = 0; round < options.repeats; round++) {
-    for (const { name, peer, run } of round % 2 === 0 ? contenders : contenders.toReversed()) {
-      const reason = skipped.get(name) ?? peer.unavailable();
-      if (reason !== undefined) {
-        skipped.set(name, reason);
-        continue;
-      }
-      try {
-        const metrics = await run();
-        runs.get(name)?.push(metrics);
-        console.log(`  ${name} (run ${round + 1}): ${briefly(metrics)}`);
-      } catch (error) {
-        skipped.set(name, `run ${round + 1} failed: ${error instanceof Error ? error.message : String(error)}`);
-        console.log(`  ${name} (run ${round + 1}): ${skipped.get(name)}`);
-      }
+  const runOnce = async ({ name, peer, run }: Contender, round: number): Promise<void> => {
+    const reason = skipped.get(name) ?? peer.unavailable();
+    if (reason !== undefined) return void skipped.set(name, reason);
+    try {
+      const metrics = await run();
+      runs.get(name)?.push(metrics);
+      console.log(`  ${name} (run ${round + 1}): ${briefly(metrics)}`);
+    } catch (error) {
+      skipped.set(name, `run ${round + 1} failed: ${error instanceof Error ? error.message : String(error)}`);
+      console.log(`  ${name} (run ${round + 1}): ${skipped.get(name)}`);
     }
+  };
+  const together = options.atOnce === true ? 2 : 1;
+  for (let round = 0; round < options.repeats; round++) {
+    const inOrder = round % 2 === 0 ? contenders : contenders.toReversed();
+    for (let first = 0; first < inOrder.length; first += together)
+      await Promise.all(inOrder.slice(first, first + together).map((contender) => runOnce(contender, round)));
   }
   return contenders.map(({ name, peer }) => seriesOf(name, peer, runs.get(name) ?? [], skipped.get(name)));
 }

@@ -1,5 +1,6 @@
 // The hub itself, with its defaults: every event is durable before it is delivered. Only this file
 // names the command.
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,19 +19,18 @@ import type { Peer, RunningServer } from './peer.ts';
 const readyCheckMs = 2;
 
 /**
- * The checkout that the hub's program is taken from: this repository, or another one for a
- * comparison.
+ * The checkout that a run takes the hub's program from, if it is not this repository. Two runs may
+ * be under way at once, with a checkout each.
  */
-let checkout = repositoryFolder;
+const otherCheckout = new AsyncLocalStorage<string>();
 
 /** During `run`, hubs are started from another checkout. */
-export async function withCheckout<T>(other: string, run: () => Promise<T>): Promise<T> {
-  checkout = other;
-  try {
-    return await run();
-  } finally {
-    checkout = repositoryFolder;
-  }
+export function withCheckout<T>(other: string, run: () => Promise<T>): Promise<T> {
+  return otherCheckout.run(other, run);
+}
+
+function checkout(): string {
+  return otherCheckout.getStore() ?? repositoryFolder;
 }
 
 /** The hub's program in a checkout: its sources, or the package that users install. */
@@ -43,7 +43,7 @@ let programFile = SOURCES;
  * from sources takes longer, since Node strips their types.
  */
 export async function withPackage<T>(run: () => Promise<T>): Promise<T> {
-  execFileSync(process.execPath, [join(checkout, 'scripts/build.ts'), '--if-stale'], { stdio: 'ignore' });
+  execFileSync(process.execPath, [join(checkout(), 'scripts/build.ts'), '--if-stale'], { stdio: 'ignore' });
   programFile = PACKAGE;
   try {
     return await run();
@@ -53,7 +53,7 @@ export async function withPackage<T>(run: () => Promise<T>): Promise<T> {
 }
 
 function program(): string {
-  return join(checkout, programFile);
+  return join(checkout(), programFile);
 }
 
 /** A command of the hub's program. */

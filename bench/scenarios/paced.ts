@@ -15,7 +15,15 @@ interface Pace {
 
 const eventBytes = 128;
 
-async function paced(pace: Pace, atMost: number, options: RunOptions): Promise<Outcome> {
+/** Half of the deliveries: of many channels the half, of one the half of its readers. */
+function halfOf({ readers, channels, eventsPerSecond }: Pace): Pace {
+  return channels === 1
+    ? { readers: readers / 2, channels, eventsPerSecond }
+    : { readers: readers / 2, channels: channels / 2, eventsPerSecond: eventsPerSecond / 2 };
+}
+
+async function paced(whole: Pace, atMost: number, options: RunOptions): Promise<Outcome> {
+  const pace = options.atOnce === true ? halfOf(whole) : whole;
   const seconds = options.quick ? 3 : 10;
   const load = {
     subscribers: pace.readers,
