@@ -140,10 +140,17 @@ export async function freePort(): Promise<number> {
 const unusedPortMin = 20_000;
 const unusedPortMax = 30_000;
 
-/** Returns a free port. A client that connects to it too early is refused. */
+let nextUnusedPort = unusedPortMin + (process.pid % 5000);
+
+/**
+ * Returns a free port, and another one at each call: two runs at once ask before either listens. A
+ * client that connects to it too early is refused.
+ */
 export async function freeUnusedPort(): Promise<number> {
-  for (let port = unusedPortMin + (process.pid % 5000); port < unusedPortMax; port++)
+  while (nextUnusedPort < unusedPortMax) {
+    const port = nextUnusedPort++;
     if ((await listenOnce(port)) !== undefined) return port;
+  }
   throw new Error('there is no free port');
 }
 
