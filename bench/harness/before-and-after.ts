@@ -60,7 +60,7 @@ export function changeTable(
   return [
     `# Before and after`,
     '',
-    `The hub at ${commitOf(checkout)} and at ${commitOf(repositoryFolder)}, ${repeats} runs each, ${atOnce === true ? 'at once' : 'in turns'} on one`,
+    `The hub at ${commitOf(checkout)} and at ${commitOf(repositoryFolder)}, ${repeats} runs each, ${atOnce ? 'at once' : 'in turns'} on one`,
     'machine. A ratio is the median of the ratios of neighbouring runs.',
     '',
     '| scenario | contender | figure | before | after | ratio |',

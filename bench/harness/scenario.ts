@@ -17,7 +17,7 @@ export interface RunOptions {
    * Both hubs run at the same time, on one core, under the same load each. They share its noise, so
    * a smaller change shows. A scenario with a steady rate gives each half of its load.
    */
-  readonly atOnce?: boolean;
+  readonly atOnce: boolean;
 }
 
 export interface Scenario {
@@ -98,7 +98,7 @@ export async function runInterleaved(all: readonly Contender[], options: RunOpti
       console.log(`  ${name} (run ${round + 1}): ${skipped.get(name)}`);
     }
   };
-  const together = options.atOnce === true ? 2 : 1;
+  const together = options.atOnce ? 2 : 1;
   for (let round = 0; round < options.repeats; round++) {
     const inOrder = round % 2 === 0 ? contenders : contenders.toReversed();
     for (let first = 0; first < inOrder.length; first += together)

@@ -23,7 +23,7 @@ function halfOf({ readers, channels, eventsPerSecond }: Pace): Pace {
 }
 
 async function paced(whole: Pace, atMost: number, options: RunOptions): Promise<Outcome> {
-  const pace = options.atOnce === true ? halfOf(whole) : whole;
+  const pace = options.atOnce ? halfOf(whole) : whole;
   const seconds = options.quick ? 3 : 10;
   const load = {
     subscribers: pace.readers,
