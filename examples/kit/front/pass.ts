@@ -1,27 +1,49 @@
-import { Agent, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
+import {
+  Agent,
+  request as httpRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http';
 import { connect, type Socket } from 'node:net';
 
 const agent = new Agent({ keepAlive: true });
 
-/** Passes a request on as it is, and its answer as it comes. */
+/**
+ * Passes a request on as it is, and its answer as it comes.
+ *
+ * A service closes its idle connections, and may do so at the moment of their next use. A `GET` is
+ * sent again then. Other requests may not be, so each has a connection of its own.
+ */
 export function passRequest(request: IncomingMessage, response: ServerResponse, target: string): void {
-  const { method, headers, url: path } = request;
+  const { method, url: path } = request;
+  const headers = withoutConnection(request.headers);
   const { hostname, port } = new URL(target);
-  const passed = httpRequest({ hostname, port, method, path, headers, agent }, (answer) => {
-    response.writeHead(answer.statusCode ?? 502, answer.rawHeaders);
+  const isRepeatable = method === 'GET';
+  const connections = isRepeatable ? agent : false;
+  const passed = httpRequest({ hostname, port, method, path, headers, agent: connections }, (answer) => {
+    response.writeHead(answer.statusCode ?? 502, withoutConnection(answer.headers));
     // A stream may have no event for long: its head goes at once.
     response.flushHeaders();
     answer.on('error', () => response.destroy());
     answer.pipe(response);
   });
   passed.on('error', () => {
-    // The target has closed an idle connection at the moment of its next use.
-    if (passed.reusedSocket && method === 'GET' && !response.headersSent) passRequest(request, response, target);
+    if (passed.reusedSocket && isRepeatable && !response.headersSent) passRequest(request, response, target);
     else if (response.headersSent) response.destroy();
     else response.writeHead(502).end();
   });
   request.pipe(passed);
   response.on('close', () => passed.destroy());
+}
+
+/**
+ * Without the headers about one connection (RFC 9110 section 7.6.1): the client's stays open when
+ * that to the service ends.
+ */
+function withoutConnection(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+  const { connection: _connection, 'keep-alive': _keepAlive, ...others } = headers;
+  return others;
 }
 
 /** Passes the request for a WebSocket on, then the bytes of both sides. */
