@@ -48,6 +48,8 @@ static int read_answer(void) {
     char *body = strstr(answer, "\r\n\r\n"), *length = strcasestr(answer, "content-length:");
     if (body == NULL || length == NULL) continue;
     if (filled < (size_t)(body + 4 - answer) + strtoul(length + 15, NULL, 10)) continue;
+    // A server may end the connection with its answer: nginx does after 1,000 requests.
+    if (strcasestr(answer, "\r\nconnection: close") != NULL) hang_up();
     return atoi(answer + 9);
   }
 }
