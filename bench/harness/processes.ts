@@ -32,6 +32,10 @@ export interface ProcessOptions {
   readonly folder?: string;
 }
 
+const running = new Set<ChildProcess>();
+// A run that fails leaves no server behind, which would disturb the next one.
+process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+
 export function startPinned(command: readonly string[], options: ProcessOptions): PinnedProcess {
   const startedAtMs = performance.now();
   const child = spawn('taskset', ['-c', String(options.core), ...command], {
@@ -39,6 +43,8 @@ export function startPinned(command: readonly string[], options: ProcessOptions)
     cwd: options.folder,
     env: { ...process.env, ...options.environment },
   });
+  running.add(child);
+  child.once('exit', () => running.delete(child));
   let output = '';
   const keep = (bytes: Buffer): void => {
     output = (output + bytes.toString()).slice(-outputBytesMax);

@@ -52,6 +52,8 @@ export interface Endpoints {
 export async function startEndpoints(options: LoadOptions, port?: number): Promise<Endpoints> {
   const at = port ?? (await freeUnusedPort());
   const received = runLoad('receive', { port: at, ...options });
-  while (!(await acceptsConnections(at))) await sleep(listeningCheckMs);
+  // A generator that cannot start says why, and would never listen.
+  const ended = received.then(() => true);
+  while (!(await Promise.race([ended, acceptsConnections(at)]))) await sleep(listeningCheckMs);
   return { port: at, received };
 }
