@@ -2,15 +2,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freshFolder } from '../harness/folders.ts';
-import {
-  acceptsConnections,
-  freePort,
-  outputOf,
-  serverCore,
-  startPinned,
-  waitUntilReady,
-} from '../harness/processes.ts';
-import { goBinary, goBinaryMissing } from './go-build.ts';
+import { acceptsConnections, freePort, serverCore, startPinned, waitUntilReady } from '../harness/processes.ts';
+import { goBinary, goBinaryMissing, goVersion } from './go-build.ts';
 import type { Peer } from './peer.ts';
 
 const module = 'github.com/centrifugal/centrifugo/v6@latest';
@@ -19,7 +12,7 @@ const connectCommand = encodeURIComponent(JSON.stringify({ subs: { 'bench-CHANNE
 export const centrifugo: Peer = {
   name: 'centrifugo',
   unavailable: () => goBinaryMissing('centrifugo', module),
-  version: () => outputOf(goBinary('centrifugo'), 'version') ?? 'unknown version',
+  version: () => goVersion('centrifugo'),
   start: async () => {
     const port = await freePort();
     const file = join(freshFolder('centrifugo'), 'config.json');

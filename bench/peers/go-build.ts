@@ -13,6 +13,14 @@ export function goBinary(name: string): string {
   return join(binaryFolder, name);
 }
 
+/** Programs of `go install` do not know their own version. The toolchain reads it from the file. */
+export function goVersion(name: string): string {
+  const facts = outputOf('go', 'version', '-m', goBinary(name)) ?? '';
+  const [, toolchain] = /: (go\S+)/.exec(facts) ?? [];
+  const [, version] = /\tmod\t\S+\t(\S+)/.exec(facts) ?? [];
+  return version === undefined ? 'unknown version' : `${name} ${version}, ${toolchain}`;
+}
+
 /**
  * Builds the program unless it exists. Returns undefined if it exists, otherwise the error as a
  * sentence.
