@@ -12,13 +12,18 @@ export interface CollectedMemory {
 
 const announced = /Debugger listening on (ws:\S+)/;
 const waitMs = 50;
-const waitsMax = 200;
 /** Objects that a finalizer releases are collected by the next collection. */
 const collections = 3;
 
-/** Collects the garbage of a Node process. The first call opens its debugger, on the loopback. */
+/**
+ * Arguments of Node that open its debugger, on the loopback. A hub ignores the signal that would
+ * open it later.
+ */
+export const withDebugger: readonly string[] = ['--inspect=127.0.0.1:0'];
+
+/** Collects the garbage of a Node process that was started `withDebugger`. */
 export async function collectedMemory(server: PinnedProcess): Promise<CollectedMemory> {
-  const socket = new WebSocket(await debuggerOf(server));
+  const socket = new WebSocket(debuggerOf(server));
   await new Promise((resolve) => socket.addEventListener('open', resolve));
   const ask = (method: string, params: object = {}): Promise<unknown> =>
     new Promise((resolve) => {
@@ -35,24 +40,10 @@ export async function collectedMemory(server: PinnedProcess): Promise<CollectedM
   return { liveBytes: answer.result.result.value, proportionalBytes: proportionalBytesOf(server.pid) };
 }
 
-/** It is announced once. */
-const debuggers = new WeakMap<PinnedProcess, string>();
-
-async function debuggerOf(server: PinnedProcess): Promise<string> {
-  const cached = debuggers.get(server);
-  if (cached !== undefined) return cached;
-  let printed = '';
-  server.child.stderr?.on('data', (bytes: Buffer) => (printed += bytes.toString()));
-  process.kill(server.pid, 'SIGUSR1');
-  for (let waits = 0; waits < waitsMax; waits++) {
-    const url = announced.exec(printed)?.[1];
-    if (url !== undefined) {
-      debuggers.set(server, url);
-      return url;
-    }
-    await sleep(waitMs);
-  }
-  throw new Error(`the server opened no debugger: ${server.output()}`);
+function debuggerOf(server: PinnedProcess): string {
+  const [, url] = announced.exec(server.output()) ?? [];
+  if (url === undefined) throw new Error(`the server opened no debugger: ${server.output()}`);
+  return url;
 }
 
 function proportionalBytesOf(pid: number): number {

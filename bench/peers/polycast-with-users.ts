@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freshFolder } from '../harness/folders.ts';
 import type { LoadOptions } from '../harness/load.ts';
+import { serverCore } from '../harness/processes.ts';
 import { startHub, type RunningHub } from './polycast.ts';
 
 export interface HubWithUsers extends RunningHub {
@@ -22,9 +23,14 @@ export const tokenSecret = 'a secret of thirty-two bytes or more';
 const lifetimeSeconds = 86_400;
 
 /** @param users the number of users; with 0 the readers are anonymous */
-export async function startHubWithUsers(users: number, hasPresence: boolean): Promise<HubWithUsers> {
+export async function startHubWithUsers(
+  users: number,
+  hasPresence: boolean,
+  nodeArguments: readonly string[] = [],
+): Promise<HubWithUsers> {
   const folder = freshFolder('hub');
-  const hub = await startHub(join(folder, 'data'), settingsOf(users > 0, hasPresence));
+  const settings = settingsOf(users > 0, hasPresence);
+  const hub = await startHub(join(folder, 'data'), settings, serverCore, nodeArguments);
   const key = await keyOf(hub);
   const tokens = join(folder, 'tokens');
   writeFileSync(tokens, Array.from({ length: users }, (_each, index) => token(`user-${index}`)).join('\n'));

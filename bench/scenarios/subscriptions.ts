@@ -1,9 +1,10 @@
 // The cost of subscriptions: while nothing happens, and for a publisher.
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { collectedMemory } from '../harness/collected-memory.ts';
+import { collectedMemory, withDebugger } from '../harness/collected-memory.ts';
 import { freshFolder } from '../harness/folders.ts';
 import { type LoadRun, runLoad } from '../harness/load.ts';
+import { serverCore } from '../harness/processes.ts';
 import { metricOf, ratioOf, runInterleaved, type RunOptions, type Scenario } from '../harness/scenario.ts';
 import { quietLogging, startEndpoints, subscribeMany } from '../harness/subscriptions.ts';
 import { polycast, startHub } from '../peers/polycast.ts';
@@ -12,7 +13,7 @@ const restSeconds = 10;
 const bytesMax = 2000;
 
 async function rest(subscriptions: number): Promise<LoadRun> {
-  const hub = await startHub(freshFolder('hub'), quietLogging);
+  const hub = await startHub(freshFolder('hub'), quietLogging, serverCore, withDebugger);
   try {
     // The first subscriptions allocate shared memory, which is not counted. A heap grows in steps,
     // so many are created.

@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { readFileSync } from 'node:fs';
-import { collectedMemory } from '../../harness/collected-memory.ts';
+import { collectedMemory, withDebugger } from '../../harness/collected-memory.ts';
 import { nothingLost } from '../../harness/fanout.ts';
 import { type LoadRun, runLoad } from '../../harness/load.ts';
 import { type Contender, metricOf, ratioOf, runInterleaved, type Scenario } from '../../harness/scenario.ts';
@@ -40,7 +40,7 @@ export const identifiedSessions: Scenario = {
         {
           name: `idle, ${name}`,
           peer: polycast,
-          run: () => withHub(users ? 1 : 0, presence, (hub) => idle(hub, users)),
+          run: () => withHub(users ? 1 : 0, presence, (hub) => idle(hub, users), withDebugger),
         },
         burst(`burst, ${name}`, users ? readers : 0, presence),
       ]),
@@ -128,8 +128,13 @@ function burst(name: string, users: number, presence: boolean): Contender {
   };
 }
 
-async function withHub<T>(users: number, presence: boolean, use: (hub: HubWithUsers) => Promise<T>): Promise<T> {
-  const hub = await startHubWithUsers(users, presence);
+async function withHub<T>(
+  users: number,
+  presence: boolean,
+  use: (hub: HubWithUsers) => Promise<T>,
+  nodeArguments: readonly string[] = [],
+): Promise<T> {
+  const hub = await startHubWithUsers(users, presence, nodeArguments);
   try {
     return await use(hub);
   } finally {
