@@ -33,8 +33,11 @@ export interface ProcessOptions {
 }
 
 const running = new Set<ChildProcess>();
-// A run that fails leaves no server behind, which would disturb the next one.
-process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+// A run that fails or is ended leaves no server behind, which would disturb the next one.
+process.on('exit', () => {
+  for (const { pid } of running) if (pid !== undefined) for (const each of withChildren(pid)) endNow(each);
+});
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 
 export function startPinned(command: readonly string[], options: ProcessOptions): PinnedProcess {
   const startedAtMs = performance.now();
@@ -71,6 +74,14 @@ function withChildren(pid: number): number[] {
     for (const child of children) if (child !== '') found.push(...withChildren(Number(child)));
   }
   return found;
+}
+
+function endNow(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended already.
+  }
 }
 
 /** The CPU time of all threads. The kernel counts it in steps of 10 ms. */
