@@ -4,15 +4,8 @@ import { createHmac } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freshFolder } from '../harness/folders.ts';
-import {
-  acceptsConnections,
-  freePort,
-  outputOf,
-  serverCore,
-  startPinned,
-  waitUntilReady,
-} from '../harness/processes.ts';
-import { goBinary, goBinaryMissing } from './go-build.ts';
+import { acceptsConnections, freePort, serverCore, startPinned, waitUntilReady } from '../harness/processes.ts';
+import { goBinary, goBinaryMissing, goVersion } from './go-build.ts';
 import type { Peer } from './peer.ts';
 
 const module = 'github.com/dunglas/mercure/caddy/mercure@latest';
@@ -21,7 +14,7 @@ const key = 'the-key-of-a-benchmark-that-is-not-secret';
 export const mercure: Peer = {
   name: 'mercure',
   unavailable: () => goBinaryMissing('mercure', module),
-  version: () => outputOf(goBinary('mercure'), 'version') ?? 'unknown version',
+  version: () => goVersion('mercure'),
   start: async () => {
     const port = await freePort();
     const file = join(freshFolder('mercure'), 'Caddyfile');
