@@ -36,12 +36,14 @@ describe.skipIf(NATS_SERVER === undefined)('a cluster behind a balancer that sen
     }
     const urls = hubs.map(({ process: { url } }) => url);
     for (const url of urls) await until('the hub is ready', async () => (await call(`${url}/readyz`)).status === 200);
-    // A request without a cursor may be answered by a hub that is a moment behind.
-    // A list of keys waits.
+    // A request without a cursor may be answered by a hub that is a moment behind. That is the hub
+    // that receives it, or the one that works on subscriptions. A list of keys waits.
+    const reachNewest = ({ process }: { readonly process: HubProcess }): Promise<unknown> =>
+      call(`http://127.0.0.1:${process.port}/v1/keys`).catch(() => undefined);
     balancer = await startBalancer({
       port: 0,
       targets: hubs.map(({ process }) => process.port),
-      before: (port) => call(`http://127.0.0.1:${port}/v1/keys`).catch(() => undefined),
+      before: () => Promise.all(hubs.map(reachNewest)),
     });
   });
   afterAll(async () => {

@@ -43,6 +43,22 @@ test('the status names subscriptions whose deliveries fail', async () => {
   });
 });
 
+test('of many failing subscriptions the status names the ten with the lowest ids, and no other', async () => {
+  const hub = await openSubscriptionHub();
+  const endpoint = await openEndpoint((_request, response) => void response.writeHead(500).end());
+  const created = await Promise.all(
+    Array.from({ length: 12 }, () => hub.create({ channels: ['a'], delivery: { kind: 'webhook', url: endpoint.url } })),
+  );
+  await hub.create({ channels: ['b'], delivery: { kind: 'webhook', url: endpoint.url } });
+  await hub.publish('a', 1);
+  const ids = created.map(({ id }) => id).toSorted();
+  await waitUntil(async () => {
+    const { subscriptions } = await statusOf(hub);
+    expect(subscriptions.failing.map(({ id }) => id)).toEqual(ids.slice(0, 10));
+    expect(subscriptions.states['active']).toMatchObject({ count: 13, lagEventsMax: 1 });
+  });
+});
+
 test('the log counts the events that it stores, also after a restart, retention and an erasure', async () => {
   const data = temporaryFolder();
   const rules = [{ pattern: 'short', historyCountMax: 3 }];

@@ -7,7 +7,7 @@ import { countOpenFiles, openFilesMax, readDiskSpace } from '../operate/host-res
 import { packageVersion } from '../platform/package-files.ts';
 import { dataFolderOf } from '../storage/data-setting.ts';
 import type { SubscriptionEngine } from '../subscriptions/subscription-engine.ts';
-import type { SubscriptionReads } from '../subscriptions/state/ports.ts';
+import type { FailingSubscription } from '../subscriptions/subscription-lag.ts';
 import { isWebhook } from '../subscriptions/state/definition.ts';
 import type { HubBase } from './base.ts';
 import type { CorePart } from './core.ts';
@@ -166,7 +166,9 @@ function slowestSessions({ behind }: CorePart['feed'], head: Position): readonly
 }
 
 function subscriptionStatus({ engine }: StatusNeeds, nowMs: number): Pick<HubStatus, 'subscriptions' | 'webhooks'> {
-  const { states, webhooks, deadLetters } = engine.metrics;
+  const { webhooks, deadLetters } = engine.counts;
+  // One visit of all subscriptions: the history of the status reads it each few seconds.
+  const { states, failing } = engine.overview(LISTED_MAX);
   const stateStatus = Object.entries(states).map(([state, { count, lagEventsMax, lagMsMax }]) => [
     state,
     { count, lagEventsMax, lagSecondsMax: lagMsMax / 1000 },
@@ -174,7 +176,7 @@ function subscriptionStatus({ engine }: StatusNeeds, nowMs: number): Pick<HubSta
   return {
     subscriptions: {
       states: Object.fromEntries(stateStatus) as HubStatus['subscriptions']['states'],
-      failing: failingSubscriptions(engine.subscriptions, nowMs),
+      failing: failing.map((each) => failingStatus(each, nowMs)),
       deadLetters,
     },
     webhooks: {
@@ -187,19 +189,17 @@ function subscriptionStatus({ engine }: StatusNeeds, nowMs: number): Pick<HubSta
   };
 }
 
-function failingSubscriptions(subscriptions: SubscriptionReads, nowMs: number): HubStatus['subscriptions']['failing'] {
-  const found = subscriptions.list({
-    after: '',
-    limit: LISTED_MAX,
-    predicate: ({ status }) => status.state === 'suspended' || status.failingSinceMs !== undefined,
-  });
-  return found.map(({ definition, status: { state, failingSinceMs, sinceMs } }) => ({
+function failingStatus(
+  { definition, status: { state, failingSinceMs, sinceMs }, lagEvents }: FailingSubscription,
+  nowMs: number,
+): HubStatus['subscriptions']['failing'][number] {
+  return {
     id: definition.id,
     state,
     url: isWebhook(definition) ? definition.delivery.url : null,
     since: timestamp(Math.min(failingSinceMs ?? sinceMs, nowMs)),
-    lagEvents: subscriptions.backlog(definition.id).lagEvents,
-  }));
+    lagEvents,
+  };
 }
 
 function timestamp(ms: number): string {

@@ -10,7 +10,14 @@ import type { Sender } from './state/sender.ts';
 import type { StoreChange, StoredSubscription, SubscriptionStore } from './state/subscription-store.ts';
 import type { SubscriptionSettings } from './settings.ts';
 import { DeadLetters } from './engine/dead-letters.ts';
-import { measureLag, type LagReport } from './subscription-lag.ts';
+import {
+  measureLag,
+  overviewOf,
+  type LagByState,
+  type LagScope,
+  type SubscriptionLag,
+  type SubscriptionOverview,
+} from './subscription-lag.ts';
 import { SubscriptionManager, urlOf } from './subscription-manager.ts';
 import { WebhookDispatcher } from './webhook/webhook-dispatcher.ts';
 import { SubscriptionErasure } from './engine/erasure.ts';
@@ -74,12 +81,19 @@ const SWEEP_POSITIONS = 10_000;
 /** How long `close` waits for requests in flight. */
 const CLOSE_TIME_MS = 5000;
 
-export interface SubscriptionEngineMetrics extends LagReport {
+/** What the engine has counted since the start of the hub, and has at present. */
+export interface SubscriptionEngineCounts {
   readonly webhooks: WebhookMetrics & { readonly inFlight: number; readonly connections: Sender['metrics'] };
   readonly pulls: PullMetrics;
   /** Dead letters since the start of the hub. */
   readonly deadLetters: number;
   readonly store: Readonly<Record<string, number>>;
+}
+
+export interface SubscriptionEngineMetrics extends SubscriptionEngineCounts {
+  readonly states: LagByState;
+  /** Of at most `lagSeriesMax` subscriptions; the rest is one entry with its greatest lags. */
+  readonly lags: readonly SubscriptionLag[];
 }
 
 /**
@@ -193,17 +207,24 @@ export class SubscriptionEngine {
     return this.#hasLostCommits;
   }
 
-  /** Visits every subscription, O(n). */
-  get metrics(): SubscriptionEngineMetrics {
-    const { clock, log, store, settings } = this.#parts;
+  get counts(): SubscriptionEngineCounts {
     const { metrics: webhooks, inFlight } = this.#dispatcher;
     return {
-      ...measureLag(this.#registry.all(), log.state.head, clock.nowMs(), settings.lagSeriesMax),
       webhooks: { ...webhooks, inFlight, connections: this.sender.metrics },
       pulls: this.#leaseManager.metrics,
       deadLetters: this.#deadLetters.addedCount,
-      store: store.metrics(),
+      store: this.#parts.store.metrics(),
     };
+  }
+
+  /** Visits every subscription, O(n). */
+  get metrics(): SubscriptionEngineMetrics {
+    return { ...measureLag(this.#lagScope, this.#parts.settings.lagSeriesMax), ...this.counts };
+  }
+
+  /** Visits every subscription, O(n). */
+  overview(failingMax: number): SubscriptionOverview {
+    return overviewOf(this.#lagScope, failingMax);
   }
 
   /** Restores all subscriptions from the store and starts them. */
@@ -256,6 +277,11 @@ export class SubscriptionEngine {
   *#consumers(): Generator<DurableConsumer> {
     yield* this.#registry.all();
     yield* this.#replays.all();
+  }
+
+  get #lagScope(): LagScope {
+    const { clock, log } = this.#parts;
+    return { consumers: this.#registry.all(), head: log.state.head, nowMs: clock.nowMs() };
   }
 
   #checkpointQuiet(): void {

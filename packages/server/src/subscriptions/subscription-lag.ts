@@ -1,5 +1,6 @@
 import type { Position } from '../core/ports.ts';
 import { SUBSCRIPTION_STATES } from './state/definition.ts';
+import type { Subscription } from './state/ports.ts';
 import type { SubscriptionConsumer } from './subscription-registry.ts';
 
 /**
@@ -18,11 +19,25 @@ export interface StateLag {
   readonly lagMsMax: number;
 }
 
-export interface LagReport {
-  /** By state: the number of subscriptions, and the greatest lag among them. */
-  readonly states: Readonly<Record<string, StateLag>>;
-  /** Of at most `countMax` subscriptions; the rest is one entry with its greatest lags. */
-  readonly lags: readonly SubscriptionLag[];
+/** By state: the number of subscriptions, and the greatest lag among them. */
+export type LagByState = Readonly<Record<string, StateLag>>;
+
+/** Subscriptions in numbers, and some of those that need attention. */
+export interface SubscriptionOverview {
+  readonly states: LagByState;
+  /** Subscriptions whose deliveries fail, or that are suspended: those with the lowest ids. */
+  readonly failing: readonly FailingSubscription[];
+}
+
+export interface FailingSubscription extends Subscription {
+  readonly lagEvents: number;
+}
+
+/** What is measured: the subscriptions of a hub, with the head of its log and the time. */
+export interface LagScope {
+  readonly consumers: Iterable<SubscriptionConsumer>;
+  readonly head: Position;
+  readonly nowMs: number;
 }
 
 /** The name of the entry for all subscriptions without an entry of their own. */
@@ -33,16 +48,13 @@ const OTHERS = 'others';
  */
 const LATE_MS = 5000;
 
-/** Visits every subscription, O(n). */
-export function measureLag(
-  consumers: Iterable<SubscriptionConsumer>,
-  head: Position,
-  nowMs: number,
-  countMax: number,
-): LagReport {
+/** Visits every subscription, O(n). @param onLag gets the lag of each that has not ended */
+function measureStates(
+  { consumers, head, nowMs }: LagScope,
+  onLag: (consumer: SubscriptionConsumer, events: number, ms: number) => void,
+): LagByState {
   const states: Record<string, { count: number; lagEventsMax: number; lagMsMax: number }> = {};
   for (const state of SUBSCRIPTION_STATES) states[state] = { count: 0, lagEventsMax: 0, lagMsMax: 0 };
-  const lags: SubscriptionLag[] = [];
   for (const consumer of consumers) {
     const { state } = consumer.status;
     const inState = states[state];
@@ -50,16 +62,40 @@ export function measureLag(
     inState.count++;
     if (state === 'ended') continue;
     const oldestMs = consumer.oldestMs();
-    const lag: SubscriptionLag = {
-      subscription: consumer.id,
-      events: consumer.lagEvents(head),
-      ms: oldestMs < Infinity ? Math.max(0, nowMs - oldestMs) : 0,
-    };
-    inState.lagEventsMax = Math.max(inState.lagEventsMax, lag.events);
-    inState.lagMsMax = Math.max(inState.lagMsMax, lag.ms);
-    if (countMax > 0) lags.push(lag);
+    const events = consumer.lagEvents(head);
+    const ms = oldestMs < Infinity ? Math.max(0, nowMs - oldestMs) : 0;
+    inState.lagEventsMax = Math.max(inState.lagEventsMax, events);
+    inState.lagMsMax = Math.max(inState.lagMsMax, ms);
+    onLag(consumer, events, ms);
   }
+  return states;
+}
+
+/** The lag by state, and of at most `countMax` subscriptions; the rest is one entry. O(n). */
+export function measureLag(
+  scope: LagScope,
+  countMax: number,
+): { readonly states: LagByState; readonly lags: readonly SubscriptionLag[] } {
+  const lags: SubscriptionLag[] = [];
+  const states = measureStates(scope, ({ id }, events, ms) => {
+    if (countMax > 0) lags.push({ subscription: id, events, ms });
+  });
   return { states, lags: boundLags(lags, countMax) };
+}
+
+/** The lag by state, and at most `failingMax` failing subscriptions. O(n), with a copy of these. */
+export function overviewOf(scope: LagScope, failingMax: number): SubscriptionOverview {
+  const failing: { readonly consumer: SubscriptionConsumer; readonly lagEvents: number }[] = [];
+  const states = measureStates(scope, (consumer, lagEvents) => {
+    const { state, failingSinceMs } = consumer.status;
+    if (state !== 'suspended' && failingSinceMs === undefined) return;
+    const last = failing[failingMax - 1];
+    if (last !== undefined && last.consumer.id < consumer.id) return;
+    failing.push({ consumer, lagEvents });
+    failing.sort((one, other) => (one.consumer.id < other.consumer.id ? -1 : 1));
+    failing.length = Math.min(failing.length, failingMax);
+  });
+  return { states, failing: failing.map(({ consumer, lagEvents }) => ({ ...consumer.subscription, lagEvents })) };
 }
 
 /** The `countMax` most important entries, and one for the others. */
