@@ -4,8 +4,8 @@ import { assertInvariant } from '../primitives/invariant.ts';
 
 /** The interest that batches are made for, as far as they know it. */
 export interface BatchOwner {
-  /** The cached batches, the most recently used last. */
-  readonly batches: CachedBatch[];
+  /** The cached batches, the most recently used last. `undefined` before the first. */
+  batches: CachedBatch[] | undefined;
   /** Only an indexed interest learns of new events, and so can have cached batches. */
   readonly isIndexed: boolean;
   mayHaveNewEvents(after: Position): boolean | undefined;
@@ -103,6 +103,7 @@ export class BatchCache {
    */
   find(interest: BatchOwner, framing: Framing, from: Position, countMax: number, head: Position): Batch | undefined {
     const { batches } = interest;
+    if (batches === undefined) return undefined;
     for (let index = batches.length - 1; index >= 0; index--) {
       const cached = batches[index] as CachedBatch;
       const batch = cached.batch as Batch;
@@ -121,7 +122,7 @@ export class BatchCache {
   add(batch: Batch): void {
     if (!batch.interest.isIndexed) return;
     const cached = { batch };
-    const { batches } = batch.interest;
+    const batches = (batch.interest.batches ??= []);
     batches.push(cached);
     this.#entries.push(cached);
     this.#count++;
@@ -135,7 +136,7 @@ export class BatchCache {
 
   /** Evicts all batches of an interest. */
   evictInterest({ batches }: BatchOwner): void {
-    for (const cached of batches.toReversed()) this.#evict(cached);
+    for (const cached of batches?.toReversed() ?? []) this.#evict(cached);
   }
 
   /** Evicts all batches: they may hold events that readers should no longer receive. */
@@ -156,7 +157,7 @@ export class BatchCache {
       count++;
       bytes += batch.bytes.length + BATCH_OVERHEAD_BYTES;
       assertInvariant(index >= this.#first, 'batch cache: entries before the first are empty');
-      assertInvariant(batch.interest.batches.includes(cached), 'batch cache: the interest of a batch has it');
+      assertInvariant(batch.interest.batches?.includes(cached) === true, 'batch cache: the interest of a batch has it');
       assertInvariant(batch.interest.isIndexed, 'batch cache: the interest of a batch learns of new events');
     }
     assertInvariant(count === this.#count, 'batch cache: the count is that of its batches');
@@ -168,7 +169,7 @@ export class BatchCache {
     const { batch } = cached;
     if (batch === undefined) return;
     cached.batch = undefined;
-    const { batches } = batch.interest;
+    const batches = batch.interest.batches as CachedBatch[];
     batches.splice(batches.indexOf(cached), 1);
     this.#count--;
     this.#bytes -= batch.bytes.length + BATCH_OVERHEAD_BYTES;

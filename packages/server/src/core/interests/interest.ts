@@ -43,8 +43,8 @@ export class Interest {
    * Each knows its index, so that leaving is O(1).
    */
   readers: Wakeable[] = [];
-  /** Cached batches, the most recently used last. */
-  readonly batches: CachedBatch[] = [];
+  /** Cached batches, the most recently used last. `undefined` before the first. */
+  batches: CachedBatch[] | undefined;
   /** Position of the newest matching event since the interest was created; 0 before the first. */
   lastMatched: Position = 0;
   /** No event between this position and the moment of indexing matches. */

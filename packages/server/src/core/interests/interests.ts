@@ -84,13 +84,10 @@ export class Interests {
       if (!known.isIndexed) this.#index(known, head);
       return known;
     }
-    const interest = new Interest(
-      detachedCopy(key),
-      wanted.map(detachedCopy),
-      wantedTypes?.map(detachedCopy),
-      except,
-      head,
-    );
+    const ownKey = detachedCopy(key);
+    // The key of an interest in one channel or pattern is its text.
+    const own = wanted[0] === key ? [ownKey] : wanted.map(detachedCopy);
+    const interest = new Interest(ownKey, own, wantedTypes?.map(detachedCopy), except, head);
     this.#byKey.set(interest.key, interest);
     this.#addIdle(interest);
     return interest;

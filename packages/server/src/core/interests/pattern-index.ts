@@ -1,4 +1,5 @@
 import { endOfToken, hasWildcard } from '@polycast/protocol';
+import { forEachOf, holds, withOne, withoutOne, type OneOrSeveral } from './one-or-several.ts';
 
 /**
  * Finds the interests with a pattern that covers a channel. A pattern without wildcards is one map
@@ -7,7 +8,7 @@ import { endOfToken, hasWildcard } from '@polycast/protocol';
  * A match visits only the branches that wildcards open, whatever the number of subscribers.
  */
 export class PatternIndex<Interest> {
-  readonly #exact = new Map<string, Interest[]>();
+  readonly #exact = new Map<string, OneOrSeveral<Interest>>();
   readonly #root: Node<Interest> = createNode('');
   #patterns = 0;
   /** Nodes that all matches have visited so far. */
@@ -20,36 +21,33 @@ export class PatternIndex<Interest> {
 
   add(pattern: string, interest: Interest): void {
     if (!hasWildcard(pattern)) {
-      const list = this.#exact.get(pattern);
-      if (list !== undefined) list.push(interest);
-      else this.#exact.set(pattern, [interest]);
+      this.#exact.set(pattern, withOne(this.#exact.get(pattern), interest));
       return;
     }
     this.#patterns++;
     const endsWithRest = pattern.endsWith('>');
     const at = findOrCreateNode(this.#root, tokensOf(pattern, endsWithRest));
-    const list = endsWithRest ? at.restValues : at.values;
-    if (list !== undefined) list.push(interest);
-    else if (endsWithRest) at.restValues = [interest];
-    else at.values = [interest];
+    if (endsWithRest) at.restValues = withOne(at.restValues, interest);
+    else at.values = withOne(at.values, interest);
   }
 
   remove(pattern: string, interest: Interest): void {
     if (!hasWildcard(pattern)) {
-      const list = this.#exact.get(pattern);
-      if (list !== undefined && removeFrom(list, interest) && list.length === 0) this.#exact.delete(pattern);
+      const left = withoutOne(this.#exact.get(pattern), interest);
+      if (left === undefined) this.#exact.delete(pattern);
+      else this.#exact.set(pattern, left);
       return;
     }
     const endsWithRest = pattern.endsWith('>');
     const path = findPath(this.#root, tokensOf(pattern, endsWithRest));
     const at = path?.at(-1)?.node;
-    const list = endsWithRest ? at?.restValues : at?.values;
-    if (path === undefined || at === undefined || list === undefined || !removeFrom(list, interest)) return;
+    const held = endsWithRest ? at?.restValues : at?.values;
+    if (path === undefined || at === undefined || !holds(held, interest)) return;
     this.#patterns--;
-    if (list.length > 0) return;
-    if (endsWithRest) at.restValues = undefined;
-    else at.values = undefined;
-    compact(path);
+    const left = withoutOne(held, interest);
+    if (endsWithRest) at.restValues = left;
+    else at.values = left;
+    if (left === undefined) compact(path);
   }
 
   /**
@@ -58,7 +56,7 @@ export class PatternIndex<Interest> {
    */
   match(channel: string, onMatch: (interest: Interest) => void): void {
     const exact = this.#exact.get(channel);
-    if (exact !== undefined) for (const interest of exact) onMatch(interest);
+    if (exact !== undefined) forEachOf(exact, onMatch);
     if (this.#patterns > 0) this.#walk(this.#root, channel, 0, onMatch);
   }
 
@@ -68,10 +66,10 @@ export class PatternIndex<Interest> {
     const next = at.rest === '' ? from : matchChain(at.rest, channel, from);
     if (next < 0) return;
     if (next > channel.length) {
-      if (at.values !== undefined) for (const interest of at.values) onMatch(interest);
+      if (at.values !== undefined) forEachOf(at.values, onMatch);
       return;
     }
-    if (at.restValues !== undefined) for (const interest of at.restValues) onMatch(interest);
+    if (at.restValues !== undefined) forEachOf(at.restValues, onMatch);
     if (at.children === undefined && at.star === undefined) return;
     const end = endOfToken(channel, next);
     const named = at.children?.get(channel.slice(next, end));
@@ -88,9 +86,9 @@ interface Node<Interest> {
   /** The tokens that follow this one without a branch: `b.*.c`, or empty. */
   rest: string;
   /** Interests of the patterns that end here. */
-  values: Interest[] | undefined;
+  values: OneOrSeveral<Interest> | undefined;
   /** Interests of the patterns that end here with `>`. */
-  restValues: Interest[] | undefined;
+  restValues: OneOrSeveral<Interest> | undefined;
   children: Map<string, Node<Interest>> | undefined;
   star: Node<Interest> | undefined;
 }
@@ -185,14 +183,6 @@ function mergeWithChild<Interest>(at: Node<Interest>): void {
   at.restValues = child.restValues;
   at.children = child.children;
   at.star = child.star;
-}
-
-function removeFrom<Interest>(list: Interest[], interest: Interest): boolean {
-  const index = list.indexOf(interest);
-  if (index < 0) return false;
-  list[index] = list[list.length - 1] as Interest;
-  list.pop();
-  return true;
 }
 
 function countNodes<Interest>(at: Node<Interest>): number {

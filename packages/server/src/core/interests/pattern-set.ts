@@ -14,7 +14,7 @@ const LINEAR_SCAN_MAX = 8;
 export class PatternSet {
   readonly #exact: ReadonlySet<string>;
   readonly #wildcards: readonly WildcardPattern[] | undefined;
-  readonly #index: PatternIndex<undefined> | undefined;
+  readonly #index: PatternIndex<true> | undefined;
 
   constructor(patterns: readonly string[]) {
     const wild = patterns.filter(hasWildcard);
@@ -22,7 +22,7 @@ export class PatternSet {
     if (wild.length <= LINEAR_SCAN_MAX) this.#wildcards = wild.map(parseWildcard);
     else {
       this.#index = new PatternIndex();
-      for (const pattern of wild) this.#index.add(pattern, undefined);
+      for (const pattern of wild) this.#index.add(pattern, true);
     }
   }
 

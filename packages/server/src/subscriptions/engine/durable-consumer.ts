@@ -81,7 +81,8 @@ export abstract class DurableConsumer<Definition extends SubscriptionDefinition 
   ) {
     this.#parts = parts;
     this.executor = executor;
-    this.#definition = internDefinition(definition);
+    const selection = new EventSelection(parts.feed, definition);
+    this.#definition = internDefinition(definition, selection.interest.patterns);
     const { held } = status;
     this.#status = held === undefined ? status : { ...status, held: undefined };
     this.deadLetterCount = deadLetters;
@@ -89,7 +90,7 @@ export abstract class DurableConsumer<Definition extends SubscriptionDefinition 
     // A consumer from position 0 gets no gap for events that were deleted before it began. A
     // consumer of a lost log is an exception.
     const ignoreLossThrough = this.#position === 0 && status.lost === undefined ? parts.feed.head : 0;
-    this.#intake = new EventIntake(parts, new EventSelection(parts.feed, definition), ignoreLossThrough, end);
+    this.#intake = new EventIntake(parts, selection, ignoreLossThrough, end);
     if (open.length > 0) this.tracker.restore(open, held);
     this.#enqueueLostGap();
   }
@@ -259,7 +260,7 @@ export abstract class DurableConsumer<Definition extends SubscriptionDefinition 
     const { ordering } = this.#definition;
     const { interest } = this.selection;
     const selection = new EventSelection(feed, definition);
-    this.#definition = internDefinition(definition);
+    this.#definition = internDefinition(definition, selection.interest.patterns);
     this.#intake.select(selection);
     if (ordering !== definition.ordering) this.#reorder();
     if (!this.#isJoined || interest === selection.interest) return;

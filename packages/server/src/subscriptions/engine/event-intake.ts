@@ -30,7 +30,8 @@ export class EventIntake {
   #selection: EventSelection;
   /** The last position that is taken up: Infinity, except for a replay. */
   readonly end: Position;
-  readonly reportedLoss: ReportedLoss;
+  readonly #ignoreLossThrough: Position;
+  #reportedLoss: ReportedLoss | undefined;
   #pendingEvents: PendingEventCounter | undefined;
   /** Increases when the current read is no longer wanted. */
   #readGeneration = 0;
@@ -47,12 +48,17 @@ export class EventIntake {
     this.#parts = parts;
     this.#selection = selection;
     this.end = end;
-    this.reportedLoss = new ReportedLoss(ignoreLossThrough);
+    this.#ignoreLossThrough = ignoreLossThrough;
     this.#lastTakenMs = parts.clock.nowMs();
   }
 
   get selection(): EventSelection {
     return this.#selection;
+  }
+
+  /** Created on first use: most subscriptions never lose an event. */
+  get reportedLoss(): ReportedLoss {
+    return (this.#reportedLoss ??= new ReportedLoss(this.#ignoreLossThrough));
   }
 
   get isReading(): boolean {
@@ -143,7 +149,8 @@ export class EventIntake {
   /** Takes up a gap first; then the page is read again. */
   #enqueuePage(tracker: AckTracker, page: RecordPage): void {
     const after = tracker.position;
-    if (!this.reportedLoss.hasUnreported(page, after)) return this.#enqueueRecords(tracker, page);
+    if (page.gapThrough <= after || !this.reportedLoss.hasUnreported(page, after))
+      return this.#enqueueRecords(tracker, page);
     const { feed, clock } = this.#parts;
     tracker.enqueueGap(this.reportedLoss.report(page, after, feed.epoch, clock.nowMs()));
   }

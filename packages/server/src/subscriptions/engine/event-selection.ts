@@ -19,12 +19,13 @@ export class EventSelection {
   }
 
   matches(record: StoredRecord): boolean {
-    return this.interest.matches(record) && this.#passes(record);
+    return this.interest.matches(record) && passes(this.filter, record);
   }
 
   /** The records that pass the filter. The caller has matched their channel and type already. */
   matching(records: readonly StoredRecord[]): readonly StoredRecord[] {
-    return this.filter === undefined ? records : records.filter((record) => this.#passes(record));
+    const { filter } = this;
+    return filter === undefined ? records : records.filter((record) => passes(filter, record));
   }
 
   /**
@@ -33,10 +34,10 @@ export class EventSelection {
   hasChannel(channel: string): boolean {
     return channel === GAP_TYPE || this.interest.covers(channel);
   }
+}
 
-  #passes(record: StoredRecord): boolean {
-    return this.filter === undefined || this.filter(parseRecord(record));
-  }
+function passes(filter: Filter | undefined, record: StoredRecord): boolean {
+  return filter === undefined || filter(parseRecord(record));
 }
 
 /** The value of an event's JSON, without its id; `undefined` when it is not JSON. */

@@ -7,6 +7,7 @@ function definition(parts: object, delivery: object): SubscriptionDefinition {
   return {
     id: 'sub_1',
     owner: { key: undefined, user: undefined },
+    channels: ['a.>'],
     metadata: {},
     delivery: webhook,
     ...parts,
@@ -19,8 +20,8 @@ function partsOf({ owner, metadata, delivery }: SubscriptionDefinition): unknown
 }
 
 test('equal parts are shared in memory, without a change of any value', () => {
-  const one = internDefinition(definition({}, {}));
-  const other = internDefinition(definition({ id: 'sub_2' }, { url: 'https://b.example/' }));
+  const one = internDefinition(definition({}, {}), []);
+  const other = internDefinition(definition({ id: 'sub_2' }, { url: 'https://b.example/' }), []);
   expect(one).toStrictEqual(definition({}, {}));
   for (const [index, part] of partsOf(one).entries()) expect(part).toBe(partsOf(other)[index]);
   const own = internDefinition(
@@ -28,6 +29,18 @@ test('equal parts are shared in memory, without a change of any value', () => {
       { owner: { key: 'k', user: undefined }, metadata: { a: '1' } },
       { headers: { b: '2' }, retryDelaysMs: [1] },
     ),
+    [],
   );
   expect(partsOf(own)).toStrictEqual([{ key: 'k', user: undefined }, { a: '1' }, { b: '2' }, [1]]);
+});
+
+test('the channels are those of the interest where they are equal, also in their order', () => {
+  const interned = (channels: readonly string[], patterns: readonly string[]): readonly string[] =>
+    internDefinition(definition({ channels }, {}), patterns).channels;
+  const one = ['a'];
+  expect(interned(['a'], one)).toBe(one);
+  const both = ['a', 'b'];
+  expect(interned(['a', 'b'], both)).toBe(both);
+  expect(interned(['b', 'a'], both)).toEqual(['b', 'a']);
+  expect(interned(['a', 'a'], one)).toEqual(['a', 'a']);
 });

@@ -11,11 +11,17 @@ const KEY_LENGTH_MAX = 200;
  * A copy of a definition that shares equal parts with other definitions. Among thousands, most have
  * the same owner and retry delays, and neither headers nor metadata. An idle subscription needs
  * little more memory than its definition.
+ * @param patterns those of its interest, sorted; its channels are these where they are equal
  */
-export function internDefinition<Definition extends SubscriptionDefinition>(definition: Definition): Definition {
-  const { owner, metadata, delivery } = definition;
+export function internDefinition<Definition extends SubscriptionDefinition>(
+  definition: Definition,
+  patterns: readonly string[],
+): Definition {
+  const { owner, channels, metadata, delivery } = definition;
+  const isSorted = channels.length === patterns.length && channels.every((channel, at) => channel === patterns[at]);
   return {
     ...definition,
+    channels: isSorted ? patterns : channels,
     owner: owners.intern(owner),
     metadata: texts.intern(metadata),
     delivery: internDelivery(delivery),
