@@ -21,13 +21,15 @@ async function rest(subscriptions: number): Promise<LoadRun> {
     await subscribeMany(hub, first, definitionOf);
     const before = await collectedMemory(hub.process);
     await subscribeMany(hub, subscriptions - first, (index) => definitionOf(first + index));
-    const after = await collectedMemory(hub.process);
+    // At rest before the collection, which makes V8 give memory back for some seconds.
     const cpuBefore = cpuMicroseconds(hub.process.pid);
     await sleep(restSeconds * 1000);
+    const cpuAfter = cpuMicroseconds(hub.process.pid);
+    const after = await collectedMemory(hub.process);
     return {
       bytesEach: (after.liveBytes - before.liveBytes) / Math.max(1, subscriptions - first),
       residentBytesEach: (after.proportionalBytes - before.proportionalBytes) / Math.max(1, subscriptions - first),
-      idleCpuMicrosecondsPerSecond: (cpuMicroseconds(hub.process.pid) - cpuBefore) / restSeconds,
+      idleCpuMicrosecondsPerSecond: (cpuAfter - cpuBefore) / restSeconds,
     };
   } finally {
     await hub.process.stop();

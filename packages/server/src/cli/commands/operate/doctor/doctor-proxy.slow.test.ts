@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -25,7 +26,11 @@ async function hubBehindNginx(location: string, settings: object = {}): Promise<
        server { listen 127.0.0.1:${port}; location / { proxy_pass ${hub.url}; ${location} } } }`,
   );
   const nginx = spawn('nginx', ['-c', file], { stdio: 'ignore' });
-  onTestFinished(() => void nginx.kill('SIGKILL'));
+  // With this signal nginx ends its worker as well.
+  onTestFinished(async () => {
+    nginx.kill('SIGTERM');
+    await once(nginx, 'exit');
+  });
   const through = `http://127.0.0.1:${port}`;
   await expect
     .poll(() =>
