@@ -13,9 +13,8 @@ import { DeadLetters } from './engine/dead-letters.ts';
 import {
   measureLag,
   overviewOf,
-  type LagByState,
+  type LagReport,
   type LagScope,
-  type SubscriptionLag,
   type SubscriptionOverview,
 } from './subscription-lag.ts';
 import { SubscriptionManager, urlOf } from './subscription-manager.ts';
@@ -90,11 +89,7 @@ export interface SubscriptionEngineCounts {
   readonly store: Readonly<Record<string, number>>;
 }
 
-export interface SubscriptionEngineMetrics extends SubscriptionEngineCounts {
-  readonly states: LagByState;
-  /** Of at most `lagSeriesMax` subscriptions; the rest is one entry with its greatest lags. */
-  readonly lags: readonly SubscriptionLag[];
-}
+export interface SubscriptionEngineMetrics extends SubscriptionEngineCounts, LagReport {}
 
 /**
  * Runs all durable subscriptions: it creates their consumers and connects them to webhooks and

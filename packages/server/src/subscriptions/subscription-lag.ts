@@ -20,7 +20,13 @@ export interface StateLag {
 }
 
 /** By state: the number of subscriptions, and the greatest lag among them. */
-export type LagByState = Readonly<Record<string, StateLag>>;
+type LagByState = Readonly<Record<string, StateLag>>;
+
+export interface LagReport {
+  readonly states: LagByState;
+  /** Of at most `countMax` subscriptions; the rest is one entry with its greatest lags. */
+  readonly lags: readonly SubscriptionLag[];
+}
 
 /** Subscriptions in numbers, and some of those that need attention. */
 export interface SubscriptionOverview {
@@ -71,11 +77,8 @@ function measureStates(
   return states;
 }
 
-/** The lag by state, and of at most `countMax` subscriptions; the rest is one entry. O(n). */
-export function measureLag(
-  scope: LagScope,
-  countMax: number,
-): { readonly states: LagByState; readonly lags: readonly SubscriptionLag[] } {
+/** O(n). */
+export function measureLag(scope: LagScope, countMax: number): LagReport {
   const lags: SubscriptionLag[] = [];
   const states = measureStates(scope, ({ id }, events, ms) => {
     if (countMax > 0) lags.push({ subscription: id, events, ms });
