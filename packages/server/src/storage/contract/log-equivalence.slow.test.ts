@@ -120,9 +120,10 @@ async function outcomeOf(log: Log, next: Step, nowMs: number): Promise<unknown> 
         await log.channels({ after: '', limit: 100 }),
       ];
     case 'read': {
-      // Each implementation decides how many events one page examines.
+      // Each implementation decides how many events one page examines, and so how many pages there
+      // are. Later pages begin at other positions, and may know of other trims.
       const pages = await readPages(log, next.query(log));
-      return pages.flatMap(({ records, trimmedThrough }, index) => [records, index === 0 ? trimmedThrough : 0]).flat();
+      return [pages.flatMap(({ records }) => records), pages[0]?.trimmedThrough];
     }
     case 'reopen':
       return [log.state.head, await log.channels({ after: '', limit: 100 })];
