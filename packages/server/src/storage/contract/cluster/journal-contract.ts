@@ -187,10 +187,14 @@ function block(id: string, text = 'x'): NewBlock {
   return { id, kind: 'events', data: Buffer.from(text) };
 }
 
+/**
+ * The followed blocks. A follower appends a mark where its journal was silent, and that of a slow
+ * machine may be. The tests count blocks, so here it gets the newest sequence, and appends nothing.
+ */
 function follow(journal: Journal, from: BlockAddress, mayWait = false): Block[] {
   const blocks: Block[] = [];
   journal.follow(from, {
-    appendMark: createMarks(journal, 'm'),
+    appendMark: () => journal.last(),
     onBlock: (each) => void blocks.push(each),
     whenReady: undefined,
     mayWait,
