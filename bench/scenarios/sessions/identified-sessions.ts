@@ -3,7 +3,8 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { readFileSync } from 'node:fs';
-import { collectedMemory, withDebugger } from '../../harness/collected-memory.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type CollectedMemory, collectedMemory, withDebugger } from '../../harness/collected-memory.ts';
 import { nothingLost } from '../../harness/fanout.ts';
 import { type LoadRun, runLoad } from '../../harness/load.ts';
 import { type Contender, metricOf, ratioOf, runInterleaved, type Scenario } from '../../harness/scenario.ts';
@@ -16,6 +17,8 @@ const readers = 2_500;
  * Opened before the measured ones, so that memory that is allocated once does not count as theirs.
  */
 const warmUpConnections = 3_000;
+/** Until the session journal has written them: what waits for the disk is not theirs either. */
+const restSeconds = 3;
 const delivery = { subscribers: readers, events: 240, publishers: 64, eventBytes: 128, warmUpEvents: 120 };
 /** These users are revoked one after the other; each has this many sessions. */
 const revokedUsers = 20;
@@ -54,6 +57,7 @@ export const identifiedSessions: Scenario = {
       settings: {
         connections,
         warmUpConnections,
+        restSeconds,
         readers,
         revokedUsers,
         sessionsEach,
@@ -146,9 +150,9 @@ async function withHub<T>(
 async function idle(hub: HubWithUsers, users: boolean): Promise<LoadRun> {
   const names = Array.from({ length: connections }, (_each, index) => (users ? `user-${index}` : undefined));
   const first = await openAll(hub, names.slice(0, warmUpConnections));
-  const before = await collectedMemory(hub.process);
+  const before = await memoryAtRest(hub);
   const rest = await openAll(hub, names.slice(warmUpConnections));
-  const after = await collectedMemory(hub.process);
+  const after = await memoryAtRest(hub);
   for (const socket of [...first, ...rest]) socket.destroy();
   const kilobytesEach = (figure: keyof typeof after): number => (after[figure] - before[figure]) / rest.length / 1000;
   return {
@@ -156,6 +160,11 @@ async function idle(hub: HubWithUsers, users: boolean): Promise<LoadRun> {
     liveKilobytesPerConnection: kilobytesEach('liveBytes'),
     memoryKilobytesPerConnection: kilobytesEach('proportionalBytes'),
   };
+}
+
+async function memoryAtRest(hub: HubWithUsers): Promise<CollectedMemory> {
+  await sleep(restSeconds * 1000);
+  return collectedMemory(hub.process);
 }
 
 /**
