@@ -17,7 +17,10 @@ const readers = 2_500;
  * Opened before the measured ones, so that memory that is allocated once does not count as theirs.
  */
 const warmUpConnections = 3_000;
-/** Until the session journal has written them: what waits for the disk is not theirs either. */
+/**
+ * The session journal has written the opened connections by then. What still waits for the disk
+ * would count as memory of the warm-up.
+ */
 const restSeconds = 3;
 const delivery = { subscribers: readers, events: 240, publishers: 64, eventBytes: 128, warmUpEvents: 120 };
 /** These users are revoked one after the other; each has this many sessions. */
