@@ -66,9 +66,15 @@ export function messageCredentials(token: string, address: string): Credentials 
 
 /** The first cookie of a name (RFC 6265 section 5.4). */
 function cookieValue(header: string, name: string): string | undefined {
-  for (const pair of header.split(';')) {
-    const equals = pair.indexOf('=');
-    if (equals > 0 && pair.slice(0, equals).trim() === name) return pair.slice(equals + 1).trim();
+  let equals = -1;
+  for (let start = 0, end = 0; start < header.length; start = end + 1) {
+    end = header.indexOf(';', start);
+    if (end < 0) end = header.length;
+    // One search for each `=`, however many pairs have none.
+    if (equals < start) equals = header.indexOf('=', start);
+    if (equals < 0) return undefined;
+    if (equals > start && equals < end && header.slice(start, equals).trim() === name)
+      return header.slice(equals + 1, end).trim();
   }
   return undefined;
 }

@@ -7,6 +7,8 @@ import { WaitingChanges } from './waiting-changes.ts';
 
 const ANONYMOUS = { kind: 'anonymous' } as DescribedSession['principal'];
 const ANN = { kind: 'user', user: 'ann' } as DescribedSession['principal'];
+const BEN = { kind: 'user', user: 'b"en' } as DescribedSession['principal'];
+const KEYED = { kind: 'user', user: 'ann', key: 'Ab3dEf6hIj9l' } as DescribedSession['principal'];
 const interestIn = (patterns: readonly string[]): DescribedSession['interest'] => ({ patterns }) as never;
 const INTERESTS = [interestIn(['news']), interestIn(['news', 'orders.*'])];
 
@@ -14,7 +16,7 @@ const INTERESTS = [interestIn(['news']), interestIn(['news', 'orders.*'])];
 const opening = fc.record({
   id: fc.constantFrom('a1', 'b2', 'c"3'),
   transport: fc.constantFrom('sse' as const, 'websocket' as const),
-  principal: fc.constantFrom(ANONYMOUS, ANONYMOUS, ANN),
+  principal: fc.constantFrom(ANONYMOUS, ANONYMOUS, ANN, BEN, KEYED),
   interest: fc.constantFrom(...INTERESTS),
   client: fc.constantFrom(undefined, undefined, 'tab-1'),
   address: fc.constantFrom('203.0.113.7', '198.51.100.7'),
@@ -53,7 +55,8 @@ test('changes become the same lines together as one by one, in their order', () 
           const number = newest.addOpening(session as DescribedSession, openedAt, end);
           expect(number).toBe(++newestNumber);
           const { id, transport, principal, interest, client, excludesOwn, sinceMs } = session;
-          const members = { id, transport, kind: principal.kind, user: principal.user, key: undefined, client };
+          const { kind, user, key } = principal;
+          const members = { id, transport, kind, user, key, client };
           const read = { channels: interest.patterns, types: undefined, changes: [], epoch: 'one' };
           const times = { openedMs: sinceMs, openedAt, end };
           const record = {

@@ -28,11 +28,16 @@ export class NewestChanges {
   readonly #epoch: string;
   /** The number of the session that opened last. */
   #newestNumber: number;
-  /** An id alone is an opening like the one before it. `#numbers` has what only it has. */
+  /**
+   * An id alone is an opening like the one before it, perhaps of another user. `#numbers` and
+   * `#users` have what only it has.
+   */
   readonly #changes: (string | Opening | JournalChange | undefined)[] = Array.from({ length: NEWEST_MAX });
   #count = 0;
-  /** Three numbers of each change that is an id. */
+  /** Three numbers of each change that is an id, */
   readonly #numbers = new Float64Array(NEWEST_MAX * NUMBERS);
+  /** and its user. */
+  readonly #users: (string | undefined)[] = Array.from({ length: NEWEST_MAX });
   /** The newest opening that is no id alone, */
   #opening: Opening | undefined;
   /** and the newest one that was described, which the next ids are like. */
@@ -65,11 +70,13 @@ export class NewestChanges {
   addOpening(session: DescribedSession, openedAt: Position | undefined, end: SessionEnd | undefined): number {
     const number = this.nextNumber();
     const like = this.#opening;
+    const { principal } = session;
     if (
       like !== undefined &&
       openedAt !== undefined &&
       end === undefined &&
-      session.principal === like.principal &&
+      (principal === like.principal ||
+        (principal.kind === like.principal.kind && principal.key === like.principal.key)) &&
       session.interest === like.interest &&
       session.transport === like.transport &&
       session.client === like.client &&
@@ -81,6 +88,7 @@ export class NewestChanges {
       this.#numbers[at] = number;
       this.#numbers[at + 1] = session.sinceMs;
       this.#numbers[at + 2] = openedAt;
+      this.#users[index] = principal.user;
       this.#changes[index] = session.id;
     } else {
       this.#opening = openingOf(session, number, openedAt, end);
@@ -101,6 +109,7 @@ export class NewestChanges {
       index += described;
     }
     this.#changes.fill(undefined, 0, count);
+    this.#users.fill(undefined, 0, count);
     return hasLost;
   }
 
@@ -124,21 +133,22 @@ export class NewestChanges {
       const number = numbers[index * NUMBERS] as number;
       const openedMs = numbers[index * NUMBERS + 1] as number;
       const openedAt = numbers[index * NUMBERS + 2] as number;
-      this.#addLine(batch, described, number, id, openedMs, openedAt, undefined);
+      this.#addLine(batch, described, number, this.#users[index], id, openedMs, openedAt, undefined);
     }
     return index - start;
   }
 
   #describe(opening: Opening, batch: ChangeBatch): void {
-    const { number, id, interest, openedMs, openedAt, end } = opening;
-    this.#described = { interest, user: opening.principal.user, members: this.#membersOf(opening) };
-    this.#addLine(batch, this.#described, number, id, openedMs, openedAt, end);
+    const { number, id, principal, interest, openedMs, openedAt, end } = opening;
+    this.#described = { interest, members: this.#membersOf(opening) };
+    this.#addLine(batch, this.#described, number, principal.user, id, openedMs, openedAt, end);
   }
 
   #addLine(
     batch: ChangeBatch,
-    { user, members }: DescribedOpening,
+    { members }: DescribedOpening,
     number: number,
+    user: string | undefined,
     id: string,
     openedMs: number,
     openedAt: Position | undefined,
@@ -181,7 +191,6 @@ interface Opening extends Omit<DescribedSession, 'sinceMs'> {
 /** What an opening and those like it have in common. */
 interface DescribedOpening {
   readonly interest: Interest;
-  readonly user: string | undefined;
   readonly members: SharedMembers;
 }
 

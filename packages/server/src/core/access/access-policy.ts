@@ -2,7 +2,7 @@ import { BoundedCache } from '../primitives/bounded-cache.ts';
 import { relationOf, userTokenIn } from './pattern-relation.ts';
 import { PRESENCE_PREFIX } from '../presence/presence-events.ts';
 import { SYSTEM_PREFIX } from './system-channels.ts';
-import { privateChannel, PRIVATE_CHANNELS, userToken } from './private-channel.ts';
+import { isPrivateChannelOf, PRIVATE_CHANNELS, userToken } from './private-channel.ts';
 import { ANONYMOUS, type Action, type Principal, type Scope } from './principal.ts';
 import { RuleIndex } from './rule-index.ts';
 
@@ -85,7 +85,7 @@ export class AccessPolicy {
 
   decide(principal: Principal, action: Action, target: string): AccessDecision {
     const { kind, user } = principal;
-    if (user !== undefined && target === privateChannel(user) && action !== 'publish')
+    if (user !== undefined && action !== 'publish' && isPrivateChannelOf(user, target))
       return allow('the private channel');
     const isReserved = relationOf(SYSTEM_CHANNELS, target) !== 'disjoint';
     if (isReserved && action === 'publish' && relationOf(PRIVATE_CHANNELS, target) !== 'covers')

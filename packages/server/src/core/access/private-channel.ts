@@ -53,6 +53,11 @@ export function privateChannel(user: string): string {
   return PRIVATE_PREFIX + userToken(user);
 }
 
+/** Whether this is the private channel of a user. Most channels are not private. */
+export function isPrivateChannelOf(user: string, channel: string): boolean {
+  return channel.startsWith(PRIVATE_PREFIX) && channel === privateChannel(user);
+}
+
 /** The owner of this private channel; `undefined` for any other channel. */
 export function ownerOf(channel: string): string | undefined {
   return channel.startsWith(PRIVATE_PREFIX) ? userOfToken(channel.slice(PRIVATE_PREFIX.length)) : undefined;

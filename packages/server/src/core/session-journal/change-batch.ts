@@ -76,12 +76,8 @@ export class ChangeBatch {
   /** Adds an opening whose other members are those of the last full line. */
   addAlike(number: number, user: string | undefined, openedMs: number, id: string, openedAt: number | undefined): void {
     const laterMs = openedMs - (this.#full?.openedMs ?? 0);
-    if (
-      user === undefined &&
-      openedAt !== undefined &&
-      this.#lines.plainLine(OPENED_ALIKE, number, laterMs, id, openedAt)
-    )
-      return this.#endedLine(OPENED, number, undefined, hashOfId(id), openedMs);
+    if (openedAt !== undefined && this.#lines.plainLine(OPENED_ALIKE, number, user, laterMs, id, openedAt))
+      return this.#endedLine(OPENED, number, user, hashOfId(id), openedMs);
     const line = this.#lines.raw(ALIKE_START).number(number).byte(COMMA).text(user).byte(COMMA).number(laterMs);
     line.byte(COMMA).text(id).byte(COMMA).number(openedAt).byte(BRACKET);
     this.#endLine(OPENED, number, user, hashOfId(id), openedMs);
@@ -118,9 +114,9 @@ export class ChangeBatch {
 
   #addEnd(session: number, user: string | undefined, end: SessionEnd): void {
     const { timeMs, position, reason } = end;
-    const isPlain = user === undefined && position !== undefined && end.polls === 0 && hasNoRanges(end);
-    if (isPlain && this.#lines.plainLine(PLAIN_END, session, timeMs, reason, position))
-      return this.#endedLine(ENDED, session, undefined, 0, -1);
+    const isPlain = position !== undefined && end.polls === 0 && hasNoRanges(end);
+    if (isPlain && this.#lines.plainLine(PLAIN_END, session, user, timeMs, reason, position))
+      return this.#endedLine(ENDED, session, user, 0, -1);
     this.#writeEnd(session, user, end);
     this.#endLine(ENDED, session, user, 0, -1);
   }

@@ -15,7 +15,7 @@ export const CHANGED = 1;
 export const ENDED = 2;
 /** A crowd that connects at once differs in little, so the line of one session costs little. */
 export const OPENED_ALIKE = 3;
-/** The end of an anonymous stream that missed no events. Its line has the form of an alike one. */
+/** The end of a stream that missed no events. Its line has the form of an alike one. */
 export const PLAIN_END = 5;
 /** An erased opening whose other members belong to the `OpenedAlikeLine`s after it, too. */
 const ERASED_OPENED = 4;
@@ -51,7 +51,7 @@ type OpenedAlikeLine = readonly [
 type PlainEndLine = readonly [
   kind: typeof PLAIN_END,
   session: number,
-  user: null,
+  user: string | null,
   timeMs: number,
   reason: SessionEnd['reason'],
   position: number,

@@ -64,16 +64,9 @@ export class JsonBytes {
   text(value: string | undefined): this {
     if (value === undefined) return this.raw('null');
     if (this.#length + value.length + 2 > this.#bytes.length) this.#makeRoom(value.length + 2);
-    const bytes = this.#bytes;
-    let at = this.#length;
-    bytes[at++] = QUOTE;
-    for (let index = 0; index < value.length; index++) {
-      const code = value.charCodeAt(index);
-      if (code < SPACE || code > TILDE || code === QUOTE || code === BACKSLASH) return this.raw(asciiJson(value));
-      bytes[at++] = code;
-    }
-    bytes[at++] = QUOTE;
-    this.#length = at;
+    const end = writePlainText(this.#bytes, this.#length, value);
+    if (end < 0) return this.raw(asciiJson(value));
+    this.#length = end;
     return this;
   }
 
@@ -89,13 +82,21 @@ export class JsonBytes {
   }
 
   /**
-   * Writes the line `[KIND,FIRST,null,SECOND,"TEXT",THIRD]` in one go: the room is checked once.
-   * Returns false, and writes nothing, if the text needs escapes or a number is not whole.
+   * Writes the line `[KIND,FIRST,"USER",SECOND,"TEXT",THIRD]` in one go: the room is checked once.
+   * Without a user it has `null` there. Returns false, and writes nothing, if a text needs escapes
+   * or a number is not whole.
    */
-  plainLine(kind: number, first: number, second: number, text: string, third: number): boolean {
+  plainLine(
+    kind: number,
+    first: number,
+    user: string | undefined,
+    second: number,
+    text: string,
+    third: number,
+  ): boolean {
     if (!isWhole(first) || !isWhole(second) || !isWhole(third)) return false;
-    if (this.#length + text.length + PLAIN_LINE_BYTES > this.#bytes.length)
-      this.#makeRoom(text.length + PLAIN_LINE_BYTES);
+    const needed = text.length + (user === undefined ? 0 : user.length) + PLAIN_LINE_BYTES;
+    if (this.#length + needed > this.#bytes.length) this.#makeRoom(needed);
     const bytes = this.#bytes;
     let at = this.#length;
     bytes[at] = OPEN;
@@ -103,24 +104,15 @@ export class JsonBytes {
     bytes[at + 2] = COMMA;
     at = writeWhole(bytes, at + 3, first);
     bytes[at] = COMMA;
-    bytes[at + 1] = LOWER_N;
-    bytes[at + 2] = LOWER_U;
-    bytes[at + 3] = LOWER_L;
-    bytes[at + 4] = LOWER_L;
-    bytes[at + 5] = COMMA;
-    at = writeWhole(bytes, at + 6, second);
+    at = user === undefined ? writeNull(bytes, at + 1) : writePlainText(bytes, at + 1, user);
+    if (at < 0) return false;
     bytes[at] = COMMA;
-    bytes[at + 1] = QUOTE;
-    at += 2;
-    for (let index = 0; index < text.length; index++) {
-      const code = text.charCodeAt(index);
-      if (code < SPACE || code > TILDE || code === QUOTE || code === BACKSLASH) return false;
-      bytes[at + index] = code;
-    }
-    at += text.length;
-    bytes[at] = QUOTE;
-    bytes[at + 1] = COMMA;
-    at = writeWhole(bytes, at + 2, third);
+    at = writeWhole(bytes, at + 1, second);
+    bytes[at] = COMMA;
+    at = writePlainText(bytes, at + 1, text);
+    if (at < 0) return false;
+    bytes[at] = COMMA;
+    at = writeWhole(bytes, at + 1, third);
     bytes[at] = CLOSE;
     bytes[at + 1] = LINE_BREAK;
     this.#length = at + 2;
@@ -143,6 +135,28 @@ export class JsonBytes {
 
 function isWhole(value: number): boolean {
   return value >= 0 && Number.isSafeInteger(value);
+}
+
+function writeNull(bytes: Uint8Array, start: number): number {
+  bytes[start] = LOWER_N;
+  bytes[start + 1] = LOWER_U;
+  bytes[start + 2] = LOWER_L;
+  bytes[start + 3] = LOWER_L;
+  return start + 4;
+}
+
+/** Writes a text with its quotes, and returns where it ends; -1 if it needs escapes. */
+function writePlainText(bytes: Uint8Array, start: number, text: string): number {
+  const first = start + 1;
+  bytes[start] = QUOTE;
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code < SPACE || code > TILDE || code === QUOTE || code === BACKSLASH) return -1;
+    bytes[first + index] = code;
+  }
+  const end = first + text.length;
+  bytes[end] = QUOTE;
+  return end + 1;
 }
 
 /** Writes a whole number, and returns where it ends. */
@@ -174,8 +188,8 @@ function digitsOf(value: number): number {
 
 /** Of a whole number. */
 const DIGITS_MAX = 16;
-/** A plain line without its text. */
-const PLAIN_LINE_BYTES = 3 * DIGITS_MAX + 16;
+/** A plain line without its texts. */
+const PLAIN_LINE_BYTES = 3 * DIGITS_MAX + 18;
 const LINE_BREAK = 10;
 const COMMA = 44;
 const OPEN = 91;

@@ -13,7 +13,7 @@ export interface CachedAnswer<Value> {
 }
 
 /**
- * Answers by the hash of their question. An answer is available until its own end and the grace
+ * Answers by the key of their question. An answer is available until its own end and the grace
  * after it. At the bound the answer that was used least recently is evicted.
  */
 export class AnswerCache<Value> {

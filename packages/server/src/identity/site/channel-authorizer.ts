@@ -33,7 +33,11 @@ export class SiteChannelAuthorizer implements ChannelAuthorizer {
   authorize({ user, claims }: Principal, action: Action, channel: string): boolean | Promise<boolean> {
     if (user === undefined) return false;
     const { key, body } = requestOf(user, claims, action, channel);
-    return this.#lookup.ask(key, () => body, user);
+    return this.#lookup.ask(
+      key,
+      () => body,
+      () => user,
+    );
   }
 
   validUntil({ user, claims }: Principal, action: Action, channel: string): number {

@@ -13,7 +13,7 @@ export interface LoginSettings {
   readonly perAddress: boolean;
 }
 
-/** A question: its body, and the key that equal questions share. */
+/** A question: its body, and the key that equal questions share (`lookupKey`). */
 interface LookupRequest {
   readonly key: string;
   readonly body: string;
@@ -50,10 +50,10 @@ export class SiteLogin implements Identifier {
   identify(credentials: Credentials): Principal | Promise<Principal> | undefined {
     const credentialText = this.#credentialText(credentials);
     if (credentialText === undefined) return undefined;
-    const key = hash('sha256', credentialText, 'base64url');
+    const key = lookupKey(credentialText);
     let body: string | undefined;
     const compose = (): string => (body ??= this.#requestBody(credentials));
-    const answer = this.#lookup.ask(key, compose, addressKey(credentials.address));
+    const answer = this.#lookup.ask(key, compose, () => addressKey(credentials.address));
     const hasToken = credentials.token !== undefined;
     if (!(answer instanceof Promise)) return this.#rememberRequest(answer, key, compose, hasToken);
     return answer.then((principal) => this.#rememberRequest(principal, key, compose, hasToken));
@@ -127,6 +127,17 @@ export class SiteLogin implements Identifier {
  */
 const COOKIE_LENGTH_MAX = 4096;
 const HEADER_LENGTH_MAX = 6144;
+
+/**
+ * Equal texts have equal keys. A short text is its own key, since its hash would take longer than
+ * the rest of a lookup. It has a line break, and a hash has none.
+ */
+function lookupKey(credentialText: string): string {
+  return credentialText.length <= KEY_LENGTH_MAX ? credentialText : hash('sha256', credentialText, 'base64url');
+}
+
+/** Some sessions of a site. A longer text would take memory in the cache. */
+const KEY_LENGTH_MAX = 128;
 
 function checkLength(value: string, lengthMax: number): true {
   if (value.length <= lengthMax) return true;

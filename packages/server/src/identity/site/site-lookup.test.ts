@@ -192,7 +192,13 @@ test('waiting requests are bounded in bytes: the client with the most loses its 
   const long = (name: string): string => `${name} ${'x'.repeat(10_000)}`;
   const ask = async (name: string, client: string): Promise<unknown> =>
     Promise.resolve()
-      .then(() => lookup.ask(name, () => long(name), client))
+      .then(() =>
+        lookup.ask(
+          name,
+          () => long(name),
+          () => client,
+        ),
+      )
       .then(
         ({ allowed }) => allowed,
         (error: unknown) => (error as PolycastError).code,

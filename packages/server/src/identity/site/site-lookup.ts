@@ -106,10 +106,10 @@ export class SiteLookup<Value extends NonNullable<unknown>> {
    * Asks a question.
    * @param key equal questions have the same key
    * @param compose makes the body of the request, if the site has to be asked
-   * @param client the user or address that asks
+   * @param clientOf the user or address that asks, if the site has to be asked
    * @throws PolycastError `identity_unavailable`, or rejects with it
    */
-  ask(key: string, compose: () => string, client = ''): Value | Promise<Value> {
+  ask(key: string, compose: () => string, clientOf: () => string = UNNAMED): Value | Promise<Value> {
     const nowMs = this.#parts.clock.nowMs();
     const positive = this.#positive.get(key, nowMs);
     if (positive !== undefined && nowMs < positive.freshUntilMs) return positive.value;
@@ -117,20 +117,20 @@ export class SiteLookup<Value extends NonNullable<unknown>> {
       const negative = this.#negative.get(key, nowMs);
       if (negative !== undefined) return negative.value;
     }
-    return this.#lookUp(key, compose, 0, client);
+    return this.#lookUp(key, compose, 0, clientOf);
   }
 
   /**
    * As `ask`, for a caller whose present answer is valid until `validUntilMs`. A cached answer must
    * be valid for longer.
    */
-  renew(key: string, compose: () => string, validUntilMs: number, client = ''): Value | Promise<Value> {
+  renew(key: string, compose: () => string, validUntilMs: number): Value | Promise<Value> {
     const nowMs = this.#parts.clock.nowMs();
     const cached = this.#positive.get(key, nowMs);
     if (cached !== undefined && cached.freshUntilMs > Math.max(validUntilMs, nowMs)) return cached.value;
     return (
       (cached === undefined ? this.#negative.get(key, nowMs)?.value : undefined) ??
-      this.#lookUp(key, compose, validUntilMs, client)
+      this.#lookUp(key, compose, validUntilMs, UNNAMED)
     );
   }
 
@@ -161,12 +161,13 @@ export class SiteLookup<Value extends NonNullable<unknown>> {
     for (let lookup = this.#waiting.take(); lookup !== undefined; lookup = this.#waiting.take()) this.#fail(lookup);
   }
 
-  #lookUp(key: string, compose: () => string, validUntilMs: number, client: string): Value | Promise<Value> {
+  #lookUp(key: string, compose: () => string, validUntilMs: number, clientOf: () => string): Value | Promise<Value> {
     const existing = this.#pending.get(key);
     if (existing !== undefined) {
       existing.validUntilMs = Math.max(existing.validUntilMs, validUntilMs);
       return existing.promise;
     }
+    const client = clientOf();
     const nowMs = this.#parts.clock.monotonicMs();
     if (!this.#passes(client, nowMs)) return this.#answerFromGrace(key, validUntilMs);
     const isBusy = this.#inFlight.size >= this.#settings.concurrentMax;
@@ -353,6 +354,8 @@ export class SiteLookup<Value extends NonNullable<unknown>> {
  * flight.
  */
 const ATTEMPTS_MAX = 3;
+
+const UNNAMED = (): string => '';
 
 /** A question in flight or in the queue. Equal questions share its promise. */
 interface PendingLookup<Value> {
