@@ -113,14 +113,14 @@ export function createReadRequest(
     throw invalidParameter('exclude', 'needs "client"');
   const address = sessionAddress(parts.auth, request);
   const resumeFrom = resumeCursor(request.headers, query);
-  const start = resolveStart(resumeFrom ?? query.after, log.state);
+  const { position, gap, suppressGapThrough } = resolveStart(resumeFrom ?? query.after, log.state);
   if (query.history === undefined || resumeFrom !== undefined)
-    return { interest, ...start, principal, address, client, excludesSelf };
+    return { interest, position, gap, suppressGapThrough, principal, address, client, excludesSelf };
   return feed
     .historyStart(interest, query.history, () => !receiver.destroyed)
-    .then((position) => ({
+    .then((from) => ({
       interest,
-      position,
+      position: from,
       gap: undefined,
       suppressGapThrough: 0,
       principal,

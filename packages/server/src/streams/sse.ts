@@ -21,8 +21,10 @@ data: {"id":"0t24qj92dx-00000000010","channel":"orders.42","time":"2027-01-31T12
   // Without the parameter some clients decode text as ISO 8859-1 (Python requests).
   contentType: 'text/event-stream; charset=utf-8',
   framing: sseFraming,
-  ready: (ready, reconnectMs) =>
-    `retry: ${reconnectMs}\nevent: polycast.ready\nid: ${ready.cursor}\ndata: ${JSON.stringify(ready)}\n\n`,
+  // Neither a cursor nor the id of a session has characters that JSON escapes.
+  ready: ({ cursor, session, heartbeatMs }, reconnectMs) =>
+    `retry: ${reconnectMs}\nevent: polycast.ready\nid: ${cursor}\n` +
+    `data: {"cursor":"${cursor}","session":"${session}","heartbeatMs":${heartbeatMs}}\n\n`,
   heartbeat: (cursor) => `event: polycast.heartbeat\nid: ${cursor}\ndata: {"cursor":"${cursor}"}\n\n`,
   // No empty line follows: many clients treat it as the end of a message, even without data.
   keepAlive: ':\n',

@@ -230,7 +230,8 @@ export class StreamSession<Parts extends SessionParts = SessionParts> implements
   /** Sends a control message. */
   send(bytes: string | Uint8Array): void {
     if (this.#phase === 'closed') return;
-    this.socket.write(bytes);
+    // Text of a control message is ASCII, and Node writes that faster than UTF-8.
+    this.socket.write(bytes, 'latin1');
     this.sentTick = this.parts.wheel.tick;
   }
 

@@ -26,16 +26,14 @@ export interface ClaimRules {
 export function principalFromClaims(claims: JsonObject, rules: ClaimRules, signer: Signer, nowMs: number): Principal {
   checkIssuerAndAudience(claims, rules);
   const { issuedMs, expiresMs } = timesOf(claims, rules, nowMs);
-  const { iss: _iss, aud: _aud, exp: _exp, nbf: _nbf, iat: _iat, jti, info, polycast, ...rest } = claims;
+  const { jti, info, polycast } = claims;
   if (jti !== undefined && (typeof jti !== 'string' || jti === '' || jti.length > NAME_LENGTH_MAX))
     throw invalidTokenError(`The token's jti is not a string of 1 to ${NAME_LENGTH_MAX} characters.`);
-  const { [rules.userClaim]: user, ...others } = rest;
   return {
     kind: 'user',
-    user: userIn(user, rules.userClaim),
+    user: userIn(claims[rules.userClaim], rules.userClaim),
     info,
-    // Most tokens have no other claims.
-    claims: Object.keys(others).length === 0 ? NO_CLAIMS : others,
+    claims: otherClaims(claims, rules.userClaim),
     grants: grantsIn(polycast),
     key: undefined,
     token: jti,
@@ -45,6 +43,14 @@ export function principalFromClaims(claims: JsonObject, rules: ClaimRules, signe
   };
 }
 
+/** The claims that rules can refer to. Most tokens have none. */
+function otherClaims(claims: JsonObject, userClaim: string): Principal['claims'] {
+  const others = Object.keys(claims).filter((name) => !REGISTERED.has(name) && name !== userClaim);
+  return others.length === 0 ? NO_CLAIMS : Object.fromEntries(others.map((name) => [name, claims[name]]));
+}
+
+/** Claims with a meaning of their own. */
+const REGISTERED: ReadonlySet<string> = new Set(['iss', 'aud', 'exp', 'nbf', 'iat', 'jti', 'info', 'polycast']);
 const NO_CLAIMS: Principal['claims'] = {};
 const NAME_LENGTH_MAX = 255;
 const PATTERNS_MAX = 100;
