@@ -12,7 +12,7 @@ const COUNT_BOUNDED: Readonly<Record<string, Readonly<Record<string, string>>>> 
   'identity/api-keys.ts': { '#keys': 'Operators create keys, within the bound of a body.' },
   'identity/console/login-signatures.ts': { '#publicKeys': 'Keys of 32 bytes.' },
   'identity/console/console-login.ts': { '#remembered': 'Cookies that the hub has signed: some 400 characters.' },
-  'identity/lru-cache.ts': { '#entries': 'Its bytes are bounded too, where clients choose them.' },
+  'identity/second-chance-cache.ts': { '#entries': 'Its bytes are bounded too, where clients choose them.' },
   'identity/portal-links.ts': { '#byHash': 'Hashes, with an owner of 128 characters and the channels of one body.' },
   'identity/revocation-index.ts': { '#byName': 'Operators revoke names, within the bound of a body.' },
   'identity/site/probe-requests.ts': { '#byKey': 'Four requests to the site.' },

@@ -110,7 +110,7 @@ export const tokens = {
   tokensCachedMax: integerField(
     { unit: 'tokens', min: 0, max: 10_000_000, default: 20_000 },
     {
-      doc: 'The maximum number of verified tokens in the cache, stored as a hash until they expire. The least recently used is dropped first. A cached token needs no new verification.',
+      doc: 'The maximum number of verified tokens in the cache, stored as a hash until they expire. One that was not used for long is dropped first. A cached token needs no new verification.',
       why: 'Clients that reconnect present the same tokens. An entry takes about 0.4 kB.',
     },
   ),

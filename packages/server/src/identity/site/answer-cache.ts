@@ -1,4 +1,4 @@
-import { LruCache } from '../lru-cache.ts';
+import { SecondChanceCache } from '../second-chance-cache.ts';
 
 /** A cached answer. */
 export interface CachedAnswer<Value> {
@@ -14,16 +14,16 @@ export interface CachedAnswer<Value> {
 
 /**
  * Answers by the key of their question. An answer is available until its own end and the grace
- * after it. At the bound the answer that was used least recently is evicted.
+ * after it. At the bound an answer that was not used for long is evicted.
  */
 export class AnswerCache<Value> {
   readonly #graceMs: number;
-  readonly #byKey: LruCache<CachedAnswer<Value>>;
+  readonly #byKey: SecondChanceCache<CachedAnswer<Value>>;
   readonly #byUser = new Map<string, CachedAnswer<Value> | Set<CachedAnswer<Value>>>();
 
   constructor(entriesMax: number, graceMs: number) {
     this.#graceMs = graceMs;
-    this.#byKey = new LruCache(entriesMax, BYTES_MAX);
+    this.#byKey = new SecondChanceCache(entriesMax, BYTES_MAX);
   }
 
   get size(): number {

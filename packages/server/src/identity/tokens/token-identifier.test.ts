@@ -102,6 +102,7 @@ describe('a valid token', () => {
   test.each([
     ['sub', 42, '42'],
     ['https://site.example/user', 'ann', 'ann'],
+    ['jti', 'ann', 'ann'],
   ])('names its user by the configured claim %s', (userClaim, value, user) => {
     const claims = { ...GOOD, sub: 'x', [userClaim]: value };
     expect(known(trial([{ ...site, userClaim }]), es256(claims)).user).toBe(user);

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Principal } from '../../core/access/principal.ts';
-import { LruCache } from '../lru-cache.ts';
+import { SecondChanceCache } from '../second-chance-cache.ts';
 import type { KeySource, VerificationKey } from './verification-keys.ts';
 
 /** A verified token: its principal, and the key that verified it. */
@@ -11,14 +11,14 @@ export interface VerifiedToken {
 }
 
 /**
- * A cache of verified tokens, by the hash of their text. At the bound the token that was used least
- * recently is evicted.
+ * A cache of verified tokens, by the hash of their text. At the bound a token that was not used for
+ * long is evicted.
  */
 export class VerifiedTokens {
-  readonly #entries: LruCache<VerifiedToken>;
+  readonly #entries: SecondChanceCache<VerifiedToken>;
 
   constructor(countMax: number) {
-    this.#entries = new LruCache(countMax, BYTES_MAX);
+    this.#entries = new SecondChanceCache(countMax, BYTES_MAX);
   }
 
   static hashOf(token: string): string {
