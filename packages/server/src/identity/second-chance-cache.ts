@@ -68,7 +68,7 @@ export class SecondChanceCache<Value> {
     return evicted;
   }
 
-  /** Behind many entries with a mark, one more has it, too: the search is bounded. */
+  /** The oldest entry without a mark. If too many have one, the next entry counts as unused. */
   #oldestUnused(oldest: Entry<Value>): Entry<Value> {
     let entry = oldest;
     for (let chances = 0; entry.isUsed && chances < CHANCES_MAX; chances++) {
@@ -115,6 +115,6 @@ interface Entry<Value> {
   newer: Entry<Value> | undefined;
 }
 
-/** Entries that have a second chance for one that is evicted: some 10 µs. */
+/** Entries that have a second chance for one that is evicted. It bounds the time of an eviction. */
 const CHANCES_MAX = 100;
 const NONE: readonly never[] = [];

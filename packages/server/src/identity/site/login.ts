@@ -129,14 +129,14 @@ const COOKIE_LENGTH_MAX = 4096;
 const HEADER_LENGTH_MAX = 6144;
 
 /**
- * Equal texts have equal keys. A short text is its own key, since its hash would take longer than
+ * Equal texts have equal keys. A short text is its own key, since its hash would take as long as
  * the rest of a lookup. It has a line break, and a hash has none.
  */
 function lookupKey(credentialText: string): string {
   return credentialText.length <= KEY_LENGTH_MAX ? credentialText : hash('sha256', credentialText, 'base64url');
 }
 
-/** Some sessions of a site. A longer text would take memory in the cache. */
+/** In characters. A longer key would take more memory in the cache than a hash is worth. */
 const KEY_LENGTH_MAX = 128;
 
 function checkLength(value: string, lengthMax: number): true {
