@@ -6,7 +6,7 @@ import type { ChannelChange, JournalChange, SessionEnd, SessionRecord } from './
 /**
  * A change of the journal as a line of JSON: an array whose first item says which change it is.
  * Example:
- * `[2,7,"ann",1763805600000,120,"network",0,[],[]]` is the end of Ann's session 7 at position 120.
+ * `[2,7,"ann",1763805600000,120,"idle",3,[],[]]` is the end of Ann's poller 7, after 3 polls.
  */
 export type ChangeLine = OpenedLine | ChangedLine | EndedLine;
 

@@ -191,7 +191,7 @@ test('an erased user is gone from sessions whose openings have left the ring, to
   // It has no record any more, so it does not count.
   expect(store.eraseUser(USER)).toBe(0);
   expect([textsIn(folder).includes(USER), textsIn(folder).includes('secret.1')]).toEqual([false, false]);
-  expect(textsIn(folder)).toContain('"bob",1,12');
+  expect(textsIn(folder)).toContain('"bob",1,"network",12');
   expect(numbersIn(store)).toEqual(before);
 });
 
