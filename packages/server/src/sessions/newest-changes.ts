@@ -123,7 +123,7 @@ export class NewestChanges {
   }
 
   #describeAlike(start: number, end: number, batch: ChangeBatch): number {
-    const described = this.#described as DescribedOpening;
+    const { members } = this.#described as DescribedOpening;
     const changes = this.#changes;
     const numbers = this.#numbers;
     let index = start;
@@ -133,20 +133,21 @@ export class NewestChanges {
       const number = numbers[index * NUMBERS] as number;
       const openedMs = numbers[index * NUMBERS + 1] as number;
       const openedAt = numbers[index * NUMBERS + 2] as number;
-      this.#addLine(batch, described, number, this.#users[index], id, openedMs, openedAt, undefined);
+      this.#addLine(batch, members, number, this.#users[index], id, openedMs, openedAt, undefined);
     }
     return index - start;
   }
 
   #describe(opening: Opening, batch: ChangeBatch): void {
     const { number, id, principal, interest, openedMs, openedAt, end } = opening;
-    this.#described = { interest, members: this.#membersOf(opening) };
-    this.#addLine(batch, this.#described, number, principal.user, id, openedMs, openedAt, end);
+    const members = this.#membersOf(opening);
+    this.#described = { interest, members };
+    this.#addLine(batch, members, number, principal.user, id, openedMs, openedAt, end);
   }
 
   #addLine(
     batch: ChangeBatch,
-    { members }: DescribedOpening,
+    members: SharedMembers,
     number: number,
     user: string | undefined,
     id: string,

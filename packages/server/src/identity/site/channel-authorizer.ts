@@ -1,7 +1,6 @@
-import { hash } from 'node:crypto';
 import type { Action, Principal } from '../../core/access/principal.ts';
 import type { ChannelAuthorizer } from '../authority.ts';
-import type { SiteLookup } from './site-lookup.ts';
+import { lookupKey, type SiteLookup } from './site-lookup.ts';
 
 /**
  * The body of a question (PROTOCOL.md section 13.3). Example:
@@ -53,5 +52,5 @@ function requestOf(
 ): { readonly key: string; readonly body: string } {
   const request: ChannelRequest = { user, action, channel, claims };
   const body = JSON.stringify(request);
-  return { key: hash('sha256', body, 'base64url'), body };
+  return { key: lookupKey(body), body };
 }

@@ -1,10 +1,9 @@
 import { PolycastError } from '@polycast/protocol';
-import { hash } from 'node:crypto';
 import { addressKey } from '../../core/primitives/address-key.ts';
 import type { Credentials } from '../../core/access/authority.ts';
 import type { Principal } from '../../core/access/principal.ts';
 import type { Identifier } from '../authority.ts';
-import type { SiteLookup } from './site-lookup.ts';
+import { lookupKey, type SiteLookup } from './site-lookup.ts';
 
 export interface LoginSettings {
   readonly cookies: readonly string[];
@@ -127,17 +126,6 @@ export class SiteLogin implements Identifier {
  */
 const COOKIE_LENGTH_MAX = 4096;
 const HEADER_LENGTH_MAX = 6144;
-
-/**
- * Equal texts have equal keys. A short text is its own key, since its hash would take as long as
- * the rest of a lookup. It has a line break, and a hash has none.
- */
-function lookupKey(credentialText: string): string {
-  return credentialText.length <= KEY_LENGTH_MAX ? credentialText : hash('sha256', credentialText, 'base64url');
-}
-
-/** In characters. A longer key would take more memory in the cache than a hash is worth. */
-const KEY_LENGTH_MAX = 128;
 
 function checkLength(value: string, lengthMax: number): true {
   if (value.length <= lengthMax) return true;
