@@ -1,8 +1,19 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, relative, sep } from 'node:path';
+import { dirname, join, relative, sep } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { gzipSync } from 'node:zlib';
 import { buildForBinary } from '../packages/server/build.ts';
 import { THREAD_MODULES } from '../packages/server/src/platform/package-files.ts';
 import { build } from './build.ts';
@@ -27,7 +38,7 @@ export async function buildBinary(output: string = BINARY): Promise<string> {
   try {
     const lib = join(folder, 'lib');
     await buildForBinary(lib);
-    const assets = { ...assetsIn(PUBLISHED.server, 'assets'), ...assetsIn(folder, 'lib') };
+    const assets = { ...compressedAssets(folder), ...assetsIn(folder, 'lib') };
     assets['package.json'] = join(PUBLISHED.server, 'package.json');
     const node = strippedNode(folder);
     const recording = await makeExecutable(join(folder, 'recording'), { folder, node, assets, isRecording: true });
@@ -45,6 +56,17 @@ function assetsIn(root: string, name: string): Record<string, string> {
   const files = readdirSync(join(root, name), { recursive: true, withFileTypes: true }).filter((each) => each.isFile());
   const paths = files.map(({ parentPath, name: file }) => join(parentPath, file));
   return Object.fromEntries(paths.map((path) => [relative(root, path).replaceAll(sep, '/'), path]));
+}
+
+/** The files for browsers, each compressed: as they are, they would add 12 MB. */
+function compressedAssets(folder: string): Record<string, string> {
+  const assets = assetsIn(PUBLISHED.server, 'assets');
+  for (const [name, file] of Object.entries(assets)) {
+    const compressed = join(folder, name);
+    mkdirSync(dirname(compressed), { recursive: true });
+    writeFileSync(compressed, gzipSync(readFileSync(file)));
+  }
+  return assetsIn(folder, 'assets');
 }
 
 /** A copy of this Node.js without its symbols, which are a fifth of its size. */

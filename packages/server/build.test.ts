@@ -1,4 +1,6 @@
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFileSync, existsSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { temporaryFolder } from './src/testing/temporary-folder.ts';
@@ -28,14 +30,54 @@ function mappedSources(map: string): readonly string[] {
   return (JSON.parse(readFileSync(map, 'utf8')) as { readonly sources: readonly string[] }).sources;
 }
 
-test('the published hub loads the brokers, webhooks and tracing only where they are used', async () => {
+/** Builds the hub. Returns the folder with its modules. */
+async function builtHub(): Promise<string> {
   const folder = temporaryFolder();
-  await buildServer(folder);
-  const files = readdirSync(folder).filter((name) => name.endsWith('.js'));
+  await buildServer(join(folder, 'lib'));
+  copyFileSync(join(import.meta.dirname, 'package.json'), join(folder, 'package.json'));
+  // The packages that the published one declares.
+  symlinkSync(join(import.meta.dirname, '../../node_modules'), join(folder, 'node_modules'));
+  return join(folder, 'lib');
+}
+
+test('the published hub loads the brokers, webhooks and tracing only where they are used', async () => {
+  const lib = await builtHub();
+  const files = readdirSync(lib).filter((name) => name.endsWith('.js'));
   const main = files.find((name) =>
-    mappedSources(join(folder, `${name}.map`)).some((path) => path.endsWith('src/main.ts')),
+    mappedSources(join(lib, `${name}.map`)).some((path) => path.endsWith('src/main.ts')),
   );
-  const sources = sourcesOf(join(folder, String(main)));
+  const sources = sourcesOf(join(lib, String(main)));
   expect(sources.some((path) => path.endsWith('src/core/publish.ts'))).toBe(true);
   expect(sources.filter((path) => RARE.test(path))).toEqual([]);
 });
+
+/** TLS, HTTP/2 and the HTTP client of Node.js: a tenth of a start, and 10 MB. */
+const RARE_BUILTINS = ['https', 'http2', 'tls', 'internal/deps/undici/undici'];
+
+test('the published hub loads TLS, HTTP/2 and HTTP clients of Node.js only where they are used', async () => {
+  const loaded = await builtinsOfStart(await builtHub());
+  expect(loaded).toContain('http');
+  expect(loaded.filter((name) => RARE_BUILTINS.includes(name))).toEqual([]);
+});
+
+/** The modules of Node.js that the process of a hub has loaded when it ends. */
+async function builtinsOfStart(lib: string): Promise<readonly string[]> {
+  const [recorder, list] = [join(lib, 'recorder.cjs'), join(lib, 'builtins.txt')];
+  writeFileSync(
+    recorder,
+    `process.on('exit', () => require('fs').writeFileSync(process.env.LIST, process.moduleLoadList.join('\\n')));`,
+  );
+  const command = [join(lib, 'polycast.js'), 'serve', '--listen', '127.0.0.1:0', '--data', ':memory:'];
+  const hub = spawn(process.execPath, ['--require', recorder, ...command], {
+    env: { PATH: process.env['PATH'], LIST: list, NODE_DISABLE_COMPILE_CACHE: '1' },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  let output = '';
+  hub.stdout.on('data', (piece) => {
+    output += String(piece);
+    if (output.includes('listening on')) hub.kill('SIGTERM');
+  });
+  await once(hub, 'exit');
+  expect(output).toContain('listening on');
+  return [...readFileSync(list, 'utf8').matchAll(/^NativeModule (.+)$/gm)].map(([, name = '']) => name);
+}

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { openBundle, type Plugin } from '../../scripts/bundler.ts';
 import { THREAD_MODULES } from './src/platform/package-files.ts';
 
@@ -48,7 +49,7 @@ async function bundle({ folder, format, sourcemap, external = [], libraries = {}
   await rm(folder, { recursive: true, force: true });
   const threads = Object.entries(THREAD_MODULES).map(([name, file]) => [name, join(SOURCE, file)] as const);
   const build = await openBundle({
-    plugins: [lateUndici(), ascii()],
+    plugins: [parserOfWs(), builtinsByCall(), ascii()],
     cwd: import.meta.dirname,
     input: { polycast: join(SOURCE, 'cli/polycast.ts'), ...Object.fromEntries(threads), ...libraries },
     platform: 'node',
@@ -76,34 +77,46 @@ const SHARED = [
 ];
 
 /**
- * `import` of `node:http` reads each of its members, and `http.WebSocket` loads the engine's own
- * undici: some 10 MB. This plugin reads only the members that the code imports.
+ * `import` of a module of Node.js reads each of its members. Some load more when they are read:
+ * `http.WebSocket` is an HTTP client of 10 MB, and `fs.ReadStream` takes 4 ms. So the bundle gets
+ * such modules by a call, and reads only the members that the code uses.
  */
-function lateUndici(): Plugin {
+function builtinsByCall(): Plugin {
   return {
-    name: 'late-undici',
-    resolveId: (id, _importer, { kind }) =>
-      kind === 'import-statement' && id === 'node:http' ? HTTP_MODULE : undefined,
-    load: (id) =>
-      id === HTTP_MODULE
-        ? `const http = process.getBuiltinModule('node:http');
-           export default http;
-           ${HTTP_MEMBERS.map((name) => `export const ${name} = http.${name};`).join('\n')}`
-        : undefined,
+    name: 'builtins-by-call',
+    generateBundle({ format }, bundle) {
+      if (format !== 'es') return;
+      for (const file of Object.values(bundle))
+        if (file.type === 'chunk') file.code = file.code.replaceAll(BUILTIN_IMPORT, builtinCall);
+    },
   };
 }
 
-const HTTP_MODULE = '\0node:http';
-const HTTP_MEMBERS = [
-  'Agent',
-  'createServer',
-  'request',
-  'IncomingMessage',
-  'METHODS',
-  'Server',
-  'ServerResponse',
-  'STATUS_CODES',
-];
+/** `import fs, { existsSync as exists } from "node:fs";` on a line of its own. */
+const BUILTIN_IMPORT = /^import (.+) from ("node:.+");$/gm;
+
+function builtinCall(line: string, imported: string, name: string): string {
+  const [, whole, members] = /^(?:\* as )?([\w$]+)?(?:, )?(\{.+\})?$/.exec(imported) ?? [];
+  const targets = [whole, members?.replaceAll(' as ', ': ')].filter((target) => target !== undefined);
+  if (targets.length === 0) throw new Error(`this import has an unknown form: ${line}`);
+  return `const ${targets.map((target) => `${target} = process.getBuiltinModule(${name})`).join(', ')};`;
+}
+
+/**
+ * A hub uses the parser of `ws` alone. The index of the package also has the client, which loads
+ * TLS: 9 ms of a start.
+ */
+function parserOfWs(): Plugin {
+  const parser = join(dirname(fileURLToPath(import.meta.resolve('ws'))), 'lib/receiver.js');
+  return {
+    name: 'parser-of-ws',
+    resolveId: (id, importer) =>
+      id === 'ws' && importer?.endsWith('/websocket-receiver.ts') === true ? WS_PARSER : undefined,
+    load: (id) => (id === WS_PARSER ? `export { default as Receiver } from ${JSON.stringify(parser)};` : undefined),
+  };
+}
+
+const WS_PARSER = '\0ws-parser';
 
 /**
  * Code in ASCII alone: the engine holds it with one byte for each character, otherwise with two.

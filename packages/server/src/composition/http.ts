@@ -135,7 +135,7 @@ export async function openHttp(base: HubBase, needs: HttpNeeds): Promise<HttpPar
   });
   shutdown.add('sockets', async () => {
     server.closeAllConnections();
-    http2.destroy();
+    http2?.destroy();
     await serverClosed;
   });
   const certificate = watchCertificate(config, settings.tls, server, base);

@@ -1,5 +1,5 @@
 import type { Server } from 'node:http';
-import { Server as TlsServer } from 'node:https';
+import type { Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { parseListen } from '../config/listen.ts';
 import type { Config } from '../config/parse.ts';
@@ -47,10 +47,14 @@ export function watchCertificate(
   { logger, wheel }: Pick<HubBase, 'logger' | 'wheel'>,
 ): TlsCertificate | undefined {
   const files = certificateFiles(tls);
-  if (files === undefined || pair === undefined || !(server instanceof TlsServer)) return undefined;
+  if (files === undefined || pair === undefined || !isTlsServer(server)) return undefined;
   const certificate = new TlsCertificate(server, files, pair, logger);
   certificate.watch(wheel, tls.reloadIntervalMs);
   return certificate;
+}
+
+function isTlsServer(server: Server): server is TlsServer {
+  return 'setSecureContext' in server;
 }
 
 /**

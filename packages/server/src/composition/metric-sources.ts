@@ -46,7 +46,7 @@ export function registerMetrics(
       sessions: { count: (transport) => sessions.count(transport) - (processes?.countElsewhere(transport) ?? 0) },
       deliveries: stats.deliveries,
       transport: stats,
-      http2: () => frontend.http2.stats,
+      http2: () => frontend.http2?.stats ?? { connections: 0, streams: 0, floods: 0 },
       certificate: () => certificate?.stats,
       site: () => site.stats,
       sessionJournal: () => ({ waiting: journal?.waitingCount ?? 0, lost: journal?.lostCount ?? 0 }),

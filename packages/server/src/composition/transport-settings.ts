@@ -2,7 +2,7 @@ import { isLoopback, parseListen, trustsLoopback } from '../config/listen.ts';
 import type { Config } from '../config/parse.ts';
 import { ticksOf } from '../core/primitives/timing-wheel.ts';
 import type { Logger } from '../core/ports.ts';
-import type { HttpSettings } from '../http/http-settings.ts';
+import type { HttpSettings, TlsSettings } from '../http/http-settings.ts';
 import type { AuthSettings } from '../auth/auth-parts.ts';
 import { connectionsWithin, openFilesMax } from '../operate/host-resources.ts';
 import type { StreamSettings } from '../streams/stream-parts.ts';
@@ -18,8 +18,13 @@ export async function httpSettings(config: Config): Promise<HttpSettings> {
     // These features are open to every client because only this machine can reach them.
     loopbackHostsOnly: trustsLoopback(config) || lab.enabled || localPages !== 'none',
     publicHost: publicUrl === null ? undefined : new URL(publicUrl).hostname,
-    tls: files === undefined ? undefined : { ...tls, ...(await readCertificatePair(files)) },
+    tls: files === undefined ? undefined : await tlsSettings(tls, files),
   };
+}
+
+async function tlsSettings(tls: Config['tls'], files: CertificateFiles): Promise<TlsSettings> {
+  const http2 = tls.http2 ? (await import('../http/http2/http2-connections.ts')).Http2Connections : undefined;
+  return { ...tls, ...(await readCertificatePair(files)), http2 };
 }
 
 /** The limits of connections and requests. */

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { createSecureContext } from 'node:tls';
 import { ConfigError, type ConfigProblem } from './config-error.ts';
 import type { Config } from './settings/config-schema.ts';
 
@@ -13,6 +12,8 @@ export function checkTlsFiles({ certificateFile, keyFile }: Pick<Config['tls'], 
   const problems: ConfigProblem[] = [];
   const cert = readOrReport('tls.certificateFile', certificateFile, problems);
   const key = readOrReport('tls.keyFile', keyFile, problems);
+  // Not by an import, which would load TLS at each start.
+  const { createSecureContext } = process.getBuiltinModule('node:tls');
   if (problems.length === 0) {
     tryUse(
       'tls.certificateFile',

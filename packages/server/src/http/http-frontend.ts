@@ -15,7 +15,7 @@ import { ConnectionLimit } from './connection-limit.ts';
 import { HostCheck } from './host-check.ts';
 import { createHttpServer, routeHttp2 } from './http-server.ts';
 import type { HttpSettings } from './http-settings.ts';
-import { Http2Connections } from './http2/http2-connections.ts';
+import type { Http2Connections } from './http2/http2-connections.ts';
 import { IdleConnections, markUsed, stopTracking, type IdleTracker } from './sockets/idle-connections.ts';
 import { PUBLIC_CORS, type OriginPolicy } from './origin/origin-policy.ts';
 import { closeAfter, isClosing } from './sockets/closing-connections.ts';
@@ -68,8 +68,8 @@ export interface RequestHandlers {
  */
 export class HttpFrontend {
   readonly server: Server;
-  /** The connections that use HTTP/2. */
-  readonly http2: Http2Connections;
+  /** The connections that use HTTP/2; `undefined` if none may. */
+  readonly http2: Http2Connections | undefined;
   /** Responses that clients have not read yet. */
   readonly unreadResponses: UnreadResponses;
   readonly #parts: FrontendParts;
@@ -112,14 +112,7 @@ export class HttpFrontend {
       this.#addConnection(socket);
     });
     this.#http2Settings = http2Settings(settings);
-    this.http2 = new Http2Connections(parts, this.#http2Settings, ({ request, response }) =>
-      this.#handleRequest(request, response, undefined),
-    );
-    if (settings.tls?.http2 === true)
-      routeHttp2(this.server, (socket) => {
-        this.http2.add(socket);
-        this.#addConnection(socket);
-      });
+    this.http2 = this.#acceptHttp2(settings.tls?.http2);
     this.server.on('request', (request, response) => this.#asked(request, response));
     this.server.on(
       'upgrade',
@@ -154,7 +147,19 @@ export class HttpFrontend {
   /** Refuses new publishes and new readers from now on. */
   drain(): void {
     this.#draining = true;
-    this.http2.drain();
+    this.http2?.drain();
+  }
+
+  #acceptHttp2(Connections: typeof Http2Connections | undefined): Http2Connections | undefined {
+    if (Connections === undefined) return undefined;
+    const connections = new Connections(this.#parts, this.#http2Settings, ({ request, response }) =>
+      this.#handleRequest(request, response, undefined),
+    );
+    routeHttp2(this.server, (socket) => {
+      connections.add(socket);
+      this.#addConnection(socket);
+    });
+    return connections;
   }
 
   /** The number of open TCP connections. */

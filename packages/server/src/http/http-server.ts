@@ -1,5 +1,4 @@
 import { createServer, type Server, type ServerOptions } from 'node:http';
-import { createServer as createHttpsServer } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import type { HttpSettings } from './http-settings.ts';
 import { withErrorListener, addErrorListeners, type ErrorSafe } from './sockets/error-safe-socket.ts';
@@ -33,14 +32,15 @@ function createNodeServer({ headerBytesMax, headersTimeoutMs, tls }: HttpSetting
     shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
   };
   if (tls === undefined) return createServer(options);
-  return createHttpsServer({
+  // Not by an import, which would load TLS at each start.
+  return process.getBuiltinModule('node:https').createServer({
     ...options,
     cert: tls.certificate,
     key: tls.key,
     ...TLS_OPTIONS,
     // A TLS handshake has as much time as the headers of a request.
     handshakeTimeout: headersTimeoutMs,
-    ALPNProtocols: tls.http2 ? ['h2', 'http/1.1'] : ['http/1.1'],
+    ALPNProtocols: tls.http2 !== undefined ? ['h2', 'http/1.1'] : ['http/1.1'],
   });
 }
 

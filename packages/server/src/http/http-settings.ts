@@ -1,3 +1,5 @@
+import type { Http2Connections } from './http2/http2-connections.ts';
+
 export interface HttpSettings {
   readonly headerBytesMax: number;
   readonly headersTimeoutMs: number;
@@ -22,7 +24,11 @@ export interface HttpSettings {
 export interface TlsSettings {
   readonly certificate: Buffer;
   readonly key: Buffer;
-  readonly http2: boolean;
+  /**
+   * Accepts connections over HTTP/2; `undefined` if clients may not use it. Node takes 8 ms to load
+   * its HTTP/2, so hubs without it load none of this.
+   */
+  readonly http2: typeof Http2Connections | undefined;
   /** The `max-age` of HSTS in seconds; 0 sends no header. */
   readonly hstsMaxAgeSeconds: number;
 }

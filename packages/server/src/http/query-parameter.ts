@@ -65,7 +65,7 @@ export function integerParameter(
   return {
     name,
     in: 'query',
-    schema: z.int().min(min).max(max),
+    schema: wholeNumber(min, max),
     doc,
     read: (values) => readInteger(values, name, min, max),
   };
@@ -73,12 +73,18 @@ export function integerParameter(
 
 /** `limit`: the most items of a page. */
 export function limitParameter(max: number, defaultValue: number, doc: string): QueryParameter<number> {
-  const { read, ...parameter } = integerParameter('limit', { min: 1, max }, doc);
   return {
-    ...parameter,
-    schema: z.int().min(1).max(max).default(defaultValue),
-    read: (values) => read(values) ?? defaultValue,
+    name: 'limit',
+    in: 'query',
+    schema: wholeNumber(1, max).default(defaultValue),
+    doc,
+    read: (values) => readInteger(values, 'limit', 1, max) ?? defaultValue,
   };
+}
+
+/** Both bounds in one step: each method of a schema makes a copy of it, and a start has many. */
+function wholeNumber(min: number, max: number): z.ZodNumber {
+  return z.int().check(z.gte(min), z.lte(max));
 }
 
 /** `before` of a list with the newest item first: the number after the end of the page. */

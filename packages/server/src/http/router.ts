@@ -1,5 +1,5 @@
-import findMyWay from 'find-my-way';
 import { BoundedCache } from '../core/primitives/bounded-cache.ts';
+import { PathTree } from './path-tree.ts';
 import type { RouteAddress } from './route.ts';
 
 /** The route of a request, and its path parameters. */
@@ -14,10 +14,8 @@ export interface RouteMatch<Stored> {
  * methods of that path.
  */
 export class Router<Stored> {
-  /**
-   * A parameter of any length finds its route, which knows the error: the URI has a bound already.
-   */
-  readonly #paths = findMyWay({ maxParamLength: Number.MAX_SAFE_INTEGER });
+  /** The routes of each path, by their methods. */
+  readonly #paths = new PathTree<Map<string, Stored>>();
   readonly #methods = new Map<string, Map<string, Stored>>();
   readonly #cache = new BoundedCache<RouteMatch<Stored>>(CACHE_BYTES_MAX, () => CACHE_ENTRY_BYTES);
 
@@ -26,7 +24,7 @@ export class Router<Stored> {
     if (methods === undefined) {
       methods = new Map();
       this.#methods.set(path, methods);
-      this.#paths.on('GET', path, UNUSED_HANDLER, methods);
+      this.#paths.add(path, methods);
     }
     if (methods.has(method)) throw new Error(`${method} ${path} has two routes`);
     methods.set(method, stored);
@@ -45,7 +43,7 @@ export class Router<Stored> {
 
   /** The value of `Allow` for a path; empty if the path has no routes. */
   allowedMethods(path: string): string {
-    const methods = this.#paths.find('GET', path)?.store as Map<string, Stored> | undefined;
+    const methods = this.#paths.find(path)?.stored;
     if (methods === undefined) return '';
     const names = METHODS.filter((method) => methods.has(method === 'HEAD' ? 'GET' : method));
     return [...names, 'OPTIONS'].join(', ');
@@ -53,16 +51,15 @@ export class Router<Stored> {
 
   /** The routes of a path, for any method. */
   *findAll(path: string): Generator<RouteMatch<Stored>> {
-    const pathMatch = this.#paths.find('GET', path);
+    const pathMatch = this.#paths.find(path);
     if (pathMatch === null) return;
-    for (const route of (pathMatch.store as Map<string, Stored>).values()) yield { route, params: pathMatch.params };
+    for (const route of pathMatch.stored.values()) yield { route, params: pathMatch.params };
   }
 
   #lookUp(method: string, path: string): RouteMatch<Stored> | null {
-    const pathMatch = this.#paths.find('GET', path);
-    if (pathMatch === null) return null;
-    const stored = (pathMatch.store as Map<string, Stored>).get(method);
-    return stored === undefined ? null : { route: stored, params: pathMatch.params };
+    const pathMatch = this.#paths.find(path);
+    const route = pathMatch?.stored.get(method);
+    return pathMatch === null || route === undefined ? null : { route, params: pathMatch.params };
   }
 }
 
@@ -72,5 +69,3 @@ const CACHE_BYTES_MAX = 8 * 1024 * 1024;
 /** A match with a few parameters, in bytes. */
 const CACHE_ENTRY_BYTES = 500;
 const CACHED_PATH_LENGTH_MAX = 256;
-/** `find-my-way` requires a handler; the hub uses its store alone. */
-const UNUSED_HANDLER = (): void => undefined;

@@ -1,7 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { Server } from 'node:https';
-import { createSecureContext } from 'node:tls';
 import { ticksOf, type WheelTimer, type TimingWheel } from '../core/primitives/timing-wheel.ts';
 import type { Logger } from '../core/ports.ts';
 
@@ -111,7 +110,8 @@ export class TlsCertificate implements WheelTimer {
 
   #apply({ certificate, key }: CertificatePair): void {
     const options = { ...TLS_OPTIONS, cert: certificate, key };
-    createSecureContext(options);
+    // Not by an import, which would load TLS at each start.
+    process.getBuiltinModule('node:tls').createSecureContext(options);
     const { validToDate, fingerprint256, subjectAltName } = new X509Certificate(certificate);
     this.#server.setSecureContext(options);
     this.#reloaded++;

@@ -1,5 +1,4 @@
 import { isIP, connect as netConnect, type Socket, type TcpNetConnectOpts } from 'node:net';
-import { connect as tlsConnect } from 'node:tls';
 import type { buildConnector } from 'undici';
 import { specialKind } from './destinations/addresses.ts';
 import { containErrors } from './contain.ts';
@@ -221,7 +220,8 @@ class ConnectionAttempt implements PendingConnection {
     const { authorities } = this.#options;
     const name = hostname.replace(/\.$/, '');
     const key = `${name}:${port}`;
-    const socket = tlsConnect({
+    // Not by an import, which would load TLS at each start.
+    const socket = process.getBuiltinModule('node:tls').connect({
       socket: plain,
       host: name,
       servername: isIP(name) === 0 ? name : '',

@@ -1,5 +1,4 @@
 import { isIPv6, connect as netConnect, type Socket } from 'node:net';
-import { connect as tlsConnect } from 'node:tls';
 import { OutgoingError } from './outgoing-error.ts';
 
 /** An HTTP proxy that outgoing connections must use. */
@@ -44,7 +43,12 @@ export async function openTunnel(
   const { hostname, port, protocol, username, password } = new URL(proxy.url);
   const host = hostname.replace(/^\[(.*)\]$/, '$1');
   const options = { host, port: Number(port || (protocol === 'https:' ? 443 : 80)), noDelay: true, keepAlive: true };
-  const socket = track(protocol === 'https:' ? tlsConnect({ ...options, servername: host }) : netConnect(options));
+  // Not by an import, which would load TLS at each start.
+  const socket = track(
+    protocol === 'https:'
+      ? process.getBuiltinModule('node:tls').connect({ ...options, servername: host })
+      : netConnect(options),
+  );
   const target = proxy.connectTo === 'name' ? destination.hostname : (destination.addresses[0] as string);
   const authority = `${isIPv6(target) ? `[${target}]` : target}:${destination.port}`;
   const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;

@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { getRawAsset, getAsset, isSea } from 'node:sea';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { Worker, type WorkerOptions } from 'node:worker_threads';
+import { gunzip } from 'node:zlib';
 
 /**
  * Where the files of the package `polycast` are. In the repository the code runs from the folders
@@ -56,13 +58,13 @@ export async function findAsset(path: string): Promise<AssetFile | undefined> {
   return { version: `${found.mtimeMs} ${found.size}`, read: () => readFile(path) };
 }
 
-/** Finds a file in the single executable. */
+/** Finds a file in the single executable, which has the files for browsers compressed. */
 function findInside(path: string): AssetFile | undefined {
   const root = fileURLToPath(PACKAGE);
   if (!path.startsWith(root)) return undefined;
   try {
-    const bytes = Buffer.from(getRawAsset(path.slice(root.length)));
-    return { version: 'inside', read: async () => bytes };
+    const compressed = Buffer.from(getRawAsset(path.slice(root.length)));
+    return { version: 'inside', read: () => promisify(gunzip)(compressed) };
   } catch {
     return undefined;
   }

@@ -33,7 +33,7 @@ export function integerField(
   { unit, min, max, default: value }: NumberOptions,
   words: FieldTexts,
 ): z.ZodDefault<z.ZodNumber> {
-  const schema = z.int().min(min).max(max).default(value);
+  const schema = wholeNumber(min, max).default(value);
   return schema.register(documented, {
     form: `whole number of ${unit}, ${groupDigits(min)} to ${groupDigits(max)}`,
     ...words,
@@ -46,11 +46,16 @@ export function integerOrNullField(
   words: FieldTexts,
 ): z.ZodDefault<z.ZodNullable<z.ZodNumber>> {
   const { unit, min, max } = options;
-  const schema = z.int().min(min).max(max).nullable().default(options.default);
+  const schema = wholeNumber(min, max).nullable().default(options.default);
   return schema.register(documented, {
     form: `whole number of ${unit}, ${groupDigits(min)} to ${groupDigits(max)}, or null for no limit`,
     ...words,
   });
+}
+
+/** Both bounds in one step: each method of a schema makes a copy of it, and a start has many. */
+function wholeNumber(min: number, max: number): z.ZodNumber {
+  return z.int().check(z.gte(min), z.lte(max));
 }
 
 /** A setting with one of a few words as its value. */

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import type { ServerHttp2Stream } from 'node:http2';
 import type { Batch } from '../core/events/batch.ts';
 import type { Position } from '../core/ports.ts';
@@ -6,6 +7,13 @@ import { withErrorListener } from '../http/sockets/error-safe-socket.ts';
 import type { SessionParts } from './stream-parts.ts';
 import type { ControlFrames } from './control-frames.ts';
 import { StreamSession } from './stream-session.ts';
+
+/** The stream of a response over HTTP/2; `undefined` over HTTP/1.1. */
+export function http2StreamOf(response: ServerResponse): ServerHttp2Stream | undefined {
+  // Node's responses of HTTP/1.1 have no such member. `instanceof` would need the class of the
+  // others, and with it Node's HTTP/2, which most hubs do not load.
+  return (response as { readonly stream?: ServerHttp2Stream }).stream;
+}
 
 /**
  * Starts an event stream in an HTTP/2 stream, with the same session and the same bytes as on a

@@ -1,14 +1,13 @@
 import { asciiChunk, inChunks, LAST_CHUNK, type EventStreamName, type Framing, type Gap } from '@polycast/protocol';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { mergeHeaderPairs, STREAM_HEADERS } from '../http/headers/cache-headers.ts';
-import { http2StreamOf } from '../http/http2/http2-exchange.ts';
 import { commonHeadersOf } from '../http/headers/common-headers.ts';
 import { detachSocket } from '../http/sockets/detach-socket.ts';
 import { stopTracking } from '../http/sockets/idle-connections.ts';
 import type { RevokedReason } from '../auth/sessions.ts';
 import type { ReadRequest } from './read-request.ts';
 import type { ControlFrames } from './control-frames.ts';
-import { openHttp2Stream } from './http2-stream.ts';
+import { http2StreamOf, openHttp2Stream } from './http2-stream.ts';
 import type { SessionParts } from './stream-parts.ts';
 import { StreamSession } from './stream-session.ts';
 

@@ -51,11 +51,6 @@ type SharedResponse = Pick<
   'destroyed' | 'headersSent' | 'writableFinished' | 'writableLength' | 'writeContinue' | 'statusCode'
 >;
 
-/** The stream of a response over HTTP/2; `undefined` over HTTP/1.1. */
-export function http2StreamOf(response: ServerResponse): ServerHttp2Stream | undefined {
-  return response instanceof Response ? response.stream : undefined;
-}
-
 class Request extends (Http2ServerRequest as RequestBase) {
   readonly #socket: Socket;
 

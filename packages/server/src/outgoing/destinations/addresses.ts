@@ -60,7 +60,7 @@ export const SPECIAL_BLOCKS: readonly (readonly [block: string, kind: AddressKin
 export function specialKind(address: string): AddressKind | undefined {
   const known = kinds.get(address);
   if (known !== undefined) return known.kind;
-  const kind = isIP(address) === 0 ? 'reserved' : TABLE.find(({ blocks }) => blocks.has(address))?.kind;
+  const kind = isIP(address) === 0 ? 'reserved' : specialBlocks().find(({ blocks }) => blocks.has(address))?.kind;
   if (kinds.size >= KINDS_MAX) kinds.clear();
   kinds.set(address, { kind });
   return kind;
@@ -96,4 +96,15 @@ export class AddressBlocks {
   }
 }
 
-const TABLE = SPECIAL_BLOCKS.map(([block, kind]) => ({ blocks: new AddressBlocks([block]), kind }));
+interface SpecialBlock {
+  readonly blocks: AddressBlocks;
+  readonly kind: AddressKind;
+}
+
+let table: readonly SpecialBlock[] | undefined;
+
+/** Made for the first address, because a hub without outgoing requests needs none. */
+function specialBlocks(): readonly SpecialBlock[] {
+  table ??= SPECIAL_BLOCKS.map(([block, kind]) => ({ blocks: new AddressBlocks([block]), kind }));
+  return table;
+}

@@ -12,7 +12,7 @@ const PRIME = 0x01000193;
  * string of the first one.
  */
 export class RecentNames {
-  readonly #names: (string | undefined)[] = Array.from({ length: PLACES }, () => undefined);
+  readonly #names = Array<string | undefined>(PLACES).fill(undefined);
 
   /** @returns the Latin-1 text from `start` to `end` */
   read(bytes: Buffer, start: number, end: number): string {

@@ -1,5 +1,4 @@
-import { request as requestHttp } from 'node:http';
-import { request as requestHttps } from 'node:https';
+import http from 'node:http';
 import { unreachable, type HubAddress } from '../../hub-address.ts';
 import type { CliError } from '../../exit-codes.ts';
 
@@ -13,7 +12,8 @@ export type Readiness =
  * a container reaches the hub by a name that the certificate does not have.
  */
 export function readReadiness({ url }: HubAddress, timeoutMs: number): Promise<Readiness> {
-  const send = url.startsWith('https:') ? requestHttps : requestHttp;
+  // Not by an import, which would load TLS at each start.
+  const { request: send } = url.startsWith('https:') ? process.getBuiltinModule('node:https') : http;
   return new Promise((resolve) => {
     const fail = (error: unknown): void =>
       resolve({ ready: false, why: 'unreachable', error: unreachable(url, error) });

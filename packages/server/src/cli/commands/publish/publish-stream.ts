@@ -1,6 +1,5 @@
 import { createReadStream, statSync } from 'node:fs';
 import http from 'node:http';
-import https from 'node:https';
 import { Transform, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { CliError, type ExitName } from '../../exit-codes.ts';
@@ -66,7 +65,8 @@ function open(file: string): { readonly source: Readable; readonly bytes: number
 }
 
 function createRequest({ hub, idempotencyKey }: EventStream): http.ClientRequest & { res?: http.IncomingMessage } {
-  const client = hub.url.startsWith('https:') ? https : http;
+  // Not by an import, which would load TLS at each start.
+  const client = hub.url.startsWith('https:') ? process.getBuiltinModule('node:https') : http;
   const headers = {
     ...authorization(hub),
     'content-type': 'application/x-ndjson',
