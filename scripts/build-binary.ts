@@ -58,7 +58,7 @@ function assetsIn(root: string, name: string): Record<string, string> {
   return Object.fromEntries(paths.map((path) => [relative(root, path).replaceAll(sep, '/'), path]));
 }
 
-/** The files for browsers, each compressed: as they are, they would add 12 MB. */
+/** The files for browsers, each compressed: as they are, they would add 13 MB. */
 function compressedAssets(folder: string): Record<string, string> {
   const assets = assetsIn(PUBLISHED.server, 'assets');
   for (const [name, file] of Object.entries(assets)) {

@@ -44,12 +44,20 @@ test.each(FOUND)('%s is found as %s', (path, stored, params) => {
   expect(treeOf(PATHS).find(path)).toEqual({ stored, params });
 });
 
-test.each(['/metrics/', '//', '/v1', '/v1/channels/a', '/Metrics', '/v1/channels/a/events/7/8', '/v1//users'])(
-  '%s is not found',
-  (path) => {
-    expect(treeOf(PATHS).find(path)).toBeNull();
-  },
-);
+test.each([
+  '',
+  '*',
+  'metrics',
+  '/metrics/',
+  '//',
+  '/v1',
+  '/v1/channels/a',
+  '/Metrics',
+  '/v1/channels/a/events/7/8',
+  '/v1//users',
+])('%s is not found', (path) => {
+  expect(treeOf(PATHS).find(path)).toBeNull();
+});
 
 test('a parameter that is no UTF-8 text is not found', () => {
   for (const text of ['%', '%zz', '%E0%A4'])

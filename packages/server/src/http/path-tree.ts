@@ -28,10 +28,11 @@ export class PathTree<Stored> {
   }
 
   /**
-   * @param path begins with `/` and has no query
+   * @param path without a query. The target of a request may be no path: `OPTIONS *`
    * @returns `null` for an unknown path, and for one with a parameter that is no UTF-8 text
    */
   find(path: string): PathMatch<Stored> | null {
+    if (!path.startsWith('/')) return null;
     const values: string[] = [];
     const leaf = search(this.#root, path, 1, values);
     if (leaf === undefined) return null;
