@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, existsSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { temporaryFolder } from './src/testing/temporary-folder.ts';
 import { buildServer } from './build.ts';
 
@@ -69,15 +69,14 @@ async function builtinsOfStart(lib: string): Promise<readonly string[]> {
   );
   const command = [join(lib, 'polycast.js'), 'serve', '--listen', '127.0.0.1:0', '--data', ':memory:'];
   const hub = spawn(process.execPath, ['--require', recorder, ...command], {
-    env: { PATH: process.env['PATH'], LIST: list, NODE_DISABLE_COMPILE_CACHE: '1' },
-    stdio: ['ignore', 'pipe', 'ignore'],
+    env: { PATH: process.env['PATH'], LIST: list, NODE_DISABLE_COMPILE_CACHE: '1', POLYCAST_LOGGING_LEVEL: 'error' },
+    stdio: ['ignore', 'pipe', 'inherit'],
   });
-  let output = '';
-  hub.stdout.on('data', (piece) => {
-    output += String(piece);
-    if (output.includes('listening on')) hub.kill('SIGTERM');
-  });
-  await once(hub, 'exit');
-  expect(output).toContain('listening on');
+  onTestFinished(() => void hub.kill('SIGKILL'));
+  const exited = once(hub, 'exit');
+  const [greeting] = (await once(hub.stdout, 'data')) as [Buffer];
+  expect(String(greeting)).toContain('listening on');
+  hub.kill('SIGTERM');
+  await exited;
   return [...readFileSync(list, 'utf8').matchAll(/^NativeModule (.+)$/gm)].map(([, name = '']) => name);
 }

@@ -77,9 +77,9 @@ const SHARED = [
 ];
 
 /**
- * `import` of a module of Node.js reads each of its members. Some load more when they are read:
- * `http.WebSocket` is an HTTP client of 10 MB, and `fs.ReadStream` takes 4 ms. So the bundle gets
- * such modules by a call, and reads only the members that the code uses.
+ * `import` of a module of Node.js (`node:fs`) reads each of its members. Some load more when they
+ * are read: `http.WebSocket` is an HTTP client of 10 MB, and `fs.ReadStream` takes 4 ms. So the
+ * bundle gets such modules by a call, and reads only the members that the code uses.
  */
 function builtinsByCall(): Plugin {
   return {
@@ -92,14 +92,15 @@ function builtinsByCall(): Plugin {
   };
 }
 
-/** `import fs, { existsSync as exists } from "node:fs";` on a line of its own. */
-const BUILTIN_IMPORT = /^import (.+) from ("node:.+");$/gm;
+/** `import fs, { existsSync as exists } from "node:fs";` on a line of its own, and other forms. */
+const BUILTIN_IMPORT = /^(?:import|export) (?:(.+) from )?("node:.+");$/gm;
 
-function builtinCall(line: string, imported: string, name: string): string {
-  const [, whole, members] = /^(?:\* as )?([\w$]+)?(?:, )?(\{.+\})?$/.exec(imported) ?? [];
+function builtinCall(line: string, imported: string | undefined, name: string): string {
+  const [, whole, members] = /^([\w$]+)?(?:, )?(\{(?! default as ).+\})?$/.exec(imported ?? '') ?? [];
   const targets = [whole, members?.replaceAll(' as ', ': ')].filter((target) => target !== undefined);
-  if (targets.length === 0) throw new Error(`this import has an unknown form: ${line}`);
-  return `const ${targets.map((target) => `${target} = process.getBuiltinModule(${name})`).join(', ')};`;
+  if (targets.length === 0 || line.startsWith('export')) throw new Error(`this import has an unknown form: ${line}`);
+  // A module may have a `process` of its own.
+  return `const ${targets.map((target) => `${target} = globalThis.process.getBuiltinModule(${name})`).join(', ')};`;
 }
 
 /**

@@ -23,8 +23,8 @@ export async function httpSettings(config: Config): Promise<HttpSettings> {
 }
 
 async function tlsSettings(tls: Config['tls'], files: CertificateFiles): Promise<TlsSettings> {
-  const http2 = tls.http2 ? (await import('../http/http2/http2-connections.ts')).Http2Connections : undefined;
-  return { ...tls, ...(await readCertificatePair(files)), http2 };
+  const { Http2Connections } = tls.http2 ? await import('../http/http2/http2-connections.ts') : {};
+  return { ...tls, ...(await readCertificatePair(files)), http2Connections: Http2Connections };
 }
 
 /** The limits of connections and requests. */

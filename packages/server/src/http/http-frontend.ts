@@ -112,7 +112,7 @@ export class HttpFrontend {
       this.#addConnection(socket);
     });
     this.#http2Settings = http2Settings(settings);
-    this.http2 = this.#acceptHttp2(settings.tls?.http2);
+    this.http2 = this.#acceptHttp2(settings.tls?.http2Connections);
     this.server.on('request', (request, response) => this.#asked(request, response));
     this.server.on(
       'upgrade',

@@ -40,7 +40,7 @@ function createNodeServer({ headerBytesMax, headersTimeoutMs, tls }: HttpSetting
     ...TLS_OPTIONS,
     // A TLS handshake has as much time as the headers of a request.
     handshakeTimeout: headersTimeoutMs,
-    ALPNProtocols: tls.http2 !== undefined ? ['h2', 'http/1.1'] : ['http/1.1'],
+    ALPNProtocols: tls.http2Connections !== undefined ? ['h2', 'http/1.1'] : ['http/1.1'],
   });
 }
 

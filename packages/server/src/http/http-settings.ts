@@ -25,10 +25,10 @@ export interface TlsSettings {
   readonly certificate: Buffer;
   readonly key: Buffer;
   /**
-   * Accepts connections over HTTP/2; `undefined` if clients may not use it. Node takes 8 ms to load
-   * its HTTP/2, so hubs without it load none of this.
+   * The class of the connections over HTTP/2; `undefined` if clients may not use HTTP/2. To load it
+   * takes some 8 ms, because it loads Node's HTTP/2. So only hubs that use it do.
    */
-  readonly http2: typeof Http2Connections | undefined;
+  readonly http2Connections: typeof Http2Connections | undefined;
   /** The `max-age` of HSTS in seconds; 0 sends no header. */
   readonly hstsMaxAgeSeconds: number;
 }

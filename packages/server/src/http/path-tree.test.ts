@@ -14,11 +14,13 @@ const PATHS = [
   '/v1/users/:user/*',
   '/v1/channels/:channel/events',
   '/v1/channels/:name/events/:id',
+  '/users/events/:id/data',
+  '/users/:user/*',
 ];
 
 function treeOf(paths: readonly string[]): PathTree<string> {
   const tree = new PathTree<string>();
-  for (const path of paths) tree.add(path, path);
+  for (const path of paths) tree.at(path, () => path);
   return tree;
 }
 
@@ -36,6 +38,8 @@ const FOUND: readonly (readonly [string, string, Readonly<Record<string, string>
   // The word `events` leads nowhere, so it is the parameter after all.
   ['/v1/users/events/data', '/v1/users/:user/data', { user: 'events' }],
   ['/v1/users/events/x/y', '/v1/users/:user/*', { user: 'events', '*': 'x/y' }],
+  // Two words and a parameter lead nowhere. The value of that parameter is forgotten.
+  ['/users/events/x/lab', '/users/:user/*', { user: 'events', '*': 'x/lab' }],
   ['/v1/channels/a/events', '/v1/channels/:channel/events', { channel: 'a' }],
   ['/v1/channels/a/events/7', '/v1/channels/:name/events/:id', { name: 'a', id: '7' }],
 ];
@@ -66,12 +70,25 @@ test('a parameter that is no UTF-8 text is not found', () => {
 
 const segment = fc.constantFrom('v1', 'users', 'events', 'data', 'lab', 'channels', 'x', '', ':user', '*');
 
+test('a path is stored once', () => {
+  const tree = treeOf(PATHS);
+  expect(tree.at('/v1/users/:user', () => 'another')).toBe('/v1/users/:user');
+});
+
+test('paths that cannot be told apart are refused, and a rest that is not at the end', () => {
+  const tree = treeOf(PATHS);
+  expect(() => tree.at('/v1/users/:name', () => '')).toThrow('the parameters user');
+  expect(() => tree.at('/v1/users/:user/:rest/x', () => '')).not.toThrow();
+  expect(() => tree.at('/docs/*/x', () => '')).toThrow('nothing follows it');
+});
+
 test('finds what a comparison with all paths finds', () => {
   const tree = treeOf(PATHS);
   fc.assert(
     fc.property(fc.array(segment, { minLength: 1, maxLength: 6 }), (segments) => {
       const path = `/${segments.join('/')}`;
-      expect(tree.find(path)?.stored).toBe(bestOf(PATHS.filter((template) => fits(template, path))));
+      const stored = bestOf(PATHS.filter((template) => fits(template, path)));
+      expect(tree.find(path)).toEqual(stored === undefined ? null : { stored, params: paramsOf(stored, path) });
     }),
     { numRuns: 20_000 },
   );
@@ -79,6 +96,15 @@ test('finds what a comparison with all paths finds', () => {
 
 function fits(template: string, path: string): boolean {
   return new RegExp(`^${template.replaceAll('*', '.*').replaceAll(/:\w+/g, '[^/]*')}$`).test(path);
+}
+
+function paramsOf(template: string, path: string): Readonly<Record<string, string>> {
+  const given = path.split('/');
+  const pairs = template.split('/').flatMap((part, index): [string, string][] => {
+    if (part === '*') return [['*', given.slice(index).join('/')]];
+    return part.startsWith(':') ? [[part.slice(1), given[index] ?? '']] : [];
+  });
+  return Object.fromEntries(pairs);
 }
 
 /** Where two paths first differ, a word is better than a parameter, and a parameter than `*`. */

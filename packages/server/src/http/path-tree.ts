@@ -1,11 +1,11 @@
-/** What was added with a path, and the parameters of the path that was found. */
+/** What is stored for a path, and the parameters of the path that was found. */
 export interface PathMatch<Stored> {
   readonly stored: Stored;
   readonly params: Readonly<Record<string, string | undefined>>;
 }
 
 /**
- * Finds what belongs to a path. The paths that are added have segments of three forms: a word, a
+ * Finds what is stored for a path. The segments of stored paths have three forms: a word, a
  * parameter (`:channel`), and at the end `*`, which stands for the rest. A word comes before a
  * parameter, and a parameter before `*`. Example: with `/v1/users/events` and `/v1/users/:user`,
  * the path `/v1/users/ann` has the parameters `{ user: 'ann' }`.
@@ -15,16 +15,25 @@ export interface PathMatch<Stored> {
 export class PathTree<Stored> {
   readonly #root = new Node<Stored>();
 
-  /** A path is added once. */
-  add(path: string, stored: Stored): void {
+  /**
+   * What is stored for a path with parameters: `/v1/users/:user`.
+   * @param make makes it for a path that is new
+   * @throws Error when `*` is not at the end, or when another path differs only in the names of its
+   * parameters
+   */
+  at(path: string, make: () => Stored): Stored {
     let node = this.#root;
     const names: string[] = [];
     for (const segment of path.slice(1).split('/')) {
-      if (segment.startsWith(':')) names.push(segment.slice(1));
+      if (names.includes('*')) throw new Error(`${path}: \`*\` stands for the rest, so nothing follows it`);
+      if (segment === '*') names.push('*');
+      else if (segment.startsWith(':')) names.push(segment.slice(1));
       node = node.child(segment);
     }
-    if (path.endsWith('/*')) names.push('*');
-    node.leaf = { names, stored };
+    node.leaf ??= { names, stored: make() };
+    if (names.join() !== node.leaf.names.join())
+      throw new Error(`${path} is the path of another route, with the parameters ${node.leaf.names.join()}`);
+    return node.leaf.stored;
   }
 
   /**

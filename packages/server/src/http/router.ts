@@ -16,16 +16,10 @@ export interface RouteMatch<Stored> {
 export class Router<Stored> {
   /** The routes of each path, by their methods. */
   readonly #paths = new PathTree<Map<string, Stored>>();
-  readonly #methods = new Map<string, Map<string, Stored>>();
   readonly #cache = new BoundedCache<RouteMatch<Stored>>(CACHE_BYTES_MAX, () => CACHE_ENTRY_BYTES);
 
   add({ method, path }: Pick<RouteAddress, 'method' | 'path'>, stored: Stored): void {
-    let methods = this.#methods.get(path);
-    if (methods === undefined) {
-      methods = new Map();
-      this.#methods.set(path, methods);
-      this.#paths.add(path, methods);
-    }
+    const methods = this.#paths.at(path, () => new Map());
     if (methods.has(method)) throw new Error(`${method} ${path} has two routes`);
     methods.set(method, stored);
   }

@@ -10,8 +10,8 @@ import { StreamSession } from './stream-session.ts';
 
 /** The stream of a response over HTTP/2; `undefined` over HTTP/1.1. */
 export function http2StreamOf(response: ServerResponse): ServerHttp2Stream | undefined {
-  // Node's responses of HTTP/1.1 have no such member. `instanceof` would need the class of the
-  // others, and with it Node's HTTP/2, which most hubs do not load.
+  // Node's responses of HTTP/1.1 have no such member. `instanceof` would need the class of HTTP/2
+  // responses, and with it Node's HTTP/2, which most hubs do not load.
   return (response as { readonly stream?: ServerHttp2Stream }).stream;
 }
 
