@@ -1,3 +1,4 @@
+import type { NatsConnection } from '@nats-io/transport-node';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Log } from '../../packages/server/src/core/ports.ts';
 import { fleetContract } from '../../packages/server/src/storage/contract/cluster/fleet-contract.ts';
@@ -106,6 +107,14 @@ for (const { count, views } of COMBINATIONS)
       temporaryFolder,
     );
 
+    test('a question about snapshots is asked again if the brokers do not answer it', async () => {
+      const { connection, snapshots } = await (await connector())();
+      const store = await snapshots();
+      const lost = loseFirst(connection, '$JS.API.CONSUMER.CREATE.');
+      expect(await store.list()).toEqual([]);
+      expect(lost()).toBe(1);
+    });
+
     for (const view of views)
       logContract(`log, view: ${view}`, async ({ channelsMax } = {}): Promise<Log> => {
         const { journal, fleet } = await (await connector())();
@@ -119,7 +128,22 @@ for (const { count, views } of COMBINATIONS)
       });
   });
 
+/**
+ * Nobody answers the first request to a subject with this beginning. The broker that has it dies.
+ * @returns how many requests were lost
+ */
+function loseFirst(connection: NatsConnection, beginning: string): () => number {
+  const silent = `silent.${process.pid}_${clusters++}`;
+  connection.subscribe(silent);
+  const request = connection.request.bind(connection);
+  let lost = 0;
+  connection.request = (subject, ...rest) =>
+    lost === 0 && subject.startsWith(beginning) ? request((lost++, silent), ...rest) : request(subject, ...rest);
+  return () => lost;
+}
+
 interface Connected {
+  readonly connection: NatsConnection;
   readonly journal: Journal;
   readonly fleet: (self: string) => NatsFleet;
   /** What the fleet logs as errors. */
@@ -137,6 +161,7 @@ async function connect(settings: Brokers['settings'], name: string, replicas: nu
   const journal = await openJetStreamJournal({ connection, name, replicas, check });
   onTestFinished(() => journal.close());
   return {
+    connection,
     journal,
     errors,
     sendToFleet: (subject, text) => connection.publish(`pc.${name}.fleet.${subject}`, text),

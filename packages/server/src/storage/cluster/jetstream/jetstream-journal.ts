@@ -21,7 +21,7 @@ import { Elections } from './elections.ts';
 const OVERHEAD_BYTES = 4 * 1024;
 const BLOCK_BYTES_MAX = 1024 * 1024;
 /** A broker that dies takes its answers with it, so an attempt is repeated soon. */
-const REQUEST_TIMEOUT_MS = 1_500;
+export const REQUEST_TIMEOUT_MS = 1_500;
 const RETRY_WAIT_MS = 50;
 /** JetStream elects a leader within 10 s. An append without an answer for longer has failed. */
 const APPEND_DEADLINE_MS = 30_000;
@@ -247,7 +247,11 @@ async function readExtent(manager: JetStreamManager, stream: string): Promise<Jo
   return { first: Math.max(1, state.first_seq), last: state.last_seq, bytes: state.bytes };
 }
 
-/** Repeats a question until it has an answer. @throws JournalError `unknown` */
+/**
+ * Repeats a question until it has an answer. A broker that dies answers nothing, so an attempt must
+ * give up long before the deadline (`REQUEST_TIMEOUT_MS`).
+ * @throws JournalError `unknown`
+ */
 export async function answer<Value>(deadlineMs: number, ask: () => Promise<Value>): Promise<Value> {
   const endMs = performance.now() + deadlineMs;
   for (;;) {

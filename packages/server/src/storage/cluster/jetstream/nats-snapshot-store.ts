@@ -6,10 +6,10 @@ import { jetstream, jetstreamManager, StorageType, type JetStreamManager } from 
 import { Objm, type ObjectInfo, type ObjectStore } from '@nats-io/obj';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { snapshotName, type Snapshot, type SnapshotAddress, type SnapshotStore } from '../snapshots/snapshot-store.ts';
-import { answer, QUESTION_DEADLINE_MS, START_DEADLINE_MS } from './jetstream-journal.ts';
+import { answer, QUESTION_DEADLINE_MS, REQUEST_TIMEOUT_MS, START_DEADLINE_MS } from './jetstream-journal.ts';
 
-/** A leader is elected within 10 s. */
-const REQUEST_TIMEOUT_MS = 10_000;
+/** A change is not asked for again. So it waits for an election, which takes up to 10 s. */
+const PART_TIMEOUT_MS = 10_000;
 
 /**
  * The snapshots in an object store of JetStream. The client writes it. It would read an object into
@@ -17,29 +17,33 @@ const REQUEST_TIMEOUT_MS = 10_000;
  */
 export class NatsSnapshotStore implements SnapshotStore {
   readonly #bucket: string;
+  /** For changes. */
   readonly #objects: ObjectStore;
+  /** The same store for questions: an attempt is short, and `answer` repeats it. */
+  readonly #listed: ObjectStore;
   readonly #manager: JetStreamManager;
 
-  private constructor(bucket: string, objects: ObjectStore, manager: JetStreamManager) {
+  private constructor(bucket: string, objects: ObjectStore, listed: ObjectStore, manager: JetStreamManager) {
     this.#bucket = bucket;
     this.#objects = objects;
+    this.#listed = listed;
     this.#manager = manager;
   }
 
   /** Opens the object store `PC_NAME_snapshots` of a cluster, and creates it if needed. */
   static async open(connection: NatsConnection, name: string, replicas: number): Promise<NatsSnapshotStore> {
     const bucket = `PC_${name}_snapshots`;
-    const manager = await jetstreamManager(connection, { timeout: REQUEST_TIMEOUT_MS, checkAPI: false });
-    const client = jetstream(connection, { timeout: REQUEST_TIMEOUT_MS });
+    const manager = await jetstreamManager(connection, { timeout: PART_TIMEOUT_MS, checkAPI: false });
+    const stores = (timeout: number): Objm => new Objm(jetstream(connection, { timeout }));
     // While the brokers elect a leader, they refuse what they would answer a moment later.
-    const objects = await answer(START_DEADLINE_MS, () =>
-      new Objm(client).create(bucket, { storage: StorageType.File, replicas }),
+    const listed = await answer(START_DEADLINE_MS, () =>
+      stores(REQUEST_TIMEOUT_MS).create(bucket, { storage: StorageType.File, replicas }),
     );
-    return new NatsSnapshotStore(bucket, objects, manager);
+    return new NatsSnapshotStore(bucket, await stores(PART_TIMEOUT_MS).open(bucket, false), listed, manager);
   }
 
   async list(): Promise<readonly Snapshot[]> {
-    const found = await answer(QUESTION_DEADLINE_MS, () => this.#objects.list());
+    const found = await answer(QUESTION_DEADLINE_MS, () => this.#listed.list());
     return found.map(snapshotOf).toSorted((one, other) => other.sequence - one.sequence);
   }
 
@@ -47,7 +51,7 @@ export class NatsSnapshotStore implements SnapshotStore {
     const name = snapshotName({ sequence, id });
     const data = Readable.toWeb(createReadStream(file)) as ReadableStream<Uint8Array>;
     const metadata = { sequence: String(sequence), id, epoch };
-    const info = await this.#objects.put({ name, metadata }, data, { timeout: REQUEST_TIMEOUT_MS });
+    const info = await this.#objects.put({ name, metadata }, data, { timeout: PART_TIMEOUT_MS });
     // Another hub may have taken the parts for leftovers.
     const stored = (await this.#parts()).get(this.#subjectOf(info));
     if (stored !== info.chunks) {
@@ -58,7 +62,7 @@ export class NatsSnapshotStore implements SnapshotStore {
   }
 
   async read({ name }: Snapshot, file: string, onProgress: (bytes: number) => void): Promise<void> {
-    const info = await this.#objects.info(name);
+    const info = await answer(QUESTION_DEADLINE_MS, () => this.#listed.info(name));
     if (info === null || info.deleted) throw new Error(`the snapshot ${name} is gone`);
     const hash = createHash('sha256');
     const handle = await open(file, 'w', 0o600);
@@ -87,7 +91,9 @@ export class NatsSnapshotStore implements SnapshotStore {
   }
 
   async removeLeftovers(): Promise<void> {
-    const complete = new Set((await this.#objects.list()).map((info) => this.#subjectOf(info)));
+    const complete = new Set(
+      (await answer(QUESTION_DEADLINE_MS, () => this.#listed.list())).map((info) => this.#subjectOf(info)),
+    );
     for (const subject of (await this.#parts()).keys())
       if (!complete.has(subject)) await this.#manager.streams.purge(`OBJ_${this.#bucket}`, { filter: subject });
   }
