@@ -1,4 +1,3 @@
-import type { NatsConnection } from '@nats-io/transport-node';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Log } from '../../packages/server/src/core/ports.ts';
 import { fleetContract } from '../../packages/server/src/storage/contract/cluster/fleet-contract.ts';
@@ -132,7 +131,7 @@ for (const { count, views } of COMBINATIONS)
  * Nobody answers the first request to a subject with this beginning. The broker that has it dies.
  * @returns how many requests were lost
  */
-function loseFirst(connection: NatsConnection, beginning: string): () => number {
+function loseFirst(connection: Connection, beginning: string): () => number {
   const silent = `silent.${process.pid}_${clusters++}`;
   connection.subscribe(silent);
   const request = connection.request.bind(connection);
@@ -142,8 +141,10 @@ function loseFirst(connection: NatsConnection, beginning: string): () => number 
   return () => lost;
 }
 
+type Connection = Awaited<ReturnType<typeof connectToBrokers>>;
+
 interface Connected {
-  readonly connection: NatsConnection;
+  readonly connection: Connection;
   readonly journal: Journal;
   readonly fleet: (self: string) => NatsFleet;
   /** What the fleet logs as errors. */
