@@ -14,8 +14,8 @@ import { clientAddress } from './client-address.ts';
 import { ConnectionLimit } from './connection-limit.ts';
 import { HostCheck } from './host-check.ts';
 import { createHttpServer, routeHttp2 } from './http-server.ts';
-import type { HttpSettings } from './http-settings.ts';
-import type { Http2Connections } from './http2/http2-connections.ts';
+import { http2Settings, type HttpSettings } from './http-settings.ts';
+import type { Http2Connections, Http2Settings } from './http2/http2-connections.ts';
 import { IdleConnections, markUsed, stopTracking, type IdleTracker } from './sockets/idle-connections.ts';
 import { PUBLIC_CORS, type OriginPolicy } from './origin/origin-policy.ts';
 import { closeAfter, isClosing } from './sockets/closing-connections.ts';
@@ -335,18 +335,6 @@ export type LiveHttpLimits = Pick<
   HttpSettings,
   'connectionsMax' | 'answersBytesMax' | 'socketsPerAddressMax' | 'connectionsPerPublicAddressMax'
 >;
-
-type Http2Settings = ConstructorParameters<typeof Http2Connections>[1];
-
-function http2Settings(settings: HttpSettings): Http2Settings {
-  return {
-    streamsMax: settings.http2StreamsMax,
-    resetsPerSecondMax: settings.http2ResetsPerSecondMax,
-    streamsTotalMax: settings.streamsTotalMax,
-    headerBytesMax: settings.headerBytesMax,
-    idleMs: settings.keepAliveTimeoutMs,
-  };
-}
 
 function originNotAllowed({ headers: { origin } }: IncomingMessage): PolycastError {
   if (origin === undefined)

@@ -1,4 +1,4 @@
-import type { Http2Connections } from './http2/http2-connections.ts';
+import type { Http2Connections, Http2Settings } from './http2/http2-connections.ts';
 
 export interface HttpSettings {
   readonly headerBytesMax: number;
@@ -31,4 +31,15 @@ export interface TlsSettings {
   readonly http2Connections: typeof Http2Connections | undefined;
   /** The `max-age` of HSTS in seconds; 0 sends no header. */
   readonly hstsMaxAgeSeconds: number;
+}
+
+/** The settings of connections over HTTP/2 among those of the server. */
+export function http2Settings(settings: HttpSettings): Http2Settings {
+  return {
+    streamsMax: settings.http2StreamsMax,
+    resetsPerSecondMax: settings.http2ResetsPerSecondMax,
+    streamsTotalMax: settings.streamsTotalMax,
+    headerBytesMax: settings.headerBytesMax,
+    idleMs: settings.keepAliveTimeoutMs,
+  };
 }

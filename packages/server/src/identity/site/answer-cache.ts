@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { SecondChanceCache } from '../second-chance-cache.ts';
 
 /** A cached answer. */
@@ -90,3 +91,15 @@ const BYTES_MAX = 64 * 1024 * 1024;
 function bytesOf(key: string, value: unknown): number {
   return 400 + 2 * (key.length + (JSON.stringify(value) ?? '').length);
 }
+
+/**
+ * The key of a question, for the text that decides about its answer. A short text is its own key,
+ * since its hash would take as long as the rest of a lookup. It has a line break or is JSON, so it
+ * is never the hash of another one.
+ */
+export function lookupKey(text: string): string {
+  return text.length <= KEY_LENGTH_MAX ? text : hash('sha256', text, 'base64url');
+}
+
+/** In characters. A longer key would take more memory in the cache than a hash is worth. */
+const KEY_LENGTH_MAX = 128;

@@ -1,6 +1,7 @@
 import type { Action, Principal } from '../../core/access/principal.ts';
 import type { ChannelAuthorizer } from '../authority.ts';
-import { lookupKey, type SiteLookup } from './site-lookup.ts';
+import { lookupKey } from './answer-cache.ts';
+import type { SiteLookup } from './site-lookup.ts';
 
 /**
  * The body of a question (PROTOCOL.md section 13.3). Example:

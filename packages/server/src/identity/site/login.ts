@@ -3,7 +3,8 @@ import { addressKey } from '../../core/primitives/address-key.ts';
 import type { Credentials } from '../../core/access/authority.ts';
 import type { Principal } from '../../core/access/principal.ts';
 import type { Identifier } from '../authority.ts';
-import { lookupKey, type SiteLookup } from './site-lookup.ts';
+import { lookupKey } from './answer-cache.ts';
+import type { SiteLookup } from './site-lookup.ts';
 
 export interface LoginSettings {
   readonly cookies: readonly string[];

@@ -1,5 +1,4 @@
 import { PolycastError } from '@polycast/protocol';
-import { hash } from 'node:crypto';
 import type { Clock } from '../../core/ports.ts';
 import type { MemoryUsage } from '../../core/primitives/byte-budget.ts';
 import { AnswerCache } from './answer-cache.ts';
@@ -357,18 +356,6 @@ export class SiteLookup<Value extends NonNullable<unknown>> {
 const ATTEMPTS_MAX = 3;
 
 const UNNAMED = (): string => '';
-
-/**
- * The key of a question, for the text that decides about its answer. A short text is its own key,
- * since its hash would take as long as the rest of a lookup. It has a line break or is JSON, so it
- * is never the hash of another one.
- */
-export function lookupKey(text: string): string {
-  return text.length <= KEY_LENGTH_MAX ? text : hash('sha256', text, 'base64url');
-}
-
-/** In characters. A longer key would take more memory in the cache than a hash is worth. */
-const KEY_LENGTH_MAX = 128;
 
 /** A question in flight or in the queue. Equal questions share its promise. */
 interface PendingLookup<Value> {

@@ -43,8 +43,7 @@ export class NatsSnapshotStore implements SnapshotStore {
   }
 
   async list(): Promise<readonly Snapshot[]> {
-    const found = await answer(QUESTION_DEADLINE_MS, () => this.#listed.list());
-    return found.map(snapshotOf).toSorted((one, other) => other.sequence - one.sequence);
+    return (await this.#objectInfos()).map(snapshotOf).toSorted((one, other) => other.sequence - one.sequence);
   }
 
   async write({ sequence, id, epoch }: SnapshotAddress, file: string): Promise<Snapshot> {
@@ -91,11 +90,13 @@ export class NatsSnapshotStore implements SnapshotStore {
   }
 
   async removeLeftovers(): Promise<void> {
-    const complete = new Set(
-      (await answer(QUESTION_DEADLINE_MS, () => this.#listed.list())).map((info) => this.#subjectOf(info)),
-    );
+    const complete = new Set((await this.#objectInfos()).map((info) => this.#subjectOf(info)));
     for (const subject of (await this.#parts()).keys())
       if (!complete.has(subject)) await this.#manager.streams.purge(`OBJ_${this.#bucket}`, { filter: subject });
+  }
+
+  #objectInfos(): Promise<ObjectInfo[]> {
+    return answer(QUESTION_DEADLINE_MS, () => this.#listed.list());
   }
 
   /** The number of parts by the subject of their object. */
