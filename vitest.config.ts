@@ -4,22 +4,23 @@ import { LongestFirst } from './scripts/testing/longest-first.ts';
 import { CONDITION_TIMEOUT_MS, SLOW_TEST_TIMEOUT_MS, TEST_TIMEOUT_MS } from './scripts/testing/timeouts.ts';
 
 /**
- * Four projects, one after the other. `quick` is what `npm run check` runs. The others hold the
- * suites that start many processes, browsers or long loads (`*.slow.test.ts`). `quick` runs three
- * side by side and `slow` four, since they wait more than half of their time. `browser` runs two,
- * since pages compute all the time. `alone` holds those that measure memory or time: nothing runs
- * beside them. `npm test` and CI run all four.
+ * Five projects, one after the other. `quick` is what `npm run check` runs. The others hold the
+ * suites that start many processes, browsers or long loads (`*.slow.test.ts`). `quick` runs four
+ * side by side and `slow` five, since they wait more than half of their time. `browser` runs two,
+ * since pages compute all the time. `patient` holds those that wait for timeouts of many seconds,
+ * which a busy machine would change. `alone` holds those that measure memory or time: nothing runs
+ * beside them. `npm test` and CI run all five.
  */
 const everywhere = ['packages', 'conformance', 'simulation', 'bench', 'scripts', 'examples', 'docs'];
 const skipped = ['**/node_modules/**', '**/dist/**', '**/generated/**', 'bench/build/**'];
 const slow = everywhere.map((folder) => `${folder}/**/*.slow.test.ts`);
+const patient = ['conformance/garbage/slow-clients.slow.test.ts', 'conformance/identity/session-expiry.slow.test.ts'];
 const alone = [
   'conformance/load/back-pressure.slow.test.ts',
   'conformance/protocol/drain.slow.test.ts',
   'conformance/fuzz/*.slow.test.ts',
   'conformance/garbage/*.slow.test.ts',
   'conformance/identity/delegation.slow.test.ts',
-  'conformance/identity/session-expiry.slow.test.ts',
   'conformance/protocol/publishing.slow.test.ts',
   'simulation/churn.slow.test.ts',
 ];
@@ -69,7 +70,7 @@ const config: ViteUserConfig = {
           ...patience,
           // Files share a process, and so the modules that most of them import.
           isolate: false,
-          maxWorkers: 3,
+          maxWorkers: 4,
           sequence: { groupOrder: 0 },
         },
       },
@@ -77,9 +78,9 @@ const config: ViteUserConfig = {
         test: {
           name: 'slow',
           include: slow,
-          exclude: [...skipped, ...alone, ...browser],
+          exclude: [...skipped, ...patient, ...alone, ...browser],
           ...muchPatience,
-          maxWorkers: 4,
+          maxWorkers: 5,
           sequence: { groupOrder: 1 },
         },
       },
@@ -95,12 +96,21 @@ const config: ViteUserConfig = {
       },
       {
         test: {
-          name: 'alone',
-          include: alone,
+          name: 'patient',
+          include: patient,
           exclude: skipped,
           ...muchPatience,
-          fileParallelism: false,
           sequence: { groupOrder: 3 },
+        },
+      },
+      {
+        test: {
+          name: 'alone',
+          include: alone,
+          exclude: [...skipped, ...patient],
+          ...muchPatience,
+          fileParallelism: false,
+          sequence: { groupOrder: 4 },
         },
       },
     ],

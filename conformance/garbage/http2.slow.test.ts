@@ -106,12 +106,6 @@ describe('attacks on HTTP/2', () => {
     expect(sent).toBeLessThan(10_000);
   });
 
-  test('an incomplete header block times out like an idle connection', async () => {
-    const raw = await rawHttp2(hub.url);
-    raw.send(frame(TYPE.headers, FLAG.endStream, 1, fieldBlock({ ':method': 'GET' })));
-    await raw.closes();
-  });
-
   test('headers that are too long, or too many, end their stream and affect no other', async () => {
     const long = (bytes: number): Record<string, string> => ({ x: 'y'.repeat(bytes) });
     const many = Array.from({ length: 200 }, (_, index) => [`x-${index}`, 'y'] as const);
@@ -191,31 +185,6 @@ describe('attacks on HTTP/2', () => {
     await raw.closes();
   });
 
-  test('1,000 streams with closed windows hold at most one batch each, and are closed after the timeout', async () => {
-    const stream = { accept: 'text/event-stream' };
-    const raws = await Promise.all(Array.from({ length: 10 }, () => rawHttp2(hub.url, { windowBytes: 0 })));
-    for (const raw of raws)
-      for (let n = 0; n < STREAMS_MAX; n++) raw.send(get(2 * n + 1, '/v1/events?channel=heavy', stream));
-    await until('all are open', async () => (await seen('streams')) >= 1000);
-    const event = { channel: 'heavy', data: 'x'.repeat(50_000) };
-    for (let n = 0; n < 200; n++) await publish(hub.url, event);
-    await until('no growth stays', async () => (await Heap.residentBytes(hub)) - before < GROWTH_BYTES_MAX);
-    await until('all are cut off', async () => (await seen('streams')) === 0);
-    expect(raws.every(({ dataBytes }) => dataBytes.size === 0)).toBe(true);
-    await Promise.all(raws.map((raw) => raw.closes()));
-  });
-
-  test('a connection whose client reads nothing at all is closed as well', async () => {
-    const raw = await rawHttp2(hub.url, { windowBytes: 2 ** 31 - 1, replenishesWindow: false });
-    raw.send(windowUpdate(0, 2 ** 31 - 65_536));
-    raw.send(get(1, '/v1/events?channel=heavy', { accept: 'text/event-stream' }));
-    await until('it is ready', () => raw.text.includes('polycast.ready'));
-    raw.socket.pause();
-    for (let n = 0; n < 400; n++) await publish(hub.url, { channel: 'heavy', data: 'x'.repeat(50_000) });
-    await until('it is cut off', async () => (await seen('connections')) === 0);
-    raw.destroy();
-  });
-
   test('a connection that does not speak HTTP/2 is refused', async () => {
     for (const wrong of [
       'GET / HTTP/1.1\r\n\r\n',
@@ -228,18 +197,52 @@ describe('attacks on HTTP/2', () => {
     }
   });
 
-  test('a connection that sends no request is closed', async () => {
-    const bare = await rawSocket(hub.url);
-    const begun = await rawSocket(hub.url);
-    begun.send(Buffer.from([22, 3, 1, 2, 0, 1]));
-    await Promise.all([bare.closes(), begun.closes()]);
-  });
-
   test('random frames, valid and corrupted, on connections that end in the middle of a frame', async () => {
     const seeded = new Seeded();
     for (let round = 0; round < NOISE_ROUNDS; round++)
       await Promise.all(Array.from({ length: 20 }, () => sendNoise(seeded)));
     expect((await call(`${hub.url}/healthz`)).status, `seed ${seeded.seed}`).toBe(200);
+  });
+
+  // They only wait for the hub's timeouts, so they wait together.
+  describe.concurrent('that wait', () => {
+    test('an incomplete header block times out like an idle connection', async () => {
+      const raw = await rawHttp2(hub.url);
+      raw.send(frame(TYPE.headers, FLAG.endStream, 1, fieldBlock({ ':method': 'GET' })));
+      await raw.closes();
+    });
+
+    test('1,000 streams with closed windows hold at most one batch each, and are closed after the timeout', async () => {
+      const stream = { accept: 'text/event-stream' };
+      const raws = await Promise.all(Array.from({ length: 10 }, () => rawHttp2(hub.url, { windowBytes: 0 })));
+      for (const raw of raws)
+        for (let n = 0; n < STREAMS_MAX; n++) raw.send(get(2 * n + 1, '/v1/events?channel=heavy', stream));
+      await until('all are open', async () => (await seen('streams')) >= 1000);
+      const event = { channel: 'heavy', data: 'x'.repeat(50_000) };
+      for (let n = 0; n < 200; n++) await publish(hub.url, event);
+      await until('no growth stays', async () => (await Heap.residentBytes(hub)) - before < GROWTH_BYTES_MAX);
+      await until('all are cut off', async () => (await seen('streams')) === 0);
+      expect(raws.every(({ dataBytes }) => dataBytes.size === 0)).toBe(true);
+      await Promise.all(raws.map((raw) => raw.closes()));
+    });
+
+    test('a connection whose client reads nothing at all is closed as well', async () => {
+      const raw = await rawHttp2(hub.url, { windowBytes: 2 ** 31 - 1, replenishesWindow: false });
+      raw.send(windowUpdate(0, 2 ** 31 - 65_536));
+      raw.send(get(1, '/v1/events?channel=heavy', { accept: 'text/event-stream' }));
+      await until('it is ready', () => raw.text.includes('polycast.ready'));
+      raw.socket.pause();
+      for (let n = 0; n < 400; n++) await publish(hub.url, { channel: 'heavy', data: 'x'.repeat(50_000) });
+      await until('it is cut off', async () => (await seen('connections')) === 0);
+      raw.destroy();
+    });
+
+    test('a connection that sends no request is closed', async () => {
+      const bare = await rawSocket(hub.url);
+      const begun = await rawSocket(hub.url);
+      begun.send(Buffer.from([22, 3, 1, 2, 0, 1]));
+      await Promise.all([bare.closes(), begun.closes()]);
+    });
   });
 
   test('other clients are served normally during these attacks, and all resources are released', async () => {

@@ -27,7 +27,9 @@ export const LONGEST: readonly string[] = [
   'packages/client/build.test.ts',
   'conformance/conformance.test.ts',
   // slow: those that compute (generators, compilers) stand between those that wait.
+  'conformance/cluster/faults/faults.slow.test.ts',
   'conformance/identity/presence.slow.test.ts',
+  'conformance/cluster/balancer.slow.test.ts',
   'conformance/third-party/openapi.slow.test.ts',
   'conformance/cluster/hubs.slow.test.ts',
   'conformance/cluster/jetstream.slow.test.ts',

@@ -15,6 +15,8 @@ const CHANNELS = ['a', 'b.1', 'b.2'];
 const PATTERNS = ['a', 'b.>'];
 /** Nobody reads it: its events show whether a hub accepts any. */
 const TRIED_CHANNEL = 'tried';
+/** What each publisher has confirmed in a fault, and after it. */
+const EVENTS_BETWEEN = 10;
 /** A fault that takes longer has found a defect. */
 const PROGRESS_MAX_MS = 120_000;
 
@@ -70,7 +72,7 @@ async function runUnderLoad(
   const progress = async (least: number): Promise<void> => {
     const before = publishers.map(({ acknowledged }) => acknowledged.length);
     const hasGoneOn = ({ acknowledged }: Publisher, index: number): boolean =>
-      acknowledged.length >= (before[index] as number) + 20;
+      acknowledged.length >= (before[index] as number) + EVENTS_BETWEEN;
     await until('publishing goes on', () => publishers.filter(hasGoneOn).length >= least, PROGRESS_MAX_MS);
   };
   const endMs = performance.now() + timeMsMax;
