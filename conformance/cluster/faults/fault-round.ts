@@ -1,12 +1,17 @@
 import { Seeded } from '../../kit/seeded.ts';
-import { runFaults } from './fault-run.ts';
+import { runFaults, type Load } from './fault-run.ts';
 import { FaultyCluster, type HubVersion } from './faulty-cluster.ts';
 import { versionOfLevel } from './older-version.ts';
 
 /** The faults of a round, without its upgrades and its rollback. */
 export const ROUND_FAULTS = 20;
 
+/** As fast as the cluster confirms events. */
+const FULL_LOAD: Load = { pauseMs: 0, events: 20 };
+
 interface RoundOptions {
+  /** Default: `FULL_LOAD`. */
+  readonly load?: Load;
   /** No fault begins after this time, so that a busy machine ends too. */
   readonly timeMsMax?: number;
   /** The version of all hubs at first. Default: that of the round. */
@@ -31,7 +36,7 @@ interface RoundOutcome {
  */
 export async function runRound(
   round: number,
-  { timeMsMax = Infinity, older, report }: RoundOptions,
+  { load = FULL_LOAD, timeMsMax = Infinity, older, report }: RoundOptions,
 ): Promise<RoundOutcome> {
   const rollsBack = round % 5 === 0;
   const faults: string[] = [];
@@ -41,6 +46,7 @@ export async function runRound(
     cluster = await FaultyCluster.start(older ?? (round % 2 === 0 ? versionOfLevel(3) : undefined));
     const confirmed = await runFaults(cluster, new Seeded(round), {
       count: ROUND_FAULTS,
+      load,
       timeMsMax,
       rollsBack,
       onFault: (name) => void (present = name),

@@ -15,13 +15,20 @@ const CHANNELS = ['a', 'b.1', 'b.2'];
 const PATTERNS = ['a', 'b.>'];
 /** Nobody reads it: its events show whether a hub accepts any. */
 const TRIED_CHANNEL = 'tried';
-/** What each publisher has confirmed in a fault, and after it. */
-const EVENTS_BETWEEN = 10;
 /** A fault that takes longer has found a defect. */
 const PROGRESS_MAX_MS = 120_000;
 
+/** What the three publishers do, one at each hub. */
+export interface Load {
+  /** Between two events of one publisher. */
+  readonly pauseMs: number;
+  /** The events that each has confirmed during a fault, and again after it. */
+  readonly events: number;
+}
+
 interface RunOptions {
   readonly count: number;
+  readonly load: Load;
   /** No fault begins after this time, so that a busy machine ends too. */
   readonly timeMsMax?: number;
   /** Ends with a rollback of the brokers, which loses confirmed events. */
@@ -44,7 +51,7 @@ export async function runFaults(cluster: FaultyCluster, random: Seeded, options:
     (transport) => new Follower(random.pick(cluster.urls), transport, { channels: PATTERNS, after: 'earliest' }),
   );
   const publishers = cluster.urls.map(
-    (url, index) => new Publisher(url, `p${index}`, CHANNELS, index === 1 ? 'single' : 'once'),
+    (url, index) => new Publisher(url, `p${index}`, CHANNELS, index === 1 ? 'single' : 'once', options.load.pauseMs),
   );
   const deliveries = await WatchedDeliveries.start(cluster.urls, PATTERNS, publishers);
   const presence = new WatchedPresence(cluster.urls, random);
@@ -56,7 +63,7 @@ export async function runFaults(cluster: FaultyCluster, random: Seeded, options:
   }
 }
 
-interface Load {
+interface Clients {
   readonly publishers: readonly Publisher[];
   readonly followers: readonly Follower[];
   readonly deliveries: WatchedDeliveries;
@@ -66,13 +73,13 @@ interface Load {
 async function runUnderLoad(
   cluster: FaultyCluster,
   random: Seeded,
-  { count, timeMsMax = Infinity, rollsBack = false, onFault, onHealed }: RunOptions,
-  { publishers, followers, deliveries, presence }: Load,
+  { count, load, timeMsMax = Infinity, rollsBack = false, onFault, onHealed }: RunOptions,
+  { publishers, followers, deliveries, presence }: Clients,
 ): Promise<number> {
   const progress = async (least: number): Promise<void> => {
     const before = publishers.map(({ acknowledged }) => acknowledged.length);
     const hasGoneOn = ({ acknowledged }: Publisher, index: number): boolean =>
-      acknowledged.length >= (before[index] as number) + EVENTS_BETWEEN;
+      acknowledged.length >= (before[index] as number) + load.events;
     await until('publishing goes on', () => publishers.filter(hasGoneOn).length >= least, PROGRESS_MAX_MS);
   };
   const endMs = performance.now() + timeMsMax;

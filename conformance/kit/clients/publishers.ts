@@ -25,17 +25,20 @@ export class Publisher {
   readonly #name: string;
   readonly #channels: readonly string[];
   readonly #style: PublishStyle;
+  readonly #pauseMs: number;
   readonly #agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
   #count = 0;
   #stopped = false;
   #abandoned = false;
   readonly #running: Promise<void>;
 
-  constructor(hub: string, name: string, channels: readonly string[], style: PublishStyle) {
+  /** @param pauseMs between two requests */
+  constructor(hub: string, name: string, channels: readonly string[], style: PublishStyle, pauseMs = 0) {
     this.#hub = hub;
     this.#name = name;
     this.#channels = channels;
     this.#style = style;
+    this.#pauseMs = pauseMs;
     this.#running = this.#run();
   }
 
@@ -54,7 +57,7 @@ export class Publisher {
   }
 
   async #run(): Promise<void> {
-    while (!this.#stopped) {
+    for (; !this.#stopped; await this.#rest()) {
       const isSingle = this.#style === 'single' || this.#style === 'once';
       const events = Array.from({ length: isSingle ? 1 : 5 }, () => this.#next());
       if (this.#style === 'once') {
@@ -66,6 +69,10 @@ export class Publisher {
         await pause(RETRY_DELAY_MS);
       }
     }
+  }
+
+  async #rest(): Promise<void> {
+    if (this.#pauseMs > 0) await pause(this.#pauseMs);
   }
 
   #next(): Event {
