@@ -204,7 +204,7 @@ describe('attacks on HTTP/2', () => {
     expect((await call(`${hub.url}/healthz`)).status, `seed ${seeded.seed}`).toBe(200);
   });
 
-  // They only wait for the hub's timeouts, so they wait together.
+  // Nearly all of their time they wait for the hub's timeouts, so they wait together.
   describe.concurrent('that wait', () => {
     test('an incomplete header block times out like an idle connection', async () => {
       const raw = await rawHttp2(hub.url);

@@ -32,7 +32,7 @@ export class Publisher {
   #abandoned = false;
   readonly #running: Promise<void>;
 
-  /** @param pauseMs between two requests */
+  /** @param pauseMs before each request that is not a retry */
   constructor(hub: string, name: string, channels: readonly string[], style: PublishStyle, pauseMs = 0) {
     this.#hub = hub;
     this.#name = name;
@@ -57,7 +57,8 @@ export class Publisher {
   }
 
   async #run(): Promise<void> {
-    for (; !this.#stopped; await this.#rest()) {
+    while (!this.#stopped) {
+      if (this.#pauseMs > 0) await pause(this.#pauseMs);
       const isSingle = this.#style === 'single' || this.#style === 'once';
       const events = Array.from({ length: isSingle ? 1 : 5 }, () => this.#next());
       if (this.#style === 'once') {
@@ -69,10 +70,6 @@ export class Publisher {
         await pause(RETRY_DELAY_MS);
       }
     }
-  }
-
-  async #rest(): Promise<void> {
-    if (this.#pauseMs > 0) await pause(this.#pauseMs);
   }
 
   #next(): Event {
