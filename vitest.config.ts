@@ -6,10 +6,10 @@ import { CONDITION_TIMEOUT_MS, SLOW_TEST_TIMEOUT_MS, TEST_TIMEOUT_MS } from './s
 /**
  * Five projects, one after the other. `quick` is what `npm run check` runs. The others hold the
  * suites that start many processes, browsers or long loads (`*.slow.test.ts`). `quick` runs four
- * side by side and `slow` five, since they wait more than half of their time. `browser` runs two,
- * since pages compute all the time. `patient` holds those that wait for timeouts of many seconds,
- * which a busy machine would change. `alone` holds those that measure memory or time: nothing runs
- * beside them. `npm test` and CI run all five.
+ * side by side and `slow` five, since they wait more than half of their time. `browser` runs three,
+ * since pages compute more. `patient` holds those that wait for timeouts of many seconds, which a
+ * busy machine would change. `alone` holds those that measure memory or time: nothing runs beside
+ * them. `npm test` and CI run all five.
  */
 const everywhere = ['packages', 'conformance', 'simulation', 'bench', 'scripts', 'examples', 'docs'];
 const skipped = ['**/node_modules/**', '**/dist/**', '**/generated/**', 'bench/build/**'];
@@ -91,6 +91,7 @@ const config: ViteUserConfig = {
           exclude: skipped,
           ...muchPatience,
           setupFiles: [...patience.setupFiles, 'scripts/testing/browser-timeouts.ts'],
+          maxWorkers: 3,
           sequence: { groupOrder: 2 },
         },
       },

@@ -3,7 +3,7 @@ import { TEST_TIMEOUT_MS } from './timeouts.ts';
 
 /**
  * Runs before the test files that open a browser. A page may be late by more than Playwright's half
- * a minute when two browsers share a busy machine.
+ * a minute when browsers share a busy machine.
  */
 const launch = chromium.launch.bind(chromium);
 chromium.launch = async (options) => {
