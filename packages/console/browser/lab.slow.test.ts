@@ -65,7 +65,7 @@ test('with a shorter poll interval more requests return nothing', async () => {
   await order(page);
   const [seldom] = await costTable(page);
   await slide(page, INTERVAL, 'Home');
-  // On a slow machine a poll might always find a new event: the kitchen waits for polls that find none.
+  // On a slow machine each poll might find a new event: the kitchen waits for polls that find none.
   const goOn = await holdKitchen(page, 3);
   await orderAgain(page);
   await orderAtStep(page, 3);
