@@ -14,7 +14,8 @@ import { NatsFleet } from '../../packages/server/src/storage/cluster/jetstream/n
 import { HOMES } from '../../packages/server/src/storage/homes.ts';
 import { temporaryFolder } from '../../packages/server/src/testing/temporary-folder.ts';
 import { testStorageOptions } from '../../packages/server/src/testing/test-storage.ts';
-import { leaderOf, NATS_SERVER, startBrokers, type Brokers } from '../kit/brokers.ts';
+import { leaderOf, NATS_SERVER, startBrokers, type Broker, type Brokers } from '../kit/brokers.ts';
+import { pause } from '../kit/wait.ts';
 
 /** Without the variable, CI runs each number of replicas with one view. */
 const ALL = process.env['POLYCAST_HEAVY'] !== undefined;
@@ -114,6 +115,40 @@ for (const { count, views } of COMBINATIONS)
       expect(lost()).toBe(1);
     });
 
+    test.runIf(count === 1)('questions and appends outlast brokers that answer nothing for 8 s', async () => {
+      const own = await startBrokers();
+      onTestFinished(() => own.end());
+      const { journal, snapshots } = await connect(own.settings, newName(), count);
+      const store = await snapshots();
+      const append = (id: string): Promise<number> => journal.append({ id, kind: 'events', data: Buffer.from(id) });
+      await append('a-1');
+      const [broker] = own.brokers as readonly [Broker];
+      broker.child.kill('SIGSTOP');
+      const answers = Promise.all([
+        ...[journal.last(), journal.extent(), journal.idAt(1), journal.trim(1), store.list()],
+        append('a-2'),
+      ]);
+      answers.catch(() => undefined);
+      await pause(8_000);
+      broker.child.kill('SIGCONT');
+      expect((await answers).slice(-2)).toEqual([[], 2]);
+    });
+
+    test.runIf(count === 1)('the brokers may refuse any one request of an opening', async () => {
+      const { settings } = await brokers();
+      for (let number = 1, asked = number; asked >= number; number++) {
+        const name = newName();
+        const connection = await connectTo(settings, name);
+        const requests = refuseOne(connection, number);
+        const check = new DurabilityCheck({ ...settings, logger: silentLogger });
+        const journal = await openJetStreamJournal({ connection, name, replicas: count, check });
+        const store = await NatsSnapshotStore.open(connection, name, count);
+        expect([await journal.last(), await store.list()]).toEqual([0, []]);
+        await journal.close();
+        asked = requests();
+      }
+    });
+
     for (const view of views)
       logContract(`log, view: ${view}`, async ({ channelsMax } = {}): Promise<Log> => {
         const { journal, fleet } = await (await connector())();
@@ -141,6 +176,21 @@ function loseFirst(connection: Connection, beginning: string): () => number {
   return () => lost;
 }
 
+/**
+ * One request is refused, as while the brokers elect a leader.
+ * @param number 1: the first one
+ * @returns how many requests there were
+ */
+function refuseOne(connection: Connection, number: number): () => number {
+  const refusing = `refusing.${process.pid}_${clusters++}`;
+  const error = { code: 503, err_code: 10008, description: 'JetStream system temporarily unavailable' };
+  connection.subscribe(refusing, { callback: (_error, message) => void message.respond(JSON.stringify({ error })) });
+  const request = connection.request.bind(connection);
+  let asked = 0;
+  connection.request = (subject, ...rest) => request(++asked === number ? refusing : subject, ...rest);
+  return () => asked;
+}
+
 type Connection = Awaited<ReturnType<typeof connectToBrokers>>;
 
 interface Connected {
@@ -153,11 +203,18 @@ interface Connected {
   readonly snapshots: () => Promise<NatsSnapshotStore>;
 }
 
-async function connect(settings: Brokers['settings'], name: string, replicas: number): Promise<Connected> {
+const silentLogger = { warn: () => undefined, info: () => undefined };
+
+async function connectTo(settings: Brokers['settings'], name: string): Promise<Connection> {
   const connection = await connectToBrokers(settingsOf(settings, name), 'test');
   onTestFinished(() => connection.close());
+  return connection;
+}
+
+async function connect(settings: Brokers['settings'], name: string, replicas: number): Promise<Connected> {
+  const connection = await connectTo(settings, name);
   const errors: object[] = [];
-  const logger = { warn: () => undefined, info: () => undefined, error: (fields: object) => void errors.push(fields) };
+  const logger = { ...silentLogger, error: (fields: object) => void errors.push(fields) };
   const check = new DurabilityCheck({ ...settings, logger });
   const journal = await openJetStreamJournal({ connection, name, replicas, check });
   onTestFinished(() => journal.close());

@@ -5,7 +5,7 @@ import { answered, call, publish } from '../../kit/http.ts';
 import type { Seeded } from '../../kit/seeded.ts';
 import { until } from '../../kit/wait.ts';
 import { expectOneHistory, readAll } from '../one-history.ts';
-import type { FaultyCluster } from './faulty-cluster.ts';
+import type { FaultyCluster, FaultyHub } from './faulty-cluster.ts';
 import { expectOneData, expectOneHolder } from './one-cluster.ts';
 import { FAULTS, STANDSTILLS, UPGRADES } from './random-faults.ts';
 import { WatchedDeliveries } from './watched-deliveries.ts';
@@ -17,6 +17,9 @@ const PATTERNS = ['a', 'b.>'];
 const TRIED_CHANNEL = 'tried';
 /** A fault that takes longer has found a defect. */
 const PROGRESS_MAX_MS = 120_000;
+/** For the message of a failure. */
+const STATE_TIMEOUT_MS = 5_000;
+const LOG_LINES = 8;
 
 /** What the three publishers do, one at each hub. */
 export interface Load {
@@ -80,7 +83,11 @@ async function runUnderLoad(
     const before = publishers.map(({ acknowledged }) => acknowledged.length);
     const hasGoneOn = ({ acknowledged }: Publisher, index: number): boolean =>
       acknowledged.length >= (before[index] as number) + load.events;
-    await until('publishing goes on', () => publishers.filter(hasGoneOn).length >= least, PROGRESS_MAX_MS);
+    const haveGoneOn = (): boolean => publishers.filter(hasGoneOn).length >= least;
+    await until('publishing goes on', haveGoneOn, PROGRESS_MAX_MS).catch(async (error: Error) => {
+      const states = publishers.map((publisher, index) => stateOf(cluster.hubs[index] as FaultyHub, publisher));
+      throw new Error([error.message, ...(await Promise.all(states))].join('\n'));
+    });
   };
   const endMs = performance.now() + timeMsMax;
   await progress(3);
@@ -123,6 +130,18 @@ async function runUnderLoad(
   expectOneHolder(cluster);
   if (rollsBack) await rollBack(cluster);
   return confirmed;
+}
+
+/** What the message of a failure says of each publisher and its hub. */
+async function stateOf({ process: { url, child, log } }: FaultyHub, { progress }: Publisher): Promise<string> {
+  const ready = await call(`${url}/readyz`, { timeoutMs: STATE_TIMEOUT_MS }).catch(({ message }: Error) => message);
+  const end = child.exitCode ?? child.signalCode;
+  return [
+    progress,
+    `/readyz: ${typeof ready === 'string' ? ready : `${ready.status} ${ready.text}`}`,
+    ...(end === null ? [] : [`the process has ended: ${end}`]),
+    ...log().trimEnd().split('\n').slice(-LOG_LINES),
+  ].join('\n');
 }
 
 /** All brokers are put back to a copy. Each hub notices it, and all have one new history. */

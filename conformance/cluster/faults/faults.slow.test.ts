@@ -19,7 +19,7 @@ describe.skipIf(NATS_SERVER === undefined)('100 random faults of hubs, brokers a
       const report = (line: string): void => console.log(`round ${round}: ${line}`);
       const { faults, text, failure } = await runRound(round, { load: LOAD, report });
       report(text);
-      if (failure !== undefined) throw failure;
+      if (failure !== undefined) throw new Error(`${text}: ${failure.message}`, { cause: failure });
       expect(faults.length).toBeGreaterThanOrEqual(ROUND_FAULTS);
     },
   );

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { NATS_SERVER, startBrokers, type Broker } from '../../kit/brokers.ts';
 import { temporaryFolder } from '../../kit/folders.ts';
@@ -8,8 +10,8 @@ import { readAll } from '../one-history.ts';
 import { BrokerProxy } from './broker-proxy.ts';
 
 /** A broker that is cut off from the others refuses, too. Here none takes a new connection. */
-describe.skipIf(NATS_SERVER === undefined)('a hub that opens again while no broker can be used', () => {
-  test('tries until one can, and ends in order on SIGTERM', async () => {
+describe.skipIf(NATS_SERVER === undefined)('a hub that opens again while no broker can be used, or its port', () => {
+  test('tries until they can, and ends in order on SIGTERM', async () => {
     const brokers = await startBrokers();
     onTestFinished(() => brokers.end());
     const start = async () => {
@@ -37,7 +39,12 @@ describe.skipIf(NATS_SERVER === undefined)('a hub that opens again while no brok
     };
     await lose(first);
     await publishUntilStored(second.url, 'while it was away');
+    const taken = createServer().listen(first.port, '127.0.0.1');
+    onTestFinished(() => void taken.close());
+    await once(taken, 'listening');
     first.proxy.heal();
+    await until('it finds its port taken', () => first.log().includes('EADDRINUSE'));
+    taken.close();
     await until('the first one is ready', () => isReady(first));
     expect([...(await readAll(first.url)).values()].at(-1)).toBe('while it was away');
 

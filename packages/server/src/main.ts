@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { PolycastError } from '@polycast/protocol';
 import { formatListen, parseListen, trustsLoopback, type ListenAddress } from './config/listen.ts';
 import type { Config } from './config/parse.ts';
 import { DataFolderError } from './core/data-folder-error.ts';
@@ -90,16 +91,16 @@ abstract class ReopenedHub implements Hub {
 
 /** The wait between two attempts of a hub of a cluster to open again. */
 const REOPEN_WAIT_MS = 1_000;
-/** Brokers that cannot be used for this long need an operator, who notices an ended process. */
+/** What lasts for this long needs an operator, who notices an ended process. */
 const REOPEN_DEADLINE_MS = 300_000;
 
 /**
  * A hub of a cluster. It opens again when the history of its log was replaced, and then has a new
  * epoch, a new tail and new readers. Clients reconnect, and receive the gap.
  *
- * While the brokers cannot be used, it tries again, each time at any of them. Example: its broker
- * was cut off from the others, which made the hub silent. If it cannot open after
- * `REOPEN_DEADLINE_MS`, the process ends, and its supervisor starts it again.
+ * Until it can open, it tries again, each time at any of the brokers. Example: its broker was cut
+ * off from the others, which made the hub silent. If it cannot open after `REOPEN_DEADLINE_MS`, the
+ * process ends, and its supervisor starts it again. It ends at once if another attempt cannot help.
  */
 class ClusterHub extends ReopenedHub {
   #opening: Promise<void> = Promise.resolve();
@@ -123,8 +124,14 @@ class ClusterHub extends ReopenedHub {
     await this.hub?.close();
   }
 
-  protected openAt(listen: string): Promise<Hub> {
-    return openHub({ ...this.config, listen }, { ...this.parts, onReset: () => this.#reset() });
+  /** @throws DataFolderError also when the log ends or cannot be reached meanwhile */
+  protected async openAt(listen: string): Promise<Hub> {
+    try {
+      return await openHub({ ...this.config, listen }, { ...this.parts, onReset: () => this.#reset() });
+    } catch (error) {
+      if (!(error instanceof PolycastError)) throw error;
+      throw new DataFolderError('inaccessible', `the cluster cannot be used: ${error.message}`, { cause: error });
+    }
   }
 
   #reset(): void {
@@ -139,10 +146,11 @@ class ClusterHub extends ReopenedHub {
       try {
         return await this.openAgain();
       } catch (error) {
-        const isPassing = error instanceof DataFolderError && error.reason === 'inaccessible';
-        if (!isPassing || performance.now() >= endMs) throw error;
+        const needsOperator = error instanceof DataFolderError && error.reason !== 'inaccessible';
+        if (needsOperator || performance.now() >= endMs) throw error;
         const { level, format } = this.config.logging;
-        createLogger(level, format).warn({ error: error.message }, 'cluster: this hub cannot open yet, trying again');
+        const { message } = error as Error;
+        createLogger(level, format).warn({ error: message }, 'cluster: this hub cannot open yet, trying again');
         await delay(REOPEN_WAIT_MS);
       }
     }

@@ -1,6 +1,7 @@
 import type { Log, SharedLog } from '../core/ports.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 import { testStorageOptions } from './test-storage.ts';
+import type { Journal } from '../storage/cluster/journal.ts';
 import type { MemoryJournal } from '../storage/cluster/memory-journal.ts';
 import { HOMES } from '../storage/homes.ts';
 import { queryAll, record, text } from '../storage/contract/log/log-fixtures.ts';
@@ -18,11 +19,18 @@ export class TestCluster extends MemoryCluster {
 
   async open(
     self: string,
-    { folder = temporaryFolder(), home = sqlite, snapshotBytes = Infinity, channelsMax = 1_000_000 } = {},
+    {
+      folder = temporaryFolder(),
+      home = sqlite,
+      snapshotBytes = Infinity,
+      channelsMax = 1_000_000,
+      wrap = (journal: Journal): Journal => journal,
+    } = {},
   ): Promise<Log> {
     const journal = this.journal.connect();
     this.connections.push(journal);
-    return this.openLog(self, { home, options: testStorageOptions(folder), snapshotBytes, channelsMax }, journal);
+    const options = testStorageOptions(folder);
+    return this.openLog(self, { home, options, snapshotBytes, channelsMax }, wrap(journal));
   }
 }
 

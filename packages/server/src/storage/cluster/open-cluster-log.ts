@@ -1,3 +1,4 @@
+import { PolycastError } from '@polycast/protocol';
 import { DataFolderError } from '../../core/data-folder-error.ts';
 import type { StorageLogger, StorageOptions } from '../home.ts';
 import type { BrokerReader } from './cluster-observer.ts';
@@ -46,7 +47,7 @@ export async function openClusterLog(options: ClusterLogOptions): Promise<Journa
   } catch (error) {
     await fleet.close();
     await journal.close();
-    throw error;
+    throw toFolderError(error);
   }
 }
 
@@ -62,12 +63,8 @@ async function open(options: ClusterLogOptions): Promise<JournaledLog> {
       ...{ journal, view, fleet, incarnation, snapshotter, logger, brokers: options.brokers },
       newEpoch: (after) => newEpoch(options, after),
     });
-    const mark = await log.catchUp().catch((error: unknown) => {
-      throw toFolderError(error);
-    });
-    const lostBySnapshots = await lostEpochOf(listed, journal, mark).catch((error: unknown) => {
-      throw toFolderError(error);
-    });
+    const mark = await log.catchUp();
+    const lostBySnapshots = await lostEpochOf(listed, journal, mark);
     const lostEpoch = [lostByView, lostBySnapshots]
       .filter((epoch) => epoch !== undefined)
       .toSorted()
@@ -111,7 +108,7 @@ async function openMatchingView(options: ClusterLogOptions): Promise<{
     snapshots = place === 'followable' && sequence > 0 ? [] : await usableSnapshots(listed, journal);
   } catch (error) {
     await view.close();
-    throw toFolderError(error);
+    throw error;
   }
   const isStartable = snapshots.length > 0 && options.copies !== undefined;
   if (place === 'followable' && !isStartable) return { view, lostEpoch: undefined, listed };
@@ -133,11 +130,7 @@ async function openMatchingView(options: ClusterLogOptions): Promise<{
 /** Orders a new epoch. It changes nothing if the journal has another one than `from`. */
 async function orderEpoch(options: ClusterLogOptions, from: string): Promise<void> {
   const data = commandBytes({ from, to: newEpoch(options, from) });
-  try {
-    await options.journal.append({ id: `${options.incarnation}epoch-1`, kind: 'epoch', data });
-  } catch (error) {
-    throw toFolderError(error);
-  }
+  await options.journal.append({ id: `${options.incarnation}epoch-1`, kind: 'epoch', data });
 }
 
 /** The first hub of a cluster writes the first block. */
@@ -148,7 +141,7 @@ async function writeGenesis(options: ClusterLogOptions, epoch: string): Promise<
   try {
     await journal.append({ id: `${incarnation}genesis-1`, kind: 'genesis', data }, 0);
   } catch (error) {
-    if (!(error instanceof JournalError) || error.code !== 'conflict') throw toFolderError(error);
+    if (!(error instanceof JournalError) || error.code !== 'conflict') throw error;
   }
 }
 
@@ -160,7 +153,9 @@ function newEpoch({ clock, random }: ClusterLogOptions, after: string): string {
   return epochAfter(after, clock.nowMs(), random.fraction());
 }
 
+/** A journal that does not answer is no defect of this hub: it says so, and can open later. */
 function toFolderError(error: unknown): unknown {
-  if (!(error instanceof JournalError) || error instanceof ChangedAtStartError) return error;
+  const isRefusal = error instanceof JournalError || error instanceof PolycastError;
+  if (!isRefusal || error instanceof ChangedAtStartError) return error;
   return new DataFolderError('inaccessible', `the journal of the cluster cannot be used: ${error.message}`);
 }

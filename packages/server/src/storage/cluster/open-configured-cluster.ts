@@ -3,7 +3,7 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { DataFolderError } from '../../core/data-folder-error.ts';
 import type { Home, StorageOptions } from '../home.ts';
-import { ChangedAtStartError, JournalError, type Journal } from './journal.ts';
+import { ChangedAtStartError, type Journal } from './journal.ts';
 import { BrokerInspection } from './jetstream/broker-inspection.ts';
 import { DurabilityCheck } from './jetstream/durability-check.ts';
 import { connectToBrokers, moveToLeader } from './jetstream/connection.ts';
@@ -74,7 +74,7 @@ export async function openBrokers(options: StorageOptions, firstSequence = 1): P
   } catch (error) {
     check.close();
     await connection.close();
-    throw error instanceof JournalError ? unusable(cluster.nats, error) : error;
+    throw error instanceof DataFolderError ? error : unusable(cluster.nats, error);
   }
   return { connection, journal, snapshots, incarnation };
 }
@@ -120,5 +120,7 @@ export const EVENT_OVERHEAD_BYTES = 8 * 1024;
 
 function unusable(urls: readonly string[], error: unknown): DataFolderError {
   const { message } = error as Error;
-  return new DataFolderError('inaccessible', `no broker of ${urls.join(', ')} can be used: ${message}`);
+  return new DataFolderError('inaccessible', `no broker of ${urls.join(', ')} can be used: ${message}`, {
+    cause: error,
+  });
 }

@@ -96,9 +96,10 @@ export class ReadBarrier {
 
   async #reachLast(): Promise<void> {
     const endMs = performance.now() + WAIT_MAX_MS;
-    let last: number;
+    let last = Infinity;
+    const asked = this.#journal.last().then((answered) => void (last = answered));
     try {
-      last = await this.#journal.last();
+      await within(asked, WAIT_MAX_MS);
     } catch {
       throw behindError();
     }

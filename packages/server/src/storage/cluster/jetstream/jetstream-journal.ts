@@ -8,7 +8,7 @@ import {
   type JetStreamManager,
   type StreamInfo,
 } from '@nats-io/jetstream';
-import { nanos, type NatsConnection } from '@nats-io/transport-node';
+import { ClosedConnectionError, nanos, type NatsConnection } from '@nats-io/transport-node';
 import { placeOf, type FollowerPlace } from '../rollback-check.ts';
 import { JournalError, type Journal, type JournalExtent, type JournalFollower } from '../journal.ts';
 import type { BlockAddress, NewBlock } from '../../view/block.ts';
@@ -23,10 +23,12 @@ const BLOCK_BYTES_MAX = 1024 * 1024;
 /** A broker that dies takes its answers with it, so an attempt is repeated soon. */
 export const REQUEST_TIMEOUT_MS = 1_500;
 const RETRY_WAIT_MS = 50;
-/** JetStream elects a leader within 10 s. An append without an answer for longer has failed. */
-const APPEND_DEADLINE_MS = 30_000;
-export const QUESTION_DEADLINE_MS = 5_000;
-export const START_DEADLINE_MS = 30_000;
+/**
+ * JetStream elects a leader within 10 s, and a busy one takes longer. An append or a question
+ * without an answer for this time has failed. A hub that starts or opens again asks much, and must
+ * outlast an election. Who has less time ends the wait: `ReadBarrier`, for example.
+ */
+export const ANSWER_DEADLINE_MS = 30_000;
 /** JetStream drops copies of a message with the same id for this long. It outlasts an append. */
 const DUPLICATE_WINDOW_MS = 120_000;
 
@@ -85,7 +87,7 @@ export async function openStream({
     duplicate_window: nanos(DUPLICATE_WINDOW_MS),
     ...(firstSequence > 1 && { first_seq: firstSequence }),
   };
-  return answer(START_DEADLINE_MS, async () => {
+  return answer(async () => {
     try {
       return await manager.streams.info(stream);
     } catch (error) {
@@ -146,7 +148,7 @@ class JetStreamJournal implements Journal {
       'Nats-Msg-Id': id,
       ...(expectedLast !== undefined && { 'Nats-Expected-Last-Sequence': String(expectedLast) }),
     };
-    const deadlineMs = performance.now() + APPEND_DEADLINE_MS;
+    const deadlineMs = performance.now() + ANSWER_DEADLINE_MS;
     let isUncertain = false;
     for (;;) {
       let stored: StoredMessage;
@@ -173,19 +175,19 @@ class JetStreamJournal implements Journal {
 
   async last(): Promise<number> {
     const { manager, stream } = this.#parts;
-    const { state } = await answer(QUESTION_DEADLINE_MS, () => this.#ask(manager.streams.info(stream)));
+    const { state } = await answer(() => this.#ask(manager.streams.info(stream)));
     this.#last = state.last_seq;
     return state.last_seq;
   }
 
   async extent(): Promise<JournalExtent> {
     const { manager, stream } = this.#parts;
-    return answer(QUESTION_DEADLINE_MS, () => this.#ask(readExtent(manager, stream)));
+    return answer(() => this.#ask(readExtent(manager, stream)));
   }
 
   async trim(before: number): Promise<void> {
     const { manager, stream } = this.#parts;
-    await answer(QUESTION_DEADLINE_MS, () => this.#ask(manager.streams.purge(stream, { seq: before })));
+    await answer(() => this.#ask(manager.streams.purge(stream, { seq: before })));
   }
 
   get newest(): number {
@@ -194,7 +196,7 @@ class JetStreamJournal implements Journal {
 
   async idAt(sequence: number): Promise<string | undefined> {
     const { manager, stream } = this.#parts;
-    return answer(QUESTION_DEADLINE_MS, () => this.#ask(readId(manager, stream, sequence)));
+    return answer(() => this.#ask(readId(manager, stream, sequence)));
   }
 
   follow(from: BlockAddress, follower: JournalFollower): void {
@@ -250,15 +252,16 @@ async function readExtent(manager: JetStreamManager, stream: string): Promise<Jo
 /**
  * Repeats a question until it has an answer. A broker that dies answers nothing, so an attempt must
  * give up long before the deadline (`REQUEST_TIMEOUT_MS`).
- * @throws JournalError `unknown`
+ * @throws JournalError `unknown` after `ANSWER_DEADLINE_MS`, `closed`
  */
-export async function answer<Value>(deadlineMs: number, ask: () => Promise<Value>): Promise<Value> {
-  const endMs = performance.now() + deadlineMs;
+export async function answer<Value>(ask: () => Promise<Value>): Promise<Value> {
+  const endMs = performance.now() + ANSWER_DEADLINE_MS;
   for (;;) {
     try {
       return await ask();
     } catch (error) {
       if (error instanceof JournalError) throw error;
+      if (error instanceof ClosedConnectionError) throw new JournalError('closed', 'the connection is closed');
       if (performance.now() >= endMs) throw new JournalError('unknown', messageOf(error));
       await delay(RETRY_WAIT_MS);
     }

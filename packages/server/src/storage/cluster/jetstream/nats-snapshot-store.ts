@@ -6,7 +6,7 @@ import { jetstream, jetstreamManager, StorageType, type JetStreamManager } from 
 import { Objm, type ObjectInfo, type ObjectStore } from '@nats-io/obj';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { snapshotName, type Snapshot, type SnapshotAddress, type SnapshotStore } from '../snapshots/snapshot-store.ts';
-import { answer, QUESTION_DEADLINE_MS, REQUEST_TIMEOUT_MS, START_DEADLINE_MS } from './jetstream-journal.ts';
+import { answer, REQUEST_TIMEOUT_MS } from './jetstream-journal.ts';
 
 /** A change is not asked for again. So it waits for an election, which takes up to 10 s. */
 const PART_TIMEOUT_MS = 10_000;
@@ -34,9 +34,10 @@ export class NatsSnapshotStore implements SnapshotStore {
   static async open(connection: NatsConnection, name: string, replicas: number): Promise<NatsSnapshotStore> {
     const bucket = `PC_${name}_snapshots`;
     const manager = await jetstreamManager(connection, { timeout: PART_TIMEOUT_MS, checkAPI: false });
-    const stores = (timeout: number): Objm => new Objm(jetstream(connection, { timeout }));
+    // With its check the client would ask once more, and not again if the brokers refuse.
+    const stores = (timeout: number): Objm => new Objm(jetstream(connection, { timeout, checkAPI: false }));
     // While the brokers elect a leader, they refuse what they would answer a moment later.
-    const listed = await answer(START_DEADLINE_MS, () =>
+    const listed = await answer(() =>
       stores(REQUEST_TIMEOUT_MS).create(bucket, { storage: StorageType.File, replicas }),
     );
     return new NatsSnapshotStore(bucket, await stores(PART_TIMEOUT_MS).open(bucket, false), listed, manager);
@@ -61,7 +62,7 @@ export class NatsSnapshotStore implements SnapshotStore {
   }
 
   async read({ name }: Snapshot, file: string, onProgress: (bytes: number) => void): Promise<void> {
-    const info = await answer(QUESTION_DEADLINE_MS, () => this.#listed.info(name));
+    const info = await answer(() => this.#listed.info(name));
     if (info === null || info.deleted) throw new Error(`the snapshot ${name} is gone`);
     const hash = createHash('sha256');
     const handle = await open(file, 'w', 0o600);
@@ -96,7 +97,7 @@ export class NatsSnapshotStore implements SnapshotStore {
   }
 
   #objectInfos(): Promise<ObjectInfo[]> {
-    return answer(QUESTION_DEADLINE_MS, () => this.#listed.list());
+    return answer(() => this.#listed.list());
   }
 
   /** The number of parts by the subject of their object. */
