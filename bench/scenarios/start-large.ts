@@ -1,11 +1,11 @@
-// A data folder of 1,000,000 events in 10,000 channels: time until ready, then resumes from random
-// cursors.
+// A data folder of 1,000,000 events in 10,000 channels: time until ready, as a user has it, then
+// resumes from random cursors.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freshFolder } from '../harness/folders.ts';
 import { type LoadRun, runLoad } from '../harness/load.ts';
 import { metricOf, runInterleaved, type Scenario } from '../harness/scenario.ts';
-import { polycast, startHub } from '../peers/polycast.ts';
+import { commandOf, polycast, startHub, withPackage } from '../peers/polycast.ts';
 
 const channels = 10_000;
 const eventBytes = 128;
@@ -19,12 +19,13 @@ export const startLarge: Scenario = {
   title: 'Start with 1,000,000 events in 10,000 channels',
   run: async (options) => {
     const events = options.quick ? 200_000 : 1_000_000;
-    const dataFolder = freshFolder('hub');
-    const pathsFile = join(freshFolder('cursors'), 'paths.txt');
-    let filled = false;
+    // An earlier hub cannot open the folder of a later one, so each has its own.
+    const folders = new Map<string, FilledFolder>();
     const run = async (): Promise<LoadRun> => {
-      if (!filled) await fill(dataFolder, pathsFile, events);
-      filled = true;
+      const program = commandOf([]).join(' ');
+      const filled = folders.get(program) ?? (await fill(events));
+      folders.set(program, filled);
+      const { dataFolder, pathsFile } = filled;
       const hub = await startHub(dataFolder);
       try {
         const resumes = await runLoad('resume', { port: hub.port, pathsFile });
@@ -33,7 +34,7 @@ export const startLarge: Scenario = {
         await hub.process.stop();
       }
     };
-    const series = await runInterleaved([{ name: 'polycast', peer: polycast, run }], options);
+    const series = await runInterleaved([{ name: 'polycast', peer: polycast, run: () => withPackage(run) }], options);
     return {
       settings: { events, channels, eventBytes },
       series,
@@ -67,7 +68,15 @@ export const startLarge: Scenario = {
   },
 };
 
-async function fill(dataFolder: string, pathsFile: string, events: number): Promise<void> {
+interface FilledFolder {
+  readonly dataFolder: string;
+  /** A line for each resume: `/v1/events?channel=CHANNEL&after=CURSOR`. */
+  readonly pathsFile: string;
+}
+
+async function fill(events: number): Promise<FilledFolder> {
+  const dataFolder = freshFolder('hub');
+  const pathsFile = join(freshFolder('cursors'), 'paths.txt');
   const sampleFile = `${pathsFile}.sample`;
   const hub = await startHub(dataFolder);
   try {
@@ -92,6 +101,7 @@ async function fill(dataFolder: string, pathsFile: string, events: number): Prom
     ({ id, channel }) => `/v1/events?channel=${channel}&after=${encodeURIComponent(id)}`,
   );
   writeFileSync(pathsFile, `${paths.join('\n')}\n`);
+  return { dataFolder, pathsFile };
 }
 
 // A fixed step without a common divisor with the length: the same order in each run, with

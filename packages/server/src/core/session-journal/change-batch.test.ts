@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { BATCH_LINES, ChangeBatch } from './change-batch.ts';
-import { changeOfLine, subjectOfLine } from './change-lines.ts';
+import { changeOfLine, LineReader, readLine, subjectOfLine, withoutLines, type ChangeLine } from './change-lines.ts';
 import {
   END_REASONS,
   type JournalChange,
@@ -80,8 +80,35 @@ test('a batch has lines of ASCII that give the same changes, and knows what each
       expect(lines.map((_, index) => changeOfLine(lines, index, RUN))).toEqual(changes);
       expect(batch.changes(RUN)).toEqual(changes);
       expect(lines.map((_, index) => batch.subjects.at(index))).toEqual(
-        lines.map((_, index) => subjectOfLine(lines, index)),
+        lines.map((_, index) => subjectOfLine(readLine(lines, index) as ChangeLine)),
       );
+    }),
+  );
+});
+
+const [template] = fc.sample(session, { numRuns: 1, seed: 1 }) as [SessionRecord];
+/** Most of these openings differ in little. */
+const crowd: fc.Arbitrary<JournalChange> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc
+      .record({ number: position, id: text, openedMs: fc.nat({ max: 1000 }), address: fc.constantFrom('a', 'b') })
+      .map((own) => ({ kind: 'opened', session: { ...template, end: undefined, ...own } }) as const),
+  },
+  change,
+);
+
+test('lines that are read one after the other say what each says alone, also after damage and erasures', () => {
+  const some = fc.uniqueArray(fc.nat({ max: 39 }), { maxLength: 10 });
+  fc.assert(
+    fc.property(fc.array(crowd, { minLength: 1, maxLength: 40 }), some, some, (changes, erased, damaged) => {
+      const batch = new ChangeBatch();
+      for (const each of changes) batch.add(each);
+      const lines = withoutLines(linesOf(batch), new Set(erased)).map((line, index) =>
+        damaged.includes(index) ? line.replace('[', '?') : line,
+      );
+      const reader = new LineReader();
+      expect(lines.map((line) => reader.next(line))).toEqual(lines.map((_, index) => readLine(lines, index)));
     }),
   );
 });

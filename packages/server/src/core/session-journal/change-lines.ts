@@ -87,10 +87,28 @@ export const FULL_LINE_WITHIN = 512;
 /** The line at a place among others. `undefined`: it was erased, or is damaged. */
 export function readLine(lines: readonly string[], index: number): ChangeLine | undefined {
   const line = parsedLine(lines[index]);
+  return completeLine(line, line?.[0] === OPENED_ALIKE ? parsedLine(lines[fullLineBefore(lines, index)]) : undefined);
+}
+
+/** Reads lines one after the other, each once: a start reads all lines of a segment. */
+export class LineReader {
+  /** The nearest full line. `undefined`: a damaged line may be the one. */
+  #full: StoredLine | undefined;
+
+  /** The next line. `undefined`: it was erased, or is damaged. */
+  next(text: string): ChangeLine | undefined {
+    const line = parsedLine(text);
+    if (isFullLine(text)) this.#full = line;
+    else if (!NO_FULL_LINE.test(text)) this.#full = undefined;
+    return completeLine(line, this.#full);
+  }
+}
+
+/** @param full the full line that a line alike needs */
+function completeLine(line: StoredLine | undefined, full: StoredLine | undefined): ChangeLine | undefined {
   if (line === undefined || line[0] === ERASED_OPENED) return undefined;
   if (line[0] === PLAIN_END) return [ENDED, line[1], line[2], line[3], line[5], line[4], 0, [], []];
   if (line[0] !== OPENED_ALIKE) return line;
-  const full = parsedLine(lines[fullLineBefore(lines, index)]);
   if (full?.[0] !== OPENED && full?.[0] !== ERASED_OPENED) return undefined;
   const [, session, user, laterMs, id, openedAt] = line;
   const [, , , fullMs, , transport, principal, key, client, address, excludesOwn, , channels, types] =
@@ -119,12 +137,12 @@ function fullLineBefore(lines: readonly string[], index: number): number {
 /** Another line, or an erased one. */
 const NO_FULL_LINE = new RegExp(`^(?:\\[(?:${CHANGED}|${ENDED}|${OPENED_ALIKE}|${PLAIN_END}),| )`);
 
-function parsedLine(
-  text: string | undefined,
-): ChangeLine | OpenedAlikeLine | PlainEndLine | ErasedOpenedLine | undefined {
+type StoredLine = ChangeLine | OpenedAlikeLine | PlainEndLine | ErasedOpenedLine;
+
+function parsedLine(text: string | undefined): StoredLine | undefined {
   if (text?.startsWith('[') !== true) return undefined;
   try {
-    return JSON.parse(text) as ChangeLine;
+    return JSON.parse(text) as StoredLine;
   } catch {
     return undefined;
   }
@@ -162,10 +180,8 @@ function sharedMembers(line: string): string {
   return asciiJson([ERASED_OPENED, 0, 0, openedMs, 0, ...members]).padEnd(line.length);
 }
 
-/** The subject of a line. `undefined`: it was erased, or is damaged. */
-export function subjectOfLine(lines: readonly string[], index: number): LineSubject | undefined {
-  const line = readLine(lines, index);
-  if (line === undefined) return undefined;
+/** What a line is found by. */
+export function subjectOfLine(line: ChangeLine): LineSubject {
   const user = userOfLine(line);
   const openedMs = line[0] === OPENED ? line[3] : line[0] === CHANGED ? line[6] : null;
   return {
@@ -182,9 +198,8 @@ export function userOfLine(line: ChangeLine): string | null {
 }
 
 /** When the change of a line happened, as far as the line says it: for an opening, its time. */
-export function timeOfLine(lines: readonly string[], index: number): number {
-  const line = readLine(lines, index);
-  return line === undefined ? 0 : line[0] === CHANGED ? line[2] : line[3];
+export function timeOfLine(line: ChangeLine): number {
+  return line[0] === CHANGED ? line[2] : line[3];
 }
 
 /**

@@ -12,7 +12,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { LineReader } from '../../../core/session-journal/change-lines.ts';
+import { hashOf } from '../../../core/session-journal/line-subjects.ts';
 import { NEWEST_PLACE, type SessionJournalStore } from '../../../core/session-journal/session-journal-store.ts';
 import type { JournalChange, SessionRecord } from '../../../core/session-journal/session-record.ts';
 import { writeChanges } from '../../../testing/journal-batches.ts';
@@ -116,6 +118,27 @@ test('goes on where it was after a restart, within a segment and after several',
   expect(after.ofUser({ user: USER, before: NEWEST_PLACE, limit: 1000 })).toHaveLength(600);
   expect(numbersIn(after)).toEqual(from(1, 600));
   expect(after.page(200, 3).map(({ number }) => number)).toEqual([199, 198, 197]);
+});
+
+test('a start reads no line after a stop, and the newest ones after a kill', () => {
+  const folder = temporaryFolder();
+  const next = vi.spyOn(LineReader.prototype, 'next');
+  onTestFinished(() => next.mockRestore());
+  const first = storeIn(folder);
+  write(first, 1, 300);
+  first.close(300);
+  const second = storeIn(folder, 'second', 300);
+  expect(next).not.toHaveBeenCalled();
+  expect(second.stats().sessions).toBe(300);
+  // It is killed, so its index is that of the first one.
+  write(second, 301, 320);
+  const third = storeIn(folder, 'third', 320);
+  expect(next).toHaveBeenCalled();
+  expect(numbersIn(third)).toEqual(from(1, 320));
+  third.eraseUser(USER);
+  expect(third.ofUser({ user: USER, before: NEWEST_PLACE, limit: 1 })).toEqual([]);
+  const hash = Buffer.from(Uint32Array.of(hashOf(USER)).buffer);
+  for (const file of filesIn(folder, '.index')) expect(readFileSync(file).includes(hash)).toBe(false);
 });
 
 test('a full ring removes the files of its oldest segment, and still knows since when it is complete', () => {

@@ -102,8 +102,8 @@ class FileSessionStore implements SessionJournalStore {
   close(nowMs: number): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    this.#ring.close();
     try {
+      this.#ring.close();
       this.#saveState(nowMs, true);
     } catch {
       // A full disk. The next start then looks closer, as after a crash.

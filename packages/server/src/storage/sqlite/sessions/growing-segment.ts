@@ -1,10 +1,10 @@
-import { closeSync, ftruncateSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, ftruncateSync, openSync, readFileSync } from 'node:fs';
 import type { ChangeBatch } from '../../../core/session-journal/change-batch.ts';
-import { subjectOfLine, timeOfLine } from '../../../core/session-journal/change-lines.ts';
+import { LineReader, subjectOfLine, timeOfLine, type ChangeLine } from '../../../core/session-journal/change-lines.ts';
 import { ERASED_SUBJECT, LineSubjects, NOT_OPENED } from '../../../core/session-journal/line-subjects.ts';
 import { PRIVATE_FILE_MODE } from '../private-files.ts';
 import { CompleteSegment } from './complete-segment.ts';
-import { writeIndex } from './segment-index.ts';
+import { readSubjects, readSummary, writeIndex } from './segment-index.ts';
 import { indexFile, linesFile, removeSegment, writeAt } from './segment-files.ts';
 import { HEADER_BYTES, SEGMENT_LINES, SegmentView, type Segment } from './segment.ts';
 
@@ -19,7 +19,10 @@ export type SegmentMark = Readonly<
   Pick<GrowingSegment, 'lines' | 'bytes' | 'lastSession' | 'sessions' | 'lastMs' | 'oldestSecond'>
 >;
 
-/** The segment that takes the new lines. What its lines are found by is in memory. */
+/**
+ * The segment that takes the new lines. What its lines are found by is in memory. It also is in the
+ * index while no hub runs, so that a start need not read the lines.
+ */
 export class GrowingSegment implements Segment {
   readonly id: number;
   readonly #folder: string;
@@ -37,11 +40,11 @@ export class GrowingSegment implements Segment {
   #pending: Uint8Array[] = [];
   #writtenBytes = 0;
 
-  private constructor(folder: string, id: number, descriptor: number, linesMax: number, header: Header) {
+  private constructor(folder: string, id: number, descriptor: number, subjects: LineSubjects, header: Header) {
     this.#folder = folder;
     this.id = id;
     this.#descriptor = descriptor;
-    this.#subjects = new LineSubjects(linesMax);
+    this.#subjects = subjects;
     this.firstSession = header.firstSession;
     this.lastSession = header.firstSession - 1;
     this.firstMs = header.firstMs;
@@ -50,7 +53,7 @@ export class GrowingSegment implements Segment {
 
   static create(folder: string, id: number, header: Header): GrowingSegment {
     const descriptor = openSync(linesFile(folder, id), 'w+', PRIVATE_FILE_MODE);
-    const segment = new GrowingSegment(folder, id, descriptor, SEGMENT_LINES, header);
+    const segment = new GrowingSegment(folder, id, descriptor, new LineSubjects(SEGMENT_LINES), header);
     segment.#pending.push(Buffer.from(JSON.stringify(header).padEnd(HEADER_BYTES - 1) + '\n', 'latin1'));
     return segment;
   }
@@ -67,10 +70,27 @@ export class GrowingSegment implements Segment {
     const end = text.lastIndexOf('\n') + 1;
     const lines = text.slice(HEADER_BYTES, end).split('\n').slice(0, -1);
     const descriptor = openSync(file, 'r+');
-    const segment = new GrowingSegment(folder, id, descriptor, Math.max(SEGMENT_LINES, lines.length), header);
+    const subjects = new LineSubjects(Math.max(SEGMENT_LINES, lines.length));
+    const segment = new GrowingSegment(folder, id, descriptor, subjects, header);
     ftruncateSync(descriptor, end);
     segment.#writtenBytes = end;
-    for (let index = 0; index < lines.length; index++) segment.#loadLine(lines, index);
+    const reader = new LineReader();
+    for (const text of lines) segment.#loadLine(text, reader.next(text));
+    return segment;
+  }
+
+  /**
+   * Opens a segment by the index that `close` has stored. It may be valid only if no hub has run
+   * since. `undefined`: it does not belong to the lines.
+   */
+  static open(folder: string, id: number): GrowingSegment | undefined {
+    const summary = readSummary(indexFile(folder, id), linesFile(folder, id));
+    if (summary === undefined) return undefined;
+    const { lines, bytes, lastSession, sessions, lastMs, oldestSecond } = summary;
+    const subjects = readSubjects(indexFile(folder, id), lines, SEGMENT_LINES);
+    const segment = new GrowingSegment(folder, id, openSync(linesFile(folder, id), 'r+'), subjects, summary);
+    Object.assign(segment, { lines, bytes, lastSession, sessions, lastMs, oldestSecond } satisfies SegmentMark);
+    segment.#writtenBytes = bytes;
     return segment;
   }
 
@@ -113,8 +133,13 @@ export class GrowingSegment implements Segment {
 
   /** Stores the index of the segment, which gets no more lines. */
   complete(): CompleteSegment {
-    writeIndex(indexFile(this.#folder, this.id), this, this.#subjects, false);
+    this.storeIndex();
     return new CompleteSegment(this.#folder, this.id, this);
+  }
+
+  /** It is valid until the next line comes. */
+  storeIndex(): void {
+    writeIndex(indexFile(this.#folder, this.id), this, this.#subjects, false);
   }
 
   view(): SegmentView {
@@ -135,6 +160,8 @@ export class GrowingSegment implements Segment {
 
   replaceSubjects(change: (subjects: LineSubjects) => void): void {
     change(this.#subjects);
+    const file = indexFile(this.#folder, this.id);
+    if (existsSync(file)) writeIndex(file, this, this.#subjects, true);
   }
 
   close(): void {
@@ -146,13 +173,14 @@ export class GrowingSegment implements Segment {
     removeSegment(this.#folder, this.id);
   }
 
-  #loadLine(lines: readonly string[], index: number): void {
-    const subject = subjectOfLine(lines, index) ?? ERASED_SUBJECT;
-    this.#subjects.set(index, subject);
-    this.bytes += (lines[index] as string).length + 1;
-    this.#subjects.ends[index] = this.bytes;
+  /** @param line `undefined`: it was erased, or is damaged */
+  #loadLine({ length }: string, line: ChangeLine | undefined): void {
+    const subject = line === undefined ? ERASED_SUBJECT : subjectOfLine(line);
+    this.#subjects.set(this.lines, subject);
+    this.bytes += length + 1;
+    this.#subjects.ends[this.lines] = this.bytes;
     this.lines++;
-    this.lastMs = Math.max(this.lastMs, timeOfLine(lines, index));
+    if (line !== undefined) this.lastMs = Math.max(this.lastMs, timeOfLine(line));
     this.oldestSecond = Math.min(this.oldestSecond, subject.second);
     if (subject.idHash === 0) return;
     this.sessions++;

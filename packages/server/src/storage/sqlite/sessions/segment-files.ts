@@ -15,7 +15,8 @@ import { PRIVATE_FILE_MODE } from '../private-files.ts';
 
 /**
  * The folder of the session journal in the data folder. Segment 12 is its files
- * `000000000012.lines`, and `000000000012.index` once it is complete. `journal.json` has the rest.
+ * `000000000012.lines`, and `000000000012.index` once it is complete, or its hub has stopped.
+ * `journal.json` has the rest.
  */
 export const SESSIONS_FOLDER = 'sessions';
 

@@ -51,11 +51,11 @@ export function indexBytes(lines: number): number {
   return HEADER_BYTES + LINE_BYTES * lines;
 }
 
-/** All subjects of an index. */
-export function readSubjects(file: string, lines: number): LineSubjects {
+/** All subjects of an index. @param linesMax how many the result has room for */
+export function readSubjects(file: string, lines: number, linesMax = lines): LineSubjects {
   const columns = new StoredColumns(file, lines);
   try {
-    const subjects = new LineSubjects(lines);
+    const subjects = new LineSubjects(Math.max(lines, linesMax));
     subjects.sessions.set(columns.sessions);
     subjects.userHashes.set(columns.userHashes);
     subjects.idHashes.set(columns.idHashes);

@@ -31,7 +31,7 @@ export class SegmentRing {
     const newest = older.pop();
     if (newest === undefined) return;
     this.#nextId = newest + 1;
-    this.#growing = GrowingSegment.load(folder, newest);
+    this.#growing = (isSafe ? GrowingSegment.open(folder, newest) : undefined) ?? GrowingSegment.load(folder, newest);
     if (this.#growing === undefined) removeSegment(folder, newest);
     const trustedBeforeMs = isSafe ? Infinity : (this.#growing?.lastMs ?? 0) - WRITTEN_BACK_MS;
     this.#complete = older.map((id) => this.#open(id, trustedBeforeMs)).filter((segment) => segment !== undefined);
@@ -131,8 +131,13 @@ export class SegmentRing {
     }
   }
 
+  /** @throws when the disk does not accept the index, which the next start then makes again */
   close(): void {
-    this.#growing?.close();
+    try {
+      this.#growing?.storeIndex();
+    } finally {
+      this.#growing?.close();
+    }
   }
 
   /** Its index is made again if it is missing, or may not be on the disk. */
