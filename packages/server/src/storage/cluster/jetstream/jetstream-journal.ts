@@ -26,9 +26,9 @@ const RETRY_WAIT_MS = 50;
 /**
  * JetStream elects a leader within 10 s, and a busy one takes longer. An append or a question
  * without an answer for this time has failed. A hub that starts or opens again asks much, and must
- * outlast an election. Who has less time ends the wait: `ReadBarrier`, for example.
+ * outlast an election. A caller with less time ends its wait, as `ReadBarrier` does.
  */
-export const ANSWER_DEADLINE_MS = 30_000;
+const ANSWER_DEADLINE_MS = 30_000;
 /** JetStream drops copies of a message with the same id for this long. It outlasts an append. */
 const DUPLICATE_WINDOW_MS = 120_000;
 

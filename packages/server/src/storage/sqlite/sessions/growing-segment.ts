@@ -80,8 +80,8 @@ export class GrowingSegment implements Segment {
   }
 
   /**
-   * Opens a segment by the index that `close` has stored. It may be valid only if no hub has run
-   * since. `undefined`: it does not belong to the lines.
+   * Opens a segment by the index that was stored when its hub stopped. `undefined`: the index is
+   * missing, or does not belong to the lines.
    */
   static open(folder: string, id: number): GrowingSegment | undefined {
     const summary = readSummary(indexFile(folder, id), linesFile(folder, id));
@@ -133,13 +133,13 @@ export class GrowingSegment implements Segment {
 
   /** Stores the index of the segment, which gets no more lines. */
   complete(): CompleteSegment {
-    this.storeIndex();
+    writeIndex(indexFile(this.#folder, this.id), this, this.#subjects, false);
     return new CompleteSegment(this.#folder, this.id, this);
   }
 
-  /** It is valid until the next line comes. */
+  /** Stores the index for the next start, and waits until the disk has it. */
   storeIndex(): void {
-    writeIndex(indexFile(this.#folder, this.id), this, this.#subjects, false);
+    writeIndex(indexFile(this.#folder, this.id), this, this.#subjects, true);
   }
 
   view(): SegmentView {
@@ -160,8 +160,7 @@ export class GrowingSegment implements Segment {
 
   replaceSubjects(change: (subjects: LineSubjects) => void): void {
     change(this.#subjects);
-    const file = indexFile(this.#folder, this.id);
-    if (existsSync(file)) writeIndex(file, this, this.#subjects, true);
+    if (existsSync(indexFile(this.#folder, this.id))) this.storeIndex();
   }
 
   close(): void {
