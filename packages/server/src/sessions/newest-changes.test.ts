@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { changeOfLine } from '../core/session-journal/change-lines.ts';
 import type { JournalChange, SessionEnd } from '../core/session-journal/session-record.ts';
-import { NEWEST_MAX, NewestChanges, type DescribedSession } from './newest-changes.ts';
+import { NEWEST_MAX, NewestChanges, UNLIKE_MAX, type DescribedSession } from './newest-changes.ts';
 import { WaitingChanges } from './waiting-changes.ts';
 
 const ANONYMOUS = { kind: 'anonymous' } as DescribedSession['principal'];
@@ -11,6 +11,16 @@ const BEN = { kind: 'user', user: 'b"en' } as DescribedSession['principal'];
 const KEYED = { kind: 'user', user: 'ann', key: 'Ab3dEf6hIj9l' } as DescribedSession['principal'];
 const interestIn = (patterns: readonly string[]): DescribedSession['interest'] => ({ patterns }) as never;
 const INTERESTS = [interestIn(['news']), interestIn(['news', 'orders.*'])];
+
+const CLIENT: Omit<DescribedSession, 'interest'> = {
+  id: 'a1',
+  transport: 'sse',
+  principal: ANONYMOUS,
+  client: undefined,
+  address: '203.0.113.7',
+  excludesOwn: false,
+  sinceMs: 1,
+};
 
 /** Few different members, so that many openings are like the one before. */
 const opening = fc.record({
@@ -69,6 +79,7 @@ test('changes become the same lines together as one by one, in their order', () 
           };
           expected.push({ kind: 'opened', session: record });
         }
+        if (newest.isFull) newest.moveTo(waiting);
       }
       newest.moveTo(waiting);
       expect(newest.count).toBe(0);
@@ -76,6 +87,19 @@ test('changes become the same lines together as one by one, in their order', () 
       expect(waiting.first(Infinity).flatMap(({ bytes }) => changesOf(bytes))).toEqual(expected);
     }),
   );
+});
+
+test('few openings of clients that each read their own channel wait together, and many of a crowd', () => {
+  const newest = new NewestChanges('truncated', 'one', 0);
+  const openUntilFull = (interestOf: (index: number) => DescribedSession['interest']): number => {
+    for (let opened = 0; ; opened++) {
+      if (newest.isFull) return opened;
+      newest.addOpening({ ...CLIENT, interest: interestOf(opened) }, 1, undefined);
+    }
+  };
+  expect(openUntilFull((index) => interestIn([`orders.${index}`]))).toBe(UNLIKE_MAX);
+  newest.moveTo(new WaitingChanges(50));
+  expect(openUntilFull(() => INTERESTS[0] as DescribedSession['interest'])).toBe(NEWEST_MAX);
 });
 
 function endOf(end: Pick<SessionEnd, 'timeMs' | 'position' | 'reason'>): SessionEnd {

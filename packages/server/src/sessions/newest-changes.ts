@@ -11,6 +11,12 @@ import type { WaitingChanges } from './waiting-changes.ts';
  * that the processor has to load the code of the journal again.
  */
 export const NEWEST_MAX = 512;
+/**
+ * Openings among them that are not like the one before, such as those of clients that each read a
+ * channel of their own. Each has a full line. Shortly after a start, 256 full lines at once held up
+ * the event loop for 17 ms, since V8 had not compiled what writes them.
+ */
+export const UNLIKE_MAX = 32;
 /** Characters of channels and patterns that a record has. `MORE_CHANNELS` replaces the others. */
 const CHANNELS_LENGTH_MAX = 4096;
 /** The last of a record's channels when others are not recorded. */
@@ -34,6 +40,8 @@ export class NewestChanges {
    */
   readonly #changes: (string | Opening | JournalChange | undefined)[] = Array.from({ length: NEWEST_MAX });
   #count = 0;
+  /** Openings that are no id alone. */
+  #unlikeCount = 0;
   /** Three numbers of each change that is an id, */
   readonly #numbers = new Float64Array(NEWEST_MAX * NUMBERS);
   /** and its user. */
@@ -53,7 +61,12 @@ export class NewestChanges {
     return this.#count;
   }
 
-  /** Adds a change. Call it only while `count` is below `NEWEST_MAX`. */
+  /** `moveTo` is due: there is room for no other change, or many of them need a full line. */
+  get isFull(): boolean {
+    return this.#count >= NEWEST_MAX || this.#unlikeCount >= UNLIKE_MAX;
+  }
+
+  /** Adds a change. Call it only while it is not full. */
   add(change: Opening | JournalChange): void {
     this.#changes[this.#count++] = change;
   }
@@ -91,6 +104,7 @@ export class NewestChanges {
       this.#users[index] = principal.user;
       this.#changes[index] = session.id;
     } else {
+      this.#unlikeCount++;
       this.#opening = openingOf(session, number, openedAt, end);
       this.add(this.#opening);
     }
@@ -101,6 +115,7 @@ export class NewestChanges {
   moveTo(waiting: WaitingChanges): boolean {
     const count = this.#count;
     this.#count = 0;
+    this.#unlikeCount = 0;
     let hasLost = false;
     let index = 0;
     while (index < count) {

@@ -12,7 +12,7 @@ import {
 } from '../auth/sessions.ts';
 import { isRefusedReading, type RefusedReading } from '../auth/refusal-log.ts';
 import { Pollers } from './pollers.ts';
-import { NEWEST_MAX, NewestChanges, recordedChannels, type DescribedSession } from './newest-changes.ts';
+import { NewestChanges, recordedChannels, type DescribedSession } from './newest-changes.ts';
 import { recordedAddress, type JournalAddresses } from './recorded-address.ts';
 import { WaitingChanges } from './waiting-changes.ts';
 
@@ -210,12 +210,12 @@ export class SessionJournal implements SessionListener {
   }
 
   #added(): void {
-    const { count } = this.#newest;
-    if (count === 1 || count >= NEWEST_MAX) this.#firstOrLast(count);
+    const { count, isFull } = this.#newest;
+    if (count === 1 || isFull) this.#firstOrLast(isFull);
   }
 
-  #firstOrLast(count: number): void {
-    if (count >= NEWEST_MAX) this.#describeNewest();
+  #firstOrLast(isFull: boolean): void {
+    if (isFull) this.#describeNewest();
     // It runs as long as changes are among the newest.
     else if (!this.#writer.isRunning) this.#writer.start(BATCH_TICKS);
   }
