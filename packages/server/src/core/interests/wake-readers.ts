@@ -19,7 +19,9 @@ const PREFETCHED_READERS_MIN = 4;
 export function wakeReaders(readers: readonly Wakeable[], from: Position): void {
   for (let end = readers.length; end > 0; end -= GROUP_READERS) {
     const start = Math.max(0, end - GROUP_READERS);
-    if (end - start >= PREFETCHED_READERS_MIN) prefetch(readers, start, end);
+    // The last one speaks for its group: thousands of durable consumers have nothing to prefetch.
+    if (end - start >= PREFETCHED_READERS_MIN && readers[end - 1]?.prefetch !== undefined)
+      prefetch(readers, start, end);
     for (let index = end - 1; index >= start; index--) readers[index]?.wake(from);
   }
 }
