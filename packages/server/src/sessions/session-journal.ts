@@ -211,13 +211,9 @@ export class SessionJournal implements SessionListener {
 
   #added(): void {
     const { count, isFull } = this.#newest;
-    if (count === 1 || isFull) this.#firstOrLast(isFull);
-  }
-
-  #firstOrLast(isFull: boolean): void {
     if (isFull) this.#describeNewest();
     // It runs as long as changes are among the newest.
-    else if (!this.#writer.isRunning) this.#writer.start(BATCH_TICKS);
+    else if (count === 1 && !this.#writer.isRunning) this.#writer.start(BATCH_TICKS);
   }
 
   /** Adds the lines of the newest changes to those that wait. */

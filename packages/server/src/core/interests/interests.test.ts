@@ -90,3 +90,23 @@ test('each reader is prefetched before it is woken, and woken once, also when re
   expect(interest.readers).toHaveLength(28);
   interests.assertInvariants();
 });
+
+test('a group is prefetched if its last reader is: durable consumers have nothing to prefetch', () => {
+  const interests = new Interests();
+  const interest = interests.getOrCreate(['a'], undefined, [], 0);
+  class Prefetched extends Counter {
+    prefetched = 0;
+
+    prefetch(): number {
+      return ++this.prefetched;
+    }
+  }
+  const [one, other] = [new Prefetched(), new Prefetched()];
+  // A group of 16 that ends with a durable consumer, behind one that ends with `one`.
+  const durable = (): Counter[] => Array.from({ length: 15 }, () => new Counter());
+  const readers = [...durable(), one, other, ...durable()];
+  for (const reader of readers) interests.join(interest, reader, 0);
+  interests.wake([{ ...event('a'), position: 1 }], 0);
+  expect(readers.map(({ count }) => count)).toEqual(readers.map(() => 1));
+  expect([one.prefetched, other.prefetched]).toEqual([1, 0]);
+});
