@@ -8,8 +8,9 @@ export interface Wakeable {
   /**
    * Called when matching events have been appended after `from`, the head before this commit. A
    * consumer that had caught up may set its position to `from`.
+   * @param timeMs publish time of the first event after `from`, in milliseconds since 1970
    */
-  wake(from: Position): void;
+  wake(from: Position, timeMs: number): void;
   /**
    * Reads the memory that `wake` is about to need, and changes nothing. The result is any number
    * made of what was read, not negative. Absent where a wake-up writes nothing.

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { IDLE_BYTES_MAX, Interests } from './interests.ts';
 import type { Interest, Wakeable } from './interest.ts';
+import type { StoredRecord } from '../ports.ts';
 import { event } from '../testing/feed-world.ts';
 
 const deep = (number: number, index: number): string => `n${number}-${index}.*.${'x'.repeat(140)}.a.b.c`;
@@ -89,6 +90,25 @@ test('each reader is prefetched before it is woken, and woken once, also when re
   expect(readers.map(({ prefetched }) => prefetched)).toEqual(readers.map((_, index) => (index < 3 ? 0 : 1)));
   expect(interest.readers).toHaveLength(28);
   interests.assertInvariants();
+});
+
+test('readers are woken with the head before the events, and the publish time of the first one', () => {
+  const interests = new Interests();
+  const interest = interests.getOrCreate(['a.*'], undefined, [], 0);
+  const woken: number[][] = [];
+  const reader: Wakeable = { position: 0, index: -1, wake: (...wake) => void woken.push(wake) };
+  interests.join(interest, reader, 0);
+  const at = (channel: string, position: number, timeMs: number): StoredRecord => ({
+    ...event(channel),
+    position,
+    timeMs,
+  });
+  interests.wake([at('b.1', 1, 1000), at('a.1', 2, 1001)], 0);
+  interests.wake([at('a.1', 3, 1002)], 2);
+  expect(woken).toEqual([
+    [0, 1000],
+    [2, 1002],
+  ]);
 });
 
 test('a group is prefetched if its last reader is: durable consumers have nothing to prefetch', () => {

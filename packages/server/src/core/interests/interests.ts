@@ -139,6 +139,7 @@ export class Interests {
    * @returns the number of woken readers
    */
   wake(records: readonly StoredRecord[], from: Position): number {
+    const timeMs = records[0]?.timeMs ?? 0;
     for (const record of records) {
       this.#currentRecord = record;
       this.#byChannel.match(record.channel, this.#markForWake);
@@ -148,7 +149,7 @@ export class Interests {
     for (const interest of this.#toWake) {
       interest.isWakePending = false;
       const { readers } = interest;
-      wakeReaders(readers, from);
+      wakeReaders(readers, from, timeMs);
       count += readers.length;
     }
     this.#toWake.length = 0;

@@ -16,13 +16,13 @@ const PREFETCHED_READERS_MIN = 4;
  * It goes from the end: a reader that leaves during the wake-up is replaced by one that was woken
  * already.
  */
-export function wakeReaders(readers: readonly Wakeable[], from: Position): void {
+export function wakeReaders(readers: readonly Wakeable[], from: Position, timeMs: number): void {
   for (let end = readers.length; end > 0; end -= GROUP_READERS) {
     const start = Math.max(0, end - GROUP_READERS);
     // The last one speaks for its group: thousands of durable consumers have nothing to prefetch.
     if (end - start >= PREFETCHED_READERS_MIN && readers[end - 1]?.prefetch !== undefined)
       prefetch(readers, start, end);
-    for (let index = end - 1; index >= start; index--) readers[index]?.wake(from);
+    for (let index = end - 1; index >= start; index--) readers[index]?.wake(from, timeMs);
   }
 }
 

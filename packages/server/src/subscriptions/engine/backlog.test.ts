@@ -1,4 +1,5 @@
 import { expect, test, vi } from 'vitest';
+import { record } from '../../storage/contract/log/log-fixtures.ts';
 import { createMemoryLog } from '../../storage/memory/memory-log.ts';
 import {
   answerWith,
@@ -38,6 +39,20 @@ test('events behind a failing one are counted, also after a restart, until all o
   receiver.answer = answerWith(204);
   const nothing = { inFlight: 0, failing: 0, waiting: 0, lagEvents: 0, lagMs: 0 };
   await vi.waitFor(() => expect(subscriptions.backlog(id)).toMatchObject(nothing));
+});
+
+test('the lag of an event that no worker has taken counts from its publish time', async () => {
+  const kit = await openSubscriptionKit();
+  const queue = await openPullQueue(kit);
+  expect(await queue.pull()).toEqual([]);
+  expect(kit.engine.subscriptions.backlog(queue.id)).toMatchObject({ lagEvents: 0, lagMs: 0 });
+  // The queue is at the head of the log, and two events wake it that another hub has delayed.
+  const agesMs = [60_000, 50_000];
+  await kit.log.append(agesMs.map((ageMs) => record('jobs.1', { timeMs: Date.now() - ageMs })));
+  const { lagEvents, lagMs } = kit.engine.subscriptions.backlog(queue.id);
+  expect(lagEvents).toBe(2);
+  expect(lagMs).toBeGreaterThanOrEqual(60_000);
+  expect(lagMs).toBeLessThan(90_000);
 });
 
 test('events of other channels are no lag of an idle queue that a gap waits for', async () => {

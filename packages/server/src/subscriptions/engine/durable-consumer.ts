@@ -240,10 +240,14 @@ export abstract class DurableConsumer<Definition extends SubscriptionDefinition 
     this.#parts.feed.leave(this.selection.interest, this);
   }
 
-  wake(from: Position): void {
+  /**
+   * Reads no clock. The processor reads it after all that came before, so the consumers of an event
+   * would wait for their memory one after the other (docs/decisions/0075-prefetched-readers.md).
+   */
+  wake(from: Position, timeMs: number): void {
     if (this.#isLive) {
       this.#isLive = false;
-      this.#intake.onBehind();
+      this.#intake.onBehind(timeMs);
       if (this.#tracker !== undefined) this.#tracker.enqueue(NO_RECORDS, from);
       else if (from > this.#position) this.#position = from;
     }
@@ -375,9 +379,10 @@ export abstract class DurableConsumer<Definition extends SubscriptionDefinition 
   /** Stores the position of a live consumer, before anything about its reading changes. */
   #freezePosition(): void {
     if (!this.#isLive) return;
-    const { head } = this.#parts.feed;
+    const { feed, clock } = this.#parts;
+    const { head } = feed;
     this.#isLive = false;
-    this.#intake.onBehind();
+    this.#intake.onBehind(clock.nowMs());
     if (this.#tracker !== undefined) this.#tracker.enqueue(NO_RECORDS, head);
     else this.#position = Math.max(this.#position, head);
   }

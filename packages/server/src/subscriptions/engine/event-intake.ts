@@ -38,8 +38,8 @@ export class EventIntake {
   #isReading = false;
   /**
    * Lower bound for the publish time of events not taken up, in milliseconds since 1970. It is the
-   * publish time of the last event taken up, or the moment when the consumer was last live or
-   * began.
+   * publish time of the last event taken up, or the moment when the consumer began. After it was
+   * live, it is the publish time of the first event since.
    */
   #lastTakenMs: number;
 
@@ -70,8 +70,8 @@ export class EventIntake {
   }
 
   /** The consumer is no longer live: events of later publish times are to be taken up. */
-  onBehind(): void {
-    this.#lastTakenMs = this.#parts.clock.nowMs();
+  onBehind(timeMs: number): void {
+    this.#lastTakenMs = timeMs;
   }
 
   /** Selects other events from now on. The result of a read in progress is dropped. */

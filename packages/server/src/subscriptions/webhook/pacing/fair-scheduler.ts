@@ -18,8 +18,11 @@ const UNPROVEN_TURN_INTERVAL = 4;
 export interface FairlyScheduled {
   /** True while its last delivery succeeded. */
   readonly isHealthy: boolean;
-  /** The queue that it is in; the scheduler alone writes it. */
-  queuedAs: 'healthy' | 'unproven' | undefined;
+  /**
+   * Where it waits for its turn; the scheduler alone writes it. A woken one joins a queue in the
+   * next turn of the event loop.
+   */
+  queuedAs: 'woken' | 'healthy' | 'unproven' | undefined;
 }
 
 /**
@@ -70,17 +73,22 @@ export class FairScheduler<Entry extends FairlyScheduled> {
 
   /** Queues an entry. Its turn finds out if it has anything to do. */
   schedule(entry: Entry): void {
-    if (!this.#markQueued(entry)) return;
-    this.#queueOf(entry).push(entry);
+    const { queuedAs } = entry;
+    if (this.#isClosed || queuedAs === 'woken' || queuedAs === 'healthy') return;
+    // An entry that was queued as unproven moves to the healthy queue once it is healthy.
+    if (queuedAs === 'unproven' && !entry.isHealthy) return;
+    this.#enqueue(entry);
     this.#scheduleTurn();
   }
 
   /**
    * Like `schedule`, for entries that an event wakes. They are woken from the newest to the
-   * oldest.
+   * oldest. The turn asks for their health, since the answer to the publish does not wait for it.
    */
   scheduleWoken(entry: Entry): void {
-    if (!this.#markQueued(entry)) return;
+    if (entry.queuedAs !== undefined) return this.schedule(entry);
+    if (this.#isClosed) return;
+    entry.queuedAs = 'woken';
     this.#woken.push(entry);
     this.#scheduleTurn();
   }
@@ -118,24 +126,17 @@ export class FairScheduler<Entry extends FairlyScheduled> {
     });
   }
 
-  /** False when it is in the right queue already. */
-  #markQueued(entry: Entry): boolean {
-    const { isHealthy, queuedAs } = entry;
-    // An entry that was queued as unproven moves to the healthy queue once it is healthy.
-    if (this.#isClosed || queuedAs === 'healthy' || (queuedAs === 'unproven' && !isHealthy)) return false;
+  #enqueue(entry: Entry): void {
+    const { isHealthy } = entry;
     entry.queuedAs = isHealthy ? 'healthy' : 'unproven';
-    return true;
-  }
-
-  #queueOf({ queuedAs }: Entry): Queue<Entry> {
-    return queuedAs === 'healthy' ? this.#healthy : this.#unproven;
+    (isHealthy ? this.#healthy : this.#unproven).push(entry);
   }
 
   #enqueueWoken(): void {
     const woken = this.#woken;
     if (woken.length === 0) return;
     this.#woken = [];
-    for (let entry = woken.pop(); entry !== undefined; entry = woken.pop()) this.#queueOf(entry).push(entry);
+    for (let entry = woken.pop(); entry !== undefined; entry = woken.pop()) this.#enqueue(entry);
   }
 
   get #hasQueued(): boolean {
