@@ -1,5 +1,5 @@
 import { endOfToken, hasWildcard } from '@polycast/protocol';
-import { forEachOf, holds, withOne, withoutOne, type OneOrSeveral } from './one-or-several.ts';
+import { forEachOf, holds, withOne, withoutOne, type OneOrSeveral } from '../primitives/one-or-several.ts';
 
 /**
  * Finds the interests with a pattern that covers a channel. A pattern without wildcards is one map

@@ -6,6 +6,7 @@ import type { LeasedEvent, PullOptions } from '../state/pull-service.ts';
 import type { AckTracker } from '../state/lanes/ack-tracker.ts';
 import { DurableConsumer } from '../engine/durable-consumer.ts';
 import { gapOf } from '../engine/gap.ts';
+import { LeasedLanes } from './leased-lanes.ts';
 import { RateLimiter } from './rate-limiter.ts';
 
 /** A pull request of a worker that waits for events. */
@@ -42,7 +43,7 @@ export class PullQueue {
    * longer be pulled.
    */
   readonly watchers: Set<(error: PolycastError) => void> = new Set();
-  readonly #leases = new Map<string, Lane>();
+  readonly #leases = new LeasedLanes();
   /** The tracker that the leases belong to. The consumer may replace its tracker. */
   #tracker: AckTracker | undefined;
   #rateLimiter: RateLimiter;
@@ -107,7 +108,7 @@ export class PullQueue {
       // event again.
       lane.leasedGap = gapOf(lane.head);
       tracker.releaseHeadPayload(lane);
-      leases.set(leaseId, lane);
+      leases.add(lane);
       bytes += body.length;
       events.push({ lease: leaseId, position, body, trace, delivery: lane.attempts, leaseEndsMs: endsMs });
     }
@@ -137,8 +138,8 @@ export class PullQueue {
 
   /** Removes a lease from its worker; `undefined` if the lease does not exist. */
   reclaim(lease: string): Lane | undefined {
-    const lane = this.#currentLeases.get(lease);
-    if (lane !== undefined) this.#leases.delete(lease);
+    const lane = this.#currentLeases.find(lease);
+    if (lane !== undefined) this.#leases.remove(lane);
     return lane;
   }
 
@@ -147,27 +148,23 @@ export class PullQueue {
    * order.
    */
   reclaimThrough(position: Position): readonly Lane[] {
-    const lanes: Lane[] = [];
-    for (const [lease, lane] of this.#currentLeases) {
-      if (lane.position > position) continue;
-      this.#leases.delete(lease);
-      lanes.push(lane);
-    }
+    const lanes = this.#currentLeases.all().filter((lane) => lane.position <= position);
+    for (const lane of lanes) this.#leases.remove(lane);
     return lanes.toSorted((one, other) => one.position - other.position);
   }
 
   /** The lane of a lease; `undefined` if the lease does not exist. */
   find(lease: string): Lane | undefined {
-    return this.#currentLeases.get(lease);
+    return this.#currentLeases.find(lease);
   }
 
-  get #currentLeases(): Map<string, Lane> {
+  get #currentLeases(): LeasedLanes {
     const tracker = this.consumer.hasTracker ? this.consumer.tracker : undefined;
     if (tracker !== this.#tracker) {
       this.#tracker = tracker;
       this.#leases.clear();
       if (tracker !== undefined)
-        for (const lane of tracker.lanes.all()) if (lane.lease !== undefined) this.#leases.set(lane.lease, lane);
+        for (const lane of tracker.lanes.all()) if (lane.lease !== undefined) this.#leases.add(lane);
     }
     return this.#leases;
   }
