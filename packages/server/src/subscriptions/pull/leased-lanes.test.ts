@@ -12,16 +12,17 @@ test('each lease is found by its whole id, also among those with the same first 
   const leases = new LeasedLanes();
   const ids = ['abcdeX', 'abcdeY', 'abcdeZ', 'abcdf', 'abc', '', 'ä'];
   const lanes = ids.map(leased);
-  for (const lane of lanes) leases.add(lane);
+  for (const [index, id] of ids.entries()) leases.add(id, lanes[index] as Lane);
   expect(ids.map((id) => leases.find(id))).toEqual(lanes);
   expect(['abcde', 'abcdeXX', 'ab', 'd', 'x'.repeat(64)].map((id) => leases.find(id))).toEqual(
     Array(5).fill(undefined),
   );
   expect(new Set(leases.all())).toEqual(new Set(lanes));
-  for (const [index, lane] of lanes.entries()) {
-    leases.remove(lane);
+  expect(leases.take('abcde')).toBeUndefined();
+  for (const [index, id] of ids.entries()) {
+    expect(leases.take(id)).toBe(lanes[index]);
     expect(leases.size).toBe(lanes.length - index - 1);
-    expect(leases.find(ids[index] as string)).toBeUndefined();
+    expect(leases.take(id)).toBeUndefined();
     expect(leases.all()).toHaveLength(leases.size);
   }
 });
@@ -29,7 +30,7 @@ test('each lease is found by its whole id, also among those with the same first 
 test('a lane whose lease has changed is not found by the old id', () => {
   const leases = new LeasedLanes();
   const lane = leased('first1');
-  leases.add(lane);
+  leases.add('first1', lane);
   lane.lease = undefined;
   expect(leases.find('first1')).toBeUndefined();
   leases.clear();

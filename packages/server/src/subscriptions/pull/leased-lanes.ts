@@ -19,27 +19,29 @@ export class LeasedLanes {
     return this.#size;
   }
 
-  /** The lane has a lease that is not here. */
-  add(lane: Lane): void {
-    const key = keyOf(lane.lease ?? '');
+  /** The lane has this lease, which is not here. */
+  add(lease: string, lane: Lane): void {
+    const key = keyOf(lease);
     this.#byKey.set(key, withOne(this.#byKey.get(key), lane));
     this.#size++;
   }
 
   /** The lane of a lease; `undefined` if the lease is not here. */
   find(lease: string): Lane | undefined {
-    const held = this.#byKey.get(keyOf(lease));
-    if (Array.isArray(held)) return held.find((lane) => lane.lease === lease);
-    return held?.lease === lease ? held : undefined;
+    return laneOf(lease, this.#byKey.get(keyOf(lease)));
   }
 
-  /** The lane is here, and still has its lease. */
-  remove(lane: Lane): void {
-    const key = keyOf(lane.lease ?? '');
-    const left = withoutOne(this.#byKey.get(key), lane);
+  /** Like `find`, and removes the lane. */
+  take(lease: string): Lane | undefined {
+    const key = keyOf(lease);
+    const held = this.#byKey.get(key);
+    const lane = laneOf(lease, held);
+    if (lane === undefined) return undefined;
+    const left = withoutOne(held, lane);
     if (left === undefined) this.#byKey.delete(key);
     else this.#byKey.set(key, left);
     this.#size--;
+    return lane;
   }
 
   clear(): void {
@@ -53,6 +55,11 @@ export class LeasedLanes {
     for (const held of this.#byKey.values()) forEachOf(held, (lane) => void lanes.push(lane));
     return lanes;
   }
+}
+
+function laneOf(lease: string, held: OneOrSeveral<Lane> | undefined): Lane | undefined {
+  if (Array.isArray(held)) return held.find((lane) => lane.lease === lease);
+  return held?.lease === lease ? held : undefined;
 }
 
 /** At most 31 bits, for any text: the characters that it does not have count as 0. */

@@ -108,7 +108,7 @@ export class PullQueue {
       // event again.
       lane.leasedGap = gapOf(lane.head);
       tracker.releaseHeadPayload(lane);
-      leases.add(lane);
+      leases.add(leaseId, lane);
       bytes += body.length;
       events.push({ lease: leaseId, position, body, trace, delivery: lane.attempts, leaseEndsMs: endsMs });
     }
@@ -138,9 +138,7 @@ export class PullQueue {
 
   /** Removes a lease from its worker; `undefined` if the lease does not exist. */
   reclaim(lease: string): Lane | undefined {
-    const lane = this.#currentLeases.find(lease);
-    if (lane !== undefined) this.#leases.remove(lane);
-    return lane;
+    return this.#currentLeases.take(lease);
   }
 
   /**
@@ -149,7 +147,7 @@ export class PullQueue {
    */
   reclaimThrough(position: Position): readonly Lane[] {
     const lanes = this.#currentLeases.all().filter((lane) => lane.position <= position);
-    for (const lane of lanes) this.#leases.remove(lane);
+    for (const { lease } of lanes) if (lease !== undefined) this.#leases.take(lease);
     return lanes.toSorted((one, other) => one.position - other.position);
   }
 
@@ -164,7 +162,7 @@ export class PullQueue {
       this.#tracker = tracker;
       this.#leases.clear();
       if (tracker !== undefined)
-        for (const lane of tracker.lanes.all()) if (lane.lease !== undefined) this.#leases.add(lane);
+        for (const lane of tracker.lanes.all()) if (lane.lease !== undefined) this.#leases.add(lane.lease, lane);
     }
     return this.#leases;
   }

@@ -71,28 +71,3 @@ test('endpoints without a success start no more requests than unproven ones may'
   for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate);
   expect(scheduler.inFlight).toBe(75);
 });
-
-test('the health of an entry that an event wakes is looked at in its turn, and its order stays', async () => {
-  const served: number[] = [];
-  const scheduler = new FairScheduler<FairlyScheduled>(100, (entry) => {
-    served.push(entries.indexOf(entry));
-    return 0;
-  });
-  let askedCount = 0;
-  const healthy = new Set<number>();
-  const entries: FairlyScheduled[] = Array.from({ length: 4 }, (_, index) => ({
-    get isHealthy() {
-      askedCount++;
-      return healthy.has(index);
-    },
-    queuedAs: undefined,
-  }));
-  // From the newest to the oldest, as an event does. The second event wakes what is woken already.
-  for (const entry of [...entries.toReversed(), ...entries.toReversed()]) scheduler.scheduleWoken(entry);
-  for (const entry of entries) scheduler.schedule(entry);
-  expect(askedCount).toBe(0);
-  healthy.add(1).add(3);
-  await new Promise(setImmediate);
-  expect(served).toEqual([1, 3, 0, 2]);
-  expect(entries.map(({ queuedAs }) => queuedAs)).toEqual(entries.map(() => undefined));
-});

@@ -18,11 +18,8 @@ const UNPROVEN_TURN_INTERVAL = 4;
 export interface FairlyScheduled {
   /** True while its last delivery succeeded. */
   readonly isHealthy: boolean;
-  /**
-   * Where it waits for its turn; the scheduler alone writes it. A woken one joins a queue in the
-   * next turn of the event loop.
-   */
-  queuedAs: 'woken' | 'healthy' | 'unproven' | undefined;
+  /** The queue that it is in; the scheduler alone writes it. */
+  queuedAs: 'healthy' | 'unproven' | undefined;
 }
 
 /**
@@ -73,22 +70,17 @@ export class FairScheduler<Entry extends FairlyScheduled> {
 
   /** Queues an entry. Its turn finds out if it has anything to do. */
   schedule(entry: Entry): void {
-    const { queuedAs } = entry;
-    if (this.#isClosed || queuedAs === 'woken' || queuedAs === 'healthy') return;
-    // An entry that was queued as unproven moves to the healthy queue once it is healthy.
-    if (queuedAs === 'unproven' && !entry.isHealthy) return;
-    this.#enqueue(entry);
+    if (!this.#markQueued(entry)) return;
+    this.#queueOf(entry).push(entry);
     this.#scheduleTurn();
   }
 
   /**
    * Like `schedule`, for entries that an event wakes. They are woken from the newest to the
-   * oldest. The turn asks for their health, since the answer to the publish does not wait for it.
+   * oldest.
    */
   scheduleWoken(entry: Entry): void {
-    if (entry.queuedAs !== undefined) return this.schedule(entry);
-    if (this.#isClosed) return;
-    entry.queuedAs = 'woken';
+    if (!this.#markQueued(entry)) return;
     this.#woken.push(entry);
     this.#scheduleTurn();
   }
@@ -126,17 +118,24 @@ export class FairScheduler<Entry extends FairlyScheduled> {
     });
   }
 
-  #enqueue(entry: Entry): void {
-    const { isHealthy } = entry;
+  /** False when it is in the right queue already. */
+  #markQueued(entry: Entry): boolean {
+    const { isHealthy, queuedAs } = entry;
+    // An entry that was queued as unproven moves to the healthy queue once it is healthy.
+    if (this.#isClosed || queuedAs === 'healthy' || (queuedAs === 'unproven' && !isHealthy)) return false;
     entry.queuedAs = isHealthy ? 'healthy' : 'unproven';
-    (isHealthy ? this.#healthy : this.#unproven).push(entry);
+    return true;
+  }
+
+  #queueOf({ queuedAs }: Entry): Queue<Entry> {
+    return queuedAs === 'healthy' ? this.#healthy : this.#unproven;
   }
 
   #enqueueWoken(): void {
     const woken = this.#woken;
     if (woken.length === 0) return;
     this.#woken = [];
-    for (let entry = woken.pop(); entry !== undefined; entry = woken.pop()) this.#enqueue(entry);
+    for (let entry = woken.pop(); entry !== undefined; entry = woken.pop()) this.#queueOf(entry).push(entry);
   }
 
   get #hasQueued(): boolean {
