@@ -62,7 +62,7 @@ export function statusReader(base: HubBase, needs: StatusNeeds): (caller: Caller
       sessions: sessionCounts(needs.sessions),
       latency: await latencyStatus(base),
       readers: readerStatus(needs),
-      ...subscriptionStatus(needs, nowMs),
+      ...(await subscriptionStatus(needs, nowMs)),
       limits: {
         connectionsMax: base.connectionsMax(reloader.config),
         connectionsMaxPerProcess: base.connectionsMax(reloader.config),
@@ -165,10 +165,13 @@ function slowestSessions({ behind }: CorePart['feed'], head: Position): readonly
   return slowest;
 }
 
-function subscriptionStatus({ engine }: StatusNeeds, nowMs: number): Pick<HubStatus, 'subscriptions' | 'webhooks'> {
+async function subscriptionStatus(
+  { engine }: StatusNeeds,
+  nowMs: number,
+): Promise<Pick<HubStatus, 'subscriptions' | 'webhooks'>> {
   const { webhooks, deadLetters } = engine.counts;
   // One visit of all subscriptions: the history of the status reads it each few seconds.
-  const { states, failing } = engine.overview(LISTED_MAX);
+  const { states, failing } = await engine.overview(LISTED_MAX);
   const stateStatus = Object.entries(states).map(([state, { count, lagEventsMax, lagMsMax }]) => [
     state,
     { count, lagEventsMax, lagSecondsMax: lagMsMax / 1000 },

@@ -51,7 +51,8 @@ export function registerMetrics(
       site: () => site.stats,
       sessionJournal: () => ({ waiting: journal?.waitingCount ?? 0, lost: journal?.lostCount ?? 0 }),
       presence: () => presence.stats,
-      subscriptions: oncePerTurn(() => engine.metrics),
+      subscriptions: oncePerTurn(() => engine.counts),
+      subscriptionLag: oncePerTurn(() => engine.measureLag()),
       identity: () => ({
         tokens: tokens.stats,
         issuers: tokens.issuers,
@@ -77,8 +78,8 @@ export function registerMetrics(
 }
 
 /**
- * The numbers of subscriptions are a visit to each of them, and some twenty metrics come from them.
- * So one visit serves all metrics that are read in the same turn of the event loop.
+ * The lag of subscriptions is a visit to each of them, and several metrics come from it. So one
+ * visit serves all metrics that are read in the same turn of the event loop.
  */
 function oncePerTurn<Value>(read: () => Value): () => Value {
   let current: { readonly value: Value } | undefined;

@@ -8,7 +8,7 @@ import { counter, gauge, type MetricDefinition, type MetricValues } from './metr
 import { telemetryMetrics, type TelemetryStats } from './telemetry-metrics.ts';
 import { processMetrics, type ProcessSources } from './process-metrics.ts';
 import { LOG_STATS, storageMetrics } from './storage-metrics.ts';
-import { subscriptionMetrics, type SubscriptionStats } from './subscription-metrics.ts';
+import { subscriptionMetrics, type SubscriptionLagStats, type SubscriptionStats } from './subscription-metrics.ts';
 
 /** The sources that the metrics are read from. */
 export interface MetricSources extends ProcessSources {
@@ -31,6 +31,7 @@ export interface MetricSources extends ProcessSources {
   readonly presence: () => { readonly channels: number; readonly published: number; readonly pending: number };
   readonly identity: () => IdentityStats;
   readonly subscriptions: () => SubscriptionStats;
+  readonly subscriptionLag: () => Promise<SubscriptionLagStats>;
   readonly telemetry: () => TelemetryStats;
   readonly refusals: () => Iterable<{ readonly code: string; readonly route: string; readonly count: number }>;
   /** Open TCP connections. */
@@ -61,7 +62,7 @@ export function hubMetrics(sources: MetricSources): readonly MetricDefinition[] 
     ...connectionMetrics(sources),
     ...siteMetrics(sources),
     ...identityMetrics(sources.identity),
-    ...subscriptionMetrics(sources.subscriptions),
+    ...subscriptionMetrics(sources.subscriptions, sources.subscriptionLag),
     ...resourceMetrics(sources),
     ...processMetrics(sources),
     ...telemetryMetrics(sources.telemetry),

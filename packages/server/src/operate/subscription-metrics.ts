@@ -1,14 +1,18 @@
 import { counter, gauge, type MetricDefinition, type MetricValues } from './metric-definition.ts';
 import { storageMetrics, SUBSCRIPTION_STORE_STATS } from './storage-metrics.ts';
 
-/** Counts of durable subscriptions. */
-export interface SubscriptionStats {
+/** How far durable subscriptions are behind. */
+export interface SubscriptionLagStats {
   /** By state: the number of subscriptions, and the greatest lag among them. */
   readonly states: Readonly<
     Record<string, { readonly count: number; readonly lagEventsMax: number; readonly lagMsMax: number }>
   >;
   /** Of a bounded number of subscriptions; `others` stands for the rest. */
   readonly lags: readonly { readonly subscription: string; readonly events: number; readonly ms: number }[];
+}
+
+/** What durable subscriptions count. */
+export interface SubscriptionStats {
   readonly webhooks: {
     /** Requests by outcome. */
     readonly outcomes: Readonly<Record<string, number>>;
@@ -32,9 +36,12 @@ export interface SubscriptionStats {
 }
 
 /** The metrics of subscriptions, by their published names. */
-export function subscriptionMetrics(read: () => SubscriptionStats): readonly MetricDefinition[] {
+export function subscriptionMetrics(
+  read: () => SubscriptionStats,
+  readLag: () => Promise<SubscriptionLagStats>,
+): readonly MetricDefinition[] {
   return [
-    ...stateMetrics(read),
+    ...lagMetrics(readLag),
     ...webhookMetrics(read),
     ...pullMetrics(read),
     counter('polycast_dead_letters_total', 'Events that became dead letters.', () => read().deadLetters),
@@ -42,11 +49,11 @@ export function subscriptionMetrics(read: () => SubscriptionStats): readonly Met
   ];
 }
 
-function stateMetrics(read: () => SubscriptionStats): readonly MetricDefinition[] {
+function lagMetrics(read: () => Promise<SubscriptionLagStats>): readonly MetricDefinition[] {
   const byState =
     (field: 'count' | 'lagEventsMax' | 'lagMsMax', factor = 1) =>
-    (): MetricValues =>
-      Object.fromEntries(Object.entries(read().states).map(([state, stats]) => [state, stats[field] * factor]));
+    async (): Promise<MetricValues> =>
+      Object.fromEntries(Object.entries((await read()).states).map(([state, stats]) => [state, stats[field] * factor]));
   return [
     {
       name: 'polycast_subscriptions',
@@ -74,14 +81,16 @@ function stateMetrics(read: () => SubscriptionStats): readonly MetricDefinition[
       help: 'Lag in events, by subscription: at most `subscriptions.lagSeriesMax` of them, those that are late first. `others` is the greatest lag of the rest.',
       kind: 'gauge',
       label: 'subscription',
-      read: () => Object.fromEntries(read().lags.map(({ subscription, events }) => [subscription, events])),
+      read: async () =>
+        Object.fromEntries((await read()).lags.map(({ subscription, events }) => [subscription, events])),
     },
     {
       name: 'polycast_subscription_lag_seconds',
       help: 'Age of the oldest undelivered event, by subscription, as `polycast_subscription_lag_events`.',
       kind: 'gauge',
       label: 'subscription',
-      read: () => Object.fromEntries(read().lags.map(({ subscription, ms }) => [subscription, ms / 1000])),
+      read: async () =>
+        Object.fromEntries((await read()).lags.map(({ subscription, ms }) => [subscription, ms / 1000])),
     },
   ];
 }

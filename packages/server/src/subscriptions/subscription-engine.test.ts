@@ -101,7 +101,7 @@ test('replays take turns with each other and with new events, and end although s
   await kit.engine.subscriptions.replay(id, { after: 100, channel: undefined });
   for (let count = 0; count < 100; count++) await kit.publish(`a.${count % 4}`, count);
   await vi.waitFor(() => expect(kit.engine.subscriptions.replays(id).every(({ isDone }) => isDone)).toBe(true));
-  await vi.waitFor(() => expect(kit.engine.metrics.webhooks.events).toBe(200 + 200 + 100 + 100));
+  await vi.waitFor(() => expect(kit.engine.counts.webhooks.events).toBe(200 + 200 + 100 + 100));
 });
 
 test("a replay sends to the subscription's present URL", async () => {
@@ -137,7 +137,7 @@ test('`resume` attempts the failed events of a replay too', async () => {
   await receiver.until(({ length }) => length === 1);
   receiver.answer = answerWith(500);
   await subscriptions.replay(id, { after: 0, channel: undefined });
-  await vi.waitFor(() => expect(kit.engine.metrics.webhooks.outcomes).toMatchObject({ refused_status: 1 }));
+  await vi.waitFor(() => expect(kit.engine.counts.webhooks.outcomes).toMatchObject({ refused_status: 1 }));
   receiver.answer = answerWith(200);
   await subscriptions.resume(id);
   await vi.waitFor(() => expect(subscriptions.replays(id)).toMatchObject([{ isDone: true }]));

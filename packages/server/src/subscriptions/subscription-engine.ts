@@ -89,8 +89,6 @@ export interface SubscriptionEngineCounts {
   readonly store: Readonly<Record<string, number>>;
 }
 
-export interface SubscriptionEngineMetrics extends SubscriptionEngineCounts, LagReport {}
-
 /**
  * Runs all durable subscriptions: it creates their consumers and connects them to webhooks and
  * pull.
@@ -212,13 +210,13 @@ export class SubscriptionEngine {
     };
   }
 
-  /** Visits every subscription, O(n). */
-  get metrics(): SubscriptionEngineMetrics {
-    return { ...measureLag(this.#lagScope, this.#parts.settings.lagSeriesMax), ...this.counts };
+  /** Visits every subscription, O(n), in many turns of the event loop. */
+  measureLag(): Promise<LagReport> {
+    return measureLag(this.#lagScope, this.#parts.settings.lagSeriesMax);
   }
 
-  /** Visits every subscription, O(n). */
-  overview(failingMax: number): SubscriptionOverview {
+  /** Visits every subscription, O(n), in many turns of the event loop. */
+  overview(failingMax: number): Promise<SubscriptionOverview> {
     return overviewOf(this.#lagScope, failingMax);
   }
 

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Position } from '../core/ports.ts';
 import { SUBSCRIPTION_STATES } from './state/definition.ts';
 import type { Subscription } from './state/ports.ts';
@@ -54,14 +55,23 @@ const OTHERS = 'others';
  */
 const LATE_MS = 5000;
 
+/**
+ * Subscriptions that one turn of the event loop visits. Each takes some 3 µs, since little of it is
+ * in the caches of the processor. So a visit of 10,000 holds up an event by less than 1 ms, and not
+ * by 30 ms.
+ */
+const VISITED_PER_TURN = 128;
+
 /** Visits every subscription, O(n). @param onLag gets the lag of each that has not ended */
-function measureStates(
+async function measureStates(
   { consumers, head, nowMs }: LagScope,
   onLag: (consumer: SubscriptionConsumer, events: number, ms: number) => void,
-): LagByState {
+): Promise<LagByState> {
+  let visited = 0;
   const states: Record<string, { count: number; lagEventsMax: number; lagMsMax: number }> = {};
   for (const state of SUBSCRIPTION_STATES) states[state] = { count: 0, lagEventsMax: 0, lagMsMax: 0 };
   for (const consumer of consumers) {
+    if (++visited % VISITED_PER_TURN === 0) await nextTurn();
     const { state } = consumer.status;
     const inState = states[state];
     if (inState === undefined) continue;
@@ -77,19 +87,22 @@ function measureStates(
   return states;
 }
 
-/** O(n). */
-export function measureLag(scope: LagScope, countMax: number): LagReport {
+/** O(n), in many turns of the event loop. */
+export async function measureLag(scope: LagScope, countMax: number): Promise<LagReport> {
   const lags: SubscriptionLag[] = [];
-  const states = measureStates(scope, ({ id }, events, ms) => {
+  const states = await measureStates(scope, ({ id }, events, ms) => {
     if (countMax > 0) lags.push({ subscription: id, events, ms });
   });
   return { states, lags: boundLags(lags, countMax) };
 }
 
-/** The lag by state, and at most `failingMax` failing subscriptions. O(n), with a copy of these. */
-export function overviewOf(scope: LagScope, failingMax: number): SubscriptionOverview {
+/**
+ * The lag by state, and at most `failingMax` failing subscriptions. O(n), in many turns of the
+ * event loop, with a copy of these.
+ */
+export async function overviewOf(scope: LagScope, failingMax: number): Promise<SubscriptionOverview> {
   const failing: { readonly consumer: SubscriptionConsumer; readonly lagEvents: number }[] = [];
-  const states = measureStates(scope, (consumer, lagEvents) => {
+  const states = await measureStates(scope, (consumer, lagEvents) => {
     const { state, failingSinceMs } = consumer.status;
     if (state !== 'suspended' && failingSinceMs === undefined) return;
     const last = failing[failingMax - 1];

@@ -50,12 +50,12 @@ export async function openVirtualTime(before?: {
     ...(before !== undefined && { persisted: before.kit }),
   });
   const requests = (): number =>
-    Object.values(kit.engine.metrics.webhooks.outcomes).reduce((sum, count) => sum + count, 0);
+    Object.values(kit.engine.counts.webhooks.outcomes).reduce((sum, count) => sum + count, 0);
   const settle = async (): Promise<void> => {
     for (let quiet = 0; quiet < 2; quiet++) {
       const count = requests();
       await eventLoopTurn();
-      if (requests() !== count || kit.engine.metrics.webhooks.inFlight > 0) quiet = -1;
+      if (requests() !== count || kit.engine.counts.webhooks.inFlight > 0) quiet = -1;
     }
   };
   return {

@@ -63,7 +63,7 @@ test('the probe of a suspended endpoint is never an event of a removed channel',
   await vi.waitFor(() => expect(subscriptions.get(id)?.status.state).toBe('suspended'), 15_000);
   await subscriptions.change(id, { channels: ['a'] }, undefined);
   // A probe may have begun before the change.
-  await vi.waitFor(() => expect(kit.engine.metrics.webhooks.inFlight).toBe(0));
+  await vi.waitFor(() => expect(kit.engine.counts.webhooks.inFlight).toBe(0));
   const { length } = receiver.received;
   receiver.answer = answerWith(204);
   await kit.publish('a', 'kept');

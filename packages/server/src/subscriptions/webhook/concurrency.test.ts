@@ -36,7 +36,7 @@ async function provenKit(receiver: Receiver, options: Parameters<typeof webhook>
   await kit.create(webhook(receiver.url, options, { timeoutMs: 60_000 }));
   for (let count = 0; count < 20; count++) await kit.publish(`a.${count % 4}`, -1);
   await receiver.until(({ length }) => length === 20);
-  await vi.waitFor(() => expect(kit.engine.metrics.webhooks).toMatchObject({ inFlight: 0, events: 20 }));
+  await vi.waitFor(() => expect(kit.engine.counts.webhooks).toMatchObject({ inFlight: 0, events: 20 }));
   return kit;
 }
 
@@ -49,7 +49,7 @@ test('without order several events of a channel are in flight, within the concur
   for (let count = 0; count < 40; count++) await kit.publish('a.1', count);
   while (seen.length < 40) {
     await vi.waitFor(() => expect(held).toHaveLength(Math.min(4, 40 - seen.length)), { interval: 5 });
-    expect(kit.engine.metrics.webhooks.inFlight).toBeLessThanOrEqual(4);
+    expect(kit.engine.counts.webhooks.inFlight).toBeLessThanOrEqual(4);
     // Answers the newest event first, because no request waits for another. Requests use separate
     // connections and arrive in any order.
     held.sort((one, other) => one.data - other.data);

@@ -139,13 +139,13 @@ test('410 ends it, which is reported; nothing more is sent', async () => {
 test('the first success of a failing endpoint makes the waiting events of replays due too', async () => {
   const receiver = await openReceiver();
   const travel = await openVirtualTime();
-  const { subscriptions, metrics } = travel.kit.engine;
+  const { subscriptions, counts } = travel.kit.engine;
   const id = await travel.kit.create(defaultWebhook(receiver.url, {}, { retryDelaysMs: [10 * HOUR_MS] }));
   for (let count = 0; count < 5; count++) await travel.kit.publish(`a.${count}`, count);
   await travel.until(() => receiver.received.length === 5, MINUTE_MS);
   receiver.answer = answerWith(500);
   await subscriptions.replay(id, { after: 0, channel: undefined });
-  await travel.until(() => metrics.webhooks.outcomes['refused_status'] === 5, HOUR_MS);
+  await travel.until(() => counts.webhooks.outcomes['refused_status'] === 5, HOUR_MS);
   receiver.answer = answerWith(200);
   await travel.kit.publish('a.9', 9);
   await travel.until(() => receiver.received.length === 16, HOUR_MS);
@@ -163,7 +163,7 @@ test.each([429, 502, 503, 504])(
     for (let count = 0; count < 150; count++) await kit.publish('a.1', count);
     const until = (count: number): Promise<void> =>
       vi.waitFor(() => {
-        expect(kit.engine.metrics.webhooks.inFlight).toBe(count);
+        expect(kit.engine.counts.webhooks.inFlight).toBe(count);
         expect(held).toHaveLength(count);
       });
     const answerAll = (): void => {
@@ -185,6 +185,6 @@ test.each([429, 502, 503, 504])(
     await until(12);
     receiver.answer = answerWith(204);
     answerAll();
-    await vi.waitFor(() => expect(kit.engine.metrics.webhooks.events).toBe(149));
+    await vi.waitFor(() => expect(kit.engine.counts.webhooks.events).toBe(149));
   },
 );

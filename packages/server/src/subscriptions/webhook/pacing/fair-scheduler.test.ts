@@ -24,7 +24,7 @@ test('endpoints that hang or fail leave the others their share of the requests',
   const well = (): number => receiver.received.filter(({ url }) => url.startsWith('/well')).length;
   await vi.waitFor(() => expect(well()).toBe(10 * 21));
   expect(hanging.size).toBeLessThanOrEqual(12);
-  expect(kit.engine.metrics.webhooks.inFlight).toBeLessThanOrEqual(16);
+  expect(kit.engine.counts.webhooks.inFlight).toBeLessThanOrEqual(16);
   receiver.answer = answerWith(204);
   for (const end of hanging.values()) end();
 });
