@@ -51,8 +51,8 @@ export function registerMetrics(
       site: () => site.stats,
       sessionJournal: () => ({ waiting: journal?.waitingCount ?? 0, lost: journal?.lostCount ?? 0 }),
       presence: () => presence.stats,
-      subscriptions: oncePerTurn(() => engine.counts),
-      subscriptionLag: oncePerTurn(() => engine.measureLag()),
+      subscriptions: () => engine.counts,
+      subscriptionLag: () => engine.measureLag(),
       identity: () => ({
         tokens: tokens.stats,
         issuers: tokens.issuers,
@@ -75,19 +75,4 @@ export function registerMetrics(
       telemetry: () => telemetryStats,
     }),
   );
-}
-
-/**
- * The lag of subscriptions is a visit to each of them, and several metrics come from it. So one
- * visit serves all metrics that are read in the same turn of the event loop.
- */
-function oncePerTurn<Value>(read: () => Value): () => Value {
-  let current: { readonly value: Value } | undefined;
-  return () => {
-    if (current === undefined) {
-      current = { value: read() };
-      setImmediate(() => (current = undefined));
-    }
-    return current.value;
-  };
 }

@@ -29,6 +29,7 @@ import { CheckpointScheduler } from './engine/checkpoint-scheduler.ts';
 import { LeaseManager, type PullMetrics } from './pull/lease-manager.ts';
 import { CrashQuarantine } from './webhook/crash-quarantine.ts';
 import { Semaphore } from '../core/primitives/semaphore.ts';
+import { alwaysWanted, SingleFlight } from '../core/primitives/single-flight.ts';
 import { PullConsumer } from './pull/pull-consumer.ts';
 import { SubscriptionRegistry, type SubscriptionConsumer } from './subscription-registry.ts';
 import { Replays } from './webhook/replays.ts';
@@ -106,6 +107,8 @@ export class SubscriptionEngine {
   readonly #leaseManager: LeaseManager;
   readonly #replays: Replays;
   readonly #verification: EndpointVerification;
+  readonly #lagReports = new SingleFlight<LagReport>();
+  readonly #overviews = new SingleFlight<SubscriptionOverview>();
   readonly #expirations: Expirations;
   readonly #quarantine: CrashQuarantine;
   readonly #counter: LagCounter;
@@ -210,14 +213,18 @@ export class SubscriptionEngine {
     };
   }
 
-  /** Visits every subscription, O(n), in many turns of the event loop. */
+  /**
+   * Visits every subscription, O(n), in many turns of the event loop. Callers in the meantime share
+   * the visit, so that its memory does not grow with them.
+   */
   measureLag(): Promise<LagReport> {
-    return measureLag(this.#lagScope, this.#parts.settings.lagSeriesMax);
+    const { lagSeriesMax } = this.#parts.settings;
+    return this.#lagReports.share('', alwaysWanted, () => measureLag(this.#lagScope, lagSeriesMax));
   }
 
-  /** Visits every subscription, O(n), in many turns of the event loop. */
+  /** Visits every subscription as `measureLag` does. */
   overview(failingMax: number): Promise<SubscriptionOverview> {
-    return overviewOf(this.#lagScope, failingMax);
+    return this.#overviews.share(String(failingMax), alwaysWanted, () => overviewOf(this.#lagScope, failingMax));
   }
 
   /** Restores all subscriptions from the store and starts them. */

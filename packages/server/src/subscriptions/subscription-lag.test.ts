@@ -25,6 +25,15 @@ test('other work has its turns while the lag of many subscriptions is measured',
   expect((await kit.engine.overview(10)).states['active']).toMatchObject({ count: 1000, lagEventsMax: 1 });
 });
 
+test('those who ask while the lag is measured share the visit', async () => {
+  const { engine } = await openSubscriptionKit();
+  expect(engine.measureLag()).toBe(engine.measureLag());
+  const overview = engine.overview(10);
+  expect(engine.overview(10)).toBe(overview);
+  await overview;
+  expect(engine.overview(10)).not.toBe(overview);
+});
+
 test('subscriptions may come and go while their lag is measured', async () => {
   const kit = await openSubscriptionKit({ settings: { lagSeriesMax: 1000 } });
   const ids: string[] = [];
