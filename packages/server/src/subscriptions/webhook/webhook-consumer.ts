@@ -29,7 +29,7 @@ export class WebhookConsumer extends DurableConsumer<WebhookDefinition> implemen
   batchStartedMs = 0;
   /** True when it could have started more requests, but had to leave them to live deliveries. */
   isThrottled = false;
-  queuedAs: 'healthy' | 'unproven' | undefined;
+  queuedAs: FairlyScheduled['queuedAs'];
 
   override get primary(): WebhookConsumer {
     return this;
