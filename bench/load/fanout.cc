@@ -175,6 +175,7 @@ class Fanout {
     report.addLatency(subscribers.latency);
     report.add("acknowledgedP50Microseconds", publishers.acknowledged.percentile(0.5));
     report.add("acknowledgedP99Microseconds", publishers.acknowledged.percentile(0.99));
+    report.add("residentBeforeKilobytes", static_cast<double>(residentBefore));
     report.add("residentGrowthKilobytes", static_cast<double>(residentMax - residentBefore));
   }
 

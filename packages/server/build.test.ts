@@ -10,7 +10,7 @@ import { buildServer } from './build.ts';
  * What a hub loads only with the setting that needs it.
  * Each file that is loaded holds its text in memory.
  */
-const RARE = /@nats-io|@opentelemetry|\/undici\/|src\/storage\/cluster\/|src\/telemetry\//;
+const RARE = /@nats-io|@opentelemetry|\/undici\/|src\/storage\/cluster\/|src\/telemetry\/|src\/lab\/|\/client\/src\//;
 
 /**
  * The source modules in a built file and in all files that it imports, without those of `import()`.
@@ -22,6 +22,13 @@ function sourcesOf(file: string, seen = new Set<string>()): readonly string[] {
   const sources = mappedSources(`${file}.map`);
   const imported = [...code.matchAll(/^(?:import|export) [^\n]*?"(\.\/[^"]+\.js)";$/gm)].map(([, path = '']) => path);
   return [...sources, ...imported.flatMap((path) => sourcesOf(join(dirname(file), path), seen))];
+}
+
+/** The source modules of the built file that has this one, and of all that it imports. */
+function sourcesBeside(module: string, lib: string): readonly string[] {
+  const files = readdirSync(lib).filter((name) => name.endsWith('.js'));
+  const file = files.find((name) => mappedSources(join(lib, `${name}.map`)).some((path) => path.endsWith(module)));
+  return sourcesOf(join(lib, String(file)));
 }
 
 /** A file that the bundler adds has no map, and no source. */
@@ -40,15 +47,20 @@ async function builtHub(): Promise<string> {
   return join(folder, 'lib');
 }
 
-test('the published hub loads the brokers, webhooks and tracing only where they are used', async () => {
-  const lib = await builtHub();
-  const files = readdirSync(lib).filter((name) => name.endsWith('.js'));
-  const main = files.find((name) =>
-    mappedSources(join(lib, `${name}.map`)).some((path) => path.endsWith('src/main.ts')),
-  );
-  const sources = sourcesOf(join(lib, String(main)));
+test('the published hub loads the brokers, webhooks, tracing and the Lab only where they are used', async () => {
+  const sources = sourcesBeside('src/main.ts', await builtHub());
   expect(sources.some((path) => path.endsWith('src/core/publish.ts'))).toBe(true);
   expect(sources.filter((path) => RARE.test(path))).toEqual([]);
+});
+
+test('the published hub loads no command but its own', async () => {
+  const lib = await builtHub();
+  const sources = ['cli/command-line.ts', 'cli/commands/serve/serve.ts'].flatMap((module) =>
+    sourcesBeside(module, lib),
+  );
+  expect(sources.some((path) => path.endsWith('cli/commands/serve/run-hub.ts'))).toBe(true);
+  const others = sources.filter((path) => /cli\/commands\/(?!serve\/)|\/client\/src\//.test(path));
+  expect(others).toEqual([]);
 });
 
 /** TLS, HTTP/2 and the HTTP client of Node.js: a tenth of a start, and 10 MB. */

@@ -74,6 +74,8 @@ const SHARED = [
   },
   { name: 'storage', test: /\/server\/src\/storage\/(?!cluster\/)/, minShareCount: 2 },
   { name: 'config', test: /\/zod\/|\/server\/src\/config\//, minShareCount: 2 },
+  { name: 'webhooks', test: /\/subscriptions\/(?:dialects|webhook)\/|\/server\/src\/ingest\//, minShareCount: 2 },
+  { name: 'cli', test: /\/server\/src\/cli\/[a-z-]+\.ts$/, minShareCount: 2 },
 ];
 
 /**

@@ -1,11 +1,12 @@
 import { HELP_OPTION, usageOf, type Command } from '../../packages/server/src/cli/command.ts';
-import { commands } from '../../packages/server/src/cli/commands.ts';
+import { loadCommands } from '../../packages/server/src/cli/commands.ts';
 import { EXIT_CODES } from '../../packages/server/src/cli/exit-codes.ts';
 import { optionForm } from '../../packages/server/src/cli/help.ts';
 import { code, page, table } from './markdown.ts';
 
 /** docs/reference/cli.md */
-export function cliPage(): string {
+export async function cliPage(): Promise<string> {
+  const commands = await loadCommands();
   return page(
     'Command line',
     '`packages/server/src/cli/`',

@@ -86,7 +86,9 @@ const FOLDER_IMPORTS: Readonly<Record<string, readonly string[]>> = {
   explain: ['core', ...HTTP_FOLDERS, ...SUBSCRIPTION_FOLDERS, 'sessions'],
   composition: [...EVERY_SERVICE, 'administration', 'explain'],
   'hub.ts': ['composition', 'config', 'operate', 'auth', 'http', 'processes'],
-  'main.ts': [...EVERY_SERVICE, 'hub.ts'],
+  'reopened-hub.ts': ['auth', 'config', 'hub.ts'],
+  'hub-with-lab.ts': ['auth', 'config', 'http', 'lab', 'platform', 'storage', 'hub.ts', 'reopened-hub.ts'],
+  'main.ts': [...EVERY_SERVICE, 'hub.ts', 'reopened-hub.ts', 'hub-with-lab.ts'],
   cli: [...EVERY_SERVICE, 'main.ts'],
   // Test helpers start whole hubs.
   testing: [...EVERY_SERVICE, 'hub.ts'],

@@ -4,8 +4,8 @@ import { DataFolderError } from '../core/data-folder-error.ts';
 import { packageVersion } from '../platform/package-files.ts';
 import { closestMatch } from '../core/primitives/closest-match.ts';
 import { exitOnBrokenPipe } from './broken-pipe.ts';
-import { readInput, type Command } from './command.ts';
-import { commands } from './commands.ts';
+import { readInput } from './command.ts';
+import { commandNames, loadCommand, loadCommands } from './commands.ts';
 import { CliError, EXIT_CODES, type ExitName } from './exit-codes.ts';
 import { commandHelp, generalHelp, groupHelp } from './help.ts';
 import { pasteable } from './pasteable.ts';
@@ -29,27 +29,26 @@ export async function runCommandLine(argv: readonly string[], terminal: Terminal
 async function run(argv: readonly string[], terminal: Terminal): Promise<ExitName> {
   const [first] = argv;
   if (first === undefined || first === '--help' || first === '-h' || (first === 'help' && argv.length === 1)) {
-    return print(terminal, generalHelp(commands, terminal));
+    return print(terminal, generalHelp(await loadCommands(), terminal));
   }
   if (first === '--version' || first === '-v') return print(terminal, packageVersion());
   if (first === 'help') return run([...argv.slice(1), '--help'], terminal);
-  const groupCommands = commandsWithin(first);
-  if (groupCommands.length > 0 && (argv[1] === '--help' || argv[1] === '-h'))
-    return print(terminal, groupHelp(groupCommands, terminal));
-  const command = findCommand(argv);
+  const group = namesWithin(first);
+  if (group.length > 0 && (argv[1] === '--help' || argv[1] === '-h'))
+    return print(terminal, groupHelp(await loadCommands(group), terminal));
+  const command = await loadCommand(findCommand(argv));
   const input = readInput(command, argv.slice(command.name.split(' ').length));
   if (input.flag('help')) return print(terminal, commandHelp(command, terminal));
   return command.run(input, terminal);
 }
 
-function findCommand(argv: readonly string[]): Command {
+function findCommand(argv: readonly string[]): string {
   const [first = '', second = ''] = argv;
-  const found = commands.find(({ name }) => name === first || name === `${first} ${second}`);
+  const found = commandNames.find((name) => name === first || name === `${first} ${second}`);
   if (found !== undefined) return found;
-  const words = commandsWithin(first).map(({ name }) => name.slice(first.length + 1));
+  const words = namesWithin(first).map((name) => name.slice(first.length + 1));
   if (words.length > 0) throw incomplete(first, second, words);
-  const names = commands.map(({ name }) => name);
-  const suggestion = closestMatch(`${first} ${second}`.trim(), names) ?? closestMatch(first, names);
+  const suggestion = closestMatch(`${first} ${second}`.trim(), commandNames) ?? closestMatch(first, commandNames);
   const suggestionText = suggestion === undefined ? '' : `; did you mean polycast ${suggestion}?`;
   throw new CliError('usage', `"${first}" is not a command${suggestionText}`, 'See polycast --help');
 }
@@ -66,9 +65,9 @@ function incomplete(first: string, second: string, words: readonly string[]): Cl
   return new CliError('usage', `"${first} ${second}" is not a command${suggestionText}`, hint);
 }
 
-/** The commands of two words that begin with this one. */
-function commandsWithin(first: string): readonly Command[] {
-  return commands.filter(({ name }) => name.startsWith(`${first} `));
+/** The names of two words that begin with this one. */
+function namesWithin(first: string): readonly string[] {
+  return commandNames.filter((name) => name.startsWith(`${first} `));
 }
 
 function print(terminal: Terminal, text: string): ExitName {

@@ -3,8 +3,10 @@ import { parseConfig } from '../config/parse.ts';
 import { startHub } from '../main.ts';
 import { openEndpoint, openSubscriptionHub, waitUntil } from '../testing/subscription-hub.ts';
 import { JSON_LINES, type Command } from './command.ts';
-import { commands } from './commands.ts';
+import { loadCommands } from './commands.ts';
 import { runCli, runInside, startCli, temporaryFolder } from './testing.ts';
+
+const commands = await loadCommands();
 
 /** The commands that print one line of JSON for each entry, and not one document. */
 function printsLines({ options: { json } }: Command): boolean {

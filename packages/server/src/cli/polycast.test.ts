@@ -6,14 +6,20 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { commands } from './commands.ts';
+import { commandNames, loadCommands } from './commands.ts';
 import { pasteable } from './pasteable.ts';
 import { CLOSED_PORT, runCli, runInside, temporaryFolder } from './testing.ts';
+
+const commands = await loadCommands();
 
 test('without a command it prints a short list of commands', async () => {
   const { code, out, err } = await runInside([]);
   expect({ code, err }).toEqual({ code: 0, err: '' });
   for (const { name, summary } of commands) expect(out.replaceAll(/ +/g, ' ')).toContain(`\n ${name} ${summary}\n`);
+});
+
+test('every command is found by its own name', () => {
+  expect(commands.map(({ name }) => name)).toEqual(commandNames);
 });
 
 test('every command has help with its options and examples', async () => {

@@ -2,9 +2,12 @@ import { HELP_OPTION, JSON_DOCUMENT, type Command } from '../command.ts';
 import { completionScript, SHELLS, type CompletableCommand, type Shell } from './completion-scripts.ts';
 import { CliError } from '../exit-codes.ts';
 
-/** Makes the command that prints a shell's completion script for the given commands and itself. */
-export function completionCommand(others: readonly Command[]): Command {
-  const completion: Command = {
+/**
+ * Makes the command that prints a shell's completion script.
+ * @param loadAll the commands to complete, with this one
+ */
+export function completionCommand(loadAll: () => Promise<readonly Command[]>): Command {
+  return {
     name: 'completion',
     summary: 'Prints the completion for a shell: bash, zsh or fish.',
     usage: '<shell>',
@@ -20,12 +23,11 @@ export function completionCommand(others: readonly Command[]): Command {
       const [shell] = input.arguments;
       if (!SHELLS.includes(shell as Shell))
         throw new CliError('usage', `"${shell}" is not a known shell: ${SHELLS.join(', ')}`);
-      const script = completionScript(shell as Shell, [...others, completion].map(describe));
+      const script = completionScript(shell as Shell, (await loadAll()).map(describe));
       out(input.flag('json') ? JSON.stringify({ shell, script }) : script);
       return 'done';
     },
   };
-  return completion;
 }
 
 function describe({ name, summary, options }: Command): CompletableCommand {

@@ -30,7 +30,7 @@ export interface LogLifecycleParts {
  * reset, or by a block that this version cannot apply.
  *
  * Example: brokers were rolled back, so the journal lacks blocks that the view has. The log then
- * stops (`reset`), `hub.ts` passes `onReset` on, and `ReopenedHub` of `main.ts` opens it again.
+ * stops (`reset`), `hub.ts` passes `onReset` on, and `ReopenedHub` opens it again.
  * `openMatchingView` of `open-cluster-log.ts` finds it out with `rollback-check.ts`, removes the
  * view and builds it from the journal, with a new epoch.
  */
