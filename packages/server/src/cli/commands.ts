@@ -9,7 +9,7 @@ type LoadCommand = () => Promise<Command>;
  * used, so a hub has no other in memory, and its start reads none. Those that run a hub are here
  * already: a file of their own would cost their start half a millisecond.
  */
-const LOADERS: ReadonlyMap<string, LoadCommand> = new Map<string, LoadCommand>([
+const LOADERS = new Map<string, LoadCommand>([
   ['dev', () => Promise.resolve(dev)],
   ['serve', () => Promise.resolve(serve)],
   ['publish', async () => (await import('./commands/publish/publish.ts')).publish],
