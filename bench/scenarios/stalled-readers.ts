@@ -3,8 +3,9 @@ import { deliveryColumns, nothingLost, runFanout } from '../harness/fanout.ts';
 import { metricOf, ratioOf, runInterleaved, type Scenario } from '../harness/scenario.ts';
 import { polycast } from '../peers/polycast.ts';
 
-const readers = 500;
-const stalledReaders = 1_000;
+const whole = { readers: 500, stalledReaders: 1_000 };
+// For two hubs at once, a half each.
+const half = { readers: whole.readers / 2, stalledReaders: whole.stalledReaders / 2 };
 const eventBytes = 16_384;
 // 500 readers of 64 events a second are 0.5 GB/s over the loopback interface, about half of what a
 // core carries.
@@ -16,6 +17,7 @@ export const stalledReadersScenario: Scenario = {
   name: 'stalled-readers',
   title: '200 MB to 500 readers, beside 1,000 that have stalled',
   run: async (options) => {
+    const { readers, stalledReaders } = options.atOnce ? half : whole;
     const megabytes = options.quick ? 20 : 200;
     const load = {
       subscribers: readers,
@@ -24,18 +26,18 @@ export const stalledReadersScenario: Scenario = {
       events: Math.ceil((megabytes * 1e6) / eventBytes),
       warmUpEvents: eventsPerSecond * 3,
     };
+    const stalled = `polycast, ${stalledReaders.toLocaleString('en')} stalled`;
     const series = await runInterleaved(
       [
         { name: 'polycast, none stalled', peer: polycast, run: () => runFanout(polycast, 'sse', load) },
         {
-          name: 'polycast, 1,000 stalled',
+          name: stalled,
           peer: polycast,
           run: () => runFanout(polycast, 'sse', { ...load, stalled: stalledReaders }),
         },
       ],
       options,
     );
-    const stalled = 'polycast, 1,000 stalled';
     return {
       settings: { readers, stalledReaders, megabytes, eventBytes, eventsPerSecond },
       series,
