@@ -163,7 +163,7 @@ const harmless: readonly [name: string, path: string, source: string][] = [
     'export const at = (order: { process: number }): number => order.process;',
   ],
   ['pure arithmetic', 'packages/server/src/core/tail.ts', 'export const most = Math.max(1, 2);'],
-  ['main composing all', 'packages/server/src/main.ts', "import './storage/open-storage.ts'; import './core/tail.ts';"],
+  ['main starting a hub', 'packages/server/src/main.ts', "import './hub.ts'; import './core/tail.ts';"],
   ['a test that starts everything', 'packages/server/src/storage/memory/memory-log.test.ts', "import '../main.ts';"],
 ];
 
@@ -229,12 +229,12 @@ test('code that bundles by itself is found', () => {
 
 test('a file without an importer is found, and a worker that is named by its URL is not', () => {
   const modules = [
-    parseModule('packages/server/src/main.ts', "new Worker(new URL('./storage/writer.ts', import.meta.url));"),
+    parseModule('packages/server/src/storage/thread.ts', "new Worker(new URL('./writer.ts', import.meta.url));"),
     parseModule('packages/server/src/storage/writer.ts', "import './rows.ts';"),
     parseModule('packages/server/src/storage/rows.ts', ''),
     parseModule('packages/server/src/storage/forgotten.ts', ''),
   ];
-  const found = check(modules, new Set(['packages/server/src/main.ts']));
+  const found = check(modules, new Set(['packages/server/src/storage/thread.ts']));
   expect(found.map(({ path }) => path)).toEqual(['packages/server/src/storage/forgotten.ts']);
 });
 

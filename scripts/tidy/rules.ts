@@ -88,7 +88,7 @@ const FOLDER_IMPORTS: Readonly<Record<string, readonly string[]>> = {
   'hub.ts': ['composition', 'config', 'operate', 'auth', 'http', 'processes'],
   'reopened-hub.ts': ['auth', 'config', 'hub.ts'],
   'hub-with-lab.ts': ['auth', 'config', 'http', 'lab', 'platform', 'storage', 'hub.ts', 'reopened-hub.ts'],
-  'main.ts': [...EVERY_SERVICE, 'hub.ts', 'reopened-hub.ts', 'hub-with-lab.ts'],
+  'main.ts': ['core', 'config', 'operate', 'hub.ts', 'reopened-hub.ts', 'hub-with-lab.ts'],
   cli: [...EVERY_SERVICE, 'main.ts'],
   // Test helpers start whole hubs.
   testing: [...EVERY_SERVICE, 'hub.ts'],
@@ -278,7 +278,7 @@ function dataHomes({ path, imports, texts }: Module): Finding[] {
 
 function removals({ path, members }: Module): Finding[] {
   if (!members.has('removeAllListeners') || MAY_REMOVE_ALL_LISTENERS[path] !== undefined) return [];
-  return [{ path, message: 'uses removeAllListeners: `releaseListeners` keeps the listener of errors' }];
+  return [{ path, message: 'uses removeAllListeners: `removeListeners` keeps the listener of errors' }];
 }
 
 /**
