@@ -46,8 +46,7 @@ export function detachSocket(request: IncomingMessage, response: ServerResponse)
     typeof parser.close !== 'function'
   )
     return withErrorListener(socket);
-  const owned = removeListeners(socket);
-  if (socket[CLOSE_LISTENER] !== undefined) socket.on('close', socket[CLOSE_LISTENER]);
+  const owned = releaseListeners(socket);
   response.detachSocket(socket);
   if (socket.timeout !== undefined && socket.timeout > 0) socket.setTimeout(0);
   // The server wraps these methods to notice a takeover of its socket. The wrappers hold the
@@ -68,6 +67,13 @@ export function detachSocket(request: IncomingMessage, response: ServerResponse)
   // The parser's code is still on the call stack.
   if (detachedParsers.push(parser) === 1) setImmediate(closeDetachedParsers);
   socket[DETACHED] = true;
+  return owned;
+}
+
+/** Removes the listeners of a socket but that of `onSocketClose` and that of errors. */
+export function releaseListeners(socket: SocketWithMarks): ErrorSafe {
+  const owned = removeListeners(socket);
+  if (socket[CLOSE_LISTENER] !== undefined) socket.on('close', socket[CLOSE_LISTENER]);
   return owned;
 }
 

@@ -1,14 +1,16 @@
-import { PolycastError, SUBPROTOCOL } from '@polycast/protocol';
+import { PolycastError, SUBPROTOCOL, type ServerMessage } from '@polycast/protocol';
 import { hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { checkCredentials } from '../../auth/permission.ts';
+import { releaseListeners } from '../../http/sockets/detach-socket.ts';
 import type { ErrorSafe } from '../../http/sockets/error-safe-socket.ts';
 import { authorizeQuery, createReadRequest, type ReadRequest } from '../read-request.ts';
 import type { EventsQueryParser } from '../events-query.ts';
 import type { WebSocketParts } from '../stream-parts.ts';
 import { listenToBytes } from '../session-socket.ts';
 import { WebSocketOperations } from './websocket-operations.ts';
-import { messageFrame, WebSocketSession } from './websocket-session.ts';
+import { asciiTextFrame } from './websocket-frames.ts';
+import { WebSocketSession } from './websocket-session.ts';
 
 /**
  * Answers an upgrade of `/v1/events` (PROTOCOL.md section 7): reads the handshake, authorizes the
@@ -70,20 +72,24 @@ function openWebSocket(
   const session = new WebSocketSession(parts, socket, readRequest, types, createOperations);
   const { heartbeatMs } = parts.settings;
   socket.setTimeout(0);
+  // Node's server has released the socket already. What is left is a listener without effect.
+  releaseListeners(socket);
   listenToBytes(socket);
-  if (readRequest.gap !== undefined) parts.stats.gaps++;
-  const ready = messageFrame({
-    op: 'ready',
-    cursor: session.cursor(readRequest.position),
-    session: session.id,
-    heartbeatMs,
-  });
+  const ready = { cursor: session.cursor(readRequest.position), session: session.id, heartbeatMs };
   // One write, since each is a system call.
-  const opening = [Buffer.from(handshakeResponse(handshake), 'latin1'), ready];
-  if (readRequest.gap !== undefined) opening.push(messageFrame({ op: 'gap', ...readRequest.gap }));
-  session.open(Buffer.concat(opening));
+  let opening = handshakeResponse(handshake) + asciiMessage({ op: 'ready', ...ready });
+  if (readRequest.gap !== undefined) {
+    parts.stats.gaps++;
+    opening += asciiMessage({ op: 'gap', ...readRequest.gap });
+  }
+  session.open(opening);
   session.startIdleTimer();
   if (head.length > 0) session.receive(head);
+}
+
+/** A control message whose members are all ASCII. */
+function asciiMessage(content: ServerMessage): string {
+  return asciiTextFrame(JSON.stringify(content));
 }
 
 const createOperations = (parts: WebSocketParts, session: WebSocketSession): WebSocketOperations =>

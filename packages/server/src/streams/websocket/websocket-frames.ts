@@ -8,6 +8,16 @@ export function textFrame(text: string): Buffer {
   return frame;
 }
 
+/**
+ * A text message of ASCII as one frame, whose characters are the bytes: it is written as `latin1`,
+ * and needs no buffer.
+ */
+export function asciiTextFrame(ascii: string): string {
+  return header.toString('latin1', 0, writeTextFrameHeader(header, 0, ascii.length)) + ascii;
+}
+
+const header = Buffer.alloc(textFrameHeaderBytes(Infinity));
+
 /** A close frame (RFC 6455 section 5.5.1): a code, and a reason of at most 123 bytes. */
 export function closeFrame(code: number, reason: string): Buffer {
   const payload = Buffer.allocUnsafe(2 + Math.min(123, Buffer.byteLength(reason)));
