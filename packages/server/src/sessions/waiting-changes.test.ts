@@ -56,6 +56,15 @@ test('what was written waits no more, and its room is used again', () => {
   expect(batches[1]).toBe(written);
 });
 
+test('of many batches that were written, few keep their room', () => {
+  const waiting = new WaitingChanges(1);
+  for (let number = 1; number <= 20; number++) waiting.add(opening(number, ['a']));
+  const written = waiting.first(Infinity);
+  waiting.remove(written.length);
+  const rooms = written.map(({ roomBytes }) => roomBytes);
+  expect(rooms.filter((bytes) => bytes > Math.min(...rooms))).toHaveLength(4);
+});
+
 test('a user is forgotten with all sessions that name the user anywhere, and the others stay', () => {
   const waiting = new WaitingChanges(2);
   const change = { timeMs: 1, position: 2, channels: ['b'], user: 'ann' };

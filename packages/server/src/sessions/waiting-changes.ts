@@ -6,8 +6,8 @@ import type { JournalChange } from '../core/session-journal/session-record.ts';
 const WAITING_BYTES_MAX = 24 * 1024 * 1024;
 /** Lines do not say their epoch. Their sessions have not ended with the hub. */
 const PRESENT_RUN: Run = { epoch: '', seenMs: 0, isOver: false };
-/** Written batches whose room is used again: those of some 4,000 changes. */
-const SPARE_BATCHES_MAX = 8;
+/** Written batches whose room is used again: those of some 2,000 changes. */
+const SPARE_BATCHES_MAX = 4;
 
 /**
  * The changes of the session journal that wait for the disk, the oldest first. Clients choose the
@@ -83,6 +83,7 @@ export class WaitingChanges {
       this.#bytes -= batch.roomBytes;
       if (batch === this.#filling) this.#filling = undefined;
       if (batch.clear() && this.#spare.length < SPARE_BATCHES_MAX) this.#spare.push(batch);
+      else batch.release();
     }
   }
 

@@ -103,6 +103,11 @@ export class ChangeBatch {
     return this.#lines.clear();
   }
 
+  /** Gives the memory of its lines back. It cannot be used any more. */
+  release(): void {
+    this.#lines.release();
+  }
+
   #addOpening(session: SessionRecord): void {
     const { number, user, id, openedMs, openedAt } = session;
     if (session.end === undefined && this.isAlike(session)) return this.addAlike(number, user, openedMs, id, openedAt);

@@ -125,11 +125,15 @@ export class JsonBytes {
     return this.#bytes.length <= KEPT_BYTES_MAX;
   }
 
+  /** Gives its memory back. It cannot be used any more. */
+  release(): void {
+    this.#bytes.buffer.transfer(0);
+  }
+
   #makeRoom(bytes: number): void {
     const needed = this.#length + bytes;
-    const larger = new Uint8Array(Math.max(needed, 2 * this.#bytes.length));
-    larger.set(this.bytes);
-    this.#bytes = larger;
+    // The former room is free at once. It would wait for the garbage collector otherwise.
+    this.#bytes = new Uint8Array(this.#bytes.buffer.transfer(Math.max(needed, 2 * this.#bytes.length)));
   }
 }
 
