@@ -11,19 +11,21 @@ export interface RingForm {
 /** How a value joins those of its step. */
 export type JoinKind = 'count' | 'gauge' | 'latest';
 
+/** Rows whose values share an array. The first of them makes it, so a new hub has few. */
+const BLOCK_ROWS = 48;
+
 /** The rows of one step length. */
 export class StatusRing {
   readonly form: RingForm;
   readonly #kinds: readonly JoinKind[];
   /** The start of each row's step, milliseconds since 1970; 0 for a row that is empty. */
   readonly #times: Float64Array;
-  readonly #values: Float32Array;
+  readonly #blocks: (Float32Array | undefined)[] = [];
 
   constructor(form: RingForm, kinds: readonly JoinKind[]) {
     this.form = form;
     this.#kinds = kinds;
     this.#times = new Float64Array(form.rows);
-    this.#values = new Float32Array(form.rows * kinds.length).fill(Number.NaN);
   }
 
   /** Adds values to the step of a time. */
@@ -33,11 +35,10 @@ export class StatusRing {
     const row = this.#rowOf(startMs);
     const isNew = this.#times[row] !== startMs;
     this.#times[row] = startMs;
+    const present = this.#valuesOf(row);
     for (const [index, kind] of this.#kinds.entries()) {
-      const at = row * this.#kinds.length + index;
       const value = values[index] ?? Number.NaN;
-      const present = isNew ? Number.NaN : (this.#values[at] ?? Number.NaN);
-      this.#values[at] = join(kind, present, value);
+      present[index] = isNew ? value : join(kind, present[index] ?? Number.NaN, value);
     }
   }
 
@@ -45,7 +46,7 @@ export class StatusRing {
   row(startMs: number): Float32Array | undefined {
     const row = this.#rowOf(startMs);
     if (this.#times[row] !== startMs) return undefined;
-    return this.#values.subarray(row * this.#kinds.length, (row + 1) * this.#kinds.length);
+    return this.#valuesOf(row);
   }
 
   /** Restores a row from a file. */
@@ -53,8 +54,8 @@ export class StatusRing {
     const row = this.#rowOf(startMs);
     if (startMs % this.form.stepMs !== 0 || startMs < (this.#times[row] ?? 0)) return;
     this.#times[row] = startMs;
-    for (let index = 0; index < this.#kinds.length; index++)
-      this.#values[row * this.#kinds.length + index] = values[index] ?? Number.NaN;
+    const restored = this.#valuesOf(row);
+    for (let index = 0; index < restored.length; index++) restored[index] = values[index] ?? Number.NaN;
   }
 
   /** The starts of all steps from a time on that the ring knows, in order. */
@@ -66,6 +67,13 @@ export class StatusRing {
     for (let startMs = first; startMs <= last; startMs += stepMs)
       if (this.#times[this.#rowOf(startMs)] === startMs) starts.push(startMs);
     return starts;
+  }
+
+  #valuesOf(row: number): Float32Array {
+    const { length } = this.#kinds;
+    const values = (this.#blocks[Math.floor(row / BLOCK_ROWS)] ??= new Float32Array(BLOCK_ROWS * length));
+    const first = (row % BLOCK_ROWS) * length;
+    return values.subarray(first, first + length);
   }
 
   #rowOf(startMs: number): number {
