@@ -22,6 +22,12 @@ const NO_RANGES: readonly PositionRange[] = [];
 /** Beyond these bytes of a client on a stream whose input is ignored, the hub closes the socket. */
 const IGNORED_BYTES_MAX = 64 * 1024;
 
+/** A connection that takes no bytes: since which tick, and where its session was then. */
+interface Blocked {
+  readonly tick: number;
+  readonly from: Position;
+}
+
 /**
  * A live client on one socket. The session writes the batches of its reader, at most one in flight.
  * It also sends heartbeats and control messages, and closes when asked. The reader decides which
@@ -51,9 +57,8 @@ export class StreamSession<Parts extends SessionParts = SessionParts> implements
    * later.
    */
   #clientPosition: Position = 0;
-  #blockedTick = 0;
-  /** Where the session was when its connection stopped to take bytes. */
-  #blockedFrom: Position = 0;
+  /** Since when its connection takes no bytes. */
+  #blocked: Blocked | undefined;
   #endReason: EndReason | undefined;
   #gaps: readonly PositionRange[] = NO_RANGES;
   #principal: Principal;
@@ -72,7 +77,6 @@ export class StreamSession<Parts extends SessionParts = SessionParts> implements
   /** Bytes that the connection had read before this session: it may have served other requests. */
   readonly #bytesReadBefore: number;
   #lastWords: CloseReason | Uint8Array = 'drain';
-  #reconnectInMs = 0;
 
   constructor(parts: Parts, frames: ControlFrames, socket: SessionStream, readRequest: ReadRequest) {
     this.parts = parts;
@@ -120,7 +124,7 @@ export class StreamSession<Parts extends SessionParts = SessionParts> implements
   }
 
   get writtenThrough(): Position {
-    return this.#blockedTick > 0 ? Math.min(this.#blockedFrom, this.position) : this.position;
+    return this.#blocked === undefined ? this.position : Math.min(this.#blocked.from, this.position);
   }
 
   get gaps(): readonly PositionRange[] {
@@ -197,7 +201,7 @@ export class StreamSession<Parts extends SessionParts = SessionParts> implements
     this.sentTick = parts.wheel.tick;
     // The socket took all bytes immediately, so there is no flush to wait for.
     if (socket.writableLength === 0) return true;
-    if (this.#blockedTick === 0) this.markBlocked(batch.from);
+    if (this.#blocked === undefined) this.markBlocked(batch.from);
     socket.write(NO_BYTES, () => this.markFlushed());
     return false;
   }
@@ -249,9 +253,8 @@ export class StreamSession<Parts extends SessionParts = SessionParts> implements
   }
 
   drain(reconnectInMs: number, reason: 'drain' | 'ended' = 'drain'): void {
-    this.#reconnectInMs = reconnectInMs;
     this.#endReason ??= reason;
-    this.#applyInput('drain');
+    this.#applyInput('drain', reconnectInMs);
   }
 
   disconnect(code: RevokedReason): void {
@@ -281,12 +284,12 @@ export class StreamSession<Parts extends SessionParts = SessionParts> implements
     this.#applyInput('gone');
   }
 
-  #applyInput(input: SessionInput): void {
+  #applyInput(input: SessionInput, reconnectInMs = 0): void {
     const { wheel, settings } = this.parts;
     const state = {
       phase: this.#phase,
       sentTick: this.sentTick,
-      blockedTick: this.#blockedTick,
+      blockedTick: this.#blocked?.tick ?? 0,
       expiresTick: this.#expiresTick,
       warnTick: this.#warnTick,
     };
@@ -299,7 +302,7 @@ export class StreamSession<Parts extends SessionParts = SessionParts> implements
       case 'heartbeat':
         return this.#sendHeartbeat();
       case 'send_draining':
-        this.send(this.frames.draining(this.#reconnectInMs));
+        this.send(this.frames.draining(reconnectInMs));
         return this.#closeSocket('drain');
       case 'send_expiring':
         this.#warnTick = 0;
@@ -378,8 +381,7 @@ export class StreamSession<Parts extends SessionParts = SessionParts> implements
    */
   protected markBlocked(from: Position = this.position): void {
     const { wheel, settings } = this.parts;
-    this.#blockedTick = Math.max(1, wheel.tick);
-    this.#blockedFrom = from;
+    this.#blocked = { tick: Math.max(1, wheel.tick), from };
     const { stalledTicks } = settings.session;
     if (this.#phase === 'open' && this.dueTick > wheel.tick + stalledTicks) wheel.schedule(this, stalledTicks);
   }
@@ -388,7 +390,7 @@ export class StreamSession<Parts extends SessionParts = SessionParts> implements
     // A destroyed socket also calls back, before its event `close`. The next batch would be framed
     // for a client that has gone.
     if (this.socket.destroyed) return;
-    this.#blockedTick = 0;
+    this.#blocked = undefined;
     this.activeReader.onFlushed();
   }
 

@@ -6,6 +6,7 @@ import {
   PolycastError,
   scanEnvelope,
   type ErrorCode,
+  type Problem,
   type ServerMessage,
 } from '@polycast/protocol';
 import type { Principal } from '../../core/access/principal.ts';
@@ -32,6 +33,8 @@ import type { OperationHandler, WebSocketSession } from './websocket-session.ts'
 const PENDING_MAX = 64;
 /** Consecutive `auth` operations that may fail. */
 const AUTH_FAILURES_MAX = 5;
+/** Messages that are no operation. */
+const INVALID_MESSAGES_MAX = 20;
 const PUBLISH_MEMBERS: ReadonlySet<string> = new Set(['op', 'ref']);
 const scanner = new JsonScanner();
 type OperationResult = {
@@ -54,6 +57,7 @@ export class WebSocketOperations implements OperationHandler {
   #pending = 0;
   #isPaused = false;
   #authFailures = 0;
+  #invalidMessages = 0;
   #pendingChanges: Promise<void> = Promise.resolve();
   #pulls: SocketPulls | undefined;
 
@@ -67,13 +71,22 @@ export class WebSocketOperations implements OperationHandler {
     try {
       operation = parseOperation(text);
     } catch (error) {
-      return this.#session.rejectMessage(toPolycastError(error).problem);
+      return this.#rejectMessage(toPolycastError(error).problem);
     }
     if (++this.#pending >= PENDING_MAX && !this.#isPaused) {
       this.#isPaused = true;
       this.#session.setReading(false);
     }
     void this.#dispatch(operation, text).catch((error: unknown) => this.#refuse(operation, error));
+  }
+
+  /**
+   * Answers a message that is not an operation. After too many of them the hub closes the
+   * connection.
+   */
+  #rejectMessage(problem: Problem): void {
+    this.#session.respond({ op: 'error', ok: false, error: problem });
+    if (++this.#invalidMessages >= INVALID_MESSAGES_MAX) this.#session.close(4400, 'protocol');
   }
 
   #dispatch(operation: Operation, text: string): Promise<void> {

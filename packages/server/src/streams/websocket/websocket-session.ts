@@ -3,7 +3,6 @@ import {
   webSocketFraming,
   type CloseCode,
   type PolycastError,
-  type Problem,
   type ServerMessage,
 } from '@polycast/protocol';
 import type { Interest } from '../../core/interests/interest.ts';
@@ -57,7 +56,6 @@ const CLOSE_REASON_CODES: Readonly<Record<'drain' | 'stalled' | 'failed', CloseC
 
 /** The parser reports this code for a close frame without a code (RFC 6455 section 7.1.5). */
 const NO_CODE = 1005;
-const INVALID_MESSAGES_MAX = 20;
 /** Bytes of unread answers beyond which the hub closes the connection. */
 const ANSWER_BYTES_MAX = 1024 * 1024;
 /** Unwritten bytes beyond which the hub sends no pong. */
@@ -86,7 +84,6 @@ export class WebSocketSession extends StreamSession<WebSocketParts> {
   #receiver: WebSocketReceiver | undefined;
   #operations: OperationHandler | undefined;
   readonly #createOperations: CreateOperations;
-  #invalidMessages = 0;
   #onHeld: (() => void) | undefined;
   #idleTimer: IdleTimer | undefined;
 
@@ -130,15 +127,6 @@ export class WebSocketSession extends StreamSession<WebSocketParts> {
       await new Promise<void>((taken) => socket.write(NO_BYTES, () => taken()));
     } while (socket.writableLength > 0 && !socket.destroyed);
     this.markFlushed();
-  }
-
-  /**
-   * Answers a message that is not an operation. After too many of them the hub closes the
-   * connection.
-   */
-  rejectMessage(problem: Problem): void {
-    this.respond({ op: 'error', ok: false, error: problem });
-    if (++this.#invalidMessages >= INVALID_MESSAGES_MAX) this.close(4400, 'protocol');
   }
 
   /** Sends the close code and ends the socket. */
