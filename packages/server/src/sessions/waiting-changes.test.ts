@@ -56,13 +56,14 @@ test('what was written waits no more, and its room is used again', () => {
   expect(batches[1]).toBe(written);
 });
 
-test('of many batches that were written, few keep their room', () => {
-  const waiting = new WaitingChanges(1);
-  for (let number = 1; number <= 20; number++) waiting.add(opening(number, ['a']));
-  const written = waiting.first(Infinity);
-  waiting.remove(written.length);
-  const rooms = written.map(({ roomBytes }) => roomBytes);
-  expect(rooms.filter((bytes) => bytes > Math.min(...rooms))).toHaveLength(4);
+test('a batch begins with the room that the one before it needed, up to a bound', () => {
+  const waiting = new WaitingChanges(64);
+  for (let number = 1; number <= 65; number++) waiting.add(opening(number, [`${number}.${'x'.repeat(400)}`]));
+  const [filled, next] = waiting.first(2);
+  expect(next?.count).toBe(1);
+  expect(next?.linesBytes).toBe(filled?.linesBytes);
+  for (let number = 66; number <= 129; number++) waiting.add(opening(number, [`${number}.${'x'.repeat(4000)}`]));
+  expect(waiting.first(3).at(-1)?.linesBytes).toBe(64 * 1024);
 });
 
 test('a user is forgotten with all sessions that name the user anywhere, and the others stay', () => {

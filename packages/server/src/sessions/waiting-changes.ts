@@ -6,8 +6,8 @@ import type { JournalChange } from '../core/session-journal/session-record.ts';
 const WAITING_BYTES_MAX = 24 * 1024 * 1024;
 /** Lines do not say their epoch. Their sessions have not ended with the hub. */
 const PRESENT_RUN: Run = { epoch: '', seenMs: 0, isOver: false };
-/** Written batches whose room is used again: those of some 2,000 changes. */
-const SPARE_BATCHES_MAX = 4;
+/** Written batches whose room is used again: those of some 4,000 changes. */
+const SPARE_BATCHES_MAX = 8;
 
 /**
  * The changes of the session journal that wait for the disk, the oldest first. Clients choose the
@@ -22,6 +22,8 @@ export class WaitingChanges {
   #filling: ChangeBatch | undefined;
   /** The bytes of that batch that `#bytes` has. */
   #fillingBytes = 0;
+  /** The room for lines in the batch that was filled last. */
+  #linesBytes: number | undefined;
   readonly #spare: ChangeBatch[] = [];
   #count = 0;
   #bytes = 0;
@@ -60,7 +62,10 @@ export class WaitingChanges {
   added(changes: number): boolean {
     const { filling } = this;
     this.#count += changes;
-    if (filling.count >= this.#batchLinesMax) this.#filling = undefined;
+    if (filling.count >= this.#batchLinesMax) {
+      this.#filling = undefined;
+      this.#linesBytes = filling.linesBytes;
+    }
     if (filling.roomBytes === this.#fillingBytes) return false;
     this.#bytes += filling.roomBytes - this.#fillingBytes;
     this.#fillingBytes = filling.roomBytes;
@@ -83,7 +88,6 @@ export class WaitingChanges {
       this.#bytes -= batch.roomBytes;
       if (batch === this.#filling) this.#filling = undefined;
       if (batch.clear() && this.#spare.length < SPARE_BATCHES_MAX) this.#spare.push(batch);
-      else batch.release();
     }
   }
 
@@ -98,7 +102,9 @@ export class WaitingChanges {
   }
 
   #nextBatch(): ChangeBatch {
-    const batch = this.#spare.pop() ?? new ChangeBatch();
+    // The lines of a crowd are alike. A room that grew with them would leave each former one to the
+    // garbage collector.
+    const batch = this.#spare.pop() ?? new ChangeBatch(this.#linesBytes);
     this.#batches.push(batch);
     this.#fillingBytes = 0;
     return (this.#filling = batch);

@@ -21,7 +21,7 @@ export const BATCH_LINES: number = FULL_LINE_WITHIN;
  * costs the garbage collector nothing: the batch has no objects, and its room is used again.
  */
 export class ChangeBatch {
-  readonly #lines = new JsonBytes();
+  readonly #lines: JsonBytes;
   readonly #subjects = new LineSubjects(BATCH_LINES);
   #count = 0;
   #openings = 0;
@@ -29,6 +29,11 @@ export class ChangeBatch {
   #full: FullOpening | undefined;
   /** The members that were found alike last: those of a crowd are one object. */
   #alike: SharedMembers | undefined;
+
+  /** @param linesBytes the room for its lines that it begins with */
+  constructor(linesBytes?: number) {
+    this.#lines = new JsonBytes(linesBytes);
+  }
 
   /** The number of changes. */
   get count(): number {
@@ -47,7 +52,12 @@ export class ChangeBatch {
 
   /** The memory that it takes. */
   get roomBytes(): number {
-    return SUBJECTS_BYTES + this.#lines.roomBytes;
+    return SUBJECTS_BYTES + this.linesBytes;
+  }
+
+  /** The room for its lines. */
+  get linesBytes(): number {
+    return this.#lines.roomBytes;
   }
 
   /** Adds a change, which may change later. Call it only while `count` is below `BATCH_LINES`. */
@@ -101,11 +111,6 @@ export class ChangeBatch {
     this.#full = undefined;
     this.#alike = undefined;
     return this.#lines.clear();
-  }
-
-  /** Gives the memory of its lines back. It cannot be used any more. */
-  release(): void {
-    this.#lines.release();
   }
 
   #addOpening(session: SessionRecord): void {

@@ -10,8 +10,13 @@ const BILLION = 1_000_000_000;
  * strings for the garbage collector. Example: `.raw('[').number(7).raw(',').text('ann').raw(']')`
  */
 export class JsonBytes {
-  #bytes = new Uint8Array(FIRST_BYTES);
+  #bytes: Uint8Array;
   #length = 0;
+
+  /** @param roomBytes that it begins with, if an emptied buffer would keep them */
+  constructor(roomBytes: number = FIRST_BYTES) {
+    this.#bytes = new Uint8Array(Math.min(roomBytes, KEPT_BYTES_MAX));
+  }
 
   /** What was written. It is valid until the next call. */
   get bytes(): Uint8Array {
@@ -125,15 +130,11 @@ export class JsonBytes {
     return this.#bytes.length <= KEPT_BYTES_MAX;
   }
 
-  /** Gives its memory back. It cannot be used any more. */
-  release(): void {
-    this.#bytes.buffer.transfer(0);
-  }
-
   #makeRoom(bytes: number): void {
     const needed = this.#length + bytes;
-    // The former room is free at once. It would wait for the garbage collector otherwise.
-    this.#bytes = new Uint8Array(this.#bytes.buffer.transfer(Math.max(needed, 2 * this.#bytes.length)));
+    const larger = new Uint8Array(Math.max(needed, 2 * this.#bytes.length));
+    larger.set(this.bytes);
+    this.#bytes = larger;
   }
 }
 
