@@ -34,7 +34,7 @@ export async function startHubAt(
   // are compiled immediately, an event on an idle hub costs a tenth less.
   setFlagsFromString('--always-sparkplug');
   // When many clients connect at once, V8 compiles some hundred functions. Without this, a thread
-  // that waits for the processor frees their memory, and 8 MB more stay with the process.
+  // that waits for the processor frees their memory, and 6 to 10 MB more stay with the process.
   setFlagsFromString('--no-maglev-destroy-on-background');
   // A view of a cluster has another thread, and a follower has none.
   if (config.cluster.nats.length === 0 && place?.role !== 'follower') prepareStorage(config.data);
