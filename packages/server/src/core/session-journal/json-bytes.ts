@@ -13,7 +13,7 @@ export class JsonBytes {
   #bytes: Uint8Array;
   #length = 0;
 
-  /** @param roomBytes that it begins with, if an emptied buffer would keep them */
+  /** @param roomBytes that it begins with, at most those that an emptied buffer keeps */
   constructor(roomBytes: number = FIRST_BYTES) {
     this.#bytes = new Uint8Array(Math.min(roomBytes, KEPT_BYTES_MAX));
   }
