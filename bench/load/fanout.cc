@@ -25,6 +25,7 @@ struct FanoutSettings {
         eventsPerSecond(options.number("rate", 0)),
         warmUpEvents(options.integer("warm-up-events", 0)),
         warmUpEventsPerSecond(options.number("warm-up-rate", eventsPerSecond)),
+        restSeconds(options.number("rest-seconds", 0)),
         settleSeconds(options.number("settle-seconds", 1)),
         idleSeconds(options.number("idle-seconds", 0)),
         openTimeoutSeconds(options.number("open-timeout-seconds", 120)),
@@ -34,6 +35,7 @@ struct FanoutSettings {
   double eventsPerSecond;  // 0 is a burst: as fast as the publishers' connections are answered
   int warmUpEvents;
   double warmUpEventsPerSecond;
+  double restSeconds;  // before the first connection, so that garbage of the server's start is gone
   double settleSeconds, idleSeconds, openTimeoutSeconds, stallTimeoutSeconds;
 };
 
@@ -64,25 +66,33 @@ class Fanout {
   };
 
   void openAll() {
-    long proportionalBefore = usage.proportionalKilobytes();
+    spin(settings.restSeconds);
+    proportionalBefore = usage.proportionalKilobytes();
     double cpuBefore = usage.cpuMicroseconds();
     uint64_t start = nowNanoseconds();
     if (settings.stalled > 0) subscribers.open(settings.stalled, false, settings.openTimeoutSeconds);
     subscribers.open(settings.subscribers, true, settings.openTimeoutSeconds);
     double openSeconds = secondsSince(start);
     spin(settings.settleSeconds);
-    double connections = settings.subscribers + settings.stalled;
-    report.add("connections", settings.subscribers + settings.stalled);
+    report.add("connections", connections());
     report.add("openSeconds", openSeconds);
-    report.add("openCpuMicrosecondsPerConnection", (usage.cpuMicroseconds() - cpuBefore) / connections);
-    report.add("memoryKilobytesPerConnection", static_cast<double>(usage.proportionalKilobytes() - proportionalBefore) / connections);
+    report.add("openCpuMicrosecondsPerConnection", (usage.cpuMicroseconds() - cpuBefore) / connections());
+    report.add("memoryKilobytesPerConnection", kilobytesPerConnection());
   }
 
   void measureIdle() {
     double cpuBefore = usage.cpuMicroseconds();
     spin(settings.idleSeconds);
     report.add("idleCpuPercent", (usage.cpuMicroseconds() - cpuBefore) / settings.idleSeconds / 1e4);
+    report.add("idleMemoryKilobytesPerConnection", kilobytesPerConnection());
     report.add("closedConnections", subscribers.closedTotal);
+  }
+
+  int connections() const { return settings.subscribers + settings.stalled; }
+
+  // The growth of the server since before the first connection.
+  double kilobytesPerConnection() const {
+    return static_cast<double>(usage.proportionalKilobytes() - proportionalBefore) / connections();
   }
 
   void publishAll() {
@@ -217,7 +227,7 @@ class Fanout {
   Report report;
   std::vector<uint32_t> published;
   double eventsPerSecond = 0;  // of the present round
-  long residentBefore = 0, residentMax = 0;
+  long proportionalBefore = 0, residentBefore = 0, residentMax = 0;
   uint64_t refused = 0;
 };
 

@@ -1,4 +1,6 @@
-// 15,000 waiting connections: the memory of each one, and the CPU to open it.
+// 15,000 waiting connections: the memory of each one, and the CPU to open it. A server rests before
+// the first connection and after the last one, so that it can return the memory of what it did.
+import { freshFolder } from '../harness/folders.ts';
 import { runFanout } from '../harness/fanout.ts';
 import { type Contender, metricOf, runInterleaved, type Scenario } from '../harness/scenario.ts';
 import { centrifugo } from '../peers/centrifugo.ts';
@@ -6,14 +8,18 @@ import { mercure } from '../peers/mercure.ts';
 import { nchan } from '../peers/nchan.ts';
 import { nodeHttp } from '../peers/node-http.ts';
 import type { Peer, Transport } from '../peers/peer.ts';
-import { polycast } from '../peers/polycast.ts';
+import { polycast, startHub } from '../peers/polycast.ts';
 import { socketIo } from '../peers/socket-io.ts';
 import { wsFanout } from '../peers/ws-fanout.ts';
 
 const connections = 15_000;
+const restSeconds = 20;
 const settleSeconds = 5;
-const idleSeconds = 5;
+const idleSeconds = 15;
 const kilobytesMax = 6;
+
+/** The other servers send no heartbeat meanwhile, so the hub's are due later. */
+const quietHub: Peer = { ...polycast, start: () => startHub(freshFolder('hub'), ['delivery.heartbeatMs=60000']) };
 
 const entries: readonly (readonly [Peer, Transport, string])[] = [
   [polycast, 'sse', 'polycast, SSE'],
@@ -31,16 +37,17 @@ export const idleConnections: Scenario = {
   name: 'idle-connections',
   title: '15,000 idle connections',
   run: async (options) => {
-    const load = { subscribers: connections, events: 0, settleSeconds, idleSeconds };
+    const load = { subscribers: connections, events: 0, restSeconds, settleSeconds, idleSeconds };
     const contenders: Contender[] = entries.map(([peer, transport, name]) => ({
       name,
       peer,
-      run: () => runFanout(peer, transport, load),
+      run: () => runFanout(peer === polycast ? quietHub : peer, transport, load),
     }));
     const series = await runInterleaved(contenders, options);
-    const figure = 'memoryKilobytesPerConnection';
+    const figure = 'idleMemoryKilobytesPerConnection';
+    const opened = 'memoryKilobytesPerConnection';
     return {
-      settings: { connections, settleSeconds, idleSeconds },
+      settings: { connections, restSeconds, settleSeconds, idleSeconds },
       series,
       bars: ['polycast, SSE', 'polycast, WebSocket'].flatMap((name) => [
         {
@@ -59,6 +66,7 @@ export const idleConnections: Scenario = {
       charts: [{ title: 'Memory of an idle connection', figure, unit: 'kB', better: 'less' }],
       columns: [
         { title: 'memory, kB each', figure },
+        { title: `after ${settleSeconds} s, kB each`, figure: opened },
         { title: 'CPU to open, µs each', figure: 'openCpuMicrosecondsPerConnection' },
         { title: 'CPU while idle, %', figure: 'idleCpuPercent' },
         { title: 'closed', figure: 'closedConnections' },

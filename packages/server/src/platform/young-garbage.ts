@@ -4,10 +4,6 @@ import { runInNewContext } from 'node:vm';
 /** Fewer bytes would cost more collections than they save. */
 const COLLECTED_BYTES = 2.5 * 1024 * 1024;
 
-type Collect = (options: { readonly type: 'minor'; readonly execution: 'sync' }) => void;
-
-let collect: Collect | undefined;
-
 /**
  * Buffers that were received and that nobody uses any more, where little else is garbage. V8 frees
  * them when it collects young objects, after some 26 MB of objects. The buffers do not count
@@ -25,9 +21,21 @@ export class YoungGarbage {
     this.#bytes += bytes;
     if (this.#bytes < COLLECTED_BYTES) return;
     this.#bytes = 0;
-    collect ??= findCollector();
-    collect({ type: 'minor', execution: 'sync' });
+    collectYoung();
   }
+}
+
+type Collect = (options: { readonly type: 'minor'; readonly execution: 'sync' }) => void;
+
+let collect: Collect | undefined;
+
+/**
+ * Collects the young objects of this thread. It takes some 0.5 ms while few of them live, and 10 ms
+ * after 15,000 connections were opened.
+ */
+export function collectYoung(): void {
+  collect ??= findCollector();
+  collect({ type: 'minor', execution: 'sync' });
 }
 
 /** V8 shows its collector only to contexts that are made while a flag is set. */

@@ -5,6 +5,7 @@ import type { Config } from '../../../config/parse.ts';
 import type { Hub } from '../../../main.ts';
 import type { Refusal } from '../../../auth/refusal-log.ts';
 import type { ProcessPlace } from '../../../processes/process-place.ts';
+import { returnQuietMemory } from '../../../platform/quiet-memory.ts';
 import { prepareStorage } from '../../../storage/prepare-storage.ts';
 import { CliError } from '../../exit-codes.ts';
 import { portHolder } from '../../port-holder.ts';
@@ -36,6 +37,7 @@ export async function startHubAt(
   // When many clients connect at once, V8 compiles some hundred functions. Without this, a thread
   // that waits for the processor frees their memory, and 6 to 10 MB more stay with the process.
   setFlagsFromString('--no-maglev-destroy-on-background');
+  returnQuietMemory();
   // A view of a cluster has another thread, and a follower has none.
   if (config.cluster.nats.length === 0 && place?.role !== 'follower') prepareStorage(config.data);
   const { startHub } = await import('../../../main.ts');
