@@ -35,7 +35,7 @@ struct FanoutSettings {
   double eventsPerSecond;  // 0 is a burst: as fast as the publishers' connections are answered
   int warmUpEvents;
   double warmUpEventsPerSecond;
-  double restSeconds;  // before the first connection, so that garbage of the server's start is gone
+  double restSeconds;  // before the first connection, and before an idle server is measured
   double settleSeconds, idleSeconds, openTimeoutSeconds, stallTimeoutSeconds;
 };
 
@@ -81,10 +81,11 @@ class Fanout {
   }
 
   void measureIdle() {
+    spin(settings.restSeconds);
+    report.add("idleMemoryKilobytesPerConnection", kilobytesPerConnection());
     double cpuBefore = usage.cpuMicroseconds();
     spin(settings.idleSeconds);
     report.add("idleCpuPercent", (usage.cpuMicroseconds() - cpuBefore) / settings.idleSeconds / 1e4);
-    report.add("idleMemoryKilobytesPerConnection", kilobytesPerConnection());
     report.add("closedConnections", subscribers.closedTotal);
   }
 

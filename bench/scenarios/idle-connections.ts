@@ -15,7 +15,7 @@ import { wsFanout } from '../peers/ws-fanout.ts';
 const connections = 15_000;
 const restSeconds = 20;
 const settleSeconds = 5;
-const idleSeconds = 15;
+const idleSeconds = 5;
 const kilobytesMax = 6;
 
 /** The other servers send no heartbeat meanwhile, so the hub's are due later. */

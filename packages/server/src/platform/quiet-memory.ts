@@ -33,7 +33,7 @@ export interface YoungGeneration {
 /**
  * Decides when to collect young objects so that V8 returns the memory of a burst. Example: when
  * 15,000 clients connect at once, the young generation grows to 53 MB. V8 would keep all of it,
- * garbage too, until something is allocated again.
+ * garbage too, for up to 100 s.
  *
  * V8 looks at its size only in a collection. It shrinks to 1 MB when less than 1 MB a second was
  * allocated or moved to the old generation since the collection before. So that needs three
