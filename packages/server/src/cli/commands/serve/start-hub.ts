@@ -37,7 +37,6 @@ export async function startHubAt(
   // When many clients connect at once, V8 compiles some hundred functions. Without this, a thread
   // that waits for the processor frees their memory, and 6 to 10 MB more stay with the process.
   setFlagsFromString('--no-maglev-destroy-on-background');
-  returnQuietMemory();
   // A view of a cluster has another thread, and a follower has none.
   if (config.cluster.nats.length === 0 && place?.role !== 'follower') prepareStorage(config.data);
   const { startHub } = await import('../../../main.ts');
@@ -49,10 +48,12 @@ export async function startHubAt(
     return next.listen === config.listen ? { ...next, listen } : next;
   };
   try {
-    return await startHub(
+    const hub = await startHub(
       { ...config, listen },
       { refused: onRefusal, loadConfig: reread, origins: () => origins, place, onOpenedAgain },
     );
+    returnQuietMemory();
+    return hub;
   } catch (error) {
     throw listenError(error, listen);
   }
