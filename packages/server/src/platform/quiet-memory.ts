@@ -35,10 +35,10 @@ export interface YoungGeneration {
  * 15,000 clients connect at once, the young generation grows to 53 MB. V8 would keep all of it,
  * garbage too, for up to 100 s.
  *
- * V8 looks at its size only in a collection. It shrinks to 1 MB when less than 1 MB a second was
+ * V8 decides about its size in a collection. It shrinks to 1 MB if less than 1 MB a second was
  * allocated or moved to the old generation since the collection before. So that needs three
  * collections, and a fourth in bad cases. V8 then has the memory in a pool for 8 s, and the first
- * collection after that returns it. Each takes 1 to 10 ms, at a time when nobody is waiting.
+ * collection after that returns it. Each holds up the event loop for 1 to 20 ms.
  */
 export class QuietTime {
   #usedBefore = 0;
