@@ -5,6 +5,7 @@ import { closedEarlyError, peerOf, reportOutcome, type Connector } from './conne
 import { containErrors } from './contain.ts';
 import { FairQueue } from '../core/primitives/fair-queue.ts';
 import type { Connection, Exchange, Host } from './exchange.ts';
+import { IdleConnections } from './idle-connections.ts';
 import { OutgoingError } from './outgoing-error.ts';
 
 /** The bounds on open connections. */
@@ -25,8 +26,7 @@ export class ConnectionPool {
   readonly #onStart: (exchange: Exchange) => void;
   readonly #onClientError: (error: unknown) => void;
   readonly #hosts = new Map<string, Host>();
-  /** The connection that has been idle for the longest time comes first. */
-  readonly #idle = new Set<Connection>();
+  readonly #idle = new IdleConnections();
   /** Hosts that wait because of `connectionsMax`. The host that has waited longest comes first. */
   readonly #starved = new Set<Host>();
   readonly #open = new Set<Connection>();
@@ -60,7 +60,7 @@ export class ConnectionPool {
     const host = this.#hostOf(exchange.target.origin);
     const idle = host.idle.pop();
     if (idle !== undefined) {
-      this.#idle.delete(idle);
+      this.#idle.remove(idle);
       return this.#runOn(idle, exchange);
     }
     host.waiting.push(exchange.target.url, exchange);
@@ -122,11 +122,8 @@ export class ConnectionPool {
   }
 
   #closeIdle(): boolean {
-    for (const connection of this.#idle) {
-      this.#remove(connection);
-      return true;
-    }
-    return false;
+    const { oldest } = this.#idle;
+    return oldest !== undefined && this.#remove(oldest);
   }
 
   #createConnection(host: Host): Connection {
@@ -136,6 +133,9 @@ export class ConnectionPool {
       exchange: undefined,
       isUsed: false,
       isPrivateAddress: false,
+      isIdle: false,
+      olderIdle: undefined,
+      newerIdle: undefined,
     };
     const { Client } = httpClient();
     connection.client = new Client(host.origin, {
@@ -203,7 +203,7 @@ export class ConnectionPool {
     if (!this.#open.delete(connection)) return false;
     const { host, client } = connection;
     host.count--;
-    if (this.#idle.delete(connection)) host.idle.splice(host.idle.indexOf(connection), 1);
+    if (this.#idle.remove(connection)) host.idle.splice(host.idle.indexOf(connection), 1);
     if (host.count === 0 && host.waiting.size === 0) this.#hosts.delete(host.origin);
     // The client may be inside the callback that led here. It finishes that first.
     queueMicrotask(() => void client.destroy());

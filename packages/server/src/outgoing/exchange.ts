@@ -31,6 +31,10 @@ export interface Connection {
   /** Whether the connection has carried an exchange. */
   isUsed: boolean;
   isPrivateAddress: boolean;
+  /** The links of `IdleConnections`, which alone writes these three. */
+  isIdle: boolean;
+  olderIdle: Connection | undefined;
+  newerIdle: Connection | undefined;
 }
 
 /** Callbacks of an exchange. */
