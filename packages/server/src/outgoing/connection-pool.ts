@@ -220,13 +220,13 @@ const HEADER_BYTES_MAX = 16_384;
 
 /**
  * `Deadlines` replaces undici's own timeouts. Idle connections are closed before most servers close
- * them.
+ * them, but not within 10 s, a common interval of events.
  */
 const CLIENT_OPTIONS = {
   pipelining: 1,
   headersTimeout: 0,
   bodyTimeout: 0,
-  keepAliveTimeout: 10_000,
+  keepAliveTimeout: 12_000,
   keepAliveMaxTimeout: 60_000,
   maxHeaderSize: HEADER_BYTES_MAX,
 } as const;

@@ -3,7 +3,7 @@ import type * as Undici from 'undici';
 let loaded: typeof Undici | undefined;
 
 /**
- * Loads the HTTP client for outgoing requests, at the first request. It takes some 20 MB of memory,
+ * Loads the HTTP client for outgoing requests, before the first one. It takes some 25 MB of memory,
  * and many hubs send none.
  */
 export async function loadHttpClient(): Promise<typeof Undici> {

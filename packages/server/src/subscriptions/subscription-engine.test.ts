@@ -24,6 +24,15 @@ test('published events are posted, signed, and after a restart deliveries contin
   expect(JSON.parse(receiver.received[2]?.body ?? '')).toMatchObject({ channel: 'a.1', data: 3 });
 });
 
+test('the sender prepares for requests when a webhook is active', async () => {
+  const { engine, create } = await openSubscriptionKit();
+  const prepare = vi.spyOn(engine.sender, 'prepare');
+  await create({ ...webhook('http://127.0.0.1:1/'), delivery: { kind: 'pull', leaseMs: 30_000, deliveriesMax: 5 } });
+  expect(prepare).not.toHaveBeenCalled();
+  await create(webhook('http://127.0.0.1:1/'));
+  expect(prepare).toHaveBeenCalled();
+});
+
 test('a failing channel delays itself alone, and its events arrive in order', async () => {
   const receiver = await openReceiver();
   let failures = 0;

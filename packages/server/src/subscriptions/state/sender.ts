@@ -7,6 +7,11 @@ import type { AttemptOutcome, RecordedResponse, Timing } from './ports.ts';
 export interface Sender {
   send(request: SendRequest): Promise<SendResult>;
   /**
+   * Requests are to be expected. Soon after, the sender loads what it needs for them, so that the
+   * first event does not wait for that.
+   */
+  prepare(): void;
+  /**
    * What is wrong with a URL, as far as its text shows: its form, a literal address, its port. No
    * name lookup.
    */

@@ -121,6 +121,7 @@ export class WebhookDispatcher implements Executor<WebhookConsumer> {
    */
   onStatusChanged(consumer: WebhookConsumer): void {
     const { state, reason } = consumer.status;
+    if (state === 'active') this.#parts.sender.prepare();
     if (state === 'pending') this.#parts.verification.start(consumer);
     else this.#parts.verification.forget(consumer);
     if (state === 'active' && reason !== 'healed') consumer.resetLimiter();
