@@ -4,6 +4,7 @@ import { getHeapStatistics } from 'node:v8';
 import { parseConfig } from '../../packages/server/src/config/parse.ts';
 import { openHub } from '../../packages/server/src/hub.ts';
 import { fastWorld } from '../../packages/server/src/operate/world.ts';
+import { loadHttpClient } from '../../packages/server/src/platform/http-client.ts';
 import { checkInvariants } from '../check-invariants.ts';
 import { SECRET } from './tokens.ts';
 
@@ -20,6 +21,8 @@ const config = parseConfig({
   ...(JSON.parse(more) as object),
 });
 checkInvariants();
+// The first webhook would load it. Its memory is not that of a subscription.
+await loadHttpClient();
 const hub = await openHub(config, { world: fastWorld(Number(speed)) });
 process.send?.({ port: hub.port });
 process.on('message', (message) => {
