@@ -70,13 +70,12 @@ class Fanout {
     proportionalBefore = usage.proportionalKilobytes();
     double cpuBefore = usage.cpuMicroseconds();
     uint64_t start = nowNanoseconds();
-    if (settings.stalled > 0) subscribers.open(settings.stalled, false, settings.openTimeoutSeconds);
     subscribers.open(settings.subscribers, true, settings.openTimeoutSeconds);
     double openSeconds = secondsSince(start);
     spin(settings.settleSeconds);
-    report.add("connections", connections());
+    report.add("connections", settings.subscribers + settings.stalled);
     report.add("openSeconds", openSeconds);
-    report.add("openCpuMicrosecondsPerConnection", (usage.cpuMicroseconds() - cpuBefore) / connections());
+    report.add("openCpuMicrosecondsPerConnection", (usage.cpuMicroseconds() - cpuBefore) / settings.subscribers);
     report.add("memoryKilobytesPerConnection", kilobytesPerConnection());
   }
 
@@ -89,25 +88,33 @@ class Fanout {
     report.add("closedConnections", subscribers.closedTotal);
   }
 
-  int connections() const { return settings.subscribers + settings.stalled; }
-
   // The growth of the server since before the first connection.
   double kilobytesPerConnection() const {
-    return static_cast<double>(usage.proportionalKilobytes() - proportionalBefore) / connections();
+    return static_cast<double>(usage.proportionalKilobytes() - proportionalBefore) / settings.subscribers;
   }
 
   void publishAll() {
     PublisherPool publishers(loop, publisherSettings);
-    if (settings.warmUpEvents > 0) publishRound(publishers, settings.warmUpEvents, settings.warmUpEventsPerSecond);
+    warmUp(publishers);
+    residentBefore = residentMax = usage.residentKilobytes();
+    if (settings.stalled > 0) {
+      // Now, so that all they make the server hold is part of what its memory grows by. The second
+      // warm-up fills the kernel's buffers. Until then they take part as readers do.
+      subscribers.open(settings.stalled, false, settings.openTimeoutSeconds);
+      warmUp(publishers);
+    }
     subscribers.resetCounts();
     publishers.acknowledged.clear();
-    residentBefore = residentMax = usage.residentKilobytes();
     Used before = Used::now(usage);
     double seconds = publishRound(publishers, settings.events, settings.eventsPerSecond);
     Used after = Used::now(usage);
     refused = publishers.refused;
     reportRound(publishers, seconds, ServerUsage::sumSince(before.server, after.server));
     reportShares(seconds, before, after);
+  }
+
+  void warmUp(PublisherPool& publishers) {
+    if (settings.warmUpEvents > 0) publishRound(publishers, settings.warmUpEvents, settings.warmUpEventsPerSecond);
   }
 
   // Publishes `events` and waits until every reader has all of them,
@@ -162,10 +169,9 @@ class Fanout {
   }
 
   uint64_t readersOf(int channel) const {
-    // Numbers go round the channels, stalled ones first; see Subscriber's constructor.
-    int all = settings.subscribers + settings.stalled;
-    auto upTo = [&](int count) { return count / settings.channels + (channel < count % settings.channels ? 1 : 0); };
-    return static_cast<uint64_t>(upTo(all) - upTo(settings.stalled));
+    // Numbers go round the channels, readers first; see Subscriber's constructor.
+    int extra = channel < settings.subscribers % settings.channels ? 1 : 0;
+    return static_cast<uint64_t>(settings.subscribers / settings.channels + extra);
   }
 
   void reportRound(const PublisherPool& publishers, double seconds, double cpuMicroseconds) {

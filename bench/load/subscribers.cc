@@ -55,7 +55,7 @@ Subscriber::Subscriber(SubscriberPool& pool, int number, bool reads)
 
 void Subscriber::connect() {
   connectedAtMicroseconds = nowMicroseconds();
-  handle = connectToLoopback(pool.settings.port, number);
+  handle = connectToLoopback(pool.settings.port, number, reads);
   pool.loop.add(handle, EPOLLOUT, this);
 }
 
