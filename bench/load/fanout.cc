@@ -46,7 +46,7 @@ class Fanout {
       : settings(settings), usage(usage), subscribers(loop, subscriberSettings), publisherSettings(publisherSettings) {}
 
   int run() {
-    openAll();
+    openReaders();
     if (settings.idleSeconds > 0) measureIdle();
     if (settings.events > 0) publishAll();
     report.print();
@@ -65,7 +65,7 @@ class Fanout {
     }
   };
 
-  void openAll() {
+  void openReaders() {
     spin(settings.restSeconds);
     proportionalBefore = usage.proportionalKilobytes();
     double cpuBefore = usage.cpuMicroseconds();
