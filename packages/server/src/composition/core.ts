@@ -7,6 +7,7 @@ import type { EventTypes } from '../core/events/event-types.ts';
 import { Feed } from '../core/feed.ts';
 import type { Log } from '../core/ports.ts';
 import { Publisher } from '../core/publish.ts';
+import { YoungGarbage } from '../platform/young-garbage.ts';
 import { createBodyEncoder } from '../storage/shared/body-encoder.ts';
 import type { HubBase } from './base.ts';
 import { channelRule, channelSettings } from './channel-rules.ts';
@@ -27,14 +28,23 @@ export interface CorePart {
 const INTERESTS_BYTES_MIN = 64 * 1024 * 1024;
 const INTEREST_BYTES_PER_CONNECTION = 8192;
 
+/**
+ * A large event leaves four buffers of its size: the read of its socket, its body, the message to
+ * the log, and its frames.
+ */
+const BUFFERS_PER_EVENT = 4;
+const COLLECTIONS_INTERVAL_MS = 250;
+
 export function createCore({ config, world: { clock }, metrics, reloader }: HubBase, log: Log): CorePart {
   const { delivery, limits } = config;
   const rules = new ChannelRules(...channelRules(config));
+  const garbage = new YoungGarbage(COLLECTIONS_INTERVAL_MS);
   const feed = new Feed(log, {
     ...delivery,
     ...interestBounds(config),
     isLatestOnly: (channel) => rules.settingsFor(channel).retain === 'latest',
     isStored: (channel) => rules.settingsFor(channel).retain === 'history',
+    onCopied: (bytes) => garbage.add(bytes * BUFFERS_PER_EVENT),
     allocate: (bytes) => Buffer.allocUnsafeSlow(bytes),
     onDelivered: (records) => {
       const [first] = records;

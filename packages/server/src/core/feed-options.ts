@@ -12,6 +12,8 @@ export interface FeedOptions {
   readonly isLatestOnly: (channel: string) => boolean;
   /** Whether the log stores all events of a channel until retention removes them. */
   readonly isStored: (channel: string) => boolean;
+  /** As in `TailOptions`. */
+  readonly onCopied?: (bytes: number) => void;
   /** Allocates memory for joined frames. */
   readonly allocate: (bytes: number) => Uint8Array;
   /** Memory that the interests with readers may take, in bytes. Equal interests count once. */

@@ -9,7 +9,7 @@ import { bodySize, RecordReader, type RecordCount, type RecordPage } from './rec
 import { PendingTrims } from './pending-trims.ts';
 import { readNewestEvents } from './preload.ts';
 import { assertInvariant } from './primitives/invariant.ts';
-import { Tail } from './tail.ts';
+import { Tail, type PassingRecord } from './tail.ts';
 import { alwaysWanted, SingleFlight, type IsWanted } from './primitives/single-flight.ts';
 import { UnreadTail } from './unread-tail.ts';
 
@@ -51,7 +51,7 @@ export class Feed {
     this.#interests.joinedBytesMax = options.interestsBytesMax ?? Infinity;
     this.#reads = new LogReader(log, this.stats, options.logReadsConcurrentMax);
     const tail = new Tail(
-      { bytesMax: options.tailBytesMax, channelsMax: TAIL_CHANNELS_MAX, isLatestOnly: options.isLatestOnly },
+      { ...options, bytesMax: options.tailBytesMax, channelsMax: TAIL_CHANNELS_MAX },
       log.state.head,
     );
     this.#unread = new UnreadTail({
@@ -378,7 +378,7 @@ export class Feed {
     const gap = gapOf(page, after);
     let { gapThrough } = gap;
     let { reached } = page;
-    let records =
+    let records: readonly PassingRecord[] =
       interest.except.length === 0 ? page.records : page.records.filter((record) => interest.matches(record));
     if (records.length === 0 && gapThrough === 0) interest.markQuiet(after, reached);
     // A poll is answered once, so its page is extended with events of the tail. A stream reads the
@@ -399,7 +399,7 @@ export class Feed {
 
   #createBatch(
     fields: Omit<Batch, 'isTruncated' | 'count' | 'bytes' | 'lastPosition' | 'isHttpCacheable'>,
-    records: readonly StoredRecord[],
+    records: readonly PassingRecord[],
   ): Batch {
     const { isStored } = this.#options;
     const isCut = fields.reached < this.head;

@@ -61,7 +61,7 @@ export class RecordReader {
     this.#stats.tailHits++;
     const collected = tail.collect(interest, after, bytesMax, countMax, bodySize);
     if (collected.records.length === 0 && collected.gapThrough === 0) interest.markQuiet(after, head);
-    this.#lastCollected = { key, head, gapReason: 'retention', ...collected };
+    this.#lastCollected = { key, head, gapReason: 'retention', ...collected, records: tail.keep(collected.records) };
     return this.#lastCollected;
   }
 

@@ -3,6 +3,7 @@ import type { Interest } from './interests/interest.ts';
 import type { Position, StoredRecord, TrimOrder } from './ports.ts';
 import { assertInvariant, assertRising } from './primitives/invariant.ts';
 import { mergeInOrder, RecordDeque, recordsAfter, type NextRecord } from './record-deque.ts';
+import { TailMemory } from './tail-memory.ts';
 
 export interface TailOptions {
   /** Bytes of bodies and their overhead at most. The oldest events go first. */
@@ -14,11 +15,19 @@ export interface TailOptions {
   readonly channelsMax: number;
   /** Whether the channel holds one value that a new event replaces. */
   readonly isLatestOnly: (channel: string) => boolean;
+  /** Called with the size of each body that was copied. Its own memory is garbage soon. */
+  readonly onCopied?: (bytes: number) => void;
 }
+
+/**
+ * An event of the tail, to be framed at once. The memory of its body may be that of another event
+ * when the next commit comes. Who needs it longer calls `Tail.keep`.
+ */
+export type PassingRecord = Pick<StoredRecord, 'position' | 'channel' | 'body'>;
 
 /** The events that the tail has for a reader. */
 export interface Collected {
-  readonly records: readonly StoredRecord[];
+  readonly records: readonly PassingRecord[];
   /** Every matching event up to and including this position is in `records` or before. */
   readonly reached: Position;
   /** Not 0: retention has removed matching events up to and including this position. */
@@ -55,6 +64,7 @@ export class Tail {
   readonly #channels = new Map<string, ChannelTail>();
   /** Channels without an event in the tail, the longest quiet first. */
   readonly #quiet = new Map<string, ChannelTail>();
+  readonly #memory: TailMemory;
   #bytes = 0;
   /** Every event after this position is in the tail. */
   #start: Position;
@@ -67,6 +77,7 @@ export class Tail {
   /** @param head the newest position of the log; the tail begins after it */
   constructor(options: TailOptions, head: Position) {
     this.#options = options;
+    this.#memory = new TailMemory(options.bytesMax, options.onCopied);
     this.#start = head;
     this.#unknownChannelsFrom = head;
     this.#head = head;
@@ -113,7 +124,7 @@ export class Tail {
   /** Adds the next event of the log. */
   push(record: StoredRecord): void {
     assertInvariant(record.position > this.#head, 'tail: events come in the order of the log');
-    this.#append(record);
+    this.#append(this.#memory.add(record));
     this.#head = record.position;
     if (this.#bytes > this.#options.bytesMax) this.#evict();
   }
@@ -128,6 +139,7 @@ export class Tail {
     this.#records.clear();
     this.#channels.clear();
     this.#quiet.clear();
+    this.#memory.clear();
     this.#bytes = 0;
     this.#start = this.#unknownChannelsFrom = this.#head = head;
   }
@@ -154,7 +166,7 @@ export class Tail {
     bytesMax: number,
     countMax: number,
     size: (bodyBytes: number) => number,
-    before: readonly StoredRecord[] = [],
+    before: readonly PassingRecord[] = [],
   ): Collected {
     const next = this.#candidates(interest, after);
     const gapThrough = after < this.#removedThrough ? this.#removedThroughFor(interest, after) : 0;
@@ -165,11 +177,17 @@ export class Tail {
       if (!interest.matches(record) || this.#isReplacedOrRemoved(record)) continue;
       bytes += size(record.body.length);
       if (records.length > 0 && (bytes > bytesMax || records.length >= countMax)) {
-        return { records, reached: (records[records.length - 1] as StoredRecord).position, gapThrough };
+        return { records, reached: (records[records.length - 1] as PassingRecord).position, gapThrough };
       }
       records.push(record);
     }
     return { records, reached: this.#head, gapThrough };
+  }
+
+  /** These events of the tail, for as long as the caller needs them. */
+  keep(records: readonly PassingRecord[]): readonly StoredRecord[] {
+    for (const record of records as readonly StoredRecord[]) this.#memory.own(record);
+    return records as readonly StoredRecord[];
   }
 
   /**
@@ -232,12 +250,12 @@ export class Tail {
     const records = this.#channels.get(channel)?.records;
     const index = records?.indexAfter(position - 1) ?? 0;
     const record = records !== undefined && index < records.length ? records.at(index) : undefined;
-    return record?.position === position ? record : undefined;
+    return record?.position === position ? this.#kept(record) : undefined;
   }
 
   /** The newest event of a single channel, if it is here. */
   newest(interest: Interest): StoredRecord | undefined {
-    return this.#channels.get(interest.patterns[0] as string)?.records.newest();
+    return this.#kept(this.#channels.get(interest.patterns[0] as string)?.records.newest());
   }
 
   /** Visits every event and channel. */
@@ -250,6 +268,7 @@ export class Tail {
       assertInvariant(channel !== undefined, 'tail: the channel of each event is known');
       if (record.position > channel.removedThrough) groupInto(remaining, record);
     }
+    this.#memory.assertInvariants(this.#records);
     assertInvariant(this.#bytes === bytes, 'tail: the bytes are the sum over all events');
     assertInvariant(bytes <= this.#options.bytesMax, 'tail: the bytes are bounded');
     assertRising(
@@ -265,6 +284,11 @@ export class Tail {
       assertInvariant(channel.records.length === 0, 'tail: a quiet channel has no events');
       assertInvariant(this.#channels.get(name) === channel, 'tail: a quiet channel is known');
     }
+  }
+
+  #kept(record: StoredRecord | undefined): StoredRecord | undefined {
+    if (record !== undefined) this.#memory.own(record);
+    return record;
   }
 
   /**
@@ -331,6 +355,7 @@ export class Tail {
     const record = this.#records.shift();
     if (record === undefined) return;
     this.#bytes -= recordBytes(record);
+    this.#memory.remove(record);
     this.#start = record.position;
     const channel = this.#channels.get(record.channel);
     if (channel === undefined) return;

@@ -1,5 +1,5 @@
 import { constants, PerformanceObserver } from 'node:perf_hooks';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { YoungGarbage } from './young-garbage.ts';
 
 test('buffers that nobody uses are freed after some of them, and the others stay', async () => {
@@ -15,6 +15,17 @@ test('buffers that nobody uses are freed after some of them, and the others stay
   await expect.poll(() => process.memoryUsage().arrayBuffers - before).toBeLessThan(5_000_000);
   expect(kept.every((byte) => byte === 7)).toBe(true);
   expect(Reflect.has(globalThis, 'gc')).toBe(false);
+});
+
+test('two collections are some time apart, and bytes of that time count towards the second', async () => {
+  const collections = observeForced();
+  const garbage = new YoungGarbage(60_000);
+  for (let count = 0; count < 12; count++) garbage.add(1_000_000);
+  await expect.poll(() => collections.length).toBe(1);
+  vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 60_000);
+  garbage.add(1);
+  vi.restoreAllMocks();
+  await expect.poll(() => collections.length).toBe(2);
 });
 
 /** The kinds of the collections that are asked for. V8 collects by itself at any time. */

@@ -14,12 +14,25 @@ const COLLECTED_BYTES = 2.5 * 1024 * 1024;
  * a second, and its heap once in several minutes instead of each second.
  */
 export class YoungGarbage {
+  readonly #intervalMs: number;
   #bytes = 0;
+  #collectedMs = -Infinity;
+
+  /**
+   * @param intervalMs the shortest time between two collections. Give one where much else is
+   * garbage when there are many buffers, because V8 then collects often enough by itself.
+   */
+  constructor(intervalMs = 0) {
+    this.#intervalMs = intervalMs;
+  }
 
   /** Counts bytes of buffers that are garbage, or soon will be. */
   add(bytes: number): void {
     this.#bytes += bytes;
     if (this.#bytes < COLLECTED_BYTES) return;
+    const nowMs = performance.now();
+    if (nowMs - this.#collectedMs < this.#intervalMs) return;
+    this.#collectedMs = nowMs;
     this.#bytes = 0;
     collectYoung();
   }

@@ -51,7 +51,7 @@ export interface Batch {
 export function joinFrames(
   framing: Framing,
   epoch: string,
-  records: readonly StoredRecord[],
+  records: readonly Pick<StoredRecord, 'position' | 'body'>[],
   allocate: (bytes: number) => Uint8Array,
 ): Uint8Array {
   let bytes = 0;
