@@ -75,6 +75,15 @@ test('new events use the memory of those that have left, unless they were found 
   expect(tail.find('a', 5_000)?.body.buffer).toBe(found.body.buffer);
 });
 
+test('nothing is left of an event that was erased, except where it was kept', () => {
+  const tail = createTail();
+  for (let position = 1; position <= 3; position++) tail.push(record(position, 2_000));
+  const found = tail.find('a', 2) as StoredRecord;
+  const [erased, , stays] = collect(tail, 0) as [PassingRecord, PassingRecord, PassingRecord];
+  tail.dropThrough(2);
+  expect([erased.body, found.body, stays.body].map((body) => body[7])).toEqual([0, 2, 3]);
+});
+
 test('a body that is small, or large beside the tail, is not copied', () => {
   const copied: number[] = [];
   const tail = createTail((bytes) => copied.push(bytes));

@@ -82,6 +82,11 @@ export class TailMemory {
     if (record instanceof CopiedRecord && record.isBorrowing) record.body = record.body.slice();
   }
 
+  /** Overwrites the copy of an event that was erased from the log. */
+  overwrite(record: StoredRecord): void {
+    if (record instanceof CopiedRecord && record.isBorrowing) record.body.fill(0);
+  }
+
   /** The event has left the tail. It must be the oldest. */
   remove(record: StoredRecord): void {
     if (!(record instanceof CopiedRecord)) return;

@@ -217,9 +217,15 @@ export class Tail {
     }
   }
 
-  /** Drops all events up to a position, as if the tail had no room for them. */
+  /**
+   * Drops all events up to a position, as if the tail had no room for them. Some were erased, so
+   * all of their copies are overwritten.
+   */
   dropThrough(position: Position): void {
-    while (this.#records.length > 0 && this.#records.at(0).position <= position) this.#dropOldest();
+    while (this.#records.length > 0 && this.#records.at(0).position <= position) {
+      this.#memory.overwrite(this.#records.at(0));
+      this.#dropOldest();
+    }
     this.#forgetChannels();
   }
 
