@@ -12,7 +12,10 @@ export interface FeedOptions {
   readonly isLatestOnly: (channel: string) => boolean;
   /** Whether the log stores all events of a channel until retention removes them. */
   readonly isStored: (channel: string) => boolean;
-  /** As in `TailOptions`. */
+  /**
+   * Called with the bytes of new bodies that the tail has copied, after their readers were woken.
+   * Their own memory is garbage soon.
+   */
   readonly onCopied?: (bytes: number) => void;
   /** Allocates memory for joined frames. */
   readonly allocate: (bytes: number) => Uint8Array;

@@ -426,10 +426,12 @@ export class Feed {
   /** Appends new events to the tail. Then it wakes each matching reader once per commit. */
   #onCommitted(tail: Tail, records: readonly StoredRecord[]): void {
     const from = tail.head;
-    for (const record of records) tail.push(record);
+    let copiedBytes = 0;
+    for (const record of records) copiedBytes += tail.push(record);
     const wakes = this.#interests.wake(records, from);
     this.stats.wakes += wakes;
     if (wakes > 0) this.#options.onDelivered(records);
+    if (copiedBytes > 0) this.#options.onCopied?.(copiedBytes);
   }
 }
 

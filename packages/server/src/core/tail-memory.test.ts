@@ -10,9 +10,9 @@ const BYTES_MAX = 256 * 1024;
 const everything = new Interest('>', ['>'], undefined, [], 0);
 const bodySize = (bytes: number): number => bytes;
 
-function createTail(onCopied?: (bytes: number) => void): Tail {
+function createTail(): Tail {
   const isLatestOnly = (channel: string): boolean => channel.startsWith('latest');
-  return new Tail({ bytesMax: BYTES_MAX, channelsMax: 100, isLatestOnly, ...(onCopied && { onCopied }) }, 0);
+  return new Tail({ bytesMax: BYTES_MAX, channelsMax: 100, isLatestOnly }, 0);
 }
 
 /** An event whose position shows in each byte of its body. */
@@ -75,21 +75,32 @@ test('new events use the memory of those that have left, unless they were found 
   expect(tail.find('a', 5_000)?.body.buffer).toBe(found.body.buffer);
 });
 
-test('nothing is left of an event that was erased, except where it was kept', () => {
+test('nothing is left of events that were erased, also after they were kept or had left the tail', () => {
   const tail = createTail();
-  for (let position = 1; position <= 3; position++) tail.push(record(position, 2_000));
-  const found = tail.find('a', 2) as StoredRecord;
-  const [erased, , stays] = collect(tail, 0) as [PassingRecord, PassingRecord, PassingRecord];
-  tail.dropThrough(2);
-  expect([erased.body, found.body, stays.body].map((body) => body[7])).toEqual([0, 2, 3]);
+  for (let position = 1; position <= 5; position++) tail.push(record(position, 2_000));
+  const memory = new Uint8Array((collect(tail, 0)[0] as PassingRecord).body.buffer);
+  tail.evictTo(tail.bytes - 1);
+  const kept = tail.find('a', 3) as StoredRecord;
+  tail.dropThrough(3);
+  expect([...new Set(memory)].toSorted()).toEqual([0, 4, 5]);
+  expectIntact([kept, ...collect(tail, 0)]);
+  tail.dropThrough(5);
+  expect(memory.every((byte) => byte === 0)).toBe(true);
+});
+
+test('an event that is kept does not hold the chunk that its body was in', () => {
+  const tail = createTail();
+  tail.push(record(1, 2_000));
+  const kept = tail.find('a', 1) as StoredRecord & { chunk?: unknown };
+  expect(kept.chunk).toBeDefined();
+  tail.restart(1);
+  expect([kept.chunk, kept.body.length, kept.body.buffer.byteLength]).toEqual([undefined, 2_000, 2_000]);
 });
 
 test('a body that is small, or large beside the tail, is not copied', () => {
-  const copied: number[] = [];
-  const tail = createTail((bytes) => copied.push(bytes));
+  const tail = createTail();
   const sizes = [COPIED_BYTES_MIN - 1, COPIED_BYTES_MIN, BYTES_MAX / 64, BYTES_MAX / 64 + 1];
   const pushed = sizes.map((bytes, index) => record(index + 1, bytes));
-  for (const each of pushed) tail.push(each);
-  expect(copied).toEqual([COPIED_BYTES_MIN, BYTES_MAX / 64]);
+  expect(pushed.map((each) => tail.push(each))).toEqual([0, COPIED_BYTES_MIN, BYTES_MAX / 64, 0]);
   expect(collect(tail, 0).map(({ body }, index) => body === pushed[index]?.body)).toEqual([true, false, false, true]);
 });

@@ -11,6 +11,9 @@ const BODIES_PER_CHUNK_MIN = 4;
 
 interface Chunk {
   readonly memory: Uint8Array;
+  /** Bytes before these belong to events that have left the tail. */
+  first: number;
+  /** Bytes from here on are free. */
   used: number;
   /** Events of the tail with a body here. */
   count: number;
@@ -23,21 +26,21 @@ class CopiedRecord implements StoredRecord {
   readonly type: string | undefined;
   readonly timeMs: number;
   readonly trace: string | undefined;
-  readonly chunk: Chunk;
   body: Uint8Array;
+  /** `undefined` when the event has left the tail: whoever kept it does not hold a whole chunk. */
+  chunk: Chunk | undefined;
+  /** The end of its copy in the chunk. */
+  readonly end: number;
 
-  constructor({ position, channel, type, timeMs, trace }: StoredRecord, chunk: Chunk, body: Uint8Array) {
+  constructor({ position, channel, type, timeMs, trace }: StoredRecord, body: Uint8Array, chunk: Chunk) {
     this.position = position;
     this.channel = channel;
     this.type = type;
     this.timeMs = timeMs;
     this.trace = trace;
-    this.chunk = chunk;
     this.body = body;
-  }
-
-  get isBorrowing(): boolean {
-    return this.body.buffer === this.chunk.memory.buffer;
+    this.chunk = chunk;
+    this.end = chunk.used;
   }
 }
 
@@ -47,21 +50,19 @@ class CopiedRecord implements StoredRecord {
  * it collects the whole heap. That holds up all readers.
  *
  * Example: of 64 events of 16 kB a second, each stays for 16 s. V8 collected the whole heap every
- * 3 s, or had 27 MB of bodies of the past. Now it collects young objects only.
+ * 3 s, or held 27 MB of bodies that had left the tail. Now it collects young objects only.
  *
- * Who holds an event longer than the tail must call `own` first.
+ * Whoever holds an event longer than the tail must call `own` first.
  */
 export class TailMemory {
   readonly #chunkBytes: number;
-  readonly #onCopied: ((bytes: number) => void) | undefined;
   /** The oldest first. Events go to the last one. */
   readonly #chunks: Chunk[] = [];
   /** The chunk that was emptied last. */
   #spare: Chunk | undefined;
 
   /** @param bytesMax the bound of the tail */
-  constructor(bytesMax: number, onCopied?: (bytes: number) => void) {
-    this.#onCopied = onCopied;
+  constructor(bytesMax: number) {
     this.#chunkBytes = Math.min(CHUNK_BYTES_MAX, Math.floor(bytesMax / CHUNKS_PER_TAIL));
   }
 
@@ -73,34 +74,34 @@ export class TailMemory {
     const copy = chunk.memory.subarray(chunk.used, (chunk.used += body.length));
     copy.set(body);
     chunk.count++;
-    this.#onCopied?.(body.length);
-    return new CopiedRecord(record, chunk, copy);
+    return new CopiedRecord(record, copy, chunk);
   }
 
   /** Gives the event a body of its own. */
   own(record: StoredRecord): void {
-    if (record instanceof CopiedRecord && record.isBorrowing) record.body = record.body.slice();
-  }
-
-  /** Overwrites the copy of an event that was erased from the log. */
-  overwrite(record: StoredRecord): void {
-    if (record instanceof CopiedRecord && record.isBorrowing) record.body.fill(0);
+    if (record instanceof CopiedRecord && record.body.buffer === record.chunk?.memory.buffer)
+      record.body = record.body.slice();
   }
 
   /** The event has left the tail. It must be the oldest. */
   remove(record: StoredRecord): void {
     if (!(record instanceof CopiedRecord)) return;
-    const { chunk } = record;
-    assertInvariant(chunk === this.#chunks[0], 'tail memory: the oldest event is in the oldest chunk');
+    const chunk = this.#chunks[0];
+    assertInvariant(
+      chunk !== undefined && chunk === record.chunk,
+      'tail memory: the oldest event is in the oldest chunk',
+    );
+    record.chunk = undefined;
+    chunk.first = record.end;
     if (--chunk.count > 0) return;
-    chunk.used = 0;
+    chunk.first = chunk.used = 0;
     if (this.#chunks.length > 1) this.#spare = this.#chunks.shift();
   }
 
-  /** All events have left the tail. */
-  clear(): void {
-    this.#chunks.length = 0;
-    this.#spare = undefined;
+  /** Overwrites what is left of events that have left the tail, because some were erased. */
+  overwriteUnused(): void {
+    for (const { memory, first, used } of this.#spare === undefined ? this.#chunks : [...this.#chunks, this.#spare])
+      memory.fill(0, 0, first).fill(0, used);
   }
 
   /** @param records the events of the tail */
@@ -108,9 +109,10 @@ export class TailMemory {
     const counts = new Map(this.#chunks.map((chunk) => [chunk, 0]));
     for (const record of records) {
       if (!(record instanceof CopiedRecord)) continue;
-      const count = counts.get(record.chunk);
-      assertInvariant(count !== undefined, 'tail memory: the chunk of each event is known');
-      counts.set(record.chunk, count + 1);
+      const { chunk } = record;
+      const count = chunk === undefined ? undefined : counts.get(chunk);
+      assertInvariant(chunk !== undefined && count !== undefined, 'tail memory: the chunk of each event is known');
+      counts.set(chunk, count + 1);
     }
     for (const [chunk, count] of counts) {
       assertInvariant(chunk.count === count, 'tail memory: a chunk counts its events');
@@ -121,7 +123,7 @@ export class TailMemory {
   #chunkFor(bytes: number): Chunk {
     const newest = this.#chunks.at(-1);
     if (newest !== undefined && newest.used + bytes <= this.#chunkBytes) return newest;
-    const chunk = this.#spare ?? { memory: new Uint8Array(this.#chunkBytes), used: 0, count: 0 };
+    const chunk = this.#spare ?? { memory: new Uint8Array(this.#chunkBytes), first: 0, used: 0, count: 0 };
     this.#spare = undefined;
     this.#chunks.push(chunk);
     return chunk;

@@ -15,13 +15,11 @@ export interface TailOptions {
   readonly channelsMax: number;
   /** Whether the channel holds one value that a new event replaces. */
   readonly isLatestOnly: (channel: string) => boolean;
-  /** Called with the size of each body that was copied. Its own memory is garbage soon. */
-  readonly onCopied?: (bytes: number) => void;
 }
 
 /**
  * An event of the tail, to be framed at once. The memory of its body may be that of another event
- * when the next commit comes. Who needs it longer calls `Tail.keep`.
+ * when the next commit comes. Whoever needs it longer calls `Tail.keep`.
  */
 export type PassingRecord = Pick<StoredRecord, 'position' | 'channel' | 'body'>;
 
@@ -77,7 +75,7 @@ export class Tail {
   /** @param head the newest position of the log; the tail begins after it */
   constructor(options: TailOptions, head: Position) {
     this.#options = options;
-    this.#memory = new TailMemory(options.bytesMax, options.onCopied);
+    this.#memory = new TailMemory(options.bytesMax);
     this.#start = head;
     this.#unknownChannelsFrom = head;
     this.#head = head;
@@ -121,12 +119,17 @@ export class Tail {
     this.#evict();
   }
 
-  /** Adds the next event of the log. */
-  push(record: StoredRecord): void {
+  /**
+   * Adds the next event of the log.
+   * @returns the bytes of its body if they were copied: its own memory is garbage soon; else 0
+   */
+  push(record: StoredRecord): number {
     assertInvariant(record.position > this.#head, 'tail: events come in the order of the log');
-    this.#append(this.#memory.add(record));
+    const added = this.#memory.add(record);
+    this.#append(added);
     this.#head = record.position;
     if (this.#bytes > this.#options.bytesMax) this.#evict();
+    return added === record ? 0 : record.body.length;
   }
 
   /** Drops the oldest events beyond a bound that is lower than its own. */
@@ -136,10 +139,10 @@ export class Tail {
 
   /** Begins again after a position of the log, without the events up to it. */
   restart(head: Position): void {
+    for (const record of this.#records) this.#memory.remove(record);
     this.#records.clear();
     this.#channels.clear();
     this.#quiet.clear();
-    this.#memory.clear();
     this.#bytes = 0;
     this.#start = this.#unknownChannelsFrom = this.#head = head;
   }
@@ -219,13 +222,11 @@ export class Tail {
 
   /**
    * Drops all events up to a position, as if the tail had no room for them. Some were erased, so
-   * all of their copies are overwritten.
+   * nothing is left of them in its memory.
    */
   dropThrough(position: Position): void {
-    while (this.#records.length > 0 && this.#records.at(0).position <= position) {
-      this.#memory.overwrite(this.#records.at(0));
-      this.#dropOldest();
-    }
+    while (this.#records.length > 0 && this.#records.at(0).position <= position) this.#dropOldest();
+    this.#memory.overwriteUnused();
     this.#forgetChannels();
   }
 
