@@ -51,7 +51,7 @@ export class Feed {
     this.#interests.joinedBytesMax = options.interestsBytesMax ?? Infinity;
     this.#reads = new LogReader(log, this.stats, options.logReadsConcurrentMax);
     const tail = new Tail(
-      { ...options, bytesMax: options.tailBytesMax, channelsMax: TAIL_CHANNELS_MAX },
+      { bytesMax: options.tailBytesMax, channelsMax: TAIL_CHANNELS_MAX, isLatestOnly: options.isLatestOnly },
       log.state.head,
     );
     this.#unread = new UnreadTail({
