@@ -74,13 +74,13 @@ async function open(base: HubBase, parts: HubParts): Promise<Hub> {
   const { log } = storage;
   log.shared?.onReset(onReset);
   const identity = openIdentityPart(base, storage, tokens, place?.role !== 'follower');
-  const core = createCore(base, log);
+  const core = createCore(base, log, processes);
   const sessions = await openSessions(base, storage, core, processes);
   const engine = createSubscriptionEngine(base, storage, core, outgoing, tracing);
   const erasure = createErasureTask(base, core, identity, engine, sessions);
-  if (storage.identity.shared !== undefined) {
+  if (storage.identity.hearing !== undefined) {
     const { endSessionsWhenCutOff } = await import('./composition/cluster/cut-off.ts');
-    endSessionsWhenCutOff(base, storage.identity.shared, sessions.sessions);
+    endSessionsWhenCutOff(base, storage.identity.hearing, sessions.sessions);
   }
   const services = transportServices(tracing, core, engine);
   const http = await openHttp(base, {

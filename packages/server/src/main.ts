@@ -17,7 +17,9 @@ export async function startHub(config: Config, parts: StartParts = {}): Promise<
     const { HubWithLab } = await import('./hub-with-lab.ts');
     return new HubWithLab(config, parts).open();
   }
-  return config.cluster.nats.length > 0 ? new ClusterHub(config, parts).open() : openHub(config, parts);
+  // The owner alone knows the cluster. Its followers follow the owner.
+  const isInCluster = config.cluster.nats.length > 0 && parts.place?.role !== 'follower';
+  return isInCluster ? new ClusterHub(config, parts).open() : openHub(config, parts);
 }
 
 /** The wait between two attempts of a hub of a cluster to open again. */

@@ -34,8 +34,9 @@ export class ConnectionQuota implements SessionListener {
   /**
    * Of names that are at their limit, or near it. Empty in a hub of one process without a cluster.
    */
-  readonly #elsewhere = new Map<string, number>();
-  #onLimits: () => void = () => undefined;
+  readonly #elsewhere = new Map<QuotaName, number>();
+  readonly #limitListeners: (() => void)[] = [];
+  #onElsewhere: (names: Iterable<QuotaName>) => void = () => undefined;
 
   constructor(sessions: Sessions, limits: ConnectionQuotaLimits) {
     this.#sessions = sessions;
@@ -47,17 +48,32 @@ export class ConnectionQuota implements SessionListener {
   setLimits(limits: ConnectionQuotaLimits): void {
     this.#limits = limits;
     this.#listenIfNeeded();
-    this.#onLimits();
+    for (const listener of this.#limitListeners) listener();
   }
 
   /** Calls this with each change of the limits. */
   onLimits(listener: () => void): void {
-    this.#onLimits = listener;
+    this.#limitListeners.push(listener);
+  }
+
+  /** Calls this with names whose sessions at other hubs have changed. */
+  onElsewhere(listener: (names: Iterable<QuotaName>) => void): void {
+    this.#onElsewhere = listener;
+  }
+
+  /** Sets the sessions of all names elsewhere. */
+  replaceElsewhere(counts: QuotaCounts): void {
+    const before = new Map(this.#elsewhere);
+    this.#elsewhere.clear();
+    this.setElsewhere(counts);
+    const names = new Set<QuotaName>([...before.keys(), ...this.#elsewhere.keys()]);
+    const changed = [...names].filter((name) => before.get(name) !== this.#elsewhere.get(name));
+    if (changed.length > 0) this.#onElsewhere(changed);
   }
 
   /** Sets the sessions of these names elsewhere. */
   setElsewhere(counts: QuotaCounts): void {
-    for (const [name, count] of Object.entries(counts))
+    for (const [name, count] of Object.entries(counts) as [QuotaName, number][])
       if (count > 0) this.#elsewhere.set(name, count);
       else this.#elsewhere.delete(name);
   }
@@ -96,14 +112,18 @@ export class ConnectionQuota implements SessionListener {
     for (const [address, count] of this.#byAddress) if (count >= addressMin) yield `address ${address}`;
   }
 
-  /** The sessions of a name in the registry of this process, and whether they reach the limit. */
-  countOf(name: QuotaName): { readonly count: number; readonly isFull: boolean } {
+  /**
+   * The sessions of a name in the registry of this process, and elsewhere.
+   * `isFull`: together they reach the limit.
+   */
+  countOf(name: QuotaName): { readonly count: number; readonly elsewhere: number; readonly isFull: boolean } {
     const separator = name.indexOf(' ') + 1;
     const value = name.slice(separator);
     const isUser = name.startsWith('user ');
     const count = isUser ? this.#sessions.countOfUser(value) : (this.#byAddress.get(value) ?? 0);
     const max = isUser ? this.#limits.connectionsPerUserMax : this.#addressMax;
-    return { count, isFull: max !== null && count >= max };
+    const elsewhere = this.#elsewhere.get(name) ?? 0;
+    return { count, elsewhere, isFull: max !== null && count + elsewhere >= max };
   }
 
   /** Whether sessions have to store their client's address. */

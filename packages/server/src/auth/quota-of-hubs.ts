@@ -119,8 +119,7 @@ export class QuotaOfHubs implements SessionListener {
   #take(answers: readonly CountsAnswer[]): void {
     this.#manyElsewhere = new BoundedNames();
     for (const { many } of answers) this.#manyElsewhere.addAll(Object.keys(many) as QuotaName[]);
-    this.#quota.forgetElsewhere();
-    this.#quota.setElsewhere(sumOf(answers.flatMap(({ many, few }) => [many, few])));
+    this.#quota.replaceElsewhere(sumOf(answers.flatMap(({ many, few }) => [many, few])));
   }
 
   #answer(): CountsAnswer {

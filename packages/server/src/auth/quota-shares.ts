@@ -35,6 +35,7 @@ export class QuotaShares implements SessionListener {
     const { followers, sessions, quota } = parts;
     sessions.listen(this);
     quota.onLimits(() => this.#countAgain());
+    quota.onElsewhere((names) => this.#change(names));
     followers.onOpened((link) => this.#send(link, this.#full));
     followers.onClosed((link) => void this.#byLink.delete(link));
   }
@@ -58,9 +59,13 @@ export class QuotaShares implements SessionListener {
     for (const name of quota.limitedNames(principal, session.address)) {
       const link = linkOf(session);
       if (link !== undefined) this.#countAt(link, name, change);
-      if (this.#changed.size === 0) setImmediate(() => this.#sendChanges());
-      this.#changed.add(name);
+      this.#change([name]);
     }
+  }
+
+  #change(names: Iterable<QuotaName>): void {
+    if (this.#changed.size === 0) setImmediate(() => this.#sendChanges());
+    for (const name of names) this.#changed.add(name);
   }
 
   #countAt(link: FollowerLink, name: QuotaName, change: number): void {
@@ -86,8 +91,8 @@ export class QuotaShares implements SessionListener {
   #send(link: FollowerLink, names: Iterable<QuotaName>): void {
     const counts: Record<QuotaName, number> = {};
     for (const name of names) {
-      const { count, isFull } = this.#parts.quota.countOf(name);
-      counts[name] = isFull ? count - (this.#byLink.get(link)?.get(name) ?? 0) : 0;
+      const { count, elsewhere, isFull } = this.#parts.quota.countOf(name);
+      counts[name] = isFull ? count + elsewhere - (this.#byLink.get(link)?.get(name) ?? 0) : 0;
     }
     link.channel.send('quota', encodeJson(counts));
   }

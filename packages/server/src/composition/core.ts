@@ -11,6 +11,7 @@ import { YoungGarbage } from '../platform/young-garbage.ts';
 import { createBodyEncoder } from '../storage/shared/body-encoder.ts';
 import type { HubBase } from './base.ts';
 import { channelRule, channelSettings } from './channel-rules.ts';
+import type { HubProcesses } from './processes/hub-processes.ts';
 
 /** The path of an event between publishers and readers. */
 export interface CorePart {
@@ -35,7 +36,11 @@ const INTEREST_BYTES_PER_CONNECTION = 8192;
 const BUFFERS_PER_EVENT = 4;
 const COLLECTIONS_INTERVAL_MS = 250;
 
-export function createCore({ config, world: { clock }, metrics, reloader }: HubBase, log: Log): CorePart {
+export function createCore(
+  { config, world: { clock }, metrics, reloader }: HubBase,
+  log: Log,
+  processes: HubProcesses | undefined,
+): CorePart {
   const { delivery, limits } = config;
   const rules = new ChannelRules(...channelRules(config));
   const garbage = new YoungGarbage(COLLECTIONS_INTERVAL_MS);
@@ -51,7 +56,10 @@ export function createCore({ config, world: { clock }, metrics, reloader }: HubB
       if (first !== undefined) metrics.observe('publishToWrite', clock.nowMs() - first.timeMs);
     },
   });
-  log.shared?.onTrimmed((orders) => feed.onTrimmed(orders, clock.nowMs()));
+  if (log.shared !== undefined) {
+    const cache = processes?.trimmedCache(feed) ?? feed;
+    log.shared.onTrimmed((orders) => cache.onTrimmed(orders, clock.nowMs()));
+  }
   const eventTypes = eventTypesOf(config.eventTypes);
   const publisher = new Publisher(log, rules, clock, {
     ...limits,

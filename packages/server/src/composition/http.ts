@@ -177,13 +177,12 @@ function healthOf(
   { log, identity, engine }: HttpNeeds,
 ): Pick<Health, 'notReadyReason' | 'problems'> {
   return {
-    notReadyReason: () =>
-      shutdown.state === 'open' ? (log.shared?.notReadyReason ?? log.state.unavailable) : 'draining',
+    notReadyReason: () => (shutdown.state === 'open' ? (log.notReadyReason ?? log.state.unavailable) : 'draining'),
     problems: () => [
       ...((log.stats()['damagedRanges'] ?? 0) > 0 ? ['log_damaged'] : []),
       ...(identity.store.hasLostCommits ? ['identity_incomplete'] : []),
       ...(engine.hasLostCommits ? ['subscriptions_incomplete'] : []),
-      ...(log.shared?.problems ?? []),
+      ...(log.problems ?? []),
     ],
   };
 }

@@ -1,5 +1,6 @@
 import { AccessPolicy } from '../core/access/access-policy.ts';
 import type { Authority } from '../core/access/authority.ts';
+import type { LoginSigner } from '../core/access/identity-store.ts';
 import { createAuthority } from '../identity/authority.ts';
 import { ConsoleLogins } from '../identity/console/console-login.ts';
 import { consoleSecret } from '../identity/console/console-secret.ts';
@@ -10,6 +11,7 @@ import { createOpenAuthority, ignoredCredentialsLog } from '../identity/open-aut
 import { createSite, type Site } from '../identity/site/site.ts';
 import { createTokens, type Tokens } from '../identity/tokens/tokens.ts';
 import type { GuardedFetch } from '../outgoing/guarded-fetch.ts';
+import { ownerLost } from '../processes/process-place.ts';
 import { dataFolderOf } from '../storage/data-setting.ts';
 import type { Storage } from '../storage/open-storage.ts';
 import type { HubBase } from './base.ts';
@@ -22,6 +24,7 @@ export interface IdentityPart {
   readonly site: Site;
   /** The logins of the console. */
   readonly logins: ConsoleLogins;
+  readonly loginSignatures: LoginSignatures;
   /** `undefined` without access control. */
   readonly access: AccessPolicy | undefined;
   /** Joins all of them. Without access control every client may do everything. */
@@ -65,11 +68,12 @@ export function openIdentityPart(
       return useKeys() ? ['identity.tokens'] : [];
     };
   });
+  const signatures = loginSignatures(consoleSecret(dataFolderOf(config.data), isOwner), storage, store);
   const logins = new ConsoleLogins({
     ...store,
     clock,
     random,
-    signatures: loginSignatures(consoleSecret(dataFolderOf(config.data), isOwner), storage, store),
+    signatures,
     lifetimeMs: config.console.loginSeconds * 1000,
   });
   const identifiers = [
@@ -79,7 +83,7 @@ export function openIdentityPart(
     ...site.identifiers,
   ];
   const { revocations } = store;
-  const { shared } = storage.identity;
+  const { hearing } = storage.identity;
   const ownAuthority =
     access === undefined
       ? createOpenAuthority({
@@ -88,18 +92,21 @@ export function openIdentityPart(
           onIgnored: ignoredCredentialsLog(config.access, clock, logger),
         })
       : createAuthority({ access, identifiers, revocations, channelAuthorizer: site.channelAuthorizer });
-  const authority = shared === undefined ? ownAuthority : currentAuthority(ownAuthority, shared);
-  return { store, tokens, site, logins, access, authority };
+  const authority = hearing === undefined ? ownAuthority : currentAuthority(ownAuthority, hearing);
+  return { store, tokens, site, logins, loginSignatures: signatures, access, authority };
 }
 
 /** In a cluster, the logins of each hub are valid at all of them. */
 function loginSignatures(
   secret: () => Uint8Array,
-  { identity: { shared } }: Storage,
+  { identity: { shared, hearing } }: Storage,
   store: Identity,
 ): LoginSignatures {
-  if (shared === undefined) return new SecretSignatures(secret);
-  const signatures = new SharedSignatures(secret, shared, store.loginSigners);
+  if (hearing === undefined) return new SecretSignatures(secret);
+  // The owner answers the requests of logins, so a follower announces no signer.
+  const announce = (signer: LoginSigner): Promise<unknown> =>
+    shared?.commit([{ kind: 'login_signer', signer }], {}) ?? Promise.reject(ownerLost());
+  const signatures = new SharedSignatures(secret, { announce, reach: () => hearing.reach() }, store.loginSigners);
   store.onLoginSigner((signer) => signatures.add(signer));
   return signatures;
 }

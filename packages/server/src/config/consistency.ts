@@ -62,11 +62,10 @@ function checkListen({ listen, access }: Config): ConfigProblem[] {
 }
 
 /** Several processes share a folder. The Lab restarts its hub inside one process. */
-function checkProcesses({ processes, data, lab, cluster }: Config): ConfigProblem[] {
+function checkProcesses({ processes, data, lab }: Config): ConfigProblem[] {
   if (processes === 1) return [];
   if (dataFolderOf(data) === undefined)
     return [{ path: 'processes', message: `must be 1 without a data folder (data: ${data})` }];
-  if (cluster.nats.length > 0) return [{ path: 'processes', message: 'must be 1 in a cluster (cluster.nats)' }];
   return lab.enabled ? [{ path: 'processes', message: 'must be 1 with the Lab (lab.enabled, polycast dev)' }] : [];
 }
 

@@ -313,6 +313,10 @@ export interface Log {
   stats(): Readonly<Record<string, number>>;
   /** What a log that several hubs share adds. Absent in the log of one hub. */
   readonly shared?: SharedLog;
+  /** Why clients should not be sent to this hub of a cluster. Absent without a cluster. */
+  readonly notReadyReason?: ClusterNotReady | undefined;
+  /** Problems of the cluster that an operator should look at. Absent without a cluster. */
+  readonly problems?: readonly string[];
   /** The memory that clients fill in this implementation, by name. Absent if it holds none. */
   readonly memoryUsage?: Readonly<Record<string, MemoryUsage>>;
   /** Finishes the accepted work, then closes. */
@@ -364,10 +368,6 @@ export interface SharedLog {
   readonly others: OtherHubs;
   /** Calls the listener when the log has to be opened again, because its history is another one. */
   onReset(listener: () => void): void;
-  /** Why clients should not be sent to this hub. */
-  readonly notReadyReason: ClusterNotReady | undefined;
-  /** Problems that an operator should look at. */
-  readonly problems: readonly string[];
   /** Looks at the hubs, and asks the brokers: some seconds where one does not answer. */
   inspect(): Promise<ClusterState>;
 }

@@ -1,15 +1,15 @@
 import { PolycastError } from '@polycast/protocol';
 import type { Authority } from '../core/access/authority.ts';
-import type { SharedIdentity } from '../core/access/identity-store.ts';
+import type { IdentityHearing } from '../core/access/identity-store.ts';
 import type { Principal } from '../core/access/principal.ts';
 
 /**
  * The authority of a hub in a cluster. While the hub does not hear of revocations, it cannot know
  * whether credentials are still valid, so it refuses all of them. Anonymous callers are served.
  */
-export function currentAuthority(authority: Authority, shared: Pick<SharedIdentity, 'isCurrent'>): Authority {
+export function currentAuthority(authority: Authority, hearing: Pick<IdentityHearing, 'isCurrent'>): Authority {
   const admit = (principal: Principal): Principal => {
-    if (shared.isCurrent || !isIdentified(principal)) return principal;
+    if (hearing.isCurrent || !isIdentified(principal)) return principal;
     throw unavailable('revocations');
   };
   return {
@@ -27,7 +27,7 @@ export function currentAuthority(authority: Authority, shared: Pick<SharedIdenti
  * @param of what the hub could not learn otherwise
  * @throws PolycastError `identity_unavailable`
  */
-export async function reachIdentity(reach: SharedIdentity['reach'], of: string): Promise<void> {
+export async function reachIdentity(reach: IdentityHearing['reach'], of: string): Promise<void> {
   await reach().catch(() => {
     throw unavailable(of);
   });

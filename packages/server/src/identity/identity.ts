@@ -54,9 +54,9 @@ export function openIdentity(
   );
   const onEnded: RevocationList['endSessions'] = (revocation) => revocations.endSessions(revocation);
   const revokedBefore = (id: string): number => revocations.keyRevokedBefore(id);
-  const { shared } = store;
+  const { shared, hearing } = store;
   const countMax = settings.keysMax;
-  const reach = shared && (() => shared.reach());
+  const reach = hearing && (() => hearing.reach());
   const keys = new ApiKeys({ store, audit, clock, countMax, revokedBefore, onEnded, reach }, stored);
   const keyChanges = shared === undefined ? localKeyChanges(keys) : sharedKeyChanges({ keys, audit, shared, countMax });
   // A portal link ends with the key of its creator, and has no secret of that key.

@@ -11,6 +11,11 @@ import { OWNER_SOCKET, type Hello, type Welcome } from './process-place.ts';
  */
 const QUEUED_BYTES_MAX = 256 * 1024 * 1024;
 
+/** How often the owner compares a state that it has sent with the present one. */
+const STATE_INTERVAL_MS = 100;
+/** It is sent again after this many comparisons, for followers that have connected since. */
+const REPEATED_EVERY = 10;
+
 /** A follower, as the owner sees it. */
 export interface FollowerLink {
   readonly index: number;
@@ -88,6 +93,24 @@ export class FollowerLinks {
       this.#logger.warn({ pid }, 'process: the follower does not read, its link is closed');
       channel.close();
     }
+  }
+
+  /**
+   * Sends every follower a state of the owner when it changes, and once a second.
+   * @param read returns what JSON can hold
+   * @returns ends it
+   */
+  keepSending(name: string, read: () => unknown): () => void {
+    let sent = '';
+    let comparisons = 0;
+    const timer = setInterval(() => {
+      const state = JSON.stringify(read());
+      if (state === sent && ++comparisons % REPEATED_EVERY > 0) return;
+      sent = state;
+      this.broadcast(name, Buffer.from(state));
+    }, STATE_INTERVAL_MS);
+    timer.unref();
+    return () => clearInterval(timer);
   }
 
   /** Asks every follower. A follower that ends, or is silent for this time, gives no answer. */

@@ -1,4 +1,4 @@
-import type { SharedIdentity } from '../../core/access/identity-store.ts';
+import type { IdentityHearing } from '../../core/access/identity-store.ts';
 import type { Session, Sessions } from '../../auth/sessions.ts';
 import { isIdentified } from '../../identity/current-authority.ts';
 import type { HubBase } from '../base.ts';
@@ -13,12 +13,12 @@ const BATCH_MAX = 256;
  */
 export function endSessionsWhenCutOff(
   { logger, shutdown }: Pick<HubBase, 'logger' | 'shutdown'>,
-  shared: Pick<SharedIdentity, 'isCurrent'>,
+  hearing: Pick<IdentityHearing, 'isCurrent'>,
   sessions: Pick<Sessions, 'each'>,
 ): void {
   let wasCurrent = true;
   const check = (): void => {
-    const { isCurrent } = shared;
+    const { isCurrent } = hearing;
     if (isCurrent !== wasCurrent) {
       if (isCurrent) logger.info({}, 'cluster: this hub hears of revocations again');
       else logger.error({}, 'cluster: this hub does not hear of revocations, identified sessions end');

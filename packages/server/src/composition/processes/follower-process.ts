@@ -76,7 +76,13 @@ class FollowerProcess implements HubProcesses {
       logger.error({ why }, 'process: cannot follow the owner, ends and is replaced');
       logger.flush(() => process.exit(1));
     };
-    return openStorage(options, followerHome({ owner: this.#owner, welcome: this.#welcome, onOutOfSync }));
+    const { cluster } = options;
+    const isInCluster = cluster.nats.length > 0;
+    // The owner alone knows the cluster.
+    return openStorage(
+      { ...options, cluster: { ...cluster, nats: [] } },
+      followerHome({ owner: this.#owner, welcome: this.#welcome, isInCluster, onOutOfSync }),
+    );
   }
 
   authority(own: Authority): Authority {

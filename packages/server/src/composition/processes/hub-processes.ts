@@ -11,6 +11,7 @@ import type { Publisher } from '../../core/publish.ts';
 import type { PresenceView } from '../../core/presence/presence-types.ts';
 import type { HttpFrontend } from '../../http/http-frontend.ts';
 import type { ApiKeys } from '../../identity/api-keys.ts';
+import type { LoginSignatures } from '../../identity/console/login-signatures.ts';
 import type { RevocationList } from '../../identity/revocation-list.ts';
 import type { Metrics } from '../../operate/metrics.ts';
 import type { TrimmedCache } from '../../operate/retention-task.ts';
@@ -30,6 +31,7 @@ export interface JoiningParts {
   readonly journal: SessionJournal | undefined;
   readonly keys: ApiKeys;
   readonly revocations: RevocationList;
+  readonly loginSignatures: LoginSignatures;
   readonly auth: AuthParts;
   readonly publisher: Publisher;
   readonly frontend: HttpFrontend;

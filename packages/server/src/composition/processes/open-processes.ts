@@ -19,7 +19,7 @@ export function joiningParts({
   sessions,
   presence,
   journal,
-  identity: { store },
+  identity: { store, loginSignatures },
   http,
 }: OpenParts): JoiningParts {
   const { request, streams } = http.parts;
@@ -33,6 +33,7 @@ export function joiningParts({
     journal,
     keys,
     revocations,
+    loginSignatures,
     auth: request.auth,
     frontend,
     openPulls: streams.openPulls,
@@ -40,7 +41,9 @@ export function joiningParts({
 }
 
 interface OpenParts extends Pick<JoiningParts, 'log' | 'publisher' | 'sessions' | 'presence' | 'journal'> {
-  readonly identity: { readonly store: Pick<JoiningParts, 'keys' | 'revocations'> };
+  readonly identity: Pick<JoiningParts, 'loginSignatures'> & {
+    readonly store: Pick<JoiningParts, 'keys' | 'revocations'>;
+  };
   readonly http: {
     readonly frontend: JoiningParts['frontend'];
     readonly parts: {

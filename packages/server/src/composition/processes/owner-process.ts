@@ -144,6 +144,7 @@ export class OwnerProcess implements HubProcesses {
     journal,
     keys,
     revocations,
+    loginSignatures,
     auth: { connectionQuota: quota },
     publisher,
     frontend,
@@ -170,7 +171,11 @@ export class OwnerProcess implements HubProcesses {
     });
     await followers.listen(folder, () => ({
       ...log.state,
-      identity: sentIdentity({ keys: keys.list(), revocations: revocations.list() }),
+      identity: sentIdentity({
+        keys: keys.list(),
+        revocations: revocations.list(),
+        loginSigners: loginSignatures.signers,
+      }),
     }));
   }
 }

@@ -149,6 +149,8 @@ export interface IdentityStore extends AwaitedWrites, WritesInForce, AuditStore 
   follow?(listener: IdentityFollower): void;
   /** What a store that several hubs share adds. Absent in the store of one hub. */
   readonly shared?: SharedIdentity;
+  /** How this process hears of what other hubs change. Absent where there are no other hubs. */
+  readonly hearing?: IdentityHearing;
   /** Writes what is pending, then closes. Changes that the disk does not accept are logged. */
   close(): void;
 }
@@ -159,7 +161,7 @@ export interface IdentityStore extends AwaitedWrites, WritesInForce, AuditStore 
  * key while that key creates another one at hub B. If the revocation comes first, B
  * creates nothing.
  */
-export interface SharedIdentity {
+export interface SharedIdentity extends IdentityHearing {
   /**
    * Makes all changes, or none if a condition does not hold. Resolves when they are durable and in
    * force at this hub. With a refusal nothing was changed.
@@ -169,15 +171,19 @@ export interface SharedIdentity {
   commit(changes: readonly IdentityChange[], conditions: CommandConditions): Promise<CommandRefusal | undefined>;
   /** The version of a key: another one after each change of it. 0: there is no such key. */
   versionOf(key: string): number;
+  /** Returns at most `limit` entries of all hubs with ids below `before`, the newest first. */
+  auditPage(before: number, limit: number): Promise<readonly AuditEntry[]>;
+}
+
+/** How a process hears of the keys and revocations of other hubs. */
+export interface IdentityHearing {
   /**
-   * Waits until this hub has all that was confirmed at any hub before.
+   * Waits until this process has all that was confirmed at any hub before.
    * @throws PolycastError `log_unavailable`
    */
   reach(): Promise<void>;
-  /** Returns at most `limit` entries of all hubs with ids below `before`, the newest first. */
-  auditPage(before: number, limit: number): Promise<readonly AuditEntry[]>;
   /**
-   * Whether this hub hears of new revocations.
+   * Whether this process hears of new revocations.
    * While it does not, it must not serve a caller that it has identified.
    */
   readonly isCurrent: boolean;

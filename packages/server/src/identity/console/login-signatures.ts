@@ -8,11 +8,13 @@ import {
   verify,
   type KeyObject,
 } from 'node:crypto';
-import { LOGIN_SIGNERS_MAX, type LoginSigner, type SharedIdentity } from '../../core/access/identity-store.ts';
+import { LOGIN_SIGNERS_MAX, type IdentityHearing, type LoginSigner } from '../../core/access/identity-store.ts';
 import { reachIdentity } from '../current-authority.ts';
 
 /** Signs and verifies console logins. */
 export interface LoginSignatures {
+  /** The hubs of a cluster whose logins are valid. Empty without a cluster. */
+  readonly signers: readonly LoginSigner[];
   sign(text: string): string | Promise<string>;
   /**
    * @throws PolycastError `identity_unavailable` when the signer is not known here, and cannot be
@@ -23,6 +25,7 @@ export interface LoginSignatures {
 
 /** Signatures of a hub without a cluster: it verifies what it has signed itself, by one secret. */
 export class SecretSignatures implements LoginSignatures {
+  readonly signers = [];
   readonly #secret: () => Uint8Array;
 
   /** @param secret read at the first login or the first cookie */
@@ -45,6 +48,11 @@ export class SecretSignatures implements LoginSignatures {
   }
 }
 
+/** How a hub tells the others of its signer, and hears of theirs. */
+export interface SharedSigners extends Pick<IdentityHearing, 'reach'> {
+  announce(signer: LoginSigner): Promise<unknown>;
+}
+
 /**
  * Signatures of a hub in a cluster. Each hub signs with a private key that never leaves its folder,
  * and the journal has the public keys. So a login is valid at every hub, and the brokers cannot
@@ -52,30 +60,31 @@ export class SecretSignatures implements LoginSignatures {
  */
 export class SharedSignatures implements LoginSignatures {
   readonly #secret: () => Uint8Array;
-  readonly #shared: Pick<SharedIdentity, 'commit' | 'reach'>;
-  /** In the order in which they were announced. */
-  readonly #publicKeys = new Map<string, KeyObject>();
+  readonly #shared: SharedSigners;
+  /** By their ids, in the order in which they were announced. */
+  readonly #signers = new Map<string, { readonly signer: LoginSigner; readonly publicKey: KeyObject }>();
   #own: { readonly key: KeyObject; readonly signer: LoginSigner } | undefined;
   #announcing: Promise<unknown> | undefined;
 
   /** @param secret 32 bytes, from which the private key follows */
-  constructor(
-    secret: () => Uint8Array,
-    shared: Pick<SharedIdentity, 'commit' | 'reach'>,
-    signers: readonly LoginSigner[],
-  ) {
+  constructor(secret: () => Uint8Array, shared: SharedSigners, signers: readonly LoginSigner[]) {
     this.#secret = secret;
     this.#shared = shared;
     for (const signer of signers) this.add(signer);
   }
 
   /** A hub has announced its signer: another one, or this one. */
-  add({ id, publicKey }: LoginSigner): void {
-    const known = this.#publicKeys.get(id);
-    this.#publicKeys.delete(id);
-    this.#publicKeys.set(id, known ?? publicKeyOf(publicKey));
-    const [oldest] = this.#publicKeys.keys();
-    if (this.#publicKeys.size > LOGIN_SIGNERS_MAX && oldest !== undefined) this.#publicKeys.delete(oldest);
+  add(signer: LoginSigner): void {
+    const { id } = signer;
+    const known = this.#signers.get(id);
+    this.#signers.delete(id);
+    this.#signers.set(id, known ?? { signer, publicKey: publicKeyOf(signer.publicKey) });
+    const [oldest] = this.#signers.keys();
+    if (this.#signers.size > LOGIN_SIGNERS_MAX && oldest !== undefined) this.#signers.delete(oldest);
+  }
+
+  get signers(): readonly LoginSigner[] {
+    return Array.from(this.#signers.values(), ({ signer }) => signer);
   }
 
   /** @throws PolycastError while the other hubs cannot be told of the key */
@@ -83,7 +92,7 @@ export class SharedSignatures implements LoginSignatures {
     this.#own ??= ownSigner(this.#secret());
     const { key, signer } = this.#own;
     // Once for each process: the cluster forgets the signers that were announced least recently.
-    this.#announcing ??= this.#shared.commit([{ kind: 'login_signer', signer }], {}).then(() => this.add(signer));
+    this.#announcing ??= this.#shared.announce(signer).then(() => this.add(signer));
     try {
       await this.#announcing;
     } catch (error) {
@@ -96,12 +105,12 @@ export class SharedSignatures implements LoginSignatures {
   verify(text: string, signature: string): boolean | Promise<boolean> {
     const [id = '', value = ''] = signature.split('.');
     if (!SIGNER_ID.test(id)) return false;
-    if (this.#publicKeys.has(id)) return this.#verifyWith(id, text, value);
+    if (this.#signers.has(id)) return this.#verifyWith(id, text, value);
     return reachIdentity(() => this.#shared.reach(), 'console logins').then(() => this.#verifyWith(id, text, value));
   }
 
   #verifyWith(id: string, text: string, value: string): boolean {
-    const key = this.#publicKeys.get(id);
+    const key = this.#signers.get(id)?.publicKey;
     return key !== undefined && verify(null, Buffer.from(text), key, Buffer.from(value, 'base64url'));
   }
 }

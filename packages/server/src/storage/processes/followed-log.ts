@@ -1,24 +1,23 @@
-import type { Log, LogErasing, LogState, StoredRecord, TrimOrder } from '../../core/ports.ts';
+import type { Log, LogErasing, LogState, SharedLog, StoredRecord, TrimOrder } from '../../core/ports.ts';
 import type { FollowerLinks } from '../../processes/follower-links.ts';
 import { decodeJson, encodeJson } from '../../processes/process-channel.ts';
 import { decodeBatch } from '../shared/batch-codec.ts';
 import { encodeEvents } from './event-messages.ts';
 
-/** How often the owner compares the state that it has sent with the present one. */
-const STATE_INTERVAL_MS = 100;
 /**
  * An erasure goes on after this time. A follower that is behind drops the events before
  * it reads on.
  */
 const FOLLOWERS_TIMEOUT_MS = 2000;
-/** It is sent again after this many comparisons, for followers that have connected since. */
-const REPEATED_EVERY = 10;
 
 /** What a follower receives about the log beside its events. */
 export interface LogStatus {
   readonly unavailable: LogState['unavailable'] | null;
   /** The number of channels, for the limit of channels. */
   readonly channels: number;
+  /** How the owner is in its cluster. */
+  readonly notReadyReason: Log['notReadyReason'] | null;
+  readonly problems: readonly string[];
 }
 
 /** The arguments of a trim. */
@@ -33,15 +32,7 @@ export interface Trim {
  * publishers, so a publisher finds its event at its own process immediately.
  */
 export function followedLog(log: Log, followers: FollowerLinks): Log {
-  let sent = '';
-  let comparisons = 0;
-  const timer = setInterval(() => {
-    const status = JSON.stringify(statusOf(log));
-    if (status === sent && ++comparisons % REPEATED_EVERY > 0) return;
-    sent = status;
-    followers.broadcast('log', Buffer.from(status));
-  }, STATE_INTERVAL_MS);
-  timer.unref();
+  const stopSending = followers.keepSending('log', () => statusOf(log));
   followers.on('append', async (_link, batch) => encodeJson(await log.append([...decodeBatch(new Uint8Array(batch))])));
   followers.on('channels', async (_link, query) => encodeJson(await log.channels(decodeJson(query))));
   followers.on('trim', async (_link, body) => {
@@ -59,10 +50,18 @@ export function followedLog(log: Log, followers: FollowerLinks): Log {
   followers.on('erase', async (_link, order) => encodeJson(await erasing.erase(decodeJson(order))));
   followers.on('overwrite', async () => encodeJson(await erasing.overwrite()));
   // All commits of this moment are on their way already, so the follower has them with the answer.
-  followers.on('reach', () => undefined);
+  followers.on('reach', (_link, cursor) => log.reach?.(decodeJson(cursor)));
   return {
     get state() {
       return log.state;
+    },
+    ...(log.reach !== undefined && { reach: log.reach.bind(log) }),
+    ...(log.shared !== undefined && { shared: followedSharedLog(log.shared, followers) }),
+    get notReadyReason() {
+      return log.notReadyReason;
+    },
+    get problems() {
+      return log.problems ?? [];
     },
     ...(log.memoryUsage !== undefined && { memoryUsage: log.memoryUsage }),
     append: (records) => log.append(records),
@@ -80,12 +79,56 @@ export function followedLog(log: Log, followers: FollowerLinks): Log {
     ...(log.check !== undefined && { check: log.check.bind(log) }),
     stats: () => log.stats(),
     close() {
-      clearInterval(timer);
+      stopSending();
       return log.close();
     },
   };
 }
 
 function statusOf(log: Log): LogStatus {
-  return { unavailable: log.state.unavailable ?? null, channels: log.stats()['channels'] ?? 0 };
+  return {
+    unavailable: log.state.unavailable ?? null,
+    channels: log.stats()['channels'] ?? 0,
+    notReadyReason: log.notReadyReason ?? null,
+    problems: log.problems ?? [],
+  };
+}
+
+/**
+ * The log that the owner shares with other hubs. Its followers get the events of all hubs, and drop
+ * what any hub erases.
+ */
+function followedSharedLog(shared: SharedLog, followers: FollowerLinks): SharedLog {
+  return {
+    onTrimmed: (listener) => shared.onTrimmed(listener),
+    followPacked(listener, hasReaders = () => true) {
+      shared.followPacked(
+        (events) => {
+          if (followers.count === 0) return listener(events);
+          const records = events.unpack();
+          followers.broadcast('events', encodeEvents(records));
+          listener({ ...events, unpack: () => records });
+        },
+        () => followers.count > 0 || hasReaders(),
+      );
+    },
+    onErased: (listener) =>
+      shared.onErased({
+        events(positions) {
+          listener.events(positions);
+          followers.broadcast('erased', encodeJson(positions));
+        },
+        names: (user) => listener.names(user),
+      }),
+    get isTrimmer() {
+      return shared.isTrimmer;
+    },
+    get silentMs() {
+      return shared.silentMs;
+    },
+    reachNewest: () => shared.reachNewest(),
+    others: shared.others,
+    onReset: (listener) => shared.onReset(listener),
+    inspect: () => shared.inspect(),
+  };
 }

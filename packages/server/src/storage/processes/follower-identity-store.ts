@@ -2,13 +2,22 @@ import type {
   AuditEntry,
   IdentityChange,
   IdentityFollower,
+  IdentityHearing,
   IdentityStore,
   StoredIdentity,
 } from '../../core/access/identity-store.ts';
 import type { OwnerLink } from '../../processes/owner-link.ts';
 import { decodeJson, encodeJson } from '../../processes/process-channel.ts';
 import type { Welcome } from '../../processes/process-place.ts';
+import type { FollowerParts } from './follower-parts.ts';
 import { receivedChange, receivedIdentity, type SentChange, type SentIdentity } from './identity-messages.ts';
+
+/**
+ * In a cluster, a follower that has not heard from an owner for this time does not know what other
+ * hubs have revoked. An owner that is replaced is back earlier.
+ */
+const SILENT_MAX_MS = 5_000;
+const NO_BYTES = Buffer.alloc(0);
 
 /**
  * The identity store of a follower. It has what the owner has sent, and writes nothing by itself:
@@ -18,10 +27,12 @@ import { receivedChange, receivedIdentity, type SentChange, type SentIdentity } 
 export class FollowerIdentityStore implements IdentityStore {
   readonly #owner: OwnerLink;
   readonly #stored: StoredIdentity;
+  readonly hearing?: IdentityHearing;
 
-  constructor(owner: OwnerLink, welcome: Welcome) {
+  constructor({ owner, welcome, isInCluster }: FollowerParts) {
     this.#owner = owner;
     this.#stored = identityOf(welcome);
+    if (isInCluster) this.hearing = hearingOf(owner);
   }
 
   load(): StoredIdentity {
@@ -33,6 +44,7 @@ export class FollowerIdentityStore implements IdentityStore {
       listener.changed(decodeJson<readonly SentChange[]>(body).map(receivedChange));
       return Buffer.from('null');
     });
+    this.#owner.on('identity-replaced', (body) => listener.replaced(receivedIdentity(decodeJson(body))));
     this.#owner.onWelcome((welcome) => listener.replaced(identityOf(welcome)));
   }
 
@@ -74,6 +86,21 @@ export class FollowerIdentityStore implements IdentityStore {
   close(): void {
     // The owner has the file.
   }
+}
+
+/** The owner says once a second whether its hub hears of revocations. */
+function hearingOf(owner: OwnerLink): IdentityHearing {
+  // The welcome has the keys and revocations of its moment.
+  let currentMs = performance.now();
+  owner.on('identity-current', (body) => void (currentMs = decodeJson(body) ? performance.now() : -Infinity));
+  return {
+    async reach() {
+      await owner.request('identity-reach', NO_BYTES);
+    },
+    get isCurrent() {
+      return performance.now() - currentMs < SILENT_MAX_MS;
+    },
+  };
 }
 
 function identityOf({ identity }: Welcome): StoredIdentity {

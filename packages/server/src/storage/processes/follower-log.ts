@@ -22,6 +22,7 @@ import { decodeEvents } from './event-messages.ts';
 import type { LogStatus, Trim } from './followed-log.ts';
 import { AppendSender } from './append-sender.ts';
 import { FileReader } from './file-reader.ts';
+import type { FollowerParts } from './follower-parts.ts';
 
 /** A cursor ahead of this process waits at most this long for the owner. */
 const REACH_TIMEOUT_MS = 5000;
@@ -40,6 +41,7 @@ const MISSED_BYTES_MAX = 4 * 1024 * 1024;
 export class FollowerLog implements Log {
   readonly #owner: OwnerLink;
   readonly #file: FileReader;
+  readonly #isInCluster: boolean;
   readonly #appends: AppendSender;
   readonly #epoch: string;
   readonly #epochStart: Position;
@@ -52,14 +54,15 @@ export class FollowerLog implements Log {
   #caughtUp: Promise<void> = Promise.resolve();
   #isClosed = false;
 
-  constructor(owner: OwnerLink, folder: string, welcome: Welcome, onOutOfSync: (why: string) => void) {
+  constructor({ owner, welcome, onOutOfSync, isInCluster }: FollowerParts, folder: string) {
     this.#owner = owner;
-    this.#file = new FileReader(folder);
+    this.#file = new FileReader(folder, isInCluster);
+    this.#isInCluster = isInCluster;
     this.#appends = new AppendSender(owner);
     this.#epoch = welcome.epoch;
     this.#epochStart = welcome.epochStart;
     this.#head = welcome.head;
-    this.#status = { unavailable: welcome.unavailable ?? null, channels: 0 };
+    this.#status = { unavailable: welcome.unavailable ?? null, channels: 0, notReadyReason: null, problems: [] };
     this.#onOutOfSync = onOutOfSync;
     owner.on('events', (body) => this.#receive(decodeEvents(body)));
     owner.on('log', (body) => void (this.#status = decodeJson(body)));
@@ -85,13 +88,24 @@ export class FollowerLog implements Log {
     this.#listener = listener;
   }
 
-  reach({ epoch, position }: Cursor): Promise<void> | undefined {
-    return epoch === this.#epoch && position > this.#head ? this.#reachOwner() : undefined;
+  get notReadyReason(): Log['notReadyReason'] {
+    return this.#status.notReadyReason ?? undefined;
   }
 
-  async #reachOwner(): Promise<void> {
+  get problems(): readonly string[] {
+    return this.#status.problems;
+  }
+
+  /** Another hub of a cluster may have given a cursor of a later epoch. */
+  reach(cursor: Cursor): Promise<void> | undefined {
+    const { epoch, position } = cursor;
+    const isReached = epoch < this.#epoch || (epoch === this.#epoch && position <= this.#head);
+    return isReached ? undefined : this.#reachOwner(cursor);
+  }
+
+  async #reachOwner(cursor: Cursor): Promise<void> {
     await this.#owner.whenConnected(REACH_TIMEOUT_MS);
-    await this.#owner.request('reach', NO_BYTES);
+    await this.#owner.request('reach', encodeJson(cursor));
     await this.#caughtUp;
   }
 
@@ -163,6 +177,8 @@ export class FollowerLog implements Log {
 
   /** Continues with another owner. */
   #follow({ epoch, head, unavailable }: Welcome): void {
+    // The owner of a view may have built it again.
+    if (this.#isInCluster) this.#file.reopen();
     this.#status = { ...this.#status, unavailable: unavailable ?? null };
     if (epoch !== this.#epoch) return this.#onOutOfSync('the log has a new epoch');
     if (head < this.#head) return this.#onOutOfSync('the log is older than this process');

@@ -1,4 +1,10 @@
-import type { IdentityChange, StoredIdentity, StoredRevocation } from '../../core/access/identity-store.ts';
+import type {
+  IdentityChange,
+  LoginSigner,
+  ReplacedIdentity,
+  StoredIdentity,
+  StoredRevocation,
+} from '../../core/access/identity-store.ts';
 import {
   changeFromJson,
   changeToJson,
@@ -8,23 +14,29 @@ import {
   type KeyJson,
 } from '../shared/identity-json.ts';
 
-/** Keys and revocations on their way to the followers. */
+/** Keys, revocations and signers of logins on their way to the followers. */
 export interface SentIdentity {
   readonly keys: readonly KeyJson[];
   readonly revocations: readonly StoredRevocation[];
+  /** Absent without a cluster. */
+  readonly loginSigners?: readonly LoginSigner[] | undefined;
 }
 
-/** A change of keys or revocations that every process has to know. */
-export type SentChange = Extract<ChangeJson, { readonly kind: 'key' | 'key_removed' | 'revocation' }>;
+/** A change that every process has to know. */
+export type SentChange = Extract<ChangeJson, { readonly kind: SentKind }>;
 
-export function sentIdentity({ keys, revocations }: Pick<StoredIdentity, 'keys' | 'revocations'>): SentIdentity {
-  return { keys: keys.map(keyToJson), revocations };
+const SENT_KINDS = ['key', 'key_removed', 'revocation', 'login_signer'] as const;
+type SentKind = (typeof SENT_KINDS)[number];
+
+export function sentIdentity({ keys, revocations, loginSigners }: ReplacedIdentity): SentIdentity {
+  return { keys: keys.map(keyToJson), revocations, loginSigners };
 }
 
-export function receivedIdentity({ keys, revocations }: SentIdentity): StoredIdentity {
+export function receivedIdentity({ keys, revocations, loginSigners = [] }: SentIdentity): StoredIdentity {
   return {
     keys: keys.map(keyFromJson),
     revocations,
+    loginSigners,
     hasEverHadKeys: true,
     // The owner alone answers the routes that accept portal links, and erases.
     portalLinks: [],
@@ -40,7 +52,7 @@ export function receivedIdentity({ keys, revocations }: SentIdentity): StoredIde
 export function sentChanges(changes: readonly IdentityChange[]): readonly SentChange[] {
   return changes
     .map(changeToJson)
-    .filter((change) => change.kind === 'key' || change.kind === 'key_removed' || change.kind === 'revocation');
+    .filter((change): change is SentChange => SENT_KINDS.includes(change.kind as SentKind));
 }
 
 export function receivedChange(change: SentChange): IdentityChange {

@@ -49,11 +49,16 @@ export const serve: Command = {
 
 async function serveProcesses(config: Config, input: Input, terminal: Terminal): Promise<ExitName> {
   const { processCount, runProcesses } = await import('./processes/run-processes.ts');
-  return runProcesses(config, terminal, (ready, processes) => {
-    if (input.flag('json')) return terminal.out(JSON.stringify({ ...startDocument(ready, config), processes }));
-    terminal.out(`Polycast listening on ${ready.url}`);
-    terminal.out(terminal.style('dim', `  ${startedText(processes, processCount(config))}`));
-    showFirstKey(ready.firstKey, terminal);
+  return runProcesses(config, terminal, {
+    listening(ready, processes) {
+      if (input.flag('json')) return terminal.out(JSON.stringify({ ...startDocument(ready, config), processes }));
+      terminal.out(`Polycast listening on ${ready.url}`);
+      terminal.out(terminal.style('dim', `  ${startedText(processes, processCount(config))}`));
+      showFirstKey(ready.firstKey, terminal);
+    },
+    openedAgain({ firstKey }) {
+      if (!input.flag('json')) showFirstKey(firstKey, terminal);
+    },
   });
 }
 

@@ -4,6 +4,7 @@ import type {
   CommandRefusal,
   IdentityChange,
   IdentityFollower,
+  IdentityHearing,
   IdentityStore,
   SharedIdentity,
   StoredIdentity,
@@ -74,6 +75,7 @@ interface AppliedCommand {
  */
 export class ClusterIdentityStore implements IdentityStore {
   readonly shared: SharedIdentity;
+  readonly hearing: IdentityHearing;
   readonly #journal: IdentityJournal;
   readonly #local: IdentityStore;
   readonly #ownIdentity: StoredIdentity;
@@ -110,6 +112,7 @@ export class ClusterIdentityStore implements IdentityStore {
         return journal.isHearing && !isStale();
       },
     };
+    this.hearing = this.shared;
   }
 
   /** Reads the view. If the cluster never had a key, it gets those of this hub. */

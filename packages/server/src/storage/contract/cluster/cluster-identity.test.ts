@@ -16,6 +16,7 @@ import {
   LOGIN_SIGNERS_MAX,
   type IdentityChange,
   type IdentityStore,
+  type LoginSigner,
   type SharedIdentity,
 } from '../../../core/access/identity-store.ts';
 import type { ClusterIdentityStore } from '../../cluster/identity/cluster-identity-store.ts';
@@ -295,7 +296,9 @@ test('no command is written while a hub of an older version runs', async () => {
 
 /** The signatures of a hub's console logins. @param seed of its private key */
 function signaturesOf({ store, loginSigners, onLoginSigner }: TestHub, seed = randomBytes(32)): SharedSignatures {
-  const signatures = new SharedSignatures(() => seed, store.shared as SharedIdentity, loginSigners);
+  const { commit, reach } = store.shared as SharedIdentity;
+  const announce = (signer: LoginSigner): Promise<unknown> => commit([{ kind: 'login_signer', signer }], {});
+  const signatures = new SharedSignatures(() => seed, { announce, reach }, loginSigners);
   onLoginSigner((signer) => signatures.add(signer));
   return signatures;
 }

@@ -106,7 +106,7 @@ test('views in all homes are equal, also after a restart, and see the same outco
   const states = await Promise.all(hubs().map((log) => log.channels({ after: '', limit: 100 })));
   expect(states[1]).toEqual(states[0]);
   expect(states[2]).toEqual(states[0]);
-  expect(hubs().map((log) => sharedOf(log).problems)).toEqual([[], [], []]);
+  expect(hubs().map((log) => log.problems)).toEqual([[], [], []]);
 });
 
 test('a hub that starts again applies only the blocks that it does not have', async () => {
@@ -212,11 +212,11 @@ test('a hub whose view has another hash at the same block is noticed', async () 
   const { last } = cluster.journal;
   // It is ahead at first: the hashes are compared when this hub has applied the block.
   other.report({ host: 'm', version: '1', sequence: last + 1, hash: 7 });
-  expect(sharedOf(log).problems).toEqual([]);
+  expect(log.problems).toEqual([]);
   const isSame = async (): Promise<boolean | undefined> => (await sharedOf(log).inspect()).others[0]?.hasSameData;
   expect(await isSame()).toBeUndefined();
   await log.append([record('a')]);
-  expect(sharedOf(log).problems).toEqual(['cluster_view_differs']);
+  expect(log.problems).toEqual(['cluster_view_differs']);
   expect(await isSame()).toBe(false);
   // A hash covers all blocks before: this hub and the other one are equal again.
   const heard: HubBeat[] = [];
@@ -224,7 +224,7 @@ test('a hub whose view has another hash at the same block is noticed', async () 
   await log.append([record('a')]);
   await expect.poll(() => heard.at(-1)?.sequence).toBe(cluster.journal.last);
   other.report({ host: 'm', version: '1', sequence: cluster.journal.last, hash: heard.at(-1)?.hash ?? 0 });
-  await expect.poll(() => sharedOf(log).problems).toEqual([]);
+  await expect.poll(() => log.problems).toEqual([]);
   expect(await isSame()).toBe(true);
 });
 
@@ -233,7 +233,7 @@ test('a block of a later version stops the hub, and it says so', async () => {
   const log = await cluster.open('a');
   cluster.journal.append({ id: 'z-1', kind: 'lease' as 'events', data: new Uint8Array(1) });
   await expect.poll(() => log.state.unavailable).toBe('log_unavailable');
-  expect(sharedOf(log).problems).toEqual(['cluster_upgrade_needed']);
+  expect(log.problems).toEqual(['cluster_upgrade_needed']);
   expect(log.state.head).toBe(0);
 });
 

@@ -187,7 +187,7 @@ describe.each(Object.keys(HOMES))('%s', (name) => {
     cluster.journal.append({ id: 'y-1', kind: 'later' as 'events', data: new Uint8Array(1) });
     release();
     expect(await textsOf(one)).toHaveLength(3);
-    await expect.poll(() => sharedOf(one).problems).toContain('cluster_upgrade_needed');
+    await expect.poll(() => one.problems).toContain('cluster_upgrade_needed');
   });
 
   test('a log that closes commits what it has passed on', async () => {
@@ -257,7 +257,7 @@ test('a view whose thread ended after a commit has its exact head, also when the
   await expect.poll(() => log.state.unavailable, { timeout: 10_000 }).toBeUndefined();
   expect(await log.append([record('a')])).toEqual([{ kind: 'appended', position: 6 }]);
   await log.read(queryAll(log, ['>']));
-  expect(sharedOf(log).problems).toEqual([]);
+  expect(log.problems).toEqual([]);
   expect(passed.map(({ position }) => position)).toEqual([1, 2, 3, 4, 6]);
 });
 

@@ -52,6 +52,8 @@ export type WriterRequest =
 
 export type ReaderRequest =
   | { readonly kind: 'open' }
+  /** Only of a view: the newest position that its file has. */
+  | { readonly kind: 'head' }
   | { readonly kind: 'read'; readonly query: ReadQuery }
   | { readonly kind: 'count'; readonly query: CountQuery }
   | { readonly kind: 'check'; readonly after: Position; readonly through: Position }

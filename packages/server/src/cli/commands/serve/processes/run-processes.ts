@@ -18,15 +18,16 @@ export function processCount({ processes }: Pick<Config, 'processes'>): number {
   return processes === 'auto' ? availableParallelism() : processes;
 }
 
-/**
- * Runs a hub of several processes until a signal stops it. This process only supervises.
- * @param greet prints the address, and the first key if there is one
- */
-export async function runProcesses(
-  config: Config,
-  terminal: Terminal,
-  greet: (ready: ReadyMessage, pids: readonly number[]) => void,
-): Promise<ExitName> {
+/** Prints what a person needs to know of a hub of several processes. */
+export interface Greeting {
+  /** The address, and the first key if there is one. */
+  listening(ready: ReadyMessage, pids: readonly number[]): void;
+  /** The owner has opened again, or another one has. It may have another first key. */
+  openedAgain(ready: ReadyMessage): void;
+}
+
+/** Runs a hub of several processes until a signal stops it. This process only supervises. */
+export async function runProcesses(config: Config, terminal: Terminal, greeting: Greeting): Promise<ExitName> {
   if (process.platform !== 'linux')
     throw new CliError(
       'failed',
@@ -44,12 +45,13 @@ export async function runProcesses(
     folder,
     logger: createLogger(config.logging.level, config.logging.format),
     listenAt: (port) => formatListen({ ...address, port }),
+    onOpenedAgain: (ready) => greeting.openedAgain(ready),
   });
   const owner = await Promise.race([supervisor.startOwner(), supervisor.failed]);
   if (typeof owner === 'number') return exitNameOf(owner);
   await Promise.race([supervisor.startFollowers(), supervisor.failed, signals.stop]);
   // Also after a signal or a failure: the first key is shown now or never.
-  greet(owner, supervisor.pids);
+  greeting.listening(owner, supervisor.pids);
   storeCompileCache();
   signals.onHangUp(() => supervisor.reload());
   const ended = await Promise.race([signals.stop, supervisor.failed]);

@@ -1,6 +1,7 @@
 import type { LoadedConfig } from '../../../../config/load.ts';
 import type { ExitName } from '../../../exit-codes.ts';
 import { ignoreBrokenPipes } from '../../../broken-pipe.ts';
+import type { Hub } from '../../../../main.ts';
 import type { ProcessPlace } from '../../../../processes/process-place.ts';
 import { startHubAt } from '../start-hub.ts';
 
@@ -26,9 +27,10 @@ export async function runWorker(
     else if (message === 'close') close.resolve();
     else reload();
   });
-  const hub = await startHubAt(config, place.listen, { loadConfig, origins, place });
-  const { url, port, firstKey } = hub;
-  process.send?.({ url, port, firstKey } satisfies ReadyMessage);
+  const report = ({ url, port, firstKey }: Hub): void =>
+    void process.send?.({ url, port, firstKey } satisfies ReadyMessage);
+  const hub = await startHubAt(config, place.listen, { loadConfig, origins, place, onOpenedAgain: report });
+  report(hub);
   reload = () => hub.reload();
   await drain.promise;
   await hub.drain();

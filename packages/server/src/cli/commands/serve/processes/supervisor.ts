@@ -28,6 +28,8 @@ export interface SupervisorParts {
   readonly logger: Logger;
   /** The processes listen at the port that the first one has. */
   readonly listenAt: (port: number) => string;
+  /** Called with each later report of an owner. */
+  readonly onOpenedAgain: (ready: ReadyMessage) => void;
 }
 
 /**
@@ -126,10 +128,11 @@ export class Supervisor {
     }
     const worker: Worker = { place, child, readyMs: undefined };
     this.#workers.set(index, worker);
-    child.once('message', (message) => {
-      worker.readyMs = performance.now();
+    child.on('message', (message: ReadyMessage) => {
+      worker.readyMs ??= performance.now();
+      if (index === 0 && this.#ownerWasReady) return this.#parts.onOpenedAgain(message);
       if (index === 0) this.#ownerWasReady = true;
-      this.#awaited.get(index)?.(message as ReadyMessage);
+      this.#awaited.get(index)?.(message);
     });
     child.on('error', (error) => {
       logger.error({ process: index, error: String(error) }, 'process: start failed, trying again');

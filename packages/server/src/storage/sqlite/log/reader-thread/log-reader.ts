@@ -40,6 +40,7 @@ export class LogReader {
   readonly #end: StatementSync;
   readonly #event: StatementSync;
   readonly #scan: StatementSync;
+  readonly #head: StatementSync;
   readonly #countChannel: StatementSync;
   readonly #salvage: Salvage;
   /** Events up to this position are older than checksums. */
@@ -63,11 +64,17 @@ export class LogReader {
       `SELECT ${EVENT_COLUMNS} FROM event WHERE position > ? AND position <= ? ORDER BY position`,
     );
     this.#scan.setReturnArrays(true);
+    this.#head = this.#database.prepare('SELECT reserved_through AS head FROM state');
     this.#salvage = new Salvage(this.#database);
     const state = this.#database.prepare('SELECT unchecked_through AS unchecked FROM state').get();
     this.#uncheckedThrough = (state?.['unchecked'] ?? 0) as Position;
     this.#channels = new ChannelIndex(this.#database);
     this.#inSnapshot(() => this.#channels.catchUp());
+  }
+
+  /** A view reserves no positions ahead, so this is its newest one. */
+  head(): Position {
+    return (this.#head.get() as { head: Position }).head;
   }
 
   read(query: ReadQuery): ReadPage {

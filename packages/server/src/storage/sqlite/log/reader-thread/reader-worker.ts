@@ -26,6 +26,8 @@ serve<ReaderRequest>((request) => {
     case 'open':
       reader = new LogReader(threadOptions<ReaderOptions>().folder);
       return { value: undefined };
+    case 'head':
+      return { value: withReader((opened) => opened.head()) };
     case 'read': {
       const page: PackedPage = withReader((opened) => encodePage(opened.read(request.query)));
       return { value: page, transfer: [page.numbers.buffer, page.bodies] };
