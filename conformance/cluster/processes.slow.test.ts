@@ -168,6 +168,32 @@ describe.skipIf(NATS_SERVER === undefined)('hubs of several processes in a clust
     }
   });
 
+  test('a console login of any process reads at every process, and ends everywhere', async () => {
+    const sameOrigin = ({ hub }: Place): Record<string, string> => ({
+      'Sec-Fetch-Site': 'same-origin',
+      origin: hub.url,
+    });
+    for (const [index, place] of places.entries()) {
+      const login = await callPlace(place, '/v1/console/session', {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify({ credential: place.hub.key }),
+      });
+      expect(login.status, login.text).toBe(200);
+      const cookie = login.headers['set-cookie']?.[0]?.split(';', 1)[0] ?? '';
+      const read = async (other: Place): Promise<number> =>
+        (await callPlace(other, '/v1/events?channel=room.1', { headers: { cookie } })).status;
+      for (const other of places) expect(await read(other), `login ${index}`).toBe(200);
+      const last = places[3 - index] as Place;
+      const ended = await callPlace(last, '/v1/console/session', {
+        method: 'DELETE',
+        headers: { cookie, ...sameOrigin(last) },
+      });
+      expect(ended.status, ended.text).toBe(204);
+      for (const other of places) await until('the login has ended', async () => (await read(other)) === 401);
+    }
+  });
+
   test('a user at all processes is one member, has one limit, and logs out everywhere', async () => {
     const sockets = await Promise.all(places.map((place) => openedSocket(place, place.hub.token('ann'))));
     for (const place of places)
