@@ -345,14 +345,28 @@ describe.skipIf(NATS_SERVER === undefined)('hubs of several processes in a clust
       expect([refused.status, refused.json<{ code: string }>().code]).toEqual([503, 'identity_unavailable']);
       expect((await at('/v1/events?channel=public&after=now')).status).toBe(200);
     }
+    const created = await one.request('POST', '/v1/keys', { name: 'new', scopes: { subscribe: ['room.>'] } });
+    const { key } = created.json<{ key: string }>();
+    for (const { hub, member } of cut) {
+      const reply = await callAt(hub.process, member.pid, '/v1/events?channel=room.1', { headers: bearer(key) });
+      expect(reply.json(), 'a key that it cannot know').toMatchObject({ code: 'identity_unavailable' });
+    }
+    const published = await one.request('POST', '/v1/events', { channel: 'public', data: 1 });
+    const { id } = published.json<{ id: string }>();
+    for (const { hub, member } of cut) {
+      const reply = await callAt(hub.process, member.pid, `/v1/events?channel=public&after=${id}`);
+      expect([reply.status, reply.json<{ code: string }>().code], 'a cursor ahead').toEqual([503, 'log_unavailable']);
+    }
     await one.request('POST', '/v1/revocations', { user: 'ann' });
     proxy.heal();
     const old = cutOff.token('ann', { iat: Math.floor(Date.now() / 1000) - 60 });
     for (const { hub, member } of cut) {
       const at = (path: string, headers = {}): Promise<Reply> => callAt(hub.process, member.pid, path, { headers });
       await until('the process is ready', async () => (await at('/readyz')).status === 200);
+      expect((await at(`/v1/events?channel=public&after=${id}`)).json()).toMatchObject({ gaps: [], cursor: id });
       expect((await at('/v1/events?channel=room.1&after=now', bearer(old))).status).toBe(401);
-      expect((await at('/v1/events?channel=room.1&after=now', bearer(hub.key))).status).toBe(200);
+      for (const secret of [hub.key, key])
+        expect((await at('/v1/events?channel=room.1&after=now', bearer(secret))).status).toBe(200);
     }
   });
 
