@@ -32,7 +32,8 @@ interface RoundOutcome {
  * Lets random faults happen to a new cluster of three hubs and three brokers, all of them real
  * processes. The number of the round is the seed, so a round can be repeated. In every second round
  * the hubs have an earlier version at first. They are upgraded one after the other, between faults
- * and at the end. Every fifth round ends with a rollback of the brokers.
+ * and at the end. In every third round each hub has two processes. Every fifth round ends with a
+ * rollback of the brokers.
  */
 export async function runRound(
   round: number,
@@ -43,7 +44,8 @@ export async function runRound(
   let present = 'the start';
   let cluster: FaultyCluster | undefined;
   try {
-    cluster = await FaultyCluster.start(older ?? (round % 2 === 0 ? versionOfLevel(3) : undefined));
+    const version = older ?? (round % 2 === 0 ? versionOfLevel(3) : undefined);
+    cluster = await FaultyCluster.start(version, round % 3 === 0 ? 2 : 1);
     const confirmed = await runFaults(cluster, new Seeded(round), {
       count: ROUND_FAULTS,
       load,

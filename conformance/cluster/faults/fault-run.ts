@@ -7,7 +7,7 @@ import { until } from '../../kit/wait.ts';
 import { expectOneHistory, readAll } from '../one-history.ts';
 import type { FaultyCluster, FaultyHub } from './faulty-cluster.ts';
 import { expectOneData, expectOneHolder } from './one-cluster.ts';
-import { FAULTS, STANDSTILLS, UPGRADES } from './random-faults.ts';
+import { FAULTS, PROCESS_FAULTS, STANDSTILLS, UPGRADES } from './random-faults.ts';
 import { WatchedDeliveries } from './watched-deliveries.ts';
 import { WatchedPresence } from './watched-presence.ts';
 
@@ -93,7 +93,8 @@ async function runUnderLoad(
   await progress(3);
   for (let number = 0; number < count && performance.now() < endMs; number++) {
     const upgrades = cluster.hubs.some(({ isOlder }) => isOlder) ? UPGRADES : {};
-    const faults = { ...FAULTS, ...upgrades, ...STANDSTILLS };
+    const ofProcesses = cluster.processesOfHub > 1 ? PROCESS_FAULTS : {};
+    const faults = { ...FAULTS, ...ofProcesses, ...upgrades, ...STANDSTILLS };
     const name = random.pick(Object.keys(faults));
     const startMs = performance.now();
     onFault?.(name);

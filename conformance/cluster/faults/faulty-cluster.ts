@@ -2,7 +2,9 @@ import { realpathSync } from 'node:fs';
 import { canShim, shimDisk, type Disk } from '../../kit/disk-shim.ts';
 import { temporaryFolder } from '../../kit/folders.ts';
 import { startBrokers, type Brokers } from '../../kit/brokers.ts';
-import { startHubProcess, type HubProcess } from '../../kit/hub-process.ts';
+import { childrenOf, isRunning, startHubProcess, type HubProcess } from '../../kit/hub-process.ts';
+import { until } from '../../kit/wait.ts';
+import type { Seeded } from '../../kit/seeded.ts';
 import { BrokerProxy } from './broker-proxy.ts';
 import { PRESENCE_CONFIG } from './watched-presence.ts';
 
@@ -40,15 +42,23 @@ export class FaultyCluster {
   /** Between hubs and brokers. */
   readonly #proxies: BrokerProxy[] = [];
   readonly #older: HubVersion | undefined;
+  /** Each hub has so many, which share its port and its data. */
+  readonly processesOfHub: number;
 
-  private constructor(brokers: Brokers, routes: readonly Route[], older: HubVersion | undefined) {
+  private constructor(
+    brokers: Brokers,
+    routes: readonly Route[],
+    older: HubVersion | undefined,
+    processesOfHub: number,
+  ) {
     this.brokers = brokers;
     this.#routes = routes;
     this.#older = older;
+    this.processesOfHub = processesOfHub;
   }
 
   /** @param older the version that the hubs have at first; this one if left out */
-  static async start(older?: HubVersion): Promise<FaultyCluster> {
+  static async start(older?: HubVersion, processesOfHub = 1): Promise<FaultyCluster> {
     const routes: Route[] = [];
     const route = async (from: number, to: number, host: string): Promise<string> => {
       const proxy = await BrokerProxy.start(`nats://${host}`);
@@ -59,7 +69,7 @@ export class FaultyCluster {
       for (const { proxy } of routes) proxy.close();
       throw error;
     });
-    const cluster = new FaultyCluster(brokers, routes, older);
+    const cluster = new FaultyCluster(brokers, routes, older, processesOfHub);
     try {
       for (let index = 0; index < 3; index++) await cluster.#addHub();
       return cluster;
@@ -83,6 +93,28 @@ export class FaultyCluster {
   /** @param clockMs the clock of the hub is wrong by this time */
   async restart(hub: FaultyHub, clockMs = 0): Promise<void> {
     hub.process = await this.#startHub(hub, hub.process.port, clockMs);
+  }
+
+  /** The hub ends without notice, with all its processes. */
+  async kill({ process: hub }: FaultyHub): Promise<void> {
+    const workers = childrenOf(hub.pid);
+    await hub.end('SIGKILL');
+    await until('its processes have ended', () => !workers.some(isRunning));
+  }
+
+  /** One process of the hub ends without notice: the owner of its data or a follower. */
+  killOneProcess({ process: hub }: FaultyHub, random: Seeded): void {
+    const workers = childrenOf(hub.pid);
+    if (workers.length > 0) process.kill(random.pick(workers), 'SIGKILL');
+  }
+
+  /** The hub stands still, with all its processes, until the result is called. */
+  pause({ process: hub }: FaultyHub): () => void {
+    const pids = [hub.pid, ...childrenOf(hub.pid)];
+    for (const pid of pids) process.kill(pid, 'SIGSTOP');
+    return () => {
+      for (const pid of pids) process.kill(pid, 'SIGCONT');
+    };
   }
 
   /** The hub ends in order, and starts with this version. */
@@ -113,6 +145,7 @@ export class FaultyCluster {
     const nats = proxies.map(({ url }) => url);
     const config = {
       ...PRESENCE_CONFIG,
+      processes: this.processesOfHub,
       cluster: { ...this.brokers.settings, nats, snapshotBytes: 1024 * 1024 },
     };
     const nodeOptions = `${older?.nodeOptions ?? ''} ${clockMs === 0 ? '' : wrongClock(clockMs)}`;

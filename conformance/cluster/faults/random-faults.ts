@@ -13,7 +13,7 @@ type Fault = (cluster: FaultyCluster, random: Seeded) => Promise<() => Promise<v
 export const FAULTS: Readonly<Record<string, Fault>> = {
   async 'kill a hub'(cluster, random) {
     const hub = random.pick(cluster.hubs);
-    await hub.process.end('SIGKILL');
+    await cluster.kill(hub);
     return () => cluster.restart(hub);
   },
   async 'stop a hub'(cluster, random) {
@@ -22,9 +22,8 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     return () => cluster.restart(hub);
   },
   async 'pause a hub'(cluster, random) {
-    const { child } = random.pick(cluster.hubs).process;
-    child.kill('SIGSTOP');
-    return async () => void child.kill('SIGCONT');
+    const resume = cluster.pause(random.pick(cluster.hubs));
+    return async () => resume();
   },
   async 'a hub with a wrong clock'(cluster, random) {
     const hub = random.pick(cluster.hubs);
@@ -88,6 +87,14 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     const proxies = [...cluster.routesOf(at), ...cluster.hubs.map((hub) => hub.proxies[at] as BrokerProxy)];
     for (const proxy of proxies) proxy.slow(20 + random.below(200));
     return healing(proxies);
+  },
+};
+
+/** These happen where each hub has several processes. */
+export const PROCESS_FAULTS: Readonly<Record<string, Fault>> = {
+  async 'kill a process of a hub'(cluster, random) {
+    cluster.killOneProcess(random.pick(cluster.hubs), random);
+    return nothing;
   },
 };
 
