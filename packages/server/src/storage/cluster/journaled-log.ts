@@ -58,6 +58,10 @@ export interface JournaledLogParts {
   readonly incarnation: string;
   /** The name of a new epoch after another one. */
   readonly newEpoch: (after: string) => string;
+  /** Removes all that the view has. The view is closed. */
+  readonly wipeView: () => Promise<void>;
+  /** Whether the view may be built again because those of other hubs differ from it. */
+  readonly mayRebuild: () => boolean;
   /** Absent where the view has no file. */
   readonly snapshotter: Snapshotter | undefined;
   /** Absent where the journal has no brokers. */
@@ -105,7 +109,9 @@ export class JournaledLog implements Log, SharedLog {
       appendMark: () => this.#queue.command('epoch', MARK),
       applyNow: (sequence) => this.#applyNow(sequence),
     });
-    this.#comparison = new ViewComparison(fleet, logger);
+    this.#comparison = new ViewComparison(fleet, logger, () => {
+      if (parts.mayRebuild()) this.#lifecycle.reset('outvoted');
+    });
     this.#observer = new ClusterObserver({ journal, fleet, comparison: this.#comparison, brokers: parts.brokers });
     this.#hearing = new Hearing(journal, fleet, SILENT_MAX_MS, () => this.#barrier.reach());
     this.#silenceMarks = new SilenceMarks(
@@ -350,6 +356,7 @@ export class JournaledLog implements Log, SharedLog {
     await this.#applier.close();
     await this.erasing.close();
     await view.close();
+    if (this.#lifecycle.isViewWrong) await this.#parts.wipeView();
   }
 
   async #command(kind: 'identity' | 'subscriptions' | 'erase', data: Uint8Array): Promise<BlockEffect> {

@@ -24,6 +24,8 @@ export interface ClusterLogOptions extends Pick<StorageOptions, 'clock' | 'rando
   readonly openView: () => Promise<LogView>;
   /** Removes all that the view has. The view is closed. */
   readonly wipeView: () => Promise<void>;
+  /** Whether the view may be built again because those of other hubs differ. Absent: always. */
+  readonly mayRebuild?: () => boolean;
   readonly snapshots: SnapshotStore;
   /** Absent where a view has no file. */
   readonly copies: ViewCopies | undefined;
@@ -53,6 +55,7 @@ export async function openClusterLog(options: ClusterLogOptions): Promise<Journa
 
 async function open(options: ClusterLogOptions): Promise<JournaledLog> {
   const { journal, incarnation, fleet, logger, snapshots: store, copies, snapshotBytes: growthBytes } = options;
+  const { wipeView, mayRebuild = () => true } = options;
   const onLoss = (epoch: string): Promise<void> => log.epochs.reportLoss(epoch);
   const snapshotter = copies && new Snapshotter({ journal, store, copies, growthBytes, onLoss, logger });
   const { view, lostEpoch: lostByView, listed } = await openMatchingView(options);
@@ -60,7 +63,7 @@ async function open(options: ClusterLogOptions): Promise<JournaledLog> {
   try {
     await writeGenesis(options, newEpoch(options, lostByView ?? view.state.epoch));
     log = new JournaledLog({
-      ...{ journal, view, fleet, incarnation, snapshotter, logger, brokers: options.brokers },
+      ...{ journal, view, fleet, incarnation, snapshotter, logger, brokers: options.brokers, wipeView, mayRebuild },
       newEpoch: (after) => newEpoch(options, after),
     });
     const mark = await log.catchUp();

@@ -98,11 +98,24 @@ export async function openLogOn(
     fleet: new NatsFleet(connection, cluster.name, incarnation, logger),
     openView: () => home.openView(options),
     wipeView: () => home.wipeView(options),
+    mayRebuild: () => mayRebuild(options.data),
     snapshots,
     copies: await home.viewCopies?.(options),
     snapshotBytes: cluster.snapshotBytes,
     brokers: { replicas: cluster.replicas, read: () => inspection.read() },
   });
+}
+
+/** A view that differs again, from a defect of this version, is not built again all the time. */
+const REBUILD_INTERVAL_MS = 3_600_000;
+/** When this process has built a view again because it differed, by the folder. */
+const rebuiltMs = new Map<string, number>();
+
+function mayRebuild(folder: string): boolean {
+  const nowMs = performance.now();
+  if (nowMs - (rebuiltMs.get(folder) ?? -Infinity) < REBUILD_INTERVAL_MS) return false;
+  rebuiltMs.set(folder, nowMs);
+  return true;
 }
 
 /** An event that no block can hold must be refused before it is published. */

@@ -6,8 +6,17 @@ import { FEATURE_LEVEL, type Fleet, type HubBeat } from './fleet.ts';
 const HASHES_MAX = 4_096;
 
 /**
+ * Beats in a row that outvote this hub: 10 s of two other hubs. Brokers that were rolled back make
+ * hubs differ for a moment, until each has noticed it.
+ */
+const OUTVOTED_BEATS = 20;
+
+/**
  * Compares this hub's view with those of other hubs. Each beat has the hash of a view at a block.
  * Views that differ at the same block have applied it differently: a defect, or a damaged disk.
+ *
+ * Example: of three hubs, one differs from both others, and these are equal. It is outvoted, and
+ * builds its view again. Two hubs that differ from each other cannot know which one is right.
  */
 export class ViewComparison {
   readonly #fleet: Fleet;
@@ -22,9 +31,17 @@ export class ViewComparison {
   /** By the name of a hub, whether its last comparable beat had the same hash. */
   readonly #isSame = new Map<string, boolean>();
 
-  constructor(fleet: Fleet, logger: { error(fields: object, message: string): void }) {
+  /** A hub has differed from this one since the start. */
+  #hasDiffered = false;
+  /** The beats in a row that have outvoted this hub. */
+  #outvotedBeats = 0;
+  readonly #onOutvoted: () => void;
+
+  /** @param onOutvoted called when more hubs differ from this one than are equal to it */
+  constructor(fleet: Fleet, logger: { error(fields: object, message: string): void }, onOutvoted: () => void) {
     this.#fleet = fleet;
     this.#logger = logger;
+    this.#onOutvoted = onOutvoted;
   }
 
   /**
@@ -33,6 +50,22 @@ export class ViewComparison {
    */
   get hasDifference(): boolean {
     return this.#fleet.hubs.some(({ hub }) => this.#isSame.get(hub) === false);
+  }
+
+  /** As many hubs differ from this one as are equal to it, or more. */
+  get mayBeWrong(): boolean {
+    if (!this.#hasDiffered) return false;
+    const { same, different } = this.#votes;
+    return different > 0 && different >= same;
+  }
+
+  /** This hub is one of those that are equal to it. */
+  get #votes(): { readonly same: number; readonly different: number } {
+    const known = this.#fleet.hubs.map(({ hub }) => this.#isSame.get(hub));
+    return {
+      same: 1 + known.filter((isSame) => isSame === true).length,
+      different: known.filter((isSame) => isSame === false).length,
+    };
   }
 
   /**
@@ -87,9 +120,17 @@ export class ViewComparison {
     const wasSame = this.#isSame.get(beat.hub);
     if (wasSame === undefined) this.#forgetGone();
     this.#isSame.set(beat.hub, own === beat.hash);
+    this.#hasDiffered ||= own !== beat.hash;
+    this.#countVotes();
     if (own === beat.hash || wasSame === false) return;
     const fields = { hub: beat.hub, sequence: beat.sequence, own, other: beat.hash };
     this.#logger.error(fields, 'cluster: the view of this hub differs from that of another hub');
+  }
+
+  #countVotes(): void {
+    const { same, different } = this.#votes;
+    this.#outvotedBeats = different >= 2 && different > same ? this.#outvotedBeats + 1 : 0;
+    if (this.#outvotedBeats === OUTVOTED_BEATS) this.#onOutvoted();
   }
 
   #forgetGone(): void {

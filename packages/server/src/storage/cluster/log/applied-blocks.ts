@@ -65,7 +65,9 @@ export class AppliedBlocks implements AppliedListener {
     stores.onApplied(block, outcome, this.isOwn(block));
     if (this.isOwn(block)) queue.onOutcome(block.id, outcome);
     barrier.onApplied(block.sequence);
-    if (lifecycle.isCaughtUp && this.#parts.isTrimmer()) this.#parts.snapshotter?.onApplied(block.data.byteLength);
+    // A snapshot of a wrong view would make other hubs wrong.
+    if (lifecycle.isCaughtUp && this.#parts.isTrimmer() && !comparison.mayBeWrong)
+      this.#parts.snapshotter?.onApplied(block.data.byteLength);
     if (outcome.kind === 'epoch') lifecycle.resetIfNewEpoch();
     view.release(block);
   }

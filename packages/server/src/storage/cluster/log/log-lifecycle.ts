@@ -3,7 +3,7 @@ import type { LogView } from '../../view/log-view.ts';
 import type { StorageLogger } from '../../home.ts';
 
 /** Why a log has to be opened again. */
-export type ResetReason = 'rolled_back' | 'new_epoch' | 'behind' | 'deposed' | 'passed_on' | 'view_lost';
+export type ResetReason = 'rolled_back' | 'new_epoch' | 'behind' | 'deposed' | 'passed_on' | 'view_lost' | 'outvoted';
 
 const RESET_MESSAGES: Readonly<Record<ResetReason, string>> = {
   rolled_back: 'the brokers have lost blocks that this hub has applied',
@@ -12,6 +12,7 @@ const RESET_MESSAGES: Readonly<Record<ResetReason, string>> = {
   deposed: 'another hub works on subscriptions, because this one was silent',
   passed_on: 'events have other positions than those that readers received',
   view_lost: 'a write failed while the view was built',
+  outvoted: 'the view of this hub differs from those of the others, so it is removed and built again',
 };
 
 export interface LogLifecycleParts {
@@ -61,6 +62,11 @@ export class LogLifecycle {
   /** This version cannot apply a block. */
   get isStopped(): boolean {
     return this.#stopReason !== undefined;
+  }
+
+  /** The view has to be removed. */
+  get isViewWrong(): boolean {
+    return this.#resetReason === 'outvoted';
   }
 
   get lossReported(): Promise<void> | undefined {

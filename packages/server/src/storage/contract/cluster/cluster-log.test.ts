@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Log } from '../../../core/ports.ts';
 import { Feed } from '../../../core/feed.ts';
@@ -14,7 +16,15 @@ import type { HubBeat } from '../../cluster/fleet.ts';
 import type { MemoryJournal } from '../../cluster/memory-journal.ts';
 import { placeOf } from '../../cluster/rollback-check.ts';
 import { createMarks } from '../../cluster/journal-marks.ts';
-import { memory, reached, sharedOf, sqlite, TestCluster, textsOf } from '../../../testing/folder-cluster.ts';
+import {
+  memory,
+  reached,
+  SNAPSHOT_BYTES,
+  sharedOf,
+  sqlite,
+  TestCluster,
+  textsOf,
+} from '../../../testing/folder-cluster.ts';
 
 test('what one hub has confirmed, another reads after the barrier, for each of 300 cursors', async () => {
   const cluster = new TestCluster();
@@ -226,6 +236,41 @@ test('a hub whose view has another hash at the same block is noticed', async () 
   other.report({ host: 'm', version: '1', sequence: cluster.journal.last, hash: heard.at(-1)?.hash ?? 0 });
   await expect.poll(() => log.problems).toEqual([]);
   expect(await isSame()).toBe(true);
+});
+
+test('a hub that differs from two others removes its view, and builds it again from the journal', async () => {
+  const cluster = new TestCluster();
+  const folder = temporaryFolder();
+  const log = await cluster.open('a', { folder });
+  for (let count = 0; count < 3; count++) await log.append([record('a')]);
+  const texts = await textsOf(log);
+  let resets = 0;
+  sharedOf(log).onReset(() => resets++);
+  for (const hub of ['b', 'c']) {
+    const other = cluster.fleet.connect(hub);
+    onTestFinished(() => other.close());
+    other.report({ host: hub, version: '1', sequence: cluster.journal.last, hash: 7 });
+  }
+  await expect.poll(() => resets, { timeout: 30_000 }).toBe(1);
+  await expect(log.append([record('a')])).rejects.toMatchObject({ code: 'log_unavailable' });
+  await log.close();
+  expect(existsSync(join(folder, 'log.db'))).toBe(false);
+  expect(await textsOf(await cluster.open('d', { folder }))).toEqual(texts);
+});
+
+test('a hub that may be wrong takes no snapshot', async () => {
+  const cluster = new TestCluster();
+  const log = await cluster.open('a', { snapshotBytes: SNAPSHOT_BYTES });
+  await log.append([record('a')]);
+  const other = cluster.fleet.connect('b');
+  onTestFinished(() => other.close());
+  other.report({ host: 'm', version: '1', sequence: cluster.journal.last, hash: 7 });
+  await expect.poll(() => log.problems).toEqual(['cluster_view_differs']);
+  const grow = (): Promise<unknown> => log.append([record('a', { body: Buffer.alloc(SNAPSHOT_BYTES / 4) })]);
+  for (let count = 0; count < 10; count++) await grow();
+  expect(await cluster.snapshots.list()).toEqual([]);
+  await other.close();
+  await expect.poll(async () => (await grow(), (await cluster.snapshots.list()).length)).toBeGreaterThan(0);
 });
 
 test('a block of a later version stops the hub, and it says so', async () => {
