@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { selfSigned } from '../kit/certificates.ts';
 import { polycast } from '../kit/command.ts';
@@ -293,6 +294,36 @@ describe.skipIf(NATS_SERVER === undefined)('a cluster of hubs', () => {
     expect(texts.filter((text) => text.startsWith('kept'))).toHaveLength(20);
     expect(texts).not.toContain('lost');
     expect(await readAll(other)).toEqual(await readAll(one));
+  });
+
+  test('a hub whose data differs from two others builds it again, and says so', async () => {
+    const brokers = await startTestBrokers({ count: 1 });
+    const hubs = await startHubs(brokers, 3);
+    const [one, , wrong] = hubs as [TestHub, TestHub, TestHub];
+    const { id } = await publish(one.process.url, { channel: 'a', data: 'first' });
+    await until('it is there, too', async () => (await read(wrong.process.url, `channel=a&after=${id}`)).cursor === id);
+    const { port } = wrong.process;
+    await wrong.process.end('SIGTERM');
+    const database = new DatabaseSync(join(wrong.data, 'log.db'));
+    const { state } = database.prepare('SELECT state FROM journal_view').get() as { state: string };
+    const { hash, ...rest } = JSON.parse(state) as { hash: number };
+    database.prepare('UPDATE journal_view SET state = ?').run(JSON.stringify({ ...rest, hash: hash ^ 1 }));
+    database.exec('UPDATE event SET body = CAST(\'"damaged"\' AS BLOB)');
+    database.close();
+    wrong.process = await startHub(brokers, wrong.data, port);
+    const { url } = wrong.process;
+    await until('the hub removes its view', () => wrong.process.log().includes('removed and built again'));
+    await until('all hubs have the same data', async () => {
+      // It is closed for a moment.
+      const reply = await call(`${url}/v1/cluster`).catch(() => undefined);
+      if (reply?.status !== 200) return false;
+      const { hubs: seen } = reply.json<{ hubs: { state: string; sameData: boolean | null }[] }>();
+      const answering = seen.filter(({ state: how }) => how === 'answers');
+      return answering.length === 3 && answering.every(({ sameData }) => sameData === true);
+    });
+    expect([...(await readAll(url)).values()]).toEqual(['first']);
+    expect((await call(`${url}/healthz`)).json()).toEqual({ status: 'ok' });
+    expect((await read(url, `channel=a&after=${id}`)).gaps).toEqual([]);
   });
 
   test('a hub killed in the middle of a snapshot, one behind the journal, and an empty one: all end equal', async () => {

@@ -166,8 +166,9 @@ async function openClusterHttp(
   base: HubBase,
   { log, sharedSubscriptions, identity }: HttpNeeds,
 ): Promise<ClusterHttp | undefined> {
-  if (sharedSubscriptions === undefined) return undefined;
-  const { clusterHttp } = await import('./cluster/cluster-http.ts');
+  if (base.config.cluster.nats.length === 0) return undefined;
+  const { clusterHttp, followerHttp } = await import('./cluster/cluster-http.ts');
+  if (sharedSubscriptions === undefined) return followerHttp(log);
   const { keys } = identity.store;
   return clusterHttp(base, log, sharedSubscriptions, (key, issuedMs) => keys.principalIssuedAt(key, issuedMs));
 }

@@ -13,7 +13,7 @@ const QUEUED_BYTES_MAX = 256 * 1024 * 1024;
 
 /** How often the owner compares a state that it has sent with the present one. */
 const STATE_INTERVAL_MS = 100;
-/** It is sent again after this many comparisons, for followers that have connected since. */
+/** It is sent again after this many comparisons, so that a follower knows that the owner works. */
 const REPEATED_EVERY = 10;
 
 /** A follower, as the owner sees it. */
@@ -96,13 +96,14 @@ export class FollowerLinks {
   }
 
   /**
-   * Sends every follower a state of the owner when it changes, and once a second.
+   * Sends every follower a state of the owner: after its welcome, with each change, every second.
    * @param read returns what JSON can hold
    * @returns ends it
    */
   keepSending(name: string, read: () => unknown): () => void {
     let sent = '';
     let comparisons = 0;
+    this.onOpened(({ channel }) => channel.send(name, encodeJson(read())));
     const timer = setInterval(() => {
       const state = JSON.stringify(read());
       if (state === sent && ++comparisons % REPEATED_EVERY > 0) return;

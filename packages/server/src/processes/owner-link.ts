@@ -23,6 +23,8 @@ export class OwnerLink {
   #waiting: (() => void)[] = [];
   #channel: ProcessChannel | undefined;
   #isStarted = false;
+  /** The owner that is connected has sent its state. What it says decides whether to go on. */
+  #isWelcome = false;
   #isClosed = false;
   #timer: NodeJS.Timeout | undefined;
 
@@ -52,10 +54,13 @@ export class OwnerLink {
     this.#handlers.set('welcome', (body) => {
       const welcome = decodeJson<Welcome>(body);
       if (this.#isStarted) {
+        this.#isWelcome = true;
         for (const listener of this.#welcomed) listener(welcome);
+        for (const ready of this.#waiting.splice(0)) ready();
         this.#logger.info({ pid: welcome.pid, head: welcome.head }, 'process: follows the new owner');
       } else {
         this.#isStarted = true;
+        this.#isWelcome = true;
         this.#channel?.pause();
         resolve(welcome);
       }
@@ -70,7 +75,7 @@ export class OwnerLink {
   }
 
   get isConnected(): boolean {
-    return this.#channel?.isOpen === true;
+    return this.#isWelcome && this.#channel?.isOpen === true;
   }
 
   send(name: string, body: Buffer): void {
@@ -120,12 +125,14 @@ export class OwnerLink {
       );
       this.#channel = channel;
       channel.onClose(() => {
-        if (this.#channel === channel) this.#channel = undefined;
+        if (this.#channel === channel) {
+          this.#channel = undefined;
+          this.#isWelcome = false;
+        }
         if (!this.#isClosed) for (const listener of this.#lost) listener();
         retry();
       });
       channel.send('hello', encodeJson(this.#hello));
-      for (const ready of this.#waiting.splice(0)) ready();
     });
   }
 }

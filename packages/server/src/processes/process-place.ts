@@ -30,6 +30,8 @@ export interface Welcome extends LogState {
   readonly pid: number;
   /** Keys and revocations, as `storage/processes/identity-messages.ts` encodes them. */
   readonly identity: unknown;
+  /** In a cluster, whether the owner hears of revocations. */
+  readonly isCurrent?: boolean | undefined;
 }
 
 export function ownerLost(): PolycastError {

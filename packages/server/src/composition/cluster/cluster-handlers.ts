@@ -1,10 +1,7 @@
-import { parseCursor, PolycastError, type Cursor } from '@polycast/protocol';
-import type { IncomingMessage } from 'node:http';
-import { cursorOfTag } from '../../core/events/entity-tag.ts';
-import type { Log } from '../../core/ports.ts';
-import { parseEntityTags } from '../../http/headers/conditional-headers.ts';
+import { PolycastError } from '@polycast/protocol';
 import type { RequestHandlers } from '../../http/http-frontend.ts';
 import { routeName, type UnauthorizedRoute } from '../../http/route.ts';
+import { reachingRoute, readingHandlers, type ReachedLog } from './reach-cursors.ts';
 import type { SubscriptionForwarder } from './subscription-routes.ts';
 
 /**
@@ -72,7 +69,6 @@ const ERASURE_ROUTES: ReadonlySet<string> = new Set([
 const EXPLAIN_ROUTE = 'GET /v1/explain';
 const SESSION_READER = /[?&](?:user|session)=/;
 
-type ReachedLog = Pick<Log, 'reach' | 'shared'>;
 type RouteForwarder = Pick<SubscriptionForwarder, 'wrap'>;
 
 /**
@@ -88,16 +84,7 @@ export function clusterHandlers(
   const { routes, readEvents, upgrade } = handlers;
   return {
     routes: routes.map((route) => clusterRoute(route, log, forwarder)),
-    readEvents: (request, response, connection) => {
-      const reaching = reachCursors(request, log);
-      return reaching === undefined
-        ? readEvents(request, response, connection)
-        : reaching.then(() => readEvents(request, response, connection));
-    },
-    upgrade: async (request, socket, head) => {
-      await reachCursors(request, log);
-      return upgrade(request, socket, head);
-    },
+    ...readingHandlers({ readEvents, upgrade }, log),
   };
 }
 
@@ -120,42 +107,10 @@ function clusterRoute(route: UnauthorizedRoute, log: ReachedLog, forwarder: Rout
     return { ...route, answer: explain };
   }
   if (!ROUTES.has(name)) return { ...route, answer: refuseInCluster };
-  return {
-    ...route,
-    answer(request, response, parameters, query) {
-      const reaching = reachCursors(request, log);
-      return reaching === undefined
-        ? answer(request, response, parameters, query)
-        : reaching.then(() => answer(request, response, parameters, query));
-    },
-  };
+  return reachingRoute(route, log);
 }
 
 /** @throws PolycastError `not_in_cluster` */
 function refuseInCluster(): never {
   throw new PolycastError('not_in_cluster');
-}
-
-/** Waits for the cursors of a request that may be ahead of this hub. */
-function reachCursors(request: IncomingMessage, log: ReachedLog): Promise<void> | undefined {
-  let reaching: Promise<void> | undefined;
-  for (const cursor of cursorsOf(request)) reaching ??= log.reach?.(cursor);
-  return reaching;
-}
-
-function* cursorsOf({ url = '', headers }: IncomingMessage): Generator<Cursor, void> {
-  const texts: string[] = [];
-  // Most publishes have no query.
-  if (url.includes('?'))
-    for (const [, text = ''] of url.matchAll(/[?&](?:after|before|lastEventId)=([^&]*)/g)) texts.push(text);
-  const lastEventId = headers['last-event-id'];
-  if (typeof lastEventId === 'string') texts.push(lastEventId);
-  for (const header of [headers['if-none-match'], headers['if-match']]) {
-    const tags = header === undefined ? '*' : parseEntityTags(header);
-    if (tags !== '*') texts.push(...tags.map(cursorOfTag));
-  }
-  for (const text of texts) {
-    const cursor = parseCursor(text);
-    if (cursor !== undefined) yield cursor;
-  }
 }

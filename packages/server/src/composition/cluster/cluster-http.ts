@@ -3,6 +3,7 @@ import type { HttpFrontend, RequestHandlers } from '../../http/http-frontend.ts'
 import type { ClusterSubscriptions } from '../../storage/cluster/subscriptions/cluster-subscriptions.ts';
 import type { OpenPulls } from '../../streams/socket-pulls.ts';
 import type { HubBase } from '../base.ts';
+import { reachingHandlers } from './reach-cursors.ts';
 import { clusterHandlers } from './cluster-handlers.ts';
 import { PullHost, type PullHostParts } from './pull-host.ts';
 import { clusterPulls, HubPullLink } from './pull-link.ts';
@@ -15,6 +16,11 @@ export interface ClusterHttp {
   handlers(own: RequestHandlers): RequestHandlers;
   /** Answers what other hubs forward. */
   serve(frontend: Pick<HttpFrontend, 'answerForwarded'>): void;
+}
+
+/** The owner alone forwards to other hubs, and answers them. A follower forwards to the owner. */
+export function followerHttp(log: Log): ClusterHttp {
+  return { pulls: (openOwn) => openOwn, handlers: (own) => reachingHandlers(own, log), serve: () => undefined };
 }
 
 export function clusterHttp(

@@ -5,6 +5,7 @@ import { QuotaShares } from '../../auth/quota-shares.ts';
 import { SessionMirror } from '../../auth/session-mirror.ts';
 import type { Route } from '../../auth/route.ts';
 import { routeName } from '../../http/route.ts';
+import type { IdentityHearing } from '../../core/access/identity-store.ts';
 import type { Authority } from '../../core/access/authority.ts';
 import { serveForwardedRequests } from '../../http/forwarded-server.ts';
 import type { HubStatus } from '../../operate/hub-status.ts';
@@ -48,6 +49,7 @@ export class OwnerProcess implements HubProcesses {
   readonly #base: HubBase;
   readonly #followers: FollowerLinks;
   #mirror: SessionMirror | undefined;
+  #hearing: IdentityHearing | undefined;
 
   constructor(base: HubBase, place: ProcessPlace) {
     this.#base = base;
@@ -57,7 +59,9 @@ export class OwnerProcess implements HubProcesses {
   }
 
   async openStorage(options: StorageOptions): Promise<Storage> {
-    return followedStorage(await openStorage(options), this.#followers);
+    const storage = followedStorage(await openStorage(options), this.#followers);
+    this.#hearing = storage.identity.hearing;
+    return storage;
   }
 
   authority(own: Authority): Authority {
@@ -171,6 +175,7 @@ export class OwnerProcess implements HubProcesses {
     });
     await followers.listen(folder, () => ({
       ...log.state,
+      isCurrent: this.#hearing?.isCurrent,
       identity: sentIdentity({
         keys: keys.list(),
         revocations: revocations.list(),

@@ -47,9 +47,10 @@ export class FileReader {
     await this.#thread?.close({ kind: 'close' });
   }
 
-  /** Another file may be in its place. Reads of the one before end as they would have. */
+  /** Another file may be in its place. Reads that have begun end as they would have. */
   reopen(): void {
-    void this.#thread?.close({ kind: 'close' });
+    this.#thread?.close({ kind: 'close' }).catch(() => undefined);
+    this.#thread = undefined;
     this.#opened = undefined;
     this.#head = 0;
   }
@@ -61,8 +62,11 @@ export class FileReader {
     const untilMs = performance.now() + COMMIT_WAIT_MS;
     while (true) {
       const thread = await this.#open();
-      if (this.#head < needed) this.#head = await thread.request<Position>({ kind: 'head' });
-      if (this.#head >= needed) return thread;
+      const head = this.#head < needed ? await thread.request<Position>({ kind: 'head' }) : this.#head;
+      // The file was opened again meanwhile.
+      if (this.#thread !== thread) continue;
+      this.#head = head;
+      if (head >= needed) return thread;
       if (performance.now() > untilMs) throw new PolycastError('log_unavailable', 'This hub is behind its log.');
       await delay(COMMIT_INTERVAL_MS);
     }

@@ -107,7 +107,8 @@ function followedSharedLog(shared: SharedLog, followers: FollowerLinks): SharedL
           if (followers.count === 0) return listener(events);
           const records = events.unpack();
           followers.broadcast('events', encodeEvents(records));
-          listener({ ...events, unpack: () => records });
+          // What nobody reads stays packed.
+          listener(hasReaders() ? { ...events, unpack: () => records } : events);
         },
         () => followers.count > 0 || hasReaders(),
       );
@@ -128,7 +129,12 @@ function followedSharedLog(shared: SharedLog, followers: FollowerLinks): SharedL
     },
     reachNewest: () => shared.reachNewest(),
     others: shared.others,
-    onReset: (listener) => shared.onReset(listener),
+    onReset: (listener) =>
+      shared.onReset(() => {
+        // They keep their clients, and follow the log that is opened next.
+        followers.close();
+        listener();
+      }),
     inspect: () => shared.inspect(),
   };
 }

@@ -9,14 +9,9 @@ import type {
 import type { OwnerLink } from '../../processes/owner-link.ts';
 import { decodeJson, encodeJson } from '../../processes/process-channel.ts';
 import type { Welcome } from '../../processes/process-place.ts';
-import type { FollowerParts } from './follower-parts.ts';
+import { OWNER_SILENT_MAX_MS, type FollowerParts } from './follower-parts.ts';
 import { receivedChange, receivedIdentity, type SentChange, type SentIdentity } from './identity-messages.ts';
 
-/**
- * In a cluster, a follower that has not heard from an owner for this time does not know what other
- * hubs have revoked. An owner that is replaced is back earlier.
- */
-const SILENT_MAX_MS = 5_000;
 const NO_BYTES = Buffer.alloc(0);
 
 /**
@@ -32,7 +27,7 @@ export class FollowerIdentityStore implements IdentityStore {
   constructor({ owner, welcome, isInCluster }: FollowerParts) {
     this.#owner = owner;
     this.#stored = identityOf(welcome);
-    if (isInCluster) this.hearing = hearingOf(owner);
+    if (isInCluster) this.hearing = hearingOf(owner, welcome);
   }
 
   load(): StoredIdentity {
@@ -89,16 +84,18 @@ export class FollowerIdentityStore implements IdentityStore {
 }
 
 /** The owner says once a second whether its hub hears of revocations. */
-function hearingOf(owner: OwnerLink): IdentityHearing {
-  // The welcome has the keys and revocations of its moment.
-  let currentMs = performance.now();
-  owner.on('identity-current', (body) => void (currentMs = decodeJson(body) ? performance.now() : -Infinity));
+function hearingOf(owner: OwnerLink, welcome: Welcome): IdentityHearing {
+  let currentMs = 0;
+  const hear = (isCurrent: boolean): void => void (currentMs = isCurrent ? performance.now() : -Infinity);
+  hear(welcome.isCurrent === true);
+  owner.onWelcome((next) => hear(next.isCurrent === true));
+  owner.on('identity-current', (body) => hear(decodeJson(body)));
   return {
     async reach() {
       await owner.request('identity-reach', NO_BYTES);
     },
     get isCurrent() {
-      return performance.now() - currentMs < SILENT_MAX_MS;
+      return performance.now() - currentMs < OWNER_SILENT_MAX_MS;
     },
   };
 }

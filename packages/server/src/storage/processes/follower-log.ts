@@ -22,7 +22,7 @@ import { decodeEvents } from './event-messages.ts';
 import type { LogStatus, Trim } from './followed-log.ts';
 import { AppendSender } from './append-sender.ts';
 import { FileReader } from './file-reader.ts';
-import type { FollowerParts } from './follower-parts.ts';
+import { OWNER_SILENT_MAX_MS, type FollowerParts } from './follower-parts.ts';
 
 /** A cursor ahead of this process waits at most this long for the owner. */
 const REACH_TIMEOUT_MS = 5000;
@@ -48,6 +48,8 @@ export class FollowerLog implements Log {
   readonly #onOutOfSync: (why: string) => void;
   #head: Position;
   #status: LogStatus;
+  /** When the owner has sent it. */
+  #statusMs: number = performance.now();
   #listener: (records: readonly StoredRecord[]) => void = () => undefined;
   /** Set while missed events are read: the commits that arrived meanwhile. */
   #arrived: StoredRecord[] | undefined;
@@ -65,7 +67,10 @@ export class FollowerLog implements Log {
     this.#status = { unavailable: welcome.unavailable ?? null, channels: 0, notReadyReason: null, problems: [] };
     this.#onOutOfSync = onOutOfSync;
     owner.on('events', (body) => this.#receive(decodeEvents(body)));
-    owner.on('log', (body) => void (this.#status = decodeJson(body)));
+    owner.on('log', (body) => {
+      this.#status = decodeJson(body);
+      this.#statusMs = performance.now();
+    });
     owner.onWelcome((next) => this.#follow(next));
   }
 
@@ -89,6 +94,7 @@ export class FollowerLog implements Log {
   }
 
   get notReadyReason(): Log['notReadyReason'] {
+    if (this.#isInCluster && performance.now() - this.#statusMs > OWNER_SILENT_MAX_MS) return 'cluster_silent';
     return this.#status.notReadyReason ?? undefined;
   }
 

@@ -1,6 +1,12 @@
 import type { OwnerLink } from '../../processes/owner-link.ts';
 import type { Welcome } from '../../processes/process-place.ts';
 
+/**
+ * In a cluster, a follower that has not heard from an owner for this time does not know what other
+ * hubs have revoked. An owner that is replaced is usually back earlier.
+ */
+export const OWNER_SILENT_MAX_MS = 5_000;
+
 /** What a follower's storage needs. */
 export interface FollowerParts {
   readonly owner: OwnerLink;

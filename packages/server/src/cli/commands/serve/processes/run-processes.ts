@@ -39,19 +39,25 @@ export async function runProcesses(config: Config, terminal: Terminal, greeting:
   await checkPort(address, config.listen);
   const folder = mkdtempSync(join(tmpdir(), 'polycast-'));
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  let isListening = false;
+  let firstKey: string | undefined;
   const supervisor = new Supervisor({
     count: processCount(config),
     listen: config.listen,
     folder,
     logger: createLogger(config.logging.level, config.logging.format),
     listenAt: (port) => formatListen({ ...address, port }),
-    onOpenedAgain: (ready) => greeting.openedAgain(ready),
+    onOpenedAgain(ready) {
+      if (isListening) greeting.openedAgain(ready);
+      else firstKey = ready.firstKey ?? firstKey;
+    },
   });
   const owner = await Promise.race([supervisor.startOwner(), supervisor.failed]);
   if (typeof owner === 'number') return exitNameOf(owner);
   await Promise.race([supervisor.startFollowers(), supervisor.failed, signals.stop]);
   // Also after a signal or a failure: the first key is shown now or never.
-  greeting.listening(owner, supervisor.pids);
+  isListening = true;
+  greeting.listening({ ...owner, firstKey: firstKey ?? owner.firstKey }, supervisor.pids);
   storeCompileCache();
   signals.onHangUp(() => supervisor.reload());
   const ended = await Promise.race([signals.stop, supervisor.failed]);

@@ -68,7 +68,7 @@ export class Supervisor {
       .map(({ child }) => child.pid ?? 0);
   }
 
-  /** Starts the owner. Its report alone has the first key. */
+  /** Starts the owner. Its report has the first key, if there is one. */
   async startOwner(): Promise<ReadyMessage> {
     const ready = await this.#startFirst(0);
     this.#listen = this.#parts.listenAt(ready.port);
