@@ -6,6 +6,7 @@ import { SLOW_TEST_TIMEOUT_MS } from '../../scripts/testing/timeouts.ts';
 import { startUsersHub, type UsersHub } from '../identity/kit/users-hub.ts';
 import { NATS_SERVER, startBrokers, type Broker, type Brokers } from '../kit/brokers.ts';
 import { Follower, TRANSPORTS } from '../kit/clients/followers.ts';
+import { openedOrRefused } from '../kit/clients/open-socket.ts';
 import { Publisher } from '../kit/clients/publishers.ts';
 import { temporaryFolder } from '../kit/folders.ts';
 import { answered, publish, type Call, type Reply } from '../kit/http.ts';
@@ -45,19 +46,13 @@ async function startOpenHub(cluster: Brokers['settings']): Promise<HubProcess> {
   return hub;
 }
 
-async function allProcesses({ url }: HubProcess): Promise<readonly MemberProcess[]> {
+async function allProcesses(
+  { url }: Pick<HubProcess, 'url'>,
+  headers: Call['headers'] = {},
+): Promise<readonly MemberProcess[]> {
   let members: readonly MemberProcess[] = [];
   await until('all processes of a hub are there', async () => {
-    members = await processesOf(url);
-    return members.length === PROCESSES;
-  });
-  return members;
-}
-
-async function membersOf(hub: UsersHub): Promise<readonly MemberProcess[]> {
-  let members: readonly MemberProcess[] = [];
-  await until('all processes of a hub are there', async () => {
-    members = await processesOf(hub.url, { Authorization: `Bearer ${hub.key}` });
+    members = await processesOf(url, headers);
     return members.length === PROCESSES;
   });
   return members;
@@ -65,7 +60,7 @@ async function membersOf(hub: UsersHub): Promise<readonly MemberProcess[]> {
 
 /** Each process of each hub, those of the first hub first, and the owner of each hub first. */
 async function placesOf(hubs: readonly UsersHub[]): Promise<readonly Place[]> {
-  const members = await Promise.all(hubs.map(membersOf));
+  const members = await Promise.all(hubs.map((hub) => allProcesses(hub, bearer(hub.key))));
   return hubs.flatMap((hub, index) => (members[index] ?? []).map((member) => ({ hub, member })));
 }
 
@@ -89,17 +84,9 @@ function post(place: Place, path: string, body: object, token = place.hub.key): 
 /** A WebSocket at one process. Returns the status of a refusal. */
 async function openSocket({ hub, member }: Place, token: string): Promise<WebSocket | number> {
   const socket = await connectTo(hub.process, member.pid);
-  const webSocket = new WebSocket(`${hub.url.replace('http', 'ws')}/v1/events?channel=room.1`, {
-    headers: { Authorization: `Bearer ${token}` },
-    createConnection: (): Duplex => socket,
-  });
-  webSocket.on('error', () => undefined);
-  const { promise, resolve } = Promise.withResolvers<number>();
-  webSocket.on('unexpected-response', (request, { statusCode = 0 }) => {
-    request.destroy();
-    resolve(statusCode);
-  });
-  return Promise.race([promise, once(webSocket, 'open').then(() => webSocket)]);
+  const url = `${hub.url.replace('http', 'ws')}/v1/events?channel=room.1`;
+  const headers = { Authorization: `Bearer ${token}` };
+  return openedOrRefused(new WebSocket(url, { headers, createConnection: (): Duplex => socket }));
 }
 
 async function openedSocket(place: Place, token: string): Promise<WebSocket> {
@@ -295,7 +282,7 @@ describe.skipIf(NATS_SERVER === undefined)('hubs of several processes in a clust
         await pause(seeded.below(500));
         process.kill(members[kill % PROCESSES]?.pid ?? 0, 'SIGKILL');
       }
-      await Promise.all(running.map(allProcesses));
+      await Promise.all(running.map((hub) => allProcesses(hub)));
       await until('enough has been published', () => publishers.every(({ acknowledged }) => acknowledged.length > 20));
       const count = await expectOneHistory(urls, publishers, followers, ['a', 'b.>']);
       console.log(`${count} events, ${KILLS} killed processes, ${message}`);

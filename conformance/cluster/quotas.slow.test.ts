@@ -1,8 +1,8 @@
-import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
 import { startUsersHub, type UsersHub } from '../identity/kit/users-hub.ts';
 import { NATS_SERVER, startBrokers, type Brokers } from '../kit/brokers.ts';
+import { openedOrRefused } from '../kit/clients/open-socket.ts';
 import { temporaryFolder } from '../kit/folders.ts';
 import { until } from '../kit/wait.ts';
 
@@ -12,14 +12,7 @@ const PER_USER_MAX = 4;
 /** Opens a WebSocket of a user. Returns the status of a refusal. */
 async function open(hub: UsersHub, user: string): Promise<WebSocket | number> {
   const headers = { Authorization: `Bearer ${hub.token(user)}` };
-  const socket = new WebSocket(`${hub.url.replace('http', 'ws')}/v1/events?channel=room`, { headers });
-  socket.on('error', () => undefined);
-  const { promise, resolve } = Promise.withResolvers<number>();
-  socket.on('unexpected-response', (request, { statusCode = 0 }) => {
-    request.destroy();
-    resolve(statusCode);
-  });
-  return Promise.race([promise, once(socket, 'open').then(() => socket)]);
+  return openedOrRefused(new WebSocket(`${hub.url.replace('http', 'ws')}/v1/events?channel=room`, { headers }));
 }
 
 async function isRefused(hub: UsersHub, user: string): Promise<boolean> {

@@ -1,8 +1,8 @@
-import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import WebSocket from 'ws';
 import { startUsersHub, type UsersHub } from '../identity/kit/users-hub.ts';
+import { openedOrRefused } from '../kit/clients/open-socket.ts';
 import { temporaryFolder } from '../kit/folders.ts';
 import { until } from '../kit/wait.ts';
 import { callAt, connectTo, processesOf } from './process-connections.ts';
@@ -193,17 +193,9 @@ function publishAt(pid: number, events: readonly object[], token: string): Retur
 /** Opens a WebSocket of a user at a process. Returns the status of a refusal. */
 async function open(user: string, pid: number): Promise<WebSocket | number> {
   const connection = await connectTo(hub.process, pid);
-  const socket = new WebSocket(`${hub.url.replace('http', 'ws')}/v1/events?channel=room.1`, {
-    headers: { Authorization: `Bearer ${hub.token(user)}` },
-    createConnection: () => connection as never,
-  });
-  socket.on('error', () => undefined);
-  const { promise, resolve } = Promise.withResolvers<number>();
-  socket.on('unexpected-response', (request, { statusCode = 0 }) => {
-    request.destroy();
-    resolve(statusCode);
-  });
-  return Promise.race([promise, once(socket, 'open').then(() => socket)]);
+  const url = `${hub.url.replace('http', 'ws')}/v1/events?channel=room.1`;
+  const headers = { Authorization: `Bearer ${hub.token(user)}` };
+  return openedOrRefused(new WebSocket(url, { headers, createConnection: () => connection as never }));
 }
 
 async function openAndClose(user: string, pid: number): Promise<number> {

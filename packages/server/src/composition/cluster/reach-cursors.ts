@@ -19,6 +19,7 @@ export function reachingHandlers({ routes, ...reading }: RequestHandlers, log: R
   };
 }
 
+/** The handlers of streams and WebSockets, which wait in the same way. */
 export function readingHandlers(
   { readEvents, upgrade }: Omit<RequestHandlers, 'routes'>,
   log: ReachedLog,
@@ -37,6 +38,7 @@ export function readingHandlers(
   };
 }
 
+/** A route that waits in the same way. */
 export function reachingRoute(route: UnauthorizedRoute, log: ReachedLog): UnauthorizedRoute {
   const { answer } = route;
   return {
