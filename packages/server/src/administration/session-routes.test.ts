@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { openAuthenticatedHub, type AuthenticatedHub } from '../testing/authenticated-hub.ts';
@@ -91,6 +92,26 @@ test('an ended session stays in the journal with its end, and a restart does not
     ['bob', 'drain'],
     ['ann', 'ended'],
   ]);
+});
+
+test('the journal waits for sessions whose sockets close late', async () => {
+  const data = temporaryFolder();
+  const hub = await openAuthenticatedHub({ data });
+  const key = hub.firstKey as string;
+  await open(hub, 'channel=chat.1', 'ann');
+  const emit = Socket.prototype.emit as (this: Socket, event: string | symbol, ...rest: unknown[]) => boolean;
+  const emitLate = vi.spyOn(Socket.prototype, 'emit').mockImplementation(function (this: Socket, event, ...rest) {
+    const isServed = (this as { server?: unknown }).server !== undefined;
+    if (event !== 'close' || !isServed) return emit.call(this, event, ...rest);
+    // The other parts of the hub have closed by then.
+    setTimeout(() => emit.call(this, event, ...rest), 200);
+    return true;
+  });
+  await hub.close();
+  emitLate.mockRestore();
+  const again = await openAuthenticatedHub({ data });
+  const answer = await fetch(`${again.url}/v1/sessions?state=ended`, { headers: { Authorization: `Bearer ${key}` } });
+  expect(((await answer.json()) as Page).sessions).toMatchObject([{ user: 'ann', reason: 'drain' }]);
 });
 
 test('the polls of a user are one session, which ends when they stop', async () => {

@@ -136,15 +136,18 @@ export class SessionReport implements SessionListener {
     clearInterval(this.#timer);
   }
 
+  /** Sends the changes that wait for the end of the turn. */
+  flush(): void {
+    const sent = this.#updates;
+    this.#updates = [];
+    if (sent.length > 0) this.#parts.owner.send('sessions', encodeJson(sent));
+  }
+
   #report(update: SessionUpdate): void {
     if (!this.#parts.owner.isConnected) return;
     this.#updates.push(update);
     if (this.#updates.length > 1) return;
-    setImmediate(() => {
-      const sent = this.#updates;
-      this.#updates = [];
-      if (sent.length > 0) this.#parts.owner.send('sessions', encodeJson(sent));
-    });
+    setImmediate(() => this.flush());
   }
 
   #continueSlowRound(): void {

@@ -3,6 +3,7 @@ import type { Clock, SharedLog } from '../core/ports.ts';
 import { SessionJournal } from '../sessions/session-journal.ts';
 import { membersBytesMax, openPresence } from '../presence/open-presence.ts';
 import type { PresenceParts, PresenceService } from '../presence/presence-task.ts';
+import { sessionsClosed } from '../operate/drain.ts';
 import type { PresenceConfiguration } from '../presence/open-presence.ts';
 import type { Storage } from '../storage/open-storage.ts';
 import { explainEventRoute } from '../explain/explain-route.ts';
@@ -51,7 +52,7 @@ export async function openSessions(
     for (const session of sessions.each()) session.destroy();
   });
   shutdown.add('presence', () => presence.close());
-  // After the sockets: it records how the last sessions ended.
+  shutdown.add('sessions', () => sessionsClosed(sessions));
   shutdown.add('identity', () => journal?.close());
   return { sessions, journal, presence };
 }

@@ -2,6 +2,7 @@
  * The stages of closing, in their order. Each part closes before the parts that it needs.
  * Example: the subscriptions close before the log, because they record the outcomes of their
  * requests in flight. The sockets close after the log, so that publishes in flight are answered.
+ * The sessions have closed some turns later, and the journal after them records how they ended.
  */
 const STAGES = [
   'requests',
@@ -13,6 +14,7 @@ const STAGES = [
   'presence',
   'log',
   'sockets',
+  'sessions',
   'outgoing',
   'telemetry',
   'site',

@@ -40,6 +40,13 @@ export async function drainSessions(
   for (let session = remaining.next(); session.done !== true; session = remaining.next()) session.value.destroy();
 }
 
+/** Waits until the last session has closed: a socket says so some turns after it was destroyed. */
+export async function sessionsClosed(sessions: Pick<DrainableSessions, 'size'>): Promise<void> {
+  for (let turns = 0; turns < TURNS_MIN && sessions.size > 0; turns++)
+    await new Promise((resolve) => void setImmediate(resolve));
+  await waitUntil(() => sessions.size === 0, GRACE_MS);
+}
+
 /** A server with requests in flight, as far as the drain needs it. */
 export interface DrainableServer {
   closeIdleConnections(): void;

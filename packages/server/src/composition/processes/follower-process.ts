@@ -58,6 +58,7 @@ class FollowerProcess implements HubProcesses {
   readonly #welcome: Welcome;
   readonly #forwarder: RequestForwarder;
   #report: SessionReport | undefined;
+  #cache: EventCache | undefined;
 
   constructor(base: HubBase, place: ProcessPlace, owner: OwnerLink, welcome: Welcome) {
     this.place = place;
@@ -81,7 +82,13 @@ class FollowerProcess implements HubProcesses {
     // The owner alone knows the cluster.
     return openStorage(
       { ...options, cluster: { ...cluster, nats: [] } },
-      followerHome({ owner: this.#owner, welcome: this.#welcome, isInCluster, onOutOfSync }),
+      followerHome({
+        owner: this.#owner,
+        welcome: this.#welcome,
+        isInCluster,
+        onErased: (positions) => this.#cache?.onErased(positions),
+        onOutOfSync,
+      }),
     );
   }
 
@@ -91,10 +98,7 @@ class FollowerProcess implements HubProcesses {
   }
 
   trimmedCache(own: EventCache): TrimmedCache {
-    this.#owner.on('erased', (body) => {
-      own.onErased(decodeJson(body));
-      return encodeJson(null);
-    });
+    this.#cache = own;
     // What was removed before the next owner was there is not known.
     this.#owner.onWelcome(() => own.onErased([own.head]));
     this.#owner.on('trimmed', (body) => {
@@ -142,6 +146,7 @@ class FollowerProcess implements HubProcesses {
     followQuota(this.#owner, auth.connectionQuota);
     shareRatesAtFollower(this.#owner, publisher);
     this.#base.shutdown.add('tasks', () => report.close());
+    this.#base.shutdown.add('sessions', () => report.flush());
     this.#owner.resume();
   }
 }

@@ -1,13 +1,15 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import type { Log } from '../../core/ports.ts';
 import { FollowerLinks } from '../../processes/follower-links.ts';
 import { OwnerLink } from '../../processes/owner-link.ts';
+import { encodeJson } from '../../processes/process-channel.ts';
 import { temporaryFolder } from '../../testing/temporary-folder.ts';
 import { testStorageOptions } from '../../testing/test-storage.ts';
 import { MemoryCluster } from '../contract/cluster/test-hub.ts';
+import { record } from '../contract/log/log-fixtures.ts';
 import { logContract } from '../contract/log/log-contract.ts';
 import type { StorageOptions } from '../home.ts';
 import { openStorage } from '../open-storage.ts';
@@ -29,7 +31,13 @@ async function openFollower(ownLog: Log, options: StorageOptions, isInCluster: b
   const onOutOfSync = (why: string): void => {
     throw new Error(why);
   };
-  const home = followerHome({ owner, welcome: await owner.start(), isInCluster, onOutOfSync });
+  const home = followerHome({
+    owner,
+    welcome: await owner.start(),
+    isInCluster,
+    onErased: () => undefined,
+    onOutOfSync,
+  });
   const follower: Log = await home.openLog(options);
   owner.resume();
   onTestFinished(async () => {
@@ -61,3 +69,30 @@ logContract(
   },
   { isWriter: false },
 );
+
+test('an event that is erased while a follower catches up is erased again after it has arrived', async () => {
+  const options = testStorageOptions(temporaryFolder());
+  const { log, close } = await openStorage(options);
+  onTestFinished(() => close());
+  const folder = mkdtempSync(join(tmpdir(), 'polycast-'));
+  const welcome = (): object => ({ ...log.state, identity: { keys: [], revocations: [] } });
+  const first = new FollowerLinks(LOGGER);
+  await first.listen(folder, welcome as never);
+  const owner = new OwnerLink(folder, { index: 1, pid: process.pid }, LOGGER);
+  onTestFinished(() => owner.close());
+  const happened: string[] = [];
+  const onErased = (positions: readonly number[]): void => void happened.push(`erased ${positions.join()}`);
+  const onOutOfSync = (why: string): void => void happened.push(why);
+  const parts = { owner, welcome: await owner.start(), isInCluster: false, onErased, onOutOfSync };
+  const follower = await followerHome(parts).openLog(options);
+  onTestFinished(() => follower.close());
+  follower.follow((records) => void happened.push(`events ${records.map(({ position }) => position).join()}`));
+  owner.resume();
+  first.close();
+  await log.append([record('news'), record('news')]);
+  const next = new FollowerLinks(LOGGER);
+  onTestFinished(() => next.close());
+  next.onOpened(({ channel }) => channel.send('erased', encodeJson([2])));
+  await next.listen(folder, welcome as never);
+  await vi.waitFor(() => expect(happened).toEqual(['erased 2', 'events 1,2', 'erased 2']));
+});

@@ -56,7 +56,7 @@ export class FollowerLog implements Log {
   #caughtUp: Promise<void> = Promise.resolve();
   #isClosed = false;
 
-  constructor({ owner, welcome, onOutOfSync, isInCluster }: FollowerParts, folder: string) {
+  constructor({ owner, welcome, onErased, onOutOfSync, isInCluster }: FollowerParts, folder: string) {
     this.#owner = owner;
     this.#file = new FileReader(folder, isInCluster);
     this.#isInCluster = isInCluster;
@@ -70,6 +70,16 @@ export class FollowerLog implements Log {
     owner.on('log', (body) => {
       this.#status = decodeJson(body);
       this.#statusMs = performance.now();
+    });
+    owner.on('erased', async (body) => {
+      const positions = decodeJson<readonly Position[]>(body);
+      onErased(positions);
+      if (this.#arrived !== undefined) {
+        // Erased events may be on their way from the file, or wait behind those.
+        await this.#caughtUp;
+        onErased(positions);
+      }
+      return encodeJson(null);
     });
     owner.onWelcome((next) => this.#follow(next));
   }

@@ -1,3 +1,4 @@
+import type { Position } from '../../core/ports.ts';
 import type { OwnerLink } from '../../processes/owner-link.ts';
 import type { Welcome } from '../../processes/process-place.ts';
 
@@ -13,6 +14,8 @@ export interface FollowerParts {
   readonly welcome: Welcome;
   /** The owner is a hub of a cluster, so other hubs publish and change keys, too. */
   readonly isInCluster: boolean;
+  /** These events are erased: no memory of this process may have them. */
+  readonly onErased: (positions: readonly Position[]) => void;
   /** This process cannot follow any more, and has to end. */
   readonly onOutOfSync: (why: string) => void;
 }
