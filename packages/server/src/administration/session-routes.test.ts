@@ -103,7 +103,7 @@ test('the journal waits for sessions whose sockets close late', async () => {
   const emitLate = vi.spyOn(Socket.prototype, 'emit').mockImplementation(function (this: Socket, event, ...rest) {
     const isServed = (this as { server?: unknown }).server !== undefined;
     if (event !== 'close' || !isServed) return emit.call(this, event, ...rest);
-    // The other parts of the hub have closed by then.
+    // The other parts of the hub have closed by then. A longer time would change nothing.
     setTimeout(() => emit.call(this, event, ...rest), 200);
     return true;
   });

@@ -42,6 +42,7 @@ export async function drainSessions(
 
 /** Waits until the last session has closed: a socket says so some turns after it was destroyed. */
 export async function sessionsClosed(sessions: Pick<DrainableSessions, 'size'>): Promise<void> {
+  // These turns are usually enough, and take no time.
   for (let turns = 0; turns < TURNS_MIN && sessions.size > 0; turns++)
     await new Promise((resolve) => void setImmediate(resolve));
   await waitUntil(() => sessions.size === 0, GRACE_MS);
