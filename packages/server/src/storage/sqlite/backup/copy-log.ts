@@ -9,7 +9,8 @@ import type { LogSummary } from './backup-format.ts';
  *
  * Retention may remove events that are copied already. It removes the oldest events of a channel
  * only. So each channel in the copy has its newest `count` events, and the others are
- * removed there.
+ * removed there. An erasure may remove any event. So the last read lists what is left of the
+ * channels with erasures, and all else of them is removed.
  */
 export class LogCopy {
   readonly #copy: DatabaseSync;
@@ -29,6 +30,8 @@ export class LogCopy {
 
   /** Creates the tables of the log, as the source has them. */
   createTables(): void {
+    // Of an event that is removed from the copy, no byte stays in the file.
+    this.#copy.exec('PRAGMA secure_delete = ON');
     for (const { sql } of this.#schema('table')) this.#copy.exec(sql);
   }
 
@@ -65,7 +68,7 @@ export class LogCopy {
     const from = Math.min(indexedThrough, this.#copiedThrough);
     copy.prepare('DELETE FROM main.event WHERE position > ?').run(from);
     copy.prepare('INSERT INTO main.event SELECT * FROM source.event WHERE position > ? ORDER BY position').run(from);
-    this.#removeErased(from);
+    this.#listErasures();
     for (const { name } of this.#schema('table'))
       if (name !== 'event' && name !== 'channel_event')
         copy.exec(`INSERT INTO main."${name}" SELECT * FROM source."${name}"`);
@@ -74,22 +77,36 @@ export class LogCopy {
     this.#sync();
   }
 
-  /** An erasure may have removed events in the middle of a channel after they were copied. */
-  #removeErased(through: number): void {
+  /** The channels with erasures, and what is left of them. The index finds it without a scan. */
+  #listErasures(): void {
+    const copy = this.#copy;
+    copy.exec(
+      `CREATE TEMP TABLE erased_channel (id INTEGER PRIMARY KEY);
+       CREATE TEMP TABLE left_event (channel INTEGER, position INTEGER, PRIMARY KEY (channel, position)) WITHOUT ROWID`,
+    );
     const { count } = this.#one<{ count: number }>(
       "SELECT count(*) AS count FROM pragma_table_info('channel', 'source') WHERE name = 'erased_through'",
     );
     // A folder of an earlier version has no erasures.
     if (count === 0) return;
-    this.#copy
-      .prepare(
-        `DELETE FROM main.event WHERE position <= ? AND channel IN (SELECT id FROM source.channel WHERE erased_through > 0)
-           AND NOT EXISTS (SELECT 1 FROM source.event WHERE source.event.position = main.event.position)`,
-      )
-      .run(through);
+    copy.exec(
+      `INSERT INTO erased_channel SELECT id FROM source.channel WHERE erased_through > 0;
+       INSERT INTO left_event SELECT channel, position FROM source.channel_event
+         WHERE channel IN (SELECT id FROM erased_channel) ORDER BY channel, position`,
+    );
   }
 
-  /** Builds the index, and removes events that retention has removed. The source is not used. */
+  /** Removes the events that an erasure removed after they were copied. */
+  #removeErased(): void {
+    const erased = `channel IN (SELECT id FROM erased_channel) AND NOT EXISTS (SELECT 1 FROM left_event
+       WHERE left_event.channel = channel_event.channel AND left_event.position = channel_event.position)`;
+    this.#copy.exec(
+      `DELETE FROM event WHERE position IN (SELECT position FROM channel_event WHERE ${erased});
+       DELETE FROM channel_event WHERE ${erased}`,
+    );
+  }
+
+  /** Builds the index, and removes events that the hub has removed. The source is not used. */
   finish(): Pick<LogSummary, 'head' | 'events' | 'channels' | 'incompleteChannels' | 'epoch'> {
     const copy = this.#copy;
     copy.exec(
@@ -104,6 +121,7 @@ export class LogCopy {
     const unindex = copy.prepare('DELETE FROM channel_event WHERE channel = ? AND position <= ?');
     let incompleteChannels = 0;
     copy.exec('BEGIN');
+    this.#removeErased();
     for (const row of found.all() as unknown as readonly ChannelCount[]) {
       const { channel, found: copied, wanted } = row;
       if (copied < wanted) incompleteChannels++;
