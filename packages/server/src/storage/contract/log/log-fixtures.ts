@@ -1,5 +1,12 @@
 import { expect } from 'vitest';
-import type { AppendOutcome, Log, NewRecord, ReadPage, ReadQuery } from '../../../core/ports.ts';
+import {
+  ERASED_EVENTS_MAX,
+  type AppendOutcome,
+  type Log,
+  type NewRecord,
+  type ReadPage,
+  type ReadQuery,
+} from '../../../core/ports.ts';
 import { encodeExactBatch } from '../../shared/batch-codec.ts';
 import type { Block } from '../../view/block.ts';
 import { commandBytes } from '../../view/view-state.ts';
@@ -68,6 +75,12 @@ export async function trimAll(log: Log, orders: Parameters<Log['trim']>[0], nowM
     removed += step.removed;
     if (!step.more) return removed;
   }
+}
+
+export async function eraseAll(log: Log, positions: readonly number[], channels: readonly string[]): Promise<void> {
+  for (let at = 0; at < positions.length; at += ERASED_EVENTS_MAX)
+    await log.erasing.erase({ positions: positions.slice(at, at + ERASED_EVENTS_MAX), channels: [] });
+  await log.erasing.erase({ positions: [], channels });
 }
 
 export async function channelsRead(log: Log, patterns: string[]): Promise<string[]> {

@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { expect, test } from 'vitest';
 import { temporaryFolder } from '../../../testing/temporary-folder.ts';
-import { positionOf, record, START_MS, trimAll } from '../../contract/log/log-fixtures.ts';
+import { eraseAll, positionOf, record, START_MS, trimAll } from '../../contract/log/log-fixtures.ts';
 import { logFiles } from '../log/log-files.ts';
 import { openSqliteLog } from '../log/open-sqlite-log.ts';
 import { LogCopy } from './copy-log.ts';
@@ -36,9 +36,7 @@ test('events that are erased or removed while the log is copied are not in the c
       if (pauses++ > 0) return;
       // Some of these events have been copied, and others not yet.
       expect(copy.prepare('SELECT count(*) AS count FROM main.event').get()).toEqual({ count: 500 });
-      for (let at = 0; at < erased.length; at += 100)
-        await log.erasing.erase({ positions: erased.slice(at, at + 100), channels: [] });
-      await log.erasing.erase({ positions: [], channels: ['emptied'] });
+      await eraseAll(log, erased, ['emptied']);
       await trimAll(log, [{ channel: 'trimmed', countMax: 30 }], START_MS);
     },
     () => undefined,

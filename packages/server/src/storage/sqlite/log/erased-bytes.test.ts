@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { ERASED_EVENTS_MAX, type Log, type NewRecord } from '../../../core/ports.ts';
+import type { Log, NewRecord } from '../../../core/ports.ts';
 import { temporaryFolder } from '../../../testing/temporary-folder.ts';
-import { positionOf, queryAll, record, START_MS } from '../../contract/log/log-fixtures.ts';
+import { eraseAll, positionOf, queryAll, record, START_MS } from '../../contract/log/log-fixtures.ts';
 import { openSqliteLog } from './open-sqlite-log.ts';
 
 /** In the data of each event that is erased, and of those that retention removed before. */
@@ -27,12 +27,6 @@ function marked(channel: string, bytes: number, more: Partial<NewRecord> = {}): 
 
 async function overwriteAll(log: Log): Promise<number> {
   for (let steps = 1; ; steps++) if ((await log.erasing.overwrite()) === 'done') return steps;
-}
-
-async function eraseAll(log: Log, positions: readonly number[], channels: readonly string[]): Promise<void> {
-  for (let at = 0; at < positions.length; at += ERASED_EVENTS_MAX)
-    await log.erasing.erase({ positions: positions.slice(at, at + ERASED_EVENTS_MAX), channels: [] });
-  await log.erasing.erase({ positions: [], channels });
 }
 
 /** Bodies of one page, of several pages, and of the largest kind that this test uses. */
