@@ -123,16 +123,27 @@ export class PullHost implements HostedLinks<HubLink> {
     if (name === 'pull-close') link.sessions.delete(decodeJson(body));
     const handler = this.#handlers.get(name);
     if (handler === undefined) throw new Error(`No part of this hub handles the message ${name}.`);
-    return name === 'pull' ? this.#run(link, body, handler) : handler(link, body);
+    if (name === 'pull') return this.#run(link, body, handler);
+    return name === 'pull-recheck' ? this.#recheck(link, body, handler) : handler(link, body);
   }
 
   /** @throws PolycastError */
   async #run(link: HubLink, body: Buffer, handler: Handler): Promise<Buffer | void> {
     await this.#untilWorking(link);
     const { session } = decodeJson<{ session: string }>(body);
-    if (link.sessions.get(session)?.hasUnknownKey === true) await this.#parts.log.shared?.reachNewest();
+    await this.#untilKeyIsKnown(link, session);
     if (!link.sessions.has(session)) throw new PolycastError('log_unavailable', 'The session has ended.');
     return handler(link, body);
+  }
+
+  /** Another hub may have made the new secret just now: the pull must not end for it. */
+  async #recheck(link: HubLink, body: Buffer, handler: Handler): Promise<Buffer | void> {
+    await this.#untilKeyIsKnown(link, decodeJson<string>(body));
+    return handler(link, body);
+  }
+
+  async #untilKeyIsKnown({ sessions }: HubLink, session: string): Promise<void> {
+    if (sessions.get(session)?.hasUnknownKey === true) await this.#parts.log.shared?.reachNewest();
   }
 
   /** A hub that has just got the lease begins in a moment. One that lost it never works again. */
