@@ -16,6 +16,12 @@ const CONFIG = { rules: [{ pattern: 'jobs.>', publish: ['server'] }] };
 const CHANNELS = Array.from({ length: 6 }, (_, index) => `jobs.${index}`);
 const SCOPES = { subscriptions: ['jobs.>'], subscribe: ['jobs.>'] };
 
+async function startTestBrokers(): Promise<Brokers> {
+  const brokers = await startBrokers({ count: 1 });
+  onTestFinished(() => brokers.end());
+  return brokers;
+}
+
 async function start(brokers: Brokers, count: number): Promise<UsersHub[]> {
   const hubs: UsersHub[] = [];
   for (let index = 0; index < count; index++) hubs.push(await startHub(brokers, hubs[0]?.key));
@@ -38,6 +44,13 @@ async function ownerOf(hubs: readonly UsersHub[]): Promise<UsersHub> {
     return owners.length === 1;
   });
   return owner as UsersHub;
+}
+
+/** Two hubs: the one that works on subscriptions, and the other one. */
+async function startPair(): Promise<{ readonly owner: UsersHub; readonly other: UsersHub }> {
+  const hubs = await start(await startTestBrokers(), 2);
+  const owner = await ownerOf(hubs);
+  return { owner, other: hubs.find((hub) => hub !== owner) as UsersHub };
 }
 
 async function createQueue(hub: UsersHub, delivery: object = {}, channel = 'jobs.>'): Promise<string> {
@@ -104,18 +117,17 @@ class Puller {
   }
 
   async delivery(count: number): Promise<Required<Message>> {
-    await until(`delivery ${count} arrives`, () => this.deliveries.length >= count);
+    const arrived = until(`delivery ${count} arrives`, () => this.deliveries.length >= count);
+    await arrived.catch((error: unknown) => {
+      throw new Error(`The session got ${JSON.stringify(this.messages)}.`, { cause: error });
+    });
     return this.deliveries[count - 1] as Required<Message>;
   }
 }
 
 describe.skipIf(NATS_SERVER === undefined)('pulls over WebSockets in a cluster', () => {
   test('pulls, credit, acknowledgements, extensions and releases are the same at each hub', async () => {
-    const brokers = await startBrokers({ count: 1 });
-    onTestFinished(() => brokers.end());
-    const hubs = await start(brokers, 2);
-    const owner = await ownerOf(hubs);
-    const other = hubs.find((hub) => hub !== owner) as UsersHub;
+    const { owner, other } = await startPair();
     for (const [at, elsewhere] of [
       [other, owner],
       [owner, other],
@@ -156,11 +168,7 @@ describe.skipIf(NATS_SERVER === undefined)('pulls over WebSockets in a cluster',
   });
 
   test('workers at all hubs share the events, each for who may have them', async () => {
-    const brokers = await startBrokers({ count: 1 });
-    onTestFinished(() => brokers.end());
-    const hubs = await start(brokers, 2);
-    const owner = await ownerOf(hubs);
-    const other = hubs.find((hub) => hub !== owner) as UsersHub;
+    const { owner, other } = await startPair();
     const subscription = await createQueue(other);
     const refused = await Puller.open(other, other.token('eve'));
     expect(await refused.ask({ op: 'pull', subscription, credit: 1 })).toMatchObject({ error: { code: 'forbidden' } });
@@ -195,9 +203,37 @@ describe.skipIf(NATS_SERVER === undefined)('pulls over WebSockets in a cluster',
     expect((await next.delivery(1)).event.id).toBe(third);
   });
 
+  test('a pull goes on with each new secret of its key, while the hub that works is behind the others', async () => {
+    const { other } = await startPair();
+    const subscription = await createQueue(other);
+    const made = await other.request('POST', '/v1/keys', { name: 'worker', scopes: SCOPES });
+    const { id, key } = made.json<{ id: string; key: string }>();
+    const worker = await Puller.open(other, key);
+    expect(await worker.ask({ op: 'pull', subscription, credit: 100 })).toMatchObject({ ok: true });
+    let isPublishing = true;
+    onTestFinished(() => void (isPublishing = false));
+    // The hub that works is behind by these events, and by the secrets after them.
+    const data = 'x'.repeat(100_000);
+    const publishers = Array.from({ length: 16 }, async () => {
+      while (isPublishing) await publish(other, data, 'other');
+    });
+    const published: string[] = [];
+    for (let round = 0; round < 40; round++) {
+      const rotated = await other.request('POST', `/v1/keys/${id}/rotate`, { overlapSeconds: 60 });
+      expect(rotated.status, rotated.text).toBe(200);
+      const auth = { op: 'auth', token: rotated.json<{ key: string }>().key };
+      expect(await worker.ask(auth)).toMatchObject({ ok: true });
+      published.push(await publish(other, round));
+    }
+    isPublishing = false;
+    await Promise.all(publishers);
+    expect(worker.endedPulls).toEqual([]);
+    await worker.delivery(published.length);
+    expect(worker.deliveries.map(({ event }) => event.id)).toEqual(published);
+  });
+
   test('workers continue when the hub that works is killed or drained, and a lost lease is delivered again', async () => {
-    const brokers = await startBrokers({ count: 1 });
-    onTestFinished(() => brokers.end());
+    const brokers = await startTestBrokers();
     const hubs = await start(brokers, 3);
     const handled: { readonly id: string; readonly channel: string }[] = [];
     const errors: unknown[] = [];

@@ -28,6 +28,12 @@ export interface PullingSession {
   readonly id: string;
   readonly principal: Principal;
   readonly phase: SessionPhase;
+  /**
+   * Absent for a session of this hub. Waits while this hub does not know the secret of the
+   * session's key: another hub may have made it just now.
+   * @throws PolycastError `log_unavailable`
+   */
+  whenKnown?(): Promise<void> | undefined;
   respond(content: ServerMessage): void;
   /** Resolves when the socket has taken the bytes. */
   sendAndWait(bytes: Uint8Array): Promise<void>;

@@ -44,12 +44,12 @@ interface HubLink {
 class HubSession {
   readonly #sent: SentPrincipal;
   readonly #received: Principal;
-  readonly #keyPrincipal: PullHostParts['keyPrincipal'];
+  readonly #parts: Pick<PullHostParts, 'keyPrincipal' | 'log'>;
 
-  constructor(sent: SentPrincipal, keyPrincipal: PullHostParts['keyPrincipal']) {
+  constructor(sent: SentPrincipal, parts: Pick<PullHostParts, 'keyPrincipal' | 'log'>) {
     this.#sent = sent;
     this.#received = receivedPrincipal(sent);
-    this.#keyPrincipal = keyPrincipal;
+    this.#parts = parts;
   }
 
   /** The principal of a key is that of this hub: its identity shows whether it still holds. */
@@ -57,14 +57,15 @@ class HubSession {
     return this.#ofKey ?? this.#received;
   }
 
-  /** Whether the key is one that this hub does not have, or not yet. */
-  get hasUnknownKey(): boolean {
-    return this.#sent.key !== undefined && this.#ofKey === undefined;
+  /** A key or a secret that this hub does not have may be one that it does not have yet. */
+  whenKnown(): Promise<void> | undefined {
+    const isKnown = this.#sent.key === undefined || this.#ofKey !== undefined;
+    return isKnown ? undefined : this.#parts.log.shared?.reachNewest();
   }
 
   get #ofKey(): Principal | undefined {
     const { key, issuedMs } = this.#sent;
-    return key === undefined ? undefined : this.#keyPrincipal(key, issuedMs);
+    return key === undefined ? undefined : this.#parts.keyPrincipal(key, issuedMs);
   }
 }
 
@@ -118,32 +119,20 @@ export class PullHost implements HostedLinks<HubLink> {
     if (name === 'beat') return link.onBeat();
     if (name === 'pull-session') {
       const { session, principal } = decodeJson<AnnouncedSession>(body);
-      return void link.sessions.set(session, new HubSession(principal, this.#parts.keyPrincipal));
+      return void link.sessions.set(session, new HubSession(principal, this.#parts));
     }
     if (name === 'pull-close') link.sessions.delete(decodeJson(body));
     const handler = this.#handlers.get(name);
     if (handler === undefined) throw new Error(`No part of this hub handles the message ${name}.`);
-    if (name === 'pull') return this.#run(link, body, handler);
-    return name === 'pull-recheck' ? this.#recheck(link, body, handler) : handler(link, body);
+    return name === 'pull' ? this.#run(link, body, handler) : handler(link, body);
   }
 
   /** @throws PolycastError */
   async #run(link: HubLink, body: Buffer, handler: Handler): Promise<Buffer | void> {
     await this.#untilWorking(link);
     const { session } = decodeJson<{ session: string }>(body);
-    await this.#untilKeyIsKnown(link, session);
     if (!link.sessions.has(session)) throw new PolycastError('log_unavailable', 'The session has ended.');
     return handler(link, body);
-  }
-
-  /** Another hub may have made the new secret just now: the pull must not end for it. */
-  async #recheck(link: HubLink, body: Buffer, handler: Handler): Promise<Buffer | void> {
-    await this.#untilKeyIsKnown(link, decodeJson<string>(body));
-    return handler(link, body);
-  }
-
-  async #untilKeyIsKnown({ sessions }: HubLink, session: string): Promise<void> {
-    if (sessions.get(session)?.hasUnknownKey === true) await this.#parts.log.shared?.reachNewest();
   }
 
   /** A hub that has just got the lease begins in a moment. One that lost it never works again. */

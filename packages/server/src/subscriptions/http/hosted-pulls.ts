@@ -1,4 +1,4 @@
-import { ANONYMOUS, type Principal } from '../../core/access/principal.ts';
+import { ANONYMOUS } from '../../core/access/principal.ts';
 import { decodeJson, encodeJson, type MessageHandler, type ProcessChannel } from '../../processes/process-channel.ts';
 import type { OpenPulls, PullingSession, SocketPulls } from '../../streams/socket-pulls.ts';
 import type { ForwardedMessage, ForwardedOperation, ForwardedResult } from './forwarded-pulls.ts';
@@ -18,7 +18,7 @@ interface HostedPullParts<Link extends HostedLink> {
   readonly followers: HostedLinks<Link>;
   readonly openPulls: OpenPulls;
   /** A follower's session, as the owner knows it. */
-  readonly findSession: (link: Link, id: string) => { readonly principal: Principal } | undefined;
+  readonly findSession: (link: Link, id: string) => Pick<PullingSession, 'principal' | 'whenKnown'> | undefined;
 }
 
 /** Runs the pulls of the followers' WebSockets at the owner (`forwarded-pulls.ts`). */
@@ -68,6 +68,7 @@ function hostedSession<Link extends HostedLink>(
     get phase() {
       return findSession(link, id) === undefined ? 'closed' : 'open';
     },
+    whenKnown: () => findSession(link, id)?.whenKnown?.(),
     respond(content) {
       channel.send(
         'pull-respond',

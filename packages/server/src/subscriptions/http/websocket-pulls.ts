@@ -55,6 +55,7 @@ export class WebSocketPulls implements SocketPulls {
 
   /** @throws PolycastError */
   async run(operation: PullOperation): Promise<PullResult> {
+    await this.#session.whenKnown?.();
     const subscription = this.#visibleSubscription(operation.members['subscription']);
     switch (operation.op) {
       case 'pull':
@@ -206,8 +207,8 @@ export class WebSocketPulls implements SocketPulls {
       while (pull.credit > 0 && pull.closedBy === undefined && !calling.signal.aborted) {
         const events = await this.#pullService.pull(id, pull, calling.signal);
         if (events.length === 0) return;
-        const isAllowed =
-          this.#session.phase === 'open' && !calling.signal.aborted && (await this.#isStillAllowed(pull));
+        const isOpen = (): boolean => this.#session.phase === 'open' && !calling.signal.aborted;
+        const isAllowed = isOpen() && (await this.#isStillAllowed(pull)) && isOpen();
         if (!isAllowed) return this.#pullService.returnUndelivered(id, events.map(leaseOf));
         pull.credit -= Math.min(pull.credit, events.length);
         this.#parts.stats.deliveries.websocket += events.length;
@@ -225,6 +226,7 @@ export class WebSocketPulls implements SocketPulls {
    */
   async #isStillAllowed(pull: PullSubscription): Promise<boolean> {
     try {
+      await this.#session.whenKnown?.();
       const { definition } = this.#visibleSubscription(pull.id);
       const { principal } = this.#session;
       checkCredentials(this.#parts.auth, principal);
