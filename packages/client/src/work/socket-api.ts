@@ -141,9 +141,9 @@ class SocketApi implements PullApi {
     } else if (message.op === 'pulled') {
       this.#credit = undefined;
       const title = `The subscription ends this pull: ${message.code}.`;
-      this.#waiting?.reject(
-        new EndedError({ kind: 'refused', problem: clientProblem(message.code, title), hintMs: 0 }),
-      );
+      // The message does not say whether that is final. The answer to the next pull does.
+      const problem = clientProblem(message.code, title, true);
+      this.#waiting?.reject(new EndedError({ kind: 'refused', problem, hintMs: 0 }));
     }
   }
 

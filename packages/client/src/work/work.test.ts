@@ -257,6 +257,42 @@ describe.each(['http', 'websocket'] as const)('over %s', (transport) => {
   });
 });
 
+test('the worker pulls again when the hub has ended a pull, and ends when the hub refuses the next one', async () => {
+  const hub = await hubForTest();
+  const id = await subscribe(hub);
+  const pulled = JSON.stringify({ op: 'pulled', subscription: id, code: 'log_unavailable' });
+  let isFirst = true;
+  class EndingSocket extends WebSocket {
+    constructor(url: string | URL, protocols?: string | string[]) {
+      super(url, protocols);
+      this.addEventListener('message', ({ data }) => {
+        if (!isFirst || (JSON.parse(data as string) as { op: string }).op !== 'pull') return;
+        isFirst = false;
+        setImmediate(() => this.dispatchEvent(new MessageEvent('message', { data: pulled })));
+      });
+    }
+  }
+  const errors: unknown[] = [];
+  const paused = Promise.withResolvers<void>();
+  const handled = Promise.withResolvers<unknown>();
+  const worker = started(hub, id, ({ data }) => handled.resolve(data), {
+    transport: 'websocket',
+    WebSocket: EndingSocket,
+    onError: (error) => {
+      errors.push((error as { code: unknown }).code);
+      paused.resolve();
+    },
+  });
+  await paused.promise;
+  await hub.publish('jobs.a', 1);
+  expect(await handled.promise).toBe(1);
+  await expect.poll(() => backlog(hub, id)).toMatchObject({ inFlight: 0 });
+  await fetch(`${hub.url}/v1/subscriptions/${id}`, { method: 'DELETE' });
+  await expect(worker.ended).rejects.toMatchObject({ code: 'not_found' });
+  // The hub ends the second pull, and refuses the third one.
+  expect(errors).toEqual(['log_unavailable', 'not_found', 'not_found']);
+});
+
 test('a lease is extended while its handler runs', async () => {
   const hub = await hubForTest();
   const id = await subscribe(hub);

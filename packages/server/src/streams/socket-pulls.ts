@@ -29,8 +29,8 @@ export interface PullingSession {
   readonly principal: Principal;
   readonly phase: SessionPhase;
   /**
-   * Absent for a session of this hub. Waits while this hub does not know the secret of the
-   * session's key: another hub may have made it just now.
+   * Waits until this hub has the session's key as the hub of the session has it. Another hub may
+   * have changed it just now. Absent, or `undefined`: it needs no wait.
    * @throws PolycastError `log_unavailable`
    */
   whenKnown?(): Promise<void> | undefined;

@@ -4,7 +4,8 @@ import { PolycastError } from '@polycast/protocol';
 import { expect, onTestFinished, test } from 'vitest';
 import { sentPrincipal } from '../../auth/session-updates.ts';
 import { AccessPolicy } from '../../core/access/access-policy.ts';
-import type { Principal } from '../../core/access/principal.ts';
+import type { Grants, Principal } from '../../core/access/principal.ts';
+import type { ApiKeys } from '../../identity/api-keys.ts';
 import { createAuthority, DENY_ALL } from '../../identity/authority.ts';
 import { decodeJson, encodeJson, ProcessChannel } from '../../processes/process-channel.ts';
 import type { ClusterSubscriptions } from '../../storage/cluster/subscriptions/cluster-subscriptions.ts';
@@ -22,26 +23,32 @@ import { PullHost, type AnnouncedSession } from './pull-host.ts';
 const SCOPES = { subscriptions: ['jobs.>'], subscribe: ['jobs.>'] };
 const SESSION = 'ses_1';
 
-interface PullingElsewhere {
-  /** The key gets a new secret at the other hub, with which the session authenticates. */
-  renew(): void;
-  /** The hub that works learns the keys as they are at the other hub. */
+interface SessionElsewhere {
+  /** The keys of the other hub, and the one of the session. */
+  readonly keys: ApiKeys;
+  readonly key: string;
+  /** The hub that works learns the keys of the other hub. */
   receiveKeys(): void;
-  /** When the hub that works has the newest state, and how many times it has waited for that. */
-  readonly newest: PromiseWithResolvers<void>;
-  readonly waits: number;
-  /** The pull is checked with the session's new secret. */
+  /** The waits of the hub that works for its newest state. */
+  readonly waits: readonly PromiseWithResolvers<void>[];
+  /** The other hub tells who the session is, by the newest secret of the key. */
+  announce(): Promise<unknown>;
+  pull(): Promise<unknown>;
   recheck(): Promise<unknown>;
-  revoke(): void;
   publish(data: string): Promise<unknown>;
+  /** The hub works when `began` resolves, or from the start. */
+  readonly work: { isWorking: boolean; readonly began: PromiseWithResolvers<void> };
+  /** How many sessions the hub has opened for pulls. */
+  readonly opened: number;
+  closeLink(): void;
   /** The events of the session, and the codes with which its pull ended. */
   readonly received: readonly string[];
 }
 
-/** A session at another hub pulls with a key. */
-async function pullElsewhere(): Promise<PullingElsewhere> {
+/** A session at another hub, with a key that the hub which works has too. */
+async function openSessionElsewhere(scopes: Grants = SCOPES): Promise<SessionElsewhere> {
   const [identity, elsewhere] = [openTestIdentity(), openTestIdentity()] as const;
-  const { key } = elsewhere.keys.create({ name: 'worker', scopes: SCOPES, expiresMs: undefined }, OPERATOR);
+  const { key } = elsewhere.keys.create({ name: 'worker', scopes, expiresMs: undefined }, OPERATOR);
   const receiveKeys = (): void => identity.keys.replaceAll(elsewhere.keys.list());
   receiveKeys();
 
@@ -63,18 +70,24 @@ async function pullElsewhere(): Promise<PullingElsewhere> {
     stats: stats as TransportStats,
     settings: { leaseMaxSeconds: 60 },
   };
-  const newest = Promise.withResolvers<void>();
-  newest.promise.catch(() => undefined);
-  let waits = 0;
+  const waits: PromiseWithResolvers<void>[] = [];
   const reachNewest = (): Promise<void> => {
-    waits++;
-    return newest.promise;
+    const wait = Promise.withResolvers<void>();
+    waits.push(wait);
+    return wait.promise;
   };
+  const work = { isWorking: true, hasLeft: false, began: Promise.withResolvers<void>() };
+  let opened = 0;
   const host = new PullHost(
     {
-      subscriptions: { isWorking: true, hasLeft: false } as ClusterSubscriptions,
+      subscriptions: Object.assign(work, {
+        changed: () => work.began.promise,
+      }) as Partial<ClusterSubscriptions> as ClusterSubscriptions,
       log: { shared: { reachNewest } },
-      openPulls: (session) => new WebSocketPulls(pulls, session),
+      openPulls(session) {
+        opened++;
+        return new WebSocketPulls(pulls, session);
+      },
       keyPrincipal: (id, issuedMs) => keys.principalIssuedAt(id, issuedMs),
       logger: auth.logger,
     },
@@ -99,61 +112,112 @@ async function pullElsewhere(): Promise<PullingElsewhere> {
       throw error;
     },
   );
-  const announce = (): void => {
-    const principal = sentPrincipal(elsewhere.keys.principalOf(key.id) as Principal);
-    channel.send('pull-session', encodeJson({ session: SESSION, principal } satisfies AnnouncedSession));
-  };
-  announce();
   const operation = { op: 'pull', ref: undefined, members: { subscription, credit: 10 } } as const;
-  await channel.request('pull', encodeJson({ session: SESSION, operation } satisfies ForwardedOperation));
   return {
+    keys: elsewhere.keys,
+    key: key.id,
     receiveKeys,
-    newest,
+    waits,
     received,
-    get waits() {
-      return waits;
+    work,
+    get opened() {
+      return opened;
     },
-    renew() {
-      elsewhere.keys.rotate(key.id, 60_000, OPERATOR);
-      announce();
+    closeLink: () => void there.destroy(),
+    announce() {
+      const principal = sentPrincipal(elsewhere.keys.principalOf(key.id) as Principal);
+      channel.send('pull-session', encodeJson({ session: SESSION, principal } satisfies AnnouncedSession));
+      // The answer to a later request: the announcement has arrived.
+      return channel.request('pull-recheck', encodeJson('another session'));
     },
+    pull: () => channel.request('pull', encodeJson({ session: SESSION, operation } satisfies ForwardedOperation)),
     recheck: () => channel.request('pull-recheck', encodeJson(SESSION)),
-    revoke: () => void elsewhere.keys.revoke(key.id, OPERATOR),
     publish: (data) => kit.publish('jobs.1', data),
   };
 }
 
-test('a pull goes on with a secret that the hub which works learns later', async () => {
-  const pulling = await pullElsewhere();
-  await pulling.publish('before');
-  await waitUntil(() => expect(pulling.received).toEqual(['before']));
-  pulling.renew();
-  const checked = pulling.recheck();
-  await pulling.publish('meanwhile');
-  await waitUntil(() => expect(pulling.waits).toBe(2));
-  pulling.receiveKeys();
-  pulling.newest.resolve();
+/** The session pulls, and then has a new secret that the hub which works does not know. */
+async function openPullWithNewSecret(): Promise<SessionElsewhere> {
+  const session = await openSessionElsewhere();
+  await session.announce();
+  await session.pull();
+  expect(session.waits).toEqual([]);
+  session.keys.rotate(session.key, 60_000, OPERATOR);
+  await session.announce();
+  return session;
+}
+
+test('a pull goes on with a secret that the hub which works learns later, and so do its events', async () => {
+  const session = await openPullWithNewSecret();
+  const checked = session.recheck();
+  await session.publish('meanwhile');
+  await waitUntil(() => expect(session.waits).toHaveLength(2));
+  session.receiveKeys();
+  for (const { resolve } of session.waits) resolve();
   await checked;
-  await pulling.publish('after');
-  await waitUntil(() => expect(pulling.received).toEqual(['before', 'meanwhile', 'after']));
-  expect(pulling.waits).toBe(2);
+  await session.publish('after');
+  await waitUntil(() => expect(session.received).toEqual(['meanwhile', 'after']));
+  expect(session.waits).toHaveLength(2);
 });
 
-test('a pull ends when its key has been revoked', async () => {
-  const pulling = await pullElsewhere();
-  pulling.renew();
-  pulling.revoke();
-  pulling.receiveKeys();
-  pulling.newest.resolve();
-  await pulling.recheck();
-  await pulling.publish('secret');
-  expect(pulling.received).toEqual(['unauthorized']);
+test('a pull goes on when the session gets one more secret during the wait for the first', async () => {
+  const session = await openPullWithNewSecret();
+  const checked = session.recheck();
+  await waitUntil(() => expect(session.waits).toHaveLength(1));
+  session.receiveKeys();
+  session.keys.rotate(session.key, 60_000, OPERATOR);
+  await session.announce();
+  session.waits[0]?.resolve();
+  await waitUntil(() => expect(session.waits).toHaveLength(2));
+  session.receiveKeys();
+  session.waits[1]?.resolve();
+  await checked;
+  await session.publish('after');
+  await waitUntil(() => expect(session.received).toEqual(['after']));
 });
 
-test('a pull ends when its key cannot be learned', async () => {
-  const pulling = await pullElsewhere();
-  pulling.renew();
-  pulling.newest.reject(new PolycastError('log_unavailable'));
-  await pulling.recheck();
-  expect(pulling.received).toEqual(['log_unavailable']);
+test('a pull begins with scopes of its key that the hub which works learns later', async () => {
+  const session = await openSessionElsewhere({ ...SCOPES, subscribe: ['other'] });
+  session.keys.change(session.key, { scopes: SCOPES }, OPERATOR);
+  await session.announce();
+  const answered = session.pull();
+  await waitUntil(() => expect(session.waits).toHaveLength(1));
+  session.receiveKeys();
+  session.waits[0]?.resolve();
+  await answered;
+});
+
+test('a pull ends without a second wait when its key has been revoked', async () => {
+  const session = await openPullWithNewSecret();
+  void session.keys.revoke(session.key, OPERATOR);
+  const checked = session.recheck();
+  await waitUntil(() => expect(session.waits).toHaveLength(1));
+  session.receiveKeys();
+  session.waits[0]?.resolve();
+  await checked;
+  expect(session.received).toEqual(['unauthorized']);
+  await expect(session.pull()).rejects.toMatchObject({ code: 'unauthorized' });
+  expect(session.waits).toHaveLength(1);
+});
+
+test('a pull ends when the newest state cannot be learned', async () => {
+  const session = await openPullWithNewSecret();
+  const checked = session.recheck();
+  await waitUntil(() => expect(session.waits).toHaveLength(1));
+  session.waits[0]?.reject(new PolycastError('log_unavailable'));
+  await checked;
+  expect(session.received).toEqual(['log_unavailable']);
+});
+
+test('a pull whose link has closed does not begin when the hub begins to work', async () => {
+  const session = await openSessionElsewhere();
+  session.work.isWorking = false;
+  await session.announce();
+  session.pull().catch(() => undefined);
+  await session.announce();
+  session.closeLink();
+  session.work.isWorking = true;
+  session.work.began.resolve();
+  await new Promise(setImmediate);
+  expect(session.opened).toBe(0);
 });

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import { PolycastError } from '@polycast/protocol';
 import type { Principal } from '../../core/access/principal.ts';
 import type { Logger, SharedLog } from '../../core/ports.ts';
-import { receivedPrincipal, type SentPrincipal } from '../../auth/session-updates.ts';
+import { receivedPrincipal, sentPrincipal, type SentPrincipal } from '../../auth/session-updates.ts';
 import { withErrorListener } from '../../http/sockets/error-safe-socket.ts';
 import { decodeJson, ProcessChannel } from '../../processes/process-channel.ts';
 import type { ClusterSubscriptions } from '../../storage/cluster/subscriptions/cluster-subscriptions.ts';
@@ -45,6 +45,7 @@ class HubSession {
   readonly #sent: SentPrincipal;
   readonly #received: Principal;
   readonly #parts: Pick<PullHostParts, 'keyPrincipal' | 'log'>;
+  #isKnown = false;
 
   constructor(sent: SentPrincipal, parts: Pick<PullHostParts, 'keyPrincipal' | 'log'>) {
     this.#sent = sent;
@@ -57,10 +58,20 @@ class HubSession {
     return this.#ofKey ?? this.#received;
   }
 
-  /** A key or a secret that this hub does not have may be one that it does not have yet. */
+  /**
+   * Waits while the other hub may be ahead: this hub does not have the key as that one sent it.
+   * After one wait it has what that hub had. If the key still differs, this hub is ahead.
+   */
   whenKnown(): Promise<void> | undefined {
-    const isKnown = this.#sent.key === undefined || this.#ofKey !== undefined;
-    return isKnown ? undefined : this.#parts.log.shared?.reachNewest();
+    const { shared } = this.#parts.log;
+    this.#isKnown ||= shared === undefined || this.#hasKeyAsSent;
+    return this.#isKnown ? undefined : shared?.reachNewest().then(() => void (this.#isKnown = true));
+  }
+
+  get #hasKeyAsSent(): boolean {
+    const ofKey = this.#ofKey;
+    if (ofKey === undefined) return this.#sent.key === undefined;
+    return JSON.stringify(sentPrincipal(ofKey)) === JSON.stringify(this.#sent);
   }
 
   get #ofKey(): Principal | undefined {
@@ -146,6 +157,8 @@ export class PullHost implements HostedLinks<HubLink> {
       }
       await subscriptions.changed(untilMs - performance.now());
     }
+    // The link has closed meanwhile: nothing would end a pull that begins now.
+    if (!channel.isOpen) throw noOwner();
   }
 
   #close(): void {

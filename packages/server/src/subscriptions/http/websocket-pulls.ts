@@ -55,7 +55,7 @@ export class WebSocketPulls implements SocketPulls {
 
   /** @throws PolycastError */
   async run(operation: PullOperation): Promise<PullResult> {
-    await this.#session.whenKnown?.();
+    await this.#untilKnown();
     const subscription = this.#visibleSubscription(operation.members['subscription']);
     switch (operation.op) {
       case 'pull':
@@ -76,7 +76,7 @@ export class WebSocketPulls implements SocketPulls {
    * informed.
    */
   async recheckAccess(): Promise<void> {
-    for (const pull of this.#pulls.values()) await this.#isStillAllowed(pull);
+    await Promise.all([...this.#pulls.values()].map((pull) => this.#isStillAllowed(pull)));
   }
 
   /** Ends all pulls. */
@@ -220,13 +220,22 @@ export class WebSocketPulls implements SocketPulls {
     }
   }
 
+  /** The session may change its key again during a wait. @throws PolycastError `log_unavailable` */
+  async #untilKnown(): Promise<void> {
+    let known = this.#session.whenKnown?.();
+    while (known !== undefined) {
+      await known;
+      known = this.#session.whenKnown?.();
+    }
+  }
+
   /**
    * Whether the session may still pull. It checks again if the subscription or the principal has
    * changed, and ends the pull on a refusal.
    */
   async #isStillAllowed(pull: PullSubscription): Promise<boolean> {
     try {
-      await this.#session.whenKnown?.();
+      await this.#untilKnown();
       const { definition } = this.#visibleSubscription(pull.id);
       const { principal } = this.#session;
       checkCredentials(this.#parts.auth, principal);
