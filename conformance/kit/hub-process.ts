@@ -41,6 +41,11 @@ export interface HubSettings {
   readonly environment?: Readonly<Record<string, string>>;
 }
 
+/** What a hub says that has closed and does not end: a part of it has left something open. */
+const LEFT_OPEN = 'and left open:';
+/** Of a log in the message of a failure. */
+const SHOWN_LENGTH = 2_000;
+
 /** Starts a hub and waits until it listens. It ends with this process. */
 export async function startHubProcess({
   command: polycast = COMMAND,
@@ -97,7 +102,10 @@ export async function startHubProcess({
       isEnding = true;
       const ended = once(child, 'exit');
       child.kill(signal);
-      const [code] = (await within(`the hub to end on ${signal}`, ended)) as [number | null];
+      const [code] = (await within(`the hub to end on ${signal}`, ended).catch((error: Error) => {
+        throw new Error(`${error.message}: ${log.slice(-SHOWN_LENGTH)}`);
+      })) as [number | null];
+      if (log.includes(LEFT_OPEN)) throw new Error(`A hub has not ended by itself: ${log.slice(-SHOWN_LENGTH)}`);
       return code;
     },
   };

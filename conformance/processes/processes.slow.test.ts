@@ -7,7 +7,7 @@ import { parse } from 'yaml';
 import { CASES } from '../cases/index.ts';
 import { startUsersHub, type UsersHub } from '../identity/kit/users-hub.ts';
 import { temporaryFolder } from '../kit/folders.ts';
-import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
+import { isRunning, startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { call } from '../kit/http.ts';
 import { pause, until } from '../kit/wait.ts';
 import { runCase } from '../suite/run-case.ts';
@@ -295,6 +295,18 @@ test('SIGTERM moves the clients of all processes, and ends the hub with 0', asyn
   const texts = Promise.all(streams.map((stream) => stream.text()));
   expect(await hub.end('SIGTERM')).toBe(0);
   for (const text of await texts) expect(text).toContain('polycast.draining');
+});
+
+test('SIGTERM ends the hub with 0, also when one of its processes stands still', async () => {
+  const hub = await startHubProcess({
+    data: temporaryFolder('processes'),
+    config: { processes: 3, drain: { timeMs: 0 } },
+  });
+  onTestFinished(() => void hub.end('SIGKILL'));
+  const [, follower] = await processesOf(hub.url);
+  process.kill(follower?.pid ?? 0, 'SIGSTOP');
+  expect(await hub.end('SIGTERM')).toBe(0);
+  expect(isRunning(follower?.pid ?? 0)).toBe(false);
 });
 
 test('when the first process is killed, the others end, and the next hub opens the data', async () => {

@@ -1,7 +1,12 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { ecdsa, jwkOf, PAIRS, tokenOf } from '../../packages/server/src/identity/tokens/testing.ts';
+import { selfSigned } from '../kit/certificates.ts';
 import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { call, publish, publishAll } from '../kit/http.ts';
-import { closeCodeIn, rawSocket, rawWebSocket, type RawSocket } from '../kit/wire/raw-socket.ts';
+import { closeCodeIn, rawSocket, rawWebSocket, UPGRADE_HEADERS, type RawSocket } from '../kit/wire/raw-socket.ts';
 import { until } from '../kit/wait.ts';
 
 /**
@@ -80,12 +85,7 @@ describe('a hub that receives SIGTERM', () => {
     await idle.receives(/ok/);
     terminate();
 
-    await until('it listens no more', () =>
-      call(`${hub.url}/healthz`).then(
-        () => false,
-        () => true,
-      ),
-    );
+    await listensNoMore();
     inFlight.send(body.slice(10));
     lines.send(body);
     await inFlight.receives(/^HTTP\/1\.1 201 [^]*"id"/);
@@ -109,12 +109,7 @@ describe('a hub that receives SIGTERM', () => {
     );
     await until('the request has begun', async () => (await call(`${hub.url}/healthz`)).status === 200);
     terminate();
-    await until('it listens no more', () =>
-      call(`${hub.url}/healthz`).then(
-        () => false,
-        () => true,
-      ),
-    );
+    await listensNoMore();
     inFlight.send(body.slice(1));
     await inFlight.receives(/^HTTP\/1\.1 201 [^]*"id"/);
     await endsWell();
@@ -130,12 +125,7 @@ describe('a hub that receives SIGTERM', () => {
     );
     const session = await rawWebSocket(hub.url);
     terminate();
-    await until('it listens no more', () =>
-      call(`${hub.url}/healthz`).then(
-        () => false,
-        () => true,
-      ),
-    );
+    await listensNoMore();
     probe.send(`${body}GET /readyz HTTP/1.1\r\n${HOST}\r\n`);
     await probe.receives(/503 Service Unavailable[^]*"why":"draining"/);
     await session.closes(END_MS_MAX);
@@ -166,7 +156,99 @@ describe('a hub that receives SIGTERM', () => {
     terminate();
     await endsWell().finally(() => clearInterval(sending));
   });
+
+  test('refuses a session that waits for its identity when the drain begins', async () => {
+    const issuer = await heldKeys();
+    await hub.end('SIGKILL');
+    hub = await startHubProcess({
+      config: { drain: { timeMs: LONG_DRAIN_MS }, identity: { tokens: [{ jwksUrl: issuer.url }] } },
+    });
+    const bearer = `Authorization: Bearer ${issuer.token}\r\n`;
+    const waiting = [
+      await ask('GET /v1/events?channel=a', bearer + UPGRADE_HEADERS),
+      await ask('GET /v1/events?channel=a', `${bearer}Accept: text/event-stream\r\n`),
+      await ask('GET /v1/events?channel=a&wait=60', bearer),
+    ];
+    await issuer.asked;
+    await until('the others have begun too', async () => (await call(`${hub.url}/healthz`)).status === 200);
+    terminate();
+    await listensNoMore();
+    issuer.answer();
+    for (const raw of waiting) {
+      await raw.closes(END_MS_MAX);
+      expect([raw.status, raw.code]).toEqual([503, 'draining']);
+    }
+    await endsWell();
+  });
+
+  test('does not wait for a WebSocket whose identity comes after the drain, and never opens its session', async () => {
+    const issuer = await heldKeys();
+    await hub.end('SIGKILL');
+    hub = await startHubProcess({ config: { drain: { timeMs: 0 }, identity: { tokens: [{ jwksUrl: issuer.url }] } } });
+    const waiting = await ask(
+      'GET /v1/events?channel=a',
+      `Authorization: Bearer ${issuer.token}\r\n${UPGRADE_HEADERS}`,
+    );
+    await issuer.asked;
+    terminate();
+    // The hub waits 5 s for keys.
+    await waiting.closes(4_000);
+    issuer.answer();
+    await endsWell();
+    expect(waiting.text).not.toContain('101');
+  });
+
+  test('does not wait for a client that begins no TLS handshake', async () => {
+    await hub.end('SIGKILL');
+    hub = await startHubProcess({ config: { drain: { timeMs: 0 }, tls: selfSigned('hub') } });
+    const silent = await rawSocket(hub.url);
+    await until('the hub has the connection', async () => (await call(`${hub.url}/healthz`)).status === 200);
+    terminate();
+    await endsWell();
+    // A handshake may take 10 s.
+    expect(performance.now() - beganMs).toBeLessThan(8_000);
+    await silent.closes();
+  });
 });
+
+/** An issuer of tokens that holds back its keys until `answer` is called. */
+async function heldKeys(): Promise<{
+  readonly url: string;
+  readonly token: string;
+  /** The hub has asked for the keys. */
+  readonly asked: Promise<unknown>;
+  answer(): void;
+}> {
+  const pair = PAIRS.ES256;
+  const answered = Promise.withResolvers<void>();
+  const server = createServer((_request, response) => {
+    void answered.promise.then(() => response.end(JSON.stringify({ keys: [{ ...jwkOf(pair.publicKey), kid: '1' }] })));
+  });
+  const asked = once(server, 'request');
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const seconds = Math.floor(Date.now() / 1000);
+  const claims = { sub: 'ann', iat: seconds, exp: seconds + 600 };
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    token: tokenOf({ alg: 'ES256', kid: '1' }, claims, ecdsa(pair.privateKey)),
+    asked,
+    answer: () => answered.resolve(),
+  };
+}
+
+async function listensNoMore(): Promise<void> {
+  await until('it listens no more', () =>
+    call(`${hub.url}/healthz`).then(
+      () => false,
+      () => true,
+    ),
+  );
+}
 
 async function ask(line: string, headers = ''): Promise<RawSocket> {
   const raw = await rawSocket(hub.url);

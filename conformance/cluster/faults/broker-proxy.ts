@@ -11,6 +11,8 @@ export type Direction = 'there' | 'back';
 export class BrokerProxy {
   readonly #server: Server;
   readonly #pipes = new Set<Pipe>();
+  /** Connections that have reached this proxy. */
+  connections = 0;
   #isRefusing = false;
   #connectionsLeft = Infinity;
   readonly #held = new Set<Direction>();
@@ -18,6 +20,7 @@ export class BrokerProxy {
 
   private constructor(broker: URL) {
     this.#server = createServer((socket) => {
+      this.connections++;
       if (this.#isRefusing || this.#connectionsLeft === 0) return void socket.destroy();
       const upstream = connect(Number(broker.port), broker.hostname);
       upstream.once('connect', () => void this.#connectionsLeft--);

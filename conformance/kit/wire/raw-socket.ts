@@ -96,12 +96,14 @@ export function rawSocket(hub: string): Promise<RawSocket> {
   });
 }
 
+/** The headers of a request for a WebSocket. */
+export const UPGRADE_HEADERS =
+  'Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n';
+
 /** Opens a WebSocket by hand and leaves the frames to the caller. */
 export async function rawWebSocket(hub: string, target = '/v1/events'): Promise<RawSocket> {
   const raw = await rawSocket(hub);
-  raw.send(
-    `GET ${target} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`,
-  );
+  raw.send(`GET ${target} HTTP/1.1\r\nHost: localhost\r\n${UPGRADE_HEADERS}\r\n`);
   await raw.receives(/"op":"ready"/);
   return raw;
 }

@@ -41,6 +41,10 @@ export abstract class ReopenedHub implements Hub {
     return this.hub?.routes ?? [];
   }
 
+  get drainMs(): number {
+    return this.hub?.drainMs ?? this.config.drain.timeMs;
+  }
+
   reload(): ReturnType<Hub['reload']> {
     return (this.hub as Hub).reload();
   }

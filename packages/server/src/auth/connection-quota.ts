@@ -132,10 +132,16 @@ export class ConnectionQuota implements SessionListener {
   }
 
   /**
-   * Checks the limits. Call it in the turn in which the session begins.
-   * @throws PolycastError `too_many_connections`
+   * Whether a session may begin. Call it in the turn in which it does.
+   * @throws PolycastError `too_many_connections`, `draining`
    */
   admit(principal: Principal, address: string | undefined): void {
+    this.#sessions.checkOpen();
+    this.checkLimits(principal, address);
+  }
+
+  /** @throws PolycastError `too_many_connections` */
+  checkLimits(principal: Principal, address: string | undefined): void {
     if (!isCounted(principal)) return;
     const { user } = principal;
     const { connectionsPerUserMax: perUserMax } = this.#limits;

@@ -4,6 +4,7 @@ import type { Position, Random } from '../core/ports.ts';
 import type { EndReason, PositionRange } from '../core/session-journal/session-record.ts';
 import type { SessionPhase } from '../core/session.ts';
 import type { Principal, Revocation } from '../core/access/principal.ts';
+import { draining } from '../http/refusals.ts';
 
 /**
  * The reason why the hub ends a session. It is the error code that the client's next request would
@@ -157,6 +158,7 @@ export class Sessions {
   readonly #byToken: Groups = new Map();
   readonly #listeners: SessionListener[] = [];
   #recordsPolls = false;
+  #isDraining = false;
   readonly #random: Pick<Random, 'token'>;
 
   constructor(random: Pick<Random, 'token'>) {
@@ -184,6 +186,20 @@ export class Sessions {
   listen(listener: SessionListener): void {
     this.#listeners.push(listener);
     if (listener.answered !== undefined) this.#recordsPolls = true;
+  }
+
+  /** The hub drains: no further session begins. */
+  drain(): void {
+    this.#isDraining = true;
+  }
+
+  /**
+   * Call it in the turn in which a session begins. Its request may be older than the drain, and has
+   * waited for its identity or for the log.
+   * @throws PolycastError `draining`
+   */
+  checkOpen(): void {
+    if (this.#isDraining) throw draining();
   }
 
   add(session: Session): void {

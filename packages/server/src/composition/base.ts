@@ -45,7 +45,7 @@ export function createBase(config: Config, world: World): HubBase {
     metrics: createMetrics(),
     wheel: new TimingWheel(),
     stats: { deliveries: transportCounts(), gaps: 0, stalled: 0 },
-    shutdown: new Shutdown(),
+    shutdown: new Shutdown((stage) => logger.error({ stage }, 'closing takes long: it waits for a part of the hub')),
     reloader,
     telemetryStats: createTelemetryStats(),
   };

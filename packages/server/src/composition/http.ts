@@ -127,15 +127,14 @@ export async function openHttp(base: HubBase, needs: HttpNeeds): Promise<HttpPar
   };
   const frontend = new HttpFrontend(parts.frontend, settings, cluster?.handlers(handlers) ?? handlers);
   cluster?.serve(frontend);
-  const { server, http2 } = frontend;
+  const { server } = frontend;
   let serverClosed: Promise<void> | undefined;
   shutdown.add('requests', () => frontend.drain());
   shutdown.add('connections', () => {
     serverClosed = new Promise((resolve) => server.close(() => resolve()));
   });
   shutdown.add('sockets', async () => {
-    server.closeAllConnections();
-    http2?.destroy();
+    frontend.destroyConnections();
     await serverClosed;
   });
   const certificate = watchCertificate(config, settings.tls, server, base);

@@ -14,6 +14,8 @@ export interface Hub {
   readonly routes: readonly Route[];
   /** The first key of a data folder that never had one. Show it: it cannot be retrieved later. */
   readonly firstKey: string | undefined;
+  /** `drain.timeMs` of the newest configuration. */
+  readonly drainMs: number;
   /**
    * Asks all clients to reconnect, paced over `drain.timeMs`, and finishes the requests in flight.
    */
@@ -48,6 +50,9 @@ export function runningHub(
     port,
     routes,
     firstKey,
+    get drainMs() {
+      return timeMs;
+    },
     async drain() {
       shutdown.drain();
       presence.freeze();

@@ -47,6 +47,7 @@ export async function openSessions(
       () =>
         presence.setMembersBytesMax(membersBytesMax(limits)),
   );
+  shutdown.onDrain(() => sessions.drain());
   shutdown.add('announcements', () => presence.freeze());
   shutdown.add('connections', () => {
     for (const session of sessions.each()) session.destroy();

@@ -24,6 +24,9 @@ const STAGES = [
 
 export type ShutdownStage = (typeof STAGES)[number];
 
+/** Longer than each part gives its clients, endpoints or brokers when it closes. */
+const LONG_MS = 12_000;
+
 /**
  * The state of a hub and how it ends. Each part registers its closing when it opens, so a hub that
  * is only half opened closes what it has.
@@ -33,6 +36,12 @@ export class Shutdown {
   readonly #closers: { readonly stage: ShutdownStage; close(): void | Promise<void> }[] = [];
   readonly #onDrain: (() => void)[] = [];
   #closing: Promise<void> | undefined;
+  readonly #onLong: (stage: ShutdownStage) => void;
+
+  /** @param onLong called when a part of the stage takes long to close, and again while it does */
+  constructor(onLong: (stage: ShutdownStage) => void = () => undefined) {
+    this.#onLong = onLong;
+  }
 
   /** `draining` from the start of a drain or of the closing, `closed` after the closing. */
   get state(): 'open' | 'draining' | 'closed' {
@@ -64,7 +73,15 @@ export class Shutdown {
   async #closeStages(): Promise<void> {
     this.drain();
     for (const stage of STAGES)
-      for (const closer of this.#closers.filter((each) => each.stage === stage)) await closer.close();
+      for (const closer of this.#closers.filter((each) => each.stage === stage)) {
+        const timer = setInterval(() => this.#onLong(stage), LONG_MS);
+        timer.unref();
+        try {
+          await closer.close();
+        } finally {
+          clearInterval(timer);
+        }
+      }
     this.#state = 'closed';
   }
 }

@@ -12,6 +12,7 @@ export async function openConfiguredStorage(
 ): Promise<Storage> {
   const options = { ...config, ...world, logger, eventBytesMax: largestEventBytes(config) };
   const storage = processes === undefined ? await openStorage(options) : await processes.openStorage(options);
+  shutdown.add('requests', () => storage.log.shared?.onHubCloses());
   shutdown.add('log', () => storage.log.close());
   // Last, for the lock: from then on another process may open the data folder.
   shutdown.add('storage', () => storage.close());

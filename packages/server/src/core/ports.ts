@@ -351,6 +351,8 @@ export interface SharedLog {
    * blocks share a commit
    */
   followPacked(listener: (events: PackedEvents) => void, hasReaders?: () => boolean): void;
+  /** The hub begins to close. Its parts wait for outcomes, from now on for a bounded time. */
+  onHubCloses(): void;
   /** Calls the listener with what any hub erases. There is one listener. */
   onErased(listener: ErasureListener): void;
   /** Whether this hub is the one that trims. */

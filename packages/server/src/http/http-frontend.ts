@@ -18,6 +18,7 @@ import { http2Settings, type HttpSettings } from './http-settings.ts';
 import type { Http2Connections, Http2Settings } from './http2/http2-connections.ts';
 import { IdleConnections, markUsed, stopTracking, type IdleTracker } from './sockets/idle-connections.ts';
 import { PUBLIC_CORS, type OriginPolicy } from './origin/origin-policy.ts';
+import { draining, originNotAllowed } from './refusals.ts';
 import { closeAfter, isClosing } from './sockets/closing-connections.ts';
 import { withErrorListener, type ErrorSafe } from './sockets/error-safe-socket.ts';
 import { PathAdvice } from './path-advice.ts';
@@ -27,6 +28,7 @@ import { setCommonHeaders } from './headers/common-headers.ts';
 import { toPolycastError, respondEmpty, respondProblem } from './respond.ts';
 import { Router, type RouteMatch } from './router.ts';
 import { setSecurityHeaders, createStrictTransportHeader } from './security-headers.ts';
+import { UnlistedConnections } from './sockets/unlisted-connections.ts';
 import { UnreadResponses, type UnreadResponsesParts } from './sockets/unread-responses.ts';
 import { endWaitingWith, noteWaiting } from './sockets/waiting-responses.ts';
 
@@ -83,6 +85,7 @@ export class HttpFrontend {
   readonly #hostCheck: HostCheck;
   readonly #strictTransportHeader: readonly string[];
   readonly #http2Settings: Http2Settings;
+  readonly #unlisted: UnlistedConnections;
 
   constructor(parts: FrontendParts, settings: HttpSettings, handlers: RequestHandlers) {
     this.#parts = parts;
@@ -105,6 +108,7 @@ export class HttpFrontend {
     }
     this.unreadResponses = new UnreadResponses(parts, settings.answersBytesMax);
     this.server = createHttpServer(settings);
+    this.#unlisted = new UnlistedConnections(this.server, settings.tls !== undefined);
     this.#connectionLimit = new ConnectionLimit(this.server, parts.trustedProxies, settings);
     const keepAlive = new IdleConnections(parts.wheel, settings.keepAliveTimeoutMs);
     this.server.on(settings.tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
@@ -160,6 +164,13 @@ export class HttpFrontend {
       this.#addConnection(socket);
     });
     return connections;
+  }
+
+  /** Ends all connections but those of sessions, which end with them. */
+  destroyConnections(): void {
+    this.server.closeAllConnections();
+    this.http2?.destroy();
+    this.#unlisted.destroy();
   }
 
   /** The number of open TCP connections. */
@@ -233,11 +244,11 @@ export class HttpFrontend {
   ): void {
     if (found?.route.isPublic === true) return setCommonHeaders(response, PUBLIC_CORS);
     setCommonHeaders(response, [...this.#strictTransportHeader, ...this.#origins.refusalHeaders(request)]);
-    if (request.method !== 'OPTIONS') throw originNotAllowed(request);
+    if (request.method !== 'OPTIONS') throw originNotAllowed(request.headers.origin);
   }
 
   #checkDraining(): void {
-    if (this.#draining) throw new PolycastError('draining', undefined, { retryAfterMs: 1000 });
+    if (this.#draining) throw draining();
   }
 
   #respondOptions(request: IncomingMessage, response: ServerResponse, path: string): void {
@@ -318,8 +329,8 @@ export class HttpFrontend {
         throw new PolycastError('not_found', 'A WebSocket connects to /v1/events.');
       this.#checkDraining();
       this.#hostCheck.check(request);
-      if (!this.#origins.allows(request)) throw originNotAllowed(request);
-      await this.#handlers.upgrade(request, socket, head);
+      if (!this.#origins.allows(request)) throw originNotAllowed(request.headers.origin);
+      await this.#unlisted.during(socket, () => this.#handlers.upgrade(request, socket, head));
     } catch (error) {
       const known = toPolycastError(error);
       if (known.code === 'internal_error')
@@ -335,18 +346,6 @@ export type LiveHttpLimits = Pick<
   HttpSettings,
   'connectionsMax' | 'answersBytesMax' | 'socketsPerAddressMax' | 'connectionsPerPublicAddressMax'
 >;
-
-function originNotAllowed({ headers: { origin } }: IncomingMessage): PolycastError {
-  if (origin === undefined)
-    return new PolycastError('origin_not_allowed', 'The page belongs to another site and has no Origin header.');
-  return new PolycastError(
-    'origin_not_allowed',
-    origin === 'null' ? FILE_NOT_ALLOWED : `The setting allowedOrigins does not contain ${origin}.`,
-  );
-}
-
-const FILE_NOT_ALLOWED =
-  'The page is a file or a sandboxed frame. Serve it over HTTP, and add its origin to the setting allowedOrigins. On a hub that listens on loopback, "localPages: files" allows files to read and publish events.';
 
 interface RegisteredRoute {
   readonly handle: RequestHandler;

@@ -42,6 +42,24 @@ export function tooManyConnections(subject: string, limit: number): PolycastErro
   });
 }
 
+/** The page that asks is of another site. @param origin its `Origin` */
+export function originNotAllowed(origin: string | undefined): PolycastError {
+  if (origin === undefined)
+    return new PolycastError('origin_not_allowed', 'The page belongs to another site and has no Origin header.');
+  return new PolycastError(
+    'origin_not_allowed',
+    origin === 'null' ? FILE_NOT_ALLOWED : `The setting allowedOrigins does not contain ${origin}.`,
+  );
+}
+
+const FILE_NOT_ALLOWED =
+  'The page is a file or a sandboxed frame. Serve it over HTTP, and add its origin to the setting allowedOrigins. On a hub that listens on loopback, "localPages: files" allows files to read and publish events.';
+
+/** The hub drains. Its clients connect again, to another hub or after the restart. */
+export function draining(): PolycastError {
+  return new PolycastError('draining', undefined, { retryAfterMs: 1000 });
+}
+
 export function tooManyBodies(): PolycastError {
   return new PolycastError('overloaded', 'Too many bodies are in transfer.', { retryAfterMs: 1000 });
 }

@@ -42,7 +42,9 @@ export class RetentionTask {
   start(): void {
     this.#timer = setTimeout(() => {
       this.#running = this.sweep()
-        .catch(this.#parts.onError)
+        .catch((error: unknown) => {
+          if (!this.#closed) this.#parts.onError(error);
+        })
         .then(() => {
           if (!this.#closed) this.start();
         });

@@ -1,4 +1,5 @@
 import { PolycastError, type Cursor } from '@polycast/protocol';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ClusterNotReady, ClusterState, OtherHubs } from '../../core/cluster-state.ts';
 import type {
   AppendOutcome,
@@ -47,7 +48,7 @@ import { ReceivedBlocks } from './received-blocks.ts';
 import { ViewComparison } from './view-comparison.ts';
 import type { BlockEffect, LogView } from '../view/log-view.ts';
 
-/** The longest wait of `close` for appends that have no outcome yet. */
+/** The longest wait for appends that have no outcome yet, once the hub begins to close. */
 const DRAIN_MAX_MS = 10_000;
 
 export interface JournaledLogParts {
@@ -96,6 +97,7 @@ export class JournaledLog implements Log, SharedLog {
   readonly others: OtherHubs;
   readonly erasing: ClusterErasing;
   readonly check?: (after: Position) => Promise<CheckedRange>;
+  #abandoning: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(parts: JournaledLogParts) {
@@ -332,7 +334,12 @@ export class JournaledLog implements Log, SharedLog {
     return this.#observer.inspect();
   }
 
+  onHubCloses(): void {
+    this.#abandoning ??= delay(DRAIN_MAX_MS, undefined, { ref: false }).then(() => this.#queue.abandon());
+  }
+
   close(): Promise<void> {
+    this.onHubCloses();
     this.#closing ??= this.#close();
     return this.#closing;
   }
@@ -340,12 +347,10 @@ export class JournaledLog implements Log, SharedLog {
   async #close(): Promise<void> {
     const { journal, view, fleet } = this.#parts;
     this.#silenceMarks.stop();
-    const { promise: late, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, DRAIN_MAX_MS);
     const canCommit = !this.#lifecycle.hasEnded && view.state.unavailable === undefined;
     const committed = canCommit ? this.#early.whenCommitted().catch(() => undefined) : undefined;
-    await Promise.race([Promise.all([this.#queue.drained(), this.#lifecycle.lossReported, committed]), late]);
-    clearTimeout(timer);
+    const drained = Promise.all([this.#queue.drained(), this.#lifecycle.lossReported, committed]);
+    await Promise.race([drained, this.#abandoning]);
     this.#queue.abandon();
     this.#barrier.close();
     this.#stores.close();

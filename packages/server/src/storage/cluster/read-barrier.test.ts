@@ -36,3 +36,15 @@ test('a caller waits 5 s at most, also for a run that began before it and for a 
   await vi.advanceTimersByTimeAsync(60_000);
   expect(await call).toBe(5_000);
 });
+
+test('a barrier that is closed rejects those who wait, and those who come', async () => {
+  const barrier = barrierOf(async () => 8);
+  const waiting = rejectedAfterMs(barrier.whenApplied(8, Infinity));
+  const reader = rejectedAfterMs(barrier.reachCursor(() => false));
+  await vi.advanceTimersByTimeAsync(100);
+  barrier.close();
+  expect(await waiting).toBe(100);
+  expect(await reader).toBe(100);
+  expect(await rejectedAfterMs(barrier.whenApplied(8, Infinity))).toBe(0);
+  await barrier.whenApplied(7, Infinity);
+});

@@ -7,6 +7,7 @@ export const WAIT_MAX_MS = 5_000;
 interface Waiting {
   readonly sequence: number;
   readonly resolve: () => void;
+  readonly reject: (error: PolycastError) => void;
 }
 
 interface ReadBarrierParts {
@@ -40,6 +41,7 @@ export class ReadBarrier {
   readonly #confirmed = new SharedRuns(() => this.#reachMark());
   #applied: number;
   #waiting: Waiting[] = [];
+  #isClosed = false;
   #mark: Promise<void> | undefined;
   #markMs = -Infinity;
 
@@ -67,13 +69,14 @@ export class ReadBarrier {
 
   /**
    * Resolves when the view has applied a block.
-   * @throws PolycastError `log_unavailable` after the time
+   * @throws PolycastError `log_unavailable` after the time, or when the barrier is closed
    */
   async whenApplied(sequence: number, waitMs: number): Promise<void> {
     if (this.#applied >= sequence) return;
+    if (this.#isClosed) throw behindError();
     this.#applyNow(sequence);
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const waiting = { sequence, resolve };
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const waiting = { sequence, resolve, reject };
     this.#waiting.push(waiting);
     try {
       await within(promise, waitMs);
@@ -89,9 +92,10 @@ export class ReadBarrier {
     this.#waiting = this.#waiting.filter((waiting) => waiting.sequence > sequence);
   }
 
-  /** Ends all waits. */
+  /** Nothing more is applied: rejects all waits. */
   close(): void {
-    for (const { resolve } of this.#waiting.splice(0)) resolve();
+    this.#isClosed = true;
+    for (const { reject } of this.#waiting.splice(0)) reject(behindError());
   }
 
   async #reachLast(): Promise<void> {

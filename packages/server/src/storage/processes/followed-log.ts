@@ -135,6 +135,7 @@ function followedSharedLog(shared: SharedLog, followers: FollowerLinks): SharedL
         followers.close();
         listener();
       }),
+    onHubCloses: () => shared.onHubCloses(),
     inspect: () => shared.inspect(),
   };
 }

@@ -155,7 +155,7 @@ export class WebSocketOperations implements OperationHandler {
       // principal that the first one set.
       if (!isSamePrincipal(session.principal, principal))
         throw new PolycastError('forbidden', 'The connection belongs to another user. Open a new connection.');
-      if (isUnidentified(session.principal)) this.#parts.auth.connectionQuota.admit(principal, undefined);
+      if (isUnidentified(session.principal)) this.#parts.auth.connectionQuota.checkLimits(principal, undefined);
     });
     this.#authFailures = 0;
     this.#respond(operation, {

@@ -26,7 +26,7 @@ export class WaitingPull implements Session {
   readonly #subscription: Subscription;
   readonly #abortController = new AbortController();
 
-  /** @throws PolycastError `too_many_connections` */
+  /** @throws PolycastError `too_many_connections`, `draining` */
   constructor({ auth, sessions }: SubscriptionParts, request: AuthorizedRequest, subscription: Subscription) {
     this.#sessions = sessions;
     this.#request = request;

@@ -6,6 +6,7 @@ import type { Refusal } from '../../../auth/refusal-log.ts';
 import { formatListen, parseListen, type ListenAddress } from '../../../config/listen.ts';
 import type { ExitName } from '../../exit-codes.ts';
 import { pasteable } from '../../pasteable.ts';
+import { endInTime, endSoon } from './end-in-time.ts';
 import { installSignalHandlers } from './signals.ts';
 import { AddressInUseError, inUse, startHubAt, type StartHubOptions } from './start-hub.ts';
 import type { Terminal } from '../../terminal.ts';
@@ -40,7 +41,10 @@ export async function runHub(
   // Installed first: a signal while the log is being opened also ends the hub in order.
   const signals = installSignalHandlers(terminal);
   const onOpenedAgain = ({ firstKey }: Hub): void => showFirstKey(firstKey, terminal);
+  let drainMs = (): number => config.drain.timeMs;
+  void signals.stop.then(() => endInTime(drainMs(), terminal.notice));
   const { hub, movedFrom } = await start(config, { ...options, ...(!asJson && { onOpenedAgain }) });
+  drainMs = () => hub.drainMs;
   if (asJson) terminal.out(JSON.stringify(startDocument(hub, config)));
   else {
     terminal.out(`Polycast listening on ${hub.url}`);
@@ -51,9 +55,10 @@ export async function runHub(
   storeCompileCache();
   signals.onHangUp(() => void hub.reload());
   const signal = await signals.stop;
-  terminal.notice(`${signal}: closing all sessions within ${config.drain.timeMs} ms; repeat to stop immediately`);
+  terminal.notice(`${signal}: closing all sessions within ${hub.drainMs} ms; repeat to stop immediately`);
   await hub.drain();
   await hub.close();
+  endSoon(terminal.notice);
   return 'done';
 }
 

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { connect, credsAuthenticator, type NatsConnection } from '@nats-io/transport-node';
+import { credsAuthenticator, type NatsConnection } from '@nats-io/transport-node';
 import type { ClusterSettings } from '../../home.ts';
+import { connectClient } from './broker-transport.ts';
 
 /** The wait between two attempts to connect, and a random part of it. */
 const RECONNECT_WAIT_MS = 50;
@@ -48,7 +49,7 @@ function connectTo(
   name: string,
   timeoutMs: number,
 ): Promise<NatsConnection> {
-  return connect({
+  return connectClient({
     servers: [...servers],
     name,
     timeout: timeoutMs,

@@ -38,7 +38,10 @@ export async function catchUp(
       PROGRESS_INTERVAL_MS,
     );
     // Once the journal was rolled back, or this version cannot apply a block, no more is applied.
-    if (!lifecycle.hasEnded) await barrier.whenApplied(last, Infinity);
+    if (!lifecycle.hasEnded)
+      await barrier.whenApplied(last, Infinity).catch((error: unknown) => {
+        if (!lifecycle.hasEnded) throw error;
+      });
     if (!lifecycle.hasEnded) await view.endBuild().catch(() => lifecycle.reset('view_lost'));
     return mark;
   } finally {

@@ -63,7 +63,7 @@ export async function runProcesses(config: Config, terminal: Terminal, greeting:
   const ended = await Promise.race([signals.stop, supervisor.failed]);
   if (typeof ended === 'string')
     terminal.notice(`${ended}: closing all sessions within ${config.drain.timeMs} ms; repeat to stop immediately`);
-  await supervisor.stop();
+  await supervisor.stop(config.drain.timeMs);
   return typeof ended === 'string' ? 'done' : 'failed';
 }
 

@@ -3,6 +3,8 @@ import type { ExitName } from '../../../exit-codes.ts';
 import { ignoreBrokenPipes } from '../../../broken-pipe.ts';
 import type { Hub } from '../../../../main.ts';
 import type { ProcessPlace } from '../../../../processes/process-place.ts';
+import type { Terminal } from '../../../terminal.ts';
+import { endInTime, endSoon } from '../end-in-time.ts';
 import { startHubAt } from '../start-hub.ts';
 
 /**
@@ -13,6 +15,7 @@ export async function runWorker(
   { config, origins }: LoadedConfig,
   place: WorkerPlace,
   loadConfig: () => Promise<LoadedConfig>,
+  { notice }: Pick<Terminal, 'notice'>,
 ): Promise<ExitName> {
   for (const signal of IGNORED_SIGNALS) process.on(signal, () => undefined);
   ignoreBrokenPipes();
@@ -32,13 +35,17 @@ export async function runWorker(
   const hub = await startHubAt(config, place.listen, { loadConfig, origins, place, onOpenedAgain: report });
   report(hub);
   reload = () => hub.reload();
-  await drain.promise;
-  await hub.drain();
   // The owner ends last: the others still append.
-  if (place.role === 'owner') await close.promise;
+  const isOwner = place.role === 'owner';
+  void (isOwner ? close : drain).promise.then(() => endInTime(hub.drainMs, notice));
+  await drain.promise;
+  process.send?.({ drainMs: hub.drainMs } satisfies DrainMessage);
+  await hub.drain();
+  if (isOwner) await close.promise;
   await hub.close();
   process.off('disconnect', exit);
   process.disconnect?.();
+  endSoon(notice);
   return 'done';
 }
 
@@ -73,6 +80,11 @@ export interface ReadyMessage {
   readonly url: string;
   readonly port: number;
   readonly firstKey: string | undefined;
+}
+
+/** A process that begins to drain tells the supervisor how long that may take. */
+export interface DrainMessage {
+  readonly drainMs: number;
 }
 
 /** The place of this process; `undefined` where the hub has no others. */

@@ -1,7 +1,14 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Logger } from '../../../../core/ports.ts';
 import { spawnSelf } from '../../../../platform/package-files.ts';
-import { PLACE_VARIABLE, type ReadyMessage, type SupervisorMessage, type WorkerPlace } from './run-worker.ts';
+import { CLOSE_TIME_MAX_MS } from '../end-in-time.ts';
+import {
+  PLACE_VARIABLE,
+  type DrainMessage,
+  type ReadyMessage,
+  type SupervisorMessage,
+  type WorkerPlace,
+} from './run-worker.ts';
 
 /** A process that ends within this time after it was ready counts as one that cannot start. */
 const STABLE_AFTER_MS = 1000;
@@ -10,6 +17,8 @@ const RESTART_DELAY_MIN_MS = 50;
 const RESTART_DELAY_MAX_MS = 5000;
 /** An owner that cannot start so many times in a row ends the hub. */
 const OWNER_FAILURES_MAX = 5;
+/** The interval at which processes are looked at that should end themselves. */
+const KILL_INTERVAL_MS = 2_000;
 /** The start of the hub does not wait for a follower that cannot start so many times in a row. */
 const FOLLOWER_FAILURES_AWAITED = 3;
 
@@ -48,6 +57,7 @@ export class Supervisor {
   #listen: string;
   #ownerWasReady = false;
   #isStopping = false;
+  #drainMs = 0;
   #onExit: () => void = () => undefined;
 
   constructor(parts: SupervisorParts) {
@@ -90,17 +100,20 @@ export class Supervisor {
 
   /**
    * All processes drain at once. The owner closes when the others have ended. A follower that is
-   * not ready has no clients; it would wait for an owner that may never come.
+   * not ready has no clients; it would wait for an owner that may never come. Each process ends
+   * itself in time. One that stands still is killed.
+   * @param drainMs `drain.timeMs` at the start of the hub. The processes know the newest.
    */
-  async stop(): Promise<void> {
+  async stop(drainMs: number): Promise<void> {
     this.#isStopping = true;
     for (const timer of this.#timers) clearTimeout(timer);
     for (const { place, child, readyMs } of this.#workers.values())
       if (place.role === 'follower' && readyMs === undefined) child.kill('SIGKILL');
       else this.#send(place.index, 'drain');
-    await this.#until(() => [...this.#workers.keys()].every((index) => index === 0));
+    this.#drainMs = drainMs;
+    await this.#untilEnded(({ place }) => place.role === 'follower');
     this.#send(0, 'close');
-    await this.#until(() => this.#workers.size === 0);
+    await this.#untilEnded(() => true);
   }
 
   /**
@@ -128,7 +141,8 @@ export class Supervisor {
     }
     const worker: Worker = { place, child, readyMs: undefined };
     this.#workers.set(index, worker);
-    child.on('message', (message: ReadyMessage) => {
+    child.on('message', (message: ReadyMessage | DrainMessage) => {
+      if ('drainMs' in message) return void (this.#drainMs = message.drainMs);
       worker.readyMs ??= performance.now();
       if (index === 0 && this.#ownerWasReady) return this.#parts.onOpenedAgain(message);
       if (index === 0) this.#ownerWasReady = true;
@@ -187,7 +201,15 @@ export class Supervisor {
     if (child?.connected === true) child.send(message, () => undefined);
   }
 
-  async #until(isReached: () => boolean): Promise<void> {
-    while (!isReached()) await new Promise<void>((resolve) => (this.#onExit = resolve));
+  /** Waits until these processes have ended, and kills those that have not after the time. */
+  async #untilEnded(isAwaited: (worker: Worker) => boolean): Promise<void> {
+    const startMs = performance.now();
+    const awaited = (): readonly Worker[] => [...this.#workers.values()].filter(isAwaited);
+    const timer = setInterval(() => {
+      if (performance.now() - startMs < this.#drainMs + CLOSE_TIME_MAX_MS) return;
+      for (const { child } of awaited()) child.kill('SIGKILL');
+    }, KILL_INTERVAL_MS);
+    while (awaited().length > 0) await new Promise<void>((resolve) => (this.#onExit = resolve));
+    clearInterval(timer);
   }
 }
