@@ -2,16 +2,21 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { connectClient } from './broker-transport.ts';
+import { moveToLeader } from './connection.ts';
 
-const GREETING = 'INFO {"server_id":"a","version":"2.12.0","max_payload":1048576,"headers":true}\r\n';
+interface FakeBroker {
+  readonly url: string;
+  readonly sockets: readonly Socket[];
+}
 
 /** A broker that greets so many connections, and accepts further ones without a word. */
-async function broker(greeted: number): Promise<{ readonly url: string; readonly sockets: readonly Socket[] }> {
+async function broker(greeted: number, name = 'n'): Promise<FakeBroker> {
+  const greeting = { server_id: name, server_name: name, version: '2.12.0', max_payload: 2 ** 20, headers: true };
   const sockets: Socket[] = [];
   const server = createServer((socket) => {
     socket.on('error', () => undefined);
     if (sockets.push(socket) > greeted) return void socket.resume();
-    socket.write(GREETING);
+    socket.write(`INFO ${JSON.stringify(greeting)}\r\n`);
     socket.on('data', (data) => {
       if (data.includes('PING')) socket.write('PONG\r\n');
     });
@@ -40,4 +45,19 @@ test('a client that is closed while it connects again leaves no connection', asy
   await expect.poll(() => sockets.length).toBe(2);
   await client.close();
   await once(sockets[1] as Socket, 'close');
+});
+
+test('a hub that looks for the leader leaves no connection to a broker that stands still', async () => {
+  const [silent, follower, leader] = [await broker(0), await broker(2, 'follower'), await broker(1, 'leader')];
+  const nats = [silent.url, follower.url, leader.url];
+  const client = await connectClient({ ...options, servers: [follower.url] });
+  const tls = { caFile: null, certificateFile: null, keyFile: null };
+  const stored = { sealKeyFile: null, replicas: 3, snapshotBytes: 2 ** 30, monitoring: [] };
+  const settings = { ...stored, nats, name: 'polycast', credentials: null, tls };
+  const moved = await moveToLeader(client, 'leader', settings, 'hub');
+  expect(moved.info?.server_name).toBe('leader');
+  await expect
+    .poll(() => [silent, follower].flatMap(({ sockets }) => sockets).every(({ closed }) => closed))
+    .toBe(true);
+  await moved.close();
 });
