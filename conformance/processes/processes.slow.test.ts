@@ -297,7 +297,7 @@ test('SIGTERM moves the clients of all processes, and ends the hub with 0', asyn
   for (const text of await texts) expect(text).toContain('polycast.draining');
 });
 
-test('SIGTERM ends the hub with 0, also when one of its processes stands still', async () => {
+test('SIGTERM ends the hub with 1, and it says why, when one of its processes stands still', async () => {
   const hub = await startHubProcess({
     data: temporaryFolder('processes'),
     config: { processes: 3, drain: { timeMs: 0 } },
@@ -305,7 +305,8 @@ test('SIGTERM ends the hub with 0, also when one of its processes stands still',
   onTestFinished(() => void hub.end('SIGKILL'));
   const [, follower] = await processesOf(hub.url);
   process.kill(follower?.pid ?? 0, 'SIGSTOP');
-  expect(await hub.end('SIGTERM')).toBe(0);
+  expect(await hub.end('SIGTERM')).toBe(1);
+  expect(hub.log()).toContain('process: not ended in time, killing it');
   expect(isRunning(follower?.pid ?? 0)).toBe(false);
 });
 

@@ -198,6 +198,28 @@ describe('a hub that receives SIGTERM', () => {
     expect(waiting.text).not.toContain('101');
   });
 
+  test.each(['CONNECT a:1', 'GET /v1/events'])(
+    'does not wait for a client that asks with %s behind answers that it does not read',
+    async (line) => {
+      await hub.end('SIGKILL');
+      hub = await startHubProcess({ config: { drain: { timeMs: 0 } } });
+      const text = 'x'.repeat(8000);
+      for (let n = 0; n < 2; n++)
+        await publishAll(
+          hub.url,
+          Array.from({ length: 500 }, () => ({ channel: 'a', data: text })),
+        );
+      const unread = await rawSocket(hub.url);
+      unread.socket.pause();
+      const question = `GET /v1/channels/a/history?limit=1000 HTTP/1.1\r\n${HOST}\r\n`;
+      unread.send(question.repeat(8) + `${line} HTTP/1.1\r\n${HOST}${UPGRADE_HEADERS}\r\n`);
+      await until('the hub answers', () => unread.socket.bytesRead > 0 || unread.socket.readableLength > 0);
+      await until('it has read all', async () => (await call(`${hub.url}/healthz`)).status === 200);
+      terminate();
+      await endsWell();
+    },
+  );
+
   test('does not wait for a client that begins no TLS handshake', async () => {
     await hub.end('SIGKILL');
     hub = await startHubProcess({ config: { drain: { timeMs: 0 }, tls: selfSigned('hub') } });

@@ -16,6 +16,8 @@ import { ReopenedHub, type StartParts } from './reopened-hub.ts';
  */
 export class HubWithLab extends ReopenedHub {
   #lab: Lab | undefined;
+  #restarting: Promise<void> = Promise.resolve();
+  #isClosing = false;
   readonly #login: LabLogin | undefined;
 
   constructor(config: Config, parts: StartParts) {
@@ -44,12 +46,16 @@ export class HubWithLab extends ReopenedHub {
   }
 
   async drain(): Promise<void> {
+    this.#isClosing = true;
     await this.#lab?.close();
+    await this.#restarting;
     await this.hub?.drain();
   }
 
   async close(): Promise<void> {
+    this.#isClosing = true;
     await this.#lab?.close();
+    await this.#restarting;
     await this.hub?.close();
   }
 
@@ -77,10 +83,15 @@ export class HubWithLab extends ReopenedHub {
     return this.#login === undefined ? config : withLabUsers(config, this.#login);
   }
 
-  async #restart(between: () => Promise<void>): Promise<void> {
-    await this.hub?.close();
-    await between();
-    await this.openAgain();
+  #restart(between: () => Promise<void>): Promise<void> {
+    const restarted = this.#restarting.then(async () => {
+      if (this.#isClosing) return;
+      await this.hub?.close();
+      await between();
+      await this.openAgain();
+    });
+    this.#restarting = restarted.catch(() => undefined);
+    return restarted;
   }
 }
 

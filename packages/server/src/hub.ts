@@ -130,7 +130,7 @@ async function open(base: HubBase, parts: HubParts): Promise<Hub> {
   }
   http.parts.frontend.originPolicy.add(ownOrigins(address.url));
   logger.info({ url: address.url, data: config.data, epoch: log.state.epoch, head: log.state.head }, 'listening');
-  return runningHub(base, { ...sessions, http, address, firstKey });
+  return runningHub(base, { ...sessions, log, http, address, firstKey });
 }
 
 const NO_ORIGINS: ReadonlyMap<string, string> = new Map();

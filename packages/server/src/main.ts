@@ -32,8 +32,9 @@ const REOPEN_DEADLINE_MS = 300_000;
  * epoch, a new tail and new readers. Clients reconnect, and receive the gap.
  *
  * Until it can open, it tries again, each time at any of the brokers. Example: its broker was cut
- * off from the others, which made the hub silent. If it cannot open after `REOPEN_DEADLINE_MS`, the
- * process ends, and its supervisor starts it again. It ends at once if another attempt cannot help.
+ * off from the others, which made the hub silent. If it cannot close or open after
+ * `REOPEN_DEADLINE_MS`, the process ends, and its supervisor starts it again. It ends at once if
+ * another attempt cannot help.
  */
 class ClusterHub extends ReopenedHub {
   #opening: Promise<void> = Promise.resolve();
@@ -67,13 +68,22 @@ class ClusterHub extends ReopenedHub {
     }
   }
 
+  /** @throws DataFolderError when a part of the hub does not close */
+  async #closeHub(): Promise<void> {
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const error = new DataFolderError('inaccessible', 'the hub cannot open again: a part of it does not close');
+    const timer = setTimeout(() => reject(error), REOPEN_DEADLINE_MS);
+    await Promise.race([this.hub?.close(), late]);
+    clearTimeout(timer);
+  }
+
   #reset(): void {
     this.#opening = this.#opening.then(() => this.#restart());
   }
 
   async #restart(): Promise<void> {
     if (this.#isClosing) return;
-    await this.hub?.close();
+    await this.#closeHub();
     const endMs = performance.now() + REOPEN_DEADLINE_MS;
     while (!this.#isClosing) {
       try {

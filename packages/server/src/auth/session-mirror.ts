@@ -157,7 +157,7 @@ export class SessionMirror {
 
   #isAdmitted(principal: Principal, address: string | undefined): boolean {
     try {
-      this.#parts.quota.admit(principal, address);
+      this.#parts.quota.checkLimits(principal, address);
       return true;
     } catch {
       return false;

@@ -1,5 +1,6 @@
 import type { ReloadOutcome } from '../administration/reload-route.ts';
 import type { Route } from '../auth/route.ts';
+import type { Log } from '../core/ports.ts';
 import { drainSessions, finishRequests } from '../operate/drain.ts';
 import type { HubBase } from './base.ts';
 import type { HttpPart } from './http.ts';
@@ -28,6 +29,7 @@ export interface Hub {
 
 /** The parts of a hub that a running one still needs. */
 export interface RunningParts extends SessionPart {
+  readonly log: Log;
   readonly http: HttpPart;
   readonly address: Address;
   readonly firstKey: string | undefined;
@@ -35,7 +37,7 @@ export interface RunningParts extends SessionPart {
 
 export function runningHub(
   { config, world: { random }, logger, shutdown, reloader }: HubBase,
-  { http: { frontend, routes, reload }, sessions, presence, address: { url, port }, firstKey }: RunningParts,
+  { log, http: { frontend, routes, reload }, sessions, presence, address: { url, port }, firstKey }: RunningParts,
 ): Hub {
   const { server } = frontend;
   let { timeMs } = config.drain;
@@ -60,6 +62,8 @@ export function runningHub(
       server.close();
       server.closeIdleConnections();
       await Promise.all([drainSessions(sessions, timeMs, random.fraction), finishRequests(server, timeMs)]);
+      // The owner of a hub of several processes closes later, and the others wait for outcomes.
+      log.shared?.onHubCloses();
     },
     reload: () => reload({ kind: 'operator' }),
     close() {

@@ -122,9 +122,10 @@ export class HttpFrontend {
       'upgrade',
       (request: IncomingMessage, stream: Duplex, head: Buffer) => void this.#handleUpgrade(request, stream, head),
     );
-    this.server.on('connect', (request: IncomingMessage, stream: Duplex) =>
-      refuseConnectionRequest(request, stream, new PolycastError('method_not_allowed', 'The hub is not a proxy.')),
-    );
+    this.server.on('connect', (request: IncomingMessage, stream: Duplex) => {
+      this.#unlisted.add(request.socket);
+      refuseConnectionRequest(request, stream, new PolycastError('method_not_allowed', 'The hub is not a proxy.'));
+    });
     // A server may ignore an unknown expectation (RFC 9110 section 10.1.1).
     this.server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) =>
       this.#asked(request, response),
@@ -166,7 +167,7 @@ export class HttpFrontend {
     return connections;
   }
 
-  /** Ends all connections but those of sessions, which end with them. */
+  /** Ends all connections. Those of streams have ended with their sessions. */
   destroyConnections(): void {
     this.server.closeAllConnections();
     this.http2?.destroy();
@@ -309,6 +310,7 @@ export class HttpFrontend {
 
   async #handleUpgrade(request: IncomingMessage, stream: Duplex, head: Buffer): Promise<void> {
     const socket = withErrorListener(request.socket);
+    this.#unlisted.add(socket);
     if (hasPendingResponse(socket))
       return refuseConnectionRequest(request, stream, new PolycastError('pipelined_request'));
     if (isClosing(socket)) return;
@@ -330,7 +332,8 @@ export class HttpFrontend {
       this.#checkDraining();
       this.#hostCheck.check(request);
       if (!this.#origins.allows(request)) throw originNotAllowed(request.headers.origin);
-      await this.#unlisted.during(socket, () => this.#handlers.upgrade(request, socket, head));
+      await this.#handlers.upgrade(request, socket, head);
+      this.#unlisted.remove(socket);
     } catch (error) {
       const known = toPolycastError(error);
       if (known.code === 'internal_error')

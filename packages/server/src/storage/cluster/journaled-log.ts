@@ -338,6 +338,12 @@ export class JournaledLog implements Log, SharedLog {
     this.#abandoning ??= delay(DRAIN_MAX_MS, undefined, { ref: false }).then(() => this.#queue.abandon());
   }
 
+  /** It could not open, so nobody waits for outcomes. */
+  closeUnopened(): Promise<void> {
+    this.#queue.abandon();
+    return this.close();
+  }
+
   close(): Promise<void> {
     this.onHubCloses();
     this.#closing ??= this.#close();

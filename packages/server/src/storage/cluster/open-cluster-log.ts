@@ -56,10 +56,10 @@ export async function openClusterLog(options: ClusterLogOptions): Promise<Journa
 async function open(options: ClusterLogOptions): Promise<JournaledLog> {
   const { journal, incarnation, fleet, logger, snapshots: store, copies, snapshotBytes: growthBytes } = options;
   const { wipeView, mayRebuild = () => true } = options;
-  const onLoss = (epoch: string): Promise<void> => log.epochs.reportLoss(epoch);
+  const onLoss = (epoch: string): Promise<void> => (log as JournaledLog).epochs.reportLoss(epoch);
   const snapshotter = copies && new Snapshotter({ journal, store, copies, growthBytes, onLoss, logger });
   const { view, lostEpoch: lostByView, listed } = await openMatchingView(options);
-  let log: JournaledLog;
+  let log: JournaledLog | undefined;
   try {
     await writeGenesis(options, newEpoch(options, lostByView ?? view.state.epoch));
     log = new JournaledLog({
@@ -80,7 +80,7 @@ async function open(options: ClusterLogOptions): Promise<JournaledLog> {
     if (lostEpoch !== undefined && epoch <= lostEpoch) await log.epochs.renew(newEpoch(options, lostEpoch));
     return log;
   } catch (error) {
-    await view.close();
+    await (log === undefined ? view.close() : log.closeUnopened());
     throw error;
   }
 }

@@ -6,7 +6,7 @@ import type { Refusal } from '../../../auth/refusal-log.ts';
 import { formatListen, parseListen, type ListenAddress } from '../../../config/listen.ts';
 import type { ExitName } from '../../exit-codes.ts';
 import { pasteable } from '../../pasteable.ts';
-import { endInTime, endSoon } from './end-in-time.ts';
+import { CLOSE_TIME_MAX_MS, endInTime, endSoon } from './end-in-time.ts';
 import { installSignalHandlers } from './signals.ts';
 import { AddressInUseError, inUse, startHubAt, type StartHubOptions } from './start-hub.ts';
 import type { Terminal } from '../../terminal.ts';
@@ -42,7 +42,7 @@ export async function runHub(
   const signals = installSignalHandlers(terminal);
   const onOpenedAgain = ({ firstKey }: Hub): void => showFirstKey(firstKey, terminal);
   let drainMs = (): number => config.drain.timeMs;
-  void signals.stop.then(() => endInTime(drainMs(), terminal.notice));
+  void signals.stop.then(() => endInTime(drainMs() + CLOSE_TIME_MAX_MS, terminal.notice));
   const { hub, movedFrom } = await start(config, { ...options, ...(!asJson && { onOpenedAgain }) });
   drainMs = () => hub.drainMs;
   if (asJson) terminal.out(JSON.stringify(startDocument(hub, config)));

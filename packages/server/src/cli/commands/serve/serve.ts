@@ -14,7 +14,7 @@ export const serve: Command = {
   argumentsMin: 0,
   argumentsMax: 0,
   details:
-    'The configuration comes from a YAML file, from POLYCAST_* variables and from flags. Flags override variables, and variables override the file. SIGTERM, SIGINT and SIGQUIT close all sessions over drain.timeMs and stop the hub; a second one stops it immediately. A hub that has not closed 20 s after drain.timeMs kills itself. SIGHUP reloads the configuration, like polycast reload. The hub ignores other signals and logs a line.',
+    'The configuration comes from a YAML file, from POLYCAST_* variables and from flags. Flags override variables, and variables override the file. SIGTERM, SIGINT and SIGQUIT close all sessions over drain.timeMs and stop the hub; a second one stops it immediately. A hub that has not closed 18 s after drain.timeMs kills itself. SIGHUP reloads the configuration, like polycast reload. The hub ignores other signals and logs a line.',
   options: {
     ...HUB_OPTIONS,
     processes: {

@@ -1,5 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
 import { ignoreBrokenPipes } from '../../broken-pipe.ts';
+import { EXIT_CODES } from '../../exit-codes.ts';
 import type { Terminal } from '../../terminal.ts';
 
 /** Signals that end the hub in order. */
@@ -28,7 +29,11 @@ export function installSignalHandlers(terminal: Terminal): Signals {
   let isStopping = false;
   let reload: (() => void) | undefined;
   const end = (signal: NodeJS.Signals): void => {
-    if (isStopping) process.exit(130);
+    if (isStopping) {
+      // An exit waits for threads, and one may wait for a disk. Then one more signal ends the hub.
+      for (const each of STOPPING) process.off(each, end);
+      process.exit(EXIT_CODES.interrupted.code);
+    }
     isStopping = true;
     resolve(signal);
   };

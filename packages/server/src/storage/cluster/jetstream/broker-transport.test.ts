@@ -1,6 +1,10 @@
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { temporaryFolder } from '../../../testing/temporary-folder.ts';
 import { connectClient } from './broker-transport.ts';
 import { moveToLeader } from './connection.ts';
 
@@ -60,4 +64,21 @@ test('a hub that looks for the leader leaves no connection to a broker that stan
     .poll(() => [silent, follower].flatMap(({ sockets }) => sockets).every(({ closed }) => closed))
     .toBe(true);
   await moved.close();
+});
+
+test('a broker that resets the connection while the hub reads its files for TLS ends the attempt alone', async () => {
+  // It can be read once somebody writes it.
+  const caFile = join(temporaryFolder(), 'ca.pem');
+  execFileSync('mkfifo', [caFile]);
+  const info = { server_id: 'n', server_name: 'n', version: '2.12.0', max_payload: 2 ** 20, tls_required: true };
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.write(`INFO ${JSON.stringify(info)}\r\n`, () => setTimeout(() => socket.resetAndDestroy(), 50));
+    socket.on('close', () => setTimeout(() => void writeFile(caFile, ''), 50));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  const servers = [`tls://127.0.0.1:${(server.address() as AddressInfo).port}`];
+  await expect(connectClient({ ...options, servers, tls: { caFile }, timeout: 1_000 })).rejects.toThrow('timeout');
 });

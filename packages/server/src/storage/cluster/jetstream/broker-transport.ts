@@ -21,6 +21,13 @@ class BrokerTransport extends NodeTransport {
     return this.socket;
   }
 
+  /** The client then has no listener for errors until it has read the files for TLS. */
+  override async peekInfo(): ReturnType<NodeTransport['peekInfo']> {
+    const info = await super.peekInfo();
+    this.socket.on('error', () => undefined);
+    return info;
+  }
+
   override async close(error?: Error): Promise<void> {
     await super.close(error);
     this.discard();

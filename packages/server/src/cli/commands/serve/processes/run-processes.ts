@@ -8,6 +8,7 @@ import { createLogger } from '../../../../operate/logger.ts';
 import { storeCompileCache } from '../../../../platform/compile-cache.ts';
 import { CliError, exitNameOf, type ExitName } from '../../../exit-codes.ts';
 import type { Terminal } from '../../../terminal.ts';
+import { CLOSE_TIME_MAX_MS } from '../end-in-time.ts';
 import { listenError } from '../start-hub.ts';
 import { installSignalHandlers } from '../signals.ts';
 import { Supervisor } from './supervisor.ts';
@@ -52,6 +53,7 @@ export async function runProcesses(config: Config, terminal: Terminal, greeting:
       else firstKey = ready.firstKey ?? firstKey;
     },
   });
+  void signals.stop.then(() => supervisor.endStart(config.drain.timeMs + CLOSE_TIME_MAX_MS));
   const owner = await Promise.race([supervisor.startOwner(), supervisor.failed]);
   if (typeof owner === 'number') return exitNameOf(owner);
   await Promise.race([supervisor.startFollowers(), supervisor.failed, signals.stop]);
@@ -63,8 +65,8 @@ export async function runProcesses(config: Config, terminal: Terminal, greeting:
   const ended = await Promise.race([signals.stop, supervisor.failed]);
   if (typeof ended === 'string')
     terminal.notice(`${ended}: closing all sessions within ${config.drain.timeMs} ms; repeat to stop immediately`);
-  await supervisor.stop(config.drain.timeMs);
-  return typeof ended === 'string' ? 'done' : 'failed';
+  const haveEnded = await supervisor.stop(config.drain.timeMs);
+  return typeof ended === 'string' && haveEnded ? 'done' : 'failed';
 }
 
 /**

@@ -4,7 +4,7 @@ import { ignoreBrokenPipes } from '../../../broken-pipe.ts';
 import type { Hub } from '../../../../main.ts';
 import type { ProcessPlace } from '../../../../processes/process-place.ts';
 import type { Terminal } from '../../../terminal.ts';
-import { endInTime, endSoon } from '../end-in-time.ts';
+import { CLOSE_TIME_MAX_MS, endInTime, endSoon, FOLLOWER_CLOSE_TIME_MAX_MS } from '../end-in-time.ts';
 import { startHubAt } from '../start-hub.ts';
 
 /**
@@ -35,12 +35,12 @@ export async function runWorker(
   const hub = await startHubAt(config, place.listen, { loadConfig, origins, place, onOpenedAgain: report });
   report(hub);
   reload = () => hub.reload();
-  // The owner ends last: the others still append.
-  const isOwner = place.role === 'owner';
-  void (isOwner ? close : drain).promise.then(() => endInTime(hub.drainMs, notice));
   await drain.promise;
+  const isOwner = place.role === 'owner';
+  endInTime(hub.drainMs + (isOwner ? CLOSE_TIME_MAX_MS : FOLLOWER_CLOSE_TIME_MAX_MS), notice);
   process.send?.({ drainMs: hub.drainMs } satisfies DrainMessage);
   await hub.drain();
+  // The owner ends last: the others still append.
   if (isOwner) await close.promise;
   await hub.close();
   process.off('disconnect', exit);

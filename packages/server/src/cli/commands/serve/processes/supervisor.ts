@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Logger } from '../../../../core/ports.ts';
 import { spawnSelf } from '../../../../platform/package-files.ts';
-import { CLOSE_TIME_MAX_MS } from '../end-in-time.ts';
+import { CLOSE_TIME_MAX_MS, FOLLOWER_CLOSE_TIME_MAX_MS } from '../end-in-time.ts';
 import {
   PLACE_VARIABLE,
   type DrainMessage,
@@ -103,17 +103,27 @@ export class Supervisor {
    * not ready has no clients; it would wait for an owner that may never come. Each process ends
    * itself in time. One that stands still is killed.
    * @param drainMs `drain.timeMs` at the start of the hub. The processes know the newest.
+   * @returns whether all have ended by themselves
    */
-  async stop(drainMs: number): Promise<void> {
+  async stop(drainMs: number): Promise<boolean> {
     this.#isStopping = true;
     for (const timer of this.#timers) clearTimeout(timer);
     for (const { place, child, readyMs } of this.#workers.values())
       if (place.role === 'follower' && readyMs === undefined) child.kill('SIGKILL');
       else this.#send(place.index, 'drain');
     this.#drainMs = drainMs;
-    await this.#untilEnded(({ place }) => place.role === 'follower');
+    const startMs = performance.now();
+    const isFollower = ({ place }: Worker): boolean => place.role === 'follower';
+    const followersEnded = await this.#untilEnded(isFollower, startMs, FOLLOWER_CLOSE_TIME_MAX_MS);
     this.#send(0, 'close');
-    await this.#untilEnded(() => true);
+    return (await this.#untilEnded(() => true, startMs, CLOSE_TIME_MAX_MS)) && followersEnded;
+  }
+
+  /** A signal came during the start: an owner that cannot start in this time is killed. */
+  async endStart(timeMaxMs: number): Promise<void> {
+    await new Promise((resolve) => void setTimeout(resolve, timeMaxMs).unref());
+    const owner = this.#workers.get(0);
+    if (owner !== undefined && !this.#ownerWasReady) this.#kill(owner);
   }
 
   /**
@@ -202,14 +212,23 @@ export class Supervisor {
   }
 
   /** Waits until these processes have ended, and kills those that have not after the time. */
-  async #untilEnded(isAwaited: (worker: Worker) => boolean): Promise<void> {
-    const startMs = performance.now();
+  async #untilEnded(isAwaited: (worker: Worker) => boolean, startMs: number, closeTimeMs: number): Promise<boolean> {
     const awaited = (): readonly Worker[] => [...this.#workers.values()].filter(isAwaited);
+    let haveEnded = true;
     const timer = setInterval(() => {
-      if (performance.now() - startMs < this.#drainMs + CLOSE_TIME_MAX_MS) return;
-      for (const { child } of awaited()) child.kill('SIGKILL');
+      // It has killed itself before, unless it stands still.
+      if (performance.now() - startMs < this.#drainMs + closeTimeMs + KILL_INTERVAL_MS) return;
+      haveEnded = false;
+      for (const worker of awaited()) this.#kill(worker);
     }, KILL_INTERVAL_MS);
     while (awaited().length > 0) await new Promise<void>((resolve) => (this.#onExit = resolve));
     clearInterval(timer);
+    return haveEnded;
+  }
+
+  #kill({ place, child }: Worker): void {
+    const killed = { process: place.index, pid: child.pid, role: place.role };
+    this.#parts.logger.error(killed, 'process: not ended in time, killing it');
+    child.kill('SIGKILL');
   }
 }
