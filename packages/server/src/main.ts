@@ -68,13 +68,19 @@ class ClusterHub extends ReopenedHub {
     }
   }
 
-  /** @throws DataFolderError when a part of the hub does not close */
+  /** If a part of it does not close, the process is killed: an exit would wait for its threads. */
   async #closeHub(): Promise<void> {
-    const { promise: late, reject } = Promise.withResolvers<never>();
-    const error = new DataFolderError('inaccessible', 'the hub cannot open again: a part of it does not close');
-    const timer = setTimeout(() => reject(error), REOPEN_DEADLINE_MS);
-    await Promise.race([this.hub?.close(), late]);
-    clearTimeout(timer);
+    const timer = setTimeout(() => {
+      const { level, format } = this.config.logging;
+      createLogger(level, format).error({}, 'cluster: this hub cannot open again, because a part of it does not close');
+      process.kill(process.pid, 'SIGKILL');
+    }, REOPEN_DEADLINE_MS);
+    timer.unref();
+    try {
+      await this.hub?.close();
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   #reset(): void {

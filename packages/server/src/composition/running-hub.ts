@@ -61,9 +61,9 @@ export function runningHub(
       frontend.drain();
       server.close();
       server.closeIdleConnections();
-      await Promise.all([drainSessions(sessions, timeMs, random.fraction), finishRequests(server, timeMs)]);
       // The owner of a hub of several processes closes later, and the others wait for outcomes.
-      log.shared?.onHubCloses();
+      setTimeout(() => log.shared?.onHubCloses(), timeMs).unref();
+      await Promise.all([drainSessions(sessions, timeMs, random.fraction), finishRequests(server, timeMs)]);
     },
     reload: () => reload({ kind: 'operator' }),
     close() {

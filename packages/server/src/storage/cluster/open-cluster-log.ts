@@ -80,7 +80,8 @@ async function open(options: ClusterLogOptions): Promise<JournaledLog> {
     if (lostEpoch !== undefined && epoch <= lostEpoch) await log.epochs.renew(newEpoch(options, lostEpoch));
     return log;
   } catch (error) {
-    await (log === undefined ? view.close() : log.closeUnopened());
+    // The first error says whether another attempt helps.
+    await (log === undefined ? view.close() : log.closeUnopened()).catch(() => undefined);
     throw error;
   }
 }

@@ -38,10 +38,13 @@ export function endSoon(notice: Notice): void {
  * wait for threads that do.
  */
 function killIn(ms: number): void {
-  const worker = new Worker(KILLER, { eval: true, execArgv: [], workerData: ms });
-  worker.unref();
-  // A system without room for a thread: the notice and the exit remain.
-  worker.on('error', () => undefined);
+  try {
+    const worker = new Worker(KILLER, { eval: true, execArgv: [], workerData: ms });
+    worker.on('error', () => undefined);
+    worker.unref();
+  } catch {
+    // The system has no room for a thread. The notice and the exit remain.
+  }
 }
 
 const KILLER = `

@@ -103,7 +103,7 @@ export class Supervisor {
    * not ready has no clients; it would wait for an owner that may never come. Each process ends
    * itself in time. One that stands still is killed.
    * @param drainMs `drain.timeMs` at the start of the hub. The processes know the newest.
-   * @returns whether all have ended by themselves
+   * @returns whether all have ended in time
    */
   async stop(drainMs: number): Promise<boolean> {
     this.#isStopping = true;
@@ -152,7 +152,7 @@ export class Supervisor {
     const worker: Worker = { place, child, readyMs: undefined };
     this.#workers.set(index, worker);
     child.on('message', (message: ReadyMessage | DrainMessage) => {
-      if ('drainMs' in message) return void (this.#drainMs = message.drainMs);
+      if ('drainMs' in message) return void (this.#drainMs = Math.max(this.#drainMs, message.drainMs));
       worker.readyMs ??= performance.now();
       if (index === 0 && this.#ownerWasReady) return this.#parts.onOpenedAgain(message);
       if (index === 0) this.#ownerWasReady = true;
@@ -211,19 +211,22 @@ export class Supervisor {
     if (child?.connected === true) child.send(message, () => undefined);
   }
 
-  /** Waits until these processes have ended, and kills those that have not after the time. */
+  /**
+   * Waits until these processes have ended, and kills those that have not after the time.
+   * @returns whether they have ended in time, and were not killed
+   */
   async #untilEnded(isAwaited: (worker: Worker) => boolean, startMs: number, closeTimeMs: number): Promise<boolean> {
     const awaited = (): readonly Worker[] => [...this.#workers.values()].filter(isAwaited);
-    let haveEnded = true;
+    const lateMs = (): number => performance.now() - startMs - this.#drainMs - closeTimeMs;
     const timer = setInterval(() => {
       // It has killed itself before, unless it stands still.
-      if (performance.now() - startMs < this.#drainMs + closeTimeMs + KILL_INTERVAL_MS) return;
-      haveEnded = false;
-      for (const worker of awaited()) this.#kill(worker);
+      if (lateMs() > KILL_INTERVAL_MS) for (const worker of awaited()) this.#kill(worker);
     }, KILL_INTERVAL_MS);
     while (awaited().length > 0) await new Promise<void>((resolve) => (this.#onExit = resolve));
     clearInterval(timer);
-    return haveEnded;
+    if (lateMs() < 0) return true;
+    this.#parts.logger.error({}, 'process: not all have ended in time');
+    return false;
   }
 
   #kill({ place, child }: Worker): void {
