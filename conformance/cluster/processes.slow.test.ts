@@ -350,7 +350,9 @@ describe.skipIf(NATS_SERVER === undefined)('hubs of several processes in a clust
     for (const { hub, member } of cut) {
       const at = (path: string, headers = {}): Promise<Reply> => callAt(hub.process, member.pid, path, { headers });
       await until('the process is ready', async () => (await at('/readyz')).status === 200);
-      expect((await at(`/v1/events?channel=public&after=${id}`)).json()).toMatchObject({ gaps: [], cursor: id });
+      const page = (await at(`/v1/events?channel=public&after=${id}`)).json<{ gaps: unknown[]; cursor: string }>();
+      // The room may have announced since that a user has left.
+      expect([page.gaps, page.cursor >= id]).toEqual([[], true]);
       expect((await at('/v1/events?channel=room.1&after=now', bearer(old))).status).toBe(401);
       for (const secret of [hub.key, key])
         expect((await at('/v1/events?channel=room.1&after=now', bearer(secret))).status).toBe(200);
