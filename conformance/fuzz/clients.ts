@@ -1,4 +1,4 @@
-import { clientFrame, rawConnection, type RawSocket } from '../kit/wire/raw-socket.ts';
+import { clientFrame, rawConnection, UPGRADE_HEADERS, type RawSocket } from '../kit/wire/raw-socket.ts';
 import { rawHttp2 } from '../kit/wire/http2-frames.ts';
 import { http2Noise } from '../kit/wire/http2-noise.ts';
 import type { Seeded } from '../kit/seeded.ts';
@@ -26,9 +26,7 @@ export const runPipeline: FuzzClient = async (hub, seeded) => {
 export const runWebSocket: FuzzClient = async (hub, seeded) => {
   const raw = await rawConnection(hub);
   const query = seeded.pick(['', '?channel=fuzz.>', '?channel=fuzz&history=5', '?channel=fuzz&after=earliest']);
-  raw.send(
-    `GET /v1/events${query} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`,
-  );
+  raw.send(`GET /v1/events${query} HTTP/1.1\r\nHost: localhost\r\n${UPGRADE_HEADERS}\r\n`);
   if (seeded.below(4) > 0) await raw.receives(/"op":"ready"/);
   const bytes = Buffer.concat(Array.from({ length: 1 + seeded.below(12) }, () => message(seeded)));
   if (seeded.below(6) === 0) bytes[seeded.below(bytes.length)] = seeded.below(256);

@@ -5,12 +5,11 @@ import { Canary } from '../kit/clients/canary.ts';
 import { temporaryFolder } from '../kit/folders.ts';
 import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { call, publish } from '../kit/http.ts';
-import { rawSocket, type RawSocket } from '../kit/wire/raw-socket.ts';
+import { rawSocket, UPGRADE_HEADERS, type RawSocket } from '../kit/wire/raw-socket.ts';
 import { until } from '../kit/wait.ts';
 
 const HEALTH = 'GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n';
-const UPGRADE =
-  'GET /v1/events HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n';
+const UPGRADE = `GET /v1/events HTTP/1.1\r\nHost: localhost\r\n${UPGRADE_HEADERS}\r\n`;
 
 let hub: HubProcess;
 afterEach(() => hub.end('SIGKILL'));

@@ -2,7 +2,7 @@ import { connect as connectHttp2 } from 'node:http2';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { selfSigned } from '../kit/certificates.ts';
 import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
-import { rawSocket } from '../kit/wire/raw-socket.ts';
+import { rawSocket, UPGRADE_HEADERS } from '../kit/wire/raw-socket.ts';
 
 /**
  * Every page in a browser of this machine can reach a hub that is open to this machine only. It
@@ -25,11 +25,7 @@ const JSON_BODY = '{"channel":"a","data":1}';
 const REQUESTS: readonly (readonly [string, string, string])[] = [
   ['a poll', 'GET /v1/events?channel=a', ''],
   ['a stream', 'GET /v1/events?channel=a', 'Accept: text/event-stream\r\n'],
-  [
-    'a WebSocket',
-    'GET /v1/events?channel=a',
-    'Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n',
-  ],
+  ['a WebSocket', 'GET /v1/events?channel=a', UPGRADE_HEADERS],
   ['a publish', 'POST /v1/events', `Content-Type: application/json\r\nContent-Length: ${JSON_BODY.length}\r\n`],
   ['subscriptions', 'GET /v1/subscriptions', ''],
   ['metrics', 'GET /metrics', ''],

@@ -32,9 +32,9 @@ beforeEach(async () => {
 afterEach(() => hub.end('SIGKILL'));
 
 /** In place of the hub that each test has. */
-async function withLongDrain(): Promise<void> {
+async function startWith(drainMs: number, more: object = {}): Promise<void> {
   await hub.end('SIGKILL');
-  hub = await startHubProcess({ config: { drain: { timeMs: LONG_DRAIN_MS } } });
+  hub = await startHubProcess({ config: { drain: { timeMs: drainMs }, ...more } });
 }
 
 describe('a hub that receives SIGTERM', () => {
@@ -70,7 +70,7 @@ describe('a hub that receives SIGTERM', () => {
   });
 
   test('finishes publishes in flight, and refuses new publishes and new readers', async () => {
-    await withLongDrain();
+    await startWith(LONG_DRAIN_MS);
     const body = '{"channel":"a","data":"in flight"}';
     const head = `POST /v1/events HTTP/1.1\r\n${HOST}Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
     const inFlight = await rawSocket(hub.url);
@@ -101,7 +101,7 @@ describe('a hub that receives SIGTERM', () => {
   });
 
   test('waits for a publish in flight when nothing else is open', async () => {
-    await withLongDrain();
+    await startWith(LONG_DRAIN_MS);
     const body = '{"channel":"a","data":"in flight"}';
     const inFlight = await rawSocket(hub.url);
     inFlight.send(
@@ -116,7 +116,7 @@ describe('a hub that receives SIGTERM', () => {
   });
 
   test('reports the reason on /readyz to clients that are still connected', async () => {
-    await withLongDrain();
+    await startWith(LONG_DRAIN_MS);
     const probe = await rawSocket(hub.url);
     // A request in flight keeps the connection open; the probe follows it.
     const body = '{"channel":"a","data":1}';
@@ -138,12 +138,7 @@ describe('a hub that receives SIGTERM', () => {
       await rawWebSocket(hub.url, '/v1/events?channel=a'),
     ];
     for (const { socket } of stalled) socket.pause();
-    const text = 'x'.repeat(8000);
-    for (let n = 0; n < 4; n++)
-      await publishAll(
-        hub.url,
-        Array.from({ length: 500 }, () => ({ channel: 'a', data: text })),
-      );
+    for (let n = 0; n < 4; n++) await publishMuch();
     const endless = await rawSocket(hub.url);
     endless.send(
       `POST /v1/events HTTP/1.1\r\n${HOST}Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n`,
@@ -159,10 +154,7 @@ describe('a hub that receives SIGTERM', () => {
 
   test('refuses a session that waits for its identity when the drain begins', async () => {
     const issuer = await heldKeys();
-    await hub.end('SIGKILL');
-    hub = await startHubProcess({
-      config: { drain: { timeMs: LONG_DRAIN_MS }, identity: { tokens: [{ jwksUrl: issuer.url }] } },
-    });
+    await startWith(LONG_DRAIN_MS, issuer.config);
     const bearer = `Authorization: Bearer ${issuer.token}\r\n`;
     const waiting = [
       await ask('GET /v1/events?channel=a', bearer + UPGRADE_HEADERS),
@@ -183,8 +175,7 @@ describe('a hub that receives SIGTERM', () => {
 
   test('does not wait for a WebSocket whose identity comes after the drain, and never opens its session', async () => {
     const issuer = await heldKeys();
-    await hub.end('SIGKILL');
-    hub = await startHubProcess({ config: { drain: { timeMs: 0 }, identity: { tokens: [{ jwksUrl: issuer.url }] } } });
+    await startWith(0, issuer.config);
     const waiting = await ask(
       'GET /v1/events?channel=a',
       `Authorization: Bearer ${issuer.token}\r\n${UPGRADE_HEADERS}`,
@@ -201,14 +192,8 @@ describe('a hub that receives SIGTERM', () => {
   test.each(['CONNECT a:1', 'GET /v1/events'])(
     'does not wait for a client that asks with %s behind answers that it does not read',
     async (line) => {
-      await hub.end('SIGKILL');
-      hub = await startHubProcess({ config: { drain: { timeMs: 0 } } });
-      const text = 'x'.repeat(8000);
-      for (let n = 0; n < 2; n++)
-        await publishAll(
-          hub.url,
-          Array.from({ length: 500 }, () => ({ channel: 'a', data: text })),
-        );
+      await startWith(0);
+      for (let n = 0; n < 2; n++) await publishMuch();
       const unread = await rawSocket(hub.url);
       unread.socket.pause();
       const question = `GET /v1/channels/a/history?limit=1000 HTTP/1.1\r\n${HOST}\r\n`;
@@ -221,8 +206,7 @@ describe('a hub that receives SIGTERM', () => {
   );
 
   test('does not wait for a client that begins no TLS handshake', async () => {
-    await hub.end('SIGKILL');
-    hub = await startHubProcess({ config: { drain: { timeMs: 0 }, tls: selfSigned('hub') } });
+    await startWith(0, { tls: selfSigned('hub') });
     const silent = await rawSocket(hub.url);
     await until('the hub has the connection', async () => (await call(`${hub.url}/healthz`)).status === 200);
     terminate();
@@ -235,7 +219,8 @@ describe('a hub that receives SIGTERM', () => {
 
 /** An issuer of tokens that holds back its keys until `answer` is called. */
 async function heldKeys(): Promise<{
-  readonly url: string;
+  /** For a hub that trusts it. */
+  readonly config: object;
   readonly token: string;
   /** The hub has asked for the keys. */
   readonly asked: Promise<unknown>;
@@ -256,7 +241,9 @@ async function heldKeys(): Promise<{
   const seconds = Math.floor(Date.now() / 1000);
   const claims = { sub: 'ann', iat: seconds, exp: seconds + 600 };
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    config: {
+      identity: { tokens: [{ jwksUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/` }] },
+    },
     token: tokenOf({ alg: 'ES256', kid: '1' }, claims, ecdsa(pair.privateKey)),
     asked,
     answer: () => answered.resolve(),
@@ -276,6 +263,12 @@ async function ask(line: string, headers = ''): Promise<RawSocket> {
   const raw = await rawSocket(hub.url);
   raw.send(`${line} HTTP/1.1\r\n${HOST}${headers}\r\n`);
   return raw;
+}
+
+/** Publishes 4 MB. */
+function publishMuch(): Promise<unknown> {
+  const event = { channel: 'a', data: 'x'.repeat(8000) };
+  return publishAll(hub.url, Array<typeof event>(500).fill(event));
 }
 
 async function sessionsOf(): Promise<number> {

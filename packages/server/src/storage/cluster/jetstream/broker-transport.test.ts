@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { closeSync, constants, openSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { temporaryFolder } from '../../../testing/temporary-folder.ts';
+import { listenUntilTestEnds } from '../../../testing/test-servers.ts';
 import { connectClient } from './broker-transport.ts';
 import { moveToLeader } from './connection.ts';
 
@@ -14,24 +15,19 @@ interface FakeBroker {
 }
 
 /** A broker that greets so many connections, and accepts further ones without a word. */
-async function broker(greeted: number, name = 'n'): Promise<FakeBroker> {
-  const greeting = { server_id: name, server_name: name, version: '2.12.0', max_payload: 2 ** 20, headers: true };
+async function broker(greeted: number, greeting: object = {}): Promise<FakeBroker> {
+  const info = { server_id: 'n', version: '2.12.0', max_payload: 2 ** 20, headers: true, ...greeting };
   const sockets: Socket[] = [];
-  const server = createServer((socket) => {
-    socket.on('error', () => undefined);
-    if (sockets.push(socket) > greeted) return void socket.resume();
-    socket.write(`INFO ${JSON.stringify(greeting)}\r\n`);
-    socket.on('data', (data) => {
-      if (data.includes('PING')) socket.write('PONG\r\n');
-    });
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(() => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  return { url: `nats://127.0.0.1:${(server.address() as AddressInfo).port}`, sockets };
+  const port = await listenUntilTestEnds(
+    createServer((socket) => {
+      if (sockets.push(socket) > greeted) return void socket.resume();
+      socket.write(`INFO ${JSON.stringify(info)}\r\n`);
+      socket.on('data', (data) => {
+        if (data.includes('PING')) socket.write('PONG\r\n');
+      });
+    }),
+  );
+  return { url: `nats://127.0.0.1:${port}`, sockets };
 }
 
 const options = { maxReconnectAttempts: -1, reconnectTimeWait: 10, reconnectJitter: 10, noAsyncTraces: true };
@@ -52,7 +48,11 @@ test('a client that is closed while it connects again leaves no connection', asy
 });
 
 test('a hub that looks for the leader leaves no connection to a broker that stands still', async () => {
-  const [silent, follower, leader] = [await broker(0), await broker(2, 'follower'), await broker(1, 'leader')];
+  const [silent, follower, leader] = [
+    await broker(0),
+    await broker(2, { server_name: 'follower' }),
+    await broker(1, { server_name: 'leader' }),
+  ];
   const nats = [silent.url, follower.url, leader.url];
   const client = await connectClient({ ...options, servers: [follower.url] });
   const tls = { caFile: null, certificateFile: null, keyFile: null };
@@ -67,18 +67,15 @@ test('a hub that looks for the leader leaves no connection to a broker that stan
 });
 
 test('a broker that resets the connection while the hub reads its files for TLS ends the attempt alone', async () => {
-  // It can be read once somebody writes it.
   const caFile = join(temporaryFolder(), 'ca.pem');
   execFileSync('mkfifo', [caFile]);
-  const info = { server_id: 'n', server_name: 'n', version: '2.12.0', max_payload: 2 ** 20, tls_required: true };
-  const server = createServer((socket) => {
-    socket.on('error', () => undefined);
-    socket.write(`INFO ${JSON.stringify(info)}\r\n`, () => setTimeout(() => socket.resetAndDestroy(), 50));
-    socket.on('close', () => setTimeout(() => void writeFile(caFile, ''), 50));
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(() => void server.close());
-  const servers = [`tls://127.0.0.1:${(server.address() as AddressInfo).port}`];
-  await expect(connectClient({ ...options, servers, tls: { caFile }, timeout: 1_000 })).rejects.toThrow('timeout');
+  const { url, sockets } = await broker(1, { tls_required: true });
+  const connecting = connectClient({ ...options, servers: [url], tls: { caFile }, timeout: 1_000 });
+  const failed = expect(connecting).rejects.toThrow('timeout');
+  // Nobody can write to the pipe before the hub reads it. The hub has the file when it is closed.
+  const writing = await vi.waitFor(() => openSync(caFile, constants.O_WRONLY | constants.O_NONBLOCK));
+  sockets[0]?.resetAndDestroy();
+  for (let turns = 0; turns < 4; turns++) await new Promise((resolve) => void setImmediate(resolve));
+  closeSync(writing);
+  await failed;
 });
