@@ -267,8 +267,11 @@ async function ask(line: string, headers = ''): Promise<RawSocket> {
 
 /** Publishes 4 MB. */
 function publishMuch(): Promise<unknown> {
-  const event = { channel: 'a', data: 'x'.repeat(8000) };
-  return publishAll(hub.url, Array<typeof event>(500).fill(event));
+  const data = 'x'.repeat(8000);
+  return publishAll(
+    hub.url,
+    Array.from({ length: 500 }, () => ({ channel: 'a', data })),
+  );
 }
 
 async function sessionsOf(): Promise<number> {

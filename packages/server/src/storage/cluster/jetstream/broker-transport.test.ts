@@ -71,11 +71,14 @@ test('a broker that resets the connection while the hub reads its files for TLS 
   execFileSync('mkfifo', [caFile]);
   const { url, sockets } = await broker(1, { tls_required: true });
   const connecting = connectClient({ ...options, servers: [url], tls: { caFile }, timeout: 1_000 });
-  const failed = expect(connecting).rejects.toThrow('timeout');
+  const failure = connecting.then(
+    () => null,
+    (error: unknown) => error,
+  );
   // Nobody can write to the pipe before the hub reads it. The hub has the file when it is closed.
   const writing = await vi.waitFor(() => openSync(caFile, constants.O_WRONLY | constants.O_NONBLOCK));
   sockets[0]?.resetAndDestroy();
   for (let turns = 0; turns < 4; turns++) await new Promise((resolve) => void setImmediate(resolve));
   closeSync(writing);
-  await failed;
+  expect(String(await failure)).toContain('timeout');
 });
