@@ -65,6 +65,12 @@ const violations: readonly [name: string, path: string, source: string, message:
     /the lifecycle alone/,
   ],
   [
+    'a socket is reset, whatever its state',
+    'packages/server/src/lab/wire.ts',
+    'socket.resetAndDestroy();',
+    /Node loses a socket/,
+  ],
+  [
     'identity writes SQL',
     'packages/server/src/identity/audit.ts',
     "import { DatabaseSync } from 'node:sqlite'; new DatabaseSync('a');",

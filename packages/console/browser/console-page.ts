@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { expect } from 'vitest';
 import { unusedPort } from '../../../scripts/unused-port.ts';
+import { endProcess } from './end-process.ts';
 
 const CLI = process.env['TESTED_POLYCAST'] ?? join(import.meta.dirname, '../../server/src/cli/polycast.ts');
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -37,11 +38,7 @@ export async function startConsoleHub(command: 'serve' | 'dev', ...settings: rea
       if (child.exitCode !== null) throw new Error(`the hub ended with ${child.exitCode}`);
     }
     const { url, firstKey } = JSON.parse(output.split('\n')[0] ?? '') as { url: string; firstKey: string | null };
-    const stop = async (): Promise<void> => {
-      child.kill('SIGTERM');
-      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
-    };
-    return { url, firstKey, stop };
+    return { url, firstKey, stop: () => endProcess(child) };
   };
   // No other program takes it during a restart.
   const listen = `127.0.0.1:${await unusedPort()}`;

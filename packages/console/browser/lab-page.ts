@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { unusedPort } from '../../../scripts/unused-port.ts';
+import { endProcess } from './end-process.ts';
 
 const CLI = process.env['TESTED_POLYCAST'] ?? join(import.meta.dirname, '../../server/src/cli/polycast.ts');
 
@@ -48,8 +49,7 @@ export async function startDevHub(): Promise<DevHub> {
   return {
     url: /listening on (\S+)\n/.exec(output)?.[1] ?? '',
     async stop() {
-      child.kill('SIGTERM');
-      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+      await endProcess(child);
       rmSync(folder, { recursive: true });
     },
   };

@@ -117,8 +117,8 @@ export class WireConnection {
 
   #reset(by: CloseCause): void {
     this.#finish(by);
-    if (!this.#client.destroyed) this.#client.resetAndDestroy();
-    if (!this.#hub.destroyed) this.#hub.resetAndDestroy();
+    if (!this.#client.destroyed) resetConnection(this.#client);
+    if (!this.#hub.destroyed) resetConnection(this.#hub);
   }
 
   #finish(by: CloseCause): void {
@@ -130,4 +130,16 @@ export class WireConnection {
     else onRecord({ kind: 'refused', lane, atMs: nowMs(), by });
     onClose();
   }
+}
+
+/**
+ * Resets a connection: its peer sees `ECONNRESET`. One that is not open yet, or whose end is on its
+ * way, is closed only.
+ */
+export function resetConnection(socket: Socket): void {
+  // Node cannot reset during an end, and loses the socket then: its descriptor stays open, and the
+  // process spins at its end.
+  const isEnding = socket.writableEnded && !socket.writableFinished && socket.writableLength === 0;
+  if (socket.connecting || isEnding) socket.destroy();
+  else socket.resetAndDestroy();
 }

@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { once } from 'node:events';
 import type { LaneName, WireFault, WireRecord } from './records.ts';
 import { nowMs } from './records.ts';
-import { WireConnection } from './wire-connection.ts';
+import { resetConnection, WireConnection } from './wire-connection.ts';
 
 /**
  * The bound on connections. A browser opens at most six to one origin; the rest is for several
@@ -35,7 +35,7 @@ export class Wire {
     // it arrives.
     this.#server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (socket) => {
       if (this.#faults.has('cut')) {
-        socket.on('error', () => {}).resetAndDestroy();
+        resetConnection(socket.on('error', () => {}));
         this.#onRecord({ kind: 'refused', lane, atMs: nowMs(), by: 'cut' });
         return;
       }

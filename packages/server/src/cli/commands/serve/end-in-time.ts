@@ -25,8 +25,10 @@ export function endInTime(timeMaxMs: number, notice: Notice): void {
   killIn(timeMaxMs + NOTICE_TIME_MS);
 }
 
-/** The hub has closed. The process ends, also if something was left open. */
+/** The hub has closed. The process ends, also if something was left open or lost. */
 export function endSoon(notice: Notice): void {
+  // An end without an exit waits for a handle that Node has lost, in a busy loop.
+  process.once('beforeExit', () => process.exit());
   setTimeout(() => {
     notice(`the hub has closed, and left open: ${process.getActiveResourcesInfo().join(', ')}`);
     process.exit();
