@@ -1,7 +1,7 @@
 import { once } from 'node:events';
-import type { AddressInfo, Server, Socket } from 'node:net';
-import { connect, createServer } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
+import { listenUntilTestEnds } from '../testing/test-servers.ts';
 import { resetConnection } from './wire-connection.ts';
 
 test('the peer of a connection sees the reset', async () => {
@@ -11,20 +11,25 @@ test('the peer of a connection sees the reset', async () => {
   expect(error.code).toBe('ECONNRESET');
 });
 
-test('a connection is closed at each step of its end', async () => {
-  for (let steps = 0; steps < 6; steps++) {
-    const { accepted } = await connection();
-    const closed = once(accepted, 'close');
-    accepted.end();
-    for (let step = 0; step < steps; step++) await new Promise(steps < 4 ? process.nextTick : setImmediate);
-    resetConnection(accepted);
-    await closed;
-  }
+test.each([0, 1, 2, 3])('a connection is closed in the moment of its end, %i ticks later', async (ticks) => {
+  const { accepted } = await connection();
+  const closed = once(accepted, 'close');
+  accepted.end();
+  for (let tick = 0; tick < ticks; tick++) await new Promise(process.nextTick);
+  resetConnection(accepted);
+  await closed;
+});
+
+test('a connection is closed after its end', async () => {
+  const { accepted } = await connection();
+  await once(accepted.end(), 'finish');
+  const closed = once(accepted, 'close');
+  resetConnection(accepted);
+  await closed;
 });
 
 test('a connection that is not open yet is closed', async () => {
-  const server = await listening(() => undefined);
-  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  const socket = connect(await listenUntilTestEnds(createServer()), '127.0.0.1');
   socket.on('connect', () => expect.fail('it opened'));
   const closed = once(socket, 'close');
   resetConnection(socket);
@@ -33,15 +38,8 @@ test('a connection that is not open yet is closed', async () => {
 
 async function connection(): Promise<{ readonly accepted: Socket; readonly peer: Socket }> {
   const accepting = Promise.withResolvers<Socket>();
-  const server = await listening(accepting.resolve);
-  const peer = connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', allowHalfOpen: true });
+  const port = await listenUntilTestEnds(createServer({ allowHalfOpen: true }, accepting.resolve));
+  const peer = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
   onTestFinished(() => void peer.destroy());
   return { accepted: await accepting.promise, peer };
-}
-
-async function listening(onConnection: (socket: Socket) => void): Promise<Server> {
-  const server = createServer({ allowHalfOpen: true }, onConnection).listen(0, '127.0.0.1');
-  onTestFinished(() => void server.close());
-  await once(server, 'listening');
-  return server;
 }
