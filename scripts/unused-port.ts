@@ -1,16 +1,16 @@
-import { createServer } from 'node:net';
+import { createServer, type Server } from 'node:net';
 
 /** Below the kernel's range of ephemeral ports. */
 const PORT_MIN = 20_000;
 /**
- * A port is free until its program listens.
- * So test processes that run side by side take theirs from separate ranges.
+ * A port is free until its program listens, and while it starts again. So each process takes its
+ * ports from a range of its own, and holds the first port of the range until it ends.
  */
-const PORTS_OF_PROCESS = 1000;
-const PROCESSES = 10;
+const PORTS_OF_PROCESS = 250;
+const PROCESSES = 48;
 
-const firstPort = PORT_MIN + (Number(process.env['VITEST_POOL_ID'] ?? 0) % PROCESSES) * PORTS_OF_PROCESS;
-/** Two runs on one machine rarely begin at the same port. */
+let range: Promise<number> | undefined;
+/** A port that was used last may still have connections that end. So a process begins anywhere. */
 let taken = Math.floor(Math.random() * PORTS_OF_PROCESS);
 
 /**
@@ -18,17 +18,34 @@ let taken = Math.floor(Math.random() * PORTS_OF_PROCESS);
  * A client that connects too early is refused, and is never connected to itself.
  */
 export async function unusedPort(): Promise<number> {
+  const first = await (range ??= takeRange());
   for (let tries = 0; tries < PORTS_OF_PROCESS; tries++) {
-    const port = firstPort + (taken++ % PORTS_OF_PROCESS);
-    if (await isFree(port)) return port;
+    const port = first + (taken++ % PORTS_OF_PROCESS);
+    const server = await listenAt(port);
+    if (server === undefined) continue;
+    await new Promise((resolve) => void server.close(resolve));
+    return port;
   }
   throw new Error('there is no free port');
 }
 
-function isFree(port: number): Promise<boolean> {
+/** The first port of a range that no other process has. */
+async function takeRange(): Promise<number> {
+  for (let index = 0; index < PROCESSES; index++) {
+    const port = PORT_MIN + index * PORTS_OF_PROCESS;
+    const held = await listenAt(port);
+    if (held === undefined) continue;
+    held.unref();
+    return port;
+  }
+  throw new Error(`${PROCESSES} processes have all ports`);
+}
+
+/** @returns `undefined` if a program has the port */
+function listenAt(port: number): Promise<Server | undefined> {
   return new Promise((resolve) => {
     const server = createServer()
-      .on('error', () => resolve(false))
-      .listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+      .on('error', () => resolve(undefined))
+      .listen(port, '127.0.0.1', () => resolve(server));
   });
 }

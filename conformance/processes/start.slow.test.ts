@@ -26,6 +26,21 @@ test('a follower that ends before it was ready is replaced, and the hub starts',
   expect(await hub.end('SIGTERM')).toBe(0);
 });
 
+test.each(['follower', 'owner'])('a next %s whose start fails ends, and is replaced', async (role) => {
+  const hub = await startWith(`
+    if (role === '${role}' && pidsSoFar === 2) {
+      const { Server } = await import('node:net');
+      Server.prototype.listen = () => { throw new Error('no address'); };
+    }`);
+  const [owner, follower] = await bothProcesses(hub);
+  process.kill(role === 'owner' ? owner.pid : follower.pid, 'SIGKILL');
+  await until('the start has failed', () => /no address[^]*ended before it was ready/.test(hub.log()));
+  await until('there is another one', () => readFileSync(hub.path(role), 'utf8').split('\n').length === 4);
+  await bothProcesses(hub);
+  await publish(hub.url, { channel: 'a', data: 1 });
+  expect(await hub.end('SIGTERM')).toBe(0);
+});
+
 test('a hub whose followers cannot start says so, and serves with its owner', async () => {
   const hub = await startWith(`if (role === 'follower' && !existsSync(path('allowed'))) process.exit(3);`);
   await until('the greeting is complete', () => /\n {2}1 of 2 processes, the owner/.test(hub.output()));
@@ -51,10 +66,11 @@ test('another hub with the same folder names the address and the process to stop
   const data = temporaryFolder('processes');
   const hub = await startHubProcess({ data, config: { processes: 2 } });
   onTestFinished(() => void hub.end('SIGKILL'));
-  const other = (): Promise<CommandResult> =>
-    polycast(['serve', '--data', data, '--listen', '127.0.0.1:0', '--set', 'access=loopback']);
+  const other = (processes = 1): Promise<CommandResult> =>
+    polycast([...['serve', '--data', data, '--listen', '127.0.0.1:0'], ...['--processes', String(processes)]]);
   const inUse = `The data folder ${data} is in use by the process ${hub.pid}, the hub at ${hub.url}.`;
   expect(await other()).toMatchObject({ code: 1, err: expect.stringContaining(inUse) });
+  expect(await other(2)).toMatchObject({ code: 1, err: expect.stringContaining(inUse) });
   const [owner] = await bothProcesses(hub);
   process.kill(owner.pid, 'SIGKILL');
   await until('another process owns the data', async () => {

@@ -54,7 +54,6 @@ const SHORT_FILES: Readonly<Record<string, string>> = {
   'packages/server/src/storage/view/view-copies.ts': 'Homes and the snapshots share it, and neither imports the other.',
   'packages/server/src/storage/sqlite/log/view-state-table.ts':
     'The writer of a view and its copies read it, in two threads.',
-  'packages/server/src/cli/broken-pipe.ts': 'Two answers to one error: commands end, a hub goes on.',
   'packages/server/src/cli/event-format.ts': 'The one form of an event in a terminal.',
   'packages/server/src/cli/problem-document.ts': 'What each command that calls a hub makes of an error.',
   'packages/server/src/core/events/envelope-request.ts':

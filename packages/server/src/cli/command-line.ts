@@ -3,18 +3,20 @@ import { ConfigError } from '../config/config-error.ts';
 import { DataFolderError } from '../core/data-folder-error.ts';
 import { packageVersion } from '../platform/package-files.ts';
 import { closestMatch } from '../core/primitives/closest-match.ts';
-import { exitOnBrokenPipe } from './broken-pipe.ts';
 import { readInput } from './command.ts';
 import { commandNames, loadCommand, loadCommands } from './commands.ts';
 import { CliError, EXIT_CODES, type ExitName } from './exit-codes.ts';
 import { commandHelp, generalHelp, groupHelp } from './help.ts';
 import { pasteable } from './pasteable.ts';
+import { exitOnBrokenPipe, exitSoon } from './process-exit.ts';
 import { createTerminal, type Terminal } from './terminal.ts';
 
 /** Runs the command line of this process. */
 export async function runProcess(): Promise<void> {
   process.stdout.on('error', exitOnBrokenPipe);
-  process.exitCode = await runCommandLine(process.argv.slice(2), createTerminal(process.stdout, process.stderr));
+  const terminal = createTerminal(process.stdout, process.stderr);
+  process.exitCode = await runCommandLine(process.argv.slice(2), terminal);
+  exitSoon(terminal.notice);
 }
 
 /**

@@ -8,8 +8,6 @@ import { EXIT_CODES } from '../../exit-codes.ts';
 export const CLOSE_TIME_MAX_MS = 18_000;
 /** A follower has less to close. The owner closes after it, in the rest of the time. */
 export const FOLLOWER_CLOSE_TIME_MAX_MS = 12_000;
-/** A process with nothing left to do ends by itself, at once. */
-const IDLE_TIME_MS = 1_000;
 /** The time to say why, and to exit where a process cannot kill itself. */
 const NOTICE_TIME_MS = 1_000;
 
@@ -23,16 +21,6 @@ export function endInTime(timeMaxMs: number, notice: Notice): void {
     setTimeout(() => process.exit(EXIT_CODES.failed.code), 2 * NOTICE_TIME_MS).unref();
   }, timeMaxMs).unref();
   killIn(timeMaxMs + NOTICE_TIME_MS);
-}
-
-/** The hub has closed. The process ends, also if something was left open or lost. */
-export function endSoon(notice: Notice): void {
-  // An end without an exit waits for a handle that Node has lost, in a busy loop.
-  process.once('beforeExit', () => process.exit());
-  setTimeout(() => {
-    notice(`the hub has closed, and left open: ${process.getActiveResourcesInfo().join(', ')}`);
-    process.exit();
-  }, IDLE_TIME_MS).unref();
 }
 
 /**

@@ -6,7 +6,7 @@ import type { Refusal } from '../../../auth/refusal-log.ts';
 import { formatListen, parseListen, type ListenAddress } from '../../../config/listen.ts';
 import type { ExitName } from '../../exit-codes.ts';
 import { pasteable } from '../../pasteable.ts';
-import { CLOSE_TIME_MAX_MS, endInTime, endSoon } from './end-in-time.ts';
+import { CLOSE_TIME_MAX_MS, endInTime } from './end-in-time.ts';
 import { installSignalHandlers } from './signals.ts';
 import { AddressInUseError, inUse, startHubAt, type StartHubOptions } from './start-hub.ts';
 import type { Terminal } from '../../terminal.ts';
@@ -58,7 +58,6 @@ export async function runHub(
   terminal.notice(`${signal}: closing all sessions within ${hub.drainMs} ms; repeat to stop immediately`);
   await hub.drain();
   await hub.close();
-  endSoon(terminal.notice);
   return 'done';
 }
 

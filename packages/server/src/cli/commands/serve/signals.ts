@@ -1,5 +1,5 @@
 import { closeSync, openSync } from 'node:fs';
-import { ignoreBrokenPipes } from '../../broken-pipe.ts';
+import { ignoreBrokenPipes } from '../../process-exit.ts';
 import { EXIT_CODES } from '../../exit-codes.ts';
 import type { Terminal } from '../../terminal.ts';
 

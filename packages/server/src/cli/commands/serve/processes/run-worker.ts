@@ -1,10 +1,10 @@
 import type { LoadedConfig } from '../../../../config/load.ts';
 import type { ExitName } from '../../../exit-codes.ts';
-import { ignoreBrokenPipes } from '../../../broken-pipe.ts';
+import { ignoreBrokenPipes } from '../../../process-exit.ts';
 import type { Hub } from '../../../../main.ts';
 import type { ProcessPlace } from '../../../../processes/process-place.ts';
 import type { Terminal } from '../../../terminal.ts';
-import { CLOSE_TIME_MAX_MS, endInTime, endSoon, FOLLOWER_CLOSE_TIME_MAX_MS } from '../end-in-time.ts';
+import { CLOSE_TIME_MAX_MS, endInTime, FOLLOWER_CLOSE_TIME_MAX_MS } from '../end-in-time.ts';
 import { startHubAt } from '../start-hub.ts';
 
 /**
@@ -32,21 +32,24 @@ export async function runWorker(
   });
   const report = ({ url, port, firstKey }: Hub): void =>
     void process.send?.({ url, port, firstKey } satisfies ReadyMessage);
-  const hub = await startHubAt(config, place.listen, { loadConfig, origins, place, onOpenedAgain: report });
-  report(hub);
-  reload = () => hub.reload();
-  await drain.promise;
-  const isOwner = place.role === 'owner';
-  endInTime(hub.drainMs + (isOwner ? CLOSE_TIME_MAX_MS : FOLLOWER_CLOSE_TIME_MAX_MS), notice);
-  process.send?.({ drainMs: hub.drainMs } satisfies DrainMessage);
-  await hub.drain();
-  // The owner ends last: the others still append.
-  if (isOwner) await close.promise;
-  await hub.close();
-  process.off('disconnect', exit);
-  process.disconnect?.();
-  endSoon(notice);
-  return 'done';
+  try {
+    const hub = await startHubAt(config, place.listen, { loadConfig, origins, place, onOpenedAgain: report });
+    report(hub);
+    reload = () => hub.reload();
+    await drain.promise;
+    const isOwner = place.role === 'owner';
+    endInTime(hub.drainMs + (isOwner ? CLOSE_TIME_MAX_MS : FOLLOWER_CLOSE_TIME_MAX_MS), notice);
+    process.send?.({ drainMs: hub.drainMs } satisfies DrainMessage);
+    await hub.drain();
+    // The owner ends last: the others still append.
+    if (isOwner) await close.promise;
+    await hub.close();
+    return 'done';
+  } finally {
+    // Also after a start that failed: the channel to the supervisor alone would hold the process.
+    process.off('disconnect', exit);
+    process.disconnect?.();
+  }
 }
 
 const IGNORED_SIGNALS = [
