@@ -4,13 +4,12 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 
 test('processes that run at the same time take no port of each other, although nobody listens there', async () => {
-  const ports = await Promise.all([takenByProcess(), takenByProcess()]);
-  expect(ports.flat()).toHaveLength(2 * PORTS);
-  expect(new Set(ports.flat()).size).toBe(2 * PORTS);
+  const [some, others] = await Promise.all([takenByProcess(), takenByProcess()]);
+  expect(some).toHaveLength(PORTS);
+  expect(others.filter((port) => some.includes(port))).toEqual([]);
 });
 
-/** All but the first of a range. */
-const PORTS = 249;
+const PORTS = 240;
 
 /** The ports that a process takes. It runs until the test ends. */
 async function takenByProcess(): Promise<readonly number[]> {

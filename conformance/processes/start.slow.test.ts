@@ -96,6 +96,14 @@ test('SIGTERM ends a hub while a follower starts, also when its owner is killed'
   expect(await ended, hub.log()).toBe(0);
 });
 
+test('a hub ends with 1 when one of its processes fails while it stops', async () => {
+  const hub = await startWith(`
+    if (role === 'follower') process.on('message', (message) => message === 'drain' && process.exit(70));`);
+  await bothProcesses(hub);
+  expect(await hub.end('SIGTERM')).toBe(1);
+  expect(hub.log()).toMatch(/"code":70,.*ended with an error while the hub stops/);
+});
+
 test('a process that the system refuses to start is started later', async () => {
   const hub = await startWith('');
   const [, follower] = await bothProcesses(hub);

@@ -1,7 +1,9 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 
 test('a process whose command has ended ends, although Node has lost a socket', async () => {
   expect(await outputOf(LOST_SOCKET)).toEqual({ stdout: 'reset EINVAL\n', stderr: '' });
@@ -14,12 +16,35 @@ test('a process whose command has ended ends, and names what was left open', asy
   });
 });
 
+test('a process that stands still ends without a complaint', async () => {
+  expect(await outputOf(STANDSTILL)).toEqual({ stdout: '', stderr: '' });
+});
+
+test('a process whose command has ended waits until its output is read', async () => {
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', programOf(MUCH_OUTPUT)]);
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const ended = once(child, 'close');
+  child.stderr.pause();
+  child.stdout.setEncoding('utf8');
+  await once(child.stdout, 'data');
+  child.stdout.pause();
+  await setTimeout(4_000);
+  let [out, err] = [0, 0];
+  child.stdout.on('data', (text: string) => (out += text.length)).resume();
+  child.stderr.on('data', (bytes: Buffer) => (err += bytes.length)).resume();
+  await ended;
+  expect([out > 3_000_000, err > 4_000_000]).toEqual([true, true]);
+});
+
 async function outputOf(code: string): Promise<object> {
-  const program = `import { exitSoon } from ${JSON.stringify(join(import.meta.dirname, 'process-exit.ts'))};${code}`;
-  return promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program], {
+  return promisify(execFile)(process.execPath, ['--input-type=module', '--eval', programOf(code)], {
     timeout: 60_000,
     killSignal: 'SIGKILL',
   });
+}
+
+function programOf(code: string): string {
+  return `import { exitSoon } from ${JSON.stringify(join(import.meta.dirname, 'process-exit.ts'))};${code}`;
 }
 
 const LOST_SOCKET = `
@@ -41,5 +66,17 @@ const LEFT_OPEN = `
     process.exitCode = 0;
   });
   process.exitCode = 3;
+  exitSoon(console.error);
+`;
+
+const STANDSTILL = `
+  setTimeout(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3_000), 1);
+  exitSoon(console.error);
+`;
+
+const MUCH_OUTPUT = `
+  process.stdout.write('a'.repeat(4_000_000));
+  process.stderr.write('b'.repeat(4_000_000));
+  setInterval(() => undefined, 60_000);
   exitSoon(console.error);
 `;

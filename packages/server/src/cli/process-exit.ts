@@ -1,7 +1,11 @@
 import { EXIT_CODES } from './exit-codes.ts';
 
-/** A process with nothing left to do ends by itself, at once. */
-const IDLE_TIME_MS = 1_000;
+/**
+ * A process with nothing left to do ends by itself, at once. Turns are counted and not the time: on
+ * a machine that stands still, both the last work and a timer are late.
+ */
+const TURNS_MAX = 20;
+const TURN_MS = 100;
 
 /**
  * Exits when the reader of a pipe has ended: `polycast follow '>' | head`. The command has nothing
@@ -25,14 +29,11 @@ export function ignoreBrokenPipes(): void {
 export function exitSoon(notice: (line: string) => void): void {
   // An end without an exit waits for a handle that Node has lost, in a busy loop.
   process.once('beforeExit', () => process.exit());
-  exitWhenWritten(notice);
-}
-
-function exitWhenWritten(notice: (line: string) => void): void {
-  setTimeout(() => {
-    // An exit would lose output that its reader has not yet taken. Only Windows keeps some back.
-    if (process.stdout.writableLength > 0) return exitWhenWritten(notice);
+  let turns = 0;
+  setInterval(() => {
+    // An exit would lose what the reader of a pipe has not taken yet.
+    if (++turns < TURNS_MAX || process.stdout.writableLength + process.stderr.writableLength > 0) return;
     notice(`the command has ended, and left open: ${process.getActiveResourcesInfo().join(', ')}`);
     process.exit();
-  }, IDLE_TIME_MS).unref();
+  }, TURN_MS).unref();
 }

@@ -60,7 +60,8 @@ export class DeliveryQueue {
   }
 
   async settled(): Promise<void> {
-    while (this.#lanes.size > 0) await Promise.all(this.#lanes.values());
+    // An event is completed a moment after its lane.
+    while (this.#lanes.size + this.#inFlight.length > 0) await Promise.all(this.#lanes.values());
   }
 
   #append(channel: string, delivery: Delivery): Promise<unknown> {

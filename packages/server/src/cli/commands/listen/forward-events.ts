@@ -58,15 +58,16 @@ export async function forwardEvents(hub: HubAddress, options: ListenOptions, ter
       },
       stopping.signal,
     );
-    await deliveryQueue.settled();
+    return 'done';
   } finally {
+    // Also after a refusal of the hub: the events that it has sent are delivered.
+    await deliveryQueue.settled();
     keys.close();
+    if (deliveryQueue.completedThrough !== undefined && count < options.countMax)
+      terminal.notice(
+        terminal.noticeStyle('dim', `to continue: the same command with --after ${deliveryQueue.completedThrough}`),
+      );
   }
-  if (deliveryQueue.completedThrough !== undefined && count < options.countMax)
-    terminal.notice(
-      terminal.noticeStyle('dim', `to continue: the same command with --after ${deliveryQueue.completedThrough}`),
-    );
-  return 'done';
 }
 
 /** Applies the filter as the hub does: to the event without its id (PROTOCOL.md section 14.1). */

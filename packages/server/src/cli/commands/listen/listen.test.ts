@@ -250,6 +250,27 @@ test('it survives a restart of the hub and misses nothing', async () => {
   expect(site.events.map(({ data: number }) => number)).toEqual([1, 2]);
 });
 
+test('a hub that refuses it later ends it, after the events that it has', async () => {
+  const serve = [...SERVE_OPEN, '--data', temporaryFolder(), '--set', 'drain.timeMs=100'];
+  serve.push('--listen', `127.0.0.1:${await unusedPort()}`);
+  const [first, site] = [await startHubProcess(serve), await startSite()];
+  const refused = Promise.withResolvers<void>();
+  site.handler = () => refused.promise;
+  const cli = await listening(first, 'a', '--forward', site.url, '--secret', SECRET);
+  const id = await publish(first, 'a', '1');
+  await expect.poll(() => site.events.length).toBe(1);
+  first.cli.child.kill('SIGTERM');
+  await first.cli.ended;
+  await startHubProcess([...serve, '--set', 'access=rules']);
+  // Its process would have ended by then, if it did not wait for the answer.
+  setTimeout(refused.resolve, 6_000);
+  expect(await cli.ended).toMatchObject({
+    code: 1,
+    out: expect.stringMatching(/ a baked 204 in /),
+    err: expect.stringMatching(new RegExp(`to continue: .* --after ${id}\n.*refused: `)),
+  });
+});
+
 test.each([
   [['listen', 'a..b'], /neither a channel nor a pattern/],
   [['listen', '--forward', 'http://'], /must be a URL such as/],

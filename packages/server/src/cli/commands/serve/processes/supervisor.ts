@@ -57,6 +57,8 @@ export class Supervisor {
   #listen: string;
   #ownerWasReady = false;
   #isStopping = false;
+  /** Whether a process has ended with an error since the hub stops. */
+  #hasFailed = false;
   #drainMs = 0;
   #onExit: () => void = () => undefined;
 
@@ -103,7 +105,7 @@ export class Supervisor {
    * not ready has no clients; it would wait for an owner that may never come. Each process ends
    * itself in time. One that stands still is killed.
    * @param drainMs `drain.timeMs` at the start of the hub. The processes know the newest.
-   * @returns whether all have ended in time
+   * @returns whether all have ended in time, and none with an error
    */
   async stop(drainMs: number): Promise<boolean> {
     this.#isStopping = true;
@@ -116,7 +118,8 @@ export class Supervisor {
     const isFollower = ({ place }: Worker): boolean => place.role === 'follower';
     const followersEnded = await this.#untilEnded(isFollower, startMs, FOLLOWER_CLOSE_TIME_MAX_MS);
     this.#send(0, 'close');
-    return (await this.#untilEnded(() => true, startMs, CLOSE_TIME_MAX_MS)) && followersEnded;
+    const allEnded = await this.#untilEnded(() => true, startMs, CLOSE_TIME_MAX_MS);
+    return followersEnded && allEnded && !this.#hasFailed;
   }
 
   /** A signal came during the start: an owner that cannot start in this time is killed. */
@@ -174,6 +177,10 @@ export class Supervisor {
     const isStart = place.index === 0 && !this.#ownerWasReady;
     // The owner itself has said why it cannot start.
     if (!this.#isStopping && !isStart) this.#parts.logger.error(ended, `process: ${how}, replacing it`);
+    if (this.#isStopping && code !== null && code !== 0) {
+      this.#hasFailed = true;
+      this.#parts.logger.error(ended, 'process: ended with an error while the hub stops');
+    }
     this.#replace(place, readyMs, code ?? 1);
   }
 
