@@ -70,7 +70,8 @@ const LEFT_OPEN = `
 `;
 
 const STANDSTILL = `
-  setTimeout(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3_000), 1);
+  import { stat } from 'node:fs';
+  stat('.', () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3_000));
   exitSoon(console.error);
 `;
 
