@@ -67,7 +67,7 @@ test('another hub with the same folder names the address and the process to stop
   const hub = await startHubProcess({ data, config: { processes: 2 } });
   onTestFinished(() => void hub.end('SIGKILL'));
   const other = (processes = 1): Promise<CommandResult> =>
-    polycast([...['serve', '--data', data, '--listen', '127.0.0.1:0'], ...['--processes', String(processes)]]);
+    polycast(['serve', '--data', data, '--listen', '127.0.0.1:0', '--processes', String(processes)]);
   const inUse = `The data folder ${data} is in use by the process ${hub.pid}, the hub at ${hub.url}.`;
   expect(await other()).toMatchObject({ code: 1, err: expect.stringContaining(inUse) });
   expect(await other(2)).toMatchObject({ code: 1, err: expect.stringContaining(inUse) });
