@@ -28,11 +28,11 @@ const paced = { readers: 1_800, channels: 1, perSecond: 50 };
  * its own here too.
  *
  * The readers stand for other machines, and have to share the cores of the hub. They are therefore
- * read at an interval, which costs an eighth of the hub's work. Read one by one, a delivery takes
- * the load generator more than half of what it takes the hub. Two processes could then be at most
- * 1.2 times as fast as one.
+ * read at an interval, which costs a ninth of the hub's work. Read one by one, a delivery takes the
+ * load generator more than half of what it takes the hub. Two processes could then be at most 1.2
+ * times as fast as one.
  */
-const saturated = { readers: 9_000, channels: 90, publishers: 88, readIntervalSeconds: 0.5 };
+const saturated = { readers: 9_000, channels: 90, publishers: 88, readIntervalSeconds: 1 };
 /** Between the rates of one process and of two. */
 const saturatedPerSecond = 1_000;
 const ONE = '1 process';
